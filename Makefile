@@ -1,0 +1,44 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. Each sets up what it needs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+RUN := scripts/run
+
+.PHONY: help setup demo test test-unit test-api test-kind check fmt generate clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install uv and the locked Python environment into .venv
+	@$(RUN) true
+
+demo: ## Bring up a cluster, run the operator, apply the examples, show what happens
+	@$(RUN) python -m tests.demo
+
+test: ## Everything this machine can run, unit to kind
+	@$(RUN) pytest $(PYTEST_ARGS)
+
+test-unit: ## Only what needs no cluster (under a minute)
+	@$(RUN) pytest tests/unit $(PYTEST_ARGS)
+
+test-api: ## What needs a real API server but no kubelet
+	@$(RUN) pytest tests/api $(PYTEST_ARGS)
+
+test-kind: ## What needs real kubelets and containers
+	@$(RUN) pytest tests/kind $(PYTEST_ARGS)
+
+check: ## Lint, format, types, layers, generated files
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+	@$(RUN) lint-imports
+	@$(RUN) runwarden crds --check crds
+
+fmt: ## Format and fix what can be fixed
+	@$(RUN) ruff check --fix .
+	@$(RUN) ruff format .
+
+generate: ## Write the generated files (crds/)
+	@$(RUN) runwarden crds --output crds
+
+clean: ## Remove the environment and what tests left; the build cache stays (scripts/run python -m tests.cluster purge)
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache artifacts

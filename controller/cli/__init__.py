@@ -1,0 +1,41 @@
+"""The command line: one module per command, each imported only when it runs so that the CLI starts quickly."""
+
+import importlib
+
+import click
+
+
+class LazyGroup(click.Group):
+    """A click group whose commands are named `module:attribute` and imported on first use."""
+
+    def __init__(self, *args: object, lazy: dict[str, str] | None = None, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # click's own signature, passed through
+        self._lazy = lazy or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return every command's name, imported or not, sorted."""
+        return sorted({*super().list_commands(ctx), *self._lazy})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command that `cmd_name` stands for, or None where there is none."""
+        if cmd_name not in self._lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self._lazy[cmd_name].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{self._lazy[cmd_name]} is not a click command")
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy={
+        "crds": "controller.cli.crds:crds",
+        "operator": "controller.cli.operator:operator",
+        "policy": "controller.cli.policy:policy",
+    },
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RUNWARDEN"},
+)
+@click.version_option(package_name="runwarden", prog_name="runwarden")
+def main() -> None:
+    """Supervise runs of AI coding agents on Kubernetes."""
