@@ -1,0 +1,64 @@
+"""The base of every model and the bounded types that they share."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+JsonObject = dict[str, Any]
+
+MAX_SECONDS = 31_536_000
+"""A year: the longest time that any setting may name."""
+
+MAX_COUNT = 1_000_000
+"""The largest count (restarts, attempts, Runs) that any field holds."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)]
+AgentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{0,31}$", min_length=1, max_length=32)]
+Word = Annotated[str, StringConstraints(max_length=128)]
+Text = Annotated[str, StringConstraints(max_length=1024)]
+LongText = Annotated[str, StringConstraints(max_length=16384)]
+Argument = Annotated[str, StringConstraints(max_length=32768)]
+EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", min_length=1, max_length=253)]
+Path = Annotated[str, StringConstraints(pattern=r"^/[^:\x00]*$", min_length=1, max_length=512)]
+Quantity = Annotated[
+    str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$", min_length=1, max_length=32)
+]
+Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS)]
+SecondsOrOff = Annotated[int, Field(ge=0, le=MAX_SECONDS)]
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+Tokens = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
+Time = AwareDatetime
+
+
+class ApiModel(BaseModel):
+    """A part of the API: frozen, strict (no coercion), unknown fields refused, camelCase on the wire."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="forbid", frozen=True, strict=True
+    )
+
+
+class ApiEnum(StrEnum):
+    """A CamelCase enumeration; on the wire its values are text."""
+
+
+M = TypeVar("M", bound=ApiModel)
+
+
+def parse(model: type[M], obj: object) -> M:
+    """Return the model that a JSON-like object describes.
+
+    Goes through JSON, in which strict validation takes texts for times and enums, but no text for a number. Raises pydantic's
+    ValidationError, and ValueError for an object that JSON cannot hold.
+    """
+    return model.model_validate_json(json.dumps(obj, allow_nan=False))
+
+
+def dump(model: ApiModel) -> JsonObject:
+    """Return the model as a JSON object, camelCase, without fields that are not set."""
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)

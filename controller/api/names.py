@@ -1,0 +1,32 @@
+"""The names that the API fixes: group and version, labels, annotations, finalizer, gate, and the names of owned objects."""
+
+from __future__ import annotations
+
+GROUP = "runwarden.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+CATEGORY = "runwarden"
+
+LABEL_RUN = f"{GROUP}/run"
+LABEL_RUN_UID = f"{GROUP}/run-uid"
+LABEL_AGENT = f"{GROUP}/agent"
+LABEL_ATTEMPT = f"{GROUP}/attempt"
+
+ANNOTATION_BRIEF = f"{GROUP}/brief"
+"""On a pod: the Run's brief, which the downward API puts into the agent's brief.md."""
+
+ANNOTATION_ENDING_AT = f"{GROUP}/ending-at"
+"""On a pod: when the operator told it to end, RFC 3339 by the API server's clock."""
+
+FINALIZER_OUTCOME = f"{GROUP}/outcome"
+GATE_ADMITTED = f"{GROUP}/admitted"
+
+
+def pod_name(run: str, agent: str, attempt: int) -> str:
+    """Return the name of an attempt's pod. Agents' names hold no hyphen, so it is unambiguous."""
+    return f"{run}-{agent}-r{attempt}"
+
+
+def workspace_name(run: str, agent: str) -> str:
+    """Return the name of an agent's workspace claim."""
+    return f"{run}-{agent}-workspace"

@@ -1,0 +1,209 @@
+"""The `Run`: what a user asks for."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from controller.api.base import (
+    AgentName,
+    ApiEnum,
+    ApiModel,
+    Argument,
+    Count,
+    EnvName,
+    LongText,
+    Name,
+    Path,
+    Quantity,
+    Seconds,
+    SecondsOrOff,
+    Text,
+    Time,
+    Tokens,
+    Word,
+)
+
+MAX_AGENTS = 32
+MAX_RUN_NAME = 40
+"""Leaves room for `-<agent>-workspace` and `-<agent>-r<n>` within what labels and names may hold."""
+
+
+class DesiredState(ApiEnum):
+    """What the user wants of the Run."""
+
+    RUNNING = "Running"
+    PAUSED = "Paused"
+    STOPPED = "Stopped"
+
+
+class AccessMode(ApiEnum):
+    """How a workspace may be mounted."""
+
+    READ_WRITE_ONCE = "ReadWriteOnce"
+    READ_WRITE_ONCE_POD = "ReadWriteOncePod"
+    READ_WRITE_MANY = "ReadWriteMany"
+
+
+class PullPolicy(ApiEnum):
+    """When the kubelet pulls the image."""
+
+    ALWAYS = "Always"
+    IF_NOT_PRESENT = "IfNotPresent"
+    NEVER = "Never"
+
+
+class KeyRef(ApiModel):
+    """One key of a Secret or ConfigMap."""
+
+    name: Name = Field(description="Name of the Secret or ConfigMap, in the Run's namespace.")
+    key: Word = Field(description="The key whose value is taken.")
+    optional: bool = Field(default=False, description="Whether the key may be missing.")
+
+
+class FieldRef(ApiModel):
+    """A field of the pod."""
+
+    api_version: Word | None = Field(default=None, description="The schema version of fieldPath; v1 when not set.")
+    field_path: Text = Field(description="Path of the field, for example metadata.name.")
+
+
+class ResourceFieldRef(ApiModel):
+    """A resource request or limit of a container."""
+
+    container_name: Word | None = Field(default=None, description="The container; this one when not set.")
+    resource: Word = Field(description="For example limits.memory.")
+    divisor: Quantity | None = Field(default=None, description="What the value is divided by; 1 when not set.")
+
+
+class EnvSource(ApiModel):
+    """Where the value of an environment variable comes from; set exactly one."""
+
+    secret_key_ref: KeyRef | None = Field(default=None, description="A key of a Secret.")
+    config_map_key_ref: KeyRef | None = Field(default=None, description="A key of a ConfigMap.")
+    field_ref: FieldRef | None = Field(default=None, description="A field of the pod.")
+    resource_field_ref: ResourceFieldRef | None = Field(default=None, description="A resource of a container.")
+
+
+class EnvVar(ApiModel):
+    """One environment variable; names that begin with RUNWARDEN_ are the operator's."""
+
+    name: EnvName = Field(description="Name of the variable; RUNWARDEN_* is reserved for the operator.")
+    value: Argument | None = Field(default=None, description="The value; set this or valueFrom.")
+    value_from: EnvSource | None = Field(default=None, description="Where the value comes from; set this or value.")
+
+
+class EnvSourceName(ApiModel):
+    """A whole Secret or ConfigMap."""
+
+    name: Name = Field(description="Name of the object, in the Run's namespace.")
+    optional: bool = Field(default=False, description="Whether the object may be missing.")
+
+
+class EnvFrom(ApiModel):
+    """Every key of a Secret or ConfigMap as environment variables; set exactly one source."""
+
+    prefix: Word | None = Field(default=None, description="Put before every key.")
+    secret_ref: EnvSourceName | None = Field(default=None, description="The Secret.")
+    config_map_ref: EnvSourceName | None = Field(default=None, description="The ConfigMap.")
+
+
+class Resources(ApiModel):
+    """What the container may use."""
+
+    limits: dict[Word, Quantity] | None = Field(
+        default=None, max_length=16, description="The most it may use, by resource (cpu in cores, memory in bytes)."
+    )
+    requests: dict[Word, Quantity] | None = Field(
+        default=None, max_length=16, description="What is set aside for it, by resource (cpu in cores, memory in bytes)."
+    )
+
+
+class Workspace(ApiModel):
+    """A volume that is kept across attempts and goes with the Run."""
+
+    size: Quantity = Field(default="10Gi", description="Size of the volume in bytes, as a quantity such as 10Gi.")
+    storage_class_name: Name | None = Field(
+        default=None, description="StorageClass of the volume; the cluster's default when not set."
+    )
+    access_mode: AccessMode = Field(default=AccessMode.READ_WRITE_ONCE, description="How the volume is mounted.")
+    mount_path: Path = Field(default="/workspace", description="Where the agent finds the volume.")
+
+
+class Agent(ApiModel):
+    """One agent: a pod at a time. Give an image (the short form) or a template, exactly one."""
+
+    name: AgentName = Field(description="Unique in the Run: a lower-case letter, then up to 31 letters or digits, no hyphen.")
+    image: Text | None = Field(default=None, description="Container image of the short form.")
+    command: tuple[Argument, ...] | None = Field(
+        default=None, max_length=64, description="Entrypoint of the short form; the image's own when not set."
+    )
+    args: tuple[Argument, ...] | None = Field(
+        default=None, max_length=256, description="Arguments of the short form's entrypoint."
+    )
+    env: tuple[EnvVar, ...] | None = Field(default=None, max_length=256, description="Environment of the short form.")
+    env_from: tuple[EnvFrom, ...] | None = Field(
+        default=None, max_length=32, description="Secrets and ConfigMaps whose keys become the short form's environment."
+    )
+    resources: Resources | None = Field(default=None, description="Requests and limits of the short form.")
+    image_pull_policy: PullPolicy | None = Field(default=None, description="When the short form's image is pulled.")
+    template: dict[str, Any] | None = Field(
+        default=None,
+        description=(
+            "A pod template {metadata, spec} in place of the short form. The operator checks it against a list of allowed "
+            "fields and reports a refused one, with its path, in the condition Finished. The container named agent, or the "
+            "only one, is the one that is judged."
+        ),
+    )
+    required: bool = Field(
+        default=True, description="Whether the Run needs this agent to complete; the others are stopped when it has."
+    )
+    workspace: Workspace | None = Field(
+        default=None, description="A volume kept across attempts; without it the workspace is an emptyDir, lost with its pod."
+    )
+
+
+class PolicyRef(ApiModel):
+    """Names a RunPolicy."""
+
+    name: Name = Field(description="Name of a RunPolicy in the Run's namespace.")
+
+
+class RunSpec(ApiModel):
+    """What a user asks for. `agents` and `brief` are immutable."""
+
+    agents: Annotated[tuple[Agent, ...], Field(min_length=1, max_length=MAX_AGENTS)] = Field(
+        description="The agents of this Run, 1 to 32, at least one of them required. Immutable."
+    )
+    brief: LongText | None = Field(
+        default=None, description="The prompt, up to 16384 characters; agents read it in /runwarden/brief.md. Immutable."
+    )
+    policy_ref: PolicyRef | None = Field(
+        default=None, description="The RunPolicy to go by; when not set, one named default, else the operator's own."
+    )
+    desired_state: DesiredState = Field(
+        default=DesiredState.RUNNING,
+        description="Running; Paused ends the agents and keeps their workspaces; Stopped ends the Run for good.",
+    )
+    active_deadline_seconds: Seconds | None = Field(
+        default=None, description="Seconds from the first start, pauses left out, after which the Run fails; 1 to 31536000."
+    )
+    ttl_seconds_after_finished: SecondsOrOff | None = Field(
+        default=None, description="Seconds after its end at which the Run is deleted; 0 to 31536000; the policy's when not set."
+    )
+    token_budget: Annotated[Tokens, Field(ge=1)] | None = Field(
+        default=None, description="Tokens, input and output, that all agents together may use; at least 1."
+    )
+    restarted_at: dict[AgentName, Time] | None = Field(
+        default=None, max_length=MAX_AGENTS, description="Agent to time (RFC 3339): restarts the agent once for each new time."
+    )
+
+
+class Run(ApiModel):
+    """A supervised run of one or more AI coding agents."""
+
+    spec: RunSpec = Field(description="What to run. agents and brief are immutable.")
+
+
+__all__ = ["Agent", "Count", "DesiredState", "Run", "RunSpec", "Workspace"]

@@ -1,0 +1,177 @@
+"""Pure: from a Run and one of its agents to the objects that the operator creates."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from controller.api.names import (
+    ANNOTATION_BRIEF,
+    API_VERSION,
+    FINALIZER_OUTCOME,
+    GATE_ADMITTED,
+    LABEL_AGENT,
+    LABEL_ATTEMPT,
+    LABEL_RUN,
+    LABEL_RUN_UID,
+    pod_name,
+    workspace_name,
+)
+from controller.api.run import Agent
+from controller.plan.model import RunFacts
+
+JsonObject = dict[str, Any]
+
+AGENT_CONTAINER = "agent"
+"""The name of the container that is judged, unless the template has only one."""
+
+AGENT_UID = 10001
+"""The user (and group) that agents run as unless their template names another non-root one."""
+
+RUNWARDEN_DIR = "/runwarden"
+"""Where the agent finds its brief and writes what it has to say."""
+
+WORKSPACE_DIR = "/workspace"
+"""Where the workspace is mounted unless the Run says otherwise."""
+
+OUT_SIZE_LIMIT = "64Mi"
+"""How much an agent may write to its outbox before the kubelet evicts it."""
+
+OUT_VOLUME, BRIEF_VOLUME, WORKSPACE_VOLUME = "runwarden-out", "runwarden-brief", "runwarden-workspace"
+BRIEF_FILE = "brief.md"
+
+
+def build_pod(run: RunFacts, agent: Agent, attempt: int, last_outcome: str = "") -> JsonObject:
+    """Return the gated pod of one attempt.
+
+    `last_outcome` is the reason that the previous attempt ended with, empty for the first.
+    """
+    template = _template(agent)
+    spec = template["spec"]
+    _harden(spec)
+    _equip(spec, run, agent, attempt, last_outcome)
+    spec["schedulingGates"] = [{"name": GATE_ADMITTED}, *spec.get("schedulingGates", [])]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": _metadata(run, agent, attempt, template.get("metadata", {})),
+        "spec": spec,
+    }
+
+
+def build_claim(run: RunFacts, agent: Agent) -> JsonObject:
+    """Return the claim of an agent's workspace, which is kept across attempts and goes with the Run."""
+    workspace = agent.workspace
+    if workspace is None:
+        raise ValueError(f"agent {agent.name} has no kept workspace")
+    spec: JsonObject = {
+        "accessModes": [workspace.access_mode],
+        "resources": {"requests": {"storage": workspace.size}},
+    }
+    if workspace.storage_class_name is not None:
+        spec["storageClassName"] = workspace.storage_class_name
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {
+            "name": workspace_name(run.name, agent.name),
+            "namespace": run.namespace,
+            "labels": {LABEL_RUN: run.name, LABEL_RUN_UID: run.uid, LABEL_AGENT: agent.name},
+            "ownerReferences": [_owner(run)],
+        },
+        "spec": spec,
+    }
+
+
+def _template(agent: Agent) -> JsonObject:
+    """The agent's pod template; the short form is a template with one container."""
+    if agent.template is not None:
+        return copy.deepcopy(dict(agent.template))
+    fields = {"image", "command", "args", "env", "env_from", "resources", "image_pull_policy"}
+    container = agent.model_dump(mode="json", by_alias=True, include=fields, exclude_none=True)
+    return {"spec": {"containers": [{"name": AGENT_CONTAINER, **container}]}}
+
+
+def _metadata(run: RunFacts, agent: Agent, attempt: int, given: JsonObject) -> JsonObject:
+    labels = {
+        LABEL_RUN: run.name,
+        LABEL_RUN_UID: run.uid,
+        LABEL_AGENT: agent.name,
+        LABEL_ATTEMPT: str(attempt),
+    }
+    brief = run.spec.brief if run.spec and run.spec.brief else ""
+    return {
+        "name": pod_name(run.name, agent.name, attempt),
+        "namespace": run.namespace,
+        "labels": {**given.get("labels", {}), **labels},
+        "annotations": {**given.get("annotations", {}), ANNOTATION_BRIEF: brief},
+        "finalizers": [FINALIZER_OUTCOME],
+        "ownerReferences": [_owner(run)],
+    }
+
+
+def _owner(run: RunFacts) -> JsonObject:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Run",
+        "name": run.name,
+        "uid": run.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _harden(spec: JsonObject) -> None:
+    """Set what the `restricted` Pod Security standard asks for; a template may only narrow it, which `check_run` saw to."""
+    spec["restartPolicy"] = "Never"
+    spec["automountServiceAccountToken"] = False
+    spec["enableServiceLinks"] = False
+    pod = spec.setdefault("securityContext", {})
+    uid = pod.setdefault("runAsUser", AGENT_UID)
+    pod.setdefault("runAsGroup", uid)
+    pod.setdefault("fsGroup", uid)
+    pod["runAsNonRoot"] = True
+    pod["fsGroupChangePolicy"] = "OnRootMismatch"
+    pod["seccompProfile"] = {"type": "RuntimeDefault"}
+    for container in [*spec["containers"], *spec.get("initContainers", [])]:
+        context = container.setdefault("securityContext", {})
+        context["allowPrivilegeEscalation"] = False
+        context["capabilities"] = {"drop": ["ALL"]}
+
+
+def judged_container(spec: JsonObject) -> JsonObject:
+    """Return the container whose end is the agent's end: the one named `agent`, or the only one."""
+    containers: list[JsonObject] = spec["containers"]
+    return next((c for c in containers if c["name"] == AGENT_CONTAINER), containers[0])
+
+
+def _equip(spec: JsonObject, run: RunFacts, agent: Agent, attempt: int, last_outcome: str) -> None:
+    """Give the judged container its environment, brief, outbox and workspace."""
+    container = judged_container(spec)
+    container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
+    container["env"] = [
+        {"name": "RUNWARDEN_RUN", "value": run.name},
+        {"name": "RUNWARDEN_AGENT", "value": agent.name},
+        {"name": "RUNWARDEN_ATTEMPT", "value": str(attempt)},
+        {"name": "RUNWARDEN_LAST_OUTCOME", "value": last_outcome},
+        {"name": "RUNWARDEN_DIR", "value": RUNWARDEN_DIR},
+        *container.get("env", []),
+    ]
+    mount_path = agent.workspace.mount_path if agent.workspace else WORKSPACE_DIR
+    container["volumeMounts"] = [
+        *container.get("volumeMounts", []),
+        {"name": OUT_VOLUME, "mountPath": f"{RUNWARDEN_DIR}/out"},
+        {"name": BRIEF_VOLUME, "mountPath": f"{RUNWARDEN_DIR}/{BRIEF_FILE}", "subPath": BRIEF_FILE, "readOnly": True},
+        {"name": WORKSPACE_VOLUME, "mountPath": mount_path},
+    ]
+    spec["volumes"] = [*spec.get("volumes", []), *_volumes(run, agent)]
+
+
+def _volumes(run: RunFacts, agent: Agent) -> list[JsonObject]:
+    brief = {"path": BRIEF_FILE, "fieldRef": {"fieldPath": f"metadata.annotations['{ANNOTATION_BRIEF}']"}}
+    kept = {"persistentVolumeClaim": {"claimName": workspace_name(run.name, agent.name)}}
+    return [
+        {"name": OUT_VOLUME, "emptyDir": {"sizeLimit": OUT_SIZE_LIMIT}},
+        {"name": BRIEF_VOLUME, "downwardAPI": {"items": [brief]}},
+        {"name": WORKSPACE_VOLUME, **(kept if agent.workspace else {"emptyDir": {}})},
+    ]

@@ -1,0 +1,148 @@
+"""Pure: from a plan to the Run's status, conditions included. The only place that knows how a status is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from controller.api.run_status import AgentState, Health, Phase
+from controller.plan.model import Action, AgentView, Plan, Snapshot
+from controller.plan.reasons import Reason
+
+JsonObject = dict[str, Any]
+
+TERMINAL_PHASES = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.STOPPED})
+MESSAGE_LIMIT = 1024
+"""Characters of a message in status; the CRD allows no more."""
+
+
+def build_status(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], previous: JsonObject, now: datetime) -> JsonObject:
+    """Return the whole status of a Run, without the operator's state.
+
+    `acted` are the actions of this pass; a pass without any keeps the plan that is on record. `previous` is the status as it
+    stands: conditions keep their transition times unless their status changes.
+    """
+    verdict, state = plan.verdict, snapshot.state
+    status: JsonObject = {
+        "phase": verdict.phase.value,
+        "reason": verdict.reason.value,
+        "message": verdict.message[:MESSAGE_LIMIT],
+        "observedGeneration": snapshot.run.generation,
+        "conditions": _merge(previous.get("conditions", ()), _conditions(snapshot, plan), snapshot.run.generation, now),
+        "ready": _ready(plan.agents),
+        "restarts": sum(agent.restarts for agent in state.agents.values()) if state else 0,
+        "agents": [_agent(snapshot, view) for view in plan.agents],
+        "plan": _plan(plan, acted) or previous.get("plan"),
+        "policy": _policy(snapshot) or previous.get("policy"),
+        "openEscalations": 0,
+    }
+    if state and state.started_at:
+        status["startTime"] = format_time(state.started_at)
+    if state and state.stop and state.stop.completed_at:
+        status["completionTime"] = format_time(state.stop.completed_at)
+    return {key: value for key, value in status.items() if value not in ("", None)}
+
+
+def format_time(moment: datetime) -> str:
+    """Return a time as Kubernetes writes it: RFC 3339, UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _ready(agents: tuple[AgentView, ...]) -> str:
+    good = sum(view.health in (Health.HEALTHY, Health.COMPLETE) for view in agents)
+    return f"{good}/{len(agents)}"
+
+
+def _agent(snapshot: Snapshot, view: AgentView) -> JsonObject:
+    state = snapshot.state.agents.get(view.name) if snapshot.state else None
+    state = state or AgentState()
+    entry: JsonObject = {
+        "name": view.name,
+        "attempt": state.attempt,
+        "podName": _pod_name(snapshot, state),
+        "health": view.health.value,
+        "reason": str(view.reason),
+        "message": view.message[:MESSAGE_LIMIT],
+        "restarts": state.restarts,
+        "outcome": state.outcome.result.value if state.outcome else None,
+    }
+    return {key: value for key, value in entry.items() if value not in ("", None)}
+
+
+def _pod_name(snapshot: Snapshot, state: AgentState) -> str:
+    return next((pod.name for pod in snapshot.pods if state.pod_uid and pod.uid == state.pod_uid), "")
+
+
+def _plan(plan: Plan, acted: Iterable[Action]) -> JsonObject | None:
+    done = dict.fromkeys((action.intent.value, action.reason.value, action.agent) for action in acted)
+    if not done:
+        return None
+    actions = [
+        {"intent": intent, "reason": reason, **({"agent": agent} if agent else {})} for intent, reason, agent in done
+    ]
+    return {"digest": plan.digest, "actions": actions}
+
+
+def _policy(snapshot: Snapshot) -> JsonObject | None:
+    return {"name": snapshot.policy.name, "digest": snapshot.policy.digest} if snapshot.policy else None
+
+
+def _conditions(snapshot: Snapshot, plan: Plan) -> tuple[tuple[str, str, str, str], ...]:
+    """Each condition as (type, status, reason, message)."""
+    return (_finished(plan), _succeeded(plan), _healthy(plan), _policy_resolved(snapshot))
+
+
+def _finished(plan: Plan) -> tuple[str, str, str, str]:
+    verdict = plan.verdict
+    done = "True" if verdict.phase in TERMINAL_PHASES else "False"
+    return "Finished", done, verdict.reason, verdict.message
+
+
+def _succeeded(plan: Plan) -> tuple[str, str, str, str]:
+    verdict = plan.verdict
+    if verdict.phase not in TERMINAL_PHASES:
+        return "Succeeded", "Unknown", "NotFinished", ""
+    succeeded = "True" if verdict.phase is Phase.COMPLETED else "False"
+    return "Succeeded", succeeded, verdict.reason, verdict.message
+
+
+def _healthy(plan: Plan) -> tuple[str, str, str, str]:
+    if plan.verdict.phase in (Phase.PAUSED, Phase.STOPPING, *TERMINAL_PHASES):
+        return "Healthy", "Unknown", "NotRunning", ""
+    if plan.verdict.phase is Phase.BLOCKED:
+        return "Healthy", "False", plan.verdict.reason, plan.verdict.message
+    wrong = [v for v in plan.agents if v.health not in (Health.HEALTHY, Health.COMPLETE)]
+    if not wrong:
+        return "Healthy", "True", "AllAgentsHealthy", ""
+    first = next((view for view in wrong if view.reason != Reason.STARTING), wrong[0])
+    status = "Unknown" if first.reason in (Reason.STARTING, Reason.QUEUED) else "False"
+    return "Healthy", status, first.reason, f"agent {first.name}: {first.message or first.health.value}"
+
+
+def _policy_resolved(snapshot: Snapshot) -> tuple[str, str, str, str]:
+    if snapshot.policy is None:
+        return "PolicyResolved", "False", Reason.POLICY_NOT_FOUND, snapshot.policy_refusal
+    return "PolicyResolved", "True", "Resolved", f"policy {snapshot.policy.name}"
+
+
+def _merge(
+    previous: Iterable[JsonObject], wanted: Iterable[tuple[str, str, str, str]], generation: int, now: datetime
+) -> list[JsonObject]:
+    """Return the wanted conditions; a condition whose status stays keeps its transition time."""
+    before = {condition["type"]: condition for condition in previous}
+    merged = []
+    for kind, status, reason, message in wanted:
+        old = before.get(kind)
+        since = old["lastTransitionTime"] if old and old["status"] == status else format_time(now)
+        merged.append(
+            {
+                "type": kind,
+                "status": status,
+                "reason": str(reason),
+                "message": message[:MESSAGE_LIMIT],
+                "lastTransitionTime": since,
+                "observedGeneration": generation,
+            }
+        )
+    return merged

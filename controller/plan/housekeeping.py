@@ -1,0 +1,50 @@
+"""What is due whatever the Run's phase: letting deleted pods go, and removing gated pods that are no attempt's pod."""
+
+from __future__ import annotations
+
+from controller.plan.model import Action, Intent, PodFacts, Step
+from controller.plan.protocol import pod_action
+from controller.plan.reasons import Reason
+from controller.plan.situation import Situation
+
+
+def housekeeping(at: Situation) -> tuple[Action, ...]:
+    """Return the releases and removals that are due for the Run's pods, by pod name."""
+    return tuple(action for pod in at.our_pods() if (action := _tidy(at, pod)))
+
+
+def release_all(at: Situation, reason: Reason) -> tuple[Action, ...]:
+    """Let every pod of a Run that is gone be deleted by whoever wants to; the never started are removed at once."""
+    actions = []
+    for pod in at.our_pods():
+        if pod.gated and not pod.deleting:
+            actions.append(pod_action(Intent.RELEASE, Step.DELETE_POD, reason, pod))
+        if pod.has_finalizer:
+            actions.append(pod_action(Intent.RELEASE, Step.RELEASE, reason, pod))
+    return tuple(actions)
+
+
+def _tidy(at: Situation, pod: PodFacts) -> Action | None:
+    stray = pod.gated and _is_stray(at, pod)
+    if stray and not pod.deleting:
+        return pod_action(Intent.RELEASE, Step.DELETE_POD, Reason.STRAY, pod)
+    if not (pod.deleting and pod.has_finalizer and pod.terminated):
+        return None
+    if stray:
+        return pod_action(Intent.RELEASE, Step.RELEASE, Reason.STRAY, pod)
+    return pod_action(Intent.RELEASE, Step.RELEASE, Reason.OUTCOME_RECORDED, pod) if _on_record(at, pod) else None
+
+
+def _is_stray(at: Situation, pod: PodFacts) -> bool:
+    """Whether the gated pod can never be started: another UID holds its attempt, the attempt is past, or the Run is over."""
+    state = at.agent_state(pod.agent)
+    over = at.state is not None and at.state.stop is not None
+    if not state.pod_uid:
+        return over or pod.attempt != state.attempt or pod.deleting
+    return pod.uid != state.pod_uid
+
+
+def _on_record(at: Situation, pod: PodFacts) -> bool:
+    """Whether nothing more can be learnt from the pod: its outcome is saved, or it is no attempt's pod any more."""
+    state = at.agent_state(pod.agent)
+    return pod.attempt < state.attempt or (state.outcome is not None and pod.attempt == state.attempt)

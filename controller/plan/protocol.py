@@ -1,0 +1,117 @@
+"""The fenced start and the graceful end of one agent's attempt: the next single step, derived from state and cluster.
+
+Starting is the act that is fenced, creating is harmless (DESIGN section 4): a pod is created with a scheduling gate, its UID is
+saved by compare-and-swap, and only the pod whose UID is saved loses its gate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from controller.api.names import pod_name
+from controller.api.run import Agent
+from controller.plan.model import Action, Intent, PodFacts, Step
+from controller.plan.reasons import Reason
+from controller.plan.situation import Situation
+
+NAMESAKE_CHECK_SECONDS = 2
+"""How often to look whether a former pod of the same name has gone: its events belong to another Run."""
+
+REFUSED_RETRY_SECONDS = 30
+"""How long after the API server refused a pod (quota, admission) it is tried again."""
+
+DEAF_SECONDS = 30
+"""How long beyond its grace period a pod may ignore its deadline before it is deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why an agent cannot be started now, and when to look again; `blocked` where only a human can help."""
+
+    reason: Reason
+    message: str
+    check_at: datetime
+    blocked: bool = False
+
+
+def start(at: Situation, agent: Agent) -> Action | Hold | None:
+    """Return the next step of starting the agent's current attempt, why it must wait, or None when it has been started."""
+    state = at.agent_state(agent.name)
+    if state.pod_uid:
+        pod = at.own_pod(agent.name)
+        gated = pod is not None and pod.gated and not pod.deleting
+        return _start_action(at, agent, Step.UNGATE, pod) if gated else None
+    if refused := at.refusal(agent.name):
+        return _hold(at, Reason.POD_REFUSED, refused, REFUSED_RETRY_SECONDS)
+    return _claim(at, agent) or _pod(at, agent)
+
+
+def _claim(at: Situation, agent: Agent) -> Action | Hold | None:
+    if agent.workspace is None:
+        return None
+    claim = at.claim(agent.name)
+    if claim is None:
+        return _start_action(at, agent, Step.CREATE_CLAIM, None)
+    if claim.run_uid == at.snapshot.run.uid and not claim.deleting:
+        return None
+    return _namesake(at, f"the workspace claim of agent {agent.name}", going=claim.deleting)
+
+
+def _pod(at: Situation, agent: Agent) -> Action | Hold:
+    pod = at.named_pod(agent.name)
+    if pod is None:
+        return _start_action(at, agent, Step.CREATE_POD, None)
+    if not at.ours(pod) or pod.deleting:
+        return _namesake(at, f"pod {pod.name}", going=pod.deleting)
+    if not pod.gated:
+        text = f"pod {pod.name} runs, but no saved state names it; delete it to let the Run go on"
+        return _hold(at, Reason.STATE_REFUSED, text, REFUSED_RETRY_SECONDS, blocked=True)
+    return _start_action(at, agent, Step.ADOPT, pod)
+
+
+def _namesake(at: Situation, what: str, *, going: bool) -> Hold:
+    if going:
+        return _hold(at, Reason.NAMESAKE_TERMINATING, f"{what} is still going away", NAMESAKE_CHECK_SECONDS)
+    text = f"{what} exists and belongs to somebody else; delete it or rename the Run"
+    return _hold(at, Reason.NAME_TAKEN, text, REFUSED_RETRY_SECONDS, blocked=True)
+
+
+def _hold(at: Situation, reason: Reason, message: str, seconds: int, *, blocked: bool = False) -> Hold:
+    return Hold(reason, message, at.now + timedelta(seconds=seconds), blocked)
+
+
+def _start_action(at: Situation, agent: Agent, step: Step, pod: PodFacts | None) -> Action:
+    attempt = at.agent_state(agent.name).attempt
+    name = pod_name(at.snapshot.run.name, agent.name, attempt)
+    uid = pod.uid if pod else ""
+    return Action(Intent.START, step, Reason.STARTING, agent=agent.name, attempt=attempt, pod=name, pod_uid=uid)
+
+
+def end(at: Situation, pod: PodFacts, reason: Reason) -> Action | None:
+    """Return the next step of ending a live pod, or None while it is on its way.
+
+    A running pod is ended by a deadline of one second, which keeps the pod, its logs and its exit codes; one that was never
+    bound, or that ignores the deadline past its grace period, is deleted.
+    """
+    if pod.deleting:
+        return None
+    if not pod.bound:
+        return pod_action(Intent.STOP, Step.DELETE_POD, reason, pod)
+    if pod.ending_since is None:
+        return pod_action(Intent.STOP, Step.END, reason, pod)
+    if at.now >= deaf_at(pod):
+        return pod_action(Intent.STOP, Step.DELETE_POD, Reason.DEAF, pod)
+    return None
+
+
+def deaf_at(pod: PodFacts) -> datetime:
+    """When a pod that was told to end counts as deaf to it."""
+    if pod.ending_since is None:
+        raise ValueError(f"pod {pod.name} was not told to end")
+    return pod.ending_since + timedelta(seconds=pod.grace_seconds + DEAF_SECONDS)
+
+
+def pod_action(intent: Intent, step: Step, reason: Reason, pod: PodFacts) -> Action:
+    """Return an action on one observed pod, carrying the UID that it is fenced by."""
+    return Action(intent, step, reason, agent=pod.agent, attempt=pod.attempt, pod=pod.name, pod_uid=pod.uid)

@@ -1,0 +1,245 @@
+"""The rules, in the order in which they are asked; the first that has something to say decides.
+
+Each is a small pure function from a `Situation` to a `Verdict`, or None where it does not apply. `RULES` at the end is the
+list. The numbers are those of the design's section 3; the places of rules that need more evidence than pods give are marked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from controller.api.run import DesiredState
+from controller.api.run_status import OutcomeResult, Phase, StopDecision
+from controller.plan import protocol
+from controller.plan.housekeeping import housekeeping, release_all
+from controller.plan.model import Action, AgentView, Intent, Step, Verdict
+from controller.plan.protocol import Hold
+from controller.plan.reasons import Reason
+from controller.plan.situation import Situation
+from controller.plan.views import phase_of, views
+
+Rule = Callable[[Situation], Verdict | None]
+
+
+def released(at: Situation) -> Verdict | None:
+    """1. A Run that is gone or being deleted lets its pods go, and is never acted for again."""
+    if at.snapshot.run.gone:
+        return Verdict(Phase.STOPPING, Reason.RUN_DELETED, actions=release_all(at, Reason.RUN_DELETED))
+    if at.snapshot.namespace_terminating:
+        due = tuple(
+            protocol.pod_action(Intent.RELEASE, Step.RELEASE, Reason.NAMESPACE_TERMINATING, pod)
+            for pod in at.our_pods()
+            if pod.deleting and pod.has_finalizer
+        )
+        return Verdict(Phase.STOPPING, Reason.NAMESPACE_TERMINATING, actions=due)
+    return None
+
+
+def state_refused(at: Situation) -> Verdict | None:
+    """Without a trustworthy record of what was done, nothing may be done."""
+    if not at.snapshot.state_refusal:
+        return None
+    return Verdict(Phase.BLOCKED, Reason.STATE_REFUSED, at.snapshot.state_refusal)
+
+
+def terminal(at: Situation) -> Verdict | None:
+    """2. A finished Run is held until its TTL is over, then deleted."""
+    stop = _stop(at)
+    if stop is None or stop.completed_at is None:
+        return None
+    held = Verdict(stop.phase, Reason(stop.reason), stop.message)
+    seconds = _ttl_seconds(at)
+    if seconds is None:
+        return held
+    expiry = stop.completed_at + timedelta(seconds=seconds)
+    if at.now < expiry:
+        return replace(held, next_check=expiry)
+    return replace(held, actions=(Action(Intent.EXPIRE, Step.DELETE_RUN, Reason.TTL_EXPIRED),))
+
+
+def recorded(at: Situation) -> Verdict | None:
+    """An attempt that has ended goes on record before anything is decided from it."""
+    due = []
+    for agent in at.agents:
+        state = at.agent_state(agent.name)
+        pod = at.own_pod(agent.name)
+        if state.pod_uid and state.outcome is None and (pod is None or pod.terminated):
+            due.append(
+                Action(
+                    Intent.RECORD,
+                    Step.RECORD,
+                    Reason.OUTCOME_RECORDED,
+                    agent=agent.name,
+                    attempt=state.attempt,
+                    pod=pod.name if pod else "",
+                    pod_uid=state.pod_uid,
+                )
+            )
+    return Verdict(Phase.RUNNING, Reason.OUTCOME_RECORDED, actions=tuple(due)) if due else None
+
+
+def stopping(at: Situation) -> Verdict | None:
+    """A stop that was decided is carried through: the live are ended, then the Run is finished."""
+    stop = _stop(at)
+    if stop is None:
+        return None
+    ends, check = _ends(at, Reason(stop.reason))
+    if ends or at.live_pods():
+        return Verdict(Phase.STOPPING, Reason(stop.reason), stop.message, ends, check)
+    done = Action(Intent.FINISH, Step.COMPLETE, Reason(stop.reason), phase=stop.phase)
+    return Verdict(stop.phase, Reason(stop.reason), stop.message, (done,))
+
+
+def spec_refused(at: Situation) -> Verdict | None:
+    """3. A spec that cannot be read or asks for what is not allowed is blocked, with the path."""
+    violations = at.snapshot.run.violations
+    if not violations:
+        return None
+    first, more = violations[0], len(violations) - 1
+    text = f"{first.path}: {first.message}" + (f" (and {more} more)" if more else "")
+    return Verdict(Phase.BLOCKED, Reason.SPEC_REFUSED, text)
+
+
+def stop_requested(at: Situation) -> Verdict | None:
+    """4a. desiredState Stopped ends the Run for good."""
+    if at.spec.desired_state is not DesiredState.STOPPED:
+        return None
+    return _decide(Phase.STOPPED, Reason.STOP_REQUESTED, "spec.desiredState is Stopped")
+
+
+def paused(at: Situation) -> Verdict | None:
+    """4b. desiredState Paused ends the live gracefully and keeps the rest as it is."""
+    if at.spec.desired_state is not DesiredState.PAUSED:
+        return None
+    if at.state is None or at.state.paused_at is None:
+        pause = Action(Intent.STOP, Step.PAUSE, Reason.PAUSE_REQUESTED)
+        return Verdict(Phase.STOPPING, Reason.PAUSE_REQUESTED, actions=(pause,))
+    ends, check = _ends(at, Reason.PAUSE_REQUESTED)
+    phase = Phase.STOPPING if at.live_pods() else Phase.PAUSED
+    return Verdict(phase, Reason.PAUSE_REQUESTED, "spec.desiredState is Paused", ends, check)
+
+
+def resumed(at: Situation) -> Verdict | None:
+    """4c. A pause is over: once its last pod has ended, every unfinished agent gets a new, uncharged attempt."""
+    if at.state is None or at.state.paused_at is None:
+        return None
+    ends, check = _ends(at, Reason.PAUSE_REQUESTED)
+    if ends or at.live_pods():
+        return Verdict(Phase.STOPPING, Reason.RESUME_REQUESTED, actions=ends, next_check=check)
+    resume = Action(Intent.START, Step.RESUME, Reason.RESUME_REQUESTED)
+    return Verdict(Phase.PENDING, Reason.RESUME_REQUESTED, actions=(resume,))
+
+
+def completed(at: Situation) -> Verdict | None:
+    """5. All required agents are complete, and were so before the deadline, even where it was seen later."""
+    if not all(at.completed(agent.name) for agent in at.required):
+        return None
+    outcomes = [at.outcome(agent.name) for agent in at.required]
+    ends = [outcome.finished_at for outcome in outcomes if outcome and outcome.finished_at]
+    if at.deadline and any(end > at.deadline for end in ends):
+        return None
+    return _decide(Phase.COMPLETED, Reason.ALL_AGENTS_COMPLETE, f"{_count(len(at.required))} completed")
+
+
+def deadline_passed(at: Situation) -> Verdict | None:
+    """6. The Run has been active for longer than it may be."""
+    if at.deadline is None or at.now < at.deadline:
+        return None
+    text = f"the Run was active for longer than {at.spec.active_deadline_seconds} s (spec.activeDeadlineSeconds)"
+    return _decide(Phase.FAILED, Reason.DEADLINE_EXCEEDED, text)
+
+
+def agent_failed(at: Situation) -> Verdict | None:
+    """7. A required agent has ended without completing. (With the restart budget, rule 9 comes between.)"""
+    for agent in at.required:
+        outcome = at.outcome(agent.name)
+        if outcome is not None and outcome.result is not OutcomeResult.COMPLETED:
+            text = f"agent {agent.name}, attempt {outcome.attempt}: {outcome.reason}: {outcome.message}"
+            return _decide(Phase.FAILED, Reason.AGENT_FAILED, text)
+    return None
+
+
+def policy_refused(at: Situation) -> Verdict | None:
+    """No agent is started under a policy that is missing or cannot be read; the started go on."""
+    if at.snapshot.policy is not None or all(at.agent_state(agent.name).pod_uid for agent in at.agents):
+        return None
+    return Verdict(Phase.PENDING, Reason.POLICY_NOT_FOUND, at.snapshot.policy_refusal)
+
+
+# 8 to 11 (questions, restarts, stalled progress, stale Runs) stand here when their evidence and protocol do.
+
+
+def supervised(at: Situation) -> Verdict:
+    """12. Start what has not started, and otherwise leave the agents at their work."""
+    steps = [protocol.start(at, agent) for agent in at.agents if at.outcome(agent.name) is None]
+    actions = tuple(step for step in steps if isinstance(step, Action))
+    holds = [step for step in steps if isinstance(step, Hold)]
+    seen = views(at)
+    phase, reason, text = _standing(seen, holds)
+    checks = [hold.check_at for hold in holds] + ([at.deadline] if at.deadline else [])
+    return Verdict(phase, reason, text, actions, min(checks, default=None))
+
+
+RULES: tuple[Rule, ...] = (
+    released,
+    state_refused,
+    terminal,
+    recorded,
+    stopping,
+    spec_refused,
+    stop_requested,
+    paused,
+    resumed,
+    completed,
+    deadline_passed,
+    agent_failed,
+    policy_refused,
+    supervised,
+)
+
+
+def decide(at: Situation) -> tuple[str, Verdict]:
+    """Return the name of the first rule that applies and its verdict, the housekeeping that is always due appended."""
+    for rule in RULES:
+        verdict = rule(at)
+        if verdict is not None:
+            due = () if rule in (released, state_refused) else housekeeping(at)
+            return rule.__name__, replace(verdict, actions=verdict.actions + due)
+    raise AssertionError("the last rule always applies")
+
+
+def _stop(at: Situation) -> StopDecision | None:
+    return at.state.stop if at.state else None
+
+
+def _decide(phase: Phase, reason: Reason, message: str) -> Verdict:
+    stop = Action(Intent.STOP, Step.STOP, reason, phase=phase, message=message)
+    return Verdict(Phase.STOPPING, reason, message, (stop,))
+
+
+def _ends(at: Situation, reason: Reason) -> tuple[tuple[Action, ...], datetime | None]:
+    live = at.live_pods()
+    actions = tuple(action for pod in live if (action := protocol.end(at, pod, reason)))
+    waits = [protocol.deaf_at(pod) for pod in live if pod.ending_since and not pod.deleting]
+    return actions, min(waits, default=None)
+
+
+def _ttl_seconds(at: Situation) -> int | None:
+    spec, policy = at.snapshot.run.spec, at.snapshot.policy
+    if spec is not None and spec.ttl_seconds_after_finished is not None:
+        return spec.ttl_seconds_after_finished
+    return policy.spec.ttl_seconds_after_finished if policy else None
+
+
+def _standing(seen: tuple[AgentView, ...], holds: list[Hold]) -> tuple[Phase, Reason, str]:
+    for hold in sorted(holds, key=lambda hold: not hold.blocked):
+        return (Phase.BLOCKED if hold.blocked else phase_of(seen)), hold.reason, hold.message
+    phase = phase_of(seen)
+    reasons = {Phase.QUEUED: Reason.QUEUED, Phase.PENDING: Reason.STARTING}
+    return phase, reasons.get(phase, Reason.SUPERVISING), ""
+
+
+def _count(agents: int) -> str:
+    return "1 required agent" if agents == 1 else f"all {agents} required agents"

@@ -1,0 +1,95 @@
+"""A snapshot with the questions that rules ask of it. No rule looks into the raw lists itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from controller.api.names import pod_name
+from controller.api.run import Agent, RunSpec
+from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult
+from controller.plan.model import ClaimFacts, PodFacts, Snapshot
+
+NO_STATE = AgentState()
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One Run at one moment. `now` is the API server's clock, aware UTC."""
+
+    snapshot: Snapshot
+    now: datetime
+
+    @property
+    def spec(self) -> RunSpec:
+        """The Run's spec; only asked for after the rule on refused specs has passed."""
+        if self.snapshot.run.spec is None:
+            raise ValueError("this Run's spec could not be read: the rule on refused specs comes first")
+        return self.snapshot.run.spec
+
+    @property
+    def agents(self) -> tuple[Agent, ...]:
+        """The Run's agents in the order of its spec; none where the spec cannot be read."""
+        return self.snapshot.run.spec.agents if self.snapshot.run.spec else ()
+
+    @property
+    def required(self) -> tuple[Agent, ...]:
+        """The agents that must complete."""
+        return tuple(agent for agent in self.agents if agent.required)
+
+    @property
+    def state(self) -> OperatorState | None:
+        """The operator's saved state; None before anything was saved."""
+        return self.snapshot.state
+
+    def agent_state(self, agent: str) -> AgentState:
+        """The saved state of one agent, or the state of one that has never been started."""
+        return self.state.agents.get(agent, NO_STATE) if self.state else NO_STATE
+
+    def outcome(self, agent: str) -> Outcome | None:
+        """How the agent's current attempt ended, once that is on record."""
+        return self.agent_state(agent).outcome
+
+    def completed(self, agent: str) -> bool:
+        """Whether the agent's work is on record as done."""
+        outcome = self.outcome(agent)
+        return outcome is not None and outcome.result is OutcomeResult.COMPLETED
+
+    def ours(self, pod: PodFacts) -> bool:
+        """Whether the pod belongs to this very Run, not to a namesake."""
+        return pod.run_uid == self.snapshot.run.uid
+
+    def named_pod(self, agent: str) -> PodFacts | None:
+        """The pod that bears the name of the agent's current attempt, whoever owns it."""
+        name = pod_name(self.snapshot.run.name, agent, self.agent_state(agent).attempt)
+        return next((pod for pod in self.snapshot.pods if pod.name == name), None)
+
+    def own_pod(self, agent: str) -> PodFacts | None:
+        """The pod whose UID the state names as the agent's current attempt."""
+        uid = self.agent_state(agent).pod_uid
+        return next((pod for pod in self.snapshot.pods if uid and pod.uid == uid), None)
+
+    def our_pods(self) -> Iterator[PodFacts]:
+        """Every pod of this Run, by name."""
+        return (pod for pod in sorted(self.snapshot.pods, key=lambda pod: pod.name) if self.ours(pod))
+
+    def live_pods(self) -> tuple[PodFacts, ...]:
+        """The pods of this Run that are not terminated yet."""
+        return tuple(pod for pod in self.our_pods() if not pod.terminated)
+
+    def claim(self, agent: str) -> ClaimFacts | None:
+        """The agent's workspace claim, if any was observed."""
+        return next((claim for claim in self.snapshot.claims if claim.agent == agent), None)
+
+    def refusal(self, agent: str) -> str:
+        """What the API server said when it refused the agent's pod or claim, empty where it did not."""
+        return next((refusal.message for refusal in self.snapshot.refusals if refusal.agent == agent), "")
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the Run's activeDeadlineSeconds are over; pauses do not count."""
+        seconds = self.spec.active_deadline_seconds
+        if seconds is None or self.state is None or self.state.started_at is None:
+            return None
+        return self.state.started_at + timedelta(seconds=seconds + self.state.paused_seconds)

@@ -1,0 +1,52 @@
+"""How each agent stands, judged from its state and its pod, and the phase that follows for the Run."""
+
+from __future__ import annotations
+
+from controller.api.run import Agent
+from controller.api.run_status import Health, OutcomeResult, Phase
+from controller.plan.model import AgentView, PodFacts
+from controller.plan.reasons import Reason
+from controller.plan.situation import Situation
+
+SAME_REASONS = {"ErrImagePull": "ImagePullBackOff", "ErrImageNeverPull": "ImagePullBackOff"}
+"""The kubelet alternates between these while it retries; one name keeps the status from flapping."""
+
+QUIET_REASONS = frozenset({"", "ContainerCreating", "PodInitializing", "Scheduled"})
+"""Waiting reasons that say only that a start takes its time."""
+
+
+def views(at: Situation) -> tuple[AgentView, ...]:
+    """Return how every agent stands, in the order of the spec."""
+    return tuple(_view(at, agent) for agent in at.agents)
+
+
+def phase_of(seen: tuple[AgentView, ...]) -> Phase:
+    """Return the phase of an unfinished, unblocked Run whose agents stand like this."""
+    healths = {view.health for view in seen}
+    if healths & {Health.HEALTHY, Health.COMPLETE}:
+        return Phase.RUNNING
+    return Phase.QUEUED if healths == {Health.QUEUED} else Phase.PENDING
+
+
+def _view(at: Situation, agent: Agent) -> AgentView:
+    outcome = at.outcome(agent.name)
+    if outcome is not None:
+        complete = outcome.result is OutcomeResult.COMPLETED
+        return AgentView(agent.name, Health.COMPLETE if complete else Health.DEAD, outcome.reason, outcome.message)
+    if refused := at.refusal(agent.name):
+        return AgentView(agent.name, Health.STARTING, Reason.POD_REFUSED, refused)
+    pod = at.own_pod(agent.name)
+    if pod is None:
+        return AgentView(agent.name, Health.STARTING, Reason.STARTING)
+    return _of_pod(agent.name, pod)
+
+
+def _of_pod(name: str, pod: PodFacts) -> AgentView:
+    if pod.foreign_gates:
+        return AgentView(name, Health.QUEUED, Reason.QUEUED, f"scheduling gate {', '.join(pod.foreign_gates)}")
+    if pod.ready or (pod.phase == "Running" and not pod.waiting_reason):
+        return AgentView(name, Health.HEALTHY, Reason.SUPERVISING)
+    reason = SAME_REASONS.get(pod.waiting_reason, pod.waiting_reason)
+    if reason in QUIET_REASONS:
+        return AgentView(name, Health.STARTING, Reason.STARTING)
+    return AgentView(name, Health.STARTING, reason, pod.waiting_message)
