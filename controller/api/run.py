@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from controller.api.base import (
     AgentName,
     ApiEnum,
     ApiModel,
     Argument,
-    Count,
     EnvName,
     LongText,
     Name,
@@ -28,6 +27,9 @@ from controller.api.base import (
 MAX_AGENTS = 32
 MAX_RUN_NAME = 40
 """Leaves room for `-<agent>-workspace` and `-<agent>-r<n>` within what labels and names may hold."""
+
+
+Image = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
 
 class DesiredState(ApiEnum):
@@ -135,7 +137,7 @@ class Agent(ApiModel):
     """One agent: a pod at a time. Give an image (the short form) or a template, exactly one."""
 
     name: AgentName = Field(description="Unique in the Run: a lower-case letter, then up to 31 letters or digits, no hyphen.")
-    image: Text | None = Field(default=None, description="Container image of the short form.")
+    image: Image | None = Field(default=None, description="Container image of the short form.")
     command: tuple[Argument, ...] | None = Field(
         default=None, max_length=64, description="Entrypoint of the short form; the image's own when not set."
     )
@@ -204,6 +206,3 @@ class Run(ApiModel):
     """A supervised run of one or more AI coding agents."""
 
     spec: RunSpec = Field(description="What to run. agents and brief are immutable.")
-
-
-__all__ = ["Agent", "Count", "DesiredState", "Run", "RunSpec", "Workspace"]

@@ -24,6 +24,9 @@ SCHEMA_VERSION = 1
 """Version of the operator's state. A newer one is refused, never guessed at."""
 
 
+Generation = Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+
 class Phase(ApiEnum):
     """Where a Run stands."""
 
@@ -72,7 +75,7 @@ class Condition(ApiModel):
     reason: Word = Field(description="Why, as one CamelCase word.")
     message: Text = Field(default="", description="Why, for people.")
     last_transition_time: Time = Field(description="When the status last changed.")
-    observed_generation: Annotated[int, Field(ge=0)] | None = Field(
+    observed_generation: Generation | None = Field(
         default=None, description="The metadata.generation that this was judged from."
     )
 
@@ -197,7 +200,7 @@ class RunStatus(ApiModel):
     phase: Phase | None = Field(default=None, description="Where the Run stands.")
     reason: Word | None = Field(default=None, description="Why it stands there, as one CamelCase word.")
     message: Text | None = Field(default=None, description="Why it stands there, for people.")
-    observed_generation: Annotated[int, Field(ge=0)] | None = Field(
+    observed_generation: Generation | None = Field(
         default=None, description="The metadata.generation that this status was made from."
     )
     conditions: tuple[Condition, ...] = Field(

@@ -1,0 +1,167 @@
+"""The three kinds: names, printer columns, and the file that each CRD is written to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from controller.api.base import ApiModel
+from controller.api.crd.schema import structural
+from controller.api.crd.validations import validations
+from controller.api.escalation import Escalation, EscalationSpec, EscalationStatus
+from controller.api.names import CATEGORY, GROUP, VERSION
+from controller.api.policy import RunPolicy, RunPolicySpec
+from controller.api.run import Run, RunSpec
+from controller.api.run_status import RunStatus
+
+HEADER = "# Generated from controller/api/ by `runwarden crds`; edit the models, then run `make generate`.\n"
+LINE_WIDTH = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A printer column; priority 1 shows with `-o wide` only."""
+
+    name: str
+    path: str
+    type: str = "string"
+    priority: int = 0
+
+    def manifest(self) -> dict[str, Any]:
+        """Return the column as a CRD has it."""
+        return {"name": self.name, "jsonPath": self.path, "type": self.type, "priority": self.priority}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A custom resource."""
+
+    name: str
+    plural: str
+    short: str
+    model: type[ApiModel]
+    spec: type[ApiModel]
+    status: type[ApiModel] | None
+    columns: tuple[Column, ...]
+
+
+AGE = Column("Age", ".metadata.creationTimestamp", "date")
+
+KINDS = (
+    Kind(
+        "Run",
+        "runs",
+        "rwrun",
+        Run,
+        RunSpec,
+        RunStatus,
+        (
+            Column("Phase", ".status.phase"),
+            Column("Agents", ".status.ready"),
+            Column("Restarts", ".status.restarts", "integer"),
+            Column("Inbox", ".status.openEscalations", "integer"),
+            Column("Policy", ".status.policy.name", priority=1),
+            Column("Reason", ".status.reason", priority=1),
+            AGE,
+        ),
+    ),
+    Kind(
+        "RunPolicy",
+        "runpolicies",
+        "rwpol",
+        RunPolicy,
+        RunPolicySpec,
+        None,
+        (
+            Column("Budget", ".spec.restartBudget", "integer"),
+            Column("Cooldown", ".spec.restartCooldownSeconds", "integer"),
+            Column("LLM", ".spec.llm.mode"),
+            Column("DryRun", ".spec.dryRun", "boolean", priority=1),
+            AGE,
+        ),
+    ),
+    Kind(
+        "Escalation",
+        "escalations",
+        "rwesc",
+        Escalation,
+        EscalationSpec,
+        EscalationStatus,
+        (
+            Column("Type", ".spec.type"),
+            Column("Run", ".spec.runName"),
+            Column("Phase", ".status.phase"),
+            Column("Summary", ".spec.summary"),
+            Column("By", ".spec.response.by", priority=1),
+            AGE,
+        ),
+    ),
+)
+
+
+def build_crds() -> dict[str, dict[str, Any]]:
+    """Return every CRD by its file name.
+
+    Raises SchemaError where a model says what a CRD cannot.
+    """
+    return {f"{GROUP}_{kind.plural}.yaml": _crd(kind) for kind in KINDS}
+
+
+def render(crd: dict[str, Any]) -> str:
+    """Return a CRD as the text of its file: stable, so that a drift shows as a difference."""
+    return HEADER + yaml.safe_dump(crd, sort_keys=False, width=LINE_WIDTH, allow_unicode=True)
+
+
+def _crd(kind: Kind) -> dict[str, Any]:
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{kind.plural}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": kind.name,
+                "listKind": f"{kind.name}List",
+                "plural": kind.plural,
+                "singular": kind.name.lower(),
+                "shortNames": [kind.short],
+                "categories": [CATEGORY],
+            },
+            "versions": [_version(kind)],
+        },
+    }
+
+
+def _version(kind: Kind) -> dict[str, Any]:
+    return {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "additionalPrinterColumns": [column.manifest() for column in kind.columns],
+        "subresources": {"status": {}} if kind.status else {},
+        "schema": {"openAPIV3Schema": _root(kind)},
+    }
+
+
+def _root(kind: Kind) -> dict[str, Any]:
+    spec = structural(kind.spec, f"{kind.name}.spec", by_users=True)
+    properties: dict[str, Any] = {
+        "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}."},
+        "kind": {"type": "string", "description": f"{kind.name}."},
+        "metadata": {"type": "object"},
+        "spec": spec,
+    }
+    if kind.status:
+        properties["status"] = structural(kind.status, f"{kind.name}.status", by_users=False)
+    root: dict[str, Any] = {
+        "type": "object",
+        "description": " ".join((kind.model.__doc__ or "").split()),
+        "required": ["spec"],
+        "properties": properties,
+    }
+    if rules := validations(kind.name):
+        root["x-kubernetes-validations"] = rules
+    return root

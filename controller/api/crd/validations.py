@@ -1,0 +1,111 @@
+"""The CEL rules that fields, types and bounds cannot say, by the path of the object that they stand on.
+
+A transition rule (`oldSelf`) does not run on a field that is added or removed, so the rule of an immutable optional field stands
+on its parent. https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#transition-rules
+"""
+
+from __future__ import annotations
+
+from controller.api.run import MAX_RUN_NAME
+
+SHORT_FORM = ("command", "args", "env", "envFrom", "resources", "imagePullPolicy")
+
+
+def validations(path: str) -> list[dict[str, str]]:
+    """Return the CEL validations of the object at `path`."""
+    return [{"rule": " ".join(rule.split()), "message": message} for rule, message in RULES.get(path, ())]
+
+
+def _exactly_one(*fields: str) -> tuple[str, str]:
+    rule = " + ".join(f"(has(self.{field}) ? 1 : 0)" for field in fields)
+    return f"{rule} == 1", f"set exactly one of {', '.join(fields)}"
+
+
+def _kept(field: str) -> tuple[str, str]:
+    """The parent-rule pattern for an immutable optional field."""
+    rule = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+    return rule, f"{field} is immutable"
+
+
+_ESCALATION_FIXED = ("agent", "text", "options", "proposal", "suggestion", "responders", "expiresAt")
+_ESCALATION_FIXED_REQUIRED = ("runName", "runUID", "type", "summary")
+
+RULES: dict[str, tuple[tuple[str, str], ...]] = {
+    "Run": (
+        (
+            f"size(self.metadata.name) <= {MAX_RUN_NAME}",
+            f"metadata.name may have at most {MAX_RUN_NAME} characters: pods and claims are named after it",
+        ),
+    ),
+    "Run.spec": (
+        ("self.agents == oldSelf.agents", "agents is immutable: delete the Run and apply it anew, or start another"),
+        _kept("brief"),
+        ("self.agents.exists(a, !has(a.required) || a.required)", "at least one agent must be required"),
+        ("self.agents.all(a, self.agents.exists_one(b, b.name == a.name))", "agents' names must be unique"),
+        (
+            """!has(oldSelf.desiredState) || oldSelf.desiredState != 'Stopped'
+               || (has(self.desiredState) && self.desiredState == 'Stopped')""",
+            "desiredState Stopped is final: start another Run",
+        ),
+        (
+            "!has(self.restartedAt) || self.restartedAt.all(k, self.agents.exists(a, a.name == k))",
+            "every key of restartedAt must be the name of an agent",
+        ),
+    ),
+    "Run.spec.agents[]": (
+        _exactly_one("image", "template"),
+        (
+            "!has(self.template) || !(" + " || ".join(f"has(self.{field})" for field in SHORT_FORM) + ")",
+            f"{', '.join(SHORT_FORM)} belong to the short form: with template, set them in its containers",
+        ),
+    ),
+    "Run.spec.agents[].env[]": (
+        ("!(has(self.value) && has(self.valueFrom))", "set value or valueFrom, not both"),
+        ("!self.name.startsWith('RUNWARDEN_')", "names that begin with RUNWARDEN_ are the operator's"),
+    ),
+    "Run.spec.agents[].env[].valueFrom": (
+        _exactly_one("secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef"),
+    ),
+    "Run.spec.agents[].envFrom[]": (_exactly_one("secretRef", "configMapRef"),),
+    "Run.spec.agents[].workspace": (
+        (
+            """!has(self.mountPath) || !(self.mountPath == '/' || self.mountPath == '/runwarden'
+               || self.mountPath.startsWith('/runwarden/'))""",
+            "mountPath may be neither / nor in /runwarden, which is the operator's",
+        ),
+    ),
+    "RunPolicy.spec": (
+        (
+            """!has(self.restartCooldownMaxSeconds) || !has(self.restartCooldownSeconds)
+               || self.restartCooldownSeconds <= self.restartCooldownMaxSeconds""",
+            "restartCooldownSeconds may not be larger than restartCooldownMaxSeconds",
+        ),
+    ),
+    "RunPolicy.spec.llm": (
+        (
+            "!has(self.command) || self.command != '' || (has(self.mode) && self.mode == 'Off')",
+            "command may be empty only where mode is Off: name a registered command such as codex",
+        ),
+    ),
+    "RunPolicy.spec.outcomes[]": (
+        (
+            """(has(self.exitCodes) && size(self.exitCodes) > 0) || (has(self.reasons) && size(self.reasons) > 0)
+               || (has(self.messageContains) && self.messageContains != '')""",
+            "set at least one of exitCodes, reasons, messageContains",
+        ),
+    ),
+    "Escalation.spec": (
+        *((f"self.{field} == oldSelf.{field}", f"{field} is immutable") for field in _ESCALATION_FIXED_REQUIRED),
+        *(_kept(field) for field in _ESCALATION_FIXED),
+        (
+            "!has(oldSelf.response) || (has(self.response) && self.response == oldSelf.response)",
+            "response is written once and stays",
+        ),
+        (
+            """!has(self.response) || (self.type == 'Approval' && self.response.decision in ['Approve', 'Deny'])
+               || (self.type == 'Blocked' && self.response.decision in ['Retry', 'Stop', 'Wait'])
+               || (self.type == 'Question' && self.response.decision == 'Answer' && has(self.response.answer))""",
+            "decision must fit the type: Approve or Deny an Approval; Retry, Stop or Wait for Blocked; Answer a Question",
+        ),
+    ),
+}
