@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from controller.api.checks import AGENT_CONTAINER
 from controller.api.names import (
     ANNOTATION_BRIEF,
     API_VERSION,
@@ -18,18 +19,13 @@ from controller.api.names import (
     workspace_name,
 )
 from controller.api.run import Agent
+from controller.api.template import RESERVED_DIR as RUNWARDEN_DIR
 from controller.plan.model import RunFacts
 
 JsonObject = dict[str, Any]
 
-AGENT_CONTAINER = "agent"
-"""The name of the container that is judged, unless the template has only one."""
-
 AGENT_UID = 10001
 """The user (and group) that agents run as unless their template names another non-root one."""
-
-RUNWARDEN_DIR = "/runwarden"
-"""Where the agent finds its brief and writes what it has to say."""
 
 WORKSPACE_DIR = "/workspace"
 """Where the workspace is mounted unless the Run says otherwise."""

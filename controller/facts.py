@@ -7,7 +7,6 @@ from typing import Any
 
 from controller.api.names import (
     ANNOTATION_ENDING_AT,
-    FINALIZER_OUTCOME,
     GATE_ADMITTED,
     LABEL_AGENT,
     LABEL_ATTEMPT,
@@ -65,7 +64,7 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         deleting="deletionTimestamp" in meta,
         deleted_at=_deleted_at(meta),
         grace_seconds=spec.get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS),
-        has_finalizer=FINALIZER_OUTCOME in meta.get("finalizers", ()),
+        finalizers=tuple(meta.get("finalizers", ())),
         active_deadline=spec.get("activeDeadlineSeconds"),
         ending_since=_tolerant_time(annotations.get(ANNOTATION_ENDING_AT)),
         disrupted=_condition(status, "DisruptionTarget") == "True",

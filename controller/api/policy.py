@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from controller.api.base import (
     ApiEnum,
@@ -123,6 +123,12 @@ class LLM(ApiModel):
         default=60, description="Percent of confidence below which advice does not count in mode Auto; 0 to 100."
     )
 
+    @model_validator(mode="after")
+    def _has_command(self) -> Self:
+        if not self.command and self.mode is not LLMMode.OFF:
+            raise ValueError("command may be empty only where mode is Off: name a registered command such as codex")
+        return self
+
 
 class HealthThresholds(ApiModel):
     """When an agent counts as stalled. 0 switches a threshold off."""
@@ -150,6 +156,12 @@ class OutcomeRule(ApiModel):
     reasons: tuple[Word, ...] = Field(default=(), max_length=32, description="The kubelet's reasons, for example OOMKilled.")
     message_contains: Text = Field(default="", description="A part of the termination message.")
     action: OutcomeAction = Field(description="Complete, Retry (charged), RetryFree, Fail or Escalate.")
+
+    @model_validator(mode="after")
+    def _matches_something(self) -> Self:
+        if not (self.exit_codes or self.reasons or self.message_contains):
+            raise ValueError("set at least one of exitCodes, reasons, messageContains")
+        return self
 
 
 class Responders(ApiModel):
@@ -234,6 +246,12 @@ class RunPolicySpec(ApiModel):
     )
     dry_run: bool = Field(default=False, description="Whether plans are only shown and recorded, not carried out.")
     notifications: tuple[Notification, ...] = Field(default=(), max_length=16, description="Where people are told.")
+
+    @model_validator(mode="after")
+    def _cooldown_fits(self) -> Self:
+        if self.restart_cooldown_seconds > self.restart_cooldown_max_seconds:
+            raise ValueError("restartCooldownSeconds may not be larger than restartCooldownMaxSeconds")
+        return self
 
 
 class RunPolicy(ApiModel):

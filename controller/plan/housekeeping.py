@@ -14,9 +14,12 @@ def housekeeping(at: Situation) -> tuple[Action, ...]:
 
 
 def release_all(at: Situation, reason: Reason) -> tuple[Action, ...]:
-    """Let every pod of a Run that is gone be deleted by whoever wants to; the never started are removed at once."""
+    """Let every pod of a Run that is gone be deleted by whoever wants to; the never started are removed at once.
+
+    Orphans count too: a deletion with --cascade=orphan takes the owner from them and leaves the label.
+    """
     actions = []
-    for pod in at.our_pods():
+    for pod in sorted(at.snapshot.pods, key=lambda pod: pod.name):
         if pod.gated and not pod.deleting:
             actions.append(pod_action(Intent.RELEASE, Step.DELETE_POD, reason, pod))
         if pod.has_finalizer:

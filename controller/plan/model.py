@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from controller.api.names import FINALIZER_OUTCOME
 from controller.api.policy import ResolvedPolicy
-from controller.api.run import RunSpec, Violation
+from controller.api.run import RunSpec
 from controller.api.run_status import Health, OperatorState, Phase
+from controller.api.violations import Violation
 from controller.plan.reasons import Reason
 
 
@@ -81,13 +83,18 @@ class PodFacts:
     deleting: bool = False
     deleted_at: datetime | None = None
     grace_seconds: int = 30
-    has_finalizer: bool = False
+    finalizers: tuple[str, ...] = ()
     active_deadline: int | None = None
     ending_since: datetime | None = None
     disrupted: bool = False
     waiting_reason: str = ""
     waiting_message: str = ""
     termination: Termination | None = None
+
+    @property
+    def has_finalizer(self) -> bool:
+        """Whether the pod is held until its outcome is on record."""
+        return FINALIZER_OUTCOME in self.finalizers
 
     @property
     def terminated(self) -> bool:

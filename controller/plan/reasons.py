@@ -14,7 +14,7 @@ class Reason(StrEnum):
 
     sentence: str
 
-    def __new__(cls, value: str, sentence: str) -> Self:
+    def __new__(cls, value: str, sentence: str = "") -> Self:
         """Attach the documenting sentence to the constant."""
         member = str.__new__(cls, value)
         member._value_ = value

@@ -19,9 +19,9 @@ def apply(snapshot: Snapshot, action: Action, now: datetime) -> OperatorState:
 
     Raises KeyError for an action whose step is no transition.
     """
-    at = Situation(snapshot, now)
+    at = Situation(snapshot, now.replace(microsecond=0))
     state = snapshot.state or OperatorState(run_uid=snapshot.run.uid)
-    return _APPLY[action.step](at, state, action).model_copy(update={"updated_at": now})
+    return _APPLY[action.step](at, state, action).model_copy(update={"updated_at": at.now})
 
 
 def _adopt(at: Situation, state: OperatorState, action: Action) -> OperatorState:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from controller.api.base import dump, parse
 from controller.api.run_status import OperatorState
 from controller.cluster.client import Client
 from controller.cluster.resources import RUNS
@@ -40,7 +41,7 @@ class StatusStore:
     async def commit(self, run: JsonObject, state: OperatorState | None, status: JsonObject) -> JsonObject:
         """Replace the whole status in one write; see `Store.commit`."""
         kept = run.get("status", {}).get("operatorState")
-        raw = state.model_dump(mode="json", by_alias=True, exclude_none=True) if state else kept
+        raw = dump(state) if state else kept
         body = {**run, "status": {**status, "storeID": STORE_ID}}
         if raw is not None:
             body["status"]["operatorState"] = raw
@@ -63,7 +64,7 @@ def _mismatch(found: str) -> str:
 
 def _parse(raw: JsonObject, run_uid: str) -> Loaded:
     try:
-        state = OperatorState.model_validate(raw)
+        state = parse(OperatorState, raw)
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(str(part) for part in first["loc"])

@@ -1,0 +1,110 @@
+"""The operator's policy file: a RunPolicy's spec as YAML or JSON, a whole RunPolicy, or the seed's snake_case JSON."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Hashable
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from controller.api.base import parse
+from controller.api.policy import LLM, LLMMode, RunPolicySpec
+from controller.api.violations import Refused, Violation, from_pydantic, violation
+
+SEED_KEY = "operator"
+"""The seed's JSON may be wrapped in this key."""
+
+
+class PolicyFileError(Refused):
+    """A policy file that cannot be used; every violation has its path, value and remedy."""
+
+    @classmethod
+    def of(cls, path: str, message: str) -> PolicyFileError:
+        """Return an error about the file as a whole or one place in it."""
+        return cls([violation(path, None, message)])
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML (and so JSON) with duplicate keys refused."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Refuse a mapping that says the same key twice: which one counts would be a guess."""
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise PolicyFileError.of(str(key), f"keys must be texts (line {key_node.start_mark.line + 1})")
+            if key in seen:
+                raise PolicyFileError.of(key, f"is set twice (line {key_node.start_mark.line + 1}): keep one")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def parse_policy_file(text: str) -> RunPolicySpec:
+    """Return the policy that a file describes; an empty file is the defaults.
+
+    Raises PolicyFileError for whatever is wrong with it.
+    """
+    try:
+        given = yaml.load(text, Loader=_Loader)  # noqa: S506  # a SafeLoader
+    except yaml.YAMLError as error:
+        raise PolicyFileError.of("file", f"is neither YAML nor JSON: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise PolicyFileError.of("file", "is nested too deeply") from error
+    values = _camel(_mode(_unwrap({} if given is None else given)), RunPolicySpec, "")
+    try:
+        return parse(RunPolicySpec, values)
+    except ValidationError as error:
+        raise PolicyFileError(_readable(error)) from error
+    except ValueError as error:
+        raise PolicyFileError.of("file", f"cannot be read: {error}") from error
+
+
+def _unwrap(given: Any) -> dict[str, Any]:
+    """Take the values out of the seed's enclosing key or out of a RunPolicy object."""
+    if not isinstance(given, dict):
+        raise PolicyFileError.of("file", "must be an object such as {restartBudget: 3}")
+    if set(given) == {SEED_KEY}:
+        return _unwrap(given[SEED_KEY] if given[SEED_KEY] is not None else {})
+    if given.get("kind") == "RunPolicy":
+        return _unwrap(given.get("spec") or {})
+    return given
+
+
+def _mode(values: dict[str, Any]) -> dict[str, Any]:
+    """Read the seed's lower-case modes, and YAML's bare `off`, which is a boolean to YAML."""
+    llm = values.get("llm")
+    if not isinstance(llm, dict) or "mode" not in llm:
+        return values
+    mode = "off" if llm["mode"] is False else llm["mode"]
+    known = {mode.value.lower(): mode.value for mode in LLMMode}
+    if isinstance(mode, str) and mode in {*known, *known.values()}:
+        return {**values, "llm": {**llm, "mode": known.get(mode, mode)}}
+    raise PolicyFileError([violation("llm.mode", llm["mode"], "must be off, assist or auto")])
+
+
+def _camel(values: dict[str, Any], model: type[BaseModel], path: str) -> dict[str, Any]:
+    """Take each field by its camelCase or its snake_case name, but not by both; refuse unknown ones with a near miss."""
+    known = {name: str(field.alias or name) for name, field in model.model_fields.items()}
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        alias = known.get(key, key)
+        where = f"{path}{key}"
+        if alias not in known.values():
+            raise PolicyFileError([violation(where, value, _unknown(key, known))])
+        if alias in result:
+            raise PolicyFileError.of(where, f"is set twice, as {alias} and in snake_case: keep one")
+        inner = LLM if alias == "llm" else None
+        result[alias] = _camel(value, inner, f"{where}.") if inner and isinstance(value, dict) else value
+    return result
+
+
+def _unknown(key: str, known: dict[str, str]) -> str:
+    near = difflib.get_close_matches(key, [*known, *known.values()], n=1)
+    return f"unknown field: did you mean {near[0]}?" if near else f"unknown field: known are {', '.join(sorted(known.values()))}"
+
+
+def _readable(error: ValidationError) -> tuple[Violation, ...]:
+    return from_pydantic(error, "")

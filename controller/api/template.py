@@ -1,0 +1,218 @@
+"""Which fields of a pod template are allowed, as data. What is not listed here is refused: denylists have failed elsewhere.
+
+A leaf is a `Leaf`: the JSON types that it may have and, where only some values are allowed, a check of the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from controller.api.names import GROUP
+
+RESERVED_DIR = "/runwarden"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A field's allowed JSON types and, where not every value will do, a check that returns what is wrong or an empty text."""
+
+    types: tuple[type, ...]
+    check: Callable[[Any], str] = lambda _: ""
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list whose items all have this shape."""
+
+    shape: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """A map whose values all have this shape; `check` judges its keys."""
+
+    shape: Any
+    check: Callable[[Any], str] = lambda _: ""
+
+
+def _only(*allowed: object) -> Callable[[Any], str]:
+    return lambda value: "" if value in allowed else f"only {' or '.join(map(str, allowed))} is allowed"
+
+
+def _not_ours(key: str) -> str:
+    ours = key == GROUP or key.startswith(f"{GROUP}/")
+    return f"keys under {GROUP}/ are the operator's" if ours else ""
+
+
+def _non_root(uid: int) -> str:
+    return "" if uid > 0 else "the agent may not run as root: use a user above 0, or leave it out for 10001"
+
+
+def _env_name(name: str) -> str:
+    return "names that begin with RUNWARDEN_ are the operator's" if name.startswith("RUNWARDEN_") else ""
+
+
+def _mount_path(path: str) -> str:
+    if not path.startswith("/") or path == "/":
+        return "needs an absolute path other than /"
+    inside = path == RESERVED_DIR or path.startswith(f"{RESERVED_DIR}/")
+    return f"{RESERVED_DIR} is the operator's" if inside else ""
+
+
+def _volume_name(name: str) -> str:
+    return "names that begin with runwarden- are the operator's" if name.startswith("runwarden-") else ""
+
+
+def _gate(name: str) -> str:
+    return _not_ours(name)
+
+
+def _no_add(values: list[Any]) -> str:
+    return "no capability may be added" if values else ""
+
+
+TEXT = Leaf((str,))
+BOOL = Leaf((bool,))
+NUMBER = Leaf((int,))
+NUMBER_OR_TEXT = Leaf((int, str))
+TEXTS = Items(TEXT)
+OPEN = Leaf((dict, list))
+"""Parts that carry no privilege and that the API server validates itself, such as affinity."""
+USER = Leaf((int,), _non_root)
+TRUE = Leaf((bool,), _only(True))
+FALSE = Leaf((bool,), _only(False))
+
+KEY_REF = {"name": TEXT, "key": TEXT, "optional": BOOL}
+KEY_ITEMS = Items({"key": TEXT, "path": TEXT, "mode": NUMBER})
+FIELD_ITEMS = Items({"path": TEXT, "mode": NUMBER, "fieldRef": OPEN, "resourceFieldRef": OPEN})
+QUANTITIES = Values(NUMBER_OR_TEXT)
+PROBE = OPEN
+
+SECCOMP = {"type": Leaf((str,), _only("RuntimeDefault"))}
+CONTAINER_SECURITY = {
+    "runAsUser": USER,
+    "runAsGroup": USER,
+    "runAsNonRoot": TRUE,
+    "readOnlyRootFilesystem": BOOL,
+    "allowPrivilegeEscalation": FALSE,
+    "privileged": FALSE,
+    "seccompProfile": SECCOMP,
+    "capabilities": {"drop": TEXTS, "add": Leaf((list,), _no_add)},
+}
+POD_SECURITY = {
+    "runAsUser": USER,
+    "runAsGroup": USER,
+    "runAsNonRoot": TRUE,
+    "fsGroup": USER,
+    "fsGroupChangePolicy": TEXT,
+    "supplementalGroups": Items(USER),
+    "seccompProfile": SECCOMP,
+}
+
+CONTAINER = {
+    "name": TEXT,
+    "image": TEXT,
+    "command": TEXTS,
+    "args": TEXTS,
+    "workingDir": TEXT,
+    "env": Items(
+        {
+            "name": Leaf((str,), _env_name),
+            "value": TEXT,
+            "valueFrom": {
+                "secretKeyRef": KEY_REF,
+                "configMapKeyRef": KEY_REF,
+                "fieldRef": {"apiVersion": TEXT, "fieldPath": TEXT},
+                "resourceFieldRef": {"containerName": TEXT, "resource": TEXT, "divisor": NUMBER_OR_TEXT},
+            },
+        }
+    ),
+    "envFrom": Items(
+        {
+            "prefix": TEXT,
+            "secretRef": {"name": TEXT, "optional": BOOL},
+            "configMapRef": {"name": TEXT, "optional": BOOL},
+        }
+    ),
+    "resources": {"limits": QUANTITIES, "requests": QUANTITIES},
+    "volumeMounts": Items(
+        {
+            "name": Leaf((str,), _volume_name),
+            "mountPath": Leaf((str,), _mount_path),
+            "subPath": TEXT,
+            "readOnly": BOOL,
+        }
+    ),
+    "ports": Items({"name": TEXT, "containerPort": NUMBER, "protocol": TEXT}),
+    "imagePullPolicy": TEXT,
+    "terminationMessagePolicy": TEXT,
+    "terminationMessagePath": TEXT,
+    "stdin": BOOL,
+    "tty": BOOL,
+    "startupProbe": PROBE,
+    "readinessProbe": PROBE,
+    "livenessProbe": PROBE,
+    "securityContext": CONTAINER_SECURITY,
+}
+INIT_CONTAINER = {**CONTAINER, "restartPolicy": Leaf((str,), _only("Always"))}
+
+VOLUME = {
+    "name": Leaf((str,), _volume_name),
+    "emptyDir": {"medium": TEXT, "sizeLimit": NUMBER_OR_TEXT},
+    "secret": {"secretName": TEXT, "items": KEY_ITEMS, "defaultMode": NUMBER, "optional": BOOL},
+    "configMap": {"name": TEXT, "items": KEY_ITEMS, "defaultMode": NUMBER, "optional": BOOL},
+    "persistentVolumeClaim": {"claimName": TEXT, "readOnly": BOOL},
+    "downwardAPI": {"items": FIELD_ITEMS, "defaultMode": NUMBER},
+    "projected": {
+        "defaultMode": NUMBER,
+        "sources": Items(
+            {
+                "secret": {"name": TEXT, "items": KEY_ITEMS, "optional": BOOL},
+                "configMap": {"name": TEXT, "items": KEY_ITEMS, "optional": BOOL},
+                "downwardAPI": {"items": FIELD_ITEMS},
+            }
+        ),
+    },
+}
+
+POD = {
+    "containers": Items(CONTAINER),
+    "initContainers": Items(INIT_CONTAINER),
+    "volumes": Items(VOLUME),
+    "nodeSelector": Values(TEXT),
+    "tolerations": OPEN,
+    "affinity": OPEN,
+    "topologySpreadConstraints": OPEN,
+    "runtimeClassName": TEXT,
+    "schedulerName": TEXT,
+    "schedulingGates": Items({"name": Leaf((str,), _gate)}),
+    "priorityClassName": TEXT,
+    "imagePullSecrets": Items({"name": TEXT}),
+    "terminationGracePeriodSeconds": NUMBER,
+    "restartPolicy": Leaf((str,), _only("Never")),
+    "automountServiceAccountToken": FALSE,
+    "enableServiceLinks": FALSE,
+    "securityContext": POD_SECURITY,
+    "hostNetwork": FALSE,
+    "hostPID": FALSE,
+    "hostIPC": FALSE,
+}
+
+TEMPLATE = {
+    "metadata": {"labels": Values(TEXT, _not_ours), "annotations": Values(TEXT, _not_ours)},
+    "spec": POD,
+}
+
+REMEDIES = {
+    "serviceAccountName": "agents get no token of their own; use a Secret for what they need",
+    "serviceAccount": "agents get no token of their own; use a Secret for what they need",
+    "hostPath": "use a persistentVolumeClaim, secret or configMap",
+    "activeDeadlineSeconds": "use the Run's activeDeadlineSeconds",
+    "nodeName": "use nodeSelector or affinity",
+    "ephemeralContainers": "kubectl debug adds them to a running pod",
+    "lifecycle": "trap TERM in the agent instead",
+    "hostPort": "agents are not reachable from outside",
+}
+"""What to do instead, for refused fields that people ask for most."""

@@ -1,0 +1,73 @@
+"""Where the API server is and who we are there: from a kubeconfig or from inside a pod."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+
+from controller.errors import RunwardenError
+
+MAX_CONNECTIONS = 40
+"""Requests that may be under way at once."""
+
+SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+class ConnectionRefused(RunwardenError):
+    """No usable credentials were found; the message says where they were looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A way to the API server. `authorization` returns the current Authorization header; tokens in pods rotate."""
+
+    configuration: Any
+    namespace: str
+    authorization: Callable[[], Awaitable[str | None]]
+
+    @property
+    def server(self) -> str:
+        """The API server's URL."""
+        return str(self.configuration.host)
+
+
+async def connect(kubeconfig: Path | None = None) -> Connection:
+    """Find the API server: the given kubeconfig, else $KUBECONFIG, else the pod's service account, else ~/.kube/config.
+
+    Raises ConnectionRefused.
+    """
+    configuration: Any = Configuration()
+    configuration.connection_pool_maxsize = MAX_CONNECTIONS
+    configuration.client_go_retries = True
+    in_pod = "KUBERNETES_SERVICE_HOST" in os.environ and not (kubeconfig or os.environ.get("KUBECONFIG"))
+    try:
+        if in_pod:
+            load_incluster_config(client_configuration=configuration)
+        else:
+            await load_kube_config(
+                config_file=str(kubeconfig) if kubeconfig else None,
+                client_configuration=configuration,
+                persist_config=False,
+            )
+    except (ConfigException, OSError) as error:
+        where = "the pod's service account" if in_pod else str(kubeconfig or os.environ.get("KUBECONFIG", "~/.kube/config"))
+        raise ConnectionRefused(f"no credentials for an API server in {where}: {error}") from error
+
+    async def authorization() -> str | None:
+        settings = await configuration.auth_settings()
+        return settings["BearerToken"]["value"] if "BearerToken" in settings else None
+
+    return Connection(configuration, _namespace(in_pod=in_pod), authorization)
+
+
+def _namespace(*, in_pod: bool) -> str:
+    """The namespace that the operator's own objects (its Lease) live in."""
+    if in_pod and SERVICE_ACCOUNT_NAMESPACE.exists():
+        return SERVICE_ACCOUNT_NAMESPACE.read_text().strip()
+    return "default"

@@ -1,0 +1,82 @@
+"""What the API server can answer with, as exceptions that a caller can tell apart."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from controller.errors import RunwardenError
+
+
+class ApiError(RunwardenError):
+    """The API server refused a request. `status` is the HTTP code, `reason` Kubernetes' own."""
+
+    def __init__(self, what: str, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+        self.status, self.reason, self.message, self.retry_after = status, reason, message, retry_after
+        super().__init__(f"{what}: {status} {reason}: {message}")
+
+
+class Unauthorized(ApiError):
+    """401: the credentials are not (or no longer) valid."""
+
+
+class Forbidden(ApiError):
+    """403: RBAC, admission or quota refused it; the message says which."""
+
+
+class NotFound(ApiError):
+    """404: there is no such object."""
+
+
+class Conflict(ApiError):
+    """409: the object is no longer what the request expected."""
+
+
+class AlreadyExists(Conflict):
+    """409 on a create: an object of this name exists."""
+
+
+class Gone(ApiError):
+    """410: the resourceVersion or continue token is too old; list again."""
+
+
+class Invalid(ApiError):
+    """400, 415 or 422: the request makes no sense to the API server, or a test of a JSON patch failed."""
+
+
+class Unavailable(ApiError):
+    """429, 5xx, a network error or a time-out: whether the request took effect is unknown."""
+
+
+TOO_MANY_REQUESTS, GONE = HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.GONE
+_BY_STATUS: dict[int, type[ApiError]] = {
+    HTTPStatus.BAD_REQUEST: Invalid,
+    HTTPStatus.UNAUTHORIZED: Unauthorized,
+    HTTPStatus.FORBIDDEN: Forbidden,
+    HTTPStatus.NOT_FOUND: NotFound,
+    HTTPStatus.CONFLICT: Conflict,
+    HTTPStatus.GONE: Gone,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: Invalid,
+    HTTPStatus.UNPROCESSABLE_ENTITY: Invalid,
+    HTTPStatus.TOO_MANY_REQUESTS: Unavailable,
+}
+
+
+def error_of(what: str, status: int, body: bytes, retry_after: str | None = None) -> ApiError:
+    """Return the exception for a response whose status is an error; `what` names the request."""
+    answer = _status_object(body)
+    reason, message = answer.get("reason", ""), answer.get("message") or body[:1024].decode(errors="replace")
+    kind = _BY_STATUS.get(status, Unavailable if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ApiError)
+    if kind is Conflict and reason == "AlreadyExists":
+        kind = AlreadyExists
+    seconds = float(retry_after) if retry_after and retry_after.isdecimal() else None
+    return kind(what, status, str(reason), str(message), seconds)
+
+
+def _status_object(body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}

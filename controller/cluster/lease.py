@@ -1,0 +1,149 @@
+"""Leader election on a coordination.k8s.io Lease, with client-go's semantics.
+
+`kubernetes.aio.leaderelection` never releases its Lease and counts with the wall clock, so a successor would wait for its full
+duration after every clean shutdown; this one empties `holderIdentity` and uses the monotonic clock alone.
+https://pkg.go.dev/k8s.io/client-go/tools/leaderelection
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from controller.cluster.client import Client
+from controller.cluster.errors import ApiError, Conflict, NotFound
+from controller.cluster.resources import LEASES
+from controller.errors import RunwardenError
+
+JsonObject = dict[str, Any]
+log = structlog.get_logger(__name__)
+
+JITTER = 1.2
+"""client-go's: a retry comes after 1.0 to 1.2 retry periods."""
+
+
+class LeaseLost(RunwardenError):
+    """Another operator may hold the Lease now: stop acting at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTimings:
+    """Seconds; the defaults are client-go's."""
+
+    duration: float = 15
+    renew_deadline: float = 10
+    retry_period: float = 2
+
+    def __post_init__(self) -> None:
+        """Refuse timings under which two leaders could overlap."""
+        if not self.duration > self.renew_deadline > self.retry_period * JITTER > 0:
+            raise RunwardenError(
+                f"lease timings must satisfy duration > renew deadline > {JITTER} x retry period > 0, but are "
+                f"{self.duration}, {self.renew_deadline}, {self.retry_period}"
+            )
+
+
+class LeaderLease:
+    """One contender for one Lease."""
+
+    def __init__(self, client: Client, namespace: str, name: str, identity: str, timings: LeaseTimings) -> None:
+        self._client, self._namespace, self._name = client, namespace, name
+        self._identity, self._timings = identity, timings
+        self._seen: tuple[str, float] = ("", 0.0)
+        self._renewed_at = 0.0
+        self.is_leader = False
+
+    async def acquire(self) -> None:
+        """Return when the Lease is ours; meanwhile ask again and again, whatever the API server answers."""
+        while True:
+            try:
+                if await self._try():
+                    log.info("lease acquired", lease=self._name, identity=self._identity)
+                    return
+            except ApiError as error:
+                log.warning("cannot ask for the lease", lease=self._name, error=str(error))
+            await asyncio.sleep(self._timings.retry_period * random.uniform(1.0, JITTER))  # noqa: S311  # spreads contenders
+
+    async def hold(self) -> None:
+        """Renew until cancelled. Raises LeaseLost when it could not be renewed in time or another has it."""
+        while True:
+            await asyncio.sleep(self._timings.retry_period)
+            try:
+                async with asyncio.timeout(self._timings.renew_deadline - (time.monotonic() - self._renewed_at)):
+                    if await self._try():
+                        continue
+                self._lose("another holds it")
+            except (ApiError, TimeoutError) as error:
+                if time.monotonic() - self._renewed_at >= self._timings.renew_deadline:
+                    self._lose(f"it could not be renewed in {self._timings.renew_deadline:g} s: {error}")
+
+    async def release(self) -> None:
+        """Give the Lease up, so that a successor takes it at once. Does nothing where it is not ours."""
+        if not self.is_leader:
+            return
+        self.is_leader = False
+        try:
+            lease = await self._client.get(LEASES, self._namespace, self._name)
+            if lease["spec"].get("holderIdentity") == self._identity:
+                lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
+                await self._client.replace(LEASES, self._namespace, self._name, lease)
+        except ApiError as error:
+            log.warning("lease not released, it will expire", lease=self._name, error=str(error))
+
+    def _lose(self, why: str) -> None:
+        self.is_leader = False
+        raise LeaseLost(f"lease {self._namespace}/{self._name} lost: {why}")
+
+    async def _try(self) -> bool:
+        """Take or renew the Lease by compare-and-swap; return whether it is ours."""
+        asked = time.monotonic()
+        try:
+            lease = await self._client.get(LEASES, self._namespace, self._name)
+        except NotFound:
+            written = self._create()
+        else:
+            if not self._may_take(lease):
+                self.is_leader = False
+                return False
+            written = self._client.replace(LEASES, self._namespace, self._name, self._renewed(lease))
+        try:
+            await written
+        except Conflict:
+            return False
+        self._renewed_at, self.is_leader = asked, True
+        return True
+
+    def _may_take(self, lease: JsonObject) -> bool:
+        """Whether the Lease is ours, free, or unchanged for its whole duration by our own clock (clocks are never compared)."""
+        version, holder = lease["metadata"]["resourceVersion"], lease["spec"].get("holderIdentity")
+        if version != self._seen[0]:
+            self._seen = (version, time.monotonic())
+        duration = lease["spec"].get("leaseDurationSeconds", self._timings.duration)
+        return not holder or holder == self._identity or time.monotonic() - self._seen[1] > duration
+
+    async def _create(self) -> JsonObject:
+        now = _micro(self._client.server_now())
+        spec = self._spec(now) | {"acquireTime": now, "leaseTransitions": 0}
+        body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self._name}, "spec": spec}
+        return await self._client.create(LEASES, self._namespace, body)
+
+    def _renewed(self, lease: JsonObject) -> JsonObject:
+        now = _micro(self._client.server_now())
+        spec = lease["spec"] | self._spec(now)
+        if lease["spec"].get("holderIdentity") != self._identity:
+            spec |= {"acquireTime": now, "leaseTransitions": lease["spec"].get("leaseTransitions", 0) + 1}
+        return {**lease, "spec": spec}
+
+    def _spec(self, now: str) -> JsonObject:
+        seconds = max(1, round(self._timings.duration))
+        return {"holderIdentity": self._identity, "leaseDurationSeconds": seconds, "renewTime": now}
+
+
+def _micro(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,111 @@
+"""List and watch of one resource: the sink hears of every object, and of every one that vanished while nobody listened.
+
+Lighter than kopf per event, and kopf never tells of objects that vanished during a relist. See docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import structlog
+
+from controller.cluster.client import Client
+from controller.cluster.errors import ApiError, Forbidden, Gone, NotFound, Unauthorized
+from controller.cluster.resources import Resource
+
+JsonObject = dict[str, Any]
+log = structlog.get_logger(__name__)
+
+FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.5, 30.0
+HOPELESS_TRIES = 5
+"""Refusals in a row (401, 403, 404) after which the watch is given up, so that the operator exits with the reason."""
+
+
+class Sink(Protocol):
+    """Hears what a resource holds."""
+
+    def replace(self, namespace: str | None, objects: list[JsonObject], resource_version: str) -> None:
+        """Take a whole list of a namespace (None: of all): what is not in it has vanished."""
+
+    def upsert(self, obj: JsonObject) -> None:
+        """Take an object that was added or modified."""
+
+    def remove(self, obj: JsonObject) -> None:
+        """Take an object that was deleted."""
+
+
+async def relist(client: Client, resource: Resource, namespace: str | None, sink: Sink, *, labels: str | None = None) -> str:
+    """List once into the sink and return the resourceVersion to watch from. Raises ApiError."""
+    listing = await client.list_all(resource, namespace, label_selector=labels)
+    sink.replace(namespace, listing.items, listing.resource_version)
+    return listing.resource_version
+
+
+class Reflector:
+    """Keeps a sink up to date with one resource in the given namespaces (None: all)."""
+
+    def __init__(
+        self,
+        client: Client,
+        resource: Resource,
+        namespaces: Sequence[str | None],
+        sink: Sink,
+        *,
+        labels: str | None = None,
+        jitter: random.Random | None = None,
+    ) -> None:
+        self._client, self._resource, self._sink, self._labels = client, resource, sink, labels
+        self._namespaces = namespaces
+        self._jitter = jitter or random.Random()  # noqa: S311  # spreads retries, keeps no secret
+        self._unsynced = set(namespaces)
+        self.synced = asyncio.Event()
+
+    async def run(self) -> None:
+        """Reflect until cancelled.
+
+        Raises ApiError where the API server keeps refusing (401, 403, 404): the operator cannot work without its watches.
+        """
+        async with asyncio.TaskGroup() as group:
+            for namespace in self._namespaces:
+                group.create_task(self._keep(namespace), name=f"reflect {self._resource.plural} {namespace or 'all'}")
+
+    async def _keep(self, namespace: str | None) -> None:
+        failures = refusals = 0
+        while True:
+            try:
+                version = await relist(self._client, self._resource, namespace, self._sink, labels=self._labels)
+                self._heard_all(namespace)
+                failures = refusals = 0
+                await self._follow(namespace, version)
+            except Gone:
+                log.info("watch is too old, listing again", resource=self._resource.plural)
+            except ApiError as error:
+                refusals += isinstance(error, Unauthorized | Forbidden | NotFound)
+                if refusals >= HOPELESS_TRIES:
+                    raise
+                failures += 1
+                log.warning("watch failed, will list again", resource=self._resource.plural, error=str(error))
+            await self._pause(failures)
+
+    async def _follow(self, namespace: str | None, version: str) -> None:
+        """Follow the watch; one that the API server closes in the ordinary way is taken up where it ended."""
+        while True:
+            async for event in self._client.watch(self._resource, namespace, version, label_selector=self._labels):
+                version = event.object["metadata"]["resourceVersion"]
+                if event.type == "DELETED":
+                    self._sink.remove(event.object)
+                elif event.type != "BOOKMARK":
+                    self._sink.upsert(event.object)
+            await self._pause(0)
+
+    def _heard_all(self, namespace: str | None) -> None:
+        self._unsynced.discard(namespace)
+        if not self._unsynced:
+            self.synced.set()
+
+    async def _pause(self, failures: int) -> None:
+        seconds = min(FIRST_BACKOFF_SECONDS * 2**failures, MAX_BACKOFF_SECONDS)
+        await asyncio.sleep(seconds * self._jitter.uniform(0.5, 1.0))

@@ -1,0 +1,37 @@
+"""The resources that the operator speaks of, and their paths in the API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from controller.api.names import GROUP, VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of the Kubernetes API."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
+        """Return the resource's path: a collection (cluster-wide where `namespace` is None) or one object."""
+        parts = ["", "apis", self.group, self.version] if self.group else ["", "api", self.version]
+        if namespace and self.namespaced:
+            parts += ["namespaces", namespace]
+        parts.append(self.plural)
+        parts += [part for part in (name, subresource) if part]
+        return "/".join(parts)
+
+
+RUNS = Resource(GROUP, VERSION, "runs", "Run")
+RUN_POLICIES = Resource(GROUP, VERSION, "runpolicies", "RunPolicy")
+ESCALATIONS = Resource(GROUP, VERSION, "escalations", "Escalation")
+PODS = Resource("", "v1", "pods", "Pod")
+CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
+EVENTS = Resource("", "v1", "events", "Event")
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
+LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")

@@ -1,0 +1,20 @@
+"""Deleting a finished Run whose time is over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controller.cluster.errors import NotFound
+from controller.cluster.resources import RUNS
+from controller.executor.tools import Tools
+from controller.plan.model import Action, Snapshot
+
+
+async def delete_run(tools: Tools, snapshot: Snapshot, _: Action) -> Snapshot:
+    """Delete the Run with this UID; its pods and claims follow. Raises Conflict where it is another Run."""
+    run = snapshot.run
+    try:
+        await tools.client.delete(RUNS, run.namespace, run.name, uid=run.uid, propagation="Background")
+    except NotFound:
+        pass
+    return replace(snapshot, run=replace(run, gone=True))

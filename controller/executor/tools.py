@@ -1,0 +1,37 @@
+"""What every step needs, and how an answer of the API server goes back into the snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from controller.cluster.client import Client
+from controller.facts import pod_facts
+from controller.plan.model import Snapshot
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The API server, and whom to tell of a pod that was written."""
+
+    client: Client
+    learn_pod: Callable[[JsonObject], None]
+
+    def now(self) -> datetime:
+        """Return the API server's time."""
+        return self.client.server_now()
+
+    def with_pod(self, snapshot: Snapshot, pod: JsonObject) -> Snapshot:
+        """Return the snapshot with a pod as the API server just answered it."""
+        self.learn_pod(pod)
+        facts = pod_facts(pod)
+        return replace(snapshot, pods=(*(p for p in snapshot.pods if p.name != facts.name), facts))
+
+
+def without_pod(snapshot: Snapshot, uid: str) -> Snapshot:
+    """Return the snapshot without a pod that is gone."""
+    return replace(snapshot, pods=tuple(pod for pod in snapshot.pods if pod.uid != uid))

@@ -1,0 +1,198 @@
+"""What the watches have told: the newest version of each Run, pod and policy, and which Run each belongs to.
+
+Caches decide what is worth a closer look; they are never enough to act on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from pydantic import ValidationError
+
+from controller.api.base import parse
+from controller.api.checks import check_run, parse_run_spec
+from controller.api.names import LABEL_RUN, LABEL_RUN_UID
+from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.violations import Refused, from_pydantic
+from controller.facts import pod_facts
+from controller.plan.model import PodFacts, RunFacts
+
+JsonObject = dict[str, Any]
+T = TypeVar("T")
+
+
+class RunKey(NamedTuple):
+    """What the work queue holds. The UID keeps a Run apart from a later one of the same name."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+class Kept(NamedTuple, Generic[T]):
+    """One object as far as it is kept: where it is, at which version, and what was made of it."""
+
+    namespace: str
+    name: str
+    version: int
+    value: T
+
+
+class Shelf(Generic[T]):
+    """The newest version of every object of one resource; a `Sink` for a reflector.
+
+    `make` turns an object into what is kept, given what was kept before. `changed` hears of the UID, what was and what is.
+    Objects of the same UID never go back to an older resourceVersion: watches, relists and our own writes race.
+    """
+
+    def __init__(
+        self, make: Callable[[JsonObject, T | None], T], changed: Callable[[str, Kept[T] | None, Kept[T] | None], None]
+    ) -> None:
+        self._make, self._changed = make, changed
+        self.items: dict[str, Kept[T]] = {}
+
+    def upsert(self, obj: JsonObject) -> None:
+        """Keep an object unless a newer version of it is kept."""
+        meta = obj["metadata"]
+        uid, version = meta["uid"], int(meta["resourceVersion"])
+        old = self.items.get(uid)
+        if old is not None and version <= old.version:
+            return
+        kept = Kept(meta.get("namespace", ""), meta["name"], version, self._make(obj, old.value if old else None))
+        self.items[uid] = kept
+        self._changed(uid, old, kept)
+
+    def remove(self, obj: JsonObject) -> None:
+        """Forget an object."""
+        self._forget(obj["metadata"]["uid"])
+
+    def replace(self, namespace: str | None, objects: list[JsonObject], resource_version: str) -> None:
+        """Take a whole list: keep what is newer, forget what is older than the list and not in it."""
+        listed = {obj["metadata"]["uid"] for obj in objects}
+        for obj in objects:
+            self.upsert(obj)
+        for uid, kept in list(self.items.items()):
+            in_scope = namespace is None or kept.namespace == namespace
+            if in_scope and uid not in listed and kept.version <= int(resource_version):
+                self._forget(uid)
+
+    def _forget(self, uid: str) -> None:
+        old = self.items.pop(uid, None)
+        if old is not None:
+            self._changed(uid, old, None)
+
+
+class CachedRun(NamedTuple):
+    """A Run as the API server gave it, and the facts that were read from it."""
+
+    obj: JsonObject
+    facts: RunFacts
+
+
+class CachedPod(NamedTuple):
+    """A pod's facts and the Run that its labels name."""
+
+    facts: PodFacts
+    key: RunKey
+
+
+class Inventory:
+    """The shelves, the index from Runs to their pods, and whom to tell when something changes."""
+
+    def __init__(self, notify: Callable[[RunKey], None]) -> None:
+        self._notify = notify
+        self.runs: Shelf[CachedRun] = Shelf(_make_run, self._run_changed)
+        self.pods: Shelf[CachedPod] = Shelf(_make_pod, self._pod_changed)
+        self.policies: Shelf[ResolvedPolicy | str] = Shelf(_make_policy, self._policy_changed)
+        self._pods_of: dict[str, set[str]] = {}
+        self._policy_uids: dict[tuple[str, str], str] = {}
+
+    def run(self, uid: str) -> CachedRun | None:
+        """Return the cached Run of a UID."""
+        kept = self.runs.items.get(uid)
+        return kept.value if kept else None
+
+    def pods_of(self, uid: str) -> tuple[PodFacts, ...]:
+        """Return the cached pods whose labels name a Run's UID, by name."""
+        facts = (self.pods.items[pod].value.facts for pod in self._pods_of.get(uid, ()))
+        return tuple(sorted(facts, key=lambda pod: pod.name))
+
+    def policy(self, namespace: str, name: str) -> ResolvedPolicy | str | None:
+        """Return a RunPolicy, or what is wrong with it, or None where there is none."""
+        kept = self.policies.items.get(self._policy_uids.get((namespace, name), ""))
+        return kept.value if kept else None
+
+    def learn_pod(self, obj: JsonObject) -> None:
+        """Take a pod that was read or written live, so that the caches know of it before the watch tells."""
+        if LABEL_RUN_UID in obj["metadata"].get("labels", {}):
+            self.pods.upsert(obj)
+
+    def notify_all(self, namespace: str | None = None) -> None:
+        """Have every Run (of a namespace) looked at again."""
+        for uid, kept in self.runs.items.items():
+            if namespace is None or kept.namespace == namespace:
+                self._notify(RunKey(kept.namespace, kept.name, uid))
+
+    def _run_changed(self, uid: str, old: Kept[CachedRun] | None, new: Kept[CachedRun] | None) -> None:
+        kept = new or old
+        if kept:
+            self._notify(RunKey(kept.namespace, kept.name, uid))
+
+    def _pod_changed(self, uid: str, old: Kept[CachedPod] | None, new: Kept[CachedPod] | None) -> None:
+        if old and (new is None or new.value.key != old.value.key):
+            self._pods_of.get(old.value.key.uid, set()).discard(uid)
+        if new:
+            self._pods_of.setdefault(new.value.key.uid, set()).add(uid)
+        elif old and not self._pods_of.get(old.value.key.uid):
+            self._pods_of.pop(old.value.key.uid, None)
+        if old is None or new is None or old.value != new.value:
+            self._notify((new or old).value.key)  # type: ignore[union-attr]  # one of them is there
+
+    def _policy_changed(
+        self, uid: str, old: Kept[ResolvedPolicy | str] | None, new: Kept[ResolvedPolicy | str] | None
+    ) -> None:
+        kept = new or old
+        if kept is None:
+            return
+        where = (kept.namespace, kept.name)
+        if new:
+            self._policy_uids[where] = uid
+        elif self._policy_uids.get(where) == uid:
+            del self._policy_uids[where]
+        if old is None or new is None or old.value != new.value:
+            self.notify_all(kept.namespace)
+
+
+def run_facts(obj: JsonObject) -> RunFacts:
+    """Read a Run object; whatever is wrong with its spec becomes violations, never an exception."""
+    meta = obj["metadata"]
+    gone = "deletionTimestamp" in meta
+    common = (meta["namespace"], meta["name"], meta["uid"], meta.get("generation", 0))
+    try:
+        spec = parse_run_spec(obj)
+    except Refused as refused:
+        return RunFacts(*common, spec=None, violations=refused.violations, gone=gone)
+    return RunFacts(*common, spec=spec, violations=check_run(spec), gone=gone)
+
+
+def _make_run(obj: JsonObject, old: CachedRun | None) -> CachedRun:
+    """Keep a Run; its spec is read once a generation. Its managedFields are half of its size and of no use here."""
+    obj["metadata"].pop("managedFields", None)
+    meta = obj["metadata"]
+    same = old and old.facts.generation == meta.get("generation") and "deletionTimestamp" not in meta
+    return CachedRun(obj, old.facts if old and same else run_facts(obj))
+
+
+def _make_pod(obj: JsonObject, _: CachedPod | None) -> CachedPod:
+    labels = obj["metadata"].get("labels", {})
+    key = RunKey(obj["metadata"]["namespace"], labels.get(LABEL_RUN, ""), labels.get(LABEL_RUN_UID, ""))
+    return CachedPod(pod_facts(obj), key)
+
+
+def _make_policy(obj: JsonObject, _: ResolvedPolicy | str | None) -> ResolvedPolicy | str:
+    name = obj["metadata"]["name"]
+    try:
+        return ResolvedPolicy.of(name, parse(RunPolicySpec, obj.get("spec")))
+    except ValidationError as error:
+        return f"RunPolicy {name}: {'; '.join(map(str, from_pydantic(error, 'spec')))}"

@@ -1,0 +1,64 @@
+"""What Prometheus may ask of the operator. Names follow https://prometheus.io/docs/practices/naming/."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, PlatformCollector, ProcessCollector
+
+from controller import __version__
+
+LATENCIES = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0)
+"""Histogram bounds in seconds."""
+
+
+class Metrics:
+    """The operator's metrics in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        build = Info("runwarden_build", "Versions of the operator and of what it stands on.", registry=registry)
+        build.info({"version": __version__, "python": platform.python_version(), "kopf": version("kopf")})
+        self.leader = Gauge("runwarden_leader", "1 while this process holds the Lease.", registry=registry)
+        self.queue_depth = Gauge("runwarden_workqueue_depth", "Runs that wait for a worker.", registry=registry)
+        self.queue_latency = Histogram(
+            "runwarden_workqueue_latency_seconds", "Time a Run waited for a worker.", buckets=LATENCIES, registry=registry
+        )
+        self.work_duration = Histogram(
+            "runwarden_workqueue_work_duration_seconds", "Time one pass took.", buckets=LATENCIES, registry=registry
+        )
+        self.reconciles = Counter(
+            "runwarden_reconcile_total",
+            "Passes by result: noop, acted, conflict, error.",
+            ["result"],
+            registry=registry,
+        )
+        self.retries = Counter("runwarden_workqueue_retries_total", "Passes that failed and are retried.", registry=registry)
+        self.decisions = Counter(
+            "runwarden_decisions_total", "Actions taken, by intent and reason.", ["intent", "reason"], registry=registry
+        )
+        self.api_requests = Counter(
+            "runwarden_api_requests_total",
+            "Requests to the API server; code 0 means that no answer came.",
+            ["verb", "resource", "code"],
+            registry=registry,
+        )
+        self.api_duration = Histogram(
+            "runwarden_api_request_duration_seconds",
+            "Time of one request to the API server.",
+            ["verb"],
+            buckets=LATENCIES,
+            registry=registry,
+        )
+        self.runs = Gauge("runwarden_runs", "Runs that are watched.", registry=registry)
+        self.policy_file_ok = Gauge(
+            "runwarden_policy_file_ok", "1 while the policy file in force is the one on disk.", registry=registry
+        )
+
+    def observe_request(self, verb: str, resource: str, code: int, seconds: float) -> None:
+        """Count one request to the API server."""
+        self.api_requests.labels(verb, resource, str(code)).inc()
+        self.api_duration.labels(verb).observe(seconds)

@@ -1,0 +1,128 @@
+"""From a key to a snapshot: from the caches to see whether anything is due, live before anything is done."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from controller.api.names import pod_name, workspace_name
+from controller.api.policy import DEFAULT_POLICY_NAME, ResolvedPolicy
+from controller.cluster.client import Client
+from controller.cluster.errors import NotFound
+from controller.cluster.resources import CLAIMS, NAMESPACES, PODS, RUNS, Resource
+from controller.facts import claim_facts, pod_facts
+from controller.inventory import Inventory, RunKey, run_facts
+from controller.plan.model import ClaimFacts, PodFacts, RunFacts, Snapshot
+from controller.policy_source import PolicySource
+from controller.store import Store
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A Run as the API server gave it, empty where it is gone, and what was observed around it."""
+
+    run: JsonObject
+    snapshot: Snapshot
+
+
+class Observer:
+    """Gathers every fact that a plan may need, once a pass."""
+
+    def __init__(self, client: Client, inventory: Inventory, store: Store, policy: PolicySource) -> None:
+        self._client, self._inventory, self._store, self._policy = client, inventory, store, policy
+
+    async def cached(self, key: RunKey) -> Observation:
+        """Observe from the caches; cheap, and never enough to act on."""
+        cached = self._inventory.run(key.uid)
+        if cached is None:
+            return self._gone(key, self._inventory.pods_of(key.uid))
+        return await self._observe(cached.obj, cached.facts, self._inventory.pods_of(key.uid), ())
+
+    async def live(self, key: RunKey) -> Observation:
+        """Observe from the API server's storage: the Run, each of its pods, and what else a start needs."""
+        cached_pods = self._inventory.pods_of(key.uid)
+        run = await self._find(RUNS, key.namespace, key.name)
+        if run is None or run["metadata"]["uid"] != key.uid:
+            return self._gone(key, await self._pods(key.namespace, {pod.name for pod in cached_pods}))
+        facts = run_facts(run)
+        seen = await self._observe(run, facts, (), ())
+        names = {pod.name for pod in cached_pods} | _attempts(seen.snapshot)
+        pods, claims = await asyncio.gather(self._pods(key.namespace, names), self._claims(seen.snapshot))
+        return await self._observe(run, facts, pods, claims, terminating=await self._terminating(key.namespace, pods))
+
+    async def _observe(
+        self,
+        run: JsonObject,
+        facts: RunFacts,
+        pods: tuple[PodFacts, ...],
+        claims: tuple[ClaimFacts, ...],
+        *,
+        terminating: bool = False,
+    ) -> Observation:
+        loaded = await self._store.load(run)
+        policy = self._resolve(facts)
+        snapshot = Snapshot(
+            run=facts,
+            policy=policy if isinstance(policy, ResolvedPolicy) else None,
+            policy_refusal=policy if isinstance(policy, str) else "",
+            state=loaded.state,
+            state_refusal=loaded.refusal,
+            pods=pods,
+            claims=claims,
+            namespace_terminating=terminating,
+        )
+        return Observation(run, snapshot)
+
+    def _gone(self, key: RunKey, pods: tuple[PodFacts, ...]) -> Observation:
+        facts = RunFacts(key.namespace, key.name, key.uid, generation=0, spec=None, gone=True)
+        return Observation({}, Snapshot(run=facts, pods=pods))
+
+    def _resolve(self, run: RunFacts) -> ResolvedPolicy | str:
+        """The policy in force: the one that is named, else the namespace's default, else the operator's own."""
+        if run.spec is not None and run.spec.policy_ref is not None:
+            name = run.spec.policy_ref.name
+            found = self._inventory.policy(run.namespace, name)
+            return found or f"RunPolicy {name} (spec.policyRef.name) does not exist in namespace {run.namespace}: create it"
+        return self._inventory.policy(run.namespace, DEFAULT_POLICY_NAME) or self._policy.current
+
+    async def _find(self, resource: Resource, namespace: str | None, name: str) -> JsonObject | None:
+        try:
+            return await self._client.get(resource, namespace, name)
+        except NotFound:
+            return None
+
+    async def _pods(self, namespace: str, names: set[str]) -> tuple[PodFacts, ...]:
+        found = await asyncio.gather(*(self._find(PODS, namespace, name) for name in sorted(names)))
+        for pod in found:
+            if pod is not None:
+                self._inventory.learn_pod(pod)
+        return tuple(pod_facts(pod) for pod in found if pod is not None)
+
+    async def _claims(self, snapshot: Snapshot) -> tuple[ClaimFacts, ...]:
+        """The workspace claims of the agents that have not started."""
+        run = snapshot.run
+        wanting = [agent.name for agent in (run.spec.agents if run.spec else ()) if agent.workspace]
+        started = snapshot.state.agents if snapshot.state else {}
+        names = [workspace_name(run.name, agent) for agent in wanting if agent not in started or not started[agent].pod_uid]
+        found = await asyncio.gather(*(self._find(CLAIMS, run.namespace, name) for name in names))
+        return tuple(claim_facts(claim) for claim in found if claim is not None)
+
+    async def _terminating(self, namespace: str, pods: tuple[PodFacts, ...]) -> bool:
+        """Whether the namespace is being deleted; asked only when a pod is, since its pods go first."""
+        if not any(pod.deleting for pod in pods):
+            return False
+        found = await self._find(NAMESPACES, None, namespace)
+        return found is None or "deletionTimestamp" in found["metadata"]
+
+
+def _attempts(snapshot: Snapshot) -> set[str]:
+    """The names of the pods that the state says were started and not yet ended."""
+    agents = snapshot.state.agents if snapshot.state else {}
+    return {
+        pod_name(snapshot.run.name, name, agent.attempt)
+        for name, agent in agents.items()
+        if agent.pod_uid and agent.outcome is None
+    }

@@ -1,0 +1,164 @@
+"""Keys that are due: deduplicated, delayed, backed off one by one, and never handled twice at once.
+
+The semantics are those of client-go's workqueue (https://pkg.go.dev/k8s.io/client-go/util/workqueue), for one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.25, 300.0
+
+
+class ShutDown(Exception):  # noqa: N818  # a signal to workers, not a fault
+    """The queue gives out no more keys."""
+
+
+class WorkQueue(Generic[K]):
+    """A queue of keys for several workers.
+
+    `clock` gives monotonic seconds. `waited` is told how many seconds each key lay ready before a worker took it.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, waited: Callable[[float], None] = lambda _: None) -> None:
+        self._clock, self._waited = clock, waited
+        self._ready: deque[K] = deque()
+        self._since: dict[K, float] = {}
+        self._busy: set[K] = set()
+        self._again: set[K] = set()
+        self._delayed: list[tuple[float, int, K]] = []
+        self._due: dict[K, float] = {}
+        self._failures: dict[K, int] = {}
+        self._tie = itertools.count()
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    @property
+    def depth(self) -> int:
+        """How many keys are ready and not yet taken."""
+        return len(self._ready)
+
+    def add(self, key: K) -> None:
+        """Make a key ready; one that is being handled becomes ready again when that is done."""
+        if self._closed:
+            return
+        self._due.pop(key, None)
+        if key in self._busy:
+            self._again.add(key)
+        elif key not in self._since:
+            self._since[key] = self._clock()
+            self._ready.append(key)
+            self._changed.set()
+
+    def add_after(self, key: K, seconds: float) -> None:
+        """Make a key ready in some seconds; of several such wishes the earliest counts."""
+        if self._closed or key in self._since:
+            return
+        due = self._clock() + max(0.0, seconds)
+        if self._due.get(key, due + 1) > due:
+            self._due[key] = due
+            heapq.heappush(self._delayed, (due, next(self._tie), key))
+            self._changed.set()
+
+    def add_rate_limited(self, key: K) -> None:
+        """Make a key ready after its backoff, which doubles with every call until `forget`."""
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        self.add_after(key, min(FIRST_BACKOFF_SECONDS * 2**failures, MAX_BACKOFF_SECONDS))
+
+    def forget(self, key: K) -> None:
+        """Reset a key's backoff."""
+        self._failures.pop(key, None)
+
+    async def get(self) -> K:
+        """Wait for a ready key and take it; call `done` when it has been handled. Raises ShutDown."""
+        while True:
+            key = self.take()
+            if key is not None:
+                return key
+            if self._closed:
+                raise ShutDown
+            self._changed.clear()
+            await self._wait(self.next_due())
+
+    def take(self) -> K | None:
+        """Take a ready key without waiting; None where there is none."""
+        self._promote()
+        if not self._ready:
+            return None
+        key = self._ready.popleft()
+        self._waited(self._clock() - self._since.pop(key))
+        self._busy.add(key)
+        return key
+
+    def done(self, key: K) -> None:
+        """Give a taken key back."""
+        self._busy.discard(key)
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
+
+    def next_due(self) -> float | None:
+        """Return in how many seconds the earliest delayed key becomes ready; None where none is delayed."""
+        return max(0.0, self._delayed[0][0] - self._clock()) if self._delayed else None
+
+    def shut_down(self) -> None:
+        """Give out no more keys; what is being handled may be finished."""
+        self._closed = True
+        self._ready.clear()
+        self._since.clear()
+        self._changed.set()
+
+    def _promote(self) -> None:
+        while self._delayed and self._delayed[0][0] <= self._clock():
+            due, _, key = heapq.heappop(self._delayed)
+            if self._due.get(key) == due:
+                self.add(key)
+
+    async def _wait(self, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+
+Handle = Callable[[K], Awaitable[float | None]]
+
+
+async def run_workers(queue: WorkQueue[K], count: int, handle: Handle[K], failed: Callable[[K, Exception], None]) -> None:
+    """Handle keys with `count` workers until the queue shuts down.
+
+    `handle` returns in how many seconds the key is due again, None for when something happens. One that raises is told to
+    `failed` and tried again with backoff; it never stops the others.
+    """
+    async with asyncio.TaskGroup() as group:
+        for number in range(count):
+            group.create_task(_work(queue, handle, failed), name=f"worker {number}")
+
+
+async def _work(queue: WorkQueue[K], handle: Handle[K], failed: Callable[[K, Exception], None]) -> None:
+    while True:
+        try:
+            key = await queue.get()
+        except ShutDown:
+            return
+        try:
+            again = await handle(key)
+        except Exception as error:  # noqa: BLE001  # one poisoned object never stops the others; reported and retried
+            failed(key, error)
+            queue.add_rate_limited(key)
+        else:
+            queue.forget(key)
+            if again is not None:
+                queue.add_after(key, again)
+        finally:
+            queue.done(key)
