@@ -157,7 +157,12 @@ def _equip(spec: JsonObject, run: RunFacts, agent: Agent, attempt: int, last_out
     container["volumeMounts"] = [
         *container.get("volumeMounts", []),
         {"name": OUT_VOLUME, "mountPath": f"{RUNWARDEN_DIR}/out"},
-        {"name": BRIEF_VOLUME, "mountPath": f"{RUNWARDEN_DIR}/{BRIEF_FILE}", "subPath": BRIEF_FILE, "readOnly": True},
+        {
+            "name": BRIEF_VOLUME,
+            "mountPath": f"{RUNWARDEN_DIR}/{BRIEF_FILE}",
+            "subPath": BRIEF_FILE,
+            "readOnly": True,
+        },
         {"name": WORKSPACE_VOLUME, "mountPath": mount_path},
     ]
     spec["volumes"] = [*spec.get("volumes", []), *_volumes(run, agent)]

@@ -78,9 +78,7 @@ def _plan(plan: Plan, acted: Iterable[Action]) -> JsonObject | None:
     done = dict.fromkeys((action.intent.value, action.reason.value, action.agent) for action in acted)
     if not done:
         return None
-    actions = [
-        {"intent": intent, "reason": reason, **({"agent": agent} if agent else {})} for intent, reason, agent in done
-    ]
+    actions = [{"intent": intent, "reason": reason, **({"agent": agent} if agent else {})} for intent, reason, agent in done]
     return {"digest": plan.digest, "actions": actions}
 
 
@@ -127,7 +125,10 @@ def _policy_resolved(snapshot: Snapshot) -> tuple[str, str, str, str]:
 
 
 def _merge(
-    previous: Iterable[JsonObject], wanted: Iterable[tuple[str, str, str, str]], generation: int, now: datetime
+    previous: Iterable[JsonObject],
+    wanted: Iterable[tuple[str, str, str, str]],
+    generation: int,
+    now: datetime,
 ) -> list[JsonObject]:
     """Return the wanted conditions; a condition whose status stays keeps its transition time."""
     before = {condition["type"]: condition for condition in previous}

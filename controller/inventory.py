@@ -22,6 +22,10 @@ JsonObject = dict[str, Any]
 T = TypeVar("T")
 
 
+BURIED_LIMIT = 4096
+"""How many UIDs of deleted objects are remembered: a late answer must not bring one back."""
+
+
 class RunKey(NamedTuple):
     """What the work queue holds. The UID keeps a Run apart from a later one of the same name."""
 
@@ -47,17 +51,20 @@ class Shelf(Generic[T]):
     """
 
     def __init__(
-        self, make: Callable[[JsonObject, T | None], T], changed: Callable[[str, Kept[T] | None, Kept[T] | None], None]
+        self,
+        make: Callable[[JsonObject, T | None], T],
+        changed: Callable[[str, Kept[T] | None, Kept[T] | None], None],
     ) -> None:
         self._make, self._changed = make, changed
         self.items: dict[str, Kept[T]] = {}
+        self._buried: dict[str, None] = {}
 
     def upsert(self, obj: JsonObject) -> None:
         """Keep an object unless a newer version of it is kept."""
         meta = obj["metadata"]
         uid, version = meta["uid"], int(meta["resourceVersion"])
         old = self.items.get(uid)
-        if old is not None and version <= old.version:
+        if uid in self._buried or (old is not None and version <= old.version):
             return
         kept = Kept(meta.get("namespace", ""), meta["name"], version, self._make(obj, old.value if old else None))
         self.items[uid] = kept
@@ -79,6 +86,9 @@ class Shelf(Generic[T]):
 
     def _forget(self, uid: str) -> None:
         old = self.items.pop(uid, None)
+        self._buried[uid] = None
+        if len(self._buried) > BURIED_LIMIT:
+            del self._buried[next(iter(self._buried))]
         if old is not None:
             self._changed(uid, old, None)
 
@@ -149,9 +159,7 @@ class Inventory:
         if old is None or new is None or old.value != new.value:
             self._notify((new or old).value.key)  # type: ignore[union-attr]  # one of them is there
 
-    def _policy_changed(
-        self, uid: str, old: Kept[ResolvedPolicy | str] | None, new: Kept[ResolvedPolicy | str] | None
-    ) -> None:
+    def _policy_changed(self, uid: str, old: Kept[ResolvedPolicy | str] | None, new: Kept[ResolvedPolicy | str] | None) -> None:
         kept = new or old
         if kept is None:
             return

@@ -5,7 +5,15 @@ from __future__ import annotations
 import platform
 from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+)
 
 from controller import __version__
 
@@ -25,10 +33,16 @@ class Metrics:
         self.leader = Gauge("runwarden_leader", "1 while this process holds the Lease.", registry=registry)
         self.queue_depth = Gauge("runwarden_workqueue_depth", "Runs that wait for a worker.", registry=registry)
         self.queue_latency = Histogram(
-            "runwarden_workqueue_latency_seconds", "Time a Run waited for a worker.", buckets=LATENCIES, registry=registry
+            "runwarden_workqueue_latency_seconds",
+            "Time a Run waited for a worker.",
+            buckets=LATENCIES,
+            registry=registry,
         )
         self.work_duration = Histogram(
-            "runwarden_workqueue_work_duration_seconds", "Time one pass took.", buckets=LATENCIES, registry=registry
+            "runwarden_workqueue_work_duration_seconds",
+            "Time one pass took.",
+            buckets=LATENCIES,
+            registry=registry,
         )
         self.reconciles = Counter(
             "runwarden_reconcile_total",
@@ -38,7 +52,10 @@ class Metrics:
         )
         self.retries = Counter("runwarden_workqueue_retries_total", "Passes that failed and are retried.", registry=registry)
         self.decisions = Counter(
-            "runwarden_decisions_total", "Actions taken, by intent and reason.", ["intent", "reason"], registry=registry
+            "runwarden_decisions_total",
+            "Actions taken, by intent and reason.",
+            ["intent", "reason"],
+            registry=registry,
         )
         self.api_requests = Counter(
             "runwarden_api_requests_total",
@@ -55,7 +72,9 @@ class Metrics:
         )
         self.runs = Gauge("runwarden_runs", "Runs that are watched.", registry=registry)
         self.policy_file_ok = Gauge(
-            "runwarden_policy_file_ok", "1 while the policy file in force is the one on disk.", registry=registry
+            "runwarden_policy_file_ok",
+            "1 while the policy file in force is the one on disk.",
+            registry=registry,
         )
 
     def observe_request(self, verb: str, resource: str, code: int, seconds: float) -> None:

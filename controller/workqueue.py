@@ -18,7 +18,7 @@ K = TypeVar("K", bound=Hashable)
 FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.25, 300.0
 
 
-class ShutDown(Exception):  # noqa: N818  # a signal to workers, not a fault
+class ShutDown(Exception):  # a signal to workers, not a fault
     """The queue gives out no more keys."""
 
 

@@ -26,7 +26,8 @@ Argument = Annotated[str, StringConstraints(max_length=32768)]
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", min_length=1, max_length=253)]
 Path = Annotated[str, StringConstraints(pattern=r"^/[^:\x00]*$", min_length=1, max_length=512)]
 Quantity = Annotated[
-    str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$", min_length=1, max_length=32)
+    str,
+    StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$", min_length=1, max_length=32),
 ]
 Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS)]
 SecondsOrOff = Annotated[int, Field(ge=0, le=MAX_SECONDS)]
@@ -39,7 +40,12 @@ class ApiModel(BaseModel):
     """A part of the API: frozen, strict (no coercion), unknown fields refused, camelCase on the wire."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="forbid", frozen=True, strict=True
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        extra="forbid",
+        frozen=True,
+        strict=True,
     )
 
 

@@ -135,7 +135,9 @@ def _check_containers(pod: Any, path: str, workspace: str) -> Iterator[Violation
                 yield violation(f"{path}.containers[{index}].{field}", None, "this field is required")
     if len(containers) > 1 and not any(c.get("name") == AGENT_CONTAINER for c in containers):
         yield violation(
-            f"{path}.containers", None, f"of several containers one must be named {AGENT_CONTAINER}: it is the one that is judged"
+            f"{path}.containers",
+            None,
+            f"of several containers one must be named {AGENT_CONTAINER}: it is the one that is judged",
         )
     yield from _check_mounts(containers, path, workspace)
 

@@ -120,7 +120,8 @@ class LLM(ApiModel):
         default=OnLLMFailure.RULES, description="Rules goes on without advice, Escalate asks a human."
     )
     min_confidence_percent: Annotated[int, Field(ge=0, le=100)] = Field(
-        default=60, description="Percent of confidence below which advice does not count in mode Auto; 0 to 100."
+        default=60,
+        description="Percent of confidence below which advice does not count in mode Auto; 0 to 100.",
     )
 
     @model_validator(mode="after")
@@ -195,32 +196,40 @@ class RunPolicySpec(ApiModel):
     """By which thresholds, budgets and people Runs are supervised."""
 
     unhealthy_confirmations: Annotated[int, Field(ge=1, le=100)] = Field(
-        default=2, description="Times that a suspicion must be seen before it counts; 1 to 100, sensibly 2 to 5."
+        default=2,
+        description="Times that a suspicion must be seen before it counts; 1 to 100, sensibly 2 to 5.",
     )
     confirmation_interval_seconds: Seconds = Field(
-        default=15, description="Seconds between two sightings of a suspicion; 1 to 31536000, sensibly 5 to 120."
+        default=15,
+        description="Seconds between two sightings of a suspicion; 1 to 31536000, sensibly 5 to 120.",
     )
     restart_budget: Annotated[int, Field(ge=0, le=1000)] = Field(
-        default=3, description="Charged restarts that a Run may have; 0 (never restart) to 1000, sensibly 1 to 10."
+        default=3,
+        description="Charged restarts that a Run may have; 0 (never restart) to 1000, sensibly 1 to 10.",
     )
     restart_budget_per_agent: Annotated[int, Field(ge=0, le=1000)] | None = Field(
-        default=None, description="Charged restarts that one agent may have; 0 to 1000; only the Run's budget when not set."
+        default=None,
+        description="Charged restarts that one agent may have; 0 to 1000; only the Run's budget when not set.",
     )
     restart_budget_reset_seconds: SecondsOrOff = Field(
         default=21600, description="Seconds of health after which an agent's charges are given back; 0 never."
     )
     restart_cooldown_seconds: SecondsOrOff = Field(
-        default=60, description="Seconds after a restart before the next; 0 (none) to 31536000, doubles each time."
+        default=60,
+        description="Seconds after a restart before the next; 0 (none) to 31536000, doubles each time.",
     )
     restart_cooldown_max_seconds: Seconds = Field(
         default=3600, description="Seconds that the doubled cooldown may reach; 1 to 31536000."
     )
     stale_run_age_seconds: Seconds = Field(
-        default=3600, description="Seconds without progress after which a Run is stopped; 1 to 31536000, sensibly over 1800."
+        default=3600,
+        description="Seconds without progress after which a Run is stopped; 1 to 31536000, sensibly over 1800.",
     )
     health: HealthThresholds = Field(default=HealthThresholds(), description="When an agent counts as stalled.")
     outcomes: tuple[OutcomeRule, ...] = Field(
-        default=(), max_length=64, description="What an attempt's end means; the first match wins, before the defaults."
+        default=(),
+        max_length=64,
+        description="What an attempt's end means; the first match wins, before the defaults.",
     )
     require_result: bool = Field(default=False, description="Whether an agent must report a result to complete.")
     on_budget_spent: OnBudgetSpent = Field(
@@ -233,16 +242,19 @@ class RunPolicySpec(ApiModel):
         default=None, description="Seconds that a question stays open; 1 to 31536000; for ever when not set."
     )
     approval_timeout_seconds: Seconds = Field(
-        default=900, description="Seconds that an approval is waited for; 1 to 31536000, sensibly 300 to 86400."
+        default=900,
+        description="Seconds that an approval is waited for; 1 to 31536000, sensibly 300 to 86400.",
     )
     llm: LLM = Field(default=LLM(), description="The advisor.")
     reporter: ReporterMode = Field(default=ReporterMode.FULL, description="How the reporter sidecar runs.")
     responders: Responders = Field(default=Responders(), description="Who may answer escalations.")
     ttl_seconds_after_finished: SecondsOrOff | None = Field(
-        default=None, description="Seconds after its end at which a Run is deleted, unless it says so itself; 0 to 31536000."
+        default=None,
+        description="Seconds after its end at which a Run is deleted, unless it says so itself; 0 to 31536000.",
     )
     max_active_runs: Annotated[Count, Field(ge=1)] | None = Field(
-        default=None, description="Runs of this policy that may be active at once; 1 to 1000000; no limit when not set."
+        default=None,
+        description="Runs of this policy that may be active at once; 1 to 1000000; no limit when not set.",
     )
     dry_run: bool = Field(default=False, description="Whether plans are only shown and recorded, not carried out.")
     notifications: tuple[Notification, ...] = Field(default=(), max_length=16, description="Where people are told.")

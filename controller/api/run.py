@@ -115,10 +115,14 @@ class Resources(ApiModel):
     """What the container may use."""
 
     limits: dict[Word, Quantity] | None = Field(
-        default=None, max_length=16, description="The most it may use, by resource (cpu in cores, memory in bytes)."
+        default=None,
+        max_length=16,
+        description="The most it may use, by resource (cpu in cores, memory in bytes).",
     )
     requests: dict[Word, Quantity] | None = Field(
-        default=None, max_length=16, description="What is set aside for it, by resource (cpu in cores, memory in bytes)."
+        default=None,
+        max_length=16,
+        description="What is set aside for it, by resource (cpu in cores, memory in bytes).",
     )
 
 
@@ -146,7 +150,9 @@ class Agent(ApiModel):
     )
     env: tuple[EnvVar, ...] | None = Field(default=None, max_length=256, description="Environment of the short form.")
     env_from: tuple[EnvFrom, ...] | None = Field(
-        default=None, max_length=32, description="Secrets and ConfigMaps whose keys become the short form's environment."
+        default=None,
+        max_length=32,
+        description="Secrets and ConfigMaps whose keys become the short form's environment.",
     )
     resources: Resources | None = Field(default=None, description="Requests and limits of the short form.")
     image_pull_policy: PullPolicy | None = Field(default=None, description="When the short form's image is pulled.")
@@ -159,10 +165,12 @@ class Agent(ApiModel):
         ),
     )
     required: bool = Field(
-        default=True, description="Whether the Run needs this agent to complete; the others are stopped when it has."
+        default=True,
+        description="Whether the Run needs this agent to complete; the others are stopped when it has.",
     )
     workspace: Workspace | None = Field(
-        default=None, description="A volume kept across attempts; without it the workspace is an emptyDir, lost with its pod."
+        default=None,
+        description="A volume kept across attempts; without it the workspace is an emptyDir, lost with its pod.",
     )
 
 
@@ -179,26 +187,32 @@ class RunSpec(ApiModel):
         description="The agents of this Run, 1 to 32, at least one of them required. Immutable."
     )
     brief: LongText | None = Field(
-        default=None, description="The prompt, up to 16384 characters; agents read it in /runwarden/brief.md. Immutable."
+        default=None,
+        description="The prompt, up to 16384 characters; agents read it in /runwarden/brief.md. Immutable.",
     )
     policy_ref: PolicyRef | None = Field(
-        default=None, description="The RunPolicy to go by; when not set, one named default, else the operator's own."
+        default=None,
+        description="The RunPolicy to go by; when not set, one named default, else the operator's own.",
     )
     desired_state: DesiredState = Field(
         default=DesiredState.RUNNING,
         description="Running; Paused ends the agents and keeps their workspaces; Stopped ends the Run for good.",
     )
     active_deadline_seconds: Seconds | None = Field(
-        default=None, description="Seconds from the first start, pauses left out, after which the Run fails; 1 to 31536000."
+        default=None,
+        description="Seconds from the first start, pauses left out, after which the Run fails; 1 to 31536000.",
     )
     ttl_seconds_after_finished: SecondsOrOff | None = Field(
-        default=None, description="Seconds after its end at which the Run is deleted; 0 to 31536000; the policy's when not set."
+        default=None,
+        description="Seconds after its end at which the Run is deleted; 0 to 31536000; the policy's when not set.",
     )
     token_budget: Annotated[Tokens, Field(ge=1)] | None = Field(
         default=None, description="Tokens, input and output, that all agents together may use; at least 1."
     )
     restarted_at: dict[AgentName, Time] | None = Field(
-        default=None, max_length=MAX_AGENTS, description="Agent to time (RFC 3339): restarts the agent once for each new time."
+        default=None,
+        max_length=MAX_AGENTS,
+        description="Agent to time (RFC 3339): restarts the agent once for each new time.",
     )
 
 

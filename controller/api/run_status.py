@@ -107,6 +107,7 @@ class AgentState(ApiModel):
     attempt: Count = Field(default=0, description="The desired attempt, from 0.")
     pod_uid: Word = Field(default="", alias="podUID", description="UID of that attempt's pod; empty until it is saved.")
     outcome: Outcome | None = Field(default=None, description="How that attempt ended.")
+    last_outcome: Word = Field(default="", description="The reason that the previous attempt ended with.")
     restarts: Count = Field(default=0, description="Charged restarts.")
     free_restarts: Count = Field(default=0, description="Restarts that were not charged.")
     last_restart_at: Time | None = Field(default=None, description="When the agent was last restarted.")

@@ -12,8 +12,16 @@ from controller.api.crd import build_crds, render
 
 
 @click.command()
-@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Write one file a CRD into this folder.")
-@click.option("--check", type=click.Path(file_okay=False, path_type=Path), help="Exit 1 where this folder is not up to date.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write one file a CRD into this folder.",
+)
+@click.option(
+    "--check",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Exit 1 where this folder is not up to date.",
+)
 def crds(output: Path | None, check: Path | None) -> None:
     """Print the CRDs that the API's models describe, ready for `kubectl apply -f -`."""
     files = {name: render(crd) for name, crd in build_crds().items()}

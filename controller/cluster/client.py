@@ -29,7 +29,11 @@ WATCH_SECONDS, WATCH_GRACE_SECONDS = 300, 30
 CHUNK = 500
 """Objects a page of a list."""
 FIELD_MANAGER = "runwarden"
-JSON, JSON_PATCH, MERGE_PATCH = "application/json", "application/json-patch+json", "application/merge-patch+json"
+JSON, JSON_PATCH, MERGE_PATCH = (
+    "application/json",
+    "application/json-patch+json",
+    "application/merge-patch+json",
+)
 
 Observer = Callable[[str, str, int, float], None]
 
@@ -78,7 +82,12 @@ class Client:
         return await self._request("GET", resource, namespace, name)
 
     async def list_all(
-        self, resource: Resource, namespace: str | None = None, *, label_selector: str | None = None, chunk: int = CHUNK
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        chunk: int = CHUNK,
     ) -> Listing:
         """Read every object of a namespace, or of all for None, page by page; a page that is too old starts it over."""
         query: dict[str, str | int] = {"limit": chunk} | ({"labelSelector": label_selector} if label_selector else {})
@@ -103,11 +112,23 @@ class Client:
         return await self._request("POST", resource, namespace, body=body, query={"fieldManager": FIELD_MANAGER})
 
     async def replace(
-        self, resource: Resource, namespace: str | None, name: str, body: JsonObject, *, subresource: str | None = None
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        body: JsonObject,
+        *,
+        subresource: str | None = None,
     ) -> JsonObject:
         """Replace an object or subresource; the body's resourceVersion is the compare-and-swap."""
         return await self._request(
-            "PUT", resource, namespace, name, subresource=subresource, body=body, query={"fieldManager": FIELD_MANAGER}
+            "PUT",
+            resource,
+            namespace,
+            name,
+            subresource=subresource,
+            body=body,
+            query={"fieldManager": FIELD_MANAGER},
         )
 
     async def json_patch(self, resource: Resource, namespace: str, name: str, operations: list[JsonObject]) -> JsonObject:
@@ -136,7 +157,12 @@ class Client:
         await self._request("DELETE", resource, namespace, name, body=body)
 
     async def watch(
-        self, resource: Resource, namespace: str | None, resource_version: str, *, label_selector: str | None = None
+        self,
+        resource: Resource,
+        namespace: str | None,
+        resource_version: str,
+        *,
+        label_selector: str | None = None,
     ) -> AsyncIterator[WatchEvent]:
         """Yield what happens from a resourceVersion on until the API server closes the watch; raises Gone when it is too old."""
         query: dict[str, str | int] = {"watch": "1", "resourceVersion": resource_version}
@@ -189,7 +215,13 @@ class Client:
         return answer
 
     async def _send(
-        self, method: str, path: str, query: dict[str, str | int] | None, body: Any, content_type: str, timeout: float
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str | int] | None,
+        body: Any,
+        content_type: str,
+        timeout: float,
     ) -> aiohttp.ClientResponse:
         headers = {"Content-Type": content_type, "Accept": JSON, "User-Agent": f"runwarden/{__version__}"}
         if authorization := await self._connection.authorization():

@@ -130,7 +130,12 @@ class LeaderLease:
     async def _create(self) -> JsonObject:
         now = _micro(self._client.server_now())
         spec = self._spec(now) | {"acquireTime": now, "leaseTransitions": 0}
-        body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self._name}, "spec": spec}
+        body = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": self._name},
+            "spec": spec,
+        }
         return await self._client.create(LEASES, self._namespace, body)
 
     def _renewed(self, lease: JsonObject) -> JsonObject:

@@ -21,7 +21,9 @@ REFUSAL_LIMIT = 900
 
 async def create_pod(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
     """Create the attempt's gated pod, or find the one that has its name."""
-    pod = build_pod(snapshot.run, _agent(snapshot, action), action.attempt)
+    state = snapshot.state.agents.get(action.agent) if snapshot.state else None
+    last_outcome = state.last_outcome if state else ""
+    pod = build_pod(snapshot.run, _agent(snapshot, action), action.attempt, last_outcome)
     found = await _create(tools, PODS, snapshot, action, pod)
     return found if isinstance(found, Snapshot) else tools.with_pod(snapshot, found)
 

@@ -29,9 +29,7 @@ def digest(rule: str, verdict: Verdict, agents: tuple[AgentView, ...]) -> str:
         "rule": rule,
         "phase": verdict.phase,
         "reason": verdict.reason,
-        "actions": [
-            [a.intent, a.step, a.reason, a.agent, a.attempt, a.pod, a.pod_uid, a.phase] for a in verdict.actions
-        ],
+        "actions": [[a.intent, a.step, a.reason, a.agent, a.attempt, a.pod, a.pod_uid, a.phase] for a in verdict.actions],
         "agents": [[view.name, view.health, view.reason] for view in agents],
     }
     text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

@@ -25,7 +25,10 @@ class Reason(StrEnum):
     STARTING = "Starting", "An agent's attempt has not started yet and is being started."
     SUPERVISING = "Supervising", "Nothing is due: the agents are at work."
     QUEUED = "Queued", "Another controller's scheduling gate holds the pod back, for example Kueue's."
-    PAUSE_REQUESTED = "PauseRequested", "spec.desiredState is Paused: live agents are ended, workspaces are kept."
+    PAUSE_REQUESTED = (
+        "PauseRequested",
+        "spec.desiredState is Paused: live agents are ended, workspaces are kept.",
+    )
     RESUME_REQUESTED = "ResumeRequested", "spec.desiredState is Running again: unfinished agents start anew."
     STOP_REQUESTED = "StopRequested", "spec.desiredState is Stopped: live agents are ended, for good."
     ALL_AGENTS_COMPLETE = "AllAgentsComplete", "Every required agent has completed."
@@ -36,7 +39,10 @@ class Reason(StrEnum):
     NAMESPACE_TERMINATING = "NamespaceTerminating", "The namespace is being deleted: its pods are let go."
 
     # What holds a Run back
-    SPEC_REFUSED = "SpecRefused", "The spec or a pod template holds something that the operator does not allow."
+    SPEC_REFUSED = (
+        "SpecRefused",
+        "The spec or a pod template holds something that the operator does not allow.",
+    )
     POLICY_NOT_FOUND = "PolicyNotFound", "spec.policyRef names a RunPolicy that does not exist."
     POLICY_REFUSED = "PolicyRefused", "The RunPolicy in force cannot be read."
     STATE_REFUSED = "StateRefused", "The operator's own record of this Run is missing, foreign or unreadable."

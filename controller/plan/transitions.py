@@ -53,7 +53,13 @@ def _resume(at: Situation, state: OperatorState, _: Action) -> OperatorState:
 def _anew(agent: AgentState) -> AgentState:
     if agent.outcome is None or agent.outcome.result is not OutcomeResult.INTERRUPTED:
         return agent
-    return agent.model_copy(update={"attempt": agent.attempt + 1, "pod_uid": "", "outcome": None})
+    anew = {
+        "attempt": agent.attempt + 1,
+        "pod_uid": "",
+        "outcome": None,
+        "last_outcome": agent.outcome.reason,
+    }
+    return agent.model_copy(update=anew)
 
 
 def _stop(at: Situation, state: OperatorState, action: Action) -> OperatorState:

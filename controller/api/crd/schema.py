@@ -118,14 +118,21 @@ class _Converter:
             raise SchemaError(f"{path}: a map needs a maximum size")
         rule, values = self._keys(node, path)
         rules = {"x-kubernetes-validations": [rule]} if self._by_users else {}
-        return {"additionalProperties": self.convert(values, f"{path}{{}}"), "maxProperties": node["maxProperties"], **rules}
+        return {
+            "additionalProperties": self.convert(values, f"{path}{{}}"),
+            "maxProperties": node["maxProperties"],
+            **rules,
+        }
 
     @staticmethod
     def _keys(node: Schema, path: str) -> tuple[dict[str, str], Schema]:
         """Return the rule for a map's keys (structural schemas have none of their own) and the schema of its values."""
         if "patternProperties" in node:
             ((pattern, values),) = node["patternProperties"].items()
-            rule = {"rule": f"self.all(key, key.matches({_cel(pattern)}))", "message": f"every key must match {pattern}"}
+            rule = {
+                "rule": f"self.all(key, key.matches({_cel(pattern)}))",
+                "message": f"every key must match {pattern}",
+            }
             return rule, values
         limit = node.get("propertyNames", {}).get("maxLength")
         if limit is None:

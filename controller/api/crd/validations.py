@@ -38,7 +38,10 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "Run.spec": (
-        ("self.agents == oldSelf.agents", "agents is immutable: delete the Run and apply it anew, or start another"),
+        (
+            "self.agents == oldSelf.agents",
+            "agents is immutable: delete the Run and apply it anew, or start another",
+        ),
         _kept("brief"),
         ("self.agents.exists(a, !has(a.required) || a.required)", "at least one agent must be required"),
         ("self.agents.all(a, self.agents.exists_one(b, b.name == a.name))", "agents' names must be unique"),
@@ -63,9 +66,7 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
         ("!(has(self.value) && has(self.valueFrom))", "set value or valueFrom, not both"),
         ("!self.name.startsWith('RUNWARDEN_')", "names that begin with RUNWARDEN_ are the operator's"),
     ),
-    "Run.spec.agents[].env[].valueFrom": (
-        _exactly_one("secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef"),
-    ),
+    "Run.spec.agents[].env[].valueFrom": (_exactly_one("secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef"),),
     "Run.spec.agents[].envFrom[]": (_exactly_one("secretRef", "configMapRef"),),
     "Run.spec.agents[].workspace": (
         (

@@ -1,0 +1,93 @@
+"""`runwarden operator`: run the operator until it is told to stop."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from controller.errors import RunwardenError
+from controller.logs import LogFormat, configure
+from controller.settings import Settings
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+PORT = click.IntRange(-1, 65535)
+
+
+@click.command(context_settings={"show_default": True})
+@click.option(
+    "--kubeconfig",
+    type=FILE,
+    help="How to reach the API server; default: $KUBECONFIG, the pod's account, ~/.kube.",
+)
+@click.option("--namespace", "namespaces", multiple=True, help="Watch only this namespace; may be given several times.")
+@click.option("--store", type=click.Choice(["status"]), default="status", help="Where the state of each Run is kept.")
+@click.option(
+    "--policy-file",
+    type=FILE,
+    help="The policy of Runs that no RunPolicy covers; read again when it changes.",
+)
+@click.option("--workers", type=click.IntRange(1, 256), default=16, help="Runs that are worked on at once.")
+@click.option("--lease-name", default="runwarden", help="Name of the Lease that only one operator holds.")
+@click.option("--lease-namespace", help="Namespace of the Lease; default: the operator's own.")
+@click.option(
+    "--lease-duration",
+    type=float,
+    default=15,
+    help="Seconds after which a silent leader's Lease may be taken.",
+)
+@click.option(
+    "--lease-renew-deadline",
+    type=float,
+    default=10,
+    help="Seconds without renewal after which the leader gives up.",
+)
+@click.option(
+    "--lease-retry-period",
+    type=float,
+    default=2,
+    help="Seconds between renewals, and between tries to get it.",
+)
+@click.option("--identity", help="This operator's name in the Lease; default: host, process and a random part.")
+@click.option("--metrics-port", type=PORT, default=8080, help="Port of /metrics; 0 picks one, -1 is off.")
+@click.option("--health-port", type=PORT, default=8081, help="Port of /livez and /readyz; 0 picks one, -1 is off.")
+@click.option("--listen", default="127.0.0.1", help="Address that both listen on; 0.0.0.0 in a pod.")
+@click.option("--log-format", type=click.Choice(["json", "console"]), default="json", help="How log lines look.")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    help="What is logged.",
+)
+def operator(log_format: LogFormat, log_level: str, metrics_port: int, health_port: int, **options: Any) -> None:
+    """Run the operator. Every option can also be set as RUNWARDEN_OPERATOR_<OPTION>."""
+    import uvloop
+
+    from controller.operator import Operator
+
+    configure(log_format, log_level)
+    settings = Settings(metrics_port=_port(metrics_port), health_port=_port(health_port), **options)
+    gc.freeze()
+    try:
+        uvloop.run(Operator(settings).run())
+    except (RunwardenError, OSError, ExceptionGroup) as error:
+        for reason in _reasons(error):
+            click.echo(f"runwarden: {reason}", err=True)
+        sys.exit(1)
+
+
+def _port(number: int) -> int | None:
+    return None if number < 0 else number
+
+
+def _reasons(error: Exception) -> list[Exception]:
+    """Return the errors in a group; one that nobody foresaw keeps its traceback."""
+    if not isinstance(error, ExceptionGroup):
+        return [error]
+    expected, unexpected = error.split((RunwardenError, OSError))
+    if unexpected is not None:
+        raise unexpected
+    return [reason for part in (expected.exceptions if expected else ()) for reason in _reasons(part)]

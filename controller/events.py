@@ -1,0 +1,68 @@
+"""Kubernetes Events: one when a Run's fate changes, under a name made from what it says, so that no crash posts it twice."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import structlog
+
+from controller.api.names import API_VERSION
+from controller.api.run_status import Phase
+from controller.cluster.client import Client
+from controller.cluster.errors import AlreadyExists, ApiError
+from controller.cluster.resources import EVENTS
+from controller.conditions import format_time
+
+JsonObject = dict[str, Any]
+log = structlog.get_logger(__name__)
+
+TYPES = {
+    Phase.COMPLETED: "Normal",
+    Phase.STOPPED: "Normal",
+    Phase.FAILED: "Warning",
+    Phase.BLOCKED: "Warning",
+}
+"""The phases that are told, and how."""
+
+NAME_DIGEST = 16
+"""Hex digits of the digest in an Event's name."""
+
+
+def event_for(run: JsonObject) -> JsonObject | None:
+    """Return the Event that a Run's status calls for, None where it calls for none."""
+    status, meta = run.get("status", {}), run["metadata"]
+    phase = status.get("phase")
+    if phase not in TYPES:
+        return None
+    reason, message = status.get("reason", ""), status.get("message", "")
+    said = "\n".join((meta["uid"], phase, reason, message))
+    digest = hashlib.sha256(said.encode()).hexdigest()[:NAME_DIGEST]
+    involved = {"apiVersion": API_VERSION, "kind": "Run", "name": meta["name"], "uid": meta["uid"]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{meta['name']}.{digest}", "namespace": meta["namespace"]},
+        "involvedObject": involved | {"namespace": meta["namespace"]},
+        "type": TYPES[phase],
+        "reason": reason or phase,
+        "message": f"{phase}: {message}" if message else phase,
+        "source": {"component": "runwarden"},
+        "count": 1,
+    }
+
+
+async def announce(client: Client, before: str | None, run: JsonObject) -> None:
+    """Post the Event for a phase that was just written. It is history: a failure to post it is logged and forgotten."""
+    if run.get("status", {}).get("phase") == before:
+        return
+    event = event_for(run)
+    if event is None:
+        return
+    stamp = format_time(client.server_now())
+    try:
+        await client.create(EVENTS, event["metadata"]["namespace"], event | {"firstTimestamp": stamp, "lastTimestamp": stamp})
+    except AlreadyExists:
+        return
+    except ApiError as error:
+        log.warning("event not posted", error=str(error))

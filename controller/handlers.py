@@ -1,0 +1,87 @@
+"""The only importer of kopf: custom resources' events in, inventory and queue keys out. No handler decides or writes anything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import kopf
+
+from controller.cluster.connection import Connection
+from controller.cluster.reflector import Sink
+from controller.cluster.resources import Resource
+
+FINALIZER = "runwarden.dev/kopf"
+"""Never set, since no handler needs one; named so that it cannot be mistaken for another operator's."""
+
+IDLE_SECONDS = 0.05
+"""How long kopf keeps an idle per-object worker; short, since there is one task per busy object."""
+
+
+def build_registry(sinks: dict[Resource, Sink], connection: Connection) -> kopf.OperatorRegistry:
+    """Return a registry whose event handlers pass every object of these resources to its sink."""
+    registry = kopf.OperatorRegistry()
+    for resource, sink in sinks.items():
+        _on_event(registry, resource, sink)
+
+    @kopf.on.login(registry=registry)
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        return await _connection_info(connection)
+
+    return registry
+
+
+def _on_event(registry: kopf.OperatorRegistry, resource: Resource, sink: Sink) -> None:
+    @kopf.on.event(resource.group, resource.version, resource.plural, registry=registry)
+    async def handle(event: kopf.RawEvent, **_: Any) -> None:
+        obj: dict[str, Any] = dict(event["object"])
+        if event["type"] == "DELETED":
+            sink.remove(obj)
+        else:
+            sink.upsert(obj)
+
+
+def build_settings() -> kopf.OperatorSettings:
+    """Return kopf's settings as measured best for many objects; see docs/architecture.md."""
+    settings = kopf.OperatorSettings()
+    settings.queueing.idle_timeout = IDLE_SECONDS
+    settings.queueing.worker_limit = None
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 330
+    settings.watching.connect_timeout = 10
+    settings.networking.request_timeout = 30
+    settings.posting.enabled = False
+    settings.peering.standalone = True
+    settings.scanning.disabled = True
+    settings.persistence.finalizer = FINALIZER
+    return settings
+
+
+async def watch(registry: kopf.OperatorRegistry, namespaces: Sequence[str], stop: asyncio.Event, ready: asyncio.Event) -> None:
+    """Watch the registry's resources until `stop` is set; no namespaces means all. Raises what a watcher dies of."""
+    await kopf.operator(
+        registry=registry,
+        settings=build_settings(),
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+        stop_flag=stop,
+        ready_flag=ready,
+    )
+
+
+async def _connection_info(connection: Connection) -> kopf.ConnectionInfo:
+    configuration = connection.configuration
+    authorization = await connection.authorization()
+    scheme, _, token = (authorization or "").partition(" ")
+    return kopf.ConnectionInfo(
+        server=connection.server,
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        scheme=scheme or None,
+        token=token or None,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+        default_namespace=connection.namespace,
+    )

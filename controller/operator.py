@@ -1,0 +1,215 @@
+"""The composition root: makes every part, starts them in order, and stops them in order.
+
+Lease first, then the caches, then the first act. A lost Lease or a dead watcher ends the process: its successor starts clean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+import uuid
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack, suppress
+
+import structlog
+
+from controller import handlers
+from controller.api.names import LABEL_RUN_UID
+from controller.cluster.client import Client
+from controller.cluster.connection import Connection, connect
+from controller.cluster.lease import LeaderLease, LeaseTimings
+from controller.cluster.reflector import Reflector, Sink, relist
+from controller.cluster.resources import PODS, RUN_POLICIES, RUNS, Resource
+from controller.endpoints import Checks, health_app, metrics_app, serve
+from controller.errors import RunwardenError
+from controller.executor import Tools
+from controller.inventory import Inventory, RunKey
+from controller.metrics import Metrics
+from controller.observer import Observer
+from controller.policy_source import PolicySource
+from controller.reconciler import Reconciler, failed
+from controller.settings import Settings
+from controller.store.status import StatusStore
+from controller.workqueue import WorkQueue, run_workers
+
+log = structlog.get_logger(__name__)
+
+RESYNC_SECONDS = 600.0
+"""How often the custom resources are listed anew: kopf never tells of objects that vanished during a relist."""
+
+POLICY_POLL_SECONDS = 2.0
+"""How often the policy file is looked at."""
+
+HEARTBEAT_SECONDS, STALLED_SECONDS = 1.0, 30.0
+"""How often the event loop shows that it turns, and after how long without that the process counts as stalled."""
+
+DRAIN_SECONDS = 20.0
+"""How long the passes in hand may take to finish at the end; under Kubernetes' default grace period of 30 s."""
+
+
+class Operator:
+    """One operator process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._metrics = Metrics()
+        self._policy = PolicySource(settings.policy_file)
+        self._queue: WorkQueue[RunKey] = WorkQueue(waited=self._metrics.queue_latency.observe)
+        self._inventory = Inventory(self._queue.add)
+        self._stop = asyncio.Event()
+        self._kopf_ready = asyncio.Event()
+        self._beat = time.monotonic()
+        self._lease: LeaderLease | None = None
+        self._synced = False
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT.
+
+        Raises RunwardenError (or a group of them) when the operator cannot go on: no credentials, a lost Lease, a dead watcher.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        connection = await connect(self._settings.kubeconfig)
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(Client(connection, self._metrics.observe_request))
+            self._lease = self._make_lease(client, connection.namespace)
+            await self._serve(stack)
+            stack.callback(loop.create_task(self._heartbeat(), name="heartbeat").cancel)
+            if await self._unless_stopped(self._lease.acquire()):
+                await self._lead(client, connection, self._lease)
+
+    async def _lead(self, client: Client, connection: Connection, lease: LeaderLease) -> None:
+        try:
+            await self._supervise(client, connection, lease)
+        finally:
+            self._synced = False
+            await lease.release()
+            log.info("stopped")
+
+    async def _supervise(self, client: Client, connection: Connection, lease: LeaderLease) -> None:
+        """Sync, then work until told to stop; whatever of it ends by itself ends all of it."""
+        namespaces: tuple[str | None, ...] = self._settings.namespaces or (None,)
+        sinks: dict[Resource, Sink] = {RUN_POLICIES: self._inventory.policies, RUNS: self._inventory.runs}
+        pods = Reflector(client, PODS, namespaces, self._inventory.pods, labels=LABEL_RUN_UID)
+        registry = handlers.build_registry(sinks, connection)
+        stop_watching = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            endless = [
+                group.create_task(lease.hold(), name="lease"),
+                group.create_task(pods.run(), name="pods"),
+                group.create_task(self._watch_policy_file(), name="policy file"),
+            ]
+            for resource, sink in sinks.items():
+                for namespace in namespaces:
+                    await relist(client, resource, namespace, sink)
+            await pods.synced.wait()
+            endless.append(group.create_task(self._resync(client, sinks, namespaces), name="resync"))
+            watching = group.create_task(
+                handlers.watch(registry, self._settings.namespaces, stop_watching, self._kopf_ready),
+                name="kopf",
+            )
+            watching.add_done_callback(lambda _: self._stop.set())
+            working = group.create_task(self._work(client), name="workers")
+            self._synced = True
+            log.info("synced", runs=len(self._inventory.runs.items), pods=len(self._inventory.pods.items))
+            await self._stop.wait()
+            await self._drain(working)
+            stop_watching.set()
+            for task in endless:
+                task.cancel()
+
+    async def _work(self, client: Client) -> None:
+        store = StatusStore(client)
+        observer = Observer(client, self._inventory, store, self._policy)
+        tools = Tools(client, self._inventory.learn_pod)
+        reconciler = Reconciler(observer, store, tools, self._inventory, self._metrics)
+        await run_workers(self._queue, self._settings.workers, reconciler.reconcile, failed(self._metrics))
+
+    async def _drain(self, working: asyncio.Task[None]) -> None:
+        """Let the passes in hand finish their writes."""
+        log.info("stopping")
+        self._queue.shut_down()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await asyncio.wait([working])
+        working.cancel()
+
+    async def _resync(self, client: Client, sinks: dict[Resource, Sink], namespaces: tuple[str | None, ...]) -> None:
+        while True:
+            await asyncio.sleep(RESYNC_SECONDS)
+            for resource, sink in sinks.items():
+                for namespace in namespaces:
+                    try:
+                        await relist(client, resource, namespace, sink)
+                    except RunwardenError as error:
+                        log.warning("resync failed, will be made again", resource=resource.plural, error=str(error))
+
+    async def _watch_policy_file(self) -> None:
+        said: str | None = None
+        while True:
+            if await asyncio.to_thread(self._policy.poll):
+                log.info("policy file taken", digest=self._policy.current.digest)
+                self._inventory.notify_all()
+            if self._policy.error != said:
+                said = self._policy.error
+                if said:
+                    log.error("policy file refused", error=said)
+            await asyncio.sleep(POLICY_POLL_SECONDS)
+
+    async def _heartbeat(self) -> None:
+        while True:
+            self._beat = time.monotonic()
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    async def _unless_stopped(self, work: Coroutine[None, None, None]) -> bool:
+        """Wait for some work or for the stop; return whether the work came first."""
+        task = asyncio.ensure_future(work)
+        stop = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if task.done():
+            await task
+            return True
+        task.cancel()
+        return False
+
+    def _make_lease(self, client: Client, own_namespace: str) -> LeaderLease:
+        told = self._settings
+        timings = LeaseTimings(told.lease_duration, told.lease_renew_deadline, told.lease_retry_period)
+        identity = told.identity or f"{socket.gethostname()}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+        return LeaderLease(client, told.lease_namespace or own_namespace, told.lease_name, identity, timings)
+
+    async def _serve(self, stack: AsyncExitStack) -> None:
+        told = self._settings
+        apps = (
+            ("health", told.health_port, health_app({"loop": self._turns}, self._readiness())),
+            ("metrics", told.metrics_port, metrics_app(self._metrics.registry, self._refresh)),
+        )
+        for name, port, app in apps:
+            if port is not None:
+                bound = await stack.enter_async_context(serve(app, told.listen, port))
+                log.info("listening", endpoint=name, address=told.listen, port=bound)
+
+    def _readiness(self) -> Checks:
+        return {
+            "lease": lambda: None if self._leads() else "waiting for the lease: another operator holds it",
+            "caches": lambda: None if self._synced else "the first lists are not complete",
+            "watches": lambda: None if self._kopf_ready.is_set() else "the watches of custom resources have not started",
+        }
+
+    def _leads(self) -> bool:
+        return self._lease is not None and self._lease.is_leader
+
+    def _turns(self) -> str | None:
+        late = time.monotonic() - self._beat
+        return f"the event loop has not turned for {late:.0f} s" if late > STALLED_SECONDS else None
+
+    def _refresh(self) -> None:
+        self._metrics.queue_depth.set(self._queue.depth)
+        self._metrics.leader.set(self._leads())
+        self._metrics.runs.set(len(self._inventory.runs.items))
+        self._metrics.policy_file_ok.set(self._policy.error is None)

@@ -1,0 +1,201 @@
+"""One pass over one Run: observe, plan, act, write the status. Everything later passes need is in the cluster by then.
+
+A pass looks at the caches first and ends there when nothing is due. Otherwise it observes live and works through the plan in
+small steps: harmless creations, then changes of the operator's state, one save of state and status by compare-and-swap, and only
+then the effects that the saved state allows. After each step the plan is made anew, so a crash at any point loses nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from controller.cluster.errors import ApiError, Conflict, Invalid, NotFound
+from controller.conditions import build_status
+from controller.events import announce
+from controller.executor import Tools, perform
+from controller.inventory import Inventory, RunKey
+from controller.metrics import Metrics
+from controller.observer import Observation, Observer
+from controller.plan import Action, Plan, Snapshot, plan
+from controller.plan.model import CREATIONS, TRANSITIONS
+from controller.plan.transitions import apply
+from controller.store import Store
+
+JsonObject = dict[str, Any]
+log = structlog.get_logger(__name__)
+
+MAX_ROUNDS = 12
+"""Steps that one pass takes at the most; what is still due then is left to the next pass."""
+
+STATUS_LAG_SECONDS = 3.0
+"""How long a status may lag behind what changed without a decision (an agent became ready): most short Runs spare that write."""
+
+CONFLICT_RETRY_SECONDS = 0.05
+"""How soon a pass that lost a compare-and-swap is made again; the watch usually tells earlier."""
+
+
+@dataclass(slots=True)
+class _Pass:
+    """What one pass has seen and done so far."""
+
+    run: JsonObject
+    snapshot: Snapshot
+    acted: list[Action] = field(default_factory=list)
+    digest: str = ""
+    dirty: bool = False
+
+
+class Reconciler:
+    """Brings Runs forward, one pass at a time; no two passes of one Run may overlap."""
+
+    def __init__(self, observer: Observer, store: Store, tools: Tools, inventory: Inventory, metrics: Metrics) -> None:
+        self._observer, self._store, self._tools = observer, store, tools
+        self._inventory, self._metrics = inventory, metrics
+        self._written_at: dict[str, float] = {}
+        self._monotonic: Callable[[], float] = time.monotonic
+
+    async def reconcile(self, key: RunKey) -> float | None:
+        """Make one pass; return in how many seconds the next is due, None for when something happens.
+
+        Raises ApiError where the API server could not be asked or refused; the pass is then made again.
+        """
+        with (
+            structlog.contextvars.bound_contextvars(namespace=key.namespace, run=key.name),
+            self._metrics.work_duration.time(),
+        ):
+            try:
+                return await self._pass(key)
+            except (Conflict, Invalid, NotFound) as error:
+                self._metrics.reconciles.labels("conflict").inc()
+                log.debug("the cluster has moved on, looking again", error=str(error))
+                return CONFLICT_RETRY_SECONDS if isinstance(error, Conflict | NotFound) else STATUS_LAG_SECONDS
+
+    async def _pass(self, key: RunKey) -> float | None:
+        seen = await self._observer.cached(key)
+        decision = plan(seen.snapshot, self._now())
+        if decision.actions:
+            seen = await self._observer.live(key)
+        work = _Pass(seen.run, seen.snapshot)
+        decision = await self._work(work)
+        self._metrics.reconciles.labels("acted" if work.acted else "noop").inc()
+        if work.snapshot.run.gone:
+            self._written_at.pop(key.uid, None)
+        return await self._settle(work, decision)
+
+    async def _work(self, work: _Pass) -> Plan:
+        """Take step after step until none is due, and return the last plan."""
+        for _ in range(MAX_ROUNDS):
+            decision = plan(work.snapshot, self._now())
+            if not decision.actions:
+                break
+            work.digest = work.digest or decision.digest
+            await self._step(work, decision)
+        return plan(work.snapshot, self._now())
+
+    async def _step(self, work: _Pass, decision: Plan) -> None:
+        """Do what may be done next: creations, else transitions, else, once those are saved, effects."""
+        creations = [action for action in decision.actions if action.step in CREATIONS]
+        transitions = [action for action in decision.actions if action.step in TRANSITIONS]
+        if creations:
+            await self._perform(work, creations)
+        elif transitions:
+            for action in transitions:
+                work.snapshot = replace(work.snapshot, state=apply(work.snapshot, action, self._now()))
+                self._note(work, action)
+            work.dirty = True
+        elif work.dirty:
+            await self._save(work, decision)
+        else:
+            await self._perform(work, list(decision.actions))
+
+    async def _perform(self, work: _Pass, actions: list[Action]) -> None:
+        for action in actions:
+            work.snapshot = await perform(self._tools, work.snapshot, action)
+            self._note(work, action)
+
+    def _note(self, work: _Pass, action: Action) -> None:
+        work.acted.append(action)
+        self._metrics.decisions.labels(action.intent.value, action.reason.value).inc()
+        log.info(
+            "acted",
+            intent=action.intent.value,
+            step=action.step.value,
+            reason=action.reason.value,
+            agent=action.agent or None,
+            attempt=action.attempt if action.agent else None,
+            plan=work.digest,
+        )
+
+    async def _settle(self, work: _Pass, decision: Plan) -> float | None:
+        """Write the status if it is worth a write now, and say when to look again."""
+        checks = [self._seconds_until(decision.verdict.next_check)] if decision.verdict.next_check else []
+        if decision.actions:
+            checks.append(0.0)
+        if _has_status(work.snapshot) and (work.dirty or self._differs(work, decision)):
+            wait = 0.0 if work.acted else self._lag(work)
+            if wait > 0:
+                checks.append(wait)
+            else:
+                await self._save(work, decision)
+        return min(checks, default=None)
+
+    def _differs(self, work: _Pass, decision: Plan) -> bool:
+        status = self._status(work, decision)
+        before = work.run.get("status", {})
+        return any(before.get(key) != value for key, value in status.items()) or any(
+            key not in status for key in before if key not in ("operatorState", "storeID")
+        )
+
+    def _status(self, work: _Pass, decision: Plan) -> JsonObject:
+        before = work.run.get("status", {})
+        told = replace(decision, digest=work.digest or decision.digest)
+        return build_status(work.snapshot, told, work.acted, before, self._now())
+
+    def _lag(self, work: _Pass) -> float:
+        written = self._written_at.get(work.run["metadata"]["uid"])
+        return 0.0 if written is None else written + STATUS_LAG_SECONDS - self._monotonic()
+
+    async def _save(self, work: _Pass, decision: Plan) -> None:
+        """Save state and status in one compare-and-swap, and tell people of a new fate."""
+        before = work.run.get("status", {}).get("phase")
+        state = work.snapshot.state if work.dirty else None
+        work.run = await self._store.commit(work.run, state, self._status(work, decision))
+        work.dirty = False
+        self._written_at[work.run["metadata"]["uid"]] = self._monotonic()
+        self._inventory.runs.upsert(work.run)
+        await announce(self._tools.client, before, work.run)
+
+    def _now(self) -> datetime:
+        return self._tools.now()
+
+    def _seconds_until(self, moment: datetime) -> float:
+        return max(0.0, (moment - self._now()).total_seconds())
+
+
+def failed(metrics: Metrics) -> Callable[[RunKey, Exception], None]:
+    """Return what workers call when a pass raised: it is logged with its Run and counted, and the queue tries again."""
+
+    def report(key: RunKey, error: Exception) -> None:
+        metrics.reconciles.labels("error").inc()
+        metrics.retries.inc()
+        told = {"namespace": key.namespace, "run": key.name, "error": str(error)}
+        if isinstance(error, ApiError):
+            log.warning("pass failed, will be made again", **told)
+        else:
+            log.error("pass failed unexpectedly, will be made again", exc_info=error, **told)
+
+    return report
+
+
+def _has_status(snapshot: Snapshot) -> bool:
+    """Whether the Run is there to be written to, and not on its way out."""
+    return not (snapshot.run.gone or snapshot.namespace_terminating)
+
+
+__all__ = ["Observation", "Reconciler", "failed"]

@@ -1,0 +1,26 @@
+"""What the operator is told at start: one field an option of `runwarden operator`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Options of the operator. Times are seconds; a port of None is switched off, 0 picks a free one."""
+
+    kubeconfig: Path | None = None
+    namespaces: tuple[str, ...] = ()
+    store: str = "status"
+    policy_file: Path | None = None
+    workers: int = 16
+    lease_name: str = "runwarden"
+    lease_namespace: str | None = None
+    lease_duration: float = 15
+    lease_renew_deadline: float = 10
+    lease_retry_period: float = 2
+    identity: str | None = None
+    metrics_port: int | None = 8080
+    health_port: int | None = 8081
+    listen: str = "127.0.0.1"
