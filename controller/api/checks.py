@@ -59,7 +59,7 @@ def _check_agent(agent: Agent, path: str) -> Iterator[Violation]:
         if env.name.startswith("RUNWARDEN_"):
             yield violation(f"{path}.env[{index}].name", env.name, "names that begin with RUNWARDEN_ are the operator's")
     mount = agent.workspace.mount_path if agent.workspace else "/workspace"
-    if mount == "/" or mount == RESERVED_DIR or mount.startswith(f"{RESERVED_DIR}/"):
+    if mount in ("/", RESERVED_DIR) or mount.startswith(f"{RESERVED_DIR}/"):
         yield violation(f"{path}.workspace.mountPath", mount, f"may be neither / nor in {RESERVED_DIR}, the operator's")
     if agent.template is not None:
         yield from _check_template(agent.template, f"{path}.template", mount)

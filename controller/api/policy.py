@@ -116,9 +116,7 @@ class LLM(ApiModel):
     on_approval_timeout: ApprovalTimeouts = Field(
         default=ApprovalTimeouts(), description="What happens when an approval is not given in time."
     )
-    on_failure: OnLLMFailure = Field(
-        default=OnLLMFailure.RULES, description="Rules goes on without advice, Escalate asks a human."
-    )
+    on_failure: OnLLMFailure = Field(default=OnLLMFailure.RULES, description="Rules goes on without advice, Escalate asks a human.")
     min_confidence_percent: Annotated[int, Field(ge=0, le=100)] = Field(
         default=60,
         description="Percent of confidence below which advice does not count in mode Auto; 0 to 100.",
@@ -232,9 +230,7 @@ class RunPolicySpec(ApiModel):
         description="What an attempt's end means; the first match wins, before the defaults.",
     )
     require_result: bool = Field(default=False, description="Whether an agent must report a result to complete.")
-    on_budget_spent: OnBudgetSpent = Field(
-        default=OnBudgetSpent.ESCALATE, description="Escalate asks a human, Fail fails the Run."
-    )
+    on_budget_spent: OnBudgetSpent = Field(default=OnBudgetSpent.ESCALATE, description="Escalate asks a human, Fail fails the Run.")
     blocked_timeout_seconds: Seconds = Field(
         default=86400, description="Seconds that a Run may wait for a human before it fails; 1 to 31536000."
     )

@@ -103,9 +103,7 @@ def _camel(values: dict[str, Any], model: type[BaseModel], path: str) -> dict[st
 
 def _unknown(key: str, known: dict[str, str]) -> str:
     near = difflib.get_close_matches(key, [*known, *known.values()], n=1)
-    return (
-        f"unknown field: did you mean {near[0]}?" if near else f"unknown field: known are {', '.join(sorted(known.values()))}"
-    )
+    return f"unknown field: did you mean {near[0]}?" if near else f"unknown field: known are {', '.join(sorted(known.values()))}"
 
 
 def _readable(error: ValidationError) -> tuple[Violation, ...]:

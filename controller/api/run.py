@@ -145,9 +145,7 @@ class Agent(ApiModel):
     command: tuple[Argument, ...] | None = Field(
         default=None, max_length=64, description="Entrypoint of the short form; the image's own when not set."
     )
-    args: tuple[Argument, ...] | None = Field(
-        default=None, max_length=256, description="Arguments of the short form's entrypoint."
-    )
+    args: tuple[Argument, ...] | None = Field(default=None, max_length=256, description="Arguments of the short form's entrypoint.")
     env: tuple[EnvVar, ...] | None = Field(default=None, max_length=256, description="Environment of the short form.")
     env_from: tuple[EnvFrom, ...] | None = Field(
         default=None,

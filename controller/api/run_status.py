@@ -75,9 +75,7 @@ class Condition(ApiModel):
     reason: Word = Field(description="Why, as one CamelCase word.")
     message: Text = Field(default="", description="Why, for people.")
     last_transition_time: Time = Field(description="When the status last changed.")
-    observed_generation: Generation | None = Field(
-        default=None, description="The metadata.generation that this was judged from."
-    )
+    observed_generation: Generation | None = Field(default=None, description="The metadata.generation that this was judged from.")
 
 
 class OutcomeResult(ApiEnum):

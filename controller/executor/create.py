@@ -38,9 +38,7 @@ async def create_claim(tools: Tools, snapshot: Snapshot, action: Action) -> Snap
     return replace(snapshot, claims=(*(c for c in snapshot.claims if c.agent != facts.agent), facts))
 
 
-async def _create(
-    tools: Tools, resource: Resource, snapshot: Snapshot, action: Action, body: JsonObject
-) -> JsonObject | Snapshot:
+async def _create(tools: Tools, resource: Resource, snapshot: Snapshot, action: Action, body: JsonObject) -> JsonObject | Snapshot:
     """Return the object of this name, ours or not, or the snapshot with the API server's refusal."""
     namespace, name = snapshot.run.namespace, body["metadata"]["name"]
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 from controller.cluster.errors import NotFound
@@ -13,8 +14,6 @@ from controller.plan.model import Action, Snapshot
 async def delete_run(tools: Tools, snapshot: Snapshot, _: Action) -> Snapshot:
     """Delete the Run with this UID; its pods and claims follow. Raises Conflict where it is another Run."""
     run = snapshot.run
-    try:
+    with contextlib.suppress(NotFound):
         await tools.client.delete(RUNS, run.namespace, run.name, uid=run.uid, propagation="Background")
-    except NotFound:
-        pass
     return replace(snapshot, run=replace(run, gone=True))

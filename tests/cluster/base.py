@@ -1,0 +1,61 @@
+"""What every cluster is to a test, whatever it is made of."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.progress import ClusterError
+
+KUBECTL_SECONDS = 120.0
+CONTENT_WRITES = frozenset({"create", "update", "patch", "delete"})
+
+
+@dataclass
+class Cluster:
+    """A running cluster: who may reach it and how. `audit_log` holds one JSON event a write, where it is kept."""
+
+    name: str
+    provider: str
+    directory: Path
+    kubeconfig: Path
+    kubectl_path: Path
+    audit_log: Path | None = None
+
+    def kubectl(self, *args: str, stdin: str | None = None, check: bool = True, timeout: float = KUBECTL_SECONDS) -> str:
+        """Run kubectl as the cluster's admin and return what it printed (with `check` off, errors too).
+
+        Raises ClusterError with kubectl's own words where it fails.
+        """
+        command = [str(self.kubectl_path), "--kubeconfig", str(self.kubeconfig), *args]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=timeout)  # noqa: S603
+        if done.returncode and check:
+            raise ClusterError(f"kubectl {' '.join(args[:8])}: {done.stderr.strip()}")
+        return done.stdout + ("" if check else done.stderr)
+
+    def writes(self, user: str) -> Counter[tuple[str, str]]:
+        """Count a user's writes so far by (verb, resource), from the audit log."""
+        if self.audit_log is None:
+            raise ClusterError(f"cluster {self.name} keeps no audit log")
+        found: Counter[tuple[str, str]] = Counter()
+        for line in self.audit_log.read_text().splitlines():
+            event = json.loads(line)
+            target = event.get("objectRef", {})
+            if event["user"]["username"] == user and event["verb"] in CONTENT_WRITES:
+                subresource = f"/{target['subresource']}" if target.get("subresource") else ""
+                found[event["verb"], target.get("resource", "") + subresource] += 1
+        return found
+
+    def export_logs(self, to: Path) -> None:
+        """Copy what the cluster's parts logged into a folder."""
+        to.mkdir(parents=True, exist_ok=True)
+        for log in self.directory.glob("*.log"):
+            shutil.copy(log, to)
+
+    def down(self) -> None:
+        """End the cluster and remove what it left."""
+        raise NotImplementedError

@@ -1,0 +1,96 @@
+"""Where Kubernetes' programs come from: the environment, the cache, the official release, or a build from source."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tests.cluster.gobuild import build
+from tests.cluster.progress import ClusterError, locked, say
+from tests.cluster.settings import DOWNLOAD_URL, KUBERNETES, cache_dir
+
+DOWNLOAD_SECONDS = 5
+"""How long the official release may take to answer: a machine without it must not wait."""
+
+OFFICIAL = frozenset({"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kubelet", "kubeadm", "kube-proxy"})
+"""The programs that an official release serves one by one."""
+
+
+class ChecksumError(ClusterError):
+    """A download is not what its publisher says it is."""
+
+
+def find(names: list[str]) -> dict[str, Path]:
+    """Return where each program is, getting or making those that are nowhere."""
+    found = {name: path for name in names if (path := _given(name) or _cached(name))}
+    missing = [name for name in names if name not in found]
+    if missing:
+        with locked(bin_dir() / ".lock"):
+            _get([name for name in missing if not _cached(name)])
+    return found | {name: bin_dir() / name for name in missing}
+
+
+def bin_dir() -> Path:
+    """Return the cache's folder of programs."""
+    path = cache_dir() / f"bin-{KUBERNETES}"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _given(name: str) -> Path | None:
+    """A program that the user named by KUBEBUILDER_ASSETS, or one on PATH of exactly our version."""
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    if assets and (Path(assets) / name).exists():
+        return Path(assets) / name
+    there = shutil.which(name) if name in OFFICIAL else None
+    return Path(there) if there and _version_of(there) else None
+
+
+def _version_of(path: str) -> bool:
+    flags = ["version", "--client"] if path.endswith("kubectl") else ["--version"]
+    done = subprocess.run([path, *flags], capture_output=True, text=True, check=False, timeout=10)  # noqa: S603  # asks for a version
+    return f"v{KUBERNETES}" in done.stdout
+
+
+def _cached(name: str) -> Path | None:
+    path = bin_dir() / name
+    return path if path.exists() else None
+
+
+def _get(names: list[str]) -> None:
+    official = [name for name in names if name in OFFICIAL]
+    if official and not all(download(name, bin_dir() / name) for name in official):
+        say("the official release cannot be had here: building from source")
+    build([name for name in names if not _cached(name)], bin_dir())
+
+
+def download(name: str, target: Path, base: str = DOWNLOAD_URL) -> bool:
+    """Fetch a program of the official release and check it; return whether there was one to fetch.
+
+    Raises ChecksumError where it is not what its checksum says.
+    """
+    url = f"{base}/v{KUBERNETES}/bin/linux/amd64/{name}"
+    try:
+        expected = _fetch(f"{url}.sha256").decode().split()[0]
+        content = _fetch(url)
+    except (OSError, IndexError, UnicodeDecodeError, urllib.error.URLError):
+        return False
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != expected:
+        raise ChecksumError(f"{url} has the SHA-256 {actual}, but its publisher says {expected}: not used")
+    partial = target.with_suffix(".partial")
+    partial.write_bytes(content)
+    partial.chmod(0o755)
+    partial.rename(target)
+    return True
+
+
+def _fetch(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=DOWNLOAD_SECONDS) as answer:  # noqa: S310  # the release's own address
+        content: bytes = answer.read()
+    return content

@@ -1,0 +1,94 @@
+"""Programs built from source through the Go module proxy, where no official release can be fetched."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from tests.cluster.processes import run
+from tests.cluster.progress import ClusterError, taking
+from tests.cluster.settings import CNI_PLUGINS, HERE, KIND, KUBERNETES, KWOK
+
+GO_MINIMUM = (1, 24)
+KUBERNETES_PROGRAMS = (
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubectl",
+    "kubelet",
+    "kubeadm",
+    "kube-proxy",
+)
+INSTALLED = {
+    "kind": f"sigs.k8s.io/kind@v{KIND}",
+    "kwok": f"sigs.k8s.io/kwok/cmd/kwok@v{KWOK}",
+    "bridge": f"github.com/containernetworking/plugins/plugins/main/bridge@v{CNI_PLUGINS}",
+    "ptp": f"github.com/containernetworking/plugins/plugins/main/ptp@v{CNI_PLUGINS}",
+    "loopback": f"github.com/containernetworking/plugins/plugins/main/loopback@v{CNI_PLUGINS}",
+    "host-local": f"github.com/containernetworking/plugins/plugins/ipam/host-local@v{CNI_PLUGINS}",
+    "portmap": f"github.com/containernetworking/plugins/plugins/meta/portmap@v{CNI_PLUGINS}",
+}
+OWN = ("pause", "runc-nosysres")
+"""Programs of our own, in tests/cluster/gobuild/own/: see there."""
+
+MINUTES = {"kube-apiserver": "3 min"}
+
+
+def build(names: list[str], target: Path) -> None:
+    """Build programs into a folder, each appearing there whole. Raises ClusterError."""
+    if not names:
+        return
+    env = _environment()
+    with tempfile.TemporaryDirectory(dir=target) as scratch:
+        made = Path(scratch)
+        kubernetes = [name for name in names if name in KUBERNETES_PROGRAMS]
+        if kubernetes:
+            _kubernetes(kubernetes, made, env)
+        for name in (name for name in names if name not in KUBERNETES_PROGRAMS):
+            _other(name, made, env)
+        for name in names:
+            (made / name).rename(target / name)
+
+
+def _environment() -> dict[str, str]:
+    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
+    if go is None:
+        raise ClusterError(f"Go >= {'.'.join(map(str, GO_MINIMUM))} is needed to build Kubernetes here: install it, put it on PATH")
+    version = tuple(int(part) for part in run([go, "env", "GOVERSION"]).strip().removeprefix("go").split(".")[:2])
+    if version < GO_MINIMUM:
+        raise ClusterError(f"Go {version} is too old to build Kubernetes {KUBERNETES}: install Go >= {GO_MINIMUM}")
+    path = f"{Path(go).parent}:{os.environ['PATH']}"
+    return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod -buildvcs=false", "PATH": path}
+
+
+def _kubernetes(names: list[str], made: Path, env: dict[str, str]) -> None:
+    """One build for all: they share most of their packages."""
+    flags = " ".join(
+        f"-X {package}.gitVersion=v{KUBERNETES} -X {package}.gitMajor=1 -X {package}.gitMinor=34"
+        for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    )
+    packages = [f"k8s.io/kubernetes/cmd/{name}" for name in names]
+    command = ["go", "build", "-trimpath", "-ldflags", f"-s -w {flags}", "-o", f"{made}/", *packages]
+    with taking(f"building {', '.join(names)} {KUBERNETES}", "5 min on 2 cores the first time"):
+        run(command, cwd=_module("kubernetes", made), env=env)
+
+
+def _other(name: str, made: Path, env: dict[str, str]) -> None:
+    with taking(f"building {name}", "under a minute"):
+        if name == "etcd":
+            flags = ["-trimpath", "-ldflags", "-s -w", "-o", str(made / name)]
+            run(["go", "build", *flags, "."], cwd=_module("etcd", made), env=env)
+        elif name in OWN:
+            flags = ["-trimpath", "-ldflags", "-s -w", "-o", str(made / name)]
+            run(["go", "build", *flags, f"./{name}"], cwd=_module("own", made), env=env)
+        else:
+            run(["go", "install", "-trimpath", "-ldflags", "-s -w", INSTALLED[name]], env={**env, "GOBIN": str(made)})
+
+
+def _module(name: str, made: Path) -> Path:
+    """A copy of a module's folder: Go may touch go.sum, and the checkout stays as it is."""
+    copy = made / f"module-{name}"
+    shutil.copytree(HERE / "gobuild" / name, copy, dirs_exist_ok=True)
+    return copy

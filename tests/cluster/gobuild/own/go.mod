@@ -1,0 +1,3 @@
+module runwarden.dev/tests/own
+
+go 1.24

@@ -1,0 +1,99 @@
+"""Making, finding and ending clusters, and cleaning up after runs that were killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+from tests.cluster.api import start_api
+from tests.cluster.base import Cluster
+from tests.cluster.binaries import find
+from tests.cluster.existing import existing_cluster
+from tests.cluster.kind import kind_unavailable, remove_kind, start_kind
+from tests.cluster.processes import Record, start_time
+from tests.cluster.progress import ClusterError, say
+from tests.cluster.settings import runtime_dir
+
+PROVIDERS = ("auto", "existing", "kind", "api")
+
+
+def choose(provider: str = "auto") -> str:
+    """Return the provider that `auto` stands for here: kind wherever it can run, else the API server alone."""
+    if provider != "auto":
+        return provider
+    why_not = kind_unavailable()
+    if why_not:
+        say(f"kind cannot run here ({why_not}): using a real API server with simulated nodes")
+    return "api" if why_not else "kind"
+
+
+def up(provider: str = "auto", *, name: str | None = None, nodes: int = 1, kwok_nodes: int = 0, keep: bool = False) -> Cluster:
+    """Bring up a cluster; unless `keep` is set it ends with this process, whatever ends that.
+
+    Raises ClusterError.
+    """
+    clean_up_after_the_dead()
+    provider = choose(provider)
+    if provider == "existing":
+        return existing_cluster()
+    name = name or f"rw-{uuid.uuid4().hex[:8]}"
+    directory = runtime_dir() / name
+    if directory.exists():
+        raise ClusterError(f"a cluster named {name} exists: end it with `python -m tests.cluster down {name}` or use another name")
+    directory.mkdir(mode=0o700)
+    owner = None if keep else {"pid": os.getpid(), "start": start_time(os.getpid())}
+    (directory / "cluster.json").write_text(json.dumps({"provider": provider, "owner": owner}))
+    try:
+        if provider == "kind":
+            return start_kind(name, directory, nodes=nodes)
+        return start_api(name, directory, kwok_nodes=kwok_nodes, keep=keep)
+    except BaseException:
+        down(name)
+        raise
+
+
+def down(name: str) -> None:
+    """End a cluster by name and remove what it left. Raises ClusterError where there is none of that name."""
+    directory = runtime_dir() / name
+    if not directory.exists():
+        raise ClusterError(f"there is no cluster named {name}: `python -m tests.cluster list` shows those that there are")
+    if _told(directory).get("provider") == "kind":
+        remove_kind(name, directory)
+    Record(directory / "processes").stop_all()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def clusters() -> list[str]:
+    """Return the names of the clusters of this machine, by name."""
+    return sorted(path.parent.name for path in runtime_dir().glob("*/cluster.json"))
+
+
+def attach(name: str) -> Cluster:
+    """Return a cluster that an earlier `up` left running."""
+    directory = runtime_dir() / name
+    if not directory.exists():
+        raise ClusterError(f"there is no cluster named {name}: bring one up with `python -m tests.cluster up --name {name}`")
+    told = _told(directory)
+    kubeconfig = directory / ("kubeconfig" if told["provider"] == "kind" else "admin.kubeconfig")
+    return Cluster(name, told["provider"], directory, kubeconfig, find(["kubectl"])["kubectl"])
+
+
+def clean_up_after_the_dead() -> None:
+    """End every cluster whose owner is gone without having ended it: killed test runs leave nothing for long."""
+    for name in clusters():
+        owner = _told(runtime_dir() / name).get("owner")
+        if owner and start_time(owner["pid"]) != owner["start"]:
+            say(f"cleaning up cluster {name}, left by a run that was killed")
+            down(name)
+
+
+def _told(directory: Path) -> dict[str, Any]:
+    try:
+        told: dict[str, Any] = json.loads((directory / "cluster.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return told

@@ -1,0 +1,116 @@
+"""Processes that outlive a call: started into a record, and ended only where that very process still runs."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.progress import ClusterError
+
+STOP_SECONDS = 10.0
+PR_SET_PDEATHSIG = 1
+START_TIME_FIELD = 19
+"""Of /proc/PID/stat, counted from behind the command's closing parenthesis: the start time in ticks since boot."""
+
+
+def start_time(pid: int) -> str | None:
+    """Return what tells a process from a later one with the same id; None where there is none or it is a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else fields[START_TIME_FIELD]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The processes of one cluster, in its folder; the file is what a later run cleans up by."""
+
+    path: Path
+
+    def add(self, name: str, pid: int) -> None:
+        """Remember a process."""
+        with self.path.open("a") as handle:
+            handle.write(json.dumps({"name": name, "pid": pid, "start": start_time(pid)}) + "\n")
+
+    def entries(self) -> list[dict[str, str]]:
+        """Return the processes, the latest first."""
+        if not self.path.exists():
+            return []
+        return [json.loads(line) for line in reversed(self.path.read_text().splitlines())]
+
+    def stop_all(self) -> None:
+        """End every process of the record that still is the one that was started."""
+        for entry in self.entries():
+            stop(int(entry["pid"]), entry["start"])
+        self.path.unlink(missing_ok=True)
+
+
+def start(record: Record, name: str, command: list[str], log: Path, *, keep: bool, env: dict[str, str] | None = None) -> int:
+    """Start a process that logs to a file; unless it is to be kept, it ends with this one. Return its id."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603  # our own tools
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=env,
+            start_new_session=True,
+            preexec_fn=None if keep else _die_with_parent,  # noqa: PLW1509  # no threads run yet
+        )
+    record.add(name, process.pid)
+    return process.pid
+
+
+def stop(pid: int, started: str | None) -> None:
+    """End the process with this id and start time: TERM, and KILL when that does not help."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if started is None or start_time(pid) != started:
+            return
+        os.kill(pid, number)
+        _reap(pid)
+        if wait_until(lambda: start_time(pid) != started or _reap(pid), STOP_SECONDS):
+            return
+
+
+def wait_until(condition: Callable[[], object], seconds: float, interval: float = 0.1) -> bool:
+    """Wait for a condition; return whether it came true in time."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(interval)
+    return True
+
+
+def run(command: list[str], *, log: Path | None = None, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
+    """Run a command to its end and return what it printed.
+
+    Raises ClusterError with the end of its output where it fails.
+    """
+    done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, check=False, errors="replace")
+    if log is not None:
+        with log.open("a") as handle:
+            handle.write(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}\n")
+    if done.returncode != 0:
+        tail = (done.stdout + done.stderr)[-1500:]
+        raise ClusterError(f"{' '.join(command[:6])} failed ({done.returncode}):\n{tail}{f'(more in {log})' if log else ''}")
+    return done.stdout
+
+
+def _reap(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return False
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,32 @@
+"""Versions and places of the clusters for tests."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+KUBERNETES = "1.34.4"
+ETCD = "3.6.5"
+KIND = "0.33.0"
+KWOK = "0.7.0"
+CNI_PLUGINS = "1.5.1"
+
+HERE = Path(__file__).parent
+DOWNLOAD_URL = os.environ.get("RUNWARDEN_DOWNLOAD_URL", "https://dl.k8s.io/release")
+"""Where official releases are looked for first; a test points it to a loopback file server."""
+
+
+def cache_dir() -> Path:
+    """Return where built and downloaded parts are kept between runs."""
+    root = os.environ.get("RUNWARDEN_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "runwarden"
+    path = Path(root)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def runtime_dir() -> Path:
+    """Return where running clusters have their files; one folder a cluster."""
+    path = Path(tempfile.gettempdir()) / f"runwarden-clusters-{os.getuid()}"
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
