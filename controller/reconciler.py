@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from controller.cluster.errors import ApiError, Conflict, Invalid, NotFound
+from controller.cluster.errors import ApiError, Conflict, NotFound
 from controller.conditions import build_status
 from controller.events import announce
 from controller.executor import Tools, perform
@@ -71,10 +71,10 @@ class Reconciler:
         ):
             try:
                 return await self._pass(key)
-            except (Conflict, Invalid, NotFound) as error:
+            except (Conflict, NotFound) as error:
                 self._metrics.reconciles.labels("conflict").inc()
                 log.debug("the cluster has moved on, looking again", error=str(error))
-                return CONFLICT_RETRY_SECONDS if isinstance(error, Conflict | NotFound) else STATUS_LAG_SECONDS
+                return CONFLICT_RETRY_SECONDS
 
     async def _pass(self, key: RunKey) -> float | None:
         seen = await self._observer.cached(key)

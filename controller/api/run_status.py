@@ -24,7 +24,10 @@ SCHEMA_VERSION = 1
 """Version of the operator's state. A newer one is refused, never guessed at."""
 
 
-Generation = Annotated[int, Field(ge=0, le=2**63 - 1)]
+MAX_EXACT = 2**53 - 1
+"""The largest whole number that JSON schema's bounds, which are floats, hold exactly."""
+
+Generation = Annotated[int, Field(ge=0, le=MAX_EXACT)]
 
 
 class Phase(ApiEnum):

@@ -17,7 +17,7 @@ from kubernetes.aio.client.rest import RESTClientObject
 from controller import __version__
 from controller.cluster.clock import ServerClock
 from controller.cluster.connection import Connection
-from controller.cluster.errors import ApiError, Gone, Unavailable, error_of
+from controller.cluster.errors import ApiError, Conflict, Gone, Invalid, Unavailable, error_of
 from controller.cluster.resources import Resource
 
 JsonObject = dict[str, Any]
@@ -132,8 +132,11 @@ class Client:
         )
 
     async def json_patch(self, resource: Resource, namespace: str, name: str, operations: list[JsonObject]) -> JsonObject:
-        """Apply JSON patch operations (RFC 6902); a failed `test` raises Invalid."""
-        return await self._patch(resource, namespace, name, operations, JSON_PATCH)
+        """Apply JSON patch operations (RFC 6902); a `test` that fails raises Conflict: the object is not what was expected."""
+        try:
+            return await self._patch(resource, namespace, name, operations, JSON_PATCH)
+        except Invalid as error:
+            raise Conflict(f"PATCH {resource.path(namespace, name)}", error.status, error.reason, error.message) from error
 
     async def merge_patch(self, resource: Resource, namespace: str, name: str, body: JsonObject) -> JsonObject:
         """Apply a merge patch (RFC 7386); put the UID into its metadata to fence it."""

@@ -10,7 +10,7 @@ from controller.plan.model import Action, Snapshot
 
 
 async def release(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
-    """Remove our finalizer, and nobody else's, from the pod with this UID. Raises Invalid where the pod has changed."""
+    """Remove our finalizer, and nobody else's, from the pod with this UID. Raises Conflict where the pod has changed."""
     pod = next(pod for pod in snapshot.pods if pod.uid == action.pod_uid)
     index = pod.finalizers.index(FINALIZER_OUTCOME)
     operations = [

@@ -9,7 +9,7 @@ from controller.plan.model import Action, Snapshot
 
 
 async def ungate(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
-    """Remove our gate, which `build_pod` puts first, from the pod with the saved UID. Raises Invalid where it is another pod."""
+    """Remove our gate, which `build_pod` puts first, from the pod with the saved UID. Raises Conflict where it is another pod."""
     operations = [
         {"op": "test", "path": "/metadata/uid", "value": action.pod_uid},
         {"op": "test", "path": "/spec/schedulingGates/0/name", "value": GATE_ADMITTED},

@@ -135,7 +135,7 @@ def _commands(programs: dict[str, Path], folder: Path, ports: tuple[int, int, in
 def _simulate_nodes(cluster: ApiCluster, kwok: Path, count: int, *, keep: bool) -> None:
     """Start kwok and give it nodes: their pods run by the stages in kwok-stages.yaml."""
     command = [str(kwok), "--kubeconfig", f"{cluster.directory}/kwok.kubeconfig", "--manage-all-nodes=true"]
-    command += ["--node-lease-duration-seconds=0", "--config", str(STAGES)]
+    command += ["--node-lease-duration-seconds=40", "--config", str(STAGES)]
     nodes = [_node(f"node-{number}") for number in range(count)]
     cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(nodes))
     processes.start(cluster.record, "kwok", command, cluster.directory / "kwok.log", keep=keep)
