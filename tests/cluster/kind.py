@@ -1,22 +1,167 @@
-"""kind, wherever it can run."""
+"""kind, wherever it can run: with the Docker engine that answers, or as root on Debian with a private one."""
 
 from __future__ import annotations
 
+import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
+from tests.cluster import dockerd
 from tests.cluster.base import Cluster
-from tests.cluster.progress import ClusterError
+from tests.cluster.binaries import find
+from tests.cluster.nodeimage import node_image
+from tests.cluster.processes import run, wait_until
+from tests.cluster.progress import ClusterError, taking
+from tests.cluster.settings import runtime_dir
+
+VOLUMES_PER_NODE = 6
+VOLUME_SIZE = "10Gi"
+POD_RANGE, SERVICE_RANGE = "10.244.0.0/16", "10.96.0.0/16"
+READY_SECONDS = 120.0
+
+
+@dataclass
+class KindCluster(Cluster):
+    """Real kubelets and containers."""
+
+    nodes: tuple[str, ...] = ()
+    env: dict[str, str] | None = None
+
+    def on_node(self, node: str, *command: str) -> str:
+        """Run a command on a node and return what it printed. Raises ClusterError."""
+        return run(["docker", "exec", node, *command], env=self.env)
+
+    def export_logs(self, to: Path) -> None:
+        """Have kind collect the nodes' logs into a folder."""
+        kind = find(["kind"])["kind"]
+        run([str(kind), "export", "logs", "--name", self.name, str(to)], env=self.env)
+
+    def down(self) -> None:
+        """Delete the cluster, and with the last one the private engine."""
+        remove_kind(self.name, self.directory)
 
 
 def kind_unavailable() -> str:
     """Return why kind cannot run here, empty where it can."""
-    return "not written yet"
+    return dockerd.unavailable()
 
 
-def start_kind(name: str, directory: Path, *, nodes: int) -> Cluster:
-    """Bring up a kind cluster."""
-    raise ClusterError("not written yet")
+def start_kind(name: str, directory: Path, *, nodes: int) -> KindCluster:
+    """Bring up a kind cluster whose nodes are ready, with volumes to claim. Raises ClusterError."""
+    env = dockerd.engine()
+    image = node_image(env)
+    programs = find(["kind", "kubectl"])
+    kubeconfig = directory / "kubeconfig"
+    config = directory / "kind.yaml"
+    config.write_text(yaml.safe_dump(_config(nodes)))
+    command = [str(programs["kind"]), "create", "cluster", "--name", name, "--image", image]
+    with taking(f"kind cluster {name} with {nodes} node(s)", "25 s"):
+        run([*command, "--config", str(config), "--kubeconfig", str(kubeconfig)], env=env, log=directory / "kind.log")
+        found = run([str(programs["kind"]), "get", "nodes", "--name", name], env=env).split()
+        cluster = KindCluster(name, "kind", directory, kubeconfig, programs["kubectl"], None, tuple(sorted(found)), env)
+        if image.startswith("kindest/node:runwarden-"):
+            _connect(cluster)
+            _give_volumes(cluster)
+        cluster.kubectl("wait", "node", "--all", "--for=condition=Ready", "--timeout=120s")
+        _await_default_account(cluster)
+    return cluster
 
 
 def remove_kind(name: str, directory: Path) -> None:
-    """End a kind cluster."""
+    """Delete a kind cluster; with the last one goes the private engine."""
+    private = runtime_dir() / ".docker"
+    env = dockerd.engine() if not private.exists() or (private / "docker.sock").exists() else None
+    if env:
+        run([str(find(["kind"])["kind"]), "delete", "cluster", "--name", name], env=env)
+    (directory / "cluster.json").unlink(missing_ok=True)
+    others = [path for path in runtime_dir().glob("*/cluster.json") if '"kind"' in path.read_text()]
+    if not others:
+        if env and private.exists():
+            subprocess.run(["docker", "network", "rm", "kind"], env=env, capture_output=True, check=False)
+        dockerd.stop_private_engine()
+
+
+def _config(nodes: int) -> dict[str, object]:
+    """One control plane that also runs pods, and workers; the node image of our own brings no CNI daemon."""
+    return {
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "networking": {"disableDefaultCNI": True, "podSubnet": POD_RANGE, "serviceSubnet": SERVICE_RANGE},
+        "nodes": [{"role": "control-plane"}] + [{"role": "worker"}] * (nodes - 1),
+        "kubeadmConfigPatches": [yaml.safe_dump({"kind": "ClusterConfiguration", "dns": {"disabled": True}})],
+    }
+
+
+def _connect(cluster: KindCluster) -> None:
+    """Give every node its bridge, and a route to every other node's pods.
+
+    Addresses of no pod and no Service must not leave through the default route: they are unreachable.
+    """
+    listed: list[dict[str, str]] = []
+
+    def assigned() -> bool:
+        items = yaml.safe_load(cluster.kubectl("get", "nodes", "-o", "yaml"))["items"]
+        listed[:] = [_node_facts(item) for item in items]
+        return len(listed) == len(cluster.nodes) and all(node["range"] and node["address"] for node in listed)
+
+    if not wait_until(assigned, READY_SECONDS, 0.5):
+        raise ClusterError(f"the nodes of {cluster.name} were given no pod ranges in {READY_SECONDS:.0f} s")
+    for node in listed:
+        script = [f"ip route replace unreachable {gap}" for gap in (POD_RANGE, SERVICE_RANGE)]
+        script += [f"ip route replace {other['range']} via {other['address']}" for other in listed if other is not node]
+        script.append(f"printf '%s' '{_conflist(node['range'])}' > /etc/cni/net.d/10-bridge.conflist")
+        cluster.on_node(node["name"], "sh", "-euc", "\n".join(script))
+
+
+def _node_facts(node: dict[str, dict[str, object]]) -> dict[str, str]:
+    addresses = node["status"]["addresses"]
+    internal = [a["address"] for a in addresses if a["type"] == "InternalIP"] if isinstance(addresses, list) else []
+    return {
+        "name": str(node["metadata"]["name"]),
+        "range": str(node["spec"].get("podCIDR", "")),
+        "address": str(internal[0]) if internal else "",
+    }
+
+
+def _conflist(pod_range: str) -> str:
+    return f"""{{"cniVersion": "0.4.0", "name": "runwarden", "plugins": [
+ {{"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
+  "ipam": {{"type": "host-local", "ranges": [[{{"subnet": "{pod_range}"}}]], "routes": [{{"dst": "0.0.0.0/0"}}]}}}},
+ {{"type": "portmap", "capabilities": {{"portMappings": true}}}}]}}"""
+
+
+def _give_volumes(cluster: KindCluster) -> None:
+    """Local volumes for claims to bind to: there is no provisioner to be had here."""
+    volumes = []
+    for node in cluster.nodes:
+        paths = [f"/var/runwarden/volume-{number}" for number in range(VOLUMES_PER_NODE)]
+        cluster.on_node(node, "mkdir", "-p", *paths)
+        volumes += [_volume(f"{node}-{number}", node, path) for number, path in enumerate(paths)]
+    cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(volumes))
+
+
+def _volume(name: str, node: str, path: str) -> dict[str, object]:
+    on_node = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": {
+            "capacity": {"storage": VOLUME_SIZE},
+            "accessModes": ["ReadWriteOnce", "ReadWriteMany"],
+            "storageClassName": "standard",
+            "persistentVolumeReclaimPolicy": "Retain",
+            "local": {"path": path},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [on_node]}]}},
+        },
+    }
+
+
+def _await_default_account(cluster: KindCluster) -> None:
+    def there() -> bool:
+        return "default" in cluster.kubectl("get", "serviceaccount", "-n", "default", "-o", "name", check=False)
+
+    if not wait_until(there, READY_SECONDS, 0.3):
+        raise ClusterError(f"cluster {cluster.name} has no default service account: its controller-manager does not work")

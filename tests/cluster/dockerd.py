@@ -1,0 +1,111 @@
+"""A Docker engine: the one that answers, else a private one that goes with its last cluster. Root on Debian only for the latter."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.cluster import processes
+from tests.cluster.binaries import find
+from tests.cluster.processes import Record, run, start_time, wait_until
+from tests.cluster.progress import ClusterError, locked, taking
+from tests.cluster.settings import runtime_dir
+
+START_SECONDS = 60.0
+CAP_SYS_RESOURCE = 24
+"""Bit of the capability in /proc/self/status; see capabilities(7)."""
+
+PACKAGES = {"dockerd": "docker.io", "debootstrap": "debootstrap", "containerd": "containerd", "zstd": "zstd", "ctr": "containerd"}
+BUSYBOX = Path("/bin/busybox")
+
+
+def unavailable() -> str:
+    """Return why there can be no Docker engine here, empty where there is one or can be."""
+    if _answers(None):
+        return ""
+    if os.getuid() != 0:
+        return "docker does not answer, and only root can start an engine"
+    return "" if shutil.which("apt-get") else "docker does not answer, and this is no Debian to install one on"
+
+
+def install_packages() -> None:
+    """Install from Debian what a private engine and the node image need."""
+    missing = sorted({package for program, package in PACKAGES.items() if not shutil.which(program)})
+    missing += [] if BUSYBOX.exists() else ["busybox-static"]
+    if missing:
+        with taking(f"installing {', '.join(missing)}", "20 s"):
+            env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            run(["apt-get", "update"], env=env)
+            run(["apt-get", "install", "-y", "--no-install-recommends", *missing], env=env)
+
+
+def engine() -> dict[str, str]:
+    """Return the environment that reaches a Docker engine, starting a private one where none answers. Raises ClusterError."""
+    if _answers(None):
+        return dict(os.environ)
+    home = _home()
+    env = {**os.environ, "DOCKER_HOST": f"unix://{home}/docker.sock"}
+    with locked(runtime_dir() / ".docker.lock"):
+        if not _answers(env):
+            install_packages()
+            _start(home, env)
+    return env
+
+
+def stop_private_engine() -> None:
+    """End the private engine, if there is one, and take away what it left: its data, its bridge and its rules."""
+    home = _home()
+    if not home.exists():
+        return
+    Record(home / "processes").stop_all()
+    for bridge in ("docker0",):
+        subprocess.run(["ip", "link", "delete", bridge], capture_output=True, check=False)
+    rules = home / "iptables"
+    if rules.exists():
+        run(["iptables-restore", str(rules)])
+    _unmount(home)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def _home() -> Path:
+    return runtime_dir() / ".docker"
+
+
+def _answers(env: dict[str, str] | None) -> bool:
+    if not shutil.which("docker"):
+        return False
+    done = subprocess.run(["docker", "version"], env=env, capture_output=True, check=False, timeout=20)
+    return done.returncode == 0
+
+
+def _start(home: Path, env: dict[str, str]) -> None:
+    stop_private_engine()  # what a killed one left
+    home.mkdir(parents=True)
+    (home / "iptables").write_text(run(["iptables-save"]))
+    command = ["dockerd", "--host", env["DOCKER_HOST"], "--data-root", f"{home}/data", "--exec-root", f"{home}/exec"]
+    command += ["--pidfile", f"{home}/docker.pid", "--storage-driver", "overlay2", "--exec-opt", "native.cgroupdriver=cgroupfs"]
+    if not _has_sys_resource():
+        wrapper = find(["runc-nosysres"])["runc-nosysres"]
+        command += ["--add-runtime", f"nosysres={wrapper}", "--default-runtime", "nosysres"]
+    record = Record(home / "processes")
+    with taking("starting a private Docker engine", "3 s"):
+        pid = processes.start(record, "dockerd", command, home / "dockerd.log", keep=True)
+        wait_until(lambda: _answers(env) or start_time(pid) is None, START_SECONDS, 0.3)
+        if not _answers(env):
+            tail = (home / "dockerd.log").read_text()[-1500:]
+            raise ClusterError(f"the private Docker engine did not start:\n{tail}")
+
+
+def _has_sys_resource() -> bool:
+    status = Path("/proc/self/status").read_text()
+    effective = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
+    return bool(int(effective, 16) >> CAP_SYS_RESOURCE & 1)
+
+
+def _unmount(home: Path) -> None:
+    """Unmount what a killed engine left mounted below its folder, the deepest first."""
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for mount in sorted((m for m in mounts if m.startswith(f"{home}/")), reverse=True):
+        subprocess.run(["umount", "--lazy", mount], capture_output=True, check=False)

@@ -1,0 +1,98 @@
+"""Container images without a registry: Kubernetes' own under the names that kubeadm wants, and a few for tests."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tests.cluster.dockerd import BUSYBOX
+from tests.cluster.processes import run
+from tests.cluster.settings import ETCD, KUBERNETES
+
+PAUSE = "registry.k8s.io/pause:3.10.1"
+BUSYBOX_IMAGE = "docker.io/library/busybox:1.37"
+"""What the README's example asks for. It holds Debian's busybox-static, whatever its version: a lookalike for tests."""
+ROOT_ONLY_IMAGE = "localhost/runwarden-test/root-only:1"
+"""An image whose program only root may read and run."""
+PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SINGLE = {
+    "kube-apiserver": f"registry.k8s.io/kube-apiserver:v{KUBERNETES}",
+    "kube-controller-manager": f"registry.k8s.io/kube-controller-manager:v{KUBERNETES}",
+    "kube-scheduler": f"registry.k8s.io/kube-scheduler:v{KUBERNETES}",
+    "etcd": f"registry.k8s.io/etcd:{ETCD}-0",
+}
+IPTABLES = ("iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore")
+
+
+def build_images(work: Path, node_root: Path, programs: Path, env: dict[str, str]) -> Path:
+    """Build every image and return an archive of all; `node_root` is a Debian that kube-proxy's libraries are taken from."""
+    names = [_import(_program(work, programs / name), f"/usr/local/bin/{name}", image, env) for name, image in SINGLE.items()]
+    names.append(_import(_program(work, programs / "pause"), "/usr/local/bin/pause", PAUSE, env))
+    proxy = f"registry.k8s.io/kube-proxy:v{KUBERNETES}"
+    names.append(_import(_kube_proxy(work, node_root, programs / "kube-proxy"), "/usr/local/bin/kube-proxy", proxy, env))
+    names.append(_import(_busybox(work), "/bin/sh", BUSYBOX_IMAGE, env))
+    names.append(_import(_root_only(work), "/agent", ROOT_ONLY_IMAGE, env))
+    archive = work / "images.tar"
+    run(["docker", "save", "-o", str(archive), *names], env=env)
+    return archive
+
+
+def _import(folder: Path, entrypoint: str, name: str, env: dict[str, str]) -> str:
+    change = f"""-c 'ENV {PATH}' -c 'ENTRYPOINT ["{entrypoint}"]'"""
+    command = f"tar --numeric-owner --owner=0 --group=0 -C '{folder}' -c . | docker import {change} - {name}"
+    run(["bash", "-o", "pipefail", "-euc", command], env=env)
+    shutil.rmtree(folder)
+    return name
+
+
+def _folder(work: Path, *parts: str) -> Path:
+    folder = work / "image"
+    for part in ("tmp", *parts):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    (folder / "tmp").chmod(0o1777)
+    return folder
+
+
+def _program(work: Path, program: Path) -> Path:
+    folder = _folder(work, "usr/local/bin")
+    shutil.copy(program, folder / "usr/local/bin")
+    return folder
+
+
+def _kube_proxy(work: Path, node_root: Path, program: Path) -> Path:
+    """kube-proxy and the closure of iptables' libraries, its plugins' included: without libm Services are silently broken."""
+    folder = _folder(work, "usr/local/bin", "usr/sbin", "usr/bin", "usr/lib/x86_64-linux-gnu", "usr/lib64", "run", "etc")
+    for link, target in (("lib", "usr/lib"), ("bin", "usr/bin"), ("sbin", "usr/sbin"), ("lib64", "usr/lib64")):
+        (folder / link).symlink_to(target)
+    shutil.copy(program, folder / "usr/local/bin")
+    shutil.copy(BUSYBOX, folder / "usr/bin/busybox")
+    (folder / "usr/bin/sh").symlink_to("busybox")
+    for tool in ("xtables-nft-multi", "xtables-legacy-multi", "nft", "conntrack"):
+        shutil.copy(node_root / "usr/sbin" / tool, folder / "usr/sbin")
+    for name in IPTABLES:
+        (folder / "usr/sbin" / name).symlink_to("xtables-nft-multi")
+    shutil.copytree(node_root / "usr/lib/x86_64-linux-gnu/xtables", folder / "usr/lib/x86_64-linux-gnu/xtables")
+    users = "/usr/sbin/xtables-nft-multi /usr/sbin/xtables-legacy-multi /usr/sbin/nft /usr/sbin/conntrack"
+    listed = run(["chroot", str(node_root), "sh", "-c", f"ldd {users} /usr/lib/x86_64-linux-gnu/xtables/*.so"])
+    for library in sorted({word for line in listed.splitlines() for word in line.split() if word.startswith("/lib") and ":" not in word}):
+        target = "usr/lib64" if "ld-linux" in library else "usr/lib/x86_64-linux-gnu"
+        shutil.copy(node_root / library.lstrip("/"), folder / target)
+    return folder
+
+
+def _busybox(work: Path) -> Path:
+    folder = _folder(work, "bin", "etc", "root", "usr")
+    shutil.copy(BUSYBOX, folder / "bin/busybox")
+    for applet in run([str(BUSYBOX), "--list"]).split():
+        if applet != "busybox":
+            (folder / "bin" / applet).symlink_to("busybox")
+    (folder / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nagent:x:10001:10001:agent:/tmp:/bin/sh\n")
+    (folder / "etc/group").write_text("root:x:0:\nagent:x:10001:\n")
+    return folder
+
+
+def _root_only(work: Path) -> Path:
+    folder = _folder(work)
+    shutil.copy(BUSYBOX, folder / "agent")
+    (folder / "agent").chmod(0o700)
+    return folder
