@@ -5,6 +5,7 @@ A leaf is a `Leaf`: the JSON types that it may have and, where only some values 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +39,7 @@ class Values:
 
 
 def _only(*allowed: object) -> Callable[[Any], str]:
-    return lambda value: "" if value in allowed else f"only {' or '.join(map(str, allowed))} is allowed"
+    return lambda value: "" if value in allowed else f"only {' or '.join(map(json.dumps, allowed))} is allowed"
 
 
 def _not_ours(key: str) -> str:

@@ -23,6 +23,7 @@ class Reason(StrEnum):
 
     # A Run's way
     STARTING = "Starting", "An agent's attempt has not started yet and is being started."
+    NOT_STARTING = "NotStarting", "A pod cannot start yet; the message says what the kubelet or the scheduler waits for."
     SUPERVISING = "Supervising", "Nothing is due: the agents are at work."
     QUEUED = "Queued", "Another controller's scheduling gate holds the pod back, for example Kueue's."
     PAUSE_REQUESTED = (

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.api.run import DesiredState
-from controller.api.run_status import OutcomeResult, Phase, StopDecision
+from controller.api.run_status import Health, OutcomeResult, Phase, StopDecision
 from controller.plan import protocol
 from controller.plan.housekeeping import housekeeping, release_all
 from controller.plan.model import Action, AgentView, Intent, Step, Verdict
@@ -237,6 +237,9 @@ def _standing(seen: tuple[AgentView, ...], holds: list[Hold]) -> tuple[Phase, Re
     for hold in sorted(holds, key=lambda hold: not hold.blocked):
         return (Phase.BLOCKED if hold.blocked else phase_of(seen)), hold.reason, hold.message
     phase = phase_of(seen)
+    stuck = next((view for view in seen if view.health is Health.STARTING and view.reason != Reason.STARTING), None)
+    if stuck is not None:
+        return phase, Reason.NOT_STARTING, f"agent {stuck.name}: {stuck.reason}: {stuck.message}"
     reasons = {Phase.QUEUED: Reason.QUEUED, Phase.PENDING: Reason.STARTING}
     return phase, reasons.get(phase, Reason.SUPERVISING), ""
 

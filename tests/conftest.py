@@ -1,0 +1,101 @@
+"""Clusters for tests: made when the first test asks, ended with the session, their logs kept when a test failed."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import Cluster, choose, lifecycle
+from tests.cluster.kind import kind_unavailable
+from tests.support import OperatorProcess
+
+ARTIFACTS = Path("artifacts")
+ROOT = Path(__file__).parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cluster", default="auto", choices=lifecycle.PROVIDERS, help="where tests/kind run: auto takes kind if it can")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests by their folder, and skip what this machine cannot run: truthfully, and never in CI."""
+    provider = choose(config.getoption("--cluster")) if any("tests/kind" in str(item.path) for item in items) else ""
+    for item in items:
+        folder = item.path.parent.name
+        if folder in ("api", "kind"):
+            item.add_marker(folder)
+        if folder == "kind" and provider == "api" and not os.environ.get("CI"):
+            item.add_marker(pytest.mark.skip(reason=f"needs real kubelets: {kind_unavailable() or '--cluster=api was given'}"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Keep the logs of the cluster that a failing test used."""
+    report = yield
+    if report is not None and report.failed:  # type: ignore[unreachable]  # a wrapper is sent the report
+        for name in ("api_cluster", "kind_cluster"):
+            cluster = getattr(item, "funcargs", {}).get(name)
+            if cluster is not None:
+                cluster.export_logs(ARTIFACTS / item.name)
+    return report
+
+
+@pytest.fixture(scope="session")
+def api_cluster() -> Iterator[Cluster]:
+    """A real API server with two simulated nodes, an audit log and our CRDs."""
+    cluster = lifecycle.up("api", kwok_nodes=2)
+    try:
+        install(cluster)
+        yield cluster
+    finally:
+        lifecycle.down(cluster.name)
+
+
+@pytest.fixture(scope="session")
+def kind_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Real kubelets: kind with two nodes, or the cluster of KUBECONFIG; our CRDs are installed."""
+    provider = choose(request.config.getoption("--cluster"))
+    if provider == "api":
+        pytest.fail(f"these tests need real kubelets, and CI must run them: {kind_unavailable()}")
+    cluster = lifecycle.up(provider, nodes=2)
+    try:
+        install(cluster)
+        yield cluster
+    finally:
+        cluster.down() if provider == "existing" else lifecycle.down(cluster.name)
+
+
+def install(cluster: Cluster) -> None:
+    """Install the CRDs as `make generate` wrote them, and wait until they are served."""
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
+    cluster.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace of the test's own on the cluster that it uses, gone afterwards."""
+    cluster = request.getfixturevalue("kind_cluster" if "kind_cluster" in request.fixturenames else "api_cluster")
+    name = f"t-{uuid.uuid4().hex[:8]}"
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+
+
+@pytest.fixture(scope="module")
+def kind_operator(kind_cluster: Cluster) -> Iterator[OperatorProcess]:
+    """The operator, watching every namespace of the kind cluster."""
+    with OperatorProcess(kind_cluster) as operator:
+        yield operator
+
+
+@pytest.fixture(scope="module")
+def api_operator(api_cluster: Cluster) -> Iterator[OperatorProcess]:
+    """The operator, watching every namespace of the API server."""
+    with OperatorProcess(api_cluster) as operator:
+        yield operator
+
+

@@ -1,0 +1,154 @@
+"""What cluster tests share: the operator as a process of its own, and waiting for conditions."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+from tests.cluster import Cluster
+
+JsonObject = dict[str, Any]
+PATIENCE = 60.0
+"""Seconds after which a condition that is awaited counts as missed; generous, since these machines are shared."""
+
+
+def await_that(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> Any:
+    """Return what `condition` gives once that is true; fail with `what` when it takes too long."""
+    until = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < until, f"after {seconds:.0f} s: {what}"
+        time.sleep(0.1)
+    return found
+
+
+def apply(cluster: Cluster, namespace: str, *objects: JsonObject) -> None:
+    """Apply objects to a namespace."""
+    cluster.kubectl("-n", namespace, "apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
+
+
+def run_of(name: str, *agents: JsonObject, **spec: Any) -> JsonObject:
+    """Return a Run; an agent is a dict of fields, `name` defaulting to coder and `image` to busybox."""
+    filled = [{"name": "coder"} | ({} if "template" in a else {"image": "busybox:1.37"}) | a for a in agents or ({},)]
+    return {"apiVersion": "runwarden.dev/v1alpha1", "kind": "Run", "metadata": {"name": name}, "spec": {"agents": filled, **spec}}
+
+
+def shell(script: str, **fields: Any) -> JsonObject:
+    """Return an agent that runs a shell script."""
+    return {"command": ["sh", "-c", script], **fields}
+
+
+def get(cluster: Cluster, namespace: str, kind: str, name: str) -> JsonObject:
+    """Return an object, empty where there is none."""
+    text = cluster.kubectl("-n", namespace, "get", kind, name, "-o", "json", "--ignore-not-found")
+    found: JsonObject = json.loads(text) if text.strip() else {}
+    return found
+
+
+def items(cluster: Cluster, namespace: str, kind: str) -> list[JsonObject]:
+    """Return every object of a kind in a namespace."""
+    found: list[JsonObject] = json.loads(cluster.kubectl("-n", namespace, "get", kind, "-o", "json"))["items"]
+    return found
+
+
+def status(cluster: Cluster, namespace: str, run: str) -> JsonObject:
+    """Return a Run's status."""
+    found: JsonObject = get(cluster, namespace, "run", run).get("status", {})
+    return found
+
+
+def await_phase(cluster: Cluster, namespace: str, run: str, *phases: str, seconds: float = PATIENCE) -> JsonObject:
+    """Wait until a Run is in one of the phases and return its status."""
+    last: JsonObject = {}
+
+    def there() -> JsonObject | None:
+        nonlocal last
+        last = status(cluster, namespace, run)
+        return last if last.get("phase") in phases else None
+
+    try:
+        found: JsonObject = await_that(there, "", seconds)
+    except AssertionError:
+        raise AssertionError(f"Run {run} is not {' or '.join(phases)} after {seconds:.0f} s: {json.dumps(last)[:3000]}") from None
+    return found
+
+
+def condition(found: JsonObject, kind: str) -> tuple[str, str]:
+    """Return a condition's status and reason from a Run's status."""
+    return next((c["status"], c["reason"]) for c in found["conditions"] if c["type"] == kind)
+
+
+class OperatorProcess:
+    """`runwarden operator` as users run it, against one cluster, on ports of its own."""
+
+    def __init__(self, cluster: Cluster, *options: str) -> None:
+        self._cluster, self._options = cluster, options
+        self.log = cluster.directory / f"operator-{time.monotonic_ns()}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process and self._process.poll() is None:
+            self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        assert self._process
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start the operator and wait until it says that it is ready."""
+        command = [sys.executable, "-m", "controller", "operator", "--kubeconfig", str(self._cluster.kubeconfig)]
+        command += ["--metrics-port", "0", "--health-port", "0", "--lease-duration", "3", "--lease-renew-deadline", "2"]
+        command += ["--lease-retry-period", "0.5", *self._options]
+        env = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"}
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=env, cwd=Path(__file__).parent.parent)
+        await_that(lambda: self.ready() or self._process and self._process.poll() is not None, f"operator not ready, see {self.log}")
+        assert self._process.poll() is None, f"the operator ended: {self.log.read_text()[-2000:]}"
+
+    def ready(self) -> bool:
+        """Whether `/readyz` says so."""
+        return self.probe("health", "readyz")[0] == 200
+
+    def probe(self, endpoint: str, path: str) -> tuple[int, str]:
+        """Return the code and body of a request to one of the operator's endpoints; (0, '') where it does not answer."""
+        port = next((line["port"] for line in self.lines() if line.get("endpoint") == endpoint), None)
+        if port is None:
+            return 0, ""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:  # noqa: S310  # loopback
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def lines(self) -> list[JsonObject]:
+        """Return the log of this process so far, one object a line."""
+        if not self.log.exists():
+            return []
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """End the operator by a signal and return its exit code."""
+        assert self._process
+        self._process.send_signal(number)
+        code = self._process.wait(timeout=PATIENCE)
+        if number == signal.SIGKILL:
+            self.log = self.log.with_name(f"{self.log.stem}-again.log")
+        return code
