@@ -36,7 +36,8 @@ def finished_its_work(pod: PodFacts) -> bool:
     if end.exit_code != 0:
         return False
     told = min((moment for moment in (pod.deleted_at, pod.ending_since) if moment), default=None)
-    return told is None or (end.finished_at is not None and end.finished_at <= told)
+    # Both have whole seconds: within one and the same, only the kubelet knows, so the work counts as unfinished.
+    return told is None or (end.finished_at is not None and end.finished_at < told)
 
 
 def _failure(pod: PodFacts) -> Reason:

@@ -16,7 +16,8 @@ from tests.cluster.processes import run, wait_until
 from tests.cluster.progress import ClusterError, taking
 from tests.cluster.settings import runtime_dir
 
-VOLUMES_PER_NODE = 6
+VOLUMES_PER_NODE = 40
+"""More than a session of tests claims: a released volume is not given out again."""
 VOLUME_SIZE = "10Gi"
 POD_RANGE, SERVICE_RANGE = "10.244.0.0/16", "10.96.0.0/16"
 READY_SECONDS = 120.0
@@ -65,6 +66,7 @@ def start_kind(name: str, directory: Path, *, nodes: int) -> KindCluster:
             _connect(cluster)
             _give_volumes(cluster)
             cluster.kubectl("-n", "kube-system", "delete", "deployment", "coredns")  # its image is not built: nothing here needs it
+        cluster.kubectl("taint", "node", "--all", "node-role.kubernetes.io/control-plane-", check=False)  # it runs pods, too
         cluster.kubectl("wait", "node", "--all", "--for=condition=Ready", "--timeout=120s")
         _await_default_account(cluster)
     return cluster

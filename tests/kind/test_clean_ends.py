@@ -1,0 +1,83 @@
+"""However a Run or its surroundings go away, nothing is left behind, nothing is stuck, and nothing is started that should not be."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.support import OperatorProcess, apply, await_phase, await_that, get, items, run_of, shell
+
+FOREVER = "trap 'exit 0' TERM; while :; do sleep 0.2; done"
+
+
+@pytest.mark.parametrize("cascade", ["background", "foreground"])
+def test_deletion_takes_the_pods(
+    kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str, cascade: str
+) -> None:
+    """Deleting a Run ends its live agents and lets their pods and claims go."""
+    apply(kind_cluster, namespace, run_of("going", shell(FOREVER, workspace={"size": "1Gi"})))
+    await_phase(kind_cluster, namespace, "going", "Running")
+    kind_cluster.kubectl("-n", namespace, "delete", "run", "going", f"--cascade={cascade}", "--timeout=60s")
+    await_that(lambda: not items(kind_cluster, namespace, "pods,pvc"), "the end of pods and claims")
+
+
+def test_orphan_deletion_leaves_the_pod_running_and_deletable(
+    kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str
+) -> None:
+    """With --cascade=orphan the pod stays as asked, and can be deleted: nobody waits for its outcome any more."""
+    apply(kind_cluster, namespace, run_of("left", shell(FOREVER)))
+    await_phase(kind_cluster, namespace, "left", "Running")
+    kind_cluster.kubectl("-n", namespace, "delete", "run", "left", "--cascade=orphan", "--timeout=60s")
+    await_that(
+        lambda: not get(kind_cluster, namespace, "pod", "left-coder-r0")["metadata"].get("finalizers"), "the release of the pod"
+    )
+    assert get(kind_cluster, namespace, "pod", "left-coder-r0")["status"]["phase"] == "Running"
+    kind_cluster.kubectl("-n", namespace, "delete", "pod", "left-coder-r0", "--timeout=60s")
+
+
+def test_namespace_deletion(kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str) -> None:
+    """A namespace with live, finished and never started Runs goes away entirely."""
+    apply(kind_cluster, namespace, run_of("live", shell(FOREVER)), run_of("done", shell("true")), run_of("nope", {"image": "no/pe:1"}))
+    await_phase(kind_cluster, namespace, "live", "Running")
+    await_phase(kind_cluster, namespace, "done", "Completed")
+    kind_cluster.kubectl("delete", "namespace", namespace, "--timeout=90s")
+
+
+def test_delete_and_apply_again_under_the_same_name(
+    kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str
+) -> None:
+    """A Run of the same name waits until the former one's pod has gone, and then gets a pod of its own."""
+    containers = [{"name": "agent", "image": "busybox:1.37", "command": ["sh", "-c", "trap '' TERM; sleep 300"]}]
+    deaf = {"spec": {"terminationGracePeriodSeconds": 3, "containers": containers}}
+    apply(kind_cluster, namespace, run_of("again", {"template": deaf}))
+    await_phase(kind_cluster, namespace, "again", "Running")
+    first = get(kind_cluster, namespace, "pod", "again-coder-r0")["metadata"]["uid"]
+    kind_cluster.kubectl("-n", namespace, "delete", "run", "again", "--wait=false")
+    await_that(lambda: not get(kind_cluster, namespace, "run", "again"), "the former Run's end")
+    apply(kind_cluster, namespace, run_of("again", shell("true")))
+    await_phase(kind_cluster, namespace, "again", "Completed")
+    assert get(kind_cluster, namespace, "pod", "again-coder-r0")["metadata"]["uid"] != first
+
+
+def test_force_deleted_pod_is_told(kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str) -> None:
+    """`kubectl delete pod --force` returns, and the Run fails with the reason."""
+    apply(kind_cluster, namespace, run_of("forced", shell(FOREVER)))
+    await_phase(kind_cluster, namespace, "forced", "Running")
+    kind_cluster.kubectl("-n", namespace, "delete", "pod", "forced-coder-r0", "--force", "--timeout=60s")
+    found = await_phase(kind_cluster, namespace, "forced", "Failed")
+    assert found["agents"][0]["reason"] in ("PodDeleted", "PodVanished")
+    assert not get(kind_cluster, namespace, "pod", "forced-coder-r0")
+
+
+def test_drain_finishes_and_is_recorded(kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str) -> None:
+    """`kubectl drain` of the agent's node ends within its time, and the Run tells of the disruption."""
+    apply(kind_cluster, namespace, run_of("drained", shell(FOREVER)))
+    await_phase(kind_cluster, namespace, "drained", "Running")
+    node = get(kind_cluster, namespace, "pod", "drained-coder-r0")["spec"]["nodeName"]
+    selector = "--pod-selector=runwarden.dev/run=drained"
+    try:
+        kind_cluster.kubectl("drain", node, "--ignore-daemonsets", "--force", "--delete-emptydir-data", selector, "--timeout=60s")
+        found = await_phase(kind_cluster, namespace, "drained", "Failed")
+        assert found["agents"][0]["reason"] == "Disrupted"
+    finally:
+        kind_cluster.kubectl("uncordon", node)
