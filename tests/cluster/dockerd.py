@@ -60,11 +60,8 @@ def stop_private_engine() -> None:
     if not home.exists():
         return
     Record(home / "processes").stop_all()
-    for bridge in ("docker0",):
-        subprocess.run(["ip", "link", "delete", bridge], capture_output=True, check=False)
-    rules = home / "iptables"
-    if rules.exists():
-        run(["iptables-restore", str(rules)])
+    subprocess.run(["ip", "link", "delete", "docker0"], capture_output=True, check=False)
+    _restore_rules(home / "iptables")
     _unmount(home)
     shutil.rmtree(home, ignore_errors=True)
 
@@ -102,6 +99,18 @@ def _has_sys_resource() -> bool:
     status = Path("/proc/self/status").read_text()
     effective = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
     return bool(int(effective, 16) >> CAP_SYS_RESOURCE & 1)
+
+
+def _restore_rules(saved: Path) -> None:
+    """Bring the packet filter back to what it was; a table that had no rules at all is not in what was saved."""
+    if not saved.exists():
+        return
+    for table in ("filter", "nat"):
+        if f"*{table}" not in saved.read_text():
+            for flag in ("-F", "-X"):
+                subprocess.run(["iptables", "-t", table, flag], capture_output=True, check=False)
+            subprocess.run(["iptables", "-P", "FORWARD", "ACCEPT"], capture_output=True, check=False)
+    run(["iptables-restore", str(saved)])
 
 
 def _unmount(home: Path) -> None:

@@ -15,6 +15,9 @@ from pathlib import Path
 from tests.cluster.progress import ClusterError
 
 STOP_SECONDS = 10.0
+_STARTED: list[subprocess.Popen[bytes]] = []
+"""Keeps our children's handles: Python complains of one that is dropped while its process runs."""
+
 PR_SET_PDEATHSIG = 1
 START_TIME_FIELD = 19
 """Of /proc/PID/stat, counted from behind the command's closing parenthesis: the start time in ticks since boot."""
@@ -65,6 +68,7 @@ def start(record: Record, name: str, command: list[str], log: Path, *, keep: boo
             start_new_session=True,
             preexec_fn=None if keep else _die_with_parent,  # noqa: PLW1509  # no threads run yet
         )
+    _STARTED.append(process)
     record.add(name, process.pid)
     return process.pid
 
