@@ -18,7 +18,9 @@ ROOT = Path(__file__).parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--cluster", default="auto", choices=lifecycle.PROVIDERS, help="where tests/kind run: auto takes kind if it can")
+    parser.addoption(
+        "--cluster", default="auto", choices=lifecycle.PROVIDERS, help="where tests/kind run: auto takes kind if it can"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -97,5 +99,3 @@ def api_operator(api_cluster: Cluster) -> Iterator[OperatorProcess]:
     """The operator, watching every namespace of the API server."""
     with OperatorProcess(api_cluster) as operator:
         yield operator
-
-

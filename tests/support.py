@@ -112,14 +112,23 @@ class OperatorProcess:
 
     def start(self) -> None:
         """Start the operator and wait until it says that it is ready."""
+        self.start_without_waiting()
+        await_that(lambda: self.ready() or self.ended(), f"operator not ready, see {self.log}")
+        assert not self.ended(), f"the operator ended: {self.log.read_text()[-2000:]}"
+
+    def ended(self) -> bool:
+        """Whether the process has ended."""
+        assert self._process
+        return self._process.poll() is not None
+
+    def start_without_waiting(self) -> None:
+        """Start the operator; another may hold its Lease."""
         command = [sys.executable, "-m", "controller", "operator", "--kubeconfig", str(self._cluster.kubeconfig)]
         command += ["--metrics-port", "0", "--health-port", "0", "--lease-duration", "3", "--lease-renew-deadline", "2"]
         command += ["--lease-retry-period", "0.5", *self._options]
         env = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env=env, cwd=Path(__file__).parent.parent)
-        await_that(lambda: self.ready() or self._process and self._process.poll() is not None, f"operator not ready, see {self.log}")
-        assert self._process.poll() is None, f"the operator ended: {self.log.read_text()[-2000:]}"
 
     def ready(self) -> bool:
         """Whether `/readyz` says so."""
@@ -131,7 +140,7 @@ class OperatorProcess:
         if port is None:
             return 0, ""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:  # noqa: S310  # loopback
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:  # loopback
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

@@ -44,7 +44,14 @@ def violation(path: str, value: object, message: str) -> Violation:
 
 def from_pydantic(error: ValidationError, root: str) -> tuple[Violation, ...]:
     """Return pydantic's findings as violations, paths below `root`."""
-    return tuple(_from_finding(dict(finding), root) for finding in error.errors(include_url=False))
+    findings = [dict(finding) for finding in error.errors(include_url=False)]
+    return tuple(_from_finding(finding, root) for finding in findings if not _follows(finding, findings))
+
+
+def _follows(finding: dict[str, Any], findings: list[dict[str, Any]]) -> bool:
+    """Whether a list is called too short only because its items were refused."""
+    loc = finding["loc"]
+    return finding["type"] == "too_short" and any(len(f["loc"]) > len(loc) and f["loc"][: len(loc)] == loc for f in findings)
 
 
 def _from_finding(finding: dict[str, Any], root: str) -> Violation:

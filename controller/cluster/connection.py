@@ -10,6 +10,7 @@ from typing import Any
 
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from yaml import YAMLError
 
 from controller.errors import RunwardenError
 
@@ -55,7 +56,7 @@ async def connect(kubeconfig: Path | None = None) -> Connection:
                 client_configuration=configuration,
                 persist_config=False,
             )
-    except (ConfigException, OSError) as error:
+    except (ConfigException, OSError, TypeError, ValueError, YAMLError) as error:  # what a broken kubeconfig makes of its loader
         where = "the pod's service account" if in_pod else str(kubeconfig or os.environ.get("KUBECONFIG", "~/.kube/config"))
         raise ConnectionRefused(f"no credentials for an API server in {where}: {error}") from error
 

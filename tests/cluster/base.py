@@ -32,20 +32,21 @@ class Cluster:
         Raises ClusterError with kubectl's own words where it fails.
         """
         command = [str(self.kubectl_path), "--kubeconfig", str(self.kubeconfig), *args]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=timeout)  # noqa: S603
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=timeout)
         if done.returncode and check:
             raise ClusterError(f"kubectl {' '.join(args[:8])}: {done.stderr.strip()}")
         return done.stdout + ("" if check else done.stderr)
 
-    def writes(self, user: str) -> Counter[tuple[str, str]]:
-        """Count a user's writes so far by (verb, resource), from the audit log."""
+    def writes(self, namespace: str, *programs: str) -> Counter[tuple[str, str]]:
+        """Count what programs (how their user agents begin) wrote in a namespace, by (verb, resource), from the audit log."""
         if self.audit_log is None:
             raise ClusterError(f"cluster {self.name} keeps no audit log")
         found: Counter[tuple[str, str]] = Counter()
         for line in self.audit_log.read_text().splitlines():
             event = json.loads(line)
             target = event.get("objectRef", {})
-            if event["user"]["username"] == user and event["verb"] in CONTENT_WRITES:
+            ours = event.get("userAgent", "").startswith(programs) and target.get("namespace") == namespace
+            if ours and event["verb"] in CONTENT_WRITES:
                 subresource = f"/{target['subresource']}" if target.get("subresource") else ""
                 found[event["verb"], target.get("resource", "") + subresource] += 1
         return found

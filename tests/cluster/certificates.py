@@ -7,7 +7,9 @@ from pathlib import Path
 from tests.cluster.processes import run
 
 DAYS = "3650"
-SERVER_NAMES = "subjectAltName=DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,IP:127.0.0.1,IP:10.96.0.1"
+SERVER_NAMES = (
+    "subjectAltName=DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,IP:127.0.0.1,IP:10.96.0.1"
+)
 SUBJECTS = {
     "apiserver": "/CN=kube-apiserver",
     "admin": "/O=system:masters/CN=admin",

@@ -74,7 +74,9 @@ def _kube_proxy(work: Path, node_root: Path, program: Path) -> Path:
     shutil.copytree(node_root / "usr/lib/x86_64-linux-gnu/xtables", folder / "usr/lib/x86_64-linux-gnu/xtables")
     users = "/usr/sbin/xtables-nft-multi /usr/sbin/xtables-legacy-multi /usr/sbin/nft /usr/sbin/conntrack"
     listed = run(["chroot", str(node_root), "sh", "-c", f"ldd {users} /usr/lib/x86_64-linux-gnu/xtables/*.so"])
-    for library in sorted({word for line in listed.splitlines() for word in line.split() if word.startswith("/lib") and ":" not in word}):
+    for library in sorted(
+        {word for line in listed.splitlines() for word in line.split() if word.startswith("/lib") and ":" not in word}
+    ):
         target = "usr/lib64" if "ld-linux" in library else "usr/lib/x86_64-linux-gnu"
         shutil.copy(node_root / library.lstrip("/"), folder / target)
     return folder

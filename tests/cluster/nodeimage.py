@@ -95,7 +95,9 @@ def _furnish(root: Path) -> None:
         run(["cp", "-r", "--no-preserve=mode,ownership", str(module / part), str(root)])
     for folder in ("opt/cni/bin", "etc/cni/net.d", "kind/manifests", "etc/kubernetes/manifests"):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    for program, folder in [("kubelet", "usr/bin"), ("kubectl", "usr/bin"), ("kubeadm", "usr/bin")] + [(c, "opt/cni/bin") for c in CNI]:
+    for program, folder in [("kubelet", "usr/bin"), ("kubectl", "usr/bin"), ("kubeadm", "usr/bin")] + [
+        (c, "opt/cni/bin") for c in CNI
+    ]:
         shutil.copy(bin_dir() / program, root / folder / program)
     (root / "kind/version").write_text(f"v{KUBERNETES}")
     shutil.copy(HERE / "storage-class.yaml", root / "kind/manifests/default-storage.yaml")

@@ -59,7 +59,7 @@ class Record:
 def start(record: Record, name: str, command: list[str], log: Path, *, keep: bool, env: dict[str, str] | None = None) -> int:
     """Start a process that logs to a file; unless it is to be kept, it ends with this one. Return its id."""
     with log.open("ab") as output:
-        process = subprocess.Popen(  # noqa: S603  # our own tools
+        process = subprocess.Popen(  # our own tools
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -54,7 +54,7 @@ def test_service_reaches_both_endpoints_on_both_nodes(kind_cluster: Cluster, nam
     for number in range(2):
         await_pod(kind_cluster, namespace, f"web-{number}", "Running")
     address = get(kind_cluster, namespace, "service", "web")["spec"]["clusterIP"]
-    ask = f'for i in $(seq 200); do wget -q -O - http://{address}/ 2>/dev/null; done | sort -u > /tmp/seen; '
+    ask = f"for i in $(seq 200); do wget -q -O - http://{address}/ 2>/dev/null; done | sort -u > /tmp/seen; "
     ask += 'cat /tmp/seen; [ "$(wc -l < /tmp/seen)" = 2 ]'
     apply(kind_cluster, namespace, pod("client", ask))
     await_pod(kind_cluster, namespace, "client", "Succeeded")
@@ -99,4 +99,6 @@ def test_every_crd_is_served(kind_cluster: Cluster) -> None:
     served = kind_cluster.kubectl("api-resources", "--api-group=runwarden.dev", "-o", "name").split()
     assert sorted(served) == ["escalations.runwarden.dev", "runpolicies.runwarden.dev", "runs.runwarden.dev"]
     assert json.loads(kind_cluster.kubectl("get", "runs", "-A", "-o", "json"))["kind"] == "List"
-    assert yaml.safe_load(kind_cluster.kubectl("get", "crd", "runs.runwarden.dev", "-o", "yaml"))["spec"]["names"]["shortNames"] == ["rwrun"]
+    assert yaml.safe_load(kind_cluster.kubectl("get", "crd", "runs.runwarden.dev", "-o", "yaml"))["spec"]["names"][
+        "shortNames"
+    ] == ["rwrun"]

@@ -33,7 +33,10 @@ def snapshot_of(given: dict[str, Any]) -> Snapshot:
     except Refused as refused:
         spec, violations = None, refused.violations
     run = RunFacts("ns", "demo", "run-1", 1, spec, violations, gone=given.get("gone", False))
-    pods = [DEFAULTS | {"agent": p["name"].split("-")[1], "attempt": int(p["name"].rpartition("r")[2])} | p for p in given.get("pods", [])]
+    pods = [
+        DEFAULTS | {"agent": p["name"].split("-")[1], "attempt": int(p["name"].rpartition("r")[2])} | p
+        for p in given.get("pods", [])
+    ]
     policy = parse(RunPolicySpec, given.get("policy", {})) if given.get("policy") != "missing" else None
     return Snapshot(
         run=run,

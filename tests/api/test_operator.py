@@ -1,0 +1,175 @@
+"""The operator against a real API server with simulated nodes: what it writes, whom it waits for, how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from tests.cluster import Cluster
+from tests.support import (
+    OperatorProcess,
+    apply,
+    await_phase,
+    await_that,
+    condition,
+    get,
+    items,
+    run_of,
+    status,
+)
+
+OURS = ("runwarden/", "kopf/", "Python")
+HUNDRED = 100
+IDLE_SECONDS = float(os.environ.get("RUNWARDEN_IDLE_SECONDS", "20"))
+"""How long an idle operator is watched for writes; the figure of the release notes is taken with 300."""
+
+
+def forever(name: str) -> dict[str, object]:
+    """Return a Run whose simulated pod never ends by itself."""
+    pod = {"containers": [{"name": "agent", "image": "x"}]}
+    return run_of(name, {"template": {"metadata": {"annotations": {"test.runwarden.dev/outcome": "run-forever"}}, "spec": pod}})
+
+
+def test_four_writes_for_a_healthy_run(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> None:
+    """From apply to Completed: create, state and status, ungate, final status; and one Event."""
+    apply(api_cluster, namespace, run_of("four"))
+    await_phase(api_cluster, namespace, "four", "Completed")
+    await_that(lambda: items(api_cluster, namespace, "events"), "the Event")
+    spent = api_cluster.writes(namespace, *OURS)
+    assert spent == {("create", "pods"): 1, ("update", "runs/status"): 2, ("patch", "pods"): 1, ("create", "events"): 1}
+
+
+def test_a_hundred_at_once_then_silence(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> None:
+    """A hundred Runs complete, a hundred others stay; then the operator writes nothing to Runs, pods or Events."""
+    apply(api_cluster, namespace, *(run_of(f"run-{n}") for n in range(HUNDRED)), *(forever(f"stay-{n}") for n in range(HUNDRED)))
+
+    def settled() -> bool:
+        phases = [run.get("status", {}).get("phase") for run in items(api_cluster, namespace, "runs")]
+        return phases.count("Completed") == HUNDRED and phases.count("Running") == HUNDRED
+
+    await_that(settled, "a hundred Runs to complete and a hundred to run", 180)
+    before = api_cluster.writes(namespace, *OURS)
+    time.sleep(IDLE_SECONDS)  # what is awaited is that nothing happens
+    assert api_cluster.writes(namespace, *OURS) == before
+
+
+def test_pod_of_the_same_name_blocks(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> None:
+    """A pod that belongs to somebody else is neither adopted nor touched; when it is gone the Run goes on."""
+    foreign = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "mine-coder-r0"}}
+    foreign["spec"] = {"containers": [{"name": "c", "image": "x"}], "schedulingGates": [{"name": "runwarden.dev/admitted"}]}
+    apply(api_cluster, namespace, foreign, run_of("mine"))
+    found = await_phase(api_cluster, namespace, "mine", "Blocked")
+    assert condition(found, "Healthy") == ("False", "NameTaken")
+    assert "mine-coder-r0" in found["message"]
+    assert get(api_cluster, namespace, "pod", "mine-coder-r0")["spec"]["schedulingGates"]
+    api_cluster.kubectl("-n", namespace, "delete", "pod", "mine-coder-r0")
+    await_phase(api_cluster, namespace, "mine", "Completed", seconds=90)
+
+
+def test_quota_is_told_and_waited_for(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> None:
+    """A quota's refusal stands in the status in the API server's words."""
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+    apply(api_cluster, namespace, quota)
+    await_that(lambda: get(api_cluster, namespace, "resourcequota", "none").get("status"), "the quota to be in force")
+    apply(api_cluster, namespace, run_of("poor"))
+    found = await_that(lambda: (s := status(api_cluster, namespace, "poor")).get("reason") == "PodRefused" and s, "PodRefused")
+    assert found["phase"] == "Pending"
+    assert "exceeded quota" in found["message"]
+
+
+def test_policies(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> None:
+    """A Run waits for the policy it names, goes by it when it comes, and by the namespace's default when it names none."""
+    apply(api_cluster, namespace, run_of("waits", policyRef={"name": "strict"}))
+    found = await_that(lambda: (s := status(api_cluster, namespace, "waits")).get("reason") == "PolicyNotFound" and s, "the wait")
+    assert condition(found, "PolicyResolved") == ("False", "PolicyNotFound")
+    for name in ("strict", "default"):
+        apply(
+            api_cluster,
+            namespace,
+            {"apiVersion": "runwarden.dev/v1alpha1", "kind": "RunPolicy", "metadata": {"name": name}, "spec": {}},
+        )
+    assert await_phase(api_cluster, namespace, "waits", "Completed")["policy"]["name"] == "strict"
+    await_that(lambda: get(api_cluster, namespace, "runpolicy", "default"), "the default policy")
+    apply(api_cluster, namespace, run_of("plain"))
+    assert await_phase(api_cluster, namespace, "plain", "Completed")["policy"]["name"] == "default"
+
+
+def test_refused_template_is_blocked_and_stops_nobody(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> None:
+    """A poisoned Run is Blocked with the path and a Warning; the Run beside it completes."""
+    bad = {"template": {"spec": {"hostNetwork": True, "containers": [{"name": "a", "image": "x"}]}}}
+    apply(api_cluster, namespace, run_of("bad", bad), run_of("good"))
+    found = await_phase(api_cluster, namespace, "bad", "Blocked")
+    assert "spec.agents[0].template.spec.hostNetwork" in found["message"]
+    await_phase(api_cluster, namespace, "good", "Completed")
+    assert not [pod for pod in items(api_cluster, namespace, "pods") if pod["metadata"]["name"].startswith("bad")]
+
+
+def test_endpoints(api_cluster: Cluster, api_operator: OperatorProcess) -> None:
+    """Liveness, readiness with its checks by name, and metrics with the standard series."""
+    assert api_operator.probe("health", "livez") == (200, "[+]loop ok\nok\n")
+    code, body = api_operator.probe("health", "readyz")
+    assert (code, body) == (200, "[+]lease ok\n[+]caches ok\n[+]watches ok\nok\n")
+    _, metrics = api_operator.probe("metrics", "metrics")
+    for series in (
+        "runwarden_leader 1.0",
+        "runwarden_build_info{",
+        'runwarden_api_requests_total{code="201"',
+        "runwarden_workqueue_depth",
+    ):
+        assert series in metrics
+
+
+def test_two_operators_one_leader_and_a_quick_handover(
+    api_cluster: Cluster, api_operator: OperatorProcess, namespace: str, tmp_path: Path
+) -> None:
+    """A second operator of the same Lease waits and says why; SIGTERM of the leader exits 0 and hands over at once."""
+    options = ("--lease-name", f"two-{namespace}", "--namespace", namespace)
+    with OperatorProcess(api_cluster, *options) as first:
+        second = OperatorProcess(api_cluster, *options)
+        second.log = tmp_path / "second.log"
+        try:
+            second.start_without_waiting()
+            await_that(lambda: second.probe("health", "readyz")[0] == 503, "the second to wait")
+            assert "another operator holds it" in second.probe("health", "readyz")[1]
+            assert first.stop(signal.SIGTERM) == 0
+            await_that(second.ready, "the second to lead")
+        finally:
+            assert second.stop(signal.SIGTERM) == 0
+
+
+def test_lost_lease_ends_the_process(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> None:
+    """When another takes the Lease the operator exits with an error that says so."""
+    name = f"lost-{namespace}"
+    with OperatorProcess(api_cluster, "--lease-name", name, "--namespace", namespace) as operator:
+        patch = '{"spec":{"holderIdentity":"somebody-else","leaseDurationSeconds":3600}}'
+        api_cluster.kubectl("-n", "default", "patch", "lease", name, "--type=merge", "-p", patch)
+        await_that(operator.ended, "the operator's end")
+        assert operator.stop() == 1
+        assert f"lease default/{name} lost" in operator.log.read_text()
+
+
+def test_clear_words_without_a_cluster(tmp_path: Path) -> None:
+    """A kubeconfig that leads nowhere gives one line, not a traceback."""
+    import subprocess
+    import sys
+
+    empty = tmp_path / "config"
+    empty.write_text("")
+    command = [
+        sys.executable,
+        "-m",
+        "controller",
+        "operator",
+        "--kubeconfig",
+        str(empty),
+        "--metrics-port",
+        "-1",
+        "--health-port",
+        "-1",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "no credentials for an API server" in done.stderr
+    assert "Traceback" not in done.stderr

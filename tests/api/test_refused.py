@@ -1,0 +1,127 @@
+"""What is refused, where, and with which words: data/refused.jsonl holds the cases, run against a real API server.
+
+A case sets one field of a good object. `server`: the API server refuses it. `operator`: the schema must let it pass (templates are
+open), and the operator refuses it with the path.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.api.checks import check_run, parse_run_spec
+from controller.api.violations import Refused
+from controller.cluster.client import Client
+from controller.cluster.connection import connect
+from controller.cluster.errors import ApiError, Invalid
+from controller.cluster.resources import RUN_POLICIES, RUNS, Resource
+from tests.cluster import Cluster
+
+CASES = [json.loads(line) for line in (Path(__file__).parent / "data/refused.jsonl").read_text().splitlines()]
+RESOURCES = {"Run": RUNS, "RunPolicy": RUN_POLICIES}
+SHORT = {"name": "coder", "image": "busybox:1.37"}
+TEMPLATE = {"spec": {"containers": [{"name": "agent", "image": "busybox:1.37"}]}}
+
+
+def good(kind: str, *, template: bool) -> dict[str, Any]:
+    """Return an object that nobody refuses."""
+    agent = {"name": "coder", "template": TEMPLATE} if template else SHORT
+    spec = {"agents": [agent]} if kind == "Run" else {}
+    return {"apiVersion": "runwarden.dev/v1alpha1", "kind": kind, "metadata": {"name": "x"}, "spec": copy.deepcopy(spec)}
+
+
+def spelled(value: Any) -> Any:
+    """Spell out what a case only describes: long texts and long lists."""
+    match value:
+        case {"$repeat": [text, count]}:
+            return text * count
+        case {"$list": [item, count]}:
+            return [spelled(item)] * count
+        case {"$agents": count}:
+            return [{"name": f"a{number}", "image": "x"} for number in range(count)]
+    return value
+
+
+def build(case: dict[str, Any]) -> dict[str, Any]:
+    """Return the object of a case."""
+    in_template = case["set"].startswith("template")
+    obj = good(case["kind"], template=in_template)
+    parts = (f"spec.agents.0.{case['set']}" if in_template else case["set"]).split(".")
+    place: Any = obj
+    for part in parts[:-1]:
+        place = place[int(part)] if part.isdecimal() else place.setdefault(part, {})
+    value = spelled(case["to"])
+    if value is None and not in_template:
+        place.pop(parts[-1], None)
+    else:
+        place[parts[-1]] = value
+    return obj
+
+
+@pytest.fixture
+async def client(api_cluster: Cluster) -> AsyncIterator[Client]:
+    async with Client(await connect(api_cluster.kubeconfig)) as opened:
+        yield opened
+
+
+async def dry_run(client: Client, resource: Resource, obj: dict[str, Any]) -> str:
+    """Return what the API server says to a strict dry-run create: empty for yes, else its refusal."""
+    query = {"dryRun": "All", "fieldValidation": "Strict"}
+    try:
+        await client._request("POST", resource, "default", body=obj, query=query)
+    except ApiError as error:
+        assert isinstance(error, Invalid), error
+        return error.message
+    return ""
+
+
+async def test_the_table_is_large(client: Client) -> None:
+    """There are at least two hundred cases, and what they start from is good."""
+    assert len(CASES) >= 200
+    for kind, resource in RESOURCES.items():
+        for template in (False, True):
+            assert await dry_run(client, resource, good(kind, template=template)) == ""
+
+
+async def test_the_api_server_refuses(client: Client) -> None:
+    """Every `server` case is refused by the API server, with words that name the field."""
+    wrong = []
+    for case in (case for case in CASES if case["where"] == "server"):
+        said = await dry_run(client, RESOURCES[case["kind"]], build(case))
+        if case["says"] not in said:
+            wrong.append((case, said[:300]))
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+async def test_the_operator_refuses_what_the_schema_must_let_pass(client: Client) -> None:
+    """Every `operator` case passes the API server and is refused by the operator with its path."""
+    wrong = []
+    for case in (case for case in CASES if case["where"] == "operator"):
+        obj = build(case)
+        said = await dry_run(client, RUNS, obj)
+        try:
+            found = "; ".join(map(str, check_run(parse_run_spec(obj))))
+        except Refused as refused:
+            found = str(refused)
+        if said or case["says"] not in found or "spec.agents[0].template" not in found:
+            wrong.append((case, said[:300], found[:300]))
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+async def test_what_the_server_refuses_the_operator_refuses_too(client: Client) -> None:
+    """Objects that an older CRD let pass are refused by the operator, and never crash it."""
+    passed = []
+    for case in (case for case in CASES if case["where"] == "server" and case["kind"] == "Run"):
+        obj = build(case)
+        try:
+            found = check_run(parse_run_spec(obj))
+        except Refused as refused:
+            found = refused.violations
+        if not found and case["says"] not in ("at most 40", "name of an agent", "exactly one", "not both"):
+            passed.append(case)
+    assert not passed, "\n".join(map(str, passed))
