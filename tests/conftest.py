@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Keep the logs of the cluster that a failing test used."""
     report = yield
-    if report is not None and report.failed:  # type: ignore[unreachable]  # a wrapper is sent the report
+    if report is not None and report.failed:
         for name in ("api_cluster", "kind_cluster"):
             cluster = getattr(item, "funcargs", {}).get(name)
             if cluster is not None:

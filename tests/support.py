@@ -91,8 +91,8 @@ def condition(found: JsonObject, kind: str) -> tuple[str, str]:
 class OperatorProcess:
     """`runwarden operator` as users run it, against one cluster, on ports of its own."""
 
-    def __init__(self, cluster: Cluster, *options: str) -> None:
-        self._cluster, self._options = cluster, options
+    def __init__(self, cluster: Cluster, *options: str, keep: bool = False) -> None:
+        self._cluster, self._options, self._keep = cluster, options, keep
         self.log = cluster.directory / f"operator-{time.monotonic_ns()}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -128,7 +128,9 @@ class OperatorProcess:
         command += ["--lease-retry-period", "0.5", *self._options]
         env = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"}
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=env, cwd=Path(__file__).parent.parent)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=env, cwd=Path(__file__).parent.parent, start_new_session=self._keep
+            )
 
     def ready(self) -> bool:
         """Whether `/readyz` says so."""

@@ -1,4 +1,4 @@
-"""However a Run or its surroundings go away, nothing is left behind, nothing is stuck, and nothing is started that should not be."""
+"""However a Run or its surroundings go away, nothing is left behind, nothing is stuck, nothing is started that should not be."""
 
 from __future__ import annotations
 

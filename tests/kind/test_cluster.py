@@ -31,8 +31,8 @@ def await_pod(cluster: Cluster, namespace: str, name: str, phase: str) -> JsonOb
 
 def test_native_sidecar(kind_cluster: Cluster, namespace: str) -> None:
     """A sidecar starts before the main container, sees it end, and is ended itself: the pod succeeds."""
-    sidecar = {"name": "side", "image": BUSYBOX, "restartPolicy": "Always"}
-    sidecar |= {"command": ["sh", "-c", "touch /shared/up; trap 'exit 0' TERM; while :; do sleep 0.2; done"]}
+    script = "touch /shared/up; trap 'exit 0' TERM; while :; do sleep 0.2; done"
+    sidecar = {"name": "side", "image": BUSYBOX, "restartPolicy": "Always", "command": ["sh", "-c", script]}
     mount = [{"name": "shared", "mountPath": "/shared"}]
     wanted = pod("side-car", "[ -e /shared/up ]", initContainers=[{**sidecar, "volumeMounts": mount}])
     wanted["spec"]["volumes"] = [{"name": "shared", "emptyDir": {}}]

@@ -1,4 +1,4 @@
-"""Golden plans: a situation in, the decision out. Each file in cases/ tells one story; `UPDATE_GOLDEN=1` writes the `then` parts."""
+"""Golden plans: a situation in, the decision out. Each file in cases/ tells stories; `UPDATE_GOLDEN=1` writes their `then`."""
 
 from __future__ import annotations
 
