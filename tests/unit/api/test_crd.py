@@ -1,0 +1,119 @@
+"""The CRD generator: what it makes is up to date and bounded; what it cannot express it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from pydantic import Field
+
+from controller.api.base import ApiModel, Name
+from controller.api.crd import build_crds, render
+from controller.api.crd.schema import SchemaError, structural
+from controller.api.crd.validations import RULES
+from controller.cli import main
+
+ROOT = Path(__file__).parent.parent.parent.parent
+
+
+class NoBounds(ApiModel):
+    """An unbounded text."""
+
+    text: str = Field(description="A text without bounds.")
+
+
+class NoDescription(ApiModel):
+    """A field that nobody described."""
+
+    name: Name
+
+
+class Choice(ApiModel):
+    """A choice of types."""
+
+    value: int | str = Field(description="Either.")
+
+
+class OpenList(ApiModel):
+    """A list without end."""
+
+    names: tuple[Name, ...] = Field(description="Names.")
+
+
+class OpenMap(ApiModel):
+    """A map without end."""
+
+    names: dict[Name, Name] = Field(description="Names.")
+
+
+class Fraction(ApiModel):
+    """A floating-point number, which Kubernetes' API conventions advise against."""
+
+    share: float = Field(description="A share.", ge=0, le=1)
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        (NoBounds, "x.text: a string needs bounds"),
+        (NoDescription, "x.name: a field needs a description"),
+        (Choice, "x.value: a CRD cannot express a choice of types"),
+        (OpenList, "x.names: a array needs bounds"),
+        (OpenMap, "x.names: a map needs a maximum size"),
+        (Fraction, "x.share: a CRD cannot express the type 'number'"),
+    ],
+)
+def test_refused(model: type[ApiModel], says: str) -> None:
+    """The generator raises, with the path, on everything that it cannot express."""
+    with pytest.raises(SchemaError, match=says):
+        structural(model, "x", by_users=True)
+
+
+def test_checked_in_files_are_up_to_date() -> None:
+    """crds/ holds just what the models say."""
+    for name, crd in build_crds().items():
+        assert (ROOT / "crds" / name).read_text() == render(crd)
+
+
+def test_every_validation_stands_somewhere() -> None:
+    """No CEL rule is written for a path that no model has."""
+    text = "".join(map(render, build_crds().values()))
+    for rules in RULES.values():
+        for _, message in rules:
+            assert message.split(":")[0] in " ".join(text.split())
+
+
+def test_check_tells_of_drift(tmp_path: Path) -> None:
+    """`runwarden crds --check` exits 1 with a diff for a stale file and for a stranger, 0 when all is well."""
+    runner = CliRunner()
+    assert runner.invoke(main, ["crds", "--output", str(tmp_path)]).exit_code == 0
+    assert runner.invoke(main, ["crds", "--check", str(tmp_path)]).exit_code == 0
+    stale = tmp_path / "runwarden.dev_runs.yaml"
+    stale.write_text(stale.read_text().replace("Restarts", "Reboots"))
+    (tmp_path / "stranger.yaml").write_text("")
+    done = runner.invoke(main, ["crds", "--check", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "+    - name: Restarts" in done.output
+    assert "stranger.yaml: no model describes this" in done.output
+
+
+def test_names_follow_the_conventions() -> None:
+    """camelCase fields, CamelCase enums, integers of 64 bits."""
+
+    def walk(node: Any, path: str) -> None:
+        if not isinstance(node, dict):
+            return
+        for name, child in node.get("properties", {}).items():
+            assert name[0].islower(), f"{path}.{name}"
+            assert "_" not in name, f"{path}.{name}"
+            walk(child, f"{path}.{name}")
+        for value in node.get("enum", []):
+            assert value[0].isupper(), f"{path}: {value}"
+        if node.get("type") == "integer":
+            assert node["format"] == "int64", path
+        walk(node.get("items"), f"{path}[]")
+
+    for name, crd in build_crds().items():
+        walk(crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"], name)

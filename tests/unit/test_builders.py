@@ -1,0 +1,152 @@
+"""The pods that are built: hardened, gated, fenced; and the facts that are read back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.api.checks import parse_run_spec
+from controller.builders import build_claim, build_pod
+from controller.facts import pod_facts
+from controller.plan.model import RunFacts
+from controller.plan.outcomes import classify
+from controller.plan.reasons import Reason
+
+TEMPLATE = {
+    "metadata": {"labels": {"mine": "x"}},
+    "spec": {
+        "securityContext": {"runAsUser": 2000},
+        "schedulingGates": [{"name": "kueue.x-k8s.io/admission"}],
+        "containers": [{"name": "log", "image": "l"}, {"name": "agent", "image": "a", "env": [{"name": "MY", "value": "1"}]}],
+        "initContainers": [{"name": "prepare", "image": "p"}],
+    },
+}
+
+
+def run_with(agent: dict[str, Any]) -> RunFacts:
+    spec = parse_run_spec({"spec": {"agents": [{"name": "coder"} | agent], "brief": "do it"}})
+    return RunFacts("ns", "demo", "uid-1", 1, spec)
+
+
+def built(agent: dict[str, Any], attempt: int = 2) -> dict[str, Any]:
+    run = run_with(agent)
+    assert run.spec
+    return build_pod(run, run.spec.agents[0], attempt, "Interrupted")
+
+
+@pytest.mark.parametrize("agent", [{"image": "a"}, {"template": TEMPLATE}, {"image": "a", "workspace": {}}])
+def test_every_pod_is_restricted(agent: dict[str, Any]) -> None:
+    """What Pod Security `restricted` asks for is set on the pod and on every container, whatever the Run says."""
+    spec = built(agent)["spec"]
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] == (2000 if "template" in agent else 10001)
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["restartPolicy"] == "Never"
+    for container in [*spec["containers"], *spec.get("initContainers", [])]:
+        assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+def test_a_pod_is_fenced_owned_and_told_who_it_is() -> None:
+    """Gate first, finalizer, owner, labels; the judged container knows its Run, agent, attempt and last outcome."""
+    pod = built({"template": TEMPLATE})
+    assert [gate["name"] for gate in pod["spec"]["schedulingGates"]] == ["runwarden.dev/admitted", "kueue.x-k8s.io/admission"]
+    assert pod["metadata"]["name"] == "demo-coder-r2"
+    assert pod["metadata"]["finalizers"] == ["runwarden.dev/outcome"]
+    assert pod["metadata"]["ownerReferences"][0]["uid"] == "uid-1"
+    assert pod["metadata"]["labels"]["mine"] == "x"
+    log, agent = pod["spec"]["containers"]
+    assert "env" not in log
+    environment = {e["name"]: e["value"] for e in agent["env"]}
+    assert environment["RUNWARDEN_ATTEMPT"] == "2"
+    assert environment["RUNWARDEN_LAST_OUTCOME"] == "Interrupted"
+    assert environment["MY"] == "1"
+
+
+def test_the_template_is_not_changed() -> None:
+    """Building twice gives the same pod: nothing of the Run is written to."""
+    run = run_with({"template": TEMPLATE})
+    assert run.spec
+    assert build_pod(run, run.spec.agents[0], 0) == build_pod(run, run.spec.agents[0], 0)
+    assert "volumes" not in TEMPLATE["spec"]
+
+
+def test_a_claim_says_what_the_workspace_says() -> None:
+    """Size, class and mode; the Run owns it."""
+    run = run_with({"image": "a", "workspace": {"size": "2Gi", "storageClassName": "fast"}})
+    assert run.spec
+    claim = build_claim(run, run.spec.agents[0])
+    assert claim["spec"] == {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "2Gi"}},
+        "storageClassName": "fast",
+    }
+    assert claim["metadata"]["name"] == "demo-coder-workspace"
+
+
+def test_facts_of_a_pod_as_built() -> None:
+    """What was built is read back as gated, unbound, ours, with another controller's gate told apart."""
+    pod = built({"template": TEMPLATE})
+    pod["metadata"]["uid"] = "p"
+    facts = pod_facts(pod)
+    assert (facts.agent, facts.attempt, facts.run_uid) == ("coder", 2, "uid-1")
+    assert (facts.gated, facts.foreign_gates, facts.bound) == (True, ("kueue.x-k8s.io/admission",), False)
+    assert facts.has_finalizer
+    assert not facts.terminated
+
+
+def ended(**more: Any) -> dict[str, Any]:
+    """Return a terminated pod as a kubelet reports it."""
+    pod = built({"image": "a"})
+    state = {"exitCode": 0, "reason": "Completed", "finishedAt": "2026-01-01T12:00:00Z"} | more.pop("end", {})
+    pod["metadata"] |= {"uid": "p"} | more.pop("metadata", {})
+    pod["spec"]["nodeName"] = "n"
+    status = {"phase": "Failed" if state["exitCode"] else "Succeeded", "containerStatuses": [{"name": "agent", "state": {"terminated": state}}]}
+    return pod | {"status": status | more}
+
+
+DELETED = {"deletionTimestamp": "2026-01-01T12:00:30Z", "deletionGracePeriodSeconds": 30}
+DISRUPTION = [{"type": "DisruptionTarget", "status": "True"}]
+
+
+@pytest.mark.parametrize(
+    ("pod", "ending", "reason", "result"),
+    [
+        (ended(), False, Reason.EXITED_ZERO, "Completed"),
+        (ended(), True, Reason.EXITED_ZERO, "Completed"),
+        (ended(end={"exitCode": 3, "reason": "Error"}), False, Reason.EXITED_NONZERO, "Failed"),
+        (ended(end={"exitCode": 137, "reason": "OOMKilled"}), False, Reason.OUT_OF_MEMORY, "Failed"),
+        (ended(end={"exitCode": 137, "reason": "Error"}), False, Reason.EXITED_NONZERO, "Failed"),
+        (ended(end={"exitCode": 128, "reason": "StartError"}), False, Reason.START_ERROR, "Failed"),
+        (ended(end={"exitCode": 143, "reason": "Error"}), True, Reason.INTERRUPTED, "Interrupted"),
+        (ended(phase="Failed", reason="Evicted", containerStatuses=[]), False, Reason.EVICTED, "Failed"),
+        (ended(end={"exitCode": 143}, conditions=DISRUPTION), False, Reason.DISRUPTED, "Failed"),
+        (ended(end={"exitCode": 143}, metadata=DELETED), False, Reason.DELETED, "Failed"),
+        (ended(metadata=DELETED), False, Reason.DELETED, "Failed"),
+        (ended(end={"finishedAt": "2026-01-01T11:59:59Z"}, metadata=DELETED), False, Reason.EXITED_ZERO, "Completed"),
+        (ended(phase="Failed", reason="DeadlineExceeded", containerStatuses=[]), False, Reason.VANISHED, "Failed"),
+    ],
+)
+def test_outcomes(pod: dict[str, Any], ending: bool, reason: Reason, result: str) -> None:
+    """What the kubelet says of a pod's end is what goes on record; an end in the second of the deletion is no completion."""
+    outcome = classify(pod_facts(pod), 0, ending=ending)
+    assert (outcome.reason, outcome.result) == (reason, result)
+
+
+def test_a_vanished_pod() -> None:
+    """A pod that nobody saw end has failed, unless its end was asked for."""
+    assert classify(None, 0, ending=False).reason == Reason.VANISHED
+    assert classify(None, 0, ending=True).result == "Interrupted"
+
+
+@given(st.text(), st.text())
+def test_no_label_or_annotation_breaks_the_reading(attempt: str, ending: str) -> None:
+    """Labels and annotations can be edited by whoever may edit pods: nothing in them raises."""
+    pod = built({"image": "a"})
+    pod["metadata"]["uid"] = "p"
+    pod["metadata"]["labels"]["runwarden.dev/attempt"] = attempt
+    pod["metadata"]["annotations"]["runwarden.dev/ending-at"] = ending
+    assert pod_facts(pod).attempt >= -1
