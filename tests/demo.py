@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -26,7 +25,10 @@ PATIENCE_SECONDS = 180.0
 COLOURS = {"Completed": "green", "Failed": "red", "Blocked": "yellow", "Running": "cyan", "Pending": "dim"}
 NAME = "demo"
 
-console = Console(highlight=False)
+PICTURE = os.environ.get("DEMO_SVG")
+"""Where to write a picture of the demo's last screens, for the README."""
+
+console = Console(highlight=False, record=bool(PICTURE), width=110 if PICTURE else None)
 
 
 def main() -> int:
@@ -45,6 +47,8 @@ def main() -> int:
             operator.start()
         settled = show_runs(cluster, apply_examples(cluster))
         explain(cluster)
+        if PICTURE:
+            console.save_svg(PICTURE, title="make demo")
         if keep:
             say_how_to_reach(cluster, operator)
         return 0 if settled else 1

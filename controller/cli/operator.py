@@ -23,7 +23,13 @@ PORT = click.IntRange(-1, 65535)
     type=FILE,
     help="How to reach the API server; default: $KUBECONFIG, the pod's account, ~/.kube.",
 )
-@click.option("--namespace", "namespaces", multiple=True, help="Watch only this namespace; may be given several times.")
+@click.option(
+    "--namespace",
+    "namespaces",
+    multiple=True,
+    envvar="RUNWARDEN_OPERATOR_NAMESPACE",
+    help="Watch only this namespace; may be given several times.",
+)
 @click.option("--store", type=click.Choice(["status"]), default="status", help="Where the state of each Run is kept.")
 @click.option(
     "--policy-file",

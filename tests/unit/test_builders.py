@@ -15,7 +15,7 @@ from controller.plan.model import RunFacts
 from controller.plan.outcomes import classify
 from controller.plan.reasons import Reason
 
-TEMPLATE = {
+TEMPLATE: dict[str, Any] = {
     "metadata": {"labels": {"mine": "x"}},
     "spec": {
         "securityContext": {"runAsUser": 2000},
@@ -104,7 +104,10 @@ def ended(**more: Any) -> dict[str, Any]:
     state = {"exitCode": 0, "reason": "Completed", "finishedAt": "2026-01-01T12:00:00Z"} | more.pop("end", {})
     pod["metadata"] |= {"uid": "p"} | more.pop("metadata", {})
     pod["spec"]["nodeName"] = "n"
-    status = {"phase": "Failed" if state["exitCode"] else "Succeeded", "containerStatuses": [{"name": "agent", "state": {"terminated": state}}]}
+    status = {
+        "phase": "Failed" if state["exitCode"] else "Succeeded",
+        "containerStatuses": [{"name": "agent", "state": {"terminated": state}}],
+    }
     return pod | {"status": status | more}
 
 

@@ -88,7 +88,7 @@ def test_hot_reload_keeps_the_last_good(tmp_path: Path) -> None:
     assert source.current.spec.restart_budget == 1
     path.write_text("restartBudget: 2")
     assert source.poll()
-    assert (source.error, source.current.spec.restart_budget) == (None, 2)
+    assert (str(source.error), source.current.spec.restart_budget) == ("None", 2)
     path.unlink()
     assert not source.poll()
     assert source.current.spec.restart_budget == 2

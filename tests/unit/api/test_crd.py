@@ -100,7 +100,7 @@ def test_check_tells_of_drift(tmp_path: Path) -> None:
 
 
 def test_names_follow_the_conventions() -> None:
-    """camelCase fields, CamelCase enums, integers of 64 bits."""
+    """Fields are camelCase, enums CamelCase, integers have 64 bits."""
 
     def walk(node: Any, path: str) -> None:
         if not isinstance(node, dict):

@@ -87,7 +87,11 @@ def test_only_the_very_process_is_ended(tmp_path: Path) -> None:
 def test_what_a_killed_run_left_is_cleaned_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A cluster whose owner is gone is ended by a later run; one whose owner lives, or that is kept, is not."""
     monkeypatch.setattr(lifecycle, "runtime_dir", lambda: tmp_path)
-    owners = {"dead": {"pid": os.getpid(), "start": "1"}, "alive": {"pid": os.getpid(), "start": start_time(os.getpid())}, "kept": None}
+    owners = {
+        "dead": {"pid": os.getpid(), "start": "1"},
+        "alive": {"pid": os.getpid(), "start": start_time(os.getpid())},
+        "kept": None,
+    }
     for name, owner in owners.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "cluster.json").write_text(json.dumps({"provider": "api", "owner": owner}))

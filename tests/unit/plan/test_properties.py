@@ -1,0 +1,106 @@
+"""What holds of every plan, whatever the situation."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.api.run_status import Phase
+from controller.plan import Snapshot, plan
+from controller.plan.model import CREATIONS, TRANSITIONS, Step
+from controller.plan.transitions import apply
+from tests.unit.plan.test_golden import CASES, NOW, snapshot_of
+
+STORIES = [story for path in CASES for story in yaml.safe_load_all(path.read_text())]
+SITUATIONS = [snapshot_of(story["given"]) for story in STORIES]
+TERMINAL = {Phase.COMPLETED, Phase.FAILED, Phase.STOPPED}
+
+snapshots = st.sampled_from(SITUATIONS)
+moments = st.integers(0, 10_000_000).map(lambda seconds: NOW + timedelta(seconds=seconds))
+
+
+def all_digests() -> str:
+    return "\n".join(plan(snapshot, NOW).digest for snapshot in SITUATIONS)
+
+
+def test_same_digest_in_every_process() -> None:
+    """Another process with another hash seed comes to the same bytes."""
+    script = "from tests.unit.plan.test_properties import all_digests; print(all_digests())"
+    for seed in ("0", "42"):
+        done = subprocess.run(
+            [sys.executable, "-c", script], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == all_digests()
+
+
+@given(snapshots, st.randoms())
+def test_the_order_of_what_was_observed_does_not_matter(snapshot: Snapshot, chance: random.Random) -> None:
+    """Pods and claims come in any order."""
+    pods, claims = list(snapshot.pods), list(snapshot.claims)
+    chance.shuffle(pods)
+    chance.shuffle(claims)
+    shuffled = replace(snapshot, pods=tuple(pods), claims=tuple(claims))
+    assert plan(shuffled, NOW) == plan(snapshot, NOW)
+
+
+@given(snapshots, moments)
+def test_the_next_check_is_in_the_future(snapshot: Snapshot, now: datetime) -> None:
+    """What is due now is an action, never a check in the past."""
+    decision = plan(snapshot, now)
+    if decision.verdict.next_check and not decision.actions:
+        assert decision.verdict.next_check > now
+
+
+@given(snapshots, moments)
+def test_every_effect_on_a_pod_names_its_uid(snapshot: Snapshot, now: datetime) -> None:
+    """No pod is started, ended, deleted or released but by the UID that was observed."""
+    observed = {pod.uid: pod.name for pod in snapshot.pods}
+    for action in plan(snapshot, now).actions:
+        if action.step not in CREATIONS | TRANSITIONS and action.step is not Step.DELETE_RUN:
+            assert observed[action.pod_uid] == action.pod
+
+
+@settings(max_examples=300)
+@given(snapshots, moments)
+def test_transitions_lead_somewhere(snapshot: Snapshot, now: datetime) -> None:
+    """Applying the state's changes again and again comes to rest, and what was decided stays decided."""
+    current = snapshot
+    for _ in range(12):
+        changes = [action for action in plan(current, now).actions if action.step in TRANSITIONS]
+        if not changes:
+            break
+        stop = current.state.stop if current.state else None
+        for action in changes:
+            current = replace(current, state=apply(current, action, now))
+        assert current.state
+        if stop is not None:
+            assert current.state.stop is not None
+            assert current.state.stop.phase is stop.phase
+    else:
+        raise AssertionError("the state never comes to rest")
+
+
+@given(snapshots, moments)
+def test_only_the_saved_pod_is_ever_ungated(snapshot: Snapshot, now: datetime) -> None:
+    """A gate is taken away only from the pod whose UID the state names for the current attempt."""
+    state: Any = snapshot.state
+    for action in plan(snapshot, now).actions:
+        if action.step is Step.UNGATE:
+            assert state.agents[action.agent].pod_uid == action.pod_uid
+            assert state.agents[action.agent].outcome is None
+
+
+@given(snapshots, moments)
+def test_nothing_starts_under_a_decided_end(snapshot: Snapshot, now: datetime) -> None:
+    """Once a stop is decided no attempt is created, adopted or started."""
+    if snapshot.state and snapshot.state.stop:
+        steps = {action.step for action in plan(snapshot, now).actions}
+        assert not steps & {Step.CREATE_POD, Step.CREATE_CLAIM, Step.ADOPT, Step.UNGATE, Step.RESUME}

@@ -1,0 +1,98 @@
+"""The status store refuses what it cannot trust; the inventory never goes back in time."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from controller.api.base import dump
+from controller.api.run_status import AgentState, OperatorState
+from controller.cluster.client import Client
+from controller.inventory import Inventory, RunKey
+from controller.store.status import StatusStore
+
+STATE = dump(OperatorState(run_uid="u1", agents={"coder": AgentState(pod_uid="p")}))
+
+
+def run(version: int = 1, uid: str = "u1", **status: Any) -> dict[str, Any]:
+    meta = {"namespace": "ns", "name": "demo", "uid": uid, "resourceVersion": str(version), "generation": 1}
+    return {"metadata": meta, "spec": {"agents": [{"name": "coder", "image": "x"}]}, "status": status}
+
+
+def pod(version: int, uid: str = "p1", run_uid: str = "u1") -> dict[str, Any]:
+    labels = {"runwarden.dev/run": "demo", "runwarden.dev/run-uid": run_uid, "runwarden.dev/attempt": "0"}
+    meta = {"namespace": "ns", "name": f"demo-coder-{uid}", "uid": uid, "resourceVersion": str(version), "labels": labels}
+    return {"metadata": meta, "spec": {"containers": [{"name": "agent"}]}, "status": {"phase": f"v{version}"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        ({"startTime": "2026-01-01T00:00:00Z"}, "operatorState is missing"),
+        ({"storeID": "sqlite-7", "operatorState": STATE}, "storeID is 'sqlite-7'"),
+        ({"operatorState": STATE | {"schemaVersion": 2}}, "schemaVersion"),
+        ({"operatorState": STATE | {"surprise": 1}}, "surprise"),
+        ({"operatorState": {"agents": {}}}, "runUID"),
+        ({"operatorState": STATE | {"agents": {"coder": {"attempt": -1}}}}, "attempt"),
+    ],
+)
+async def test_doubtful_state_is_refused(status: dict[str, Any], says: str) -> None:
+    """A lost, foreign, newer or broken record is a refusal with its cause, never an empty state."""
+    loaded = await StatusStore(cast(Client, None)).load(run(**status))
+    assert loaded.state is None
+    assert says in loaded.refusal
+
+
+async def test_state_of_another_run_is_ignored_and_good_state_is_read() -> None:
+    """A record copied from another Run counts as none; one's own is read."""
+    store = StatusStore(cast(Client, None))
+    assert await store.load(run(uid="u2", operatorState=STATE)) == await store.load(run(uid="u2"))
+    loaded = await store.load(run(operatorState=STATE))
+    assert loaded.state is not None
+    assert loaded.state.agents["coder"].pod_uid == "p"
+
+
+def test_newer_wins_and_the_dead_stay_dead() -> None:
+    """An older version never overwrites a newer one, a list older than an object does not remove it, no UID comes back."""
+    told: list[RunKey] = []
+    inventory = Inventory(told.append)
+    inventory.pods.upsert(pod(5))
+    inventory.pods.upsert(pod(4))
+    assert [facts.phase for facts in inventory.pods_of("u1")] == ["v5"]
+    inventory.pods.replace(None, [], "4")
+    assert inventory.pods_of("u1")
+    inventory.pods.replace("other", [], "9")
+    assert inventory.pods_of("u1")
+    inventory.pods.replace("ns", [], "9")
+    assert not inventory.pods_of("u1")
+    inventory.learn_pod(pod(8))
+    assert not inventory.pods_of("u1")
+    assert set(told) == {RunKey("ns", "demo", "u1")}
+
+
+def test_a_poisoned_run_is_kept_with_its_violations() -> None:
+    """A spec that cannot be read at all becomes violations; the Run beside it is read as ever."""
+    inventory = Inventory(lambda _: None)
+    broken = run(uid="bad") | {"spec": {"agents": "none"}}
+    inventory.runs.upsert(broken)
+    inventory.runs.upsert(run(uid="good"))
+    bad, good = inventory.run("bad"), inventory.run("good")
+    assert bad is not None
+    assert bad.facts.spec is None
+    assert bad.facts.violations[0].path == "spec.agents"
+    assert good is not None
+    assert good.facts.spec is not None
+
+
+def test_policies_are_found_by_name_and_tell_the_runs_of_their_namespace() -> None:
+    """A policy's change has every Run of its namespace looked at again; one that cannot be read says why."""
+    told: list[RunKey] = []
+    inventory = Inventory(told.append)
+    inventory.runs.upsert(run())
+    told.clear()
+    meta = {"namespace": "ns", "name": "strict", "uid": "y", "resourceVersion": "3"}
+    inventory.policies.upsert({"metadata": meta, "spec": {"restartBudget": "many"}})
+    assert told == [RunKey("ns", "demo", "u1")]
+    assert "spec.restartBudget" in str(inventory.policy("ns", "strict"))
+    assert inventory.policy("elsewhere", "strict") is None
