@@ -1,0 +1,26 @@
+"""The policy file at work: an operator of its own, since two with other policies would contend for the same Runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cluster import Cluster
+from tests.support import OperatorProcess, apply, await_phase, await_that, run_of, status
+
+POD = {"containers": [{"name": "agent", "image": "x"}]}
+FOREVER = run_of("ruled", {"template": {"metadata": {"annotations": {"test.runwarden.dev/outcome": "run-forever"}}, "spec": POD}})
+
+
+def test_policy_file_is_read_again(api_cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+    """A changed policy file reaches the Runs it is in force for; a broken edit keeps the last good one, and the metric says so."""
+    path = tmp_path / "policy.json"
+    path.write_text('{"operator": {"restart_budget": 1}}')
+    with OperatorProcess(api_cluster, "--policy-file", str(path)) as operator:
+        apply(api_cluster, namespace, FOREVER)
+        first = await_phase(api_cluster, namespace, "ruled", "Running")["policy"]
+        assert first["name"] == "operator-policy-file"
+        path.write_text('{"operator": {"restart_budget": -1}}')
+        await_that(lambda: "runwarden_policy_file_ok 0.0" in operator.probe("metrics", "metrics")[1], "the metric")
+        assert status(api_cluster, namespace, "ruled")["policy"] == first
+        path.write_text('{"operator": {"restart_budget": 2}}')
+        await_that(lambda: status(api_cluster, namespace, "ruled")["policy"]["digest"] != first["digest"], "the new policy")
