@@ -58,15 +58,14 @@ def build_settings() -> kopf.OperatorSettings:
     return settings
 
 
-async def watch(registry: kopf.OperatorRegistry, namespaces: Sequence[str], stop: asyncio.Event, ready: asyncio.Event) -> None:
-    """Watch the registry's resources until `stop` is set; no namespaces means all. Raises what a watcher dies of."""
+async def watch(registry: kopf.OperatorRegistry, namespaces: Sequence[str], ready: asyncio.Event) -> None:
+    """Watch the registry's resources until cancelled; no namespaces means all. Raises what a watcher dies of."""
     await kopf.operator(
         registry=registry,
         settings=build_settings(),
         standalone=True,
         clusterwide=not namespaces,
         namespaces=namespaces,
-        stop_flag=stop,
         ready_flag=ready,
     )
 

@@ -70,17 +70,28 @@ class Operator:
 
         Raises RunwardenError (or a group of them) when the operator cannot go on: no credentials, a lost Lease, a dead watcher.
         """
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+        self._catch_signals()
         connection = await connect(self._settings.kubeconfig)
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(Client(connection, self._metrics.observe_request))
             self._lease = self._make_lease(client, connection.namespace)
             await self._serve(stack)
-            stack.callback(loop.create_task(self._heartbeat(), name="heartbeat").cancel)
+            stack.callback(asyncio.create_task(self._heartbeat(), name="heartbeat").cancel)
             if await self._unless_stopped(self._lease.acquire()):
                 await self._lead(client, connection, self._lease)
+
+    @property
+    def _namespaces(self) -> tuple[str | None, ...]:
+        return self._settings.namespaces or (None,)
+
+    def _catch_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+
+    async def _catch_signals_again(self) -> None:
+        """Take the signals back from kopf, which would stop its watches first and leave the passes in hand for last."""
+        await self._kopf_ready.wait()
+        self._catch_signals()
 
     async def _lead(self, client: Client, connection: Connection, lease: LeaderLease) -> None:
         try:
@@ -92,33 +103,28 @@ class Operator:
 
     async def _supervise(self, client: Client, connection: Connection, lease: LeaderLease) -> None:
         """Sync, then work until told to stop; whatever of it ends by itself ends all of it."""
-        namespaces: tuple[str | None, ...] = self._settings.namespaces or (None,)
         sinks: dict[Resource, Sink] = {RUN_POLICIES: self._inventory.policies, RUNS: self._inventory.runs}
-        pods = Reflector(client, PODS, namespaces, self._inventory.pods, labels=LABEL_RUN_UID)
+        pods = Reflector(client, PODS, self._namespaces, self._inventory.pods, labels=LABEL_RUN_UID)
         registry = handlers.build_registry(sinks, connection)
-        stop_watching = asyncio.Event()
+        custom = handlers.watch(registry, self._settings.namespaces, self._kopf_ready)
         async with asyncio.TaskGroup() as group:
             endless = [
                 group.create_task(lease.hold(), name="lease"),
                 group.create_task(pods.run(), name="pods"),
                 group.create_task(self._watch_policy_file(), name="policy file"),
             ]
-            for resource, sink in sinks.items():
-                for namespace in namespaces:
-                    await relist(client, resource, namespace, sink)
+            await self._list(client, sinks)
             await pods.synced.wait()
-            endless.append(group.create_task(self._resync(client, sinks, namespaces), name="resync"))
-            watching = group.create_task(
-                handlers.watch(registry, self._settings.namespaces, stop_watching, self._kopf_ready),
-                name="kopf",
-            )
-            watching.add_done_callback(lambda _: self._stop.set())
+            endless.append(group.create_task(self._resync(client, sinks), name="resync"))
+            endless.append(group.create_task(custom, name="kopf"))
+            endless[-1].add_done_callback(lambda _: self._stop.set())
+            endless.append(group.create_task(self._catch_signals_again(), name="signals"))
             working = group.create_task(self._work(client), name="workers")
             self._synced = True
             log.info("synced", runs=len(self._inventory.runs.items), pods=len(self._inventory.pods.items))
             await self._stop.wait()
             await self._drain(working)
-            stop_watching.set()
+            await lease.release()
             for task in endless:
                 task.cancel()
 
@@ -138,15 +144,18 @@ class Operator:
                 await asyncio.wait([working])
         working.cancel()
 
-    async def _resync(self, client: Client, sinks: dict[Resource, Sink], namespaces: tuple[str | None, ...]) -> None:
+    async def _list(self, client: Client, sinks: dict[Resource, Sink]) -> None:
+        for resource, sink in sinks.items():
+            for namespace in self._namespaces:
+                await relist(client, resource, namespace, sink)
+
+    async def _resync(self, client: Client, sinks: dict[Resource, Sink]) -> None:
         while True:
             await asyncio.sleep(RESYNC_SECONDS)
-            for resource, sink in sinks.items():
-                for namespace in namespaces:
-                    try:
-                        await relist(client, resource, namespace, sink)
-                    except RunwardenError as error:
-                        log.warning("resync failed, will be made again", resource=resource.plural, error=str(error))
+            try:
+                await self._list(client, sinks)
+            except RunwardenError as error:
+                log.warning("resync failed, will be made again", error=str(error))
 
     async def _watch_policy_file(self) -> None:
         said: str | None = None

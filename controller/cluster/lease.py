@@ -71,9 +71,11 @@ class LeaderLease:
             await asyncio.sleep(self._timings.retry_period * random.uniform(1.0, JITTER))  # noqa: S311  # spreads contenders
 
     async def hold(self) -> None:
-        """Renew until cancelled. Raises LeaseLost when it could not be renewed in time or another has it."""
+        """Renew until released. Raises LeaseLost when it could not be renewed in time or another has it."""
         while True:
             await asyncio.sleep(self._timings.retry_period)
+            if not self.is_leader:
+                return  # released
             try:
                 async with asyncio.timeout(self._timings.renew_deadline - (time.monotonic() - self._renewed_at)):
                     if await self._try():
