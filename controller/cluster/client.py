@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import aiohttp
+from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.client.rest import RESTClientObject
+from kubernetes.aio.config import ConfigException
 
 from controller import __version__
 from controller.cluster.clock import ServerClock
 from controller.cluster.connection import Connection
-from controller.cluster.errors import ApiError, Conflict, Gone, Invalid, Unavailable, error_of
+from controller.cluster.errors import ApiError, Conflict, Gone, Invalid, Unauthorized, error_of
 from controller.cluster.resources import Resource
-
-JsonObject = dict[str, Any]
+from controller.cluster.wire import NO_ANSWER, JsonObject, WatchEvent, json_object, lines, unavailable, watch_event
 
 REQUEST_SECONDS = 10.0
-"""How long one request may take."""
+"""How long one request may take, what it is told to wait by Retry-After included."""
+WATCH_OPEN_SECONDS = 30.0
+"""How long a watch may take to begin: twice what the API server's flow control lets a request queue at the most."""
 WATCH_SECONDS, WATCH_GRACE_SECONDS = 300, 30
 """How long the API server keeps a watch open, and how much longer we wait for it to close it."""
 CHUNK = 500
 """Objects a page of a list."""
 FIELD_MANAGER = "runwarden"
+USER_AGENT = f"runwarden/{__version__}"
+UNLIMITED = aiohttp.ClientTimeout(total=None)
+"""aiohttp's own limit is off: it would start anew with each retry."""
 JSON, JSON_PATCH, MERGE_PATCH = (
     "application/json",
     "application/json-patch+json",
@@ -45,18 +50,12 @@ class Listing(NamedTuple):
     resource_version: str
 
 
-@dataclass(frozen=True, slots=True)
-class WatchEvent:
-    """ADDED, MODIFIED, DELETED or BOOKMARK, and the object."""
-
-    type: str
-    object: JsonObject
-
-
 class Client:
     """Speaks to one API server. Every method raises `ApiError` or one of its kinds.
 
-    A write that may have reached the server is never repeated here: only the caller knows whether that is safe.
+    A write that may have reached the server is never repeated here: only the caller knows whether that is safe. The one exception
+    is aiohttp's: PUT and DELETE are sent again, once, when a kept connection turns out dropped. Their resourceVersion or UID makes
+    of a second arrival a Conflict or NotFound.
     """
 
     def __init__(self, connection: Connection, observe: Observer = lambda *_: None) -> None:
@@ -89,7 +88,10 @@ class Client:
         label_selector: str | None = None,
         chunk: int = CHUNK,
     ) -> Listing:
-        """Read every object of a namespace, or of all for None, page by page; a page that is too old starts it over."""
+        """Read every object of a namespace, or of all for None, page by page.
+
+        A page that is too old starts it over, and then in one page, which cannot become too old.
+        """
         query: dict[str, str | int] = {"limit": chunk} | ({"labelSelector": label_selector} if label_selector else {})
         items: list[JsonObject] = []
         token = ""
@@ -98,11 +100,11 @@ class Client:
             try:
                 page = await self._request("GET", resource, namespace, query=page_query, verb="LIST")
             except Gone:
-                if not token:
+                if query.pop("limit", None) is None or not token:
                     raise
                 items, token = [], ""
                 continue
-            items += page["items"]
+            items += page["items"] or []
             token = page["metadata"].get("continue", "")
             if not token:
                 return Listing(items, page["metadata"]["resourceVersion"])
@@ -171,16 +173,31 @@ class Client:
         query: dict[str, str | int] = {"watch": "1", "resourceVersion": resource_version}
         query |= {"allowWatchBookmarks": "true", "timeoutSeconds": WATCH_SECONDS}
         query |= {"labelSelector": label_selector} if label_selector else {}
-        what = f"WATCH {resource.plural}"
-        timeout = WATCH_SECONDS + WATCH_GRACE_SECONDS
+        path = resource.path(namespace)
+        what = f"WATCH {path}"
+        response = await self._open_watch(what, resource, path, query)
         try:
-            response = await self._send("GET", resource.path(namespace), query, None, JSON, timeout)
-            if response.status >= HTTPStatus.BAD_REQUEST:
-                raise error_of(what, response.status, await response.read(), response.headers.get("Retry-After"))
-            async for line in response.content:
-                yield _watch_event(what, line)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise _unavailable(what, error) from error
+            async for line in lines(response.content):
+                yield watch_event(what, line)
+        except NO_ANSWER as error:
+            raise unavailable(what, error) from error
+        finally:
+            response.close()
+
+    async def _open_watch(self, what: str, resource: Resource, path: str, query: dict[str, str | int]) -> aiohttp.ClientResponse:
+        started, code = time.monotonic(), 0
+        limit = aiohttp.ClientTimeout(total=WATCH_SECONDS + WATCH_GRACE_SECONDS)
+        try:
+            async with asyncio.timeout(WATCH_OPEN_SECONDS):
+                response = await self._send(what, "GET", path, query, None, JSON, limit)
+                code = response.status
+                if code >= HTTPStatus.BAD_REQUEST:
+                    raise error_of(what, code, await response.read(), response.headers.get("Retry-After"))
+        except NO_ANSWER as error:
+            raise unavailable(what, error) from error
+        finally:
+            self._observe("WATCH", resource.plural, code, time.monotonic() - started)
+        return response
 
     async def _patch(self, resource: Resource, namespace: str, name: str, body: Any, content_type: str) -> JsonObject:
         query: dict[str, str | int] = {"fieldManager": FIELD_MANAGER}
@@ -201,50 +218,47 @@ class Client:
     ) -> JsonObject:
         path = resource.path(namespace, name, subresource)
         what = f"{verb or method} {path}"
-        started = time.monotonic()
-        code = 0
+        started, code = time.monotonic(), 0
         try:
-            response = await self._send(method, path, query, body, content_type, REQUEST_SECONDS)
-            data = await response.read()
+            async with asyncio.timeout(REQUEST_SECONDS):
+                response = await self._send(what, method, path, query, body, content_type, UNLIMITED)
+                data = await response.read()
             code = response.status
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise _unavailable(what, error) from error
+        except NO_ANSWER as error:
+            raise unavailable(what, error) from error
+        except ApiError as error:
+            code = error.status
+            raise
         finally:
             self._observe(verb or method, resource.plural, code, time.monotonic() - started)
         self._clock.hear(response.headers.get("Date"), started, time.monotonic())
         if code >= HTTPStatus.BAD_REQUEST:
             raise error_of(what, code, data, response.headers.get("Retry-After"))
-        answer: JsonObject = json.loads(data)
-        return answer
+        return json_object(what, data)
 
     async def _send(
         self,
+        what: str,
         method: str,
         path: str,
         query: dict[str, str | int] | None,
         body: Any,
         content_type: str,
-        timeout: float,
+        limit: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
-        headers = {"Content-Type": content_type, "Accept": JSON, "User-Agent": f"runwarden/{__version__}"}
-        if authorization := await self._connection.authorization():
+        headers = {"Content-Type": content_type, "Accept": JSON, "User-Agent": USER_AGENT}
+        if authorization := await self._authorization(what):
             headers["Authorization"] = authorization
         url = self._connection.server + path + (f"?{urlencode(query)}" if query else "")
-        answer = await self._rest.request(method, url, headers=headers, body=body, _request_timeout=timeout)
+        try:
+            answer = await self._rest.request(method, url, headers=headers, body=body, _request_timeout=limit)
+        except ApiException as error:  # The server went on answering "come back later".
+            raise error_of(what, error.status, b"", error.headers.get("Retry-After")) from error
         response: aiohttp.ClientResponse = answer.response
         return response
 
-
-def _watch_event(what: str, line: bytes) -> WatchEvent:
-    try:
-        event = json.loads(line)
-    except ValueError as error:
-        raise _unavailable(what, error) from error
-    if event["type"] == "ERROR":
-        status = event["object"]
-        raise error_of(what, status.get("code", HTTPStatus.INTERNAL_SERVER_ERROR), json.dumps(status).encode())
-    return WatchEvent(event["type"], event["object"])
-
-
-def _unavailable(what: str, error: Exception) -> ApiError:
-    return Unavailable(what, 0, type(error).__name__, str(error) or "no answer in time")
+    async def _authorization(self, what: str) -> str | None:
+        try:
+            return await self._connection.authorization()
+        except (ConfigException, OSError) as error:  # A mounted token that is just being replaced, or was never there.
+            raise Unauthorized(what, 0, "NoCredentials", str(error)) from error
