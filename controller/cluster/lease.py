@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,6 +27,10 @@ log = structlog.get_logger(__name__)
 
 JITTER = 1.2
 """client-go's: a retry comes after 1.0 to 1.2 retry periods."""
+
+
+RELEASE_TRIES = 3
+"""How often giving the Lease up is tried while others write it."""
 
 
 class LeaseLost(RunwardenError):
@@ -57,10 +62,13 @@ class LeaderLease:
         self._identity, self._timings = identity, timings
         self._seen: tuple[str, float] = ("", 0.0)
         self._renewed_at = 0.0
+        self._turn = asyncio.Lock()
+        self._leaving = False
         self.is_leader = False
 
     async def acquire(self) -> None:
         """Return when the Lease is ours; meanwhile ask again and again, whatever the API server answers."""
+        self._leaving = False
         while True:
             try:
                 if await self._try():
@@ -74,36 +82,58 @@ class LeaderLease:
         """Renew until released. Raises LeaseLost when it could not be renewed in time or another has it."""
         while True:
             await asyncio.sleep(self._timings.retry_period)
-            if not self.is_leader:
-                return  # released
-            try:
-                async with asyncio.timeout(self._timings.renew_deadline - (time.monotonic() - self._renewed_at)):
-                    if await self._try():
-                        continue
-                self._lose("another holds it")
-            except (ApiError, TimeoutError) as error:
-                if time.monotonic() - self._renewed_at >= self._timings.renew_deadline:
-                    self._lose(f"it could not be renewed in {self._timings.renew_deadline:g} s: {error}")
+            async with self._turn:
+                if not self.is_leader:
+                    return  # released
+                await self._renew()
 
     async def release(self) -> None:
-        """Give the Lease up, so that a successor takes it at once. Does nothing where it is not ours."""
+        """Give the Lease up, so that a successor takes it at once. Does nothing where it is not ours; ends within the deadline."""
         if not self.is_leader:
             return
-        self.is_leader = False
+        self._leaving, self.is_leader = True, False
         try:
+            # After a renewal in flight: it would take the Lease again, or make this write a Conflict.
+            async with asyncio.timeout(self._timings.renew_deadline), self._turn:
+                await self._give_up()
+        except (ApiError, TimeoutError) as error:
+            log.warning("lease not released, it will expire", lease=self._name, error=str(error) or "no answer in time")
+
+    async def _renew(self) -> None:
+        """Try once; whatever goes wrong may go right at the next try, until the deadline. Raises LeaseLost."""
+        why = "somebody else writes it all the time"
+        left = self._timings.renew_deadline - (time.monotonic() - self._renewed_at)
+        try:
+            # Half of the deadline, as client-go: one request on a dead connection leaves time for another.
+            async with asyncio.timeout(min(left, self._timings.renew_deadline / 2)):
+                if await self._try():
+                    return
+        except (ApiError, TimeoutError) as error:
+            why = str(error) or "no answer in time"
+            log.warning("lease not renewed, trying again", lease=self._name, error=why)
+        if self._leaving:
+            return
+        if not self.is_leader:
+            self._lose("another holds it")
+        if time.monotonic() - self._renewed_at >= self._timings.renew_deadline:
+            self._lose(f"it could not be renewed in {self._timings.renew_deadline:g} s: {why}")
+
+    async def _give_up(self) -> None:
+        for _ in range(RELEASE_TRIES):
             lease = await self._client.get(LEASES, self._namespace, self._name)
-            if lease["spec"].get("holderIdentity") == self._identity:
-                lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
+            if lease["spec"].get("holderIdentity") != self._identity:
+                return
+            lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
+            with suppress(Conflict):
                 await self._client.replace(LEASES, self._namespace, self._name, lease)
-        except ApiError as error:
-            log.warning("lease not released, it will expire", lease=self._name, error=str(error))
+                return
 
     def _lose(self, why: str) -> None:
         self.is_leader = False
         raise LeaseLost(f"lease {self._namespace}/{self._name} lost: {why}")
 
     async def _try(self) -> bool:
-        """Take or renew the Lease by compare-and-swap; return whether it is ours."""
+        """Take or renew the Lease by compare-and-swap; return whether that was done. Where another holds it, we no longer lead."""
         asked = time.monotonic()
         try:
             lease = await self._client.get(LEASES, self._namespace, self._name)
@@ -118,7 +148,7 @@ class LeaderLease:
             await written
         except Conflict:
             return False
-        self._renewed_at, self.is_leader = asked, True
+        self._renewed_at, self.is_leader = asked, not self._leaving
         return True
 
     def _may_take(self, lease: JsonObject) -> bool:
