@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -168,7 +168,7 @@ class Client:
         resource_version: str,
         *,
         label_selector: str | None = None,
-    ) -> AsyncIterator[WatchEvent]:
+    ) -> AsyncGenerator[WatchEvent, None]:
         """Yield what happens from a resourceVersion on until the API server closes the watch; raises Gone when it is too old."""
         query: dict[str, str | int] = {"watch": "1", "resourceVersion": resource_version}
         query |= {"allowWatchBookmarks": "true", "timeoutSeconds": WATCH_SECONDS}

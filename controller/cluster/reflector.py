@@ -8,20 +8,25 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
 
 from controller.cluster.client import Client
-from controller.cluster.errors import ApiError, Forbidden, Gone, NotFound, Unauthorized
+from controller.cluster.errors import ApiError, Forbidden, NotFound, Unauthorized
 from controller.cluster.resources import Resource
+from controller.cluster.wire import WatchEvent
 
 JsonObject = dict[str, Any]
 log = structlog.get_logger(__name__)
 
 FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.5, 30.0
+MAX_DOUBLINGS = 10
+"""Beyond which a power of two would only overflow: an API server may be gone for days."""
 HOPELESS_TRIES = 5
-"""Refusals in a row (401, 403, 404) after which the watch is given up, so that the operator exits with the reason."""
+"""Refusals (401, 403, 404), with no working watch between them, after which the operator exits with the reason."""
 
 
 class Sink(Protocol):
@@ -73,33 +78,35 @@ class Reflector:
                 group.create_task(self._keep(namespace), name=f"reflect {self._resource.plural} {namespace or 'all'}")
 
     async def _keep(self, namespace: str | None) -> None:
-        failures = refusals = 0
+        trouble = _Trouble()
         while True:
             try:
                 version = await relist(self._client, self._resource, namespace, self._sink, labels=self._labels)
                 self._heard_all(namespace)
-                failures = refusals = 0
-                await self._follow(namespace, version)
-            except Gone:
-                log.info("watch is too old, listing again", resource=self._resource.plural)
+                await self._follow(namespace, version, trouble)
             except ApiError as error:
-                refusals += isinstance(error, Unauthorized | Forbidden | NotFound)
-                if refusals >= HOPELESS_TRIES:
+                trouble.note(error)
+                if trouble.refusals >= HOPELESS_TRIES:
                     raise
-                failures += 1
-                log.warning("watch failed, will list again", resource=self._resource.plural, error=str(error))
-            await self._pause(failures)
+                log.warning("watch ended, will list again", resource=self._resource.plural, error=str(error))
+            await self._pause(trouble.failures)
 
-    async def _follow(self, namespace: str | None, version: str) -> None:
+    async def _follow(self, namespace: str | None, version: str, trouble: _Trouble) -> None:
         """Follow the watch; one that the API server closes in the ordinary way is taken up where it ended."""
         while True:
-            async for event in self._client.watch(self._resource, namespace, version, label_selector=self._labels):
-                version = event.object["metadata"]["resourceVersion"]
-                if event.type == "DELETED":
-                    self._sink.remove(event.object)
-                elif event.type != "BOOKMARK":
-                    self._sink.upsert(event.object)
+            async with aclosing(self._client.watch(self._resource, namespace, version, label_selector=self._labels)) as events:
+                async for event in events:
+                    trouble.over()
+                    version = event.object["metadata"]["resourceVersion"]
+                    self._tell(event)
+            trouble.over()
             await self._pause(0)
+
+    def _tell(self, event: WatchEvent) -> None:
+        if event.type == "DELETED":
+            self._sink.remove(event.object)
+        elif event.type != "BOOKMARK":
+            self._sink.upsert(event.object)
 
     def _heard_all(self, namespace: str | None) -> None:
         self._unsynced.discard(namespace)
@@ -107,5 +114,20 @@ class Reflector:
             self.synced.set()
 
     async def _pause(self, failures: int) -> None:
-        seconds = min(FIRST_BACKOFF_SECONDS * 2**failures, MAX_BACKOFF_SECONDS)
+        seconds: float = min(FIRST_BACKOFF_SECONDS * 2 ** min(failures, MAX_DOUBLINGS), MAX_BACKOFF_SECONDS)
         await asyncio.sleep(seconds * self._jitter.uniform(0.5, 1.0))
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """What went wrong since a watch last worked. A list that succeeds proves nothing: it would be made again and again."""
+
+    failures: int = 0
+    refusals: int = 0
+
+    def note(self, error: ApiError) -> None:
+        self.failures += 1
+        self.refusals += isinstance(error, Unauthorized | Forbidden | NotFound)
+
+    def over(self) -> None:
+        self.failures = self.refusals = 0

@@ -168,7 +168,7 @@ async def test_a_watch_left_early_gives_its_connection_back(client: Client, faul
     faulty.answers = [endless, endless]
     events = client.watch(PODS, None, "1")
     await anext(events)
-    await events.aclose()  # type: ignore[attr-defined]  # an async generator
+    await events.aclose()
     begun.clear()
     task = asyncio.create_task(follow(client))
     await begun.wait()
