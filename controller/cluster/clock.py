@@ -10,9 +10,19 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 HEADER_RESOLUTION = 1.0
 """Seconds that a Date header may lie behind the clock that wrote it."""
+
+
+DRIFT = 500e-6
+"""Seconds a second that two clocks may drift apart: the fastest at which Linux slews one (adjtimex)."""
+
+SET_BACK = timedelta(seconds=2)
+"""From here on a lesser time means that a clock was set back; below it, that the estimate became better."""
+
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class ServerClock:
@@ -22,7 +32,9 @@ class ServerClock:
         self._monotonic = monotonic
         start = wall() - monotonic()
         self._low, self._high = start, start
+        self._heard_at = monotonic()
         self._heard = False
+        self._told = EPOCH
 
     def hear(self, date: str | None, sent: float, received: float) -> None:
         """Learn from one answer's Date header; `sent` and `received` are monotonic seconds of the request and its answer."""
@@ -30,17 +42,22 @@ class ServerClock:
         if stamp is None:
             return
         low, high = stamp - received, stamp + HEADER_RESOLUTION - sent
-        low, high = (max(low, self._low), min(high, self._high)) if self._heard else (low, high)
-        if low > high:  # One of the clocks was set: believe the newest answer.
-            low, high = stamp - received, stamp + HEADER_RESOLUTION - sent
-        self._low, self._high, self._heard = low, high, True
+        slack = max(0.0, received - self._heard_at) * DRIFT
+        if self._heard and max(low, self._low - slack) <= min(high, self._high + slack):
+            low, high = max(low, self._low - slack), min(high, self._high + slack)
+        # Otherwise this is the first answer, or one of the clocks was set: believe the newest answer alone.
+        self._low, self._high, self._heard, self._heard_at = low, high, True, received
 
     def now(self) -> datetime:
-        """Return the API server's time, aware UTC, good to about a second."""
+        """Return the API server's time, aware UTC, good to about a second. It goes back only when a clock was set back."""
         offset = (self._low + self._high) / 2
-        return datetime.fromtimestamp(0, UTC) + timedelta(seconds=self._monotonic() + offset)
+        estimate = EPOCH + timedelta(seconds=self._monotonic() + offset)
+        if not timedelta() < self._told - estimate < SET_BACK:
+            self._told = estimate
+        return self._told
 
 
+@lru_cache(maxsize=8)  # One Date comes with many answers.
 def _parse(date: str | None) -> float | None:
     try:
         return parsedate_to_datetime(date).timestamp() if date else None
