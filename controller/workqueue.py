@@ -16,6 +16,10 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 
 FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.25, 300.0
+MAX_DOUBLINGS = 32
+"""Beyond which a power of two would only overflow: a key may fail for years."""
+SUPERSEDED_KEPT = 64
+"""Overtaken entries that may lie in the heap of delays beside as many as there are delayed keys."""
 
 
 class ShutDown(Exception):  # a signal to workers, not a fault
@@ -38,7 +42,9 @@ class WorkQueue(Generic[K]):
         self._due: dict[K, float] = {}
         self._failures: dict[K, int] = {}
         self._tie = itertools.count()
-        self._changed = asyncio.Event()
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0.0
         self._closed = False
 
     @property
@@ -56,7 +62,7 @@ class WorkQueue(Generic[K]):
         elif key not in self._since:
             self._since[key] = self._clock()
             self._ready.append(key)
-            self._changed.set()
+            self._wake()
 
     def add_after(self, key: K, seconds: float) -> None:
         """Make a key ready in some seconds; of several such wishes the earliest counts."""
@@ -66,13 +72,14 @@ class WorkQueue(Generic[K]):
         if self._due.get(key, due + 1) > due:
             self._due[key] = due
             heapq.heappush(self._delayed, (due, next(self._tie), key))
-            self._changed.set()
+            self._drop_superseded()
+            self._set_alarm()
 
     def add_rate_limited(self, key: K) -> None:
         """Make a key ready after its backoff, which doubles with every call until `forget`."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        self.add_after(key, min(FIRST_BACKOFF_SECONDS * 2**failures, MAX_BACKOFF_SECONDS))
+        self.add_after(key, min(FIRST_BACKOFF_SECONDS * 2 ** min(failures, MAX_DOUBLINGS), MAX_BACKOFF_SECONDS))
 
     def forget(self, key: K) -> None:
         """Reset a key's backoff."""
@@ -86,8 +93,7 @@ class WorkQueue(Generic[K]):
                 return key
             if self._closed:
                 raise ShutDown
-            self._changed.clear()
-            await self._wait(self.next_due())
+            await self._wait()
 
     def take(self) -> K | None:
         """Take a ready key without waiting; None where there is none."""
@@ -115,7 +121,10 @@ class WorkQueue(Generic[K]):
         self._closed = True
         self._ready.clear()
         self._since.clear()
-        self._changed.set()
+        if self._alarm:
+            self._alarm.cancel()
+        while self._idle:
+            self._wake()
 
     def _promote(self) -> None:
         while self._delayed and self._delayed[0][0] <= self._clock():
@@ -123,12 +132,46 @@ class WorkQueue(Generic[K]):
             if self._due.get(key) == due:
                 self.add(key)
 
-    async def _wait(self, seconds: float | None) -> None:
+    def _drop_superseded(self) -> None:
+        """Keep entries that an earlier wish or an `add` has overtaken from piling up until their time."""
+        if len(self._delayed) > 2 * len(self._due) + SUPERSEDED_KEPT:
+            self._delayed = [entry for entry in self._delayed if self._due.get(entry[2]) == entry[0]]
+            heapq.heapify(self._delayed)
+
+    async def _wait(self) -> None:
+        """Wait to be woken; only one idle worker is, for each key."""
+        woken = asyncio.get_running_loop().create_future()
+        self._idle.append(woken)
+        self._set_alarm()
         try:
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError:
+            await woken
+        except asyncio.CancelledError:
+            if woken.done() and not woken.cancelled():
+                self._wake()  # The key that we were woken for is another's now.
+            raise
+
+    def _wake(self) -> None:
+        while self._idle:
+            woken = self._idle.popleft()
+            if not woken.done():
+                woken.set_result(None)
+                return
+
+    def _set_alarm(self) -> None:
+        """Have the earliest delayed key promoted in time, if anybody waits for it."""
+        if not (self._idle and self._delayed):
             return
+        due = self._delayed[0][0]
+        if self._alarm is None or due < self._alarm_at:
+            if self._alarm:
+                self._alarm.cancel()
+            self._alarm_at = due
+            self._alarm = self._idle[0].get_loop().call_later(max(0.0, due - self._clock()), self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._promote()
+        self._set_alarm()
 
 
 Handle = Callable[[K], Awaitable[float | None]]

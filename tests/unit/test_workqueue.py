@@ -113,3 +113,116 @@ async def test_a_poisoned_key_stops_nobody() -> None:
     assert failures == ["poison", "poison"]
     with pytest.raises(ShutDown):
         await queue.get()
+
+
+def test_backoff_survives_years_of_failure() -> None:
+    """A power of two beyond what a float holds must not end the worker that computes it."""
+    queue: WorkQueue[str] = WorkQueue(clock := Clock())
+    for _ in range(1100):
+        queue.add_rate_limited("a")
+        clock.now += MAX_BACKOFF_SECONDS
+        queue.done(str(queue.take()))
+    queue.add_rate_limited("a")
+    assert queue.next_due() == MAX_BACKOFF_SECONDS
+
+
+def test_superseded_delays_are_not_kept() -> None:
+    """A key that is looked at often, each time with a deadline a day ahead, leaves no trail of entries until that day."""
+    queue: WorkQueue[str] = WorkQueue(clock := Clock())
+    for _ in range(5000):
+        queue.add_after("a", 86_400)
+        queue.add_after("b", 86_400)
+        queue.add("a")
+        clock.now += 1
+        queue.done(str(queue.take()))
+    queue.add_after("a", 86_400)
+    assert len(queue._delayed) < 200
+    clock.now += 86_400
+    assert {queue.take(), queue.take(), queue.take()} == {"a", "b", None}
+
+
+class CountingQueue(WorkQueue[int]):
+    """A queue that counts how often a worker looks into it."""
+
+    looks = 0
+
+    def take(self) -> int | None:
+        self.looks += 1
+        return super().take()
+
+
+async def idle_workers(queue: WorkQueue[int], count: int, handled: list[int]) -> list[asyncio.Task[None]]:
+    async def work() -> None:
+        while True:
+            key = await queue.get()
+            handled.append(key)
+            queue.done(key)
+
+    tasks = [asyncio.create_task(work()) for _ in range(count)]
+    await asyncio.sleep(0.01)
+    return tasks
+
+
+async def end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+@pytest.mark.parametrize("delay", [None, 0.02])
+async def test_a_key_wakes_one_worker(delay: float | None) -> None:
+    """Of sixteen idle workers one looks for the key, at once or when it is due; waking all costs more than most passes."""
+    queue, handled = CountingQueue(), list[int]()
+    tasks = await idle_workers(queue, 16, handled)
+    before = queue.looks
+    queue.add(1) if delay is None else queue.add_after(1, delay)
+    await asyncio.sleep(0.1)
+    assert handled == [1]
+    assert queue.looks - before <= 3
+    await end(tasks)
+
+
+async def test_an_earlier_delay_is_not_waited_past() -> None:
+    """Workers that wait for a late key notice one that becomes due before it."""
+    queue, handled = WorkQueue[int](), list[int]()
+    tasks = await idle_workers(queue, 2, handled)
+    queue.add_after(1, 60)
+    queue.add_after(2, 0.01)
+    queue.add_after(3, 0.02)
+    await asyncio.sleep(0.1)
+    assert handled == [2, 3]
+    await end(tasks)
+
+
+async def test_a_worker_cancelled_as_it_is_woken_takes_no_key_along() -> None:
+    """The key that it was woken for goes to another worker."""
+    queue, handled = WorkQueue[int](), list[int]()
+    first = await idle_workers(queue, 1, handled)
+    others = await idle_workers(queue, 1, handled)
+    queue.add(1)
+    first[0].cancel()
+    await asyncio.sleep(0.05)
+    assert handled == [1]
+    await end([*first, *others])
+
+
+async def test_keys_in_hand_are_finished_at_shut_down() -> None:
+    """After shutting down nothing new is given out, and the workers end when what they hold is done."""
+    queue, started, go, handled = WorkQueue[int](), asyncio.Event(), asyncio.Event(), list[int]()
+
+    async def handle(key: int) -> float:
+        started.set()
+        await go.wait()
+        handled.append(key)
+        return 0.0
+
+    queue.add(1)
+    queue.add(2)
+    working = asyncio.create_task(run_workers(queue, 1, handle, lambda *_: None))
+    await started.wait()
+    queue.shut_down()
+    queue.add(3)
+    go.set()
+    async with asyncio.timeout(5):
+        await working
+    assert handled == [1]
