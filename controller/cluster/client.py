@@ -134,10 +134,15 @@ class Client:
         )
 
     async def json_patch(self, resource: Resource, namespace: str, name: str, operations: list[JsonObject]) -> JsonObject:
-        """Apply JSON patch operations (RFC 6902); a `test` that fails raises Conflict: the object is not what was expected."""
+        """Apply JSON patch operations (RFC 6902); a `test` that fails raises Conflict: the object is not what was expected.
+
+        So does a path that is not there. What validation refuses stays Invalid: it would be refused again.
+        """
         try:
             return await self._patch(resource, namespace, name, operations, JSON_PATCH)
         except Invalid as error:
+            if error.details or error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+                raise  # Validation and admission say what they found; a failed test is a 422 without details.
             raise Conflict(f"PATCH {resource.path(namespace, name)}", error.status, error.reason, error.message) from error
 
     async def merge_patch(self, resource: Resource, namespace: str, name: str, body: JsonObject) -> JsonObject:

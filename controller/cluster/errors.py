@@ -10,10 +10,23 @@ from controller.errors import RunwardenError
 
 
 class ApiError(RunwardenError):
-    """The API server refused a request. `status` is the HTTP code, `reason` Kubernetes' own."""
+    """The API server refused a request.
 
-    def __init__(self, what: str, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+    `status` is the HTTP code (0: no answer came); `reason`, `message` and `details` are Kubernetes' own; `retry_after` is in
+    seconds.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        status: int,
+        reason: str,
+        message: str,
+        retry_after: float | None = None,
+        details: dict[str, Any] | None = None,
+    ) -> None:
         self.status, self.reason, self.message, self.retry_after = status, reason, message, retry_after
+        self.details = details or {}
         super().__init__(f"{what}: {status} {reason}: {message}")
 
 
@@ -68,10 +81,18 @@ def error_of(what: str, status: int, body: bytes, retry_after: str | None = None
     answer = _status_object(body)
     reason, message = answer.get("reason", ""), answer.get("message") or body[:1024].decode(errors="replace")
     kind = _BY_STATUS.get(status, Unavailable if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ApiError)
+    details = answer.get("details") or {}
     if kind is Conflict and reason == "AlreadyExists":
         kind = AlreadyExists
+    elif kind is Invalid and _only_the_uid_is_wrong(details):
+        kind = Conflict
     seconds = float(retry_after) if retry_after and retry_after.isdecimal() else None
-    return kind(what, status, str(reason), str(message), seconds)
+    return kind(what, status, str(reason), str(message), seconds, details)
+
+
+def _only_the_uid_is_wrong(details: dict[str, Any]) -> bool:
+    """Whether a patch named a UID that is not the object's: a namesake has taken its place."""
+    return {cause.get("field") for cause in details.get("causes") or ()} == {"metadata.uid"}
 
 
 def _status_object(body: bytes) -> dict[str, Any]:
