@@ -40,23 +40,37 @@ async def serve(app: web.Application, host: str, port: int) -> AsyncIterator[int
 
     Raises OSError where the port is taken.
     """
+    listener = _listen(host, port)
     runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.create_server((host, port), family=family) as listener:
-            await web.SockSite(runner, listener).start()
-            yield listener.getsockname()[1]
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
+        yield listener.getsockname()[1]
     finally:
         await runner.cleanup()
+        listener.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if ":" not in host:
+        return socket.create_server((host, port))
+    both = host == "::" and socket.has_dualstack_ipv6()
+    return socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=both)
 
 
 def _answer(checks: Checks) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handler(_: web.Request) -> web.StreamResponse:
-        results = {name: check() for name, check in checks.items()}
+        results = {name: _outcome(check) for name, check in checks.items()}
         lines = [f"[+]{name} ok" if why is None else f"[-]{name} failed: {why}" for name, why in results.items()]
-        good = not any(results.values())
+        good = all(why is None for why in results.values())
         status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
         return web.Response(text="\n".join([*lines, "ok" if good else "not ok", ""]), status=status)
 
     return handler
+
+
+def _outcome(check: Callable[[], str | None]) -> str | None:
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001  # a check that breaks has failed, and hides none of the others
+        return f"{type(error).__name__}: {error}"

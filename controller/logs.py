@@ -41,6 +41,7 @@ def configure(log_format: LogFormat, level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    logging.captureWarnings(True)  # They would go to stderr as bare text.
     if level.lower() != "debug":
         for name in QUIET:
             logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,131 @@
+"""Every line of the log is one JSON object, wherever it comes from, and none holds a secret."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from controller.cluster.client import Client
+from controller.cluster.connection import connect
+from controller.cluster.errors import ApiError
+from controller.cluster.resources import PODS
+from controller.logs import configure
+from tests.unit.cluster_client.conftest import write_kubeconfig
+
+JsonObject = dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """Leave logging as it was."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    levels = {name: logging.getLogger(name).level for name in ("kopf", "aiohttp", "asyncio")}
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+    logging.captureWarnings(False)
+    root.handlers[:], level = before
+    root.setLevel(level)
+    for name, was in levels.items():
+        logging.getLogger(name).setLevel(was)
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[JsonObject]:
+    """What was logged; fails where a line is no JSON object."""
+    out, err = capsys.readouterr()
+    assert out == ""
+    return [json.loads(line) for line in err.splitlines()]
+
+
+def test_one_object_a_line_with_its_context(capsys: pytest.CaptureFixture[str]) -> None:
+    """Event, level, logger, time in RFC 3339 UTC, and what was bound: run, namespace, agent, attempt, plan."""
+    configure("json")
+    with structlog.contextvars.bound_contextvars(namespace="ns", run="hello"):
+        structlog.get_logger("controller.test").info("acted", agent="coder", attempt=1, plan="sha256:1")
+    (line,) = lines(capsys)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", line.pop("timestamp"))
+    assert line == {
+        "event": "acted",
+        "level": "info",
+        "logger": "controller.test",
+        "namespace": "ns",
+        "run": "hello",
+        "agent": "coder",
+        "attempt": 1,
+        "plan": "sha256:1",
+    }
+
+
+def test_other_libraries_lines_look_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    """The standard library's records, exceptions with many lines, hostile texts and Python's warnings included."""
+    configure("json")
+    logging.getLogger("aiohttp.server").error("handling %s", "it", exc_info=ValueError("two\nlines"))
+    logging.getLogger("controller.x").info('a "quoted"\n{"event": "forged"}')
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("old ways", UserWarning, stacklevel=1)
+    crash, hostile, warned = lines(capsys)
+    assert crash["event"] == "handling it"
+    assert "ValueError: two\nlines" in crash["exception"]
+    assert hostile["event"] == 'a "quoted"\n{"event": "forged"}'
+    assert (warned["logger"], warned["level"]) == ("py.warnings", "warning")
+    assert "old ways" in warned["event"]
+
+
+@pytest.mark.parametrize(("level", "heard"), [("info", ["warning"]), ("debug", ["debug", "info", "warning"])])
+def test_kopf_is_quiet_unless_debugging(capsys: pytest.CaptureFixture[str], level: str, heard: list[str]) -> None:
+    """Kopf's routine is noise to an operator's reader; its warnings are not, nor anything when debugging."""
+    configure("json", level)
+    for name in ("debug", "info", "warning"):
+        getattr(logging.getLogger("kopf.objects"), name)("routine")
+    assert [line["level"] for line in lines(capsys)] == heard
+
+
+def test_a_value_that_is_no_json_is_still_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    """Logging never fails: a strange value is shown as Python shows it."""
+    configure("json")
+    structlog.get_logger("x").warning("odd", value={1, 2}, error=ValueError("no"))
+    (line,) = lines(capsys)
+    assert line["value"] == "{1, 2}"
+    assert "no" in line["error"]
+
+
+def test_console_lines_are_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    """On a terminal: the event in words, not JSON."""
+    configure("console")
+    structlog.get_logger("x").info("lease acquired", lease="runwarden")
+    text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().err)
+    assert "lease acquired" in text
+    assert "lease=runwarden" in text
+
+
+async def test_no_token_is_ever_logged(capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:
+    """A refused request, at the most talkative level, with its traceback: the token stands nowhere."""
+    configure("json", "debug")
+
+    async def refuse(request: web.Request) -> web.Response:
+        assert request.headers["Authorization"] == "Bearer s3cret"
+        return web.Response(status=401, text='{"message": "Unauthorized"}')
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", refuse)
+    async with TestServer(app) as server:
+        kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", str(server.make_url("")).rstrip("/"))
+        async with Client(await connect(kubeconfig)) as client:
+            try:
+                await client.get(PODS, "ns", "x")
+            except ApiError as error:
+                structlog.get_logger("x").exception("refused", error=str(error), connection=client._connection)
+    text = capsys.readouterr().err
+    assert "401" in text
+    assert "s3cret" not in text
