@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 
 from tests.cluster import Cluster, ClusterError, lifecycle
 from tests.conftest import install
@@ -22,6 +20,8 @@ EXAMPLES = Path(__file__).parent.parent / "manifests/examples"
 NAMESPACE = "default"
 SETTLED = frozenset({"Completed", "Failed", "Stopped", "Blocked"})
 PATIENCE_SECONDS = 180.0
+AGE = 4
+"""The cell whose change alone is not worth a line."""
 COLOURS = {"Completed": "green", "Failed": "red", "Blocked": "yellow", "Running": "cyan", "Pending": "dim"}
 NAME = "demo"
 
@@ -61,7 +61,8 @@ def main() -> int:
 def apply_examples(cluster: Cluster) -> int:
     """Apply every example and return how many Runs they are."""
     for path in sorted(EXAMPLES.glob("*.yaml")):
-        console.print(f"[bold]$ kubectl apply -f {path.relative_to(EXAMPLES.parent.parent)}[/]   # {first_comment(path)}")
+        console.print(f"[dim]# {first_comment(path)}[/]", soft_wrap=True)
+        console.print(f"[bold]$ kubectl apply -f {path.relative_to(EXAMPLES.parent.parent)}[/]")
         cluster.kubectl("-n", NAMESPACE, "apply", "-f", str(path))
     return len(list(EXAMPLES.glob("*.yaml")))
 
@@ -75,18 +76,16 @@ def show_runs(cluster: Cluster, expected: int) -> bool:
     """Show the Runs as they change until all have settled; return whether they did."""
     console.print("\n[bold]$ kubectl get runs -w[/]")
     until = time.monotonic() + PATIENCE_SECONDS
-    last = None
-    with Live(console=console, auto_refresh=False) as live:
-        while time.monotonic() < until:
-            runs = items(cluster, NAMESPACE, "runs")
-            rows = [row(run) for run in runs]
-            live.update(table(rows), refresh=True)
-            if not console.is_terminal and [cells[:4] for cells in rows] != last:
-                last = [cells[:4] for cells in rows]
-                console.print(table(rows))
-            if len(runs) == expected and all(run.get("status", {}).get("phase") in SETTLED for run in runs):
-                return True
-            time.sleep(0.5)
+    shown: dict[str, tuple[str, ...]] = {}
+    while time.monotonic() < until:
+        runs = items(cluster, NAMESPACE, "runs")
+        for cells in map(row, runs):
+            if shown.get(cells[0], ())[:AGE] != cells[:AGE]:
+                console.print(line(cells, header=not shown))
+                shown[cells[0]] = cells
+        if len(runs) == expected and all(run.get("status", {}).get("phase") in SETTLED for run in runs):
+            return True
+        time.sleep(0.5)
     return False
 
 
@@ -97,12 +96,12 @@ def row(run: dict[str, Any]) -> tuple[str, ...]:
     return (meta["name"], found.get("phase", ""), found.get("ready", ""), found.get("reason", ""), f"{age:.0f}s")
 
 
-def table(rows: list[tuple[str, ...]]) -> Table:
-    """Return the Runs as a table for a terminal."""
-    shown = Table("NAME", "PHASE", "AGENTS", "REASON", "AGE", box=None, pad_edge=False)
-    for name, phase, ready, reason, age in rows:
-        shown.add_row(name, f"[{COLOURS.get(phase, 'white')}]{phase}[/]", ready, reason, age)
-    return shown
+def line(cells: tuple[str, ...], *, header: bool) -> str:
+    """Return a Run's cells as a line for a terminal, under the header before the first."""
+    name, phase, ready, reason, age = cells
+    colour = COLOURS.get(phase, "white")
+    text = f"{name:<12}[{colour}]{phase:<11}[/]{ready:<8}{reason:<19}{age}"
+    return f"[bold]{'NAME':<12}{'PHASE':<11}{'AGENTS':<8}{'REASON':<19}AGE[/]\n{text}" if header else text
 
 
 def explain(cluster: Cluster) -> None:
