@@ -36,9 +36,6 @@ MAX_ROUNDS = 12
 STATUS_LAG_SECONDS = 3.0
 """How long a status may lag behind what changed without a decision (an agent became ready): most short Runs spare that write."""
 
-CONFLICT_RETRY_SECONDS = 0.05
-"""How soon a pass that lost a compare-and-swap is made again; the watch usually tells earlier."""
-
 
 @dataclass(slots=True)
 class _Pass:
@@ -63,18 +60,13 @@ class Reconciler:
     async def reconcile(self, key: RunKey) -> float | None:
         """Make one pass; return in how many seconds the next is due, None for when something happens.
 
-        Raises ApiError where the API server could not be asked or refused; the pass is then made again.
+        Raises ApiError where the API server could not be asked, refused, or has moved on; the pass is then made again, with backoff.
         """
         with (
             structlog.contextvars.bound_contextvars(namespace=key.namespace, run=key.name),
             self._metrics.work_duration.time(),
         ):
-            try:
-                return await self._pass(key)
-            except (Conflict, NotFound) as error:
-                self._metrics.reconciles.labels("conflict").inc()
-                log.debug("the cluster has moved on, looking again", error=str(error))
-                return CONFLICT_RETRY_SECONDS
+            return await self._pass(key)
 
     async def _pass(self, key: RunKey) -> float | None:
         seen = await self._observer.cached(key)
@@ -182,9 +174,13 @@ def failed(metrics: Metrics) -> Callable[[RunKey, Exception], None]:
     """Return what workers call when a pass raised: it is logged with its Run and counted, and the queue tries again."""
 
     def report(key: RunKey, error: Exception) -> None:
+        told = {"namespace": key.namespace, "run": key.name, "error": str(error)}
+        if isinstance(error, Conflict | NotFound):
+            metrics.reconciles.labels("conflict").inc()
+            log.debug("the cluster has moved on, looking again", **told)
+            return
         metrics.reconciles.labels("error").inc()
         metrics.retries.inc()
-        told = {"namespace": key.namespace, "run": key.name, "error": str(error)}
         if isinstance(error, ApiError):
             log.warning("pass failed, will be made again", **told)
         else:
