@@ -60,7 +60,7 @@ class Reconciler:
     async def reconcile(self, key: RunKey) -> float | None:
         """Make one pass; return in how many seconds the next is due, None for when something happens.
 
-        Raises ApiError where the API server could not be asked, refused, or has moved on; the pass is then made again, with backoff.
+        Raises ApiError where the API server could not be asked, refused, or has moved on; then it is made again, with backoff.
         """
         with (
             structlog.contextvars.bound_contextvars(namespace=key.namespace, run=key.name),
