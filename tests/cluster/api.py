@@ -19,6 +19,8 @@ from tests.cluster.settings import HERE
 
 CONTROL_PLANE = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"]
 READY_SECONDS = 90.0
+VOLUMES = 20
+"""For the claims of Runs on simulated nodes."""
 AUDIT_POLICY = HERE / "audit-policy.yaml"
 STAGES = HERE / "kwok-stages.yaml"
 
@@ -137,9 +139,25 @@ def _simulate_nodes(cluster: ApiCluster, kwok: Path, count: int, *, keep: bool) 
     command = [str(kwok), "--kubeconfig", f"{cluster.directory}/kwok.kubeconfig", "--manage-all-nodes=true"]
     command += ["--node-lease-duration-seconds=40", "--config", str(STAGES)]
     nodes = [_node(f"node-{number}") for number in range(count)]
-    cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(nodes))
+    volumes = [_volume(f"volume-{number}") for number in range(VOLUMES)]
+    cluster.kubectl("apply", "-f", str(HERE / "storage-class.yaml"), "-f", "-", stdin=yaml.safe_dump_all(nodes + volumes))
     processes.start(cluster.record, "kwok", command, cluster.directory / "kwok.log", keep=keep)
     cluster.kubectl("wait", "node", "--all", "--for=condition=Ready", "--timeout=60s")
+
+
+def _volume(name: str) -> dict[str, object]:
+    """Return a volume for a claim to bind to; nothing is ever written to it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": {
+            "capacity": {"storage": "10Gi"},
+            "accessModes": ["ReadWriteOnce", "ReadWriteMany"],
+            "storageClassName": "standard",
+            "hostPath": {"path": "/nowhere"},
+        },
+    }
 
 
 def _node(name: str) -> dict[str, object]:

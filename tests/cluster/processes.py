@@ -79,8 +79,7 @@ def stop(pid: int, started: str | None) -> None:
         if started is None or start_time(pid) != started:
             return
         os.kill(pid, number)
-        _reap(pid)
-        if wait_until(lambda: start_time(pid) != started or _reap(pid), STOP_SECONDS):
+        if wait_until(lambda: _reap(pid) or start_time(pid) != started, STOP_SECONDS):
             return
 
 
@@ -110,10 +109,8 @@ def run(command: list[str], *, log: Path | None = None, env: dict[str, str] | No
 
 
 def _reap(pid: int) -> bool:
-    try:
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
-    except ChildProcessError:
-        return False
+    """Whether a child of ours has ended; its handle learns of that, so that Python does not complain of it."""
+    return any(process.poll() is not None for process in _STARTED if process.pid == pid)
 
 
 def _die_with_parent() -> None:
