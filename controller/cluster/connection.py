@@ -65,7 +65,8 @@ async def connect(kubeconfig: Path | None = None) -> Connection:
             )
     except (ConfigException, OSError, TypeError, ValueError, YAMLError) as error:  # what a broken kubeconfig makes of its loader
         where = "the pod's service account" if in_pod else str(kubeconfig or os.environ.get("KUBECONFIG", "~/.kube/config"))
-        raise ConnectionRefused(f"no credentials for an API server in {where}: {error}") from error
+        why = "it is no kubeconfig" if isinstance(error, TypeError) else str(error)
+        raise ConnectionRefused(f"no credentials for an API server in {where}: {why}") from error
 
     _look_for_a_proxy_once(configuration)
 
