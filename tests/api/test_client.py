@@ -8,7 +8,6 @@ import json
 import re
 import time
 import urllib.request
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,12 +26,6 @@ from tests.cluster import Cluster
 JsonObject = dict[str, Any]
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 MANY = 1200
-
-
-@pytest.fixture
-async def client(api_cluster: Cluster) -> AsyncIterator[Client]:
-    async with Client(await connect(api_cluster.kubeconfig)) as opened:
-        yield opened
 
 
 def config_map(name: str, **data: str) -> JsonObject:

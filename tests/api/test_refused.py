@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from controller.api.checks import check_run, parse_run_spec
 from controller.api.violations import Refused
 from controller.cluster.client import Client
-from controller.cluster.connection import connect
 from controller.cluster.errors import ApiError, Invalid
 from controller.cluster.resources import RUN_POLICIES, RUNS, Resource
-from tests.cluster import Cluster
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "data/refused.jsonl").read_text().splitlines()]
 RESOURCES = {"Run": RUNS, "RunPolicy": RUN_POLICIES}
@@ -61,12 +56,6 @@ def build(case: dict[str, Any]) -> dict[str, Any]:
     else:
         place[parts[-1]] = value
     return obj
-
-
-@pytest.fixture
-async def client(api_cluster: Cluster) -> AsyncIterator[Client]:
-    async with Client(await connect(api_cluster.kubeconfig)) as opened:
-        yield opened
 
 
 async def dry_run(client: Client, resource: Resource, obj: dict[str, Any]) -> str:
