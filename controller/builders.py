@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
+from controller.api.base import JsonObject
 from controller.api.checks import AGENT_CONTAINER
 from controller.api.names import (
     ANNOTATION_BRIEF,
@@ -21,8 +21,6 @@ from controller.api.names import (
 from controller.api.run import Agent
 from controller.api.template import RESERVED_DIR as RUNWARDEN_DIR
 from controller.plan.model import RunFacts
-
-JsonObject = dict[str, Any]
 
 AGENT_UID = 10001
 """The user (and group) that agents run as unless their template names another non-root one."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
+from controller.api.base import JsonObject
 from controller.api.run_status import AgentState, Health, Phase
 from controller.plan.model import Action, AgentView, Plan, Snapshot
 from controller.plan.reasons import Reason
-
-JsonObject = dict[str, Any]
 
 TERMINAL_PHASES = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.STOPPED})
 MESSAGE_LIMIT = 1024
@@ -120,7 +118,7 @@ def _healthy(plan: Plan) -> tuple[str, str, str, str]:
 
 def _policy_resolved(snapshot: Snapshot) -> tuple[str, str, str, str]:
     if snapshot.policy is None:
-        return "PolicyResolved", "False", Reason.POLICY_NOT_FOUND, snapshot.policy_refusal
+        return "PolicyResolved", "False", snapshot.policy_reason, snapshot.policy_refusal
     return "PolicyResolved", "True", "Resolved", f"policy {snapshot.policy.name}"
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import structlog
 
+from controller.api.base import JsonObject
 from controller.api.names import API_VERSION
 from controller.api.run_status import Phase
 from controller.cluster.client import Client
@@ -14,7 +14,6 @@ from controller.cluster.errors import AlreadyExists, ApiError
 from controller.cluster.resources import EVENTS
 from controller.conditions import format_time
 
-JsonObject = dict[str, Any]
 log = structlog.get_logger(__name__)
 
 TYPES = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
+from controller.api.base import JsonObject
 from controller.api.names import (
     ANNOTATION_ENDING_AT,
     GATE_ADMITTED,
@@ -13,8 +13,6 @@ from controller.api.names import (
 )
 from controller.builders import judged_container
 from controller.plan.model import ClaimFacts, PodFacts, Termination
-
-JsonObject = dict[str, Any]
 
 DEFAULT_GRACE_SECONDS = 30
 """Kubernetes' default for a pod's terminationGracePeriodSeconds."""
@@ -65,7 +63,6 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         deleted_at=_deleted_at(meta),
         grace_seconds=spec.get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS),
         finalizers=tuple(meta.get("finalizers", ())),
-        active_deadline=spec.get("activeDeadlineSeconds"),
         ending_since=_tolerant_time(annotations.get(ANNOTATION_ENDING_AT)),
         disrupted=_condition(status, "DisruptionTarget") == "True",
         waiting_reason=reason,

@@ -6,11 +6,11 @@ Caches decide what is worth a closer look; they are never enough to act on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from controller.api.base import parse
+from controller.api.base import JsonObject, parse
 from controller.api.checks import check_run, parse_run_spec
 from controller.api.names import LABEL_RUN, LABEL_RUN_UID
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
@@ -18,7 +18,6 @@ from controller.api.violations import Refused, from_pydantic
 from controller.facts import pod_facts
 from controller.plan.model import PodFacts, RunFacts
 
-JsonObject = dict[str, Any]
 T = TypeVar("T")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
 
+from controller.api.base import JsonObject
 from controller.api.names import pod_name, workspace_name
 from controller.api.policy import DEFAULT_POLICY_NAME, ResolvedPolicy
 from controller.cluster.client import Client
@@ -16,8 +16,6 @@ from controller.inventory import Inventory, RunKey, run_facts
 from controller.plan.model import ClaimFacts, PodFacts, RunFacts, Snapshot
 from controller.policy_source import PolicySource
 from controller.store import Store
-
-JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,8 @@ class Observer:
         snapshot = Snapshot(
             run=facts,
             policy=policy if isinstance(policy, ResolvedPolicy) else None,
-            policy_refusal=policy if isinstance(policy, str) else "",
+            policy_exists=policy is not None,
+            policy_refusal=policy if isinstance(policy, str) else "" if policy else _missing(facts),
             state=loaded.state,
             state_refusal=loaded.refusal,
             pods=pods,
@@ -80,12 +79,13 @@ class Observer:
         facts = RunFacts(key.namespace, key.name, key.uid, generation=0, spec=None, gone=True)
         return Observation({}, Snapshot(run=facts, pods=pods))
 
-    def _resolve(self, run: RunFacts) -> ResolvedPolicy | str:
-        """The policy in force: the one that is named, else the namespace's default, else the operator's own."""
+    def _resolve(self, run: RunFacts) -> ResolvedPolicy | str | None:
+        """The policy in force: the one that is named, else the namespace's default, else the operator's own.
+
+        What is wrong with one that cannot be read, None for one that is named and does not exist.
+        """
         if run.spec is not None and run.spec.policy_ref is not None:
-            name = run.spec.policy_ref.name
-            found = self._inventory.policy(run.namespace, name)
-            return found or f"RunPolicy {name} (spec.policyRef.name) does not exist in namespace {run.namespace}: create it"
+            return self._inventory.policy(run.namespace, run.spec.policy_ref.name)
         return self._inventory.policy(run.namespace, DEFAULT_POLICY_NAME) or self._policy.current
 
     async def _find(self, resource: Resource, namespace: str | None, name: str) -> JsonObject | None:
@@ -116,6 +116,11 @@ class Observer:
             return False
         found = await self._find(NAMESPACES, None, namespace)
         return found is None or "deletionTimestamp" in found["metadata"]
+
+
+def _missing(run: RunFacts) -> str:
+    name = run.spec.policy_ref.name if run.spec and run.spec.policy_ref else ""
+    return f"RunPolicy {name} (spec.policyRef.name) does not exist in namespace {run.namespace}: create it"
 
 
 def _attempts(snapshot: Snapshot) -> set[str]:

@@ -11,23 +11,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 import structlog
 
+from controller.api.base import JsonObject
 from controller.cluster.errors import ApiError, Conflict, NotFound
 from controller.conditions import build_status
 from controller.events import announce
 from controller.executor import Tools, perform
 from controller.inventory import Inventory, RunKey
 from controller.metrics import Metrics
-from controller.observer import Observation, Observer
+from controller.observer import Observer
 from controller.plan import Action, Plan, Snapshot, plan
 from controller.plan.model import CREATIONS, TRANSITIONS
 from controller.plan.transitions import apply
-from controller.store import Store
+from controller.store import STORE_FIELDS, Store
 
-JsonObject = dict[str, Any]
 log = structlog.get_logger(__name__)
 
 MAX_ROUNDS = 12
@@ -43,19 +42,26 @@ class _Pass:
 
     run: JsonObject
     snapshot: Snapshot
+    digest: str
     acted: list[Action] = field(default_factory=list)
-    digest: str = ""
     dirty: bool = False
 
 
 class Reconciler:
     """Brings Runs forward, one pass at a time; no two passes of one Run may overlap."""
 
-    def __init__(self, observer: Observer, store: Store, tools: Tools, inventory: Inventory, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        observer: Observer,
+        store: Store,
+        tools: Tools,
+        inventory: Inventory,
+        metrics: Metrics,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._observer, self._store, self._tools = observer, store, tools
-        self._inventory, self._metrics = inventory, metrics
+        self._inventory, self._metrics, self._monotonic = inventory, metrics, monotonic
         self._written_at: dict[str, float] = {}
-        self._monotonic: Callable[[], float] = time.monotonic
 
     async def reconcile(self, key: RunKey) -> float | None:
         """Make one pass; return in how many seconds the next is due, None for when something happens.
@@ -73,22 +79,22 @@ class Reconciler:
         decision = plan(seen.snapshot, self._now())
         if decision.actions:
             seen = await self._observer.live(key)
-        work = _Pass(seen.run, seen.snapshot)
-        decision = await self._work(work)
+            decision = plan(seen.snapshot, self._now())
+        work = _Pass(seen.run, seen.snapshot, digest=decision.digest)
+        decision = await self._work(work, decision)
         self._metrics.reconciles.labels("acted" if work.acted else "noop").inc()
         if work.snapshot.run.gone:
             self._written_at.pop(key.uid, None)
         return await self._settle(work, decision)
 
-    async def _work(self, work: _Pass) -> Plan:
+    async def _work(self, work: _Pass, decision: Plan) -> Plan:
         """Take step after step until none is due, and return the last plan."""
         for _ in range(MAX_ROUNDS):
-            decision = plan(work.snapshot, self._now())
             if not decision.actions:
                 break
-            work.digest = work.digest or decision.digest
             await self._step(work, decision)
-        return plan(work.snapshot, self._now())
+            decision = plan(work.snapshot, self._now())
+        return decision
 
     async def _step(self, work: _Pass, decision: Plan) -> None:
         """Do what may be done next: creations, else transitions, else, once those are saved, effects."""
@@ -102,7 +108,7 @@ class Reconciler:
                 self._note(work, action)
             work.dirty = True
         elif work.dirty:
-            await self._save(work, decision)
+            await self._save(work, self._status(work, decision))
         else:
             await self._perform(work, list(decision.actions))
 
@@ -129,35 +135,32 @@ class Reconciler:
         checks = [self._seconds_until(decision.verdict.next_check)] if decision.verdict.next_check else []
         if decision.actions:
             checks.append(0.0)
-        if _has_status(work.snapshot) and (work.dirty or self._differs(work, decision)):
-            wait = 0.0 if work.acted else self._lag(work)
-            if wait > 0:
-                checks.append(wait)
-            else:
-                await self._save(work, decision)
+        if _has_status(work.snapshot) and (wait := await self._write(work, self._status(work, decision))):
+            checks.append(wait)
         return min(checks, default=None)
 
-    def _differs(self, work: _Pass, decision: Plan) -> bool:
-        status = self._status(work, decision)
-        before = work.run.get("status", {})
-        return any(before.get(key) != value for key, value in status.items()) or any(
-            key not in status for key in before if key not in ("operatorState", "storeID")
-        )
+    async def _write(self, work: _Pass, status: JsonObject) -> float:
+        """Write a status that says something new; return for how many seconds that can wait instead, 0 for not at all."""
+        if not (work.dirty or _differs(status, work.run.get("status", {}))):
+            return 0.0
+        wait = 0.0 if work.acted else self._lag(work)
+        if wait <= 0:
+            await self._save(work, status)
+        return max(0.0, wait)
 
     def _status(self, work: _Pass, decision: Plan) -> JsonObject:
         before = work.run.get("status", {})
-        told = replace(decision, digest=work.digest or decision.digest)
-        return build_status(work.snapshot, told, work.acted, before, self._now())
+        return build_status(work.snapshot, replace(decision, digest=work.digest), work.acted, before, self._now())
 
     def _lag(self, work: _Pass) -> float:
         written = self._written_at.get(work.run["metadata"]["uid"])
         return 0.0 if written is None else written + STATUS_LAG_SECONDS - self._monotonic()
 
-    async def _save(self, work: _Pass, decision: Plan) -> None:
+    async def _save(self, work: _Pass, status: JsonObject) -> None:
         """Save state and status in one compare-and-swap, and tell people of a new fate."""
         before = work.run.get("status", {}).get("phase")
         state = work.snapshot.state if work.dirty else None
-        work.run = await self._store.commit(work.run, state, self._status(work, decision))
+        work.run = await self._store.commit(work.run, state, status)
         work.dirty = False
         self._written_at[work.run["metadata"]["uid"]] = self._monotonic()
         self._inventory.runs.upsert(work.run)
@@ -194,4 +197,6 @@ def _has_status(snapshot: Snapshot) -> bool:
     return not (snapshot.run.gone or snapshot.namespace_terminating)
 
 
-__all__ = ["Observation", "Reconciler", "failed"]
+def _differs(status: JsonObject, before: JsonObject) -> bool:
+    """Whether a status says something else than the one that is there, leaving aside what the store adds to it."""
+    return status != {key: value for key, value in before.items() if key not in STORE_FIELDS}

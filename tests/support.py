@@ -16,9 +16,9 @@ from typing import Any, Self
 
 import yaml
 
+from controller.api.base import JsonObject
 from tests.cluster import Cluster
 
-JsonObject = dict[str, Any]
 PATIENCE = 60.0
 """Seconds after which a condition that is awaited counts as missed; generous, since these machines are shared."""
 

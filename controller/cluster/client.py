@@ -16,11 +16,12 @@ from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import ConfigException
 
 from controller import __version__
+from controller.api.base import JsonObject
 from controller.cluster.clock import ServerClock
 from controller.cluster.connection import Connection
 from controller.cluster.errors import ApiError, Conflict, Gone, Invalid, Unauthorized, error_of
 from controller.cluster.resources import Resource
-from controller.cluster.wire import NO_ANSWER, JsonObject, WatchEvent, json_object, lines, unavailable, watch_event
+from controller.cluster.wire import NO_ANSWER, WatchEvent, json_object, lines, unavailable, watch_event
 
 REQUEST_SECONDS = 10.0
 """How long one request may take, what it is told to wait by Retry-After included."""

@@ -62,7 +62,6 @@ class Unavailable(ApiError):
     """429, 5xx, a network error or a time-out: whether the request took effect is unknown."""
 
 
-TOO_MANY_REQUESTS, GONE = HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.GONE
 _BY_STATUS: dict[int, type[ApiError]] = {
     HTTPStatus.BAD_REQUEST: Invalid,
     HTTPStatus.UNAUTHORIZED: Unauthorized,

@@ -13,16 +13,15 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import structlog
 
+from controller.api.base import JsonObject
 from controller.cluster.client import Client
 from controller.cluster.errors import ApiError, Conflict, NotFound
 from controller.cluster.resources import LEASES
 from controller.errors import RunwardenError
 
-JsonObject = dict[str, Any]
 log = structlog.get_logger(__name__)
 
 JITTER = 1.2

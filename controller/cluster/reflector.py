@@ -10,16 +10,16 @@ import random
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
+from controller.api.base import JsonObject
 from controller.cluster.client import Client
 from controller.cluster.errors import ApiError, Forbidden, NotFound, Unauthorized
 from controller.cluster.resources import Resource
 from controller.cluster.wire import WatchEvent
 
-JsonObject = dict[str, Any]
 log = structlog.get_logger(__name__)
 
 FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.5, 30.0

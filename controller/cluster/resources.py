@@ -29,7 +29,6 @@ class Resource:
 
 RUNS = Resource(GROUP, VERSION, "runs", "Run")
 RUN_POLICIES = Resource(GROUP, VERSION, "runpolicies", "RunPolicy")
-ESCALATIONS = Resource(GROUP, VERSION, "escalations", "Escalation")
 PODS = Resource("", "v1", "pods", "Pod")
 CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 EVENTS = Resource("", "v1", "events", "Event")

@@ -6,13 +6,11 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
 import aiohttp
 
+from controller.api.base import JsonObject
 from controller.cluster.errors import Unavailable, error_of
-
-JsonObject = dict[str, Any]
 
 NO_ANSWER = (aiohttp.ClientError, OSError, TimeoutError)
 """What the transport raises where no whole answer came."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
+from controller.api.base import JsonObject
 from controller.api.run import Agent
 from controller.builders import build_claim, build_pod
 from controller.cluster.errors import AlreadyExists, ApiError, Forbidden, Invalid
@@ -12,8 +12,6 @@ from controller.cluster.resources import CLAIMS, PODS, Resource
 from controller.executor.tools import Tools
 from controller.facts import claim_facts
 from controller.plan.model import Action, Refusal, Snapshot
-
-JsonObject = dict[str, Any]
 
 REFUSAL_LIMIT = 900
 """Characters of the API server's refusal that go into status."""

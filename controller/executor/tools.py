@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
+from controller.api.base import JsonObject
 from controller.cluster.client import Client
 from controller.facts import pod_facts
 from controller.plan.model import Snapshot
-
-JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ A `Snapshot` is everything that may matter to a decision about one Run. A `Plan`
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -20,7 +20,6 @@ from controller.plan.reasons import Reason
 class Intent(StrEnum):
     """What an action is for. Later issues add the intents that restart, escalate and consult."""
 
-    NOOP = "noop"
     START = "start"
     STOP = "stop"
     RECORD = "record"
@@ -84,7 +83,6 @@ class PodFacts:
     deleted_at: datetime | None = None
     grace_seconds: int = 30
     finalizers: tuple[str, ...] = ()
-    active_deadline: int | None = None
     ending_since: datetime | None = None
     disrupted: bool = False
     waiting_reason: str = ""
@@ -138,6 +136,7 @@ class Snapshot:
 
     run: RunFacts
     policy: ResolvedPolicy | None = None
+    policy_exists: bool = True
     policy_refusal: str = ""
     state: OperatorState | None = None
     state_refusal: str = ""
@@ -145,6 +144,11 @@ class Snapshot:
     claims: tuple[ClaimFacts, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     namespace_terminating: bool = False
+
+    @property
+    def policy_reason(self) -> Reason:
+        """Why there is no policy in force, where there is none."""
+        return Reason.POLICY_REFUSED if self.policy_exists else Reason.POLICY_NOT_FOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +193,7 @@ class Plan:
 
     rule: str
     verdict: Verdict
-    agents: tuple[AgentView, ...] = field(default=())
+    agents: tuple[AgentView, ...] = ()
     digest: str = ""
 
     @property

@@ -65,5 +65,4 @@ class Reason(StrEnum):
     # What is being done to let go of pods
     OUTCOME_RECORDED = "OutcomeRecorded", "The attempt's outcome is on record, so its deleted pod may go."
     STRAY = "Stray", "A gated pod that is no attempt's pod, left by a crash or a former leader."
-    RUNS_ON = "StillEnding", "The agent is still shutting down within its grace period."
     DEAF = "IgnoresDeadline", "The pod did not end in its grace period: it is deleted."

@@ -165,7 +165,7 @@ def policy_refused(at: Situation) -> Verdict | None:
     """No agent is started under a policy that is missing or cannot be read; the started go on."""
     if at.snapshot.policy is not None or all(at.agent_state(agent.name).pod_uid for agent in at.agents):
         return None
-    return Verdict(Phase.PENDING, Reason.POLICY_NOT_FOUND, at.snapshot.policy_refusal)
+    return Verdict(Phase.PENDING, at.snapshot.policy_reason, at.snapshot.policy_refusal)
 
 
 # 8 to 11 (questions, restarts, stalled progress, stale Runs) stand here when their evidence and protocol do.

@@ -8,7 +8,7 @@ from controller.plan.model import AgentView, PodFacts
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
 
-SAME_REASONS = {"ErrImagePull": "ImagePullBackOff", "ErrImageNeverPull": "ImagePullBackOff"}
+SAME_REASONS = {"ErrImagePull": "ImagePullBackOff"}
 """The kubelet alternates between these while it retries; one name keeps the status from flapping."""
 
 QUIET_REASONS = frozenset({"", "ContainerCreating", "PodInitializing", "Scheduled"})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
+from controller.api.base import JsonObject
 from controller.api.run_status import OperatorState
 
-JsonObject = dict[str, Any]
+STORE_FIELDS = frozenset({"operatorState", "storeID"})
+"""The fields of a Run's status that a store writes."""
 
 
 @dataclass(frozen=True, slots=True)

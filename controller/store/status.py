@@ -5,17 +5,13 @@ Users cannot touch it (status is a subresource), and the Run's resourceVersion i
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import ValidationError
 
-from controller.api.base import dump, parse
+from controller.api.base import JsonObject, dump, parse
 from controller.api.run_status import OperatorState
 from controller.cluster.client import Client
 from controller.cluster.resources import RUNS
 from controller.store import Loaded
-
-JsonObject = dict[str, Any]
 
 STORE_ID = "status"
 """Written to status.storeID: a Run that was kept elsewhere is never taken for a new one."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from controller.api.base import JsonObject
 from controller.cluster.client import Client
 from controller.cluster.connection import connect
 from controller.cluster.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
@@ -23,7 +24,6 @@ from controller.cluster.reflector import Reflector
 from controller.cluster.resources import LEASES, PODS, Resource
 from tests.cluster import Cluster
 
-JsonObject = dict[str, Any]
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 MANY = 1200
 

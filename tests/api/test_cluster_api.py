@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import uuid
 
+from controller.api.base import JsonObject
 from tests.cluster import Cluster, lifecycle
-from tests.support import JsonObject, apply, await_that, get
+from tests.support import apply, await_that, get
 
 
 def job(name: str) -> JsonObject:

@@ -6,8 +6,9 @@ import json
 
 import yaml
 
+from controller.api.base import JsonObject
 from tests.cluster import Cluster
-from tests.support import JsonObject, apply, await_that, get, items
+from tests.support import apply, await_that, get, items
 
 BUSYBOX = "busybox:1.37"
 

@@ -14,14 +14,13 @@ import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from controller.api.base import JsonObject
 from controller.cluster.client import Client
 from controller.cluster.connection import connect
 from controller.cluster.errors import ApiError
 from controller.cluster.resources import PODS
 from controller.logs import configure
 from tests.unit.cluster_client.conftest import write_kubeconfig
-
-JsonObject = dict[str, Any]
 
 
 @pytest.fixture(autouse=True)

@@ -33,8 +33,6 @@ INSTALLED = {
 OWN = ("pause", "runc-nosysres")
 """Programs of our own, in tests/cluster/gobuild/own/: see there."""
 
-MINUTES = {"kube-apiserver": "3 min"}
-
 
 def build(names: list[str], target: Path) -> None:
     """Build programs into a folder, each appearing there whole. Raises ClusterError."""

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from controller.api.base import JsonObject
 from controller.cluster.client import Client
 from controller.cluster.errors import ApiError, Conflict, NotFound, Unavailable
 from controller.cluster.lease import LeaderLease, LeaseLost, LeaseTimings
 from controller.errors import RunwardenError
 
-JsonObject = dict[str, Any]
 QUICK = LeaseTimings(duration=0.6, renew_deadline=0.4, retry_period=0.02)
 
 

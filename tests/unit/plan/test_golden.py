@@ -37,11 +37,14 @@ def snapshot_of(given: dict[str, Any]) -> Snapshot:
         DEFAULTS | {"agent": p["name"].split("-")[1], "attempt": int(p["name"].rpartition("r")[2])} | p
         for p in given.get("pods", [])
     ]
-    policy = parse(RunPolicySpec, given.get("policy", {})) if given.get("policy") != "missing" else None
+    policy = parse(RunPolicySpec, given.get("policy", {})) if given.get("policy") not in ("missing", "broken") else None
     return Snapshot(
         run=run,
         policy=ResolvedPolicy.of("default", policy) if policy else None,
-        policy_refusal="" if policy else "RunPolicy strict does not exist",
+        policy_exists=given.get("policy") != "missing",
+        policy_refusal={"missing": "RunPolicy strict does not exist", "broken": "RunPolicy strict: spec.restartBudget: wrong"}.get(
+            str(given.get("policy")), ""
+        ),
         state=parse(OperatorState, {"runUID": "run-1"} | given["state"]) if "state" in given else None,
         state_refusal=given.get("state_refusal", ""),
         pods=TypeAdapter(tuple[PodFacts, ...]).validate_python(pods),

@@ -13,18 +13,22 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.api.run_status import Phase
 from controller.plan import Snapshot, plan
 from controller.plan.model import CREATIONS, TRANSITIONS, Step
+from controller.plan.reasons import Reason
 from controller.plan.transitions import apply
 from tests.unit.plan.test_golden import CASES, NOW, snapshot_of
 
 STORIES = [story for path in CASES for story in yaml.safe_load_all(path.read_text())]
 SITUATIONS = [snapshot_of(story["given"]) for story in STORIES]
-TERMINAL = {Phase.COMPLETED, Phase.FAILED, Phase.STOPPED}
 
 snapshots = st.sampled_from(SITUATIONS)
 moments = st.integers(0, 10_000_000).map(lambda seconds: NOW + timedelta(seconds=seconds))
+
+
+def test_every_reason_has_its_sentence() -> None:
+    """No reason is without the sentence that documents it."""
+    assert all(reason.sentence.endswith(".") and reason.value[0].isupper() for reason in Reason)
 
 
 def all_digests() -> str:
