@@ -31,6 +31,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if folder in ("api", "kind"):
             item.add_marker(folder)
         if folder == "kind" and provider == "api" and not os.environ.get("CI"):
+            # The one thing that a machine may truly lack; CI may not.
             item.add_marker(pytest.mark.skip(reason=f"needs real kubelets: {kind_unavailable() or '--cluster=api was given'}"))
 
 
@@ -54,7 +55,7 @@ def api_cluster() -> Iterator[Cluster]:
         install(cluster)
         yield cluster
     finally:
-        lifecycle.down(cluster.name)
+        lifecycle.end(cluster)
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +69,7 @@ def kind_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         install(cluster)
         yield cluster
     finally:
-        cluster.down() if provider == "existing" else lifecycle.down(cluster.name)
+        lifecycle.end(cluster)
 
 
 def install(cluster: Cluster) -> None:

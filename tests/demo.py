@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from tests.cluster import Cluster, ClusterError, lifecycle
+from tests.cluster.processes import wait_until
 from tests.conftest import install
 from tests.support import OperatorProcess, get, items
 
@@ -20,6 +20,7 @@ EXAMPLES = Path(__file__).parent.parent / "manifests/examples"
 NAMESPACE = "default"
 SETTLED = frozenset({"Completed", "Failed", "Stopped", "Blocked"})
 PATIENCE_SECONDS = 180.0
+LOOK_SECONDS = 0.5
 AGE = 4
 """The cell whose change alone is not worth a line."""
 COLOURS = {"Completed": "green", "Failed": "red", "Blocked": "yellow", "Running": "cyan", "Pending": "dim"}
@@ -55,7 +56,7 @@ def main() -> int:
     finally:
         if not keep:
             operator.stop()
-            lifecycle.down(cluster.name)
+            lifecycle.end(cluster)
 
 
 def apply_examples(cluster: Cluster) -> int:
@@ -75,18 +76,17 @@ def first_comment(path: Path) -> str:
 def show_runs(cluster: Cluster, expected: int) -> bool:
     """Show the Runs as they change until all have settled; return whether they did."""
     console.print("\n[bold]$ kubectl get runs -w[/]")
-    until = time.monotonic() + PATIENCE_SECONDS
     shown: dict[str, tuple[str, ...]] = {}
-    while time.monotonic() < until:
+
+    def settled() -> bool:
         runs = items(cluster, NAMESPACE, "runs")
         for cells in map(row, runs):
             if shown.get(cells[0], ())[:AGE] != cells[:AGE]:
                 console.print(line(cells, header=not shown))
                 shown[cells[0]] = cells
-        if len(runs) == expected and all(run.get("status", {}).get("phase") in SETTLED for run in runs):
-            return True
-        time.sleep(0.5)
-    return False
+        return len(runs) == expected and all(run.get("status", {}).get("phase") in SETTLED for run in runs)
+
+    return wait_until(settled, PATIENCE_SECONDS, LOOK_SECONDS)
 
 
 def row(run: dict[str, Any]) -> tuple[str, ...]:

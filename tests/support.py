@@ -18,6 +18,7 @@ import yaml
 
 from controller.api.base import JsonObject
 from tests.cluster import Cluster
+from tests.cluster.processes import wait_until
 
 PATIENCE = 60.0
 """Seconds after which a condition that is awaited counts as missed; generous, since these machines are shared."""
@@ -25,10 +26,14 @@ PATIENCE = 60.0
 
 def await_that(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> Any:
     """Return what `condition` gives once that is true; fail with `what` when it takes too long."""
-    until = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < until, f"after {seconds:.0f} s: {what}"
-        time.sleep(0.1)
+    found: Any = None
+
+    def there() -> bool:
+        nonlocal found
+        found = condition()
+        return bool(found)
+
+    assert wait_until(there, seconds), f"after {seconds:.0f} s: {what}"
     return found
 
 
@@ -41,6 +46,13 @@ def run_of(name: str, *agents: JsonObject, **spec: Any) -> JsonObject:
     """Return a Run; an agent is a dict of fields, `name` defaulting to coder and `image` to busybox."""
     filled = [{"name": "coder"} | ({} if "template" in a else {"image": "busybox:1.37"}) | a for a in agents or ({},)]
     return {"apiVersion": "runwarden.dev/v1alpha1", "kind": "Run", "metadata": {"name": name}, "spec": {"agents": filled, **spec}}
+
+
+def simulated_forever(name: str) -> JsonObject:
+    """Return a Run whose simulated pod never ends by itself."""
+    annotations = {"test.runwarden.dev/outcome": "run-forever"}
+    pod = {"containers": [{"name": "agent", "image": "x"}]}
+    return run_of(name, {"template": {"metadata": {"annotations": annotations}, "spec": pod}})
 
 
 def shell(script: str, **fields: Any) -> JsonObject:

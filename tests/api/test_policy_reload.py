@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.cluster import Cluster
-from tests.support import OperatorProcess, apply, await_phase, await_that, run_of, status
-
-POD = {"containers": [{"name": "agent", "image": "x"}]}
-FOREVER = run_of("ruled", {"template": {"metadata": {"annotations": {"test.runwarden.dev/outcome": "run-forever"}}, "spec": POD}})
+from tests.support import OperatorProcess, apply, await_phase, await_that, simulated_forever, status
 
 
 def test_policy_file_is_read_again(api_cluster: Cluster, namespace: str, tmp_path: Path) -> None:
@@ -16,7 +13,7 @@ def test_policy_file_is_read_again(api_cluster: Cluster, namespace: str, tmp_pat
     path = tmp_path / "policy.json"
     path.write_text('{"operator": {"restart_budget": 1}}')
     with OperatorProcess(api_cluster, "--policy-file", str(path)) as operator:
-        apply(api_cluster, namespace, FOREVER)
+        apply(api_cluster, namespace, simulated_forever("ruled"))
         first = await_phase(api_cluster, namespace, "ruled", "Running")["policy"]
         assert first["name"] == "operator-policy-file"
         path.write_text('{"operator": {"restart_budget": -1}}')

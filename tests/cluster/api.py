@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -25,19 +23,7 @@ AUDIT_POLICY = HERE / "audit-policy.yaml"
 STAGES = HERE / "kwok-stages.yaml"
 
 
-@dataclass
-class ApiCluster(Cluster):
-    """A real API server without kubelets."""
-
-    record: Record = field(default_factory=lambda: Record(Path()))
-
-    def down(self) -> None:
-        """End every process and remove the cluster's folder."""
-        self.record.stop_all()
-        shutil.rmtree(self.directory, ignore_errors=True)
-
-
-def start_api(name: str, directory: Path, *, kwok_nodes: int, keep: bool) -> ApiCluster:
+def start_api(name: str, directory: Path, *, kwok_nodes: int, keep: bool) -> Cluster:
     """Start a control plane. Raises ClusterError, with the log to look at, where a part does not come up."""
     programs = find(CONTROL_PLANE + (["kwok"] if kwok_nodes else []))
     record = Record(directory / "processes")
@@ -47,7 +33,7 @@ def start_api(name: str, directory: Path, *, kwok_nodes: int, keep: bool) -> Api
         make_certificates(directory)
         kubeconfigs = {part: write_kubeconfig(directory, part, server) for part in CLIENTS}
         audit = directory / "audit.jsonl"
-        cluster = ApiCluster(name, "api", directory, kubeconfigs["admin"], programs["kubectl"], audit, record)
+        cluster = Cluster(name, "api", directory, kubeconfigs["admin"], programs["kubectl"], audit)
         commands = _commands(programs, directory, (client, peer, secure))
         for part, command in commands.items():
             processes.start(record, part, command, directory / f"{part}.log", keep=keep)
@@ -66,14 +52,13 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _await_ready(cluster: ApiCluster) -> None:
+def _await_ready(cluster: Cluster) -> None:
     def ready() -> bool:
         return cluster.kubectl("get", "--raw", "/readyz", check=False).strip() == "ok"
 
     if not wait_until(ready, READY_SECONDS, 0.2):
         tail = (cluster.directory / "kube-apiserver.log").read_text()[-1500:]
         cluster.export_logs(Path("artifacts") / cluster.name)
-        cluster.down()
         raise ClusterError(f"kube-apiserver of {cluster.name} did not become ready in {READY_SECONDS:.0f} s:\n{tail}")
 
 
@@ -134,14 +119,14 @@ def _commands(programs: dict[str, Path], folder: Path, ports: tuple[int, int, in
     return {part: [str(programs[part]), *(f"--{key}={value}" for key, value in given.items())] for part, given in flags.items()}
 
 
-def _simulate_nodes(cluster: ApiCluster, kwok: Path, count: int, *, keep: bool) -> None:
+def _simulate_nodes(cluster: Cluster, kwok: Path, count: int, *, keep: bool) -> None:
     """Start kwok and give it nodes: their pods run by the stages in kwok-stages.yaml."""
     command = [str(kwok), "--kubeconfig", f"{cluster.directory}/kwok.kubeconfig", "--manage-all-nodes=true"]
     command += ["--node-lease-duration-seconds=40", "--config", str(STAGES)]
     nodes = [_node(f"node-{number}") for number in range(count)]
     volumes = [_volume(f"volume-{number}") for number in range(VOLUMES)]
     cluster.kubectl("apply", "-f", str(HERE / "storage-class.yaml"), "-f", "-", stdin=yaml.safe_dump_all(nodes + volumes))
-    processes.start(cluster.record, "kwok", command, cluster.directory / "kwok.log", keep=keep)
+    processes.start(Record(cluster.directory / "processes"), "kwok", command, cluster.directory / "kwok.log", keep=keep)
     cluster.kubectl("wait", "node", "--all", "--for=condition=Ready", "--timeout=60s")
 
 

@@ -56,7 +56,3 @@ class Cluster:
         to.mkdir(parents=True, exist_ok=True)
         for log in self.directory.glob("*.log"):
             shutil.copy(log, to)
-
-    def down(self) -> None:
-        """End the cluster and remove what it left."""
-        raise NotImplementedError

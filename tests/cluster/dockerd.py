@@ -41,17 +41,24 @@ def install_packages() -> None:
             run(["apt-get", "install", "-y", "--no-install-recommends", *missing], env=env)
 
 
+def running_engine() -> dict[str, str] | None:
+    """Return the environment that reaches a Docker engine, None where none answers: the machine's own before a private one."""
+    return next((env for env in (dict(os.environ), _private()) if _answers(env)), None)
+
+
 def engine() -> dict[str, str]:
     """Return the environment that reaches a Docker engine, starting a private one where none answers. Raises ClusterError."""
-    if _answers(None):
-        return dict(os.environ)
-    home = _home()
-    env = {**os.environ, "DOCKER_HOST": f"unix://{home}/docker.sock"}
     with locked(runtime_dir() / ".docker.lock"):
-        if not _answers(env):
+        if (env := running_engine()) is None:
+            env = _private()
             install_packages()
-            _start(home, env)
+            _start(_home(), env)
     return env
+
+
+def is_private(env: dict[str, str]) -> bool:
+    """Whether this environment reaches the engine that we started."""
+    return env.get("DOCKER_HOST") == _private()["DOCKER_HOST"]
 
 
 def stop_private_engine() -> None:
@@ -68,6 +75,10 @@ def stop_private_engine() -> None:
 
 def _home() -> Path:
     return runtime_dir() / ".docker"
+
+
+def _private() -> dict[str, str]:
+    return {**os.environ, "DOCKER_HOST": f"unix://{_home()}/docker.sock"}
 
 
 def _answers(env: dict[str, str] | None) -> bool:

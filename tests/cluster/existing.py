@@ -10,17 +10,10 @@ from tests.cluster.binaries import find
 from tests.cluster.progress import ClusterError
 
 
-class ExistingCluster(Cluster):
-    """Not ours: nothing of it is ever ended."""
-
-    def down(self) -> None:
-        """Leave the cluster as it is."""
-
-
-def existing_cluster() -> ExistingCluster:
+def existing_cluster() -> Cluster:
     """Return the cluster that KUBECONFIG names. Raises ClusterError where it names none."""
     path = os.environ.get("KUBECONFIG", "")
     if not path or not Path(path).exists():
         raise ClusterError("--cluster=existing takes the cluster from KUBECONFIG: set it to a kubeconfig that exists")
     kubeconfig = Path(path)
-    return ExistingCluster("existing", "existing", kubeconfig.parent, kubeconfig, find(["kubectl"])["kubectl"])
+    return Cluster("existing", "existing", kubeconfig.parent, kubeconfig, find(["kubectl"])["kubectl"])

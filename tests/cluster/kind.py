@@ -40,10 +40,6 @@ class KindCluster(Cluster):
         command = [str(find(["kind"])["kind"]), "export", "logs", "--name", self.name, str(to)]
         subprocess.run(command, env=self.env, capture_output=True, check=False)
 
-    def down(self) -> None:
-        """Delete the cluster, and with the last one the private engine."""
-        remove_kind(self.name, self.directory)
-
 
 def kind_unavailable() -> str:
     """Return why kind cannot run here, empty where it can."""
@@ -75,14 +71,13 @@ def start_kind(name: str, directory: Path, *, nodes: int) -> KindCluster:
 
 def remove_kind(name: str, directory: Path) -> None:
     """Delete a kind cluster; with the last one goes the private engine."""
-    private = runtime_dir() / ".docker"
-    env = dockerd.engine() if not private.exists() or (private / "docker.sock").exists() else None
+    env = dockerd.running_engine()
     if env:
         run([str(find(["kind"])["kind"]), "delete", "cluster", "--name", name], env=env)
     (directory / "cluster.json").unlink(missing_ok=True)
     others = [path for path in runtime_dir().glob("*/cluster.json") if '"kind"' in path.read_text()]
     if not others:
-        if env and private.exists():
+        if env and dockerd.is_private(env):
             subprocess.run(["docker", "network", "rm", "kind"], env=env, capture_output=True, check=False)
         dockerd.stop_private_engine()
 

@@ -51,9 +51,15 @@ def up(provider: str = "auto", *, name: str | None = None, nodes: int = 1, kwok_
         if provider == "kind":
             return start_kind(name, directory, nodes=nodes)
         return start_api(name, directory, kwok_nodes=kwok_nodes, keep=keep)
-    except BaseException:
+    except BaseException:  # Ctrl-C in the middle of it leaves nothing either
         down(name)
         raise
+
+
+def end(cluster: Cluster) -> None:
+    """End a cluster that is ours; an existing one is left as it is."""
+    if cluster.provider != "existing":
+        down(cluster.name)
 
 
 def down(name: str) -> None:

@@ -84,7 +84,7 @@ def stop(pid: int, started: str | None) -> None:
 
 
 def wait_until(condition: Callable[[], object], seconds: float, interval: float = 0.1) -> bool:
-    """Wait for a condition; return whether it came true in time."""
+    """Wait for a condition; return whether it came true in time. The one place that sleeps: what is awaited has no event."""
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:

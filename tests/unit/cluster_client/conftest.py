@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 
 from controller.cluster.client import Client
 from controller.cluster.connection import connect
-from tests.unit.test_client_faults import FaultyServer
+from tests.unit.cluster_client.faults import FaultyServer
 
 
 @pytest.fixture

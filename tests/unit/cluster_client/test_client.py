@@ -14,7 +14,7 @@ from controller.cluster import client as clients
 from controller.cluster.client import Client
 from controller.cluster.errors import ApiError, Unauthorized, Unavailable
 from controller.cluster.resources import PODS
-from tests.unit.test_client_faults import FaultyServer, event, listing, says, watching
+from tests.unit.cluster_client.faults import FaultyServer, event, listing, says, watching
 
 Call = Callable[[Client], Awaitable[object]]
 

@@ -1,4 +1,4 @@
-"""The API server's clock over hours: clocks drift, several API servers disagree, and time still does not go back."""
+"""The API server's clock, from Date headers of whole seconds: clocks drift, servers disagree, and time does not go back."""
 
 from __future__ import annotations
 
@@ -56,3 +56,32 @@ def test_a_clock_set_far_back_is_believed() -> None:
     for moment in (START, START - timedelta(hours=1)):
         clock.hear(header(moment), 0.0, 0.0)
         assert abs((clock.now() - moment).total_seconds()) <= 1
+
+
+@given(offset=st.floats(-1e6, 1e6), moments=st.lists(st.floats(0, 1000), min_size=1, max_size=30))
+def test_good_to_a_second_whatever_the_local_clock_says(offset: float, moments: list[float]) -> None:
+    """However wrong the local wall clock is, the estimate is within a second of the server's clock."""
+    local = 0.0
+    clock = ServerClock(monotonic=lambda: local, wall=lambda: 0.0)
+    truth = START + timedelta(seconds=offset)
+    for local in sorted(moments):
+        now = truth + timedelta(seconds=local)
+        clock.hear(header(now), local, local)
+        assert abs((clock.now() - now).total_seconds()) <= 1.0
+
+
+def test_a_clock_that_was_set_is_believed_anew() -> None:
+    """When the server's clock jumps, the newest answer counts."""
+    clock = ServerClock(monotonic=lambda: 0.0, wall=lambda: 0.0)
+    for moment in (START, START + timedelta(days=1)):
+        clock.hear(header(moment), 0.0, 0.0)
+        assert abs((clock.now() - moment).total_seconds()) <= 1.0
+
+
+def test_nonsense_is_ignored() -> None:
+    """A missing or unreadable Date header changes nothing."""
+    clock = ServerClock(monotonic=lambda: 0.0, wall=lambda: 1000.0)
+    before = clock.now()
+    clock.hear(None, 0, 0)
+    clock.hear("yesterday", 0, 0)
+    assert clock.now() == before

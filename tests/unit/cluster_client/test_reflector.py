@@ -12,7 +12,7 @@ from controller.cluster.client import Client
 from controller.cluster.errors import Forbidden, NotFound
 from controller.cluster.reflector import Reflector
 from controller.cluster.resources import PODS
-from tests.unit.test_client_faults import GONE, Answer, FaultyServer, Told, event, listing, says, watching
+from tests.unit.cluster_client.faults import GONE, Answer, FaultyServer, Told, event, listing, says, watching
 
 
 @pytest.fixture

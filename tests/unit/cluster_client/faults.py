@@ -1,0 +1,83 @@
+"""An API server that misbehaves as told. Fakes are for faults only; see tests/api for the real one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class FaultyServer:
+    """Answers each request with the next of its scripted answers."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.asked: list[str] = []
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(f"{request.method} {request.path_qs}")
+        if not self.answers:
+            await asyncio.Event().wait()
+        return await self.answers.pop(0)(request)
+
+
+def says(code: int, reason: str = "", body: str = "") -> Answer:
+    async def answer(_: web.Request) -> web.Response:
+        text = body or json.dumps({"kind": "Status", "reason": reason, "message": f"because {reason}"})
+        return web.Response(status=code, text=text)
+
+    return answer
+
+
+def listing(*names: str, version: str = "10", token: str = "") -> Answer:
+    objects = [{"metadata": {"name": name, "uid": name, "resourceVersion": "1"}} for name in names]
+    metadata = {"resourceVersion": version} | ({"continue": token} if token else {})
+    return says(200, body=json.dumps({"items": objects, "metadata": metadata}))
+
+
+def watching(*events: dict[str, Any], then: str = "") -> Answer:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for event in events:
+            await response.write(json.dumps(event).encode() + b"\n")
+        if then:
+            await response.write(then.encode())
+        return response
+
+    return answer
+
+
+def event(kind: str, name: str, version: str) -> dict[str, Any]:
+    return {"type": kind, "object": {"metadata": {"name": name, "uid": name, "resourceVersion": version}}}
+
+
+class Told:
+    """A sink that remembers what it was told."""
+
+    def __init__(self, enough: int) -> None:
+        self.calls: list[Any] = []
+        self._enough = enough
+        self.satisfied = asyncio.Event()
+
+    def note(self, *call: Any) -> None:
+        self.calls.append(call)
+        if len(self.calls) >= self._enough:
+            self.satisfied.set()
+
+    def replace(self, namespace: str | None, objects: list[dict[str, Any]], resource_version: str) -> None:
+        self.note("replace", [obj["metadata"]["name"] for obj in objects], resource_version)
+
+    def upsert(self, obj: dict[str, Any]) -> None:
+        self.note("upsert", obj["metadata"]["name"])
+
+    def remove(self, obj: dict[str, Any]) -> None:
+        self.note("remove", obj["metadata"]["name"])
+
+
+GONE = {"type": "ERROR", "object": {"code": 410, "reason": "Expired", "message": "too old"}}
