@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -12,6 +14,29 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 Checks = Mapping[str, Callable[[], str | None]]
 """By name, a check that returns None where all is well, else the reason why not."""
+
+
+HEARTBEAT_SECONDS, STALLED_SECONDS = 1.0, 30.0
+"""How often the event loop shows that it turns, and after how long without that the process counts as stalled."""
+
+
+class Pulse:
+    """Shows whether the event loop turns. `clock` gives monotonic seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._beat = clock()
+
+    async def keep(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            self._beat = self._clock()
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    def check(self) -> str | None:
+        """Return None while the loop turns, else for how long it has not."""
+        late = self._clock() - self._beat
+        return f"the event loop has not turned for {late:.0f} s" if late > STALLED_SECONDS else None
 
 
 def health_app(live: Checks, ready: Checks) -> web.Application:

@@ -9,7 +9,6 @@ import asyncio
 import os
 import signal
 import socket
-import time
 import uuid
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
@@ -23,7 +22,7 @@ from controller.cluster.connection import Connection, connect
 from controller.cluster.lease import LeaderLease, LeaseTimings
 from controller.cluster.reflector import Reflector, Sink, relist
 from controller.cluster.resources import PODS, RUN_POLICIES, RUNS, Resource
-from controller.endpoints import Checks, health_app, metrics_app, serve
+from controller.endpoints import Checks, Pulse, health_app, metrics_app, serve
 from controller.errors import RunwardenError
 from controller.executor import Tools
 from controller.inventory import Inventory, RunKey
@@ -40,12 +39,6 @@ log = structlog.get_logger(__name__)
 RESYNC_SECONDS = 600.0
 """How often the custom resources are listed anew: kopf never tells of objects that vanished during a relist."""
 
-POLICY_POLL_SECONDS = 2.0
-"""How often the policy file is looked at."""
-
-HEARTBEAT_SECONDS, STALLED_SECONDS = 1.0, 30.0
-"""How often the event loop shows that it turns, and after how long without that the process counts as stalled."""
-
 DRAIN_SECONDS = 20.0
 """How long the passes in hand may take to finish at the end; under Kubernetes' default grace period of 30 s."""
 
@@ -61,7 +54,7 @@ class Operator:
         self._inventory = Inventory(self._queue.add)
         self._stop = asyncio.Event()
         self._kopf_ready = asyncio.Event()
-        self._beat = time.monotonic()
+        self._pulse = Pulse()
         self._lease: LeaderLease | None = None
         self._synced = False
 
@@ -76,9 +69,14 @@ class Operator:
             client = await stack.enter_async_context(Client(connection, self._metrics.observe_request))
             self._lease = self._make_lease(client, connection.namespace)
             await self._serve(stack)
-            stack.callback(asyncio.create_task(self._heartbeat(), name="heartbeat").cancel)
-            if await self._unless_stopped(self._lease.acquire()):
-                await self._lead(client, connection, self._lease)
+            stack.callback(asyncio.create_task(self._pulse.keep(), name="pulse").cancel)
+            try:
+                if await self._unless_stopped(self._lease.acquire()):
+                    await self._supervise(client, connection, self._lease)
+            finally:
+                self._synced = False
+                await self._lease.release()
+                log.info("stopped")
 
     @property
     def _namespaces(self) -> tuple[str | None, ...]:
@@ -93,14 +91,6 @@ class Operator:
         await self._kopf_ready.wait()
         self._catch_signals()
 
-    async def _lead(self, client: Client, connection: Connection, lease: LeaderLease) -> None:
-        try:
-            await self._supervise(client, connection, lease)
-        finally:
-            self._synced = False
-            await lease.release()
-            log.info("stopped")
-
     async def _supervise(self, client: Client, connection: Connection, lease: LeaderLease) -> None:
         """Sync, then work until told to stop; whatever of it ends by itself ends all of it."""
         sinks: dict[Resource, Sink] = {RUN_POLICIES: self._inventory.policies, RUNS: self._inventory.runs}
@@ -111,7 +101,7 @@ class Operator:
             endless = [
                 group.create_task(lease.hold(), name="lease"),
                 group.create_task(pods.run(), name="pods"),
-                group.create_task(self._watch_policy_file(), name="policy file"),
+                group.create_task(self._policy.watch(self._inventory.notify_all), name="policy file"),
             ]
             await self._list(client, sinks)
             await pods.synced.wait()
@@ -157,23 +147,6 @@ class Operator:
             except RunwardenError as error:
                 log.warning("resync failed, will be made again", error=str(error))
 
-    async def _watch_policy_file(self) -> None:
-        said: str | None = None
-        while True:
-            if await asyncio.to_thread(self._policy.poll):
-                log.info("policy file taken", digest=self._policy.current.digest)
-                self._inventory.notify_all()
-            if self._policy.error != said:
-                said = self._policy.error
-                if said:
-                    log.error("policy file refused", error=said)
-            await asyncio.sleep(POLICY_POLL_SECONDS)
-
-    async def _heartbeat(self) -> None:
-        while True:
-            self._beat = time.monotonic()
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-
     async def _unless_stopped(self, work: Coroutine[None, None, None]) -> bool:
         """Wait for some work or for the stop; return whether the work came first."""
         task = asyncio.ensure_future(work)
@@ -184,6 +157,7 @@ class Operator:
             await task
             return True
         task.cancel()
+        await asyncio.wait([task])
         return False
 
     def _make_lease(self, client: Client, own_namespace: str) -> LeaderLease:
@@ -195,7 +169,7 @@ class Operator:
     async def _serve(self, stack: AsyncExitStack) -> None:
         told = self._settings
         apps = (
-            ("health", told.health_port, health_app({"loop": self._turns}, self._readiness())),
+            ("health", told.health_port, health_app({"loop": self._pulse.check}, self._readiness())),
             ("metrics", told.metrics_port, metrics_app(self._metrics.registry, self._refresh)),
         )
         for name, port, app in apps:
@@ -212,10 +186,6 @@ class Operator:
 
     def _leads(self) -> bool:
         return self._lease is not None and self._lease.is_leader
-
-    def _turns(self) -> str | None:
-        late = time.monotonic() - self._beat
-        return f"the event loop has not turned for {late:.0f} s" if late > STALLED_SECONDS else None
 
     def _refresh(self) -> None:
         self._metrics.queue_depth.set(self._queue.depth)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
+
+import structlog
 
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.policy_file import PolicyFileError, parse_policy_file
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS = 2.0
+"""How often the file is looked at."""
 
 FILE_POLICY, BUILT_IN_POLICY = "operator-policy-file", "built-in-defaults"
 """What status.policy.name says where no RunPolicy object is in force."""
@@ -42,6 +51,18 @@ class PolicySource:
         changed = policy.digest != self.current.digest
         self._text, self.current, self.error = text, policy, None
         return changed
+
+    async def watch(self, changed: Callable[[], None]) -> None:
+        """Read the file again and again until cancelled; call `changed` for each new policy, and log each new error once."""
+        said: str | None = None
+        while True:
+            if await asyncio.to_thread(self.poll):
+                log.info("policy file taken", digest=self.current.digest)
+                changed()
+            if self.error and self.error != said:
+                log.error("policy file refused", error=self.error)
+            said = self.error
+            await asyncio.sleep(POLL_SECONDS)
 
 
 def _read(path: Path) -> str:

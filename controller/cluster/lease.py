@@ -63,6 +63,7 @@ class LeaderLease:
         self._renewed_at = 0.0
         self._turn = asyncio.Lock()
         self._leaving = False
+        self._may_hold = False
         self.is_leader = False
 
     async def acquire(self) -> None:
@@ -87,10 +88,13 @@ class LeaderLease:
                 await self._renew()
 
     async def release(self) -> None:
-        """Give the Lease up, so that a successor takes it at once. Does nothing where it is not ours; ends within the deadline."""
-        if not self.is_leader:
+        """Give the Lease up, so that a successor takes it at once; ends within the deadline.
+
+        Does nothing where no write of ours can have taken it: one that was cut off may have, and is asked for.
+        """
+        if not self._may_hold:
             return
-        self._leaving, self.is_leader = True, False
+        self._leaving, self._may_hold, self.is_leader = True, False, False
         try:
             # After a renewal in flight: it would take the Lease again, or make this write a Conflict.
             async with asyncio.timeout(self._timings.renew_deadline), self._turn:
@@ -140,9 +144,10 @@ class LeaderLease:
             written = self._create()
         else:
             if not self._may_take(lease):
-                self.is_leader = False
+                self._may_hold = self.is_leader = False
                 return False
             written = self._client.replace(LEASES, self._namespace, self._name, self._renewed(lease))
+        self._may_hold = not self._leaving
         try:
             await written
         except Conflict:

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 
-from controller.endpoints import health_app, metrics_app, serve
+from controller.endpoints import STALLED_SECONDS, Pulse, health_app, metrics_app, serve
 from controller.metrics import Metrics
 
 Check = Callable[[], str | None]
@@ -88,3 +88,12 @@ async def test_all_addresses_means_both_families(stack: AsyncExitStack) -> None:
     port = await stack.enter_async_context(serve(health_app({}, {}), "::", 0))
     assert (await ask(port, "/livez"))[0] == 200
     assert (await ask(port, "/livez", "[::1]"))[0] == 200
+
+
+def test_a_stalled_loop_is_told() -> None:
+    """Liveness fails, with the time, once the loop has not turned for too long."""
+    now = 0.0
+    pulse = Pulse(lambda: now)
+    assert pulse.check() is None
+    now = STALLED_SECONDS + 1
+    assert pulse.check() == "the event loop has not turned for 31 s"

@@ -212,6 +212,24 @@ async def test_release_of_a_dead_api_server_ends(server: OneLease, lease: Leader
     assert not lease.is_leader
 
 
+async def test_a_lease_whose_taking_was_cut_off_is_given_up(server: OneLease, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM between the write that takes the Lease and its answer leaves nobody waiting for it to expire."""
+    server.lease = None
+    lease = LeaderLease(server, "ns", "lease", "hasty", QUICK)
+    create = server.create
+
+    async def take_and_never_answer(*args: Any) -> JsonObject:
+        await create(*args)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(server, "create", take_and_never_answer)
+    with pytest.raises(asyncio.CancelledError):
+        await lease.acquire()
+    assert server.holder == "hasty"
+    await lease.release()
+    assert server.holder == ""
+
+
 async def test_release_of_anothers_lease_writes_nothing(server: OneLease, lease: LeaderLease) -> None:
     """What another has taken meanwhile stays the other's."""
     server.meddle(holderIdentity="other")
