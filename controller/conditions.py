@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from controller.api.base import JsonObject
+from controller.api.names import pod_name
 from controller.api.run_status import AgentState, Health, Phase
-from controller.plan.model import Action, AgentView, Plan, Snapshot
+from controller.plan.model import Action, AgentView, Intent, Plan, Snapshot
 from controller.plan.reasons import Reason
 
 TERMINAL_PHASES = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.STOPPED})
@@ -58,7 +59,7 @@ def _agent(snapshot: Snapshot, view: AgentView) -> JsonObject:
     entry: JsonObject = {
         "name": view.name,
         "attempt": state.attempt,
-        "podName": _pod_name(snapshot, state),
+        "podName": pod_name(snapshot.run.name, view.name, state.attempt) if state.pod_uid else "",
         "health": view.health.value,
         "reason": str(view.reason),
         "message": view.message[:MESSAGE_LIMIT],
@@ -68,12 +69,10 @@ def _agent(snapshot: Snapshot, view: AgentView) -> JsonObject:
     return {key: value for key, value in entry.items() if value not in ("", None)}
 
 
-def _pod_name(snapshot: Snapshot, state: AgentState) -> str:
-    return next((pod.name for pod in snapshot.pods if state.pod_uid and pod.uid == state.pod_uid), "")
-
-
 def _plan(plan: Plan, acted: Iterable[Action]) -> JsonObject | None:
-    done = dict.fromkeys((action.intent.value, action.reason.value, action.agent) for action in acted)
+    """What was done, each intent once; letting a deleted pod go decides nothing and is not worth a write."""
+    decided = (action for action in acted if action.intent is not Intent.RELEASE)
+    done = dict.fromkeys((action.intent.value, action.reason.value, action.agent) for action in decided)
     if not done:
         return None
     actions = [{"intent": intent, "reason": reason, **({"agent": agent} if agent else {})} for intent, reason, agent in done]

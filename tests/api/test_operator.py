@@ -23,6 +23,8 @@ from tests.support import (
 
 OURS = ("runwarden/", "kopf/", "Python")
 HUNDRED = 100
+SETTLING_SECONDS = 5.0
+"""Longer than a status may lag behind."""
 IDLE_SECONDS = float(os.environ.get("RUNWARDEN_IDLE_SECONDS", "20"))
 """How long an idle operator is watched for writes; the figure of the release notes is taken with 300."""
 
@@ -34,6 +36,18 @@ def test_four_writes_for_a_healthy_run(api_cluster: Cluster, api_operator: Opera
     await_that(lambda: items(api_cluster, namespace, "events"), "the Event")
     spent = api_cluster.writes(namespace, *OURS)
     assert spent == {("create", "pods"): 1, ("update", "runs/status"): 2, ("patch", "pods"): 1, ("create", "events"): 1}
+
+
+def test_one_write_lets_a_finished_pod_go(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> None:
+    """Deleting the pod of a completed Run costs its release and nothing else; what the status tells stays."""
+    apply(api_cluster, namespace, run_of("tidy"))
+    told = await_phase(api_cluster, namespace, "tidy", "Completed")
+    await_that(lambda: items(api_cluster, namespace, "events"), "the Event")
+    before = api_cluster.writes(namespace, *OURS)
+    api_cluster.kubectl("-n", namespace, "delete", "pod", "tidy-coder-r0", "--timeout=60s")
+    assert not wait_until(lambda: (api_cluster.writes(namespace, *OURS) - before).total() > 1, SETTLING_SECONDS)
+    assert api_cluster.writes(namespace, *OURS) - before == {("patch", "pods"): 1}
+    assert status(api_cluster, namespace, "tidy")["plan"] == told["plan"]
 
 
 def test_a_hundred_at_once_then_silence(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> None:
