@@ -23,7 +23,7 @@ from controller.inventory import Inventory, RunKey
 from controller.metrics import Metrics
 from controller.observer import Observer
 from controller.plan import Action, Plan, Snapshot, plan
-from controller.plan.model import CREATIONS, TRANSITIONS
+from controller.plan.passes import Act, Change, Create, Next, Save, next_step
 from controller.plan.transitions import apply
 from controller.store import STORE_FIELDS, Store
 
@@ -90,29 +90,29 @@ class Reconciler:
     async def _work(self, work: _Pass, decision: Plan) -> Plan:
         """Take step after step until none is due, and return the last plan."""
         for _ in range(MAX_ROUNDS):
-            if not decision.actions:
+            step = next_step(decision, dirty=work.dirty)
+            if step is None:
                 break
-            await self._step(work, decision)
+            await self._take(work, decision, step)
             decision = plan(work.snapshot, self._now())
         return decision
 
-    async def _step(self, work: _Pass, decision: Plan) -> None:
-        """Do what may be done next: creations, else transitions, else, once those are saved, effects."""
-        creations = [action for action in decision.actions if action.step in CREATIONS]
-        transitions = [action for action in decision.actions if action.step in TRANSITIONS]
-        if creations:
-            await self._perform(work, creations)
-        elif transitions:
-            for action in transitions:
-                work.snapshot = replace(work.snapshot, state=apply(work.snapshot, action, self._now()))
-                self._note(work, action)
-            work.dirty = True
-        elif work.dirty:
-            await self._save(work, self._status(work, decision))
-        else:
-            await self._perform(work, list(decision.actions))
+    async def _take(self, work: _Pass, decision: Plan, step: Next) -> None:
+        match step:
+            case Create(actions) | Act(actions):
+                await self._perform(work, actions)
+            case Change(actions):
+                self._change(work, actions)
+            case Save():
+                await self._save(work, self._status(work, decision))
 
-    async def _perform(self, work: _Pass, actions: list[Action]) -> None:
+    def _change(self, work: _Pass, actions: tuple[Action, ...]) -> None:
+        for action in actions:
+            work.snapshot = replace(work.snapshot, state=apply(work.snapshot, action, self._now()))
+            self._note(work, action)
+        work.dirty = True
+
+    async def _perform(self, work: _Pass, actions: tuple[Action, ...]) -> None:
         for action in actions:
             work.snapshot = await perform(self._tools, work.snapshot, action)
             self._note(work, action)

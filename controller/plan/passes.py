@@ -1,0 +1,49 @@
+"""The order in which a pass carries out a plan. Pure, so that the model check drives the very order that ships."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from controller.plan.model import CREATIONS, TRANSITIONS, Action, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Do these harmless creations, then plan anew."""
+
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Apply these changes to the operator's state, then plan anew."""
+
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Save the changed state by compare-and-swap before any effect, then plan anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Do these effects, which the saved state allows, then plan anew."""
+
+    actions: tuple[Action, ...]
+
+
+Next = Create | Change | Save | Act
+
+
+def next_step(decision: Plan, *, dirty: bool) -> Next | None:
+    """Return what a pass does next, None when it is done. `dirty` tells that the state was changed and not saved yet."""
+    if not decision.actions:
+        return None
+    creations = tuple(action for action in decision.actions if action.step in CREATIONS)
+    if creations:
+        return Create(creations)
+    changes = tuple(action for action in decision.actions if action.step in TRANSITIONS)
+    if changes:
+        return Change(changes)
+    return Save() if dirty else Act(decision.actions)
