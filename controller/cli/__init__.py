@@ -32,6 +32,7 @@ class LazyGroup(click.Group):
     lazy={
         "crds": "controller.cli.crds:crds",
         "operator": "controller.cli.operator:operator",
+        "plan": "controller.cli.plan:plan",
         "policy": "controller.cli.policy:policy",
     },
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RUNWARDEN"},

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from controller.plan.model import Action, Intent, PodFacts, Step
+from controller.plan.model import Action, Intent, Step
 from controller.plan.protocol import pod_action
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
+from controller.plan.snapshot import PodFacts
 
 
 def housekeeping(at: Situation) -> tuple[Action, ...]:
