@@ -103,8 +103,8 @@ def build_escalation(run: RunFacts, action: Action, responders: JsonObject) -> J
     }
 
 
-SUMMARY_LIMIT, TEXT_LIMIT = 256, 4096
-"""Characters of an escalation's one line and of its text; the CRD allows more."""
+SUMMARY_LIMIT, TEXT_LIMIT = 120, 4096
+"""Characters of an escalation's one line and of its text; a terminal's width, and what anybody reads."""
 
 
 def _template(agent: Agent) -> JsonObject:

@@ -25,6 +25,10 @@ PULL_PREFIX = "ErrImagePull: "
 """Stands before the cause in the kubelet's back-off message; without it both messages of one failing pull are the same."""
 
 
+SAME_REASONS = {"ErrImagePull": "ImagePullBackOff"}
+"""The kubelet alternates between these while it retries; one name keeps the status from flapping."""
+
+
 def parse_time(text: str | None) -> datetime | None:
     """Return an RFC 3339 time as an aware datetime, None for none.
 
@@ -144,7 +148,8 @@ def _waiting(status: JsonObject, container: JsonObject) -> tuple[str, str]:
     for state in states:
         waiting = state.get("waiting")
         if waiting and waiting.get("reason"):
-            return waiting["reason"], waiting.get("message", "").rpartition(PULL_PREFIX)[2]
+            reason = SAME_REASONS.get(waiting["reason"], waiting["reason"])
+            return reason, waiting.get("message", "").rpartition(PULL_PREFIX)[2]
     for condition in status.get("conditions", ()):
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
             return "Unschedulable", condition.get("message", "")

@@ -9,9 +9,6 @@ from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
 from controller.plan.snapshot import PodFacts
 
-SAME_REASONS = {"ErrImagePull": "ImagePullBackOff"}
-"""The kubelet alternates between these while it retries; one name keeps the status from flapping."""
-
 QUIET_REASONS = frozenset({"", "ContainerCreating", "PodInitializing", "Scheduled"})
 """Waiting reasons that say only that a start takes its time."""
 
@@ -50,7 +47,6 @@ def _of_pod(name: str, pod: PodFacts) -> AgentView:
         return AgentView(name, Health.UNREADY, Reason.UNREADY)
     if pod.ready or (pod.phase == "Running" and not pod.waiting_reason):
         return AgentView(name, Health.HEALTHY, Reason.SUPERVISING)
-    reason = SAME_REASONS.get(pod.waiting_reason, pod.waiting_reason)
-    if reason in QUIET_REASONS:
+    if pod.waiting_reason in QUIET_REASONS:
         return AgentView(name, Health.STARTING, Reason.STARTING)
-    return AgentView(name, Health.STARTING, reason, pod.waiting_message)
+    return AgentView(name, Health.STARTING, pod.waiting_reason, pod.waiting_message)
