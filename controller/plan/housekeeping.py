@@ -40,12 +40,16 @@ def _tidy(at: Situation, pod: PodFacts) -> Action | None:
 
 
 def _is_stray(at: Situation, pod: PodFacts) -> bool:
-    """Whether the gated pod can never be started: another UID holds its attempt, the attempt is past, or the Run is over."""
+    """Whether the gated pod can never be started: another UID holds its attempt, the attempt is past, or the Run is over.
+
+    A pod of a later attempt than the state's was created by a pass that knows more, or will be adopted when it is its turn.
+    """
     state = at.agent_state(pod.agent)
-    over = at.state is not None and at.state.stop is not None
-    if not state.pod_uid:
-        return over or pod.attempt != state.attempt or pod.deleting
-    return pod.uid != state.pod_uid
+    if at.state is not None and at.state.stop is not None:
+        return pod.uid != state.pod_uid
+    if pod.attempt > state.attempt:
+        return pod.deleting
+    return pod.uid != state.pod_uid if state.pod_uid else pod.attempt < state.attempt or pod.deleting
 
 
 def _on_record(at: Situation, pod: PodFacts) -> bool:

@@ -20,6 +20,7 @@ from controller.plan.model import TRANSITIONS, Action, AgentView, Block, Intent,
 from controller.plan.moves import Hold, Move
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
+from controller.plan.snapshot import PodFacts
 from controller.plan.views import phase_of, views
 
 Rule = Callable[[Situation], Verdict | None]
@@ -87,7 +88,7 @@ def stopping(at: Situation) -> Verdict | None:
     stop = _stop(at)
     if stop is None:
         return None
-    ends, check = _ends(at, Reason(stop.reason))
+    ends, check = _ends(at, Reason(stop.reason), at.live_pods())
     if ends or at.live_pods():
         return Verdict(Phase.STOPPING, Reason(stop.reason), stop.message, ends, check)
     done = Action(Intent.FINISH, Step.COMPLETE, Reason(stop.reason), phase=stop.phase)
@@ -118,8 +119,9 @@ def paused(at: Situation) -> Verdict | None:
     if at.state is None or at.state.paused_at is None:
         pause = Action(Intent.STOP, Step.PAUSE, Reason.PAUSE_REQUESTED)
         return Verdict(Phase.STOPPING, Reason.PAUSE_REQUESTED, actions=(pause,))
-    ends, check = _ends(at, Reason.PAUSE_REQUESTED)
-    phase = Phase.STOPPING if at.live_pods() else Phase.PAUSED
+    # A gated pod that no state names cannot start: a newer pass than this may be about to adopt it.
+    ends, check = _ends(at, Reason.PAUSE_REQUESTED, at.startable_pods())
+    phase = Phase.STOPPING if at.startable_pods() else Phase.PAUSED
     return Verdict(phase, Reason.PAUSE_REQUESTED, "spec.desiredState is Paused", ends, check)
 
 
@@ -127,8 +129,8 @@ def resumed(at: Situation) -> Verdict | None:
     """4c. A pause is over: once its last pod has ended, every unfinished agent gets a new, uncharged attempt."""
     if at.state is None or at.state.paused_at is None:
         return None
-    ends, check = _ends(at, Reason.PAUSE_REQUESTED)
-    if ends or at.live_pods():
+    ends, check = _ends(at, Reason.PAUSE_REQUESTED, at.startable_pods())
+    if ends or at.startable_pods():
         return Verdict(Phase.STOPPING, Reason.RESUME_REQUESTED, actions=ends, next_check=check)
     resume = Action(Intent.START, Step.RESUME, Reason.RESUME_REQUESTED)
     return Verdict(Phase.PENDING, Reason.RESUME_REQUESTED, actions=(resume,))
@@ -275,8 +277,7 @@ def _decide(phase: Phase, reason: Reason, message: str) -> Verdict:
     return Verdict(Phase.STOPPING, reason, message, (stop,))
 
 
-def _ends(at: Situation, reason: Reason) -> tuple[tuple[Action, ...], datetime | None]:
-    live = at.live_pods()
+def _ends(at: Situation, reason: Reason, live: tuple[PodFacts, ...]) -> tuple[tuple[Action, ...], datetime | None]:
     actions = tuple(action for pod in live if (action := protocol.end(at, pod, reason)))
     waits = [protocol.deaf_at(pod) for pod in live if pod.ending_since and not pod.deleting]
     return actions, min(waits, default=None)

@@ -97,6 +97,11 @@ class Situation:
         """The pods of this Run that are not terminated yet."""
         return tuple(pod for pod in self.our_pods() if not pod.terminated)
 
+    def startable_pods(self) -> tuple[PodFacts, ...]:
+        """The live pods that run or may start by themselves; a gated one that no state names cannot."""
+        named = {agent.pod_uid for agent in self.state.agents.values()} if self.state else set()
+        return tuple(pod for pod in self.live_pods() if not pod.gated or pod.uid in named)
+
     def former_pods(self, agent: str) -> tuple[PodFacts, ...]:
         """The pods of the agent's earlier attempts that are not terminated, gated ones included: they might still start."""
         attempt = self.agent_state(agent).attempt
