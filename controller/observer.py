@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from controller.api.base import JsonObject
 from controller.api.names import pod_name, workspace_name
@@ -15,15 +15,16 @@ from controller.facts import claim_facts, pod_facts
 from controller.inventory import Inventory, RunKey, run_facts
 from controller.plan.model import ClaimFacts, PodFacts, RunFacts, Snapshot
 from controller.policy_source import PolicySource
-from controller.store import Store
+from controller.store import Loaded, Store
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A Run as the API server gave it, empty where it is gone, and what was observed around it."""
+    """A Run as the API server gave it, empty where it is gone, what the store knows of it, and what was observed around it."""
 
     run: JsonObject
     snapshot: Snapshot
+    loaded: Loaded = field(default_factory=Loaded)
 
 
 class Observer:
@@ -37,7 +38,8 @@ class Observer:
         cached = self._inventory.run(key.uid)
         if cached is None:
             return self._gone(key, self._inventory.pods_of(key.uid))
-        return await self._observe(cached.obj, cached.facts, self._inventory.pods_of(key.uid), ())
+        loaded = await self._store.load(cached.obj, live=False)
+        return self._observe(cached.obj, cached.facts, loaded, self._inventory.pods_of(key.uid), ())
 
     async def live(self, key: RunKey) -> Observation:
         """Observe from the API server's storage: the Run, each of its pods, and what else a start needs."""
@@ -46,21 +48,22 @@ class Observer:
         if run is None or run["metadata"]["uid"] != key.uid:
             return self._gone(key, await self._pods(key.namespace, {pod.name for pod in cached_pods}))
         facts = run_facts(run)
-        seen = await self._observe(run, facts, (), ())
+        loaded = await self._store.load(run, live=True)
+        seen = self._observe(run, facts, loaded, (), ())
         names = {pod.name for pod in cached_pods} | _attempts(seen.snapshot)
         pods, claims = await asyncio.gather(self._pods(key.namespace, names), self._claims(seen.snapshot))
-        return await self._observe(run, facts, pods, claims, terminating=await self._terminating(key.namespace, pods))
+        return self._observe(run, facts, loaded, pods, claims, terminating=await self._terminating(key.namespace, pods))
 
-    async def _observe(
+    def _observe(
         self,
         run: JsonObject,
         facts: RunFacts,
+        loaded: Loaded,
         pods: tuple[PodFacts, ...],
         claims: tuple[ClaimFacts, ...],
         *,
         terminating: bool = False,
     ) -> Observation:
-        loaded = await self._store.load(run)
         policy = self._resolve(facts)
         snapshot = Snapshot(
             run=facts,
@@ -73,7 +76,7 @@ class Observer:
             claims=claims,
             namespace_terminating=terminating,
         )
-        return Observation(run, snapshot)
+        return Observation(run, snapshot, loaded)
 
     def _gone(self, key: RunKey, pods: tuple[PodFacts, ...]) -> Observation:
         facts = RunFacts(key.namespace, key.name, key.uid, generation=0, spec=None, gone=True)

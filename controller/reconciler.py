@@ -25,7 +25,7 @@ from controller.observer import Observer
 from controller.plan import Action, Plan, Snapshot, plan
 from controller.plan.passes import Act, Change, Create, Next, Save, next_step
 from controller.plan.transitions import apply
-from controller.store import STORE_FIELDS, Store
+from controller.store import STORE_FIELDS, Loaded, Store
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +42,7 @@ class _Pass:
 
     run: JsonObject
     snapshot: Snapshot
+    loaded: Loaded
     digest: str
     acted: list[Action] = field(default_factory=list)
     dirty: bool = False
@@ -77,10 +78,10 @@ class Reconciler:
     async def _pass(self, key: RunKey) -> float | None:
         seen = await self._observer.cached(key)
         decision = plan(seen.snapshot, self._now())
-        if decision.actions:
+        if decision.actions or seen.loaded.pending:
             seen = await self._observer.live(key)
             decision = plan(seen.snapshot, self._now())
-        work = _Pass(seen.run, seen.snapshot, digest=decision.digest)
+        work = _Pass(seen.run, seen.snapshot, seen.loaded, digest=decision.digest, dirty=seen.loaded.pending)
         decision = await self._work(work, decision)
         self._metrics.reconciles.labels("acted" if work.acted else "noop").inc()
         if work.snapshot.run.gone:
@@ -160,7 +161,7 @@ class Reconciler:
         """Save state and status in one compare-and-swap, and tell people of a new fate."""
         before = work.run.get("status", {}).get("phase")
         state = work.snapshot.state if work.dirty else None
-        work.run = await self._store.commit(work.run, state, status)
+        work.run, work.loaded = await self._store.commit(work.run, work.loaded, state, status)
         work.dirty = False
         self._written_at[work.run["metadata"]["uid"]] = self._monotonic()
         self._inventory.runs.upsert(work.run)
