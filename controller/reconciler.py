@@ -15,8 +15,9 @@ from datetime import datetime
 import structlog
 
 from controller.api.base import JsonObject
-from controller.cluster.errors import ApiError, Conflict, NotFound
+from controller.cluster.errors import Conflict, NotFound
 from controller.conditions import build_status
+from controller.errors import RunwardenError
 from controller.events import announce
 from controller.executor import Tools, perform
 from controller.inventory import Inventory, RunKey
@@ -25,7 +26,8 @@ from controller.observer import Observer
 from controller.plan import Action, Plan, Snapshot, plan
 from controller.plan.passes import Act, Change, Create, Next, Save, next_step
 from controller.plan.transitions import apply
-from controller.store import STORE_FIELDS, Loaded, Store
+from controller.store import STORE_FIELDS, KnownRun, Loaded, Store
+from controller.store.collect import forget_if_gone
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +88,7 @@ class Reconciler:
         self._metrics.reconciles.labels("acted" if work.acted else "noop").inc()
         if work.snapshot.run.gone:
             self._written_at.pop(key.uid, None)
+            await self._forget(key, work)
         return await self._settle(work, decision)
 
     async def _work(self, work: _Pass, decision: Plan) -> Plan:
@@ -167,6 +170,11 @@ class Reconciler:
         self._inventory.runs.upsert(work.run)
         await announce(self._tools.client, before, work.run)
 
+    async def _forget(self, key: RunKey, work: _Pass) -> None:
+        """Have the store forget a Run that exists no more, once all of its pods were let go."""
+        if not work.run and not work.snapshot.pods:
+            await forget_if_gone(self._store, self._tools.client, KnownRun(key.uid, key.namespace, key.name))
+
     def _now(self) -> datetime:
         return self._tools.now()
 
@@ -185,7 +193,7 @@ def failed(metrics: Metrics) -> Callable[[RunKey, Exception], None]:
             return
         metrics.reconciles.labels("error").inc()
         metrics.retries.inc()
-        if isinstance(error, ApiError):
+        if isinstance(error, RunwardenError):
             log.warning("pass failed, will be made again", **told)
         else:
             log.error("pass failed unexpectedly, will be made again", exc_info=error, **told)

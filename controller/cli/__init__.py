@@ -33,6 +33,7 @@ class LazyGroup(click.Group):
         "crds": "controller.cli.crds:crds",
         "operator": "controller.cli.operator:operator",
         "policy": "controller.cli.policy:policy",
+        "store": "controller.cli.store:store",
     },
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RUNWARDEN"},
 )
