@@ -10,8 +10,9 @@ import os
 import signal
 import socket
 import uuid
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from datetime import timedelta
 
 import structlog
 
@@ -26,6 +27,7 @@ from controller.endpoints import Checks, Pulse, health_app, metrics_app, serve
 from controller.errors import RunwardenError
 from controller.executor import Tools
 from controller.inventory import Inventory, RunKey
+from controller.ledger.entry import Entry, Limits
 from controller.metrics import Metrics
 from controller.observer import Observer
 from controller.policy_source import PolicySource
@@ -131,8 +133,22 @@ class Operator:
         await self._collect(client, store)
         observer = Observer(client, self._inventory, store, self._policy)
         tools = Tools(client, self._inventory.learn_pod)
-        reconciler = Reconciler(observer, store, tools, self._inventory, self._metrics)
-        await run_workers(self._queue, self._settings.workers, reconciler.reconcile, failed(self._metrics))
+        with self._ledger(client) as record:
+            reconciler = Reconciler(observer, store, tools, self._inventory, self._metrics, record)
+            await run_workers(self._queue, self._settings.workers, reconciler.reconcile, failed(self._metrics))
+
+    @contextmanager
+    def _ledger(self, client: Client) -> Iterator[Callable[[Entry], None] | None]:
+        """The ledger's `record` while it is open; None where none was asked for."""
+        told = self._settings
+        if told.ledger is None:
+            yield None
+            return
+        from controller.ledger.writer import Ledger  # SQLAlchemy takes its time and memory only where it is used.
+
+        limits = Limits(timedelta(days=told.ledger_max_age_days), told.ledger_max_rows)
+        with Ledger(told.ledger, limits, self._metrics, client.server_now) as ledger:
+            yield ledger.record
 
     async def _drain(self, working: asyncio.Task[None]) -> None:
         """Let the passes in hand finish their writes."""

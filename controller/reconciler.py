@@ -8,7 +8,8 @@ then the effects that the saved state allows. After each step the plan is made a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -21,6 +22,7 @@ from controller.errors import RunwardenError
 from controller.events import announce
 from controller.executor import Tools, perform
 from controller.inventory import Inventory, RunKey
+from controller.ledger.entry import Entry, entry_of
 from controller.metrics import Metrics
 from controller.observer import Observer
 from controller.plan import Action, Plan, Snapshot, plan
@@ -60,10 +62,12 @@ class Reconciler:
         tools: Tools,
         inventory: Inventory,
         metrics: Metrics,
+        record: Callable[[Entry], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._observer, self._store, self._tools = observer, store, tools
         self._inventory, self._metrics, self._monotonic = inventory, metrics, monotonic
+        self._record = record
         self._written_at: dict[str, float] = {}
 
     async def reconcile(self, key: RunKey) -> float | None:
@@ -84,12 +88,26 @@ class Reconciler:
             seen = await self._observer.live(key)
             decision = plan(seen.snapshot, self._now())
         work = _Pass(seen.run, seen.snapshot, seen.loaded, digest=decision.digest, dirty=seen.loaded.pending)
-        decision = await self._work(work, decision)
+        with self._on_record(seen.snapshot, decision, work):
+            decision = await self._work(work, decision)
         self._metrics.reconciles.labels("acted" if work.acted else "noop").inc()
         if work.snapshot.run.gone:
             self._written_at.pop(key.uid, None)
             await self._forget(key, work)
         return await self._settle(work, decision)
+
+    @contextmanager
+    def _on_record(self, snapshot: Snapshot, decision: Plan, work: _Pass) -> Iterator[None]:
+        """Put a pass that acted into the ledger, with what it saw and decided first, and with what went wrong."""
+        error = ""
+        try:
+            yield
+        except RunwardenError as caught:
+            error = str(caught)
+            raise
+        finally:
+            if self._record and work.acted:
+                self._record(entry_of(snapshot, decision, work.acted, error, self._now()))
 
     async def _work(self, work: _Pass, decision: Plan) -> Plan:
         """Take step after step until none is due, and return the last plan."""

@@ -37,6 +37,9 @@ PORT = click.IntRange(-1, 65535)
     default="status",
     help="Where the state of each Run is kept: status, annotations, or a database's URL (sqlite:////PATH, postgresql://...).",
 )
+@click.option("--ledger", help="Keep a record of every decision in this database, for example sqlite:////data/ledger.db.")
+@click.option("--ledger-max-age-days", type=click.IntRange(1, 36500), default=30, help="Days that the ledger goes back.")
+@click.option("--ledger-max-rows", type=click.IntRange(1), default=100_000, help="Decisions that the ledger holds.")
 @click.option(
     "--policy-file",
     type=FILE,

@@ -22,7 +22,7 @@ class StoreUnavailable(RunwardenError):
 
     def __init__(self, store: str, cause: str, remedy: str) -> None:
         self.store, self.cause, self.remedy = store, cause, remedy
-        super().__init__(f"store {store}: {cause}: {remedy}")
+        super().__init__(f"{store}: {cause}: {remedy}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from sqlalchemy.pool import StaticPool
 
 from controller.store import StoreUnavailable
 from controller.store.sql.faults import unavailable
-from controller.store.sql.urls import connect_args, file_of, hidden, is_sqlite, parse_url
+from controller.store.sql.urls import EXAMPLES, BadStore, connect_args, file_of, hidden, is_sqlite, parse_url
 
 T = TypeVar("T")
 Work = Callable[[sa.Connection], T]
@@ -38,6 +38,18 @@ class Database:
         """The URL without its secrets."""
         return hidden(self.url)
 
+    def require_file(self) -> None:
+        """Raise StoreUnavailable for a file that is not there: connecting would create it."""
+        if self._file and not self._file.exists():
+            raise StoreUnavailable(self.name, "there is no such file", "correct the URL, or mount its volume")
+
+    def require_driver(self) -> None:
+        """Raise BadStore where the URL asks for a driver that is not installed."""
+        try:
+            self._connectable()
+        except (ImportError, SQLAlchemyError) as error:
+            raise BadStore(f"{self.name}: {error}: install its driver beside runwarden, or give {EXAMPLES}") from error
+
     async def run(self, work: Work[T]) -> T:
         """Do some work in one transaction, in a thread. Raises StoreUnavailable, and IntegrityError for a row that is there."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self.transact, work)
@@ -61,7 +73,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection and end the threads."""
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._dispose)
+        await asyncio.get_running_loop().run_in_executor(self._threads, self.dispose)
         self._threads.shutdown(wait=False)
 
     def _connectable(self) -> sa.Engine:
@@ -69,14 +81,15 @@ class Database:
             self._engine = _engine(self.url)
         return self._engine
 
-    def _dispose(self) -> None:
+    def dispose(self) -> None:
+        """Close every connection; the next transaction opens new ones."""
         if self._engine is not None:
             self._engine.dispose()
 
     def _drop_connection(self) -> None:
         """A connection to a file is not trusted after a fault; a server's pool finds out by itself."""
         if self._sqlite:
-            self._dispose()
+            self.dispose()
 
     def _same_file(self) -> None:
         """Raise where the open file is no longer the one of its name: SQLite would go on writing to what nobody can find."""

@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from controller.store import StoreUnavailable
-from controller.store.sql.tables import VERSION_TABLE, meta
+from controller.store.sql.tables import VERSION_TABLE, meta, states
 
 LOCK_KEY = 0x72756E77  # "runw"
 """PostgreSQL's advisory lock that an upgrade holds; SQLite's transaction is its lock."""
@@ -66,3 +66,12 @@ def _config(connection: sa.Connection) -> Config:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
+
+
+def describe(connection: sa.Connection, name: str) -> tuple[str, str, int, str]:
+    """Return the store's ID, its revision, its number of states, and where its Runs went. Raises StoreUnavailable for none."""
+    found = revision(connection)
+    if found is None:
+        raise StoreUnavailable(name, "it holds no store", "correct the URL; an operator makes the store when it starts with it")
+    count = connection.execute(sa.select(sa.func.count()).select_from(states)).scalar_one()
+    return read_meta(connection, "id"), f"revision {found}", count, read_meta(connection, "migrated_to")
