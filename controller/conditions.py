@@ -15,6 +15,8 @@ from controller.plan.snapshot import EscalationFacts, Snapshot
 TERMINAL_PHASES = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.STOPPED})
 MESSAGE_LIMIT = 1024
 """Characters of a message in status; the CRD allows no more."""
+KEPT_WHEN_REFUSED = ("startTime", "completionTime", "agents", "restarts")
+"""What the status says of a Run whose state cannot be trusted stays: without it the Run would look as if it had never started."""
 
 
 def build_status(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], previous: JsonObject, now: datetime) -> JsonObject:
@@ -41,6 +43,8 @@ def build_status(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], previo
         status["startTime"] = format_time(state.started_at)
     if state and state.stop and state.stop.completed_at:
         status["completionTime"] = format_time(state.stop.completed_at)
+    if snapshot.state_refusal:
+        status |= {key: previous[key] for key in KEPT_WHEN_REFUSED if key in previous}
     return {key: value for key, value in status.items() if value not in ("", None)}
 
 

@@ -70,10 +70,30 @@ class Metrics:
             buckets=LATENCIES,
             registry=registry,
         )
+        self._add_store(registry)
         self.runs = Gauge("runwarden_runs", "Runs that are watched.", registry=registry)
         self.policy_file_ok = Gauge(
             "runwarden_policy_file_ok",
             "1 while the policy file in force is the one on disk.",
+            registry=registry,
+        )
+
+    def _add_store(self, registry: CollectorRegistry) -> None:
+        self.store_duration = Histogram(
+            "runwarden_store_duration_seconds",
+            "Time of one request to the store of states.",
+            ["operation"],
+            buckets=LATENCIES,
+            registry=registry,
+        )
+        self.store_conflicts = Counter(
+            "runwarden_store_conflicts_total", "Saves that came too late: the Run or its state had changed.", registry=registry
+        )
+        self.store_errors = Counter("runwarden_store_errors_total", "Requests that the store failed.", registry=registry)
+        self.ledger_written = Counter("runwarden_ledger_written_total", "Decisions written to the ledger.", registry=registry)
+        self.ledger_dropped = Counter(
+            "runwarden_ledger_dropped_total",
+            "Decisions that the ledger could not take: full, or its database fails.",
             registry=registry,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from controller.api.base import JsonObject
 from controller.api.names import pod_name, workspace_name
@@ -18,15 +18,16 @@ from controller.nodes import Nodes
 from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, RunFacts, Snapshot
 from controller.policy_source import PolicySource
 from controller.slots import Candidate, PolicyKey
-from controller.store import Store
+from controller.store import Loaded, Store
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A Run as the API server gave it, empty where it is gone, and what was observed around it."""
+    """A Run as the API server gave it, empty where it is gone, what the store knows of it, and what was observed around it."""
 
     run: JsonObject
     snapshot: Snapshot
+    loaded: Loaded = field(default_factory=Loaded)
 
 
 class Observer:
@@ -41,8 +42,9 @@ class Observer:
         cached = self._inventory.run(key.uid)
         if cached is None:
             return self._gone(key, self._inventory.pods_of(key.uid))
+        loaded = await self._store.load(cached.obj, live=False)
         escalations = self._inventory.escalations_of(key.uid)
-        return await self._observe(cached.obj, cached.facts, self._inventory.pods_of(key.uid), escalations)
+        return await self._observe(cached.obj, cached.facts, loaded, self._inventory.pods_of(key.uid), escalations)
 
     async def live(self, key: RunKey) -> Observation:
         """Observe from the API server's storage: the Run, each of its pods, and what else a start needs."""
@@ -53,10 +55,11 @@ class Observer:
             uids = {pod.uid for pod in cached_pods}  # under the same names there may be a later Run's pods by now
             return self._gone(key, tuple(pod for pod in found if pod.uid in uids))
         facts = run_facts(run)
-        seen = await self._observe(run, facts, (), ())
+        loaded = await self._store.load(run, live=True)
+        seen = await self._observe(run, facts, loaded, (), ())
         names = {pod.name for pod in cached_pods} | _attempts(seen.snapshot)
         pods, escalations = await asyncio.gather(self._pods(key.namespace, names), self._escalations(key, seen.snapshot))
-        seen = await self._observe(run, facts, pods, escalations)
+        seen = await self._observe(run, facts, loaded, pods, escalations)
         claims, terminating = await asyncio.gather(self._claims(seen.snapshot), self._terminating(key.namespace, pods))
         return replace(seen, snapshot=replace(seen.snapshot, claims=claims, namespace_terminating=terminating))
 
@@ -64,10 +67,10 @@ class Observer:
         self,
         run: JsonObject,
         facts: RunFacts,
+        loaded: Loaded,
         pods: tuple[PodFacts, ...],
         escalations: tuple[EscalationFacts, ...],
     ) -> Observation:
-        loaded = await self._store.load(run)
         policy = self._resolve(facts)
         snapshot = Snapshot(
             run=facts,
@@ -80,7 +83,7 @@ class Observer:
             escalations=escalations,
             queued=self._queued(run, facts, policy),
         )
-        return Observation(run, snapshot)
+        return Observation(run, snapshot, loaded)
 
     def _gone(self, key: RunKey, pods: tuple[PodFacts, ...]) -> Observation:
         facts = RunFacts(key.namespace, key.name, key.uid, generation=0, spec=None, gone=True)

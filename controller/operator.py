@@ -10,8 +10,9 @@ import os
 import signal
 import socket
 import uuid
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from datetime import timedelta
 
 import structlog
 
@@ -26,12 +27,15 @@ from controller.endpoints import Checks, Pulse, health_app, metrics_app, serve
 from controller.errors import RunwardenError
 from controller.executor import Tools
 from controller.inventory import Inventory, RunKey
+from controller.ledger.entry import Entry, Limits
 from controller.metrics import Metrics
 from controller.observer import Observer
 from controller.policy_source import PolicySource
 from controller.reconciler import Reconciler, failed
 from controller.settings import Settings
-from controller.store.status import StatusStore
+from controller.store.collect import collect
+from controller.store.factory import make_store
+from controller.store.watched import WatchedStore
 from controller.workqueue import WorkQueue, run_workers
 
 log = structlog.get_logger(__name__)
@@ -56,6 +60,7 @@ class Operator:
         self._kopf_ready = asyncio.Event()
         self._pulse = Pulse()
         self._lease: LeaderLease | None = None
+        self._store: WatchedStore | None = None
         self._synced = False
 
     async def run(self) -> None:
@@ -67,12 +72,14 @@ class Operator:
         connection = await connect(self._settings.kubeconfig)
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(Client(connection, self._metrics.observe_request))
+            self._store = store = WatchedStore(make_store(self._settings.store, client), self._metrics)
+            stack.push_async_callback(store.close)
             self._lease = self._make_lease(client, connection.namespace)
             await self._serve(stack)
             stack.callback(asyncio.create_task(self._pulse.keep(), name="pulse").cancel)
             try:
                 if await self._unless_stopped(self._lease.acquire()):
-                    await self._supervise(client, connection, self._lease)
+                    await self._supervise(client, connection, self._lease, store)
             finally:
                 self._synced = False
                 await self._lease.release()
@@ -91,7 +98,7 @@ class Operator:
         await self._kopf_ready.wait()
         self._catch_signals()
 
-    async def _supervise(self, client: Client, connection: Connection, lease: LeaderLease) -> None:
+    async def _supervise(self, client: Client, connection: Connection, lease: LeaderLease, store: WatchedStore) -> None:
         """Sync, then work until told to stop; whatever of it ends by itself ends all of it."""
         sinks = self._sinks()
         pods = Reflector(client, PODS, self._namespaces, self._inventory.pods, labels=LABEL_RUN_UID)
@@ -102,14 +109,15 @@ class Operator:
                 group.create_task(lease.hold(), name="lease"),
                 group.create_task(pods.run(), name="pods"),
                 group.create_task(self._policy.watch(self._inventory.notify_all), name="policy file"),
+                group.create_task(store.keep(self._inventory.notify_all), name="store"),
             ]
             await self._list(client, sinks)
             await pods.synced.wait()
-            endless.append(group.create_task(self._resync(client, sinks), name="resync"))
+            endless.append(group.create_task(self._resync(client, sinks, store), name="resync"))
             endless.append(group.create_task(custom, name="kopf"))
             endless[-1].add_done_callback(lambda _: self._stop.set())
             endless.append(group.create_task(self._catch_signals_again(), name="signals"))
-            working = group.create_task(self._work(client), name="workers")
+            working = group.create_task(self._work(client, store), name="workers")
             self._synced = True
             log.info("synced", runs=len(self._inventory.runs.items), pods=len(self._inventory.pods.items))
             await self._stop.wait()
@@ -123,12 +131,29 @@ class Operator:
         seen = self._inventory
         return {RUN_POLICIES: seen.policies, ESCALATIONS: seen.escalations, RUNS: seen.runs}
 
-    async def _work(self, client: Client) -> None:
-        store = StatusStore(client)
+    async def _work(self, client: Client, store: WatchedStore) -> None:
+        """Handle Runs, once the store can be used; until then the operator is up, unready and idle."""
+        if not await self._unless_stopped(store.open_until_usable()):
+            return
+        await self._collect(client, store)
         observer = Observer(client, self._inventory, store, self._policy)
         tools = Tools(client, self._inventory.learn_pod, self._inventory.learn_escalation)
-        reconciler = Reconciler(observer, store, tools, self._inventory, self._metrics)
-        await run_workers(self._queue, self._settings.workers, reconciler.reconcile, failed(self._metrics))
+        with self._ledger(client) as record:
+            reconciler = Reconciler(observer, store, tools, self._inventory, self._metrics, record)
+            await run_workers(self._queue, self._settings.workers, reconciler.reconcile, failed(self._metrics))
+
+    @contextmanager
+    def _ledger(self, client: Client) -> Iterator[Callable[[Entry], None] | None]:
+        """The ledger's `record` while it is open; None where none was asked for."""
+        told = self._settings
+        if told.ledger is None:
+            yield None
+            return
+        from controller.ledger.writer import Ledger  # SQLAlchemy takes its time and memory only where it is used.
+
+        limits = Limits(timedelta(days=told.ledger_max_age_days), told.ledger_max_rows)
+        with Ledger(told.ledger, limits, self._metrics, client.server_now) as ledger:
+            yield ledger.record
 
     async def _drain(self, working: asyncio.Task[None]) -> None:
         """Let the passes in hand finish their writes."""
@@ -144,13 +169,22 @@ class Operator:
             for namespace in self._namespaces:
                 await relist(client, resource, namespace, sink)
 
-    async def _resync(self, client: Client, sinks: dict[Resource, Sink]) -> None:
+    async def _collect(self, client: Client, store: WatchedStore) -> None:
+        """Have the store forget the Runs that went while nobody looked; what fails is made up for at the next resync."""
+        try:
+            await collect(store, client, self._inventory.runs.items)
+        except RunwardenError as error:
+            log.warning("states of Runs that are gone were not all deleted", error=str(error))
+
+    async def _resync(self, client: Client, sinks: dict[Resource, Sink], store: WatchedStore) -> None:
         while True:
             await asyncio.sleep(RESYNC_SECONDS)
             try:
                 await self._list(client, sinks)
             except RunwardenError as error:
                 log.warning("resync failed, will be made again", error=str(error))
+            else:
+                await self._collect(client, store)
 
     async def _unless_stopped(self, work: Coroutine[None, None, None]) -> bool:
         """Wait for some work or for the stop; return whether the work came first."""
@@ -185,6 +219,7 @@ class Operator:
     def _readiness(self) -> Checks:
         return {
             "lease": lambda: None if self._leads() else "waiting for the lease: another operator holds it",
+            "store": lambda: self._store.problem if self._store else "it was not opened yet",
             "caches": lambda: None if self._synced else "the first lists are not complete",
             "watches": lambda: None if self._kopf_ready.is_set() else "the watches of custom resources have not started",
         }

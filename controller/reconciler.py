@@ -8,24 +8,28 @@ then the effects that the saved state allows. After each step the plan is made a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
 
 from controller.api.base import JsonObject
-from controller.cluster.errors import ApiError, Conflict, NotFound
+from controller.cluster.errors import Conflict, NotFound
 from controller.conditions import build_status
+from controller.errors import RunwardenError
 from controller.events import announce
 from controller.executor import Tools, perform
 from controller.inventory import Inventory, RunKey
+from controller.ledger.entry import Entry, entry_of
 from controller.metrics import Metrics
 from controller.observer import Observer
 from controller.plan import Action, Plan, Snapshot, plan
 from controller.plan.passes import Act, Change, Create, Next, Save, next_step
 from controller.plan.transitions import apply
-from controller.store import STORE_FIELDS, Store
+from controller.store import STORE_FIELDS, KnownRun, Loaded, Store
+from controller.store.collect import forget_if_gone
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +46,7 @@ class _Pass:
 
     run: JsonObject
     snapshot: Snapshot
+    loaded: Loaded
     digest: str
     acted: list[Action] = field(default_factory=list)
     dirty: bool = False
@@ -57,10 +62,12 @@ class Reconciler:
         tools: Tools,
         inventory: Inventory,
         metrics: Metrics,
+        record: Callable[[Entry], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._observer, self._store, self._tools = observer, store, tools
         self._inventory, self._metrics, self._monotonic = inventory, metrics, monotonic
+        self._record = record
         self._written_at: dict[str, float] = {}
 
     async def reconcile(self, key: RunKey) -> float | None:
@@ -77,15 +84,30 @@ class Reconciler:
     async def _pass(self, key: RunKey) -> float | None:
         seen = await self._observer.cached(key)
         decision = plan(seen.snapshot, self._now())
-        if decision.actions:
+        if decision.actions or seen.loaded.pending:
             seen = await self._observer.live(key)
             decision = plan(seen.snapshot, self._now())
-        work = _Pass(seen.run, seen.snapshot, digest=decision.digest)
-        decision = await self._work(work, decision)
+        work = _Pass(seen.run, seen.snapshot, seen.loaded, digest=decision.digest, dirty=seen.loaded.pending)
+        with self._on_record(seen.snapshot, decision, work):
+            decision = await self._work(work, decision)
         self._metrics.reconciles.labels("acted" if work.acted else "noop").inc()
         if work.snapshot.run.gone:
             self._written_at.pop(key.uid, None)
+            await self._forget(key, work)
         return await self._settle(work, decision)
+
+    @contextmanager
+    def _on_record(self, snapshot: Snapshot, decision: Plan, work: _Pass) -> Iterator[None]:
+        """Put a pass that acted into the ledger, with what it saw and decided first, and with what went wrong."""
+        error = ""
+        try:
+            yield
+        except RunwardenError as caught:
+            error = str(caught)
+            raise
+        finally:
+            if self._record and work.acted:
+                self._record(entry_of(snapshot, decision, work.acted, error, self._now()))
 
     async def _work(self, work: _Pass, decision: Plan) -> Plan:
         """Take step after step until none is due, and return the last plan."""
@@ -160,11 +182,16 @@ class Reconciler:
         """Save state and status in one compare-and-swap, and tell people of a new fate."""
         before = work.run.get("status", {}).get("phase")
         state = work.snapshot.state if work.dirty else None
-        work.run = await self._store.commit(work.run, state, status)
+        work.run, work.loaded = await self._store.commit(work.run, work.loaded, state, status)
         work.dirty = False
         self._written_at[work.run["metadata"]["uid"]] = self._monotonic()
         self._inventory.runs.upsert(work.run)
         await announce(self._tools.client, before, work.run)
+
+    async def _forget(self, key: RunKey, work: _Pass) -> None:
+        """Have the store forget a Run that exists no more, once all of its pods were let go."""
+        if not work.run and not work.snapshot.pods:
+            await forget_if_gone(self._store, self._tools.client, KnownRun(key.uid, key.namespace, key.name))
 
     def _now(self) -> datetime:
         return self._tools.now()
@@ -184,7 +211,7 @@ def failed(metrics: Metrics) -> Callable[[RunKey, Exception], None]:
             return
         metrics.reconciles.labels("error").inc()
         metrics.retries.inc()
-        if isinstance(error, ApiError):
+        if isinstance(error, RunwardenError):
             log.warning("pass failed, will be made again", **told)
         else:
             log.error("pass failed unexpectedly, will be made again", exc_info=error, **told)

@@ -13,6 +13,9 @@ class Settings:
     kubeconfig: Path | None = None
     namespaces: tuple[str, ...] = ()
     store: str = "status"
+    ledger: str | None = None
+    ledger_max_age_days: int = 30
+    ledger_max_rows: int = 100_000
     policy_file: Path | None = None
     workers: int = 16
     lease_name: str = "runwarden"

@@ -11,6 +11,7 @@ import pytest
 
 from tests.cluster import Cluster, choose, lifecycle
 from tests.cluster.kind import kind_unavailable
+from tests.postgres import Postgres, postgres_server
 from tests.support import OperatorProcess
 
 ARTIFACTS = Path("artifacts")
@@ -70,6 +71,13 @@ def kind_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         yield cluster
     finally:
         lifecycle.end(cluster)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL server."""
+    with postgres_server() as server:
+        yield server
 
 
 def install(cluster: Cluster) -> None:

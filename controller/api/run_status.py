@@ -232,6 +232,9 @@ class RunStatus(ApiModel):
     open_escalations: Count = Field(default=0, description="Escalations that wait for a human.")
     usage: Usage | None = Field(default=None, description="What the agents have used.")
     store_id: Word | None = Field(default=None, alias="storeID", description="The store that keeps this Run's state.")
+    state_version: Generation | None = Field(
+        default=None, description="How often that store had saved this Run's state; a store that says less was rolled back."
+    )
     operator_state: OperatorState | None = Field(
         default=None, description="The operator's own record, where it is kept here. Not for users."
     )

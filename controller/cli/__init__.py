@@ -34,6 +34,7 @@ class LazyGroup(click.Group):
         "operator": "controller.cli.operator:operator",
         "plan": "controller.cli.plan:plan",
         "policy": "controller.cli.policy:policy",
+        "store": "controller.cli.store:store",
     },
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RUNWARDEN"},
 )

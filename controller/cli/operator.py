@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from controller.cli.store import STORE
 from controller.errors import RunwardenError
 from controller.logs import LogFormat, configure
 from controller.settings import Settings
@@ -30,7 +31,15 @@ PORT = click.IntRange(-1, 65535)
     envvar="RUNWARDEN_OPERATOR_NAMESPACE",
     help="Watch only this namespace; may be given several times.",
 )
-@click.option("--store", type=click.Choice(["status"]), default="status", help="Where the state of each Run is kept.")
+@click.option(
+    "--store",
+    type=STORE,
+    default="status",
+    help="Where the state of each Run is kept: status, annotations, or a database's URL (sqlite:////PATH, postgresql://...).",
+)
+@click.option("--ledger", help="Keep a record of every decision in this database, for example sqlite:////data/ledger.db.")
+@click.option("--ledger-max-age-days", type=click.IntRange(1, 36500), default=30, help="Days that the ledger goes back.")
+@click.option("--ledger-max-rows", type=click.IntRange(1), default=100_000, help="Decisions that the ledger holds.")
 @click.option(
     "--policy-file",
     type=FILE,

@@ -123,7 +123,7 @@ def test_endpoints(api_cluster: Cluster, api_operator: OperatorProcess) -> None:
     """Liveness, readiness with its checks by name, and metrics with the standard series."""
     assert api_operator.probe("health", "livez") == (200, "[+]loop ok\nok\n")
     code, body = api_operator.probe("health", "readyz")
-    assert (code, body) == (200, "[+]lease ok\n[+]caches ok\n[+]watches ok\nok\n")
+    assert (code, body) == (200, "[+]lease ok\n[+]store ok\n[+]caches ok\n[+]watches ok\nok\n")
     _, metrics = api_operator.probe("metrics", "metrics")
     for series in (
         "runwarden_leader 1.0",

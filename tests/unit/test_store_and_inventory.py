@@ -39,16 +39,18 @@ def pod(version: int, uid: str = "p1", run_uid: str = "u1") -> dict[str, Any]:
 )
 async def test_doubtful_state_is_refused(status: dict[str, Any], says: str) -> None:
     """A lost, foreign, newer or broken record is a refusal with its cause, never an empty state."""
-    loaded = await StatusStore(cast(Client, None)).load(run(**status))
+    loaded = await StatusStore(cast(Client, None)).load(run(**status), live=True)
     assert loaded.state is None
     assert says in loaded.refusal
 
 
 async def test_state_of_another_run_is_ignored_and_good_state_is_read() -> None:
-    """A record copied from another Run counts as none; one's own is read."""
+    """A record copied from another Run counts as none before the start, and is refused after it; one's own is read."""
     store = StatusStore(cast(Client, None))
-    assert await store.load(run(uid="u2", operatorState=STATE)) == await store.load(run(uid="u2"))
-    loaded = await store.load(run(operatorState=STATE))
+    assert await store.load(run(uid="u2", operatorState=STATE), live=True) == await store.load(run(uid="u2"), live=True)
+    late = await store.load(run(uid="u2", operatorState=STATE, startTime="2026-01-01T00:00:00Z"), live=True)
+    assert "belongs to the Run with UID 'u1'" in late.refusal
+    loaded = await store.load(run(operatorState=STATE), live=True)
     assert loaded.state is not None
     assert loaded.state.agents["coder"].pod_uid == "p"
 

@@ -1,0 +1,119 @@
+"""`runwarden store`: show what a store holds, and move Runs from one store to another."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from controller.errors import RunwardenError
+from controller.store.factory import check_store_name
+
+T = TypeVar("T")
+LEASE_SECONDS = 30.0
+"""How long to wait for the Lease: twice as long as one whose operator was killed stays taken."""
+
+
+class StoreName(click.ParamType[str]):
+    """The name of a store, or a database's URL."""
+
+    name = "STORE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name if there is such a store, else fail with those that there are."""
+        try:
+            return check_store_name(value)
+        except RunwardenError as error:
+            self.fail(str(error), param, ctx)
+
+
+STORE = StoreName()
+KUBECONFIG = click.option(
+    "--kubeconfig", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="How to reach the API server."
+)
+
+
+@click.group()
+def store() -> None:
+    """Work with the store of the operator's states: status, annotations, or a database's URL."""
+
+
+@store.command()
+@click.option("--store", "name", type=STORE, default="status", show_default=True, help="The store to look at.")
+@KUBECONFIG
+def show(name: str, kubeconfig: Path | None) -> None:
+    """Print a store's ID, its schema and how many states it holds. Changes nothing."""
+    from controller.store.show import describe_database
+
+    told = _run(describe_database(name) if "://" in name else _describe_on_runs(name, kubeconfig))
+    click.echo(f"id: {told.id}\nschema: {told.schema}\nstates: {told.states}")
+    if told.migrated_to:
+        click.echo(f"migrated to: {told.migrated_to}")
+
+
+@store.command(context_settings={"show_default": True})
+@click.option("--from", "source", type=STORE, required=True, help="The store that the Runs are in.")
+@click.option("--to", "target", type=STORE, required=True, help="The store that they are to be in.")
+@KUBECONFIG
+@click.option("--namespace", "namespaces", multiple=True, help="Move only the Runs of this namespace; may be given several times.")
+@click.option("--lease-name", default="runwarden", help="Name of the Lease that the operator holds.")
+@click.option("--lease-namespace", help="Namespace of that Lease; default: where it is found.")
+@click.option("--lease-timeout", type=click.FloatRange(0.1), default=LEASE_SECONDS, help="Seconds to wait for that Lease.")
+def migrate(source: str, target: str, **options: Any) -> None:
+    """Move every Run from one store to another. Scale the operator down first; may be interrupted and run again."""
+    summary = _run(_migrate(source, target, **options))
+    click.echo(f"{summary.moved} moved, {summary.skipped} skipped, {summary.failed} failed")
+    if summary.failed:
+        click.echo("the old store was not marked: see to the Runs that failed, and run this again", err=True)
+        sys.exit(1)
+    if not summary.marked:
+        click.echo("the old store was not marked: it keeps Runs of other namespaces")
+
+
+async def _describe_on_runs(name: str, kubeconfig: Path | None) -> Any:
+    from controller.cluster.client import Client
+    from controller.cluster.connection import connect
+    from controller.store.show import describe_on_runs
+
+    async with Client(await connect(kubeconfig)) as client:
+        return await describe_on_runs(client, name)
+
+
+async def _migrate(
+    source: str,
+    target: str,
+    *,
+    kubeconfig: Path | None,
+    namespaces: tuple[str, ...],
+    lease_name: str,
+    lease_namespace: str | None,
+    lease_timeout: float,
+) -> Any:
+    from controller.cluster.client import Client
+    from controller.cluster.connection import connect
+    from controller.store import alone, factory
+    from controller.store.migrate import Migration
+
+    connection = await connect(kubeconfig)
+    async with Client(connection) as client:
+        place = lease_namespace or await alone.lease_namespace(client, lease_name, connection.namespace)
+        stores = [factory.make_store(name, client, even_if_migrated=True) for name in (source, target)]
+        try:
+            work = Migration(client, stores[0], stores[1], click.echo).run
+            return await alone.alone(client, place, lease_name, lease_timeout, lambda: work(namespaces))
+        finally:
+            for opened in stores:
+                await opened.close()
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Do the work; what is known to go wrong is one line, not a traceback."""
+    try:
+        return asyncio.run(work)
+    except (RunwardenError, OSError) as error:
+        click.echo(f"runwarden: {error}", err=True)
+        sys.exit(1)

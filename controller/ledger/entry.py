@@ -1,0 +1,54 @@
+"""One decision as the ledger keeps it: what was seen, what was planned, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from controller.api.base import JsonObject
+from controller.ledger.plain import plain
+from controller.plan import Action, Plan, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a ledger holds."""
+
+    age: timedelta
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One pass that acted."""
+
+    at: datetime
+    namespace: str
+    run: str
+    uid: str
+    rule: str
+    phase: str
+    reason: str
+    digest: str
+    snapshot: JsonObject
+    plan: JsonObject
+    outcome: JsonObject
+
+
+def entry_of(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], error: str, at: datetime) -> Entry:
+    """Return the entry of a pass: the plan is the first one that it made, `acted` all that it did."""
+    run, verdict = snapshot.run, plan.verdict
+    return Entry(
+        at=at,
+        namespace=run.namespace,
+        run=run.name,
+        uid=run.uid,
+        rule=plan.rule,
+        phase=verdict.phase.value,
+        reason=str(verdict.reason),
+        digest=plan.digest,
+        snapshot=plain(snapshot),
+        plan=plain(plan),
+        outcome={"acted": [plain(action) for action in acted]} | ({"error": error} if error else {}),
+    )

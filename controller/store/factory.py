@@ -1,0 +1,43 @@
+"""From the name of a store, as `--store` takes it, to the store."""
+
+from __future__ import annotations
+
+from controller.cluster.client import Client
+from controller.errors import RunwardenError
+from controller.store import Store
+from controller.store.annotations import AnnotationStore
+from controller.store.status import StatusStore
+
+SCHEMES = ("sqlite", "postgresql", "postgres", "postgresql+psycopg")
+CHOICES = "status, annotations, sqlite:////PATH/runwarden.db or postgresql://USER@HOST/DATABASE"
+
+
+class UnknownStore(RunwardenError):
+    """There is no such store; the message says which there are."""
+
+
+def check_store_name(name: str) -> str:
+    """Return the name of a store as it is. Raises UnknownStore."""
+    scheme, found, rest = name.partition("://")
+    if name in ("status", "annotations"):
+        return name
+    if not found:
+        raise UnknownStore(f"there is no store {name!r}: choose {CHOICES}")
+    if scheme not in SCHEMES:
+        raise UnknownStore(f"a store cannot be a {scheme!r} database: choose {CHOICES}")
+    if scheme == "sqlite" and (not rest.strip("/") or ":memory:" in rest):
+        raise UnknownStore("a store in memory would forget every Run at a restart: name a file, sqlite:////PATH/runwarden.db")
+    return name
+
+
+def make_store(name: str, client: Client, *, even_if_migrated: bool = False) -> Store:
+    """Return the store of a name, not yet open. Raises UnknownStore or BadStore."""
+    check_store_name(name)
+    if name == "status":
+        return StatusStore(client)
+    if name == "annotations":
+        return AnnotationStore(client)
+    from controller.store.sql.database import Database  # SQLAlchemy takes its time and memory only where it is used.
+    from controller.store.sql.store import SqlStore
+
+    return SqlStore(Database(name), client, even_if_migrated=even_if_migrated)

@@ -1,0 +1,128 @@
+"""One database, spoken to from threads of its own: SQLite from one thread over one connection, a server from a few."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from controller.store import StoreUnavailable
+from controller.store.sql.faults import unavailable
+from controller.store.sql.urls import EXAMPLES, BadStore, connect_args, file_of, hidden, is_sqlite, parse_url
+
+T = TypeVar("T")
+Work = Callable[[sa.Connection], T]
+
+SERVER_CONNECTIONS = 4
+"""Connections to a database server, and threads that use them."""
+
+
+class Database:
+    """A database by its URL; nothing is connected before the first transaction."""
+
+    def __init__(self, url: str) -> None:
+        self.url = parse_url(url)
+        self._sqlite = is_sqlite(self.url)
+        self._file = file_of(self.url) if self._sqlite else None
+        self._inode: int | None = None
+        self._engine: sa.Engine | None = None
+        self._threads = ThreadPoolExecutor(1 if self._sqlite else SERVER_CONNECTIONS, thread_name_prefix="database")
+
+    @property
+    def name(self) -> str:
+        """The URL without its secrets."""
+        return hidden(self.url)
+
+    def require_file(self) -> None:
+        """Raise StoreUnavailable for a file that is not there: connecting would create it."""
+        if self._file and not self._file.exists():
+            raise StoreUnavailable(self.name, "there is no such file", "correct the URL, or mount its volume")
+
+    def require_driver(self) -> None:
+        """Raise BadStore where the URL asks for a driver that is not installed."""
+        try:
+            self._connectable()
+        except (ImportError, SQLAlchemyError) as error:
+            raise BadStore(f"{self.name}: {error}: install its driver beside runwarden, or give {EXAMPLES}") from error
+
+    async def run(self, work: Work[T]) -> T:
+        """Do some work in one transaction, in a thread. Raises StoreUnavailable, and IntegrityError for a row that is there."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self.transact, work)
+
+    def transact(self, work: Work[T]) -> T:
+        """Do some work in one transaction in this thread; see `run`."""
+        try:
+            engine = self._connectable()
+            self._same_file()
+            with engine.begin() as connection:
+                return work(connection)
+        except IntegrityError:
+            raise
+        except (SQLAlchemyError, OSError) as error:
+            self._drop_connection()
+            raise unavailable(self.url, error) from error
+
+    async def reopen(self, work: Work[T]) -> T:
+        """Connect anew and do some work; only the file that is there then is used from now on. Raises StoreUnavailable."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._reopen, work)
+
+    async def close(self) -> None:
+        """Close every connection and end the threads."""
+        await asyncio.get_running_loop().run_in_executor(self._threads, self.dispose)
+        self._threads.shutdown(wait=False)
+
+    def _connectable(self) -> sa.Engine:
+        if self._engine is None:
+            self._engine = _engine(self.url)
+        return self._engine
+
+    def dispose(self) -> None:
+        """Close every connection; the next transaction opens new ones."""
+        if self._engine is not None:
+            self._engine.dispose()
+
+    def _drop_connection(self) -> None:
+        """A connection to a file is not trusted after a fault; a server's pool finds out by itself."""
+        if self._sqlite:
+            self.dispose()
+
+    def _same_file(self) -> None:
+        """Raise where the open file is no longer the one of its name: SQLite would go on writing to what nobody can find."""
+        if self._file is None or self._inode is None:
+            return
+        if not self._file.exists() or self._file.stat().st_ino != self._inode:
+            raise StoreUnavailable(self.name, "the file was removed or replaced while it was in use", "bring it back")
+
+    def _reopen(self, work: Work[T]) -> T:
+        self._drop_connection()
+        self._inode = None
+        done = self.transact(work)
+        self._inode = self._file.stat().st_ino if self._file else None
+        return done
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    if not is_sqlite(url):
+        pool: dict[str, Any] = {"pool_size": SERVER_CONNECTIONS, "max_overflow": 0, "pool_pre_ping": True}
+        return sa.create_engine(url, connect_args=connect_args(url), **pool)
+    engine = sa.create_engine(url, connect_args=connect_args(url), poolclass=StaticPool)
+    sa.event.listen(engine, "connect", _prepare)
+    sa.event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _prepare(connection: Any, _: object) -> None:
+    """Have a save be on disk when it is answered; a crash of the node loses none."""
+    connection.isolation_level = None  # Transactions are begun below, by ourselves.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    """Take the write lock at once: a transaction that takes it later could fail in the middle."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

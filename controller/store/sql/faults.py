@@ -1,0 +1,41 @@
+"""From what a database driver raises to what a person can do about it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from controller.store import StoreUnavailable
+from controller.store.sql.urls import hidden, secrets_of
+
+REMEDIES = (
+    ("unable to open database file", "create its folder, mount its volume, and let the operator's user write there"),
+    ("no such file", "create its folder, mount its volume, and let the operator's user write there"),
+    ("readonly", "make the file, its folder and its volume writable for the operator's user"),
+    ("read-only", "make the file, its folder and its volume writable for the operator's user"),
+    ("permission denied", "let the operator's user read and write it"),
+    ("database is locked", "another process has it open for writing: end that one; only one operator may use a file"),
+    ("full", "make room on its volume"),
+    ("no space left", "make room on its volume"),
+    ("not a database", "this file is something else: correct the URL, or restore the file from a backup"),
+    ("malformed", "the file is corrupt: restore it from a backup"),
+    ("disk i/o error", "its volume fails: look at the node's log, and restore the file from a backup where it is damaged"),
+    ("authentication failed", "correct the user and the password in the URL, or in PGPASSWORD"),
+    ("no password supplied", "give the password in the URL, or in PGPASSWORD"),
+    ("does not exist", "create it, or correct the URL"),
+    ("connection", "see that the server runs, and that the URL's host and port reach it"),
+    ("timeout", "see that the server answers, and what holds its locks"),
+)
+"""The first whose words stand in the driver's message; more particular ones first."""
+ANY_REMEDY = "see that the database works; it is tried again"
+
+
+def unavailable(url: sa.URL, error: Exception) -> StoreUnavailable:
+    """Return the error for a database that did not do what it was asked; statements and their data are left out."""
+    cause = str(error.orig if isinstance(error, DBAPIError) and error.orig else error).strip()
+    for secret in secrets_of(url):
+        cause = cause.replace(secret, "***")
+    cause = " ".join(cause.split()) or type(error).__name__
+    lowered = cause.lower()
+    remedy = next((remedy for words, remedy in REMEDIES if words in lowered), ANY_REMEDY)
+    return StoreUnavailable(hidden(url), cause, remedy)

@@ -1,0 +1,1 @@
+"""The schema's revisions, applied by Alembic when the store opens."""

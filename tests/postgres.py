@@ -1,0 +1,118 @@
+"""A private PostgreSQL server for tests: Debian's binaries, a folder of its own, a unix socket, no port."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.cluster.processes import _die_with_parent, run, wait_until
+from tests.cluster.progress import locked, taking
+from tests.cluster.settings import runtime_dir
+
+START_SECONDS = 30.0
+USER = "runwarden"
+NO_MAIN_CLUSTER = Path("/etc/postgresql-common/createcluster.d/runwarden-tests.conf")
+
+
+class Postgres:
+    """A running server; every test gets a database of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def database(self) -> str:
+        """Create an empty database and return its URL."""
+        name = f"t_{uuid.uuid4().hex[:12]}"
+        with self.connect("postgres") as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return f"postgresql://{USER}@/{name}?host={self.folder}"
+
+    def connect(self, name: str) -> psycopg.Connection:
+        """Connect to a database by its name, past everything that is tested."""
+        return psycopg.connect(host=str(self.folder), user=USER, dbname=name, autocommit=True)
+
+
+@contextmanager
+def postgres_server() -> Iterator[Postgres]:
+    """Run a server while the context lasts; skips where there is none and can be none, which fails in CI."""
+    programs = _programs()
+    folder = Path(tempfile.mkdtemp(prefix="runwarden-pg-"))
+    account = _account()
+    if account:
+        shutil.chown(folder, account)
+    made = ["-D", f"{folder}/data", "-U", USER, "-A", "trust", "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync"]
+    subprocess.run([f"{programs}/initdb", *made], user=account, cwd="/", check=True, capture_output=True)
+    options = ["-D", f"{folder}/data", "-k", str(folder), "-c", "listen_addresses=", "-c", "fsync=off"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(  # Debian's own
+            [f"{programs}/postgres", *options],
+            user=account,
+            cwd="/",
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509  # no threads run yet
+        )
+    server = Postgres(folder)
+    try:
+        assert wait_until(lambda: _answers(server), START_SECONDS), (folder / "log").read_text()
+        yield server
+    finally:
+        process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
+        process.wait(START_SECONDS)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _answers(server: Postgres) -> bool:
+    try:
+        server.connect("postgres").close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _account() -> str | None:
+    """Whom the server runs as: it refuses to run as root."""
+    return "postgres" if os.getuid() == 0 else None
+
+
+def _programs() -> Path:
+    """Return the folder of initdb and postgres, installing them where we may."""
+    found = _installed()
+    if found is None and os.getuid() == 0 and shutil.which("apt-get"):
+        with locked(runtime_dir() / ".postgres.lock"):
+            found = _installed() or _install()
+    if found is None:
+        why = "needs PostgreSQL: install Debian's postgresql, or run as root on Debian"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+    return found
+
+
+def _installed() -> Path | None:
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True)
+    folders += [Path(program).resolve().parent for program in [shutil.which("postgres")] if program]
+    return next((folder for folder in folders if (folder / "initdb").exists() and (folder / "postgres").exists()), None)
+
+
+def _install() -> Path | None:
+    """Install Debian's server, without the cluster that it would make and start."""
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    with taking("installing postgresql", "20 s"):
+        run(["apt-get", "update"], env=env)
+        run(["apt-get", "install", "-y", "--no-install-recommends", "postgresql-common"], env=env)
+        NO_MAIN_CLUSTER.parent.mkdir(exist_ok=True)
+        NO_MAIN_CLUSTER.write_text("create_main_cluster = false\n")
+        run(["apt-get", "install", "-y", "--no-install-recommends", "postgresql"], env=env)
+    assert pwd.getpwnam("postgres")
+    return _installed()
