@@ -51,9 +51,7 @@ class Observer:
         cached_pods = self._inventory.pods_of(key.uid)
         run = await self._find(RUNS, key.namespace, key.name)
         if run is None or run["metadata"]["uid"] != key.uid:
-            found = await self._pods(key.namespace, {pod.name for pod in cached_pods})
-            uids = {pod.uid for pod in cached_pods}  # under the same names there may be a later Run's pods by now
-            return self._gone(key, tuple(pod for pod in found if pod.uid in uids))
+            return self._gone(key, await self._pods(key.namespace, {pod.name for pod in cached_pods}))
         facts = run_facts(run)
         loaded = await self._store.load(run, live=True)
         seen = await self._observe(run, facts, loaded, (), ())

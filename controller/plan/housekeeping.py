@@ -17,10 +17,12 @@ def housekeeping(at: Situation) -> tuple[Action, ...]:
 def release_all(at: Situation, reason: Reason) -> tuple[Action, ...]:
     """Let every pod of a Run that is gone be deleted by whoever wants to; the never started are removed at once.
 
-    Orphans count too: a deletion with --cascade=orphan takes the owner from them and leaves the label.
+    Orphans count too: a deletion with --cascade=orphan takes the owner from them and leaves the label. Pods of another owner do
+    not: pods are looked up by name, and by now there may be a later Run of that name.
     """
     actions = []
-    for pod in sorted(at.snapshot.pods, key=lambda pod: pod.name):
+    let_go = (pod for pod in at.snapshot.pods if at.ours(pod) or not pod.run_uid)
+    for pod in sorted(let_go, key=lambda pod: pod.name):
         if pod.gated and not pod.deleting:
             actions.append(pod_action(Intent.RELEASE, Step.DELETE_POD, reason, pod))
         if pod.has_finalizer:

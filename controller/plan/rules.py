@@ -119,9 +119,8 @@ def paused(at: Situation) -> Verdict | None:
     if at.state is None or at.state.paused_at is None:
         pause = Action(Intent.STOP, Step.PAUSE, Reason.PAUSE_REQUESTED)
         return Verdict(Phase.STOPPING, Reason.PAUSE_REQUESTED, actions=(pause,))
-    # A gated pod that no state names cannot start: a newer pass than this may be about to adopt it.
-    ends, check = _ends(at, Reason.PAUSE_REQUESTED, at.startable_pods())
-    phase = Phase.STOPPING if at.startable_pods() else Phase.PAUSED
+    ends, check = _ends(at, Reason.PAUSE_REQUESTED, at.started_pods())
+    phase = Phase.STOPPING if at.started_pods() else Phase.PAUSED
     return Verdict(phase, Reason.PAUSE_REQUESTED, "spec.desiredState is Paused", ends, check)
 
 
@@ -129,8 +128,8 @@ def resumed(at: Situation) -> Verdict | None:
     """4c. A pause is over: once its last pod has ended, every unfinished agent gets a new, uncharged attempt."""
     if at.state is None or at.state.paused_at is None:
         return None
-    ends, check = _ends(at, Reason.PAUSE_REQUESTED, at.startable_pods())
-    if ends or at.startable_pods():
+    ends, check = _ends(at, Reason.PAUSE_REQUESTED, at.started_pods())
+    if ends or at.started_pods():
         return Verdict(Phase.STOPPING, Reason.RESUME_REQUESTED, actions=ends, next_check=check)
     resume = Action(Intent.START, Step.RESUME, Reason.RESUME_REQUESTED)
     return Verdict(Phase.PENDING, Reason.RESUME_REQUESTED, actions=(resume,))

@@ -97,10 +97,16 @@ class Situation:
         """The pods of this Run that are not terminated yet."""
         return tuple(pod for pod in self.our_pods() if not pod.terminated)
 
-    def startable_pods(self) -> tuple[PodFacts, ...]:
-        """The live pods that run or may start by themselves; a gated one that no state names cannot."""
-        named = {agent.pod_uid for agent in self.state.agents.values()} if self.state else set()
-        return tuple(pod for pod in self.live_pods() if not pod.gated or pod.uid in named)
+    def started_pods(self) -> tuple[PodFacts, ...]:
+        """The live pods of attempts that the state knows of: those that it names, and those of former attempts.
+
+        Any other is gated, or belongs to a newer state than the one that was read.
+        """
+        return tuple(pod for pod in self.live_pods() if self._known(pod))
+
+    def _known(self, pod: PodFacts) -> bool:
+        state = self.agent_state(pod.agent)
+        return pod.uid == state.pod_uid or pod.attempt < state.attempt
 
     def former_pods(self, agent: str) -> tuple[PodFacts, ...]:
         """The pods of the agent's earlier attempts that are not terminated, gated ones included: they might still start."""
