@@ -1,0 +1,59 @@
+"""A Run, a client that only takes status writes, and databases of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from controller.api.base import JsonObject
+from controller.cluster.client import Client
+from controller.store.factory import make_store
+from controller.store.sql.store import SqlStore
+from tests.stores import NOW
+
+
+class Writes:
+    """Stands in for the API server where a test is about the database: takes each status write."""
+
+    def __init__(self) -> None:
+        self.written: list[JsonObject] = []
+
+    def server_now(self) -> datetime:
+        return NOW
+
+    async def replace(self, _resource: object, _namespace: str, _name: str, body: JsonObject, **_: Any) -> JsonObject:
+        self.written.append(body)
+        return body
+
+
+def run_object(uid: str = "u1", **status: Any) -> JsonObject:
+    """Return a Run as the API server gives it."""
+    meta = {"namespace": "ns", "name": f"run-{uid}", "uid": uid, "resourceVersion": "1"}
+    return {"metadata": meta, "spec": {}, "status": status}
+
+
+def sql_store(url: str, *, even_if_migrated: bool = False) -> SqlStore:
+    """Return a store in a database, not yet open."""
+    return cast(SqlStore, make_store(url, cast(Client, Writes()), even_if_migrated=even_if_migrated))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/states.db"
+    made: str = request.getfixturevalue("postgres").database()
+    return made
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
+    """An open store in a file."""
+    made = sql_store(f"sqlite:///{tmp_path}/states.db?timeout=0.05")
+    await made.open()
+    yield made
+    await made.close()

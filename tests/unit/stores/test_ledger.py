@@ -1,0 +1,117 @@
+"""The ledger keeps what was decided, within bounds, and never costs the operator anything."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.errors import RunwardenError
+from controller.ledger import writer
+from controller.ledger.entry import Entry, Limits
+from controller.ledger.plain import plain
+from controller.ledger.writer import Ledger
+from controller.metrics import Metrics
+from tests.stores import NOW
+
+LIMITS = Limits(timedelta(days=30), 1000)
+ENTRY = Entry(NOW, "ns", "demo", "u1", "start", "Running", "Starting", "abc", {"run": 1}, {"actions": []}, {"acted": []})
+
+
+def rows(path: Path, what: str = "*") -> list[Any]:
+    connection = sqlite3.connect(path)
+    found = connection.execute(f"SELECT {what} FROM runwarden_decisions ORDER BY id").fetchall()  # noqa: S608  # the test's own
+    connection.close()
+    return found
+
+
+def count(metrics: Metrics, name: str) -> float:
+    return metrics.registry.get_sample_value(f"runwarden_ledger_{name}_total") or 0.0
+
+
+def test_decisions_are_written_and_readable(tmp_path: Path) -> None:
+    """Whatever was recorded before the end is in the database, in order, readable with plain SQL."""
+    metrics = Metrics()
+    with Ledger(f"sqlite:///{tmp_path}/l.db", LIMITS, metrics, lambda: NOW) as ledger:
+        for number in range(250):
+            ledger.record(replace(ENTRY, digest=str(number), outcome={"acted": [], "error": "Schluß\x00"}))
+    found = rows(tmp_path / "l.db", "at, namespace, run, run_uid, rule, phase, reason, digest, json_extract(outcome, '$.error')")
+    assert [row[7] for row in found] == [str(number) for number in range(250)]
+    assert found[0][:7] == ("2026-01-02T03:04:05Z", "ns", "demo", "u1", "start", "Running", "Starting")
+    assert (count(metrics, "written"), count(metrics, "dropped")) == (250, 0)
+
+
+def test_a_server_takes_them_too(postgres: Any) -> None:
+    """The same on PostgreSQL."""
+    metrics = Metrics()
+    with Ledger(postgres.database(), LIMITS, metrics, lambda: NOW) as ledger:
+        ledger.record(ENTRY)
+    assert (count(metrics, "written"), count(metrics, "dropped")) == (1, 0)
+
+
+def test_bounded_by_age_and_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest go, by age and by number; the newest stay."""
+    monkeypatch.setattr(writer, "PRUNE_EVERY", 1)
+    with Ledger(f"sqlite:///{tmp_path}/l.db", Limits(timedelta(days=30), 5), Metrics(), lambda: NOW) as ledger:
+        for number in range(20):
+            ledger.record(replace(ENTRY, digest=str(number)))
+    assert [row[0] for row in rows(tmp_path / "l.db", "digest")] == [str(number) for number in range(15, 20)]
+    later = NOW + timedelta(days=31)
+    with Ledger(f"sqlite:///{tmp_path}/l.db", LIMITS, Metrics(), lambda: later) as ledger:
+        ledger.record(replace(ENTRY, at=later, digest="new"))
+    assert [row[0] for row in rows(tmp_path / "l.db", "digest")] == ["new"]
+
+
+def test_a_failing_database_costs_decisions_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Recording goes on as ever; what cannot be written is dropped, counted, and told once."""
+    monkeypatch.setattr(writer, "REST_SECONDS", 0.0)
+    monkeypatch.setattr(writer, "BATCH", 1)
+    metrics = Metrics()
+    with Ledger(f"sqlite:///{tmp_path}/missing/l.db", LIMITS, metrics, lambda: NOW) as ledger:
+        for _ in range(5):
+            ledger.record(ENTRY)
+    assert (count(metrics, "written"), count(metrics, "dropped")) == (0, 5)
+    assert capsys.readouterr().out.count("the ledger drops decisions") == 1
+
+
+def test_a_full_queue_drops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit while the writer is behind is dropped; what fits is written."""
+    monkeypatch.setattr(writer, "QUEUE_LIMIT", 3)
+    metrics = Metrics()
+    ledger = Ledger(f"sqlite:///{tmp_path}/l.db", LIMITS, metrics, lambda: NOW)
+    for _ in range(10):
+        ledger.record(ENTRY)
+    with ledger:
+        pass
+    assert (count(metrics, "written"), count(metrics, "dropped")) == (3, 7)
+
+
+def test_an_entry_that_json_cannot_hold_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of our own in one entry costs its batch, not the thread."""
+    monkeypatch.setattr(writer, "BATCH", 1)
+    monkeypatch.setattr(writer, "REST_SECONDS", 0.0)
+    metrics = Metrics()
+    with Ledger(f"sqlite:///{tmp_path}/l.db", LIMITS, metrics, lambda: NOW) as ledger:
+        ledger.record(replace(ENTRY, snapshot={"bad": object()}))
+        ledger.record(ENTRY)
+    assert (count(metrics, "written"), count(metrics, "dropped")) == (1, 1)
+
+
+@pytest.mark.parametrize("url", ["oracle://x/y", "no url", "nonsense://x"])
+def test_a_database_without_a_driver_is_refused_at_start(url: str) -> None:
+    """A URL that can never work is told when the operator starts, not with each decision."""
+    with pytest.raises(RunwardenError, match=r"sqlite:////data/runwarden\.db"):
+        Ledger(url, LIMITS, Metrics(), lambda: NOW)
+
+
+def test_plain() -> None:
+    """The planner's data becomes JSON as it is on the wire."""
+    made = plain(LIMITS), plain({"at": NOW, "many": (1, 2)})
+    assert json.loads(json.dumps(made))[1] == {"at": "2026-01-02T03:04:05Z", "many": [1, 2]}

@@ -1,0 +1,124 @@
+"""Whatever a state holds, it comes back from every form in which a store keeps it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from controller.api.base import dump, parse
+from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult, Phase, StopDecision
+from controller.store import Loaded
+from controller.store.annotations import ANNOTATION_STATE, AnnotationStore, _close, _open
+from controller.store.record import decode, encode, full_status, judge
+from controller.store.sql.store import SqlStore
+from tests.stores import state_of, status_of
+from tests.unit.stores.conftest import run_object
+
+words = st.text(max_size=128)
+texts = st.text(max_size=1024)
+counts = st.integers(0, 1_000_000)
+times = st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # the zone is beside
+outcomes = st.builds(
+    Outcome,
+    attempt=counts,
+    result=st.sampled_from(OutcomeResult),
+    reason=words,
+    message=texts,
+    exit_code=st.none() | st.integers(-(2**31), 2**31 - 1),
+    finished_at=st.none() | times,
+)
+agents = st.builds(
+    AgentState,
+    attempt=counts,
+    podUID=words,
+    outcome=st.none() | outcomes,
+    last_outcome=words,
+    restarts=counts,
+    free_restarts=counts,
+    last_restart_at=st.none() | times,
+    cooldown_until=st.none() | times,
+)
+states = st.builds(
+    OperatorState,
+    runUID=words,
+    started_at=st.none() | times,
+    paused_at=st.none() | times,
+    paused_seconds=st.integers(0, 31_536_000),
+    stop=st.none()
+    | st.builds(StopDecision, phase=st.sampled_from(Phase), reason=words, message=texts, at=times, completed_at=st.none() | times),
+    agents=st.dictionaries(st.from_regex(r"\A[a-z][a-z0-9]{0,31}\Z"), agents, max_size=4),
+    updated_at=st.none() | times,
+)
+
+
+@given(states)
+def test_every_state_survives_its_texts(state: OperatorState) -> None:
+    """As a row's JSON, as an annotation, and as the object in a status."""
+    assert parse(OperatorState, decode(encode(state), "x")) == state
+    version, raw, refusal = _open(_close(7, state))
+    assert (version, refusal) == (7, "")
+    assert parse(OperatorState, raw) == state
+    assert parse(OperatorState, dump(state)) == state
+
+
+@given(states)
+def test_equal_states_have_equal_texts(state: OperatorState) -> None:
+    """Whatever the order in which a state was put together; so texts can be compared."""
+    turned = state.model_copy(update={"agents": dict(reversed(state.agents.items()))})
+    assert encode(turned) == encode(state)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@given(state=states)
+async def test_every_state_survives_a_database(store: SqlStore, state: OperatorState) -> None:
+    """Through SQLite itself, NUL characters and far times included."""
+    run = run_object(uid=state.run_uid or "none")
+    state = state.model_copy(update={"run_uid": run["metadata"]["uid"]})
+    run["status"] = {}
+    await store.forget(run["metadata"]["uid"])
+    written, _ = await store.commit(run, Loaded(), state, {})
+    assert (await store.load(written, live=True)).state == state
+
+
+@pytest.mark.parametrize(("version", "told", "says"), [(2, 3, "rolled back"), (3, 3, ""), (4, 3, "")])
+def test_versions(version: int, told: int, says: str) -> None:
+    """A store behind the status is refused; one ahead of it was cut off and is to be saved again."""
+    run = run_object(startTime="2026-01-01T00:00:00Z", stateVersion=told)
+    loaded = judge(run, dump(state_of(run)), "it", version)
+    assert says in loaded.refusal if says else not loaded.refusal
+    assert loaded.pending == (version > told)
+
+
+def test_a_state_without_an_agent_that_was_restarted_is_older() -> None:
+    """The status knows of an attempt that the state has never heard of."""
+    run = run_object()
+    run["status"] = status_of(state_of(run, 3))
+    loaded = judge(run, dump(OperatorState(run_uid="u1")), "it")
+    assert "agent coder was at attempt 3, the store says 0" in loaded.refusal
+
+
+def test_a_refusal_keeps_the_evidence() -> None:
+    """The status of a refused Run changes its words, and nothing that tells of its start."""
+    kept: dict[str, Any] = {"startTime": "t", "storeID": "other", "stateVersion": 4, "agents": [{"name": "a"}], "operatorState": {}}
+    run = run_object(**kept, phase="Running")
+    written = full_status(run, Loaded(refusal="why"), {"phase": "Blocked", "agents": []}, "ours", version=9, raw={"x": 1})
+    assert written == kept | {"phase": "Blocked"}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"version":1}', '{"version":0,"state":{}}', '{"version":true,"state":{}}'])
+async def test_annotations_that_make_no_sense_are_refused(text: str) -> None:
+    """Users can write annotations; what they write is told with its place, never an exception."""
+    run = run_object()
+    run["metadata"]["annotations"] = {ANNOTATION_STATE: text}
+    loaded = await AnnotationStore(None).load(run, live=True)  # type: ignore[arg-type]  # nothing is asked
+    assert ANNOTATION_STATE in loaded.refusal
+
+
+def test_deeply_nested_json_is_refused(tmp_path: Path) -> None:
+    """JSON that would exhaust the parser is a refusal too."""
+    assert isinstance(decode("[" * 200_000, "it"), str)
