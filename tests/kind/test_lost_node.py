@@ -1,0 +1,102 @@
+"""A node that is lost with live agents on it: never a second pod, a human is asked, and every way out works, with every store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+
+from controller.api.base import JsonObject
+from tests.cluster import Cluster
+from tests.cluster.kind import KindCluster
+from tests.kind.conftest import STORES, store_option
+from tests.support import OperatorProcess, apply, await_that, get, items, policy_of, run_of, status
+
+FOREVER = 'trap "exit 143" TERM; while :; do sleep 0.2; done'
+POLICY = {"restartBudget": 0, "confirmationIntervalSeconds": 1}
+PATIENCE = 180.0
+"""A kubelet's silence is noticed after 24 s and its pods are marked after that; machines are shared."""
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
+"""How an administrator says that a lost node is really down: the cluster then gives up its pods."""
+
+
+@pytest.fixture
+def node(kind_cluster: Cluster) -> str:
+    """A worker that may be lost; only our own kind clusters have one."""
+    if not isinstance(kind_cluster, KindCluster):
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("needs a kind cluster of its own to stop a kubelet on")
+    return next(name for name in kind_cluster.nodes if name.endswith("worker"))
+
+
+@pytest.fixture
+def namespaces(request: pytest.FixtureRequest, kind_cluster: Cluster) -> Iterator[list[str]]:
+    """Four operators side by side, each with its own store, Lease and namespace."""
+    with ExitStack() as stack:
+        made = []
+        for kind in STORES:
+            namespace = f"lost-{kind}"
+            kind_cluster.kubectl("create", "namespace", namespace)
+            stack.callback(kind_cluster.kubectl, "delete", "namespace", namespace, "--wait=false")
+            told = ("--store", store_option(kind, request), "--namespace", namespace, "--lease-name", namespace)
+            stack.enter_context(OperatorProcess(kind_cluster, *told))
+            made.append(namespace)
+        yield made
+
+
+def test_a_lost_node(kind_cluster: KindCluster, node: str, namespaces: list[str]) -> None:
+    """No second pod while it is lost; a forced deletion, its return and its out-of-service taint each let the Run go on."""
+    for namespace in namespaces:
+        apply(kind_cluster, namespace, policy_of(POLICY), preferring("held", node), preferring("forced", node))
+
+    def all_are(run: str, **wanted: Any) -> Callable[[], bool]:
+        return lambda: all(wanted.items() <= status(kind_cluster, namespace, run).items() for namespace in namespaces)
+
+    def attempts(run: str) -> list[int]:
+        return [status(kind_cluster, namespace, run)["agents"][0]["attempt"] for namespace in namespaces]
+
+    for run in ("held", "forced"):
+        await_that(all_are(run, phase="Running"), f"{run} running")
+    with lost(kind_cluster, node):
+        for run in ("held", "forced"):
+            await_that(all_are(run, phase="Blocked", reason="Unreachable", openEscalations=1), f"{run} escalated", PATIENCE)
+        assert all(len(items(kind_cluster, namespace, "pods")) == len(("held", "forced")) for namespace in namespaces)
+        for namespace in namespaces:
+            kind_cluster.kubectl("-n", namespace, "delete", "pod", "forced-coder-r0", "--force", "--timeout=60s")
+        await_that(all_are("forced", phase="Running", openEscalations=0), "the attempts after the forced deletions", PATIENCE)
+        assert (attempts("forced"), attempts("held")) == ([1] * len(namespaces), [0] * len(namespaces))
+    await_that(all_are("held", phase="Running", openEscalations=0), "the Runs on the node that is back", PATIENCE)
+    with lost(kind_cluster, node):
+        await_that(all_are("held", phase="Blocked"), "the second loss escalated", PATIENCE)
+        kind_cluster.kubectl("taint", "node", node, OUT_OF_SERVICE)
+        await_that(all_are("held", phase="Running", openEscalations=0), "the attempts after the taint", PATIENCE)
+    assert attempts("held") == [1] * len(namespaces)
+    assert all(status(kind_cluster, namespace, "held")["restarts"] == 0 for namespace in namespaces)
+
+
+@contextmanager
+def lost(cluster: KindCluster, node: str) -> Iterator[None]:
+    """Stop a node's kubelet while the context lasts; afterwards the node is ready and untainted again."""
+    cluster.on_node(node, "systemctl", "stop", "kubelet")
+    try:
+        yield
+    finally:
+        cluster.kubectl("taint", "node", node, f"{OUT_OF_SERVICE}-", check=False)
+        cluster.on_node(node, "systemctl", "start", "kubelet")
+        await_that(lambda: is_ready(get(cluster, "default", "node", node)), "the node ready again", PATIENCE)
+
+
+def is_ready(node: JsonObject) -> bool:
+    """Whether a node says that it is ready."""
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"]["conditions"])
+
+
+def preferring(name: str, node: str) -> JsonObject:
+    """Return a Run whose agent works for ever, on a node if that can be had."""
+    match = [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]
+    preferred = [{"weight": 100, "preference": {"matchExpressions": match}}]
+    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
+    container = {"name": "agent", "image": "busybox:1.37", "command": ["sh", "-c", FOREVER]}
+    return run_of(name, {"template": {"spec": {"affinity": affinity, "containers": [container]}}})
