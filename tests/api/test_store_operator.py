@@ -45,6 +45,7 @@ def test_a_runs_whole_life_in_a_database(api_cluster: Cluster, namespace: str, t
         assert "operatorState" not in told
         assert names(path) == ["goes", "stays", "vanishes"]
         api_cluster.kubectl("-n", namespace, "delete", "run", "goes", "--timeout=60s")
+        api_cluster.kubectl("-n", namespace, "delete", "pods", "-l", "runwarden.dev/run=goes", "--wait=false")
         await_that(lambda: names(path) == ["stays", "vanishes"], "the row of the deleted Run to go")
         assert 'runwarden_store_duration_seconds_count{operation="commit"}' in operator.probe("metrics", "metrics")[1]
         operator.stop(signal.SIGKILL)
