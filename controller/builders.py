@@ -6,6 +6,7 @@ import copy
 
 from controller.api.base import JsonObject
 from controller.api.checks import AGENT_CONTAINER
+from controller.api.escalation import Decision, EscalationType
 from controller.api.names import (
     ANNOTATION_BRIEF,
     API_VERSION,
@@ -20,7 +21,8 @@ from controller.api.names import (
 )
 from controller.api.run import Agent
 from controller.api.template import RESERVED_DIR as RUNWARDEN_DIR
-from controller.plan.model import RunFacts
+from controller.plan.model import Action
+from controller.plan.snapshot import RunFacts
 
 AGENT_UID = 10001
 """The user (and group) that agents run as unless their template names another non-root one."""
@@ -75,6 +77,34 @@ def build_claim(run: RunFacts, agent: Agent) -> JsonObject:
         },
         "spec": spec,
     }
+
+
+def build_escalation(run: RunFacts, action: Action, responders: JsonObject) -> JsonObject:
+    """Return the escalation that an action asks for. It goes with the Run."""
+    inquiry = action.inquiry
+    if inquiry is None:
+        raise ValueError("an escalation needs an inquiry")
+    labels = {LABEL_RUN: run.name, LABEL_RUN_UID: run.uid, LABEL_AGENT: action.agent, LABEL_ATTEMPT: str(action.attempt)}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Escalation",
+        "metadata": {"name": inquiry.name, "namespace": run.namespace, "labels": labels, "ownerReferences": [_owner(run)]},
+        "spec": {
+            "runName": run.name,
+            "runUID": run.uid,
+            "agent": action.agent,
+            "type": EscalationType.BLOCKED.value,
+            "summary": inquiry.summary[:SUMMARY_LIMIT],
+            "text": inquiry.text[:TEXT_LIMIT],
+            "options": [decision.value for decision in (Decision.RETRY, Decision.STOP, Decision.WAIT)],
+            "responders": responders,
+            "expiresAt": inquiry.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        },
+    }
+
+
+SUMMARY_LIMIT, TEXT_LIMIT = 120, 4096
+"""Characters of an escalation's one line and of its text; a terminal's width, and what anybody reads."""
 
 
 def _template(agent: Agent) -> JsonObject:

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from controller.api.base import JsonObject
 from controller.api.names import pod_name
 from controller.api.run_status import AgentState, Health, Phase
-from controller.plan.model import Action, AgentView, Intent, Plan, Snapshot
+from controller.plan.model import Action, AgentView, Intent, Plan, Step
 from controller.plan.reasons import Reason
+from controller.plan.snapshot import EscalationFacts, Snapshot
 
 TERMINAL_PHASES = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.STOPPED})
 MESSAGE_LIMIT = 1024
@@ -36,7 +37,7 @@ def build_status(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], previo
         "agents": [_agent(snapshot, view) for view in plan.agents],
         "plan": _plan(plan, acted) or previous.get("plan"),
         "policy": _policy(snapshot) or previous.get("policy"),
-        "openEscalations": 0,
+        "openEscalations": len(_open(snapshot)),
     }
     if state and state.started_at:
         status["startTime"] = format_time(state.started_at)
@@ -68,19 +69,29 @@ def _agent(snapshot: Snapshot, view: AgentView) -> JsonObject:
         "reason": str(view.reason),
         "message": view.message[:MESSAGE_LIMIT],
         "restarts": state.restarts,
+        "cooldownUntil": format_time(state.cooldown_until) if state.cooldown_until else None,
         "outcome": state.outcome.result.value if state.outcome else None,
     }
     return {key: value for key, value in entry.items() if value not in ("", None)}
 
 
 def _plan(plan: Plan, acted: Iterable[Action]) -> JsonObject | None:
-    """What was done, each intent once; letting a deleted pod go decides nothing and is not worth a write."""
-    decided = (action for action in acted if action.intent is not Intent.RELEASE)
+    """What was done, or under a dry run would be, each intent once.
+
+    Letting a deleted pod go and moving an escalation's phase decide nothing and are not worth a write.
+    """
+    decided = (a for a in (*acted, *plan.withheld) if a.intent is not Intent.RELEASE and a.step is not Step.MARK)
     done = dict.fromkeys((action.intent.value, action.reason.value, action.agent) for action in decided)
     if not done:
         return None
     actions = [{"intent": intent, "reason": reason, **({"agent": agent} if agent else {})} for intent, reason, agent in done]
     return {"digest": plan.digest, "actions": actions}
+
+
+def _open(snapshot: Snapshot) -> list[EscalationFacts]:
+    """The escalations that wait for a human."""
+    ours = (e for e in snapshot.escalations if e.run_uid == snapshot.run.uid and e.open and e.decision is None)
+    return sorted(ours, key=lambda escalation: escalation.name)
 
 
 def _policy(snapshot: Snapshot) -> JsonObject | None:
@@ -89,7 +100,8 @@ def _policy(snapshot: Snapshot) -> JsonObject | None:
 
 def _conditions(snapshot: Snapshot, plan: Plan) -> tuple[tuple[str, str, str, str], ...]:
     """Each condition as (type, status, reason, message)."""
-    return (_finished(plan), _succeeded(plan), _healthy(plan), _policy_resolved(snapshot))
+    always = (_finished(plan), _succeeded(plan), _healthy(plan), _policy_resolved(snapshot))
+    return (*always, *_escalated(snapshot), *_dry_run(plan))
 
 
 def _finished(plan: Plan) -> tuple[str, str, str, str]:
@@ -117,6 +129,23 @@ def _healthy(plan: Plan) -> tuple[str, str, str, str]:
     first = next((view for view in wrong if view.reason != Reason.STARTING), wrong[0])
     status = "Unknown" if first.reason in (Reason.STARTING, Reason.QUEUED) else "False"
     return "Healthy", status, first.reason, f"agent {first.name}: {first.message or first.health.value}"
+
+
+def _escalated(snapshot: Snapshot) -> tuple[tuple[str, str, str, str], ...]:
+    """Whether a human is asked; left out of a Run that never asked."""
+    waiting = _open(snapshot)
+    if waiting:
+        names = ", ".join(escalation.name for escalation in waiting)
+        return (("Escalated", "True", "AwaitingResponse", f"answer escalation {names}"),)
+    return (("Escalated", "False", "NothingOpen", ""),) if snapshot.escalations else ()
+
+
+def _dry_run(plan: Plan) -> tuple[tuple[str, str, str, str], ...]:
+    """That plans are only shown; left out where they are carried out."""
+    if not plan.withheld:
+        return ()
+    text = "the policy says dryRun: what status.plan shows is not done"
+    return (("Enforced", "False", Reason.DRY_RUN, text),)
 
 
 def _policy_resolved(snapshot: Snapshot) -> tuple[str, str, str, str]:

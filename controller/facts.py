@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from controller.api.base import JsonObject
+from controller.api.escalation import Decision, EscalationPhase
 from controller.api.names import (
     ANNOTATION_ENDING_AT,
     GATE_ADMITTED,
@@ -12,7 +13,7 @@ from controller.api.names import (
     LABEL_ATTEMPT,
 )
 from controller.builders import judged_container
-from controller.plan.model import ClaimFacts, PodFacts, Termination
+from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, Termination
 
 DEFAULT_GRACE_SECONDS = 30
 """Kubernetes' default for a pod's terminationGracePeriodSeconds."""
@@ -22,6 +23,10 @@ MESSAGE_LIMIT = 1024
 
 PULL_PREFIX = "ErrImagePull: "
 """Stands before the cause in the kubelet's back-off message; without it both messages of one failing pull are the same."""
+
+
+SAME_REASONS = {"ErrImagePull": "ImagePullBackOff"}
+"""The kubelet alternates between these while it retries; one name keeps the status from flapping."""
 
 
 def parse_time(text: str | None) -> datetime | None:
@@ -57,14 +62,20 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         message=status.get("message", "")[:MESSAGE_LIMIT],
         gated=GATE_ADMITTED in gates,
         foreign_gates=tuple(gate for gate in gates if gate != GATE_ADMITTED),
+        created_at=parse_time(meta.get("creationTimestamp")),
         bound=bool(spec.get("nodeName")),
-        ready=_condition(status, "Ready") == "True",
+        node=spec.get("nodeName", ""),
+        scheduled_at=_since(status, "PodScheduled", "True"),
+        started_at=parse_time(container.get("state", {}).get("running", {}).get("startedAt")),
+        ready=_condition(status, "Ready").get("status") == "True",
+        unready_since=_unready_since(spec, status, container),
         deleting="deletionTimestamp" in meta,
+        forced=meta.get("deletionGracePeriodSeconds") == 0,
         deleted_at=_deleted_at(meta),
         grace_seconds=spec.get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS),
         finalizers=tuple(meta.get("finalizers", ())),
         ending_since=_tolerant_time(annotations.get(ANNOTATION_ENDING_AT)),
-        disrupted=_condition(status, "DisruptionTarget") == "True",
+        disrupted_at=_since(status, "DisruptionTarget", "True"),
         waiting_reason=reason,
         waiting_message=message[:MESSAGE_LIMIT],
         termination=_termination(container),
@@ -78,13 +89,57 @@ def claim_facts(claim: JsonObject) -> ClaimFacts:
     return ClaimFacts(agent, controller_uid(claim), "deletionTimestamp" in meta)
 
 
+def escalation_facts(escalation: JsonObject) -> EscalationFacts:
+    """Return what the planner may know of an escalation. Its agent and attempt are labels that the operator set."""
+    meta, spec = escalation["metadata"], escalation["spec"]
+    attempt = meta.get("labels", {}).get(LABEL_ATTEMPT, "")
+    response, phase = spec.get("response") or {}, escalation.get("status", {}).get("phase")
+    return EscalationFacts(
+        name=meta["name"],
+        uid=meta["uid"],
+        run_uid=spec["runUID"],
+        agent=spec.get("agent", ""),
+        attempt=int(attempt) if attempt.isdecimal() else -1,
+        phase=EscalationPhase(phase) if phase else None,
+        decision=Decision(response["decision"]) if response else None,
+        by=response.get("by", ""),
+    )
+
+
+def node_lost_since(node: JsonObject | None, pod: PodFacts) -> datetime | None:
+    """Since when a pod's node has been lost, None where the node is ready. One that is gone was lost with its pod's readiness."""
+    if node is None:
+        return pod.unready_since or pod.scheduled_at or pod.created_at
+    ready = _condition(node.get("status", {}), "Ready")
+    return None if ready.get("status") == "True" else parse_time(ready.get("lastTransitionTime")) or pod.created_at
+
+
 def _container_status(spec: JsonObject, status: JsonObject) -> JsonObject:
     name = judged_container(spec)["name"]
     return next((c for c in status.get("containerStatuses", ()) if c["name"] == name), {})
 
 
-def _condition(status: JsonObject, kind: str) -> str:
-    return next((c["status"] for c in status.get("conditions", ()) if c["type"] == kind), "")
+def _condition(status: JsonObject, kind: str) -> JsonObject:
+    return next((c for c in status.get("conditions", ()) if c["type"] == kind), {})
+
+
+def _since(status: JsonObject, kind: str, wanted: str) -> datetime | None:
+    """Since when a condition has had a status, None where it has another."""
+    condition = _condition(status, kind)
+    return parse_time(condition.get("lastTransitionTime")) if condition.get("status") == wanted else None
+
+
+def _unready_since(spec: JsonObject, status: JsonObject, container: JsonObject) -> datetime | None:
+    """Since when a running agent that was ready once has failed its readiness probe.
+
+    One that was never ready yet starts slowly: its condition has not changed since before the container ran.
+    """
+    running = parse_time(container.get("state", {}).get("running", {}).get("startedAt"))
+    since = _since(status, "Ready", "False")
+    probed = "readinessProbe" in judged_container(spec)
+    if not (probed and running and since) or container.get("ready"):
+        return None
+    return since if since > running else None
 
 
 def _waiting(status: JsonObject, container: JsonObject) -> tuple[str, str]:
@@ -93,7 +148,8 @@ def _waiting(status: JsonObject, container: JsonObject) -> tuple[str, str]:
     for state in states:
         waiting = state.get("waiting")
         if waiting and waiting.get("reason"):
-            return waiting["reason"], waiting.get("message", "").rpartition(PULL_PREFIX)[2]
+            reason = SAME_REASONS.get(waiting["reason"], waiting["reason"])
+            return reason, waiting.get("message", "").rpartition(PULL_PREFIX)[2]
     for condition in status.get("conditions", ()):
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
             return "Unschedulable", condition.get("message", "")
@@ -123,5 +179,6 @@ def _termination(container: JsonObject) -> Termination | None:
         exit_code=ended["exitCode"],
         reason=ended.get("reason", ""),
         message=ended.get("message", "")[:MESSAGE_LIMIT],
+        started_at=parse_time(ended.get("startedAt")),
         finished_at=parse_time(ended.get("finishedAt")),
     )

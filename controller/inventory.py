@@ -5,8 +5,8 @@ Caches decide what is worth a closer look; they are never enough to act on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import ValidationError
 
@@ -15,8 +15,9 @@ from controller.api.checks import check_run, parse_run_spec
 from controller.api.names import LABEL_RUN, LABEL_RUN_UID
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.violations import Refused, from_pydantic
-from controller.facts import pod_facts
-from controller.plan.model import PodFacts, RunFacts
+from controller.facts import escalation_facts, parse_time, pod_facts
+from controller.plan.snapshot import EscalationFacts, PodFacts, RunFacts
+from controller.slots import Candidate, Slots
 
 T = TypeVar("T")
 
@@ -106,6 +107,21 @@ class CachedPod(NamedTuple):
     key: RunKey
 
 
+class CachedEscalation(NamedTuple):
+    """An escalation's facts and the Run that its spec names."""
+
+    facts: EscalationFacts
+    key: RunKey
+
+
+class Owned(Protocol):
+    """What belongs to a Run."""
+
+    @property
+    def key(self) -> RunKey:
+        """The Run."""
+
+
 class Inventory:
     """The shelves, the index from Runs to their pods, and whom to tell when something changes."""
 
@@ -113,8 +129,11 @@ class Inventory:
         self._notify = notify
         self.runs: Shelf[CachedRun] = Shelf(_make_run, self._run_changed)
         self.pods: Shelf[CachedPod] = Shelf(_make_pod, self._pod_changed)
+        self.escalations: Shelf[CachedEscalation] = Shelf(_make_escalation, self._escalation_changed)
         self.policies: Shelf[ResolvedPolicy | str] = Shelf(_make_policy, self._policy_changed)
+        self.slots = Slots()
         self._pods_of: dict[str, set[str]] = {}
+        self._escalations_of: dict[str, set[str]] = {}
         self._policy_uids: dict[tuple[str, str], str] = {}
 
     def run(self, uid: str) -> CachedRun | None:
@@ -127,6 +146,15 @@ class Inventory:
         facts = (self.pods.items[pod].value.facts for pod in self._pods_of.get(uid, ()))
         return tuple(sorted(facts, key=lambda pod: pod.name))
 
+    def escalations_of(self, uid: str) -> tuple[EscalationFacts, ...]:
+        """Return the cached escalations of a Run's UID that are the operator's to judge, by name."""
+        facts = (self.escalations.items[e].value.facts for e in self._escalations_of.get(uid, ()))
+        return tuple(sorted(facts, key=lambda escalation: escalation.name))
+
+    def candidates(self) -> Iterator[Candidate]:
+        """Every cached Run, as far as its slot is concerned."""
+        return (Candidate(kept.value.obj, kept.value.facts) for kept in self.runs.items.values())
+
     def policy(self, namespace: str, name: str) -> ResolvedPolicy | str | None:
         """Return a RunPolicy, or what is wrong with it, or None where there is none."""
         kept = self.policies.items.get(self._policy_uids.get((namespace, name), ""))
@@ -136,6 +164,10 @@ class Inventory:
         """Take a pod that was read or written live, so that the caches know of it before the watch tells."""
         if LABEL_RUN_UID in obj["metadata"].get("labels", {}):
             self.pods.upsert(obj)
+
+    def learn_escalation(self, obj: JsonObject) -> None:
+        """Take an escalation that was written, so that the caches know of it before the watch tells."""
+        self.escalations.upsert(obj)
 
     def notify_all(self, namespace: str | None = None) -> None:
         """Have every Run (of a namespace) looked at again."""
@@ -147,16 +179,35 @@ class Inventory:
         kept = new or old
         if kept:
             self._notify(RunKey(kept.namespace, kept.name, uid))
+        if old and Candidate(*old.value).active and not (new and Candidate(*new.value).active):
+            self._notify_waiting()
+        if new is None:
+            self.slots.forget(uid)
+
+    def _notify_waiting(self) -> None:
+        """A slot may be free: whoever waits for one is looked at again."""
+        for uid in self.slots.waiting():
+            kept = self.runs.items.get(uid)
+            if kept:
+                self._notify(RunKey(kept.namespace, kept.name, uid))
 
     def _pod_changed(self, uid: str, old: Kept[CachedPod] | None, new: Kept[CachedPod] | None) -> None:
-        if old and (new is None or new.value.key != old.value.key):
-            self._pods_of.get(old.value.key.uid, set()).discard(uid)
+        self._index(self._pods_of, uid, old and old.value, new and new.value)
+
+    def _escalation_changed(self, uid: str, old: Kept[CachedEscalation] | None, new: Kept[CachedEscalation] | None) -> None:
+        self._index(self._escalations_of, uid, old and old.value, new and new.value)
+
+    def _index(self, index: dict[str, set[str]], uid: str, old: Owned | None, new: Owned | None) -> None:
+        """Keep an index from Runs to what is theirs, and have the Run looked at when something of it has changed."""
+        if old and (new is None or new.key != old.key):
+            index.get(old.key.uid, set()).discard(uid)
         if new:
-            self._pods_of.setdefault(new.value.key.uid, set()).add(uid)
-        elif old and not self._pods_of.get(old.value.key.uid):
-            self._pods_of.pop(old.value.key.uid, None)
-        if old is None or new is None or old.value != new.value:
-            self._notify((new or old).value.key)  # type: ignore[union-attr]  # one of them is there
+            index.setdefault(new.key.uid, set()).add(uid)
+        elif old and not index.get(old.key.uid):
+            index.pop(old.key.uid, None)
+        owned = new or old
+        if owned and old != new:
+            self._notify(owned.key)
 
     def _policy_changed(self, uid: str, old: Kept[ResolvedPolicy | str] | None, new: Kept[ResolvedPolicy | str] | None) -> None:
         kept = new or old
@@ -175,12 +226,13 @@ def run_facts(obj: JsonObject) -> RunFacts:
     """Read a Run object; whatever is wrong with its spec becomes violations, never an exception."""
     meta = obj["metadata"]
     gone = "deletionTimestamp" in meta
+    created = parse_time(meta.get("creationTimestamp"))
     common = (meta["namespace"], meta["name"], meta["uid"], meta.get("generation", 0))
     try:
         spec = parse_run_spec(obj)
     except Refused as refused:
-        return RunFacts(*common, spec=None, violations=refused.violations, gone=gone)
-    return RunFacts(*common, spec=spec, violations=check_run(spec), gone=gone)
+        return RunFacts(*common, spec=None, violations=refused.violations, gone=gone, created_at=created)
+    return RunFacts(*common, spec=spec, violations=check_run(spec), gone=gone, created_at=created)
 
 
 def _make_run(obj: JsonObject, old: CachedRun | None) -> CachedRun:
@@ -195,6 +247,11 @@ def _make_pod(obj: JsonObject, _: CachedPod | None) -> CachedPod:
     labels = obj["metadata"].get("labels", {})
     key = RunKey(obj["metadata"]["namespace"], labels.get(LABEL_RUN, ""), labels.get(LABEL_RUN_UID, ""))
     return CachedPod(pod_facts(obj), key)
+
+
+def _make_escalation(obj: JsonObject, _: CachedEscalation | None) -> CachedEscalation:
+    spec = obj["spec"]
+    return CachedEscalation(escalation_facts(obj), RunKey(obj["metadata"]["namespace"], spec["runName"], spec["runUID"]))
 
 
 def _make_policy(obj: JsonObject, _: ResolvedPolicy | str | None) -> ResolvedPolicy | str:

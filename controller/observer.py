@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 from controller.api.base import JsonObject
 from controller.api.names import pod_name, workspace_name
 from controller.api.policy import DEFAULT_POLICY_NAME, ResolvedPolicy
 from controller.cluster.client import Client
 from controller.cluster.errors import NotFound
-from controller.cluster.resources import CLAIMS, NAMESPACES, PODS, RUNS, Resource
-from controller.facts import claim_facts, pod_facts
+from controller.cluster.resources import CLAIMS, ESCALATIONS, NAMESPACES, PODS, RUNS, Resource
+from controller.facts import claim_facts, escalation_facts, pod_facts
 from controller.inventory import Inventory, RunKey, run_facts
-from controller.plan.model import ClaimFacts, PodFacts, RunFacts, Snapshot
+from controller.nodes import Nodes
+from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, RunFacts, Snapshot
 from controller.policy_source import PolicySource
+from controller.slots import Candidate, PolicyKey
 from controller.store import Loaded, Store
 
 
@@ -32,6 +35,7 @@ class Observer:
 
     def __init__(self, client: Client, inventory: Inventory, store: Store, policy: PolicySource) -> None:
         self._client, self._inventory, self._store, self._policy = client, inventory, store, policy
+        self._nodes = Nodes(client)
 
     async def cached(self, key: RunKey) -> Observation:
         """Observe from the caches; cheap, and never enough to act on."""
@@ -39,7 +43,8 @@ class Observer:
         if cached is None:
             return self._gone(key, self._inventory.pods_of(key.uid))
         loaded = await self._store.load(cached.obj, live=False)
-        return self._observe(cached.obj, cached.facts, loaded, self._inventory.pods_of(key.uid), ())
+        escalations = self._inventory.escalations_of(key.uid)
+        return await self._observe(cached.obj, cached.facts, loaded, self._inventory.pods_of(key.uid), escalations)
 
     async def live(self, key: RunKey) -> Observation:
         """Observe from the API server's storage: the Run, each of its pods, and what else a start needs."""
@@ -49,20 +54,20 @@ class Observer:
             return self._gone(key, await self._pods(key.namespace, {pod.name for pod in cached_pods}))
         facts = run_facts(run)
         loaded = await self._store.load(run, live=True)
-        seen = self._observe(run, facts, loaded, (), ())
+        seen = await self._observe(run, facts, loaded, (), ())
         names = {pod.name for pod in cached_pods} | _attempts(seen.snapshot)
-        pods, claims = await asyncio.gather(self._pods(key.namespace, names), self._claims(seen.snapshot))
-        return self._observe(run, facts, loaded, pods, claims, terminating=await self._terminating(key.namespace, pods))
+        pods, escalations = await asyncio.gather(self._pods(key.namespace, names), self._escalations(key, seen.snapshot))
+        seen = await self._observe(run, facts, loaded, pods, escalations)
+        claims, terminating = await asyncio.gather(self._claims(seen.snapshot), self._terminating(key.namespace, pods))
+        return replace(seen, snapshot=replace(seen.snapshot, claims=claims, namespace_terminating=terminating))
 
-    def _observe(
+    async def _observe(
         self,
         run: JsonObject,
         facts: RunFacts,
         loaded: Loaded,
         pods: tuple[PodFacts, ...],
-        claims: tuple[ClaimFacts, ...],
-        *,
-        terminating: bool = False,
+        escalations: tuple[EscalationFacts, ...],
     ) -> Observation:
         policy = self._resolve(facts)
         snapshot = Snapshot(
@@ -72,9 +77,9 @@ class Observer:
             policy_refusal=policy if isinstance(policy, str) else "" if policy else _missing(facts),
             state=loaded.state,
             state_refusal=loaded.refusal,
-            pods=pods,
-            claims=claims,
-            namespace_terminating=terminating,
+            pods=await self._with_nodes(pods),
+            escalations=escalations,
+            queued=self._queued(run, facts, policy),
         )
         return Observation(run, snapshot, loaded)
 
@@ -90,6 +95,38 @@ class Observer:
         if run.spec is not None and run.spec.policy_ref is not None:
             return self._inventory.policy(run.namespace, run.spec.policy_ref.name)
         return self._inventory.policy(run.namespace, DEFAULT_POLICY_NAME) or self._policy.current
+
+    def _queued(self, run: JsonObject, facts: RunFacts, policy: ResolvedPolicy | str | None) -> bool:
+        """Whether the Run has to wait for others of its policy."""
+        limit = policy.spec.max_active_runs if isinstance(policy, ResolvedPolicy) else None
+        mine = self._policy_key(facts)
+
+        def others() -> Iterator[Candidate]:
+            return (other for other in self._inventory.candidates() if self._policy_key(other.facts) == mine)
+
+        return self._inventory.slots.must_wait(Candidate(run, facts), limit, others)
+
+    def _policy_key(self, run: RunFacts) -> PolicyKey:
+        named = run.spec.policy_ref.name if run.spec and run.spec.policy_ref else DEFAULT_POLICY_NAME
+        own = run.spec is not None and run.spec.policy_ref is None and self._inventory.policy(run.namespace, named) is None
+        return PolicyKey("", named) if own else PolicyKey(run.namespace, named)
+
+    async def _with_nodes(self, pods: tuple[PodFacts, ...]) -> tuple[PodFacts, ...]:
+        """Look up the nodes of pods that may be out of reach: bound, not terminated, and not ready or on their way out."""
+        doubtful = [pod for pod in pods if pod.bound and not pod.terminated and (pod.deleting or _dubious(pod))]
+        lost = {pod.uid: await self._nodes.lost_since(pod) for pod in doubtful}
+        return tuple(replace(pod, node_lost_since=lost.get(pod.uid)) for pod in pods) if lost else pods
+
+    async def _escalations(self, key: RunKey, snapshot: Snapshot) -> tuple[EscalationFacts, ...]:
+        """The escalations that the caches or the state know of, as they are now."""
+        agents = snapshot.state.agents.values() if snapshot.state else ()
+        known = {e.name for e in self._inventory.escalations_of(key.uid) if e.open}
+        names = known | {agent.blocked.escalation for agent in agents if agent.blocked}
+        found = await asyncio.gather(*(self._find(ESCALATIONS, key.namespace, name) for name in sorted(names)))
+        for escalation in found:
+            if escalation is not None:
+                self._inventory.learn_escalation(escalation)
+        return tuple(escalation_facts(escalation) for escalation in found if escalation is not None)
 
     async def _find(self, resource: Resource, namespace: str | None, name: str) -> JsonObject | None:
         try:
@@ -126,11 +163,18 @@ def _missing(run: RunFacts) -> str:
     return f"RunPolicy {name} (spec.policyRef.name) does not exist in namespace {run.namespace}: create it"
 
 
+def _dubious(pod: PodFacts) -> bool:
+    """Whether a pod that runs is not ready: its probe fails, or its node has been lost."""
+    return pod.phase == "Running" and not pod.ready
+
+
 def _attempts(snapshot: Snapshot) -> set[str]:
-    """The names of the pods that the state says were started and not yet ended."""
+    """The names of the pods that may be an agent's: of its attempt, and of the one before where that has not started yet."""
     agents = snapshot.state.agents if snapshot.state else {}
-    return {
-        pod_name(snapshot.run.name, name, agent.attempt)
-        for name, agent in agents.items()
-        if agent.pod_uid and agent.outcome is None
-    }
+    names = set()
+    for name, agent in agents.items():
+        if agent.outcome is None:
+            names.add(pod_name(snapshot.run.name, name, agent.attempt))
+            if agent.attempt and not agent.pod_uid:
+                names.add(pod_name(snapshot.run.name, name, agent.attempt - 1))
+    return names

@@ -22,7 +22,7 @@ from controller.cluster.client import Client
 from controller.cluster.connection import Connection, connect
 from controller.cluster.lease import LeaderLease, LeaseTimings
 from controller.cluster.reflector import Reflector, Sink, relist
-from controller.cluster.resources import PODS, RUN_POLICIES, RUNS, Resource
+from controller.cluster.resources import ESCALATIONS, PODS, RUN_POLICIES, RUNS, Resource
 from controller.endpoints import Checks, Pulse, health_app, metrics_app, serve
 from controller.errors import RunwardenError
 from controller.executor import Tools
@@ -100,7 +100,7 @@ class Operator:
 
     async def _supervise(self, client: Client, connection: Connection, lease: LeaderLease, store: WatchedStore) -> None:
         """Sync, then work until told to stop; whatever of it ends by itself ends all of it."""
-        sinks: dict[Resource, Sink] = {RUN_POLICIES: self._inventory.policies, RUNS: self._inventory.runs}
+        sinks = self._sinks()
         pods = Reflector(client, PODS, self._namespaces, self._inventory.pods, labels=LABEL_RUN_UID)
         registry = handlers.build_registry(sinks, connection)
         custom = handlers.watch(registry, self._settings.namespaces, self._kopf_ready)
@@ -126,13 +126,18 @@ class Operator:
             for task in endless:
                 task.cancel()
 
+    def _sinks(self) -> dict[Resource, Sink]:
+        """Where what is watched through kopf goes; Runs last, so that what they are judged by is there before them."""
+        seen = self._inventory
+        return {RUN_POLICIES: seen.policies, ESCALATIONS: seen.escalations, RUNS: seen.runs}
+
     async def _work(self, client: Client, store: WatchedStore) -> None:
         """Handle Runs, once the store can be used; until then the operator is up, unready and idle."""
         if not await self._unless_stopped(store.open_until_usable()):
             return
         await self._collect(client, store)
         observer = Observer(client, self._inventory, store, self._policy)
-        tools = Tools(client, self._inventory.learn_pod)
+        tools = Tools(client, self._inventory.learn_pod, self._inventory.learn_escalation)
         with self._ledger(client) as record:
             reconciler = Reconciler(observer, store, tools, self._inventory, self._metrics, record)
             await run_workers(self._queue, self._settings.workers, reconciler.reconcile, failed(self._metrics))

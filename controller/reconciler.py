@@ -83,12 +83,14 @@ class Reconciler:
 
     async def _pass(self, key: RunKey) -> float | None:
         seen = await self._observer.cached(key)
-        decision = plan(seen.snapshot, self._now())
+        now = self._now()
+        decision = plan(seen.snapshot, now)
         if decision.actions or seen.loaded.pending:
             seen = await self._observer.live(key)
-            decision = plan(seen.snapshot, self._now())
+            now = self._now()
+            decision = plan(seen.snapshot, now)
         work = _Pass(seen.run, seen.snapshot, seen.loaded, digest=decision.digest, dirty=seen.loaded.pending)
-        with self._on_record(seen.snapshot, decision, work):
+        with self._on_record(seen.snapshot, decision, work, now):
             decision = await self._work(work, decision)
         self._metrics.reconciles.labels("acted" if work.acted else "noop").inc()
         if work.snapshot.run.gone:
@@ -97,7 +99,7 @@ class Reconciler:
         return await self._settle(work, decision)
 
     @contextmanager
-    def _on_record(self, snapshot: Snapshot, decision: Plan, work: _Pass) -> Iterator[None]:
+    def _on_record(self, snapshot: Snapshot, decision: Plan, work: _Pass, now: datetime) -> Iterator[None]:
         """Put a pass that acted into the ledger, with what it saw and decided first, and with what went wrong."""
         error = ""
         try:
@@ -107,7 +109,7 @@ class Reconciler:
             raise
         finally:
             if self._record and work.acted:
-                self._record(entry_of(snapshot, decision, work.acted, error, self._now()))
+                self._record(entry_of(snapshot, decision, work.acted, error, now))
 
     async def _work(self, work: _Pass, decision: Plan) -> Plan:
         """Take step after step until none is due, and return the last plan."""

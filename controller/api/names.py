@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 GROUP = "runwarden.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
@@ -25,6 +27,16 @@ GATE_ADMITTED = f"{GROUP}/admitted"
 def pod_name(run: str, agent: str, attempt: int) -> str:
     """Return the name of an attempt's pod. Agents' names hold no hyphen, so it is unambiguous."""
     return f"{run}-{agent}-r{attempt}"
+
+
+def escalation_name(run: str, agent: str, *situation: object) -> str:
+    """Return the name of the one escalation for a situation: it tells the Run's UID, attempt, reason and evidence apart."""
+    said = "\n".join(map(str, (agent, *situation)))
+    return f"{run}-{agent}-{hashlib.sha256(said.encode()).hexdigest()[:ESCALATION_DIGITS]}"
+
+
+ESCALATION_DIGITS = 8
+"""Hex digits of the digest in an escalation's name."""
 
 
 def workspace_name(run: str, agent: str) -> str:

@@ -18,6 +18,7 @@ from controller.api.base import (
     Tokens,
     Word,
 )
+from controller.api.escalation import Decision
 from controller.api.run import MAX_AGENTS
 
 SCHEMA_VERSION = 1
@@ -52,6 +53,7 @@ class Health(ApiEnum):
     STARTING = "Starting"
     QUEUED = "Queued"
     HEALTHY = "Healthy"
+    UNREADY = "Unready"
     AWAITING_GUIDANCE = "AwaitingGuidance"
     ACTIVITY_STALLED = "ActivityStalled"
     PROGRESS_STALLED = "ProgressStalled"
@@ -95,11 +97,22 @@ class Outcome(ApiModel):
     attempt: Count = Field(description="The attempt, from 0.")
     result: OutcomeResult = Field(description="Completed, Failed, or Interrupted by a pause or stop.")
     reason: Word = Field(description="Why, as one CamelCase word.")
+    kubelet_reason: Word = Field(default="", description="The kubelet's own reason, for example Error or Evicted.")
     message: Text = Field(default="", description="Why, in the kubelet's words.")
     exit_code: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = Field(
         default=None, description="Exit code of the agent's container."
     )
     finished_at: Time | None = Field(default=None, description="When the agent's container ended, by the kubelet's clock.")
+
+
+class BlockedState(ApiModel):
+    """The situation that only a human can end, as it was escalated."""
+
+    escalation: Name = Field(description="Name of the Escalation that was opened for it.")
+    reason: Word = Field(description="Why the agent is blocked, as one CamelCase word.")
+    since: Time = Field(description="When it was escalated.")
+    expires_at: Time = Field(description="When the Run fails unless somebody helps.")
+    decision: Decision | None = Field(default=None, description="What a human decided, once it was honoured.")
 
 
 class AgentState(ApiModel):
@@ -109,11 +122,12 @@ class AgentState(ApiModel):
     pod_uid: Word = Field(default="", alias="podUID", description="UID of that attempt's pod; empty until it is saved.")
     outcome: Outcome | None = Field(default=None, description="How that attempt ended.")
     last_outcome: Word = Field(default="", description="The reason that the previous attempt ended with.")
-    restarts: Count = Field(default=0, description="Charged restarts.")
-    free_restarts: Count = Field(default=0, description="Restarts that were not charged.")
+    restarts: Count = Field(default=0, description="Charged restarts that were not given back.")
+    free_restarts: Count = Field(default=0, description="Restarts that were not charged: disruptions, temporary failures.")
     last_restart_at: Time | None = Field(default=None, description="When the agent was last restarted.")
     cooldown_until: Time | None = Field(default=None, description="Before this the agent is not restarted again.")
-    healthy_since: Time | None = Field(default=None, description="Since when the agent has been healthy.")
+    restarted_at: Time | None = Field(default=None, description="The spec.restartedAt that was last honoured.")
+    blocked: BlockedState | None = Field(default=None, description="What only a human can end, while it lasts.")
 
 
 class StopDecision(ApiModel):

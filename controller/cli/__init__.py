@@ -32,6 +32,7 @@ class LazyGroup(click.Group):
     lazy={
         "crds": "controller.cli.crds:crds",
         "operator": "controller.cli.operator:operator",
+        "plan": "controller.cli.plan:plan",
         "policy": "controller.cli.policy:policy",
         "store": "controller.cli.store:store",
     },

@@ -29,8 +29,10 @@ class Resource:
 
 RUNS = Resource(GROUP, VERSION, "runs", "Run")
 RUN_POLICIES = Resource(GROUP, VERSION, "runpolicies", "RunPolicy")
+ESCALATIONS = Resource(GROUP, VERSION, "escalations", "Escalation")
 PODS = Resource("", "v1", "pods", "Pod")
 CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 EVENTS = Resource("", "v1", "events", "Event")
+NODES = Resource("", "v1", "nodes", "Node", namespaced=False)
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")

@@ -6,21 +6,25 @@ from collections.abc import Awaitable, Callable
 
 from controller.executor.create import create_claim, create_pod
 from controller.executor.end import delete_pod, end
+from controller.executor.escalate import create_escalation, mark
 from controller.executor.expire import delete_run
 from controller.executor.release import release
 from controller.executor.tools import Tools
 from controller.executor.ungate import ungate
-from controller.plan.model import Action, Snapshot, Step
+from controller.plan.model import Action, Step
+from controller.plan.snapshot import Snapshot
 
 Perform = Callable[[Tools, Snapshot, Action], Awaitable[Snapshot]]
 
 STEPS: dict[Step, Perform] = {
     Step.CREATE_CLAIM: create_claim,
     Step.CREATE_POD: create_pod,
+    Step.CREATE_ESCALATION: create_escalation,
     Step.UNGATE: ungate,
     Step.END: end,
     Step.DELETE_POD: delete_pod,
     Step.RELEASE: release,
+    Step.MARK: mark,
     Step.DELETE_RUN: delete_run,
 }
 

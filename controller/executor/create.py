@@ -11,7 +11,8 @@ from controller.cluster.errors import AlreadyExists, ApiError, Forbidden, Invali
 from controller.cluster.resources import CLAIMS, PODS, Resource
 from controller.executor.tools import Tools
 from controller.facts import claim_facts
-from controller.plan.model import Action, Refusal, Snapshot
+from controller.plan.model import Action
+from controller.plan.snapshot import Refusal, Snapshot
 
 REFUSAL_LIMIT = 900
 """Characters of the API server's refusal that go into status."""

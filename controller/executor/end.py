@@ -7,7 +7,8 @@ from controller.cluster.errors import NotFound
 from controller.cluster.resources import PODS
 from controller.conditions import format_time
 from controller.executor.tools import Tools, without_pod
-from controller.plan.model import Action, Snapshot
+from controller.plan.model import Action
+from controller.plan.snapshot import Snapshot
 
 DEADLINE_SECONDS = 1
 """The smallest activeDeadlineSeconds: the kubelet sends TERM at once, keeps the grace period, then KILL."""

@@ -8,7 +8,8 @@ from dataclasses import replace
 from controller.cluster.errors import NotFound
 from controller.cluster.resources import RUNS
 from controller.executor.tools import Tools
-from controller.plan.model import Action, Snapshot
+from controller.plan.model import Action
+from controller.plan.snapshot import Snapshot
 
 
 async def delete_run(tools: Tools, snapshot: Snapshot, _: Action) -> Snapshot:

@@ -6,7 +6,8 @@ from controller.api.names import FINALIZER_OUTCOME
 from controller.cluster.errors import NotFound
 from controller.cluster.resources import PODS
 from controller.executor.tools import Tools, without_pod
-from controller.plan.model import Action, Snapshot
+from controller.plan.model import Action
+from controller.plan.snapshot import Snapshot
 
 
 async def release(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:

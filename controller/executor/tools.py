@@ -9,15 +9,16 @@ from datetime import datetime
 from controller.api.base import JsonObject
 from controller.cluster.client import Client
 from controller.facts import pod_facts
-from controller.plan.model import Snapshot
+from controller.plan.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The API server, and whom to tell of a pod that was written."""
+    """The API server, and whom to tell of a pod or an escalation that was written."""
 
     client: Client
     learn_pod: Callable[[JsonObject], None]
+    learn_escalation: Callable[[JsonObject], None]
 
     def now(self) -> datetime:
         """Return the API server's time."""
@@ -27,6 +28,8 @@ class Tools:
         """Return the snapshot with a pod as the API server just answered it."""
         self.learn_pod(pod)
         facts = pod_facts(pod)
+        before = next((p for p in snapshot.pods if p.uid == facts.uid), facts)
+        facts = replace(facts, node_lost_since=before.node_lost_since)
         return replace(snapshot, pods=(*(p for p in snapshot.pods if p.name != facts.name), facts))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from controller.api.names import GATE_ADMITTED
 from controller.cluster.resources import PODS
 from controller.executor.tools import Tools
-from controller.plan.model import Action, Snapshot
+from controller.plan.model import Action
+from controller.plan.snapshot import Snapshot
 
 
 async def ungate(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:

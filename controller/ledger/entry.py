@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from controller.api.base import JsonObject
-from controller.ledger.plain import plain
 from controller.plan import Action, Plan, Snapshot
+from controller.plan.documents import write_action, write_plan, write_snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,10 @@ class Entry:
 
 
 def entry_of(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], error: str, at: datetime) -> Entry:
-    """Return the entry of a pass: the plan is the first one that it made, `acted` all that it did."""
+    """Return the entry of a pass: the plan is the first one that it made, at that time, and `acted` all that it did.
+
+    Given to `runwarden plan`, the snapshot yields the same digest again.
+    """
     run, verdict = snapshot.run, plan.verdict
     return Entry(
         at=at,
@@ -48,7 +51,7 @@ def entry_of(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], error: str
         phase=verdict.phase.value,
         reason=str(verdict.reason),
         digest=plan.digest,
-        snapshot=plain(snapshot),
-        plan=plain(plan),
-        outcome={"acted": [plain(action) for action in acted]} | ({"error": error} if error else {}),
+        snapshot=write_snapshot(snapshot, at),
+        plan=write_plan(plan),
+        outcome={"acted": [write_action(action) for action in acted]} | ({"error": error} if error else {}),
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from controller.plan.model import Action, Intent, PodFacts, Step
+from controller.plan.model import Action, Intent, Step
 from controller.plan.protocol import pod_action
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
+from controller.plan.snapshot import PodFacts
 
 
 def housekeeping(at: Situation) -> tuple[Action, ...]:
@@ -16,10 +17,12 @@ def housekeeping(at: Situation) -> tuple[Action, ...]:
 def release_all(at: Situation, reason: Reason) -> tuple[Action, ...]:
     """Let every pod of a Run that is gone be deleted by whoever wants to; the never started are removed at once.
 
-    Orphans count too: a deletion with --cascade=orphan takes the owner from them and leaves the label.
+    Orphans count too: a deletion with --cascade=orphan takes the owner from them and leaves the label. Pods of another owner do
+    not: pods are looked up by name, and by now there may be a later Run of that name.
     """
     actions = []
-    for pod in sorted(at.snapshot.pods, key=lambda pod: pod.name):
+    let_go = (pod for pod in at.snapshot.pods if at.ours(pod) or not pod.run_uid)
+    for pod in sorted(let_go, key=lambda pod: pod.name):
         if pod.gated and not pod.deleting:
             actions.append(pod_action(Intent.RELEASE, Step.DELETE_POD, reason, pod))
         if pod.has_finalizer:
@@ -39,12 +42,16 @@ def _tidy(at: Situation, pod: PodFacts) -> Action | None:
 
 
 def _is_stray(at: Situation, pod: PodFacts) -> bool:
-    """Whether the gated pod can never be started: another UID holds its attempt, the attempt is past, or the Run is over."""
+    """Whether the gated pod can never be started: another UID holds its attempt, the attempt is past, or the Run is over.
+
+    A pod of a later attempt than the state's was created by a pass that knows more, or will be adopted when it is its turn.
+    """
     state = at.agent_state(pod.agent)
-    over = at.state is not None and at.state.stop is not None
-    if not state.pod_uid:
-        return over or pod.attempt != state.attempt or pod.deleting
-    return pod.uid != state.pod_uid
+    if at.state is not None and at.state.stop is not None:
+        return pod.uid != state.pod_uid
+    if pod.attempt > state.attempt:
+        return pod.deleting
+    return pod.uid != state.pod_uid if state.pod_uid else pod.attempt < state.attempt or pod.deleting
 
 
 def _on_record(at: Situation, pod: PodFacts) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from controller.api.policy import OutcomeAction, OutcomeRule, RunPolicySpec
 from controller.api.run_status import Outcome, OutcomeResult
-from controller.plan.model import PodFacts, Termination
 from controller.plan.reasons import Reason
+from controller.plan.snapshot import PodFacts, Termination
 
 OOM_EXIT_CODE = 137
 """128 + SIGKILL. The reason OOMKilled is racy: the kubelet sometimes says Error with this exit code instead."""
@@ -12,20 +13,54 @@ OOM_EXIT_CODE = 137
 START_ERRORS = frozenset({"StartError", "ContainerCannotRun"})
 """The kubelet's reasons for a container that the runtime could not start."""
 
+MESSAGE_LIMIT = 1024
+"""Characters of the kubelet's words kept on record."""
 
-def classify(pod: PodFacts | None, attempt: int, *, ending: bool) -> Outcome:
+EXIT_CODES = {75: Reason.TEMPORARY, 77: Reason.NO_PERMISSION, 78: Reason.BAD_CONFIGURATION}
+"""Exit codes with a meaning of their own: EX_TEMPFAIL, EX_NOPERM and EX_CONFIG of BSD's sysexits.h."""
+
+DEFAULT_ACTIONS = {
+    Reason.EXITED_ZERO: OutcomeAction.COMPLETE,
+    Reason.DISRUPTED: OutcomeAction.RETRY_FREE,
+    Reason.INTERRUPTED: OutcomeAction.RETRY_FREE,
+    Reason.DELETED: OutcomeAction.RETRY_FREE,
+    Reason.VANISHED: OutcomeAction.RETRY_FREE,
+    Reason.STATUS_UNKNOWN: OutcomeAction.RETRY_FREE,
+    Reason.TEMPORARY: OutcomeAction.RETRY_FREE,
+    Reason.NO_PERMISSION: OutcomeAction.ESCALATE,
+    Reason.BAD_CONFIGURATION: OutcomeAction.ESCALATE,
+}
+"""What an end means where the policy does not say; every other reason is a charged Retry."""
+
+
+def classify(pod: PodFacts | None, attempt: int, policy: RunPolicySpec | None, *, ending: bool) -> Outcome:
     """Say how `attempt` ended, given its terminated pod or None for a vanished one.
 
-    `ending` tells that the Run is being paused or stopped, so that the end was asked for.
+    `ending` tells that the Run is being paused or stopped, so that the end was asked for. The policy has a say in what counts
+    as complete; what a failure leads to is judged when it is acted on, see `action_for`.
     """
     if pod is None:
         reason = Reason.INTERRUPTED if ending else Reason.VANISHED
-        return _outcome(attempt, _failed(ending), reason, reason.sentence)
-    if finished_its_work(pod):
-        return _of(pod, attempt, OutcomeResult.COMPLETED, Reason.EXITED_ZERO)
-    if ending:
-        return _of(pod, attempt, OutcomeResult.INTERRUPTED, Reason.INTERRUPTED)
-    return _of(pod, attempt, OutcomeResult.FAILED, _failure(pod))
+        return Outcome(attempt=attempt, result=_failed(ending), reason=reason, message=reason.sentence)
+    outcome = _of(pod, attempt, _reason(pod, ending=ending))
+    complete = action_for(outcome, policy) is OutcomeAction.COMPLETE
+    return outcome.model_copy(update={"result": OutcomeResult.COMPLETED if complete else _failed(ending)})
+
+
+def action_for(outcome: Outcome, policy: RunPolicySpec | None) -> OutcomeAction:
+    """Return what an attempt's end leads to: the policy's first rule that matches, else the default."""
+    for rule in policy.outcomes if policy else ():
+        if _matches(rule, outcome):
+            return rule.action
+    return DEFAULT_ACTIONS.get(known(outcome), OutcomeAction.RETRY)
+
+
+def known(outcome: Outcome) -> Reason:
+    """Return the outcome's reason as the constant that it is."""
+    try:
+        return Reason(outcome.reason)
+    except ValueError:
+        return Reason.AGENT_FAILED
 
 
 def finished_its_work(pod: PodFacts) -> bool:
@@ -33,50 +68,65 @@ def finished_its_work(pod: PodFacts) -> bool:
     end = pod.termination
     if end is None:
         return pod.phase == "Succeeded"
-    if end.exit_code != 0:
-        return False
-    told = min((moment for moment in (pod.deleted_at, pod.ending_since) if moment), default=None)
-    # Both have whole seconds: within one and the same, only the kubelet knows, so the work counts as unfinished.
+    return end.exit_code == 0 and _of_its_own_accord(pod, end)
+
+
+def _of_its_own_accord(pod: PodFacts, end: Termination) -> bool:
+    told = min((moment for moment in (pod.deleted_at, pod.ending_since, pod.disrupted_at) if moment), default=None)
+    # All have whole seconds: within one and the same, only the kubelet knows, so the end counts as asked for.
     return told is None or (end.finished_at is not None and end.finished_at < told)
+
+
+def _reason(pod: PodFacts, *, ending: bool) -> Reason:
+    if finished_its_work(pod):
+        return Reason.EXITED_ZERO
+    return Reason.INTERRUPTED if ending else _failure(pod)
 
 
 def _failure(pod: PodFacts) -> Reason:
     end = pod.termination
-    if pod.disrupted:
+    if pod.disrupted_at is not None:
         return Reason.DISRUPTED
     if pod.reason == "Evicted":
         return Reason.EVICTED
     if end is None:
         return Reason.DELETED if pod.deleting else Reason.VANISHED
+    if end.reason == "ContainerStatusUnknown":
+        return Reason.STATUS_UNKNOWN
+    return _of_exit(pod, end)
+
+
+def _of_exit(pod: PodFacts, end: Termination) -> Reason:
+    if pod.deleting and not _of_its_own_accord(pod, end):
+        return Reason.DELETED
     if end.reason == "OOMKilled":
         return Reason.OUT_OF_MEMORY
     if end.reason in START_ERRORS:
         return Reason.START_ERROR
-    return Reason.DELETED if pod.deleting else Reason.EXITED_NONZERO
+    return EXIT_CODES.get(end.exit_code, Reason.EXITED_NONZERO)
 
 
 def _failed(ending: bool) -> OutcomeResult:
     return OutcomeResult.INTERRUPTED if ending else OutcomeResult.FAILED
 
 
-def _of(pod: PodFacts, attempt: int, result: OutcomeResult, reason: Reason) -> Outcome:
+def _matches(rule: OutcomeRule, outcome: Outcome) -> bool:
+    by_code = not rule.exit_codes or outcome.exit_code in rule.exit_codes
+    by_reason = not rule.reasons or bool({outcome.reason, outcome.kubelet_reason} & set(rule.reasons))
+    return by_code and by_reason and rule.message_contains in outcome.message
+
+
+def _of(pod: PodFacts, attempt: int, reason: Reason) -> Outcome:
     end = pod.termination or Termination(exit_code=-1)
     return Outcome(
         attempt=attempt,
-        result=result,
+        result=OutcomeResult.FAILED,
         reason=reason,
+        kubelet_reason=pod.reason or end.reason,
         message=_words(pod, end, reason)[:MESSAGE_LIMIT],
         exit_code=end.exit_code if pod.termination else None,
         finished_at=end.finished_at,
     )
-
-
-def _outcome(attempt: int, result: OutcomeResult, reason: Reason, message: str) -> Outcome:
-    return Outcome(attempt=attempt, result=result, reason=reason, message=message)
-
-
-MESSAGE_LIMIT = 1024
-"""Characters of the kubelet's words kept on record."""
 
 
 def _words(pod: PodFacts, end: Termination, reason: Reason) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import datetime
 
-from controller.plan.model import AgentView, Plan, Snapshot, Verdict
+from controller.plan.model import Action, AgentView, Plan, Step, Verdict
 from controller.plan.rules import decide
 from controller.plan.situation import Situation
+from controller.plan.snapshot import Snapshot
 from controller.plan.views import views
 
 
@@ -19,8 +21,16 @@ def plan(snapshot: Snapshot, now: datetime) -> Plan:
     """
     at = Situation(snapshot, now)
     rule, verdict = decide(at)
-    agents = views(at)
-    return Plan(rule, verdict, agents, digest(rule, verdict, agents))
+    agents = views(at, verdict.blocks)
+    decision = Plan(rule, verdict, agents, digest(rule, verdict, agents))
+    return _only_shown(decision) if at.policy and at.policy.dry_run else decision
+
+
+def _only_shown(decision: Plan) -> Plan:
+    """Under a dry run nothing is done but to let go of what somebody else deletes."""
+    harmless = tuple(action for action in decision.actions if action.step is Step.RELEASE)
+    withheld = tuple(action for action in decision.actions if action.step is not Step.RELEASE)
+    return replace(decision, verdict=replace(decision.verdict, actions=harmless), withheld=withheld)
 
 
 def digest(rule: str, verdict: Verdict, agents: tuple[AgentView, ...]) -> str:
@@ -29,8 +39,14 @@ def digest(rule: str, verdict: Verdict, agents: tuple[AgentView, ...]) -> str:
         "rule": rule,
         "phase": verdict.phase,
         "reason": verdict.reason,
-        "actions": [[a.intent, a.step, a.reason, a.agent, a.attempt, a.pod, a.pod_uid, a.phase] for a in verdict.actions],
+        "actions": [_said(action) for action in verdict.actions],
         "agents": [[view.name, view.health, view.reason] for view in agents],
     }
     text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _said(action: Action) -> list[str | int | None]:
+    """What tells an action from another, its message left out."""
+    what: list[str | int | None] = [action.intent, action.step, action.reason, action.agent, action.attempt]
+    return [*what, action.pod, action.pod_uid, action.phase, action.charge, action.escalation, action.escalation_phase]

@@ -6,14 +6,15 @@ saved by compare-and-swap, and only the pod whose UID is saved loses its gate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from controller.api.names import pod_name
 from controller.api.run import Agent
-from controller.plan.model import Action, Intent, PodFacts, Step
+from controller.plan.model import Action, Intent, Step
+from controller.plan.moves import Hold
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
+from controller.plan.snapshot import PodFacts
 
 NAMESAKE_CHECK_SECONDS = 2
 """How often to look whether a former pod of the same name has gone: its events belong to another Run."""
@@ -25,16 +26,6 @@ DEAF_SECONDS = 30
 """How long beyond its grace period a pod may ignore its deadline before it is deleted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Why an agent cannot be started now, and when to look again; `blocked` where only a human can help."""
-
-    reason: Reason
-    message: str
-    check_at: datetime
-    blocked: bool = False
-
-
 def start(at: Situation, agent: Agent) -> Action | Hold | None:
     """Return the next step of starting the agent's current attempt, why it must wait, or None when it has been started."""
     state = at.agent_state(agent.name)
@@ -42,9 +33,22 @@ def start(at: Situation, agent: Agent) -> Action | Hold | None:
         pod = at.own_pod(agent.name)
         gated = pod is not None and pod.gated and not pod.deleting
         return _start_action(at, agent, Step.UNGATE, pod) if gated else None
+    if former := at.former_pods(agent.name):
+        return _former(at, former)
     if refused := at.refusal(agent.name):
         return _hold(at, Reason.POD_REFUSED, refused, REFUSED_RETRY_SECONDS)
     return _claim(at, agent) or _pod(at, agent)
+
+
+def _former(at: Situation, pods: tuple[PodFacts, ...]) -> Action | Hold:
+    """The next step of ending the pods of earlier attempts: none of the agent's attempts is created before they have ended."""
+    for pod in pods:
+        if action := end(at, pod, Reason.PREDECESSOR_ENDING):
+            return action
+    names = ", ".join(pod.name for pod in pods)
+    checks = [deaf_at(pod) for pod in pods if pod.ending_since and not pod.deleting]
+    check = min(checks, default=at.now + timedelta(seconds=NAMESAKE_CHECK_SECONDS))
+    return Hold(Reason.PREDECESSOR_ENDING, f"waits until pod {names} has ended", check)
 
 
 def _claim(at: Situation, agent: Agent) -> Action | Hold | None:

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     NOT_STARTING = "NotStarting", "A pod cannot start yet; the message says what the kubelet or the scheduler waits for."
     SUPERVISING = "Supervising", "Nothing is due: the agents are at work."
     QUEUED = "Queued", "Another controller's scheduling gate holds the pod back, for example Kueue's."
+    RUNS_QUEUED = "MaxActiveRuns", "As many Runs of this policy are active as its maxActiveRuns allows."
     PAUSE_REQUESTED = (
         "PauseRequested",
         "spec.desiredState is Paused: live agents are ended, workspaces are kept.",
@@ -35,6 +36,13 @@ class Reason(StrEnum):
     ALL_AGENTS_COMPLETE = "AllAgentsComplete", "Every required agent has completed."
     DEADLINE_EXCEEDED = "DeadlineExceeded", "The Run was active for longer than spec.activeDeadlineSeconds."
     AGENT_FAILED = "AgentFailed", "A required agent ended without completing."
+    RESTART_REQUESTED = "RestartRequested", "spec.restartedAt asks for a new attempt of the agent."
+    RETRY_ORDERED = "RetryOrdered", "A human answered an escalation with Retry: one attempt that is not charged."
+    WAIT_ORDERED = "WaitOrdered", "A human answered an escalation with Wait: the Run goes on waiting."
+    STOP_ORDERED = "StopOrdered", "A human answered an escalation with Stop: the Run fails."
+    COOLDOWN = "RestartCooldown", "The agent's next restart waits for its cooldown."
+    PREDECESSOR_ENDING = "PredecessorEnding", "The agent's next attempt waits until the former pod has ended."
+    CAUSE_GONE = "CauseGone", "What blocked the agent is over."
     TTL_EXPIRED = "TTLExpired", "The Run finished longer ago than its ttlSecondsAfterFinished."
     RUN_DELETED = "RunDeleted", "The Run is gone or being deleted: its pods are let go."
     NAMESPACE_TERMINATING = "NamespaceTerminating", "The namespace is being deleted: its pods are let go."
@@ -44,6 +52,7 @@ class Reason(StrEnum):
         "SpecRefused",
         "The spec or a pod template holds something that the operator does not allow.",
     )
+    DRY_RUN = "DryRun", "The policy says dryRun: plans are shown and recorded, nothing is done."
     POLICY_NOT_FOUND = "PolicyNotFound", "spec.policyRef names a RunPolicy that does not exist."
     POLICY_REFUSED = "PolicyRefused", "The RunPolicy in force cannot be read."
     STATE_REFUSED = "StateRefused", "The operator's own record of this Run is missing, foreign or unreadable."
@@ -51,10 +60,26 @@ class Reason(StrEnum):
     NAMESAKE_TERMINATING = "NamesakeTerminating", "A former pod of the same name is still going away."
     POD_REFUSED = "PodRefused", "The API server refused to create the pod: admission, quota or validation."
 
+    BUDGET_SPENT = "RestartBudgetSpent", "The agent ended without completing and no charged restart is left."
+    FREE_RESTARTS_SPENT = "FreeRestartsSpent", "The agent was disrupted too often for another restart without charge."
+    OUTCOME_ESCALATED = "OutcomeEscalated", "The attempt ended in a way that a restart would not mend."
+    PENDING_STALLED = "PendingStalled", "The pod has not started for longer than the policy's health.pendingStalledSeconds."
+    UNREACHABLE = "Unreachable", "The pod's node is lost: the agent may still run there, so no second pod is started."
+    UNREADY = "Unready", "The agent's readiness probe has failed for longer than the policy's confirmations."
+    BLOCKED_TIMEOUT = "BlockedTimeout", "Nobody helped within the policy's blockedTimeoutSeconds."
+
+    ESCALATED = "Escalated", "A human is asked."
+    ANSWERED = "Answered", "A human has answered; what was decided is being done."
+    SUPERSEDED = "Superseded", "The Run has gone on without an answer."
+
     # How an attempt ended
     EXITED_ZERO = "NoResultReported", "The agent exited with code 0; it reported no result of its own."
     EXITED_NONZERO = "NonZeroExit", "The agent exited with a code other than 0."
     OUT_OF_MEMORY = "OOMKilled", "The agent was killed for using more memory than its limit."
+    TEMPORARY = "TemporaryFailure", "The agent exited with 75: try again, nothing is charged."
+    NO_PERMISSION = "NoPermission", "The agent exited with 77: it lacks a permission or a credential."
+    BAD_CONFIGURATION = "BadConfiguration", "The agent exited with 78: its configuration is wrong."
+    STATUS_UNKNOWN = "ContainerStatusUnknown", "The kubelet does not know how the container ended."
     START_ERROR = "StartError", "The container could not be started from its image and command."
     EVICTED = "Evicted", "The kubelet evicted the pod, for example for its use of ephemeral storage."
     DISRUPTED = "Disrupted", "The pod was ended by a disruption: a drain, a preemption or a lost node."

@@ -1,23 +1,26 @@
 """The rules, in the order in which they are asked; the first that has something to say decides.
 
 Each is a small pure function from a `Situation` to a `Verdict`, or None where it does not apply. `RULES` at the end is the
-list. The numbers are those of the design's section 3; the places of rules that need more evidence than pods give are marked.
+list. The numbers are those of the design's section 3. What is judged agent by agent (8 to 11) is in `agents`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from controller.api.run import DesiredState
-from controller.api.run_status import Health, OutcomeResult, Phase, StopDecision
-from controller.plan import protocol
+from controller.api.escalation import Decision
+from controller.api.run import Agent, DesiredState
+from controller.api.run_status import Health, Phase, StopDecision
+from controller.plan import agents, protocol, restarts
 from controller.plan.housekeeping import housekeeping, release_all
-from controller.plan.model import Action, AgentView, Intent, Step, Verdict
-from controller.plan.protocol import Hold
+from controller.plan.inbox import bookkeeping, closures
+from controller.plan.model import TRANSITIONS, Action, AgentView, Block, Intent, Step, Verdict
+from controller.plan.moves import Hold, Move
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
+from controller.plan.snapshot import PodFacts
 from controller.plan.views import phase_of, views
 
 Rule = Callable[[Situation], Verdict | None]
@@ -85,7 +88,7 @@ def stopping(at: Situation) -> Verdict | None:
     stop = _stop(at)
     if stop is None:
         return None
-    ends, check = _ends(at, Reason(stop.reason))
+    ends, check = _ends(at, Reason(stop.reason), at.live_pods())
     if ends or at.live_pods():
         return Verdict(Phase.STOPPING, Reason(stop.reason), stop.message, ends, check)
     done = Action(Intent.FINISH, Step.COMPLETE, Reason(stop.reason), phase=stop.phase)
@@ -116,8 +119,8 @@ def paused(at: Situation) -> Verdict | None:
     if at.state is None or at.state.paused_at is None:
         pause = Action(Intent.STOP, Step.PAUSE, Reason.PAUSE_REQUESTED)
         return Verdict(Phase.STOPPING, Reason.PAUSE_REQUESTED, actions=(pause,))
-    ends, check = _ends(at, Reason.PAUSE_REQUESTED)
-    phase = Phase.STOPPING if at.live_pods() else Phase.PAUSED
+    ends, check = _ends(at, Reason.PAUSE_REQUESTED, at.started_pods())
+    phase = Phase.STOPPING if at.started_pods() else Phase.PAUSED
     return Verdict(phase, Reason.PAUSE_REQUESTED, "spec.desiredState is Paused", ends, check)
 
 
@@ -125,8 +128,8 @@ def resumed(at: Situation) -> Verdict | None:
     """4c. A pause is over: once its last pod has ended, every unfinished agent gets a new, uncharged attempt."""
     if at.state is None or at.state.paused_at is None:
         return None
-    ends, check = _ends(at, Reason.PAUSE_REQUESTED)
-    if ends or at.live_pods():
+    ends, check = _ends(at, Reason.PAUSE_REQUESTED, at.started_pods())
+    if ends or at.started_pods():
         return Verdict(Phase.STOPPING, Reason.RESUME_REQUESTED, actions=ends, next_check=check)
     resume = Action(Intent.START, Step.RESUME, Reason.RESUME_REQUESTED)
     return Verdict(Phase.PENDING, Reason.RESUME_REQUESTED, actions=(resume,))
@@ -151,14 +154,40 @@ def deadline_passed(at: Situation) -> Verdict | None:
     return _decide(Phase.FAILED, Reason.DEADLINE_EXCEEDED, text)
 
 
-def agent_failed(at: Situation) -> Verdict | None:
-    """7. A required agent has ended without completing. (With the restart budget, rule 9 comes between.)"""
+def outcome_fatal(at: Situation) -> Verdict | None:
+    """7a. A required agent's end is the Run's end, as the policy's outcomes or its onBudgetSpent say."""
     for agent in at.required:
-        outcome = at.outcome(agent.name)
-        if outcome is not None and outcome.result is not OutcomeResult.COMPLETED:
-            text = f"agent {agent.name}, attempt {outcome.attempt}: {outcome.reason}: {outcome.message}"
-            return _decide(Phase.FAILED, Reason.AGENT_FAILED, text)
+        if fatal := restarts.fails_the_run(at, agent):
+            return _decide(Phase.FAILED, *fatal)
     return None
+
+
+def stop_ordered(at: Situation) -> Verdict | None:
+    """7b. A human has answered an agent's escalation with Stop."""
+    for agent in at.agents:
+        found = at.standing_escalation(agent.name)
+        if found is not None and found.decision is Decision.STOP:
+            return _decide(
+                Phase.FAILED, Reason.STOP_ORDERED, f"{found.by or 'somebody'} answered escalation {found.name} with Stop"
+            )
+    return None
+
+
+def unanswered(at: Situation) -> Verdict | None:
+    """7c. Nobody has helped a blocked agent in time."""
+    for agent in at.agents:
+        standing, block = at.agent_state(agent.name).blocked, _block(at, agent)
+        if standing and block and at.now >= standing.expires_at:
+            return _decide(Phase.FAILED, Reason.BLOCKED_TIMEOUT, f"nobody helped in time (blockedTimeoutSeconds); {block.message}")
+    return None
+
+
+def queued(at: Situation) -> Verdict | None:
+    """As many Runs as the policy allows are active: this one waits for its turn before it starts or resumes."""
+    if not at.snapshot.queued or at.live_pods():
+        return None
+    limit = at.policy.max_active_runs if at.policy else None
+    return Verdict(Phase.QUEUED, Reason.RUNS_QUEUED, f"{limit} Runs of this policy are active (maxActiveRuns)")
 
 
 def policy_refused(at: Situation) -> Verdict | None:
@@ -168,18 +197,37 @@ def policy_refused(at: Situation) -> Verdict | None:
     return Verdict(Phase.PENDING, at.snapshot.policy_reason, at.snapshot.policy_refusal)
 
 
-# 8 to 11 (questions, restarts, stalled progress, stale Runs) stand here when their evidence and protocol do.
-
-
 def supervised(at: Situation) -> Verdict:
-    """12. Start what has not started, and otherwise leave the agents at their work."""
-    steps = [protocol.start(at, agent) for agent in at.agents if at.outcome(agent.name) is None]
-    actions = tuple(step for step in steps if isinstance(step, Action))
-    holds = [step for step in steps if isinstance(step, Hold)]
-    seen = views(at)
-    phase, reason, text = _standing(seen, holds)
-    checks = [hold.check_at for hold in holds] + ([at.deadline] if at.deadline else [])
-    return Verdict(phase, reason, text, actions, min(checks, default=None))
+    """8 to 12. Each agent is judged by its own rules: started, restarted, escalated, or left at its work."""
+    moves = {agent.name: agents.judge(at, agent) for agent in at.agents}
+    blocks = tuple(block for agent in at.required if (block := moves[agent.name].block))
+    actions = [*_one_reservation(moves.values()), *_inbox(at, moves)]
+    holds = [move.hold for move in moves.values() if move.hold and not move.block]
+    phase, reason, text = _standing(views(at, blocks), holds, blocks)
+    return Verdict(phase, reason, text, tuple(actions), _next_check(at, moves.values()), blocks)
+
+
+def _one_reservation(moves: Iterable[Move]) -> list[Action]:
+    """All actions, but of the reservations the first alone: the next is judged by what that has left of the budget."""
+    actions = [action for move in moves for action in move.actions]
+    first = next((action for action in actions if action.step is Step.RESERVE), None)
+    return [action for action in actions if action.step is not Step.RESERVE or action is first]
+
+
+def _inbox(at: Situation, moves: Mapping[str, Move]) -> list[Action]:
+    """What the inbox needs for agents that no other action moves on; optional agents never ask, and no policy, no judgement."""
+    if at.policy is None:
+        return []
+    still = (agent for agent in at.required if not any(a.step in TRANSITIONS for a in moves[agent.name].actions))
+    due = (bookkeeping(at, agent.name, moves[agent.name].block) for agent in still)
+    return [action for action in due if action]
+
+
+def _next_check(at: Situation, moves: Iterable[Move]) -> datetime | None:
+    checks = [move.check_at for move in moves] + [move.hold.check_at for move in moves if move.hold]
+    waits = [at.agent_state(agent.name).blocked for agent in at.agents]
+    checks += [blocked.expires_at for blocked in waits if blocked]
+    return min((check for check in (*checks, at.deadline) if check and check > at.now), default=None)
 
 
 RULES: tuple[Rule, ...] = (
@@ -191,10 +239,13 @@ RULES: tuple[Rule, ...] = (
     spec_refused,
     stop_requested,
     paused,
+    queued,
     resumed,
     completed,
     deadline_passed,
-    agent_failed,
+    outcome_fatal,
+    stop_ordered,
+    unanswered,
     policy_refused,
     supervised,
 )
@@ -205,9 +256,15 @@ def decide(at: Situation) -> tuple[str, Verdict]:
     for rule in RULES:
         verdict = rule(at)
         if verdict is not None:
-            due = () if rule in (released, state_refused) else housekeeping(at)
-            return rule.__name__, replace(verdict, actions=verdict.actions + due)
+            due = () if rule in (released, state_refused) else housekeeping(at) + closures(at)
+            return rule.__name__, replace(verdict, actions=verdict.actions + _unsaid(verdict.actions, due))
     raise AssertionError("the last rule always applies")
+
+
+def _unsaid(said: tuple[Action, ...], more: tuple[Action, ...]) -> tuple[Action, ...]:
+    """What is due besides, without what a rule has already asked for: ending a former pod and removing a stray may be one."""
+    seen = {(action.step, action.pod_uid, action.escalation) for action in said}
+    return tuple(action for action in more if (action.step, action.pod_uid, action.escalation) not in seen)
 
 
 def _stop(at: Situation) -> StopDecision | None:
@@ -219,8 +276,7 @@ def _decide(phase: Phase, reason: Reason, message: str) -> Verdict:
     return Verdict(Phase.STOPPING, reason, message, (stop,))
 
 
-def _ends(at: Situation, reason: Reason) -> tuple[tuple[Action, ...], datetime | None]:
-    live = at.live_pods()
+def _ends(at: Situation, reason: Reason, live: tuple[PodFacts, ...]) -> tuple[tuple[Action, ...], datetime | None]:
     actions = tuple(action for pod in live if (action := protocol.end(at, pod, reason)))
     waits = [protocol.deaf_at(pod) for pod in live if pod.ending_since and not pod.deleting]
     return actions, min(waits, default=None)
@@ -233,10 +289,16 @@ def _ttl_seconds(at: Situation) -> int | None:
     return policy.spec.ttl_seconds_after_finished if policy else None
 
 
-def _standing(seen: tuple[AgentView, ...], holds: list[Hold]) -> tuple[Phase, Reason, str]:
-    for hold in sorted(holds, key=lambda hold: not hold.blocked):
-        return (Phase.BLOCKED if hold.blocked else phase_of(seen)), hold.reason, hold.message
+def _block(at: Situation, agent: Agent) -> Block | None:
+    return agents.judge(at, agent).block
+
+
+def _standing(seen: tuple[AgentView, ...], holds: list[Hold], blocks: tuple[Block, ...]) -> tuple[Phase, Reason, str]:
+    if blocks:
+        return Phase.BLOCKED, blocks[0].reason, blocks[0].message
     phase = phase_of(seen)
+    if holds:
+        return phase, holds[0].reason, holds[0].message
     stuck = next((view for view in seen if view.health is Health.STARTING and view.reason != Reason.STARTING), None)
     if stuck is not None:
         return phase, Reason.NOT_STARTING, f"agent {stuck.name}: {stuck.reason}: {stuck.message}"

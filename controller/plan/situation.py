@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from controller.api.names import pod_name
+from controller.api.policy import OutcomeAction, RunPolicySpec
 from controller.api.run import Agent, RunSpec
 from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult
-from controller.plan.model import ClaimFacts, PodFacts, Snapshot
+from controller.plan.outcomes import action_for
+from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, Snapshot
 
 NO_STATE = AgentState()
 
@@ -20,6 +22,16 @@ class Situation:
 
     snapshot: Snapshot
     now: datetime
+
+    @property
+    def floor(self) -> datetime:
+        """Now in whole seconds, as times are saved."""
+        return self.now.replace(microsecond=0)
+
+    @property
+    def ceiling(self) -> datetime:
+        """The next whole second: a time that must not have been before now when it is read again."""
+        return self.floor + timedelta(seconds=1) if self.now.microsecond else self.floor
 
     @property
     def spec(self) -> RunSpec:
@@ -39,6 +51,11 @@ class Situation:
         return tuple(agent for agent in self.agents if agent.required)
 
     @property
+    def policy(self) -> RunPolicySpec | None:
+        """The policy in force; None where it is missing or cannot be read."""
+        return self.snapshot.policy.spec if self.snapshot.policy else None
+
+    @property
     def state(self) -> OperatorState | None:
         """The operator's saved state; None before anything was saved."""
         return self.snapshot.state
@@ -54,7 +71,9 @@ class Situation:
     def completed(self, agent: str) -> bool:
         """Whether the agent's work is on record as done."""
         outcome = self.outcome(agent)
-        return outcome is not None and outcome.result is OutcomeResult.COMPLETED
+        if outcome is None:
+            return False
+        return outcome.result is OutcomeResult.COMPLETED or action_for(outcome, self.policy) is OutcomeAction.COMPLETE
 
     def ours(self, pod: PodFacts) -> bool:
         """Whether the pod belongs to this very Run, not to a namesake."""
@@ -77,6 +96,37 @@ class Situation:
     def live_pods(self) -> tuple[PodFacts, ...]:
         """The pods of this Run that are not terminated yet."""
         return tuple(pod for pod in self.our_pods() if not pod.terminated)
+
+    def started_pods(self) -> tuple[PodFacts, ...]:
+        """The live pods of attempts that the state knows of: those that it names, and those of former attempts.
+
+        Any other is gated, or belongs to a newer state than the one that was read.
+        """
+        return tuple(pod for pod in self.live_pods() if self._known(pod))
+
+    def _known(self, pod: PodFacts) -> bool:
+        state = self.agent_state(pod.agent)
+        return pod.uid == state.pod_uid or pod.attempt < state.attempt
+
+    def former_pods(self, agent: str) -> tuple[PodFacts, ...]:
+        """The pods of the agent's earlier attempts that are not terminated, gated ones included: they might still start."""
+        attempt = self.agent_state(agent).attempt
+        return tuple(pod for pod in self.live_pods() if pod.agent == agent and pod.attempt < attempt)
+
+    def escalation(self, name: str) -> EscalationFacts | None:
+        """The Run's escalation of a name, None where it does not exist."""
+        found = (e for e in self.snapshot.escalations if e.name == name and e.run_uid == self.snapshot.run.uid)
+        return next(found, None)
+
+    def name_in_inbox(self, name: str) -> bool:
+        """Whether an escalation of this name exists, even one that somebody else has forged."""
+        return any(e.name == name for e in self.snapshot.escalations)
+
+    def standing_escalation(self, agent: str) -> EscalationFacts | None:
+        """The open escalation that the state names for an agent, with its answer, if there is one."""
+        blocked = self.agent_state(agent).blocked
+        found = self.escalation(blocked.escalation) if blocked else None
+        return found if found and found.open else None
 
     def claim(self, agent: str) -> ClaimFacts | None:
         """The agent's workspace claim, if any was observed."""

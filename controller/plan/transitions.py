@@ -6,12 +6,16 @@ A changed state is saved by compare-and-swap before any effect that depends on i
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from controller.api.run_status import AgentState, OperatorState, OutcomeResult, StopDecision
-from controller.plan.model import Action, Snapshot, Step
+from controller.api.escalation import Decision
+from controller.api.run_status import AgentState, BlockedState, OperatorState, OutcomeResult, StopDecision
+from controller.plan.budget import cooldown, sustained
+from controller.plan.model import Action, Charge, Step
 from controller.plan.outcomes import classify
+from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
+from controller.plan.snapshot import Snapshot
 
 
 def apply(snapshot: Snapshot, action: Action, now: datetime) -> OperatorState:
@@ -19,60 +23,128 @@ def apply(snapshot: Snapshot, action: Action, now: datetime) -> OperatorState:
 
     Raises KeyError for an action whose step is no transition.
     """
-    at = Situation(snapshot, now.replace(microsecond=0))
+    at = Situation(snapshot, now)
     state = snapshot.state or OperatorState(run_uid=snapshot.run.uid)
-    return _APPLY[action.step](at, state, action).model_copy(update={"updated_at": at.now})
+    return _APPLY[action.step](at, state, action).model_copy(update={"updated_at": at.floor})
 
 
 def _adopt(at: Situation, state: OperatorState, action: Action) -> OperatorState:
-    """Name the pod that is the attempt's; the Run counts as started from the first one on."""
-    agent = at.agent_state(action.agent).model_copy(update={"pod_uid": action.pod_uid})
+    """Name the pod that is the attempt's; the Run counts as started from the first one on.
+
+    A cooldown is counted from here, since ending the former pod may have taken its time.
+    """
+    before = at.agent_state(action.agent)
+    update: dict[str, object] = {"pod_uid": action.pod_uid}
+    if before.attempt == 0:
+        update["restarted_at"] = _asked(at, action.agent)
+    if before.cooldown_until and before.last_restart_at and before.cooldown_until > before.last_restart_at:
+        update["cooldown_until"] = at.ceiling + (before.cooldown_until - before.last_restart_at)
+    agent = before.model_copy(update=update)
     changed = _with_agent(state, action.agent, agent)
-    return changed.model_copy(update={"started_at": state.started_at or at.now})
+    return changed.model_copy(update={"started_at": state.started_at or at.floor})
 
 
 def _record(at: Situation, state: OperatorState, action: Action) -> OperatorState:
     ending = state.stop is not None or state.paused_at is not None
-    outcome = classify(at.own_pod(action.agent), action.attempt, ending=ending)
-    agent = at.agent_state(action.agent).model_copy(update={"outcome": outcome})
+    outcome = classify(at.own_pod(action.agent), action.attempt, at.policy, ending=ending)
+    agent = _given_back(at, action.agent).model_copy(update={"outcome": outcome})
     return _with_agent(state, action.agent, agent)
 
 
+def _reserve(at: Situation, state: OperatorState, action: Action) -> OperatorState:
+    """Save the next attempt with its charge and cooldown, before anything is done for it."""
+    agents = {name: _given_back(at, name) for name in state.agents}
+    before = agents[action.agent]
+    ended = before.outcome.reason if before.outcome else action.reason.value
+    anew = _next_attempt(before, ended).model_copy(
+        update={
+            "restarts": before.restarts + (action.charge is Charge.BUDGET),
+            "free_restarts": before.free_restarts + (action.charge is Charge.FREE),
+            "last_restart_at": at.ceiling,
+            "restarted_at": _asked(at, action.agent) or before.restarted_at,
+        }
+    )
+    if at.policy and action.charge in (Charge.BUDGET, Charge.FREE):
+        seconds = cooldown(at.policy, state.run_uid, anew, action.agent, action.charge)
+        anew = anew.model_copy(update={"cooldown_until": at.ceiling + timedelta(seconds=seconds)})
+    return state.model_copy(update={"agents": agents | {action.agent: anew}})
+
+
+def _given_back(at: Situation, name: str) -> AgentState:
+    """The agent's state, its charges given back where its attempt has been running for long enough."""
+    agent = at.agent_state(name)
+    return agent.model_copy(update={"restarts": 0, "free_restarts": 0}) if sustained(at, name) else agent
+
+
+def _asked(at: Situation, agent: str) -> datetime | None:
+    return (at.spec.restarted_at or {}).get(agent)
+
+
+def _block(at: Situation, state: OperatorState, action: Action) -> OperatorState:
+    if action.inquiry is None:
+        raise ValueError("a block names its inquiry")
+    expires_at = action.inquiry.expires_at
+    blocked = BlockedState(escalation=action.escalation, reason=action.reason, since=at.floor, expires_at=expires_at)
+    return _with_agent(state, action.agent, at.agent_state(action.agent).model_copy(update={"blocked": blocked}))
+
+
+def _unblock(at: Situation, state: OperatorState, action: Action) -> OperatorState:
+    return _with_agent(state, action.agent, at.agent_state(action.agent).model_copy(update={"blocked": None}))
+
+
+def _wait(at: Situation, state: OperatorState, action: Action) -> OperatorState:
+    """A human wants to wait on: the time until the Run fails begins anew."""
+    agent = at.agent_state(action.agent)
+    if agent.blocked is None:
+        raise ValueError("only a blocked agent can be waited for")
+    decision = Decision.RETRY if action.reason is Reason.RETRY_ORDERED else Decision.WAIT
+    expires_at = at.floor + (agent.blocked.expires_at - agent.blocked.since)
+    blocked = agent.blocked.model_copy(update={"decision": decision, "since": at.floor, "expires_at": expires_at})
+    return _with_agent(state, action.agent, agent.model_copy(update={"blocked": blocked}))
+
+
 def _pause(at: Situation, state: OperatorState, _: Action) -> OperatorState:
-    return state.model_copy(update={"paused_at": at.now})
+    return state.model_copy(update={"paused_at": at.floor})
 
 
 def _resume(at: Situation, state: OperatorState, _: Action) -> OperatorState:
-    """Give every interrupted agent a new attempt, and take the pause off the deadline's clock."""
-    paused = round((at.now - state.paused_at).total_seconds()) if state.paused_at else 0
-    agents = {name: _anew(agent) for name, agent in state.agents.items()}
-    update = {"agents": agents, "paused_at": None, "paused_seconds": state.paused_seconds + max(0, paused)}
-    return state.model_copy(update=update)
+    """Give every interrupted agent a new attempt, and take the pause off the clocks of the deadline and of the blocked."""
+    paused = max(timedelta(), at.floor - state.paused_at) if state.paused_at else timedelta()
+    agents = {name: _waited(_anew(agent), paused) for name, agent in state.agents.items()}
+    seconds = state.paused_seconds + round(paused.total_seconds())
+    return state.model_copy(update={"agents": agents, "paused_at": None, "paused_seconds": seconds})
+
+
+def _waited(agent: AgentState, paused: timedelta) -> AgentState:
+    if agent.blocked is None:
+        return agent
+    blocked = agent.blocked.model_copy(update={"expires_at": agent.blocked.expires_at + paused})
+    return agent.model_copy(update={"blocked": blocked})
 
 
 def _anew(agent: AgentState) -> AgentState:
     if agent.outcome is None or agent.outcome.result is not OutcomeResult.INTERRUPTED:
         return agent
-    anew = {
-        "attempt": agent.attempt + 1,
-        "pod_uid": "",
-        "outcome": None,
-        "last_outcome": agent.outcome.reason,
-    }
+    return _next_attempt(agent, agent.outcome.reason)
+
+
+def _next_attempt(agent: AgentState, ended: str) -> AgentState:
+    """The agent before its next attempt: nothing of the former one is left but how it ended."""
+    anew = {"attempt": agent.attempt + 1, "pod_uid": "", "outcome": None, "last_outcome": ended, "blocked": None}
     return agent.model_copy(update=anew)
 
 
 def _stop(at: Situation, state: OperatorState, action: Action) -> OperatorState:
     if action.phase is None:
         raise ValueError("a stop names the phase that it leads to")
-    stop = StopDecision(phase=action.phase, reason=action.reason, message=action.message, at=at.now)
+    stop = StopDecision(phase=action.phase, reason=action.reason, message=action.message, at=at.floor)
     return state.model_copy(update={"stop": stop})
 
 
 def _complete(at: Situation, state: OperatorState, _: Action) -> OperatorState:
     if state.stop is None:
         raise ValueError("only a Run whose stop was decided can be finished")
-    return state.model_copy(update={"stop": state.stop.model_copy(update={"completed_at": at.now})})
+    return state.model_copy(update={"stop": state.stop.model_copy(update={"completed_at": at.floor})})
 
 
 def _with_agent(state: OperatorState, name: str, agent: AgentState) -> OperatorState:
@@ -82,6 +154,10 @@ def _with_agent(state: OperatorState, name: str, agent: AgentState) -> OperatorS
 _APPLY: dict[Step, Callable[[Situation, OperatorState, Action], OperatorState]] = {
     Step.ADOPT: _adopt,
     Step.RECORD: _record,
+    Step.RESERVE: _reserve,
+    Step.BLOCK: _block,
+    Step.UNBLOCK: _unblock,
+    Step.WAIT: _wait,
     Step.PAUSE: _pause,
     Step.RESUME: _resume,
     Step.STOP: _stop,

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from controller.api.run import Agent
-from controller.api.run_status import Health, OutcomeResult, Phase
-from controller.plan.model import AgentView, PodFacts
+from controller.api.run_status import Health, Phase
+from controller.plan.model import AgentView, Block
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
-
-SAME_REASONS = {"ErrImagePull": "ImagePullBackOff"}
-"""The kubelet alternates between these while it retries; one name keeps the status from flapping."""
+from controller.plan.snapshot import PodFacts
 
 QUIET_REASONS = frozenset({"", "ContainerCreating", "PodInitializing", "Scheduled"})
 """Waiting reasons that say only that a start takes its time."""
 
 
-def views(at: Situation) -> tuple[AgentView, ...]:
-    """Return how every agent stands, in the order of the spec."""
-    return tuple(_view(at, agent) for agent in at.agents)
+def views(at: Situation, blocks: tuple[Block, ...] = ()) -> tuple[AgentView, ...]:
+    """Return how every agent stands, in the order of the spec; a blocked one stands as its block says."""
+    told = {block.agent: AgentView(block.agent, block.health, block.reason, block.cause) for block in blocks}
+    return tuple(told.get(agent.name) or _view(at, agent) for agent in at.agents)
 
 
 def phase_of(seen: tuple[AgentView, ...]) -> Phase:
     """Return the phase of an unfinished, unblocked Run whose agents stand like this."""
     healths = {view.health for view in seen}
-    if healths & {Health.HEALTHY, Health.COMPLETE}:
+    if healths & {Health.HEALTHY, Health.UNREADY, Health.COMPLETE, Health.DEAD}:
         return Phase.RUNNING
     return Phase.QUEUED if healths == {Health.QUEUED} else Phase.PENDING
 
@@ -31,8 +30,8 @@ def phase_of(seen: tuple[AgentView, ...]) -> Phase:
 def _view(at: Situation, agent: Agent) -> AgentView:
     outcome = at.outcome(agent.name)
     if outcome is not None:
-        complete = outcome.result is OutcomeResult.COMPLETED
-        return AgentView(agent.name, Health.COMPLETE if complete else Health.DEAD, outcome.reason, outcome.message)
+        health = Health.COMPLETE if at.completed(agent.name) else Health.DEAD
+        return AgentView(agent.name, health, outcome.reason, outcome.message)
     if refused := at.refusal(agent.name):
         return AgentView(agent.name, Health.STARTING, Reason.POD_REFUSED, refused)
     pod = at.own_pod(agent.name)
@@ -44,9 +43,10 @@ def _view(at: Situation, agent: Agent) -> AgentView:
 def _of_pod(name: str, pod: PodFacts) -> AgentView:
     if pod.foreign_gates:
         return AgentView(name, Health.QUEUED, Reason.QUEUED, f"scheduling gate {', '.join(pod.foreign_gates)}")
+    if pod.unready_since is not None:
+        return AgentView(name, Health.UNREADY, Reason.UNREADY)
     if pod.ready or (pod.phase == "Running" and not pod.waiting_reason):
         return AgentView(name, Health.HEALTHY, Reason.SUPERVISING)
-    reason = SAME_REASONS.get(pod.waiting_reason, pod.waiting_reason)
-    if reason in QUIET_REASONS:
+    if pod.waiting_reason in QUIET_REASONS:
         return AgentView(name, Health.STARTING, Reason.STARTING)
-    return AgentView(name, Health.STARTING, reason, pod.waiting_message)
+    return AgentView(name, Health.STARTING, pod.waiting_reason, pod.waiting_message)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from controller.api.checks import parse_run_spec
 from controller.builders import build_claim, build_pod
 from controller.facts import pod_facts
-from controller.plan.model import RunFacts
 from controller.plan.outcomes import classify
 from controller.plan.reasons import Reason
+from controller.plan.snapshot import RunFacts
 
 TEMPLATE: dict[str, Any] = {
     "metadata": {"labels": {"mine": "x"}},
@@ -112,7 +112,7 @@ def ended(**more: Any) -> dict[str, Any]:
 
 
 DELETED = {"deletionTimestamp": "2026-01-01T12:00:30Z", "deletionGracePeriodSeconds": 30}
-DISRUPTION = [{"type": "DisruptionTarget", "status": "True"}]
+DISRUPTION = [{"type": "DisruptionTarget", "status": "True", "lastTransitionTime": "2026-01-01T11:59:58Z"}]
 
 
 @pytest.mark.parametrize(
@@ -135,14 +135,14 @@ DISRUPTION = [{"type": "DisruptionTarget", "status": "True"}]
 )
 def test_outcomes(pod: dict[str, Any], ending: bool, reason: Reason, result: str) -> None:
     """What the kubelet says of a pod's end is what goes on record; an end in the second of the deletion is no completion."""
-    outcome = classify(pod_facts(pod), 0, ending=ending)
+    outcome = classify(pod_facts(pod), 0, None, ending=ending)
     assert (outcome.reason, outcome.result) == (reason, result)
 
 
 def test_a_vanished_pod() -> None:
     """A pod that nobody saw end has failed, unless its end was asked for."""
-    assert classify(None, 0, ending=False).reason == Reason.VANISHED
-    assert classify(None, 0, ending=True).result == "Interrupted"
+    assert classify(None, 0, None, ending=False).reason == Reason.VANISHED
+    assert classify(None, 0, None, ending=True).result == "Interrupted"
 
 
 @given(st.text(), st.text())

@@ -1,4 +1,7 @@
-"""Golden plans: a situation in, the decision out. Each file in cases/ tells stories; `UPDATE_GOLDEN=1` writes their `then`."""
+"""Golden plans: a snapshot in, the plan out, one directory a rule and one file a story.
+
+`UPDATE_GOLDEN=1` writes the plans. `runwarden plan -f FILE` prints what a file tells.
+"""
 
 from __future__ import annotations
 
@@ -9,84 +12,61 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import TypeAdapter
 
-from controller.api.base import parse
-from controller.api.checks import check_run, parse_run_spec
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
-from controller.api.run_status import OperatorState
-from controller.api.violations import Refused
-from controller.plan import Plan, Snapshot, plan
-from controller.plan.model import ClaimFacts, PodFacts, Refusal, RunFacts
+from controller.cli.plan import load
+from controller.plan import Snapshot, plan
+from controller.plan.agents import AGENT_RULES, AgentRule
+from controller.plan.documents import read_snapshot, write_plan, write_snapshot
+from controller.plan.rules import RULES
+from controller.plan.situation import Situation
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
-CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
-DEFAULTS: dict[str, Any] = {"run_uid": "run-1", "finalizers": ["runwarden.dev/outcome"]}
+CASES = sorted((Path(__file__).parent / "cases").glob("*/*.yaml"))
+RUN_RULES = {rule.__name__ for rule in RULES}
+OTHER_PARTS = {"inbox", "dry_run"}
+"""Directories of what is due beside the rules."""
 
 
-def snapshot_of(given: dict[str, Any]) -> Snapshot:
-    """Build a snapshot from a case's `given`: spec, state, pods, claims, refusals and flags."""
-    obj = {"spec": given["spec"]}
-    try:
-        spec = parse_run_spec(obj)
-        violations = check_run(spec)
-    except Refused as refused:
-        spec, violations = None, refused.violations
-    run = RunFacts("ns", "demo", "run-1", 1, spec, violations, gone=given.get("gone", False))
-    pods = [
-        DEFAULTS | {"agent": p["name"].split("-")[1], "attempt": int(p["name"].rpartition("r")[2])} | p
-        for p in given.get("pods", [])
-    ]
-    policy = parse(RunPolicySpec, given.get("policy", {})) if given.get("policy") not in ("missing", "broken") else None
-    return Snapshot(
-        run=run,
-        policy=ResolvedPolicy.of("default", policy) if policy else None,
-        policy_exists=given.get("policy") != "missing",
-        policy_refusal={"missing": "RunPolicy strict does not exist", "broken": "RunPolicy strict: spec.restartBudget: wrong"}.get(
-            str(given.get("policy")), ""
-        ),
-        state=parse(OperatorState, {"runUID": "run-1"} | given["state"]) if "state" in given else None,
-        state_refusal=given.get("state_refusal", ""),
-        pods=TypeAdapter(tuple[PodFacts, ...]).validate_python(pods),
-        claims=TypeAdapter(tuple[ClaimFacts, ...]).validate_python(given.get("claims", [])),
-        refusals=TypeAdapter(tuple[Refusal, ...]).validate_python(given.get("refusals", [])),
-        namespace_terminating=given.get("namespace_terminating", False),
-    )
+def snapshot_of(path: Path) -> Snapshot:
+    """Read the snapshot of a story."""
+    return read_snapshot(load(path.read_text()))[0]
 
 
-def told(decision: Plan) -> dict[str, Any]:
-    """Return what a case's `then` says of a plan."""
-    verdict = decision.verdict
-    found: dict[str, Any] = {"rule": decision.rule, "phase": verdict.phase.value, "reason": verdict.reason.value}
-    if verdict.message:
-        found["message"] = verdict.message
-    if decision.actions:
-        found["actions"] = [
-            " ".join(filter(None, (a.intent.value, a.step.value, a.pod or a.agent, a.reason.value))) for a in decision.actions
-        ]
-    if decision.agents:
-        found["agents"] = {view.name: f"{view.health.value} {view.reason}" for view in decision.agents}
-    if verdict.next_check:
-        found["check in seconds"] = round((verdict.next_check - NOW).total_seconds())
-    return found
-
-
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_plan(path: Path) -> None:
-    """Every story in a file leads to the decision that the file tells."""
-    stories = list(yaml.safe_load_all(path.read_text()))
-    for story in stories:
-        found = told(plan(snapshot_of(story["given"]), NOW))
-        if os.environ.get("UPDATE_GOLDEN"):
-            story["then"] = found
-        assert found == story.get("then"), f"{path.stem}: {story['story']}"
+    """A story's snapshot leads to the plan that its file tells, byte for byte."""
+    story = yaml.safe_load(path.read_text())
+    snapshot, now = read_snapshot(load(path.read_text()))
+    found = write_plan(plan(snapshot, now))
     if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(yaml.safe_dump_all(stories, sort_keys=False, width=120))
+        kept: dict[str, Any] = {"story": story["story"], "snapshot": load(path.read_text()), "plan": found}
+        path.write_text(yaml.safe_dump(kept, sort_keys=False, width=120, allow_unicode=True))
+    assert found == yaml.safe_load(path.read_text())["plan"], story["story"]
 
 
-def test_every_rule_has_a_story() -> None:
-    """No rule is without a golden case."""
-    from controller.plan.rules import RULES
+@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_written_snapshot_reads_back_equal(path: Path) -> None:
+    """What the ledger keeps of a situation is all of it."""
+    snapshot, now = read_snapshot(load(path.read_text()))
+    if snapshot.run.spec is not None:
+        assert read_snapshot(write_snapshot(snapshot, now)) == (snapshot, now)
 
-    seen = {story["then"]["rule"] for path in CASES for story in yaml.safe_load_all(path.read_text())}
-    assert {rule.__name__ for rule in RULES} == seen
+
+def test_every_rule_has_its_stories() -> None:
+    """No rule, of Runs or of agents, is without a directory of golden cases; no directory is of no rule."""
+    agent_rules = {rule.__name__ for rule in AGENT_RULES}
+    assert {path.parent.name for path in CASES} == RUN_RULES | agent_rules | OTHER_PARTS
+
+
+@pytest.mark.parametrize("rule", AGENT_RULES, ids=lambda rule: rule.__name__)
+def test_every_rule_for_agents_tells_a_story_of_its_directory(rule: AgentRule) -> None:
+    """A directory holds a story that its rule decides, beside those in which it declines to."""
+    situations = [Situation(snapshot_of(path), NOW) for path in CASES if path.parent.name == rule.__name__]
+    first = [next((r for r in AGENT_RULES if r(at, agent)), None) for at in situations for agent in at.agents]
+    assert rule in first
+
+
+@pytest.mark.parametrize("rule", sorted(RUN_RULES))
+def test_every_rule_for_runs_tells_a_story_of_its_directory(rule: str) -> None:
+    """A directory holds a story that its rule decides, beside those in which it declines to."""
+    assert rule in {plan(snapshot_of(path), NOW).rule for path in CASES if path.parent.name == rule}

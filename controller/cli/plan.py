@@ -1,0 +1,59 @@
+"""`runwarden plan`: what would be decided of a situation, without a cluster."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, TextIO
+
+import click
+import yaml
+
+from controller.api.violations import Refused
+from controller.plan import plan as decide
+from controller.plan.documents import read_snapshot, write_plan
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose times stay texts, as they are in JSON."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+@click.command()
+@click.option("-f", "--file", required=True, type=click.File("r", encoding="utf-8"), help="The snapshot, YAML or JSON; - is stdin.")
+@click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", help="How the plan is printed.")
+def plan(file: TextIO, output: str) -> None:
+    """Print the plan for a snapshot: the rule that applies, its actions with their reasons, and the digest.
+
+    A snapshot holds now, run, policy, state, pods, claims and escalations; docs/plan.md tells its fields, and the ledger keeps
+    snapshots in this form.
+    """
+    try:
+        snapshot, now = read_snapshot(load(file.read()))
+    except (Refused, yaml.YAMLError, UnicodeDecodeError) as error:
+        for line in _lines(error):
+            click.echo(f"{file.name}: {line}", err=True)
+        sys.exit(1)
+    document = write_plan(decide(snapshot, now))
+    shown = json.dumps(document, indent=2) + "\n" if output == "json" else yaml.safe_dump(document, sort_keys=False, width=120)
+    click.echo(shown, nl=False)
+
+
+def load(text: str) -> Any:
+    """Return the document in a YAML or JSON text; of a golden file, its snapshot.
+
+    Raises yaml.YAMLError for a text that is neither.
+    """
+    document = yaml.load(text, Loader=_Loader)  # noqa: S506  # a SafeLoader
+    return document["snapshot"] if isinstance(document, dict) and "snapshot" in document else document
+
+
+def _lines(error: Exception) -> list[str]:
+    if isinstance(error, Refused):
+        return [str(violation) for violation in error.violations]
+    return [" ".join(str(error).split())]

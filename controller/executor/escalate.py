@@ -1,0 +1,61 @@
+"""The inbox: opening an escalation under its deterministic name, and writing its phase."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controller.api.base import JsonObject, dump
+from controller.api.escalation import EscalationPhase
+from controller.api.names import LABEL_RUN_UID
+from controller.builders import build_escalation
+from controller.cluster.errors import AlreadyExists, NotFound
+from controller.cluster.resources import ESCALATIONS
+from controller.conditions import format_time
+from controller.executor.tools import Tools
+from controller.facts import escalation_facts
+from controller.plan.model import Action
+from controller.plan.snapshot import Snapshot
+
+
+async def create_escalation(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
+    """Create the escalation, or find the one that a former try has created."""
+    responders = dump(snapshot.policy.spec.responders) if snapshot.policy else {}
+    body = build_escalation(snapshot.run, action, responders)
+    namespace = snapshot.run.namespace
+    try:
+        found = await tools.client.create(ESCALATIONS, namespace, body)
+    except AlreadyExists:
+        found = await tools.client.get(ESCALATIONS, namespace, action.escalation)
+    return _with(tools, snapshot, found)
+
+
+async def mark(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
+    """Write the escalation's phase over the version that it was judged by. Raises Conflict where it has changed since.
+
+    An escalation that was deleted meanwhile is dismissed; one whose answer has come meanwhile is judged again.
+    """
+    if action.escalation_phase is None:
+        raise ValueError("a mark names its phase")
+    namespace = snapshot.run.namespace
+    try:
+        found = await tools.client.get(ESCALATIONS, namespace, action.escalation)
+        judged = next(e for e in snapshot.escalations if e.name == action.escalation)
+        if escalation_facts(found) == judged:
+            found["status"] = _status(found.get("status", {}), action.escalation_phase, format_time(tools.now()))
+            found = await tools.client.replace(ESCALATIONS, namespace, action.escalation, found, subresource="status")
+    except NotFound:
+        return replace(snapshot, escalations=tuple(e for e in snapshot.escalations if e.name != action.escalation))
+    return _with(tools, snapshot, found)
+
+
+def _status(before: JsonObject, phase: EscalationPhase, now: str) -> JsonObject:
+    answered = {"answeredAt": now} if phase is EscalationPhase.ANSWERED else {}
+    return {**before, **answered, "phase": phase.value}
+
+
+def _with(tools: Tools, snapshot: Snapshot, found: JsonObject) -> Snapshot:
+    """The snapshot with an escalation as the API server just answered it."""
+    if LABEL_RUN_UID in found["metadata"].get("labels", {}):
+        tools.learn_escalation(found)
+    facts = escalation_facts(found)
+    return replace(snapshot, escalations=(*(e for e in snapshot.escalations if e.name != facts.name), facts))

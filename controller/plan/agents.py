@@ -1,0 +1,161 @@
+"""The rules for one agent, in the order in which they are asked; the first that has something to say decides.
+
+Each is a small pure function from a `Situation` and an agent to a `Move`, or None where it does not apply. `AGENT_RULES` at the
+end is the list. Agents are judged one by one, so that one agent's trouble never stops another's start or restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from controller.api.escalation import Decision
+from controller.api.policy import RunPolicySpec
+from controller.api.run import Agent
+from controller.plan import blocked, protocol, restarts
+from controller.plan.model import Action, Charge, Intent, Step
+from controller.plan.moves import Hold, Move
+from controller.plan.reasons import Reason
+from controller.plan.situation import Situation
+from controller.plan.snapshot import PodFacts
+
+AgentRule = Callable[[Situation, Agent], Move | None]
+
+POLICY_CHECK_SECONDS = 30
+"""How often to look again where no policy is in force: its coming is noticed at once, this is for the lost notice."""
+
+UNSCHEDULABLE = "Unschedulable"
+"""The scheduler's verdict; an unbound pod without it has not been looked at yet."""
+
+
+def complete(at: Situation, agent: Agent) -> Move | None:
+    """Finished work is never started again."""
+    return Move() if at.completed(agent.name) else None
+
+
+def asked_to_restart(at: Situation, agent: Agent) -> Move | None:
+    """spec.restartedAt names a new time for the agent: one attempt that nobody pays for."""
+    state = at.agent_state(agent.name)
+    asked = (at.spec.restarted_at or {}).get(agent.name)
+    if asked is None or asked == state.restarted_at or not state.pod_uid:
+        return None
+    return restarts.reserve(at, agent, Reason.RESTART_REQUESTED, Charge.NOBODY)
+
+
+def answered(at: Situation, agent: Agent) -> Move | None:
+    """A human's Retry or Wait on the agent's escalation is honoured once. (Stop is the Run's: see `rules.stop_ordered`.)"""
+    state, found = at.agent_state(agent.name), at.standing_escalation(agent.name)
+    if found is None or state.blocked is None or state.blocked.decision or found.attempt != state.attempt:
+        return None
+    if found.decision is Decision.RETRY and state.pod_uid:
+        return restarts.reserve(at, agent, Reason.RETRY_ORDERED, Charge.NOBODY)
+    if found.decision in (Decision.RETRY, Decision.WAIT):
+        # Retry without a pod: the start is tried again and again as it is, so both only give it more time.
+        reason = Reason.RETRY_ORDERED if found.decision is Decision.RETRY else Reason.WAIT_ORDERED
+        return Move((Action(Intent.ESCALATE_BLOCKED, Step.WAIT, reason, agent=agent.name, escalation=found.name),))
+    return None
+
+
+# 8 (unanswered questions) stands here when agents can ask.
+
+
+def ended(at: Situation, agent: Agent) -> Move | None:
+    """9a. The attempt has ended without completing: restart it, wait for its cooldown, or ask a human."""
+    outcome = at.outcome(agent.name)
+    if outcome is None:
+        return None
+    if at.policy is None:
+        check = at.now + timedelta(seconds=POLICY_CHECK_SECONDS)
+        return Move(hold=Hold(at.snapshot.policy_reason, at.snapshot.policy_refusal, check))
+    return restarts.after(at, agent, outcome, at.policy)
+
+
+def lost(at: Situation, agent: Agent) -> Move | None:
+    """9b. A live pod on a lost node never gets a second one beside it."""
+    pods = (pod for pod in at.live_pods() if pod.agent == agent.name and pod.bound)
+    pod = next((pod for pod in pods if pod.node_lost_since), None)
+    if pod is None or pod.node_lost_since is None or at.policy is None:
+        return None
+    sure = pod.node_lost_since + confirmation(at.policy)
+    return _suspect(at, sure) or Move(block=blocked.unreachable(at, pod))
+
+
+def unready(at: Situation, agent: Agent) -> Move | None:
+    """9c. An agent that was ready and has failed its readiness probe ever since is restarted like a dead one."""
+    pod = _running(at, agent)
+    if pod is None or pod.unready_since is None or at.policy is None:
+        return None
+    sure = pod.unready_since + confirmation(at.policy)
+    return _suspect(at, sure) or restarts.unready(at, agent, pod, at.policy)
+
+
+def starting(at: Situation, agent: Agent) -> Move | None:
+    """The agent's attempt is brought to its start, one step at a time, once its former pod has ended."""
+    step = protocol.start(at, agent)
+    if isinstance(step, Action):
+        return Move((step,))
+    if step is None:
+        return None
+    if step.blocked:
+        return Move(hold=step, block=blocked.name_taken(at, agent.name, step.reason, step.message))
+    refused = at.refusal(agent.name)
+    if refused and _refused_for_long(at, agent):
+        return Move(hold=step, block=blocked.pod_refused(at, agent.name, refused))
+    return Move(hold=step)
+
+
+def pending(at: Situation, agent: Agent) -> Move | None:
+    """9d. A pod that does not start is escalated in the kubelet's or scheduler's words: a restart would not help."""
+    pod, policy = _running(at, agent), at.policy
+    threshold = policy.health.pending_stalled_seconds if policy else 0
+    if pod is None or policy is None or not threshold or pod.phase != "Pending" or pod.gated or pod.foreign_gates:
+        return None
+    since = pod.scheduled_at or pod.created_at
+    if since is None or not (pod.bound or pod.waiting_reason == UNSCHEDULABLE):
+        return None
+    sure = since + timedelta(seconds=threshold) + confirmation(policy)
+    return _suspect(at, sure) or Move(block=blocked.pending_stalled(pod))
+
+
+# 10 (active without progress) and 11 (stale) stand here when agents report.
+
+AGENT_RULES: tuple[AgentRule, ...] = (
+    complete,
+    asked_to_restart,
+    answered,
+    ended,
+    lost,
+    unready,
+    starting,
+    pending,
+)
+
+
+def judge(at: Situation, agent: Agent) -> Move:
+    """Return what the first rule that applies says of an agent; an empty move where it is at its work."""
+    for rule in AGENT_RULES:
+        move = rule(at, agent)
+        if move is not None:
+            return move
+    return Move()
+
+
+def confirmation(policy: RunPolicySpec) -> timedelta:
+    """Return for how long a suspicion must hold: one interval fewer than its confirmations, since it is seen at both ends."""
+    return timedelta(seconds=(policy.unhealthy_confirmations - 1) * policy.confirmation_interval_seconds)
+
+
+def _suspect(at: Situation, sure: datetime) -> Move | None:
+    """A suspicion that is not confirmed yet only sets the time to look again."""
+    return Move(check_at=sure) if at.now < sure else None
+
+
+def _running(at: Situation, agent: Agent) -> PodFacts | None:
+    pod = at.own_pod(agent.name)
+    return pod if pod and not pod.terminated and not pod.deleting else None
+
+
+def _refused_for_long(at: Situation, agent: Agent) -> bool:
+    since = at.agent_state(agent.name).last_restart_at or at.snapshot.run.created_at
+    threshold = at.policy.health.pending_stalled_seconds if at.policy else 0
+    return bool(threshold and since and at.now >= since + timedelta(seconds=threshold))

@@ -1,0 +1,104 @@
+"""Situations that only a human can end: what blocks an agent, in words of cause and remedy, and the escalation that says so."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from controller.api.names import escalation_name
+from controller.api.run_status import Health, Outcome
+from controller.plan.model import Block, Inquiry
+from controller.plan.reasons import Reason
+from controller.plan.situation import Situation
+from controller.plan.snapshot import PodFacts
+
+FALLBACK_TIMEOUT_SECONDS = 86400
+"""How long a human is waited for where no policy can be read: the default of blockedTimeoutSeconds."""
+
+
+def name_of(at: Situation, block: Block) -> str:
+    """Return the deterministic name of the block's escalation: the same situation never asks twice."""
+    run = at.snapshot.run
+    return escalation_name(run.name, block.agent, run.uid, block.attempt, block.reason, block.evidence)
+
+
+def inquiry_of(at: Situation, block: Block) -> Inquiry:
+    """Return what the block's escalation says."""
+    timeout = at.policy.blocked_timeout_seconds if at.policy else FALLBACK_TIMEOUT_SECONDS
+    text = (
+        f"Agent {block.agent} of Run {at.snapshot.run.name}, attempt {block.attempt}: {block.reason.sentence}\n\n"
+        f"Cause: {block.cause}\n\nRemedy: {block.remedy}\n\n{DECISIONS}"
+    )
+    expires_at = at.now.replace(microsecond=0) + timedelta(seconds=timeout)
+    return Inquiry(name_of(at, block), f"{block.agent}: {block.reason}: {block.cause}", text, expires_at)
+
+
+DECISIONS = (
+    "Retry starts one attempt that is not charged, Stop ends the Run as Failed, Wait goes on waiting. "
+    "If the cause goes away by itself, this is resolved without an answer."
+)
+
+
+def outcome_escalated(at: Situation, agent: str, outcome: Outcome) -> Block:
+    """An end that a restart would not mend, by the policy or by its exit code."""
+    remedy = "mend what it names (a credential, a permission, a setting), then answer Retry"
+    return _ended(at, agent, outcome, Reason.OUTCOME_ESCALATED, remedy)
+
+
+def budget_spent(at: Situation, agent: str, outcome: Outcome, budget: int) -> Block:
+    """A failure that no charged restart is left for."""
+    remedy = f"all {budget} charged restarts are spent (restartBudget): answer Retry or Stop, or raise the budget in the policy"
+    return _ended(at, agent, outcome, Reason.BUDGET_SPENT, remedy)
+
+
+def free_restarts_spent(at: Situation, agent: str, outcome: Outcome, limit: int) -> Block:
+    """Disrupted too often."""
+    remedy = f"it was restarted {limit} times without charge: find what disturbs its pods, then answer Retry"
+    return _ended(at, agent, outcome, Reason.FREE_RESTARTS_SPENT, remedy)
+
+
+def unready_budget_spent(pod: PodFacts, budget: int) -> Block:
+    """An unready agent that no charged restart is left for."""
+    remedy = f"all {budget} charged restarts are spent (restartBudget): answer Retry or Stop, or raise the budget in the policy"
+    cause = f"pod {pod.name} fails its readiness probe"
+    return _of_pod(pod, Reason.BUDGET_SPENT, Health.UNREADY, cause, remedy)
+
+
+def pending_stalled(pod: PodFacts) -> Block:
+    """A pod that does not start; a restart would not help."""
+    words = ": ".join(filter(None, (pod.waiting_reason, pod.waiting_message))) or "it neither started nor said why"
+    cause = f"pod {pod.name} does not start: {words}"
+    remedy = "mend what it waits for; it then starts by itself"
+    return _of_pod(pod, Reason.PENDING_STALLED, Health.PENDING_STALLED, cause, remedy)
+
+
+def pod_refused(at: Situation, agent: str, refusal: str) -> Block:
+    """A pod that the API server will not create: quota, admission, validation."""
+    remedy = "mend what it names; the pod is tried again every few seconds"
+    attempt = at.agent_state(agent).attempt
+    return Block(agent, attempt, Reason.POD_REFUSED, Health.PENDING_STALLED, f"its pod is refused: {refusal}", remedy)
+
+
+def name_taken(at: Situation, agent: str, reason: Reason, message: str) -> Block:
+    """Somebody else's object is in the way."""
+    attempt = at.agent_state(agent).attempt
+    return Block(agent, attempt, reason, Health.PENDING_STALLED, message, "the agent starts as soon as that is gone")
+
+
+def unreachable(at: Situation, pod: PodFacts) -> Block:
+    """A pod on a lost node: it may still run, so it never gets a second one beside it."""
+    cause = f"node {pod.node} of pod {pod.name} is lost, so whether the agent still runs cannot be known"
+    remedy = (
+        f"bring the node back, or, once you are sure that it is down, delete its Node or run "
+        f"`kubectl delete pod {pod.name} -n {at.snapshot.run.namespace} --force`"
+    )
+    since = pod.node_lost_since.isoformat() if pod.node_lost_since else ""
+    return _of_pod(pod, Reason.UNREACHABLE, Health.UNREACHABLE, cause, remedy, since)
+
+
+def _ended(at: Situation, agent: str, outcome: Outcome, reason: Reason, remedy: str) -> Block:
+    cause = f"attempt {outcome.attempt} ended with {outcome.reason}: {outcome.message}"
+    return Block(agent, at.agent_state(agent).attempt, reason, Health.DEAD, cause, remedy)
+
+
+def _of_pod(pod: PodFacts, reason: Reason, health: Health, cause: str, remedy: str, key: str = "") -> Block:
+    return Block(pod.agent, pod.attempt, reason, health, cause, remedy, f"{pod.uid} {key}".strip())

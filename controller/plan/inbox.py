@@ -1,0 +1,91 @@
+"""The life of a Run's escalations: opened when a situation blocks an agent, closed when it is over, never asked twice.
+
+Creating one is harmless, since its name says all of the situation. It stands while the state names it; a human who deletes it
+has dismissed it.
+"""
+
+from __future__ import annotations
+
+from controller.api.escalation import Decision, EscalationPhase
+from controller.plan import blocked
+from controller.plan.model import Action, Block, Intent, Step
+from controller.plan.reasons import Reason
+from controller.plan.situation import Situation
+from controller.plan.snapshot import EscalationFacts
+
+
+def bookkeeping(at: Situation, agent: str, block: Block | None) -> Action | None:
+    """Return the next step that brings the state and the inbox in line with what blocks an agent now."""
+    standing = at.agent_state(agent).blocked
+    if block is None:
+        over = Action(Intent.ESCALATE_BLOCKED, Step.UNBLOCK, Reason.CAUSE_GONE, agent=agent)
+        return over if standing else None
+    inquiry = blocked.inquiry_of(at, block)
+    if standing and standing.escalation == inquiry.name:
+        return None
+    step = Step.BLOCK if at.name_in_inbox(inquiry.name) else Step.CREATE_ESCALATION
+    return Action(
+        Intent.ESCALATE_BLOCKED,
+        step,
+        block.reason,
+        agent=agent,
+        attempt=block.attempt,
+        escalation=inquiry.name,
+        inquiry=inquiry,
+    )
+
+
+def closures(at: Situation) -> tuple[Action, ...]:
+    """Return the changes of phase that are due for the Run's escalations, by name."""
+    ours = (e for e in at.snapshot.escalations if e.run_uid == at.snapshot.run.uid and e.open)
+    return tuple(_mark(e, phase) for e in sorted(ours, key=lambda e: e.name) if (phase := _phase(at, e)) is not e.phase)
+
+
+def _mark(escalation: EscalationFacts, phase: EscalationPhase) -> Action:
+    return Action(
+        Intent.ESCALATE_BLOCKED,
+        Step.MARK,
+        _REASONS[phase],
+        agent=escalation.agent,
+        attempt=escalation.attempt,
+        escalation=escalation.name,
+        escalation_phase=phase,
+    )
+
+
+_REASONS = {
+    EscalationPhase.OPEN: Reason.ESCALATED,
+    EscalationPhase.ANSWERED: Reason.ANSWERED,
+    EscalationPhase.RESOLVED: Reason.CAUSE_GONE,
+    EscalationPhase.SUPERSEDED: Reason.SUPERSEDED,
+    EscalationPhase.EXPIRED: Reason.BLOCKED_TIMEOUT,
+}
+
+
+def _phase(at: Situation, escalation: EscalationFacts) -> EscalationPhase:
+    """The phase that an open escalation should have now."""
+    state = at.agent_state(escalation.agent)
+    stop = at.state.stop if at.state else None
+    standing = state.blocked is not None and state.blocked.escalation == escalation.name
+    if stop is not None:
+        return _at_the_end(escalation, timed_out=standing and stop.reason == Reason.BLOCKED_TIMEOUT)
+    if standing and not (state.blocked and state.blocked.decision):
+        return EscalationPhase.ANSWERED if escalation.decision else EscalationPhase.OPEN
+    if escalation.decision is Decision.RETRY and not _effect_seen(at, escalation):
+        return EscalationPhase.ANSWERED
+    moved_on = state.attempt > escalation.attempt and escalation.decision is None
+    return EscalationPhase.SUPERSEDED if moved_on else EscalationPhase.RESOLVED
+
+
+def _at_the_end(escalation: EscalationFacts, *, timed_out: bool) -> EscalationPhase:
+    if escalation.decision is Decision.STOP:
+        return EscalationPhase.RESOLVED
+    return EscalationPhase.EXPIRED if timed_out else EscalationPhase.SUPERSEDED
+
+
+def _effect_seen(at: Situation, escalation: EscalationFacts) -> bool:
+    """Whether the attempt that a Retry asked for has started, or was overtaken."""
+    state, pod = at.agent_state(escalation.agent), at.own_pod(escalation.agent)
+    if state.attempt <= escalation.attempt:
+        return state.blocked is None or state.blocked.decision is not None
+    return state.attempt > escalation.attempt + 1 or bool(state.pod_uid and not (pod and pod.gated))

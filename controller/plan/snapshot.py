@@ -1,0 +1,149 @@
+"""What the planner reads: plain frozen data, JSON-serialisable, no behaviour beyond looking things up.
+
+A `Snapshot` is everything that may matter to a decision about one Run. Times are aware UTC datetimes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.api.escalation import Decision, EscalationPhase
+from controller.api.names import FINALIZER_OUTCOME
+from controller.api.policy import ResolvedPolicy
+from controller.api.run import RunSpec
+from controller.api.run_status import OperatorState
+from controller.api.violations import Violation
+from controller.plan.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Termination:
+    """How the judged container ended, in the kubelet's words."""
+
+    exit_code: int
+    reason: str = ""
+    message: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """What was observed of one pod; `agent` and `attempt` come from its labels, `run_uid` from its controlling owner."""
+
+    name: str
+    uid: str
+    agent: str
+    attempt: int
+    run_uid: str
+    phase: str = "Pending"
+    reason: str = ""
+    message: str = ""
+    gated: bool = False
+    foreign_gates: tuple[str, ...] = ()
+    created_at: datetime | None = None
+    bound: bool = False
+    node: str = ""
+    node_lost_since: datetime | None = None
+    scheduled_at: datetime | None = None
+    started_at: datetime | None = None
+    ready: bool = False
+    unready_since: datetime | None = None
+    deleting: bool = False
+    deleted_at: datetime | None = None
+    forced: bool = False
+    grace_seconds: int = 30
+    finalizers: tuple[str, ...] = ()
+    ending_since: datetime | None = None
+    disrupted_at: datetime | None = None
+    waiting_reason: str = ""
+    waiting_message: str = ""
+    termination: Termination | None = None
+
+    @property
+    def has_finalizer(self) -> bool:
+        """Whether the pod is held until its outcome is on record."""
+        return FINALIZER_OUTCOME in self.finalizers
+
+    @property
+    def terminated(self) -> bool:
+        """Whether no process of this pod runs or ever will; never judged by container statuses (DESIGN section 3).
+
+        A human who deletes a pod with --force while its node is lost vouches that it is gone.
+        """
+        vouched = self.forced and self.node_lost_since is not None
+        return self.phase in ("Succeeded", "Failed") or (self.deleting and (vouched or not self.bound))
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimFacts:
+    """What was observed of one agent's workspace claim; `run_uid` is its controlling owner, empty for nobody's."""
+
+    agent: str
+    run_uid: str
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The API server refused to create what an agent needs; `message` is its own."""
+
+    agent: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class EscalationFacts:
+    """What was observed of one escalation of type Blocked; `run_uid` is its spec's, `decision` empty until a human answered."""
+
+    name: str
+    uid: str
+    run_uid: str
+    agent: str
+    attempt: int
+    phase: EscalationPhase | None = None
+    decision: Decision | None = None
+    by: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether it still stands in the inbox or its answer was not carried out yet."""
+        return self.phase in (None, EscalationPhase.OPEN, EscalationPhase.ANSWERED)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """The Run as observed; `spec` is None where it cannot be read at all, `violations` say why or what else is refused."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    spec: RunSpec | None
+    violations: tuple[Violation, ...] = ()
+    gone: bool = False
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that may matter to a decision about one Run."""
+
+    run: RunFacts
+    policy: ResolvedPolicy | None = None
+    policy_exists: bool = True
+    policy_refusal: str = ""
+    state: OperatorState | None = None
+    state_refusal: str = ""
+    pods: tuple[PodFacts, ...] = ()
+    claims: tuple[ClaimFacts, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    escalations: tuple[EscalationFacts, ...] = ()
+    namespace_terminating: bool = False
+    queued: bool = False
+
+    @property
+    def policy_reason(self) -> Reason:
+        """Why there is no policy in force, where there is none."""
+        return Reason.POLICY_REFUSED if self.policy_exists else Reason.POLICY_NOT_FOUND
