@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +13,6 @@ import pytest
 from controller.errors import RunwardenError
 from controller.ledger import writer
 from controller.ledger.entry import Entry, Limits
-from controller.ledger.plain import plain
 from controller.ledger.writer import Ledger
 from controller.metrics import Metrics
 from tests.stores import NOW
@@ -109,9 +107,3 @@ def test_a_database_without_a_driver_is_refused_at_start(url: str) -> None:
     """A URL that can never work is told when the operator starts, not with each decision."""
     with pytest.raises(RunwardenError, match=r"sqlite:////data/runwarden\.db"):
         Ledger(url, LIMITS, Metrics(), lambda: NOW)
-
-
-def test_plain() -> None:
-    """The planner's data becomes JSON as it is on the wire."""
-    made = plain(LIMITS), plain({"at": NOW, "many": (1, 2)})
-    assert json.loads(json.dumps(made))[1] == {"at": "2026-01-02T03:04:05Z", "many": [1, 2]}

@@ -100,6 +100,12 @@ def test_the_store_comes_from_the_environment_too() -> None:
     assert "there is no store 'nothing'" in done.output
 
 
+def test_the_ledger_has_a_database_of_its_own() -> None:
+    """Otherwise history could fill the disk under the states."""
+    done = CliRunner().invoke(main, ["operator", "--store", "sqlite:////data/a.db", "--ledger", "sqlite:////data/a.db"])
+    assert (done.exit_code, "are the same database" in done.output) == (2, True)
+
+
 async def test_show(tmp_path: Path) -> None:
     """What a database holds; one that is not there is not made by looking."""
     url = f"sqlite:///{tmp_path}/states.db"
