@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -120,3 +122,9 @@ async def test_show(tmp_path: Path) -> None:
     done = await asyncio.to_thread(CliRunner().invoke, main, ["store", "show", "--store", url])
     assert done.output == f"id: {store.id}\nschema: revision 2\nstates: 1\nmigrated to: sql-new\n"
     await store.close()
+
+
+def test_who_needs_no_database_loads_none() -> None:
+    """SQLAlchemy costs time and memory at start; with the default store nobody pays for it."""
+    code = "import sys, controller.operator, controller.store.factory; sys.exit('sqlalchemy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
