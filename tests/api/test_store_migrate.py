@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 from controller.api.base import JsonObject
 from controller.api.run_status import OperatorState
 from controller.cluster.client import Client
-from controller.cluster.resources import RUNS
-from controller.store import StoreUnavailable
+from controller.cluster.lease import LeaseLost
+from controller.cluster.resources import LEASES, RUNS
+from controller.store import StoreUnavailable, alone
 from controller.store.annotations import ANNOTATION_STATE
 from controller.store.migrate import Migration, MigrationRefused, Summary
 from controller.store.sql.database import Database
@@ -200,3 +202,26 @@ async def test_somebody_elses_run_and_a_move_to_oneself(bench_of: Callable[[str]
     assert "its state is in 'sql-third'" in lines[0]
     with pytest.raises(MigrationRefused, match="both stores are 'status'"):
         await migrate(source, source, namespace)
+
+
+async def test_the_work_ends_with_the_lease(client: Client, namespace: str) -> None:
+    """Whoever takes the Lease from a migration ends it: two would act on the same Runs."""
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with asyncio.timeout(60):
+        running = asyncio.create_task(alone.alone(client, namespace, "ours", 10, work))
+        await begun.wait()
+        taken = {"spec": {"holderIdentity": "somebody-else", "leaseDurationSeconds": 3600}}
+        await client.merge_patch(LEASES, namespace, "ours", taken)
+        with pytest.raises(LeaseLost):
+            await running
+    assert ended.is_set()
+    assert await alone.lease_namespace(client, "ours", "default") == namespace
+    assert await alone.lease_namespace(client, "nobodys", "default") == "default"
