@@ -157,9 +157,19 @@ def _waiting(status: JsonObject, container: JsonObject) -> tuple[str, str]:
 
 
 def _deleted_at(meta: JsonObject) -> datetime | None:
-    """When the deletion was asked for: the deletionTimestamp lies a grace period after that."""
+    """When the deletion was asked for: the deletionTimestamp lies a grace period after that.
+
+    When the kubelet has ended the containers it deletes once more, with a grace of 0, and for a pod with finalizers that moves the
+    timestamp to that moment (seen on 1.34; `markAsDeleting` in apiserver's registry). What ended shortly before it was asked to.
+    """
     stamp = parse_time(meta.get("deletionTimestamp"))
-    return stamp - timedelta(seconds=meta.get("deletionGracePeriodSeconds") or 0) if stamp else None
+    if stamp is None:
+        return None
+    return stamp - timedelta(seconds=meta.get("deletionGracePeriodSeconds") or KUBELET_CLEANUP_SECONDS)
+
+
+KUBELET_CLEANUP_SECONDS = 30
+"""How long a kubelet may take between the end of a deleted pod's containers and its own, final deletion."""
 
 
 def _tolerant_time(text: str | None) -> datetime | None:

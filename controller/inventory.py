@@ -6,6 +6,7 @@ Caches decide what is worth a closer look; they are never enough to act on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import ValidationError
@@ -160,10 +161,12 @@ class Inventory:
         kept = self.policies.items.get(self._policy_uids.get((namespace, name), ""))
         return kept.value if kept else None
 
-    def learn_pod(self, obj: JsonObject) -> None:
-        """Take a pod that was read or written live, so that the caches know of it before the watch tells."""
+    def learn_pod(self, obj: JsonObject) -> PodFacts:
+        """Take a pod that was read or written live, so that the caches know of it before the watch tells; return its facts."""
         if LABEL_RUN_UID in obj["metadata"].get("labels", {}):
             self.pods.upsert(obj)
+        kept = self.pods.items.get(obj["metadata"]["uid"])
+        return _remembering(pod_facts(obj), kept.value.facts if kept else None)
 
     def learn_escalation(self, obj: JsonObject) -> None:
         """Take an escalation that was written, so that the caches know of it before the watch tells."""
@@ -243,10 +246,15 @@ def _make_run(obj: JsonObject, old: CachedRun | None) -> CachedRun:
     return CachedRun(obj, old.facts if old and same else run_facts(obj))
 
 
-def _make_pod(obj: JsonObject, _: CachedPod | None) -> CachedPod:
+def _make_pod(obj: JsonObject, old: CachedPod | None) -> CachedPod:
     labels = obj["metadata"].get("labels", {})
     key = RunKey(obj["metadata"]["namespace"], labels.get(LABEL_RUN, ""), labels.get(LABEL_RUN_UID, ""))
-    return CachedPod(pod_facts(obj), key)
+    return CachedPod(_remembering(pod_facts(obj), old.facts if old else None), key)
+
+
+def _remembering(pod: PodFacts, before: PodFacts | None) -> PodFacts:
+    """The pod with the time of its deletion as it was first seen: a second, final deletion overwrites it."""
+    return replace(pod, deleted_at=before.deleted_at) if before and before.deleted_at else pod
 
 
 def _make_escalation(obj: JsonObject, _: CachedEscalation | None) -> CachedEscalation:

@@ -12,7 +12,7 @@ from controller.api.policy import DEFAULT_POLICY_NAME, ResolvedPolicy
 from controller.cluster.client import Client
 from controller.cluster.errors import NotFound
 from controller.cluster.resources import CLAIMS, ESCALATIONS, NAMESPACES, PODS, RUNS, Resource
-from controller.facts import claim_facts, escalation_facts, pod_facts
+from controller.facts import claim_facts, escalation_facts
 from controller.inventory import Inventory, RunKey, run_facts
 from controller.nodes import Nodes
 from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, RunFacts, Snapshot
@@ -136,10 +136,7 @@ class Observer:
 
     async def _pods(self, namespace: str, names: set[str]) -> tuple[PodFacts, ...]:
         found = await asyncio.gather(*(self._find(PODS, namespace, name) for name in sorted(names)))
-        for pod in found:
-            if pod is not None:
-                self._inventory.learn_pod(pod)
-        return tuple(pod_facts(pod) for pod in found if pod is not None)
+        return tuple(self._inventory.learn_pod(pod) for pod in found if pod is not None)
 
     async def _claims(self, snapshot: Snapshot) -> tuple[ClaimFacts, ...]:
         """The workspace claims of the agents that have not started."""

@@ -48,6 +48,23 @@ def run_of(name: str, *agents: JsonObject, **spec: Any) -> JsonObject:
     return {"apiVersion": "runwarden.dev/v1alpha1", "kind": "Run", "metadata": {"name": name}, "spec": {"agents": filled, **spec}}
 
 
+def policy_of(spec: JsonObject, name: str = "default") -> JsonObject:
+    """Return a RunPolicy; the one named default is its namespace's."""
+    return {"apiVersion": "runwarden.dev/v1alpha1", "kind": "RunPolicy", "metadata": {"name": name}, "spec": spec}
+
+
+def answer(cluster: Cluster, namespace: str, escalation: str, decision: str) -> None:
+    """Answer an escalation as a human would."""
+    patch = json.dumps({"spec": {"response": {"decision": decision, "by": "alice"}}})
+    cluster.kubectl("-n", namespace, "patch", "escalation", escalation, "--type=merge", "-p", patch)
+
+
+def pods_of(cluster: Cluster, namespace: str, prefix: str) -> dict[str, JsonObject]:
+    """Return the pods whose names begin with an agent's, by name."""
+    found = {pod["metadata"]["name"]: pod for pod in items(cluster, namespace, "pods")}
+    return {name: found[name] for name in sorted(found) if name.startswith(f"{prefix}-")}
+
+
 def simulated_forever(name: str) -> JsonObject:
     """Return a Run whose simulated pod never ends by itself."""
     annotations = {"test.runwarden.dev/outcome": "run-forever"}

@@ -8,8 +8,7 @@ from datetime import datetime
 
 from controller.api.base import JsonObject
 from controller.cluster.client import Client
-from controller.facts import pod_facts
-from controller.plan.snapshot import Snapshot
+from controller.plan.snapshot import PodFacts, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +16,7 @@ class Tools:
     """The API server, and whom to tell of a pod or an escalation that was written."""
 
     client: Client
-    learn_pod: Callable[[JsonObject], None]
+    learn_pod: Callable[[JsonObject], PodFacts]
     learn_escalation: Callable[[JsonObject], None]
 
     def now(self) -> datetime:
@@ -26,8 +25,7 @@ class Tools:
 
     def with_pod(self, snapshot: Snapshot, pod: JsonObject) -> Snapshot:
         """Return the snapshot with a pod as the API server just answered it."""
-        self.learn_pod(pod)
-        facts = pod_facts(pod)
+        facts = self.learn_pod(pod)
         before = next((p for p in snapshot.pods if p.uid == facts.uid), facts)
         facts = replace(facts, node_lost_since=before.node_lost_since)
         return replace(snapshot, pods=(*(p for p in snapshot.pods if p.name != facts.name), facts))

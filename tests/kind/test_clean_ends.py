@@ -55,27 +55,3 @@ def test_delete_and_apply_again_under_the_same_name(kind_cluster: Cluster, kind_
     apply(kind_cluster, namespace, run_of("again", shell("true")))
     await_phase(kind_cluster, namespace, "again", "Completed")
     assert get(kind_cluster, namespace, "pod", "again-coder-r0")["metadata"]["uid"] != first
-
-
-def test_force_deleted_pod_is_told(kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str) -> None:
-    """`kubectl delete pod --force` returns, and the Run fails with the reason."""
-    apply(kind_cluster, namespace, run_of("forced", shell(FOREVER)))
-    await_phase(kind_cluster, namespace, "forced", "Running")
-    kind_cluster.kubectl("-n", namespace, "delete", "pod", "forced-coder-r0", "--force", "--timeout=60s")
-    found = await_phase(kind_cluster, namespace, "forced", "Failed")
-    assert found["agents"][0]["reason"] in ("PodDeleted", "PodVanished")
-    assert not get(kind_cluster, namespace, "pod", "forced-coder-r0")
-
-
-def test_drain_finishes_and_is_recorded(kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str) -> None:
-    """`kubectl drain` of the agent's node ends within its time, and the Run tells of the disruption."""
-    apply(kind_cluster, namespace, run_of("drained", shell(FOREVER)))
-    await_phase(kind_cluster, namespace, "drained", "Running")
-    node = get(kind_cluster, namespace, "pod", "drained-coder-r0")["spec"]["nodeName"]
-    selector = "--pod-selector=runwarden.dev/run=drained"
-    try:
-        kind_cluster.kubectl("drain", node, "--ignore-daemonsets", "--force", "--delete-emptydir-data", selector, "--timeout=60s")
-        found = await_phase(kind_cluster, namespace, "drained", "Failed")
-        assert found["agents"][0]["reason"] == "Disrupted"
-    finally:
-        kind_cluster.kubectl("uncordon", node)

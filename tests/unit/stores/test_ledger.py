@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import replace
 from datetime import timedelta
@@ -10,13 +11,17 @@ from typing import Any
 
 import pytest
 
+from controller.cli.plan import load
 from controller.errors import RunwardenError
 from controller.ledger import writer
-from controller.ledger.entry import Entry, Limits
+from controller.ledger.entry import Entry, Limits, entry_of
 from controller.ledger.writer import Ledger
 from controller.metrics import Metrics
+from controller.plan import plan
+from controller.plan.documents import read_snapshot
 from tests.stores import NOW
 
+CASES = Path(__file__).parent.parent / "plan/cases"
 LIMITS = Limits(timedelta(days=30), 1000)
 ENTRY = Entry(NOW, "ns", "demo", "u1", "start", "Running", "Starting", "abc", {"run": 1}, {"actions": []}, {"acted": []})
 
@@ -107,3 +112,15 @@ def test_a_database_without_a_driver_is_refused_at_start(url: str) -> None:
     """A URL that can never work is told when the operator starts, not with each decision."""
     with pytest.raises(RunwardenError, match=r"sqlite:////data/runwarden\.db"):
         Ledger(url, LIMITS, Metrics(), lambda: NOW)
+
+
+@pytest.mark.parametrize("path", sorted(CASES.glob("*/*.yaml")), ids=lambda path: path.stem)
+def test_an_entry_replays(path: Path) -> None:
+    """A recorded snapshot, given to the planner again from its JSON, yields the recorded digest."""
+    snapshot, now = read_snapshot(load(path.read_text()))
+    decision = plan(snapshot, now)
+    kept = entry_of(snapshot, decision, decision.actions, "", now)
+    if snapshot.run.spec is None:
+        return  # what could not be read is not kept as a spec
+    again, then = read_snapshot(json.loads(json.dumps(kept.snapshot)))
+    assert plan(again, then).digest == kept.digest == json.loads(json.dumps(kept.plan))["digest"]

@@ -1,0 +1,53 @@
+"""How attempts end, from pods as real kubelets left them: data/kubelet holds each as it was read, and what it counts as."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from controller.api.base import dump, parse
+from controller.api.policy import OutcomeAction, RunPolicySpec
+from controller.facts import pod_facts
+from controller.plan.outcomes import action_for, classify
+
+CASES = sorted((Path(__file__).parent / "data/kubelet").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_outcome(path: Path) -> None:
+    """What a kubelet said of a pod's end is classified as the file tells, and leads to the action that it tells."""
+    case = yaml.safe_load(path.read_text())
+    outcome = classify(pod_facts(case["pod"]), 0, None, ending=case.get("ending", False))
+    found = dump(outcome)
+    assert {key: found.get(key) for key in case["outcome"]} == case["outcome"]
+    assert action_for(outcome, None) == case["action"]
+
+
+def test_every_default_action_is_among_them() -> None:
+    """Complete, Retry, RetryFree and Escalate all come from real ends; Fail only from a policy."""
+    actions = {yaml.safe_load(path.read_text())["action"] for path in CASES}
+    assert actions == {action.value for action in OutcomeAction} - {"Fail"}
+
+
+@pytest.mark.parametrize(
+    ("rules", "action"),
+    [
+        ([{"exitCodes": [1], "action": "Fail"}], "Fail"),
+        ([{"reasons": ["NonZeroExit"], "action": "RetryFree"}], "RetryFree"),
+        ([{"reasons": ["Error"], "action": "RetryFree"}], "RetryFree"),
+        ([{"messageContains": "boom", "action": "Escalate"}], "Escalate"),
+        ([{"messageContains": "bang", "action": "Escalate"}], "Retry"),
+        ([{"exitCodes": [1], "reasons": ["OOMKilled"], "action": "Fail"}], "Retry"),
+        ([{"exitCodes": [2], "action": "Fail"}, {"exitCodes": [1], "action": "Complete"}], "Complete"),
+        ([{"exitCodes": [1], "action": "Complete"}, {"exitCodes": [1], "action": "Fail"}], "Complete"),
+    ],
+)
+def test_the_policys_first_matching_rule_comes_before_the_defaults(rules: list[object], action: str) -> None:
+    """Every matcher that a rule sets must match; reasons are ours or the kubelet's."""
+    policy = parse(RunPolicySpec, {"outcomes": rules})
+    pod = yaml.safe_load((Path(__file__).parent / "data/kubelet/exit-1.yaml").read_text())["pod"]
+    outcome = classify(pod_facts(pod), 0, policy, ending=False)
+    assert action_for(outcome, policy) == action
+    assert (outcome.result == "Completed") == (action == "Complete")
