@@ -172,7 +172,7 @@ class Operator:
     async def _collect(self, client: Client, store: WatchedStore) -> None:
         """Have the store forget the Runs that went while nobody looked; what fails is made up for at the next resync."""
         try:
-            await collect(store, client, self._inventory.runs.items)
+            await collect(store, client, self._inventory.runs.items, self._settings.namespaces)
         except RunwardenError as error:
             log.warning("states of Runs that are gone were not all deleted", error=str(error))
 

@@ -83,6 +83,8 @@ def operator(log_format: LogFormat, log_level: str, metrics_port: int, health_po
 
     from controller.operator import Operator
 
+    if options["ledger"] == options["store"]:
+        raise click.UsageError("--ledger and --store are the same database: give the ledger one of its own, it may fill up")
     configure(log_format, log_level)
     settings = Settings(metrics_port=_port(metrics_port), health_port=_port(health_port), **options)
     gc.freeze()

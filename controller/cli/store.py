@@ -65,6 +65,9 @@ def show(name: str, kubeconfig: Path | None) -> None:
 @click.option("--lease-timeout", type=click.FloatRange(0.1), default=LEASE_SECONDS, help="Seconds to wait for that Lease.")
 def migrate(source: str, target: str, **options: Any) -> None:
     """Move every Run from one store to another. Scale the operator down first; may be interrupted and run again."""
+    from controller.logs import configure
+
+    configure("console", "warning")
     summary = _run(_migrate(source, target, **options))
     click.echo(f"{summary.moved} moved, {summary.skipped} skipped, {summary.failed} failed")
     if summary.failed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection, Container
 
 import structlog
 
@@ -31,7 +31,8 @@ async def forget_if_gone(store: Store, client: Client, run: KnownRun) -> bool:
     return True
 
 
-async def collect(store: Store, client: Client, present: Container[str]) -> int:
-    """Forget every Run that is gone, `present` being the UIDs that are known to exist; return how many."""
-    missing = sorted(run for run in await store.known() if run.uid not in present)
+async def collect(store: Store, client: Client, present: Container[str], namespaces: Collection[str] = ()) -> int:
+    """Forget every Run (of some namespaces) that is gone, `present` being the UIDs known to exist; return how many."""
+    ours = (run for run in await store.known() if not namespaces or run.namespace in namespaces)
+    missing = sorted(run for run in ours if run.uid not in present)
     return sum([await forget_if_gone(store, client, run) for run in missing])

@@ -237,6 +237,7 @@ async def test_what_is_kept_of_vanished_runs_is_collected(bench: Bench, run: Jso
         assert KnownRun(uid, namespace, "demo") in await bench.store.known()
     await client.delete(RUNS, namespace, "demo", uid=uid)
     await client.create(RUNS, namespace, run_of("demo"))
+    assert await collect(bench.store, client, set(), ["elsewhere"]) == 0
     assert await collect(bench.store, client, set()) == (1 if bench.store.detached else 0)
     assert uid not in {known.uid for known in await bench.store.known()}
     assert (await bench.load_anew(there)).state == state_of(there)

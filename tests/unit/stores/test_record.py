@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from controller.api.base import dump, parse
-from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult, Phase, StopDecision
+from controller.api.base import ApiModel, dump, parse
+from controller.api.escalation import Decision
+from controller.api.run_status import (
+    SCHEMA_VERSION,
+    AgentState,
+    BlockedState,
+    OperatorState,
+    Outcome,
+    OutcomeResult,
+    Phase,
+    StopDecision,
+)
 from controller.store import Loaded
 from controller.store.annotations import ANNOTATION_STATE, AnnotationStore, _close, _open
 from controller.store.record import decode, encode, full_status, judge
@@ -19,38 +29,60 @@ from controller.store.sql.store import SqlStore
 from tests.stores import state_of, status_of
 from tests.unit.stores.conftest import run_object
 
+M = TypeVar("M", bound=ApiModel)
+
 words = st.text(max_size=128)
 texts = st.text(max_size=1024)
 counts = st.integers(0, 1_000_000)
 times = st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # the zone is beside
-outcomes = st.builds(
+
+
+def every(model: type[M], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[M]:
+    """Build a model from strategies for all of its fields: a new field must be given one here."""
+    assert set(fields) == set(model.model_fields), f"{model.__name__} has changed"
+    return st.builds(model, **{model.model_fields[name].alias or name: strategy for name, strategy in fields.items()})
+
+
+outcomes = every(
     Outcome,
     attempt=counts,
     result=st.sampled_from(OutcomeResult),
     reason=words,
+    kubelet_reason=words,
     message=texts,
     exit_code=st.none() | st.integers(-(2**31), 2**31 - 1),
     finished_at=st.none() | times,
 )
-agents = st.builds(
+blocks = every(
+    BlockedState,
+    escalation=st.just("demo-coder-0-blocked"),
+    reason=words,
+    since=times,
+    expires_at=times,
+    decision=st.none() | st.sampled_from(Decision),
+)
+agents = every(
     AgentState,
     attempt=counts,
-    podUID=words,
+    pod_uid=words,
     outcome=st.none() | outcomes,
     last_outcome=words,
     restarts=counts,
     free_restarts=counts,
     last_restart_at=st.none() | times,
     cooldown_until=st.none() | times,
+    restarted_at=st.none() | times,
+    blocked=st.none() | blocks,
 )
-states = st.builds(
+stops = every(StopDecision, phase=st.sampled_from(Phase), reason=words, message=texts, at=times, completed_at=st.none() | times)
+states = every(
     OperatorState,
-    runUID=words,
+    schema_version=st.just(SCHEMA_VERSION),
+    run_uid=words,
     started_at=st.none() | times,
     paused_at=st.none() | times,
     paused_seconds=st.integers(0, 31_536_000),
-    stop=st.none()
-    | st.builds(StopDecision, phase=st.sampled_from(Phase), reason=words, message=texts, at=times, completed_at=st.none() | times),
+    stop=st.none() | stops,
     agents=st.dictionaries(st.from_regex(r"\A[a-z][a-z0-9]{0,31}\Z"), agents, max_size=4),
     updated_at=st.none() | times,
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,6 +102,12 @@ def test_the_store_comes_from_the_environment_too() -> None:
     assert "there is no store 'nothing'" in done.output
 
 
+def test_the_ledger_has_a_database_of_its_own() -> None:
+    """Otherwise history could fill the disk under the states."""
+    done = CliRunner().invoke(main, ["operator", "--store", "sqlite:////data/a.db", "--ledger", "sqlite:////data/a.db"])
+    assert (done.exit_code, "are the same database" in done.output) == (2, True)
+
+
 async def test_show(tmp_path: Path) -> None:
     """What a database holds; one that is not there is not made by looking."""
     url = f"sqlite:///{tmp_path}/states.db"
@@ -114,3 +122,9 @@ async def test_show(tmp_path: Path) -> None:
     done = await asyncio.to_thread(CliRunner().invoke, main, ["store", "show", "--store", url])
     assert done.output == f"id: {store.id}\nschema: revision 2\nstates: 1\nmigrated to: sql-new\n"
     await store.close()
+
+
+def test_who_needs_no_database_loads_none() -> None:
+    """SQLAlchemy costs time and memory at start; with the default store nobody pays for it."""
+    code = "import sys, controller.operator, controller.store.factory; sys.exit('sqlalchemy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
