@@ -1,0 +1,110 @@
+"""What everybody but the operators does: kubelets, users, controllers, the clock. Each kind happens a few times at most.
+
+Left out, since the operator cannot tell them from what is here: binding and running as two steps (a bound pod is not
+terminated either way), the kubelet's eviction (a failure with another reason), a lost node whose pod nobody removes (the kubelet
+simply never takes its step).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.model.steps import Event, Move
+from tests.model.world import FAILED, NOBODY, PENDING, RUNNING, SUCCEEDED, Config, Exit, Pod, Run, World, put
+
+USER, KUBELET, CONTROLLER = "a user", "the kubelet", "a controller"
+
+
+def moves(config: Config, world: World) -> Iterator[Move]:
+    """Return everything that can happen now without an operator."""
+    for pod in world.pods:
+        yield from kubelet(config, world, pod)
+        yield from _agent(world, pod)
+        yield from _deletions(world, pod)
+    yield from collect(world)
+    yield from _run(world)
+    yield from _clock(world)
+
+
+def kubelet(config: Config, world: World, pod: Pod) -> Iterator[Move]:
+    """Return what a healthy node does with the pod in time."""
+    if not pod.gated and not pod.bound and not pod.deleting and pod.phase == PENDING:
+        yield Move(KUBELET, ("runs", pod.name), put(world, pod, pod._replace(bound=True, phase=RUNNING)))
+    if pod.phase == RUNNING and (pod.deleting or pod.told >= 0):
+        for how in config.kill:
+            phase = FAILED if how == Exit.CRASHED else SUCCEEDED
+            yield Move(KUBELET, ("ends", pod.name, how), put(world, pod, pod._replace(phase=phase, exit=how)))
+
+
+def _agent(world: World, pod: Pod) -> Iterator[Move]:
+    """An agent ends of its own accord. The kubelet may tell of it late, when the pod has been told to end already."""
+    left = world.left
+    if pod.phase != RUNNING:
+        return
+    if left.crash and not pod.deleting and pod.told < 0:
+        after = put(world, pod, pod._replace(phase=FAILED, exit=Exit.CRASHED))
+        yield Move(KUBELET, ("sees the agent crash", pod.name), after._replace(left=left._replace(crash=left.crash - 1)))
+    if left.done:
+        after = put(world, pod, pod._replace(phase=SUCCEEDED, exit=Exit.DONE))
+        after = after._replace(left=left._replace(done=left.done - 1))
+        yield Move(KUBELET, ("sees the agent complete", pod.name), after, Event("done", pod))
+
+
+def _deletions(world: World, pod: Pod) -> Iterator[Move]:
+    left = world.left
+    if left.force:
+        after = world._replace(pods=tuple(other for other in world.pods if other is not pod), left=left._replace(force=left.force - 1))
+        yield Move(USER, ("strips the finalizer of and deletes by force", pod.name), after, Event("force", pod))
+    if pod.deleting:
+        return
+    if left.delete:
+        after = put(world, pod, pod._replace(deleting=True))
+        yield Move(USER, ("deletes pod", pod.name), after._replace(left=left._replace(delete=left.delete - 1)))
+    if pod.phase != RUNNING:
+        return
+    if left.drain:
+        after = put(world, pod, pod._replace(deleting=True, disrupted=True))
+        yield Move(USER, ("drains the node of", pod.name), after._replace(left=left._replace(drain=left.drain - 1)))
+    if left.lost:
+        after = put(world, pod, pod._replace(deleting=True, disrupted=True, phase=FAILED))
+        yield Move(CONTROLLER, ("collects a lost node's", pod.name), after._replace(left=left._replace(lost=left.lost - 1)))
+
+
+def collect(world: World) -> Iterator[Move]:
+    """Return what the garbage collector and the namespace controller do in time."""
+    for pod in world.pods:
+        ownerless = pod.owner != NOBODY and (world.run is None or world.run.uid != pod.owner or world.run.deleting)
+        if not pod.deleting and (ownerless or world.unspaced):
+            yield Move(CONTROLLER, ("deletes pod", pod.name), put(world, pod, pod._replace(deleting=True)))
+    run = world.run
+    if run is not None and run.deleting and not any(pod.owner == run.uid for pod in world.pods):
+        yield Move(CONTROLLER, ("removes the Run",), world._replace(run=None))
+    if run is not None and world.unspaced and not run.deleting:
+        yield Move(CONTROLLER, ("deletes the Run",), world._replace(run=None))
+
+
+def _run(world: World) -> Iterator[Move]:
+    run, left = world.run, world.left
+    if run is not None and left.desire:
+        for desired in {"Running", "Paused", "Stopped"} - {run.desired}:
+            changed = world._replace(run=run._replace(desired=desired), left=left._replace(desire=left.desire - 1))
+            yield Move(USER, ("sets desiredState", desired), changed)
+    if run is not None and not run.deleting and left.unrun:
+        fewer = world._replace(left=left._replace(unrun=left.unrun - 1))
+        yield Move(USER, ("deletes the Run in the foreground",), fewer._replace(run=run._replace(deleting=True)))
+        yield Move(USER, ("deletes the Run in the background",), fewer._replace(run=None))
+        pods = tuple(sorted(pod._replace(owner=NOBODY) for pod in world.pods))
+        yield Move(USER, ("deletes the Run and orphans its pods",), fewer._replace(run=None, pods=pods))
+    if run is None and left.apply and not world.unspaced:
+        attempts = [pod.attempt for pod in world.pods] + [mark[1] for mark in world.ghost.started]
+        former = 1 + max(attempts, default=0 if world.uids else -1)
+        again = world._replace(run=Run(uid=1), former=former, left=left._replace(apply=left.apply - 1))
+        yield Move(USER, ("applies the Run anew",), again)
+    if left.unspace:
+        yield Move(USER, ("deletes the namespace",), world._replace(unspaced=True, left=left._replace(unspace=0)))
+
+
+def _clock(world: World) -> Iterator[Move]:
+    for ticks in range(1, world.left.tick + 1):
+        later = world._replace(now=world.now + ticks, left=world.left._replace(tick=world.left.tick - ticks))
+        yield Move("the clock", ("goes on", ticks), later)

@@ -1,0 +1,213 @@
+"""What an operator does: one small step at a time, between any two of which anything else may happen.
+
+Its program counter holds what it has observed and what it is about to write. It may be put down at any step and never taken
+up again (a crash), after a write too (a lost reply), and taken up after any time (a pause, an act on what is stale by now).
+
+The order is the observer's: the Run with its state (one GET: the status store keeps the state in the Run), then each pod by
+name, in any order, then the namespace. Which names are read is what the state says and what the cache knows; a cache may lack
+any pod that the state does not name, which is more than a lagging watch can do. The look at the caches that comes before a
+live look only spares work, so it is no step. Workspace claims are left out: creating them is harmless and starts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any, NamedTuple
+
+from controller.plan.model import Action, Step
+from tests.model import world as cluster
+from tests.model.bridge import Bridge, Doing, View, named
+from tests.model.world import Config, Pod, Refused, Run, World
+
+
+class Reading(NamedTuple):
+    """An operator that has read the Run, and some of its pods."""
+
+    view: View
+    todo: tuple[tuple[str, int], ...]
+
+
+class Asking(NamedTuple):
+    """An operator that has read the pods and asks for the namespace."""
+
+    view: View
+    at: str = "namespace"
+
+
+class Event(NamedTuple):
+    """What a move did, for the invariants; `pod` and `run` are as they were before it."""
+
+    kind: str
+    pod: Pod | None = None
+    run: Run | None = None
+    state: int = 0
+    now: int = 0
+
+
+class Move(NamedTuple):
+    """One step of somebody: who did what, and the world after it."""
+
+    who: str
+    what: tuple[Any, ...]
+    world: World
+    event: Event | None = None
+
+
+class Operators:
+    """The operators' moves in one configuration."""
+
+    def __init__(self, config: Config, bridge: Bridge) -> None:
+        self._config, self._bridge = config, bridge
+
+    def moves(self, world: World) -> Iterator[Move]:
+        """Return every step that an operator can take now."""
+        for index, counter in enumerate(world.ops):
+            if counter is None and index and world.ops[index - 1] is None:
+                continue  # two idle operators are alike
+            yield from self.steps(world, index)
+            if counter is not None:
+                yield Move(_name(index), ("is put down",), _at(world, index, None))
+
+    def steps(self, world: World, index: int) -> Iterator[Move]:
+        """Return what one operator can do next, a crash left out."""
+        match world.ops[index]:
+            case None:
+                yield from self._look(world, index)
+            case Reading() as reading:
+                yield from self._read(world, index, reading)
+            case Asking(view):
+                view = view._replace(unspaced=world.unspaced)
+                yield from self._settled(world, index, view, ("asks for the namespace",))
+            case Doing() as doing:
+                yield from self._write(world, index, doing)
+
+    def _clocks(self, world: World) -> set[int]:
+        return {max(0, world.now - slow) for slow in self._config.slow}
+
+    def _look(self, world: World, index: int) -> Iterator[Move]:
+        for key in world.keys:
+            yield from self.looks(world, index, key)
+
+    def looks(self, world: World, index: int, key: int) -> Iterator[Move]:
+        """Return the starts of a pass over the Run with this UID; the last one has everything in its caches."""
+        run = world.run if world.run is not None and world.run.uid == key else None
+        named = self._bridge.looked_at(run) if run else ()
+        for cached in self._caches(world, key, named):
+            names = tuple(sorted({*named, *cached}))
+            if not run and not names:
+                continue
+            view, what = View(key, run), ("reads the Run" if run else "finds the Run gone", "and will look at", names)
+            if names:
+                yield Move(_name(index), what, _at(world, index, Reading(view, names)))
+            else:
+                yield from self._settled(world, index, view, what)
+
+    def _caches(self, world: World, key: int, named: tuple[tuple[str, int], ...]) -> Iterator[tuple[tuple[str, int], ...]]:
+        """Return which further pods the cache may know of."""
+        former = {(agent, n) for agent in self._config.agents for n in range(world.former)} if key == 0 else set()
+        known = {pod.name for pod in world.pods if max(pod.owner, 0) == key} | former
+        extra = sorted(known - set(named))
+        for size in range(len(extra) + 1) if self._config.stale else (len(extra),):
+            yield from combinations(extra, size)
+
+    def _read(self, world: World, index: int, reading: Reading) -> Iterator[Move]:
+        for name in reading.todo:
+            pod = world.pod(name)
+            view = reading.view._replace(pods=tuple(sorted((*reading.view.pods, pod)))) if pod else reading.view
+            todo = tuple(other for other in reading.todo if other != name)
+            what = ("reads pod", name)
+            if todo:
+                yield Move(_name(index), what, _at(world, index, Reading(view, todo)))
+            elif view.run and self._config.left.unspace and any(pod.deleting for pod in view.pods):
+                yield Move(_name(index), what, _at(world, index, Asking(view)))
+            else:
+                yield from self._settled(world, index, view, what)
+
+    def _settled(self, world: World, index: int, view: View, what: tuple[Any, ...]) -> Iterator[Move]:
+        saved = view.run.state if view.run else 0
+        for now in self._clocks(world):
+            yield Move(_name(index), what, _at(world, index, self._bridge.settle(view, saved, now)))
+
+    def _write(self, world: World, index: int, doing: Doing) -> Iterator[Move]:
+        if doing.verb == "act":
+            yield from self._act(world, index, doing)
+        else:
+            yield from self._save(world, index, doing)
+
+    def _save(self, world: World, index: int, doing: Doing) -> Iterator[Move]:
+        view, run = doing.view, doing.view.run
+        assert run is not None
+        read = run._replace(state=doing.saved)
+        try:
+            after = cluster.save(world, read, run.state)
+        except Refused:
+            yield Move(_name(index), ("fails to save",), _at(world, index, None))
+            return
+        event = Event("save", run=read, state=run.state, now=doing.now)
+        what = ("saves", self._bridge.told(run.state))
+        for now in self._clocks(world):
+            then = None if doing.verb == "last save" else self._bridge.settle(view, run.state, now)
+            yield Move(_name(index), what, _at(after, index, then), event)
+
+    def _act(self, world: World, index: int, doing: Doing) -> Iterator[Move]:
+        action = self._bridge.actions.values[doing.actions[0]]
+        name = named(action)
+        what = (action.step.value, name, action.reason.value)
+        for now in self._clocks(world):
+            before = world.pod(name)
+            try:
+                after, event = _perform(world, action, name, now, doing.view)
+                view = _learn(doing.view, name, after.pod(name), action, before)
+            except Refused as refused:
+                if not refused.gone or action.step is Step.UNGATE:
+                    yield Move(_name(index), (*what, "refused"), _at(world, index, None))
+                    continue
+                after, event = world, None
+                view = _without(doing.view, action)
+            if doing.actions[1:]:
+                then: Doing | None = doing._replace(view=view, actions=doing.actions[1:])
+            else:
+                then = self._bridge.settle(view, doing.saved, now)
+            yield Move(_name(index), what, _at(after, index, then), event)
+
+
+def _perform(world: World, action: Action, name: tuple[str, int], now: int, view: View) -> tuple[World, Event | None]:
+    """Write to the cluster as the executor does."""
+    uid = int(action.pod_uid.removeprefix("pod") or -1)
+    pod = world.pod(name)
+    match action.step:
+        case Step.CREATE_POD:
+            after = cluster.create(world, name, view.key)
+            made = after.pod(name)
+            return after, Event("start", made) if made is not pod and made and not made.gated else None
+        case Step.UNGATE:
+            return cluster.ungate(world, name, uid), Event("start", pod)
+        case Step.END:
+            return cluster.end(world, name, uid, now), Event("end", pod)
+        case Step.DELETE_POD:
+            return cluster.delete(world, name, uid), Event("end", pod)
+        case Step.RELEASE:
+            return cluster.release(world, name, uid), Event("release", pod)
+    raise NotImplementedError(action.step)
+
+
+def _learn(view: View, name: tuple[str, int], pod: Pod | None, action: Action, before: Pod | None) -> View:
+    """Put the API server's answer into the snapshot, as `Tools.with_pod` does."""
+    if pod is None and action.step is Step.RELEASE and before is not None:
+        pod = before._replace(fin=False)  # a patch answers with the object, be it the last that is seen of it
+    others = tuple(other for other in view.pods if other.name != name)
+    return view._replace(pods=tuple(sorted((*others, pod))) if pod else others)
+
+
+def _without(view: View, action: Action) -> View:
+    uid = int(action.pod_uid.removeprefix("pod"))
+    return view._replace(pods=tuple(pod for pod in view.pods if pod.uid != uid))
+
+
+def _at(world: World, index: int, counter: object) -> World:
+    return world._replace(ops=(*world.ops[:index], counter, *world.ops[index + 1 :]))
+
+
+def _name(index: int) -> str:
+    return f"operator {'AB'[index]}"

@@ -1,0 +1,219 @@
+"""The model cluster: one Run, its pods, and what the API server does with each write. Plain tuples, so that states compare.
+
+Times are ticks of an abstract clock; `bridge.py` says how long one is. Versions are kept by relation: a compare-and-swap
+succeeds where the Run is still what was read. That allows more than resourceVersions do (a Run that was changed and changed
+back counts as unchanged; writes that only touch the status are no change), so what holds here holds there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+NEVER = -1
+"""The tick of what has not happened."""
+
+NOBODY = -1
+"""The owner of a pod that lost its Run to `kubectl delete --cascade=orphan`."""
+
+PENDING, RUNNING, FAILED, SUCCEEDED = "Pending", "Running", "Failed", "Succeeded"
+ENDED = (FAILED, SUCCEEDED)
+
+
+class Exit:
+    """How a pod's agent ended, as far as the kubelet says."""
+
+    NONE = ""
+    DONE = "done"
+    """Code 0, before the pod was told to end."""
+    LATE = "late"
+    """Code 0, after the pod was told to end."""
+    CRASHED = "crashed"
+
+
+class Pod(NamedTuple):
+    """One pod as the API server keeps it; (agent, attempt) is its name, `uid` the order of creation."""
+
+    agent: str
+    attempt: int
+    uid: int
+    owner: int
+    gated: bool = True
+    phase: str = PENDING
+    bound: bool = False
+    deleting: bool = False
+    fin: bool = True
+    told: int = NEVER
+    disrupted: bool = False
+    exit: str = Exit.NONE
+
+    @property
+    def name(self) -> tuple[str, int]:
+        """What no two pods share."""
+        return self.agent, self.attempt
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it runs or ever will."""
+        return self.phase in ENDED or (self.deleting and not self.bound)
+
+    @property
+    def live(self) -> bool:
+        """Whether it may be at work: let through the gate and not ended."""
+        return not self.gated and not self.ended
+
+
+class Run(NamedTuple):
+    """The Run as the API server keeps it; `state` numbers the operator's state in it (see `bridge.py`), 0 for none."""
+
+    uid: int = 0
+    desired: str = "Running"
+    deleting: bool = False
+    state: int = 0
+
+
+class Left(NamedTuple):
+    """How often each thing may still happen."""
+
+    crash: int = 0
+    done: int = 0
+    delete: int = 0
+    force: int = 0
+    drain: int = 0
+    lost: int = 0
+    desire: int = 0
+    unrun: int = 0
+    apply: int = 0
+    tick: int = 0
+    unspace: int = 0
+
+
+class Ghost(NamedTuple):
+    """What no operator sees and the invariants need to know."""
+
+    started: tuple[tuple[str, int, int, int], ...] = ()
+    """Owner's UID, agent, attempt and UID of every started pod... in that order: (agent, attempt, run, uid)."""
+    done: tuple[tuple[str, int, int], ...] = ()
+    """Attempts (agent, attempt, run) that completed of their own accord."""
+    charged: tuple[tuple[str, int], ...] = ()
+    """The tick of each agent's last charged restart, by the clock of the operator that charged it."""
+
+
+class World(NamedTuple):
+    """Everything: the cluster, the operators (see `steps.py`), the clock, and what may still happen."""
+
+    run: Run | None
+    pods: tuple[Pod, ...]
+    ops: tuple[Any, ...]
+    now: int
+    left: Left
+    ghost: Ghost
+    uids: int = 0
+    unspaced: bool = False
+    former: int = 0
+    """Attempts that the former Run of this name may have had pods of: caches remember their names."""
+
+    @property
+    def keys(self) -> range:
+        """The UIDs of the Runs that there were under this name."""
+        return range(2 if self.former or (self.run is not None and self.run.uid) else 1)
+
+    def pod(self, name: tuple[str, int]) -> Pod | None:
+        """Return the pod of this name."""
+        return next((pod for pod in self.pods if pod.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One question to the model: who takes part and how often what may happen."""
+
+    name: str
+    about: str
+    left: Left
+    agents: tuple[str, ...] = ("a",)
+    operators: int = 2
+    stale: bool = True
+    """Whether caches may lack pods."""
+    slow: tuple[int, ...] = (0,)
+    """How many ticks behind an operator's clock may be whenever it looks."""
+    kill: tuple[str, ...] = (Exit.CRASHED,)
+    """How agents may end when they are told to."""
+    policy: dict[str, Any] = field(default_factory=dict)
+    timeless: bool = True
+    """Whether nothing depends on when a Run started, paused or stopped, so that those times are left out of the states."""
+
+
+def first(config: Config) -> World:
+    """Return the world before anything happened: a Run was applied."""
+    return World(Run(), (), (None,) * config.operators, 0, config.left, Ghost())
+
+
+def put(world: World, old: Pod | None, new: Pod | None) -> World:
+    """Replace a pod; one that is deleted, not held, and has nothing running vanishes."""
+    pods = [pod for pod in world.pods if pod is not old]
+    if new is not None and (new.fin or not new.deleting or not new.ended):
+        pods.append(new)
+    return world._replace(pods=tuple(sorted(pods)))
+
+
+class Refused(Exception):  # an answer, not a fault
+    """The API server refused: NotFound (`gone`), or Conflict and the like."""
+
+    def __init__(self, *, gone: bool = False) -> None:
+        super().__init__("NotFound" if gone else "Conflict")
+        self.gone = gone
+
+
+def create(world: World, name: tuple[str, int], owner: int) -> World:
+    """Create a gated pod; a name that is taken, be it by a terminating pod, is left as it is (409)."""
+    if world.pod(name) is not None:
+        return world
+    if world.unspaced:
+        raise Refused
+    return put(world, None, Pod(*name, uid=world.uids, owner=owner))._replace(uids=world.uids + 1)
+
+
+def save(world: World, read: Run, state: int) -> World:
+    """Replace the status over the version that was read."""
+    if world.run is None or world.run.uid != read.uid:
+        raise Refused(gone=True)
+    if world.run != read:
+        raise Refused
+    return world._replace(run=read._replace(state=state))
+
+
+def _fenced(world: World, name: tuple[str, int], uid: int) -> Pod:
+    pod = world.pod(name)
+    if pod is None:
+        raise Refused(gone=True)
+    if pod.uid != uid:
+        raise Refused
+    return pod
+
+
+def ungate(world: World, name: tuple[str, int], uid: int) -> World:
+    """JSON patch: test the UID, test the gate, remove the gate."""
+    pod = _fenced(world, name, uid)
+    if not pod.gated:
+        raise Refused
+    return put(world, pod, pod._replace(gated=False))
+
+
+def end(world: World, name: tuple[str, int], uid: int, now: int) -> World:
+    """Merge patch with the UID in its body: a deadline, and the annotation that says when."""
+    pod = _fenced(world, name, uid)
+    return put(world, pod, pod._replace(told=now))
+
+
+def delete(world: World, name: tuple[str, int], uid: int) -> World:
+    """DELETE with the UID as its precondition."""
+    pod = _fenced(world, name, uid)
+    return put(world, pod, pod._replace(deleting=True))
+
+
+def release(world: World, name: tuple[str, int], uid: int) -> World:
+    """JSON patch: test the UID, test the finalizer, remove the finalizer."""
+    pod = _fenced(world, name, uid)
+    if not pod.fin:
+        raise Refused
+    return put(world, pod, pod._replace(fin=False))
