@@ -12,16 +12,18 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from controller.api.escalation import Decision, EscalationPhase
 from controller.api.names import FINALIZER_OUTCOME, pod_name
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, DesiredState, RunSpec
 from controller.api.run_status import AgentState, OperatorState
 from controller.observer import _attempts
 from controller.plan import passes, planner, transitions
-from controller.plan.model import Action, Plan, PodFacts, RunFacts, Snapshot, Termination
+from controller.plan.model import Action, Plan
 from controller.plan.passes import Act, Change, Create, Save
+from controller.plan.snapshot import EscalationFacts, PodFacts, RunFacts, Snapshot, Termination
 from controller.reconciler import MAX_ROUNDS
-from tests.model.world import NEVER, Config, Exit, Pod, Run
+from tests.model.world import NEVER, Config, Escalation, Exit, Pod, Run
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TICK = 100
@@ -46,12 +48,22 @@ class Table(Generic[T]):
         return found
 
 
+Name = tuple[str, Any]
+"""What is read by name: a pod, (agent, attempt), or an escalation, (INBOX, name)."""
+
+INBOX = "!"
+
+POLICY: dict[str, Any] = {"restart_budget": 1, "restart_budget_reset_seconds": 0, "unhealthy_confirmations": 1}
+"""Small numbers, so that they are reached; suspicions are confirmed at once, where a configuration does not say otherwise."""
+
+
 class View(NamedTuple):
     """What an operator has observed: the Run (None: gone) as it is in its snapshot, the pods, the namespace."""
 
     key: int
     run: Run | None
     pods: tuple[Pod, ...] = ()
+    escalations: tuple[Escalation, ...] = ()
     unspaced: bool = False
 
 
@@ -78,8 +90,8 @@ class Bridge:
         self.states: Table[OperatorState | None] = Table()
         self.states.number(None, "")
         self.actions: Table[Action] = Table()
-        self._specs = {desired: _spec(config, desired) for desired in ("Running", "Paused", "Stopped")}
-        self._policy = ResolvedPolicy.of("default", RunPolicySpec(**config.policy))
+        self._policy = ResolvedPolicy.of("default", RunPolicySpec(**{**POLICY, **config.policy}))
+        self._spec = lru_cache(None)(lambda desired, asked: _spec(config, desired, asked))
         self.pod_facts = lru_cache(None)(_pod_facts)
         self.snapshot = lru_cache(None)(self._snapshot)
         self.plan = lru_cache(None)(self._plan)
@@ -89,23 +101,27 @@ class Bridge:
     def _snapshot(self, view: View) -> Snapshot:
         run = view.run
         gone = run is None or run.deleting
-        spec = self._specs[run.desired] if run else None
+        spec = self._spec(run.desired, run.asked) if run else None
         facts = RunFacts("ns", RUN, _run_uid(view.key), generation=1, spec=spec, gone=gone)
         return Snapshot(
             run=facts,
             policy=self._policy if run else None,
             state=self.states.values[run.state] if run else None,
             pods=tuple(self.pod_facts(pod) for pod in view.pods),
+            escalations=tuple(map(_escalation_facts, view.escalations)),
             namespace_terminating=view.unspaced,
         )
 
     def _plan(self, view: View, now: int) -> Plan:
         return planner.plan(self.snapshot(view), moment(now))
 
-    def _looked_at(self, run: Run) -> tuple[tuple[str, int], ...]:
-        """Return the pods that are read whatever the caches know."""
-        names = _attempts(self.snapshot(View(run.uid, run)))
-        return tuple(sorted((agent, int(attempt[1:])) for _, agent, attempt in (name.split("-") for name in names)))
+    def _looked_at(self, run: Run) -> tuple[Name, ...]:
+        """Return the names that are read whatever the caches know: pods', and the escalations' that the state names."""
+        names = [name.split("-") for name in _attempts(self.snapshot(View(run.uid, run)))]
+        state = self.states.values[run.state]
+        blocked = [agent.blocked.escalation for agent in state.agents.values() if agent.blocked] if state else []
+        pods = [(agent, int(attempt[1:])) for _, agent, attempt in names]
+        return tuple(sorted([*pods, *((INBOX, name) for name in blocked)]))
 
     def _settle(self, view: View, saved: int, now: int) -> Doing | None:
         """Return the next write of a pass that stands like this, None where it is over.
@@ -149,6 +165,7 @@ class Bridge:
         update: dict[str, Any] = {"updated_at": None}
         if self._config.timeless:
             update |= {"started_at": state.started_at and START, "paused_at": state.paused_at and START, "paused_seconds": 0}
+            update["agents"] = {name: _without_times(agent) for name, agent in state.agents.items()}
             if state.stop:
                 done = state.stop.completed_at and START
                 update["stop"] = state.stop.model_copy(update={"at": START, "completed_at": done})
@@ -170,15 +187,37 @@ def tick(time: datetime) -> int:
     return -int((START - time).total_seconds() // TICK)
 
 
-def _spec(config: Config, desired: str) -> RunSpec:
+def _spec(config: Config, desired: str, asked: int) -> RunSpec:
     agents = tuple(Agent(name=name, image="model") for name in config.agents)
-    return RunSpec(agents=agents, desired_state=DesiredState(desired))
+    restarted_at = {config.agents[0]: moment(asked)} if asked else None
+    return RunSpec(agents=agents, desired_state=DesiredState(desired), restarted_at=restarted_at)
+
+
+def _without_times(agent: AgentState) -> AgentState:
+    """Leave out since when a human has been waited for; the wait is longer than the clock goes."""
+    if agent.blocked is None:
+        return agent
+    update = {"since": START, "expires_at": START + timedelta(days=30)}
+    return agent.model_copy(update={"blocked": agent.blocked.model_copy(update=update)})
+
+
+def _escalation_facts(escalation: Escalation) -> EscalationFacts:
+    return EscalationFacts(
+        name=escalation.name,
+        uid=escalation.name,
+        run_uid=_run_uid(escalation.owner),
+        agent=escalation.agent,
+        attempt=escalation.attempt,
+        phase=EscalationPhase(escalation.phase) if escalation.phase else None,
+        decision=Decision(escalation.decision) if escalation.decision else None,
+    )
 
 
 def _agent_told(name: str, agent: AgentState) -> str:
     end = f" {agent.outcome.result} ({agent.outcome.reason})" if agent.outcome else ""
     charges = f", {agent.restarts} charged" if agent.restarts else ""
-    return f"{name} attempt {agent.attempt} {agent.pod_uid or 'no pod'}{end}{charges}"
+    blocked = f", blocked: {agent.blocked.reason} {agent.blocked.decision or ''}" if agent.blocked else ""
+    return f"{name} attempt {agent.attempt} {agent.pod_uid or 'no pod'}{end}{charges}{blocked}"
 
 
 def _run_uid(uid: int) -> str:
@@ -206,12 +245,17 @@ def _pod_facts(pod: Pod) -> PodFacts:
         phase=pod.phase,
         gated=pod.gated,
         bound=pod.bound,
-        ready=pod.phase == "Running" and not pod.deleting,
+        node="node" if pod.bound else "",
+        node_lost_since=moment(pod.lost) if pod.lost != NEVER else None,
+        started_at=moment(pod.since) if pod.since != NEVER else None,
+        ready=pod.phase == "Running" and not pod.deleting and pod.unready == NEVER,
+        unready_since=moment(pod.unready) if pod.unready != NEVER else None,
+        forced=pod.forced,
         deleting=pod.deleting,
         deleted_at=START + TOLD if pod.deleting else None,
         finalizers=(FINALIZER_OUTCOME,) if pod.fin else (),
         ending_since=told,
-        disrupted=pod.disrupted,
+        disrupted_at=START + TOLD if pod.disrupted else None,
     )
     return replace(facts, termination=_EXITS[pod.exit])
 

@@ -46,16 +46,15 @@ class Packer:
     def pack(self, world: World) -> Key:
         """Return what is the same for two worlds that are alike, and only for them."""
         ops = sorted([self._counters.number(counter) if counter else 0 for counter in world.ops])
-        rest = (world.now, world.left, world.ghost, world.uids, world.unspaced, world.former)
+        rest = (world.now, world.left, world.ghost, world.escalations, world.uids, world.unspaced, world.former)
         parts = self._runs.number(world.run or ()), self._pods.number(world.pods), self._rest.number(rest)
         return self._struct.pack(*parts, *ops)
 
     def unpack(self, key: Key) -> World:
         """Return a world that is packed like this."""
         run, pods, rest, *ops = self._struct.unpack(key)
-        now, left, ghost, uids, unspaced, former = self._rest.values[rest]
         counters = tuple(self._counters.values[number] if number else None for number in ops)
-        return World(self._runs.values[run] or None, self._pods.values[pods], counters, now, left, ghost, uids, unspaced, former)
+        return World(self._runs.values[run] or None, self._pods.values[pods], counters, *self._rest.values[rest])
 
 
 class Search:
@@ -65,7 +64,7 @@ class Search:
         self._config = config
         self._bridge = Bridge(config)
         self._operators = Operators(config, self._bridge)
-        self._invariants = Invariants(self._bridge)
+        self._invariants = Invariants(config, self._bridge)
         self._liveness = Liveness(config, self._bridge) if liveness else None
         self._packer = Packer(config.operators)
         self._packer._counters.number("idle")

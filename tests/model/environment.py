@@ -10,7 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.model.steps import Event, Move
-from tests.model.world import FAILED, NOBODY, PENDING, RUNNING, SUCCEEDED, Config, Exit, Pod, Run, World, put
+from tests.model.world import (
+    FAILED,
+    NEVER,
+    NOBODY,
+    PENDING,
+    RUNNING,
+    SUCCEEDED,
+    Config,
+    Exit,
+    Pod,
+    Run,
+    World,
+    put,
+    put_escalation,
+)
 
 USER, KUBELET, CONTROLLER = "a user", "the kubelet", "a controller"
 
@@ -21,53 +35,92 @@ def moves(config: Config, world: World) -> Iterator[Move]:
         yield from kubelet(config, world, pod)
         yield from _agent(world, pod)
         yield from _deletions(world, pod)
+        yield from _troubles(world, pod)
     yield from collect(world)
     yield from _run(world)
+    yield from _humans(world)
     yield from _clock(world)
 
 
 def kubelet(config: Config, world: World, pod: Pod) -> Iterator[Move]:
     """Return what a healthy node does with the pod in time."""
     if not pod.gated and not pod.bound and not pod.deleting and pod.phase == PENDING:
-        yield Move(KUBELET, ("runs", pod.name), put(world, pod, pod._replace(bound=True, phase=RUNNING)))
-    if pod.phase == RUNNING and (pod.deleting or pod.told >= 0):
+        since = world.now if config.reset else NEVER
+        yield Move(KUBELET, ("runs", pod.name), put(world, pod, pod._replace(bound=True, phase=RUNNING, since=since)))
+    if pod.phase == RUNNING and pod.lost < 0 and (pod.deleting or pod.told >= 0):
         for how in config.kill:
             phase = FAILED if how == Exit.CRASHED else SUCCEEDED
-            yield Move(KUBELET, ("ends", pod.name, how), put(world, pod, pod._replace(phase=phase, exit=how)))
+            yield Move(KUBELET, ("ends", pod.name, how), put(world, pod, _over(pod, phase, how)))
+    if pod.lost >= 0:
+        yield Move(KUBELET, ("is back, with", pod.name), put(world, pod, pod._replace(lost=NEVER, unready=NEVER)))
+
+
+def _over(pod: Pod, phase: str, how: str) -> Pod:
+    return pod._replace(phase=phase, exit=how, unready=NEVER, lost=NEVER)
 
 
 def _agent(world: World, pod: Pod) -> Iterator[Move]:
     """An agent ends of its own accord. The kubelet may tell of it late, when the pod has been told to end already."""
     left = world.left
-    if pod.phase != RUNNING:
+    if pod.phase != RUNNING or pod.lost >= 0:
         return
     if left.crash and not pod.deleting and pod.told < 0:
-        after = put(world, pod, pod._replace(phase=FAILED, exit=Exit.CRASHED))
-        yield Move(KUBELET, ("sees the agent crash", pod.name), after._replace(left=left._replace(crash=left.crash - 1)))
+        after = put(world, pod, _over(pod, FAILED, Exit.CRASHED))
+        yield Move(KUBELET, ("sees the agent crash", pod.name), _spend(after, crash=left.crash))
     if left.done:
-        after = put(world, pod, pod._replace(phase=SUCCEEDED, exit=Exit.DONE))
-        after = after._replace(left=left._replace(done=left.done - 1))
-        yield Move(KUBELET, ("sees the agent complete", pod.name), after, Event("done", pod))
+        after = put(world, pod, _over(pod, SUCCEEDED, Exit.DONE))
+        yield Move(KUBELET, ("sees the agent complete", pod.name), _spend(after, done=left.done), Event("done", pod))
+    if left.unready and pod.unready < 0 and not pod.deleting:
+        after = put(world, pod, pod._replace(unready=world.now))
+        yield Move(KUBELET, ("finds unready", pod.name), _spend(after, unready=left.unready))
+
+
+def _spend(world: World, **had: int) -> World:
+    """Return the world in which one thing may happen once less."""
+    return world._replace(left=world.left._replace(**{kind: count - 1 for kind, count in had.items()}))
 
 
 def _deletions(world: World, pod: Pod) -> Iterator[Move]:
     left = world.left
-    if left.force:
-        after = world._replace(pods=tuple(other for other in world.pods if other is not pod), left=left._replace(force=left.force - 1))
-        yield Move(USER, ("strips the finalizer of and deletes by force", pod.name), after, Event("force", pod))
+    if left.strip:
+        after = world._replace(pods=tuple(other for other in world.pods if other is not pod))
+        yield Move(USER, ("strips and deletes by force", pod.name), _spend(after, strip=left.strip), Event("strip", pod))
+    if left.force and pod.phase == RUNNING and not pod.forced:
+        after = put(world, pod, pod._replace(deleting=True, forced=True))
+        yield Move(USER, ("deletes by force", pod.name), _spend(after, force=left.force), Event("force", pod))
     if pod.deleting:
         return
     if left.delete:
         after = put(world, pod, pod._replace(deleting=True))
-        yield Move(USER, ("deletes pod", pod.name), after._replace(left=left._replace(delete=left.delete - 1)))
+        yield Move(USER, ("deletes pod", pod.name), _spend(after, delete=left.delete))
+    if left.drain and pod.phase == RUNNING:
+        after = put(world, pod, pod._replace(deleting=True, disrupted=True))
+        yield Move(USER, ("drains the node of", pod.name), _spend(after, drain=left.drain))
+
+
+def _troubles(world: World, pod: Pod) -> Iterator[Move]:
+    """A node is lost; a node that never comes back has its pods collected."""
+    left = world.left
     if pod.phase != RUNNING:
         return
-    if left.drain:
-        after = put(world, pod, pod._replace(deleting=True, disrupted=True))
-        yield Move(USER, ("drains the node of", pod.name), after._replace(left=left._replace(drain=left.drain - 1)))
-    if left.lost:
-        after = put(world, pod, pod._replace(deleting=True, disrupted=True, phase=FAILED))
-        yield Move(CONTROLLER, ("collects a lost node's", pod.name), after._replace(left=left._replace(lost=left.lost - 1)))
+    if left.lost and pod.lost < 0:
+        after = put(world, pod, pod._replace(lost=world.now, unready=world.now))
+        yield Move(KUBELET, ("is lost, with", pod.name), _spend(after, lost=left.lost))
+    if left.collect:
+        after = put(world, pod, _over(pod, FAILED, Exit.NONE)._replace(deleting=True, disrupted=True))
+        yield Move(CONTROLLER, ("collects a gone node's", pod.name), _spend(after, collect=left.collect))
+
+
+def _humans(world: World) -> Iterator[Move]:
+    """Escalations are answered once, or deleted."""
+    left = world.left
+    for found in world.escalations:
+        if left.answer and not found.decision and found.phase in ("", "Open"):
+            for decision in ("Retry", "Stop", "Wait"):
+                after = put_escalation(world, found, found._replace(decision=decision))
+                yield Move(USER, ("answers", found.name, decision), _spend(after, answer=left.answer))
+        if left.dismiss:
+            yield Move(USER, ("deletes", found.name), _spend(put_escalation(world, found, None), dismiss=left.dismiss))
 
 
 def collect(world: World) -> Iterator[Move]:
@@ -77,6 +130,9 @@ def collect(world: World) -> Iterator[Move]:
         if not pod.deleting and (ownerless or world.unspaced):
             yield Move(CONTROLLER, ("deletes pod", pod.name), put(world, pod, pod._replace(deleting=True)))
     run = world.run
+    for found in world.escalations:
+        if run is None or run.uid != found.owner:
+            yield Move(CONTROLLER, ("deletes", found.name), put_escalation(world, found, None))
     if run is not None and run.deleting and not any(pod.owner == run.uid for pod in world.pods):
         yield Move(CONTROLLER, ("removes the Run",), world._replace(run=None))
     if run is not None and world.unspaced and not run.deleting:
@@ -89,6 +145,8 @@ def _run(world: World) -> Iterator[Move]:
         for desired in {"Running", "Paused", "Stopped"} - {run.desired}:
             changed = world._replace(run=run._replace(desired=desired), left=left._replace(desire=left.desire - 1))
             yield Move(USER, ("sets desiredState", desired), changed)
+    if run is not None and left.ask:
+        yield Move(USER, ("asks for a restart",), _spend(world._replace(run=run._replace(asked=run.asked + 1)), ask=left.ask))
     if run is not None and not run.deleting and left.unrun:
         fewer = world._replace(left=left._replace(unrun=left.unrun - 1))
         yield Move(USER, ("deletes the Run in the foreground",), fewer._replace(run=run._replace(deleting=True)))

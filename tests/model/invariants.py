@@ -1,38 +1,46 @@
 """What must hold after every step (DESIGN section 4), and what has to be remembered to tell.
 
-P1 charged starts <= the budget; P2 one started pod per agent and attempt; P3 nothing is ended but what the state says; P4 one
-live pod per agent; P5 charged restarts a cooldown apart; finished work is never started again; no pod runs that no state names;
-no pod is let go before its outcome is on record. A pod that is deleted by force is none of P4's, nor is its work known.
+P1 charged restarts <= the budget; P2 one started pod per agent and attempt; P3 nothing is ended but what the state says; P4 one
+live pod per agent; P5 restarts a cooldown apart; finished work is never started again; no pod runs that no state names; no pod is
+let go before its outcome is on record. A pod that is deleted by force is none of P4's, nor is its work known. What a human asks
+for (a restart, a Retry) is not charged, waits for no cooldown, and repeats finished work where it says so.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any, TypeVar
 
-from controller.api.run_status import AgentState
+from controller.api.run_status import AgentState, OperatorState
+from tests.model.accounts import Accounts, by_human
 from tests.model.bridge import Bridge, pod_uid
 from tests.model.steps import Event
-from tests.model.world import Ghost, Pod, World
+from tests.model.world import Config, Ghost, Pod, World
+
+T = TypeVar("T", bound=tuple[Any, ...])
 
 
 class Invariants:
     """The invariants in one configuration."""
 
-    def __init__(self, bridge: Bridge) -> None:
+    def __init__(self, config: Config, bridge: Bridge) -> None:
         self._bridge = bridge
+        self._accounts = Accounts(config)
 
     def remember(self, before: World, event: Event) -> Ghost:
         """Return what is known after an event."""
         ghost, pod = before.ghost, event.pod
+        if event.kind == "save":
+            return self._remember_save(before, event)
         if pod is None:
             return ghost
-        if event.kind == "start" and not pod.deleting:
-            return ghost._replace(started=tuple(sorted({*ghost.started, (*pod.name, pod.owner, pod.uid)})))
         mark = (*pod.name, pod.owner)
-        if event.kind == "done" and self._current(before, pod):
-            return ghost._replace(done=tuple(sorted({*ghost.done, mark})))
-        if event.kind == "force" and mark in ghost.done:
-            return ghost._replace(done=tuple(done for done in ghost.done if done != mark))
+        if event.kind == "start" and not pod.deleting:
+            return ghost._replace(started=_with(ghost.started, (*mark, pod.uid)))
+        if event.kind == "done" and mark not in ghost.excused and self._agent(before, pod) is not None:
+            return ghost._replace(done=_with(ghost.done, mark))
+        if event.kind in ("force", "strip"):
+            return ghost._replace(done=tuple(done for done in ghost.done if done != mark), excused=_with(ghost.excused, mark))
         return ghost
 
     def broken(self, before: World, event: Event | None, after: World) -> str:
@@ -76,17 +84,36 @@ class Invariants:
         return "a pod is let go whose outcome is not on record"
 
     def _save(self, before: World, event: Event) -> str:
-        assert event.run is not None
-        old, new = self._bridge.states.values[event.run.state], self._bridge.states.values[event.state]
-        if old is None or new is None:
-            return "" if new is not None else "the state is erased"
+        old, new = self._states(event)
+        if new is None:
+            return "the state is erased" if old else ""
+        if old and old.stop and not new.stop:
+            return "a stop is taken back"
         for name, agent in new.agents.items():
-            was = old.agents.get(name, AgentState())
-            if agent.attempt not in (was.attempt, was.attempt + 1):
-                return "an attempt is skipped"
+            was = old.agents.get(name, AgentState()) if old else AgentState()
             if agent.attempt == was.attempt and was.pod_uid and agent.pod_uid != was.pod_uid:
                 return "P2: another pod takes the place of the attempt's"
-        return "a stop is taken back" if old.stop and not new.stop else ""
+        return self._accounts.broken(before, old, new, event.now)
+
+    def _remember_save(self, before: World, event: Event) -> Ghost:
+        ghost, (old, new) = before.ghost, self._states(event)
+        for name, agent in new.agents.items() if new else ():
+            was = old.agents.get(name, AgentState()) if old else AgentState()
+            if agent.attempt == was.attempt or before.run is None:
+                continue
+            if by_human(before, was, agent):
+                mark = (name, was.attempt, before.run.uid)
+                done = tuple(done for done in ghost.done if done != mark)
+                ghost = ghost._replace(done=done, excused=_with(ghost.excused, mark))
+            elif agent.restarts + agent.free_restarts > was.restarts + was.free_restarts:
+                others = tuple(entry for entry in ghost.restarted if entry[0] != name)
+                ghost = ghost._replace(restarted=_with(others, (name, event.now)))
+        return ghost
+
+    def _states(self, event: Event) -> tuple[OperatorState | None, OperatorState | None]:
+        """The state before and after a save, as its saver has it."""
+        states = self._bridge.states.values
+        return states[event.run.state if event.run else 0], states[event.state]
 
     def _agent(self, world: World, pod: Pod) -> AgentState | None:
         """The state of the pod's agent, if the pod is of the Run that is there."""
@@ -100,6 +127,6 @@ class Invariants:
         agent = self._agent(world, pod)
         return agent is not None and agent.pod_uid == pod_uid(pod.uid) and agent.outcome is None
 
-    def _current(self, world: World, pod: Pod) -> bool:
-        agent = self._agent(world, pod)
-        return agent is not None and agent.attempt == pod.attempt
+
+def _with(marks: tuple[T, ...], mark: T) -> tuple[T, ...]:
+    return tuple(sorted({*marks, mark}))

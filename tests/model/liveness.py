@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from controller.api.run_status import Health, Phase
+from controller.api.run_status import AgentState, Health, Phase
 from controller.plan.model import Plan
 from tests.model import environment
-from tests.model.bridge import Bridge, View, tick
+from tests.model.bridge import INBOX, Bridge, View, pod_uid, tick
 from tests.model.steps import Operators
-from tests.model.world import NOBODY, Config, Ghost, Left, Pod, Run, World
+from tests.model.world import NOBODY, Config, Escalation, Ghost, Left, Pod, Run, World
 
 PASSES = 80
 """Rounds of passes, kubelets and clock after which a Run counts as never coming to anything."""
@@ -29,6 +29,7 @@ class Cluster(NamedTuple):
 
     run: Run | None
     pods: tuple[Pod, ...]
+    escalations: tuple[Escalation, ...]
     now: int
     unspaced: bool
     former: int
@@ -50,10 +51,10 @@ class Liveness:
     def broken(self, world: World) -> str:
         """Return what keeps this world's Run from coming to anything, empty for nothing."""
         seen: list[Cluster] = []
-        now = world._replace(ops=(None,), left=Left(unspace=self._config.left.unspace), ghost=Ghost(), uids=1000)
+        now = world._replace(ops=(None,), left=Left(unspace=self._config.left.unspace), ghost=Ghost())
         verdict = "L: the Run comes to nothing, but is busy for ever"
         for _ in range(PASSES):
-            cluster = Cluster(now.run, now.pods, now.now, now.unspaced, now.former)
+            cluster = Cluster(now.run, now.pods, now.escalations, now.now, now.unspaced, now.former)
             if cluster in self._known:
                 verdict = self._known[cluster]
                 break
@@ -101,7 +102,7 @@ class Liveness:
         """Judge a world in which only time can bring change."""
         if world.run is None or world.unspaced:
             return "L: a deleted Run's pods do not go" if any(pod.owner != NOBODY or pod.deleting for pod in world.pods) else ""
-        plan = self._bridge.plan(View(world.run.uid, world.run, world.pods, world.unspaced), world.now)
+        plan = self._bridge.plan(self._view(world, world.run), world.now)
         if plan.actions:
             return f"a pass has something to do and does nothing: {plan.actions}"
         if good(plan):
@@ -111,14 +112,22 @@ class Liveness:
             return f"L: the Run sleeps for ever: {plan.rule}, {plan.verdict}"
         return world._replace(now=max(world.now + 1, tick(check)))
 
+    def _view(self, world: World, run: Run) -> View:
+        named = self._bridge.looked_at(run)
+        seen = tuple(e for e in world.escalations if e.open or (INBOX, e.name) in named)
+        return View(run.uid, run, world.pods, seen, world.unspaced)
+
     def _litter(self, world: World) -> str:
         """A Run that has come to something holds no pod that somebody deleted, and no pod that can never start."""
         state = self._bridge.states.values[world.run.state] if world.run else None
-        named = {agent.pod_uid for agent in state.agents.values()} if state else set()
+        agents = state.agents if state else {}
         for pod in world.pods:
             if pod.deleting and pod.ended and pod.fin:
                 return f"L: the deleted pod {pod.name} is held for ever"
-            if pod.gated and not pod.deleting and f"pod{pod.uid}" not in named:
+            agent = agents.get(pod.agent, AgentState())
+            own = agent.attempt == pod.attempt and agent.pod_uid in ("", pod_uid(pod.uid))
+            to_come = (own or pod.attempt > agent.attempt) and not (state and state.stop)
+            if pod.gated and not pod.deleting and not to_come:
                 return f"L: the stray pod {pod.name} stays for ever"
         return ""
 

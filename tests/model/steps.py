@@ -17,15 +17,15 @@ from typing import Any, NamedTuple
 
 from controller.plan.model import Action, Step
 from tests.model import world as cluster
-from tests.model.bridge import Bridge, Doing, View, named
-from tests.model.world import Config, Pod, Refused, Run, World
+from tests.model.bridge import INBOX, Bridge, Doing, Name, View, named
+from tests.model.world import Config, Escalation, Pod, Refused, Run, World
 
 
 class Reading(NamedTuple):
     """An operator that has read the Run, and some of its pods."""
 
     view: View
-    todo: tuple[tuple[str, int], ...]
+    todo: tuple[Name, ...]
 
 
 class Asking(NamedTuple):
@@ -103,20 +103,21 @@ class Operators:
             else:
                 yield from self._settled(world, index, view, what)
 
-    def _caches(self, world: World, key: int, named: tuple[tuple[str, int], ...]) -> Iterator[tuple[tuple[str, int], ...]]:
-        """Return which further pods the cache may know of."""
+    def _caches(self, world: World, key: int, named: tuple[Name, ...]) -> Iterator[tuple[Name, ...]]:
+        """Return which further pods and open escalations the cache may know of."""
         former = {(agent, n) for agent in self._config.agents for n in range(world.former)} if key == 0 else set()
-        known = {pod.name for pod in world.pods if max(pod.owner, 0) == key} | former
+        known: set[Name] = {pod.name for pod in world.pods if max(pod.owner, 0) == key} | former
+        if world.run is not None and world.run.uid == key:
+            known |= {(INBOX, e.name) for e in world.escalations if e.owner == key and e.open}
         extra = sorted(known - set(named))
         for size in range(len(extra) + 1) if self._config.stale else (len(extra),):
             yield from combinations(extra, size)
 
     def _read(self, world: World, index: int, reading: Reading) -> Iterator[Move]:
         for name in reading.todo:
-            pod = world.pod(name)
-            view = reading.view._replace(pods=tuple(sorted((*reading.view.pods, pod)))) if pod else reading.view
+            view = _seen(world, reading.view, name)
             todo = tuple(other for other in reading.todo if other != name)
-            what = ("reads pod", name)
+            what = ("reads", name)
             if todo:
                 yield Move(_name(index), what, _at(world, index, Reading(view, todo)))
             elif view.run and self._config.left.unspace and any(pod.deleting for pod in view.pods):
@@ -158,7 +159,7 @@ class Operators:
             before = world.pod(name)
             try:
                 after, event = _perform(world, action, name, now, doing.view)
-                view = _learn(doing.view, name, after.pod(name), action, before)
+                view = _learn(doing.view, after, action, before)
             except Refused as refused:
                 if not refused.gone or action.step is Step.UNGATE:
                     yield Move(_name(index), (*what, "refused"), _at(world, index, None))
@@ -189,11 +190,31 @@ def _perform(world: World, action: Action, name: tuple[str, int], now: int, view
             return cluster.delete(world, name, uid), Event("end", pod)
         case Step.RELEASE:
             return cluster.release(world, name, uid), Event("release", pod)
+        case Step.CREATE_ESCALATION:
+            return cluster.escalate(world, Escalation(action.escalation, view.key, action.agent, action.attempt)), None
+        case Step.MARK:
+            judged = next(e for e in view.escalations if e.name == action.escalation)
+            return cluster.mark(world, judged, str(action.escalation_phase)), None
     raise NotImplementedError(action.step)
 
 
-def _learn(view: View, name: tuple[str, int], pod: Pod | None, action: Action, before: Pod | None) -> View:
-    """Put the API server's answer into the snapshot, as `Tools.with_pod` does."""
+def _seen(world: World, view: View, name: Name) -> View:
+    """Return the view after a GET."""
+    if name[0] == INBOX:
+        escalation = world.escalation(name[1])
+        return view._replace(escalations=tuple(sorted((*view.escalations, escalation)))) if escalation else view
+    pod = world.pod(name)
+    return view._replace(pods=tuple(sorted((*view.pods, pod)))) if pod else view
+
+
+def _learn(view: View, after: World, action: Action, before: Pod | None) -> View:
+    """Put the API server's answer into the snapshot, as the executor does."""
+    if action.escalation:
+        found = after.escalation(action.escalation)
+        rest = tuple(e for e in view.escalations if e.name != action.escalation)
+        return view._replace(escalations=tuple(sorted((*rest, found))) if found else rest)
+    name = named(action)
+    pod = after.pod(name)
     if pod is None and action.step is Step.RELEASE and before is not None:
         pod = before._replace(fin=False)  # a patch answers with the object, be it the last that is seen of it
     others = tuple(other for other in view.pods if other.name != name)
@@ -201,6 +222,8 @@ def _learn(view: View, name: tuple[str, int], pod: Pod | None, action: Action, b
 
 
 def _without(view: View, action: Action) -> View:
+    if action.escalation:
+        return view._replace(escalations=tuple(e for e in view.escalations if e.name != action.escalation))
     uid = int(action.pod_uid.removeprefix("pod"))
     return view._replace(pods=tuple(pod for pod in view.pods if pod.uid != uid))
 

@@ -45,6 +45,10 @@ class Pod(NamedTuple):
     fin: bool = True
     told: int = NEVER
     disrupted: bool = False
+    forced: bool = False
+    unready: int = NEVER
+    lost: int = NEVER
+    since: int = NEVER
     exit: str = Exit.NONE
 
     @property
@@ -59,8 +63,8 @@ class Pod(NamedTuple):
 
     @property
     def live(self) -> bool:
-        """Whether it may be at work: let through the gate and not ended."""
-        return not self.gated and not self.ended
+        """Whether it may be at work: let through the gate and not ended. A pod deleted by force is its deleter's affair."""
+        return not self.gated and not self.ended and not (self.forced and self.deleting)
 
 
 class Run(NamedTuple):
@@ -70,6 +74,24 @@ class Run(NamedTuple):
     desired: str = "Running"
     deleting: bool = False
     state: int = 0
+    asked: int = 0
+    """How often a user has asked for a restart of the first agent (spec.restartedAt)."""
+
+
+class Escalation(NamedTuple):
+    """One question to a human."""
+
+    name: str
+    owner: int
+    agent: str
+    attempt: int
+    phase: str = ""
+    decision: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether it still waits for a human or for the operator."""
+        return self.phase in ("", "Open", "Answered")
 
 
 class Left(NamedTuple):
@@ -79,8 +101,14 @@ class Left(NamedTuple):
     done: int = 0
     delete: int = 0
     force: int = 0
+    strip: int = 0
     drain: int = 0
+    unready: int = 0
     lost: int = 0
+    collect: int = 0
+    ask: int = 0
+    answer: int = 0
+    dismiss: int = 0
     desire: int = 0
     unrun: int = 0
     apply: int = 0
@@ -92,11 +120,13 @@ class Ghost(NamedTuple):
     """What no operator sees and the invariants need to know."""
 
     started: tuple[tuple[str, int, int, int], ...] = ()
-    """Owner's UID, agent, attempt and UID of every started pod... in that order: (agent, attempt, run, uid)."""
+    """Every started pod: agent, attempt, the Run's UID, its own."""
     done: tuple[tuple[str, int, int], ...] = ()
-    """Attempts (agent, attempt, run) that completed of their own accord."""
-    charged: tuple[tuple[str, int], ...] = ()
-    """The tick of each agent's last charged restart, by the clock of the operator that charged it."""
+    """Attempts that completed of their own accord: agent, attempt, the Run's UID."""
+    excused: tuple[tuple[str, int, int], ...] = ()
+    """Attempts that a human had followed by another, be they completed or not."""
+    restarted: tuple[tuple[str, int], ...] = ()
+    """When each agent was last restarted without a human's asking, by the clock of the operator that decided it."""
 
 
 class World(NamedTuple):
@@ -108,6 +138,7 @@ class World(NamedTuple):
     now: int
     left: Left
     ghost: Ghost
+    escalations: tuple[Escalation, ...] = ()
     uids: int = 0
     unspaced: bool = False
     former: int = 0
@@ -121,6 +152,10 @@ class World(NamedTuple):
     def pod(self, name: tuple[str, int]) -> Pod | None:
         """Return the pod of this name."""
         return next((pod for pod in self.pods if pod.name == name), None)
+
+    def escalation(self, name: str) -> Escalation | None:
+        """Return the escalation of this name."""
+        return next((escalation for escalation in self.escalations if escalation.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +174,8 @@ class Config:
     kill: tuple[str, ...] = (Exit.CRASHED,)
     """How agents may end when they are told to."""
     policy: dict[str, Any] = field(default_factory=dict)
+    reset: bool = False
+    """Whether it matters how long a pod has been running."""
     timeless: bool = True
     """Whether nothing depends on when a Run started, paused or stopped, so that those times are left out of the states."""
 
@@ -151,9 +188,15 @@ def first(config: Config) -> World:
 def put(world: World, old: Pod | None, new: Pod | None) -> World:
     """Replace a pod; one that is deleted, not held, and has nothing running vanishes."""
     pods = [pod for pod in world.pods if pod is not old]
-    if new is not None and (new.fin or not new.deleting or not new.ended):
+    if new is not None and (new.fin or not new.deleting or not (new.ended or new.forced)):
         pods.append(new)
     return world._replace(pods=tuple(sorted(pods)))
+
+
+def put_escalation(world: World, old: Escalation | None, new: Escalation | None) -> World:
+    """Replace an escalation."""
+    others = [escalation for escalation in world.escalations if escalation is not old]
+    return world._replace(escalations=tuple(sorted([*others, new] if new else others)))
 
 
 class Refused(Exception):  # an answer, not a fault
@@ -217,3 +260,23 @@ def release(world: World, name: tuple[str, int], uid: int) -> World:
     if not pod.fin:
         raise Refused
     return put(world, pod, pod._replace(fin=False))
+
+
+def escalate(world: World, escalation: Escalation) -> World:
+    """Create an escalation; a name that is taken is left as it is."""
+    if world.escalation(escalation.name) is not None:
+        return world
+    if world.unspaced:
+        raise Refused
+    return put_escalation(world, None, escalation)
+
+
+def mark(world: World, judged: Escalation, phase: str) -> World:
+    """Write an escalation's phase, if it still is what it was judged to be; the executor's read and write are one step here.
+
+    What comes between the two makes the write fail, as if the operator had been put down before it.
+    """
+    found = world.escalation(judged.name)
+    if found is None:
+        raise Refused(gone=True)
+    return put_escalation(world, found, found._replace(phase=phase)) if found == judged else world
