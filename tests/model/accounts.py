@@ -56,7 +56,7 @@ class Accounts:
     def _sustained(self, before: World, was: AgentState, now: int) -> bool:
         """Whether the agent's pod has been running for so long that its charges are given back."""
         seconds = self._policy["restart_budget_reset_seconds"]
-        pods = (pod for pod in before.pods if f"pod{pod.uid}" == was.pod_uid)
+        pods = (pod for pod in before.pods if pod.uid == was.pod_uid)
         return bool(seconds) and any(pod.since >= 0 and (now - pod.since) * TICK >= seconds for pod in pods)
 
 

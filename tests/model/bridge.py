@@ -224,11 +224,6 @@ def _run_uid(uid: int) -> str:
     return f"run{uid}" if uid >= 0 else ""
 
 
-def pod_uid(uid: int) -> str:
-    """Return how a pod's UID stands in the operator's state."""
-    return f"pod{uid}"
-
-
 TOLD = timedelta(seconds=10)
 """Deletions and deadlines are asked for this long into a tick; what finished earlier finished before it."""
 
@@ -238,7 +233,7 @@ def _pod_facts(pod: Pod) -> PodFacts:
     told = moment(pod.told) + TOLD if pod.told != NEVER else None
     facts = PodFacts(
         name=pod_name(RUN, pod.agent, pod.attempt),
-        uid=pod_uid(pod.uid),
+        uid=pod.uid,
         agent=pod.agent,
         attempt=pod.attempt,
         run_uid=_run_uid(pod.owner),

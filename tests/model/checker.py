@@ -12,7 +12,7 @@ from tests.model import environment
 from tests.model.bridge import Bridge, Table, Unrest
 from tests.model.invariants import Invariants
 from tests.model.liveness import Liveness
-from tests.model.steps import Move, Operators
+from tests.model.steps import Move, Operators, without_doomed
 from tests.model.world import Config, World, first
 
 Key = bytes
@@ -46,7 +46,7 @@ class Packer:
     def pack(self, world: World) -> Key:
         """Return what is the same for two worlds that are alike, and only for them."""
         ops = sorted([self._counters.number(counter) if counter else 0 for counter in world.ops])
-        rest = (world.now, world.left, world.ghost, world.escalations, world.uids, world.unspaced, world.former)
+        rest = (world.now, world.left, world.ghost, world.escalations, world.created, world.unspaced, world.former)
         parts = self._runs.number(world.run or ()), self._pods.number(world.pods), self._rest.number(rest)
         return self._struct.pack(*parts, *ops)
 
@@ -107,11 +107,10 @@ class Search:
     def moves(self, world: World) -> Iterator[Move]:
         """Return every move of everybody, what is to be remembered of it put into its world."""
         for move in (*self._operators.moves(world), *environment.moves(self._config, world)):
-            if move.event is None:
-                yield move
-            else:
-                ghost = self._invariants.remember(world, move.event)
-                yield move._replace(world=move.world._replace(ghost=ghost))
+            after = without_doomed(move.world)
+            if move.event is not None:
+                after = after._replace(ghost=self._invariants.remember(world, move.event))
+            yield move._replace(world=after)
 
     def _result(self, violation: str, key: Key, last: Key | None, *, complete: bool = False) -> Result:
         clusters = self._liveness.clusters if self._liveness else 0

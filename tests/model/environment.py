@@ -155,7 +155,7 @@ def _run(world: World) -> Iterator[Move]:
         yield Move(USER, ("deletes the Run and orphans its pods",), fewer._replace(run=None, pods=pods))
     if run is None and left.apply and not world.unspaced:
         attempts = [pod.attempt for pod in world.pods] + [mark[1] for mark in world.ghost.started]
-        former = 1 + max(attempts, default=0 if world.uids else -1)
+        former = 1 + max(attempts, default=0 if world.created else -1)
         again = world._replace(run=Run(uid=1), former=former, left=left._replace(apply=left.apply - 1))
         yield Move(USER, ("applies the Run anew",), again)
     if left.unspace:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from controller.api.run_status import AgentState, OperatorState
 from tests.model.accounts import Accounts, by_human
-from tests.model.bridge import Bridge, pod_uid
+from tests.model.bridge import Bridge
 from tests.model.steps import Event
 from tests.model.world import Config, Ghost, Pod, World
 
@@ -73,7 +73,7 @@ class Invariants:
         if state is not None and (state.stop or state.paused_at):
             return ""
         agent = self._agent(before, pod) or AgentState()
-        if pod.attempt < agent.attempt or (pod.gated and agent.pod_uid not in ("", pod_uid(pod.uid))):
+        if pod.attempt < agent.attempt or (pod.gated and agent.pod_uid not in ("", pod.uid)):
             return ""
         return f"P3: a pod of the current attempt {agent.attempt} is ended, and no state says so"
 
@@ -125,7 +125,7 @@ class Invariants:
     def _named(self, world: World, pod: Pod) -> bool:
         """Whether the state names this very pod as its agent's, with nothing on record of its end."""
         agent = self._agent(world, pod)
-        return agent is not None and agent.pod_uid == pod_uid(pod.uid) and agent.outcome is None
+        return agent is not None and agent.pod_uid == pod.uid and agent.outcome is None
 
 
 def _with(marks: tuple[T, ...], mark: T) -> tuple[T, ...]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from controller.api.run_status import AgentState, Health, Phase
 from controller.plan.model import Plan
 from tests.model import environment
-from tests.model.bridge import INBOX, Bridge, View, pod_uid, tick
+from tests.model.bridge import INBOX, Bridge, View, tick
 from tests.model.steps import Operators
 from tests.model.world import NOBODY, Config, Escalation, Ghost, Left, Pod, Run, World
 
@@ -125,7 +125,7 @@ class Liveness:
             if pod.deleting and pod.ended and pod.fin:
                 return f"L: the deleted pod {pod.name} is held for ever"
             agent = agents.get(pod.agent, AgentState())
-            own = agent.attempt == pod.attempt and agent.pod_uid in ("", pod_uid(pod.uid))
+            own = agent.attempt == pod.attempt and agent.pod_uid in ("", pod.uid)
             to_come = (own or pod.attempt > agent.attempt) and not (state and state.stop)
             if pod.gated and not pod.deleting and not to_come:
                 return f"L: the stray pod {pod.name} stays for ever"

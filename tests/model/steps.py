@@ -3,10 +3,13 @@
 Its program counter holds what it has observed and what it is about to write. It may be put down at any step and never taken
 up again (a crash), after a write too (a lost reply), and taken up after any time (a pause, an act on what is stale by now).
 
-The order is the observer's: the Run with its state (one GET: the status store keeps the state in the Run), then each pod by
-name, in any order, then the namespace. Which names are read is what the state says and what the cache knows; a cache may lack
-any pod that the state does not name, which is more than a lagging watch can do. The look at the caches that comes before a
-live look only spares work, so it is no step. Workspace claims are left out: creating them is harmless and starts nothing.
+The order is the observer's: the Run with its state (one GET: the stores that keep the state in the Run), then each pod and
+escalation by name, in any order, then the namespace. Which names are read is what the state says and what the cache knows; a cache
+may lack any pod that the state does not name, which is more than a lagging watch can do. The look at the caches that comes
+before a live look only spares work, so it is no step. Workspace claims are left out: creating them is harmless and starts nothing.
+
+A read moves past everything that does not change what is read. So each object is read either with the Run or right after
+somebody changed it; whoever waits for such a change holds what it would have read before it (`Reading`).
 """
 
 from __future__ import annotations
@@ -22,14 +25,14 @@ from tests.model.world import Config, Escalation, Pod, Refused, Run, World
 
 
 class Reading(NamedTuple):
-    """An operator that has read the Run, and some of its pods."""
+    """An operator that has read the Run and may still read what changes from now on."""
 
     view: View
-    todo: tuple[Name, ...]
+    names: tuple[Name, ...]
 
 
 class Asking(NamedTuple):
-    """An operator that has read the pods and asks for the namespace."""
+    """An operator that has read the pods and has not asked for the namespace yet."""
 
     view: View
     at: str = "namespace"
@@ -73,21 +76,18 @@ class Operators:
         """Return what one operator can do next, a crash left out."""
         match world.ops[index]:
             case None:
-                yield from self._look(world, index)
+                for key in world.keys:
+                    yield from self.looks(world, index, key)
             case Reading() as reading:
                 yield from self._read(world, index, reading)
             case Asking(view):
-                view = view._replace(unspaced=world.unspaced)
-                yield from self._settled(world, index, view, ("asks for the namespace",))
+                if world.unspaced:
+                    yield from self._settled(world, index, view._replace(unspaced=True), ("finds the namespace deleted",))
             case Doing() as doing:
                 yield from self._write(world, index, doing)
 
     def _clocks(self, world: World) -> set[int]:
         return {max(0, world.now - slow) for slow in self._config.slow}
-
-    def _look(self, world: World, index: int) -> Iterator[Move]:
-        for key in world.keys:
-            yield from self.looks(world, index, key)
 
     def looks(self, world: World, index: int, key: int) -> Iterator[Move]:
         """Return the starts of a pass over the Run with this UID; the last one has everything in its caches."""
@@ -97,11 +97,12 @@ class Operators:
             names = tuple(sorted({*named, *cached}))
             if not run and not names:
                 continue
-            view, what = View(key, run), ("reads the Run" if run else "finds the Run gone", "and will look at", names)
+            view, what = View(key, run), ("reads the Run" if run else "finds the Run gone", "and of", names)
             if names:
-                yield Move(_name(index), what, _at(world, index, Reading(view, names)))
-            else:
-                yield from self._settled(world, index, view, what)
+                for name in names:
+                    view = _seen(world, view, name)
+                yield Move(_name(index), (*what, "some later"), _at(world, index, Reading(view, names)))
+            yield from self._observed(world, index, view, what)
 
     def _caches(self, world: World, key: int, named: tuple[Name, ...]) -> Iterator[tuple[Name, ...]]:
         """Return which further pods and open escalations the cache may know of."""
@@ -114,16 +115,20 @@ class Operators:
             yield from combinations(extra, size)
 
     def _read(self, world: World, index: int, reading: Reading) -> Iterator[Move]:
-        for name in reading.todo:
+        for name in reading.names:
             view = _seen(world, reading.view, name)
-            todo = tuple(other for other in reading.todo if other != name)
-            what = ("reads", name)
-            if todo:
-                yield Move(_name(index), what, _at(world, index, Reading(view, todo)))
-            elif view.run and self._config.left.unspace and any(pod.deleting for pod in view.pods):
+            if view != reading.view:
+                what = ("reads", name)
+                yield Move(_name(index), (*what, "first"), _at(world, index, reading._replace(view=view)))
+                yield from self._observed(world, index, view, what)
+
+    def _observed(self, world: World, index: int, view: View, what: tuple[Any, ...]) -> Iterator[Move]:
+        """Ask for the namespace as the observer does, and go on."""
+        if view.run and self._config.left.unspace and any(pod.deleting for pod in view.pods):
+            if not world.unspaced:
                 yield Move(_name(index), what, _at(world, index, Asking(view)))
-            else:
-                yield from self._settled(world, index, view, what)
+            view = view._replace(unspaced=world.unspaced)
+        yield from self._settled(world, index, view, what)
 
     def _settled(self, world: World, index: int, view: View, what: tuple[Any, ...]) -> Iterator[Move]:
         saved = view.run.state if view.run else 0
@@ -139,7 +144,7 @@ class Operators:
     def _save(self, world: World, index: int, doing: Doing) -> Iterator[Move]:
         view, run = doing.view, doing.view.run
         assert run is not None
-        read = run._replace(state=doing.saved)
+        read = read_by(doing)
         try:
             after = cluster.save(world, read, run.state)
         except Refused:
@@ -175,7 +180,7 @@ class Operators:
 
 def _perform(world: World, action: Action, name: tuple[str, int], now: int, view: View) -> tuple[World, Event | None]:
     """Write to the cluster as the executor does."""
-    uid = int(action.pod_uid.removeprefix("pod") or -1)
+    uid = action.pod_uid
     pod = world.pod(name)
     match action.step:
         case Step.CREATE_POD:
@@ -202,9 +207,11 @@ def _seen(world: World, view: View, name: Name) -> View:
     """Return the view after a GET."""
     if name[0] == INBOX:
         escalation = world.escalation(name[1])
-        return view._replace(escalations=tuple(sorted((*view.escalations, escalation)))) if escalation else view
+        rest = tuple(e for e in view.escalations if e.name != name[1])
+        return view._replace(escalations=tuple(sorted((*rest, escalation))) if escalation else rest)
     pod = world.pod(name)
-    return view._replace(pods=tuple(sorted((*view.pods, pod)))) if pod else view
+    others = tuple(other for other in view.pods if other.name != name)
+    return view._replace(pods=tuple(sorted((*others, pod))) if pod else others)
 
 
 def _learn(view: View, after: World, action: Action, before: Pod | None) -> View:
@@ -224,8 +231,24 @@ def _learn(view: View, after: World, action: Action, before: Pod | None) -> View
 def _without(view: View, action: Action) -> View:
     if action.escalation:
         return view._replace(escalations=tuple(e for e in view.escalations if e.name != action.escalation))
-    uid = int(action.pod_uid.removeprefix("pod"))
-    return view._replace(pods=tuple(pod for pod in view.pods if pod.uid != uid))
+    return view._replace(pods=tuple(pod for pod in view.pods if pod.uid != action.pod_uid))
+
+
+def without_doomed(world: World) -> World:
+    """Put down the operators whose save must fail, since the Run is not what they have read any more.
+
+    This is where versions are stricter than relations: what was changed and changed back stays changed.
+    """
+    doomed = [isinstance(op, Doing) and op.verb != "act" and cluster.outdated(world, read_by(op)) for op in world.ops]
+    if not any(doomed):
+        return world
+    return world._replace(ops=tuple(None if lost else op for op, lost in zip(world.ops, doomed, strict=True)))
+
+
+def read_by(doing: Doing) -> Run:
+    """Return the Run as an operator about to write has read it, or last saved it."""
+    assert doing.view.run is not None
+    return doing.view.run._replace(state=doing.saved)
 
 
 def _at(world: World, index: int, counter: object) -> World:

@@ -32,11 +32,11 @@ class Exit:
 
 
 class Pod(NamedTuple):
-    """One pod as the API server keeps it; (agent, attempt) is its name, `uid` the order of creation."""
+    """One pod as the API server keeps it; (agent, attempt) is its name."""
 
     agent: str
     attempt: int
-    uid: int
+    uid: str
     owner: int
     gated: bool = True
     phase: str = PENDING
@@ -119,7 +119,7 @@ class Left(NamedTuple):
 class Ghost(NamedTuple):
     """What no operator sees and the invariants need to know."""
 
-    started: tuple[tuple[str, int, int, int], ...] = ()
+    started: tuple[tuple[str, int, int, str], ...] = ()
     """Every started pod: agent, attempt, the Run's UID, its own."""
     done: tuple[tuple[str, int, int], ...] = ()
     """Attempts that completed of their own accord: agent, attempt, the Run's UID."""
@@ -139,7 +139,8 @@ class World(NamedTuple):
     left: Left
     ghost: Ghost
     escalations: tuple[Escalation, ...] = ()
-    uids: int = 0
+    created: tuple[tuple[tuple[str, int], int], ...] = ()
+    """How many pods there were of each name; a pod's UID says which of them it is, so that equal histories are equal states."""
     unspaced: bool = False
     former: int = 0
     """Attempts that the former Run of this name may have had pods of: caches remember their names."""
@@ -213,19 +214,26 @@ def create(world: World, name: tuple[str, int], owner: int) -> World:
         return world
     if world.unspaced:
         raise Refused
-    return put(world, None, Pod(*name, uid=world.uids, owner=owner))._replace(uids=world.uids + 1)
+    created = dict(world.created)
+    before = created.get(name, 0)
+    created[name] = before + 1
+    uid = f"{name[0]}{name[1]}{chr(39) * before}"
+    return put(world, None, Pod(*name, uid=uid, owner=owner))._replace(created=tuple(sorted(created.items())))
 
 
 def save(world: World, read: Run, state: int) -> World:
     """Replace the status over the version that was read."""
-    if world.run is None or world.run.uid != read.uid:
-        raise Refused(gone=True)
-    if world.run != read:
+    if outdated(world, read):
         raise Refused
     return world._replace(run=read._replace(state=state))
 
 
-def _fenced(world: World, name: tuple[str, int], uid: int) -> Pod:
+def outdated(world: World, read: Run) -> bool:
+    """Whether the Run is not what was read."""
+    return world.run != read
+
+
+def _fenced(world: World, name: tuple[str, int], uid: str) -> Pod:
     pod = world.pod(name)
     if pod is None:
         raise Refused(gone=True)
@@ -234,7 +242,7 @@ def _fenced(world: World, name: tuple[str, int], uid: int) -> Pod:
     return pod
 
 
-def ungate(world: World, name: tuple[str, int], uid: int) -> World:
+def ungate(world: World, name: tuple[str, int], uid: str) -> World:
     """JSON patch: test the UID, test the gate, remove the gate."""
     pod = _fenced(world, name, uid)
     if not pod.gated:
@@ -242,19 +250,19 @@ def ungate(world: World, name: tuple[str, int], uid: int) -> World:
     return put(world, pod, pod._replace(gated=False))
 
 
-def end(world: World, name: tuple[str, int], uid: int, now: int) -> World:
+def end(world: World, name: tuple[str, int], uid: str, now: int) -> World:
     """Merge patch with the UID in its body: a deadline, and the annotation that says when."""
     pod = _fenced(world, name, uid)
     return put(world, pod, pod._replace(told=now))
 
 
-def delete(world: World, name: tuple[str, int], uid: int) -> World:
+def delete(world: World, name: tuple[str, int], uid: str) -> World:
     """DELETE with the UID as its precondition."""
     pod = _fenced(world, name, uid)
     return put(world, pod, pod._replace(deleting=True))
 
 
-def release(world: World, name: tuple[str, int], uid: int) -> World:
+def release(world: World, name: tuple[str, int], uid: str) -> World:
     """JSON patch: test the UID, test the finalizer, remove the finalizer."""
     pod = _fenced(world, name, uid)
     if not pod.fin:
