@@ -1,0 +1,72 @@
+"""What a save may do to the accounts: every new attempt is paid for, or a human asked for it, or it goes on after a pause."""
+
+from __future__ import annotations
+
+from controller.api.run_status import AgentState, OperatorState
+from controller.plan.reasons import Reason
+from tests.model.bridge import POLICY, TICK
+from tests.model.world import Config, World
+
+FREE = frozenset({Reason.DISRUPTED, Reason.INTERRUPTED, Reason.DELETED, Reason.VANISHED})
+"""Ends that are nobody's fault, and so not charged."""
+
+
+class Accounts:
+    """P1 and P5, and what a restart may be for nothing."""
+
+    def __init__(self, config: Config) -> None:
+        self._policy = {"restart_cooldown_seconds": 60, **POLICY, **config.policy}
+
+    def broken(self, before: World, old: OperatorState | None, new: OperatorState, now: int) -> str:
+        """Return what a save does to the accounts that it may not, empty for nothing."""
+        for name, agent in new.agents.items():
+            was = old.agents.get(name, AgentState()) if old else AgentState()
+            found = self._agent(before, old, was, agent, name, now)
+            if found:
+                return found
+        charges = sum(agent.restarts for agent in new.agents.values())
+        more = charges > (sum(agent.restarts for agent in old.agents.values()) if old else 0)
+        return f"P1: {charges} charged restarts" if more and charges > self._policy["restart_budget"] else ""
+
+    def _agent(self, before: World, old: OperatorState | None, was: AgentState, agent: AgentState, name: str, now: int) -> str:
+        charged, free = agent.restarts - was.restarts, agent.free_restarts - was.free_restarts
+        if agent.attempt == was.attempt:
+            return "" if not (charged or free) or self._sustained(before, was, now) else "charges change without a restart"
+        if agent.attempt != was.attempt + 1:
+            return "an attempt is skipped"
+        if agent.outcome is not None and agent.outcome.attempt != agent.attempt:
+            return "an attempt begins with another's outcome"
+        if (charged < 0 or free < 0) and not self._sustained(before, was, now):
+            return "charges are given back that were not earned"
+        if by_human(before, was, agent) or _resumed(old, agent):
+            return ""
+        return self._paid(charged, free, agent) or self._cooled(before, name, now)
+
+    def _paid(self, charged: int, free: int, agent: AgentState) -> str:
+        nobodys_fault = agent.last_outcome in FREE
+        paid = charged + free > 0 or self._policy["restart_budget_reset_seconds"]
+        return "" if paid and (charged > 0 or nobodys_fault) else "P1: an attempt that nobody pays for"
+
+    def _cooled(self, before: World, name: str, now: int) -> str:
+        last = dict(before.ghost.restarted).get(name)
+        if last is None or (now - last) * TICK >= self._policy["restart_cooldown_seconds"]:
+            return ""
+        return f"P5: restarted at tick {now}, last at {last}"
+
+    def _sustained(self, before: World, was: AgentState, now: int) -> bool:
+        """Whether the agent's pod has been running for so long that its charges are given back."""
+        seconds = self._policy["restart_budget_reset_seconds"]
+        pods = (pod for pod in before.pods if pod.uid == was.pod_uid)
+        return bool(seconds) and any(pod.since >= 0 and (now - pod.since) * TICK >= seconds for pod in pods)
+
+
+def by_human(before: World, was: AgentState, agent: AgentState) -> bool:
+    """Whether a human asked for the attempt after `was`: by spec.restartedAt, or by a Retry on its escalation."""
+    if agent.restarted_at != was.restarted_at:
+        return True
+    found = before.escalation(was.blocked.escalation) if was.blocked else None
+    return found is not None and found.decision == "Retry" and found.attempt == was.attempt
+
+
+def _resumed(old: OperatorState | None, agent: AgentState) -> bool:
+    return old is not None and old.paused_at is not None and agent.last_outcome == Reason.INTERRUPTED

@@ -1,0 +1,263 @@
+"""From the model to the shipped code and back: snapshots in, the next step of a pass out. All of it pure, so all remembered.
+
+`plan`, `apply` and `next_step` are the shipped functions. Names: `TICK` seconds are one tick of the abstract clock, longer than
+the grace period with the time after which a pod counts as deaf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from controller.api.escalation import Decision, EscalationPhase
+from controller.api.names import FINALIZER_OUTCOME, pod_name
+from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.run import Agent, DesiredState, RunSpec
+from controller.api.run_status import AgentState, OperatorState
+from controller.observer import _attempts
+from controller.plan import passes, planner, transitions
+from controller.plan.model import Action, Plan
+from controller.plan.passes import Act, Change, Create, Save
+from controller.plan.snapshot import EscalationFacts, PodFacts, RunFacts, Snapshot, Termination
+from controller.reconciler import MAX_ROUNDS
+from tests.model.world import NEVER, Config, Escalation, Exit, Pod, Run
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+TICK = 100
+RUN = "r"
+T = TypeVar("T", bound=Hashable)
+
+
+class Table(Generic[T]):
+    """Numbers for values, from 0."""
+
+    def __init__(self) -> None:
+        self._ids: dict[Hashable, int] = {}
+        self.values: list[T] = []
+
+    def number(self, value: T, key: Hashable = None) -> int:
+        """Return the number of a value; `key` is what tells it from others, the value itself when not given."""
+        key = value if key is None else key
+        found = self._ids.get(key)
+        if found is None:
+            found = self._ids[key] = len(self.values)
+            self.values.append(value)
+        return found
+
+
+Name = tuple[str, Any]
+"""What is read by name: a pod, (agent, attempt), or an escalation, (INBOX, name)."""
+
+INBOX = "!"
+
+POLICY: dict[str, Any] = {"restart_budget": 1, "restart_budget_reset_seconds": 0, "unhealthy_confirmations": 1}
+"""Small numbers, so that they are reached; suspicions are confirmed at once, where a configuration does not say otherwise."""
+
+
+class View(NamedTuple):
+    """What an operator has observed: the Run (None: gone) as it is in its snapshot, the pods, the namespace."""
+
+    key: int
+    run: Run | None
+    pods: tuple[Pod, ...] = ()
+    escalations: tuple[Escalation, ...] = ()
+    unspaced: bool = False
+
+
+class Doing(NamedTuple):
+    """An operator about to write: `saved` is the state that its version of the Run holds, `actions` are numbered."""
+
+    view: View
+    saved: int
+    verb: str
+    actions: tuple[int, ...] = ()
+    now: int = 0
+    """When a save was decided, by the operator's own clock."""
+
+
+class Unrest(Exception):  # a finding, not a fault
+    """Changes of the state went on for longer than a pass may take: the plan does not come to rest."""
+
+
+class Bridge:
+    """The shipped code as the model uses it, for one configuration."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.states: Table[OperatorState | None] = Table()
+        self.states.number(None, "")
+        self.actions: Table[Action] = Table()
+        self._policy = ResolvedPolicy.of("default", RunPolicySpec(**{**POLICY, **config.policy}))
+        self._spec = lru_cache(None)(lambda desired, asked: _spec(config, desired, asked))
+        self.pod_facts = lru_cache(None)(_pod_facts)
+        self.snapshot = lru_cache(None)(self._snapshot)
+        self.plan = lru_cache(None)(self._plan)
+        self.settle = lru_cache(None)(self._settle)
+        self.looked_at = lru_cache(None)(self._looked_at)
+
+    def _snapshot(self, view: View) -> Snapshot:
+        run = view.run
+        gone = run is None or run.deleting
+        spec = self._spec(run.desired, run.asked) if run else None
+        facts = RunFacts("ns", RUN, _run_uid(view.key), generation=1, spec=spec, gone=gone)
+        return Snapshot(
+            run=facts,
+            policy=self._policy if run else None,
+            state=self.states.values[run.state] if run else None,
+            pods=tuple(self.pod_facts(pod) for pod in view.pods),
+            escalations=tuple(map(_escalation_facts, view.escalations)),
+            namespace_terminating=view.unspaced,
+        )
+
+    def _plan(self, view: View, now: int) -> Plan:
+        return planner.plan(self.snapshot(view), moment(now))
+
+    def _looked_at(self, run: Run) -> tuple[Name, ...]:
+        """Return the names that are read whatever the caches know: pods', and the escalations' that the state names."""
+        names = [name.split("-") for name in _attempts(self.snapshot(View(run.uid, run)))]
+        state = self.states.values[run.state]
+        blocked = [agent.blocked.escalation for agent in state.agents.values() if agent.blocked] if state else []
+        pods = [(agent, int(attempt[1:])) for _, agent, attempt in names]
+        return tuple(sorted([*pods, *((INBOX, name) for name in blocked)]))
+
+    def _settle(self, view: View, saved: int, now: int) -> Doing | None:
+        """Return the next write of a pass that stands like this, None where it is over.
+
+        The changes of the state that come before it touch nothing that others see, so they are no steps of their own.
+        """
+        for _ in range(MAX_ROUNDS):
+            dirty = view.run is not None and view.run.state != saved
+            step = passes.next_step(self.plan(view, now), dirty=dirty)
+            match step:
+                case Change(actions):
+                    view = self._changed(view, actions, now)
+                case Create(actions) | Act(actions):
+                    return Doing(view, saved, "act", tuple(map(self.actions.number, actions)))
+                case Save():
+                    return Doing(view, saved, "save", now=now)
+                case None:
+                    return Doing(view, saved, "last save", now=now) if dirty and not view.unspaced else None
+        raise Unrest
+
+    def told(self, state: int) -> str:
+        """Return the gist of a state in words."""
+        found = self.states.values[state]
+        if found is None:
+            return "no state"
+        parts = [_agent_told(name, agent) for name, agent in found.agents.items()]
+        parts += ["paused"] if found.paused_at else []
+        if found.stop:
+            parts.append(f"{'finished' if found.stop.completed_at else 'to be'} {found.stop.phase}")
+        return ", ".join(parts)
+
+    def _changed(self, view: View, actions: tuple[Action, ...], now: int) -> View:
+        for action in actions:
+            assert view.run is not None
+            state = self._leave_out_times(transitions.apply(self.snapshot(view), action, moment(now)))
+            view = view._replace(run=view.run._replace(state=self.states.number(state, state.model_dump_json())))
+        return view
+
+    def _leave_out_times(self, state: OperatorState) -> OperatorState:
+        """Leave out what no decision reads, so that equal situations are equal states."""
+        update: dict[str, Any] = {"updated_at": None}
+        if self._config.timeless:
+            update |= {"started_at": state.started_at and START, "paused_at": state.paused_at and START, "paused_seconds": 0}
+            update["agents"] = {name: _without_times(agent) for name, agent in state.agents.items()}
+            if state.stop:
+                done = state.stop.completed_at and START
+                update["stop"] = state.stop.model_copy(update={"at": START, "completed_at": done})
+        return state.model_copy(update=update)
+
+
+def moment(tick: int) -> datetime:
+    """Return the time of a tick."""
+    return START + timedelta(seconds=TICK * tick)
+
+
+def named(action: Action) -> tuple[str, int]:
+    """Return the name of the pod that an action is about."""
+    return action.agent, action.attempt
+
+
+def tick(time: datetime) -> int:
+    """Return the first tick that is not before a time."""
+    return -int((START - time).total_seconds() // TICK)
+
+
+def _spec(config: Config, desired: str, asked: int) -> RunSpec:
+    agents = tuple(Agent(name=name, image="model") for name in config.agents)
+    restarted_at = {config.agents[0]: moment(asked)} if asked else None
+    return RunSpec(agents=agents, desired_state=DesiredState(desired), restarted_at=restarted_at)
+
+
+def _without_times(agent: AgentState) -> AgentState:
+    """Leave out since when a human has been waited for; the wait is longer than the clock goes."""
+    if agent.blocked is None:
+        return agent
+    update = {"since": START, "expires_at": START + timedelta(days=30)}
+    return agent.model_copy(update={"blocked": agent.blocked.model_copy(update=update)})
+
+
+def _escalation_facts(escalation: Escalation) -> EscalationFacts:
+    return EscalationFacts(
+        name=escalation.name,
+        uid=escalation.name,
+        run_uid=_run_uid(escalation.owner),
+        agent=escalation.agent,
+        attempt=escalation.attempt,
+        phase=EscalationPhase(escalation.phase) if escalation.phase else None,
+        decision=Decision(escalation.decision) if escalation.decision else None,
+    )
+
+
+def _agent_told(name: str, agent: AgentState) -> str:
+    end = f" {agent.outcome.result} ({agent.outcome.reason})" if agent.outcome else ""
+    charges = f", {agent.restarts} charged" if agent.restarts else ""
+    blocked = f", blocked: {agent.blocked.reason} {agent.blocked.decision or ''}" if agent.blocked else ""
+    return f"{name} attempt {agent.attempt} {agent.pod_uid or 'no pod'}{end}{charges}{blocked}"
+
+
+def _run_uid(uid: int) -> str:
+    return f"run{uid}" if uid >= 0 else ""
+
+
+TOLD = timedelta(seconds=10)
+"""Deletions and deadlines are asked for this long into a tick; what finished earlier finished before it."""
+
+
+def _pod_facts(pod: Pod) -> PodFacts:
+    """What the API server's object says. Only whether an agent finished before its pod was told matters, so times are coarse."""
+    told = moment(pod.told) + TOLD if pod.told != NEVER else None
+    facts = PodFacts(
+        name=pod_name(RUN, pod.agent, pod.attempt),
+        uid=pod.uid,
+        agent=pod.agent,
+        attempt=pod.attempt,
+        run_uid=_run_uid(pod.owner),
+        phase=pod.phase,
+        gated=pod.gated,
+        bound=pod.bound,
+        node="node" if pod.bound else "",
+        node_lost_since=moment(pod.lost) if pod.lost != NEVER else None,
+        started_at=moment(pod.since) if pod.since != NEVER else None,
+        ready=pod.phase == "Running" and not pod.deleting and pod.unready == NEVER,
+        unready_since=moment(pod.unready) if pod.unready != NEVER else None,
+        forced=pod.forced,
+        deleting=pod.deleting,
+        deleted_at=START + TOLD if pod.deleting else None,
+        finalizers=(FINALIZER_OUTCOME,) if pod.fin else (),
+        ending_since=told,
+        disrupted_at=START + TOLD if pod.disrupted else None,
+    )
+    return replace(facts, termination=_EXITS[pod.exit])
+
+
+_EXITS: dict[str, Termination | None] = {
+    Exit.NONE: None,
+    Exit.DONE: Termination(0, "Completed", finished_at=START),
+    Exit.LATE: Termination(0, "Completed", finished_at=START + timedelta(days=1)),
+    Exit.CRASHED: Termination(1, "Error", finished_at=START),
+}

@@ -1,0 +1,134 @@
+"""The search: breadth first, so that the first counterexample is a shortest one, over packed states."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from struct import Struct
+from typing import Any
+
+from tests.model import environment
+from tests.model.bridge import Bridge, Table, Unrest
+from tests.model.invariants import Invariants
+from tests.model.liveness import Liveness
+from tests.model.steps import Move, Operators, without_doomed
+from tests.model.world import Config, World, first
+
+Key = bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a search found: `complete` where every reachable state was seen, `violation` with its trace otherwise."""
+
+    config: str
+    states: int
+    moves: int
+    clusters: int
+    depth: int
+    complete: bool
+    violation: str = ""
+    trace: tuple[str, ...] = ()
+
+
+class Packer:
+    """Packs worlds into few bytes, parts of them numbered. The operators are alike, so their order is no difference."""
+
+    def __init__(self, operators: int) -> None:
+        self._operators = operators
+        self._runs: Table[Any] = Table()
+        self._pods: Table[Any] = Table()
+        self._counters: Table[Any] = Table()
+        self._rest: Table[Any] = Table()
+        self._struct = Struct(f"{3 + operators}I")
+
+    def pack(self, world: World) -> Key:
+        """Return what is the same for two worlds that are alike, and only for them."""
+        ops = sorted([self._counters.number(counter) if counter else 0 for counter in world.ops])
+        rest = (world.now, world.left, world.ghost, world.escalations, world.created, world.unspaced, world.former)
+        parts = self._runs.number(world.run or ()), self._pods.number(world.pods), self._rest.number(rest)
+        return self._struct.pack(*parts, *ops)
+
+    def unpack(self, key: Key) -> World:
+        """Return a world that is packed like this."""
+        run, pods, rest, *ops = self._struct.unpack(key)
+        counters = tuple(self._counters.values[number] if number else None for number in ops)
+        return World(self._runs.values[run] or None, self._pods.values[pods], counters, *self._rest.values[rest])
+
+
+class Search:
+    """One search through one configuration."""
+
+    def __init__(self, config: Config, *, liveness: bool = True) -> None:
+        self._config = config
+        self._bridge = Bridge(config)
+        self._operators = Operators(config, self._bridge)
+        self._invariants = Invariants(config, self._bridge)
+        self._liveness = Liveness(config, self._bridge) if liveness else None
+        self._packer = Packer(config.operators)
+        self._packer._counters.number("idle")
+        self._from: dict[Key, Key | None] = {}
+        self._moves = 0
+
+    def run(self, limit: int, progress: Callable[[int, int], None] = lambda *_: None) -> Result:
+        """Search until everything was seen, something is broken, or `limit` states are known."""
+        start = first(self._config)
+        key = self._packer.pack(start)
+        self._from[key] = None
+        queue = deque([key])
+        while queue and len(self._from) < limit:
+            key = queue.popleft()
+            for found, violation in self._expand(key):
+                if violation:
+                    return self._result(violation, key, found)
+                queue.append(found)
+            if len(self._from) % 1000 == 0:
+                progress(len(self._from), len(queue))
+        return self._result("", key, None, complete=not queue)
+
+    def _expand(self, key: Key) -> Iterator[tuple[Key, str]]:
+        """Return what is new after each move, and what that move broke."""
+        before = self._packer.unpack(key)
+        try:
+            for move in self.moves(before):
+                self._moves += 1
+                after = self._packer.pack(move.world)
+                violation = self._invariants.broken(before, move.event, move.world)
+                if after in self._from and not violation:
+                    continue
+                self._from.setdefault(after, key)
+                if not violation and self._liveness:
+                    violation = self._liveness.broken(move.world)
+                yield after, violation
+        except Unrest as unrest:
+            yield key, f"the plan does not come to rest: {unrest}"
+
+    def moves(self, world: World) -> Iterator[Move]:
+        """Return every move of everybody, what is to be remembered of it put into its world."""
+        for move in (*self._operators.moves(world), *environment.moves(self._config, world)):
+            after = without_doomed(move.world)
+            if move.event is not None:
+                after = after._replace(ghost=self._invariants.remember(world, move.event))
+            yield move._replace(world=after)
+
+    def _result(self, violation: str, key: Key, last: Key | None, *, complete: bool = False) -> Result:
+        clusters = self._liveness.clusters if self._liveness else 0
+        path = self._path(key)
+        trace = tuple(self._told([*path, last] if last and last != key else path)) if violation else ()
+        return Result(self._config.name, len(self._from), self._moves, clusters, len(path), complete, violation, trace)
+
+    def _path(self, key: Key) -> list[Key]:
+        path, at = [key], self._from[key]
+        while at is not None:
+            path.append(at)
+            at = self._from[at]
+        return path[::-1]
+
+    def _told(self, path: list[Key]) -> Iterator[str]:
+        """Tell a path in words, made anew from its start so that each operator keeps its name."""
+        world = first(self._config)
+        for key in path[1:]:
+            move = next(move for move in self.moves(world) if self._packer.pack(move.world) == key)
+            world = move.world
+            yield f"{move.who} {' '.join(map(str, move.what))}"

@@ -1,0 +1,168 @@
+"""What everybody but the operators does: kubelets, users, controllers, the clock. Each kind happens a few times at most.
+
+Left out, since the operator cannot tell them from what is here: binding and running as two steps (a bound pod is not
+terminated either way), the kubelet's eviction (a failure with another reason), a lost node whose pod nobody removes (the kubelet
+simply never takes its step).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.model.steps import Event, Move
+from tests.model.world import (
+    FAILED,
+    NEVER,
+    NOBODY,
+    PENDING,
+    RUNNING,
+    SUCCEEDED,
+    Config,
+    Exit,
+    Pod,
+    Run,
+    World,
+    put,
+    put_escalation,
+)
+
+USER, KUBELET, CONTROLLER = "a user", "the kubelet", "a controller"
+
+
+def moves(config: Config, world: World) -> Iterator[Move]:
+    """Return everything that can happen now without an operator."""
+    for pod in world.pods:
+        yield from kubelet(config, world, pod)
+        yield from _agent(world, pod)
+        yield from _deletions(world, pod)
+        yield from _troubles(world, pod)
+    yield from collect(world)
+    yield from _run(world)
+    yield from _humans(world)
+    yield from _clock(world)
+
+
+def kubelet(config: Config, world: World, pod: Pod) -> Iterator[Move]:
+    """Return what a healthy node does with the pod in time."""
+    if not pod.gated and not pod.bound and not pod.deleting and pod.phase == PENDING:
+        since = world.now if config.reset else NEVER
+        yield Move(KUBELET, ("runs", pod.name), put(world, pod, pod._replace(bound=True, phase=RUNNING, since=since)))
+    if pod.phase == RUNNING and pod.lost < 0 and (pod.deleting or pod.told >= 0):
+        for how in config.kill:
+            phase = FAILED if how == Exit.CRASHED else SUCCEEDED
+            yield Move(KUBELET, ("ends", pod.name, how), put(world, pod, _over(pod, phase, how)))
+    if pod.lost >= 0:
+        yield Move(KUBELET, ("is back, with", pod.name), put(world, pod, pod._replace(lost=NEVER, unready=NEVER)))
+
+
+def _over(pod: Pod, phase: str, how: str) -> Pod:
+    return pod._replace(phase=phase, exit=how, unready=NEVER, lost=NEVER)
+
+
+def _agent(world: World, pod: Pod) -> Iterator[Move]:
+    """An agent ends of its own accord. The kubelet may tell of it late, when the pod has been told to end already."""
+    left = world.left
+    if pod.phase != RUNNING or pod.lost >= 0:
+        return
+    if left.crash and not pod.deleting and pod.told < 0:
+        after = put(world, pod, _over(pod, FAILED, Exit.CRASHED))
+        yield Move(KUBELET, ("sees the agent crash", pod.name), _spend(after, crash=left.crash))
+    if left.done:
+        after = put(world, pod, _over(pod, SUCCEEDED, Exit.DONE))
+        yield Move(KUBELET, ("sees the agent complete", pod.name), _spend(after, done=left.done), Event("done", pod))
+    if left.unready and pod.unready < 0 and not pod.deleting:
+        after = put(world, pod, pod._replace(unready=world.now))
+        yield Move(KUBELET, ("finds unready", pod.name), _spend(after, unready=left.unready))
+
+
+def _spend(world: World, **had: int) -> World:
+    """Return the world in which one thing may happen once less."""
+    return world._replace(left=world.left._replace(**{kind: count - 1 for kind, count in had.items()}))
+
+
+def _deletions(world: World, pod: Pod) -> Iterator[Move]:
+    left = world.left
+    if left.strip:
+        after = world._replace(pods=tuple(other for other in world.pods if other is not pod))
+        yield Move(USER, ("strips and deletes by force", pod.name), _spend(after, strip=left.strip), Event("strip", pod))
+    if left.force and pod.phase == RUNNING and not pod.forced:
+        after = put(world, pod, pod._replace(deleting=True, forced=True))
+        yield Move(USER, ("deletes by force", pod.name), _spend(after, force=left.force), Event("force", pod))
+    if pod.deleting:
+        return
+    if left.delete:
+        after = put(world, pod, pod._replace(deleting=True))
+        yield Move(USER, ("deletes pod", pod.name), _spend(after, delete=left.delete))
+    if left.drain and pod.phase == RUNNING:
+        after = put(world, pod, pod._replace(deleting=True, disrupted=True))
+        yield Move(USER, ("drains the node of", pod.name), _spend(after, drain=left.drain))
+
+
+def _troubles(world: World, pod: Pod) -> Iterator[Move]:
+    """A node is lost; a node that never comes back has its pods collected."""
+    left = world.left
+    if pod.phase != RUNNING:
+        return
+    if left.lost and pod.lost < 0:
+        after = put(world, pod, pod._replace(lost=world.now, unready=world.now))
+        yield Move(KUBELET, ("is lost, with", pod.name), _spend(after, lost=left.lost))
+    if left.collect:
+        after = put(world, pod, _over(pod, FAILED, Exit.NONE)._replace(deleting=True, disrupted=True))
+        yield Move(CONTROLLER, ("collects a gone node's", pod.name), _spend(after, collect=left.collect))
+
+
+def _humans(world: World) -> Iterator[Move]:
+    """Escalations are answered once, or deleted."""
+    left = world.left
+    for found in world.escalations:
+        if left.answer and not found.decision and found.phase in ("", "Open"):
+            for decision in ("Retry", "Stop", "Wait"):
+                after = put_escalation(world, found, found._replace(decision=decision))
+                yield Move(USER, ("answers", found.name, decision), _spend(after, answer=left.answer))
+        if left.dismiss:
+            yield Move(USER, ("deletes", found.name), _spend(put_escalation(world, found, None), dismiss=left.dismiss))
+
+
+def collect(world: World) -> Iterator[Move]:
+    """Return what the garbage collector and the namespace controller do in time."""
+    for pod in world.pods:
+        ownerless = pod.owner != NOBODY and (world.run is None or world.run.uid != pod.owner or world.run.deleting)
+        if not pod.deleting and (ownerless or world.unspaced):
+            yield Move(CONTROLLER, ("deletes pod", pod.name), put(world, pod, pod._replace(deleting=True)))
+    run = world.run
+    for found in world.escalations:
+        if run is None or run.uid != found.owner:
+            yield Move(CONTROLLER, ("deletes", found.name), put_escalation(world, found, None))
+    if run is not None and run.deleting and not any(pod.owner == run.uid for pod in world.pods):
+        yield Move(CONTROLLER, ("removes the Run",), world._replace(run=None))
+    if run is not None and world.unspaced and not run.deleting:
+        yield Move(CONTROLLER, ("deletes the Run",), world._replace(run=None))
+
+
+def _run(world: World) -> Iterator[Move]:
+    run, left = world.run, world.left
+    if run is not None and left.desire:
+        for desired in {"Running", "Paused", "Stopped"} - {run.desired}:
+            changed = world._replace(run=run._replace(desired=desired), left=left._replace(desire=left.desire - 1))
+            yield Move(USER, ("sets desiredState", desired), changed)
+    if run is not None and left.ask:
+        yield Move(USER, ("asks for a restart",), _spend(world._replace(run=run._replace(asked=run.asked + 1)), ask=left.ask))
+    if run is not None and not run.deleting and left.unrun:
+        fewer = world._replace(left=left._replace(unrun=left.unrun - 1))
+        yield Move(USER, ("deletes the Run in the foreground",), fewer._replace(run=run._replace(deleting=True)))
+        yield Move(USER, ("deletes the Run in the background",), fewer._replace(run=None))
+        pods = tuple(sorted(pod._replace(owner=NOBODY) for pod in world.pods))
+        yield Move(USER, ("deletes the Run and orphans its pods",), fewer._replace(run=None, pods=pods))
+    if run is None and left.apply and not world.unspaced:
+        attempts = [pod.attempt for pod in world.pods] + [mark[1] for mark in world.ghost.started]
+        former = 1 + max(attempts, default=0 if world.created else -1)
+        again = world._replace(run=Run(uid=1), former=former, left=left._replace(apply=left.apply - 1))
+        yield Move(USER, ("applies the Run anew",), again)
+    if left.unspace:
+        yield Move(USER, ("deletes the namespace",), world._replace(unspaced=True, left=left._replace(unspace=0)))
+
+
+def _clock(world: World) -> Iterator[Move]:
+    for ticks in range(1, world.left.tick + 1):
+        later = world._replace(now=world.now + ticks, left=world.left._replace(tick=world.left.tick - ticks))
+        yield Move("the clock", ("goes on", ticks), later)

@@ -1,0 +1,132 @@
+"""What must hold after every step (DESIGN section 4), and what has to be remembered to tell.
+
+P1 charged restarts <= the budget; P2 one started pod per agent and attempt; P3 nothing is ended but what the state says; P4 one
+live pod per agent; P5 restarts a cooldown apart; finished work is never started again; no pod runs that no state names; no pod is
+let go before its outcome is on record. A pod that is deleted by force is none of P4's, nor is its work known. What a human asks
+for (a restart, a Retry) is not charged, waits for no cooldown, and repeats finished work where it says so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, TypeVar
+
+from controller.api.run_status import AgentState, OperatorState
+from tests.model.accounts import Accounts, by_human
+from tests.model.bridge import Bridge
+from tests.model.steps import Event
+from tests.model.world import Config, Ghost, Pod, World
+
+T = TypeVar("T", bound=tuple[Any, ...])
+
+
+class Invariants:
+    """The invariants in one configuration."""
+
+    def __init__(self, config: Config, bridge: Bridge) -> None:
+        self._bridge = bridge
+        self._accounts = Accounts(config)
+
+    def remember(self, before: World, event: Event) -> Ghost:
+        """Return what is known after an event."""
+        ghost, pod = before.ghost, event.pod
+        if event.kind == "save":
+            return self._remember_save(before, event)
+        if pod is None:
+            return ghost
+        mark = (*pod.name, pod.owner)
+        if event.kind == "start" and not pod.deleting:
+            return ghost._replace(started=_with(ghost.started, (*mark, pod.uid)))
+        if event.kind == "done" and mark not in ghost.excused and self._agent(before, pod) is not None:
+            return ghost._replace(done=_with(ghost.done, mark))
+        if event.kind in ("force", "strip"):
+            return ghost._replace(done=tuple(done for done in ghost.done if done != mark), excused=_with(ghost.excused, mark))
+        return ghost
+
+    def broken(self, before: World, event: Event | None, after: World) -> str:
+        """Return which invariant a step broke, empty for none."""
+        if event is not None:
+            check = {"start": self._start, "end": self._end, "release": self._release, "save": self._save}.get(event.kind)
+            if check and (found := check(before, event)):
+                return found
+        live = Counter((pod.owner, pod.agent) for pod in after.pods if pod.live)
+        return "P4: two pods of an agent are live" if any(count > 1 for count in live.values()) else ""
+
+    def _start(self, before: World, event: Event) -> str:
+        pod = event.pod
+        if pod is None or pod.deleting:
+            return ""
+        if any(mark[:3] == (*pod.name, pod.owner) and mark[3] != pod.uid for mark in before.ghost.started):
+            return f"P2: attempt {pod.attempt} is started a second time"
+        if any(agent == pod.agent and run == pod.owner and n < pod.attempt for agent, n, run in before.ghost.done):
+            return "finished work is started again"
+        if before.run is None or before.run.uid != pod.owner:
+            return ""  # an operator that was held up cannot know; the garbage collector takes the pod
+        return "" if self._named(before, pod) else "a pod is started that no state names"
+
+    def _end(self, before: World, event: Event) -> str:
+        """P3. What is gated and no attempt's can never start; what the state names is ended only by decision."""
+        pod, run = event.pod, before.run
+        if pod is None or pod.ended or run is None or run.deleting or pod.owner != run.uid:
+            return ""
+        state = self._bridge.states.values[run.state]
+        if state is not None and (state.stop or state.paused_at):
+            return ""
+        agent = self._agent(before, pod) or AgentState()
+        if pod.attempt < agent.attempt or (pod.gated and agent.pod_uid not in ("", pod.uid)):
+            return ""
+        return f"P3: a pod of the current attempt {agent.attempt} is ended, and no state says so"
+
+    def _release(self, before: World, event: Event) -> str:
+        pod, run = event.pod, before.run
+        if pod is None or not pod.bound or run is None or run.deleting or before.unspaced or not self._named(before, pod):
+            return ""  # what never ran has no outcome
+        return "a pod is let go whose outcome is not on record"
+
+    def _save(self, before: World, event: Event) -> str:
+        old, new = self._states(event)
+        if new is None:
+            return "the state is erased" if old else ""
+        if old and old.stop and not new.stop:
+            return "a stop is taken back"
+        for name, agent in new.agents.items():
+            was = old.agents.get(name, AgentState()) if old else AgentState()
+            if agent.attempt == was.attempt and was.pod_uid and agent.pod_uid != was.pod_uid:
+                return "P2: another pod takes the place of the attempt's"
+        return self._accounts.broken(before, old, new, event.now)
+
+    def _remember_save(self, before: World, event: Event) -> Ghost:
+        ghost, (old, new) = before.ghost, self._states(event)
+        for name, agent in new.agents.items() if new else ():
+            was = old.agents.get(name, AgentState()) if old else AgentState()
+            if agent.attempt == was.attempt or before.run is None:
+                continue
+            if by_human(before, was, agent):
+                mark = (name, was.attempt, before.run.uid)
+                done = tuple(done for done in ghost.done if done != mark)
+                ghost = ghost._replace(done=done, excused=_with(ghost.excused, mark))
+            elif agent.restarts + agent.free_restarts > was.restarts + was.free_restarts:
+                others = tuple(entry for entry in ghost.restarted if entry[0] != name)
+                ghost = ghost._replace(restarted=_with(others, (name, event.now)))
+        return ghost
+
+    def _states(self, event: Event) -> tuple[OperatorState | None, OperatorState | None]:
+        """The state before and after a save, as its saver has it."""
+        states = self._bridge.states.values
+        return states[event.run.state if event.run else 0], states[event.state]
+
+    def _agent(self, world: World, pod: Pod) -> AgentState | None:
+        """The state of the pod's agent, if the pod is of the Run that is there."""
+        if world.run is None or world.run.uid != pod.owner:
+            return None
+        state = self._bridge.states.values[world.run.state]
+        return state.agents.get(pod.agent) if state else None
+
+    def _named(self, world: World, pod: Pod) -> bool:
+        """Whether the state names this very pod as its agent's, with nothing on record of its end."""
+        agent = self._agent(world, pod)
+        return agent is not None and agent.pod_uid == pod.uid and agent.outcome is None
+
+
+def _with(marks: tuple[T, ...], mark: T) -> tuple[T, ...]:
+    return tuple(sorted({*marks, mark}))

@@ -1,0 +1,139 @@
+"""L: left alone with one operator and healthy nodes, every Run comes to something, and what was deleted goes.
+
+From a state of the cluster, one operator makes pass after pass; where a pass changes nothing, everything that kubelets and
+controllers do in time is done; where that changes nothing either, the clock goes on to the plan's next check. What comes of it
+depends on the cluster and the clock alone (a paused operator never comes back), so it is worked out once for each of those.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from controller.api.run_status import AgentState, Health, Phase
+from controller.plan.model import Plan
+from tests.model import environment
+from tests.model.bridge import INBOX, Bridge, View, tick
+from tests.model.steps import Operators
+from tests.model.world import NOBODY, Config, Escalation, Ghost, Left, Pod, Run, World
+
+PASSES = 80
+"""Rounds of passes, kubelets and clock after which a Run counts as never coming to anything."""
+
+GOOD_PHASES = frozenset({Phase.PAUSED, Phase.BLOCKED, Phase.STOPPED, Phase.FAILED, Phase.COMPLETED})
+STEPS = 60
+"""Steps of one pass, each write one, after which it counts as endless."""
+
+
+class Cluster(NamedTuple):
+    """What the outcome of being left alone depends on."""
+
+    run: Run | None
+    pods: tuple[Pod, ...]
+    escalations: tuple[Escalation, ...]
+    now: int
+    unspaced: bool
+    former: int
+
+
+class Liveness:
+    """Says of each state of the cluster whether it comes to something, and remembers."""
+
+    def __init__(self, config: Config, bridge: Bridge) -> None:
+        self._config, self._bridge = config, bridge
+        self._operators = Operators(config, bridge)
+        self._known: dict[Cluster, str] = {}
+
+    @property
+    def clusters(self) -> int:
+        """How many different states of the cluster were judged."""
+        return len(self._known)
+
+    def broken(self, world: World) -> str:
+        """Return what keeps this world's Run from coming to anything, empty for nothing."""
+        seen: list[Cluster] = []
+        now = world._replace(ops=(None,), left=Left(unspace=self._config.left.unspace), ghost=Ghost())
+        verdict = "L: the Run comes to nothing, but is busy for ever"
+        for _ in range(PASSES):
+            cluster = Cluster(now.run, now.pods, now.escalations, now.now, now.unspaced, now.former)
+            if cluster in self._known:
+                verdict = self._known[cluster]
+                break
+            seen.append(cluster)
+            after = self._onward(now)
+            if isinstance(after, str):
+                verdict = after
+                break
+            now = after
+        self._known.update(dict.fromkeys(seen, verdict))
+        return verdict
+
+    def _onward(self, world: World) -> World | str:
+        """Return the world after the next that happens by itself, or the verdict on a world where nothing does."""
+        worked = self._pass(world)
+        if isinstance(worked, str) or worked != world:
+            return worked
+        settled = self._nodes(world)
+        return settled if settled != world else self._rest(world)
+
+    def _pass(self, world: World) -> World | str:
+        """Make one undisturbed pass for each Run that there is or was."""
+        for key in world.keys:
+            fresh = [move.world for move in self._operators.looks(world, 0, key)]
+            if not fresh:
+                continue
+            world = fresh[-1]  # with everything in the caches
+            for _ in range(STEPS):
+                if world.ops[0] is None:
+                    break
+                world = next(iter(self._operators.steps(world, 0))).world
+            else:
+                return "a pass does not come to rest"
+        return world
+
+    def _nodes(self, world: World) -> World:
+        for pod in world.pods:
+            for move in environment.kubelet(self._config, world, pod):
+                return move.world
+        for move in environment.collect(world):
+            return move.world
+        return world
+
+    def _rest(self, world: World) -> World | str:
+        """Judge a world in which only time can bring change."""
+        if world.run is None or world.unspaced:
+            return "L: a deleted Run's pods do not go" if any(pod.owner != NOBODY or pod.deleting for pod in world.pods) else ""
+        plan = self._bridge.plan(self._view(world, world.run), world.now)
+        if plan.actions:
+            return f"a pass has something to do and does nothing: {plan.actions}"
+        if good(plan):
+            return self._litter(world)
+        check = plan.verdict.next_check
+        if check is None:
+            return f"L: the Run sleeps for ever: {plan.rule}, {plan.verdict}"
+        return world._replace(now=max(world.now + 1, tick(check)))
+
+    def _view(self, world: World, run: Run) -> View:
+        named = self._bridge.looked_at(run)
+        seen = tuple(e for e in world.escalations if e.open or (INBOX, e.name) in named)
+        return View(run.uid, run, world.pods, seen, world.unspaced)
+
+    def _litter(self, world: World) -> str:
+        """A Run that has come to something holds no pod that somebody deleted, and no pod that can never start."""
+        state = self._bridge.states.values[world.run.state] if world.run else None
+        agents = state.agents if state else {}
+        for pod in world.pods:
+            if pod.deleting and pod.ended and pod.fin:
+                return f"L: the deleted pod {pod.name} is held for ever"
+            agent = agents.get(pod.agent, AgentState())
+            own = agent.attempt == pod.attempt and agent.pod_uid in ("", pod.uid)
+            to_come = (own or pod.attempt > agent.attempt) and not (state and state.stop)
+            if pod.gated and not pod.deleting and not to_come:
+                return f"L: the stray pod {pod.name} stays for ever"
+        return ""
+
+
+def good(plan: Plan) -> bool:
+    """Whether the Run has come to something: every agent at work or complete, or the Run held, ended or in human hands."""
+    if plan.verdict.phase in GOOD_PHASES:
+        return True
+    return all(view.health in (Health.HEALTHY, Health.COMPLETE) for view in plan.agents)

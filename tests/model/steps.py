@@ -1,0 +1,259 @@
+"""What an operator does: one small step at a time, between any two of which anything else may happen.
+
+Its program counter holds what it has observed and what it is about to write. It may be put down at any step and never taken
+up again (a crash), after a write too (a lost reply), and taken up after any time (a pause, an act on what is stale by now).
+
+The order is the observer's: the Run with its state (one GET: the stores that keep the state in the Run), then each pod and
+escalation by name, in any order, then the namespace. Which names are read is what the state says and what the cache knows; a cache
+may lack any pod that the state does not name, which is more than a lagging watch can do. The look at the caches that comes
+before a live look only spares work, so it is no step. Workspace claims are left out: creating them is harmless and starts nothing.
+
+A read moves past everything that does not change what is read. So each object is read either with the Run or right after
+somebody changed it; whoever waits for such a change holds what it would have read before it (`Reading`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any, NamedTuple
+
+from controller.plan.model import Action, Step
+from tests.model import world as cluster
+from tests.model.bridge import INBOX, Bridge, Doing, Name, View, named
+from tests.model.world import Config, Escalation, Pod, Refused, Run, World
+
+
+class Reading(NamedTuple):
+    """An operator that has read the Run and may still read what changes from now on."""
+
+    view: View
+    names: tuple[Name, ...]
+
+
+class Asking(NamedTuple):
+    """An operator that has read the pods and has not asked for the namespace yet."""
+
+    view: View
+    at: str = "namespace"
+
+
+class Event(NamedTuple):
+    """What a move did, for the invariants; `pod` and `run` are as they were before it."""
+
+    kind: str
+    pod: Pod | None = None
+    run: Run | None = None
+    state: int = 0
+    now: int = 0
+
+
+class Move(NamedTuple):
+    """One step of somebody: who did what, and the world after it."""
+
+    who: str
+    what: tuple[Any, ...]
+    world: World
+    event: Event | None = None
+
+
+class Operators:
+    """The operators' moves in one configuration."""
+
+    def __init__(self, config: Config, bridge: Bridge) -> None:
+        self._config, self._bridge = config, bridge
+
+    def moves(self, world: World) -> Iterator[Move]:
+        """Return every step that an operator can take now."""
+        for index, counter in enumerate(world.ops):
+            if counter is None and index and world.ops[index - 1] is None:
+                continue  # two idle operators are alike
+            yield from self.steps(world, index)
+            if counter is not None:
+                yield Move(_name(index), ("is put down",), _at(world, index, None))
+
+    def steps(self, world: World, index: int) -> Iterator[Move]:
+        """Return what one operator can do next, a crash left out."""
+        match world.ops[index]:
+            case None:
+                for key in world.keys:
+                    yield from self.looks(world, index, key)
+            case Reading() as reading:
+                yield from self._read(world, index, reading)
+            case Asking(view):
+                if world.unspaced:
+                    yield from self._settled(world, index, view._replace(unspaced=True), ("finds the namespace deleted",))
+            case Doing() as doing:
+                yield from self._write(world, index, doing)
+
+    def _clocks(self, world: World) -> set[int]:
+        return {max(0, world.now - slow) for slow in self._config.slow}
+
+    def looks(self, world: World, index: int, key: int) -> Iterator[Move]:
+        """Return the starts of a pass over the Run with this UID; the last one has everything in its caches."""
+        run = world.run if world.run is not None and world.run.uid == key else None
+        named = self._bridge.looked_at(run) if run else ()
+        for cached in self._caches(world, key, named):
+            names = tuple(sorted({*named, *cached}))
+            if not run and not names:
+                continue
+            view, what = View(key, run), ("reads the Run" if run else "finds the Run gone", "and of", names)
+            if names:
+                for name in names:
+                    view = _seen(world, view, name)
+                yield Move(_name(index), (*what, "some later"), _at(world, index, Reading(view, names)))
+            yield from self._observed(world, index, view, what)
+
+    def _caches(self, world: World, key: int, named: tuple[Name, ...]) -> Iterator[tuple[Name, ...]]:
+        """Return which further pods and open escalations the cache may know of."""
+        former = {(agent, n) for agent in self._config.agents for n in range(world.former)} if key == 0 else set()
+        known: set[Name] = {pod.name for pod in world.pods if max(pod.owner, 0) == key} | former
+        if world.run is not None and world.run.uid == key:
+            known |= {(INBOX, e.name) for e in world.escalations if e.owner == key and e.open}
+        extra = sorted(known - set(named))
+        for size in range(len(extra) + 1) if self._config.stale else (len(extra),):
+            yield from combinations(extra, size)
+
+    def _read(self, world: World, index: int, reading: Reading) -> Iterator[Move]:
+        for name in reading.names:
+            view = _seen(world, reading.view, name)
+            if view != reading.view:
+                what = ("reads", name)
+                yield Move(_name(index), (*what, "first"), _at(world, index, reading._replace(view=view)))
+                yield from self._observed(world, index, view, what)
+
+    def _observed(self, world: World, index: int, view: View, what: tuple[Any, ...]) -> Iterator[Move]:
+        """Ask for the namespace as the observer does, and go on."""
+        if view.run and self._config.left.unspace and any(pod.deleting for pod in view.pods):
+            if not world.unspaced:
+                yield Move(_name(index), what, _at(world, index, Asking(view)))
+            view = view._replace(unspaced=world.unspaced)
+        yield from self._settled(world, index, view, what)
+
+    def _settled(self, world: World, index: int, view: View, what: tuple[Any, ...]) -> Iterator[Move]:
+        saved = view.run.state if view.run else 0
+        for now in self._clocks(world):
+            yield Move(_name(index), what, _at(world, index, self._bridge.settle(view, saved, now)))
+
+    def _write(self, world: World, index: int, doing: Doing) -> Iterator[Move]:
+        if doing.verb == "act":
+            yield from self._act(world, index, doing)
+        else:
+            yield from self._save(world, index, doing)
+
+    def _save(self, world: World, index: int, doing: Doing) -> Iterator[Move]:
+        view, run = doing.view, doing.view.run
+        assert run is not None
+        read = read_by(doing)
+        try:
+            after = cluster.save(world, read, run.state)
+        except Refused:
+            yield Move(_name(index), ("fails to save",), _at(world, index, None))
+            return
+        event = Event("save", run=read, state=run.state, now=doing.now)
+        what = ("saves", self._bridge.told(run.state))
+        for now in self._clocks(world):
+            then = None if doing.verb == "last save" else self._bridge.settle(view, run.state, now)
+            yield Move(_name(index), what, _at(after, index, then), event)
+
+    def _act(self, world: World, index: int, doing: Doing) -> Iterator[Move]:
+        action = self._bridge.actions.values[doing.actions[0]]
+        name = named(action)
+        what = (action.step.value, name, action.reason.value)
+        for now in self._clocks(world):
+            before = world.pod(name)
+            try:
+                after, event = _perform(world, action, name, now, doing.view)
+                view = _learn(doing.view, after, action, before)
+            except Refused as refused:
+                if not refused.gone or action.step is Step.UNGATE:
+                    yield Move(_name(index), (*what, "refused"), _at(world, index, None))
+                    continue
+                after, event = world, None
+                view = _without(doing.view, action)
+            if doing.actions[1:]:
+                then: Doing | None = doing._replace(view=view, actions=doing.actions[1:])
+            else:
+                then = self._bridge.settle(view, doing.saved, now)
+            yield Move(_name(index), what, _at(after, index, then), event)
+
+
+def _perform(world: World, action: Action, name: tuple[str, int], now: int, view: View) -> tuple[World, Event | None]:
+    """Write to the cluster as the executor does."""
+    uid = action.pod_uid
+    pod = world.pod(name)
+    match action.step:
+        case Step.CREATE_POD:
+            after = cluster.create(world, name, view.key)
+            made = after.pod(name)
+            return after, Event("start", made) if made is not pod and made and not made.gated else None
+        case Step.UNGATE:
+            return cluster.ungate(world, name, uid), Event("start", pod)
+        case Step.END:
+            return cluster.end(world, name, uid, now), Event("end", pod)
+        case Step.DELETE_POD:
+            return cluster.delete(world, name, uid), Event("end", pod)
+        case Step.RELEASE:
+            return cluster.release(world, name, uid), Event("release", pod)
+        case Step.CREATE_ESCALATION:
+            return cluster.escalate(world, Escalation(action.escalation, view.key, action.agent, action.attempt)), None
+        case Step.MARK:
+            judged = next(e for e in view.escalations if e.name == action.escalation)
+            return cluster.mark(world, judged, str(action.escalation_phase)), None
+    raise NotImplementedError(action.step)
+
+
+def _seen(world: World, view: View, name: Name) -> View:
+    """Return the view after a GET."""
+    if name[0] == INBOX:
+        escalation = world.escalation(name[1])
+        rest = tuple(e for e in view.escalations if e.name != name[1])
+        return view._replace(escalations=tuple(sorted((*rest, escalation))) if escalation else rest)
+    pod = world.pod(name)
+    others = tuple(other for other in view.pods if other.name != name)
+    return view._replace(pods=tuple(sorted((*others, pod))) if pod else others)
+
+
+def _learn(view: View, after: World, action: Action, before: Pod | None) -> View:
+    """Put the API server's answer into the snapshot, as the executor does."""
+    if action.escalation:
+        found = after.escalation(action.escalation)
+        rest = tuple(e for e in view.escalations if e.name != action.escalation)
+        return view._replace(escalations=tuple(sorted((*rest, found))) if found else rest)
+    name = named(action)
+    pod = after.pod(name)
+    if pod is None and action.step is Step.RELEASE and before is not None:
+        pod = before._replace(fin=False)  # a patch answers with the object, be it the last that is seen of it
+    others = tuple(other for other in view.pods if other.name != name)
+    return view._replace(pods=tuple(sorted((*others, pod))) if pod else others)
+
+
+def _without(view: View, action: Action) -> View:
+    if action.escalation:
+        return view._replace(escalations=tuple(e for e in view.escalations if e.name != action.escalation))
+    return view._replace(pods=tuple(pod for pod in view.pods if pod.uid != action.pod_uid))
+
+
+def without_doomed(world: World) -> World:
+    """Put down the operators whose save must fail, since the Run is not what they have read any more.
+
+    This is where versions are stricter than relations: what was changed and changed back stays changed.
+    """
+    doomed = [isinstance(op, Doing) and op.verb != "act" and cluster.outdated(world, read_by(op)) for op in world.ops]
+    if not any(doomed):
+        return world
+    return world._replace(ops=tuple(None if lost else op for op, lost in zip(world.ops, doomed, strict=True)))
+
+
+def read_by(doing: Doing) -> Run:
+    """Return the Run as an operator about to write has read it, or last saved it."""
+    assert doing.view.run is not None
+    return doing.view.run._replace(state=doing.saved)
+
+
+def _at(world: World, index: int, counter: object) -> World:
+    return world._replace(ops=(*world.ops[:index], counter, *world.ops[index + 1 :]))
+
+
+def _name(index: int) -> str:
+    return f"operator {'AB'[index]}"

@@ -1,0 +1,290 @@
+"""The model cluster: one Run, its pods, and what the API server does with each write. Plain tuples, so that states compare.
+
+Times are ticks of an abstract clock; `bridge.py` says how long one is. Versions are kept by relation: a compare-and-swap
+succeeds where the Run is still what was read. That allows more than resourceVersions do (a Run that was changed and changed
+back counts as unchanged; writes that only touch the status are no change), so what holds here holds there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+NEVER = -1
+"""The tick of what has not happened."""
+
+NOBODY = -1
+"""The owner of a pod that lost its Run to `kubectl delete --cascade=orphan`."""
+
+PENDING, RUNNING, FAILED, SUCCEEDED = "Pending", "Running", "Failed", "Succeeded"
+ENDED = (FAILED, SUCCEEDED)
+
+
+class Exit:
+    """How a pod's agent ended, as far as the kubelet says."""
+
+    NONE = ""
+    DONE = "done"
+    """Code 0, before the pod was told to end."""
+    LATE = "late"
+    """Code 0, after the pod was told to end."""
+    CRASHED = "crashed"
+
+
+class Pod(NamedTuple):
+    """One pod as the API server keeps it; (agent, attempt) is its name."""
+
+    agent: str
+    attempt: int
+    uid: str
+    owner: int
+    gated: bool = True
+    phase: str = PENDING
+    bound: bool = False
+    deleting: bool = False
+    fin: bool = True
+    told: int = NEVER
+    disrupted: bool = False
+    forced: bool = False
+    unready: int = NEVER
+    lost: int = NEVER
+    since: int = NEVER
+    exit: str = Exit.NONE
+
+    @property
+    def name(self) -> tuple[str, int]:
+        """What no two pods share."""
+        return self.agent, self.attempt
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it runs or ever will."""
+        return self.phase in ENDED or (self.deleting and not self.bound)
+
+    @property
+    def live(self) -> bool:
+        """Whether it may be at work: let through the gate and not ended. A pod deleted by force is its deleter's affair."""
+        return not self.gated and not self.ended and not (self.forced and self.deleting)
+
+
+class Run(NamedTuple):
+    """The Run as the API server keeps it; `state` numbers the operator's state in it (see `bridge.py`), 0 for none."""
+
+    uid: int = 0
+    desired: str = "Running"
+    deleting: bool = False
+    state: int = 0
+    asked: int = 0
+    """How often a user has asked for a restart of the first agent (spec.restartedAt)."""
+
+
+class Escalation(NamedTuple):
+    """One question to a human."""
+
+    name: str
+    owner: int
+    agent: str
+    attempt: int
+    phase: str = ""
+    decision: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether it still waits for a human or for the operator."""
+        return self.phase in ("", "Open", "Answered")
+
+
+class Left(NamedTuple):
+    """How often each thing may still happen."""
+
+    crash: int = 0
+    done: int = 0
+    delete: int = 0
+    force: int = 0
+    strip: int = 0
+    drain: int = 0
+    unready: int = 0
+    lost: int = 0
+    collect: int = 0
+    ask: int = 0
+    answer: int = 0
+    dismiss: int = 0
+    desire: int = 0
+    unrun: int = 0
+    apply: int = 0
+    tick: int = 0
+    unspace: int = 0
+
+
+class Ghost(NamedTuple):
+    """What no operator sees and the invariants need to know."""
+
+    started: tuple[tuple[str, int, int, str], ...] = ()
+    """Every started pod: agent, attempt, the Run's UID, its own."""
+    done: tuple[tuple[str, int, int], ...] = ()
+    """Attempts that completed of their own accord: agent, attempt, the Run's UID."""
+    excused: tuple[tuple[str, int, int], ...] = ()
+    """Attempts that a human had followed by another, be they completed or not."""
+    restarted: tuple[tuple[str, int], ...] = ()
+    """When each agent was last restarted without a human's asking, by the clock of the operator that decided it."""
+
+
+class World(NamedTuple):
+    """Everything: the cluster, the operators (see `steps.py`), the clock, and what may still happen."""
+
+    run: Run | None
+    pods: tuple[Pod, ...]
+    ops: tuple[Any, ...]
+    now: int
+    left: Left
+    ghost: Ghost
+    escalations: tuple[Escalation, ...] = ()
+    created: tuple[tuple[tuple[str, int], int], ...] = ()
+    """How many pods there were of each name; a pod's UID says which of them it is, so that equal histories are equal states."""
+    unspaced: bool = False
+    former: int = 0
+    """Attempts that the former Run of this name may have had pods of: caches remember their names."""
+
+    @property
+    def keys(self) -> range:
+        """The UIDs of the Runs that there were under this name."""
+        return range(2 if self.former or (self.run is not None and self.run.uid) else 1)
+
+    def pod(self, name: tuple[str, int]) -> Pod | None:
+        """Return the pod of this name."""
+        return next((pod for pod in self.pods if pod.name == name), None)
+
+    def escalation(self, name: str) -> Escalation | None:
+        """Return the escalation of this name."""
+        return next((escalation for escalation in self.escalations if escalation.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One question to the model: who takes part and how often what may happen."""
+
+    name: str
+    about: str
+    left: Left
+    agents: tuple[str, ...] = ("a",)
+    operators: int = 2
+    stale: bool = True
+    """Whether caches may lack pods."""
+    slow: tuple[int, ...] = (0,)
+    """How many ticks behind an operator's clock may be whenever it looks."""
+    kill: tuple[str, ...] = (Exit.CRASHED,)
+    """How agents may end when they are told to."""
+    policy: dict[str, Any] = field(default_factory=dict)
+    reset: bool = False
+    """Whether it matters how long a pod has been running."""
+    timeless: bool = True
+    """Whether nothing depends on when a Run started, paused or stopped, so that those times are left out of the states."""
+
+
+def first(config: Config) -> World:
+    """Return the world before anything happened: a Run was applied."""
+    return World(Run(), (), (None,) * config.operators, 0, config.left, Ghost())
+
+
+def put(world: World, old: Pod | None, new: Pod | None) -> World:
+    """Replace a pod; one that is deleted, not held, and has nothing running vanishes."""
+    pods = [pod for pod in world.pods if pod is not old]
+    if new is not None and (new.fin or not new.deleting or not (new.ended or new.forced)):
+        pods.append(new)
+    return world._replace(pods=tuple(sorted(pods)))
+
+
+def put_escalation(world: World, old: Escalation | None, new: Escalation | None) -> World:
+    """Replace an escalation."""
+    others = [escalation for escalation in world.escalations if escalation is not old]
+    return world._replace(escalations=tuple(sorted([*others, new] if new else others)))
+
+
+class Refused(Exception):  # an answer, not a fault
+    """The API server refused: NotFound (`gone`), or Conflict and the like."""
+
+    def __init__(self, *, gone: bool = False) -> None:
+        super().__init__("NotFound" if gone else "Conflict")
+        self.gone = gone
+
+
+def create(world: World, name: tuple[str, int], owner: int) -> World:
+    """Create a gated pod; a name that is taken, be it by a terminating pod, is left as it is (409)."""
+    if world.pod(name) is not None:
+        return world
+    if world.unspaced:
+        raise Refused
+    created = dict(world.created)
+    before = created.get(name, 0)
+    created[name] = before + 1
+    uid = f"{name[0]}{name[1]}{chr(39) * before}"
+    return put(world, None, Pod(*name, uid=uid, owner=owner))._replace(created=tuple(sorted(created.items())))
+
+
+def save(world: World, read: Run, state: int) -> World:
+    """Replace the status over the version that was read."""
+    if outdated(world, read):
+        raise Refused
+    return world._replace(run=read._replace(state=state))
+
+
+def outdated(world: World, read: Run) -> bool:
+    """Whether the Run is not what was read."""
+    return world.run != read
+
+
+def _fenced(world: World, name: tuple[str, int], uid: str) -> Pod:
+    pod = world.pod(name)
+    if pod is None:
+        raise Refused(gone=True)
+    if pod.uid != uid:
+        raise Refused
+    return pod
+
+
+def ungate(world: World, name: tuple[str, int], uid: str) -> World:
+    """JSON patch: test the UID, test the gate, remove the gate."""
+    pod = _fenced(world, name, uid)
+    if not pod.gated:
+        raise Refused
+    return put(world, pod, pod._replace(gated=False))
+
+
+def end(world: World, name: tuple[str, int], uid: str, now: int) -> World:
+    """Merge patch with the UID in its body: a deadline, and the annotation that says when."""
+    pod = _fenced(world, name, uid)
+    return put(world, pod, pod._replace(told=now))
+
+
+def delete(world: World, name: tuple[str, int], uid: str) -> World:
+    """DELETE with the UID as its precondition."""
+    pod = _fenced(world, name, uid)
+    return put(world, pod, pod._replace(deleting=True))
+
+
+def release(world: World, name: tuple[str, int], uid: str) -> World:
+    """JSON patch: test the UID, test the finalizer, remove the finalizer."""
+    pod = _fenced(world, name, uid)
+    if not pod.fin:
+        raise Refused
+    return put(world, pod, pod._replace(fin=False))
+
+
+def escalate(world: World, escalation: Escalation) -> World:
+    """Create an escalation; a name that is taken is left as it is."""
+    if world.escalation(escalation.name) is not None:
+        return world
+    if world.unspaced:
+        raise Refused
+    return put_escalation(world, None, escalation)
+
+
+def mark(world: World, judged: Escalation, phase: str) -> World:
+    """Write an escalation's phase, if it still is what it was judged to be; the executor's read and write are one step here.
+
+    What comes between the two makes the write fail, as if the operator had been put down before it.
+    """
+    found = world.escalation(judged.name)
+    if found is None:
+        raise Refused(gone=True)
+    return put_escalation(world, found, found._replace(phase=phase)) if found == judged else world
