@@ -17,6 +17,9 @@ from tests.model.world import Config, World, first
 
 Key = bytes
 
+PROGRESS = 100_000
+"""States between two reports of progress."""
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -77,14 +80,16 @@ class Search:
         key = self._packer.pack(start)
         self._from[key] = None
         queue = deque([key])
+        told = PROGRESS
         while queue and len(self._from) < limit:
             key = queue.popleft()
             for found, violation in self._expand(key):
                 if violation:
                     return self._result(violation, key, found)
                 queue.append(found)
-            if len(self._from) % 1000 == 0:
+            if len(self._from) >= told:
                 progress(len(self._from), len(queue))
+                told += PROGRESS
         return self._result("", key, None, complete=not queue)
 
     def _expand(self, key: Key) -> Iterator[tuple[Key, str]]:

@@ -180,8 +180,9 @@ class Operators:
 
 def _perform(world: World, action: Action, name: tuple[str, int], now: int, view: View) -> tuple[World, Event | None]:
     """Write to the cluster as the executor does."""
-    uid = action.pod_uid
-    pod = world.pod(name)
+    if action.escalation:
+        return _perform_inbox(world, action, view), None
+    uid, pod = action.pod_uid, world.pod(name)
     match action.step:
         case Step.CREATE_POD:
             after = cluster.create(world, name, view.key)
@@ -195,12 +196,14 @@ def _perform(world: World, action: Action, name: tuple[str, int], now: int, view
             return cluster.delete(world, name, uid), Event("end", pod)
         case Step.RELEASE:
             return cluster.release(world, name, uid), Event("release", pod)
-        case Step.CREATE_ESCALATION:
-            return cluster.escalate(world, Escalation(action.escalation, view.key, action.agent, action.attempt)), None
-        case Step.MARK:
-            judged = next(e for e in view.escalations if e.name == action.escalation)
-            return cluster.mark(world, judged, str(action.escalation_phase)), None
     raise NotImplementedError(action.step)
+
+
+def _perform_inbox(world: World, action: Action, view: View) -> World:
+    if action.step is Step.CREATE_ESCALATION:
+        return cluster.escalate(world, Escalation(action.escalation, view.key, action.agent, action.attempt))
+    judged = next(e for e in view.escalations if e.name == action.escalation)
+    return cluster.mark(world, judged, str(action.escalation_phase))
 
 
 def _seen(world: World, view: View, name: Name) -> View:

@@ -1,0 +1,370 @@
+"""Guards switched off one at a time: each must be missed, or there must be a reason why another guard stands behind it.
+
+A mutant replaces functions of the shipped code, or preconditions of the API server's writes that the executor asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest.mock import patch
+
+from controller.api.run_status import AgentState, OperatorState
+from controller.plan import agents, housekeeping, outcomes, passes, protocol, restarts, rules, transitions
+from controller.plan.budget import budget_left
+from controller.plan.model import TRANSITIONS, Action, Charge, Plan, Step
+from controller.plan.reasons import Reason
+from controller.plan.situation import Situation
+from controller.plan.snapshot import PodFacts
+from tests.model import bridge, steps
+from tests.model import world as cluster
+from tests.model.world import Pod, Refused, Run, World
+
+Patch = tuple[Any, str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One guard that is switched off: what it is, the configurations that should notice, and the patches."""
+
+    name: str
+    about: str
+    configs: tuple[str, ...]
+    patches: Callable[[], list[Patch]]
+    redundant: str = ""
+    """Why nothing notices, where that is so."""
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Have the shipped code lack this guard for a while."""
+        with ExitStack() as stack:
+            for target, name, value in self.patches():
+                stack.enter_context(patch.object(target, name, value))
+            yield
+
+
+def _rule(name: str, mutated: Callable[[Situation], Any] | None) -> list[Patch]:
+    """Replace a rule of the Run, or leave it out."""
+    found = tuple(mutated if rule.__name__ == name else rule for rule in rules.RULES)
+    return [(rules, "RULES", tuple(rule for rule in found if rule))]
+
+
+def _save_blindly(world: World, read: Run, state: int) -> World:
+    if world.run is None or world.run.uid != read.uid:
+        raise Refused
+    return world._replace(run=world.run._replace(state=state))
+
+
+def _ungated(world: World, name: tuple[str, int], owner: int, **changes: object) -> World:
+    made = _create(world, name, owner)
+    pod = made.pod(name)
+    return made if made is world or pod is None else cluster.put(made, pod, pod._replace(**changes))
+
+
+_create, _fenced = cluster.create, cluster._fenced
+
+
+def _by_name(world: World, name: tuple[str, int], _: str) -> Pod:
+    pod = world.pod(name)
+    if pod is None:
+        raise Refused(gone=True)
+    return pod
+
+
+def _ungate_by_name(world: World, name: tuple[str, int], _: str) -> World:
+    pod = _by_name(world, name, "")
+    return _ungate(world, name, pod.uid)
+
+
+_ungate = cluster.ungate
+
+
+def _end_by_name(world: World, name: tuple[str, int], _: str, now: int) -> World:
+    return _end(world, name, _by_name(world, name, "").uid, now)
+
+
+_end = cluster.end
+
+
+def _delete_by_name(world: World, name: tuple[str, int], _: str) -> World:
+    return _delete(world, name, _by_name(world, name, "").uid)
+
+
+_delete = cluster.delete
+
+
+def _act_first(decision: Plan, *, dirty: bool) -> passes.Next | None:
+    """Changes are applied, but effects do not wait for the save."""
+    step = _next_step(decision, dirty=dirty)
+    return passes.Act(decision.actions) if isinstance(step, passes.Save) else step
+
+
+_next_step = passes.next_step
+
+
+def _pods_before_run(
+    self: steps.Operators, world: World, index: int, view: bridge.View, what: tuple[Any, ...]
+) -> Iterator[steps.Move]:
+    """Pods of the cache with the newest Run: each may be older than the other."""
+    run = world.run if world.run is not None and world.run.uid == view.key else None
+    yield from _observed(self, world, index, view._replace(run=run), what)
+
+
+_observed = steps.Operators._observed
+
+
+def _uncharged(at: Situation, state: OperatorState, action: Action) -> OperatorState:
+    return _reserve(at, state, replace(action, charge=Charge.NOBODY))
+
+
+_reserve = transitions._reserve
+
+
+def _charge_at_adoption(at: Situation, state: OperatorState, action: Action) -> OperatorState:
+    agent = at.agent_state(action.agent)
+    if agent.attempt:
+        more = agent.model_copy(update={"restarts": agent.restarts + 1})
+        state = state.model_copy(update={"agents": {**state.agents, action.agent: more}})
+        at = Situation(replace(at.snapshot, state=state), at.now)
+    return _adopt(at, state, action)
+
+
+_adopt = transitions._adopt
+
+
+def _resume_at_once(at: Situation) -> Any:
+    with patch.object(Situation, "started_pods", lambda _: ()):
+        return rules.resumed(at)
+
+
+def _end_all(rule: Callable[[Situation], Any]) -> Callable[[Situation], Any]:
+    def mutated(at: Situation) -> Any:
+        with patch.object(Situation, "started_pods", Situation.live_pods):
+            return rule(at)
+
+    mutated.__name__ = rule.__name__
+    return mutated
+
+
+def _stray_if_not_named(at: Situation, pod: PodFacts) -> bool:
+    return pod.uid != at.agent_state(pod.agent).pod_uid if at.agent_state(pod.agent).pod_uid else _stray(at, pod)
+
+
+_stray = housekeeping._is_stray
+
+
+def _start_again(at: Situation, agent: Any) -> Any:
+    """A saved UID whose pod is gone is no obstacle to adopting another pod."""
+    state = at.agent_state(agent.name)
+    if state.pod_uid and at.own_pod(agent.name) is None:
+        return protocol._pod(at, agent)
+    return _start(at, agent)
+
+
+_start = protocol.start
+
+
+def _adopt_deleting(at: Situation, agent: Any) -> Any:
+    pod = at.named_pod(agent.name)
+    if pod is not None and pod.deleting and pod.gated:
+        return protocol._start_action(at, agent, Step.ADOPT, pod)
+    return _pod(at, agent)
+
+
+_pod = protocol._pod
+
+
+def _keep_block(agent: AgentState, ended: str) -> AgentState:
+    return _next_attempt(agent, ended).model_copy(update={"blocked": agent.blocked})
+
+
+_next_attempt = transitions._next_attempt
+
+
+def _answered_always(at: Situation, agent: Any) -> Any:
+    """A Retry is honoured whatever attempt it was for, as long as the state names its escalation."""
+    found = at.standing_escalation(agent.name)
+    if found is not None and found.decision == "Retry" and at.agent_state(agent.name).pod_uid:
+        return restarts.reserve(at, agent, Reason.RETRY_ORDERED, Charge.NOBODY)
+    return None
+
+
+def _agent_rule(name: str, mutated: Any) -> list[Patch]:
+    return [(agents, "AGENT_RULES", tuple(mutated if rule.__name__ == name else rule for rule in agents.AGENT_RULES))]
+
+
+def _without_predecessor(snapshot: Any) -> set[str]:
+    return {name for name in _attempts(snapshot) if name in _named(snapshot)}
+
+
+_attempts = bridge._attempts
+
+
+def _named(snapshot: Any) -> set[str]:
+    found = snapshot.state.agents if snapshot.state else {}
+    return {bridge.pod_name(snapshot.run.name, name, agent.attempt) for name, agent in found.items()}
+
+
+def _all_pods(at: Situation, reason: Reason) -> Any:
+    with patch.object(Situation, "ours", lambda *_: True):
+        return _release_all(at, reason)
+
+
+_release_all = rules.release_all
+
+DELETING_IS_TERMINATED = property(lambda pod: pod.phase in ("Succeeded", "Failed") or pod.deleting)
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        "no-cas",
+        "a save does not ask for the version that was read",
+        ("start", "pause"),
+        lambda: [(cluster, "save", _save_blindly), (cluster, "outdated", lambda *_: False)],
+    ),
+    Mutant("no-gate", "pods are created without the gate", ("start",), lambda: [(cluster, "create", _no_gate)]),
+    Mutant("no-finalizer", "pods are created without the finalizer", ("done",), lambda: [(cluster, "create", _no_finalizer)]),
+    Mutant(
+        "ungate-any-uid",
+        "the gate is removed without a test on the UID",
+        ("start",),
+        lambda: [(cluster, "ungate", _ungate_by_name)],
+    ),
+    Mutant(
+        "end-any-uid",
+        "pods are ended and deleted without their UID",
+        ("start", "pause", "again"),
+        lambda: [(cluster, "end", _end_by_name), (cluster, "delete", _delete_by_name)],
+    ),
+    Mutant("act-before-save", "effects do not wait for the save", ("start",), lambda: [(passes, "next_step", _act_first)]),
+    Mutant(
+        "pods-before-run",
+        "plans are made from pods that are older than the Run (as caches may be)",
+        ("start", "done"),
+        lambda: [(steps.Operators, "_observed", _pods_before_run)],
+    ),
+    Mutant(
+        "predecessor-not-read",
+        "the pod before the current attempt is looked at only if the cache knows it",
+        ("unready", "ask"),
+        lambda: [(bridge, "_attempts", _without_predecessor)],
+    ),
+    Mutant(
+        "no-wait",
+        "the next attempt does not wait for the end of the former pods",
+        ("unready", "ask"),
+        lambda: [(Situation, "former_pods", lambda *_: ())],
+    ),
+    Mutant(
+        "deleting-is-terminated",
+        "a bound pod that is being deleted counts as terminated",
+        ("start",),
+        lambda: [(PodFacts, "terminated", DELETING_IS_TERMINATED)],
+    ),
+    Mutant("not-recorded", "nothing is recorded before it is decided on", ("start",), lambda: _rule("recorded", None)),
+    Mutant(
+        "uncharged",
+        "a reservation charges nobody",
+        ("budget",),
+        lambda: [(transitions, "_APPLY", {**transitions._APPLY, Step.RESERVE: _uncharged})],
+    ),
+    Mutant(
+        "count-after-act",
+        "a restart is charged when its pod is adopted, not when it is reserved",
+        ("budget",),
+        lambda: [
+            (transitions, "_APPLY", {**transitions._APPLY, Step.RESERVE: _uncharged, Step.ADOPT: _charge_at_adoption}),
+        ],
+    ),
+    Mutant(
+        "budget-plus-one",
+        "one restart more than the budget",
+        ("budget",),
+        lambda: [(restarts, "budget_left", lambda *args: budget_left(*args) + 1)],
+    ),
+    Mutant(
+        "no-cooldown", "a restart waits for no cooldown", ("cooldown",), lambda: [(restarts, "_cooled", lambda *args: args[3]())]
+    ),
+    Mutant(
+        "crash-for-free",
+        "a crash counts as a disruption",
+        ("budget",),
+        lambda: [(outcomes, "_failure", lambda _: Reason.DISRUPTED)],
+    ),
+    Mutant(
+        "told-is-unfinished",
+        "whoever was told to end has not finished, however early it did",
+        ("done", "pause"),
+        lambda: [(outcomes, "_of_its_own_accord", lambda pod, _: not (pod.deleting or pod.ending_since))],
+    ),
+    Mutant(
+        "own-pod-by-name",
+        "the attempt's pod is known by its name",
+        ("start",),
+        lambda: [(Situation, "own_pod", Situation.named_pod)],
+    ),
+    Mutant(
+        "adopt-over-uid",
+        "another pod is adopted although a UID is saved",
+        ("start",),
+        lambda: [(protocol, "start", _start_again)],
+        redundant="a saved UID whose pod is gone is recorded as vanished before anything is started",
+    ),
+    Mutant(
+        "adopt-deleting",
+        "a gated pod is adopted although it is being deleted",
+        ("start",),
+        lambda: [(protocol, "_pod", _adopt_deleting)],
+        redundant="it never starts: it is recorded as deleted, and the next attempt follows for free",
+    ),
+    Mutant(
+        "early-release",
+        "a deleted pod is let go before its outcome is on record",
+        ("start",),
+        lambda: [(housekeeping, "_on_record", lambda *_: True)],
+    ),
+    Mutant(
+        "stray-current", "housekeeping removes every gated pod", ("start",), lambda: [(housekeeping, "_is_stray", lambda *_: True)]
+    ),
+    Mutant(
+        "stray-next",
+        "housekeeping removes the next attempt's pod (finding F3)",
+        ("start",),
+        lambda: [(housekeeping, "_is_stray", _stray_if_not_named)],
+    ),
+    Mutant(
+        "pause-ends-all",
+        "pause and resume end pods that the state does not name (finding F2)",
+        ("pause",),
+        lambda: [(rules, "RULES", tuple(_end_all(r) if r in (rules.paused, rules.resumed) else r for r in rules.RULES))],
+    ),
+    Mutant(
+        "release-all",
+        "a deleted Run's pass lets go of any pod (finding F1)",
+        ("again",),
+        lambda: [(rules, "release_all", _all_pods)],
+    ),
+    Mutant(
+        "resume-while-live", "a resume does not wait for the former pods", ("pause",), lambda: _rule("resumed", _resume_at_once)
+    ),
+    Mutant("start-when-stopped", "a decided stop is not carried through", ("pause",), lambda: _rule("stopping", None)),
+    Mutant("start-when-paused", "a pause ends nothing", ("pause",), lambda: [(rules, "_ends", lambda *_: ((), None))]),
+    Mutant(
+        "retry-again",
+        "an answer is honoured once more for the next attempt",
+        ("answer",),
+        lambda: [(transitions, "_next_attempt", _keep_block), *_agent_rule("answered", _answered_always)],
+    ),
+)
+
+
+def _no_gate(world: World, name: tuple[str, int], owner: int) -> World:
+    return _ungated(world, name, owner, gated=False)
+
+
+def _no_finalizer(world: World, name: tuple[str, int], owner: int) -> World:
+    return _ungated(world, name, owner, fin=False)
+
+
+assert Step.RESERVE in TRANSITIONS
