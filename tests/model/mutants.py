@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
+from controller import observer
+from controller.api.names import pod_name
 from controller.api.run_status import AgentState, OperatorState
 from controller.plan import agents, housekeeping, outcomes, passes, protocol, restarts, rules, transitions
 from controller.plan.budget import budget_left
@@ -57,10 +59,10 @@ def _save_blindly(world: World, read: Run, state: int) -> World:
     return world._replace(run=world.run._replace(state=state))
 
 
-def _ungated(world: World, name: tuple[str, int], owner: int, **changes: object) -> World:
+def _ungated(world: World, name: tuple[str, int], owner: int, **changes: bool) -> World:
     made = _create(world, name, owner)
     pod = made.pod(name)
-    return made if made is world or pod is None else cluster.put(made, pod, pod._replace(**changes))
+    return made if made is world or pod is None else cluster.put(made, pod, pod._replace(**changes))  # type: ignore[arg-type]  # the caller names boolean fields
 
 
 _create, _fenced = cluster.create, cluster._fenced
@@ -199,12 +201,12 @@ def _without_predecessor(snapshot: Any) -> set[str]:
     return {name for name in _attempts(snapshot) if name in _named(snapshot)}
 
 
-_attempts = bridge._attempts
+_attempts = observer._attempts
 
 
 def _named(snapshot: Any) -> set[str]:
     found = snapshot.state.agents if snapshot.state else {}
-    return {bridge.pod_name(snapshot.run.name, name, agent.attempt) for name, agent in found.items()}
+    return {pod_name(snapshot.run.name, name, agent.attempt) for name, agent in found.items()}
 
 
 def _all_pods(at: Situation, reason: Reason) -> Any:
@@ -212,7 +214,7 @@ def _all_pods(at: Situation, reason: Reason) -> Any:
         return _release_all(at, reason)
 
 
-_release_all = rules.release_all
+_release_all = housekeeping.release_all
 
 DELETING_IS_TERMINATED = property(lambda pod: pod.phase in ("Succeeded", "Failed") or pod.deleting)
 
