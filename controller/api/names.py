@@ -29,6 +29,11 @@ def pod_name(run: str, agent: str, attempt: int) -> str:
     return f"{run}-{agent}-r{attempt}"
 
 
+def report_name(run: str, agent: str) -> str:
+    """Return the name of an agent's AgentReport, one for all of its attempts."""
+    return f"{run}-{agent}"
+
+
 def escalation_name(run: str, agent: str, *situation: object) -> str:
     """Return the name of the one escalation for a situation: it tells the Run's UID, attempt, reason and evidence apart."""
     said = "\n".join(map(str, (agent, *situation)))

@@ -30,6 +30,7 @@ class Resource:
 RUNS = Resource(GROUP, VERSION, "runs", "Run")
 RUN_POLICIES = Resource(GROUP, VERSION, "runpolicies", "RunPolicy")
 ESCALATIONS = Resource(GROUP, VERSION, "escalations", "Escalation")
+AGENT_REPORTS = Resource(GROUP, VERSION, "agentreports", "AgentReport")
 PODS = Resource("", "v1", "pods", "Pod")
 CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 EVENTS = Resource("", "v1", "events", "Event")

@@ -1,4 +1,4 @@
-"""The three kinds: names, printer columns, and the file that each CRD is written to."""
+"""The four kinds: names, printer columns, and the file that each CRD is written to."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from controller.api.agent_report import AgentReport, AgentReportSpec, AgentReportStatus
 from controller.api.base import ApiModel
 from controller.api.crd.schema import structural
 from controller.api.crd.validations import validations
@@ -95,6 +96,20 @@ KINDS = (
             Column("Phase", ".status.phase"),
             Column("Summary", ".spec.summary"),
             Column("By", ".spec.response.by", priority=1),
+            AGE,
+        ),
+    ),
+    Kind(
+        "AgentReport",
+        "agentreports",
+        "rwrep",
+        AgentReport,
+        AgentReportSpec,
+        AgentReportStatus,
+        (
+            Column("Attempt", ".status.attempt", "integer"),
+            Column("Seq", ".status.seq", "integer"),
+            Column("Message", ".status.message"),
             AGE,
         ),
     ),

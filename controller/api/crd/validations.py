@@ -95,6 +95,9 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
             "set at least one of exitCodes, reasons, messageContains",
         ),
     ),
+    "AgentReport.spec": tuple(
+        (f"self.{field} == oldSelf.{field}", f"{field} is immutable") for field in ("runName", "runUID", "agent")
+    ),
     "Escalation.spec": (
         *((f"self.{field} == oldSelf.{field}", f"{field} is immutable") for field in _ESCALATION_FIXED_REQUIRED),
         *(_kept(field) for field in _ESCALATION_FIXED),
