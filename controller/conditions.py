@@ -61,10 +61,11 @@ def _ready(agents: tuple[AgentView, ...]) -> str:
 def _agent(snapshot: Snapshot, view: AgentView) -> JsonObject:
     state = snapshot.state.agents.get(view.name) if snapshot.state else None
     state = state or AgentState()
+    attempt = state.outcome.attempt if state.outcome else state.attempt
     entry: JsonObject = {
         "name": view.name,
-        "attempt": state.attempt,
-        "podName": pod_name(snapshot.run.name, view.name, state.attempt) if state.pod_uid else "",
+        "attempt": attempt,
+        "podName": pod_name(snapshot.run.name, view.name, attempt) if state.pod_uid or state.outcome else "",
         "health": view.health.value,
         "reason": str(view.reason),
         "message": view.message[:MESSAGE_LIMIT],

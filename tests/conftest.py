@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.cluster import Cluster, choose, lifecycle
 from tests.cluster.kind import kind_unavailable
@@ -16,6 +17,10 @@ from tests.support import OperatorProcess
 
 ARTIFACTS = Path("artifacts")
 ROOT = Path(__file__).parent.parent
+
+settings.register_profile("runwarden", deadline=None, print_blob=True)
+settings.load_profile("runwarden")
+"""Machines are shared: how long an example takes proves nothing."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

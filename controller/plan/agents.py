@@ -37,7 +37,9 @@ def asked_to_restart(at: Situation, agent: Agent) -> Move | None:
     """spec.restartedAt names a new time for the agent: one attempt that nobody pays for."""
     state = at.agent_state(agent.name)
     asked = (at.spec.restarted_at or {}).get(agent.name)
-    if asked is None or asked == state.restarted_at or not state.pod_uid:
+    pod = at.own_pod(agent.name)
+    # One that is still gated is started first: a former look may let it through at any moment, and no state would name it.
+    if asked is None or asked == state.restarted_at or not state.pod_uid or (pod and pod.gated and not pod.deleting):
         return None
     return restarts.reserve(at, agent, Reason.RESTART_REQUESTED, Charge.NOBODY)
 

@@ -51,6 +51,8 @@ def _is_stray(at: Situation, pod: PodFacts) -> bool:
         return pod.uid != state.pod_uid
     if pod.attempt > state.attempt:
         return pod.deleting
+    if state.outcome is not None:
+        return pod.uid != state.pod_uid
     return pod.uid != state.pod_uid if state.pod_uid else pod.attempt < state.attempt or pod.deleting
 
 

@@ -68,19 +68,18 @@ def recorded(at: Situation) -> Verdict | None:
     for agent in at.agents:
         state = at.agent_state(agent.name)
         pod = at.own_pod(agent.name)
-        if state.pod_uid and state.outcome is None and (pod is None or pod.terminated):
-            due.append(
-                Action(
-                    Intent.RECORD,
-                    Step.RECORD,
-                    Reason.OUTCOME_RECORDED,
-                    agent=agent.name,
-                    attempt=state.attempt,
-                    pod=pod.name if pod else "",
-                    pod_uid=state.pod_uid,
-                )
-            )
+        if state.outcome is not None:
+            continue
+        if state.pod_uid and (pod is None or pod.terminated):
+            due.append(_record(agent.name, state.attempt, pod, state.pod_uid))
+        elif finished := at.finished_predecessor(agent.name):
+            due.append(_record(agent.name, finished.attempt, finished, finished.uid))
     return Verdict(Phase.RUNNING, Reason.OUTCOME_RECORDED, actions=tuple(due)) if due else None
+
+
+def _record(agent: str, attempt: int, pod: PodFacts | None, uid: str) -> Action:
+    name = pod.name if pod else ""
+    return Action(Intent.RECORD, Step.RECORD, Reason.OUTCOME_RECORDED, agent=agent, attempt=attempt, pod=name, pod_uid=uid)
 
 
 def stopping(at: Situation) -> Verdict | None:

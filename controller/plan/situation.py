@@ -10,10 +10,14 @@ from controller.api.names import pod_name
 from controller.api.policy import OutcomeAction, RunPolicySpec
 from controller.api.run import Agent, RunSpec
 from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult
-from controller.plan.outcomes import action_for
+from controller.plan.outcomes import action_for, classify
+from controller.plan.reasons import Reason
 from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, Snapshot
 
 NO_STATE = AgentState()
+
+ASKED_FOR = frozenset({Reason.RESTART_REQUESTED.value, Reason.RETRY_ORDERED.value})
+"""The reasons of attempts that a human asked for while the one before was not over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,22 @@ class Situation:
         """The pod whose UID the state names as the agent's current attempt."""
         uid = self.agent_state(agent).pod_uid
         return next((pod for pod in self.snapshot.pods if uid and pod.uid == uid), None)
+
+    def finished_predecessor(self, agent: str) -> PodFacts | None:
+        """The pod of the attempt before, where that completed although the next was reserved already.
+
+        An agent that is about to be restarted may finish its work before it is ended. What a human asks for is done anew all the
+        same.
+        """
+        state = self.agent_state(agent)
+        if state.pod_uid or not state.attempt or state.last_outcome in ASKED_FOR:
+            return None
+        name = pod_name(self.snapshot.run.name, agent, state.attempt - 1)
+        pod = next((pod for pod in self.snapshot.pods if pod.name == name and self.ours(pod)), None)
+        if pod is None or not pod.terminated:
+            return None
+        outcome = classify(pod, state.attempt - 1, self.policy, ending=False)
+        return pod if outcome.result is OutcomeResult.COMPLETED else None
 
     def our_pods(self) -> Iterator[PodFacts]:
         """Every pod of this Run, by name."""

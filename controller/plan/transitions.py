@@ -46,7 +46,8 @@ def _adopt(at: Situation, state: OperatorState, action: Action) -> OperatorState
 
 def _record(at: Situation, state: OperatorState, action: Action) -> OperatorState:
     ending = state.stop is not None or state.paused_at is not None
-    outcome = classify(at.own_pod(action.agent), action.attempt, at.policy, ending=ending)
+    pod = at.own_pod(action.agent) or at.finished_predecessor(action.agent)
+    outcome = classify(pod, action.attempt, at.policy, ending=ending)
     agent = _given_back(at, action.agent).model_copy(update={"outcome": outcome})
     return _with_agent(state, action.agent, agent)
 

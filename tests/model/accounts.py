@@ -38,7 +38,7 @@ class Accounts:
             return "an attempt begins with another's outcome"
         if (charged < 0 or free < 0) and not self._sustained(before, was, now):
             return "charges are given back that were not earned"
-        if by_human(before, was, agent) or _resumed(old, agent):
+        if by_human(before, name, was, agent) or _resumed(old, agent):
             return ""
         return self._paid(charged, free, agent) or self._cooled(before, name, now)
 
@@ -60,12 +60,11 @@ class Accounts:
         return bool(seconds) and any(pod.since >= 0 and (now - pod.since) * TICK >= seconds for pod in pods)
 
 
-def by_human(before: World, was: AgentState, agent: AgentState) -> bool:
+def by_human(before: World, name: str, was: AgentState, agent: AgentState) -> bool:
     """Whether a human asked for the attempt after `was`: by spec.restartedAt, or by a Retry on its escalation."""
     if agent.restarted_at != was.restarted_at:
         return True
-    found = before.escalation(was.blocked.escalation) if was.blocked else None
-    return found is not None and found.decision == "Retry" and found.attempt == was.attempt
+    return before.run is not None and (name, was.attempt, before.run.uid) in before.ghost.retried
 
 
 def _resumed(old: OperatorState | None, agent: AgentState) -> bool:

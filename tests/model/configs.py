@@ -21,7 +21,7 @@ ASK = Config("ask", "a user asks for a restart", Left(ask=1, done=1, crash=1), s
 ANSWER = Config(
     "answer", "with the budget spent a human answers or dismisses", Left(crash=2, answer=1, dismiss=1), policy=NO_BUDGET
 )
-PAUSE = Config("pause", "one agent is paused and resumed", Left(done=1, delete=1, desire=2), kill=(Exit.CRASHED, Exit.LATE))
+PAUSE = Config("pause", "one agent is paused and resumed", Left(done=1, desire=2), kill=(Exit.CRASHED, Exit.LATE))
 LOST = Config("lost", "a node is lost, comes back, or is given up; pods are deleted by force", Left(lost=1, force=1, collect=1))
 UNRUN = Config("unrun", "the Run is deleted in every way, at any time", Left(done=1, delete=1, unrun=1))
 UNSPACE = Config("unspace", "the namespace is deleted", Left(done=1, delete=1, unspace=1))

@@ -118,6 +118,9 @@ def _humans(world: World) -> Iterator[Move]:
         if left.answer and not found.decision and found.phase in ("", "Open"):
             for decision in ("Retry", "Stop", "Wait"):
                 after = put_escalation(world, found, found._replace(decision=decision))
+                if decision == "Retry":
+                    retried = (*world.ghost.retried, (found.agent, found.attempt, found.owner))
+                    after = after._replace(ghost=world.ghost._replace(retried=tuple(sorted(retried))))
                 yield Move(USER, ("answers", found.name, decision), _spend(after, answer=left.answer))
         if left.dismiss:
             yield Move(USER, ("deletes", found.name), _spend(put_escalation(world, found, None), dismiss=left.dismiss))

@@ -101,7 +101,7 @@ class Invariants:
             was = old.agents.get(name, AgentState()) if old else AgentState()
             if agent.attempt == was.attempt or before.run is None:
                 continue
-            if by_human(before, was, agent):
+            if by_human(before, name, was, agent):
                 mark = (name, was.attempt, before.run.uid)
                 done = tuple(done for done in ghost.done if done != mark)
                 ghost = ghost._replace(done=done, excused=_with(ghost.excused, mark))

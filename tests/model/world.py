@@ -125,6 +125,8 @@ class Ghost(NamedTuple):
     """Attempts that completed of their own accord: agent, attempt, the Run's UID."""
     excused: tuple[tuple[str, int, int], ...] = ()
     """Attempts that a human had followed by another, be they completed or not."""
+    retried: tuple[tuple[str, int, int], ...] = ()
+    """Attempts that a human answered with Retry: agent, attempt, the Run's UID."""
     restarted: tuple[tuple[str, int], ...] = ()
     """When each agent was last restarted without a human's asking, by the clock of the operator that decided it."""
 

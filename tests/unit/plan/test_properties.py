@@ -12,15 +12,17 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.api.run_status import OutcomeResult
 from controller.plan import Snapshot, plan
-from controller.plan.model import CREATIONS, TRANSITIONS, Step
+from controller.plan.model import CREATIONS, TRANSITIONS, Charge, Step
 from controller.plan.reasons import Reason
 from controller.plan.transitions import apply
+from tests.unit.plan.generated import situations
 from tests.unit.plan.test_golden import CASES, NOW, snapshot_of
 
 SITUATIONS = [snapshot_of(path) for path in CASES]
 
-snapshots = st.sampled_from(SITUATIONS)
+snapshots = st.integers(0, len(SITUATIONS) - 1).map(SITUATIONS.__getitem__) | situations()
 moments = st.integers(0, 10_000_000).map(lambda seconds: NOW + timedelta(seconds=seconds))
 
 
@@ -106,3 +108,38 @@ def test_nothing_starts_under_a_decided_end(snapshot: Snapshot, now: datetime) -
     if snapshot.state and snapshot.state.stop:
         steps = {action.step for action in plan(snapshot, now).actions}
         assert not steps & {Step.CREATE_POD, Step.CREATE_CLAIM, Step.ADOPT, Step.UNGATE, Step.RESUME}
+
+
+@given(snapshots, moments, st.floats(0, 1, exclude_max=True))
+def test_noop_is_stable_until_the_next_check(snapshot: Snapshot, now: datetime, part: float) -> None:
+    """Where nothing is due nothing becomes due before the next check, and without one it never does: no time-out is missed."""
+    decision = plan(snapshot, now)
+    if decision.actions:
+        return
+    check = decision.verdict.next_check or now + timedelta(days=400)
+    later = plan(snapshot, now + (check - now) * part)
+    assert (later.actions, later.digest) == ((), decision.digest)
+
+
+@given(snapshots, moments)
+def test_no_restart_without_evidence(snapshot: Snapshot, now: datetime) -> None:
+    """An attempt is reserved only for one that ended, for one that is live and unready, or because a human asked for it."""
+    for action in plan(snapshot, now).actions:
+        if action.step is Step.RESERVE:
+            assert snapshot.state
+            agent = snapshot.state.agents[action.agent]
+            unready = any(pod.uid == agent.pod_uid and pod.unready_since for pod in snapshot.pods)
+            asked = action.reason in (Reason.RESTART_REQUESTED, Reason.RETRY_ORDERED)
+            ended = agent.outcome is not None and agent.outcome.result is not OutcomeResult.COMPLETED
+            assert (action.charge is Charge.NOBODY) == asked
+            assert asked or ended or unready
+
+
+@given(snapshots, moments)
+def test_nothing_is_ended_without_a_decision(snapshot: Snapshot, now: datetime) -> None:
+    """A live pod is ended only under a saved stop or pause, or because a later attempt than its own is reserved."""
+    state = snapshot.state
+    for action in plan(snapshot, now).actions:
+        if action.step is Step.END:
+            decided = state is not None and (state.stop is not None or state.paused_at is not None)
+            assert decided or (state is not None and action.attempt < state.agents[action.agent].attempt)

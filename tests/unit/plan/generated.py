@@ -1,0 +1,191 @@
+"""Situations that nobody thought of: any mix of policy, state, pods and escalations that the API server could hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from controller.api.escalation import Decision, EscalationPhase
+from controller.api.names import FINALIZER_OUTCOME, pod_name
+from controller.api.policy import OutcomeAction, OutcomeRule, ResolvedPolicy, RunPolicySpec
+from controller.api.run import Agent, DesiredState, RunSpec
+from controller.api.run_status import AgentState, BlockedState, OperatorState, Outcome, OutcomeResult, Phase, StopDecision
+from controller.plan.reasons import Reason
+from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, Refusal, RunFacts, Snapshot, Termination
+
+NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+RUN, UID = "demo", "run-1"
+ATTEMPTS = st.integers(0, 3)
+UIDS = st.sampled_from(["u0", "u1", "u2"])
+TIMES = st.integers(-90_000, 90_000).map(lambda seconds: NOW + timedelta(seconds=seconds))
+PAST = st.integers(-90_000, 0).map(lambda seconds: NOW + timedelta(seconds=seconds))
+"""Up to 25 hours, so that every threshold's default lies within."""
+
+
+def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return a strategy for something that may be missing."""
+    return st.none() | strategy
+
+
+def model(kind: Callable[..., Any], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return a strategy for a model's instances; unlike `st.builds` it infers nothing from aliases."""
+    return st.fixed_dictionaries(fields).map(lambda values: kind(**values))
+
+
+TERMINATIONS = st.builds(
+    Termination,
+    st.sampled_from([0, 1, 75, 77, 78, 137]),
+    st.sampled_from(["", "Completed", "Error", "OOMKilled", "ContainerStatusUnknown", "StartError"]),
+    started_at=maybe(PAST),
+    finished_at=maybe(PAST),
+)
+
+OUTCOMES = model(
+    Outcome,
+    attempt=ATTEMPTS,
+    result=st.sampled_from(OutcomeResult),
+    reason=st.sampled_from([reason.value for reason in Reason]),
+    exit_code=maybe(st.integers(0, 255)),
+    finished_at=maybe(PAST),
+)
+
+BLOCKS = model(
+    BlockedState,
+    escalation=st.sampled_from(["e0", "e1"]),
+    reason=st.just("RestartBudgetSpent"),
+    since=PAST,
+    expires_at=TIMES,
+    decision=maybe(st.sampled_from([Decision.RETRY, Decision.WAIT])),
+)
+
+AGENT_STATES = model(
+    AgentState,
+    attempt=ATTEMPTS,
+    pod_uid=st.just("") | UIDS,
+    outcome=maybe(OUTCOMES),
+    restarts=st.integers(0, 4),
+    free_restarts=st.integers(0, 21),
+    last_restart_at=maybe(PAST),
+    cooldown_until=maybe(TIMES),
+    restarted_at=maybe(PAST),
+    blocked=maybe(BLOCKS),
+)
+
+STOPS = model(
+    StopDecision,
+    phase=st.sampled_from([Phase.COMPLETED, Phase.FAILED, Phase.STOPPED]),
+    reason=st.sampled_from(["AllAgentsComplete", "DeadlineExceeded", "BlockedTimeout"]),
+    at=PAST,
+    completed_at=maybe(PAST),
+)
+
+POLICIES = model(
+    RunPolicySpec,
+    unhealthy_confirmations=st.integers(1, 3),
+    restart_budget=st.integers(0, 3),
+    restart_budget_per_agent=maybe(st.integers(0, 2)),
+    restart_cooldown_seconds=st.sampled_from([0, 60]),
+    dry_run=st.booleans(),
+    outcomes=st.lists(model(OutcomeRule, exit_codes=st.just((1,)), action=st.sampled_from(OutcomeAction)), max_size=1).map(tuple),
+)
+
+
+@st.composite
+def pods(draw: st.DrawFn, agents: list[str]) -> PodFacts:
+    """Return a pod of one of the agents, or one that only bears such a name."""
+    agent, attempt = draw(st.sampled_from(agents)), draw(ATTEMPTS)
+    phase = draw(st.sampled_from(["Pending", "Running", "Failed", "Succeeded"]))
+    gated = phase == "Pending" and draw(st.booleans())
+    bound = phase != "Pending" or (not gated and draw(st.booleans()))
+    deleting = draw(st.booleans())
+    return PodFacts(
+        name=pod_name(RUN, agent, attempt),
+        uid=draw(UIDS),
+        agent=agent,
+        attempt=attempt,
+        run_uid=draw(st.sampled_from([UID, UID, UID, "other", ""])),
+        phase=phase,
+        gated=gated,
+        bound=bound,
+        node="n" if bound else "",
+        created_at=draw(PAST),
+        scheduled_at=draw(maybe(PAST)) if bound else None,
+        started_at=draw(maybe(PAST)) if phase == "Running" else None,
+        node_lost_since=draw(maybe(PAST)) if bound else None,
+        ready=phase == "Running" and draw(st.booleans()),
+        unready_since=draw(maybe(PAST)) if phase == "Running" else None,
+        deleting=deleting,
+        deleted_at=draw(PAST) if deleting else None,
+        forced=deleting and draw(st.booleans()),
+        finalizers=draw(st.sampled_from([(FINALIZER_OUTCOME,), ()])),
+        ending_since=draw(maybe(PAST)),
+        disrupted_at=draw(maybe(PAST)),
+        waiting_reason=draw(st.sampled_from(["", "Unschedulable", "ImagePullBackOff"])) if phase == "Pending" else "",
+        termination=draw(maybe(TERMINATIONS)) if phase in ("Failed", "Succeeded") else None,
+    )
+
+
+@st.composite
+def states(draw: st.DrawFn, agents: list[str]) -> OperatorState:
+    """Return a saved state of some of the agents."""
+    known = draw(st.lists(st.sampled_from(agents), unique=True))
+    return OperatorState(
+        run_uid=UID,
+        started_at=draw(maybe(PAST)),
+        paused_at=draw(maybe(PAST)),
+        stop=draw(maybe(STOPS)),
+        agents={name: draw(AGENT_STATES) for name in known},
+    )
+
+
+@st.composite
+def specs(draw: st.DrawFn, agents: list[str]) -> RunSpec:
+    """Return a spec that passes validation."""
+    optional = draw(st.sets(st.sampled_from(agents[1:]))) if agents[1:] else set()
+    return RunSpec(
+        agents=tuple(Agent(name=name, image="x", required=name not in optional) for name in agents),
+        desired_state=draw(st.sampled_from([DesiredState.RUNNING, *DesiredState])),
+        active_deadline_seconds=draw(maybe(st.integers(1, 90_000))),
+        ttl_seconds_after_finished=draw(maybe(st.integers(0, 90_000))),
+        restarted_at=draw(maybe(st.dictionaries(st.sampled_from(agents), PAST))),
+    )
+
+
+@st.composite
+def escalations(draw: st.DrawFn, agents: list[str]) -> EscalationFacts:
+    """Return an escalation, perhaps a forged one."""
+    name = draw(st.sampled_from(["e0", "e1"]))
+    return EscalationFacts(
+        name=name,
+        uid=name,
+        run_uid=draw(st.sampled_from([UID, UID, "other"])),
+        agent=draw(st.sampled_from(agents)),
+        attempt=draw(ATTEMPTS),
+        phase=draw(maybe(st.sampled_from(EscalationPhase))),
+        decision=draw(maybe(st.sampled_from([Decision.RETRY, Decision.STOP, Decision.WAIT]))),
+    )
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> Snapshot:
+    """Return a snapshot at `NOW`."""
+    agents = ["coder", "tester", "helper"][: draw(st.integers(1, 3))]
+    gone = draw(st.sampled_from([False] * 7 + [True]))
+    found = draw(st.lists(pods(agents), max_size=4, unique_by=(lambda pod: pod.name, lambda pod: pod.uid)))
+    policy = draw(maybe(POLICIES))
+    return Snapshot(
+        run=RunFacts("ns", RUN, UID, generation=1, spec=draw(specs(agents)), gone=gone, created_at=draw(PAST)),
+        policy=ResolvedPolicy.of("default", policy) if policy else None,
+        policy_refusal="" if policy else "RunPolicy default cannot be read",
+        state=draw(maybe(states(agents))),
+        state_refusal=draw(st.sampled_from([""] * 9 + ["erased"])),
+        pods=tuple(found),
+        claims=tuple(draw(st.lists(st.builds(ClaimFacts, st.sampled_from(agents), st.sampled_from([UID, "other"])), max_size=1))),
+        refusals=tuple(draw(st.lists(st.builds(Refusal, st.sampled_from(agents), st.just("quota")), max_size=1))),
+        escalations=tuple(draw(st.lists(escalations(agents), max_size=2, unique_by=lambda e: e.name))),
+        namespace_terminating=draw(st.sampled_from([False] * 9 + [True])),
+        queued=draw(st.sampled_from([False] * 5 + [True])),
+    )
