@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
+from typing import NamedTuple
 
 from controller.api.base import JsonObject
 from controller.api.checks import AGENT_CONTAINER
-from controller.api.escalation import Decision, EscalationType
 from controller.api.names import (
     ANNOTATION_BRIEF,
     API_VERSION,
@@ -14,6 +14,7 @@ from controller.api.names import (
     GATE_ADMITTED,
     LABEL_AGENT,
     LABEL_ATTEMPT,
+    LABEL_QUESTION,
     LABEL_RUN,
     LABEL_RUN_UID,
     pod_name,
@@ -37,10 +38,18 @@ OUT_VOLUME, BRIEF_VOLUME, WORKSPACE_VOLUME = "runwarden-out", "runwarden-brief",
 BRIEF_FILE = "brief.md"
 
 
-def build_pod(run: RunFacts, agent: Agent, attempt: int, last_outcome: str = "") -> JsonObject:
+class Answered(NamedTuple):
+    """An answer that the agent has not read yet."""
+
+    question: str
+    answer: str
+    by: str
+
+
+def build_pod(run: RunFacts, agent: Agent, attempt: int, last_outcome: str = "", answers: tuple[Answered, ...] = ()) -> JsonObject:
     """Return the gated pod of one attempt.
 
-    `last_outcome` is the reason that the previous attempt ended with, empty for the first.
+    `last_outcome` is the reason that the previous attempt ended with, empty for the first; `answers` stand in its brief.
     """
     template = _template(agent)
     spec = template["spec"]
@@ -50,7 +59,7 @@ def build_pod(run: RunFacts, agent: Agent, attempt: int, last_outcome: str = "")
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": _metadata(run, agent, attempt, template.get("metadata", {})),
+        "metadata": _metadata(run, agent, attempt, template.get("metadata", {}), answers),
         "spec": spec,
     }
 
@@ -85,6 +94,9 @@ def build_escalation(run: RunFacts, action: Action, responders: JsonObject) -> J
     if inquiry is None:
         raise ValueError("an escalation needs an inquiry")
     labels = {LABEL_RUN: run.name, LABEL_RUN_UID: run.uid, LABEL_AGENT: action.agent, LABEL_ATTEMPT: str(action.attempt)}
+    if inquiry.question:
+        labels[LABEL_QUESTION] = inquiry.question
+    expiry = {"expiresAt": inquiry.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")} if inquiry.expires_at else {}
     return {
         "apiVersion": API_VERSION,
         "kind": "Escalation",
@@ -93,18 +105,18 @@ def build_escalation(run: RunFacts, action: Action, responders: JsonObject) -> J
             "runName": run.name,
             "runUID": run.uid,
             "agent": action.agent,
-            "type": EscalationType.BLOCKED.value,
+            "type": inquiry.type.value,
             "summary": inquiry.summary[:SUMMARY_LIMIT],
             "text": inquiry.text[:TEXT_LIMIT],
-            "options": [decision.value for decision in (Decision.RETRY, Decision.STOP, Decision.WAIT)],
+            "options": [str(option) for option in inquiry.options],
             "responders": responders,
-            "expiresAt": inquiry.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            **expiry,
         },
     }
 
 
-SUMMARY_LIMIT, TEXT_LIMIT = 120, 4096
-"""Characters of an escalation's one line and of its text; a terminal's width, and what anybody reads."""
+SUMMARY_LIMIT, TEXT_LIMIT = 120, 16384
+"""Characters of an escalation's one line and of its text: a terminal's width, and what the CRD takes."""
 
 
 def _template(agent: Agent) -> JsonObject:
@@ -116,14 +128,14 @@ def _template(agent: Agent) -> JsonObject:
     return {"spec": {"containers": [{"name": AGENT_CONTAINER, **container}]}}
 
 
-def _metadata(run: RunFacts, agent: Agent, attempt: int, given: JsonObject) -> JsonObject:
+def _metadata(run: RunFacts, agent: Agent, attempt: int, given: JsonObject, answers: tuple[Answered, ...]) -> JsonObject:
     labels = {
         LABEL_RUN: run.name,
         LABEL_RUN_UID: run.uid,
         LABEL_AGENT: agent.name,
         LABEL_ATTEMPT: str(attempt),
     }
-    brief = run.spec.brief if run.spec and run.spec.brief else ""
+    brief = _brief(run.spec.brief if run.spec and run.spec.brief else "", answers)
     return {
         "name": pod_name(run.name, agent.name, attempt),
         "namespace": run.namespace,
@@ -132,6 +144,12 @@ def _metadata(run: RunFacts, agent: Agent, attempt: int, given: JsonObject) -> J
         "finalizers": [FINALIZER_OUTCOME],
         "ownerReferences": [_owner(run)],
     }
+
+
+def _brief(brief: str, answers: tuple[Answered, ...]) -> str:
+    """The Run's brief, and below it what humans have answered meanwhile."""
+    told = [f"## Answer to question {a.question}{f' by {a.by}' if a.by else ''}\n\n{a.answer}" for a in answers]
+    return "\n\n".join(filter(None, (brief, *told)))
 
 
 def _owner(run: RunFacts) -> JsonObject:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from controller.api.base import JsonObject
+from controller.api.base import JsonObject, dump
 from controller.api.names import pod_name
-from controller.api.run_status import AgentState, Health, Phase
+from controller.api.run_status import AgentState, Health, Phase, Usage
 from controller.plan.model import Action, AgentView, Intent, Plan, Step
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import EscalationFacts, Snapshot
+from controller.plan.usage import add_usage
 
 TERMINAL_PHASES = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.STOPPED})
 MESSAGE_LIMIT = 1024
@@ -39,6 +41,8 @@ def build_status(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], previo
         "policy": _policy(snapshot) or previous.get("policy"),
         "openEscalations": len(_open(snapshot)),
     }
+    if usage := _usage(snapshot):
+        status["usage"] = dump(usage)
     if state and state.started_at:
         status["startTime"] = format_time(state.started_at)
     if state and state.stop and state.stop.completed_at:
@@ -72,6 +76,7 @@ def _agent(snapshot: Snapshot, view: AgentView) -> JsonObject:
         "restarts": state.restarts,
         "cooldownUntil": format_time(state.cooldown_until) if state.cooldown_until else None,
         "outcome": state.outcome.result.value if state.outcome else None,
+        "result": dump(state.result) if state.result else None,
     }
     return {key: value for key, value in entry.items() if value not in ("", None)}
 
@@ -95,6 +100,12 @@ def _open(snapshot: Snapshot) -> list[EscalationFacts]:
     return sorted(ours, key=lambda escalation: escalation.name)
 
 
+def _usage(snapshot: Snapshot) -> Usage | None:
+    """What the ended attempts have used; what live ones use changes without a decision, and stands in their reports."""
+    agents = snapshot.state.agents.values() if snapshot.state else ()
+    return functools.reduce(add_usage, (agent.usage for agent in agents), None)
+
+
 def _policy(snapshot: Snapshot) -> JsonObject | None:
     return {"name": snapshot.policy.name, "digest": snapshot.policy.digest} if snapshot.policy else None
 
@@ -102,7 +113,7 @@ def _policy(snapshot: Snapshot) -> JsonObject | None:
 def _conditions(snapshot: Snapshot, plan: Plan) -> tuple[tuple[str, str, str, str], ...]:
     """Each condition as (type, status, reason, message)."""
     always = (_finished(plan), _succeeded(plan), _healthy(plan), _policy_resolved(snapshot))
-    return (*always, *_escalated(snapshot), *_dry_run(plan))
+    return (*always, *_escalated(snapshot), *_progress_reported(snapshot, plan), *_dry_run(plan))
 
 
 def _finished(plan: Plan) -> tuple[str, str, str, str]:
@@ -139,6 +150,23 @@ def _escalated(snapshot: Snapshot) -> tuple[tuple[str, str, str, str], ...]:
         names = ", ".join(escalation.name for escalation in waiting)
         return (("Escalated", "True", "AwaitingResponse", f"answer escalation {names}"),)
     return (("Escalated", "False", "NothingOpen", ""),) if snapshot.escalations else ()
+
+
+def _progress_reported(snapshot: Snapshot, plan: Plan) -> tuple[tuple[str, str, str, str], ...]:
+    """Whether the agents' reporters are heard and what is missing; left out of a Run that has no reporter."""
+    if not any(pod.reporting for pod in snapshot.pods):
+        return ()
+    silent = next((view for view in plan.agents if view.health is Health.REPORTER_SILENT), None)
+    if silent is not None:
+        return (("ProgressReported", "Unknown", Reason.REPORTER_SILENT, f"agent {silent.name}: its reporter is not heard"),)
+    heard = {report.agent: report for report in snapshot.reports}
+    if wrong := next((r for _, r in sorted(heard.items()) if r.problems), None):
+        return (("ProgressReported", "False", "ReportRefused", f"agent {wrong.agent}: {wrong.problems[0]}"),)
+    quiet = [view.name for view in plan.agents if view.name in heard and not heard[view.name].progress_events]
+    if quiet:
+        text = f"agent {', '.join(quiet)} has shown no progress of its own in this attempt: it is judged by its activity"
+        return (("ProgressReported", "False", "SilentAgent", text),)
+    return (("ProgressReported", "True" if heard else "Unknown", "Reported" if heard else "NothingReported", ""),)
 
 
 def _dry_run(plan: Plan) -> tuple[tuple[str, str, str, str], ...]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from controller.api.base import JsonObject
-from controller.api.escalation import Decision, EscalationPhase
+from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import (
     ANNOTATION_ENDING_AT,
     GATE_ADMITTED,
     LABEL_AGENT,
     LABEL_ATTEMPT,
+    LABEL_QUESTION,
+    REPORTER_CONTAINER,
 )
 from controller.builders import judged_container
 from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, Termination
+from controller.reported import last_report as _last_report
 
 DEFAULT_GRACE_SECONDS = 30
 """Kubernetes' default for a pod's terminationGracePeriodSeconds."""
@@ -79,6 +82,8 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         waiting_reason=reason,
         waiting_message=message[:MESSAGE_LIMIT],
         termination=_termination(container),
+        reporting=any(c["name"] == REPORTER_CONTAINER for c in spec.get("initContainers", ())),
+        last_report=_last_report(pod),
     )
 
 
@@ -103,6 +108,11 @@ def escalation_facts(escalation: JsonObject) -> EscalationFacts:
         phase=EscalationPhase(phase) if phase else None,
         decision=Decision(response["decision"]) if response else None,
         by=response.get("by", ""),
+        type=EscalationType(spec["type"]),
+        question=meta.get("labels", {}).get(LABEL_QUESTION, ""),
+        answer=response.get("answer", ""),
+        expires_at=parse_time(spec.get("expiresAt")),
+        delivered_at=parse_time(escalation.get("status", {}).get("deliveredAt")),
     )
 
 

@@ -17,7 +17,8 @@ from controller.api.names import LABEL_RUN, LABEL_RUN_UID
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.violations import Refused, from_pydantic
 from controller.facts import escalation_facts, parse_time, pod_facts
-from controller.plan.snapshot import EscalationFacts, PodFacts, RunFacts
+from controller.plan.snapshot import EscalationFacts, PodFacts, ReportFacts, RunFacts
+from controller.reported import report_facts
 from controller.slots import Candidate, Slots
 
 T = TypeVar("T")
@@ -115,6 +116,13 @@ class CachedEscalation(NamedTuple):
     key: RunKey
 
 
+class CachedReport(NamedTuple):
+    """A report's facts, None while it says nothing, and the Run that its spec names."""
+
+    facts: ReportFacts | None
+    key: RunKey
+
+
 class Owned(Protocol):
     """What belongs to a Run."""
 
@@ -131,10 +139,12 @@ class Inventory:
         self.runs: Shelf[CachedRun] = Shelf(_make_run, self._run_changed)
         self.pods: Shelf[CachedPod] = Shelf(_make_pod, self._pod_changed)
         self.escalations: Shelf[CachedEscalation] = Shelf(_make_escalation, self._escalation_changed)
+        self.reports: Shelf[CachedReport] = Shelf(_make_report, self._report_changed)
         self.policies: Shelf[ResolvedPolicy | str] = Shelf(_make_policy, self._policy_changed)
         self.slots = Slots()
         self._pods_of: dict[str, set[str]] = {}
         self._escalations_of: dict[str, set[str]] = {}
+        self._reports_of: dict[str, set[str]] = {}
         self._policy_uids: dict[tuple[str, str], str] = {}
 
     def run(self, uid: str) -> CachedRun | None:
@@ -151,6 +161,11 @@ class Inventory:
         """Return the cached escalations of a Run's UID that are the operator's to judge, by name."""
         facts = (self.escalations.items[e].value.facts for e in self._escalations_of.get(uid, ()))
         return tuple(sorted(facts, key=lambda escalation: escalation.name))
+
+    def reports_of(self, uid: str) -> tuple[ReportFacts, ...]:
+        """Return the cached reports of a Run's agents, by agent."""
+        facts = (self.reports.items[r].value.facts for r in self._reports_of.get(uid, ()))
+        return tuple(sorted((report for report in facts if report), key=lambda report: report.agent))
 
     def candidates(self) -> Iterator[Candidate]:
         """Every cached Run, as far as its slot is concerned."""
@@ -171,6 +186,10 @@ class Inventory:
     def learn_escalation(self, obj: JsonObject) -> None:
         """Take an escalation that was written, so that the caches know of it before the watch tells."""
         self.escalations.upsert(obj)
+
+    def learn_report(self, obj: JsonObject) -> None:
+        """Take a report that was read or written live."""
+        self.reports.upsert(obj)
 
     def notify_all(self, namespace: str | None = None) -> None:
         """Have every Run (of a namespace) looked at again."""
@@ -199,6 +218,9 @@ class Inventory:
 
     def _escalation_changed(self, uid: str, old: Kept[CachedEscalation] | None, new: Kept[CachedEscalation] | None) -> None:
         self._index(self._escalations_of, uid, old and old.value, new and new.value)
+
+    def _report_changed(self, uid: str, old: Kept[CachedReport] | None, new: Kept[CachedReport] | None) -> None:
+        self._index(self._reports_of, uid, old and old.value, new and new.value)
 
     def _index(self, index: dict[str, set[str]], uid: str, old: Owned | None, new: Owned | None) -> None:
         """Keep an index from Runs to what is theirs, and have the Run looked at when something of it has changed."""
@@ -260,6 +282,11 @@ def _remembering(pod: PodFacts, before: PodFacts | None) -> PodFacts:
 def _make_escalation(obj: JsonObject, _: CachedEscalation | None) -> CachedEscalation:
     spec = obj["spec"]
     return CachedEscalation(escalation_facts(obj), RunKey(obj["metadata"]["namespace"], spec["runName"], spec["runUID"]))
+
+
+def _make_report(obj: JsonObject, _: CachedReport | None) -> CachedReport:
+    spec = obj["spec"]
+    return CachedReport(report_facts(obj), RunKey(obj["metadata"]["namespace"], spec["runName"], spec["runUID"]))
 
 
 def _make_policy(obj: JsonObject, _: ResolvedPolicy | str | None) -> ResolvedPolicy | str:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from controller.api.base import JsonObject
-from controller.api.names import pod_name, workspace_name
+from controller.api.names import pod_name, report_name, workspace_name
 from controller.api.policy import DEFAULT_POLICY_NAME, ResolvedPolicy
 from controller.cluster.client import Client
 from controller.cluster.errors import NotFound
-from controller.cluster.resources import CLAIMS, ESCALATIONS, NAMESPACES, PODS, RUNS, Resource
+from controller.cluster.resources import AGENT_REPORTS, CLAIMS, ESCALATIONS, NAMESPACES, PODS, RUNS, Resource
 from controller.facts import claim_facts, escalation_facts
 from controller.inventory import Inventory, RunKey, run_facts
 from controller.nodes import Nodes
-from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, RunFacts, Snapshot
+from controller.plan.questions import asked_names
+from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, ReportFacts, RunFacts, Snapshot
 from controller.policy_source import PolicySource
+from controller.reported import report_facts
 from controller.slots import Candidate, PolicyKey
 from controller.store import Loaded, Store
 
@@ -28,6 +31,14 @@ class Observation:
     run: JsonObject
     snapshot: Snapshot
     loaded: Loaded = field(default_factory=Loaded)
+
+
+class Around(NamedTuple):
+    """What was observed of a Run's pods, reports and escalations."""
+
+    pods: tuple[PodFacts, ...] = ()
+    reports: tuple[ReportFacts, ...] = ()
+    escalations: tuple[EscalationFacts, ...] = ()
 
 
 class Observer:
@@ -43,8 +54,10 @@ class Observer:
         if cached is None:
             return self._gone(key, self._inventory.pods_of(key.uid))
         loaded = await self._store.load(cached.obj, live=False)
-        escalations = self._inventory.escalations_of(key.uid)
-        return await self._observe(cached.obj, cached.facts, loaded, self._inventory.pods_of(key.uid), escalations)
+        around = Around(
+            self._inventory.pods_of(key.uid), self._inventory.reports_of(key.uid), self._inventory.escalations_of(key.uid)
+        )
+        return await self._observe(cached.obj, cached.facts, loaded, around)
 
     async def live(self, key: RunKey) -> Observation:
         """Observe from the API server's storage: the Run, each of its pods, and what else a start needs."""
@@ -54,10 +67,12 @@ class Observer:
             return self._gone(key, await self._pods(key.namespace, {pod.name for pod in cached_pods}))
         facts = run_facts(run)
         loaded = await self._store.load(run, live=True)
-        seen = await self._observe(run, facts, loaded, (), ())
+        seen = await self._observe(run, facts, loaded, Around())
         names = {pod.name for pod in cached_pods} | _attempts(seen.snapshot)
-        pods, escalations = await asyncio.gather(self._pods(key.namespace, names), self._escalations(key, seen.snapshot))
-        seen = await self._observe(run, facts, loaded, pods, escalations)
+        pods = await self._pods(key.namespace, names)
+        reports = await self._reports(key, pods)
+        escalations = await self._escalations(key, replace(seen.snapshot, reports=reports, pods=pods))
+        seen = await self._observe(run, facts, loaded, Around(pods, reports, escalations))
         claims, terminating = await asyncio.gather(self._claims(seen.snapshot), self._terminating(key.namespace, pods))
         return replace(seen, snapshot=replace(seen.snapshot, claims=claims, namespace_terminating=terminating))
 
@@ -66,8 +81,7 @@ class Observer:
         run: JsonObject,
         facts: RunFacts,
         loaded: Loaded,
-        pods: tuple[PodFacts, ...],
-        escalations: tuple[EscalationFacts, ...],
+        around: Around,
     ) -> Observation:
         policy = self._resolve(facts)
         snapshot = Snapshot(
@@ -77,8 +91,9 @@ class Observer:
             policy_refusal=policy if isinstance(policy, str) else "" if policy else _missing(facts),
             state=loaded.state,
             state_refusal=loaded.refusal,
-            pods=await self._with_nodes(pods),
-            escalations=escalations,
+            pods=await self._with_nodes(around.pods),
+            escalations=around.escalations,
+            reports=around.reports,
             queued=self._queued(run, facts, policy),
         )
         return Observation(run, snapshot, loaded)
@@ -121,12 +136,23 @@ class Observer:
         """The escalations that the caches or the state know of, as they are now."""
         agents = snapshot.state.agents.values() if snapshot.state else ()
         known = {e.name for e in self._inventory.escalations_of(key.uid) if e.open}
-        names = known | {agent.blocked.escalation for agent in agents if agent.blocked}
+        names = known | {agent.blocked.escalation for agent in agents if agent.blocked} | asked_names(snapshot)
         found = await asyncio.gather(*(self._find(ESCALATIONS, key.namespace, name) for name in sorted(names)))
         for escalation in found:
             if escalation is not None:
                 self._inventory.learn_escalation(escalation)
         return tuple(escalation_facts(escalation) for escalation in found if escalation is not None)
+
+    async def _reports(self, key: RunKey, pods: tuple[PodFacts, ...]) -> tuple[ReportFacts, ...]:
+        """The reports of the agents that the caches know of, or whose pods have a reporter."""
+        agents = {report.agent for report in self._inventory.reports_of(key.uid)} | {pod.agent for pod in pods if pod.reporting}
+        names = sorted(report_name(key.name, agent) for agent in agents)
+        found = await asyncio.gather(*(self._find(AGENT_REPORTS, key.namespace, name) for name in names))
+        for report in found:
+            if report is not None:
+                self._inventory.learn_report(report)
+        facts = (report_facts(report) for report in found if report is not None)
+        return tuple(report for report in facts if report and report.run_uid == key.uid)
 
     async def _find(self, resource: Resource, namespace: str | None, name: str) -> JsonObject | None:
         try:

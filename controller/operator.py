@@ -22,7 +22,7 @@ from controller.cluster.client import Client
 from controller.cluster.connection import Connection, connect
 from controller.cluster.lease import LeaderLease, LeaseTimings
 from controller.cluster.reflector import Reflector, Sink, relist
-from controller.cluster.resources import ESCALATIONS, PODS, RUN_POLICIES, RUNS, Resource
+from controller.cluster.resources import AGENT_REPORTS, ESCALATIONS, PODS, RUN_POLICIES, RUNS, Resource
 from controller.endpoints import Checks, Pulse, health_app, metrics_app, serve
 from controller.errors import RunwardenError
 from controller.executor import Tools
@@ -102,17 +102,20 @@ class Operator:
         """Sync, then work until told to stop; whatever of it ends by itself ends all of it."""
         sinks = self._sinks()
         pods = Reflector(client, PODS, self._namespaces, self._inventory.pods, labels=LABEL_RUN_UID)
+        reports = Reflector(client, AGENT_REPORTS, self._namespaces, self._inventory.reports)
         registry = handlers.build_registry(sinks, connection)
         custom = handlers.watch(registry, self._settings.namespaces, self._kopf_ready)
         async with asyncio.TaskGroup() as group:
             endless = [
                 group.create_task(lease.hold(), name="lease"),
                 group.create_task(pods.run(), name="pods"),
+                group.create_task(reports.run(), name="reports"),
                 group.create_task(self._policy.watch(self._inventory.notify_all), name="policy file"),
                 group.create_task(store.keep(self._inventory.notify_all), name="store"),
             ]
             await self._list(client, sinks)
             await pods.synced.wait()
+            await reports.synced.wait()
             endless.append(group.create_task(self._resync(client, sinks, store), name="resync"))
             endless.append(group.create_task(custom, name="kopf"))
             endless[-1].add_done_callback(lambda _: self._stop.set())
@@ -137,7 +140,8 @@ class Operator:
             return
         await self._collect(client, store)
         observer = Observer(client, self._inventory, store, self._policy)
-        tools = Tools(client, self._inventory.learn_pod, self._inventory.learn_escalation)
+        seen = self._inventory
+        tools = Tools(client, seen.learn_pod, seen.learn_escalation, seen.learn_report)
         with self._ledger(client) as record:
             reconciler = Reconciler(observer, store, tools, self._inventory, self._metrics, record)
             await run_workers(self._queue, self._settings.workers, reconciler.reconcile, failed(self._metrics))

@@ -61,6 +61,7 @@ class AgentReportStatus(ApiModel):
         default=(), max_length=8, description="Where activity is looked for: Processes, Events, Workspace."
     )
     message: Text = Field(default="", description="The agent's last word of progress.")
+    progress_events: Count = Field(default=0, description="How often the agent has shown progress in this attempt.")
     turns: Count = Field(default=0, description="Finished turns of a known CLI.")
     questions: tuple[ReportedQuestion, ...] = Field(
         default=(), max_length=MAX_QUESTIONS, description="What the agent asks and has not read the answer of."

@@ -17,6 +17,9 @@ MAX_SECONDS = 31_536_000
 MAX_COUNT = 1_000_000
 """The largest count (restarts, attempts, Runs) that any field holds."""
 
+MAX_TOKENS = 1_000_000_000_000
+"""The largest number of tokens, or of millionths of a US dollar, that any field holds."""
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)]
 AgentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{0,31}$", min_length=1, max_length=32)]
 Word = Annotated[str, StringConstraints(max_length=128)]
@@ -32,7 +35,7 @@ Quantity = Annotated[
 Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS)]
 SecondsOrOff = Annotated[int, Field(ge=0, le=MAX_SECONDS)]
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
-Tokens = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
+Tokens = Annotated[int, Field(ge=0, le=MAX_TOKENS)]
 Time = AwareDatetime
 
 

@@ -13,6 +13,11 @@ LABEL_RUN = f"{GROUP}/run"
 LABEL_RUN_UID = f"{GROUP}/run-uid"
 LABEL_AGENT = f"{GROUP}/agent"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
+LABEL_QUESTION = f"{GROUP}/question"
+"""On an escalation: the id of the agent's question."""
+
+REPORTER_CONTAINER = "runwarden-reporter"
+"""The sidecar in agents' pods, its ServiceAccount, and the field manager of its reports."""
 
 ANNOTATION_BRIEF = f"{GROUP}/brief"
 """On a pod: the Run's brief, which the downward API puts into the agent's brief.md."""

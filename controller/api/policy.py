@@ -78,6 +78,13 @@ class OnBudgetSpent(ApiEnum):
     FAIL = "Fail"
 
 
+class OnQuestionTimeout(ApiEnum):
+    """What happens when a question is not answered in time."""
+
+    WAIT = "Wait"
+    STOP = "Stop"
+
+
 class ReporterMode(ApiEnum):
     """How the reporter sidecar runs."""
 
@@ -236,6 +243,9 @@ class RunPolicySpec(ApiModel):
     )
     question_timeout_seconds: Seconds | None = Field(
         default=None, description="Seconds that a question stays open; 1 to 31536000; for ever when not set."
+    )
+    on_question_timeout: OnQuestionTimeout = Field(
+        default=OnQuestionTimeout.STOP, description="Stop fails the Run when a question is not answered in time, Wait waits on."
     )
     approval_timeout_seconds: Seconds = Field(
         default=900,

@@ -25,6 +25,9 @@ SCHEMA_VERSION = 1
 """Version of the operator's state. A newer one is refused, never guessed at."""
 
 
+MAX_ASKED = 64
+"""Questions of one agent that are remembered as asked; the oldest are forgotten first."""
+
 MAX_EXACT = 2**53 - 1
 """The largest whole number that JSON schema's bounds, which are floats, hold exactly."""
 
@@ -89,13 +92,14 @@ class OutcomeResult(ApiEnum):
     COMPLETED = "Completed"
     FAILED = "Failed"
     INTERRUPTED = "Interrupted"
+    PARKED = "Parked"
 
 
 class Outcome(ApiModel):
     """How an attempt ended."""
 
     attempt: Count = Field(description="The attempt, from 0.")
-    result: OutcomeResult = Field(description="Completed, Failed, or Interrupted by a pause or stop.")
+    result: OutcomeResult = Field(description="Completed, Failed, Interrupted by a pause or stop, or Parked for an answer.")
     reason: Word = Field(description="Why, as one CamelCase word.")
     kubelet_reason: Word = Field(default="", description="The kubelet's own reason, for example Error or Evicted.")
     message: Text = Field(default="", description="Why, in the kubelet's words.")
@@ -103,6 +107,22 @@ class Outcome(ApiModel):
         default=None, description="Exit code of the agent's container."
     )
     finished_at: Time | None = Field(default=None, description="When the agent's container ended, by the kubelet's clock.")
+
+
+class ResultStatus(ApiModel):
+    """What an agent reported at its end."""
+
+    outcome: Word | None = Field(default=None, description="The outcome that the agent reported.")
+    summary: Text | None = Field(default=None, description="What the agent says it has done.")
+    outputs: dict[Word, Text] | None = Field(default=None, max_length=16, description="Named outputs, for example a link.")
+
+
+class Usage(ApiModel):
+    """What the agents have used, summed over attempts."""
+
+    input_tokens: Tokens = Field(default=0, description="Input tokens.")
+    output_tokens: Tokens = Field(default=0, description="Output tokens.")
+    cost_micro_usd: Tokens = Field(default=0, alias="costMicroUSD", description="Cost in millionths of a US dollar.")
 
 
 class BlockedState(ApiModel):
@@ -128,6 +148,11 @@ class AgentState(ApiModel):
     cooldown_until: Time | None = Field(default=None, description="Before this the agent is not restarted again.")
     restarted_at: Time | None = Field(default=None, description="The spec.restartedAt that was last honoured.")
     blocked: BlockedState | None = Field(default=None, description="What only a human can end, while it lasts.")
+    asked: tuple[Name, ...] = Field(
+        default=(), max_length=MAX_ASKED, description="Escalations that were opened for the agent's questions, newest last."
+    )
+    result: ResultStatus | None = Field(default=None, description="What the agent said that it had come to.")
+    usage: Usage | None = Field(default=None, description="What the attempts that have ended had used.")
 
 
 class StopDecision(ApiModel):
@@ -155,14 +180,6 @@ class OperatorState(ApiModel):
         default_factory=dict, max_length=MAX_AGENTS, description="What was done for each agent."
     )
     updated_at: Time | None = Field(default=None, description="When this record was last changed.")
-
-
-class ResultStatus(ApiModel):
-    """What an agent reported at its end."""
-
-    outcome: Word | None = Field(default=None, description="The outcome that the agent reported.")
-    summary: Text | None = Field(default=None, description="What the agent says it has done.")
-    outputs: dict[Word, Text] | None = Field(default=None, max_length=16, description="Named outputs, for example a link.")
 
 
 class AgentStatus(ApiModel):
@@ -200,14 +217,6 @@ class PolicyStatus(ApiModel):
 
     name: Name = Field(description="The RunPolicy, or the operator's file or defaults.")
     digest: Word = Field(description="SHA-256 of the policy's values, hex.")
-
-
-class Usage(ApiModel):
-    """What the agents have used, summed over attempts."""
-
-    input_tokens: Tokens = Field(default=0, description="Input tokens.")
-    output_tokens: Tokens = Field(default=0, description="Output tokens.")
-    cost_micro_usd: Tokens = Field(default=0, alias="costMicroUSD", description="Cost in millionths of a US dollar.")
 
 
 class RunStatus(ApiModel):

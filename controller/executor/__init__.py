@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from controller.executor.create import create_claim, create_pod
+from controller.executor.deliver import deliver
 from controller.executor.end import delete_pod, end
 from controller.executor.escalate import create_escalation, mark
 from controller.executor.expire import delete_run
@@ -24,6 +25,7 @@ STEPS: dict[Step, Perform] = {
     Step.END: end,
     Step.DELETE_POD: delete_pod,
     Step.RELEASE: release,
+    Step.DELIVER: deliver,
     Step.MARK: mark,
     Step.DELETE_RUN: delete_run,
 }

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 from controller.api.base import JsonObject
 from controller.api.run import Agent
-from controller.builders import build_claim, build_pod
+from controller.builders import Answered, build_claim, build_pod
 from controller.cluster.errors import AlreadyExists, ApiError, Forbidden, Invalid
 from controller.cluster.resources import CLAIMS, PODS, Resource
 from controller.executor.tools import Tools
 from controller.facts import claim_facts
 from controller.plan.model import Action
+from controller.plan.questions import unread
+from controller.plan.situation import Situation
 from controller.plan.snapshot import Refusal, Snapshot
 
 REFUSAL_LIMIT = 900
@@ -22,7 +24,8 @@ async def create_pod(tools: Tools, snapshot: Snapshot, action: Action) -> Snapsh
     """Create the attempt's gated pod, or find the one that has its name."""
     state = snapshot.state.agents.get(action.agent) if snapshot.state else None
     last_outcome = state.last_outcome if state else ""
-    pod = build_pod(snapshot.run, _agent(snapshot, action), action.attempt, last_outcome)
+    answers = tuple(Answered(e.question, e.answer, e.by) for e in unread(Situation(snapshot, tools.now()), action.agent))
+    pod = build_pod(snapshot.run, _agent(snapshot, action), action.attempt, last_outcome, answers)
     found = await _create(tools, PODS, snapshot, action, pod)
     return found if isinstance(found, Snapshot) else tools.with_pod(snapshot, found)
 

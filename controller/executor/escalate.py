@@ -49,8 +49,12 @@ async def mark(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
 
 
 def _status(before: JsonObject, phase: EscalationPhase, now: str) -> JsonObject:
-    answered = {"answeredAt": now} if phase is EscalationPhase.ANSWERED else {}
-    return {**before, **answered, "phase": phase.value}
+    stamp = STAMPS.get(phase)
+    return {**before, **({stamp: now} if stamp else {}), "phase": phase.value}
+
+
+STAMPS = {EscalationPhase.ANSWERED: "answeredAt", EscalationPhase.DELIVERED: "deliveredAt"}
+"""The phases whose time is kept, and where."""
 
 
 def _with(tools: Tools, snapshot: Snapshot, found: JsonObject) -> Snapshot:

@@ -13,11 +13,12 @@ from controller.plan.snapshot import PodFacts, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The API server, and whom to tell of a pod or an escalation that was written."""
+    """The API server, and whom to tell of a pod, an escalation or a report that was written."""
 
     client: Client
     learn_pod: Callable[[JsonObject], PodFacts]
     learn_escalation: Callable[[JsonObject], None]
+    learn_report: Callable[[JsonObject], None]
 
     def now(self) -> datetime:
         """Return the API server's time."""

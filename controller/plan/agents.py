@@ -10,12 +10,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from controller.api.escalation import Decision
-from controller.api.policy import RunPolicySpec
 from controller.api.run import Agent
-from controller.plan import blocked, protocol, restarts
+from controller.api.run_status import OutcomeResult
+from controller.plan import blocked, protocol, questions, reports, restarts
 from controller.plan.model import Action, Charge, Intent, Step
 from controller.plan.moves import Hold, Move
 from controller.plan.reasons import Reason
+from controller.plan.reports import confirmation
 from controller.plan.situation import Situation
 from controller.plan.snapshot import PodFacts
 
@@ -58,7 +59,15 @@ def answered(at: Situation, agent: Agent) -> Move | None:
     return None
 
 
-# 8 (unanswered questions) stands here when agents can ask.
+def parked(at: Situation, agent: Agent) -> Move | None:
+    """8a. An agent that ended its pod to wait for an answer gets its next attempt, uncharged, when the answer is there."""
+    outcome = at.outcome(agent.name)
+    if outcome is None or outcome.result is not OutcomeResult.PARKED:
+        return None
+    waiting = questions.waiting(at, agent.name, for_delivery=False)
+    if not waiting:
+        return restarts.reserve(at, agent, Reason.ANSWER_GIVEN, Charge.NOBODY)
+    return Move(questions.asks(at, agent.name), hold=questions.hold(at, agent.name, waiting))
 
 
 def ended(at: Situation, agent: Agent) -> Move | None:
@@ -82,6 +91,12 @@ def lost(at: Situation, agent: Agent) -> Move | None:
     return _suspect(at, sure) or Move(block=blocked.unreachable(at, pod))
 
 
+def asking(at: Situation, agent: Agent) -> Move | None:
+    """8b. A live agent waits for an answer: a human is asked, and its clocks stand still."""
+    waiting = questions.waiting(at, agent.name) if _running(at, agent) else ()
+    return Move(questions.asks(at, agent.name), hold=questions.hold(at, agent.name, waiting)) if waiting else None
+
+
 def unready(at: Situation, agent: Agent) -> Move | None:
     """9c. An agent that was ready and has failed its readiness probe ever since is restarted like a dead one."""
     pod = _running(at, agent)
@@ -89,6 +104,16 @@ def unready(at: Situation, agent: Agent) -> Move | None:
         return None
     sure = pod.unready_since + confirmation(at.policy)
     return _suspect(at, sure) or restarts.unready(at, agent, pod, at.policy)
+
+
+def stalled(at: Situation, agent: Agent) -> Move | None:
+    """9d. An agent that does nothing, as its own fresh report says, is restarted like a dead one."""
+    pod, report = _running(at, agent), at.report(agent.name)
+    if pod is None or report is None or at.policy is None or not reports.idle(at, agent):
+        return None
+    if report.result is not None:
+        return Move(block=blocked.lingering(at, pod))
+    return restarts.stalled(at, agent, pod, at.policy)
 
 
 def starting(at: Situation, agent: Agent) -> Move | None:
@@ -107,7 +132,7 @@ def starting(at: Situation, agent: Agent) -> Move | None:
 
 
 def pending(at: Situation, agent: Agent) -> Move | None:
-    """9d. A pod that does not start is escalated in the kubelet's or scheduler's words: a restart would not help."""
+    """9e. A pod that does not start is escalated in the kubelet's or scheduler's words: a restart would not help."""
     pod, policy = _running(at, agent), at.policy
     threshold = policy.health.pending_stalled_seconds if policy else 0
     if pod is None or policy is None or not threshold or pod.phase != "Pending" or pod.gated or pod.foreign_gates:
@@ -119,17 +144,43 @@ def pending(at: Situation, agent: Agent) -> Move | None:
     return _suspect(at, sure) or Move(block=blocked.pending_stalled(pod))
 
 
-# 10 (active without progress) and 11 (stale) stand here when agents report.
+def unprogressive(at: Situation, agent: Agent) -> Move | None:
+    """10. An agent that is active without progress is escalated, with what it has spent. (11, stale, is the Run's.)"""
+    pod, report = _running(at, agent), at.report(agent.name)
+    if pod is None or report is None or at.policy is None or not reports.without_progress(at, agent):
+        return None
+    stale = at.floor + reports.patience(at.policy) if report.progress_at else None
+    return Move(block=blocked.progress_stalled(at, pod, report, stale))
+
+
+def silent(at: Situation, agent: Agent) -> Move | None:
+    """A reporter that is not heard never costs a restart; it is escalated if that lasts as long as an idle agent may."""
+    pod, policy = _running(at, agent), at.policy
+    since = reports.silent_at(at, pod) if pod else None
+    if pod is None or policy is None or since is None:
+        return None
+    if at.now < since:
+        return Move(check_at=since)
+    if not policy.health.activity_stalled_seconds:
+        return Move()
+    sure = since + timedelta(seconds=policy.health.activity_stalled_seconds)
+    return _suspect(at, sure) or Move(block=blocked.reporter_silent(pod))
+
 
 AGENT_RULES: tuple[AgentRule, ...] = (
     complete,
     asked_to_restart,
     answered,
+    parked,
     ended,
     lost,
+    asking,
     unready,
+    stalled,
     starting,
     pending,
+    unprogressive,
+    silent,
 )
 
 
@@ -140,11 +191,6 @@ def judge(at: Situation, agent: Agent) -> Move:
         if move is not None:
             return move
     return Move()
-
-
-def confirmation(policy: RunPolicySpec) -> timedelta:
-    """Return for how long a suspicion must hold: one interval fewer than its confirmations, since it is seen at both ends."""
-    return timedelta(seconds=(policy.unhealthy_confirmations - 1) * policy.confirmation_interval_seconds)
 
 
 def _suspect(at: Situation, sure: datetime) -> Move | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from controller.api.names import escalation_name
 from controller.api.run_status import Health, Outcome
 from controller.plan.model import Block, Inquiry
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
-from controller.plan.snapshot import PodFacts
+from controller.plan.snapshot import PodFacts, ReportFacts
+from controller.plan.usage import tokens
 
 FALLBACK_TIMEOUT_SECONDS = 86400
 """How long a human is waited for where no policy can be read: the default of blockedTimeoutSeconds."""
@@ -24,11 +26,12 @@ def name_of(at: Situation, block: Block) -> str:
 def inquiry_of(at: Situation, block: Block) -> Inquiry:
     """Return what the block's escalation says."""
     timeout = at.policy.blocked_timeout_seconds if at.policy else FALLBACK_TIMEOUT_SECONDS
+    account = f". {block.account}" if block.account else ""
     text = (
         f"Agent {block.agent} of Run {at.snapshot.run.name}, attempt {block.attempt}: {block.reason.sentence}\n\n"
-        f"Cause: {block.cause}\n\nRemedy: {block.remedy}\n\n{DECISIONS}"
+        f"Cause: {block.cause}{account}\n\nRemedy: {block.remedy}\n\n{DECISIONS}"
     )
-    expires_at = at.now.replace(microsecond=0) + timedelta(seconds=timeout)
+    expires_at = block.expires_at or at.now.replace(microsecond=0) + timedelta(seconds=timeout)
     return Inquiry(name_of(at, block), f"{block.agent}: {block.reason}: {block.cause}", text, expires_at)
 
 
@@ -61,6 +64,45 @@ def unready_budget_spent(pod: PodFacts, budget: int) -> Block:
     remedy = f"all {budget} charged restarts are spent (restartBudget): answer Retry or Stop, or raise the budget in the policy"
     cause = f"pod {pod.name} fails its readiness probe"
     return _of_pod(pod, Reason.BUDGET_SPENT, Health.UNREADY, cause, remedy)
+
+
+def stalled_budget_spent(pod: PodFacts, budget: int) -> Block:
+    """An agent that does nothing and that no charged restart is left for."""
+    remedy = f"all {budget} charged restarts are spent (restartBudget): answer Retry or Stop, or raise the budget in the policy"
+    cause = f"the agent in pod {pod.name} runs and does nothing (health.activityStalledSeconds)"
+    return _of_pod(pod, Reason.BUDGET_SPENT, Health.ACTIVITY_STALLED, cause, remedy)
+
+
+def lingering(at: Situation, pod: PodFacts) -> Block:
+    """An agent that has reported its result and does not exit: its work is not started again."""
+    cause = f"the agent in pod {pod.name} has reported its result and does not exit"
+    remedy = f"end it: kubectl delete pod {pod.name} -n {at.snapshot.run.namespace}; what it reported counts"
+    return _of_pod(pod, Reason.LINGERING, Health.ACTIVITY_STALLED, cause, remedy)
+
+
+def progress_stalled(at: Situation, pod: PodFacts, report: ReportFacts, stale_at: datetime | None) -> Block:
+    """An agent that is at work and comes to nothing: it loops, perhaps."""
+    cause = f"the agent in pod {pod.name} is active without progress (health.progressStalledSeconds)"
+    remedy = "look at its logs and answer Retry, which restarts it, Stop, or Wait"
+    since = report.progress_at or pod.started_at or report.reported_at
+    minutes = max(0, round((report.reported_at - since).total_seconds() / MINUTE))
+    spent = tokens(at.usage(pod.agent))
+    restarts = at.agent_state(pod.agent).restarts
+    account = f"Without progress for {minutes} min in attempt {pod.attempt}; charged restarts so far: {restarts}, tokens: {spent}."
+    if stale_at is not None:
+        account += f" Unless somebody answers, the Run is stopped as stale at {stale_at:%Y-%m-%dT%H:%M:%SZ}."
+    found = _of_pod(pod, Reason.PROGRESS_STALLED, Health.PROGRESS_STALLED, cause, remedy, str(report.progress_events))
+    return replace(found, account=account, expires_at=stale_at)
+
+
+def reporter_silent(pod: PodFacts) -> Block:
+    """A reporter that has not been heard for long. The agent is left alone, however long it takes."""
+    cause = f"the reporter in pod {pod.name} is not heard, so whether the agent is active is not known"
+    remedy = "let it reach the API server (network policy, egress, RBAC of its ServiceAccount); the agent is left alone meanwhile"
+    return replace(_of_pod(pod, Reason.REPORTER_SILENT, Health.REPORTER_SILENT, cause, remedy), patient=True)
+
+
+MINUTE = 60
 
 
 def pending_stalled(pod: PodFacts) -> Block:

@@ -19,9 +19,9 @@ from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run_status import OperatorState
 from controller.api.violations import Refused, Violation, from_pydantic, violation
 from controller.plan.model import Action, Plan
-from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, Refusal, RunFacts, Snapshot
+from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, Refusal, ReportFacts, RunFacts, Snapshot
 
-F = TypeVar("F", PodFacts, ClaimFacts, EscalationFacts, Refusal)
+F = TypeVar("F", PodFacts, ClaimFacts, EscalationFacts, ReportFacts, Refusal)
 
 KEYS = frozenset(
     {
@@ -34,6 +34,7 @@ KEYS = frozenset(
         "claims",
         "refusals",
         "escalations",
+        "reports",
         "namespaceTerminating",
         "queued",
     }
@@ -62,6 +63,7 @@ def read_snapshot(document: JsonObject) -> tuple[Snapshot, datetime]:
         claims=_facts(ClaimFacts, [{"runUid": run.uid, **claim} for claim in _list(document, "claims")], "claims"),
         refusals=_facts(Refusal, _list(document, "refusals"), "refusals"),
         escalations=_facts(EscalationFacts, [_escalation(e, run.uid) for e in _list(document, "escalations")], "escalations"),
+        reports=_facts(ReportFacts, [{"runUid": run.uid, **report} for report in _list(document, "reports")], "reports"),
         namespace_terminating=document.get("namespaceTerminating", False),
         queued=document.get("queued", False),
     )
@@ -89,7 +91,7 @@ def write_snapshot(snapshot: Snapshot, now: datetime) -> JsonObject:
     }
     if snapshot.state:
         document["state"] = dump(snapshot.state)
-    for key in ("pods", "claims", "refusals", "escalations"):
+    for key in ("pods", "claims", "refusals", "escalations", "reports"):
         document[key] = [_plain(fact) for fact in getattr(snapshot, key)]
     return document
 
@@ -202,17 +204,25 @@ def _list(document: JsonObject, key: str) -> list[JsonObject]:
 
 def _snake(raw: Any) -> Any:
     if isinstance(raw, dict):
-        return {to_snake(key): _snake(value) for key, value in raw.items()}
+        return {to_snake(key): value if key == FREE_KEYS else _snake(value) for key, value in raw.items()}
     return raw
+
+
+FREE_KEYS = "outputs"
+"""The field whose keys are an agent's own words, not names of fields."""
+
+
+def _camel(plain: Any) -> Any:
+    if isinstance(plain, dict):
+        return {to_camel(key): value if key == FREE_KEYS else _camel(value) for key, value in plain.items()}
+    return [_camel(value) for value in plain] if isinstance(plain, list | tuple) else plain
 
 
 def _plain(fact: Any) -> JsonObject:
     """A fact as a document has it, without the fields that have their default."""
     plain = TypeAdapter(type(fact)).dump_python(fact, mode="json", exclude_defaults=True)
-    found: JsonObject = {to_camel(key): value for key, value in plain.items()}
-    if found.get("termination"):
-        found["termination"] = {to_camel(key): value for key, value in found["termination"].items()}
-    return found | {key: list(value) for key, value in found.items() if isinstance(value, tuple)} | _kept(fact)
+    found: JsonObject = _camel(plain)
+    return found | _kept(fact)
 
 
 def _kept(fact: Any) -> JsonObject:

@@ -6,8 +6,8 @@ has dismissed it.
 
 from __future__ import annotations
 
-from controller.api.escalation import Decision, EscalationPhase
-from controller.plan import blocked
+from controller.api.escalation import Decision, EscalationPhase, EscalationType
+from controller.plan import blocked, questions
 from controller.plan.model import Action, Block, Intent, Step
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
@@ -42,10 +42,11 @@ def closures(at: Situation) -> tuple[Action, ...]:
 
 
 def _mark(escalation: EscalationFacts, phase: EscalationPhase) -> Action:
+    question = escalation.type is EscalationType.QUESTION
     return Action(
-        Intent.ESCALATE_BLOCKED,
+        Intent.ESCALATE_GUIDANCE if question else Intent.ESCALATE_BLOCKED,
         Step.MARK,
-        _REASONS[phase],
+        Reason.QUESTION_TIMEOUT if question and phase is EscalationPhase.EXPIRED else _REASONS[phase],
         agent=escalation.agent,
         attempt=escalation.attempt,
         escalation=escalation.name,
@@ -56,6 +57,7 @@ def _mark(escalation: EscalationFacts, phase: EscalationPhase) -> Action:
 _REASONS = {
     EscalationPhase.OPEN: Reason.ESCALATED,
     EscalationPhase.ANSWERED: Reason.ANSWERED,
+    EscalationPhase.DELIVERED: Reason.ANSWERED,
     EscalationPhase.RESOLVED: Reason.CAUSE_GONE,
     EscalationPhase.SUPERSEDED: Reason.SUPERSEDED,
     EscalationPhase.EXPIRED: Reason.BLOCKED_TIMEOUT,
@@ -64,6 +66,8 @@ _REASONS = {
 
 def _phase(at: Situation, escalation: EscalationFacts) -> EscalationPhase:
     """The phase that an open escalation should have now."""
+    if escalation.type is EscalationType.QUESTION:
+        return questions.phase(at, escalation)
     state = at.agent_state(escalation.agent)
     stop = at.state.stop if at.state else None
     standing = state.blocked is not None and state.blocked.escalation == escalation.name

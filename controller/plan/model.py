@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from controller.api.escalation import EscalationPhase
+from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.run_status import Health, Phase
 from controller.plan.reasons import Reason
 
 
 class Intent(StrEnum):
-    """What an action is for. Later issues add the intents that ask and consult."""
+    """What an action is for. A later issue adds the intents that consult."""
 
     START = "start"
     AUTO_RESTART = "auto_restart"
+    AUTO_STOP_STALE = "auto_stop_stale"
+    ESCALATE_GUIDANCE = "escalate_guidance"
     ESCALATE_BLOCKED = "escalate_blocked"
+    DELIVER_ANSWER = "deliver_answer"
     STOP = "stop"
     RECORD = "record"
     FINISH = "finish"
@@ -35,6 +38,7 @@ class Step(StrEnum):
     ADOPT = "adopt"
     RECORD = "record"
     RESERVE = "reserve"
+    ASK = "ask"
     BLOCK = "block"
     UNBLOCK = "unblock"
     WAIT = "wait"
@@ -47,6 +51,7 @@ class Step(StrEnum):
     END = "end"
     DELETE_POD = "delete-pod"
     RELEASE = "release"
+    DELIVER = "deliver"
     MARK = "mark"
     DELETE_RUN = "delete-run"
 
@@ -57,6 +62,7 @@ TRANSITIONS = frozenset(
         Step.ADOPT,
         Step.RECORD,
         Step.RESERVE,
+        Step.ASK,
         Step.BLOCK,
         Step.UNBLOCK,
         Step.WAIT,
@@ -78,12 +84,15 @@ class Charge(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """What an escalation says: one line for the inbox, the cause and the remedy, and until when it waits."""
+    """What an escalation says: one line for the inbox, the cause and the remedy or the question, and until when it waits."""
 
     name: str
     summary: str
     text: str
-    expires_at: datetime
+    expires_at: datetime | None
+    type: EscalationType = EscalationType.BLOCKED
+    question: str = ""
+    options: tuple[str, ...] = (Decision.RETRY, Decision.STOP, Decision.WAIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,11 @@ class AgentView:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What blocks an agent until a human helps. `evidence` tells one occurrence from the next, for example a pod's UID."""
+    """What blocks an agent until a human helps. `evidence` tells one occurrence from the next, for example a pod's UID.
+
+    `account` goes into the escalation only: what it says changes with every look. `expires_at` is when nobody has helped in time,
+    where that is not the policy's blockedTimeoutSeconds; a `patient` one is waited for however long it takes.
+    """
 
     agent: str
     attempt: int
@@ -126,6 +139,9 @@ class Block:
     cause: str
     remedy: str
     evidence: str = ""
+    account: str = ""
+    expires_at: datetime | None = None
+    patient: bool = False
 
     @property
     def message(self) -> str:

@@ -11,11 +11,11 @@ from controller.plan.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why an agent cannot go on now, and when to look again; `blocked` where only a human can help."""
+    """Why an agent cannot go on now, and when to look again at the latest; `blocked` where only a human can help."""
 
     reason: Reason
     message: str
-    check_at: datetime
+    check_at: datetime | None
     blocked: bool = False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from controller.api.policy import OutcomeAction, OutcomeRule, RunPolicySpec
 from controller.api.run_status import Outcome, OutcomeResult
 from controller.plan.reasons import Reason
-from controller.plan.snapshot import PodFacts, Termination
+from controller.plan.snapshot import PodFacts, ReportFacts, Termination
 
 OOM_EXIT_CODE = 137
 """128 + SIGKILL. The reason OOMKilled is racy: the kubelet sometimes says Error with this exit code instead."""
@@ -20,6 +20,8 @@ EXIT_CODES = {75: Reason.TEMPORARY, 77: Reason.NO_PERMISSION, 78: Reason.BAD_CON
 """Exit codes with a meaning of their own: EX_TEMPFAIL, EX_NOPERM and EX_CONFIG of BSD's sysexits.h."""
 
 DEFAULT_ACTIONS = {
+    Reason.RESULT_REPORTED: OutcomeAction.COMPLETE,
+    Reason.PARKED: OutcomeAction.RETRY_FREE,
     Reason.EXITED_ZERO: OutcomeAction.COMPLETE,
     Reason.DISRUPTED: OutcomeAction.RETRY_FREE,
     Reason.INTERRUPTED: OutcomeAction.RETRY_FREE,
@@ -33,18 +35,49 @@ DEFAULT_ACTIONS = {
 """What an end means where the policy does not say; every other reason is a charged Retry."""
 
 
-def classify(pod: PodFacts | None, attempt: int, policy: RunPolicySpec | None, *, ending: bool) -> Outcome:
-    """Say how `attempt` ended, given its terminated pod or None for a vanished one.
+def classify(
+    pod: PodFacts | None, attempt: int, policy: RunPolicySpec | None, report: ReportFacts | None = None, *, ending: bool
+) -> Outcome:
+    """Say how `attempt` ended, given its terminated pod or None for a vanished one, and the last report of that pod.
 
     `ending` tells that the Run is being paused or stopped, so that the end was asked for. The policy has a say in what counts
     as complete; what a failure leads to is judged when it is acted on, see `action_for`.
     """
+    if report is not None and (told := _reported(report, attempt, pod, ending=ending)):
+        return told
     if pod is None:
         reason = Reason.INTERRUPTED if ending else Reason.VANISHED
         return Outcome(attempt=attempt, result=_failed(ending), reason=reason, message=reason.sentence)
     outcome = _of(pod, attempt, _reason(pod, ending=ending))
+    if outcome.reason == Reason.EXITED_ZERO and policy is not None and policy.require_result:
+        missing = {"reason": Reason.RESULT_MISSING, "message": Reason.RESULT_MISSING.sentence}
+        outcome = outcome.model_copy(update=missing)
     complete = action_for(outcome, policy) is OutcomeAction.COMPLETE
     return outcome.model_copy(update={"result": OutcomeResult.COMPLETED if complete else _failed(ending)})
+
+
+def _reported(report: ReportFacts, attempt: int, pod: PodFacts | None, *, ending: bool) -> Outcome | None:
+    """What the agent itself said of its end, before anything that the kubelet says."""
+    if report.result is not None and report.result.outcome is not None:
+        done = report.result.outcome == OutcomeResult.COMPLETED
+        result = OutcomeResult.COMPLETED if done else _failed(ending)
+        reason = Reason.RESULT_REPORTED if done else Reason.FAILURE_REPORTED
+        return _outcome(attempt, result, reason, report.result.summary or reason.sentence, pod)
+    if report.parked and not ending and {q.id for q in report.questions} - set(report.delivered):
+        return _outcome(attempt, OutcomeResult.PARKED, Reason.PARKED, Reason.PARKED.sentence, pod)
+    return None
+
+
+def _outcome(attempt: int, result: OutcomeResult, reason: Reason, message: str, pod: PodFacts | None) -> Outcome:
+    end = pod.termination if pod else None
+    return Outcome(
+        attempt=attempt,
+        result=result,
+        reason=reason,
+        message=message[:MESSAGE_LIMIT],
+        exit_code=end.exit_code if end else None,
+        finished_at=end.finished_at if end else None,
+    )
 
 
 def action_for(outcome: Outcome, policy: RunPolicySpec | None) -> OutcomeAction:

@@ -38,6 +38,11 @@ def unready(at: Situation, agent: Agent, pod: PodFacts, policy: RunPolicySpec) -
     return charged(at, agent, policy, Reason.UNREADY, blocked.unready_budget_spent(pod, policy.restart_budget))
 
 
+def stalled(at: Situation, agent: Agent, pod: PodFacts, policy: RunPolicySpec) -> Move:
+    """Return what follows from a live agent that is proven to do nothing."""
+    return charged(at, agent, policy, Reason.ACTIVITY_STALLED, blocked.stalled_budget_spent(pod, policy.restart_budget))
+
+
 def charged(at: Situation, agent: Agent, policy: RunPolicySpec, reason: Reason, spent: Block) -> Move:
     """Return a charged restart, the wait for it, or what blocks the agent when the budget is spent."""
     left = budget_left(at, agent.name, policy)

@@ -13,14 +13,16 @@ from datetime import datetime, timedelta
 from controller.api.escalation import Decision
 from controller.api.run import Agent, DesiredState
 from controller.api.run_status import Health, Phase, StopDecision
-from controller.plan import agents, protocol, restarts
+from controller.plan import agents, protocol, questions, reports, restarts
 from controller.plan.housekeeping import housekeeping, release_all
 from controller.plan.inbox import bookkeeping, closures
 from controller.plan.model import TRANSITIONS, Action, AgentView, Block, Intent, Step, Verdict
 from controller.plan.moves import Hold, Move
+from controller.plan.questions import deliveries
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
 from controller.plan.snapshot import PodFacts
+from controller.plan.usage import tokens
 from controller.plan.views import phase_of, views
 
 Rule = Callable[[Situation], Verdict | None]
@@ -153,6 +155,14 @@ def deadline_passed(at: Situation) -> Verdict | None:
     return _decide(Phase.FAILED, Reason.DEADLINE_EXCEEDED, text)
 
 
+def token_budget_exceeded(at: Situation) -> Verdict | None:
+    """6b. The agents have used more tokens than they may."""
+    budget = at.spec.token_budget
+    if budget is None or sum(tokens(at.usage(agent.name)) for agent in at.agents) <= budget:
+        return None
+    return _decide(Phase.FAILED, Reason.TOKEN_BUDGET_EXCEEDED, f"the agents have used more than {budget} tokens (spec.tokenBudget)")
+
+
 def outcome_fatal(at: Situation) -> Verdict | None:
     """7a. A required agent's end is the Run's end, as the policy's outcomes or its onBudgetSpent say."""
     for agent in at.required:
@@ -176,9 +186,22 @@ def unanswered(at: Situation) -> Verdict | None:
     """7c. Nobody has helped a blocked agent in time."""
     for agent in at.agents:
         standing, block = at.agent_state(agent.name).blocked, _block(at, agent)
-        if standing and block and at.now >= standing.expires_at:
-            return _decide(Phase.FAILED, Reason.BLOCKED_TIMEOUT, f"nobody helped in time (blockedTimeoutSeconds); {block.message}")
+        if not (standing and block) or block.patient or at.now < standing.expires_at:
+            continue
+        if block.reason is Reason.PROGRESS_STALLED:
+            return _decide(Phase.FAILED, Reason.STALE, f"nobody answered in time; {block.message}", Intent.AUTO_STOP_STALE)
+        return _decide(Phase.FAILED, Reason.BLOCKED_TIMEOUT, f"nobody helped in time (blockedTimeoutSeconds); {block.message}")
     return None
+
+
+def question_timed_out(at: Situation) -> Verdict | None:
+    """7d. Nobody has answered a question in time, and the policy does not want to wait on."""
+    found = questions.timed_out(at)
+    if found is None:
+        return None
+    return _decide(
+        Phase.FAILED, Reason.QUESTION_TIMEOUT, f"nobody answered escalation {found.name} in time (questionTimeoutSeconds)"
+    )
 
 
 def queued(at: Situation) -> Verdict | None:
@@ -194,6 +217,18 @@ def policy_refused(at: Situation) -> Verdict | None:
     if at.snapshot.policy is not None or all(at.agent_state(agent.name).pod_uid for agent in at.agents):
         return None
     return Verdict(Phase.PENDING, at.snapshot.policy_reason, at.snapshot.policy_refusal)
+
+
+def stale(at: Situation) -> Verdict | None:
+    """11. Nothing comes of any unfinished agent, as their own fresh reports say, and nothing else is due for them."""
+    unfinished = [agent for agent in at.required if not at.completed(agent.name)]
+    if not all(reports.stale(at, agent) for agent in unfinished):
+        return None
+    moves = [agents.judge(at, agent) for agent in unfinished]
+    if any(move.actions or move.hold or move.block for move in moves):
+        return None
+    text = "no required agent has shown progress for too long (staleRunAgeSeconds)"
+    return _decide(Phase.FAILED, Reason.STALE, text, Intent.AUTO_STOP_STALE)
 
 
 def supervised(at: Situation) -> Verdict:
@@ -242,10 +277,13 @@ RULES: tuple[Rule, ...] = (
     resumed,
     completed,
     deadline_passed,
+    token_budget_exceeded,
     outcome_fatal,
     stop_ordered,
     unanswered,
+    question_timed_out,
     policy_refused,
+    stale,
     supervised,
 )
 
@@ -255,7 +293,7 @@ def decide(at: Situation) -> tuple[str, Verdict]:
     for rule in RULES:
         verdict = rule(at)
         if verdict is not None:
-            due = () if rule in (released, state_refused) else housekeeping(at) + closures(at)
+            due = () if rule in (released, state_refused) else housekeeping(at) + deliveries(at) + closures(at)
             return rule.__name__, replace(verdict, actions=verdict.actions + _unsaid(verdict.actions, due))
     raise AssertionError("the last rule always applies")
 
@@ -270,8 +308,8 @@ def _stop(at: Situation) -> StopDecision | None:
     return at.state.stop if at.state else None
 
 
-def _decide(phase: Phase, reason: Reason, message: str) -> Verdict:
-    stop = Action(Intent.STOP, Step.STOP, reason, phase=phase, message=message)
+def _decide(phase: Phase, reason: Reason, message: str, intent: Intent = Intent.STOP) -> Verdict:
+    stop = Action(intent, Step.STOP, reason, phase=phase, message=message)
     return Verdict(Phase.STOPPING, reason, message, (stop,))
 
 

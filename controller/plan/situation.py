@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from controller.api.escalation import EscalationType
 from controller.api.names import pod_name
 from controller.api.policy import OutcomeAction, RunPolicySpec
 from controller.api.run import Agent, RunSpec
-from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult
+from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult, Usage
 from controller.plan.outcomes import action_for, classify
 from controller.plan.reasons import Reason
-from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, Snapshot
+from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, ReportFacts, Snapshot
+from controller.plan.usage import add_usage
 
 NO_STATE = AgentState()
 
@@ -106,7 +108,7 @@ class Situation:
         pod = next((pod for pod in self.snapshot.pods if pod.name == name and self.ours(pod)), None)
         if pod is None or not pod.terminated:
             return None
-        outcome = classify(pod, state.attempt - 1, self.policy, ending=False)
+        outcome = classify(pod, state.attempt - 1, self.policy, self.report_of(pod), ending=False)
         return pod if outcome.result is OutcomeResult.COMPLETED else None
 
     def our_pods(self) -> Iterator[PodFacts]:
@@ -147,6 +149,35 @@ class Situation:
         blocked = self.agent_state(agent).blocked
         found = self.escalation(blocked.escalation) if blocked else None
         return found if found and found.open else None
+
+    def our_escalations(self, kind: EscalationType) -> Iterator[EscalationFacts]:
+        """The Run's escalations of a type, in whatever phase."""
+        return (e for e in self.snapshot.escalations if e.run_uid == self.snapshot.run.uid and e.type is kind)
+
+    def any_report(self, agent: str) -> ReportFacts | None:
+        """The agent's report as its object holds it, of whatever attempt."""
+        uid = self.snapshot.run.uid
+        return next((r for r in self.snapshot.reports if r.agent == agent and r.run_uid == uid), None)
+
+    def report(self, agent: str) -> ReportFacts | None:
+        """The newest report of the agent's current attempt, be it that pod's last word."""
+        state = self.agent_state(agent)
+        return self._newest(agent, state.attempt, state.pod_uid, self.own_pod(agent))
+
+    def report_of(self, pod: PodFacts) -> ReportFacts | None:
+        """The newest report of a pod."""
+        return self._newest(pod.agent, pod.attempt, pod.uid, pod)
+
+    def _newest(self, agent: str, attempt: int, pod_uid: str, pod: PodFacts | None) -> ReportFacts | None:
+        found = [r for r in (self.any_report(agent), pod.last_report if pod else None) if r]
+        true = (r for r in found if pod_uid and r.pod_uid == pod_uid and r.attempt == attempt)
+        return max(true, key=lambda r: r.seq, default=None)
+
+    def usage(self, agent: str) -> Usage | None:
+        """What an agent has used in all of its attempts, the current one's so far included."""
+        state = self.agent_state(agent)
+        report = self.report(agent) if state.outcome is None else None
+        return add_usage(state.usage, report.usage if report else None)
 
     def claim(self, agent: str) -> ClaimFacts | None:
         """The agent's workspace claim, if any was observed."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.api.escalation import Decision, EscalationPhase
+from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import FINALIZER_OUTCOME
 from controller.api.policy import ResolvedPolicy
 from controller.api.run import RunSpec
-from controller.api.run_status import OperatorState
+from controller.api.run_status import OperatorState, ResultStatus, Usage
 from controller.api.violations import Violation
 from controller.plan.reasons import Reason
 
@@ -26,6 +26,44 @@ class Termination:
     message: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionFacts:
+    """What an agent asks, under the id that it gave."""
+
+    id: str
+    text: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFacts:
+    """What a reporter said of one attempt, its ages turned into times by the API server's clock.
+
+    `deliveries` are the questions whose answers the operator has put into the report; `progress_at` is None for an agent that has
+    shown no progress in this attempt.
+    """
+
+    agent: str
+    run_uid: str
+    attempt: int
+    pod_uid: str
+    seq: int
+    reported_at: datetime
+    interval_seconds: int
+    active_at: datetime
+    progress_at: datetime | None = None
+    progress_events: int = 0
+    sources: tuple[str, ...] = ()
+    questions: tuple[QuestionFacts, ...] = ()
+    delivered: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    parked: bool = False
+    result: ResultStatus | None = None
+    usage: Usage | None = None
+    problems: tuple[str, ...] = ()
+    deliveries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +98,8 @@ class PodFacts:
     waiting_reason: str = ""
     waiting_message: str = ""
     termination: Termination | None = None
+    reporting: bool = False
+    last_report: ReportFacts | None = None
 
     @property
     def has_finalizer(self) -> bool:
@@ -95,7 +135,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class EscalationFacts:
-    """What was observed of one escalation of type Blocked; `run_uid` is its spec's, `decision` empty until a human answered."""
+    """What was observed of one escalation; `run_uid` is its spec's, `decision` empty until a human answered.
+
+    `question` is the id of the agent's question, empty for other types.
+    """
 
     name: str
     uid: str
@@ -105,6 +148,11 @@ class EscalationFacts:
     phase: EscalationPhase | None = None
     decision: Decision | None = None
     by: str = ""
+    type: EscalationType = EscalationType.BLOCKED
+    question: str = ""
+    answer: str = ""
+    expires_at: datetime | None = None
+    delivered_at: datetime | None = None
 
     @property
     def open(self) -> bool:
@@ -140,6 +188,7 @@ class Snapshot:
     claims: tuple[ClaimFacts, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     escalations: tuple[EscalationFacts, ...] = ()
+    reports: tuple[ReportFacts, ...] = ()
     namespace_terminating: bool = False
     queued: bool = False
 

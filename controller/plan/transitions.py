@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from controller.api.escalation import Decision
-from controller.api.run_status import AgentState, BlockedState, OperatorState, OutcomeResult, StopDecision
+from controller.api.run_status import MAX_ASKED, AgentState, BlockedState, OperatorState, OutcomeResult, StopDecision
 from controller.plan.budget import cooldown, sustained
 from controller.plan.model import Action, Charge, Step
 from controller.plan.outcomes import classify
@@ -47,9 +47,10 @@ def _adopt(at: Situation, state: OperatorState, action: Action) -> OperatorState
 def _record(at: Situation, state: OperatorState, action: Action) -> OperatorState:
     ending = state.stop is not None or state.paused_at is not None
     pod = at.own_pod(action.agent) or at.finished_predecessor(action.agent)
-    outcome = classify(pod, action.attempt, at.policy, ending=ending)
-    agent = _given_back(at, action.agent).model_copy(update={"outcome": outcome})
-    return _with_agent(state, action.agent, agent)
+    report = at.report_of(pod) if pod else at.report(action.agent)
+    outcome = classify(pod, action.attempt, at.policy, report, ending=ending)
+    update = {"outcome": outcome, "result": report.result if report else None, "usage": at.usage(action.agent)}
+    return _with_agent(state, action.agent, _given_back(at, action.agent).model_copy(update=update))
 
 
 def _reserve(at: Situation, state: OperatorState, action: Action) -> OperatorState:
@@ -59,6 +60,7 @@ def _reserve(at: Situation, state: OperatorState, action: Action) -> OperatorSta
     ended = before.outcome.reason if before.outcome else action.reason.value
     anew = _next_attempt(before, ended).model_copy(
         update={
+            "usage": at.usage(action.agent),
             "restarts": before.restarts + (action.charge is Charge.BUDGET),
             "free_restarts": before.free_restarts + (action.charge is Charge.FREE),
             "last_restart_at": at.ceiling,
@@ -85,8 +87,17 @@ def _block(at: Situation, state: OperatorState, action: Action) -> OperatorState
     if action.inquiry is None:
         raise ValueError("a block names its inquiry")
     expires_at = action.inquiry.expires_at
+    if expires_at is None:
+        raise ValueError("a block names until when it is waited for")
     blocked = BlockedState(escalation=action.escalation, reason=action.reason, since=at.floor, expires_at=expires_at)
     return _with_agent(state, action.agent, at.agent_state(action.agent).model_copy(update={"blocked": blocked}))
+
+
+def _ask(at: Situation, state: OperatorState, action: Action) -> OperatorState:
+    """Remember that a human was asked, so that who deletes the escalation has dismissed it."""
+    agent = at.agent_state(action.agent)
+    asked = (*agent.asked, action.escalation)[-MAX_ASKED:]
+    return _with_agent(state, action.agent, agent.model_copy(update={"asked": asked}))
 
 
 def _unblock(at: Situation, state: OperatorState, action: Action) -> OperatorState:
@@ -131,7 +142,7 @@ def _anew(agent: AgentState) -> AgentState:
 
 def _next_attempt(agent: AgentState, ended: str) -> AgentState:
     """The agent before its next attempt: nothing of the former one is left but how it ended."""
-    anew = {"attempt": agent.attempt + 1, "pod_uid": "", "outcome": None, "last_outcome": ended, "blocked": None}
+    anew = {"attempt": agent.attempt + 1, "pod_uid": "", "outcome": None, "last_outcome": ended, "blocked": None, "result": None}
     return agent.model_copy(update=anew)
 
 
@@ -156,6 +167,7 @@ _APPLY: dict[Step, Callable[[Situation, OperatorState, Action], OperatorState]] 
     Step.ADOPT: _adopt,
     Step.RECORD: _record,
     Step.RESERVE: _reserve,
+    Step.ASK: _ask,
     Step.BLOCK: _block,
     Step.UNBLOCK: _unblock,
     Step.WAIT: _wait,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from controller.api.run import Agent
-from controller.api.run_status import Health, Phase
+from controller.api.run_status import Health, OutcomeResult, Phase
+from controller.plan import questions, reports
 from controller.plan.model import AgentView, Block
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
@@ -11,6 +12,10 @@ from controller.plan.snapshot import PodFacts
 
 QUIET_REASONS = frozenset({"", "ContainerCreating", "PodInitializing", "Scheduled"})
 """Waiting reasons that say only that a start takes its time."""
+
+
+AT_WORK = frozenset(Health) - {Health.STARTING, Health.QUEUED}
+"""The healths of agents that have started."""
 
 
 def views(at: Situation, blocks: tuple[Block, ...] = ()) -> tuple[AgentView, ...]:
@@ -22,7 +27,9 @@ def views(at: Situation, blocks: tuple[Block, ...] = ()) -> tuple[AgentView, ...
 def phase_of(seen: tuple[AgentView, ...]) -> Phase:
     """Return the phase of an unfinished, unblocked Run whose agents stand like this."""
     healths = {view.health for view in seen}
-    if healths & {Health.HEALTHY, Health.UNREADY, Health.COMPLETE, Health.DEAD}:
+    if Health.AWAITING_GUIDANCE in healths:
+        return Phase.AWAITING_GUIDANCE
+    if healths & AT_WORK:
         return Phase.RUNNING
     return Phase.QUEUED if healths == {Health.QUEUED} else Phase.PENDING
 
@@ -30,6 +37,8 @@ def phase_of(seen: tuple[AgentView, ...]) -> Phase:
 def _view(at: Situation, agent: Agent) -> AgentView:
     outcome = at.outcome(agent.name)
     if outcome is not None:
+        if outcome.result is OutcomeResult.PARKED:
+            return _parked(at, agent)
         health = Health.COMPLETE if at.completed(agent.name) else Health.DEAD
         return AgentView(agent.name, health, outcome.reason, outcome.message)
     if refused := at.refusal(agent.name):
@@ -37,7 +46,27 @@ def _view(at: Situation, agent: Agent) -> AgentView:
     pod = at.own_pod(agent.name)
     if pod is None:
         return AgentView(agent.name, Health.STARTING, Reason.STARTING)
-    return _of_pod(agent.name, pod)
+    return _of_report(at, agent, pod) or _of_pod(agent.name, pod)
+
+
+def _of_report(at: Situation, agent: Agent, pod: PodFacts) -> AgentView | None:
+    """How a live agent stands by its own word, or by its silence; None where that says nothing against it."""
+    if pod.terminated or pod.deleting:
+        return None
+    if waiting := questions.waiting(at, agent.name):
+        return AgentView(agent.name, Health.AWAITING_GUIDANCE, Reason.AWAITING_GUIDANCE, questions.one_line(waiting[0].text))
+    if reports.idle(at, agent):
+        return AgentView(agent.name, Health.ACTIVITY_STALLED, Reason.ACTIVITY_STALLED)
+    silent = reports.silent_at(at, pod)
+    if silent is not None and at.now >= silent:
+        return AgentView(agent.name, Health.REPORTER_SILENT, Reason.REPORTER_SILENT)
+    return None
+
+
+def _parked(at: Situation, agent: Agent) -> AgentView:
+    waiting = questions.waiting(at, agent.name)
+    text = questions.one_line(waiting[0].text) if waiting else ""
+    return AgentView(agent.name, Health.AWAITING_GUIDANCE, Reason.PARKED, text)
 
 
 def _of_pod(name: str, pod: PodFacts) -> AgentView:

@@ -8,13 +8,33 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from controller.api.escalation import Decision, EscalationPhase
-from controller.api.names import FINALIZER_OUTCOME, pod_name
+from controller.api.escalation import Decision, EscalationPhase, EscalationType
+from controller.api.names import FINALIZER_OUTCOME, escalation_name, pod_name
 from controller.api.policy import OutcomeAction, OutcomeRule, ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, DesiredState, RunSpec
-from controller.api.run_status import AgentState, BlockedState, OperatorState, Outcome, OutcomeResult, Phase, StopDecision
+from controller.api.run_status import (
+    AgentState,
+    BlockedState,
+    OperatorState,
+    Outcome,
+    OutcomeResult,
+    Phase,
+    ResultStatus,
+    StopDecision,
+    Usage,
+)
 from controller.plan.reasons import Reason
-from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, Refusal, RunFacts, Snapshot, Termination
+from controller.plan.snapshot import (
+    ClaimFacts,
+    EscalationFacts,
+    PodFacts,
+    QuestionFacts,
+    Refusal,
+    ReportFacts,
+    RunFacts,
+    Snapshot,
+    Termination,
+)
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 RUN, UID = "demo", "run-1"
@@ -72,6 +92,7 @@ AGENT_STATES = model(
     cooldown_until=maybe(TIMES),
     restarted_at=maybe(PAST),
     blocked=maybe(BLOCKS),
+    asked=st.lists(st.sampled_from(["e0", "e1"]), max_size=2, unique=True).map(tuple),
 )
 
 STOPS = model(
@@ -125,6 +146,33 @@ def pods(draw: st.DrawFn, agents: list[str]) -> PodFacts:
         disrupted_at=draw(maybe(PAST)),
         waiting_reason=draw(st.sampled_from(["", "Unschedulable", "ImagePullBackOff"])) if phase == "Pending" else "",
         termination=draw(maybe(TERMINATIONS)) if phase in ("Failed", "Succeeded") else None,
+        reporting=draw(st.booleans()),
+    )
+
+
+@st.composite
+def reports(draw: st.DrawFn, agent: str) -> ReportFacts:
+    """Return an agent's report, of whatever attempt."""
+    stamp = draw(PAST)
+    ages = st.integers(0, 10_000).map(lambda seconds: stamp - timedelta(seconds=seconds))
+    ids = st.lists(st.sampled_from(["q0", "q1"]), unique=True)
+    return ReportFacts(
+        agent=agent,
+        run_uid=draw(st.sampled_from([UID, UID, "other"])),
+        attempt=draw(ATTEMPTS),
+        pod_uid=draw(UIDS),
+        seq=draw(st.integers(1, 9)),
+        reported_at=stamp,
+        interval_seconds=60,
+        active_at=draw(ages),
+        progress_at=draw(maybe(ages)),
+        questions=tuple(QuestionFacts(name, "Go on?") for name in draw(ids)),
+        delivered=tuple(draw(ids)),
+        read=tuple(draw(ids)),
+        parked=draw(st.booleans()),
+        result=draw(maybe(model(ResultStatus, outcome=st.sampled_from(["Completed", "Failed"])))),
+        usage=draw(maybe(model(Usage, input_tokens=st.integers(0, 2000)))),
+        deliveries=tuple(draw(ids)),
     )
 
 
@@ -151,21 +199,30 @@ def specs(draw: st.DrawFn, agents: list[str]) -> RunSpec:
         active_deadline_seconds=draw(maybe(st.integers(1, 90_000))),
         ttl_seconds_after_finished=draw(maybe(st.integers(0, 90_000))),
         restarted_at=draw(maybe(st.dictionaries(st.sampled_from(agents), PAST))),
+        token_budget=draw(maybe(st.just(1000))),
     )
 
 
 @st.composite
 def escalations(draw: st.DrawFn, agents: list[str]) -> EscalationFacts:
     """Return an escalation, perhaps a forged one."""
-    name = draw(st.sampled_from(["e0", "e1"]))
+    agent, question = draw(st.sampled_from(agents)), draw(st.sampled_from(["", "q0", "q1"]))
+    kind = EscalationType.QUESTION if question else EscalationType.BLOCKED
+    name = escalation_name(RUN, agent, UID, kind, question) if question else draw(st.sampled_from(["e0", "e1"]))
+    decisions = [Decision.ANSWER] if question else [Decision.RETRY, Decision.STOP, Decision.WAIT]
     return EscalationFacts(
         name=name,
         uid=name,
         run_uid=draw(st.sampled_from([UID, UID, "other"])),
-        agent=draw(st.sampled_from(agents)),
+        agent=agent,
         attempt=draw(ATTEMPTS),
         phase=draw(maybe(st.sampled_from(EscalationPhase))),
-        decision=draw(maybe(st.sampled_from([Decision.RETRY, Decision.STOP, Decision.WAIT]))),
+        decision=draw(maybe(st.sampled_from(decisions))),
+        type=kind,
+        question=question,
+        answer="yes" if question else "",
+        expires_at=draw(maybe(TIMES)),
+        delivered_at=draw(maybe(PAST)),
     )
 
 
@@ -185,7 +242,8 @@ def situations(draw: st.DrawFn) -> Snapshot:
         pods=tuple(found),
         claims=tuple(draw(st.lists(st.builds(ClaimFacts, st.sampled_from(agents), st.sampled_from([UID, "other"])), max_size=1))),
         refusals=tuple(draw(st.lists(st.builds(Refusal, st.sampled_from(agents), st.just("quota")), max_size=1))),
-        escalations=tuple(draw(st.lists(escalations(agents), max_size=2, unique_by=lambda e: e.name))),
+        escalations=tuple(draw(st.lists(escalations(agents), max_size=3, unique_by=lambda e: e.name))),
+        reports=tuple(draw(reports(agent)) for agent in draw(st.sets(st.sampled_from(agents)))),
         namespace_terminating=draw(st.sampled_from([False] * 9 + [True])),
         queued=draw(st.sampled_from([False] * 5 + [True])),
     )

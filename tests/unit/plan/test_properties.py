@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.api.run_status import OutcomeResult
+from controller.api.run_status import AgentState, OutcomeResult
 from controller.plan import Snapshot, plan
 from controller.plan.model import CREATIONS, TRANSITIONS, Charge, Step
 from controller.plan.reasons import Reason
@@ -68,7 +68,7 @@ def test_every_effect_on_a_pod_names_its_uid(snapshot: Snapshot, now: datetime) 
     """No pod is started, ended, deleted or released but by the UID that was observed."""
     observed = {pod.uid: pod.name for pod in snapshot.pods}
     for action in plan(snapshot, now).actions:
-        if action.step not in CREATIONS | TRANSITIONS | {Step.DELETE_RUN, Step.MARK}:
+        if action.step not in CREATIONS | TRANSITIONS | {Step.DELETE_RUN, Step.DELIVER, Step.MARK}:
             assert observed[action.pod_uid] == action.pod
 
 
@@ -129,10 +129,17 @@ def test_no_restart_without_evidence(snapshot: Snapshot, now: datetime) -> None:
             assert snapshot.state
             agent = snapshot.state.agents[action.agent]
             unready = any(pod.uid == agent.pod_uid and pod.unready_since for pod in snapshot.pods)
-            asked = action.reason in (Reason.RESTART_REQUESTED, Reason.RETRY_ORDERED)
+            asked = action.reason in (Reason.RESTART_REQUESTED, Reason.RETRY_ORDERED, Reason.ANSWER_GIVEN)
             ended = agent.outcome is not None and agent.outcome.result is not OutcomeResult.COMPLETED
             assert (action.charge is Charge.NOBODY) == asked
-            assert asked or ended or unready
+            assert asked or ended or unready or idle(snapshot, agent)
+
+
+def idle(snapshot: Snapshot, agent: AgentState) -> bool:
+    """Whether the agent's own pod has told of its idleness itself."""
+    threshold = timedelta(seconds=snapshot.policy.spec.health.activity_stalled_seconds) if snapshot.policy else timedelta.max
+    told = (report for report in snapshot.reports if report.pod_uid == agent.pod_uid and report.attempt == agent.attempt)
+    return any(report.reported_at - report.active_at >= threshold for report in told)
 
 
 @given(snapshots, moments)

@@ -1,0 +1,154 @@
+"""The agents' questions: each becomes one escalation, is waited for, and its answer is put where the reporter finds it.
+
+The escalation's name tells the Run and the question, not the attempt: an agent that asks again after a restart asks the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from controller.api.escalation import Decision, EscalationPhase, EscalationType
+from controller.api.names import escalation_name
+from controller.api.policy import OnQuestionTimeout
+from controller.plan.model import Action, Inquiry, Intent, Step
+from controller.plan.moves import Hold
+from controller.plan.reasons import Reason
+from controller.plan.situation import Situation
+from controller.plan.snapshot import EscalationFacts, QuestionFacts, ReportFacts, Snapshot
+
+SUMMARY_CHARACTERS = 80
+"""How much of a question stands in one line."""
+
+
+def name_of(at: Situation, agent: str, question: str) -> str:
+    """Return the deterministic name of a question's escalation."""
+    run = at.snapshot.run
+    return escalation_name(run.name, agent, run.uid, EscalationType.QUESTION, question)
+
+
+def asked_names(snapshot: Snapshot) -> set[str]:
+    """Return the names of the escalations for all that agents ask now, be they there or not."""
+    run = snapshot.run
+    last = [pod.last_report for pod in snapshot.pods if pod.last_report]
+    asked = ((report.agent, question.id) for report in (*snapshot.reports, *last) for question in report.questions)
+    return {escalation_name(run.name, agent, run.uid, EscalationType.QUESTION, question) for agent, question in asked}
+
+
+def waiting(at: Situation, agent: str, *, for_delivery: bool = True) -> tuple[QuestionFacts, ...]:
+    """Return the questions of the agent's current attempt that it waits to be answered.
+
+    With `for_delivery` those whose answer is on its way count too. One whose escalation a human deleted is dismissed.
+    """
+    report = at.report(agent)
+    asked = report.questions if report else ()
+    return tuple(q for q in asked if report and q.id not in report.delivered and _open(at, agent, q, for_delivery))
+
+
+def _open(at: Situation, agent: str, question: QuestionFacts, for_delivery: bool) -> bool:
+    found = at.escalation(name := name_of(at, agent, question.id))
+    if found is None:
+        return name not in at.agent_state(agent).asked
+    return found.open and (for_delivery or found.decision is None)
+
+
+def asks(at: Situation, agent: str) -> tuple[Action, ...]:
+    """Return what is due for an agent's questions: an escalation for each new one, and its name in the state."""
+    return tuple(action for question in waiting(at, agent) if (action := _ask(at, agent, question)))
+
+
+def _ask(at: Situation, agent: str, question: QuestionFacts) -> Action | None:
+    name = name_of(at, agent, question.id)
+    if name in at.agent_state(agent).asked:
+        return None
+    step = Step.ASK if at.name_in_inbox(name) else Step.CREATE_ESCALATION
+    return Action(
+        Intent.ESCALATE_GUIDANCE,
+        step,
+        Reason.QUESTION_ASKED,
+        agent=agent,
+        attempt=at.agent_state(agent).attempt,
+        escalation=name,
+        inquiry=_inquiry(at, agent, name, question),
+    )
+
+
+def _inquiry(at: Situation, agent: str, name: str, question: QuestionFacts) -> Inquiry:
+    seconds = at.policy.question_timeout_seconds if at.policy else None
+    expires_at = at.now.replace(microsecond=0) + timedelta(seconds=seconds) if seconds else None
+    summary = f"{agent} asks: {one_line(question.text)}"
+    return Inquiry(name, summary, question.text, expires_at, EscalationType.QUESTION, question.id, question.options)
+
+
+def one_line(text: str) -> str:
+    """Return a text as one short line."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= SUMMARY_CHARACTERS else flat[: SUMMARY_CHARACTERS - 1] + "…"
+
+
+def hold(at: Situation, agent: str, questions: tuple[QuestionFacts, ...]) -> Hold:
+    """Return why an agent waits."""
+    more = f" (and {len(questions) - 1} more)" if questions[1:] else ""
+    return Hold(Reason.AWAITING_GUIDANCE, f"agent {agent} asks: {one_line(questions[0].text)}{more}", _earliest_end(at))
+
+
+def timed_out(at: Situation) -> EscalationFacts | None:
+    """Return a question that nobody has answered in time, where the policy stops the Run for that."""
+    if at.policy is None or at.policy.on_question_timeout is not OnQuestionTimeout.STOP:
+        return None
+    return next((e for e in _unanswered(at) if e.expires_at and at.now >= e.expires_at), None)
+
+
+def _earliest_end(at: Situation) -> datetime | None:
+    return min((e.expires_at for e in _unanswered(at) if e.expires_at and e.expires_at > at.now), default=None)
+
+
+def _unanswered(at: Situation) -> Iterator[EscalationFacts]:
+    ours = sorted(at.our_escalations(EscalationType.QUESTION), key=lambda e: e.name)
+    return (e for e in ours if e.open and e.decision is None)
+
+
+def deliveries(at: Situation) -> tuple[Action, ...]:
+    """Return the answers that are to be put into the agents' reports, by name."""
+    if at.state is not None and at.state.stop is not None:
+        return ()
+    answered = (e for e in at.our_escalations(EscalationType.QUESTION) if e.open and e.decision is Decision.ANSWER)
+    return tuple(_deliver(e) for e in sorted(answered, key=lambda e: e.name) if _undelivered(at, e))
+
+
+def _undelivered(at: Situation, escalation: EscalationFacts) -> bool:
+    report = at.any_report(escalation.agent)
+    return report is not None and escalation.question not in (*report.deliveries, *report.read)
+
+
+def _deliver(escalation: EscalationFacts) -> Action:
+    return Action(
+        Intent.DELIVER_ANSWER,
+        Step.DELIVER,
+        Reason.ANSWERED,
+        agent=escalation.agent,
+        attempt=escalation.attempt,
+        escalation=escalation.name,
+    )
+
+
+def phase(at: Situation, escalation: EscalationFacts) -> EscalationPhase:
+    """Return the phase that a question's open escalation should have now."""
+    stop = at.state.stop if at.state else None
+    report = at.any_report(escalation.agent)
+    if escalation.decision is Decision.ANSWER and report and escalation.question in (*report.delivered, *report.read):
+        return EscalationPhase.DELIVERED
+    if stop is not None:
+        timed_out = stop.reason == Reason.QUESTION_TIMEOUT and escalation.expires_at and escalation.expires_at <= stop.at
+        return EscalationPhase.EXPIRED if timed_out and not escalation.decision else EscalationPhase.SUPERSEDED
+    if at.completed(escalation.agent):
+        return EscalationPhase.SUPERSEDED
+    return EscalationPhase.ANSWERED if escalation.decision else EscalationPhase.OPEN
+
+
+def unread(at: Situation, agent: str) -> tuple[EscalationFacts, ...]:
+    """Return the answered questions of an agent whose answer it has not read: they stand in its next attempt's brief."""
+    report: ReportFacts | None = at.any_report(agent)
+    read = report.read if report else ()
+    found = (e for e in at.our_escalations(EscalationType.QUESTION) if e.agent == agent and e.decision is Decision.ANSWER)
+    return tuple(e for e in sorted(found, key=lambda e: e.name) if e.question not in read)

@@ -1,0 +1,90 @@
+"""What reporters say, as far as rules judge it. Only a report itself proves a stall: one that was made after the time was over.
+
+Time alone never turns an old report into evidence, so no jump of a clock does either.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from controller.api.policy import RunPolicySpec, SilentAgents
+from controller.api.run import Agent
+from controller.plan.situation import Situation
+from controller.plan.snapshot import PodFacts, ReportFacts
+
+SILENT_INTERVALS = 3
+"""Intervals without a report after which a reporter counts as silent (DESIGN section 3)."""
+
+DEFAULT_INTERVAL_SECONDS = 60
+"""The interval of a reporter that has not said anything yet."""
+
+
+def confirmation(policy: RunPolicySpec) -> timedelta:
+    """Return for how long a suspicion must hold: one interval fewer than its confirmations, since it is seen at both ends."""
+    return timedelta(seconds=(policy.unhealthy_confirmations - 1) * policy.confirmation_interval_seconds)
+
+
+def silent_at(at: Situation, pod: PodFacts) -> datetime | None:
+    """Return when a running pod's reporter counts as silent if it says nothing more; None for a pod that has none."""
+    report = at.report_of(pod)
+    last = report.reported_at if report else pod.started_at
+    if not pod.reporting or last is None:
+        return None
+    return last + timedelta(seconds=SILENT_INTERVALS * (report.interval_seconds if report else DEFAULT_INTERVAL_SECONDS))
+
+
+def idle(at: Situation, agent: Agent) -> bool:
+    """Whether a fresh report proves that the agent has been without activity for too long."""
+    report, policy = _fresh(at, agent), at.policy
+    seconds = policy.health.activity_stalled_seconds if policy else 0
+    return report is not None and seconds > 0 and _proven(at, report, report.active_at, seconds)
+
+
+def without_progress(at: Situation, agent: Agent) -> bool:
+    """Whether a fresh report proves that the agent has been active without progress for too long."""
+    report, policy = _fresh(at, agent), at.policy
+    seconds = policy.health.progress_stalled_seconds if policy else 0
+    return report is not None and seconds > 0 and _proven(at, report, progress_base(at, report), seconds)
+
+
+def stale(at: Situation, agent: Agent) -> bool:
+    """Whether a fresh report proves that nothing has come of the agent for too long; a silent one is judged by activity."""
+    report = _fresh(at, agent)
+    if report is None or at.policy is None:
+        return False
+    return _proven(at, report, report.progress_at or report.active_at, at.policy.stale_run_age_seconds)
+
+
+def patience(policy: RunPolicySpec) -> timedelta:
+    """Return for how long a human may be waited for between an escalation for want of progress and a stop as stale."""
+    return timedelta(seconds=max(0, policy.stale_run_age_seconds - policy.health.progress_stalled_seconds))
+
+
+def progress_base(at: Situation, report: ReportFacts) -> datetime | None:
+    """Return since when an agent has been without progress; None for a silent one that the policy lets be."""
+    if report.progress_at is not None:
+        return report.progress_at
+    pod = at.own_pod(report.agent)
+    asked = at.policy is not None and at.policy.health.silent_agents is SilentAgents.ESCALATE
+    return pod.started_at if asked and pod else None
+
+
+def _fresh(at: Situation, agent: Agent) -> ReportFacts | None:
+    """The report of the agent's running pod, if its reporter is not silent."""
+    pod, report = at.own_pod(agent.name), at.report(agent.name)
+    if pod is None or report is None or pod.terminated or pod.deleting:
+        return None
+    silent = silent_at(at, pod)
+    return report if silent and at.now < silent else None
+
+
+def _proven(at: Situation, report: ReportFacts, base: datetime | None, seconds: int) -> bool:
+    if base is None or at.policy is None:
+        return False
+    return report.reported_at >= _since(at, report, base) + timedelta(seconds=seconds) + confirmation(at.policy)
+
+
+def _since(at: Situation, report: ReportFacts, base: datetime) -> datetime:
+    """The clocks of an agent stand still while it waits for an answer: they begin anew when it gets one."""
+    got = [e.delivered_at for e in at.snapshot.escalations if e.agent == report.agent and e.question and e.delivered_at]
+    return max((base, *got))

@@ -1,0 +1,84 @@
+"""Pure: from an AgentReport, or from a reporter's last word, to the facts that the planner judges.
+
+A reporter tells ages by its pod's monotonic clock. When it told them is the API server's word: the stamp on the reporter's own
+managedFields entry; for a last word, the kubelet's stamp of the sidecar's end. Clocks of pods and nodes are never compared.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from controller.api.agent_report import AgentReportStatus
+from controller.api.base import JsonObject, parse
+from controller.api.names import LABEL_AGENT, REPORTER_CONTAINER
+from controller.plan.snapshot import QuestionFacts, ReportFacts
+
+
+def report_facts(report: JsonObject) -> ReportFacts | None:
+    """Return what an AgentReport says; None where its reporter has said nothing yet, or nothing that can be understood."""
+    spec, status, stamp = report["spec"], report.get("status"), _stamp(report)
+    if not status or stamp is None:
+        return None
+    deliveries = tuple(delivery["questionID"] for delivery in spec.get("deliveries", ()))
+    return _facts(spec["agent"], spec["runUID"], status, stamp, deliveries)
+
+
+def last_report(pod: JsonObject) -> ReportFacts | None:
+    """Return the last word of a pod's reporter: its termination message."""
+    for container in pod.get("status", {}).get("initContainerStatuses", ()):
+        ended = container.get("state", {}).get("terminated")
+        if container["name"] == REPORTER_CONTAINER and ended and ended.get("message") and ended.get("finishedAt"):
+            return _last_word(pod, ended["message"], datetime.fromisoformat(ended["finishedAt"]))
+    return None
+
+
+def _last_word(pod: JsonObject, message: str, ended: datetime) -> ReportFacts | None:
+    try:
+        status = json.loads(message)
+    except (ValueError, RecursionError):
+        return None
+    owners = pod["metadata"].get("ownerReferences", ())
+    run_uid = next((owner["uid"] for owner in owners if owner.get("controller")), "")
+    agent = pod["metadata"].get("labels", {}).get(LABEL_AGENT, "")
+    return _facts(agent, run_uid, status, ended, ())
+
+
+def _stamp(report: JsonObject) -> datetime | None:
+    """When the reporter last wrote, by the API server's clock."""
+    entries = report["metadata"].get("managedFields", ())
+    mine = (
+        e["time"] for e in entries if e.get("manager") == REPORTER_CONTAINER and e.get("subresource") == "status" and "time" in e
+    )
+    return max(map(datetime.fromisoformat, mine), default=None)
+
+
+def _facts(agent: str, run_uid: str, raw: object, at: datetime, deliveries: tuple[str, ...]) -> ReportFacts | None:
+    try:
+        status = parse(AgentReportStatus, raw)
+    except (ValidationError, ValueError):
+        return None
+    progress = status.progress_age_seconds
+    return ReportFacts(
+        agent=agent,
+        run_uid=run_uid,
+        attempt=status.attempt,
+        pod_uid=status.pod_uid,
+        seq=status.seq,
+        reported_at=at,
+        interval_seconds=status.interval_seconds,
+        active_at=at - timedelta(seconds=status.activity_age_seconds),
+        progress_at=None if progress is None else at - timedelta(seconds=progress),
+        progress_events=status.progress_events,
+        sources=status.sources,
+        questions=tuple(QuestionFacts(q.id, q.text, q.options) for q in status.questions),
+        delivered=status.delivered,
+        read=status.read,
+        parked=status.parked,
+        result=status.result,
+        usage=status.usage,
+        problems=status.problems,
+        deliveries=deliveries,
+    )
