@@ -162,11 +162,8 @@ class Operator:
 
     async def _open_notifier(self, stack: AsyncExitStack, client: Client) -> Tell:
         """Return how people are told. It closes after the Lease is given back: a slow endpoint holds no successor up."""
-        schemes = self._settings.notify_schemes
-        if not schemes:
-            return nobody
-        notifier = await stack.enter_async_context(Notifier(client, self._metrics, Senders(schemes).send))
-        return notifier.tell
+        senders = Senders(self._settings.notify_schemes)
+        return (await stack.enter_async_context(Notifier(client, self._metrics, senders.send))).tell
 
     async def _drain(self, working: asyncio.Task[None]) -> None:
         """Let the passes in hand finish their writes."""

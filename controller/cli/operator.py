@@ -49,7 +49,7 @@ PORT = click.IntRange(-1, 65535)
     "--notify-schemes",
     default=",".join(NOTIFY_SCHEMES),
     callback=lambda _context, _parameter, value: tuple(filter(None, map(str.strip, value.split(",")))),
-    help="Apprise's schemes that notifications may use, all of them; empty switches notifications off.",
+    help="Apprise's schemes that notifications may use; with an empty list none is sent.",
 )
 @click.option("--workers", type=click.IntRange(1, 256), default=16, help="Runs that are worked on at once.")
 @click.option("--lease-name", default="runwarden", help="Name of the Lease that only one operator holds.")

@@ -103,10 +103,10 @@ def answer_commands(kind: EscalationType, namespace: str, name: str, options: tu
         case EscalationType.APPROVAL:
             return (f"kubectl rw approve {tail}", f"kubectl rw deny {tail}")
         case EscalationType.BLOCKED:
-            return tuple(f"kubectl rw answer {tail} {decision}" for decision in options)
+            return tuple(f"kubectl rw answer {tail} {shlex.quote(_cut(decision, LINE_LIMIT))}" for decision in options)
         case EscalationType.QUESTION:
-            first = shlex.quote(_cut(options[0], LINE_LIMIT)) if options else "'YOUR ANSWER'"
-            return (f"kubectl rw answer {tail} {first}",)
+            shown = (option for option in options if _cut(option, LINE_LIMIT) == option)
+            return (f"kubectl rw answer {tail} {shlex.quote(next(shown, 'YOUR ANSWER'))}",)
 
 
 def _results(status: JsonObject) -> Iterable[str]:

@@ -41,11 +41,16 @@ def test_an_escalation_says_who_needs_what_and_how_to_answer() -> None:
     [
         (EscalationType.APPROVAL, (), ("kubectl rw approve -n team q", "kubectl rw deny -n team q")),
         (EscalationType.QUESTION, (), ("kubectl rw answer -n team q 'YOUR ANSWER'",)),
+        (EscalationType.QUESTION, ("A" * 1000, "@here", "no"), ("kubectl rw answer -n team q no",)),
+        (EscalationType.BLOCKED, ("Retry", "$(id)"), ("kubectl rw answer -n team q Retry", "kubectl rw answer -n team q '$(id)'")),
         (EscalationType.QUESTION, ("yes; rm -rf /", "no"), ("kubectl rw answer -n team q 'yes; rm -rf /'",)),
     ],
 )
 def test_commands(kind: EscalationType, options: tuple[str, ...], expected: tuple[str, ...]) -> None:
-    """Each type is answered by its command; an agent's option is quoted, so that copying it runs nothing of the agent's."""
+    """Each type is answered by its command; an agent's option is quoted, so that copying it runs nothing of the agent's.
+
+    One that could not be shown as it is is not offered: answered so, it would be another answer.
+    """
     assert answer_commands(kind, "team", "q", options) == expected
 
 

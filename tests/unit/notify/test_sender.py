@@ -27,6 +27,13 @@ async def test_one_text_and_nothing_else() -> None:
     assert (told["title"], told["message"], told["type"], told["attachments"]) == (MESSAGE.title, MESSAGE.body, "failure", [])
 
 
+async def test_no_markup_of_the_agents() -> None:
+    """Where a service takes HTML, what agents say is text in it."""
+    with Endpoint() as endpoint:
+        assert await SENDERS.send(f"json://127.0.0.1:{endpoint.port}/?format=html", MESSAGE) == Outcome(Result.SENT)
+    assert "&lt;b&gt;a&nbsp;body&lt;/b&gt;" in endpoint.messages[0]["message"]
+
+
 @pytest.mark.parametrize(("code", "result"), [(503, Result.LATER), (429, Result.LATER), (401, Result.REFUSED)])
 async def test_an_answer_says_whether_to_try_again(code: int, result: Result) -> None:
     """Busy endpoints are tried again later, those that refuse are not; apprise's own retries are off."""
