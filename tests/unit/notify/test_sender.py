@@ -119,7 +119,7 @@ async def test_a_sender_that_breaks() -> None:
 async def test_a_cancelled_send_leaves_no_process() -> None:
     """At the operator's end a send in hand ends too."""
     with Endpoint(hangs=True) as endpoint:
-        task = asyncio.create_task(SENDERS.send(f"json://127.0.0.1:{endpoint.port}/", MESSAGE))
+        task = asyncio.create_task(Senders(("json",), seconds=3600).send(f"json://127.0.0.1:{endpoint.port}/", MESSAGE))
         await asyncio.to_thread(endpoint.arrived.wait)
         (child,) = await asyncio.to_thread(_children)
         task.cancel()
