@@ -71,7 +71,7 @@ async def test_one_that_is_not_reached_is_tried_again(url: str) -> None:
 async def test_a_hanging_endpoint_is_given_up_and_its_process_gone() -> None:
     """After its time the sender is ended, whatever the endpoint does, even where its URL asks for patience."""
     with Endpoint(hangs=True) as endpoint:
-        outcome = await Senders(("json",), seconds=5).send(f"json://127.0.0.1:{endpoint.port}/?rto=600&cto=600", MESSAGE)
+        outcome = await Senders(("json",), seconds=10).send(f"json://127.0.0.1:{endpoint.port}/?rto=600&cto=600", MESSAGE)
         assert endpoint.arrived.is_set()
     assert (outcome.result, outcome.hung) == (Result.UNKNOWN, True)
 
