@@ -35,17 +35,20 @@ def event_for(run: JsonObject) -> JsonObject | None:
     if phase not in TYPES:
         return None
     reason, message = status.get("reason", ""), status.get("message", "")
-    said = "\n".join((meta["uid"], phase, reason, message))
-    digest = hashlib.sha256(said.encode()).hexdigest()[:NAME_DIGEST]
-    involved = {"apiVersion": API_VERSION, "kind": "Run", "name": meta["name"], "uid": meta["uid"]}
+    digest = _digest(meta["uid"], phase, reason, message)
+    about = {"name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"]}
+    return _event(about, digest, TYPES[phase], reason or phase, f"{phase}: {message}" if message else phase)
+
+
+def _event(about: JsonObject, digest: str, kind: str, reason: str, message: str) -> JsonObject:
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{meta['name']}.{digest}", "namespace": meta["namespace"]},
-        "involvedObject": involved | {"namespace": meta["namespace"]},
-        "type": TYPES[phase],
-        "reason": reason or phase,
-        "message": f"{phase}: {message}" if message else phase,
+        "metadata": {"name": f"{about['name']}.{digest}", "namespace": about["namespace"]},
+        "involvedObject": {"apiVersion": API_VERSION, "kind": "Run"} | about,
+        "type": kind,
+        "reason": reason,
+        "message": message,
         "source": {"component": "runwarden"},
         "count": 1,
     }
@@ -56,8 +59,22 @@ async def announce(client: Client, before: str | None, run: JsonObject) -> None:
     if run.get("status", {}).get("phase") == before:
         return
     event = event_for(run)
-    if event is None:
-        return
+    if event is not None:
+        await _post(client, event)
+
+
+async def warn(client: Client, run: tuple[str, str, str], reason: str, message: str) -> None:
+    """Post a Warning about a Run, given as namespace, name and UID; the same words once a Run."""
+    namespace, name, uid = run
+    about = {"name": name, "namespace": namespace, "uid": uid}
+    await _post(client, _event(about, _digest(uid, reason, message), "Warning", reason, message))
+
+
+def _digest(*said: str) -> str:
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:NAME_DIGEST]
+
+
+async def _post(client: Client, event: JsonObject) -> None:
     stamp = format_time(client.server_now())
     try:
         await client.create(EVENTS, event["metadata"]["namespace"], event | {"firstTimestamp": stamp, "lastTimestamp": stamp})

@@ -71,6 +71,12 @@ class Metrics:
             registry=registry,
         )
         self._add_store(registry)
+        self.notifications = Counter(
+            "runwarden_notifications_total",
+            "Notifications by event and result: sent, later (tried to no avail), refused, unusable, unknown, dropped.",
+            ["event", "result"],
+            registry=registry,
+        )
         self.runs = Gauge("runwarden_runs", "Runs that are watched.", registry=registry)
         self.policy_file_ok = Gauge(
             "runwarden_policy_file_ok",

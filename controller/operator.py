@@ -29,6 +29,9 @@ from controller.executor import Tools
 from controller.inventory import Inventory, RunKey
 from controller.ledger.entry import Entry, Limits
 from controller.metrics import Metrics
+from controller.notify.child import Senders
+from controller.notify.message import Tell, nobody
+from controller.notify.notifier import Notifier
 from controller.observer import Observer
 from controller.policy_source import PolicySource
 from controller.reconciler import Reconciler, failed
@@ -61,6 +64,7 @@ class Operator:
         self._pulse = Pulse()
         self._lease: LeaderLease | None = None
         self._store: WatchedStore | None = None
+        self._tell: Tell = nobody
         self._synced = False
 
     async def run(self) -> None:
@@ -72,6 +76,7 @@ class Operator:
         connection = await connect(self._settings.kubeconfig)
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(Client(connection, self._metrics.observe_request))
+            self._tell = await self._open_notifier(stack, client)
             self._store = store = WatchedStore(make_store(self._settings.store, client), self._metrics)
             stack.push_async_callback(store.close)
             self._lease = self._make_lease(client, connection.namespace)
@@ -141,7 +146,7 @@ class Operator:
         await self._collect(client, store)
         observer = Observer(client, self._inventory, store, self._policy)
         seen = self._inventory
-        tools = Tools(client, seen.learn_pod, seen.learn_escalation, seen.learn_report)
+        tools = Tools(client, seen.learn_pod, seen.learn_escalation, seen.learn_report, self._tell)
         with self._ledger(client) as record:
             reconciler = Reconciler(observer, store, tools, self._inventory, self._metrics, record)
             await run_workers(self._queue, self._settings.workers, reconciler.reconcile, failed(self._metrics))
@@ -158,6 +163,11 @@ class Operator:
         limits = Limits(timedelta(days=told.ledger_max_age_days), told.ledger_max_rows)
         with Ledger(told.ledger, limits, self._metrics, client.server_now) as ledger:
             yield ledger.record
+
+    async def _open_notifier(self, stack: AsyncExitStack, client: Client) -> Tell:
+        """Return how people are told. It closes after the Lease is given back: a slow endpoint holds no successor up."""
+        senders = Senders(self._settings.notify_schemes)
+        return (await stack.enter_async_context(Notifier(client, self._metrics, senders.send))).tell
 
     async def _drain(self, working: asyncio.Task[None]) -> None:
         """Let the passes in hand finish their writes."""

@@ -16,6 +16,7 @@ from datetime import datetime
 import structlog
 
 from controller.api.base import JsonObject
+from controller.api.policy import NotificationEvent
 from controller.cluster.errors import Conflict, NotFound
 from controller.conditions import build_status
 from controller.errors import RunwardenError
@@ -24,6 +25,7 @@ from controller.executor import Tools, perform
 from controller.inventory import Inventory, RunKey
 from controller.ledger.entry import Entry, entry_of
 from controller.metrics import Metrics
+from controller.notify.message import finished, places_for
 from controller.observer import Observer
 from controller.plan import Action, Plan, Snapshot, plan
 from controller.plan.passes import Act, Change, Create, Next, Save, next_step
@@ -182,13 +184,20 @@ class Reconciler:
 
     async def _save(self, work: _Pass, status: JsonObject) -> None:
         """Save state and status in one compare-and-swap, and tell people of a new fate."""
-        before = work.run.get("status", {}).get("phase")
+        before = work.run.get("status", {})
         state = work.snapshot.state if work.dirty else None
         work.run, work.loaded = await self._store.commit(work.run, work.loaded, state, status)
         work.dirty = False
         self._written_at[work.run["metadata"]["uid"]] = self._monotonic()
         self._inventory.runs.upsert(work.run)
-        await announce(self._tools.client, before, work.run)
+        self._tell(work, before.get("completionTime"))
+        await announce(self._tools.client, before.get("phase"), work.run)
+
+    def _tell(self, work: _Pass, completed_before: str | None) -> None:
+        """Have people told of a Run that the write just made has finished: only one write can be that one."""
+        places = places_for(work.snapshot.policy, NotificationEvent.RUN_FINISHED)
+        if places and (message := finished(completed_before, work.run)):
+            self._tools.tell(message, places)
 
     async def _forget(self, key: RunKey, work: _Pass) -> None:
         """Have the store forget a Run that exists no more, once all of its pods were let go."""

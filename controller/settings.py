@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+NOTIFY_SCHEMES = (
+    *("slack", "discord", "workflow", "workflows", "gchat", "tgram", "pover", "webex", "wxteams", "zulip", "signl4"),
+    *("pagerduty", "opsgenie", "ntfys", "gotifys", "mmosts", "rockets", "matrixs", "mailto", "mailtos"),
+)
+"""Services that notifications may use unless told otherwise: well known, encrypted, none with a request of the URL's own making."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -16,6 +22,7 @@ class Settings:
     ledger: str | None = None
     ledger_max_age_days: int = 30
     ledger_max_rows: int = 100_000
+    notify_schemes: tuple[str, ...] = NOTIFY_SCHEMES
     policy_file: Path | None = None
     workers: int = 16
     lease_name: str = "runwarden"

@@ -12,7 +12,7 @@ import click
 from controller.cli.store import STORE
 from controller.errors import RunwardenError
 from controller.logs import LogFormat, configure
-from controller.settings import Settings
+from controller.settings import NOTIFY_SCHEMES, Settings
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 PORT = click.IntRange(-1, 65535)
@@ -44,6 +44,12 @@ PORT = click.IntRange(-1, 65535)
     "--policy-file",
     type=FILE,
     help="The policy of Runs that no RunPolicy covers; read again when it changes.",
+)
+@click.option(
+    "--notify-schemes",
+    default=",".join(NOTIFY_SCHEMES),
+    callback=lambda _context, _parameter, value: tuple(filter(None, map(str.strip, value.split(",")))),
+    help="Apprise's schemes that notifications may use; with an empty list none is sent.",
 )
 @click.option("--workers", type=click.IntRange(1, 256), default=16, help="Runs that are worked on at once.")
 @click.option("--lease-name", default="runwarden", help="Name of the Lease that only one operator holds.")

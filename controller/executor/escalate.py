@@ -7,12 +7,14 @@ from dataclasses import replace
 from controller.api.base import JsonObject, dump
 from controller.api.escalation import EscalationPhase
 from controller.api.names import LABEL_RUN_UID
+from controller.api.policy import NotificationEvent
 from controller.builders import build_escalation
 from controller.cluster.errors import AlreadyExists, NotFound
 from controller.cluster.resources import ESCALATIONS
 from controller.conditions import format_time
 from controller.executor.tools import Tools
 from controller.facts import escalation_facts
+from controller.notify.message import opened, places_for
 from controller.plan.model import Action
 from controller.plan.snapshot import Snapshot
 
@@ -32,6 +34,8 @@ async def create_escalation(tools: Tools, snapshot: Snapshot, action: Action) ->
 async def mark(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
     """Write the escalation's phase over the version that it was judged by. Raises Conflict where it has changed since.
 
+    Whoever wins the write that opens it tells people, so that they are told at most once.
+
     An escalation that was deleted meanwhile is dismissed; one whose answer has come meanwhile is judged again.
     """
     if action.escalation_phase is None:
@@ -41,16 +45,22 @@ async def mark(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
         found = await tools.client.get(ESCALATIONS, namespace, action.escalation)
         judged = next(e for e in snapshot.escalations if e.name == action.escalation)
         if escalation_facts(found) == judged:
-            found["status"] = _status(found.get("status", {}), action.escalation_phase, format_time(tools.now()))
+            opens = judged.phase is None and action.escalation_phase is EscalationPhase.OPEN
+            places = places_for(snapshot.policy, NotificationEvent.ESCALATION_OPENED) if opens else ()
+            now = format_time(tools.now())
+            found["status"] = _status(found.get("status", {}), action.escalation_phase, now, told=bool(places))
             found = await tools.client.replace(ESCALATIONS, namespace, action.escalation, found, subresource="status")
+            if places:
+                tools.tell(opened(found), places)
     except NotFound:
         return replace(snapshot, escalations=tuple(e for e in snapshot.escalations if e.name != action.escalation))
     return _with(tools, snapshot, found)
 
 
-def _status(before: JsonObject, phase: EscalationPhase, now: str) -> JsonObject:
+def _status(before: JsonObject, phase: EscalationPhase, now: str, *, told: bool) -> JsonObject:
     stamp = STAMPS.get(phase)
-    return {**before, **({stamp: now} if stamp else {}), "phase": phase.value}
+    notified = {"notifiedAt": now} if told else {}
+    return {**before, **({stamp: now} if stamp else {}), **notified, "phase": phase.value}
 
 
 STAMPS = {EscalationPhase.ANSWERED: "answeredAt", EscalationPhase.DELIVERED: "deliveredAt"}

@@ -8,17 +8,19 @@ from datetime import datetime
 
 from controller.api.base import JsonObject
 from controller.cluster.client import Client
+from controller.notify.message import Tell, nobody
 from controller.plan.snapshot import PodFacts, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The API server, and whom to tell of a pod, an escalation or a report that was written."""
+    """The API server, whom to tell of a pod, an escalation or a report that was written, and how to tell people."""
 
     client: Client
     learn_pod: Callable[[JsonObject], PodFacts]
     learn_escalation: Callable[[JsonObject], None]
     learn_report: Callable[[JsonObject], None]
+    tell: Tell = nobody
 
     def now(self) -> datetime:
         """Return the API server's time."""

@@ -1,0 +1,143 @@
+"""Sends messages beside the operator's work, one lane a place: what one endpoint makes others wait for is bounded.
+
+It keeps nothing: a message that waits when the operator ends is lost, and never sent twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Self
+
+import structlog
+
+from controller.api.policy import Notification
+from controller.cluster.client import Client
+from controller.events import warn
+from controller.metrics import Metrics
+from controller.notify.message import Message
+from controller.notify.outcome import Outcome, Result
+from controller.notify.place import Place, read_url
+
+log = structlog.get_logger(__name__)
+
+QUEUE_LIMIT = 500
+"""Messages that may wait; one is at most some 8 KB."""
+SENDERS, SLOW_SENDERS = 3, 1
+"""Sends at once, and those among places whose last one hung: a sender is a process of some 50 MB."""
+PAUSES = (2.0, 10.0, 30.0)
+"""Seconds before the second, third and last try of a message that nobody took."""
+CLOSE_SECONDS = 5.0
+"""How long the end may take to send what waits."""
+TROUBLES_LIMIT = 1000
+"""Places whose trouble is remembered, the latest."""
+
+Send = Callable[[str, Message], Awaitable[Outcome]]
+
+
+class Notifier:
+    """Tells people, at most once each message, and never makes its caller wait."""
+
+    def __init__(
+        self,
+        client: Client,
+        metrics: Metrics,
+        send: Send,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._client, self._metrics, self._send, self._sleep = client, metrics, send, sleep
+        self._waiting: dict[Place, deque[Message]] = {}
+        self._lanes: set[asyncio.Task[None]] = set()
+        self._troubles: dict[Place, Outcome] = {}
+        self._quick, self._slow = asyncio.Semaphore(SENDERS), asyncio.Semaphore(SLOW_SENDERS)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Send what waits, if that takes no long time."""
+        if self._lanes:
+            await asyncio.wait(self._lanes, timeout=CLOSE_SECONDS)
+        for lane in self._lanes:
+            lane.cancel()
+        await asyncio.gather(*self._lanes, return_exceptions=True)
+
+    def tell(self, message: Message, places: tuple[Notification, ...]) -> None:
+        """Have a message sent to every place, some time. Never waits, never raises."""
+        for place in dict.fromkeys(Place(message.namespace, told.secret_name, told.secret_key) for told in places):
+            self._put(place, message)
+
+    def _put(self, place: Place, message: Message) -> None:
+        if sum(map(len, self._waiting.values())) >= QUEUE_LIMIT:
+            # The longest lane pays, so that no namespace can push out another's messages.
+            self._drop(max(self._waiting.values(), key=len).popleft())
+        if place in self._waiting:
+            self._waiting[place].append(message)
+            return
+        self._waiting[place] = deque([message])
+        lane = asyncio.create_task(self._work(place), name=f"notify {place}")
+        self._lanes.add(lane)
+        lane.add_done_callback(partial(self._ended, place))
+
+    async def _work(self, place: Place) -> None:
+        """Send what waits for one place, in order."""
+        waiting = self._waiting[place]
+        while waiting:
+            await self._deliver(place, waiting.popleft())
+
+    def _ended(self, place: Place, lane: asyncio.Task[None]) -> None:
+        self._lanes.discard(lane)
+        for message in self._waiting.pop(place):
+            self._drop(message)
+        if not lane.cancelled() and (error := lane.exception()):
+            log.error("notifications failed unexpectedly", place=str(place), error=type(error).__name__)
+
+    async def _deliver(self, place: Place, message: Message) -> None:
+        try:
+            outcome = await self._insist(place, message)
+        except asyncio.CancelledError:
+            self._drop(message)
+            raise
+        self._count(message, outcome.result)
+        if outcome.result is Result.SENT:
+            self._troubles.pop(place, None)
+        else:
+            await self._report(place, message, outcome)
+
+    async def _insist(self, place: Place, message: Message) -> Outcome:
+        """Try until somebody may have got it, or nobody will."""
+        outcome = await self._try(place, message)
+        for pause in PAUSES:
+            if outcome.result is not Result.LATER:
+                break
+            await self._sleep(pause)
+            outcome = await self._try(place, message)
+        return outcome
+
+    async def _try(self, place: Place, message: Message) -> Outcome:
+        url = await read_url(self._client, place)
+        if isinstance(url, Outcome):
+            return url
+        known = self._troubles.get(place)
+        async with self._slow if known and known.hung else self._quick:
+            return await self._send(url, message)
+
+    async def _report(self, place: Place, message: Message, outcome: Outcome) -> None:
+        """Say what is wrong with a place: in the log once a cause, and to the Run whose message was not sent."""
+        before = self._troubles.pop(place, None)
+        self._troubles[place] = outcome
+        if len(self._troubles) > TROUBLES_LIMIT:
+            del self._troubles[next(iter(self._troubles))]
+        if before != outcome:
+            log.warning("notification not sent", place=str(place), run=message.run, result=outcome.result, error=outcome.why)
+        said = f"{message.event.value} was not told, or not for certain, through {place}: {outcome.why}"
+        await warn(self._client, (message.namespace, message.run, message.uid), "NotificationFailed", said)
+
+    def _drop(self, message: Message) -> None:
+        self._count(message, Result.DROPPED)
+        log.warning("notification dropped", namespace=message.namespace, run=message.run, event_type=message.event.value)
+
+    def _count(self, message: Message, result: Result) -> None:
+        self._metrics.notifications.labels(message.event.value, result.value).inc()

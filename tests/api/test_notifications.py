@@ -1,0 +1,183 @@
+"""Notifications as users set them up: a Secret with a URL, a policy that names it, and an endpoint that counts."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import cast
+
+import pytest
+
+from controller.api.base import JsonObject
+from controller.api.escalation import EscalationPhase
+from controller.api.policy import Notification, ResolvedPolicy, RunPolicySpec
+from controller.cluster.client import Client
+from controller.cluster.errors import Conflict
+from controller.cluster.resources import ESCALATIONS, Resource
+from controller.executor import Tools, perform
+from controller.facts import escalation_facts
+from controller.notify.message import Message
+from controller.plan.model import Action, Intent, Step
+from controller.plan.reasons import Reason
+from controller.plan.snapshot import PodFacts, RunFacts, Snapshot
+from tests.cluster import Cluster
+from tests.endpoint import Endpoint
+from tests.support import (
+    OperatorProcess,
+    answer,
+    apply,
+    await_phase,
+    await_that,
+    get,
+    items,
+    policy_of,
+    run_of,
+    simulated_forever,
+    status,
+)
+
+FAILS = {"template": {"metadata": {"annotations": {"test.runwarden.dev/outcome": "fail"}}}}
+
+
+def failing(name: str, **spec: object) -> JsonObject:
+    """Return a Run whose simulated pod fails."""
+    pod = {"spec": {"containers": [{"name": "agent", "image": "x"}]}}
+    return run_of(name, {"template": FAILS["template"] | pod}, **spec)
+
+
+def secret(name: str, port: int) -> JsonObject:
+    """Return a Secret with an endpoint's URL, which names a user and a password."""
+    url = f"json://bot:hunter2@127.0.0.1:{port}/"
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"url": url}}
+
+
+def telling(name: str, secret_name: str = "", **spec: object) -> JsonObject:
+    """Return a policy that tells through a Secret, its namesake unless told otherwise."""
+    return policy_of({"notifications": [{"secretName": secret_name or name}], **spec}, name)
+
+
+@pytest.fixture
+def operator(api_cluster: Cluster, namespace: str) -> Iterator[OperatorProcess]:
+    """An operator of the test's own, which may use plain HTTP."""
+    options = ("--namespace", namespace, "--lease-name", f"notify-{namespace}", "--notify-schemes", "json")
+    with OperatorProcess(api_cluster, *options) as started:
+        yield started
+
+
+def test_told_exactly_once_across_a_crash(api_cluster: Cluster, namespace: str, operator: OperatorProcess) -> None:
+    """A spent budget's escalation and the ends of Runs are each told once, although the operator is killed in between
+    and the ended Run's status is written again.
+
+    The last message comes after all that the restarted operator could have told twice: one place is told in order.
+    """
+    with Endpoint() as endpoint:
+        apply(api_cluster, namespace, secret("default", endpoint.port), telling("default", restartBudget=0))
+        await_that(lambda: get(api_cluster, namespace, "runpolicy", "default"), "the policy")
+        apply(api_cluster, namespace, failing("demo"), run_of("done"))
+        await_that(lambda: len(endpoint.messages) > 1, "the escalation and the end of the other Run to be told")
+        operator.stop(signal.SIGKILL)
+        operator.start()
+        api_cluster.kubectl(
+            "-n", namespace, "patch", "run", "done", "--type=merge", "-p", '{"spec":{"ttlSecondsAfterFinished":3600}}'
+        )
+        await_that(
+            lambda: status(api_cluster, namespace, "done")["observedGeneration"] > 1, "another write of the ended Run's status"
+        )
+        (escalation,) = items(api_cluster, namespace, "escalations")
+        assert escalation["status"]["notifiedAt"]
+        answer(api_cluster, namespace, escalation["metadata"]["name"], "Stop")
+        await_phase(api_cluster, namespace, "demo", "Failed")
+        await_that(lambda: any("/demo Failed: " in title for title in endpoint.titles), "the end to be told")
+    *before, failed = endpoint.messages
+    done, asked = sorted(before, key=lambda message: "needs you" in message["title"])
+    assert done["title"] == f"runwarden: {namespace}/done Completed: AllAgentsComplete"
+    assert asked["title"].startswith(f"runwarden: {namespace}/demo needs you: coder: RestartBudgetSpent")
+    assert f"kubectl rw answer -n {namespace} {escalation['metadata']['name']} Retry" in asked["message"]
+    assert failed["message"].startswith("Failed (")
+
+
+def test_trouble_delays_nobody_and_is_told(api_cluster: Cluster, namespace: str, operator: OperatorProcess) -> None:
+    """While one endpoint hangs and a Secret is missing, other Runs end and are told; the Run hears of the Secret; no URL is shown.
+
+    The operator then ends in order although the endpoint still hangs.
+    """
+    with Endpoint(hangs=True) as hangs, Endpoint() as works:
+        apply(api_cluster, namespace, secret("hangs", hangs.port), secret("works", works.port))
+        apply(api_cluster, namespace, telling("hangs"), telling("works"), telling("absent"))
+        for name in ("hangs", "works", "absent"):
+            await_that(lambda name=name: get(api_cluster, namespace, "runpolicy", name), "the policy")  # type: ignore[misc]  # bound
+        apply(api_cluster, namespace, run_of("slow", policyRef={"name": "hangs"}))
+        await_that(hangs.arrived.is_set, "the hanging endpoint to be asked")
+        apply(api_cluster, namespace, run_of("quick", policyRef={"name": "works"}), run_of("mute", policyRef={"name": "absent"}))
+        await_that(lambda: works.messages, "the other Run to be told")
+        await_phase(api_cluster, namespace, "mute", "Completed")
+        said = await_that(lambda: _failures(api_cluster, namespace, "mute"), "the missing Secret to be told")
+        assert f"Secret {namespace}/absent, key url: it does not exist: create it" in said[0]
+        for result in ("sent", "unusable"):
+            series = f'runwarden_notifications_total{{event="RunFinished",result="{result}"}} 1.0'
+            metrics = await_that(lambda series=series: _metrics_with(operator, series), series)  # type: ignore[misc]  # bound
+        assert operator.stop() == 0
+        assert len(hangs.messages) == 1
+    events = items(api_cluster, namespace, "events")
+    assert "hunter2" not in f"{operator.log.read_text()} {metrics} {events}"
+    assert [line["place"] for line in operator.lines() if line["event"] == "notification not sent"] == [
+        f"Secret {namespace}/absent, key url"
+    ]
+
+
+def _metrics_with(operator: OperatorProcess, series: str) -> str:
+    """The operator's metrics once a line is among them."""
+    metrics = operator.probe("metrics", "metrics")[1]
+    return metrics if series in metrics else ""
+
+
+def _failures(cluster: Cluster, namespace: str, run: str) -> list[str]:
+    """What Events say of notifications about a Run that were not sent."""
+    found = (e for e in items(cluster, namespace, "events") if e["involvedObject"]["name"] == run)
+    return [event["message"] for event in found if event["reason"] == "NotificationFailed"]
+
+
+class Racing:
+    """A client that two passes use at once: neither writes before both have read."""
+
+    def __init__(self, client: Client) -> None:
+        self._client, self._both_have_read = client, asyncio.Barrier(2)
+        self.replace, self.server_now = client.replace, client.server_now
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> JsonObject:
+        found = await self._client.get(resource, namespace, name)
+        await self._both_have_read.wait()
+        return found
+
+
+async def test_of_two_who_open_an_escalation_one_tells(client: Client, api_cluster: Cluster, namespace: str) -> None:
+    """Two operators that judged the same version race to open it: one wins the write and tells, the other is refused."""
+    apply(api_cluster, namespace, simulated_forever("demo"))
+    run = get(api_cluster, namespace, "run", "demo")
+    spec = {"runName": "demo", "runUID": run["metadata"]["uid"], "type": "Blocked", "summary": "help"}
+    apply(
+        api_cluster,
+        namespace,
+        {"apiVersion": "runwarden.dev/v1alpha1", "kind": "Escalation", "metadata": {"name": "help"}, "spec": spec},
+    )
+    found = await client.get(ESCALATIONS, namespace, "help")
+    policy = ResolvedPolicy.of("p", RunPolicySpec(notifications=(Notification(secret_name="s"),)))
+    facts = RunFacts(namespace, "demo", run["metadata"]["uid"], 1, spec=None)
+    snapshot = Snapshot(run=facts, policy=policy, escalations=(escalation_facts(found),))
+    action = Action(Intent.ESCALATE_BLOCKED, Step.MARK, Reason.ESCALATED, escalation="help", escalation_phase=EscalationPhase.OPEN)
+    told: list[Message] = []
+
+    def learn(_: JsonObject) -> PodFacts:
+        raise AssertionError("no pod is written")
+
+    tools = Tools(client, learn, lambda _: None, lambda message, places: told.append(message))
+    racing = replace(tools, client=cast(Client, Racing(client)))
+    passes = await asyncio.gather(*(perform(racing, snapshot, action) for _ in range(2)), return_exceptions=True)
+    assert [type(result) for result in passes if isinstance(result, BaseException)] == [Conflict]
+    assert [message.title for message in told] == [f"runwarden: {namespace}/demo needs you: help"]
+    assert (await client.get(ESCALATIONS, namespace, "help"))["status"]["notifiedAt"]
+    after = replace(snapshot, escalations=(escalation_facts(await client.get(ESCALATIONS, namespace, "help")),))
+    await perform(tools, after, action)
+    assert len(told) == 1, "one that is open already is not opened again"

@@ -1,0 +1,100 @@
+"""What people are told, and what text of agents cannot do in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from controller.api.base import JsonObject
+from controller.api.escalation import EscalationType
+from controller.api.policy import Notification, NotificationEvent, ResolvedPolicy, RunPolicySpec
+from controller.notify.message import BODY_LIMIT, TITLE_LIMIT, Level, answer_commands, finished, opened, places_for
+
+META = {"name": "demo-coder-7f3a", "namespace": "team", "uid": "e1"}
+
+
+def escalation(**spec: object) -> JsonObject:
+    told = {"runName": "demo", "runUID": "u1", "type": "Blocked", "summary": "coder: it failed", "text": "Cause: it failed"}
+    return {"metadata": META, "spec": told | {"options": ["Retry", "Stop", "Wait"]} | spec}
+
+
+def run(**status: object) -> JsonObject:
+    told = {"phase": "Failed", "reason": "RequiredAgentFailed", "message": "agent coder failed"}
+    told |= {"completionTime": "2026-01-01T00:00:00Z"}
+    return {"metadata": {"name": "demo", "namespace": "team", "uid": "u1"}, "status": told | status}
+
+
+def test_an_escalation_says_who_needs_what_and_how_to_answer() -> None:
+    """The title names Run and situation; the body has text, options, and a command for each decision."""
+    told = opened(escalation())
+    assert (told.event, told.namespace, told.run, told.uid) == (NotificationEvent.ESCALATION_OPENED, "team", "demo", "u1")
+    assert told.title == "runwarden: team/demo needs you: coder: it failed"
+    assert told.body == (
+        "Cause: it failed\n\nOptions: Retry, Stop, Wait\n\n"
+        "kubectl rw answer -n team demo-coder-7f3a Retry\n"
+        "kubectl rw answer -n team demo-coder-7f3a Stop\n"
+        "kubectl rw answer -n team demo-coder-7f3a Wait"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "expected"),
+    [
+        (EscalationType.APPROVAL, (), ("kubectl rw approve -n team q", "kubectl rw deny -n team q")),
+        (EscalationType.QUESTION, (), ("kubectl rw answer -n team q 'YOUR ANSWER'",)),
+        (EscalationType.QUESTION, ("A" * 1000, "@here", "no"), ("kubectl rw answer -n team q no",)),
+        (EscalationType.BLOCKED, ("Retry", "$(id)"), ("kubectl rw answer -n team q Retry", "kubectl rw answer -n team q '$(id)'")),
+        (EscalationType.QUESTION, ("yes; rm -rf /", "no"), ("kubectl rw answer -n team q 'yes; rm -rf /'",)),
+    ],
+)
+def test_commands(kind: EscalationType, options: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    """Each type is answered by its command; an agent's option is quoted, so that copying it runs nothing of the agent's.
+
+    One that could not be shown as it is is not offered: answered so, it would be another answer.
+    """
+    assert answer_commands(kind, "team", "q", options) == expected
+
+
+def test_an_end_is_told_by_the_write_that_made_it() -> None:
+    """Told when the completion time is new in a terminal phase; not by a later write, and not before the end."""
+    told = finished(None, run())
+    assert told is not None
+    assert (told.event, told.level) == (NotificationEvent.RUN_FINISHED, Level.FAILURE)
+    assert told.title == "runwarden: team/demo Failed: RequiredAgentFailed"
+    assert told.body == "Failed (RequiredAgentFailed): agent coder failed"
+    assert finished("2026-01-01T00:00:00Z", run()) is None
+    assert finished(None, run(phase="Stopping", completionTime=None)) is None
+    assert finished(None, run(phase="Blocked")) is None
+
+
+def test_an_end_tells_what_came_of_it() -> None:
+    """Summaries and outputs of the agents stand in it."""
+    result = {"outcome": "Completed", "summary": "fixed it", "outputs": {"pr": "https://example.org/pr/1"}}
+    agents = [{"name": "coder", "result": result}, {"name": "helper"}]
+    told = finished(None, run(phase="Completed", reason="AllAgentsComplete", agents=agents))
+    assert told is not None
+    assert told.level is Level.SUCCESS
+    assert told.body.endswith("\n\ncoder: fixed it\ncoder: pr = https://example.org/pr/1")
+
+
+def test_text_of_agents_is_harmless_and_bounded() -> None:
+    """Nobody is pinged, no terminal is driven, no line is forged in the title, and the answer's commands always fit."""
+    hostile = "@everyone <!channel> <@U123> \x1b[2J\u202e x@y.org " + "A" * 100_000
+    told = opened(escalation(text=hostile, summary=f"a\nb {hostile}", options=[f"Retry{'B' * 1000}"] * 16))
+    for text in (told.title, told.body):
+        for forbidden in ("@everyone", "<!", "<@", "\x1b", "\u202e"):
+            assert forbidden not in text
+    assert "x@y.org" in told.body
+    assert "\n" not in told.title
+    assert len(told.title) <= TITLE_LIMIT
+    assert len(told.body) <= BODY_LIMIT
+    assert "kubectl rw answer -n team demo-coder-7f3a" in told.body
+
+
+def test_only_what_the_policy_wants() -> None:
+    """A place is told of the events that it names; without a policy nobody is told."""
+    both = Notification(secret_name="both")
+    ends = Notification(secret_name="ends", events=(NotificationEvent.RUN_FINISHED,))
+    policy = ResolvedPolicy.of("p", RunPolicySpec(notifications=(both, ends)))
+    assert places_for(policy, NotificationEvent.ESCALATION_OPENED) == (both,)
+    assert places_for(policy, NotificationEvent.RUN_FINISHED) == (both, ends)
+    assert places_for(None, NotificationEvent.RUN_FINISHED) == ()
