@@ -1,4 +1,4 @@
-"""The campaign against every store side by side, with progress, and a table in Markdown at the end.
+"""The campaign against every store, with progress, and a table in Markdown at the end.
 
 scripts/run python -m tests.chaos [--kills N] [--seed S] [--store NAME]... [--cluster NAME]
 """
@@ -34,8 +34,9 @@ HEAD = """\
 @click.option("--seed", type=int, help="Draws the moments; told when it is not given.")
 @click.option("--store", "stores", multiple=True, type=click.Choice(STORES), help="Only these stores.")
 @click.option("--scenario", "names", multiple=True, help="Only these scenarios.")
+@click.option("--at-once", default=2, show_default=True, help="Stores side by side; each takes a core.")
 @click.option("--cluster", "there", help="A kind cluster that `python -m tests.cluster up` has left; else one is made.")
-def main(kills: int, seed: int | None, stores: Sequence[str], names: Sequence[str], there: str | None) -> None:
+def main(kills: int, seed: int | None, stores: Sequence[str], names: Sequence[str], at_once: int, there: str | None) -> None:
     """Kill the operator at random moments and compare the ends."""
     seed = random.randrange(2**32) if seed is None else seed  # noqa: S311  # no secret
     started = monotonic()
@@ -50,7 +51,7 @@ def main(kills: int, seed: int | None, stores: Sequence[str], names: Sequence[st
         urls = {name: _store(name, stack) for name in stores or STORES}
         scenarios = [each for each in SCENARIOS if not names or each.name in names]
         campaign = Campaign(cluster, evidence, scenarios, seed, tell)
-        with ThreadPoolExecutor(len(urls)) as pool:
+        with ThreadPoolExecutor(at_once) as pool:
             shares = _shares(kills, len(urls))
             reports = list(pool.map(campaign.against, urls, urls.values(), shares))
         complete = evidence.complete

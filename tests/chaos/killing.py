@@ -21,6 +21,8 @@ PATIENCE_SECONDS = 3.0
 """How long a step is waited for: without work the kill comes anyway."""
 LOOK_SECONDS = 0.002
 START_SECONDS = 60.0
+LAST_WORDS = 500
+"""Characters of the log of an operator that has ended by itself."""
 STEP = b'"event": "acted"'
 
 
@@ -52,13 +54,12 @@ class Killer:
 
     def _again(self, *, at_a_step: bool) -> None:
         if self._operator.ended():
-            self.toll.ended_by_itself.append(self._operator.log.read_text()[-500:])
-            self._operator.stop()
+            self.toll.ended_by_itself.append(self._operator.log.read_text()[-LAST_WORDS:])
         else:
-            self._operator.stop(signal.SIGKILL)
             self.toll.kills += 1
             self.toll.at_a_step += at_a_step
             self._tell(f"kill {self.toll.kills}{' at a step' if at_a_step else ''}")
+        self._operator.stop(signal.SIGKILL)
         self._operator.start_without_waiting()
 
     def _await_moment(self, over: threading.Event) -> bool:
