@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from controller.api.base import JsonObject
 from tests.chaos.evidence import Change, Evidence, watching
-from tests.chaos.invariants import Pod
+from tests.chaos.pods import Pod
 from tests.cluster import Cluster, lifecycle
 from tests.cluster.processes import wait_until
 from tests.conftest import install
@@ -47,18 +47,20 @@ class Restart:
 
 
 @click.command()
-@click.option("--count", default=10, show_default=True, help="Restarts to measure.")
-@click.option("--idle-seconds", default=300.0, show_default=True, help="Seconds to watch an idle operator for.")
+@click.option("--count", default=10, show_default=True, help="Restarts to measure; 0 leaves them out.")
+@click.option("--idle-seconds", default=300.0, show_default=True, help="Seconds to watch an idle operator for; 0 leaves it out.")
 @click.option("--cluster", "there", help="A kind cluster that `python -m tests.cluster up` has left; else one is made.")
 def main(count: int, idle_seconds: float, there: str | None) -> None:
     """Measure restarts on a kind cluster, and silence on a control plane with simulated nodes."""
-    with _cluster("kind", there) as cluster, watching(cluster) as evidence, _stage(cluster) as (operator, namespace):
-        restarts = [_restart(cluster, evidence, namespace, f"run-{number}") for number in range(count)]
-        spent = _writes_per_restart(cluster, operator, namespace, count)
-    with _cluster("api", None) as cluster, _stage(cluster) as (_, namespace):
-        idle = _idle_writes(cluster, namespace, idle_seconds)
-    quiet = f"Writes of {IDLE_RUNS} running Runs in {idle_seconds:.0f} s: {idle}"
-    click.echo("\n".join([*_times(restarts), "", *_table(spent, count), "", quiet]))
+    if count:
+        with _cluster("kind", there) as cluster, watching(cluster) as evidence, _stage(cluster) as (operator, namespace):
+            restarts = [_restart(cluster, evidence, namespace, f"run-{number}") for number in range(count)]
+            click.echo("\n".join(_times(restarts)) + "\n")
+            click.echo("\n".join(_table(_writes_per_restart(cluster, operator, namespace, count), count)) + "\n")
+    if idle_seconds:
+        with _cluster("api", None) as cluster, _stage(cluster) as (_, namespace):
+            written = _idle_writes(cluster, namespace, idle_seconds)
+            click.echo(f"Writes of {IDLE_RUNS} running Runs in {idle_seconds:.0f} s: {written}")
 
 
 @contextmanager

@@ -89,7 +89,9 @@ class Campaign:
         report.toll.kills += toll.kills
         report.toll.at_a_step += toll.at_a_step
         report.toll.ended_by_itself += toll.ended_by_itself
-        report.faults += [f"{name}: {text}" for text in result.violations + compare(report.undisturbed.ends, result.ends)]
+        faults = [f"{name}: {text}" for text in result.violations + compare(report.undisturbed.ends, result.ends)]
+        report.faults += faults
+        self.tell("\n".join([f"{name}: over after {toll.kills} kills, {result.started} pods, {len(faults)} faults", *faults]))
 
     @contextmanager
     def _stage(self, name: str, store: str) -> Iterator[tuple[Wave, OperatorProcess]]:

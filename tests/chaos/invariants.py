@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.api.base import JsonObject
-from controller.api.names import GATE_ADMITTED, LABEL_AGENT, LABEL_ATTEMPT, LABEL_RUN
 from tests.chaos.evidence import Change
+from tests.chaos.pods import Pod, pods
 
 STOPS = frozenset({"Stopping", "Paused", "Stopped", "Completed", "Failed"})
 """Phases in which live pods are ended."""
@@ -27,65 +27,6 @@ class Law:
     cooldown: int
     by_hand: frozenset[int] = frozenset()
     taken: frozenset[int] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Pod:
-    """One version of a pod, as the invariants see it."""
-
-    change: Change
-
-    @property
-    def run(self) -> str:
-        """The Run's name: within a wave no two share it."""
-        return str(self.change.object["metadata"]["labels"][LABEL_RUN])
-
-    @property
-    def agent(self) -> tuple[str, str]:
-        """Run and agent."""
-        return self.run, str(self.change.object["metadata"]["labels"][LABEL_AGENT])
-
-    @property
-    def attempt(self) -> int:
-        """The attempt."""
-        return int(self.change.object["metadata"]["labels"][LABEL_ATTEMPT])
-
-    @property
-    def started(self) -> bool:
-        """Whether its gate is gone."""
-        return all(gate["name"] != GATE_ADMITTED for gate in self.change.object["spec"].get("schedulingGates", []))
-
-    @property
-    def deleting(self) -> bool:
-        """Whether somebody has deleted it."""
-        return "deletionTimestamp" in self.change.object["metadata"]
-
-    @property
-    def live(self) -> bool:
-        """Whether it may run: started, not terminated, and not deleted before it was bound."""
-        over = self.change.gone or self.change.object["status"].get("phase") in ("Succeeded", "Failed")
-        return self.started and not over and ("nodeName" in self.change.object["spec"] or not self.deleting)
-
-    @property
-    def told_to_end(self) -> bool:
-        """Whether somebody ends it."""
-        return self.deleting or "activeDeadlineSeconds" in self.change.object["spec"]
-
-    @property
-    def created(self) -> datetime:
-        """When it was created."""
-        return datetime.fromisoformat(self.change.object["metadata"]["creationTimestamp"])
-
-    def stamp(self, state: str, field: str) -> datetime | None:
-        """Return a kubelet's stamp of its container."""
-        for container in self.change.object["status"].get("containerStatuses", []):
-            if told := container["state"].get(state, {}).get(field):
-                return datetime.fromisoformat(told)
-        return None
-
-    def __str__(self) -> str:
-        """Name and UID."""
-        return f"pod {self.change.name} ({self.change.uid})"
 
 
 Laws = Mapping[str, Law]
@@ -106,7 +47,7 @@ def within_budget(history: Sequence[Change], laws: Laws) -> Iterator[str]:
 
 def every_attempt_started(history: Sequence[Change], _: Laws) -> Iterator[str]:
     """P1. The attempts that were paid for are those that started: none was skipped, none came beside them."""
-    started = {(*pod.agent, pod.attempt) for pod in _pods(history) if pod.started}
+    started = {(*pod.agent, pod.attempt) for pod in pods(history) if pod.started}
     for run, agents in _attempts(history).items():
         for agent, attempt in agents.items():
             found = sorted(n for r, a, n in started if (r, a) == (run, agent))
@@ -117,7 +58,7 @@ def every_attempt_started(history: Sequence[Change], _: Laws) -> Iterator[str]:
 def one_pod_an_attempt(history: Sequence[Change], _: Laws) -> Iterator[str]:
     """P2. At most one pod of an attempt was started."""
     started: dict[tuple[str, str, int], set[str]] = defaultdict(set)
-    for pod in _pods(history):
+    for pod in pods(history):
         if pod.started:
             started[*pod.agent, pod.attempt].add(pod.change.uid)
     for (run, agent, attempt), uids in started.items():
@@ -145,7 +86,7 @@ def ended_by_the_state(history: Sequence[Change], laws: Laws) -> Iterator[str]:
 def one_live_pod(history: Sequence[Change], _: Laws) -> Iterator[str]:
     """P4. At no version of any pod has an agent two pods that may run."""
     live: dict[tuple[str, str], dict[str, Pod]] = defaultdict(dict)
-    for pod in _pods(history):
+    for pod in pods(history):
         of_agent = live[pod.agent]
         of_agent.pop(pod.change.uid, None)
         if pod.live:
@@ -158,7 +99,7 @@ def intervals_apart(history: Sequence[Change], _: Laws) -> Iterator[str]:
     """P4 again, by the kubelets' stamps: an attempt's container starts after its predecessor's has ended."""
     started: dict[tuple[str, str, int], datetime] = {}
     ended: dict[tuple[str, str, int], datetime] = {}
-    for pod in _pods(history):
+    for pod in pods(history):
         key = (*pod.agent, pod.attempt)
         if begun := pod.stamp("running", "startedAt") or pod.stamp("terminated", "startedAt"):
             started[key] = begun
@@ -173,7 +114,7 @@ def intervals_apart(history: Sequence[Change], _: Laws) -> Iterator[str]:
 def cooldown_kept(history: Sequence[Change], laws: Laws) -> Iterator[str]:
     """P5. Between two restarts that no human asked for lies the cooldown."""
     created: dict[tuple[str, str, int], datetime] = {}
-    for pod in _pods(history):
+    for pod in pods(history):
         if pod.started:
             created.setdefault((*pod.agent, pod.attempt), pod.created)
     for (run, agent, attempt), moment in created.items():
@@ -187,7 +128,7 @@ def cooldown_kept(history: Sequence[Change], laws: Laws) -> Iterator[str]:
 
 def nothing_left(history: Sequence[Change], _: Laws) -> Iterator[str]:
     """No orphans: at the end no pod waits at its gate and none runs."""
-    newest = {pod.change.uid: pod for pod in _pods(history)}
+    newest = {pod.change.uid: pod for pod in pods(history)}
     for pod in newest.values():
         if not pod.change.gone and (pod.live or not pod.started):
             yield f"orphan: {pod} is {'live' if pod.live else 'gated'} at the end"
@@ -210,17 +151,8 @@ def violations(history: Sequence[Change], laws: Laws) -> list[str]:
     return [text for invariant in INVARIANTS for text in invariant(history, laws)]
 
 
-def pods_started(history: Sequence[Change]) -> int:
-    """Return how many pods were started."""
-    return len({pod.change.uid for pod in _pods(history) if pod.started})
-
-
 def _runs(history: Sequence[Change]) -> Iterator[Change]:
     return (change for change in history if change.kind == "runs")
-
-
-def _pods(history: Sequence[Change]) -> Iterator[Pod]:
-    return (Pod(change) for change in history if change.kind == "pods")
 
 
 def _attempts(history: Sequence[Change]) -> dict[str, dict[str, int]]:

@@ -62,7 +62,7 @@ def _working(*, until: int) -> str:
 
 
 def _hung() -> JsonObject:
-    script = f'[ "$RUNWARDEN_ATTEMPT" = 0 ] || exit 0; touch /workspace/ok; (sleep 3; rm /workspace/ok) & {DEAF}'
+    script = f'[ "$RUNWARDEN_ATTEMPT" = 0 ] || exit 0; touch /workspace/ok; {DEAF}'
     probe = {"exec": {"command": ["test", "-e", "/workspace/ok"]}, "periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": 10}
     container = {"name": "agent", "image": "busybox:1.37", "command": ["sh", "-c", script], "readinessProbe": probe}
     return {"template": {"spec": {"terminationGracePeriodSeconds": 2, "containers": [container]}}}
@@ -87,7 +87,7 @@ SCENARIOS = (
         policy={"outcomes": [{"exitCodes": [3], "action": "Fail"}]},
     ),
     Scenario("free", (shell(_crashing(75, until=2)),), policy={"restartBudget": 0}),
-    Scenario("hung", (_hung(),)),
+    Scenario("hung", (_hung(),), (Step(lambda at: at.ready(0), lambda at: at.within(0, "rm", "/workspace/ok")),)),
     Scenario("kept", (shell("[ -e /workspace/seen ] && exit 0; touch /workspace/seen; exit 1", workspace={"size": "1Gi"}),)),
     Scenario(
         "drained",

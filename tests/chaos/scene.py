@@ -43,6 +43,11 @@ class Scene:
         found = self.evidence.newest("pods", self.namespace, pod_name(self.run, agent, attempt))
         return any("running" in container["state"] for container in found.get("status", {}).get("containerStatuses", []))
 
+    def ready(self, attempt: int) -> bool:
+        """Whether an attempt's pod is ready."""
+        found = self.evidence.newest("pods", self.namespace, pod_name(self.run, "coder", attempt))
+        return any(c["type"] == "Ready" and c["status"] == "True" for c in found.get("status", {}).get("conditions", []))
+
     @property
     def escalations(self) -> list[JsonObject]:
         """The Run's escalations, by name."""
@@ -67,6 +72,10 @@ class Scene:
     def delete(self, attempt: int, *options: str) -> None:
         """Delete an attempt's pod."""
         self._kubectl("delete", "pod", pod_name(self.run, "coder", attempt), "--wait=false", *options)
+
+    def within(self, attempt: int, *command: str) -> None:
+        """Run a command beside an attempt's agent."""
+        self._kubectl("exec", pod_name(self.run, "coder", attempt), "--", *command)
 
     def drain(self, attempt: int) -> None:
         """Drain an attempt's node of this Run's pods, and give the node back."""

@@ -13,7 +13,8 @@ import yaml
 from controller.api.base import JsonObject
 from tests.chaos.ends import end_of, rows, settled
 from tests.chaos.evidence import Evidence
-from tests.chaos.invariants import Law, pods_started, violations
+from tests.chaos.invariants import Law, violations
+from tests.chaos.pods import pods_started
 from tests.chaos.scenarios import COOLDOWN, Scenario
 from tests.chaos.scene import Scene
 from tests.cluster import Cluster
