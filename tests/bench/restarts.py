@@ -16,6 +16,7 @@ import click
 from prometheus_client.parser import text_string_to_metric_families
 
 from controller.api.base import JsonObject
+from tests.chaos.campaign import PATIENT_LEASE
 from tests.chaos.evidence import Change, Evidence, watching
 from tests.chaos.pods import Pod
 from tests.cluster import Cluster, lifecycle
@@ -58,8 +59,9 @@ def main(count: int, idle_seconds: float, there: str | None) -> None:
             click.echo("\n".join(_times(restarts)) + "\n")
             click.echo("\n".join(_table(_writes_per_restart(cluster, operator, namespace, count), count)) + "\n")
     if idle_seconds:
-        with _cluster("api", None) as cluster, _stage(cluster) as (_, namespace):
+        with _cluster("api", None) as cluster, _stage(cluster) as (operator, namespace):
             written = _idle_writes(cluster, namespace, idle_seconds)
+            assert operator.ready(), "an operator that has ended is silent, too"
             click.echo(f"Writes of {IDLE_RUNS} running Runs in {idle_seconds:.0f} s: {written}")
 
 
@@ -78,7 +80,7 @@ def _cluster(provider: str, there: str | None) -> Iterator[Cluster]:
 def _stage(cluster: Cluster) -> Iterator[tuple[OperatorProcess, str]]:
     """A namespace and an operator of our own."""
     place = f"bench-{uuid.uuid4().hex[:6]}"
-    with OperatorProcess(cluster, "--namespace", place, "--lease-name", place) as operator:
+    with OperatorProcess(cluster, "--namespace", place, "--lease-name", place, *PATIENT_LEASE) as operator:
         cluster.kubectl("create", "namespace", place)
         try:
             yield operator, place

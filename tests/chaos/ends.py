@@ -18,6 +18,9 @@ AGENT_FIELDS = ("name", "attempt", "podName", "health", "reason", "restarts", "o
 STATE_FIELDS = ("attempt", "restarts", "freeRestarts", "lastOutcome", "outcome")
 OUTCOME_FIELDS = ("attempt", "result", "reason", "exitCode")
 
+SIGNALS = 128
+"""A shell's exit codes above this tell a signal."""
+
 
 def end_of(scene: Scene, store: str) -> JsonObject:
     """Return how the scene's Run stands: status, the operator's own record, its escalations and pods."""
@@ -74,7 +77,10 @@ def _state(state: JsonObject) -> JsonObject:
 
 def _agent(agent: JsonObject) -> JsonObject:
     told = _only(agent, STATE_FIELDS)
-    return told | ({"outcome": _only(agent["outcome"], OUTCOME_FIELDS)} if agent.get("outcome") else {})
+    if not agent.get("outcome"):
+        return told
+    outcome = _only(agent["outcome"], OUTCOME_FIELDS)
+    return told | {"outcome": outcome | {"exitCode": _code(outcome.get("exitCode"))}}
 
 
 def _escalation(found: JsonObject) -> str:
@@ -85,8 +91,13 @@ def _escalation(found: JsonObject) -> str:
 
 
 def _pod(pod: JsonObject) -> tuple[str, str]:
-    codes = [c["state"].get("terminated", {}).get("exitCode") for c in pod["status"].get("containerStatuses", [])]
+    codes = [_code(c["state"].get("terminated", {}).get("exitCode")) for c in pod["status"].get("containerStatuses", [])]
     return pod["metadata"]["name"], f"{pod['status'].get('phase')} {codes}"
+
+
+def _code(code: int | None) -> int | str | None:
+    """An exit code; whether TERM or KILL has ended a shell hangs on whether it had set its trap yet."""
+    return "by a signal" if code is not None and code > SIGNALS else code
 
 
 def _owner(pod: JsonObject) -> str:

@@ -13,6 +13,9 @@ COOLDOWN = 2
 POLICY: JsonObject = {"restartCooldownSeconds": COOLDOWN, "confirmationIntervalSeconds": 1}
 FOREVER = "trap 'exit 143' TERM; while :; do sleep 0.2; done"
 DEAF = "trap '' TERM; while :; do sleep 0.2; done"
+TOLD = "while [ ! -e /workspace/go ]; do sleep 0.2; done"
+GO = ("touch", "/workspace/go")
+"""What an agent waits for, and how it is told, so that no story hangs on which of two pods is started sooner."""
 A_LONG_TIME_AGO = "2026-01-01T00:00:00Z"
 
 
@@ -69,7 +72,14 @@ def _hung() -> JsonObject:
 
 
 SCENARIOS = (
-    Scenario("twice", (shell(_crashing(1, until=2)), shell(FOREVER, name="steady", required=False))),
+    Scenario(
+        "twice",
+        (
+            shell(f'[ "$RUNWARDEN_ATTEMPT" -ge 2 ] || {{ sleep 0.5; exit 1; }}; {TOLD}'),
+            shell(FOREVER, name="steady", required=False),
+        ),
+        (Step(lambda at: at.works(2) and at.works(0, "steady"), lambda at: at.within(2, *GO)),),
+    ),
     Scenario("shared", (shell(_crashing(1, until=1)), shell(_crashing(2, until=1), name="other")), policy={"restartBudget": 2}),
     Scenario(
         "spent",
@@ -83,8 +93,9 @@ SCENARIOS = (
     ),
     Scenario(
         "fatal",
-        (shell("sleep 1; exit 3"), shell(FOREVER, name="other")),
-        policy={"outcomes": [{"exitCodes": [3], "action": "Fail"}]},
+        (shell(f"{TOLD}; exit 3"), shell(FOREVER, name="other")),
+        (Step(lambda at: at.works(0) and at.works(0, "other"), lambda at: at.within(0, *GO)),),
+        {"outcomes": [{"exitCodes": [3], "action": "Fail"}]},
     ),
     Scenario("free", (shell(_crashing(75, until=2)),), policy={"restartBudget": 0}),
     Scenario("hung", (_hung(),), (Step(lambda at: at.ready(0), lambda at: at.within(0, "rm", "/workspace/ok")),)),

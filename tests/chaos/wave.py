@@ -20,7 +20,7 @@ from tests.chaos.scene import Scene
 from tests.cluster import Cluster
 from tests.cluster.processes import wait_until
 
-PATIENCE_SECONDS = 300.0
+PATIENCE_SECONDS = 600.0
 """For one step of a human or the end of a Run; four operators that start all the time leave little of two cores."""
 SETTLING_SECONDS = 30.0
 """How long a difference may last: a status and an escalation follow what they tell of."""
