@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 RUN := scripts/run
 
-.PHONY: help setup demo test test-unit test-api test-kind check fmt generate clean
+.PHONY: help setup demo test test-unit test-api test-kind chaos check fmt generate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test-api: ## What needs a real API server but no kubelet
 
 test-kind: ## What needs real kubelets and containers
 	@$(RUN) pytest tests/kind $(PYTEST_ARGS)
+
+chaos: ## Kill the operator a hundred times on kind, with every store
+	@$(RUN) python -m tests.chaos $(CHAOS_ARGS)
 
 check: ## Lint, format, types, layers, generated files
 	@$(RUN) ruff check .

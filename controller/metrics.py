@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from contextlib import suppress
 from importlib.metadata import version
 
 from prometheus_client import (
@@ -77,6 +78,7 @@ class Metrics:
             ["event", "result"],
             registry=registry,
         )
+        self._add_restarts(registry)
         self.runs = Gauge("runwarden_runs", "Runs that are watched.", registry=registry)
         self.policy_file_ok = Gauge(
             "runwarden_policy_file_ok",
@@ -102,6 +104,28 @@ class Metrics:
             "Decisions that the ledger could not take: full, or its database fails.",
             registry=registry,
         )
+
+    def _add_restarts(self, registry: CollectorRegistry) -> None:
+        self.restarts = Counter(
+            "runwarden_restarts_total",
+            "Restarts that were reserved, by who pays: budget, free, nobody.",
+            ["charge"],
+            registry=registry,
+        )
+        self._budget_left = Gauge(
+            "runwarden_restart_budget_left",
+            "Charged restarts that an unfinished Run may still have.",
+            ["namespace", "run", "uid"],
+            registry=registry,
+        )
+
+    def tell_budget_left(self, namespace: str, run: str, uid: str, left: int | None) -> None:
+        """Set a Run's series; None removes it, so that there are never more of them than unfinished Runs."""
+        if left is not None:
+            self._budget_left.labels(namespace, run, uid).set(left)
+            return
+        with suppress(KeyError):
+            self._budget_left.remove(namespace, run, uid)
 
     def observe_request(self, verb: str, resource: str, code: int, seconds: float) -> None:
         """Count one request to the API server."""

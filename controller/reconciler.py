@@ -28,7 +28,10 @@ from controller.metrics import Metrics
 from controller.notify.message import finished, places_for
 from controller.observer import Observer
 from controller.plan import Action, Plan, Snapshot, plan
+from controller.plan.budget import of_the_run
+from controller.plan.model import Charge
 from controller.plan.passes import Act, Change, Create, Next, Save, next_step
+from controller.plan.situation import Situation
 from controller.plan.transitions import apply
 from controller.store import STORE_FIELDS, KnownRun, Loaded, Store
 from controller.store.collect import forget_if_gone
@@ -51,6 +54,7 @@ class _Pass:
     loaded: Loaded
     digest: str
     acted: list[Action] = field(default_factory=list)
+    reserved: list[Charge] = field(default_factory=list)
     dirty: bool = False
 
 
@@ -95,6 +99,7 @@ class Reconciler:
         with self._on_record(seen.snapshot, decision, work, now):
             decision = await self._work(work, decision)
         self._metrics.reconciles.labels("acted" if work.acted else "noop").inc()
+        self._metrics.tell_budget_left(key.namespace, key.name, key.uid, of_the_run(Situation(work.snapshot, self._now())))
         if work.snapshot.run.gone:
             self._written_at.pop(key.uid, None)
             await self._forget(key, work)
@@ -136,6 +141,8 @@ class Reconciler:
         for action in actions:
             work.snapshot = replace(work.snapshot, state=apply(work.snapshot, action, self._now()))
             self._note(work, action)
+            if action.charge:
+                work.reserved.append(action.charge)
         work.dirty = True
 
     async def _perform(self, work: _Pass, actions: tuple[Action, ...]) -> None:
@@ -188,6 +195,7 @@ class Reconciler:
         state = work.snapshot.state if work.dirty else None
         work.run, work.loaded = await self._store.commit(work.run, work.loaded, state, status)
         work.dirty = False
+        self._count_restarts(work)
         self._written_at[work.run["metadata"]["uid"]] = self._monotonic()
         self._inventory.runs.upsert(work.run)
         self._tell(work, before.get("completionTime"))
@@ -198,6 +206,12 @@ class Reconciler:
         places = places_for(work.snapshot.policy, NotificationEvent.RUN_FINISHED)
         if places and (message := finished(completed_before, work.run)):
             self._tools.tell(message, places)
+
+    def _count_restarts(self, work: _Pass) -> None:
+        """Count what was saved: a reservation whose save came too late is made, and counted, by a later pass."""
+        for charge in work.reserved:
+            self._metrics.restarts.labels(charge.value).inc()
+        work.reserved.clear()
 
     async def _forget(self, key: RunKey, work: _Pass) -> None:
         """Have the store forget a Run that exists no more, once all of its pods were let go."""

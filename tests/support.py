@@ -190,5 +190,5 @@ class OperatorProcess:
         self._process.send_signal(number)
         code = self._process.wait(timeout=PATIENCE)
         if number == signal.SIGKILL:
-            self.log = self.log.with_name(f"{self.log.stem}-again.log")
+            self.log = self.log.with_name(f"operator-{time.monotonic_ns()}.log")
         return code

@@ -47,6 +47,15 @@ def budget_left(at: Situation, agent: str, policy: RunPolicySpec) -> int:
     return left if own is None else min(left, own - charged(at, agent))
 
 
+def of_the_run(at: Situation) -> int | None:
+    """Return how many charged restarts an unfinished Run may still have; None where that is over, or no policy says."""
+    run = at.snapshot.run
+    finished = at.state is not None and at.state.stop is not None
+    if run.gone or finished or at.policy is None:
+        return None
+    return max(0, at.policy.restart_budget - charged_in_all(at))
+
+
 def free_left(at: Situation, agent: str) -> int:
     """Return how many uncharged restarts the agent may still have."""
     return FREE_RESTART_LIMIT - (0 if sustained(at, agent) else at.agent_state(agent).free_restarts)

@@ -172,7 +172,7 @@ async def test_of_two_who_open_an_escalation_one_tells(client: Client, api_clust
     def learn(_: JsonObject) -> PodFacts:
         raise AssertionError("no pod is written")
 
-    tools = Tools(client, learn, lambda _: None, lambda message, places: told.append(message))
+    tools = Tools(client, learn, lambda _: None, lambda _: None, lambda message, places: told.append(message))
     racing = replace(tools, client=cast(Client, Racing(client)))
     passes = await asyncio.gather(*(perform(racing, snapshot, action) for _ in range(2)), return_exceptions=True)
     assert [type(result) for result in passes if isinstance(result, BaseException)] == [Conflict]

@@ -1,0 +1,110 @@
+"""The campaign against every store, with progress, and a table in Markdown at the end.
+
+scripts/run python -m tests.chaos [--kills N] [--seed S] [--store NAME]... [--cluster NAME]
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from time import monotonic
+
+import click
+
+from tests.chaos.campaign import Campaign, Report
+from tests.chaos.evidence import watching
+from tests.chaos.scenarios import SCENARIOS
+from tests.cluster import Cluster, lifecycle
+from tests.conftest import install
+from tests.kind.conftest import STORES
+from tests.postgres import postgres_server
+
+NODES = 2
+HEAD = """\
+| store | waves | kills | at a step | Runs | pods started | restarts charged | differences and violations |
+|---|---|---|---|---|---|---|---|"""
+
+
+@click.command()
+@click.option("--kills", default=100, show_default=True, help="SIGKILLs in all, shared by the stores.")
+@click.option("--seed", type=int, help="Draws the moments; told when it is not given.")
+@click.option("--store", "stores", multiple=True, type=click.Choice(STORES), help="Only these stores.")
+@click.option("--scenario", "names", multiple=True, help="Only these scenarios.")
+@click.option("--at-once", default=2, show_default=True, help="Stores side by side; each takes a core.")
+@click.option("--cluster", "there", help="A kind cluster that `python -m tests.cluster up` has left; else one is made.")
+def main(kills: int, seed: int | None, stores: Sequence[str], names: Sequence[str], at_once: int, there: str | None) -> None:
+    """Kill the operator at random moments and compare the ends."""
+    seed = random.randrange(2**32) if seed is None else seed  # noqa: S311  # no secret
+    started = monotonic()
+
+    def tell(line: str) -> None:
+        click.echo(f"[{monotonic() - started:5.0f} s] {line}", err=True)
+
+    tell(f"seed {seed}")
+    with ExitStack() as stack:
+        cluster = stack.enter_context(_cluster(there))
+        evidence = stack.enter_context(watching(cluster))
+        urls = {name: _store(name, stack) for name in stores or STORES}
+        scenarios = [each for each in SCENARIOS if not names or each.name in names]
+        campaign = Campaign(cluster, evidence, scenarios, seed, tell)
+        with ThreadPoolExecutor(at_once) as pool:
+            shares = _shares(kills, len(urls))
+            reports = list(pool.map(campaign.against, urls, urls.values(), shares))
+        complete = evidence.complete
+    click.echo("\n".join([HEAD, *map(_row, reports), _sum(reports)]))
+    for report in reports:
+        for text in [*report.faults, *(f"ended by itself: {last}" for last in report.toll.ended_by_itself)]:
+            click.echo(f"{report.store}: {text}")
+    if not complete:
+        click.echo("the evidence is not complete: a watch has ended before its time")
+    sys.exit(0 if complete and all(report.good for report in reports) else 1)
+
+
+@contextmanager
+def _cluster(there: str | None) -> Iterator[Cluster]:
+    cluster = lifecycle.attach(there) if there else lifecycle.up("kind", nodes=NODES)
+    try:
+        install(cluster)
+        yield cluster
+    finally:
+        if not there:
+            lifecycle.end(cluster)
+
+
+def _store(name: str, stack: ExitStack) -> str:
+    """Return the `--store` of a kind of store, on a database of its own."""
+    if name == "sqlite":
+        return f"sqlite:///{stack.enter_context(tempfile.TemporaryDirectory())}/state.db"
+    if name == "postgresql":
+        return stack.enter_context(postgres_server()).database()
+    return name
+
+
+def _shares(kills: int, stores: int) -> list[int]:
+    """Share the kills out, the first stores taking what is left over."""
+    return [kills // stores + (number < kills % stores) for number in range(stores)]
+
+
+def _row(report: Report) -> str:
+    runs = sum(len(wave.ends) for wave in report.waves)
+    started, charged = sum(wave.started for wave in report.waves), sum(wave.charged for wave in report.waves)
+    verdict = "none" if report.good else str(len(report.faults))
+    numbers = f"{len(report.waves)} | {report.toll.kills} | {report.toll.at_a_step} | {runs} | {started} | {charged}"
+    return f"| {report.store} | {numbers} | {verdict} |"
+
+
+def _sum(reports: Sequence[Report]) -> str:
+    waves = [wave for report in reports for wave in report.waves]
+    kills, steps = sum(report.toll.kills for report in reports), sum(report.toll.at_a_step for report in reports)
+    numbers = f"{len(waves)} | {kills} | {steps} | {sum(len(wave.ends) for wave in waves)} | {sum(wave.started for wave in waves)}"
+    return (
+        f"| all | {numbers} | {sum(wave.charged for wave in waves)} | {sum(len(report.faults) for report in reports) or 'none'} |"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The campaign of one store: an undisturbed wave, then waves under fire until the kills are spent, and what they differ in."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tests.chaos.evidence import Evidence
+from tests.chaos.killing import Killer, Toll
+from tests.chaos.scenarios import Scenario
+from tests.chaos.wave import Result, Wave, compare, namespace_of
+from tests.cluster import Cluster
+from tests.support import OperatorProcess
+
+PATIENT_LEASE = ("--lease-duration", "60", "--lease-renew-deadline", "40", "--lease-retry-period", "2")
+"""No operator loses its Lease to a busy machine: only the kills disturb. Its successor, of the same name, never waits for it."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of one store's Runs."""
+
+    store: str
+    undisturbed: Result
+    waves: list[Result] = field(default_factory=list)
+    toll: Toll = field(default_factory=Toll)
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Whether all is as it should be."""
+        return not self.faults
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """Where it takes place, and with which stories. `tell` takes lines of progress."""
+
+    cluster: Cluster
+    evidence: Evidence
+    scenarios: Sequence[Scenario]
+    seed: int
+    tell: Callable[[str], None]
+
+    def against(self, name: str, store: str, kills: int) -> Report:
+        """See an undisturbed wave through, then waves with kills until there were so many."""
+        report = Report(name, self.undisturbed(name, store))
+        report.faults += report.undisturbed.violations
+        self.tell(f"{name}: the undisturbed wave is over: {report.undisturbed.started} pods")
+        while report.toll.kills < kills:
+            self._one_more(report, store, kills - report.toll.kills)
+        return report
+
+    def side_by_side(self, name: str, store: str, kills: int) -> Report:
+        """See an undisturbed wave and one with kills through at the same time."""
+        with ThreadPoolExecutor(1) as pool:
+            calm = pool.submit(self.undisturbed, name, store)
+            result, toll = self.killed(f"{name}-1", store, kills, None)
+        report = Report(name, calm.result(), [result], toll, calm.result().violations + result.violations)
+        report.faults += compare(report.undisturbed.ends, result.ends)
+        return report
+
+    def undisturbed(self, name: str, store: str) -> Result:
+        """Return what becomes of the Runs under an operator that nobody kills."""
+        with self._stage(f"{name}-0", store) as (wave, _):
+            return wave.run()
+
+    def killed(self, name: str, store: str, kills: int, expected: Result | None) -> tuple[Result, Toll]:
+        """Return what becomes of the Runs under an operator that is killed."""
+        over = threading.Event()
+        with self._stage(name, store) as (wave, operator), ThreadPoolExecutor(1) as pool:
+            killer = Killer(operator, f"{self.seed} {name}", lambda line: self.tell(f"{name}: {line}"))
+            killing = pool.submit(killer.work, kills, over)
+            try:
+                result = wave.run(expected.ends if expected else None)
+            finally:
+                over.set()
+            killing.result()
+        return result, killer.toll
+
+    def _one_more(self, report: Report, store: str, kills: int) -> None:
+        name = f"{report.store}-{len(report.waves) + 1}"
+        result, toll = self.killed(name, store, kills, report.undisturbed)
+        report.waves.append(result)
+        report.toll.kills += toll.kills
+        report.toll.at_a_step += toll.at_a_step
+        report.toll.ended_by_itself += toll.ended_by_itself
+        faults = [f"{name}: {text}" for text in result.violations + compare(report.undisturbed.ends, result.ends)]
+        report.faults += faults
+        self.tell("\n".join([f"{name}: over after {toll.kills} kills, {result.started} pods, {len(faults)} faults", *faults]))
+
+    @contextmanager
+    def _stage(self, name: str, store: str) -> Iterator[tuple[Wave, OperatorProcess]]:
+        """A wave in a namespace of its own under an operator of its own, which takes its Lease again at once after a crash."""
+        place = f"chaos-{name}-{uuid.uuid4().hex[:4]}"
+        told = ("--store", store, "--namespace", place, "--lease-name", place, "--identity", place, *PATIENT_LEASE)
+        with OperatorProcess(self.cluster, *told) as operator, namespace_of(self.cluster, place):
+            yield Wave(self.cluster, self.evidence, place, store, self.scenarios), operator
