@@ -45,6 +45,23 @@ def operator(request: pytest.FixtureRequest, account: Cluster) -> Iterator[Opera
         yield process
 
 
+def test_an_operator_of_one_namespace(api_cluster: Cluster, namespace: str) -> None:
+    """Bound in a namespace alone, and told to watch it, the operator lacks nothing there.
+
+    Stands first: no other operator of this file runs yet.
+    """
+    api_cluster.kubectl("-n", namespace, "create", "serviceaccount", "operator")
+    users.grant(api_cluster, namespace, "runwarden-operator", f"--serviceaccount={namespace}:operator")
+    users.grant(api_cluster, namespace, "runwarden-operator-lease", f"--serviceaccount={namespace}:operator")
+    local = users.account(api_cluster, namespace, "operator")
+    with OperatorProcess(local, "--namespace", namespace, "--lease-namespace", namespace) as operator:
+        apply(api_cluster, namespace, run_of("local", {"workspace": {}}))
+        await_phase(api_cluster, namespace, "local", "Completed")
+        api_cluster.kubectl("-n", namespace, "delete", "run", "local")
+        await_that(lambda: not items(api_cluster, namespace, "pods"), "its pods to be gone")
+        assert nothing_was_forbidden(operator)
+
+
 def test_a_run_with_a_workspace_completes_and_goes(api_cluster: Cluster, operator: OperatorProcess, namespace: str) -> None:
     """From claim to TTL nothing is forbidden: the Run completes, is told of by an Event, and is deleted when its time is over."""
     apply(api_cluster, namespace, run_of("whole", {"workspace": {}}, ttlSecondsAfterFinished=3))
