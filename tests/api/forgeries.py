@@ -149,7 +149,7 @@ RESPONSES = (
     respond("alice", "answered", "is Answered: it has been answered"),
     respond("alice", "delivered", "is Delivered: it has been answered, and the agent has the answer"),
     respond("admin", "expired", "nobody answered in time"),
-    respond("bob", "taken", "response is written once"),
+    respond("bob", "taken", "response is written once and stays: alice has answered"),
     respond("alice", "taken", "response is written once", answer="no"),
     patch("alice", "escalation/taken", {"spec": {"response": None}}, "response is written once"),
     respond("alice", "open", "decision must fit the type", decision="Approve"),
