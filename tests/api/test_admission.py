@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from tests.api.forgeries import (
     Try,
     create,
     escalation,
+    meta,
     new_report,
     owner,
     phase,
@@ -73,7 +74,7 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(api_cluster: Cluster) -> World:
+def world(api_cluster: Cluster) -> Iterator[World]:
     """People, pods, escalations in every phase, a report of attempt 1, and Runs with and without an operator's notes."""
     made = World(api_cluster)
     for namespace in (NAMESPACE, ELSEWHERE):
@@ -88,7 +89,10 @@ def world(api_cluster: Cluster) -> World:
     assert not made.do(create("coder-1", new_report("coder", {"ownerReferences": owner("$run")})))
     assert not made.do(report("coder-1", 1, "coder-1"))
     assert not made.do(respond("alice", "taken"))
-    return made
+    yield made
+    for stays in ("escalation/dressed", "pod/gated"):
+        assert not made.do(meta("admin", stays, finalizers=None))
+    api_cluster.kubectl("delete", "namespace", NAMESPACE, ELSEWHERE)
 
 
 def meet_people(cluster: Cluster, made: World) -> None:
