@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from hypothesis import settings
 from tests.cluster import Cluster, choose, lifecycle
 from tests.cluster.kind import kind_unavailable
 from tests.postgres import Postgres, postgres_server
-from tests.support import OperatorProcess
+from tests.support import OperatorProcess, await_that
 
 ARTIFACTS = Path("artifacts")
 ROOT = Path(__file__).parent.parent
@@ -86,9 +87,20 @@ def postgres() -> Iterator[Postgres]:
 
 
 def install(cluster: Cluster) -> None:
-    """Install the CRDs as `make generate` wrote them, and wait until they are served."""
+    """Install the CRDs as `make generate` wrote them, the roles and the admission policies, and wait until they are in force."""
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
     cluster.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
+    for part in ("rbac", "admission"):
+        cluster.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "manifests" / part))
+    await_that(lambda: "runwarden-responses" in _forge(cluster), "the admission policies to be in force")
+
+
+def _forge(cluster: Cluster) -> str:
+    """Return what is said to an escalation that is born answered: nobody may create one, and the last policy refuses it."""
+    response = {"decision": "Wait", "by": "nobody"}
+    forged = {"apiVersion": "runwarden.dev/v1alpha1", "kind": "Escalation", "metadata": {"name": "forged"}}
+    forged["spec"] = {"runName": "r", "runUID": "u", "type": "Blocked", "summary": "s", "response": response}
+    return cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(forged), check=False)
 
 
 @pytest.fixture

@@ -53,10 +53,16 @@ def policy_of(spec: JsonObject, name: str = "default") -> JsonObject:
     return {"apiVersion": "runwarden.dev/v1alpha1", "kind": "RunPolicy", "metadata": {"name": name}, "spec": spec}
 
 
-def answer(cluster: Cluster, namespace: str, escalation: str, decision: str) -> None:
-    """Answer an escalation as a human would."""
-    patch = json.dumps({"spec": {"response": {"decision": decision, "by": "alice"}}})
+def answer(cluster: Cluster, namespace: str, escalation: str, decision: str, **fields: str) -> None:
+    """Answer an escalation as the human whose kubeconfig it is, which an answer has to name."""
+    response = {"decision": decision, "by": user_of(cluster), **fields}
+    patch = json.dumps({"spec": {"response": response}})
     cluster.kubectl("-n", namespace, "patch", "escalation", escalation, "--type=merge", "-p", patch)
+
+
+def user_of(cluster: Cluster) -> str:
+    """Return the user that the API server takes us for."""
+    return cluster.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
 
 
 def pods_of(cluster: Cluster, namespace: str, prefix: str) -> dict[str, JsonObject]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cluster import Cluster
-from tests.support import apply, run_of
+from tests.support import answer, apply, run_of
 
 TWO = ({"name": "a"}, {"name": "b", "workspace": {"size": "1Gi"}, "env": [{"name": "K", "value": "v"}]})
 RUN = run_of("fixed", *TWO, brief="first")
@@ -67,7 +67,6 @@ ALLOWED = [
     ("run/fixed", [{"op": "add", "path": "/spec/policyRef", "value": {"name": "p"}}]),
     ("run/fixed", [{"op": "add", "path": "/spec/restartedAt", "value": {"a": "2026-01-01T00:00:00Z"}}]),
     ("run/fixed", [{"op": "add", "path": "/metadata/labels", "value": {"k": "v"}}]),
-    ("escalation/ask", [{"op": "add", "path": "/spec/response", "value": {"decision": "Answer", "answer": "yes", "by": "me"}}]),
 ]
 
 
@@ -96,8 +95,7 @@ def test_a_response_is_given_once(api_cluster: Cluster, objects: str) -> None:
     """Once written, a response can be neither changed nor taken back."""
     twin = {**ESCALATION, "metadata": {"name": "once"}}
     apply(api_cluster, objects, twin)
-    answer = [{"op": "add", "path": "/spec/response", "value": {"decision": "Answer", "answer": "yes", "by": "me"}}]
-    api_cluster.kubectl("-n", objects, "patch", "escalation/once", "--type=json", "-p", json.dumps(answer))
+    answer(api_cluster, objects, "once", "Answer", answer="yes")
     for change in ({"op": "replace", "path": "/spec/response/answer", "value": "no"}, {"op": "remove", "path": "/spec/response"}):
         said = api_cluster.kubectl(
             "-n", objects, "patch", "escalation/once", "--type=json", "-p", json.dumps([change]), check=False

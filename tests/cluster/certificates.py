@@ -30,14 +30,18 @@ def make_certificates(folder: Path) -> None:
     usage = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature"]
     run([openssl, "req", "-x509", *key, *ca, "-days", DAYS, "-subj", "/CN=runwarden-test-ca", *usage])
     for name, subject in SUBJECTS.items():
-        pair = ["-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.csr"]
-        run([openssl, "req", *key, *pair, "-subj", subject])
-        extensions = folder / f"{name}.ext"
-        names = f"{SERVER_NAMES}\n" if name == "apiserver" else ""
-        extensions.write_text(f"{names}authorityKeyIdentifier=keyid\nkeyUsage=critical,digitalSignature\n")
-        signer = ["-CA", f"{folder}/ca.crt", "-CAkey", f"{folder}/ca.key", "-CAcreateserial"]
-        files = ["-in", f"{folder}/{name}.csr", "-out", f"{folder}/{name}.crt", "-extfile", str(extensions)]
-        run([openssl, "x509", "-req", *files, *signer, "-days", DAYS])
+        make_pair(folder, name, subject, SERVER_NAMES if name == "apiserver" else "")
+
+
+def make_pair(folder: Path, name: str, subject: str, names: str = "") -> None:
+    """Write a key and a certificate that the folder's authority has signed; a client's subject is its user (CN) and groups (O)."""
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    run(["openssl", "req", *key, "-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.csr", "-subj", subject])
+    extensions = folder / f"{name}.ext"
+    extensions.write_text(f"{names}\nauthorityKeyIdentifier=keyid\nkeyUsage=critical,digitalSignature\n")
+    signer = ["-CA", f"{folder}/ca.crt", "-CAkey", f"{folder}/ca.key", "-CAcreateserial"]
+    files = ["-in", f"{folder}/{name}.csr", "-out", f"{folder}/{name}.crt", "-extfile", str(extensions)]
+    run(["openssl", "x509", "-req", *files, *signer, "-days", DAYS])
 
 
 def write_kubeconfig(folder: Path, name: str, server: str) -> Path:

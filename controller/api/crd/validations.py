@@ -13,7 +13,12 @@ SHORT_FORM = ("command", "args", "env", "envFrom", "resources", "imagePullPolicy
 
 def validations(path: str) -> list[dict[str, str]]:
     """Return the CEL validations of the object at `path`."""
-    return [{"rule": " ".join(rule.split()), "message": message} for rule, message in RULES.get(path, ())]
+    return [{"rule": " ".join(rule.split()), "message": message, **_words(message)} for rule, message in RULES.get(path, ())]
+
+
+def _words(message: str) -> dict[str, str]:
+    """A message with names in it, which the API server says in place of the plain one."""
+    return {"messageExpression": EXPRESSIONS[message]} if message in EXPRESSIONS else {}
 
 
 def _exactly_one(*fields: str) -> tuple[str, str]:
@@ -29,6 +34,11 @@ def _kept(field: str) -> tuple[str, str]:
 
 _ESCALATION_FIXED = ("agent", "text", "options", "proposal", "suggestion", "responders", "expiresAt")
 _ESCALATION_FIXED_REQUIRED = ("runName", "runUID", "type", "summary")
+
+EXPRESSIONS = {
+    "response is written once and stays": "'response is written once and stays: ' + oldSelf.response.by + ' has answered'",
+}
+"""What is said in place of a message where it can tell more."""
 
 RULES: dict[str, tuple[tuple[str, str], ...]] = {
     "Run": (

@@ -13,6 +13,7 @@ from controller.api.base import ApiModel, Name
 from controller.api.crd import build_crds, render
 from controller.api.crd.schema import SchemaError, structural
 from controller.api.crd.validations import RULES
+from controller.api.escalation import EscalationSpec
 from controller.cli import main
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -117,3 +118,10 @@ def test_names_follow_the_conventions() -> None:
 
     for name, crd in build_crds().items():
         walk(crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"], name)
+
+
+def test_what_is_asked_cannot_be_changed() -> None:
+    """Each field of an escalation but the response is immutable by a rule: a new one cannot be forgotten."""
+    fields = {field.alias for field in EscalationSpec.model_fields.values()} - {"response"}
+    said = {message for _, message in RULES["Escalation.spec"]}
+    assert {f"{field} is immutable" for field in fields} <= said

@@ -1,0 +1,255 @@
+"""Who tries what, and what is said to it: the tables of test_admission.py.
+
+`$POD` in a body stands for the UID of the pod POD, `$run` for that of Run r. People: alice (of group devs), bob and the bridge bot
+have runwarden-edit, vera runwarden-view, pat Kubernetes' own edit; eve may write everything of runwarden's but update
+escalations/status, so that only admission is between her and a forgery; so may `collector`, which is the controller-manager.
+`coder-0` is the pod of attempt 0 of the agent whose report is r-coder, and so on.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+API = "runwarden.dev/v1alpha1"
+STATE = "runwarden.dev/operator-state"
+ROBOT = "system:serviceaccount:admission:robot"
+
+
+@dataclass(frozen=True)
+class Try:
+    """A command of a user, and words of its refusal; none where it must pass."""
+
+    who: str
+    args: tuple[str, ...]
+    says: str = ""
+    stdin: str | None = None
+
+    def __str__(self) -> str:
+        """Name the case as its test id."""
+        return f"{self.who} {' '.join(self.args[:2])}: {self.says}"
+
+
+def patch(who: str, target: str, body: dict[str, Any], says: str = "", *flags: str) -> Try:
+    """A merge patch."""
+    return Try(who, ("patch", target, "--type=merge", "-p", json.dumps(body), *flags), says)
+
+
+def create(who: str, obj: dict[str, Any], says: str = "", verb: str = "create") -> Try:
+    """A create, or another verb that takes a file."""
+    return Try(who, (*verb.split(), "-f", "-"), says, json.dumps(obj))
+
+
+def meta(who: str, target: str, says: str = "", **metadata: Any) -> Try:
+    """A change of metadata."""
+    return patch(who, target, {"metadata": metadata}, says)
+
+
+def respond(who: str, escalation: str, says: str = "", by: str = "", **fields: Any) -> Try:
+    """An answer to a question, in the user's own name unless `by` says otherwise."""
+    response = {"decision": "Answer", "answer": "yes", "by": by or who} | fields
+    return patch(who, f"escalation/{escalation}", {"spec": {"response": response}}, says)
+
+
+def phase(who: str, escalation: str, to: str, says: str = "") -> Try:
+    """A write of an escalation's phase."""
+    return patch(who, f"escalation/{escalation}", {"status": {"phase": to}}, says, "--subresource=status")
+
+
+def report(who: str, attempt: int, pod: str, says: str = "", name: str = "r-coder") -> Try:
+    """A report of an attempt by the name of a pod."""
+    status = {"attempt": attempt, "podUID": f"${pod}", "seq": 1, "intervalSeconds": 60, "activityAgeSeconds": 0}
+    return patch(who, f"agentreport/{name}", {"status": status}, says, "--subresource=status")
+
+
+def escalation(name: str, responders: dict[str, list[str]] | None = None, **spec: Any) -> dict[str, Any]:
+    """A question."""
+    asked = {"runName": "r", "runUID": "u", "type": "Question", "summary": "s", "text": "t", "responders": responders or {}}
+    return {"apiVersion": API, "kind": "Escalation", "metadata": {"name": name}, "spec": asked | spec}
+
+
+def new_report(agent: str, metadata: dict[str, Any] | None = None, /, **spec: Any) -> dict[str, Any]:
+    """The report of an agent of Run r, as its reporter creates it."""
+    named = {"name": f"r-{agent}"} | (metadata or {})
+    return {
+        "apiVersion": API,
+        "kind": "AgentReport",
+        "metadata": named,
+        "spec": {"runName": "r", "runUID": "$run", "agent": agent} | spec,
+    }
+
+
+def run(name: str, annotations: dict[str, str] | None = None) -> dict[str, Any]:
+    """A Run."""
+    spec = {"agents": [{"name": "coder", "image": "x"}]}
+    return {"apiVersion": API, "kind": "Run", "metadata": {"name": name, "annotations": annotations or {}}, "spec": spec}
+
+
+def owner(uid: str, kind: str = "Run") -> list[dict[str, str]]:
+    """An owner named r."""
+    return [{"apiVersion": API, "kind": kind, "name": "r", "uid": uid}]
+
+
+DELIVERY = [{"questionID": "q", "answer": "yes", "by": "alice"}]
+RESPONSE = {"decision": "Answer", "answer": "yes", "by": "alice"}
+
+INBOX = (
+    create("alice", escalation("forged"), 'cannot create resource "escalations"'),
+    create("eve", escalation("forged"), "only the operator creates escalations"),
+    create("admin", escalation("forged", response=RESPONSE | {"by": "admin"}), "created unanswered"),
+    phase("alice", "open", "Resolved", "escalations/status"),
+    phase("eve", "open", "Resolved", "only the operator writes the status"),
+    phase("eve", "expired", "Open", "only the operator writes the status"),
+    meta("alice", "escalation/open", "metadata.labels", labels={"a": "b"}),
+    meta("eve", "escalation/dressed", "metadata.labels", labels={"runwarden.dev/run-uid": "v"}),
+    meta("alice", "escalation/dressed", "metadata.labels", labels=None),
+    meta("alice", "escalation/open", "metadata.annotations", annotations={"a": "b"}),
+    meta("alice", "escalation/dressed", "metadata.annotations", annotations={"note": None}),
+    meta("alice", "escalation/open", "metadata.finalizers", finalizers=["example.com/stay"]),
+    meta("eve", "escalation/dressed", "metadata.finalizers", finalizers=None),
+    meta("alice", "escalation/open", "metadata.ownerReferences", ownerReferences=owner("$run")),
+    meta("eve", "escalation/dressed", "metadata.ownerReferences", ownerReferences=None),
+    meta("collector", "escalation/dressed", "metadata.labels", labels=None),
+    meta("collector", "agentreport/r-coder", "changes labels and annotations", labels={"a": "b"}),
+    create("alice", escalation("open", response=RESPONSE), "client-side kubectl apply leaves an annotation", verb="apply"),
+    patch(
+        "alice",
+        "escalation/open",
+        {"metadata": {"labels": {"a": "b"}}, "spec": {"response": RESPONSE}},
+        "metadata.labels",
+    ),
+    patch("alice", "escalation/open", {"spec": {"text": "another"}}, "text is immutable"),
+    patch("alice", "escalation/open", {"spec": {"options": ["yes"]}}, "options is immutable"),
+    patch("alice", "escalation/open", {"spec": {"expiresAt": "2036-01-01T00:00:00Z"}}, "expiresAt is immutable"),
+    patch("bob", "escalation/users", {"spec": {"responders": {"users": ["bob"]}}}, "responders is immutable"),
+    patch("bob", "escalation/open", {"spec": {"summary": "x", "response": RESPONSE | {"by": "bob"}}}, "summary is immutable"),
+    Try("alice", ("delete", "escalation", "open"), 'cannot delete resource "escalations"'),
+)
+
+RESPONSES = (
+    respond("alice", "open", 'spec.response.by is "bob", but you are "alice"', by="bob"),
+    respond("alice", "open", 'spec.response.by is "Alice", but you are "alice"', by="Alice"),
+    patch("alice", "escalation/open", {"spec": {"response": RESPONSE | {"by": ""}}}, 'spec.response.by is ""'),
+    patch("alice", "escalation/open", {"spec": {"response": {"decision": "Answer", "answer": "yes"}}}, "by: Required"),
+    respond("robot", "open", f'but you are "{ROBOT}"'),
+    respond("admin", "open", 'spec.response.by is "alice", but you are "admin"', by="alice"),
+    respond("eve", "open", 'spec.response.by is "alice", but you are "eve"', by="alice"),
+    respond("bot", "bridges", 'spec.response.by is "alice", but you are "bot"', by="alice"),
+    respond("bob", "users", 'you are "bob", and only these may answer: users alice; bridges bot'),
+    respond("bob", "groups", "only these may answer: groups devs, leads"),
+    respond("alice", "bridges", "only these may answer: bridges bot"),
+    respond("admin", "users", 'you are "admin", and only these may answer'),
+    respond("alice", "open", "only bridges answer on behalf of others", onBehalfOf="bob"),
+    respond("alice", "users", "only bridges answer on behalf of others", onBehalfOf="bob"),
+    respond("bot", "open", "only bridges answer on behalf of others", onBehalfOf="alice"),
+    respond("alice", "expired", "escalation expired is Expired: nobody answered in time"),
+    respond("alice", "superseded", "is Superseded: the Run has moved on"),
+    respond("alice", "resolved", "is Resolved: what it asked about is over"),
+    respond("alice", "answered", "is Answered: it has been answered"),
+    respond("alice", "delivered", "is Delivered: it has been answered, and the agent has the answer"),
+    respond("admin", "expired", "nobody answered in time"),
+    respond("bob", "taken", "response is written once and stays: alice has answered"),
+    respond("alice", "taken", "response is written once", answer="no"),
+    patch("alice", "escalation/taken", {"spec": {"response": None}}, "response is written once"),
+    respond("alice", "open", "decision must fit the type", decision="Approve"),
+    respond("vera", "open", 'cannot patch resource "escalations"'),
+)
+
+REPORTS = (
+    report("writer-0", 0, "writer-0", 'pod "r-writer-r0" may not report for r-coder'),
+    report("writer-0", 1, "coder-1", 'that is the word of pod "r-coder-r1"'),
+    report("coder-0", 0, "coder-0", "attempt 0 is over: attempt 1 has reported"),
+    report("coder-0", 1, "coder-0", 'that is the word of pod "r-coder-r1"'),
+    report("coder-0", 1, "coder-1", 'that is the word of pod "r-coder-r1"'),
+    report("coder-1", 0, "coder-1", 'that is the word of pod "r-coder-r0"'),
+    report("coder-1", 2, "coder-1", 'that is the word of pod "r-coder-r2"'),
+    report("coder-1", 1, "coder-0", "but the pod that reports is"),
+    patch("coder-1", "agentreport/r-coder", {"status": None}, "may not report for r-coder", "--subresource=status"),
+    report("stray", 1, "coder-1", "only the reporter in the agent's pod reports"),
+    report("twin", 1, "twin", "only the reporter in the agent's pod reports"),
+    report("reporter", 1, "coder-1", "only the reporter in the agent's pod reports"),
+    report("eve", 1, "coder-1", "only the reporter in the agent's pod reports"),
+    report("alice", 1, "coder-1", "agentreports/status"),
+    create("reporter", new_report("writer"), "only the reporter in the agent's pod reports"),
+    create("eve", new_report("writer"), "only the reporter in the agent's pod reports"),
+    create("stray", new_report("stray"), "only the reporter in the agent's pod reports"),
+    create("coder-1", new_report("writer"), 'pod "r-coder-r1" creates the report of its own agent only, not r-writer'),
+    create("writer-0", new_report("write"), "creates the report of its own agent only"),
+    create("writer-0", new_report("writer", agent="coder"), "a report is named"),
+    create("writer-0", new_report("writer", deliveries=DELIVERY), "spec.deliveries is the operator's"),
+    create("writer-0", new_report("writer", {"finalizers": ["example.com/stay"]}), "created without finalizers"),
+    create("writer-0", new_report("writer", {"ownerReferences": owner("v")}), "owned by nobody but the Run"),
+    create("writer-0", new_report("writer", {"ownerReferences": owner("$run", "Pod")}), "owned by nobody but the Run"),
+    patch("coder-1", "agentreport/r-coder", {"spec": {"deliveries": DELIVERY}}, 'cannot patch resource "agentreports"'),
+    patch("alice", "agentreport/r-coder", {"spec": {"deliveries": DELIVERY}}, 'cannot patch resource "agentreports"'),
+    patch("eve", "agentreport/r-coder", {"spec": {"deliveries": DELIVERY}}, "only the operator changes the spec"),
+    meta("eve", "agentreport/r-coder", "changes labels and annotations", labels={"a": "b"}),
+    meta("eve", "agentreport/r-coder", "changes labels and annotations", annotations={"a": "b"}),
+    meta("eve", "agentreport/r-coder", "changes ownerReferences and finalizers", finalizers=["example.com/stay"]),
+    meta("eve", "agentreport/r-coder", "changes ownerReferences and finalizers", ownerReferences=owner("v")),
+)
+
+STATES_AND_PODS = (
+    create("alice", run("forged", {STATE: "{}"}), "Leave it out of a new Run"),
+    meta("alice", "run/r", "only the operator may add", annotations={STATE: "{}"}),
+    meta("alice", "run/r", "only the operator may add", annotations={STATE: ""}),
+    meta("alice", "run/started", "change or remove it", annotations={STATE: '{"version":1}'}),
+    meta("alice", "run/started", "change or remove it", annotations=None),
+    create("alice", run("started"), "kubectl replace erases", verb="replace"),
+    patch("alice", "run/started", {"status": {"storeID": "annotations"}}, "runs/status", "--subresource=status"),
+    patch("pat", "pod/gated", {"spec": {"schedulingGates": []}}, "only the operator removes the scheduling gate"),
+    meta("pat", "pod/gated", "only the operator removes the finalizer", finalizers=None),
+    meta("pat", "pod/gated", "the labels runwarden.dev/*", labels={"runwarden.dev/attempt": "7"}),
+    meta("pat", "pod/gated", "the labels runwarden.dev/*", labels={"runwarden.dev/run-uid": None}),
+    meta("pat", "pod/other", "the labels runwarden.dev/*", labels={"runwarden.dev/run-uid": "u"}),
+    create(
+        "pat",
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "forged", "labels": {"runwarden.dev/run-uid": "u"}},
+            "spec": {"containers": [{"name": "agent", "image": "x"}]},
+        },
+        "only the operator creates pods",
+    ),
+)
+
+FORGERIES = INBOX + RESPONSES + REPORTS + STATES_AND_PODS
+
+PASSING = (
+    respond("alice", "open"),
+    respond("alice", "new"),
+    respond("alice", "dressed"),
+    respond("bob", "open", comment="why not"),
+    respond("alice", "users"),
+    respond("alice", "groups"),
+    respond("bot", "bridges", onBehalfOf="alice"),
+    respond("bot", "users", onBehalfOf="alice"),
+    respond("bot", "bridges"),
+    respond("robot", "open", by=ROBOT),
+    respond("admin", "open"),
+    create("bob", escalation("open", response=RESPONSE | {"by": "bob"}), verb="apply --server-side --force-conflicts"),
+    meta("alice", "escalation/open", labels={}),
+    meta("admin", "escalation/open", labels={"a": "b"}),
+    meta("collector", "escalation/dressed", ownerReferences=None),
+    meta("collector", "agentreport/r-coder", ownerReferences=None),
+    create("operator", escalation("asked")),
+    report("coder-1", 1, "coder-1"),
+    report("coder-2", 2, "coder-2"),
+    create("writer-0", new_report("writer")),
+    create("writer-0", new_report("writer", {"ownerReferences": owner("$run"), "labels": {"runwarden.dev/run-uid": "u"}})),
+    patch("operator", "agentreport/r-coder", {"spec": {"deliveries": DELIVERY}}),
+    create("alice", run("mine", {"note": "x"})),
+    create("pat", run("mine")),
+    meta("alice", "run/started", labels={"a": "b"}, annotations={"note": "x"}),
+    patch("alice", "run/started", {"spec": {"desiredState": "Stopped"}}),
+    create("alice", run("started", {STATE: '{"version":7}'}), verb="replace"),
+    create("alice", run("started"), verb="apply"),
+    meta("operator", "run/started", annotations={STATE: '{"version":8}'}),
+    meta("pat", "pod/gated", labels={"team": "a"}, annotations={"note": "x"}),
+    patch("pat", "pod/gated", {"spec": {"schedulingGates": [{"name": "runwarden.dev/admitted"}]}}),
+    Try("pat", ("delete", "pod", "gated", "--wait=false")),
+    patch("operator", "pod/gated", {"spec": {"schedulingGates": []}}),
+    Try("vera", ("get", "escalations,runs,runpolicies,agentreports")),
+)

@@ -1,0 +1,238 @@
+"""The admission policies against real users: people with certificates, service accounts, and pods with tokens of their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests import users
+from tests.api.forgeries import (
+    FORGERIES,
+    PASSING,
+    STATE,
+    Try,
+    create,
+    escalation,
+    meta,
+    new_report,
+    owner,
+    phase,
+    report,
+    respond,
+    run,
+)
+from tests.cluster import Cluster
+from tests.support import apply, await_that, get
+
+NAMESPACE, ELSEWHERE = "admission", "admission-elsewhere"
+REPORTER = "runwarden-reporter"
+PHASES = ("Expired", "Superseded", "Resolved", "Answered", "Delivered")
+WRITES = ["get", "create", "update", "patch"]
+BROAD: dict[str, Any] = {
+    "apiVersion": "rbac.authorization.k8s.io/v1",
+    "kind": "ClusterRole",
+    "metadata": {"name": "test-broad"},
+    "rules": [
+        {"apiGroups": ["runwarden.dev"], "resources": ["escalations", "agentreports", "agentreports/status"], "verbs": WRITES},
+        {"apiGroups": ["runwarden.dev"], "resources": ["escalations/status"], "verbs": ["get", "patch"]},
+    ],
+}
+"""All that can be granted without making somebody an operator."""
+
+PODS = {
+    "coder-0": ("r-coder-r0", REPORTER),
+    "coder-1": ("r-coder-r1", REPORTER),
+    "coder-2": ("r-coder-r2", REPORTER),
+    "writer-0": ("r-writer-r0", REPORTER),
+    "stray": ("r-stray-r0", "default"),
+}
+
+
+class World:
+    """Everybody who tries something, as their kubectl sees the cluster."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.people: dict[str, Cluster] = {"admin": cluster}
+        self.uids: dict[str, str] = {}
+
+    def do(self, tried: Try, *flags: str) -> str:
+        """Run the command of a user and return what was said to it, empty where it passed."""
+        args, stdin = tuple(self.spelled(arg) for arg in tried.args), tried.stdin and self.spelled(tried.stdin)
+        told = self.people[tried.who].kubectl("-n", NAMESPACE, *args, *flags, stdin=stdin, check=False)
+        return told if "rror" in told or "invalid" in told else ""
+
+    def spelled(self, text: str) -> str:
+        """Return a text with UIDs in place of what stands for them."""
+        for pod, uid in self.uids.items():
+            text = text.replace(f'"${pod}"', f'"{uid}"')
+        return text
+
+
+@pytest.fixture(scope="module")
+def world(api_cluster: Cluster) -> Iterator[World]:
+    """People, pods, escalations in every phase, a report of attempt 1, and Runs with and without an operator's notes."""
+    made = World(api_cluster)
+    for namespace in (NAMESPACE, ELSEWHERE):
+        api_cluster.kubectl("create", "namespace", namespace)
+        api_cluster.kubectl("-n", namespace, "create", "serviceaccount", REPORTER)
+    meet_people(api_cluster, made)
+    assert not made.do(create("alice", run("r")))
+    made.uids["run"] = get(api_cluster, NAMESPACE, "run", "r")["metadata"]["uid"]
+    assert not made.do(create("admin", run("started", {STATE: '{"version":7}'})))
+    start_pods(api_cluster, made)
+    fill_inbox(made)
+    assert not made.do(create("coder-1", new_report("coder", {"ownerReferences": owner("$run")})))
+    assert not made.do(report("coder-1", 1, "coder-1"))
+    assert not made.do(respond("alice", "taken"))
+    yield made
+    for stays in ("escalation/dressed", "pod/gated"):
+        assert not made.do(meta("admin", stays, finalizers=None))
+    api_cluster.kubectl("delete", "namespace", NAMESPACE, ELSEWHERE)
+
+
+def meet_people(cluster: Cluster, made: World) -> None:
+    """Give everybody a certificate or a token, and the roles that they have."""
+    apply(cluster, NAMESPACE, BROAD)
+    people: Mapping[str, tuple[str, ...]] = {"alice": ("devs",), "bob": (), "bot": (), "eve": (), "vera": (), "pat": ()}
+    made.people |= {name: users.person(cluster, name, *groups) for name, groups in people.items()}
+    for name in ("robot", "operator"):
+        cluster.kubectl("-n", NAMESPACE, "create", "serviceaccount", name)
+        made.people[name] = users.account(cluster, NAMESPACE, name)
+    made.people["reporter"] = users.account(cluster, NAMESPACE, REPORTER)
+    editors = ("--user=alice", "--user=bob", "--user=bot", f"--serviceaccount={NAMESPACE}:robot")
+    users.grant(cluster, NAMESPACE, "runwarden-edit", *editors)
+    users.grant(cluster, NAMESPACE, "runwarden-view", "--user=vera")
+    users.grant(cluster, NAMESPACE, "edit", "--user=pat")
+    made.people["collector"] = replace(cluster, kubeconfig=cluster.directory / "controller-manager.kubeconfig")
+    users.grant(cluster, NAMESPACE, "test-broad", "--user=eve", "--user=system:kube-controller-manager")
+    users.grant(cluster, NAMESPACE, "runwarden-operator", f"--serviceaccount={NAMESPACE}:operator")
+    reporters = (f"{NAMESPACE}:{REPORTER}", f"{NAMESPACE}:default", f"{ELSEWHERE}:{REPORTER}")
+    users.grant(cluster, NAMESPACE, REPORTER, *(f"--serviceaccount={name}" for name in reporters))
+
+
+def start_pods(cluster: Cluster, made: World) -> None:
+    """Start the pods of attempts, one under another service account, and one of the same name elsewhere; one stays gated."""
+    gated = pod_of("gated", "default")
+    gated["metadata"] |= {"labels": {"runwarden.dev/run-uid": "u"}, "finalizers": ["runwarden.dev/outcome"]}
+    gated["spec"] |= {"schedulingGates": [{"name": "runwarden.dev/admitted"}]}
+    apply(cluster, NAMESPACE, gated, pod_of("other", "default"), *(pod_of(*named) for named in PODS.values()))
+    apply(cluster, ELSEWHERE, pod_of("r-coder-r1", REPORTER))
+    for who, (name, _) in PODS.items():
+        made.people[who] = users.pod(cluster, NAMESPACE, name)
+        made.uids[who] = get(cluster, NAMESPACE, "pod", name)["metadata"]["uid"]
+    made.people["twin"] = users.pod(cluster, ELSEWHERE, "r-coder-r1")
+    made.uids["twin"] = get(cluster, ELSEWHERE, "pod", "r-coder-r1")["metadata"]["uid"]
+
+
+def fill_inbox(made: World) -> None:
+    """Create escalations for each kind of responders and in each phase."""
+    dressed = escalation("dressed")
+    dressed["metadata"] |= {"labels": {"runwarden.dev/run-uid": "u"}, "annotations": {"note": "x"}}
+    dressed["metadata"] |= {"finalizers": ["example.com/stay"], "ownerReferences": owner("$run")}
+    asked = [escalation("users", {"users": ["alice"], "bridges": ["bot"]}), escalation("groups", {"groups": ["devs", "leads"]})]
+    owned = escalation("owned")
+    owned["metadata"]["ownerReferences"] = owner("$run") + owner("gone")
+    asked += [escalation("bridges", {"bridges": ["bot"]}), dressed, owned]
+    asked += [escalation(name) for name in ("open", "new", "taken", *(p.lower() for p in PHASES))]
+    assert not made.do(create("admin", {"apiVersion": "v1", "kind": "List", "items": asked}))
+    for name, to in (("open", "Open"), ("taken", "Open"), *((p.lower(), p) for p in PHASES)):
+        assert not made.do(phase("admin", name, to))
+
+
+def pod_of(name: str, account: str) -> dict[str, Any]:
+    """Return a pod that runs on a simulated node."""
+    spec = {"serviceAccountName": account, "containers": [{"name": "agent", "image": "x"}]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES, ids=str)
+def test_forgeries_are_refused(world: World, forgery: Try) -> None:
+    """The forgery is refused, with words that say what is wrong."""
+    assert forgery.says in world.do(forgery)
+
+
+@pytest.mark.parametrize("honest", PASSING, ids=str)
+def test_honest_work_passes(world: World, honest: Try) -> None:
+    """What people, agents, the garbage collector and the operator do every day is let through."""
+    flags = () if honest.args[0] == "get" else ("--dry-run=server",)
+    assert world.do(honest, *flags) == ""
+
+
+def test_a_recreated_pod_does_not_speak_for_the_former_one(world: World, api_cluster: Cluster) -> None:
+    """The deleted pod's token is worth nothing, and its successor of the same name cannot report under the former UID."""
+    name = "r-again-r0"
+    apply(api_cluster, NAMESPACE, pod_of(name, REPORTER))
+    world.people["former"] = users.pod(api_cluster, NAMESPACE, name)
+    world.uids["former"] = get(api_cluster, NAMESPACE, "pod", name)["metadata"]["uid"]
+    api_cluster.kubectl("-n", NAMESPACE, "delete", "pod", name, "--force", "--grace-period=0")
+    apply(api_cluster, NAMESPACE, pod_of(name, REPORTER))
+    world.people["again"] = users.pod(api_cluster, NAMESPACE, name)
+    world.uids["again"] = get(api_cluster, NAMESPACE, "pod", name)["metadata"]["uid"]
+    assert world.do(create("again", new_report("again"))) == ""
+    assert "You must be logged in" in world.do(report("former", 0, "former", name="r-again"))
+    assert "but the pod that reports is" in world.do(report("again", 0, "former", name="r-again"))
+    assert world.do(report("again", 0, "again", name="r-again")) == ""
+
+
+def test_an_answer_tells_who_gave_it(world: World, api_cluster: Cluster) -> None:
+    """Of two answers one is taken, under its giver's name; the other is told that it came second."""
+    apply(api_cluster, NAMESPACE, escalation("race"))
+    assert world.do(respond("bob", "race")) == ""
+    assert "response is written once" in world.do(respond("alice", "race"))
+    assert get(api_cluster, NAMESPACE, "escalation", "race")["spec"]["response"]["by"] == "bob"
+
+
+def test_whoever_may_update_the_status_is_an_operator_there_and_nowhere_else(world: World, api_cluster: Cluster) -> None:
+    """Granted in one namespace, the right makes an operator of that namespace only; it lets nobody answer for another."""
+    person = users.person(api_cluster, "olga")
+    users.grant(api_cluster, NAMESPACE, "test-broad", "--user=olga")
+    users.grant(api_cluster, ELSEWHERE, "test-broad", "--user=olga")
+    users.grant(api_cluster, ELSEWHERE, "runwarden-operator", "--user=olga")
+    body = json.dumps(escalation("asked"))
+    assert "created" in person.kubectl("-n", ELSEWHERE, "create", "-f", "-", stdin=body)
+    assert "only the operator creates" in person.kubectl("-n", NAMESPACE, "create", "-f", "-", stdin=body, check=False)
+    said = person.kubectl("-n", ELSEWHERE, *respond("olga", "asked", by="alice").args, check=False)
+    assert 'spec.response.by is "alice", but you are "olga"' in said
+
+
+def test_every_policy_is_bound_strict_and_understood(api_cluster: Cluster) -> None:
+    """Each policy denies, fails closed, and is free of the type checker's warnings, which would be errors at the wrong moment."""
+    listed = json.loads(api_cluster.kubectl("get", "validatingadmissionpolicies,validatingadmissionpolicybindings", "-o", "json"))
+    policies = {found["metadata"]["name"]: found for found in listed["items"] if found["kind"] == "ValidatingAdmissionPolicy"}
+    bindings = {found["spec"]["policyName"]: found for found in listed["items"] if found["kind"].endswith("Binding")}
+    assert len(policies) == 5
+    assert {name: binding["spec"]["validationActions"] for name, binding in bindings.items()} == {
+        name: ["Deny"] for name in policies
+    }
+    assert {policy["spec"]["failurePolicy"] for policy in policies.values()} == {"Fail"}
+    for name in policies:
+        found = await_that(partial(checked, api_cluster, name), f"policy {name} to be type-checked")
+        assert found["typeChecking"] == {}
+
+
+def checked(cluster: Cluster, policy: str) -> dict[str, Any]:
+    """Return a policy's status once it was type-checked as it is now, empty before."""
+    found = json.loads(cluster.kubectl("get", "validatingadmissionpolicy", policy, "-o", "json"))
+    status: dict[str, Any] = found.get("status", {})
+    return status if status.get("observedGeneration") == found["metadata"]["generation"] else {}
+
+
+def test_the_garbage_collector_does_its_work(world: World, api_cluster: Cluster) -> None:
+    """The real one takes an owner that is gone off an escalation, which nobody else may."""
+
+    def owners() -> list[str]:
+        return [found["uid"] for found in get(api_cluster, NAMESPACE, "escalation", "owned")["metadata"]["ownerReferences"]]
+
+    await_that(lambda: owners() == [world.uids["run"]], "the garbage collector to take the owner off that is gone")
+
+
+def test_the_table_is_large() -> None:
+    """There are at least forty forgeries, each with words of its refusal, and none of what must pass has any."""
+    assert len(FORGERIES) >= 40
+    assert all(forgery.says for forgery in FORGERIES)
+    assert not any(honest.says for honest in PASSING)

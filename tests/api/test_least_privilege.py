@@ -1,0 +1,130 @@
+"""The operator with the role that we ship and nothing else: what it does every day needs no more."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from controller.api.base import JsonObject
+from tests import users
+from tests.cluster import Cluster
+from tests.support import OperatorProcess, answer, apply, await_phase, await_that, get, items, policy_of, run_of
+
+HOME = "least-privilege"
+ACCOUNT = f"--serviceaccount={HOME}:operator"
+STATE = "runwarden.dev/operator-state"
+QUICK = policy_of({"restartBudget": 1, "restartCooldownSeconds": 0, "confirmationIntervalSeconds": 1})
+
+
+def simulated(outcome: str) -> JsonObject:
+    """Return a pod template whose simulated kubelet ends it so."""
+    annotations = {"test.runwarden.dev/outcome": outcome}
+    return {"metadata": {"annotations": annotations}, "spec": {"containers": [{"name": "agent", "image": "x"}]}}
+
+
+FAILING, FOREVER = simulated("fail"), simulated("run-forever")
+
+
+@pytest.fixture(scope="module")
+def account(api_cluster: Cluster) -> Cluster:
+    """The cluster as the operator's service account sees it."""
+    api_cluster.kubectl("create", "namespace", HOME)
+    api_cluster.kubectl("-n", HOME, "create", "serviceaccount", "operator")
+    users.grant(api_cluster, None, "runwarden-operator", ACCOUNT)
+    users.grant(api_cluster, HOME, "runwarden-operator-lease", ACCOUNT)
+    return users.account(api_cluster, HOME, "operator")
+
+
+@pytest.fixture(scope="module", params=["status", "annotations"])
+def operator(request: pytest.FixtureRequest, account: Cluster) -> Iterator[OperatorProcess]:
+    """The operator as that account, with each store that lives in the cluster."""
+    with OperatorProcess(account, "--lease-namespace", HOME, "--store", request.param) as process:
+        yield process
+
+
+def test_an_operator_of_one_namespace(api_cluster: Cluster, namespace: str) -> None:
+    """Bound in a namespace alone, and told to watch it, the operator lacks nothing there.
+
+    Stands first: no other operator of this file runs yet.
+    """
+    api_cluster.kubectl("-n", namespace, "create", "serviceaccount", "operator")
+    users.grant(api_cluster, namespace, "runwarden-operator", f"--serviceaccount={namespace}:operator")
+    users.grant(api_cluster, namespace, "runwarden-operator-lease", f"--serviceaccount={namespace}:operator")
+    local = users.account(api_cluster, namespace, "operator")
+    with OperatorProcess(local, "--namespace", namespace, "--lease-namespace", namespace) as operator:
+        apply(api_cluster, namespace, run_of("local", {"workspace": {}}))
+        await_phase(api_cluster, namespace, "local", "Completed")
+        api_cluster.kubectl("-n", namespace, "delete", "run", "local")
+        await_that(lambda: not items(api_cluster, namespace, "pods"), "its pods to be gone")
+        assert nothing_was_forbidden(operator)
+
+
+def test_a_run_with_a_workspace_completes_and_goes(api_cluster: Cluster, operator: OperatorProcess, namespace: str) -> None:
+    """From claim to TTL nothing is forbidden: the Run completes, is told of by an Event, and is deleted when its time is over."""
+    apply(api_cluster, namespace, run_of("whole", {"workspace": {}}, ttlSecondsAfterFinished=3))
+    await_phase(api_cluster, namespace, "whole", "Completed")
+    await_that(lambda: items(api_cluster, namespace, "events"), "the Event")
+    await_that(lambda: not get(api_cluster, namespace, "run", "whole"), "the Run to be deleted after its TTL")
+    assert nothing_was_forbidden(operator)
+
+
+def test_a_crash_is_restarted_then_escalated_and_answered(api_cluster: Cluster, operator: OperatorProcess, namespace: str) -> None:
+    """A failing agent is restarted once; then a person with runwarden-edit is asked, answers, and the Run ends as was said."""
+    editor = users.person(api_cluster, f"editor-{namespace}")
+    users.grant(api_cluster, namespace, "runwarden-edit", f"--user=editor-{namespace}")
+    apply(api_cluster, namespace, QUICK)
+    apply(editor, namespace, run_of("crashing", {"template": FAILING}))
+    found = await_phase(api_cluster, namespace, "crashing", "Blocked")
+    assert (found["reason"], found["restarts"]) == ("RestartBudgetSpent", 1)
+    asked = await_that(lambda: items(editor, namespace, "escalations"), "the escalation")
+    answer(editor, namespace, asked[0]["metadata"]["name"], "Stop")
+    assert await_phase(api_cluster, namespace, "crashing", "Failed")["reason"] == "StopOrdered"
+    told = await_that(lambda: resolved(editor, namespace), "the escalation resolved")
+    assert told["spec"]["response"]["by"] == f"editor-{namespace}"
+    assert nothing_was_forbidden(operator)
+
+
+def test_every_kind_of_deletion_is_allowed(api_cluster: Cluster, operator: OperatorProcess, namespace: str) -> None:
+    """A paused Run's pod is ended, a deleted Run's is released, a deleted pod of a running one is replaced."""
+    apply(api_cluster, namespace, run_of("stays", {"template": FOREVER}))
+    await_phase(api_cluster, namespace, "stays", "Running")
+    api_cluster.kubectl("-n", namespace, "delete", "pod", "stays-coder-r0", "--wait=false")
+    await_that(lambda: get(api_cluster, namespace, "pod", "stays-coder-r1"), "the successor")
+    await_phase(api_cluster, namespace, "stays", "Running")
+    api_cluster.kubectl("-n", namespace, "patch", "run", "stays", "--type=merge", "-p", '{"spec":{"desiredState":"Paused"}}')
+    await_phase(api_cluster, namespace, "stays", "Paused")
+    api_cluster.kubectl("-n", namespace, "delete", "run", "stays")
+    await_that(lambda: not items(api_cluster, namespace, "pods"), "its pods to be gone")
+    assert nothing_was_forbidden(operator)
+
+
+def test_a_replaced_run_loses_nothing(api_cluster: Cluster, operator: OperatorProcess, namespace: str) -> None:
+    """`kubectl replace` with a file that knows no operator's notes is refused where there are some, and harmless where not."""
+    editor = users.person(api_cluster, f"editor-{namespace}")
+    users.grant(api_cluster, namespace, "runwarden-edit", f"--user=editor-{namespace}")
+    apply(api_cluster, namespace, run_of("noted", {"template": FOREVER}))
+    await_phase(api_cluster, namespace, "noted", "Running")
+    said = editor.kubectl(
+        "-n", namespace, "replace", "-f", "-", stdin=json.dumps(run_of("noted", {"template": FOREVER})), check=False
+    )
+    noted = STATE in get(api_cluster, namespace, "run", "noted")["metadata"].get("annotations", {})
+    assert ("kubectl replace erases" in said, "replaced" in said) == (noted, not noted)
+    api_cluster.kubectl("-n", namespace, "patch", "run", "noted", "--type=merge", "-p", '{"spec":{"desiredState":"Stopped"}}')
+    assert await_phase(api_cluster, namespace, "noted", "Stopped", "Blocked")["phase"] == "Stopped"
+
+
+def resolved(cluster: Cluster, namespace: str) -> JsonObject | None:
+    """Return the namespace's one escalation once it is resolved."""
+    found = items(cluster, namespace, "escalations")[0]
+    return found if found["status"]["phase"] == "Resolved" else None
+
+
+def nothing_was_forbidden(operator: OperatorProcess) -> bool:
+    """Whether the operator and kopf in it never lacked a right, in the words of RBAC's refusals.
+
+    Not by status 403: so is answered, too, who creates something in a namespace that is just being deleted.
+    """
+    return not re.search(r"cannot \w+ resource", operator.log.read_text())

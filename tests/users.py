@@ -1,0 +1,57 @@
+"""Real users for tests of who may do what: people with certificates, service accounts and pods with tokens of their own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from controller.api.base import JsonObject
+from tests.cluster import Cluster
+from tests.cluster.certificates import make_pair
+from tests.support import get
+
+
+def person(cluster: Cluster, name: str, *groups: str) -> Cluster:
+    """Return the cluster as a user sees it who has a certificate of its authority; only of an `api` cluster, whose key we have."""
+    subject = "".join(f"/O={group}" for group in groups) + f"/CN={name}"
+    make_pair(cluster.directory, name, subject)
+    pair = {"client-certificate": f"{cluster.directory}/{name}.crt", "client-key": f"{cluster.directory}/{name}.key"}
+    return _as(cluster, name, pair)
+
+
+def account(cluster: Cluster, namespace: str, name: str) -> Cluster:
+    """Return the cluster as a service account sees it, by a token that is bound to no pod."""
+    token = cluster.kubectl("-n", namespace, "create", "token", name).strip()
+    return _as(cluster, f"{namespace}-{name}", {"token": token})
+
+
+def pod(cluster: Cluster, namespace: str, name: str) -> Cluster:
+    """Return the cluster as a pod sees it, by a token that is bound to it, as a projected one is."""
+    found = get(cluster, namespace, "pod", name)
+    bound = ["--bound-object-kind=Pod", f"--bound-object-name={name}", f"--bound-object-uid={found['metadata']['uid']}"]
+    token = cluster.kubectl("-n", namespace, "create", "token", found["spec"]["serviceAccountName"], *bound).strip()
+    return _as(cluster, f"{namespace}-{name}-{found['metadata']['uid']}", {"token": token})
+
+
+def grant(cluster: Cluster, namespace: str | None, role: str, *subjects: str) -> None:
+    """Bind a ClusterRole in a namespace, or everywhere for None; subjects are `--user=`, `--group=` or `--serviceaccount=`."""
+    kind = "clusterrolebinding" if namespace is None else "rolebinding"
+    where = [] if namespace is None else ["-n", namespace]
+    name = "-".join([role, *subjects]).replace("=", "-").replace("--", "").replace(":", "-")
+    cluster.kubectl(*where, "create", kind, name, f"--clusterrole={role}", *subjects)
+
+
+def _as(cluster: Cluster, name: str, user: dict[str, str]) -> Cluster:
+    config: JsonObject = yaml.safe_load(cluster.kubectl("config", "view", "--raw", "--minify", "-o", "yaml"))
+    config["users"] = [{"name": config["contexts"][0]["context"]["user"], "user": user}]
+    path = _write(cluster.directory / f"{name}.kubeconfig", config)
+    return replace(cluster, kubeconfig=path)
+
+
+def _write(path: Path, config: dict[str, Any]) -> Path:
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(config))
+    return path
