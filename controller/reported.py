@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from controller.api.agent_report import AgentReportStatus
 from controller.api.base import JsonObject, parse
 from controller.api.names import LABEL_AGENT, REPORTER_CONTAINER
+from controller.api.run_status import ResultStatus
 from controller.plan.snapshot import QuestionFacts, ReportFacts
 
 
@@ -55,6 +56,18 @@ def _stamp(report: JsonObject) -> datetime | None:
     return max(map(datetime.fromisoformat, mine), default=None)
 
 
+OUTPUTS_LIMIT = 2048
+"""Characters of an agent's outputs that are kept: they stand in the Run's status and state, beside those of 31 other agents."""
+
+
+def _bounded(result: ResultStatus) -> ResultStatus:
+    kept: dict[str, str] = {}
+    for name, value in sorted((result.outputs or {}).items()):
+        if sum(map(len, (*kept, *kept.values(), name, value))) <= OUTPUTS_LIMIT:
+            kept[name] = value
+    return result.model_copy(update={"outputs": kept or None})
+
+
 def _facts(agent: str, run_uid: str, raw: object, at: datetime, deliveries: tuple[str, ...]) -> ReportFacts | None:
     try:
         status = parse(AgentReportStatus, raw)
@@ -77,7 +90,7 @@ def _facts(agent: str, run_uid: str, raw: object, at: datetime, deliveries: tupl
         delivered=status.delivered,
         read=status.read,
         parked=status.parked,
-        result=status.result,
+        result=_bounded(status.result) if status.result else None,
         usage=status.usage,
         problems=status.problems,
         deliveries=deliveries,

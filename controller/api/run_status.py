@@ -25,7 +25,7 @@ SCHEMA_VERSION = 1
 """Version of the operator's state. A newer one is refused, never guessed at."""
 
 
-MAX_ASKED = 64
+MAX_ASKED = 16
 """Questions of one agent that are remembered as asked; the oldest are forgotten first."""
 
 MAX_EXACT = 2**53 - 1

@@ -20,7 +20,9 @@ from controller.api.run_status import (
     Outcome,
     OutcomeResult,
     Phase,
+    ResultStatus,
     StopDecision,
+    Usage,
 )
 from controller.store import Loaded
 from controller.store.annotations import ANNOTATION_STATE, AnnotationStore, _close, _open
@@ -61,6 +63,10 @@ blocks = every(
     expires_at=times,
     decision=st.none() | st.sampled_from(Decision),
 )
+outputs = st.dictionaries(words, texts, max_size=3)
+results = every(ResultStatus, outcome=st.none() | words, summary=st.none() | texts, outputs=st.none() | outputs)
+tokens = st.integers(0, 10**12)
+usages = every(Usage, input_tokens=tokens, output_tokens=tokens, cost_micro_usd=tokens)
 agents = every(
     AgentState,
     attempt=counts,
@@ -73,6 +79,9 @@ agents = every(
     cooldown_until=st.none() | times,
     restarted_at=st.none() | times,
     blocked=st.none() | blocks,
+    asked=st.lists(st.just("demo-coder-0a1b2c3d"), max_size=3).map(tuple),
+    result=st.none() | results,
+    usage=st.none() | usages,
 )
 stops = every(StopDecision, phase=st.sampled_from(Phase), reason=words, message=texts, at=times, completed_at=st.none() | times)
 states = every(
