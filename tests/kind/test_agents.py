@@ -1,0 +1,232 @@
+"""Agents that speak, and humans that answer, on real kubelets: every story is applied at once, each test tells one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import pytest
+
+from controller.api.base import JsonObject
+from tests.cluster import Cluster
+from tests.reporter_image import load_reporter_image
+from tests.support import (
+    OperatorProcess,
+    answer,
+    apply,
+    await_phase,
+    await_that,
+    condition,
+    get,
+    items,
+    policy_of,
+    run_of,
+    shell,
+    status,
+)
+
+INTERVAL_SECONDS = 2
+IDLE_SECONDS = 6
+STALE_SECONDS = 8
+LONG = 120.0
+"""Patience for a story that has to wait for thresholds: machines are shared."""
+
+QUICK = {"confirmationIntervalSeconds": 1, "restartCooldownSeconds": 1}
+POLICIES = {
+    "default": QUICK,
+    "hung": {**QUICK, "health": {"activityStalledSeconds": IDLE_SECONDS}},
+    "busy": {**QUICK, "health": {"activityStalledSeconds": IDLE_SECONDS}, "staleRunAgeSeconds": STALE_SECONDS},
+    "loop": {**QUICK, "health": {"progressStalledSeconds": IDLE_SECONDS}, "staleRunAgeSeconds": IDLE_SECONDS + STALE_SECONDS},
+    "late": {**QUICK, "questionTimeoutSeconds": 3},
+    "strict": {**QUICK, "requireResult": True, "restartBudget": 0},
+}
+BUSY = "while :; do :; done"
+SLEEPY = "while :; do sleep 1; done"
+ASK = 'answer=$(rw ask --wait 600 "Ship it?" yes no)'
+ACROSS = f'[ "$RUNWARDEN_ATTEMPT" = 0 ] && {{ rw ask --wait 3 "Ship it?" yes no; exit 1; }}; {ASK} && rw done "$answer"'
+PARKED = 'rw ask --wait 0 "Go on?" || exec rw park; grep -q "^yes$" "$RUNWARDEN_DIR/brief.md" && rw done'
+
+STORIES: dict[str, tuple[list[JsonObject], JsonObject]] = {
+    "asks": ([shell(f'{ASK} && rw done "told: $answer" --output pr=https://example.org/1')], {}),
+    "two": ([shell('rw ask --wait 0 "One?"; rw ask --wait 0 "Two?"; rw ask --wait 600 "One?" && rw ask --wait 600 "Two?"')], {}),
+    "across": (
+        [shell(f'[ "$RUNWARDEN_ATTEMPT" = 0 ] && {{ rw ask --wait 3 "Ship it?" yes no; exit 1; }}; {ASK} && rw done "$answer"')],
+        {},
+    ),
+    "parked": (
+        [shell('rw ask --wait 0 "Go on?" && rw done || { grep -q yes "$RUNWARDEN_DIR/brief.md" && rw done; } || exec rw park')],
+        {},
+    ),
+    "hung": ([shell(f'[ "$RUNWARDEN_ATTEMPT" = 0 ] && {SLEEPY}; rw done again')], {"policyRef": {"name": "hung"}}),
+    "busy": ([shell(BUSY)], {"policyRef": {"name": "busy"}}),
+    "loop": ([shell(f"rw progress started; {BUSY}")], {"policyRef": {"name": "loop"}}),
+    "late": ([shell(ASK)], {"policyRef": {"name": "late"}}),
+    "sibling": ([shell(ASK), {"name": "tester", **shell('[ "$RUNWARDEN_ATTEMPT" = 1 ] || { sleep 4; exit 1; }')}], {}),
+    "tokens": ([shell(f"rw usage 600 500; {SLEEPY}")], {"tokenBudget": 1000}),
+    "noresult": ([shell("exit 0")], {"policyRef": {"name": "strict"}}),
+    "off": ([shell("test ! -e /usr/local/bin/rw")], {"policyRef": {"name": "off"}}),
+}
+
+
+class Stage(NamedTuple):
+    """Where the stories play."""
+
+    cluster: Cluster
+    namespace: str
+
+    def phase(self, run: str, *phases: str) -> JsonObject:
+        """Wait for a Run's phase and return its status."""
+        return await_phase(self.cluster, self.namespace, run, *phases, seconds=LONG)
+
+    def escalations(self, run: str) -> list[JsonObject]:
+        """Return a Run's escalations, oldest first."""
+        found = [e for e in items(self.cluster, self.namespace, "escalations") if e["spec"]["runName"] == run]
+        return sorted(found, key=lambda e: str(e["metadata"]["creationTimestamp"]))
+
+    def asked(self, run: str, count: int = 1) -> list[JsonObject]:
+        """Wait until a Run has this many open escalations."""
+
+        def there() -> list[JsonObject] | None:
+            found = [e for e in self.escalations(run) if e.get("status", {}).get("phase") == "Open"]
+            return found if len(found) == count else None
+
+        found: list[JsonObject] = await_that(there, f"{count} open escalations of {run}: {self.escalations(run)}", LONG)
+        return found
+
+    def answer(self, escalation: JsonObject, text: str) -> None:
+        """Answer a question as a human would."""
+        answer(self.cluster, self.namespace, escalation["metadata"]["name"], "Answer", answer=text)
+
+
+@pytest.fixture(scope="module")
+def stage(kind_cluster: Cluster) -> Iterator[Stage]:
+    """The operator with reporters, and every story's Run."""
+    namespace = f"t-{uuid.uuid4().hex[:8]}"
+    image = load_reporter_image(kind_cluster)
+    kind_cluster.kubectl("create", "namespace", namespace)
+    options = ("--reporter-image", image, "--reporter-interval-seconds", str(INTERVAL_SECONDS))
+    policies = [policy_of(spec, name) for name, spec in {**POLICIES, "off": {**QUICK, "reporter": "Off"}}.items()]
+    with OperatorProcess(kind_cluster, "--namespace", namespace, "--lease-name", namespace, *options):
+        apply(kind_cluster, namespace, *policies, *(run_of(name, *agents, **spec) for name, (agents, spec) in STORIES.items()))
+        yield Stage(kind_cluster, namespace)
+        kind_cluster.kubectl("delete", "namespace", namespace, "--timeout=120s")
+
+
+def test_an_agent_asks_and_goes_on_with_the_answer(stage: Stage) -> None:
+    """One escalation however often the operator looks; the answer reaches the agent; its result stands in the status."""
+    [escalation] = stage.asked("asks")
+    assert stage.phase("asks", "AwaitingGuidance")["openEscalations"] == 1
+    assert (escalation["spec"]["text"], escalation["spec"]["options"]) == ("Ship it?", ["yes", "no"])
+    stage.answer(escalation, "yes")
+    found = stage.phase("asks", "Completed")
+    assert found["agents"][0]["result"] == {
+        "outcome": "Completed",
+        "summary": "told: yes",
+        "outputs": {"pr": "https://example.org/1"},
+    }
+    assert [e["status"]["phase"] for e in stage.escalations("asks")] == ["Delivered"]
+    assert "told: yes" in found["message"] or found["agents"][0]["message"] == "told: yes"
+
+
+def test_two_questions_at_once(stage: Stage) -> None:
+    """Two escalations side by side, answered in any order."""
+    found = {e["spec"]["text"]: e for e in stage.asked("two", 2)}
+    stage.answer(found["Two?"], "2")
+    stage.answer(found["One?"], "1")
+    stage.phase("two", "Completed")
+    assert {e["status"]["phase"] for e in stage.escalations("two")} == {"Delivered"}
+
+
+def test_a_question_across_a_restart_is_the_same_question(stage: Stage) -> None:
+    """The agent crashes while a human thinks; its next attempt asks the same and gets the answer."""
+    await_that(lambda: status(stage.cluster, stage.namespace, "across").get("restarts") == 1, "the restart", LONG)
+    [escalation] = stage.asked("across")
+    stage.answer(escalation, "no")
+    assert stage.phase("across", "Completed")["agents"][0]["result"]["summary"] == "no"
+    assert len(stage.escalations("across")) == 1
+
+
+def test_a_parked_agent_has_no_pod_until_it_is_answered(stage: Stage) -> None:
+    """Parked: its pod has ended, nothing is charged; the answer starts the next attempt and stands in its brief."""
+    [escalation] = stage.asked("parked")
+    await_that(lambda: _agent(stage, "parked").get("outcome") == "Parked", "parked", LONG)
+    pods = [
+        p["metadata"]["name"] for p in items(stage.cluster, stage.namespace, "pods") if "-parked-" in f"-{p['metadata']['name']}"
+    ]
+    assert pods == ["parked-coder-r0"]
+    assert stage.phase("parked", "AwaitingGuidance")["agents"][0]["reason"] == "Parked"
+    stage.answer(escalation, "yes")
+    found = stage.phase("parked", "Completed")
+    assert (found["restarts"], found["agents"][0]["attempt"]) == (0, 1)
+
+
+def test_a_hung_agent_is_restarted(stage: Stage) -> None:
+    """It neither exits nor works: its own reports say so, and it gets its next attempt."""
+    found = stage.phase("hung", "Completed")
+    assert (found["restarts"], found["agents"][0]["attempt"]) == (1, 1)
+
+
+def test_a_looping_agent_is_escalated_and_stopped_when_nobody_answers(stage: Stage) -> None:
+    """It works without coming to anything: a human is asked with what it has spent; then it is stopped as stale."""
+    found = stage.phase("loop", "Failed")
+    assert found["reason"] == "StaleRun"
+    [escalation] = stage.escalations("loop")
+    assert escalation["status"]["phase"] == "Expired"
+    assert "Without progress for" in escalation["spec"]["text"]
+    assert found["restarts"] == 0
+
+
+def test_an_unanswered_question_stops_the_run_in_time(stage: Stage) -> None:
+    """questionTimeoutSeconds: the Run fails, the escalation expires."""
+    assert stage.phase("late", "Failed")["reason"] == "QuestionTimeout"
+    await_that(lambda: [e["status"]["phase"] for e in stage.escalations("late")] == ["Expired"], "expired", LONG)
+
+
+def test_a_sibling_dies_during_a_question(stage: Stage) -> None:
+    """One agent waits for a human, the other crashes and is restarted meanwhile."""
+    await_that(lambda: _agent(stage, "sibling", "tester").get("outcome") == "Completed", "the sibling's second attempt", LONG)
+    [escalation] = stage.asked("sibling")
+    assert stage.phase("sibling", "AwaitingGuidance")["restarts"] == 1
+    stage.answer(escalation, "yes")
+    stage.phase("sibling", "Completed")
+
+
+def test_a_token_budget_stops_the_run(stage: Stage) -> None:
+    """tokenBudget: what the agent says that it has used ends the Run, and stands in its status."""
+    found = stage.phase("tokens", "Failed")
+    assert found["reason"] == "TokenBudgetExceeded"
+    assert (found["usage"]["inputTokens"], found["usage"]["outputTokens"]) == (600, 500)
+
+
+def test_a_required_result_is_missed(stage: Stage) -> None:
+    """requireResult: an exit with 0 is not enough."""
+    assert stage.phase("noresult", "Blocked")["agents"][0]["message"].startswith("attempt 0 ended with ResultMissing")
+
+
+def test_without_a_reporter_it_runs_as_ever(stage: Stage) -> None:
+    """reporter: Off: no sidecar, no `rw`, no condition that speaks of progress."""
+    found = stage.phase("off", "Completed")
+    assert all(c["type"] != "ProgressReported" for c in found["conditions"])
+
+
+def test_a_silent_compile_is_left_alone(stage: Stage) -> None:
+    """Told last, since it has to outlive three times staleRunAgeSeconds: busy without a word, untouched."""
+
+    def old_enough() -> bool:
+        pod = get(stage.cluster, stage.namespace, "pod", "busy-coder-r0")
+        started = datetime.fromisoformat(pod["status"]["startTime"])
+        report = get(stage.cluster, stage.namespace, "agentreport", "busy-coder")
+        stamps = [e["time"] for e in report["metadata"]["managedFields"] if e.get("subresource") == "status"]
+        return max(map(datetime.fromisoformat, stamps)) - started > timedelta(seconds=3 * STALE_SECONDS)
+
+    await_that(old_enough, "three times staleRunAgeSeconds", LONG)
+    found = stage.phase("busy", "Running")
+    assert (found["restarts"], found["agents"][0]["attempt"]) == (0, 0)
+    assert condition(found, "ProgressReported") == ("False", "SilentAgent")
+
+
+def _agent(stage: Stage, run: str, name: str = "coder") -> JsonObject:
+    agents = status(stage.cluster, stage.namespace, run).get("agents", [])
+    return next((agent for agent in agents if agent["name"] == name), {})
