@@ -116,12 +116,12 @@ async def test_term_ends_the_cli_in_order(pod: Pod, cli: Cli) -> None:
 @both
 async def test_parked_by_a_tool_of_its_own(pod: Pod, cli: Cli) -> None:
     """`rw park` in a tool ends the CLI, which would go on, with 76; the conversation is resumed when the answer is there."""
-    held = Reply(text="never heard", end=End.HELD)
-    async with cli.model(Reply(command=PARK), held, Reply(text="the end")).serve() as model:
+    async with cli.model(Reply(command=PARK), Reply(text="the end", end=End.HELD)).serve() as model:
         cli.equip(pod, model)
         ended = await pod.run(*cli.arguments(model))
         assert ended.code == 76, ended.errors
         assert pod.results() == []
+        model.released.set()
         pod.begin(1, ANSWERS)
         assert (await pod.run(*cli.arguments(model))).code == 0
     assert all(part in model.said() for part in (pod.brief.strip(), "echo parked", "said alice"))
