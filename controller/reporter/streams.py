@@ -95,13 +95,13 @@ class Stream:
         return [{"type": "turn"}, self._usage(), _result(self._message)]
 
     def _hear_message(self, message: Mapping[str, object]) -> list[Event]:
-        name, usage = _text(message, "id"), _map(message, "usage")
-        if name in self._counted or not any(usage.values()):
+        name, used = _text(message, "id"), _claude_usage(_map(message, "usage"))
+        if name in self._counted or used == NOTHING:
             return []
         self._counted[name] = None
         if len(self._counted) > MAX_MESSAGES:
             del self._counted[next(iter(self._counted))]
-        self._current = self._current.plus(_claude_usage(usage))
+        self._current = self._current.plus(used)
         return [self._usage()]
 
     def _end_claude_turn(self, said: Mapping[str, object]) -> list[Event]:
