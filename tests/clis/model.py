@@ -94,7 +94,7 @@ class Model(ABC):
             self.strays.append(f"{request.method} {request.path}")
             return web.json_response({}, status=web.HTTPNotFound.status_code)
         self.requests.append(await request.json())
-        self.keys.append(request.headers.get("x-api-key") or request.headers.get("authorization", ""))
+        self.keys.append(request.headers.get("x-api-key", request.headers.get("authorization", "")))
         reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
         if reply.status != OK:
             return web.json_response(self.failure(reply), status=reply.status)

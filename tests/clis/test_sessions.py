@@ -20,7 +20,7 @@ both = pytest.mark.parametrize("cli", BOTH, ids=lambda cli: cli.name)
 
 @both
 async def test_a_run_from_brief_to_result(pod: Pod, cli: Cli) -> None:
-    """The brief is the prompt, a tool runs with no one to allow it, the turn, its usage and the last message are told, all is logged."""
+    """The brief is the prompt, a tool runs with no one to allow it, turn, usage and last message are told, all is logged."""
     async with cli.model(Reply(command="id -u >made"), Reply(text="all is done")).serve() as model:
         cli.equip(pod, model)
         ended = await pod.run(*cli.arguments(model))
@@ -39,8 +39,10 @@ async def test_a_run_from_brief_to_result(pod: Pod, cli: Cli) -> None:
 
 @both
 async def test_the_conversation_goes_on_after_a_crash(pod: Pod, cli: Cli) -> None:
-    """An attempt killed within its second prompt leaves a conversation that the next one continues, told to go on and of answers;
-    what all attempts say that they used is what the model was asked."""
+    """An attempt killed within its second prompt leaves a conversation that the next one continues, told to go on and of answers.
+
+    What all attempts say that they used is what the model was asked.
+    """
     first, then = Reply(text="the first answer"), Reply(command="echo from-the-tool")
     async with cli.model(first, then, Reply(text="never heard", end=End.HELD), Reply(text="the end")).serve() as model:
         cli.equip(pod, model)
@@ -66,7 +68,7 @@ async def test_the_conversation_goes_on_after_a_crash(pod: Pod, cli: Cli) -> Non
 
 @both
 async def test_a_lost_session_starts_fresh(pod: Pod, cli: Cli) -> None:
-    """Where the CLI no longer knows its session, the next attempt begins anew with the whole brief, says so, and is what is resumed."""
+    """Where the CLI no longer knows its session, the next attempt begins anew with the whole brief, and is what is resumed."""
     async with cli.model(Reply(text="forgotten"), Reply(text="anew"), Reply(text="resumed")).serve() as model:
         cli.equip(pod, model)
         await pod.run(*cli.arguments(model))
@@ -86,7 +88,7 @@ async def test_a_lost_session_starts_fresh(pod: Pod, cli: Cli) -> None:
 
 
 async def test_claudes_session_has_the_id_that_was_given_and_a_used_one_is_left_alone(pod: Pod) -> None:
-    """claude refuses an id that it knows for a new session; another that follows from it is taken."""
+    """An id that claude knows is refused for a new session; another that follows from it is taken."""
     async with CLAUDE.model(Reply(text="hello")).serve() as model:
         CLAUDE.equip(pod, model)
         await pod.run("claude")
@@ -141,7 +143,7 @@ async def test_a_slow_model_is_waited_for(pod: Pod, cli: Cli) -> None:
 
 
 async def test_openais_own_provider_takes_its_usual_key(pod: Pod) -> None:
-    """codex without a login is given OPENAI_API_KEY, the name under which everybody has it."""
+    """Without a login codex is given OPENAI_API_KEY, the name under which everybody has it."""
     async with CODEX.model(Reply(text="hello")).serve() as model:
         pod.environment = {"OPENAI_API_KEY": KEY}
         ended = await pod.run("codex", "-c", f"openai_base_url={json.dumps(model.url)}")

@@ -44,7 +44,7 @@ def test_usage_never_goes_back(path: Path) -> None:
 
 
 def test_a_session_that_is_older_than_the_attempt() -> None:
-    """codex counts by session: what it had used before the run is none of the attempt's, and runs of one attempt add up."""
+    """A session is what codex counts by: what it used before the run is none of the attempt's, and runs of one attempt add up."""
     begun = '{"type":"rw.exec","cli":"codex","resumed":true,"before":{"input_tokens":%d,"output_tokens":%d}}'
     found = events_of(begun % (100, 10), DONE % (150, 15), begun % (150, 15), DONE % (170, 20))
     assert found[-2] == {"type": "usage", "inputTokens": 70, "outputTokens": 10}
@@ -59,7 +59,7 @@ def test_claudes_cost_is_the_sessions_where_it_is_not_told_apart() -> None:
 
 
 def test_a_message_of_several_blocks_is_counted_once() -> None:
-    """claude repeats a message's usage with each block of it."""
+    """A message's usage is repeated with each of its blocks."""
     line = '{"type":"assistant","message":{"id":"%s","usage":{"input_tokens":5,"cache_read_input_tokens":2,"output_tokens":1}}}'
     found = events_of(line % "a", line % "a", line % "b")
     assert [event["inputTokens"] for event in found] == [7, 14]
@@ -74,7 +74,7 @@ def test_a_long_last_message_is_cut() -> None:
 
 
 def test_a_failed_turn_is_no_turn() -> None:
-    """claude calls errors a success in one field and an error in another; the error counts."""
+    """An error is called a success in one of its fields; the field that says error counts."""
     line = '{"type":"result","subtype":"%s","is_error":%s,"result":"x","usage":{}}'
     assert [event["type"] for event in parse(line % ("success", "true"))] == ["usage"]
     assert [event["type"] for event in parse(line % ("error_max_turns", "false"))] == ["usage"]
