@@ -1,0 +1,1 @@
+"""`rw exec` with the real CLIs, against models on loopback."""

@@ -1,0 +1,206 @@
+"""`rw-exec` itself in every shell that an image may have, with a CLI that says what the test wants."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.clis.pod import Pod, finish, terminate
+from tests.support import await_that
+
+SHELLS = {"dash": ("dash",), "bash": ("bash", "--posix"), "busybox": ("busybox", "ash")}
+APPLETS = ("cat", "grep", "head", "mkdir", "mkfifo", "rm", "sleep", "tail", "tee", "wc")
+"""All that the script asks for beside the shell."""
+
+STUB = """#!/bin/sh
+printf '%s\\n' "$@" >"$STUB/arguments"
+cat >"$STUB/prompt"
+cat "$STUB/stream"
+cat "$STUB/stderr" >&2
+exit "$(cat "$STUB/code")"
+"""
+SLEEPER = """#!/bin/sh
+trap 'kill $!; exit 9' TERM
+sleep 1000 &
+: >"$STUB/arguments"
+wait
+"""
+STARTED = '{"type":"thread.started","thread_id":"t-1"}\n'
+DONE = '{"type":"turn.completed","usage":{"input_tokens":1,"output_tokens":1}}\n'
+FAILED = '{"type":"turn.failed","error":{"message":"unexpected status 401 Unauthorized: no"}}\n'
+MEBIBYTE = 1 << 20
+
+
+@dataclass
+class Stubbed:
+    """A pod whose CLIs are stubs."""
+
+    pod: Pod
+    folder: Path
+
+    def says(self, stream: str, code: int = 0, stderr: str = "") -> None:
+        """Set what the CLI says, and its exit code."""
+        for name, text in (("stream", stream), ("code", str(code)), ("stderr", stderr)):
+            (self.folder / name).write_text(text)
+
+    def becomes(self, script: str) -> None:
+        """Set what the CLI is."""
+        for name in ("codex", "claude"):
+            (self.folder / name).write_text(script)
+            (self.folder / name).chmod(0o755)
+
+    @property
+    def arguments(self) -> list[str]:
+        """What the CLI was given."""
+        return (self.folder / "arguments").read_text().splitlines()
+
+    @property
+    def prompt(self) -> str:
+        """What the CLI was asked."""
+        return (self.folder / "prompt").read_text()
+
+
+@pytest.fixture(params=SHELLS)
+def stubbed(request: pytest.FixtureRequest, place: Path) -> Stubbed:
+    """A pod with stubs in place of the CLIs, for each shell; with busybox, the other programs are its own too."""
+    shell = SHELLS[request.param]
+    if not shutil.which(shell[0]) and not os.environ.get("CI"):
+        pytest.skip(f"needs {shell[0]}")
+    folder = place / "stub"
+    folder.mkdir()
+    for name in APPLETS if shell[0] == "busybox" else ():
+        (folder / name).symlink_to(str(shutil.which("busybox")))
+    pod = Pod(place / "workspace", place / "runwarden", f"{folder}:{os.environ['PATH']}", {"STUB": str(folder)}, shell)
+    stub = Stubbed(pod, folder)
+    stub.becomes(STUB)
+    stub.says(STARTED + DONE)
+    return stub
+
+
+PROMPTS = [
+    (("codex",), "Say hello and finish.", []),
+    (("codex", "do it"), "do it", []),
+    (("codex", "-m", "gpt", "do it", "--oss"), "do it", ["-m", "gpt", "--oss"]),
+    (("codex", "-m", "gpt"), "Say hello and finish.", ["-m", "gpt"]),
+    (("codex", "--", "-m"), "-m", []),
+    (("codex", "-i", "a.png", "b.png"), "Say hello and finish.", ["-i", "a.png", "b.png"]),
+    (("claude", "--model=opus", "do it"), "do it", ["--model=opus"]),
+    (("claude", "--allowedTools", "Bash", "Edit", "--", "do 'it' \\n"), "do 'it' \\n", ["--allowedTools", "Bash", "Edit"]),
+    (("claude", "--debug", "--max-turns", "5", "do it"), "do it", ["--debug", "--max-turns", "5"]),
+]
+
+
+@pytest.mark.parametrize(("given", "prompt", "kept"), PROMPTS, ids=lambda value: " ".join(value) if type(value) is tuple else "")
+async def test_the_prompt_is_told_from_options(stubbed: Stubbed, given: tuple[str, ...], prompt: str, kept: list[str]) -> None:
+    """A word that is neither an option nor its value is the prompt and goes to stdin; all else is passed on in order."""
+    await stubbed.pod.run(*given)
+    assert stubbed.prompt.strip() == prompt
+    start = stubbed.arguments.index(kept[0]) if kept else 0
+    assert not kept or stubbed.arguments[start : start + len(kept)] == kept
+    assert prompt not in stubbed.arguments
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "why"),
+    [
+        ((), 2, "codex and claude, not ''"),
+        (("vim",), 2, "not 'vim'"),
+        (("codex", "do", "it"), 2, "'it' is a second"),
+    ],
+)
+async def test_a_wrong_call_says_what_is_wrong(stubbed: Stubbed, given: tuple[str, ...], code: int, why: str) -> None:
+    """A mistake in the command is named, and nothing is started."""
+    ended = await stubbed.pod.run(*given)
+    assert (ended.code, why in ended.errors) == (code, True), ended.errors
+    assert not (stubbed.folder / "arguments").exists()
+
+
+async def test_an_empty_brief_and_no_prompt_need_a_human(stubbed: Stubbed) -> None:
+    """Restarts would not help, so it is a bad configuration."""
+    (stubbed.pod.outbox / "brief.md").write_text("\n")
+    ended = await stubbed.pod.run("codex")
+    assert (ended.code, "there is no prompt" in ended.errors) == (78, True)
+
+
+async def test_an_image_without_the_cli_needs_a_human(stubbed: Stubbed) -> None:
+    """The CLI is named that is missing."""
+    (stubbed.folder / "codex").unlink()
+    stubbed.pod.path = f"{stubbed.folder}:/usr/bin:/bin"
+    ended = await stubbed.pod.run("codex")
+    assert (ended.code, "there is no codex on PATH" in ended.errors) == (78, True)
+
+
+ENDS = [
+    (STARTED + FAILED, 0, 77),
+    (STARTED + DONE, 5, 5),
+    (STARTED, 0, 1),
+    ("", 0, 1),
+    (STARTED + '{"type":"turn.failed","error":{"message":"bad"}}\n', 0, 1),
+    (STARTED + '{"type":"error","message":"Reconnecting (status 429 Too Many)"}\n' + DONE, 0, 0),
+]
+
+
+@pytest.mark.parametrize(("stream", "own", "code"), ENDS)
+async def test_the_last_word_counts_more_than_the_exit_code(stubbed: Stubbed, stream: str, own: int, code: int) -> None:
+    """A CLI that exits with 0 and did not finish its turn has failed, and the reason is read from its stream."""
+    stubbed.says(stream, own)
+    assert (await stubbed.pod.run("codex")).code == code
+
+
+async def test_what_tools_print_is_shown_but_not_kept(stubbed: Stubbed) -> None:
+    """The outbox is small: what the reporter has no use for is in the logs alone, whole."""
+    large = '{"type":"item.completed","item":{"type":"command_execution","aggregated_output":"' + "x" * MEBIBYTE + '"}}\n'
+    stubbed.says(STARTED + large + DONE)
+    ended = await stubbed.pod.run("codex")
+    assert ended.logs == STARTED + large + DONE
+    kept = (stubbed.pod.outbox / "out/stream.jsonl").read_text()
+    assert kept.splitlines(keepends=True)[1:] == [STARTED, DONE]
+
+
+async def test_a_second_call_of_the_attempt_is_a_new_prompt(stubbed: Stubbed) -> None:
+    """A script may call a CLI twice: the second call has its own prompt in the same session; the next attempt is told to go on."""
+    await stubbed.pod.run("codex", "plan")
+    await stubbed.pod.run("codex", "now do it")
+    assert stubbed.prompt == "now do it\n"
+    assert stubbed.arguments[-3:] == ["resume", "t-1", "-"]
+    stubbed.pod.begin(1, "\nAnswer: yes\n")
+    await stubbed.pod.run("codex", "plan")
+    assert stubbed.prompt.startswith("You were interrupted (NonZeroExit)")
+    assert stubbed.prompt.endswith("\nAnswer: yes\n")
+    assert stubbed.pod.brief not in stubbed.prompt
+
+
+async def test_a_failed_start_does_not_cost_the_session(stubbed: Stubbed) -> None:
+    """Only a CLI that says that it does not know the session is given a new one."""
+    await stubbed.pod.run("codex")
+    stubbed.pod.begin(1)
+    stubbed.says("", 1, "Error: something else\n")
+    assert (await stubbed.pod.run("codex")).code == 1
+    assert (stubbed.pod.state / "codex.session").read_text() == "t-1\n"
+    assert stubbed.arguments[-3:] == ["resume", "t-1", "-"]
+
+
+async def test_term_waits_for_the_cli(stubbed: Stubbed) -> None:
+    """The CLI hears TERM and its own exit code is kept; nothing but the record is left behind."""
+    stubbed.becomes(SLEEPER)
+    process = await stubbed.pod.start("codex")
+    await_that((stubbed.folder / "arguments").exists, "the CLI did not start")
+    terminate(process)
+    assert (await finish(process)).code == 9
+    assert sorted(path.name for path in (stubbed.pod.outbox / "out").iterdir()) == ["events.jsonl", "stream.jsonl"]
+
+
+async def test_permissions_are_the_pods_unless_the_user_says_otherwise(stubbed: Stubbed) -> None:
+    """Nobody could allow anything, so all is allowed in the sandbox that the pod is; the user's own choice stands."""
+    await stubbed.pod.run("codex")
+    assert "danger-full-access" in stubbed.arguments
+    await stubbed.pod.run("codex", "-s", "read-only")
+    assert "danger-full-access" not in stubbed.arguments
+    await stubbed.pod.run("claude")
+    assert "--dangerously-skip-permissions" in stubbed.arguments
+    await stubbed.pod.run("claude", "--permission-mode", "plan")
+    assert "--dangerously-skip-permissions" not in stubbed.arguments
