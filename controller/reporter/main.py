@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sys
 import time
@@ -54,15 +55,10 @@ def assemble(settings: Settings, clock: Callable[[], float]) -> Reporter:
     mailbox = Mailbox(settings.directory, memory.tell)
     processes = Processes() if settings.sees_processes else None
     watch = Watch(mailbox, memory, processes, Workspace(settings.workspace))
-    pace = Pace(settings.interval, clock(), _chance)
+    pace = Pace(settings.interval, clock(), random.random)
     api = Api(settings.host, settings.port, settings.credentials)
 
     def link(told: Callable[[Seen], None], changed: Callable[[Json], None]) -> Link:
         return Link(Reports(api, settings), api, told, changed)
 
     return Reporter(settings, mailbox, memory, watch, pace, link, clock)
-
-
-def _chance() -> float:
-    """A number from 0 to 1; the random module would take a megabyte."""
-    return int.from_bytes(os.urandom(4)) / 0xFFFFFFFF
