@@ -64,79 +64,78 @@ class Server:
         self.put({**self.report, "metadata": dict(self.report["metadata"]), "spec": spec})
 
 
-def handler(server: Server) -> type[BaseHTTPRequestHandler]:
-    """Return the class that answers for a server."""
+class Handler(BaseHTTPRequestHandler):
+    """Answers for the server that a subclass names."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
+    told: Server
 
-        def do_GET(self) -> None:
-            if self._well():
-                if "watch=true" in self.path:
-                    self._watch()
-                else:
-                    self._say(200, server.report) if server.report else self._say(404)
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
 
-        def do_POST(self) -> None:
-            body = self._body()
-            if self._well():
-                if server.report:
-                    return self._say(409)
-                server.put({**body, "metadata": {**body["metadata"]}})
-                self._say(201, server.report)
-            return None
+    def do_GET(self) -> None:
+        if self._well():
+            if "watch=true" in self.path:
+                self._watch()
+            else:
+                self._say(200, self.told.report) if self.told.report else self._say(404)
 
-        def do_PATCH(self) -> None:
-            body = self._body()
-            if self._well():
-                if server.report is None:
-                    return self._say(404)
-                if body["metadata"]["resourceVersion"] != server.report["metadata"]["resourceVersion"]:
-                    return self._say(409)
-                status = {k: v for k, v in {**server.status, **body["status"]}.items() if v is not None}
-                server.put({**server.report, "metadata": dict(server.report["metadata"]), "status": status})
-                self._say(200, server.report)
-            return None
+    def do_POST(self) -> None:
+        body = self._body()
+        if self._well():
+            if self.told.report:
+                return self._say(409)
+            self.told.put({**body, "metadata": {**body["metadata"]}})
+            self._say(201, self.told.report)
+        return None
 
-        def _well(self) -> bool:
-            server.requests.append(f"{self.command} {self.path}")
-            if self.headers["Authorization"] != f"Bearer {server.token}":
-                self._say(401)
-                return False
-            if server.trouble == "hang":
-                server.released.wait()
-            if isinstance(server.trouble, int):
-                self._say(server.trouble)
-            return server.trouble is None
+    def do_PATCH(self) -> None:
+        body = self._body()
+        if self._well():
+            if self.told.report is None:
+                return self._say(404)
+            if body["metadata"]["resourceVersion"] != self.told.report["metadata"]["resourceVersion"]:
+                return self._say(409)
+            status = {k: v for k, v in {**self.told.status, **body["status"]}.items() if v is not None}
+            self.told.put({**self.told.report, "metadata": dict(self.told.report["metadata"]), "status": status})
+            self._say(200, self.told.report)
+        return None
 
-        def _body(self) -> Json:
-            found: Json = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            return found
+    def _well(self) -> bool:
+        self.told.requests.append(f"{self.command} {self.path}")
+        if self.headers["Authorization"] != f"Bearer {self.told.token}":
+            self._say(401)
+            return False
+        if self.told.trouble == "hang":
+            self.told.released.wait()
+        if isinstance(self.told.trouble, int):
+            self._say(self.told.trouble)
+        return self.told.trouble is None
 
-        def _say(self, code: int, body: Json | None = None) -> None:
-            text = json.dumps(body if body is not None else {"kind": "Status", "code": code}).encode()
-            self.send_response(code)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
+    def _body(self) -> Json:
+        found: Json = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        return found
 
-        def _watch(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            shown = None
-            while not server.released.is_set():
-                with server.changed:
-                    if server.report is shown:
-                        server.changed.wait(0.2)
-                        continue
-                    shown = server.report
-                try:
-                    self.wfile.write(json.dumps({"type": "MODIFIED", "object": shown}).encode() + b"\n")
-                except OSError:
-                    return
+    def _say(self, code: int, body: Json | None = None) -> None:
+        text = json.dumps(body if body is not None else {"kind": "Status", "code": code}).encode()
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
 
-    return Handler
+    def _watch(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        shown = None
+        while not self.told.released.is_set():
+            with self.told.changed:
+                if self.told.report is shown:
+                    self.told.changed.wait(0.2)
+                    continue
+                shown = self.told.report
+            try:
+                self.wfile.write(json.dumps({"type": "MODIFIED", "object": shown}).encode() + b"\n")
+            except OSError:
+                return
 
 
 @contextmanager
@@ -145,7 +144,7 @@ def serving(certificates: Path) -> Iterator[tuple[Server, int]]:
     told = Server()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates / "apiserver.crt", certificates / "apiserver.key")
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), handler(told))
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), type("Told", (Handler,), {"told": told}))
     listening.socket = context.wrap_socket(listening.socket, server_side=True, do_handshake_on_connect=False)
     listening.daemon_threads = True
     thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.05})

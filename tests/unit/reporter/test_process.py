@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from controller.reporter.pace import BURST
 from tests.support import PATIENCE, await_that
 from tests.unit.reporter.conftest import ROOT, Reporting
 
@@ -158,13 +159,19 @@ def test_a_change_meanwhile_is_no_harm(reporting: Reporting) -> None:
 def test_a_flood_of_news_is_a_bounded_number_of_writes(reporting: Reporting) -> None:
     """An agent that changes its result all the time is reported a few times, and its last word is not lost."""
     reporting.start()
-    for number in range(3000):
+    number = 0
+
+    def say_more_until(writes: int) -> bool:
+        nonlocal number
+        number += 1
         reporting.say(json.dumps({"type": "result", "outcome": "Failed", "summary": str(number)}))
-        if number % 300 == 0:
-            seen = len(reporting.server.writes())
-            await_that(lambda seen=seen, number=number: number < 300 or len(reporting.server.writes()) >= min(seen, 3), "")
-    assert json.loads(reporting.end())["result"]["summary"] == "2999"
-    assert len(reporting.server.writes()) <= 12
+        return len(reporting.server.writes()) >= writes
+
+    await_that(lambda: say_more_until(4), "its news are not reported")
+    for _ in range(3000):
+        say_more_until(0)
+    assert json.loads(reporting.end())["result"]["summary"] == str(number)
+    assert len(reporting.server.writes()) <= BURST + 4
 
 
 def test_the_probe_and_the_help(reporting: Reporting) -> None:

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -73,12 +72,12 @@ class Agent:
 
 
 @pytest.fixture(params=SHELLS)
-def agent(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Agent]:
+def agent(request: pytest.FixtureRequest, tmp_path: Path) -> Agent:
     needed(SHELLS[request.param][0])
-    yield Agent(tmp_path, request.param)
+    return Agent(tmp_path, request.param)
 
 
-TEXTS = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), min_size=1).filter(str.strip)
+TEXTS = st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1).filter(str.strip)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

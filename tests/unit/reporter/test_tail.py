@@ -21,7 +21,10 @@ class Followed:
     def __init__(self, path: Path, max_line: int = MAX_LINE) -> None:
         self.path = path
         self.problems: dict[str, str] = {}
-        self.tail = Tail(path, max_line, self.problems.setdefault)
+        self.tail = Tail(path, max_line, self.tell)
+
+    def tell(self, kind: str, text: str) -> None:
+        self.problems.setdefault(kind, text)
 
     def read(self, budget: int = BUDGET) -> list[bytes]:
         return list(self.tail.read(budget))
@@ -100,7 +103,7 @@ def as_link_loop(path: Path) -> None:
     [(as_symlink, "symlink"), (as_link_loop, "symlink"), (os.mkfifo, "no regular file"), (os.mkdir, "no regular file")],
 )
 def test_what_is_no_file_is_not_read(followed: Followed, make: object, why: str) -> None:
-    """A symlink, a FIFO or a folder in place of the file neither blocks nor leads elsewhere, and is told; a file there later is read."""
+    """A symlink, a FIFO or a folder neither blocks nor leads elsewhere, and is told; a file there later is read."""
     assert callable(make)
     make(followed.path)
     assert followed.read() == []
