@@ -105,13 +105,15 @@ class Tail:
         except FileNotFoundError:
             return
         except OSError as error:
-            why = "is a symlink" if error.errno == errno.ELOOP else f"cannot be read: {error.strerror}"
-            self._note("unreadable", why)
+            if error.errno == errno.ELOOP:
+                self._note("link", "is a symlink")
+            else:
+                self._note("unreadable", f"cannot be read: {error.strerror}")
             return
         if stat.S_ISREG(os.fstat(file).st_mode):
             self._file = file
         else:
-            self._note("unreadable", "is no regular file")
+            self._note("no file", "is no regular file")
             os.close(file)
 
     def _replaced(self, file: int) -> bool:
