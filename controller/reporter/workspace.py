@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-ENTRIES_PER_SAMPLE = 1000
+ENTRIES_PER_SAMPLE = 2000
 PASS_SECONDS = 10.0
 """A small tree is gone through no more often than this."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -35,9 +36,8 @@ class Pod:
         return self.cluster.kubectl("-n", self.namespace, *arguments)
 
     def allow(self) -> None:
-        self.kubectl(
-            "create", "rolebinding", REPORTER, f"--clusterrole={REPORTER}", f"--serviceaccount={self.namespace}:{REPORTER}"
-        )
+        whom = f"--serviceaccount={self.namespace}:{REPORTER}"
+        self.kubectl("create", "rolebinding", REPORTER, f"--clusterrole={REPORTER}", whom)
 
     def start(self) -> None:
         about = {"RUNWARDEN_NAMESPACE": self.namespace, "RUNWARDEN_RUN_UID": self.run_uid}
@@ -70,13 +70,13 @@ def test_a_question_and_its_answer(pod: Pod) -> None:
     pod.reporting.say('{"type":"result","outcome":"Completed","outputs":{"pr":"x"}}')
     found = pod.await_report(lambda status: status.get("result"), "the question is not reported")
     assert parse(AgentReportStatus, found["status"]).questions[0].text == "Ship \N{REPLACEMENT CHARACTER} it?\n\N{ROCKET}"
-    stamps = {entry["manager"]: entry for entry in found["metadata"]["managedFields"] if entry.get("subresource") == "status"}
+    entries = json.loads(pod.kubectl("get", "agentreport", "demo-coder", "-o", "json", "--show-managed-fields"))
+    stamps = {entry["manager"]: entry for entry in entries["metadata"]["managedFields"] if entry.get("subresource") == "status"}
     assert stamps["runwarden-reporter"]["time"]
     (owner,) = found["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["uid"], owner.get("blockOwnerDeletion")) == ("Run", pod.run_uid, None)
-    pod.kubectl(
-        "patch", "agentreport", "demo-coder", "--type=merge", "-p", '{"spec":{"deliveries":[{"questionID":"q1","answer":"go"}]}}'
-    )
+    delivery = '{"spec":{"deliveries":[{"questionID":"q1","answer":"go"}]}}'
+    pod.kubectl("patch", "agentreport", "demo-coder", "--type=merge", "-p", delivery)
     pod.await_report(lambda status: status.get("delivered") == ["q1"], "the delivery is not acknowledged")
     assert pod.reporting.rw("answer", "q1").stdout == "go\n"
     pod.await_report(lambda status: status.get("read") == ["q1"] and not status["questions"], "it is not reported as read")
