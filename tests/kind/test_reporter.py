@@ -132,8 +132,8 @@ cd /runwarden/out
 head -c 1000000 /dev/zero | tr '\\0' x >>events.jsonl; echo >>events.jsonl
 echo no json >>events.jsonl; printf '\\377\\376\\n' >>events.jsonl
 echo '{"type":"read","id":"forged"}' >>events.jsonl
-sleep 2; rm events.jsonl; sleep 2; mkfifo events.jsonl; sleep 2
-rm events.jsonl; ln -s /proc/1/environ events.jsonl; sleep 2
+sleep 1; rm events.jsonl; sleep 1; mkfifo events.jsonl; sleep 1
+rm events.jsonl; ln -s /proc/1/environ events.jsonl; sleep 1
 rm events.jsonl; rw usage 1 2; kill -9 -1; rw fail gave-up; exec sleep 1
 """
 
@@ -155,7 +155,7 @@ def test_a_policy_may_see_less(
     kind_cluster: Cluster, reporting: OperatorProcess, restricted: str, mode: str, sources: list[str] | None
 ) -> None:
     """NoSharedPID leaves the agent process 1 and says what is not looked at; Off leaves it alone, and it runs all the same."""
-    script = "grep -qx sh /proc/1/comm || exit 3; command -v rw >/dev/null && rw progress hi; sleep 6"
+    script = "grep -qx sh /proc/1/comm || exit 3; command -v rw >/dev/null && rw progress hi; sleep 4"
     apply(kind_cluster, restricted, policy_of({"reporter": mode}), run_of("less", shell(script)))
     if sources:
         assert await_report(kind_cluster, restricted, "less-coder", lambda r: r["message"] == "hi")["sources"] == sources
