@@ -20,7 +20,7 @@ from tests.unit.reporter.server import Server
 
 
 class Pod:
-    """A reporter that believes to be in a pod of a Run of this namespace."""
+    """A reporter with the token of a pod of a Run of this namespace; the pod is there, but never runs."""
 
     def __init__(self, cluster: Cluster, namespace: str, folder: Path) -> None:
         self.cluster, self.namespace = cluster, namespace
@@ -28,9 +28,18 @@ class Pod:
         self.run_uid = get(cluster, namespace, "run", "demo")["metadata"]["uid"]
         self.kubectl("create", "serviceaccount", REPORTER)
         self.allow()
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "demo-coder-r0"}, "spec": self.spec()}
+        apply(cluster, namespace, pod)
+        self.pod_uid = get(cluster, namespace, "pod", "demo-coder-r0")["metadata"]["uid"]
         server = yaml.safe_load(cluster.kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
         self.reporting = Reporting(folder, Server(), urlsplit(server).port or 443, cluster.directory / "ca.crt")
-        self.reporting.renew_token(self.kubectl("create", "token", REPORTER).strip())
+        bound = ("--bound-object-kind=Pod", "--bound-object-name=demo-coder-r0", f"--bound-object-uid={self.pod_uid}")
+        self.reporting.renew_token(self.kubectl("create", "token", REPORTER, *bound).strip())
+
+    @staticmethod
+    def spec() -> JsonObject:
+        containers = [{"name": "agent", "image": "x"}]
+        return {"serviceAccountName": REPORTER, "schedulingGates": [{"name": "example.com/never"}], "containers": containers}
 
     def kubectl(self, *arguments: str) -> str:
         return self.cluster.kubectl("-n", self.namespace, *arguments)
@@ -40,8 +49,8 @@ class Pod:
         self.kubectl("create", "rolebinding", REPORTER, f"--clusterrole={REPORTER}", whom)
 
     def start(self) -> None:
-        about = {"RUNWARDEN_NAMESPACE": self.namespace, "RUNWARDEN_RUN_UID": self.run_uid}
-        self.reporting.start(**about, RUNWARDEN_REPORT_INTERVAL_SECONDS="1")
+        about = {"RUNWARDEN_NAMESPACE": self.namespace, "RUNWARDEN_RUN_UID": self.run_uid, "RUNWARDEN_POD_UID": self.pod_uid}
+        self.reporting.start(**about, RUNWARDEN_ATTEMPT="0", RUNWARDEN_REPORT_INTERVAL_SECONDS="1")
 
     def report(self) -> JsonObject:
         return get(self.cluster, self.namespace, "agentreport", "demo-coder")

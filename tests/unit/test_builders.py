@@ -103,7 +103,7 @@ def test_facts_of_a_pod_as_built() -> None:
 def with_reporter(agent: dict[str, Any], *, shared: bool = True) -> dict[str, Any]:
     run = run_with(agent)
     assert run.spec
-    return build_pod(run, run.spec.agents[0], 2, "", Sidecar("r:1", 30, shared))
+    return build_pod(run, run.spec.agents[0], 2, sidecar=Sidecar("r:1", 30, shared))
 
 
 def mounts(container: dict[str, Any]) -> dict[str, tuple[str, bool]]:
