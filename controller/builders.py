@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import uuid
 from typing import NamedTuple
 
 from controller.api.base import JsonObject
@@ -12,6 +13,7 @@ from controller.api.names import (
     API_VERSION,
     FINALIZER_OUTCOME,
     GATE_ADMITTED,
+    GROUP,
     LABEL_AGENT,
     LABEL_ATTEMPT,
     LABEL_QUESTION,
@@ -24,6 +26,7 @@ from controller.api.run import Agent
 from controller.api.template import RESERVED_DIR as RUNWARDEN_DIR
 from controller.plan.model import Action
 from controller.plan.snapshot import RunFacts
+from controller.sidecar import OUT_VOLUME, WORKSPACE_VOLUME, Sidecar, add_reporter
 
 AGENT_UID = 10001
 """The user (and group) that agents run as unless their template names another non-root one."""
@@ -34,7 +37,7 @@ WORKSPACE_DIR = "/workspace"
 OUT_SIZE_LIMIT = "64Mi"
 """How much an agent may write to its outbox before the kubelet evicts it."""
 
-OUT_VOLUME, BRIEF_VOLUME, WORKSPACE_VOLUME = "runwarden-out", "runwarden-brief", "runwarden-workspace"
+BRIEF_VOLUME = "runwarden-brief"
 BRIEF_FILE = "brief.md"
 
 
@@ -46,15 +49,26 @@ class Answered(NamedTuple):
     by: str
 
 
-def build_pod(run: RunFacts, agent: Agent, attempt: int, last_outcome: str = "", answers: tuple[Answered, ...] = ()) -> JsonObject:
+def build_pod(
+    run: RunFacts,
+    agent: Agent,
+    attempt: int,
+    last_outcome: str = "",
+    answers: tuple[Answered, ...] = (),
+    sidecar: Sidecar | None = None,
+) -> JsonObject:
     """Return the gated pod of one attempt.
 
-    `last_outcome` is the reason that the previous attempt ended with, empty for the first; `answers` stand in its brief.
+    `last_outcome` is the reason that the previous attempt ended with, empty for the first; `answers` stand in its brief; `sidecar`
+    says how its reporter runs.
     """
     template = _template(agent)
     spec = template["spec"]
+    identity = {"RUNWARDEN_RUN": run.name, "RUNWARDEN_AGENT": agent.name, "RUNWARDEN_ATTEMPT": str(attempt)}
     _harden(spec)
-    _equip(spec, run, agent, attempt, last_outcome)
+    _equip(spec, run, agent, identity, last_outcome)
+    if sidecar is not None:
+        add_reporter(spec, judged_container(spec), {**identity, "RUNWARDEN_RUN_UID": run.uid}, sidecar)
     spec["schedulingGates"] = [{"name": GATE_ADMITTED}, *spec.get("schedulingGates", [])]
     return {
         "apiVersion": "v1",
@@ -187,18 +201,17 @@ def judged_container(spec: JsonObject) -> JsonObject:
     return next((c for c in containers if c["name"] == AGENT_CONTAINER), containers[0])
 
 
-def _equip(spec: JsonObject, run: RunFacts, agent: Agent, attempt: int, last_outcome: str) -> None:
+def _equip(spec: JsonObject, run: RunFacts, agent: Agent, identity: dict[str, str], last_outcome: str) -> None:
     """Give the judged container its environment, brief, outbox and workspace."""
     container = judged_container(spec)
     container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
-    container["env"] = [
-        {"name": "RUNWARDEN_RUN", "value": run.name},
-        {"name": "RUNWARDEN_AGENT", "value": agent.name},
-        {"name": "RUNWARDEN_ATTEMPT", "value": str(attempt)},
-        {"name": "RUNWARDEN_LAST_OUTCOME", "value": last_outcome},
-        {"name": "RUNWARDEN_DIR", "value": RUNWARDEN_DIR},
-        *container.get("env", []),
-    ]
+    told = {
+        **identity,
+        "RUNWARDEN_LAST_OUTCOME": last_outcome,
+        "RUNWARDEN_DIR": RUNWARDEN_DIR,
+        "RUNWARDEN_SESSION_ID": session_id(run.uid, agent.name),
+    }
+    container["env"] = [*({"name": name, "value": value} for name, value in told.items()), *container.get("env", [])]
     mount_path = agent.workspace.mount_path if agent.workspace else WORKSPACE_DIR
     container["volumeMounts"] = [
         *container.get("volumeMounts", []),
@@ -212,6 +225,11 @@ def _equip(spec: JsonObject, run: RunFacts, agent: Agent, attempt: int, last_out
         {"name": WORKSPACE_VOLUME, "mountPath": mount_path},
     ]
     spec["volumes"] = [*spec.get("volumes", []), *_volumes(run, agent)]
+
+
+def session_id(run_uid: str, agent: str) -> str:
+    """Return what an agent may call its conversation: the same UUID for each of its attempts."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"https://{GROUP}/{run_uid}/{agent}"))
 
 
 def _volumes(run: RunFacts, agent: Agent) -> list[JsonObject]:

@@ -36,6 +36,7 @@ from controller.observer import Observer
 from controller.policy_source import PolicySource
 from controller.reconciler import Reconciler, failed
 from controller.settings import Settings
+from controller.sidecar import Sidecar
 from controller.store.collect import collect
 from controller.store.factory import make_store
 from controller.store.watched import WatchedStore
@@ -146,10 +147,15 @@ class Operator:
         await self._collect(client, store)
         observer = Observer(client, self._inventory, store, self._policy)
         seen = self._inventory
-        tools = Tools(client, seen.learn_pod, seen.learn_escalation, seen.learn_report, self._tell)
+        tools = Tools(client, seen.learn_pod, seen.learn_escalation, seen.learn_report, self._tell, self._sidecar())
         with self._ledger(client) as record:
             reconciler = Reconciler(observer, store, tools, self._inventory, self._metrics, record)
             await run_workers(self._queue, self._settings.workers, reconciler.reconcile, failed(self._metrics))
+
+    def _sidecar(self) -> Sidecar | None:
+        """How reporters run, where they do; each policy may still narrow it."""
+        told = self._settings
+        return Sidecar(told.reporter_image, told.reporter_interval_seconds) if told.reporter_image else None
 
     @contextmanager
     def _ledger(self, client: Client) -> Iterator[Callable[[Entry], None] | None]:

@@ -25,6 +25,8 @@ class Settings:
     notify_schemes: tuple[str, ...] = NOTIFY_SCHEMES
     policy_file: Path | None = None
     workers: int = 16
+    reporter_image: str | None = None
+    reporter_interval_seconds: int = 60
     lease_name: str = "runwarden"
     lease_namespace: str | None = None
     lease_duration: float = 15

@@ -29,6 +29,11 @@ FINALIZER_OUTCOME = f"{GROUP}/outcome"
 GATE_ADMITTED = f"{GROUP}/admitted"
 
 
+REPORTER = "runwarden-reporter"
+"""The sidecar's container in an agent's pod, and in each namespace with such pods its ServiceAccount and RoleBinding; the
+ClusterRole that they are bound to as well."""
+
+
 def pod_name(run: str, agent: str, attempt: int) -> str:
     """Return the name of an attempt's pod. Agents' names hold no hyphen, so it is unambiguous."""
     return f"{run}-{agent}-r{attempt}"

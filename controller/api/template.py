@@ -14,6 +14,9 @@ from controller.api.names import GROUP
 
 RESERVED_DIR = "/runwarden"
 
+REPORTER_UID = 10002
+"""The user that the reporter beside an agent runs as; no agent may: the reporter's token is safe from every other user."""
+
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
@@ -51,6 +54,10 @@ def _non_root(uid: int) -> str:
     return "" if uid > 0 else "the agent may not run as root: use a user above 0, or leave it out for 10001"
 
 
+def _agent_user(uid: int) -> str:
+    return f"{uid} is the reporter's: use another, or leave it out for 10001" if uid == REPORTER_UID else _non_root(uid)
+
+
 def _env_name(name: str) -> str:
     return "names that begin with RUNWARDEN_ are the operator's" if name.startswith("RUNWARDEN_") else ""
 
@@ -62,7 +69,7 @@ def _mount_path(path: str) -> str:
     return f"{RESERVED_DIR} is the operator's" if inside else ""
 
 
-def _volume_name(name: str) -> str:
+def _own_name(name: str) -> str:
     return "names that begin with runwarden- are the operator's" if name.startswith("runwarden-") else ""
 
 
@@ -81,7 +88,8 @@ NUMBER_OR_TEXT = Leaf((int, str))
 TEXTS = Items(TEXT)
 OPEN = Leaf((dict, list))
 """Parts that carry no privilege and that the API server validates itself, such as affinity."""
-USER = Leaf((int,), _non_root)
+USER = Leaf((int,), _agent_user)
+GROUP_ID = Leaf((int,), _non_root)
 TRUE = Leaf((bool,), _only(True))
 FALSE = Leaf((bool,), _only(False))
 
@@ -94,7 +102,7 @@ PROBE = OPEN
 SECCOMP = {"type": Leaf((str,), _only("RuntimeDefault"))}
 CONTAINER_SECURITY = {
     "runAsUser": USER,
-    "runAsGroup": USER,
+    "runAsGroup": GROUP_ID,
     "runAsNonRoot": TRUE,
     "readOnlyRootFilesystem": BOOL,
     "allowPrivilegeEscalation": FALSE,
@@ -104,16 +112,16 @@ CONTAINER_SECURITY = {
 }
 POD_SECURITY = {
     "runAsUser": USER,
-    "runAsGroup": USER,
+    "runAsGroup": GROUP_ID,
     "runAsNonRoot": TRUE,
-    "fsGroup": USER,
+    "fsGroup": GROUP_ID,
     "fsGroupChangePolicy": TEXT,
-    "supplementalGroups": Items(USER),
+    "supplementalGroups": Items(GROUP_ID),
     "seccompProfile": SECCOMP,
 }
 
 CONTAINER = {
-    "name": TEXT,
+    "name": Leaf((str,), _own_name),
     "image": TEXT,
     "command": TEXTS,
     "args": TEXTS,
@@ -140,7 +148,7 @@ CONTAINER = {
     "resources": {"limits": QUANTITIES, "requests": QUANTITIES},
     "volumeMounts": Items(
         {
-            "name": Leaf((str,), _volume_name),
+            "name": Leaf((str,), _own_name),
             "mountPath": Leaf((str,), _mount_path),
             "subPath": TEXT,
             "readOnly": BOOL,
@@ -160,7 +168,7 @@ CONTAINER = {
 INIT_CONTAINER = {**CONTAINER, "restartPolicy": Leaf((str,), _only("Always"))}
 
 VOLUME = {
-    "name": Leaf((str,), _volume_name),
+    "name": Leaf((str,), _own_name),
     "emptyDir": {"medium": TEXT, "sizeLimit": NUMBER_OR_TEXT},
     "secret": {"secretName": TEXT, "items": KEY_ITEMS, "defaultMode": NUMBER, "optional": BOOL},
     "configMap": {"name": TEXT, "items": KEY_ITEMS, "defaultMode": NUMBER, "optional": BOOL},

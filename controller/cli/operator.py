@@ -52,6 +52,15 @@ PORT = click.IntRange(-1, 65535)
     help="Apprise's schemes that notifications may use; with an empty list none is sent.",
 )
 @click.option("--workers", type=click.IntRange(1, 256), default=16, help="Runs that are worked on at once.")
+@click.option(
+    "--reporter-image", help="Image of the reporter beside each agent, this program's own; default: agents run without one."
+)
+@click.option(
+    "--reporter-interval-seconds",
+    type=click.IntRange(1, 3600),
+    default=60,
+    help="Seconds between two reports of an idle agent.",
+)
 @click.option("--lease-name", default="runwarden", help="Name of the Lease that only one operator holds.")
 @click.option("--lease-namespace", help="Namespace of the Lease; default: the operator's own.")
 @click.option(

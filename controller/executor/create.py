@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controller.api.base import JsonObject
+from controller.api.policy import ReporterMode
 from controller.api.run import Agent
 from controller.builders import Answered, build_claim, build_pod
-from controller.cluster.errors import AlreadyExists, ApiError, Forbidden, Invalid
+from controller.cluster.errors import AlreadyExists, Forbidden, Invalid
 from controller.cluster.resources import CLAIMS, PODS, Resource
+from controller.executor.grant import grant
 from controller.executor.tools import Tools
 from controller.facts import claim_facts
 from controller.plan.model import Action
 from controller.plan.questions import unread
 from controller.plan.situation import Situation
 from controller.plan.snapshot import Refusal, Snapshot
+from controller.sidecar import Sidecar
 
 REFUSAL_LIMIT = 900
 """Characters of the API server's refusal that go into status."""
@@ -22,12 +25,18 @@ REFUSAL_LIMIT = 900
 
 async def create_pod(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
     """Create the attempt's gated pod, or find the one that has its name."""
+    sidecar = _sidecar(tools, snapshot)
+    if sidecar and (refusal := await grant(tools, snapshot.run.namespace)):
+        return _refused(snapshot, action, refusal)
     state = snapshot.state.agents.get(action.agent) if snapshot.state else None
     last_outcome = state.last_outcome if state else ""
     answers = tuple(Answered(e.question, e.answer, e.by) for e in unread(Situation(snapshot, tools.now()), action.agent))
-    pod = build_pod(snapshot.run, _agent(snapshot, action), action.attempt, last_outcome, answers)
+    pod = build_pod(snapshot.run, _agent(snapshot, action), action.attempt, last_outcome, answers, sidecar)
     found = await _create(tools, PODS, snapshot, action, pod)
-    return found if isinstance(found, Snapshot) else tools.with_pod(snapshot, found)
+    if isinstance(found, Snapshot):
+        tools.granted.discard(snapshot.run.namespace)  # It may have been for want of the account, which somebody deleted.
+        return found
+    return tools.with_pod(snapshot, found)
 
 
 async def create_claim(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
@@ -48,12 +57,20 @@ async def _create(tools: Tools, resource: Resource, snapshot: Snapshot, action: 
     except AlreadyExists:
         return await tools.client.get(resource, namespace, name)
     except (Forbidden, Invalid) as error:
-        refusal = Refusal(action.agent, _words(error))
-        return replace(snapshot, refusals=(*snapshot.refusals, refusal))
+        return _refused(snapshot, action, error.message)
 
 
-def _words(error: ApiError) -> str:
-    return error.message[:REFUSAL_LIMIT]
+def _refused(snapshot: Snapshot, action: Action, why: str) -> Snapshot:
+    refusal = Refusal(action.agent, why[:REFUSAL_LIMIT])
+    return replace(snapshot, refusals=(*snapshot.refusals, refusal))
+
+
+def _sidecar(tools: Tools, snapshot: Snapshot) -> Sidecar | None:
+    """How the reporter runs by the policy in force, None where none does."""
+    mode = snapshot.policy.spec.reporter if snapshot.policy else ReporterMode.FULL
+    if tools.sidecar is None or mode is ReporterMode.OFF:
+        return None
+    return replace(tools.sidecar, shared_processes=mode is ReporterMode.FULL)
 
 
 def _agent(snapshot: Snapshot, action: Action) -> Agent:

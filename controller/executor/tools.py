@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from controller.api.base import JsonObject
 from controller.cluster.client import Client
 from controller.notify.message import Tell, nobody
 from controller.plan.snapshot import PodFacts, Snapshot
+from controller.sidecar import Sidecar
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The API server, whom to tell of a pod, an escalation or a report that was written, and how to tell people."""
+    """The API server, whom to tell of a pod, an escalation or a report that was written, how to tell people, how reporters run.
+
+    `granted` holds the namespaces in which reporters are known to have their account.
+    """
 
     client: Client
     learn_pod: Callable[[JsonObject], PodFacts]
     learn_escalation: Callable[[JsonObject], None]
     learn_report: Callable[[JsonObject], None]
     tell: Tell = nobody
+    sidecar: Sidecar | None = None
+    granted: set[str] = field(default_factory=set)
 
     def now(self) -> datetime:
         """Return the API server's time."""

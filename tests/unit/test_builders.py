@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.api.checks import parse_run_spec
-from controller.builders import build_claim, build_pod
+from controller.api.checks import check_run, parse_run_spec
+from controller.builders import build_claim, build_pod, session_id
 from controller.facts import pod_facts
 from controller.plan.outcomes import classify
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import RunFacts
+from controller.reporter.settings import settings_from
+from controller.sidecar import Sidecar
 
 TEMPLATE: dict[str, Any] = {
     "metadata": {"labels": {"mine": "x"}},
@@ -96,6 +98,96 @@ def test_facts_of_a_pod_as_built() -> None:
     assert (facts.gated, facts.foreign_gates, facts.bound) == (True, ("kueue.x-k8s.io/admission",), False)
     assert facts.has_finalizer
     assert not facts.terminated
+
+
+def with_reporter(agent: dict[str, Any], *, shared: bool = True) -> dict[str, Any]:
+    run = run_with(agent)
+    assert run.spec
+    return build_pod(run, run.spec.agents[0], 2, sidecar=Sidecar("r:1", 30, shared))
+
+
+def mounts(container: dict[str, Any]) -> dict[str, tuple[str, bool]]:
+    return {m["mountPath"]: (m["name"], m.get("readOnly", False)) for m in container["volumeMounts"]}
+
+
+@pytest.mark.parametrize("agent", [{"image": "a"}, {"template": TEMPLATE}])
+def test_the_reporter_comes_first_and_is_restricted(agent: dict[str, Any]) -> None:
+    """A native sidecar ahead of the template's own, another user than any agent, with all that `restricted` asks for."""
+    spec = with_reporter(agent)["spec"]
+    reporter = spec["initContainers"][0]
+    assert (reporter["name"], reporter["restartPolicy"]) == ("runwarden-reporter", "Always")
+    context = reporter["securityContext"]
+    assert (context["runAsUser"], context["capabilities"]) == (10002, {"drop": ["ALL"]})
+    assert (context["allowPrivilegeEscalation"], context["readOnlyRootFilesystem"]) == (False, True)
+    assert spec["securityContext"]["runAsUser"] != 10002
+    assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("runwarden-reporter", False)
+
+
+def test_only_the_reporter_has_the_token_and_only_out_is_writable_for_the_agent() -> None:
+    """Who mounts what: the agent reads its tools and answers, and no container but the reporter's sees the token."""
+    spec = with_reporter({"template": TEMPLATE})["spec"]
+    reporter, prepare = spec["initContainers"]
+    log, agent = spec["containers"]
+    assert mounts(agent) == {
+        "/runwarden/out": ("runwarden-out", False),
+        "/runwarden/brief.md": ("runwarden-brief", True),
+        "/workspace": ("runwarden-workspace", False),
+        "/runwarden/bin": ("runwarden-bin", True),
+        "/runwarden/answers": ("runwarden-answers", True),
+        "/usr/local/bin/rw": ("runwarden-bin", True),
+    }
+    assert mounts(reporter)["/workspace"] == ("runwarden-workspace", True)
+    assert mounts(reporter)["/var/run/secrets/kubernetes.io/serviceaccount"] == ("runwarden-token", True)
+    assert "volumeMounts" not in log
+    assert "volumeMounts" not in prepare
+
+
+def test_rw_is_not_put_where_the_template_has_mounted_something() -> None:
+    """A volume of the template's own over /usr/local/bin stays as it is; `rw` is in /runwarden/bin all the same."""
+    own = {"volumeMounts": [{"name": "mine", "mountPath": "/usr/local/"}], "name": "agent", "image": "a"}
+    spec = with_reporter({"template": {"spec": {"containers": [own], "volumes": [{"name": "mine", "emptyDir": {}}]}}})["spec"]
+    assert "/usr/local/bin/rw" not in mounts(spec["containers"][0])
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_processes_are_shared_only_in_full(shared: bool) -> None:
+    """NoSharedPID leaves the agent its own process namespace, and tells the reporter so."""
+    spec = with_reporter({"image": "a"}, shared=shared)["spec"]
+    assert spec.get("shareProcessNamespace", False) is shared
+    environment = {e["name"]: e.get("value") for e in spec["initContainers"][0]["env"]}
+    assert environment["RUNWARDEN_REPORTER"] == ("Full" if shared else "NoSharedPID")
+    assert environment["RUNWARDEN_REPORT_INTERVAL_SECONDS"] == "30"
+
+
+def test_the_reporter_understands_what_it_is_told() -> None:
+    """The environment that is built here is the one that the reporter reads, as the kubelet fills it in."""
+    pod = with_reporter({"image": "a"})
+    entries = pod["spec"]["initContainers"][0]["env"]
+    told = settings_from({e["name"]: e.get("value", "from-the-pod") for e in entries})
+    assert (told.run, told.run_uid, told.agent, told.attempt, told.interval) == ("demo", "uid-1", "coder", 2, 30)
+    assert told.sees_processes
+    assert str(told.workspace) in mounts(pod["spec"]["initContainers"][0])
+
+
+def test_a_conversation_keeps_its_id_over_attempts() -> None:
+    """The session's UUID is the agent's, not the attempt's, and another Run of the name has another."""
+    assert session_id("u", "coder") == session_id("u", "coder")
+    assert len({session_id("u", "coder"), session_id("u", "tester"), session_id("v", "coder")}) == 3
+
+
+@pytest.mark.parametrize("where", [("securityContext",), ("containers", 0, "securityContext")])
+def test_an_agent_may_not_be_the_reporter(where: tuple[Any, ...]) -> None:
+    """The reporter's user is refused with its path, wherever a template names it."""
+    spec: dict[str, Any] = {"containers": [{"name": "agent", "image": "a"}]}
+    inner: Any = spec
+    for part in where[:-1]:
+        inner = inner[part]
+    inner[where[-1]] = {"runAsUser": 10002}
+    run = run_with({"template": {"spec": spec}})
+    assert run.spec
+    (found,) = check_run(run.spec)
+    assert found.path.endswith("securityContext.runAsUser")
+    assert "the reporter's" in found.message
 
 
 def ended(**more: Any) -> dict[str, Any]:

@@ -1,0 +1,99 @@
+"""The files that the reporter puts where the agent can read them: its tools, and the answers to its questions."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from controller.reporter.events import QUESTION_ID, TEXT, clean
+from controller.reporter.memory import MAX_IDS
+from controller.reporter.tail import Tell
+
+SCRIPTS = Path(__file__).parent / "scripts"
+READ_FILE = ".read"
+EVENTS_FILE, STREAM_FILE = "events.jsonl", "stream.jsonl"
+READY_FILE = ".ready"
+FOR_ALL, TOOL = 0o666, 0o755
+READABLE = 0o644
+
+
+class Mailbox:
+    """The folders below RUNWARDEN_DIR that the reporter writes to. A full disk is a problem to tell of, never an end."""
+
+    def __init__(self, directory: Path, tell: Tell) -> None:
+        self._bin, self._answers, self._out = directory / "bin", directory / "answers", directory / "out"
+        self._tell = tell
+        self._lie: set[str] = set()
+
+    @property
+    def events(self) -> Path:
+        """What the agent says."""
+        return self._out / EVENTS_FILE
+
+    @property
+    def stream(self) -> Path:
+        """What a known CLI says."""
+        return self._out / STREAM_FILE
+
+    def prepare(self) -> None:
+        """Lay out the tools, and a file for events that the agent may append to whatever its umask."""
+        for script in sorted(SCRIPTS.iterdir()):
+            if not script.name.startswith("_"):
+                self._put(self._bin / script.name, script.read_bytes(), TOOL)
+        self._lie |= {path.stem for path in self._answers.glob("*.json")}
+        try:
+            os.close(os.open(self.events, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FOR_ALL))
+            self.events.chmod(FOR_ALL)
+        except OSError:
+            return  # It is there already, or the agent is in the way of its own outbox, which the tail tells of.
+
+    def delivered(self) -> list[str]:
+        """Return the questions whose answers lie there."""
+        return sorted(self._lie)
+
+    def say_ready(self) -> None:
+        """Let the startup probe pass, and with it the agent start."""
+        self._put(self._bin / READY_FILE, b"", READABLE)
+
+    def note_read(self, names: Iterable[str]) -> None:
+        """Write down which questions former attempts have read the answers of."""
+        self._put(self._answers / READ_FILE, "".join(f"{name}\n" for name in names).encode(), READABLE)
+
+    def bring(self, deliveries: Iterable[dict[str, Any]]) -> list[str]:
+        """Write the answers that are not there yet, each whole or not at all; return the questions that they answer."""
+        fresh = []
+        for delivery in deliveries:
+            name, answer = delivery.get("questionID"), delivery.get("answer")
+            if not (isinstance(name, str) and isinstance(answer, str) and QUESTION_ID.fullmatch(name)) or name in self._lie:
+                continue
+            if len(self._lie) < MAX_IDS * 2 and self._write(name, answer, str(delivery.get("by", ""))):
+                self._lie.add(name)
+                fresh.append(name)
+        return fresh
+
+    def _write(self, name: str, answer: str, by: str) -> bool:
+        """The text is for `rw`, which reads no JSON; it is there before the JSON is."""
+        safe = answer.encode(errors="replace")
+        document = json.dumps({"id": name, "answer": answer, "by": clean(by, TEXT)}).encode() + b"\n"
+        as_text = self._put(self._answers / f"{name}.txt", safe, READABLE)
+        return as_text and self._put(self._answers / f"{name}.json", document, READABLE)
+
+    def _put(self, path: Path, content: bytes, mode: int) -> bool:
+        """Write a file so that nobody ever sees half of it; return whether that worked."""
+        partial = path.with_name(f".{path.name}.partial")
+        try:
+            partial.write_bytes(content)
+            partial.chmod(mode)
+            partial.rename(path)
+        except OSError as error:
+            self._tell(f"write {path.parent.name}", f"{path.parent.name}/{path.name} cannot be written: {error.strerror}")
+            return False
+        return True
+
+
+def is_ready(directory: Path) -> bool:
+    """Whether the reporter of this pod has laid everything out."""
+    return (directory / "bin" / READY_FILE).exists()

@@ -1,0 +1,62 @@
+"""What the reporter is told by its environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+DEFAULT_INTERVAL_SECONDS = 60
+CREDENTIALS = "/var/run/secrets/kubernetes.io/serviceaccount"
+"""Where pods find their token, as everywhere in Kubernetes."""
+
+NEEDED = ("RUN", "RUN_UID", "AGENT", "ATTEMPT", "POD_UID", "NAMESPACE")
+
+
+class Settings(NamedTuple):
+    """Who the agent is, where its folders are, and how the API server is reached."""
+
+    run: str
+    run_uid: str
+    agent: str
+    attempt: int
+    pod_uid: str
+    namespace: str
+    interval: int
+    directory: Path
+    workspace: Path
+    credentials: Path
+    last_words: Path
+    host: str
+    port: int
+    sees_processes: bool
+
+
+def settings_from(env: Mapping[str, str]) -> Settings:
+    """Return the settings that an environment holds. Raises ValueError naming the variable that is missing or wrong."""
+    missing = [f"RUNWARDEN_{name}" for name in NEEDED if not env.get(f"RUNWARDEN_{name}")]
+    if missing:
+        raise ValueError(f"not set: {', '.join(missing)}; the operator sets them in the sidecar that it adds to agents' pods")
+    return Settings(
+        run=env["RUNWARDEN_RUN"],
+        run_uid=env["RUNWARDEN_RUN_UID"],
+        agent=env["RUNWARDEN_AGENT"],
+        attempt=_number(env, "RUNWARDEN_ATTEMPT", 0),
+        pod_uid=env["RUNWARDEN_POD_UID"],
+        namespace=env["RUNWARDEN_NAMESPACE"],
+        interval=max(1, _number(env, "RUNWARDEN_REPORT_INTERVAL_SECONDS", DEFAULT_INTERVAL_SECONDS)),
+        directory=Path(env.get("RUNWARDEN_DIR", "/runwarden")),
+        workspace=Path(env.get("RUNWARDEN_WORKSPACE", "/workspace")),
+        credentials=Path(env.get("RUNWARDEN_CREDENTIALS", CREDENTIALS)),
+        last_words=Path(env.get("RUNWARDEN_LAST_WORDS", "/dev/termination-log")),
+        host=env.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc"),
+        port=_number(env, "KUBERNETES_SERVICE_PORT", 443),
+        sees_processes=env.get("RUNWARDEN_REPORTER") == "Full",
+    )
+
+
+def _number(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name, str(default))
+    if not text.isdecimal():
+        raise ValueError(f"{name} is {text!r}, but must be a whole number")
+    return int(text)

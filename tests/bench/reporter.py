@@ -1,0 +1,84 @@
+"""What a reporter costs: `scripts/run python -m tests.bench.reporter [SECONDS]` prints its memory and share of a core.
+
+It runs as in a pod, against a loopback API server over TLS, with every process of this machine taken for the agent's: more than
+any pod has. Run it where little else runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.cluster.certificates import make_certificates
+from tests.cluster.processes import wait_until
+from tests.unit.reporter.conftest import Reporting
+from tests.unit.reporter.server import serving
+
+FILES, PER_FOLDER = 100_000, 1000
+QUIET = {"RUNWARDEN_REPORTER": "Full", "MALLOC_ARENA_MAX": "1"}
+SETTLING_SECONDS = 5.0
+NANOSECONDS = 1e9
+EVENT = '{"type":"progress","message":"one of a million"}'
+MILLION = 1_000_000
+
+
+def main(seconds: float) -> None:
+    """Print the figures: idle, with a large workspace, and what a flood of events takes."""
+    with tempfile.TemporaryDirectory(prefix="runwarden-bench-") as folder:
+        make_certificates(Path(folder))
+        for what, prepare in (("idle", nothing), (f"{FILES} files in the workspace", fill), ("a million events", flood)):
+            (Path(folder) / what).mkdir()
+            with serving(Path(folder)) as (server, port):
+                reporting = Reporting(Path(folder) / what, server, port, Path(folder) / "ca.crt")
+                prepare(reporting)
+                measure(what, reporting, seconds)
+
+
+def measure(what: str, reporting: Reporting, seconds: float) -> None:
+    """Run a reporter for a while and print what it took."""
+    reporting.start(**QUIET)
+    assert reporting.process
+    pid = reporting.process.pid
+    wait_until(lambda: False, SETTLING_SECONDS)
+    before = spent(pid)
+    wait_until(lambda: False, seconds, seconds / 10)
+    share = (spent(pid) - before) / NANOSECONDS / seconds
+    writes = len(reporting.server.writes())
+    said = f"{what}: {memory(pid, 'VmRSS')} RSS (peak {memory(pid, 'VmHWM')}), {share:.2%} of a core over {seconds:.0f} s"
+    print(f"{said}, {writes} writes", flush=True)  # noqa: T201  # figures are for people
+    reporting.end()
+
+
+def nothing(_: Reporting) -> None:
+    """An agent that does nothing."""
+
+
+def fill(reporting: Reporting) -> None:
+    """Put many files into the workspace."""
+    for number in range(0, FILES, PER_FOLDER):
+        folder = reporting.folder / "workspace" / str(number)
+        folder.mkdir()
+        for inner in range(PER_FOLDER):
+            os.close(os.open(folder / str(inner), os.O_CREAT))
+
+
+def flood(reporting: Reporting) -> None:
+    """Say very much at once."""
+    (reporting.folder / "out/events.jsonl").write_text(f"{EVENT}\n" * MILLION)
+
+
+def memory(pid: int, field: str) -> str:
+    """Return a line of a process's memory, in MiB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return f"{int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024:.1f} MiB"
+
+
+def spent(pid: int) -> int:
+    """Return the nanoseconds of a core that all of a process's threads have used."""
+    return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0)

@@ -1,0 +1,165 @@
+"""The reporter beside agents on real kubelets: what it sees, what it brings, and what a hostile agent cannot reach."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from controller.api.agent_report import AgentReportStatus
+from controller.api.base import JsonObject, parse
+from tests.cluster import Cluster
+from tests.reporter_image import IMAGE, load_reporter_image
+from tests.support import OperatorProcess, apply, await_phase, await_that, get, policy_of, run_of, shell
+
+BUSY = "while :; do :; done"
+SLEEPER = "while :; do sleep 0.2; done"
+IDLE_SECONDS = 8
+
+
+@pytest.fixture(scope="module")
+def reporting(kind_cluster: Cluster) -> Iterator[OperatorProcess]:
+    """The operator, with reporters that beat every two seconds."""
+    image = load_reporter_image(kind_cluster)
+    with OperatorProcess(kind_cluster, "--reporter-image", image, "--reporter-interval-seconds", "2") as operator:
+        yield operator
+
+
+@pytest.fixture
+def restricted(kind_cluster: Cluster, namespace: str) -> str:
+    """A namespace that takes only pods of the `restricted` standard."""
+    kind_cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    return namespace
+
+
+def report(cluster: Cluster, namespace: str, name: str) -> JsonObject:
+    """Return what an agent's reporter says; empty before it says anything."""
+    found: JsonObject = get(cluster, namespace, "agentreport", name).get("status", {})
+    return found
+
+
+def await_report(cluster: Cluster, namespace: str, name: str, condition: Callable[[JsonObject], object]) -> JsonObject:
+    """Wait for a report that is as it should be and return it."""
+
+    def there() -> JsonObject | None:
+        found = report(cluster, namespace, name)
+        return found if found and condition(found) else None
+
+    found: JsonObject = await_that(there, f"the report of {name} is not as it should be")
+    return found
+
+
+def last_words(cluster: Cluster, namespace: str, pod: str) -> JsonObject:
+    """Return the reporter's termination message."""
+    statuses = get(cluster, namespace, "pod", pod)["status"]["initContainerStatuses"]
+    ended: JsonObject = next(s for s in statuses if s["name"] == "runwarden-reporter")["state"]["terminated"]
+    assert ended["exitCode"] == 0, ended
+    found: JsonObject = json.loads(ended["message"])
+    return found
+
+
+def test_work_without_a_word_is_activity_and_a_loop_of_sleeps_is_none(
+    kind_cluster: Cluster, reporting: OperatorProcess, restricted: str
+) -> None:
+    """Side by side in a restricted namespace: one that computes silently stays active, one that sleeps does not."""
+    agents = [{"name": "busy", **shell(BUSY)}, {"name": "sleeper", **shell(SLEEPER)}]
+    apply(kind_cluster, restricted, run_of("seen", *agents))
+    idle = await_report(kind_cluster, restricted, "seen-sleeper", lambda r: r["activityAgeSeconds"] >= IDLE_SECONDS)
+    busy = report(kind_cluster, restricted, "seen-busy")
+    assert busy["activityAgeSeconds"] < IDLE_SECONDS, busy
+    assert busy["sources"] == ["Processes", "Events", "Workspace"]
+    assert "progressAgeSeconds" not in idle
+    assert parse(AgentReportStatus, busy).attempt == 0
+
+
+def test_a_question_is_answered_and_the_result_is_in_the_last_words(
+    kind_cluster: Cluster, reporting: OperatorProcess, restricted: str
+) -> None:
+    """`rw` is on PATH in busybox's shell: the agent asks, reads what was delivered, reports, and ends."""
+    script = 'a=$(rw ask --id q1 "Ship it?" yes no) && rw progress "told: $a" && rw done shipped --output pr=x; exit 0'
+    apply(kind_cluster, restricted, run_of("asks", shell(script)))
+    asked = await_report(kind_cluster, restricted, "asks-coder", lambda r: r["questions"])
+    assert asked["questions"] == [{"id": "q1", "text": "Ship it?", "options": ["yes", "no"]}]
+    delivery = {"spec": {"deliveries": [{"questionID": "q1", "answer": "yes", "by": "alice"}]}}
+    kind_cluster.kubectl("-n", restricted, "patch", "agentreport", "asks-coder", "--type=merge", "-p", json.dumps(delivery))
+    await_phase(kind_cluster, restricted, "asks", "Completed")
+    said = last_words(kind_cluster, restricted, "asks-coder-r0")
+    assert said["result"] == {"outcome": "Completed", "summary": "shipped", "outputs": {"pr": "x"}}
+    assert (said["message"], said["read"], said["questions"]) == ("told: yes", ["q1"], [])
+
+
+TRIES = """
+import glob, os, signal
+def tried(what, act):
+    try:
+        print(what, act(), flush=True)
+    except OSError as error:
+        print("refused", what, error.strerror, flush=True)
+own = str(os.getpid())
+for pid in sorted(p for p in os.listdir("/proc") if p.isdigit() and p not in (own, "1")):
+    tried("token", lambda: open(f"/proc/{pid}/root/var/run/secrets/kubernetes.io/serviceaccount/token").read())
+    tried("environ", lambda: open(f"/proc/{pid}/environ").read())
+    tried("memory", lambda: open(f"/proc/{pid}/mem").read())
+    tried("files", lambda: os.listdir(f"/proc/{pid}/fd"))
+    tried("kill", lambda: os.kill(int(pid), signal.SIGKILL))
+for path in ("bin/rw", "bin/.ready", "answers/.x", "brief.md"):
+    tried(path, lambda: os.remove("/runwarden/" + path))
+    tried(path, lambda: open("/runwarden/" + path, "w"))
+print("own", os.path.exists("/var/run/secrets/kubernetes.io"))
+"""
+
+
+def test_the_token_is_out_of_the_agents_reach(kind_cluster: Cluster, reporting: OperatorProcess, restricted: str) -> None:
+    """From inside an agent that sees the reporter's process: neither token nor environment, memory, signal or file of it.
+
+    Its image has no shell: it reports by appending lines.
+    """
+    said = """\nopen("/runwarden/out/events.jsonl", "a").write('{"type":"result","outcome":"Completed","summary":"no shell"}\\n')"""
+    apply(kind_cluster, restricted, run_of("thief", {"image": IMAGE, "command": ["python3", "-c", TRIES + said]}))
+    await_phase(kind_cluster, restricted, "thief", "Completed")
+    log = kind_cluster.kubectl("-n", restricted, "logs", "thief-coder-r0", "-c", "agent").splitlines()
+    assert log[-1] == "own False"
+    assert len(log) > 9, log
+    assert all(line.startswith("refused") for line in log[:-1]), log
+    assert {line.split()[1] for line in log if line.startswith("refused")} >= {"token", "environ", "memory", "files", "kill"}
+    assert last_words(kind_cluster, restricted, "thief-coder-r0")["result"]["summary"] == "no shell"
+
+
+HOSTILE = """
+cd /runwarden/out
+head -c 1000000 /dev/zero | tr '\\0' x >>events.jsonl; echo >>events.jsonl
+echo no json >>events.jsonl; printf '\\377\\376\\n' >>events.jsonl
+echo '{"type":"read","id":"forged"}' >>events.jsonl
+sleep 1; rm events.jsonl; sleep 1; mkfifo events.jsonl; sleep 1
+rm events.jsonl; ln -s /proc/1/environ events.jsonl; sleep 1
+rm events.jsonl; rw usage 1 2; kill -9 -1; rw fail gave-up; exec sleep 1
+"""
+
+
+def test_a_hostile_agent_harms_only_its_own_report(kind_cluster: Cluster, reporting: OperatorProcess, restricted: str) -> None:
+    """Huge lines, rubbish, forgeries, FIFOs and links in place of the file, signals to all: told, and the truth still comes."""
+    apply(kind_cluster, restricted, run_of("hostile", shell(HOSTILE)))
+    await_report(kind_cluster, restricted, "hostile-coder", lambda r: r.get("result"))
+    await_phase(kind_cluster, restricted, "hostile", "Completed", "Failed", "Blocked")
+    said = last_words(kind_cluster, restricted, "hostile-coder-r0")
+    assert (said["result"]["summary"], said["usage"]["inputTokens"]) == ("gave-up", 1)
+    problems = " ".join(said["problems"])
+    for told in ("longer than", "no JSON", "never brought", "was deleted", "no regular file", "symlink"):
+        assert told in problems, said
+
+
+@pytest.mark.parametrize(("mode", "sources"), [("NoSharedPID", ["Events", "Workspace"]), ("Off", None)])
+def test_a_policy_may_see_less(
+    kind_cluster: Cluster, reporting: OperatorProcess, restricted: str, mode: str, sources: list[str] | None
+) -> None:
+    """NoSharedPID leaves the agent process 1 and says what is not looked at; Off leaves it alone, and it runs all the same."""
+    script = "grep -qx sh /proc/1/comm || exit 3; command -v rw >/dev/null && rw progress hi; sleep 4"
+    apply(kind_cluster, restricted, policy_of({"reporter": mode}), run_of("less", shell(script)))
+    if sources:
+        assert await_report(kind_cluster, restricted, "less-coder", lambda r: r["message"] == "hi")["sources"] == sources
+    await_phase(kind_cluster, restricted, "less", "Completed")
+    spec: dict[str, Any] = get(kind_cluster, restricted, "pod", "less-coder-r0")["spec"]
+    assert ("initContainers" in spec) is bool(sources)
+    assert "shareProcessNamespace" not in spec

@@ -1,0 +1,190 @@
+"""What an agent says, held to what it may say, and what the reporter remembers of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from controller.api.agent_report import MAX_IDS, MAX_QUESTIONS, AgentReportStatus
+from controller.api.base import parse
+from controller.reporter import memory, report
+from controller.reporter.events import CONTROLS, Wrong, check, read_line
+from controller.reporter.memory import Memory
+from controller.reporter.report import LAST_WORDS_LIMIT, last_words, merge_patch, status_of
+from tests.unit.reporter.server import SETTINGS
+
+WRONG: list[tuple[bytes, str]] = [
+    (b"no json", "json"),
+    (b"[" * 100_000, "json"),
+    (b"1" * 5000, "json"),
+    (b"\xff\xfe", "json"),
+    (b"[]", "object"),
+    (b'{"type":"rm"}', "type"),
+    (b'{"type":["progress"]}', "type"),
+    (b'{"type":"turn"}', "type"),
+    (b'{"type":"progress","message":1}', "progress.message"),
+    (b'{"type":"question","id":"a"}', "question.text"),
+    (b'{"type":"question","id":"a","text":" "}', "question.text"),
+    (b'{"type":"question","id":"../../etc/passwd","text":"x"}', "id"),
+    (b'{"type":"question","id":"a\\n","text":"x"}', "id"),
+    (b'{"type":"question","id":"' + b"a" * 64 + b'","text":"x"}', "id"),
+    (b'{"type":"question","id":"a","text":"x","options":[1]}', "question.options"),
+    (b'{"type":"question","id":"a","text":"x","options":' + json.dumps(["x"] * 17).encode() + b"}", "question.options"),
+    (b'{"type":"read"}', "id"),
+    (b'{"type":"usage","inputTokens":-1}', "usage"),
+    (b'{"type":"usage","inputTokens":1.5}', "usage"),
+    (b'{"type":"usage","inputTokens":true}', "usage"),
+    (b'{"type":"usage","inputTokens":1e999}', "usage"),
+    (b'{"type":"usage","inputTokens":9999999999999999}', "usage"),
+    (b'{"type":"result","outcome":"Great"}', "result.outcome"),
+    (b'{"type":"result","outcome":"Failed","outputs":{"a":1}}', "result.outputs"),
+]
+
+
+@pytest.mark.parametrize(("line", "kind"), WRONG)
+def test_what_is_wrong_is_left_out_with_its_reason(line: bytes, kind: str) -> None:
+    """Each mistake is refused by a kind of its own, in words that fit into a report."""
+    with pytest.raises(Wrong) as caught:
+        check(read_line(line))
+    assert caught.value.kind == kind
+    assert 0 < len(str(caught.value)) <= 1024
+
+
+SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+JSON = SCALAR | st.lists(SCALAR, max_size=4) | st.dictionaries(st.text(max_size=8), SCALAR, max_size=4)
+FIELDS = st.sampled_from(["message", "id", "text", "options", "inputTokens", "outcome", "summary", "outputs"])
+EVENTS = st.builds(
+    lambda kind, rest: {**rest, "type": kind},
+    st.sampled_from(["progress", "question", "read", "park", "usage", "result"]),
+    st.dictionaries(FIELDS, JSON | st.sampled_from(["Completed", "q1", 7]), max_size=4),
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(EVENTS, max_size=12), st.integers(0, 5))
+def test_whatever_is_said_makes_a_report_that_the_api_takes(said: list[dict[str, Any]], delivered: int) -> None:
+    """Any mixture of events, right or wrong, ends in a status that holds the schema and in last words that fit."""
+    known = Memory(0.0)
+    known.deliver(f"q{number}" for number in range(delivered))
+    for event in said:
+        try:
+            known.hear(check(event), 1.0)
+        except Wrong as error:
+            known.tell(error.kind, str(error))
+    status = status_of(SETTINGS, known, ("Events",), 7, 61.0)
+    assert parse(AgentReportStatus, status).seq == 7
+    assert len(last_words(status).encode()) <= LAST_WORDS_LIMIT
+    assert parse(AgentReportStatus, json.loads(last_words(status))).attempt == 3
+
+
+def test_the_reporters_limits_are_the_apis() -> None:
+    """The reporter may not import the models; its numbers are theirs all the same."""
+    assert (memory.MAX_QUESTIONS, memory.MAX_IDS) == (MAX_QUESTIONS, MAX_IDS)
+
+
+def test_texts_are_cut_and_harmless() -> None:
+    """A message of any length and content is one that a terminal and the API take."""
+    found = check({"type": "progress", "message": "\x1b[31m\x00\ud800" + "x" * 5000})["message"]
+    assert len(found) == 1024
+    assert not set(map(ord, found)) & set(CONTROLS)
+    found.encode()
+
+
+def question(name: str, text: str = "ok?") -> dict[str, Any]:
+    return {"type": "question", "id": name, "text": text, "options": []}
+
+
+def test_the_life_of_a_question() -> None:
+    """It is news once; asked again it is the same; brought and read it goes, and is not asked anew."""
+    known = Memory(0.0)
+    assert known.hear(question("q"), 1.0)
+    assert not known.hear(question("q"), 2.0)
+    assert known.waiting
+    assert known.deliver(["q"])
+    assert not known.waiting
+    assert list(known.questions) == ["q"]
+    assert known.hear({"type": "read", "id": "q"}, 3.0)
+    assert (known.questions, known.read) == ({}, ["q"])
+    assert not known.hear(question("q"), 4.0)
+    assert not known.problems
+
+
+def test_forged_questions_are_told() -> None:
+    """A read that no answer was brought for, another text under a known id, more than eight at once: left out and told."""
+    known = Memory(0.0)
+    known.hear(question("q"), 1.0)
+    assert not known.hear({"type": "read", "id": "q"}, 1.0)
+    known.hear(question("q", "other?"), 1.0)
+    for number in range(20):
+        known.hear(question(f"n{number}"), 1.0)
+    assert len(known.questions) == MAX_QUESTIONS
+    assert known.questions["q"]["text"] == "ok?"
+    assert set(known.problems) == {"read", "question.again", "question.many"}
+
+
+def test_usage_that_goes_backwards_is_not_trusted() -> None:
+    """Less than before is a problem, and what was reported before stays."""
+    known = Memory(0.0)
+    for tokens in (5, 3):
+        known.hear(check({"type": "usage", "inputTokens": tokens}), 1.0)
+    assert known.usage == {"inputTokens": 5, "outputTokens": 0, "costMicroUSD": 0}
+    assert "usage.less" in known.problems
+
+
+def test_only_the_latest_ids_are_remembered() -> None:
+    """A thousand questions one after the other stay within the schema."""
+    known = Memory(0.0)
+    known.deliver(f"q{number}" for number in range(1000))
+    assert (len(known.delivered), known.delivered[-1]) == (MAX_IDS, "q999")
+
+
+def test_last_words_keep_what_matters_most() -> None:
+    """Too much for 4096 bytes: result, usage and the questions' ids are there, problems are not."""
+    known = Memory(0.0)
+    for number in range(8):
+        known.hear(check(question(f"q{number}", "\N{SNOWMAN}" * 16000)), 1.0)
+        known.tell(f"p{number}", "x" * 1000)
+    known.hear(check({"type": "usage", "inputTokens": 9}), 1.0)
+    known.hear(check({"type": "result", "outcome": "Completed", "summary": "\N{SNOWMAN}" * 1000}), 1.0)
+    status = status_of(SETTINGS, known, (), 1, 1.0)
+    found = json.loads(last_words(status))
+    assert found["result"]["outcome"] == "Completed"
+    assert found["usage"]["inputTokens"] == 9
+    assert [asked["id"] for asked in found["questions"]] == list(known.questions)
+    assert "problems" not in found
+    assert found["seq"] == 1
+
+
+OBJECTS = st.dictionaries(st.sampled_from("abc"), st.none() | st.integers() | st.dictionaries(st.sampled_from("xy"), st.integers()))
+
+
+@given(OBJECTS.map(lambda o: {k: v for k, v in o.items() if v is not None}), OBJECTS)
+def test_a_merge_patch_makes_the_new_of_the_old(old: dict[str, Any], new: dict[str, Any]) -> None:
+    """By the rules of RFC 7396, what a former attempt has reported is gone after the first report of the next."""
+    new = {key: value for key, value in new.items() if value is not None}
+    assert patched(old, merge_patch(old, new)) == new
+
+
+def patched(old: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return patch
+    found = dict(old) if isinstance(old, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            found.pop(key, None)
+        else:
+            found[key] = patched(found.get(key), value)
+    return found
+
+
+def test_times_alone_are_no_news() -> None:
+    """Two reports of an agent that did nothing between them say the same."""
+    known = Memory(0.0)
+    one, other = (status_of(SETTINGS, known, (), seq, float(seq)) for seq in (1, 60))
+    assert report.same_but_for_times(one, other)
+    known.hear(check({"type": "park"}), 61.0)
+    assert not report.same_but_for_times(one, status_of(SETTINGS, known, (), 61, 61.0))
