@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from controller.cli.rw import options
-from controller.cli.rw.around import begin
 from controller.cli.rw.inbox_view import how_to_answer, oldest_first
 from controller.cli.rw.objects import TERMINAL, phase_of
+from controller.cli.rw.reading import begin
 from controller.cli.rw.session import Session, with_kubectl_flags
 
 

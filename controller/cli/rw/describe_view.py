@@ -27,7 +27,8 @@ Sentence = Callable[[str], str]
 
 def describe_run(run: JsonObject, around: Around, sentence: Sentence, now: datetime, width: int | None) -> Text:
     """Return all that is known of a Run."""
-    escalations = oldest_first(around.escalations)
+    waiting = oldest_first(around.escalations)
+    inbox = inbox_table(waiting, (), now, width, spaces=False, indent=INDENT) if waiting else Text()
     return joined(
         [
             pairs(_fields(run, now), width),
@@ -35,9 +36,7 @@ def describe_run(run: JsonObject, around: Around, sentence: Sentence, now: datet
             section("Attempts", _attempts(around, now, width)),
             section("Last decision", _decision(run, sentence, width)),
             section("Timeline", _timeline(timeline(run, around), now, width)),
-            section(
-                "Open escalations", inbox_table(escalations, (), now, width, spaces=False, indent=INDENT) if escalations else Text()
-            ),
+            section("Open escalations", inbox),
             section("Not shown", joined([wrapped(str(denied), width, INDENT) for denied in around.denied])),
         ],
         "\n\n",

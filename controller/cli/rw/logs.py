@@ -7,11 +7,8 @@ import click
 from controller.api.names import LABEL_AGENT, LABEL_ATTEMPT, LABEL_RUN, pod_name
 from controller.cli.rw import options
 from controller.cli.rw.errors import Problem, did_you_mean
-from controller.cli.rw.objects import JsonObject, items_of, label, name_of, status_of
+from controller.cli.rw.objects import JsonObject, items_of, judged, label, name_of, status_of
 from controller.cli.rw.session import Session, with_kubectl_flags
-
-JUDGED = "agent"
-"""The container of a template that is judged, unless there is only one; as `controller.api.checks` has it."""
 
 
 @click.command()
@@ -46,12 +43,6 @@ def logs(
     flags = [flag for flag, given in (("-f", follow), ("--timestamps", timestamps)) if given]
     flags += [f"--{key}={value}" for key, value in (("tail", tail), ("since", since)) if value is not None]
     raise click.exceptions.Exit(session.kubectl.hand_over("logs", name_of(pod), "-c", container or judged(pod), *flags))
-
-
-def judged(pod: JsonObject) -> str:
-    """Return the container that is the agent: the one named so, or the first, as long as it is the only one."""
-    names: list[str] = [container["name"] for container in pod["spec"]["containers"]]
-    return JUDGED if JUDGED in names else names[0]
 
 
 def _agent(run: JsonObject, wanted: str | None) -> str:

@@ -83,3 +83,13 @@ def label(obj: JsonObject, key: str) -> str:
     """Return a label's value, empty where there is none."""
     found: str = obj["metadata"].get("labels", {}).get(key, "")
     return found
+
+
+JUDGED = "agent"
+"""The container of a template that is judged, unless there is only one; as `controller.api.checks` has it."""
+
+
+def judged(pod: JsonObject) -> str:
+    """Return the name of the container that is the agent: the one named so, or the only one."""
+    names: list[str] = [container["name"] for container in pod["spec"]["containers"]]
+    return JUDGED if JUDGED in names else names[0]

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from controller.api.names import LABEL_AGENT, LABEL_ATTEMPT
 from controller.cli.rw.around import Around
-from controller.cli.rw.logs import judged
-from controller.cli.rw.objects import JsonObject, created, label, phase_of, status_of, time_of
+from controller.cli.rw.objects import JsonObject, created, judged, label, phase_of, status_of, time_of
 from controller.cli.rw.responses import said
 
 
