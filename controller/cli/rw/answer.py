@@ -29,7 +29,6 @@ def _common(command: F) -> F:
         click.option("--on-behalf-of", metavar="USER", help="For whom you answer, where the policy names you as a bridge."),
         click.option("--comment", metavar="TEXT", help="Anything to add; it stands in the escalation."),
         click.argument("name", shell_complete=options.inbox_names),
-        with_kubectl_flags,
     ):
         command = option(command)
     return command
@@ -41,6 +40,7 @@ def _common(command: F) -> F:
 @click.option("--free", is_flag=True, help="Let TEXT be none of the options.")
 @_common
 @click.argument("text", required=False)
+@with_kubectl_flags
 def answer(
     session: Session, name: str, text: str | None, number: int | None, accept_suggestion: bool, free: bool, **rest: Any
 ) -> None:
@@ -52,6 +52,7 @@ def answer(
 
 @click.command()
 @_common
+@with_kubectl_flags
 def approve(session: Session, name: str, **rest: Any) -> None:
     """Approve what the operator proposes."""
     _respond(session, name, "Approve", **rest)
@@ -59,6 +60,7 @@ def approve(session: Session, name: str, **rest: Any) -> None:
 
 @click.command()
 @_common
+@with_kubectl_flags
 def deny(session: Session, name: str, **rest: Any) -> None:
     """Deny what the operator proposes."""
     _respond(session, name, "Deny", **rest)
@@ -66,6 +68,7 @@ def deny(session: Session, name: str, **rest: Any) -> None:
 
 @click.command()
 @_common
+@with_kubectl_flags
 def retry(session: Session, name: str, **rest: Any) -> None:
     """Give a blocked agent one more attempt, which is not charged."""
     _respond(session, name, "Retry", **rest)
@@ -73,6 +76,7 @@ def retry(session: Session, name: str, **rest: Any) -> None:
 
 @click.command()
 @_common
+@with_kubectl_flags
 def wait(session: Session, name: str, **rest: Any) -> None:
     """Let a blocked agent wait longer: what it waits for will come. (`kubectl wait` waits for a Run's end.)"""
     _respond(session, name, "Wait", **rest)
@@ -80,6 +84,7 @@ def wait(session: Session, name: str, **rest: Any) -> None:
 
 @click.command()
 @_common
+@with_kubectl_flags
 def fail(session: Session, name: str, **rest: Any) -> None:
     """Give a blocked Run up: it ends as Failed."""
     _respond(session, name, "Stop", **rest)

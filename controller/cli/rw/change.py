@@ -15,9 +15,9 @@ runs_argument = click.argument("runs", metavar="RUN...", nargs=-1, required=True
 
 
 @click.command()
-@with_kubectl_flags
 @runs_argument
 @options.output(*options.MACHINE)
+@with_kubectl_flags
 def pause(session: Session, runs: tuple[str, ...], output: str | None) -> None:
     """End the agents and keep their workspaces; deadlines stand still."""
     for name in runs:
@@ -27,9 +27,9 @@ def pause(session: Session, runs: tuple[str, ...], output: str | None) -> None:
 
 
 @click.command()
-@with_kubectl_flags
 @runs_argument
 @options.output(*options.MACHINE)
+@with_kubectl_flags
 def resume(session: Session, runs: tuple[str, ...], output: str | None) -> None:
     """Start the unfinished agents of a paused Run anew, uncharged."""
     for name in runs:
@@ -39,9 +39,9 @@ def resume(session: Session, runs: tuple[str, ...], output: str | None) -> None:
 
 
 @click.command()
-@with_kubectl_flags
 @runs_argument
 @options.output(*options.MACHINE)
+@with_kubectl_flags
 def stop(session: Session, runs: tuple[str, ...], output: str | None) -> None:
     """End a Run for good. (To give up one that is Blocked, so that it counts as Failed, use `fail`.)"""
     for name in runs:
@@ -51,10 +51,10 @@ def stop(session: Session, runs: tuple[str, ...], output: str | None) -> None:
 
 
 @click.command()
-@with_kubectl_flags
 @click.argument("name", metavar="RUN", shell_complete=options.run_names)
 @click.argument("agents", metavar="[AGENT]...", nargs=-1, shell_complete=options.agent_names)
 @options.output(*options.MACHINE)
+@with_kubectl_flags
 def restart(session: Session, name: str, agents: tuple[str, ...], output: str | None) -> None:
     """Give agents a new attempt at once, uncharged and without a cooldown; all that are unfinished where none is named."""
     run = session.run(name)

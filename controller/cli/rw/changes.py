@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from controller.cli.rw.inbox_view import how_to_answer, oldest_first
-from controller.cli.rw.objects import TERMINAL, JsonObject, name_of, phase_of, status_of
+from controller.cli.rw.objects import TERMINAL, JsonObject, name_of, oldest_first, phase_of, status_of
+from controller.cli.rw.responses import how_to_answer
 
 
 class Change(NamedTuple):

@@ -16,7 +16,6 @@ from controller.cli.rw.faults import Refused
 from controller.cli.rw.manifest import Wanted, again, manifest, next_name
 from controller.cli.rw.objects import TERMINAL, JsonObject, items_of, name_of, phase_of, status_of
 from controller.cli.rw.session import RUNS, Session, with_kubectl_flags
-from controller.cli.rw.watching import Seen, watch_runs
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,7 +31,6 @@ def _creating(command: F) -> F:
             help="Create nothing: print the Run (client, the default) or what the server would make of it.",
         ),
         click.option("-w", "--watch", is_flag=True, help="Stay until it has finished; exit with 1 unless it has Completed."),
-        with_kubectl_flags,
     ):
         command = option(command)
     return command
@@ -54,6 +52,7 @@ def _creating(command: F) -> F:
 @click.option("--deadline", metavar="SPAN", help="Fail the Run after this long, such as 2h.")
 @click.option("--token-budget", type=int, metavar="N", help="Tokens that it may use.")
 @click.argument("command", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
+@with_kubectl_flags
 def run(
     session: Session,
     brief: str | None,
@@ -74,6 +73,7 @@ def run(
 @_creating
 @click.argument("name", metavar="RUN", shell_complete=options.run_names)
 @click.argument("new_name", metavar="[NEWNAME]", required=False)
+@with_kubectl_flags
 def rerun(session: Session, name: str, new_name: str | None, dry_run: str | None, watch: bool, output: str | None) -> None:
     """Start a new Run from an old one's spec; it is named RUN-2, RUN-3 and so on unless NEWNAME is given."""
     listed = None if new_name else session.kubectl.start("get", RUNS, "-o", "json")
@@ -114,6 +114,7 @@ def _create(session: Session, made: JsonObject, *, dry_run: str | None, watch: b
 
 def _await(session: Session, name: str) -> None:
     """Show how the Run goes until it has finished, and exit by how it has."""
+    from controller.cli.rw.watching import Seen, watch_runs
 
     def finished(seen: Seen) -> bool:
         return bool(seen) and all(phase_of(run) in TERMINAL for run in seen.values())

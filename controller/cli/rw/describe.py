@@ -5,19 +5,20 @@ from __future__ import annotations
 import click
 
 from controller.cli.rw import options
-from controller.cli.rw.inbox_view import how_to_answer, oldest_first
-from controller.cli.rw.objects import TERMINAL, phase_of
+from controller.cli.rw.objects import TERMINAL, oldest_first, phase_of
 from controller.cli.rw.reading import begin
+from controller.cli.rw.responses import how_to_answer
 from controller.cli.rw.session import Session, with_kubectl_flags
 
 
 @click.command()
-@with_kubectl_flags
 @click.argument("name", metavar="RUN", shell_complete=options.run_names)
+@with_kubectl_flags
 def describe(session: Session, name: str) -> None:
     """Show a Run in full: agents, attempts, what happened when, the last decision and why, and what is asked."""
     run = session.run(name)
     reading = begin(session, run)
+    # The plan takes its time to import: kubectl reads meanwhile.
     from controller.cli.rw.describe_view import describe_run
     from controller.cli.rw.sentences import sentence
 

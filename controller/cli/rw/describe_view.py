@@ -10,8 +10,18 @@ from rich.text import Text
 from controller.cli.rw import styles
 from controller.cli.rw.around import Around
 from controller.cli.rw.get_view import tokens
-from controller.cli.rw.inbox_view import inbox_table, oldest_first
-from controller.cli.rw.objects import JsonObject, created, happened_at, name_of, namespace_of, phase_of, status_of, time_of
+from controller.cli.rw.inbox_view import inbox_table
+from controller.cli.rw.objects import (
+    JsonObject,
+    created,
+    happened_at,
+    name_of,
+    namespace_of,
+    oldest_first,
+    phase_of,
+    status_of,
+    time_of,
+)
 from controller.cli.rw.text import INDENT, Cell, age, cut, joined, pairs, section, table, wrapped
 from controller.cli.rw.timeline import Entry, attempt_name, container, ending, timeline
 

@@ -12,9 +12,9 @@ from controller.cli.rw.session import Session, with_kubectl_flags
 
 
 @click.command()
-@with_kubectl_flags
 @click.argument("name", metavar="RUN", shell_complete=options.run_names)
 @options.output("json", "yaml")
+@with_kubectl_flags
 def explain(session: Session, name: str, output: str | None) -> None:
     """Say why a Run stands as it does, by which rule, what comes next and when, and what would change it."""
     run = session.run(name)

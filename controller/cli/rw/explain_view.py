@@ -9,8 +9,8 @@ from rich.text import Text
 
 from controller.cli.rw import styles
 from controller.cli.rw.explanation import AgentSaid, Explanation, cooldowns
-from controller.cli.rw.inbox_view import inbox_table, oldest_first
-from controller.cli.rw.objects import name_of, phase_of, status_of
+from controller.cli.rw.inbox_view import inbox_table
+from controller.cli.rw.objects import name_of, oldest_first, phase_of, status_of
 from controller.cli.rw.text import INDENT, Cell, age, joined, section, table, until, wrapped
 
 Command = Callable[..., str]

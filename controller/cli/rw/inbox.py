@@ -7,18 +7,18 @@ import click
 from controller.api.names import LABEL_RUN
 from controller.cli.rw import options
 from controller.cli.rw.faults import Refused
-from controller.cli.rw.inbox_view import how_to_answer, in_full, inbox_table, oldest_first
 from controller.cli.rw.kubectl import Call
-from controller.cli.rw.objects import JsonObject, items_of, name_of, waits
+from controller.cli.rw.objects import JsonObject, items_of, name_of, oldest_first, waits
+from controller.cli.rw.responses import how_to_answer
 from controller.cli.rw.session import ESCALATIONS, Session, with_kubectl_flags
 
 
 @click.command()
-@with_kubectl_flags
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=options.inbox_names)
 @options.all_namespaces
 @options.selector
 @options.output(*options.MACHINE)
+@with_kubectl_flags
 def inbox(session: Session, names: tuple[str, ...], all_namespaces: bool, selector: str | None, output: str | None) -> None:
     """Show what waits for an answer, who may give it and until when; with a NAME, all that it says."""
     kubectl = session.kubectl
@@ -30,7 +30,10 @@ def inbox(session: Session, names: tuple[str, ...], all_namespaces: bool, select
     if names:
         _show(session, [escalation for name in names for escalation in _named(session, name)], _me(whoami))
         return
-    waiting = oldest_first(items_of(kubectl.json("get", ESCALATIONS, *where)))
+    listing = kubectl.start("get", ESCALATIONS, *where, "-o", "json")
+    from controller.cli.rw.inbox_view import inbox_table
+
+    waiting = oldest_first(items_of(listing.json()))
     if not waiting:
         click.echo("Nothing waits for an answer.", err=True)
         session.hint(f"what the Runs do: {session.command('get', *(['-A'] if all_namespaces else []))}")
@@ -77,6 +80,8 @@ def _for_programs(session: Session, names: tuple[str, ...], where: tuple[str, ..
 
 
 def _show(session: Session, escalations: list[JsonObject], me: set[str]) -> None:
+    from controller.cli.rw.inbox_view import in_full
+
     for number, escalation in enumerate(escalations):
         if number:
             click.echo()

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from rich.text import Text
 
 from controller.cli.rw import styles
 from controller.cli.rw.objects import JsonObject, created, name_of, namespace_of, status_of, time_of, waits
-from controller.cli.rw.responses import VERBS, became
+from controller.cli.rw.responses import became
 from controller.cli.rw.text import Cell, age, joined, pairs, section, table, until, wrapped
 
 SOON_SECONDS = 900
 """What expires sooner than this stands out."""
-
-FIRST = datetime.min.replace(tzinfo=UTC)
-
-
-def oldest_first(escalations: Sequence[JsonObject]) -> list[JsonObject]:
-    """Return those that wait for somebody, the longest-waiting first."""
-    return sorted(filter(waits, escalations), key=lambda e: (created(e) or FIRST, name_of(e)))
 
 
 def inbox_table(
@@ -79,16 +72,6 @@ def _blocks(spec: JsonObject, width: int | None) -> list[Text]:
             wrapped(advice["text"], width, "  ") if advice else Text(),
         ),
     ]
-
-
-def how_to_answer(escalation: JsonObject) -> list[tuple[str, ...]]:
-    """Return the commands that answer an escalation, as words."""
-    name, spec = name_of(escalation), escalation["spec"]
-    words: list[tuple[str, ...]] = [(verb, name) for verb, _ in VERBS.get(spec["type"], ())]
-    if spec["type"] == "Question":
-        words = [("answer", name, "--option", "1") if spec.get("options") else ("answer", name, "TEXT")]
-        words += [("answer", name, "--accept-suggestion")] if spec.get("suggestion") else []
-    return words
 
 
 def _expiry(spec: JsonObject, now: datetime) -> Cell:

@@ -106,13 +106,13 @@ class Call:
             return refused.denied
 
     def documents(self) -> Iterator[JsonObject]:
-        """Yield each JSON document as it comes: kubectl indents, so that one ends with a bare closing brace."""
+        """Yield each JSON document as it comes: a line, or indented lines up to a brace that is not."""
         if self.process.stdout is None:
             return
         lines: list[str] = []
         for line in self.process.stdout:
             lines.append(line)
-            if line.rstrip() == "}":
+            if line.rstrip().endswith("}") and not line[0].isspace():
                 yield json.loads("".join(lines))
                 lines.clear()
 

@@ -12,7 +12,6 @@ from controller.cli.rw.session import Session, with_kubectl_flags
 
 
 @click.command()
-@with_kubectl_flags
 @click.argument("name", metavar="RUN", shell_complete=options.run_names)
 @click.argument("agent", required=False, shell_complete=options.agent_names)
 @click.option("--attempt", type=click.IntRange(min=0), metavar="N", help="An attempt, from 0; the current one when not given.")
@@ -22,6 +21,7 @@ from controller.cli.rw.session import Session, with_kubectl_flags
 @click.option("--since", metavar="SPAN", help="Only what is newer, such as 10m.")
 @click.option("--timestamps", is_flag=True, help="Put the time before each line.")
 @click.option("-c", "--container", help="Another container of the pod, such as a template's sidecar.")
+@with_kubectl_flags
 def logs(
     session: Session,
     name: str,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 JsonObject = dict[str, Any]
@@ -64,6 +65,14 @@ def created(obj: JsonObject) -> datetime | None:
 def waits(escalation: JsonObject) -> bool:
     """Whether an escalation waits for somebody's answer."""
     return status_of(escalation).get("phase") in WAITING and not escalation["spec"].get("response")
+
+
+FIRST = datetime.min.replace(tzinfo=UTC)
+
+
+def oldest_first(escalations: Iterable[JsonObject]) -> list[JsonObject]:
+    """Return those that wait for somebody, the longest-waiting first."""
+    return sorted(filter(waits, escalations), key=lambda escalation: (created(escalation) or FIRST, name_of(escalation)))
 
 
 def reported_at(report: JsonObject) -> datetime | None:

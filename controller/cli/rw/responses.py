@@ -60,6 +60,16 @@ def said(response: JsonObject) -> str:
     return f"{response['by']}{behalf}: {response['decision']}{answer}{comment}"
 
 
+def how_to_answer(escalation: JsonObject) -> list[tuple[str, ...]]:
+    """Return the commands that answer an escalation, as words."""
+    name, spec = name_of(escalation), escalation["spec"]
+    words: list[tuple[str, ...]] = [(verb, name) for verb, _ in VERBS.get(spec["type"], ())]
+    if spec["type"] == "Question":
+        words = [("answer", name, "--option", "1") if spec.get("options") else ("answer", name, "TEXT")]
+        words += [("answer", name, "--accept-suggestion")] if spec.get("suggestion") else []
+    return words
+
+
 def answer_text(escalation: JsonObject, wish: Wish) -> str:
     """Return the text of an answer. Raises Problem, with the list of options, for one that is not there."""
     spec = escalation["spec"]

@@ -10,9 +10,6 @@ from controller.cli.rw.objects import JsonObject
 from controller.cli.rw.session import RUNS, Session
 from controller.cli.rw.text import Cell
 
-AGE = 1
-"""How many cells at the end (age is before the reason) ... see `_key`."""
-
 REDRAWS_PER_SECOND = 2
 Seen = dict[str, JsonObject]
 Done = Callable[[Seen], bool]
