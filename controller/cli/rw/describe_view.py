@@ -138,4 +138,4 @@ def _timeline(entries: list[Entry], now: datetime, width: int | None) -> Text:
     rows: list[list[Cell]] = [[age(entry.at, now), f"{entry.at:%H:%M:%S}", entry.who, entry.what] for entry in entries[-SHOWN:]]
     left_out = len(entries) - len(rows)
     more = wrapped(f"{left_out} earlier entries are left out", width, INDENT, styles.DIM) if left_out else Text()
-    return joined([more, table(("AGO", "UTC", "WHO", "WHAT"), rows, width, INDENT)]) if rows else Text()
+    return joined([more, table(("AGO", "UTC", "WHO", "WHAT"), rows, width, INDENT, fold=True)]) if rows else Text()

@@ -75,7 +75,7 @@ def _checks(found: Explanation, now: datetime, width: int | None) -> Text:
     if not found.checks:
         return wrapped("nothing is due at a set time", width, INDENT)
     rows: list[list[Cell]] = [[until(check.at, now), _clock(check.at, now), check.what] for check in found.checks]
-    return table(("", "", ""), rows, width, INDENT)
+    return table(("", "", ""), rows, width, INDENT, fold=True)
 
 
 def _inbox(found: Explanation, now: datetime, width: int | None) -> Text:
@@ -87,7 +87,7 @@ def _inbox(found: Explanation, now: datetime, width: int | None) -> Text:
 def _changes(found: Explanation, command: Command, width: int | None) -> Text:
     rows: list[list[Cell]] = [[command(*change.words), change.effect] for change in found.changes if change.words]
     mended = [wrapped(change.effect, width, INDENT) for change in found.changes if not change.words]
-    return joined([*mended, table(("", ""), rows, width, INDENT)] if rows else mended)
+    return joined([*mended, table(("", ""), rows, width, INDENT, fold=True)] if rows else mended)
 
 
 def _clock(moment: datetime, now: datetime) -> str:

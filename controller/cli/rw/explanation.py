@@ -120,7 +120,7 @@ def _notes(run: JsonObject, around: Around, policy: PolicySeen, asked: Replay | 
     notes = [f"{denied}: what it would tell is left out" for denied in around.denied]
     if not policy.sure and status_of(run):
         notes.append(f"policy {policy.name or '(none yet)'} cannot be seen from here: its values are taken to be the defaults")
-    if status_of(run).get("observedGeneration", 0) < run["metadata"].get("generation", 0):
+    if status_of(run) and status_of(run).get("observedGeneration", 0) < run["metadata"].get("generation", 0):
         notes.append("the spec was changed since: the operator has not judged it yet")
     if asked and not asked.agrees:
         verdict = asked.plan.verdict

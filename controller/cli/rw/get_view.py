@@ -10,7 +10,7 @@ from rich.text import Text
 
 from controller.cli.rw import styles
 from controller.cli.rw.objects import JsonObject, created, happened_at, name_of, namespace_of, phase_of, status_of
-from controller.cli.rw.text import Cell, age, line, table
+from controller.cli.rw.text import Cell, Layout, age, line, table
 
 Reports = Mapping[str, Sequence[JsonObject]]
 """AgentReports by the UID of their Run."""
@@ -35,11 +35,10 @@ def runs_table(runs: Iterable[JsonObject], reports: Reports, now: datetime, widt
     return table(header(spaces=spaces, wide=wide), rows, width)
 
 
-def live_line(cells: Sequence[Cell], width: int | None) -> Text:
+def live_line(cells: Sequence[Cell]) -> Text:
     """Return one line of a watch that nobody redraws."""
     spare = len(cells) - 1 - len(LIVE_WIDTHS)
-    widths = (*LIVE_WIDTHS[:1] * max(spare, 0), *LIVE_WIDTHS)
-    return line(cells, widths, width)
+    return line(cells, Layout((*LIVE_WIDTHS[:1] * max(spare, 0), *LIVE_WIDTHS)))
 
 
 def row(run: JsonObject, reports: Sequence[JsonObject], now: datetime, *, spaces: bool, wide: bool) -> list[Cell]:

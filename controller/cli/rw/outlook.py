@@ -123,19 +123,28 @@ class Outlook:
             yield Check(at, f"{agent['name']} counts as ReporterSilent, if nothing is reported until then; that restarts nothing")
 
     def _stalls(self, agent: JsonObject, report: JsonObject) -> Iterator[Check]:
-        name, health = agent["name"], self.policy.health
-        active, progress = happened_at(report, "activityAgeSeconds"), happened_at(report, "progressAgeSeconds")
-        if active and health.activity_stalled_seconds:
-            at = active + timedelta(seconds=health.activity_stalled_seconds) + confirmation(self.policy)
-            fate = f"{name} is restarted" if self.left > 0 else f"a human is asked about {name}"
+        active, seconds = happened_at(report, "activityAgeSeconds"), self.policy.health.activity_stalled_seconds
+        required = self._required(agent)
+        if active and seconds and (self.left > 0 or required):
+            at = active + timedelta(seconds=seconds) + confirmation(self.policy)
+            fate = f"{agent['name']} is restarted" if self.left > 0 else f"a human is asked about {agent['name']}"
             yield Check(at, f"{fate}, if it is idle until then (activityStalledSeconds)")
-        if progress and health.progress_stalled_seconds:
-            at = progress + timedelta(seconds=health.progress_stalled_seconds)
+        if required:
+            yield from self._progress(agent["name"], active, happened_at(report, "progressAgeSeconds"))
+
+    def _progress(self, name: str, active: datetime | None, progress: datetime | None) -> Iterator[Check]:
+        """An agent that has shown progress is held to it; a silent one is judged by its activity."""
+        seconds = self.policy.health.progress_stalled_seconds
+        if progress and seconds:
+            at = progress + timedelta(seconds=seconds)
             yield Check(at, f"a human is asked about {name}, if it is active without progress until then (progressStalledSeconds)")
         if last := progress or active:
             at = last + timedelta(seconds=self.policy.stale_run_age_seconds)
             word = "progress" if progress else "activity"
             yield Check(at, f"the Run is stopped as stale, if {name} shows no {word} until then (staleRunAgeSeconds)")
+
+    def _required(self, agent: JsonObject) -> bool:
+        return any(a["name"] == agent["name"] and a.get("required", True) for a in self.run["spec"]["agents"])
 
     def _pod(self, agent: JsonObject) -> JsonObject | None:
         return next((pod for pod in self.around.pods if name_of(pod) == agent.get("podName")), None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rich.cells import cell_len, set_cell_size
@@ -78,29 +79,67 @@ def wrapped(text: str, width: int | None, indent: str = "", style: str = "") -> 
     return Text("\n".join(lines), style=style)
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[Cell]], width: int | None, indent: str = "") -> Text:
-    """Return rows under a header, each column as wide as its widest cell; the last takes what is left and is cut to it."""
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[Cell]], width: int | None, indent: str = "", *, fold: bool = False
+) -> Text:
+    """Return rows under a header, each column as wide as its widest cell; the last takes what is left, and is cut or folded to it.
+
+    A header of empty titles is left out.
+    """
     shown = [list(row) for row in rows]
     heads: list[list[Cell]] = [[(title, "bold") for title in header]]
     widths = [max(cell_len(_plain(row[at])) for row in heads + shown) for at in range(len(header) - 1)]
-    room = None if width is None else width - len(indent) - sum(widths) - len(GAP) * len(widths)
-    return joined([line(row, widths, room, indent) for row in (heads if any(header) else []) + shown])
+    taken = len(indent) + sum(widths) + len(GAP) * len(widths)
+    layout = Layout(tuple(widths), None if width is None else width - taken, indent, fold)
+    return joined([line(row, layout) for row in (heads if any(header) else []) + shown])
 
 
-def line(cells: Sequence[Cell], widths: Sequence[int], room: int | None, indent: str = "") -> Text:
-    """Return one row: every cell but the last padded to its width, the last cut to the room that is left."""
-    text = Text(indent)
-    for cell, width in zip(cells, widths, strict=False):
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the cells of a row go: the columns' widths but the last's, and the room that is left for that."""
+
+    widths: tuple[int, ...]
+    room: int | None = None
+    indent: str = ""
+    fold: bool = False
+
+    @property
+    def tight(self) -> bool:
+        """Whether the last cell goes to a line of its own."""
+        return self.room is not None and self.room < TIGHT
+
+    @property
+    def start(self) -> int:
+        """The column at which the last cell begins."""
+        return len(self.indent) + sum(self.widths) + len(GAP) * len(self.widths)
+
+
+def line(cells: Sequence[Cell], layout: Layout) -> Text:
+    """Return one row: every cell but the last padded to its width, the last within the room that is left."""
+    text = Text(layout.indent)
+    for cell, width in zip(cells, layout.widths, strict=False):
         plain = _plain(cell)
         text.append(plain, style=_style(cell)).append(" " * (width - cell_len(plain)) + GAP)
-    last = cells[len(widths)]
-    if room is not None and room < TIGHT and _plain(last):
-        below = room + len(indent) + sum(widths) + len(GAP) * len(widths) - len(indent + INDENT)
+    last, style = _plain(cells[len(layout.widths)]), _style(cells[len(layout.widths)])
+    if layout.tight and last:
         text.rstrip()
-        return text if _style(last) == "bold" else text.append(f"\n{indent}{INDENT}{cut(_plain(last), below)}", style="dim")
-    text.append(cut(_plain(last), room), style=_style(last))
+        return text if style == "bold" else text.append("\n").append(_below(last, layout))
+    at = layout.start
+    text.append(_folded(last, at, layout) if layout.fold else cut(last, layout.room), style=style)
     text.rstrip()
     return text
+
+
+def _below(last: str, layout: Layout) -> Text:
+    """The last cell on a line of its own."""
+    indent, width = layout.indent + INDENT, layout.start + (layout.room or 0)
+    return wrapped(last, width, indent, "dim") if layout.fold else Text(indent + cut(last, width - len(indent)), style="dim")
+
+
+def _folded(last: str, at: int, layout: Layout) -> str:
+    """The last cell on as many lines as it takes, below each other."""
+    flat = " ".join(last.split())
+    return flat if layout.room is None else wrapped(flat, at + layout.room, " " * at).plain[at:]
 
 
 def pairs(fields: Iterable[tuple[str, Cell]], width: int | None, indent: str = "") -> Text:

@@ -69,13 +69,13 @@ def _redrawn(session: Session, events: Iterator[JsonObject], done: Done, *, spac
 def _told(session: Session, events: Iterator[JsonObject], done: Done, *, spaces: bool, wide: bool) -> Seen:
     seen: Seen = {}
     shown: dict[str, list[Cell]] = {}
-    session.show(live_line(header(spaces=spaces, wide=wide), None))
+    session.show(live_line(header(spaces=spaces, wide=wide)))
     for event in events:
         _learn(seen, event)
         cells = row(event["object"], (), session.now, spaces=spaces, wide=wide)
         uid = event["object"]["metadata"]["uid"]
         if event["type"] == "DELETED" or shown.get(uid) != _without_age(cells):
-            session.show(live_line(cells, None))
+            session.show(live_line(cells))
             sys.stdout.flush()
         shown[uid] = _without_age(cells)
         if done(seen):
