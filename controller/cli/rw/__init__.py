@@ -73,6 +73,7 @@ def program_name(path: str) -> str:
 @click.pass_context
 def rw(ctx: click.Context, session: Session) -> None:
     """Start, watch, steer and understand Runs, and answer what they ask."""
+    ctx.call_on_close(session.close)
     session.program = ctx.find_root().info_name or session.program
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

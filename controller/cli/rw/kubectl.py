@@ -35,6 +35,7 @@ class Kubectl:
 
     flags: tuple[str, ...] = ()
     program: str = field(default_factory=find_kubectl)
+    started: list[Call] = field(default_factory=list)
 
     def text(self, *args: str, stdin: str | None = None) -> str:
         """Return what kubectl prints. Raises Refused, with the API server's reason, where it fails."""
@@ -58,7 +59,13 @@ class Kubectl:
                 process.stdin.write(stdin)
                 process.stdin.close()
             process.stdin = None
-        return Call(process)
+        self.started.append(Call(process))
+        return self.started[-1]
+
+    def close(self) -> None:
+        """End the calls that nobody waited for, since something else had failed before."""
+        for call in self.started:
+            call.end()
 
     def hand_over(self, *args: str) -> int:
         """Let kubectl have the terminal and return its exit code."""

@@ -91,7 +91,8 @@ class Outlook:
         yield from self._given_back(agent)
         yield from self._pending(agent)
         report = self.around.report(agent["name"])
-        if report is not None and agent["health"] not in STANDING_STILL:
+        current = report is not None and status_of(report).get("attempt") == agent.get("attempt", 0)
+        if report is not None and current and agent["health"] not in STANDING_STILL:
             yield from self._silence(agent, report)
             yield from self._stalls(agent, report)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controller.cli.rw.errors import Problem
-from controller.cli.rw.objects import JsonObject, name_of, status_of, waits
+from controller.cli.rw.objects import WAITING, JsonObject, name_of, status_of, waits
 
 VERBS = {
     "Question": (("answer", "Answer"),),
@@ -46,7 +46,7 @@ def check(escalation: JsonObject, decision: str) -> None:
 
 def became(escalation: JsonObject) -> str:
     """Return what has become of an escalation that is not open."""
-    phase = status_of(escalation).get("phase") or "Answered"
+    phase = "Answered" if status_of(escalation).get("phase") in WAITING else status_of(escalation)["phase"]
     response = escalation["spec"].get("response")
     by = f" ({said(response)})" if response else ""
     return f"{ENDS.get(phase, phase)}{by}"

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, TypeVar
 
 import click
@@ -49,10 +50,15 @@ class Session:
     namespace: str = ""
     program: str = "kubectl rw"
 
-    @property
+    @cached_property
     def kubectl(self) -> Kubectl:
         """The kubectl to call, with the caller's flags."""
         return Kubectl(tuple(self.flags))
+
+    def close(self) -> None:
+        """End what still runs."""
+        if "kubectl" in self.__dict__:
+            self.kubectl.close()
 
     @property
     def now(self) -> datetime:
@@ -120,8 +126,8 @@ def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None
     """Keep a flag for kubectl, wherever on the line it stood."""
     session = ctx.ensure_object(Session)
     name = param.opts[-1]
-    if value is True:
-        session.flags.append(name)
+    if isinstance(value, bool):
+        session.flags += [name] if value else []
         return
     for one in value if isinstance(value, tuple) else (value,):
         if one is not None:
