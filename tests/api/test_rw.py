@@ -123,7 +123,7 @@ def test_explain_tells_the_cooldown(rw: Plugin) -> None:
     await_that(lambda: status(rw.cluster, rw.namespace, "cools").get("reason") == "RestartCooldown", "the cooldown")
     told = json.loads(rw.ok("explain", "cools", "-o", "json"))
     until = status(rw.cluster, rw.namespace, "cools")["agents"][0]["cooldownUntil"]
-    assert told["agents"][0]["rule"].startswith("rule ended: 9a.")
+    assert told["agents"][0]["rule"].startswith("rule ended: The attempt has ended")
     assert {"at": until, "what": "coder is restarted (its cooldown is over)"} in told["next"]
     assert told["notes"] == []
     assert (told["budget"]["used"], told["budget"]["left"]) == (1, 2)

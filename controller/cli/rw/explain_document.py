@@ -18,6 +18,7 @@ def document(found: Explanation) -> JsonObject:
         "meaning": found.meaning,
         "message": found.message,
         "rule": found.rule,
+        "ruleSays": found.rule_says,
         "agents": [_agent_document(agent) for agent in found.agents],
         "budget": {"used": budget.used, "budget": budget.budget, "left": budget.left, "policy": budget.policy, "sure": budget.sure},
         "next": [{"at": format_time(check.at), "what": check.what} for check in found.checks],

@@ -39,7 +39,7 @@ def _head(found: Explanation, width: int | None) -> Text:
     phase, colour = styles.phase(phase_of(found.run))
     title = Text(f"{name_of(found.run)} is ", style="bold").append(phase, style=colour or "bold")
     title.append(f": {found.reason}" if found.reason else "")
-    rule = f"Decided by the rule {found.rule}." if found.rule else ""
+    rule = f"Decided by the rule {found.rule}: {found.rule_says}" if found.rule else ""
     lines = [line for line in (found.meaning, found.message if found.message != found.meaning else "", rule) if line]
     return joined([title, *(wrapped(line, width, INDENT) for line in lines)])
 

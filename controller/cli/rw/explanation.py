@@ -58,6 +58,7 @@ class Explanation:
     meaning: str
     message: str
     rule: str
+    rule_says: str
     agents: tuple[AgentSaid, ...]
     budget: Budget
     checks: tuple[Check, ...]
@@ -82,6 +83,7 @@ def explain_run(run: JsonObject, around: Around, now: datetime) -> Explanation:
         meaning=sentence(reason),
         message=status.get("message", "") if status else "the operator has not seen it yet: is it running?",
         rule=asked.plan.rule if asked and asked.agrees else "",
+        rule_says=asked.says if asked and asked.agrees else "",
         agents=tuple(_agent(agent, run, around, asked) for agent in run["spec"]["agents"]),
         budget=budget,
         checks=tuple(checks),

@@ -7,9 +7,7 @@ import click
 from controller.cli.rw import options
 from controller.cli.rw.objects import JsonObject, items_of, name_of, namespace_of, phase_of, status_of
 from controller.cli.rw.session import REPORTS, RUNS, Session, with_kubectl_flags
-
-NEEDY = frozenset({"Blocked", "Failed"})
-"""Phases that make one ask why."""
+from controller.cli.rw.styles import NEEDY
 
 
 @click.command()

@@ -48,7 +48,8 @@ def row(run: JsonObject, reports: Sequence[JsonObject], now: datetime, *, spaces
     cells += [str(status.get("restarts", 0)), styles.inbox(status.get("openEscalations", 0)), age(created(run), now)]
     if wide:
         cells += [status.get("policy", {}).get("name", "-"), tokens(status.get("usage"))]
-    return [*([namespace_of(run)] if spaces else []), *cells, (why(run, reports, now), styles.DIM)]
+    loud = "" if phase_of(run) in styles.NEEDY else styles.DIM
+    return [*([namespace_of(run)] if spaces else []), *cells, (why(run, reports, now), loud)]
 
 
 def why(run: JsonObject, reports: Sequence[JsonObject], now: datetime) -> str:

@@ -7,7 +7,8 @@ counts.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,11 +26,14 @@ from controller.facts import escalation_facts, pod_facts
 from controller.plan import plan
 from controller.plan.agents import AGENT_RULES
 from controller.plan.model import Plan
+from controller.plan.rules import RULES
 from controller.plan.situation import Situation
 from controller.plan.snapshot import RunFacts, Snapshot
 
 ANNOTATION_STATE = f"{GROUP}/operator-state"
 """Where the store `annotations` keeps the state."""
+
+NUMBER = re.compile(r"^\d+[a-z]?\. ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Replay:
     """What the plan says of what was read, and the rule that decided for each agent."""
 
     plan: Plan
+    says: str
     rules: dict[str, str]
     agrees: bool
 
@@ -88,7 +93,14 @@ def replay(run: JsonObject, around: Around, policy: PolicySeen, now: datetime) -
     )
     decision, status = plan(snapshot, now), status_of(run)
     same = (decision.verdict.phase, decision.verdict.reason) == (status.get("phase"), status.get("reason"))
-    return Replay(decision, dict(_rules(Situation(snapshot, now))) if snapshot.run.spec else {}, same)
+    says = next((words_of(rule) for rule in RULES if rule.__name__ == decision.rule), "")
+    return Replay(decision, says, dict(_rules(Situation(snapshot, now))) if snapshot.run.spec else {}, same)
+
+
+def words_of(rule: Callable[..., object]) -> str:
+    """Return what a rule says of itself, without its number in the design."""
+    first = (rule.__doc__ or "").strip().split("\n")[0]
+    return NUMBER.sub("", first)
 
 
 def _facts(run: JsonObject) -> RunFacts:
@@ -115,4 +127,4 @@ def _rules(at: Situation) -> Iterator[tuple[str, str]]:
     for agent in at.agents:
         rule = next((rule for rule in AGENT_RULES if rule(at, agent) is not None), None)
         if rule is not None:
-            yield agent.name, f"rule {rule.__name__}: {(rule.__doc__ or '').strip().splitlines()[0]}"
+            yield agent.name, f"rule {rule.__name__}: {words_of(rule)}"

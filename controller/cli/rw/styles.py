@@ -19,6 +19,9 @@ HEALTHS = {
     "Starting": "cyan",
     "Queued": "dim",
 }
+NEEDY = frozenset({"Blocked", "Failed", "AwaitingGuidance", "AwaitingApproval"})
+"""Phases that make one ask why."""
+
 DIM, LOUD = "dim", "yellow"
 
 

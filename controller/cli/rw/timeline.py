@@ -54,7 +54,7 @@ def ending(pod: JsonObject) -> str:
     return ", ".join(dict.fromkeys(word for word in words if word))
 
 
-CREATED, STARTED, ENDED, ASKED, TOLD = range(5)
+BORN, CREATED, STARTED, ENDED, ASKED, TOLD = range(6)
 
 
 def _entry(moment: datetime | None, rank: int, who: str, what: str) -> Iterator[Entry]:
@@ -64,7 +64,7 @@ def _entry(moment: datetime | None, rank: int, who: str, what: str) -> Iterator[
 
 def _of_run(run: JsonObject) -> Iterator[Entry]:
     status = status_of(run)
-    yield from _entry(created(run), CREATED, "run", "created")
+    yield from _entry(created(run), BORN, "run", "created")
     what = f"{phase_of(run)}: {status.get('message', '')}".removesuffix(": ")
     yield from _entry(time_of(status.get("completionTime")), TOLD, "run", what)
 
