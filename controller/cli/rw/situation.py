@@ -33,7 +33,7 @@ from controller.plan.snapshot import RunFacts, Snapshot
 ANNOTATION_STATE = f"{GROUP}/operator-state"
 """Where the store `annotations` keeps the state."""
 
-NUMBER = re.compile(r"^\d+[a-z]?\. ")
+NUMBER = re.compile(r"^\d+[a-z]?( to \d+)?\. ")
 
 
 @dataclass(frozen=True, slots=True)
