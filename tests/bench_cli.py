@@ -1,7 +1,7 @@
 """How long `kubectl rw` takes to start: `scripts/run python -m tests.bench_cli`.
 
-kubectl is a script that answers at once, so that the figures are the plugin's own. The shortest of many runs is what the code costs;
-the median also tells what else the machine was doing.
+kubectl is a script that answers at once, so that the figures are the plugin's own. The shortest of many runs is what the code
+costs; the median also tells what else the machine was doing.
 """
 
 from __future__ import annotations
