@@ -1,0 +1,84 @@
+"""`kubectl runwarden`, for short `kubectl rw`: what people do with Runs, by kubectl and the caller's own permissions.
+
+One module a command or a small family. Each keeps I/O apart from `*_view` modules, which turn objects into text and are pure.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from controller.cli import LazyGroup
+from controller.cli.rw.session import Session, with_kubectl_flags
+
+INTERRUPTED = 130
+"""The exit code of a program that Ctrl-C ended."""
+
+FAMILY = {
+    "answer": ("answer", "approve", "deny", "retry", "wait", "fail"),
+    "change": ("pause", "resume", "stop", "restart"),
+    "completion": ("completion",),
+    "create": ("run", "rerun"),
+    "describe": ("describe",),
+    "explain": ("explain",),
+    "get": ("get",),
+    "inbox": ("inbox",),
+    "logs": ("logs",),
+}
+"""The commands by their module."""
+
+LAZY = {name: f"controller.cli.rw.{module}:{name}" for module, names in FAMILY.items() for name in names}
+
+
+class Plugin(LazyGroup):
+    """A group that fails as kubectl does: one line that begins with `error:`, exit code 1."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the plugin and exit."""
+        extra["standalone_mode"] = False
+        try:
+            code = super().main(*args, **extra)
+        except click.UsageError as error:
+            where = f"see `{error.ctx.command_path} --help`" if error.ctx else ""
+            sys.exit(_failed(f"{error.format_message().rstrip('.')}; {where}"))
+        except click.ClickException as error:
+            sys.exit(_failed(error.format_message()))
+        except (click.Abort, KeyboardInterrupt):
+            sys.exit(INTERRUPTED)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _failed(message: str) -> int:
+    click.echo(f"error: {message}", err=True)
+    return 1
+
+
+def program_name(path: str) -> str:
+    """Return how the user calls the plugin, by the name of its executable."""
+    name = os.path.basename(path)
+    return f"kubectl {name.removeprefix('kubectl-')}" if name.startswith("kubectl-") else "kubectl rw"
+
+
+@click.group(
+    cls=Plugin,
+    lazy=LAZY,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="runwarden", prog_name="kubectl-runwarden")
+@with_kubectl_flags
+@click.pass_context
+def rw(ctx: click.Context, session: Session) -> None:
+    """Start, watch, steer and understand Runs, and answer what they ask."""
+    ctx.call_on_close(session.close)
+    session.program = ctx.find_root().info_name or session.program
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main() -> None:
+    """Be `kubectl-runwarden` and `kubectl-rw`."""
+    rw.main(prog_name=program_name(sys.argv[0]))

@@ -1,0 +1,173 @@
+"""`answer`, `approve`, `deny`, `retry`, `wait`, `fail`: a human's response, written once and only while it is awaited."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from controller.api.names import LABEL_RUN
+from controller.cli.rw import options
+from controller.cli.rw.errors import Problem
+from controller.cli.rw.faults import Refused
+from controller.cli.rw.objects import JsonObject, items_of, name_of, waits
+from controller.cli.rw.responses import VERBS, Wish, answer_text, became, check
+from controller.cli.rw.session import ESCALATIONS, Session, with_kubectl_flags
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+TRIES = 3
+"""Times that an escalation is read anew after the operator wrote to it between reading and answering."""
+
+
+def _common(command: F) -> F:
+    for option in (
+        options.output(*options.MACHINE),
+        click.option("--on-behalf-of", metavar="USER", help="For whom you answer, where the policy names you as a bridge."),
+        click.option("--comment", metavar="TEXT", help="Anything to add; it stands in the escalation."),
+        click.argument("name", shell_complete=options.inbox_names),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.option("--option", "number", type=int, metavar="N", help="Answer with the Nth of the question's options.")
+@click.option("--accept-suggestion", is_flag=True, help="Answer what the advisor suggests.")
+@click.option("--free", is_flag=True, help="Let TEXT be none of the options.")
+@_common
+@click.argument("text", required=False)
+@with_kubectl_flags
+def answer(
+    session: Session, name: str, text: str | None, number: int | None, accept_suggestion: bool, free: bool, **rest: Any
+) -> None:
+    """Answer a question. NAME is the escalation's, or a Run's that asks only one; a TEXT of - is read from stdin."""
+    given = sys.stdin.read().strip() if text == "-" else text
+    wish = Wish(given, number, accept_suggestion, free)
+    _respond(session, name, "Answer", lambda escalation: {"answer": answer_text(escalation, wish)}, **rest)
+
+
+@click.command()
+@_common
+@with_kubectl_flags
+def approve(session: Session, name: str, **rest: Any) -> None:
+    """Approve what the operator proposes."""
+    _respond(session, name, "Approve", **rest)
+
+
+@click.command()
+@_common
+@with_kubectl_flags
+def deny(session: Session, name: str, **rest: Any) -> None:
+    """Deny what the operator proposes."""
+    _respond(session, name, "Deny", **rest)
+
+
+@click.command()
+@_common
+@with_kubectl_flags
+def retry(session: Session, name: str, **rest: Any) -> None:
+    """Give a blocked agent one more attempt, which is not charged."""
+    _respond(session, name, "Retry", **rest)
+
+
+@click.command()
+@_common
+@with_kubectl_flags
+def wait(session: Session, name: str, **rest: Any) -> None:
+    """Let a blocked agent wait longer: what it waits for will come. (`kubectl wait` waits for a Run's end.)"""
+    _respond(session, name, "Wait", **rest)
+
+
+@click.command()
+@_common
+@with_kubectl_flags
+def fail(session: Session, name: str, **rest: Any) -> None:
+    """Give a blocked Run up: it ends as Failed."""
+    _respond(session, name, "Stop", **rest)
+
+
+def _nothing(_: JsonObject) -> JsonObject:
+    return {}
+
+
+def _respond(
+    session: Session,
+    name: str,
+    decision: str,
+    words: Callable[[JsonObject], JsonObject] = _nothing,
+    *,
+    output: str | None,
+    comment: str | None,
+    on_behalf_of: str | None,
+) -> None:
+    """Write the response into the escalation that was read as open, and into no other version of it."""
+    kubectl = session.kubectl
+    me = kubectl.start("auth", "whoami", "-o", "json")
+    escalation = _find(session, name, decision)
+    given = {"decision": decision, **words(escalation), "by": me.json()["status"]["userInfo"]["username"]}
+    given |= {key: value for key, value in (("comment", comment), ("onBehalfOf", on_behalf_of)) if value}
+    written = _write(session, escalation, decision, given, output)
+    if output:
+        click.echo(written, nl=False)
+        return
+    verb = next(verb for verb, known in VERBS[escalation["spec"]["type"]] if known == decision)
+    click.echo(f"escalation {name_of(escalation)}: {verb} sent{_quoted(given)}, by {given['by']}")
+    session.hint(f"see what comes of it: {session.command('explain', escalation['spec']['runName'])}")
+
+
+def _quoted(response: JsonObject) -> str:
+    return f" ({response['answer']})" if "answer" in response else ""
+
+
+def _write(session: Session, escalation: JsonObject, decision: str, response: JsonObject, output: str | None) -> str:
+    for _ in range(TRIES):
+        check(escalation, decision)
+        fence = {"resourceVersion": escalation["metadata"]["resourceVersion"], "uid": escalation["metadata"]["uid"]}
+        patch = json.dumps({"metadata": fence, "spec": {"response": response}})
+        shape = ("-o", output) if output else ()
+        try:
+            return session.kubectl.text("patch", ESCALATIONS, name_of(escalation), "--type=merge", "-p", patch, *shape)
+        except Refused as refused:
+            fresh = session.escalation(name_of(escalation))
+            if not waits(fresh):
+                raise Problem(f"escalation {name_of(escalation)} is not open any more", became(fresh)) from refused
+            if refused.reason != "Conflict":
+                raise
+            escalation = fresh
+    raise Problem(f"escalation {name_of(escalation)} changes all the time", "try again")
+
+
+def _find(session: Session, name: str, decision: str) -> JsonObject:
+    """The escalation of this name; of a Run's name, the only one that waits for such a decision."""
+    try:
+        return session.kubectl.json("get", ESCALATIONS, name)
+    except Refused as refused:
+        if refused.reason != "NotFound":
+            raise
+    found = items_of(session.kubectl.json("get", ESCALATIONS, "-l", f"{LABEL_RUN}={name}"))
+    fitting = [e for e in found if waits(e) and decision in [known for _, known in VERBS.get(e["spec"]["type"], ())]]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise Problem(f"Run {name} waits for {len(fitting)} of these", f"name one of {', '.join(map(name_of, fitting))}")
+    if found:
+        raise Problem(f"nothing of Run {name} waits for that", f"see {session.command('inbox', '-l', f'{LABEL_RUN}={name}')}")
+    raise _nothing_to_answer(session, name, decision)
+
+
+def _nothing_to_answer(session: Session, name: str, decision: str) -> Problem:
+    """The error for a name of nothing in the inbox; a Run's name was perhaps meant for another command."""
+    try:
+        session.kubectl.json("get", "runs.runwarden.dev", name)
+    except Refused:
+        return session.missing(ESCALATIONS, "escalation", name)
+    meant = {
+        "Wait": f"to wait for its end: kubectl wait run/{name} --for=condition=Finished --timeout=1h",
+        "Retry": f"to restart an agent: {session.command('restart', name)}",
+        "Stop": f"to end it: {session.command('stop', name)}",
+    }
+    return Problem(f"Run {name} has no escalation that waits", meant.get(decision, f"see {session.command('explain', name)}"))

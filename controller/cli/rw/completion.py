@@ -1,0 +1,58 @@
+"""Shell completion: of `kubectl-rw` by click's own scripts, of `kubectl rw` by kubectl's convention for plugins.
+
+kubectl runs `kubectl_complete-rw` with the words that were typed, the last of them unfinished, and reads one suggestion a line, its
+description after a tab, and last `:` with a directive for the shell.
+https://kubernetes.io/docs/tasks/extend-kubectl/kubectl-plugins/
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+NO_FILES = ":4"
+"""cobra's ShellCompDirectiveNoFileComp: do not offer file names instead."""
+
+FILES = ":0"
+"""cobra's ShellCompDirectiveDefault: offer file names."""
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print a completion script for `kubectl-rw`.
+
+    `kubectl rw` itself is completed by kubectl's own completion, which finds `kubectl_complete-rw` on PATH.
+    """
+    from click.shell_completion import get_completion_class
+
+    from controller.cli.rw import rw
+
+    kind = get_completion_class(shell)
+    if kind is not None:
+        click.echo(kind(rw, {}, "kubectl-rw", "_KUBECTL_RW_COMPLETE").source())
+
+
+def complete() -> None:
+    """Be `kubectl_complete-rw` and `kubectl_complete-runwarden`."""
+    click.echo(suggestions(sys.argv[1:]), nl=False)
+
+
+def suggestions(words: list[str]) -> str:
+    """Return what may follow the words, of which the last is unfinished, as kubectl reads it."""
+    from click.shell_completion import ShellComplete
+
+    from controller.cli.rw import rw
+
+    found = ShellComplete(rw, {}, "kubectl rw", "_KUBECTL_RW_COMPLETE").get_completions(words[:-1], words[-1] if words else "")
+    plain = [_line(item) for item in found if item.type == "plain"]
+    return "\n".join([*plain, FILES if any(item.type in ("file", "dir") for item in found) else NO_FILES, ""])
+
+
+def _line(item: CompletionItem) -> str:
+    return f"{item.value}\t{item.help}" if item.help else str(item.value)

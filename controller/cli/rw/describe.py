@@ -1,0 +1,33 @@
+"""`describe`: a Run in full."""
+
+from __future__ import annotations
+
+import click
+
+from controller.cli.rw import options
+from controller.cli.rw.objects import TERMINAL, oldest_first, phase_of
+from controller.cli.rw.reading import begin
+from controller.cli.rw.responses import how_to_answer
+from controller.cli.rw.session import Session, with_kubectl_flags
+
+
+@click.command()
+@click.argument("name", metavar="RUN", shell_complete=options.run_names)
+@with_kubectl_flags
+def describe(session: Session, name: str) -> None:
+    """Show a Run in full: agents, attempts, what happened when, the last decision and why, and what is asked."""
+    run = session.run(name)
+    reading = begin(session, run)
+    # The plan takes its time to import: kubectl reads meanwhile.
+    from controller.cli.rw.describe_view import describe_run
+    from controller.cli.rw.sentences import sentence
+
+    around = reading.finish()
+    session.show(describe_run(run, around, sentence, session.now, session.width()))
+    waiting = oldest_first(around.escalations)
+    if waiting:
+        session.hint(f"answer the oldest: {session.command(*how_to_answer(waiting[0])[0])}")
+    elif phase_of(run) in TERMINAL:
+        session.hint(f"run it again: {session.command('rerun', name)}")
+    else:
+        session.hint(f"what comes next: {session.command('explain', name)}")

@@ -1,0 +1,141 @@
+"""Pure: a Run in full, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from rich.text import Text
+
+from controller.cli.rw import styles
+from controller.cli.rw.around import Around
+from controller.cli.rw.get_view import tokens
+from controller.cli.rw.inbox_view import inbox_table
+from controller.cli.rw.objects import (
+    JsonObject,
+    created,
+    happened_at,
+    name_of,
+    namespace_of,
+    oldest_first,
+    phase_of,
+    status_of,
+    time_of,
+)
+from controller.cli.rw.text import INDENT, Cell, age, cut, joined, pairs, section, table, wrapped
+from controller.cli.rw.timeline import Entry, attempt_name, container, ending, timeline
+
+SHOWN = 30
+"""Entries of the timeline that are shown, the newest."""
+
+BRIEF_WIDTH = 200
+"""Characters of the brief; `get -o yaml` has all of it."""
+
+Sentence = Callable[[str], str]
+"""Gives a reason's sentence, empty for a reason that is not one of the operator's."""
+
+
+def describe_run(run: JsonObject, around: Around, sentence: Sentence, now: datetime, width: int | None) -> Text:
+    """Return all that is known of a Run."""
+    waiting = oldest_first(around.escalations)
+    inbox = inbox_table(waiting, (), now, width, spaces=False, indent=INDENT) if waiting else Text()
+    return joined(
+        [
+            pairs(_fields(run, now), width),
+            section("Agents", _agents(run, around, now, width)),
+            section("Attempts", _attempts(around, now, width)),
+            section("Last decision", _decision(run, sentence, width)),
+            section("Timeline", _timeline(timeline(run, around), now, width)),
+            section("Open escalations", inbox),
+            section("Not shown", joined([wrapped(str(denied), width, INDENT) for denied in around.denied])),
+        ],
+        "\n\n",
+    )
+
+
+def _fields(run: JsonObject, now: datetime) -> list[tuple[str, Cell]]:
+    spec, status = run["spec"], status_of(run)
+    started, ended = time_of(status.get("startTime")), time_of(status.get("completionTime"))
+    reason, message = status.get("reason", ""), status.get("message", "")
+    usage = status.get("usage")
+    return [
+        ("Name", name_of(run)),
+        ("Namespace", namespace_of(run)),
+        ("Phase", styles.phase(phase_of(run))),
+        ("Why", f"{reason}: {message}".removesuffix(": ")),
+        ("Wanted", spec.get("desiredState", "Running")),
+        ("Policy", status.get("policy", {}).get("name", "")),
+        ("Restarts", f"{status.get('restarts', 0)} charged"),
+        ("Tokens", f"{tokens(usage)}{_of_budget(spec)}" if usage or spec.get("tokenBudget") else ""),
+        ("Created", _moment(created(run), now)),
+        ("Started", _moment(started, now)),
+        ("Ended", _moment(ended, now)),
+        ("Brief", cut(spec.get("brief", ""), BRIEF_WIDTH)),
+    ]
+
+
+def _of_budget(spec: JsonObject) -> str:
+    return f" of {spec['tokenBudget']:,}" if spec.get("tokenBudget") else ""
+
+
+def _moment(moment: datetime | None, now: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC ({age(moment, now)} ago)" if moment else ""
+
+
+def _agents(run: JsonObject, around: Around, now: datetime, width: int | None) -> Text:
+    standing = {agent["name"]: agent for agent in status_of(run).get("agents", ())}
+    rows: list[list[Cell]] = []
+    for agent in run["spec"]["agents"]:
+        found, report = standing.get(agent["name"], {}), around.report(agent["name"])
+        name = agent["name"] if agent.get("required", True) else f"{agent['name']} (optional)"
+        active = happened_at(report, "activityAgeSeconds") if report else None
+        progress = happened_at(report, "progressAgeSeconds") if report else None
+        rows.append(
+            [
+                name,
+                styles.health(found.get("health", "-")),
+                str(found.get("attempt", 0)),
+                str(found.get("restarts", 0)),
+                age(active, now),
+                age(progress, now),
+                _words(found, report),
+            ]
+        )
+    return table(("NAME", "HEALTH", "ATTEMPT", "RESTARTS", "ACTIVE", "PROGRESS", "WHY"), rows, width, INDENT)
+
+
+def _words(agent: JsonObject, report: JsonObject | None) -> str:
+    """What an agent last said where it is well, else what is wrong."""
+    if report and agent.get("health") == "Healthy" and status_of(report).get("message"):
+        return str(status_of(report)["message"])
+    result = agent.get("result") or {}
+    return result.get("summary") or f"{agent.get('reason', '')}: {agent.get('message', '')}".removesuffix(": ")
+
+
+def _attempts(around: Around, now: datetime, width: int | None) -> Text:
+    rows: list[list[Cell]] = []
+    for pod in around.pods:
+        state = container(pod)
+        started = time_of(state.get("running", {}).get("startedAt") or state.get("terminated", {}).get("startedAt"))
+        ended = time_of(state.get("terminated", {}).get("finishedAt"))
+        phase = status_of(pod).get("phase", "Pending")
+        ran = age(started, ended or now)
+        rows.append([attempt_name(pod), name_of(pod), phase, age(created(pod), now), ran, ending(pod)])
+    return table(("ATTEMPT", "POD", "PHASE", "AGE", "RAN", "ENDED"), rows, width, INDENT) if rows else Text()
+
+
+def _decision(run: JsonObject, sentence: Sentence, width: int | None) -> Text:
+    """What the last plan that acted did, and why."""
+    lines = []
+    for action in status_of(run).get("plan", {}).get("actions", ()):
+        whom = f" {action['agent']}" if action.get("agent") else ""
+        why = sentence(action["reason"])
+        lines.append(wrapped(f"{action['intent']}{whom}: {action['reason']}{f': {why}' if why else ''}", width, INDENT))
+    return joined(lines)
+
+
+def _timeline(entries: list[Entry], now: datetime, width: int | None) -> Text:
+    rows: list[list[Cell]] = [[age(entry.at, now), f"{entry.at:%H:%M:%S}", entry.who, entry.what] for entry in entries[-SHOWN:]]
+    left_out = len(entries) - len(rows)
+    more = wrapped(f"{left_out} earlier entries are left out", width, INDENT, styles.DIM) if left_out else Text()
+    return joined([more, table(("AGO", "UTC", "WHO", "WHAT"), rows, width, INDENT, fold=True)]) if rows else Text()

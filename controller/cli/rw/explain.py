@@ -1,0 +1,37 @@
+"""`explain`: why a Run stands as it does, what comes next, and what would change it."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from controller.cli.rw import options
+from controller.cli.rw.reading import begin
+from controller.cli.rw.session import Session, with_kubectl_flags
+
+
+@click.command()
+@click.argument("name", metavar="RUN", shell_complete=options.run_names)
+@options.output("json", "yaml")
+@with_kubectl_flags
+def explain(session: Session, name: str, output: str | None) -> None:
+    """Say why a Run stands as it does, by which rule, what comes next and when, and what would change it."""
+    run = session.run(name)
+    reading = begin(session, run)
+    # The plan takes its time to import: kubectl reads meanwhile.
+    from controller.cli.rw.explain_document import document
+    from controller.cli.rw.explain_view import explained
+    from controller.cli.rw.explanation import explain_run
+
+    now = session.now
+    found = explain_run(run, reading.finish(), now)
+    if output == "json":
+        click.echo(json.dumps(document(found), indent=4))
+    elif output == "yaml":
+        import yaml
+
+        click.echo(yaml.safe_dump(document(found), sort_keys=False, width=120), nl=False)
+    else:
+        session.show(explained(found, session.command, now, session.width()))
+        session.hint(f"what happened so far: {session.command('describe', name)}")

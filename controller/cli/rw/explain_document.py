@@ -1,0 +1,35 @@
+"""Pure: an explanation as a document for programs."""
+
+from __future__ import annotations
+
+from controller.cli.rw.explanation import AgentSaid, Explanation
+from controller.cli.rw.objects import JsonObject, name_of, namespace_of, phase_of
+from controller.conditions import format_time
+
+
+def document(found: Explanation) -> JsonObject:
+    """Return the explanation for programs."""
+    budget = found.budget
+    return {
+        "run": name_of(found.run),
+        "namespace": namespace_of(found.run),
+        "phase": phase_of(found.run),
+        "reason": found.reason,
+        "meaning": found.meaning,
+        "message": found.message,
+        "rule": found.rule,
+        "ruleSays": found.rule_says,
+        "agents": [_agent_document(agent) for agent in found.agents],
+        "budget": {"used": budget.used, "budget": budget.budget, "left": budget.left, "policy": budget.policy, "sure": budget.sure},
+        "next": [{"at": format_time(check.at), "what": check.what} for check in found.checks],
+        "changes": [{"command": list(change.words), "effect": change.effect} for change in found.changes],
+        "inbox": [name_of(escalation) for escalation in found.inbox],
+        "notes": list(found.notes),
+    }
+
+
+def _agent_document(agent: AgentSaid) -> JsonObject:
+    moments = {"activeAt": agent.active_at, "progressAt": agent.progress_at, "reportedAt": agent.reported_at}
+    said: JsonObject = {"name": agent.name, "required": agent.required, "health": agent.health, "attempt": agent.attempt}
+    said |= {"reason": agent.reason, "meaning": agent.meaning, "message": agent.message, "rule": agent.rule}
+    return said | {key: format_time(moment) for key, moment in moments.items() if moment}

@@ -1,0 +1,95 @@
+"""Pure: an explanation as text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from rich.text import Text
+
+from controller.cli.rw import styles
+from controller.cli.rw.explanation import AgentSaid, Explanation, cooldowns
+from controller.cli.rw.inbox_view import inbox_table
+from controller.cli.rw.objects import name_of, oldest_first, phase_of, status_of
+from controller.cli.rw.text import INDENT, Cell, age, joined, section, table, until, wrapped
+
+Command = Callable[..., str]
+"""Turns words into the command line that the caller can type."""
+
+DAY_SECONDS = 86400
+
+
+def explained(found: Explanation, command: Command, now: datetime, width: int | None) -> Text:
+    """Return the explanation for a terminal."""
+    return joined(
+        [
+            _head(found, width),
+            section("Agents", joined([_agent(agent, now, width) for agent in found.agents])),
+            section("Budget", _budget(found, now, width)),
+            section("What comes next, if nothing changes", _checks(found, now, width)),
+            section("Due to a human", _inbox(found, now, width)),
+            section("What would change it", _changes(found, command, width)),
+            section("Mind", joined([wrapped(note, width, INDENT) for note in found.notes])),
+        ],
+        "\n\n",
+    )
+
+
+def _head(found: Explanation, width: int | None) -> Text:
+    phase, colour = styles.phase(phase_of(found.run))
+    title = Text(f"{name_of(found.run)} is ", style="bold").append(phase, style=colour or "bold")
+    title.append(f": {found.reason}" if found.reason else "")
+    rule = f"Decided by the rule {found.rule}: {found.rule_says}" if found.rule else ""
+    lines = [line for line in (found.meaning, found.message if found.message != found.meaning else "", rule) if line]
+    return joined([title, *(wrapped(line, width, INDENT) for line in lines)])
+
+
+def _agent(agent: AgentSaid, now: datetime, width: int | None) -> Text:
+    word, colour = styles.health(agent.health)
+    role = "" if agent.required else " (optional)"
+    line = Text(f"{INDENT}{agent.name}{role}: ").append(word, style=colour).append(f", attempt {agent.attempt}")
+    line.append(f": {agent.reason}" if agent.reason and agent.reason != word else "")
+    more = [agent.message, agent.meaning if agent.reason != "Supervising" else "", agent.rule, _ages(agent, now)]
+    return joined([line, *(wrapped(text, width, INDENT * 2, styles.DIM) for text in dict.fromkeys(more) if text)])
+
+
+def _ages(agent: AgentSaid, now: datetime) -> str:
+    if agent.reported_at is None:
+        return ""
+    progress = f"progress {age(agent.progress_at, now)} ago" if agent.progress_at else "no progress shown in this attempt"
+    return f"active {age(agent.active_at, now)} ago, {progress}; reported {age(agent.reported_at, now)} ago"
+
+
+def _budget(found: Explanation, now: datetime, width: int | None) -> Text:
+    budget = found.budget
+    own = f", at most {budget.per_agent} of one agent" if budget.per_agent is not None else ""
+    text = f"{budget.used} of {budget.budget} charged restarts used, {budget.left} left{own} (policy {budget.policy or 'unknown'})"
+    waiting = [f"{name} is not restarted again before {_clock(until, now)}" for name, until in cooldowns(found.run, now)]
+    tokens, limit = status_of(found.run).get("usage"), found.run["spec"].get("tokenBudget")
+    spent = (tokens or {}).get("inputTokens", 0) + (tokens or {}).get("outputTokens", 0)
+    usage = [f"{spent:,} tokens used" + (f" of {limit:,}" if limit else "")] if tokens or limit else []
+    return joined([wrapped(line, width, INDENT) for line in (text, *waiting, *usage)])
+
+
+def _checks(found: Explanation, now: datetime, width: int | None) -> Text:
+    if not found.checks:
+        return wrapped("nothing is due at a set time", width, INDENT)
+    rows: list[list[Cell]] = [[until(check.at, now), _clock(check.at, now), check.what] for check in found.checks]
+    return table(("", "", ""), rows, width, INDENT, fold=True)
+
+
+def _inbox(found: Explanation, now: datetime, width: int | None) -> Text:
+    if not found.inbox:
+        return wrapped("nothing", width, INDENT)
+    return inbox_table(oldest_first(found.inbox), (), now, width, spaces=False, indent=INDENT)
+
+
+def _changes(found: Explanation, command: Command, width: int | None) -> Text:
+    rows: list[list[Cell]] = [[command(*change.words), change.effect] for change in found.changes if change.words]
+    mended = [wrapped(change.effect, width, INDENT) for change in found.changes if not change.words]
+    return joined([*mended, table(("", ""), rows, width, INDENT, fold=True)] if rows else mended)
+
+
+def _clock(moment: datetime, now: datetime) -> str:
+    day = f"{moment:%Y-%m-%d} " if abs((moment - now).total_seconds()) >= DAY_SECONDS else ""
+    return f"{day}{moment:%H:%M:%S} UTC"

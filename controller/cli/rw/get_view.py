@@ -1,0 +1,97 @@
+"""Pure: Runs as a table that tells at a glance who is well, who is not, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from rich.text import Text
+
+from controller.cli.rw import styles
+from controller.cli.rw.objects import JsonObject, created, happened_at, name_of, namespace_of, phase_of, status_of
+from controller.cli.rw.text import Cell, Layout, age, line, table
+
+Reports = Mapping[str, Sequence[JsonObject]]
+"""AgentReports by the UID of their Run."""
+
+HEADER = ("NAME", "PHASE", "AGENTS", "RESTARTS", "INBOX", "AGE")
+WIDE = ("POLICY", "TOKENS")
+LIVE_WIDTHS = (20, 16, 6, 8, 5, 5)
+"""Columns of lines that are printed one by one, before it is known what will come."""
+
+QUIET = frozenset({"Supervising", "AllAgentsComplete"})
+"""Reasons that say no more than the phase does."""
+
+
+def header(*, spaces: bool, wide: bool) -> tuple[str, ...]:
+    """Return the titles of the columns."""
+    return (*(("NAMESPACE",) if spaces else ()), *HEADER, *(WIDE if wide else ()), "WHY")
+
+
+def runs_table(runs: Iterable[JsonObject], reports: Reports, now: datetime, width: int | None, *, spaces: bool, wide: bool) -> Text:
+    """Return a line for each Run."""
+    rows = [row(run, reports.get(run["metadata"]["uid"], ()), now, spaces=spaces, wide=wide) for run in runs]
+    return table(header(spaces=spaces, wide=wide), rows, width)
+
+
+def live_line(cells: Sequence[Cell]) -> Text:
+    """Return one line of a watch that nobody redraws."""
+    spare = len(cells) - 1 - len(LIVE_WIDTHS)
+    return line(cells, Layout((*LIVE_WIDTHS[:1] * max(spare, 0), *LIVE_WIDTHS)))
+
+
+def row(run: JsonObject, reports: Sequence[JsonObject], now: datetime, *, spaces: bool, wide: bool) -> list[Cell]:
+    """Return a Run's cells."""
+    status = status_of(run)
+    cells: list[Cell] = [name_of(run), styles.phase(phase_of(run)), status.get("ready") or f"0/{len(run['spec']['agents'])}"]
+    cells += [str(status.get("restarts", 0)), styles.inbox(status.get("openEscalations", 0)), age(created(run), now)]
+    if wide:
+        cells += [status.get("policy", {}).get("name", "-"), tokens(status.get("usage"))]
+    loud = "" if phase_of(run) in styles.NEEDY else styles.DIM
+    return [*([namespace_of(run)] if spaces else []), *cells, (why(run, reports, now), loud)]
+
+
+def why(run: JsonObject, reports: Sequence[JsonObject], now: datetime) -> str:
+    """Return what most needs to be known of a Run: why it does not go on, else what its agents last said."""
+    status = status_of(run)
+    reason, message = status.get("reason", ""), status.get("message", "")
+    if not status:
+        return "the operator has not seen it yet"
+    if reason in QUIET and (said := last_words(reports, now)):
+        return said
+    if reason == "Supervising":
+        return ""
+    return message if not reason or message.startswith(reason) else f"{reason}: {message}".removesuffix(": ")
+
+
+def last_words(reports: Sequence[JsonObject], now: datetime) -> str:
+    """Return the newest word of progress, empty where no agent has said any."""
+    said = [(happened_at(report, "progressAgeSeconds"), report) for report in reports if status_of(report).get("message")]
+    dated = [(moment, report) for moment, report in said if moment]
+    if not dated:
+        return ""
+    moment, report = max(dated, key=lambda pair: pair[0])
+    return f"{report['spec']['agent']}, {age(moment, now)} ago: {status_of(report)['message']}"
+
+
+def tokens(usage: JsonObject | None) -> str:
+    """Return the tokens that were used, `-` where nobody told."""
+    if not usage:
+        return "-"
+    return f"{usage.get('inputTokens', 0) + usage.get('outputTokens', 0):,}"
+
+
+def summary(runs: Sequence[JsonObject]) -> str:
+    """Return how many Runs stand how, in one line."""
+    counts = Counter(phase_of(run) for run in runs)
+    told = ", ".join(f"{count} {phase}" for phase, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+    return f"{len(runs)} Run{'s' if len(runs) > 1 else ''}: {told}"
+
+
+def by_run(reports: Iterable[JsonObject]) -> dict[str, list[JsonObject]]:
+    """Return reports by the UID of their Run."""
+    found: dict[str, list[JsonObject]] = {}
+    for report in reports:
+        found.setdefault(report["spec"]["runUID"], []).append(report)
+    return found

@@ -1,0 +1,133 @@
+"""kubectl as a child process: it knows every kubeconfig, exec plugin and proxy. The plugin's only importer of subprocess."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from controller.cli.rw.errors import Problem
+from controller.cli.rw.faults import Denied, Refused, fault
+from controller.cli.rw.objects import JsonObject
+
+PROGRAM_VARIABLE = "KUBECTL"
+"""Names the kubectl to use in place of the one on PATH."""
+
+REMEDY = f"install kubectl or set ${PROGRAM_VARIABLE} to where it is"
+
+
+def find_kubectl() -> str:
+    """Return the path of $KUBECTL, else of the kubectl on PATH. Raises Problem where there is none."""
+    wanted = os.environ.get(PROGRAM_VARIABLE) or "kubectl"
+    found = shutil.which(wanted)
+    if found is None:
+        raise Problem(f"{wanted} is not on PATH" if "/" not in wanted else f"there is no program {wanted}", REMEDY)
+    return found
+
+
+@dataclass
+class Kubectl:
+    """kubectl with the caller's flags (`--context` and the like), which every call passes on."""
+
+    flags: tuple[str, ...] = ()
+    program: str = field(default_factory=find_kubectl)
+    started: list[Call] = field(default_factory=list)
+
+    def text(self, *args: str, stdin: str | None = None) -> str:
+        """Return what kubectl prints. Raises Refused, with the API server's reason, where it fails."""
+        return self.start(*args, stdin=stdin).text()
+
+    def json(self, *args: str, stdin: str | None = None) -> JsonObject:
+        """Return the object that kubectl prints, empty where it prints nothing. Raises Refused."""
+        return self.start(*args, "-o", "json", stdin=stdin).json()
+
+    def start(self, *args: str, stdin: str | None = None) -> Call:
+        """Start a call, so that several run beside each other and beside what else is to be done."""
+        given = subprocess.PIPE if stdin is not None else subprocess.DEVNULL
+        try:
+            process = subprocess.Popen(  # noqa: S603  # a list of arguments and no shell: what the caller could run himself
+                self._command(args), stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+            )
+        except OSError as error:
+            raise Problem(f"{self.program} cannot be run ({error.strerror})", REMEDY) from error
+        if stdin is not None and process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(stdin)
+                process.stdin.close()
+            process.stdin = None
+        self.started.append(Call(process))
+        return self.started[-1]
+
+    def close(self) -> None:
+        """End the calls that nobody waited for, since something else had failed before."""
+        for call in self.started:
+            call.end()
+
+    def hand_over(self, *args: str) -> int:
+        """Let kubectl have the terminal and return its exit code."""
+        return subprocess.run(self._command(args), check=False).returncode  # noqa: S603  # as above
+
+    def watch(self, *args: str) -> Iterator[JsonObject]:
+        """Yield each event of a watch until the server ends it. Raises Refused."""
+        call = self.start(*args, "-o", "json", "--watch", "--output-watch-events")
+        try:
+            yield from call.documents()
+            call.text()
+        finally:
+            call.end()
+
+    def _command(self, args: Sequence[str]) -> list[str]:
+        return [self.program, *args, *self.flags]
+
+
+@dataclass
+class Call:
+    """A kubectl that was started."""
+
+    process: subprocess.Popen[str]
+
+    def text(self) -> str:
+        """Wait for its end and return what it printed. Raises Refused."""
+        out, err = self.process.communicate()
+        if self.process.returncode:
+            raise fault(err)
+        return out
+
+    def json(self) -> JsonObject:
+        """Wait for its end and return the object that it printed, empty for nothing. Raises Refused."""
+        out = self.text()
+        found: JsonObject = json.loads(out) if out.strip() else {}
+        return found
+
+    def json_if_allowed(self) -> JsonObject | Denied:
+        """Return the object, or which permission the caller lacks for it. Raises Refused for any other failure."""
+        try:
+            return self.json()
+        except Refused as refused:
+            if refused.denied is None:
+                raise
+            return refused.denied
+
+    def documents(self) -> Iterator[JsonObject]:
+        """Yield each JSON document as it comes: a line, or indented lines up to a brace that is not."""
+        if self.process.stdout is None:
+            return
+        lines: list[str] = []
+        for line in self.process.stdout:
+            lines.append(line)
+            if line.rstrip().endswith("}") and not line[0].isspace():
+                yield json.loads("".join(lines))
+                lines.clear()
+
+    def end(self) -> None:
+        """End it, where it has not ended."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()

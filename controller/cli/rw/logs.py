@@ -1,0 +1,77 @@
+"""`logs`: what an agent's attempt printed."""
+
+from __future__ import annotations
+
+import click
+
+from controller.api.names import LABEL_AGENT, LABEL_ATTEMPT, LABEL_RUN, pod_name
+from controller.cli.rw import options
+from controller.cli.rw.errors import Problem, did_you_mean
+from controller.cli.rw.objects import JsonObject, items_of, judged, label, name_of, status_of
+from controller.cli.rw.session import Session, with_kubectl_flags
+
+
+@click.command()
+@click.argument("name", metavar="RUN", shell_complete=options.run_names)
+@click.argument("agent", required=False, shell_complete=options.agent_names)
+@click.option("--attempt", type=click.IntRange(min=0), metavar="N", help="An attempt, from 0; the current one when not given.")
+@click.option("-p", "--previous", is_flag=True, help="The attempt before the current one.")
+@click.option("-f", "--follow", is_flag=True, help="Stay, and print what comes.")
+@click.option("--tail", type=int, metavar="LINES", help="Only the last lines.")
+@click.option("--since", metavar="SPAN", help="Only what is newer, such as 10m.")
+@click.option("--timestamps", is_flag=True, help="Put the time before each line.")
+@click.option("-c", "--container", help="Another container of the pod, such as a template's sidecar.")
+@with_kubectl_flags
+def logs(
+    session: Session,
+    name: str,
+    agent: str | None,
+    attempt: int | None,
+    previous: bool,
+    follow: bool,
+    tail: int | None,
+    since: str | None,
+    timestamps: bool,
+    container: str | None,
+) -> None:
+    """Print what an agent's attempt printed. AGENT may be left out where there is only one."""
+    run = session.run(name)
+    chosen = _agent(run, agent)
+    number = _attempt(run, chosen, attempt, previous=previous)
+    pods = items_of(session.kubectl.json("get", "pods", "-l", f"{LABEL_RUN}={name},{LABEL_AGENT}={chosen}"))
+    pod = _pod(session, run, chosen, number, pods)
+    flags = [flag for flag, given in (("-f", follow), ("--timestamps", timestamps)) if given]
+    flags += [f"--{key}={value}" for key, value in (("tail", tail), ("since", since)) if value is not None]
+    raise click.exceptions.Exit(session.kubectl.hand_over("logs", name_of(pod), "-c", container or judged(pod), *flags))
+
+
+def _agent(run: JsonObject, wanted: str | None) -> str:
+    known: list[str] = [agent["name"] for agent in run["spec"]["agents"]]
+    if wanted is None and len(known) > 1:
+        raise Problem(f"Run {name_of(run)} has several agents", f"name one of {', '.join(known)}")
+    if wanted is not None and wanted not in known:
+        raise Problem(f"Run {name_of(run)} has no agent {wanted}", did_you_mean(wanted, known, "its agents are"))
+    return wanted or known[0]
+
+
+def _attempt(run: JsonObject, agent: str, wanted: int | None, *, previous: bool) -> int:
+    if wanted is not None and previous:
+        raise Problem("--attempt and --previous exclude each other", "give one of them")
+    if wanted is not None:
+        return wanted
+    standing: JsonObject = next((a for a in status_of(run).get("agents", ()) if a["name"] == agent), {})
+    current: int = standing.get("attempt", 0)
+    if previous and current == 0:
+        raise Problem(f"agent {agent} is at its first attempt", "there is no previous one")
+    return current - 1 if previous else current
+
+
+def _pod(session: Session, run: JsonObject, agent: str, attempt: int, pods: list[JsonObject]) -> JsonObject:
+    """The attempt's pod. Raises Problem, which tells the attempts that there are."""
+    name = pod_name(name_of(run), agent, attempt)
+    found = next((pod for pod in pods if name_of(pod) == name), None)
+    if found is not None:
+        return found
+    kept = sorted(label(pod, LABEL_ATTEMPT) for pod in pods)
+    remedy = f"there are attempts {', '.join(kept)}" if kept else f"see why: {session.command('explain', name_of(run))}"
+    raise Problem(f"there is no pod of agent {agent}, attempt {attempt}", remedy)

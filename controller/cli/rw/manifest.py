@@ -1,0 +1,105 @@
+"""Pure: the Run that a command line describes, and the one that runs an old one again."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from controller.api.names import API_VERSION
+from controller.cli.rw.errors import Problem
+from controller.cli.rw.objects import JsonObject, name_of
+
+ORDERS = ("desiredState", "restartedAt")
+"""What was wanted of the old Run while it ran; a new one starts without."""
+
+OURS = ("kubectl.kubernetes.io/last-applied-configuration", "runwarden.dev/")
+"""How annotations begin that a new Run does not take over."""
+
+MAX_RUN_NAME = 40
+"""As the Run's CEL rule has it; its constant is in a module that takes its time to import."""
+
+DURATION = re.compile(r"(\d+)([smhd]?)")
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What `run` was given."""
+
+    name: str
+    image: str
+    agent: str = "coder"
+    command: tuple[str, ...] = ()
+    brief: str | None = None
+    env: tuple[str, ...] = ()
+    env_from: tuple[str, ...] = ()
+    policy: str | None = None
+    workspace: str | None = None
+    deadline: str | None = None
+    token_budget: int | None = None
+
+
+def manifest(wanted: Wanted) -> JsonObject:
+    """Return the Run. Raises Problem for what cannot be read."""
+    agent: JsonObject = {"name": wanted.agent, "image": wanted.image}
+    agent |= {"command": list(wanted.command)} if wanted.command else {}
+    agent |= {"env": [_variable(text) for text in wanted.env]} if wanted.env else {}
+    agent |= {"envFrom": [_source(text) for text in wanted.env_from]} if wanted.env_from else {}
+    agent |= {"workspace": {"size": wanted.workspace} if wanted.workspace else {}} if wanted.workspace is not None else {}
+    spec: JsonObject = {"agents": [agent]}
+    spec |= {"brief": wanted.brief} if wanted.brief is not None else {}
+    spec |= {"policyRef": {"name": wanted.policy}} if wanted.policy else {}
+    spec |= {"activeDeadlineSeconds": seconds(wanted.deadline, "--deadline")} if wanted.deadline else {}
+    spec |= {"tokenBudget": wanted.token_budget} if wanted.token_budget else {}
+    return {"apiVersion": API_VERSION, "kind": "Run", "metadata": {"name": wanted.name}, "spec": spec}
+
+
+def again(run: JsonObject, name: str) -> JsonObject:
+    """Return a new Run with an old one's spec, labels and annotations."""
+    meta = run["metadata"]
+    kept: JsonObject = {"name": name, "labels": meta.get("labels"), "annotations": _annotations(meta.get("annotations", {}))}
+    spec = {key: copy.deepcopy(value) for key, value in run["spec"].items() if key not in ORDERS}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Run",
+        "metadata": {key: value for key, value in kept.items() if value},
+        "spec": spec,
+    }
+
+
+def next_name(run: JsonObject, taken: Collection[str]) -> str:
+    """Return a name for an old Run's successor: `fix`, then `fix-2`, `fix-3` and so on, whichever is free after the newest."""
+    stem = re.sub(r"-\d+$", "", name_of(run))
+    pattern = re.compile(re.escape(stem) + r"-(\d+)")
+    numbers = [int(match[1]) for name in taken if (match := pattern.fullmatch(name))]
+    suffix = f"-{max([1, *numbers]) + 1}"
+    return stem[: MAX_RUN_NAME - len(suffix)] + suffix
+
+
+def seconds(text: str, option: str) -> int:
+    """Return the seconds of a span such as 90, 90s, 30m, 2h or 1h30m. Raises Problem."""
+    parts = DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise Problem(f"{option} {text} is no span of time", "use seconds or a form such as 90s, 30m, 2h, 1h30m")
+    return sum(int(number) * UNITS[unit] for number, unit in parts)
+
+
+def _variable(text: str) -> JsonObject:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise Problem(f"--env {text} is no variable", "use --env NAME=VALUE; for a Secret's keys use --env-from secret/NAME")
+    return {"name": name, "value": value}
+
+
+def _source(text: str) -> JsonObject:
+    kind, _, name = text.partition("/")
+    fields = {"secret": "secretRef", "configmap": "configMapRef", "cm": "configMapRef"}
+    if kind not in fields or not name:
+        raise Problem(f"--env-from {text} names no source", "use --env-from secret/NAME or configmap/NAME")
+    return {fields[kind]: {"name": name}}
+
+
+def _annotations(found: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in found.items() if not key.startswith(OURS)}

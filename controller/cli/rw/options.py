@@ -1,0 +1,53 @@
+"""Options and completions that several commands share, as kubectl has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from controller.cli.rw.errors import Problem
+from controller.cli.rw.objects import items_of, name_of, waits
+from controller.cli.rw.session import ESCALATIONS, RUNS, Session
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MACHINE = ("json", "yaml", "name")
+
+
+def output(*formats: str) -> Callable[[F], F]:
+    """Let a command take -o with these formats."""
+    return click.option("-o", "--output", type=click.Choice(formats), help="Print for programs.")
+
+
+all_namespaces = click.option("-A", "--all-namespaces", is_flag=True, help="Look in every namespace.")
+selector = click.option("-l", "--selector", metavar="QUERY", help="Only those with these labels, such as team=web.")
+
+
+def run_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the names of Runs."""
+    return _complete(ctx, incomplete, RUNS)
+
+
+def inbox_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the names of escalations that wait for an answer."""
+    return _complete(ctx, incomplete, ESCALATIONS)
+
+
+def agent_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the names of the agents of the Run that the line names."""
+    try:
+        run = ctx.ensure_object(Session).kubectl.json("get", RUNS, ctx.params["name"])
+    except (Problem, KeyError):
+        return []
+    return [agent["name"] for agent in run["spec"]["agents"] if agent["name"].startswith(incomplete)]
+
+
+def _complete(ctx: click.Context, incomplete: str, resource: str) -> list[str]:
+    try:
+        found = items_of(ctx.ensure_object(Session).kubectl.json("get", resource))
+    except Problem:
+        return []
+    wanted = found if resource == RUNS else [escalation for escalation in found if waits(escalation)]
+    return sorted(name for obj in wanted if (name := name_of(obj)).startswith(incomplete))

@@ -1,0 +1,151 @@
+"""Pure: what will be looked at next, and when: cooldowns, deadlines, expiries and the thresholds of stalls.
+
+Activity and progress stand in no status, since they change without a decision: their times are those of the AgentReport.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from controller.api.policy import RunPolicySpec
+from controller.api.run_status import OperatorState
+from controller.cli.rw.around import Around
+from controller.cli.rw.objects import TERMINAL, JsonObject, happened_at, name_of, phase_of, reported_at, status_of, time_of, waits
+from controller.facts import pod_facts
+from controller.plan.agents import confirmation
+
+SILENT_INTERVALS = 3
+"""Intervals without a report after which a reporter is silent (DESIGN section 3)."""
+
+STANDING_STILL = frozenset({"AwaitingGuidance", "Complete", "Dead", "Queued"})
+"""An agent's clocks stand still, or are over, while it is like this."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Check:
+    """What happens at a time unless something changes before."""
+
+    at: datetime
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """All that the times of a Run are computed from."""
+
+    run: JsonObject
+    around: Around
+    policy: RunPolicySpec
+    state: OperatorState | None
+    left: int
+
+    def checks(self, now: datetime) -> list[Check]:
+        """Return what is ahead, the next first."""
+        if phase_of(self.run) in TERMINAL:
+            found = list(self._ttl())
+        elif phase_of(self.run) == "Paused":
+            found = []
+        else:
+            found = [*self._deadline(), *self._expiries(), *(check for agent in self._agents() for check in self._of_agent(agent))]
+        return sorted(check for check in found if check.at > now)
+
+    def _agents(self) -> list[JsonObject]:
+        return list(status_of(self.run).get("agents", ()))
+
+    def _ttl(self) -> Iterator[Check]:
+        ended, seconds = time_of(status_of(self.run).get("completionTime")), self.run["spec"].get("ttlSecondsAfterFinished")
+        seconds = self.policy.ttl_seconds_after_finished if seconds is None else seconds
+        if ended and seconds is not None:
+            yield Check(ended + timedelta(seconds=seconds), "the Run is deleted (ttlSecondsAfterFinished)")
+
+    def _deadline(self) -> Iterator[Check]:
+        started, seconds = time_of(status_of(self.run).get("startTime")), self.run["spec"].get("activeDeadlineSeconds")
+        if started and seconds:
+            paused = self.state.paused_seconds if self.state else 0
+            yield Check(started + timedelta(seconds=seconds + paused), "the Run fails (activeDeadlineSeconds)")
+
+    def _expiries(self) -> Iterator[Check]:
+        for escalation in filter(waits, self.around.escalations):
+            at = self._prolonged(escalation) or time_of(escalation["spec"].get("expiresAt"))
+            if at:
+                yield Check(at, f"escalation {name_of(escalation)} expires: {self._at_expiry(escalation)}")
+
+    def _prolonged(self, escalation: JsonObject) -> datetime | None:
+        """When a blocked Run fails; a Wait or a pause has moved that."""
+        agents = self.state.agents.values() if self.state else ()
+        blocked = (agent.blocked for agent in agents if agent.blocked)
+        return next((b.expires_at for b in blocked if b.escalation == name_of(escalation)), None)
+
+    def _at_expiry(self, escalation: JsonObject) -> str:
+        if escalation["spec"]["type"] == "Blocked":
+            return "the Run fails (BlockedTimeout)"
+        if escalation["spec"]["type"] == "Question":
+            return "the question is closed"
+        after = self.policy.llm.on_approval_timeout
+        return f"without approval, restarts {after.restart}, stops {after.stop_stale} (onApprovalTimeout)"
+
+    def _of_agent(self, agent: JsonObject) -> Iterator[Check]:
+        yield from self._cooldown(agent)
+        yield from self._given_back(agent)
+        yield from self._pending(agent)
+        report = self.around.report(agent["name"])
+        current = report is not None and status_of(report).get("attempt") == agent.get("attempt", 0)
+        if report is not None and current and agent["health"] not in STANDING_STILL:
+            yield from self._silence(agent, report)
+            yield from self._stalls(agent, report)
+
+    def _cooldown(self, agent: JsonObject) -> Iterator[Check]:
+        until = time_of(agent.get("cooldownUntil"))
+        if until and agent["health"] == "Dead" and status_of(self.run).get("reason") == "RestartCooldown":
+            yield Check(until, f"{agent['name']} is restarted (its cooldown is over)")
+
+    def _given_back(self, agent: JsonObject) -> Iterator[Check]:
+        seconds, pod = self.policy.restart_budget_reset_seconds, self._pod(agent)
+        started = pod_facts(pod).started_at if pod else None
+        if seconds and started and agent.get("restarts"):
+            yield Check(
+                started + timedelta(seconds=seconds), f"{agent['name']}'s charges are given back (restartBudgetResetSeconds)"
+            )
+
+    def _pending(self, agent: JsonObject) -> Iterator[Check]:
+        seconds, pod = self.policy.health.pending_stalled_seconds, self._pod(agent)
+        facts = pod_facts(pod) if pod else None
+        since = (facts.scheduled_at or facts.created_at) if facts and facts.phase == "Pending" and not facts.gated else None
+        if since and seconds:
+            at = since + timedelta(seconds=seconds) + confirmation(self.policy)
+            yield Check(at, f"a human is asked, if {agent['name']}'s pod has not started (pendingStalledSeconds)")
+
+    def _silence(self, agent: JsonObject, report: JsonObject) -> Iterator[Check]:
+        stamp, interval = reported_at(report), status_of(report).get("intervalSeconds")
+        if stamp and interval:
+            at = stamp + SILENT_INTERVALS * timedelta(seconds=interval)
+            yield Check(at, f"{agent['name']} counts as ReporterSilent, if nothing is reported until then; that restarts nothing")
+
+    def _stalls(self, agent: JsonObject, report: JsonObject) -> Iterator[Check]:
+        active, seconds = happened_at(report, "activityAgeSeconds"), self.policy.health.activity_stalled_seconds
+        required = self._required(agent)
+        if active and seconds and (self.left > 0 or required):
+            at = active + timedelta(seconds=seconds) + confirmation(self.policy)
+            fate = f"{agent['name']} is restarted" if self.left > 0 else f"a human is asked about {agent['name']}"
+            yield Check(at, f"{fate}, if it is idle until then (activityStalledSeconds)")
+        if required:
+            yield from self._progress(agent["name"], active, happened_at(report, "progressAgeSeconds"))
+
+    def _progress(self, name: str, active: datetime | None, progress: datetime | None) -> Iterator[Check]:
+        """An agent that has shown progress is held to it; a silent one is judged by its activity."""
+        seconds = self.policy.health.progress_stalled_seconds
+        if progress and seconds:
+            at = progress + timedelta(seconds=seconds)
+            yield Check(at, f"a human is asked about {name}, if it is active without progress until then (progressStalledSeconds)")
+        if last := progress or active:
+            at = last + timedelta(seconds=self.policy.stale_run_age_seconds)
+            word = "progress" if progress else "activity"
+            yield Check(at, f"the Run is stopped as stale, if {name} shows no {word} until then (staleRunAgeSeconds)")
+
+    def _required(self, agent: JsonObject) -> bool:
+        return any(a["name"] == agent["name"] and a.get("required", True) for a in self.run["spec"]["agents"])
+
+    def _pod(self, agent: JsonObject) -> JsonObject | None:
+        return next((pod for pod in self.around.pods if name_of(pod) == agent.get("podName")), None)

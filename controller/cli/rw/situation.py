@@ -1,0 +1,130 @@
+"""Pure: the operator's own view of a Run, rebuilt from what the caller may read, and what the shipped plan says of it.
+
+It is as good as what was read: the operator also sees nodes, other Runs and its own database. Where the two differ, the status
+counts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from controller.api.base import parse
+from controller.api.checks import check_run, parse_run_spec
+from controller.api.names import GROUP
+from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.run_status import OperatorState
+from controller.api.violations import Refused
+from controller.cli.rw.around import Around
+from controller.cli.rw.objects import JsonObject, created, name_of, namespace_of, status_of
+from controller.facts import escalation_facts, pod_facts
+from controller.plan import plan
+from controller.plan.agents import AGENT_RULES
+from controller.plan.model import Plan
+from controller.plan.rules import RULES
+from controller.plan.situation import Situation
+from controller.plan.snapshot import RunFacts, Snapshot
+
+ANNOTATION_STATE = f"{GROUP}/operator-state"
+"""Where the store `annotations` keeps the state."""
+
+NUMBER = re.compile(r"^\d+[a-z]?( to \d+)?\. ")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySeen:
+    """The policy in force. Where it is the operator's file, its values are not to be seen: the defaults stand in, unsure."""
+
+    name: str
+    spec: RunPolicySpec
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What the plan says of what was read, and the rule that decided for each agent."""
+
+    plan: Plan
+    says: str
+    rules: dict[str, str]
+    agrees: bool
+
+
+def policy_of(run: JsonObject, around: Around) -> PolicySeen:
+    """Return the policy in force: the RunPolicy that the status names, else the defaults, whose digest tells whether they are."""
+    told = status_of(run).get("policy", {})
+    name = told.get("name", "")
+    if around.policy is not None:
+        try:
+            return PolicySeen(name, parse(RunPolicySpec, around.policy.get("spec", {})), sure=True)
+        except ValidationError:
+            return PolicySeen(name, RunPolicySpec(), sure=False)
+    defaults = RunPolicySpec()
+    return PolicySeen(name, defaults, sure=ResolvedPolicy.of(name, defaults).digest == told.get("digest"))
+
+
+def state_of(run: JsonObject) -> OperatorState | None:
+    """Return the operator's own record of a Run, None where it is in a database or cannot be read."""
+    raw = status_of(run).get("operatorState")
+    try:
+        if raw is None and (text := run["metadata"].get("annotations", {}).get(ANNOTATION_STATE)):
+            raw = json.loads(text)["state"]
+        return parse(OperatorState, raw) if raw is not None else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def replay(run: JsonObject, around: Around, policy: PolicySeen, now: datetime) -> Replay | None:
+    """Return what the plan says now, None where too little can be read to ask it."""
+    state = state_of(run)
+    if around.denied or state is None or not policy.sure:
+        return None
+    snapshot = Snapshot(
+        run=_facts(run),
+        policy=ResolvedPolicy.of(policy.name, policy.spec),
+        state=state,
+        pods=tuple(pod_facts(pod) for pod in around.pods),
+        escalations=tuple(escalation_facts(escalation) for escalation in around.escalations),
+    )
+    decision, status = plan(snapshot, now), status_of(run)
+    same = (decision.verdict.phase, decision.verdict.reason) == (status.get("phase"), status.get("reason"))
+    says = next((words_of(rule) for rule in RULES if rule.__name__ == decision.rule), "")
+    return Replay(decision, says, dict(_rules(Situation(snapshot, now))) if snapshot.run.spec else {}, same)
+
+
+def words_of(rule: Callable[..., object]) -> str:
+    """Return what a rule says of itself, without its number in the design."""
+    first = (rule.__doc__ or "").strip().split("\n")[0]
+    return NUMBER.sub("", first)
+
+
+def _facts(run: JsonObject) -> RunFacts:
+    meta, spec = run["metadata"], None
+    try:
+        spec = parse_run_spec(run)
+        violations = check_run(spec)
+    except Refused as refused:
+        violations = refused.violations
+    return RunFacts(
+        namespace=namespace_of(run),
+        name=name_of(run),
+        uid=meta["uid"],
+        generation=meta.get("generation", 0),
+        spec=spec,
+        violations=violations,
+        gone="deletionTimestamp" in meta,
+        created_at=created(run),
+    )
+
+
+def _rules(at: Situation) -> Iterator[tuple[str, str]]:
+    """For each agent, the first rule that has something to say of it, in the rule's own words."""
+    for agent in at.agents:
+        rule = next((rule for rule in AGENT_RULES if rule(at, agent) is not None), None)
+        if rule is not None:
+            yield agent.name, f"rule {rule.__name__}: {words_of(rule)}"

@@ -1,0 +1,40 @@
+"""Which colour says what. Colour never says more than the word that it is on."""
+
+from __future__ import annotations
+
+PHASES = {
+    "Completed": "green",
+    "Failed": "red",
+    "Blocked": "yellow",
+    "AwaitingGuidance": "yellow",
+    "AwaitingApproval": "yellow",
+    "Running": "cyan",
+    "Paused": "magenta",
+}
+HEALTHS = {
+    "Healthy": "green",
+    "Complete": "green",
+    "Dead": "red",
+    "Unreachable": "red",
+    "Starting": "cyan",
+    "Queued": "dim",
+}
+NEEDY = frozenset({"Blocked", "Failed", "AwaitingGuidance", "AwaitingApproval"})
+"""Phases that make one ask why."""
+
+DIM, LOUD = "dim", "yellow"
+
+
+def phase(word: str) -> tuple[str, str]:
+    """Return a Run's phase with its colour."""
+    return word, PHASES.get(word, "")
+
+
+def health(word: str) -> tuple[str, str]:
+    """Return an agent's health with its colour; one that is neither good nor starting stands out."""
+    return word, HEALTHS.get(word, "yellow")
+
+
+def inbox(count: int) -> tuple[str, str]:
+    """Return how many escalations wait, which stands out unless it is none."""
+    return str(count), LOUD if count else DIM

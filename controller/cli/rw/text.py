@@ -1,0 +1,171 @@
+"""Pure: how the plugin lays text out, as wide as the terminal is, or as the text needs where nobody looks.
+
+A width of None is a pipe or a file: nothing is cut or wrapped.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+Cell = str | tuple[str, str]
+"""A text, or a text with its style."""
+
+GAP = "   "
+"""Between two columns, as kubectl has it."""
+
+TIGHT = 24
+"""A last column with less room than this goes to a line of its own."""
+
+INDENT = "  "
+MINUTE, HOUR, DAY = 60, 3600, 86400
+FEW_DAYS, FEW_HOURS, FEW_MINUTES, FEW_SECONDS = 8 * DAY, 8 * HOUR, 10 * MINUTE, 2 * MINUTE
+"""Below these a span also tells the smaller unit, as kubectl's AGE does."""
+
+
+def span(delta: timedelta) -> str:
+    """Return a length of time in kubectl's short form: 45s, 3m20s, 2h5m, 3d4h."""
+    seconds = max(0, int(delta.total_seconds()))
+    if seconds < FEW_SECONDS:
+        return f"{seconds}s"
+    if seconds < FEW_MINUTES:
+        return _pair(seconds, MINUTE, "m", 1, "s")
+    if seconds < 3 * HOUR:
+        return f"{seconds // MINUTE}m"
+    if seconds < FEW_HOURS:
+        return _pair(seconds, HOUR, "h", MINUTE, "m")
+    if seconds < 2 * DAY:
+        return f"{seconds // HOUR}h"
+    return _pair(seconds, DAY, "d", HOUR, "h") if seconds < FEW_DAYS else f"{seconds // DAY}d"
+
+
+def _pair(seconds: int, unit: int, sign: str, smaller: int, its: str) -> str:
+    rest = seconds % unit // smaller
+    return f"{seconds // unit}{sign}" + (f"{rest}{its}" if rest else "")
+
+
+def age(moment: datetime | None, now: datetime) -> str:
+    """Return how long ago a moment was, `-` for none."""
+    return span(now - moment) if moment else "-"
+
+
+def until(moment: datetime | None, now: datetime) -> str:
+    """Return how far ahead a moment is: `in 5m`, `now`, or `never` for none."""
+    if moment is None:
+        return "never"
+    return f"in {span(moment - now)}" if moment > now else "now"
+
+
+def cut(text: str, width: int | None) -> str:
+    """Return the first line's worth of a text, with an ellipsis where something is left out."""
+    line = " ".join(text.split())
+    if width is None or cell_len(line) <= width:
+        return line
+    return set_cell_size(line, max(0, width - 1)).rstrip() + "…"
+
+
+def wrapped(text: str, width: int | None, indent: str = "", style: str = "") -> Text:
+    """Return a text indented, its lines kept and the long ones wrapped."""
+    lines: list[str] = []
+    for line in text.splitlines() or [""]:
+        room = None if width is None else max(len(indent) + TIGHT, width)
+        parts = textwrap.wrap(line, room, initial_indent=indent, subsequent_indent=indent) if room else [indent + line]
+        lines += parts or [""]
+    return Text("\n".join(lines), style=style)
+
+
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[Cell]], width: int | None, indent: str = "", *, fold: bool = False
+) -> Text:
+    """Return rows under a header, each column as wide as its widest cell; the last takes what is left, and is cut or folded to it.
+
+    A header of empty titles is left out.
+    """
+    shown = [list(row) for row in rows]
+    heads: list[list[Cell]] = [[(title, "bold") for title in header]]
+    widths = [max(cell_len(_plain(row[at])) for row in heads + shown) for at in range(len(header) - 1)]
+    taken = len(indent) + sum(widths) + len(GAP) * len(widths)
+    layout = Layout(tuple(widths), None if width is None else width - taken, indent, fold)
+    return joined([line(row, layout) for row in (heads if any(header) else []) + shown])
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the cells of a row go: the columns' widths but the last's, and the room that is left for that."""
+
+    widths: tuple[int, ...]
+    room: int | None = None
+    indent: str = ""
+    fold: bool = False
+
+    @property
+    def tight(self) -> bool:
+        """Whether the last cell goes to a line of its own."""
+        return self.room is not None and self.room < TIGHT
+
+    @property
+    def start(self) -> int:
+        """The column at which the last cell begins."""
+        return len(self.indent) + sum(self.widths) + len(GAP) * len(self.widths)
+
+
+def line(cells: Sequence[Cell], layout: Layout) -> Text:
+    """Return one row: every cell but the last padded to its width, the last within the room that is left."""
+    text = Text(layout.indent)
+    for cell, width in zip(cells, layout.widths, strict=False):
+        plain = _plain(cell)
+        text.append(plain, style=_style(cell)).append(" " * (width - cell_len(plain)) + GAP)
+    last, style = _plain(cells[len(layout.widths)]), _style(cells[len(layout.widths)])
+    if layout.tight and last:
+        text.rstrip()
+        return text if style == "bold" else text.append("\n").append(_below(last, layout))
+    at = layout.start
+    text.append(_folded(last, at, layout) if layout.fold else cut(last, layout.room), style=style)
+    text.rstrip()
+    return text
+
+
+def _below(last: str, layout: Layout) -> Text:
+    """The last cell on a line of its own."""
+    indent, width = layout.indent + INDENT, layout.start + (layout.room or 0)
+    return wrapped(last, width, indent, "dim") if layout.fold else Text(indent + cut(last, width - len(indent)), style="dim")
+
+
+def _folded(last: str, at: int, layout: Layout) -> str:
+    """The last cell on as many lines as it takes, below each other."""
+    flat = " ".join(last.split())
+    return flat if layout.room is None else wrapped(flat, at + layout.room, " " * at).plain[at:]
+
+
+def pairs(fields: Iterable[tuple[str, Cell]], width: int | None, indent: str = "") -> Text:
+    """Return `Name:  value` lines, the values in one column and wrapped within it; fields without a value are left out."""
+    told = [(name, value) for name, value in fields if _plain(value)]
+    column = max((len(name) for name, _ in told), default=0) + len(":") + len(INDENT)
+    lines = []
+    for name, value in told:
+        body = wrapped(_plain(value), width, indent + " " * column, _style(value))
+        lines.append(Text(f"{indent}{name}:".ljust(len(indent) + column), style="bold").append(body[len(indent) + column :]))
+    return joined(lines)
+
+
+def joined(parts: Iterable[Text], between: str = "\n") -> Text:
+    """Return texts below each other; empty ones are left out."""
+    return Text(between).join([part for part in parts if part.plain])
+
+
+def section(title: str, body: Text) -> Text:
+    """Return a body under its title; nothing where the body is empty."""
+    return joined([Text(title, style="bold"), body]) if body.plain else Text()
+
+
+def _plain(cell: Cell) -> str:
+    return cell if isinstance(cell, str) else cell[0]
+
+
+def _style(cell: Cell) -> str:
+    return "" if isinstance(cell, str) else cell[1]

@@ -1,0 +1,99 @@
+"""Pure: what happened to a Run, in the order of time, from its own times, its pods, its escalations and the Events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from controller.api.names import LABEL_AGENT, LABEL_ATTEMPT
+from controller.cli.rw.around import Around
+from controller.cli.rw.objects import JsonObject, created, judged, label, phase_of, status_of, time_of
+from controller.cli.rw.responses import said
+
+
+class Entry(NamedTuple):
+    """One thing that happened: when, to whom, and what. The rank orders what happened within one second."""
+
+    at: datetime
+    rank: int
+    who: str
+    what: str
+
+
+def timeline(run: JsonObject, around: Around) -> list[Entry]:
+    """Return what happened, the oldest first; the same thing is told once."""
+    found: set[Entry] = set(_of_run(run))
+    for pod in around.pods:
+        found.update(_of_pod(pod))
+    for escalation in around.escalations:
+        found.update(_of_escalation(escalation))
+    found.update(_of_events(around.events))
+    return sorted(found)
+
+
+def attempt_name(pod: JsonObject) -> str:
+    """Return an attempt's short name, such as `coder r1`."""
+    return f"{label(pod, LABEL_AGENT)} r{label(pod, LABEL_ATTEMPT)}"
+
+
+def container(pod: JsonObject) -> JsonObject:
+    """Return the state of the container that is the agent, empty before there is one."""
+    name = judged(pod)
+    found: JsonObject = next((c for c in status_of(pod).get("containerStatuses", ()) if c["name"] == name), {})
+    state: JsonObject = found.get("state", {})
+    return state
+
+
+def ending(pod: JsonObject) -> str:
+    """Return how an attempt's container ended in the kubelet's words, empty while it has not."""
+    ended = container(pod).get("terminated")
+    if not ended:
+        return status_of(pod).get("reason", "") if status_of(pod).get("phase") in ("Failed", "Succeeded") else ""
+    words = [f"exit code {ended['exitCode']}", ended.get("reason", ""), status_of(pod).get("reason", "")]
+    return ", ".join(dict.fromkeys(word for word in words if word))
+
+
+BORN, CREATED, STARTED, ENDED, ASKED, TOLD = range(6)
+
+
+def _entry(moment: datetime | None, rank: int, who: str, what: str) -> Iterator[Entry]:
+    if moment is not None:
+        yield Entry(moment, rank, who, what)
+
+
+def _of_run(run: JsonObject) -> Iterator[Entry]:
+    status = status_of(run)
+    yield from _entry(created(run), BORN, "run", "created")
+    what = f"{phase_of(run)}: {status.get('message', '')}".removesuffix(": ")
+    yield from _entry(time_of(status.get("completionTime")), TOLD, "run", what)
+
+
+def _of_pod(pod: JsonObject) -> Iterator[Entry]:
+    who, state = attempt_name(pod), container(pod)
+    yield from _entry(created(pod), CREATED, who, "pod created")
+    started = state.get("running", {}).get("startedAt") or state.get("terminated", {}).get("startedAt")
+    yield from _entry(time_of(started), STARTED, who, "started")
+    yield from _entry(time_of(state.get("terminated", {}).get("finishedAt")), ENDED, who, f"ended: {ending(pod)}")
+
+
+def _of_escalation(escalation: JsonObject) -> Iterator[Entry]:
+    spec, status = escalation["spec"], status_of(escalation)
+    who = spec.get("agent") or "run"
+    yield from _entry(created(escalation), ASKED, who, f"a human is asked ({spec['type']}): {spec['summary']}")
+    if response := spec.get("response"):
+        yield from _entry(time_of(status.get("answeredAt")), ASKED, who, f"answered by {said(response)}")
+    yield from _entry(time_of(status.get("deliveredAt")), TOLD, who, "the answer reached the agent")
+
+
+def _of_events(events: Iterable[JsonObject]) -> Iterator[Entry]:
+    """The Events about the Run, and the warnings about its pods: what is normal of a pod is told already."""
+    for event in events:
+        about = event["involvedObject"]
+        if about["kind"] != "Run" and event.get("type") != "Warning":
+            continue
+        moment = time_of(event.get("lastTimestamp") or event.get("eventTime") or event.get("firstTimestamp"))
+        times = event.get("count") or event.get("series", {}).get("count") or 1
+        often = f" ({times} times)" if times > 1 else ""
+        who = "run" if about["kind"] == "Run" else about["name"]
+        yield from _entry(moment, TOLD, who, f"{event.get('reason', '')}: {' '.join(event.get('message', '').split())}{often}")

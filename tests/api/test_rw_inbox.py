@@ -1,0 +1,160 @@
+"""`kubectl rw` and the inbox, on the real API server: who answers, what is written, and what is refused.
+
+No operator runs: what it would open is made by hand, as the CRD allows.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from controller.api.base import JsonObject
+from tests.cluster import Cluster
+from tests.plugin import Plugin, allow
+from tests.support import apply, get
+
+RW = "escalations.runwarden.dev"
+
+
+def ask(cluster: Cluster, namespace: str, name: str, kind: str = "Question", run: str = "migrate", **spec: Any) -> None:
+    """Open an escalation as the operator would."""
+    labels = {"runwarden.dev/run": run, "runwarden.dev/agent": "coder"}
+    fields = {"runName": run, "runUID": "u", "agent": "coder", "type": kind, "summary": f"coder: {name}?", **spec}
+    meta = {"name": name, "labels": labels}
+    apply(cluster, namespace, {"apiVersion": "runwarden.dev/v1alpha1", "kind": "Escalation", "metadata": meta, "spec": fields})
+
+
+def become(cluster: Cluster, namespace: str, name: str, phase: str) -> None:
+    """Write an escalation's phase as the operator would."""
+    patch = json.dumps({"status": {"phase": phase}})
+    cluster.kubectl("-n", namespace, "patch", "escalation", name, "--subresource=status", "--type=merge", "-p", patch)
+
+
+def response(cluster: Cluster, namespace: str, name: str) -> JsonObject:
+    """Return what was answered."""
+    found: JsonObject = get(cluster, namespace, "escalation", name)["spec"].get("response", {})
+    return found
+
+
+@pytest.fixture
+def rw(api_cluster: Cluster, namespace: str) -> Plugin:
+    """The plugin, as the cluster's admin."""
+    return Plugin(api_cluster, namespace)
+
+
+def test_a_question_is_answered_by_somebody_with_few_rights(rw: Plugin) -> None:
+    """Reading and patching escalations is enough; `by` is the name that the API server knows the caller by."""
+    allow(rw.cluster, rw.namespace, "alice", ("get,list,patch", RW))
+    alice = Plugin(rw.cluster, rw.namespace, "alice")
+    ask(rw.cluster, rw.namespace, "database", options=["SQLite", "PostgreSQL"], responders={"users": ["alice"]})
+    assert " you " in alice.ok("inbox")
+    assert "escalation database: answer sent (PostgreSQL), by alice" in alice.ok(
+        "answer", "database", "postgresql", "--comment", "as in prod"
+    )
+    expected = {"decision": "Answer", "answer": "PostgreSQL", "by": "alice", "comment": "as in prod"}
+    assert response(rw.cluster, rw.namespace, "database") == expected
+    assert alice("inbox").stderr.startswith("Nothing waits for an answer.")
+
+
+def test_who_may_not_is_told_what_he_lacks(rw: Plugin) -> None:
+    """The verb and the resource by name; nothing is written."""
+    ask(rw.cluster, rw.namespace, "q")
+    bob = Plugin(rw.cluster, rw.namespace, "bob")
+    assert f"bob may not list {RW} in namespace {rw.namespace}; it takes a role with verb list on {RW}" in bob.error("inbox")
+    allow(rw.cluster, rw.namespace, "bob", ("get", RW))
+    assert f"bob may not patch {RW}" in bob.error("answer", "q", "yes")
+    assert response(rw.cluster, rw.namespace, "q") == {}
+
+
+def test_each_type_has_its_decisions(rw: Plugin) -> None:
+    """Every command writes the decision that it documents, into escalations of its type alone."""
+    wanted = {"approve": ("Approval", "Approve"), "deny": ("Approval", "Deny")}
+    wanted |= {"retry": ("Blocked", "Retry"), "wait": ("Blocked", "Wait"), "fail": ("Blocked", "Stop")}
+    for command, (kind, decision) in wanted.items():
+        ask(rw.cluster, rw.namespace, f"for-{command}", kind)
+        assert f"{command} sent, by admin" in rw.ok(command, f"for-{command}", "--on-behalf-of", "carol")
+        found = response(rw.cluster, rw.namespace, f"for-{command}")
+        assert found == {"decision": decision, "by": "admin", "onBehalfOf": "carol"}
+    ask(rw.cluster, rw.namespace, "q")
+    assert "escalation q is of type Question; use answer" in rw.error("approve", "q")
+
+
+def test_what_is_over_cannot_be_answered(rw: Plugin) -> None:
+    """A second answer and one that comes too late are refused, with what became of it."""
+    ask(rw.cluster, rw.namespace, "twice")
+    rw.ok("answer", "twice", "one")
+    assert "escalation twice is not open any more; it was answered (admin: Answer: one)" in rw.error("answer", "twice", "two")
+    for phase, words in (("Expired", "it expired before anybody answered"), ("Superseded", "the Run has gone on")):
+        ask(rw.cluster, rw.namespace, f"was-{phase.lower()}")
+        become(rw.cluster, rw.namespace, f"was-{phase.lower()}", phase)
+        assert words in rw.error("answer", f"was-{phase.lower()}", "x")
+        assert response(rw.cluster, rw.namespace, f"was-{phase.lower()}") == {}
+
+
+def test_of_two_at_once_one_wins(rw: Plugin) -> None:
+    """Two people answer at the same moment: one answer stands, and the other is told which."""
+    ask(rw.cluster, rw.namespace, "race")
+    both = {word: rw.start("answer", "race", word) for word in ("left", "right")}
+    said = {word: (*process.communicate(timeout=60), process.returncode) for word, process in both.items()}
+    won = response(rw.cluster, rw.namespace, "race")["answer"]
+    lost = "left" if won == "right" else "right"
+    assert (said[won][2], said[lost][2]) == (0, 1)
+    assert f"it was answered (admin: Answer: {won})" in said[lost][1]
+
+
+def test_the_operators_own_write_is_no_obstacle(rw: Plugin) -> None:
+    """That people were told meanwhile changes the version, not the question."""
+    ask(rw.cluster, rw.namespace, "q")
+    become(rw.cluster, rw.namespace, "q", "Open")
+    rw.ok("answer", "q", "-", stdin="first line\nsecond line\n")
+    assert response(rw.cluster, rw.namespace, "q")["answer"] == "first line\nsecond line"
+
+
+def test_a_runs_name_stands_for_its_only_question(rw: Plugin) -> None:
+    """With two of them they are named; with none of the kind the Run's inbox is pointed to."""
+    ask(rw.cluster, rw.namespace, "one", options=["yes", "no"], suggestion={"text": "no", "advisor": "codex"})
+    ask(rw.cluster, rw.namespace, "other", "Blocked")
+    rw.ok("answer", "migrate", "--accept-suggestion")
+    assert response(rw.cluster, rw.namespace, "one")["answer"] == "no"
+    assert "nothing of Run migrate waits for that" in rw.error("approve", "migrate")
+    ask(rw.cluster, rw.namespace, "third", "Blocked")
+    assert "Run migrate waits for 2 of these; name one of other, third" in rw.error("retry", "migrate")
+
+
+def test_a_run_that_asks_nothing(rw: Plugin) -> None:
+    """A command that was meant for the Run itself is pointed to."""
+    spec = {"agents": [{"name": "coder", "image": "x"}]}
+    apply(
+        rw.cluster,
+        rw.namespace,
+        {"apiVersion": "runwarden.dev/v1alpha1", "kind": "Run", "metadata": {"name": "calm"}, "spec": spec},
+    )
+    assert "kubectl wait run/calm --for=condition=Finished" in rw.error("wait", "calm")
+    assert f"kubectl rw stop calm -n {rw.namespace}" in rw.error("fail", "calm")
+    assert f"kubectl rw explain calm -n {rw.namespace}" in rw.error("answer", "calm", "x")
+
+
+def test_the_inbox_oldest_first(rw: Plugin) -> None:
+    """As a table, in full by a name or by a Run's name, by label, and for programs."""
+    for name, run in (("b-first", "one"), ("a-second", "two")):
+        ask(rw.cluster, rw.namespace, name, run=run, text=f"the whole of {name}")
+        # Ages are whole seconds: those of one second stand by name.
+        rw.cluster.kubectl("-n", rw.namespace, "wait", "escalation", name, "--for=jsonpath={.spec.type}=Question", "--timeout=10s")
+    listed = [line.split()[0] for line in rw.ok("inbox").splitlines()[1:]]
+    stamps = {name: get(rw.cluster, rw.namespace, "escalation", name)["metadata"]["creationTimestamp"] for name in listed}
+    assert listed == sorted(listed, key=lambda name: (stamps[name], name))
+    assert set(listed) == {"a-second", "b-first"}
+    assert "the whole of a-second" in rw.ok("inbox", "two")
+    assert "the whole of b-first" in rw.ok("inbox", "b-first")
+    assert rw.ok("inbox", "-o", "name", "-l", "runwarden.dev/run=two") == "escalation.runwarden.dev/a-second\n"
+    assert [item["metadata"]["name"] for item in json.loads(rw.ok("inbox", "-o", "json"))["items"]] == listed
+    assert f"\n{rw.namespace} " in rw.ok("inbox", "-A")
+
+
+def test_names_that_do_not_exist(rw: Plugin) -> None:
+    """The nearest name is offered."""
+    ask(rw.cluster, rw.namespace, "migrate-coder-7f3a")
+    assert "did you mean migrate-coder-7f3a?" in rw.error("answer", "migrate-coder-7f3", "x")
+    assert "did you mean migrate-coder-7f3a?" in rw.error("inbox", "migrate-codr-7f3a")

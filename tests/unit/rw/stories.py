@@ -1,0 +1,39 @@
+"""The stories that the plugin's views are shown: objects as kubectl prints them, one file a story."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from controller.cli.plan import load
+from controller.cli.rw.around import Around
+from controller.cli.rw.faults import Denied
+from controller.cli.rw.objects import JsonObject
+
+NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+CASES = Path(__file__).parent / "cases"
+NAMES = sorted(path.stem for path in CASES.glob("*.yaml"))
+
+
+@dataclass(frozen=True)
+class Story:
+    """A Run and what is around it."""
+
+    run: JsonObject
+    around: Around
+
+
+def story(name: str) -> Story:
+    """Read a story."""
+    found = load((CASES / f"{name}.yaml").read_text())
+    lists = {key: tuple(found.get(key, ())) for key in ("pods", "escalations", "reports", "events")}
+    denied = tuple(Denied(**said) for said in found.get("denied", ()))
+    return Story(found["run"], Around(**lists, policy=found.get("policy"), denied=denied))
+
+
+def escalation(name: str, kind: str, **spec: object) -> JsonObject:
+    """Return an escalation that waits."""
+    fields = {"runName": "r", "runUID": "u", "agent": "coder", "type": kind, "summary": "coder: well?", **spec}
+    meta = {"name": name, "namespace": "default", "creationTimestamp": "2026-01-01T11:00:00Z"}
+    return {"metadata": meta, "spec": fields}

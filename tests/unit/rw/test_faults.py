@@ -1,0 +1,179 @@
+"""What goes wrong between the plugin and the API server: one line on stderr, the remedy in it, exit code 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from controller.cli.rw.objects import JsonObject
+from tests.unit.rw.fake import FakeKubectl
+from tests.unit.rw.stories import escalation
+
+NOT_FOUND = 'Error from server (NotFound): runs.runwarden.dev "helo" not found'
+FORBIDDEN = (
+    'Error from server (Forbidden): runs.runwarden.dev "x" is forbidden: User "bob" cannot get resource "runs" in API group '
+    '"runwarden.dev" in the namespace "team"'
+)
+CONFLICT = "Error from server (Conflict): the object has been modified; please apply your changes to the latest version"
+ME: JsonObject = {"status": {"userInfo": {"username": "alice", "groups": ["dev"]}}}
+RUN: JsonObject = {
+    "metadata": {"name": "hello", "namespace": "d", "uid": "u", "creationTimestamp": "2026-01-01T11:00:00Z"},
+    "spec": {"agents": [{"name": "coder", "image": "x"}]},
+    "status": {"phase": "Running"},
+}
+
+
+def question(**status: object) -> JsonObject:
+    found = escalation("q", "Question")
+    found["metadata"] |= {"resourceVersion": "7", "uid": "e"}
+    return {**found, "status": status}
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path) -> FakeKubectl:
+    return FakeKubectl(tmp_path / "kubectl")
+
+
+@pytest.mark.parametrize(
+    ("stderr", "words"),
+    [
+        (FORBIDDEN, "bob may not get runs.runwarden.dev in namespace team; it takes a role with verb get on runs.runwarden.dev"),
+        ('error: context "x" does not exist', 'error: context "x" does not exist\n'),
+        (
+            "The connection to the server localhost:8080 was refused - did you specify the right host or port?",
+            "config current-context",
+        ),
+        ("W1 noise\nUnable to connect to the server: dial tcp: lookup nope: no such host", "name another with --context"),
+        ('error: the server doesn\'t have a resource type "runs"', "CRDs are not installed here"),
+        ("error: You must be logged in to the server (Unauthorized)", "the API server does not know who you are; log in again"),
+        ("", "kubectl failed without a word"),
+    ],
+)
+def test_no_run_can_be_read(kubectl: FakeKubectl, stderr: str, words: str) -> None:
+    """Whatever kubectl says on the way to the API server comes out as one line."""
+    kubectl.answers(("*", "", stderr, 1))
+    done = kubectl.run("describe", "x")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert words in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_name_that_does_not_exist(kubectl: FakeKubectl) -> None:
+    """The nearest name is offered, for every command that takes a Run's name."""
+    kubectl.answers(("get*helo*", "", NOT_FOUND, 1), ("get*", {"items": [RUN]}, "", 0))
+    for command in ("describe", "explain", "pause", "resume", "stop", "restart", "logs", "rerun"):
+        done = kubectl.run(command, "helo", "-n", "d")
+        assert (done.exit_code, done.stderr) == (1, "error: there is no Run helo in namespace d; did you mean hello?\n")
+
+
+def test_the_names_may_be_hidden(kubectl: FakeKubectl) -> None:
+    """Who may get but not list is still told that there is no such Run."""
+    kubectl.answers(("get*helo*", "", NOT_FOUND, 1), ("get*", "", FORBIDDEN, 1))
+    done = kubectl.run("describe", "helo")
+    assert "there is no Run helo in this namespace; look elsewhere with -n or get -A" in done.stderr
+
+
+def test_an_answer_is_written_over_the_version_that_was_read(kubectl: FakeKubectl) -> None:
+    """The operator's own write in between is no reason to give up: the escalation is read anew, and answered if still open."""
+    kubectl.answers(("auth*", ME, "", 0), ("patch*", "", CONFLICT, 1), ("get*", question(), "", 0))
+    done = kubectl.run("answer", "q", "yes")
+    assert (done.exit_code, done.stderr) == (1, "error: escalation q changes all the time; try again\n")
+    patches = [call for call in kubectl.calls() if call.startswith("patch")]
+    assert len(patches) == 3
+    assert '"resourceVersion": "7"' in patches[0]
+    assert '"by": "alice"' in patches[0]
+
+
+def test_somebody_was_quicker(kubectl: FakeKubectl, tmp_path: Path) -> None:
+    """Between reading and writing the escalation was answered: who and what is told, and nothing is written over it."""
+    other = question(phase="Answered")
+    other["spec"]["response"] = {"decision": "Answer", "answer": "no", "by": "bob"}
+    log = tmp_path / "kubectl.log"
+    answered = f"get*) grep -q ^patch {log} && cat {tmp_path}/late || cat {tmp_path}/early; exit 0;;\n"
+    import json
+
+    (tmp_path / "early").write_text(json.dumps(question()))
+    (tmp_path / "late").write_text(json.dumps(other))
+    kubectl.answers(("auth*", ME, "", 0), ("patch*", "", CONFLICT, 1))
+    kubectl.path.write_text(kubectl.path.read_text().replace('*) echo "unforeseen', answered + '*) echo "unforeseen'))
+    done = kubectl.run("answer", "q", "yes")
+    assert done.stderr == "error: escalation q is not open any more; it was answered (bob: Answer: no)\n"
+
+
+def test_admission_speaks_for_itself(kubectl: FakeKubectl) -> None:
+    """A policy's message reaches the user without the policy's name around it."""
+    denied = (
+        "Error from server (Forbidden): escalations.runwarden.dev \"q\" is forbidden: ValidatingAdmissionPolicy 'escalations' with "
+        "binding 'escalations' denied request: only alice may answer"
+    )
+    kubectl.answers(("auth*", ME, "", 0), ("patch*", "", denied, 1), ("get*", question(), "", 0))
+    assert kubectl.run("answer", "q", "yes").stderr == "error: only alice may answer\n"
+
+
+def test_invalid_objects_name_their_fields(kubectl: FakeKubectl) -> None:
+    """The API server's refusal of a Run is one line with its path."""
+    invalid = 'The Run "r" is invalid: \n* spec.agents[0].name: Invalid value: "a-b"\n* spec: no'
+    kubectl.answers(("create*", "", invalid, 1))
+    done = kubectl.run("run", "r", "--image", "x", "--agent", "a-b")
+    assert done.stderr == 'error: Run r is refused: spec.agents[0].name: Invalid value: "a-b" spec: no\n'
+
+
+def test_no_kubectl(tmp_path: Path) -> None:
+    """What is missing is named, and where it may be named."""
+    done = FakeKubectl(tmp_path / "nowhere").run("get")
+    assert done.exit_code == 1
+    assert done.stderr == f"error: there is no program {tmp_path}/nowhere; install kubectl or set $KUBECTL to where it is\n"
+
+
+def test_a_kubectl_that_cannot_be_run(kubectl: FakeKubectl) -> None:
+    """A file that is no program is told as such."""
+    kubectl.path.write_text("#!/does/not/exist\n")
+    kubectl.path.chmod(0o755)
+    assert "cannot be run (No such file or directory); install kubectl" in kubectl.run("get").stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("get", "--bogus"), "error: No such option '--bogus'"),
+        (("frobnicate",), "error: No such command 'frobnicate'; see `kubectl rw --help`"),
+        (("run", "r"), "error: Missing option '--image'; see `kubectl rw run --help`"),
+        (("run", "r", "--image", "x", "--dry-run", "--watch"), "--dry-run and --watch exclude each other"),
+        (("run", "r", "--image", "x", "--brief", "a", "--brief-file", "-"), "--brief and --brief-file exclude each other"),
+        (("run", "r", "--image", "x", "--brief-file", "/does/not/exist"), "cannot be read; No such file or directory"),
+    ],
+)
+def test_wrong_command_lines(kubectl: FakeKubectl, args: tuple[str, ...], words: str) -> None:
+    """As kubectl: one line and exit code 1. Nothing was asked of the API server."""
+    done = kubectl.run(*args)
+    assert done.exit_code == 1
+    assert words in done.stderr
+    assert kubectl.calls() == []
+
+
+def test_flags_are_passed_on_from_both_places(kubectl: FakeKubectl) -> None:
+    """Kubectl's own flags reach every call, whether they stand before the command or after it; hints keep the namespace."""
+    kubectl.answers(("*", {"items": []}, "", 0))
+    done = kubectl.run("--context", "c", "get", "-n", "team", "--as", "bob", "--as-group", "a", "--as-group", "b")
+    assert done.exit_code == 0
+    assert "kubectl rw run hello --image busybox:1.37 -n team -- echo hello" in done.stderr
+    for call in kubectl.calls():
+        assert call.endswith("--context=c --namespace=team --as=bob --as-group=a --as-group=b")
+
+
+def test_output_for_programs_is_kubectls_own(kubectl: FakeKubectl) -> None:
+    """With -o a call is handed over: what kubectl prints and its exit code are the plugin's."""
+    kubectl.answers(("get*", "", "", 3))
+    assert kubectl.run("get", "hello", "-A", "-l", "a=b", "-w", "-o", "json").exit_code == 3
+    assert kubectl.calls() == ["get runs.runwarden.dev hello -A -l a=b -w -o json"]
+
+
+def test_what_may_not_be_seen_is_told_and_the_rest_shown(kubectl: FakeKubectl) -> None:
+    """A caller who may read Runs alone gets what they tell, and what is missing and why."""
+    kubectl.answers(("get runs*", RUN, "", 0), ("*", "", FORBIDDEN, 1))
+    for command in ("describe", "explain"):
+        done = kubectl.run(command, "hello")
+        assert done.exit_code == 0
+        assert "bob may not get runs.runwarden.dev in namespace team" in done.stdout

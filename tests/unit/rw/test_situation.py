@@ -1,0 +1,79 @@
+"""The plan is asked only with all that it needs, and believed only where it says what the operator says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from controller.cli.rw.explain_document import document
+from controller.cli.rw.explanation import explain_run
+from controller.cli.rw.faults import Denied
+from controller.cli.rw.objects import JsonObject
+from controller.cli.rw.situation import policy_of, replay, state_of
+from tests.unit.rw.stories import NOW, Story, story
+
+
+def asked(told: Story) -> object:
+    return replay(told.run, told.around, policy_of(told.run, told.around), NOW)
+
+
+def test_the_rule_is_told_where_the_plan_agrees() -> None:
+    """The state stands in the status, the policy is known: the plan says the operator's words, and which rule they are of."""
+    told = story("cooldown")
+    found = explain_run(told.run, told.around, NOW)
+    assert found.rule == "supervised"
+    assert found.agents[0].rule.startswith("rule ended: The attempt has ended")
+
+
+def test_a_plan_that_differs_is_a_note() -> None:
+    """The status counts: what the plan would say from here is told aside, and no rule is claimed."""
+    told = story("cooldown")
+    told.run["status"]["reason"] = "Supervising"
+    found = explain_run(told.run, told.around, NOW)
+    assert (found.reason, found.rule, found.agents[0].rule) == ("Supervising", "", "")
+    assert any("RestartCooldown" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("lack", ["pods", "state", "policy"])
+def test_the_plan_is_not_asked_with_half_of_the_facts(lack: str) -> None:
+    """Pods that may not be seen, a state in a database or an unknown policy would make it say something else."""
+    told = story("cooldown")
+    if lack == "pods":
+        told = replace(told, around=replace(told.around, denied=(Denied("bob", "list", "pods", "default"),)))
+    elif lack == "state":
+        del told.run["status"]["operatorState"]
+    else:
+        told.run["status"]["policy"] = {"name": "operator-policy-file", "digest": "other"}
+    assert asked(told) is None
+
+
+def test_the_state_in_an_annotation() -> None:
+    """The store `annotations` keeps the same record elsewhere."""
+    told = story("cooldown")
+    state = told.run["status"].pop("operatorState")
+    told.run["metadata"]["annotations"] = {"runwarden.dev/operator-state": json.dumps({"version": 3, "state": state})}
+    found = state_of(told.run)
+    assert found is not None
+    assert found.agents["coder"].restarts == 2
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", "[]", '{"state": {"runUID": 1}}'])
+def test_a_state_that_cannot_be_read_is_none(text: str) -> None:
+    """What somebody else has written there is no ground to fail on."""
+    told = story("cooldown")
+    del told.run["status"]["operatorState"]
+    told.run["metadata"]["annotations"] = {"runwarden.dev/operator-state": text}
+    assert state_of(told.run) is None
+
+
+def test_the_document_says_the_same() -> None:
+    """For programs: the same findings under fixed names, JSON through and through."""
+    told = story("asking")
+    found: JsonObject = json.loads(json.dumps(document(explain_run(told.run, told.around, NOW))))
+    assert found["budget"] == {"used": 1, "budget": 2, "left": 1, "policy": "careful", "sure": True}
+    assert found["inbox"] == ["migrate-coder-7f3a0001"]
+    assert found["next"][0] == {"at": "2026-01-01T12:02:20Z", "what": found["next"][0]["what"]}
+    assert found["changes"][0]["command"] == ["answer", "migrate-coder-7f3a0001", "--option", "1"]
+    assert found["agents"][0]["progressAt"] == "2026-01-01T11:52:50Z"

@@ -1,0 +1,119 @@
+"""The plugin starts quickly because of what it does not load; and it completes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from controller.cli.rw import LAZY, program_name, rw
+from controller.cli.rw.completion import suggestions
+from tests.unit.rw.fake import FakeKubectl
+from tests.unit.rw.test_faults import ME, RUN, question
+
+HEAVY = {
+    "aiohttp",
+    "alembic",
+    "asyncio",
+    "kopf",
+    "kubernetes",
+    "prometheus_client",
+    "psycopg",
+    "pydantic",
+    "sqlalchemy",
+    "structlog",
+}
+"""What takes its time to import."""
+
+PROGRAM = """
+import json, sys
+from controller.cli.rw import rw
+try:
+    rw.main(sys.argv[1:], prog_name="kubectl rw")
+finally:
+    print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
+"""
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path) -> FakeKubectl:
+    found = FakeKubectl(tmp_path / "kubectl")
+    found.answers(
+        ("auth*", ME, "", 0),
+        ("patch*", "", "", 0),
+        ("get runs*", {"items": [RUN]}, "", 0),
+        ("get escalations*q*", question(), "", 0),
+        ("get escalations*", {"items": [question()]}, "", 0),
+        ("get*", {"items": []}, "", 0),
+    )
+    return found
+
+
+def loaded(kubectl: FakeKubectl, *args: str) -> set[str]:
+    """Run the plugin in a process of its own and return the packages that it loaded."""
+    command = [sys.executable, "-c", PROGRAM, *args]
+    env = {"KUBECTL": str(kubectl.path), "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=Path(__file__).parents[3], check=False)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("args", [("get",), ("inbox",), ("inbox", "q"), ("answer", "q", "yes")], ids=" ".join)
+def test_frequent_commands_load_nothing_heavy(kubectl: FakeKubectl, args: tuple[str, ...]) -> None:
+    """Neither the operator's libraries nor pydantic's models."""
+    assert loaded(kubectl, *args) & HEAVY == set()
+
+
+def test_help_loads_no_rich_either(kubectl: FakeKubectl) -> None:
+    """Listing the commands imports every module of them, and nothing that they show things with."""
+    assert loaded(kubectl, "--help") & (HEAVY | {"rich", "yaml"}) == set()
+
+
+@pytest.mark.parametrize("name", sorted(LAZY))
+def test_every_command_is_there_and_documented(name: str) -> None:
+    """The lazy table leads to a command of this name, with a help text."""
+    import click
+
+    command = rw.get_command(click.Context(rw), name)
+    assert command is not None
+    assert command.name == name
+    assert command.help
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("/usr/bin/kubectl-rw", "kubectl rw"), ("kubectl-runwarden", "kubectl runwarden"), ("/x/__main__.py", "kubectl rw")],
+)
+def test_program_name(path: str, name: str) -> None:
+    """What is suggested to be typed next is what was typed."""
+    assert program_name(path) == name
+
+
+def test_completion_as_kubectl_wants_it(kubectl: FakeKubectl, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One suggestion a line with its description after a tab, then the directive that keeps the shell from offering files."""
+    monkeypatch.setenv("KUBECTL", str(kubectl.path))
+    commands = suggestions([""]).splitlines()
+    assert commands[-1] == ":4"
+    assert {line.split("\t")[0] for line in commands[:-1]} == set(LAZY)
+    assert suggestions(["describe", "he"]) == "hello\n:4\n"
+    assert suggestions(["answer", "-n", "d", ""]) == "q\n:4\n"
+    assert suggestions(["get", "--output", "y"]) == "yaml\n:4\n"
+    assert suggestions(["run", "r", "--brief-file", ""]) == ":0\n"
+    assert "--namespace=d" in kubectl.calls()[-1]
+
+
+def test_completion_says_nothing_where_nothing_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster that is away is no reason to write into the user's command line."""
+    monkeypatch.setenv("KUBECTL", str(tmp_path / "nowhere"))
+    assert suggestions(["describe", ""]) == ":4\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(kubectl: FakeKubectl, shell: str) -> None:
+    """For `kubectl-rw` typed as such."""
+    done = kubectl.run("completion", shell)
+    assert done.exit_code == 0
+    assert "_KUBECTL_RW_COMPLETE" in done.stdout

@@ -1,0 +1,93 @@
+"""What the plugin prints, letter by letter: a story in, a text out, for a narrow terminal, a wide one, and a pipe.
+
+`UPDATE_GOLDEN=1` writes the texts; read them before you commit them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+from rich.text import Text
+
+from controller.cli.rw.describe_view import describe_run
+from controller.cli.rw.explain_view import explained
+from controller.cli.rw.explanation import explain_run
+from controller.cli.rw.get_view import by_run, runs_table, summary
+from controller.cli.rw.inbox_view import in_full, inbox_table
+from controller.cli.rw.objects import oldest_first
+from controller.cli.rw.sentences import sentence
+from controller.cli.rw.session import Session
+from tests.unit.rw.stories import CASES, NAMES, NOW, Story, story
+
+WIDTHS = {"narrow": 72, "wide": 130, "pipe": None}
+
+
+def golden(name: str, text: Text) -> None:
+    """Compare a text with the one that is on record."""
+    path = CASES.parent / "golden" / f"{name}.txt"
+    found = "\n".join(line.rstrip() for line in text.plain.splitlines()) + "\n"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(found)
+    assert found == path.read_text(), name
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", NAMES)
+def test_describe(name: str, width: str) -> None:
+    """A Run in full."""
+    told = story(name)
+    golden(f"describe-{name}-{width}", describe_run(told.run, told.around, sentence, NOW, WIDTHS[width]))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", NAMES)
+def test_explain(name: str, width: str) -> None:
+    """Why a Run stands as it does, and what comes next."""
+    told = story(name)
+    found = explain_run(told.run, told.around, NOW)
+    golden(f"explain-{name}-{width}", explained(found, Session().command, NOW, WIDTHS[width]))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_get(width: str) -> None:
+    """Every story's Run in one table, the words of the agents' reports included."""
+    told = [story(name) for name in NAMES]
+    reports = by_run(report for one in told for report in one.around.reports)
+    runs = [one.run for one in told]
+    golden(f"get-{width}", runs_table(runs, reports, NOW, WIDTHS[width], spaces=False, wide=False))
+    golden(f"get-all-wide-{width}", runs_table(runs, reports, NOW, WIDTHS[width], spaces=True, wide=True))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_inbox(width: str) -> None:
+    """What waits, the oldest first; an answered one is not shown; the caller sees that he is meant."""
+    waiting = oldest_first(escalation for name in NAMES for escalation in story(name).around.escalations)
+    golden(f"inbox-{width}", inbox_table(waiting, {"alice"}, NOW, WIDTHS[width], spaces=False))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("name", "index"), [("asking", 0), ("blocked", 0), ("blocked", 1)])
+def test_one_escalation(name: str, index: int, width: str) -> None:
+    """All that an escalation says; of one that is over, what became of it."""
+    escalation = story(name).around.escalations[index]
+    golden(f"escalation-{name}-{index}-{width}", in_full(escalation, {"oncall"}, NOW, WIDTHS[width]))
+
+
+def test_no_line_is_wider_than_a_terminal() -> None:
+    """At 130 columns nothing runs over the edge, whatever is told."""
+    views: dict[str, Callable[[Story], Text]] = {
+        "describe": lambda told: describe_run(told.run, told.around, sentence, NOW, 130),
+        "explain": lambda told: explained(explain_run(told.run, told.around, NOW), Session().command, NOW, 130),
+    }
+    for name in NAMES:
+        for what, view in views.items():
+            assert max(len(line) for line in view(story(name)).plain.splitlines()) <= 130, (name, what)
+
+
+def test_summary_counts_phases() -> None:
+    """The most frequent phase first."""
+    assert summary([story(name).run for name in NAMES]).startswith("7 Runs: 2 Blocked, ")
+    assert summary([story("unseen").run]) == "1 Run: 1 Pending"
