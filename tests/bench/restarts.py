@@ -43,6 +43,7 @@ class Restart:
     processes: float
     stamps: float
     watched: float
+    phased: float
     created: float
     ungated: float
 
@@ -104,6 +105,7 @@ def _restart(cluster: Cluster, evidence: Evidence, namespace: str, name: str) ->
         _uptime(cluster, namespace, second) - _uptime(cluster, namespace, first),
         (begun - ended).total_seconds(),
         works.at - died.at,
+        _first(history, first, lambda pod: pod.over).at - died.at,
         _first(history, second, lambda _: True).at - died.at,
         _first(history, second, lambda pod: pod.started).at - died.at,
     )
@@ -165,6 +167,7 @@ def _times(restarts: Sequence[Restart]) -> list[str]:
         "process ends -> process begins (kernel's clock)": [each.processes for each in restarts],
         "finishedAt -> startedAt (kubelet, whole seconds)": [each.stamps for each in restarts],
         "watch: terminated -> running": [each.watched for each in restarts],
+        "watch: terminated -> phase Failed (the kubelet's part)": [each.phased for each in restarts],
         "watch: terminated -> successor created": [each.created for each in restarts],
         "watch: terminated -> successor's gate gone": [each.ungated for each in restarts],
     }

@@ -13,7 +13,8 @@ from tests.support import OperatorProcess
 
 AT_A_STEP = 0.7
 """The share of kills that come when the operator has just logged a step; the others come some time after it is ready."""
-MOST_STEPS = 6
+MOST_STEPS = 20
+"""Few of them starve a wave of a dozen Runs on a busy machine: every life has to begin with what the last one was denied."""
 STEP_DELAYS = (0.0, 0.03)
 """Seconds after a step: at once, so before its pass's next write, or somewhat later."""
 READY_DELAYS = (0.05, 1.5)

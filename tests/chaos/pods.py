@@ -42,10 +42,14 @@ class Pod:
         return "deletionTimestamp" in self.change.object["metadata"]
 
     @property
+    def over(self) -> bool:
+        """Whether it has terminated."""
+        return self.change.gone or self.change.object["status"].get("phase") in ("Succeeded", "Failed")
+
+    @property
     def live(self) -> bool:
         """Whether it may run: started, not terminated, and not deleted before it was bound."""
-        over = self.change.gone or self.change.object["status"].get("phase") in ("Succeeded", "Failed")
-        return self.started and not over and ("nodeName" in self.change.object["spec"] or not self.deleting)
+        return self.started and not self.over and ("nodeName" in self.change.object["spec"] or not self.deleting)
 
     @property
     def told_to_end(self) -> bool:

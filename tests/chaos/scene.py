@@ -16,7 +16,7 @@ from tests.support import answer
 FINISHED = frozenset({"Completed", "Failed", "Stopped"})
 ONE_AT_A_TIME = threading.Lock()
 """Drains: two of them could leave no node to go on at."""
-DRAIN_SECONDS = 240.0
+DRAIN_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Scene:
         told = ("--ignore-daemonsets", "--force", "--delete-emptydir-data", only, f"--timeout={DRAIN_SECONDS:.0f}s")
         with ONE_AT_A_TIME:
             try:
-                self.cluster.kubectl("drain", node, *told, timeout=DRAIN_SECONDS)
+                self.cluster.kubectl("drain", node, *told, timeout=2 * DRAIN_SECONDS)
             finally:
                 self.cluster.kubectl("uncordon", node)
 
