@@ -33,8 +33,8 @@ STALE_SECONDS = 8
 LONG = 120.0
 """Patience for a story that has to wait for thresholds: machines are shared."""
 
-QUICK = {"confirmationIntervalSeconds": 1, "restartCooldownSeconds": 1}
-POLICIES = {
+QUICK: JsonObject = {"confirmationIntervalSeconds": 1, "restartCooldownSeconds": 1}
+POLICIES: dict[str, JsonObject] = {
     "default": QUICK,
     "hung": {**QUICK, "health": {"activityStalledSeconds": IDLE_SECONDS}},
     "busy": {**QUICK, "health": {"activityStalledSeconds": IDLE_SECONDS}, "staleRunAgeSeconds": STALE_SECONDS},
