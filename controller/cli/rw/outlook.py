@@ -9,15 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from controller.api.policy import RunPolicySpec
+from controller.api.policy import OnQuestionTimeout, RunPolicySpec
 from controller.api.run_status import OperatorState
 from controller.cli.rw.around import Around
 from controller.cli.rw.objects import TERMINAL, JsonObject, happened_at, name_of, phase_of, reported_at, status_of, time_of, waits
 from controller.facts import pod_facts
-from controller.plan.agents import confirmation
-
-SILENT_INTERVALS = 3
-"""Intervals without a report after which a reporter is silent (DESIGN section 3)."""
+from controller.plan.reports import SILENT_INTERVALS, confirmation
 
 STANDING_STILL = frozenset({"AwaitingGuidance", "Complete", "Dead", "Queued"})
 """An agent's clocks stand still, or are over, while it is like this."""
@@ -82,7 +79,8 @@ class Outlook:
         if escalation["spec"]["type"] == "Blocked":
             return "the Run fails (BlockedTimeout)"
         if escalation["spec"]["type"] == "Question":
-            return "the question is closed"
+            stops = self.policy.on_question_timeout is OnQuestionTimeout.STOP
+            return "the Run fails (QuestionTimeout)" if stops else "it is waited for all the same (onQuestionTimeout)"
         after = self.policy.llm.on_approval_timeout
         return f"without approval, restarts {after.restart}, stops {after.stop_stale} (onApprovalTimeout)"
 
