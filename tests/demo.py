@@ -1,10 +1,15 @@
-"""`make demo`: a real cluster, the operator, the examples, and what happens, live. KEEP=1 leaves it all running."""
+"""`make demo`: a real cluster, the operator, the examples, and what happens, live.
+
+One of them asks: answer it from another terminal, or let the demo answer (DEMO_AUTO=1, or no terminal). KEEP=1 leaves it all.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,16 +19,29 @@ from rich.console import Console
 from tests.cluster import Cluster, ClusterError, lifecycle
 from tests.cluster.processes import wait_until
 from tests.conftest import install
-from tests.support import OperatorProcess, get, items
+from tests.reporter_image import load_reporter_image
+from tests.support import OperatorProcess, items
 
 EXAMPLES = Path(__file__).parent.parent / "manifests/examples"
 NAMESPACE = "default"
 SETTLED = frozenset({"Completed", "Failed", "Stopped", "Blocked"})
 PATIENCE_SECONDS = 180.0
 LOOK_SECONDS = 0.5
-AGE = 4
+AGE = 5
 """The cell whose change alone is not worth a line."""
-COLOURS = {"Completed": "green", "Failed": "red", "Blocked": "yellow", "Running": "cyan", "Pending": "dim"}
+COLOURS = {
+    "Completed": "green",
+    "Failed": "red",
+    "Blocked": "yellow",
+    "Running": "cyan",
+    "Pending": "dim",
+    "AwaitingGuidance": "magenta",
+}
+ANSWER = "yes"
+THINKING_SECONDS = 3.0
+"""How long the demo takes to answer for you."""
+YOUR_TURN_SECONDS = 120.0
+"""How long it waits for you, where there is a terminal to answer from."""
 NAME = "demo"
 
 PICTURE = os.environ.get("DEMO_SVG")
@@ -41,12 +59,12 @@ def main() -> int:
     if NAME in lifecycle.clusters():
         lifecycle.down(NAME)
     cluster = lifecycle.up(provider, name=NAME, kwok_nodes=1, keep=keep)
-    operator = OperatorProcess(cluster, keep=keep)
+    operator = OperatorProcess(cluster, *reporters(cluster), keep=keep)
     try:
         install(cluster)
         with console.status("starting the operator"):
             operator.start()
-        settled = show_runs(cluster, apply_examples(cluster))
+        settled = Stage(cluster).play(apply_examples(cluster))
         explain(cluster)
         if PICTURE:
             console.save_svg(PICTURE, title="make demo")
@@ -57,6 +75,13 @@ def main() -> int:
         if not keep:
             operator.stop()
             lifecycle.end(cluster)
+
+
+def reporters(cluster: Cluster) -> tuple[str, ...]:
+    """Return the operator's options for reporters; simulated nodes run none."""
+    if cluster.provider == "api":
+        return ()
+    return ("--reporter-image", load_reporter_image(cluster), "--reporter-interval-seconds", "5")
 
 
 def apply_examples(cluster: Cluster) -> int:
@@ -73,49 +98,86 @@ def first_comment(path: Path) -> str:
     return path.read_text().splitlines()[0].removeprefix("# ")
 
 
-def show_runs(cluster: Cluster, expected: int) -> bool:
-    """Show the Runs as they change until all have settled; return whether they did."""
-    console.print("\n[bold]$ kubectl get runs -w[/]")
-    shown: dict[str, tuple[str, ...]] = {}
+class Stage:
+    """Shows the Runs as they change until all have settled, and sees to it that what they ask is answered."""
 
-    def settled() -> bool:
-        runs = items(cluster, NAMESPACE, "runs")
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._shown: dict[str, tuple[str, ...]] = {}
+        self._asked_at: float | None = None
+        self._answered = False
+
+    def play(self, expected: int) -> bool:
+        """Return whether this many Runs settled in time."""
+        console.print("\n[bold]$ kubectl get runs -w[/]")
+        return wait_until(lambda: self._look(expected), PATIENCE_SECONDS + YOUR_TURN_SECONDS, LOOK_SECONDS)
+
+    def _look(self, expected: int) -> bool:
+        runs = items(self._cluster, NAMESPACE, "runs")
         for cells in map(row, runs):
-            if shown.get(cells[0], ())[:AGE] != cells[:AGE]:
-                console.print(line(cells, header=not shown))
-                shown[cells[0]] = cells
+            if self._shown.get(cells[0], ())[:AGE] != cells[:AGE]:
+                console.print(line(cells, header=not self._shown))
+                self._shown[cells[0]] = cells
+        if not self._answered:
+            self._see_to_question()
         return len(runs) == expected and all(run.get("status", {}).get("phase") in SETTLED for run in runs)
 
-    return wait_until(settled, PATIENCE_SECONDS, LOOK_SECONDS)
+    def _see_to_question(self) -> None:
+        questions = [e for e in items(self._cluster, NAMESPACE, "escalations") if e["spec"]["type"] == "Question"]
+        waiting = [
+            e["metadata"]["name"] for e in questions if e.get("status", {}).get("phase") == "Open" and "response" not in e["spec"]
+        ]
+        if not waiting:
+            return
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()
+            self._say_how_to_answer(waiting[0])
+        alone = os.environ.get("DEMO_AUTO") or not sys.stdout.isatty()
+        if time.monotonic() - self._asked_at > (THINKING_SECONDS if alone else YOUR_TURN_SECONDS):
+            self._answered = True
+            console.print(f"[bold]$ kubectl rw answer {waiting[0]} {ANSWER}[/]")
+            console.print(rw(self._cluster, "answer", waiting[0], ANSWER), style="dim", end="")
+
+    def _say_how_to_answer(self, escalation: str) -> None:
+        command = f"scripts/run kubectl-rw --kubeconfig {self._cluster.kubeconfig} answer {escalation} yes"
+        console.print(f"[magenta]An agent asks you. Answer from another terminal:[/]\n  [bold]{command}[/]", soft_wrap=True)
+
+
+def rw(cluster: Cluster, *words: str) -> str:
+    """Run `kubectl rw` as a user would and return what it says."""
+    command = [str(Path(sys.executable).with_name("kubectl-rw")), "--kubeconfig", str(cluster.kubeconfig), "-n", NAMESPACE, *words]
+    env = os.environ | {"KUBECTL": str(cluster.kubectl_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    return done.stdout + done.stderr
 
 
 def row(run: dict[str, Any]) -> tuple[str, ...]:
-    """Return a Run's cells as `kubectl get runs -o wide` has them."""
+    """Return a Run's cells as `kubectl get runs` has them."""
     found, meta = run.get("status", {}), run["metadata"]
     age = (datetime.now(UTC) - datetime.fromisoformat(meta["creationTimestamp"])).total_seconds()
-    return (meta["name"], found.get("phase", ""), found.get("ready", ""), found.get("reason", ""), f"{age:.0f}s")
+    counts = (str(found.get("restarts", "")), str(found.get("openEscalations", "")))
+    return (meta["name"], found.get("phase", ""), found.get("ready", ""), *counts, f"{age:.0f}s")
 
 
 def line(cells: tuple[str, ...], *, header: bool) -> str:
     """Return a Run's cells as a line for a terminal, under the header before the first."""
-    name, phase, ready, reason, age = cells
+    name, phase, ready, restarts, inbox, age = cells
     colour = COLOURS.get(phase, "white")
-    text = f"{name:<12}[{colour}]{phase:<11}[/]{ready:<8}{reason:<19}{age}"
-    return f"[bold]{'NAME':<12}{'PHASE':<11}{'AGENTS':<8}{'REASON':<19}AGE[/]\n{text}" if header else text
+    text = f"{name:<12}[{colour}]{phase:<18}[/]{ready:<8}{restarts:<10}{inbox:<7}{age}"
+    head = f"[bold]{'NAME':<12}{'PHASE':<18}{'AGENTS':<8}{'RESTARTS':<10}{'INBOX':<7}AGE[/]"
+    return f"{head}\n{text}" if header else text
 
 
 def explain(cluster: Cluster) -> None:
-    """Print what happened to each Run and why, and one agent's own words."""
+    """Print what waits for a human, and what happened to two of the Runs, as `kubectl rw` tells it."""
+    for words in (("inbox",), ("explain", "crashing"), ("explain", "hello")):
+        console.print(f"\n[bold]$ kubectl rw {' '.join(words)}[/]")
+        console.print(rw(cluster, *words).rstrip(), soft_wrap=True, markup=False)
     console.print("\n[bold]What happened, and why[/]")
     for run in items(cluster, NAMESPACE, "runs"):
         found = run["status"]
         colour = COLOURS.get(found["phase"], "white")
         console.print(f"  {run['metadata']['name']:<11}[{colour}]{found['phase']}[/]: {found.get('message', '')}", soft_wrap=True)
-        for agent in found.get("agents", []):
-            console.print(f"    {agent['name']:<9}{agent['health']:<9} {agent['reason']}", style="dim")
-    if cluster.provider != "api" and get(cluster, NAMESPACE, "pod", "hello-coder-r0"):
-        console.print("\n[bold]$ kubectl logs hello-coder-r0[/]")
-        console.print(cluster.kubectl("-n", NAMESPACE, "logs", "hello-coder-r0").strip())
 
 
 def say_how_to_reach(cluster: Cluster, operator: OperatorProcess) -> None:
