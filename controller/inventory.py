@@ -231,7 +231,8 @@ class Inventory:
         elif old and not index.get(old.key.uid):
             index.pop(old.key.uid, None)
         owned = new or old
-        if owned and old != new:
+        # A label can be set by anybody who may make pods: one that names no Run is nobody's.
+        if owned and owned.key.name and old != new:
             self._notify(owned.key)
 
     def _policy_changed(self, uid: str, old: Kept[ResolvedPolicy | str] | None, new: Kept[ResolvedPolicy | str] | None) -> None:

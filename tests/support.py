@@ -123,12 +123,17 @@ def condition(found: JsonObject, kind: str) -> tuple[str, str]:
     return next((c["status"], c["reason"]) for c in found["conditions"] if c["type"] == kind)
 
 
+PATIENT_LEASE = ("--lease-duration", "60", "--lease-renew-deadline", "40", "--lease-retry-period", "0.5")
+"""A busy machine must not cost the Lease. A killed operator is started again under its own name, so nobody waits for that long."""
+
+
 class OperatorProcess:
     """`runwarden operator` as users run it, against one cluster, on ports of its own."""
 
     def __init__(self, cluster: Cluster, *options: str, keep: bool = False) -> None:
         self._cluster, self._options, self._keep = cluster, options, keep
-        self.log = cluster.directory / f"operator-{time.monotonic_ns()}.log"
+        self._identity = f"operator-{time.monotonic_ns()}"
+        self.log = cluster.directory / f"{self._identity}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -159,8 +164,7 @@ class OperatorProcess:
     def start_without_waiting(self) -> None:
         """Start the operator; another may hold its Lease."""
         command = [sys.executable, "-m", "controller", "operator", "--kubeconfig", str(self._cluster.kubeconfig)]
-        command += ["--metrics-port", "0", "--health-port", "0", "--lease-duration", "3", "--lease-renew-deadline", "2"]
-        command += ["--lease-retry-period", "0.5", *self._options]
+        command += ["--metrics-port", "0", "--health-port", "0", *PATIENT_LEASE, "--identity", self._identity, *self._options]
         env = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -16,7 +16,6 @@ from tests.chaos.wave import Result, Wave, compare, namespace_of
 from tests.cluster import Cluster
 from tests.support import OperatorProcess
 
-PATIENT_LEASE = ("--lease-duration", "60", "--lease-renew-deadline", "40", "--lease-retry-period", "2")
 """No operator loses its Lease to a busy machine: only the kills disturb. Its successor, of the same name, never waits for it."""
 
 
@@ -97,6 +96,6 @@ class Campaign:
     def _stage(self, name: str, store: str) -> Iterator[tuple[Wave, OperatorProcess]]:
         """A wave in a namespace of its own under an operator of its own, which takes its Lease again at once after a crash."""
         place = f"chaos-{name}-{uuid.uuid4().hex[:4]}"
-        told = ("--store", store, "--namespace", place, "--lease-name", place, "--identity", place, *PATIENT_LEASE)
+        told = ("--store", store, "--namespace", place, "--lease-name", place)
         with OperatorProcess(self.cluster, *told) as operator, namespace_of(self.cluster, place):
             yield Wave(self.cluster, self.evidence, place, store, self.scenarios), operator

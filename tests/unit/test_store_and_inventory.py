@@ -98,3 +98,12 @@ def test_policies_are_found_by_name_and_tell_the_runs_of_their_namespace() -> No
     assert told == [RunKey("ns", "demo", "u1")]
     assert "spec.restartBudget" in str(inventory.policy("ns", "strict"))
     assert inventory.policy("elsewhere", "strict") is None
+
+
+def test_a_pod_that_names_no_run_is_nobodys() -> None:
+    """A label can be set by anybody: a pod without the name of its Run makes no key that no pass could ever handle."""
+    told: list[RunKey] = []
+    forged = pod(1)
+    del forged["metadata"]["labels"]["runwarden.dev/run"]
+    Inventory(told.append).pods.upsert(forged)
+    assert told == []
