@@ -16,7 +16,6 @@ import click
 from prometheus_client.parser import text_string_to_metric_families
 
 from controller.api.base import JsonObject
-from tests.chaos.campaign import PATIENT_LEASE
 from tests.chaos.evidence import Change, Evidence, watching
 from tests.chaos.pods import Pod
 from tests.cluster import Cluster, lifecycle
@@ -81,7 +80,7 @@ def _cluster(provider: str, there: str | None) -> Iterator[Cluster]:
 def _stage(cluster: Cluster) -> Iterator[tuple[OperatorProcess, str]]:
     """A namespace and an operator of our own."""
     place = f"bench-{uuid.uuid4().hex[:6]}"
-    with OperatorProcess(cluster, "--namespace", place, "--lease-name", place, *PATIENT_LEASE) as operator:
+    with OperatorProcess(cluster, "--namespace", place, "--lease-name", place) as operator:
         cluster.kubectl("create", "namespace", place)
         try:
             yield operator, place

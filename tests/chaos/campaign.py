@@ -16,8 +16,6 @@ from tests.chaos.wave import Result, Wave, compare, namespace_of
 from tests.cluster import Cluster
 from tests.support import OperatorProcess
 
-"""No operator loses its Lease to a busy machine: only the kills disturb. Its successor, of the same name, never waits for it."""
-
 
 @dataclass(slots=True)
 class Report:
