@@ -155,7 +155,7 @@ def _unready_since(spec: JsonObject, status: JsonObject, container: JsonObject) 
 def _phase(status: JsonObject, container: JsonObject) -> str:
     """The pod's phase; it counts as running until the kubelet has said how the agent ended, too.
 
-    At a deadline the kubelet may say Failed in one write and give the exit code in the next, seconds later (seen on 1.34): judged in
+    At a deadline the kubelet may say Failed first and give the exit code in a later write, seconds after (seen on 1.34): judged in
     between, work that was finished just before would be taken for interrupted, and started again. A pod whose node is lost at that
     very moment is deleted like any that is deaf to its deadline.
     """
