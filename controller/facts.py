@@ -60,7 +60,7 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         agent=labels.get(LABEL_AGENT, ""),
         attempt=int(attempt) if attempt.isdecimal() else -1,
         run_uid=controller_uid(pod),
-        phase=status.get("phase", "Pending"),
+        phase=_phase(status, container),
         reason=status.get("reason", ""),
         message=status.get("message", "")[:MESSAGE_LIMIT],
         gated=GATE_ADMITTED in gates,
@@ -150,6 +150,22 @@ def _unready_since(spec: JsonObject, status: JsonObject, container: JsonObject) 
     if not (probed and running and since) or container.get("ready"):
         return None
     return since if since > running else None
+
+
+def _phase(status: JsonObject, container: JsonObject) -> str:
+    """The pod's phase; it counts as running until the kubelet has said how the agent ended, too.
+
+    At a deadline the kubelet may say Failed first and give the exit code in a later write, seconds after (seen on 1.34): judged in
+    between, work that was finished just before would be taken for interrupted, and started again. A pod whose node is lost at that
+    very moment is deleted like any that is deaf to its deadline.
+    """
+    phase = str(status.get("phase", "Pending"))
+    unsaid = status.get("reason") == DEADLINE_EXCEEDED and "running" in container.get("state", {})
+    return "Running" if phase == "Failed" and unsaid else phase
+
+
+DEADLINE_EXCEEDED = "DeadlineExceeded"
+"""The kubelet's reason for a pod that it ended at its activeDeadlineSeconds, as we end pods."""
 
 
 def _waiting(status: JsonObject, container: JsonObject) -> tuple[str, str]:

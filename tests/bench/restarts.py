@@ -30,6 +30,7 @@ OURS = ("runwarden/", "kopf/", "Python")
 SETTLING_SECONDS = 5.0
 """Longer than a status may lag behind."""
 IDLE_RUNS = 50
+PATIENCE_SECONDS = 300.0
 NODES = 2
 
 Writes = Counter[tuple[str, str]]
@@ -92,7 +93,7 @@ def _restart(cluster: Cluster, evidence: Evidence, namespace: str, name: str) ->
     """Have an agent crash once, and tell how long it was away."""
     script = f'[ "$RUNWARDEN_ATTEMPT" = 0 ] || {{ {UPTIME}; sleep 3; exit 0; }}; sleep 2; {UPTIME}; exit 1'
     apply(cluster, namespace, run_of(name, shell(script)))
-    await_phase(cluster, namespace, name, "Completed")
+    await_phase(cluster, namespace, name, "Completed", seconds=PATIENCE_SECONDS)
     first, second = (f"{name}-coder-r{attempt}" for attempt in range(2))
     history = evidence.history(namespace)
     died = _first(history, first, lambda pod: pod.stamp("terminated", "finishedAt"))
@@ -131,7 +132,7 @@ def _writes_of(cluster: Cluster, operator: OperatorProcess, namespace: str, runs
     before = _written(operator)
     for run in runs:
         apply(cluster, namespace, run)
-        await_phase(cluster, namespace, run["metadata"]["name"], "Completed")
+        await_phase(cluster, namespace, run["metadata"]["name"], "Completed", seconds=PATIENCE_SECONDS)
     wait_until(lambda: False, SETTLING_SECONDS)
     return _written(operator) - before
 

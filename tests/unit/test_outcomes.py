@@ -51,3 +51,20 @@ def test_the_policys_first_matching_rule_comes_before_the_defaults(rules: list[o
     outcome = classify(pod_facts(pod), 0, policy, ending=False)
     assert action_for(outcome, policy) == action
     assert (outcome.result == "Completed") == (action == "Complete")
+
+
+def test_a_deadline_without_its_exit_code_is_no_end_yet() -> None:
+    """A kubelet may say Failed before it says how the agent ended: work that was finished by then still counts as finished."""
+    pod = yaml.safe_load((Path(__file__).parent / "data/deadline-unsaid.yaml").read_text())
+    assert not pod_facts(pod).terminated
+    container = pod["status"]["containerStatuses"][0]
+    container["state"] = {"terminated": {"exitCode": 0, "finishedAt": "2026-11-25T08:42:39Z"}}
+    assert pod_facts(pod).terminated
+    assert classify(pod_facts(pod), 0, None, ending=True).result == "Completed"
+
+
+def test_others_than_a_kubelet_at_a_deadline_are_believed() -> None:
+    """A pod that the cluster has given up, its node lost, says running for ever: it is terminated all the same."""
+    pod = yaml.safe_load((Path(__file__).parent / "data/deadline-unsaid.yaml").read_text())
+    del pod["status"]["reason"]
+    assert pod_facts(pod).terminated
