@@ -209,7 +209,7 @@ async def test_permissions_are_the_pods_unless_the_user_says_otherwise(stubbed: 
 
 @pytest.mark.parametrize(("started", "works"), [("/", "workspace"), ("/usr", "/usr")])
 async def test_nobody_works_on_the_root_of_an_image(stubbed: Stubbed, started: str, works: str) -> None:
-    """A container without a working directory starts in `/`; the agent is wanted in its workspace then, and left where it is else."""
+    """A container without a working directory starts in `/`; an agent is wanted in its workspace then, else left where it is."""
     stubbed.pod.directory = started
     await stubbed.pod.run("codex")
     assert (stubbed.folder / "directory").read_text().strip().endswith(works)
