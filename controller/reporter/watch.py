@@ -29,6 +29,8 @@ class Watch:
         self._events = Tail(mailbox.events, MAX_LINE, memory.tell)
         self._stream = Tail(mailbox.stream, MAX_LINE, memory.tell)
         self._cli = Stream()
+        self._concluded = False
+        """Whether the agent itself has told its result, which counts more than a CLI's last message."""
         self._next_sample = 0.0
 
     @property
@@ -48,7 +50,7 @@ class Watch:
         for tail in (self._events, self._stream):
             tail.skip_to_the_last(LAST_BYTES)
         self._listen(now, LAST_BYTES)
-        self._hear(map(_event_of, self._events.rest()), now)
+        self._hear(self._own(self._events.rest()), now)
         self._hear(self._events_of(self._stream.rest()), now)
 
     def _is_active(self, now: float) -> bool:
@@ -59,14 +61,22 @@ class Watch:
         return self._workspace.changed(now) or worked
 
     def _listen(self, now: float, budget: int) -> bool:
-        said = self._hear(map(_event_of, self._events.read(budget)), now)
+        said = self._hear(self._own(self._events.read(budget)), now)
         streamed = self._hear(self._events_of(self._stream.read(budget)), now)
         return said or streamed
+
+    def _own(self, lines: Iterator[bytes]) -> Iterator[Event | Wrong]:
+        """What the agent says itself."""
+        for event in map(_event_of, lines):
+            self._concluded |= not isinstance(event, Wrong) and event["type"] == "result"
+            yield event
 
     def _events_of(self, lines: Iterator[bytes]) -> Iterator[Event | Wrong]:
         """What a CLI's stream says. Only that tells of turns; its other events are held to what an agent's are."""
         for line in lines:
             for event in self._cli.feed(line.decode(errors="replace")):
+                if event["type"] == "result" and self._concluded:
+                    continue
                 yield event if event.get("type") == "turn" else _event_of(json.dumps(event).encode())
 
     def _hear(self, events: Iterator[Event | Wrong], now: float) -> bool:

@@ -23,7 +23,7 @@ def clis() -> Path:
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A folder that is not under /tmp."""
-    with tempfile.TemporaryDirectory(prefix="pod-", dir=cache_dir()) as path:
+    with tempfile.TemporaryDirectory(prefix="pod-", dir=cache_dir(), ignore_cleanup_errors=True) as path:
         (Path(path) / "workspace").mkdir()
         yield Path(path)
 

@@ -18,7 +18,7 @@ from controller.reporter.streams import Stream
 
 SCRIPT = Path(__file__).parents[2] / "controller/reporter/scripts/rw-exec"
 SESSION_ID = "5f0c2d5e-64a1-5d0c-9b7e-0d7c5f1f3a11"
-PATIENCE = 60
+PATIENCE = 120
 """Seconds after which a run that does not end counts as hung."""
 
 
@@ -53,6 +53,8 @@ class Pod:
     shell: tuple[str, ...] = ()
     brief: str = "Say hello and finish.\n"
     attempt: int = 0
+    directory: str = ""
+    """Where the container starts, in place of the workspace."""
 
     def __post_init__(self) -> None:
         self.begin(0)
@@ -87,7 +89,13 @@ class Pod:
         """Start `rw-exec`."""
         command = [*container(), *self.shell, str(SCRIPT), *arguments]
         return await asyncio.create_subprocess_exec(
-            *command, cwd=self.workspace, env=self._env(), stdin=DEVNULL, stdout=PIPE, stderr=PIPE, start_new_session=True
+            *command,
+            cwd=self.directory or self.workspace,
+            env=self._env(),
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+            start_new_session=True,
         )
 
     async def run(self, *arguments: str) -> Ended:

@@ -18,6 +18,7 @@ APPLETS = ("cat", "grep", "head", "mkdir", "mkfifo", "rm", "sleep", "tail", "tee
 
 STUB = """#!/bin/sh
 printf '%s\\n' "$@" >"$STUB/arguments"
+pwd >"$STUB/directory"
 cat >"$STUB/prompt"
 cat "$STUB/stream"
 cat "$STUB/stderr" >&2
@@ -204,3 +205,11 @@ async def test_permissions_are_the_pods_unless_the_user_says_otherwise(stubbed: 
     assert "--dangerously-skip-permissions" in stubbed.arguments
     await stubbed.pod.run("claude", "--permission-mode", "plan")
     assert "--dangerously-skip-permissions" not in stubbed.arguments
+
+
+@pytest.mark.parametrize(("started", "works"), [("/", "workspace"), ("/usr", "/usr")])
+async def test_nobody_works_on_the_root_of_an_image(stubbed: Stubbed, started: str, works: str) -> None:
+    """A container without a working directory starts in `/`; an agent is wanted in its workspace then, else left where it is."""
+    stubbed.pod.directory = started
+    await stubbed.pod.run("codex")
+    assert (stubbed.folder / "directory").read_text().strip().endswith(works)

@@ -1,0 +1,41 @@
+"""What an agent says itself and what its CLI says of it, heard together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from controller.reporter.mailbox import Mailbox
+from controller.reporter.memory import Memory
+from controller.reporter.watch import Watch
+from controller.reporter.workspace import Workspace
+
+OWN = '{"type":"result","outcome":"%s","summary":"mine","outputs":{"pr":"https://example.com/1"}}\n'
+CLIS = '{"type":"turn.completed","usage":{"input_tokens":5,"output_tokens":1}}\n'
+
+
+@pytest.mark.parametrize("outcome", ["Completed", "Failed"])
+@pytest.mark.parametrize("at_the_end", [False, True])
+def test_an_agents_own_result_counts_more_than_its_clis(tmp_path: Path, outcome: str, at_the_end: bool) -> None:
+    """`rw done` or `rw fail` in a tool is what came of it, whatever the CLI says last; its turn and usage count all the same."""
+    out = tmp_path / "out"
+    out.mkdir()
+    memory = Memory(0.0)
+    watch = Watch(Mailbox(tmp_path, memory.tell), memory, None, Workspace(tmp_path))
+    (out / "events.jsonl").write_text(OWN % outcome)
+    if not at_the_end:
+        watch.look(1.0)
+    (out / "stream.jsonl").write_text(CLIS)
+    watch.drain(2.0)
+    assert memory.result == {"outcome": outcome, "summary": "mine", "outputs": {"pr": "https://example.com/1"}}
+    assert (memory.turns, (memory.usage or {})["inputTokens"]) == (1, 5)
+
+
+def test_a_clis_result_stands_where_the_agent_tells_none(tmp_path: Path) -> None:
+    """An agent that knows nothing of `rw` has a result too."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/stream.jsonl").write_text(CLIS)
+    memory = Memory(0.0)
+    Watch(Mailbox(tmp_path, memory.tell), memory, None, Workspace(tmp_path)).drain(1.0)
+    assert (memory.result or {})["outcome"] == "Completed"
