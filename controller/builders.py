@@ -209,6 +209,7 @@ def _equip(spec: JsonObject, run: RunFacts, agent: Agent, identity: dict[str, st
         **identity,
         "RUNWARDEN_LAST_OUTCOME": last_outcome,
         "RUNWARDEN_DIR": RUNWARDEN_DIR,
+        "RUNWARDEN_WORKSPACE": agent.workspace.mount_path if agent.workspace else WORKSPACE_DIR,
         "RUNWARDEN_SESSION_ID": session_id(run.uid, agent.name),
     }
     container["env"] = [*({"name": name, "value": value} for name, value in told.items()), *container.get("env", [])]

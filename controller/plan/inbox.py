@@ -72,13 +72,17 @@ def _phase(at: Situation, escalation: EscalationFacts) -> EscalationPhase:
     stop = at.state.stop if at.state else None
     standing = state.blocked is not None and state.blocked.escalation == escalation.name
     if stop is not None:
-        return _at_the_end(escalation, timed_out=standing and stop.reason == Reason.BLOCKED_TIMEOUT)
+        return _at_the_end(escalation, timed_out=standing and stop.reason in TIMEOUTS)
     if standing and not (state.blocked and state.blocked.decision):
         return EscalationPhase.ANSWERED if escalation.decision else EscalationPhase.OPEN
     if escalation.decision is Decision.RETRY and not _effect_seen(at, escalation):
         return EscalationPhase.ANSWERED
     moved_on = state.attempt > escalation.attempt and escalation.decision is None
     return EscalationPhase.SUPERSEDED if moved_on else EscalationPhase.RESOLVED
+
+
+TIMEOUTS = frozenset({Reason.BLOCKED_TIMEOUT.value, Reason.STALE.value})
+"""The reasons of ends that came because nobody answered."""
 
 
 def _at_the_end(escalation: EscalationFacts, *, timed_out: bool) -> EscalationPhase:

@@ -77,6 +77,9 @@ class Watch:
             for event in self._cli.feed(line.decode(errors="replace")):
                 if event["type"] == "result" and self._concluded:
                     continue
+                if event["type"] == "result" and self._memory.waiting:
+                    # A model that ends its turn with a question open has not come to anything: it waits.
+                    event = {"type": "park"}  # noqa: PLW2901  # the rest is the same for it
                 yield event if event.get("type") == "turn" else _event_of(json.dumps(event).encode())
 
     def _hear(self, events: Iterator[Event | Wrong], now: float) -> bool:

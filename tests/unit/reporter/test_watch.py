@@ -39,3 +39,13 @@ def test_a_clis_result_stands_where_the_agent_tells_none(tmp_path: Path) -> None
     memory = Memory(0.0)
     Watch(Mailbox(tmp_path, memory.tell), memory, None, Workspace(tmp_path)).drain(1.0)
     assert (memory.result or {})["outcome"] == "Completed"
+
+
+def test_a_clis_turn_that_ends_with_a_question_open_is_no_result(tmp_path: Path) -> None:
+    """A model that asked, got no answer in time and said goodbye waits: its agent is parked, not complete."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/events.jsonl").write_text('{"type":"question","id":"q1","text":"Ship it?"}\n')
+    (tmp_path / "out/stream.jsonl").write_text(CLIS)
+    memory = Memory(0.0)
+    Watch(Mailbox(tmp_path, memory.tell), memory, None, Workspace(tmp_path)).drain(1.0)
+    assert (memory.result, memory.parked, list(memory.questions)) == (None, True, ["q1"])
