@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel, to_snake
 from controller.api.base import JsonObject, dump, parse
 from controller.api.checks import check_run, parse_run_spec
 from controller.api.names import FINALIZER_OUTCOME
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import LLMMode, ResolvedPolicy, RunPolicySpec
 from controller.api.run_status import OperatorState
 from controller.api.violations import Refused, Violation, from_pydantic, violation
 from controller.plan.model import Action, Plan
@@ -35,6 +35,7 @@ KEYS = frozenset(
         "refusals",
         "escalations",
         "reports",
+        "mode",
         "namespaceTerminating",
         "queued",
     }
@@ -64,6 +65,7 @@ def read_snapshot(document: JsonObject) -> tuple[Snapshot, datetime]:
         refusals=_facts(Refusal, _list(document, "refusals"), "refusals"),
         escalations=_facts(EscalationFacts, [_escalation(e, run.uid) for e in _list(document, "escalations")], "escalations"),
         reports=_facts(ReportFacts, [{"runUid": run.uid, **report} for report in _list(document, "reports")], "reports"),
+        mode=_mode(document.get("mode", LLMMode.OFF.value)),
         namespace_terminating=document.get("namespaceTerminating", False),
         queued=document.get("queued", False),
     )
@@ -86,6 +88,7 @@ def write_snapshot(snapshot: Snapshot, now: datetime) -> JsonObject:
         "run": {**about, **created, **({"spec": dump(run.spec)} if run.spec else {})},
         "policy": _policy_document(snapshot),
         "stateRefusal": snapshot.state_refusal,
+        "mode": snapshot.mode.value,
         "namespaceTerminating": snapshot.namespace_terminating,
         "queued": snapshot.queued,
     }
@@ -146,6 +149,13 @@ def _run(raw: Any) -> RunFacts:
         gone=raw.get("gone", False),
         created_at=created,
     )
+
+
+def _mode(raw: Any) -> LLMMode:
+    try:
+        return LLMMode(raw)
+    except ValueError:
+        raise Refused((violation("mode", raw, f"must be one of {', '.join(LLMMode)}"),)) from None
 
 
 def _policy(raw: JsonObject) -> tuple[ResolvedPolicy | None, bool, str]:

@@ -7,7 +7,7 @@ has dismissed it.
 from __future__ import annotations
 
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
-from controller.plan import blocked, questions
+from controller.plan import approvals, blocked, questions
 from controller.plan.model import Action, Block, Intent, Step
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
@@ -42,11 +42,11 @@ def closures(at: Situation) -> tuple[Action, ...]:
 
 
 def _mark(escalation: EscalationFacts, phase: EscalationPhase) -> Action:
-    question = escalation.type is EscalationType.QUESTION
+    reason = _EXPIRIES[escalation.type] if phase is EscalationPhase.EXPIRED else _REASONS[phase]
     return Action(
-        Intent.ESCALATE_GUIDANCE if question else Intent.ESCALATE_BLOCKED,
+        _INTENTS[escalation.type],
         Step.MARK,
-        Reason.QUESTION_TIMEOUT if question and phase is EscalationPhase.EXPIRED else _REASONS[phase],
+        reason,
         agent=escalation.agent,
         attempt=escalation.attempt,
         escalation=escalation.name,
@@ -60,7 +60,18 @@ _REASONS = {
     EscalationPhase.DELIVERED: Reason.ANSWERED,
     EscalationPhase.RESOLVED: Reason.CAUSE_GONE,
     EscalationPhase.SUPERSEDED: Reason.SUPERSEDED,
-    EscalationPhase.EXPIRED: Reason.BLOCKED_TIMEOUT,
+}
+
+_EXPIRIES = {
+    EscalationType.BLOCKED: Reason.BLOCKED_TIMEOUT,
+    EscalationType.QUESTION: Reason.QUESTION_TIMEOUT,
+    EscalationType.APPROVAL: Reason.APPROVAL_TIMEOUT,
+}
+
+_INTENTS = {
+    EscalationType.BLOCKED: Intent.ESCALATE_BLOCKED,
+    EscalationType.QUESTION: Intent.ESCALATE_GUIDANCE,
+    EscalationType.APPROVAL: Intent.REQUEST_APPROVAL,
 }
 
 
@@ -68,6 +79,8 @@ def _phase(at: Situation, escalation: EscalationFacts) -> EscalationPhase:
     """The phase that an open escalation should have now."""
     if escalation.type is EscalationType.QUESTION:
         return questions.phase(at, escalation)
+    if escalation.type is EscalationType.APPROVAL:
+        return approvals.phase(at, escalation)
     state = at.agent_state(escalation.agent)
     stop = at.state.stop if at.state else None
     standing = state.blocked is not None and state.blocked.escalation == escalation.name

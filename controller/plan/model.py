@@ -20,6 +20,7 @@ class Intent(StrEnum):
     ESCALATE_GUIDANCE = "escalate_guidance"
     ESCALATE_BLOCKED = "escalate_blocked"
     DELIVER_ANSWER = "deliver_answer"
+    REQUEST_APPROVAL = "request_approval"
     STOP = "stop"
     RECORD = "record"
     FINISH = "finish"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from controller.api.policy import OnBudgetSpent, OutcomeAction, RunPolicySpec
+from controller.api.policy import Approvable, OnBudgetSpent, OutcomeAction, RunPolicySpec
 from controller.api.run import Agent
 from controller.api.run_status import Outcome
-from controller.plan import blocked
+from controller.plan import approvals, blocked
 from controller.plan.budget import FREE_RESTART_LIMIT, budget_left, free_left
 from controller.plan.model import Action, Block, Charge, Intent, Step
 from controller.plan.moves import Hold, Move
@@ -48,7 +48,12 @@ def charged(at: Situation, agent: Agent, policy: RunPolicySpec, reason: Reason, 
     left = budget_left(at, agent.name, policy)
     if left <= 0:
         return Move(block=spent)
-    return _cooled(at, agent, reason, lambda: reserve(at, agent, reason, Charge.BUDGET))
+    return _cooled(at, agent, reason, lambda: _approved(at, agent, reason, spent.cause))
+
+
+def _approved(at: Situation, agent: Agent, reason: Reason, cause: str) -> Move:
+    held = approvals.gate(at, agent.name, Approvable.RESTART, reason, cause)
+    return held or reserve(at, agent, reason, Charge.BUDGET)
 
 
 def reserve(at: Situation, agent: Agent, reason: Reason, charge: Charge) -> Move:

@@ -11,9 +11,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.api.escalation import Decision
+from controller.api.policy import Approvable
 from controller.api.run import Agent, DesiredState
 from controller.api.run_status import Health, Phase, StopDecision
-from controller.plan import agents, protocol, questions, reports, restarts
+from controller.plan import agents, approvals, protocol, questions, reports, restarts
 from controller.plan.housekeeping import housekeeping, release_all
 from controller.plan.inbox import bookkeeping, closures
 from controller.plan.model import TRANSITIONS, Action, AgentView, Block, Intent, Step, Verdict
@@ -221,24 +222,37 @@ def policy_refused(at: Situation) -> Verdict | None:
 
 def stale(at: Situation) -> Verdict | None:
     """11. Nothing comes of any unfinished agent, as their own fresh reports say, and nothing else is due for them."""
+    if not _is_stale(at) or _stale_approval(at) is not None:
+        return None
+    return _decide(Phase.FAILED, Reason.STALE, STALE_TEXT, Intent.AUTO_STOP_STALE)
+
+
+STALE_TEXT = "no required agent has shown progress for too long (staleRunAgeSeconds)"
+
+
+def _is_stale(at: Situation) -> bool:
     unfinished = [agent for agent in at.required if not at.completed(agent.name)]
-    if not all(reports.stale(at, agent) for agent in unfinished):
-        return None
-    moves = [agents.judge(at, agent) for agent in unfinished]
-    if any(move.actions or move.hold or move.block for move in moves):
-        return None
-    text = "no required agent has shown progress for too long (staleRunAgeSeconds)"
-    return _decide(Phase.FAILED, Reason.STALE, text, Intent.AUTO_STOP_STALE)
+    if not unfinished or not all(reports.stale(at, agent) for agent in unfinished):
+        return False
+    moves = (agents.judge(at, agent) for agent in unfinished)
+    return not any(move.actions or move.hold or move.block for move in moves)
+
+
+def _stale_approval(at: Situation) -> Move | None:
+    """What a stop as stale waits for, if it needs approval; asked for in the name of the first unfinished agent."""
+    agent = next(agent for agent in at.required if not at.completed(agent.name))
+    return approvals.gate(at, agent.name, Approvable.STOP_STALE, Reason.STALE, STALE_TEXT)
 
 
 def supervised(at: Situation) -> Verdict:
     """8 to 12. Each agent is judged by its own rules: started, restarted, escalated, or left at its work."""
     moves = {agent.name: agents.judge(at, agent) for agent in at.agents}
     blocks = tuple(block for agent in at.required if (block := moves[agent.name].block))
-    actions = [*_one_reservation(moves.values()), *_inbox(at, moves)]
-    holds = [move.hold for move in moves.values() if move.hold and not move.block]
+    stop = (_stale_approval(at) or Move()) if _is_stale(at) else Move()
+    actions = [*_one_reservation(moves.values()), *_inbox(at, moves), *stop.actions]
+    holds = [move.hold for move in (*moves.values(), stop) if move.hold and not move.block]
     phase, reason, text = _standing(views(at, blocks), holds, blocks)
-    return Verdict(phase, reason, text, tuple(actions), _next_check(at, moves.values()), blocks)
+    return Verdict(phase, reason, text, tuple(actions), _next_check(at, (*moves.values(), stop)), blocks)
 
 
 def _one_reservation(moves: Iterable[Move]) -> list[Action]:
@@ -335,7 +349,9 @@ def _standing(seen: tuple[AgentView, ...], holds: list[Hold], blocks: tuple[Bloc
         return Phase.BLOCKED, blocks[0].reason, blocks[0].message
     phase = phase_of(seen)
     if holds:
-        return phase, holds[0].reason, holds[0].message
+        first = next((hold for hold in holds if hold.reason is Reason.AWAITING_APPROVAL), holds[0])
+        phase = Phase.AWAITING_APPROVAL if first.reason is Reason.AWAITING_APPROVAL else phase
+        return phase, first.reason, first.message
     stuck = next((view for view in seen if view.health is Health.STARTING and view.reason != Reason.STARTING), None)
     if stuck is not None:
         return phase, Reason.NOT_STARTING, f"agent {stuck.name}: {stuck.reason}: {stuck.message}"

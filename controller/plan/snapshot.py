@@ -10,7 +10,7 @@ from datetime import datetime
 
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import FINALIZER_OUTCOME
-from controller.api.policy import ResolvedPolicy
+from controller.api.policy import LLMMode, ResolvedPolicy
 from controller.api.run import RunSpec
 from controller.api.run_status import OperatorState, ResultStatus, Usage
 from controller.api.violations import Violation
@@ -176,7 +176,7 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that may matter to a decision about one Run."""
+    """Everything that may matter to a decision about one Run. `mode` is the effective one: Off where there is no advisor."""
 
     run: RunFacts
     policy: ResolvedPolicy | None = None
@@ -189,6 +189,7 @@ class Snapshot:
     refusals: tuple[Refusal, ...] = ()
     escalations: tuple[EscalationFacts, ...] = ()
     reports: tuple[ReportFacts, ...] = ()
+    mode: LLMMode = LLMMode.OFF
     namespace_terminating: bool = False
     queued: bool = False
 

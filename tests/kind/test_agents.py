@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -217,7 +218,8 @@ def test_a_silent_compile_is_left_alone(stage: Stage) -> None:
     def old_enough() -> bool:
         pod = get(stage.cluster, stage.namespace, "pod", "busy-coder-r0")
         started = datetime.fromisoformat(pod["status"]["startTime"])
-        report = get(stage.cluster, stage.namespace, "agentreport", "busy-coder")
+        path = f"/apis/runwarden.dev/v1alpha1/namespaces/{stage.namespace}/agentreports/busy-coder"
+        report = json.loads(stage.cluster.kubectl("get", "--raw", path))
         stamps = [e["time"] for e in report["metadata"]["managedFields"] if e.get("subresource") == "status"]
         return max(map(datetime.fromisoformat, stamps)) - started > timedelta(seconds=3 * STALE_SECONDS)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import FINALIZER_OUTCOME, escalation_name, pod_name
-from controller.api.policy import OutcomeAction, OutcomeRule, ResolvedPolicy, RunPolicySpec
+from controller.api.policy import LLMMode, OutcomeAction, OutcomeRule, ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, DesiredState, RunSpec
 from controller.api.run_status import (
     AgentState,
@@ -244,6 +244,7 @@ def situations(draw: st.DrawFn) -> Snapshot:
         refusals=tuple(draw(st.lists(st.builds(Refusal, st.sampled_from(agents), st.just("quota")), max_size=1))),
         escalations=tuple(draw(st.lists(escalations(agents), max_size=3, unique_by=lambda e: e.name))),
         reports=tuple(draw(reports(agent)) for agent in draw(st.sets(st.sampled_from(agents)))),
+        mode=draw(st.sampled_from(LLMMode)),
         namespace_terminating=draw(st.sampled_from([False] * 9 + [True])),
         queued=draw(st.sampled_from([False] * 5 + [True])),
     )

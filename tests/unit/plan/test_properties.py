@@ -12,10 +12,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.api.policy import RunPolicySpec, SilentAgents
 from controller.api.run_status import AgentState, OutcomeResult
 from controller.plan import Snapshot, plan
 from controller.plan.model import CREATIONS, TRANSITIONS, Charge, Step
 from controller.plan.reasons import Reason
+from controller.plan.snapshot import ReportFacts
 from controller.plan.transitions import apply
 from tests.unit.plan.generated import situations
 from tests.unit.plan.test_golden import CASES, NOW, snapshot_of
@@ -150,3 +152,24 @@ def test_nothing_is_ended_without_a_decision(snapshot: Snapshot, now: datetime) 
         if action.step is Step.END:
             decided = state is not None and (state.stop is not None or state.paused_at is not None)
             assert decided or (state is not None and action.attempt < state.agents[action.agent].attempt)
+
+
+@given(snapshots, st.timedeltas(timedelta(days=-300), timedelta(days=300)))
+def test_no_jump_of_a_clock_makes_a_stall(snapshot: Snapshot, jump: timedelta) -> None:
+    """Whatever the time is said to be: who is judged stalled has a report that says so by itself, age by age."""
+    found = plan(snapshot, NOW + jump)
+    policy = snapshot.policy.spec if snapshot.policy else RunPolicySpec()
+    limits = {
+        Reason.ACTIVITY_STALLED: policy.health.activity_stalled_seconds,
+        Reason.PROGRESS_STALLED: policy.health.progress_stalled_seconds,
+        Reason.STALE: policy.stale_run_age_seconds,
+    }
+    judged = [(a.reason, a.agent) for a in found.actions if a.step in (Step.RESERVE, Step.STOP) and a.reason in limits]
+    judged += [(b.reason, b.agent) for b in found.verdict.blocks if b.reason in limits]
+    for reason, agent in judged if policy.health.silent_agents is SilentAgents.IGNORE else ():
+        told = [r for r in snapshot.reports if agent in ("", r.agent)]
+        assert any(_oldest(r) >= timedelta(seconds=limits[reason]) for r in told)
+
+
+def _oldest(report: ReportFacts) -> timedelta:
+    return report.reported_at - min(report.active_at, report.progress_at or report.active_at)

@@ -1,0 +1,115 @@
+"""Mode Assist: what the rules want and the policy lists in requireApproval waits for a human's word.
+
+A gate only ever holds back. What is approved is decided anew from what is observed then; what is denied stays quiet until the
+evidence changes, which makes another escalation. Who deletes one has denied it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from controller.api.escalation import Decision, EscalationPhase, EscalationType
+from controller.api.names import escalation_name
+from controller.api.policy import Approvable, LLMMode, OnTimeout
+from controller.plan.model import Action, Inquiry, Intent, Step
+from controller.plan.moves import Hold, Move
+from controller.plan.reasons import Reason
+from controller.plan.situation import Situation
+from controller.plan.snapshot import EscalationFacts
+
+OPTIONS = (Decision.APPROVE.value, Decision.DENY.value)
+
+WHAT = {Approvable.RESTART: "restart agent {agent}", Approvable.STOP_STALE: "stop the Run as stale"}
+"""What would be done, in words."""
+
+
+def gate(at: Situation, agent: str, wanted: Approvable, reason: Reason, cause: str) -> Move | None:
+    """Return what is due instead of something that needs approval; None where it may be done.
+
+    `cause` tells one occurrence from the next beside the attempt and its pod, and is shown to the human.
+    """
+    if at.policy is None or at.snapshot.mode is not LLMMode.ASSIST or wanted not in at.policy.llm.require_approval:
+        return None
+    name = _name(at, agent, wanted, reason)
+    found = at.escalation(name)
+    if found is None:
+        if name in at.agent_state(agent).asked:
+            return Move(hold=_denied(agent, wanted))
+        return Move((_request(at, agent, name, wanted, reason, cause),), hold=_waits(agent, name, wanted, None))
+    if name not in at.agent_state(agent).asked:
+        return Move((_remember(at, agent, found, reason),), hold=_waits(agent, name, wanted, found))
+    return _judged(at, agent, wanted, found)
+
+
+def _judged(at: Situation, agent: str, wanted: Approvable, found: EscalationFacts) -> Move | None:
+    if found.decision is Decision.APPROVE:
+        return None
+    if found.decision is not None:
+        return Move(hold=_denied(agent, wanted))
+    if not over(at, found):
+        return Move(hold=_waits(agent, found.name, wanted, found))
+    return None if _on_timeout(at, wanted) is OnTimeout.PROCEED else Move(hold=_denied(agent, wanted))
+
+
+def over(at: Situation, escalation: EscalationFacts) -> bool:
+    """Whether nobody has answered an approval in time."""
+    return escalation.expires_at is not None and at.now >= escalation.expires_at
+
+
+def phase(at: Situation, escalation: EscalationFacts) -> EscalationPhase:
+    """Return the phase that an open approval should have now; one that is given is resolved when its effect is seen."""
+    state = at.agent_state(escalation.agent)
+    ended = at.state is not None and at.state.stop is not None
+    moved_on = ended or state.attempt > escalation.attempt or at.completed(escalation.agent)
+    if escalation.decision is Decision.DENY:
+        return EscalationPhase.RESOLVED
+    if escalation.decision is Decision.APPROVE:
+        return EscalationPhase.RESOLVED if moved_on else EscalationPhase.ANSWERED
+    if over(at, escalation):
+        return EscalationPhase.EXPIRED
+    return EscalationPhase.SUPERSEDED if moved_on else EscalationPhase.OPEN
+
+
+def _name(at: Situation, agent: str, wanted: Approvable, reason: Reason) -> str:
+    run, state = at.snapshot.run, at.agent_state(agent)
+    kind = EscalationType.APPROVAL
+    return escalation_name(run.name, agent, run.uid, kind, state.attempt, wanted, reason, state.pod_uid)
+
+
+def _on_timeout(at: Situation, wanted: Approvable) -> OnTimeout:
+    if at.policy is None:
+        return OnTimeout.HOLD
+    after = at.policy.llm.on_approval_timeout
+    return after.restart if wanted is Approvable.RESTART else after.stop_stale
+
+
+def _request(at: Situation, agent: str, name: str, wanted: Approvable, reason: Reason, cause: str) -> Action:
+    seconds = at.policy.approval_timeout_seconds if at.policy else 0
+    expires_at = at.floor + timedelta(seconds=seconds)
+    what = WHAT[wanted].format(agent=agent)
+    then = "it is done" if _on_timeout(at, wanted) is OnTimeout.PROCEED else "it is not done"
+    text = (
+        f"The rules want to {what}: {reason.sentence}\n\nCause: {cause}\n\n"
+        f"Approve does it, if it is still due then; Deny leaves things as they are until the evidence changes. "
+        f"Without an answer by {expires_at:%Y-%m-%dT%H:%M:%SZ} {then} (llm.onApprovalTimeout)."
+    )
+    inquiry = Inquiry(name, f"{agent}: {what}? {reason}", text, expires_at, EscalationType.APPROVAL, options=OPTIONS)
+    return _action(at, agent, name, Step.CREATE_ESCALATION, reason, inquiry)
+
+
+def _remember(at: Situation, agent: str, found: EscalationFacts, reason: Reason) -> Action:
+    return _action(at, agent, found.name, Step.ASK, reason, None)
+
+
+def _action(at: Situation, agent: str, name: str, step: Step, reason: Reason, inquiry: Inquiry | None) -> Action:
+    attempt = at.agent_state(agent).attempt
+    return Action(Intent.REQUEST_APPROVAL, step, reason, agent=agent, attempt=attempt, escalation=name, inquiry=inquiry)
+
+
+def _waits(agent: str, name: str, wanted: Approvable, found: EscalationFacts | None) -> Hold:
+    what = WHAT[wanted].format(agent=agent)
+    return Hold(Reason.AWAITING_APPROVAL, f"to {what} needs approval: escalation {name}", found.expires_at if found else None)
+
+
+def _denied(agent: str, wanted: Approvable) -> Hold:
+    return Hold(Reason.DENIED, f"to {WHAT[wanted].format(agent=agent)} was not approved", None)
