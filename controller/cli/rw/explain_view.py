@@ -8,6 +8,7 @@ from datetime import datetime
 from rich.text import Text
 
 from controller.cli.rw import styles
+from controller.cli.rw.clean import clean
 from controller.cli.rw.explanation import AgentSaid, Explanation, cooldowns
 from controller.cli.rw.inbox_view import inbox_table
 from controller.cli.rw.objects import name_of, oldest_first, phase_of
@@ -38,7 +39,7 @@ def explained(found: Explanation, command: Command, now: datetime, width: int | 
 def _head(found: Explanation, width: int | None) -> Text:
     phase, colour = styles.phase(phase_of(found.run))
     title = Text(f"{name_of(found.run)} is ", style="bold").append(phase, style=colour or "bold")
-    title.append(f": {found.reason}" if found.reason not in ("", phase) else "")
+    title.append(clean(f": {found.reason}") if found.reason not in ("", phase) else "")
     rule = f"Decided by the rule {found.rule}: {found.rule_says}" if found.rule else ""
     lines = [line for line in (found.meaning, found.message if found.message != found.meaning else "", rule) if line]
     return joined([title, *(wrapped(line, width, INDENT) for line in lines)])
@@ -48,7 +49,7 @@ def _agent(agent: AgentSaid, now: datetime, width: int | None) -> Text:
     word, colour = styles.health(agent.health)
     role = "" if agent.required else " (optional)"
     line = Text(f"{INDENT}{agent.name}{role}: ").append(word, style=colour).append(f", attempt {agent.attempt}")
-    line.append(f": {agent.reason}" if agent.reason and agent.reason != word else "")
+    line.append(clean(f": {agent.reason}") if agent.reason and agent.reason != word else "")
     more = [agent.message, agent.meaning if agent.reason != "Supervising" else "", agent.rule, _ages(agent, now)]
     return joined([line, *(wrapped(text, width, INDENT * 2, styles.DIM) for text in dict.fromkeys(more) if text)])
 
