@@ -83,7 +83,7 @@ class Outlook:
             return "the Run fails (BlockedTimeout)"
         if escalation["spec"]["type"] == "Question":
             stops = self.policy.on_question_timeout is OnQuestionTimeout.STOP
-            return "the Run fails (questionTimeoutSeconds)" if stops else "it is waited on (onQuestionTimeout)"
+            return "the Run fails (QuestionTimeout)" if stops else "it is waited for all the same (onQuestionTimeout)"
         after = self.policy.llm.on_approval_timeout
         return f"without approval, restarts {after.restart}, stops {after.stop_stale} (onApprovalTimeout)"
 
