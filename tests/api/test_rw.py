@@ -140,27 +140,52 @@ def test_logs_name_the_attempts_pod(rw: Plugin) -> None:
     assert "is at its first attempt; there is no previous one" in rw.error("logs", "talks", "-p")
 
 
+def report(rw: Plugin, run: str, **said: object) -> None:
+    """Say of a Run's only agent what its reporter would say; the admin may, for whom admission takes an operator."""
+    found = get(rw.cluster, rw.namespace, "run", run)
+    spec = {"runName": run, "runUID": found["metadata"]["uid"], "agent": "coder"}
+    about = {"apiVersion": "runwarden.dev/v1alpha1", "kind": "AgentReport", "metadata": {"name": f"{run}-coder"}, "spec": spec}
+    apply(rw.cluster, rw.namespace, about)
+    pod = get(rw.cluster, rw.namespace, "pod", f"{run}-coder-r0")
+    status = {"attempt": 0, "podUID": pod["metadata"]["uid"], "seq": 1, "intervalSeconds": 60, "activityAgeSeconds": 5}
+    patch = json.dumps({"status": status | said})
+    options = ("--subresource=status", "--field-manager=runwarden-reporter", "--type=merge", "-p", patch)
+    rw.cluster.kubectl("-n", rw.namespace, "patch", "agentreport", f"{run}-coder", *options)
+
+
 def test_reports_are_shown_where_there_are_any(rw: Plugin) -> None:
     """The agent's last word stands in `get`, its ages in `describe`; when a stall would count in `explain`."""
     apply(rw.cluster, rw.namespace, simulated_forever("speaks"))
     await_phase(rw.cluster, rw.namespace, "speaks", "Running")
-    found = get(rw.cluster, rw.namespace, "run", "speaks")
-    spec = {"runName": "speaks", "runUID": found["metadata"]["uid"], "agent": "coder"}
-    apply(
-        rw.cluster,
-        rw.namespace,
-        {"apiVersion": "runwarden.dev/v1alpha1", "kind": "AgentReport", "metadata": {"name": "speaks-coder"}, "spec": spec},
-    )
-    said = {"attempt": 0, "podUID": "p", "seq": 1, "intervalSeconds": 60, "activityAgeSeconds": 5, "progressAgeSeconds": 90}
-    patch = json.dumps({"status": said | {"message": "ported 3 of 7"}})
-    rw.cluster.kubectl(
-        "-n", rw.namespace, "patch", "agentreport", "speaks-coder", "--subresource=status", "--type=merge", "-p", patch
-    )
+    report(rw, "speaks", progressAgeSeconds=90, message="ported 3 of 7", usage={"inputTokens": 1000, "outputTokens": 234})
     assert "ago: ported 3 of 7" in rw.ok("get", "speaks")
+    assert " 1,234 " in rw.ok("get", "speaks", "-o", "wide")
     assert "ported 3 of 7" in rw.ok("describe", "speaks")
-    ahead = [check["what"] for check in json.loads(rw.ok("explain", "speaks", "-o", "json"))["next"]]
+    told = json.loads(rw.ok("explain", "speaks", "-o", "json"))
+    assert (told["rule"], told["notes"], told["tokens"]) == ("supervised", [], 1234)
     for setting in ("activityStalledSeconds", "progressStalledSeconds", "staleRunAgeSeconds"):
-        assert any(setting in what for what in ahead), ahead
+        assert any(setting in check["what"] for check in told["next"]), told["next"]
+
+
+def test_an_agents_question_is_answered(rw: Plugin) -> None:
+    """What an agent asks comes into the inbox, is explained, answered by the Run's name, and put where the agent reads it."""
+    apply(rw.cluster, rw.namespace, simulated_forever("asks"))
+    await_phase(rw.cluster, rw.namespace, "asks", "Running")
+    report(rw, "asks", questions=[{"id": "q1", "text": "Ship it?", "options": ["yes", "no"]}])
+    await_phase(rw.cluster, rw.namespace, "asks", "AwaitingGuidance")
+    await_that(lambda: rw.ok("inbox", "-o", "name"), "the question")
+    assert "Ship it?" in rw.ok("inbox")
+    told = json.loads(rw.ok("explain", "asks", "-o", "json"))
+    assert (told["reason"], told["agents"][0]["rule"][:11], told["notes"]) == ("AwaitingGuidance", "rule asking", [])
+    assert "'maybe' is none of the options; 1) yes, 2) no" in rw.error("answer", "asks", "maybe")
+    rw.ok("answer", "asks", "YES")
+
+    def delivered() -> object:
+        found = get(rw.cluster, rw.namespace, "agentreport", "asks-coder")["spec"].get("deliveries")
+        return found and found[0]["answer"] == "yes"
+
+    await_that(delivered, "the answer in the agent's report")
+    assert "answered by admin: Answer: yes" in await_that(lambda: "answered" in (d := rw.ok("describe", "asks")) and d, "its time")
 
 
 def test_through_kubectl_as_a_plugin(rw: Plugin) -> None:

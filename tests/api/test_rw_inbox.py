@@ -73,7 +73,7 @@ def test_each_type_has_its_decisions(rw: Plugin) -> None:
     wanted = {"approve": ("Approval", "Approve"), "deny": ("Approval", "Deny")}
     wanted |= {"retry": ("Blocked", "Retry"), "wait": ("Blocked", "Wait"), "fail": ("Blocked", "Stop")}
     for command, (kind, decision) in wanted.items():
-        ask(rw.cluster, rw.namespace, f"for-{command}", kind)
+        ask(rw.cluster, rw.namespace, f"for-{command}", kind, responders={"bridges": ["admin"]})
         assert f"{command} sent, by admin" in rw.ok(command, f"for-{command}", "--on-behalf-of", "carol")
         found = response(rw.cluster, rw.namespace, f"for-{command}")
         assert found == {"decision": decision, "by": "admin", "onBehalfOf": "carol"}

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from controller.cli import LazyGroup
+from controller.cli.rw.clean import clean
 from controller.cli.rw.session import Session, with_kubectl_flags
 
 INTERRUPTED = 130
@@ -52,7 +53,7 @@ class Plugin(LazyGroup):
 
 
 def _failed(message: str) -> int:
-    click.echo(f"error: {message}", err=True)
+    click.echo(f"error: {clean(message)}", err=True)
     return 1
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from controller.cli.rw import options
+from controller.cli.rw.clean import clean
 from controller.cli.rw.errors import Problem
 from controller.cli.rw.faults import Refused
 from controller.cli.rw.manifest import Wanted, again, manifest, next_name
@@ -125,7 +126,7 @@ def _await(session: Session, name: str) -> None:
         session.hint(f"the Run goes on; watch again: {session.command('get', name, '-w')}")
         raise
     ended = next(iter(seen.values()))
-    click.echo(f"run {name}: {phase_of(ended)}: {status_of(ended).get('message', '')}")
+    click.echo(clean(f"run {name}: {phase_of(ended)}: {status_of(ended).get('message', '')}"))
     session.hint(f"what happened: {session.command('describe', name)}")
     if phase_of(ended) != "Completed":
         raise click.exceptions.Exit(1)

@@ -21,12 +21,16 @@ from controller.cli.rw.objects import (
     phase_of,
     status_of,
     time_of,
+    used,
 )
 from controller.cli.rw.text import INDENT, Cell, age, cut, joined, pairs, section, table, wrapped
 from controller.cli.rw.timeline import Entry, attempt_name, container, ending, timeline
 
 SHOWN = 30
 """Entries of the timeline that are shown, the newest."""
+
+MICRO = 1_000_000
+"""Millionths in a whole."""
 
 BRIEF_WIDTH = 200
 """Characters of the brief; `get -o yaml` has all of it."""
@@ -41,8 +45,9 @@ def describe_run(run: JsonObject, around: Around, sentence: Sentence, now: datet
     inbox = inbox_table(waiting, (), now, width, spaces=False, indent=INDENT) if waiting else Text()
     return joined(
         [
-            pairs(_fields(run, now), width),
+            pairs(_fields(run, around, now), width),
             section("Agents", _agents(run, around, now, width)),
+            section("Results", _results(run, width)),
             section("Attempts", _attempts(around, now, width)),
             section("Last decision", _decision(run, sentence, width)),
             section("Timeline", _timeline(timeline(run, around), now, width)),
@@ -53,20 +58,21 @@ def describe_run(run: JsonObject, around: Around, sentence: Sentence, now: datet
     )
 
 
-def _fields(run: JsonObject, now: datetime) -> list[tuple[str, Cell]]:
+def _fields(run: JsonObject, around: Around, now: datetime) -> list[tuple[str, Cell]]:
     spec, status = run["spec"], status_of(run)
     started, ended = time_of(status.get("startTime")), time_of(status.get("completionTime"))
     reason, message = status.get("reason", ""), status.get("message", "")
-    usage = status.get("usage")
+    usage = used(run, around.reports)
     return [
         ("Name", name_of(run)),
         ("Namespace", namespace_of(run)),
         ("Phase", styles.phase(phase_of(run))),
-        ("Why", f"{reason}: {message}".removesuffix(": ")),
+        ("Why", message if message and reason == phase_of(run) else f"{reason}: {message}".removesuffix(": ")),
         ("Wanted", spec.get("desiredState", "Running")),
         ("Policy", status.get("policy", {}).get("name", "")),
         ("Restarts", f"{status.get('restarts', 0)} charged"),
         ("Tokens", f"{tokens(usage)}{_of_budget(spec)}" if usage or spec.get("tokenBudget") else ""),
+        ("Cost", f"{usage['costMicroUSD'] / MICRO:.2f} USD" if usage.get("costMicroUSD") else ""),
         ("Created", _moment(created(run), now)),
         ("Started", _moment(started, now)),
         ("Ended", _moment(ended, now)),
@@ -109,7 +115,20 @@ def _words(agent: JsonObject, report: JsonObject | None) -> str:
     if report and agent.get("health") == "Healthy" and status_of(report).get("message"):
         return str(status_of(report)["message"])
     result = agent.get("result") or {}
+    if agent.get("message") and agent.get("reason") == agent.get("health"):
+        return str(agent["message"])
     return result.get("summary") or f"{agent.get('reason', '')}: {agent.get('message', '')}".removesuffix(": ")
+
+
+def _results(run: JsonObject, width: int | None) -> Text:
+    """What the agents say they have come to, with what they have to show, for example a link."""
+    lines = []
+    for agent in status_of(run).get("agents", ()):
+        result = agent.get("result") or {}
+        words = ": ".join(filter(None, (result.get("outcome"), result.get("summary"))))
+        lines += [wrapped(f"{agent['name']}: {words}", width, INDENT)] if words else []
+        lines += [wrapped(f"{name}: {value}", width, INDENT * 2) for name, value in (result.get("outputs") or {}).items()]
+    return joined(lines)
 
 
 def _attempts(around: Around, now: datetime, width: int | None) -> Text:

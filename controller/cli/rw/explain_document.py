@@ -21,6 +21,7 @@ def document(found: Explanation) -> JsonObject:
         "ruleSays": found.rule_says,
         "agents": [_agent_document(agent) for agent in found.agents],
         "budget": {"used": budget.used, "budget": budget.budget, "left": budget.left, "policy": budget.policy, "sure": budget.sure},
+        "tokens": found.tokens,
         "next": [{"at": format_time(check.at), "what": check.what} for check in found.checks],
         "changes": [{"command": list(change.words), "effect": change.effect} for change in found.changes],
         "inbox": [name_of(escalation) for escalation in found.inbox],

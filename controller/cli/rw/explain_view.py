@@ -8,9 +8,10 @@ from datetime import datetime
 from rich.text import Text
 
 from controller.cli.rw import styles
+from controller.cli.rw.clean import clean
 from controller.cli.rw.explanation import AgentSaid, Explanation, cooldowns
 from controller.cli.rw.inbox_view import inbox_table
-from controller.cli.rw.objects import name_of, oldest_first, phase_of, status_of
+from controller.cli.rw.objects import name_of, oldest_first, phase_of
 from controller.cli.rw.text import INDENT, Cell, age, joined, section, table, until, wrapped
 
 Command = Callable[..., str]
@@ -38,7 +39,7 @@ def explained(found: Explanation, command: Command, now: datetime, width: int | 
 def _head(found: Explanation, width: int | None) -> Text:
     phase, colour = styles.phase(phase_of(found.run))
     title = Text(f"{name_of(found.run)} is ", style="bold").append(phase, style=colour or "bold")
-    title.append(f": {found.reason}" if found.reason else "")
+    title.append(clean(f": {found.reason}") if found.reason not in ("", phase) else "")
     rule = f"Decided by the rule {found.rule}: {found.rule_says}" if found.rule else ""
     lines = [line for line in (found.meaning, found.message if found.message != found.meaning else "", rule) if line]
     return joined([title, *(wrapped(line, width, INDENT) for line in lines)])
@@ -48,7 +49,7 @@ def _agent(agent: AgentSaid, now: datetime, width: int | None) -> Text:
     word, colour = styles.health(agent.health)
     role = "" if agent.required else " (optional)"
     line = Text(f"{INDENT}{agent.name}{role}: ").append(word, style=colour).append(f", attempt {agent.attempt}")
-    line.append(f": {agent.reason}" if agent.reason and agent.reason != word else "")
+    line.append(clean(f": {agent.reason}") if agent.reason and agent.reason != word else "")
     more = [agent.message, agent.meaning if agent.reason != "Supervising" else "", agent.rule, _ages(agent, now)]
     return joined([line, *(wrapped(text, width, INDENT * 2, styles.DIM) for text in dict.fromkeys(more) if text)])
 
@@ -65,9 +66,8 @@ def _budget(found: Explanation, now: datetime, width: int | None) -> Text:
     own = f", at most {budget.per_agent} of one agent" if budget.per_agent is not None else ""
     text = f"{budget.used} of {budget.budget} charged restarts used, {budget.left} left{own} (policy {budget.policy or 'unknown'})"
     waiting = [f"{name} is not restarted again before {_clock(until, now)}" for name, until in cooldowns(found.run, now)]
-    tokens, limit = status_of(found.run).get("usage"), found.run["spec"].get("tokenBudget")
-    spent = (tokens or {}).get("inputTokens", 0) + (tokens or {}).get("outputTokens", 0)
-    usage = [f"{spent:,} tokens used" + (f" of {limit:,}" if limit else "")] if tokens or limit else []
+    limit = found.run["spec"].get("tokenBudget")
+    usage = [f"{found.tokens:,} tokens used" + (f" of {limit:,}" if limit else "")] if found.tokens or limit else []
     return joined([wrapped(line, width, INDENT) for line in (text, *waiting, *usage)])
 
 

@@ -7,14 +7,7 @@ from datetime import datetime
 
 from controller.cli.rw.around import Around
 from controller.cli.rw.changes import Change, changes
-from controller.cli.rw.objects import (
-    JsonObject,
-    happened_at,
-    reported_at,
-    status_of,
-    time_of,
-    waits,
-)
+from controller.cli.rw.objects import JsonObject, happened_at, reported_at, status_of, time_of, used, waits
 from controller.cli.rw.outlook import Check, Outlook
 from controller.cli.rw.sentences import sentence
 from controller.cli.rw.situation import PolicySeen, Replay, policy_of, replay, state_of
@@ -61,6 +54,7 @@ class Explanation:
     rule_says: str
     agents: tuple[AgentSaid, ...]
     budget: Budget
+    tokens: int
     checks: tuple[Check, ...]
     changes: tuple[Change, ...]
     inbox: tuple[JsonObject, ...]
@@ -71,7 +65,7 @@ def explain_run(run: JsonObject, around: Around, now: datetime) -> Explanation:
     """Return why the Run stands as it does. `now` is the caller's clock."""
     policy, status = policy_of(run, around), status_of(run)
     asked = replay(run, around, policy, now)
-    budget = _budget(run, policy)
+    budget, usage = _budget(run, policy, asked), used(run, around.reports)
     checks = Outlook(run, around, policy.spec, state_of(run), budget.left).checks(now)
     next_check = asked.plan.verdict.next_check if asked and asked.agrees else None
     if next_check and all(abs((check.at - next_check).total_seconds()) > 1 for check in checks):
@@ -86,6 +80,7 @@ def explain_run(run: JsonObject, around: Around, now: datetime) -> Explanation:
         rule_says=asked.says if asked and asked.agrees else "",
         agents=tuple(_agent(agent, run, around, asked) for agent in run["spec"]["agents"]),
         budget=budget,
+        tokens=usage.get("inputTokens", 0) + usage.get("outputTokens", 0),
         checks=tuple(checks),
         changes=tuple(changes(run, around.escalations)),
         inbox=tuple(filter(waits, around.escalations)),
@@ -93,10 +88,10 @@ def explain_run(run: JsonObject, around: Around, now: datetime) -> Explanation:
     )
 
 
-def _budget(run: JsonObject, policy: PolicySeen) -> Budget:
-    spec, used = policy.spec, status_of(run).get("restarts", 0)
-    left = max(0, spec.restart_budget - used)
-    return Budget(used, spec.restart_budget, spec.restart_budget_per_agent, left, policy.name, policy.sure)
+def _budget(run: JsonObject, policy: PolicySeen, asked: Replay | None) -> Budget:
+    spec, charged = policy.spec, status_of(run).get("restarts", 0)
+    left = asked.left if asked and asked.left is not None else max(0, spec.restart_budget - charged)
+    return Budget(charged, spec.restart_budget, spec.restart_budget_per_agent, left, policy.name, policy.sure)
 
 
 def _agent(agent: JsonObject, run: JsonObject, around: Around, asked: Replay | None) -> AgentSaid:

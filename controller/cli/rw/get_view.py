@@ -9,7 +9,7 @@ from datetime import datetime
 from rich.text import Text
 
 from controller.cli.rw import styles
-from controller.cli.rw.objects import JsonObject, created, happened_at, name_of, namespace_of, phase_of, status_of
+from controller.cli.rw.objects import JsonObject, created, happened_at, name_of, namespace_of, phase_of, status_of, used
 from controller.cli.rw.text import Cell, Layout, age, line, table
 
 Reports = Mapping[str, Sequence[JsonObject]]
@@ -47,7 +47,7 @@ def row(run: JsonObject, reports: Sequence[JsonObject], now: datetime, *, spaces
     cells: list[Cell] = [name_of(run), styles.phase(phase_of(run)), status.get("ready") or f"0/{len(run['spec']['agents'])}"]
     cells += [str(status.get("restarts", 0)), styles.inbox(status.get("openEscalations", 0)), age(created(run), now)]
     if wide:
-        cells += [status.get("policy", {}).get("name", "-"), tokens(status.get("usage"))]
+        cells += [status.get("policy", {}).get("name", "-"), tokens(used(run, reports))]
     loud = "" if phase_of(run) in styles.NEEDY else styles.DIM
     return [*([namespace_of(run)] if spaces else []), *cells, (why(run, reports, now), loud)]
 
@@ -62,7 +62,7 @@ def why(run: JsonObject, reports: Sequence[JsonObject], now: datetime) -> str:
         return said
     if reason == "Supervising":
         return ""
-    return message if not reason or message.startswith(reason) else f"{reason}: {message}".removesuffix(": ")
+    return message if message and reason in ("", phase_of(run)) else f"{reason}: {message}".removesuffix(": ")
 
 
 def last_words(reports: Sequence[JsonObject], now: datetime) -> str:
@@ -75,11 +75,9 @@ def last_words(reports: Sequence[JsonObject], now: datetime) -> str:
     return f"{report['spec']['agent']}, {age(moment, now)} ago: {status_of(report)['message']}"
 
 
-def tokens(usage: JsonObject | None) -> str:
+def tokens(usage: JsonObject) -> str:
     """Return the tokens that were used, `-` where nobody told."""
-    if not usage:
-        return "-"
-    return f"{usage.get('inputTokens', 0) + usage.get('outputTokens', 0):,}"
+    return f"{usage['inputTokens'] + usage['outputTokens']:,}" if usage else "-"
 
 
 def summary(runs: Sequence[JsonObject]) -> str:

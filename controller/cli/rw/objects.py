@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from controller.api.names import REPORTER_CONTAINER
+
 JsonObject = dict[str, Any]
 
 TERMINAL = frozenset({"Completed", "Failed", "Stopped"})
@@ -78,14 +80,32 @@ def oldest_first(escalations: Iterable[JsonObject]) -> list[JsonObject]:
 def reported_at(report: JsonObject) -> datetime | None:
     """Return when the reporter last wrote: the API server's own stamp on its write of the status."""
     entries = report["metadata"].get("managedFields", ())
-    stamps = [time_of(entry.get("time")) for entry in entries if entry.get("subresource") == "status"]
-    return max((stamp for stamp in stamps if stamp), default=None)
+    mine = (e for e in entries if e.get("manager") == REPORTER_CONTAINER and e.get("subresource") == "status")
+    return max((stamp for entry in mine if (stamp := time_of(entry.get("time")))), default=None)
 
 
 def happened_at(report: JsonObject, field: str) -> datetime | None:
     """Return when the agent last showed what a report's `activityAgeSeconds` or `progressAgeSeconds` tells the age of."""
     stamp, age = reported_at(report), status_of(report).get(field)
     return stamp - timedelta(seconds=age) if stamp and age is not None else None
+
+
+def used(run: JsonObject, reports: Iterable[JsonObject]) -> JsonObject:
+    """Return what a Run has used: its ended attempts by its status, the live ones by their reports; empty where nobody told."""
+    agents = {agent["name"]: agent for agent in status_of(run).get("agents", ())}
+    spent = [status_of(run).get("usage"), *(_live_usage(report, agents) for report in reports)]
+    told = [usage for usage in spent if usage]
+    return {key: sum(usage.get(key, 0) for usage in told) for key in USAGE} if told else {}
+
+
+USAGE = ("inputTokens", "outputTokens", "costMicroUSD")
+
+
+def _live_usage(report: JsonObject, agents: dict[str, JsonObject]) -> JsonObject | None:
+    """What an attempt has used that has not ended: an ended one is in the status already."""
+    agent = agents.get(report["spec"]["agent"], {})
+    live = not agent.get("outcome") and status_of(report).get("attempt") == agent.get("attempt", 0)
+    return status_of(report).get("usage") if live else None
 
 
 def label(obj: JsonObject, key: str) -> str:

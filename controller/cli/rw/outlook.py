@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from controller.api.policy import OnQuestionTimeout, RunPolicySpec
+from controller.api.policy import OnQuestionTimeout, RunPolicySpec, SilentAgents
 from controller.api.run_status import OperatorState
 from controller.cli.rw.around import Around
-from controller.cli.rw.objects import TERMINAL, JsonObject, happened_at, name_of, phase_of, reported_at, status_of, time_of, waits
+from controller.cli.rw.objects import TERMINAL, JsonObject, name_of, phase_of, status_of, time_of, waits
 from controller.facts import pod_facts
 from controller.plan.reports import SILENT_INTERVALS, confirmation
+from controller.plan.snapshot import ReportFacts
+from controller.reported import report_facts
 
 STANDING_STILL = frozenset({"AwaitingGuidance", "Complete", "Dead", "Queued"})
 """An agent's clocks stand still, or are over, while it is like this."""
@@ -45,7 +47,8 @@ class Outlook:
         elif phase_of(self.run) == "Paused":
             found = []
         else:
-            found = [*self._deadline(), *self._expiries(), *(check for agent in self._agents() for check in self._of_agent(agent))]
+            found = [*self._deadline(), *self._expiries(), *self._stale()]
+            found += [check for agent in self._agents() for check in self._of_agent(agent)]
         return sorted(check for check in found if check.at > now)
 
     def _agents(self) -> list[JsonObject]:
@@ -88,11 +91,17 @@ class Outlook:
         yield from self._cooldown(agent)
         yield from self._given_back(agent)
         yield from self._pending(agent)
-        report = self.around.report(agent["name"])
-        current = report is not None and status_of(report).get("attempt") == agent.get("attempt", 0)
-        if report is not None and current and agent["health"] not in STANDING_STILL:
-            yield from self._silence(agent, report)
+        report = self._report(agent)
+        if report is not None:
+            yield from self._silence(report)
             yield from self._stalls(agent, report)
+
+    def _report(self, agent: JsonObject) -> ReportFacts | None:
+        """What is reported of an agent's current attempt, as long as it is judged by that."""
+        raw = self.around.report(agent["name"])
+        report = report_facts(raw) if raw else None
+        current = report is not None and report.attempt == agent.get("attempt", 0)
+        return report if current and agent["health"] not in STANDING_STILL else None
 
     def _cooldown(self, agent: JsonObject) -> Iterator[Check]:
         until = time_of(agent.get("cooldownUntil"))
@@ -115,32 +124,41 @@ class Outlook:
             at = since + timedelta(seconds=seconds) + confirmation(self.policy)
             yield Check(at, f"a human is asked, if {agent['name']}'s pod has not started (pendingStalledSeconds)")
 
-    def _silence(self, agent: JsonObject, report: JsonObject) -> Iterator[Check]:
-        stamp, interval = reported_at(report), status_of(report).get("intervalSeconds")
-        if stamp and interval:
-            at = stamp + SILENT_INTERVALS * timedelta(seconds=interval)
-            yield Check(at, f"{agent['name']} counts as ReporterSilent, if nothing is reported until then; that restarts nothing")
+    def _silence(self, report: ReportFacts) -> Iterator[Check]:
+        at = report.reported_at + timedelta(seconds=SILENT_INTERVALS * report.interval_seconds)
+        yield Check(at, f"{report.agent} counts as ReporterSilent, if nothing is reported until then; that restarts nothing")
 
-    def _stalls(self, agent: JsonObject, report: JsonObject) -> Iterator[Check]:
-        active, seconds = happened_at(report, "activityAgeSeconds"), self.policy.health.activity_stalled_seconds
-        required = self._required(agent)
-        if active and seconds and (self.left > 0 or required):
-            at = active + timedelta(seconds=seconds) + confirmation(self.policy)
-            fate = f"{agent['name']} is restarted" if self.left > 0 else f"a human is asked about {agent['name']}"
+    def _stalls(self, agent: JsonObject, report: ReportFacts) -> Iterator[Check]:
+        name, health, required = agent["name"], self.policy.health, self._required(agent)
+        if health.activity_stalled_seconds and (self.left > 0 or required):
+            fate = f"{name} is restarted" if self.left > 0 else f"a human is asked about {name}"
+            at = self._sure(report, report.active_at, health.activity_stalled_seconds)
             yield Check(at, f"{fate}, if it is idle until then (activityStalledSeconds)")
-        if required:
-            yield from self._progress(agent["name"], active, happened_at(report, "progressAgeSeconds"))
-
-    def _progress(self, name: str, active: datetime | None, progress: datetime | None) -> Iterator[Check]:
-        """An agent that has shown progress is held to it; a silent one is judged by its activity."""
-        seconds = self.policy.health.progress_stalled_seconds
-        if progress and seconds:
-            at = progress + timedelta(seconds=seconds)
+        base = report.progress_at or self._held_to_progress(agent)
+        if base and health.progress_stalled_seconds and required:
+            at = self._sure(report, base, health.progress_stalled_seconds)
             yield Check(at, f"a human is asked about {name}, if it is active without progress until then (progressStalledSeconds)")
-        if last := progress or active:
-            at = last + timedelta(seconds=self.policy.stale_run_age_seconds)
-            word = "progress" if progress else "activity"
-            yield Check(at, f"the Run is stopped as stale, if {name} shows no {word} until then (staleRunAgeSeconds)")
+
+    def _held_to_progress(self, agent: JsonObject) -> datetime | None:
+        """Since when an agent that has shown no progress is held to it nevertheless, as the policy may want."""
+        pod = self._pod(agent) if self.policy.health.silent_agents is SilentAgents.ESCALATE else None
+        return pod_facts(pod).started_at if pod else None
+
+    def _stale(self) -> Iterator[Check]:
+        """The Run is stale when all of its unfinished required agents are."""
+        unfinished = [agent for agent in self._agents() if agent["health"] != "Complete" and self._required(agent)]
+        reports = [report for agent in unfinished if (report := self._report(agent))]
+        if not reports or len(reports) < len(unfinished):
+            return
+        seconds = self.policy.stale_run_age_seconds
+        at = max(self._sure(report, report.progress_at or report.active_at, seconds) for report in reports)
+        yield Check(at, "the Run fails as stale, if no required agent shows progress until then (staleRunAgeSeconds)")
+
+    def _sure(self, report: ReportFacts, base: datetime, seconds: int) -> datetime:
+        """When a stall is confirmed. Clocks stand still while an agent waits for an answer: they begin anew when it gets one."""
+        mine = (e for e in self.around.escalations if e["spec"].get("agent") == report.agent and e["spec"]["type"] == "Question")
+        got = [moment for e in mine if (moment := time_of(status_of(e).get("deliveredAt")))]
+        return max((base, *got)) + timedelta(seconds=seconds) + confirmation(self.policy)
 
     def _required(self, agent: JsonObject) -> bool:
         return any(a["name"] == agent["name"] and a.get("required", True) for a in self.run["spec"]["agents"])

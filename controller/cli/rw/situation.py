@@ -25,10 +25,12 @@ from controller.cli.rw.objects import JsonObject, created, name_of, namespace_of
 from controller.facts import escalation_facts, pod_facts
 from controller.plan import plan
 from controller.plan.agents import AGENT_RULES
+from controller.plan.budget import of_the_run
 from controller.plan.model import Plan
 from controller.plan.rules import RULES
 from controller.plan.situation import Situation
 from controller.plan.snapshot import RunFacts, Snapshot
+from controller.reported import report_facts
 
 ANNOTATION_STATE = f"{GROUP}/operator-state"
 """Where the store `annotations` keeps the state."""
@@ -52,6 +54,7 @@ class Replay:
     plan: Plan
     says: str
     rules: dict[str, str]
+    left: int | None
     agrees: bool
 
 
@@ -90,11 +93,12 @@ def replay(run: JsonObject, around: Around, policy: PolicySeen, now: datetime) -
         state=state,
         pods=tuple(pod_facts(pod) for pod in around.pods),
         escalations=tuple(escalation_facts(escalation) for escalation in around.escalations),
+        reports=tuple(facts for report in around.reports if (facts := report_facts(report))),
     )
     decision, status = plan(snapshot, now), status_of(run)
     same = (decision.verdict.phase, decision.verdict.reason) == (status.get("phase"), status.get("reason"))
-    says = next((words_of(rule) for rule in RULES if rule.__name__ == decision.rule), "")
-    return Replay(decision, says, dict(_rules(Situation(snapshot, now))) if snapshot.run.spec else {}, same)
+    says, at = next((words_of(rule) for rule in RULES if rule.__name__ == decision.rule), ""), Situation(snapshot, now)
+    return Replay(decision, says, dict(_rules(at)) if snapshot.run.spec else {}, of_the_run(at), same)
 
 
 def words_of(rule: Callable[..., object]) -> str:

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from controller.cli.rw.clean import clean
+
 Cell = str | tuple[str, str]
 """A text, or a text with its style."""
 
@@ -63,7 +65,7 @@ def until(moment: datetime | None, now: datetime) -> str:
 
 def cut(text: str, width: int | None) -> str:
     """Return the first line's worth of a text, with an ellipsis where something is left out."""
-    line = " ".join(text.split())
+    line = " ".join(clean(text).split())
     if width is None or cell_len(line) <= width:
         return line
     return set_cell_size(line, max(0, width - 1)).rstrip() + "…"
@@ -72,7 +74,7 @@ def cut(text: str, width: int | None) -> str:
 def wrapped(text: str, width: int | None, indent: str = "", style: str = "") -> Text:
     """Return a text indented, its lines kept and the long ones wrapped."""
     lines: list[str] = []
-    for line in text.splitlines() or [""]:
+    for line in clean(text).split("\n"):
         room = None if width is None else max(len(indent) + TIGHT, width)
         parts = textwrap.wrap(line, room, initial_indent=indent, subsequent_indent=indent) if room else [indent + line]
         lines += parts or [""]
@@ -164,7 +166,7 @@ def section(title: str, body: Text) -> Text:
 
 
 def _plain(cell: Cell) -> str:
-    return cell if isinstance(cell, str) else cell[0]
+    return clean(cell if isinstance(cell, str) else cell[0])
 
 
 def _style(cell: Cell) -> str:

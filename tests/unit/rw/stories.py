@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.cli.plan import load
 from controller.cli.rw.around import Around
 from controller.cli.rw.faults import Denied
@@ -25,9 +26,12 @@ class Story:
 
 
 def story(name: str) -> Story:
-    """Read a story."""
+    """Read a story; the digest `defaults` stands for that of the built-in policy."""
     found = load((CASES / f"{name}.yaml").read_text())
     lists = {key: tuple(found.get(key, ())) for key in ("pods", "escalations", "reports", "events")}
+    policy = found["run"].get("status", {}).get("policy", {})
+    if policy.get("digest") == "defaults":
+        policy["digest"] = ResolvedPolicy.of(policy["name"], RunPolicySpec()).digest
     denied = tuple(Denied(**said) for said in found.get("denied", ()))
     return Story(found["run"], Around(**lists, policy=found.get("policy"), denied=denied))
 

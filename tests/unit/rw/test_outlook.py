@@ -25,8 +25,11 @@ def run_of(health: str = "Healthy", phase: str = "Running", **status: object) ->
 
 
 def report_of(attempt: int = 1, **status: int) -> JsonObject:
-    meta = {"name": "r-coder", "managedFields": [{"subresource": "status", "time": STAMP.isoformat()}]}
-    told = {"attempt": attempt, "intervalSeconds": 60, "activityAgeSeconds": 10, **status}
+    meta = {
+        "name": "r-coder",
+        "managedFields": [{"manager": "runwarden-reporter", "subresource": "status", "time": STAMP.isoformat()}],
+    }
+    told = {"attempt": attempt, "podUID": "p", "seq": 1, "intervalSeconds": 60, "activityAgeSeconds": 10, **status}
     return {"metadata": meta, "spec": {"agent": "coder", "runUID": "u"}, "status": told}
 
 
@@ -44,7 +47,7 @@ def test_a_silent_agent_is_judged_by_its_activity() -> None:
     found = ahead(run_of(), reports=(report_of(),))
     active = STAMP - timedelta(seconds=10)
     assert found["activityStalledSeconds"] == active + timedelta(seconds=1800 + 15)
-    assert found["staleRunAgeSeconds"] == active + timedelta(seconds=3600)
+    assert found["staleRunAgeSeconds"] == active + timedelta(seconds=3600 + 15)
     assert "progressStalledSeconds" not in found
 
 
@@ -52,8 +55,8 @@ def test_progress_counts_once_it_was_shown() -> None:
     """Staleness counts from the last progress, however active the agent is."""
     found = ahead(run_of(), reports=(report_of(progressAgeSeconds=900),))
     progress = STAMP - timedelta(seconds=900)
-    assert found["progressStalledSeconds"] == progress + timedelta(seconds=1800)
-    assert found["staleRunAgeSeconds"] == progress + timedelta(seconds=3600)
+    assert found["progressStalledSeconds"] == progress + timedelta(seconds=1800 + 15)
+    assert found["staleRunAgeSeconds"] == progress + timedelta(seconds=3600 + 15)
 
 
 @pytest.mark.parametrize("health", ["AwaitingGuidance", "Complete", "Dead", "Queued"])

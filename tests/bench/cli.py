@@ -1,4 +1,4 @@
-"""How long `kubectl rw` takes to start: `scripts/run python -m tests.bench_cli`.
+"""How long `kubectl rw` takes to start: `scripts/run python -m tests.bench.cli`.
 
 kubectl is a script that answers at once, so that the figures are the plugin's own. The shortest of many runs is what the code
 costs; the median also tells what else the machine was doing.
@@ -15,6 +15,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import click
 
 ROUNDS = 30
 MILLISECONDS = 1000
@@ -44,9 +46,10 @@ def main() -> None:
         kubectl.chmod(0o755)
         env = os.environ | {"KUBECTL": str(kubectl)}
         env.pop("PYTHONDONTWRITEBYTECODE", None)
-        print(f"load average {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, Python {sys.version.split()[0]}, {ROUNDS} rounds")  # noqa: T201
+        machine = f"load average {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, Python {sys.version.split()[0]}"
+        click.echo(f"{machine}, {ROUNDS} rounds")
         for words in COMMANDS:
-            print(_line(words, *_measure([program, *words], env)))  # noqa: T201  # a report for people
+            click.echo(_line(words, *_measure([program, *words], env)))
 
 
 def _measure(command: list[str], env: dict[str, str]) -> tuple[list[float], list[float]]:
