@@ -45,7 +45,7 @@ YOUR_TURN_SECONDS = 120.0
 NAME = "demo"
 
 PICTURE = os.environ.get("DEMO_SVG")
-"""Where to write a picture of the demo's last screens, for the README."""
+"""Where to write a picture of the demo, for the README."""
 
 console = Console(highlight=False, record=bool(PICTURE), width=110 if PICTURE else None)
 
@@ -65,9 +65,9 @@ def main() -> int:
         with console.status("starting the operator"):
             operator.start()
         settled = Stage(cluster).play(apply_examples(cluster))
-        explain(cluster)
         if PICTURE:
-            console.save_svg(PICTURE, title="make demo")
+            console.save_svg(PICTURE, title="make demo", clear=False)
+        explain(cluster)
         if keep:
             say_how_to_reach(cluster, operator)
         return 0 if settled else 1

@@ -18,13 +18,14 @@ from controller.api.base import parse
 from controller.api.checks import check_run, parse_run_spec
 from controller.api.names import GROUP
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.run import Agent
 from controller.api.run_status import OperatorState
 from controller.api.violations import Refused
 from controller.cli.rw.around import Around
 from controller.cli.rw.objects import JsonObject, created, name_of, namespace_of, status_of
 from controller.facts import escalation_facts, pod_facts
 from controller.plan import plan
-from controller.plan.agents import AGENT_RULES
+from controller.plan.agents import AGENT_RULES, silent
 from controller.plan.budget import of_the_run
 from controller.plan.model import Plan
 from controller.plan.rules import RULES
@@ -126,9 +127,15 @@ def _facts(run: JsonObject) -> RunFacts:
     )
 
 
+def _heard(at: Situation, agent: Agent) -> bool:
+    """Whether the rule on silent reporters only set itself a time to look again."""
+    move = silent(at, agent)
+    return move is not None and move.block is None and move.check_at is not None
+
+
 def _rules(at: Situation) -> Iterator[tuple[str, str]]:
     """For each agent, the first rule that has something to say of it, in the rule's own words."""
     for agent in at.agents:
         rule = next((rule for rule in AGENT_RULES if rule(at, agent) is not None), None)
-        if rule is not None:
+        if rule is not None and not (rule is silent and _heard(at, agent)):
             yield agent.name, f"rule {rule.__name__}: {words_of(rule)}"
