@@ -9,11 +9,13 @@ for (a restart, a Retry) is not charged, waits for no cooldown, and repeats fini
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from controller.api.run_status import AgentState, OperatorState
 from tests.model.accounts import Accounts, by_human
 from tests.model.bridge import Bridge
+from tests.model.promises import Promises
 from tests.model.steps import Event
 from tests.model.world import Config, Ghost, Pod, World
 
@@ -26,6 +28,16 @@ class Invariants:
     def __init__(self, config: Config, bridge: Bridge) -> None:
         self._bridge = bridge
         self._accounts = Accounts(config)
+        self._promises = promises = Promises(config, bridge)
+        self._checks: dict[str, Callable[[World, Event], str]] = {
+            "start": self._start,
+            "end": self._end,
+            "release": self._release,
+            "save": self._save,
+            "ask": promises.asked,
+            "deliver": promises.delivered,
+            "mark": promises.marked,
+        }
 
     def remember(self, before: World, event: Event) -> Ghost:
         """Return what is known after an event."""
@@ -46,7 +58,7 @@ class Invariants:
     def broken(self, before: World, event: Event | None, after: World) -> str:
         """Return which invariant a step broke, empty for none."""
         if event is not None:
-            check = {"start": self._start, "end": self._end, "release": self._release, "save": self._save}.get(event.kind)
+            check = self._checks.get(event.kind)
             if check and (found := check(before, event)):
                 return found
         live = Counter((pod.owner, pod.agent) for pod in after.pods if pod.live)
@@ -93,6 +105,8 @@ class Invariants:
             was = old.agents.get(name, AgentState()) if old else AgentState()
             if agent.attempt == was.attempt and was.pod_uid and agent.pod_uid != was.pod_uid:
                 return "P2: another pod takes the place of the attempt's"
+            if found := self._promises.restarted(before, event, name, was, agent):
+                return found
         return self._accounts.broken(before, old, new, event.now)
 
     def _remember_save(self, before: World, event: Event) -> Ghost:
