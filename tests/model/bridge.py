@@ -18,7 +18,7 @@ from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, DesiredState, RunSpec
 from controller.api.run_status import AgentState, OperatorState, ResultStatus
 from controller.executor.deliver import _body
-from controller.observer import _attempts
+from controller.observer import _attempts, _speakers
 from controller.plan import passes, planner, transitions
 from controller.plan.model import Action, Plan
 from controller.plan.passes import Act, Change, Create, Save
@@ -101,6 +101,7 @@ class Bridge:
         self.plan = lru_cache(None)(self._plan)
         self.settle = lru_cache(None)(self._settle)
         self.looked_at = lru_cache(None)(self._looked_at)
+        self.speakers = lru_cache(None)(self._speakers)
         self.asked = lru_cache(None)(self._asked)
 
     def _snapshot(self, view: View) -> Snapshot:
@@ -128,6 +129,11 @@ class Bridge:
         blocked = [agent.blocked.escalation for agent in state.agents.values() if agent.blocked] if state else []
         pods = [(agent, int(attempt[1:])) for _, agent, attempt in names]
         return tuple(sorted([*pods, *((INBOX, name) for name in blocked)]))
+
+    def _speakers(self, key: int, state: int, pods: tuple[Pod, ...]) -> tuple[Name, ...]:
+        """Return the names of the reports that are read whatever the caches know."""
+        seen = self.snapshot(View(key, Run(key, state=state), pods))
+        return tuple((REPORT, agent) for agent in sorted(_speakers(seen, seen.pods)))
 
     def _asked(self, key: int, state: int, pods: tuple[Pod, ...], reports: tuple[Report, ...]) -> tuple[Name, ...]:
         """Return the names of the escalations that are read because an agent asks."""

@@ -116,7 +116,7 @@ STALLED_TWO = _speaking("stalled-two", "two operators and an idle agent", Left(i
 WAITING = _speaking(
     "waiting",
     "an agent waits for an answer for longer than it may be idle",
-    Left(question=1, answer=1, dismiss=1, tick=3),
+    Left(question=1, answer=1, dismiss=1, tick=2),
     STALLS,
     stale=False,
 )
@@ -131,7 +131,19 @@ RESULT_LATE = _speaking(
     last_words=False,
     admission=False,
 )
+VANISHED = _speaking("vanished", "an agent says that it is done; its pod is stripped and deleted by force", Left(result=1, strip=1))
+ASKING_PAUSED = _speaking("asking-paused", "a Run is paused or stopped while its agent asks", Left(question=1, answer=1, desire=2))
+PARKED_RESTARTED = _speaking(
+    "parked-restarted", "a user asks for a restart of a parked agent", Left(question=1, park=1, answer=1, ask=1), stale=False
+)
+SIBLING = _speaking(
+    "sibling", "an agent crashes while its sibling asks", Left(question=1, answer=1, crash=1), agents=("a", "b"), stale=False
+)
 SPEAKING = (
+    VANISHED,
+    ASKING_PAUSED,
+    PARKED_RESTARTED,
+    SIBLING,
     ASK_QUESTION,
     QUESTION_CRASH,
     DISMISSED,

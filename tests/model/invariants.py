@@ -16,6 +16,7 @@ from controller.api.run_status import AgentState, OperatorState
 from tests.model.accounts import Accounts, by_human
 from tests.model.bridge import Bridge
 from tests.model.promises import Promises
+from tests.model.reporting import COMPLETED
 from tests.model.steps import Event
 from tests.model.world import Config, Ghost, Pod, World
 
@@ -51,7 +52,7 @@ class Invariants:
             return ghost._replace(started=_with(ghost.started, (*mark, pod.uid)))
         if event.kind == "done" and mark not in ghost.excused and self._agent(before, pod) is not None:
             return ghost._replace(done=_with(ghost.done, mark))
-        if event.kind in ("force", "strip"):
+        if event.kind in ("force", "strip") and not _reported(before, pod):
             return ghost._replace(done=tuple(done for done in ghost.done if done != mark), excused=_with(ghost.excused, mark))
         return ghost
 
@@ -140,6 +141,12 @@ class Invariants:
         """Whether the state names this very pod as its agent's, with nothing on record of its end."""
         agent = self._agent(world, pod)
         return agent is not None and agent.pod_uid == pod.uid and agent.outcome is None
+
+
+def _reported(world: World, pod: Pod) -> bool:
+    """Whether the pod's work is known to be done whatever becomes of the pod."""
+    report = world.report(pod.agent)
+    return report is not None and report.pod == pod.uid and report.word.result == COMPLETED
 
 
 def _with(marks: tuple[T, ...], mark: T) -> tuple[T, ...]:

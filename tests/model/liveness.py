@@ -21,8 +21,10 @@ PASSES = 80
 """Rounds of passes, kubelets and clock after which a Run counts as never coming to anything."""
 
 ENDED_PHASES = frozenset({Phase.STOPPED, Phase.FAILED, Phase.COMPLETED, Phase.PAUSED})
-GOOD_PHASES = ENDED_PHASES | {Phase.BLOCKED, Phase.AWAITING_GUIDANCE}
-"""Where a Run is over, held, or in human hands."""
+GOOD_PHASES = ENDED_PHASES | {Phase.BLOCKED}
+"""Where a Run is over, held, or in human hands as a whole."""
+GOOD_HEALTHS = frozenset({Health.HEALTHY, Health.COMPLETE, Health.AWAITING_GUIDANCE})
+"""An agent that waits for an answer is in human hands; its siblings are not. (Approvals will have their place here.)"""
 
 STEPS = 60
 """Steps of one pass, each write one, after which it counts as endless."""
@@ -165,4 +167,4 @@ def good(plan: Plan) -> bool:
     """Whether the Run has come to something: every agent at work or complete, or the Run held, ended or in human hands."""
     if plan.verdict.phase in GOOD_PHASES:
         return True
-    return all(view.health in (Health.HEALTHY, Health.COMPLETE) for view in plan.agents)
+    return all(view.health in GOOD_HEALTHS for view in plan.agents)

@@ -13,7 +13,7 @@ from controller.plan.model import Action, Charge, Step
 from controller.plan.moves import Move
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
-from controller.plan.snapshot import EscalationFacts, QuestionFacts, ReportFacts
+from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, ReportFacts
 from tests.model import bridge, steps
 from tests.model.bridge import Name, View
 from tests.model.mutant import Mutant, agent_rule
@@ -138,7 +138,18 @@ def _reports_before_pods(self: steps.Operators, world: World, view: View, names:
 
 _look = steps.Operators._look
 
+
+def _reporting(_: Any, pods: tuple[PodFacts, ...]) -> set[str]:
+    return {pod.agent for pod in pods if pod.reporting}
+
+
 SPEAKING: tuple[Mutant, ...] = (
+    Mutant(
+        "report-not-read",
+        "the report of a pod that is gone is looked at only if the cache knows it",
+        ("vanished",),
+        lambda: [(bridge, "_speakers", _reporting)],
+    ),
     Mutant(
         "old-report-proves",
         "an idle report proves a stall however old it is",

@@ -148,11 +148,11 @@ class Operators:
         return view
 
     def _due(self, view: View) -> set[Name]:
-        """Return what is read because of what was read: the reports of pods with a reporter, the escalations of what agents ask."""
+        """Return what is read because of what was read: reports of agents with a reporter, escalations of what they ask."""
         if view.run is None or not self._config.reports:
             return set()
-        reports = {(REPORT, pod.agent) for pod in view.pods if pod.word is not None}
-        return reports | set(self._bridge.asked(view.key, view.run.state, view.pods, view.reports))
+        key, state = view.key, view.run.state
+        return {*self._bridge.speakers(key, state, view.pods), *self._bridge.asked(key, state, view.pods, view.reports)}
 
     def _observed(self, world: World, index: int, view: View, what: tuple[Any, ...]) -> Iterator[Move]:
         """Ask for the namespace as the observer does, and go on."""
