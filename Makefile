@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 RUN := scripts/run
 
-.PHONY: help setup demo test test-unit test-api test-kind chaos check fmt generate clean
+.PHONY: help setup demo test test-unit test-api test-kind chaos model check fmt generate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ test-kind: ## What needs real kubelets and containers
 
 chaos: ## Kill the operator a hundred times on kind, with every store
 	@$(RUN) python -m tests.chaos $(CHAOS_ARGS)
+
+model: ## Check the shipped decisions against every state of a model cluster, then against mutants of themselves
+	@$(RUN) python -m tests.model $(MODEL_ARGS)
+	@$(RUN) python -m tests.model --mutants $(MODEL_ARGS)
 
 check: ## Lint, format, types, layers, generated files
 	@$(RUN) ruff check .

@@ -70,7 +70,7 @@ class Observer:
         seen = await self._observe(run, facts, loaded, Around())
         names = {pod.name for pod in cached_pods} | _attempts(seen.snapshot)
         pods = await self._pods(key.namespace, names)
-        reports = await self._reports(key, pods)
+        reports = await self._reports(key, _speakers(seen.snapshot, pods))
         escalations = await self._escalations(key, replace(seen.snapshot, reports=reports, pods=pods))
         seen = await self._observe(run, facts, loaded, Around(pods, reports, escalations))
         claims, terminating = await asyncio.gather(self._claims(seen.snapshot), self._terminating(key.namespace, pods))
@@ -143,9 +143,9 @@ class Observer:
                 self._inventory.learn_escalation(escalation)
         return tuple(escalation_facts(escalation) for escalation in found if escalation is not None)
 
-    async def _reports(self, key: RunKey, pods: tuple[PodFacts, ...]) -> tuple[ReportFacts, ...]:
-        """The reports of the agents that the caches know of, or whose pods have a reporter."""
-        agents = {report.agent for report in self._inventory.reports_of(key.uid)} | {pod.agent for pod in pods if pod.reporting}
+    async def _reports(self, key: RunKey, speakers: set[str]) -> tuple[ReportFacts, ...]:
+        """The reports that the caches know of, and those of the speakers."""
+        agents = {report.agent for report in self._inventory.reports_of(key.uid)} | speakers
         names = sorted(report_name(key.name, agent) for agent in agents)
         found = await asyncio.gather(*(self._find(AGENT_REPORTS, key.namespace, name) for name in names))
         for report in found:
@@ -201,3 +201,11 @@ def _attempts(snapshot: Snapshot) -> set[str]:
             if agent.attempt and not agent.pod_uid:
                 names.add(pod_name(snapshot.run.name, name, agent.attempt - 1))
     return names
+
+
+def _speakers(snapshot: Snapshot, pods: tuple[PodFacts, ...]) -> set[str]:
+    """The agents whose pods have a reporter, and those whose pod is gone: their report is all that may tell how they ended."""
+    agents = snapshot.state.agents if snapshot.state else {}
+    seen = {pod.uid for pod in pods}
+    gone = {name for name, agent in agents.items() if agent.pod_uid and agent.outcome is None and agent.pod_uid not in seen}
+    return gone | {pod.agent for pod in pods if pod.reporting}

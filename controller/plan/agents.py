@@ -64,9 +64,9 @@ def parked(at: Situation, agent: Agent) -> Move | None:
     outcome = at.outcome(agent.name)
     if outcome is None or outcome.result is not OutcomeResult.PARKED:
         return None
-    waiting = questions.waiting(at, agent.name, for_delivery=False)
-    if not waiting:
+    if not questions.parked_for(at, agent.name):
         return restarts.reserve(at, agent, Reason.ANSWER_GIVEN, Charge.NOBODY)
+    waiting = questions.waiting(at, agent.name, for_delivery=False)
     return Move(questions.asks(at, agent.name), hold=questions.hold(at, agent.name, waiting))
 
 

@@ -63,8 +63,11 @@ def _reported(report: ReportFacts, attempt: int, pod: PodFacts | None, *, ending
         result = OutcomeResult.COMPLETED if done else _failed(ending)
         reason = Reason.RESULT_REPORTED if done else Reason.FAILURE_REPORTED
         return _outcome(attempt, result, reason, report.result.summary or reason.sentence, pod)
-    if report.parked and not ending and {q.id for q in report.questions} - set(report.delivered):
-        return _outcome(attempt, OutcomeResult.PARKED, Reason.PARKED, Reason.PARKED.sentence, pod)
+    if report.parked and not ending and report.questions:
+        # One whose answer came while it was ending has nothing to wait for, and has done nothing that is to be charged either.
+        waits = {q.id for q in report.questions} - set(report.delivered)
+        result = OutcomeResult.PARKED if waits else OutcomeResult.FAILED
+        return _outcome(attempt, result, Reason.PARKED, Reason.PARKED.sentence, pod)
     return None
 
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import escalation_name
 from controller.api.policy import OnQuestionTimeout
+from controller.api.run_status import OutcomeResult
 from controller.plan.model import Action, Inquiry, Intent, Step
 from controller.plan.moves import Hold
 from controller.plan.reasons import Reason
@@ -28,11 +29,13 @@ def name_of(at: Situation, agent: str, question: str) -> str:
 
 
 def asked_names(snapshot: Snapshot) -> set[str]:
-    """Return the names of the escalations for all that agents ask now, be they there or not."""
+    """Return the names of the escalations for all that agents ask now, or have asked before they parked, be they there or not."""
     run = snapshot.run
     last = [pod.last_report for pod in snapshot.pods if pod.last_report]
     asked = ((report.agent, question.id) for report in (*snapshot.reports, *last) for question in report.questions)
-    return {escalation_name(run.name, agent, run.uid, EscalationType.QUESTION, question) for agent, question in asked}
+    agents = snapshot.state.agents.values() if snapshot.state else ()
+    parked = {name for agent in agents if agent.outcome and agent.outcome.result is OutcomeResult.PARKED for name in agent.asked}
+    return parked | {escalation_name(run.name, agent, run.uid, EscalationType.QUESTION, question) for agent, question in asked}
 
 
 def waiting(at: Situation, agent: str, *, for_delivery: bool = True) -> tuple[QuestionFacts, ...]:
@@ -50,6 +53,18 @@ def _open(at: Situation, agent: str, question: QuestionFacts, for_delivery: bool
     if found is None:
         return name not in at.agent_state(agent).asked
     return found.open and (for_delivery or found.decision is None)
+
+
+def parked_for(at: Situation, agent: str) -> bool:
+    """Whether a human was asked what a parked agent waits for, and has neither answered nor dismissed it.
+
+    The state's own memory counts where the report that told of the parking is gone: it may have been the last word of a pod that
+    somebody has deleted.
+    """
+    if waiting(at, agent, for_delivery=False):
+        return True
+    report, asked = at.report(agent), at.agent_state(agent).asked
+    return not (report and report.parked) and any(e.name in asked for e in _unanswered(at))
 
 
 def asks(at: Situation, agent: str) -> tuple[Action, ...]:
@@ -89,7 +104,8 @@ def one_line(text: str) -> str:
 def hold(at: Situation, agent: str, questions: tuple[QuestionFacts, ...]) -> Hold:
     """Return why an agent waits."""
     more = f" (and {len(questions) - 1} more)" if questions[1:] else ""
-    return Hold(Reason.AWAITING_GUIDANCE, f"agent {agent} asks: {one_line(questions[0].text)}{more}", _earliest_end(at))
+    said = f"asks: {one_line(questions[0].text)}{more}" if questions else "is parked until its question is answered"
+    return Hold(Reason.AWAITING_GUIDANCE, f"agent {agent} {said}", _earliest_end(at))
 
 
 def timed_out(at: Situation) -> EscalationFacts | None:

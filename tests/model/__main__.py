@@ -13,7 +13,8 @@ import click
 
 from tests.model.checker import Result, Search
 from tests.model.configs import CONFIGS, MUTANT_CONFIGS
-from tests.model.mutants import MUTANTS, Mutant
+from tests.model.mutant import Mutant
+from tests.model.mutants import MUTANTS
 from tests.model.world import Config
 
 

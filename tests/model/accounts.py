@@ -1,4 +1,6 @@
-"""What a save may do to the accounts: every new attempt is paid for, or a human asked for it, or it goes on after a pause."""
+"""What a save may do to the accounts: every new attempt is paid for, or a human asked for it, or it goes on after a pause, or with
+the answer that it was parked for.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ class Accounts:
             return "an attempt begins with another's outcome"
         if (charged < 0 or free < 0) and not self._sustained(before, was, now):
             return "charges are given back that were not earned"
-        if by_human(before, name, was, agent) or _resumed(old, agent):
+        if by_human(before, name, was, agent) or _resumed(old, agent) or agent.last_outcome == Reason.PARKED:
             return ""
         return self._paid(charged, free, agent) or self._cooled(before, name, now)
 

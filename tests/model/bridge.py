@@ -12,18 +12,21 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from controller.api.escalation import Decision, EscalationPhase
-from controller.api.names import FINALIZER_OUTCOME, pod_name
+from controller.api.escalation import Decision, EscalationPhase, EscalationType
+from controller.api.names import FINALIZER_OUTCOME, escalation_name, pod_name
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, DesiredState, RunSpec
-from controller.api.run_status import AgentState, OperatorState
-from controller.observer import _attempts
+from controller.api.run_status import AgentState, OperatorState, ResultStatus
+from controller.executor.deliver import _body
+from controller.observer import _attempts, _speakers
 from controller.plan import passes, planner, transitions
 from controller.plan.model import Action, Plan
 from controller.plan.passes import Act, Change, Create, Save
-from controller.plan.snapshot import EscalationFacts, PodFacts, RunFacts, Snapshot, Termination
+from controller.plan.questions import asked_names
+from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, ReportFacts, RunFacts, Snapshot, Termination
 from controller.reconciler import MAX_ROUNDS
-from tests.model.world import NEVER, Config, Escalation, Exit, Pod, Run
+from tests.model.reporting import ACTIVE, Delivery, Report, answer_to
+from tests.model.world import ENDED, NEVER, Config, Escalation, Exit, Pod, Run
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TICK = 100
@@ -49,9 +52,9 @@ class Table(Generic[T]):
 
 
 Name = tuple[str, Any]
-"""What is read by name: a pod, (agent, attempt), or an escalation, (INBOX, name)."""
+"""What is read by name: a pod, (agent, attempt), a report, (REPORT, agent), or an escalation, (INBOX, name)."""
 
-INBOX = "!"
+INBOX, REPORT = "!", "?"
 
 POLICY: dict[str, Any] = {"restart_budget": 1, "restart_budget_reset_seconds": 0, "unhealthy_confirmations": 1}
 """Small numbers, so that they are reached; suspicions are confirmed at once, where a configuration does not say otherwise."""
@@ -64,6 +67,7 @@ class View(NamedTuple):
     run: Run | None
     pods: tuple[Pod, ...] = ()
     escalations: tuple[Escalation, ...] = ()
+    reports: tuple[Report, ...] = ()
     unspaced: bool = False
 
 
@@ -92,11 +96,13 @@ class Bridge:
         self.actions: Table[Action] = Table()
         self._policy = ResolvedPolicy.of("default", RunPolicySpec(**{**POLICY, **config.policy}))
         self._spec = lru_cache(None)(lambda desired, asked: _spec(config, desired, asked))
-        self.pod_facts = lru_cache(None)(_pod_facts)
+        self.pod_facts = lru_cache(None)(self._pod_facts)
         self.snapshot = lru_cache(None)(self._snapshot)
         self.plan = lru_cache(None)(self._plan)
         self.settle = lru_cache(None)(self._settle)
         self.looked_at = lru_cache(None)(self._looked_at)
+        self.speakers = lru_cache(None)(self._speakers)
+        self.asked = lru_cache(None)(self._asked)
 
     def _snapshot(self, view: View) -> Snapshot:
         run = view.run
@@ -109,6 +115,7 @@ class Bridge:
             state=self.states.values[run.state] if run else None,
             pods=tuple(self.pod_facts(pod) for pod in view.pods),
             escalations=tuple(map(_escalation_facts, view.escalations)),
+            reports=tuple(map(_report_facts, view.reports)),
             namespace_terminating=view.unspaced,
         )
 
@@ -122,6 +129,22 @@ class Bridge:
         blocked = [agent.blocked.escalation for agent in state.agents.values() if agent.blocked] if state else []
         pods = [(agent, int(attempt[1:])) for _, agent, attempt in names]
         return tuple(sorted([*pods, *((INBOX, name) for name in blocked)]))
+
+    def _speakers(self, key: int, state: int, pods: tuple[Pod, ...]) -> tuple[Name, ...]:
+        """Return the names of the reports that are read whatever the caches know."""
+        seen = self.snapshot(View(key, Run(key, state=state), pods))
+        return tuple((REPORT, agent) for agent in sorted(_speakers(seen, seen.pods)))
+
+    def _asked(self, key: int, state: int, pods: tuple[Pod, ...], reports: tuple[Report, ...]) -> tuple[Name, ...]:
+        """Return the names of the escalations that are read because an agent asks."""
+        names = asked_names(self.snapshot(View(key, Run(key, state=state), pods, reports=reports)))
+        return tuple((INBOX, name) for name in sorted(names))
+
+    def _pod_facts(self, pod: Pod) -> PodFacts:
+        facts = _pod_facts(pod)
+        said = self._config.last_words and pod.word is not None and pod.phase in ENDED
+        last = Report(pod.agent, pod.owner, pod.attempt, pod.uid, pod.word) if said and pod.word else None
+        return replace(facts, reporting=pod.word is not None, last_report=_report_facts(last) if last else None)
 
     def _settle(self, view: View, saved: int, now: int) -> Doing | None:
         """Return the next write of a pass that stands like this, None where it is over.
@@ -148,6 +171,7 @@ class Bridge:
         if found is None:
             return "no state"
         parts = [_agent_told(name, agent) for name, agent in found.agents.items()]
+        parts += [f"{name} has asked {len(agent.asked)}" for name, agent in found.agents.items() if agent.asked]
         parts += ["paused"] if found.paused_at else []
         if found.stop:
             parts.append(f"{'finished' if found.stop.completed_at else 'to be'} {found.stop.phase}")
@@ -210,7 +234,47 @@ def _escalation_facts(escalation: Escalation) -> EscalationFacts:
         attempt=escalation.attempt,
         phase=EscalationPhase(escalation.phase) if escalation.phase else None,
         decision=Decision(escalation.decision) if escalation.decision else None,
+        type=EscalationType.QUESTION if escalation.question else EscalationType.BLOCKED,
+        question=escalation.question,
+        answer=answer_to(escalation.question) if escalation.decision == Decision.ANSWER else "",
+        delivered_at=moment(escalation.delivered) if escalation.delivered != NEVER else None,
     )
+
+
+def _report_facts(report: Report) -> ReportFacts:
+    word = report.word
+    return ReportFacts(
+        agent=report.agent,
+        run_uid=_run_uid(report.owner),
+        attempt=report.attempt,
+        pod_uid=report.pod,
+        seq=word.seq,
+        reported_at=moment(report.at),
+        interval_seconds=INTERVAL_SECONDS,
+        active_at=moment(report.at if word.idle == ACTIVE else word.idle),
+        questions=tuple(QuestionFacts(question, question) for question in word.asks),
+        delivered=word.delivered,
+        read=word.read,
+        parked=word.parked,
+        result=ResultStatus(outcome=word.result) if word.result else None,
+        deliveries=tuple(delivery.question for delivery in report.deliveries),
+    )
+
+
+INTERVAL_SECONDS = 50
+"""Reporters write so often; after three times that, more than one tick and less than two, a report is not fresh any more."""
+
+
+def delivered(report: Report, answered: Escalation) -> Report:
+    """Return the report once the shipped delivery has patched it."""
+    before = [{"questionID": d.question, "answer": d.answer, "by": ""} for d in report.deliveries]
+    body = _body({"spec": {"deliveries": before}, "metadata": {"resourceVersion": ""}}, _escalation_facts(answered))
+    return report._replace(deliveries=tuple(Delivery(d["questionID"], d["answer"]) for d in body["spec"]["deliveries"]))
+
+
+def question_name(agent: str, question: str, uid: int) -> str:
+    """Return the name of a question's escalation."""
+    return escalation_name(RUN, agent, _run_uid(uid), EscalationType.QUESTION, question)
 
 
 def _agent_told(name: str, agent: AgentState) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Any
 
-from tests.model import environment
+from tests.model import environment, reporters
 from tests.model.bridge import Bridge, Table, Unrest
 from tests.model.invariants import Invariants
 from tests.model.liveness import Liveness
@@ -49,7 +49,7 @@ class Packer:
     def pack(self, world: World) -> Key:
         """Return what is the same for two worlds that are alike, and only for them."""
         ops = sorted([self._counters.number(counter) if counter else 0 for counter in world.ops])
-        rest = (world.now, world.left, world.ghost, world.escalations, world.created, world.unspaced, world.former)
+        rest = (world.now, world.left, world.ghost, world.escalations, world.created, world.unspaced, world.reports, world.former)
         parts = self._runs.number(world.run or ()), self._pods.number(world.pods), self._rest.number(rest)
         return self._struct.pack(*parts, *ops)
 
@@ -111,7 +111,12 @@ class Search:
 
     def moves(self, world: World) -> Iterator[Move]:
         """Return every move of everybody, what is to be remembered of it put into its world."""
-        for move in (*self._operators.moves(world), *environment.moves(self._config, world)):
+        everybody = (
+            *self._operators.moves(world),
+            *environment.moves(self._config, world),
+            *reporters.moves(self._config, world),
+        )
+        for move in everybody:
             after = without_doomed(move.world)
             if move.event is not None:
                 after = after._replace(ghost=self._invariants.remember(world, move.event))

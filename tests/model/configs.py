@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from controller.api.policy import HealthThresholds
+from tests.model.bridge import TICK
+from tests.model.promises import STALLED_TICKS
 from tests.model.world import Config, Exit, Left
 
 NO_BUDGET = {"restart_budget": 0}
 START = Config("start", "two operators start one agent that crashes; a user deletes its pod", Left(crash=1, delete=1))
-DONE = Config("done", "an agent completes while its pod is deleted or drained", Left(done=1, delete=1, drain=1))
+DONE = Config("done", "an agent completes while its pod is deleted", Left(done=1, delete=1))
+DRAIN = Config("drain", "an agent completes while its node is drained", Left(done=1, drain=1))
 BUDGET = Config("budget", "an agent crashes more often than its budget allows", Left(crash=2))
 COOLDOWN = Config(
     "cooldown",
@@ -17,15 +23,35 @@ COOLDOWN = Config(
     stale=False,
 )
 UNREADY = Config("unready", "a live agent is restarted, ends late, and may complete meanwhile", Left(unready=1, done=1, tick=1))
-ASK = Config("ask", "a user asks for a restart", Left(ask=1, done=1, crash=1), stale=False)
+ASK = Config("ask", "a user asks for a restart; the agent may complete first", Left(ask=1, done=1), stale=False)
+ASK_CRASH = Config("ask-crash", "a user asks for a restart of an agent that crashes", Left(ask=1, crash=1), stale=False)
 ANSWER = Config(
-    "answer", "with the budget spent a human answers or dismisses", Left(crash=2, answer=1, dismiss=1), policy=NO_BUDGET
+    "answer",
+    "with the budget spent a human answers, and the agent crashes again",
+    Left(crash=2, answer=1),
+    policy=NO_BUDGET,
+    stale=False,
 )
-PAUSE = Config("pause", "one agent is paused and resumed", Left(done=1, desire=2), kill=(Exit.CRASHED, Exit.LATE))
-LOST = Config("lost", "a node is lost, comes back, or is given up; pods are deleted by force", Left(lost=1, force=1, collect=1))
-UNRUN = Config("unrun", "the Run is deleted in every way, at any time", Left(done=1, delete=1, unrun=1))
-UNSPACE = Config("unspace", "the namespace is deleted", Left(done=1, delete=1, unspace=1))
-AGAIN = Config("again", "a Run is deleted and applied anew under its name", Left(done=1, unrun=1, apply=1))
+DISMISS = Config(
+    "dismiss",
+    "with the budget spent a human answers or dismisses",
+    Left(crash=1, answer=1, dismiss=1),
+    policy=NO_BUDGET,
+    stale=False,
+)
+PAUSE = Config("pause", "an agent is paused and resumed", Left(desire=2), stale=False)
+PAUSE_DONE = Config(
+    "pause-done",
+    "an agent completes while it is paused or stopped",
+    Left(done=1, desire=1),
+    kill=(Exit.CRASHED, Exit.LATE),
+    stale=False,
+)
+LOST = Config("lost", "a node is lost, comes back or is given up", Left(lost=1, collect=1))
+FORCE = Config("force", "a pod of a lost node is deleted by force", Left(lost=1, force=1), stale=False)
+UNRUN = Config("unrun", "the Run is deleted in every way, at any time", Left(done=1, unrun=1))
+UNSPACE = Config("unspace", "the namespace is deleted", Left(done=1, unspace=1))
+AGAIN = Config("again", "a Run is deleted and applied anew under its name", Left(unrun=1, apply=1), stale=False)
 TWO = Config("two", "two agents crash and share one charge", Left(crash=2), agents=("a", "b"), operators=1, stale=False)
 RESET = Config(
     "reset",
@@ -37,7 +63,126 @@ RESET = Config(
     operators=1,
 )
 
-CONFIGS = (START, DONE, BUDGET, COOLDOWN, UNREADY, ASK, ANSWER, PAUSE, LOST, UNRUN, UNSPACE, AGAIN, TWO, RESET)
+# --- agents that speak, humans that answer ---
+
+NO_THRESHOLDS = HealthThresholds(activity_stalled_seconds=0, progress_stalled_seconds=0, pending_stalled_seconds=0)
+TALK: dict[str, Any] = {"health": NO_THRESHOLDS, "restart_cooldown_seconds": 0}
+STALLS = {**TALK, "health": NO_THRESHOLDS.model_copy(update={"activity_stalled_seconds": TICK * STALLED_TICKS})}
+
+
+def _speaking(name: str, about: str, left: Left, policy: dict[str, Any] = TALK, operators: int = 1, **more: Any) -> Config:
+    return Config(name, about, left, policy=policy, reports=True, operators=operators, **more)
+
+
+ASK_QUESTION = _speaking("ask-question", "an agent asks and is answered", Left(question=1, answer=1), operators=2, stale=False)
+QUESTION_CRASH = _speaking("question-crash", "an agent asks, crashes and asks again", Left(question=2, answer=1, crash=1))
+DISMISSED = _speaking("dismissed", "an agent asks again what a human has dismissed", Left(question=2, dismiss=1, crash=1))
+TWO_QUESTIONS = _speaking("two-questions", "two questions at once", Left(question=2, answer=2), questions=("p", "q"))
+PARKED = _speaking("parked", "an agent parks until it is answered", Left(question=1, park=1, answer=1, crash=1))
+PARKED_TWO = _speaking(
+    "parked-two",
+    "two operators and an agent that parks until it is answered",
+    Left(question=1, park=1, answer=1),
+    operators=2,
+    stale=False,
+)
+PARKED_DISMISSED = _speaking(
+    "parked-dismissed",
+    "a parked agent's question is dismissed; a user deletes its pod",
+    Left(question=1, park=1, dismiss=1, delete=1),
+)
+PARKED_LATE = _speaking(
+    "parked-late",
+    "an agent parks; reports of attempts that are over arrive",
+    Left(question=1, park=1, answer=1, crash=1, late=1),
+    admission=False,
+    stale=False,
+)
+STALLED = _speaking(
+    "stalled",
+    "an agent does nothing, or completes after all; one clock is behind",
+    Left(idle=1, tick=3, done=1),
+    STALLS,
+    slow=(0, 1),
+)
+STALLED_AGAIN = _speaking(
+    "stalled-again",
+    "an idle agent is restarted; the report of its former attempt arrives late",
+    Left(idle=1, tick=3, late=1),
+    STALLS | {"restart_budget": 2},
+    admission=False,
+)
+STALLED_TWO = _speaking("stalled-two", "two operators and an idle agent", Left(idle=1, tick=2), STALLS, operators=2, stale=False)
+WAITING = _speaking(
+    "waiting",
+    "an agent waits for an answer for longer than it may be idle",
+    Left(question=1, answer=1, dismiss=1, tick=2),
+    STALLS,
+    stale=False,
+)
+RESULT = _speaking("result", "an agent says that it is done, then crashes or is deleted", Left(result=1, crash=1, delete=1))
+RESULT_TWO = _speaking(
+    "result-two", "two operators and an agent that says that it is done", Left(result=1, crash=1), operators=2, stale=False
+)
+RESULT_LATE = _speaking(
+    "result-late",
+    "a result without last words, and reports of an attempt that is over",
+    Left(result=1, crash=2, late=1),
+    last_words=False,
+    admission=False,
+)
+VANISHED = _speaking("vanished", "an agent says that it is done; its pod is stripped and deleted by force", Left(result=1, strip=1))
+ASKING_PAUSED = _speaking("asking-paused", "a Run is paused or stopped while its agent asks", Left(question=1, answer=1, desire=2))
+PARKED_RESTARTED = _speaking(
+    "parked-restarted", "a user asks for a restart of a parked agent", Left(question=1, park=1, answer=1, ask=1), stale=False
+)
+SIBLING = _speaking(
+    "sibling", "an agent crashes while its sibling asks", Left(question=1, answer=1, crash=1), agents=("a", "b"), stale=False
+)
+SPEAKING = (
+    VANISHED,
+    ASKING_PAUSED,
+    PARKED_RESTARTED,
+    SIBLING,
+    ASK_QUESTION,
+    QUESTION_CRASH,
+    DISMISSED,
+    TWO_QUESTIONS,
+    PARKED,
+    PARKED_TWO,
+    PARKED_DISMISSED,
+    PARKED_LATE,
+    STALLED,
+    STALLED_AGAIN,
+    STALLED_TWO,
+    WAITING,
+    RESULT,
+    RESULT_TWO,
+    RESULT_LATE,
+)
+
+RESTARTS = (
+    START,
+    DONE,
+    DRAIN,
+    BUDGET,
+    COOLDOWN,
+    UNREADY,
+    ASK,
+    ASK_CRASH,
+    ANSWER,
+    DISMISS,
+    PAUSE,
+    PAUSE_DONE,
+    LOST,
+    FORCE,
+    UNRUN,
+    UNSPACE,
+    AGAIN,
+    TWO,
+    RESET,
+)
+CONFIGS = RESTARTS + SPEAKING
 MUTANT_CONFIGS = CONFIGS
-QUICK = (TWO, RESET, BUDGET)
+QUICK = (TWO, RESET, DISMISSED)
 """What `make test` asks."""

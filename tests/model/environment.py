@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.model.reporting import COMPLETED, Word
 from tests.model.steps import Event, Move
 from tests.model.world import (
     FAILED,
@@ -18,6 +19,7 @@ from tests.model.world import (
     RUNNING,
     SUCCEEDED,
     Config,
+    Escalation,
     Exit,
     Pod,
     Run,
@@ -33,7 +35,7 @@ def moves(config: Config, world: World) -> Iterator[Move]:
     """Return everything that can happen now without an operator."""
     for pod in world.pods:
         yield from kubelet(config, world, pod)
-        yield from _agent(world, pod)
+        yield from _agent(config, world, pod)
         yield from _deletions(world, pod)
         yield from _troubles(world, pod)
     yield from collect(world)
@@ -45,28 +47,42 @@ def moves(config: Config, world: World) -> Iterator[Move]:
 def kubelet(config: Config, world: World, pod: Pod) -> Iterator[Move]:
     """Return what a healthy node does with the pod in time."""
     if not pod.gated and not pod.bound and not pod.deleting and pod.phase == PENDING:
-        since = world.now if config.reset else NEVER
-        yield Move(KUBELET, ("runs", pod.name), put(world, pod, pod._replace(bound=True, phase=RUNNING, since=since)))
+        since = world.now if config.reset or config.clocked else NEVER
+        word = _first_word(world, pod) if config.reports else None
+        runs = pod._replace(bound=True, phase=RUNNING, since=since, word=word)
+        yield Move(KUBELET, ("runs", pod.name), put(world, pod, runs))
     if pod.phase == RUNNING and pod.lost < 0 and (pod.deleting or pod.told >= 0):
         for how in config.kill:
             phase = FAILED if how == Exit.CRASHED else SUCCEEDED
-            yield Move(KUBELET, ("ends", pod.name, how), put(world, pod, _over(pod, phase, how)))
+            yield Move(KUBELET, ("ends", pod.name, how), put(world, pod, _over(pod, phase, how)), _last_word(config, pod))
     if pod.lost >= 0:
         yield Move(KUBELET, ("is back, with", pod.name), put(world, pod, pod._replace(lost=NEVER, unready=NEVER)))
+
+
+def _first_word(world: World, pod: Pod) -> Word:
+    """The workspace tells what the agent's former attempts have read."""
+    former = [other.word.read for other in world.pods if other.agent == pod.agent and other.word]
+    return Word(read=tuple(sorted({question for read in former for question in read})))
+
+
+def _last_word(config: Config, pod: Pod) -> Event | None:
+    """What a pod's end tells by the last word of its reporter."""
+    done = config.last_words and pod.word is not None and pod.word.result == COMPLETED
+    return Event("done", pod) if done else None
 
 
 def _over(pod: Pod, phase: str, how: str) -> Pod:
     return pod._replace(phase=phase, exit=how, unready=NEVER, lost=NEVER)
 
 
-def _agent(world: World, pod: Pod) -> Iterator[Move]:
+def _agent(config: Config, world: World, pod: Pod) -> Iterator[Move]:
     """An agent ends of its own accord. The kubelet may tell of it late, when the pod has been told to end already."""
     left = world.left
-    if pod.phase != RUNNING or pod.lost >= 0:
+    if pod.phase != RUNNING or pod.lost >= 0 or (pod.word and pod.word.parked):
         return
     if left.crash and not pod.deleting and pod.told < 0:
         after = put(world, pod, _over(pod, FAILED, Exit.CRASHED))
-        yield Move(KUBELET, ("sees the agent crash", pod.name), _spend(after, crash=left.crash))
+        yield Move(KUBELET, ("sees the agent crash", pod.name), _spend(after, crash=left.crash), _last_word(config, pod))
     if left.done:
         after = put(world, pod, _over(pod, SUCCEEDED, Exit.DONE))
         yield Move(KUBELET, ("sees the agent complete", pod.name), _spend(after, done=left.done), Event("done", pod))
@@ -115,6 +131,9 @@ def _humans(world: World) -> Iterator[Move]:
     """Escalations are answered once, or deleted."""
     left = world.left
     for found in world.escalations:
+        if found.question:
+            yield from _guidance(world, found)
+            continue
         if left.answer and not found.decision and found.phase in ("", "Open"):
             for decision in ("Retry", "Stop", "Wait"):
                 after = put_escalation(world, found, found._replace(decision=decision))
@@ -124,6 +143,19 @@ def _humans(world: World) -> Iterator[Move]:
                 yield Move(USER, ("answers", found.name, decision), _spend(after, answer=left.answer))
         if left.dismiss:
             yield Move(USER, ("deletes", found.name), _spend(put_escalation(world, found, None), dismiss=left.dismiss))
+
+
+def _guidance(world: World, found: Escalation) -> Iterator[Move]:
+    """A question is answered once, or dismissed."""
+    left, ghost, mark = world.left, world.ghost, (found.agent, found.question)
+    if left.answer and not found.decision and found.phase in ("", "Open"):
+        after = put_escalation(world, found, found._replace(decision="Answer"))
+        after = after._replace(ghost=ghost._replace(answered=tuple(sorted({*ghost.answered, mark}))))
+        yield Move(USER, ("answers", found.question, found.name), _spend(after, answer=left.answer))
+    if left.dismiss:
+        after = put_escalation(world, found, None)
+        after = after._replace(ghost=ghost._replace(dismissed=tuple(sorted({*ghost.dismissed, mark}))))
+        yield Move(USER, ("deletes the question", found.question), _spend(after, dismiss=left.dismiss))
 
 
 def collect(world: World) -> Iterator[Move]:

@@ -9,11 +9,14 @@ for (a restart, a Retry) is not charged, waits for no cooldown, and repeats fini
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from controller.api.run_status import AgentState, OperatorState
 from tests.model.accounts import Accounts, by_human
 from tests.model.bridge import Bridge
+from tests.model.promises import Promises
+from tests.model.reporting import COMPLETED
 from tests.model.steps import Event
 from tests.model.world import Config, Ghost, Pod, World
 
@@ -26,6 +29,16 @@ class Invariants:
     def __init__(self, config: Config, bridge: Bridge) -> None:
         self._bridge = bridge
         self._accounts = Accounts(config)
+        self._promises = promises = Promises(config, bridge)
+        self._checks: dict[str, Callable[[World, Event], str]] = {
+            "start": self._start,
+            "end": self._end,
+            "release": self._release,
+            "save": self._save,
+            "ask": promises.asked,
+            "deliver": promises.delivered,
+            "mark": promises.marked,
+        }
 
     def remember(self, before: World, event: Event) -> Ghost:
         """Return what is known after an event."""
@@ -39,14 +52,14 @@ class Invariants:
             return ghost._replace(started=_with(ghost.started, (*mark, pod.uid)))
         if event.kind == "done" and mark not in ghost.excused and self._agent(before, pod) is not None:
             return ghost._replace(done=_with(ghost.done, mark))
-        if event.kind in ("force", "strip"):
+        if event.kind in ("force", "strip") and not _reported(before, pod):
             return ghost._replace(done=tuple(done for done in ghost.done if done != mark), excused=_with(ghost.excused, mark))
         return ghost
 
     def broken(self, before: World, event: Event | None, after: World) -> str:
         """Return which invariant a step broke, empty for none."""
         if event is not None:
-            check = {"start": self._start, "end": self._end, "release": self._release, "save": self._save}.get(event.kind)
+            check = self._checks.get(event.kind)
             if check and (found := check(before, event)):
                 return found
         live = Counter((pod.owner, pod.agent) for pod in after.pods if pod.live)
@@ -93,6 +106,8 @@ class Invariants:
             was = old.agents.get(name, AgentState()) if old else AgentState()
             if agent.attempt == was.attempt and was.pod_uid and agent.pod_uid != was.pod_uid:
                 return "P2: another pod takes the place of the attempt's"
+            if found := self._promises.restarted(before, event, name, was, agent):
+                return found
         return self._accounts.broken(before, old, new, event.now)
 
     def _remember_save(self, before: World, event: Event) -> Ghost:
@@ -126,6 +141,12 @@ class Invariants:
         """Whether the state names this very pod as its agent's, with nothing on record of its end."""
         agent = self._agent(world, pod)
         return agent is not None and agent.pod_uid == pod.uid and agent.outcome is None
+
+
+def _reported(world: World, pod: Pod) -> bool:
+    """Whether the pod's work is known to be done whatever becomes of the pod."""
+    report = world.report(pod.agent)
+    return report is not None and report.pod == pod.uid and report.word.result == COMPLETED
 
 
 def _with(marks: tuple[T, ...], mark: T) -> tuple[T, ...]:

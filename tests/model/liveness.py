@@ -11,15 +11,21 @@ from typing import NamedTuple
 
 from controller.api.run_status import AgentState, Health, Phase
 from controller.plan.model import Plan
-from tests.model import environment
-from tests.model.bridge import INBOX, Bridge, View, tick
+from tests.model import environment, reporters
+from tests.model.bridge import INBOX, Bridge, View, question_name, tick
+from tests.model.reporting import Report
 from tests.model.steps import Operators
-from tests.model.world import NOBODY, Config, Escalation, Ghost, Left, Pod, Run, World
+from tests.model.world import NOBODY, RUNNING, Config, Escalation, Ghost, Left, Pod, Run, World
 
 PASSES = 80
 """Rounds of passes, kubelets and clock after which a Run counts as never coming to anything."""
 
-GOOD_PHASES = frozenset({Phase.PAUSED, Phase.BLOCKED, Phase.STOPPED, Phase.FAILED, Phase.COMPLETED})
+ENDED_PHASES = frozenset({Phase.STOPPED, Phase.FAILED, Phase.COMPLETED, Phase.PAUSED})
+GOOD_PHASES = ENDED_PHASES | {Phase.BLOCKED}
+"""Where a Run is over, held, or in human hands as a whole."""
+GOOD_HEALTHS = frozenset({Health.HEALTHY, Health.COMPLETE, Health.AWAITING_GUIDANCE})
+"""An agent that waits for an answer is in human hands; its siblings are not. (Approvals will have their place here.)"""
+
 STEPS = 60
 """Steps of one pass, each write one, after which it counts as endless."""
 
@@ -30,6 +36,7 @@ class Cluster(NamedTuple):
     run: Run | None
     pods: tuple[Pod, ...]
     escalations: tuple[Escalation, ...]
+    reports: tuple[Report, ...]
     now: int
     unspaced: bool
     former: int
@@ -54,7 +61,7 @@ class Liveness:
         now = world._replace(ops=(None,), left=Left(unspace=self._config.left.unspace), ghost=Ghost())
         verdict = "L: the Run comes to nothing, but is busy for ever"
         for _ in range(PASSES):
-            cluster = Cluster(now.run, now.pods, now.escalations, now.now, now.unspaced, now.former)
+            cluster = Cluster(now.run, now.pods, now.escalations, now.reports, now.now, now.unspaced, now.former)
             if cluster in self._known:
                 verdict = self._known[cluster]
                 break
@@ -94,6 +101,9 @@ class Liveness:
         for pod in world.pods:
             for move in environment.kubelet(self._config, world, pod):
                 return move.world
+            if pod.word is not None and pod.phase == RUNNING:
+                for move in reporters.in_time(self._config, world, pod, pod.word):
+                    return move.world
         for move in environment.collect(world):
             return move.world
         return world
@@ -106,16 +116,16 @@ class Liveness:
         if plan.actions:
             return f"a pass has something to do and does nothing: {plan.actions}"
         if good(plan):
-            return self._litter(world)
+            return self._litter(world) or self._unheard(world, world.run, plan)
         check = plan.verdict.next_check
         if check is None:
             return f"L: the Run sleeps for ever: {plan.rule}, {plan.verdict}"
         return world._replace(now=max(world.now + 1, tick(check)))
 
     def _view(self, world: World, run: Run) -> View:
-        named = self._bridge.looked_at(run)
+        named = (*self._bridge.looked_at(run), *self._bridge.asked(run.uid, run.state, world.pods, world.reports))
         seen = tuple(e for e in world.escalations if e.open or (INBOX, e.name) in named)
-        return View(run.uid, run, world.pods, seen, world.unspaced)
+        return View(run.uid, run, world.pods, seen, world.reports, world.unspaced)
 
     def _litter(self, world: World) -> str:
         """A Run that has come to something holds no pod that somebody deleted, and no pod that can never start."""
@@ -131,9 +141,30 @@ class Liveness:
                 return f"L: the stray pod {pod.name} stays for ever"
         return ""
 
+    def _unheard(self, world: World, run: Run, plan: Plan) -> str:
+        """Whoever waits for guidance has asked a human who has not answered; and every answer has reached its agent."""
+        state = self._bridge.states.values[run.state]
+        open_ones = [e for e in world.escalations if e.owner == run.uid and e.question and e.open]
+        waits = {e.agent for e in open_ones if not e.decision}
+        for view in plan.agents if plan.verdict.phase not in ENDED_PHASES else ():
+            if view.health is Health.AWAITING_GUIDANCE and view.name not in waits:
+                return f"L: {view.name} waits for an answer that nobody is asked for"
+        for pod in world.pods:
+            agent = state.agents.get(pod.agent) if state else None
+            mine = agent is not None and agent.pod_uid == pod.uid and agent.outcome is None and pod.phase == RUNNING
+            if not mine or pod.word is None or agent is None or plan.verdict.phase in ENDED_PHASES:
+                continue
+            for question in pod.word.waits_for:
+                name = question_name(pod.agent, question, run.uid)
+                if world.escalation(name) is None and name not in agent.asked:
+                    return f"L: nobody was asked {question}"
+            if any(e.agent == pod.agent and e.decision for e in open_ones):
+                return f"L: an answer never reaches {pod.name}"
+        return ""
+
 
 def good(plan: Plan) -> bool:
     """Whether the Run has come to something: every agent at work or complete, or the Run held, ended or in human hands."""
     if plan.verdict.phase in GOOD_PHASES:
         return True
-    return all(view.health in (Health.HEALTHY, Health.COMPLETE) for view in plan.agents)
+    return all(view.health in GOOD_HEALTHS for view in plan.agents)

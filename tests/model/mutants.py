@@ -6,15 +6,14 @@ A mutant replaces functions of the shipped code, or preconditions of the API ser
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
 from controller import observer
 from controller.api.names import pod_name
 from controller.api.run_status import AgentState, OperatorState
-from controller.plan import agents, housekeeping, outcomes, passes, protocol, restarts, rules, transitions
+from controller.plan import housekeeping, outcomes, passes, protocol, restarts, rules, transitions
 from controller.plan.budget import budget_left
 from controller.plan.model import TRANSITIONS, Action, Charge, Plan, Step
 from controller.plan.reasons import Reason
@@ -22,29 +21,9 @@ from controller.plan.situation import Situation
 from controller.plan.snapshot import PodFacts
 from tests.model import bridge, steps
 from tests.model import world as cluster
+from tests.model.mutant import Mutant, Patch, agent_rule
+from tests.model.speaking import SPEAKING
 from tests.model.world import Pod, Refused, Run, World
-
-Patch = tuple[Any, str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """One guard that is switched off: what it is, the configurations that should notice, and the patches."""
-
-    name: str
-    about: str
-    configs: tuple[str, ...]
-    patches: Callable[[], list[Patch]]
-    redundant: str = ""
-    """Why nothing notices, where that is so."""
-
-    @contextmanager
-    def applied(self) -> Iterator[None]:
-        """Have the shipped code lack this guard for a while."""
-        with ExitStack() as stack:
-            for target, name, value in self.patches():
-                stack.enter_context(patch.object(target, name, value))
-            yield
 
 
 def _rule(name: str, mutated: Callable[[Situation], Any] | None) -> list[Patch]:
@@ -193,8 +172,12 @@ def _answered_always(at: Situation, agent: Any) -> Any:
     return None
 
 
-def _agent_rule(name: str, mutated: Any) -> list[Patch]:
-    return [(agents, "AGENT_RULES", tuple(mutated if rule.__name__ == name else rule for rule in agents.AGENT_RULES))]
+def _restart_of_gated(at: Situation, agent: Any) -> Any:
+    """A restart is honoured although the attempt has not started yet."""
+    asked, state = (at.spec.restarted_at or {}).get(agent.name), at.agent_state(agent.name)
+    if asked is None or asked == state.restarted_at or not state.pod_uid:
+        return None
+    return restarts.reserve(at, agent, Reason.RESTART_REQUESTED, Charge.NOBODY)
 
 
 def _without_predecessor(snapshot: Any) -> set[str]:
@@ -218,7 +201,7 @@ _release_all = housekeeping.release_all
 
 DELETING_IS_TERMINATED = property(lambda pod: pod.phase in ("Succeeded", "Failed") or pod.deleting)
 
-MUTANTS: tuple[Mutant, ...] = (
+RESTARTING: tuple[Mutant, ...] = (
     Mutant(
         "no-cas",
         "a save does not ask for the version that was read",
@@ -356,9 +339,22 @@ MUTANTS: tuple[Mutant, ...] = (
         "retry-again",
         "an answer is honoured once more for the next attempt",
         ("answer",),
-        lambda: [(transitions, "_next_attempt", _keep_block), *_agent_rule("answered", _answered_always)],
+        lambda: [(transitions, "_next_attempt", _keep_block), *agent_rule("answered", _answered_always)],
+    ),
+    Mutant(
+        "predecessor-not-asked",
+        "an agent that completes between the reservation of its restart and its end is started again",
+        ("unready",),
+        lambda: [(Situation, "finished_predecessor", lambda *_: None)],
+    ),
+    Mutant(
+        "restart-of-gated",
+        "a restart is honoured although the attempt is still gated",
+        ("ask",),
+        lambda: agent_rule("asked_to_restart", _restart_of_gated),
     ),
 )
+MUTANTS = RESTARTING + SPEAKING
 
 
 def _no_gate(world: World, name: tuple[str, int], owner: int) -> World:

@@ -3,10 +3,11 @@
 Its program counter holds what it has observed and what it is about to write. It may be put down at any step and never taken
 up again (a crash), after a write too (a lost reply), and taken up after any time (a pause, an act on what is stale by now).
 
-The order is the observer's: the Run with its state (one GET: the stores that keep the state in the Run), then each pod and
-escalation by name, in any order, then the namespace. Which names are read is what the state says and what the cache knows; a cache
-may lack any pod that the state does not name, which is more than a lagging watch can do. The look at the caches that comes
-before a live look only spares work, so it is no step. Workspace claims are left out: creating them is harmless and starts nothing.
+The order is the observer's: the Run with its state (one GET: the stores that keep the state in the Run), then the pods by name
+in any order, then the reports, then the escalations, then the namespace. Which names are read is what the state says, what was
+read before and what the cache knows; a cache may lack anything that the state does not name, which is more than a lagging watch
+can do. The look at the caches that comes before a live look only spares work, so it is no step. Workspace claims are left out:
+creating them is harmless and starts nothing.
 
 A read moves past everything that does not change what is read. So each object is read either with the Run or right after
 somebody changed it; whoever waits for such a change holds what it would have read before it (`Reading`).
@@ -14,13 +15,15 @@ somebody changed it; whoever waits for such a change holds what it would have re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import Any, NamedTuple
 
 from controller.plan.model import Action, Step
+from tests.model import bridge
 from tests.model import world as cluster
-from tests.model.bridge import INBOX, Bridge, Doing, Name, View, named
+from tests.model.bridge import INBOX, REPORT, Bridge, Doing, Name, View, named
+from tests.model.reporting import Report
 from tests.model.world import Config, Escalation, Pod, Refused, Run, World
 
 
@@ -29,6 +32,8 @@ class Reading(NamedTuple):
 
     view: View
     names: tuple[Name, ...]
+    stage: int = 0
+    """What has been read already: pods come before reports, reports before escalations."""
 
 
 class Asking(NamedTuple):
@@ -46,6 +51,10 @@ class Event(NamedTuple):
     run: Run | None = None
     state: int = 0
     now: int = 0
+    view: View | None = None
+    escalation: Escalation | None = None
+    report: Report | None = None
+    """A report as the operator has just written it."""
 
 
 class Move(NamedTuple):
@@ -98,9 +107,8 @@ class Operators:
             if not run and not names:
                 continue
             view, what = View(key, run), ("reads the Run" if run else "finds the Run gone", "and of", names)
-            if names:
-                for name in names:
-                    view = _seen(world, view, name)
+            view = self._look(world, view, names, 0)
+            if names or self._due(view):
                 yield Move(_name(index), (*what, "some later"), _at(world, index, Reading(view, names)))
             yield from self._observed(world, index, view, what)
 
@@ -110,17 +118,41 @@ class Operators:
         known: set[Name] = {pod.name for pod in world.pods if max(pod.owner, 0) == key} | former
         if world.run is not None and world.run.uid == key:
             known |= {(INBOX, e.name) for e in world.escalations if e.owner == key and e.open}
+            known |= {(REPORT, report.agent) for report in world.reports if report.owner == key}
         extra = sorted(known - set(named))
         for size in range(len(extra) + 1) if self._config.stale else (len(extra),):
             yield from combinations(extra, size)
 
     def _read(self, world: World, index: int, reading: Reading) -> Iterator[Move]:
-        for name in reading.names:
-            view = _seen(world, reading.view, name)
+        for name in sorted({*reading.names, *self._due(reading.view)}):
+            if _stage(name) < reading.stage:
+                continue
+            view = self._look(world, _seen(world, reading.view, name), reading.names, _stage(name) + 1)
             if view != reading.view:
                 what = ("reads", name)
-                yield Move(_name(index), (*what, "first"), _at(world, index, reading._replace(view=view)))
+                yield Move(_name(index), (*what, "first"), _at(world, index, Reading(view, reading.names, _stage(name))))
                 yield from self._observed(world, index, view, what)
+
+    def _look(self, world: World, view: View, names: tuple[Name, ...], stage: int) -> View:
+        """Read everything from a stage on, as it is now: which reports and escalations are read hangs on what was read before."""
+        if stage == 0:
+            view = _seen_all(world, view, (name for name in names if _stage(name) == 0))
+        if view.run is None:
+            return view
+        if stage <= 1:
+            due = sorted({name for name in (*names, *self._due(view)) if _stage(name) == 1})
+            view = _seen_all(world, view._replace(reports=()), due)
+        if stage <= LAST_STAGE:
+            due = sorted({name for name in (*names, *self._due(view)) if _stage(name) == LAST_STAGE})
+            view = _seen_all(world, view._replace(escalations=()), due)
+        return view
+
+    def _due(self, view: View) -> set[Name]:
+        """Return what is read because of what was read: reports of agents with a reporter, escalations of what they ask."""
+        if view.run is None or not self._config.reports:
+            return set()
+        key, state = view.key, view.run.state
+        return {*self._bridge.speakers(key, state, view.pods), *self._bridge.asked(key, state, view.pods, view.reports)}
 
     def _observed(self, world: World, index: int, view: View, what: tuple[Any, ...]) -> Iterator[Move]:
         """Ask for the namespace as the observer does, and go on."""
@@ -150,7 +182,7 @@ class Operators:
         except Refused:
             yield Move(_name(index), ("fails to save",), _at(world, index, None))
             return
-        event = Event("save", run=read, state=run.state, now=doing.now)
+        event = Event("save", run=read, state=run.state, now=doing.now, view=view)
         what = ("saves", self._bridge.told(run.state))
         for now in self._clocks(world):
             then = None if doing.verb == "last save" else self._bridge.settle(view, run.state, now)
@@ -181,7 +213,7 @@ class Operators:
 def _perform(world: World, action: Action, name: tuple[str, int], now: int, view: View) -> tuple[World, Event | None]:
     """Write to the cluster as the executor does."""
     if action.escalation:
-        return _perform_inbox(world, action, view), None
+        return _perform_inbox(world, action, view)
     uid, pod = action.pod_uid, world.pod(name)
     match action.step:
         case Step.CREATE_POD:
@@ -199,15 +231,40 @@ def _perform(world: World, action: Action, name: tuple[str, int], now: int, view
     raise NotImplementedError(action.step)
 
 
-def _perform_inbox(world: World, action: Action, view: View) -> World:
+def _perform_inbox(world: World, action: Action, view: View) -> tuple[World, Event]:
     if action.step is Step.CREATE_ESCALATION:
-        return cluster.escalate(world, Escalation(action.escalation, view.key, action.agent, action.attempt))
+        question = action.inquiry.question if action.inquiry else ""
+        new = Escalation(action.escalation, view.key, action.agent, action.attempt, question=question)
+        found = world.escalation(new.name)
+        return cluster.escalate(world, new), Event("ask", view=view, escalation=None if found else new)
     judged = next(e for e in view.escalations if e.name == action.escalation)
-    return cluster.mark(world, judged, str(action.escalation_phase))
+    if action.step is Step.DELIVER:
+        after = cluster.deliver(world, action.agent, view.key, lambda report: bridge.delivered(report, judged))
+        return after, Event("deliver", view=view, escalation=judged, report=after.report(action.agent))
+    after = cluster.mark(world, judged, str(action.escalation_phase))
+    return after, Event("mark", view=view, escalation=after.escalation(judged.name))
+
+
+LAST_STAGE = 2
+
+
+def _stage(name: Name) -> int:
+    """When something is read: pods, then reports, then escalations."""
+    return {REPORT: 1, INBOX: LAST_STAGE}.get(name[0], 0)
+
+
+def _seen_all(world: World, view: View, names: Iterable[Name]) -> View:
+    for name in names:
+        view = _seen(world, view, name)
+    return view
 
 
 def _seen(world: World, view: View, name: Name) -> View:
     """Return the view after a GET."""
+    if name[0] == REPORT:
+        report = world.report(name[1])
+        kept = tuple(other for other in view.reports if other.agent != name[1])
+        return view._replace(reports=tuple(sorted((*kept, report))) if report and report.owner == view.key else kept)
     if name[0] == INBOX:
         escalation = world.escalation(name[1])
         rest = tuple(e for e in view.escalations if e.name != name[1])
@@ -219,6 +276,8 @@ def _seen(world: World, view: View, name: Name) -> View:
 
 def _learn(view: View, after: World, action: Action, before: Pod | None) -> View:
     """Put the API server's answer into the snapshot, as the executor does."""
+    if action.step is Step.DELIVER:
+        return _seen(after, view, (REPORT, action.agent))
     if action.escalation:
         found = after.escalation(action.escalation)
         rest = tuple(e for e in view.escalations if e.name != action.escalation)
@@ -232,6 +291,8 @@ def _learn(view: View, after: World, action: Action, before: Pod | None) -> View
 
 
 def _without(view: View, action: Action) -> View:
+    if action.step is Step.DELIVER:
+        return view._replace(reports=tuple(report for report in view.reports if report.agent != action.agent))
     if action.escalation:
         return view._replace(escalations=tuple(e for e in view.escalations if e.name != action.escalation))
     return view._replace(pods=tuple(pod for pod in view.pods if pod.uid != action.pod_uid))

@@ -7,8 +7,11 @@ back counts as unchanged; writes that only touch the status are no change), so w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from tests.model.reporting import Report, Word
 
 NEVER = -1
 """The tick of what has not happened."""
@@ -50,6 +53,8 @@ class Pod(NamedTuple):
     lost: int = NEVER
     since: int = NEVER
     exit: str = Exit.NONE
+    word: Word | None = None
+    """What its reporter has to say; None for a pod without one."""
 
     @property
     def name(self) -> tuple[str, int]:
@@ -87,6 +92,9 @@ class Escalation(NamedTuple):
     attempt: int
     phase: str = ""
     decision: str = ""
+    question: str = ""
+    """The agent's question, empty where the operator asks."""
+    delivered: int = NEVER
 
     @property
     def open(self) -> bool:
@@ -114,6 +122,11 @@ class Left(NamedTuple):
     apply: int = 0
     tick: int = 0
     unspace: int = 0
+    question: int = 0
+    park: int = 0
+    result: int = 0
+    idle: int = 0
+    late: int = 0
 
 
 class Ghost(NamedTuple):
@@ -129,6 +142,12 @@ class Ghost(NamedTuple):
     """Attempts that a human answered with Retry: agent, attempt, the Run's UID."""
     restarted: tuple[tuple[str, int], ...] = ()
     """When each agent was last restarted without a human's asking, by the clock of the operator that decided it."""
+    answered: tuple[tuple[str, str], ...] = ()
+    """Questions that a human answered: agent, question."""
+    dismissed: tuple[tuple[str, str], ...] = ()
+    """Questions whose escalation a human deleted."""
+    handed: tuple[tuple[str, str], ...] = ()
+    """Questions whose answer a reporter has put where its agent can read it."""
 
 
 class World(NamedTuple):
@@ -144,6 +163,7 @@ class World(NamedTuple):
     created: tuple[tuple[tuple[str, int], int], ...] = ()
     """How many pods there were of each name; a pod's UID says which of them it is, so that equal histories are equal states."""
     unspaced: bool = False
+    reports: tuple[Report, ...] = ()
     former: int = 0
     """Attempts that the former Run of this name may have had pods of: caches remember their names."""
 
@@ -155,6 +175,10 @@ class World(NamedTuple):
     def pod(self, name: tuple[str, int]) -> Pod | None:
         """Return the pod of this name."""
         return next((pod for pod in self.pods if pod.name == name), None)
+
+    def report(self, agent: str) -> Report | None:
+        """Return the report of this agent."""
+        return next((report for report in self.reports if report.agent == agent), None)
 
     def escalation(self, name: str) -> Escalation | None:
         """Return the escalation of this name."""
@@ -181,6 +205,19 @@ class Config:
     """Whether it matters how long a pod has been running."""
     timeless: bool = True
     """Whether nothing depends on when a Run started, paused or stopped, so that those times are left out of the states."""
+    reports: bool = False
+    """Whether there are reporters in the pods."""
+    questions: tuple[str, ...] = ("q",)
+    """What agents may ask."""
+    last_words: bool = True
+    """Whether a reporter's last word is in the status of its ended pod."""
+    admission: bool = True
+    """Whether reports of attempts that are over are refused."""
+
+    @property
+    def clocked(self) -> bool:
+        """Whether it matters when a report was made."""
+        return self.reports and self.left.tick > 0
 
 
 def first(config: Config) -> World:
@@ -194,6 +231,18 @@ def put(world: World, old: Pod | None, new: Pod | None) -> World:
     if new is not None and (new.fin or not new.deleting or not (new.ended or new.forced)):
         pods.append(new)
     return world._replace(pods=tuple(sorted(pods)))
+
+
+def put_report(world: World, old: Report | None, new: Report) -> World:
+    """Replace a report."""
+    others = [report for report in world.reports if report is not old]
+    return world._replace(reports=tuple(sorted([*others, new])))
+
+
+def spend(world: World, kind: str) -> Left:
+    """Return what may still happen once one thing has happened."""
+    had: int = getattr(world.left, kind)
+    return world.left._replace(**{kind: had - 1})
 
 
 def put_escalation(world: World, old: Escalation | None, new: Escalation | None) -> World:
@@ -289,4 +338,15 @@ def mark(world: World, judged: Escalation, phase: str) -> World:
     found = world.escalation(judged.name)
     if found is None:
         raise Refused(gone=True)
-    return put_escalation(world, found, found._replace(phase=phase)) if found == judged else world
+    if found != judged:
+        return world
+    delivered = world.now if phase == "Delivered" else found.delivered
+    return put_escalation(world, found, found._replace(phase=phase, delivered=delivered))
+
+
+def deliver(world: World, agent: str, owner: int, add: Callable[[Report], Report]) -> World:
+    """Patch the report over the version that was just read; one of another Run is left as it is."""
+    report = world.report(agent)
+    if report is None:
+        raise Refused(gone=True)
+    return put_report(world, report, add(report)) if report.owner == owner else world

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from controller.api.base import dump, parse
 from controller.api.policy import OutcomeAction, RunPolicySpec
 from controller.facts import pod_facts
 from controller.plan.outcomes import action_for, classify
+from controller.plan.snapshot import PodFacts, QuestionFacts, ReportFacts, Termination
 
 CASES = sorted((Path(__file__).parent / "data/kubelet").glob("*.yaml"))
 
@@ -68,3 +70,20 @@ def test_others_than_a_kubelet_at_a_deadline_are_believed() -> None:
     pod = yaml.safe_load((Path(__file__).parent / "data/deadline-unsaid.yaml").read_text())
     del pod["status"]["reason"]
     assert pod_facts(pod).terminated
+
+
+@pytest.mark.parametrize(
+    ("delivered", "result", "action"),
+    [((), "Parked", OutcomeAction.RETRY_FREE), (("q1",), "Failed", OutcomeAction.RETRY_FREE)],
+)
+def test_who_parks_is_not_charged_even_if_the_answer_came_meanwhile(
+    delivered: tuple[str, ...], result: str, action: OutcomeAction
+) -> None:
+    """An answer that is delivered while the agent is ending leaves it nothing to wait for; it is restarted for free."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    pod = PodFacts("demo-coder-r0", "c0", "coder", 0, "run-1", phase="Failed", bound=True, termination=Termination(76))
+    report = ReportFacts(
+        "coder", "run-1", 0, "c0", 9, now, 60, now, questions=(QuestionFacts("q1", "Ship it?"),), delivered=delivered, parked=True
+    )
+    outcome = classify(pod, 0, None, report, ending=False)
+    assert (outcome.result, outcome.reason, action_for(outcome, None)) == (result, "Parked", action)

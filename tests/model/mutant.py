@@ -1,0 +1,38 @@
+"""What a mutant is: a guard that is switched off for a while, by replacing functions of the shipped code or of the model's API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+from controller.plan import agents
+
+Patch = tuple[Any, str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One guard that is switched off: what it is, the configurations that should notice, and the patches."""
+
+    name: str
+    about: str
+    configs: tuple[str, ...]
+    patches: Callable[[], list[Patch]]
+    redundant: str = ""
+    """Why nothing notices, where that is so."""
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Have the shipped code lack this guard for a while."""
+        with ExitStack() as stack:
+            for target, name, value in self.patches():
+                stack.enter_context(patch.object(target, name, value))
+            yield
+
+
+def agent_rule(name: str, mutated: Any) -> list[Patch]:
+    """Replace a rule for one agent."""
+    return [(agents, "AGENT_RULES", tuple(mutated if rule.__name__ == name else rule for rule in agents.AGENT_RULES))]

@@ -1,0 +1,102 @@
+"""What must hold of agents that speak and humans that answer, besides what must hold of every restart.
+
+A question opens one escalation, and is not asked again once a human has dismissed it and the state remembers; an answer reaches its
+question only, and counts as delivered only when the reporter says so; who waits for an answer is not restarted for idleness; a
+stall is proven by a fresh report of the pod itself; a parked agent gets its next attempt when a human has answered or dismissed
+what it asks, and not before. That reported work is never started again is among what every restart must keep.
+"""
+
+from __future__ import annotations
+
+from controller.api.run_status import AgentState, OutcomeResult
+from controller.plan.reasons import Reason
+from controller.plan.reports import SILENT_INTERVALS
+from tests.model.accounts import by_human
+from tests.model.bridge import INTERVAL_SECONDS, TICK, Bridge, question_name
+from tests.model.reporting import ACTIVE, Report, answer_to
+from tests.model.steps import Event
+from tests.model.world import FAILED, NEVER, Config, World
+
+STALLED_TICKS = 1
+"""How long agents of the configurations may be idle."""
+
+
+class Promises:
+    """The invariants of reports and questions in one configuration."""
+
+    def __init__(self, config: Config, bridge: Bridge) -> None:
+        self._config, self._bridge = config, bridge
+
+    def asked(self, before: World, event: Event) -> str:
+        """An escalation is created. A look that is older than the state cannot know what the state remembers."""
+        new, run = event.escalation, before.run
+        if new is None or not new.question or run is None or event.view is None or event.view.run is None:
+            return ""
+        state = self._bridge.states.values[run.state]
+        agent = state.agents.get(new.agent) if state else None
+        known = self._bridge.states.values[event.view.run.state]
+        knew = known.agents.get(new.agent) if known else None
+        if agent is None or knew is None or new.name not in agent.asked or new.name not in knew.asked:
+            return ""
+        return "a question is asked again although the state remembers it"
+
+    def delivered(self, before: World, event: Event) -> str:
+        """An answer is put into a report."""
+        for delivery in event.report.deliveries if event.report else ():
+            if delivery.answer != answer_to(delivery.question):
+                return f"the answer to another question is delivered to {delivery.question}"
+            if event.report and (event.report.agent, delivery.question) not in before.ghost.answered:
+                return f"an answer is delivered to {delivery.question} that nobody gave"
+        return ""
+
+    def marked(self, before: World, event: Event) -> str:
+        """An escalation's phase is written."""
+        found = event.escalation
+        if found is None or found.phase != "Delivered" or (found.agent, found.question) in before.ghost.handed:
+            return ""
+        return "an answer counts as delivered that no agent can read"
+
+    def restarted(self, before: World, event: Event, name: str, was: AgentState, agent: AgentState) -> str:
+        """A new attempt is reserved."""
+        if agent.attempt == was.attempt or by_human(before, name, was, agent):
+            return ""
+        if was.outcome is None and agent.last_outcome == Reason.ACTIVITY_STALLED:
+            return self._stalled(event, name, was)
+        if agent.restarts > was.restarts and self._said_parked(event, was):
+            return "a parked agent is charged"
+        parked = was.outcome is not None and was.outcome.result is OutcomeResult.PARKED
+        return self._parked(before, name, was) if parked else ""
+
+    def _stalled(self, event: Event, name: str, was: AgentState) -> str:
+        view = event.view
+        report = next((report for report in view.reports if report.agent == name), None) if view else None
+        if view is None or report is None or (report.pod, report.attempt) != (was.pod_uid, was.attempt):
+            return "an agent is restarted as stalled, and its pod has not said so"
+        since = max([report.word.idle, *(e.delivered for e in view.escalations if e.agent == name)], default=NEVER)
+        if report.word.idle == ACTIVE or report.at - since < STALLED_TICKS:
+            return "an agent is restarted as stalled that has not been idle for so long"
+        if (event.now - report.at) * TICK >= SILENT_INTERVALS * INTERVAL_SECONDS:
+            return "an agent is restarted as stalled on an old report"
+        waits = any(self._waits(event, name, was, report, question) for question in report.word.waits_for)
+        return "an agent that waits for an answer is restarted as stalled" if waits else ""
+
+    def _said_parked(self, event: Event, was: AgentState) -> bool:
+        """Whether the operator has seen that the attempt's pod has ended by parking, with a question that it had asked."""
+        view = event.view
+        pods = (pod for pod in view.pods if pod.uid == was.pod_uid and pod.phase == FAILED) if view else ()
+        words = [pod.word for pod in pods if self._config.last_words and pod.word]
+        return any(word.parked and word.asks for word in words)
+
+    def _waits(self, event: Event, name: str, was: AgentState, report: Report, question: str) -> bool:
+        escalation = question_name(name, question, report.owner)
+        seen = event.view.escalations if event.view else ()
+        found = next((e for e in seen if e.name == escalation), None)
+        return found.open if found else escalation not in was.asked
+
+    def _parked(self, before: World, name: str, was: AgentState) -> str:
+        """What the parked attempt asked was answered or dismissed, by its pod's own word and not by what was told of it."""
+        settled = {*before.ghost.answered, *before.ghost.dismissed}
+        for pod in before.pods:
+            if pod.uid == was.pod_uid and pod.word and not {(name, question) for question in pod.word.waits_for} <= settled:
+                return "a parked agent is started again before an answer"
+        return ""

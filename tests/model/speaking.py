@@ -1,0 +1,258 @@
+"""The guards of reports, questions and answers, switched off one at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from controller.api.escalation import EscalationPhase
+from controller.api.run import Agent
+from controller.executor.deliver import _body
+from controller.plan import agents, outcomes, questions, reports, restarts
+from controller.plan.model import Action, Charge, Step
+from controller.plan.moves import Move
+from controller.plan.reasons import Reason
+from controller.plan.situation import Situation
+from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, ReportFacts
+from tests.model import bridge, steps
+from tests.model.bridge import Name, View
+from tests.model.mutant import Mutant, agent_rule
+from tests.model.world import World
+
+
+def _of_any_age(at: Situation, agent: Agent) -> ReportFacts | None:
+    pod = at.own_pod(agent.name)
+    return at.report(agent.name) if pod and not pod.terminated and not pod.deleting else None
+
+
+def _of_any_pod(at: Situation, agent: str, attempt: int, pod_uid: str, pod: Any) -> ReportFacts | None:
+    """The report that stands, whoever made it."""
+    found = at.any_report(agent)
+    return replace(found, attempt=attempt, pod_uid=pod_uid) if found else None
+
+
+def _not_the_newest(at: Situation, agent: str, attempt: int, pod_uid: str, pod: Any) -> ReportFacts | None:
+    """The oldest that is known of the pod."""
+    found = [r for r in (at.any_report(agent), pod.last_report if pod else None) if r]
+    true = (r for r in found if pod_uid and r.pod_uid == pod_uid and r.attempt == attempt)
+    return min(true, key=lambda r: r.seq, default=None)
+
+
+def _without_last_word(at: Situation, agent: str, attempt: int, pod_uid: str, _: Any) -> ReportFacts | None:
+    return _newest(at, agent, attempt, pod_uid, None)
+
+
+_newest = Situation._newest
+
+
+def _stalled_first(at: Situation, agent: Agent) -> Move | None:
+    """Questions are asked, but do not keep an idle agent from being restarted."""
+    return agents.stalled(at, agent) or _asking(at, agent)
+
+
+_asking = agents.asking
+
+
+def _restarted_at_once(at: Situation, agent: Agent) -> Move | None:
+    parked = _parked(at, agent)
+    return parked and restarts.reserve(at, agent, Reason.ANSWER_GIVEN, Charge.NOBODY)
+
+
+_parked = agents.parked
+
+
+def _asked_again(at: Situation, agent: str, question: QuestionFacts) -> Action | None:
+    """An escalation that is not there is created, whatever the state remembers."""
+    due = _ask(Situation(_forgetting(at, agent), at.now), agent, question)
+    remembered = questions.name_of(at, agent, question.id) in at.agent_state(agent).asked
+    return None if due and due.step is Step.ASK and remembered else due
+
+
+def _forgetting(at: Situation, agent: str) -> Any:
+    state = at.state
+    if state is None or agent not in state.agents:
+        return at.snapshot
+    forgetful = {**state.agents, agent: state.agents[agent].model_copy(update={"asked": ()})}
+    return replace(at.snapshot, state=state.model_copy(update={"agents": forgetful}))
+
+
+_ask = questions._ask
+
+
+def _open_if_absent(at: Situation, agent: str, question: QuestionFacts, for_delivery: bool) -> bool:
+    """Who deletes an escalation has dismissed nothing."""
+    return at.escalation(questions.name_of(at, agent, question.id)) is None or _open(at, agent, question, for_delivery)
+
+
+_open = questions._open
+
+
+def _delivered_unseen(at: Situation, escalation: EscalationFacts) -> EscalationPhase:
+    """What the operator has put into the report counts as delivered."""
+    report = at.any_report(escalation.agent)
+    on_its_way = report is not None and escalation.question in report.deliveries
+    return EscalationPhase.DELIVERED if on_its_way else _phase(at, escalation)
+
+
+_phase = questions.phase
+
+
+def _only_open(at: Situation, agent: str, *, for_delivery: bool = False) -> tuple[QuestionFacts, ...]:
+    """Who has been answered does not wait any more, be the answer there or not."""
+    return _waiting(at, agent, for_delivery=False)
+
+
+_waiting = questions.waiting
+
+
+def _until_delivered(at: Situation, agent: str) -> bool:
+    """A parked agent waits for the delivery of an answer, which only its next attempt could receive."""
+    return bool(_waiting(at, agent))
+
+
+def _by_report_alone(at: Situation, agent: str) -> bool:
+    return bool(_waiting(at, agent, for_delivery=False))
+
+
+def _without_others(report: Any, answered: EscalationFacts) -> Any:
+    return _body({**report, "spec": {"deliveries": []}}, answered)
+
+
+def _kubelet_only(*_: Any, **__: Any) -> None:
+    return None
+
+
+def _charged_when_answered(report: ReportFacts, *args: Any, **named: Any) -> Any:
+    waits = {q.id for q in report.questions} - set(report.delivered)
+    return _reported(replace(report, parked=report.parked and bool(waits)), *args, **named)
+
+
+_reported = outcomes._reported
+
+
+def _reports_before_pods(self: steps.Operators, world: World, view: View, names: tuple[Name, ...], stage: int) -> View:
+    """Reports stay what they were when the Run was read."""
+    seen = _look(self, world, view, names, stage)
+    return seen if stage == 0 or view.run is None else seen._replace(reports=view.reports)
+
+
+_look = steps.Operators._look
+
+
+def _reporting(_: Any, pods: tuple[PodFacts, ...]) -> set[str]:
+    return {pod.agent for pod in pods if pod.reporting}
+
+
+SPEAKING: tuple[Mutant, ...] = (
+    Mutant(
+        "report-not-read",
+        "the report of a pod that is gone is looked at only if the cache knows it",
+        ("vanished",),
+        lambda: [(bridge, "_speakers", _reporting)],
+    ),
+    Mutant(
+        "old-report-proves",
+        "an idle report proves a stall however old it is",
+        ("stalled",),
+        lambda: [(reports, "_fresh", _of_any_age)],
+    ),
+    Mutant(
+        "report-of-any-pod",
+        "the report that stands counts for the current attempt, whoever made it",
+        ("stalled-again", "result"),
+        lambda: [(Situation, "_newest", _of_any_pod)],
+    ),
+    Mutant(
+        "oldest-report", "of two reports of a pod the older counts", ("result",), lambda: [(Situation, "_newest", _not_the_newest)]
+    ),
+    Mutant(
+        "no-last-word",
+        "the last word in a pod's status does not count",
+        ("result",),
+        lambda: [(Situation, "_newest", _without_last_word)],
+    ),
+    Mutant(
+        "reports-before-pods",
+        "reports are read before pods, so that a pod's end may be seen without its last report",
+        ("result-late",),
+        lambda: [(steps.Operators, "_look", _reports_before_pods)],
+    ),
+    Mutant(
+        "result-ignored",
+        "what an agent reports of its end does not count",
+        ("result",),
+        lambda: [(outcomes, "_reported", _kubelet_only)],
+    ),
+    Mutant(
+        "clocks-run-on",
+        "the clocks of an agent run on while it waits for an answer",
+        ("waiting",),
+        lambda: agent_rule("asking", _stalled_first),
+    ),
+    Mutant(
+        "answered-waits-no-more",
+        "an agent whose answer is on its way counts as idle",
+        ("waiting",),
+        lambda: [(questions, "waiting", _only_open)],
+    ),
+    Mutant(
+        "clocks-not-renewed",
+        "an agent's clocks do not begin anew when it gets its answer",
+        ("waiting",),
+        lambda: [(reports, "_since", lambda at, report, base: base)],
+    ),
+    Mutant(
+        "parked-waits-not",
+        "a parked agent is started again at once",
+        ("parked",),
+        lambda: agent_rule("parked", _restarted_at_once),
+    ),
+    Mutant(
+        "parked-by-report",
+        "a parked agent's questions are known by its report alone",
+        ("parked-dismissed",),
+        lambda: [(questions, "parked_for", _by_report_alone)],
+    ),
+    Mutant(
+        "parked-for-ever",
+        "a parked agent waits until its answer is delivered",
+        ("parked",),
+        lambda: [(questions, "parked_for", _until_delivered)],
+    ),
+    Mutant(
+        "parked-is-charged",
+        "whoever parks is charged when its answer came while it was ending",
+        ("parked",),
+        lambda: [(outcomes, "_reported", _charged_when_answered)],
+    ),
+    Mutant(
+        "asked-forgotten",
+        "a question is asked again when its escalation is not there, whatever the state remembers",
+        ("dismissed",),
+        lambda: [(questions, "_ask", _asked_again), (questions, "_open", _open_if_absent)],
+    ),
+    Mutant(
+        "dismissed-waits",
+        "an agent waits on although a human has deleted its question",
+        ("dismissed",),
+        lambda: [(questions, "_open", _open_if_absent)],
+    ),
+    Mutant(
+        "delivered-unseen",
+        "an answer counts as delivered before the reporter says so",
+        ("ask-question",),
+        lambda: [(questions, "phase", _delivered_unseen)],
+    ),
+    Mutant(
+        "delivered-again",
+        "an answer is delivered however often it was",
+        ("ask-question",),
+        lambda: [(questions, "_undelivered", lambda *_: True)],
+    ),
+    Mutant(
+        "deliveries-replaced",
+        "a delivery takes the place of the others",
+        ("two-questions",),
+        lambda: [(bridge, "_body", _without_others)],
+    ),
+)

@@ -1,0 +1,44 @@
+"""The model check in short: small configurations searched completely, and mutants that must be caught. All of it: `make model`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.model.__main__ import noticed
+from tests.model.checker import Search
+from tests.model.configs import CONFIGS, QUICK
+from tests.model.mutants import MUTANTS
+from tests.model.world import Config
+
+LIMIT = 20_000
+"""States after which a short search is given up; each of these needs fewer."""
+
+CAUGHT_QUICKLY = ("no-gate", "uncharged", "asked-forgotten")
+
+
+@pytest.mark.parametrize("config", QUICK, ids=lambda config: config.name)
+def test_the_shipped_decisions_keep_every_invariant(config: Config) -> None:
+    """Every state that the configuration can reach is visited, and nothing that must hold is broken in any."""
+    result = Search(config).run(LIMIT)
+    assert result.violation == "", "\n".join(result.trace)
+    assert result.complete
+
+
+@pytest.mark.parametrize("name", CAUGHT_QUICKLY)
+def test_a_missing_guard_is_noticed(name: str) -> None:
+    """The search is able to fail: without the guard it finds a violation, and tells how it comes about."""
+    mutant = next(mutant for mutant in MUTANTS if mutant.name == name)
+    with mutant.applied():
+        result = noticed(mutant, LIMIT)
+    assert result.violation
+    assert result.trace
+
+
+def test_every_mutant_has_configurations_that_exist_and_something_to_say() -> None:
+    """No mutant is searched for nowhere, none is there twice, and each replaces something that is not already so."""
+    known = {config.name for config in CONFIGS}
+    for mutant in MUTANTS:
+        assert mutant.configs
+        assert set(mutant.configs) <= known, mutant.name
+        assert all(getattr(target, name) is not value for target, name, value in mutant.patches()), mutant.name
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
