@@ -64,7 +64,7 @@ def last_words(cluster: Cluster, namespace: str, pod: str) -> JsonObject:
 def test_work_without_a_word_is_activity_and_a_loop_of_sleeps_is_none(
     kind_cluster: Cluster, reporting: OperatorProcess, restricted: str
 ) -> None:
-    """Side by side in a restricted namespace: one that computes, held to a fifth of a core, stays active; one that sleeps does not."""
+    """Side by side in a restricted namespace: who computes, on a fifth of a core, stays active; who sleeps does not."""
     agents = [{"name": "busy", **shell(BUSY, resources={"limits": {"cpu": "200m"}})}, {"name": "sleeper", **shell(SLEEPER)}]
     apply(kind_cluster, restricted, run_of("seen", *agents))
     idle = await_report(kind_cluster, restricted, "seen-sleeper", lambda r: r["activityAgeSeconds"] >= IDLE_SECONDS)
