@@ -135,6 +135,14 @@ def test_a_hostile_agent_harms_only_its_own_report(kind_cluster: Cluster, report
         assert told in problems, said
 
 
+def test_ending_process_1_ends_ones_own_pod(kind_cluster: Cluster, reporting: OperatorProcess, restricted: str) -> None:
+    """Process 1 is pause, which runs as the agent does: who ends it ends all of the pod, and fails. Nobody else notices."""
+    deadly = run_of("deadly", shell("rw progress hi; kill -TERM 1; sleep 60"))
+    apply(kind_cluster, restricted, policy_of({"restartBudget": 0}), deadly, run_of("other", shell("sleep 5")))
+    assert await_phase(kind_cluster, restricted, "deadly", "Blocked")["agents"][0]["outcome"] == "Failed"
+    assert await_phase(kind_cluster, restricted, "other", "Completed")["restarts"] == 0
+
+
 @pytest.mark.parametrize(("mode", "sources"), [("NoSharedPID", ["Events", "Workspace"]), ("Off", None)])
 def test_a_policy_may_see_less(
     kind_cluster: Cluster, reporting: OperatorProcess, restricted: str, mode: str, sources: list[str] | None
