@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controller.api.base import JsonObject
-from controller.api.names import REPORTER
+from controller.api.names import REPORTER_CONTAINER
 from controller.api.template import REPORTER_UID
 from controller.api.template import RESERVED_DIR as RUNWARDEN_DIR
 
@@ -41,7 +41,7 @@ class Sidecar:
 
 def add_reporter(spec: JsonObject, container: JsonObject, identity: dict[str, str], sidecar: Sidecar) -> None:
     """Put the reporter into a pod's spec, ahead of everything else, and what it offers into the judged container."""
-    spec["serviceAccountName"] = REPORTER
+    spec["serviceAccountName"] = REPORTER_CONTAINER
     if sidecar.shared_processes:
         spec["shareProcessNamespace"] = True
     spec["initContainers"] = [_reporter(identity, sidecar), *spec.get("initContainers", [])]
@@ -51,7 +51,7 @@ def add_reporter(spec: JsonObject, container: JsonObject, identity: dict[str, st
 
 def _reporter(identity: dict[str, str], sidecar: Sidecar) -> JsonObject:
     return {
-        "name": REPORTER,
+        "name": REPORTER_CONTAINER,
         "image": sidecar.image,
         "command": ["runwarden", "reporter"],
         "restartPolicy": "Always",

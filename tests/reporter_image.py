@@ -38,12 +38,17 @@ PARTS = 2
 
 def load_reporter_image(cluster: Cluster) -> str:
     """Make the image known to a cluster's nodes, building it where it must; a cluster that is not ours has to have it."""
-    if isinstance(cluster, KindCluster):
+    if isinstance(cluster, KindCluster) and cluster.name not in _LOADED:
         archive = _archive(cluster)
         with taking("loading the reporter's image", "5 s"):
             kind = str(find(["kind"])["kind"])
             run([kind, "load", "image-archive", str(archive), "--name", cluster.name], env=cluster.env)
+        _LOADED.add(cluster.name)
     return IMAGE
+
+
+_LOADED: set[str] = set()
+"""Clusters of this process that know the image."""
 
 
 def _archive(cluster: KindCluster) -> Path:

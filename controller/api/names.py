@@ -17,7 +17,7 @@ LABEL_QUESTION = f"{GROUP}/question"
 """On an escalation: the id of the agent's question."""
 
 REPORTER_CONTAINER = "runwarden-reporter"
-"""The sidecar in agents' pods, its ServiceAccount, and the field manager of its reports."""
+"""The sidecar in agents' pods, its ServiceAccount, RoleBinding and ClusterRole, and the field manager of its reports."""
 
 ANNOTATION_BRIEF = f"{GROUP}/brief"
 """On a pod: the Run's brief, which the downward API puts into the agent's brief.md."""
@@ -27,11 +27,6 @@ ANNOTATION_ENDING_AT = f"{GROUP}/ending-at"
 
 FINALIZER_OUTCOME = f"{GROUP}/outcome"
 GATE_ADMITTED = f"{GROUP}/admitted"
-
-
-REPORTER = "runwarden-reporter"
-"""The sidecar's container in an agent's pod, and in each namespace with such pods its ServiceAccount and RoleBinding; the
-ClusterRole that they are bound to as well."""
 
 
 def pod_name(run: str, agent: str, attempt: int) -> str:

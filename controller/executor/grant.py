@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from controller.api.base import JsonObject
-from controller.api.names import REPORTER
+from controller.api.names import REPORTER_CONTAINER
 from controller.cluster.errors import AlreadyExists, Forbidden
 from controller.cluster.resources import ROLE_BINDINGS, SERVICE_ACCOUNTS, Resource
 from controller.executor.tools import Tools
 
+NAME = REPORTER_CONTAINER
 RBAC = "rbac.authorization.k8s.io"
 
 
@@ -30,14 +31,14 @@ async def _create(tools: Tools, resource: Resource, namespace: str, body: JsonOb
         return ""
     except Forbidden as error:
         return (
-            f"the operator may not create the reporters' {resource.kind} {REPORTER} in namespace {namespace}: create it there, "
+            f"the operator may not create the reporters' {resource.kind} {NAME} in namespace {namespace}: create it there, "
             f"allow the operator to, or set `reporter: Off` in the policy ({error.message})"
         )
     return ""
 
 
 def _account() -> JsonObject:
-    metadata = {"name": REPORTER}
+    metadata = {"name": NAME}
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "automountServiceAccountToken": False}
 
 
@@ -45,7 +46,7 @@ def _binding(namespace: str) -> JsonObject:
     return {
         "apiVersion": f"{RBAC}/v1",
         "kind": "RoleBinding",
-        "metadata": {"name": REPORTER},
-        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": REPORTER},
-        "subjects": [{"kind": "ServiceAccount", "name": REPORTER, "namespace": namespace}],
+        "metadata": {"name": NAME},
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": NAME},
+        "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": namespace}],
     }

@@ -40,8 +40,8 @@ def account(api_cluster: Cluster) -> Cluster:
 
 @pytest.fixture(scope="module", params=["status", "annotations"])
 def operator(request: pytest.FixtureRequest, account: Cluster) -> Iterator[OperatorProcess]:
-    """The operator as that account, with each store that lives in the cluster."""
-    with OperatorProcess(account, "--lease-namespace", HOME, "--store", request.param) as process:
+    """The operator as that account, with each store that lives in the cluster, and with reporters beside its agents."""
+    with OperatorProcess(account, "--lease-namespace", HOME, "--store", request.param, "--reporter-image", "x") as process:
         yield process
 
 
@@ -54,9 +54,11 @@ def test_an_operator_of_one_namespace(api_cluster: Cluster, namespace: str) -> N
     users.grant(api_cluster, namespace, "runwarden-operator", f"--serviceaccount={namespace}:operator")
     users.grant(api_cluster, namespace, "runwarden-operator-lease", f"--serviceaccount={namespace}:operator")
     local = users.account(api_cluster, namespace, "operator")
-    with OperatorProcess(local, "--namespace", namespace, "--lease-namespace", namespace) as operator:
+    options = ("--namespace", namespace, "--lease-namespace", namespace, "--reporter-image", "x")
+    with OperatorProcess(local, *options) as operator:
         apply(api_cluster, namespace, run_of("local", {"workspace": {}}))
         await_phase(api_cluster, namespace, "local", "Completed")
+        assert get(api_cluster, namespace, "rolebinding", "runwarden-reporter")["roleRef"]["name"] == "runwarden-reporter"
         api_cluster.kubectl("-n", namespace, "delete", "run", "local")
         await_that(lambda: not items(api_cluster, namespace, "pods"), "its pods to be gone")
         assert nothing_was_forbidden(operator)

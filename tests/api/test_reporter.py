@@ -12,7 +12,7 @@ import yaml
 
 from controller.api.agent_report import AgentReportStatus
 from controller.api.base import JsonObject, parse
-from controller.api.names import REPORTER
+from controller.api.names import REPORTER_CONTAINER
 from tests.cluster import Cluster
 from tests.support import apply, await_that, get, run_of
 from tests.unit.reporter.conftest import Reporting
@@ -26,7 +26,7 @@ class Pod:
         self.cluster, self.namespace = cluster, namespace
         apply(cluster, namespace, run_of("demo"))
         self.run_uid = get(cluster, namespace, "run", "demo")["metadata"]["uid"]
-        self.kubectl("create", "serviceaccount", REPORTER)
+        self.kubectl("create", "serviceaccount", REPORTER_CONTAINER)
         self.allow()
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "demo-coder-r0"}, "spec": self.spec()}
         apply(cluster, namespace, pod)
@@ -34,19 +34,19 @@ class Pod:
         server = yaml.safe_load(cluster.kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
         self.reporting = Reporting(folder, Server(), urlsplit(server).port or 443, cluster.directory / "ca.crt")
         bound = ("--bound-object-kind=Pod", "--bound-object-name=demo-coder-r0", f"--bound-object-uid={self.pod_uid}")
-        self.reporting.renew_token(self.kubectl("create", "token", REPORTER, *bound).strip())
+        self.reporting.renew_token(self.kubectl("create", "token", REPORTER_CONTAINER, *bound).strip())
 
     @staticmethod
     def spec() -> JsonObject:
-        containers = [{"name": "agent", "image": "x"}]
-        return {"serviceAccountName": REPORTER, "schedulingGates": [{"name": "example.com/never"}], "containers": containers}
+        gates, containers = [{"name": "example.com/never"}], [{"name": "agent", "image": "x"}]
+        return {"serviceAccountName": REPORTER_CONTAINER, "schedulingGates": gates, "containers": containers}
 
     def kubectl(self, *arguments: str) -> str:
         return self.cluster.kubectl("-n", self.namespace, *arguments)
 
     def allow(self) -> None:
-        whom = f"--serviceaccount={self.namespace}:{REPORTER}"
-        self.kubectl("create", "rolebinding", REPORTER, f"--clusterrole={REPORTER}", whom)
+        whom = f"--serviceaccount={self.namespace}:{REPORTER_CONTAINER}"
+        self.kubectl("create", "rolebinding", REPORTER_CONTAINER, f"--clusterrole={REPORTER_CONTAINER}", whom)
 
     def start(self) -> None:
         about = {"RUNWARDEN_NAMESPACE": self.namespace, "RUNWARDEN_RUN_UID": self.run_uid, "RUNWARDEN_POD_UID": self.pod_uid}
@@ -94,7 +94,7 @@ def test_a_question_and_its_answer(pod: Pod) -> None:
 def test_without_rights_and_with_them_again(pod: Pod) -> None:
     """A binding that is taken away loses nothing: what was said meanwhile is there when it is back. So with a deleted report."""
     first = pod.await_report(lambda status: status.get("seq"), "no first beat")
-    pod.kubectl("delete", "rolebinding", REPORTER)
+    pod.kubectl("delete", "rolebinding", REPORTER_CONTAINER)
     pod.reporting.say('{"type":"result","outcome":"Failed","summary":"meanwhile"}')
     pod.kubectl("delete", "agentreport", "demo-coder")
     pod.allow()

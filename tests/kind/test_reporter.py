@@ -23,7 +23,8 @@ IDLE_SECONDS = 8
 def reporting(kind_cluster: Cluster) -> Iterator[OperatorProcess]:
     """The operator, with reporters that beat every two seconds."""
     image = load_reporter_image(kind_cluster)
-    with OperatorProcess(kind_cluster, "--reporter-image", image, "--reporter-interval-seconds", "2") as operator:
+    patient = ("--lease-duration", "15", "--lease-renew-deadline", "10")  # No other operator waits for this one.
+    with OperatorProcess(kind_cluster, "--reporter-image", image, "--reporter-interval-seconds", "2", *patient) as operator:
         yield operator
 
 
@@ -63,8 +64,8 @@ def last_words(cluster: Cluster, namespace: str, pod: str) -> JsonObject:
 def test_work_without_a_word_is_activity_and_a_loop_of_sleeps_is_none(
     kind_cluster: Cluster, reporting: OperatorProcess, restricted: str
 ) -> None:
-    """Side by side in a restricted namespace: one that computes silently stays active, one that sleeps does not."""
-    agents = [{"name": "busy", **shell(BUSY)}, {"name": "sleeper", **shell(SLEEPER)}]
+    """Side by side in a restricted namespace: who computes, on a fifth of a core, stays active; who sleeps does not."""
+    agents = [{"name": "busy", **shell(BUSY, resources={"limits": {"cpu": "200m"}})}, {"name": "sleeper", **shell(SLEEPER)}]
     apply(kind_cluster, restricted, run_of("seen", *agents))
     idle = await_report(kind_cluster, restricted, "seen-sleeper", lambda r: r["activityAgeSeconds"] >= IDLE_SECONDS)
     busy = report(kind_cluster, restricted, "seen-busy")
@@ -72,22 +73,6 @@ def test_work_without_a_word_is_activity_and_a_loop_of_sleeps_is_none(
     assert busy["sources"] == ["Processes", "Events", "Workspace"]
     assert "progressAgeSeconds" not in idle
     assert parse(AgentReportStatus, busy).attempt == 0
-
-
-def test_a_question_is_answered_and_the_result_is_in_the_last_words(
-    kind_cluster: Cluster, reporting: OperatorProcess, restricted: str
-) -> None:
-    """`rw` is on PATH in busybox's shell: the agent asks, reads what was delivered, reports, and ends."""
-    script = 'a=$(rw ask --id q1 "Ship it?" yes no) && rw progress "told: $a" && rw done shipped --output pr=x; exit 0'
-    apply(kind_cluster, restricted, run_of("asks", shell(script)))
-    asked = await_report(kind_cluster, restricted, "asks-coder", lambda r: r["questions"])
-    assert asked["questions"] == [{"id": "q1", "text": "Ship it?", "options": ["yes", "no"]}]
-    delivery = {"spec": {"deliveries": [{"questionID": "q1", "answer": "yes", "by": "alice"}]}}
-    kind_cluster.kubectl("-n", restricted, "patch", "agentreport", "asks-coder", "--type=merge", "-p", json.dumps(delivery))
-    await_phase(kind_cluster, restricted, "asks", "Completed")
-    said = last_words(kind_cluster, restricted, "asks-coder-r0")
-    assert said["result"] == {"outcome": "Completed", "summary": "shipped", "outputs": {"pr": "x"}}
-    assert (said["message"], said["read"], said["questions"]) == ("told: yes", ["q1"], [])
 
 
 TRIES = """
@@ -134,7 +119,7 @@ echo no json >>events.jsonl; printf '\\377\\376\\n' >>events.jsonl
 echo '{"type":"read","id":"forged"}' >>events.jsonl
 sleep 1; rm events.jsonl; sleep 1; mkfifo events.jsonl; sleep 1
 rm events.jsonl; ln -s /proc/1/environ events.jsonl; sleep 1
-rm events.jsonl; rw usage 1 2; kill -9 -1; rw fail gave-up; exec sleep 1
+rm events.jsonl; rw usage 1 2; kill -9 -1; rw done gave-up; exec sleep 1
 """
 
 
@@ -142,12 +127,20 @@ def test_a_hostile_agent_harms_only_its_own_report(kind_cluster: Cluster, report
     """Huge lines, rubbish, forgeries, FIFOs and links in place of the file, signals to all: told, and the truth still comes."""
     apply(kind_cluster, restricted, run_of("hostile", shell(HOSTILE)))
     await_report(kind_cluster, restricted, "hostile-coder", lambda r: r.get("result"))
-    await_phase(kind_cluster, restricted, "hostile", "Completed", "Failed", "Blocked")
+    await_phase(kind_cluster, restricted, "hostile", "Completed")
     said = last_words(kind_cluster, restricted, "hostile-coder-r0")
     assert (said["result"]["summary"], said["usage"]["inputTokens"]) == ("gave-up", 1)
     problems = " ".join(said["problems"])
     for told in ("longer than", "no JSON", "never brought", "was deleted", "no regular file", "symlink"):
         assert told in problems, said
+
+
+def test_ending_process_1_ends_ones_own_pod(kind_cluster: Cluster, reporting: OperatorProcess, restricted: str) -> None:
+    """Process 1 is pause, which runs as the agent does: who ends it ends all of the pod, and fails. Nobody else notices."""
+    deadly = run_of("deadly", shell("rw progress hi; kill -TERM 1; sleep 60"))
+    apply(kind_cluster, restricted, policy_of({"restartBudget": 0}), deadly, run_of("other", shell("sleep 5")))
+    assert await_phase(kind_cluster, restricted, "deadly", "Blocked")["agents"][0]["outcome"] == "Failed"
+    assert await_phase(kind_cluster, restricted, "other", "Completed")["restarts"] == 0
 
 
 @pytest.mark.parametrize(("mode", "sources"), [("NoSharedPID", ["Events", "Workspace"]), ("Off", None)])

@@ -1,0 +1,98 @@
+"""What the reporter puts where the agent can read it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.reporter.mailbox import Mailbox
+from controller.reporter.memory import MAX_PROBLEMS, Memory
+
+
+class Desk:
+    """A pod's folders, their mailbox, and the memory that problems go to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.memory = folder, Memory(0.0)
+        for name in ("bin", "answers", "out"):
+            (folder / name).mkdir()
+        self.mailbox = Mailbox(folder, self.memory.tell)
+
+    def bring(self, *deliveries: dict[str, Any]) -> list[str]:
+        return self.mailbox.bring(deliveries)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_an_answer_is_brought_once_whole(desk: Desk) -> None:
+    """Text and JSON lie there, readable for the agent; the second time it is not written again."""
+    delivery = {"questionID": "q1", "answer": "yes\nplease", "by": "alice"}
+    assert desk.bring(delivery) == ["q1"]
+    assert desk.bring(delivery) == []
+    assert json.loads((desk.folder / "answers/q1.json").read_text()) == {"id": "q1", "answer": "yes\nplease", "by": "alice"}
+    assert (desk.folder / "answers/q1.txt").read_text() == "yes\nplease"
+    assert (desk.folder / "answers/q1.txt").stat().st_mode & 0o777 == 0o644
+    assert Mailbox(desk.folder, desk.memory.tell).delivered() == []
+
+
+def test_what_lies_there_is_known_after_a_restart(desk: Desk) -> None:
+    """A reporter that was restarted knows by the files what it has brought."""
+    desk.bring({"questionID": "q1", "answer": "yes"})
+    again = Mailbox(desk.folder, desk.memory.tell)
+    again.prepare()
+    assert again.delivered() == ["q1"]
+
+
+@pytest.mark.parametrize(
+    "delivery", [{}, {"questionID": "../x", "answer": "a"}, {"questionID": "q"}, {"questionID": 1, "answer": "a"}]
+)
+def test_what_is_no_answer_is_not_brought(desk: Desk, delivery: dict[str, Any]) -> None:
+    """Nothing leaves the folder, nothing half is written."""
+    assert desk.bring(delivery) == []
+    assert list((desk.folder / "answers").iterdir()) == []
+
+
+def test_a_full_disk_is_told_and_tried_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without room the answer is not acknowledged and the report says why; with room it is brought."""
+
+    def full(*_: object) -> int:
+        raise OSError(28, os.strerror(28))
+
+    delivery = {"questionID": "q1", "answer": "yes"}
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", full)
+        assert desk.bring(delivery) == []
+    assert "No space left" in desk.memory.problems["write answers"]
+    assert desk.bring(delivery) == ["q1"]
+
+
+def test_the_tools_are_there_and_the_outbox_is_open_to_all(desk: Desk) -> None:
+    """`rw` may be run, and the agent may append to the events although another user made the file."""
+    desk.mailbox.prepare()
+    assert os.access(desk.folder / "bin/rw", os.X_OK)
+    assert (desk.folder / "out/events.jsonl").stat().st_mode & 0o777 == 0o666
+
+
+def test_an_agents_file_is_left_as_it_is(desk: Desk) -> None:
+    """What a former reporter of this pod left, or the agent has put in its place, is not touched."""
+    (desk.folder / "out/events.jsonl").mkdir()
+    desk.mailbox.prepare()
+    assert (desk.folder / "out/events.jsonl").is_dir()
+
+
+def test_problems_are_told_once_a_kind_and_are_few() -> None:
+    """However often something goes wrong, the report stays small."""
+    memory = Memory(0.0)
+    for number in range(100):
+        memory.tell("same", f"number {number}")
+        memory.tell(f"kind {number}", "x" * 5000)
+    assert len(memory.problems) == MAX_PROBLEMS
+    assert memory.problems["same"] == "number 0"
+    assert all(len(problem) <= 1024 for problem in memory.problems.values())
