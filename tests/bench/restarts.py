@@ -55,19 +55,20 @@ class Restart:
 def main(count: int, idle_seconds: float, there: str | None) -> None:
     """Measure restarts on a kind cluster, and silence on a control plane with simulated nodes."""
     if count:
-        with _cluster("kind", there) as cluster, watching(cluster) as evidence, _stage(cluster) as (operator, namespace):
+        with bench_cluster("kind", there) as cluster, watching(cluster) as evidence, _stage(cluster) as (operator, namespace):
             restarts = [_restart(cluster, evidence, namespace, f"run-{number}") for number in range(count)]
             click.echo("\n".join(_times(restarts)) + "\n")
             click.echo("\n".join(_table(_writes_per_restart(cluster, operator, namespace, count), count)) + "\n")
     if idle_seconds:
-        with _cluster("api", None) as cluster, _stage(cluster) as (operator, namespace):
+        with bench_cluster("api", None) as cluster, _stage(cluster) as (operator, namespace):
             written = _idle_writes(cluster, namespace, idle_seconds)
             assert operator.ready(), "an operator that has ended is silent, too"
             click.echo(f"Writes of {IDLE_RUNS} running Runs in {idle_seconds:.0f} s: {written}")
 
 
 @contextmanager
-def _cluster(provider: str, there: str | None) -> Iterator[Cluster]:
+def bench_cluster(provider: str, there: str | None) -> Iterator[Cluster]:
+    """The cluster that is named, or one of our own, with what we install."""
     cluster = lifecycle.attach(there) if there else lifecycle.up(provider, nodes=NODES, kwok_nodes=NODES)
     try:
         install(cluster)
