@@ -7,6 +7,7 @@ import json
 import click
 
 from controller.cli.rw import options
+from controller.cli.rw.changes import UNSTEERED
 from controller.cli.rw.errors import Problem, did_you_mean
 from controller.cli.rw.objects import TERMINAL, JsonObject, name_of, phase_of, status_of
 from controller.cli.rw.session import RUNS, Session, with_kubectl_flags
@@ -78,11 +79,13 @@ def _want(session: Session, name: str, state: str, output: str | None) -> None:
 
 
 def _unfinished(session: Session, run: JsonObject) -> None:
-    """Refuse a Run that has ended. Raises Problem."""
+    """Refuse a Run that has ended, or that the operator does not act on. Raises Problem."""
     name, phase = name_of(run), phase_of(run)
     again = f"run it again with {session.command('rerun', name)}"
     if phase in TERMINAL:
         raise Problem(f"Run {name} is {phase}: nothing of it can be changed", again)
+    if (reason := status_of(run).get("reason")) in UNSTEERED:
+        raise Problem(f"the operator acts on nothing of Run {name} ({reason})", f"see {session.command('explain', name)}")
     if run["spec"].get("desiredState") == "Stopped":
         raise Problem(f"Run {name} is being stopped, which is final", again)
 

@@ -51,9 +51,9 @@ def changes(run: JsonObject, escalations: tuple[JsonObject, ...]) -> list[Change
     name, phase = name_of(run), phase_of(run)
     if phase in TERMINAL:
         return [Change((), "nothing: it has finished"), Change(("rerun", name), "a new Run does the same work")]
-    if run["spec"].get("desiredState") == "Stopped":
-        return [Change((), "nothing: it is being stopped, which is final")]
     reason = status_of(run).get("reason", "")
+    if run["spec"].get("desiredState") == "Stopped" and reason not in UNSTEERED:
+        return [Change((), "nothing: it is being stopped, which is final")]
     found = [Change(words, EFFECTS[words[0]]) for e in oldest_first(escalations) for words in how_to_answer(e)]
     found += [Change((), REMEDIES[reason])] if reason in REMEDIES else []
     return found if reason in UNSTEERED else [*found, *_steering(run, name)]

@@ -23,7 +23,8 @@ from controller.cli.rw.objects import (
     time_of,
     used,
 )
-from controller.cli.rw.text import INDENT, Cell, age, cut, joined, pairs, section, table, wrapped
+from controller.cli.rw.tables import table
+from controller.cli.rw.text import INDENT, Cell, age, cut, joined, pairs, section, wrapped
 from controller.cli.rw.timeline import Entry, attempt_name, container, ending, timeline
 
 SHOWN = 30

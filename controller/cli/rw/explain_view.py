@@ -12,7 +12,8 @@ from controller.cli.rw.clean import clean
 from controller.cli.rw.explanation import AgentSaid, Explanation, cooldowns
 from controller.cli.rw.inbox_view import inbox_table
 from controller.cli.rw.objects import name_of, oldest_first, phase_of
-from controller.cli.rw.text import INDENT, Cell, age, joined, section, table, until, wrapped
+from controller.cli.rw.tables import table
+from controller.cli.rw.text import INDENT, Cell, age, joined, section, until, wrapped
 
 Command = Callable[..., str]
 """Turns words into the command line that the caller can type."""

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from controller.cli.rw import styles
 from controller.cli.rw.objects import JsonObject, created, happened_at, name_of, namespace_of, phase_of, status_of, used
-from controller.cli.rw.text import Cell, Layout, age, line, table
+from controller.cli.rw.tables import Layout, line, table
+from controller.cli.rw.text import Cell, age
 
 Reports = Mapping[str, Sequence[JsonObject]]
 """AgentReports by the UID of their Run."""

@@ -6,8 +6,7 @@ A width of None is a pipe or a file: nothing is cut or wrapped.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from rich.cells import cell_len, set_cell_size
@@ -17,9 +16,6 @@ from controller.cli.rw.clean import clean
 
 Cell = str | tuple[str, str]
 """A text, or a text with its style."""
-
-GAP = "   "
-"""Between two columns, as kubectl has it."""
 
 TIGHT = 24
 """A last column with less room than this goes to a line of its own."""
@@ -81,76 +77,13 @@ def wrapped(text: str, width: int | None, indent: str = "", style: str = "") -> 
     return Text("\n".join(lines), style=style)
 
 
-def table(
-    header: Sequence[str], rows: Iterable[Sequence[Cell]], width: int | None, indent: str = "", *, fold: bool = False
-) -> Text:
-    """Return rows under a header, each column as wide as its widest cell; the last takes what is left, and is cut or folded to it.
-
-    A header of empty titles is left out.
-    """
-    shown = [list(row) for row in rows]
-    heads: list[list[Cell]] = [[(title, "bold") for title in header]]
-    widths = [max(cell_len(_plain(row[at])) for row in heads + shown) for at in range(len(header) - 1)]
-    taken = len(indent) + sum(widths) + len(GAP) * len(widths)
-    layout = Layout(tuple(widths), None if width is None else width - taken, indent, fold)
-    return joined([line(row, layout) for row in (heads if any(header) else []) + shown])
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where the cells of a row go: the columns' widths but the last's, and the room that is left for that."""
-
-    widths: tuple[int, ...]
-    room: int | None = None
-    indent: str = ""
-    fold: bool = False
-
-    @property
-    def tight(self) -> bool:
-        """Whether the last cell goes to a line of its own."""
-        return self.room is not None and self.room < TIGHT
-
-    @property
-    def start(self) -> int:
-        """The column at which the last cell begins."""
-        return len(self.indent) + sum(self.widths) + len(GAP) * len(self.widths)
-
-
-def line(cells: Sequence[Cell], layout: Layout) -> Text:
-    """Return one row: every cell but the last padded to its width, the last within the room that is left."""
-    text = Text(layout.indent)
-    for cell, width in zip(cells, layout.widths, strict=False):
-        plain = _plain(cell)
-        text.append(plain, style=_style(cell)).append(" " * (width - cell_len(plain)) + GAP)
-    last, style = _plain(cells[len(layout.widths)]), _style(cells[len(layout.widths)])
-    if layout.tight and last:
-        text.rstrip()
-        return text if style == "bold" else text.append("\n").append(_below(last, layout))
-    at = layout.start
-    text.append(_folded(last, at, layout) if layout.fold else cut(last, layout.room), style=style)
-    text.rstrip()
-    return text
-
-
-def _below(last: str, layout: Layout) -> Text:
-    """The last cell on a line of its own."""
-    indent, width = layout.indent + INDENT, layout.start + (layout.room or 0)
-    return wrapped(last, width, indent, "dim") if layout.fold else Text(indent + cut(last, width - len(indent)), style="dim")
-
-
-def _folded(last: str, at: int, layout: Layout) -> str:
-    """The last cell on as many lines as it takes, below each other."""
-    flat = " ".join(last.split())
-    return flat if layout.room is None else wrapped(flat, at + layout.room, " " * at).plain[at:]
-
-
 def pairs(fields: Iterable[tuple[str, Cell]], width: int | None, indent: str = "") -> Text:
     """Return `Name:  value` lines, the values in one column and wrapped within it; fields without a value are left out."""
-    told = [(name, value) for name, value in fields if _plain(value)]
+    told = [(name, value) for name, value in fields if plain(value)]
     column = max((len(name) for name, _ in told), default=0) + len(":") + len(INDENT)
     lines = []
     for name, value in told:
-        body = wrapped(_plain(value), width, indent + " " * column, _style(value))
+        body = wrapped(plain(value), width, indent + " " * column, style_of(value))
         lines.append(Text(f"{indent}{name}:".ljust(len(indent) + column), style="bold").append(body[len(indent) + column :]))
     return joined(lines)
 
@@ -165,9 +98,11 @@ def section(title: str, body: Text) -> Text:
     return joined([Text(title, style="bold"), body]) if body.plain else Text()
 
 
-def _plain(cell: Cell) -> str:
+def plain(cell: Cell) -> str:
+    """Return a cell's text, cleaned."""
     return clean(cell if isinstance(cell, str) else cell[0])
 
 
-def _style(cell: Cell) -> str:
+def style_of(cell: Cell) -> str:
+    """Return a cell's style."""
     return "" if isinstance(cell, str) else cell[1]

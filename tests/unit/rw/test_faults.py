@@ -177,3 +177,13 @@ def test_what_may_not_be_seen_is_told_and_the_rest_shown(kubectl: FakeKubectl) -
         done = kubectl.run(command, "hello")
         assert done.exit_code == 0
         assert "bob may not get runs.runwarden.dev in namespace team" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["pause", "stop", "restart"])
+def test_a_run_that_is_not_acted_on_is_not_steered(kubectl: FakeKubectl, command: str) -> None:
+    """What the operator would not do is not promised: nothing is written."""
+    refused = {**RUN, "status": {"phase": "Blocked", "reason": "SpecRefused"}}
+    kubectl.answers(("get*", refused, "", 0))
+    done = kubectl.run(command, "hello")
+    assert done.stderr == "error: the operator acts on nothing of Run hello (SpecRefused); see kubectl rw explain hello\n"
+    assert not [call for call in kubectl.calls() if call.startswith("patch")]

@@ -17,7 +17,8 @@ from controller.cli.rw.inbox_view import in_full, inbox_table
 from controller.cli.rw.objects import JsonObject
 from controller.cli.rw.sentences import sentence
 from controller.cli.rw.session import Session
-from controller.cli.rw.text import cut, span, table, wrapped
+from controller.cli.rw.tables import table
+from controller.cli.rw.text import cut, span, wrapped
 from tests.unit.rw.stories import NAMES, NOW, story
 
 HOSTILE = "\x1b]0;mine\x07\x1b[2Jfine\u202etxet\x9b31m\r"
