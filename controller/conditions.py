@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from controller.api.base import JsonObject, dump
 from controller.api.names import pod_name
 from controller.api.run_status import AgentState, Health, Phase, Usage
+from controller.listening import progress_reported
 from controller.plan.model import Action, AgentView, Intent, Plan, Step
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import EscalationFacts, Snapshot
@@ -113,7 +114,7 @@ def _policy(snapshot: Snapshot) -> JsonObject | None:
 def _conditions(snapshot: Snapshot, plan: Plan) -> tuple[tuple[str, str, str, str], ...]:
     """Each condition as (type, status, reason, message)."""
     always = (_finished(plan), _succeeded(plan), _healthy(plan), _policy_resolved(snapshot))
-    return (*always, *_escalated(snapshot), *_progress_reported(snapshot, plan), *_dry_run(plan))
+    return (*always, *_escalated(snapshot), *progress_reported(snapshot, plan), *_dry_run(plan))
 
 
 def _finished(plan: Plan) -> tuple[str, str, str, str]:
@@ -150,23 +151,6 @@ def _escalated(snapshot: Snapshot) -> tuple[tuple[str, str, str, str], ...]:
         names = ", ".join(escalation.name for escalation in waiting)
         return (("Escalated", "True", "AwaitingResponse", f"answer escalation {names}"),)
     return (("Escalated", "False", "NothingOpen", ""),) if snapshot.escalations else ()
-
-
-def _progress_reported(snapshot: Snapshot, plan: Plan) -> tuple[tuple[str, str, str, str], ...]:
-    """Whether the agents' reporters are heard and what is missing; left out of a Run that has no reporter."""
-    if not any(pod.reporting for pod in snapshot.pods):
-        return ()
-    silent = next((view for view in plan.agents if view.health is Health.REPORTER_SILENT), None)
-    if silent is not None:
-        return (("ProgressReported", "Unknown", Reason.REPORTER_SILENT, f"agent {silent.name}: its reporter is not heard"),)
-    heard = {report.agent: report for report in snapshot.reports}
-    if wrong := next((r for _, r in sorted(heard.items()) if r.problems), None):
-        return (("ProgressReported", "False", "ReportRefused", f"agent {wrong.agent}: {wrong.problems[0]}"),)
-    quiet = [view.name for view in plan.agents if view.name in heard and not heard[view.name].progress_events]
-    if quiet:
-        text = f"agent {', '.join(quiet)} has shown no progress of its own in this attempt: it is judged by its activity"
-        return (("ProgressReported", "False", "SilentAgent", text),)
-    return (("ProgressReported", "True" if heard else "Unknown", "Reported" if heard else "NothingReported", ""),)
 
 
 def _dry_run(plan: Plan) -> tuple[tuple[str, str, str, str], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 import structlog
 
@@ -28,6 +29,10 @@ NAME_DIGEST = 16
 """Hex digits of the digest in an Event's name."""
 
 
+MESSAGE_LIMIT = 1024
+"""Characters of an Event's message: what events.k8s.io takes."""
+
+
 def event_for(run: JsonObject) -> JsonObject | None:
     """Return the Event that a Run's status calls for, None where it calls for none."""
     status, meta = run.get("status", {}), run["metadata"]
@@ -37,7 +42,18 @@ def event_for(run: JsonObject) -> JsonObject | None:
     reason, message = status.get("reason", ""), status.get("message", "")
     digest = _digest(meta["uid"], phase, reason, message)
     about = {"name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"]}
-    return _event(about, digest, TYPES[phase], reason or phase, f"{phase}: {message}" if message else phase)
+    told = "; ".join(filter(None, (f"{phase}: {message}" if message else phase, *_results(status))))
+    return _event(about, digest, TYPES[phase], reason or phase, told[:MESSAGE_LIMIT])
+
+
+def _results(status: JsonObject) -> Iterator[str]:
+    """What the agents said that they had come to, with their outputs."""
+    for agent in status.get("agents", ()):
+        result = agent.get("result") or {}
+        outputs = ", ".join(f"{name}={value}" for name, value in sorted((result.get("outputs") or {}).items()))
+        said = " ".join(filter(None, (result.get("summary"), f"({outputs})" if outputs else "")))
+        if said:
+            yield f"{agent['name']}: {said}"
 
 
 def _event(about: JsonObject, digest: str, kind: str, reason: str, message: str) -> JsonObject:

@@ -41,6 +41,8 @@ POLICIES: dict[str, JsonObject] = {
     "busy": {**QUICK, "health": {"activityStalledSeconds": IDLE_SECONDS}, "staleRunAgeSeconds": STALE_SECONDS},
     "loop": {**QUICK, "health": {"progressStalledSeconds": IDLE_SECONDS}, "staleRunAgeSeconds": IDLE_SECONDS + STALE_SECONDS},
     "late": {**QUICK, "questionTimeoutSeconds": 3},
+    "off": {**QUICK, "reporter": "Off"},
+    "apart": {**QUICK, "reporter": "NoSharedPID"},
     "strict": {**QUICK, "requireResult": True, "restartBudget": 0},
 }
 BUSY = "while :; do :; done"
@@ -67,6 +69,7 @@ STORIES: dict[str, tuple[list[JsonObject], JsonObject]] = {
     "sibling": ([shell(ASK), {"name": "tester", **shell('[ "$RUNWARDEN_ATTEMPT" = 1 ] || { sleep 4; exit 1; }')}], {}),
     "tokens": ([shell(f"rw usage 600 500; {SLEEPY}")], {"tokenBudget": 1000}),
     "noresult": ([shell("exit 0")], {"policyRef": {"name": "strict"}}),
+    "apart": ([shell("[ $$ = 1 ] && rw done")], {"policyRef": {"name": "apart"}}),
     "off": ([shell("test ! -e /usr/local/bin/rw")], {"policyRef": {"name": "off"}}),
 }
 
@@ -108,7 +111,7 @@ def stage(kind_cluster: Cluster) -> Iterator[Stage]:
     image = load_reporter_image(kind_cluster)
     kind_cluster.kubectl("create", "namespace", namespace)
     options = ("--reporter-image", image, "--reporter-interval-seconds", str(INTERVAL_SECONDS))
-    policies = [policy_of(spec, name) for name, spec in {**POLICIES, "off": {**QUICK, "reporter": "Off"}}.items()]
+    policies = [policy_of(spec, name) for name, spec in POLICIES.items()]
     with OperatorProcess(kind_cluster, "--namespace", namespace, "--lease-name", namespace, *options):
         apply(kind_cluster, namespace, *policies, *(run_of(name, *agents, **spec) for name, (agents, spec) in STORIES.items()))
         yield Stage(kind_cluster, namespace)
@@ -128,7 +131,9 @@ def test_an_agent_asks_and_goes_on_with_the_answer(stage: Stage) -> None:
         "outputs": {"pr": "https://example.org/1"},
     }
     assert [e["status"]["phase"] for e in stage.escalations("asks")] == ["Delivered"]
-    assert "told: yes" in found["message"] or found["agents"][0]["message"] == "told: yes"
+    said = "Completed: 1 required agent completed; coder: told: yes (pr=https://example.org/1)"
+    events = items(stage.cluster, stage.namespace, "events")
+    assert [e["message"] for e in events if e["reason"] == "AllAgentsComplete" and e["involvedObject"]["name"] == "asks"] == [said]
 
 
 def test_two_questions_at_once(stage: Stage) -> None:
@@ -207,9 +212,13 @@ def test_a_required_result_is_missed(stage: Stage) -> None:
 
 
 def test_without_a_reporter_it_runs_as_ever(stage: Stage) -> None:
-    """reporter: Off: no sidecar, no `rw`, no condition that speaks of progress."""
-    found = stage.phase("off", "Completed")
-    assert all(c["type"] != "ProgressReported" for c in found["conditions"])
+    """reporter: Off: no sidecar, no `rw`, and the status says what is missing."""
+    assert condition(stage.phase("off", "Completed"), "ProgressReported") == ("False", "ReporterOff")
+
+
+def test_without_a_shared_process_namespace_less_is_seen(stage: Stage) -> None:
+    """reporter: NoSharedPID: the agent is process 1 in its container, its files count as activity, and the status says so."""
+    assert condition(stage.phase("apart", "Completed"), "ProgressReported") == ("False", "ProcessesNotSeen")
 
 
 def test_a_silent_compile_is_left_alone(stage: Stage) -> None:
