@@ -163,7 +163,14 @@ def _metadata(run: RunFacts, agent: Agent, attempt: int, given: JsonObject, answ
 def _brief(brief: str, answers: tuple[Answered, ...]) -> str:
     """The Run's brief, and below it what humans have answered meanwhile."""
     told = [f"## Answer to question {a.question}{f' by {a.by}' if a.by else ''}\n\n{a.answer}" for a in answers]
-    return "\n\n".join(filter(None, (brief, *told)))
+    text = "\n\n".join(filter(None, (brief, *told)))
+    return text if len(text.encode()) <= BRIEF_LIMIT else text.encode()[:BRIEF_LIMIT].decode(errors="ignore") + MORE_ANSWERS
+
+
+BRIEF_LIMIT = 192 * 1024
+"""Bytes of a brief with its answers: a pod's annotations may have 256 KiB in all."""
+
+MORE_ANSWERS = f"\n\n(cut here: the answers in full are in {RUNWARDEN_DIR}/answers)"
 
 
 def _owner(run: RunFacts) -> JsonObject:

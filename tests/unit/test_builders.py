@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.api.checks import check_run, parse_run_spec
-from controller.builders import build_claim, build_pod, session_id
+from controller.api.run import Agent, RunSpec
+from controller.builders import Answered, build_claim, build_pod, session_id
 from controller.facts import pod_facts
 from controller.plan.outcomes import classify
 from controller.plan.reasons import Reason
@@ -245,3 +246,15 @@ def test_no_label_or_annotation_breaks_the_reading(attempt: str, ending: str) ->
     pod["metadata"]["labels"]["runwarden.dev/attempt"] = attempt
     pod["metadata"]["annotations"]["runwarden.dev/ending-at"] = ending
     assert pod_facts(pod).attempt >= -1
+
+
+def test_a_brief_with_many_long_answers_is_cut_and_says_so() -> None:
+    """However much humans write, the pod can be created: its annotations stay within the API server's 256 KiB."""
+    run = RunFacts("ns", "demo", "run-1", 1, RunSpec(agents=(Agent(name="coder", image="x"),), brief="Do it."))
+    answers = tuple(Answered(f"q{n}", "\u00e4" * 16384, "alice") for n in range(16))
+    assert run.spec
+    pod = build_pod(run, run.spec.agents[0], 1, answers=answers)
+    brief = pod["metadata"]["annotations"]["runwarden.dev/brief"]
+    assert brief.startswith("Do it.\n\n## Answer to question q0 by alice\n\n\u00e4")
+    assert brief.endswith("(cut here: the answers in full are in /runwarden/answers)")
+    assert len(brief.encode()) < 200 * 1024
