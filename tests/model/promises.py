@@ -64,7 +64,8 @@ class Promises:
             return self._stalled(event, name, was)
         if agent.restarts > was.restarts and self._said_parked(event, was):
             return "a parked agent is charged"
-        parked = was.outcome is not None and was.outcome.result is OutcomeResult.PARKED
+        # That it has parked may be on record already, or be recorded by the very save.
+        parked = agent.last_outcome == Reason.PARKED or (was.outcome and was.outcome.result is OutcomeResult.PARKED)
         return self._parked(before, name, was) if parked else ""
 
     def _stalled(self, event: Event, name: str, was: AgentState) -> str:

@@ -59,7 +59,8 @@ def _reports(config: Config, world: World, pod: Pod, word: Word, how: str) -> It
     deliveries = before.deliveries if before else ()
     report = Report(pod.agent, pod.owner, pod.attempt, pod.uid, word, at, deliveries)
     if report != before:
-        event = Event("done", pod) if word.result == COMPLETED else None
+        # One that comes when its pod has ended may come when the end was decided on: nobody can have known.
+        event = Event("done", pod) if word.result == COMPLETED and pod.phase == RUNNING else None
         yield Move(REPORTER, ("reports", how, pod.name, word), put_report(world, before, report), event)
 
 
