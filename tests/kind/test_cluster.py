@@ -7,6 +7,7 @@ import json
 import yaml
 
 from controller.api.base import JsonObject
+from controller.api.crd.kinds import KINDS
 from tests.cluster import Cluster
 from tests.support import apply, await_that, get, items
 
@@ -98,7 +99,7 @@ def test_drain(kind_cluster: Cluster, namespace: str) -> None:
 def test_every_crd_is_served(kind_cluster: Cluster) -> None:
     """The CRDs are installed and their resources can be listed."""
     served = kind_cluster.kubectl("api-resources", "--api-group=runwarden.dev", "-o", "name").split()
-    assert sorted(served) == ["escalations.runwarden.dev", "runpolicies.runwarden.dev", "runs.runwarden.dev"]
+    assert sorted(served) == sorted(f"{kind.plural}.runwarden.dev" for kind in KINDS)
     assert json.loads(kind_cluster.kubectl("get", "runs", "-A", "-o", "json"))["kind"] == "List"
     assert yaml.safe_load(kind_cluster.kubectl("get", "crd", "runs.runwarden.dev", "-o", "yaml"))["spec"]["names"][
         "shortNames"
