@@ -139,7 +139,25 @@ PARKED_RESTARTED = _speaking(
 SIBLING = _speaking(
     "sibling", "an agent crashes while its sibling asks", Left(question=1, answer=1, crash=1), agents=("a", "b"), stale=False
 )
+APPROVAL = Config(
+    "approval",
+    "restarts need approval; a human approves, denies or dismisses",
+    Left(crash=1, answer=1, dismiss=1),
+    policy={"restart_cooldown_seconds": 0},
+    assist=True,
+    stale=False,
+)
+APPROVAL_CRASH = Config(
+    "approval-crash",
+    "one approval is no leave for the next restart",
+    Left(crash=2, answer=2),
+    policy={"restart_budget": 2, "restart_cooldown_seconds": 0},
+    assist=True,
+    operators=1,
+)
 SPEAKING = (
+    APPROVAL,
+    APPROVAL_CRASH,
     VANISHED,
     ASKING_PAUSED,
     PARKED_RESTARTED,
