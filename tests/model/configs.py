@@ -13,7 +13,9 @@ NO_BUDGET = {"restart_budget": 0}
 START = Config("start", "two operators start one agent that crashes; a user deletes its pod", Left(crash=1, delete=1))
 DONE = Config("done", "an agent completes while its pod is deleted", Left(done=1, delete=1))
 DRAIN = Config("drain", "an agent completes while its node is drained", Left(done=1, drain=1))
-BUDGET = Config("budget", "an agent crashes more often than its budget allows", Left(crash=2))
+BUDGET = Config(
+    "budget", "an agent crashes more often than its budget allows", Left(crash=2), policy={"restart_cooldown_seconds": 0}
+)
 COOLDOWN = Config(
     "cooldown",
     "restarts wait for their cooldown; one clock is behind",
