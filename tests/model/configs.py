@@ -133,6 +133,9 @@ RESULT_LATE = _speaking(
     last_words=False,
     admission=False,
 )
+RESULT_PAUSED = _speaking(
+    "result-paused", "a Run is paused or stopped around its agent's result", Left(result=1, crash=1, desire=2)
+)
 VANISHED = _speaking("vanished", "an agent says that it is done; its pod is stripped and deleted by force", Left(result=1, strip=1))
 ASKING_PAUSED = _speaking("asking-paused", "a Run is paused or stopped while its agent asks", Left(question=1, answer=1, desire=2))
 PARKED_RESTARTED = _speaking(
@@ -178,6 +181,7 @@ SPEAKING = (
     WAITING,
     RESULT,
     RESULT_TWO,
+    RESULT_PAUSED,
     RESULT_LATE,
 )
 

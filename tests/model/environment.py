@@ -191,7 +191,7 @@ def collect(world: World) -> Iterator[Move]:
 def _run(world: World) -> Iterator[Move]:
     run, left = world.run, world.left
     if run is not None and left.desire:
-        for desired in {"Running", "Paused", "Stopped"} - {run.desired}:
+        for desired in sorted({"Running", "Paused", "Stopped"} - {run.desired}):
             changed = world._replace(run=run._replace(desired=desired), left=left._replace(desire=left.desire - 1))
             yield Move(USER, ("sets desiredState", desired), changed)
     if run is not None and left.ask:
