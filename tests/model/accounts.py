@@ -7,7 +7,7 @@ from __future__ import annotations
 from controller.api.run_status import AgentState, OperatorState
 from controller.plan.reasons import Reason
 from tests.model.bridge import POLICY, TICK
-from tests.model.world import Config, World
+from tests.model.world import NEVER, Config, Exit, World
 
 FREE = frozenset({Reason.DISRUPTED, Reason.INTERRUPTED, Reason.DELETED, Reason.VANISHED})
 """Ends that are nobody's fault, and so not charged."""
@@ -42,7 +42,9 @@ class Accounts:
             return "charges are given back that were not earned"
         if by_human(before, name, was, agent) or _resumed(old, agent) or agent.last_outcome == Reason.PARKED:
             return ""
-        return self._paid(charged, free, agent) or self._cooled(before, name, now)
+        given_back = self._sustained(before, was, now)
+        uncharged = "P1: a crash is not charged" if charged <= 0 and not given_back and _crashed(before, was) else ""
+        return uncharged or self._paid(charged, free, agent) or self._cooled(before, name, now)
 
     def _paid(self, charged: int, free: int, agent: AgentState) -> str:
         nobodys_fault = agent.last_outcome in FREE
@@ -60,6 +62,13 @@ class Accounts:
         seconds = self._policy["restart_budget_reset_seconds"]
         pods = (pod for pod in before.pods if pod.uid == was.pod_uid)
         return bool(seconds) and any(pod.since >= 0 and (now - pod.since) * TICK >= seconds for pod in pods)
+
+
+def _crashed(before: World, was: AgentState) -> bool:
+    """Whether the attempt's pod has ended by its agent's own fault: before anybody told it to, and not to park."""
+    pod = next((pod for pod in before.pods if pod.uid == was.pod_uid), None)
+    told = pod is None or pod.deleting or pod.disrupted or pod.told != NEVER
+    return pod is not None and not told and pod.exit == Exit.CRASHED and not (pod.word and pod.word.parked)
 
 
 def by_human(before: World, name: str, was: AgentState, agent: AgentState) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import FINALIZER_OUTCOME, escalation_name, pod_name
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import LLMMode, ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, DesiredState, RunSpec
 from controller.api.run_status import AgentState, OperatorState, ResultStatus
 from controller.executor.deliver import _body
@@ -116,6 +116,7 @@ class Bridge:
             pods=tuple(self.pod_facts(pod) for pod in view.pods),
             escalations=tuple(map(_escalation_facts, view.escalations)),
             reports=tuple(map(_report_facts, view.reports)),
+            mode=LLMMode.ASSIST if self._config.assist else LLMMode.OFF,
             namespace_terminating=view.unspaced,
         )
 
@@ -234,11 +235,17 @@ def _escalation_facts(escalation: Escalation) -> EscalationFacts:
         attempt=escalation.attempt,
         phase=EscalationPhase(escalation.phase) if escalation.phase else None,
         decision=Decision(escalation.decision) if escalation.decision else None,
-        type=EscalationType.QUESTION if escalation.question else EscalationType.BLOCKED,
+        type=_type(escalation),
         question=escalation.question,
         answer=answer_to(escalation.question) if escalation.decision == Decision.ANSWER else "",
         delivered_at=moment(escalation.delivered) if escalation.delivered != NEVER else None,
     )
+
+
+def _type(escalation: Escalation) -> EscalationType:
+    if escalation.approval:
+        return EscalationType.APPROVAL
+    return EscalationType.QUESTION if escalation.question else EscalationType.BLOCKED
 
 
 def _report_facts(report: Report) -> ReportFacts:

@@ -13,7 +13,9 @@ NO_BUDGET = {"restart_budget": 0}
 START = Config("start", "two operators start one agent that crashes; a user deletes its pod", Left(crash=1, delete=1))
 DONE = Config("done", "an agent completes while its pod is deleted", Left(done=1, delete=1))
 DRAIN = Config("drain", "an agent completes while its node is drained", Left(done=1, drain=1))
-BUDGET = Config("budget", "an agent crashes more often than its budget allows", Left(crash=2))
+BUDGET = Config(
+    "budget", "an agent crashes more often than its budget allows", Left(crash=2), policy={"restart_cooldown_seconds": 0}
+)
 COOLDOWN = Config(
     "cooldown",
     "restarts wait for their cooldown; one clock is behind",
@@ -131,6 +133,9 @@ RESULT_LATE = _speaking(
     last_words=False,
     admission=False,
 )
+RESULT_PAUSED = _speaking(
+    "result-paused", "a Run is paused or stopped around its agent's result", Left(result=1, crash=1, desire=2)
+)
 VANISHED = _speaking("vanished", "an agent says that it is done; its pod is stripped and deleted by force", Left(result=1, strip=1))
 ASKING_PAUSED = _speaking("asking-paused", "a Run is paused or stopped while its agent asks", Left(question=1, answer=1, desire=2))
 PARKED_RESTARTED = _speaking(
@@ -139,7 +144,25 @@ PARKED_RESTARTED = _speaking(
 SIBLING = _speaking(
     "sibling", "an agent crashes while its sibling asks", Left(question=1, answer=1, crash=1), agents=("a", "b"), stale=False
 )
+APPROVAL = Config(
+    "approval",
+    "restarts need approval; a human approves, denies or dismisses",
+    Left(crash=1, answer=1, dismiss=1),
+    policy={"restart_cooldown_seconds": 0},
+    assist=True,
+    stale=False,
+)
+APPROVAL_CRASH = Config(
+    "approval-crash",
+    "one approval is no leave for the next restart",
+    Left(crash=2, answer=2),
+    policy={"restart_budget": 2, "restart_cooldown_seconds": 0},
+    assist=True,
+    operators=1,
+)
 SPEAKING = (
+    APPROVAL,
+    APPROVAL_CRASH,
     VANISHED,
     ASKING_PAUSED,
     PARKED_RESTARTED,
@@ -158,6 +181,7 @@ SPEAKING = (
     WAITING,
     RESULT,
     RESULT_TWO,
+    RESULT_PAUSED,
     RESULT_LATE,
 )
 

@@ -131,8 +131,8 @@ def _humans(world: World) -> Iterator[Move]:
     """Escalations are answered once, or deleted."""
     left = world.left
     for found in world.escalations:
-        if found.question:
-            yield from _guidance(world, found)
+        if found.question or found.approval:
+            yield from _guidance(world, found) if found.question else _approval(world, found)
             continue
         if left.answer and not found.decision and found.phase in ("", "Open"):
             for decision in ("Retry", "Stop", "Wait"):
@@ -143,6 +143,20 @@ def _humans(world: World) -> Iterator[Move]:
                 yield Move(USER, ("answers", found.name, decision), _spend(after, answer=left.answer))
         if left.dismiss:
             yield Move(USER, ("deletes", found.name), _spend(put_escalation(world, found, None), dismiss=left.dismiss))
+
+
+def _approval(world: World, found: Escalation) -> Iterator[Move]:
+    """What the operator asks for is approved or denied once, or dismissed, which denies it."""
+    left, ghost = world.left, world.ghost
+    if left.answer and not found.decision and found.phase in ("", "Open"):
+        spent = left._replace(answer=left.answer - 1)
+        approved = tuple(sorted({*ghost.approved, (found.agent, found.attempt)}))
+        yes = put_escalation(world, found, found._replace(decision="Approve"))._replace(left=spent)
+        yield Move(USER, ("approves", found.name), yes._replace(ghost=ghost._replace(approved=approved)))
+        no = put_escalation(world, found, found._replace(decision="Deny"))
+        yield Move(USER, ("denies", found.name), no._replace(left=spent))
+    if left.dismiss:
+        yield Move(USER, ("deletes the request", found.name), _spend(put_escalation(world, found, None), dismiss=left.dismiss))
 
 
 def _guidance(world: World, found: Escalation) -> Iterator[Move]:
@@ -177,7 +191,7 @@ def collect(world: World) -> Iterator[Move]:
 def _run(world: World) -> Iterator[Move]:
     run, left = world.run, world.left
     if run is not None and left.desire:
-        for desired in {"Running", "Paused", "Stopped"} - {run.desired}:
+        for desired in sorted({"Running", "Paused", "Stopped"} - {run.desired}):
             changed = world._replace(run=run._replace(desired=desired), left=left._replace(desire=left.desire - 1))
             yield Move(USER, ("sets desiredState", desired), changed)
     if run is not None and left.ask:

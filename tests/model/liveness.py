@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from controller.api.run_status import AgentState, Health, Phase
 from controller.plan.model import Plan
+from controller.plan.reasons import Reason
 from tests.model import environment, reporters
 from tests.model.bridge import INBOX, Bridge, View, question_name, tick
 from tests.model.reporting import Report
@@ -24,7 +25,7 @@ ENDED_PHASES = frozenset({Phase.STOPPED, Phase.FAILED, Phase.COMPLETED, Phase.PA
 GOOD_PHASES = ENDED_PHASES | {Phase.BLOCKED}
 """Where a Run is over, held, or in human hands as a whole."""
 GOOD_HEALTHS = frozenset({Health.HEALTHY, Health.COMPLETE, Health.AWAITING_GUIDANCE})
-"""An agent that waits for an answer is in human hands; its siblings are not. (Approvals will have their place here.)"""
+"""An agent that waits for an answer is in human hands; its siblings are not. """
 
 STEPS = 60
 """Steps of one pass, each write one, after which it counts as endless."""
@@ -114,12 +115,12 @@ class Liveness:
             return "L: a deleted Run's pods do not go" if any(pod.owner != NOBODY or pod.deleting for pod in world.pods) else ""
         plan = self._bridge.plan(self._view(world, world.run), world.now)
         if plan.actions:
-            return f"a pass has something to do and does nothing: {plan.actions}"
+            return f"a pass has something to do and does nothing: {', '.join(action.step.value for action in plan.actions)}"
         if good(plan):
             return self._litter(world) or self._unheard(world, world.run, plan)
         check = plan.verdict.next_check
         if check is None:
-            return f"L: the Run sleeps for ever: {plan.rule}, {plan.verdict}"
+            return f"L: the Run sleeps for ever: {plan.verdict.phase}, {plan.verdict.reason}"
         return world._replace(now=max(world.now + 1, tick(check)))
 
     def _view(self, world: World, run: Run) -> View:
@@ -146,6 +147,9 @@ class Liveness:
         state = self._bridge.states.values[run.state]
         open_ones = [e for e in world.escalations if e.owner == run.uid and e.question and e.open]
         waits = {e.agent for e in open_ones if not e.decision}
+        unapproved = plan.verdict.reason is Reason.AWAITING_APPROVAL
+        if unapproved and not any(e.owner == run.uid and e.approval and e.open and not e.decision for e in world.escalations):
+            return "L: the Run waits for an approval that nobody is asked for"
         for view in plan.agents if plan.verdict.phase not in ENDED_PHASES else ():
             if view.health is Health.AWAITING_GUIDANCE and view.name not in waits:
                 return f"L: {view.name} waits for an answer that nobody is asked for"
@@ -165,6 +169,6 @@ class Liveness:
 
 def good(plan: Plan) -> bool:
     """Whether the Run has come to something: every agent at work or complete, or the Run held, ended or in human hands."""
-    if plan.verdict.phase in GOOD_PHASES:
+    if plan.verdict.phase in GOOD_PHASES or plan.verdict.reason in (Reason.AWAITING_APPROVAL, Reason.DENIED):
         return True
     return all(view.health in GOOD_HEALTHS for view in plan.agents)

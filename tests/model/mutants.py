@@ -257,7 +257,7 @@ RESTARTING: tuple[Mutant, ...] = (
     Mutant(
         "count-after-act",
         "a restart is charged when its pod is adopted, not when it is reserved",
-        ("budget",),
+        ("unready",),
         lambda: [
             (transitions, "_APPLY", {**transitions._APPLY, Step.RESERVE: _uncharged, Step.ADOPT: _charge_at_adoption}),
         ],
@@ -317,6 +317,8 @@ RESTARTING: tuple[Mutant, ...] = (
         "housekeeping removes the next attempt's pod (finding F3)",
         ("start",),
         lambda: [(housekeeping, "_is_stray", _stray_if_not_named)],
+        redundant="the observer takes the names of pods before it reads the Run: who knows of a later attempt's pod sees by live "
+        "reads that the one before has ended, and goes on from that before it tidies",
     ),
     Mutant(
         "pause-ends-all",

@@ -3,7 +3,8 @@
 A question opens one escalation, and is not asked again once a human has dismissed it and the state remembers; an answer reaches its
 question only, and counts as delivered only when the reporter says so; who waits for an answer is not restarted for idleness; a
 stall is proven by a fresh report of the pod itself; a parked agent gets its next attempt when a human has answered or dismissed
-what it asks, and not before. That reported work is never started again is among what every restart must keep.
+what it asks, and not before; what needs approval is not done without. That reported work is never started again is among what
+every restart must keep.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Promises:
     def asked(self, before: World, event: Event) -> str:
         """An escalation is created. A look that is older than the state cannot know what the state remembers."""
         new, run = event.escalation, before.run
-        if new is None or not new.question or run is None or event.view is None or event.view.run is None:
+        if new is None or not (new.question or new.approval) or run is None or event.view is None or event.view.run is None:
             return ""
         state = self._bridge.states.values[run.state]
         agent = state.agents.get(new.agent) if state else None
@@ -60,10 +61,12 @@ class Promises:
         """A new attempt is reserved."""
         if agent.attempt == was.attempt or by_human(before, name, was, agent):
             return ""
-        if was.outcome is None and agent.last_outcome == Reason.ACTIVITY_STALLED:
-            return self._stalled(event, name, was)
+        if self._config.assist and agent.restarts > was.restarts and (name, was.attempt) not in before.ghost.approved:
+            return "an agent is restarted without the approval that the policy asks for"
         if agent.restarts > was.restarts and self._said_parked(event, was):
             return "a parked agent is charged"
+        if was.outcome is None and agent.last_outcome == Reason.ACTIVITY_STALLED:
+            return self._stalled(event, name, was)
         # That it has parked may be on record already, or be recorded by the very save.
         parked = agent.last_outcome == Reason.PARKED or (was.outcome and was.outcome.result is OutcomeResult.PARKED)
         return self._parked(before, name, was) if parked else ""

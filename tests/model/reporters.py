@@ -1,8 +1,4 @@
-"""What agents say and what their reporters make of it: questions, results, idleness, answers handed over; reports late or twice.
-
-Approvals have their place here once the plan asks for them: an agent (or the operator) that waits for one is a question with
-other decisions.
-"""
+"""What agents say and what their reporters make of it: questions, results, idleness, answers handed over; reports late or twice."""
 
 from __future__ import annotations
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from controller.api.escalation import EscalationPhase
+from controller.api.escalation import EscalationPhase, EscalationType
+from controller.api.policy import Approvable
 from controller.api.run import Agent
 from controller.executor.deliver import _body
-from controller.plan import agents, outcomes, questions, reports, restarts
+from controller.plan import agents, approvals, outcomes, questions, reports, restarts
 from controller.plan.model import Action, Charge, Step
 from controller.plan.moves import Move
 from controller.plan.reasons import Reason
@@ -112,6 +113,25 @@ def _until_delivered(at: Situation, agent: str) -> bool:
 
 def _by_report_alone(at: Situation, agent: str) -> bool:
     return bool(_waiting(at, agent, for_delivery=False))
+
+
+def _any_answer(at: Situation, agent: str, wanted: Approvable, found: EscalationFacts) -> Move | None:
+    return None if found.decision is not None else _judged(at, agent, wanted, found)
+
+
+_judged = approvals._judged
+
+
+def _requested_again(at: Situation, agent: str, *args: Any) -> Move | None:
+    """Whether a human was asked already is not remembered where the request is not there."""
+    held = _gate(at, agent, *args)
+    denied = held is not None and held.hold is not None and held.hold.reason is Reason.DENIED
+    if not denied or any(at.our_escalations(EscalationType.APPROVAL)):
+        return held
+    return _gate(Situation(_forgetting(at, agent), at.now), agent, *args)
+
+
+_gate = approvals.gate
 
 
 def _without_others(report: Any, answered: EscalationFacts) -> Any:
@@ -248,6 +268,19 @@ SPEAKING: tuple[Mutant, ...] = (
         "an answer is delivered however often it was",
         ("ask-question",),
         lambda: [(questions, "_undelivered", lambda *_: True)],
+    ),
+    Mutant("gate-open", "no restart waits for approval", ("approval",), lambda: [(approvals, "gate", lambda *_: None)]),
+    Mutant(
+        "denied-is-leave",
+        "any answer to a request is leave",
+        ("approval",),
+        lambda: [(approvals, "_judged", _any_answer)],
+    ),
+    Mutant(
+        "request-dismissed",
+        "a request that a human deletes is made again",
+        ("approval",),
+        lambda: [(approvals, "gate", _requested_again)],
     ),
     Mutant(
         "deliveries-replaced",

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from controller.plan.model import Action, Step
+from controller.plan.model import Action, Intent, Step
 from tests.model import bridge
 from tests.model import world as cluster
 from tests.model.bridge import INBOX, REPORT, Bridge, Doing, Name, View, named
@@ -234,7 +234,8 @@ def _perform(world: World, action: Action, name: tuple[str, int], now: int, view
 def _perform_inbox(world: World, action: Action, view: View) -> tuple[World, Event]:
     if action.step is Step.CREATE_ESCALATION:
         question = action.inquiry.question if action.inquiry else ""
-        new = Escalation(action.escalation, view.key, action.agent, action.attempt, question=question)
+        approval = action.intent is Intent.REQUEST_APPROVAL
+        new = Escalation(action.escalation, view.key, action.agent, action.attempt, question=question, approval=approval)
         found = world.escalation(new.name)
         return cluster.escalate(world, new), Event("ask", view=view, escalation=None if found else new)
     judged = next(e for e in view.escalations if e.name == action.escalation)

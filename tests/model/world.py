@@ -94,6 +94,8 @@ class Escalation(NamedTuple):
     decision: str = ""
     question: str = ""
     """The agent's question, empty where the operator asks."""
+    approval: bool = False
+    """Whether the operator asks for leave."""
     delivered: int = NEVER
 
     @property
@@ -146,6 +148,8 @@ class Ghost(NamedTuple):
     """Questions that a human answered: agent, question."""
     dismissed: tuple[tuple[str, str], ...] = ()
     """Questions whose escalation a human deleted."""
+    approved: tuple[tuple[str, int], ...] = ()
+    """Attempts whose restart a human approved."""
     handed: tuple[tuple[str, str], ...] = ()
     """Questions whose answer a reporter has put where its agent can read it."""
 
@@ -207,6 +211,8 @@ class Config:
     """Whether nothing depends on when a Run started, paused or stopped, so that those times are left out of the states."""
     reports: bool = False
     """Whether there are reporters in the pods."""
+    assist: bool = False
+    """Whether charged restarts need a human's approval."""
     questions: tuple[str, ...] = ("q",)
     """What agents may ask."""
     last_words: bool = True
