@@ -115,7 +115,7 @@ class Stage:
     def _look(self, expected: int) -> bool:
         runs = items(self._cluster, NAMESPACE, "runs")
         for cells in map(row, runs):
-            if self._shown.get(cells[0], ())[:AGE] != cells[:AGE]:
+            if cells[1] and self._shown.get(cells[0], ())[:AGE] != cells[:AGE]:
                 console.print(line(cells, header=not self._shown))
                 self._shown[cells[0]] = cells
         if not self._answered:
@@ -139,7 +139,8 @@ class Stage:
             console.print(rw(self._cluster, "answer", waiting[0], ANSWER), style="dim", end="")
 
     def _say_how_to_answer(self, escalation: str) -> None:
-        command = f"scripts/run kubectl-rw --kubeconfig {self._cluster.kubeconfig} answer {escalation} yes"
+        reach = "kubectl rw" if PICTURE else f"scripts/run kubectl-rw --kubeconfig {self._cluster.kubeconfig}"
+        command = f"{reach} answer {escalation} yes"
         console.print(f"[magenta]An agent asks you. Answer from another terminal:[/]\n  [bold]{command}[/]", soft_wrap=True)
 
 
