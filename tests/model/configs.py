@@ -82,11 +82,7 @@ DISMISSED = _speaking("dismissed", "an agent asks again what a human has dismiss
 TWO_QUESTIONS = _speaking("two-questions", "two questions at once", Left(question=2, answer=2), questions=("p", "q"))
 PARKED = _speaking("parked", "an agent parks until it is answered", Left(question=1, park=1, answer=1, crash=1))
 PARKED_TWO = _speaking(
-    "parked-two",
-    "two operators and an agent that parks until it is answered",
-    Left(question=1, park=1, answer=1),
-    operators=2,
-    stale=False,
+    "parked-two", "two operators and an agent that parks and is not answered", Left(question=1, park=1), operators=2, stale=False
 )
 PARKED_DISMISSED = _speaking(
     "parked-dismissed",
