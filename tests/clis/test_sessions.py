@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 
@@ -10,6 +11,7 @@ import pytest
 from tests.clis.cli import BOTH, CLAUDE, CODEX, KEY, Cli
 from tests.clis.model import INPUT_TOKENS, OUTPUT_TOKENS, End, Reply
 from tests.clis.pod import SESSION_ID, Pod, container, finish, kill, lines, terminate
+from tests.support import await_that
 
 TOLD_TO_GO_ON = "You were interrupted (NonZeroExit)"
 ANSWERS = "\n## Answers\n\nShip it? yes, said alice\n"
@@ -50,6 +52,8 @@ async def test_the_conversation_goes_on_after_a_crash(pod: Pod, cli: Cli) -> Non
         assert (await pod.run(*arguments)).code == 0
         process = await pod.start(*arguments, "a second prompt")
         await model.holding.wait()
+        # The CLIs write their transcripts a little later than they ask: what was not written no later attempt can know.
+        await asyncio.to_thread(await_that, lambda: _is_kept(pod, b"from-the-tool"), "the tool's answer in the CLI's own files")
         kill(process)
         await finish(process)
         before = pod.used()
@@ -64,6 +68,11 @@ async def test_the_conversation_goes_on_after_a_crash(pod: Pod, cli: Cli) -> Non
     assert pod.results()[-1]["summary"] == "the end"
     # codex's killed turn is counted by the attempt after it, claude's by its own, as far as it came.
     assert before["inputTokens"] + pod.used()["inputTokens"] - INPUT_TOKENS * 3 in (0, INPUT_TOKENS * (cli is CLAUDE))
+
+
+def _is_kept(pod: Pod, words: bytes) -> bool:
+    """Whether a CLI has written something down."""
+    return any(words in path.read_bytes() for path in pod.state.rglob("*.jsonl"))
 
 
 @both
