@@ -164,7 +164,7 @@ class Bridge:
                     return Doing(view, saved, "save", now=now)
                 case None:
                     return Doing(view, saved, "last save", now=now) if dirty and not view.unspaced else None
-        raise Unrest
+        raise Unrest("changes of the state follow one another")
 
     def told(self, state: int) -> str:
         """Return the gist of a state in words."""
