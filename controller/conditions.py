@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from controller.api.base import JsonObject, dump
 from controller.api.names import pod_name
 from controller.api.run_status import AgentState, Health, Phase, Usage
-from controller.listening import progress_reported
+from controller.listening import PROGRESS_REPORTED, progress_reported
 from controller.plan.model import Action, AgentView, Intent, Plan, Step
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import EscalationFacts, Snapshot
@@ -34,7 +34,7 @@ def build_status(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], previo
         "reason": verdict.reason.value,
         "message": verdict.message[:MESSAGE_LIMIT],
         "observedGeneration": snapshot.run.generation,
-        "conditions": _merge(previous.get("conditions", ()), _conditions(snapshot, plan), snapshot.run.generation, now),
+        "conditions": _merge(previous.get("conditions", ()), _conditions(snapshot, plan, previous), snapshot.run.generation, now),
         "ready": _ready(plan.agents),
         "restarts": sum(agent.restarts for agent in state.agents.values()) if state else 0,
         "agents": [_agent(snapshot, view) for view in plan.agents],
@@ -111,10 +111,10 @@ def _policy(snapshot: Snapshot) -> JsonObject | None:
     return {"name": snapshot.policy.name, "digest": snapshot.policy.digest} if snapshot.policy else None
 
 
-def _conditions(snapshot: Snapshot, plan: Plan) -> tuple[tuple[str, str, str, str], ...]:
+def _conditions(snapshot: Snapshot, plan: Plan, previous: JsonObject) -> tuple[tuple[str, str, str, str], ...]:
     """Each condition as (type, status, reason, message)."""
     always = (_finished(plan), _succeeded(plan), _healthy(plan), _policy_resolved(snapshot))
-    return (*always, *_escalated(snapshot), *progress_reported(snapshot, plan), *_dry_run(plan))
+    return (*always, *_escalated(snapshot), *_listening(snapshot, plan, previous), *_dry_run(plan))
 
 
 def _finished(plan: Plan) -> tuple[str, str, str, str]:
@@ -151,6 +151,14 @@ def _escalated(snapshot: Snapshot) -> tuple[tuple[str, str, str, str], ...]:
         names = ", ".join(escalation.name for escalation in waiting)
         return (("Escalated", "True", "AwaitingResponse", f"answer escalation {names}"),)
     return (("Escalated", "False", "NothingOpen", ""),) if snapshot.escalations else ()
+
+
+def _listening(snapshot: Snapshot, plan: Plan, previous: JsonObject) -> tuple[tuple[str, str, str, str], ...]:
+    """What was last said of reporters stays when the pods are gone: deleting those decides nothing and is worth no write."""
+    before = [c for c in previous.get("conditions", ()) if c["type"] == PROGRESS_REPORTED]
+    if before and not snapshot.pods:
+        return tuple((c["type"], c["status"], c["reason"], c.get("message", "")) for c in before)
+    return progress_reported(snapshot, plan)
 
 
 def _dry_run(plan: Plan) -> tuple[tuple[str, str, str, str], ...]:

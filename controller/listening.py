@@ -16,7 +16,7 @@ from controller.plan.snapshot import Snapshot
 Said = tuple[str, str, str, str]
 """A condition: type, status, reason, message."""
 
-TYPE = "ProgressReported"
+PROGRESS_REPORTED = "ProgressReported"
 
 PROCESSES = "Processes"
 """The source of activity that needs a shared process namespace."""
@@ -33,34 +33,36 @@ def _no_reporter(snapshot: Snapshot, _: Plan) -> Said | None:
         return None
     text = "agents are judged by their pods alone: they can neither ask nor report, and one that hangs is not noticed"
     if snapshot.policy and snapshot.policy.spec.reporter is ReporterMode.OFF:
-        return TYPE, "False", "ReporterOff", f"the policy's reporter is Off: {text}"
-    return TYPE, "False", "NoReporter", f"the operator has no --reporter-image: {text}"
+        return PROGRESS_REPORTED, "False", "ReporterOff", f"the policy's reporter is Off: {text}"
+    return PROGRESS_REPORTED, "False", "NoReporter", f"the operator has no --reporter-image: {text}"
 
 
 def _silent(_: Snapshot, plan: Plan) -> Said | None:
     silent = next((view.name for view in plan.agents if view.health is Health.REPORTER_SILENT), None)
-    return (TYPE, "Unknown", Reason.REPORTER_SILENT, f"agent {silent}: its reporter is not heard") if silent else None
+    return (PROGRESS_REPORTED, "Unknown", Reason.REPORTER_SILENT, f"agent {silent}: its reporter is not heard") if silent else None
 
 
 def _refused(snapshot: Snapshot, _: Plan) -> Said | None:
     wrong = sorted((report.agent, report.problems[0]) for report in snapshot.reports if report.problems)
-    return (TYPE, "False", "ReportRefused", f"agent {wrong[0][0]}: {wrong[0][1]}") if wrong else None
+    return (PROGRESS_REPORTED, "False", "ReportRefused", f"agent {wrong[0][0]}: {wrong[0][1]}") if wrong else None
 
 
 def _unseen(snapshot: Snapshot, _: Plan) -> Said | None:
     blind = ", ".join(sorted(report.agent for report in snapshot.reports if PROCESSES not in report.sources))
     text = f"the processes of agent {blind} are not seen (reporter: NoSharedPID): only its files count as activity"
-    return (TYPE, "False", "ProcessesNotSeen", text) if blind else None
+    return (PROGRESS_REPORTED, "False", "ProcessesNotSeen", text) if blind else None
 
 
 def _quiet(snapshot: Snapshot, _: Plan) -> Said | None:
     quiet = ", ".join(sorted(report.agent for report in snapshot.reports if not report.progress_events))
     text = f"agent {quiet} has shown no progress of its own in this attempt: it is judged by its activity"
-    return (TYPE, "False", "SilentAgent", text) if quiet else None
+    return (PROGRESS_REPORTED, "False", "SilentAgent", text) if quiet else None
 
 
 def _heard(snapshot: Snapshot, _: Plan) -> Said | None:
-    return (TYPE, "True", "Reported", "") if snapshot.reports else (TYPE, "Unknown", "NothingReported", "")
+    return (
+        (PROGRESS_REPORTED, "True", "Reported", "") if snapshot.reports else (PROGRESS_REPORTED, "Unknown", "NothingReported", "")
+    )
 
 
 CHECKS: tuple[Callable[[Snapshot, Plan], Said | None], ...] = (_no_reporter, _silent, _refused, _unseen, _quiet, _heard)

@@ -10,6 +10,7 @@ import pytest
 
 from controller.api.policy import ReporterMode, ResolvedPolicy, RunPolicySpec
 from controller.api.run_status import Health, Phase
+from controller.conditions import build_status
 from controller.listening import progress_reported
 from controller.plan.model import AgentView, Plan, Verdict
 from controller.plan.reasons import Reason
@@ -43,3 +44,10 @@ def test_the_condition_says_what_is_missing(seen: dict[str, Any], health: Health
     plan = Plan("supervised", Verdict(Phase.RUNNING, Reason.SUPERVISING), (AgentView("coder", health, "x"),))
     found = [(status, str(reason)) for _, status, reason, _ in progress_reported(snapshot, plan)]
     assert found == ([says] if says else [])
+
+
+def test_what_was_said_stays_when_the_pods_are_gone() -> None:
+    """Somebody tidies the pods of a finished Run away: its status does not change, so nothing is written."""
+    plan = Plan("terminal", Verdict(Phase.COMPLETED, Reason.ALL_AGENTS_COMPLETE), (AgentView("coder", Health.COMPLETE, "x"),))
+    with_pods = build_status(Snapshot(run=RUN, pods=(POD,), reports=(REPORT,)), plan, (), {}, NOW)
+    assert build_status(Snapshot(run=RUN, reports=(REPORT,)), plan, (), with_pods, NOW) == with_pods
