@@ -51,7 +51,7 @@ def test_a_spent_budget_asks_and_retry_starts_exactly_one(
     policy = policy_of({**QUICK, "restartBudget": 1})
     apply(kind_cluster, namespace, policy, run_of("spent", shell("echo no compiler; exit 3")))
     found = await_phase(kind_cluster, namespace, "spent", "Blocked")
-    first = the_escalation(kind_cluster, namespace, "Open")
+    first = await_that(lambda: the_escalation(kind_cluster, namespace, "Open"), "an open escalation")
     assert (found["reason"], found["restarts"], found["openEscalations"]) == ("RestartBudgetSpent", 1, 1)
     assert "no compiler" in first["spec"]["text"]
     answer(kind_cluster, namespace, first["metadata"]["name"], "Retry")
