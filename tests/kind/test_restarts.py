@@ -101,7 +101,7 @@ def test_an_image_that_cannot_be_pulled_is_escalated_and_heals(
     apply(kind_cluster, namespace, policy_of(QUICK), run_of("nope", {"image": "localhost/nobody/has:1"}))
     found = await_phase(kind_cluster, namespace, "nope", "Blocked")
     assert (found["reason"], found["restarts"], found["agents"][0]["health"]) == ("PendingStalled", 0, "PendingStalled")
-    asked = the_escalation(kind_cluster, namespace, "Open")
+    asked = await_that(lambda: the_escalation(kind_cluster, namespace, "Open"), "an open escalation")
     assert "localhost/nobody/has:1" in asked["spec"]["text"]
     answer(kind_cluster, namespace, asked["metadata"]["name"], "Wait")
     await_that(lambda: phase_of(kind_cluster, namespace, asked) == "Resolved", "the answer honoured")
