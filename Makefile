@@ -15,7 +15,7 @@ demo: ## Bring up a cluster, run the operator, apply the examples, show what hap
 	@$(RUN) python -m tests.demo
 
 test: ## Everything this machine can run, unit to kind
-	@$(RUN) pytest $(PYTEST_ARGS)
+	@$(RUN) pytest --durations=15 $(PYTEST_ARGS)
 
 test-unit: ## Only what needs no cluster (under a minute)
 	@$(RUN) pytest tests/unit $(PYTEST_ARGS)
