@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from controller.api.advice import AdvisedIntent
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.run_status import Health, Phase
 from controller.plan.reasons import Reason
@@ -97,6 +98,23 @@ class Inquiry:
 
 
 @dataclass(frozen=True, slots=True)
+class Consultation:
+    """What an advisor is asked: which situation, what the rules want in it, why, and what it may say to do.
+
+    `situation` is the name of the escalation that the situation is or would be asked by: one consultation each. `question` is the
+    agent's own, empty where it asks nothing; `cause` may hold words of the kubelet and of the agent.
+    """
+
+    situation: str
+    wanted: Intent
+    reason: Reason
+    cause: str
+    allowed: tuple[AdvisedIntent, ...]
+    question: str = ""
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """One thing to do: what for, which step of it, why, and on which evidence."""
 
@@ -113,6 +131,7 @@ class Action:
     escalation: str = ""
     escalation_phase: EscalationPhase | None = None
     inquiry: Inquiry | None = None
+    consultation: Consultation | None = None
 
 
 @dataclass(frozen=True, slots=True)
