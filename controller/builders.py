@@ -6,7 +6,7 @@ import copy
 import uuid
 from typing import NamedTuple
 
-from controller.api.base import JsonObject
+from controller.api.base import JsonObject, dump
 from controller.api.checks import AGENT_CONTAINER
 from controller.api.names import (
     ANNOTATION_BRIEF,
@@ -24,7 +24,7 @@ from controller.api.names import (
 )
 from controller.api.run import Agent
 from controller.api.template import RESERVED_DIR as RUNWARDEN_DIR
-from controller.plan.model import Action
+from controller.plan.model import Action, Inquiry
 from controller.plan.snapshot import RunFacts
 from controller.sidecar import OUT_VOLUME, WORKSPACE_VOLUME, Sidecar, add_reporter
 
@@ -124,9 +124,16 @@ def build_escalation(run: RunFacts, action: Action, responders: JsonObject) -> J
             "text": inquiry.text[:TEXT_LIMIT],
             "options": [str(option) for option in inquiry.options],
             "responders": responders,
+            **_from_advisor(inquiry),
             **expiry,
         },
     }
+
+
+def _from_advisor(inquiry: Inquiry) -> JsonObject:
+    """What the operator would do, and what the advisor suggests."""
+    said = {"proposal": inquiry.proposal, "suggestion": inquiry.suggestion}
+    return {key: dump(model) for key, model in said.items() if model is not None}
 
 
 SUMMARY_LIMIT, TEXT_LIMIT = 120, 16384

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from controller.api.advice import AdviceState
 from controller.api.base import (
     AgentName,
     ApiEnum,
@@ -27,6 +28,9 @@ SCHEMA_VERSION = 1
 
 MAX_ASKED = 16
 """Questions of one agent that are remembered as asked; the oldest are forgotten first."""
+
+MAX_ADVICE = 16
+"""Consultations about one agent that are remembered; the oldest are forgotten first."""
 
 MAX_EXACT = 2**53 - 1
 """The largest whole number that JSON schema's bounds, which are floats, hold exactly."""
@@ -151,6 +155,11 @@ class AgentState(ApiModel):
     asked: tuple[Name, ...] = Field(
         default=(), max_length=MAX_ASKED, description="Escalations that were opened for the agent's questions, newest last."
     )
+    advice: tuple[AdviceState, ...] = Field(
+        default=(),
+        max_length=MAX_ADVICE,
+        description="What became of the consultations about the agent, newest last.",
+    )
     result: ResultStatus | None = Field(default=None, description="What the agent said that it had come to.")
     usage: Usage | None = Field(default=None, description="What the attempts that have ended had used.")
 
@@ -195,6 +204,7 @@ class AgentStatus(ApiModel):
     cooldown_until: Time | None = Field(default=None, description="Before this the agent is not restarted again.")
     outcome: OutcomeResult | None = Field(default=None, description="How its attempt ended.")
     result: ResultStatus | None = Field(default=None, description="What it reported at its end.")
+    advice: AdviceState | None = Field(default=None, description="The last consultation about it.")
 
 
 class PlanAction(ApiModel):

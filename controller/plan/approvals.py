@@ -1,4 +1,4 @@
-"""Mode Assist: what the rules want and the policy lists in requireApproval waits for a human's word.
+"""What the rules want and a human has to approve waits for a human's word; `authority` says when.
 
 A gate only ever holds back. What is approved is decided anew from what is observed then; what is denied stays quiet until the
 evidence changes, which makes another escalation. Who deletes one has denied it.
@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from controller.api.escalation import Decision, EscalationPhase, EscalationType
+from controller.api.escalation import Decision, EscalationPhase, EscalationType, Proposal
 from controller.api.names import escalation_name
 from controller.api.policy import Approvable, LLMMode, OnTimeout
-from controller.plan.model import Action, Inquiry, Intent, Step
+from controller.plan import advising, authority
+from controller.plan.model import Action, Consultation, Inquiry, Intent, Step
 from controller.plan.moves import Hold, Move
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
 from controller.plan.snapshot import EscalationFacts
 
 OPTIONS = (Decision.APPROVE.value, Decision.DENY.value)
+
+INTENTS = {Approvable.RESTART: Intent.AUTO_RESTART, Approvable.STOP_STALE: Intent.AUTO_STOP_STALE}
 
 WHAT = {Approvable.RESTART: "restart agent {agent}", Approvable.STOP_STALE: "stop the Run as stale"}
 """What would be done, in words."""
@@ -28,13 +31,30 @@ def gate(at: Situation, agent: str, wanted: Approvable, reason: Reason, cause: s
 
     `cause` tells one occurrence from the next beside the attempt and its pod, and is shown to the human.
     """
-    if at.policy is None or at.snapshot.mode is not LLMMode.ASSIST or wanted not in at.policy.llm.require_approval:
-        return None
     name = _name(at, agent, wanted, reason)
+    if _denial_stands(at, agent, name):
+        return Move(hold=_denied(agent, wanted))
+    if at.policy is None or at.mode is LLMMode.OFF:
+        return None
+    matter = Consultation(name, INTENTS[wanted], reason, cause, advising.ALLOWED[INTENTS[wanted]])
+    if heard := advising.ask(at, agent, matter):
+        return heard
+    if not authority.needs_human(at.mode, at.policy.llm, wanted, at.advice(agent, name)):
+        return None
+    return _asked(at, agent, name, wanted, reason, cause)
+
+
+def _denial_stands(at: Situation, agent: str, name: str) -> bool:
+    """Whether a human has said no to this very situation, by word or by deleting the escalation: it holds in every mode."""
     found = at.escalation(name)
     if found is None:
-        if name in at.agent_state(agent).asked:
-            return Move(hold=_denied(agent, wanted))
+        return name in at.agent_state(agent).asked
+    return found.decision is not None and found.decision is not Decision.APPROVE
+
+
+def _asked(at: Situation, agent: str, name: str, wanted: Approvable, reason: Reason, cause: str) -> Move | None:
+    found = at.escalation(name)
+    if found is None:
         return Move((_request(at, agent, name, wanted, reason, cause),), hold=_waits(agent, name, wanted, None))
     if name not in at.agent_state(agent).asked:
         return Move((_remember(at, agent, found, reason),), hold=_waits(agent, name, wanted, found))
@@ -44,8 +64,6 @@ def gate(at: Situation, agent: str, wanted: Approvable, reason: Reason, cause: s
 def _judged(at: Situation, agent: str, wanted: Approvable, found: EscalationFacts) -> Move | None:
     if found.decision is Decision.APPROVE:
         return None
-    if found.decision is not None:
-        return Move(hold=_denied(agent, wanted))
     if not over(at, found):
         return Move(hold=_waits(agent, found.name, wanted, found))
     return None if _on_timeout(at, wanted) is OnTimeout.PROCEED else Move(hold=_denied(agent, wanted))
@@ -93,7 +111,16 @@ def _request(at: Situation, agent: str, name: str, wanted: Approvable, reason: R
         f"Approve does it, if it is still due then; Deny leaves things as they are until the evidence changes. "
         f"Without an answer by {expires_at:%Y-%m-%dT%H:%M:%SZ} {then} (llm.onApprovalTimeout)."
     )
-    inquiry = Inquiry(name, f"{agent}: {what}? {reason}", text, expires_at, EscalationType.APPROVAL, options=OPTIONS)
+    inquiry = Inquiry(
+        name,
+        f"{agent}: {what}? {reason}",
+        text,
+        expires_at,
+        EscalationType.APPROVAL,
+        options=OPTIONS,
+        proposal=Proposal(action=INTENTS[wanted], text=f"{what}: {reason.sentence}"),
+        suggestion=advising.suggestion(at, agent, name, EscalationType.APPROVAL),
+    )
     return _action(at, agent, name, Step.CREATE_ESCALATION, reason, inquiry)
 
 

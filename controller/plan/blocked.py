@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from controller.api.escalation import EscalationType
 from controller.api.names import escalation_name
 from controller.api.run_status import Health, Outcome
+from controller.plan import advising
 from controller.plan.model import Block, Inquiry
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
@@ -32,7 +34,9 @@ def inquiry_of(at: Situation, block: Block) -> Inquiry:
         f"Cause: {block.cause}{account}\n\nRemedy: {block.remedy}\n\n{DECISIONS}"
     )
     expires_at = block.expires_at or at.now.replace(microsecond=0) + timedelta(seconds=timeout)
-    return Inquiry(name_of(at, block), f"{block.agent}: {block.reason}: {block.cause}", text, expires_at)
+    name = name_of(at, block)
+    suggestion = advising.suggestion(at, block.agent, name, EscalationType.BLOCKED)
+    return Inquiry(name, f"{block.agent}: {block.reason}: {block.cause}", text, expires_at, suggestion=suggestion)
 
 
 DECISIONS = (

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel, to_snake
 
+from controller.api.advice import AdviceState
 from controller.api.base import JsonObject, dump, parse
 from controller.api.checks import check_run, parse_run_spec
 from controller.api.names import FINALIZER_OUTCOME
@@ -19,9 +20,18 @@ from controller.api.policy import LLMMode, ResolvedPolicy, RunPolicySpec
 from controller.api.run_status import OperatorState
 from controller.api.violations import Refused, Violation, from_pydantic, violation
 from controller.plan.model import Action, Plan
-from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, Refusal, ReportFacts, RunFacts, Snapshot
+from controller.plan.snapshot import (
+    ClaimFacts,
+    ConsultationFacts,
+    EscalationFacts,
+    PodFacts,
+    Refusal,
+    ReportFacts,
+    RunFacts,
+    Snapshot,
+)
 
-F = TypeVar("F", PodFacts, ClaimFacts, EscalationFacts, ReportFacts, Refusal)
+F = TypeVar("F", PodFacts, ClaimFacts, EscalationFacts, ReportFacts, Refusal, ConsultationFacts)
 
 KEYS = frozenset(
     {
@@ -35,6 +45,8 @@ KEYS = frozenset(
         "refusals",
         "escalations",
         "reports",
+        "consultations",
+        "advisor",
         "mode",
         "namespaceTerminating",
         "queued",
@@ -65,6 +77,8 @@ def read_snapshot(document: JsonObject) -> tuple[Snapshot, datetime]:
         refusals=_facts(Refusal, _list(document, "refusals"), "refusals"),
         escalations=_facts(EscalationFacts, [_escalation(e, run.uid) for e in _list(document, "escalations")], "escalations"),
         reports=_facts(ReportFacts, [{"runUid": run.uid, **report} for report in _list(document, "reports")], "reports"),
+        consultations=_facts(ConsultationFacts, [_consultation(c) for c in _list(document, "consultations")], "consultations"),
+        advisor=document.get("advisor", False),
         mode=_mode(document.get("mode", LLMMode.OFF.value)),
         namespace_terminating=document.get("namespaceTerminating", False),
         queued=document.get("queued", False),
@@ -88,13 +102,14 @@ def write_snapshot(snapshot: Snapshot, now: datetime) -> JsonObject:
         "run": {**about, **created, **({"spec": dump(run.spec)} if run.spec else {})},
         "policy": _policy_document(snapshot),
         "stateRefusal": snapshot.state_refusal,
+        "advisor": snapshot.advisor,
         "mode": snapshot.mode.value,
         "namespaceTerminating": snapshot.namespace_terminating,
         "queued": snapshot.queued,
     }
     if snapshot.state:
         document["state"] = dump(snapshot.state)
-    for key in ("pods", "claims", "refusals", "escalations", "reports"):
+    for key in ("pods", "claims", "refusals", "escalations", "reports", "consultations"):
         document[key] = [_plain(fact) for fact in getattr(snapshot, key)]
     return document
 
@@ -118,13 +133,23 @@ def write_plan(plan: Plan) -> JsonObject:
 
 def write_action(action: Action) -> JsonObject:
     """Return one action as plain JSON; what is empty is left out."""
-    said = {to_camel(f.name): getattr(action, f.name) for f in fields(action) if f.name != "inquiry"}
-    plain = {key: value if isinstance(value, int) else str(value) for key, value in said.items() if value is not None}
+    said = {to_camel(f.name): getattr(action, f.name) for f in fields(action) if f.name not in NESTED}
+    plain: JsonObject = {key: value if isinstance(value, int) else str(value) for key, value in said.items() if value is not None}
     if not action.agent:
         del plain["attempt"]
     if action.inquiry:
         plain["text"] = action.inquiry.text
+    if action.inquiry and action.inquiry.suggestion:
+        plain["suggestion"] = action.inquiry.suggestion.text
+    if action.consultation:
+        plain["wanted"] = action.consultation.wanted.value
+    if action.advice:
+        plain["advice"] = dump(action.advice)
     return _full(plain)
+
+
+NESTED = frozenset({"inquiry", "consultation", "advice"})
+"""The parts of an action of which a document has what matters only."""
 
 
 def _run(raw: Any) -> RunFacts:
@@ -193,6 +218,13 @@ def _pod(raw: JsonObject, run_uid: str) -> JsonObject:
 
 def _escalation(raw: JsonObject, run_uid: str) -> JsonObject:
     return {"runUid": run_uid, "uid": raw.get("name", ""), **raw}
+
+
+def _consultation(raw: JsonObject) -> JsonObject:
+    try:
+        return {**raw, "advice": parse(AdviceState, raw["advice"])} if raw.get("advice") else raw
+    except ValidationError as error:
+        raise Refused(from_pydantic(error, "consultations.advice")) from error
 
 
 def _facts(kind: type[F], raws: Any, path: str) -> tuple[F, ...]:

@@ -7,8 +7,8 @@ has dismissed it.
 from __future__ import annotations
 
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
-from controller.plan import approvals, blocked, questions
-from controller.plan.model import Action, Block, Intent, Step
+from controller.plan import advising, approvals, blocked, questions
+from controller.plan.model import Action, Block, Consultation, Intent, Step
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
 from controller.plan.snapshot import EscalationFacts
@@ -23,6 +23,11 @@ def bookkeeping(at: Situation, agent: str, block: Block | None) -> Action | None
     inquiry = blocked.inquiry_of(at, block)
     if standing and standing.escalation == inquiry.name:
         return None
+    matter = Consultation(
+        inquiry.name, Intent.ESCALATE_BLOCKED, block.reason, block.cause, advising.ALLOWED[Intent.ESCALATE_BLOCKED]
+    )
+    if consulted := advising.ask(at, agent, matter):
+        return next(iter(consulted.actions), None)
     step = Step.BLOCK if at.name_in_inbox(inquiry.name) else Step.CREATE_ESCALATION
     return Action(
         Intent.ESCALATE_BLOCKED,

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from controller.api.advice import AdvisedIntent
-from controller.api.escalation import Decision, EscalationPhase, EscalationType
+from controller.api.advice import AdviceState, AdvisedIntent
+from controller.api.escalation import Decision, EscalationPhase, EscalationType, Proposal, Suggestion
 from controller.api.run_status import Health, Phase
 from controller.plan.reasons import Reason
 
 
 class Intent(StrEnum):
-    """What an action is for. A later issue adds the intents that consult."""
+    """What an action is for."""
 
     START = "start"
     AUTO_RESTART = "auto_restart"
@@ -22,6 +22,7 @@ class Intent(StrEnum):
     ESCALATE_BLOCKED = "escalate_blocked"
     DELIVER_ANSWER = "deliver_answer"
     REQUEST_APPROVAL = "request_approval"
+    CONSULT = "consult"
     STOP = "stop"
     RECORD = "record"
     FINISH = "finish"
@@ -44,6 +45,7 @@ class Step(StrEnum):
     BLOCK = "block"
     UNBLOCK = "unblock"
     WAIT = "wait"
+    ADVISE = "advise"
     PAUSE = "pause"
     RESUME = "resume"
     STOP = "stop"
@@ -53,6 +55,7 @@ class Step(StrEnum):
     END = "end"
     DELETE_POD = "delete-pod"
     RELEASE = "release"
+    CONSULT = "consult"
     DELIVER = "deliver"
     MARK = "mark"
     DELETE_RUN = "delete-run"
@@ -68,6 +71,7 @@ TRANSITIONS = frozenset(
         Step.BLOCK,
         Step.UNBLOCK,
         Step.WAIT,
+        Step.ADVISE,
         Step.PAUSE,
         Step.RESUME,
         Step.STOP,
@@ -95,6 +99,8 @@ class Inquiry:
     type: EscalationType = EscalationType.BLOCKED
     question: str = ""
     options: tuple[str, ...] = (Decision.RETRY, Decision.STOP, Decision.WAIT)
+    proposal: Proposal | None = None
+    suggestion: Suggestion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,7 @@ class Action:
     escalation_phase: EscalationPhase | None = None
     inquiry: Inquiry | None = None
     consultation: Consultation | None = None
+    advice: AdviceState | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import escalation_name
 from controller.api.policy import OnQuestionTimeout
 from controller.api.run_status import OutcomeResult
-from controller.plan.model import Action, Inquiry, Intent, Step
+from controller.plan import advising
+from controller.plan.model import Action, Consultation, Inquiry, Intent, Step
 from controller.plan.moves import Hold
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
@@ -76,6 +77,8 @@ def _ask(at: Situation, agent: str, question: QuestionFacts) -> Action | None:
     name = name_of(at, agent, question.id)
     if name in at.agent_state(agent).asked:
         return None
+    if consulted := advising.ask(at, agent, _matter(name, question)):
+        return next(iter(consulted.actions), None)
     step = Step.ASK if at.name_in_inbox(name) else Step.CREATE_ESCALATION
     return Action(
         Intent.ESCALATE_GUIDANCE,
@@ -88,11 +91,26 @@ def _ask(at: Situation, agent: str, question: QuestionFacts) -> Action | None:
     )
 
 
+def _matter(name: str, question: QuestionFacts) -> Consultation:
+    allowed = advising.ALLOWED[Intent.ESCALATE_GUIDANCE]
+    about = (question.text, allowed, question.id, question.options)
+    return Consultation(name, Intent.ESCALATE_GUIDANCE, Reason.QUESTION_ASKED, *about)
+
+
 def _inquiry(at: Situation, agent: str, name: str, question: QuestionFacts) -> Inquiry:
     seconds = at.policy.question_timeout_seconds if at.policy else None
     expires_at = at.now.replace(microsecond=0) + timedelta(seconds=seconds) if seconds else None
     summary = f"{agent} asks: {one_line(question.text)}"
-    return Inquiry(name, summary, question.text, expires_at, EscalationType.QUESTION, question.id, question.options)
+    return Inquiry(
+        name,
+        summary,
+        question.text,
+        expires_at,
+        EscalationType.QUESTION,
+        question.id,
+        question.options,
+        suggestion=advising.suggestion(at, agent, name, EscalationType.QUESTION),
+    )
 
 
 def one_line(text: str) -> str:

@@ -46,6 +46,10 @@ class Reason(StrEnum):
     QUESTION_ASKED = "QuestionAsked", "The agent asks a human."
     AWAITING_GUIDANCE = "AwaitingGuidance", "The agent waits for an answer."
     AWAITING_APPROVAL = "AwaitingApproval", "What the rules want waits for a human's approval."
+    CONSULTING = (
+        "Consulting",
+        "The advisor is asked about what the rules want; that waits for its answer, or for its timeout.",
+    )
     DENIED = "Denied", "A human did not approve what the rules want: it is left alone until the evidence changes."
     ANSWER_GIVEN = "AnswerGiven", "A parked agent's question is answered: its next attempt is started, uncharged."
     APPROVAL_TIMEOUT = "ApprovalTimeout", "Nobody approved or denied within the policy's approvalTimeoutSeconds."

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from controller.api.advice import AdviceState
 from controller.api.escalation import EscalationType
 from controller.api.names import pod_name
-from controller.api.policy import OutcomeAction, RunPolicySpec
+from controller.api.policy import LLMMode, OutcomeAction, RunPolicySpec
 from controller.api.run import Agent, RunSpec
 from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult, Usage
 from controller.plan.outcomes import action_for, classify
 from controller.plan.reasons import Reason
-from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, ReportFacts, Snapshot
+from controller.plan.snapshot import ClaimFacts, ConsultationFacts, EscalationFacts, PodFacts, ReportFacts, Snapshot
 from controller.plan.usage import add_usage
 
 NO_STATE = AgentState()
@@ -60,6 +61,16 @@ class Situation:
     def policy(self) -> RunPolicySpec | None:
         """The policy in force; None where it is missing or cannot be read."""
         return self.snapshot.policy.spec if self.snapshot.policy else None
+
+    @property
+    def mode(self) -> LLMMode:
+        """What the advisor may do for this Run; nothing without a policy."""
+        return self.snapshot.mode if self.policy else LLMMode.OFF
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether plans are only shown."""
+        return self.policy is not None and self.policy.dry_run
 
     @property
     def state(self) -> OperatorState | None:
@@ -149,6 +160,15 @@ class Situation:
         blocked = self.agent_state(agent).blocked
         found = self.escalation(blocked.escalation) if blocked else None
         return found if found and found.open else None
+
+    def advice(self, agent: str, situation: str) -> AdviceState | None:
+        """What came of the consultation about a situation, once it is on record."""
+        return next((a for a in self.agent_state(agent).advice if a.situation == situation), None)
+
+    def consultation(self, agent: str, situation: str) -> ConsultationFacts | None:
+        """The consultation about a situation that this process has begun."""
+        found = (c for c in self.snapshot.consultations if (c.agent, c.situation) == (agent, situation))
+        return next(found, None)
 
     def our_escalations(self, kind: EscalationType) -> Iterator[EscalationFacts]:
         """The Run's escalations of a type, in whatever phase."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from controller.api.advice import AdviceState
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import FINALIZER_OUTCOME
 from controller.api.policy import LLMMode, ResolvedPolicy
@@ -161,6 +162,15 @@ class EscalationFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsultationFacts:
+    """A consultation that this process has begun: what the advisor said, None while that is not known. Not on record yet."""
+
+    agent: str
+    situation: str
+    advice: AdviceState | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunFacts:
     """The Run as observed; `spec` is None where it cannot be read at all, `violations` say why or what else is refused."""
 
@@ -176,7 +186,10 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that may matter to a decision about one Run. `mode` is the effective one: Off where there is no advisor."""
+    """Everything that may matter to a decision about one Run.
+
+    `advisor` tells whether the operator has one; `mode` is the effective mode, Off where it has none.
+    """
 
     run: RunFacts
     policy: ResolvedPolicy | None = None
@@ -189,6 +202,8 @@ class Snapshot:
     refusals: tuple[Refusal, ...] = ()
     escalations: tuple[EscalationFacts, ...] = ()
     reports: tuple[ReportFacts, ...] = ()
+    consultations: tuple[ConsultationFacts, ...] = ()
+    advisor: bool = False
     mode: LLMMode = LLMMode.OFF
     namespace_terminating: bool = False
     queued: bool = False

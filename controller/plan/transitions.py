@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from controller.api.escalation import Decision
-from controller.api.run_status import MAX_ASKED, AgentState, BlockedState, OperatorState, OutcomeResult, StopDecision
+from controller.api.run_status import MAX_ADVICE, MAX_ASKED, AgentState, BlockedState, OperatorState, OutcomeResult, StopDecision
 from controller.plan.budget import cooldown, sustained
 from controller.plan.model import Action, Charge, Step
 from controller.plan.outcomes import classify
@@ -100,6 +100,23 @@ def _ask(at: Situation, state: OperatorState, action: Action) -> OperatorState:
     return _with_agent(state, action.agent, agent.model_copy(update={"asked": asked}))
 
 
+def _advise(at: Situation, state: OperatorState, action: Action) -> OperatorState:
+    """Put what came of a consultation on record: each situation once, only the newest with their texts."""
+    if action.advice is None:
+        raise ValueError("to advise is to say what came of a consultation")
+    agent = at.agent_state(action.agent)
+    older = [a for a in agent.advice if a.situation != action.advice.situation]
+    bare = [a.model_copy(update=WITHOUT_TEXTS) for a in older[: -FULL_ADVICE + 1]]
+    advice = (*bare, *older[-FULL_ADVICE + 1 :], action.advice)[-MAX_ADVICE:]
+    return _with_agent(state, action.agent, agent.model_copy(update={"advice": advice}))
+
+
+FULL_ADVICE = 2
+"""Consultations about one agent that keep their texts: those are for the escalation that follows, and a state must stay small."""
+
+WITHOUT_TEXTS = {"message": "", "explanation": "", "diagnosis": "", "suggested_answer": ""}
+
+
 def _unblock(at: Situation, state: OperatorState, action: Action) -> OperatorState:
     return _with_agent(state, action.agent, at.agent_state(action.agent).model_copy(update={"blocked": None}))
 
@@ -171,6 +188,7 @@ _APPLY: dict[Step, Callable[[Situation, OperatorState, Action], OperatorState]] 
     Step.BLOCK: _block,
     Step.UNBLOCK: _unblock,
     Step.WAIT: _wait,
+    Step.ADVISE: _advise,
     Step.PAUSE: _pause,
     Step.RESUME: _resume,
     Step.STOP: _stop,

@@ -23,7 +23,7 @@ from controller.plan.situation import Situation
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 CASES = sorted((Path(__file__).parent / "cases").glob("*/*.yaml"))
 RUN_RULES = {rule.__name__ for rule in RULES}
-OTHER_PARTS = {"approvals", "inbox", "dry_run"}
+OTHER_PARTS = {"advised", "approvals", "inbox", "dry_run"}
 """Directories of what is due beside the rules."""
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
 from controller.api.base import ApiModel, dump, parse
 from controller.api.escalation import Decision
 from controller.api.run_status import (
@@ -39,7 +40,7 @@ counts = st.integers(0, 1_000_000)
 times = st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # the zone is beside
 
 
-def every(model: type[M], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[M]:
+def every(model: type[M], /, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[M]:
     """Build a model from strategies for all of its fields: a new field must be given one here."""
     assert set(fields) == set(model.model_fields), f"{model.__name__} has changed"
     return st.builds(model, **{model.model_fields[name].alias or name: strategy for name, strategy in fields.items()})
@@ -67,6 +68,24 @@ outputs = st.dictionaries(words, texts, max_size=3)
 results = every(ResultStatus, outcome=st.none() | words, summary=st.none() | texts, outputs=st.none() | outputs)
 tokens = st.integers(0, 10**12)
 usages = every(Usage, input_tokens=tokens, output_tokens=tokens, cost_micro_usd=tokens)
+advice = every(
+    AdviceState,
+    situation=st.just("demo-coder-0a1b2c3d"),
+    verdict=st.sampled_from(AdviceVerdict),
+    reason=words,
+    message=texts,
+    intent=st.none() | st.sampled_from(AdvisedIntent),
+    confidence_percent=st.none() | st.integers(0, 100),
+    needs_human=st.booleans(),
+    explanation=texts,
+    diagnosis=texts,
+    suggested_answer=texts,
+    command=words,
+    model=words,
+    prompt_digest=words,
+    latency_milliseconds=counts,
+    at=times,
+)
 agents = every(
     AgentState,
     attempt=counts,
@@ -80,6 +99,7 @@ agents = every(
     restarted_at=st.none() | times,
     blocked=st.none() | blocks,
     asked=st.lists(st.just("demo-coder-0a1b2c3d"), max_size=3).map(tuple),
+    advice=st.lists(advice, max_size=2).map(tuple),
     result=st.none() | results,
     usage=st.none() | usages,
 )

@@ -1,0 +1,84 @@
+"""Asking the advisor: once a situation, before a human is asked or what the rules want is done.
+
+What it said is part of the next snapshot, so the plan stays a pure function. It is put on record before anything follows from it.
+"""
+
+from __future__ import annotations
+
+from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
+from controller.api.escalation import EscalationType, Suggestion
+from controller.api.policy import LLMMode
+from controller.plan.model import Action, Consultation, Intent, Step
+from controller.plan.moves import Hold, Move
+from controller.plan.reasons import Reason
+from controller.plan.situation import Situation
+
+ALLOWED = {
+    Intent.AUTO_RESTART: (
+        AdvisedIntent.AUTO_RESTART,
+        AdvisedIntent.ESCALATE_BLOCKED,
+        AdvisedIntent.ESCALATE_GUIDANCE,
+        AdvisedIntent.NOOP,
+    ),
+    Intent.AUTO_STOP_STALE: (
+        AdvisedIntent.AUTO_STOP_STALE,
+        AdvisedIntent.ESCALATE_BLOCKED,
+        AdvisedIntent.ESCALATE_GUIDANCE,
+        AdvisedIntent.NOOP,
+    ),
+    Intent.ESCALATE_GUIDANCE: (AdvisedIntent.ESCALATE_GUIDANCE, AdvisedIntent.NOOP),
+    Intent.ESCALATE_BLOCKED: (AdvisedIntent.ESCALATE_BLOCKED, AdvisedIntent.NOOP),
+}
+"""What an advisor may say, by what the rules want; anything else is refused by the gate."""
+
+
+def ask(at: Situation, agent: str, matter: Consultation) -> Move | None:
+    """Return the next step of a consultation, None once it is on record or where none is due.
+
+    None is due where the mode is Off, in a dry run, and where a human was already asked about this very situation.
+    """
+    if at.mode is LLMMode.OFF or at.dry_run or at.advice(agent, matter.situation) or _human_asked(at, agent, matter):
+        return None
+    begun = at.consultation(agent, matter.situation)
+    waits = Hold(Reason.CONSULTING, f"agent {agent}: the advisor is asked about {matter.reason}", None)
+    if begun is None:
+        return Move((_action(at, agent, Step.CONSULT, matter),), hold=waits)
+    if begun.advice is None:
+        return Move(hold=waits)
+    return Move((_action(at, agent, Step.ADVISE, matter, begun.advice),), hold=waits)
+
+
+def _human_asked(at: Situation, agent: str, matter: Consultation) -> bool:
+    return at.name_in_inbox(matter.situation) or matter.situation in at.agent_state(agent).asked
+
+
+def _action(at: Situation, agent: str, step: Step, matter: Consultation, advice: AdviceState | None = None) -> Action:
+    return Action(
+        Intent.CONSULT,
+        step,
+        matter.reason,
+        agent=agent,
+        attempt=at.agent_state(agent).attempt,
+        escalation=matter.situation,
+        consultation=matter if step is Step.CONSULT else None,
+        advice=advice,
+    )
+
+
+def suggestion(at: Situation, agent: str, situation: str, kind: EscalationType) -> Suggestion | None:
+    """Return what the advisor suggests to the human who is asked about a situation; None where it suggests nothing.
+
+    To a question that is the very answer that it would give, which the human can take as it is.
+    """
+    advice = at.advice(agent, situation)
+    if advice is None or advice.verdict is not AdviceVerdict.ACCEPTED:
+        return None
+    text = advice.suggested_answer if kind is EscalationType.QUESTION else in_words(advice)
+    return Suggestion(text=text, advisor=advice.command) if text else None
+
+
+def in_words(advice: AdviceState) -> str:
+    """Return accepted advice as a human reads it: what it says to do, how surely, and why."""
+    human = ", and wants a human to decide" if advice.needs_human else ""
+    said = f"{advice.intent} ({advice.confidence_percent} % sure{human}): {advice.explanation}"
+    return "\n\n".join(filter(None, (said, advice.diagnosis)))

@@ -1,0 +1,45 @@
+"""Who decides what the rules want: the rules alone, or a human as well. An advisor moves that line only towards the human.
+
+| the rules want | Off | Assist | Auto |
+|---|---|---|---|
+| restart, stop as stale | do it | ask a human where listed in requireApproval | do it where the advice agrees, else ask |
+| to ask a human | ask | ask, with what the advisor suggests | ask, with what the advisor suggests |
+| nothing | nothing | nothing | nothing |
+
+There is no cell in which advice makes the operator do what the rules do not want.
+"""
+
+from __future__ import annotations
+
+from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
+from controller.api.policy import LLM, Approvable, LLMMode, OnLLMFailure
+
+AGREEING = {Approvable.RESTART: AdvisedIntent.AUTO_RESTART, Approvable.STOP_STALE: AdvisedIntent.AUTO_STOP_STALE}
+"""The advice that says of what the rules want: do it."""
+
+
+def needs_human(mode: LLMMode, llm: LLM, wanted: Approvable, advice: AdviceState | None) -> bool:
+    """Whether a human decides on a disruptive action that the rules want; without advice (None) none could be asked for."""
+    match mode:
+        case LLMMode.OFF:
+            return False
+        case LLMMode.ASSIST:
+            return wanted in llm.require_approval or _fails(llm, advice)
+        case LLMMode.AUTO:
+            return _fails(llm, advice) if _missing(advice) else not agrees(llm, wanted, advice)
+
+
+def agrees(llm: LLM, wanted: Approvable, advice: AdviceState | None) -> bool:
+    """Whether advice says, surely enough and without asking for a human, to do what the rules want."""
+    if advice is None or advice.verdict is not AdviceVerdict.ACCEPTED or advice.needs_human:
+        return False
+    return advice.intent is AGREEING[wanted] and (advice.confidence_percent or 0) >= llm.min_confidence_percent
+
+
+def _missing(advice: AdviceState | None) -> bool:
+    """Whether no advice could be had. Who abstains has been asked, and does not agree."""
+    return advice is None or advice.verdict in (AdviceVerdict.REFUSED, AdviceVerdict.UNAVAILABLE)
+
+
+def _fails(llm: LLM, advice: AdviceState | None) -> bool:
+    return _missing(advice) and llm.on_failure is OnLLMFailure.ESCALATE
