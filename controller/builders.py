@@ -209,6 +209,12 @@ def _harden(spec: JsonObject) -> None:
         context["capabilities"] = {"drop": ["ALL"]}
 
 
+def container_name(agent: Agent) -> str:
+    """Return the name of an agent's judged container."""
+    name: str = judged_container(_template(agent)["spec"])["name"]
+    return name
+
+
 def judged_container(spec: JsonObject) -> JsonObject:
     """Return the container whose end is the agent's end: the one named `agent`, or the only one."""
     containers: list[JsonObject] = spec["containers"]

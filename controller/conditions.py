@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from controller.advised import advised
 from controller.api.base import JsonObject, dump
 from controller.api.names import pod_name
 from controller.api.run_status import AgentState, Health, Phase, Usage
@@ -78,6 +79,7 @@ def _agent(snapshot: Snapshot, view: AgentView) -> JsonObject:
         "cooldownUntil": format_time(state.cooldown_until) if state.cooldown_until else None,
         "outcome": state.outcome.result.value if state.outcome else None,
         "result": dump(state.result) if state.result else None,
+        "advice": dump(state.advice[-1]) if state.advice else None,
     }
     return {key: value for key, value in entry.items() if value not in ("", None)}
 
@@ -114,7 +116,7 @@ def _policy(snapshot: Snapshot) -> JsonObject | None:
 def _conditions(snapshot: Snapshot, plan: Plan, previous: JsonObject) -> tuple[tuple[str, str, str, str], ...]:
     """Each condition as (type, status, reason, message)."""
     always = (_finished(plan), _succeeded(plan), _healthy(plan), _policy_resolved(snapshot))
-    return (*always, *_escalated(snapshot), *_listening(snapshot, plan, previous), *_dry_run(plan))
+    return (*always, *_escalated(snapshot), *_listening(snapshot, plan, previous), *advised(snapshot), *_dry_run(plan))
 
 
 def _finished(plan: Plan) -> tuple[str, str, str, str]:

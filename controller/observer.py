@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from controller.api.base import JsonObject
 from controller.api.names import pod_name, report_name, workspace_name
-from controller.api.policy import DEFAULT_POLICY_NAME, ResolvedPolicy
+from controller.api.policy import DEFAULT_POLICY_NAME, LLMMode, ResolvedPolicy
 from controller.cluster.client import Client
 from controller.cluster.errors import NotFound
 from controller.cluster.resources import AGENT_REPORTS, CLAIMS, ESCALATIONS, NAMESPACES, PODS, RUNS, Resource
+from controller.consultations import Consultations
 from controller.facts import claim_facts, escalation_facts
 from controller.inventory import Inventory, RunKey, run_facts
 from controller.nodes import Nodes
@@ -44,8 +45,11 @@ class Around(NamedTuple):
 class Observer:
     """Gathers every fact that a plan may need, once a pass."""
 
-    def __init__(self, client: Client, inventory: Inventory, store: Store, policy: PolicySource) -> None:
+    def __init__(
+        self, client: Client, inventory: Inventory, store: Store, policy: PolicySource, consultations: Consultations | None = None
+    ) -> None:
         self._client, self._inventory, self._store, self._policy = client, inventory, store, policy
+        self._consultations = consultations
         self._nodes = Nodes(client)
 
     async def cached(self, key: RunKey) -> Observation:
@@ -94,6 +98,9 @@ class Observer:
             pods=await self._with_nodes(around.pods),
             escalations=around.escalations,
             reports=around.reports,
+            consultations=self._consultations.of(facts.uid, loaded.state) if self._consultations else (),
+            advisor=self._consultations is not None,
+            mode=self._mode(policy),
             queued=self._queued(run, facts, policy),
         )
         return Observation(run, snapshot, loaded)
@@ -110,6 +117,12 @@ class Observer:
         if run.spec is not None and run.spec.policy_ref is not None:
             return self._inventory.policy(run.namespace, run.spec.policy_ref.name)
         return self._inventory.policy(run.namespace, DEFAULT_POLICY_NAME) or self._policy.current
+
+    def _mode(self, policy: ResolvedPolicy | str | None) -> LLMMode:
+        """The effective mode: the policy's, else that of the operator's policy file, else Assist; Off without an advisor."""
+        if self._consultations is None or not isinstance(policy, ResolvedPolicy):
+            return LLMMode.OFF
+        return policy.spec.llm.mode or self._policy.current.spec.llm.mode or LLMMode.ASSIST
 
     def _queued(self, run: JsonObject, facts: RunFacts, policy: ResolvedPolicy | str | None) -> bool:
         """Whether the Run has to wait for others of its policy."""

@@ -100,6 +100,8 @@ class Reconciler:
             decision = await self._work(work, decision)
         self._metrics.reconciles.labels("acted" if work.acted else "noop").inc()
         self._metrics.tell_budget_left(key.namespace, key.name, key.uid, of_the_run(Situation(work.snapshot, self._now())))
+        if self._tools.consultations and _over(work.snapshot):
+            self._tools.consultations.forget(key.uid)
         if work.snapshot.run.gone:
             self._written_at.pop(key.uid, None)
             await self._forget(key, work)
@@ -242,6 +244,11 @@ def failed(metrics: Metrics) -> Callable[[RunKey, Exception], None]:
             log.error("pass failed unexpectedly, will be made again", exc_info=error, **told)
 
     return report
+
+
+def _over(snapshot: Snapshot) -> bool:
+    """Whether nothing more will follow from what an advisor may say."""
+    return snapshot.run.gone or (snapshot.state is not None and snapshot.state.stop is not None)
 
 
 def _has_status(snapshot: Snapshot) -> bool:

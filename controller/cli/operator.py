@@ -12,7 +12,7 @@ import click
 from controller.cli.store import STORE
 from controller.errors import RunwardenError
 from controller.logs import LogFormat, configure
-from controller.settings import NOTIFY_SCHEMES, Settings
+from controller.settings import ADAPTER_SOCKET, NOTIFY_SCHEMES, Settings
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 PORT = click.IntRange(-1, 65535)
@@ -45,6 +45,18 @@ PORT = click.IntRange(-1, 65535)
     type=FILE,
     help="The policy of Runs that no RunPolicy covers; read again when it changes.",
 )
+@click.option(
+    "--adapter",
+    type=click.Choice(["local", "socket"]),
+    help="How the advisor is asked: over the socket of `runwarden adapter`, or by its commands run here; default: not at all.",
+)
+@click.option(
+    "--adapter-socket",
+    type=click.Path(path_type=Path),
+    default=ADAPTER_SOCKET,
+    help="Where `runwarden adapter` listens (--adapter=socket).",
+)
+@click.option("--adapter-commands", type=FILE, help="The registered commands (--adapter=local); default: the presets.")
 @click.option(
     "--notify-schemes",
     default=",".join(NOTIFY_SCHEMES),

@@ -20,7 +20,7 @@ from controller.api.base import JsonObject
 from controller.cluster.clock import ServerClock
 from controller.cluster.connection import Connection
 from controller.cluster.errors import ApiError, Conflict, Gone, Invalid, Unauthorized, error_of
-from controller.cluster.resources import Resource
+from controller.cluster.resources import PODS, Resource
 from controller.cluster.wire import NO_ANSWER, WatchEvent, json_object, lines, unavailable, watch_event
 
 REQUEST_SECONDS = 10.0
@@ -80,6 +80,12 @@ class Client:
     async def get(self, resource: Resource, namespace: str | None, name: str) -> JsonObject:
         """Read one object, from the API server's storage, not from its cache."""
         return await self._request("GET", resource, namespace, name)
+
+    async def log_tail(self, namespace: str, pod: str, container: str, lines: int, limit: int) -> str:
+        """Return the end of a container's log: so many lines, cut after so many bytes. Bytes that are no UTF-8 are replaced."""
+        query: dict[str, str | int] = {"container": container, "tailLines": lines, "limitBytes": limit}
+        data = await self._answer("GET", PODS, namespace, pod, "log", query=query, verb="LOG")
+        return data.decode(errors="replace")
 
     async def list_all(
         self,
@@ -222,6 +228,22 @@ class Client:
         content_type: str = JSON,
         verb: str = "",
     ) -> JsonObject:
+        answer = await self._answer(method, resource, namespace, name, subresource, body, query, content_type, verb)
+        return json_object(f"{verb or method} {resource.path(namespace, name, subresource)}", answer)
+
+    async def _answer(
+        self,
+        method: str,
+        resource: Resource,
+        namespace: str | None,
+        name: str | None = None,
+        subresource: str | None = None,
+        body: Any = None,
+        query: dict[str, str | int] | None = None,
+        content_type: str = JSON,
+        verb: str = "",
+    ) -> bytes:
+        """Return the body of an answer that says yes. Raises ApiError."""
         path = resource.path(namespace, name, subresource)
         what = f"{verb or method} {path}"
         started, code = time.monotonic(), 0
@@ -240,7 +262,7 @@ class Client:
         self._clock.hear(response.headers.get("Date"), started, time.monotonic())
         if code >= HTTPStatus.BAD_REQUEST:
             raise error_of(what, code, data, response.headers.get("Retry-After"))
-        return json_object(what, data)
+        return data
 
     async def _send(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from controller.executor.consult import consult
 from controller.executor.create import create_claim, create_pod
 from controller.executor.deliver import deliver
 from controller.executor.end import delete_pod, end
@@ -25,6 +26,7 @@ STEPS: dict[Step, Perform] = {
     Step.END: end,
     Step.DELETE_POD: delete_pod,
     Step.RELEASE: release,
+    Step.CONSULT: consult,
     Step.DELIVER: deliver,
     Step.MARK: mark,
     Step.DELETE_RUN: delete_run,

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from controller.api.base import JsonObject
 from controller.cluster.client import Client
+from controller.consultations import Consultations
 from controller.notify.message import Tell, nobody
 from controller.plan.snapshot import PodFacts, Snapshot
 from controller.sidecar import Sidecar
@@ -15,7 +16,8 @@ from controller.sidecar import Sidecar
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The API server, whom to tell of a pod, an escalation or a report that was written, how to tell people, how reporters run.
+    """The API server, whom to tell of a pod, an escalation or a report that was written, how to tell people, how reporters run,
+    and the consultations, where there is an advisor.
 
     `granted` holds the namespaces in which reporters are known to have their account.
     """
@@ -26,6 +28,7 @@ class Tools:
     learn_report: Callable[[JsonObject], None]
     tell: Tell = nobody
     sidecar: Sidecar | None = None
+    consultations: Consultations | None = None
     granted: set[str] = field(default_factory=set)
 
     def now(self) -> datetime:

@@ -6,7 +6,7 @@ What it said is part of the next snapshot, so the plan stays a pure function. It
 from __future__ import annotations
 
 from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
-from controller.api.escalation import EscalationType, Suggestion
+from controller.api.escalation import Suggestion
 from controller.api.policy import LLMMode
 from controller.plan.model import Action, Consultation, Intent, Step
 from controller.plan.moves import Hold, Move
@@ -65,16 +65,23 @@ def _action(at: Situation, agent: str, step: Step, matter: Consultation, advice:
     )
 
 
-def suggestion(at: Situation, agent: str, situation: str, kind: EscalationType) -> Suggestion | None:
-    """Return what the advisor suggests to the human who is asked about a situation; None where it suggests nothing.
+def suggestion(at: Situation, agent: str, situation: str) -> Suggestion | None:
+    """Return what the advisor suggests to the human who is asked to help or to approve; None where it suggests nothing."""
+    advice = _accepted(at, agent, situation)
+    return Suggestion(text=in_words(advice), advisor=advice.command) if advice else None
 
-    To a question that is the very answer that it would give, which the human can take as it is.
-    """
+
+def suggested_answer(at: Situation, agent: str, situation: str, options: tuple[str, ...]) -> Suggestion | None:
+    """Return the very answer that the advisor would give, which a human can take as it is: one of the options, if there are any."""
+    advice = _accepted(at, agent, situation)
+    said = advice.suggested_answer.strip() if advice else ""
+    fitting = next((option for option in options if option.casefold() == said.casefold()), "") if options else said
+    return Suggestion(text=fitting, advisor=advice.command) if advice and fitting else None
+
+
+def _accepted(at: Situation, agent: str, situation: str) -> AdviceState | None:
     advice = at.advice(agent, situation)
-    if advice is None or advice.verdict is not AdviceVerdict.ACCEPTED:
-        return None
-    text = advice.suggested_answer if kind is EscalationType.QUESTION else in_words(advice)
-    return Suggestion(text=text, advisor=advice.command) if text else None
+    return advice if advice and advice.verdict is AdviceVerdict.ACCEPTED else None
 
 
 def in_words(advice: AdviceState) -> str:

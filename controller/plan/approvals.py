@@ -32,6 +32,9 @@ def gate(at: Situation, agent: str, wanted: Approvable, reason: Reason, cause: s
     `cause` tells one occurrence from the next beside the attempt and its pod, and is shown to the human.
     """
     name = _name(at, agent, wanted, reason)
+    found = at.escalation(name)
+    if found is not None and name not in at.agent_state(agent).asked:
+        return Move((_remember(at, agent, found, reason),), hold=_waits(agent, name, wanted, found))
     if _denial_stands(at, agent, name):
         return Move(hold=_denied(agent, wanted))
     if at.policy is None or at.mode is LLMMode.OFF:
@@ -39,9 +42,12 @@ def gate(at: Situation, agent: str, wanted: Approvable, reason: Reason, cause: s
     matter = Consultation(name, INTENTS[wanted], reason, cause, advising.ALLOWED[INTENTS[wanted]])
     if heard := advising.ask(at, agent, matter):
         return heard
-    if not authority.needs_human(at.mode, at.policy.llm, wanted, at.advice(agent, name)):
+    advice = at.advice(agent, name)
+    # Who was asked before a crash lost what the advisor had said is still the one who decides.
+    due = found is not None and advice is None
+    if not (due or authority.needs_human(at.mode, at.policy.llm, wanted, advice)):
         return None
-    return _asked(at, agent, name, wanted, reason, cause)
+    return _judged(at, agent, wanted, found) if found else _requested(at, agent, name, wanted, reason, cause)
 
 
 def _denial_stands(at: Situation, agent: str, name: str) -> bool:
@@ -52,13 +58,8 @@ def _denial_stands(at: Situation, agent: str, name: str) -> bool:
     return found.decision is not None and found.decision is not Decision.APPROVE
 
 
-def _asked(at: Situation, agent: str, name: str, wanted: Approvable, reason: Reason, cause: str) -> Move | None:
-    found = at.escalation(name)
-    if found is None:
-        return Move((_request(at, agent, name, wanted, reason, cause),), hold=_waits(agent, name, wanted, None))
-    if name not in at.agent_state(agent).asked:
-        return Move((_remember(at, agent, found, reason),), hold=_waits(agent, name, wanted, found))
-    return _judged(at, agent, wanted, found)
+def _requested(at: Situation, agent: str, name: str, wanted: Approvable, reason: Reason, cause: str) -> Move:
+    return Move((_request(at, agent, name, wanted, reason, cause),), hold=_waits(agent, name, wanted, None))
 
 
 def _judged(at: Situation, agent: str, wanted: Approvable, found: EscalationFacts) -> Move | None:
@@ -119,7 +120,7 @@ def _request(at: Situation, agent: str, name: str, wanted: Approvable, reason: R
         EscalationType.APPROVAL,
         options=OPTIONS,
         proposal=Proposal(action=INTENTS[wanted], text=f"{what}: {reason.sentence}"),
-        suggestion=advising.suggestion(at, agent, name, EscalationType.APPROVAL),
+        suggestion=advising.suggestion(at, agent, name),
     )
     return _action(at, agent, name, Step.CREATE_ESCALATION, reason, inquiry)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from controller.api.escalation import EscalationType
 from controller.api.names import escalation_name
 from controller.api.run_status import Health, Outcome
 from controller.plan import advising
@@ -35,7 +34,7 @@ def inquiry_of(at: Situation, block: Block) -> Inquiry:
     )
     expires_at = block.expires_at or at.now.replace(microsecond=0) + timedelta(seconds=timeout)
     name = name_of(at, block)
-    suggestion = advising.suggestion(at, block.agent, name, EscalationType.BLOCKED)
+    suggestion = advising.suggestion(at, block.agent, name)
     return Inquiry(name, f"{block.agent}: {block.reason}: {block.cause}", text, expires_at, suggestion=suggestion)
 
 

@@ -23,14 +23,17 @@ def plan(snapshot: Snapshot, now: datetime) -> Plan:
     rule, verdict = decide(at)
     agents = views(at, verdict.blocks)
     decision = Plan(rule, verdict, agents, digest(rule, verdict, agents))
-    return _only_shown(decision) if at.policy and at.policy.dry_run else decision
+    return _only_shown(decision, now) if at.policy and at.policy.dry_run else decision
 
 
-def _only_shown(decision: Plan) -> Plan:
+def _only_shown(decision: Plan, now: datetime) -> Plan:
     """Under a dry run nothing is done but to let go of what somebody else deletes."""
     harmless = tuple(action for action in decision.actions if action.step is Step.RELEASE)
     withheld = tuple(action for action in decision.actions if action.step is not Step.RELEASE)
-    return replace(decision, verdict=replace(decision.verdict, actions=harmless), withheld=withheld)
+    check = decision.verdict.next_check
+    # What is withheld stays due: it is no reason to look again at once, and again.
+    ahead = check if check and check > now else None
+    return replace(decision, verdict=replace(decision.verdict, actions=harmless, next_check=ahead), withheld=withheld)
 
 
 def digest(rule: str, verdict: Verdict, agents: tuple[AgentView, ...]) -> str:

@@ -109,7 +109,7 @@ def _inquiry(at: Situation, agent: str, name: str, question: QuestionFacts) -> I
         EscalationType.QUESTION,
         question.id,
         question.options,
-        suggestion=advising.suggestion(at, agent, name, EscalationType.QUESTION),
+        suggestion=advising.suggested_answer(at, agent, name, question.options),
     )
 
 

@@ -26,7 +26,9 @@ from controller.plan.questions import asked_names
 from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, ReportFacts, RunFacts, Snapshot, Termination
 from controller.reconciler import MAX_ROUNDS
 from tests.model.reporting import ACTIVE, Delivery, Report, answer_to
-from tests.model.world import ENDED, NEVER, Config, Escalation, Exit, Pod, Run
+from tests.model.saying import heard
+from tests.model.world import ENDED, NEVER, Config, Escalation, Exit, Pod, Run, Said
+from tests.narrowing import widened
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TICK = 100
@@ -69,6 +71,7 @@ class View(NamedTuple):
     escalations: tuple[Escalation, ...] = ()
     reports: tuple[Report, ...] = ()
     unspaced: bool = False
+    said: tuple[Said, ...] = ()
 
 
 class Doing(NamedTuple):
@@ -82,8 +85,8 @@ class Doing(NamedTuple):
     """When a save was decided, by the operator's own clock."""
 
 
-class Unrest(Exception):  # a finding, not a fault
-    """Changes of the state went on for longer than a pass may take: the plan does not come to rest."""
+class Finding(Exception):  # not a fault
+    """Something that must not be: a plan that does not come to rest, or one that advice has widened."""
 
 
 class Bridge:
@@ -116,12 +119,18 @@ class Bridge:
             pods=tuple(self.pod_facts(pod) for pod in view.pods),
             escalations=tuple(map(_escalation_facts, view.escalations)),
             reports=tuple(map(_report_facts, view.reports)),
-            mode=LLMMode.ASSIST if self._config.assist else LLMMode.OFF,
+            consultations=tuple(map(heard, view.said)),
+            advisor=self._config.mode is not LLMMode.OFF,
+            mode=self._config.mode,
             namespace_terminating=view.unspaced,
         )
 
     def _plan(self, view: View, now: int) -> Plan:
-        return planner.plan(self.snapshot(view), moment(now))
+        snapshot = self.snapshot(view)
+        decision = planner.plan(snapshot, moment(now))
+        if self._config.mode is not LLMMode.OFF and (more := widened(snapshot, moment(now))):
+            raise Finding(f"P6: advice makes the operator do what the rules would not: {sorted(map(str, more))}")
+        return decision
 
     def _looked_at(self, run: Run) -> tuple[Name, ...]:
         """Return the names that are read whatever the caches know: pods', and the escalations' that the state names."""
@@ -164,7 +173,7 @@ class Bridge:
                     return Doing(view, saved, "save", now=now)
                 case None:
                     return Doing(view, saved, "last save", now=now) if dirty and not view.unspaced else None
-        raise Unrest("changes of the state follow one another")
+        raise Finding("the plan does not come to rest: changes of the state follow one another")
 
     def told(self, state: int) -> str:
         """Return the gist of a state in words."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Any
 
-from tests.model import environment, reporters
-from tests.model.bridge import Bridge, Table, Unrest
+from tests.model import advisor, environment, reporters
+from tests.model.bridge import Bridge, Finding, Table
 from tests.model.invariants import Invariants
 from tests.model.liveness import Liveness
 from tests.model.steps import Move, Operators, without_doomed
@@ -49,7 +49,8 @@ class Packer:
     def pack(self, world: World) -> Key:
         """Return what is the same for two worlds that are alike, and only for them."""
         ops = sorted([self._counters.number(counter) if counter else 0 for counter in world.ops])
-        rest = (world.now, world.left, world.ghost, world.escalations, world.created, world.unspaced, world.reports, world.former)
+        heard = world.reports, world.said
+        rest = (world.now, world.left, world.ghost, world.escalations, world.created, world.unspaced, *heard, world.former)
         parts = self._runs.number(world.run or ()), self._pods.number(world.pods), self._rest.number(rest)
         return self._struct.pack(*parts, *ops)
 
@@ -106,8 +107,8 @@ class Search:
                 if not violation and self._liveness:
                     violation = self._liveness.broken(move.world)
                 yield after, violation
-        except Unrest as unrest:
-            yield key, f"the plan does not come to rest: {unrest}"
+        except Finding as finding:
+            yield key, str(finding)
 
     def moves(self, world: World) -> Iterator[Move]:
         """Return every move of everybody, what is to be remembered of it put into its world."""
@@ -115,6 +116,7 @@ class Search:
             *self._operators.moves(world),
             *environment.moves(self._config, world),
             *reporters.moves(self._config, world),
+            *advisor.moves(self._config, world),
         )
         for move in everybody:
             after = without_doomed(move.world)

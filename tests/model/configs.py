@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from controller.api.policy import HealthThresholds
+from controller.api.policy import LLM, HealthThresholds, LLMMode, OnLLMFailure
 from tests.model.bridge import TICK
 from tests.model.promises import STALLED_TICKS
+from tests.model.saying import ANSWERS, NO_ADVICE
 from tests.model.world import Config, Exit, Left
 
 NO_BUDGET = {"restart_budget": 0}
@@ -140,21 +141,125 @@ PARKED_RESTARTED = _speaking(
 SIBLING = _speaking(
     "sibling", "an agent crashes while its sibling asks", Left(question=1, answer=1, crash=1), agents=("a", "b"), stale=False
 )
+LIKELY = ("agrees", "says noop", "is not to be had")
 APPROVAL = Config(
     "approval",
-    "restarts need approval; a human approves, denies or dismisses",
-    Left(crash=1, answer=1, dismiss=1),
+    "restarts need approval; the advisor says what it likes; a human approves, denies or dismisses",
+    Left(crash=1, answer=1, dismiss=1, advise=1),
     policy={"restart_cooldown_seconds": 0},
-    assist=True,
+    mode=LLMMode.ASSIST,
+    answers=("agrees",),
     stale=False,
 )
 APPROVAL_CRASH = Config(
     "approval-crash",
     "one approval is no leave for the next restart",
-    Left(crash=2, answer=2),
+    Left(crash=2, answer=2, advise=2),
     policy={"restart_budget": 2, "restart_cooldown_seconds": 0},
-    assist=True,
+    mode=LLMMode.ASSIST,
+    answers=LIKELY,
     operators=1,
+)
+
+
+def _advised(name: str, about: str, left: Left, on_failure: OnLLMFailure = OnLLMFailure.ESCALATE, **more: Any) -> Config:
+    """Mode Auto: only an agreeing advisor, or a human, is leave; or an advisor that is not to be had, where that is so."""
+    leave = ("agrees", *(NO_ADVICE if on_failure is OnLLMFailure.RULES else ()))
+    policy = {"restart_cooldown_seconds": 0, "llm": LLM(on_failure=on_failure), **more.pop("policy", {})}
+    return Config(name, about, left, policy=policy, mode=LLMMode.AUTO, leave=leave, **{"answers": tuple(ANSWERS), **more})
+
+
+ADVISED = _advised(
+    "advised", "an advisor that says anything, again and late; a human answers", Left(crash=1, answer=1, advise=2), operators=1
+)
+ADVISED_TWO = _advised(
+    "advised-two", "two operators hear different things", Left(crash=1, answer=1, advise=2), answers=LIKELY, stale=False
+)
+ADVISED_AGAIN = _advised(
+    "advised-again",
+    "advice about one attempt is none about the next",
+    Left(crash=2, answer=1, advise=3),
+    policy={"restart_budget": 2},
+    answers=("agrees", "agrees, unsure", "agrees, wants a human", "is refused"),
+    operators=1,
+)
+ADVISED_RULES = _advised(
+    "advised-rules",
+    "without an advisor the rules go on (onFailure Rules)",
+    Left(crash=1, done=1, delete=1, answer=1, advise=2),
+    OnLLMFailure.RULES,
+    operators=1,
+)
+ADVISED_SIBLING = _advised(
+    "advised-sibling",
+    "advice about one agent is none about its sibling; both share one charge",
+    Left(crash=2, answer=1, advise=2),
+    agents=("a", "b"),
+    answers=("agrees", "says noop"),
+    operators=1,
+    stale=False,
+)
+ADVISED_BUDGET = _advised(
+    "advised-budget",
+    "advice buys no restart beyond the budget",
+    Left(crash=2, answer=1, advise=2),
+    answers=("agrees", "says noop"),
+    operators=1,
+)
+ADVISED_COOLDOWN = _advised(
+    "advised-cooldown",
+    "advice shortens no cooldown",
+    Left(crash=2, tick=2, advise=2),
+    policy={"restart_budget": 2, "restart_cooldown_seconds": 100},
+    answers=("agrees", "says stop"),
+    operators=1,
+    stale=False,
+)
+ADVISED_DISMISSED = _advised(
+    "advised-dismissed",
+    "a human's no stands, whatever the advisor says",
+    Left(crash=1, answer=1, dismiss=1, advise=2),
+    answers=("agrees", "agrees, wants a human", "says noop"),
+    operators=1,
+)
+ADVISED_PAUSED = _advised(
+    "advised-paused",
+    "a Run is paused, stopped or deleted while the advisor thinks",
+    Left(crash=1, desire=1, unrun=1, advise=1),
+    answers=("agrees", "says noop"),
+    operators=1,
+    stale=False,
+)
+ADVISED_RESULT = _advised(
+    "advised-result",
+    "an agent says that it is done while its restart is thought about",
+    Left(crash=1, result=1, unready=1, tick=1, advise=1),
+    answers=("agrees", "is not to be had"),
+    reports=True,
+    operators=1,
+    stale=False,
+)
+ADVISED_QUESTION = _advised(
+    "advised-question",
+    "a question is put to a human whatever the advisor says",
+    Left(question=1, answer=1, crash=1, advise=2),
+    answers=("agrees", "is refused"),
+    reports=True,
+    operators=1,
+    stale=False,
+)
+ADVICE = (
+    ADVISED,
+    ADVISED_TWO,
+    ADVISED_AGAIN,
+    ADVISED_RULES,
+    ADVISED_SIBLING,
+    ADVISED_BUDGET,
+    ADVISED_COOLDOWN,
+    ADVISED_DISMISSED,
+    ADVISED_PAUSED,
+    ADVISED_RESULT,
+    ADVISED_QUESTION,
 )
 SPEAKING = (
     APPROVAL,
@@ -202,7 +307,7 @@ RESTARTS = (
     TWO,
     RESET,
 )
-CONFIGS = RESTARTS + SPEAKING
+CONFIGS = RESTARTS + SPEAKING + ADVICE
 MUTANT_CONFIGS = CONFIGS
 QUICK = (TWO, RESET, DISMISSED)
 """What `make test` asks."""

@@ -12,11 +12,12 @@ from typing import NamedTuple
 from controller.api.run_status import AgentState, Health, Phase
 from controller.plan.model import Plan
 from controller.plan.reasons import Reason
-from tests.model import environment, reporters
+from tests.model import advisor, environment, reporters
 from tests.model.bridge import INBOX, Bridge, View, question_name, tick
 from tests.model.reporting import Report
+from tests.model.saying import PENDING
 from tests.model.steps import Operators
-from tests.model.world import NOBODY, RUNNING, Config, Escalation, Ghost, Left, Pod, Run, World
+from tests.model.world import NOBODY, RUNNING, Config, Escalation, Ghost, Left, Pod, Run, Said, World
 
 PASSES = 80
 """Rounds of passes, kubelets and clock after which a Run counts as never coming to anything."""
@@ -38,6 +39,7 @@ class Cluster(NamedTuple):
     pods: tuple[Pod, ...]
     escalations: tuple[Escalation, ...]
     reports: tuple[Report, ...]
+    said: tuple[Said, ...]
     now: int
     unspaced: bool
     former: int
@@ -62,7 +64,7 @@ class Liveness:
         now = world._replace(ops=(None,), left=Left(unspace=self._config.left.unspace), ghost=Ghost())
         verdict = "L: the Run comes to nothing, but is busy for ever"
         for _ in range(PASSES):
-            cluster = Cluster(now.run, now.pods, now.escalations, now.reports, now.now, now.unspaced, now.former)
+            cluster = Cluster(now.run, now.pods, now.escalations, now.reports, now.said, now.now, now.unspaced, now.former)
             if cluster in self._known:
                 verdict = self._known[cluster]
                 break
@@ -107,6 +109,9 @@ class Liveness:
                     return move.world
         for move in environment.collect(world):
             return move.world
+        for said in world.said:  # the adapter answers in time, be it that nobody was to be had
+            if said.answer == PENDING:
+                return advisor.answered(self._config, world, said, "is not to be had")
         return world
 
     def _rest(self, world: World) -> World | str:
@@ -126,7 +131,7 @@ class Liveness:
     def _view(self, world: World, run: Run) -> View:
         named = (*self._bridge.looked_at(run), *self._bridge.asked(run.uid, run.state, world.pods, world.reports))
         seen = tuple(e for e in world.escalations if e.open or (INBOX, e.name) in named)
-        return View(run.uid, run, world.pods, seen, world.reports, world.unspaced)
+        return View(run.uid, run, world.pods, seen, world.reports, world.unspaced, world.said)
 
     def _litter(self, world: World) -> str:
         """A Run that has come to something holds no pod that somebody deleted, and no pod that can never start."""

@@ -21,6 +21,7 @@ from controller.plan.situation import Situation
 from controller.plan.snapshot import PodFacts
 from tests.model import bridge, steps
 from tests.model import world as cluster
+from tests.model.advising import ADVISING
 from tests.model.mutant import Mutant, Patch, agent_rule
 from tests.model.speaking import SPEAKING
 from tests.model.world import Pod, Refused, Run, World
@@ -356,7 +357,7 @@ RESTARTING: tuple[Mutant, ...] = (
         lambda: agent_rule("asked_to_restart", _restart_of_gated),
     ),
 )
-MUTANTS = RESTARTING + SPEAKING
+MUTANTS = RESTARTING + SPEAKING + ADVISING
 
 
 def _no_gate(world: World, name: tuple[str, int], owner: int) -> World:

@@ -9,6 +9,7 @@ every restart must keep.
 
 from __future__ import annotations
 
+from controller.api.policy import LLMMode
 from controller.api.run_status import AgentState, OutcomeResult
 from controller.plan.reasons import Reason
 from controller.plan.reports import SILENT_INTERVALS
@@ -61,8 +62,11 @@ class Promises:
         """A new attempt is reserved."""
         if agent.attempt == was.attempt or by_human(before, name, was, agent):
             return ""
-        if self._config.assist and agent.restarts > was.restarts and (name, was.attempt) not in before.ghost.approved:
-            return "an agent is restarted without the approval that the policy asks for"
+        gated = self._config.mode is not LLMMode.OFF and agent.restarts > was.restarts
+        if gated and (name, was.attempt) not in before.ghost.approved:
+            return "an agent is restarted without the leave that the mode asks for"
+        if agent.restarts > was.restarts and _denied(event, name, was):
+            return "an agent is restarted although a human said no"
         if agent.restarts > was.restarts and self._said_parked(event, was):
             return "a parked agent is charged"
         if was.outcome is None and agent.last_outcome == Reason.ACTIVITY_STALLED:
@@ -104,3 +108,9 @@ class Promises:
             if pod.uid == was.pod_uid and pod.word and not {(name, question) for question in pod.word.waits_for} <= settled:
                 return "a parked agent is started again before an answer"
         return ""
+
+
+def _denied(event: Event, name: str, was: AgentState) -> bool:
+    """Whether the operator has seen that a human denied the restart that follows this attempt."""
+    seen = event.view.escalations if event.view else ()
+    return any(e.approval and e.decision == "Deny" and (e.agent, e.attempt) == (name, was.attempt) for e in seen)

@@ -269,12 +269,12 @@ SPEAKING: tuple[Mutant, ...] = (
         ("ask-question",),
         lambda: [(questions, "_undelivered", lambda *_: True)],
     ),
-    Mutant("gate-open", "no restart waits for approval", ("approval",), lambda: [(approvals, "gate", lambda *_: None)]),
+    Mutant("gate-open", "no restart waits for approval", ("approval", "advised"), lambda: [(approvals, "gate", lambda *_: None)]),
     Mutant(
         "denied-is-leave",
         "any answer to a request is leave",
         ("approval",),
-        lambda: [(approvals, "_judged", _any_answer)],
+        lambda: [(approvals, "_judged", _any_answer), (approvals, "_denial_stands", lambda *_: False)],
     ),
     Mutant(
         "request-dismissed",

@@ -24,7 +24,7 @@ from tests.model import bridge
 from tests.model import world as cluster
 from tests.model.bridge import INBOX, REPORT, Bridge, Doing, Name, View, named
 from tests.model.reporting import Report
-from tests.model.world import Config, Escalation, Pod, Refused, Run, World
+from tests.model.world import Config, Escalation, Pod, Refused, Run, Said, World
 
 
 class Reading(NamedTuple):
@@ -164,8 +164,9 @@ class Operators:
 
     def _settled(self, world: World, index: int, view: View, what: tuple[Any, ...]) -> Iterator[Move]:
         saved = view.run.state if view.run else 0
-        for now in self._clocks(world):
-            yield Move(_name(index), what, _at(world, index, self._bridge.settle(view, saved, now)))
+        for said in {(): None, world.said: None}:  # a process that has just started has asked nobody
+            for now in self._clocks(world):
+                yield Move(_name(index), what, _at(world, index, self._bridge.settle(view._replace(said=said), saved, now)))
 
     def _write(self, world: World, index: int, doing: Doing) -> Iterator[Move]:
         if doing.verb == "act":
@@ -213,7 +214,7 @@ class Operators:
 def _perform(world: World, action: Action, name: tuple[str, int], now: int, view: View) -> tuple[World, Event | None]:
     """Write to the cluster as the executor does."""
     if action.escalation:
-        return _perform_inbox(world, action, view)
+        return (_consult(world, action), None) if action.step is Step.CONSULT else _perform_inbox(world, action, view)
     uid, pod = action.pod_uid, world.pod(name)
     match action.step:
         case Step.CREATE_POD:
@@ -229,6 +230,13 @@ def _perform(world: World, action: Action, name: tuple[str, int], now: int, view
         case Step.RELEASE:
             return cluster.release(world, name, uid), Event("release", pod)
     raise NotImplementedError(action.step)
+
+
+def _consult(world: World, action: Action) -> World:
+    """Ask the advisor, if nobody has: it may answer again at any time as it is."""
+    if any(said.situation == action.escalation for said in world.said):
+        return world
+    return world._replace(said=tuple(sorted((*world.said, Said(action.agent, action.escalation, action.attempt)))))
 
 
 def _perform_inbox(world: World, action: Action, view: View) -> tuple[World, Event]:
@@ -277,6 +285,8 @@ def _seen(world: World, view: View, name: Name) -> View:
 
 def _learn(view: View, after: World, action: Action, before: Pod | None) -> View:
     """Put the API server's answer into the snapshot, as the executor does."""
+    if action.step is Step.CONSULT:
+        return view._replace(said=tuple(sorted((*view.said, Said(action.agent, action.escalation, action.attempt)))))
     if action.step is Step.DELIVER:
         return _seen(after, view, (REPORT, action.agent))
     if action.escalation:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from controller.api.policy import LLMMode
 from tests.model.reporting import Report, Word
 
 NEVER = -1
@@ -104,6 +105,15 @@ class Escalation(NamedTuple):
         return self.phase in ("", "Open", "Answered")
 
 
+class Said(NamedTuple):
+    """One consultation: about which situation of which attempt, and what the advisor said, empty while it has not."""
+
+    agent: str
+    situation: str
+    attempt: int
+    answer: str = ""
+
+
 class Left(NamedTuple):
     """How often each thing may still happen."""
 
@@ -129,6 +139,7 @@ class Left(NamedTuple):
     result: int = 0
     idle: int = 0
     late: int = 0
+    advise: int = 0
 
 
 class Ghost(NamedTuple):
@@ -149,7 +160,7 @@ class Ghost(NamedTuple):
     dismissed: tuple[tuple[str, str], ...] = ()
     """Questions whose escalation a human deleted."""
     approved: tuple[tuple[str, int], ...] = ()
-    """Attempts whose restart a human approved."""
+    """Attempts whose restart a human approved, or the advisor where that is enough."""
     handed: tuple[tuple[str, str], ...] = ()
     """Questions whose answer a reporter has put where its agent can read it."""
 
@@ -168,6 +179,7 @@ class World(NamedTuple):
     """How many pods there were of each name; a pod's UID says which of them it is, so that equal histories are equal states."""
     unspaced: bool = False
     reports: tuple[Report, ...] = ()
+    said: tuple[Said, ...] = ()
     former: int = 0
     """Attempts that the former Run of this name may have had pods of: caches remember their names."""
 
@@ -211,8 +223,12 @@ class Config:
     """Whether nothing depends on when a Run started, paused or stopped, so that those times are left out of the states."""
     reports: bool = False
     """Whether there are reporters in the pods."""
-    assist: bool = False
-    """Whether charged restarts need a human's approval."""
+    mode: LLMMode = LLMMode.OFF
+    """What the advisor may do."""
+    answers: tuple[str, ...] = ()
+    """What the advisor may say (see `advisor.py`)."""
+    leave: tuple[str, ...] = ()
+    """What of that is leave to do what the rules want."""
     questions: tuple[str, ...] = ("q",)
     """What agents may ask."""
     last_words: bool = True

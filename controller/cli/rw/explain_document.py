@@ -32,5 +32,5 @@ def document(found: Explanation) -> JsonObject:
 def _agent_document(agent: AgentSaid) -> JsonObject:
     moments = {"activeAt": agent.active_at, "progressAt": agent.progress_at, "reportedAt": agent.reported_at}
     said: JsonObject = {"name": agent.name, "required": agent.required, "health": agent.health, "attempt": agent.attempt}
-    said |= {"reason": agent.reason, "meaning": agent.meaning, "message": agent.message, "rule": agent.rule}
+    said |= {"reason": agent.reason, "meaning": agent.meaning, "message": agent.message, "rule": agent.rule, "advice": agent.advice}
     return said | {key: format_time(moment) for key, moment in moments.items() if moment}

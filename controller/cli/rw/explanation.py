@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from controller.cli.rw.advice import in_words
 from controller.cli.rw.around import Around
 from controller.cli.rw.changes import Change, changes
 from controller.cli.rw.objects import JsonObject, happened_at, reported_at, status_of, time_of, used, waits
@@ -25,6 +26,7 @@ class AgentSaid:
     meaning: str
     message: str
     rule: str
+    advice: str
     active_at: datetime | None
     progress_at: datetime | None
     reported_at: datetime | None
@@ -106,6 +108,7 @@ def _agent(agent: JsonObject, run: JsonObject, around: Around, asked: Replay | N
         meaning=sentence(reason),
         message=found.get("message", ""),
         rule=asked.rules.get(agent["name"], "") if asked and asked.agrees and asked.plan.rule == "supervised" else "",
+        advice=in_words(found.get("advice", {})),
         active_at=happened_at(report, "activityAgeSeconds") if report else None,
         progress_at=happened_at(report, "progressAgeSeconds") if report else None,
         reported_at=reported_at(report) if report else None,

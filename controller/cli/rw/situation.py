@@ -14,10 +14,11 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from controller.advised import ADVISED
 from controller.api.base import parse
 from controller.api.checks import check_run, parse_run_spec
 from controller.api.names import GROUP
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import LLMMode, ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent
 from controller.api.run_status import OperatorState
 from controller.api.violations import Refused
@@ -94,12 +95,25 @@ def replay(run: JsonObject, around: Around, policy: PolicySeen, now: datetime) -
         state=state,
         pods=tuple(pod_facts(pod) for pod in around.pods),
         escalations=tuple(escalation_facts(escalation) for escalation in around.escalations),
+        mode=_mode(run, policy),
+        advisor=_mode(run, policy) is not LLMMode.OFF,
         reports=tuple(facts for report in around.reports if (facts := report_facts(report))),
     )
     decision, status = plan(snapshot, now), status_of(run)
     same = (decision.verdict.phase, decision.verdict.reason) == (status.get("phase"), status.get("reason"))
     says, at = next((words_of(rule) for rule in RULES if rule.__name__ == decision.rule), ""), Situation(snapshot, now)
     return Replay(decision, says, dict(_rules(at)) if snapshot.run.spec else {}, of_the_run(at), same)
+
+
+def _mode(run: JsonObject, policy: PolicySeen) -> LLMMode:
+    """The effective mode: Off where the status says that nobody is asked."""
+    found: JsonObject = next((c for c in status_of(run).get("conditions", ()) if c["type"] == ADVISED), {})
+    off = not found or found["reason"] in WITHOUT_ADVISOR
+    return LLMMode.OFF if off else policy.spec.llm.mode or LLMMode.ASSIST
+
+
+WITHOUT_ADVISOR = frozenset({"Off", "NoAdvisor"})
+"""The reasons of condition Advised where the mode is Off."""
 
 
 def words_of(rule: Callable[..., object]) -> str:
