@@ -14,7 +14,10 @@ GOOD = frozenset({Ended.ANSWERED, Ended.ABSTAINED})
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How many failures in a row are too many, and the pauses in seconds: the first, the longest, and the one after a refused login."""
+    """How many failures in a row are too many, and the pauses in seconds.
+
+    The first pause and the first backoff double up to the longest; the one after a refused login is always the same.
+    """
 
     failures: int = 5
     first_pause: float = 30.0

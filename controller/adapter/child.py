@@ -7,18 +7,30 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from subprocess import Popen  # noqa: S404  # what this package is for; argv arrays alone, never a shell
-from typing import IO
+from typing import IO, Protocol
 
 MAX_ENVELOPE_BYTES = 4 * 2**20
 """How much a command may write to either pipe: an answer's envelope (codex: every event, a line each) is larger than the answer."""
 CHUNK_BYTES = 65_536
 
 
+class Started(Protocol):
+    """A process with three pipes, as the standard library has it."""
+
+    pid: int
+    stdin: IO[bytes] | None
+    stdout: IO[bytes] | None
+    stderr: IO[bytes] | None
+
+    def poll(self) -> int | None:
+        """Reap it where it has exited."""
+        ...
+
+
 class Child:
     """A running command. `over` is set once it has exited, or has written more than it may."""
 
-    def __init__(self, process: Popen[bytes], stdin: bytes) -> None:
+    def __init__(self, process: Started, stdin: bytes) -> None:
         self.pid, self.over, self.exited = process.pid, asyncio.Event(), asyncio.Event()
         self.flooded = False
         self.stdout, self.stderr = bytearray(), bytearray()

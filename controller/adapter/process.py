@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import PIPE, Popen  # noqa: S404  # what this package is for; argv arrays alone, never a shell
+from subprocess import PIPE, Popen  # argv arrays alone, never a shell
 
 import structlog
 
@@ -61,7 +61,9 @@ class Processes:
         try:
             child = _start(invocation, folder, environment(os.environ, kept) | invocation.environment | {MARK: mark})
         except (FileNotFoundError, NotADirectoryError) as error:
-            return Finish(Ended.UNKNOWN_COMMAND, f"{invocation.argv[0]} is not there ({error.strerror}): install it, or correct its argv")
+            return Finish(
+                Ended.UNKNOWN_COMMAND, f"{invocation.argv[0]} is not there ({error.strerror}): install it, or correct its argv"
+            )
         except (OSError, ValueError) as error:
             return Finish(Ended.FAILED, f"{invocation.argv[0]} could not be started: {error}")
         self._live[child.pid] = mark
@@ -115,13 +117,15 @@ class Processes:
         """Kill whoever is left, reap the dead among them that are this process's own, and return who was there."""
         child.signal_group(signal.SIGKILL)
         found = family(child.pid, everyone(), lambda one: one.pid in known or self._adopted(child.pid, one))
-        known |= found.keys()
+        known.clear()
+        known.update(found)
         for one in found.values():
             with suppress(ProcessLookupError, PermissionError, ChildProcessError):
                 if not one.dead:
                     os.kill(one.pid, signal.SIGKILL)
                 elif one.parent == os.getpid():
                     os.waitpid(one.pid, os.WNOHANG)
+                    known.discard(one.pid)
         return set(found) | (set() if child.exited.is_set() else {child.pid})
 
     def _adopted(self, leader: int, one: Relative) -> bool:
