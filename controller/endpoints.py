@@ -42,9 +42,14 @@ class Pulse:
 def health_app(live: Checks, ready: Checks) -> web.Application:
     """Return an application that answers `/livez` and `/readyz`: 200, or 503 with each failing check's reason."""
     app = web.Application()
+    add_health(app, live, ready)
+    return app
+
+
+def add_health(app: web.Application, live: Checks, ready: Checks) -> None:
+    """Have an application answer `/livez` and `/readyz` beside what it is for."""
     app.router.add_get("/livez", _answer(live))
     app.router.add_get("/readyz", _answer(ready))
-    return app
 
 
 def metrics_app(registry: CollectorRegistry, refresh: Callable[[], None] = lambda: None) -> web.Application:

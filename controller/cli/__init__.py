@@ -30,6 +30,7 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     lazy={
+        "adapter": "controller.cli.adapter:adapter",
         "crds": "controller.cli.crds:crds",
         "operator": "controller.cli.operator:operator",
         "plan": "controller.cli.plan:plan",

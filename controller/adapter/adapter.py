@@ -1,0 +1,160 @@
+"""Asks registered commands: with a place for each, within the time, and not while a command is better left alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Self
+
+import structlog
+
+from controller.adapter.breaker import Breaker, Hold, Patience, Permit
+from controller.adapter.command import Command, Said
+from controller.adapter.detail import clean
+from controller.adapter.metrics import AdapterMetrics
+from controller.adapter.process import Finish, Processes
+from controller.adapter.queue import FairQueue, Full
+from controller.consulting import MAX_OUTPUT_BYTES, Ended, Reply, Request
+
+log = structlog.get_logger(__name__)
+
+UNKNOWN = "(unknown)"
+"""How metrics name every command that is not registered."""
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, OSError)
+"""What reading a hostile envelope may raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is asked at once, and how many may wait."""
+
+    concurrency: int = 4
+    waiting: int = 1000
+    patience: Patience = field(default_factory=Patience)
+
+
+class LocalAdapter:
+    """An advisor that runs its commands as children of this process.
+
+    `sole` says that the process has no other children. It is an async context: its end waits for the commands' ends.
+    """
+
+    def __init__(
+        self,
+        commands: Mapping[str, Command],
+        limits: Limits,
+        metrics: AdapterMetrics,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        sole: bool = False,
+    ) -> None:
+        self._commands, self._metrics, self._monotonic = commands, metrics, monotonic
+        self._processes = Processes(sole=sole)
+        self._queue = FairQueue(limits.concurrency, limits.waiting)
+        self._breakers = {name: Breaker(limits.patience) for name in commands}
+        self._told: dict[str, Hold] = {}
+        metrics.waiting.set_function(lambda: self._queue.waiting)
+        for name in commands:
+            metrics.breaker_open.labels(name).set(0)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._processes.close()
+
+    async def consult(self, request: Request) -> Reply:
+        """Ask once."""
+        started = self._monotonic()
+        command = self._commands.get(request.command)
+        if command is None:
+            known = ", ".join(sorted(self._commands)) or "none"
+            reply = Reply(Ended.UNKNOWN_COMMAND, detail=clean(f"no command is named {request.command!r}; registered: {known}"))
+        else:
+            reply = await self._ask(command, request, started)
+        reply = replace(reply, latency_seconds=self._monotonic() - started)
+        self._metrics.count(request.command if command else UNKNOWN, reply)
+        return reply
+
+    async def _ask(self, command: Command, request: Request, started: float) -> Reply:
+        breaker = self._breakers[request.command]
+        if (refused := breaker.refusal(started)) is not None:
+            return self._refusal(request.command, refused)
+        try:
+            async with self._queue.place(request.key, request.timeout_seconds):
+                left = request.timeout_seconds - (self._monotonic() - started)
+                permit = breaker.permit(self._monotonic())
+                if isinstance(permit, Ended):
+                    return self._refusal(request.command, permit)
+                return await self._permitted(command, request, permit, max(left, 0.0))
+        except Full:
+            return Reply(Ended.BUSY, detail=f"{self._queue.waiting} consultations wait already")
+        except TimeoutError:
+            return Reply(Ended.BUSY, detail=f"no place was free within {request.timeout_seconds} s; raise --concurrency")
+
+    def _refusal(self, name: str, ended: Ended) -> Reply:
+        breaker = self._breakers[name]
+        pause = max(breaker.until - self._monotonic(), 0.0)
+        return Reply(ended, detail=f"command {name} is not asked for another {pause:.0f} s: {breaker.hold or ''}")
+
+    async def _permitted(self, command: Command, request: Request, permit: Permit, seconds: float) -> Reply:
+        breaker, reply = self._breakers[request.command], None
+        try:
+            reply = await self._run(command, request, seconds)
+        finally:
+            if reply is None:
+                breaker.release(permit)
+            else:
+                breaker.record(permit, reply.ended, self._monotonic())
+                self._tell(request.command, reply)
+        return reply
+
+    def _tell(self, name: str, reply: Reply) -> None:
+        """Show what has become of a command: in the log once a cause."""
+        hold = self._breakers[name].hold
+        self._metrics.breaker_open.labels(name).set(hold is not None)
+        if hold is None:
+            if self._told.pop(name, None):
+                log.info("advisor's command is asked again", command=name)
+        elif self._told.get(name) is not hold:
+            self._told[name] = hold
+            log.warning("advisor's command is left alone", command=name, why=str(hold), last=reply.ended, detail=reply.detail)
+
+    async def _run(self, command: Command, request: Request, seconds: float) -> Reply:
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="runwarden-consult-"))
+        except OSError as error:
+            return Reply(Ended.FAILED, detail=f"no folder for the command could be made: {error}")
+        kept = command.kept_environment
+        try:
+            invocation = command.invocation(request, folder)
+            finish = await self._processes.run(invocation, folder, kept, seconds)
+            reply = _reply(finish, command, folder)
+        except UNREADABLE as error:
+            reply = Reply(
+                Ended.FAILED, detail=f"what passes between adapter and command has a flaw: {type(error).__name__}: {error}"
+            )
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return replace(reply, detail=clean(reply.detail, secrets=[os.environ.get(name, "") for name in kept]))
+
+
+def _reply(finish: Finish, command: Command, folder: Path) -> Reply:
+    if finish.ended is not None:
+        return Reply(finish.ended, detail=finish.detail)
+    said = command.read(finish.code, finish.stdout, finish.stderr, folder)
+    if len(said.output) > MAX_OUTPUT_BYTES:
+        said = Said(
+            b"",
+            said.model,
+            said.consumption,
+            Ended.TOO_LONG,
+            f"the answer has {len(said.output)} bytes, at most {MAX_OUTPUT_BYTES} are taken",
+        )
+    output = said.output if said.ended is Ended.ANSWERED else b""
+    return Reply(said.ended, output, said.detail, said.model, consumption=said.consumption)

@@ -1,0 +1,112 @@
+"""When a command that fails is left alone, and when it is tried again. Pure: the time is passed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from controller.consulting import Ended
+
+FAILURES = frozenset({Ended.TIMED_OUT, Ended.FAILED, Ended.TOO_LONG, Ended.MISUSED, Ended.UNREACHABLE})
+"""What counts against a command."""
+GOOD = frozenset({Ended.ANSWERED, Ended.ABSTAINED})
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many failures in a row are too many, and the pauses in seconds.
+
+    The first pause and the first backoff double up to the longest; the one after a refused login is always the same.
+    """
+
+    failures: int = 5
+    first_pause: float = 30.0
+    longest_pause: float = 600.0
+    first_backoff: float = 5.0
+    auth_pause: float = 300.0
+
+
+class Hold(StrEnum):
+    """Why a command is left alone."""
+
+    FAILURES = "it failed too often in a row"
+    AUTH = "it was refused its login"
+    BACKOFF = "it asked for some time"
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to ask once. What comes of it counts only while the breaker is as it was then."""
+
+    era: int
+    probe: bool
+
+
+class Breaker:
+    """One command's: closed (`hold` is None), or open until a time, after which a single probe decides."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self.hold: Hold | None = None
+        self.until = 0.0
+        self._probing = False
+        self._failures = self._era = 0
+        self._pause, self._backoff = patience.first_pause, patience.first_backoff
+
+    def refusal(self, now: float) -> Ended | None:
+        """Return how a question would end that must not be asked now; None where it may be."""
+        if self.hold is None or (now >= self.until and not self._probing):
+            return None
+        return Ended.AUTH_FAILED if self.hold is Hold.AUTH else Ended.SUSPENDED
+
+    def permit(self, now: float) -> Permit | Ended:
+        """Give leave to ask, or say how the question ends without. Each permit must come back: `record` or `release`."""
+        if (refused := self.refusal(now)) is not None:
+            return refused
+        self._probing = self.hold is not None
+        return Permit(self._era, self._probing)
+
+    def release(self, permit: Permit) -> None:
+        """Take a permit back that was not used, or of which nothing is known."""
+        if permit.probe and permit.era == self._era:
+            self._probing = False
+
+    def record(self, permit: Permit, ended: Ended, now: float) -> None:
+        """Learn what came of a question."""
+        if permit.era != self._era:
+            return
+        if ended in GOOD:
+            self._close()
+        elif ended is Ended.AUTH_FAILED:
+            self._open(Hold.AUTH, now + self._patience.auth_pause)
+        elif ended is Ended.TEMPORARY:
+            self._open(Hold.BACKOFF, now + self._backoff)
+            self._backoff = self._longer(self._backoff)
+        elif ended in FAILURES:
+            self._fail(now)
+        else:
+            self.release(permit)
+
+    def _fail(self, now: float) -> None:
+        self._failures += 1
+        if self.hold in {Hold.FAILURES, Hold.AUTH} or self._failures >= self._patience.failures:
+            self._open(Hold.FAILURES, now + self._pause)
+            self._pause = self._longer(self._pause)
+        elif self.hold is Hold.BACKOFF:
+            self._change(None)
+
+    def _close(self) -> None:
+        self._failures, self._pause, self._backoff = 0, self._patience.first_pause, self._patience.first_backoff
+        if self.hold is not None:
+            self._change(None)
+
+    def _open(self, hold: Hold, until: float) -> None:
+        self._change(hold)
+        self.until = until
+
+    def _change(self, hold: Hold | None) -> None:
+        self.hold, self._probing = hold, False
+        self._era += 1
+
+    def _longer(self, pause: float) -> float:
+        return min(2 * pause, self._patience.longest_pause)

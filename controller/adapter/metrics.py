@@ -1,0 +1,47 @@
+"""What Prometheus may ask of an adapter, in whichever process it runs."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from controller.consulting import Reply
+
+SECONDS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+"""Histogram bounds: a stub answers at once, a model thinks."""
+MICRO_USD = 1_000_000
+
+
+class AdapterMetrics:
+    """An adapter's metrics, in the registry of its process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.consultations = Counter(
+            "runwarden_advisor_consultations_total", "Consultations by how they ended.", ["command", "ended"], registry=registry
+        )
+        self.duration = Histogram(
+            "runwarden_advisor_duration_seconds",
+            "Time a consultation took, the wait for a place included.",
+            ["command"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.tokens = Counter(
+            "runwarden_advisor_tokens_total", "Tokens, where the command tells.", ["command", "direction"], registry=registry
+        )
+        self.cost = Counter("runwarden_advisor_cost_usd_total", "Dollars, where the command tells.", ["command"], registry=registry)
+        self.breaker_open = Gauge(
+            "runwarden_advisor_breaker_open", "1 while the command is left alone.", ["command"], registry=registry
+        )
+        self.waiting = Gauge("runwarden_advisor_waiting", "Consultations that wait for a place.", registry=registry)
+
+    def count(self, command: str, reply: Reply) -> None:
+        """Count a consultation."""
+        used = reply.consumption
+        self.consultations.labels(command, reply.ended.value).inc()
+        self.duration.labels(command).observe(reply.latency_seconds)
+        for direction, tokens in (("input", used.input_tokens), ("output", used.output_tokens)):
+            if tokens is not None:
+                self.tokens.labels(command, direction).inc(max(tokens, 0))
+        if used.cost_micro_usd is not None:
+            self.cost.labels(command).inc(max(used.cost_micro_usd, 0) / MICRO_USD)

@@ -1,0 +1,167 @@
+"""Runs a command within a deadline, and ends it with everything that it has started, whatever that does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import PIPE, Popen  # argv arrays alone, never a shell
+
+import structlog
+
+from controller.adapter.child import MAX_ENVELOPE_BYTES, Child
+from controller.adapter.command import Invocation
+from controller.adapter.family import MARK, Relative, everyone, family, mark_of
+from controller.consulting import Ended
+
+log = structlog.get_logger(__name__)
+
+GRACE_SECONDS = 0.5
+"""How long a command has between TERM and KILL."""
+SWEEP_SECONDS = 1.0
+"""How long what was killed may take to be gone; only a process that the kernel holds takes longer."""
+FIRST_LOOK_SECONDS, NEXT_LOOK_SECONDS = 0.002, 0.05
+ALLOWED_ENVIRONMENT = frozenset(
+    {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"}
+) | {spelling for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY") for spelling in (name, name.lower())}
+"""What every command may know of the adapter's environment: nothing that names credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """How a run ended. `ended` is None where the command exited by itself: then its envelope decides."""
+
+    ended: Ended | None
+    detail: str = ""
+    code: int = 0
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+class Processes:
+    """Starts commands and ends them.
+
+    `sole` says that this process has no other children than these: then an orphan that hides whose it is gets ended as well.
+    The process must adopt its orphans (`family.adopt_orphans`).
+    """
+
+    def __init__(self, *, sole: bool = False) -> None:
+        self._sole = sole
+        self._live: dict[int, str] = {}
+        self._ends: set[asyncio.Task[int | None]] = set()
+
+    async def run(self, invocation: Invocation, folder: Path, kept: frozenset[str], seconds: float) -> Finish:
+        """Run a command in its folder for so long at most, and a little for its end."""
+        mark = uuid.uuid4().hex
+        try:
+            child = _start(invocation, folder, environment(os.environ, kept) | invocation.environment | {MARK: mark})
+        except (FileNotFoundError, NotADirectoryError) as error:
+            return Finish(
+                Ended.UNKNOWN_COMMAND, f"{invocation.argv[0]} is not there ({error.strerror}): install it, or correct its argv"
+            )
+        except (OSError, ValueError) as error:
+            return Finish(Ended.FAILED, f"{invocation.argv[0]} could not be started: {error}")
+        self._live[child.pid] = mark
+        polite = False
+        try:
+            async with asyncio.timeout(seconds):
+                await child.over.wait()
+        except TimeoutError:
+            polite = True
+        finally:
+            # An end that has begun is carried through, though nobody may wait for it any more.
+            end = asyncio.create_task(self._end(child, polite))
+            self._ends.add(end)
+            end.add_done_callback(self._ends.discard)
+            code = await asyncio.shield(end)
+        return _finish(child, code, seconds, late=polite)
+
+    async def close(self) -> None:
+        """Wait for every end that has begun."""
+        if self._ends:
+            await asyncio.wait(self._ends)
+
+    async def _end(self, child: Child, polite: bool) -> int | None:
+        """End a command and its family. Politely: TERM first, and then some time."""
+        if polite:
+            child.signal_group(signal.SIGTERM)
+            child.signal_group(signal.SIGCONT)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GRACE_SECONDS):
+                    await child.exited.wait()
+        child.drain()
+        try:
+            await self._sweep(child)
+        finally:
+            code = child.close()
+            del self._live[child.pid]
+        return code
+
+    async def _sweep(self, child: Child) -> None:
+        """Kill until nobody is left: one may start another between the look and the blow."""
+        loop, known, pause = asyncio.get_running_loop(), set[int](), FIRST_LOOK_SECONDS
+        late = loop.time() + SWEEP_SECONDS
+        while left := self._strike(child, known):
+            if loop.time() > late:
+                log.error("processes of a command do not end", pids=sorted(left))
+                return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, NEXT_LOOK_SECONDS)
+
+    def _strike(self, child: Child, known: set[int]) -> set[int]:
+        """Kill whoever is left, reap the dead among them that are this process's own, and return who was there."""
+        child.signal_group(signal.SIGKILL)
+        found = family(child.pid, everyone(), lambda one: one.pid in known or self._adopted(child.pid, one))
+        known.clear()
+        known.update(found)
+        for one in found.values():
+            with suppress(ProcessLookupError, PermissionError, ChildProcessError):
+                if not one.dead:
+                    os.kill(one.pid, signal.SIGKILL)
+                elif one.parent == os.getpid():
+                    os.waitpid(one.pid, os.WNOHANG)
+                    known.discard(one.pid)
+        return set(found) | (set() if child.exited.is_set() else {child.pid})
+
+    def _adopted(self, leader: int, one: Relative) -> bool:
+        """Whether an orphan that this process has adopted was the leader's."""
+        if one.parent != os.getpid() or one.pid in self._live:
+            return False
+        mark = None if one.dead else mark_of(one.pid)
+        if mark is not None and mark in self._live.values():
+            return mark == self._live[leader]
+        return self._sole and one.session not in self._live and one.group not in self._live
+
+
+def environment(variables: Mapping[str, str], kept: frozenset[str]) -> dict[str, str]:
+    """Return what a command may see of an environment."""
+    return {name: value for name, value in variables.items() if name in ALLOWED_ENVIRONMENT | kept}
+
+
+def _start(invocation: Invocation, folder: Path, variables: dict[str, str]) -> Child:
+    process = Popen(  # noqa: S603  # the argv is the installer's; nothing of a Run is in it
+        invocation.argv,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        bufsize=0,
+        cwd=folder,
+        env=variables | {"TMPDIR": str(folder)},
+        start_new_session=True,
+    )
+    return Child(process, invocation.stdin)
+
+
+def _finish(child: Child, code: int | None, seconds: float, *, late: bool) -> Finish:
+    if child.flooded:
+        return Finish(Ended.TOO_LONG, f"the command wrote more than {MAX_ENVELOPE_BYTES} bytes and was ended")
+    if late:
+        return Finish(Ended.TIMED_OUT, f"the command gave no answer within {seconds:.1f} s and was ended")
+    if code is None:
+        return Finish(Ended.FAILED, "the command could not be ended")
+    return Finish(None, code=code, stdout=bytes(child.stdout), stderr=bytes(child.stderr))

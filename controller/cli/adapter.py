@@ -1,0 +1,90 @@
+"""`runwarden adapter`: serve the registered commands over a unix socket until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import click
+
+from controller.errors import RunwardenError
+from controller.logs import LogFormat, configure
+
+PORT = click.IntRange(-1, 65535)
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--socket", type=click.Path(path_type=Path), default="/run/runwarden/adapter.sock", help="Where it listens.")
+@click.option(
+    "--commands",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The registered commands; default: the presets.",
+)
+@click.option("--concurrency", type=click.IntRange(1, 256), default=4, help="Commands that run at once.")
+@click.option("--metrics-port", type=PORT, default=8082, help="Port of /metrics; 0 picks one, -1 is off.")
+@click.option("--health-port", type=PORT, default=8083, help="Port of /livez and /readyz; 0 picks one, -1 is off.")
+@click.option("--listen", default="127.0.0.1", help="Address that both listen on; 0.0.0.0 in a pod.")
+@click.option("--log-format", type=click.Choice(["json", "console"]), default="json", help="How log lines look.")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    help="What is logged.",
+)
+def adapter(
+    socket: Path,
+    commands: Path | None,
+    concurrency: int,
+    metrics_port: int,
+    health_port: int,
+    listen: str,
+    log_format: LogFormat,
+    log_level: str,
+) -> None:
+    """Run the advisor's commands for an operator. Every option can also be set as RUNWARDEN_ADAPTER_<OPTION>."""
+    configure(log_format, log_level)
+    gc.freeze()
+    try:
+        asyncio.run(_serve(socket, commands, concurrency, metrics_port, health_port, listen))
+    except (RunwardenError, OSError) as error:
+        click.echo(f"runwarden: {error}", err=True)
+        sys.exit(1)
+
+
+async def _serve(path: Path, commands: Path | None, concurrency: int, metrics_port: int, health_port: int, listen: str) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    import structlog
+    from prometheus_client import CollectorRegistry, ProcessCollector
+
+    from controller.adapter.adapter import Limits, LocalAdapter
+    from controller.adapter.commands import load
+    from controller.adapter.family import adopt_orphans
+    from controller.adapter.metrics import AdapterMetrics
+    from controller.adapter.server import adapter_app, serve_socket
+    from controller.endpoints import Pulse, health_app, metrics_app, serve
+
+    log = structlog.get_logger("controller.adapter")
+    adopt_orphans()
+    registry, pulse, stop = CollectorRegistry(), Pulse(), asyncio.Event()
+    ProcessCollector(registry=registry)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    registered = load(commands)
+    live = {"loop": pulse.check}
+    async with AsyncExitStack() as stack:
+        advisor = LocalAdapter(registered, Limits(concurrency=concurrency), AdapterMetrics(registry), sole=True)
+        await stack.enter_async_context(advisor)
+        for what, app, port in (("metrics", metrics_app(registry), metrics_port), ("health", health_app(live, live), health_port)):
+            if port >= 0:
+                bound = await stack.enter_async_context(serve(app, listen, port))
+                log.info("listening", what=what, address=listen, port=bound)
+        await stack.enter_async_context(serve_socket(adapter_app(advisor, live, live), path))
+        beat = asyncio.create_task(pulse.keep())
+        stack.callback(beat.cancel)
+        log.info("adapter ready", socket=str(path), commands=sorted(registered))
+        await stop.wait()
+        log.info("adapter ends")
