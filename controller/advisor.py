@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
-from prometheus_client import CollectorRegistry
-
-from controller.adapter.adapter import LocalAdapter
+from controller.adapter.adapter import Limits, LocalAdapter
 from controller.adapter.client import SocketAdvisor
 from controller.adapter.commands import load
-from controller.adapter.metrics import AdvisorMetrics
+from controller.adapter.metrics import AdapterMetrics
 from controller.builders import container_name
 from controller.cluster.client import Client
 from controller.consultations import Consultations, LogTail
 from controller.consulting import Advisor
+from controller.inventory import RunKey
+from controller.metrics import Metrics
 from controller.plan.situation import Situation
 from controller.plan.snapshot import Snapshot
 from controller.settings import Settings
@@ -24,13 +23,31 @@ LOG_LINES, LOG_BYTES = 60, 16_384
 """How much of the end of an agent's log is read for the advisor, which is shown less of it."""
 
 
-def make_advisor(settings: Settings, registry: CollectorRegistry) -> Advisor | None:
-    """Return whom the operator asks; None where it has no advisor. Raises RunwardenError for commands that cannot be read."""
+@asynccontextmanager
+async def advised(
+    settings: Settings, client: Client, metrics: Metrics, wake: Callable[[RunKey], None]
+) -> AsyncIterator[Consultations | None]:
+    """Yield how the advisor is asked, None where there is none; what is under way when the context ends is ended.
+
+    Raises RunwardenError for commands that cannot be read.
+    """
+    async with AsyncExitStack() as stack:
+        advisor = await _advisor(settings, metrics, stack)
+        if advisor is None:
+            yield None
+            return
+        consultations = Consultations(advisor, log_tail(client), client.server_now, wake)
+        stack.push_async_callback(consultations.close)
+        yield consultations
+
+
+async def _advisor(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Advisor | None:
     match settings.adapter:
         case "socket":
             return SocketAdvisor(settings.adapter_socket)
         case "local":
-            return LocalAdapter(load(settings.adapter_commands), metrics=AdvisorMetrics(registry), monotonic=time.monotonic)
+            adapter = LocalAdapter(load(settings.adapter_commands), Limits(), AdapterMetrics(metrics.registry))
+            return await stack.enter_async_context(adapter)
         case _:
             return None
 
@@ -47,13 +64,3 @@ def log_tail(client: Client) -> LogTail:
         return await client.log_tail(snapshot.run.namespace, pod.name, container_name(spec), LOG_LINES, LOG_BYTES)
 
     return fetch
-
-
-@asynccontextmanager
-async def closed_after(consultations: Consultations | None) -> AsyncIterator[None]:
-    """End the consultations that are under way when the context ends."""
-    try:
-        yield
-    finally:
-        if consultations:
-            await consultations.close()

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 MAX_OUTPUT_BYTES = 65_536
 """How much of a command's answer is handed on; one byte more, and it is refused as a whole."""
+
+
+DEFAULT_SOCKET = Path("/run/runwarden/adapter.sock")
+"""Where the adapter listens and the operator asks, unless told otherwise: in a folder that both containers mount."""
 
 
 class Ended(StrEnum):

@@ -17,14 +17,13 @@ from datetime import timedelta
 import structlog
 
 from controller import handlers
-from controller.advisor import closed_after, log_tail, make_advisor
+from controller.advisor import advised
 from controller.api.names import LABEL_RUN_UID
 from controller.cluster.client import Client
 from controller.cluster.connection import Connection, connect
 from controller.cluster.lease import LeaderLease, LeaseTimings
 from controller.cluster.reflector import Reflector, Sink, relist
 from controller.cluster.resources import AGENT_REPORTS, ESCALATIONS, PODS, RUN_POLICIES, RUNS, Resource
-from controller.consultations import Consultations
 from controller.endpoints import Checks, Pulse, health_app, metrics_app, serve
 from controller.errors import RunwardenError
 from controller.executor import Tools
@@ -147,13 +146,11 @@ class Operator:
         if not await self._unless_stopped(store.open_until_usable()):
             return
         await self._collect(client, store)
-        advisor = make_advisor(self._settings, self._metrics.registry)
-        consultations = Consultations(advisor, log_tail(client), client.server_now, self._queue.add) if advisor else None
-        observer = Observer(client, self._inventory, store, self._policy, consultations)
-        seen, told = self._inventory, self._tell
-        tools = Tools(client, seen.learn_pod, seen.learn_escalation, seen.learn_report, told, self._sidecar(), consultations)
-        async with closed_after(consultations):
-            await self._reconcile(client, store, observer, tools)
+        async with advised(self._settings, client, self._metrics, self._queue.add) as consultations:
+            observer = Observer(client, self._inventory, store, self._policy, consultations)
+            seen, told = self._inventory, self._tell
+            learn = (seen.learn_pod, seen.learn_escalation, seen.learn_report)
+            await self._reconcile(client, store, observer, Tools(client, *learn, told, self._sidecar(), consultations))
 
     async def _reconcile(self, client: Client, store: WatchedStore, observer: Observer, tools: Tools) -> None:
         with self._ledger(client) as record:

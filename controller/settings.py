@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from controller.consulting import DEFAULT_SOCKET
+
 NOTIFY_SCHEMES = (
     *("slack", "discord", "workflow", "workflows", "gchat", "tgram", "pover", "webex", "wxteams", "zulip", "signl4"),
     *("pagerduty", "opsgenie", "ntfys", "gotifys", "mmosts", "rockets", "matrixs", "mailto", "mailtos"),
 )
 """Services that notifications may use unless told otherwise: well known, encrypted, none with a request of the URL's own making."""
-
-
-ADAPTER_SOCKET = Path("/run/runwarden/advisor.sock")
-"""Where the adapter listens and the operator asks, unless told otherwise: a folder that both containers mount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +28,7 @@ class Settings:
     notify_schemes: tuple[str, ...] = NOTIFY_SCHEMES
     policy_file: Path | None = None
     adapter: Literal["local", "socket"] | None = None
-    adapter_socket: Path = ADAPTER_SOCKET
+    adapter_socket: Path = DEFAULT_SOCKET
     adapter_commands: Path | None = None
     workers: int = 16
     reporter_image: str | None = None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from controller.consulting import DEFAULT_SOCKET
 from controller.errors import RunwardenError
 from controller.logs import LogFormat, configure
 
@@ -18,7 +19,7 @@ PORT = click.IntRange(-1, 65535)
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--socket", type=click.Path(path_type=Path), default="/run/runwarden/adapter.sock", help="Where it listens.")
+@click.option("--socket", type=click.Path(path_type=Path), default=DEFAULT_SOCKET, help="Where it listens.")
 @click.option(
     "--commands",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from controller.cli.store import STORE
+from controller.consulting import DEFAULT_SOCKET
 from controller.errors import RunwardenError
 from controller.logs import LogFormat, configure
-from controller.settings import ADAPTER_SOCKET, NOTIFY_SCHEMES, Settings
+from controller.settings import NOTIFY_SCHEMES, Settings
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 PORT = click.IntRange(-1, 65535)
@@ -53,7 +54,7 @@ PORT = click.IntRange(-1, 65535)
 @click.option(
     "--adapter-socket",
     type=click.Path(path_type=Path),
-    default=ADAPTER_SOCKET,
+    default=DEFAULT_SOCKET,
     help="Where `runwarden adapter` listens (--adapter=socket).",
 )
 @click.option("--adapter-commands", type=FILE, help="The registered commands (--adapter=local); default: the presets.")

@@ -1,0 +1,236 @@
+"""An advisor beside the operator, agents on real kubelets, humans that approve and deny: every story is applied at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from controller.api.base import JsonObject
+from tests.cluster import Cluster
+from tests.kind.test_agents import LONG
+from tests.plugin import Plugin
+from tests.reporter_image import load_reporter_image
+from tests.scripted_advisor import AGREES, ScriptedAdvisor
+from tests.support import OperatorProcess, apply, await_phase, await_that, condition, items, policy_of, run_of, shell, status
+
+QUICK: JsonObject = {"confirmationIntervalSeconds": 1, "restartCooldownSeconds": 1}
+POLICIES: dict[str, JsonObject] = {
+    "default": {**QUICK, "llm": {"mode": "Assist"}},
+    "auto": {**QUICK, "llm": {"mode": "Auto"}},
+    "off": {**QUICK, "llm": {"mode": "Off"}},
+    "dry": {**QUICK, "llm": {"mode": "Auto"}, "dryRun": True},
+    "unlisted": {**QUICK, "llm": {"mode": "Assist", "requireApproval": []}},
+    "asking": {**QUICK, "llm": {"mode": "Auto", "onFailure": "Escalate", "command": "broken"}},
+    "nologin": {**QUICK, "llm": {"mode": "Auto", "command": "nologin"}},
+    "spent": {**QUICK, "restartBudget": 0, "llm": {"mode": "Auto"}},
+}
+CRASHES_ONCE = shell('echo "password: hunter2-hunter2"; echo "registry timed out" >&2; [ "$RUNWARDEN_ATTEMPT" != 0 ]')
+CRASHES = shell("exit 1")
+ASKS = shell('rw ask --wait 600 "Ship it?" yes no && rw done')
+
+STORIES: dict[str, tuple[JsonObject, str]] = {
+    "approved": (CRASHES_ONCE, "default"),
+    "denied": (CRASHES_ONCE, "default"),
+    "agreed": (CRASHES_ONCE, "auto"),
+    "against": (CRASHES_ONCE, "auto"),
+    "abstained": (CRASHES_ONCE, "auto"),
+    "forged": (CRASHES_ONCE, "auto"),
+    "unauthorized": (CRASHES_ONCE, "nologin"),
+    "unavailable": (CRASHES_ONCE, "asking"),
+    "unlisted": (CRASHES_ONCE, "unlisted"),
+    "off": (CRASHES_ONCE, "off"),
+    "question": (ASKS, "default"),
+    "spent": (CRASHES, "spent"),
+}
+ANSWERS: dict[str, JsonObject] = {
+    "against": {**AGREES, "intent": "escalate_blocked", "diagnosis": "the registry's certificate has expired"},
+    "abstained": {"exit": 4},
+    "forged": {**AGREES, "target_run": "default/somebody-else"},
+    "unauthorized": {"exit": 3},
+    "unavailable": {"exit": 1},
+    "unlisted": {**AGREES, "intent": "noop"},
+    "question": {**AGREES, "intent": "escalate_guidance", "suggested_answer": "yes"},
+    "spent": {**AGREES, "intent": "escalate_blocked", "diagnosis": "the image lacks git"},
+}
+
+
+class Stage(NamedTuple):
+    """Where the stories play."""
+
+    cluster: Cluster
+    namespace: str
+    advisor: ScriptedAdvisor
+    operator: OperatorProcess
+
+    def phase(self, run: str, *phases: str) -> JsonObject:
+        """Wait for a Run's phase and return its status."""
+        return await_phase(self.cluster, self.namespace, run, *phases, seconds=LONG)
+
+    def asked(self, run: str) -> JsonObject:
+        """Wait for the one open escalation of a Run."""
+
+        def there() -> JsonObject | None:
+            found = [e for e in items(self.cluster, self.namespace, "escalations") if e["spec"]["runName"] == run]
+            return next((e for e in found if e.get("status", {}).get("phase") == "Open"), None)
+
+        found: JsonObject = await_that(there, f"an open escalation of {run}", LONG)
+        return found
+
+    def rw(self, *args: str) -> str:
+        """Type a command of the plugin."""
+        return Plugin(self.cluster, self.namespace).ok(*args)
+
+
+@pytest.fixture(scope="module")
+def advisor(tmp_path_factory: pytest.TempPathFactory) -> ScriptedAdvisor:
+    """The scripted command, with an answer for each story."""
+    scripted = ScriptedAdvisor(tmp_path_factory.mktemp("advisor"))
+    scripted.say(ANSWERS)
+    return scripted
+
+
+@pytest.fixture(scope="module")
+def adapter(advisor: ScriptedAdvisor) -> Iterator[Path]:
+    """`runwarden adapter` on a socket of its own."""
+    socket, log = advisor.folder / "adapter.sock", advisor.folder / "adapter.log"
+    command = [
+        sys.executable,
+        "-m",
+        "controller",
+        "adapter",
+        "--socket",
+        str(socket),
+        "--commands",
+        str(advisor.commands("broken", "nologin")),
+    ]
+    with log.open("ab") as output:
+        process = subprocess.Popen([*command, "--metrics-port", "-1", "--health-port", "-1"], stdout=output, stderr=output)
+    try:
+        await_that(socket.exists, f"the adapter's socket, see {log}")
+        yield socket
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0, log.read_text()[-2000:]
+
+
+@pytest.fixture(scope="module")
+def stage(kind_cluster: Cluster, advisor: ScriptedAdvisor, adapter: Path) -> Iterator[Stage]:
+    """The operator with its advisor, and every story's Run."""
+    image = load_reporter_image(kind_cluster)
+    options = ("--reporter-image", image, "--reporter-interval-seconds", "2", "--adapter=socket", "--adapter-socket", str(adapter))
+    namespace = f"advisor-{os.getpid()}"
+    kind_cluster.kubectl("create", "namespace", namespace)
+    runs = [run_of(name, {"name": "coder", **agent}, policyRef={"name": policy}) for name, (agent, policy) in STORIES.items()]
+    with OperatorProcess(kind_cluster, *options) as operator:
+        apply(kind_cluster, namespace, *(policy_of(spec, name) for name, spec in POLICIES.items()), *runs)
+        yield Stage(kind_cluster, namespace, advisor, operator)
+        kind_cluster.kubectl("-n", namespace, "delete", "runs", "--all", "--timeout=120s")
+        kind_cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+def test_approved(stage: Stage) -> None:
+    """Assist: the human reads rule, evidence, advice and what follows, approves, and the agent is restarted."""
+    stage.phase("approved", "AwaitingApproval")
+    found = stage.asked("approved")
+    spec = found["spec"]
+    assert spec["proposal"]["action"] == "auto_restart"
+    assert spec["suggestion"] == {"text": "auto_restart (90 % sure): the log shows a flaky network", "advisor": "codex"}
+    assert all(word in spec["text"] for word in ("Cause:", "NonZeroExit", "Approve", "Deny", "Without an answer"))
+    assert condition(status(stage.cluster, stage.namespace, "approved"), "Advised") == ("True", "Accepted")
+    assert "says auto_restart, 90 % sure" in stage.rw("explain", "approved")
+    stage.rw("approve", found["metadata"]["name"])
+    done = stage.phase("approved", "Completed")
+    assert done["restarts"] == 1
+
+
+def test_denied(stage: Stage) -> None:
+    """Denied, it stays as it is: through a restart of the operator, and without asking anybody again."""
+    found = stage.asked("denied")
+    stage.rw("deny", found["metadata"]["name"])
+    await_that(lambda: status(stage.cluster, stage.namespace, "denied").get("reason") == "Denied", "Denied", LONG)
+    stage.operator.stop(signal.SIGKILL)
+    stage.operator.start()
+    stage.phase("agreed", "Completed")
+    now = status(stage.cluster, stage.namespace, "denied")
+    assert (now["reason"], now["restarts"], now["openEscalations"]) == ("Denied", 0, 0)
+    assert len(stage.advisor.asked("denied")) == 1
+
+
+def test_agreed(stage: Stage) -> None:
+    """Auto: an agreeing advisor is asked once, and nobody else."""
+    done = stage.phase("agreed", "Completed")
+    assert done["restarts"] == 1
+    assert condition(done, "Advised") == ("True", "Accepted")
+    assert len(stage.advisor.asked("agreed")) == 1
+    assert not [e for e in items(stage.cluster, stage.namespace, "escalations") if e["spec"]["runName"] == "agreed"]
+
+
+def test_what_it_is_shown(stage: Stage) -> None:
+    """The request holds the end of the agent's log without its secrets, what the rules want, and what may be said."""
+    stage.phase("agreed", "Completed")
+    (document,) = stage.advisor.asked("agreed")
+    assert document["rules_want"]["intent"] == "auto_restart"
+    assert set(document["allowed_intents"]) == {"auto_restart", "escalate_blocked", "escalate_guidance", "noop"}
+    said = " ".join(document["untrusted"].values())
+    assert "registry timed out" in said
+    assert "hunter2" not in str(document)
+
+
+def test_against(stage: Stage) -> None:
+    """Auto: an advisor that is against it leaves the decision to a human."""
+    stage.phase("against", "AwaitingApproval")
+    assert "the registry's certificate has expired" in stage.asked("against")["spec"]["suggestion"]["text"]
+
+
+def test_abstained(stage: Stage) -> None:
+    """Auto: an advisor that abstains leaves the decision to a human."""
+    found = stage.asked("abstained")
+    assert "suggestion" not in found["spec"]
+    assert condition(status(stage.cluster, stage.namespace, "abstained"), "Advised") == ("False", "Abstained")
+
+
+def test_forged(stage: Stage) -> None:
+    """An answer about another Run is refused by the gate, with the reason, and the rules go on."""
+    done = stage.phase("forged", "Completed")
+    assert (done["restarts"], condition(done, "Advised")) == (1, ("False", "OtherTarget"))
+    assert "the gate refused its answer: OtherTarget" in stage.rw("explain", "forged")
+
+
+def test_unlisted(stage: Stage) -> None:
+    """Assist: what needs no approval is done, whatever the advisor says; what it said is on record."""
+    done = stage.phase("unlisted", "Completed")
+    assert (done["restarts"], done["agents"][0]["advice"]["intent"]) == (1, "noop")
+
+
+def test_off(stage: Stage) -> None:
+    """Off: nobody is asked."""
+    done = stage.phase("off", "Completed")
+    assert (done["restarts"], condition(done, "Advised")) == (1, ("False", "Off"))
+    assert stage.advisor.asked("off") == []
+
+
+def test_question(stage: Stage) -> None:
+    """A human takes the suggested answer, and it reaches the agent."""
+    found = stage.asked("question")
+    assert found["spec"]["suggestion"]["text"] == "yes"
+    stage.rw("answer", found["metadata"]["name"], "--accept-suggestion")
+    stage.phase("question", "Completed")
+
+
+def test_spent(stage: Stage) -> None:
+    """A blocked Run's escalation carries the diagnosis."""
+    assert "the image lacks git" in stage.asked("spent")["spec"]["suggestion"]["text"]
+
+
+def test_without_its_advisor(stage: Stage) -> None:
+    """An adapter without a login is no advisor: by onFailure the rules go on, or a human is asked."""
+    done = stage.phase("unauthorized", "Completed")
+    assert (done["restarts"], condition(done, "Advised")) == (1, ("False", "AuthFailed"))
+    stage.phase("unavailable", "AwaitingApproval")

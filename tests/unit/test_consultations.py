@@ -1,0 +1,178 @@
+"""Consultations beside the passes: begun once, kept until on record, and never a reason to wait for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import pytest
+
+from controller.advice.request import target_of
+from controller.api.advice import AdviceVerdict, AdvisedIntent
+from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.run import Agent, RunSpec
+from controller.api.run_status import AgentState, OperatorState
+from controller.cluster.errors import NotFound
+from controller.consultations import Consultations
+from controller.consulting import Ended, Reply, Request
+from controller.inventory import RunKey
+from controller.plan.model import Action, Consultation, Intent, Step
+from controller.plan.reasons import Reason
+from controller.plan.snapshot import RunFacts, Snapshot
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+KEY = RunKey("ns", "demo", "run-1")
+SNAPSHOT = Snapshot(
+    run=RunFacts("ns", "demo", "run-1", 1, RunSpec(agents=(Agent(name="coder", image="x"),))),
+    policy=ResolvedPolicy.of("default", RunPolicySpec()),
+)
+
+
+def about(situation: str = "demo-coder-0") -> Action:
+    """Return the action that asks about a situation."""
+    matter = Consultation(situation, Intent.AUTO_RESTART, Reason.EXITED_NONZERO, "exit code 1", (AdvisedIntent.AUTO_RESTART,))
+    return Action(Intent.CONSULT, Step.CONSULT, Reason.EXITED_NONZERO, agent="coder", escalation=situation, consultation=matter)
+
+
+def saying(**fields: object) -> bytes:
+    """Return an answer that the gate takes, or nearly."""
+    answer = {"intent": "auto_restart", "target_run": target_of(SNAPSHOT.run), "reason": "flaky", "confidence": 0.9}
+    return json.dumps({**answer, "needs_human": False, **fields}).encode()
+
+
+@dataclass
+class Scripted:
+    """An advisor that says what it is told, once it is let."""
+
+    reply: Reply | Exception = field(default_factory=lambda: Reply(Ended.ANSWERED, saying()))
+    let: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: list[Request] = field(default_factory=list)
+
+    async def consult(self, request: Request) -> Reply:
+        """Wait, then answer."""
+        self.asked.append(request)
+        await self.let.wait()
+        if isinstance(self.reply, Exception):
+            raise self.reply
+        return self.reply
+
+
+async def no_log(*_: object) -> str:
+    """An agent without a log."""
+    return ""
+
+
+@dataclass
+class Scene:
+    """Consultations with a scripted advisor, and whom they have woken."""
+
+    advisor: Scripted
+    log_tail: Callable[[Snapshot, str], Awaitable[str]] = no_log
+    woken: asyncio.Queue[RunKey] = field(default_factory=asyncio.Queue)
+
+    def __post_init__(self) -> None:
+        self.consultations = Consultations(self.advisor, self.log_tail, lambda: NOW, self.woken.put_nowait)
+
+
+async def test_it_is_begun_once_and_wakes_its_run() -> None:
+    """However often a pass asks: one request, and the Run is looked at again when the answer is there."""
+    scene = Scene(Scripted())
+    for _ in range(3):
+        assert scene.consultations.begin(SNAPSHOT, about()).advice is None
+    assert [facts.advice for facts in scene.consultations.of("run-1", None)] == [None]
+    scene.advisor.let.set()
+    assert await scene.woken.get() == KEY
+    (facts,) = scene.consultations.of("run-1", None)
+    assert facts.advice is not None
+    assert (facts.agent, facts.advice.verdict, facts.advice.intent) == ("coder", "Accepted", "auto_restart")
+    assert facts.advice.confidence_percent == 90
+    assert len(scene.advisor.asked) == 1
+
+
+async def test_what_is_on_record_is_not_kept() -> None:
+    """Once the state has the advice, memory holds it no more; other situations stay."""
+    scene = Scene(Scripted())
+    scene.advisor.let.set()
+    for situation in ("demo-coder-0", "demo-coder-1"):
+        scene.consultations.begin(SNAPSHOT, about(situation))
+        await scene.woken.get()
+    first, second = scene.consultations.of("run-1", None)
+    assert first.advice is not None
+    state = OperatorState(run_uid="run-1", agents={"coder": AgentState(advice=(first.advice,))})
+    assert scene.consultations.of("run-1", state) == (second,)
+    assert scene.consultations.of("run-1", None) == (second,)
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict", "reason"),
+    [
+        (Reply(Ended.ANSWERED, saying(target_run="ns/other")), "Refused", "OtherTarget"),
+        (Reply(Ended.ANSWERED, b"I think so"), "Refused", "NotJSON"),
+        (Reply(Ended.AUTH_FAILED, detail="log in"), "Unavailable", "AuthFailed"),
+        (Reply(Ended.ABSTAINED), "Abstained", "Abstained"),
+        (ZeroDivisionError("a bug"), "Unavailable", "InternalError"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_whatever_becomes_of_it_is_known(reply: Reply | Exception, verdict: AdviceVerdict, reason: str) -> None:
+    """A refusal, a failure, even a bug of ours: each ends the wait with its reason."""
+    scene = Scene(Scripted(reply))
+    scene.advisor.let.set()
+    scene.consultations.begin(SNAPSHOT, about())
+    await scene.woken.get()
+    (facts,) = scene.consultations.of("run-1", None)
+    assert facts.advice is not None
+    assert (facts.advice.verdict, facts.advice.reason) == (verdict, reason)
+
+
+async def test_a_log_that_cannot_be_read_keeps_nobody_from_asking() -> None:
+    """The pod may be gone, the kubelet may be lost: the advisor is asked without the log."""
+
+    async def gone(*_: object) -> str:
+        raise NotFound("GET log", 404, "NotFound", "pod is gone")
+
+    scene = Scene(Scripted(), gone)
+    scene.advisor.let.set()
+    scene.consultations.begin(SNAPSHOT, about())
+    await scene.woken.get()
+    assert len(scene.advisor.asked) == 1
+
+
+async def test_the_log_is_shown_redacted() -> None:
+    """What an agent wrote reaches the prompt, its secrets do not."""
+
+    async def tail(*_: object) -> str:
+        return "cannot reach the registry\npassword: hunter2-hunter2"
+
+    scene = Scene(Scripted(), tail)
+    scene.advisor.let.set()
+    scene.consultations.begin(SNAPSHOT, about())
+    await scene.woken.get()
+    (request,) = scene.advisor.asked
+    assert "cannot reach the registry" in request.prompt
+    assert "hunter2" not in request.prompt + json.dumps(request.document)
+
+
+async def test_a_run_that_is_gone_is_let_go_of() -> None:
+    """Its consultation is ended, nobody is woken, and a Run of the same name starts anew."""
+    scene = Scene(Scripted())
+    scene.consultations.begin(SNAPSHOT, about())
+    await asyncio.sleep(0)
+    scene.consultations.forget("run-1")
+    assert scene.consultations.of("run-1", None) == ()
+    scene.advisor.let.set()
+    other = replace(SNAPSHOT, run=replace(SNAPSHOT.run, uid="run-2"))
+    scene.consultations.begin(other, about())
+    assert (await scene.woken.get()).uid == "run-2"
+
+
+async def test_the_end_of_the_operator_ends_them() -> None:
+    """Nothing is left behind."""
+    scene = Scene(Scripted())
+    scene.consultations.begin(SNAPSHOT, about())
+    await scene.consultations.close()
+    assert scene.consultations.of("run-1", None) == ()
+    assert scene.woken.empty()
