@@ -221,6 +221,9 @@ KINDS = (_valid, _structure, _structure, _edge, _edge, _tokens, _tokens, _bytes,
 def hostile() -> Iterator[bytes]:
     """Yield the outputs that are meant to hurt by their size or shape: as much as is read, and far more."""
     full = 65_536
+    rng = random.Random(0)  # noqa: S311 repeatable on purpose
+    for size in (full, full + 1):
+        yield write(answer(rng), rng).encode().ljust(size)
     for piece in (
         b"[",
         b"{",
@@ -246,9 +249,6 @@ def hostile() -> Iterator[bytes]:
             yield (piece * (size // len(piece) + 1))[:size]
         yield b'{"reason":"' + (piece * (full // len(piece)))[: full - 20] + b'"}'
         yield b'{"reason":' + (piece * (full // len(piece)))[: full - 20] + b"}"
-    rng = random.Random(0)  # noqa: S311 repeatable on purpose
-    for size in (full, full + 1):
-        yield write(answer(rng), rng).encode().ljust(size)
     yield b"[" * 100_000 + b"]" * 100_000
     yield b'{"a":' * 100_000
     yield b"{" + b",".join(b'"k%d":1' % i for i in range(5000)) + b"}"

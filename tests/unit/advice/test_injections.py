@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from functools import cache
 
 import pytest
 
@@ -25,6 +26,7 @@ ALL = tuple(injections())
 FENCE = re.compile(r"^<<<(UNTRUSTED|END) (\w+) ([0-9a-f]{16})>>>$", re.MULTILINE)
 
 
+@cache
 def request_with(injection: Injection) -> Request:
     matter = Consultation(
         "demo-coder-1",
