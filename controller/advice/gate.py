@@ -137,20 +137,15 @@ def target_is_this_run(fields: Fields, asked: Question) -> Refusal | None:
     )
 
 
-def intent_is_known(fields: Fields, asked: Question) -> Refusal | None:
-    """Refuse an intent that nobody knows."""
-    intent = fields["intent"]
-    expected = f"the intents are {', '.join(AdvisedIntent)}"
-    known = intent in tuple(AdvisedIntent)
-    return None if known else Refusal(RefusalReason.UNKNOWN_INTENT, f"intent: is {shown(intent)}; {expected}")
-
-
 def intent_is_allowed(fields: Fields, asked: Question) -> Refusal | None:
-    """Refuse an intent that the rules do not offer here: advice narrows, it never widens."""
+    """Refuse an intent that nobody knows, or that the rules do not offer here: advice narrows, it never widens."""
     intent = fields["intent"]
-    expected = f"allowed here: {', '.join(asked.allowed) or 'nothing'}"
-    allowed = intent in tuple(asked.allowed)
-    return None if allowed else Refusal(RefusalReason.INTENT_NOT_ALLOWED, f"intent: is {shown(intent)}; {expected}")
+    if intent in tuple(asked.allowed):
+        return None
+    if intent in tuple(AdvisedIntent):
+        offered = f"allowed here: {', '.join(asked.allowed) or 'nothing'}"
+        return Refusal(RefusalReason.INTENT_NOT_ALLOWED, f"intent: is {shown(intent)}; {offered}")
+    return Refusal(RefusalReason.UNKNOWN_INTENT, f"intent: is {shown(intent)}; the intents are {', '.join(AdvisedIntent)}")
 
 
 def confidence_is_in_range(fields: Fields, asked: Question) -> Refusal | None:
@@ -172,7 +167,6 @@ CHECKS: tuple[Check, ...] = (
     texts_are_short,
     texts_are_clean,
     target_is_this_run,
-    intent_is_known,
     intent_is_allowed,
     confidence_is_in_range,
 )

@@ -23,6 +23,9 @@ MAX_NUMBER_CHARACTERS = 24
 WHITESPACE = " \t\n\r"
 """What JSON allows around a document."""
 
+BROKEN_TEXT = "strict"
+"""What is done with bytes that are not UTF-8: nothing is replaced or left out."""
+
 # A string, closed or running to the end, is one token: no bracket in it counts, and no character is looked at twice.
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*+"?+|[\[{]|[\]}]', re.DOTALL)
 
@@ -40,7 +43,7 @@ def read(output: bytes) -> dict[str, Any] | Refusal:
     if len(output) > MAX_OUTPUT_BYTES:
         return Refusal(RefusalReason.TOO_LONG, f"output: {len(output)} bytes; at most {MAX_OUTPUT_BYTES} are read")
     try:
-        text = output.decode("utf-8", "strict").strip(WHITESPACE)
+        text = output.decode("utf-8", BROKEN_TEXT).strip(WHITESPACE)
     except UnicodeDecodeError as error:
         return Refusal(RefusalReason.NOT_UTF8, f"output: byte {error.start} is not UTF-8; an answer is JSON in UTF-8")
     if too_deep(text):

@@ -1,0 +1,43 @@
+"""`python -m tests.fuzz [--count N] [--seed N]`: the whole campaign, then the gate's mutants. Fails on anything wrong or slow."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from itertools import chain
+
+from tests.fuzz.campaign import run
+from tests.fuzz.corpus import hostile, outputs
+from tests.fuzz.mutants import MUTANTS, without
+
+COUNT = 120_000
+MUTANT_COUNT = 20_000
+SLOW_SECONDS = 0.050
+"""CPU seconds that no output may take the gate."""
+
+
+def main() -> int:
+    """Run the campaign and say what it came to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=COUNT)
+    parser.add_argument("--seed", type=int, default=6)
+    chosen = parser.parse_args()
+    tally = run(chain(hostile(), outputs(chosen.count, chosen.seed)))
+    rate = tally.count / tally.spent if tally.spent else 0
+    print(f"{tally.count} outputs, {tally.accepted} accepted ({tally.accepted / tally.count:.1%}), {len(tally.wrong)} wrong")  # noqa: T201 a report
+    print(f"{rate:.0f} a CPU second in the gate, slowest {tally.slowest * 1000:.1f} ms")  # noqa: T201 a report
+    print(", ".join(f"{reason} {count}" for reason, count in tally.reasons.most_common()))  # noqa: T201 a report
+    for wrong in tally.wrong[:20]:
+        print(wrong)  # noqa: T201 a report
+    survivors = [name for name in MUTANTS if not _caught(name, chosen.seed)]
+    print(f"mutants: {len(MUTANTS) - len(survivors)} of {len(MUTANTS)} caught; survivors: {survivors or 'none'}")  # noqa: T201 a report
+    return int(bool(tally.wrong or survivors or tally.slowest > SLOW_SECONDS))
+
+
+def _caught(name: str, seed: int) -> bool:
+    with without(name):
+        return bool(run(chain(outputs(MUTANT_COUNT, seed), hostile()), stop_at_first=True).wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

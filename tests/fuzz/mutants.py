@@ -1,0 +1,38 @@
+"""The gate with one check taken out, each of which the corpus must tell from the whole gate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+from unittest.mock import patch
+
+from controller.advice import gate, strict_json
+
+Change = tuple[Any, str, Any]
+
+MUTANTS: dict[str, Change] = {
+    **{
+        f"without {check.__name__}": (gate, "CHECKS", tuple(other for other in gate.CHECKS if other is not check))
+        for check in gate.CHECKS
+    },
+    "any size": (strict_json, "MAX_OUTPUT_BYTES", 10**9),
+    "any depth": (strict_json, "too_deep", lambda text: False),
+    "broken UTF-8 repaired": (strict_json, "BROKEN_TEXT", "replace"),
+    "any whitespace around": (strict_json, "WHITESPACE", None),
+    "anything behind": (strict_json, "after", lambda text, end: ""),
+    "the last of two keys": (strict_json, "unique", dict),
+    "the integers of Python": (strict_json, "integer", int),
+    "doubles": (strict_json, "fraction", lambda lexeme: Decimal(float(lexeme))),
+    "numbers that are none": (strict_json, "constant", Decimal),
+    "texts that turn": (gate, "DIRECTIONS", frozenset()),
+}
+
+
+@contextmanager
+def without(name: str) -> Iterator[None]:
+    """Put a mutant in the gate's place."""
+    where, what, instead = MUTANTS[name]
+    with patch.object(where, what, instead):
+        yield
