@@ -27,8 +27,8 @@ UNKNOWN = "(unknown)"
 """How metrics name every command that is not registered."""
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, OSError)
 """What reading a hostile envelope may raise."""
-COUNTABLE = range(2**53)
-"""Numbers that every reader of JSON and Prometheus keeps exactly."""
+MAX_COUNT = 2**53
+"""Up to here every reader of JSON and Prometheus keeps a number exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,4 +159,8 @@ def _reply(finish: Finish, command: Command, folder: Path) -> Reply:
 
 def _plausible(told: Consumption) -> Consumption:
     """What a command tells of its cost, without what cannot be: it is counted, and goes into a database."""
-    return Consumption(**{name: value for name, value in asdict(told).items() if value in COUNTABLE})
+    return Consumption(**{name: value for name, value in asdict(told).items() if _countable(value)})
+
+
+def _countable(value: object) -> bool:
+    return type(value) is int and 0 <= value <= MAX_COUNT

@@ -69,5 +69,5 @@ def test_garbage_is_refused(body: bytes) -> None:
 def test_output_that_cannot_be_is_refused(output: str) -> None:
     """The operator does not take an output that no adapter writes."""
     body = json.loads(write_reply(Reply(Ended.ANSWERED))) | {"output": output}
-    with pytest.raises(WireError, match="^output: "):
+    with pytest.raises(WireError, match=r"^output: "):
         read_reply(json.dumps(body).encode())
