@@ -7,19 +7,19 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
 import structlog
 
 from controller.adapter.breaker import Breaker, Hold, Patience, Permit
-from controller.adapter.command import Command, Said
+from controller.adapter.command import Command
 from controller.adapter.detail import clean
 from controller.adapter.metrics import AdapterMetrics
 from controller.adapter.process import Finish, Processes
 from controller.adapter.queue import FairQueue, Full
-from controller.consulting import MAX_OUTPUT_BYTES, Ended, Reply, Request
+from controller.consulting import MAX_OUTPUT_BYTES, Consumption, Ended, Reply, Request
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +27,8 @@ UNKNOWN = "(unknown)"
 """How metrics name every command that is not registered."""
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, OSError)
 """What reading a hostile envelope may raise."""
+MAX_COUNT = 2**53
+"""Up to here every reader of JSON and Prometheus keeps a number exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class LocalAdapter:
             reply = _reply(finish, command, folder)
         except UNREADABLE as error:
             reply = Reply(
-                Ended.FAILED, detail=f"what passes between adapter and command has a flaw: {type(error).__name__}: {error}"
+                Ended.FAILED, detail=f"it could not be asked, or its envelope not be read: {type(error).__name__}: {error}"
             )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -148,13 +150,17 @@ def _reply(finish: Finish, command: Command, folder: Path) -> Reply:
     if finish.ended is not None:
         return Reply(finish.ended, detail=finish.detail)
     said = command.read(finish.code, finish.stdout, finish.stderr, folder)
-    if len(said.output) > MAX_OUTPUT_BYTES:
-        said = Said(
-            b"",
-            said.model,
-            said.consumption,
-            Ended.TOO_LONG,
-            f"the answer has {len(said.output)} bytes, at most {MAX_OUTPUT_BYTES} are taken",
-        )
+    if said.ended is Ended.ANSWERED and len(said.output) > MAX_OUTPUT_BYTES:
+        flaw = f"the answer has {len(said.output)} bytes, at most {MAX_OUTPUT_BYTES} are taken"
+        said = replace(said, ended=Ended.TOO_LONG, detail=flaw)
     output = said.output if said.ended is Ended.ANSWERED else b""
-    return Reply(said.ended, output, said.detail, said.model, consumption=said.consumption)
+    return Reply(said.ended, output, said.detail, clean(said.model), consumption=_plausible(said.consumption))
+
+
+def _plausible(told: Consumption) -> Consumption:
+    """What a command tells of its cost, without what cannot be: it is counted, and goes into a database."""
+    return Consumption(**{name: value for name, value in asdict(told).items() if _countable(value)})
+
+
+def _countable(value: object) -> bool:
+    return type(value) is int and 0 <= value <= MAX_COUNT

@@ -35,16 +35,16 @@ class Child:
         self.flooded = False
         self.stdout, self.stderr = bytearray(), bytearray()
         self._process, self._loop = process, asyncio.get_running_loop()
-        self._open: dict[int, Callable[[], None]] = {}
+        self._open: dict[int, Callable[[int], bool]] = {}
         self._pidfd = os.pidfd_open(process.pid)
         self._loop.add_reader(self._pidfd, self._on_exit)
         self._sinks = [(_pipe(process.stdout), self.stdout), (_pipe(process.stderr), self.stderr)]
         for pipe, sink in self._sinks:
             self._loop.add_reader(pipe, self._on_readable, pipe, sink)
-            self._open[pipe] = lambda pipe=pipe: self._loop.remove_reader(pipe)
+            self._open[pipe] = self._loop.remove_reader
         self._unsent, self._stdin = memoryview(stdin), _pipe(process.stdin)
         self._loop.add_writer(self._stdin, self._on_writable)
-        self._open[self._stdin] = lambda: self._loop.remove_writer(self._stdin)
+        self._open[self._stdin] = self._loop.remove_writer
 
     def signal_group(self, number: signal.Signals) -> None:
         """Signal all of its group. Its number cannot be another's: the command is reaped last."""
@@ -99,7 +99,7 @@ class Child:
             self._shut(self._stdin)
 
     def _shut(self, pipe: int) -> None:
-        self._open.pop(pipe)()
+        self._open.pop(pipe)(pipe)
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None and not stream.closed and stream.fileno() == pipe:
                 stream.close()

@@ -59,11 +59,10 @@ class Processes:
         """Run a command in its folder for so long at most, and a little for its end."""
         mark = uuid.uuid4().hex
         try:
-            child = _start(invocation, folder, environment(os.environ, kept) | invocation.environment | {MARK: mark})
+            child = _start(invocation, folder, {**environment(os.environ, kept), **invocation.environment, MARK: mark})
         except (FileNotFoundError, NotADirectoryError) as error:
-            return Finish(
-                Ended.UNKNOWN_COMMAND, f"{invocation.argv[0]} is not there ({error.strerror}): install it, or correct its argv"
-            )
+            flaw = f"{invocation.argv[0]} is not there ({error.strerror}): install it, or correct its argv"
+            return Finish(Ended.UNKNOWN_COMMAND, flaw)
         except (OSError, ValueError) as error:
             return Finish(Ended.FAILED, f"{invocation.argv[0]} could not be started: {error}")
         self._live[child.pid] = mark

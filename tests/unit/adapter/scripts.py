@@ -1,0 +1,57 @@
+"""Commands as small real scripts, and requests that ask them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from controller.adapter.command import Invocation, Said, ended_by
+from controller.adapter.family import MARK, mark_of
+from controller.consulting import Consumption, Request
+from tests.support import await_that
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A command that is an argv: it is given the prompt, and its stdout is its answer."""
+
+    name: str
+    argv: tuple[str, ...]
+    kept_environment: frozenset[str] = frozenset()
+    consumption: Consumption = field(default_factory=Consumption)
+
+    def invocation(self, request: Request, folder: Path) -> Invocation:
+        """Ask it; the folder is written to as presets do."""
+        (folder / "schema.json").write_text("{}")
+        return Invocation(self.argv, request.prompt.encode(), {"ADDED": "added"})
+
+    def read(self, code: int, stdout: bytes, stderr: bytes, folder: Path) -> Said:
+        """Take all that it said."""
+        assert (folder / "schema.json").exists()
+        return Said(stdout, "stub-1", self.consumption, ended_by(code), stderr.decode(errors="replace"))
+
+
+def shell(name: str, script: str, **more: Any) -> Script:
+    """Return a command that is a script of the shell."""
+    return Script(name, ("sh", "-c", script), **more)
+
+
+def request(command: str, **more: Any) -> Request:
+    """Return a request; whatever a test does not name is harmless."""
+    filled: dict[str, Any] = {"model": "m", "timeout_seconds": 20, "max_tokens": 10, "key": "uid", "prompt": "why?"}
+    return Request(command=command, document={"a": [1]}, schema={"type": "object"}, **(filled | more))
+
+
+async def eventually(condition: Callable[[], object], what: str) -> Any:
+    """Await a condition while the event loop turns."""
+    return await asyncio.to_thread(await_that, condition, what)
+
+
+def marked() -> list[int]:
+    """Return every process of this machine that a consultation has started and that still runs."""
+    assert MARK not in os.environ
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal() and mark_of(int(name))]

@@ -1,0 +1,154 @@
+"""The breaker: what opens it, for how long, and that a single probe closes it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+
+from controller.adapter.breaker import FAILURES, GOOD, Breaker, Hold, Patience, Permit
+from controller.consulting import Ended
+
+PATIENCE = Patience(failures=3, first_pause=10, longest_pause=40, first_backoff=1, auth_pause=100)
+
+
+def tell(breaker: Breaker, ended: Ended, now: float) -> None:
+    """Ask at a time, with this end."""
+    permit = breaker.permit(now)
+    assert isinstance(permit, Permit)
+    breaker.record(permit, ended, now)
+
+
+@pytest.mark.parametrize(
+    ("ends", "refused", "until"),
+    [
+        ([Ended.FAILED, Ended.FAILED], None, None),
+        ([Ended.FAILED, Ended.FAILED, Ended.FAILED], Ended.SUSPENDED, 10),
+        ([Ended.TIMED_OUT, Ended.MISUSED, Ended.TOO_LONG], Ended.SUSPENDED, 10),
+        ([Ended.FAILED, Ended.FAILED, Ended.ANSWERED, Ended.FAILED], None, None),
+        ([Ended.FAILED, Ended.FAILED, Ended.ABSTAINED, Ended.FAILED], None, None),
+        ([Ended.FAILED, Ended.FAILED, Ended.UNKNOWN_COMMAND], None, None),
+        ([Ended.AUTH_FAILED], Ended.AUTH_FAILED, 100),
+        ([Ended.TEMPORARY], Ended.SUSPENDED, 1),
+    ],
+)
+def test_what_opens_it(ends: list[Ended], refused: Ended | None, until: float | None) -> None:
+    """By a row of ends at time 0: how the next question ends without being asked, and until when."""
+    breaker = Breaker(PATIENCE)
+    for ended in ends:
+        tell(breaker, ended, 0)
+    assert breaker.refusal(0) is refused
+    if until is not None:
+        assert breaker.refusal(until - 0.01) is refused
+        assert breaker.refusal(until) is None
+
+
+@pytest.mark.parametrize(
+    ("ended", "pauses"),
+    [(Ended.FAILED, [10, 20, 40, 40]), (Ended.TEMPORARY, [1, 2, 4, 8, 16, 32, 40, 40]), (Ended.AUTH_FAILED, [100, 100])],
+)
+def test_pauses_double_up_to_the_longest(ended: Ended, pauses: list[float]) -> None:
+    """While probes end alike, each pause is twice the last."""
+    breaker, now, seen = Breaker(PATIENCE), 0.0, []
+    while breaker.hold is None:
+        tell(breaker, ended, now)
+    for _ in pauses:
+        seen.append(breaker.until - now)
+        now = breaker.until
+        tell(breaker, ended, now)
+    assert seen == pauses
+
+
+def test_one_probe_at_a_time() -> None:
+    """When the pause is over one question is asked, all others wait for what comes of it; a released one gives way."""
+    breaker = Breaker(PATIENCE)
+    tell(breaker, Ended.AUTH_FAILED, 0)
+    probe = breaker.permit(100)
+    assert isinstance(probe, Permit)
+    assert breaker.permit(100) is Ended.AUTH_FAILED
+    breaker.release(probe)
+    tell(breaker, Ended.ANSWERED, 101)
+    assert breaker.hold is None
+
+
+def test_late_ends_change_nothing() -> None:
+    """Questions from before it opened neither close it nor lengthen its pause."""
+    breaker = Breaker(PATIENCE)
+    early = [breaker.permit(0) for _ in range(5)]
+    for permit, ended in zip(early, [Ended.FAILED] * 4 + [Ended.ANSWERED], strict=True):
+        assert isinstance(permit, Permit)
+        breaker.record(permit, ended, 0)
+    assert (breaker.hold, breaker.until) == (Hold.FAILURES, 10)
+
+
+def test_temporary_failures_are_none() -> None:
+    """However often a command asks for time, it is not counted: the next failure is its first."""
+    breaker, now = Breaker(PATIENCE), 0.0
+    for _ in range(10):
+        tell(breaker, Ended.TEMPORARY, now)
+        now = breaker.until
+    tell(breaker, Ended.FAILED, now)
+    assert breaker.hold is None
+
+
+class Breaking(RuleBasedStateMachine):
+    """Questions and ends in any order and at any time."""
+
+    permits = Bundle("permits")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.breaker, self.now = Breaker(PATIENCE), 0.0
+
+    @rule(seconds=st.floats(0, 200))
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+    @rule(target=permits)
+    def ask(self) -> object:
+        """Ask for leave: it is given exactly where no refusal was told."""
+        refused, held = self.breaker.refusal(self.now), self.breaker.hold
+        permit = self.breaker.permit(self.now)
+        if isinstance(permit, Ended):
+            assert permit is refused
+            assert permit is (Ended.AUTH_FAILED if held is Hold.AUTH else Ended.SUSPENDED)
+            return multiple()
+        assert refused is None
+        assert permit.probe == (held is not None)
+        if permit.probe:
+            assert self.now >= self.breaker.until
+            assert self.breaker.refusal(self.now) is not None, "one probe at a time"
+        return permit
+
+    @rule(permit=consumes(permits), ended=st.sampled_from(Ended))
+    def end(self, permit: Permit, ended: Ended) -> None:
+        """Tell an end: good ones of now close it, a refused login opens it, old ones change nothing."""
+        before = (self.breaker.hold, self.breaker.until)
+        current = permit.era == self.breaker._era
+        self.breaker.record(permit, ended, self.now)
+        if not current:
+            assert (self.breaker.hold, self.breaker.until) == before
+        elif ended in GOOD:
+            assert self.breaker.hold is None
+        elif ended is Ended.AUTH_FAILED:
+            assert (self.breaker.hold, self.breaker.until) == (Hold.AUTH, self.now + PATIENCE.auth_pause)
+        elif ended in FAILURES and before[0] is Hold.FAILURES:
+            assert self.breaker.hold is Hold.FAILURES
+            assert self.breaker.until > self.now
+
+    @rule(permit=consumes(permits))
+    def give_back(self, permit: Permit) -> None:
+        """Give leave back unused: whatever it is, it does not open or close."""
+        before = self.breaker.hold
+        self.breaker.release(permit)
+        assert self.breaker.hold is before
+
+    @invariant()
+    def never_shut_for_longer_than_its_longest_pause(self) -> None:
+        """No time is further off than the longest pause there is."""
+        if self.breaker.hold is not None:
+            assert self.breaker.until - self.now <= max(PATIENCE.longest_pause, PATIENCE.auth_pause)
+
+
+TestBreaking = Breaking.TestCase

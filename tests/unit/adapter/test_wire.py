@@ -1,0 +1,73 @@
+"""The wire: what is written is read alike, and whatever else is refused by the name of its field."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.adapter.wire import WireError, read_reply, read_request, write_reply, write_request
+from controller.consulting import MAX_OUTPUT_BYTES, Consumption, Ended, Reply
+from tests.unit.adapter.scripts import request
+
+COUNTS = st.none() | st.integers(0, 2**53)
+REPLIES = st.builds(
+    Reply,
+    st.sampled_from(Ended),
+    st.binary(),
+    st.text(),
+    st.text(),
+    st.floats(0, 1e6),
+    st.builds(Consumption, COUNTS, COUNTS, COUNTS),
+)
+
+
+def test_request_comes_back() -> None:
+    """A request survives the wire."""
+    assert read_request(write_request(request("c", prompt="ä\x00"))) == request("c", prompt="ä\x00")
+
+
+@given(REPLIES)
+def test_replies_come_back(reply: Reply) -> None:
+    """Every reply survives it, whatever bytes its output has."""
+    assert read_reply(write_reply(reply)) == reply
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"argv": ["sh"]}, "argv"),
+        ({"timeout_seconds": "5"}, "timeout_seconds"),
+        ({"timeout_seconds": 0}, "timeout_seconds"),
+        ({"timeout_seconds": 1.5}, "timeout_seconds"),
+        ({"max_tokens": True}, "max_tokens"),
+        ({"document": []}, "document"),
+        ({"schema": None}, "schema"),
+        ({"key": None}, "key"),
+        ({"command": "x" * 254}, "command"),
+    ],
+)
+def test_other_requests_are_refused_by_field(change: dict[str, Any], field: str) -> None:
+    """A field too many, of another type or out of its bounds is named."""
+    body = json.loads(write_request(request("c"))) | change
+    with pytest.raises(WireError, match=f"^{field}: "):
+        read_request(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b"[" * 10_000], ids=["nothing", "a list", "half", "no text", "deep"])
+def test_garbage_is_refused(body: bytes) -> None:
+    """What is no JSON object is a WireError both ways."""
+    for read in (read_request, read_reply):
+        with pytest.raises(WireError):
+            read(body)
+
+
+@pytest.mark.parametrize("output", ["?", "QQ", "QUE" * (MAX_OUTPUT_BYTES // 2)], ids=["no base64", "no padding", "too long"])
+def test_output_that_cannot_be_is_refused(output: str) -> None:
+    """The operator does not take an output that no adapter writes."""
+    body = json.loads(write_reply(Reply(Ended.ANSWERED))) | {"output": output}
+    with pytest.raises(WireError, match=r"^output: "):
+        read_reply(json.dumps(body).encode())
