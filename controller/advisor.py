@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from controller.adapter.adapter import Limits, LocalAdapter
 from controller.adapter.client import SocketAdvisor
 from controller.adapter.commands import load
+from controller.adapter.family import adopt_orphans
 from controller.adapter.metrics import AdapterMetrics
 from controller.builders import container_name
 from controller.cluster.client import Client
@@ -46,6 +47,7 @@ async def _advisor(settings: Settings, metrics: Metrics, stack: AsyncExitStack) 
         case "socket":
             return SocketAdvisor(settings.adapter_socket)
         case "local":
+            adopt_orphans()
             adapter = LocalAdapter(load(settings.adapter_commands), Limits(), AdapterMetrics(metrics.registry))
             return await stack.enter_async_context(adapter)
         case _:
