@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -43,7 +44,7 @@ class SocketAdvisor:
         no_timeout = aiohttp.ClientTimeout(total=None)
         async with (
             aiohttp.ClientSession(connector=connector, timeout=no_timeout, auto_decompress=False) as session,
-            session.post(URL, data=write_request(request), allow_redirects=False) as response,
+            session.post(URL, data=io.BytesIO(write_request(request)), allow_redirects=False) as response,
         ):
             body = await _bounded(response.content)
             if response.status != HTTPStatus.OK:

@@ -25,6 +25,7 @@ GRACE_SECONDS = 0.5
 """How long a command has between TERM and KILL."""
 SWEEP_SECONDS = 1.0
 """How long what was killed may take to be gone; only a process that the kernel holds takes longer."""
+INIT = 1
 FIRST_LOOK_SECONDS, NEXT_LOOK_SECONDS = 0.002, 0.05
 ALLOWED_ENVIRONMENT = frozenset(
     {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"}
@@ -128,13 +129,14 @@ class Processes:
         return set(found) | (set() if child.exited.is_set() else {child.pid})
 
     def _adopted(self, leader: int, one: Relative) -> bool:
-        """Whether an orphan that this process has adopted was the leader's."""
-        if one.parent != os.getpid() or one.pid in self._live:
+        """Whether an orphan was the leader's: this process has adopted it, or init where this process does not adopt."""
+        if one.parent not in {os.getpid(), INIT} or one.pid in self._live:
             return False
         mark = None if one.dead else mark_of(one.pid)
         if mark is not None and mark in self._live.values():
             return mark == self._live[leader]
-        return self._sole and one.session not in self._live and one.group not in self._live
+        ours = self._sole and one.parent == os.getpid()
+        return ours and one.session not in self._live and one.group not in self._live
 
 
 def environment(variables: Mapping[str, str], kept: frozenset[str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from controller.adapter.command import Command, Said
 from controller.adapter.metrics import AdapterMetrics
 from controller.adapter.server import adapter_app, serve_socket
 from controller.consulting import MAX_OUTPUT_BYTES, Advisor, Consumption, Ended
-from tests.unit.adapter.scripts import Script, eventually, request, shell
+from tests.unit.adapter.scripts import Script, eventually, marked, request, shell
 
 Make = Callable[..., AbstractAsyncContextManager[Advisor]]
 
@@ -148,6 +148,13 @@ async def test_answer_is_capped(make: Make) -> None:
         most, more = await advisor.consult(request("most")), await advisor.consult(request("more"))
     assert (most.ended, len(most.output)) == (Ended.ANSWERED, MAX_OUTPUT_BYTES)
     assert (more.ended, more.output) == (Ended.TOO_LONG, b"")
+
+
+async def test_daemon_does_not_outlive_the_answer(make: Make) -> None:
+    """Though this process adopts no orphans: what left its group, session and parent is known by its mark."""
+    async with make(shell("leave", "(setsid sleep 1000 &); sleep 0.2; echo")) as advisor:
+        assert (await advisor.consult(request("leave"))).ended is Ended.ANSWERED
+    await eventually(lambda: not marked(), "no process of a command runs")
 
 
 class Broken(Script):

@@ -1,0 +1,165 @@
+"""The socket: who may connect, what stands in its way, and what a client makes of an adapter that is not one."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from controller.adapter.client import SocketAdvisor
+from controller.adapter.server import SOCKET_MODE, SocketTaken, adapter_app, serve_socket
+from controller.adapter.wire import CONSULT, MAX_REPLY_BYTES, MAX_REQUEST_BYTES
+from controller.consulting import Ended, Reply, Request
+from tests.unit.adapter.scripts import request
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Fixed:
+    """An advisor with one reply."""
+
+    async def consult(self, request: Request) -> Reply:
+        """Reply."""
+        return Reply(Ended.ANSWERED, request.prompt.encode())
+
+
+def app() -> web.Application:
+    """Return an adapter that echoes."""
+    return adapter_app(Fixed(), {"loop": lambda: None}, {"commands": lambda: "none is registered"})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return where the socket goes."""
+    return tmp_path / "a.sock"
+
+
+async def test_owner_and_group_may_connect(path: Path) -> None:
+    """Nobody else may, whatever the umask was; and nothing is left of it afterwards."""
+    async with serve_socket(app(), path):
+        assert stat.S_IMODE(os.stat(path).st_mode) == SOCKET_MODE
+    assert path.name not in os.listdir(path.parent)
+
+
+async def test_stale_socket_is_replaced(path: Path) -> None:
+    """What a killed adapter left behind is in nobody's way."""
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    async with serve_socket(app(), path):
+        assert (await SocketAdvisor(path).consult(request("c"))).output == b"why?"
+
+
+async def test_taken_path_is_left_alone(path: Path) -> None:
+    """A second adapter, and a file that is no socket, are not replaced."""
+    async with serve_socket(app(), path):
+        with pytest.raises(SocketTaken, match="another adapter"):
+            await serve_socket(app(), path).__aenter__()
+        assert (await SocketAdvisor(path).consult(request("c"))).ended is Ended.ANSWERED
+    os.mkfifo(path)
+    with pytest.raises(SocketTaken, match="no socket"):
+        await serve_socket(app(), path).__aenter__()
+    assert path.name in os.listdir(path.parent)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [(b'{"argv": []}', 400, "argv: "), (b"nonsense", 400, "body: "), (b" " * (MAX_REQUEST_BYTES + 1), 413, "")],
+    ids=["a field too many", "no JSON", "too large"],
+)
+async def test_other_bodies_are_refused(path: Path, body: bytes, status: int, told: str) -> None:
+    """What is no request gets a status and the name of the field."""
+    async with serve_socket(app(), path), _session(path) as session:
+        response = await session.post(f"http://a{CONSULT}", data=io.BytesIO(body))
+        assert response.status == status
+        assert told in await response.text()
+
+
+async def test_health_is_told_over_the_socket(path: Path) -> None:
+    """Alive, and not ready with the reason."""
+    async with serve_socket(app(), path), _session(path) as session:
+        async with session.get("http://a/livez") as response:
+            assert response.status == 200
+        async with session.get("http://a/readyz") as response:
+            assert (response.status, "none is registered" in await response.text()) == (503, True)
+
+
+async def _hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+async def _drop(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    await reader.readline()
+
+
+def _say(said: bytes) -> Talk:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"}}")
+        writer.write(said)
+        await writer.drain()
+
+    return talk
+
+
+def _http(body: bytes, status: str = "200 OK") -> bytes:
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        _hang,
+        _drop,
+        _say(b"SSH-2.0-OpenSSH\r\n"),
+        _say(_http(b"{")),
+        _say(_http(b'{"ended": "Answered"}')),
+        _say(_http(b"no", "400 Bad Request")),
+        _say(_http(b"no", "302 Found\r\nLocation: http://elsewhere/")),
+        _say(_http(b"x" * (MAX_REPLY_BYTES + 1))),
+        _say(_http(b"{}")[:-1]),
+    ],
+    ids=["hangs", "drops", "no http", "half", "fields missing", "refuses", "redirects", "too long", "cut"],
+)
+async def test_whatever_answers_wrongly_is_unreachable(path: Path, talk: Talk) -> None:
+    """The client needs no good will at the other end: it has a reply within its own time."""
+    hung_up = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            await talk(reader, writer)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        hung_up.set()
+
+    async with await asyncio.start_unix_server(serve, str(path)):
+        reply = await SocketAdvisor(path).consult(request("c", timeout_seconds=1))
+        await hung_up.wait()
+    assert (reply.ended, reply.output) == (Ended.UNREACHABLE, b"")
+    assert str(path) in reply.detail
+
+
+async def test_nobody_there_is_unreachable_until_there_is(path: Path) -> None:
+    """A missing socket and one without a process; the same client finds the adapter once it is back."""
+    advisor = SocketAdvisor(path)
+    assert (await advisor.consult(request("c"))).ended is Ended.UNREACHABLE
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    assert (await advisor.consult(request("c"))).ended is Ended.UNREACHABLE
+    for _ in range(2):
+        async with serve_socket(app(), path):
+            assert (await advisor.consult(request("c"))).ended is Ended.ANSWERED
+
+
+@asynccontextmanager
+async def _session(path: Path) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as session:
+        yield session
