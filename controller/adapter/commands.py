@@ -104,10 +104,10 @@ def parse_commands(text: str) -> Mapping[str, Command]:
         raise CommandsFileError(f"file: is neither YAML nor JSON: {' '.join(str(error).split())}") from error
     except RecursionError as error:
         raise CommandsFileError("file: is nested too deeply") from error
-    except TypeError as error:
-        raise CommandsFileError(f"file: holds what JSON cannot: {error}; put quotes around it") from error
     except ValidationError as error:
         raise CommandsFileError("; ".join(_finding(dict(found)) for found in error.errors(include_url=False))) from error
+    except (TypeError, ValueError) as error:
+        raise CommandsFileError(f"file: holds what JSON cannot: {error}; put quotes around it") from error
     return {name: _command(name, one) for name, one in file.commands.items()}
 
 

@@ -128,6 +128,7 @@ async def test_good_answer_arrives_to_the_letter(ask: Ask, cli: str) -> None:
     assert {tool.get("name", tool.get("type")) for tool in request["tools"]} <= HARMLESS[cli]
     assert KEY in model.keys[0]
     assert json.dumps(SCHEMA["properties"]) in json.dumps(request)
+    assert request.get("thinking", {}).get("type") in (None, "disabled")
     assert request.get("max_tokens") == (MAX_TOKENS if cli == "claude" else None)
 
 

@@ -28,6 +28,8 @@ QUIET = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_AUTOUPDATER": "1",
     "DISABLE_TELEMETRY": "1",
+    # Thinking counts against the limit of output tokens, and its smallest budget is larger than most limits.
+    "MAX_THINKING_TOKENS": "0",
     # Its ten retries would take longer than the adapter's own pause, which all consultations share.
     "CLAUDE_CODE_MAX_RETRIES": "2",
 }
