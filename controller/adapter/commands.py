@@ -1,0 +1,133 @@
+"""The installer's file of registered commands: which names a policy may use, and what is run for each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from controller.adapter.command import Command
+from controller.adapter.presets import claude, codex
+from controller.adapter.presets.claude import Claude
+from controller.adapter.presets.codex import Codex
+from controller.adapter.presets.raw import Raw
+from controller.errors import RunwardenError
+
+PRESETS: Mapping[str, Command] = {"codex": Codex("codex"), "claude": Claude("claude")}
+"""What is registered where the installer says nothing. A raw command has nothing to run by itself."""
+
+MAX_COMMANDS, MAX_ARGUMENTS, MAX_NAMES = 64, 256, 64
+VALUE_LIMIT = 80
+"""Characters of a refused value that a message repeats."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$", min_length=1, max_length=128)]
+Argument = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=32768)]
+Arguments = Annotated[tuple[Argument, ...], Field(max_length=MAX_ARGUMENTS)]
+Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=253)]
+Variables = Annotated[tuple[Variable, ...], Field(max_length=MAX_NAMES)]
+
+REMEDIES = {
+    "extra_forbidden": "unknown field: remove it, or check its spelling",
+    "missing": "this field is required",
+    "model_type": "must be an object, as in {commands: {codex: {preset: codex}}}",
+    "dict_type": "must be an object, as in {commands: {codex: {preset: codex}}}",
+    "model_attributes_type": "must be an object such as {preset: codex}",
+    "too_short": "must have at least the program",
+    "tuple_type": "must be a list of texts such as [python3, /etc/advisor/local.py]; no shell splits it",
+    "union_tag_invalid": "preset must be codex, claude or raw",
+    "union_tag_not_found": "preset is required: codex, claude or raw",
+}
+"""Clearer words for pydantic's most frequent findings."""
+
+
+class CommandsFileError(RunwardenError):
+    """A file of commands that cannot be used; it says where, what stands there, and what may."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _Cli(_Strict):
+    preset: Literal["codex", "claude"]
+    args: Arguments = ()
+    environment: Variables = ()
+
+
+class _Raw(_Strict):
+    preset: Literal["raw"]
+    argv: Annotated[Arguments, Field(min_length=1)]
+    environment: Variables = ()
+
+
+class _File(_Strict):
+    commands: Annotated[dict[Name, Annotated[_Cli | _Raw, Field(discriminator="preset")]], Field(max_length=MAX_COMMANDS)]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML (and so JSON) with duplicate keys refused."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Refuse a mapping that says the same key twice: which one counts would be a guess."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise CommandsFileError(f"{twice}: is set twice (from line {node.start_mark.line + 1}): keep one")
+        return super().construct_mapping(node, deep)
+
+
+def load(path: Path | None) -> Mapping[str, Command]:
+    """Return the registered commands by their names; the presets where there is no file.
+
+    Raises CommandsFileError for a file that cannot be used.
+    """
+    if path is None:
+        return PRESETS
+    try:
+        return parse_commands(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandsFileError(f"{path}: cannot be read: {error}") from error
+    except CommandsFileError as error:
+        raise CommandsFileError(f"{path}: {error}") from error
+
+
+def parse_commands(text: str) -> Mapping[str, Command]:
+    """Return the commands that a file's text registers."""
+    try:
+        given = yaml.load(text, Loader=_Loader)  # noqa: S506  # a SafeLoader
+        file = _File.model_validate_json(json.dumps(given, allow_nan=False))
+    except yaml.YAMLError as error:
+        raise CommandsFileError(f"file: is neither YAML nor JSON: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise CommandsFileError("file: is nested too deeply") from error
+    except ValidationError as error:
+        raise CommandsFileError("; ".join(_finding(dict(found)) for found in error.errors(include_url=False))) from error
+    except (TypeError, ValueError) as error:
+        raise CommandsFileError(f"file: holds what JSON cannot: {error}; put quotes around it") from error
+    return {name: _command(name, one) for name, one in file.commands.items()}
+
+
+def _command(name: str, given: _Cli | _Raw) -> Command:
+    kept = frozenset(given.environment)
+    if isinstance(given, _Raw):
+        return Raw(name, given.argv, kept)
+    if given.preset == "codex":
+        return Codex(name, given.args, codex.CREDENTIALS | kept)
+    return Claude(name, given.args, claude.CREDENTIALS | kept)
+
+
+def _finding(found: dict[str, Any]) -> str:
+    """Return one finding as a line: the field, what is wrong, and the value if it is a short one."""
+    tags = ("codex", "claude", "raw")
+    where = [str(part) for at, part in enumerate(found["loc"]) if at != PRESET_AT or part not in tags] or ["file"]
+    value = found.get("input")
+    shown = "" if isinstance(value, dict | list) or value is None else f" (found {repr(value)[:VALUE_LIMIT]})"
+    return f"{'.'.join(where)}: {REMEDIES.get(found['type'], found['msg'])}{shown}"
+
+
+PRESET_AT = 2
+"""Where pydantic puts the preset into a path: commands, the name, the preset."""

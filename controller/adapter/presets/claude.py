@@ -1,0 +1,105 @@
+"""Anthropic's claude, headless, with everything off that could act. Written for 2.1.331."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from controller.adapter.command import Invocation, Said
+from controller.adapter.presets.words import MICRO_USD, SYSTEM, UNAUTHORIZED, ended_with, events, failed, model_option, text_of
+from controller.consulting import Consumption, Ended, Request
+
+CREDENTIALS = frozenset(
+    {"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR"}
+)
+"""An API key, a token of `claude setup-token`, or the folder of a login; and where the API is, if not at Anthropic."""
+
+HYGIENE = (
+    *("-p", "--verbose", "--output-format", "stream-json", "--include-partial-messages", "--max-turns", "1"),
+    *("--no-session-persistence", "--strict-mcp-config", "--setting-sources", "", "--tools", "", "--disable-slash-commands"),
+    *("--restricted", "--safe-mode", "--permission-prompts", "none", "--system-prompt", SYSTEM),
+)
+"""One turn: an answer that breaks the schema is not asked for again, since the gate is to judge it. No tools and no settings of
+anybody; its stream of partial messages is the one place where it says to the letter what the model said."""
+
+QUIET = {
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_AUTOUPDATER": "1",
+    "DISABLE_TELEMETRY": "1",
+    # Thinking counts against the limit of output tokens, and its smallest budget is larger than most limits.
+    "MAX_THINKING_TOKENS": "0",
+    # Its ten retries would take longer than the adapter's own pause, which all consultations share.
+    "CLAUDE_CODE_MAX_RETRIES": "2",
+}
+
+ANSWER_TOOL = "StructuredOutput"
+"""How it has a schema kept: a tool of this name that does nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claude:
+    """`claude -p`. `args` stand before its own options."""
+
+    name: str
+    args: tuple[str, ...] = ()
+    kept_environment: frozenset[str] = CREDENTIALS
+
+    def invocation(self, request: Request, folder: Path) -> Invocation:
+        """Ask it on stdin."""
+        schema = ("--json-schema", json.dumps(request.schema))
+        argv = ("claude", *self.args, *HYGIENE, *schema, *model_option("--model", request.model))
+        limit = {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(request.max_tokens)}
+        return Invocation(argv, request.prompt.encode(), {**QUIET, **limit, "HOME": str(folder)})
+
+    def read(self, code: int, stdout: bytes, stderr: bytes, folder: Path) -> Said:
+        """Take what the model's one message held; the last event tells how it ended, whatever the exit code."""
+        said = events(stdout)
+        if not said or said[-1].get("type") != "result":
+            return failed(_unasked(text_of(stderr)), text_of(stderr), Consumption(), code)
+        result, consumption = said[-1], _consumption(said[-1])
+        stream = [event["event"] for event in said if event.get("type") == "stream_event"]
+        answer = _answer(stream)
+        if (status := result.get("api_error_status")) is None and answer:
+            return Said(answer.encode(), _model(stream), consumption)
+        words = str(result.get("result") or "; ".join(map(str, result.get("errors", ()))) or text_of(stderr))
+        return failed(ended_with(status) if status is not None else _unasked(words), words, consumption, code)
+
+
+def _answer(stream: list[dict[str, Any]]) -> str:
+    """Return the last message's answer to the letter: what it gave the tool, each time a document of its own; else its text."""
+    blocks: dict[int, dict[str, Any]] = {}
+    parts: dict[int, list[str]] = {}
+    for event in stream:
+        match event["type"]:
+            case "message_start":
+                blocks, parts = {}, {}
+            case "content_block_start":
+                blocks[event["index"]] = event["content_block"]
+            case "content_block_delta":
+                delta = event["delta"]
+                parts.setdefault(event["index"], []).append(delta.get("partial_json") or delta.get("text") or "")
+    given = ["".join(parts.get(index, ())) for index, block in blocks.items() if block.get("name") == ANSWER_TOOL]
+    return "\n".join(given) or "".join("".join(parts.get(index, ())) for index, block in blocks.items() if block["type"] == "text")
+
+
+def _model(stream: list[dict[str, Any]]) -> str:
+    started = [event["message"] for event in stream if event["type"] == "message_start"]
+    return str(started[-1].get("model", "")) if started else ""
+
+
+def _unasked(words: str) -> Ended:
+    """Return how it ended where no provider was asked."""
+    return ended_with(UNAUTHORIZED) if "Not logged in" in words or "/login" in words else Ended.FAILED
+
+
+def _consumption(result: dict[str, Any]) -> Consumption:
+    """Cached input is input."""
+    usage, cost = result.get("usage", {}), result.get("total_cost_usd")
+    read = [usage.get(f"{kind}input_tokens") for kind in ("", "cache_creation_", "cache_read_")]
+    return Consumption(
+        input_tokens=sum(one for one in read if one) if any(one is not None for one in read) else None,
+        output_tokens=usage.get("output_tokens"),
+        cost_micro_usd=round(cost * MICRO_USD) if isinstance(cost, int | float) else None,
+    )

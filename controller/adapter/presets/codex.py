@@ -1,0 +1,98 @@
+"""OpenAI's codex, headless, with everything off that could act. Written for 0.169."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from controller.adapter.command import Invocation, Said
+from controller.adapter.presets.words import SYSTEM, ended_with, events, failed, model_option, text_of
+from controller.consulting import MAX_OUTPUT_BYTES, Consumption, Ended, Request
+
+CREDENTIALS = frozenset({"CODEX_API_KEY", "CODEX_HOME"})
+"""An API key, or the home of a `codex login`. It has no other way to either."""
+
+FEATURES_OFF = (
+    *("shell_tool", "unified_exec", "multi_agent", "goals", "view_image", "image_generation", "browser_use", "computer_use"),
+    *("apps", "plugins", "hooks", "tool_suggest", "skill_search", "memories"),
+)
+SETTINGS = (
+    "web_search=disabled",
+    "project_doc_max_bytes=0",
+    "skills.include_instructions=false",
+    "include_environment_context=false",
+    "check_for_update_on_startup=false",
+    "analytics.enabled=false",
+)
+HYGIENE = (
+    *("--json", "--ephemeral", "--ignore-user-config", "--ignore-rules", "--skip-git-repo-check", "-s", "read-only"),
+    *(word for feature in FEATURES_OFF for word in ("--disable", feature)),
+    *(word for setting in SETTINGS for word in ("-c", setting)),
+)
+"""apply_patch cannot be switched off; the read-only sandbox refuses it."""
+
+SCHEMA, INSTRUCTIONS, ANSWER = "schema.json", "instructions.md", "answer"
+
+STATUS = re.compile(r"\bstatus:? (\d{3})\b")
+SOON = re.compile(r"high demand|at capacity|rate limit|usage limit|quota exceeded", re.IGNORECASE)
+NO_KEY = re.compile(r"Missing environment variable|not logged in", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Codex:
+    """`codex exec`. `args` stand before its own options, for a provider of one's own."""
+
+    name: str
+    args: tuple[str, ...] = ()
+    kept_environment: frozenset[str] = CREDENTIALS
+
+    def invocation(self, request: Request, folder: Path) -> Invocation:
+        """Ask it on stdin. It knows no limit of output tokens; MAX_OUTPUT_BYTES bounds its answer."""
+        (folder / SCHEMA).write_text(json.dumps(request.schema))
+        (folder / INSTRUCTIONS).write_text(SYSTEM)
+        own = ("-c", f"model_instructions_file={json.dumps(str(folder / INSTRUCTIONS))}", "-C", str(folder))
+        files = ("--output-schema", str(folder / SCHEMA), "-o", str(folder / ANSWER))
+        argv = ("codex", "exec", *self.args, *HYGIENE, *own, *files, *model_option("--model", request.model), "-")
+        # Without a CODEX_HOME, its home is in HOME: what it writes there ends with this run.
+        return Invocation(argv, request.prompt.encode(), {"HOME": str(folder)})
+
+    def read(self, code: int, stdout: bytes, stderr: bytes, folder: Path) -> Said:
+        """Take the file that holds its last message; the events tell how the turn ended."""
+        said = events(stdout)
+        consumption = _consumption(said)
+        if code == 0 and said and said[-1].get("type") == "turn.completed":
+            if answer := _answer(folder / ANSWER):
+                return Said(answer, consumption=consumption)
+            return failed(Ended.FAILED, "the model said nothing", consumption, code)
+        words = _words(said) or text_of(stderr)
+        return failed(_ended(words), words, consumption, code)
+
+
+def _answer(path: Path) -> bytes:
+    """Return the file to the byte, one byte too many at most: that is too long as a whole."""
+    if not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        return file.read(MAX_OUTPUT_BYTES + 1)
+
+
+def _words(said: list[dict[str, Any]]) -> str:
+    """Return the last word on a failure: a failed turn's, or an error's."""
+    told = [event.get("error") if event.get("type") == "turn.failed" else event for event in said]
+    errors = [one for event, one in zip(said, told, strict=True) if event.get("type") in ("turn.failed", "error")]
+    return str(errors[-1].get("message", "")) if errors and isinstance(errors[-1], dict) else ""
+
+
+def _ended(words: str) -> Ended:
+    status = STATUS.search(words)
+    if NO_KEY.search(words):
+        return Ended.AUTH_FAILED
+    return Ended.TEMPORARY if SOON.search(words) else ended_with(int(status[1]) if status else None)
+
+
+def _consumption(said: list[dict[str, Any]]) -> Consumption:
+    used = [event["usage"] for event in said if event.get("type") == "turn.completed" and isinstance(event.get("usage"), dict)]
+    return Consumption(used[-1].get("input_tokens"), used[-1].get("output_tokens")) if used else Consumption()
