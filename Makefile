@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 RUN := scripts/run
 
-.PHONY: help setup demo test test-unit test-api test-kind chaos model check fmt generate clean
+.PHONY: help setup demo test test-unit test-api test-kind chaos model fuzz check fmt generate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ chaos: ## Kill the operator a hundred times on kind, with every store
 model: ## Check the shipped decisions against every state of a model cluster, then against mutants of themselves
 	@$(RUN) python -m tests.model $(MODEL_ARGS)
 	@$(RUN) python -m tests.model --mutants $(MODEL_ARGS)
+
+fuzz: ## A hundred thousand hostile answers through the gate, against an independent validator, and mutants of the gate
+	@$(RUN) python -m tests.fuzz $(FUZZ_ARGS)
 
 check: ## Lint, format, types, layers, generated files
 	@$(RUN) ruff check .

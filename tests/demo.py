@@ -1,10 +1,12 @@
 """`make demo`: a real cluster, the operator, the examples, and what happens, live.
 
-One of them asks: answer it from another terminal, or let the demo answer (DEMO_AUTO=1, or no terminal). KEEP=1 leaves it all.
+One of them asks, and one waits for leave, which the advisor advises (a stub behind the documented command, no key): answer them from
+another terminal, or let the demo answer (DEMO_AUTO=1, or no terminal). KEEP=1 leaves it all.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -20,9 +22,11 @@ from tests.cluster import Cluster, ClusterError, lifecycle
 from tests.cluster.processes import wait_until
 from tests.conftest import install
 from tests.reporter_image import load_reporter_image
+from tests.stub_model import stub_model
 from tests.support import OperatorProcess, items
 
-EXAMPLES = Path(__file__).parent.parent / "manifests/examples"
+ROOT = Path(__file__).parent.parent
+EXAMPLES, ADVISOR = ROOT / "manifests/examples", ROOT / "docs/examples/advisor-local.py"
 NAMESPACE = "default"
 SETTLED = frozenset({"Completed", "Failed", "Stopped", "Blocked"})
 PATIENCE_SECONDS = 180.0
@@ -36,8 +40,10 @@ COLOURS = {
     "Running": "cyan",
     "Pending": "dim",
     "AwaitingGuidance": "magenta",
+    "AwaitingApproval": "magenta",
 }
-ANSWER = "yes"
+ANSWERS = {"Question": ("answer", "yes"), "Approval": ("approve",)}
+"""What the demo answers for you, by type."""
 THINKING_SECONDS = 3.0
 """How long the demo takes to answer for you."""
 YOUR_TURN_SECONDS = 120.0
@@ -59,7 +65,12 @@ def main() -> int:
     if NAME in lifecycle.clusters():
         lifecycle.down(NAME)
     cluster = lifecycle.up(provider, name=NAME, kwok_nodes=1, keep=keep)
-    operator = OperatorProcess(cluster, *reporters(cluster), keep=keep)
+    with stub_model() as url:
+        os.environ["ADVISOR_URL"] = url
+        return _play(cluster, OperatorProcess(cluster, *reporters(cluster), *advisor(cluster), keep=keep), keep=keep)
+
+
+def _play(cluster: Cluster, operator: OperatorProcess, *, keep: bool) -> int:
     try:
         install(cluster)
         with console.status("starting the operator"):
@@ -84,6 +95,15 @@ def reporters(cluster: Cluster) -> tuple[str, ...]:
     return ("--reporter-image", load_reporter_image(cluster), "--reporter-interval-seconds", "5")
 
 
+def advisor(cluster: Cluster) -> tuple[str, ...]:
+    """Return the operator's options for an advisor; only policies that ask for one have it."""
+    commands, policy = cluster.directory / "commands.json", cluster.directory / "policy.json"
+    local = {"preset": "raw", "argv": [sys.executable, str(ADVISOR)], "environment": ["ADVISOR_URL"]}
+    commands.write_text(json.dumps({"commands": {"codex": local}}))
+    policy.write_text(json.dumps({"operator": {"llm": {"mode": "off"}}}))
+    return ("--adapter=local", "--adapter-commands", str(commands), "--policy-file", str(policy))
+
+
 def apply_examples(cluster: Cluster) -> int:
     """Apply every example and return how many Runs they are."""
     for path in sorted(EXAMPLES.glob("*.yaml")):
@@ -104,8 +124,7 @@ class Stage:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._shown: dict[str, tuple[str, ...]] = {}
-        self._asked_at: float | None = None
-        self._answered = False
+        self._asked_at: dict[str, float] = {}
 
     def play(self, expected: int) -> bool:
         """Return whether this many Runs settled in time."""
@@ -118,30 +137,32 @@ class Stage:
             if cells[1] and self._shown.get(cells[0], ())[:AGE] != cells[:AGE]:
                 console.print(line(cells, header=not self._shown))
                 self._shown[cells[0]] = cells
-        if not self._answered:
-            self._see_to_question()
+        self._see_to_inbox()
         return len(runs) == expected and all(run.get("status", {}).get("phase") in SETTLED for run in runs)
 
-    def _see_to_question(self) -> None:
-        questions = [e for e in items(self._cluster, NAMESPACE, "escalations") if e["spec"]["type"] == "Question"]
-        waiting = [
-            e["metadata"]["name"] for e in questions if e.get("status", {}).get("phase") == "Open" and "response" not in e["spec"]
-        ]
-        if not waiting:
-            return
-        if self._asked_at is None:
-            self._asked_at = time.monotonic()
-            self._say_how_to_answer(waiting[0])
-        alone = os.environ.get("DEMO_AUTO") or not sys.stdout.isatty()
-        if time.monotonic() - self._asked_at > (THINKING_SECONDS if alone else YOUR_TURN_SECONDS):
-            self._answered = True
-            console.print(f"[bold]$ kubectl rw answer {waiting[0]} {ANSWER}[/]")
-            console.print(rw(self._cluster, "answer", waiting[0], ANSWER), style="dim", end="")
+    def _see_to_inbox(self) -> None:
+        """Tell of every question and approval, and answer it where nobody does."""
+        for escalation in items(self._cluster, NAMESPACE, "escalations"):
+            name, answer = escalation["metadata"]["name"], ANSWERS.get(escalation["spec"]["type"])
+            waits = escalation.get("status", {}).get("phase") == "Open" and "response" not in escalation["spec"]
+            if answer is None or not waits:
+                continue
+            if name not in self._asked_at:
+                self._asked_at[name] = time.monotonic()
+                self._tell(escalation, answer)
+            alone = os.environ.get("DEMO_AUTO") or not sys.stdout.isatty()
+            if time.monotonic() - self._asked_at[name] > (THINKING_SECONDS if alone else YOUR_TURN_SECONDS):
+                words = (answer[0], name, *answer[1:])
+                console.print(f"[bold]$ kubectl rw {' '.join(words)}[/]")
+                console.print(rw(self._cluster, *words), style="dim", end="")
 
-    def _say_how_to_answer(self, escalation: str) -> None:
+    def _tell(self, escalation: dict[str, Any], answer: tuple[str, ...]) -> None:
         reach = "kubectl rw" if PICTURE else f"scripts/run kubectl-rw --kubeconfig {self._cluster.kubeconfig}"
-        command = f"{reach} answer {escalation} yes"
-        console.print(f"[magenta]An agent asks you. Answer from another terminal:[/]\n  [bold]{command}[/]", soft_wrap=True)
+        command = " ".join((reach, answer[0], escalation["metadata"]["name"], *answer[1:]))
+        what = "An agent asks you" if escalation["spec"]["type"] == "Question" else "The operator asks you for leave"
+        console.print(f"[magenta]{what}. Answer from another terminal:[/]\n  [bold]{command}[/]", soft_wrap=True)
+        if suggestion := escalation["spec"].get("suggestion"):
+            console.print(f"[magenta]  The advisor says:[/] {' '.join(suggestion['text'].split())}", soft_wrap=True)
 
 
 def rw(cluster: Cluster, *words: str) -> str:
@@ -171,7 +192,7 @@ def line(cells: tuple[str, ...], *, header: bool) -> str:
 
 def explain(cluster: Cluster) -> None:
     """Print what waits for a human, and what happened to two of the Runs, as `kubectl rw` tells it."""
-    for words in (("inbox",), ("explain", "crashing"), ("explain", "hello")):
+    for words in (("inbox",), ("explain", "crashing"), ("explain", "assisted")):
         console.print(f"\n[bold]$ kubectl rw {' '.join(words)}[/]")
         console.print(rw(cluster, *words).rstrip(), soft_wrap=True, markup=False)
     console.print("\n[bold]What happened, and why[/]")
