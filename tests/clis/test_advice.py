@@ -83,26 +83,29 @@ def ask(clis: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     for name in CODEX_KEYS | CLAUDE_KEYS:
         monkeypatch.delenv(name, raising=False)
 
-    async def asked(cli: str, model: Model, prompt: str = "What now?", seconds: int = PATIENCE, key: str = KEY) -> Advice:
+    async def asked(cli: str, model: Model, prompt: str = "What now?", key: str = KEY, **more: Any) -> Advice:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", model.url)
         monkeypatch.setenv("ANTHROPIC_API_KEY", key)
         monkeypatch.setenv("TEST_KEY", key)
-        limits: Any = {"timeout_seconds": seconds, "max_tokens": MAX_TOKENS}
+        limits: Any = {"timeout_seconds": more.get("seconds", PATIENCE), "max_tokens": MAX_TOKENS}
         request = Request(command=cli, model=MODEL[cli], key="uid", document={}, prompt=prompt, schema=SCHEMA, **limits)
-        async with LocalAdapter({cli: command(cli, model)}, Limits(), AdapterMetrics(CollectorRegistry())) as adapter:
+        registered = {cli: command(cli, more.get("args") or provider(model))}
+        async with LocalAdapter(registered, Limits(), AdapterMetrics(CollectorRegistry())) as adapter:
             return await adapter.consult(request)
 
     return asked
 
 
-def command(cli: str, model: Model) -> Command:
-    """Return the preset as an installer would register it for a provider of his own, with few retries."""
-    if cli == "claude":
-        return Claude("claude")
+def provider(model: Model) -> tuple[str, ...]:
+    """Return the arguments that name a provider of one's own to codex, with few retries."""
     retries = "request_max_retries=1, stream_max_retries=1"
-    provider = f'{{name="test", base_url="{model.url}", env_key="TEST_KEY", wire_api="responses", {retries}}}'
-    args = ("-c", "model_provider=test", "-c", f"model_providers.test={provider}")
-    return Codex("codex", args, CODEX_KEYS | {"TEST_KEY"})
+    told = f'{{name="test", base_url="{model.url}", env_key="TEST_KEY", wire_api="responses", {retries}}}'
+    return ("-c", "model_provider=test", "-c", f"model_providers.test={told}")
+
+
+def command(cli: str, args: tuple[str, ...]) -> Command:
+    """Return the preset as an installer would register it."""
+    return Claude("claude") if cli == "claude" else Codex("codex", args, CODEX_KEYS | {"TEST_KEY"})
 
 
 def answer(cli: str, text: str) -> Reply:
@@ -190,6 +193,16 @@ async def test_missing_key_is_told(ask: Ask, cli: str) -> None:
         advice = await ask(cli, model, key="")
     assert advice.ended is Ended.AUTH_FAILED, advice.detail
     assert model.requests == []
+
+
+@pytest.mark.parametrize("name", ["CODEX_API_KEY", "OPENAI_API_KEY"])
+async def test_codex_takes_the_key_by_either_name(ask: Ask, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """With its own provider, as most have it: the Secret may name the key as the provider does, or as codex does."""
+    monkeypatch.setenv(name, KEY)
+    async with ToolResponses(Reply(text=GOOD)).serve() as model:
+        advice = await ask("codex", model, args=("-c", f'openai_base_url="{model.url}"'))
+    assert (advice.ended, advice.output) == (Ended.ANSWERED, GOOD.encode())
+    assert model.keys == [f"Bearer {KEY}"]
 
 
 @both

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,8 @@ from controller.adapter.command import Invocation, Said
 from controller.adapter.presets.words import SYSTEM, ended_with, events, failed, model_option, text_of
 from controller.consulting import MAX_OUTPUT_BYTES, Consumption, Ended, Request
 
-CREDENTIALS = frozenset({"CODEX_API_KEY", "CODEX_HOME"})
-"""An API key, or the home of a `codex login`. It has no other way to either."""
+CREDENTIALS = frozenset({"CODEX_API_KEY", "OPENAI_API_KEY", "CODEX_HOME"})
+"""An API key, or the home of a `codex login`; all else is a configuration of its own, in `args`."""
 
 FEATURES_OFF = (
     *("shell_tool", "unified_exec", "multi_agent", "goals", "view_image", "image_generation", "browser_use", "computer_use"),
@@ -57,7 +59,7 @@ class Codex:
         files = ("--output-schema", str(folder / SCHEMA), "-o", str(folder / ANSWER))
         argv = ("codex", "exec", *self.args, *HYGIENE, *own, *files, *model_option("--model", request.model), "-")
         # Without a CODEX_HOME, its home is in HOME: what it writes there ends with this run.
-        return Invocation(argv, request.prompt.encode(), {"HOME": str(folder)})
+        return Invocation(argv, request.prompt.encode(), {**_key(os.environ), "HOME": str(folder)})
 
     def read(self, code: int, stdout: bytes, stderr: bytes, folder: Path) -> Said:
         """Take the file that holds its last message; the events tell how the turn ended."""
@@ -69,6 +71,12 @@ class Codex:
             return failed(Ended.FAILED, "the model said nothing", consumption, code)
         words = _words(said) or text_of(stderr)
         return failed(_ended(words), words, consumption, code)
+
+
+def _key(environment: Mapping[str, str]) -> dict[str, str]:
+    """Headless, it reads CODEX_API_KEY alone; OPENAI_API_KEY is the name that people give their Secrets."""
+    key = environment.get("CODEX_API_KEY") or environment.get("OPENAI_API_KEY")
+    return {"CODEX_API_KEY": key} if key else {}
 
 
 def _answer(path: Path) -> bytes:

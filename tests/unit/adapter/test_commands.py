@@ -9,7 +9,7 @@ import pytest
 
 from controller.adapter.commands import CommandsFileError, load, parse_commands
 from controller.adapter.presets.claude import Claude
-from controller.adapter.presets.codex import Codex
+from controller.adapter.presets.codex import CREDENTIALS, Codex
 from controller.adapter.presets.raw import Raw
 from controller.consulting import Request
 
@@ -26,7 +26,7 @@ def test_file_registers_commands_by_name(tmp_path: Path) -> None:
     path.write_text(json.dumps({"commands": GIVEN}))
     commands = load(path)
     assert commands == {
-        "codex": Codex("codex", ("-c", "model_provider=mine"), frozenset({"CODEX_API_KEY", "CODEX_HOME", "MY_KEY"})),
+        "codex": Codex("codex", ("-c", "model_provider=mine"), CREDENTIALS | {"MY_KEY"}),
         "sonnet": Claude("sonnet"),
         "local": Raw("local", ("python3", "/etc/advisor/local.py"), frozenset({"ADVISOR_KEY"})),
     }
