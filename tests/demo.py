@@ -1,7 +1,7 @@
 """`make demo`: a real cluster, the operator, the examples, and what happens, live.
 
-One of them asks, and one waits for leave, which the advisor advises (a stub behind the documented command, no key): answer them from
-another terminal, or let the demo answer (DEMO_AUTO=1, or no terminal). KEEP=1 leaves it all.
+One of them asks, and one waits for leave, about which the advisor has a word (a stub behind the documented command, no key): answer
+them from another terminal, or let the demo answer (DEMO_AUTO=1, or no terminal). KEEP=1 leaves it all.
 """
 
 from __future__ import annotations

@@ -88,4 +88,4 @@ def in_words(advice: AdviceState) -> str:
     """Return accepted advice as a human reads it: what it says to do, how surely, and why."""
     human = ", and wants a human to decide" if advice.needs_human else ""
     said = f"{advice.intent} ({advice.confidence_percent} % sure{human}): {advice.explanation}"
-    return "\n\n".join(filter(None, (said, advice.diagnosis)))
+    return f"{said}\n\nDiagnosis: {advice.diagnosis}" if advice.diagnosis else said

@@ -186,7 +186,7 @@ def test_what_it_is_shown(stage: Stage) -> None:
 def test_against(stage: Stage) -> None:
     """Auto: an advisor that is against it leaves the decision to a human."""
     stage.phase("against", "AwaitingApproval")
-    assert "the registry's certificate has expired" in stage.asked("against")["spec"]["suggestion"]["text"]
+    assert "Diagnosis: the registry's certificate has expired" in stage.asked("against")["spec"]["suggestion"]["text"]
 
 
 def test_abstained(stage: Stage) -> None:
