@@ -24,6 +24,9 @@ from tests.unit.advice.obedient import answers
 from tests.unit.plan.generated import NOW
 
 ALL = tuple(injections())
+FEW = 2
+"""Answers of each injection that are said whatever others have said."""
+
 ROUNDS = 6
 """Steps of one pass, more than any of these takes: asked, answered, recorded, then what follows."""
 
@@ -71,9 +74,13 @@ def _passes_to_the_question(injection: Injection) -> Iterator[Snapshot]:
 def _verdicts(mode: LLMMode) -> Counter[AdviceVerdict]:
     """Let every injection have its way, and count what the gate made of it; nothing may be widened on the way."""
     found: Counter[AdviceVerdict] = Counter()
+    tried: set[bytes] = set()
     for injection in ALL:
         snapshot = _with_mode(snapshot_with(injection), mode)
-        for output in answers(injection.text):
+        said = list(answers(injection.text))
+        # Every injection has its way, and everything that any of them asks for is said once.
+        for output in dict.fromkeys((*said[:FEW], *(o for o in said if o not in tried))):
+            tried.add(output)
             for seen in _passes(snapshot, injection, output):
                 assert not widened(seen, NOW), (injection.name, output)
             agents = seen.state.agents.values() if seen.state else ()
