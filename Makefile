@@ -36,11 +36,12 @@ model: ## Check the shipped decisions against every state of a model cluster, th
 	@$(RUN) python -m tests.model $(MODEL_ARGS)
 	@$(RUN) python -m tests.model --mutants $(MODEL_ARGS)
 
+
 fuzz: ## A hundred thousand hostile answers through the gate, against an independent validator, and mutants of the gate
 	@$(RUN) python -m tests.fuzz $(FUZZ_ARGS)
 
-image: ## Build the image, IMAGE=localhost/runwarden/runwarden:dev, from BASE
-	@$(RUN) python -m tests.image $(IMAGE_ARGS)
+image: ## Build the image as the tests run it, localhost/runwarden/runwarden:dev
+	@$(RUN) python -m tests.image
 
 check: ## Lint, format, types, layers, generated files
 	@$(RUN) ruff check .

@@ -1,4 +1,4 @@
-"""Write or check what the chart takes from elsewhere: the CRDs, the roles and the admission policies, and the policy's schema.
+"""Write or check what the chart and manifests/ take from elsewhere: CRDs, roles, admission policies and the policy's schema.
 
 scripts/chart.py [--check]
 """
@@ -14,8 +14,15 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 CHART = ROOT / "charts/runwarden"
-SOURCES = {"crds": "crds", "rbac": "manifests/rbac", "admission": "manifests/admission"}
-"""Folder below the chart's files/ -> where it comes from."""
+COPIES = {
+    CHART / "files/crds": ROOT / "crds",
+    CHART / "files/rbac": ROOT / "manifests/rbac",
+    CHART / "files/admission": ROOT / "manifests/admission",
+    ROOT / "manifests/crds": ROOT / "crds",
+}
+"""A folder of copies -> where they come from: neither helm nor kustomize reaches outside of its own."""
+
+KUSTOMIZATION = "kustomization.yaml"
 
 UNKNOWN_TO_HELM = {"x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-map-type", "x-kubernetes-list-map-keys"}
 LEFT_OUT = UNKNOWN_TO_HELM | {"description", "default", "format"}
@@ -41,17 +48,17 @@ def main(arguments: list[str]) -> int:
 def wanted() -> dict[Path, str]:
     """Return every generated file with what it must hold."""
     copies = {
-        CHART / "files" / name / path.name: path.read_text()
-        for name, source in SOURCES.items()
-        for path in sorted((ROOT / source).glob("*.yaml"))
-        if path.name != "kustomization.yaml"
+        folder / path.name: path.read_text()
+        for folder, source in COPIES.items()
+        for path in sorted(source.glob("*.yaml"))
+        if path.name != KUSTOMIZATION
     }
     return {**copies, CHART / "values.schema.json": _values_schema()}
 
 
 def present() -> list[Path]:
     """Return the copies that are there."""
-    return [path for name in SOURCES for path in (CHART / "files" / name).glob("*")]
+    return [path for folder in COPIES for path in folder.glob("*") if path.name != KUSTOMIZATION]
 
 
 def _values_schema() -> str:

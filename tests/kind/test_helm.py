@@ -1,0 +1,99 @@
+"""From `helm install` to a finished Run, and away again, on a cluster of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chart.helm import CHART, NAMESPACE, RELEASE, HelmError, helm
+from tests.cluster import Cluster, choose, lifecycle
+from tests.cluster.kind import kind_unavailable
+from tests.image import IMAGE
+from tests.reporter_image import load_reporter_image
+from tests.support import apply, await_phase, condition, items, run_of, shell
+
+TEAM = "team"
+DEV = [
+    f"--set=image.repository={IMAGE.rpartition(':')[0]},image.tag=dev,image.pullPolicy=Never",
+    "--set=reporter.intervalSeconds=5",
+]
+HELLO = '[ $RUNWARDEN_ATTEMPT -gt 0 ] || exit 1; rw progress "at work"; rw done "shipped"'
+
+
+@pytest.fixture(scope="module")
+def fresh(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A cluster that has never heard of runwarden, with its image."""
+    provider = choose(request.config.getoption("--cluster"))
+    if provider != "kind":
+        pytest.skip(f"installs what is cluster-wide, so only on a cluster of its own: {kind_unavailable() or provider}")
+    cluster = lifecycle.up("kind")
+    try:
+        load_reporter_image(cluster)
+        for name in (NAMESPACE, TEAM):
+            cluster.kubectl("create", "namespace", name)
+            cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+        yield cluster
+    finally:
+        lifecycle.end(cluster)
+
+
+def on(cluster: Cluster, home: Path, *arguments: str) -> str:
+    """Run helm on a cluster; where it fails, with what the pods say."""
+    try:
+        return helm(*arguments, "--namespace", NAMESPACE, home=home, kubeconfig=cluster.kubeconfig)
+    except HelmError as error:
+        told = cluster.kubectl("-n", NAMESPACE, "describe", "pods", check=False)
+        logs = cluster.kubectl("-n", NAMESPACE, "logs", f"deployment/{RELEASE}", "--all-containers", "--tail=50", check=False)
+        raise AssertionError(f"{error}\n{told[-4000:]}\n{logs}") from error
+
+
+def install(cluster: Cluster, home: Path, *options: str) -> str:
+    """Install or upgrade the release and wait until it is ready."""
+    command = ["upgrade", "--install", RELEASE, str(CHART), "--wait", "--timeout", "120s"]
+    return on(cluster, home, *command, *DEV, *options)
+
+
+def test_life(fresh: Cluster, tmp_path: Path) -> None:
+    """Install, a Run that crashes once and completes, helm test, uninstall: nothing is stuck, CRDs and the Run with its count stay;
+    a second install takes both up again.
+    """
+    assert "helm test" in install(fresh, tmp_path)
+    apply(fresh, TEAM, run_of("hello", shell(HELLO)))
+    done = await_phase(fresh, TEAM, "hello", "Completed")
+    assert (done["restarts"], condition(done, "Succeeded")[0]) == (1, "True")
+    assert "Succeeded" in on(fresh, tmp_path, "test", RELEASE)
+
+    on(fresh, tmp_path, "uninstall", RELEASE, "--wait", "--timeout", "90s")
+    assert "runs.runwarden.dev" in fresh.kubectl("get", "crd", "-o", "name")
+    ours = "clusterroles,clusterrolebindings,validatingadmissionpolicies"
+    assert fresh.kubectl("get", ours, "-l", "app.kubernetes.io/part-of=runwarden", "-o", "name") == ""
+    assert items(fresh, NAMESPACE, "pods") == []
+    (kept,) = items(fresh, TEAM, "runs")
+    assert kept["status"]["restarts"] == 1
+
+    install(fresh, tmp_path)
+    assert await_phase(fresh, TEAM, "hello", "Completed")["restarts"] == 1
+    apply(fresh, TEAM, run_of("again", shell(HELLO)))
+    await_phase(fresh, TEAM, "again", "Completed")
+
+
+def test_what_a_container_may_see(fresh: Cluster, tmp_path: Path) -> None:
+    """In the cluster the operator runs as 65532, and the pod has exactly one token, in its container."""
+    install(fresh, tmp_path)
+    (pod,) = [each for each in items(fresh, NAMESPACE, "pods") if "deletionTimestamp" not in each["metadata"]]
+    said = fresh.kubectl("-n", NAMESPACE, "exec", pod["metadata"]["name"], "-c", "operator", "--", "python3", "-c", LOOK)
+    assert json.loads(said) == {"uid": 65532, "root": "read-only", "token": True}
+
+
+LOOK = """
+import json, os
+try:
+    open("/opt/x", "w"); root = "writable"
+except OSError:
+    root = "read-only"
+token = os.access("/var/run/secrets/kubernetes.io/serviceaccount/token", os.R_OK)
+print(json.dumps({"uid": os.getuid(), "root": root, "token": token}))
+"""
