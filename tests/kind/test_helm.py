@@ -3,41 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.chart.helm import CHART, NAMESPACE, RELEASE, HelmError, helm
-from tests.cluster import Cluster, choose, lifecycle
-from tests.cluster.kind import kind_unavailable
+from tests.cluster import Cluster
 from tests.image import IMAGE
-from tests.reporter_image import load_reporter_image
-from tests.support import apply, await_phase, condition, items, run_of, shell
+from tests.kind.conftest import TEAM
+from tests.support import answer, apply, await_phase, await_that, condition, get, items, pods_of, run_of, shell
 
-TEAM = "team"
 DEV = [
     f"--set=image.repository={IMAGE.rpartition(':')[0]},image.tag=dev,image.pullPolicy=Never",
     "--set=reporter.intervalSeconds=5",
 ]
 HELLO = '[ $RUNWARDEN_ATTEMPT -gt 0 ] || exit 1; rw progress "at work"; rw done "shipped"'
-
-
-@pytest.fixture(scope="module")
-def fresh(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """A cluster that has never heard of runwarden, with its image."""
-    provider = choose(request.config.getoption("--cluster"))
-    if provider != "kind":
-        pytest.skip(f"installs what is cluster-wide, so only on a cluster of its own: {kind_unavailable() or provider}")
-    cluster = lifecycle.up("kind")
-    try:
-        load_reporter_image(cluster)
-        for name in (NAMESPACE, TEAM):
-            cluster.kubectl("create", "namespace", name)
-            cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-        yield cluster
-    finally:
-        lifecycle.end(cluster)
 
 
 def on(cluster: Cluster, home: Path, *arguments: str) -> str:
@@ -70,7 +48,7 @@ def test_life(fresh: Cluster, tmp_path: Path) -> None:
     assert "runs.runwarden.dev" in fresh.kubectl("get", "crd", "-o", "name")
     ours = "clusterroles,clusterrolebindings,validatingadmissionpolicies"
     assert fresh.kubectl("get", ours, "-l", "app.kubernetes.io/part-of=runwarden", "-o", "name") == ""
-    assert items(fresh, NAMESPACE, "pods") == []
+    await_that(lambda: items(fresh, NAMESPACE, "pods") == [], "the operator to be gone")
     (kept,) = items(fresh, TEAM, "runs")
     assert kept["status"]["restarts"] == 1
 
@@ -78,6 +56,32 @@ def test_life(fresh: Cluster, tmp_path: Path) -> None:
     assert await_phase(fresh, TEAM, "hello", "Completed")["restarts"] == 1
     apply(fresh, TEAM, run_of("again", shell(HELLO)))
     await_phase(fresh, TEAM, "again", "Completed")
+
+
+def test_upgrade_and_failover_leave_a_run_alone(fresh: Cluster, tmp_path: Path) -> None:
+    """An upgrade from one operator to two, then the end of the leader, neither touch a working agent nor charge a restart;
+    the one that stood by finishes the Run.
+    """
+    install(fresh, tmp_path)
+    apply(fresh, TEAM, run_of("long", shell('rw ask --wait 600 "Go on?" yes; rw done "shipped"')))
+    await_phase(fresh, TEAM, "long", "AwaitingGuidance")
+    (before,) = pods_of(fresh, TEAM, "long-coder").values()
+
+    install(fresh, tmp_path, "--set=replicas=2,podDisruptionBudget.enabled=true,podDisruptionBudget.minAvailable=1")
+    leader = await_that(lambda: leader_of(fresh), "a leader")
+    fresh.kubectl("-n", NAMESPACE, "delete", "pod", leader, "--grace-period=0", "--force")
+    await_that(lambda: leader_of(fresh) not in ("", leader), "the other to lead", seconds=90)
+    (asked,) = [each for each in items(fresh, TEAM, "escalations") if each["spec"]["runName"] == "long"]
+    answer(fresh, TEAM, asked["metadata"]["name"], "Answer", answer="yes")
+    done = await_phase(fresh, TEAM, "long", "Completed")
+    (after,) = pods_of(fresh, TEAM, "long-coder").values()
+    assert (done["restarts"], after["metadata"]["uid"]) == (0, before["metadata"]["uid"])
+
+
+def leader_of(cluster: Cluster) -> str:
+    """Return the pod that holds the Lease, empty where it is nobody's."""
+    holder = get(cluster, NAMESPACE, "lease", RELEASE).get("spec", {}).get("holderIdentity") or ""
+    return next((each["metadata"]["name"] for each in items(cluster, NAMESPACE, "pods") if each["metadata"]["name"] in holder), "")
 
 
 def test_what_a_container_may_see(fresh: Cluster, tmp_path: Path) -> None:
