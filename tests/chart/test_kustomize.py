@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.chart.helm import NAMESPACE, ROOT, Objects, objects, one, render
-from tests.chart.test_templates import COPIED
+from tests.chart.test_templates import is_copy, is_hook
 from tests.cluster.binaries import find
 
 OVERLAYS = sorted(path for path in (ROOT / "manifests/overlays").iterdir() if path.is_dir())
@@ -33,7 +33,7 @@ def without_helm(node: Any) -> Any:
 def operator_of(overlay: Path, home: Path) -> Objects:
     """What the chart renders for an overlay, less what the base has and what is helm's own business."""
     found = objects(render(home, "--skip-tests", "--values", str(overlay / "values.yaml")))
-    return [without_helm(each) for each in found if each["kind"] not in COPIED]
+    return [without_helm(each) for each in found if not is_copy(each) and not is_hook(each)]
 
 
 def built(folder: Path) -> Objects:
@@ -57,5 +57,5 @@ def test_an_overlay_is_whole(overlay: Path, tmp_path: Path) -> None:
     found = built(overlay)
     charts = objects(render(tmp_path, "--skip-tests", "--values", str(overlay / "values.yaml")))
     names = {(each["kind"], each["metadata"]["name"]) for each in found}
-    assert names == {(each["kind"], each["metadata"]["name"]) for each in charts} | {("Namespace", NAMESPACE)}
+    assert names == {(each["kind"], each["metadata"]["name"]) for each in charts if not is_hook(each)} | {("Namespace", NAMESPACE)}
     assert one(found, "Deployment")["metadata"]["namespace"] == NAMESPACE

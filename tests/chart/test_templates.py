@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,11 +16,36 @@ COPIED = ("CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAd
 """Kinds that are copied from elsewhere in the repository: their files are their golden files."""
 
 
+def is_copy(found: dict[str, Any]) -> bool:
+    """Whether an object is one of those; a hook's role is the chart's own."""
+    return found["kind"] in COPIED and not is_hook(found)
+
+
+def is_hook(found: dict[str, Any]) -> bool:
+    """Whether helm makes an object only for a while."""
+    return "helm.sh/hook" in found["metadata"].get("annotations", {})
+
+
+FILES = {path.read_text().strip(): f"({path.relative_to(CHART)})" for path in (CHART / "files").glob("*") if path.is_file()}
+"""What stands in golden files for a whole file of the chart."""
+
+
+def without_files(node: Any) -> Any:
+    """An object with the name of a file where all of its text stands."""
+    if isinstance(node, dict):
+        return {key: without_files(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [without_files(each) for each in node]
+    return FILES.get(node.strip(), node) if isinstance(node, str) else node
+
+
 def written(found: Objects) -> str:
     """Objects as a golden file has them, those that are copies by their names only."""
-    own = [each for each in found if each["kind"] not in COPIED]
-    copies = [f"{each['kind']}/{each['metadata']['name']}" for each in found if each["kind"] in COPIED]
-    ordered = sorted(own, key=lambda each: (each["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"]))
+    own = [each for each in found if not is_copy(each)]
+    copies = [f"{each['kind']}/{each['metadata']['name']}" for each in found if is_copy(each)]
+    ordered = sorted(
+        map(without_files, own), key=lambda each: (each["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"])
+    )
     return yaml.safe_dump_all([{"copied": sorted(copies)}, *ordered], sort_keys=True, width=120)
 
 
@@ -80,14 +106,14 @@ def test_only_the_operator_has_a_token_and_only_the_advisor_a_credential(values:
 def test_our_containers_are_restricted(values: Path, tmp_path: Path) -> None:
     """Every container of ours, the test's too, meets Pod Security `restricted` and has a read-only root."""
     found = objects(render(tmp_path, "--values", str(values)))
-    pods = [each["spec"]["template"]["spec"] for each in found if each["kind"] == "Deployment"]
+    pods = [each["spec"]["template"]["spec"] for each in found if each["kind"] in ("Deployment", "Job")]
     pods += [each["spec"] for each in found if each["kind"] == "Pod"]
     assert pods
     for pod in pods:
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         for each in [*pod["containers"], *pod.get("initContainers", [])]:
-            if each["name"] in ("operator", "advisor", "test"):
+            if each["name"] in ("operator", "advisor", "test", "release"):
                 security = each["securityContext"]
                 assert security["readOnlyRootFilesystem"] is True
                 assert security["allowPrivilegeEscalation"] is False
@@ -109,9 +135,10 @@ def test_cluster_wide_unless_namespaces_are_named(tmp_path: Path) -> None:
     """With namespaces the operator is bound in each of them and nowhere else; without, once for the cluster."""
     wide = objects(render(tmp_path))
     narrow = objects(render(tmp_path, "--set", "namespaces={a,b}"))
-    assert one(wide, "ClusterRoleBinding")["roleRef"]["name"] == "runwarden-operator"
+    assert one(wide, "ClusterRoleBinding", "runwarden-runwarden")["roleRef"]["name"] == "runwarden-operator"
     assert [each for each in narrow if each["kind"] == "ClusterRoleBinding"] == []
-    bound = {(each["metadata"]["namespace"], each["roleRef"]["name"]) for each in narrow if each["kind"] == "RoleBinding"}
+    lasting = [each for each in narrow if not is_hook(each)]
+    bound = {(each["metadata"]["namespace"], each["roleRef"]["name"]) for each in lasting if each["kind"] == "RoleBinding"}
     assert bound == {("a", "runwarden-operator"), ("b", "runwarden-operator"), (NAMESPACE, "runwarden-operator-lease")}
     arguments = one(narrow, "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"]
     assert {"--namespace=a", "--namespace=b"} <= set(arguments)

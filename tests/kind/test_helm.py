@@ -35,8 +35,8 @@ def install(cluster: Cluster, home: Path, *options: str) -> str:
 
 
 def test_life(fresh: Cluster, tmp_path: Path) -> None:
-    """Install, a Run that crashes once and completes, helm test, uninstall: nothing is stuck, CRDs and the Run with its count stay;
-    a second install takes both up again.
+    """Install, a Run that crashes once and completes, helm test, uninstall with an agent at work: nothing is held, CRDs and Runs
+    with their counts stay; a second install takes up both, the agent that is still at work too.
     """
     assert "helm test" in install(fresh, tmp_path)
     apply(fresh, TEAM, run_of("hello", shell(HELLO)))
@@ -44,18 +44,25 @@ def test_life(fresh: Cluster, tmp_path: Path) -> None:
     assert (done["restarts"], condition(done, "Succeeded")[0]) == (1, "True")
     assert "Succeeded" in on(fresh, tmp_path, "test", RELEASE)
 
+    apply(fresh, TEAM, run_of("left", shell('rw ask --wait 600 "Go on?" yes; rw done "shipped"')))
+    await_phase(fresh, TEAM, "left", "AwaitingGuidance")
+
     on(fresh, tmp_path, "uninstall", RELEASE, "--wait", "--timeout", "90s")
+    (working,) = pods_of(fresh, TEAM, "left-coder").values()
+    assert working["status"]["phase"] == "Running"
+    assert [pod["metadata"]["name"] for pod in items(fresh, TEAM, "pods") if "finalizers" in pod["metadata"]] == []
     assert "runs.runwarden.dev" in fresh.kubectl("get", "crd", "-o", "name")
     ours = "clusterroles,clusterrolebindings,validatingadmissionpolicies"
     assert fresh.kubectl("get", ours, "-l", "app.kubernetes.io/part-of=runwarden", "-o", "name") == ""
     await_that(lambda: items(fresh, NAMESPACE, "pods") == [], "the operator to be gone")
-    (kept,) = items(fresh, TEAM, "runs")
-    assert kept["status"]["restarts"] == 1
+    assert {run["metadata"]["name"]: run["status"]["restarts"] for run in items(fresh, TEAM, "runs")} == {"hello": 1, "left": 0}
 
     install(fresh, tmp_path)
     assert await_phase(fresh, TEAM, "hello", "Completed")["restarts"] == 1
-    apply(fresh, TEAM, run_of("again", shell(HELLO)))
-    await_phase(fresh, TEAM, "again", "Completed")
+    say_yes(fresh, "left")
+    assert await_phase(fresh, TEAM, "left", "Completed")["restarts"] == 0
+    (same,) = pods_of(fresh, TEAM, "left-coder").values()
+    assert same["metadata"]["uid"] == working["metadata"]["uid"]
 
 
 def test_upgrade_and_failover_leave_a_run_alone(fresh: Cluster, tmp_path: Path) -> None:
@@ -71,11 +78,16 @@ def test_upgrade_and_failover_leave_a_run_alone(fresh: Cluster, tmp_path: Path) 
     leader = await_that(lambda: leader_of(fresh), "a leader")
     fresh.kubectl("-n", NAMESPACE, "delete", "pod", leader, "--grace-period=0", "--force")
     await_that(lambda: leader_of(fresh) not in ("", leader), "the other to lead", seconds=90)
-    (asked,) = [each for each in items(fresh, TEAM, "escalations") if each["spec"]["runName"] == "long"]
-    answer(fresh, TEAM, asked["metadata"]["name"], "Answer", answer="yes")
+    say_yes(fresh, "long")
     done = await_phase(fresh, TEAM, "long", "Completed")
     (after,) = pods_of(fresh, TEAM, "long-coder").values()
     assert (done["restarts"], after["metadata"]["uid"]) == (0, before["metadata"]["uid"])
+
+
+def say_yes(cluster: Cluster, run: str) -> None:
+    """Answer a Run's only question."""
+    (asked,) = [each for each in items(cluster, TEAM, "escalations") if each["spec"]["runName"] == run]
+    answer(cluster, TEAM, asked["metadata"]["name"], "Answer", answer="yes")
 
 
 def leader_of(cluster: Cluster) -> str:

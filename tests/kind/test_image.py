@@ -32,9 +32,10 @@ def engine(kind_cluster: KindCluster) -> Iterator[dict[str, str]]:
     run(["docker", "image", "rm", "-f", IMAGE], env=env)
 
 
-def in_image(engine: dict[str, str], *command: str, entrypoint: str | None = None) -> str:
+def in_image(engine: dict[str, str], *command: str, entrypoint: str | None = None, user: str | None = None) -> str:
     """Run a command in a container with as few rights as there are."""
     other = ["--entrypoint", entrypoint] if entrypoint else []
+    other += ["--user", user] if user else []
     return run(["docker", "run", *RAN_IN, *other, IMAGE, *command], env=engine)
 
 
@@ -61,7 +62,7 @@ def test_runs_without_rights(engine: dict[str, str]) -> None:
 
 def test_nothing_of_the_build_is_left(engine: dict[str, str]) -> None:
     """No compiler, no build tool, no cache, no source folder and no secret is in it."""
-    assert in_image(engine, "-c", LEFT_BEHIND, entrypoint="python3").strip() == "[] []"
+    assert in_image(engine, "-c", LEFT_BEHIND, entrypoint="python3", user="0").strip() == "[] []"
 
 
 def test_it_says_what_it_is(engine: dict[str, str]) -> None:
