@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 RUN := scripts/run
 
-.PHONY: help setup demo test test-unit test-api test-kind chaos model fuzz check fmt generate clean
+.PHONY: help setup demo test test-unit test-api test-kind test-chart chaos model fuzz image check fmt generate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test-api: ## What needs a real API server but no kubelet
 test-kind: ## What needs real kubelets and containers
 	@$(RUN) pytest tests/kind $(PYTEST_ARGS)
 
+test-chart: ## The chart, its schema and what it renders
+	@$(RUN) pytest tests/chart $(PYTEST_ARGS)
+
 chaos: ## Kill the operator a hundred times on kind, with every store
 	@$(RUN) python -m tests.chaos $(CHAOS_ARGS)
 
@@ -33,8 +36,12 @@ model: ## Check the shipped decisions against every state of a model cluster, th
 	@$(RUN) python -m tests.model $(MODEL_ARGS)
 	@$(RUN) python -m tests.model --mutants $(MODEL_ARGS)
 
+
 fuzz: ## A hundred thousand hostile answers through the gate, against an independent validator, and mutants of the gate
 	@$(RUN) python -m tests.fuzz $(FUZZ_ARGS)
+
+image: ## Build the image as the tests run it, localhost/runwarden/runwarden:dev
+	@$(RUN) python -m tests.image
 
 check: ## Lint, format, types, layers, generated files
 	@$(RUN) ruff check .
@@ -42,13 +49,15 @@ check: ## Lint, format, types, layers, generated files
 	@$(RUN) mypy
 	@$(RUN) lint-imports
 	@$(RUN) runwarden crds --check crds
+	@$(RUN) python scripts/chart.py --check
 
 fmt: ## Format and fix what can be fixed
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
 
-generate: ## Write the generated files (crds/)
+generate: ## Write the generated files (crds/, what the chart takes from elsewhere)
 	@$(RUN) runwarden crds --output crds
+	@$(RUN) python scripts/chart.py
 
 clean: ## Remove the environment and what tests left; the build cache stays (scripts/run python -m tests.cluster purge)
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache artifacts

@@ -11,6 +11,8 @@ ETCD = "3.6.5"
 KIND = "0.33.0"
 KWOK = "0.7.0"
 CNI_PLUGINS = "1.5.1"
+HELM = "4.3.1"
+KUBECONFORM = "0.7.0"
 
 HERE = Path(__file__).parent
 DOWNLOAD_URL = os.environ.get("RUNWARDEN_DOWNLOAD_URL", "https://dl.k8s.io/release")

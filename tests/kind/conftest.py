@@ -6,8 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.chart.helm import NAMESPACE
+from tests.cluster import Cluster, choose, lifecycle
+from tests.cluster.kind import kind_unavailable
+from tests.reporter_image import load_reporter_image
 from tests.support import OperatorProcess
+
+TEAM = "team"
+"""A namespace with Runs of the cluster that helm installs to."""
 
 STORES = ("status", "annotations", "sqlite", "postgresql")
 
@@ -27,3 +33,20 @@ def stored_operator(request: pytest.FixtureRequest, kind_cluster: Cluster) -> It
     """The operator, watching every namespace of the kind cluster, with each store in turn."""
     with OperatorProcess(kind_cluster, "--store", store_option(request.param, request)) as operator:
         yield operator
+
+
+@pytest.fixture(scope="session")
+def fresh(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A cluster that has never heard of runwarden, with its image."""
+    provider = choose(request.config.getoption("--cluster"))
+    if provider != "kind":
+        pytest.skip(f"installs what is cluster-wide, so only on a cluster of its own: {kind_unavailable() or provider}")
+    cluster = lifecycle.up("kind")
+    try:
+        load_reporter_image(cluster)
+        for name in (NAMESPACE, TEAM):
+            cluster.kubectl("create", "namespace", name)
+            cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+        yield cluster
+    finally:
+        lifecycle.end(cluster)

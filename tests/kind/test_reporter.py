@@ -11,7 +11,8 @@ import pytest
 from controller.api.agent_report import AgentReportStatus
 from controller.api.base import JsonObject, parse
 from tests.cluster import Cluster
-from tests.reporter_image import IMAGE, load_reporter_image
+from tests.image import IMAGE
+from tests.reporter_image import load_reporter_image
 from tests.support import OperatorProcess, apply, await_phase, await_that, get, policy_of, run_of, shell
 
 BUSY = "while :; do :; done"

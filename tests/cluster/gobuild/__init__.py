@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.cluster.processes import run
 from tests.cluster.progress import ClusterError, taking
-from tests.cluster.settings import CNI_PLUGINS, HERE, KIND, KUBERNETES, KWOK
+from tests.cluster.settings import CNI_PLUGINS, HELM, HERE, KIND, KUBECONFORM, KUBERNETES, KWOK
 
 GO_MINIMUM = (1, 24)
 KUBERNETES_PROGRAMS = (
@@ -24,6 +24,8 @@ KUBERNETES_PROGRAMS = (
 INSTALLED = {
     "kind": f"sigs.k8s.io/kind@v{KIND}",
     "kwok": f"sigs.k8s.io/kwok/cmd/kwok@v{KWOK}",
+    "helm": f"helm.sh/helm/v4/cmd/helm@v{HELM}",
+    "kubeconform": f"github.com/yannh/kubeconform/cmd/kubeconform@v{KUBECONFORM}",
     "bridge": f"github.com/containernetworking/plugins/plugins/main/bridge@v{CNI_PLUGINS}",
     "ptp": f"github.com/containernetworking/plugins/plugins/main/ptp@v{CNI_PLUGINS}",
     "loopback": f"github.com/containernetworking/plugins/plugins/main/loopback@v{CNI_PLUGINS}",

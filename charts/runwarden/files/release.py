@@ -1,0 +1,62 @@
+"""After an uninstall: let go of agents' pods, so that none of them is stuck in Terminating for want of an operator.
+
+Arguments: the namespaces to look into; none for all. Only the standard library: it runs in the image as `python3 -c`.
+"""
+
+import json
+import os
+import ssl
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+
+FINALIZER = "runwarden.dev/outcome"
+ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+HOST = os.environ["KUBERNETES_SERVICE_HOST"]
+SERVER = f"https://{f'[{HOST}]' if ':' in HOST else HOST}:{os.environ['KUBERNETES_SERVICE_PORT']}"
+GONE_OR_CHANGED = (404, 409, 422)
+TRIES = 5
+
+
+def call(method, path, body=None):
+    """Ask the API server and return what it says."""
+    with open(f"{ACCOUNT}/token") as token:
+        headers = {"Authorization": f"Bearer {token.read()}", "Content-Type": "application/json-patch+json"}
+    data = json.dumps(body).encode() if body is not None else None
+    request = urllib.request.Request(SERVER + path, data=data, headers=headers, method=method)  # noqa: S310  # https only
+    trust = ssl.create_default_context(cafile=f"{ACCOUNT}/ca.crt")
+    with urllib.request.urlopen(request, timeout=10, context=trust) as answer:  # noqa: S310  # https only
+        return json.load(answer)
+
+
+def held(where):
+    """Return the pods below a path that have the finalizer."""
+    found, token = [], ""
+    while True:
+        page = call("GET", f"{where}/pods?labelSelector=runwarden.dev/run-uid&limit=500&continue={urllib.parse.quote(token)}")
+        found += [pod["metadata"] for pod in page["items"] if FINALIZER in pod["metadata"].get("finalizers", [])]
+        if not (token := page["metadata"].get("continue", "")):
+            return found
+
+
+def let_go(pod):
+    """Take the finalizer off a pod; one that changes meanwhile is found again."""
+    at = f"/metadata/finalizers/{pod['finalizers'].index(FINALIZER)}"
+    patch = [{"op": "test", "path": at, "value": FINALIZER}, {"op": "remove", "path": at}]
+    try:
+        call("PATCH", f"/api/v1/namespaces/{pod['namespace']}/pods/{pod['name']}", patch)
+        sys.stdout.write(f"let go of {pod['namespace']}/{pod['name']}\n")
+    except urllib.error.HTTPError as error:
+        if error.code not in GONE_OR_CHANGED:
+            raise
+
+
+places = [f"/api/v1/namespaces/{name}" for name in sys.argv[1:]] or ["/api/v1"]
+for _ in range(TRIES):
+    left = [pod for place in places for pod in held(place)]
+    if not left:
+        sys.exit()
+    for pod in left:
+        let_go(pod)
+sys.exit(f"{len(left)} pods still have the finalizer {FINALIZER}")

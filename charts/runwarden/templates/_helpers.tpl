@@ -1,0 +1,107 @@
+{{- define "runwarden.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "runwarden.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- else if contains (include "runwarden.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "runwarden.name" .) | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "runwarden.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "runwarden.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "runwarden.labels" -}}
+{{ include "runwarden.selectorLabels" . }}
+app.kubernetes.io/part-of: runwarden
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- /* The metadata that every object shares; call with (list $ "suffix" annotations). */ -}}
+{{- define "runwarden.metadata" -}}
+{{- $ := index . 0 -}}
+name: {{ include "runwarden.fullname" $ }}{{ index . 1 }}
+namespace: {{ $.Release.Namespace }}
+{{ include "runwarden.common" (list $ (index . 2)) }}
+{{- end -}}
+
+{{- define "runwarden.common" -}}
+{{- $ := index . 0 -}}
+labels:
+  {{- include "runwarden.labels" $ | nindent 2 }}
+{{- with merge (dict) (index . 1) $.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- /* The objects in a file as a release's own: the release's labels and annotations on each. Call with (list $ text annotations). */ -}}
+{{- define "runwarden.adopt" -}}
+{{- $ := index . 0 -}}
+{{- $annotations := index . 2 -}}
+{{- range $text := splitList "\n---\n" (index . 1) }}
+{{- $object := fromYaml $text }}
+{{- $labels := merge (fromYaml (include "runwarden.labels" $)) (default dict $object.metadata.labels) }}
+{{- $_ := set $object.metadata "labels" $labels }}
+{{- with merge (dict) (default dict $object.metadata.annotations) $annotations $.Values.commonAnnotations }}
+{{- $_ := set $object.metadata "annotations" . }}
+{{- end }}
+---
+{{ toYaml $object }}
+{{- end }}
+{{- end -}}
+
+{{- define "runwarden.serviceAccountName" -}}
+{{- default (include "runwarden.fullname" .) .Values.serviceAccount.name -}}
+{{- end -}}
+
+{{- /* An image's reference; call with (list $ image). */ -}}
+{{- define "runwarden.imageOf" -}}
+{{- $ := index . 0 -}}
+{{- $image := index . 1 -}}
+{{- $image.repository -}}
+{{- if or $image.tag (not $image.digest) }}:{{ default $.Chart.AppVersion $image.tag }}{{ end -}}
+{{- with $image.digest }}@{{ . }}{{ end -}}
+{{- end -}}
+
+{{- define "runwarden.image" -}}
+{{- include "runwarden.imageOf" (list . .Values.image) -}}
+{{- end -}}
+
+{{- define "runwarden.policy" -}}
+{{- $mode := ternary "Assist" "Off" .Values.advisor.enabled -}}
+{{- $defaults := dict "llm" (dict "mode" $mode) -}}
+{{- if .Values.advisor.enabled -}}
+{{- $_ := set $defaults.llm "command" .Values.advisor.preset -}}
+{{- with .Values.advisor.model }}{{- $_ := set $defaults.llm "model" . -}}{{- end -}}
+{{- end -}}
+{{- merge (dict) (deepCopy .Values.policy) $defaults | toYaml -}}
+{{- end -}}
+
+{{- define "runwarden.advisorCommands" -}}
+{{- $preset := dict "commands" (dict .Values.advisor.preset (dict "preset" .Values.advisor.preset)) -}}
+{{- default $preset .Values.advisor.commands | toYaml -}}
+{{- end -}}
+
+{{- define "runwarden.credentialEnv" -}}
+{{- $of := dict "codex" "OPENAI_API_KEY" "claude" "ANTHROPIC_API_KEY" "raw" "API_KEY" -}}
+{{- default (get $of .Values.advisor.preset) .Values.advisor.credentials.env -}}
+{{- end -}}
+
+{{- /* What no container of the pod may do without. */ -}}
+{{- define "runwarden.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}

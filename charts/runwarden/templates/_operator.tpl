@@ -1,0 +1,164 @@
+{{- define "runwarden.operator" -}}
+{{- $alone := eq (int .Values.replicas) 1 -}}
+- name: operator
+  image: {{ include "runwarden.image" . }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  args:
+  - operator
+  - --listen=0.0.0.0
+  - --metrics-port={{ ternary .Values.metrics.port -1 .Values.metrics.enabled }}
+  - --health-port={{ .Values.health.port }}
+  - --log-format={{ .Values.log.format }}
+  - --log-level={{ .Values.log.level }}
+  - --workers={{ .Values.workers }}
+  - --policy-file=/etc/runwarden/policy.yaml
+  - --lease-name={{ default (include "runwarden.fullname" .) .Values.lease.name }}
+  - --lease-namespace={{ .Release.Namespace }}
+  - --lease-duration={{ .Values.lease.durationSeconds }}
+  - --lease-renew-deadline={{ .Values.lease.renewDeadlineSeconds }}
+  - --lease-retry-period={{ .Values.lease.retryPeriodSeconds }}
+  {{- range .Values.namespaces }}
+  - --namespace={{ . }}
+  {{- end }}
+  {{- if .Values.reporter.enabled }}
+  - --reporter-image={{ default (include "runwarden.image" .) .Values.reporter.image }}
+  - --reporter-interval-seconds={{ .Values.reporter.intervalSeconds }}
+  {{- end }}
+  {{- if eq .Values.store.type "sqlite" }}
+  - --store=sqlite:////data/store/state.db
+  {{- else if ne .Values.store.type "external" }}
+  - --store={{ .Values.store.type }}
+  {{- end }}
+  {{- if ne .Values.ledger.type "none" }}
+  {{- if eq .Values.ledger.type "sqlite" }}
+  - --ledger=sqlite:////data/ledger/ledger.db
+  {{- end }}
+  - --ledger-max-age-days={{ .Values.ledger.maxAgeDays }}
+  - --ledger-max-rows={{ int .Values.ledger.maxRows }}
+  {{- end }}
+  {{- with .Values.notifications.schemes }}
+  - --notify-schemes={{ join "," (without . "none") }}
+  {{- end }}
+  {{- if .Values.advisor.enabled }}
+  - --adapter=socket
+  - --adapter-socket=/run/advisor/advisor.sock
+  {{- end }}
+  {{- with .Values.extraArgs }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- $env := list }}
+  {{- range $use := list "store" "ledger" }}
+  {{- $of := index $.Values $use }}
+  {{- if eq $of.type "external" }}
+  {{- $from := dict "secretKeyRef" (dict "name" $of.external.existingSecret "key" $of.external.key) }}
+  {{- $env = append $env (dict "name" (printf "RUNWARDEN_OPERATOR_%s" (upper $use)) "valueFrom" $from) }}
+  {{- end }}
+  {{- end }}
+  {{- with concat $env .Values.extraEnv }}
+  env:
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- with .Values.extraEnvFrom }}
+  envFrom:
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  ports:
+  {{- if .Values.metrics.enabled }}
+  - {name: metrics, containerPort: {{ .Values.metrics.port }}}
+  {{- end }}
+  - {name: health, containerPort: {{ .Values.health.port }}}
+  livenessProbe:
+    httpGet: {path: /livez, port: health}
+    initialDelaySeconds: 10
+    periodSeconds: 10
+    failureThreshold: 6
+  readinessProbe:
+    # A lone operator is ready when it leads. Of several, those that stand by are ready to lead: /readyz would say no for ever.
+    httpGet: {path: {{ ternary "/readyz" "/livez" $alone }}, port: health}
+    periodSeconds: 2
+  resources:
+    {{- toYaml .Values.resources | nindent 4 }}
+  securityContext:
+    {{- include "runwarden.containerSecurity" . | nindent 4 }}
+    runAsUser: 65532
+    runAsGroup: 65532
+  volumeMounts:
+  - {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+  - {name: policy, mountPath: /etc/runwarden, readOnly: true}
+  - {name: tmp, mountPath: /tmp}
+  {{- range $use := list "store" "ledger" }}
+  {{- if eq (index $.Values $use).type "sqlite" }}
+  - {name: {{ $use }}, mountPath: /data/{{ $use }}}
+  {{- end }}
+  {{- end }}
+  {{- if .Values.advisor.enabled }}
+  - {name: advisor-socket, mountPath: /run/advisor}
+  {{- end }}
+  {{- with .Values.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{- define "runwarden.advisor" -}}
+- name: advisor
+  image: {{ include "runwarden.imageOf" (list . .Values.advisor.image) }}
+  imagePullPolicy: {{ .Values.advisor.image.pullPolicy }}
+  restartPolicy: Always
+  command: [runwarden, adapter, --socket, /run/advisor/advisor.sock, --commands, /etc/runwarden/commands.yaml]
+  env:
+  - {name: HOME, value: /home/advisor}
+  {{- with .Values.advisor.credentials }}
+  {{- if .existingSecret }}
+  - name: {{ include "runwarden.credentialEnv" $ }}
+    valueFrom: {secretKeyRef: {name: {{ .existingSecret }}, key: {{ .key }}}}
+  {{- end }}
+  {{- end }}
+  {{- with .Values.advisor.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  resources:
+    {{- toYaml .Values.advisor.resources | nindent 4 }}
+  securityContext:
+    {{- include "runwarden.containerSecurity" . | nindent 4 }}
+    runAsUser: 65533
+    runAsGroup: 65533
+  volumeMounts:
+  - {name: advisor-socket, mountPath: /run/advisor}
+  - {name: advisor-commands, mountPath: /etc/runwarden, readOnly: true}
+  - {name: advisor-home, mountPath: /home/advisor}
+  - {name: advisor-tmp, mountPath: /tmp}
+{{- end -}}
+
+{{- define "runwarden.volumes" -}}
+- name: token
+  projected:
+    defaultMode: 0440
+    sources:
+    - serviceAccountToken: {path: token, expirationSeconds: 3607}
+    - configMap:
+        name: kube-root-ca.crt
+        items: [{key: ca.crt, path: ca.crt}]
+    - downwardAPI:
+        items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]
+- name: policy
+  configMap: {name: {{ include "runwarden.fullname" . }}-policy}
+- name: tmp
+  emptyDir: {sizeLimit: 64Mi}
+{{- range $use := list "store" "ledger" }}
+{{- $of := index $.Values $use }}
+{{- if eq $of.type "sqlite" }}
+- name: {{ $use }}
+  persistentVolumeClaim: {claimName: {{ default (printf "%s-%s" (include "runwarden.fullname" $) $use) $of.sqlite.existingClaim }}}
+{{- end }}
+{{- end }}
+{{- if .Values.advisor.enabled }}
+- name: advisor-socket
+  emptyDir: {medium: Memory, sizeLimit: 1Mi}
+- name: advisor-commands
+  configMap: {name: {{ include "runwarden.fullname" . }}-advisor}
+- name: advisor-home
+  emptyDir: {sizeLimit: 256Mi}
+- name: advisor-tmp
+  emptyDir: {sizeLimit: 64Mi}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,101 @@
+{{- /* What the schema cannot say: combinations that cannot work, each refused with what to do instead. */ -}}
+{{- define "runwarden.validate" -}}
+{{- $v := .Values -}}
+{{- $many := gt (int $v.replicas) 1 -}}
+{{- range $use := list "store" "ledger" -}}
+{{- $of := index $v $use -}}
+{{- if and $many (eq $of.type "sqlite") -}}
+{{- fail (printf "%s.type=sqlite is one file for one operator, but replicas is %d: set replicas to 1, or keep the %s in a database (%s.type=external)" $use (int $v.replicas) $use $use) -}}
+{{- end -}}
+{{- if and (eq $of.type "external") (not $of.external.existingSecret) -}}
+{{- fail (printf "%s.type=external needs %s.external.existingSecret: the Secret whose key %q holds the database's URL" $use $use $of.external.key) -}}
+{{- end -}}
+{{- if and (ne $of.type "sqlite") $of.sqlite.existingClaim -}}
+{{- fail (printf "%s.sqlite.existingClaim is set, but %s.type is %s: set %s.type to sqlite, or leave the claim out" $use $use $of.type $use) -}}
+{{- end -}}
+{{- if and (ne $of.type "external") $of.external.existingSecret -}}
+{{- fail (printf "%s.external.existingSecret is set, but %s.type is %s: set %s.type to external, or leave the Secret out" $use $use $of.type $use) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq $v.store.type "sqlite") (eq $v.ledger.type "sqlite") $v.store.sqlite.existingClaim (eq $v.store.sqlite.existingClaim $v.ledger.sqlite.existingClaim) -}}
+{{- fail "store.sqlite.existingClaim and ledger.sqlite.existingClaim are the same claim: give the ledger one of its own, it may fill up" -}}
+{{- end -}}
+{{- if and (eq $v.store.type "external") (eq $v.ledger.type "external") (eq $v.store.external.existingSecret $v.ledger.external.existingSecret) (eq $v.store.external.key $v.ledger.external.key) -}}
+{{- fail "store.external and ledger.external are the same key of the same Secret: give the ledger a database of its own, it may fill up" -}}
+{{- end -}}
+{{- include "runwarden.validateAdvisor" . -}}
+{{- include "runwarden.validateMetrics" . -}}
+{{- include "runwarden.validateLeader" . -}}
+{{- if and (not $v.serviceAccount.create) (not $v.serviceAccount.name) -}}
+{{- fail "serviceAccount.create=false needs serviceAccount.name: the account that the operator is to use" -}}
+{{- end -}}
+{{- if and $v.crds.install (not $v.admissionPolicies.install) $v.rbac.clusterRoles -}}
+{{- fail "admissionPolicies.install=false leaves the inbox open to forgery: set it to true; for a second release in a cluster also set crds.install and rbac.clusterRoles to false" -}}
+{{- end -}}
+{{- if ne (len $v.namespaces) (len (uniq $v.namespaces)) -}}
+{{- fail "namespaces names one twice: keep one" -}}
+{{- end -}}
+{{- if and (has "none" $v.notifications.schemes) (gt (len $v.notifications.schemes) 1) -}}
+{{- fail "notifications.schemes has none beside others: [none] alone switches notifications off" -}}
+{{- end -}}
+{{- if and (not $v.reporter.enabled) $v.reporter.image -}}
+{{- fail "reporter.image is set, but reporter.enabled is false: enable it, or leave the image out" -}}
+{{- end -}}
+{{- if eq (int $v.metrics.port) (int $v.health.port) -}}
+{{- fail (printf "metrics.port and health.port are both %d: give each its own" (int $v.health.port)) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "runwarden.validateAdvisor" -}}
+{{- $v := .Values -}}
+{{- $mode := dig "llm" "mode" "Off" $v.policy -}}
+{{- if and (not $v.advisor.enabled) (ne $mode "Off") -}}
+{{- fail (printf "policy.llm.mode is %s, but there is no advisor to ask: set advisor.enabled to true, or the mode to Off" $mode) -}}
+{{- end -}}
+{{- if $v.advisor.enabled -}}
+{{- if not $v.advisor.image.repository -}}
+{{- fail "advisor.enabled needs advisor.image.repository: an image with runwarden and the preset's CLI in it" -}}
+{{- end -}}
+{{- if and (ne $v.advisor.preset "raw") (not $v.advisor.credentials.existingSecret) (not $v.advisor.extraEnv) -}}
+{{- fail (printf "advisor.preset=%s needs advisor.credentials.existingSecret: the Secret whose key %q holds the model's credential" $v.advisor.preset $v.advisor.credentials.key) -}}
+{{- end -}}
+{{- if and (eq $v.advisor.preset "raw") (not $v.advisor.commands) -}}
+{{- fail "advisor.preset=raw needs advisor.commands: it has no command of its own" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "runwarden.validateMetrics" -}}
+{{- $m := .Values.metrics -}}
+{{- if and $m.serviceMonitor.enabled $m.podMonitor.enabled -}}
+{{- fail "metrics.serviceMonitor and metrics.podMonitor are both enabled: every sample would count twice; keep one" -}}
+{{- end -}}
+{{- range $what := list "serviceMonitor" "podMonitor" "prometheusRule" "dashboard" -}}
+{{- if and (index $m $what).enabled (not $m.enabled) -}}
+{{- fail (printf "metrics.%s.enabled needs metrics.enabled: there would be nothing to look at" $what) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "runwarden.validateLeader" -}}
+{{- $v := .Values -}}
+{{- $l := $v.lease -}}
+{{- if le (float64 $l.durationSeconds) (float64 $l.renewDeadlineSeconds) -}}
+{{- fail (printf "lease.durationSeconds (%v) must be more than lease.renewDeadlineSeconds (%v): a leader must give up before another may take over" $l.durationSeconds $l.renewDeadlineSeconds) -}}
+{{- end -}}
+{{- if le (float64 $l.renewDeadlineSeconds) (mulf 1.2 $l.retryPeriodSeconds) -}}
+{{- fail (printf "lease.renewDeadlineSeconds (%v) must be more than 1.2 times lease.retryPeriodSeconds (%v): a leader must have time to try again" $l.renewDeadlineSeconds $l.retryPeriodSeconds) -}}
+{{- end -}}
+{{- $b := $v.podDisruptionBudget -}}
+{{- if $b.enabled -}}
+{{- if eq (int $v.replicas) 1 -}}
+{{- fail "podDisruptionBudget.enabled with replicas=1 would either block every drain or do nothing: set replicas to 2, or leave the budget out" -}}
+{{- end -}}
+{{- if eq (empty $b.minAvailable) (empty $b.maxUnavailable) -}}
+{{- fail "podDisruptionBudget needs either minAvailable or maxUnavailable, not both and not neither" -}}
+{{- end -}}
+{{- if and (not (empty $b.minAvailable)) (not (hasSuffix "%" (toString $b.minAvailable))) (ge (int $b.minAvailable) (int $v.replicas)) -}}
+{{- fail (printf "podDisruptionBudget.minAvailable (%v) must be less than replicas (%d): no node could be drained" $b.minAvailable (int $v.replicas)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

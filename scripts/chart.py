@@ -1,0 +1,87 @@
+"""Write or check what the chart and manifests/ take from elsewhere: CRDs, roles, admission policies and the policy's schema.
+
+scripts/chart.py [--check]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parent.parent
+CHART = ROOT / "charts/runwarden"
+COPIES = {
+    CHART / "files/crds": ROOT / "crds",
+    CHART / "files/rbac": ROOT / "manifests/rbac",
+    CHART / "files/admission": ROOT / "manifests/admission",
+    ROOT / "manifests/crds": ROOT / "crds",
+}
+"""A folder of copies -> where they come from: neither helm nor kustomize reaches outside of its own."""
+
+KUSTOMIZATION = "kustomization.yaml"
+
+UNKNOWN_TO_HELM = {"x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-map-type", "x-kubernetes-list-map-keys"}
+LEFT_OUT = UNKNOWN_TO_HELM | {"description", "default", "format"}
+"""Of the CRD's schema: what JSON Schema does not know, or what a refusal does not need."""
+
+
+def main(arguments: list[str]) -> int:
+    """Write every file that differs, or with --check tell them and fail."""
+    stale = {path: text for path, text in wanted().items() if not path.exists() or path.read_text() != text}
+    surplus = [path for path in present() if path not in wanted()]
+    if "--check" in arguments:
+        for path in [*stale, *surplus]:
+            sys.stderr.write(f"{path.relative_to(ROOT)} is not what it is made from: run `make generate`\n")
+        return 1 if stale or surplus else 0
+    for path in surplus:
+        path.unlink()
+    for path, text in stale.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return 0
+
+
+def wanted() -> dict[Path, str]:
+    """Return every generated file with what it must hold."""
+    copies = {
+        folder / path.name: path.read_text()
+        for folder, source in COPIES.items()
+        for path in sorted(source.glob("*.yaml"))
+        if path.name != KUSTOMIZATION
+    }
+    return {**copies, CHART / "values.schema.json": _values_schema()}
+
+
+def present() -> list[Path]:
+    """Return the copies that are there."""
+    return [path for folder in COPIES for path in folder.glob("*") if path.name != KUSTOMIZATION]
+
+
+def _values_schema() -> str:
+    """The chart's schema as it stands, with `policy` as the CRD of RunPolicy has it."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    crd = yaml.safe_load((ROOT / "crds/runwarden.dev_runpolicies.yaml").read_text())
+    policy = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    schema["properties"]["policy"] = _for_helm(policy)
+    return json.dumps(schema, indent=1) + "\n"
+
+
+def _for_helm(node: Any) -> Any:
+    """A piece of a CRD's schema as JSON Schema; objects with known fields take no others."""
+    if isinstance(node, list):
+        return [_for_helm(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    made = {key: _for_helm(value) for key, value in node.items() if key not in LEFT_OUT and key != "properties"}
+    if "properties" in node:
+        made["properties"] = {name: _for_helm(field) for name, field in node["properties"].items()}
+        made.setdefault("additionalProperties", False)
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

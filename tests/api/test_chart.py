@@ -1,0 +1,125 @@
+"""What the chart renders, before a real API server: strict validation of every object, and an install of what is cluster-wide."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.chart.helm import CHART, NAMESPACE, RELEASE, ROOT, VALUES, helm, objects, render
+from tests.chart.test_kustomize import OVERLAYS
+from tests.cluster import Cluster, lifecycle
+from tests.cluster.binaries import find
+from tests.support import await_that
+
+FOREIGN = "monitoring.coreos.com/"
+"""Kinds whose CRDs are the Prometheus Operator's."""
+
+STRICT = ("apply", "--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts")
+
+
+@pytest.fixture(scope="module")
+def prepared(api_cluster: Cluster) -> Cluster:
+    """The API server with the namespaces that the values speak of."""
+    for name in (NAMESPACE, "team-a", "team-b", "agents"):
+        api_cluster.kubectl("create", "namespace", name, check=False)
+    return api_cluster
+
+
+@pytest.fixture
+def virgin() -> Iterator[Cluster]:
+    """An API server that has never heard of runwarden."""
+    cluster = lifecycle.up("api")
+    try:
+        yield cluster
+    finally:
+        lifecycle.end(cluster)
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+def test_the_api_server_takes_every_object(values: Path, prepared: Cluster, tmp_path: Path) -> None:
+    """No object has an unknown field, a wrong type or a value that the API server would refuse."""
+    found = [each for each in objects(render(tmp_path, "--values", str(values))) if not each["apiVersion"].startswith(FOREIGN)]
+    for each in found:
+        if each["kind"] not in ("Role", "RoleBinding") and "namespace" in each["metadata"]:
+            assert each["metadata"]["namespace"] == NAMESPACE
+    said = prepared.kubectl(*STRICT, "-f", "-", stdin=yaml.safe_dump_all(found))
+    assert said.count("serverside-applied (server dry run)") == len(found)
+
+
+def test_the_api_server_refuses_what_is_wrong(prepared: Cluster, tmp_path: Path) -> None:
+    """The check above can fail: a field that no Deployment has is refused."""
+    wrong = next(each for each in objects(render(tmp_path)) if each["kind"] == "Deployment")
+    wrong["spec"]["template"]["spec"]["containers"][0]["imagePolicy"] = "Always"
+    assert "imagePolicy" in prepared.kubectl(*STRICT, "-f", "-", stdin=yaml.safe_dump(wrong), check=False)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
+def test_the_api_server_takes_every_overlay(overlay: Path, prepared: Cluster) -> None:
+    """`kubectl apply -k` of an overlay passes the same validation."""
+    said = prepared.kubectl(*STRICT, "-k", str(overlay))
+    assert f"deployment.apps/{RELEASE} serverside-applied" in said
+
+
+def test_install_upgrade_uninstall(virgin: Cluster, tmp_path: Path) -> None:
+    """CRDs, roles and policies are in force after an install, take an upgrade, and go with the release but for the CRDs;
+    a second install under the same name takes those over.
+    """
+
+    def on_it(*arguments: str) -> str:
+        return helm(*arguments, "--namespace", NAMESPACE, home=tmp_path, kubeconfig=virgin.kubeconfig)
+
+    said = on_it("install", RELEASE, str(CHART), "--create-namespace")
+    assert "helm test runwarden -n runwarden" in said
+    virgin.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
+    forged = {"apiVersion": "runwarden.dev/v1alpha1", "kind": "Escalation", "metadata": {"name": "forged"}}
+    forged["spec"] = {"runName": "r", "runUID": "u", "type": "Blocked", "summary": "s"}
+    create = ["create", "--dry-run=server", "--as=mallory", "--as-group=team", "-f", "-"]
+    virgin.kubectl("create", "clusterrolebinding", "team", "--clusterrole=runwarden-edit", "--group=team")
+    virgin.kubectl("create", "clusterrole", "forger", "--verb=create", "--resource=escalations.runwarden.dev")
+    virgin.kubectl("create", "clusterrolebinding", "forger", "--clusterrole=forger", "--group=team")
+    await_that(lambda: "runwarden-escalations" in virgin.kubectl(*create, stdin=json.dumps(forged), check=False), "the policies")
+
+    on_it("upgrade", RELEASE, str(CHART), "--set", "workers=8")
+    account = f"--as=system:serviceaccount:{NAMESPACE}:{RELEASE}"
+    assert "yes" in virgin.kubectl("auth", "can-i", "create", "pods", "-n", "default", account)
+    assert "no" in virgin.kubectl("auth", "can-i", "get", "secrets", "-n", "default", account, check=False)
+
+    on_it("uninstall", RELEASE)
+    assert "runs.runwarden.dev" in virgin.kubectl("get", "crd", "-o", "name")
+    left = virgin.kubectl("get", "clusterroles,clusterrolebindings,validatingadmissionpolicies", "-o", "name")
+    assert "runwarden" not in left
+    on_it("install", RELEASE, str(CHART))
+
+
+def test_examples_conform_to_the_crds(tmp_path: Path) -> None:
+    """By `kubeconform -strict` and the CRDs' own schemas the examples are right, and a field that no Run has is refused."""
+    for path in (ROOT / "crds").glob("*.yaml"):
+        crd = yaml.safe_load(path.read_text())
+        schema = strict(crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"])
+        (tmp_path / f"{crd['spec']['names']['kind'].lower()}.json").write_text(json.dumps(schema))
+    command = [str(find(["kubeconform"])["kubeconform"]), "-strict", "-summary", "-schema-location"]
+    command.append(f"{tmp_path}/{{{{ .ResourceKind }}}}.json")
+    good = [str(path) for path in (ROOT / "manifests/examples").glob("*.yaml") if path.stem != "refused"]
+    done = subprocess.run([*command, *good], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    wrong = (ROOT / "manifests/examples/hello.yaml").read_text().replace("agents:", "agent: x\n  agents:")
+    done = subprocess.run(command, input=wrong, capture_output=True, text=True, check=False)
+    assert "agent" in done.stdout
+    assert done.returncode != 0
+
+
+def strict(node: object) -> object:
+    """A schema that takes no unknown field where the CRD would drop one; `metadata` is the API server's."""
+    if isinstance(node, list):
+        return [strict(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    made = {key: strict(value) for key, value in node.items()}
+    if "properties" in node and not node.get("x-kubernetes-preserve-unknown-fields"):
+        made.setdefault("additionalProperties", False)
+    return made

@@ -1,0 +1,58 @@
+"""helm as users run it, on our chart."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.cluster.binaries import find
+
+ROOT = Path(__file__).parent.parent.parent
+CHART = ROOT / "charts/runwarden"
+VALUES = sorted((Path(__file__).parent / "values").glob("*.yaml"))
+RELEASE, NAMESPACE = "runwarden", "runwarden"
+HELM_SECONDS = 300.0
+Objects = list[dict[str, Any]]
+
+
+class HelmError(Exception):
+    """What helm said when it refused."""
+
+
+def helm(*arguments: str, home: Path, kubeconfig: Path | None = None) -> str:
+    """Run helm with a home of its own and return what it printed. Raises HelmError with its words where it fails."""
+    env = {**os.environ, "HELM_CACHE_HOME": f"{home}/cache", "HELM_CONFIG_HOME": f"{home}/config", "HELM_DATA_HOME": f"{home}/data"}
+    env.pop("KUBECONFIG", None)
+    where = ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
+    done = subprocess.run(
+        [str(find(["helm"])["helm"]), *arguments, *where],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HELM_SECONDS,
+    )
+    if done.returncode:
+        raise HelmError(f"{done.stderr}\n{done.stdout}")
+    return done.stdout
+
+
+def render(home: Path, *arguments: str) -> str:
+    """Return what the chart renders."""
+    return helm("template", RELEASE, str(CHART), "--namespace", NAMESPACE, *arguments, home=home)
+
+
+def objects(text: str) -> Objects:
+    """Return the objects in rendered text."""
+    return [found for found in yaml.safe_load_all(text) if found]
+
+
+def one(found: Objects, kind: str, name: str | None = None) -> dict[str, Any]:
+    """Return the one object of a kind, and of a name where there are more."""
+    matching = [each for each in found if each["kind"] == kind and name in (None, each["metadata"]["name"])]
+    assert len(matching) == 1, f"{len(matching)} {kind} {name or ''}"
+    return matching[0]

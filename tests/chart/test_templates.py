@@ -1,0 +1,144 @@
+"""What the chart renders, for each of the values in values/: the same as is in golden/. `UPDATE_GOLDEN=1` writes them anew."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.chart.helm import CHART, NAMESPACE, ROOT, VALUES, Objects, helm, objects, one, render
+
+GOLDEN = Path(__file__).parent / "golden"
+COPIED = ("CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ClusterRole")
+"""Kinds that are copied from elsewhere in the repository: their files are their golden files."""
+
+
+def is_copy(found: dict[str, Any]) -> bool:
+    """Whether an object is one of those; a hook's role is the chart's own."""
+    return found["kind"] in COPIED and not is_hook(found)
+
+
+def is_hook(found: dict[str, Any]) -> bool:
+    """Whether helm makes an object only for a while."""
+    return "helm.sh/hook" in found["metadata"].get("annotations", {})
+
+
+FILES = {path.read_text().strip(): f"({path.relative_to(CHART)})" for path in (CHART / "files").glob("*") if path.is_file()}
+"""What stands in golden files for a whole file of the chart."""
+
+
+def without_files(node: Any) -> Any:
+    """An object with the name of a file where all of its text stands."""
+    if isinstance(node, dict):
+        return {key: without_files(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [without_files(each) for each in node]
+    return FILES.get(node.strip(), node) if isinstance(node, str) else node
+
+
+def written(found: Objects) -> str:
+    """Objects as a golden file has them, those that are copies by their names only."""
+    own = [each for each in found if not is_copy(each)]
+    copies = [f"{each['kind']}/{each['metadata']['name']}" for each in found if is_copy(each)]
+    ordered = sorted(
+        map(without_files, own), key=lambda each: (each["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"])
+    )
+    return yaml.safe_dump_all([{"copied": sorted(copies)}, *ordered], sort_keys=True, width=120)
+
+
+def test_lint(tmp_path: Path) -> None:
+    """`helm lint --strict` finds nothing."""
+    assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART), home=tmp_path)
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+def test_golden(values: Path, tmp_path: Path) -> None:
+    """What a values file renders changes only with its golden file, so that a review sees it."""
+    made = written(objects(render(tmp_path, "--values", str(values))))
+    golden = GOLDEN / values.name
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(made)
+    assert golden.exists(), f"no {golden.name}: run with UPDATE_GOLDEN=1, and read what it writes"
+    assert made == golden.read_text()
+
+
+def test_every_golden_file_is_made_from_values() -> None:
+    """No golden file outlives its values."""
+    assert {path.name for path in GOLDEN.iterdir()} == {path.name for path in VALUES}
+
+
+@pytest.mark.parametrize("folder", ["crds", "manifests/rbac", "manifests/admission"])
+def test_the_chart_installs_what_the_repository_has(folder: str, tmp_path: Path) -> None:
+    """CRDs, roles and admission policies come out of the chart as they stand in the repository: nothing is lost in a template."""
+    rendered = {(each["kind"], each["metadata"]["name"]): each for each in objects(render(tmp_path))}
+    files = [path for path in (ROOT / folder).glob("*.yaml") if path.name != "kustomization.yaml"]
+    expected = [each for path in files for each in objects(path.read_text())]
+    assert expected
+    for each in expected:
+        made = rendered[each["kind"], each["metadata"]["name"]]
+        assert {**made, "metadata": None} == {**each, "metadata": None}
+        assert each["metadata"].get("labels", {}).items() <= made["metadata"]["labels"].items()
+        assert each["metadata"].get("annotations", {}).items() <= made["metadata"].get("annotations", {}).items()
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+def test_only_the_operator_has_a_token_and_only_the_advisor_a_credential(values: Path, tmp_path: Path) -> None:
+    """The pod mounts no token by itself; what holds the token holds no model credential, and the other way round."""
+    pod = one(objects(render(tmp_path, "--values", str(values))), "Deployment")["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    containers = {each["name"]: each for each in [*pod["containers"], *pod.get("initContainers", [])]}
+    holders = {name for name, each in containers.items() if "token" in [mount["name"] for mount in each.get("volumeMounts", [])]}
+    assert holders == {"operator"}
+    shared = {mount["name"] for mount in containers["operator"]["volumeMounts"]}
+    if advisor := containers.get("advisor"):
+        assert advisor["restartPolicy"] == "Always"
+        assert {mount["name"] for mount in advisor["volumeMounts"]} & shared == {"advisor-socket"}
+        users = {each["securityContext"]["runAsUser"] for each in (advisor, containers["operator"])}
+        assert len(users) == len([advisor, containers["operator"]])
+    secrets = [env for env in containers["operator"].get("env", []) if "secretKeyRef" in env.get("valueFrom", {})]
+    assert all(env["name"] in ("RUNWARDEN_OPERATOR_STORE", "RUNWARDEN_OPERATOR_LEDGER") for env in secrets)
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+def test_our_containers_are_restricted(values: Path, tmp_path: Path) -> None:
+    """Every container of ours, the test's too, meets Pod Security `restricted` and has a read-only root."""
+    found = objects(render(tmp_path, "--values", str(values)))
+    pods = [each["spec"]["template"]["spec"] for each in found if each["kind"] in ("Deployment", "Job")]
+    pods += [each["spec"] for each in found if each["kind"] == "Pod"]
+    assert pods
+    for pod in pods:
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for each in [*pod["containers"], *pod.get("initContainers", [])]:
+            if each["name"] in ("operator", "advisor", "test", "release"):
+                security = each["securityContext"]
+                assert security["readOnlyRootFilesystem"] is True
+                assert security["allowPrivilegeEscalation"] is False
+                assert security["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_without_an_advisor_the_mode_is_off(tmp_path: Path) -> None:
+    """The policy file says Off where nobody is to be asked, and Assist where somebody is, unless the values say otherwise."""
+    modes = {}
+    for name in ("default", "extras", "advisor-codex", "advisor-claude"):
+        values = next(path for path in VALUES if path.stem == name)
+        found = [each for each in objects(render(tmp_path, "--values", str(values))) if each["kind"] == "ConfigMap"]
+        policy = next(each["data"]["policy.yaml"] for each in found if "policy.yaml" in each["data"])
+        modes[name] = yaml.safe_load(policy)["llm"]["mode"]
+    assert modes == {"default": "Off", "extras": "Off", "advisor-codex": "Assist", "advisor-claude": "Auto"}
+
+
+def test_cluster_wide_unless_namespaces_are_named(tmp_path: Path) -> None:
+    """With namespaces the operator is bound in each of them and nowhere else; without, once for the cluster."""
+    wide = objects(render(tmp_path))
+    narrow = objects(render(tmp_path, "--set", "namespaces={a,b}"))
+    assert one(wide, "ClusterRoleBinding", "runwarden-runwarden")["roleRef"]["name"] == "runwarden-operator"
+    assert [each for each in narrow if each["kind"] == "ClusterRoleBinding"] == []
+    lasting = [each for each in narrow if not is_hook(each)]
+    bound = {(each["metadata"]["namespace"], each["roleRef"]["name"]) for each in lasting if each["kind"] == "RoleBinding"}
+    assert bound == {("a", "runwarden-operator"), ("b", "runwarden-operator"), (NAMESPACE, "runwarden-operator-lease")}
+    arguments = one(narrow, "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert {"--namespace=a", "--namespace=b"} <= set(arguments)

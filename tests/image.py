@@ -1,0 +1,146 @@
+"""The image that users get, built from the Containerfile without a registry: `python -m tests.image`.
+
+As root on Debian by buildah, on a base from debootstrap: no daemon, and the same digest for the same inputs. Elsewhere by docker,
+on the Containerfile's own base. Packages come from where the environment says (PIP_*, UV_*, proxies): it is the build's secret.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import shutil
+import tempfile
+from pathlib import Path
+
+from tests.cluster.processes import run
+from tests.cluster.progress import locked, taking
+from tests.cluster.settings import cache_dir
+
+ROOT = Path(__file__).parent.parent
+IMAGE = "localhost/runwarden/runwarden:dev"
+BASE = "localhost/runwarden/base"
+SUITE = "bookworm"
+PACKAGES = "python3,python3-pip,ca-certificates"
+"""Of the base: what stands for python:slim."""
+
+NOT_NEEDED = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man", "var/log")
+OURS = (
+    "Containerfile",
+    ".containerignore",
+    "LICENSE",
+    "README.md",
+    "pyproject.toml",
+    "uv.lock",
+    "scripts/slim-image",
+    "controller",
+)
+"""What the image is made of."""
+
+MIRRORS = ("PIP_", "UV_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+NOT_MIRRORS = ("PIP_FIND_LINKS", "PIP_CERT", "UV_CACHE_DIR", "UV_PROJECT", "UV_PYTHON", "UV_LINK_MODE")
+"""Variables that name places of this machine."""
+
+CERTIFICATES = "/etc/ssl/certs"
+
+
+def archive() -> Path:
+    """Return a docker archive of the image, building it where its inputs have changed. Raises ClusterError."""
+    path = cache_dir() / f"image-{_digest()}.tar"
+    with locked(cache_dir() / ".image.lock"):
+        if not path.exists():
+            for old in [*cache_dir().glob("image-*.tar"), *cache_dir().glob("reporter-*.tar")]:
+                old.unlink()
+            with taking("building the image", "2 min the first time, 15 s after a change"):
+                _build(path)
+    return path
+
+
+def buildah(*arguments: str) -> str:
+    """Run buildah on storage of our own and return what it printed. Raises ClusterError."""
+    storage = cache_dir() / "buildah"
+    command = ["buildah", "--root", f"{storage}/root", "--runroot", f"{storage}/run", "--storage-driver", "overlay"]
+    return run([*command, *arguments], env={**os.environ, "BUILDAH_ISOLATION": "chroot"})
+
+
+def build(*options: str) -> str:
+    """Build the image by buildah and return its ID. Raises ClusterError."""
+    base = _base()
+    with tempfile.TemporaryDirectory(dir=cache_dir()) as scratch:
+        secret = _secret(Path(scratch))
+        flags = ["--timestamp", "0", "--layers", "--pull-never", "--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro"]
+        flags += ["--secret", f"id=pypi,src={secret}", "--build-arg", f"BASE={base}", "-f", str(ROOT / "Containerfile")]
+        return buildah("bud", "--quiet", *flags, *options, "--tag", IMAGE, str(ROOT)).split()[-1]
+
+
+def _build(path: Path) -> None:
+    partial = path.with_suffix(".partial")
+    if has_buildah():
+        build()
+        buildah("push", "--quiet", IMAGE, f"docker-archive:{partial}:{IMAGE}")
+    else:
+        with tempfile.TemporaryDirectory() as scratch:
+            secret = ["--secret", f"id=pypi,src={_secret(Path(scratch))}"]
+            run(["docker", "build", *secret, "-f", str(ROOT / "Containerfile"), "-t", IMAGE, str(ROOT)])
+        run(["docker", "save", "-o", str(partial), IMAGE])
+    partial.rename(path)
+
+
+def has_buildah() -> bool:
+    """Whether buildah builds here, installing it where that can be."""
+    if os.getuid() == 0 and not shutil.which("buildah") and shutil.which("apt-get"):
+        with taking("installing buildah", "20 s"):
+            env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            run(["apt-get", "update"], env=env)
+            run(["apt-get", "install", "-y", "--no-install-recommends", "buildah", "debootstrap"], env=env)
+    return os.getuid() == 0 and shutil.which("buildah") is not None
+
+
+def base_archive() -> Path:
+    """Return the file system of the base, fetching it where it is not there."""
+    tar = cache_dir() / f"base-{hashlib.sha256(f'{SUITE} {PACKAGES} {NOT_NEEDED}'.encode()).hexdigest()[:12]}.tar"
+    if not tar.exists():
+        with taking("fetching Debian for the image", "1 min"), tempfile.TemporaryDirectory(dir=cache_dir()) as scratch:
+            root = Path(scratch) / "rootfs"
+            run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(root)])
+            for folder in NOT_NEEDED:
+                shutil.rmtree(root / folder, ignore_errors=True)
+            partial = tar.with_suffix(".partial")
+            run(["tar", "--numeric-owner", "--exclude=./dev/*", "-C", str(root), "-cf", str(partial), "."])
+            partial.rename(tar)
+    return tar
+
+
+def _base() -> str:
+    """The base's name in buildah's storage, importing it where it is not there."""
+    tar = base_archive()
+    name = f"{BASE}:{tar.stem}"
+    if name not in buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
+        (recipe := tar.with_suffix(".containerfile")).write_text(f"FROM scratch\nADD {tar.name} /\n")
+        buildah("bud", "--quiet", "--timestamp", "0", "--ignorefile", os.devnull, "-f", str(recipe), "--tag", name, str(tar.parent))
+    return name
+
+
+def _secret(folder: Path) -> Path:
+    """Where packages come from, as a shell reads it."""
+    chosen = {key: value for key, value in os.environ.items() if key.startswith(MIRRORS) and not key.startswith(NOT_MIRRORS)}
+    chosen |= {"SSL_CERT_FILE": f"{CERTIFICATES}/ca-certificates.crt"} if has_buildah() else {}
+    path = folder / "pypi"
+    path.write_text("".join(f"export {key}={shlex.quote(value)}\n" for key, value in sorted(chosen.items())))
+    return path
+
+
+def _digest() -> str:
+    digest = hashlib.sha256(f"{SUITE} {PACKAGES} {NOT_NEEDED}".encode())
+    for path in _inputs():
+        digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _inputs() -> list[Path]:
+    found = [inner for name in OURS for inner in ((ROOT / name).rglob("*") if (ROOT / name).is_dir() else [ROOT / name])]
+    return sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)
+
+
+if __name__ == "__main__":
+    print(f"{archive()}  holds {IMAGE}: docker load -i it, or kind load image-archive")  # noqa: T201  # a program's output

@@ -1,0 +1,73 @@
+"""The image that users get: small, the same twice, for a user without rights on a file system that nobody writes to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.kind import KindCluster
+from tests.cluster.processes import run
+from tests.image import IMAGE, archive, base_archive, build, has_buildah
+from tests.reporter_image import load_reporter_image
+
+OVER_BASE_MB = 150
+RAN_IN = ("--rm", "--network=none", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
+LEFT_BEHIND = (
+    "import pathlib, shutil; "
+    "paths = map(pathlib.Path, ['/src', '/tools', '/dist', '/slim-image', '/root/.cache', '/run/secrets/pypi']); "
+    "print([str(path) for path in paths if path.exists()], "
+    "[name for name in ('gcc', 'cc', 'uv', 'hatchling') if shutil.which(name)])"
+)
+
+
+@pytest.fixture(scope="module")
+def engine(kind_cluster: KindCluster) -> Iterator[dict[str, str]]:
+    """A Docker engine that has the image, without keeping it."""
+    load_reporter_image(kind_cluster)
+    env = kind_cluster.env or {}
+    run(["docker", "load", "-q", "-i", str(archive())], env=env)
+    yield env
+    run(["docker", "image", "rm", "-f", IMAGE], env=env)
+
+
+def in_image(engine: dict[str, str], *command: str, entrypoint: str | None = None, user: str | None = None) -> str:
+    """Run a command in a container with as few rights as there are."""
+    other = ["--entrypoint", entrypoint] if entrypoint else []
+    other += ["--user", user] if user else []
+    return run(["docker", "run", *RAN_IN, *other, IMAGE, *command], env=engine)
+
+
+def test_the_same_twice() -> None:
+    """Two builds from nothing have the same ID, the digest of configuration and layers: no time and no chance is in them."""
+    if not has_buildah():
+        pytest.skip("needs buildah: docker keeps the time of the build without BuildKit's rewrite-timestamp")
+    assert build("--no-cache") == build("--no-cache")
+
+
+def test_small() -> None:
+    """It adds less than 150 MB to its base."""
+    over_base = (archive().stat().st_size - base_archive().stat().st_size) / 1e6
+    assert 0 < over_base < OVER_BASE_MB
+
+
+def test_runs_without_rights(engine: dict[str, str]) -> None:
+    """`runwarden --help` works as the image's user, without a capability, on a read-only root; so does every command's help."""
+    assert "Supervise runs of AI coding agents" in in_image(engine, "--help")
+    for command in ("operator", "plan", "policy", "store", "crds"):
+        assert "Usage: runwarden" in in_image(engine, command, "--help")
+    assert in_image(engine, "-c", "import os; print(os.getuid(), os.getgid())", entrypoint="python3").split() == ["65532", "65532"]
+
+
+def test_nothing_of_the_build_is_left(engine: dict[str, str]) -> None:
+    """No compiler, no build tool, no cache, no source folder and no secret is in it."""
+    assert in_image(engine, "-c", LEFT_BEHIND, entrypoint="python3", user="0").strip() == "[] []"
+
+
+def test_it_says_what_it_is(engine: dict[str, str]) -> None:
+    """Its labels are those that registries and SBOM tools read, its user is a number and its entrypoint the program."""
+    config = json.loads(run(["docker", "image", "inspect", IMAGE], env=engine))[0]["Config"]
+    assert config["Labels"]["org.opencontainers.image.title"] == "runwarden"
+    assert {"version", "revision", "licenses", "description"} <= {key.rpartition(".")[2] for key in config["Labels"]}
+    assert (config["User"], config["Entrypoint"]) == ("65532:65532", ["runwarden"])
