@@ -36,7 +36,6 @@ model: ## Check the shipped decisions against every state of a model cluster, th
 	@$(RUN) python -m tests.model $(MODEL_ARGS)
 	@$(RUN) python -m tests.model --mutants $(MODEL_ARGS)
 
-
 fuzz: ## A hundred thousand hostile answers through the gate, against an independent validator, and mutants of the gate
 	@$(RUN) python -m tests.fuzz $(FUZZ_ARGS)
 

@@ -6,9 +6,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
+from controller.adapter.commands import parse_commands
+from controller.api.policy_file import parse_policy_file
+from controller.cli import main
 from tests.chart.helm import CHART, NAMESPACE, ROOT, VALUES, Objects, helm, objects, one, render
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -129,6 +133,31 @@ def test_without_an_advisor_the_mode_is_off(tmp_path: Path) -> None:
         policy = next(each["data"]["policy.yaml"] for each in found if "policy.yaml" in each["data"])
         modes[name] = yaml.safe_load(policy)["llm"]["mode"]
     assert modes == {"default": "Off", "extras": "Off", "advisor-codex": "Assist", "advisor-claude": "Auto"}
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+def test_the_program_takes_what_it_is_given(values: Path, tmp_path: Path) -> None:
+    """The operator's own parsers take the policy file and the commands, and `llm.command` is one of these."""
+    data: dict[str, str] = {}
+    for each in objects(render(tmp_path, "--values", str(values))):
+        data |= each["data"] if each["kind"] == "ConfigMap" else {}
+    policy = parse_policy_file(data["policy.yaml"])
+    if "commands.yaml" in data:
+        assert policy.llm.command in parse_commands(data["commands.yaml"])
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+def test_the_program_knows_its_options(values: Path, tmp_path: Path) -> None:
+    """Every option that a container of ours is started with is one of its command."""
+    pod = one(objects(render(tmp_path, "--values", str(values))), "Deployment")["spec"]["template"]["spec"]
+    ours = [each for each in [*pod["containers"], *pod.get("initContainers", [])] if each["name"] in ("operator", "advisor")]
+    assert ours
+    for each in ours:
+        words = [*each.get("command", []), *each.get("args", [])]
+        command = main.get_command(click.Context(main), next(word for word in words if word in ("operator", "adapter")))
+        assert command
+        known = {name for option in command.params for name in option.opts}
+        assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known
 
 
 def test_cluster_wide_unless_namespaces_are_named(tmp_path: Path) -> None:

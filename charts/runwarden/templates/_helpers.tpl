@@ -83,15 +83,21 @@ annotations:
 {{- $mode := ternary "Assist" "Off" .Values.advisor.enabled -}}
 {{- $defaults := dict "llm" (dict "mode" $mode) -}}
 {{- if .Values.advisor.enabled -}}
-{{- $_ := set $defaults.llm "command" .Values.advisor.preset -}}
+{{- $_ := set $defaults.llm "command" (include "runwarden.advisorCommand" .) -}}
 {{- with .Values.advisor.model }}{{- $_ := set $defaults.llm "model" . -}}{{- end -}}
 {{- end -}}
 {{- merge (dict) (deepCopy .Values.policy) $defaults | toYaml -}}
 {{- end -}}
 
 {{- define "runwarden.advisorCommands" -}}
-{{- $preset := dict "commands" (dict .Values.advisor.preset (dict "preset" .Values.advisor.preset)) -}}
-{{- default $preset .Values.advisor.commands | toYaml -}}
+{{- $preset := dict .Values.advisor.preset (dict "preset" .Values.advisor.preset) -}}
+{{- dict "commands" (default $preset .Values.advisor.commands) | toYaml -}}
+{{- end -}}
+
+{{- /* The command that policies name unless they name another: the preset's own, else the first by name. */ -}}
+{{- define "runwarden.advisorCommand" -}}
+{{- $names := keys .Values.advisor.commands | sortAlpha -}}
+{{- if or (not $names) (has .Values.advisor.preset $names) }}{{ .Values.advisor.preset }}{{ else }}{{ first $names }}{{ end -}}
 {{- end -}}
 
 {{- define "runwarden.credentialEnv" -}}

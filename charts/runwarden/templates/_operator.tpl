@@ -104,9 +104,10 @@
   image: {{ include "runwarden.imageOf" (list . .Values.advisor.image) }}
   imagePullPolicy: {{ .Values.advisor.image.pullPolicy }}
   restartPolicy: Always
-  command: [runwarden, adapter, --socket, /run/advisor/advisor.sock, --commands, /etc/runwarden/commands.yaml]
+  command: [runwarden, adapter, --socket, /run/advisor/advisor.sock, --commands, /etc/runwarden/commands.yaml, --listen=0.0.0.0]
   env:
   - {name: HOME, value: /home/advisor}
+  - {name: TMPDIR, value: /home/advisor} # where commands have their folders: codex takes none below /tmp
   {{- with .Values.advisor.credentials }}
   {{- if .existingSecret }}
   - name: {{ include "runwarden.credentialEnv" $ }}
@@ -116,6 +117,14 @@
   {{- with .Values.advisor.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+  ports:
+  - {name: advisor, containerPort: 8082}
+  - {name: advisor-health, containerPort: 8083}
+  livenessProbe: # no startup probe: an advisor that does not start holds nothing back but advice
+    httpGet: {path: /livez, port: advisor-health}
+    initialDelaySeconds: 10
+    periodSeconds: 10
+    failureThreshold: 6
   resources:
     {{- toYaml .Values.advisor.resources | nindent 4 }}
   securityContext:

@@ -62,6 +62,16 @@
 {{- if and (eq $v.advisor.preset "raw") (not $v.advisor.commands) -}}
 {{- fail "advisor.preset=raw needs advisor.commands: it has no command of its own" -}}
 {{- end -}}
+{{- $named := dig "llm" "command" "" $v.policy -}}
+{{- $known := keys (default (dict $v.advisor.preset true) $v.advisor.commands) | sortAlpha -}}
+{{- if and $named (not (has $named $known)) -}}
+{{- fail (printf "policy.llm.command is %s, which is none of the advisor's commands (%s): register it in advisor.commands, or name one of them" $named (join ", " $known)) -}}
+{{- end -}}
+{{- range $port := list 8082 8083 -}}
+{{- if or (eq $port (int $v.metrics.port)) (eq $port (int $v.health.port)) -}}
+{{- fail (printf "metrics.port or health.port is %d, which the advisor beside the operator listens on: use another" $port) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
