@@ -71,6 +71,22 @@ def suggestion(at: Situation, agent: str, situation: str) -> Suggestion | None:
     return Suggestion(text=in_words(advice), advisor=advice.command) if advice else None
 
 
+def without(at: Situation, agent: str, situation: str) -> str:
+    """Return why a human who is asked reads no advice, as a paragraph; empty where there is some, or nobody was asked."""
+    advice = at.advice(agent, situation)
+    if advice is None or advice.verdict is AdviceVerdict.ACCEPTED:
+        return ""
+    why = "" if advice.verdict is AdviceVerdict.ABSTAINED else f" ({advice.reason})"
+    return f"{WITHOUT[advice.verdict].format(command=advice.command)}{why}.\n\n"
+
+
+WITHOUT = {
+    AdviceVerdict.ABSTAINED: "The advisor {command} has no advice on this",
+    AdviceVerdict.REFUSED: "What the advisor {command} said was refused",
+    AdviceVerdict.UNAVAILABLE: "The advisor {command} was not to be had",
+}
+
+
 def suggested_answer(at: Situation, agent: str, situation: str, options: tuple[str, ...]) -> Suggestion | None:
     """Return the very answer that the advisor would give, which a human can take as it is: one of the options, if there are any."""
     advice = _accepted(at, agent, situation)

@@ -109,6 +109,7 @@ def _request(at: Situation, agent: str, name: str, wanted: Approvable, reason: R
     then = "it is done" if _on_timeout(at, wanted) is OnTimeout.PROCEED else "it is not done"
     text = (
         f"The rules want to {what}: {reason.sentence}\n\nCause: {cause}\n\n"
+        f"{advising.without(at, agent, name)}"
         f"Approve does it, if it is still due then; Deny leaves things as they are until the evidence changes. "
         f"Without an answer by {expires_at:%Y-%m-%dT%H:%M:%SZ} {then} (llm.onApprovalTimeout)."
     )
