@@ -29,9 +29,9 @@ PACE_SECONDS = 0.02
 
 
 @click.command()
-@click.option("--count", default=200, show_default=True, help="Runs whose start is measured, each round.")
-@click.option("--hanging", default=100, show_default=True, help="Runs that wait for an advisor that hangs.")
-@click.option("--rounds", default=3, show_default=True, help="Rounds, each without and with an advisor that hangs.")
+@click.option("--count", default=100, show_default=True, help="Runs whose start is measured, each round.")
+@click.option("--hanging", default=60, show_default=True, help="Runs that wait for an advisor that hangs.")
+@click.option("--rounds", default=2, show_default=True, help="Rounds, each without and with an advisor that hangs.")
 def main(count: int, hanging: int, rounds: int) -> None:
     """Measure on one control plane with simulated nodes, in turn."""
     found: dict[str, list[float]] = {"nobody hangs": [], f"{hanging} Runs wait for a hanging advisor": []}
