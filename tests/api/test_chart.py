@@ -89,7 +89,7 @@ def test_install_upgrade_uninstall(virgin: Cluster, tmp_path: Path) -> None:
     assert "yes" in virgin.kubectl("auth", "can-i", "create", "pods", "-n", "default", account)
     assert "no" in virgin.kubectl("auth", "can-i", "get", "secrets", "-n", "default", account, check=False)
 
-    on_it("uninstall", RELEASE)
+    on_it("uninstall", RELEASE, "--no-hooks")  # there is no kubelet to run its Job
     assert "runs.runwarden.dev" in virgin.kubectl("get", "crd", "-o", "name")
     left = virgin.kubectl("get", "clusterroles,clusterrolebindings,validatingadmissionpolicies", "-o", "name")
     assert "runwarden" not in left
