@@ -124,3 +124,20 @@ def test_an_entry_replays(path: Path) -> None:
         return  # what could not be read is not kept as a spec
     again, then = read_snapshot(json.loads(json.dumps(kept.snapshot)))
     assert plan(again, then).digest == kept.digest == json.loads(json.dumps(kept.plan))["digest"]
+
+
+def test_advice_is_kept_with_what_it_came_from() -> None:
+    """The entry of the pass that takes advice has all of it: verdict, reason, the prompt's digest, model and latency."""
+    document = load((CASES / "advised/what-it-said-goes-on-record.yaml").read_text())
+    told = {"promptDigest": "a" * 64, "model": "gpt-5.5", "latencyMilliseconds": 2100}
+    document["consultations"][0]["advice"] |= told
+    snapshot, now = read_snapshot(document)
+    decision = plan(snapshot, now)
+    (acted,) = entry_of(snapshot, decision, decision.actions, "", now).outcome["acted"]
+    assert (acted["intent"], acted["step"], acted["advice"]["verdict"], acted["advice"]["reason"]) == (
+        "consult",
+        "advise",
+        "Accepted",
+        "Accepted",
+    )
+    assert {key: acted["advice"][key] for key in told} == told
