@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Self
+from typing import Any
+
+from controller.plan.reasons import Told
 
 MAX_SHOWN = 80
 """Characters of a refused value that a message shows."""
 
 
-class RefusalReason(StrEnum):
-    """A reason constant; `sentence` says what it means to a user."""
-
-    sentence: str
-
-    def __new__(cls, value: str, sentence: str = "") -> Self:
-        """Attach the documenting sentence to the constant."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.sentence = sentence
-        return member
+class RefusalReason(Told):
+    """Why the gate refuses an answer."""
 
     # The output as a whole
     TOO_LONG = "TooLong", "The output is longer than an answer may be."

@@ -84,7 +84,7 @@ class Client:
     async def log_tail(self, namespace: str, pod: str, container: str, lines: int, limit: int) -> str:
         """Return the end of a container's log: so many lines, cut after so many bytes. Bytes that are no UTF-8 are replaced."""
         query: dict[str, str | int] = {"container": container, "tailLines": lines, "limitBytes": limit}
-        data = await self._answer("GET", PODS, namespace, pod, "log", query=query, verb="LOG")
+        data = await self._answer("GET", PODS, namespace, pod, subresource="log", query=query, verb="LOG")
         return data.decode(errors="replace")
 
     async def list_all(
@@ -216,20 +216,11 @@ class Client:
         return await self._request("PATCH", resource, namespace, name, body=body, query=query, content_type=content_type)
 
     async def _request(
-        self,
-        method: str,
-        resource: Resource,
-        namespace: str | None,
-        name: str | None = None,
-        *,
-        subresource: str | None = None,
-        body: Any = None,
-        query: dict[str, str | int] | None = None,
-        content_type: str = JSON,
-        verb: str = "",
+        self, method: str, resource: Resource, namespace: str | None, name: str | None = None, **more: Any
     ) -> JsonObject:
-        answer = await self._answer(method, resource, namespace, name, subresource, body, query, content_type, verb)
-        return json_object(f"{verb or method} {resource.path(namespace, name, subresource)}", answer)
+        """Return the object that answers a request; `more` is what `_answer` takes."""
+        answer = await self._answer(method, resource, namespace, name, **more)
+        return json_object(f"{method} {resource.path(namespace, name, more.get('subresource'))}", answer)
 
     async def _answer(
         self,
@@ -237,6 +228,7 @@ class Client:
         resource: Resource,
         namespace: str | None,
         name: str | None = None,
+        *,
         subresource: str | None = None,
         body: Any = None,
         query: dict[str, str | int] | None = None,

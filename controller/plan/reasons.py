@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Self
 
 
-class Reason(StrEnum):
-    """A reason constant; `sentence` says what it means to a user."""
+class Told(StrEnum):
+    """Constants of which each has a sentence that says what it means to a user."""
 
     sentence: str
 
@@ -20,6 +20,10 @@ class Reason(StrEnum):
         member._value_ = value
         member.sentence = sentence
         return member
+
+
+class Reason(Told):
+    """Why something was decided."""
 
     # A Run's way
     STARTING = "Starting", "An agent's attempt has not started yet and is being started."
