@@ -168,6 +168,8 @@ def test_the_operator_cannot_fetch_the_credential(stage: Stage) -> None:
         words = ("auth", "can-i", verb, f"secrets/{SECRET}" if verb == "get" else "secrets", "-n", NAMESPACE, "--as", account)
         assert stage.cluster.kubectl(*words, check=False).strip() == "no"
     assert stage.inside("advisor", ASKING).strip() in ("401", "403")
+    logs = ("auth", "can-i", "get", "pods/log", "-n", TEAM, "--as", account)
+    assert stage.cluster.kubectl(*logs, check=False).strip() == "yes", "it shows the advisor the end of an agent's log"
 
 
 ASKING = f"""
