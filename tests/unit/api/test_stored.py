@@ -1,0 +1,55 @@
+"""Objects that a former version has stored are read as they stand: every field of theirs, by today's models.
+
+A release adds a folder and changes none. What is in one may only ever be added to by what has a default.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from controller.api.agent_report import AgentReportSpec, AgentReportStatus
+from controller.api.base import ApiModel, dump, parse
+from controller.api.escalation import EscalationSpec, EscalationStatus
+from controller.api.policy import RunPolicySpec
+from controller.api.run import RunSpec
+from controller.api.run_status import RunStatus
+
+STORED = sorted((Path(__file__).parent / "stored").glob("*/*.yaml"))
+MODELS: dict[tuple[str, str], type[ApiModel]] = {
+    ("Run", "spec"): RunSpec,
+    ("Run", "status"): RunStatus,
+    ("RunPolicy", "spec"): RunPolicySpec,
+    ("Escalation", "spec"): EscalationSpec,
+    ("Escalation", "status"): EscalationStatus,
+    ("AgentReport", "spec"): AgentReportSpec,
+    ("AgentReport", "status"): AgentReportStatus,
+}
+
+
+def missing(stored: object, read: object, path: str = "") -> list[str]:
+    """Return the fields of a stored object that are lost or changed."""
+    if isinstance(stored, dict) and isinstance(read, dict):
+        return [lost for key, value in stored.items() for lost in missing(value, read.get(key), f"{path}.{key}")]
+    if isinstance(stored, list) and isinstance(read, list) and len(stored) == len(read):
+        return [lost for one, other in zip(stored, read, strict=True) for lost in missing(one, other, f"{path}[]")]
+    return [] if stored == read else [f"{path}: {stored!r} became {read!r}"]
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_what_was_stored_is_read(path: Path) -> None:
+    """Nothing of it is refused, nothing is lost."""
+    stored = yaml.safe_load(path.read_text())
+    parts = [part for part in ("spec", "status") if part in stored]
+    assert parts
+    for part in parts:
+        read = dump(parse(MODELS[stored["kind"], part], stored[part]))
+        assert missing(stored[part], read) == []
+
+
+def test_every_kind_is_stored() -> None:
+    """Each version's folder has all four kinds."""
+    for folder in {path.parent for path in STORED}:
+        assert {path.stem for path in folder.iterdir()} == {kind.lower() for kind, _ in MODELS}
