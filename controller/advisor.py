@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from controller.adapter.adapter import Limits, LocalAdapter
 from controller.adapter.client import SocketAdvisor
+from controller.adapter.command import Command
 from controller.adapter.commands import load
 from controller.adapter.family import adopt_orphans
 from controller.adapter.metrics import AdapterMetrics
@@ -24,16 +25,18 @@ LOG_LINES, LOG_BYTES = 60, 16_384
 """How much of the end of an agent's log is read for the advisor, which is shown less of it."""
 
 
+def registered(settings: Settings) -> Mapping[str, Command]:
+    """Return the commands that this process may run itself. Raises RunwardenError for a file that cannot be read."""
+    return load(settings.adapter_commands) if settings.adapter == "local" else {}
+
+
 @asynccontextmanager
 async def advised(
-    settings: Settings, client: Client, metrics: Metrics, wake: Callable[[RunKey], None]
+    settings: Settings, commands: Mapping[str, Command], client: Client, metrics: Metrics, wake: Callable[[RunKey], None]
 ) -> AsyncIterator[Consultations | None]:
-    """Yield how the advisor is asked, None where there is none; what is under way when the context ends is ended.
-
-    Raises RunwardenError for commands that cannot be read.
-    """
+    """Yield how the advisor is asked, None where there is none; what is under way when the context ends is ended."""
     async with AsyncExitStack() as stack:
-        advisor = await _advisor(settings, metrics, stack)
+        advisor = await _advisor(settings, commands, metrics, stack)
         if advisor is None:
             yield None
             return
@@ -42,13 +45,13 @@ async def advised(
         yield consultations
 
 
-async def _advisor(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Advisor | None:
+async def _advisor(settings: Settings, commands: Mapping[str, Command], metrics: Metrics, stack: AsyncExitStack) -> Advisor | None:
     match settings.adapter:
         case "socket":
             return SocketAdvisor(settings.adapter_socket)
         case "local":
             adopt_orphans()
-            adapter = LocalAdapter(load(settings.adapter_commands), Limits(), AdapterMetrics(metrics.registry))
+            adapter = LocalAdapter(commands, Limits(), AdapterMetrics(metrics.registry))
             return await stack.enter_async_context(adapter)
         case _:
             return None

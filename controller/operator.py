@@ -17,7 +17,7 @@ from datetime import timedelta
 import structlog
 
 from controller import handlers
-from controller.advisor import advised
+from controller.advisor import advised, registered
 from controller.api.names import LABEL_RUN_UID
 from controller.cluster.client import Client
 from controller.cluster.connection import Connection, connect
@@ -59,6 +59,7 @@ class Operator:
         self._settings = settings
         self._metrics = Metrics()
         self._policy = PolicySource(settings.policy_file)
+        self._commands = registered(settings)
         self._queue: WorkQueue[RunKey] = WorkQueue(waited=self._metrics.queue_latency.observe)
         self._inventory = Inventory(self._queue.add)
         self._stop = asyncio.Event()
@@ -146,7 +147,7 @@ class Operator:
         if not await self._unless_stopped(store.open_until_usable()):
             return
         await self._collect(client, store)
-        async with advised(self._settings, client, self._metrics, self._queue.add) as consultations:
+        async with advised(self._settings, self._commands, client, self._metrics, self._queue.add) as consultations:
             observer = Observer(client, self._inventory, store, self._policy, consultations)
             seen, told = self._inventory, self._tell
             learn = (seen.learn_pod, seen.learn_escalation, seen.learn_report)

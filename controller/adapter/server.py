@@ -49,7 +49,7 @@ def adapter_app(advisor: Advisor, live: Checks, ready: Checks) -> web.Applicatio
 async def serve_socket(app: web.Application, path: Path) -> AsyncIterator[None]:
     """Serve an application at a path while the context lasts; a client that hangs up ends its consultation.
 
-    Raises SocketTaken where somebody else serves there, OSError where the path cannot be made.
+    Raises SocketTaken where somebody else serves there, or where the path cannot be made.
     """
     listener = _listen(path)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS)
@@ -73,9 +73,9 @@ def _listen(path: Path) -> socket.socket:
     before = os.umask(SOCKET_UMASK)
     try:
         listener.bind(str(path))
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise SocketTaken(f"--socket: {path} cannot be made ({error}): create its folder, or name another path") from error
     finally:
         os.umask(before)
     listener.listen()

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from controller.adapter.commands import CommandsFileError, load, parse_commands
 from controller.adapter.presets.claude import Claude
 from controller.adapter.presets.codex import CREDENTIALS, Codex
 from controller.adapter.presets.raw import Raw
+from controller.cli import main
 from controller.consulting import Request
 
 GIVEN = {
@@ -96,3 +98,12 @@ def test_nothing_of_a_run_is_a_word_of_argv(command: Codex | Claude | Raw, tmp_p
     assert HOSTILE.encode() in invocation.stdin
     assert HOSTILE not in invocation.environment.values()
     assert any(word == f"--model={HOSTILE}" for word in invocation.argv) == (not isinstance(command, Raw))
+
+
+def test_the_operator_refuses_them_at_its_start(tmp_path: Path) -> None:
+    """Under --adapter=local a broken file ends the operator before it asks for a cluster, in the same words."""
+    (tmp_path / "commands.yaml").write_text("commands: {local: {preset: raw}}")
+    options = ["operator", "--adapter=local", "--adapter-commands", str(tmp_path / "commands.yaml")]
+    done = CliRunner().invoke(main, options)
+    assert done.exit_code == 1
+    assert "commands.local.argv: this field is required" in done.output

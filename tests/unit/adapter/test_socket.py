@@ -70,6 +70,15 @@ async def test_taken_path_is_left_alone(path: Path) -> None:
     assert path.name in os.listdir(path.parent)
 
 
+async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    """The option, the path and what to do are named."""
+    with pytest.raises(
+        SocketTaken, match=r"--socket: .*/nowhere/a\.sock cannot be made .*: create its folder"
+    ):
+        async with serve_socket(web.Application(), tmp_path / "nowhere/a.sock"):
+            pass
+
+
 @pytest.mark.parametrize(
     ("body", "status", "told"),
     [(b'{"argv": []}', 400, "argv: "), (b"nonsense", 400, "body: "), (b" " * (MAX_REQUEST_BYTES + 1), 413, "")],
