@@ -72,9 +72,7 @@ async def test_taken_path_is_left_alone(path: Path) -> None:
 
 async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     """The option, the path and what to do are named."""
-    with pytest.raises(
-        SocketTaken, match=r"--socket: .*/nowhere/a\.sock cannot be made .*: create its folder"
-    ):
+    with pytest.raises(SocketTaken, match=r"--socket: .*/nowhere/a\.sock cannot be made .*: create its folder"):
         async with serve_socket(web.Application(), tmp_path / "nowhere/a.sock"):
             pass
 
