@@ -11,7 +11,7 @@ import yaml
 from controller.api.base import JsonObject
 from tests.cluster import Cluster
 from tests.cluster.certificates import make_pair
-from tests.support import get
+from tests.support import apply, get
 
 
 def person(cluster: Cluster, name: str, *groups: str) -> Cluster:
@@ -42,6 +42,18 @@ def grant(cluster: Cluster, namespace: str | None, role: str, *subjects: str) ->
     where = [] if namespace is None else ["-n", namespace]
     name = "-".join([role, *subjects]).replace("=", "-").replace("--", "").replace(":", "-")
     cluster.kubectl(*where, "create", kind, name, f"--clusterrole={role}", *subjects)
+
+
+def let_author(cluster: Cluster, namespace: str, *subjects: str) -> None:
+    """Let subjects write Runs in a namespace and have pods started by them: `runwarden-edit` and the right to create pods."""
+    grant(cluster, namespace, "runwarden-edit", *subjects)
+    creator: JsonObject = {"apiVersion": RBAC, "kind": "ClusterRole", "metadata": {"name": "test-pod-creator"}}
+    creator["rules"] = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]}]
+    apply(cluster, namespace, creator)
+    grant(cluster, namespace, "test-pod-creator", *subjects)
+
+
+RBAC = "rbac.authorization.k8s.io/v1"
 
 
 def _as(cluster: Cluster, name: str, user: dict[str, str]) -> Cluster:

@@ -1,9 +1,9 @@
 """Who tries what, and what is said to it: the tables of test_admission.py.
 
 `$POD` in a body stands for the UID of the pod POD, `$run` for that of Run r. People: alice (of group devs), bob and the bridge bot
-have runwarden-edit, vera runwarden-view, pat Kubernetes' own edit; eve may write everything of runwarden's but update
-escalations/status, so that only admission is between her and a forgery; so may `collector`, which is the controller-manager.
-`coder-0` is the pod of attempt 0 of the agent whose report is r-coder, and so on.
+have runwarden-edit and may create pods, ruth has runwarden-edit alone, vera runwarden-view, pat Kubernetes' own edit; eve may write
+everything of runwarden's but update escalations/status, so that only admission is between her and a forgery; so may `collector`,
+which is the controller-manager. `coder-0` is the pod of attempt 0 of the agent whose report is r-coder, and so on.
 """
 
 from __future__ import annotations
@@ -80,9 +80,9 @@ def new_report(agent: str, metadata: dict[str, Any] | None = None, /, **spec: An
     }
 
 
-def run(name: str, annotations: dict[str, str] | None = None) -> dict[str, Any]:
+def run(name: str, annotations: dict[str, str] | None = None, *, desired: str = "Running") -> dict[str, Any]:
     """A Run."""
-    spec = {"agents": [{"name": "coder", "image": "x"}]}
+    spec = {"agents": [{"name": "coder", "image": "x"}], "desiredState": desired}
     return {"apiVersion": API, "kind": "Run", "metadata": {"name": name, "annotations": annotations or {}}, "spec": spec}
 
 
@@ -215,7 +215,22 @@ STATES_AND_PODS = (
     ),
 )
 
-FORGERIES = INBOX + RESPONSES + REPORTS + STATES_AND_PODS
+NO_PODS = 'you are "ruth" and may not create pods in namespace admission'
+AUTHORS = (
+    create("ruth", run("hers"), NO_PODS),
+    create("ruth", run("hers"), "`kubectl auth can-i create pods -n admission` tells"),
+    create("ruth", run("hers"), NO_PODS, verb="apply --server-side"),
+    create("ruth", run("hers", desired="Paused"), NO_PODS),
+    create("ruth", run("hers", desired="Stopped"), NO_PODS),
+    patch("ruth", "run/paused", {"spec": {"desiredState": "Running"}}, NO_PODS),
+    patch("ruth", "run/paused", {"spec": {"desiredState": None}}, NO_PODS),
+    patch("ruth", "run/r", {"spec": {"restartedAt": {"coder": "2036-01-01T00:00:00Z"}}}, NO_PODS),
+    patch("ruth", "run/r", {"spec": {"policyRef": {"name": "generous"}}}, NO_PODS),
+    patch("ruth", "run/r", {"spec": {"tokenBudget": 9}}, "without it you may set spec.desiredState to Paused or Stopped"),
+    create("vera", run("hers"), 'cannot create resource "runs"'),
+)
+
+FORGERIES = AUTHORS + INBOX + RESPONSES + REPORTS + STATES_AND_PODS
 
 PASSING = (
     respond("alice", "open"),
@@ -246,6 +261,12 @@ PASSING = (
     patch("alice", "run/started", {"spec": {"desiredState": "Stopped"}}),
     create("alice", run("started", {STATE: '{"version":7}'}), verb="replace"),
     create("alice", run("started"), verb="apply"),
+    patch("ruth", "run/r", {"spec": {"desiredState": "Paused"}}),
+    patch("ruth", "run/paused", {"spec": {"desiredState": "Stopped"}}),
+    meta("ruth", "run/r", labels={"a": "b"}),
+    Try("ruth", ("delete", "run", "r", "--wait=false")),
+    meta("collector", "run/r", ownerReferences=owner("$run")),
+    patch("alice", "run/paused", {"spec": {"desiredState": "Running"}}),
     meta("operator", "run/started", annotations={STATE: '{"version":8}'}),
     meta("pat", "pod/gated", labels={"team": "a"}, annotations={"note": "x"}),
     patch("pat", "pod/gated", {"spec": {"schedulingGates": [{"name": "runwarden.dev/admitted"}]}}),

@@ -32,13 +32,14 @@ from tests.support import apply, await_that, get
 NAMESPACE, ELSEWHERE = "admission", "admission-elsewhere"
 REPORTER = "runwarden-reporter"
 PHASES = ("Expired", "Superseded", "Resolved", "Answered", "Delivered")
+WRITTEN = ["runs", "escalations", "agentreports", "agentreports/status"]
 WRITES = ["get", "create", "update", "patch"]
 BROAD: dict[str, Any] = {
     "apiVersion": "rbac.authorization.k8s.io/v1",
     "kind": "ClusterRole",
     "metadata": {"name": "test-broad"},
     "rules": [
-        {"apiGroups": ["runwarden.dev"], "resources": ["escalations", "agentreports", "agentreports/status"], "verbs": WRITES},
+        {"apiGroups": ["runwarden.dev"], "resources": WRITTEN, "verbs": WRITES},
         {"apiGroups": ["runwarden.dev"], "resources": ["escalations/status"], "verbs": ["get", "patch"]},
     ],
 }
@@ -84,6 +85,7 @@ def world(api_cluster: Cluster) -> Iterator[World]:
     assert not made.do(create("alice", run("r")))
     made.uids["run"] = get(api_cluster, NAMESPACE, "run", "r")["metadata"]["uid"]
     assert not made.do(create("admin", run("started", {STATE: '{"version":7}'})))
+    assert not made.do(create("admin", run("paused", desired="Paused")))
     start_pods(api_cluster, made)
     fill_inbox(made)
     assert not made.do(create("coder-1", new_report("coder", {"ownerReferences": owner("$run")})))
@@ -98,14 +100,15 @@ def world(api_cluster: Cluster) -> Iterator[World]:
 def meet_people(cluster: Cluster, made: World) -> None:
     """Give everybody a certificate or a token, and the roles that they have."""
     apply(cluster, NAMESPACE, BROAD)
-    people: Mapping[str, tuple[str, ...]] = {"alice": ("devs",), "bob": (), "bot": (), "eve": (), "vera": (), "pat": ()}
+    people: Mapping[str, tuple[str, ...]] = {"alice": ("devs",), "bob": (), "bot": (), "eve": (), "vera": (), "pat": (), "ruth": ()}
     made.people |= {name: users.person(cluster, name, *groups) for name, groups in people.items()}
     for name in ("robot", "operator"):
         cluster.kubectl("-n", NAMESPACE, "create", "serviceaccount", name)
         made.people[name] = users.account(cluster, NAMESPACE, name)
     made.people["reporter"] = users.account(cluster, NAMESPACE, REPORTER)
     editors = ("--user=alice", "--user=bob", "--user=bot", f"--serviceaccount={NAMESPACE}:robot")
-    users.grant(cluster, NAMESPACE, "runwarden-edit", *editors)
+    users.let_author(cluster, NAMESPACE, *editors)
+    users.grant(cluster, NAMESPACE, "runwarden-edit", "--user=ruth")
     users.grant(cluster, NAMESPACE, "runwarden-view", "--user=vera")
     users.grant(cluster, NAMESPACE, "edit", "--user=pat")
     made.people["collector"] = replace(cluster, kubeconfig=cluster.directory / "controller-manager.kubeconfig")
@@ -179,6 +182,18 @@ def test_a_recreated_pod_does_not_speak_for_the_former_one(world: World, api_clu
     assert world.do(report("again", 0, "again", name="r-again")) == ""
 
 
+def test_the_right_to_create_pods_counts_in_its_own_namespace_and_at_once(world: World, api_cluster: Cluster) -> None:
+    """A pod creator of another namespace has no pods started here; granted here, the same Run is taken."""
+    rita = world.people["rita"] = users.person(api_cluster, "rita")
+    users.grant(api_cluster, NAMESPACE, "runwarden-edit", "--user=rita")
+    users.let_author(api_cluster, ELSEWHERE, "--user=rita")
+    assert "may not create pods in namespace admission" in world.do(create("rita", run("hers")))
+    body = json.dumps(run("hers"))
+    assert "created" in rita.kubectl("-n", ELSEWHERE, "create", "--dry-run=server", "-f", "-", stdin=body)
+    users.grant(api_cluster, NAMESPACE, "test-pod-creator", "--user=rita")
+    await_that(lambda: world.do(create("rita", run("hers")), "--dry-run=server") == "", "the right to count")
+
+
 def test_an_answer_tells_who_gave_it(world: World, api_cluster: Cluster) -> None:
     """Of two answers one is taken, under its giver's name; the other is told that it came second."""
     apply(api_cluster, NAMESPACE, escalation("race"))
@@ -205,7 +220,7 @@ def test_every_policy_is_bound_strict_and_understood(api_cluster: Cluster) -> No
     listed = json.loads(api_cluster.kubectl("get", "validatingadmissionpolicies,validatingadmissionpolicybindings", "-o", "json"))
     policies = {found["metadata"]["name"]: found for found in listed["items"] if found["kind"] == "ValidatingAdmissionPolicy"}
     bindings = {found["spec"]["policyName"]: found for found in listed["items"] if found["kind"].endswith("Binding")}
-    assert len(policies) == 5
+    assert len(policies) == 6
     assert {name: binding["spec"]["validationActions"] for name, binding in bindings.items()} == {
         name: ["Deny"] for name in policies
     }

@@ -74,9 +74,9 @@ def test_a_run_with_a_workspace_completes_and_goes(api_cluster: Cluster, operato
 
 
 def test_a_crash_is_restarted_then_escalated_and_answered(api_cluster: Cluster, operator: OperatorProcess, namespace: str) -> None:
-    """A failing agent is restarted once; then a person with runwarden-edit is asked, answers, and the Run ends as was said."""
+    """A failing agent is restarted once; then its author is asked, answers, and the Run ends as was said."""
     editor = users.person(api_cluster, f"editor-{namespace}")
-    users.grant(api_cluster, namespace, "runwarden-edit", f"--user=editor-{namespace}")
+    users.let_author(api_cluster, namespace, f"--user=editor-{namespace}")
     apply(api_cluster, namespace, QUICK)
     apply(editor, namespace, run_of("crashing", {"template": FAILING}))
     found = await_phase(api_cluster, namespace, "crashing", "Blocked")
@@ -106,7 +106,7 @@ def test_every_kind_of_deletion_is_allowed(api_cluster: Cluster, operator: Opera
 def test_a_replaced_run_loses_nothing(api_cluster: Cluster, operator: OperatorProcess, namespace: str) -> None:
     """`kubectl replace` with a file that knows no operator's notes is refused where there are some, and harmless where not."""
     editor = users.person(api_cluster, f"editor-{namespace}")
-    users.grant(api_cluster, namespace, "runwarden-edit", f"--user=editor-{namespace}")
+    users.let_author(api_cluster, namespace, f"--user=editor-{namespace}")
     apply(api_cluster, namespace, run_of("noted", {"template": FOREVER}))
     await_phase(api_cluster, namespace, "noted", "Running")
     said = editor.kubectl(
