@@ -1,0 +1,107 @@
+"""What each account of ours may do, as the API server tells it of itself: the same as is in rights/.
+
+`UPDATE_GOLDEN=1` writes the files; read them before you commit them. What every account may do (reviews of itself) is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.api.base import JsonObject
+from tests import users
+from tests.cluster import Cluster
+
+RIGHTS = Path(__file__).parent / "rights"
+HOME, WATCHED, ELSEWHERE = "rights-home", "rights-watched", "rights-elsewhere"
+ACCOUNTS = ("wide", "local", "reporter", "view", "edit", "nothing")
+VIEWS = {
+    "operator-cluster-wide": ("wide", WATCHED),
+    "operator-cluster-wide-at-home": ("wide", HOME),
+    "operator-namespaced": ("local", WATCHED),
+    "operator-namespaced-at-home": ("local", HOME),
+    "operator-namespaced-elsewhere": ("local", ELSEWHERE),
+    "reporter": ("reporter", WATCHED),
+    "view": ("view", WATCHED),
+    "edit": ("edit", WATCHED),
+}
+"""A golden file -> the account that asks, and the namespace that it asks about."""
+
+GUARDED = {"secrets", "pods/exec", "pods/attach", "pods/ephemeralcontainers", "serviceaccounts/token", "nodes/proxy"}
+"""What of a namespace or a node makes its holder somebody else."""
+
+
+@pytest.fixture(scope="module")
+def accounts(api_cluster: Cluster) -> Iterator[dict[str, Cluster]]:
+    """Accounts bound as the chart and the documentation bind them; `edit` is an author's and a responder's."""
+    for namespace in (HOME, WATCHED, ELSEWHERE):
+        api_cluster.kubectl("create", "namespace", namespace)
+    for name in ACCOUNTS:
+        api_cluster.kubectl("-n", HOME, "create", "serviceaccount", name)
+    users.grant(api_cluster, None, "runwarden-operator", f"--serviceaccount={HOME}:wide")
+    for name in ("wide", "local"):
+        users.grant(api_cluster, HOME, "runwarden-operator-lease", f"--serviceaccount={HOME}:{name}")
+    for name, role in {"local": "operator", "reporter": "reporter", "view": "view", "edit": "edit"}.items():
+        users.grant(api_cluster, WATCHED, f"runwarden-{role}", f"--serviceaccount={HOME}:{name}")
+    yield {name: users.account(api_cluster, HOME, name) for name in ACCOUNTS}
+    api_cluster.kubectl("delete", "namespace", HOME, WATCHED, ELSEWHERE, "--wait=false")
+    api_cluster.kubectl("delete", "clusterrolebinding", f"runwarden-operator-serviceaccount-{HOME}-wide")
+
+
+def rules(account: Cluster, namespace: str) -> list[JsonObject]:
+    """Return what an account is told of its rights in a namespace."""
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}}
+    told = json.loads(account.kubectl("create", "--validate=false", "-f", "-", "-o", "json", stdin=json.dumps(review)))["status"]
+    assert not told["incomplete"]
+    found: list[JsonObject] = told["resourceRules"]
+    return found
+
+
+def lines(found: list[JsonObject]) -> set[str]:
+    """Return one line for each resource: its verbs, its group, and the names that it is confined to."""
+    return {
+        f"{resource}{f'.{group}' if group else ''}: {' '.join(sorted(rule['verbs']))}"
+        + (f" ({', '.join(rule['resourceNames'])} only)" if rule.get("resourceNames") else "")
+        for rule in found
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_rights_are_these_and_no_more(accounts: dict[str, Cluster], view: str) -> None:
+    """What the API server tells the account of its own rights is what the file says."""
+    who, where = VIEWS[view]
+    may = lines(rules(accounts[who], where)) - lines(rules(accounts["nothing"], where))
+    text = "".join(f"{line}\n" for line in sorted(may))
+    path = RIGHTS / f"{view}.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_no_wildcard_no_secret_no_way_up(accounts: dict[str, Cluster], view: str) -> None:
+    """No account has a wildcard, reads a Secret, runs something in a pod, takes a token, or gives itself more."""
+    who, where = VIEWS[view]
+    found = [rule for rule in rules(accounts[who], where) if rule["apiGroups"] != ["authentication.k8s.io"]]
+    assert not [rule for rule in found if "*" in [*rule["verbs"], *rule["apiGroups"], *rule["resources"]]]
+    resources = {resource for rule in found for resource in rule["resources"]}
+    assert not resources & GUARDED
+    verbs = {(verb, *rule.get("resourceNames", [])) for rule in found for verb in rule["verbs"]}
+    assert not {verb for verb, *_ in verbs} & {"escalate", "impersonate"}
+    binds = {tuple(names) for verb, *names in verbs if verb == "bind"}
+    assert binds == ({("runwarden-reporter",)} if "operator" in view and not view.endswith(("-elsewhere", "d-at-home")) else set())
+
+
+def test_an_operator_of_one_namespace_is_nobody_elsewhere(accounts: dict[str, Cluster]) -> None:
+    """Bound in one namespace, the operator is told of nothing in another, and at home of its Lease alone."""
+    assert (RIGHTS / "operator-namespaced-elsewhere.txt").read_text() == ""
+    assert lines(rules(accounts["local"], HOME)) - lines(rules(accounts["nothing"], HOME)) == {
+        "leases.coordination.k8s.io: create get update"
+    }
