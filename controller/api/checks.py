@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from controller.api.base import parse
 from controller.api.run import Agent, RunSpec
-from controller.api.template import REMEDIES, RESERVED_DIR, TEMPLATE, Items, Leaf, Values
+from controller.api.template import REMEDIES, RESERVED_DIR, TEMPLATE, Items, Leaf, Values, is_reserved, plain
 from controller.api.violations import Refused, Violation, from_pydantic, violation
 
 AGENT_CONTAINER = "agent"
@@ -59,7 +59,7 @@ def _check_agent(agent: Agent, path: str) -> Iterator[Violation]:
         if env.name.startswith("RUNWARDEN_"):
             yield violation(f"{path}.env[{index}].name", env.name, "names that begin with RUNWARDEN_ are the operator's")
     mount = agent.workspace.mount_path if agent.workspace else "/workspace"
-    if mount in ("/", RESERVED_DIR) or mount.startswith(f"{RESERVED_DIR}/"):
+    if plain(mount) == "/" or is_reserved(mount):
         yield violation(f"{path}.workspace.mountPath", mount, f"may be neither / nor in {RESERVED_DIR}, the operator's")
     if agent.template is not None:
         yield from _check_template(agent.template, f"{path}.template", mount)

@@ -6,6 +6,8 @@ A leaf is a `Leaf`: the JSON types that it may have and, where only some values 
 from __future__ import annotations
 
 import json
+import posixpath
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +52,15 @@ def _not_ours(key: str) -> str:
     return f"keys under {GROUP}/ are the operator's" if ours else ""
 
 
+def _annotation(key: str) -> str:
+    """Profiles are given by annotation, too: those of AppArmor are still in force where the field is refused."""
+    profile = UNCONFINING.match(key)
+    return f"keys under {profile[0]} would change the container's confinement: leave it out" if profile else _not_ours(key)
+
+
+UNCONFINING = re.compile(r"(?:[a-z-]+\.)*(?:apparmor|seccomp)\.security\.(?:alpha|beta)\.kubernetes\.io/")
+
+
 def _non_root(uid: int) -> str:
     return "" if uid > 0 else "the agent may not run as root: use a user above 0, or leave it out for 10001"
 
@@ -63,10 +74,23 @@ def _env_name(name: str) -> str:
 
 
 def _mount_path(path: str) -> str:
-    if not path.startswith("/") or path == "/":
+    if not path.startswith("/") or plain(path) == "/":
         return "needs an absolute path other than /"
-    inside = path == RESERVED_DIR or path.startswith(f"{RESERVED_DIR}/")
-    return f"{RESERVED_DIR} is the operator's" if inside else ""
+    return f"{RESERVED_DIR} is the operator's" if is_reserved(path) else ""
+
+
+def plain(path: str) -> str:
+    """Return an absolute path without `..`, `.` and doubled slashes, as a container runtime takes it."""
+    return posixpath.normpath(f"/{path.lstrip('/')}")
+
+
+def is_reserved(path: str) -> bool:
+    """Whether a path, however it is spelled, is the operator's directory or in it."""
+    return plain(path) == RESERVED_DIR or plain(path).startswith(f"{RESERVED_DIR}/")
+
+
+def _priority(name: str) -> str:
+    return "classes that begin with system- are the cluster's own: use one of yours" if name.startswith("system-") else ""
 
 
 def _own_name(name: str) -> str:
@@ -97,7 +121,19 @@ KEY_REF = {"name": TEXT, "key": TEXT, "optional": BOOL}
 KEY_ITEMS = Items({"key": TEXT, "path": TEXT, "mode": NUMBER})
 FIELD_ITEMS = Items({"path": TEXT, "mode": NUMBER, "fieldRef": OPEN, "resourceFieldRef": OPEN})
 QUANTITIES = Values(NUMBER_OR_TEXT)
-PROBE = OPEN
+PROBE = {
+    "exec": {"command": TEXTS},
+    "httpGet": {"path": TEXT, "port": NUMBER_OR_TEXT, "scheme": TEXT, "httpHeaders": Items({"name": TEXT, "value": TEXT})},
+    "tcpSocket": {"port": NUMBER_OR_TEXT},
+    "grpc": {"port": NUMBER, "service": TEXT},
+    "initialDelaySeconds": NUMBER,
+    "periodSeconds": NUMBER,
+    "timeoutSeconds": NUMBER,
+    "successThreshold": NUMBER,
+    "failureThreshold": NUMBER,
+    "terminationGracePeriodSeconds": NUMBER,
+}
+"""Without `host`: the kubelet would call, from the node, whomever the template names."""
 
 SECCOMP = {"type": Leaf((str,), _only("RuntimeDefault"))}
 CONTAINER_SECURITY = {
@@ -197,7 +233,7 @@ POD = {
     "runtimeClassName": TEXT,
     "schedulerName": TEXT,
     "schedulingGates": Items({"name": Leaf((str,), _gate)}),
-    "priorityClassName": TEXT,
+    "priorityClassName": Leaf((str,), _priority),
     "imagePullSecrets": Items({"name": TEXT}),
     "terminationGracePeriodSeconds": NUMBER,
     "restartPolicy": Leaf((str,), _only("Never")),
@@ -210,7 +246,7 @@ POD = {
 }
 
 TEMPLATE = {
-    "metadata": {"labels": Values(TEXT, _not_ours), "annotations": Values(TEXT, _not_ours)},
+    "metadata": {"labels": Values(TEXT, _not_ours), "annotations": Values(TEXT, _annotation)},
     "spec": POD,
 }
 
@@ -222,6 +258,7 @@ REMEDIES = {
     "nodeName": "use nodeSelector or affinity",
     "ephemeralContainers": "kubectl debug adds them to a running pod",
     "lifecycle": "trap TERM in the agent instead",
+    "host": "probes go to the pod itself",
     "hostPort": "agents are not reachable from outside",
 }
 """What to do instead, for refused fields that people ask for most."""
