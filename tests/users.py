@@ -36,6 +36,12 @@ def pod(cluster: Cluster, namespace: str, name: str) -> Cluster:
     return _as(cluster, f"{namespace}-{name}-{found['metadata']['uid']}", {"token": token})
 
 
+def nobody(cluster: Cluster) -> Cluster:
+    """Return the cluster as somebody sees it who has no credential at all."""
+    # kubectl asks at a terminal where it has nothing at all to send; a name and password are nothing to this API server.
+    return _as(cluster, "nobody", {"username": "nobody", "password": "none"})
+
+
 def grant(cluster: Cluster, namespace: str | None, role: str, *subjects: str) -> None:
     """Bind a ClusterRole in a namespace, or everywhere for None; subjects are `--user=`, `--group=` or `--serviceaccount=`."""
     kind = "clusterrolebinding" if namespace is None else "rolebinding"

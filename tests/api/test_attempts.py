@@ -1,0 +1,267 @@
+"""Attempts at more rights than one has, by real users against the real API server and the operator with its own role.
+
+The operator makes the world and judges the templates; then it ends, so that nothing but an attempt could change the world.
+What is as it was before has no other consequences than before.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from controller.api.base import JsonObject
+from tests import users
+from tests.api.attempts import (
+    ATTEMPTS,
+    ELSEWHERE,
+    HOME,
+    NAMESPACE,
+    REPORTER,
+    TEMPLATES,
+    Attempt,
+    By,
+    pod,
+    response,
+    status,
+    with_,
+)
+from tests.api.forgeries import escalation, new_report
+from tests.api.tricks import TRICKS
+from tests.cluster import Cluster
+from tests.support import OperatorProcess, apply, await_phase, await_that, get, items, policy_of
+
+KINDS = (
+    "runs,runpolicies,escalations,agentreports,pods,persistentvolumeclaims,serviceaccounts,secrets,roles,rolebindings,"
+    "leases.coordination.k8s.io"
+)
+FOREVER, FAILING = "run-forever", "fail"
+RESPONDERS = {"users": ["rex"], "bridges": ["bot"]}
+STRICT = {"restartBudget": 0, "confirmationIntervalSeconds": 1, "responders": RESPONDERS}
+
+
+class World:
+    """Everybody who tries something, and what of the world may not change by it."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.people: dict[str, Cluster] = {"admin": cluster}
+        self.names: dict[str, str] = {}
+        self.judged: dict[str, JsonObject] = {}
+        self.before: dict[str, JsonObject] = {}
+
+    def do(self, tried: Attempt) -> str:
+        """Run the command of a user and return what was said."""
+        args = [self.spelled(arg) for arg in tried.args]
+        stdin = tried.stdin and self.spelled(tried.stdin)
+        return self.people[tried.who].kubectl("-n", tried.namespace, *args, stdin=stdin, check=False)
+
+    def spelled(self, text: str) -> str:
+        """Return a text with names and UIDs in place of what stands for them."""
+        for name, value in self.names.items():
+            text = re.sub(rf"\${re.escape(name)}(?![\w-])", value, text)
+        return text
+
+    def state(self) -> dict[str, JsonObject]:
+        """Return all that an attempt might have changed, without what changes by itself."""
+        found: dict[str, JsonObject] = {}
+        for namespace in (NAMESPACE, ELSEWHERE, HOME):
+            for item in items(self.cluster, namespace, KINDS):
+                found[f"{namespace}/{item['kind']}/{item['metadata']['name']}"] = lasting(item)
+        return found
+
+
+def lasting(item: JsonObject) -> JsonObject:
+    """Return an object without the API server's bookkeeping; of a pod without what its node tells."""
+    told = {"metadata", "status"} if item["kind"] == "Pod" else {"metadata"}
+    kept = {key: value for key, value in item.items() if key not in told}
+    names = ("uid", "labels", "annotations", "finalizers", "ownerReferences", "deletionTimestamp")
+    return kept | {name: item["metadata"].get(name) for name in names}
+
+
+@pytest.fixture(scope="module")
+def world(api_cluster: Cluster) -> Iterator[World]:
+    """Runs, an escalation that waits, reports, and the templates judged; the operator has ended."""
+    made = World(api_cluster)
+    for namespace in (HOME, NAMESPACE, ELSEWHERE, TEMPLATES):
+        api_cluster.kubectl("create", "namespace", namespace)
+    meet_people(made)
+    with OperatorProcess(made.people["operator"], "--lease-namespace", HOME, "--reporter-image", "x") as operator:
+        populate(made)
+        judge_templates(made)
+        assert not re.search(r"cannot \w+ resource", operator.log.read_text())
+    made.before = made.state()
+    yield made
+    api_cluster.kubectl("delete", "namespace", HOME, NAMESPACE, ELSEWHERE, TEMPLATES, "--wait=false")
+    for found in items(api_cluster, NAMESPACE, "pods"):
+        release = ("patch", "pod", found["metadata"]["name"], "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+        api_cluster.kubectl("-n", NAMESPACE, *release, check=False)
+    api_cluster.kubectl("delete", "clusterrolebinding", f"runwarden-operator-serviceaccount-{HOME}-operator")
+
+
+def meet_people(made: World) -> None:
+    """Give everybody a certificate or a token, and the roles that they have."""
+    cluster = made.cluster
+    made.people |= {name: users.person(cluster, name) for name in ("author", "writer", "rex", "bot", "oda")}
+    made.people["advisor"] = users.nobody(cluster)
+    for namespace in (NAMESPACE, TEMPLATES):
+        users.let_author(cluster, namespace, "--user=author")
+        users.grant(cluster, namespace, "view", "--user=author", "--user=oda")
+    users.let_author(cluster, ELSEWHERE, "--user=oda")
+    users.grant(cluster, NAMESPACE, "runwarden-edit", "--user=writer", "--user=rex", "--user=bot")
+    cluster.kubectl("-n", HOME, "create", "serviceaccount", "operator")
+    users.grant(cluster, None, "runwarden-operator", f"--serviceaccount={HOME}:operator")
+    users.grant(cluster, HOME, "runwarden-operator-lease", f"--serviceaccount={HOME}:operator")
+    made.people["operator"] = users.account(cluster, HOME, "operator")
+
+
+def populate(made: World) -> None:
+    """Have Runs in every state that is tried to be changed."""
+    cluster, author = made.cluster, made.people["author"]
+    apply(cluster, NAMESPACE, policy_of(STRICT))
+    apply(cluster, ELSEWHERE, policy_of({}, "lax"))
+    cluster.kubectl("-n", NAMESPACE, "create", "secret", "generic", "model-key", "--from-literal=key=x")
+    simulated = {"r": FOREVER, "s": FOREVER, "stopped": FOREVER, "paused": FOREVER, "spent": FAILING}
+    desired = {"stopped": "Stopped", "paused": "Paused"}
+    runs = [simulated_run(name, outcome, desiredState=desired.get(name, "Running")) for name, outcome in simulated.items()]
+    runs[1]["spec"]["agents"][0]["workspace"] = {}
+    apply(author, NAMESPACE, *runs)
+    for name, phase in (("r", "Running"), ("s", "Running"), ("stopped", "Stopped"), ("paused", "Paused"), ("spent", "Blocked")):
+        await_phase(cluster, NAMESPACE, name, phase)
+    made.names["r"] = get(cluster, NAMESPACE, "run", "r")["metadata"]["uid"]
+    made.names["blocked"] = await_that(lambda: items(cluster, NAMESPACE, "escalations"), "the escalation")[0]["metadata"]["name"]
+    meet_reporters(made)
+    fill_inbox(made)
+
+
+def simulated_run(name: str, outcome: str, **spec: Any) -> JsonObject:
+    """Return a Run whose pods the simulated nodes end so; it is started though it is to be stopped."""
+    made = with_(name, **spec)
+    metadata = {"annotations": {"test.runwarden.dev/outcome": outcome}}
+    made["spec"]["agents"] = [{"name": "coder", "template": {"metadata": metadata, "spec": pod("x")["spec"]}}]
+    return made
+
+
+def meet_reporters(made: World) -> None:
+    """Take the tokens of reporters: of the pods that the operator started, and one that is bound to none."""
+    cluster = made.cluster
+    for run in ("r", "s"):
+        name = f"{run}-coder-r0"
+        made.people[f"reporter-{run}"] = users.pod(cluster, NAMESPACE, name)
+        made.names[name] = get(cluster, NAMESPACE, "pod", name)["metadata"]["uid"]
+        uid = get(cluster, NAMESPACE, "run", run)["metadata"]["uid"]
+        report = new_report("coder", runName=run, runUID=uid)
+        report["metadata"]["name"] = f"{run}-coder"
+        made.people[f"reporter-{run}"].kubectl("-n", NAMESPACE, "create", "-f", "-", stdin=json.dumps(report))
+    made.people["reporter"], made.people["loose"] = made.people["reporter-r"], users.account(cluster, NAMESPACE, REPORTER)
+    target = ("agentreport/r-coder", "--type=merge", "--subresource=status", "-p")
+    honest = made.spelled(json.dumps(status("r-coder-r0", seq=1)))
+    made.people["reporter"].kubectl("-n", NAMESPACE, "patch", *target, honest)
+
+
+def fill_inbox(made: World) -> None:
+    """Create an escalation that was answered and one that has expired, of a Run that nobody supervises."""
+    for name, phase in (("taken", "Open"), ("expired", "Expired")):
+        apply(made.cluster, NAMESPACE, escalation(name, RESPONDERS, type="Blocked"))
+        body = json.dumps({"status": {"phase": phase}})
+        made.cluster.kubectl("-n", NAMESPACE, "patch", f"escalation/{name}", "--type=merge", "--subresource=status", "-p", body)
+    body = json.dumps(response("rex"))
+    assert "patched" in made.people["rex"].kubectl("-n", NAMESPACE, "patch", "escalation/taken", "--type=merge", "-p", body)
+
+
+def judge_templates(made: World) -> None:
+    """Have the author create a Run of each template, and the operator say what it thinks of it."""
+    runs = [with_(f"t{i}", agents=[{"name": "coder", "template": tried}]) for i, (_, tried) in enumerate(TRICKS)]
+    listed = {"apiVersion": "v1", "kind": "List", "items": runs}
+    made.people["author"].kubectl("-n", TEMPLATES, "create", "-f", "-", stdin=json.dumps(listed))
+    await_that(partial(all_judged, made), "the templates to be judged")
+
+
+def all_judged(made: World) -> bool:
+    """Whether each Run of a template has a phase; keep what is said of them."""
+    made.judged = {found["metadata"]["name"]: found.get("status", {}) for found in items(made.cluster, TEMPLATES, "runs")}
+    return all(found.get("phase") for found in made.judged.values())
+
+
+@pytest.mark.parametrize("tried", ATTEMPTS, ids=str)
+def test_the_api_server_refuses(world: World, tried: Attempt) -> None:
+    """The attempt is refused by whom the row says, in its words, and the world is as it was."""
+    said = world.do(tried)
+    assert tried.says in said
+    assert re.search(tried.by.value, said), f"refused by somebody else: {said[:400]}"
+    before, world.before = world.before, world.state()
+    assert world.before == before
+
+
+@pytest.mark.parametrize("number", range(len(TRICKS)), ids=lambda number: str(TRICKS[number][0]))
+def test_the_operator_refuses(world: World, number: int) -> None:
+    """A template that asks for more is refused with the path of the field, and neither pod nor claim comes of it."""
+    tried, found = TRICKS[number][0], world.judged[f"t{number}"]
+    finished = next(each for each in found["conditions"] if each["type"] == "Finished")
+    assert found["phase"] == "Blocked"
+    assert re.search(tried.by.value, f"{found['reason']}: ")
+    assert tried.says in finished["message"]
+    assert tried.args[0] in finished["message"]
+    assert items(world.cluster, TEMPLATES, "pods,persistentvolumeclaims") == []
+
+
+def test_the_same_people_can_do_their_work(world: World) -> None:
+    """Each refusal above is of the attempt and not of its author: what is theirs to do they can."""
+    answer = json.dumps(response("bot", onBehalfOf="author"))
+    said = json.dumps(status("r-coder-r0", seq=2))
+    honest: dict[str, tuple[str, ...]] = {
+        "author": ("patch", "run/r", "--type=merge", "-p", '{"spec":{"tokenBudget":9}}'),
+        "writer": ("patch", "run/r", "--type=merge", "-p", '{"spec":{"desiredState":"Paused"}}'),
+        "rex": ("patch", "escalation/$blocked", "--type=merge", "-p", json.dumps(response("rex"))),
+        "bot": ("patch", "escalation/$blocked", "--type=merge", "-p", answer),
+        "reporter": ("patch", "agentreport/r-coder", "--type=merge", "--subresource=status", "-p", said),
+    }
+    for who, args in honest.items():
+        assert "patched" in world.do(Attempt(who, "work", By.RBAC, "", (*args, "--dry-run=server")))
+
+
+def test_a_change_of_the_world_is_seen(world: World) -> None:
+    """What the attempts are held against does change: by a spec, an answer, a new object."""
+    states = [world.state()]
+    for who, args in (
+        ("author", ("patch", "run/r", "--type=merge", "-p", '{"spec":{"tokenBudget":8}}')),
+        ("bot", ("patch", "escalation/$blocked", "--type=merge", "-p", json.dumps(response("bot")))),
+        ("admin", ("create", "serviceaccount", "another")),
+    ):
+        world.do(Attempt(who, "work", By.RBAC, "", args))
+        states.append(world.state())
+    assert all(one != next_ for one, next_ in pairwise(states))
+
+
+def test_no_pod_of_another_is_adopted(world: World) -> None:
+    """A pod that an author made under the name of an attempt is never taken for it: its Run is blocked, the pod is left alone."""
+    author = world.people["author"]
+    apply(author, TEMPLATES, pod("mine-coder-r0"))
+    before = get(world.cluster, TEMPLATES, "pod", "mine-coder-r0")
+    apply(author, TEMPLATES, with_("mine"))
+    with OperatorProcess(world.people["operator"], "--lease-namespace", HOME, "--reporter-image", "x"):
+        assert await_phase(world.cluster, TEMPLATES, "mine", "Blocked")["reason"] == "NameTaken"
+    assert lasting(get(world.cluster, TEMPLATES, "pod", "mine-coder-r0"))["ownerReferences"] is None
+    assert get(world.cluster, TEMPLATES, "pod", "mine-coder-r0")["metadata"]["uid"] == before["metadata"]["uid"]
+
+
+def test_a_namespace_that_is_dropped_unvalidated_changes_nothing(world: World) -> None:
+    """With validation off the API server drops the field: what is stored names no namespace."""
+    run = with_("x", policyRef={"name": "lax", "namespace": ELSEWHERE})
+    args = ("create", "--dry-run=server", "--validate=ignore", "-o", "json", "-f", "-")
+    stored = json.loads(world.people["author"].kubectl("-n", NAMESPACE, *args, stdin=json.dumps(run)))
+    assert stored["spec"]["policyRef"] == {"name": "lax"}
+
+
+def test_the_table_is_large() -> None:
+    """There are at least sixty attempts, by everybody of whom the threat model speaks, each with words of its refusal."""
+    everyone = [*ATTEMPTS, *(tried for tried, _ in TRICKS)]
+    assert len({str(tried) for tried in everyone}) == len(everyone) >= 60
+    assert all(tried.says for tried in everyone)
+    assert {tried.by for tried in everyone} == set(By)
+    assert {"author", "writer", "rex", "bot", "reporter", "loose", "advisor", "operator"} <= {tried.who for tried in everyone}
