@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -17,10 +19,12 @@ from controller.api.checks import check_run, parse_run_spec
 from controller.api.policy import RunPolicySpec
 from controller.api.policy_file import parse_policy_file
 from controller.cli import main
+from controller.cli.rw import rw
 from controller.plan.reasons import Reason
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PLUGIN = re.compile(r"(?:^|`|\$ )kubectl rw ([a-z]+)([^`\n]*)", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
@@ -101,7 +105,19 @@ def _leaves(values: JsonObject, prefix: str = "") -> Iterator[tuple[str, object]
 
 
 def test_every_reason_has_its_row_in_troubleshooting() -> None:
-    """Each reason of the plan and of the gate has one row that says why and what to do, and no row is about a word that nobody uses."""
+    """Each reason of the plan and of the gate has one row with why and what to do, and no row is about a word that nobody uses."""
     rows = re.findall(r"^\| (`[^|]+`) \| ([^|]+) \| ([^|]+) \|$", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE)
     told = [name for names, _, _ in rows for name in re.findall(r"`(\w+)`", names)]
     assert sorted(told) == sorted([*Reason, *RefusalReason])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_plugins_commands_are_typed_right(page: Path) -> None:
+    """Every `kubectl rw` of a page is a command of the plugin; its options and arguments, where it shows any, are taken."""
+    context = click.Context(rw)
+    for verb, rest in PLUGIN.findall(page.read_text().replace("\\\n", " ")):
+        command = rw.get_command(context, verb)
+        assert command is not None, verb
+        words = shlex.split(rest, comments=True)
+        with context, command.make_context(verb, words, parent=context, resilient_parsing=not words):
+            pass
