@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 RUN := scripts/run
 
-.PHONY: help setup demo test test-unit test-api test-kind test-chart chaos model fuzz image check fmt generate clean
+.PHONY: help setup demo test test-unit test-api test-kind test-chart chaos model fuzz image docs check fmt generate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ fuzz: ## A hundred thousand hostile answers through the gate, against an indepen
 image: ## Build the image as the tests run it, localhost/runwarden/runwarden:dev
 	@$(RUN) python -m tests.image
 
+docs: ## Build the documentation as a site, into artifacts/site
+	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict
+
 check: ## Lint, format, types, layers, generated files
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
@@ -49,14 +52,16 @@ check: ## Lint, format, types, layers, generated files
 	@$(RUN) lint-imports
 	@$(RUN) runwarden crds --check crds
 	@$(RUN) python scripts/chart.py --check
+	@$(RUN) python scripts/reference.py --check
 
 fmt: ## Format and fix what can be fixed
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
 
-generate: ## Write the generated files (crds/, what the chart takes from elsewhere)
+generate: ## Write the generated files (crds/, what the chart takes from elsewhere, docs/api.md)
 	@$(RUN) runwarden crds --output crds
 	@$(RUN) python scripts/chart.py
+	@$(RUN) python scripts/reference.py
 
 clean: ## Remove the environment and what tests left; the build cache stays (scripts/run python -m tests.cluster purge)
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache artifacts

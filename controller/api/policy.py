@@ -118,7 +118,7 @@ class LLM(ApiModel):
     require_approval: tuple[Approvable, ...] = Field(
         default=(Approvable.RESTART, Approvable.STOP_STALE),
         max_length=2,
-        description="What needs a human's approval in mode Assist.",
+        description="What needs a human's approval in mode Assist; both when not set.",
     )
     on_approval_timeout: ApprovalTimeouts = Field(
         default=ApprovalTimeouts(), description="What happens when an approval is not given in time."
@@ -193,7 +193,7 @@ class Notification(ApiModel):
     events: tuple[NotificationEvent, ...] = Field(
         default=(NotificationEvent.ESCALATION_OPENED, NotificationEvent.RUN_FINISHED),
         max_length=2,
-        description="What is told.",
+        description="What is told; both when not set.",
     )
 
 

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 from click.testing import CliRunner
 
-from controller.api.base import JsonObject
+from controller.advice.refusals import RefusalReason
+from controller.api.base import JsonObject, dump
 from controller.api.checks import check_run, parse_run_spec
+from controller.api.policy import RunPolicySpec
+from controller.api.policy_file import parse_policy_file
 from controller.cli import main
+from controller.cli.rw import rw
+from controller.plan.reasons import Reason
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PLUGIN = re.compile(r"(?:^|`|\$ )kubectl rw ([a-z]+)([^`\n]*)", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_files(page: Path) -> None:
     """Every relative link of a page is a file of the project."""
     dead = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
@@ -51,3 +61,63 @@ def test_the_readmes_run_is_the_example() -> None:
     typed: JsonObject = yaml.safe_load(text.split("apply -f - <<'END'\n")[1].split("END\n")[0])
     shown: JsonObject = yaml.safe_load((ROOT / "manifests/examples/hello.yaml").read_text())
     assert typed == shown
+
+
+def test_the_policys_example_is_what_the_command_says(tmp_path: Path) -> None:
+    """docs/policies.md: `runwarden policy check` says of its example what the page says."""
+    text = (ROOT / "docs/policies.md").read_text()
+    policy = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)
+    said = re.search(r"```console\n\$ runwarden policy check policy.yaml\n(.*?)```", text, re.DOTALL)
+    assert policy
+    assert said
+    (tmp_path / "policy.yaml").write_text(policy[1])
+    done = CliRunner().invoke(main, ["policy", "check", str(tmp_path / "policy.yaml")])
+    assert (done.exit_code, done.output.removeprefix(f"{tmp_path}/")) == (0, said[1])
+
+
+def _wishes() -> list[str]:
+    """What the policies' page says to write, one piece a row."""
+    rows = (ROOT / "docs/policies.md").read_text().split("| You want | Write |")[1].split("\n## ")[0]
+    cells = [row.split("|")[2] for row in rows.splitlines()[2:] if row.startswith("|")]
+    return [piece for cell in cells for piece in re.findall(r"`([a-zA-Z]+: [^`]+)`", cell)]
+
+
+@pytest.mark.parametrize("piece", _wishes())
+def test_what_the_policies_page_says_to_write_is_taken(piece: str) -> None:
+    """Every piece of YAML that answers a wish is a policy, or a part of its llm."""
+    inner = f"llm: {{{piece}}}" if piece.startswith("onApprovalTimeout") else piece
+    assert parse_policy_file(inner) != RunPolicySpec()
+
+
+def test_the_policies_page_has_every_fields_default() -> None:
+    """Whatever the models default to stands in the field's row: the table is made from the CRD, which has it from the models."""
+    rows = dict(re.findall(r"^\| `(\S+)` \| (.*)$", (ROOT / "docs/policies.md").read_text(), re.MULTILINE))
+    for path, value in _leaves(dump(RunPolicySpec())):
+        assert value in ([], None) or f"`{json.dumps(value)}`" in rows[path] or "both when not set" in rows[path], path
+
+
+def _leaves(values: JsonObject, prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def test_every_reason_has_its_row_in_troubleshooting() -> None:
+    """Each reason of the plan and of the gate has one row with why and what to do, and no row is about a word that nobody uses."""
+    rows = re.findall(r"^\| (`[^|]+`) \| ([^|]+) \| ([^|]+) \|$", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE)
+    told = [name for names, _, _ in rows for name in re.findall(r"`(\w+)`", names)]
+    assert sorted(told) == sorted([*Reason, *RefusalReason])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_plugins_commands_are_typed_right(page: Path) -> None:
+    """Every `kubectl rw` of a page is a command of the plugin; its options and arguments, where it shows any, are taken."""
+    context = click.Context(rw)
+    for verb, rest in PLUGIN.findall(page.read_text().replace("\\\n", " ")):
+        command = rw.get_command(context, verb)
+        assert command is not None, verb
+        words = shlex.split(rest, comments=True)
+        with context, command.make_context(verb, words, parent=context, resilient_parsing=not words):
+            pass

@@ -1,0 +1,139 @@
+"""Write or check the API reference and the policy's table of fields, from the CRDs alone: what a cluster has is what they say.
+
+scripts/reference.py [--check]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parent.parent
+API = ROOT / "docs/api.md"
+POLICIES = ROOT / "docs/policies.md"
+KINDS = ("runs", "runpolicies", "escalations", "agentreports")
+"""In the order in which a reader meets them."""
+
+OPAQUE = {"status.operatorState"}
+"""The operator's own record: nobody else reads or writes it, so its fields are no API."""
+
+START, END = "<!-- generated: fields -->", "<!-- end of generated -->"
+HEADER = """# API
+
+All kinds are `runwarden.dev/v1alpha1`, namespaced, and in the category `runwarden` (`kubectl get runwarden`).
+`kubectl explain` says the same of each field. Generated from `crds/` by `scripts/reference.py`.
+"""
+COLUMNS = "| Field | Takes | Default | |\n|---|---|---|---|\n"
+
+Schema = dict[str, Any]
+
+
+def main(arguments: list[str]) -> int:
+    """Write every page that differs, or with --check tell them and fail."""
+    stale = {path: text for path, text in wanted().items() if not path.exists() or path.read_text() != text}
+    if "--check" in arguments:
+        for path in stale:
+            sys.stderr.write(f"{path.relative_to(ROOT)} is not what the CRDs say: run `make generate`\n")
+        return 1 if stale else 0
+    for path, text in stale.items():
+        path.write_text(text)
+    return 0
+
+
+def wanted() -> dict[Path, str]:
+    """Return both pages as they must be."""
+    crds = [yaml.safe_load((ROOT / f"crds/runwarden.dev_{plural}.yaml").read_text()) for plural in KINDS]
+    policy = next(crd for crd in crds if crd["spec"]["names"]["kind"] == "RunPolicy")
+    before, rest = POLICIES.read_text().split(START)
+    table = COLUMNS + "".join(_flat(_schema(policy)["properties"]["spec"]))
+    return {
+        API: "\n".join([HEADER, *(_kind(crd) for crd in crds)]),
+        POLICIES: f"{before}{START}\n\n{table}\n{END}{rest.split(END)[1]}",
+    }
+
+
+def _schema(crd: Schema) -> Schema:
+    version: Schema = crd["spec"]["versions"][0]
+    schema: Schema = version["schema"]["openAPIV3Schema"]
+    return schema
+
+
+def _kind(crd: Schema) -> str:
+    names, schema = crd["spec"]["names"], _schema(crd)
+    short = ", ".join(f"`{name}`" for name in names["shortNames"])
+    parts = [f"## {names['kind']}\n\n{schema['description']} `kubectl get {names['plural']}`, short {short}.\n"]
+    for part in ("spec", "status"):
+        if part in schema["properties"]:
+            parts += _objects(schema["properties"][part], part)
+    return "\n".join(parts)
+
+
+def _objects(node: Schema, path: str) -> Iterator[str]:
+    """A section for an object, then one for each object in it."""
+    rows = "".join(_row(name, field, node) for name, field in node["properties"].items())
+    said = f"{node['description']}\n\n" if node.get("description") else ""
+    yield f"### `{path}`\n\n{said}{_rules(node)}{COLUMNS}{rows}"
+    for name, field in node["properties"].items():
+        inner, suffix = _inner(field)
+        if "properties" in inner and f"{path}.{name}" not in OPAQUE:
+            yield from _objects(inner, f"{path}.{name}{suffix}")
+
+
+def _rules(node: Schema) -> str:
+    messages = [rule["message"] for rule in node.get("x-kubernetes-validations", [])]
+    return "".join(f"- {message}\n" for message in messages) + ("\n" if messages else "")
+
+
+def _flat(node: Schema, prefix: str = "") -> Iterator[str]:
+    """A row for each field of an object and of the objects in it."""
+    for name, field in node["properties"].items():
+        inner, suffix = _inner(field)
+        yield _row(f"{prefix}{name}", field, node)
+        if "properties" in inner:
+            yield from _flat(inner, f"{prefix}{name}{suffix}.")
+
+
+def _inner(field: Schema) -> tuple[Schema, str]:
+    """What a list or a map holds, and how a path names it; the field itself otherwise."""
+    if field["type"] == "array":
+        return field["items"], "[]"
+    values = field.get("additionalProperties")
+    return (values, ".*") if isinstance(values, dict) else (field, "")
+
+
+def _row(name: str, field: Schema, parent: Schema) -> str:
+    said = field.get("description", "").replace("|", "\\|")
+    return f"| `{name}` | {_takes(field)} | {_default(name, field, parent)} | {said} |\n"
+
+
+def _default(name: str, field: Schema, parent: Schema) -> str:
+    if "default" in field and field["type"] != "object":
+        return f"`{json.dumps(field['default'])}`"
+    return "required" if name.rpartition(".")[2] in parent.get("required", []) else ""
+
+
+def _takes(field: Schema) -> str:
+    """A field's type with its limits."""
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    if field["type"] == "array":
+        return f"list{_limit(field, 'maxItems')}: {_takes(field['items'])}"
+    if isinstance(field.get("additionalProperties"), dict):
+        return f"map{_limit(field, 'maxProperties')}: {_takes(field['additionalProperties'])}"
+    if "minimum" in field or "maximum" in field:
+        return f"{field.get('minimum', '')} to {field.get('maximum', '')}"
+    kind = field.get("format", "text" if field["type"] == "string" else field["type"])
+    return kind + (f" of at most {field['maxLength']} characters" if "maxLength" in field else "")
+
+
+def _limit(field: Schema, name: str) -> str:
+    return f" of at most {field[name]}" if name in field else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

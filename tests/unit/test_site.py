@@ -1,0 +1,73 @@
+"""The site builds as `make docs` builds it, and a page that leads nowhere is refused."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+OF_THE_SITE = ("mkdocs.yml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "docs", "scripts", "manifests", "charts")
+PICTURE = '<pre class="mermaid">'
+
+
+def build(root: Path, to: Path) -> subprocess.CompletedProcess[str]:
+    """Run mkdocs as `make docs` does, but for where it writes."""
+    env = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    command = ["mkdocs", "build", "--strict", "--site-dir", str(to)]
+    return subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the site as it was built, once for all tests here."""
+    to = tmp_path_factory.mktemp("site")
+    done = build(ROOT, to)
+    assert done.returncode == 0, done.stderr
+    return to
+
+
+def test_the_first_page_is_the_readme(site: Path) -> None:
+    """What the README says stands on the first page, and its links lead to pages of the site or are words."""
+    page = (site / "index.html").read_text()
+    assert "Why not a Job?" in page
+    assert 'href="install/"' in page
+    assert re.search(r'href="[^"]*\.md[#"]', page) is None
+
+
+def test_every_concept_has_one_picture(site: Path) -> None:
+    """Each page of the concepts has one Mermaid picture, no more and no less."""
+    pages = sorted((site / "concepts").glob("*/index.html"))
+    assert {page.parent.name: page.read_text().count(PICTURE) for page in pages} == dict.fromkeys(
+        ["advisor", "inbox", "plan", "restarts", "run"], 1
+    )
+
+
+def test_links_out_of_the_docs_become_words(site: Path) -> None:
+    """A link to a file that is no page, as the chart's values, is told as its path: the site works without the repository."""
+    assert "<code>charts/runwarden/values.yaml</code>" in (site / "install/index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[gone](nowhere.md)", "nowhere.md"),
+        ("[gone](../nowhere/values.yaml)", "nowhere/values.yaml"),
+        ("[gone](install.md#nowhere)", "nowhere"),
+    ],
+    ids=["page", "file", "heading"],
+)
+def test_a_dead_link_fails_the_build(tmp_path: Path, text: str, told: str) -> None:
+    """A link to a page, a file or a heading that does not exist stops the build, and is named."""
+    for name in OF_THE_SITE:
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
+    with (tmp_path / "docs/plan.md").open("a") as page:
+        page.write(f"\n{text}\n")
+    done = build(tmp_path, tmp_path / "site")
+    assert done.returncode != 0
+    assert told in done.stdout + done.stderr
