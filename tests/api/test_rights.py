@@ -18,13 +18,14 @@ from tests.cluster import Cluster
 
 RIGHTS = Path(__file__).parent / "rights"
 HOME, WATCHED, ELSEWHERE = "rights-home", "rights-watched", "rights-elsewhere"
-ACCOUNTS = ("wide", "local", "reporter", "view", "edit", "nothing")
+ACCOUNTS = ("wide", "local", "advised", "reporter", "view", "edit", "nothing")
 VIEWS = {
     "operator-cluster-wide": ("wide", WATCHED),
     "operator-cluster-wide-at-home": ("wide", HOME),
     "operator-namespaced": ("local", WATCHED),
     "operator-namespaced-at-home": ("local", HOME),
     "operator-namespaced-elsewhere": ("local", ELSEWHERE),
+    "operator-with-an-advisor": ("advised", WATCHED),
     "reporter": ("reporter", WATCHED),
     "view": ("view", WATCHED),
     "edit": ("edit", WATCHED),
@@ -45,6 +46,8 @@ def accounts(api_cluster: Cluster) -> Iterator[dict[str, Cluster]]:
     users.grant(api_cluster, None, "runwarden-operator", f"--serviceaccount={HOME}:wide")
     for name in ("wide", "local"):
         users.grant(api_cluster, HOME, "runwarden-operator-lease", f"--serviceaccount={HOME}:{name}")
+    for role in ("operator", "operator-advisor"):
+        users.grant(api_cluster, WATCHED, f"runwarden-{role}", f"--serviceaccount={HOME}:advised")
     for name, role in {"local": "operator", "reporter": "reporter", "view": "view", "edit": "edit"}.items():
         users.grant(api_cluster, WATCHED, f"runwarden-{role}", f"--serviceaccount={HOME}:{name}")
     yield {name: users.account(api_cluster, HOME, name) for name in ACCOUNTS}
