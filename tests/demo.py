@@ -162,7 +162,7 @@ class Stage:
         what = "An agent asks you" if escalation["spec"]["type"] == "Question" else "The operator asks you for leave"
         console.print(f"[magenta]{what}. Answer from another terminal:[/]\n  [bold]{command}[/]", soft_wrap=True)
         if suggestion := escalation["spec"].get("suggestion"):
-            console.print(f"[magenta]The advisor says:[/] {' '.join(suggestion['text'].split())}")
+            console.print(f"[magenta]The advisor says:[/] {suggestion['text'].replace(chr(10) * 2, '. ')}")
 
 
 def rw(cluster: Cluster, *words: str) -> str:
