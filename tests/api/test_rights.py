@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,16 +17,17 @@ from controller.api.base import JsonObject
 from tests import users
 from tests.cluster import Cluster
 
-RIGHTS = Path(__file__).parent / "rights"
+ROOT = Path(__file__).parents[2]
+RIGHTS = ROOT / "tests/api/rights"
 HOME, WATCHED, ELSEWHERE = "rights-home", "rights-watched", "rights-elsewhere"
-ACCOUNTS = ("wide", "local", "advised", "reporter", "view", "edit", "nothing")
+ACCOUNTS = ("wide", "advised", "local", "reporter", "view", "edit", "nothing")
 VIEWS = {
     "operator-cluster-wide": ("wide", WATCHED),
     "operator-cluster-wide-at-home": ("wide", HOME),
+    "operator-with-an-advisor": ("advised", WATCHED),
     "operator-namespaced": ("local", WATCHED),
     "operator-namespaced-at-home": ("local", HOME),
     "operator-namespaced-elsewhere": ("local", ELSEWHERE),
-    "operator-with-an-advisor": ("advised", WATCHED),
     "reporter": ("reporter", WATCHED),
     "view": ("view", WATCHED),
     "edit": ("edit", WATCHED),
@@ -44,10 +46,10 @@ def accounts(api_cluster: Cluster) -> Iterator[dict[str, Cluster]]:
     for name in ACCOUNTS:
         api_cluster.kubectl("-n", HOME, "create", "serviceaccount", name)
     users.grant(api_cluster, None, "runwarden-operator", f"--serviceaccount={HOME}:wide")
-    for name in ("wide", "local"):
-        users.grant(api_cluster, HOME, "runwarden-operator-lease", f"--serviceaccount={HOME}:{name}")
     for role in ("operator", "operator-advisor"):
         users.grant(api_cluster, WATCHED, f"runwarden-{role}", f"--serviceaccount={HOME}:advised")
+    for name in ("wide", "local"):
+        users.grant(api_cluster, HOME, "runwarden-operator-lease", f"--serviceaccount={HOME}:{name}")
     for name, role in {"local": "operator", "reporter": "reporter", "view": "view", "edit": "edit"}.items():
         users.grant(api_cluster, WATCHED, f"runwarden-{role}", f"--serviceaccount={HOME}:{name}")
     yield {name: users.account(api_cluster, HOME, name) for name in ACCOUNTS}
@@ -100,6 +102,25 @@ def test_no_wildcard_no_secret_no_way_up(accounts: dict[str, Cluster], view: str
     assert not {verb for verb, *_ in verbs} & {"escalate", "impersonate"}
     binds = {tuple(names) for verb, *names in verbs if verb == "bind"}
     assert binds == ({("runwarden-reporter",)} if "operator" in view and not view.endswith(("-elsewhere", "d-at-home")) else set())
+
+
+def test_the_documented_commands_work(accounts: dict[str, Cluster], api_cluster: Cluster) -> None:
+    """What docs/security.md has an installer type ends well, and shows the policies and their bindings."""
+    block = (ROOT / "docs/security.md").read_text().split("### How to verify")[1].split("```sh\n")[1].split("```")[0]
+    path = f"{api_cluster.kubectl_path.parent}:{os.environ['PATH']}"
+    env = os.environ | {"KUBECONFIG": str(api_cluster.kubeconfig), "PATH": path}
+    for line in block.splitlines():
+        done = subprocess.run(["bash", "-c", line], env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+        if "bindings" in line:
+            assert (done.stdout.count("policy.admission"), done.stdout.count("policybinding.admission")) == (6, 6)
+
+
+def test_an_advisor_costs_one_right() -> None:
+    """The operator reads agents' logs where an advisor's role is bound beside its own, and nothing else comes with it."""
+    plain, advised = ((RIGHTS / f"operator-{name}.txt").read_text().splitlines() for name in ("namespaced", "with-an-advisor"))
+    assert set(advised) - set(plain) == {"pods/log: get"}
+    assert set(plain) <= set(advised)
 
 
 def test_an_operator_of_one_namespace_is_nobody_elsewhere(accounts: dict[str, Cluster]) -> None:
