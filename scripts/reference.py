@@ -127,7 +127,7 @@ def _takes(field: Schema) -> str:
         return f"map{_limit(field, 'maxProperties')}: {_takes(field['additionalProperties'])}"
     if "minimum" in field or "maximum" in field:
         return f"{field.get('minimum', '')} to {field.get('maximum', '')}"
-    kind = field.get("format", "text" if field["type"] == "string" else field["type"])
+    kind: str = field.get("format") or ("text" if field["type"] == "string" else field["type"])
     return kind + (f" of at most {field['maxLength']} characters" if "maxLength" in field else "")
 
 

@@ -104,11 +104,12 @@ def _leaves(values: JsonObject, prefix: str = "") -> Iterator[tuple[str, object]
             yield f"{prefix}{name}", value
 
 
-def test_every_reason_has_its_row_in_troubleshooting() -> None:
-    """Each reason of the plan and of the gate has one row with why and what to do, and no row is about a word that nobody uses."""
+def test_every_reason_and_alert_has_its_row_in_troubleshooting() -> None:
+    """Each reason of the plan and of the gate, and each alert, has one row; no row is about a word that nobody uses."""
     rows = re.findall(r"^\| (`[^|]+`) \| ([^|]+) \| ([^|]+) \|$", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE)
     told = [name for names, _, _ in rows for name in re.findall(r"`(\w+)`", names)]
-    assert sorted(told) == sorted([*Reason, *RefusalReason])
+    alerts = [alert["alert"] for alert in yaml.safe_load((ROOT / "charts/runwarden/files/alerts.yaml").read_text())]
+    assert sorted(told) == sorted([*Reason, *RefusalReason, *alerts])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -52,6 +52,26 @@ def test_links_out_of_the_docs_become_words(site: Path) -> None:
     assert "<code>charts/runwarden/values.yaml</code>" in (site / "install/index.html").read_text()
 
 
+def copied(to: Path) -> Path:
+    """Copy what the site is made of, to be changed."""
+    to.mkdir()
+    for name in OF_THE_SITE:
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, to / name)
+    return to
+
+
+def test_with_a_repository_they_stay_links(tmp_path: Path) -> None:
+    """Where mkdocs.yml names the repository, links to its files lead there; pages and pictures stay the site's own."""
+    root = copied(tmp_path / "root")
+    with (root / "mkdocs.yml").open("a") as config:
+        config.write("repo_url: https://git.example/runwarden\n")
+    done = build(root, tmp_path / "site")
+    assert done.returncode == 0, done.stderr
+    assert 'href="https://git.example/runwarden/blob/main/LICENSE"' in (tmp_path / "site/index.html").read_text()
+    assert 'src="demo.svg"' in (tmp_path / "site/index.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -63,11 +83,9 @@ def test_links_out_of_the_docs_become_words(site: Path) -> None:
 )
 def test_a_dead_link_fails_the_build(tmp_path: Path, text: str, told: str) -> None:
     """A link to a page, a file or a heading that does not exist stops the build, and is named."""
-    for name in OF_THE_SITE:
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
-    with (tmp_path / "docs/plan.md").open("a") as page:
+    root = copied(tmp_path / "root")
+    with (root / "docs/plan.md").open("a") as page:
         page.write(f"\n{text}\n")
-    done = build(tmp_path, tmp_path / "site")
+    done = build(root, tmp_path / "site")
     assert done.returncode != 0
     assert told in done.stdout + done.stderr

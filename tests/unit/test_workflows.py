@@ -1,0 +1,71 @@
+"""The workflows run what this repository has: they are read here, since no machine but GitHub's runs them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.settings import KUBERNETES
+
+ROOT = Path(__file__).parent.parent.parent
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yaml"))
+CI = ROOT / ".github/workflows/ci.yaml"
+PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+DESELECTED = re.compile(r"--deselect (\S+)::(\w+)")
+
+
+def text_of(path: Path) -> str:
+    """Return a workflow as text."""
+    return path.read_text()
+
+
+def loaded(path: Path) -> dict[str, Any]:
+    """Return a workflow; YAML 1.1 takes `on` for a boolean, which does not matter here."""
+    found: dict[str, Any] = yaml.safe_load(path.read_text())
+    return found
+
+
+def targets() -> set[str]:
+    """Return the Makefile's targets."""
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_actions_are_pinned_and_nothing_may_be_written(path: Path) -> None:
+    """Every action is named by a commit with its version beside it, and the token may read the repository and no more."""
+    uses = [line.strip() for line in text_of(path).splitlines() if "uses:" in line]
+    assert uses
+    assert [line for line in uses if not PINNED.search(line)] == []
+    assert loaded(path)["permissions"] == {"contents": "read"}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_every_make_target_is_there(path: Path) -> None:
+    """What is made is a target, so that a renamed one is noticed before GitHub does."""
+    made = {word for words in re.findall(r"\bmake ((?:[a-z-]+ ?)+)", text_of(path)) for word in words.split()}
+    assert made
+    assert made <= targets()
+
+
+def test_the_suites_are_all_run() -> None:
+    """Unit, chart, API and kind tests, the checks and the site."""
+    text = text_of(CI)
+    assert all(f"make {name}" in text for name in ("check docs", "test-unit", "test-chart", "test-api", "test-kind"))
+
+
+def test_the_node_image_is_of_the_version_that_is_tested() -> None:
+    """The official node image has the minor version of Kubernetes that the tests' own clusters have."""
+    found = re.search(r"kindest/node:v(\d+\.\d+)\.\d+@sha256:[0-9a-f]{64}$", text_of(CI), re.MULTILINE)
+    assert found
+    assert KUBERNETES.startswith(f"{found[1]}.")
+
+
+def test_what_is_deselected_exists() -> None:
+    """A test that the official node image cannot run is named as it is, so that nothing else is left out by a stale name."""
+    found = DESELECTED.findall(text_of(CI))
+    assert found
+    assert all(f"def {test}(" in (ROOT / module).read_text() for module, test in found)
