@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from controller.adapter.commands import CommandsFileError, load, parse_commands
 from controller.adapter.presets.claude import Claude
 from controller.adapter.presets.codex import CREDENTIALS, Codex
 from controller.adapter.presets.raw import Raw
-from controller.cli import main
 from controller.consulting import Request
 
 GIVEN = {
@@ -104,6 +104,7 @@ def test_the_operator_refuses_them_at_its_start(tmp_path: Path) -> None:
     """Under --adapter=local a broken file ends the operator before it asks for a cluster, in the same words."""
     (tmp_path / "commands.yaml").write_text("commands: {local: {preset: raw}}")
     options = ["operator", "--adapter=local", "--adapter-commands", str(tmp_path / "commands.yaml")]
-    done = CliRunner().invoke(main, options)
-    assert done.exit_code == 1
-    assert "commands.local.argv: this field is required" in done.output
+    # In a process of its own: the command sets up the logs of its process.
+    done = subprocess.run([sys.executable, "-m", "controller", *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "commands.local.argv: this field is required" in done.stderr
