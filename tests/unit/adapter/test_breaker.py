@@ -100,7 +100,7 @@ class Breaking(RuleBasedStateMachine):
         super().__init__()
         self.breaker, self.now = Breaker(PATIENCE), 0.0
 
-    @rule(seconds=st.floats(0, 200))
+    @rule(seconds=st.integers(0, 1600).map(lambda eighths: eighths / 8))  # exact in binary, so that sums are
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         self.now += seconds
