@@ -102,5 +102,5 @@ def _answer(checks: Checks) -> Callable[[web.Request], Awaitable[web.StreamRespo
 def _outcome(check: Callable[[], str | None]) -> str | None:
     try:
         return check()
-    except Exception as error:  # noqa: BLE001  # a check that breaks has failed, and hides none of the others
+    except Exception as error:  # noqa: BLE001  # any check may be given: one that breaks has failed, and hides no other
         return f"{type(error).__name__}: {error}"

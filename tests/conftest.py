@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 from hypothesis import settings
 
 from tests.cluster import Cluster, choose, lifecycle
-from tests.cluster.kind import kind_unavailable
 from tests.postgres import Postgres, postgres_server
 from tests.support import OperatorProcess, await_that
 
@@ -30,16 +28,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests by their folder, and skip what this machine cannot run: truthfully, and never in CI."""
-    provider = choose(config.getoption("--cluster")) if any("tests/kind" in str(item.path) for item in items) else ""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their folder."""
     for item in items:
-        folder = item.path.parent.name
-        if folder in ("api", "kind"):
-            item.add_marker(folder)
-        if folder == "kind" and provider == "api" and not os.environ.get("CI"):
-            # The one thing that a machine may truly lack; CI may not.
-            item.add_marker(pytest.mark.skip(reason=f"needs real kubelets: {kind_unavailable() or '--cluster=api was given'}"))
+        if item.path.parent.name in ("api", "kind"):
+            item.add_marker(item.path.parent.name)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -69,8 +62,6 @@ def api_cluster() -> Iterator[Cluster]:
 def kind_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """Real kubelets: kind with two nodes, or the cluster of KUBECONFIG; our CRDs are installed."""
     provider = choose(request.config.getoption("--cluster"))
-    if provider == "api":
-        pytest.fail(f"these tests need real kubelets, and CI must run them: {kind_unavailable()}")
     cluster = lifecycle.up(provider, nodes=2)
     try:
         install(cluster)

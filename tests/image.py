@@ -13,6 +13,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import click
+
 from tests.cluster.processes import run
 from tests.cluster.progress import locked, taking
 from tests.cluster.settings import cache_dir
@@ -143,4 +145,4 @@ def _inputs() -> list[Path]:
 
 
 if __name__ == "__main__":
-    print(f"{archive()}  holds {IMAGE}: docker load -i it, or kind load image-archive")  # noqa: T201  # a program's output
+    click.echo(f"{archive()}  holds {IMAGE}: docker load -i it, or kind load image-archive")

@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-import pytest
 
 from tests.cluster.processes import _die_with_parent, run, wait_until
 from tests.cluster.progress import locked, taking
 from tests.cluster.settings import runtime_dir
+from tests.skipping import cannot_run
 
 START_SECONDS = 30.0
 USER = "runwarden"
@@ -95,7 +95,7 @@ def _programs() -> Path:
             found = _installed() or _install()
     if found is None:
         why = "needs PostgreSQL: install Debian's postgresql, or run as root on Debian"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+        cannot_run(why)
     return found
 
 

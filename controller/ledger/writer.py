@@ -78,7 +78,7 @@ class Ledger:
         while batch := self._next_batch():
             try:
                 self._database.transact(partial(self._write, batch))
-            except Exception as error:  # noqa: BLE001  # whatever a database raises, the operator goes on
+            except Exception as error:  # noqa: BLE001  # the thread ends here: whatever a driver raises is counted and told
                 self._drop(len(batch), str(error))
                 self._closing.wait(REST_SECONDS)
             else:

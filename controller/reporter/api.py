@@ -6,7 +6,7 @@ import http.client
 import json
 import ssl
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +63,10 @@ class Api:
         token = (self._credentials / "token").read_text().strip()
         connection = http.client.HTTPSConnection(self._host, self._port, timeout=timeout, context=context)
         headers = {"Authorization": f"Bearer {token}", "Accept": JSON, "Content-Type": kind, "User-Agent": "runwarden-reporter"}
-        try:
+        with ExitStack() as stack:
+            stack.callback(connection.close)
             connection.request(method, path, None if body is None else json.dumps(body), headers)
-        except BaseException:
-            connection.close()
-            raise
+            stack.pop_all()  # It was sent: whoever reads the answer closes it.
         return connection
 
     def _answer(self, response: http.client.HTTPResponse) -> Json:

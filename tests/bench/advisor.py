@@ -22,7 +22,6 @@ from tests.cluster.processes import wait_until
 from tests.scripted_advisor import AGREES, ScriptedAdvisor
 from tests.support import OperatorProcess, apply, await_that, items, policy_of, run_of
 
-HANG_SECONDS = 600
 TIMEOUT_SECONDS = 300
 PATIENCE_SECONDS = 300.0
 PACE_SECONDS = 0.02
@@ -59,7 +58,7 @@ def _stage(cluster: Cluster, stuck: int) -> Iterator[str]:
     place = f"bench-{uuid.uuid4().hex[:6]}"
     with ExitStack() as stack:
         advisor = ScriptedAdvisor(Path(stack.enter_context(tempfile.TemporaryDirectory())))
-        advisor.say({f"stuck-{number}": {**AGREES, "hang": HANG_SECONDS} for number in range(stuck)})
+        advisor.say({f"stuck-{number}": {**AGREES, "hang": True} for number in range(stuck)})
         options = ("--adapter=local", "--adapter-commands", str(advisor.commands())) if stuck else ()
         stack.enter_context(OperatorProcess(cluster, "--namespace", place, "--lease-name", place, *options))
         cluster.kubectl("create", "namespace", place)

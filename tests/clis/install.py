@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.cluster.progress import locked, taking
 from tests.cluster.settings import cache_dir
+from tests.skipping import cannot_run
 
 HERE = Path(__file__).parent
 INSTALL_SECONDS = 300
@@ -23,7 +21,7 @@ CLAUDE_INSTALLER = "node_modules/@anthropic-ai/claude-code/install.cjs"
 def install() -> Path:
     """Return the folder that holds `codex` and `claude`; skip where they cannot be had, which CI may not."""
     if not shutil.which("npm"):
-        _cannot("needs node and npm")
+        cannot_run("needs node and npm")
     digest = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()[:12]
     folder = cache_dir() / f"clis-{digest}"
     with locked(cache_dir() / "clis.lock"):
@@ -40,11 +38,5 @@ def _install(folder: Path) -> None:
     for command in (NPM_CI, ("node", CLAUDE_INSTALLER)):
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS)
         if done.returncode != 0:
-            _cannot(f"`{' '.join(command)}` failed: {done.stderr[-500:]}")
+            cannot_run(f"`{' '.join(command)}` failed: {done.stderr[-500:]}")
     (folder / ".complete").touch()
-
-
-def _cannot(reason: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(f"CI must run these tests: {reason}")
-    pytest.skip(reason)

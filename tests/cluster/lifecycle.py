@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import uuid
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +48,14 @@ def up(provider: str = "auto", *, name: str | None = None, nodes: int = 1, kwok_
     directory.mkdir(mode=0o700)
     owner = None if keep else {"pid": os.getpid(), "start": start_time(os.getpid())}
     (directory / "cluster.json").write_text(json.dumps({"provider": provider, "owner": owner}))
-    try:
+    with ExitStack() as stack:
+        stack.callback(down, name)  # Ctrl-C in the middle of it leaves nothing either.
         if provider == "kind":
-            return start_kind(name, directory, nodes=nodes)
-        return start_api(name, directory, kwok_nodes=kwok_nodes, keep=keep)
-    except BaseException:  # Ctrl-C in the middle of it leaves nothing either
-        down(name)
-        raise
+            cluster: Cluster = start_kind(name, directory, nodes=nodes)
+        else:
+            cluster = start_api(name, directory, kwok_nodes=kwok_nodes, keep=keep)
+        stack.pop_all()
+    return cluster
 
 
 def end(cluster: Cluster) -> None:

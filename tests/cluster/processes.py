@@ -89,7 +89,7 @@ def wait_until(condition: Callable[[], object], seconds: float, interval: float 
     while not condition():
         if time.monotonic() > until:
             return False
-        time.sleep(interval)
+        time.sleep(interval)  # Of other programs' processes, files and objects nobody tells us.
     return True
 
 

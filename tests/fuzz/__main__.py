@@ -6,6 +6,8 @@ import argparse
 import sys
 from itertools import chain
 
+import click
+
 from tests.fuzz.campaign import run
 from tests.fuzz.corpus import hostile, outputs
 from tests.fuzz.mutants import MUTANTS, without
@@ -24,13 +26,13 @@ def main() -> int:
     chosen = parser.parse_args()
     tally = run(chain(hostile(), outputs(chosen.count, chosen.seed)))
     rate = tally.count / tally.spent if tally.spent else 0
-    print(f"{tally.count} outputs, {tally.accepted} accepted ({tally.accepted / tally.count:.1%}), {len(tally.wrong)} wrong")  # noqa: T201 a report
-    print(f"{rate:.0f} a CPU second in the gate, slowest {tally.slowest * 1000:.1f} ms")  # noqa: T201 a report
-    print(", ".join(f"{reason} {count}" for reason, count in tally.reasons.most_common()))  # noqa: T201 a report
+    click.echo(f"{tally.count} outputs, {tally.accepted} accepted ({tally.accepted / tally.count:.1%}), {len(tally.wrong)} wrong")
+    click.echo(f"{rate:.0f} a CPU second in the gate, slowest {tally.slowest * 1000:.1f} ms")
+    click.echo(", ".join(f"{reason} {count}" for reason, count in tally.reasons.most_common()))
     for wrong in tally.wrong[:20]:
-        print(wrong)  # noqa: T201 a report
+        click.echo(wrong)
     survivors = [name for name in MUTANTS if not _caught(name, chosen.seed)]
-    print(f"mutants: {len(MUTANTS) - len(survivors)} of {len(MUTANTS)} caught; survivors: {survivors or 'none'}")  # noqa: T201 a report
+    click.echo(f"mutants: {len(MUTANTS) - len(survivors)} of {len(MUTANTS)} caught; survivors: {survivors or 'none'}")
     return int(bool(tally.wrong or survivors or tally.slowest > SLOW_SECONDS))
 
 

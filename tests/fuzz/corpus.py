@@ -221,7 +221,7 @@ KINDS = (_valid, _structure, _structure, _edge, _edge, _tokens, _tokens, _bytes,
 def hostile() -> Iterator[bytes]:
     """Yield the outputs that are meant to hurt by their size or shape: as much as is read, and far more."""
     full = 65_536
-    rng = random.Random(0)  # noqa: S311 repeatable on purpose
+    rng = random.Random(0)  # noqa: S311  # repeatable on purpose
     for size in (full, full + 1):
         yield write(answer(rng), rng).encode().ljust(size)
     for piece in (
@@ -257,6 +257,6 @@ def hostile() -> Iterator[bytes]:
 
 def outputs(count: int, seed: int) -> Iterator[bytes]:
     """Yield so many outputs, the same for the same seed."""
-    rng = random.Random(seed)  # noqa: S311 repeatable on purpose
+    rng = random.Random(seed)  # noqa: S311  # repeatable on purpose
     for _ in range(count):
         yield rng.choice(KINDS)(rng)

@@ -10,12 +10,20 @@ from tests.chart.helm import NAMESPACE
 from tests.cluster import Cluster, choose, lifecycle
 from tests.cluster.kind import kind_unavailable
 from tests.reporter_image import load_reporter_image
+from tests.skipping import cannot_run
 from tests.support import OperatorProcess
 
 TEAM = "team"
 """A namespace with Runs of the cluster that helm installs to."""
 
 STORES = ("status", "annotations", "sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kubelets(request: pytest.FixtureRequest) -> None:
+    """Every test here needs real kubelets: the one thing that a machine may truly lack."""
+    if choose(request.config.getoption("--cluster")) == "api":
+        cannot_run(f"needs real kubelets: {kind_unavailable() or '--cluster=api was given'}")
 
 
 def store_option(kind: str, request: pytest.FixtureRequest) -> str:
@@ -40,7 +48,7 @@ def fresh(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A cluster that has never heard of runwarden, with its image."""
     provider = choose(request.config.getoption("--cluster"))
     if provider != "kind":
-        pytest.skip(f"installs what is cluster-wide, so only on a cluster of its own: {kind_unavailable() or provider}")
+        cannot_run(f"installs what is cluster-wide, so only on a cluster of its own: {kind_unavailable() or provider}")
     cluster = lifecycle.up("kind")
     try:
         load_reporter_image(cluster)

@@ -11,6 +11,7 @@ from tests.cluster.kind import KindCluster
 from tests.cluster.processes import run
 from tests.image import IMAGE, archive, base_archive, build, has_buildah
 from tests.reporter_image import load_reporter_image
+from tests.skipping import cannot_run
 
 OVER_BASE_MB = 150
 RAN_IN = ("--rm", "--network=none", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
@@ -42,7 +43,7 @@ def in_image(engine: dict[str, str], *command: str, entrypoint: str | None = Non
 def test_the_same_twice() -> None:
     """Two builds from nothing have the same ID, the digest of configuration and layers: no time and no chance is in them."""
     if not has_buildah():
-        pytest.skip("needs buildah: docker keeps the time of the build without BuildKit's rewrite-timestamp")
+        cannot_run("needs buildah: docker keeps the time of the build without BuildKit's rewrite-timestamp")
     assert build("--no-cache") == build("--no-cache")
 
 

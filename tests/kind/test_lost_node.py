@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -13,6 +12,7 @@ from controller.api.base import JsonObject
 from tests.cluster import Cluster
 from tests.cluster.kind import KindCluster
 from tests.kind.conftest import STORES, store_option
+from tests.skipping import cannot_run
 from tests.support import OperatorProcess, apply, await_that, get, items, policy_of, run_of, status
 
 FOREVER = 'trap "exit 143" TERM; while :; do sleep 0.2; done'
@@ -27,7 +27,7 @@ OUT_OF_SERVICE = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
 def node(kind_cluster: Cluster) -> str:
     """A worker that may be lost; only our own kind clusters have one."""
     if not isinstance(kind_cluster, KindCluster):
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("needs a kind cluster of its own to stop a kubelet on")
+        cannot_run("needs a kind cluster of its own to stop a kubelet on")
     return next(name for name in kind_cluster.nodes if name.endswith("worker"))
 
 

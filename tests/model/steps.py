@@ -229,7 +229,7 @@ def _perform(world: World, action: Action, name: tuple[str, int], now: int, view
             return cluster.delete(world, name, uid), Event("end", pod)
         case Step.RELEASE:
             return cluster.release(world, name, uid), Event("release", pod)
-    raise NotImplementedError(action.step)
+    raise AssertionError(f"no configuration leads to {action.step}: the model leaves it out")
 
 
 def _consult(world: World, action: Action) -> World:

@@ -19,6 +19,7 @@ from controller.reporter.events import check
 from tests.cluster.processes import run
 from tests.cluster.progress import locked, taking
 from tests.cluster.settings import runtime_dir
+from tests.skipping import cannot_run
 
 RW = Path(__file__).parents[3] / "controller/reporter/scripts/rw"
 SHELLS = {"dash": ["dash"], "ash": ["busybox", "ash"], "bash": ["bash", "--posix"]}
@@ -35,7 +36,7 @@ def needed(program: str) -> None:
             run(["apt-get", "update"], env=env)
             run(["apt-get", "install", "-y", "--no-install-recommends", DEBIAN[program]], env=env)
         return
-    (pytest.fail if os.environ.get("CI") else pytest.skip)(f"needs {program}: install it, or run as root on Debian")
+    cannot_run(f"needs {program}: install it, or run as root on Debian")
 
 
 class Agent:

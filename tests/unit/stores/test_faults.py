@@ -16,6 +16,7 @@ import pytest
 from controller.cluster.errors import Conflict
 from controller.store import Loaded, StoreUnavailable
 from controller.store.sql.store import SqlStore
+from tests.skipping import cannot_run
 from tests.stores import state_of
 from tests.unit.stores.conftest import run_object, sql_store
 
@@ -47,7 +48,7 @@ def locked_by_another_process(path: Path) -> Iterator[None]:
 def mounted(folder: Path, options: str) -> Iterator[None]:
     """Have a small volume of its own at a folder; needs root, as a container has it."""
     if os.getuid() != 0:
-        pytest.skip("only root can mount a volume")
+        cannot_run("only root can mount a volume")
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", str(folder)], check=True)
     try:
