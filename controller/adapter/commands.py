@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from controller import strict_yaml
 from controller.adapter.command import Command
 from controller.adapter.presets import claude, codex
 from controller.adapter.presets.claude import Claude
@@ -47,6 +47,11 @@ REMEDIES = {
 class CommandsFileError(RunwardenError):
     """A file of commands that cannot be used; it says where, what stands there, and what may."""
 
+    @classmethod
+    def of(cls, path: str, message: str) -> CommandsFileError:
+        """Return an error about the file as a whole or one place in it."""
+        return cls(f"{path}: {message}")
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -68,18 +73,6 @@ class _File(_Strict):
     commands: Annotated[dict[Name, Annotated[_Cli | _Raw, Field(discriminator="preset")]], Field(max_length=MAX_COMMANDS)]
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML (and so JSON) with duplicate keys refused."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Refuse a mapping that says the same key twice: which one counts would be a guess."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = next((key for key in keys if keys.count(key) > 1), None)
-        if twice is not None:
-            raise CommandsFileError(f"{twice}: is set twice (from line {node.start_mark.line + 1}): keep one")
-        return super().construct_mapping(node, deep)
-
-
 def load(path: Path | None) -> Mapping[str, Command]:
     """Return the registered commands by their names; the presets where there is no file.
 
@@ -97,13 +90,9 @@ def load(path: Path | None) -> Mapping[str, Command]:
 
 def parse_commands(text: str) -> Mapping[str, Command]:
     """Return the commands that a file's text registers."""
+    given = strict_yaml.load(text, CommandsFileError.of)
     try:
-        given = yaml.load(text, Loader=_Loader)  # noqa: S506  # a SafeLoader
         file = _File.model_validate_json(json.dumps(given, allow_nan=False))
-    except yaml.YAMLError as error:
-        raise CommandsFileError(f"file: is neither YAML nor JSON: {' '.join(str(error).split())}") from error
-    except RecursionError as error:
-        raise CommandsFileError("file: is nested too deeply") from error
     except ValidationError as error:
         raise CommandsFileError("; ".join(_finding(dict(found)) for found in error.errors(include_url=False))) from error
     except (TypeError, ValueError) as error:

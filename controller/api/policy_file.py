@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from controller import strict_yaml
 from controller.api.base import parse
 from controller.api.policy import LLM, LLMMode, RunPolicySpec
 from controller.api.violations import Refused, Violation, from_pydantic, violation
@@ -26,33 +25,12 @@ class PolicyFileError(Refused):
         return cls([violation(path, None, message)])
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML (and so JSON) with duplicate keys refused."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Refuse a mapping that says the same key twice: which one counts would be a guess."""
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                raise PolicyFileError.of(str(key), f"keys must be texts (line {key_node.start_mark.line + 1})")
-            if key in seen:
-                raise PolicyFileError.of(key, f"is set twice (line {key_node.start_mark.line + 1}): keep one")
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 def parse_policy_file(text: str) -> RunPolicySpec:
     """Return the policy that a file describes; an empty file is the defaults.
 
     Raises PolicyFileError for whatever is wrong with it.
     """
-    try:
-        given = yaml.load(text, Loader=_Loader)  # noqa: S506  # a SafeLoader
-    except yaml.YAMLError as error:
-        raise PolicyFileError.of("file", f"is neither YAML nor JSON: {' '.join(str(error).split())}") from error
-    except RecursionError as error:
-        raise PolicyFileError.of("file", "is nested too deeply") from error
+    given = strict_yaml.load(text, PolicyFileError.of)
     values = _camel(_mode(_unwrap({} if given is None else given)), RunPolicySpec, "")
     try:
         return parse(RunPolicySpec, values)

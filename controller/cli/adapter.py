@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import sys
 from contextlib import AsyncExitStack
@@ -11,11 +10,10 @@ from pathlib import Path
 
 import click
 
+from controller.cli.serving import serving
 from controller.consulting import DEFAULT_SOCKET
 from controller.errors import RunwardenError
 from controller.logs import LogFormat, configure
-
-PORT = click.IntRange(-1, 65535)
 
 
 @click.command(context_settings={"show_default": True})
@@ -26,16 +24,7 @@ PORT = click.IntRange(-1, 65535)
     help="The registered commands; default: the presets.",
 )
 @click.option("--concurrency", type=click.IntRange(1, 256), default=4, help="Commands that run at once.")
-@click.option("--metrics-port", type=PORT, default=8082, help="Port of /metrics; 0 picks one, -1 is off.")
-@click.option("--health-port", type=PORT, default=8083, help="Port of /livez and /readyz; 0 picks one, -1 is off.")
-@click.option("--listen", default="127.0.0.1", help="Address that both listen on; 0.0.0.0 in a pod.")
-@click.option("--log-format", type=click.Choice(["json", "console"]), default="json", help="How log lines look.")
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    help="What is logged.",
-)
+@serving(metrics_port=8082, health_port=8083)
 def adapter(
     socket: Path,
     commands: Path | None,
@@ -48,7 +37,6 @@ def adapter(
 ) -> None:
     """Run the advisor's commands for an operator. Every option can also be set as RUNWARDEN_ADAPTER_<OPTION>."""
     configure(log_format, log_level)
-    gc.freeze()
     try:
         asyncio.run(_serve(socket, commands, concurrency, metrics_port, health_port, listen))
     except (RunwardenError, OSError) as error:

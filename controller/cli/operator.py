@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from controller.cli.serving import serving
 from controller.cli.store import STORE
 from controller.consulting import DEFAULT_SOCKET
 from controller.errors import RunwardenError
@@ -16,7 +17,6 @@ from controller.logs import LogFormat, configure
 from controller.settings import NOTIFY_SCHEMES, Settings
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-PORT = click.IntRange(-1, 65535)
 
 
 @click.command(context_settings={"show_default": True})
@@ -95,16 +95,7 @@ PORT = click.IntRange(-1, 65535)
     help="Seconds between renewals, and between tries to get it.",
 )
 @click.option("--identity", help="This operator's name in the Lease; default: host, process and a random part.")
-@click.option("--metrics-port", type=PORT, default=8080, help="Port of /metrics; 0 picks one, -1 is off.")
-@click.option("--health-port", type=PORT, default=8081, help="Port of /livez and /readyz; 0 picks one, -1 is off.")
-@click.option("--listen", default="127.0.0.1", help="Address that both listen on; 0.0.0.0 in a pod.")
-@click.option("--log-format", type=click.Choice(["json", "console"]), default="json", help="How log lines look.")
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    help="What is logged.",
-)
+@serving(metrics_port=8080, health_port=8081)
 def operator(log_format: LogFormat, log_level: str, metrics_port: int, health_port: int, **options: Any) -> None:
     """Run the operator. Every option can also be set as RUNWARDEN_OPERATOR_<OPTION>."""
     import uvloop

@@ -60,11 +60,11 @@ REFUSED = [
     ("commands: {a: {preset: codex, argv: [x]}}", "commands.a.argv: unknown field"),
     ("commands: {a: {preset: claude, environment: [A=b]}}", "commands.a.environment.0: String should match pattern"),
     ('commands: {"": {preset: codex}}', "commands."),
-    ("commands: {a: {preset: codex}, a: {preset: claude}}", "a: is set twice (from line 1): keep one"),
+    ("commands: {a: {preset: codex}, a: {preset: claude}}", "a: is set twice (line 1): keep one"),
     ("commands: {a: {preset: codex, args: [2026-01-01]}}", "file: holds what JSON cannot"),
     ("commands: {a: {preset: codex, args: [.nan]}}", "file: holds what JSON cannot"),
     ("[" * 5000, "file: "),
-    ("? [a]\n: b", "file: is neither YAML nor JSON"),
+    ("? [a]\n: b", "['a']: keys must be texts"),
     ("!!python/object/apply:os.system [x]", "file: is neither YAML nor JSON"),
 ]
 

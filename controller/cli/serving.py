@@ -1,0 +1,31 @@
+"""What every command that runs until it is told to stop is asked: where it listens, and how its log looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PORT = click.IntRange(-1, 65535)
+FORMATS, LEVELS = ("json", "console"), ("debug", "info", "warning", "error")
+
+
+def serving(*, metrics_port: int, health_port: int) -> Callable[[F], F]:
+    """Add the options; the ports are those that are listened on unless told otherwise."""
+    options = (
+        click.option("--metrics-port", type=PORT, default=metrics_port, help="Port of /metrics; 0 picks one, -1 is off."),
+        click.option("--health-port", type=PORT, default=health_port, help="Port of /livez and /readyz; 0 picks one, -1 is off."),
+        click.option("--listen", default="127.0.0.1", help="Address that both listen on; 0.0.0.0 in a pod."),
+        click.option("--log-format", type=click.Choice(FORMATS), default="json", help="How log lines look."),
+        click.option("--log-level", type=click.Choice(LEVELS), default="info", help="What is logged."),
+    )
+
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
