@@ -18,7 +18,6 @@ from controller.consulting import Advisor
 from controller.inventory import RunKey
 from controller.metrics import Metrics
 from controller.plan.situation import Situation
-from controller.plan.snapshot import Snapshot
 from controller.settings import Settings
 
 LOG_LINES, LOG_BYTES = 60, 16_384
@@ -60,12 +59,11 @@ async def _advisor(settings: Settings, commands: Mapping[str, Command], metrics:
 def log_tail(client: Client) -> LogTail:
     """Return what fetches the end of an agent's log; empty for one whose pod is gone or never ran."""
 
-    async def fetch(snapshot: Snapshot, agent: str) -> str:
-        at = Situation(snapshot, client.server_now())
+    async def fetch(at: Situation, agent: str) -> str:
         pod = at.own_pod(agent)
         spec = next((a for a in at.agents if a.name == agent), None)
         if pod is None or spec is None or not pod.bound:
             return ""
-        return await client.log_tail(snapshot.run.namespace, pod.name, container_name(spec), LOG_LINES, LOG_BYTES)
+        return await client.log_tail(at.snapshot.run.namespace, pod.name, container_name(spec), LOG_LINES, LOG_BYTES)
 
     return fetch

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from controller.advised import advised
-from controller.api.base import JsonObject, dump
+from controller.api.base import MAX_TEXT, JsonObject, dump
 from controller.api.names import pod_name
 from controller.api.run_status import AgentState, Health, Phase, Usage
 from controller.listening import PROGRESS_REPORTED, progress_reported
@@ -17,8 +17,6 @@ from controller.plan.snapshot import EscalationFacts, Snapshot
 from controller.plan.usage import add_usage
 
 TERMINAL_PHASES = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.STOPPED})
-MESSAGE_LIMIT = 1024
-"""Characters of a message in status; the CRD allows no more."""
 KEPT_WHEN_REFUSED = ("startTime", "completionTime", "agents", "restarts")
 """What the status says of a Run whose state cannot be trusted stays: without it the Run would look as if it had never started."""
 
@@ -33,7 +31,7 @@ def build_status(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], previo
     status: JsonObject = {
         "phase": verdict.phase.value,
         "reason": verdict.reason.value,
-        "message": verdict.message[:MESSAGE_LIMIT],
+        "message": verdict.message[:MAX_TEXT],
         "observedGeneration": snapshot.run.generation,
         "conditions": _merge(previous.get("conditions", ()), _conditions(snapshot, plan, previous), snapshot.run.generation, now),
         "ready": _ready(plan.agents),
@@ -74,7 +72,7 @@ def _agent(snapshot: Snapshot, view: AgentView) -> JsonObject:
         "podName": pod_name(snapshot.run.name, view.name, attempt) if state.pod_uid or state.outcome else "",
         "health": view.health.value,
         "reason": str(view.reason),
-        "message": view.message[:MESSAGE_LIMIT],
+        "message": view.message[:MAX_TEXT],
         "restarts": state.restarts,
         "cooldownUntil": format_time(state.cooldown_until) if state.cooldown_until else None,
         "outcome": state.outcome.result.value if state.outcome else None,
@@ -194,7 +192,7 @@ def _merge(
                 "type": kind,
                 "status": status,
                 "reason": str(reason),
-                "message": message[:MESSAGE_LIMIT],
+                "message": message[:MAX_TEXT],
                 "lastTransitionTime": since,
                 "observedGeneration": generation,
             }

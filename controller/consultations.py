@@ -20,11 +20,12 @@ from controller.cluster.errors import ApiError
 from controller.consulting import Advisor
 from controller.inventory import RunKey
 from controller.plan.model import Action, Consultation
+from controller.plan.situation import Situation
 from controller.plan.snapshot import ConsultationFacts, Snapshot
 
 log = structlog.get_logger(__name__)
 
-LogTail = Callable[[Snapshot, str], Awaitable[str]]
+LogTail = Callable[[Situation, str], Awaitable[str]]
 """Fetches the end of an agent's log. May raise ApiError."""
 
 MAX_KEPT = 64
@@ -54,7 +55,9 @@ class Consultations:
 
     def of(self, uid: str, state: OperatorState | None) -> tuple[ConsultationFacts, ...]:
         """Return the consultations of a Run that are not on record yet; those that are need not be kept any more."""
-        begun = self._begun.get(uid, {})
+        begun = self._begun.get(uid)
+        if not begun:
+            return ()
         agents = state.agents.values() if state else ()
         for situation in [advice.situation for agent in agents for advice in agent.advice]:
             begun.pop(situation, None)
@@ -87,12 +90,13 @@ class Consultations:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _consult(self, snapshot: Snapshot, agent: str, matter: Consultation) -> AdviceState:
+        at = Situation(snapshot, self.now())
         try:
             async with asyncio.timeout(LOG_SECONDS):
-                tail = await self.log_tail(snapshot, agent)
+                tail = await self.log_tail(at, agent)
         except (ApiError, TimeoutError):  # The log is a help, not a condition: its pod or its node may be gone.
             tail = ""
-        request = build(snapshot, agent, matter, tail)
+        request = build(at, agent, matter, tail)
         reply = await self.advisor.consult(request)
         advice = advice_of(reply, request, matter, target_of(snapshot.run), self.now())
         log.info("consulted", run=snapshot.run.name, agent=agent, verdict=advice.verdict.value, why=advice.reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from controller.api.base import JsonObject
+from controller.api.base import MAX_TEXT, JsonObject
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import (
     ANNOTATION_ENDING_AT,
@@ -20,9 +20,6 @@ from controller.reported import last_report as _last_report
 
 DEFAULT_GRACE_SECONDS = 30
 """Kubernetes' default for a pod's terminationGracePeriodSeconds."""
-
-MESSAGE_LIMIT = 1024
-"""Characters of a kubelet's or scheduler's message that are looked at."""
 
 PULL_PREFIX = "ErrImagePull: "
 """Stands before the cause in the kubelet's back-off message; without it both messages of one failing pull are the same."""
@@ -62,7 +59,7 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         run_uid=controller_uid(pod),
         phase=_phase(status, container),
         reason=status.get("reason", ""),
-        message=status.get("message", "")[:MESSAGE_LIMIT],
+        message=status.get("message", "")[:MAX_TEXT],
         gated=GATE_ADMITTED in gates,
         foreign_gates=tuple(gate for gate in gates if gate != GATE_ADMITTED),
         created_at=parse_time(meta.get("creationTimestamp")),
@@ -80,7 +77,7 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         ending_since=_tolerant_time(annotations.get(ANNOTATION_ENDING_AT)),
         disrupted_at=_since(status, "DisruptionTarget", "True"),
         waiting_reason=reason,
-        waiting_message=message[:MESSAGE_LIMIT],
+        waiting_message=message[:MAX_TEXT],
         termination=_termination(container),
         reporting=any(c["name"] == REPORTER_CONTAINER for c in spec.get("initContainers", ())),
         last_report=_last_report(pod),
@@ -214,7 +211,7 @@ def _termination(container: JsonObject) -> Termination | None:
     return Termination(
         exit_code=ended["exitCode"],
         reason=ended.get("reason", ""),
-        message=ended.get("message", "")[:MESSAGE_LIMIT],
+        message=ended.get("message", "")[:MAX_TEXT],
         started_at=parse_time(ended.get("startedAt")),
         finished_at=parse_time(ended.get("finishedAt")),
     )

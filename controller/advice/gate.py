@@ -15,9 +15,7 @@ from typing import Any
 from controller.advice.refusals import Refusal, RefusalReason, shown
 from controller.advice.strict_json import read
 from controller.api.advice import AdvisedIntent
-
-MAX_TEXT = 1024
-"""Characters of each text of an answer: what the operator's state keeps of it."""
+from controller.api.base import MAX_TEXT
 
 REQUIRED = ("intent", "target_run", "reason", "confidence", "needs_human")
 OPTIONAL = ("diagnosis", "suggested_answer")

@@ -9,13 +9,9 @@ from decimal import Decimal
 from controller.advice.gate import Answer, judge
 from controller.advice.redact import redact
 from controller.api.advice import AdviceState, AdviceVerdict
-from controller.api.base import MAX_COUNT
+from controller.api.base import MAX_COUNT, MAX_TEXT, MAX_WORD
 from controller.consulting import Ended, Reply, Request
 from controller.plan.model import Consultation
-
-MAX_TEXT = 1024
-MAX_WORD = 128
-"""Characters that a Text and a Word of the API hold."""
 
 CUT = "…"
 """Ends what was cut."""

@@ -8,13 +8,15 @@ from typing import Any
 
 from controller.advice.essence import facts_of
 from controller.advice.fence import fenced, prepare
-from controller.advice.gate import MAX_TEXT, OPTIONAL, REQUIRED
+from controller.advice.gate import OPTIONAL, REQUIRED
 from controller.advice.words import LIMITS, TAILS, words_of
 from controller.api.advice import AdvisedIntent
+from controller.api.base import MAX_TEXT
 from controller.api.policy import LLM
 from controller.consulting import Request
 from controller.plan.model import Consultation
-from controller.plan.snapshot import RunFacts, Snapshot
+from controller.plan.situation import Situation
+from controller.plan.snapshot import RunFacts
 
 VERSION = 1
 """Of the document; a raw command can refuse one that it does not know."""
@@ -46,12 +48,12 @@ def target_of(run: RunFacts) -> str:
     return f"{run.namespace}/{run.name}"
 
 
-def build(snapshot: Snapshot, agent: str, consultation: Consultation, log_tail: str) -> Request:
+def build(at: Situation, agent: str, consultation: Consultation, log_tail: str) -> Request:
     """Return what to ask of an advisor about one agent's situation. Pure: the same situation gives the same bytes."""
-    llm = snapshot.policy.spec.llm if snapshot.policy else LLM()
-    target = target_of(snapshot.run)
+    llm = at.policy.llm if at.policy else LLM()
+    target = target_of(at.snapshot.run)
     schema = answer_schema(target, consultation.allowed)
-    words = words_of(snapshot, agent, consultation, log_tail)
+    words = words_of(at, agent, consultation, log_tail)
     untrusted = fenced({name: prepare(text, LIMITS[name], tail=name in TAILS) for name, text in words.items() if text})
     facts = {
         "version": VERSION,
@@ -63,7 +65,7 @@ def build(snapshot: Snapshot, agent: str, consultation: Consultation, log_tail: 
         },
         "allowed_intents": {intent.value: MEANINGS[intent] for intent in consultation.allowed},
         "max_tokens": llm.max_tokens,
-        "facts": facts_of(snapshot, agent),
+        "facts": facts_of(at, agent),
         "answer_schema": schema,
     }
     return Request(
@@ -71,7 +73,7 @@ def build(snapshot: Snapshot, agent: str, consultation: Consultation, log_tail: 
         model=llm.model,
         timeout_seconds=llm.timeout_seconds,
         max_tokens=llm.max_tokens,
-        key=snapshot.run.uid,
+        key=at.snapshot.run.uid,
         document={**facts, "untrusted": untrusted},
         prompt=_prompt(facts, untrusted),
         schema=schema,

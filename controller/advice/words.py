@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from controller.advice.essence import pod_of, report_of, state_of
 from controller.plan.model import Consultation
-from controller.plan.snapshot import PodFacts, ReportFacts, Snapshot
+from controller.plan.situation import Situation
+from controller.plan.snapshot import PodFacts, ReportFacts
 
 LIMITS = {
     "brief": 6144,
@@ -24,12 +24,11 @@ TAILS = frozenset({"termination_message", "log_tail"})
 """Texts whose end is the news."""
 
 
-def words_of(snapshot: Snapshot, agent: str, consultation: Consultation, log_tail: str) -> dict[str, str]:
+def words_of(at: Situation, agent: str, consultation: Consultation, log_tail: str) -> dict[str, str]:
     """Return the texts as they came, unprepared; empty where there is none."""
-    pod, report = pod_of(snapshot, agent), report_of(snapshot, agent)
-    outcome = state_of(snapshot, agent).outcome
+    pod, report, outcome, spec = at.own_pod(agent), at.report(agent), at.outcome(agent), at.snapshot.run.spec
     return {
-        "brief": (snapshot.run.spec.brief or "") if snapshot.run.spec else "",
+        "brief": (spec.brief or "") if spec else "",
         "question": consultation.question,
         "options": "\n".join(consultation.options),
         "cause": consultation.cause,

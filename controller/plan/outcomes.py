@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from controller.api.base import MAX_TEXT
 from controller.api.policy import OutcomeAction, OutcomeRule, RunPolicySpec
 from controller.api.run_status import Outcome, OutcomeResult
 from controller.plan.reasons import Reason
@@ -12,9 +13,6 @@ OOM_EXIT_CODE = 137
 
 START_ERRORS = frozenset({"StartError", "ContainerCannotRun"})
 """The kubelet's reasons for a container that the runtime could not start."""
-
-MESSAGE_LIMIT = 1024
-"""Characters of the kubelet's words kept on record."""
 
 EXIT_CODES = {75: Reason.TEMPORARY, 77: Reason.NO_PERMISSION, 78: Reason.BAD_CONFIGURATION}
 """Exit codes with a meaning of their own: EX_TEMPFAIL, EX_NOPERM and EX_CONFIG of BSD's sysexits.h."""
@@ -77,7 +75,7 @@ def _outcome(attempt: int, result: OutcomeResult, reason: Reason, message: str, 
         attempt=attempt,
         result=result,
         reason=reason,
-        message=message[:MESSAGE_LIMIT],
+        message=message[:MAX_TEXT],
         exit_code=end.exit_code if end else None,
         finished_at=end.finished_at if end else None,
     )
@@ -159,7 +157,7 @@ def _of(pod: PodFacts, attempt: int, reason: Reason) -> Outcome:
         result=OutcomeResult.FAILED,
         reason=reason,
         kubelet_reason=pod.reason or end.reason,
-        message=_words(pod, end, reason)[:MESSAGE_LIMIT],
+        message=_words(pod, end, reason)[:MAX_TEXT],
         exit_code=end.exit_code if pod.termination else None,
         finished_at=end.finished_at,
     )

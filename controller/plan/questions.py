@@ -92,9 +92,8 @@ def _ask(at: Situation, agent: str, question: QuestionFacts) -> Action | None:
 
 
 def _matter(name: str, question: QuestionFacts) -> Consultation:
-    allowed = advising.ALLOWED[Intent.ESCALATE_GUIDANCE]
-    about = (question.text, allowed, question.id, question.options)
-    return Consultation(name, Intent.ESCALATE_GUIDANCE, Reason.QUESTION_ASKED, *about)
+    wanted, reason = Intent.ESCALATE_GUIDANCE, Reason.QUESTION_ASKED
+    return Consultation(name, wanted, reason, "", advising.ALLOWED[wanted], question.text, question.options)
 
 
 def _inquiry(at: Situation, agent: str, name: str, question: QuestionFacts) -> Inquiry:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -16,7 +15,7 @@ from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec
 from controller.api.run_status import AgentState, OperatorState
 from controller.cluster.errors import NotFound
-from controller.consultations import Consultations
+from controller.consultations import Consultations, LogTail
 from controller.consulting import Ended, Reply, Request
 from controller.inventory import RunKey
 from controller.plan.model import Action, Consultation, Intent, Step
@@ -70,7 +69,7 @@ class Scene:
     """Consultations with a scripted advisor, and whom they have woken."""
 
     advisor: Scripted
-    log_tail: Callable[[Snapshot, str], Awaitable[str]] = no_log
+    log_tail: LogTail = no_log
     woken: asyncio.Queue[RunKey] = field(default_factory=asyncio.Queue)
 
     def __post_init__(self) -> None:

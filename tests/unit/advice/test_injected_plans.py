@@ -16,6 +16,7 @@ from controller.api.policy import LLM, LLMMode, ResolvedPolicy, RunPolicySpec
 from controller.consulting import Ended, Reply, Request
 from controller.plan import Snapshot, plan
 from controller.plan.model import TRANSITIONS, Step
+from controller.plan.situation import Situation
 from controller.plan.snapshot import ConsultationFacts
 from controller.plan.transitions import apply
 from tests.injections import Injection, beside, injections, snapshot_with
@@ -59,7 +60,7 @@ def _request(injection: Injection) -> Request:
     """What is asked, which does not hang on the mode; built once, since it is the dear part."""
     action = next(a for seen in _passes_to_the_question(injection) for a in plan(seen, NOW).actions if a.consultation)
     assert action.consultation
-    return build(snapshot_with(injection), action.agent, action.consultation, beside(injection, "log"))
+    return build(Situation(snapshot_with(injection), NOW), action.agent, action.consultation, beside(injection, "log"))
 
 
 def _passes_to_the_question(injection: Injection) -> Iterator[Snapshot]:

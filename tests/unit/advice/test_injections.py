@@ -17,9 +17,11 @@ from controller.api.advice import AdvisedIntent
 from controller.consulting import Request
 from controller.plan.model import Consultation, Intent
 from controller.plan.reasons import Reason
+from controller.plan.situation import Situation
 from tests.injections import AGENT, CARRIERS, TARGET, TEMPLATES, Injection, beside, injections, snapshot_with
 from tests.secrets import SECRETS, marrow
 from tests.unit.advice.obedient import answers
+from tests.unit.plan.generated import NOW
 
 ALLOWED = (AdvisedIntent.AUTO_RESTART, AdvisedIntent.ESCALATE_BLOCKED, AdvisedIntent.ESCALATE_GUIDANCE, AdvisedIntent.NOOP)
 ALL = tuple(injections())
@@ -37,7 +39,7 @@ def request_with(injection: Injection) -> Request:
         beside(injection, "question"),
         (beside(injection, "option"), "no"),
     )
-    return build(snapshot_with(injection), AGENT, matter, beside(injection, "log"))
+    return build(Situation(snapshot_with(injection), NOW), AGENT, matter, beside(injection, "log"))
 
 
 def test_there_are_many() -> None:

@@ -19,6 +19,7 @@ from controller.plan.advising import ALLOWED
 from controller.plan.documents import read_snapshot
 from controller.plan.model import Consultation, Intent
 from controller.plan.reasons import Reason
+from controller.plan.situation import Situation
 from tests.secrets import SECRETS, marrow
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
@@ -30,14 +31,14 @@ FACTS_BYTES = 4096
 def test_prompt(path: Path) -> None:
     """A story leads to the prompt that its file holds, byte for byte."""
     story: dict[str, Any] = yaml.safe_load(path.read_text())
-    snapshot, _ = read_snapshot(story["snapshot"])
+    snapshot, now = read_snapshot(story["snapshot"])
     about = story["consultation"]
     wanted = Intent(about["wanted"])
     matter = Consultation(
         "demo-coder-1", wanted, Reason(about["reason"]), about["cause"], ALLOWED[wanted],
         about.get("question", ""), tuple(about.get("options", ())),
     )  # fmt: skip
-    found = build(snapshot, "coder", matter, story.get("log", "")).prompt
+    found = build(Situation(snapshot, now), "coder", matter, story.get("log", "")).prompt
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(yaml.safe_dump(story | {"prompt": found}, sort_keys=False, width=120, allow_unicode=True))
     assert found == yaml.safe_load(path.read_text())["prompt"], story["story"]
