@@ -149,9 +149,10 @@ class Operator:
         await self._collect(client, store)
         async with advised(self._settings, self._commands, client, self._metrics, self._queue.add) as consultations:
             observer = Observer(client, self._inventory, store, self._policy, consultations)
-            seen, told = self._inventory, self._tell
+            seen = self._inventory
             learn = (seen.learn_pod, seen.learn_escalation, seen.learn_report)
-            await self._reconcile(client, store, observer, Tools(client, *learn, told, self._sidecar(), consultations))
+            tools = Tools(client, *learn, self._tell, self._sidecar(), consultations)
+            await self._reconcile(client, store, observer, tools)
 
     async def _reconcile(self, client: Client, store: WatchedStore, observer: Observer, tools: Tools) -> None:
         with self._ledger(client) as record:

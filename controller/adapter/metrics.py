@@ -42,6 +42,6 @@ class AdapterMetrics:
         self.duration.labels(command).observe(reply.latency_seconds)
         for direction, tokens in (("input", used.input_tokens), ("output", used.output_tokens)):
             if tokens is not None:
-                self.tokens.labels(command, direction).inc(max(tokens, 0))
+                self.tokens.labels(command, direction).inc(tokens)
         if used.cost_micro_usd is not None:
-            self.cost.labels(command).inc(max(used.cost_micro_usd, 0) / MICRO_USD)
+            self.cost.labels(command).inc(used.cost_micro_usd / MICRO_USD)

@@ -5,7 +5,6 @@ Deterministic, total and quick: any bytes give an `Answer` or a `Refusal`, and n
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -29,11 +28,11 @@ DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer that passed; only its intent, its confidence and `needs_human` are ever acted on."""
+    """An answer that passed; only its intent, its confidence (exact, from 0 to 1) and `needs_human` are ever acted on."""
 
     intent: AdvisedIntent
     reason: str
-    confidence: float
+    confidence: Decimal
     needs_human: bool
     diagnosis: str = ""
     suggested_answer: str = ""
@@ -62,7 +61,7 @@ def judge(output: bytes, target_run: str, allowed: Collection[AdvisedIntent]) ->
     return Answer(
         intent=AdvisedIntent(fields["intent"]),
         reason=fields["reason"],
-        confidence=_rounded_down(Decimal(fields["confidence"])),
+        confidence=Decimal(fields["confidence"]),
         needs_human=fields["needs_human"],
         diagnosis=fields.get("diagnosis") or "",
         suggested_answer=fields.get("suggested_answer") or "",
@@ -177,9 +176,3 @@ def _wrong_type(name: str, value: Any, expected: str) -> Refusal:
 
 def _unclean(character: str) -> bool:
     return (unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") and character not in "\n\t") or character in DIRECTIONS
-
-
-def _rounded_down(exact: Decimal) -> float:
-    """The nearest double that claims no more than was said: 0.99999999999999999999 is not sure."""
-    near = float(exact)
-    return near if Decimal(repr(near)) <= exact else math.nextafter(near, 0.0)

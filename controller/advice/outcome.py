@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from decimal import Decimal
 
 from controller.advice.gate import Answer, judge
 from controller.advice.redact import redact
@@ -64,7 +63,7 @@ def _accepted(answer: Answer) -> dict[str, object]:
         "reason": AdviceVerdict.ACCEPTED.value,
         "message": "",
         "intent": answer.intent,
-        "confidence_percent": int(Decimal(repr(answer.confidence)) * PERCENT),
+        "confidence_percent": int(answer.confidence * PERCENT),
         "needs_human": answer.needs_human,
         "explanation": cut(redact(answer.reason), MAX_TEXT),
         "diagnosis": cut(redact(answer.diagnosis), MAX_TEXT),

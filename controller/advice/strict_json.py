@@ -23,9 +23,6 @@ MAX_NUMBER_CHARACTERS = 24
 WHITESPACE = " \t\n\r"
 """What JSON allows around a document."""
 
-BROKEN_TEXT = "strict"
-"""What is done with bytes that are not UTF-8: nothing is replaced or left out."""
-
 # A string, closed or running to the end, is one token: no bracket in it counts, and no character is looked at twice.
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*+"?+|[\[{]|[\]}]', re.DOTALL)
 
@@ -43,12 +40,17 @@ def read(output: bytes) -> dict[str, Any] | Refusal:
     if len(output) > MAX_OUTPUT_BYTES:
         return Refusal(RefusalReason.TOO_LONG, f"output: {len(output)} bytes; at most {MAX_OUTPUT_BYTES} are read")
     try:
-        text = output.decode("utf-8", BROKEN_TEXT).strip(WHITESPACE)
+        text = decoded(output).strip(WHITESPACE)
     except UnicodeDecodeError as error:
         return Refusal(RefusalReason.NOT_UTF8, f"output: byte {error.start} is not UTF-8; an answer is JSON in UTF-8")
     if too_deep(text):
         return Refusal(RefusalReason.TOO_DEEP, f"output: nests deeper than {MAX_DEPTH} levels; an answer is one flat object")
     return _document(text)
+
+
+def decoded(output: bytes) -> str:
+    """Return the text that bytes are. Raises UnicodeDecodeError: nothing is replaced or left out."""
+    return output.decode("utf-8")
 
 
 def too_deep(text: str) -> bool:
@@ -64,7 +66,8 @@ def too_deep(text: str) -> bool:
 
 def _document(text: str) -> dict[str, Any] | Refusal:
     try:
-        found, end = _DECODER.raw_decode(text)
+        decoder = JSONDecoder(object_pairs_hook=unique, parse_int=integer, parse_float=fraction, parse_constant=constant)
+        found, end = decoder.raw_decode(text)
     except _Stopped as stopped:
         return stopped.refusal
     except JSONDecodeError as error:
@@ -119,11 +122,3 @@ def _huge(lexeme: str) -> NoReturn:
 def constant(lexeme: str) -> NoReturn:
     """Refuse NaN and the infinities, which Python's decoder knows and JSON does not."""
     raise _Stopped(RefusalReason.NOT_FINITE, f"output: has {lexeme}; confidence is a number from 0 to 1")
-
-
-_DECODER = JSONDecoder(
-    object_pairs_hook=lambda pairs: unique(pairs),  # noqa: PLW0108 looked up anew, so that a test can take it out
-    parse_int=lambda lexeme: integer(lexeme),  # noqa: PLW0108 as above
-    parse_float=lambda lexeme: fraction(lexeme),  # noqa: PLW0108 as above
-    parse_constant=lambda lexeme: constant(lexeme),  # noqa: PLW0108 as above
-)

@@ -13,23 +13,15 @@ from controller.plan.moves import Hold, Move
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
 
-ALLOWED = {
-    Intent.AUTO_RESTART: (
-        AdvisedIntent.AUTO_RESTART,
-        AdvisedIntent.ESCALATE_BLOCKED,
-        AdvisedIntent.ESCALATE_GUIDANCE,
-        AdvisedIntent.NOOP,
-    ),
-    Intent.AUTO_STOP_STALE: (
-        AdvisedIntent.AUTO_STOP_STALE,
-        AdvisedIntent.ESCALATE_BLOCKED,
-        AdvisedIntent.ESCALATE_GUIDANCE,
-        AdvisedIntent.NOOP,
-    ),
-    Intent.ESCALATE_GUIDANCE: (AdvisedIntent.ESCALATE_GUIDANCE, AdvisedIntent.NOOP),
-    Intent.ESCALATE_BLOCKED: (AdvisedIntent.ESCALATE_BLOCKED, AdvisedIntent.NOOP),
+ASK = (AdvisedIntent.ESCALATE_BLOCKED, AdvisedIntent.ESCALATE_GUIDANCE)
+INSTEAD: dict[Intent, tuple[AdvisedIntent, ...]] = {
+    Intent.AUTO_RESTART: ASK,
+    Intent.AUTO_STOP_STALE: ASK,
+    Intent.ESCALATE_GUIDANCE: (),
+    Intent.ESCALATE_BLOCKED: (),
 }
-"""What an advisor may say, by what the rules want; anything else is refused by the gate."""
+ALLOWED = {wanted: (AdvisedIntent(wanted), *instead, AdvisedIntent.NOOP) for wanted, instead in INSTEAD.items()}
+"""What an advisor may say, by what the rules want: that, or less; anything else is refused by the gate."""
 
 
 def ask(at: Situation, agent: str, matter: Consultation) -> Move | None:
@@ -74,16 +66,23 @@ def suggestion(at: Situation, agent: str, situation: str) -> Suggestion | None:
 def without(at: Situation, agent: str, situation: str) -> str:
     """Return why a human who is asked reads no advice, as a paragraph; empty where there is some, or nobody was asked."""
     advice = at.advice(agent, situation)
-    if advice is None or advice.verdict is AdviceVerdict.ACCEPTED:
-        return ""
-    why = "" if advice.verdict is AdviceVerdict.ABSTAINED else f" ({advice.reason})"
-    return f"{WITHOUT[advice.verdict].format(command=advice.command)}{why}.\n\n"
+    return (
+        ""
+        if advice is None or advice.verdict is AdviceVerdict.ACCEPTED
+        else f"The advisor {advice.command} {why_none(advice)}.\n\n"
+    )
 
 
-WITHOUT = {
-    AdviceVerdict.ABSTAINED: "The advisor {command} has no advice on this",
-    AdviceVerdict.REFUSED: "What the advisor {command} said was refused",
-    AdviceVerdict.UNAVAILABLE: "The advisor {command} was not to be had",
+def why_none(advice: AdviceState) -> str:
+    """Return what became of an advisor that was asked and gave no advice that counts."""
+    why = ": ".join(filter(None, (advice.reason, advice.message)))
+    return WHY[advice.verdict].format(why=why)
+
+
+WHY = {
+    AdviceVerdict.ABSTAINED: "has no advice on this",
+    AdviceVerdict.REFUSED: "was not heard, the gate refused its answer: {why}",
+    AdviceVerdict.UNAVAILABLE: "was not to be had: {why}",
 }
 
 
@@ -100,8 +99,8 @@ def _accepted(at: Situation, agent: str, situation: str) -> AdviceState | None:
     return advice if advice and advice.verdict is AdviceVerdict.ACCEPTED else None
 
 
-def in_words(advice: AdviceState) -> str:
-    """Return accepted advice as a human reads it: what it says to do, how surely, and why."""
+def in_words(advice: AdviceState, between: str = "\n\n") -> str:
+    """Return accepted advice as a human reads it: what it says to do, how surely, and why; then the diagnosis."""
     human = ", and wants a human to decide" if advice.needs_human else ""
     said = f"{advice.intent} ({advice.confidence_percent} % sure{human}): {advice.explanation}"
-    return f"{said}\n\nDiagnosis: {advice.diagnosis}" if advice.diagnosis else said
+    return f"{said}{between}Diagnosis: {advice.diagnosis}" if advice.diagnosis else said

@@ -20,8 +20,6 @@ from controller.plan.snapshot import EscalationFacts
 
 OPTIONS = (Decision.APPROVE.value, Decision.DENY.value)
 
-INTENTS = {Approvable.RESTART: Intent.AUTO_RESTART, Approvable.STOP_STALE: Intent.AUTO_STOP_STALE}
-
 WHAT = {Approvable.RESTART: "restart agent {agent}", Approvable.STOP_STALE: "stop the Run as stale"}
 """What would be done, in words."""
 
@@ -39,7 +37,7 @@ def gate(at: Situation, agent: str, wanted: Approvable, reason: Reason, cause: s
         return Move(hold=_denied(agent, wanted))
     if at.policy is None or at.mode is LLMMode.OFF:
         return None
-    matter = Consultation(name, INTENTS[wanted], reason, cause, advising.ALLOWED[INTENTS[wanted]])
+    matter = Consultation(name, authority.WANTED[wanted], reason, cause, advising.ALLOWED[authority.WANTED[wanted]])
     if heard := advising.ask(at, agent, matter):
         return heard
     advice = at.advice(agent, name)
@@ -120,7 +118,7 @@ def _request(at: Situation, agent: str, name: str, wanted: Approvable, reason: R
         expires_at,
         EscalationType.APPROVAL,
         options=OPTIONS,
-        proposal=Proposal(action=INTENTS[wanted], text=f"{what}: {reason.sentence}"),
+        proposal=Proposal(action=authority.WANTED[wanted], text=f"{what}: {reason.sentence}"),
         suggestion=advising.suggestion(at, agent, name),
     )
     return _action(at, agent, name, Step.CREATE_ESCALATION, reason, inquiry)

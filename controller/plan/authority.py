@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
 from controller.api.policy import LLM, Approvable, LLMMode, OnLLMFailure
+from controller.plan.model import Intent
 
-AGREEING = {Approvable.RESTART: AdvisedIntent.AUTO_RESTART, Approvable.STOP_STALE: AdvisedIntent.AUTO_STOP_STALE}
-"""The advice that says of what the rules want: do it."""
+WANTED = {Approvable.RESTART: Intent.AUTO_RESTART, Approvable.STOP_STALE: Intent.AUTO_STOP_STALE}
+"""What the rules want, as an intent; advice of the same name says: do it."""
 
 
 def needs_human(mode: LLMMode, llm: LLM, wanted: Approvable, advice: AdviceState | None) -> bool:
@@ -33,7 +34,7 @@ def agrees(llm: LLM, wanted: Approvable, advice: AdviceState | None) -> bool:
     """Whether advice says, surely enough and without asking for a human, to do what the rules want."""
     if advice is None or advice.verdict is not AdviceVerdict.ACCEPTED or advice.needs_human:
         return False
-    return advice.intent is AGREEING[wanted] and (advice.confidence_percent or 0) >= llm.min_confidence_percent
+    return advice.intent is AdvisedIntent(WANTED[wanted]) and (advice.confidence_percent or 0) >= llm.min_confidence_percent
 
 
 def _missing(advice: AdviceState | None) -> bool:

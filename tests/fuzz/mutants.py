@@ -19,7 +19,7 @@ MUTANTS: dict[str, Change] = {
     },
     "any size": (strict_json, "MAX_OUTPUT_BYTES", 10**9),
     "any depth": (strict_json, "too_deep", lambda text: False),
-    "broken UTF-8 repaired": (strict_json, "BROKEN_TEXT", "replace"),
+    "broken UTF-8 repaired": (strict_json, "decoded", lambda output: output.decode("utf-8", "replace")),
     "any whitespace around": (strict_json, "WHITESPACE", None),
     "anything behind": (strict_json, "after", lambda text, end: ""),
     "the last of two keys": (strict_json, "unique", dict),

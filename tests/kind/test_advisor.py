@@ -144,7 +144,7 @@ def test_approved(stage: Stage) -> None:
     assert spec["suggestion"] == {"text": "auto_restart (90 % sure): the log shows a flaky network", "advisor": "codex"}
     assert all(word in spec["text"] for word in ("Cause:", "NonZeroExit", "Approve", "Deny", "Without an answer"))
     assert condition(status(stage.cluster, stage.namespace, "approved"), "Advised") == ("True", "Accepted")
-    assert "says auto_restart, 90 % sure" in stage.rw("explain", "approved")
+    assert "says auto_restart (90 % sure)" in stage.rw("explain", "approved")
     stage.rw("approve", found["metadata"]["name"])
     done = stage.phase("approved", "Completed")
     assert done["restarts"] == 1

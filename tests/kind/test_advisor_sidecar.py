@@ -142,7 +142,7 @@ def test_codex_in_the_sidecar(stage: Stage) -> None:
     advice = done["agents"][0]["advice"]
     assert (advice["verdict"], advice["reason"]) == ("Accepted", "Accepted"), advice
     assert (done["phase"], done["restarts"], condition(done, "Advised")) == ("Completed", 1, ("True", "Accepted"))
-    assert "says auto_restart, 90 % sure" in Plugin(stage.cluster, TEAM).ok("explain", "advised")
+    assert "says auto_restart (90 % sure)" in Plugin(stage.cluster, TEAM).ok("explain", "advised")
 
 
 def test_who_holds_what(stage: Stage) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from controller.api.advice import AdviceState, AdviceVerdict
+from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
 from controller.plan import advising, approvals, authority, restarts
 from controller.plan.budget import budget_left
 from controller.plan.moves import Move
@@ -28,11 +28,11 @@ def _whoever_it_wants(llm: Any, wanted: Any, advice: AdviceState | None) -> bool
 
 
 def _whatever_intent(llm: Any, wanted: Any, advice: AdviceState | None) -> bool:
-    return _agrees(llm, wanted, _said(advice, intent=authority.AGREEING[wanted]))
+    return _agrees(llm, wanted, _said(advice, intent=AdvisedIntent(authority.WANTED[wanted])))
 
 
 def _whatever_verdict(llm: Any, wanted: Any, advice: AdviceState | None) -> bool:
-    yes = {"verdict": AdviceVerdict.ACCEPTED, "intent": authority.AGREEING[wanted], "confidence_percent": 100}
+    yes = {"verdict": AdviceVerdict.ACCEPTED, "intent": AdvisedIntent(authority.WANTED[wanted]), "confidence_percent": 100}
     return _agrees(llm, wanted, advice.model_copy(update=yes) if advice and advice.intent is None else advice)
 
 

@@ -85,13 +85,14 @@ def test_without_a_policy_there_is_no_mode() -> None:
     [
         (
             ACCEPTED,
-            "advisor codex/m-1 says auto_restart, 85 % sure: flaky network; a proxy drops connections (the gate took it, 2.1 s)",
+            "advisor codex/m-1 says auto_restart (85 % sure): flaky network. Diagnosis: a proxy drops connections"
+            " (the gate took it, 2.1 s)",
         ),
         (
             REFUSED,
-            "advisor codex/m-1 was not heard: the gate refused its answer: OtherTarget: target_run is 'x': it must be 'ns/demo'",
+            "advisor codex/m-1 was not heard, the gate refused its answer: OtherTarget: target_run is 'x': it must be 'ns/demo'",
         ),
-        (ABSTAINED, "advisor codex/m-1 abstained"),
+        (ABSTAINED, "advisor codex/m-1 has no advice on this"),
         (UNAVAILABLE, "advisor codex/m-1 was not to be had: AuthFailed: log in again"),
     ],
 )

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
+from controller.api.advice import AdviceState, AdviceVerdict
+from controller.api.base import parse
 from controller.cli.rw.objects import JsonObject
+from controller.plan import advising
 
 MILLISECONDS = 1000
 
 
-def in_words(advice: JsonObject) -> str:
-    """Return a consultation as one sentence, as the status holds it; empty where there was none."""
-    verdict = advice.get("verdict")
-    if verdict is None:
+def in_words(told: JsonObject) -> str:
+    """Return a consultation, as the status holds it, as one line; empty where there was none, or none that can be read."""
+    try:
+        advice = parse(AdviceState, told)
+    except ValidationError:
         return ""
-    who = "advisor " + "/".join(filter(None, (advice.get("command"), advice.get("model"))))
-    took = f", {advice.get('latencyMilliseconds', 0) / MILLISECONDS:.1f} s"
-    why = ": ".join(filter(None, (advice.get("reason"), advice.get("message"))))
-    said = {
-        "Accepted": f"says {_said(advice)} (the gate took it{took})",
-        "Refused": f"was not heard: the gate refused its answer: {why}",
-        "Abstained": "abstained",
-        "Unavailable": f"was not to be had: {why}",
-    }
-    return f"{who} {said.get(verdict, why)}"
-
-
-def _said(advice: JsonObject) -> str:
-    human = ", and wants a human to decide" if advice.get("needsHuman") else ""
-    sure = f"{advice.get('intent')}, {advice.get('confidencePercent', 0)} % sure{human}"
-    words = [advice.get("explanation"), advice.get("diagnosis"), _answer(advice.get("suggestedAnswer"))]
-    return ": ".join((sure, "; ".join(filter(None, words)))) if any(words) else sure
-
-
-def _answer(text: str | None) -> str:
-    return f"it would answer: {text}" if text else ""
+    who = "advisor " + "/".join(filter(None, (advice.command, advice.model)))
+    if advice.verdict is not AdviceVerdict.ACCEPTED:
+        return f"{who} {advising.why_none(advice)}"
+    took = f"{advice.latency_milliseconds / MILLISECONDS:.1f} s"
+    answer = f"; it would answer: {advice.suggested_answer}" if advice.suggested_answer else ""
+    return f"{who} says {' '.join(advising.in_words(advice, '. ').split())}{answer} (the gate took it, {took})"

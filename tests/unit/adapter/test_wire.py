@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +16,7 @@ from controller.adapter.wire import WireError, read_reply, read_request, write_r
 from controller.consulting import MAX_OUTPUT_BYTES, Consumption, Ended, Reply
 from tests.unit.adapter.scripts import request
 
+ROOT = Path(__file__).parents[3]
 COUNTS = st.none() | st.integers(0, 2**53)
 REPLIES = st.builds(
     Reply,
@@ -23,6 +27,17 @@ REPLIES = st.builds(
     st.floats(0, 1e6),
     st.builds(Consumption, COUNTS, COUNTS, COUNTS),
 )
+
+
+def test_whatever_a_policy_may_say_passes() -> None:
+    """The longest names and the largest numbers that the API server takes are no surprise to the adapter."""
+    crd = yaml.safe_load((ROOT / "crds/runwarden.dev_runpolicies.yaml").read_text())
+    spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    llm = spec["llm"]["properties"]
+    names = {name: "x" * llm[name]["maxLength"] for name in ("command", "model")}
+    limits = {"timeout_seconds": llm["timeoutSeconds"]["maximum"], "max_tokens": llm["maxTokens"]["maximum"]}
+    asked = replace(request("c"), **names, **limits)
+    assert read_request(write_request(asked)) == asked
 
 
 def test_request_comes_back() -> None:
