@@ -11,6 +11,7 @@ import os
 import shlex
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -48,13 +49,20 @@ CERTIFICATES = "/etc/ssl/certs"
 
 def archive() -> Path:
     """Return a docker archive of the image, building it where its inputs have changed. Raises ClusterError."""
-    path = cache_dir() / f"image-{_digest()}.tar"
-    with locked(cache_dir() / ".image.lock"):
+    return kept(f"image-{_digest()}.tar", _build, "building the image", "2 min the first time, 15 s after a change")
+
+
+def kept(name: str, build: Callable[[Path], None], what: str, usually: str) -> Path:
+    """Return a file of the cache, made where it is not there; others of its kind, which stands before the hyphen, are not kept."""
+    path = cache_dir() / name
+    kind = name.partition("-")[0]
+    with locked(cache_dir() / f".{kind}.lock"):
         if not path.exists():
-            for old in [*cache_dir().glob("image-*.tar"), *cache_dir().glob("reporter-*.tar")]:
+            for old in cache_dir().glob(f"{kind}-*.tar"):
                 old.unlink()
-            with taking("building the image", "2 min the first time, 15 s after a change"):
-                _build(path)
+            with taking(what, usually):
+                build(path.with_suffix(".partial"))
+            path.with_suffix(".partial").rename(path)
     return path
 
 
@@ -76,16 +84,19 @@ def build(*options: str) -> str:
 
 
 def _build(path: Path) -> None:
-    partial = path.with_suffix(".partial")
     if has_buildah():
         build()
-        buildah("push", "--quiet", IMAGE, f"docker-archive:{partial}:{IMAGE}")
-    else:
-        with tempfile.TemporaryDirectory() as scratch:
-            secret = ["--secret", f"id=pypi,src={_secret(Path(scratch))}"]
-            run(["docker", "build", *secret, "-f", str(ROOT / "Containerfile"), "-t", IMAGE, str(ROOT)])
-        run(["docker", "save", "-o", str(partial), IMAGE])
-    partial.rename(path)
+        push(IMAGE, path)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        secret = ["--secret", f"id=pypi,src={_secret(Path(scratch))}"]
+        run(["docker", "build", *secret, "-f", str(ROOT / "Containerfile"), "-t", IMAGE, str(ROOT)])
+    run(["docker", "save", "-o", str(path), IMAGE])
+
+
+def push(image: str, path: Path) -> None:
+    """Write an image of buildah's storage to a docker archive. Raises ClusterError."""
+    buildah("push", "--quiet", image, f"docker-archive:{path}:{image}")
 
 
 def has_buildah() -> bool:

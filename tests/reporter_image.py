@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from tests.cluster import Cluster
-from tests.cluster.binaries import find
 from tests.cluster.kind import KindCluster
-from tests.cluster.processes import run
 from tests.cluster.progress import taking
 from tests.image import IMAGE, archive
 
@@ -18,7 +16,6 @@ def load_reporter_image(cluster: Cluster) -> str:
     if isinstance(cluster, KindCluster) and cluster.name not in _LOADED:
         path = archive()
         with taking("loading the image", "10 s"):
-            kind = str(find(["kind"])["kind"])
-            run([kind, "load", "image-archive", str(path), "--name", cluster.name], env=cluster.env)
+            cluster.load(path)
         _LOADED.add(cluster.name)
     return IMAGE

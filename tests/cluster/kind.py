@@ -41,6 +41,10 @@ class KindCluster(Cluster):
         """Run a command on a node and return what it printed. Raises ClusterError."""
         return run(["docker", "exec", node, *command], env=self.env)
 
+    def load(self, archive: Path) -> None:
+        """Make the image in a docker archive known to every node."""
+        run([str(find(["kind"])["kind"]), "load", "image-archive", str(archive), "--name", self.name], env=self.env)
+
     def export_logs(self, to: Path) -> None:
         """Have kind collect the nodes' logs into a folder, as far as it can: our node image has no crictl."""
         super().export_logs(to)

@@ -7,18 +7,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from controller.api.base import JsonObject
 from tests.cluster import Cluster
-from tests.kind.test_agents import LONG
+from tests.kind.stage import LONG, Stage
 from tests.plugin import Plugin
 from tests.reporter_image import load_reporter_image
 from tests.scripted_advisor import AGREES, ScriptedAdvisor
-from tests.support import OperatorProcess, apply, await_phase, await_that, condition, items, policy_of, run_of, shell, status
+from tests.support import OperatorProcess, apply, await_that, condition, policy_of, run_of, shell, status
 
 QUICK: JsonObject = {"confirmationIntervalSeconds": 1, "restartCooldownSeconds": 1}
 POLICIES: dict[str, JsonObject] = {
@@ -61,27 +61,12 @@ ANSWERS: dict[str, JsonObject] = {
 }
 
 
-class Stage(NamedTuple):
-    """Where the stories play."""
+@dataclass(frozen=True)
+class AdvisedStage(Stage):
+    """A stage whose operator has an advisor."""
 
-    cluster: Cluster
-    namespace: str
     advisor: ScriptedAdvisor
     operator: OperatorProcess
-
-    def phase(self, run: str, *phases: str) -> JsonObject:
-        """Wait for a Run's phase and return its status."""
-        return await_phase(self.cluster, self.namespace, run, *phases, seconds=LONG)
-
-    def asked(self, run: str) -> JsonObject:
-        """Wait for the one open escalation of a Run."""
-
-        def there() -> JsonObject | None:
-            found = [e for e in items(self.cluster, self.namespace, "escalations") if e["spec"]["runName"] == run]
-            return next((e for e in found if e.get("status", {}).get("phase") == "Open"), None)
-
-        found: JsonObject = await_that(there, f"an open escalation of {run}", LONG)
-        return found
 
     def rw(self, *args: str) -> str:
         """Type a command of the plugin."""
@@ -121,7 +106,7 @@ def adapter(advisor: ScriptedAdvisor) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def stage(kind_cluster: Cluster, advisor: ScriptedAdvisor, adapter: Path) -> Iterator[Stage]:
+def stage(kind_cluster: Cluster, advisor: ScriptedAdvisor, adapter: Path) -> Iterator[AdvisedStage]:
     """The operator with its advisor, and every story's Run."""
     image = load_reporter_image(kind_cluster)
     options = ("--reporter-image", image, "--reporter-interval-seconds", "2", "--adapter=socket", "--adapter-socket", str(adapter))
@@ -130,15 +115,15 @@ def stage(kind_cluster: Cluster, advisor: ScriptedAdvisor, adapter: Path) -> Ite
     runs = [run_of(name, {"name": "coder", **agent}, policyRef={"name": policy}) for name, (agent, policy) in STORIES.items()]
     with OperatorProcess(kind_cluster, *options) as operator:
         apply(kind_cluster, namespace, *(policy_of(spec, name) for name, spec in POLICIES.items()), *runs)
-        yield Stage(kind_cluster, namespace, advisor, operator)
+        yield AdvisedStage(kind_cluster, namespace, advisor, operator)
         kind_cluster.kubectl("-n", namespace, "delete", "runs", "--all", "--timeout=120s")
         kind_cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
-def test_approved(stage: Stage) -> None:
+def test_approved(stage: AdvisedStage) -> None:
     """Assist: the human reads rule, evidence, advice and what follows, approves, and the agent is restarted."""
     stage.phase("approved", "AwaitingApproval")
-    found = stage.asked("approved")
+    (found,) = stage.asked("approved")
     spec = found["spec"]
     assert spec["proposal"]["action"] == "auto_restart"
     assert spec["suggestion"] == {"text": "auto_restart (90 % sure): the log shows a flaky network", "advisor": "codex"}
@@ -150,9 +135,9 @@ def test_approved(stage: Stage) -> None:
     assert done["restarts"] == 1
 
 
-def test_denied(stage: Stage) -> None:
+def test_denied(stage: AdvisedStage) -> None:
     """Denied, it stays as it is: through a restart of the operator, and without asking anybody again."""
-    found = stage.asked("denied")
+    (found,) = stage.asked("denied")
     stage.rw("deny", found["metadata"]["name"])
     await_that(lambda: status(stage.cluster, stage.namespace, "denied").get("reason") == "Denied", "Denied", LONG)
     stage.operator.stop(signal.SIGKILL)
@@ -163,16 +148,16 @@ def test_denied(stage: Stage) -> None:
     assert len(stage.advisor.asked("denied")) == 1
 
 
-def test_agreed(stage: Stage) -> None:
+def test_agreed(stage: AdvisedStage) -> None:
     """Auto: an agreeing advisor is asked once, and nobody else."""
     done = stage.phase("agreed", "Completed")
     assert done["restarts"] == 1
     assert condition(done, "Advised") == ("True", "Accepted")
     assert len(stage.advisor.asked("agreed")) == 1
-    assert not [e for e in items(stage.cluster, stage.namespace, "escalations") if e["spec"]["runName"] == "agreed"]
+    assert stage.escalations("agreed") == []
 
 
-def test_what_it_is_shown(stage: Stage) -> None:
+def test_what_it_is_shown(stage: AdvisedStage) -> None:
     """The request holds the end of the agent's log without its secrets, what the rules want, and what may be said."""
     stage.phase("agreed", "Completed")
     (document,) = stage.advisor.asked("agreed")
@@ -183,53 +168,53 @@ def test_what_it_is_shown(stage: Stage) -> None:
     assert "hunter2" not in str(document)
 
 
-def test_against(stage: Stage) -> None:
+def test_against(stage: AdvisedStage) -> None:
     """Auto: an advisor that is against it leaves the decision to a human."""
     stage.phase("against", "AwaitingApproval")
-    assert "Diagnosis: the registry's certificate has expired" in stage.asked("against")["spec"]["suggestion"]["text"]
+    assert "Diagnosis: the registry's certificate has expired" in stage.asked("against")[0]["spec"]["suggestion"]["text"]
 
 
-def test_abstained(stage: Stage) -> None:
+def test_abstained(stage: AdvisedStage) -> None:
     """Auto: an advisor that abstains leaves the decision to a human."""
-    found = stage.asked("abstained")
+    (found,) = stage.asked("abstained")
     assert "suggestion" not in found["spec"]
     assert condition(status(stage.cluster, stage.namespace, "abstained"), "Advised") == ("False", "Abstained")
 
 
-def test_forged(stage: Stage) -> None:
+def test_forged(stage: AdvisedStage) -> None:
     """An answer about another Run is refused by the gate, with the reason, and the rules go on."""
     done = stage.phase("forged", "Completed")
     assert (done["restarts"], condition(done, "Advised")) == (1, ("False", "OtherTarget"))
     assert "the gate refused its answer: OtherTarget" in stage.rw("explain", "forged")
 
 
-def test_unlisted(stage: Stage) -> None:
+def test_unlisted(stage: AdvisedStage) -> None:
     """Assist: what needs no approval is done, whatever the advisor says; what it said is on record."""
     done = stage.phase("unlisted", "Completed")
     assert (done["restarts"], done["agents"][0]["advice"]["intent"]) == (1, "noop")
 
 
-def test_off(stage: Stage) -> None:
+def test_off(stage: AdvisedStage) -> None:
     """Off: nobody is asked."""
     done = stage.phase("off", "Completed")
     assert (done["restarts"], condition(done, "Advised")) == (1, ("False", "Off"))
     assert stage.advisor.asked("off") == []
 
 
-def test_question(stage: Stage) -> None:
+def test_question(stage: AdvisedStage) -> None:
     """A human takes the suggested answer, and it reaches the agent."""
-    found = stage.asked("question")
+    (found,) = stage.asked("question")
     assert found["spec"]["suggestion"]["text"] == "yes"
     stage.rw("answer", found["metadata"]["name"], "--accept-suggestion")
     stage.phase("question", "Completed")
 
 
-def test_spent(stage: Stage) -> None:
+def test_spent(stage: AdvisedStage) -> None:
     """A blocked Run's escalation carries the diagnosis."""
-    assert "the image lacks git" in stage.asked("spent")["spec"]["suggestion"]["text"]
+    assert "the image lacks git" in stage.asked("spent")[0]["spec"]["suggestion"]["text"]
 
 
-def test_without_its_advisor(stage: Stage) -> None:
+def test_without_its_advisor(stage: AdvisedStage) -> None:
     """An adapter without a login is no advisor: by onFailure the rules go on, or a human is asked."""
     done = stage.phase("unauthorized", "Completed")
     assert (done["restarts"], condition(done, "Advised")) == (1, ("False", "AuthFailed"))

@@ -15,11 +15,11 @@ from tests.chart.helm import NAMESPACE, RELEASE
 from tests.cluster import Cluster
 from tests.image import IMAGE
 from tests.kind.conftest import TEAM
+from tests.kind.stage import LONG
 from tests.kind.test_helm import install, on
 from tests.plugin import Plugin
 from tests.support import apply, await_phase, condition, items, policy_of, run_of, shell
 
-LONG = 120.0
 MODEL_PORT = 9911
 KEY = "sk-test-credential-of-the-model-0123456789abcdef"
 SECRET, SECRET_KEY = "model", "api-key"

@@ -6,18 +6,16 @@ import json
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 import pytest
 
 from controller.api.base import JsonObject
 from tests.cluster import Cluster
+from tests.kind.stage import LONG, Stage
 from tests.reporter_image import load_reporter_image
 from tests.support import (
     OperatorProcess,
-    answer,
     apply,
-    await_phase,
     await_that,
     condition,
     get,
@@ -31,8 +29,6 @@ from tests.support import (
 INTERVAL_SECONDS = 2
 IDLE_SECONDS = 6
 STALE_SECONDS = 8
-LONG = 120.0
-"""Patience for a story that has to wait for thresholds: machines are shared."""
 
 QUICK: JsonObject = {"confirmationIntervalSeconds": 1, "restartCooldownSeconds": 1}
 POLICIES: dict[str, JsonObject] = {
@@ -73,36 +69,6 @@ STORIES: dict[str, tuple[list[JsonObject], JsonObject]] = {
     "apart": ([shell("[ $$$$ = 1 ] && rw done")], {"policyRef": {"name": "apart"}}),
     "off": ([shell("test ! -e /usr/local/bin/rw")], {"policyRef": {"name": "off"}}),
 }
-
-
-class Stage(NamedTuple):
-    """Where the stories play."""
-
-    cluster: Cluster
-    namespace: str
-
-    def phase(self, run: str, *phases: str) -> JsonObject:
-        """Wait for a Run's phase and return its status."""
-        return await_phase(self.cluster, self.namespace, run, *phases, seconds=LONG)
-
-    def escalations(self, run: str) -> list[JsonObject]:
-        """Return a Run's escalations, oldest first."""
-        found = [e for e in items(self.cluster, self.namespace, "escalations") if e["spec"]["runName"] == run]
-        return sorted(found, key=lambda e: str(e["metadata"]["creationTimestamp"]))
-
-    def asked(self, run: str, count: int = 1) -> list[JsonObject]:
-        """Wait until a Run has this many open escalations."""
-
-        def there() -> list[JsonObject] | None:
-            found = [e for e in self.escalations(run) if e.get("status", {}).get("phase") == "Open"]
-            return found if len(found) == count else None
-
-        found: list[JsonObject] = await_that(there, f"{count} open escalations of {run}: {self.escalations(run)}", LONG)
-        return found
-
-    def answer(self, escalation: JsonObject, text: str) -> None:
-        """Answer a question as a human would."""
-        answer(self.cluster, self.namespace, escalation["metadata"]["name"], "Answer", answer=text)
 
 
 @pytest.fixture(scope="module")
