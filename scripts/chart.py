@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from generated import ROOT, keep
 
-ROOT = Path(__file__).parent.parent
 CHART = ROOT / "charts/runwarden"
 COPIES = {
     CHART / "files/crds": ROOT / "crds",
@@ -27,22 +27,6 @@ KUSTOMIZATION = "kustomization.yaml"
 UNKNOWN_TO_HELM = {"x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-map-type", "x-kubernetes-list-map-keys"}
 LEFT_OUT = UNKNOWN_TO_HELM | {"description", "default", "format"}
 """Of the CRD's schema: what JSON Schema does not know, or what a refusal does not need."""
-
-
-def main(arguments: list[str]) -> int:
-    """Write every file that differs, or with --check tell them and fail."""
-    stale = {path: text for path, text in wanted().items() if not path.exists() or path.read_text() != text}
-    surplus = [path for path in present() if path not in wanted()]
-    if "--check" in arguments:
-        for path in [*stale, *surplus]:
-            sys.stderr.write(f"{path.relative_to(ROOT)} is not what it is made from: run `make generate`\n")
-        return 1 if stale or surplus else 0
-    for path in surplus:
-        path.unlink()
-    for path, text in stale.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return 0
 
 
 def wanted() -> dict[Path, str]:
@@ -84,4 +68,4 @@ def _for_helm(node: Any) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(keep(wanted(), sys.argv[1:], present=present()))

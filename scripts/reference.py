@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from generated import ROOT, keep
 
-ROOT = Path(__file__).parent.parent
 API = ROOT / "docs/api.md"
 POLICIES = ROOT / "docs/policies.md"
 KINDS = ("runs", "runpolicies", "escalations", "agentreports")
@@ -31,18 +31,6 @@ All kinds are `runwarden.dev/v1alpha1`, namespaced, and in the category `runward
 COLUMNS = "| Field | Takes | Default | |\n|---|---|---|---|\n"
 
 Schema = dict[str, Any]
-
-
-def main(arguments: list[str]) -> int:
-    """Write every page that differs, or with --check tell them and fail."""
-    stale = {path: text for path, text in wanted().items() if not path.exists() or path.read_text() != text}
-    if "--check" in arguments:
-        for path in stale:
-            sys.stderr.write(f"{path.relative_to(ROOT)} is not what the CRDs say: run `make generate`\n")
-        return 1 if stale else 0
-    for path, text in stale.items():
-        path.write_text(text)
-    return 0
 
 
 def wanted() -> dict[Path, str]:
@@ -136,4 +124,4 @@ def _limit(field: Schema, name: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(keep(wanted(), sys.argv[1:]))
