@@ -1,6 +1,7 @@
 """The composition root: makes every part, starts them in order, and stops them in order.
 
 Lease first, then the caches, then the first act. A lost Lease or a dead watcher ends the process: its successor starts clean.
+With `--shards` the caches come before the shards' Leases, so that these are handed over warm; see `sharding/`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
 from controller import handlers
 from controller.advisor import advised, registered
+from controller.api.base import JsonObject
 from controller.api.names import LABEL_RUN_UID
 from controller.cluster.client import Client
 from controller.cluster.connection import Connection, connect
@@ -36,17 +39,25 @@ from controller.notify.notifier import Notifier
 from controller.observer import Observer
 from controller.policy_source import PolicySource
 from controller.reconciler import Reconciler, failed
+from controller.resolving import route
 from controller.settings import Settings
+from controller.sharding.layout import Mode
+from controller.sharding.lookout import layout_of
+from controller.sharding.ownership import Ownership
+from controller.sharding.shards import Hooks, Seat, Shards
 from controller.sidecar import Sidecar
 from controller.store.collect import collect
 from controller.store.factory import make_store
 from controller.store.watched import WatchedStore
-from controller.workqueue import WorkQueue, run_workers
+from controller.workqueue import Handle, WorkQueue, run_workers
 
 log = structlog.get_logger(__name__)
 
 RESYNC_SECONDS = 600.0
 """How often the custom resources are listed anew: kopf never tells of objects that vanished during a relist."""
+
+Leadership = LeaderLease | Shards[RunKey]
+"""What this process takes before it acts: the one Lease, or a share of several."""
 
 DRAIN_SECONDS = 20.0
 """How long the passes in hand may take to finish at the end; under Kubernetes' default grace period of 30 s."""
@@ -55,23 +66,26 @@ DRAIN_SECONDS = 20.0
 class Operator:
     """One operator process."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, mode: Mode = Mode.ALONE) -> None:
+        self._settings, self._mode = settings, mode
+        self._next: Mode | None = None
         self._metrics = Metrics()
         self._policy = PolicySource(settings.policy_file)
         self._commands = registered(settings)
         self._queue: WorkQueue[RunKey] = WorkQueue(waited=self._metrics.queue_latency.observe)
-        self._inventory = Inventory(self._queue.add)
+        self._ownership: Ownership[RunKey] = Ownership(self._route, self._queue.add)
+        self._notify = self._queue.add if mode is Mode.ALONE else self._ownership.put
+        self._inventory = Inventory(self._notify)
         self._stop = asyncio.Event()
         self._kopf_ready = asyncio.Event()
         self._pulse = Pulse()
-        self._lease: LeaderLease | None = None
+        self._lease: Leadership | None = None
         self._store: WatchedStore | None = None
         self._tell: Tell = nobody
         self._synced = False
 
-    async def run(self) -> None:
-        """Run until SIGTERM or SIGINT.
+    async def run(self) -> Mode | None:
+        """Run until SIGTERM or SIGINT, and return None; or until the shards change, and return how to go on, with a new Operator.
 
         Raises RunwardenError (or a group of them) when the operator cannot go on: no credentials, a lost Lease, a dead watcher.
         """
@@ -92,6 +106,7 @@ class Operator:
                 self._synced = False
                 await self._lease.release()
                 log.info("stopped")
+        return self._next
 
     @property
     def _namespaces(self) -> tuple[str | None, ...]:
@@ -106,7 +121,7 @@ class Operator:
         await self._kopf_ready.wait()
         self._catch_signals()
 
-    async def _supervise(self, client: Client, connection: Connection, lease: LeaderLease, store: WatchedStore) -> None:
+    async def _supervise(self, client: Client, connection: Connection, lease: Leadership, store: WatchedStore) -> None:
         """Sync, then work until told to stop; whatever of it ends by itself ends all of it."""
         sinks = self._sinks()
         pods = Reflector(client, PODS, self._namespaces, self._inventory.pods, labels=LABEL_RUN_UID)
@@ -147,7 +162,7 @@ class Operator:
         if not await self._unless_stopped(store.open_until_usable()):
             return
         await self._collect(client, store)
-        async with advised(self._settings, self._commands, client, self._metrics, self._queue.add) as consultations:
+        async with advised(self._settings, self._commands, client, self._metrics, self._notify) as consultations:
             observer = Observer(client, self._inventory, store, self._policy, consultations)
             seen = self._inventory
             learn = (seen.learn_pod, seen.learn_escalation, seen.learn_report)
@@ -157,7 +172,11 @@ class Operator:
     async def _reconcile(self, client: Client, store: WatchedStore, observer: Observer, tools: Tools) -> None:
         with self._ledger(client) as record:
             reconciler = Reconciler(observer, store, tools, self._inventory, self._metrics, record)
-            await run_workers(self._queue, self._settings.workers, reconciler.reconcile, failed(self._metrics))
+            handle: Handle[RunKey] = reconciler.reconcile
+            if isinstance(self._lease, Shards):
+                self._ownership.let_go, handle = reconciler.let_go, self._ownership.guard(handle)
+                self._lease.begin()
+            await run_workers(self._queue, self._settings.workers, handle, failed(self._metrics))
 
     def _sidecar(self) -> Sidecar | None:
         """How reporters run, where they do; each policy may still narrow it."""
@@ -226,11 +245,42 @@ class Operator:
         await asyncio.wait([task])
         return False
 
-    def _make_lease(self, client: Client, own_namespace: str) -> LeaderLease:
+    def _make_lease(self, client: Client, own_namespace: str) -> Leadership:
         told = self._settings
         timings = LeaseTimings(told.lease_duration, told.lease_renew_deadline, told.lease_retry_period)
         identity = told.identity or f"{socket.gethostname()}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
-        return LeaderLease(client, told.lease_namespace or own_namespace, told.lease_name, identity, timings)
+        namespace = told.lease_namespace or own_namespace
+        if self._mode is Mode.ALONE:
+            return LeaderLease(client, namespace, told.lease_name, identity, timings, may=self._may_lead)
+        seat = Seat(namespace, told.lease_name, identity, timings, told.shards)
+        return Shards(client, seat, self._ownership, Hooks(partial(self._list_runs, client), self._moved, self._begin_anew))
+
+    def _may_lead(self, lease: JsonObject) -> bool:
+        """Whether the Runs are one operator's; where they have been shared out, go on as one of several."""
+        shared = layout_of(lease).shards > 1
+        if shared:
+            self._begin_anew(Mode.SHARED)
+        return not shared
+
+    def _begin_anew(self, mode: Mode) -> None:
+        """Finish what is in hand; a new life begins clean."""
+        log.info("beginning anew", mode=mode.value)
+        self._next = mode
+        self._stop.set()
+
+    async def _list_runs(self, client: Client) -> None:
+        """Know of every Run as it is now: whoever worked on them before has written its last by then."""
+        for namespace in self._namespaces:
+            await relist(client, RUNS, namespace, self._inventory.runs)
+
+    def _moved(self, shards: frozenset[int]) -> None:
+        """Look at every Run of these shards, or let it go."""
+        for key in self._inventory.known():
+            if self._ownership.shard(key) in shards:
+                self._ownership.put(key)
+
+    def _route(self, key: RunKey) -> str:
+        return route(self._inventory, self._policy.current, key)
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         told = self._settings
@@ -245,11 +295,16 @@ class Operator:
 
     def _readiness(self) -> Checks:
         return {
-            "lease": lambda: None if self._leads() else "waiting for the lease: another operator holds it",
+            "lease": self._standing,
             "store": lambda: self._store.problem if self._store else "it was not opened yet",
             "caches": lambda: None if self._synced else "the first lists are not complete",
             "watches": lambda: None if self._kopf_ready.is_set() else "the watches of custom resources have not started",
         }
+
+    def _standing(self) -> str | None:
+        if isinstance(self._lease, Shards):
+            return self._lease.problem
+        return None if self._leads() else "waiting for the lease: another operator holds it"
 
     def _leads(self) -> bool:
         return self._lease is not None and self._lease.is_leader
@@ -257,5 +312,9 @@ class Operator:
     def _refresh(self) -> None:
         self._metrics.queue_depth.set(self._queue.depth)
         self._metrics.leader.set(self._leads())
+        if isinstance(self._lease, Shards):
+            self._metrics.tell_shards(*self._lease.standing)
+        else:
+            self._metrics.tell_shards(1, 0, {0} if self._leads() else ())
         self._metrics.runs.set(len(self._inventory.runs.items))
         self._metrics.policy_file_ok.set(self._policy.error is None)

@@ -1,0 +1,56 @@
+"""The Leases of one name as all replicas see them: read at one go, and written where they are nobody's own."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+import structlog
+
+from controller.api.base import JsonObject
+from controller.cluster.client import Client
+from controller.cluster.errors import Conflict
+from controller.cluster.resources import LEASES
+from controller.sharding.layout import Layout, View
+from controller.sharding.lookout import Lookout, shard_name, with_layout
+
+log = structlog.get_logger(__name__)
+
+
+class Board:
+    """Reads the Leases and writes the layout. Every method that waits raises ApiError."""
+
+    def __init__(self, client: Client, namespace: str, lease: str) -> None:
+        self._client, self._namespace, self._lease = client, namespace, lease
+        self._lookout = Lookout(lease)
+
+    @property
+    def free_place(self) -> int:
+        """The first replica's place that nobody has."""
+        return self._lookout.free_place
+
+    def lease(self, shard: int) -> JsonObject | None:
+        """Return a shard's Lease as it was last seen."""
+        return self._lookout.leases.get(shard_name(self._lease, shard))
+
+    async def look(self) -> View:
+        """Read all Leases, from the API server's storage."""
+        found = (await self._client.list_all(LEASES, self._namespace)).items
+        return self._lookout.look(found, time.monotonic())
+
+    async def bury(self) -> None:
+        """Empty the Leases of replicas that are dead, so that their places are taken again."""
+        for lease in self._lookout.dead:
+            emptied = {**lease, "spec": lease["spec"] | {"holderIdentity": "", "leaseDurationSeconds": 1}}
+            with suppress(Conflict):  # It lives after all, or another was quicker.
+                await self._client.replace(LEASES, self._namespace, lease["metadata"]["name"], emptied)
+
+    async def write(self, layout: Layout) -> None:
+        """Write a layout over the one that was seen. Raises Conflict where the Lease has changed since."""
+        there = self.lease(0)
+        if there is None:
+            blank = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self._lease}, "spec": {}}
+            await self._client.create(LEASES, self._namespace, with_layout(blank, layout))
+        else:
+            await self._client.replace(LEASES, self._namespace, self._lease, with_layout(there, layout))
+        log.info("layout written", shards=layout.shards, epoch=layout.epoch)
