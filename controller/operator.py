@@ -114,7 +114,11 @@ class Operator:
 
     def _catch_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+            asyncio.get_running_loop().add_signal_handler(number, self._end)
+
+    def _end(self) -> None:
+        self._next = None
+        self._stop.set()
 
     async def _catch_signals_again(self) -> None:
         """Take the signals back from kopf, which would stop its watches first and leave the passes in hand for last."""
@@ -264,9 +268,10 @@ class Operator:
 
     def _begin_anew(self, mode: Mode) -> None:
         """Finish what is in hand; a new life begins clean."""
-        log.info("beginning anew", mode=mode.value)
-        self._next = mode
-        self._stop.set()
+        if not self._stop.is_set():
+            log.info("beginning anew", mode=mode.value)
+            self._next = mode
+            self._stop.set()
 
     async def _list_runs(self, client: Client) -> None:
         """Know of every Run as it is now: whoever worked on them before has written its last by then."""
