@@ -20,6 +20,7 @@ from tests.support import apply, await_phase, await_that, policy_of, run_of, sim
 
 BUDGET, COOLDOWN = 2, 1
 KINDS = ("done", "crash", "stay")
+LIMIT, MANY = 2, 24
 EACH = 8
 """Runs of each kind in a wave: three shards without one of a kind are as good as never."""
 
@@ -169,6 +170,25 @@ def test_the_number_changes_while_runs_are_at_work(
     wave.see_through()
     more.see_through()
     judge(evidence, namespace)
+
+
+def test_a_limit_holds_over_all_replicas(api_cluster: Cluster, namespace: str, fleet: Fleet, evidence: Evidence) -> None:
+    """A policy that lets two Runs be active at once is counted once, not by every replica, from the first Run to the last."""
+    for _ in range(3):
+        fleet.start(6)
+    fleet.await_shares(6, (2, 2, 2))
+    names = [f"turn-{number}" for number in range(MANY)]
+    apply(api_cluster, namespace, policy_of({"maxActiveRuns": LIMIT}), *map(run_of, names))
+    for name in names:
+        await_phase(api_cluster, namespace, name, "Completed")
+    active: set[str] = set()
+    most = 0
+    for change in evidence.history(namespace):
+        if change.kind == "runs":
+            told = change.object.get("status", {})
+            (active.add if "startTime" in told and told["phase"] != "Completed" else active.discard)(change.name)
+            most = max(most, len(active))
+    assert most == LIMIT
 
 
 async def test_nobody_works_on_a_store_while_a_shard_is_held(
