@@ -6,11 +6,12 @@ import re
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 
 from tests.cluster import Cluster
 from tests.support import OperatorProcess, await_that
 
-QUICK_LEASE = ("--lease-duration", "6", "--lease-renew-deadline", "4", "--lease-retry-period", "0.5")
+QUICK_LEASE = ("--lease-duration", "10", "--lease-renew-deadline", "8", "--lease-retry-period", "0.5")
 """Short enough for a test to wait until a replica counts as dead, long enough for a busy machine."""
 HELD = re.compile(r'^runwarden_shard_held{shard="(\d+)"} 1\.0$', re.MULTILINE)
 SHARDS = re.compile(r"^runwarden_shards (\d+)\.0$", re.MULTILINE)
@@ -45,7 +46,7 @@ class Fleet:
 
         def fair() -> bool:
             held = self.held()
-            return sorted(sum(held, [])) == list(range(shards)) and sorted(map(len, held)) == sorted(sizes)
+            return sorted(chain.from_iterable(held)) == list(range(shards)) and sorted(map(len, held)) == sorted(sizes)
 
         await_that(fair, f"{shards} shards to be held as {sizes}, see {[str(operator.log) for operator in self.all]}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import Iterator
@@ -16,11 +17,13 @@ from tests.api.test_operator import OURS
 from tests.chaos.evidence import Evidence, watching
 from tests.chaos.invariants import Law, violations
 from tests.cluster import Cluster
-from tests.support import apply, await_phase, await_that, policy_of, run_of, simulated_forever
+from tests.support import apply, await_phase, await_that, get, policy_of, run_of, simulated_forever
 
 BUDGET, COOLDOWN = 2, 1
 KINDS = ("done", "crash", "stay")
 LIMIT, MANY = 2, 24
+LOOKS = 4
+"""Renewals of a Lease after which its holder has looked around at least twice."""
 EACH = 8
 """Runs of each kind in a wave: three shards without one of a kind are as good as never."""
 
@@ -48,7 +51,10 @@ class Wave:
     def apply(self) -> None:
         """Begin all of them."""
         policy = policy_of({"restartBudget": BUDGET, "restartCooldownSeconds": COOLDOWN})
-        crash = {"metadata": {"annotations": {"test.runwarden.dev/outcome": "fail"}}, "spec": {"containers": [{"name": "agent", "image": "x"}]}}
+        crash = {
+            "metadata": {"annotations": {"test.runwarden.dev/outcome": "fail"}},
+            "spec": {"containers": [{"name": "agent", "image": "x"}]},
+        }
         made = {"done": run_of, "crash": lambda name: run_of(name, {"template": crash}), "stay": simulated_forever}
         apply(self._cluster, self._namespace, policy, *(made[kind](name) for kind in KINDS for name in self.names[kind]))
 
@@ -113,9 +119,7 @@ def test_a_killed_replica_is_followed(api_cluster: Cluster, namespace: str, flee
     judge(evidence, namespace)
 
 
-def test_a_replica_that_wakes_up_late_harms_nobody(
-    api_cluster: Cluster, namespace: str, fleet: Fleet, evidence: Evidence
-) -> None:
+def test_a_replica_that_wakes_up_late_harms_nobody(api_cluster: Cluster, namespace: str, fleet: Fleet, evidence: Evidence) -> None:
     """One of three is stopped for longer than its Leases last and goes on amid others' work: it ends, and P1 to P5 hold."""
     for _ in range(3):
         fleet.start(3)
@@ -138,9 +142,7 @@ def test_a_replica_that_wakes_up_late_harms_nobody(
     judge(evidence, namespace)
 
 
-def test_the_number_changes_while_runs_are_at_work(
-    api_cluster: Cluster, namespace: str, fleet: Fleet, evidence: Evidence
-) -> None:
+def test_the_number_changes_while_runs_are_at_work(api_cluster: Cluster, namespace: str, fleet: Fleet, evidence: Evidence) -> None:
     """One operator becomes three of three shards, then two of five, then one as at first, as a rollout does it, amid work."""
     first = fleet.start(1)
     await_that(first.ready, "a lone operator to lead")
@@ -198,11 +200,24 @@ async def test_nobody_works_on_a_store_while_a_shard_is_held(
     operator = fleet.start(3)
     fleet.await_shares(3, (3,))
 
-    async def nothing() -> str:
+    def second_waits() -> str:
         second = fleet.start(3)
-        await_that(lambda: "others still hold them" in told_by(second), "a replica that waits")
+        lease = f"{namespace}-shard-1"
+        seen: set[str] = set()
+
+        def renewed() -> bool:
+            found = get(api_cluster, "default", "lease", lease)
+            if found and found["spec"].get("holderIdentity"):
+                seen.add(found["metadata"]["resourceVersion"])
+            return len(seen) > LOOKS
+
+        await_that(renewed, "a replica that holds a shard's Lease")
         assert held_by(second) == []
+        assert "waiting for shards 0, 1, 2" in told_by(second)
         return "done"
+
+    async def nothing() -> str:
+        return await asyncio.to_thread(second_waits)
 
     with pytest.raises(OperatorRuns):
         await alone(client, "default", namespace, 1.0, nothing)
