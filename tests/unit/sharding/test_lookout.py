@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from controller.api.base import JsonObject
 from controller.sharding.layout import Claim, Layout, Replica
 from controller.sharding.lookout import EPOCH, HELD_UNDER, OUTSIDE, READY, SHARDS, SINCE, Lookout, layout_of, with_layout
 
 
-def lease(name: str, holder: str = "", version: str = "1", duration: int = 15, **notes: str) -> JsonObject:
-    metadata = {"name": name, "resourceVersion": version, "annotations": notes}
-    return {"metadata": metadata, "spec": {"holderIdentity": holder, "leaseDurationSeconds": duration}}
+def lease(name: str, holder: str = "", version: str = "1", notes: Mapping[str, str] = MappingProxyType({})) -> JsonObject:
+    metadata = {"name": name, "resourceVersion": version, "annotations": dict(notes)}
+    return {"metadata": metadata, "spec": {"holderIdentity": holder, "leaseDurationSeconds": 15}}
 
 
 def replica(place: int, holder: str, version: str = "1") -> JsonObject:
-    return lease(f"rw-replica-{place}", holder, version, **{SHARDS: "3", SINCE: "now", READY: "true"})
+    return lease(f"rw-replica-{place}", holder, version, notes={SHARDS: "3", SINCE: "now", READY: "true"})
 
 
 def test_the_layout_is_in_the_first_shards_lease() -> None:
     """Epoch and number are read from its annotations, and written beside what is there."""
-    there = lease("rw", "a", other="kept")
+    there = lease("rw", "a", notes={"other": "kept"})
     assert layout_of(there) == layout_of(None) == Layout(0, 1)
     written = with_layout(there, Layout(7, 3))
     assert layout_of(written) == Layout(7, 3)
@@ -29,14 +32,14 @@ def test_the_layout_is_in_the_first_shards_lease() -> None:
 def test_a_layout_that_makes_no_sense_is_none() -> None:
     """Somebody's typing error in an annotation counts as no layout, and never raises."""
     for epoch, shards in (("x", "3"), ("1", "-3"), ("", "3"), ("1", ""), ("1", "0"), ("٣", "3")):
-        assert layout_of(lease("rw", **{EPOCH: epoch, SHARDS: shards})) == Layout()
+        assert layout_of(lease("rw", notes={EPOCH: epoch, SHARDS: shards})) == Layout()
 
 
 def test_shards_and_replicas_are_told_by_their_names() -> None:
     """Leases of other programs, also of names that begin like ours, are left alone."""
     found = [
-        lease("rw", "a", **{HELD_UNDER: "2", EPOCH: "2", SHARDS: "3"}),
-        lease("rw-shard-2", "b", **{HELD_UNDER: "1"}),
+        lease("rw", "a", notes={HELD_UNDER: "2", EPOCH: "2", SHARDS: "3"}),
+        lease("rw-shard-2", "b", notes={HELD_UNDER: "1"}),
         replica(0, "a"),
         lease("rw-two", "x"),
         lease("rw-shard-02", "x"),
@@ -52,7 +55,7 @@ def test_shards_and_replicas_are_told_by_their_names() -> None:
 def test_a_lone_operator_and_an_outsider_act_under_no_epoch() -> None:
     """A Lease without the annotation, and one whose holder keeps all others from acting, are of no epoch."""
     assert Lookout("rw").look([lease("rw", "a")], 0.0).claims == {0: Claim("a", None)}
-    assert Lookout("rw").look([lease("rw", "a", **OUTSIDE)], 0.0).claims == {0: Claim("a", None)}
+    assert Lookout("rw").look([lease("rw", "a", notes=OUTSIDE)], 0.0).claims == {0: Claim("a", None)}
 
 
 def test_who_stays_silent_for_a_lease_is_dead() -> None:
