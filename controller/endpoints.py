@@ -16,6 +16,11 @@ Checks = Mapping[str, Callable[[], str | None]]
 """By name, a check that returns None where all is well, else the reason why not."""
 
 
+def unless(excused: Callable[[], bool], check: Callable[[], str | None]) -> Callable[[], str | None]:
+    """Return a check that is made only while nothing excuses from it."""
+    return lambda: None if excused() else check()
+
+
 HEARTBEAT_SECONDS, STALLED_SECONDS = 1.0, 30.0
 """How often the event loop shows that it turns, and after how long without that the process counts as stalled."""
 

@@ -24,7 +24,7 @@ from controller.cluster.connection import Connection, connect
 from controller.cluster.lease import LeaderLease, LeaseTimings
 from controller.cluster.reflector import Reflector, Sink, relist
 from controller.cluster.resources import AGENT_REPORTS, ESCALATIONS, PODS, RUN_POLICIES, RUNS, Resource
-from controller.endpoints import Checks, Pulse, health_app, metrics_app, serve
+from controller.endpoints import Checks, Pulse, health_app, metrics_app, serve, unless
 from controller.errors import RunwardenError
 from controller.executor import Tools
 from controller.inventory import Inventory, RunKey
@@ -105,6 +105,7 @@ class Operator:
         """Take the signals back from kopf, which would stop its watches first and leave the passes in hand for last."""
         await self._kopf_ready.wait()
         self._catch_signals()
+        log.info("watching")
 
     async def _supervise(self, client: Client, connection: Connection, lease: LeaderLease, store: WatchedStore) -> None:
         """Sync, then work until told to stop; whatever of it ends by itself ends all of it."""
@@ -244,12 +245,22 @@ class Operator:
                 log.info("listening", endpoint=name, address=told.listen, port=bound)
 
     def _readiness(self) -> Checks:
-        return {
-            "lease": lambda: None if self._leads() else "waiting for the lease: another operator holds it",
+        """Who leads has everything it needs; who stands by has seen another lead and can take over."""
+        of_a_leader: Checks = {
             "store": lambda: self._store.problem if self._store else "it was not opened yet",
             "caches": lambda: None if self._synced else "the first lists are not complete",
             "watches": lambda: None if self._kopf_ready.is_set() else "the watches of custom resources have not started",
         }
+        return {"lease": self._waits} | {name: unless(self._stands_by, check) for name, check in of_a_leader.items()}
+
+    def _waits(self) -> str | None:
+        """Why it neither leads nor stands by."""
+        if self._leads() or self._stands_by():
+            return None
+        return "waiting for the lease: nobody is seen to renew it"
+
+    def _stands_by(self) -> bool:
+        return self._lease is not None and not self._leads() and self._lease.another_leads
 
     def _leads(self) -> bool:
         return self._lease is not None and self._lease.is_leader

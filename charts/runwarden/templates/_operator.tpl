@@ -1,5 +1,4 @@
 {{- define "runwarden.operator" -}}
-{{- $alone := eq (int .Values.replicas) 1 -}}
 - name: operator
   image: {{ include "runwarden.image" . }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -73,9 +72,10 @@
     periodSeconds: 10
     failureThreshold: 6
   readinessProbe:
-    # A lone operator is ready when it leads. Of several, those that stand by are ready to lead: /readyz would say no for ever.
-    httpGet: {path: {{ ternary "/readyz" "/livez" $alone }}, port: health}
-    periodSeconds: 2
+    # Ready is who leads and works, and who has seen another lead and can take over.
+    httpGet: {path: /readyz, port: health}
+    periodSeconds: 1
+    timeoutSeconds: 2
   resources:
     {{- toYaml .Values.resources | nindent 4 }}
   securityContext:
