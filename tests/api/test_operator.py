@@ -138,7 +138,7 @@ def test_endpoints(api_cluster: Cluster, api_operator: OperatorProcess) -> None:
 def test_two_operators_one_leader_and_a_quick_handover(
     api_cluster: Cluster, api_operator: OperatorProcess, namespace: str, tmp_path: Path
 ) -> None:
-    """A second operator of the same Lease is ready, but leads and does nothing; SIGTERM of the leader exits 0 and hands over at once."""
+    """A second operator of the same Lease is ready, but does not lead; SIGTERM of the leader exits 0 and hands over at once."""
     options = ("--lease-name", f"two-{namespace}", "--namespace", namespace)
     with OperatorProcess(api_cluster, *options) as first:
         second = OperatorProcess(api_cluster, *options)

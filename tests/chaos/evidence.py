@@ -6,7 +6,7 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -65,6 +65,10 @@ class Evidence:
         """Return every version of a namespace's objects, in the order in which they were written."""
         return sorted((change for change in list(self._all) if change.namespace == namespace), key=lambda change: change.order)
 
+    def count(self, namespace: str) -> int:
+        """Return how many versions of a namespace's objects were seen so far."""
+        return sum(change.namespace == namespace for change in list(self._all))
+
     def newest(self, kind: str, namespace: str, name: str) -> JsonObject:
         """Return an object as it is now, empty where there is none."""
         return self._newest.get((kind, namespace, name), {})
@@ -75,11 +79,11 @@ class Evidence:
 
 
 @contextmanager
-def watching(cluster: Cluster) -> Iterator[Evidence]:
+def watching(cluster: Cluster, kinds: Sequence[str] = KINDS) -> Iterator[Evidence]:
     """Watch the whole cluster while the context lasts. A watch that ends before makes the evidence incomplete."""
     evidence, watches = Evidence(), []
     closing = threading.Event()
-    for kind in KINDS:
+    for kind in kinds:
         command = [str(cluster.kubectl_path), "--kubeconfig", str(cluster.kubeconfig), "get", kind, "-A", "-o", "json"]
         watch = subprocess.Popen([*command, "--watch", "--output-watch-events"], stdout=subprocess.PIPE, text=True)
         reader = threading.Thread(target=_read, args=(evidence, kind, watch, closing), daemon=True)
