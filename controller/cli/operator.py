@@ -100,6 +100,7 @@ def operator(log_format: LogFormat, log_level: str, metrics_port: int, health_po
     """Run the operator. Every option can also be set as RUNWARDEN_OPERATOR_<OPTION>."""
     import uvloop
 
+    import controller.cluster  # noqa: F401  # before kopf, which would import the whole of `kubernetes`
     from controller.operator import Operator
 
     if options["ledger"] == options["store"]:

@@ -29,6 +29,7 @@ STEPS = {
 """What the log tells, in this order, and what it means."""
 START = "process_start_time_seconds"
 """The kernel's, to a hundredth of a second; a kubelet's startedAt and Ready are of whole seconds."""
+METRICS_PORT = 8080
 PATIENCE_SECONDS = 120.0
 
 
@@ -36,7 +37,7 @@ PATIENCE_SECONDS = 120.0
 @click.option("--count", default=10, show_default=True, help="Starts to measure.")
 @click.option("--cluster", "there", help="A kind cluster that `python -m tests.cluster up` has left; else one is made.")
 def main(count: int, there: str | None) -> None:
-    """Install the chart, then have its pod made anew again and again."""
+    """Install the chart, then stop and start its operator again and again."""
     cluster = lifecycle.attach(there) if there else lifecycle.up("kind")
     try:
         load_reporter_image(cluster)
@@ -57,18 +58,20 @@ def _install(cluster: Cluster) -> None:
 
 
 def _start(cluster: Cluster) -> dict[str, float]:
-    """Have the operator's pod made anew and return, by step, seconds since its process began."""
-    old = {pod["metadata"]["name"] for pod in items(cluster, NAMESPACE, "pods")}
-    cluster.kubectl("-n", NAMESPACE, "delete", "pod", *old)
-    cluster.kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{RELEASE}", f"--timeout={PATIENCE_SECONDS:.0f}s")
-    (pod,) = {pod["metadata"]["name"] for pod in items(cluster, NAMESPACE, "pods")} - old
+    """Start the operator where none runs and return, by step, seconds since its process began."""
+    deployment = f"deployment/{RELEASE}"
+    cluster.kubectl("-n", NAMESPACE, "scale", deployment, "--replicas=0")
+    await_that(lambda: not items(cluster, NAMESPACE, "pods"), "the former operator to be gone", PATIENCE_SECONDS)
+    cluster.kubectl("-n", NAMESPACE, "scale", deployment, "--replicas=1")
+    cluster.kubectl("-n", NAMESPACE, "rollout", "status", deployment, f"--timeout={PATIENCE_SECONDS:.0f}s")
+    (pod,) = [each["metadata"]["name"] for each in items(cluster, NAMESPACE, "pods")]
     began = _began(cluster, pod)
     told = await_that(lambda: _complete(_log(cluster, pod)), "every step in the log", PATIENCE_SECONDS)
     return {step: (told[step] - began).total_seconds() for step in STEPS}
 
 
 def _began(cluster: Cluster, pod: str) -> datetime:
-    text = cluster.kubectl("get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:metrics/proxy/metrics")
+    text = cluster.kubectl("get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:{METRICS_PORT}/proxy/metrics")
     found = {sample.name: sample.value for family in text_string_to_metric_families(text) for sample in family.samples}
     return datetime.fromtimestamp(found[START], UTC)
 

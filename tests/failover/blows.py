@@ -55,11 +55,10 @@ class Blow:
     undo: Callable[[Struck, Leader], None]
 
 
-BLOWS = (
-    Blow("SIGKILL", lambda at, leader: at.signal(leader, "KILL"), lambda at, leader: None),
-    Blow("SIGSTOP, later SIGCONT", lambda at, leader: at.signal(leader, "STOP"), lambda at, leader: at.signal(leader, "CONT")),
-    Blow("partition, later healed", lambda at, leader: at.cut(leader), lambda at, leader: at.mend(leader)),
-)
+KILL = Blow("SIGKILL", lambda at, leader: at.signal(leader, "KILL"), lambda at, leader: None)
+FREEZE = Blow("SIGSTOP, later SIGCONT", lambda at, leader: at.signal(leader, "STOP"), lambda at, leader: at.signal(leader, "CONT"))
+CUT = Blow("partition, later healed", lambda at, leader: at.cut(leader), lambda at, leader: at.mend(leader))
+BLOWS = (KILL, FREEZE, CUT)
 
 
 @dataclass(slots=True)
