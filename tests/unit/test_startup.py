@@ -5,11 +5,14 @@ How many seconds it takes is `tests/bench/ready.py`'s to tell: a busy machine pr
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from controller.__main__ import SIGNALLED
 
 START = """
 import sys
@@ -45,3 +48,20 @@ def test_the_operator_was_there(imported: frozenset[str]) -> None:
 def test_a_start_is_spared(imported: frozenset[str], module: str) -> None:
     """The synchronous Kubernetes client, databases and notifications are not imported for an operator that needs none."""
     assert module not in imported
+
+
+TOLD_TO_END = """
+import os, signal, sys, types
+from controller.__main__ import main
+sys.modules["controller.cli"] = early = types.ModuleType("early")
+early.main = lambda: os.kill(os.getpid(), signal.SIGTERM)
+sys.argv = ["runwarden", "operator"]
+main()
+"""
+"""A start that is told to end before its command has said what it does about that."""
+
+
+def test_who_is_told_to_end_while_it_starts_ends() -> None:
+    """SIGTERM is handled from the first moment: as a container's first process it would not even hear it otherwise."""
+    done = subprocess.run([sys.executable, "-c", TOLD_TO_END], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (SIGNALLED + signal.SIGTERM, "")
