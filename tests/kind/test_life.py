@@ -13,6 +13,7 @@ from controller.api.base import JsonObject
 from tests.chart.helm import CHART, NAMESPACE, RELEASE
 from tests.cluster import Cluster
 from tests.cluster.kind import KindCluster
+from tests.cluster.processes import run
 from tests.image import IMAGE
 from tests.kind.conftest import TEAM
 from tests.kind.stage import LONG, Stage
@@ -141,7 +142,7 @@ def test_upgrade_and_rollback(fresh: KindCluster, stage: Stage, tmp_path: Path) 
     patch_record(stage, "up-steady")
     assert "newField" not in record(stage, "up-steady")
 
-    install(fresh, tmp_path)
+    install(fresh, tmp_path, "--reset-then-reuse-values")
     assert (operator_image(fresh), crds_in(fresh)) == (IMAGE, crds_of(CHART))
     assert evidence(stage, "up") == before
     patch_record(stage, "up-steady")
@@ -161,6 +162,65 @@ def test_upgrade_and_rollback(fresh: KindCluster, stage: Stage, tmp_path: Path) 
     assert {run: status(fresh, TEAM, f"up-{run}")["restarts"] for run in RESTARTS} == RESTARTS
 
 
+STORES = (
+    ("status", "sqlite", "sql-"),
+    ("sqlite", "annotations", "annotations"),
+    ("annotations", "status", "status"),
+)
+"""From which store to which, and how the Runs then name it: all the way round."""
+VOLUME = "store.sqlite.storageClassName=standard,store.sqlite.accessMode=ReadWriteOnce"
+"""What the volumes of our cluster are."""
+
+
+def test_change_of_store(fresh: Cluster, stage: Stage, tmp_path: Path) -> None:
+    """One value names the new store and one the old: with Runs at work each store takes them over, charged as they were, no agent is
+    disturbed, and a budget that was spent in the first store is spent in the last.
+    """
+    install(fresh, tmp_path)
+    begin(stage, "move")
+    before = evidence(stage, "move")
+    for source, target, name in STORES:
+        install(fresh, tmp_path, f"--set=store.type={target},store.migrateFrom={source},{VOLUME}")
+        assert evidence(stage, "move") == before
+        told = [status(fresh, TEAM, f"move-{run}") for run in RESTARTS]
+        assert all(found["storeID"].startswith(name) for found in told), told
+        assert [("operatorState" in found) for found in told] == [target == "status"] * len(told)
+    finish(stage, "move")
+    install(fresh, tmp_path)
+    for run, charged in RESTARTS.items():
+        assert status(fresh, TEAM, f"move-{run}")["restarts"] == charged
+
+
+def test_the_node_reboots(fresh: KindCluster, stage: Stage, tmp_path: Path) -> None:
+    """Everything on the node is killed at once: the operator comes back, each agent is started again exactly once, within its budget
+    and not beyond it, and nothing runs twice.
+    """
+    install(fresh, tmp_path)
+    begin(stage, "boot")
+    before = evidence(stage, "boot")
+    reboot(fresh)
+    await_that(lambda: evidence(stage, "boot")["charged"] != before["charged"], "the operator to see what became of the agents", BOOT)
+    on(fresh, tmp_path, "upgrade", RELEASE, str(CHART), "--reset-then-reuse-values", "--wait", "--timeout", "120s")
+    print(json.dumps(evidence(stage, "boot"), indent=1))
+    for run in RESTARTS:
+        print(run, json.dumps(status(fresh, TEAM, f"boot-{run}"), indent=1))
+    assert 0
+
+
+BOOT = 300.0
+"""Seconds in which a node and all that runs on it are back: machines are shared."""
+
+
+def reboot(cluster: KindCluster) -> None:
+    """Restart the only node of a cluster, its control plane included, and wait until the API server answers again."""
+    run(["docker", "restart", "--time", "0", *cluster.nodes], env=cluster.env)
+    await_that(lambda: "True" in cluster.kubectl(*NODE_READY, check=False), "the node", BOOT)
+
+
+NODE_READY = ("get", "nodes", "-o", "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}")
+
+
 def patch_record(stage: Stage, run: str) -> None:
     """Add a field to a Run's record that no version knows."""
-    stage.cluster.kubectl("-n", TEAM, "patch", "run", run, "--subresource=status", "--type=merge", "-p", json.dumps(FROM_THE_FUTURE))
+    how = ["--subresource=status", "--type=merge", "-p", json.dumps(FROM_THE_FUTURE)]
+    stage.cluster.kubectl("-n", TEAM, "patch", "run", run, *how)
