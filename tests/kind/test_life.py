@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,15 @@ from controller.api.base import JsonObject
 from tests.chart.helm import CHART, NAMESPACE, RELEASE
 from tests.cluster import Cluster
 from tests.cluster.kind import KindCluster
-from tests.cluster.processes import run
+from tests.cluster.processes import run as command
 from tests.image import IMAGE
+from tests.kind.at_work import RESTARTS, answer_next, asks_again, begin, evidence, finish, record
 from tests.kind.conftest import TEAM
 from tests.kind.stage import LONG, Stage
 from tests.kind.test_helm import install, on
 from tests.previous import PREVIOUS_IMAGE, VERSION, previous_archive, unpack
-from tests.support import apply, await_that, items, pods_of, policy_of, run_of, shell, status
+from tests.support import await_that, items, status
 
-AT_WORK = 'rw ask --wait 600 "First?" yes; rw ask --wait 600 "Second?" yes; rw done "shipped"'
-CRASHES = f"[ $RUNWARDEN_ATTEMPT -gt 0 ] || exit 1; {AT_WORK}"
-CRASHES_ON_ANSWER = '[ $RUNWARDEN_ATTEMPT -gt 0 ] || exit 1; rw ask --wait 600 "First?" yes; exit 1'
-RESTARTS = {"steady": 0, "crashed": 1, "spent": 1}
-"""The Runs that are at work all the while, and what they were charged before it began."""
 FROM_THE_FUTURE = {"status": {"operatorState": {"newField": "kept"}}}
 """What an even newer operator might have written to a record."""
 
@@ -34,69 +31,6 @@ FROM_THE_FUTURE = {"status": {"operatorState": {"newField": "kept"}}}
 def stage(fresh: Cluster) -> Stage:
     """Where the Runs are."""
     return Stage(fresh, TEAM)
-
-
-def begin(stage: Stage, prefix: str) -> None:
-    """Start a Run of each kind, and wait until each waits for its first answer with its restarts charged."""
-    apply(stage.cluster, TEAM, policy_of({"restartBudget": 1, "restartCooldownSeconds": 0}, "one"))
-    scripts = {"steady": AT_WORK, "crashed": CRASHES, "spent": CRASHES_ON_ANSWER}
-    runs = [run_of(f"{prefix}-{name}", shell(script), policyRef={"name": "one"}) for name, script in scripts.items()]
-    apply(stage.cluster, TEAM, *runs)
-    for name in scripts:
-        stage.phase(f"{prefix}-{name}", "AwaitingGuidance")
-    await_that(lambda: running(stage, prefix) == len(scripts), "the kubelet's word that each agent runs", LONG)
-
-
-def running(stage: Stage, prefix: str) -> int:
-    """Return how many agents run by the word of the kubelet, which may come later than the agent's own."""
-    states = [c["state"] for pod in pods_of(stage.cluster, TEAM, prefix).values() for c in pod["status"]["containerStatuses"]]
-    return sum("running" in state for state in states)
-
-
-def evidence(stage: Stage, prefix: str) -> JsonObject:
-    """Return what a disturbed agent or a charged restart would change: pods, their containers, and what Runs were charged."""
-    pods = {
-        name: (pod["metadata"]["uid"], [(c["restartCount"], c["state"]) for c in pod["status"]["containerStatuses"]])
-        for name, pod in pods_of(stage.cluster, TEAM, prefix).items()
-    }
-    states = {run: status(stage.cluster, TEAM, f"{prefix}-{run}") for run in RESTARTS}
-    charged = {run: (found["phase"], found["restarts"], found["agents"][0]["attempt"]) for run, found in states.items()}
-    return {"pods": pods, "charged": charged}
-
-
-def answer_next(stage: Stage, run: str) -> None:
-    """Answer the question that a Run waits for."""
-    stage.answer(stage.asked(run)[0], "yes")
-
-
-def finish(stage: Stage, prefix: str) -> None:
-    """Let every Run go on: two complete with what they were charged, one crashes and has nothing left to be restarted on."""
-    for run, charged in RESTARTS.items():
-        end = "Blocked" if run == "spent" else "Completed"
-        found = answer_until(stage, f"{prefix}-{run}", end)
-        assert (found["restarts"], found["agents"][0]["attempt"]) == (charged, charged)
-    assert found["reason"] == "RestartBudgetSpent"
-
-
-def answer_until(stage: Stage, run: str, phase: str) -> JsonObject:
-    """Answer each question of a Run, once, until it is in a phase, and return its status."""
-    answered: set[str] = set()
-
-    def there() -> JsonObject | None:
-        for each in stage.escalations(run):
-            if each["spec"]["type"] == "Question" and each["metadata"]["name"] not in answered and is_open(each):
-                answered.add(each["metadata"]["name"])
-                stage.answer(each, "yes")
-        found = status(stage.cluster, TEAM, run)
-        return found if found["phase"] == phase else None
-
-    found: JsonObject = await_that(there, f"{run} {phase}", LONG)
-    return found
-
-
-def is_open(escalation: JsonObject) -> bool:
-    """Whether an escalation waits for an answer."""
-    return bool(escalation.get("status", {}).get("phase") == "Open")
 
 
 def operator_image(cluster: Cluster) -> str:
@@ -119,12 +53,6 @@ def crds_in(cluster: Cluster) -> dict[str, Any]:
 def crds_of(chart: Path) -> dict[str, Any]:
     """Return the schemas that a chart brings."""
     return schemas([yaml.safe_load(path.read_text()) for path in sorted((chart / "files/crds").glob("*.yaml"))])
-
-
-def record(stage: Stage, run: str) -> JsonObject:
-    """Return the operator's record of a Run."""
-    found: JsonObject = status(stage.cluster, TEAM, run)["operatorState"]
-    return found
 
 
 def test_upgrade_and_rollback(fresh: KindCluster, stage: Stage, tmp_path: Path) -> None:
@@ -150,6 +78,7 @@ def test_upgrade_and_rollback(fresh: KindCluster, stage: Stage, tmp_path: Path) 
     await_that(lambda: len(record(stage, "up-steady")["agents"]["coder"]["asked"]) > 1, "a save by the new operator", LONG)
     assert record(stage, "up-steady")["newField"] == "kept"
     stage.asked("up-steady")
+    stage.phase("up-steady", "AwaitingGuidance")
 
     before = evidence(stage, "up")
     on(fresh, tmp_path, "rollback", RELEASE, "--wait", "--timeout", "120s")
@@ -173,8 +102,8 @@ VOLUME = "store.sqlite.storageClassName=standard,store.sqlite.accessMode=ReadWri
 
 
 def test_change_of_store(fresh: Cluster, stage: Stage, tmp_path: Path) -> None:
-    """One value names the new store and one the old: with Runs at work each store takes them over, charged as they were, no agent is
-    disturbed, and a budget that was spent in the first store is spent in the last.
+    """One value names the new store and one the old: with Runs at work each store takes them over, charged as they were. No agent
+    is disturbed, and a budget that was spent in the first store is spent in the last.
     """
     install(fresh, tmp_path)
     begin(stage, "move")
@@ -192,19 +121,22 @@ def test_change_of_store(fresh: Cluster, stage: Stage, tmp_path: Path) -> None:
 
 
 def test_the_node_reboots(fresh: KindCluster, stage: Stage, tmp_path: Path) -> None:
-    """Everything on the node is killed at once: the operator comes back, each agent is started again exactly once, within its budget
-    and not beyond it, and nothing runs twice.
+    """Everything on the node is killed at once: the operator comes back, each agent is started again exactly once, uncharged.
+    Nothing runs twice, and a budget that was spent before is still spent.
     """
     install(fresh, tmp_path)
     begin(stage, "boot")
     before = evidence(stage, "boot")
     reboot(fresh)
-    await_that(lambda: evidence(stage, "boot")["charged"] != before["charged"], "the operator to see what became of the agents", BOOT)
-    on(fresh, tmp_path, "upgrade", RELEASE, str(CHART), "--reset-then-reuse-values", "--wait", "--timeout", "120s")
-    print(json.dumps(evidence(stage, "boot"), indent=1))
-    for run in RESTARTS:
-        print(run, json.dumps(status(fresh, TEAM, f"boot-{run}"), indent=1))
-    assert 0
+    fresh.kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{RELEASE}", f"--timeout={BOOT:.0f}s")
+    for run, charged in RESTARTS.items():
+        await_that(partial(asks_again, stage, f"boot-{run}", charged + 1), f"{run} to ask again", BOOT)
+    after = evidence(stage, "boot")
+    assert after["charged"] == {run: ("AwaitingGuidance", charged, charged + 1) for run, charged in RESTARTS.items()}
+    for name, (uid, _) in before["pods"].items():
+        assert after["pods"][name][0] == uid
+    assert set(after["pods"]) - set(before["pods"]) == {f"boot-{run}-coder-r{charged + 1}" for run, charged in RESTARTS.items()}
+    finish(stage, "boot", uncharged=1)
 
 
 BOOT = 300.0
@@ -213,7 +145,7 @@ BOOT = 300.0
 
 def reboot(cluster: KindCluster) -> None:
     """Restart the only node of a cluster, its control plane included, and wait until the API server answers again."""
-    run(["docker", "restart", "--time", "0", *cluster.nodes], env=cluster.env)
+    command(["docker", "restart", "--time", "0", *cluster.nodes], env=cluster.env)
     await_that(lambda: "True" in cluster.kubectl(*NODE_READY, check=False), "the node", BOOT)
 
 
