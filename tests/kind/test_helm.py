@@ -28,9 +28,9 @@ def on(cluster: Cluster, home: Path, *arguments: str) -> str:
         raise AssertionError(f"{error}\n{told[-4000:]}\n{logs}") from error
 
 
-def install(cluster: Cluster, home: Path, *options: str) -> str:
+def install(cluster: Cluster, home: Path, *options: str, chart: Path = CHART) -> str:
     """Install or upgrade the release and wait until it is ready."""
-    command = ["upgrade", "--install", RELEASE, str(CHART), "--wait", "--timeout", "120s"]
+    command = ["upgrade", "--install", RELEASE, str(chart), "--wait", "--timeout", "120s"]
     return on(cluster, home, *command, *DEV, *options)
 
 

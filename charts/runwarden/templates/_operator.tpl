@@ -24,7 +24,7 @@
   - --reporter-interval-seconds={{ .Values.reporter.intervalSeconds }}
   {{- end }}
   {{- if eq .Values.store.type "sqlite" }}
-  - --store=sqlite:////data/store/state.db
+  - --store={{ include "runwarden.storeName" .Values.store.type }}
   {{- else if ne .Values.store.type "external" }}
   - --store={{ .Values.store.type }}
   {{- end }}
@@ -99,6 +99,44 @@
   {{- end }}
 {{- end -}}
 
+{{- /* A type of store as the command line takes it. */ -}}
+{{- define "runwarden.storeName" -}}
+{{- get (dict "sqlite" "sqlite:////data/store/state.db" "external" "$(STORE_URL)") . | default . -}}
+{{- end -}}
+
+{{- define "runwarden.move" -}}
+- name: move # the Runs, from the store that they were in; it holds the Lease meanwhile
+  image: {{ include "runwarden.image" . }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  args:
+  - store
+  - migrate
+  - --from={{ include "runwarden.storeName" .Values.store.migrateFrom }}
+  - --to={{ include "runwarden.storeName" .Values.store.type }}
+  - --lease-name={{ default (include "runwarden.fullname" .) .Values.lease.name }}
+  - --lease-namespace={{ .Release.Namespace }}
+  {{- range .Values.namespaces }}
+  - --namespace={{ . }}
+  {{- end }}
+  {{- if has "external" (list .Values.store.type .Values.store.migrateFrom) }}
+  env:
+  - name: STORE_URL
+    valueFrom: {secretKeyRef: {name: {{ .Values.store.external.existingSecret }}, key: {{ .Values.store.external.key }}}}
+  {{- end }}
+  resources:
+    {{- toYaml .Values.resources | nindent 4 }}
+  securityContext:
+    {{- include "runwarden.containerSecurity" . | nindent 4 }}
+    runAsUser: 65532
+    runAsGroup: 65532
+  volumeMounts:
+  - {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+  - {name: tmp, mountPath: /tmp}
+  {{- if has "sqlite" (list .Values.store.type .Values.store.migrateFrom) }}
+  - {name: store, mountPath: /data/store}
+  {{- end }}
+{{- end -}}
+
 {{- define "runwarden.advisor" -}}
 - name: advisor
   image: {{ include "runwarden.imageOf" (list . .Values.advisor.image) }}
@@ -155,7 +193,7 @@
   emptyDir: {sizeLimit: 64Mi}
 {{- range $use := list "store" "ledger" }}
 {{- $of := index $.Values $use }}
-{{- if eq $of.type "sqlite" }}
+{{- if has "sqlite" (list $of.type $of.migrateFrom) }}
 - name: {{ $use }}
   persistentVolumeClaim: {claimName: {{ default (printf "%s-%s" (include "runwarden.fullname" $) $use) $of.sqlite.existingClaim }}}
 {{- end }}
