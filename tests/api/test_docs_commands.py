@@ -11,12 +11,19 @@ from pathlib import Path
 import pytest
 import yaml
 
+from controller.api.base import JsonObject
 from tests.cluster import Cluster
 from tests.plugin import Plugin
 from tests.support import OperatorProcess, apply, await_phase, get, policy_of, run_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"```(?:sh|console)\n(.*?)```", re.DOTALL)
+PAGES = [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))]
+OBJECT = re.compile(r"^apiVersion: runwarden\.dev/.*?(?=^```|^END$|^RUN$)", re.DOTALL | re.MULTILINE)
+WISH = re.compile(r"`([a-zA-Z]+: [^`]+)`")
+PRINTED = "cli.md"
+"""Shows what a dry run prints, which is tested as that."""
+
 A_POD = {"template": {"spec": {"containers": [{"name": "agent", "image": "x"}]}}}
 
 
@@ -76,3 +83,31 @@ def test_the_plugin_prints_what_its_page_shows(
     command, _, shown = block("cli.md", begins).replace("\\\n", "").partition("\n")
     said = Plugin(api_cluster, namespace)(*shlex.split(command)[3:]).output
     assert said.replace(f" -n {namespace}", "").replace(f"namespace: {namespace}", "namespace: default") == shown
+
+
+def shown() -> list[JsonObject]:
+    """Return every Run and RunPolicy that a page shows whole."""
+    pages = [page for page in PAGES if page.name != PRINTED]
+    return [yaml.safe_load(found) for page in pages for found in OBJECT.findall(page.read_text())]
+
+
+def wishes() -> list[JsonObject]:
+    """Return a policy for each piece of one that docs/policies.md says to write."""
+    rows = (DOCS / "policies.md").read_text().split("| You want | Write |")[1].split("\n## ")[0]
+    cells = [row.split("|")[2] for row in rows.splitlines() if row.startswith("|")]
+    specs = [yaml.safe_load(piece) for cell in cells for piece in WISH.findall(cell)]
+    return [policy_of({"llm": spec} if "onApprovalTimeout" in spec else spec) for spec in specs]
+
+
+def taken(cluster: Cluster, namespace: str, obj: JsonObject) -> str:
+    """What the API server says of an object, an unknown field included; nothing is kept."""
+    text = yaml.safe_dump({**obj, "metadata": {"name": obj["metadata"]["name"]}})
+    return cluster.kubectl("-n", namespace, "create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text, check=False)
+
+
+def test_the_api_server_takes_what_the_pages_show(api_cluster: Cluster, namespace: str) -> None:
+    """Every Run, policy and piece of a policy in the docs passes the CRDs' schemas and rules; a misspelled field does not."""
+    objects = [*shown(), *wishes()]
+    assert {"Run", "RunPolicy"} == {obj["kind"] for obj in objects}
+    assert [(obj, said) for obj in objects if "created (server dry run)" not in (said := taken(api_cluster, namespace, obj))] == []
+    assert "created" not in taken(api_cluster, namespace, policy_of({"restartBudgt": 1}))

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.skipping import cannot_run
+
 ROOT = Path(__file__).parent.parent.parent
 LOADED = re.compile(
     r"""<(?:script|img|iframe|source|video)[^>]*\bsrc=["']?([^"'\s>]+)|<link[^>]*\brel=["']?"""
@@ -45,6 +47,8 @@ def build(root: Path, to: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the site as it was built, once for all tests here."""
+    if not shutil.which("npm") and not list(ROOT.glob(KEPT)):
+        cannot_run("needs npm, which brings the site its Mermaid")
     to = tmp_path_factory.mktemp("site")
     done = build(ROOT, to)
     assert done.returncode == 0, done.stderr
