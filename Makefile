@@ -42,8 +42,9 @@ model: ## Check the shipped decisions against every state of a model cluster, th
 fuzz: ## A hundred thousand hostile answers through the gate, against an independent validator, and mutants of the gate
 	@$(RUN) python -m tests.fuzz $(FUZZ_ARGS)
 
-image: ## Build the image as the tests run it, localhost/runwarden/runwarden:dev
+image: ## Build the images as the tests run them: localhost/runwarden/runwarden:dev and, with codex in it, runwarden-codex:dev
 	@$(RUN) python -m tests.image
+	@$(RUN) python -m tests.advisor_image
 
 docs: ## Build the documentation as a site, into artifacts/site
 	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict
