@@ -31,6 +31,7 @@ RUN_BY = {
     Shown("docs/install.md", "export IMAGE="): INSTALLED,
     Shown("docs/install.md", "kubectl create namespace"): INSTALLED,
     Shown("docs/install.md", "helm upgrade"): INSTALLED,
+    Shown("docs/install.md", "helm rollback"): INSTALLED,
     Shown("docs/install.md", "helm uninstall"): INSTALLED,
     Shown("docs/install.md", "kubectl kustomize"): INSTALLED,
     Shown("docs/cli.md", "$ kubectl rw run hi"): TYPED,
