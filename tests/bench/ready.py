@@ -14,9 +14,8 @@ from statistics import median
 import click
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.chart.helm import CHART, NAMESPACE, RELEASE, helm
+from tests.chart.helm import NAMESPACE, RELEASE, install
 from tests.cluster import Cluster, lifecycle
-from tests.image import IMAGE
 from tests.reporter_image import load_reporter_image
 from tests.support import await_that, items
 
@@ -41,20 +40,13 @@ def main(count: int, there: str | None) -> None:
     cluster = lifecycle.attach(there) if there else lifecycle.up("kind")
     try:
         load_reporter_image(cluster)
-        _install(cluster)
+        with tempfile.TemporaryDirectory() as home:
+            install(cluster.kubeconfig, Path(home))
         starts = [_start(cluster) for _ in range(count)]
         click.echo("\n".join(_table(starts)))
     finally:
         if not there:
             lifecycle.end(cluster)
-
-
-def _install(cluster: Cluster) -> None:
-    repository, _, tag = IMAGE.rpartition(":")
-    command = ["upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace", "--wait"]
-    with tempfile.TemporaryDirectory() as home:
-        told = f"image.repository={repository},image.tag={tag},image.pullPolicy=Never"
-        helm(*command, "--set", told, home=Path(home), kubeconfig=cluster.kubeconfig)
 
 
 def _start(cluster: Cluster) -> dict[str, float]:

@@ -11,17 +11,18 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from time import monotonic
 
 import click
 
 from tests.chaos.evidence import KINDS, watching
+from tests.chaos.series import teller
+from tests.chart.helm import install
 from tests.cluster import dockerd, lifecycle
 from tests.cluster.kind import KindCluster
 from tests.failover.blows import BLOWS
 from tests.failover.campaign import Campaign
 from tests.failover.outcome import table
-from tests.failover.release import LEASES, QUICK_LEASE, Release, install
+from tests.failover.release import LEASES, QUICK_LEASE, TWO, Release
 from tests.reporter_image import load_reporter_image
 
 NODES = 2
@@ -36,17 +37,14 @@ NODES = 2
 def main(blows: int, seed: int | None, names: Sequence[str], there: str | None, *, patient: bool) -> None:
     """Strike the leader of two operators again and again, and compare the ends of the Runs."""
     seed = random.randrange(2**32) if seed is None else seed  # noqa: S311  # no secret
-    started = monotonic()
-
-    def tell(line: str) -> None:
-        click.echo(f"[{monotonic() - started:5.0f} s] {line}", err=True)
-
+    tell = teller()
     tell(f"seed {seed}")
     chosen = [blow for blow in BLOWS if blow.name.startswith(tuple(names) or "")]
     with ExitStack() as stack:
         cluster = stack.enter_context(_cluster(there))
         load_reporter_image(cluster)
-        install(cluster, Path(stack.enter_context(tempfile.TemporaryDirectory())), *(() if patient else QUICK_LEASE))
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        install(cluster.kubeconfig, home, TWO, *(() if patient else QUICK_LEASE))
         evidence = stack.enter_context(watching(cluster, (*KINDS, LEASES)))
         outcome = Campaign(cluster, evidence, Release(cluster, evidence), seed, tell).all(chosen, blows)
         complete = evidence.complete

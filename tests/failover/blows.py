@@ -89,16 +89,16 @@ class Striker:
             self._await_moment(over)
             if over.is_set():
                 return
-            self._once(leader)
+            self._once(leader, over)
 
-    def _once(self, leader: Leader) -> None:
+    def _once(self, leader: Leader, over: threading.Event) -> None:
         """Strike, see another lead, undo it, and see the former leader go: it must not go on as one."""
         self._blow.strike(self._release, leader)
         struck = monotonic()
         led = wait_until(lambda: self._release.holder() not in ("", leader.identity), PATIENCE_SECONDS, LOOK_SECONDS)
         took = monotonic() - struck
         if led:
-            threading.Event().wait(self._random.uniform(*DELAYS))
+            over.wait(self._random.uniform(*DELAYS))
         self._blow.undo(self._release, leader)
         if not led:
             self.toll.faults.append(f"{self._blow.name}: nobody took over from {leader.identity}")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from tests.chaos.evidence import Evidence
 from tests.chaos.scenarios import SCENARIOS, Scenario, Step
-from tests.chaos.wave import Result, Wave, compare, namespace_of
+from tests.chaos.series import under_fire
+from tests.chaos.wave import Result, Wave, namespace_of
 from tests.cluster import Cluster
 from tests.failover.blows import Blow, Striker, Struck, Toll
 from tests.failover.outcome import Outcome, Report
@@ -67,28 +66,17 @@ class Campaign:
     def _one_more(self, report: Report, blows: int, calm: Result) -> None:
         name = f"{report.blow.name.split()[0].strip(',').lower()}-{len(report.waves) + 1}"
         result, toll = self._struck(name, report.blow, blows, calm)
-        report.waves.append(result)
         report.toll.add(toll)
-        faults = [f"{name}: {text}" for text in [*toll.faults, *result.violations, *compare(calm.ends, result.ends)]]
-        report.faults += faults
+        faults = report.take(name, result, calm, toll.faults)
         self.tell(
             "\n".join([f"{name}: over after {len(toll.takeovers)} blows, {result.started} pods, {len(faults)} faults", *faults])
         )
 
     def _struck(self, name: str, blow: Blow, blows: int, calm: Result) -> tuple[Result, Toll]:
-        over = threading.Event()
-        with namespace_of(self.cluster, _place(name)) as place, ThreadPoolExecutor(1) as pool:
-            seed = f"{self.seed} {name}"
-            striker = Striker(
-                self.release, blow, seed, partial(self.evidence.count, place), lambda line: self.tell(f"{name}: {line}")
-            )
-            striking = pool.submit(striker.work, blows, over)
-            try:
-                result = self._wave(place).run(calm.ends)
-            finally:
-                over.set()
-            striking.result()
-        return result, striker.toll
+        with namespace_of(self.cluster, _place(name)) as place:
+            written = partial(self.evidence.count, place)
+            striker = Striker(self.release, blow, f"{self.seed} {name}", written, lambda line: self.tell(f"{name}: {line}"))
+            return under_fire(self._wave(place), partial(striker.work, blows), calm), striker.toll
 
     def _wave(self, place: str) -> Wave:
         return Wave(self.cluster, self.evidence, place, STORE, self.stories)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from tests.chaos.series import INCOMPLETE, Series, sum_of
 from tests.chaos.wave import Result
 from tests.failover.blows import Blow, Toll
 
@@ -15,14 +16,12 @@ HEAD = """\
 
 
 @dataclass(slots=True)
-class Report:
+class Report(Series):
     """What became of the Runs under one kind of blow."""
 
     blow: Blow
     wanted: int
-    waves: list[Result] = field(default_factory=list)
     toll: Toll = field(default_factory=Toll)
-    faults: list[str] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
@@ -52,14 +51,14 @@ def table(outcome: Outcome, *, complete: bool) -> list[str]:
         if len(report.toll.takeovers) < report.wanted:
             told.append(f"{report.blow.name}: only {len(report.toll.takeovers)} of {report.wanted} blows were survived")
     if not complete:
-        told.append("the evidence is not complete: a watch has ended before its time")
+        told.append(INCOMPLETE)
     return told
 
 
 def _row(name: str, reports: Sequence[Report]) -> str:
-    waves = [wave for report in reports for wave in report.waves]
     took = [seconds for report in reports for seconds in report.toll.takeovers]
     times = f"{median(took):.1f} | {max(took):.1f}" if took else "- | -"
-    runs, started = sum(len(wave.ends) for wave in waves), sum(wave.started for wave in waves)
-    numbers = f"{len(took)} | {len(waves)} | {runs} | {started} | {sum(wave.charged for wave in waves)} | {times}"
-    return f"| {name} | {numbers} | {sum(len(report.faults) for report in reports) or 'none'} |"
+    found = sum_of(reports)
+    return (
+        f"| {name} | {len(took)} | {found.waves} | {found.runs} | {found.started} | {found.charged} | {times} | {found.verdict} |"
+    )

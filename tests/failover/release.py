@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.chaos.evidence import Evidence
-from tests.chart.helm import CHART, NAMESPACE, RELEASE, helm
+from tests.chart.helm import NAMESPACE, RELEASE
 from tests.cluster.kind import KindCluster
-from tests.image import IMAGE
 from tests.support import await_that, items
 
 REPLICAS = 2
+TWO = f"--set=replicas={REPLICAS}"
 LEASES = "leases"
 READY_SECONDS = 300.0
 QUICK_LEASE = ("--set=lease.durationSeconds=6,lease.renewDeadlineSeconds=4,lease.retryPeriodSeconds=1",)
@@ -19,14 +18,6 @@ QUICK_LEASE = ("--set=lease.durationSeconds=6,lease.renewDeadlineSeconds=4,lease
 OF_POD = 'for p in $(pgrep -f "$2"); do ! grep -qE "pod($1|$(echo $1 | tr - _))" /proc/$p/cgroup || { echo $p; exit; }; done'
 """The first process on a node whose command is like $2 and whose cgroup is that of the pod with UID $1."""
 OPERATOR, ANYTHING = "runwarden operator", "."
-
-
-def install(cluster: KindCluster, home: Path, *options: str) -> None:
-    """Install the release with two operators and wait until both are ready."""
-    repository, _, tag = IMAGE.rpartition(":")
-    told = [f"--set=image.repository={repository},image.tag={tag},image.pullPolicy=Never", f"--set=replicas={REPLICAS}"]
-    command = ["upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace", "--wait"]
-    helm(*command, *told, *options, home=home, kubeconfig=cluster.kubeconfig)
 
 
 @dataclass(frozen=True, slots=True)

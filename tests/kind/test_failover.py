@@ -8,13 +8,14 @@ import pytest
 import yaml
 
 from tests.chaos.evidence import KINDS, watching
+from tests.chart.helm import install
 from tests.cluster import Cluster
 from tests.cluster.kind import KindCluster
 from tests.failover import blows
 from tests.failover.blows import BLOWS, FREEZE
 from tests.failover.campaign import ASKING, Campaign
 from tests.failover.outcome import Outcome, table
-from tests.failover.release import LEASES, QUICK_LEASE, Release, install
+from tests.failover.release import LEASES, QUICK_LEASE, TWO, Release
 from tests.skipping import cannot_run
 
 SEED = 7
@@ -48,7 +49,7 @@ def nodes(fresh: Cluster) -> KindCluster:
 
 def test_a_struck_leader_costs_no_run_anything(nodes: KindCluster, tmp_path: Path) -> None:
     """Killed, frozen, cut off: another leads, the former leader ends, every Run ends as an undisturbed one, P1 to P5 hold."""
-    install(nodes, tmp_path, *QUICK_LEASE)
+    install(nodes.kubeconfig, tmp_path, TWO, *QUICK_LEASE)
     lines: list[str] = []
     with watching(nodes, (*KINDS, LEASES)) as evidence:
         outcome: Outcome = Campaign(nodes, evidence, Release(nodes, evidence), SEED, lines.append).all(BLOWS, 1)
@@ -60,7 +61,7 @@ def test_a_struck_leader_costs_no_run_anything(nodes: KindCluster, tmp_path: Pat
 def test_a_leader_that_goes_on_is_found(nodes: KindCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The campaign notices a former leader that wakes up and goes on as if it still led: a mutant of the operator."""
     (values := tmp_path / "values.yaml").write_text(yaml.safe_dump(mutated(DEAF_TO_ITS_LEASE)))
-    install(nodes, tmp_path, *QUICK_LEASE, f"--values={values}")
+    install(nodes.kubeconfig, tmp_path, TWO, *QUICK_LEASE, f"--values={values}")
     monkeypatch.setattr(blows, "PATIENCE_SECONDS", QUICK_SECONDS)
     with watching(nodes, (*KINDS, LEASES)) as evidence:
         outcome = Campaign(nodes, evidence, Release(nodes, evidence), SEED, lambda _: None, [ASKING]).all([FREEZE], 1)

@@ -99,7 +99,7 @@ def test_a_lease_that_nobody_takes_is_told(number: int) -> None:
 def campaign() -> Outcome:
     """An outcome in which all is well: one wave and two takeovers for each kind of blow."""
     end = {"work": {"restarts": 1}}
-    reports = [Report(blow, 2, [Result("n", end, [], 3)], Toll([1.5, 2.5])) for blow in BLOWS]
+    reports = [Report(blow, 2, Toll([1.5, 2.5]), waves=[Result("n", end, [], 3)]) for blow in BLOWS]
     return Outcome(Result("calm", end), reports)
 
 

@@ -23,10 +23,8 @@
   - --reporter-image={{ default (include "runwarden.image" .) .Values.reporter.image }}
   - --reporter-interval-seconds={{ .Values.reporter.intervalSeconds }}
   {{- end }}
-  {{- if eq .Values.store.type "sqlite" }}
+  {{- if ne .Values.store.type "external" }}
   - --store={{ include "runwarden.storeName" .Values.store.type }}
-  {{- else if ne .Values.store.type "external" }}
-  - --store={{ .Values.store.type }}
   {{- end }}
   {{- if ne .Values.ledger.type "none" }}
   {{- if eq .Values.ledger.type "sqlite" }}
