@@ -15,9 +15,9 @@ from contextlib import ExitStack, contextmanager
 import click
 
 from tests.chaos.campaign import Campaign, Report
-from tests.chaos.evidence import watching
+from tests.chaos.evidence import INCOMPLETE, watching
 from tests.chaos.scenarios import SCENARIOS
-from tests.chaos.series import INCOMPLETE, sum_of, teller
+from tests.chaos.series import sum_of, teller
 from tests.cluster import Cluster, lifecycle
 from tests.conftest import install
 from tests.kind.conftest import STORES

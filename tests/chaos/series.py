@@ -12,8 +12,6 @@ import click
 
 from tests.chaos.wave import Result, Wave, compare
 
-INCOMPLETE = "the evidence is not complete: a watch has ended before its time"
-
 
 @dataclass(slots=True, kw_only=True)
 class Series:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from tests.chaos.series import INCOMPLETE, Series, sum_of
+from tests.chaos.evidence import INCOMPLETE
+from tests.chaos.series import Series, sum_of
 from tests.chaos.wave import Result
 from tests.failover.blows import Blow, Toll
 

@@ -8,6 +8,7 @@ from itertools import count
 
 import pytest
 
+from tests.chaos.evidence import INCOMPLETE
 from tests.chaos.wave import Result
 from tests.failover import blows
 from tests.failover.blows import BLOWS, Striker, Toll
@@ -143,4 +144,4 @@ def test_what_is_wrong_costs_the_verdict(spoil: Callable[[Outcome], None], words
 
 def test_evidence_that_ends_too_soon_is_told() -> None:
     """A watch that broke off could have missed anything."""
-    assert table(campaign(), complete=False)[-1] == "the evidence is not complete: a watch has ended before its time"
+    assert table(campaign(), complete=False)[-1] == INCOMPLETE
