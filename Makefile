@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 RUN := scripts/run
 
-.PHONY: help setup demo test test-unit test-api test-kind test-chart chaos model fuzz image docs check fmt generate clean
+.PHONY: help setup demo test test-unit test-api test-kind test-chart chaos failover model fuzz image docs check fmt generate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test-chart: ## The chart, its schema and what it renders
 chaos: ## Kill the operator a hundred times on kind, with every store
 	@$(RUN) python -m tests.chaos $(CHAOS_ARGS)
 
+failover: ## Kill, freeze and cut off the leader of two operators on kind, twenty times each
+	@$(RUN) python -m tests.failover $(FAILOVER_ARGS)
+
 model: ## Check the shipped decisions against every state of a model cluster, then against mutants of themselves
 	@$(RUN) python -m tests.model $(MODEL_ARGS)
 	@$(RUN) python -m tests.model --mutants $(MODEL_ARGS)
@@ -39,8 +42,9 @@ model: ## Check the shipped decisions against every state of a model cluster, th
 fuzz: ## A hundred thousand hostile answers through the gate, against an independent validator, and mutants of the gate
 	@$(RUN) python -m tests.fuzz $(FUZZ_ARGS)
 
-image: ## Build the image as the tests run it, localhost/runwarden/runwarden:dev
+image: ## Build the images as the tests run them: localhost/runwarden/runwarden:dev and, with codex in it, runwarden-codex:dev
 	@$(RUN) python -m tests.image
+	@$(RUN) python -m tests.advisor_image
 
 docs: ## Build the documentation as a site, into artifacts/site
 	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict

@@ -114,7 +114,7 @@ def _policy(snapshot: Snapshot) -> JsonObject | None:
 def _conditions(snapshot: Snapshot, plan: Plan, previous: JsonObject) -> tuple[tuple[str, str, str, str], ...]:
     """Each condition as (type, status, reason, message)."""
     always = (_finished(plan), _succeeded(plan), _healthy(plan), _policy_resolved(snapshot))
-    return (*always, *_escalated(snapshot), *_listening(snapshot, plan, previous), *advised(snapshot), *_dry_run(plan))
+    return (*always, *_escalated(snapshot, previous), *_listening(snapshot, plan, previous), *advised(snapshot), *_dry_run(plan))
 
 
 def _finished(plan: Plan) -> tuple[str, str, str, str]:
@@ -144,13 +144,20 @@ def _healthy(plan: Plan) -> tuple[str, str, str, str]:
     return "Healthy", status, first.reason, f"agent {first.name}: {first.message or first.health.value}"
 
 
-def _escalated(snapshot: Snapshot) -> tuple[tuple[str, str, str, str], ...]:
+def _escalated(snapshot: Snapshot, previous: JsonObject) -> tuple[tuple[str, str, str, str], ...]:
     """Whether a human is asked; left out of a Run that never asked."""
     waiting = _open(snapshot)
     if waiting:
         names = ", ".join(escalation.name for escalation in waiting)
         return (("Escalated", "True", "AwaitingResponse", f"answer escalation {names}"),)
-    return (("Escalated", "False", "NothingOpen", ""),) if snapshot.escalations else ()
+    return (("Escalated", "False", "NothingOpen", ""),) if _ever_asked(snapshot, previous) else ()
+
+
+def _ever_asked(snapshot: Snapshot, previous: JsonObject) -> bool:
+    """Whether a human was ever asked. A live look does not read what was answered long ago, so what was told once stays told."""
+    told = any(condition["type"] == "Escalated" for condition in previous.get("conditions", ()))
+    remembered = any(agent.asked for agent in snapshot.state.agents.values()) if snapshot.state else False
+    return told or remembered or bool(snapshot.escalations)
 
 
 def _listening(snapshot: Snapshot, plan: Plan, previous: JsonObject) -> tuple[tuple[str, str, str, str], ...]:

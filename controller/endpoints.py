@@ -22,6 +22,11 @@ class Note(str):
     __slots__ = ()
 
 
+def unless(excused: Callable[[], bool], check: Callable[[], str | None]) -> Callable[[], str | None]:
+    """Return a check that is made only while nothing excuses from it."""
+    return lambda: None if excused() else check()
+
+
 HEARTBEAT_SECONDS, STALLED_SECONDS = 1.0, 30.0
 """How often the event loop shows that it turns, and after how long without that the process counts as stalled."""
 
@@ -118,5 +123,5 @@ def _line(name: str, why: str | None) -> str:
 def _outcome(check: Callable[[], str | None]) -> str | None:
     try:
         return check()
-    except Exception as error:  # noqa: BLE001  # any check may be given: one that breaks has failed, and hides no other
+    except Exception as error:  # noqa: BLE001  # a bug in one check is a 503 that names it, beside the others, and no nameless 500
         return f"{type(error).__name__}: {error}"

@@ -1,37 +1,32 @@
 """The composition root: makes every part, starts them in order, and stops them in order.
 
 Lease first, then the caches, then the first act. A lost Lease or a dead watcher ends the process: its successor starts clean.
-With `--shards` the caches come before the shards' Leases, so that these are handed over warm; see `sharding/`.
+With `--shards` the caches come before the shards' Leases, so that these are handed over warm; see `membership.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
-import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import timedelta
-from functools import partial
 
 import structlog
 
 from controller import handlers
 from controller.advisor import advised, registered
-from controller.api.base import JsonObject
 from controller.api.names import LABEL_RUN_UID
 from controller.cluster.client import Client
 from controller.cluster.connection import Connection, connect
-from controller.cluster.lease import LeaderLease, LeaseTimings
 from controller.cluster.reflector import Reflector, Sink, relist
 from controller.cluster.resources import AGENT_REPORTS, ESCALATIONS, PODS, RUN_POLICIES, RUNS, Resource
-from controller.endpoints import Checks, Pulse, health_app, metrics_app, serve
+from controller.endpoints import Checks, Pulse, health_app, metrics_app, serve, unless
 from controller.errors import RunwardenError
 from controller.executor import Tools
-from controller.inventory import Inventory, RunKey
+from controller.inventory import RunKey
 from controller.ledger.entry import Entry, Limits
+from controller.membership import Leases, Membership
 from controller.metrics import Metrics
 from controller.notify.child import Senders
 from controller.notify.message import Tell, nobody
@@ -39,25 +34,18 @@ from controller.notify.notifier import Notifier
 from controller.observer import Observer
 from controller.policy_source import PolicySource
 from controller.reconciler import Reconciler, failed
-from controller.resolving import route
 from controller.settings import Settings
 from controller.sharding.layout import Mode
-from controller.sharding.lookout import layout_of
-from controller.sharding.ownership import Ownership
-from controller.sharding.shards import Hooks, Seat, Shards
 from controller.sidecar import Sidecar
 from controller.store.collect import collect
 from controller.store.factory import make_store
 from controller.store.watched import WatchedStore
-from controller.workqueue import Handle, WorkQueue, run_workers
+from controller.workqueue import WorkQueue, run_workers
 
 log = structlog.get_logger(__name__)
 
 RESYNC_SECONDS = 600.0
 """How often the custom resources are listed anew: kopf never tells of objects that vanished during a relist."""
-
-Leadership = LeaderLease | Shards[RunKey]
-"""What this process takes before it acts: the one Lease, or a share of several."""
 
 DRAIN_SECONDS = 20.0
 """How long the passes in hand may take to finish at the end; under Kubernetes' default grace period of 30 s."""
@@ -67,19 +55,17 @@ class Operator:
     """One operator process."""
 
     def __init__(self, settings: Settings, mode: Mode = Mode.ALONE) -> None:
-        self._settings, self._mode = settings, mode
+        self._settings = settings
         self._next: Mode | None = None
         self._metrics = Metrics()
         self._policy = PolicySource(settings.policy_file)
         self._commands = registered(settings)
         self._queue: WorkQueue[RunKey] = WorkQueue(waited=self._metrics.queue_latency.observe)
-        self._ownership: Ownership[RunKey] = Ownership(self._route, self._queue.add)
-        self._notify = self._queue.add if mode is Mode.ALONE else self._ownership.put
-        self._inventory = Inventory(self._notify)
+        self._membership = Membership(settings, mode, self._policy, self._queue.add, self._begin_anew)
+        self._inventory = self._membership.inventory
         self._stop = asyncio.Event()
         self._kopf_ready = asyncio.Event()
         self._pulse = Pulse()
-        self._lease: Leadership | None = None
         self._store: WatchedStore | None = None
         self._tell: Tell = nobody
         self._synced = False
@@ -96,15 +82,15 @@ class Operator:
             self._tell = await self._open_notifier(stack, client)
             self._store = store = WatchedStore(make_store(self._settings.store, client), self._metrics)
             stack.push_async_callback(store.close)
-            self._lease = self._make_lease(client, connection.namespace)
+            leases = self._membership.contend(client, connection.namespace)
             await self._serve(stack)
             stack.callback(asyncio.create_task(self._pulse.keep(), name="pulse").cancel)
             try:
-                if await self._unless_stopped(self._lease.acquire()):
-                    await self._supervise(client, connection, self._lease, store)
+                if await self._unless_stopped(leases.acquire()):
+                    await self._supervise(client, connection, leases, store)
             finally:
                 self._synced = False
-                await self._lease.release()
+                await leases.release()
                 log.info("stopped")
         return self._next
 
@@ -120,12 +106,20 @@ class Operator:
         self._next = None
         self._stop.set()
 
+    def _begin_anew(self, mode: Mode) -> None:
+        """Finish what is in hand; a new life begins clean."""
+        if not self._stop.is_set():
+            log.info("beginning anew", mode=mode.value)
+            self._next = mode
+            self._stop.set()
+
     async def _catch_signals_again(self) -> None:
         """Take the signals back from kopf, which would stop its watches first and leave the passes in hand for last."""
         await self._kopf_ready.wait()
         self._catch_signals()
+        log.info("watching")
 
-    async def _supervise(self, client: Client, connection: Connection, lease: Leadership, store: WatchedStore) -> None:
+    async def _supervise(self, client: Client, connection: Connection, leases: Leases, store: WatchedStore) -> None:
         """Sync, then work until told to stop; whatever of it ends by itself ends all of it."""
         sinks = self._sinks()
         pods = Reflector(client, PODS, self._namespaces, self._inventory.pods, labels=LABEL_RUN_UID)
@@ -134,7 +128,7 @@ class Operator:
         custom = handlers.watch(registry, self._settings.namespaces, self._kopf_ready)
         async with asyncio.TaskGroup() as group:
             endless = [
-                group.create_task(lease.hold(), name="lease"),
+                group.create_task(leases.hold(), name="lease"),
                 group.create_task(pods.run(), name="pods"),
                 group.create_task(reports.run(), name="reports"),
                 group.create_task(self._policy.watch(self._inventory.notify_all), name="policy file"),
@@ -152,7 +146,7 @@ class Operator:
             log.info("synced", runs=len(self._inventory.runs.items), pods=len(self._inventory.pods.items))
             await self._stop.wait()
             await self._drain(working)
-            await lease.release()
+            await leases.release()
             for task in endless:
                 task.cancel()
 
@@ -166,7 +160,7 @@ class Operator:
         if not await self._unless_stopped(store.open_until_usable()):
             return
         await self._collect(client, store)
-        async with advised(self._settings, self._commands, client, self._metrics, self._notify) as consultations:
+        async with advised(self._settings, self._commands, client, self._metrics, self._membership.notify) as consultations:
             observer = Observer(client, self._inventory, store, self._policy, consultations)
             seen = self._inventory
             learn = (seen.learn_pod, seen.learn_escalation, seen.learn_report)
@@ -176,10 +170,7 @@ class Operator:
     async def _reconcile(self, client: Client, store: WatchedStore, observer: Observer, tools: Tools) -> None:
         with self._ledger(client) as record:
             reconciler = Reconciler(observer, store, tools, self._inventory, self._metrics, record)
-            handle: Handle[RunKey] = reconciler.reconcile
-            if isinstance(self._lease, Shards):
-                self._ownership.let_go, handle = reconciler.let_go, self._ownership.guard(handle)
-                self._lease.begin()
+            handle = self._membership.begin(reconciler.reconcile, reconciler.let_go)
             await run_workers(self._queue, self._settings.workers, handle, failed(self._metrics))
 
     def _sidecar(self) -> Sidecar | None:
@@ -249,44 +240,6 @@ class Operator:
         await asyncio.wait([task])
         return False
 
-    def _make_lease(self, client: Client, own_namespace: str) -> Leadership:
-        told = self._settings
-        timings = LeaseTimings(told.lease_duration, told.lease_renew_deadline, told.lease_retry_period)
-        identity = told.identity or f"{socket.gethostname()}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
-        namespace = told.lease_namespace or own_namespace
-        if self._mode is Mode.ALONE:
-            return LeaderLease(client, namespace, told.lease_name, identity, timings, may=self._may_lead)
-        seat = Seat(namespace, told.lease_name, identity, timings, told.shards)
-        return Shards(client, seat, self._ownership, Hooks(partial(self._list_runs, client), self._moved, self._begin_anew))
-
-    def _may_lead(self, lease: JsonObject) -> bool:
-        """Whether the Runs are one operator's; where they have been shared out, go on as one of several."""
-        shared = layout_of(lease).shards > 1
-        if shared:
-            self._begin_anew(Mode.SHARED)
-        return not shared
-
-    def _begin_anew(self, mode: Mode) -> None:
-        """Finish what is in hand; a new life begins clean."""
-        if not self._stop.is_set():
-            log.info("beginning anew", mode=mode.value)
-            self._next = mode
-            self._stop.set()
-
-    async def _list_runs(self, client: Client) -> None:
-        """Know of every Run as it is now: whoever worked on them before has written its last by then."""
-        for namespace in self._namespaces:
-            await relist(client, RUNS, namespace, self._inventory.runs)
-
-    def _moved(self, shards: frozenset[int]) -> None:
-        """Look at every Run of these shards, or let it go."""
-        for key in self._inventory.known():
-            if self._ownership.shard(key) in shards:
-                self._ownership.put(key)
-
-    def _route(self, key: RunKey) -> str:
-        return route(self._inventory, self._policy.current, key)
-
     async def _serve(self, stack: AsyncExitStack) -> None:
         told = self._settings
         apps = (
@@ -299,27 +252,18 @@ class Operator:
                 log.info("listening", endpoint=name, address=told.listen, port=bound)
 
     def _readiness(self) -> Checks:
-        return {
-            "lease": self._standing,
+        """Who leads has everything it needs; who stands by has seen another lead and can take over."""
+        of_a_leader: Checks = {
             "store": lambda: self._store.problem if self._store else "it was not opened yet",
             "caches": lambda: None if self._synced else "the first lists are not complete",
             "watches": lambda: None if self._kopf_ready.is_set() else "the watches of custom resources have not started",
         }
-
-    def _standing(self) -> str | None:
-        if isinstance(self._lease, Shards):
-            return self._lease.problem
-        return None if self._leads() else "waiting for the lease: another operator holds it"
-
-    def _leads(self) -> bool:
-        return self._lease is not None and self._lease.is_leader
+        member = self._membership
+        excused = {name: unless(lambda: member.stands_by, check) for name, check in of_a_leader.items()}
+        return {"lease": lambda: member.problem} | excused
 
     def _refresh(self) -> None:
         self._metrics.queue_depth.set(self._queue.depth)
-        self._metrics.leader.set(self._leads())
-        if isinstance(self._lease, Shards):
-            self._metrics.tell_shards(*self._lease.standing)
-        else:
-            self._metrics.tell_shards(1, 0, {0} if self._leads() else ())
+        self._membership.tell(self._metrics)
         self._metrics.runs.set(len(self._inventory.runs.items))
         self._metrics.policy_file_ok.set(self._policy.error is None)

@@ -196,7 +196,7 @@ async def _work(queue: WorkQueue[K], handle: Handle[K], failed: Callable[[K, Exc
             return
         try:
             again = await handle(key)
-        except Exception as error:  # noqa: BLE001  # one poisoned object never stops the others; reported and retried
+        except Exception as error:  # noqa: BLE001  # as controller-runtime recovers: a poisoned object stops no other; told, retried
             failed(key, error)
             queue.add_rate_limited(key)
         else:

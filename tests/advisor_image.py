@@ -1,49 +1,52 @@
-"""The advisor's image for tests: runwarden's own with the real codex in it, as docs/advisor.md tells users to build one."""
+"""The advisor's image, runwarden's own with the real codex in it, from the recipe that users build it by: images/codex."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import hashlib
 from functools import partial
 from pathlib import Path
 
-from tests.clis.install import install
+import click
+
+from tests.clis.install import install_locked
 from tests.cluster import Cluster
 from tests.cluster.kind import KindCluster
 from tests.cluster.processes import run
 from tests.cluster.progress import taking
-from tests.cluster.settings import cache_dir
-from tests.image import IMAGE, archive, buildah, has_buildah, kept, push
+from tests.image import IMAGE, ROOT, archive, build, buildah, has_buildah, kept, push
 
 ADVISOR_IMAGE = "localhost/runwarden/runwarden-codex:dev"
-RECIPE = f"FROM {IMAGE}\nCOPY codex /usr/local/bin/codex\n"
+RECIPE = ROOT / "images/codex"
 
 
 def load_advisor_image(cluster: Cluster) -> str:
     """Make the image known to a cluster's nodes, building it where its parts have changed; a cluster not ours has to have it."""
     if not isinstance(cluster, KindCluster):
         return ADVISOR_IMAGE
-    codex = _codex()
-    name = f"advisor-{archive().stem.removeprefix('image-')}-{codex.stat().st_size}.tar"
-    path = kept(name, partial(_build, codex), "building the advisor's image", "30 s")
+    path = advisor_archive()
     with taking("loading the advisor's image", "20 s"):
         cluster.load(path)
     return ADVISOR_IMAGE
 
 
-def _build(codex: Path, path: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=cache_dir()) as folder:
-        shutil.copy(codex, Path(folder) / "codex")
-        (Path(folder) / "Containerfile").write_text(RECIPE)
-        if has_buildah():
-            buildah("bud", "--quiet", "--timestamp", "0", "--pull-never", "--tag", ADVISOR_IMAGE, folder)
-            push(ADVISOR_IMAGE, path)
-        else:
-            run(["docker", "build", "-t", ADVISOR_IMAGE, "-f", f"{folder}/Containerfile", folder])
-            run(["docker", "save", "-o", str(path), ADVISOR_IMAGE])
+def advisor_archive() -> Path:
+    """Return a docker archive of the image, building it where its parts have changed."""
+    packages = install_locked(RECIPE, "codex")
+    digest = hashlib.sha256(archive().name.encode() + (RECIPE / "Containerfile").read_bytes() + packages.name.encode()).hexdigest()
+    return kept(f"advisor-{digest[:12]}.tar", partial(_build, packages), "building the advisor's image", "30 s")
 
 
-def _codex() -> Path:
-    """Return the program that the npm package starts; it needs no Node."""
-    packages = install().parent
-    return next(packages.glob("@openai/codex-*/vendor/*/bin/codex"))
+def _build(packages: Path, path: Path) -> None:
+    """Build from the packages as `npm ci --prefix images/codex` would have laid them there."""
+    recipe = ["-f", str(RECIPE / "Containerfile"), "--tag", ADVISOR_IMAGE, "--build-arg", f"RUNWARDEN={IMAGE}", str(packages)]
+    if has_buildah():
+        build()  # the archive may be there and buildah's own copy not
+        buildah("bud", "--quiet", "--timestamp", "0", "--pull-never", *recipe)
+        push(ADVISOR_IMAGE, path)
+    else:
+        run(["docker", "build", *recipe])
+        run(["docker", "save", "-o", str(path), ADVISOR_IMAGE])
+
+
+if __name__ == "__main__":
+    click.echo(f"{advisor_archive()}  holds {ADVISOR_IMAGE}")

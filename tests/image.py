@@ -49,7 +49,7 @@ CERTIFICATES = "/etc/ssl/certs"
 
 def archive() -> Path:
     """Return a docker archive of the image, building it where its inputs have changed. Raises ClusterError."""
-    return kept(f"image-{_digest()}.tar", _build, "building the image", "2 min the first time, 15 s after a change")
+    return kept(f"image-{_digest()}.tar", build_archive, "building the image", "2 min the first time, 15 s after a change")
 
 
 def kept(name: str, build: Callable[[Path], None], what: str, usually: str) -> Path:
@@ -73,25 +73,26 @@ def buildah(*arguments: str) -> str:
     return run([*command, *arguments], env={**os.environ, "BUILDAH_ISOLATION": "chroot"})
 
 
-def build(*options: str) -> str:
-    """Build the image by buildah and return its ID. Raises ClusterError."""
+def build(*options: str, source: Path = ROOT, image: str = IMAGE) -> str:
+    """Build the image of a source tree by buildah and return its ID. Raises ClusterError."""
     base = _base()
     with tempfile.TemporaryDirectory(dir=cache_dir()) as scratch:
         secret = _secret(Path(scratch))
         flags = ["--timestamp", "0", "--layers", "--pull-never", "--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro"]
-        flags += ["--secret", f"id=pypi,src={secret}", "--build-arg", f"BASE={base}", "-f", str(ROOT / "Containerfile")]
-        return buildah("bud", "--quiet", *flags, *options, "--tag", IMAGE, str(ROOT)).split()[-1]
+        flags += ["--secret", f"id=pypi,src={secret}", "--build-arg", f"BASE={base}", "-f", str(source / "Containerfile")]
+        return buildah("bud", "--quiet", *flags, *options, "--tag", image, str(source)).split()[-1]
 
 
-def _build(path: Path) -> None:
+def build_archive(path: Path, source: Path = ROOT, image: str = IMAGE) -> None:
+    """Build the image of a source tree, by what is there, and write it to a docker archive. Raises ClusterError."""
     if has_buildah():
-        build()
-        push(IMAGE, path)
+        build(source=source, image=image)
+        push(image, path)
         return
     with tempfile.TemporaryDirectory() as scratch:
         secret = ["--secret", f"id=pypi,src={_secret(Path(scratch))}"]
-        run(["docker", "build", *secret, "-f", str(ROOT / "Containerfile"), "-t", IMAGE, str(ROOT)])
-    run(["docker", "save", "-o", str(path), IMAGE])
+        run(["docker", "build", *secret, "-f", str(source / "Containerfile"), "-t", image, str(source)])
+    run(["docker", "save", "-o", str(path), image])
 
 
 def push(image: str, path: Path) -> None:

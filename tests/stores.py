@@ -26,7 +26,7 @@ Change = Callable[[JsonObject], JsonObject | str]
 
 def state_of(run: JsonObject, attempt: int = 0, **fields: Any) -> OperatorState:
     """Return the state of a Run whose one agent is at an attempt."""
-    agent = AgentState(attempt=attempt, pod_uid=f"pod-{attempt}", restarts=attempt, **fields)
+    agent = AgentState(**{"attempt": attempt, "pod_uid": f"pod-{attempt}", "restarts": attempt, **fields})
     return OperatorState(run_uid=run["metadata"]["uid"], started_at=NOW, agents={"coder": agent}, updated_at=NOW)
 
 

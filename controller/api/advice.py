@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from controller.api.base import ApiEnum, ApiModel, Count, Name, Text, Time, Word
+from controller.api.base import ApiEnum, Count, KeptModel, Name, Text, Time, Word
 
 
 class AdvisedIntent(ApiEnum):
@@ -28,7 +28,7 @@ class AdviceVerdict(ApiEnum):
     UNAVAILABLE = "Unavailable"
 
 
-class AdviceState(ApiModel):
+class AdviceState(KeptModel):
     """One consultation: what it was about, what came of it, and why."""
 
     situation: Name = Field(description="The situation: the name of the escalation that it would be or is asked by.")

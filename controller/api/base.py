@@ -55,6 +55,12 @@ class ApiModel(BaseModel):
     )
 
 
+class KeptModel(ApiModel):
+    """A part of the operator's record: fields that a newer version has added are carried along, unread, as long as it stands."""
+
+    model_config = ConfigDict(extra="allow")
+
+
 class ApiEnum(StrEnum):
     """A CamelCase enumeration; on the wire its values are text."""
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from controller.api.advice import AdviceState
 from controller.api.base import (
+    MAX_COUNT,
     AgentName,
     ApiEnum,
     ApiModel,
     Count,
+    KeptModel,
     Name,
     SecondsOrOff,
     Text,
@@ -23,7 +25,9 @@ from controller.api.escalation import Decision
 from controller.api.run import MAX_AGENTS
 
 SCHEMA_VERSION = 1
-"""Version of the operator's state. A newer one is refused, never guessed at."""
+"""The newest form of the operator's record that this version reads. A record says which form its reader must know at least: the
+lowest that will do, so that a field which may be left unread raises nothing. A newer one is refused, never guessed at.
+"""
 
 
 MAX_ASKED = 16
@@ -99,7 +103,7 @@ class OutcomeResult(ApiEnum):
     PARKED = "Parked"
 
 
-class Outcome(ApiModel):
+class Outcome(KeptModel):
     """How an attempt ended."""
 
     attempt: Count = Field(description="The attempt, from 0.")
@@ -129,7 +133,7 @@ class Usage(ApiModel):
     cost_micro_usd: Tokens = Field(default=0, alias="costMicroUSD", description="Cost in millionths of a US dollar.")
 
 
-class BlockedState(ApiModel):
+class BlockedState(KeptModel):
     """The situation that only a human can end, as it was escalated."""
 
     escalation: Name = Field(description="Name of the Escalation that was opened for it.")
@@ -139,7 +143,7 @@ class BlockedState(ApiModel):
     decision: Decision | None = Field(default=None, description="What a human decided, once it was honoured.")
 
 
-class AgentState(ApiModel):
+class AgentState(KeptModel):
     """What the operator has done for one agent."""
 
     attempt: Count = Field(default=0, description="The desired attempt, from 0.")
@@ -164,7 +168,7 @@ class AgentState(ApiModel):
     usage: Usage | None = Field(default=None, description="What the attempts that have ended had used.")
 
 
-class StopDecision(ApiModel):
+class StopDecision(KeptModel):
     """The end of a Run that was decided, and why. It is never taken back."""
 
     phase: Phase = Field(description="The phase that the Run ends in.")
@@ -174,11 +178,11 @@ class StopDecision(ApiModel):
     completed_at: Time | None = Field(default=None, description="When the last agent had ended.")
 
 
-class OperatorState(ApiModel):
+class OperatorState(KeptModel):
     """The operator's own record of a Run: the basis of every budget. Not for users."""
 
-    schema_version: Annotated[int, Field(ge=1, le=SCHEMA_VERSION)] = Field(
-        default=SCHEMA_VERSION, description="Version of this record; 1."
+    schema_version: Annotated[int, Field(ge=1, le=MAX_COUNT)] = Field(
+        default=SCHEMA_VERSION, description="The form of this record that its reader must know at least."
     )
     run_uid: Word = Field(alias="runUID", description="UID of the Run that this record belongs to.")
     started_at: Time | None = Field(default=None, description="When the first agent was started.")
@@ -189,6 +193,14 @@ class OperatorState(ApiModel):
         default_factory=dict, max_length=MAX_AGENTS, description="What was done for each agent."
     )
     updated_at: Time | None = Field(default=None, description="When this record was last changed.")
+
+    @field_validator("schema_version")
+    @classmethod
+    def _readable(cls, version: int) -> int:
+        """Refuse what only a newer version understands; the CRD takes it, since it must keep what this version may not read."""
+        if version > SCHEMA_VERSION:
+            raise ValueError(f"{version} was written by a newer runwarden, this one reads up to {SCHEMA_VERSION}: upgrade it")
+        return version
 
 
 class AgentStatus(ApiModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,7 @@ def operator(log_format: LogFormat, log_level: str, metrics_port: int, health_po
     """Run the operator. Every option can also be set as RUNWARDEN_OPERATOR_<OPTION>."""
     import uvloop
 
+    import controller.cluster  # noqa: F401  # before kopf, which would import the whole of `kubernetes`
     from controller.operator import Operator
     from controller.sharding.layout import Mode
 
@@ -119,8 +121,10 @@ def operator(log_format: LogFormat, log_level: str, metrics_port: int, health_po
     settings = Settings(metrics_port=_port(metrics_port), health_port=_port(health_port), **options)
     gc.freeze()
     mode: Mode | None = Mode.SHARED if settings.shards > 1 else Mode.ALONE
+    told_to_end = signal.getsignal(signal.SIGTERM)
     try:
         while mode:
+            signal.signal(signal.SIGTERM, told_to_end)  # between two lives, too: the loop takes its own along
             mode = uvloop.run(Operator(settings, mode).run())
             if mode is Mode.SHARED:
                 refuse_sqlite(MAX_SHARDS, settings.store, settings.ledger)

@@ -55,6 +55,30 @@ class LeaseTimings:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A version of the Lease and its holder; `at` is when we first saw it, by our own monotonic clock."""
+
+    version: str = ""
+    holder: str = ""
+    at: float = 0.0
+    duration: float = 0.0
+    renewed: bool = False
+    """Whether this holder wrote it anew while we looked: one that is dead never does."""
+
+    def followed(self, lease: JsonObject, at: float, duration: float) -> Sighting:
+        """Return what is known once the Lease was read again."""
+        version, holder = lease["metadata"]["resourceVersion"], lease["spec"].get("holderIdentity") or ""
+        if version == self.version:
+            return self
+        return Sighting(version, holder, at, duration, renewed=bool(holder) and holder == self.holder)
+
+    @property
+    def expired(self) -> bool:
+        """Whether it has stayed unchanged for its whole duration (clocks are never compared)."""
+        return time.monotonic() - self.at > self.duration
+
+
 class LeaderLease:
     """One contender for one Lease.
 
@@ -76,12 +100,17 @@ class LeaderLease:
         self._client, self._namespace, self._name = client, namespace, name
         self._identity, self._timings = identity, timings
         self._notes, self._may = notes, may
-        self._seen: tuple[str, float] = ("", 0.0)
+        self._seen = Sighting()
         self._renewed_at = 0.0
         self._turn = asyncio.Lock()
         self._leaving = False
         self._may_hold = False
         self.is_leader = False
+
+    @property
+    def another_leads(self) -> bool:
+        """Whether another has been seen to renew the Lease, and lately: an operator that stands by has nothing more to wait for."""
+        return self._seen.renewed and self._seen.holder != self._identity and not self._seen.expired
 
     async def take(self) -> bool:
         """Take the Lease if it is to be had now; return whether it was. Raises ApiError."""
@@ -179,18 +208,15 @@ class LeaderLease:
         return True
 
     def _may_take(self, lease: JsonObject) -> bool:
-        """Whether the Lease is ours, free, or unchanged for its whole duration by our own clock (clocks are never compared)."""
+        """Whether the Lease is ours, or is free or expired and may be taken."""
         self.observe(lease)
-        allowed, holder = self._may(lease), lease["spec"].get("holderIdentity")
-        duration = lease["spec"].get("leaseDurationSeconds", self._timings.duration)
-        free = not holder or time.monotonic() - self._seen[1] > duration
-        return holder == self._identity or (allowed and free)
+        allowed = self._may(lease)
+        return self._seen.holder == self._identity or (allowed and (not self._seen.holder or self._seen.expired))
 
     def observe(self, lease: JsonObject) -> None:
         """Take note of a version that was read, here or elsewhere: how long it stays tells whether its holder lives."""
-        version = lease["metadata"]["resourceVersion"]
-        if version != self._seen[0]:
-            self._seen = (version, time.monotonic())
+        duration = lease["spec"].get("leaseDurationSeconds", self._timings.duration)
+        self._seen = self._seen.followed(lease, time.monotonic(), duration)
 
     async def _create(self) -> JsonObject:
         now = _micro(self._client.server_now())

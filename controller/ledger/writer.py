@@ -78,7 +78,8 @@ class Ledger:
         while batch := self._next_batch():
             try:
                 self._database.transact(partial(self._write, batch))
-            except Exception as error:  # noqa: BLE001  # the thread ends here: whatever a driver raises is counted and told
+            # An entry may fail outside of SQLAlchemy's errors: a number too large for SQLite, text or depth that JSON cannot hold.
+            except Exception as error:  # noqa: BLE001  # it costs its batch, is counted and told; the thread goes on
                 self._drop(len(batch), str(error))
                 self._closing.wait(REST_SECONDS)
             else:

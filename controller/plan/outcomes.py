@@ -14,6 +14,9 @@ OOM_EXIT_CODE = 137
 START_ERRORS = frozenset({"StartError", "ContainerCannotRun"})
 """The kubelet's reasons for a container that the runtime could not start."""
 
+UNKNOWN_ENDS = frozenset({"ContainerStatusUnknown", "Unknown"})
+"""What the kubelet and containerd say of a container that is no more, as after a reboot of its node: not the agent's doing."""
+
 EXIT_CODES = {75: Reason.TEMPORARY, 77: Reason.NO_PERMISSION, 78: Reason.BAD_CONFIGURATION}
 """Exit codes with a meaning of their own: EX_TEMPFAIL, EX_NOPERM and EX_CONFIG of BSD's sysexits.h."""
 
@@ -125,7 +128,7 @@ def _failure(pod: PodFacts) -> Reason:
         return Reason.EVICTED
     if end is None:
         return Reason.DELETED if pod.deleting else Reason.VANISHED
-    if end.reason == "ContainerStatusUnknown":
+    if end.reason in UNKNOWN_ENDS:
         return Reason.STATUS_UNKNOWN
     return _of_exit(pod, end)
 

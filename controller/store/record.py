@@ -53,8 +53,8 @@ def judge(run: JsonObject, raw: JsonObject | None, where: str, version: int | No
     count = version or 0
     if raw is None:
         return Loaded(refusal=_missing(where), version=count) if started(run) else Loaded(version=count)
-    if isinstance(newest := raw.get("schemaVersion", 1), int) and newest > SCHEMA_VERSION:
-        return Loaded(refusal=_newer(where, newest), version=count)
+    if refusal := _unreadable(raw, where):
+        return Loaded(refusal=refusal, version=count)
     try:
         state = parse(OperatorState, raw)
     except ValidationError as error:
@@ -97,10 +97,18 @@ def _missing(where: str) -> str:
     return f"the Run has started, but {where} is missing: what was done for it is unknown; {NOTHING_DONE}"
 
 
+def _unreadable(raw: JsonObject, where: str) -> str:
+    """Return why a record must not be read, although its fields may be: it asks for a newer reader, or lacks a count."""
+    if isinstance(least := raw.get("schemaVersion", 1), int) and least > SCHEMA_VERSION:
+        return _newer(where, least)
+    lost = _uncounted(raw)
+    return f"{where}.{lost} is missing, which every version writes; {NOTHING_DONE}" if lost else ""
+
+
 def _newer(where: str, found: int) -> str:
     return (
         f"{where}.schemaVersion is {found}, written by a newer runwarden; this one reads up to {SCHEMA_VERSION}: upgrade the "
-        "operator; nothing is done for this Run until then"
+        "operator again; nothing is done for this Run until then, and its record stays as it is"
     )
 
 
@@ -114,6 +122,20 @@ def _rolled_back(where: str, why: str) -> str:
         f"{where} is older than the Run's status ({why}): the store was rolled back, and what was done since is unknown; "
         "restore a newer backup of the store, or delete the Run and apply it anew"
     )
+
+
+COUNTS = ("attempt", "restarts", "freeRestarts")
+"""What every version has always written of an agent. Fields that are unknown are carried along, so one of these under another name
+must not pass for a count of nothing.
+"""
+
+
+def _uncounted(raw: JsonObject) -> str:
+    """Return which count an agent's record lacks, empty where none does; what is no record of an agent is not judged here."""
+    agents = raw.get("agents", {})
+    found = agents.items() if isinstance(agents, dict) else ()
+    lost = (f"agents.{name}.{key}" for name, kept in found if isinstance(kept, dict) for key in COUNTS if key not in kept)
+    return next(lost, "")
 
 
 def _older(run: JsonObject, state: OperatorState) -> str:

@@ -23,6 +23,7 @@ from tests.support import (
 
 OURS = ("runwarden/", "kopf/", "Python")
 HUNDRED = 100
+LONG_SECONDS = 3600
 SETTLING_SECONDS = 5.0
 """Longer than a status may lag behind."""
 IDLE_SECONDS = float(os.environ.get("RUNWARDEN_IDLE_SECONDS", "20"))
@@ -137,19 +138,40 @@ def test_endpoints(api_cluster: Cluster, api_operator: OperatorProcess) -> None:
 def test_two_operators_one_leader_and_a_quick_handover(
     api_cluster: Cluster, api_operator: OperatorProcess, namespace: str, tmp_path: Path
 ) -> None:
-    """A second operator of the same Lease waits and says why; SIGTERM of the leader exits 0 and hands over at once."""
+    """A second operator of the same Lease is ready, but does not lead; SIGTERM of the leader exits 0 and hands over at once."""
     options = ("--lease-name", f"two-{namespace}", "--namespace", namespace)
     with OperatorProcess(api_cluster, *options) as first:
         second = OperatorProcess(api_cluster, *options)
         second.log = tmp_path / "second.log"
         try:
             second.start_without_waiting()
-            await_that(lambda: second.probe("health", "readyz")[0] == 503, "the second to wait")
-            assert "another operator holds it" in second.probe("health", "readyz")[1]
+            await_that(second.ready, "the second to stand by")
+            assert "runwarden_leader 0.0" in second.probe("metrics", "metrics")[1]
             assert first.stop(signal.SIGTERM) == 0
-            await_that(second.ready, "the second to lead")
+            await_that(lambda: "runwarden_leader 1.0" in second.probe("metrics", "metrics")[1], "the second to lead")
+            await_that(second.ready, "the second to work")
         finally:
             assert second.stop(signal.SIGTERM) == 0
+
+
+def test_behind_a_dead_leader_nobody_is_ready(
+    api_cluster: Cluster, api_operator: OperatorProcess, namespace: str, tmp_path: Path
+) -> None:
+    """A Lease that nobody renews makes no stand-by: a lone operator after a crash is ready when it leads, not before."""
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": f"dead-{namespace}"}}
+    lease["spec"] = {"holderIdentity": "a-dead-one", "leaseDurationSeconds": LONG_SECONDS}
+    apply(api_cluster, "default", lease)
+    operator = OperatorProcess(api_cluster, "--lease-name", f"dead-{namespace}", "--namespace", namespace)
+    try:
+        operator.start_without_waiting()
+        await_that(lambda: operator.probe("health", "livez")[0] == 200, "the operator to be up")
+        assert not wait_until(operator.ready, SETTLING_SECONDS)
+        assert "nobody is seen to renew it" in operator.probe("health", "readyz")[1]
+        api_cluster.kubectl("-n", "default", "delete", "lease", f"dead-{namespace}")
+        await_that(operator.ready, "the operator to lead")
+        assert "runwarden_leader 1.0" in operator.probe("metrics", "metrics")[1]
+    finally:
+        assert operator.stop(signal.SIGTERM) == 0
 
 
 def test_lost_lease_ends_the_process(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> None:

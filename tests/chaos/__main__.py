@@ -11,13 +11,13 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from time import monotonic
 
 import click
 
 from tests.chaos.campaign import Campaign, Report
-from tests.chaos.evidence import watching
+from tests.chaos.evidence import INCOMPLETE, watching
 from tests.chaos.scenarios import SCENARIOS
+from tests.chaos.series import sum_of, teller
 from tests.cluster import Cluster, lifecycle
 from tests.conftest import install
 from tests.kind.conftest import STORES
@@ -39,11 +39,7 @@ HEAD = """\
 def main(kills: int, seed: int | None, stores: Sequence[str], names: Sequence[str], at_once: int, there: str | None) -> None:
     """Kill the operator at random moments and compare the ends."""
     seed = random.randrange(2**32) if seed is None else seed  # noqa: S311  # no secret
-    started = monotonic()
-
-    def tell(line: str) -> None:
-        click.echo(f"[{monotonic() - started:5.0f} s] {line}", err=True)
-
+    tell = teller()
     tell(f"seed {seed}")
     with ExitStack() as stack:
         cluster = stack.enter_context(_cluster(there))
@@ -55,12 +51,12 @@ def main(kills: int, seed: int | None, stores: Sequence[str], names: Sequence[st
             shares = _shares(kills, len(urls))
             reports = list(pool.map(campaign.against, urls, urls.values(), shares))
         complete = evidence.complete
-    click.echo("\n".join([HEAD, *map(_row, reports), _sum(reports)]))
+    click.echo("\n".join([HEAD, *(_row(report.store, [report]) for report in reports), _row("all", reports)]))
     for report in reports:
         for text in [*report.faults, *(f"ended by itself: {last}" for last in report.toll.ended_by_itself)]:
             click.echo(f"{report.store}: {text}")
     if not complete:
-        click.echo("the evidence is not complete: a watch has ended before its time")
+        click.echo(INCOMPLETE)
     sys.exit(0 if complete and all(report.good for report in reports) else 1)
 
 
@@ -89,21 +85,10 @@ def _shares(kills: int, stores: int) -> list[int]:
     return [kills // stores + (number < kills % stores) for number in range(stores)]
 
 
-def _row(report: Report) -> str:
-    runs = sum(len(wave.ends) for wave in report.waves)
-    started, charged = sum(wave.started for wave in report.waves), sum(wave.charged for wave in report.waves)
-    verdict = "none" if report.good else str(len(report.faults))
-    numbers = f"{len(report.waves)} | {report.toll.kills} | {report.toll.at_a_step} | {runs} | {started} | {charged}"
-    return f"| {report.store} | {numbers} | {verdict} |"
-
-
-def _sum(reports: Sequence[Report]) -> str:
-    waves = [wave for report in reports for wave in report.waves]
+def _row(name: str, reports: Sequence[Report]) -> str:
     kills, steps = sum(report.toll.kills for report in reports), sum(report.toll.at_a_step for report in reports)
-    numbers = f"{len(waves)} | {kills} | {steps} | {sum(len(wave.ends) for wave in waves)} | {sum(wave.started for wave in waves)}"
-    return (
-        f"| all | {numbers} | {sum(wave.charged for wave in waves)} | {sum(len(report.faults) for report in reports) or 'none'} |"
-    )
+    found = sum_of(reports)
+    return f"| {name} | {found.waves} | {kills} | {steps} | {found.runs} | {found.started} | {found.charged} | {found.verdict} |"
 
 
 if __name__ == "__main__":

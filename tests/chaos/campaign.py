@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.chaos.evidence import Evidence
 from tests.chaos.killing import Killer, Toll
 from tests.chaos.scenarios import Scenario
-from tests.chaos.wave import Result, Wave, compare, namespace_of
+from tests.chaos.series import Series, under_fire
+from tests.chaos.wave import Result, Wave, namespace_of
 from tests.cluster import Cluster
 from tests.support import OperatorProcess
 
 
 @dataclass(slots=True)
-class Report:
+class Report(Series):
     """What became of one store's Runs."""
 
     store: str
     undisturbed: Result
-    waves: list[Result] = field(default_factory=list)
     toll: Toll = field(default_factory=Toll)
-    faults: list[str] = field(default_factory=list)
-
-    @property
-    def good(self) -> bool:
-        """Whether all is as it should be."""
-        return not self.faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +51,8 @@ class Campaign:
         with ThreadPoolExecutor(1) as pool:
             calm = pool.submit(self.undisturbed, name, store)
             result, toll = self.killed(f"{name}-1", store, kills, None)
-        report = Report(name, calm.result(), [result], toll, calm.result().violations + result.violations)
-        report.faults += compare(report.undisturbed.ends, result.ends)
+        report = Report(name, calm.result(), toll, faults=list(calm.result().violations))
+        report.take(f"{name}-1", result, report.undisturbed)
         return report
 
     def undisturbed(self, name: str, store: str) -> Result:
@@ -68,26 +62,17 @@ class Campaign:
 
     def killed(self, name: str, store: str, kills: int, expected: Result | None) -> tuple[Result, Toll]:
         """Return what becomes of the Runs under an operator that is killed."""
-        over = threading.Event()
-        with self._stage(name, store) as (wave, operator), ThreadPoolExecutor(1) as pool:
+        with self._stage(name, store) as (wave, operator):
             killer = Killer(operator, f"{self.seed} {name}", lambda line: self.tell(f"{name}: {line}"))
-            killing = pool.submit(killer.work, kills, over)
-            try:
-                result = wave.run(expected.ends if expected else None)
-            finally:
-                over.set()
-            killing.result()
-        return result, killer.toll
+            return under_fire(wave, partial(killer.work, kills), expected), killer.toll
 
     def _one_more(self, report: Report, store: str, kills: int) -> None:
         name = f"{report.store}-{len(report.waves) + 1}"
         result, toll = self.killed(name, store, kills, report.undisturbed)
-        report.waves.append(result)
         report.toll.kills += toll.kills
         report.toll.at_a_step += toll.at_a_step
         report.toll.ended_by_itself += toll.ended_by_itself
-        faults = [f"{name}: {text}" for text in result.violations + compare(report.undisturbed.ends, result.ends)]
-        report.faults += faults
+        faults = report.take(name, result, report.undisturbed)
         self.tell("\n".join([f"{name}: over after {toll.kills} kills, {result.started} pods, {len(faults)} faults", *faults]))
 
     @contextmanager

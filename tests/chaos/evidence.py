@@ -6,14 +6,20 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from controller.api.base import JsonObject
+from controller.api.names import API_VERSION
 from tests.cluster import Cluster
 
 KINDS = ("runs", "pods", "escalations")
+PATHS = {"pods": "/api/v1/pods", "leases": "/apis/coordination.k8s.io/v1/leases"}
+"""Of the kinds that are not ours."""
+
+WATCH_SECONDS = 600
+INCOMPLETE = "the evidence is not complete: the API server has ended a watch and no longer tells what came next"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,8 @@ class Evidence:
         self._all: list[Change] = []
         self._newest: dict[tuple[str, str, str], JsonObject] = {}
         self.complete = True
+        self.resumed = 0
+        """How often a watch went on after the API server had ended it."""
 
     def see(self, kind: str, event: JsonObject) -> None:
         """Take in one event of a watch."""
@@ -65,6 +73,10 @@ class Evidence:
         """Return every version of a namespace's objects, in the order in which they were written."""
         return sorted((change for change in list(self._all) if change.namespace == namespace), key=lambda change: change.order)
 
+    def count(self, namespace: str) -> int:
+        """Return how many versions of a namespace's objects were seen so far."""
+        return sum(change.namespace == namespace for change in list(self._all))
+
     def newest(self, kind: str, namespace: str, name: str) -> JsonObject:
         """Return an object as it is now, empty where there is none."""
         return self._newest.get((kind, namespace, name), {})
@@ -75,29 +87,68 @@ class Evidence:
 
 
 @contextmanager
-def watching(cluster: Cluster) -> Iterator[Evidence]:
-    """Watch the whole cluster while the context lasts. A watch that ends before makes the evidence incomplete."""
-    evidence, watches = Evidence(), []
-    closing = threading.Event()
-    for kind in KINDS:
-        command = [str(cluster.kubectl_path), "--kubeconfig", str(cluster.kubeconfig), "get", kind, "-A", "-o", "json"]
-        watch = subprocess.Popen([*command, "--watch", "--output-watch-events"], stdout=subprocess.PIPE, text=True)
-        reader = threading.Thread(target=_read, args=(evidence, kind, watch, closing), daemon=True)
-        reader.start()
-        watches.append((watch, reader))
+def watching(cluster: Cluster, kinds: Sequence[str] = KINDS, seconds: int = WATCH_SECONDS) -> Iterator[Evidence]:
+    """Watch the whole cluster while the context lasts; each watch goes on where the last one ended, after so many seconds at most.
+
+    What the API server no longer tells makes the evidence incomplete.
+    """
+    evidence = Evidence()
+    watches = [_Watch(cluster, kind, seconds, evidence) for kind in kinds]
     try:
         yield evidence
     finally:
-        closing.set()
-        for watch, reader in watches:
-            watch.terminate()
-            watch.wait()
-            reader.join()
+        for watch in watches:
+            watch.close()
 
 
-def _read(evidence: Evidence, kind: str, watch: subprocess.Popen[str], closing: threading.Event) -> None:
-    assert watch.stdout
-    with watch.stdout as lines:
-        for line in lines:
-            evidence.see(kind, json.loads(line))
-    evidence.complete = evidence.complete and closing.is_set()
+class _Watch:
+    """Every version of one kind, from a list on: the API server may end a watch whenever it likes."""
+
+    def __init__(self, cluster: Cluster, kind: str, seconds: int, evidence: Evidence) -> None:
+        self._cluster, self._kind, self._evidence = cluster, kind, evidence
+        self._path = PATHS.get(kind, f"/apis/{API_VERSION}/{kind}")
+        self._how = f"watch=1&allowWatchBookmarks=true&timeoutSeconds={seconds}&resourceVersion="
+        listed = json.loads(cluster.kubectl("get", "--raw", self._path))
+        for found in listed["items"]:
+            evidence.see(kind, {"type": "ADDED", "object": found})
+        self._closing = threading.Event()
+        self._process = self._open(listed["metadata"]["resourceVersion"])
+        self._thread = threading.Thread(target=self._follow, args=(listed["metadata"]["resourceVersion"],), daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End it; nothing is seen any more."""
+        self._closing.set()
+        self._process.terminate()
+        self._thread.join()
+
+    def _open(self, version: str) -> subprocess.Popen[str]:
+        command = [str(self._cluster.kubectl_path), "--kubeconfig", str(self._cluster.kubeconfig), "get", "--raw"]
+        return subprocess.Popen([*command, f"{self._path}?{self._how}{version}"], stdout=subprocess.PIPE, text=True)
+
+    def _follow(self, version: str) -> None:
+        while True:
+            version, whole = self._read(version)
+            failed = self._process.wait() != 0
+            if self._closing.is_set():
+                return
+            if failed or not whole:
+                self._evidence.complete = False
+                return
+            self._evidence.resumed += 1
+            self._process = self._open(version)
+            if self._closing.is_set():
+                self._process.terminate()
+
+    def _read(self, version: str) -> tuple[str, bool]:
+        """Take in what one watch tells; return the version that it came to, and whether it left nothing out."""
+        assert self._process.stdout
+        with self._process.stdout as lines:
+            for line in lines:
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    return version, False
+                version = event["object"]["metadata"]["resourceVersion"]
+                if event["type"] != "BOOKMARK":
+                    self._evidence.see(self._kind, event)
+        return version, True

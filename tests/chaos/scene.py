@@ -59,11 +59,11 @@ class Scene:
         ours = (e for e in self.escalations if e["metadata"]["labels"][LABEL_ATTEMPT] == str(attempt))
         return next((e for e in ours if e.get("status", {}).get("phase") == "Open"), None)
 
-    def answer(self, attempt: int, decision: str) -> None:
+    def answer(self, attempt: int, decision: str, **fields: str) -> None:
         """Answer the open escalation of an attempt."""
         asked = self.asked(attempt)
         assert asked
-        answer(self.cluster, self.namespace, asked["metadata"]["name"], decision)
+        answer(self.cluster, self.namespace, asked["metadata"]["name"], decision, **fields)
 
     def change(self, **spec: Any) -> None:
         """Change the Run's spec."""

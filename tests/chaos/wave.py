@@ -12,7 +12,7 @@ import yaml
 
 from controller.api.base import JsonObject
 from tests.chaos.ends import end_of, rows, settled
-from tests.chaos.evidence import Evidence
+from tests.chaos.evidence import INCOMPLETE, Evidence
 from tests.chaos.invariants import Law, violations
 from tests.chaos.pods import pods_started
 from tests.chaos.scenarios import COOLDOWN, Scenario
@@ -107,7 +107,9 @@ def _play(scene: Scene, scenario: Scenario) -> None:
 
 
 def _await(scene: Scene, when: Callable[[Scene], object], what: str) -> None:
-    come = wait_until(lambda: scene.found and when(scene), PATIENCE_SECONDS, LOOK_SECONDS)
+    told = scene.evidence
+    come = wait_until(lambda: not told.complete or (scene.found and when(scene)), PATIENCE_SECONDS, LOOK_SECONDS)
+    assert told.complete, INCOMPLETE
     assert come, f"{scene.namespace}/{scene.run}: {what} has not come: {_story(scene)}"
 
 

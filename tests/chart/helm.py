@@ -10,12 +10,14 @@ from typing import Any
 import yaml
 
 from tests.cluster.binaries import find
+from tests.image import IMAGE
 
 ROOT = Path(__file__).parent.parent.parent
 CHART = ROOT / "charts/runwarden"
 VALUES = sorted((Path(__file__).parent / "values").glob("*.yaml"))
 RELEASE, NAMESPACE = "runwarden", "runwarden"
 HELM_SECONDS = 300.0
+INSTALL_TIMEOUT = "120s"
 Objects = list[dict[str, Any]]
 
 
@@ -39,6 +41,14 @@ def helm(*arguments: str, home: Path, kubeconfig: Path | None = None) -> str:
     if done.returncode:
         raise HelmError(f"{done.stderr}\n{done.stdout}")
     return done.stdout
+
+
+def install(kubeconfig: Path, home: Path, *options: str, chart: Path = CHART) -> str:
+    """Install or upgrade the release with the image that the tests have built, and wait until it is ready. Raises HelmError."""
+    repository, _, tag = IMAGE.rpartition(":")
+    image = f"--set=image.repository={repository},image.tag={tag},image.pullPolicy=Never"
+    command = ["upgrade", "--install", RELEASE, str(chart), "--namespace", NAMESPACE, "--create-namespace"]
+    return helm(*command, "--wait", "--timeout", INSTALL_TIMEOUT, image, *options, home=home, kubeconfig=kubeconfig)
 
 
 def render(home: Path, *arguments: str) -> str:

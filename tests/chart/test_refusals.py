@@ -21,6 +21,12 @@ IMPOSSIBLE = [
     ("store.sqlite.existingClaim=c", "store.sqlite.existingClaim is set, but store.type is status"),
     ("ledger.sqlite.existingClaim=c", "ledger.sqlite.existingClaim is set, but ledger.type is none"),
     ("store.external.existingSecret=s", "store.external.existingSecret is set, but store.type is status"),
+    ("store.migrateFrom=status", "store.migrateFrom and store.type are both status: name the store that the Runs are in until now"),
+    ("store.migrateFrom=external", "store.migrateFrom=external needs store.external.existingSecret"),
+    (
+        "store.type=annotations,store.migrateFrom=status,replicas=2",
+        "store.migrateFrom=status needs the operator to be down, but replicas is 2: move the Runs with replicas=1",
+    ),
     (
         "store.type=sqlite,ledger.type=sqlite,store.sqlite.existingClaim=c,ledger.sqlite.existingClaim=c",
         "are the same claim: give the ledger one of its own",
@@ -94,6 +100,7 @@ WRONG = [
     ("store.type=memory", "/store/type"),
     ("store.url=x", "url"),
     ("store.sqlite.size=0", "/store/sqlite/size"),
+    ("store.migrateFrom=elsewhere", "/store/migrateFrom"),
     ("store.sqlite.accessMode=ReadWriteMany", "/store/sqlite/accessMode"),
     ("store.external.key=a/b", "/store/external/key"),
     ("ledger.type=status", "/ledger/type"),
@@ -147,6 +154,8 @@ def test_what_is_refused_is_right_without_the_fault(tmp_path: Path) -> None:
     for values in (
         "store.type=sqlite,replicas=1",
         "store.type=external,store.external.existingSecret=s,replicas=2",
+        "store.type=status,store.migrateFrom=sqlite,store.sqlite.existingClaim=c",
+        "store.type=status,store.migrateFrom=external,store.external.existingSecret=s",
         f"{CODEX},policy.llm.mode=Assist",
         "replicas=2,podDisruptionBudget.enabled=true,podDisruptionBudget.maxUnavailable=1",
         "lease.durationSeconds=11",

@@ -20,22 +20,27 @@ CLAUDE_INSTALLER = "node_modules/@anthropic-ai/claude-code/install.cjs"
 
 def install() -> Path:
     """Return the folder that holds `codex` and `claude`; skip where they cannot be had, which CI may not."""
+    return install_locked(HERE, "clis", ("node", CLAUDE_INSTALLER)) / "node_modules/.bin"
+
+
+def install_locked(source: Path, name: str, *more: tuple[str, ...]) -> Path:
+    """Return a folder of the cache with what a package-lock.json pins, after further commands; skip as `install` does."""
     if not shutil.which("npm"):
         cannot_run("needs node and npm")
-    digest = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()[:12]
-    folder = cache_dir() / f"clis-{digest}"
-    with locked(cache_dir() / "clis.lock"):
+    digest = hashlib.sha256((source / "package-lock.json").read_bytes()).hexdigest()[:12]
+    folder = cache_dir() / f"{name}-{digest}"
+    with locked(cache_dir() / f"{name}.lock"):
         if not (folder / ".complete").exists():
-            with taking("installing codex and claude", "20 s"):
-                _install(folder)
-    return folder / "node_modules/.bin"
+            with taking(f"installing what {source.name}/package-lock.json pins", "20 s"):
+                _install(source, folder, NPM_CI, *more)
+    return folder
 
 
-def _install(folder: Path) -> None:
+def _install(source: Path, folder: Path, *commands: tuple[str, ...]) -> None:
     folder.mkdir(exist_ok=True)
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, folder)
-    for command in (NPM_CI, ("node", CLAUDE_INSTALLER)):
+        shutil.copy(source / name, folder)
+    for command in commands:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS)
         if done.returncode != 0:
             cannot_run(f"`{' '.join(command)}` failed: {done.stderr[-500:]}")

@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.chart.helm import CHART, NAMESPACE, RELEASE, HelmError, helm
+from tests.chart.helm import install as helm_install
 from tests.cluster import Cluster
-from tests.image import IMAGE
 from tests.kind.conftest import TEAM
 from tests.support import answer, apply, await_phase, await_that, condition, get, items, pods_of, run_of, shell
 
-DEV = [
-    f"--set=image.repository={IMAGE.rpartition(':')[0]},image.tag=dev,image.pullPolicy=Never",
-    "--set=reporter.intervalSeconds=5",
-]
+OFTEN = "--set=reporter.intervalSeconds=5"
 HELLO = '[ $RUNWARDEN_ATTEMPT -gt 0 ] || exit 1; rw progress "at work"; rw done "shipped"'
 
 
 def on(cluster: Cluster, home: Path, *arguments: str) -> str:
     """Run helm on a cluster; where it fails, with what the pods say."""
-    try:
+    with told(cluster):
         return helm(*arguments, "--namespace", NAMESPACE, home=home, kubeconfig=cluster.kubeconfig)
+
+
+def install(cluster: Cluster, home: Path, *options: str, chart: Path = CHART) -> str:
+    """Install or upgrade the release and wait until it is ready; where it fails, with what the pods say."""
+    with told(cluster):
+        return helm_install(cluster.kubeconfig, home, OFTEN, *options, chart=chart)
+
+
+@contextmanager
+def told(cluster: Cluster) -> Iterator[None]:
+    """Add what the release's pods say to helm's failure."""
+    try:
+        yield
     except HelmError as error:
-        told = cluster.kubectl("-n", NAMESPACE, "describe", "pods", check=False)
+        pods = cluster.kubectl("-n", NAMESPACE, "describe", "pods", check=False)
         logs = cluster.kubectl("-n", NAMESPACE, "logs", f"deployment/{RELEASE}", "--all-containers", "--tail=50", check=False)
-        raise AssertionError(f"{error}\n{told[-4000:]}\n{logs}") from error
-
-
-def install(cluster: Cluster, home: Path, *options: str) -> str:
-    """Install or upgrade the release and wait until it is ready."""
-    command = ["upgrade", "--install", RELEASE, str(CHART), "--wait", "--timeout", "120s"]
-    return on(cluster, home, *command, *DEV, *options)
+        raise AssertionError(f"{error}\n{pods[-4000:]}\n{logs}") from error
 
 
 def test_life(fresh: Cluster, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""docs/install.md, read aloud: every command in it is run, in its order."""
+"""docs/install.md, read aloud: every command in it is run, in its order, and before them what README.md says to install with."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ def test_every_command_of_the_page_works(fresh: Cluster, tmp_path: Path) -> None
         "TAG": tag,
     }
     env |= {f"HELM_{kind}_HOME": str(tmp_path / kind) for kind in ("CACHE", "CONFIG", "DATA")}
+    (first,) = re.findall(r"^helm upgrade.*$", (ROOT / "README.md").read_text(), re.MULTILINE)
     blocks = COMMANDS.findall((ROOT / "docs/install.md").read_text())
-    script = "\n".join(blocks)
+    script = "\n".join([first.replace("=IMAGE", "=$IMAGE").replace("=TAG", "=$TAG"), *blocks])
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script], env=env, cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -217,6 +217,8 @@ DISRUPTION = [{"type": "DisruptionTarget", "status": "True", "lastTransitionTime
         (ended(end={"exitCode": 137, "reason": "OOMKilled"}), False, Reason.OUT_OF_MEMORY, "Failed"),
         (ended(end={"exitCode": 137, "reason": "Error"}), False, Reason.EXITED_NONZERO, "Failed"),
         (ended(end={"exitCode": 128, "reason": "StartError"}), False, Reason.START_ERROR, "Failed"),
+        (ended(end={"exitCode": 255, "reason": "Unknown"}), False, Reason.STATUS_UNKNOWN, "Failed"),
+        (ended(end={"exitCode": 137, "reason": "ContainerStatusUnknown"}), False, Reason.STATUS_UNKNOWN, "Failed"),
         (ended(end={"exitCode": 143, "reason": "Error"}), True, Reason.INTERRUPTED, "Interrupted"),
         (ended(phase="Failed", reason="Evicted", containerStatuses=[]), False, Reason.EVICTED, "Failed"),
         (ended(end={"exitCode": 143}, conditions=DISRUPTION), False, Reason.DISRUPTED, "Failed"),

@@ -10,8 +10,30 @@ from pathlib import Path
 
 import pytest
 
+from tests.skipping import cannot_run
+
 ROOT = Path(__file__).parent.parent.parent
-OF_THE_SITE = ("mkdocs.yml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "docs", "scripts", "manifests", "charts")
+LOADED = re.compile(
+    r"""<(?:script|img|iframe|source|video)[^>]*\bsrc=["']?([^"'\s>]+)|<link[^>]*\brel=["']?"""
+    r"""(?:stylesheet|preload|preconnect|dns-prefetch|icon|modulepreload)["']?[^>]*\bhref=["']?([^"'\s>]+)|@import\s+["']?([^"'\s;]+)"""
+)
+"""What a browser fetches by itself, without a click."""
+
+OF_THE_SITE = (
+    "mkdocs.yml",
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "docs",
+    "scripts",
+    "manifests",
+    "charts",
+    "images",
+)
+KEPT = "artifacts/mermaid-*.js"
+"""What the first build has fetched from npm."""
+
 PICTURE = '<pre class="mermaid">'
 
 
@@ -25,6 +47,8 @@ def build(root: Path, to: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the site as it was built, once for all tests here."""
+    if not shutil.which("npm") and not list(ROOT.glob(KEPT)):
+        cannot_run("needs npm, which brings the site its Mermaid")
     to = tmp_path_factory.mktemp("site")
     done = build(ROOT, to)
     assert done.returncode == 0, done.stderr
@@ -47,6 +71,34 @@ def test_every_concept_has_one_picture(site: Path) -> None:
     )
 
 
+def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
+    """Every script, style, picture and font that a page loads is a file of the site; so is Mermaid, or the theme fetches it."""
+    pages = sorted(site.rglob("*.html"))
+    assert pages
+    for page in pages:
+        loaded = [next(filter(None, found)) for found in LOADED.findall(page.read_text())]
+        assert [url for url in loaded if not _is_ours(site, page, url)] == [], page
+        assert (PICTURE not in page.read_text()) or any(url.endswith("mermaid.min.js") for url in loaded), page
+    styles = "".join(path.read_text() for path in site.rglob("*.css"))
+    assert [url for url in re.findall(r"url\(([^)]+)\)", styles) if "//" in url and not url.startswith(("data:", '"data:'))] == []
+
+
+def _is_ours(site: Path, page: Path, url: str) -> bool:
+    """Whether a URL is data, or a file of the site; the page for what was not found has its URLs from the root."""
+    path = url.partition("?")[0].partition("#")[0]
+    return url.startswith("data:") or (site / path.lstrip("/") if path.startswith("/") else page.parent / path).is_file()
+
+
+@pytest.mark.parametrize(
+    ("url", "ours"),
+    [("https://unpkg.example/a.js", False), ("//cdn.example/a.js", False), ("gone.js", False), ("index.html", True)],
+)
+def test_what_is_ours(site: Path, url: str, ours: bool) -> None:
+    """The check above sees what it is there to see."""
+    (found,) = [next(filter(None, each)) for each in LOADED.findall(f'<script async src="{url}"></script>')]
+    assert _is_ours(site, site / "index.html", found) is ours
+
+
 def test_links_out_of_the_docs_become_words(site: Path) -> None:
     """A link to a file that is no page, as the chart's values, is told as its path: the site works without the repository."""
     assert "<code>charts/runwarden/values.yaml</code>" in (site / "install/index.html").read_text()
@@ -58,6 +110,9 @@ def copied(to: Path) -> Path:
     for name in OF_THE_SITE:
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, to / name)
+    for kept in ROOT.glob(KEPT):
+        (to / "artifacts").mkdir()
+        shutil.copy(kept, to / "artifacts")
     return to
 
 

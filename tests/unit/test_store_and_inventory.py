@@ -14,6 +14,8 @@ from controller.store.status import StatusStore
 
 STATE = dump(OperatorState(run_uid="u1", agents={"coder": AgentState(pod_uid="p")}))
 
+COUNTS = {"attempt": 0, "restarts": 0, "freeRestarts": 0}
+
 
 def run(version: int = 1, uid: str = "u1", **status: Any) -> dict[str, Any]:
     meta = {"namespace": "ns", "name": "demo", "uid": uid, "resourceVersion": str(version), "generation": 1}
@@ -32,9 +34,9 @@ def pod(version: int, uid: str = "p1", run_uid: str = "u1") -> dict[str, Any]:
         ({"startTime": "2026-01-01T00:00:00Z"}, "operatorState is missing"),
         ({"storeID": "sqlite-7", "operatorState": STATE}, "storeID is 'sqlite-7'"),
         ({"operatorState": STATE | {"schemaVersion": 2}}, "schemaVersion"),
-        ({"operatorState": STATE | {"surprise": 1}}, "surprise"),
+        ({"operatorState": STATE | {"agents": {"coder": {"attempt": 1, "restartz": 3}}}}, "agents.coder.restarts is missing"),
         ({"operatorState": {"agents": {}}}, "runUID"),
-        ({"operatorState": STATE | {"agents": {"coder": {"attempt": -1}}}}, "attempt"),
+        ({"operatorState": STATE | {"agents": {"coder": COUNTS | {"attempt": -1}}}}, "attempt"),
     ],
 )
 async def test_doubtful_state_is_refused(status: dict[str, Any], says: str) -> None:

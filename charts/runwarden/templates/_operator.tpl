@@ -1,5 +1,4 @@
 {{- define "runwarden.operator" -}}
-{{- $alone := eq (int .Values.replicas) 1 -}}
 - name: operator
   image: {{ include "runwarden.image" . }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -27,10 +26,8 @@
   - --reporter-image={{ default (include "runwarden.image" .) .Values.reporter.image }}
   - --reporter-interval-seconds={{ .Values.reporter.intervalSeconds }}
   {{- end }}
-  {{- if eq .Values.store.type "sqlite" }}
-  - --store=sqlite:////data/store/state.db
-  {{- else if ne .Values.store.type "external" }}
-  - --store={{ .Values.store.type }}
+  {{- if ne .Values.store.type "external" }}
+  - --store={{ include "runwarden.storeName" .Values.store.type }}
   {{- end }}
   {{- if ne .Values.ledger.type "none" }}
   {{- if eq .Values.ledger.type "sqlite" }}
@@ -76,9 +73,10 @@
     periodSeconds: 10
     failureThreshold: 6
   readinessProbe:
-    # A lone operator is ready when it leads. Of several, those that stand by are ready to lead: /readyz would say no for ever.
-    httpGet: {path: {{ ternary "/readyz" "/livez" $alone }}, port: health}
-    periodSeconds: 2
+    # Ready is who leads and works, and who has seen another lead and can take over.
+    httpGet: {path: /readyz, port: health}
+    periodSeconds: 1
+    timeoutSeconds: 2
   resources:
     {{- toYaml .Values.resources | nindent 4 }}
   securityContext:
@@ -99,6 +97,44 @@
   {{- end }}
   {{- with .Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{- /* A type of store as the command line takes it. */ -}}
+{{- define "runwarden.storeName" -}}
+{{- get (dict "sqlite" "sqlite:////data/store/state.db" "external" "$(STORE_URL)") . | default . -}}
+{{- end -}}
+
+{{- define "runwarden.move" -}}
+- name: move # the Runs, from the store that they were in; it holds the Lease meanwhile
+  image: {{ include "runwarden.image" . }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  args:
+  - store
+  - migrate
+  - --from={{ include "runwarden.storeName" .Values.store.migrateFrom }}
+  - --to={{ include "runwarden.storeName" .Values.store.type }}
+  - --lease-name={{ default (include "runwarden.fullname" .) .Values.lease.name }}
+  - --lease-namespace={{ .Release.Namespace }}
+  {{- range .Values.namespaces }}
+  - --namespace={{ . }}
+  {{- end }}
+  {{- if has "external" (list .Values.store.type .Values.store.migrateFrom) }}
+  env:
+  - name: STORE_URL
+    valueFrom: {secretKeyRef: {name: {{ .Values.store.external.existingSecret }}, key: {{ .Values.store.external.key }}}}
+  {{- end }}
+  resources:
+    {{- toYaml .Values.resources | nindent 4 }}
+  securityContext:
+    {{- include "runwarden.containerSecurity" . | nindent 4 }}
+    runAsUser: 65532
+    runAsGroup: 65532
+  volumeMounts:
+  - {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+  - {name: tmp, mountPath: /tmp}
+  {{- if has "sqlite" (list .Values.store.type .Values.store.migrateFrom) }}
+  - {name: store, mountPath: /data/store}
   {{- end }}
 {{- end -}}
 
@@ -158,7 +194,7 @@
   emptyDir: {sizeLimit: 64Mi}
 {{- range $use := list "store" "ledger" }}
 {{- $of := index $.Values $use }}
-{{- if eq $of.type "sqlite" }}
+{{- if has "sqlite" (list $of.type $of.migrateFrom) }}
 - name: {{ $use }}
   persistentVolumeClaim: {claimName: {{ default (printf "%s-%s" (include "runwarden.fullname" $) $use) $of.sqlite.existingClaim }}}
 {{- end }}

@@ -2,21 +2,23 @@
 {{- define "runwarden.validate" -}}
 {{- $v := .Values -}}
 {{- $many := gt (int $v.replicas) 1 -}}
+{{- include "runwarden.validateMove" . -}}
 {{- range $use := list "store" "ledger" -}}
 {{- $of := index $v $use -}}
+{{- $types := list $of.type (default "" $of.migrateFrom) -}}
 {{- if and $many (eq $of.type "sqlite") -}}
 {{- fail (printf "%s.type=sqlite is one file for one operator, but replicas is %d: set replicas to 1, or keep the %s in a database (%s.type=external)" $use (int $v.replicas) $use $use) -}}
 {{- end -}}
 {{- if and (gt (int $v.shards) 1) (eq $of.type "sqlite") -}}
 {{- fail (printf "%s.type=sqlite is one file for one operator, but shards is %d: set shards to 1, or keep the %s in a database (%s.type=external)" $use (int $v.shards) $use $use) -}}
 {{- end -}}
-{{- if and (eq $of.type "external") (not $of.external.existingSecret) -}}
-{{- fail (printf "%s.type=external needs %s.external.existingSecret: the Secret whose key %q holds the database's URL" $use $use $of.external.key) -}}
+{{- if and (has "external" $types) (not $of.external.existingSecret) -}}
+{{- fail (printf "%s.%s=external needs %s.external.existingSecret: the Secret whose key %q holds the database's URL" $use (ternary "type" "migrateFrom" (eq $of.type "external")) $use $of.external.key) -}}
 {{- end -}}
-{{- if and (ne $of.type "sqlite") $of.sqlite.existingClaim -}}
+{{- if and (not (has "sqlite" $types)) $of.sqlite.existingClaim -}}
 {{- fail (printf "%s.sqlite.existingClaim is set, but %s.type is %s: set %s.type to sqlite, or leave the claim out" $use $use $of.type $use) -}}
 {{- end -}}
-{{- if and (ne $of.type "external") $of.external.existingSecret -}}
+{{- if and (not (has "external" $types)) $of.external.existingSecret -}}
 {{- fail (printf "%s.external.existingSecret is set, but %s.type is %s: set %s.type to external, or leave the Secret out" $use $use $of.type $use) -}}
 {{- end -}}
 {{- end -}}
@@ -46,6 +48,18 @@
 {{- end -}}
 {{- if eq (int $v.metrics.port) (int $v.health.port) -}}
 {{- fail (printf "metrics.port and health.port are both %d: give each its own" (int $v.health.port)) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "runwarden.validateMove" -}}
+{{- $store := .Values.store -}}
+{{- with $store.migrateFrom -}}
+{{- if eq . $store.type -}}
+{{- fail (printf "store.migrateFrom and store.type are both %s: name the store that the Runs are in until now, or leave migrateFrom out" .) -}}
+{{- end -}}
+{{- if gt (int $.Values.replicas) 1 -}}
+{{- fail (printf "store.migrateFrom=%s needs the operator to be down, but replicas is %d: move the Runs with replicas=1, then set it back and leave migrateFrom out" . (int $.Values.replicas)) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

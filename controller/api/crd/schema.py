@@ -108,7 +108,8 @@ class _Converter:
             if "description" not in properties[name]:
                 raise SchemaError(f"{where}: a field needs a description")
         required = {"required": sorted(node["required"])} if node.get("required") else {}
-        return {"properties": properties, **required}
+        kept = {"x-kubernetes-preserve-unknown-fields": True} if node.get("additionalProperties") is True else {}
+        return {"properties": properties, **required, **kept}
 
     def _map(self, node: Schema, path: str) -> Schema:
         values = node.get("additionalProperties")

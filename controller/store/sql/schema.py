@@ -1,4 +1,4 @@
-"""Bringing a database to the newest schema, and refusing what is newer than this program."""
+"""Bringing a database to the newest schema, and refusing what only a newer program may use."""
 
 from __future__ import annotations
 
@@ -17,16 +17,25 @@ from controller.store.sql.tables import VERSION_TABLE, meta, states
 LOCK_KEY = 0x72756E77  # "runw"
 """PostgreSQL's advisory lock that an upgrade holds; SQLite's transaction is its lock."""
 NEWEST = "head"
+READER = "oldest_reader"
+"""Under this key `store_meta` names the oldest revision whose programs may go on with the schema as it is. A revision that only
+adds what has a default writes it, so that `helm rollback` finds a database that works; one that changes a meaning removes it.
+"""
 
 
 def upgrade(connection: sa.Connection, name: str, to: str = NEWEST) -> None:
-    """Apply what revisions are missing, in the connection's transaction. Raises StoreUnavailable for a newer schema."""
+    """Apply what revisions are missing, in the connection's transaction; a newer schema that we may use is left as it is.
+
+    Raises StoreUnavailable for one that we may not use.
+    """
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_KEY)))
     found = revision(connection)
     config = _config(connection)
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if found is not None and found not in known:
+        if read_meta(connection, READER) in known:
+            return
         raise StoreUnavailable(
             name,
             f"its schema is revision {found}, this runwarden knows up to {max(known)}",

@@ -17,6 +17,7 @@ from controller.cluster.errors import ApiError, Conflict, NotFound, Unavailable
 from controller.cluster.lease import LeaderLease, LeaseLost, LeaseTimings
 from controller.errors import RunwardenError
 
+PATIENCE = 30.0
 QUICK = LeaseTimings(duration=0.6, renew_deadline=0.4, retry_period=0.02)
 
 
@@ -256,3 +257,57 @@ def test_timings_that_allow_two_leaders_are_refused(wrong: tuple[float, float, f
     """The three timings must leave room for each other; the message says how."""
     with pytest.raises(RunwardenError, match="duration > renew deadline"):
         LeaseTimings(*wrong)
+
+
+async def test_who_stands_by_has_seen_another_renew(server: OneLease) -> None:
+    """A Lease that was read once proves no living leader, its renewal does; silence, a free Lease or a new holder end that."""
+    patient = LeaseTimings(duration=60, renew_deadline=40, retry_period=0.01)
+    server.store({"metadata": {"name": "lease"}, "spec": {"holderIdentity": "her", "leaseDurationSeconds": 60}})
+    waiting = contender(server, "me", patient)
+    asking = asyncio.create_task(waiting.acquire())
+    try:
+        await asked_again(server)
+        assert not waiting.another_leads
+        server.meddle()
+        await asked_again(server)
+        assert waiting.another_leads
+        server.meddle(holderIdentity="him")
+        await asked_again(server)
+        assert not waiting.another_leads
+        server.meddle(holderIdentity="")
+        await asking
+        assert waiting.is_leader
+        assert not waiting.another_leads
+    finally:
+        asking.cancel()
+
+
+async def test_a_leader_that_falls_silent_is_not_stood_by_for(server: OneLease) -> None:
+    """Once the Lease has not been renewed for its duration, as when the API server is out of reach, nobody stands by."""
+    server.store({"metadata": {"name": "lease"}, "spec": {"holderIdentity": "her", "leaseDurationSeconds": 2}})
+    waiting = contender(server, "me")
+    asking = asyncio.create_task(waiting.acquire())
+    try:
+        await asked_again(server)
+        server.meddle()
+        await asked_again(server)
+        assert waiting.another_leads
+
+        async def away(verb: str) -> None:
+            raise Unavailable(verb, 0, "", "no answer")
+
+        server.before = away
+        async with asyncio.timeout(PATIENCE):
+            while waiting.another_leads:  # noqa: ASYNC110  # time passes without an event
+                await asyncio.sleep(QUICK.retry_period)
+        assert not waiting.is_leader
+    finally:
+        asking.cancel()
+
+
+async def asked_again(server: OneLease) -> None:
+    """Wait until the Lease was asked for, and what came of it was taken in."""
+    before = len(server.asked)
+    async with asyncio.timeout(PATIENCE):
+        while len(server.asked) < before + 2:  # noqa: ASYNC110  # a list has no event
+            await asyncio.sleep(0)

@@ -12,6 +12,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.api.base import dump
 from controller.api.policy import RunPolicySpec, SilentAgents
 from controller.api.run_status import AgentState, OutcomeResult
 from controller.plan import Snapshot, plan
@@ -72,6 +73,20 @@ def test_every_effect_on_a_pod_names_its_uid(snapshot: Snapshot, now: datetime) 
     for action in plan(snapshot, now).actions:
         if action.step not in CREATIONS | TRANSITIONS | {Step.CONSULT, Step.DELETE_RUN, Step.DELIVER, Step.MARK}:
             assert observed[action.pod_uid] == action.pod
+
+
+@given(situations().filter(lambda snapshot: snapshot.state is not None), moments)
+def test_what_a_newer_version_added_decides_nothing_and_stays(snapshot: Snapshot, now: datetime) -> None:
+    """Fields that are unknown to this version change no plan; its changes of the state are the same, and carry them along."""
+    assert snapshot.state
+    agents = {name: agent.model_copy(update={"newA": name}) for name, agent in snapshot.state.agents.items()}
+    newer = replace(snapshot, state=snapshot.state.model_copy(update={"newB": 1, "agents": agents}))
+    decision = plan(newer, now)
+    assert decision == plan(snapshot, now)
+    for action in (action for action in decision.actions if action.step in TRANSITIONS):
+        known, changed = dump(apply(snapshot, action, now)), dump(apply(newer, action, now))
+        kept = [changed.pop("newB"), *(changed["agents"][name].pop("newA") for name in agents)]
+        assert (changed, kept) == (known, [1, *agents])
 
 
 @settings(max_examples=300)

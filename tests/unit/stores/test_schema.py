@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 
 from controller.store import Loaded, StoreUnavailable
 from controller.store.sql.database import Database
-from controller.store.sql.schema import revision, upgrade
+from controller.store.sql.schema import READER, revision, upgrade, write_meta
 from controller.store.sql.store import SqlStore
 from controller.store.sql.tables import VERSION_TABLE, metadata
 from tests.stores import NOW, state_of
@@ -92,6 +92,27 @@ async def test_a_newer_schema_is_refused_and_left_alone(url: str) -> None:
     with pytest.raises(StoreUnavailable, match=r"revision 99, this runwarden knows up to 2: upgrade the operator"):
         await store.open()
     assert await database.run(revision) == "99"
+    await store.close()
+    await database.close()
+
+
+async def test_a_newer_schema_that_we_may_use_is_used_as_it_is(url: str) -> None:
+    """One that only adds says so: after a rollback the older operator saves to it, and what was added is still there."""
+    await opened(url)
+    database = Database(url)
+
+    def add(connection: sa.Connection) -> None:
+        connection.execute(sa.text("ALTER TABLE operator_run_states ADD COLUMN added INTEGER NOT NULL DEFAULT 7"))
+        connection.execute(sa.text("UPDATE operator_store_version SET version_num = '99'"))
+        write_meta(connection, READER, "2")
+
+    await database.run(add)
+    store, run = sql_store(url), run_object()
+    await store.open()
+    first, loaded = await store.commit(run, Loaded(), state_of(run), {})
+    await store.commit(first, loaded, state_of(run, 1), {})
+    added = await database.run(lambda c: c.execute(sa.text("SELECT version, added FROM operator_run_states")).all())
+    assert (added, await database.run(revision)) == ([(2, 7)], "99")
     await store.close()
     await database.close()
 

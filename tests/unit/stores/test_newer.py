@@ -1,0 +1,98 @@
+"""A record that a newer version has written: what may be left unread is carried along, the rest is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.api.base import JsonObject, KeptModel, dump, parse
+from controller.api.run_status import SCHEMA_VERSION, OperatorState
+from controller.store import Loaded
+from controller.store.annotations import _close, _open
+from controller.store.record import COUNTS, decode, encode, full_status, judge
+from tests.unit.stores.conftest import run_object
+from tests.unit.stores.test_record import states
+
+EXAMPLES = 40
+"""Each a whole record, which takes its time to make."""
+
+UNKNOWN = st.dictionaries(
+    st.from_regex(r"\Anew[A-Z][a-z]{0,8}\Z"),
+    st.booleans() | st.integers() | st.text(max_size=9) | st.lists(st.integers(), max_size=2),
+    min_size=1,
+    max_size=2,
+)
+"""Fields that no version has yet. None is null: to the API server that is no field."""
+
+
+def parts(model: Any, raw: Any) -> Iterator[JsonObject]:
+    """Give the object of each part of a record that carries unknown fields along."""
+    if isinstance(model, KeptModel):
+        yield raw
+        fields = type(model).model_fields
+        inner = [(getattr(model, name), raw.get(field.alias or name)) for name, field in fields.items()]
+    elif isinstance(model, dict):
+        inner = [(model[name], raw[name]) for name in model]
+    else:
+        inner = list(zip(model, raw, strict=True)) if isinstance(model, tuple) else []
+    for child, its_raw in inner:
+        yield from parts(child, its_raw)
+
+
+@st.composite
+def newer(draw: st.DrawFn) -> tuple[OperatorState, JsonObject]:
+    """Return a state, and its record as a newer version has written it: with fields more in some of its parts."""
+    state = draw(states)
+    raw = dump(state)
+    for part in parts(state, raw):
+        part.update(draw(UNKNOWN) if draw(st.booleans()) else {})
+    return state, raw
+
+
+def without_new(value: Any) -> Any:
+    """Return a record as it was before a newer version came."""
+    if isinstance(value, dict):
+        return {key: without_new(inner) for key, inner in value.items() if not key.startswith("new")}
+    return [without_new(inner) for inner in value] if isinstance(value, list) else value
+
+
+@settings(max_examples=EXAMPLES)
+@given(newer())
+def test_unknown_fields_come_back(made: tuple[OperatorState, JsonObject]) -> None:
+    """Read and written back in each form they are there, and what is known is as it would be without them: each budget."""
+    state, raw = made
+    loaded = judge(run_object(uid=state.run_uid), raw, "it")
+    assert loaded.state
+    assert loaded.refusal == ""
+    assert parse(OperatorState, without_new(dump(loaded.state))) == state
+    for written in (dump(loaded.state), decode(encode(loaded.state), "it"), _open(_close(1, loaded.state))[1]):
+        assert written == raw
+
+
+@settings(max_examples=EXAMPLES)
+@given(newer(), st.integers(SCHEMA_VERSION + 1, 1_000_000))
+def test_a_form_that_must_be_understood_is_refused_and_kept(made: tuple[OperatorState, JsonObject], form: int) -> None:
+    """Nothing is done by a record that asks for a newer reader, whatever it holds, and the write that says so leaves it whole."""
+    state, raw = made
+    raw["schemaVersion"] = form
+    run = run_object(uid=state.run_uid, startTime="2026-01-01T00:00:00Z", storeID="status", operatorState=raw)
+    loaded = judge(run, raw, "status.operatorState")
+    assert loaded.state is None
+    assert f"schemaVersion is {form}, written by a newer runwarden" in loaded.refusal
+    assert "upgrade the operator" in loaded.refusal
+    assert full_status(run, loaded, {"phase": "Blocked"}, "status", raw=raw)["operatorState"] == raw
+
+
+@settings(max_examples=EXAMPLES)
+@given(newer().filter(lambda made: bool(made[0].agents)), st.sampled_from(COUNTS))
+def test_a_count_under_another_name_is_refused(made: tuple[OperatorState, JsonObject], count: str) -> None:
+    """A budget that was renamed or erased is not taken for one of which nothing was used."""
+    state, raw = made
+    agent = next(iter(raw["agents"].values()))
+    agent["newName"] = agent.pop(count)
+    loaded: Loaded = judge(run_object(uid=state.run_uid), raw, "it")
+    assert loaded.state is None
+    assert f".{count} is missing" in loaded.refusal

@@ -1,0 +1,91 @@
+"""Every command that a page shows is run by a test, or there is a reason why not: a new one fails here until it is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+BLOCK = re.compile(r"^ *```(?:sh|console|bash|shell)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
+INSTALLED = "tests/kind/test_install_docs.py"
+TYPED = "tests/api/test_docs_commands.py"
+
+
+class Shown(NamedTuple):
+    """A block of commands, known by its page and how it begins."""
+
+    page: str
+    begins: str
+
+
+RUN_BY = {
+    Shown("README.md", "helm upgrade"): INSTALLED,
+    Shown("docs/install.md", "export IMAGE="): INSTALLED,
+    Shown("docs/install.md", "kubectl create namespace"): INSTALLED,
+    Shown("docs/install.md", "helm upgrade"): INSTALLED,
+    Shown("docs/install.md", "helm rollback"): INSTALLED,
+    Shown("docs/install.md", "helm uninstall"): INSTALLED,
+    Shown("docs/install.md", "kubectl kustomize"): INSTALLED,
+    Shown("docs/cli.md", "$ kubectl rw run hi"): TYPED,
+    Shown("docs/cli.md", "$ kubectl rw run fix"): TYPED,
+    Shown("docs/cli.md", "$ kubectl rw logs"): TYPED,
+    Shown("docs/notifications.md", "kubectl -n team create secret"): TYPED,
+    Shown("docs/security.md", "kubectl create role run-authors"): TYPED,
+    Shown("docs/troubleshooting.md", "kubectl rw explain"): TYPED,
+    Shown("docs/security.md", "kubectl get validatingadmissionpolicies"): "tests/api/test_rights.py",
+    Shown("docs/plan.md", "$ runwarden plan"): "tests/unit/test_docs.py",
+    Shown("docs/policies.md", "$ runwarden policy check"): "tests/unit/test_docs.py",
+}
+"""A block -> the file of tests that reads it from its page and runs it."""
+
+CI_ITSELF = "CI is these commands: .ci/run and .github/workflows/ci.yaml"
+A_SCENE = "its names and output are of one moment of one scene: parsed by test_docs.py; the same commands are run by tests/api/"
+NOT_RUN = {
+    Shown("README.md", "make demo"): CI_ITSELF,
+    Shown("CONTRIBUTING.md", "make setup"): CI_ITSELF,
+    Shown(
+        "README.md", "$ kubectl apply"
+    ): "its Run is an example's (test_docs.py), which tests/demo.py plays; its names are of one demo",
+    Shown(
+        "docs/advisor.md", "npm ci"
+    ): "needs docker and a registry: tests/advisor_image.py builds from that file, by npm ci and buildah",
+    Shown("docs/cli.md", "$ kubectl rw rerun"): A_SCENE,
+    Shown("docs/cli.md", "$ kubectl rw get"): A_SCENE,
+    Shown("docs/cli.md", "$ kubectl rw describe"): A_SCENE,
+    Shown("docs/cli.md", "$ kubectl rw explain"): A_SCENE,
+    Shown("docs/cli.md", "$ kubectl rw inbox"): A_SCENE,
+    Shown("docs/cli.md", "$ kubectl rw approve"): A_SCENE,
+    Shown("docs/cli.md", "$ kubectl rw pause"): A_SCENE,
+    Shown("docs/stores.md", "kubectl -n runwarden scale"): "needs a database called db: tests/api/test_store_migrate.py moves Runs",
+    Shown(
+        "docs/testing.md", "scripts/run python"
+    ): "each brings up a cluster of its own, as the tests' fixtures do by the same functions",
+}
+"""A block -> why it is not."""
+
+
+def _shown() -> list[tuple[str, str]]:
+    return [(str(page.relative_to(ROOT)), block.strip()) for page in PAGES for block in BLOCK.findall(page.read_text())]
+
+
+@pytest.mark.parametrize(("page", "block"), _shown(), ids=lambda value: value.partition("\n")[0][:40])
+def test_every_block_is_run_or_has_its_reason(page: str, block: str) -> None:
+    """A block of commands has exactly one line in the two tables above."""
+    lines = [shown for shown in [*RUN_BY, *NOT_RUN] if shown.page == page and block.startswith(shown.begins)]
+    assert len(lines) == 1, f"{page}: say in {Path(__file__).name} which test runs this, or why none does:\n{block}"
+
+
+@pytest.mark.parametrize("shown", [*RUN_BY, *NOT_RUN], ids=" ".join)
+def test_no_line_outlives_its_block(shown: Shown) -> None:
+    """Each line of the tables is about a block that is there, and a test that runs one names its page."""
+    assert [block for page, block in _shown() if page == shown.page and block.startswith(shown.begins)] != []
+    if shown in RUN_BY:
+        assert shown.page.removeprefix("docs/") in (ROOT / RUN_BY[shown]).read_text()
