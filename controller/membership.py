@@ -22,9 +22,10 @@ from controller.policy_source import PolicySource
 from controller.resolving import route
 from controller.settings import Settings
 from controller.sharding.layout import Mode
-from controller.sharding.lookout import layout_of
+from controller.sharding.lookout import shared
 from controller.sharding.ownership import Ownership
-from controller.sharding.shards import Hooks, Seat, Shards
+from controller.sharding.seat import Seat
+from controller.sharding.shards import Hooks, Shards
 from controller.workqueue import Handle
 
 Add = Callable[[RunKey], None]
@@ -91,10 +92,10 @@ class Membership:
 
     def _may_lead(self, lease: JsonObject) -> bool:
         """Whether the Runs are one operator's; where they have been shared out, go on as one of several."""
-        shared = layout_of(lease).shards > 1
-        if shared:
+        if shared(lease):
             self._over(Mode.SHARED)
-        return not shared
+            return False
+        return True
 
     async def _list_runs(self, client: Client) -> None:
         """Know of every Run as it is now: whoever worked on them before has written its last by then."""

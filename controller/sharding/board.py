@@ -1,7 +1,11 @@
-"""The Leases of one name as all replicas see them: read at one go, and written where they are nobody's own."""
+"""The Leases of one name as all replicas see them: read by their names, and written where they are nobody's own.
+
+A list would say the same with one request, and would need a right to all Leases of the namespace.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import suppress
 
@@ -9,10 +13,10 @@ import structlog
 
 from controller.api.base import JsonObject
 from controller.cluster.client import Client
-from controller.cluster.errors import Conflict
+from controller.cluster.errors import Conflict, NotFound
 from controller.cluster.resources import LEASES
 from controller.sharding.layout import Layout, View
-from controller.sharding.lookout import Lookout, shard_name, with_layout
+from controller.sharding.lookout import Lookout, layout_of, replica_name, shard_name, with_layout
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +27,7 @@ class Board:
     def __init__(self, client: Client, namespace: str, lease: str) -> None:
         self._client, self._namespace, self._lease = client, namespace, lease
         self._lookout = Lookout(lease)
+        self._places = 0
 
     @property
     def free_place(self) -> int:
@@ -34,9 +39,28 @@ class Board:
         return self._lookout.leases.get(shard_name(self._lease, shard))
 
     async def look(self) -> View:
-        """Read all Leases, from the API server's storage."""
-        found = (await self._client.list_all(LEASES, self._namespace)).items
-        return self._lookout.look(found, time.monotonic())
+        """Read all Leases, each from the API server's storage."""
+        first = await self._read(self._lease)
+        others = [self._read(shard_name(self._lease, shard)) for shard in range(1, layout_of(first).most)]
+        found = [first, *await asyncio.gather(*others), *await self._replicas()]
+        return self._lookout.look((lease for lease in found if lease), time.monotonic())
+
+    async def _replicas(self) -> list[JsonObject | None]:
+        """Read the replicas' Leases. Places are taken from 0 on; one that was seen is read again, also if one before it is gone."""
+        found = list(await asyncio.gather(*map(self._replica, range(self._places + 1))))
+        while found[-1]:
+            found.append(await self._replica(len(found)))
+        self._places = len(found) - 1
+        return found
+
+    async def _replica(self, place: int) -> JsonObject | None:
+        return await self._read(replica_name(self._lease, place))
+
+    async def _read(self, name: str) -> JsonObject | None:
+        try:
+            return await self._client.get(LEASES, self._namespace, name)
+        except NotFound:
+            return None
 
     async def bury(self) -> None:
         """Empty the Leases of replicas that are dead, so that their places are taken again."""

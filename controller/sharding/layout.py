@@ -22,10 +22,14 @@ class Mode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The number of shards and its epoch. Without an object: one shard, epoch 0."""
+    """The number of shards and its epoch. Without an object: one shard, epoch 0.
+
+    `most` is the most shards that there ever were: as many Leases may still be held under an earlier epoch.
+    """
 
     epoch: int = 0
     shards: int = 1
+    most: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def proposal(view: View, me: str) -> Layout | None:
     last = speaker(view)
     if last is None or last.name != me or last.shards == view.layout.shards:
         return None
-    return Layout(view.layout.epoch + 1, last.shards)
+    return Layout(view.layout.epoch + 1, last.shards, max(last.shards, view.layout.most))
 
 
 def due(view: View, me: str) -> frozenset[int]:
@@ -80,5 +84,5 @@ def drained(view: View) -> bool:
 
 
 def alone_again(view: View) -> bool:
-    """Whether one shard is all that anybody wants: then one Lease is enough, and costs what it did before."""
-    return view.layout.shards == 1 and drained(view) and all(replica.shards == 1 for replica in view.replicas)
+    """Whether one shard is all that anybody wants, and is held: then one Lease is enough, and costs what it did before."""
+    return view.layout.shards == 1 and 0 in view.claims and drained(view) and all(r.shards == 1 for r in view.replicas)

@@ -14,6 +14,8 @@ SHARDS = f"{GROUP}/shards"
 """On the first shard's Lease: how many shards there are. On a replica's: how many it was told."""
 EPOCH = f"{GROUP}/epoch"
 """On the first shard's Lease: the epoch of that number."""
+MOST = f"{GROUP}/most-shards"
+"""On the first shard's Lease: the most that there ever were."""
 HELD_UNDER = f"{GROUP}/held-under-epoch"
 """On a shard's Lease: the epoch that its holder acts under."""
 SINCE, READY = f"{GROUP}/started-at", f"{GROUP}/ready"
@@ -37,12 +39,18 @@ def layout_of(lease: JsonObject | None) -> Layout:
     """Read the layout from the first shard's Lease. What is no number counts as not said."""
     notes = _notes(lease or {})
     epoch, shards = _number(notes.get(EPOCH)), _number(notes.get(SHARDS))
-    return Layout(epoch, shards) if epoch and shards else Layout()
+    return Layout(epoch, shards, max(shards, _number(notes.get(MOST)))) if epoch and shards else Layout()
+
+
+def shared(lease: JsonObject) -> bool:
+    """Whether the first shard's Lease says that the Runs are shared, or that not everybody has ceased to share them."""
+    layout = layout_of(lease)
+    return layout.shards > 1 or (layout.epoch > 0 and _number(_notes(lease).get(HELD_UNDER)) != layout.epoch)
 
 
 def with_layout(lease: JsonObject, layout: Layout) -> JsonObject:
     """Return the first shard's Lease with a layout."""
-    notes = {**_notes(lease), EPOCH: str(layout.epoch), SHARDS: str(layout.shards)}
+    notes = {**_notes(lease), EPOCH: str(layout.epoch), SHARDS: str(layout.shards), MOST: str(layout.most)}
     return {**lease, "metadata": {**lease["metadata"], "annotations": notes}}
 
 

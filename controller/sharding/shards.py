@@ -17,12 +17,14 @@ import structlog
 
 from controller.cluster.client import Client
 from controller.cluster.errors import ApiError
-from controller.cluster.lease import LeaderLease, LeaseTimings
+from controller.cluster.lease import LeaderLease
 from controller.endpoints import Note
 from controller.sharding import lookout
 from controller.sharding.board import Board
+from controller.sharding.hand import Hand
 from controller.sharding.layout import Layout, Mode, View, alone_again, drained, due, proposal, speaker
 from controller.sharding.ownership import Ownership
+from controller.sharding.seat import Seat
 
 log = structlog.get_logger(__name__)
 
@@ -30,17 +32,6 @@ K = TypeVar("K", bound=Hashable)
 
 STARTED = time.monotonic()
 """When this process was started, near enough: who was started last speaks for all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """Where the Leases are, what they are called, who we are there, and how many shards we were told."""
-
-    namespace: str
-    lease: str
-    identity: str
-    timings: LeaseTimings
-    told: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +48,18 @@ class Shards(Generic[K]):
 
     def __init__(self, client: Client, seat: Seat, ownership: Ownership[K], hooks: Hooks) -> None:
         self._client, self._seat, self._ownership, self._hooks = client, seat, ownership, hooks
+        self._hand = Hand(client, seat, ownership, hooks.moved)
         self._board = Board(client, seat.namespace, seat.lease)
         self._notes: dict[str, str] = {}
         self._replica: LeaderLease | None = None
-        self._leases: dict[int, LeaderLease] = {}
-        self._held: set[int] = set()
         self._view = View()
         self._due: frozenset[int] | None = None
         self._leaving = False
-        self.layout = Layout()
+
+    @property
+    def layout(self) -> Layout:
+        """The number of shards and the epoch that this replica goes by."""
+        return self._hand.layout
 
     @property
     def is_leader(self) -> bool:
@@ -95,7 +89,6 @@ class Shards(Generic[K]):
             except ApiError as error:
                 log.warning("cannot join the other operators", lease=self._seat.lease, error=str(error))
             await asyncio.sleep(self._seat.timings.retry_period)
-        self._ownership.shards = self.layout.shards
         log.info("joined", shards=self.layout.shards, epoch=self.layout.epoch, identity=self._seat.identity)
 
     def begin(self) -> None:
@@ -116,7 +109,7 @@ class Shards(Generic[K]):
     async def release(self) -> None:
         """Give every Lease up."""
         self._leaving, self._ownership.acting = True, frozenset()
-        leases = [lease for lease in (self._replica, *self._leases.values()) if lease]
+        leases = [lease for lease in (self._replica, *self._hand.leases) if lease]
         await asyncio.gather(*(lease.release() for lease in leases))
 
     async def _adopt(self) -> bool:
@@ -128,15 +121,14 @@ class Shards(Generic[K]):
         wanted = proposal(view, self._seat.identity)
         if wanted:
             await self._board.write(wanted)
-        self.layout = wanted or view.layout
-        self._leases.clear()
+        self._hand.adopt(wanted or view.layout)
         return True
 
     async def _join(self) -> bool:
         """Take a free replica's place; a place that is taken first by another is tried again elsewhere."""
         since = self._client.server_now() - timedelta(seconds=time.monotonic() - STARTED)
         self._notes |= {lookout.SHARDS: str(self._seat.told), lookout.SINCE: since.isoformat(), lookout.READY: "false"}
-        lease = self._lease(lookout.replica_name(self._seat.lease, self._board.free_place), self._notes)
+        lease = self._seat.contend(self._client, lookout.replica_name(self._seat.lease, self._board.free_place), self._notes)
         if await lease.take():
             self._replica = lease
         return self._replica is not None
@@ -150,9 +142,9 @@ class Shards(Generic[K]):
         if not any(replica.name == me and replica.ready for replica in view.replicas):
             return
         mine = self._due = due(view, me)
-        await self._hand_over(frozenset(self._held) - mine)
-        await self._take(mine - self._held, group)
-        await self._act(mine & self._held)
+        await self._hand.hand_over(frozenset(self._hand.held) - mine)
+        await self._hand.take(mine - self._hand.held, group)
+        await self._act(mine & self._hand.held)
 
     async def _is_over(self, view: View) -> bool:
         """Whether another layout is to be adopted: what is in hand is finished first, and the next life begins with it."""
@@ -170,24 +162,6 @@ class Shards(Generic[K]):
         self._leaving = True
         return True
 
-    async def _hand_over(self, shards: frozenset[int]) -> None:
-        """Begin nothing more in these shards, and give up the Leases of those where nothing is in hand any more."""
-        ceased = shards & self._ownership.acting
-        self._ownership.acting -= ceased
-        if ceased:
-            self._hooks.moved(ceased)
-        for shard in shards:
-            if not self._ownership.busy(shard):
-                self._held.discard(shard)
-                await self._leases.pop(shard).release()
-                log.info("shard handed over", shard=shard)
-
-    async def _take(self, shards: frozenset[int], group: asyncio.TaskGroup) -> None:
-        for shard in sorted(shards):
-            if await self._contender(shard).take():
-                self._held.add(shard)
-                group.create_task(self._contender(shard).hold(), name=f"shard {shard}")
-
     async def _act(self, shards: frozenset[int]) -> None:
         """Begin to act for shards that are held, once nobody acts under another epoch and the caches are newer than that."""
         fresh = shards - self._ownership.acting
@@ -197,27 +171,12 @@ class Shards(Generic[K]):
         if view.layout != self.layout or not drained(view):
             return
         await self._hooks.refresh()
-        self._ownership.acting |= fresh
-        self._hooks.moved(fresh)
-        log.info("acting", shards=sorted(fresh), of=self.layout.shards, epoch=self.layout.epoch)
+        self._hand.begin(fresh)
 
     async def _look(self) -> View:
         self._view = await self._board.look()
-        for shard in range(self.layout.shards):
-            lease = self._board.lease(shard)
-            if lease and shard not in self._held:
-                self._contender(shard).observe(lease)
+        self._hand.observe(self._board)
         return self._view
-
-    def _contender(self, shard: int) -> LeaderLease:
-        if shard not in self._leases:
-            notes = {lookout.HELD_UNDER: str(self.layout.epoch)}
-            self._leases[shard] = self._lease(lookout.shard_name(self._seat.lease, shard), notes)
-        return self._leases[shard]
-
-    def _lease(self, name: str, notes: dict[str, str]) -> LeaderLease:
-        seat = self._seat
-        return LeaderLease(self._client, seat.namespace, name, seat.identity, seat.timings, notes=notes)
 
     def _own(self) -> LeaderLease:
         if self._replica is None:

@@ -124,8 +124,8 @@ def test_an_advisor_costs_one_right() -> None:
 
 
 def test_an_operator_of_one_namespace_is_nobody_elsewhere(accounts: dict[str, Cluster]) -> None:
-    """Bound in one namespace, the operator is told of nothing in another, and at home of Leases alone."""
+    """Bound in one namespace, the operator is told of nothing in another, and at home of its Lease alone."""
     assert (RIGHTS / "operator-namespaced-elsewhere.txt").read_text() == ""
     assert lines(rules(accounts["local"], HOME)) - lines(rules(accounts["nothing"], HOME)) == {
-        "leases.coordination.k8s.io: create get list update"
+        "leases.coordination.k8s.io: create get update"
     }

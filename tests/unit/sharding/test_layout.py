@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from controller.sharding.layout import Claim, Layout, Replica, View, alone_again, drained, due, proposal, speaker
 
-LAYOUTS = st.builds(Layout, st.integers(0, 9), st.integers(1, 9))
+SMALL, SOME = st.integers(0, 9), st.integers(1, 9)
+LAYOUTS = st.builds(lambda epoch, shards, gone: Layout(epoch, shards, shards + gone), SMALL, SOME, SMALL)
 REPLICAS = st.lists(
     st.builds(Replica, st.sampled_from("abcdef"), st.integers(1, 9), st.sampled_from(["1", "2", "3"]), st.booleans()),
     min_size=1,
@@ -36,6 +37,7 @@ def test_replicas_that_disagree_come_to_rest(layout: Layout, replicas: list[Repl
     assert not any(proposal(after, replica.name) for replica in replicas)
     last = speaker(after)
     assert last
+    assert written.most >= max(written.shards, layout.most)
     assert written.shards == last.shards == max(replicas, key=lambda replica: (replica.since, replica.name)).shards
 
 
@@ -60,9 +62,10 @@ def test_nobody_begins_while_another_epoch_is_acted_under() -> None:
 
 
 def test_one_shard_that_all_want_needs_no_sharing() -> None:
-    """Back to a single Lease goes who sees one shard, nobody who was told more, and nobody who still acts under another epoch."""
+    """Back to a single Lease goes who sees one shard, held, nobody who was told more, and nobody who acts under another epoch."""
     view = View(Layout(4, 1), (Replica("a", 1, ""), Replica("b", 1, "")), {0: Claim("a", 4)})
     assert alone_again(view)
     assert not alone_again(replace(view, layout=Layout(4, 2)))
+    assert not alone_again(replace(view, claims={}))
     assert not alone_again(replace(view, replicas=(*view.replicas, Replica("c", 3, ""))))
     assert not alone_again(replace(view, claims={0: Claim("a", 4), 2: Claim("c", 3)}))

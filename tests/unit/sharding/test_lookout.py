@@ -7,7 +7,19 @@ from types import MappingProxyType
 
 from controller.api.base import JsonObject
 from controller.sharding.layout import Claim, Layout, Replica
-from controller.sharding.lookout import EPOCH, HELD_UNDER, OUTSIDE, READY, SHARDS, SINCE, Lookout, layout_of, with_layout
+from controller.sharding.lookout import (
+    EPOCH,
+    HELD_UNDER,
+    MOST,
+    OUTSIDE,
+    READY,
+    SHARDS,
+    SINCE,
+    Lookout,
+    layout_of,
+    shared,
+    with_layout,
+)
 
 
 def lease(name: str, holder: str = "", version: str = "1", notes: Mapping[str, str] = MappingProxyType({})) -> JsonObject:
@@ -23,8 +35,8 @@ def test_the_layout_is_in_the_first_shards_lease() -> None:
     """Epoch and number are read from its annotations, and written beside what is there."""
     there = lease("rw", "a", notes={"other": "kept"})
     assert layout_of(there) == layout_of(None) == Layout(0, 1)
-    written = with_layout(there, Layout(7, 3))
-    assert layout_of(written) == Layout(7, 3)
+    written = with_layout(there, Layout(7, 3, 5))
+    assert layout_of(written) == Layout(7, 3, 5)
     assert written["metadata"]["annotations"]["other"] == "kept"
     assert written["spec"] == there["spec"]
 
@@ -47,7 +59,7 @@ def test_shards_and_replicas_are_told_by_their_names() -> None:
         lease("other", "x"),
     ]
     view = Lookout("rw").look(found, 0.0)
-    assert view.layout == Layout(2, 3)
+    assert view.layout == Layout(2, 3, 3)
     assert view.claims == {0: Claim("a", 2), 2: Claim("b", 1)}
     assert view.replicas == (Replica("a", 3, "now"),)
 
@@ -56,6 +68,14 @@ def test_a_lone_operator_and_an_outsider_act_under_no_epoch() -> None:
     """A Lease without the annotation, and one whose holder keeps all others from acting, are of no epoch."""
     assert Lookout("rw").look([lease("rw", "a")], 0.0).claims == {0: Claim("a", None)}
     assert Lookout("rw").look([lease("rw", "a", notes=OUTSIDE)], 0.0).claims == {0: Claim("a", None)}
+
+
+def test_the_runs_are_shared_until_everybody_has_ceased_to() -> None:
+    """A lone operator may begin where nobody shares; with one shard, only where it was held under that epoch: all have drained."""
+    assert not shared(lease("rw", "a"))
+    for shards, epoch, held, still in (("3", "2", "2", True), ("1", "3", "2", True), ("1", "3", "", True), ("1", "3", "3", False)):
+        notes = {SHARDS: shards, MOST: "3", EPOCH: epoch, HELD_UNDER: held}
+        assert shared(lease("rw", "a", notes=notes)) is still
 
 
 def test_who_stays_silent_for_a_lease_is_dead() -> None:
