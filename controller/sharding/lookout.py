@@ -77,7 +77,7 @@ class Lookout:
         return View(
             layout_of(self.leases.get(self._lease)),
             tuple(_replica(lease) for _, lease in sorted(replicas.items())),
-            {shard: Claim(_holder(lease), _number(_notes(lease).get(HELD_UNDER)) or None) for shard, lease in shards.items()},
+            {shard: Claim(_holder(lease), _epoch(lease)) for shard, lease in shards.items()},
         )
 
     def _has_died(self, name: str) -> bool:
@@ -97,6 +97,11 @@ class Lookout:
 def _replica(lease: JsonObject) -> Replica:
     notes = _notes(lease)
     return Replica(_holder(lease), _number(notes.get(SHARDS)) or 1, notes.get(SINCE, ""), notes.get(READY) == "true")
+
+
+def _epoch(lease: JsonObject) -> int | None:
+    text = _notes(lease).get(HELD_UNDER)
+    return _number(text) if text else None
 
 
 def _holder(lease: JsonObject) -> str:

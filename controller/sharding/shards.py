@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
@@ -54,7 +55,8 @@ class Shards(Generic[K]):
         self._replica: LeaderLease | None = None
         self._view = View()
         self._due: frozenset[int] | None = None
-        self._leaving = False
+        self._joined = self._leaving = False
+        self._turn = asyncio.Lock()
 
     @property
     def layout(self) -> Layout:
@@ -81,15 +83,14 @@ class Shards(Generic[K]):
         return Note(self._told())
 
     async def acquire(self) -> None:
-        """Return when this replica has joined and adopted a layout; it acts for nothing yet."""
+        """Return when this replica has a place among the others; it goes by no layout and acts for nothing yet."""
         while True:
             try:
-                if await self._adopt():
-                    break
+                if await self._join():
+                    return
             except ApiError as error:
                 log.warning("cannot join the other operators", lease=self._seat.lease, error=str(error))
             await asyncio.sleep(self._seat.timings.retry_period)
-        log.info("joined", shards=self.layout.shards, epoch=self.layout.epoch, identity=self._seat.identity)
 
     def begin(self) -> None:
         """Say that this replica can work: from now on it is given its share."""
@@ -101,42 +102,34 @@ class Shards(Generic[K]):
             group.create_task(self._own().hold(), name="replica's lease")
             while not self._leaving:
                 try:
-                    await self._tick(group)
+                    async with self._turn:
+                        await self._tick(group)
                 except ApiError as error:
                     log.warning("cannot see to the shards, trying again", error=str(error))
                 await asyncio.sleep(self._seat.timings.retry_period)
 
     async def release(self) -> None:
-        """Give every Lease up."""
+        """Give every Lease up, also one that is being taken: it would be held by nobody until it runs out."""
         self._leaving, self._ownership.acting = True, frozenset()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._seat.timings.renew_deadline), self._turn:
+                pass
         leases = [lease for lease in (self._replica, *self._hand.leases) if lease]
         await asyncio.gather(*(lease.release() for lease in leases))
 
-    async def _adopt(self) -> bool:
-        view = await self._look()
-        if self._replica is None:
-            if not await self._join():
-                return False
-            view = await self._look()
-        wanted = proposal(view, self._seat.identity)
-        if wanted:
-            await self._board.write(wanted)
-        self._hand.adopt(wanted or view.layout)
-        return True
-
     async def _join(self) -> bool:
         """Take a free replica's place; a place that is taken first by another is tried again elsewhere."""
+        await self._look()
         since = self._client.server_now() - timedelta(seconds=time.monotonic() - STARTED)
         self._notes |= {lookout.SHARDS: str(self._seat.told), lookout.SINCE: since.isoformat(), lookout.READY: "false"}
-        lease = self._seat.contend(self._client, lookout.replica_name(self._seat.lease, self._board.free_place), self._notes)
-        if await lease.take():
-            self._replica = lease
-        return self._replica is not None
+        place = lookout.replica_name(self._seat.lease, self._board.free_place)
+        self._replica = self._seat.contend(self._client, place, self._notes)
+        return await self._replica.take()
 
     async def _tick(self, group: asyncio.TaskGroup) -> None:
         view = await self._look()
         await self._board.bury()
-        if await self._is_over(view):
+        if self._leaving or not await self._adopted(view):
             return
         me = self._seat.identity
         if not any(replica.name == me and replica.ready for replica in view.replicas):
@@ -146,21 +139,29 @@ class Shards(Generic[K]):
         await self._hand.take(mine - self._hand.held, group)
         await self._act(mine & self._hand.held)
 
-    async def _is_over(self, view: View) -> bool:
-        """Whether another layout is to be adopted: what is in hand is finished first, and the next life begins with it."""
+    async def _adopted(self, view: View) -> bool:
+        """Whether this replica goes by the layout that is in force. The first that it sees it adopts; with another it begins anew.
+
+        What is in hand is finished first, and the next life adopts it.
+        """
         wanted = proposal(view, self._seat.identity)
         if wanted:
             await self._board.write(wanted)
         layout = wanted or view.layout
+        if not self._joined:
+            self._joined = True
+            self._hand.adopt(layout)
+            log.info("joined", shards=layout.shards, epoch=layout.epoch, identity=self._seat.identity)
         if layout != self.layout:
             log.info("the shards have changed", before=self.layout.shards, shards=layout.shards, epoch=layout.epoch)
-            self._hooks.over(Mode.SHARED)
+            self._leave(Mode.SHARED)
         elif alone_again(view):
-            self._hooks.over(Mode.ALONE)
-        else:
-            return False
+            self._leave(Mode.ALONE)
+        return not self._leaving
+
+    def _leave(self, mode: Mode) -> None:
         self._leaving = True
-        return True
+        self._hooks.over(mode)
 
     async def _act(self, shards: frozenset[int]) -> None:
         """Begin to act for shards that are held, once nobody acts under another epoch and the caches are newer than that."""
