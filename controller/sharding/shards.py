@@ -20,7 +20,7 @@ from controller.cluster.client import Client
 from controller.cluster.errors import ApiError
 from controller.cluster.lease import LeaderLease
 from controller.endpoints import Note
-from controller.sharding import lookout
+from controller.sharding import lookout, telling
 from controller.sharding.board import Board
 from controller.sharding.hand import Hand
 from controller.sharding.layout import Layout, Mode, View, alone_again, drained, due, proposal, speaker
@@ -77,10 +77,10 @@ class Shards(Generic[K]):
     def problem(self) -> str | None:
         """Return what keeps this replica from its part; a Note where nothing does."""
         if self._due is None:
-            return "it does not take part yet: its caches or its store are not ready"
+            return telling.NOT_YET
         if waiting := self._due - self._ownership.acting:
-            return f"waiting for shards {_words(waiting)}: others still hold them, or act under an earlier epoch"
-        return Note(self._told())
+            return telling.waits(waiting)
+        return Note(telling.acts(self._ownership.acting, self.layout, self._seat.told, speaker(self._view)))
 
     async def acquire(self) -> None:
         """Return when this replica has a place among the others; it goes by no layout and acts for nothing yet."""
@@ -183,15 +183,3 @@ class Shards(Generic[K]):
         if self._replica is None:
             raise RuntimeError("to take part is to have joined")
         return self._replica
-
-    def _told(self) -> str:
-        """What this replica does, and whether the layout is what it was told."""
-        acts = f"acts for {_words(self._ownership.acting)} of {self.layout.shards} shards under epoch {self.layout.epoch}"
-        last = speaker(self._view)
-        if last is None or self._seat.told == self.layout.shards:
-            return acts
-        return f"{acts}; it was told --shards {self._seat.told}, but {last.name} was started later and speaks for all"
-
-
-def _words(shards: frozenset[int]) -> str:
-    return ", ".join(map(str, sorted(shards))) or "none"
