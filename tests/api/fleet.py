@@ -12,7 +12,7 @@ from tests.cluster import Cluster
 from tests.support import OperatorProcess, await_that
 
 QUICK_LEASE = ("--lease-duration", "10", "--lease-renew-deadline", "8", "--lease-retry-period", "0.5")
-"""Short enough for a test to wait until a replica counts as dead, long enough for a busy machine."""
+"""Short enough for a test to wait until a replica counts as dead, long enough for a machine that others use."""
 HELD = re.compile(r'^runwarden_shard_held{shard="(\d+)"} 1\.0$', re.MULTILINE)
 SHARDS = re.compile(r"^runwarden_shards (\d+)\.0$", re.MULTILINE)
 
@@ -20,14 +20,14 @@ SHARDS = re.compile(r"^runwarden_shards (\d+)\.0$", re.MULTILINE)
 class Fleet:
     """Operators of one namespace and one set of Leases."""
 
-    def __init__(self, cluster: Cluster, namespace: str, stack: ExitStack) -> None:
-        self._cluster, self._namespace, self._stack = cluster, namespace, stack
+    def __init__(self, cluster: Cluster, namespace: str, stack: ExitStack, lease: Sequence[str]) -> None:
+        self._cluster, self._namespace, self._stack, self._lease = cluster, namespace, stack, lease
         self.all: list[OperatorProcess] = []
 
     def start(self, shards: int, *options: str) -> OperatorProcess:
         """Start one more operator, and wait for nothing."""
         told = ("--namespace", self._namespace, "--lease-name", self._namespace, "--shards", str(shards))
-        operator = OperatorProcess(self._cluster, *told, *QUICK_LEASE, *options)
+        operator = OperatorProcess(self._cluster, *told, *self._lease, *options)
         self._stack.callback(self._end, operator)
         operator.start_without_waiting()
         self.all.append(operator)
@@ -36,6 +36,13 @@ class Fleet:
     def _end(self, operator: OperatorProcess) -> None:
         if not operator.ended():
             operator.stop(signal.SIGKILL)
+
+    def of(self, number: int, shards: int) -> None:
+        """Start so many at once, and wait until they share evenly."""
+        for _ in range(number):
+            self.start(shards)
+        fair, rest = divmod(shards, number)
+        self.await_shares(shards, [fair + (place < rest) for place in range(number)])
 
     def held(self) -> list[list[int]]:
         """Return the shards that each living operator says it acts for."""
@@ -52,10 +59,10 @@ class Fleet:
 
 
 @contextmanager
-def fleet_of(cluster: Cluster, namespace: str) -> Iterator[Fleet]:
-    """A fleet without operators yet; what is left of it is killed at the end."""
+def fleet_of(cluster: Cluster, namespace: str, lease: Sequence[str] = ()) -> Iterator[Fleet]:
+    """A fleet without operators yet, with the tests' patient Lease or another; what is left of it is killed at the end."""
     with ExitStack() as stack:
-        yield Fleet(cluster, namespace, stack)
+        yield Fleet(cluster, namespace, stack, lease)
 
 
 def held_by(operator: OperatorProcess) -> list[int]:

@@ -12,25 +12,28 @@ import pytest
 
 from controller.cluster.client import Client
 from controller.store.alone import OperatorRuns, alone
-from tests.api.fleet import Fleet, fleet_of, held_by, told_by
+from tests.api.fleet import QUICK_LEASE, Fleet, fleet_of, held_by, told_by
+from tests.api.shard_wave import EACH, Wave, await_phases, judged
 from tests.api.test_operator import OURS
 from tests.chaos.evidence import Evidence, watching
-from tests.chaos.invariants import Law, violations
 from tests.cluster import Cluster
-from tests.support import apply, await_phase, await_that, get, policy_of, run_of, simulated_forever
+from tests.support import apply, await_that, get, policy_of, run_of
 
-BUDGET, COOLDOWN = 2, 1
-KINDS = ("done", "crash", "stay")
-LIMIT, MANY = 2, 24
+LIMIT, MANY = 2, 12
 LOOKS = 4
 """Renewals of a Lease after which its holder has looked around at least twice."""
-EACH = 8
-"""Runs of each kind in a wave: three shards without one of a kind are as good as never."""
 
 
 @pytest.fixture
 def fleet(api_cluster: Cluster, namespace: str) -> Iterator[Fleet]:
     with fleet_of(api_cluster, namespace) as operators:
+        yield operators
+
+
+@pytest.fixture
+def hasty_fleet(api_cluster: Cluster, namespace: str) -> Iterator[Fleet]:
+    """Operators that are soon missed."""
+    with fleet_of(api_cluster, namespace, QUICK_LEASE) as operators:
         yield operators
 
 
@@ -41,47 +44,6 @@ def evidence(api_cluster: Cluster) -> Iterator[Evidence]:
         yield seen
 
 
-class Wave:
-    """Runs that complete, that crash until their budget is spent, and that work until they are stopped."""
-
-    def __init__(self, cluster: Cluster, namespace: str, name: str) -> None:
-        self._cluster, self._namespace = cluster, namespace
-        self.names = {kind: [f"{name}-{kind}-{number}" for number in range(EACH)] for kind in KINDS}
-
-    def apply(self) -> None:
-        """Begin all of them."""
-        policy = policy_of({"restartBudget": BUDGET, "restartCooldownSeconds": COOLDOWN})
-        crash = {
-            "metadata": {"annotations": {"test.runwarden.dev/outcome": "fail"}},
-            "spec": {"containers": [{"name": "agent", "image": "x"}]},
-        }
-        made = {"done": run_of, "crash": lambda name: run_of(name, {"template": crash}), "stay": simulated_forever}
-        apply(self._cluster, self._namespace, policy, *(made[kind](name) for kind in KINDS for name in self.names[kind]))
-
-    def await_at_work(self) -> None:
-        """Wait until those that stay are at work."""
-        for name in self.names["stay"]:
-            await_phase(self._cluster, self._namespace, name, "Running")
-
-    def see_through(self) -> None:
-        """Stop those that stay, and wait until all have come to their end."""
-        for name in self.names["stay"]:
-            patch = '{"spec":{"desiredState":"Stopped"}}'
-            self._cluster.kubectl("-n", self._namespace, "patch", "run", name, "--type=merge", "-p", patch)
-        for kind, phase in zip(KINDS, ("Completed", "Blocked", "Stopped"), strict=True):
-            for name in self.names[kind]:
-                await_phase(self._cluster, self._namespace, name, phase)
-
-
-def judge(evidence: Evidence, namespace: str) -> None:
-    """Hold everything that happened in a namespace against P1 to P5."""
-    history = evidence.history(namespace)
-    laws = {change.name: Law(BUDGET, COOLDOWN) for change in history if change.kind == "runs"}
-    assert laws
-    assert evidence.complete
-    assert violations(history, laws) == []
-
-
 def test_shares_are_fair_and_a_run_costs_what_it_did(api_cluster: Cluster, namespace: str, fleet: Fleet) -> None:
     """Two replicas hold three shards as two and one, three hold one each; a healthy Run costs four writes and an Event, no more."""
     fleet.start(3)
@@ -90,9 +52,9 @@ def test_shares_are_fair_and_a_run_costs_what_it_did(api_cluster: Cluster, names
     fleet.await_shares(3, (2, 1))
     fleet.start(3)
     fleet.await_shares(3, (1, 1, 1))
-    apply(api_cluster, namespace, *(run_of(f"run-{number}") for number in range(EACH)))
-    for number in range(EACH):
-        await_phase(api_cluster, namespace, f"run-{number}", "Completed")
+    names = [f"run-{number}" for number in range(EACH)]
+    apply(api_cluster, namespace, *map(run_of, names))
+    await_phases(api_cluster, namespace, dict.fromkeys(names, "Completed"))
     event = ("create", "events")
     await_that(lambda: api_cluster.writes(namespace, *OURS)[event] == EACH, "the Events")
     once = {("create", "pods"): 1, ("update", "runs/status"): 2, ("patch", "pods"): 1, event: 1}
@@ -102,87 +64,67 @@ def test_shares_are_fair_and_a_run_costs_what_it_did(api_cluster: Cluster, names
         assert operator.stop() == 0
 
 
-def test_a_killed_replica_is_followed(api_cluster: Cluster, namespace: str, fleet: Fleet, evidence: Evidence) -> None:
-    """SIGKILL of one of three amid work: the others take its shard, and every Run comes to its end as P1 to P5 have it."""
-    for _ in range(3):
-        fleet.start(3)
-    fleet.await_shares(3, (1, 1, 1))
-    wave = Wave(api_cluster, namespace, "kill")
+def test_who_dies_is_followed_and_who_wakes_up_late_harms_nobody(
+    api_cluster: Cluster, namespace: str, hasty_fleet: Fleet, evidence: Evidence
+) -> None:
+    """Of three one is killed and one suspended amid work: the third takes all, the sleeper wakes up and ends, and P1 to P5 hold."""
+    fleet = hasty_fleet
+    fleet.of(3, 3)
+    wave = Wave(api_cluster, namespace, "early")
     wave.apply()
     wave.await_at_work()
-    fleet.all[0].stop(signal.SIGKILL)
-    late = Wave(api_cluster, namespace, "late")
-    late.apply()
-    fleet.await_shares(3, (2, 1))
-    wave.see_through()
-    late.see_through()
-    judge(evidence, namespace)
-
-
-def test_a_replica_that_wakes_up_late_harms_nobody(api_cluster: Cluster, namespace: str, fleet: Fleet, evidence: Evidence) -> None:
-    """One of three is stopped for longer than its Leases last and goes on amid others' work: it ends, and P1 to P5 hold."""
-    for _ in range(3):
-        fleet.start(3)
-    fleet.await_shares(3, (1, 1, 1))
-    wave = Wave(api_cluster, namespace, "stop")
-    wave.apply()
-    sleeper = fleet.all.pop()
+    killed, sleeper, survivor = fleet.all
+    fleet.all = [survivor]
+    killed.stop(signal.SIGKILL)
     os.kill(sleeper.pid, signal.SIGSTOP)
     try:
-        fleet.await_shares(3, (2, 1))
-        wave.await_at_work()
+        late = Wave(api_cluster, namespace, "late")
+        late.apply()
+        fleet.await_shares(3, (3,))
+        late.await_at_work()
     finally:
         os.kill(sleeper.pid, signal.SIGCONT)
     await_that(sleeper.ended, "the end of a replica whose shard is another's")
     assert sleeper.stop() == 1
     assert "lost: " in sleeper.log.read_text()
     fleet.start(3)
-    fleet.await_shares(3, (1, 1, 1))
+    fleet.await_shares(3, (2, 1))
     wave.see_through()
-    judge(evidence, namespace)
+    late.see_through()
+    assert judged(evidence, namespace) == []
 
 
 def test_the_number_changes_while_runs_are_at_work(api_cluster: Cluster, namespace: str, fleet: Fleet, evidence: Evidence) -> None:
-    """One operator becomes three of three shards, then two of five, then one as at first, as a rollout does it, amid work."""
+    """One operator becomes two of three shards, then two of five, then one as at first, as a rollout does it, amid work."""
     first = fleet.start(1)
     await_that(first.ready, "a lone operator to lead")
     wave = Wave(api_cluster, namespace, "one")
     wave.apply()
-    for _ in range(2):
-        fleet.start(3)
-    fleet.await_shares(3, (1, 1, 1))
+    second = fleet.start(3)
+    fleet.await_shares(3, (2, 1))
     await_that(lambda: "it was told --shards 1, but" in told_by(first), "the first to say that it follows")
     assert first.stop() == 0
-    fleet.await_shares(3, (2, 1))
     wave.await_at_work()
     more = Wave(api_cluster, namespace, "five")
     more.apply()
-    old = fleet.all[1:]
-    fleet.start(5)
-    fleet.await_shares(5, (2, 2, 1))
-    assert old[0].stop() == 0
+    third = fleet.start(5)
     fleet.await_shares(5, (3, 2))
     last = fleet.start(1)
     fleet.await_shares(1, (1, 0, 0))
-    for operator in fleet.all[:-1]:
-        if not operator.ended():
-            assert operator.stop() == 0
+    assert [second.stop(), third.stop()] == [0, 0]
     await_that(lambda: last.ready() and "lease ok\n" in told_by(last), "the last to be a lone operator again")
     assert held_by(last) == [0]
     wave.see_through()
     more.see_through()
-    judge(evidence, namespace)
+    assert judged(evidence, namespace) == []
 
 
 def test_a_limit_holds_over_all_replicas(api_cluster: Cluster, namespace: str, fleet: Fleet, evidence: Evidence) -> None:
     """A policy that lets two Runs be active at once is counted once, not by every replica, from the first Run to the last."""
-    for _ in range(3):
-        fleet.start(6)
-    fleet.await_shares(6, (2, 2, 2))
+    fleet.of(2, 6)
     names = [f"turn-{number}" for number in range(MANY)]
     apply(api_cluster, namespace, policy_of({"maxActiveRuns": LIMIT}), *map(run_of, names))
-    for name in names:
-        await_phase(api_cluster, namespace, name, "Completed")
+    await_phases(api_cluster, namespace, dict.fromkeys(names, "Completed"))
     active: set[str] = set()
     most = 0
     for change in evidence.history(namespace):
