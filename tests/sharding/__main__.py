@@ -1,6 +1,6 @@
 """Waves of Runs under blows against their replicas, all held against P1 to P5.
 
-scripts/run python -m tests.sharding [--waves N] [--seed S]
+make shards, or scripts/run python -m tests.sharding [--waves N] [--seed S]
 """
 
 from __future__ import annotations
