@@ -140,9 +140,9 @@ class Shards(Generic[K]):
         await self._act(mine & self._hand.held)
 
     async def _adopted(self, view: View) -> bool:
-        """Whether this replica goes by the layout that is in force. The first that it sees it adopts; with another it begins anew.
+        """Whether what was seen is the layout that this replica goes by. The first it adopts; with another it begins anew.
 
-        What is in hand is finished first, and the next life adopts it.
+        What is in hand is finished first, and the next life adopts it. What it has just written itself is seen at the next look.
         """
         wanted = proposal(view, self._seat.identity)
         if wanted:
@@ -157,7 +157,7 @@ class Shards(Generic[K]):
             self._leave(Mode.SHARED)
         elif alone_again(view):
             self._leave(Mode.ALONE)
-        return not self._leaving
+        return not self._leaving and layout == view.layout
 
     def _leave(self, mode: Mode) -> None:
         self._leaving = True

@@ -18,11 +18,13 @@ from hypothesis import strategies as st
 from controller.api.base import JsonObject
 from controller.cluster.client import Client
 from controller.cluster.lease import LeaderLease
+from controller.inventory import RunKey
 from controller.membership import Leases, Membership
 from controller.policy_source import PolicySource
 from controller.settings import Settings
 from controller.sharding import lookout
-from controller.sharding.layout import Layout, Mode
+from controller.sharding.layout import Layout, Mode, View
+from controller.sharding.shards import Shards
 from controller.workqueue import Handle
 from tests.unit.sharding.office import Office
 from tests.unit.sharding.virtual import monotonic, play
@@ -137,6 +139,11 @@ class Fleet:
             self.faults.append(f"{monotonic():.2f}: under two epochs: {sorted(acting)}")
         if acting and max(acting.values()) > 1:
             self.faults.append(f"{monotonic():.2f}: two act for one: {acting}")
+        now = lookout.layout_of(self.office.leases.get("runwarden"))
+        for shard in range(now.shards, now.most):
+            lease = self.office.leases.get(lookout.shard_name("runwarden", shard), {"spec": {"holderIdentity": ""}})
+            if lease["spec"]["holderIdentity"] and lease["metadata"]["annotations"][lookout.HELD_UNDER] == str(now.epoch):
+                self.faults.append(f"{monotonic():.2f}: shard {shard} of {now.shards} is held")
 
     def _see_rest(self) -> None:
         living = [replica for replica in self.replicas if not replica.task.done()]
@@ -182,6 +189,14 @@ def _blind_to_earlier_shards(lease: JsonObject | None) -> Layout:
     return replace(lookout.layout_of(lease), most=lookout.layout_of(lease).shards)
 
 
+SHIPPED = Shards._adopted
+
+
+async def _adopted_at_once(replica: Shards[RunKey], view: View) -> bool:
+    await SHIPPED(replica, view)
+    return not replica._leaving
+
+
 @pytest.mark.parametrize(
     ("where", "mutant", "told"),
     [
@@ -189,8 +204,9 @@ def _blind_to_earlier_shards(lease: JsonObject | None) -> Layout:
         ("controller.sharding.board.layout_of", _blind_to_earlier_shards, [4, 2, 2]),
         ("controller.membership.shared", lambda lease: lookout.layout_of(lease).shards > 1, [3, 1, 1]),
         ("controller.sharding.shards.alone_again", lambda _: False, [3, 1, 1]),
+        ("controller.sharding.shards.Shards._adopted", _adopted_at_once, [3, 1, 2]),
     ],
-    ids=["acts-at-once", "forgets-the-most", "alone-too-early", "never-alone-again"],
+    ids=["acts-at-once", "forgets-the-most", "alone-too-early", "never-alone-again", "goes-by-what-it-has-not-seen"],
 )
 def test_a_missing_rule_is_noticed(
     where: str, mutant: Callable[..., object], told: list[int], monkeypatch: pytest.MonkeyPatch
