@@ -172,7 +172,8 @@ class Shards(Generic[K]):
         if view.layout != self.layout or not drained(view):
             return
         await self._hooks.refresh()
-        self._hand.begin(fresh)
+        if not self._leaving:
+            self._hand.begin(fresh)
 
     async def _look(self) -> View:
         self._view = await self._board.look()
