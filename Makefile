@@ -2,6 +2,9 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 RUN := scripts/run
+# Much of a test's time is spent waiting. Each worker has clusters of its own, and one of them all that needs kubelets (tests/sharing.py).
+WORKERS ?= 2
+SIDE_BY_SIDE := -n $(WORKERS)
 
 .PHONY: help setup demo test test-unit test-api test-kind test-chart chaos failover shards model fuzz image docs check fmt generate clean
 
@@ -15,13 +18,13 @@ demo: ## Bring up a cluster, run the operator, apply the examples, show what hap
 	@$(RUN) python -m tests.demo
 
 test: ## Everything this machine can run, unit to kind
-	@$(RUN) pytest --durations=15 $(PYTEST_ARGS)
+	@$(RUN) pytest $(SIDE_BY_SIDE) --durations=15 $(PYTEST_ARGS)
 
 test-unit: ## Only what needs no cluster (under a minute)
-	@$(RUN) pytest tests/unit $(PYTEST_ARGS)
+	@$(RUN) pytest tests/unit $(SIDE_BY_SIDE) $(PYTEST_ARGS)
 
 test-api: ## What needs a real API server but no kubelet
-	@$(RUN) pytest tests/api $(PYTEST_ARGS)
+	@$(RUN) pytest tests/api $(SIDE_BY_SIDE) $(PYTEST_ARGS)
 
 test-kind: ## What needs real kubelets and containers
 	@$(RUN) pytest tests/kind $(PYTEST_ARGS)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
 
 from tests.cluster import Cluster, choose, lifecycle
 from tests.postgres import Postgres, postgres_server
+from tests.sharing import OneKindCluster
 from tests.support import OperatorProcess, await_that
 
 ARTIFACTS = Path("artifacts")
@@ -26,6 +28,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--cluster", default="auto", choices=lifecycle.PROVIDERS, help="where tests/kind run: auto takes kind if it can"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse to share one existing cluster: each worker runs an operator of its own that watches all of it."""
+    if config.getoption("--cluster") == "existing" and config.getoption("numprocesses", None):
+        raise pytest.UsageError("--cluster=existing is one cluster, and each of -n's workers needs one of its own: leave out -n")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneKindCluster:
+    """Share the tests out as tests/sharing.py says."""
+    return OneKindCluster(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -44,6 +44,9 @@ MIRRORS = ("PIP_", "UV_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy",
 NOT_MIRRORS = ("PIP_FIND_LINKS", "PIP_CERT", "UV_CACHE_DIR", "UV_PROJECT", "UV_PYTHON", "UV_LINK_MODE")
 """Variables that name places of this machine."""
 
+KEPT = 4
+"""Archives of a kind in the cache."""
+
 CERTIFICATES = "/etc/ssl/certs"
 
 
@@ -53,16 +56,20 @@ def archive() -> Path:
 
 
 def kept(name: str, build: Callable[[Path], None], what: str, usually: str) -> Path:
-    """Return a file of the cache, made where it is not there; others of its kind, which stands before the hyphen, are not kept."""
+    """Return a file of the cache, made where it is not there; of its kind, which stands before the hyphen, the last few are kept.
+
+    Not only the last one: another checkout may be loading what it has built.
+    """
     path = cache_dir() / name
     kind = name.partition("-")[0]
     with locked(cache_dir() / f".{kind}.lock"):
         if not path.exists():
-            for old in cache_dir().glob(f"{kind}-*.tar"):
-                old.unlink()
             with taking(what, usually):
                 build(path.with_suffix(".partial"))
             path.with_suffix(".partial").rename(path)
+        path.touch()
+        for old in sorted(cache_dir().glob(f"{kind}-*.tar"), key=lambda file: -file.stat().st_mtime)[KEPT:]:
+            old.unlink()
     return path
 
 

@@ -17,7 +17,7 @@ CHART = ROOT / "charts/runwarden"
 VALUES = sorted((Path(__file__).parent / "values").glob("*.yaml"))
 RELEASE, NAMESPACE = "runwarden", "runwarden"
 HELM_SECONDS = 300.0
-INSTALL_TIMEOUT = "120s"
+INSTALL_TIMEOUT = "240s"
 Objects = list[dict[str, Any]]
 
 
