@@ -175,7 +175,10 @@ def test_the_pages_inbox(rw: Plugin) -> None:
     born = get(rw.cluster, rw.namespace, "escalation", "stuck-coder-0304055f")["metadata"]["creationTimestamp"]
     await_that(lambda: in_minutes(0) > born, "the next second, for the inbox has the oldest first")
     asked = "Which database shall the tests use?"
-    question = {"text": f"{asked} SQLite is quick; PostgreSQL is what production has.", "options": ["SQLite", "PostgreSQL"]}
+    question: JsonObject = {
+        "text": f"{asked} SQLite is quick; PostgreSQL is what production has.",
+        "options": ["SQLite", "PostgreSQL"],
+    }
     question |= {"suggestion": {"text": "PostgreSQL", "advisor": "codex"}, "responders": {"users": ["admin"], "groups": ["oncall"]}}
     ask(rw.cluster, rw.namespace, "migrate-coder-7f3a01c2", summary=f"coder: {asked}", expiresAt=in_minutes(120), **question)
     idle = "tester: restart? it has been idle for 31 minutes"
