@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from controller.cli.rw import rw
 from tests.cluster import Cluster
+from tests.support import apply, get
 
 PLUGIN_SECONDS = 60.0
 
@@ -62,3 +64,16 @@ def allow(cluster: Cluster, namespace: str, user: str, *rules: tuple[str, str]) 
         name = f"{user}-{number}"
         cluster.kubectl("-n", namespace, "create", "role", name, f"--verb={verbs}", f"--resource={resources}")
         cluster.kubectl("-n", namespace, "create", "rolebinding", name, f"--role={name}", f"--user={user}")
+
+
+def report(rw: Plugin, run: str, **said: object) -> None:
+    """Say of a Run's only agent what its reporter would say; the admin may, for whom admission takes an operator."""
+    found = get(rw.cluster, rw.namespace, "run", run)
+    spec = {"runName": run, "runUID": found["metadata"]["uid"], "agent": "coder"}
+    about = {"apiVersion": "runwarden.dev/v1alpha1", "kind": "AgentReport", "metadata": {"name": f"{run}-coder"}, "spec": spec}
+    apply(rw.cluster, rw.namespace, about)
+    pod = get(rw.cluster, rw.namespace, "pod", f"{run}-coder-r0")
+    status = {"attempt": 0, "podUID": pod["metadata"]["uid"], "seq": 1, "intervalSeconds": 60, "activityAgeSeconds": 5}
+    patch = json.dumps({"status": status | said})
+    options = ("--subresource=status", "--field-manager=runwarden-reporter", "--type=merge", "-p", patch)
+    rw.cluster.kubectl("-n", rw.namespace, "patch", "agentreport", f"{run}-coder", *options)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.cluster import Cluster
-from tests.plugin import Plugin, allow
+from tests.plugin import Plugin, allow, report
 from tests.support import (
     OperatorProcess,
     apply,
@@ -138,19 +138,6 @@ def test_logs_name_the_attempts_pod(rw: Plugin) -> None:
     assert "talks-coder-r0/agent" in err
     assert "there is no pod of agent coder, attempt 4; there are attempts 0" in rw.error("logs", "talks", "--attempt", "4")
     assert "is at its first attempt; there is no previous one" in rw.error("logs", "talks", "-p")
-
-
-def report(rw: Plugin, run: str, **said: object) -> None:
-    """Say of a Run's only agent what its reporter would say; the admin may, for whom admission takes an operator."""
-    found = get(rw.cluster, rw.namespace, "run", run)
-    spec = {"runName": run, "runUID": found["metadata"]["uid"], "agent": "coder"}
-    about = {"apiVersion": "runwarden.dev/v1alpha1", "kind": "AgentReport", "metadata": {"name": f"{run}-coder"}, "spec": spec}
-    apply(rw.cluster, rw.namespace, about)
-    pod = get(rw.cluster, rw.namespace, "pod", f"{run}-coder-r0")
-    status = {"attempt": 0, "podUID": pod["metadata"]["uid"], "seq": 1, "intervalSeconds": 60, "activityAgeSeconds": 5}
-    patch = json.dumps({"status": status | said})
-    options = ("--subresource=status", "--field-manager=runwarden-reporter", "--type=merge", "-p", patch)
-    rw.cluster.kubectl("-n", rw.namespace, "patch", "agentreport", f"{run}-coder", *options)
 
 
 def test_reports_are_shown_where_there_are_any(rw: Plugin) -> None:

@@ -6,14 +6,17 @@ No operator runs: what it would open is made by hand, as the CRD allows.
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from controller.api.base import JsonObject
+from tests.api.test_docs_commands import block
 from tests.cluster import Cluster
 from tests.plugin import Plugin, allow
-from tests.support import apply, get
+from tests.scenes import play
+from tests.support import apply, await_that, get
 
 RW = "escalations.runwarden.dev"
 
@@ -24,6 +27,11 @@ def ask(cluster: Cluster, namespace: str, name: str, kind: str = "Question", run
     fields = {"runName": run, "runUID": "u", "agent": "coder", "type": kind, "summary": f"coder: {name}?", **spec}
     meta = {"name": name, "labels": labels}
     apply(cluster, namespace, {"apiVersion": "runwarden.dev/v1alpha1", "kind": "Escalation", "metadata": meta, "spec": fields})
+
+
+def in_minutes(number: int) -> str:
+    """Return a time of the API for some minutes from now."""
+    return f"{datetime.now(UTC) + timedelta(minutes=number):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def become(cluster: Cluster, namespace: str, name: str, phase: str) -> None:
@@ -158,3 +166,22 @@ def test_names_that_do_not_exist(rw: Plugin) -> None:
     ask(rw.cluster, rw.namespace, "migrate-coder-7f3a")
     assert "did you mean migrate-coder-7f3a?" in rw.error("answer", "migrate-coder-7f3", "x")
     assert "did you mean migrate-coder-7f3a?" in rw.error("inbox", "migrate-codr-7f3a")
+
+
+def test_the_pages_inbox(rw: Plugin) -> None:
+    """docs/cli.md: the inbox, a question read and answered, an answer too late, an approval and a retry, as the page shows them."""
+    spent = "coder: RestartBudgetSpent: attempt 0 ended with NonZeroExit: exit code 1"
+    ask(rw.cluster, rw.namespace, "stuck-coder-0304055f", "Blocked", "stuck", summary=spent, expiresAt=in_minutes(1440))
+    born = get(rw.cluster, rw.namespace, "escalation", "stuck-coder-0304055f")["metadata"]["creationTimestamp"]
+    await_that(lambda: in_minutes(0) > born, "the next second, for the inbox has the oldest first")
+    asked = "Which database shall the tests use?"
+    question: JsonObject = {
+        "text": f"{asked} SQLite is quick; PostgreSQL is what production has.",
+        "options": ["SQLite", "PostgreSQL"],
+    }
+    question |= {"suggestion": {"text": "PostgreSQL", "advisor": "codex"}, "responders": {"users": ["admin"], "groups": ["oncall"]}}
+    ask(rw.cluster, rw.namespace, "migrate-coder-7f3a01c2", summary=f"coder: {asked}", expiresAt=in_minutes(120), **question)
+    idle = "tester: restart? it has been idle for 31 minutes"
+    ask(rw.cluster, rw.namespace, "migrate-tester-01aa77ef", "Approval", agent="tester", summary=idle, expiresAt=in_minutes(10))
+    play(rw, block("cli.md", "$ kubectl rw inbox"))
+    play(rw, block("cli.md", "$ kubectl rw approve"))

@@ -17,6 +17,7 @@ PAGES = [
 BLOCK = re.compile(r"^ *```(?:sh|console|bash|shell)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 INSTALLED = "tests/kind/test_install_docs.py"
 TYPED = "tests/api/test_docs_commands.py"
+PLAYED = "tests/api/test_docs_scenes.py"
 
 
 class Shown(NamedTuple):
@@ -37,6 +38,13 @@ RUN_BY = {
     Shown("docs/cli.md", "$ kubectl rw run hi"): TYPED,
     Shown("docs/cli.md", "$ kubectl rw run fix"): TYPED,
     Shown("docs/cli.md", "$ kubectl rw logs"): TYPED,
+    Shown("docs/cli.md", "$ kubectl rw rerun"): PLAYED,
+    Shown("docs/cli.md", "$ kubectl rw get"): PLAYED,
+    Shown("docs/cli.md", "$ kubectl rw describe"): PLAYED,
+    Shown("docs/cli.md", "$ kubectl rw explain"): PLAYED,
+    Shown("docs/cli.md", "$ kubectl rw pause"): PLAYED,
+    Shown("docs/cli.md", "$ kubectl rw inbox"): "tests/api/test_rw_inbox.py",
+    Shown("docs/cli.md", "$ kubectl rw approve"): "tests/api/test_rw_inbox.py",
     Shown("docs/notifications.md", "kubectl -n team create secret"): TYPED,
     Shown("docs/security.md", "kubectl create role run-authors"): TYPED,
     Shown("docs/troubleshooting.md", "kubectl rw explain"): TYPED,
@@ -47,7 +55,6 @@ RUN_BY = {
 """A block -> the file of tests that reads it from its page and runs it."""
 
 CI_ITSELF = "CI is these commands: .ci/run and .github/workflows/ci.yaml"
-A_SCENE = "its names and output are of one moment of one scene: parsed by test_docs.py; the same commands are run by tests/api/"
 NOT_RUN = {
     Shown("README.md", "make demo"): CI_ITSELF,
     Shown("CONTRIBUTING.md", "make setup"): CI_ITSELF,
@@ -57,13 +64,6 @@ NOT_RUN = {
     Shown(
         "docs/advisor.md", "npm ci"
     ): "needs docker and a registry: tests/advisor_image.py builds from that file, by npm ci and buildah",
-    Shown("docs/cli.md", "$ kubectl rw rerun"): A_SCENE,
-    Shown("docs/cli.md", "$ kubectl rw get"): A_SCENE,
-    Shown("docs/cli.md", "$ kubectl rw describe"): A_SCENE,
-    Shown("docs/cli.md", "$ kubectl rw explain"): A_SCENE,
-    Shown("docs/cli.md", "$ kubectl rw inbox"): A_SCENE,
-    Shown("docs/cli.md", "$ kubectl rw approve"): A_SCENE,
-    Shown("docs/cli.md", "$ kubectl rw pause"): A_SCENE,
     Shown("docs/stores.md", "kubectl -n runwarden scale"): "needs a database called db: tests/api/test_store_migrate.py moves Runs",
     Shown(
         "docs/sharding.md", "helm upgrade"
