@@ -69,12 +69,18 @@ class Board:
             with suppress(Conflict):  # It lives after all, or another was quicker.
                 await self._client.replace(LEASES, self._namespace, lease["metadata"]["name"], emptied)
 
-    async def write(self, layout: Layout) -> None:
-        """Write a layout over the one that was seen. Raises Conflict where the Lease has changed since."""
-        there = self.lease(0)
+    async def write(self, layout: Layout) -> bool:
+        """Write the layout of the next epoch, unless another has written one since; return whether it was written.
+
+        The Lease is read anew: a look takes its time, and whoever holds the Lease renews it meanwhile.
+        """
+        there = await self._read(self._lease)
+        if layout_of(there).epoch >= layout.epoch:
+            return False
         if there is None:
             blank = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self._lease}, "spec": {}}
             await self._client.create(LEASES, self._namespace, with_layout(blank, layout))
         else:
             await self._client.replace(LEASES, self._namespace, self._lease, with_layout(there, layout))
         log.info("layout written", shards=layout.shards, epoch=layout.epoch)
+        return True

@@ -145,8 +145,8 @@ class Shards(Generic[K]):
         What is in hand is finished first, and the next life adopts it. What it has just written itself is seen at the next look.
         """
         wanted = proposal(view, self._seat.identity)
-        if wanted:
-            await self._board.write(wanted)
+        if wanted and not await self._board.write(wanted):
+            return False
         layout = wanted or view.layout
         if not self._joined:
             self._joined = True

@@ -13,6 +13,8 @@ from tests.support import OperatorProcess, await_that
 
 QUICK_LEASE = ("--lease-duration", "10", "--lease-renew-deadline", "8", "--lease-retry-period", "0.5")
 """Short enough for a test to wait until a replica counts as dead, long enough for a machine that others use."""
+PATIENCE_SECONDS = 180.0
+"""For shares to be even: a machine that others use has taken 50 s to start one operator."""
 HELD = re.compile(r'^runwarden_shard_held{shard="(\d+)"} 1\.0$', re.MULTILINE)
 SHARDS = re.compile(r"^runwarden_shards (\d+)\.0$", re.MULTILINE)
 
@@ -55,7 +57,9 @@ class Fleet:
             held = self.held()
             return sorted(chain.from_iterable(held)) == list(range(shards)) and sorted(map(len, held)) == sorted(sizes)
 
-        await_that(fair, f"{shards} shards to be held as {sizes}, see {[str(operator.log) for operator in self.all]}")
+        await_that(
+            fair, f"{shards} shards to be held as {sizes}, see {[str(operator.log) for operator in self.all]}", PATIENCE_SECONDS
+        )
 
 
 @contextmanager

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+from tests.api.fleet import PATIENCE_SECONDS
 from tests.chaos.evidence import Evidence
 from tests.chaos.invariants import Law, violations
 from tests.cluster import Cluster
-from tests.support import PATIENCE, apply, await_that, policy_of, run_of, simulated_forever
+from tests.support import apply, await_that, policy_of, run_of, simulated_forever
 
 BUDGET, COOLDOWN = 1, 1
 ENDS = {"done": "Completed", "crash": "Blocked", "stay": "Stopped"}
@@ -37,7 +38,7 @@ class Wave:
         """Wait until those that stay are at work."""
         await_phases(self._cluster, self._namespace, dict.fromkeys(self.names["stay"], "Running"))
 
-    def see_through(self, seconds: float = PATIENCE) -> None:
+    def see_through(self, seconds: float = PATIENCE_SECONDS) -> None:
         """Stop those that stay, and wait until all have come to their end."""
         patch = '{"spec":{"desiredState":"Stopped"}}'
         self._cluster.kubectl("-n", self._namespace, "patch", "run", *self.names["stay"], "--type=merge", "-p", patch)
@@ -45,7 +46,7 @@ class Wave:
         await_phases(self._cluster, self._namespace, ends, seconds)
 
 
-def await_phases(cluster: Cluster, namespace: str, wanted: dict[str, str], seconds: float = PATIENCE) -> None:
+def await_phases(cluster: Cluster, namespace: str, wanted: dict[str, str], seconds: float = PATIENCE_SECONDS) -> None:
     """Wait until each of these Runs is in its phase; say which are not."""
     wrong: dict[str, str | None] = {}
 

@@ -12,7 +12,7 @@ import pytest
 
 from controller.cluster.client import Client
 from controller.store.alone import OperatorRuns, alone
-from tests.api.fleet import QUICK_LEASE, Fleet, fleet_of, held_by, told_by
+from tests.api.fleet import PATIENCE_SECONDS, QUICK_LEASE, Fleet, fleet_of, held_by, told_by
 from tests.api.shard_wave import EACH, Wave, await_phases, judged
 from tests.api.test_operator import OURS
 from tests.chaos.evidence import Evidence, watching
@@ -84,7 +84,7 @@ def test_who_dies_is_followed_and_who_wakes_up_late_harms_nobody(
         late.await_at_work()
     finally:
         os.kill(sleeper.pid, signal.SIGCONT)
-    await_that(sleeper.ended, "the end of a replica whose shard is another's")
+    await_that(sleeper.ended, "the end of a replica whose shard is another's", PATIENCE_SECONDS)
     assert sleeper.stop() == 1
     assert "lost: " in sleeper.log.read_text()
     fleet.start(3)
@@ -97,12 +97,12 @@ def test_who_dies_is_followed_and_who_wakes_up_late_harms_nobody(
 def test_the_number_changes_while_runs_are_at_work(api_cluster: Cluster, namespace: str, fleet: Fleet, evidence: Evidence) -> None:
     """One operator becomes two of three shards, then two of five, then one as at first, as a rollout does it, amid work."""
     first = fleet.start(1)
-    await_that(first.ready, "a lone operator to lead")
+    await_that(first.ready, "a lone operator to lead", PATIENCE_SECONDS)
     wave = Wave(api_cluster, namespace, "one")
     wave.apply()
     second = fleet.start(3)
     fleet.await_shares(3, (2, 1))
-    await_that(lambda: "it was told --shards 1, but" in told_by(first), "the first to say that it follows")
+    await_that(lambda: "it was told --shards 1, but" in told_by(first), "the first to say that it follows", PATIENCE_SECONDS)
     assert first.stop() == 0
     wave.await_at_work()
     more = Wave(api_cluster, namespace, "five")
@@ -112,7 +112,7 @@ def test_the_number_changes_while_runs_are_at_work(api_cluster: Cluster, namespa
     last = fleet.start(1)
     fleet.await_shares(1, (1, 0, 0))
     assert [second.stop(), third.stop()] == [0, 0]
-    await_that(lambda: last.ready() and "lease ok\n" in told_by(last), "the last to be a lone operator again")
+    await_that(lambda: last.ready() and "lease ok\n" in told_by(last), "the last to be a lone operator again", PATIENCE_SECONDS)
     assert held_by(last) == [0]
     wave.see_through()
     more.see_through()
@@ -153,7 +153,7 @@ async def test_nobody_works_on_a_store_while_a_shard_is_held(
                 seen.add(found["metadata"]["resourceVersion"])
             return len(seen) > LOOKS
 
-        await_that(renewed, "a replica that holds a shard's Lease")
+        await_that(renewed, "a replica that holds a shard's Lease", PATIENCE_SECONDS)
         assert held_by(second) == []
         assert "waiting for shards 0, 1, 2" in told_by(second)
         return "done"
@@ -171,8 +171,8 @@ async def test_nobody_works_on_a_store_while_a_shard_is_held(
 def test_sqlite_has_one_writer(api_cluster: Cluster, namespace: str, fleet: Fleet, tmp_path: Path) -> None:
     """Where the Runs are shared out, a lone operator whose store is a file ends and says why: several would have to write it."""
     alone_ = fleet.start(1, "--store", f"sqlite:///{tmp_path}/state.db")
-    await_that(alone_.ready, "a lone operator")
+    await_that(alone_.ready, "a lone operator", PATIENCE_SECONDS)
     fleet.start(2)
-    await_that(alone_.ended, "the end of the one that may not share")
+    await_that(alone_.ended, "the end of the one that may not share", PATIENCE_SECONDS)
     assert "--store is an SQLite file, which has one writer" in alone_.log.read_text()
     fleet.await_shares(2, (2,))

@@ -18,13 +18,11 @@ from hypothesis import strategies as st
 from controller.api.base import JsonObject
 from controller.cluster.client import Client
 from controller.cluster.lease import LeaderLease
-from controller.inventory import RunKey
 from controller.membership import Leases, Membership
 from controller.policy_source import PolicySource
 from controller.settings import Settings
 from controller.sharding import lookout
-from controller.sharding.layout import Layout, Mode, View
-from controller.sharding.shards import Shards
+from controller.sharding.layout import Layout, Mode
 from controller.workqueue import Handle
 from tests.unit.sharding.office import Office
 from tests.unit.sharding.virtual import monotonic, play
@@ -189,14 +187,6 @@ def _blind_to_earlier_shards(lease: JsonObject | None) -> Layout:
     return replace(lookout.layout_of(lease), most=lookout.layout_of(lease).shards)
 
 
-SHIPPED = Shards._adopted
-
-
-async def _adopted_at_once(replica: Shards[RunKey], view: View) -> bool:
-    await SHIPPED(replica, view)
-    return not replica._leaving
-
-
 @pytest.mark.parametrize(
     ("where", "mutant", "told"),
     [
@@ -204,9 +194,8 @@ async def _adopted_at_once(replica: Shards[RunKey], view: View) -> bool:
         ("controller.sharding.board.layout_of", _blind_to_earlier_shards, [4, 2, 2]),
         ("controller.membership.shared", lambda lease: lookout.layout_of(lease).shards > 1, [3, 1, 1]),
         ("controller.sharding.shards.alone_again", lambda _: False, [3, 1, 1]),
-        ("controller.sharding.shards.Shards._adopted", _adopted_at_once, [3, 1, 2]),
     ],
-    ids=["acts-at-once", "forgets-the-most", "alone-too-early", "never-alone-again", "goes-by-what-it-has-not-seen"],
+    ids=["acts-at-once", "forgets-the-most", "alone-too-early", "never-alone-again"],
 )
 def test_a_missing_rule_is_noticed(
     where: str, mutant: Callable[..., object], told: list[int], monkeypatch: pytest.MonkeyPatch
