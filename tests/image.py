@@ -23,9 +23,9 @@ from tests.cluster.settings import cache_dir
 ROOT = Path(__file__).parent.parent
 IMAGE = "localhost/runwarden/runwarden:dev"
 BASE = "localhost/runwarden/base"
-SUITE = "bookworm"
+SUITE = "trixie"
 PACKAGES = "python3,python3-pip,ca-certificates"
-"""Of the base: what stands for python:slim."""
+"""Of the base: what stands for python:3.13-slim, which is Debian of the same name and has the same Python."""
 
 NOT_NEEDED = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man", "var/log")
 OURS = (

@@ -14,12 +14,22 @@ from tests.reporter_image import load_reporter_image
 from tests.skipping import cannot_run
 
 OVER_BASE_MB = 150
+BUILDS_SECONDS = 1200
+"""Two builds without a cache, on a machine that is busy."""
+
 RAN_IN = ("--rm", "--network=none", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 LEFT_BEHIND = (
     "import pathlib, shutil; "
     "paths = map(pathlib.Path, ['/src', '/tools', '/dist', '/slim-image', '/root/.cache', '/run/secrets/pypi']); "
     "print([str(path) for path in paths if path.exists()], "
     "[name for name in ('gcc', 'cc', 'uv', 'hatchling') if shutil.which(name)])"
+)
+UNLISTED = (
+    "import importlib.metadata, json, re, sys; "
+    "listed = {(each['name'], each['version']) for each in json.load(open(sys.argv[1]))['components']}; "
+    "name = lambda each: re.sub(r'[-_.]+', '-', each.name).lower(); "
+    "installed = {(name(each), each.version) for each in importlib.metadata.distributions()}; "
+    "print(len(listed) > 10, sorted(installed - listed - {('runwarden', sys.argv[2])}))"
 )
 
 
@@ -40,6 +50,7 @@ def in_image(engine: dict[str, str], *command: str, entrypoint: str | None = Non
     return run(["docker", "run", *RAN_IN, *other, IMAGE, *command], env=engine)
 
 
+@pytest.mark.timeout(BUILDS_SECONDS)
 def test_the_same_twice() -> None:
     """Two builds from nothing have the same ID, the digest of configuration and layers: no time and no chance is in them."""
     if not has_buildah():
@@ -72,3 +83,11 @@ def test_it_says_what_it_is(engine: dict[str, str]) -> None:
     assert config["Labels"]["org.opencontainers.image.title"] == "runwarden"
     assert {"version", "revision", "licenses", "description"} <= {key.rpartition(".")[2] for key in config["Labels"]}
     assert (config["User"], config["Entrypoint"]) == ("65532:65532", ["runwarden"])
+
+
+def test_its_bill_of_materials_names_every_package(engine: dict[str, str]) -> None:
+    """The CycloneDX document that the label points to has each distribution that is installed, in its version."""
+    labels = json.loads(run(["docker", "image", "inspect", IMAGE], env=engine))[0]["Config"]["Labels"]
+    where, version = labels["dev.runwarden.sbom"], labels["org.opencontainers.image.version"]
+    python = "/opt/runwarden/bin/python"
+    assert in_image(engine, "-c", UNLISTED, where, version, entrypoint=python).strip() == "True []"
