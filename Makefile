@@ -6,7 +6,7 @@ RUN := scripts/run
 WORKERS ?= 2
 SIDE_BY_SIDE := -n $(WORKERS)
 
-.PHONY: help setup demo test test-unit test-api test-kind test-chart chaos failover model fuzz image docs check fmt generate clean
+.PHONY: help setup demo test test-unit test-api test-kind test-chart chaos failover shards model fuzz image docs check fmt generate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ chaos: ## Kill the operator a hundred times on kind, with every store
 
 failover: ## Kill, freeze and cut off the leader of two operators on kind, twenty times each
 	@$(RUN) python -m tests.failover $(FAILOVER_ARGS)
+
+shards: ## Kill, freeze and outnumber replicas that share the Runs, for five waves
+	@$(RUN) python -m tests.sharding $(SHARDS_ARGS)
 
 model: ## Check the shipped decisions against every state of a model cluster, then against mutants of themselves
 	@$(RUN) python -m tests.model $(MODEL_ARGS)

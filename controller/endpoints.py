@@ -13,7 +13,13 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 Checks = Mapping[str, Callable[[], str | None]]
-"""By name, a check that returns None where all is well, else the reason why not."""
+"""By name, a check that returns None (or a Note) where all is well, else the reason why not."""
+
+
+class Note(str):
+    """What a check that finds all well has to say."""
+
+    __slots__ = ()
 
 
 def unless(excused: Callable[[], bool], check: Callable[[], str | None]) -> Callable[[], str | None]:
@@ -96,12 +102,22 @@ def _listen(host: str, port: int) -> socket.socket:
 def _answer(checks: Checks) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handler(_: web.Request) -> web.StreamResponse:
         results = {name: _outcome(check) for name, check in checks.items()}
-        lines = [f"[+]{name} ok" if why is None else f"[-]{name} failed: {why}" for name, why in results.items()]
-        good = all(why is None for why in results.values())
+        lines = [_line(name, why) for name, why in results.items()]
+        good = all(map(_is_well, results.values()))
         status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
         return web.Response(text="\n".join([*lines, "ok" if good else "not ok", ""]), status=status)
 
     return handler
+
+
+def _is_well(why: str | None) -> bool:
+    return why is None or isinstance(why, Note)
+
+
+def _line(name: str, why: str | None) -> str:
+    if not _is_well(why):
+        return f"[-]{name} failed: {why}"
+    return f"[+]{name} ok" + (f": {why}" if why else "")
 
 
 def _outcome(check: Callable[[], str | None]) -> str | None:

@@ -103,6 +103,12 @@ class Inventory:
         facts = (self.reports.items[r].value.facts for r in self._reports_of.get(uid, ()))
         return tuple(sorted((report for report in facts if report), key=lambda report: report.agent))
 
+    def known(self) -> set[RunKey]:
+        """Return every Run that is cached or that something cached names: one that is gone may have pods to be let go of."""
+        runs = {RunKey(kept.namespace, kept.name, uid) for uid, kept in self.runs.items.items()}
+        shelves = (self.pods.items, self.escalations.items, self.reports.items)
+        return runs | {key for shelf in shelves for kept in shelf.values() if (key := kept.value.key).name}
+
     def candidates(self) -> Iterator[Candidate]:
         """Every cached Run, as far as its slot is concerned."""
         return (Candidate(kept.value.obj, kept.value.facts) for kept in self.runs.items.values())

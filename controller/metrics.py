@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Collection
 from contextlib import suppress
 from importlib.metadata import version
 
@@ -31,7 +32,8 @@ class Metrics:
         PlatformCollector(registry=registry)
         build = Info("runwarden_build", "Versions of the operator and of what it stands on.", registry=registry)
         build.info({"version": __version__, "python": platform.python_version(), "kopf": version("kopf")})
-        self.leader = Gauge("runwarden_leader", "1 while this process holds the Lease.", registry=registry)
+        self.leader = Gauge("runwarden_leader", "1 while this process holds the Lease, or that of a shard.", registry=registry)
+        self._add_shards(registry)
         self.queue_depth = Gauge("runwarden_workqueue_depth", "Runs that wait for a worker.", registry=registry)
         self.queue_latency = Histogram(
             "runwarden_workqueue_latency_seconds",
@@ -85,6 +87,18 @@ class Metrics:
             "1 while the policy file in force is the one on disk.",
             registry=registry,
         )
+
+    def _add_shards(self, registry: CollectorRegistry) -> None:
+        self.shards = Gauge("runwarden_shards", "Shards that the Runs are in, as far as this process knows.", registry=registry)
+        self.shards_epoch = Gauge("runwarden_shards_epoch", "Epoch of that number; 0 before the first.", registry=registry)
+        self._shard_held = Gauge("runwarden_shard_held", "1 while this process acts for a shard.", ["shard"], registry=registry)
+
+    def tell_shards(self, shards: int, epoch: int, acting: Collection[int]) -> None:
+        """Set the number of shards, its epoch, and which of them this process acts for."""
+        self.shards.set(shards)
+        self.shards_epoch.set(epoch)
+        for shard in range(shards):
+            self._shard_held.labels(shard).set(shard in acting)
 
     def _add_store(self, registry: CollectorRegistry) -> None:
         self.store_duration = Histogram(

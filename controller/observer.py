@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from controller.api.base import JsonObject
 from controller.api.names import pod_name, report_name, workspace_name
-from controller.api.policy import DEFAULT_POLICY_NAME, LLMMode, ResolvedPolicy
+from controller.api.policy import LLMMode, ResolvedPolicy
 from controller.cluster.client import Client
 from controller.cluster.errors import NotFound
 from controller.cluster.resources import AGENT_REPORTS, CLAIMS, ESCALATIONS, NAMESPACES, PODS, RUNS, Resource
@@ -21,7 +21,8 @@ from controller.plan.questions import asked_names
 from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, ReportFacts, RunFacts, Snapshot
 from controller.policy_source import PolicySource
 from controller.reported import report_facts
-from controller.slots import Candidate, PolicyKey
+from controller.resolving import policy_key, resolve
+from controller.slots import Candidate
 from controller.store import Loaded, Store
 
 
@@ -87,7 +88,7 @@ class Observer:
         loaded: Loaded,
         around: Around,
     ) -> Observation:
-        policy = self._resolve(facts)
+        policy = resolve(self._inventory, self._policy.current, facts)
         snapshot = Snapshot(
             run=facts,
             policy=policy if isinstance(policy, ResolvedPolicy) else None,
@@ -109,15 +110,6 @@ class Observer:
         facts = RunFacts(key.namespace, key.name, key.uid, generation=0, spec=None, gone=True)
         return Observation({}, Snapshot(run=facts, pods=pods))
 
-    def _resolve(self, run: RunFacts) -> ResolvedPolicy | str | None:
-        """The policy in force: the one that is named, else the namespace's default, else the operator's own.
-
-        What is wrong with one that cannot be read, None for one that is named and does not exist.
-        """
-        if run.spec is not None and run.spec.policy_ref is not None:
-            return self._inventory.policy(run.namespace, run.spec.policy_ref.name)
-        return self._inventory.policy(run.namespace, DEFAULT_POLICY_NAME) or self._policy.current
-
     def _mode(self, policy: ResolvedPolicy | str | None) -> LLMMode:
         """The effective mode: the policy's, else that of the operator's policy file, else Assist; Off without an advisor."""
         if self._consultations is None or not isinstance(policy, ResolvedPolicy):
@@ -127,17 +119,12 @@ class Observer:
     def _queued(self, run: JsonObject, facts: RunFacts, policy: ResolvedPolicy | str | None) -> bool:
         """Whether the Run has to wait for others of its policy."""
         limit = policy.spec.max_active_runs if isinstance(policy, ResolvedPolicy) else None
-        mine = self._policy_key(facts)
+        mine = policy_key(self._inventory, facts)
 
         def others() -> Iterator[Candidate]:
-            return (other for other in self._inventory.candidates() if self._policy_key(other.facts) == mine)
+            return (other for other in self._inventory.candidates() if policy_key(self._inventory, other.facts) == mine)
 
         return self._inventory.slots.must_wait(Candidate(run, facts), limit, others)
-
-    def _policy_key(self, run: RunFacts) -> PolicyKey:
-        named = run.spec.policy_ref.name if run.spec and run.spec.policy_ref else DEFAULT_POLICY_NAME
-        own = run.spec is not None and run.spec.policy_ref is None and self._inventory.policy(run.namespace, named) is None
-        return PolicyKey("", named) if own else PolicyKey(run.namespace, named)
 
     async def _with_nodes(self, pods: tuple[PodFacts, ...]) -> tuple[PodFacts, ...]:
         """Look up the nodes of pods that may be out of reach: bound, not terminated, and not ready or on their way out."""

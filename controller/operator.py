@@ -1,15 +1,13 @@
 """The composition root: makes every part, starts them in order, and stops them in order.
 
 Lease first, then the caches, then the first act. A lost Lease or a dead watcher ends the process: its successor starts clean.
+With `--shards` the caches come before the shards' Leases, so that these are handed over warm; see `membership.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
-import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import timedelta
@@ -21,14 +19,14 @@ from controller.advisor import advised, registered
 from controller.api.names import LABEL_RUN_UID
 from controller.cluster.client import Client
 from controller.cluster.connection import Connection, connect
-from controller.cluster.lease import LeaderLease, LeaseTimings
 from controller.cluster.reflector import Reflector, Sink, relist
 from controller.cluster.resources import AGENT_REPORTS, ESCALATIONS, PODS, RUN_POLICIES, RUNS, Resource
 from controller.endpoints import Checks, Pulse, health_app, metrics_app, serve, unless
 from controller.errors import RunwardenError
 from controller.executor import Tools
-from controller.inventory import Inventory, RunKey
+from controller.inventory import RunKey
 from controller.ledger.entry import Entry, Limits
+from controller.membership import Leases, Membership
 from controller.metrics import Metrics
 from controller.notify.child import Senders
 from controller.notify.message import Tell, nobody
@@ -37,6 +35,7 @@ from controller.observer import Observer
 from controller.policy_source import PolicySource
 from controller.reconciler import Reconciler, failed
 from controller.settings import Settings
+from controller.sharding.layout import Mode
 from controller.sidecar import Sidecar
 from controller.store.collect import collect
 from controller.store.factory import make_store
@@ -55,23 +54,24 @@ DRAIN_SECONDS = 20.0
 class Operator:
     """One operator process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, mode: Mode = Mode.ALONE) -> None:
         self._settings = settings
+        self._next: Mode | None = None
         self._metrics = Metrics()
         self._policy = PolicySource(settings.policy_file)
         self._commands = registered(settings)
         self._queue: WorkQueue[RunKey] = WorkQueue(waited=self._metrics.queue_latency.observe)
-        self._inventory = Inventory(self._queue.add)
+        self._membership = Membership(settings, mode, self._policy, self._queue.add, self._begin_anew)
+        self._inventory = self._membership.inventory
         self._stop = asyncio.Event()
         self._kopf_ready = asyncio.Event()
         self._pulse = Pulse()
-        self._lease: LeaderLease | None = None
         self._store: WatchedStore | None = None
         self._tell: Tell = nobody
         self._synced = False
 
-    async def run(self) -> None:
-        """Run until SIGTERM or SIGINT.
+    async def run(self) -> Mode | None:
+        """Run until SIGTERM or SIGINT, and return None; or until the shards change, and return how to go on, with a new Operator.
 
         Raises RunwardenError (or a group of them) when the operator cannot go on: no credentials, a lost Lease, a dead watcher.
         """
@@ -82,16 +82,17 @@ class Operator:
             self._tell = await self._open_notifier(stack, client)
             self._store = store = WatchedStore(make_store(self._settings.store, client), self._metrics)
             stack.push_async_callback(store.close)
-            self._lease = self._make_lease(client, connection.namespace)
+            leases = self._membership.contend(client, connection.namespace)
             await self._serve(stack)
             stack.callback(asyncio.create_task(self._pulse.keep(), name="pulse").cancel)
             try:
-                if await self._unless_stopped(self._lease.acquire()):
-                    await self._supervise(client, connection, self._lease, store)
+                if await self._unless_stopped(leases.acquire()):
+                    await self._supervise(client, connection, leases, store)
             finally:
                 self._synced = False
-                await self._lease.release()
+                await leases.release()
                 log.info("stopped")
+        return self._next
 
     @property
     def _namespaces(self) -> tuple[str | None, ...]:
@@ -99,7 +100,18 @@ class Operator:
 
     def _catch_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+            asyncio.get_running_loop().add_signal_handler(number, self._end)
+
+    def _end(self) -> None:
+        self._next = None
+        self._stop.set()
+
+    def _begin_anew(self, mode: Mode) -> None:
+        """Finish what is in hand; a new life begins clean."""
+        if not self._stop.is_set():
+            log.info("beginning anew", mode=mode.value)
+            self._next = mode
+            self._stop.set()
 
     async def _catch_signals_again(self) -> None:
         """Take the signals back from kopf, which would stop its watches first and leave the passes in hand for last."""
@@ -107,7 +119,7 @@ class Operator:
         self._catch_signals()
         log.info("watching")
 
-    async def _supervise(self, client: Client, connection: Connection, lease: LeaderLease, store: WatchedStore) -> None:
+    async def _supervise(self, client: Client, connection: Connection, leases: Leases, store: WatchedStore) -> None:
         """Sync, then work until told to stop; whatever of it ends by itself ends all of it."""
         sinks = self._sinks()
         pods = Reflector(client, PODS, self._namespaces, self._inventory.pods, labels=LABEL_RUN_UID)
@@ -116,7 +128,7 @@ class Operator:
         custom = handlers.watch(registry, self._settings.namespaces, self._kopf_ready)
         async with asyncio.TaskGroup() as group:
             endless = [
-                group.create_task(lease.hold(), name="lease"),
+                group.create_task(leases.hold(), name="lease"),
                 group.create_task(pods.run(), name="pods"),
                 group.create_task(reports.run(), name="reports"),
                 group.create_task(self._policy.watch(self._inventory.notify_all), name="policy file"),
@@ -134,7 +146,7 @@ class Operator:
             log.info("synced", runs=len(self._inventory.runs.items), pods=len(self._inventory.pods.items))
             await self._stop.wait()
             await self._drain(working)
-            await lease.release()
+            await leases.release()
             for task in endless:
                 task.cancel()
 
@@ -148,7 +160,7 @@ class Operator:
         if not await self._unless_stopped(store.open_until_usable()):
             return
         await self._collect(client, store)
-        async with advised(self._settings, self._commands, client, self._metrics, self._queue.add) as consultations:
+        async with advised(self._settings, self._commands, client, self._metrics, self._membership.notify) as consultations:
             observer = Observer(client, self._inventory, store, self._policy, consultations)
             seen = self._inventory
             learn = (seen.learn_pod, seen.learn_escalation, seen.learn_report)
@@ -158,7 +170,8 @@ class Operator:
     async def _reconcile(self, client: Client, store: WatchedStore, observer: Observer, tools: Tools) -> None:
         with self._ledger(client) as record:
             reconciler = Reconciler(observer, store, tools, self._inventory, self._metrics, record)
-            await run_workers(self._queue, self._settings.workers, reconciler.reconcile, failed(self._metrics))
+            handle = self._membership.begin(reconciler.reconcile, reconciler.let_go)
+            await run_workers(self._queue, self._settings.workers, handle, failed(self._metrics))
 
     def _sidecar(self) -> Sidecar | None:
         """How reporters run, where they do; each policy may still narrow it."""
@@ -227,12 +240,6 @@ class Operator:
         await asyncio.wait([task])
         return False
 
-    def _make_lease(self, client: Client, own_namespace: str) -> LeaderLease:
-        told = self._settings
-        timings = LeaseTimings(told.lease_duration, told.lease_renew_deadline, told.lease_retry_period)
-        identity = told.identity or f"{socket.gethostname()}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
-        return LeaderLease(client, told.lease_namespace or own_namespace, told.lease_name, identity, timings)
-
     async def _serve(self, stack: AsyncExitStack) -> None:
         told = self._settings
         apps = (
@@ -251,22 +258,12 @@ class Operator:
             "caches": lambda: None if self._synced else "the first lists are not complete",
             "watches": lambda: None if self._kopf_ready.is_set() else "the watches of custom resources have not started",
         }
-        return {"lease": self._waits} | {name: unless(self._stands_by, check) for name, check in of_a_leader.items()}
-
-    def _waits(self) -> str | None:
-        """Why it neither leads nor stands by."""
-        if self._leads() or self._stands_by():
-            return None
-        return "waiting for the lease: nobody is seen to renew it"
-
-    def _stands_by(self) -> bool:
-        return self._lease is not None and not self._leads() and self._lease.another_leads
-
-    def _leads(self) -> bool:
-        return self._lease is not None and self._lease.is_leader
+        member = self._membership
+        excused = {name: unless(lambda: member.stands_by, check) for name, check in of_a_leader.items()}
+        return {"lease": lambda: member.problem} | excused
 
     def _refresh(self) -> None:
         self._metrics.queue_depth.set(self._queue.depth)
-        self._metrics.leader.set(self._leads())
+        self._membership.tell(self._metrics)
         self._metrics.runs.set(len(self._inventory.runs.items))
         self._metrics.policy_file_ok.set(self._policy.error is None)

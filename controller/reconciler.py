@@ -87,6 +87,14 @@ class Reconciler:
         ):
             return await self._pass(key)
 
+    def let_go(self, key: RunKey) -> None:
+        """Keep nothing of a Run that another operator works on."""
+        self._written_at.pop(key.uid, None)
+        self._inventory.slots.forget(key.uid)
+        self._metrics.tell_budget_left(key.namespace, key.name, key.uid, None)
+        if self._tools.consultations:
+            self._tools.consultations.forget(key.uid)
+
     async def _pass(self, key: RunKey) -> float | None:
         seen = await self._observer.cached(key)
         now = self._now()

@@ -31,6 +31,7 @@ class Settings:
     adapter_socket: Path = DEFAULT_SOCKET
     adapter_commands: Path | None = None
     workers: int = 16
+    shards: int = 1
     reporter_image: str | None = None
     reporter_interval_seconds: int = 60
     lease_name: str = "runwarden"

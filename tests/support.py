@@ -177,9 +177,10 @@ class OperatorProcess:
 
     def probe(self, endpoint: str, path: str) -> tuple[int, str]:
         """Return the code and body of a request to one of the operator's endpoints; (0, '') where it does not answer."""
-        port = next((line["port"] for line in self.lines() if line.get("endpoint") == endpoint), None)
-        if port is None:
+        ports = [line["port"] for line in self.lines() if line.get("endpoint") == endpoint]
+        if not ports:
             return 0, ""
+        port = ports[-1]  # An operator that began anew listens anew.
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:  # loopback
                 return answer.status, answer.read().decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from controller.consulting import DEFAULT_SOCKET
 from controller.errors import RunwardenError
 from controller.logs import LogFormat, configure
 from controller.settings import NOTIFY_SCHEMES, Settings
+
+MAX_SHARDS = 32
+"""Beyond, a look at every event would cost more than a pass is worth; an API server is the limit long before."""
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -66,6 +70,12 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--workers", type=click.IntRange(1, 256), default=16, help="Runs that are worked on at once.")
 @click.option(
+    "--shards",
+    type=click.IntRange(1, MAX_SHARDS),
+    default=1,
+    help="Shards that several operators share the Runs by; 1: one operator works, the others stand by.",
+)
+@click.option(
     "--reporter-image", help="Image of the reporter beside each agent, this program's own; default: agents run without one."
 )
 @click.option(
@@ -102,18 +112,36 @@ def operator(log_format: LogFormat, log_level: str, metrics_port: int, health_po
 
     import controller.cluster  # noqa: F401  # before kopf, which would import the whole of `kubernetes`
     from controller.operator import Operator
+    from controller.sharding.layout import Mode
 
     if options["ledger"] == options["store"]:
         raise click.UsageError("--ledger and --store are the same database: give the ledger one of its own, it may fill up")
+    refuse_sqlite(options["shards"], options["store"], options["ledger"])
     configure(log_format, log_level)
     settings = Settings(metrics_port=_port(metrics_port), health_port=_port(health_port), **options)
     gc.freeze()
+    mode: Mode | None = Mode.SHARED if settings.shards > 1 else Mode.ALONE
+    told_to_end = signal.getsignal(signal.SIGTERM)
     try:
-        uvloop.run(Operator(settings).run())
+        while mode:
+            signal.signal(signal.SIGTERM, told_to_end)  # between two lives, too: the loop takes its own along
+            mode = uvloop.run(Operator(settings, mode).run())
+            if mode is Mode.SHARED:
+                refuse_sqlite(MAX_SHARDS, settings.store, settings.ledger)
     except (RunwardenError, OSError, ExceptionGroup) as error:
         for reason in _reasons(error):
             click.echo(f"runwarden: {reason}", err=True)
         sys.exit(1)
+
+
+def refuse_sqlite(shards: int, *databases: str | None) -> None:
+    """Refuse a file where several operators write. Raises UsageError."""
+    for option, name in zip(("--store", "--ledger"), databases, strict=True):
+        if shards > 1 and (name or "").startswith("sqlite"):
+            raise click.UsageError(
+                f"{option} is an SQLite file, which has one writer, but the Runs are shared by shards: keep them in the Runs "
+                "(--store status, annotations) or in a database server (postgresql://...), or use --shards 1 everywhere"
+            )
 
 
 def _port(number: int) -> int | None:

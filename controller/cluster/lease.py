@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 import structlog
 
@@ -78,11 +80,26 @@ class Sighting:
 
 
 class LeaderLease:
-    """One contender for one Lease."""
+    """One contender for one Lease.
 
-    def __init__(self, client: Client, namespace: str, name: str, identity: str, timings: LeaseTimings) -> None:
+    `notes` are written as annotations with every renewal. `may` is shown each version that is read, and says whether a Lease that
+    is not ours yet may be taken.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        namespace: str,
+        name: str,
+        identity: str,
+        timings: LeaseTimings,
+        *,
+        notes: Mapping[str, str] = MappingProxyType({}),
+        may: Callable[[JsonObject], bool] = lambda _: True,
+    ) -> None:
         self._client, self._namespace, self._name = client, namespace, name
         self._identity, self._timings = identity, timings
+        self._notes, self._may = notes, may
         self._seen = Sighting()
         self._renewed_at = 0.0
         self._turn = asyncio.Lock()
@@ -95,13 +112,19 @@ class LeaderLease:
         """Whether another has been seen to renew the Lease, and lately: an operator that stands by has nothing more to wait for."""
         return self._seen.renewed and self._seen.holder != self._identity and not self._seen.expired
 
+    async def take(self) -> bool:
+        """Take the Lease if it is to be had now; return whether it was. Raises ApiError."""
+        self._leaving = False
+        if await self._try():
+            log.info("lease acquired", lease=self._name, identity=self._identity)
+            return True
+        return False
+
     async def acquire(self) -> None:
         """Return when the Lease is ours; meanwhile ask again and again, whatever the API server answers."""
-        self._leaving = False
         while True:
             try:
-                if await self._try():
-                    log.info("lease acquired", lease=self._name, identity=self._identity)
+                if await self.take():
                     return
             except ApiError as error:
                 log.warning("cannot ask for the lease", lease=self._name, error=str(error))
@@ -185,10 +208,15 @@ class LeaderLease:
         return True
 
     def _may_take(self, lease: JsonObject) -> bool:
-        """Whether the Lease is ours, free, or expired."""
+        """Whether the Lease is ours, or is free or expired and may be taken."""
+        self.observe(lease)
+        allowed = self._may(lease)
+        return self._seen.holder == self._identity or (allowed and (not self._seen.holder or self._seen.expired))
+
+    def observe(self, lease: JsonObject) -> None:
+        """Take note of a version that was read, here or elsewhere: how long it stays tells whether its holder lives."""
         duration = lease["spec"].get("leaseDurationSeconds", self._timings.duration)
         self._seen = self._seen.followed(lease, time.monotonic(), duration)
-        return self._seen.holder in ("", self._identity) or self._seen.expired
 
     async def _create(self) -> JsonObject:
         now = _micro(self._client.server_now())
@@ -196,7 +224,7 @@ class LeaderLease:
         body = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
-            "metadata": {"name": self._name},
+            "metadata": {"name": self._name} | ({"annotations": dict(self._notes)} if self._notes else {}),
             "spec": spec,
         }
         return await self._client.create(LEASES, self._namespace, body)
@@ -206,7 +234,10 @@ class LeaderLease:
         spec = lease["spec"] | self._spec(now)
         if lease["spec"].get("holderIdentity") != self._identity:
             spec |= {"acquireTime": now, "leaseTransitions": lease["spec"].get("leaseTransitions", 0) + 1}
-        return {**lease, "spec": spec}
+        if not self._notes:
+            return {**lease, "spec": spec}
+        noted = {**(lease["metadata"].get("annotations") or {}), **self._notes}
+        return {**lease, "metadata": {**lease["metadata"], "annotations": noted}, "spec": spec}
 
     def _spec(self, now: str) -> JsonObject:
         seconds = max(1, round(self._timings.duration))

@@ -14,6 +14,8 @@ from controller.cluster.errors import ApiError
 from controller.cluster.lease import LeaderLease, LeaseTimings
 from controller.cluster.resources import LEASES
 from controller.errors import RunwardenError
+from controller.sharding.board import Board
+from controller.sharding.lookout import OUTSIDE
 
 T = TypeVar("T")
 
@@ -28,9 +30,9 @@ async def alone(client: Client, namespace: str, name: str, timeout: float, work:
     Raises OperatorRuns where it could not be had in `timeout` seconds, LeaseLost where it was lost.
     """
     identity = f"{socket.gethostname()}_{os.getpid()}_store_{uuid.uuid4().hex[:8]}"
-    lease = LeaderLease(client, namespace, name, identity, LeaseTimings())
+    lease = LeaderLease(client, namespace, name, identity, LeaseTimings(), notes=OUTSIDE)
     try:
-        await _take(lease, namespace, name, timeout)
+        await _take(client, lease, namespace, name, timeout)
         return await _while_held(lease, asyncio.create_task(work()))
     finally:
         await lease.release()
@@ -61,12 +63,21 @@ async def lease_namespace(client: Client, name: str, default: str) -> str:
     return found[0] if found else default
 
 
-async def _take(lease: LeaderLease, namespace: str, name: str, timeout: float) -> None:
+async def _take(client: Client, lease: LeaderLease, namespace: str, name: str, timeout: float) -> None:
     try:
         async with asyncio.timeout(timeout):
             await lease.acquire()
+            await _until_idle(client, lease, namespace, name)
     except TimeoutError:
         raise OperatorRuns(
             f"the Lease {namespace}/{name} was not to be had in {timeout:g} s: an operator runs; scale it down "
             "(kubectl scale deployment/runwarden --replicas=0) and run this again"
         ) from None
+
+
+async def _until_idle(client: Client, lease: LeaderLease, namespace: str, name: str) -> None:
+    """Return when no other shard is held: while the first shard's Lease is ours, nobody begins to act for one."""
+    board = Board(client, namespace, name)
+    while len((await board.look()).claims) > 1:
+        await asyncio.sleep(LeaseTimings().retry_period)
+        await lease.take()

@@ -13,6 +13,9 @@ CODEX = "advisor.enabled=true,advisor.image.repository=x,advisor.credentials.exi
 IMPOSSIBLE = [
     ("store.type=sqlite,replicas=2", "store.type=sqlite is one file for one operator, but replicas is 2: set replicas to 1"),
     ("ledger.type=sqlite,replicas=3", "ledger.type=sqlite is one file for one operator, but replicas is 3: set replicas to 1"),
+    ("store.type=sqlite,shards=2", "store.type=sqlite is one file for one operator, but shards is 2: set shards to 1"),
+    ("ledger.type=sqlite,shards=3", "ledger.type=sqlite is one file for one operator, but shards is 3: set shards to 1"),
+    ("shards=2,replicas=3", "replicas (3) is more than shards (2): the replicas beyond would have nothing to do"),
     ("store.type=external", "store.type=external needs store.external.existingSecret"),
     ("ledger.type=external", "ledger.type=external needs ledger.external.existingSecret"),
     ("store.sqlite.existingClaim=c", "store.sqlite.existingClaim is set, but store.type is status"),
@@ -67,6 +70,8 @@ IMPOSSIBLE = [
 WRONG = [
     ("replicas=0", "/replicas"),
     ("replicas=two", "/replicas"),
+    ("shards=0", "/shards"),
+    ("shards=33", "/shards"),
     ("replicaCount=2", "replicaCount"),
     ("image.tag=a b", "/image/tag"),
     ("image.digest=sha256:abc", "/image/digest"),
@@ -154,6 +159,8 @@ def test_what_is_refused_is_right_without_the_fault(tmp_path: Path) -> None:
         f"{CODEX},policy.llm.mode=Assist",
         "replicas=2,podDisruptionBudget.enabled=true,podDisruptionBudget.maxUnavailable=1",
         "lease.durationSeconds=11",
+        "shards=3,replicas=2",
+        "shards=2,store.type=external,store.external.existingSecret=s",
         "notifications.schemes={none}",
         "admissionPolicies.install=false,rbac.clusterRoles=false,crds.install=false",
         "policy.restartBudget=0",

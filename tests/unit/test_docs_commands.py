@@ -66,6 +66,10 @@ NOT_RUN = {
     ): "needs docker and a registry: tests/advisor_image.py builds from that file, by npm ci and buildah",
     Shown("docs/stores.md", "kubectl -n runwarden scale"): "needs a database called db: tests/api/test_store_migrate.py moves Runs",
     Shown(
+        "docs/sharding.md", "helm upgrade"
+    ): "the values are tests/chart/values/shards.yaml; what they do is tests/api/test_shards.py's",
+    Shown("docs/sharding.md", "$ kubectl -n runwarden get lease"): "a moment of one release; its annotations are test_lookout.py's",
+    Shown(
         "docs/testing.md", "scripts/run python"
     ): "each brings up a cluster of its own, as the tests' fixtures do by the same functions",
 }

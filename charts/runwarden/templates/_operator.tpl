@@ -10,6 +10,9 @@
   - --log-format={{ .Values.log.format }}
   - --log-level={{ .Values.log.level }}
   - --workers={{ .Values.workers }}
+  {{- if gt (int .Values.shards) 1 }}
+  - --shards={{ .Values.shards }}
+  {{- end }}
   - --policy-file=/etc/runwarden/policy.yaml
   - --lease-name={{ default (include "runwarden.fullname" .) .Values.lease.name }}
   - --lease-namespace={{ .Release.Namespace }}

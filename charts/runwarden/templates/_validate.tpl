@@ -9,6 +9,9 @@
 {{- if and $many (eq $of.type "sqlite") -}}
 {{- fail (printf "%s.type=sqlite is one file for one operator, but replicas is %d: set replicas to 1, or keep the %s in a database (%s.type=external)" $use (int $v.replicas) $use $use) -}}
 {{- end -}}
+{{- if and (gt (int $v.shards) 1) (eq $of.type "sqlite") -}}
+{{- fail (printf "%s.type=sqlite is one file for one operator, but shards is %d: set shards to 1, or keep the %s in a database (%s.type=external)" $use (int $v.shards) $use $use) -}}
+{{- end -}}
 {{- if and (has "external" $types) (not $of.external.existingSecret) -}}
 {{- fail (printf "%s.%s=external needs %s.external.existingSecret: the Secret whose key %q holds the database's URL" $use (ternary "type" "migrateFrom" (eq $of.type "external")) $use $of.external.key) -}}
 {{- end -}}
@@ -109,6 +112,9 @@
 {{- end -}}
 {{- if le (float64 $l.renewDeadlineSeconds) (mulf 1.2 $l.retryPeriodSeconds) -}}
 {{- fail (printf "lease.renewDeadlineSeconds (%v) must be more than 1.2 times lease.retryPeriodSeconds (%v): a leader must have time to try again" $l.renewDeadlineSeconds $l.retryPeriodSeconds) -}}
+{{- end -}}
+{{- if and (gt (int $v.shards) 1) (gt (int $v.replicas) (int $v.shards)) -}}
+{{- fail (printf "replicas (%d) is more than shards (%d): the replicas beyond would have nothing to do; set shards to at least replicas" (int $v.replicas) (int $v.shards)) -}}
 {{- end -}}
 {{- $b := $v.podDisruptionBudget -}}
 {{- if $b.enabled -}}

@@ -1,0 +1,72 @@
+"""Runs of several kinds at once, seen through together, and what the API server told of them held against P1 to P5."""
+
+from __future__ import annotations
+
+import json
+
+from tests.api.fleet import PATIENCE_SECONDS
+from tests.chaos.evidence import Evidence
+from tests.chaos.invariants import Law, violations
+from tests.cluster import Cluster
+from tests.support import apply, await_that, policy_of, run_of, simulated_forever
+
+BUDGET, COOLDOWN = 1, 1
+ENDS = {"done": "Completed", "crash": "Blocked", "stay": "Stopped"}
+"""The kinds of Runs, and how each ends."""
+EACH = 5
+"""Runs of each kind in a wave: of three shards each has some Run to go on with."""
+
+
+class Wave:
+    """Runs that complete, that crash until their budget is spent, and that work until they are stopped."""
+
+    def __init__(self, cluster: Cluster, namespace: str, name: str) -> None:
+        self._cluster, self._namespace = cluster, namespace
+        self.names = {kind: [f"{name}-{kind}-{number}" for number in range(EACH)] for kind in ENDS}
+
+    def apply(self) -> None:
+        """Begin all of them."""
+        policy = policy_of({"restartBudget": BUDGET, "restartCooldownSeconds": COOLDOWN})
+        crash = {
+            "metadata": {"annotations": {"test.runwarden.dev/outcome": "fail"}},
+            "spec": {"containers": [{"name": "agent", "image": "x"}]},
+        }
+        made = {"done": run_of, "crash": lambda name: run_of(name, {"template": crash}), "stay": simulated_forever}
+        apply(self._cluster, self._namespace, policy, *(made[kind](name) for kind in ENDS for name in self.names[kind]))
+
+    def await_at_work(self) -> None:
+        """Wait until those that stay are at work."""
+        await_phases(self._cluster, self._namespace, dict.fromkeys(self.names["stay"], "Running"))
+
+    def see_through(self, seconds: float = PATIENCE_SECONDS) -> None:
+        """Stop those that stay, and wait until all have come to their end."""
+        patch = '{"spec":{"desiredState":"Stopped"}}'
+        self._cluster.kubectl("-n", self._namespace, "patch", "run", *self.names["stay"], "--type=merge", "-p", patch)
+        ends = {name: ENDS[kind] for kind, names in self.names.items() for name in names}
+        await_phases(self._cluster, self._namespace, ends, seconds)
+
+
+def await_phases(cluster: Cluster, namespace: str, wanted: dict[str, str], seconds: float = PATIENCE_SECONDS) -> None:
+    """Wait until each of these Runs is in its phase; say which are not."""
+    wrong: dict[str, str | None] = {}
+
+    def there() -> bool:
+        runs = json.loads(cluster.kubectl("-n", namespace, "get", "runs", "-o", "json"))["items"]
+        phases = {run["metadata"]["name"]: run.get("status", {}).get("phase") for run in runs}
+        wrong.clear()
+        wrong.update({name: phases.get(name) for name, phase in wanted.items() if phases.get(name) != phase})
+        return not wrong
+
+    try:
+        await_that(there, "", seconds)
+    except AssertionError:
+        raise AssertionError(f"Runs of {namespace} that are not in their phase after {seconds:.0f} s: {wrong}") from None
+
+
+def judged(evidence: Evidence, namespace: str) -> list[str]:
+    """Return how what happened in a namespace breaks P1 to P5."""
+    history = evidence.history(namespace)
+    laws = {change.name: Law(BUDGET, COOLDOWN) for change in history if change.kind == "runs"}
+    assert laws
+    assert evidence.complete
+    return violations(history, laws)

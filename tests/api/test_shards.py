@@ -1,0 +1,178 @@
+"""Operators that share the Runs: who holds what, and what becomes of Runs when one is killed, held up, or the number changes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.cluster.client import Client
+from controller.store.alone import OperatorRuns, alone
+from tests.api.fleet import PATIENCE_SECONDS, QUICK_LEASE, Fleet, fleet_of, held_by, told_by
+from tests.api.shard_wave import EACH, Wave, await_phases, judged
+from tests.api.test_operator import OURS
+from tests.chaos.evidence import Evidence, watching
+from tests.cluster import Cluster
+from tests.support import apply, await_that, get, policy_of, run_of
+
+LIMIT, MANY = 2, 12
+LOOKS = 4
+"""Renewals of a Lease after which its holder has looked around at least twice."""
+
+
+@pytest.fixture
+def fleet(api_cluster: Cluster, namespace: str) -> Iterator[Fleet]:
+    with fleet_of(api_cluster, namespace) as operators:
+        yield operators
+
+
+@pytest.fixture
+def hasty_fleet(api_cluster: Cluster, namespace: str) -> Iterator[Fleet]:
+    """Operators that are soon missed."""
+    with fleet_of(api_cluster, namespace, QUICK_LEASE) as operators:
+        yield operators
+
+
+@pytest.fixture(scope="module")
+def evidence(api_cluster: Cluster) -> Iterator[Evidence]:
+    """Every version of every Run and pod, as the API server told it."""
+    with watching(api_cluster) as seen:
+        yield seen
+
+
+def test_shares_are_fair_and_a_run_costs_what_it_did(api_cluster: Cluster, namespace: str, fleet: Fleet) -> None:
+    """Two replicas hold three shards as two and one, three hold one each; a healthy Run costs four writes and an Event, no more."""
+    fleet.start(3)
+    fleet.await_shares(3, (3,))
+    fleet.start(3)
+    fleet.await_shares(3, (2, 1))
+    fleet.start(3)
+    fleet.await_shares(3, (1, 1, 1))
+    names = [f"run-{number}" for number in range(EACH)]
+    apply(api_cluster, namespace, *map(run_of, names))
+    await_phases(api_cluster, namespace, dict.fromkeys(names, "Completed"))
+    event = ("create", "events")
+    await_that(lambda: api_cluster.writes(namespace, *OURS)[event] == EACH, "the Events")
+    once = {("create", "pods"): 1, ("update", "runs/status"): 2, ("patch", "pods"): 1, event: 1}
+    assert api_cluster.writes(namespace, *OURS) == {what: times * EACH for what, times in once.items()}
+    for operator in fleet.all:
+        assert "of 3 shards under epoch 1" in told_by(operator)
+        assert operator.stop() == 0
+
+
+def test_who_dies_is_followed_and_who_wakes_up_late_harms_nobody(
+    api_cluster: Cluster, namespace: str, hasty_fleet: Fleet, evidence: Evidence
+) -> None:
+    """Of three one is killed and one suspended amid work: the third takes all, the sleeper wakes up and ends, and P1 to P5 hold."""
+    fleet = hasty_fleet
+    fleet.of(3, 3)
+    wave = Wave(api_cluster, namespace, "early")
+    wave.apply()
+    wave.await_at_work()
+    killed, sleeper, survivor = fleet.all
+    fleet.all = [survivor]
+    killed.stop(signal.SIGKILL)
+    os.kill(sleeper.pid, signal.SIGSTOP)
+    try:
+        late = Wave(api_cluster, namespace, "late")
+        late.apply()
+        fleet.await_shares(3, (3,))
+        late.await_at_work()
+    finally:
+        os.kill(sleeper.pid, signal.SIGCONT)
+    await_that(sleeper.ended, "the end of a replica whose shard is another's", PATIENCE_SECONDS)
+    assert sleeper.stop() == 1
+    assert "lost: " in sleeper.log.read_text()
+    fleet.start(3)
+    fleet.await_shares(3, (2, 1))
+    wave.see_through()
+    late.see_through()
+    assert judged(evidence, namespace) == []
+
+
+def test_the_number_changes_while_runs_are_at_work(api_cluster: Cluster, namespace: str, fleet: Fleet, evidence: Evidence) -> None:
+    """One operator becomes two of three shards, then two of five, then one as at first, as a rollout does it, amid work."""
+    first = fleet.start(1)
+    await_that(first.ready, "a lone operator to lead", PATIENCE_SECONDS)
+    wave = Wave(api_cluster, namespace, "one")
+    wave.apply()
+    second = fleet.start(3)
+    fleet.await_shares(3, (2, 1))
+    await_that(lambda: "it was told --shards 1, but" in told_by(first), "the first to say that it follows", PATIENCE_SECONDS)
+    assert first.stop() == 0
+    wave.await_at_work()
+    more = Wave(api_cluster, namespace, "five")
+    more.apply()
+    third = fleet.start(5)
+    fleet.await_shares(5, (3, 2))
+    last = fleet.start(1)
+    fleet.await_shares(1, (1, 0, 0))
+    assert [second.stop(), third.stop()] == [0, 0]
+    await_that(lambda: last.ready() and "lease ok\n" in told_by(last), "the last to be a lone operator again", PATIENCE_SECONDS)
+    assert held_by(last) == [0]
+    wave.see_through()
+    more.see_through()
+    assert judged(evidence, namespace) == []
+
+
+def test_a_limit_holds_over_all_replicas(api_cluster: Cluster, namespace: str, fleet: Fleet, evidence: Evidence) -> None:
+    """A policy that lets two Runs be active at once is counted once, not by every replica, from the first Run to the last."""
+    fleet.of(2, 6)
+    names = [f"turn-{number}" for number in range(MANY)]
+    apply(api_cluster, namespace, policy_of({"maxActiveRuns": LIMIT}), *map(run_of, names))
+    await_phases(api_cluster, namespace, dict.fromkeys(names, "Completed"))
+    active: set[str] = set()
+    most = 0
+    for change in evidence.history(namespace):
+        if change.kind == "runs":
+            told = change.object.get("status", {})
+            (active.add if "startTime" in told and told["phase"] != "Completed" else active.discard)(change.name)
+            most = max(most, len(active))
+    assert most == LIMIT
+
+
+async def test_nobody_works_on_a_store_while_a_shard_is_held(
+    api_cluster: Cluster, namespace: str, fleet: Fleet, client: Client
+) -> None:
+    """Who wants the stores alone is refused while a replica holds any shard; while it has them no replica begins to act."""
+    operator = fleet.start(3)
+    fleet.await_shares(3, (3,))
+
+    def second_waits() -> str:
+        second = fleet.start(3)
+        lease = f"{namespace}-shard-1"
+        seen: set[str] = set()
+
+        def renewed() -> bool:
+            found = get(api_cluster, "default", "lease", lease)
+            if found and found["spec"].get("holderIdentity"):
+                seen.add(found["metadata"]["resourceVersion"])
+            return len(seen) > LOOKS
+
+        await_that(renewed, "a replica that holds a shard's Lease", PATIENCE_SECONDS)
+        assert held_by(second) == []
+        assert "waiting for shards 0, 1, 2" in told_by(second)
+        return "done"
+
+    async def nothing() -> str:
+        return await asyncio.to_thread(second_waits)
+
+    with pytest.raises(OperatorRuns):
+        await alone(client, "default", namespace, 1.0, nothing)
+    assert operator.stop() == 0
+    assert await alone(client, "default", namespace, 30.0, nothing) == "done"
+    fleet.await_shares(3, (3,))
+
+
+def test_sqlite_has_one_writer(api_cluster: Cluster, namespace: str, fleet: Fleet, tmp_path: Path) -> None:
+    """Where the Runs are shared out, a lone operator whose store is a file ends and says why: several would have to write it."""
+    alone_ = fleet.start(1, "--store", f"sqlite:///{tmp_path}/state.db")
+    await_that(alone_.ready, "a lone operator", PATIENCE_SECONDS)
+    fleet.start(2)
+    await_that(alone_.ended, "the end of the one that may not share", PATIENCE_SECONDS)
+    assert "--store is an SQLite file, which has one writer" in alone_.log.read_text()
+    fleet.await_shares(2, (2,))

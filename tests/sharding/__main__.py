@@ -1,0 +1,77 @@
+"""Waves of Runs under blows against their replicas, all held against P1 to P5.
+
+make shards, or scripts/run python -m tests.sharding [--waves N] [--seed S]
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import click
+
+from tests.api.fleet import QUICK_LEASE, Fleet, fleet_of
+from tests.api.shard_wave import Wave, judged
+from tests.chaos.evidence import Evidence, watching
+from tests.chaos.series import teller
+from tests.cluster import Cluster, lifecycle
+from tests.conftest import install
+from tests.sharding.blows import Blows
+
+NODES = 2
+BLOWS_SECONDS = 60.0
+"""How long a wave is struck before it is seen through."""
+PATIENCE_SECONDS = 300.0
+
+
+@click.command()
+@click.option("--waves", default=5, show_default=True, help="Each is struck for a minute, then seen through.")
+@click.option("--seed", type=int, help="Draws the blows; told when it is not given.")
+def main(waves: int, seed: int | None) -> None:
+    """Strike replicas that share the Runs, and judge what became of the Runs."""
+    seed = random.randrange(2**32) if seed is None else seed  # noqa: S311  # no secret
+    draw, tell = random.Random(seed), teller()  # noqa: S311  # no secret
+    tell(f"seed {seed}")
+    cluster = lifecycle.up("api", kwok_nodes=NODES)
+    try:
+        install(cluster)
+        with watching(cluster) as evidence:
+            faults = [text for number in range(waves) for text in _wave(cluster, evidence, f"wave-{number}", draw, tell)]
+    finally:
+        lifecycle.end(cluster)
+    tell(f"{waves} waves, {len(faults) or 'no'} violations")
+    sys.exit(1 if faults else 0)
+
+
+def _wave(cluster: Cluster, evidence: Evidence, name: str, draw: random.Random, tell: Callable[[str], None]) -> list[str]:
+    cluster.kubectl("create", "namespace", name)
+    with fleet_of(cluster, name, QUICK_LEASE) as fleet:
+        struck, ended = _under_blows(fleet, Wave(cluster, name, name), draw)
+    faults = judged(evidence, name)
+    tell(f"{name}: {dict(struck)}, {len(ended)} ended by themselves, {faults or 'nothing violated'}")
+    return faults
+
+
+def _under_blows(fleet: Fleet, wave: Wave, draw: random.Random) -> tuple[Counter[str], list[str]]:
+    calm, over, blows = threading.Event(), threading.Event(), Blows(fleet, draw)
+    with ThreadPoolExecutor(1) as pool:
+        wave.apply()
+        striking = pool.submit(blows.strike, calm)
+        calm.wait(BLOWS_SECONDS)
+        calm.set()
+        striking.result()
+        keeping = pool.submit(blows.keep, over)
+        try:
+            wave.see_through(PATIENCE_SECONDS)
+        finally:
+            over.set()
+        keeping.result()
+    return blows.struck, blows.ended
+
+
+if __name__ == "__main__":
+    main()
