@@ -1,30 +1,61 @@
-"""A node that is lost with live agents on it: never a second pod, a human is asked, and every way out works, with every store."""
+"""A node that is lost with live agents on it: never a second pod, a human is asked, and every way out works, with every store.
+
+Four releases, each with its own store and namespace. That of the first is on the node, too, and is lost with it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from controller.api.base import JsonObject
+from tests.chart.helm import NAMESPACE
 from tests.cluster import Cluster
 from tests.cluster.kind import KindCluster
-from tests.kind.conftest import STORES, store_option
+from tests.kind.conftest import STORES, StoreValues
+from tests.kind.installed import PLAIN, SECOND, Installed
 from tests.skipping import cannot_run
-from tests.support import OperatorProcess, apply, await_that, get, items, policy_of, run_of, status
+from tests.support import apply, await_that, get, items, policy_of, run_of, status
 
 FOREVER = 'trap "exit 143" TERM; while :; do sleep 0.2; done'
 POLICY = {"restartBudget": 0, "confirmationIntervalSeconds": 1}
 PATIENCE = 180.0
 """A kubelet's silence is noticed after 24 s and its pods are marked after that; machines are shared."""
+SEES_NODES = "lost-node-sees-nodes"
+"""A right that an operator of some namespaces is not given by the chart: without it lost nodes go unnoticed (docs/security.md)."""
+LEASE: JsonObject = {"lease": {"durationSeconds": 30, "renewDeadlineSeconds": 20, "retryPeriodSeconds": 1}}
+"""Under names of their own: one that is only out of sight must not be taken for its successor."""
+STAYS: JsonObject = {"nodeSelector": {"node-role.kubernetes.io/control-plane": ""}}
+MOVES: JsonObject = {
+    "affinity": {
+        "nodeAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [
+                {
+                    "weight": 100,
+                    "preference": {
+                        "matchExpressions": [{"key": "node-role.kubernetes.io/control-plane", "operator": "DoesNotExist"}]
+                    },
+                }
+            ]
+        }
+    },
+    "tolerations": [
+        {"key": f"node.kubernetes.io/{what}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 2}
+        for what in ("unreachable", "not-ready")
+    ],
+}
+"""On a worker while there is one; taken from a lost one at once instead of after five minutes."""
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
 """How an administrator says that a lost node is really down: the cluster then gives up its pods."""
 
 
 @pytest.fixture
-def node(kind_cluster: Cluster) -> str:
+def node(kind_cluster: Cluster, second_node: None) -> str:
     """A worker that may be lost; only our own kind clusters have one."""
     if not isinstance(kind_cluster, KindCluster):
         cannot_run("needs a kind cluster of its own to stop a kubelet on")
@@ -32,22 +63,36 @@ def node(kind_cluster: Cluster) -> str:
 
 
 @pytest.fixture
-def namespaces(request: pytest.FixtureRequest, kind_cluster: Cluster) -> Iterator[list[str]]:
-    """Four operators side by side, each with its own store, Lease and namespace."""
-    with ExitStack() as stack:
-        made = []
-        for kind in STORES:
-            namespace = f"lost-{kind}"
+def releases(
+    node: str, no_operator: None, kind_cluster: Cluster, release_home: Path, store_values: StoreValues
+) -> Iterator[dict[str, Installed]]:
+    """An operator for each store, by its namespace: all on the node that stays but the first."""
+    with ExitStack() as stack, ThreadPoolExecutor(len(STORES)) as pool:
+        made = {f"lost-{kind}": Installed(kind_cluster, release_home, f"lost-{kind}") for kind in STORES}
+        kind_cluster.kubectl("create", "clusterrole", SEES_NODES, "--verb=get,list,watch", "--resource=nodes")
+        stack.callback(kind_cluster.kubectl, "delete", "clusterrole,clusterrolebinding", SEES_NODES)
+        group = f"--group=system:serviceaccounts:{NAMESPACE}"
+        kind_cluster.kubectl("create", "clusterrolebinding", SEES_NODES, f"--clusterrole={SEES_NODES}", group)
+        told = []
+        for kind, (namespace, installed) in zip(STORES, made.items(), strict=True):
             kind_cluster.kubectl("create", "namespace", namespace)
             stack.callback(kind_cluster.kubectl, "delete", "namespace", namespace, "--wait=false")
-            told = ("--store", store_option(kind, request), "--namespace", namespace, "--lease-name", namespace)
-            stack.enter_context(OperatorProcess(kind_cluster, *told))
-            made.append(namespace)
+            where = MOVES if kind == STORES[0] else STAYS
+            values = (LEASE, PLAIN, SECOND, where, store_values(kind), {"namespaces": [namespace]})
+            told.append(pool.submit(installed.run_with, *values))
+            stack.callback(installed.uninstall)
+        for each in told:
+            each.result()
+        assert made[f"lost-{STORES[0]}"].pod()["spec"]["nodeName"] == node
         yield made
 
 
-def test_a_lost_node(kind_cluster: KindCluster, node: str, namespaces: list[str]) -> None:
-    """No second pod while it is lost; a forced deletion, its return and its out-of-service taint each let the Run go on."""
+def test_a_lost_node(kind_cluster: KindCluster, node: str, releases: dict[str, Installed]) -> None:
+    """No second pod while it is lost; a forced deletion, its return and its out-of-service taint each let the Run go on. An
+    operator that is lost with it comes up on the other node and goes on as the others do.
+    """
+    namespaces = list(releases)
+    on_it = releases[namespaces[0]]
     for namespace in namespaces:
         apply(kind_cluster, namespace, policy_of(POLICY), preferring("held", node), preferring("forced", node))
 
@@ -59,10 +104,11 @@ def test_a_lost_node(kind_cluster: KindCluster, node: str, namespaces: list[str]
 
     for run in ("held", "forced"):
         await_that(all_are(run, phase="Running"), f"{run} running")
-    with lost(kind_cluster, node):
+    with lost(kind_cluster, node, on_it):
         for run in ("held", "forced"):
             await_that(all_are(run, phase="Blocked", reason="Unreachable", openEscalations=1), f"{run} escalated", PATIENCE)
         assert all(len(items(kind_cluster, namespace, "pods")) == len(("held", "forced")) for namespace in namespaces)
+        assert on_it.pod()["spec"]["nodeName"] != node
         for namespace in namespaces:
             kind_cluster.kubectl("-n", namespace, "delete", "pod", "forced-coder-r0", "--force", "--timeout=60s")
         await_that(all_are("forced", phase="Running", openEscalations=0), "the attempts after the forced deletions", PATIENCE)
@@ -77,9 +123,11 @@ def test_a_lost_node(kind_cluster: KindCluster, node: str, namespaces: list[str]
 
 
 @contextmanager
-def lost(cluster: KindCluster, node: str) -> Iterator[None]:
-    """Stop a node's kubelet while the context lasts; afterwards the node is ready and untainted again."""
+def lost(cluster: KindCluster, node: str, operator: Installed | None = None) -> Iterator[None]:
+    """Stop a node's kubelet, and end an operator on it, while the context lasts; then the node is ready and untainted again."""
     cluster.on_node(node, "systemctl", "stop", "kubelet")
+    if operator:
+        operator.kill()
     try:
         yield
     finally:
