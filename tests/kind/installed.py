@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from controller.api.base import JsonObject
-from tests.chart.helm import CHART, NAMESPACE, RELEASE, HelmError, helm
+from tests.chart.helm import INSTALL_TIMEOUT, NAMESPACE, RELEASE, HelmError, helm, install
 from tests.cluster import Cluster
 from tests.cluster.kind import KindCluster
 from tests.cluster.progress import ClusterError
-from tests.image import IMAGE
 from tests.skipping import cannot_run
 from tests.support import await_that, items
 
-REPOSITORY, _, TAG = IMAGE.rpartition(":")
-UPGRADE_TIMEOUT = "180s"
 CONTAINER = "operator"
 OURS = "test.runwarden.dev/suite"
 """A label of the release's namespace: who finds it on an existing cluster may take the release for a killed run's."""
@@ -49,14 +47,13 @@ class Installed:
 
     def run_with(self, *values: JsonObject) -> None:
         """Have the operator run with these values, by top-level key the last; nothing is done where it does already."""
-        image = {"image": {"repository": REPOSITORY, "tag": TAG, "pullPolicy": "Never"}}
-        wanted = {key: value for each in (image, *values) for key, value in each.items()}
+        wanted = {key: value for each in values for key, value in each.items()}
         if not self._scale:
             self._scale_to(1)
         if wanted != self._values:
             (path := self._home / f"{self.release}.json").write_text(json.dumps(wanted))
-            options = ("--install", "--wait", "--timeout", UPGRADE_TIMEOUT, "--values", str(path))
-            self._helm("upgrade", self.release, str(CHART), *options)
+            with told(self.cluster, self.name):
+                install(self.cluster.kubeconfig, self._home, f"--values={path}", release=self.release)
             self._values = wanted
         await_that(self._ready, f"{self.name} ready: {self.told()}")
 
@@ -67,7 +64,9 @@ class Installed:
 
     def uninstall(self) -> None:
         """Remove the release. Raises AssertionError with what helm said."""
-        self._helm("uninstall", self.release, "--wait", "--timeout", UPGRADE_TIMEOUT)
+        options = ("--namespace", NAMESPACE, "--wait", "--timeout", INSTALL_TIMEOUT)
+        with told(self.cluster, self.name):
+            helm("uninstall", self.release, *options, home=self._home, kubeconfig=self.cluster.kubeconfig)
 
     def pod(self) -> JsonObject:
         """Return the operator's pod that is not on its way out."""
@@ -132,13 +131,16 @@ class Installed:
         self.cluster.kubectl("-n", NAMESPACE, "scale", "deployment", self.name, f"--replicas={number}")
         self._scale = number
 
-    def _helm(self, *arguments: str) -> str:
-        """Run helm on the release; where it fails, with what the pods say."""
-        try:
-            return helm(*arguments, "--namespace", NAMESPACE, home=self._home, kubeconfig=self.cluster.kubeconfig)
-        except HelmError as error:
-            pods = self.cluster.kubectl("-n", NAMESPACE, "describe", "pods", check=False)
-            raise AssertionError(f"{error}\n{pods[-4000:]}\n{self.told()}") from error
+
+@contextmanager
+def told(cluster: Cluster, name: str = RELEASE) -> Iterator[None]:
+    """Raise helm's failure as an AssertionError, with what the release's pods say."""
+    try:
+        yield
+    except HelmError as error:
+        pods = cluster.kubectl("-n", NAMESPACE, "describe", "pods", check=False)
+        logs = cluster.kubectl("-n", NAMESPACE, "logs", f"deployment/{name}", "--all-containers", "--tail=50", check=False)
+        raise AssertionError(f"{error}\n{pods[-4000:]}\n{logs}") from error
 
 
 def claim_namespace(cluster: Cluster) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 from controller.api.base import JsonObject
 from tests import scripted_advisor
 from tests.chart.helm import NAMESPACE
-from tests.kind.installed import REPOSITORY, TAG, Installed
+from tests.image import IMAGE
+from tests.kind.installed import Installed
 
 FOLDER = "/home/advisor/scripted"
 """Where the command is told its answers and leaves what it was asked: a volume that ends with the pod, not with a container."""
@@ -33,11 +34,12 @@ class SidecarAdvisor:
 
     def run_with(self, *values: JsonObject, commands: tuple[str, ...]) -> None:
         """Have the release run with the command under these names."""
+        repository, _, tag = IMAGE.rpartition(":")
         argv = ["python3", "-c", inspect.getsource(scripted_advisor), FOLDER]
         advisor = {
             "enabled": True,
             "preset": "raw",
-            "image": {"repository": REPOSITORY, "tag": TAG, "pullPolicy": "Never"},
+            "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
             "commands": {name: {"preset": "raw", "argv": argv} for name in commands},
         }
         self.release.run_with(*values, {"advisor": advisor})
