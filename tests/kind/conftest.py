@@ -1,19 +1,18 @@
-"""The operator on real kubelets, installed as users install it: by helm, with each of its stores."""
+"""The operator on real kubelets, installed as users install it: by helm."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from controller.api.base import JsonObject
 from tests.chart.helm import NAMESPACE
 from tests.cluster import Cluster, choose, lifecycle
 from tests.cluster.kind import KindCluster, kind_unavailable
 from tests.conftest import await_policies
-from tests.kind.installed import PATIENT, PLAIN, Installed, claim_namespace
+from tests.kind.each_store import release_of_each
+from tests.kind.installed import OFTEN, PATIENT, PLAIN, Installed, claim_namespace
 from tests.postgres import Door, Postgres, postgres_server
 from tests.reporter_image import load_reporter_image
 from tests.skipping import cannot_run
@@ -21,9 +20,21 @@ from tests.skipping import cannot_run
 TEAM = "team"
 """A namespace with Runs of the cluster that helm installs to."""
 
-STORES = ("status", "annotations", "sqlite", "postgresql")
+INSTALLATIONS = ("kind_operator", "reporting", "advisor", "no_operator", "node", "fresh")
+"""Fixtures that say what is installed, in the order in which tests are run: each change between them is made once."""
 
-StoreValues = Callable[[str], JsonObject]
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have tests that need the same installation follow each other, in their own order."""
+    places = [place for place, item in enumerate(items) if Path(__file__).parent in item.path.parents]
+    for place, item in zip(places, sorted((items[place] for place in places), key=_installation), strict=True):
+        items[place] = item
+
+
+def _installation(item: pytest.Item) -> int:
+    """Return the place of a test's installation, 0 where it needs none."""
+    used = getattr(item, "fixturenames", ())
+    return max((place for place, name in enumerate(INSTALLATIONS, 1) if name in used), default=0)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -80,6 +91,13 @@ def kind_operator(release: Installed) -> Installed:
 
 
 @pytest.fixture(scope="module")
+def reporting(release: Installed) -> Installed:
+    """The operator, with reporters that beat every two seconds."""
+    release.run_with(PATIENT, OFTEN)
+    return release
+
+
+@pytest.fixture(scope="module")
 def no_operator(release: Installed) -> None:
     """All that is installed, while the operator rests: a module brings its own."""
     release.rest()
@@ -95,19 +113,14 @@ def reachable_postgres(kind_cluster: Cluster) -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def store_values(request: pytest.FixtureRequest, release: Installed) -> StoreValues:
-    """Return the chart's values for a kind of store; a database is new, and its URL in a Secret of its own name."""
-
-    def values(kind: str) -> JsonObject:
-        if kind != "postgresql":
-            return {"store": {"type": kind}}
-        url = request.getfixturevalue("reachable_postgres").database()
-        name = f"store-{url.rpartition('/')[2].replace('_', '-')}"
-        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"url": url}}
-        release.cluster.kubectl("-n", NAMESPACE, "apply", "-f", "-", stdin=json.dumps(secret))
-        return {"store": {"type": "external", "external": {"existingSecret": name}}}
-
-    return values
+def store_releases(
+    request: pytest.FixtureRequest, kind_cluster: Cluster, release: Installed, release_home: Path
+) -> Iterator[dict[str, Installed]]:
+    """Releases by their stores, each with a namespace of its name; the one that watches every namespace has to rest meanwhile."""
+    ours = isinstance(kind_cluster, KindCluster)
+    database = request.getfixturevalue("reachable_postgres").database() if ours else None
+    with release_of_each(kind_cluster, release_home, database) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -27,13 +27,6 @@ PLAIN: JsonObject = {"reporter": {"enabled": False}}
 """Without reporters, as `runwarden operator` is without options."""
 OFTEN: JsonObject = {"reporter": {"intervalSeconds": 2}}
 """With reporters that soon notice that an agent idles."""
-SECOND: JsonObject = {
-    "crds": {"install": False},
-    "rbac": {"clusterRoles": False},
-    "admissionPolicies": {"install": False},
-    "uninstall": {"releasePods": False},
-}
-"""Of a release beside the one that owns what is cluster-wide."""
 
 
 class Installed:
@@ -67,6 +60,10 @@ class Installed:
         options = ("--namespace", NAMESPACE, "--wait", "--timeout", INSTALL_TIMEOUT)
         with told(self.cluster, self.name):
             helm("uninstall", self.release, *options, home=self._home, kubeconfig=self.cluster.kubeconfig)
+
+    def clear(self) -> None:
+        """Delete the Runs and policies of the namespace of the release's name, while their operator is there to let pods go."""
+        self.cluster.kubectl("-n", self.release, "delete", "runs,runpolicies", "--all", "--timeout=120s")
 
     def pod(self) -> JsonObject:
         """Return the operator's pod that is not on its way out."""

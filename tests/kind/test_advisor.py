@@ -63,7 +63,6 @@ class AdvisedStage(Stage):
     """A stage whose operator has an advisor."""
 
     advisor: SidecarAdvisor
-    operator: Installed
 
     def rw(self, *args: str) -> str:
         """Type a command of the plugin."""
@@ -71,17 +70,22 @@ class AdvisedStage(Stage):
 
 
 @pytest.fixture(scope="module")
-def stage(kind_cluster: Cluster, release: Installed) -> Iterator[AdvisedStage]:
-    """The operator with its advisor, who has an answer for each story, and every story's Run."""
+def advisor(release: Installed) -> SidecarAdvisor:
+    """The operator's advisor, who has an answer for each story."""
     advisor = SidecarAdvisor(release)
     advisor.run_with(PATIENT, OFTEN, commands=("codex", "broken", "nologin"))
     advisor.say(ANSWERS)
+    return advisor
+
+
+@pytest.fixture(scope="module")
+def stage(kind_cluster: Cluster, advisor: SidecarAdvisor) -> Iterator[AdvisedStage]:
+    """Every story's Run, and the operator with its advisor."""
     namespace = f"advisor-{os.getpid()}"
     kind_cluster.kubectl("create", "namespace", namespace)
     runs = [run_of(name, {"name": "coder", **agent}, policyRef={"name": policy}) for name, (agent, policy) in STORIES.items()]
     apply(kind_cluster, namespace, *(policy_of(spec, name) for name, spec in POLICIES.items()), *runs)
-    yield AdvisedStage(kind_cluster, namespace, advisor, release)
-    kind_cluster.kubectl("-n", namespace, "delete", "runs", "--all", "--timeout=120s")
+    yield AdvisedStage(kind_cluster, namespace, advisor)
     kind_cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
@@ -105,8 +109,8 @@ def test_denied(stage: AdvisedStage) -> None:
     (found,) = stage.asked("denied")
     stage.rw("deny", found["metadata"]["name"])
     await_that(lambda: status(stage.cluster, stage.namespace, "denied").get("reason") == "Denied", "Denied", LONG)
-    stage.operator.stop()
-    stage.operator.start()
+    stage.advisor.release.stop()
+    stage.advisor.release.start()
     stage.phase("agreed", "Completed")
     now = status(stage.cluster, stage.namespace, "denied")
     assert (now["reason"], now["restarts"], now["openEscalations"]) == ("Denied", 0, 0)

@@ -11,7 +11,7 @@ import pytest
 
 from controller.api.base import JsonObject
 from tests.cluster import Cluster
-from tests.kind.installed import OFTEN, PATIENT, Installed
+from tests.kind.installed import Installed
 from tests.kind.stage import LONG, Stage
 from tests.support import (
     apply,
@@ -70,15 +70,14 @@ STORIES: dict[str, tuple[list[JsonObject], JsonObject]] = {
 
 
 @pytest.fixture(scope="module")
-def stage(kind_cluster: Cluster, release: Installed) -> Iterator[Stage]:
+def stage(kind_cluster: Cluster, reporting: Installed) -> Iterator[Stage]:
     """The operator with reporters, and every story's Run."""
     namespace = f"t-{uuid.uuid4().hex[:8]}"
     kind_cluster.kubectl("create", "namespace", namespace)
     policies = [policy_of(spec, name) for name, spec in POLICIES.items()]
-    release.run_with(PATIENT, OFTEN)
     apply(kind_cluster, namespace, *policies, *(run_of(name, *agents, **spec) for name, (agents, spec) in STORIES.items()))
     yield Stage(kind_cluster, namespace)
-    kind_cluster.kubectl("delete", "namespace", namespace, "--timeout=120s")
+    kind_cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 def test_an_agent_asks_and_goes_on_with_the_answer(stage: Stage) -> None:

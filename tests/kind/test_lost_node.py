@@ -1,24 +1,20 @@
 """A node that is lost with live agents on it: never a second pod, a human is asked, and every way out works, with every store.
 
-Four releases, each with its own store and namespace. That of the first is on the node, too, and is lost with it.
+A release for each store; that of the first is on the node, too, and is lost with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from controller.api.base import JsonObject
-from tests.chart.helm import NAMESPACE
 from tests.cluster import Cluster
 from tests.cluster.kind import KindCluster
-from tests.kind.conftest import STORES, StoreValues
-from tests.kind.installed import PLAIN, SECOND, Installed
+from tests.kind.installed import Installed
 from tests.skipping import cannot_run
 from tests.support import apply, await_that, get, items, policy_of, run_of, status
 
@@ -26,30 +22,6 @@ FOREVER = 'trap "exit 143" TERM; while :; do sleep 0.2; done'
 POLICY = {"restartBudget": 0, "confirmationIntervalSeconds": 1}
 PATIENCE = 180.0
 """A kubelet's silence is noticed after 24 s and its pods are marked after that; machines are shared."""
-SEES_NODES = "lost-node-sees-nodes"
-"""A right that an operator of some namespaces is not given by the chart: without it lost nodes go unnoticed (docs/security.md)."""
-LEASE: JsonObject = {"lease": {"durationSeconds": 30, "renewDeadlineSeconds": 20, "retryPeriodSeconds": 1}}
-"""Under names of their own: one that is only out of sight must not be taken for its successor."""
-STAYS: JsonObject = {"nodeSelector": {"node-role.kubernetes.io/control-plane": ""}}
-MOVES: JsonObject = {
-    "affinity": {
-        "nodeAffinity": {
-            "preferredDuringSchedulingIgnoredDuringExecution": [
-                {
-                    "weight": 100,
-                    "preference": {
-                        "matchExpressions": [{"key": "node-role.kubernetes.io/control-plane", "operator": "DoesNotExist"}]
-                    },
-                }
-            ]
-        }
-    },
-    "tolerations": [
-        {"key": f"node.kubernetes.io/{what}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 2}
-        for what in ("unreachable", "not-ready")
-    ],
-}
-"""On a worker while there is one; taken from a lost one at once instead of after five minutes."""
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
 """How an administrator says that a lost node is really down: the cluster then gives up its pods."""
 
@@ -63,28 +35,12 @@ def node(kind_cluster: Cluster, second_node: None) -> str:
 
 
 @pytest.fixture
-def releases(
-    node: str, no_operator: None, kind_cluster: Cluster, release_home: Path, store_values: StoreValues
-) -> Iterator[dict[str, Installed]]:
+def releases(node: str, no_operator: None, store_releases: dict[str, Installed]) -> Iterator[dict[str, Installed]]:
     """An operator for each store, by its namespace: all on the node that stays but the first."""
-    with ExitStack() as stack, ThreadPoolExecutor(len(STORES)) as pool:
-        made = {f"lost-{kind}": Installed(kind_cluster, release_home, f"lost-{kind}") for kind in STORES}
-        kind_cluster.kubectl("create", "clusterrole", SEES_NODES, "--verb=get,list,watch", "--resource=nodes")
-        stack.callback(kind_cluster.kubectl, "delete", "clusterrole,clusterrolebinding", SEES_NODES)
-        group = f"--group=system:serviceaccounts:{NAMESPACE}"
-        kind_cluster.kubectl("create", "clusterrolebinding", SEES_NODES, f"--clusterrole={SEES_NODES}", group)
-        told = []
-        for kind, (namespace, installed) in zip(STORES, made.items(), strict=True):
-            kind_cluster.kubectl("create", "namespace", namespace)
-            stack.callback(kind_cluster.kubectl, "delete", "namespace", namespace, "--wait=false")
-            where = MOVES if kind == STORES[0] else STAYS
-            values = (LEASE, PLAIN, SECOND, where, store_values(kind), {"namespaces": [namespace]})
-            told.append(pool.submit(installed.run_with, *values))
-            stack.callback(installed.uninstall)
-        for each in told:
-            each.result()
-        assert made[f"lost-{STORES[0]}"].pod()["spec"]["nodeName"] == node
-        yield made
+    assert next(iter(store_releases.values())).pod()["spec"]["nodeName"] == node
+    yield store_releases
+    for installed in store_releases.values():
+        installed.clear()
 
 
 def test_a_lost_node(kind_cluster: KindCluster, node: str, releases: dict[str, Installed]) -> None:

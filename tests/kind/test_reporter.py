@@ -12,19 +12,12 @@ from controller.api.agent_report import AgentReportStatus
 from controller.api.base import JsonObject, parse
 from tests.cluster import Cluster
 from tests.image import IMAGE
-from tests.kind.installed import OFTEN, PATIENT, Installed
+from tests.kind.installed import Installed
 from tests.support import apply, await_phase, await_that, get, policy_of, run_of, shell
 
 BUSY = "while :; do :; done"
 SLEEPER = "while :; do sleep 0.2; done"
 IDLE_SECONDS = 8
-
-
-@pytest.fixture(scope="module")
-def reporting(release: Installed) -> Installed:
-    """The operator, with reporters that beat every two seconds."""
-    release.run_with(PATIENT, OFTEN)
-    return release
 
 
 @pytest.fixture

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
 
 from controller.api.base import JsonObject
-from tests.kind.conftest import STORES, StoreValues
-from tests.kind.installed import PATIENT, PLAIN, Installed
+from controller.api.names import LABEL_RUN_UID
+from tests.kind.each_store import STORES
+from tests.kind.installed import Installed
 from tests.kind.stage import LONG, Stage
+from tests.skipping import cannot_run
 from tests.support import answer, apply, await_that, get, pods_of, policy_of, run_of, shell
 
 FOREVER = "while :; do sleep 0.2; done"
@@ -50,17 +51,25 @@ STORIES: dict[str, tuple[str, list[JsonObject]]] = {
 }
 
 
-@pytest.fixture(scope="module", params=STORES)
-def stage(request: pytest.FixtureRequest, release: Installed, store_values: StoreValues) -> Iterator[Stage]:
-    """The operator with each store in turn, and every story's Run."""
-    release.run_with(PATIENT, PLAIN, store_values(request.param))
-    namespace = f"t-{request.param}-{uuid.uuid4().hex[:6]}"
-    release.cluster.kubectl("create", "namespace", namespace)
+@pytest.fixture(scope="module")
+def played(no_operator: None, store_releases: dict[str, Installed]) -> Iterator[dict[str, Installed]]:
+    """An operator with each store, and every story's Run under each of them, all at once."""
     runs = [run_of(name, *agents, policyRef={"name": policy}) for name, (policy, agents) in STORIES.items()]
-    apply(release.cluster, namespace, *(policy_of(spec, name) for name, spec in POLICIES.items()), *runs)
-    yield Stage(release.cluster, namespace)
-    # While its operator is there: one with another store does not release what it knows nothing of.
-    release.cluster.kubectl("delete", "namespace", namespace, "--timeout=120s")
+    for installed in store_releases.values():
+        policies = (policy_of(spec, name) for name, spec in POLICIES.items())
+        apply(installed.cluster, installed.release, *policies, *runs)
+    yield store_releases
+    for installed in store_releases.values():
+        installed.clear()
+
+
+@pytest.fixture(scope="module", params=STORES)
+def stage(request: pytest.FixtureRequest, played: dict[str, Installed]) -> Stage:
+    """Where the stories play that one of the stores keeps."""
+    if request.param not in played:
+        cannot_run("needs a database that pods reach: on nodes of our own they reach this machine's")
+    installed = played[request.param]
+    return Stage(installed.cluster, installed.release)
 
 
 def test_one_of_two_agents_crashes_twice(stage: Stage) -> None:
@@ -131,9 +140,10 @@ def test_a_manual_restart_is_not_charged(stage: Stage) -> None:
 def test_a_drain_restarts_elsewhere_uncharged(stage: Stage) -> None:
     """`kubectl drain` ends within its time; the agent goes on on another node; nothing is charged."""
     stage.phase("drained", "Running")
-    node = get(stage.cluster, stage.namespace, "pod", "drained-coder-r0")["spec"]["nodeName"]
+    pod = get(stage.cluster, stage.namespace, "pod", "drained-coder-r0")
+    node = pod["spec"]["nodeName"]
     try:
-        selector = "--pod-selector=runwarden.dev/run=drained"
+        selector = f"--pod-selector={LABEL_RUN_UID}={pod['metadata']['labels'][LABEL_RUN_UID]}"
         stage.cluster.kubectl("drain", node, "--ignore-daemonsets", "--force", "--delete-emptydir-data", selector, "--timeout=60s")
         moved = await_that(lambda: running(stage, "drained-coder-r1"), "the next attempt", LONG)
         found = stage.phase("drained", "Running")
