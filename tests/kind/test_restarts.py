@@ -18,16 +18,25 @@ from tests.support import answer, apply, await_that, get, pods_of, policy_of, ru
 FOREVER = "while :; do sleep 0.2; done"
 POLITE = f"trap 'exit 0' TERM; {FOREVER}"
 COOLDOWN = 3
+KUBELET_SECONDS = 20
+"""In which a kubelet that is busy has tried to pull an image, and said what it says."""
 POLICIES: dict[str, JsonObject] = {
     "default": {"restartCooldownSeconds": COOLDOWN, "confirmationIntervalSeconds": 1},
     "one": {"restartCooldownSeconds": COOLDOWN, "confirmationIntervalSeconds": 1, "restartBudget": 1},
     "none": {"restartCooldownSeconds": 1, "restartBudget": 0},
-    "impatient": {"confirmationIntervalSeconds": 1, "health": {"pendingStalledSeconds": 10}},
+    "impatient": {"confirmationIntervalSeconds": 1, "health": {"pendingStalledSeconds": KUBELET_SECONDS}},
 }
 CRASHING = shell('echo "after $RUNWARDEN_LAST_OUTCOME"; sleep 1; [ "$RUNWARDEN_ATTEMPT" -ge 2 ]')
 STEADY = shell(POLITE, name="steady", required=False)
-HANG = f'trap "" TERM; touch /workspace/ok; sleep 3; rm /workspace/ok; {FOREVER}'
-PROBE = {"exec": {"command": ["test", "-e", "/workspace/ok"]}, "periodSeconds": 1, "failureThreshold": 1}
+HANG = (
+    f'trap "" TERM; touch /workspace/ok; until [ -e /workspace/probed ]; do sleep 0.2; done; sleep 3; rm /workspace/ok; {FOREVER}'
+)
+PROBE = {
+    "exec": {"command": ["sh", "-c", "[ -e /workspace/ok ] && touch /workspace/probed"]},
+    "periodSeconds": 1,
+    "timeoutSeconds": 10,
+    "failureThreshold": 1,
+}
 PROBED = {
     "name": "agent",
     "image": "busybox:1.37",
