@@ -37,9 +37,10 @@ def node(kind_cluster: Cluster, second_node: None) -> str:
 @pytest.fixture
 def releases(node: str, no_operator: None, store_releases: dict[str, Installed]) -> Iterator[dict[str, Installed]]:
     """An operator for each store, by its namespace: all on the node that stays but the first."""
-    assert next(iter(store_releases.values())).pod()["spec"]["nodeName"] == node
-    yield store_releases
-    for installed in store_releases.values():
+    by_namespace = {installed.release: installed for installed in store_releases.values()}
+    assert next(iter(by_namespace.values())).pod()["spec"]["nodeName"] == node
+    yield by_namespace
+    for installed in by_namespace.values():
         installed.clear()
 
 
