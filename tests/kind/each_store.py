@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from controller.api.base import JsonObject
@@ -56,19 +56,27 @@ def release_of_each(cluster: Cluster, home: Path, database: str | None) -> Itera
 
     Each has a namespace of its release's name. PostgreSQL is left out where there is no database that pods reach.
     """
-    kinds = STORES if database else STORES[:-1]
-    made = {kind: Installed(cluster, home, f"kept-{kind}") for kind in kinds}
-    with ExitStack() as stack, ThreadPoolExecutor(len(made)) as pool:
-        _see_nodes(cluster, stack)
-        if database:
-            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": DATABASE}, "stringData": {"url": database}}
-            cluster.kubectl("-n", NAMESPACE, "apply", "-f", "-", stdin=json.dumps(secret))
-        for installed in made.values():
-            cluster.kubectl("create", "namespace", installed.release)
-            stack.callback(cluster.kubectl, "delete", "namespace", installed.release, "--wait=false")
-            stack.callback(installed.uninstall)
+    made = {kind: Installed(cluster, home, f"kept-{kind}") for kind in (STORES if database else STORES[:-1])}
+    _prepare(cluster, made, database)
+    with ThreadPoolExecutor(len(made)) as pool:
         list(pool.map(lambda kind: made[kind].run_with(*_values(cluster, kind), {"namespaces": [made[kind].release]}), made))
         yield made
+        if cluster.provider == "existing":  # ours goes as it is
+            list(pool.map(Installed.uninstall, made.values()))
+            cluster.kubectl("delete", "clusterrole,clusterrolebinding", SEES_NODES)
+            cluster.kubectl("delete", "namespace", *(installed.release for installed in made.values()))
+
+
+def _prepare(cluster: Cluster, made: dict[str, Installed], database: str | None) -> None:
+    """Make the namespaces, let the releases' accounts look at nodes, and tell them where the database is."""
+    for installed in made.values():
+        cluster.kubectl("create", "namespace", installed.release)
+    group = f"--group=system:serviceaccounts:{NAMESPACE}"
+    cluster.kubectl("create", "clusterrole", SEES_NODES, "--verb=get,list,watch", "--resource=nodes")
+    cluster.kubectl("create", "clusterrolebinding", SEES_NODES, f"--clusterrole={SEES_NODES}", group)
+    if database:
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": DATABASE}, "stringData": {"url": database}}
+        cluster.kubectl("-n", NAMESPACE, "apply", "-f", "-", stdin=json.dumps(secret))
 
 
 def _values(cluster: Cluster, kind: str) -> tuple[JsonObject, ...]:
@@ -76,11 +84,3 @@ def _values(cluster: Cluster, kind: str) -> tuple[JsonObject, ...]:
     external = {"type": "external", "external": {"existingSecret": DATABASE}}
     where = (MOVES if kind == STORES[0] else STAYS) if isinstance(cluster, KindCluster) else {}
     return (LEASE, PLAIN, SECOND, where, {"store": external if kind == "postgresql" else {"type": kind}})
-
-
-def _see_nodes(cluster: Cluster, stack: ExitStack) -> None:
-    """Let the releases' accounts look at nodes, while the stack lasts."""
-    group = f"--group=system:serviceaccounts:{NAMESPACE}"
-    cluster.kubectl("create", "clusterrole", SEES_NODES, "--verb=get,list,watch", "--resource=nodes")
-    stack.callback(cluster.kubectl, "delete", "clusterrole,clusterrolebinding", SEES_NODES)
-    cluster.kubectl("create", "clusterrolebinding", SEES_NODES, f"--clusterrole={SEES_NODES}", group)
