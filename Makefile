@@ -26,7 +26,7 @@ test-unit: ## Only what needs no cluster (under a minute)
 test-api: ## What needs a real API server but no kubelet
 	@$(RUN) pytest tests/api $(SIDE_BY_SIDE) $(PYTEST_ARGS)
 
-test-kind: ## What needs real kubelets and containers
+test-kind: ## The chart on kind, end to end: real kubelets and containers
 	@$(RUN) pytest tests/kind $(PYTEST_ARGS)
 
 test-chart: ## The chart, its schema and what it renders

@@ -29,6 +29,7 @@ from controller.notify.message import finished, places_for
 from controller.observer import Observer
 from controller.plan import Action, Plan, Snapshot, plan
 from controller.plan.budget import of_the_run
+from controller.plan.housekeeping import held
 from controller.plan.model import Charge
 from controller.plan.passes import Act, Change, Create, Next, Save, next_step
 from controller.plan.situation import Situation
@@ -99,7 +100,7 @@ class Reconciler:
         seen = await self._observer.cached(key)
         now = self._now()
         decision = plan(seen.snapshot, now)
-        if decision.actions or seen.loaded.pending:
+        if decision.actions or seen.loaded.pending or held(Situation(seen.snapshot, now)):
             seen = await self._observer.live(key)
             now = self._now()
             decision = plan(seen.snapshot, now)

@@ -11,12 +11,15 @@ import pytest
 from hypothesis import settings
 from xdist.remote import Producer
 
-from tests.cluster import Cluster, choose, lifecycle
+from tests.chart.helm import NAMESPACE
+from tests.cluster import Cluster, lifecycle
 from tests.postgres import Postgres, postgres_server
 from tests.sharing import OneKindCluster
 from tests.support import OperatorProcess, await_that
 
 ARTIFACTS = Path("artifacts")
+CLUSTERS = ("api_cluster", "kind_cluster", "fresh")
+"""Fixtures whose logs are kept when a test fails that used them, however it came by them."""
 ROOT = Path(__file__).parent.parent
 
 settings.register_profile("runwarden", deadline=None, print_blob=True)
@@ -28,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--cluster", default="auto", choices=lifecycle.PROVIDERS, help="where tests/kind run: auto takes kind if it can"
     )
+    parser.addoption("--nodes", default=2, type=int, choices=(1, 2), help="nodes of kind; with one, what needs a second is skipped")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -53,29 +57,23 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Keep the logs of the cluster that a failing test used."""
     report = yield
     if report is not None and report.failed:
-        for name in ("api_cluster", "kind_cluster"):
+        for name in CLUSTERS:
             cluster = getattr(item, "funcargs", {}).get(name)
             if cluster is not None:
-                cluster.export_logs(ARTIFACTS / item.name)
+                cluster.export_logs(ARTIFACTS / item.name / name, *_namespaces(item))
     return report
+
+
+def _namespaces(item: pytest.Item) -> list[str]:
+    """Return where a test's objects are: the release's namespace, and its own or its module's."""
+    given = getattr(item, "funcargs", {})
+    return [NAMESPACE, *(str(own) for own in (given.get("namespace"), getattr(given.get("stage"), "namespace", None)) if own)]
 
 
 @pytest.fixture(scope="session")
 def api_cluster() -> Iterator[Cluster]:
     """A real API server with two simulated nodes, an audit log and our CRDs."""
     cluster = lifecycle.up("api", kwok_nodes=2)
-    try:
-        install(cluster)
-        yield cluster
-    finally:
-        lifecycle.end(cluster)
-
-
-@pytest.fixture(scope="session")
-def kind_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """Real kubelets: kind with two nodes, or the cluster of KUBECONFIG; our CRDs are installed."""
-    provider = choose(request.config.getoption("--cluster"))
-    cluster = lifecycle.up(provider, nodes=2)
     try:
         install(cluster)
         yield cluster
@@ -96,6 +94,11 @@ def install(cluster: Cluster) -> None:
     cluster.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
     for part in ("rbac", "admission"):
         cluster.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "manifests" / part))
+    await_policies(cluster)
+
+
+def await_policies(cluster: Cluster) -> None:
+    """Wait until the admission policies are in force."""
     await_that(lambda: "runwarden-responses" in _forge(cluster), "the admission policies to be in force")
 
 
@@ -115,13 +118,6 @@ def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
     cluster.kubectl("create", "namespace", name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
-
-
-@pytest.fixture(scope="module")
-def kind_operator(kind_cluster: Cluster) -> Iterator[OperatorProcess]:
-    """The operator, watching every namespace of the kind cluster."""
-    with OperatorProcess(kind_cluster) as operator:
-        yield operator
 
 
 @pytest.fixture(scope="module")

@@ -1,59 +1,85 @@
-"""A private PostgreSQL server for tests: Debian's binaries, a folder of its own, a unix socket, no port."""
+"""A private PostgreSQL server for tests: Debian's binaries, a folder of its own, a unix socket, a port only for pods."""
 
 from __future__ import annotations
 
 import os
 import pwd
+import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
-from tests.cluster.processes import _die_with_parent, run, wait_until
+from tests.cluster.processes import _die_with_parent, run, start_time, wait_until
 from tests.cluster.progress import locked, taking
 from tests.cluster.settings import runtime_dir
 from tests.skipping import cannot_run
 
 START_SECONDS = 30.0
+PREFIX, OWNER = "runwarden-pg-", "owner"
+"""Of a server's folder, and the file in it that says whose it is: process and start time."""
 USER = "runwarden"
 NO_MAIN_CLUSTER = Path("/etc/postgresql-common/createcluster.d/runwarden-tests.conf")
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where a server listens besides its socket, and whom it lets in by the password."""
+
+    address: str
+    port: int
+    network: str
+    password: str
+
+    @classmethod
+    def on(cls, address: str, network: str) -> Door:
+        """Return a door to a network at one of this machine's addresses, on a port that is free."""
+        with socket.create_server((address, 0)) as free:
+            return cls(address, free.getsockname()[1], network, secrets.token_hex(16))
 
 
 class Postgres:
     """A running server; every test gets a database of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, door: Door | None = None) -> None:
+        self.folder, self._door = folder, door
 
     def database(self) -> str:
-        """Create an empty database and return its URL."""
+        """Create an empty database and return its URL: through the door where there is one."""
         name = f"t_{uuid.uuid4().hex[:12]}"
         with self.connect("postgres") as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
+        if self._door:
+            return f"postgresql://{USER}:{self._door.password}@{self._door.address}:{self._door.port}/{name}"
         return f"postgresql://{USER}@/{name}?host={self.folder}"
 
     def connect(self, name: str) -> psycopg.Connection:
         """Connect to a database by its name, past everything that is tested."""
-        return psycopg.connect(host=str(self.folder), user=USER, dbname=name, autocommit=True)
+        port = self._door.port if self._door else None
+        return psycopg.connect(host=str(self.folder), port=port, user=USER, dbname=name, autocommit=True)
 
 
 @contextmanager
-def postgres_server() -> Iterator[Postgres]:
+def postgres_server(door: Door | None = None) -> Iterator[Postgres]:
     """Run a server while the context lasts; skips where there is none and can be none, which fails in CI."""
     programs = _programs()
-    folder = Path(tempfile.mkdtemp(prefix="runwarden-pg-"))
+    sweep()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    (folder / OWNER).write_text(f"{os.getpid()} {start_time(os.getpid())}")
     account = _account()
     if account:
         shutil.chown(folder, account)
     made = ["-D", f"{folder}/data", "-U", USER, "-A", "trust", "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync"]
     subprocess.run([f"{programs}/initdb", *made], user=account, cwd="/", check=True, capture_output=True)
-    options = ["-D", f"{folder}/data", "-k", str(folder), "-c", "listen_addresses=", "-c", "fsync=off"]
+    options = ["-D", f"{folder}/data", "-k", str(folder), "-c", "fsync=off", *_listening(folder, door)]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(  # Debian's own
             [f"{programs}/postgres", *options],
@@ -64,14 +90,34 @@ def postgres_server() -> Iterator[Postgres]:
             start_new_session=True,
             preexec_fn=_die_with_parent,  # noqa: PLW1509  # no threads run yet
         )
-    server = Postgres(folder)
+    server = Postgres(folder, door)
     try:
         assert wait_until(lambda: _answers(server), START_SECONDS), (folder / "log").read_text()
+        if door:
+            with server.connect("postgres") as connection:
+                connection.execute(f"ALTER ROLE {USER} PASSWORD '{door.password}'".encode())
         yield server
     finally:
         process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
         process.wait(START_SECONDS)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _listening(folder: Path, door: Door | None) -> list[str]:
+    """Let a door's network in by the password; return the options to listen there, or nowhere."""
+    if door is None:
+        return ["-c", "listen_addresses="]
+    with (folder / "data/pg_hba.conf").open("a") as rules:
+        rules.write(f"host all {USER} {door.network} scram-sha-256\n")
+    return ["-c", f"listen_addresses={door.address}", "-c", f"port={door.port}"]
+
+
+def sweep() -> None:
+    """Remove the folders of servers that ended with a run that was killed; that of a server in the making has no owner yet."""
+    for owner in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{OWNER}"):
+        pid, _, started = owner.read_text().partition(" ")
+        if start_time(int(pid)) != started:
+            shutil.rmtree(owner.parent, ignore_errors=True)
 
 
 def _answers(server: Postgres) -> bool:

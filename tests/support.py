@@ -18,7 +18,7 @@ import yaml
 
 from controller.api.base import JsonObject
 from tests.cluster import Cluster
-from tests.cluster.processes import wait_until
+from tests.cluster.processes import Record, wait_until
 
 PATIENCE = 60.0
 """Seconds after which a condition that is awaited counts as missed; generous, since these machines are shared."""
@@ -170,6 +170,8 @@ class OperatorProcess:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, env=env, cwd=Path(__file__).parent.parent, start_new_session=self._keep
             )
+        if self._cluster.provider != "existing":  # whoever cleans up after a killed run ends it with the cluster
+            Record(self._cluster.directory / "processes").add("operator", self._process.pid)
 
     def ready(self) -> bool:
         """Whether `/readyz` says so."""

@@ -30,6 +30,11 @@ def release_all(at: Situation, reason: Reason) -> tuple[Action, ...]:
     return tuple(actions)
 
 
+def held(at: Situation) -> bool:
+    """Whether a deleted pod has ended and is still kept, since its outcome is not on record."""
+    return any(pod.deleting and pod.has_finalizer and pod.terminated for pod in at.our_pods())
+
+
 def _tidy(at: Situation, pod: PodFacts) -> Action | None:
     stray = pod.gated and _is_stray(at, pod)
     if stray and not pod.deleting:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from controller.plan.housekeeping import held
 from controller.plan.model import Action, AgentView, Plan, Step, Verdict
 from controller.plan.rules import decide
 from controller.plan.situation import Situation
 from controller.plan.snapshot import Snapshot
 from controller.plan.views import views
+
+HELD_CHECK_SECONDS = 10
+"""How often it is asked whether the namespace of a held pod is being deleted: all that is in it waits for its pods."""
 
 
 def plan(snapshot: Snapshot, now: datetime) -> Plan:
@@ -23,7 +27,8 @@ def plan(snapshot: Snapshot, now: datetime) -> Plan:
     rule, verdict = decide(at)
     agents = views(at, verdict.blocks)
     decision = Plan(rule, verdict, agents, digest(rule, verdict, agents))
-    return _only_shown(decision, now) if at.policy and at.policy.dry_run else decision
+    shown = _only_shown(decision, now) if at.policy and at.policy.dry_run else decision
+    return _looking_again(shown, now) if held(at) and not shown.actions else shown
 
 
 def _only_shown(decision: Plan, now: datetime) -> Plan:
@@ -34,6 +39,13 @@ def _only_shown(decision: Plan, now: datetime) -> Plan:
     # What is withheld stays due: it is no reason to look again at once, and again.
     ahead = check if check and check > now else None
     return replace(decision, verdict=replace(decision.verdict, actions=harmless, next_check=ahead), withheld=withheld)
+
+
+def _looking_again(decision: Plan, now: datetime) -> Plan:
+    """Look again soon at a pod that is held, for want of a record or by a dry run: nobody tells when its namespace is deleted."""
+    soon = now + timedelta(seconds=HELD_CHECK_SECONDS)
+    check = decision.verdict.next_check
+    return replace(decision, verdict=replace(decision.verdict, next_check=min(check or soon, soon)))
 
 
 def digest(rule: str, verdict: Verdict, agents: tuple[AgentView, ...]) -> str:

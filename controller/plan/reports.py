@@ -72,8 +72,8 @@ def progress_base(at: Situation, report: ReportFacts) -> datetime | None:
 def _fresh(at: Situation, agent: Agent) -> ReportFacts | None:
     """The report of the agent's running pod, if its reporter is not silent."""
     pod, report = at.own_pod(agent.name), at.report(agent.name)
-    if pod is None or report is None or pod.terminated or pod.deleting:
-        return None
+    if pod is None or report is None or pod.phase == "Pending" or pod.terminated or pod.deleting:
+        return None  # A reporter is there before its agent, whose image may take its time.
     silent = silent_at(at, pod)
     return report if silent and at.now < silent else None
 
@@ -85,6 +85,7 @@ def _proven(at: Situation, report: ReportFacts, base: datetime | None, seconds: 
 
 
 def _since(at: Situation, report: ReportFacts, base: datetime) -> datetime:
-    """The clocks of an agent stand still while it waits for an answer: they begin anew when it gets one."""
+    """The clocks of an agent begin when it starts, and anew when it gets an answer: they stand still while it waits for one."""
     got = [e.delivered_at for e in at.snapshot.escalations if e.agent == report.agent and e.question and e.delivered_at]
-    return max((base, *got))
+    pod = at.own_pod(report.agent)
+    return max((base, *got, *([pod.started_at] if pod and pod.started_at else [])))

@@ -108,3 +108,45 @@ def test_migrating_under_a_running_run(api_cluster: Cluster, namespace: str, tmp
         found = await_phase(api_cluster, namespace, "busy", "Running")
         assert condition(found, "Healthy") == ("True", "AllAgentsHealthy")
     assert [pod["metadata"]["uid"] for pod in items(api_cluster, namespace, "pods")] == pods
+
+
+def test_pods_are_let_go_after_a_move(api_cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+    """What a drain took under the old store, before the move or amid it, is let go under the new one; so is what is taken later."""
+    url = f"sqlite:///{tmp_path}/states.db"
+    options = ("--namespace", namespace, "--lease-name", f"drain-{namespace}")
+    with OperatorProcess(api_cluster, *options):
+        apply(api_cluster, namespace, run_of("early"), run_of("late"), simulated_forever("busy"), simulated_forever("amid"))
+        for run in ("early", "late"):
+            await_phase(api_cluster, namespace, run, "Completed")
+        for run in ("busy", "amid"):
+            await_phase(api_cluster, namespace, run, "Running")
+    api_cluster.kubectl("-n", namespace, "delete", "pod", "early-coder-r0", "amid-coder-r0", "--wait=false")
+    assert runwarden(api_cluster, "store", "migrate", *options, "--from", "status", "--to", url).returncode == 0
+    with OperatorProcess(api_cluster, *options, "--store", url):
+        await_that(lambda: pod_names(api_cluster, namespace) == ["amid-coder-r1", "busy-coder-r0", "late-coder-r0"], "early, amid")
+        api_cluster.kubectl("-n", namespace, "delete", "pod", "late-coder-r0", "busy-coder-r0", "--timeout=60s")
+        await_that(lambda: pod_names(api_cluster, namespace) == ["amid-coder-r1", "busy-coder-r1"], "late, busy")
+        assert [status(api_cluster, namespace, run)["restarts"] for run in ("amid", "busy")] == [0, 0]
+
+
+def test_a_namespace_goes_whose_runs_are_kept_elsewhere(api_cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+    """Under another store a deleted pod is held, since how it ended is on no record; with its Run or namespace it goes."""
+    options = ("--namespace", namespace, "--lease-name", f"foreign-{namespace}")
+    with OperatorProcess(api_cluster, *options):
+        apply(api_cluster, namespace, run_of("done"), run_of("gone"), simulated_forever("busy"))
+        for run in ("done", "gone"):
+            await_phase(api_cluster, namespace, run, "Completed")
+        await_phase(api_cluster, namespace, "busy", "Running")
+    with OperatorProcess(api_cluster, *options, "--store", f"sqlite:///{tmp_path}/states.db"):
+        api_cluster.kubectl("-n", namespace, "delete", "run", "gone", "--timeout=60s")
+        await_that(lambda: pod_names(api_cluster, namespace) == ["busy-coder-r0", "done-coder-r0"], "the deleted Run's pod to go")
+        api_cluster.kubectl("-n", namespace, "delete", "pod", "done-coder-r0", "--wait=false")
+        await_phase(api_cluster, namespace, "busy", "Blocked")
+        await_phase(api_cluster, namespace, "done", "Blocked")
+        assert pod_names(api_cluster, namespace) == ["busy-coder-r0", "done-coder-r0"]
+        api_cluster.kubectl("delete", "namespace", namespace, "--timeout=90s")
+
+
+def pod_names(cluster: Cluster, namespace: str) -> list[str]:
+    """Return the names of the pods that are there."""
+    return sorted(pod["metadata"]["name"] for pod in items(cluster, namespace, "pods"))

@@ -20,7 +20,7 @@ from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.series import sum_of, teller
 from tests.cluster import Cluster, lifecycle
 from tests.conftest import install
-from tests.kind.conftest import STORES
+from tests.kind.each_store import STORES
 from tests.postgres import postgres_server
 
 NODES = 2

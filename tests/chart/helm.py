@@ -43,11 +43,11 @@ def helm(*arguments: str, home: Path, kubeconfig: Path | None = None) -> str:
     return done.stdout
 
 
-def install(kubeconfig: Path, home: Path, *options: str, chart: Path = CHART) -> str:
-    """Install or upgrade the release with the image that the tests have built, and wait until it is ready. Raises HelmError."""
+def install(kubeconfig: Path, home: Path, *options: str, chart: Path = CHART, release: str = RELEASE) -> str:
+    """Install or upgrade a release with the image that the tests have built, and wait until it is ready. Raises HelmError."""
     repository, _, tag = IMAGE.rpartition(":")
     image = f"--set=image.repository={repository},image.tag={tag},image.pullPolicy=Never"
-    command = ["upgrade", "--install", RELEASE, str(chart), "--namespace", NAMESPACE, "--create-namespace"]
+    command = ["upgrade", "--install", release, str(chart), "--namespace", NAMESPACE, "--create-namespace"]
     return helm(*command, "--wait", "--timeout", INSTALL_TIMEOUT, image, *options, home=home, kubeconfig=kubeconfig)
 
 

@@ -61,6 +61,12 @@ def list_() -> None:
 
 
 @main.command()
+def clean() -> None:
+    """End what killed runs left; the next run would, too."""
+    lifecycle.clean()
+
+
+@main.command()
 def purge() -> None:
     """Empty the cache of built and downloaded parts."""
     shutil.rmtree(cache_dir())

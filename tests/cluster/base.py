@@ -12,6 +12,8 @@ from pathlib import Path
 from tests.cluster.progress import ClusterError
 
 KUBECTL_SECONDS = 120.0
+TOLD_OF = ("runs", "escalations", "agentreports", "pods", "events", "leases", "deployments")
+"""Kinds that are kept of a failed test's cluster."""
 CONTENT_WRITES = frozenset({"create", "update", "patch", "delete"})
 
 
@@ -51,8 +53,17 @@ class Cluster:
                 found[event["verb"], target.get("resource", "") + subresource] += 1
         return found
 
-    def export_logs(self, to: Path) -> None:
-        """Copy what the cluster's parts logged into a folder."""
+    def export_logs(self, to: Path, *namespaces: str) -> None:
+        """Copy what the cluster's parts logged into a folder, and every object that tells of what happened.
+
+        Of a cluster that somebody else runs only these namespaces are looked at: objects, events and logs of pods.
+        """
         to.mkdir(parents=True, exist_ok=True)
+        if self.provider == "existing":
+            where = ("--output-directory", str(to), "--namespaces", ",".join(namespaces))
+            self.kubectl("cluster-info", "dump", *where, check=False)
+            return
         for log in self.directory.glob("*.log"):
             shutil.copy(log, to)
+        for kind in TOLD_OF:
+            (to / f"{kind}.yaml").write_text(self.kubectl("get", kind, "--all-namespaces", "-o", "yaml", check=False))

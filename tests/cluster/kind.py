@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +12,20 @@ import yaml
 from tests.cluster import dockerd
 from tests.cluster.base import Cluster
 from tests.cluster.binaries import find
-from tests.cluster.nodeimage import node_image
-from tests.cluster.processes import run, wait_until
+from tests.cluster.nodeimage import is_own, node_image
+from tests.cluster.processes import Record, run, wait_until
 from tests.cluster.progress import ClusterError, taking
 from tests.cluster.settings import runtime_dir
 
 VOLUMES_PER_NODE = 40
 """More than a session of tests claims: a released volume is not given out again."""
+ALONE_PER_NODE = 8
+"""Of these, the ones for a single pod: Kubernetes lets no volume have that mode beside others."""
+MODES = {True: ["ReadWriteOncePod"], False: ["ReadWriteOnce", "ReadWriteMany"]}
 VOLUME_SIZE = "10Gi"
 POD_RANGE, SERVICE_RANGE = "10.244.0.0/16", "10.96.0.0/16"
 READY_SECONDS = 120.0
+REMOVED_SECONDS = 60.0
 
 NOTICE_LOST_NODES = {
     "kind": "ClusterConfiguration",
@@ -41,15 +46,23 @@ class KindCluster(Cluster):
         """Run a command on a node and return what it printed. Raises ClusterError."""
         return run(["docker", "exec", node, *command], env=self.env)
 
+    def gateway(self) -> tuple[str, str]:
+        """Return the address by which pods reach this machine, and the network that they are seen from. Raises ClusterError."""
+        configured = run(["docker", "network", "inspect", "kind", "--format", "{{json .IPAM.Config}}"], env=self.env)
+        networks = [each for each in json.loads(configured) if ":" not in each["Subnet"] and each.get("Gateway")]
+        if not networks:
+            raise ClusterError(f"the network of {self.name} has no IPv4 gateway: {configured}")
+        return networks[0]["Gateway"], networks[0]["Subnet"]
+
     def load(self, archive: Path) -> None:
         """Make the image in a docker archive known to every node."""
         run([str(find(["kind"])["kind"]), "load", "image-archive", str(archive), "--name", self.name], env=self.env)
 
-    def export_logs(self, to: Path) -> None:
-        """Have kind collect the nodes' logs into a folder, as far as it can: our node image has no crictl."""
-        super().export_logs(to)
+    def export_logs(self, to: Path, *namespaces: str) -> None:
+        """Have kind collect the nodes' logs into a folder, those of every pod that still is there among them."""
+        super().export_logs(to, *namespaces)
         command = [str(find(["kind"])["kind"]), "export", "logs", "--name", self.name, str(to)]
-        subprocess.run(command, env=self.env, capture_output=True, check=False)
+        subprocess.run(command, env=self.env, capture_output=True, check=False)  # as far as it can: ours has no crictl
 
 
 def kind_unavailable() -> str:
@@ -61,16 +74,18 @@ def start_kind(name: str, directory: Path, *, nodes: int) -> KindCluster:
     """Bring up a kind cluster whose nodes are ready, with volumes to claim. Raises ClusterError."""
     env = dockerd.engine()
     image = node_image(env)
+    own = is_own(image)
     programs = find(["kind", "kubectl"])
     kubeconfig = directory / "kubeconfig"
     config = directory / "kind.yaml"
-    config.write_text(yaml.safe_dump(_config(nodes)))
+    config.write_text(yaml.safe_dump(_config(nodes, own=own)))
     command = [str(programs["kind"]), "create", "cluster", "--name", name, "--image", image]
     with taking(f"kind cluster {name} with {nodes} node(s)", "25 s"):
-        run([*command, "--config", str(config), "--kubeconfig", str(kubeconfig)], env=env, log=directory / "kind.log")
+        command += ["--config", str(config), "--kubeconfig", str(kubeconfig)]
+        run(command, env=env, log=directory / "kind.log", record=Record(directory / "processes"))
         found = run([str(programs["kind"]), "get", "nodes", "--name", name], env=env).split()
         cluster = KindCluster(name, "kind", directory, kubeconfig, programs["kubectl"], None, tuple(sorted(found)), env)
-        if image.startswith("kindest/node:runwarden-"):
+        if own:
             _connect(cluster)
             _give_volumes(cluster)
             cluster.kubectl("-n", "kube-system", "delete", "deployment", "coredns")  # its image is not built: nothing here needs it
@@ -83,22 +98,33 @@ def start_kind(name: str, directory: Path, *, nodes: int) -> KindCluster:
 def remove_kind(name: str, directory: Path) -> None:
     """Delete a kind cluster; with the last one goes the private engine."""
     env = dockerd.running_engine()
-    if env:
-        run([str(find(["kind"])["kind"]), "delete", "cluster", "--name", name], env=env)
+    if env and not wait_until(lambda: _without_nodes(name, env), REMOVED_SECONDS, 0.5):
+        raise ClusterError(f"the nodes of {name} come back as they are deleted: look at `docker ps`, then end it again")
     (directory / "cluster.json").unlink(missing_ok=True)
-    others = [path for path in runtime_dir().glob("*/cluster.json") if '"kind"' in path.read_text()]
-    if not others:
-        if env and dockerd.is_private(env):
-            subprocess.run(["docker", "network", "rm", "kind"], env=env, capture_output=True, check=False)
-        dockerd.stop_private_engine()
+    stop_idle_engine(env)
 
 
-def _config(nodes: int) -> dict[str, object]:
+def _without_nodes(name: str, env: dict[str, str]) -> bool:
+    """Delete a cluster's nodes and look again: a `docker run` of a creation that was killed may still be at work."""
+    run([str(find(["kind"])["kind"]), "delete", "cluster", "--name", name], env=env)
+    return not run(["docker", "ps", "-aq", "--filter", f"label=io.x-k8s.kind.cluster={name}"], env=env)
+
+
+def stop_idle_engine(env: dict[str, str] | None) -> None:
+    """End the private engine where no cluster of ours is left, or is being made, that needs it."""
+    if any('"kind"' in path.read_text() for path in runtime_dir().glob("*/cluster.json")):
+        return
+    if env and dockerd.is_private(env):
+        subprocess.run(["docker", "network", "rm", "kind"], env=env, capture_output=True, check=False)
+    dockerd.stop_private_engine()
+
+
+def _config(nodes: int, *, own: bool) -> dict[str, object]:
     """One control plane that also runs pods, and workers; the node image of our own brings no CNI daemon."""
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
-        "networking": {"disableDefaultCNI": True, "podSubnet": POD_RANGE, "serviceSubnet": SERVICE_RANGE},
+        "networking": {"disableDefaultCNI": own, "podSubnet": POD_RANGE, "serviceSubnet": SERVICE_RANGE},
         "nodes": [{"role": "control-plane"}] + [{"role": "worker"}] * (nodes - 1),
         "kubeadmConfigPatches": [yaml.safe_dump(NOTICE_LOST_NODES)],
     }
@@ -148,11 +174,11 @@ def _give_volumes(cluster: KindCluster) -> None:
     for node in cluster.nodes:
         paths = [f"/var/runwarden/volume-{number}" for number in range(VOLUMES_PER_NODE)]
         cluster.on_node(node, "mkdir", "-p", *paths)
-        volumes += [_volume(f"{node}-{number}", node, path) for number, path in enumerate(paths)]
+        volumes += [_volume(f"{node}-{number}", node, path, MODES[number < ALONE_PER_NODE]) for number, path in enumerate(paths)]
     cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(volumes))
 
 
-def _volume(name: str, node: str, path: str) -> dict[str, object]:
+def _volume(name: str, node: str, path: str, modes: list[str]) -> dict[str, object]:
     on_node = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
     return {
         "apiVersion": "v1",
@@ -160,7 +186,7 @@ def _volume(name: str, node: str, path: str) -> dict[str, object]:
         "metadata": {"name": name},
         "spec": {
             "capacity": {"storage": VOLUME_SIZE},
-            "accessModes": ["ReadWriteOnce", "ReadWriteMany"],
+            "accessModes": modes,
             "storageClassName": "standard",
             "persistentVolumeReclaimPolicy": "Retain",
             "local": {"path": path},

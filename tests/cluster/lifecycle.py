@@ -13,8 +13,9 @@ from typing import Any
 from tests.cluster.api import start_api
 from tests.cluster.base import Cluster
 from tests.cluster.binaries import find
+from tests.cluster.dockerd import running_engine
 from tests.cluster.existing import existing_cluster
-from tests.cluster.kind import kind_unavailable, remove_kind, start_kind
+from tests.cluster.kind import kind_unavailable, remove_kind, start_kind, stop_idle_engine
 from tests.cluster.processes import Record, start_time
 from tests.cluster.progress import ClusterError, say
 from tests.cluster.settings import runtime_dir
@@ -69,9 +70,9 @@ def down(name: str) -> None:
     directory = runtime_dir() / name
     if not directory.exists():
         raise ClusterError(f"there is no cluster named {name}: `python -m tests.cluster list` shows those that there are")
+    Record(directory / "processes").stop_all()  # first: one of them may be making what is to be removed
     if _told(directory).get("provider") == "kind":
         remove_kind(name, directory)
-    Record(directory / "processes").stop_all()
     shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -88,6 +89,12 @@ def attach(name: str) -> Cluster:
     told = _told(directory)
     kubeconfig = directory / ("kubeconfig" if told["provider"] == "kind" else "admin.kubeconfig")
     return Cluster(name, told["provider"], directory, kubeconfig, find(["kubectl"])["kubectl"])
+
+
+def clean() -> None:
+    """Remove all that killed runs left on this machine, at once instead of by the next run."""
+    clean_up_after_the_dead()
+    stop_idle_engine(running_engine())
 
 
 def clean_up_after_the_dead() -> None:

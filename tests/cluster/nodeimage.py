@@ -1,131 +1,50 @@
-"""kind's node image where no registry serves the official one: Debian, Kubernetes' own programs, kind's own files, our images.
-
-A lookalike of kindest/node, not the official image. kind's entrypoint and unit files come from its Go module at build time.
-"""
+"""Which node image kind takes: the official one where a registry serves it, else our own."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import subprocess
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from tests.cluster import dockerd
-from tests.cluster.binaries import bin_dir, find
-from tests.cluster.gobuild import KUBERNETES_PROGRAMS
-from tests.cluster.images import build_images
-from tests.cluster.processes import run, wait_until
-from tests.cluster.progress import locked, taking
-from tests.cluster.settings import ETCD, HERE, KIND, KUBERNETES, cache_dir
+from tests.cluster.nodebuild import OWN_NAME, has_image, own_image
+from tests.cluster.progress import ClusterError, say, taking
+from tests.cluster.settings import OFFICIAL_NODE_IMAGE
 
-CNI = ["bridge", "ptp", "loopback", "host-local", "portmap"]
-PROGRAMS = [*KUBERNETES_PROGRAMS, "etcd", "kind", "pause", "runc-nosysres", *CNI]
-PACKAGES = (
-    "systemd,systemd-sysv,containerd,runc,iptables,nftables,conntrack,socat,ethtool,iproute2,kmod,util-linux,mount,jq,"
-    "hostname,procps,curl,libseccomp2,ca-certificates,pigz"
-)
-SUITE = "bookworm"
-RECIPE = (HERE / "nodeimage.py", HERE / "images.py", HERE / "node-setup.sh")
+OWN, OFFICIAL = "own", "official"
+REGISTRY_SECONDS = 20.0
+"""How long a registry may take to say whether it has an image."""
 
 
 def node_image(env: dict[str, str]) -> str:
-    """Return the name of a node image that the engine has, building or loading it where it must. Raises ClusterError."""
-    if given := os.environ.get("KIND_NODE_IMAGE"):
+    """Return the name of a node image that the engine has: that of KIND_NODE_IMAGE (`own` and `official` choose between the two),
+    else the official one where a registry serves it, else our own. Raises ClusterError.
+    """
+    given = os.environ.get("KIND_NODE_IMAGE", "")
+    if given not in ("", OWN, OFFICIAL):
         return given
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in RECIPE) + f"{KUBERNETES}{ETCD}{KIND}".encode()).hexdigest()[:12]
-    name = f"kindest/node:runwarden-{digest}"
-    if subprocess.run(["docker", "image", "inspect", name], env=env, capture_output=True, check=False).returncode == 0:
-        return name
-    archive = cache_dir() / f"node-{digest}.tar.zst"
-    with locked(cache_dir() / ".node.lock"):
-        if archive.exists():
-            with taking("loading the node image", "10 s"):
-                _shell(f"zstd -qdc '{archive}' | docker load -q", env)
-        else:
-            _build(name, archive, env)
-    return name
+    why_not = "" if given == OWN else official_unavailable(env)
+    if why_not and given == OFFICIAL:
+        raise ClusterError(f"KIND_NODE_IMAGE={OFFICIAL}, but {why_not}: leave it out, and an image of our own is built")
+    if why_not:
+        say(f"{why_not}: taking a node image of our own")
+    return own_image(env) if given == OWN or why_not else OFFICIAL_NODE_IMAGE
 
 
-def prepare() -> None:
-    """Make what the node image is made of, the slow parts side by side: packages from the network, programs by the compiler."""
-    dockerd.install_packages()
-    base = cache_dir() / f"rootfs-{SUITE}.tar"
-    with ThreadPoolExecutor() as pool:
-        network = pool.submit(_debootstrap, base)
-        find(PROGRAMS)
-        network.result()
+def is_own(image: str) -> bool:
+    """Whether a node image is one that is built here: without a CNI daemon, a provisioner of volumes and a DNS."""
+    return image.startswith(OWN_NAME)
 
 
-def _debootstrap(base: Path) -> None:
-    if base.exists():
-        return
-    with taking("fetching Debian for the node image", "1 min"), tempfile.TemporaryDirectory(dir=cache_dir()) as scratch:
-        root = Path(scratch) / "rootfs"
-        run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(root)])
-        partial = base.with_suffix(".partial")
-        run(["tar", "--numeric-owner", "-C", str(root), "-cf", str(partial), "."])
-        partial.rename(base)
-
-
-def _build(name: str, archive: Path, env: dict[str, str]) -> None:
-    prepare()
-    with taking("making the node image", "2 min"), tempfile.TemporaryDirectory(dir=cache_dir()) as scratch:
-        work = Path(scratch)
-        root = work / "rootfs"
-        root.mkdir()
-        run(["tar", "-C", str(root), "-xf", str(cache_dir() / f"rootfs-{SUITE}.tar")])
-        images = build_images(work, root, bin_dir(), env)
-        _furnish(root)
-        _preload(root, images, work)
-        entry = """'ENTRYPOINT ["/usr/local/bin/entrypoint","/sbin/init"]'"""
-        _shell(f"tar --numeric-owner -C '{root}' -c . | docker import -c 'ENV container=docker' -c {entry} - {name}", env)
-        partial = archive.with_suffix(".partial")
-        _shell(f"docker save {name} | zstd -q -3 -T0 -f -o '{partial}'", env)
-        partial.rename(archive)
-
-
-def _furnish(root: Path) -> None:
-    """Put kind's files, Kubernetes' programs and the CNI plugins into the node's file system, then set it up from inside."""
-    go = shutil.which("go") or "/usr/local/go/bin/go"
-    module = Path(run([go, "env", "GOMODCACHE"]).strip()) / f"sigs.k8s.io/kind@v{KIND}/images/base/files"
-    for part in ("kind", "etc", "usr"):
-        run(["cp", "-r", "--no-preserve=mode,ownership", str(module / part), str(root)])
-    for folder in ("opt/cni/bin", "etc/cni/net.d", "kind/manifests", "etc/kubernetes/manifests"):
-        (root / folder).mkdir(parents=True, exist_ok=True)
-    for program, folder in [("kubelet", "usr/bin"), ("kubectl", "usr/bin"), ("kubeadm", "usr/bin")] + [
-        (c, "opt/cni/bin") for c in CNI
-    ]:
-        shutil.copy(bin_dir() / program, root / folder / program)
-    (root / "kind/version").write_text(f"v{KUBERNETES}")
-    shutil.copy(HERE / "storage-class.yaml", root / "kind/manifests/default-storage.yaml")
-    shutil.copy(HERE / "node-setup.sh", root / "node-setup.sh")
-    run(["chroot", str(root), "sh", "-eu", "/node-setup.sh"])
-    (root / "node-setup.sh").unlink()
-
-
-def _preload(root: Path, archive: Path, work: Path) -> None:
-    """Import the images with a containerd of our own whose root is the node's."""
-    store, state = root / "var/lib/containerd", work / "containerd"
-    shutil.rmtree(store, ignore_errors=True)
-    store.mkdir(parents=True)
-    state.mkdir()
-    config = state / "config.toml"
-    config.write_text(
-        f'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\nroot = "{store}"\nstate = "{state}/run"\n'
-        f'[grpc]\naddress = "{state}/containerd.sock"\n'
-    )
-    ctr = ["ctr", "--address", f"{state}/containerd.sock"]
-    with (state / "log").open("w") as log, subprocess.Popen(["containerd", "-c", str(config)], stdout=log, stderr=log) as process:
-        try:
-            wait_until(lambda: subprocess.run([*ctr, "version"], capture_output=True, check=False).returncode == 0, 30)
-            pinned = "--label=io.cri-containerd.pinned=pinned"
-            run([*ctr, "-n", "k8s.io", "images", "import", pinned, "--all-platforms", "--no-unpack", "--digests", str(archive)])
-        finally:
-            process.terminate()
-
-
-def _shell(pipeline: str, env: dict[str, str]) -> None:
-    run(["bash", "-o", "pipefail", "-euc", pipeline], env=env)
+def official_unavailable(env: dict[str, str], image: str = OFFICIAL_NODE_IMAGE) -> str:
+    """Fetch the official image; return why that cannot be, empty where the engine has it."""
+    if has_image(image, env):
+        return ""
+    try:  # asking first: who cannot reach a registry learns of it at once, and a pull may take as long as it takes
+        asked = ["docker", "manifest", "inspect", image]
+        told = subprocess.run(asked, env=env, capture_output=True, text=True, check=False, timeout=REGISTRY_SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"no registry answered for {image} in {REGISTRY_SECONDS:.0f} s"
+    if told.returncode:
+        return f"no registry serves {image} ({' '.join(told.stderr.split())[:200]})"
+    with taking("pulling the official node image", "1 min"):
+        pulled = subprocess.run(["docker", "pull", "--quiet", image], env=env, capture_output=True, text=True, check=False)
+    return f"{image} could not be pulled ({' '.join(pulled.stderr.split())[:200]})" if pulled.returncode else ""

@@ -93,12 +93,24 @@ def wait_until(condition: Callable[[], object], seconds: float, interval: float 
     return True
 
 
-def run(command: list[str], *, log: Path | None = None, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
-    """Run a command to its end and return what it printed.
+def run(
+    command: list[str],
+    *,
+    log: Path | None = None,
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
+    record: Record | None = None,
+) -> str:
+    """Run a command to its end and return what it printed; with a record it can be ended by who cleans up after us.
 
     Raises ClusterError with the end of its output where it fails.
     """
-    done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, check=False, errors="replace")
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=env, cwd=cwd, stdout=pipe, stderr=pipe, text=True, errors="replace") as process:
+        if record:
+            record.add(command[0], process.pid)
+        stdout, stderr = process.communicate()
+    done = subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
     if log is not None:
         with log.open("a") as handle:
             handle.write(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}\n")

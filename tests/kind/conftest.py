@@ -1,22 +1,40 @@
-"""The operator on real kubelets with each of its stores."""
+"""The operator on real kubelets, installed as users install it: by helm."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.chart.helm import NAMESPACE
 from tests.cluster import Cluster, choose, lifecycle
-from tests.cluster.kind import kind_unavailable
+from tests.cluster.kind import KindCluster, kind_unavailable
+from tests.conftest import await_policies
+from tests.kind.each_store import release_of_each
+from tests.kind.installed import OFTEN, PATIENT, PLAIN, Installed, claim_namespace
+from tests.postgres import Door, Postgres, postgres_server
 from tests.reporter_image import load_reporter_image
 from tests.skipping import cannot_run
-from tests.support import OperatorProcess
 
 TEAM = "team"
 """A namespace with Runs of the cluster that helm installs to."""
 
-STORES = ("status", "annotations", "sqlite", "postgresql")
+INSTALLATIONS = ("kind_operator", "reporting", "advisor", "no_operator", "node", "fresh")
+"""Fixtures that say what is installed, in the order in which tests are run: each change between them is made once."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have tests that need the same installation follow each other, in their own order."""
+    places = [place for place, item in enumerate(items) if Path(__file__).parent in item.path.parents]
+    for place, item in zip(places, sorted((items[place] for place in places), key=_installation), strict=True):
+        items[place] = item
+
+
+def _installation(item: pytest.Item) -> int:
+    """Return the place of a test's installation, 0 where it needs none."""
+    used = getattr(item, "fixturenames", ())
+    return max((place for place, name in enumerate(INSTALLATIONS, 1) if name in used), default=0)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,21 +44,83 @@ def kubelets(request: pytest.FixtureRequest) -> None:
         cannot_run(f"needs real kubelets: {kind_unavailable() or '--cluster=api was given'}")
 
 
-def store_option(kind: str, request: pytest.FixtureRequest) -> str:
-    """Return the `--store` of a kind of store, on a database of its own."""
-    if kind == "sqlite":
-        folder = request.getfixturevalue("tmp_path_factory").mktemp("store")
-        return f"sqlite:///{folder}/state.db"
-    if kind == "postgresql":
-        return str(request.getfixturevalue("postgres").database())
-    return kind
+@pytest.fixture(scope="session")
+def kind_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Real kubelets: kind with the nodes that were asked for, or the cluster of KUBECONFIG."""
+    provider = choose(request.config.getoption("--cluster"))
+    cluster = lifecycle.up(provider, nodes=request.config.getoption("--nodes"))
+    try:
+        yield cluster
+    finally:
+        lifecycle.end(cluster)
 
 
-@pytest.fixture(scope="module", params=STORES)
-def stored_operator(request: pytest.FixtureRequest, kind_cluster: Cluster) -> Iterator[OperatorProcess]:
-    """The operator, watching every namespace of the kind cluster, with each store in turn."""
-    with OperatorProcess(kind_cluster, "--store", store_option(request.param, request)) as operator:
-        yield operator
+@pytest.fixture(scope="session")
+def second_node(kind_cluster: Cluster) -> None:
+    """A node to go on on."""
+    if isinstance(kind_cluster, KindCluster) and len(kind_cluster.nodes) == 1:
+        pytest.skip("needs two nodes: --nodes=1 was given")
+
+
+@pytest.fixture(scope="session")
+def release_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where helm and the values of releases have their files."""
+    return tmp_path_factory.mktemp("releases")
+
+
+@pytest.fixture(scope="session")
+def release(kind_cluster: Cluster, release_home: Path) -> Iterator[Installed]:
+    """The release that watches every namespace and owns what is cluster-wide; a cluster that is not ours is left without it."""
+    load_reporter_image(kind_cluster)
+    claim_namespace(kind_cluster)
+    installed = Installed(kind_cluster, release_home)
+    installed.run_with(PATIENT, PLAIN)
+    await_policies(kind_cluster)
+    yield installed
+    if kind_cluster.provider == "existing":
+        installed.run_with(PATIENT, PLAIN, {"crds": {"keep": False}})
+        installed.uninstall()
+        kind_cluster.kubectl("delete", "namespace", NAMESPACE)
+
+
+@pytest.fixture(scope="module")
+def kind_operator(release: Installed) -> Installed:
+    """The operator without options."""
+    release.run_with(PATIENT, PLAIN)
+    return release
+
+
+@pytest.fixture(scope="module")
+def reporting(release: Installed) -> Installed:
+    """The operator, with reporters that beat every two seconds."""
+    release.run_with(PATIENT, OFTEN)
+    return release
+
+
+@pytest.fixture(scope="module")
+def no_operator(release: Installed) -> None:
+    """All that is installed, while the operator rests: a module brings its own."""
+    release.rest()
+
+
+@pytest.fixture(scope="session")
+def reachable_postgres(kind_cluster: Cluster) -> Iterator[Postgres]:
+    """A PostgreSQL server of this machine that lets pods in, with a password."""
+    if not isinstance(kind_cluster, KindCluster):
+        cannot_run("needs a database that pods reach: on nodes of our own they reach this machine's")
+    with postgres_server(Door.on(*kind_cluster.gateway())) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def store_releases(
+    request: pytest.FixtureRequest, kind_cluster: Cluster, release: Installed, release_home: Path
+) -> Iterator[dict[str, Installed]]:
+    """Releases by their stores, each with a namespace of its name; the one that watches every namespace has to rest meanwhile."""
+    ours = isinstance(kind_cluster, KindCluster)
+    database = request.getfixturevalue("reachable_postgres").database() if ours else None
+    with release_of_each(kind_cluster, release_home, database) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -1,24 +1,21 @@
-"""An advisor beside the operator, agents on real kubelets, humans that approve and deny: every story is applied at once."""
+"""An advisor in the sidecar, agents on real kubelets, humans that approve and deny: every story is applied at once."""
 
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from controller.api.base import JsonObject
 from tests.cluster import Cluster
+from tests.kind.installed import OFTEN, PATIENT, Installed
+from tests.kind.sidecar import SidecarAdvisor
 from tests.kind.stage import LONG, Stage
 from tests.plugin import Plugin
-from tests.reporter_image import load_reporter_image
-from tests.scripted_advisor import AGREES, ScriptedAdvisor
-from tests.support import OperatorProcess, apply, await_that, condition, policy_of, run_of, shell, status
+from tests.scripted_advisor import AGREES
+from tests.support import apply, await_that, condition, policy_of, run_of, shell, status
 
 QUICK: JsonObject = {"confirmationIntervalSeconds": 1, "restartCooldownSeconds": 1}
 POLICIES: dict[str, JsonObject] = {
@@ -65,8 +62,7 @@ ANSWERS: dict[str, JsonObject] = {
 class AdvisedStage(Stage):
     """A stage whose operator has an advisor."""
 
-    advisor: ScriptedAdvisor
-    operator: OperatorProcess
+    advisor: SidecarAdvisor
 
     def rw(self, *args: str) -> str:
         """Type a command of the plugin."""
@@ -74,50 +70,23 @@ class AdvisedStage(Stage):
 
 
 @pytest.fixture(scope="module")
-def advisor(tmp_path_factory: pytest.TempPathFactory) -> ScriptedAdvisor:
-    """The scripted command, with an answer for each story."""
-    scripted = ScriptedAdvisor(tmp_path_factory.mktemp("advisor"))
-    scripted.say(ANSWERS)
-    return scripted
+def advisor(release: Installed) -> SidecarAdvisor:
+    """The operator's advisor, who has an answer for each story."""
+    advisor = SidecarAdvisor(release)
+    advisor.run_with(PATIENT, OFTEN, commands=("codex", "broken", "nologin"))
+    advisor.say(ANSWERS)
+    return advisor
 
 
 @pytest.fixture(scope="module")
-def adapter(advisor: ScriptedAdvisor) -> Iterator[Path]:
-    """`runwarden adapter` on a socket of its own."""
-    socket, log = advisor.folder / "adapter.sock", advisor.folder / "adapter.log"
-    command = [
-        sys.executable,
-        "-m",
-        "controller",
-        "adapter",
-        "--socket",
-        str(socket),
-        "--commands",
-        str(advisor.commands("broken", "nologin")),
-    ]
-    with log.open("ab") as output:
-        process = subprocess.Popen([*command, "--metrics-port", "-1", "--health-port", "-1"], stdout=output, stderr=output)
-    try:
-        await_that(socket.exists, f"the adapter's socket, see {log}")
-        yield socket
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0, log.read_text()[-2000:]
-
-
-@pytest.fixture(scope="module")
-def stage(kind_cluster: Cluster, advisor: ScriptedAdvisor, adapter: Path) -> Iterator[AdvisedStage]:
-    """The operator with its advisor, and every story's Run."""
-    image = load_reporter_image(kind_cluster)
-    options = ("--reporter-image", image, "--reporter-interval-seconds", "2", "--adapter=socket", "--adapter-socket", str(adapter))
+def stage(kind_cluster: Cluster, advisor: SidecarAdvisor) -> Iterator[AdvisedStage]:
+    """Every story's Run, and the operator with its advisor."""
     namespace = f"advisor-{os.getpid()}"
     kind_cluster.kubectl("create", "namespace", namespace)
     runs = [run_of(name, {"name": "coder", **agent}, policyRef={"name": policy}) for name, (agent, policy) in STORIES.items()]
-    with OperatorProcess(kind_cluster, *options) as operator:
-        apply(kind_cluster, namespace, *(policy_of(spec, name) for name, spec in POLICIES.items()), *runs)
-        yield AdvisedStage(kind_cluster, namespace, advisor, operator)
-        kind_cluster.kubectl("-n", namespace, "delete", "runs", "--all", "--timeout=120s")
-        kind_cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+    apply(kind_cluster, namespace, *(policy_of(spec, name) for name, spec in POLICIES.items()), *runs)
+    yield AdvisedStage(kind_cluster, namespace, advisor)
+    kind_cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 def test_approved(stage: AdvisedStage) -> None:
@@ -140,8 +109,8 @@ def test_denied(stage: AdvisedStage) -> None:
     (found,) = stage.asked("denied")
     stage.rw("deny", found["metadata"]["name"])
     await_that(lambda: status(stage.cluster, stage.namespace, "denied").get("reason") == "Denied", "Denied", LONG)
-    stage.operator.stop(signal.SIGKILL)
-    stage.operator.start()
+    stage.advisor.release.stop()
+    stage.advisor.release.start()
     stage.phase("agreed", "Completed")
     now = status(stage.cluster, stage.namespace, "denied")
     assert (now["reason"], now["restarts"], now["openEscalations"]) == ("Denied", 0, 0)

@@ -11,10 +11,9 @@ import pytest
 
 from controller.api.base import JsonObject
 from tests.cluster import Cluster
+from tests.kind.installed import Installed
 from tests.kind.stage import LONG, Stage
-from tests.reporter_image import load_reporter_image
 from tests.support import (
-    OperatorProcess,
     apply,
     await_that,
     condition,
@@ -26,7 +25,6 @@ from tests.support import (
     status,
 )
 
-INTERVAL_SECONDS = 2
 IDLE_SECONDS = 6
 STALE_SECONDS = 8
 
@@ -72,17 +70,14 @@ STORIES: dict[str, tuple[list[JsonObject], JsonObject]] = {
 
 
 @pytest.fixture(scope="module")
-def stage(kind_cluster: Cluster) -> Iterator[Stage]:
+def stage(kind_cluster: Cluster, reporting: Installed) -> Iterator[Stage]:
     """The operator with reporters, and every story's Run."""
     namespace = f"t-{uuid.uuid4().hex[:8]}"
-    image = load_reporter_image(kind_cluster)
     kind_cluster.kubectl("create", "namespace", namespace)
-    options = ("--reporter-image", image, "--reporter-interval-seconds", str(INTERVAL_SECONDS))
     policies = [policy_of(spec, name) for name, spec in POLICIES.items()]
-    with OperatorProcess(kind_cluster, "--namespace", namespace, "--lease-name", namespace, *options):
-        apply(kind_cluster, namespace, *policies, *(run_of(name, *agents, **spec) for name, (agents, spec) in STORIES.items()))
-        yield Stage(kind_cluster, namespace)
-        kind_cluster.kubectl("delete", "namespace", namespace, "--timeout=120s")
+    apply(kind_cluster, namespace, *policies, *(run_of(name, *agents, **spec) for name, (agents, spec) in STORIES.items()))
+    yield Stage(kind_cluster, namespace)
+    kind_cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 def test_an_agent_asks_and_goes_on_with_the_answer(stage: Stage) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.cluster import Cluster
-from tests.support import OperatorProcess, apply, await_phase, await_that, get, items, run_of, shell
+from tests.kind.installed import Installed
+from tests.support import apply, await_phase, await_that, get, items, run_of, shell
 
 FOREVER = "trap 'exit 0' TERM; while :; do sleep 0.2; done"
 
 
 @pytest.mark.parametrize("cascade", ["background", "foreground"])
-def test_deletion_takes_the_pods(kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str, cascade: str) -> None:
+def test_deletion_takes_the_pods(kind_cluster: Cluster, kind_operator: Installed, namespace: str, cascade: str) -> None:
     """Deleting a Run ends its live agents and lets their pods and claims go."""
     apply(kind_cluster, namespace, run_of("going", shell(FOREVER, workspace={"size": "1Gi"})))
     await_phase(kind_cluster, namespace, "going", "Running")
@@ -20,7 +21,7 @@ def test_deletion_takes_the_pods(kind_cluster: Cluster, kind_operator: OperatorP
 
 
 def test_orphan_deletion_leaves_the_pod_running_and_deletable(
-    kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str
+    kind_cluster: Cluster, kind_operator: Installed, namespace: str
 ) -> None:
     """With --cascade=orphan the pod stays as asked, and can be deleted: nobody waits for its outcome any more."""
     apply(kind_cluster, namespace, run_of("left", shell(FOREVER)))
@@ -33,7 +34,7 @@ def test_orphan_deletion_leaves_the_pod_running_and_deletable(
     kind_cluster.kubectl("-n", namespace, "delete", "pod", "left-coder-r0", "--timeout=60s")
 
 
-def test_namespace_deletion(kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str) -> None:
+def test_namespace_deletion(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
     """A namespace with live, finished and never started Runs goes away entirely."""
     apply(
         kind_cluster, namespace, run_of("live", shell(FOREVER)), run_of("done", shell("true")), run_of("nope", {"image": "no/pe:1"})
@@ -43,7 +44,7 @@ def test_namespace_deletion(kind_cluster: Cluster, kind_operator: OperatorProces
     kind_cluster.kubectl("delete", "namespace", namespace, "--timeout=90s")
 
 
-def test_delete_and_apply_again_under_the_same_name(kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str) -> None:
+def test_delete_and_apply_again_under_the_same_name(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
     """A Run of the same name waits until the former one's pod has gone, and then gets a pod of its own."""
     containers = [{"name": "agent", "image": "busybox:1.37", "command": ["sh", "-c", "trap '' TERM; sleep 300"]}]
     deaf = {"spec": {"terminationGracePeriodSeconds": 3, "containers": containers}}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import yaml
 
 from controller.api.base import JsonObject
 from controller.api.crd.kinds import KINDS
 from tests.cluster import Cluster
+from tests.kind.installed import Installed
 from tests.support import apply, await_that, get, items
 
 BUSYBOX = "busybox:1.37"
@@ -44,6 +46,7 @@ def test_native_sidecar(kind_cluster: Cluster, namespace: str) -> None:
     await_pod(kind_cluster, namespace, "side-car", "Succeeded")
 
 
+@pytest.mark.usefixtures("second_node")
 def test_service_reaches_both_endpoints_on_both_nodes(kind_cluster: Cluster, namespace: str) -> None:
     """A ClusterIP answers with the bodies of both its endpoints, which are on different nodes."""
     nodes = [node["metadata"]["name"] for node in items(kind_cluster, "default", "nodes")]
@@ -96,7 +99,7 @@ def test_drain(kind_cluster: Cluster, namespace: str) -> None:
         kind_cluster.kubectl("uncordon", node)
 
 
-def test_every_crd_is_served(kind_cluster: Cluster) -> None:
+def test_every_crd_is_served(kind_cluster: Cluster, release: Installed) -> None:
     """The CRDs are installed and their resources can be listed."""
     served = kind_cluster.kubectl("api-resources", "--api-group=runwarden.dev", "-o", "name").split()
     assert sorted(served) == sorted(f"{kind.plural}.runwarden.dev" for kind in KINDS)

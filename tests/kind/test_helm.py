@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from tests.chart.helm import CHART, NAMESPACE, RELEASE, HelmError, helm
+from tests.chart.helm import CHART, NAMESPACE, RELEASE, helm
 from tests.chart.helm import install as helm_install
 from tests.cluster import Cluster
 from tests.kind.conftest import TEAM
+from tests.kind.installed import told
 from tests.support import answer, apply, await_phase, await_that, condition, get, items, pods_of, run_of, shell
 
 OFTEN = "--set=reporter.intervalSeconds=5"
@@ -27,17 +26,6 @@ def install(cluster: Cluster, home: Path, *options: str, chart: Path = CHART) ->
     """Install or upgrade the release and wait until it is ready; where it fails, with what the pods say."""
     with told(cluster):
         return helm_install(cluster.kubeconfig, home, OFTEN, *options, chart=chart)
-
-
-@contextmanager
-def told(cluster: Cluster) -> Iterator[None]:
-    """Add what the release's pods say to helm's failure."""
-    try:
-        yield
-    except HelmError as error:
-        pods = cluster.kubectl("-n", NAMESPACE, "describe", "pods", check=False)
-        logs = cluster.kubectl("-n", NAMESPACE, "logs", f"deployment/{RELEASE}", "--all-containers", "--tail=50", check=False)
-        raise AssertionError(f"{error}\n{pods[-4000:]}\n{logs}") from error
 
 
 def test_life(fresh: Cluster, tmp_path: Path) -> None:

@@ -52,10 +52,10 @@ def in_image(engine: dict[str, str], *command: str, entrypoint: str | None = Non
 
 @pytest.mark.timeout(BUILDS_SECONDS)
 def test_the_same_twice() -> None:
-    """Two builds from nothing have the same ID, the digest of configuration and layers: no time and no chance is in them."""
+    """A build from nothing has the ID of a former one, whose layers are kept: no time and no chance is in what it digests."""
     if not has_buildah():
         cannot_run("needs buildah: docker keeps the time of the build without BuildKit's rewrite-timestamp")
-    assert build("--no-cache") == build("--no-cache")
+    assert build() == build("--no-cache")
 
 
 def test_small() -> None:

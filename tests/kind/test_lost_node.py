@@ -1,9 +1,12 @@
-"""A node that is lost with live agents on it: never a second pod, a human is asked, and every way out works, with every store."""
+"""A node that is lost with live agents on it: never a second pod, a human is asked, and every way out works, with every store.
+
+A release for each store; that of the first is on the node, too, and is lost with it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,9 +14,9 @@ import pytest
 from controller.api.base import JsonObject
 from tests.cluster import Cluster
 from tests.cluster.kind import KindCluster
-from tests.kind.conftest import STORES, store_option
+from tests.kind.installed import Installed
 from tests.skipping import cannot_run
-from tests.support import OperatorProcess, apply, await_that, get, items, policy_of, run_of, status
+from tests.support import apply, await_that, get, items, policy_of, run_of, status
 
 FOREVER = 'trap "exit 143" TERM; while :; do sleep 0.2; done'
 POLICY = {"restartBudget": 0, "confirmationIntervalSeconds": 1}
@@ -24,7 +27,7 @@ OUT_OF_SERVICE = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
 
 
 @pytest.fixture
-def node(kind_cluster: Cluster) -> str:
+def node(kind_cluster: Cluster, second_node: None) -> str:
     """A worker that may be lost; only our own kind clusters have one."""
     if not isinstance(kind_cluster, KindCluster):
         cannot_run("needs a kind cluster of its own to stop a kubelet on")
@@ -32,22 +35,21 @@ def node(kind_cluster: Cluster) -> str:
 
 
 @pytest.fixture
-def namespaces(request: pytest.FixtureRequest, kind_cluster: Cluster) -> Iterator[list[str]]:
-    """Four operators side by side, each with its own store, Lease and namespace."""
-    with ExitStack() as stack:
-        made = []
-        for kind in STORES:
-            namespace = f"lost-{kind}"
-            kind_cluster.kubectl("create", "namespace", namespace)
-            stack.callback(kind_cluster.kubectl, "delete", "namespace", namespace, "--wait=false")
-            told = ("--store", store_option(kind, request), "--namespace", namespace, "--lease-name", namespace)
-            stack.enter_context(OperatorProcess(kind_cluster, *told))
-            made.append(namespace)
-        yield made
+def releases(node: str, no_operator: None, store_releases: dict[str, Installed]) -> Iterator[dict[str, Installed]]:
+    """An operator for each store, by its namespace: all on the node that stays but the first."""
+    by_namespace = {installed.release: installed for installed in store_releases.values()}
+    assert next(iter(by_namespace.values())).pod()["spec"]["nodeName"] == node
+    yield by_namespace
+    for installed in by_namespace.values():
+        installed.clear()
 
 
-def test_a_lost_node(kind_cluster: KindCluster, node: str, namespaces: list[str]) -> None:
-    """No second pod while it is lost; a forced deletion, its return and its out-of-service taint each let the Run go on."""
+def test_a_lost_node(kind_cluster: KindCluster, node: str, releases: dict[str, Installed]) -> None:
+    """No second pod while it is lost; a forced deletion, its return and its out-of-service taint each let the Run go on. An
+    operator that is lost with it comes up on the other node and goes on as the others do.
+    """
+    namespaces = list(releases)
+    on_it = releases[namespaces[0]]
     for namespace in namespaces:
         apply(kind_cluster, namespace, policy_of(POLICY), preferring("held", node), preferring("forced", node))
 
@@ -59,10 +61,11 @@ def test_a_lost_node(kind_cluster: KindCluster, node: str, namespaces: list[str]
 
     for run in ("held", "forced"):
         await_that(all_are(run, phase="Running"), f"{run} running")
-    with lost(kind_cluster, node):
+    with lost(kind_cluster, node, on_it):
         for run in ("held", "forced"):
             await_that(all_are(run, phase="Blocked", reason="Unreachable", openEscalations=1), f"{run} escalated", PATIENCE)
         assert all(len(items(kind_cluster, namespace, "pods")) == len(("held", "forced")) for namespace in namespaces)
+        assert on_it.pod()["spec"]["nodeName"] != node
         for namespace in namespaces:
             kind_cluster.kubectl("-n", namespace, "delete", "pod", "forced-coder-r0", "--force", "--timeout=60s")
         await_that(all_are("forced", phase="Running", openEscalations=0), "the attempts after the forced deletions", PATIENCE)
@@ -77,9 +80,11 @@ def test_a_lost_node(kind_cluster: KindCluster, node: str, namespaces: list[str]
 
 
 @contextmanager
-def lost(cluster: KindCluster, node: str) -> Iterator[None]:
-    """Stop a node's kubelet while the context lasts; afterwards the node is ready and untainted again."""
+def lost(cluster: KindCluster, node: str, operator: Installed | None = None) -> Iterator[None]:
+    """Stop a node's kubelet, and end an operator on it, while the context lasts; then the node is ready and untainted again."""
     cluster.on_node(node, "systemctl", "stop", "kubelet")
+    if operator:
+        operator.kill()
     try:
         yield
     finally:

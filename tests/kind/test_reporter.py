@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,21 +12,12 @@ from controller.api.agent_report import AgentReportStatus
 from controller.api.base import JsonObject, parse
 from tests.cluster import Cluster
 from tests.image import IMAGE
-from tests.reporter_image import load_reporter_image
-from tests.support import OperatorProcess, apply, await_phase, await_that, get, policy_of, run_of, shell
+from tests.kind.installed import Installed
+from tests.support import apply, await_phase, await_that, get, policy_of, run_of, shell
 
 BUSY = "while :; do :; done"
 SLEEPER = "while :; do sleep 0.2; done"
 IDLE_SECONDS = 8
-
-
-@pytest.fixture(scope="module")
-def reporting(kind_cluster: Cluster) -> Iterator[OperatorProcess]:
-    """The operator, with reporters that beat every two seconds."""
-    image = load_reporter_image(kind_cluster)
-    patient = ("--lease-duration", "15", "--lease-renew-deadline", "10")  # No other operator waits for this one.
-    with OperatorProcess(kind_cluster, "--reporter-image", image, "--reporter-interval-seconds", "2", *patient) as operator:
-        yield operator
 
 
 @pytest.fixture
@@ -63,7 +54,7 @@ def last_words(cluster: Cluster, namespace: str, pod: str) -> JsonObject:
 
 
 def test_work_without_a_word_is_activity_and_a_loop_of_sleeps_is_none(
-    kind_cluster: Cluster, reporting: OperatorProcess, restricted: str
+    kind_cluster: Cluster, reporting: Installed, restricted: str
 ) -> None:
     """Side by side in a restricted namespace: who computes, on a fifth of a core, stays active; who sleeps does not."""
     agents = [{"name": "busy", **shell(BUSY, resources={"limits": {"cpu": "200m"}})}, {"name": "sleeper", **shell(SLEEPER)}]
@@ -97,7 +88,7 @@ print("own", os.path.exists("/var/run/secrets/kubernetes.io"))
 """
 
 
-def test_the_token_is_out_of_the_agents_reach(kind_cluster: Cluster, reporting: OperatorProcess, restricted: str) -> None:
+def test_the_token_is_out_of_the_agents_reach(kind_cluster: Cluster, reporting: Installed, restricted: str) -> None:
     """From inside an agent that sees the reporter's process: neither token nor environment, memory, signal or file of it.
 
     Its image has no shell: it reports by appending lines.
@@ -124,7 +115,7 @@ rm events.jsonl; rw usage 1 2; kill -9 -1; rw done gave-up; exec sleep 1
 """
 
 
-def test_a_hostile_agent_harms_only_its_own_report(kind_cluster: Cluster, reporting: OperatorProcess, restricted: str) -> None:
+def test_a_hostile_agent_harms_only_its_own_report(kind_cluster: Cluster, reporting: Installed, restricted: str) -> None:
     """Huge lines, rubbish, forgeries, FIFOs and links in place of the file, signals to all: told, and the truth still comes."""
     apply(kind_cluster, restricted, run_of("hostile", shell(HOSTILE)))
     await_report(kind_cluster, restricted, "hostile-coder", lambda r: r.get("result"))
@@ -136,7 +127,7 @@ def test_a_hostile_agent_harms_only_its_own_report(kind_cluster: Cluster, report
         assert told in problems, said
 
 
-def test_ending_process_1_ends_ones_own_pod(kind_cluster: Cluster, reporting: OperatorProcess, restricted: str) -> None:
+def test_ending_process_1_ends_ones_own_pod(kind_cluster: Cluster, reporting: Installed, restricted: str) -> None:
     """Process 1 is pause, which runs as the agent does: who ends it ends all of the pod, and fails. Nobody else notices."""
     deadly = run_of("deadly", shell("rw progress hi; kill -TERM 1; sleep 60"))
     apply(kind_cluster, restricted, policy_of({"restartBudget": 0}), deadly, run_of("other", shell("sleep 5")))
@@ -146,7 +137,7 @@ def test_ending_process_1_ends_ones_own_pod(kind_cluster: Cluster, reporting: Op
 
 @pytest.mark.parametrize(("mode", "sources"), [("NoSharedPID", ["Events", "Workspace"]), ("Off", None)])
 def test_a_policy_may_see_less(
-    kind_cluster: Cluster, reporting: OperatorProcess, restricted: str, mode: str, sources: list[str] | None
+    kind_cluster: Cluster, reporting: Installed, restricted: str, mode: str, sources: list[str] | None
 ) -> None:
     """NoSharedPID leaves the agent process 1 and says what is not looked at; Off leaves it alone, and it runs all the same."""
     script = "grep -qx sh /proc/1/comm || exit 3; command -v rw >/dev/null && rw progress hi; sleep 4"

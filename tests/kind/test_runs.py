@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-
 from tests.cluster import Cluster
+from tests.kind.installed import Installed
 from tests.support import (
-    OperatorProcess,
     apply,
     await_phase,
     await_that,
@@ -23,7 +21,7 @@ FOREVER = "trap 'exit 0' TERM; while :; do sleep 0.2; done"
 DEAF = "trap '' TERM; while :; do sleep 0.2; done"
 
 
-def test_one_agent_completes(kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str) -> None:
+def test_one_agent_completes(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
     """The shortest way: a Run of the short form completes, `kubectl wait` returns, one Event says so, the brief was there."""
     agent = shell('[ "$(cat /runwarden/brief.md)" = "say hi" ] && [ "$RUNWARDEN_ATTEMPT" = 0 ] && id -u | grep -qx 10001')
     apply(kind_cluster, namespace, run_of("one", agent, brief="say hi"))
@@ -35,7 +33,7 @@ def test_one_agent_completes(kind_cluster: Cluster, kind_operator: OperatorProce
     assert [e["reason"] for e in events if e["involvedObject"]["kind"] == "Run"] == ["AllAgentsComplete"]
 
 
-def test_three_agents_and_a_kept_workspace(kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str) -> None:
+def test_three_agents_and_a_kept_workspace(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
     """Short form and template together: the required complete, the optional one is ended gracefully, the workspace is a claim."""
     template = {"spec": {"containers": [{"name": "agent", "image": "busybox:1.37", "command": ["sleep", "1"]}]}}
     apply(
@@ -55,9 +53,7 @@ def test_three_agents_and_a_kept_workspace(kind_cluster: Cluster, kind_operator:
     assert kind_cluster.kubectl("-n", namespace, "logs", "three-coder-r0").strip() == "kept"
 
 
-def test_failure_ends_the_run_with_the_kubelets_words(
-    kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str
-) -> None:
+def test_failure_ends_the_run_with_the_kubelets_words(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
     """Where the policy says that failing is final, the Run fails with exit code and last words, and the other agent is ended."""
     policy = policy_of({"outcomes": [{"exitCodes": [3], "action": "Fail"}]})
     apply(kind_cluster, namespace, policy, run_of("bad", shell("echo no compiler; exit 3"), shell(FOREVER, name="other")))
@@ -69,9 +65,7 @@ def test_failure_ends_the_run_with_the_kubelets_words(
     assert phases["bad-other-r0"] in ("Failed", "Succeeded")
 
 
-def test_unpullable_image_is_told_and_ends_at_the_deadline(
-    kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str
-) -> None:
+def test_unpullable_image_is_told_and_ends_at_the_deadline(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
     """While the image cannot be pulled the status says so in the kubelet's words; the deadline ends it."""
     apply(kind_cluster, namespace, run_of("nope", {"image": "localhost/nobody/has:1"}, activeDeadlineSeconds=15))
     waiting = await_that(
@@ -83,7 +77,7 @@ def test_unpullable_image_is_told_and_ends_at_the_deadline(
     assert found["reason"] == "DeadlineExceeded"
 
 
-def test_root_only_image_fails_for_its_reason(kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str) -> None:
+def test_root_only_image_fails_for_its_reason(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
     """An image whose program only root may run cannot be started as the agent's user: a human is told why."""
     policy = policy_of({"restartBudget": 0})
     apply(kind_cluster, namespace, policy, run_of("rooted", {"image": "localhost/runwarden-test/root-only:1"}))
@@ -92,7 +86,7 @@ def test_root_only_image_fails_for_its_reason(kind_cluster: Cluster, kind_operat
     assert "permission denied" in found["message"]
 
 
-def test_restricted_namespace(kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str) -> None:
+def test_restricted_namespace(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
     """Agent pods pass Pod Security `restricted` as they are."""
     label = "pod-security.kubernetes.io/enforce=restricted"
     kind_cluster.kubectl("label", "namespace", namespace, label)
@@ -100,7 +94,7 @@ def test_restricted_namespace(kind_cluster: Cluster, kind_operator: OperatorProc
     await_phase(kind_cluster, namespace, "strict", "Completed")
 
 
-def test_pause_and_resume(kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str) -> None:
+def test_pause_and_resume(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
     """Pausing ends the agent and keeps its workspace; resuming starts an uncharged attempt that finds it."""
     script = f"if [ -e /workspace/seen ]; then exit 0; fi; touch /workspace/seen; {FOREVER}"
     apply(kind_cluster, namespace, run_of("pausing", shell(script, workspace={"size": "1Gi"})))
@@ -115,7 +109,7 @@ def test_pause_and_resume(kind_cluster: Cluster, kind_operator: OperatorProcess,
     assert names == {"pausing-coder-r0", "pausing-coder-r1"}
 
 
-def test_stop_ends_an_agent_that_ignores_term(kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str) -> None:
+def test_stop_ends_an_agent_that_ignores_term(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
     """Stopped is final: the agent is killed after its grace period, its logs stay readable, and nothing starts again."""
     containers = [{"name": "agent", "image": "busybox:1.37", "command": ["sh", "-c", f"echo started; {DEAF}"]}]
     template = {"spec": {"terminationGracePeriodSeconds": 2, "containers": containers}}
@@ -131,7 +125,7 @@ def test_stop_ends_an_agent_that_ignores_term(kind_cluster: Cluster, kind_operat
     assert "desiredState Stopped is final" in refusal
 
 
-def test_ttl_deletes_the_run_and_all_it_owns(kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str) -> None:
+def test_ttl_deletes_the_run_and_all_it_owns(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
     """A finished Run goes when its time is over, and its pods and claims with it."""
     apply(kind_cluster, namespace, run_of("brief", shell("true", workspace={"size": "1Gi"}), ttlSecondsAfterFinished=1))
     await_that(lambda: get(kind_cluster, namespace, "run", "brief"), "the Run")
@@ -139,11 +133,11 @@ def test_ttl_deletes_the_run_and_all_it_owns(kind_cluster: Cluster, kind_operato
     await_that(lambda: not items(kind_cluster, namespace, "pods,pvc"), "the end of its pods and claims")
 
 
-def test_killed_operator_takes_up_where_it_was(kind_cluster: Cluster, kind_operator: OperatorProcess, namespace: str) -> None:
+def test_killed_operator_takes_up_where_it_was(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
     """SIGKILL in the middle: no pod is started twice, and what ended meanwhile is seen."""
     apply(kind_cluster, namespace, *(run_of(f"k{n}", shell(f"sleep {n}")) for n in range(4)))
     await_that(lambda: items(kind_cluster, namespace, "pods"), "a pod")
-    kind_operator.stop(signal.SIGKILL)
+    kind_operator.stop()
     kind_operator.start()
     for n in range(4):
         found = await_phase(kind_cluster, namespace, f"k{n}", "Completed")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.settings import KUBERNETES
+from tests.cluster.nodeimage import OFFICIAL, OWN
+from tests.cluster.settings import KUBERNETES, OFFICIAL_NODE_IMAGE
 
 ROOT = Path(__file__).parent.parent.parent
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yaml"))
@@ -58,10 +59,12 @@ def test_the_suites_are_all_run() -> None:
 
 
 def test_the_node_image_is_of_the_version_that_is_tested() -> None:
-    """The official node image has the minor version of Kubernetes that the tests' own clusters have."""
-    found = re.search(r"kindest/node:v(\d+\.\d+)\.\d+@sha256:[0-9a-f]{64}$", text_of(CI), re.MULTILINE)
+    """The official node image has the minor version of Kubernetes that the tests' own clusters have; CI takes either by name."""
+    found = re.fullmatch(r"kindest/node:v(\d+\.\d+)\.\d+@sha256:[0-9a-f]{64}", OFFICIAL_NODE_IMAGE)
     assert found
     assert KUBERNETES.startswith(f"{found[1]}.")
+    variants = loaded(CI)["jobs"]["kind"]["strategy"]["matrix"]["include"]
+    assert {(each["node"], each["nodes"]) for each in variants} == {(OFFICIAL, 2), (OFFICIAL, 1), (OWN, 2)}
 
 
 def test_what_is_deselected_exists() -> None:

@@ -155,10 +155,12 @@ class Outlook:
         yield Check(at, "the Run fails as stale, if no required agent shows progress until then (staleRunAgeSeconds)")
 
     def _sure(self, report: ReportFacts, base: datetime, seconds: int) -> datetime:
-        """When a stall is confirmed. Clocks stand still while an agent waits for an answer: they begin anew when it gets one."""
+        """When a stall is confirmed: clocks begin when an agent starts, and anew when it gets an answer that it has waited for."""
         mine = (e for e in self.around.escalations if e["spec"].get("agent") == report.agent and e["spec"]["type"] == "Question")
         got = [moment for e in mine if (moment := time_of(status_of(e).get("deliveredAt")))]
-        return max((base, *got)) + timedelta(seconds=seconds) + confirmation(self.policy)
+        pod = next((pod_facts(pod) for pod in self.around.pods if pod["metadata"]["uid"] == report.pod_uid), None)
+        started = [pod.started_at] if pod and pod.started_at else []
+        return max((base, *got, *started)) + timedelta(seconds=seconds) + confirmation(self.policy)
 
     def _required(self, agent: JsonObject) -> bool:
         return any(a["name"] == agent["name"] and a.get("required", True) for a in self.run["spec"]["agents"])

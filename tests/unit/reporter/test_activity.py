@@ -32,6 +32,12 @@ class Proc:
         fields = ["S", *"0000000000", str(own), "0", str(waited), "0", "20"]
         (self.folder / str(pid) / "stat").write_text(f"{pid} ({name}) {' '.join(fields)}")
 
+    def queue(self, pid: int, *seconds: float) -> None:
+        """Say how long each of a process's threads has waited for a core so far."""
+        for number, waited in enumerate(seconds):
+            (task := self.folder / str(pid) / "task" / str(number)).mkdir(parents=True, exist_ok=True)
+            (task / "schedstat").write_text(f"123 {int(waited * 1e9)} 45\n")
+
     def end(self, pid: int) -> None:
         (self.folder / str(pid) / "stat").unlink()
         (self.folder / str(pid)).rmdir()
@@ -53,6 +59,36 @@ def test_a_busy_process_is_activity_and_a_sleeping_loop_is_none(proc: Proc) -> N
             proc.put(7, int(step * SAMPLE * TICKS * share) + int(10_000 * share), name=") S 1 (")
             seen = proc.active()
         assert seen is active
+
+
+@pytest.mark.parametrize(
+    ("used", "queued", "active"),
+    [(0.005, 0.99, True), (0.0, 1.0, True), (0.01, 0.5, False), (0.02, 0.5, True), (0.005, 0.0002, False), (0.0, 0.9, False)],
+    ids=["starved", "starved altogether", "sleeper on a full node", "half starved", "sleeper on an idle node", "got nothing"],
+)
+def test_who_waits_for_a_core_is_judged_by_the_rest_of_the_time(proc: Proc, used: float, queued: float, active: bool) -> None:
+    """A compiler that gets half a percent since others have the cores is active; a loop of sleeps never is."""
+    for step in range(200):
+        proc.put(7, int(step * SAMPLE * TICKS * used))
+        proc.queue(7, step * SAMPLE * queued)
+        seen = proc.active()
+    assert seen is active
+
+
+def test_every_threads_waiting_counts(proc: Proc) -> None:
+    """A process whose first thread sleeps while another waits for a core is active."""
+    for step in range(20):
+        proc.put(7, step)
+        proc.queue(7, 0, step * SAMPLE * 0.95)
+        seen = proc.active()
+    assert seen
+
+
+def test_waiting_before_the_first_sample_is_none_of_now(proc: Proc) -> None:
+    """What a process once waited does not make it active."""
+    proc.put(7, 0)
+    proc.queue(7, 1000)
+    assert not any(proc.active() for _ in range(8))
 
 
 def test_children_that_come_and_go_between_samples_are_activity(proc: Proc) -> None:

@@ -1,0 +1,31 @@
+"""The operator under test is what the chart installs: killed as a container, asked through the API server."""
+
+from __future__ import annotations
+
+from tests.cluster import Cluster
+from tests.kind.installed import Installed
+from tests.support import await_that, get
+
+
+def test_it_is_the_charts(kind_cluster: Cluster, kind_operator: Installed) -> None:
+    """Its pod is the Deployment's, on a node, under the release's account, and its endpoints and log can be read there."""
+    pod = kind_operator.pod()
+    assert pod["spec"]["serviceAccountName"] == kind_operator.name
+    assert pod["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
+    assert get(kind_cluster, "default", "node", pod["spec"]["nodeName"])
+    assert kind_operator.probe("health", "readyz")[0] == 200
+    code, metrics = kind_operator.probe("metrics", "metrics")
+    assert (code, "runwarden_" in metrics) == (200, True)
+    assert kind_operator.probe("metrics", "nothing-here")[0] == 0
+    assert await_that(kind_operator.lines, "a line of its log")
+
+
+def test_a_kill_ends_the_process_and_not_the_pod(kind_operator: Installed) -> None:
+    """SIGKILL on the node: the kubelet says so of the container, starts it in the same pod, and it is ready again."""
+    before = kind_operator.pod()
+    kind_operator.stop()
+    kind_operator.start()
+    after = kind_operator.pod()
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    [told] = after["status"]["containerStatuses"]
+    assert told["lastState"]["terminated"]["exitCode"] == 137

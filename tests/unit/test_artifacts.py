@@ -1,0 +1,52 @@
+"""A failing test leaves its cluster's logs, whichever fixture brought the cluster; one that passes leaves nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+CONFTEST = """
+import pytest
+from tests.conftest import pytest_runtest_makereport
+
+class Fake:
+    def export_logs(self, to, *namespaces):
+        to.mkdir(parents=True)
+        (to / "namespaces").write_text(" ".join(namespaces))
+
+@pytest.fixture(scope="session")
+def kind_cluster():
+    return Fake()
+
+@pytest.fixture(scope="module")
+def release(kind_cluster):
+    return kind_cluster
+
+@pytest.fixture
+def namespace():
+    return "t-1"
+
+@pytest.fixture
+def broken(release):
+    raise RuntimeError("the set-up fails")
+"""
+TESTS = """
+def test_fails(release, namespace):
+    assert False
+
+def test_fails_in_its_setup(broken):
+    pass
+
+def test_passes(release):
+    pass
+"""
+
+
+def test_logs_are_kept_of_what_fails(pytester: pytest.Pytester) -> None:
+    """The test's failure and its set-up's each export the cluster that they got indirectly, with their namespaces."""
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(TESTS)
+    pytester.runpytest("-p", "no:cacheprovider").assert_outcomes(failed=1, errors=1, passed=1)
+    kept = {path.parts[-3]: path.read_text() for path in pytester.path.glob("artifacts/*/kind_cluster/namespaces")}
+    assert kept == {"test_fails": "runwarden t-1", "test_fails_in_its_setup": "runwarden"}

@@ -1,0 +1,89 @@
+"""Which node image kind takes, by what a registry says; the engine is a script that answers as docker does."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import nodeimage
+from tests.cluster.nodeimage import is_own, node_image
+from tests.cluster.progress import ClusterError
+from tests.cluster.settings import OFFICIAL_NODE_IMAGE
+
+OWN_IMAGE = "kindest/node:runwarden-0123456789ab"
+DOCKER = """#!/bin/sh
+echo "$*" >>"$DOCKER_SAID"
+case "$1 $2" in
+"image inspect") exit "$HAS" ;;
+"manifest inspect")
+  [ "$SERVES" != hang ] || exec sleep 60
+  [ "$SERVES" = 0 ] || echo "lookup registry: no such host" >&2
+  exit "$SERVES" ;;
+"pull --quiet") [ "$PULLS" = 0 ] || echo "connection reset" >&2; exit "$PULLS" ;;
+esac
+exit 99
+"""
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """An engine that has no image and a registry that serves it."""
+    (docker := tmp_path / "docker").write_text(DOCKER)
+    docker.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", path)
+    monkeypatch.delenv("KIND_NODE_IMAGE", raising=False)
+    monkeypatch.setattr(nodeimage, "own_image", lambda env: OWN_IMAGE)
+    return {"PATH": path, "DOCKER_SAID": f"{tmp_path}/said", "HAS": "1", "SERVES": "0", "PULLS": "0"}
+
+
+def said(engine: dict[str, str]) -> list[str]:
+    """Return what docker was asked, by its first words."""
+    path = Path(engine["DOCKER_SAID"])
+    return [" ".join(line.split()[:2]) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_the_official_one_where_a_registry_serves_it(engine: dict[str, str]) -> None:
+    """It is asked for, pulled and taken; what the engine has is not asked for."""
+    assert node_image(engine) == OFFICIAL_NODE_IMAGE
+    assert said(engine) == ["image inspect", "manifest inspect", "pull --quiet"]
+    assert node_image({**engine, "HAS": "0"}) == OFFICIAL_NODE_IMAGE
+    assert said(engine)[3:] == ["image inspect"]
+
+
+@pytest.mark.parametrize(("fault", "why"), [({"SERVES": "1"}, "no such host"), ({"PULLS": "1"}, "connection reset")])
+def test_our_own_where_none_does(
+    engine: dict[str, str], capsys: pytest.CaptureFixture[str], fault: dict[str, str], why: str
+) -> None:
+    """Our own is taken, and it is said why; who asked for the official one is refused instead, with the remedy."""
+    assert node_image({**engine, **fault}) == OWN_IMAGE
+    told = capsys.readouterr().err
+    assert why in told
+    assert "taking a node image of our own" in told
+
+
+def test_a_registry_that_does_not_answer(engine: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not waited for."""
+    monkeypatch.setattr(nodeimage, "REGISTRY_SECONDS", 0.2)
+    assert node_image({**engine, "SERVES": "hang"}) == OWN_IMAGE
+
+
+def test_who_names_one_gets_it(engine: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`own` asks no registry, `official` takes nothing else, any other name is an image's."""
+    monkeypatch.setenv("KIND_NODE_IMAGE", "own")
+    assert node_image(engine) == OWN_IMAGE
+    monkeypatch.setenv("KIND_NODE_IMAGE", "example.org/node:1")
+    assert node_image(engine) == "example.org/node:1"
+    assert said(engine) == []
+    monkeypatch.setenv("KIND_NODE_IMAGE", "official")
+    assert node_image(engine) == OFFICIAL_NODE_IMAGE
+    with pytest.raises(ClusterError, match=r"no such host.*leave it out"):
+        node_image({**engine, "SERVES": "1"})
+
+
+def test_only_our_own_lacks_a_network() -> None:
+    """By its name kind's network, volumes and DNS are given to our own, and left to the official one."""
+    assert is_own(OWN_IMAGE)
+    assert not is_own(OFFICIAL_NODE_IMAGE)
