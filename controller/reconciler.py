@@ -17,7 +17,7 @@ import structlog
 
 from controller.api.base import JsonObject
 from controller.api.policy import NotificationEvent
-from controller.cluster.errors import Conflict, NotFound
+from controller.cluster.errors import Conflict, NotFound, retry_after
 from controller.conditions import build_status
 from controller.errors import RunwardenError
 from controller.events import announce
@@ -235,21 +235,25 @@ class Reconciler:
         return max(0.0, (moment - self._now()).total_seconds())
 
 
-def failed(metrics: Metrics) -> Callable[[RunKey, Exception], None]:
-    """Return what workers call when a pass raised: it is logged with its Run and counted, and the queue tries again."""
+def failed(metrics: Metrics) -> Callable[[RunKey, Exception], float]:
+    """Return what workers call when a pass raised: it is logged with its Run and counted, and the queue tries again.
 
-    def report(key: RunKey, error: Exception) -> None:
+    An API server that says when to come back (Retry-After) is taken at its word.
+    """
+
+    def report(key: RunKey, error: Exception) -> float:
         told = {"namespace": key.namespace, "run": key.name, "error": str(error)}
         if isinstance(error, Conflict | NotFound):
             metrics.reconciles.labels("conflict").inc()
             log.debug("the cluster has moved on, looking again", **told)
-            return
+            return 0.0
         metrics.reconciles.labels("error").inc()
         metrics.retries.inc()
         if isinstance(error, RunwardenError):
             log.warning("pass failed, will be made again", **told)
         else:
             log.error("pass failed unexpectedly, will be made again", exc_info=error, **told)
+        return retry_after(error)
 
     return report
 
