@@ -6,6 +6,7 @@ Caches decide what is worth a closer look; they are never enough to act on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -71,7 +72,8 @@ class Inventory:
     """The shelves, the index from Runs to their pods, and whom to tell when something changes."""
 
     def __init__(self, notify: Callable[[RunKey], None]) -> None:
-        self._notify = notify
+        self._tell = notify
+        self._at_work: str | None = None
         self.runs: Shelf[CachedRun] = Shelf(_make_run, self._run_changed)
         self.pods: Shelf[CachedPod] = Shelf(_make_pod, self._pod_changed)
         self.escalations: Shelf[CachedEscalation] = Shelf(_make_escalation, self._escalation_changed)
@@ -118,10 +120,19 @@ class Inventory:
         kept = self.policies.items.get(self._policy_uids.get((namespace, name), ""))
         return kept.value if kept else None
 
-    def learn_pod(self, obj: JsonObject) -> PodFacts:
-        """Take a pod that was read or written live, so that the caches know of it before the watch tells; return its facts."""
+    def learn_run(self, obj: JsonObject) -> None:
+        """Take a Run that its own pass has written, and planned on from: that alone is no reason to look again."""
+        with self._at_work_on(obj["metadata"]["uid"]):
+            self.runs.upsert(obj)
+
+    def learn_pod(self, obj: JsonObject, run_uid: str | None = None) -> PodFacts:
+        """Take a pod that was read or written live, so that the caches know of it before the watch tells; return its facts.
+
+        It is no news to the pass of that UID, which has it from here; to any other Run it is.
+        """
         if LABEL_RUN_UID in obj["metadata"].get("labels", {}):
-            self.pods.upsert(obj)
+            with self._at_work_on(run_uid):
+                self.pods.upsert(obj)
         kept = self.pods.items.get(obj["metadata"]["uid"])
         return _remembering(pod_facts(obj), kept.value.facts if kept else None)
 
@@ -132,6 +143,19 @@ class Inventory:
     def learn_report(self, obj: JsonObject) -> None:
         """Take a report that was read or written live."""
         self.reports.upsert(obj)
+
+    @contextmanager
+    def _at_work_on(self, run_uid: str | None) -> Iterator[None]:
+        """Tell nobody of what is taken meanwhile for the Run that a pass has in hand."""
+        self._at_work = run_uid
+        try:
+            yield
+        finally:
+            self._at_work = None
+
+    def _notify(self, key: RunKey) -> None:
+        if key.uid != self._at_work:
+            self._tell(key)
 
     def notify_all(self, namespace: str | None = None) -> None:
         """Have every Run (of a namespace) looked at again."""

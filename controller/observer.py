@@ -69,12 +69,12 @@ class Observer:
         cached_pods = self._inventory.pods_of(key.uid)
         run = await self._find(RUNS, key.namespace, key.name)
         if run is None or run["metadata"]["uid"] != key.uid:
-            return self._gone(key, await self._pods(key.namespace, {pod.name for pod in cached_pods}))
+            return self._gone(key, await self._pods(key, {pod.name for pod in cached_pods}))
         facts = run_facts(run)
         loaded = await self._store.load(run, live=True)
         seen = await self._observe(run, facts, loaded, Around())
         names = {pod.name for pod in cached_pods} | _attempts(seen.snapshot)
-        pods = await self._pods(key.namespace, names)
+        pods = await self._pods(key, names)
         reports = await self._reports(key, _speakers(seen.snapshot, pods))
         escalations = await self._escalations(key, replace(seen.snapshot, reports=reports, pods=pods))
         seen = await self._observe(run, facts, loaded, Around(pods, reports, escalations))
@@ -160,9 +160,9 @@ class Observer:
         except NotFound:
             return None
 
-    async def _pods(self, namespace: str, names: set[str]) -> tuple[PodFacts, ...]:
-        found = await asyncio.gather(*(self._find(PODS, namespace, name) for name in sorted(names)))
-        return tuple(self._inventory.learn_pod(pod) for pod in found if pod is not None)
+    async def _pods(self, key: RunKey, names: set[str]) -> tuple[PodFacts, ...]:
+        found = await asyncio.gather(*(self._find(PODS, key.namespace, name) for name in sorted(names)))
+        return tuple(self._inventory.learn_pod(pod, key.uid) for pod in found if pod is not None)
 
     async def _claims(self, snapshot: Snapshot) -> tuple[ClaimFacts, ...]:
         """The workspace claims of the agents that have not started."""

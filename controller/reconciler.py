@@ -207,7 +207,7 @@ class Reconciler:
         work.dirty = False
         self._count_restarts(work)
         self._written_at[work.run["metadata"]["uid"]] = self._monotonic()
-        self._inventory.runs.upsert(work.run)
+        self._inventory.learn_run(work.run)
         self._tell(work, before.get("completionTime"))
         await announce(self._tools.client, before.get("phase"), work.run)
 
