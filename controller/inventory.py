@@ -90,6 +90,10 @@ class Inventory:
         kept = self.runs.items.get(uid)
         return kept.value if kept else None
 
+    def facts_of(self, obj: JsonObject) -> RunFacts:
+        """Return the facts of a Run that was read live; its spec, which is read once a generation, may be known already."""
+        return _facts(obj, self.run(obj["metadata"]["uid"]))
+
     def pods_of(self, uid: str) -> tuple[PodFacts, ...]:
         """Return the cached pods whose labels name a Run's UID, by name."""
         facts = (self.pods.items[pod].value.facts for pod in self._pods_of.get(uid, ()))
@@ -230,9 +234,13 @@ def run_facts(obj: JsonObject) -> RunFacts:
 def _make_run(obj: JsonObject, old: CachedRun | None) -> CachedRun:
     """Keep a Run; its spec is read once a generation. Its managedFields are half of its size and of no use here."""
     obj["metadata"].pop("managedFields", None)
+    return CachedRun(obj, _facts(obj, old))
+
+
+def _facts(obj: JsonObject, known: CachedRun | None) -> RunFacts:
     meta = obj["metadata"]
-    same = old and old.facts.generation == meta.get("generation") and "deletionTimestamp" not in meta
-    return CachedRun(obj, old.facts if old and same else run_facts(obj))
+    same = known and known.facts.generation == meta.get("generation") and "deletionTimestamp" not in meta
+    return known.facts if known and same else run_facts(obj)
 
 
 def _make_pod(obj: JsonObject, old: CachedPod | None) -> CachedPod:

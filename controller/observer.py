@@ -15,7 +15,7 @@ from controller.cluster.errors import NotFound
 from controller.cluster.resources import AGENT_REPORTS, CLAIMS, ESCALATIONS, NAMESPACES, PODS, RUNS, Resource
 from controller.consultations import Consultations
 from controller.facts import claim_facts, escalation_facts
-from controller.inventory import Inventory, RunKey, run_facts
+from controller.inventory import Inventory, RunKey
 from controller.nodes import Nodes
 from controller.plan.questions import asked_names
 from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, ReportFacts, RunFacts, Snapshot
@@ -70,13 +70,13 @@ class Observer:
         run = await self._find(RUNS, key.namespace, key.name)
         if run is None or run["metadata"]["uid"] != key.uid:
             return self._gone(key, await self._pods(key, {pod.name for pod in cached_pods}))
-        facts = run_facts(run)
+        facts = self._inventory.facts_of(run)
         loaded = await self._store.load(run, live=True)
-        seen = await self._observe(run, facts, loaded, Around())
-        names = {pod.name for pod in cached_pods} | _attempts(seen.snapshot)
+        known = Snapshot(run=facts, state=loaded.state)
+        names = {pod.name for pod in cached_pods} | _attempts(known)
         pods = await self._pods(key, names)
-        reports = await self._reports(key, _speakers(seen.snapshot, pods))
-        escalations = await self._escalations(key, replace(seen.snapshot, reports=reports, pods=pods))
+        reports = await self._reports(key, _speakers(known, pods))
+        escalations = await self._escalations(key, replace(known, reports=reports, pods=pods))
         seen = await self._observe(run, facts, loaded, Around(pods, reports, escalations))
         claims, terminating = await asyncio.gather(self._claims(seen.snapshot), self._terminating(key.namespace, pods))
         return replace(seen, snapshot=replace(seen.snapshot, claims=claims, namespace_terminating=terminating))
