@@ -5,7 +5,7 @@ Caches decide what is worth a closer look; they are never enough to act on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple, Protocol
@@ -79,7 +79,7 @@ class Inventory:
         self.escalations: Shelf[CachedEscalation] = Shelf(_make_escalation, self._escalation_changed)
         self.reports: Shelf[CachedReport] = Shelf(_make_report, self._report_changed)
         self.policies: Shelf[ResolvedPolicy | str] = Shelf(_make_policy, self._policy_changed)
-        self.slots = Slots()
+        self.slots = Slots(lambda namespace, name: (namespace, name) in self._policy_uids)
         self._pods_of: dict[str, set[str]] = {}
         self._escalations_of: dict[str, set[str]] = {}
         self._reports_of: dict[str, set[str]] = {}
@@ -114,10 +114,6 @@ class Inventory:
         runs = {RunKey(kept.namespace, kept.name, uid) for uid, kept in self.runs.items.items()}
         shelves = (self.pods.items, self.escalations.items, self.reports.items)
         return runs | {key for shelf in shelves for kept in shelf.values() if (key := kept.value.key).name}
-
-    def candidates(self) -> Iterator[Candidate]:
-        """Every cached Run, as far as its slot is concerned."""
-        return (Candidate(kept.value.obj, kept.value.facts) for kept in self.runs.items.values())
 
     def policy(self, namespace: str, name: str) -> ResolvedPolicy | str | None:
         """Return a RunPolicy, or what is wrong with it, or None where there is none."""
@@ -171,17 +167,21 @@ class Inventory:
         kept = new or old
         if kept:
             self._notify(RunKey(kept.namespace, kept.name, uid))
-        if old and Candidate(*old.value).active and not (new and Candidate(*new.value).active):
-            self._notify_waiting()
-        if new is None:
-            self.slots.forget(uid)
+        turn = self.slots.see(Candidate(*new.value)) if new else self.slots.forget(uid)
+        if turn:
+            self._notify_waiting([turn])
 
-    def _notify_waiting(self) -> None:
-        """A slot may be free: whoever waits for one is looked at again."""
-        for uid in self.slots.waiting():
+    def _notify_waiting(self, uids: Iterable[str]) -> None:
+        """A slot may be free for these Runs: they are looked at again."""
+        for uid in uids:
             kept = self.runs.items.get(uid)
             if kept:
                 self._notify(RunKey(kept.namespace, kept.name, uid))
+
+    def withdraw(self, uid: str) -> None:
+        """Take back what a Run was promised or told to wait for: another operator works on it now."""
+        kept = self.run(uid)
+        self.slots.withdraw(uid, Candidate(*kept) if kept else None)
 
     def _pod_changed(self, uid: str, old: Kept[CachedPod] | None, new: Kept[CachedPod] | None) -> None:
         self._index(self._pods_of, uid, old and old.value, new and new.value)
@@ -216,6 +216,7 @@ class Inventory:
             del self._policy_uids[where]
         if old is None or new is None or old.value != new.value:
             self.notify_all(kept.namespace)
+            self._notify_waiting(self.slots.waiting())
 
 
 def run_facts(obj: JsonObject) -> RunFacts:

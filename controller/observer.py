@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ from controller.plan.questions import asked_names
 from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, ReportFacts, RunFacts, Snapshot
 from controller.policy_source import PolicySource
 from controller.reported import report_facts
-from controller.resolving import policy_key, resolve
+from controller.resolving import resolve
 from controller.slots import Candidate
 from controller.store import Loaded, Store
 
@@ -119,12 +118,7 @@ class Observer:
     def _queued(self, run: JsonObject, facts: RunFacts, policy: ResolvedPolicy | str | None) -> bool:
         """Whether the Run has to wait for others of its policy."""
         limit = policy.spec.max_active_runs if isinstance(policy, ResolvedPolicy) else None
-        mine = policy_key(self._inventory, facts)
-
-        def others() -> Iterator[Candidate]:
-            return (other for other in self._inventory.candidates() if policy_key(self._inventory, other.facts) == mine)
-
-        return self._inventory.slots.must_wait(Candidate(run, facts), limit, others)
+        return self._inventory.slots.must_wait(Candidate(run, facts), limit)
 
     async def _with_nodes(self, pods: tuple[PodFacts, ...]) -> tuple[PodFacts, ...]:
         """Look up the nodes of pods that may be out of reach: bound, not terminated, and not ready or on their way out."""

@@ -90,7 +90,7 @@ class Reconciler:
     def let_go(self, key: RunKey) -> None:
         """Keep nothing of a Run that another operator works on."""
         self._written_at.pop(key.uid, None)
-        self._inventory.slots.forget(key.uid)
+        self._inventory.withdraw(key.uid)
         self._metrics.tell_budget_left(key.namespace, key.name, key.uid, None)
         if self._tools.consultations:
             self._tools.consultations.forget(key.uid)
