@@ -5,7 +5,8 @@ Caches decide what is worth a closer look; they are never enough to act on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -71,13 +72,14 @@ class Inventory:
     """The shelves, the index from Runs to their pods, and whom to tell when something changes."""
 
     def __init__(self, notify: Callable[[RunKey], None]) -> None:
-        self._notify = notify
+        self._tell = notify
+        self._at_work: str | None = None
         self.runs: Shelf[CachedRun] = Shelf(_make_run, self._run_changed)
         self.pods: Shelf[CachedPod] = Shelf(_make_pod, self._pod_changed)
         self.escalations: Shelf[CachedEscalation] = Shelf(_make_escalation, self._escalation_changed)
         self.reports: Shelf[CachedReport] = Shelf(_make_report, self._report_changed)
         self.policies: Shelf[ResolvedPolicy | str] = Shelf(_make_policy, self._policy_changed)
-        self.slots = Slots()
+        self.slots = Slots(lambda namespace, name: (namespace, name) in self._policy_uids)
         self._pods_of: dict[str, set[str]] = {}
         self._escalations_of: dict[str, set[str]] = {}
         self._reports_of: dict[str, set[str]] = {}
@@ -87,6 +89,10 @@ class Inventory:
         """Return the cached Run of a UID."""
         kept = self.runs.items.get(uid)
         return kept.value if kept else None
+
+    def facts_of(self, obj: JsonObject) -> RunFacts:
+        """Return the facts of a Run that was read live; its spec, which is read once a generation, may be known already."""
+        return _facts(obj, self.run(obj["metadata"]["uid"]))
 
     def pods_of(self, uid: str) -> tuple[PodFacts, ...]:
         """Return the cached pods whose labels name a Run's UID, by name."""
@@ -109,19 +115,24 @@ class Inventory:
         shelves = (self.pods.items, self.escalations.items, self.reports.items)
         return runs | {key for shelf in shelves for kept in shelf.values() if (key := kept.value.key).name}
 
-    def candidates(self) -> Iterator[Candidate]:
-        """Every cached Run, as far as its slot is concerned."""
-        return (Candidate(kept.value.obj, kept.value.facts) for kept in self.runs.items.values())
-
     def policy(self, namespace: str, name: str) -> ResolvedPolicy | str | None:
         """Return a RunPolicy, or what is wrong with it, or None where there is none."""
         kept = self.policies.items.get(self._policy_uids.get((namespace, name), ""))
         return kept.value if kept else None
 
-    def learn_pod(self, obj: JsonObject) -> PodFacts:
-        """Take a pod that was read or written live, so that the caches know of it before the watch tells; return its facts."""
+    def learn_run(self, obj: JsonObject) -> None:
+        """Take a Run that its own pass has written, and planned on from: that alone is no reason to look again."""
+        with self._at_work_on(obj["metadata"]["uid"]):
+            self.runs.upsert(obj)
+
+    def learn_pod(self, obj: JsonObject, run_uid: str | None = None) -> PodFacts:
+        """Take a pod that was read or written live, so that the caches know of it before the watch tells; return its facts.
+
+        It is no news to the pass of that UID, which has it from here; to any other Run it is.
+        """
         if LABEL_RUN_UID in obj["metadata"].get("labels", {}):
-            self.pods.upsert(obj)
+            with self._at_work_on(run_uid):
+                self.pods.upsert(obj)
         kept = self.pods.items.get(obj["metadata"]["uid"])
         return _remembering(pod_facts(obj), kept.value.facts if kept else None)
 
@@ -133,6 +144,19 @@ class Inventory:
         """Take a report that was read or written live."""
         self.reports.upsert(obj)
 
+    @contextmanager
+    def _at_work_on(self, run_uid: str | None) -> Iterator[None]:
+        """Tell nobody of what is taken meanwhile for the Run that a pass has in hand."""
+        self._at_work = run_uid
+        try:
+            yield
+        finally:
+            self._at_work = None
+
+    def _notify(self, key: RunKey) -> None:
+        if key.uid != self._at_work:
+            self._tell(key)
+
     def notify_all(self, namespace: str | None = None) -> None:
         """Have every Run (of a namespace) looked at again."""
         for uid, kept in self.runs.items.items():
@@ -143,17 +167,21 @@ class Inventory:
         kept = new or old
         if kept:
             self._notify(RunKey(kept.namespace, kept.name, uid))
-        if old and Candidate(*old.value).active and not (new and Candidate(*new.value).active):
-            self._notify_waiting()
-        if new is None:
-            self.slots.forget(uid)
+        turn = self.slots.see(Candidate(*new.value)) if new else self.slots.forget(uid)
+        if turn:
+            self._notify_waiting([turn])
 
-    def _notify_waiting(self) -> None:
-        """A slot may be free: whoever waits for one is looked at again."""
-        for uid in self.slots.waiting():
+    def _notify_waiting(self, uids: Iterable[str]) -> None:
+        """A slot may be free for these Runs: they are looked at again."""
+        for uid in uids:
             kept = self.runs.items.get(uid)
             if kept:
                 self._notify(RunKey(kept.namespace, kept.name, uid))
+
+    def withdraw(self, uid: str) -> None:
+        """Take back what a Run was promised or told to wait for: another operator works on it now."""
+        kept = self.run(uid)
+        self.slots.withdraw(uid, Candidate(*kept) if kept else None)
 
     def _pod_changed(self, uid: str, old: Kept[CachedPod] | None, new: Kept[CachedPod] | None) -> None:
         self._index(self._pods_of, uid, old and old.value, new and new.value)
@@ -188,6 +216,7 @@ class Inventory:
             del self._policy_uids[where]
         if old is None or new is None or old.value != new.value:
             self.notify_all(kept.namespace)
+            self._notify_waiting(self.slots.waiting())
 
 
 def run_facts(obj: JsonObject) -> RunFacts:
@@ -206,9 +235,13 @@ def run_facts(obj: JsonObject) -> RunFacts:
 def _make_run(obj: JsonObject, old: CachedRun | None) -> CachedRun:
     """Keep a Run; its spec is read once a generation. Its managedFields are half of its size and of no use here."""
     obj["metadata"].pop("managedFields", None)
+    return CachedRun(obj, _facts(obj, old))
+
+
+def _facts(obj: JsonObject, known: CachedRun | None) -> RunFacts:
     meta = obj["metadata"]
-    same = old and old.facts.generation == meta.get("generation") and "deletionTimestamp" not in meta
-    return CachedRun(obj, old.facts if old and same else run_facts(obj))
+    same = known and known.facts.generation == meta.get("generation") and "deletionTimestamp" not in meta
+    return known.facts if known and same else run_facts(obj)
 
 
 def _make_pod(obj: JsonObject, old: CachedPod | None) -> CachedPod:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -15,13 +14,13 @@ from controller.cluster.errors import NotFound
 from controller.cluster.resources import AGENT_REPORTS, CLAIMS, ESCALATIONS, NAMESPACES, PODS, RUNS, Resource
 from controller.consultations import Consultations
 from controller.facts import claim_facts, escalation_facts
-from controller.inventory import Inventory, RunKey, run_facts
+from controller.inventory import Inventory, RunKey
 from controller.nodes import Nodes
 from controller.plan.questions import asked_names
 from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, ReportFacts, RunFacts, Snapshot
 from controller.policy_source import PolicySource
 from controller.reported import report_facts
-from controller.resolving import policy_key, resolve
+from controller.resolving import resolve
 from controller.slots import Candidate
 from controller.store import Loaded, Store
 
@@ -69,14 +68,14 @@ class Observer:
         cached_pods = self._inventory.pods_of(key.uid)
         run = await self._find(RUNS, key.namespace, key.name)
         if run is None or run["metadata"]["uid"] != key.uid:
-            return self._gone(key, await self._pods(key.namespace, {pod.name for pod in cached_pods}))
-        facts = run_facts(run)
+            return self._gone(key, await self._pods(key, {pod.name for pod in cached_pods}))
+        facts = self._inventory.facts_of(run)
         loaded = await self._store.load(run, live=True)
-        seen = await self._observe(run, facts, loaded, Around())
-        names = {pod.name for pod in cached_pods} | _attempts(seen.snapshot)
-        pods = await self._pods(key.namespace, names)
-        reports = await self._reports(key, _speakers(seen.snapshot, pods))
-        escalations = await self._escalations(key, replace(seen.snapshot, reports=reports, pods=pods))
+        known = Snapshot(run=facts, state=loaded.state)
+        names = {pod.name for pod in cached_pods} | _attempts(known)
+        pods = await self._pods(key, names)
+        reports = await self._reports(key, _speakers(known, pods))
+        escalations = await self._escalations(key, replace(known, reports=reports, pods=pods))
         seen = await self._observe(run, facts, loaded, Around(pods, reports, escalations))
         claims, terminating = await asyncio.gather(self._claims(seen.snapshot), self._terminating(key.namespace, pods))
         return replace(seen, snapshot=replace(seen.snapshot, claims=claims, namespace_terminating=terminating))
@@ -119,12 +118,7 @@ class Observer:
     def _queued(self, run: JsonObject, facts: RunFacts, policy: ResolvedPolicy | str | None) -> bool:
         """Whether the Run has to wait for others of its policy."""
         limit = policy.spec.max_active_runs if isinstance(policy, ResolvedPolicy) else None
-        mine = policy_key(self._inventory, facts)
-
-        def others() -> Iterator[Candidate]:
-            return (other for other in self._inventory.candidates() if policy_key(self._inventory, other.facts) == mine)
-
-        return self._inventory.slots.must_wait(Candidate(run, facts), limit, others)
+        return self._inventory.slots.must_wait(Candidate(run, facts), limit)
 
     async def _with_nodes(self, pods: tuple[PodFacts, ...]) -> tuple[PodFacts, ...]:
         """Look up the nodes of pods that may be out of reach: bound, not terminated, and not ready or on their way out."""
@@ -160,9 +154,9 @@ class Observer:
         except NotFound:
             return None
 
-    async def _pods(self, namespace: str, names: set[str]) -> tuple[PodFacts, ...]:
-        found = await asyncio.gather(*(self._find(PODS, namespace, name) for name in sorted(names)))
-        return tuple(self._inventory.learn_pod(pod) for pod in found if pod is not None)
+    async def _pods(self, key: RunKey, names: set[str]) -> tuple[PodFacts, ...]:
+        found = await asyncio.gather(*(self._find(PODS, key.namespace, name) for name in sorted(names)))
+        return tuple(self._inventory.learn_pod(pod, key.uid) for pod in found if pod is not None)
 
     async def _claims(self, snapshot: Snapshot) -> tuple[ClaimFacts, ...]:
         """The workspace claims of the agents that have not started."""

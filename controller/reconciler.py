@@ -17,7 +17,7 @@ import structlog
 
 from controller.api.base import JsonObject
 from controller.api.policy import NotificationEvent
-from controller.cluster.errors import Conflict, NotFound
+from controller.cluster.errors import Conflict, NotFound, retry_after
 from controller.conditions import build_status
 from controller.errors import RunwardenError
 from controller.events import announce
@@ -91,7 +91,7 @@ class Reconciler:
     def let_go(self, key: RunKey) -> None:
         """Keep nothing of a Run that another operator works on."""
         self._written_at.pop(key.uid, None)
-        self._inventory.slots.forget(key.uid)
+        self._inventory.withdraw(key.uid)
         self._metrics.tell_budget_left(key.namespace, key.name, key.uid, None)
         if self._tools.consultations:
             self._tools.consultations.forget(key.uid)
@@ -208,7 +208,7 @@ class Reconciler:
         work.dirty = False
         self._count_restarts(work)
         self._written_at[work.run["metadata"]["uid"]] = self._monotonic()
-        self._inventory.runs.upsert(work.run)
+        self._inventory.learn_run(work.run)
         self._tell(work, before.get("completionTime"))
         await announce(self._tools.client, before.get("phase"), work.run)
 
@@ -236,21 +236,25 @@ class Reconciler:
         return max(0.0, (moment - self._now()).total_seconds())
 
 
-def failed(metrics: Metrics) -> Callable[[RunKey, Exception], None]:
-    """Return what workers call when a pass raised: it is logged with its Run and counted, and the queue tries again."""
+def failed(metrics: Metrics) -> Callable[[RunKey, Exception], float]:
+    """Return what workers call when a pass raised: it is logged with its Run and counted, and the queue tries again.
 
-    def report(key: RunKey, error: Exception) -> None:
+    An API server that says when to come back (Retry-After) is taken at its word.
+    """
+
+    def report(key: RunKey, error: Exception) -> float:
         told = {"namespace": key.namespace, "run": key.name, "error": str(error)}
         if isinstance(error, Conflict | NotFound):
             metrics.reconciles.labels("conflict").inc()
             log.debug("the cluster has moved on, looking again", **told)
-            return
+            return 0.0
         metrics.reconciles.labels("error").inc()
         metrics.retries.inc()
         if isinstance(error, RunwardenError):
             log.warning("pass failed, will be made again", **told)
         else:
             log.error("pass failed unexpectedly, will be made again", exc_info=error, **told)
+        return retry_after(error)
 
     return report
 

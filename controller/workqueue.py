@@ -41,6 +41,7 @@ class WorkQueue(Generic[K]):
         self._delayed: list[tuple[float, int, K]] = []
         self._due: dict[K, float] = {}
         self._failures: dict[K, int] = {}
+        self._held: dict[K, float] = {}
         self._tie = itertools.count()
         self._idle: deque[asyncio.Future[None]] = deque()
         self._alarm: asyncio.TimerHandle | None = None
@@ -53,8 +54,11 @@ class WorkQueue(Generic[K]):
         return len(self._ready)
 
     def add(self, key: K) -> None:
-        """Make a key ready; one that is being handled becomes ready again when that is done."""
+        """Make a key ready; one that is being handled becomes ready again when that is done, one that is held when it may be."""
         if self._closed:
+            return
+        if (wait := self._held_for(key)) > 0:
+            self.add_after(key, wait)
             return
         self._due.pop(key, None)
         if key in self._busy:
@@ -75,15 +79,21 @@ class WorkQueue(Generic[K]):
             self._drop_superseded()
             self._set_alarm()
 
-    def add_rate_limited(self, key: K) -> None:
-        """Make a key ready after its backoff, which doubles with every call until `forget`."""
+    def add_rate_limited(self, key: K, hold: float = 0.0) -> None:
+        """Make a key ready after its backoff, which doubles with every call until `forget`, and not before `hold` seconds.
+
+        `hold` is the wish of whoever refused it: what happens meanwhile makes the key ready no earlier.
+        """
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        self.add_after(key, min(FIRST_BACKOFF_SECONDS * 2 ** min(failures, MAX_DOUBLINGS), MAX_BACKOFF_SECONDS))
+        if hold > 0:
+            self._held[key] = self._clock() + hold
+        self.add_after(key, max(hold, min(FIRST_BACKOFF_SECONDS * 2 ** min(failures, MAX_DOUBLINGS), MAX_BACKOFF_SECONDS)))
 
     def forget(self, key: K) -> None:
         """Reset a key's backoff."""
         self._failures.pop(key, None)
+        self._held.pop(key, None)
 
     async def get(self) -> K:
         """Wait for a ready key and take it; call `done` when it has been handled. Raises ShutDown."""
@@ -125,6 +135,10 @@ class WorkQueue(Generic[K]):
             self._alarm.cancel()
         while self._idle:
             self._wake()
+
+    def _held_for(self, key: K) -> float:
+        """For how many more seconds a key is not to be made ready."""
+        return self._held[key] - self._clock() if key in self._held else 0.0
 
     def _promote(self) -> None:
         while self._delayed and self._delayed[0][0] <= self._clock():
@@ -175,20 +189,22 @@ class WorkQueue(Generic[K]):
 
 
 Handle = Callable[[K], Awaitable[float | None]]
+Failed = Callable[[K, Exception], float]
 
 
-async def run_workers(queue: WorkQueue[K], count: int, handle: Handle[K], failed: Callable[[K, Exception], None]) -> None:
+async def run_workers(queue: WorkQueue[K], count: int, handle: Handle[K], failed: Failed[K]) -> None:
     """Handle keys with `count` workers until the queue shuts down.
 
     `handle` returns in how many seconds the key is due again, None for when something happens. One that raises is told to
-    `failed` and tried again with backoff; it never stops the others.
+    `failed`, which returns for how many seconds it is to be left alone at least, and tried again with backoff; it never stops the
+    others.
     """
     async with asyncio.TaskGroup() as group:
         for number in range(count):
             group.create_task(_work(queue, handle, failed), name=f"worker {number}")
 
 
-async def _work(queue: WorkQueue[K], handle: Handle[K], failed: Callable[[K, Exception], None]) -> None:
+async def _work(queue: WorkQueue[K], handle: Handle[K], failed: Failed[K]) -> None:
     while True:
         try:
             key = await queue.get()
@@ -197,8 +213,7 @@ async def _work(queue: WorkQueue[K], handle: Handle[K], failed: Callable[[K, Exc
         try:
             again = await handle(key)
         except Exception as error:  # noqa: BLE001  # as controller-runtime recovers: a poisoned object stops no other; told, retried
-            failed(key, error)
-            queue.add_rate_limited(key)
+            queue.add_rate_limited(key, failed(key, error))
         else:
             queue.forget(key)
             if again is not None:

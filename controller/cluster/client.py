@@ -1,4 +1,4 @@
-"""A thin client: kubernetes' own connection, authentication and retries; bodies are dicts; errors are told apart."""
+"""A thin client: kubernetes' own connection and authentication; bodies are dicts; errors are told apart."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import aiohttp
-from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import ConfigException
 
@@ -19,7 +18,7 @@ from controller import __version__
 from controller.api.base import JsonObject
 from controller.cluster.clock import ServerClock
 from controller.cluster.connection import Connection
-from controller.cluster.errors import ApiError, Conflict, Gone, Invalid, Unauthorized, error_of
+from controller.cluster.errors import ApiError, Conflict, Gone, Invalid, Unauthorized, error_of, told_to_wait
 from controller.cluster.resources import PODS, Resource
 from controller.cluster.wire import NO_ANSWER, WatchEvent, json_object, lines, unavailable, watch_event
 
@@ -33,6 +32,10 @@ CHUNK = 500
 """Objects a page of a list."""
 FIELD_MANAGER = "runwarden"
 USER_AGENT = f"runwarden/{__version__}"
+READ_ATTEMPTS = 4
+"""How often a read is sent at the most while the API server answers with Retry-After."""
+SHORT_WAIT_SECONDS = 2.0
+"""The longest Retry-After that a read waits out itself; what is longer is its caller's to wait for, and holds up no worker."""
 UNLIMITED = aiohttp.ClientTimeout(total=None)
 """aiohttp's own limit is off: it would start anew with each retry."""
 JSON, JSON_PATCH, MERGE_PATCH = (
@@ -270,11 +273,14 @@ class Client:
         if authorization := await self._authorization(what):
             headers["Authorization"] = authorization
         url = self._connection.server + path + (f"?{urlencode(query)}" if query else "")
-        try:
+        for left in reversed(range(READ_ATTEMPTS)):
             answer = await self._rest.request(method, url, headers=headers, body=body, _request_timeout=limit)
-        except ApiException as error:  # The server went on answering "come back later".
-            raise error_of(what, error.status, b"", error.headers.get("Retry-After")) from error
-        response: aiohttp.ClientResponse = answer.response
+            response: aiohttp.ClientResponse = answer.response
+            wait = told_to_wait(response.status, response.headers.get("Retry-After")) if method == "GET" else None
+            if wait is None or wait > SHORT_WAIT_SECONDS or not left:
+                break
+            response.release()
+            await asyncio.sleep(wait)
         return response
 
     async def _authorization(self, what: str) -> str | None:

@@ -12,16 +12,12 @@ from urllib.request import getproxies, proxy_bypass
 
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
-from kubernetes.aio.utils.retry import Backoff
 from yaml import YAMLError
 
 from controller.errors import RunwardenError
 
 MAX_CONNECTIONS = 40
 """Requests that may be under way at once."""
-
-READ_ATTEMPTS = 4
-"""How often a read is sent at the most while the API server answers with Retry-After."""
 
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -51,8 +47,6 @@ async def connect(kubeconfig: Path | None = None) -> Connection:
     """
     configuration: Any = Configuration()
     configuration.connection_pool_maxsize = MAX_CONNECTIONS
-    configuration.client_go_retries = True
-    configuration.client_go_retry_backoff = Backoff(steps=READ_ATTEMPTS, duration=0.0, factor=1.0)
     in_pod = "KUBERNETES_SERVICE_HOST" in os.environ and not (kubeconfig or os.environ.get("KUBECONFIG"))
     try:
         if in_pod:

@@ -8,6 +8,9 @@ from typing import Any
 
 from controller.errors import RunwardenError
 
+MAX_WAIT_SECONDS = 300.0
+"""The longest wait that is taken from a Retry-After: what a proxy says for a day would leave a Run alone for a day."""
+
 
 class ApiError(RunwardenError):
     """The API server refused a request.
@@ -75,8 +78,19 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 }
 
 
-def error_of(what: str, status: int, body: bytes, retry_after: str | None = None) -> ApiError:
-    """Return the exception for a response whose status is an error; `what` names the request."""
+def retry_after(error: Exception) -> float:
+    """Return for how many seconds the API server asked to be left alone, 0 where it did not."""
+    return (error.retry_after or 0.0) if isinstance(error, ApiError) else 0.0
+
+
+def told_to_wait(status: int, header: str | None) -> float | None:
+    """Return the seconds in a Retry-After header of a 429 or 5xx, None where there are none: as client-go, whole seconds only."""
+    busy = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return min(float(header), MAX_WAIT_SECONDS) if busy and header and header.isdecimal() else None
+
+
+def error_of(what: str, status: int, body: bytes, header: str | None = None) -> ApiError:
+    """Return the exception for a response whose status is an error; `what` names the request, `header` is its Retry-After."""
     answer = _status_object(body)
     reason, message = answer.get("reason", ""), answer.get("message") or body[:1024].decode(errors="replace")
     kind = _BY_STATUS.get(status, Unavailable if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ApiError)
@@ -85,8 +99,7 @@ def error_of(what: str, status: int, body: bytes, retry_after: str | None = None
         kind = AlreadyExists
     elif kind is Invalid and _only_the_uid_is_wrong(details):
         kind = Conflict
-    seconds = float(retry_after) if retry_after and retry_after.isdecimal() else None
-    return kind(what, status, str(reason), str(message), seconds, details)
+    return kind(what, status, str(reason), str(message), told_to_wait(status, header), details)
 
 
 def _only_the_uid_is_wrong(details: dict[str, Any]) -> bool:

@@ -16,7 +16,7 @@ import structlog
 
 from controller.api.base import JsonObject
 from controller.cluster.client import Client
-from controller.cluster.errors import ApiError, Forbidden, NotFound, Unauthorized
+from controller.cluster.errors import ApiError, Forbidden, NotFound, Unauthorized, retry_after
 from controller.cluster.resources import Resource
 from controller.cluster.wire import WatchEvent
 
@@ -80,6 +80,7 @@ class Reflector:
     async def _keep(self, namespace: str | None) -> None:
         trouble = _Trouble()
         while True:
+            told = 0.0
             try:
                 version = await relist(self._client, self._resource, namespace, self._sink, labels=self._labels)
                 self._heard_all(namespace)
@@ -89,7 +90,8 @@ class Reflector:
                 if trouble.refusals >= HOPELESS_TRIES:
                     raise
                 log.warning("watch ended, will list again", resource=self._resource.plural, error=str(error))
-            await self._pause(trouble.failures)
+                told = retry_after(error)
+            await self._pause(trouble.failures, told)
 
     async def _follow(self, namespace: str | None, version: str, trouble: _Trouble) -> None:
         """Follow the watch; one that the API server closes in the ordinary way is taken up where it ended."""
@@ -113,9 +115,10 @@ class Reflector:
         if not self._unsynced:
             self.synced.set()
 
-    async def _pause(self, failures: int) -> None:
+    async def _pause(self, failures: int, told: float = 0.0) -> None:
+        """Wait longer with each failure, and at least for as long as the API server has told."""
         seconds: float = min(FIRST_BACKOFF_SECONDS * 2 ** min(failures, MAX_DOUBLINGS), MAX_BACKOFF_SECONDS)
-        await asyncio.sleep(seconds * self._jitter.uniform(0.5, 1.0))
+        await asyncio.sleep(max(told, seconds * self._jitter.uniform(0.5, 1.0)))
 
 
 @dataclass(slots=True)

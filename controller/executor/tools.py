@@ -23,7 +23,7 @@ class Tools:
     """
 
     client: Client
-    learn_pod: Callable[[JsonObject], PodFacts]
+    learn_pod: Callable[[JsonObject, str], PodFacts]
     learn_escalation: Callable[[JsonObject], None]
     learn_report: Callable[[JsonObject], None]
     tell: Tell = nobody
@@ -37,7 +37,7 @@ class Tools:
 
     def with_pod(self, snapshot: Snapshot, pod: JsonObject) -> Snapshot:
         """Return the snapshot with a pod as the API server just answered it."""
-        facts = self.learn_pod(pod)
+        facts = self.learn_pod(pod, snapshot.run.uid)
         before = next((p for p in snapshot.pods if p.uid == facts.uid), facts)
         facts = replace(facts, node_lost_since=before.node_lost_since)
         return replace(snapshot, pods=(*(p for p in snapshot.pods if p.name != facts.name), facts))

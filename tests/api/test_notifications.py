@@ -169,7 +169,7 @@ async def test_of_two_who_open_an_escalation_one_tells(client: Client, api_clust
     action = Action(Intent.ESCALATE_BLOCKED, Step.MARK, Reason.ESCALATED, escalation="help", escalation_phase=EscalationPhase.OPEN)
     told: list[Message] = []
 
-    def learn(_: JsonObject) -> PodFacts:
+    def learn(_: JsonObject, _uid: str) -> PodFacts:
         raise AssertionError("no pod is written")
 
     tools = Tools(client, learn, lambda _: None, lambda _: None, lambda message, places: told.append(message))

@@ -75,6 +75,33 @@ def test_newer_wins_and_the_dead_stay_dead() -> None:
     assert set(told) == {RunKey("ns", "demo", "u1")}
 
 
+def test_a_pass_is_not_told_of_its_own_writes() -> None:
+    """What a pass wrote is no reason for another of the same Run; for another Run's pass it is, and so is what comes by a watch."""
+    told: list[RunKey] = []
+    inventory = Inventory(told.append)
+    inventory.learn_run(run())
+    inventory.learn_pod(pod(5), "u1")
+    assert not told
+    assert inventory.pods_of("u1")
+    inventory.learn_pod(pod(6), "another")
+    inventory.pods.upsert(pod(7))
+    assert told == [RunKey("ns", "demo", "u1")] * 2
+
+
+def test_the_spec_of_a_live_run_is_read_once_a_generation() -> None:
+    """What was read of a generation is taken for it; a newer one, and a Run that is going, are read anew."""
+    inventory = Inventory(lambda _: None)
+    inventory.runs.upsert(run())
+    kept = inventory.run("u1")
+    assert kept
+    assert inventory.facts_of(run()) is kept.facts
+    newer, going = run(), run()
+    newer["metadata"]["generation"] = 2
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert inventory.facts_of(newer).generation == 2
+    assert inventory.facts_of(going).gone
+
+
 def test_a_poisoned_run_is_kept_with_its_violations() -> None:
     """A spec that cannot be read at all becomes violations; the Run beside it is read as ever."""
     inventory = Inventory(lambda _: None)

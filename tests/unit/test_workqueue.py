@@ -93,6 +93,39 @@ def test_backoff_doubles_to_its_cap_and_is_forgotten() -> None:
     assert queue.next_due() == FIRST_BACKOFF_SECONDS
 
 
+def test_a_held_key_is_left_alone_whatever_happens_meanwhile() -> None:
+    """Who was told to come back in ten seconds does, however short its backoff; only other keys do not wait."""
+    queue: WorkQueue[str] = WorkQueue(clock := Clock())
+    queue.add("a")
+    assert queue.take() == "a"
+    queue.add("a")
+    queue.add_rate_limited("a", 10.0)
+    queue.done("a")
+    queue.add("b")
+    assert [queue.take(), queue.take()] == ["b", None]
+    clock.now = 9.0
+    queue.add("a")
+    assert queue.take() is None
+    clock.now = 10.0
+    assert queue.take() == "a"
+
+
+def test_a_hold_shortens_no_backoff_and_ends_with_a_success() -> None:
+    """Of backoff and hold the longer counts; a key that was handled in the end is held no more."""
+    queue: WorkQueue[str] = WorkQueue(Clock())
+    queue.add_rate_limited("b", 1.0)
+    queue.forget("b")
+    queue.add("b")
+    assert queue.take() == "b"
+    fresh: WorkQueue[str] = WorkQueue(clock := Clock())
+    for _ in range(6):
+        fresh.add_rate_limited("a", 1.0)
+        clock.now += MAX_BACKOFF_SECONDS
+        fresh.done(str(fresh.take()))
+    fresh.add_rate_limited("a", 1.0)
+    assert fresh.next_due() == FIRST_BACKOFF_SECONDS * 2**6
+
+
 async def test_a_poisoned_key_stops_nobody() -> None:
     """A handler that raises is reported and retried; the other keys are handled meanwhile; shutting down ends the workers."""
     queue: WorkQueue[str] = WorkQueue()
@@ -108,8 +141,13 @@ async def test_a_poisoned_key_stops_nobody() -> None:
 
     for key in ("poison", "good", "better"):
         queue.add(key)
+
+    def failed(key: str, _: Exception) -> float:
+        failures.append(key)
+        return 0.0
+
     async with asyncio.timeout(10):
-        await run_workers(queue, 2, handle, lambda key, _: failures.append(key))
+        await run_workers(queue, 2, handle, failed)
     assert failures == ["poison", "poison"]
     with pytest.raises(ShutDown):
         await queue.get()
@@ -218,7 +256,7 @@ async def test_keys_in_hand_are_finished_at_shut_down() -> None:
 
     queue.add(1)
     queue.add(2)
-    working = asyncio.create_task(run_workers(queue, 1, handle, lambda *_: None))
+    working = asyncio.create_task(run_workers(queue, 1, handle, lambda *_: 0.0))
     await started.wait()
     queue.shut_down()
     queue.add(3)

@@ -12,7 +12,7 @@ from kubernetes.aio.config import ConfigException
 
 from controller.cluster import client as clients
 from controller.cluster.client import Client
-from controller.cluster.errors import ApiError, Unauthorized, Unavailable
+from controller.cluster.errors import ApiError, Unauthorized, Unavailable, retry_after
 from controller.cluster.resources import PODS
 from tests.unit.cluster_client.faults import FaultyServer, event, listing, says, watching
 
@@ -51,6 +51,18 @@ async def test_lasting_overload_is_unavailable(client: Client, faulty: FaultySer
         await client.get(PODS, "ns", "x")
     assert (caught.value.status, caught.value.retry_after) == (code, 0.0)
     assert len(faulty.asked) <= 12
+
+
+@pytest.mark.parametrize("call", [lambda c: c.get(PODS, "ns", "x"), lambda c: c.create(PODS, "ns", {})], ids=["get", "create"])
+async def test_a_wish_for_a_long_wait_is_the_callers_to_grant(client: Client, faulty: FaultyServer, call: Call) -> None:
+    """Who is told to come back in half a minute holds up no worker: the error says when, and that is at most so much."""
+    for header, seconds in (("30", 30.0), ("86400", 300.0)):
+        faulty.answers = [busy(header)]
+        async with asyncio.timeout(5):
+            with pytest.raises(Unavailable) as caught:
+                await call(client)
+        assert retry_after(caught.value) == seconds
+    assert len(faulty.asked) == 2
 
 
 @pytest.mark.parametrize(

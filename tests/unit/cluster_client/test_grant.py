@@ -10,7 +10,7 @@ from tests.unit.cluster_client.faults import FaultyServer, says
 
 
 def tools(client: Client) -> Tools:
-    return Tools(client, pod_facts, lambda _: None, lambda _: None)
+    return Tools(client, lambda pod, _: pod_facts(pod), lambda _: None, lambda _: None)
 
 
 async def test_the_account_is_made_once_a_namespace(client: Client, faulty: FaultyServer) -> None:
