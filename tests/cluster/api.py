@@ -17,14 +17,19 @@ from tests.cluster.settings import HERE
 
 CONTROL_PLANE = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"]
 READY_SECONDS = 90.0
+ETCD_BYTES = 8 * 2**30
+"""Ten thousand Runs write gigabytes of versions between two compactions."""
 VOLUMES = 20
 """For the claims of Runs on simulated nodes."""
 AUDIT_POLICY = HERE / "audit-policy.yaml"
 STAGES = HERE / "kwok-stages.yaml"
 
 
-def start_api(name: str, directory: Path, *, kwok_nodes: int, keep: bool) -> Cluster:
-    """Start a control plane. Raises ClusterError, with the log to look at, where a part does not come up."""
+def start_api(name: str, directory: Path, *, kwok_nodes: int, keep: bool, controllers: str) -> Cluster:
+    """Start a control plane; `controllers` is what the controller-manager runs.
+
+    Raises ClusterError, with the log to look at, where a part does not come up.
+    """
     programs = find(CONTROL_PLANE + (["kwok"] if kwok_nodes else []))
     record = Record(directory / "processes")
     client, peer, secure = _free_ports(3)
@@ -35,6 +40,7 @@ def start_api(name: str, directory: Path, *, kwok_nodes: int, keep: bool) -> Clu
         audit = directory / "audit.jsonl"
         cluster = Cluster(name, "api", directory, kubeconfigs["admin"], programs["kubectl"], audit)
         commands = _commands(programs, directory, (client, peer, secure))
+        commands["kube-controller-manager"].append(f"--controllers={controllers}")
         for part, command in commands.items():
             processes.start(record, part, command, directory / f"{part}.log", keep=keep)
             if part == "kube-apiserver":
@@ -74,6 +80,7 @@ def _commands(programs: dict[str, Path], folder: Path, ports: tuple[int, int, in
             "initial-advertise-peer-urls": at,
             "initial-cluster": f"default={at}",
             "unsafe-no-fsync": "true",
+            "quota-backend-bytes": str(ETCD_BYTES),
         },
         "kube-apiserver": {
             "etcd-servers": etcd,

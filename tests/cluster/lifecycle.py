@@ -19,6 +19,7 @@ from tests.cluster.processes import Record, start_time
 from tests.cluster.progress import ClusterError, say
 from tests.cluster.settings import runtime_dir
 
+ALL_CONTROLLERS = "*"
 PROVIDERS = ("auto", "existing", "kind", "api")
 
 
@@ -32,8 +33,18 @@ def choose(provider: str = "auto") -> str:
     return "api" if why_not else "kind"
 
 
-def up(provider: str = "auto", *, name: str | None = None, nodes: int = 1, kwok_nodes: int = 0, keep: bool = False) -> Cluster:
+def up(
+    provider: str = "auto",
+    *,
+    name: str | None = None,
+    nodes: int = 1,
+    kwok_nodes: int = 0,
+    keep: bool = False,
+    controllers: str = ALL_CONTROLLERS,
+) -> Cluster:
     """Bring up a cluster; unless `keep` is set it ends with this process, whatever ends that.
+
+    `controllers` is what the controller-manager of an `api` cluster runs.
 
     Raises ClusterError.
     """
@@ -53,7 +64,7 @@ def up(provider: str = "auto", *, name: str | None = None, nodes: int = 1, kwok_
         if provider == "kind":
             cluster: Cluster = start_kind(name, directory, nodes=nodes)
         else:
-            cluster = start_api(name, directory, kwok_nodes=kwok_nodes, keep=keep)
+            cluster = start_api(name, directory, kwok_nodes=kwok_nodes, keep=keep, controllers=controllers)
         stack.pop_all()
     return cluster
 

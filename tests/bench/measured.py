@@ -1,0 +1,74 @@
+"""What is measured in one turn, and what it is measured of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+from tests.bench.audit import Tally
+
+PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS_EACH = 0.3
+"""Of an object: several times what the slowest takes."""
+HALF, MOST = 0.5, 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long something took, in seconds; nothing where it never happened."""
+
+    number: int
+    half: float | None
+    most: float | None
+
+
+def latency(times: Sequence[float]) -> Latency:
+    """Return the time within which half of them, and 99 of 100, were over."""
+    in_order = sorted(times)
+    half, most = (in_order[min(int(len(in_order) * part), len(in_order) - 1)] if in_order else None for part in (HALF, MOST))
+    return Latency(len(in_order), half, most)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How many objects, of which kind, and for how long it is looked at afterwards."""
+
+    count: int
+    failing: bool = False
+    idle_seconds: float = 10.0
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which a turn has failed."""
+        return PATIENCE_SECONDS + PATIENCE_SECONDS_EACH * self.count
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What processes used from one moment to another, in seconds of CPU."""
+
+    controller: float
+    api_server: float
+    etcd: float
+    benchmark: float
+
+    def __sub__(self, before: Spent) -> Spent:
+        return Spent(*(now - then for now, then in zip(astuple(self), astuple(before), strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What was measured: seconds, bytes, writes; `idle` and `tidying` follow the end of the last object."""
+
+    contestant: str
+    load: Load
+    wall: float
+    spent: Spent
+    peak: int
+    written: Tally
+    idle: Tally
+    idle_cpu: float
+    tidying: Tally
+    starts: Latency
+    endings: Latency
+    successions: Latency

@@ -1,0 +1,125 @@
+"""One turn: one controller alone, so many objects at once, and what that took."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, nullcontext
+
+import aiohttp
+
+from controller.api.base import JsonObject
+from controller.cluster.resources import PODS
+from tests import users
+from tests.bench.audit import AuditLog
+from tests.bench.contestants import ACCOUNT, Contestant, Stage
+from tests.bench.kubelet import PlayedKubelet
+from tests.bench.load import any_left, create, delete_all, watching
+from tests.bench.measured import Load, Spent, Turn, latency
+from tests.bench.procfs import part, reset_peak, usage
+from tests.bench.story import Story
+from tests.bench.wire import session
+from tests.cluster import Cluster
+
+WARM_UP = 10
+"""Objects before the measured ones: what is made once (connections, caches, compiled code) is not theirs."""
+SETTLING_SECONDS = 4.0
+"""Longer than a status or an Event may lag behind: what is put off is counted, too."""
+POLL_SECONDS = 0.5
+
+
+Aside = Callable[[int], AbstractContextManager[object]]
+"""Something that looks at a controller's process while it works."""
+
+
+def take_turn(cluster: Cluster, contestant: Contestant, load: Load, aside: Aside = nullcontext) -> Turn:
+    """Measure one contestant in a namespace of its own, and leave nothing. Raises TimeoutError where it does not finish."""
+    with _stage(cluster, load) as stage, ExitStack() as stack:
+        return asyncio.run(_measure(stage, contestant, contestant.start(stage, stack), load, aside))
+
+
+@contextmanager
+def _stage(cluster: Cluster, load: Load) -> Iterator[Stage]:
+    name = f"bench-{uuid.uuid4().hex[:6]}"
+    cluster.kubectl("create", "namespace", name)
+    cluster.kubectl("-n", name, "create", "serviceaccount", ACCOUNT)
+    yield Stage(cluster, users.account(cluster, name, ACCOUNT), name, load.failing)
+    cluster.kubectl("delete", "namespace", name, timeout=load.patience)
+
+
+async def _measure(stage: Stage, contestant: Contestant, pid: int, load: Load, aside: Aside) -> Turn:
+    audit = AuditLog(stage.cluster)
+    async with session(stage.cluster.kubeconfig) as http:
+        await _see_through(http, stage, contestant, Load(WARM_UP, load.failing), "warm")
+        reset_peak(pid)
+        mark, before = audit.mark(), _spent(stage.cluster, pid)
+        with aside(pid):
+            story, wall = await _see_through(http, stage, contestant, load, "load")
+        await asyncio.sleep(SETTLING_SECONDS)
+        after, peak, written = _spent(stage.cluster, pid), usage(pid).peak, audit.tally(stage.user, mark)
+        mark = audit.mark()
+        await asyncio.sleep(load.idle_seconds)
+        idle, idle_cpu = audit.tally(stage.user, mark), usage(pid).cpu - after.controller
+        mark = audit.mark()
+        await _tidy(http, stage, contestant, load)
+    return Turn(
+        contestant=contestant.name,
+        load=load,
+        wall=wall,
+        spent=after - before,
+        peak=peak,
+        written=written,
+        idle=idle,
+        idle_cpu=idle_cpu,
+        tidying=audit.tally(stage.user, mark),
+        starts=latency(story.starts()),
+        endings=latency(story.endings()),
+        successions=latency(story.successions()),
+    )
+
+
+async def _see_through(
+    http: aiohttp.ClientSession, stage: Stage, contestant: Contestant, load: Load, prefix: str
+) -> tuple[Story, float]:
+    """Create objects and see all of them finish; return what was seen, and the seconds from the first to the last."""
+    story = Story(prefix, contestant.finished)
+    bodies = [contestant.body(f"{prefix}-{number}", load.failing) for number in range(load.count)]
+    async with asyncio.timeout(load.patience), _watched(http, stage, contestant, story, load) as changed:
+        started = await create(http, contestant.resource, stage.namespace, bodies)
+        while len(story.finished) < load.count:
+            changed.clear()
+            await changed.wait()
+    return story, max(story.finished.values()) - started
+
+
+@asynccontextmanager
+async def _watched(
+    http: aiohttp.ClientSession, stage: Stage, contestant: Contestant, story: Story, load: Load
+) -> AsyncIterator[asyncio.Event]:
+    """Have a story told while the context lasts; the event is set whenever something was seen, a broken watch included."""
+    changed = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        see_pod = PlayedKubelet(http, story, group).see_pod if load.failing else story.see_pod
+
+        def see(at: float, kind: str, found: JsonObject) -> None:
+            story.see_object(at, kind, found)
+            changed.set()
+
+        async with watching(http, PODS, stage.namespace, see_pod), watching(http, contestant.resource, stage.namespace, see):
+            yield changed
+
+
+async def _tidy(http: aiohttp.ClientSession, stage: Stage, contestant: Contestant, load: Load) -> None:
+    """Delete the pods, which the controller sees, then the objects."""
+    async with asyncio.timeout(load.patience):
+        for resource in (PODS, contestant.resource):
+            await delete_all(http, resource, stage.namespace)
+            while await any_left(http, resource, stage.namespace):  # noqa: ASYNC110  # another program's doing
+                await asyncio.sleep(POLL_SECONDS)
+
+
+def _spent(cluster: Cluster, pid: int) -> Spent:
+    server, etcd = (usage(part(cluster, name)).cpu for name in ("kube-apiserver", "etcd"))
+    return Spent(usage(pid).cpu, server, etcd, time.process_time())

@@ -1,0 +1,37 @@
+"""The bare way to an API server: a session and one request. It imports nothing of the operator, so that a floor can stand on it."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+LINE_BYTES = 2**20
+NO_LIMIT = aiohttp.ClientTimeout(total=None)
+JSON_PATCH = {"Content-Type": "application/json-patch+json"}
+STRATEGIC_PATCH = {"Content-Type": "application/strategic-merge-patch+json"}
+
+JsonObject = dict[str, Any]
+
+
+def session(kubeconfig: Path) -> aiohttp.ClientSession:
+    """Return a session with the API server of a kubeconfig of our test clusters, as its user: a certificate or a token."""
+    config = yaml.safe_load(kubeconfig.read_text())
+    server, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    context = ssl.create_default_context(cafile=server["certificate-authority"])
+    headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
+    if "client-certificate" in user:
+        context.load_cert_chain(user["client-certificate"], user["client-key"])
+    connector = aiohttp.TCPConnector(limit=0, ssl=context)
+    return aiohttp.ClientSession(server["server"], connector=connector, headers=headers, timeout=NO_LIMIT, read_bufsize=LINE_BYTES)
+
+
+async def call(http: aiohttp.ClientSession, method: str, path: str, body: Any = None, **more: Any) -> JsonObject:
+    """Send one request and return its answer. Raises ClientResponseError where it is no success."""
+    async with http.request(method, path, json=body, raise_for_status=True, **more) as answer:
+        found: JsonObject = json.loads(await answer.read())
+        return found
