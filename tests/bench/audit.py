@@ -15,15 +15,12 @@ from tests.cluster import Cluster
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 EVENTS, LEASES = "events", "leases"
 
-Writes = Counter[tuple[str, str]]
-"""How often each (verb, resource or resource/subresource) was written."""
-
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """One user's writes: to Events, to Leases, and all the others; and how many of the last were refused."""
+    """One user's writes: to Events, to Leases, and all the others, by verb and resource, of which some were refused."""
 
-    writes: Mapping[tuple[str, str], int]
+    writes: Mapping[str, int]
     events: int
     leases: int
     refused: int
@@ -35,38 +32,49 @@ class Tally:
 
 
 class AuditLog:
-    """An API server's audit log, which it writes before it answers."""
+    """An API server's audit log, which it writes before it answers, with the files that it has rotated away."""
 
     def __init__(self, cluster: Cluster) -> None:
         assert cluster.audit_log, f"cluster {cluster.name} keeps no audit log"
         self._path: Path = cluster.audit_log
 
     def mark(self) -> int:
-        """Return where the log ends now."""
-        return self._path.stat().st_size
+        """Return how many bytes were written so far."""
+        return sum(path.stat().st_size for path in self._files())
 
     def tally(self, user: str, since: int) -> Tally:
         """Count what a user wrote from a mark on."""
-        with self._path.open("rb") as log:
-            log.seek(since)
-            return tally(log, user)
+        return tally(self._lines(since), user)
+
+    def _lines(self, since: int) -> Iterator[bytes]:
+        for path in self._files():
+            size = path.stat().st_size
+            if since < size:
+                with path.open("rb") as log:
+                    log.seek(since)
+                    yield from log
+            since = max(0, since - size)
+
+    def _files(self) -> list[Path]:
+        """The oldest first: their names end with the time at which they were rotated."""
+        return [*sorted(self._path.parent.glob(f"{self._path.stem}-*{self._path.suffix}")), self._path]
 
 
 def tally(lines: Iterable[bytes], user: str) -> Tally:
     """Count a user's writes in lines of an audit log; a last line that is not whole yet counts nothing."""
-    found: Writes = Counter()
+    beside: Counter[str] = Counter()
+    found: Counter[str] = Counter()
     refused = 0
     for event in _of(lines, user):
         target = event.get("objectRef", {})
+        resource = target.get("resource", "")
+        if resource in (EVENTS, LEASES):
+            beside[resource] += 1
+            continue
         subresource = f"/{target['subresource']}" if target.get("subresource") else ""
-        found[event["verb"], target.get("resource", "") + subresource] += 1
-        refused += event.get("responseStatus", {}).get("code", 0) >= HTTPStatus.BAD_REQUEST and target.get("resource") not in (
-            EVENTS,
-            LEASES,
-        )
-    beside = {resource: sum(n for (_, what), n in found.items() if what == resource) for resource in (EVENTS, LEASES)}
-    writes = {key: number for key, number in sorted(found.items()) if key[1] not in beside}
-    return Tally(writes, beside[EVENTS], beside[LEASES], refused)
+        found[f"{event['verb']} {resource}{subresource}"] += 1
+        refused += event.get("responseStatus", {}).get("code", 0) >= HTTPStatus.BAD_REQUEST
+    return Tally(dict(sorted(found.items())), beside[EVENTS], beside[LEASES], refused)
 
 
 def _of(lines: Iterable[bytes], user: str) -> Iterator[JsonObject]:

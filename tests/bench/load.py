@@ -21,6 +21,10 @@ See = Callable[[float, str, JsonObject], None]
 """Takes an event of a watch: when it was seen, its type and the object."""
 
 
+class WatchLost(Exception):
+    """What was watched cannot be told without a gap."""
+
+
 async def create(http: aiohttp.ClientSession, resource: Resource, namespace: str, objects: Iterable[JsonObject]) -> float:
     """Create objects as fast as the API server takes them; return when the first was sent."""
     places = asyncio.Semaphore(AT_ONCE)
@@ -49,7 +53,7 @@ async def any_left(http: aiohttp.ClientSession, resource: Resource, namespace: s
 
 @asynccontextmanager
 async def watching(http: aiohttp.ClientSession, resource: Resource, namespace: str, see: See) -> AsyncIterator[None]:
-    """Tell of everything that happens from here on. A watch that ends before the context does ends that with ConnectionError."""
+    """Tell of everything that happens from here on. A watch that is lost for good ends the context, with WatchLost."""
     path = resource.path(namespace)
     version = (await call(http, "GET", path, params={"limit": "1"}))["metadata"]["resourceVersion"]
     async with asyncio.TaskGroup() as group:
@@ -59,9 +63,12 @@ async def watching(http: aiohttp.ClientSession, resource: Resource, namespace: s
 
 
 async def _watch(http: aiohttp.ClientSession, path: str, version: str, see: See) -> None:
-    query = {"watch": "1", "resourceVersion": version}
-    async with http.get(path, params=query, raise_for_status=True) as answer:
-        async for line in answer.content:
-            event = json.loads(line)
-            see(time.monotonic(), event["type"], event["object"])
-    raise ConnectionError(f"the watch of {path} has ended")
+    while True:  # The API server closes a watch whose reader is slow for a moment; it goes on where it ended.
+        query = {"watch": "1", "resourceVersion": version}
+        async with http.get(path, params=query, raise_for_status=True) as answer:
+            async for line in answer.content:
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    raise WatchLost(f"{path}: {event['object']}")
+                version = event["object"]["metadata"]["resourceVersion"]
+                see(time.monotonic(), event["type"], event["object"])

@@ -10,7 +10,8 @@ from typing import Any
 import aiohttp
 import yaml
 
-LINE_BYTES = 2**20
+BUFFER_BYTES = 2**24
+"""Of a watch: the API server closes one whose reader is slow, so more is taken off it than is read."""
 NO_LIMIT = aiohttp.ClientTimeout(total=None)
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 STRATEGIC_PATCH = {"Content-Type": "application/strategic-merge-patch+json"}
@@ -27,7 +28,9 @@ def session(kubeconfig: Path) -> aiohttp.ClientSession:
     if "client-certificate" in user:
         context.load_cert_chain(user["client-certificate"], user["client-key"])
     connector = aiohttp.TCPConnector(limit=0, ssl=context)
-    return aiohttp.ClientSession(server["server"], connector=connector, headers=headers, timeout=NO_LIMIT, read_bufsize=LINE_BYTES)
+    return aiohttp.ClientSession(
+        server["server"], connector=connector, headers=headers, timeout=NO_LIMIT, read_bufsize=BUFFER_BYTES
+    )
 
 
 async def call(http: aiohttp.ClientSession, method: str, path: str, body: Any = None, **more: Any) -> JsonObject:
