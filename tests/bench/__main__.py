@@ -65,8 +65,9 @@ def main(
         try:
             for load in loads:
                 _measure(chosen, load, repetitions, result, partial(_keep, result, output))
-        finally:
-            _tell(result, output)  # Also what there is when somebody has had enough of it.
+        finally:  # Also what there is when somebody has had enough of it.
+            if any(series.rounds for series in result.series):
+                _tell(result, output)
 
 
 def _chosen(everybody: dict[str, Contestant], only: str) -> list[Contestant]:
@@ -104,7 +105,7 @@ def _tell(result: Result, output: Path) -> None:
 
     table = f"On {', '.join(f'{name}: {fact}' for name, fact in result.facts.items())}\n\n{report(result.series)}\n"
     (output / TABLE).write_text(table)
-    draw(result.series, output / PLOT)
+    (output / PLOT).write_text(draw(result.series))
     click.echo(table)
 
 

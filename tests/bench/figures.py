@@ -38,22 +38,23 @@ def _each(spent: float, turn: Turn) -> float:
 
 METRICS: Mapping[str, Metric] = {
     "wall": Metric("wall s", lambda turn: turn.wall, 1),
-    "cpu": Metric("CPU ms per object", lambda turn: _each(turn.spent.controller, turn)),
-    "server_cpu": Metric("API server's CPU ms per object", lambda turn: _each(turn.spent.api_server, turn), 1),
-    "etcd_cpu": Metric("etcd's CPU ms per object", lambda turn: _each(turn.spent.etcd, turn), 1),
+    "wall_each": Metric("wall ms each", lambda turn: _each(turn.wall, turn), 1),
+    "cpu": Metric("CPU ms each", lambda turn: _each(turn.spent.controller, turn)),
+    "server_cpu": Metric("API server's CPU ms each", lambda turn: _each(turn.spent.api_server, turn), 1),
+    "etcd_cpu": Metric("etcd's CPU ms each", lambda turn: _each(turn.spent.etcd, turn), 1),
     "peak": Metric("peak RSS MiB", lambda turn: turn.peak / MIB, 0),
-    "writes": Metric("writes per object", lambda turn: turn.written.total / turn.load.count),
-    "events": Metric("Events per object", lambda turn: turn.written.events / turn.load.count),
+    "writes": Metric("writes each", lambda turn: turn.written.total / turn.load.count),
+    "events": Metric("Events each", lambda turn: turn.written.events / turn.load.count),
     "refused": Metric("of them refused", lambda turn: turn.written.refused / turn.load.count),
     "tidying": Metric("writes per pod deleted", lambda turn: turn.tidying.total / turn.objects),
     "idle_writes": Metric("writes when idle", lambda turn: turn.idle.total + turn.idle.events, 0),
     "idle_cpu": Metric("CPU when idle, % of a core", lambda turn: turn.idle_cpu / turn.load.idle_seconds * PERCENT, 1),
-    "start_p50": Metric("object to pod s, p50", lambda turn: turn.starts.p50),
-    "start_p99": Metric("p99", lambda turn: turn.starts.p99),
+    "start_p50": Metric("created to pod s, p50", lambda turn: turn.starts.p50),
+    "start_p99": Metric("created to pod s, p99", lambda turn: turn.starts.p99),
     "ending_p50": Metric("pod's end to status s, p50", lambda turn: turn.endings.p50),
-    "ending_p99": Metric("p99", lambda turn: turn.endings.p99),
+    "ending_p99": Metric("pod's end to status s, p99", lambda turn: turn.endings.p99),
     "succession_p50": Metric("pod's death to successor s, p50", lambda turn: turn.successions.p50),
-    "succession_p99": Metric("p99", lambda turn: turn.successions.p99),
+    "succession_p99": Metric("pod's death to successor s, p99", lambda turn: turn.successions.p99),
 }
 
 
