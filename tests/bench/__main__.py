@@ -10,19 +10,18 @@ from functools import partial
 from pathlib import Path
 
 import click
-from pydantic import TypeAdapter
 
+from tests.bench import page
 from tests.bench.contestants import Contestant, contestants
 from tests.bench.machine import facts
 from tests.bench.measured import Load, Result, Series
 from tests.bench.profile import hottest, recording
 from tests.bench.series import arena, play, told
-from tests.bench.table import report
 from tests.bench.targets import OURS
 from tests.bench.turn import take_turn
 from tests.cluster.progress import say
 
-RESULT, TABLE, PLOT, STACKS, PROFILE = "result.json", "result.md", "result.svg", "profile.folded", "profile.md"
+TABLE, PLOT, STACKS, PROFILE = "result.md", "result.svg", "profile.folded", "profile.md"
 SHOWN_FUNCTIONS = 60
 FAILING_COUNT = 200
 """Enough for a p99; the Job controller makes each of them wait for ten seconds."""
@@ -52,7 +51,7 @@ def main(
     """Measure the Job controller, a naive kopf operator, the bare protocol and ours, each alone in turn, on one API server."""
     output.mkdir(parents=True, exist_ok=True)
     if redraw:
-        _tell(TypeAdapter(Result).validate_json((output / RESULT).read_bytes()), output)
+        _tell(page.read(output / page.MADE), output)
         return
     with tempfile.TemporaryDirectory() as folder:
         chosen = _chosen(contestants(Path(folder), postgres), only or (OURS if profile else ""))
@@ -97,13 +96,13 @@ def _profile(chosen: Sequence[Contestant], count: int, output: Path) -> None:
 
 
 def _keep(result: Result, output: Path) -> None:
-    (output / RESULT).write_text(json.dumps(asdict(result), indent=1) + "\n")
+    (output / page.MADE).write_text(json.dumps(asdict(result), indent=1) + "\n")
 
 
 def _tell(result: Result, output: Path) -> None:
     from tests.bench.plot import draw  # matplotlib takes a second, and a turn is not to wait for it
 
-    table = f"On {', '.join(f'{name}: {fact}' for name, fact in result.facts.items())}\n\n{report(result.series)}\n"
+    table = f"{page.told(result)}\n"
     (output / TABLE).write_text(table)
     (output / PLOT).write_text(draw(result.series))
     click.echo(table)

@@ -57,7 +57,7 @@ def play(
             try:
                 turns[each.name] = turn = take_turn(cluster, each, load)
             except TURN_FAILED as error:
-                series.failures.append(f"round {number}: {each.name}: {type(error).__name__}: {error}")
+                series.failures.append(f"round {number}: {each.name}: {why(error)}")
                 say(f"FAILED: {series.failures[-1]}")
             else:
                 say(f"round {number} of {repetitions}: {told(turn)}")
@@ -70,6 +70,13 @@ def told(turn: Turn) -> str:
     cpu = turn.spent.controller / turn.load.count * 1000
     writes = turn.written.total / turn.load.count
     return f"{turn.contestant}: {turn.load.count} in {turn.wall:.1f} s, {cpu:.1f} ms of CPU and {writes:.2f} writes each"
+
+
+def why(error: BaseException) -> str:
+    """Return what failed in one line; groups of tasks wrap it."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(why(each) for each in error.exceptions)
+    return f"{type(error).__name__}: {error}"
 
 
 def _from(contestants: Sequence[Contestant], number: int) -> list[Contestant]:

@@ -27,10 +27,11 @@ def report(series: Iterable[Series]) -> str:
 def _of(series: Series) -> list[str]:
     rounds = series.rounds
     head = f"### {series.count:,} {'that fail once' if series.failing else 'healthy'}, {len(rounds)} rounds: median (least-most)"
+    failed = [f"- {each}" for each in series.failures]
     if series.failing:
-        return [head, figures(rounds, FAILING)]
+        return [head, figures(rounds, FAILING), *failed]
     tables = [figures(rounds, metrics) for metrics in (COSTS, WRITES, TIMES)]
-    return [head, *tables, ratios(rounds), judged(verdicts(rounds))]
+    return [head, *tables, ratios(rounds), judged(verdicts(rounds)), *failed]
 
 
 def figures(rounds: Sequence[Round], metrics: Sequence[str]) -> str:
