@@ -66,6 +66,7 @@ check: ## Lint, format, types, layers, generated files
 	@$(RUN) runwarden crds --check crds
 	@$(RUN) python scripts/chart.py --check
 	@$(RUN) python scripts/reference.py --check
+	@$(RUN) python -m tests.bench.page --check
 
 fmt: ## Format and fix what can be fixed
 	@$(RUN) ruff check --fix .
@@ -75,6 +76,7 @@ generate: ## Write the generated files (crds/, what the chart takes from elsewhe
 	@$(RUN) runwarden crds --output crds
 	@$(RUN) python scripts/chart.py
 	@$(RUN) python scripts/reference.py
+	@$(RUN) python -m tests.bench.page
 
 clean: ## Remove the environment and what tests left; the build cache stays (scripts/run python -m tests.cluster purge)
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache artifacts

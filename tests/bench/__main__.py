@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -49,6 +50,8 @@ def main(
     output: Path,
 ) -> None:
     """Measure the Job controller, a naive kopf operator, the bare protocol and ours, each alone in turn, on one API server."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # A shell has its jobs in the background ignore the first.
+        signal.signal(number, signal.default_int_handler)
     output.mkdir(parents=True, exist_ok=True)
     if redraw:
         _tell(page.read(output / page.MADE), output)
