@@ -20,8 +20,9 @@ from tests.cluster.processes import start_time
 
 COUNT = 3
 LOAD = Load(COUNT, warm_up=1, settling_seconds=2.0, idle_seconds=1.0)
-FAILS_ONCE = replace(LOAD, failing=True)
-ONLY_FAILING = {metric for metric in FAILING if metric.startswith("succession")}
+QUICK = replace(LOAD, settling_seconds=0.1, idle_seconds=0.1)
+"""Where nobody looks at writes."""
+FAILS_ONCE = replace(QUICK, failing=True)
 WRITES = {"job": 6, "naive": 8, "floor": 4, "runwarden-status": 4, "runwarden-annotations": 6, "runwarden-sqlite": 4}
 """Of each object, roughly: that writes are counted at all, and as whose they are."""
 
@@ -75,7 +76,7 @@ def test_a_poisoned_contestant_costs_nobody_else_a_turn(scene: Scene) -> None:
     floor = scene.everybody["floor"]
     poisoned = replace(floor, name="poisoned", start=ends_at_once)
     series = Series(COUNT, failing=False)
-    play(scene.cluster, [poisoned, floor], LOAD, 1, series, lambda: kept.append(len(series.rounds)))
+    play(scene.cluster, [poisoned, floor], QUICK, 1, series, lambda: kept.append(len(series.rounds)))
     assert [*series.rounds[0]] == ["floor"]
     assert ["poisoned: ControllerEnded" in failure for failure in series.failures] == [True]
     assert kept == [1]
@@ -90,5 +91,5 @@ def test_an_interrupted_turn_ends_what_it_started(scene: Scene) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        take_turn(scene.cluster, scene.everybody["floor"], LOAD, interrupted)
+        take_turn(scene.cluster, scene.everybody["floor"], QUICK, interrupted)
     assert [start_time(pid) for pid in started] == [None]

@@ -41,12 +41,13 @@ def take_turn(cluster: Cluster, contestant: Contestant, load: Load, aside: Aside
 
     Raises ControllerEnded or TimeoutError where it does not finish.
     """
-    with _stage(cluster, load) as stage, ExitStack() as stack:
+    with stage_for(cluster, load) as stage, ExitStack() as stack:
         return asyncio.run(_measure(stage, contestant, contestant.start(stage, stack), load, aside))
 
 
 @contextmanager
-def _stage(cluster: Cluster, load: Load) -> Iterator[Stage]:
+def stage_for(cluster: Cluster, load: Load) -> Iterator[Stage]:
+    """A namespace with an account for one controller, gone afterwards."""
     name = f"bench-{uuid.uuid4().hex[:6]}"
     cluster.kubectl("create", "namespace", name)
     wait = "--wait=false"  # What a failed turn leaves may not go by itself: the next does not wait for it.
