@@ -68,7 +68,7 @@ def main(
             for load in loads:
                 _measure(chosen, load, repetitions, result, partial(_keep, result, output))
         finally:  # Also what there is when somebody has had enough of it.
-            if any(series.rounds for series in result.series):
+            if any(each for series in result.series for each in series.rounds):
                 _tell(result, output)
 
 

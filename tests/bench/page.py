@@ -19,7 +19,7 @@ DOCS = Path(__file__).parent.parent.parent / "docs"
 RESULT, PAGE, PICTURE = DOCS / "performance.json", DOCS / "performance.md", DOCS / "performance.svg"
 MADE = "result.json"
 """What a run of the benchmark leaves in its folder."""
-START, END = "<!-- generated: figures -->\n", "\n<!-- end of generated -->"
+START, END = "<!-- generated: figures -->", "<!-- end of generated -->"
 
 
 def read(path: Path) -> Result:
@@ -37,8 +37,8 @@ def filled(page: str, result: Result) -> str:
     head, start, rest = page.partition(START)
     _, end, tail = rest.partition(END)
     if not (start and end):
-        raise ValueError(f"the page has no {START.strip()} ... {END.strip()}: put both where the figures belong")
-    return f"{head}{START}{told(result)}{END}{tail}"
+        raise ValueError(f"the page has no {START} ... {END}: put both where the figures belong")
+    return f"{head}{START}\n\n{told(result)}\n\n{END}{tail}"
 
 
 @click.command()

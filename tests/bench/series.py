@@ -49,10 +49,11 @@ def play(
 ) -> None:
     """Measure contestants in turn, so many times; who begins moves on, since an API server grows with its history.
 
-    A turn that fails is told of and costs nobody else theirs. What was found is kept after each round.
+    A turn that fails is told of and costs nobody else theirs. What was found is kept after each turn.
     """
     for number in range(1, repetitions + 1):
         turns: dict[str, Turn] = {}
+        series.rounds.append(turns)
         for each in _from(contestants, number - 1):
             try:
                 turns[each.name] = turn = take_turn(cluster, each, load)
@@ -61,8 +62,7 @@ def play(
                 say(f"FAILED: {series.failures[-1]}")
             else:
                 say(f"round {number} of {repetitions}: {told(turn)}")
-        series.rounds.append({each.name: turns[each.name] for each in contestants if each.name in turns})
-        keep()
+            keep()
 
 
 def told(turn: Turn) -> str:
