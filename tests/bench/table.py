@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from tests.bench.figures import METRICS, Round, Spread, ratio, spread
-from tests.bench.measured import Series
+from tests.bench.measured import Series, Turn
 from tests.bench.targets import Verdict, verdicts
 
 COSTS = ("wall", "cpu", "server_cpu", "etcd_cpu", "peak")
@@ -26,12 +27,30 @@ def report(series: Iterable[Series]) -> str:
 
 def _of(series: Series) -> list[str]:
     rounds = series.rounds
-    head = f"### {series.count:,} {'that fail once' if series.failing else 'healthy'}, {len(rounds)} rounds: median (least-most)"
+    head = f"### {series.count:,} {'that fail once' if series.failing else 'healthy'}, {_rounds(rounds)}: median (least-most)"
     failed = [f"- {each}" for each in series.failures]
     if series.failing:
         return [head, figures(rounds, FAILING), *failed]
     tables = [figures(rounds, metrics) for metrics in (COSTS, WRITES, TIMES)]
-    return [head, *tables, ratios(rounds), judged(verdicts(rounds)), *failed]
+    return [head, judged(verdicts(rounds)), *tables, written(rounds), ratios(rounds), *failed]
+
+
+def written(rounds: Sequence[Round]) -> str:
+    """Return which writes each contestant made for an object, by verb and resource: the mean over all rounds."""
+    found = {name: [each[name] for each in rounds if name in each] for name in names(rounds)}
+    return _table(["controller", "which writes, each"], ([name, _writes_of(turns)] for name, turns in found.items()))
+
+
+def _writes_of(turns: Sequence[Turn]) -> str:
+    total: Counter[str] = Counter()
+    for turn in turns:
+        total.update(turn.written.writes)
+    objects = sum(turn.load.count for turn in turns)
+    return ", ".join(f"{what} {number / objects:.{RATIO_DIGITS}f}" for what, number in sorted(total.items()))
+
+
+def _rounds(rounds: Sequence[Round]) -> str:
+    return f"{len(rounds)} round{'s' * (len(rounds) != 1)}"
 
 
 def figures(rounds: Sequence[Round], metrics: Sequence[str]) -> str:

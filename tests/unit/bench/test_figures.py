@@ -85,6 +85,7 @@ def test_tables_tell_what_failed() -> None:
     assert "round 1: naive: ControllerEnded: it ended" in text
     assert "| floor | 5.0 |" in text
     assert "| floor | 0.50 | 1.00 |" in text
+    assert "| floor | create pods 4.00 |" in text
 
 
 def test_the_picture_says_what_the_figures_are() -> None:
