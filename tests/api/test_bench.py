@@ -76,7 +76,7 @@ def test_a_poisoned_contestant_costs_nobody_else_a_turn(scene: Scene) -> None:
     floor = scene.everybody["floor"]
     poisoned = replace(floor, name="poisoned", start=ends_at_once)
     series = Series(COUNT, failing=False)
-    play(scene.cluster, [poisoned, floor], QUICK, 1, series, lambda: kept.append(len(series.rounds[0])))
+    play(scene.cluster, [poisoned, floor], QUICK, 1, series, lambda: kept.append(len(series.rounds)))
     assert [*series.rounds[0]] == ["floor"]
     assert ["poisoned: ControllerEnded" in failure for failure in series.failures] == [True]
     assert kept == [0, 1]

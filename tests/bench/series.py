@@ -53,7 +53,6 @@ def play(
     """
     for number in range(1, repetitions + 1):
         turns: dict[str, Turn] = {}
-        series.rounds.append(turns)
         for each in _from(contestants, number - 1):
             try:
                 turns[each.name] = turn = take_turn(cluster, each, load)
@@ -62,6 +61,8 @@ def play(
                 say(f"FAILED: {series.failures[-1]}")
             else:
                 say(f"round {number} of {repetitions}: {told(turn)}")
+                if len(turns) == 1:
+                    series.rounds.append(turns)
             keep()
 
 
