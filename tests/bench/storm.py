@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
+from copy import deepcopy
 from functools import partial
 
 import aiohttp
@@ -23,7 +24,7 @@ from tests.bench.load import create, watching
 from tests.bench.measured import Latency, Load, latency
 from tests.bench.series import arena
 from tests.bench.sky import Sky
-from tests.bench.turn import stage_for
+from tests.bench.turn import stage_for, tidy
 from tests.bench.wire import call, session
 from tests.cluster import Cluster
 from tests.cluster.progress import say
@@ -47,15 +48,16 @@ def main(count: int) -> None:
 
 def storm(cluster: Cluster, count: int) -> list[str]:
     """Strike so many Runs, and return what was not exact."""
-    load, sky = Load(count), Sky()
+    load = Load(count)
     with stage_for(cluster, load) as stage, ExitStack() as stack:
         apply(cluster, stage.namespace, policy_of(POLICY))
         start_ours("status", stage, stack)
-        asyncio.run(_strike(cluster, stage.namespace, load, sky))
-    return sky.faults(BUDGET, COOLDOWN_SECONDS)
+        found = asyncio.run(_strike(cluster, stage.namespace, load))
+    return found.faults(BUDGET, COOLDOWN_SECONDS)
 
 
-async def _strike(cluster: Cluster, namespace: str, load: Load, sky: Sky) -> None:
+async def _strike(cluster: Cluster, namespace: str, load: Load) -> Sky:
+    sky = Sky()
     async with (
         session(cluster.kubeconfig) as http,
         asyncio.timeout(load.patience * (BUDGET + 1)),
@@ -70,6 +72,9 @@ async def _strike(cluster: Cluster, namespace: str, load: Load, sky: Sky) -> Non
                 await _kill(http, sky)
                 await _until(partial(_over, sky, load.count, death))
             _tell(death, latency([born - struck for born in sky.born.values() if born > struck]), latency(answers))
+        found = deepcopy(sky)
+        await tidy(http, namespace, RUNS, load)
+    return found
 
 
 def _over(sky: Sky, count: int, death: int) -> bool:

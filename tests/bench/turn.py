@@ -12,7 +12,7 @@ from dataclasses import replace
 import aiohttp
 
 from controller.api.base import JsonObject
-from controller.cluster.resources import PODS
+from controller.cluster.resources import PODS, Resource
 from tests import users
 from tests.bench.audit import AuditLog
 from tests.bench.contestants import ACCOUNT, Contestant, Stage
@@ -74,7 +74,7 @@ async def _measure(stage: Stage, contestant: Contestant, pid: int, load: Load, a
         await asyncio.sleep(load.idle_seconds)
         idle, idle_cpu = audit.tally(stage.user, mark), usage(pid).cpu - after.controller
         mark = audit.mark()
-        await _tidy(http, stage, contestant, load)
+        await tidy(http, stage.namespace, contestant.resource, load)
     return Turn(
         contestant=contestant.name,
         load=load,
@@ -126,12 +126,12 @@ async def _watched(
             yield changed
 
 
-async def _tidy(http: aiohttp.ClientSession, stage: Stage, contestant: Contestant, load: Load) -> None:
+async def tidy(http: aiohttp.ClientSession, namespace: str, owners: Resource, load: Load) -> None:
     """Delete the pods, which the controller sees, then the objects."""
     async with asyncio.timeout(load.patience):
-        for resource in (PODS, contestant.resource):
-            await delete_all(http, resource, stage.namespace)
-            while await any_left(http, resource, stage.namespace):  # noqa: ASYNC110  # another program's doing
+        for resource in (PODS, owners):
+            await delete_all(http, resource, namespace)
+            while await any_left(http, resource, namespace):  # noqa: ASYNC110  # another program's doing
                 await asyncio.sleep(POLL_SECONDS)
 
 
