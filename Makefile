@@ -6,7 +6,7 @@ RUN := scripts/run
 WORKERS ?= 2
 SIDE_BY_SIDE := -n $(WORKERS)
 
-.PHONY: help setup demo test test-unit test-api test-kind test-chart chaos failover shards model fuzz image docs check fmt generate clean
+.PHONY: help setup demo test test-unit test-api test-kind test-chart chaos failover shards model fuzz bench image docs check fmt generate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ model: ## Check the shipped decisions against every state of a model cluster, th
 fuzz: ## A hundred thousand hostile answers through the gate, against an independent validator, and mutants of the gate
 	@$(RUN) python -m tests.fuzz $(FUZZ_ARGS)
 
+bench: ## Controllers side by side: the Job controller, a naive kopf operator, the bare protocol, ours with each store
+	@$(RUN) python -m tests.bench $(BENCH_ARGS)
+
 image: ## Build the images as the tests run them: localhost/runwarden/runwarden:dev and, with codex in it, runwarden-codex:dev
 	@$(RUN) python -m tests.image
 	@$(RUN) python -m tests.advisor_image
@@ -63,6 +66,7 @@ check: ## Lint, format, types, layers, generated files
 	@$(RUN) runwarden crds --check crds
 	@$(RUN) python scripts/chart.py --check
 	@$(RUN) python scripts/reference.py --check
+	@$(RUN) python -m tests.bench.page --check
 
 fmt: ## Format and fix what can be fixed
 	@$(RUN) ruff check --fix .
@@ -72,6 +76,7 @@ generate: ## Write the generated files (crds/, what the chart takes from elsewhe
 	@$(RUN) runwarden crds --output crds
 	@$(RUN) python scripts/chart.py
 	@$(RUN) python scripts/reference.py
+	@$(RUN) python -m tests.bench.page
 
 clean: ## Remove the environment and what tests left; the build cache stays (scripts/run python -m tests.cluster purge)
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache artifacts

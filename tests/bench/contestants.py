@@ -79,7 +79,7 @@ def contestants(folder: Path, postgres: str | None = None) -> dict[str, Contesta
         Contestant("job", JOBS, _job, _complete, _start_job),
         Contestant("naive", BARE_RUNS, _bare, _succeeded, _start_naive, restarts=False),
         Contestant("floor", BARE_RUNS, _bare, _succeeded, _start_floor),
-        *(Contestant(f"runwarden-{kind}", RUNS, _run, _completed, partial(_start_ours, store)) for kind, store in ours.items()),
+        *(Contestant(f"runwarden-{kind}", RUNS, run_for, _completed, partial(start_ours, store)) for kind, store in ours.items()),
     ]
     return {each.name: each for each in found}
 
@@ -97,7 +97,8 @@ def _bare(name: str, played: bool) -> JsonObject:
     return {"apiVersion": "bench.runwarden.dev/v1", "kind": "Run", "metadata": {"name": name}, "spec": spec}
 
 
-def _run(name: str, played: bool) -> JsonObject:
+def run_for(name: str, played: bool) -> JsonObject:
+    """Return a Run of one agent; the benchmark itself plays the kubelet of one that is played."""
     if not played:
         return run_of(name, {"image": IMAGE, "command": COMMAND})
     pod = {"containers": [{"name": "agent", "image": IMAGE, "command": COMMAND}]}
@@ -141,7 +142,8 @@ def _start_floor(stage: Stage, stack: ExitStack) -> int:
     return stage.run(stack, "floor", sys.executable, "-m", "tests.bench.floor", str(stage.account.kubeconfig), stage.namespace)
 
 
-def _start_ours(store: str, stage: Stage, stack: ExitStack) -> int:
+def start_ours(store: str, stage: Stage, stack: ExitStack) -> int:
+    """Start the operator with a store, or with an SQLite database in the folder that its URL ends with; return its process."""
     stage.let("runwarden-operator")
     stage.let("runwarden-operator-lease")
     if stage.failing:

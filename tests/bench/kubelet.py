@@ -35,9 +35,14 @@ class PlayedKubelet:
 
     async def _end(self, pod: JsonObject, *, failed: bool) -> None:
         await asyncio.sleep(PATIENCE_SECONDS)
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        ended = {"exitCode": int(failed), "reason": "Error" if failed else "Completed", "startedAt": now, "finishedAt": now}
-        told = {**pod["status"]["containerStatuses"][0], "ready": False, "state": {"terminated": ended, "running": None}}
-        status = {"phase": "Failed" if failed else "Succeeded", "containerStatuses": [told]}
-        path = PODS.path(pod["metadata"]["namespace"], pod["metadata"]["name"], "status")
-        await call(self._http, "PATCH", path, {"status": status}, headers=STRATEGIC_PATCH)
+        await end(self._http, pod, failed=failed)
+
+
+async def end(http: aiohttp.ClientSession, pod: JsonObject, *, failed: bool) -> None:
+    """Have a pod that runs be over, as a kubelet tells it."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    ended = {"exitCode": int(failed), "reason": "Error" if failed else "Completed", "startedAt": now, "finishedAt": now}
+    told = {**pod["status"]["containerStatuses"][0], "ready": False, "state": {"terminated": ended, "running": None}}
+    status = {"phase": "Failed" if failed else "Succeeded", "containerStatuses": [told]}
+    path = PODS.path(pod["metadata"]["namespace"], pod["metadata"]["name"], "status")
+    await call(http, "PATCH", path, {"status": status}, headers=STRATEGIC_PATCH)

@@ -6,12 +6,13 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
+from dataclasses import replace
 
 import aiohttp
 
 from controller.api.base import JsonObject
-from controller.cluster.resources import PODS
+from controller.cluster.resources import PODS, Resource
 from tests import users
 from tests.bench.audit import AuditLog
 from tests.bench.contestants import ACCOUNT, Contestant, Stage
@@ -22,12 +23,13 @@ from tests.bench.procfs import part, reset_peak, usage
 from tests.bench.story import Story
 from tests.bench.wire import session
 from tests.cluster import Cluster
+from tests.cluster.processes import start_time
 
-WARM_UP = 10
-"""Objects before the measured ones: what is made once (connections, caches, compiled code) is not theirs."""
-SETTLING_SECONDS = 4.0
-"""Longer than a status or an Event may lag behind: what is put off is counted, too."""
 POLL_SECONDS = 0.5
+
+
+class ControllerEnded(Exception):
+    """The controller that is measured is no longer there."""
 
 
 Aside = Callable[[int], AbstractContextManager[object]]
@@ -35,38 +37,48 @@ Aside = Callable[[int], AbstractContextManager[object]]
 
 
 def take_turn(cluster: Cluster, contestant: Contestant, load: Load, aside: Aside = nullcontext) -> Turn:
-    """Measure one contestant in a namespace of its own, and leave nothing. Raises TimeoutError where it does not finish."""
-    with _stage(cluster, load) as stage, ExitStack() as stack:
+    """Measure one contestant in a namespace of its own, and leave nothing.
+
+    Raises ControllerEnded or TimeoutError where it does not finish.
+    """
+    with stage_for(cluster, load) as stage, ExitStack() as stack:
         return asyncio.run(_measure(stage, contestant, contestant.start(stage, stack), load, aside))
 
 
 @contextmanager
-def _stage(cluster: Cluster, load: Load) -> Iterator[Stage]:
+def stage_for(cluster: Cluster, load: Load) -> Iterator[Stage]:
+    """A namespace with an account for one controller, gone afterwards."""
     name = f"bench-{uuid.uuid4().hex[:6]}"
     cluster.kubectl("create", "namespace", name)
-    cluster.kubectl("-n", name, "create", "serviceaccount", ACCOUNT)
-    yield Stage(cluster, users.account(cluster, name, ACCOUNT), name, load.failing)
-    cluster.kubectl("delete", "namespace", name, timeout=load.patience)
+    wait = "--wait=false"  # What a failed turn leaves may not go by itself: the next does not wait for it.
+    try:
+        cluster.kubectl("-n", name, "create", "serviceaccount", ACCOUNT)
+        yield Stage(cluster, users.account(cluster, name, ACCOUNT), name, load.failing)
+        wait = "--wait"
+    finally:
+        cluster.kubectl("delete", "namespace", name, wait, timeout=load.patience)
 
 
 async def _measure(stage: Stage, contestant: Contestant, pid: int, load: Load, aside: Aside) -> Turn:
     audit = AuditLog(stage.cluster)
     async with session(stage.cluster.kubeconfig) as http:
-        await _see_through(http, stage, contestant, Load(WARM_UP, load.failing), "warm")
+        await _see_through(http, stage, contestant, replace(load, count=load.warm_up), "warm", pid)
+        await asyncio.sleep(load.settling_seconds)
         reset_peak(pid)
         mark, before = audit.mark(), _spent(stage.cluster, pid)
         with aside(pid):
-            story, wall = await _see_through(http, stage, contestant, load, "load")
-        await asyncio.sleep(SETTLING_SECONDS)
+            story, wall = await _see_through(http, stage, contestant, load, "load", pid)
+        await asyncio.sleep(load.settling_seconds)
         after, peak, written = _spent(stage.cluster, pid), usage(pid).peak, audit.tally(stage.user, mark)
         mark = audit.mark()
         await asyncio.sleep(load.idle_seconds)
         idle, idle_cpu = audit.tally(stage.user, mark), usage(pid).cpu - after.controller
         mark = audit.mark()
-        await _tidy(http, stage, contestant, load)
+        await tidy(http, stage.namespace, contestant.resource, load)
     return Turn(
         contestant=contestant.name,
         load=load,
+        objects=load.warm_up + load.count,
         wall=wall,
         spent=after - before,
         peak=peak,
@@ -81,7 +93,7 @@ async def _measure(stage: Stage, contestant: Contestant, pid: int, load: Load, a
 
 
 async def _see_through(
-    http: aiohttp.ClientSession, stage: Stage, contestant: Contestant, load: Load, prefix: str
+    http: aiohttp.ClientSession, stage: Stage, contestant: Contestant, load: Load, prefix: str, pid: int
 ) -> tuple[Story, float]:
     """Create objects and see all of them finish; return what was seen, and the seconds from the first to the last."""
     story = Story(prefix, contestant.finished)
@@ -90,7 +102,10 @@ async def _see_through(
         started = await create(http, contestant.resource, stage.namespace, bodies)
         while len(story.finished) < load.count:
             changed.clear()
-            await changed.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), POLL_SECONDS)
+            if start_time(pid) is None:
+                raise ControllerEnded(f"{contestant.name} ended by itself: see its log of {stage.namespace}")
     return story, max(story.finished.values()) - started
 
 
@@ -111,12 +126,12 @@ async def _watched(
             yield changed
 
 
-async def _tidy(http: aiohttp.ClientSession, stage: Stage, contestant: Contestant, load: Load) -> None:
+async def tidy(http: aiohttp.ClientSession, namespace: str, owners: Resource, load: Load) -> None:
     """Delete the pods, which the controller sees, then the objects."""
     async with asyncio.timeout(load.patience):
-        for resource in (PODS, contestant.resource):
-            await delete_all(http, resource, stage.namespace)
-            while await any_left(http, resource, stage.namespace):  # noqa: ASYNC110  # another program's doing
+        for resource in (PODS, owners):
+            await delete_all(http, resource, namespace)
+            while await any_left(http, resource, namespace):  # noqa: ASYNC110  # another program's doing
                 await asyncio.sleep(POLL_SECONDS)
 
 

@@ -1,0 +1,60 @@
+"""Where a process's CPU goes: sampled by py-spy from outside, so that what is measured is what users run."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+RATE = 200
+"""Samples a second."""
+LINE_NUMBER = ":"
+PERCENT = 100
+
+
+@contextmanager
+def recording(to: Path, pid: int) -> Iterator[None]:
+    """Sample a process that works while the context lasts; write folded stacks: a line a stack, with how often it was seen."""
+    command = [
+        "py-spy",
+        "record",
+        "--pid",
+        str(pid),
+        "--rate",
+        str(RATE),
+        "--format",
+        "raw",
+        "--output",
+        str(to),
+        "--duration",
+        "unlimited",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as spy:
+        yield
+        spy.send_signal(signal.SIGINT)
+
+
+def hottest(stacks: Iterable[str], top: int) -> list[str]:
+    """Return a table of the functions that were seen most: in themselves, and with all that they call."""
+    own, whole = counted(stacks)
+    total = sum(own.values()) or 1
+    shown = dict.fromkeys([name for name, _ in whole.most_common(top)] + [name for name, _ in own.most_common(top)])
+    lines = ["| function | own % | with what it calls % |", "|---|---|---|"]
+    ordered = sorted(shown, key=lambda name: -whole[name])
+    return lines + [f"| {name} | {own[name] / total * PERCENT:.1f} | {whole[name] / total * PERCENT:.1f} |" for name in ordered]
+
+
+def counted(stacks: Iterable[str]) -> tuple[Counter[str], Counter[str]]:
+    """Return how often each function was at work itself, and how often it or what it called; recursion counts once."""
+    own: Counter[str] = Counter()
+    whole: Counter[str] = Counter()
+    for line in stacks:
+        stack, _, times = line.rstrip().rpartition(" ")
+        frames = [frame.rpartition(LINE_NUMBER)[0] or frame for frame in stack.split(";")]
+        own[frames[-1]] += int(times)
+        for frame in set(frames):
+            whole[frame] += int(times)
+    return own, whole

@@ -1,0 +1,65 @@
+"""What the benchmark has to show, and whether it does. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tests.bench.figures import Round, Spread, ratio, spread
+
+OURS, JOB, NAIVE = "runwarden-status", "job", "naive"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A figure that may be so much at the most. Writes are counted, so the worst round counts; times are judged by the median."""
+
+    claim: str
+    limit: float
+    found: Callable[[Sequence[Round]], Spread | None]
+    worst: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found of a target; None where it was not measured."""
+
+    claim: str
+    limit: float
+    found: float | None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is met."""
+        return None if self.found is None else self.found <= self.limit
+
+
+def _counted(claim: str, limit: float, metric: str) -> Target:
+    return Target(claim, limit, lambda rounds: spread(rounds, OURS, metric), worst=True)
+
+
+def _compared(claim: str, limit: float, metric: str, name: str, reference: str) -> Target:
+    return Target(claim, limit, lambda rounds: ratio(rounds, name, reference, metric))
+
+
+TARGETS = (
+    _counted("writes per healthy Run, applied to Completed", 4, "writes"),
+    _counted("Events per healthy Run", 1, "events"),
+    _counted("writes when its pod is deleted", 1, "tidying"),
+    _counted("writes when idle", 0, "idle_writes"),
+    _compared("wall, of the Job controller's", 0.85, "wall", OURS, JOB),
+    _compared("CPU per Run, of the Job controller's", 1.0, "cpu", OURS, JOB),
+    _compared("CPU per Run, of the naive operator's", 0.25, "cpu", OURS, NAIVE),
+    _compared("wall with annotations, of that with status", 1.5, "wall", "runwarden-annotations", OURS),
+    _compared("wall with SQLite, of that with status", 1.5, "wall", "runwarden-sqlite", OURS),
+)
+
+
+def verdicts(rounds: Sequence[Round]) -> list[Verdict]:
+    """Judge the rounds of one series."""
+    return [_judge(target, target.found(rounds)) for target in TARGETS]
+
+
+def _judge(target: Target, found: Spread | None) -> Verdict:
+    figure = None if found is None else found.most if target.worst else found.median
+    return Verdict(target.claim, target.limit, figure)

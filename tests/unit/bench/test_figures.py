@@ -1,0 +1,122 @@
+"""From turns to figures, verdicts, tables, a picture and a page."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.bench import page
+from tests.bench.audit import Tally
+from tests.bench.figures import METRICS, Spread, ratio, spread
+from tests.bench.measured import Latency, Load, Result, Series, Spent, Turn, latency
+from tests.bench.plot import draw
+from tests.bench.profile import counted, hottest
+from tests.bench.table import report
+from tests.bench.targets import verdicts
+
+COUNT = 100
+NOTHING = Tally({}, 0, 0, 0)
+ALONE = Latency(COUNT, 0.1, 0.9)
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def turn(name: str, wall: float = 10.0, cpu: float = 1.0, writes: int = 4 * COUNT, load: Load | None = None) -> Turn:
+    return Turn(
+        contestant=name,
+        load=load or Load(COUNT),
+        objects=COUNT + 10,
+        wall=wall,
+        spent=Spent(cpu, 2.0, 0.5, 1.0),
+        peak=50 * 2**20,
+        written=Tally({"create pods": writes}, COUNT, 0, 0),
+        idle=NOTHING,
+        idle_cpu=0.01,
+        tidying=Tally({"patch pods": COUNT + 10}, 0, 0, 0),
+        starts=ALONE,
+        endings=ALONE,
+        successions=latency([]),
+    )
+
+
+def a_round(**walls: float) -> dict[str, Turn]:
+    return {name.replace("_", "-"): turn(name.replace("_", "-"), wall) for name, wall in walls.items()}
+
+
+def test_a_median_with_its_range() -> None:
+    """Over rounds, of those in which a contestant was measured; nothing where it never was."""
+    rounds = [a_round(job=10.0), a_round(job=30.0), a_round(floor=1.0), a_round(job=20.0)]
+    assert spread(rounds, "job", "wall") == Spread(20.0, 10.0, 30.0)
+    assert spread(rounds, "naive", "wall") is None
+
+
+def test_a_ratio_is_taken_within_a_round() -> None:
+    """A round in which everything took twice as long changes no ratio, and one in which the other failed is left out."""
+    rounds = [a_round(job=10.0, floor=5.0), a_round(job=20.0, floor=10.0), a_round(floor=1.0)]
+    assert ratio(rounds, "floor", "job", "wall") == Spread(0.5, 0.5, 0.5)
+    assert ratio(rounds, "floor", "naive", "wall") is None
+
+
+def test_what_never_happened_has_no_figure() -> None:
+    """No pod died, so there is no time to a successor."""
+    assert latency([]) == Latency(0, None, None)
+    assert spread([a_round(job=1.0)], "job", "succession_p99") is None
+
+
+def test_latencies() -> None:
+    """Half of them within the first, 99 of 100 within the second."""
+    assert latency([float(number) for number in range(100)]) == Latency(100, 50.0, 99.0)
+
+
+def test_verdicts() -> None:
+    """Writes are judged by the worst round and times by the median; what was not measured is neither met nor missed."""
+    rounds = [a_round(job=10.0, runwarden_status=wall) for wall in (8.0, 8.0, 20.0)]
+    rounds[1]["runwarden-status"] = turn("runwarden-status", 8.0, writes=5 * COUNT)
+    met = {verdict.claim: verdict.met for verdict in verdicts(rounds)}
+    assert met["writes per healthy Run, applied to Completed"] is False
+    assert met["wall, of the Job controller's"] is True
+    assert met["CPU per Run, of the naive operator's"] is None
+
+
+def test_tables_tell_what_failed() -> None:
+    """A turn that failed is in the report with its reason, beside the figures of the others."""
+    series = Series(COUNT, False, [a_round(job=10.0, floor=5.0)], ["round 1: naive: ControllerEnded: it ended"])
+    text = report([series])
+    assert "round 1: naive: ControllerEnded: it ended" in text
+    assert "| floor | 5.0 |" in text
+    assert "| floor | 0.50 | 1.00 |" in text
+    assert "| floor | create pods 4.00 |" in text
+
+
+def test_the_picture_says_what_the_figures_are() -> None:
+    """Its words are words, it has curves only where there are several counts, and every controller is named."""
+    one = Series(COUNT, False, [a_round(job=10.25, naive=20.5)])
+    assert {"job", "naive", "10.2", "20.5", METRICS["writes"].title} <= _words(draw([one]))
+    more = Series(10 * COUNT, False, [{"job": turn("job", 101.0, load=Load(10 * COUNT))}])
+    assert {"101.0", f"{METRICS['wall_each'].title}, by how many at once"} <= _words(draw([one, more]))
+    assert f"{METRICS['wall_each'].title}, by how many at once" not in _words(draw([one]))
+
+
+def test_a_page_is_filled_between_its_marks() -> None:
+    """What stands before and after stays; filling anew changes nothing; a page without marks is told of."""
+    result = Result({"cores": "2"}, [Series(COUNT, False, [a_round(job=10.0)])])
+    text = page.filled(f"before\n{page.START}old{page.END}\nafter\n", result)
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "cores: 2" in text
+    assert "old" not in text
+    assert page.filled(text, result) == text
+    with pytest.raises(ValueError, match="has no"):
+        page.filled("before", result)
+
+
+def test_a_profile_counts_each_function() -> None:
+    """By itself, and with what it calls; one that calls itself is counted once."""
+    stacks = ["main (a.py:1);plan (b.py:2);plan (b.py:9) 3", "main (a.py:1) 1"]
+    own, whole = counted(stacks)
+    assert (own["plan (b.py"], whole["plan (b.py"], whole["main (a.py"]) == (3, 3, 4)
+    assert hottest(stacks, 1)[2].startswith("| main (a.py | 25.0 | 100.0 |")
+
+
+def _words(svg: str) -> set[str]:
+    return {(text.text or "").strip() for text in ET.fromstring(svg).iter(f"{SVG}text")}  # noqa: S314  # our own
