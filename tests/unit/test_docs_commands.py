@@ -64,6 +64,7 @@ NOT_RUN = {
     Shown(
         "docs/advisor.md", "npm ci"
     ): "needs docker and a registry: tests/advisor_image.py builds from that file, by npm ci and buildah",
+    Shown("docs/performance.md", "make bench"): "takes half an hour: tests/api/test_bench.py runs the same with a few objects",
     Shown("docs/stores.md", "kubectl -n runwarden scale"): "needs a database called db: tests/api/test_store_migrate.py moves Runs",
     Shown(
         "docs/sharding.md", "helm upgrade"
