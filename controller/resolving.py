@@ -5,7 +5,6 @@ from __future__ import annotations
 from controller.api.policy import DEFAULT_POLICY_NAME, ResolvedPolicy
 from controller.inventory import Inventory, RunKey
 from controller.plan.snapshot import RunFacts
-from controller.slots import PolicyKey
 
 
 def resolve(seen: Inventory, own: ResolvedPolicy, run: RunFacts) -> ResolvedPolicy | str | None:
@@ -18,17 +17,17 @@ def resolve(seen: Inventory, own: ResolvedPolicy, run: RunFacts) -> ResolvedPoli
     return seen.policy(run.namespace, DEFAULT_POLICY_NAME) or own
 
 
-def policy_key(seen: Inventory, run: RunFacts) -> PolicyKey:
-    """Return the key of the policy that counts a Run."""
-    named = run.spec.policy_ref.name if run.spec and run.spec.policy_ref else DEFAULT_POLICY_NAME
-    own = run.spec is not None and run.spec.policy_ref is None and seen.policy(run.namespace, named) is None
-    return PolicyKey("", named) if own else PolicyKey(run.namespace, named)
-
-
 def route(seen: Inventory, own: ResolvedPolicy, key: RunKey) -> str:
     """Return what of a Run is hashed: its UID; or its policy, where that counts its Runs (maxActiveRuns): a count has one owner."""
     cached = seen.run(key.uid)
     policy = resolve(seen, own, cached.facts) if cached else None
     if cached and isinstance(policy, ResolvedPolicy) and policy.spec.max_active_runs is not None:
-        return "/".join(policy_key(seen, cached.facts))
+        return _counted_by(seen, cached.facts)
     return key.uid
+
+
+def _counted_by(seen: Inventory, run: RunFacts) -> str:
+    """Tell the policy that counts a Run from all others: a RunPolicy by its namespace, the operator's own by none."""
+    named = run.spec.policy_ref.name if run.spec and run.spec.policy_ref else DEFAULT_POLICY_NAME
+    own = run.spec is not None and run.spec.policy_ref is None and seen.policy(run.namespace, named) is None
+    return f"/{named}" if own else f"{run.namespace}/{named}"

@@ -23,13 +23,6 @@ OVER = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.STOPPED, Phase.PAUSED})
 """Phases in which a Run needs no slot."""
 
 
-class PolicyKey(NamedTuple):
-    """Tells one policy from another: a RunPolicy by its namespace, the operator's own by an empty one."""
-
-    namespace: str
-    name: str
-
-
 Age = tuple[str, str]
 """What the older Run is smaller by: when it was created, and its UID."""
 
@@ -90,6 +83,11 @@ class _Line:
     wanting: list[Age] = field(default_factory=list)
     waiting: list[Age] = field(default_factory=list)
 
+    @property
+    def empty(self) -> bool:
+        """Whether nobody stands in it."""
+        return not (self.taken or self.wanting or self.waiting)
+
     def leave(self, age: Age) -> int:
         """Take a Run out; return what it gives up."""
         _take_out(self.waiting, age)
@@ -111,7 +109,8 @@ class Slots:
         """Take in how a Run stands; return the UID of the Run whose turn it may be now that this one has given up its place."""
         if run.active or not run.wants:
             self._promised.discard(run.uid)
-        waited = _stands_in(self._lines[run.group].waiting, run.age)
+        line = self._lines.get(run.group)
+        waited = line is not None and _stands_in(line.waiting, run.age)
         left, had = self._leave(run.uid)
         has = self._place(run)
         if waited and has == WANTS:
@@ -133,8 +132,8 @@ class Slots:
 
     def must_wait(self, run: Candidate, limit: int | None) -> bool:
         """Return whether a Run, as it was read just now, has to wait for others of its policy."""
-        line = self._lines[run.group]
-        _take_out(line.waiting, run.age)
+        if line := self._lines.get(run.group):
+            _take_out(line.waiting, run.age)
         if run.active or not run.wants or limit is None or run.uid in self._promised:
             return False
         lines = list(self._same_policy(run.group))
@@ -143,12 +142,17 @@ class Slots:
             self._leave(run.uid)
             self._place(run)
             return False
-        insort(line.waiting, run.age)
+        insort(self._lines[run.group].waiting, run.age)
         return True
 
     def waiting(self) -> Iterator[str]:
         """The UIDs of all Runs that were told to wait: to be looked at again when policies change."""
         return iter([uid for line in self._lines.values() for _, uid in line.waiting])
+
+    @property
+    def groups(self) -> int:
+        """How many groups of Runs have a line: namespaces come and go, and leave none."""
+        return len(self._lines)
 
     def _place(self, run: Candidate) -> int:
         """Put a Run where it belongs; return what it has there."""
@@ -163,7 +167,10 @@ class Slots:
 
     def _leave(self, uid: str) -> tuple[Group | None, int]:
         group, age = self._places.pop(uid, (None, ("", "")))
-        return group, self._lines[group].leave(age) if group else NOTHING
+        had = self._lines[group].leave(age) if group else NOTHING
+        if group and self._lines[group].empty:
+            del self._lines[group]
+        return group, had
 
     def _next(self, group: Group) -> str | None:
         """Take the oldest Run that waits for this group's policy; it is in hand now."""

@@ -71,11 +71,20 @@ def pods_of(cluster: Cluster, namespace: str, prefix: str) -> dict[str, JsonObje
     return {name: found[name] for name in sorted(found) if name.startswith(f"{prefix}-")}
 
 
+def simulated(outcome: str) -> JsonObject:
+    """Return an agent whose pod the simulated nodes end so: `fail` after a second, `run-forever` never by itself."""
+    pod = {"containers": [{"name": "agent", "image": "x"}]}
+    return {"template": {"metadata": {"annotations": {"test.runwarden.dev/outcome": outcome}}, "spec": pod}}
+
+
 def simulated_forever(name: str) -> JsonObject:
     """Return a Run whose simulated pod never ends by itself."""
-    annotations = {"test.runwarden.dev/outcome": "run-forever"}
-    pod = {"containers": [{"name": "agent", "image": "x"}]}
-    return run_of(name, {"template": {"metadata": {"annotations": annotations}, "spec": pod}})
+    return run_of(name, simulated("run-forever"))
+
+
+def failing(name: str, **spec: Any) -> JsonObject:
+    """Return a Run whose simulated pods fail."""
+    return run_of(name, simulated("fail"), **spec)
 
 
 def shell(script: str, **fields: Any) -> JsonObject:

@@ -76,7 +76,11 @@ class Sighting:
     @property
     def expired(self) -> bool:
         """Whether it has stayed unchanged for its whole duration (clocks are never compared)."""
-        return time.monotonic() - self.at > self.duration
+        return self.expired_by(time.monotonic())
+
+    def expired_by(self, now: float) -> bool:
+        """Whether it has by this moment of our own monotonic clock."""
+        return now - self.at > self.duration
 
 
 class LeaderLease:

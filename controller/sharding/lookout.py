@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from controller.api.base import JsonObject
 from controller.api.names import GROUP
+from controller.cluster.lease import Sighting
 from controller.sharding.layout import Claim, Layout, Replica, View
 
 SHARDS = f"{GROUP}/shards"
@@ -61,7 +62,7 @@ class Lookout:
         self._lease = lease
         self._shard = re.compile(rf"{re.escape(lease)}(?:-shard-([1-9]\d*))?")
         self._replica = re.compile(rf"{re.escape(lease)}-replica-(\d+)")
-        self._seen: dict[str, tuple[str, float]] = {}
+        self._seen: dict[str, Sighting] = {}
         self.leases: Mapping[str, JsonObject] = {}
         self.dead: list[JsonObject] = []
         self.free_place = 0
@@ -88,10 +89,9 @@ class Lookout:
         return lease is None or not _holder(lease)
 
     def _alive(self, name: str, lease: JsonObject, now: float) -> bool:
-        version = lease["metadata"]["resourceVersion"]
-        if self._seen.get(name, ("", 0.0))[0] != version:
-            self._seen[name] = (version, now)
-        return bool(_holder(lease)) and now - self._seen[name][1] <= lease["spec"].get("leaseDurationSeconds", 0)
+        duration = lease["spec"].get("leaseDurationSeconds", 0)
+        self._seen[name] = seen = self._seen.get(name, Sighting()).followed(lease, now, duration)
+        return bool(seen.holder) and not seen.expired_by(now)
 
 
 def _replica(lease: JsonObject) -> Replica:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 from controller.sharding.rendezvous import shard_of
+from controller.workqueue import Handle
 
 K = TypeVar("K", bound=Hashable)
-Handle = Callable[[K], Awaitable[float | None]]
 
 
 class Ownership(Generic[K]):

@@ -8,7 +8,7 @@ from tests.api.fleet import PATIENCE_SECONDS
 from tests.chaos.evidence import Evidence
 from tests.chaos.invariants import Law, violations
 from tests.cluster import Cluster
-from tests.support import apply, await_that, policy_of, run_of, simulated_forever
+from tests.support import apply, await_that, failing, policy_of, run_of, simulated_forever
 
 BUDGET, COOLDOWN = 1, 1
 ENDS = {"done": "Completed", "crash": "Blocked", "stay": "Stopped"}
@@ -27,11 +27,7 @@ class Wave:
     def apply(self) -> None:
         """Begin all of them."""
         policy = policy_of({"restartBudget": BUDGET, "restartCooldownSeconds": COOLDOWN})
-        crash = {
-            "metadata": {"annotations": {"test.runwarden.dev/outcome": "fail"}},
-            "spec": {"containers": [{"name": "agent", "image": "x"}]},
-        }
-        made = {"done": run_of, "crash": lambda name: run_of(name, {"template": crash}), "stay": simulated_forever}
+        made = {"done": run_of, "crash": failing, "stay": simulated_forever}
         apply(self._cluster, self._namespace, policy, *(made[kind](name) for kind in ENDS for name in self.names[kind]))
 
     def await_at_work(self) -> None:

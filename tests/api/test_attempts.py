@@ -34,7 +34,7 @@ from tests.api.attempts import (
 from tests.api.forgeries import escalation, new_report
 from tests.api.tricks import TRICKS
 from tests.cluster import Cluster
-from tests.support import OperatorProcess, apply, await_phase, await_that, get, items, policy_of
+from tests.support import OperatorProcess, apply, await_phase, await_that, get, items, policy_of, simulated
 
 KINDS = (
     "runs,runpolicies,escalations,agentreports,pods,persistentvolumeclaims,serviceaccounts,secrets,roles,rolebindings,"
@@ -126,9 +126,9 @@ def populate(made: World) -> None:
     apply(cluster, NAMESPACE, policy_of(STRICT))
     apply(cluster, ELSEWHERE, policy_of({}, "lax"))
     cluster.kubectl("-n", NAMESPACE, "create", "secret", "generic", "model-key", "--from-literal=key=x")
-    simulated = {"r": FOREVER, "s": FOREVER, "stopped": FOREVER, "paused": FOREVER, "spent": FAILING}
+    outcomes = {"r": FOREVER, "s": FOREVER, "stopped": FOREVER, "paused": FOREVER, "spent": FAILING}
     desired = {"stopped": "Stopped", "paused": "Paused"}
-    runs = [simulated_run(name, outcome, desiredState=desired.get(name, "Running")) for name, outcome in simulated.items()]
+    runs = [simulated_run(name, outcome, desiredState=desired.get(name, "Running")) for name, outcome in outcomes.items()]
     runs[1]["spec"]["agents"][0]["workspace"] = {}
     apply(author, NAMESPACE, *runs)
     for name, phase in (("r", "Running"), ("s", "Running"), ("stopped", "Stopped"), ("paused", "Paused"), ("spent", "Blocked")):
@@ -142,8 +142,8 @@ def populate(made: World) -> None:
 def simulated_run(name: str, outcome: str, **spec: Any) -> JsonObject:
     """Return a Run whose pods the simulated nodes end so; it is started though it is to be stopped."""
     made = with_(name, **spec)
-    metadata = {"annotations": {"test.runwarden.dev/outcome": outcome}}
-    made["spec"]["agents"] = [{"name": "coder", "template": {"metadata": metadata, "spec": pod("x")["spec"]}}]
+    template = simulated(outcome)["template"] | {"spec": pod("x")["spec"]}
+    made["spec"]["agents"] = [{"name": "coder", "template": template}]
     return made
 
 

@@ -14,12 +14,11 @@ from tests.api.test_docs_commands import block
 from tests.cluster import Cluster
 from tests.plugin import Plugin, report
 from tests.scenes import play
-from tests.support import OperatorProcess, apply, await_phase, await_that, policy_of, run_of, status
+from tests.support import OperatorProcess, apply, await_phase, await_that, failing, policy_of, run_of, simulated, status
 
 POD = {"containers": [{"name": "agent", "image": "x"}]}
 COMPLETES = {"template": {"spec": POD}}
-FAILS = {"template": {"metadata": {"annotations": {"test.runwarden.dev/outcome": "fail"}}, "spec": POD}}
-FOREVER = {"template": {"metadata": {"annotations": {"test.runwarden.dev/outcome": "run-forever"}}, "spec": POD}}
+FOREVER = simulated("run-forever")
 HOST = {"template": {"spec": POD | {"hostNetwork": True}}}
 LAST_WORDS = {"progressAgeSeconds": 138, "message": "ported 3 of 7 modules"}
 
@@ -30,8 +29,8 @@ def rw(api_cluster: Cluster, api_operator: OperatorProcess) -> Iterator[Plugin]:
     plugin = Plugin(api_cluster, f"t-{uuid.uuid4().hex[:8]}")
     api_cluster.kubectl("create", "namespace", plugin.namespace)
     apply(api_cluster, plugin.namespace, policy_of({"restartBudget": 0}, "strict"))
-    runs = [run_of("hello", COMPLETES), run_of("bad", HOST), run_of("crashes", FAILS)]
-    runs += [run_of("stuck", FAILS, policyRef={"name": "strict"}), run_of("refactor", FOREVER, {"name": "tester"} | FOREVER)]
+    runs = [run_of("hello", COMPLETES), run_of("bad", HOST), failing("crashes")]
+    runs += [failing("stuck", policyRef={"name": "strict"}), run_of("refactor", FOREVER, {"name": "tester"} | FOREVER)]
     apply(api_cluster, plugin.namespace, *runs)
     for run, phase in {"hello": "Completed", "bad": "Blocked", "stuck": "Blocked", "refactor": "Running"}.items():
         await_phase(api_cluster, plugin.namespace, run, phase)

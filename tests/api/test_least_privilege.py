@@ -11,18 +11,12 @@ import pytest
 from controller.api.base import JsonObject
 from tests import users
 from tests.cluster import Cluster
-from tests.support import OperatorProcess, answer, apply, await_phase, await_that, get, items, policy_of, run_of
+from tests.support import OperatorProcess, answer, apply, await_phase, await_that, get, items, policy_of, run_of, simulated
 
 HOME = "least-privilege"
 ACCOUNT = f"--serviceaccount={HOME}:operator"
 STATE = "runwarden.dev/operator-state"
 QUICK = policy_of({"restartBudget": 1, "restartCooldownSeconds": 0, "confirmationIntervalSeconds": 1})
-
-
-def simulated(outcome: str) -> JsonObject:
-    """Return a pod template whose simulated kubelet ends it so."""
-    annotations = {"test.runwarden.dev/outcome": outcome}
-    return {"metadata": {"annotations": annotations}, "spec": {"containers": [{"name": "agent", "image": "x"}]}}
 
 
 FAILING, FOREVER = simulated("fail"), simulated("run-forever")
@@ -78,7 +72,7 @@ def test_a_crash_is_restarted_then_escalated_and_answered(api_cluster: Cluster, 
     editor = users.person(api_cluster, f"editor-{namespace}")
     users.let_author(api_cluster, namespace, f"--user=editor-{namespace}")
     apply(api_cluster, namespace, QUICK)
-    apply(editor, namespace, run_of("crashing", {"template": FAILING}))
+    apply(editor, namespace, run_of("crashing", FAILING))
     found = await_phase(api_cluster, namespace, "crashing", "Blocked")
     assert (found["reason"], found["restarts"]) == ("RestartBudgetSpent", 1)
     asked = await_that(lambda: items(editor, namespace, "escalations"), "the escalation")
@@ -91,7 +85,7 @@ def test_a_crash_is_restarted_then_escalated_and_answered(api_cluster: Cluster, 
 
 def test_every_kind_of_deletion_is_allowed(api_cluster: Cluster, operator: OperatorProcess, namespace: str) -> None:
     """A paused Run's pod is ended, a deleted Run's is released, a deleted pod of a running one is replaced."""
-    apply(api_cluster, namespace, run_of("stays", {"template": FOREVER}))
+    apply(api_cluster, namespace, run_of("stays", FOREVER))
     await_phase(api_cluster, namespace, "stays", "Running")
     api_cluster.kubectl("-n", namespace, "delete", "pod", "stays-coder-r0", "--wait=false")
     await_that(lambda: get(api_cluster, namespace, "pod", "stays-coder-r1"), "the successor")
@@ -107,11 +101,9 @@ def test_a_replaced_run_loses_nothing(api_cluster: Cluster, operator: OperatorPr
     """`kubectl replace` with a file that knows no operator's notes is refused where there are some, and harmless where not."""
     editor = users.person(api_cluster, f"editor-{namespace}")
     users.let_author(api_cluster, namespace, f"--user=editor-{namespace}")
-    apply(api_cluster, namespace, run_of("noted", {"template": FOREVER}))
+    apply(api_cluster, namespace, run_of("noted", FOREVER))
     await_phase(api_cluster, namespace, "noted", "Running")
-    said = editor.kubectl(
-        "-n", namespace, "replace", "-f", "-", stdin=json.dumps(run_of("noted", {"template": FOREVER})), check=False
-    )
+    said = editor.kubectl("-n", namespace, "replace", "-f", "-", stdin=json.dumps(run_of("noted", FOREVER)), check=False)
     noted = STATE in get(api_cluster, namespace, "run", "noted")["metadata"].get("annotations", {})
     assert ("kubectl replace erases" in said, "replaced" in said) == (noted, not noted)
     api_cluster.kubectl("-n", namespace, "patch", "run", "noted", "--type=merge", "-p", '{"spec":{"desiredState":"Stopped"}}')

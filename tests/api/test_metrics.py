@@ -8,9 +8,8 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from controller.api.base import JsonObject
 from tests.cluster import Cluster
-from tests.support import OperatorProcess, apply, await_phase, await_that, policy_of, run_of, simulated_forever
+from tests.support import OperatorProcess, apply, await_phase, await_that, failing, policy_of, run_of, simulated_forever
 
 RESTARTS, LEFT = "runwarden_restarts_total", "runwarden_restart_budget_left"
 
@@ -28,14 +27,6 @@ def series(operator: OperatorProcess, name: str) -> dict[str, float]:
     families = text_string_to_metric_families(operator.probe("metrics", "metrics")[1])
     samples = (sample for family in families for sample in family.samples if sample.name == name)
     return {sample.labels.get("charge") or sample.labels["run"]: sample.value for sample in samples}
-
-
-def failing(name: str) -> JsonObject:
-    """Return a Run whose simulated pods fail."""
-    annotations = {"test.runwarden.dev/outcome": "fail"}
-    return run_of(
-        name, {"template": {"metadata": {"annotations": annotations}, "spec": {"containers": [{"name": "agent", "image": "x"}]}}}
-    )
 
 
 def test_restarts_and_the_budget_left(api_cluster: Cluster, operator: OperatorProcess, namespace: str) -> None:

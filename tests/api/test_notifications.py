@@ -30,6 +30,7 @@ from tests.support import (
     apply,
     await_phase,
     await_that,
+    failing,
     get,
     items,
     policy_of,
@@ -37,14 +38,6 @@ from tests.support import (
     simulated_forever,
     status,
 )
-
-FAILS = {"template": {"metadata": {"annotations": {"test.runwarden.dev/outcome": "fail"}}}}
-
-
-def failing(name: str, **spec: object) -> JsonObject:
-    """Return a Run whose simulated pod fails."""
-    pod = {"spec": {"containers": [{"name": "agent", "image": "x"}]}}
-    return run_of(name, {"template": FAILS["template"] | pod}, **spec)
 
 
 def secret(name: str, port: int) -> JsonObject:

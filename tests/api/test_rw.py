@@ -14,6 +14,7 @@ from tests.support import (
     apply,
     await_phase,
     await_that,
+    failing,
     get,
     items,
     pods_of,
@@ -28,12 +29,6 @@ from tests.support import (
 def rw(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> Plugin:
     """The plugin, as the cluster's admin."""
     return Plugin(api_cluster, namespace)
-
-
-def failing(name: str, **spec: object) -> dict[str, object]:
-    """Return a Run whose simulated pod fails after a second."""
-    pod = {"containers": [{"name": "agent", "image": "x"}]}
-    return run_of(name, {"template": {"metadata": {"annotations": {"test.runwarden.dev/outcome": "fail"}}, "spec": pod}}, **spec)
 
 
 def test_run_and_watch_until_it_has_completed(rw: Plugin) -> None:

@@ -14,13 +14,12 @@ from statistics import median, quantiles
 
 import click
 
-from controller.api.base import JsonObject
 from tests.bench.restarts import bench_cluster
 from tests.chaos.evidence import Evidence, watching
 from tests.cluster import Cluster
 from tests.cluster.processes import wait_until
 from tests.scripted_advisor import AGREES, ScriptedAdvisor
-from tests.support import OperatorProcess, apply, await_that, items, policy_of, run_of
+from tests.support import OperatorProcess, apply, await_that, failing, items, policy_of, run_of, simulated
 
 TIMEOUT_SECONDS = 300
 PATIENCE_SECONDS = 300.0
@@ -46,7 +45,7 @@ def main(count: int, hanging: int, rounds: int) -> None:
 def _round(cluster: Cluster, evidence: Evidence, count: int, stuck: int) -> list[float]:
     with _stage(cluster, stuck) as namespace:
         for number in range(count):
-            apply(cluster, namespace, _simulated(f"run-{number}", "complete"))
+            apply(cluster, namespace, run_of(f"run-{number}", simulated("complete")))
             wait_until(lambda: False, PACE_SECONDS)
         await_that(lambda: len(_starts(evidence, namespace)) == count, "a pod of each", PATIENCE_SECONDS)
         return list(_starts(evidence, namespace).values())
@@ -65,15 +64,9 @@ def _stage(cluster: Cluster, stuck: int) -> Iterator[str]:
         stack.callback(cluster.kubectl, "delete", "namespace", place)
         apply(cluster, place, policy_of({"llm": {"mode": "Auto", "timeoutSeconds": TIMEOUT_SECONDS}}))
         if stuck:
-            apply(cluster, place, *(_simulated(f"stuck-{number}", "fail") for number in range(stuck)))
+            apply(cluster, place, *(failing(f"stuck-{number}") for number in range(stuck)))
             await_that(lambda: _consulting(cluster, place) == stuck, "all that wait", PATIENCE_SECONDS)
         yield place
-
-
-def _simulated(name: str, outcome: str) -> JsonObject:
-    pod = {"containers": [{"name": "agent", "image": "x"}]}
-    annotations = {"test.runwarden.dev/outcome": outcome}
-    return run_of(name, {"template": {"metadata": {"annotations": annotations}, "spec": pod}})
 
 
 def _consulting(cluster: Cluster, namespace: str) -> int:

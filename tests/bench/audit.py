@@ -11,8 +11,9 @@ from pathlib import Path
 
 from controller.api.base import JsonObject
 from tests.cluster import Cluster
+from tests.cluster.base import CONTENT_WRITES, written_to
 
-WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+WRITES = CONTENT_WRITES | {"deletecollection"}
 EVENTS, LEASES = "events", "leases"
 
 
@@ -66,13 +67,11 @@ def tally(lines: Iterable[bytes], user: str) -> Tally:
     found: Counter[str] = Counter()
     refused = 0
     for event in _of(lines, user):
-        target = event.get("objectRef", {})
-        resource = target.get("resource", "")
+        resource = written_to(event)
         if resource in (EVENTS, LEASES):
             beside[resource] += 1
             continue
-        subresource = f"/{target['subresource']}" if target.get("subresource") else ""
-        found[f"{event['verb']} {resource}{subresource}"] += 1
+        found[f"{event['verb']} {resource}"] += 1
         refused += event.get("responseStatus", {}).get("code", 0) >= HTTPStatus.BAD_REQUEST
     return Tally(dict(sorted(found.items())), beside[EVENTS], beside[LEASES], refused)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import aiohttp
 
@@ -27,18 +28,22 @@ class WatchLost(Exception):
 
 async def create(http: aiohttp.ClientSession, resource: Resource, namespace: str, objects: Iterable[JsonObject]) -> float:
     """Create objects as fast as the API server takes them; return when the first was sent."""
-    places = asyncio.Semaphore(AT_ONCE)
-    path = resource.path(namespace)
-
-    async def one(body: JsonObject) -> None:
-        async with places:
-            await call(http, "POST", path, body)
-
-    started = time.monotonic()
-    async with asyncio.TaskGroup() as group:
-        for body in objects:
-            group.create_task(one(body))
+    started, path = time.monotonic(), resource.path(namespace)
+    await all_of(partial(call, http, "POST", path, body) for body in objects)
     return started
+
+
+async def all_of(requests: Iterable[Callable[[], Awaitable[object]]]) -> None:
+    """Make requests, some of them at once; the first that fails ends the others."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(request: Callable[[], Awaitable[object]]) -> None:
+        async with places:
+            await request()
+
+    async with asyncio.TaskGroup() as group:
+        for request in requests:
+            group.create_task(one(request))
 
 
 async def delete_all(http: aiohttp.ClientSession, resource: Resource, namespace: str) -> None:

@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.bench.figures import MIB
+from tests.bench.procfs import usage
 from tests.cluster.certificates import make_certificates
 from tests.cluster.processes import wait_until
 from tests.unit.reporter.conftest import Reporting
@@ -46,7 +48,9 @@ def measure(what: str, reporting: Reporting, seconds: float) -> None:
     wait_until(lambda: False, seconds, seconds / 10)
     share = (spent(pid) - before) / NANOSECONDS / seconds
     writes = len(reporting.server.writes())
-    said = f"{what}: {memory(pid, 'VmRSS')} RSS (peak {memory(pid, 'VmHWM')}), {share:.2%} of a core over {seconds:.0f} s"
+    used = usage(pid)
+    held = f"{used.resident / MIB:.1f} MiB RSS (peak {used.peak / MIB:.1f})"
+    said = f"{what}: {held}, {share:.2%} of a core over {seconds:.0f} s"
     print(f"{said}, {writes} writes", flush=True)  # noqa: T201  # figures are for people
     reporting.end()
 
@@ -67,12 +71,6 @@ def fill(reporting: Reporting) -> None:
 def flood(reporting: Reporting) -> None:
     """Say very much at once."""
     (reporting.folder / "out/events.jsonl").write_text(f"{EVENT}\n" * MILLION)
-
-
-def memory(pid: int, field: str) -> str:
-    """Return a line of a process's memory, in MiB."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return f"{int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024:.1f} MiB"
 
 
 def spent(pid: int) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.bench.contestants import Contestant
+from tests.bench.figures import METRICS
 from tests.bench.measured import Load, Series, Turn
 from tests.bench.turn import ControllerEnded, take_turn
 from tests.cluster import Cluster, lifecycle
@@ -68,8 +69,7 @@ def play(
 
 def told(turn: Turn) -> str:
     """Return one line of progress."""
-    cpu = turn.spent.controller / turn.load.count * 1000
-    writes = turn.written.total / turn.load.count
+    cpu, writes = (METRICS[name].of(turn) for name in ("cpu", "writes"))
     return f"{turn.contestant}: {turn.load.count} in {turn.wall:.1f} s, {cpu:.1f} ms of CPU and {writes:.2f} writes each"
 
 

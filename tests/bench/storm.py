@@ -16,11 +16,10 @@ from functools import partial
 import aiohttp
 import click
 
-from controller.api.base import JsonObject
 from controller.cluster.resources import PODS, RUNS
 from tests.bench.contestants import run_for, start_ours
 from tests.bench.kubelet import end
-from tests.bench.load import create, watching
+from tests.bench.load import all_of, create, watching
 from tests.bench.measured import Latency, Load, latency
 from tests.bench.series import arena
 from tests.bench.sky import Sky
@@ -33,7 +32,6 @@ from tests.support import apply, policy_of
 BUDGET, COOLDOWN_SECONDS = 2, 10
 POLICY = {"restartBudget": BUDGET, "restartCooldownSeconds": COOLDOWN_SECONDS, "confirmationIntervalSeconds": 1}
 PROBE_SECONDS, POLL_SECONDS = 0.2, 0.2
-AT_ONCE = 64
 
 
 @click.command()
@@ -69,7 +67,7 @@ async def _strike(cluster: Cluster, namespace: str, load: Load) -> Sky:
             await _until(lambda: len(sky.running()) == load.count)
             struck = time.monotonic()
             async with _probing(http) as answers:
-                await _kill(http, sky)
+                await all_of(partial(end, http, pod, failed=True) for pod in sky.running())
                 await _until(partial(_over, sky, load.count, death))
             _tell(death, latency([born - struck for born in sky.born.values() if born > struck]), latency(answers))
         found = deepcopy(sky)
@@ -80,19 +78,6 @@ async def _strike(cluster: Cluster, namespace: str, load: Load) -> Sky:
 def _over(sky: Sky, count: int, death: int) -> bool:
     """Whether every Run has got over its so-manieth death: a successor for each, at last none."""
     return sky.spent() == count if death > BUDGET else sum(map(len, sky.pods.values())) == count * (death + 1)
-
-
-async def _kill(http: aiohttp.ClientSession, sky: Sky) -> None:
-    """Have every pod that runs fail."""
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def one(pod: JsonObject) -> None:
-        async with places:
-            await end(http, pod, failed=True)
-
-    async with asyncio.TaskGroup() as group:
-        for pod in sky.running():
-            group.create_task(one(pod))
 
 
 @asynccontextmanager

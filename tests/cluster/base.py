@@ -8,6 +8,7 @@ import subprocess
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.cluster.progress import ClusterError
 
@@ -46,11 +47,9 @@ class Cluster:
         found: Counter[tuple[str, str]] = Counter()
         for line in self.audit_log.read_text().splitlines():
             event = json.loads(line)
-            target = event.get("objectRef", {})
-            ours = event.get("userAgent", "").startswith(programs) and target.get("namespace") == namespace
+            ours = event.get("userAgent", "").startswith(programs) and event.get("objectRef", {}).get("namespace") == namespace
             if ours and event["verb"] in CONTENT_WRITES:
-                subresource = f"/{target['subresource']}" if target.get("subresource") else ""
-                found[event["verb"], target.get("resource", "") + subresource] += 1
+                found[event["verb"], written_to(event)] += 1
         return found
 
     def export_logs(self, to: Path, *namespaces: str) -> None:
@@ -67,3 +66,9 @@ class Cluster:
             shutil.copy(log, to)
         for kind in TOLD_OF:
             (to / f"{kind}.yaml").write_text(self.kubectl("get", kind, "--all-namespaces", "-o", "yaml", check=False))
+
+
+def written_to(event: dict[str, Any]) -> str:
+    """Return the resource of an event of the audit log, with its subresource where it has one."""
+    target = event.get("objectRef", {})
+    return "/".join(part for part in (target.get("resource", ""), target.get("subresource")) if part)

@@ -59,7 +59,7 @@ def kind_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 def second_node(kind_cluster: Cluster) -> None:
     """A node to go on on."""
     if isinstance(kind_cluster, KindCluster) and len(kind_cluster.nodes) == 1:
-        pytest.skip("needs two nodes: --nodes=1 was given")
+        cannot_run("needs two nodes: --nodes=1 was given")
 
 
 @pytest.fixture(scope="session")

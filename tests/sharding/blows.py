@@ -6,16 +6,18 @@ import os
 import signal
 import threading
 from collections import Counter
+from itertools import chain
 from random import Random
 
 from tests.api.fleet import Fleet
+from tests.cluster.processes import wait_until
 from tests.support import OperatorProcess
 
 REPLICAS, MOST_SHARDS = 3, 6
 PAUSE_SECONDS = 4.0
 """Between two blows, at least: time to take over and to begin something that the next can break."""
-FROZEN_SECONDS = 14.0
-"""Longer than the quick Leases last."""
+TAKEN_OVER_SECONDS = 60.0
+"""For the others to have a frozen one's shards: its quick Leases run out after ten."""
 
 
 class Blows:
@@ -51,8 +53,12 @@ class Blows:
         self._fleet.all.remove(victim)
         os.kill(victim.pid, signal.SIGSTOP)
         self._start_again()
-        threading.Event().wait(FROZEN_SECONDS)
+        wait_until(self._taken_over, TAKEN_OVER_SECONDS)
         os.kill(victim.pid, signal.SIGCONT)
+
+    def _taken_over(self) -> bool:
+        """Whether every shard is held by somebody who is not frozen."""
+        return sorted(chain.from_iterable(self._fleet.held())) == list(range(self._number))
 
     def _tell_another_number(self, victim: OperatorProcess) -> None:
         self._number = self._draw.randint(1, MOST_SHARDS)

@@ -95,6 +95,10 @@ class SlotsModel(RuleBasedStateMachine):
     def never_more_than_the_limit(self) -> None:
         assert len(self.given) <= LIMIT
 
+    @invariant()
+    def no_line_outlives_its_runs(self) -> None:
+        assert self.inventory.slots.groups <= len(self.inventory.runs.items)
+
 
 SlotsModel.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
 TestSlotsModel = SlotsModel.TestCase
