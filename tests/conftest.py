@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--cluster", default="auto", choices=lifecycle.PROVIDERS, help="where tests/kind run: auto takes kind if it can"
     )
-    parser.addoption("--nodes", default=2, type=int, choices=(1, 2), help="nodes of kind; with one, what needs a second is skipped")
+    parser.addoption("--nodes", default=2, type=int, choices=(1, 2), help="nodes of kind; one deselects what needs two")
 
 
 def pytest_configure(config: pytest.Config) -> None:
