@@ -18,7 +18,7 @@ from tests.support import answer, apply, await_that, get, pods_of, policy_of, ru
 FOREVER = "while :; do sleep 0.2; done"
 POLITE = f"trap 'exit 0' TERM; {FOREVER}"
 COOLDOWN = 3
-KUBELET_SECONDS = 20
+KUBELET_SECONDS = 45
 """In which a kubelet that is busy has tried to pull an image, and said what it says."""
 POLICIES: dict[str, JsonObject] = {
     "default": {"restartCooldownSeconds": COOLDOWN, "confirmationIntervalSeconds": 1},
