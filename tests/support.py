@@ -20,7 +20,7 @@ from controller.api.base import JsonObject
 from tests.cluster import Cluster
 from tests.cluster.processes import Record, wait_until
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds after which a condition that is awaited counts as missed; generous, since these machines are shared."""
 
 

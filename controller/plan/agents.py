@@ -7,13 +7,14 @@ end is the list. Agents are judged one by one, so that one agent's trouble never
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.api.escalation import Decision
 from controller.api.run import Agent
 from controller.api.run_status import OutcomeResult
 from controller.plan import blocked, protocol, questions, reports, restarts
-from controller.plan.model import Action, Charge, Intent, Step
+from controller.plan.model import Action, Block, Charge, Intent, Step
 from controller.plan.moves import Hold, Move
 from controller.plan.reasons import Reason
 from controller.plan.reports import confirmation
@@ -146,25 +147,26 @@ def pending(at: Situation, agent: Agent) -> Move | None:
 
 def unprogressive(at: Situation, agent: Agent) -> Move | None:
     """10. An agent that is active without progress is escalated, with what it has spent. (11, stale, is the Run's.)"""
-    pod, report = _running(at, agent), at.report(agent.name)
-    if pod is None or report is None or at.policy is None or not reports.without_progress(at, agent):
-        return None
-    stale = at.floor + reports.patience(at.policy) if report.progress_at else None
-    return Move(block=blocked.progress_stalled(at, pod, report, stale))
+    pod = _running(at, agent)
+    return Move(block=_no_progress(at, pod)) if pod and reports.without_progress(at, agent) else None
 
 
 def silent(at: Situation, agent: Agent) -> Move | None:
-    """A reporter that is not heard never costs a restart; it is escalated if that lasts as long as an idle agent may."""
+    """A reporter that is not heard never costs a restart; it is escalated if that lasts as long as an idle agent may.
+
+    Until then, its silence takes nothing back: what a human was asked because of its last words stays asked.
+    """
     pod, policy = _running(at, agent), at.policy
     since = reports.silent_at(at, pod) if pod else None
     if pod is None or policy is None or since is None:
         return None
     if at.now < since:
         return Move(check_at=since)
-    if not policy.health.activity_stalled_seconds:
-        return Move()
     sure = since + timedelta(seconds=policy.health.activity_stalled_seconds)
-    return _suspect(at, sure) or Move(block=blocked.reporter_silent(pod))
+    if policy.health.activity_stalled_seconds and at.now >= sure:
+        return Move(block=blocked.reporter_silent(pod))
+    check = sure if policy.health.activity_stalled_seconds else None
+    return Move(check_at=check, block=_asked_before(at, pod))
 
 
 AGENT_RULES: tuple[AgentRule, ...] = (
@@ -196,6 +198,22 @@ def judge(at: Situation, agent: Agent) -> Move:
 def _suspect(at: Situation, sure: datetime) -> Move | None:
     """A suspicion that is not confirmed yet only sets the time to look again."""
     return Move(check_at=sure) if at.now < sure else None
+
+
+def _asked_before(at: Situation, pod: PodFacts) -> Block | None:
+    """The want of progress that a human was asked about, as the last report told it; no Run is stopped for one so old."""
+    standing, block = at.agent_state(pod.agent).blocked, _no_progress(at, pod)
+    asked = standing is not None and block is not None and standing.escalation == blocked.name_of(at, block)
+    return replace(block, patient=True) if block and asked else None
+
+
+def _no_progress(at: Situation, pod: PodFacts) -> Block | None:
+    """What the pod's last report proves of want of progress."""
+    report = at.report(pod.agent)
+    if report is None or at.policy is None or not reports.proves_no_progress(at, report):
+        return None
+    stale = at.floor + reports.patience(at.policy) if report.progress_at else None
+    return blocked.progress_stalled(at, pod, report, stale)
 
 
 def _running(at: Situation, agent: Agent) -> PodFacts | None:

@@ -42,9 +42,14 @@ def idle(at: Situation, agent: Agent) -> bool:
 
 def without_progress(at: Situation, agent: Agent) -> bool:
     """Whether a fresh report proves that the agent has been active without progress for too long."""
-    report, policy = _fresh(at, agent), at.policy
-    seconds = policy.health.progress_stalled_seconds if policy else 0
-    return report is not None and seconds > 0 and _proven(at, report, progress_base(at, report), seconds)
+    report = _fresh(at, agent)
+    return report is not None and proves_no_progress(at, report)
+
+
+def proves_no_progress(at: Situation, report: ReportFacts) -> bool:
+    """Whether a report, however old, proves that its agent was active without progress for too long when it was made."""
+    seconds = at.policy.health.progress_stalled_seconds if at.policy else 0
+    return seconds > 0 and _proven(at, report, progress_base(at, report), seconds)
 
 
 def stale(at: Situation, agent: Agent) -> bool:

@@ -79,7 +79,7 @@ def test_pod_of_the_same_name_blocks(api_cluster: Cluster, api_operator: Operato
     assert "mine-coder-r0" in found["message"]
     assert get(api_cluster, namespace, "pod", "mine-coder-r0")["spec"]["schedulingGates"]
     api_cluster.kubectl("-n", namespace, "delete", "pod", "mine-coder-r0")
-    await_phase(api_cluster, namespace, "mine", "Completed", seconds=90)
+    await_phase(api_cluster, namespace, "mine", "Completed")
 
 
 def test_quota_is_told_and_waited_for(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> None:

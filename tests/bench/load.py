@@ -70,10 +70,20 @@ async def watching(http: aiohttp.ClientSession, resource: Resource, namespace: s
 async def _watch(http: aiohttp.ClientSession, path: str, version: str, see: See) -> None:
     while True:  # The API server closes a watch whose reader is slow for a moment; it goes on where it ended.
         query = {"watch": "1", "resourceVersion": version}
-        async with http.get(path, params=query, raise_for_status=True) as answer:
+        async with http.get(path, params=query, raise_for_status=True) as answer, _dropped(answer):
             async for line in answer.content:
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     raise WatchLost(f"{path}: {event['object']}")
                 version = event["object"]["metadata"]["resourceVersion"]
                 see(time.monotonic(), event["type"], event["object"])
+
+
+@asynccontextmanager
+async def _dropped(answer: aiohttp.ClientResponse) -> AsyncIterator[None]:
+    """Drop an answer's connection when the context ends: TLS would say goodbye on it, and our loop may be over before that."""
+    try:
+        yield
+    finally:
+        if answer.connection and answer.connection.transport:
+            answer.connection.transport.abort()

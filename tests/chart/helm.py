@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from tests.cluster.base import insistently
 from tests.cluster.binaries import find
 from tests.image import IMAGE
 
@@ -16,8 +17,8 @@ ROOT = Path(__file__).parent.parent.parent
 CHART = ROOT / "charts/runwarden"
 VALUES = sorted((Path(__file__).parent / "values").glob("*.yaml"))
 RELEASE, NAMESPACE = "runwarden", "runwarden"
-HELM_SECONDS = 300.0
-INSTALL_TIMEOUT = "240s"
+HELM_SECONDS = 360.0
+INSTALL_TIMEOUT = "290s"
 Objects = list[dict[str, Any]]
 
 
@@ -30,14 +31,8 @@ def helm(*arguments: str, home: Path, kubeconfig: Path | None = None) -> str:
     env = {**os.environ, "HELM_CACHE_HOME": f"{home}/cache", "HELM_CONFIG_HOME": f"{home}/config", "HELM_DATA_HOME": f"{home}/data"}
     env.pop("KUBECONFIG", None)
     where = ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
-    done = subprocess.run(
-        [str(find(["helm"])["helm"]), *arguments, *where],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=HELM_SECONDS,
-    )
+    command = [str(find(["helm"])["helm"]), *arguments, *where]
+    done = insistently(lambda: subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=HELM_SECONDS))
     if done.returncode:
         raise HelmError(f"{done.stderr}\n{done.stdout}")
     return done.stdout

@@ -17,7 +17,9 @@ AT_A_WRITE = 0.7
 MOST_WRITES = 20
 DELAYS = (0.0, 5.0)
 """Seconds before a blow of the others, and that a former leader stays away after another leads."""
-PATIENCE_SECONDS = 120.0
+TAKEOVER_SECONDS = 120.0
+FAREWELL_SECONDS = 120.0
+"""What a former leader has for its end once it can know of it."""
 LOOK_SECONDS = 0.05
 
 
@@ -95,7 +97,7 @@ class Striker:
         """Strike, see another lead, undo it, and see the former leader go: it must not go on as one."""
         self._blow.strike(self._release, leader)
         struck = monotonic()
-        led = wait_until(lambda: self._release.holder() not in ("", leader.identity), PATIENCE_SECONDS, LOOK_SECONDS)
+        led = wait_until(lambda: self._release.holder() not in ("", leader.identity), TAKEOVER_SECONDS, LOOK_SECONDS)
         took = monotonic() - struck
         if led:
             over.wait(self._random.uniform(*DELAYS))
@@ -105,7 +107,7 @@ class Striker:
             return
         self.toll.takeovers.append(took)
         self._tell(f"{self._blow.name} {len(self.toll.takeovers)}: {leader.pod}, another led after {took:.1f} s")
-        if not wait_until(lambda: not self._release.lives(leader), PATIENCE_SECONDS, 0.5):
+        if not wait_until(lambda: not self._release.lives(leader), FAREWELL_SECONDS, 0.5):
             self.toll.faults.append(f"{self._blow.name}: the former leader {leader.identity} has not ended")
         self._release.replace(leader)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from controller.api.base import JsonObject
 from tests.chart.helm import INSTALL_TIMEOUT, NAMESPACE, RELEASE, HelmError, helm, install
-from tests.cluster import Cluster
+from tests.cluster import IN_TIME, Cluster
 from tests.cluster.kind import KindCluster
 from tests.cluster.progress import ClusterError
 from tests.skipping import cannot_run
@@ -63,7 +63,7 @@ class Installed:
 
     def clear(self) -> None:
         """Delete the Runs and policies of the namespace of the release's name, while their operator is there to let pods go."""
-        self.cluster.kubectl("-n", self.release, "delete", "runs,runpolicies", "--all", "--timeout=120s")
+        self.cluster.kubectl("-n", self.release, "delete", "runs,runpolicies", "--all", IN_TIME)
 
     def pod(self) -> JsonObject:
         """Return the operator's pod that is not on its way out."""
@@ -146,7 +146,7 @@ def claim_namespace(cluster: Cluster) -> None:
     if found and OURS not in found[0]["metadata"].get("labels", {}):
         raise ClusterError(f"there is a namespace {NAMESPACE} that is not of these tests: give them a cluster without runwarden")
     if found:
-        cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s")
+        cluster.kubectl("delete", "namespace", NAMESPACE, IN_TIME)
     cluster.kubectl("create", "namespace", NAMESPACE)
     enforced = "pod-security.kubernetes.io/enforce=restricted"
     cluster.kubectl("label", "namespace", NAMESPACE, f"{OURS}=kind", enforced)

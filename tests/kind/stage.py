@@ -8,7 +8,7 @@ from controller.api.base import JsonObject
 from tests.cluster import Cluster
 from tests.support import answer, await_phase, await_that, items
 
-LONG = 120.0
+LONG = 300.0
 """Patience for a story that has to wait for thresholds: machines are shared."""
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from controller.api.base import JsonObject
 from tests.advisor_image import load_advisor_image
-from tests.chart.helm import NAMESPACE, RELEASE
-from tests.cluster import Cluster
+from tests.chart.helm import INSTALL_TIMEOUT, NAMESPACE, RELEASE
+from tests.cluster import IN_TIME, Cluster
 from tests.image import IMAGE
 from tests.kind.conftest import TEAM
 from tests.kind.stage import LONG
@@ -93,8 +93,8 @@ def stage(fresh: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     install(fresh, home, "-f", str(home / "values.json"))
     (pod,) = [each for each in items(fresh, NAMESPACE, "pods") if "deletionTimestamp" not in each["metadata"]]
     yield Stage(fresh, pod["metadata"]["name"])
-    fresh.kubectl("-n", TEAM, "delete", "runs,runpolicies", "--all", "--timeout=120s")
-    on(fresh, home, "uninstall", RELEASE, "--wait", "--timeout", "90s")
+    fresh.kubectl("-n", TEAM, "delete", "runs,runpolicies", "--all", IN_TIME)
+    on(fresh, home, "uninstall", RELEASE, "--wait", "--timeout", INSTALL_TIMEOUT)
     fresh.kubectl("-n", NAMESPACE, "delete", "secret", SECRET)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import IN_TIME, Cluster
 from tests.kind.installed import Installed
 from tests.support import apply, await_phase, await_that, get, items, run_of, shell
 
@@ -16,7 +16,7 @@ def test_deletion_takes_the_pods(kind_cluster: Cluster, kind_operator: Installed
     """Deleting a Run ends its live agents and lets their pods and claims go."""
     apply(kind_cluster, namespace, run_of("going", shell(FOREVER, workspace={"size": "1Gi"})))
     await_phase(kind_cluster, namespace, "going", "Running")
-    kind_cluster.kubectl("-n", namespace, "delete", "run", "going", f"--cascade={cascade}", "--timeout=60s")
+    kind_cluster.kubectl("-n", namespace, "delete", "run", "going", f"--cascade={cascade}", IN_TIME)
     await_that(lambda: not items(kind_cluster, namespace, "pods,pvc"), "the end of pods and claims")
 
 
@@ -26,12 +26,12 @@ def test_orphan_deletion_leaves_the_pod_running_and_deletable(
     """With --cascade=orphan the pod stays as asked, and can be deleted: nobody waits for its outcome any more."""
     apply(kind_cluster, namespace, run_of("left", shell(FOREVER)))
     await_phase(kind_cluster, namespace, "left", "Running")
-    kind_cluster.kubectl("-n", namespace, "delete", "run", "left", "--cascade=orphan", "--timeout=60s")
+    kind_cluster.kubectl("-n", namespace, "delete", "run", "left", "--cascade=orphan", IN_TIME)
     await_that(
         lambda: not get(kind_cluster, namespace, "pod", "left-coder-r0")["metadata"].get("finalizers"), "the release of the pod"
     )
     assert get(kind_cluster, namespace, "pod", "left-coder-r0")["status"]["phase"] == "Running"
-    kind_cluster.kubectl("-n", namespace, "delete", "pod", "left-coder-r0", "--timeout=60s")
+    kind_cluster.kubectl("-n", namespace, "delete", "pod", "left-coder-r0", IN_TIME)
 
 
 def test_namespace_deletion(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
@@ -41,7 +41,7 @@ def test_namespace_deletion(kind_cluster: Cluster, kind_operator: Installed, nam
     )
     await_phase(kind_cluster, namespace, "live", "Running")
     await_phase(kind_cluster, namespace, "done", "Completed")
-    kind_cluster.kubectl("delete", "namespace", namespace, "--timeout=90s")
+    kind_cluster.kubectl("delete", "namespace", namespace, IN_TIME)
 
 
 def test_delete_and_apply_again_under_the_same_name(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from controller.api.base import JsonObject
 from controller.api.crd.kinds import KINDS
-from tests.cluster import Cluster
+from tests.cluster import IN_TIME, Cluster
 from tests.kind.installed import Installed
 from tests.support import apply, await_that, get, items
 
@@ -93,7 +93,7 @@ def test_drain(kind_cluster: Cluster, namespace: str) -> None:
     apply(kind_cluster, namespace, pod("here", "trap 'exit 0' TERM; while :; do sleep 0.2; done"))
     node = await_pod(kind_cluster, namespace, "here", "Running")["spec"]["nodeName"]
     try:
-        kind_cluster.kubectl("drain", node, "--force", "--ignore-daemonsets", "--pod-selector=app=here", "--timeout=60s")
+        kind_cluster.kubectl("drain", node, "--force", "--ignore-daemonsets", "--pod-selector=app=here", IN_TIME)
         assert not get(kind_cluster, namespace, "pod", "here")
     finally:
         kind_cluster.kubectl("uncordon", node)

@@ -13,19 +13,21 @@ from tests.cluster import Cluster
 from tests.cluster.kind import KindCluster
 from tests.failover import blows
 from tests.failover.blows import BLOWS, FREEZE
-from tests.failover.campaign import ASKING, Campaign
+from tests.failover.campaign import ASKING, Campaign, scenarios
 from tests.failover.outcome import Outcome, table
 from tests.failover.release import LEASES, QUICK_LEASE, TWO, Release
 from tests.skipping import cannot_run
 
 SEED = 7
+STORIES = {"shared", "spent", "hung", "gone", "asking"}
+"""A shared budget, a human's Retry and Stop, a hung agent, pods taken away, a question; `make failover` has all there are."""
 MOUNT = "/mutant"
 DEAF_TO_ITS_LEASE = """
 from controller.cluster.lease import LeaderLease
 LeaderLease._lose = lambda self, why: None
 """
 """A mutant of the operator, as Python runs it at its start: it goes on whoever holds the Lease."""
-QUICK_SECONDS = 30.0
+QUICK_SECONDS = 5.0
 
 
 def mutated(code: str) -> dict[str, object]:
@@ -51,8 +53,9 @@ def test_a_struck_leader_costs_no_run_anything(nodes: KindCluster, tmp_path: Pat
     """Killed, frozen, cut off: another leads, the former leader ends, every Run ends as an undisturbed one, P1 to P5 hold."""
     install(nodes.kubeconfig, tmp_path, TWO, *QUICK_LEASE)
     lines: list[str] = []
+    stories = [each for each in scenarios() if each.name in STORIES]
     with watching(nodes, (*KINDS, LEASES)) as evidence:
-        outcome: Outcome = Campaign(nodes, evidence, Release(nodes, evidence), SEED, lines.append).all(BLOWS, 1)
+        outcome: Outcome = Campaign(nodes, evidence, Release(nodes, evidence), SEED, lines.append, stories).all(BLOWS, 1)
         assert evidence.complete
     assert outcome.good, "\n".join([*lines, *table(outcome, complete=True)])
     assert [len(report.toll.takeovers) for report in outcome.reports] == [1] * len(BLOWS)
@@ -62,7 +65,7 @@ def test_a_leader_that_goes_on_is_found(nodes: KindCluster, tmp_path: Path, monk
     """The campaign notices a former leader that wakes up and goes on as if it still led: a mutant of the operator."""
     (values := tmp_path / "values.yaml").write_text(yaml.safe_dump(mutated(DEAF_TO_ITS_LEASE)))
     install(nodes.kubeconfig, tmp_path, TWO, *QUICK_LEASE, f"--values={values}")
-    monkeypatch.setattr(blows, "PATIENCE_SECONDS", QUICK_SECONDS)
+    monkeypatch.setattr(blows, "FAREWELL_SECONDS", QUICK_SECONDS)
     with watching(nodes, (*KINDS, LEASES)) as evidence:
         outcome = Campaign(nodes, evidence, Release(nodes, evidence), SEED, lambda _: None, [ASKING]).all([FREEZE], 1)
     assert not outcome.good

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.chart.helm import CHART, NAMESPACE, RELEASE, helm
+import pytest
+
+from tests.chart.helm import CHART, INSTALL_TIMEOUT, NAMESPACE, RELEASE, HelmError, helm
 from tests.chart.helm import install as helm_install
 from tests.cluster import Cluster
 from tests.kind.conftest import TEAM
@@ -41,7 +43,7 @@ def test_life(fresh: Cluster, tmp_path: Path) -> None:
     apply(fresh, TEAM, run_of("left", shell('rw ask --wait 600 "Go on?" yes; rw done "shipped"')))
     await_phase(fresh, TEAM, "left", "AwaitingGuidance")
 
-    on(fresh, tmp_path, "uninstall", RELEASE, "--wait", "--timeout", "90s")
+    on(fresh, tmp_path, "uninstall", RELEASE, "--wait", "--timeout", INSTALL_TIMEOUT)
     (working,) = pods_of(fresh, TEAM, "left-coder").values()
     assert working["status"]["phase"] == "Running"
     assert [pod["metadata"]["name"] for pod in items(fresh, TEAM, "pods") if "finalizers" in pod["metadata"]] == []
@@ -71,11 +73,32 @@ def test_upgrade_and_failover_leave_a_run_alone(fresh: Cluster, tmp_path: Path) 
     install(fresh, tmp_path, "--set=replicas=2,podDisruptionBudget.enabled=true,podDisruptionBudget.minAvailable=1")
     leader = await_that(lambda: leader_of(fresh), "a leader")
     fresh.kubectl("-n", NAMESPACE, "delete", "pod", leader, "--grace-period=0", "--force")
-    await_that(lambda: leader_of(fresh) not in ("", leader), "the other to lead", seconds=90)
+    await_that(lambda: leader_of(fresh) not in ("", leader), "the other to lead")
     say_yes(fresh, "long")
     done = await_phase(fresh, TEAM, "long", "Completed")
     (after,) = pods_of(fresh, TEAM, "long-coder").values()
     assert (done["restarts"], after["metadata"]["uid"]) == (0, before["metadata"]["uid"])
+
+
+def test_an_operator_that_does_not_start_is_no_success(fresh: Cluster, tmp_path: Path) -> None:
+    """Where the operator ends on an option that it does not know, helm says that it failed, and the pod's last words say why;
+    the same command without the mistake mends it.
+    """
+    with pytest.raises(HelmError, match=r"Deployment/runwarden/runwarden|deadline"):
+        install(fresh, tmp_path, "--set=extraArgs={--no-such-option}", f"--timeout={SOON}")
+    words = await_that(lambda: last_words(fresh), "the operator's last words")
+    assert "No such option: --no-such-option" in words
+    assert "helm test" in install(fresh, tmp_path)
+
+
+SOON = "20s"
+
+
+def last_words(cluster: Cluster) -> str:
+    """Return what the containers of the operator's pods said when they ended."""
+    statuses = [each for pod in items(cluster, NAMESPACE, "pods") for each in pod["status"].get("containerStatuses", [])]
+    ends = [each.get("lastState", {}).get("terminated") or each["state"].get("terminated") or {} for each in statuses]
+    return "\n".join(end.get("message", "") for end in ends)
 
 
 def say_yes(cluster: Cluster, run: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from controller.api.base import JsonObject
-from tests.chart.helm import CHART, NAMESPACE, RELEASE
+from tests.chart.helm import CHART, INSTALL_TIMEOUT, NAMESPACE, RELEASE
 from tests.cluster import Cluster
 from tests.cluster.kind import KindCluster
 from tests.cluster.processes import run as command
@@ -81,7 +81,7 @@ def test_upgrade_and_rollback(fresh: KindCluster, stage: Stage, tmp_path: Path) 
     stage.phase("up-steady", "AwaitingGuidance")
 
     before = evidence(stage, "up")
-    on(fresh, tmp_path, "rollback", RELEASE, "--wait", "--timeout", "120s")
+    on(fresh, tmp_path, "rollback", RELEASE, "--wait", "--timeout", INSTALL_TIMEOUT)
     assert (operator_image(fresh), crds_in(fresh)) == (PREVIOUS_IMAGE, crds_of(old))
     assert evidence(stage, "up") == before
     finish(stage, "up")

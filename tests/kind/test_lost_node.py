@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from controller.api.base import JsonObject
-from tests.cluster import Cluster
+from tests.cluster import IN_TIME, Cluster
 from tests.cluster.kind import KindCluster
 from tests.kind.installed import Installed
 from tests.skipping import cannot_run
@@ -67,7 +67,7 @@ def test_a_lost_node(kind_cluster: KindCluster, node: str, releases: dict[str, I
         assert all(len(items(kind_cluster, namespace, "pods")) == len(("held", "forced")) for namespace in namespaces)
         assert on_it.pod()["spec"]["nodeName"] != node
         for namespace in namespaces:
-            kind_cluster.kubectl("-n", namespace, "delete", "pod", "forced-coder-r0", "--force", "--timeout=60s")
+            kind_cluster.kubectl("-n", namespace, "delete", "pod", "forced-coder-r0", "--force", IN_TIME)
         await_that(all_are("forced", phase="Running", openEscalations=0), "the attempts after the forced deletions", PATIENCE)
         assert (attempts("forced"), attempts("held")) == ([1] * len(namespaces), [0] * len(namespaces))
     await_that(all_are("held", phase="Running", openEscalations=0), "the Runs on the node that is back", PATIENCE)

@@ -9,6 +9,7 @@ import pytest
 
 from controller.api.base import JsonObject
 from controller.api.names import LABEL_RUN_UID
+from tests.cluster import IN_TIME
 from tests.kind.each_store import STORES
 from tests.kind.installed import Installed
 from tests.kind.stage import LONG, Stage
@@ -153,7 +154,7 @@ def test_a_drain_restarts_elsewhere_uncharged(stage: Stage) -> None:
     node = pod["spec"]["nodeName"]
     try:
         selector = f"--pod-selector={LABEL_RUN_UID}={pod['metadata']['labels'][LABEL_RUN_UID]}"
-        stage.cluster.kubectl("drain", node, "--ignore-daemonsets", "--force", "--delete-emptydir-data", selector, "--timeout=60s")
+        stage.cluster.kubectl("drain", node, "--ignore-daemonsets", "--force", "--delete-emptydir-data", selector, IN_TIME)
         moved = await_that(lambda: running(stage, "drained-coder-r1"), "the next attempt", LONG)
         found = stage.phase("drained", "Running")
         assert moved["spec"]["nodeName"] != node
@@ -165,9 +166,9 @@ def test_a_drain_restarts_elsewhere_uncharged(stage: Stage) -> None:
 def test_a_deleted_pod_is_restarted_uncharged(stage: Stage) -> None:
     """`kubectl delete pod` and `--force` both lead to a next attempt; deliberate ends are not the agent's fault."""
     await_that(lambda: running(stage, "gone-coder-r0"), "the first attempt", LONG)
-    stage.cluster.kubectl("-n", stage.namespace, "delete", "pod", "gone-coder-r0", "--grace-period=1", "--timeout=60s")
+    stage.cluster.kubectl("-n", stage.namespace, "delete", "pod", "gone-coder-r0", "--grace-period=1", IN_TIME)
     await_that(lambda: running(stage, "gone-coder-r1"), "the second attempt", LONG)
-    stage.cluster.kubectl("-n", stage.namespace, "delete", "pod", "gone-coder-r1", "--force", "--timeout=60s")
+    stage.cluster.kubectl("-n", stage.namespace, "delete", "pod", "gone-coder-r1", "--force", IN_TIME)
     await_that(lambda: running(stage, "gone-coder-r2"), "the third attempt", LONG)
     assert stage.phase("gone", "Running")["restarts"] == 0
 

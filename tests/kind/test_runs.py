@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.cluster import Cluster
+from tests.cluster import IN_TIME, Cluster
 from tests.kind.installed import Installed
 from tests.support import (
     apply,
@@ -25,7 +25,7 @@ def test_one_agent_completes(kind_cluster: Cluster, kind_operator: Installed, na
     """The shortest way: a Run of the short form completes, `kubectl wait` returns, one Event says so, the brief was there."""
     agent = shell('[ "$(cat /runwarden/brief.md)" = "say hi" ] && [ "$RUNWARDEN_ATTEMPT" = 0 ] && id -u | grep -qx 10001')
     apply(kind_cluster, namespace, run_of("one", agent, brief="say hi"))
-    kind_cluster.kubectl("-n", namespace, "wait", "run/one", "--for=condition=Finished", "--timeout=60s")
+    kind_cluster.kubectl("-n", namespace, "wait", "run/one", "--for=condition=Finished", IN_TIME)
     found = status(kind_cluster, namespace, "one")
     assert (found["phase"], found["ready"]) == ("Completed", "1/1"), found
     assert condition(found, "Succeeded") == ("True", "AllAgentsComplete")

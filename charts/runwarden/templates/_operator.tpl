@@ -2,6 +2,7 @@
 - name: operator
   image: {{ include "runwarden.image" . }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
+  terminationMessagePolicy: FallbackToLogsOnError
   args:
   - operator
   - --listen=0.0.0.0
@@ -109,6 +110,7 @@
 - name: move # the Runs, from the store that they were in; it holds the Lease meanwhile
   image: {{ include "runwarden.image" . }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
+  terminationMessagePolicy: FallbackToLogsOnError
   args:
   - store
   - migrate
@@ -142,6 +144,7 @@
 - name: advisor
   image: {{ include "runwarden.imageOf" (list . .Values.advisor.image) }}
   imagePullPolicy: {{ .Values.advisor.image.pullPolicy }}
+  terminationMessagePolicy: FallbackToLogsOnError
   restartPolicy: Always
   command: [runwarden, adapter, --socket, /run/advisor/advisor.sock, --commands, /etc/runwarden/commands.yaml, --listen=0.0.0.0]
   env:
