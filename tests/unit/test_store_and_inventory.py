@@ -88,6 +88,19 @@ def test_a_pass_is_not_told_of_its_own_writes() -> None:
     assert told == [RunKey("ns", "demo", "u1")] * 2
 
 
+def test_a_cached_run_is_nobodys_to_change() -> None:
+    """The cache gives the object as it was told, without managedFields, and a copy to each who asks."""
+    inventory = Inventory(lambda _: None)
+    told = run()
+    told["metadata"]["managedFields"] = [{"manager": "kubectl"}]
+    inventory.runs.upsert(told)
+    told["metadata"]["name"] = "changed"
+    kept = inventory.run("u1")
+    assert kept
+    kept.obj["metadata"]["name"] = "changed"
+    assert kept.obj == run()
+
+
 def test_the_spec_of_a_live_run_is_read_once_a_generation() -> None:
     """What was read of a generation is taken for it; a newer one, and a Run that is going, are read anew."""
     inventory = Inventory(lambda _: None)
