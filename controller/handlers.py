@@ -8,6 +8,7 @@ from typing import Any
 
 import kopf
 
+from controller.cluster.client import CHUNK
 from controller.cluster.connection import Connection
 from controller.cluster.reflector import Sink
 from controller.cluster.resources import Resource
@@ -61,6 +62,7 @@ def build_settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.queueing.idle_timeout = IDLE_SECONDS
     settings.queueing.worker_limit = None
+    settings.watching.chunk_size = CHUNK
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
     settings.watching.connect_timeout = 10

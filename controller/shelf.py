@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Generic, NamedTuple, TypeVar
 
 from controller.api.base import JsonObject
@@ -53,14 +53,11 @@ class Shelf(Generic[T]):
         """Forget an object."""
         self._forget(obj["metadata"]["uid"])
 
-    def replace(self, namespace: str | None, objects: list[JsonObject], resource_version: str) -> None:
-        """Take a whole list: keep what is newer, forget what is older than the list and not in it."""
-        listed = {obj["metadata"]["uid"] for obj in objects}
-        for obj in objects:
-            self.upsert(obj)
+    def retain(self, namespace: str | None, uids: Collection[str], resource_version: str) -> None:
+        """Forget what is older than a whole list (of a namespace) and not in it."""
         for uid, kept in list(self.items.items()):
             in_scope = namespace is None or kept.namespace == namespace
-            if in_scope and uid not in listed and kept.version <= int(resource_version):
+            if in_scope and uid not in uids and kept.version <= int(resource_version):
                 self._forget(uid)
 
     def _forget(self, uid: str) -> None:

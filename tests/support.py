@@ -150,8 +150,12 @@ class OperatorProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process and self._process.poll() is None:
+        if self.began():
             self.stop()
+
+    def began(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.poll() is None
 
     @property
     def pid(self) -> int:

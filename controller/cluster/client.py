@@ -54,6 +54,14 @@ class Listing(NamedTuple):
     resource_version: str
 
 
+class Page(NamedTuple):
+    """Some of a list; one that does not follow another begins it, or begins it anew."""
+
+    items: list[JsonObject]
+    resource_version: str
+    follows: bool
+
+
 class Client:
     """Speaks to one API server. Every method raises `ApiError` or one of its kinds.
 
@@ -98,26 +106,42 @@ class Client:
         label_selector: str | None = None,
         chunk: int = CHUNK,
     ) -> Listing:
-        """Read every object of a namespace, or of all for None, page by page.
+        """Read every object of a namespace, or of all for None; see `pages`."""
+        items: list[JsonObject] = []
+        async for page in self.pages(resource, namespace, label_selector=label_selector, chunk=chunk):
+            if not page.follows:
+                items.clear()
+            items += page.items
+        return Listing(items, page.resource_version)
+
+    async def pages(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        chunk: int = CHUNK,
+    ) -> AsyncGenerator[Page, None]:
+        """Yield every object of a namespace, or of all for None, page by page: whoever keeps little of each never holds them all.
 
         A page that is too old starts it over, and then in one page, which cannot become too old.
         """
         query: dict[str, str | int] = {"limit": chunk} | ({"labelSelector": label_selector} if label_selector else {})
-        items: list[JsonObject] = []
         token = ""
         while True:
             page_query = query | ({"continue": token} if token else {})
             try:
-                page = await self._request("GET", resource, namespace, query=page_query, verb="LIST")
+                answer = await self._request("GET", resource, namespace, query=page_query, verb="LIST")
             except Gone:
                 if query.pop("limit", None) is None or not token:
                     raise
-                items, token = [], ""
+                token = ""
                 continue
-            items += page["items"] or []
-            token = page["metadata"].get("continue", "")
+            page = Page(answer.pop("items") or [], answer["metadata"]["resourceVersion"], follows=bool(token))
+            yield page
+            token = answer["metadata"].get("continue", "")
             if not token:
-                return Listing(items, page["metadata"]["resourceVersion"])
+                return
 
     async def create(self, resource: Resource, namespace: str | None, body: JsonObject) -> JsonObject:
         """Create an object and return it as stored."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
@@ -32,21 +32,28 @@ HOPELESS_TRIES = 5
 class Sink(Protocol):
     """Hears what a resource holds."""
 
-    def replace(self, namespace: str | None, objects: list[JsonObject], resource_version: str) -> None:
-        """Take a whole list of a namespace (None: of all): what is not in it has vanished."""
-
     def upsert(self, obj: JsonObject) -> None:
-        """Take an object that was added or modified."""
+        """Take an object that was listed, added or modified. It may be kept, and may be changed."""
 
     def remove(self, obj: JsonObject) -> None:
         """Take an object that was deleted."""
 
+    def retain(self, namespace: str | None, uids: Collection[str], resource_version: str) -> None:
+        """Take whom a whole list of a namespace (None: of all) named: what is not in it has vanished."""
+
 
 async def relist(client: Client, resource: Resource, namespace: str | None, sink: Sink, *, labels: str | None = None) -> str:
-    """List once into the sink and return the resourceVersion to watch from. Raises ApiError."""
-    listing = await client.list_all(resource, namespace, label_selector=labels)
-    sink.replace(namespace, listing.items, listing.resource_version)
-    return listing.resource_version
+    """List once into the sink, page by page, and return the resourceVersion to watch from. Raises ApiError."""
+    listed: set[str] = set()
+    async for page in client.pages(resource, namespace, label_selector=labels):
+        if not page.follows:
+            listed.clear()
+        for obj in page.items:
+            listed.add(obj["metadata"]["uid"])
+            sink.upsert(obj)
+        page.items.clear()  # The next page is read meanwhile, and there is to be one of them in memory.
+    sink.retain(namespace, listed, page.resource_version)
+    return page.resource_version
 
 
 class Reflector:

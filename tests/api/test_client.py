@@ -8,6 +8,7 @@ import json
 import re
 import time
 import urllib.request
+from collections.abc import Collection
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -149,17 +150,16 @@ class Shelf:
         self.lists = 0
         self.changed = asyncio.Event()
 
-    def replace(self, namespace: str | None, objects: list[JsonObject], resource_version: str) -> None:
-        self.lists += 1
-        self.there = {obj["metadata"]["name"] for obj in objects}
-        self.changed.set()
-
     def upsert(self, obj: JsonObject) -> None:
         self.there.add(obj["metadata"]["name"])
         self.changed.set()
 
     def remove(self, obj: JsonObject) -> None:
         self.there.discard(obj["metadata"]["name"])
+        self.changed.set()
+
+    def retain(self, namespace: str | None, uids: Collection[str], resource_version: str) -> None:
+        self.lists += 1
         self.changed.set()
 
     async def until(self, *names: str) -> None:

@@ -69,6 +69,11 @@ class Evidence:
         else:
             self._newest[key] = found
 
+    @property
+    def last(self) -> Change:
+        """The version that was seen last."""
+        return self._all[-1]
+
     def history(self, namespace: str) -> list[Change]:
         """Return every version of a namespace's objects, in the order in which they were written."""
         return sorted((change for change in list(self._all) if change.namespace == namespace), key=lambda change: change.order)

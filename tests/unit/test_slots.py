@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from controller.inventory import CachedRun, Inventory, RunKey
-from controller.slots import Candidate
 
 LIMIT = 2
 NUMBERS = st.integers(0, 5)
@@ -51,7 +50,7 @@ class SlotsModel(RuleBasedStateMachine):
     def tell_that_it_waits(self, number: int) -> None:
         """A pass writes into the status that its Run is queued: that is no reason to look at it again."""
         kept = self.kept(number)
-        if kept and Candidate(*kept).wants:
+        if kept and kept.candidate.wants:
             self.version += 1
             self.inventory.learn_run({**kept.obj, "metadata": {**kept.obj["metadata"], "resourceVersion": str(self.version)}})
 
@@ -63,7 +62,7 @@ class SlotsModel(RuleBasedStateMachine):
     @rule(number=NUMBERS, phase=st.sampled_from(["Completed", "Paused"]))
     def end(self, number: int, phase: str) -> None:
         kept = self.kept(number)
-        if kept and Candidate(*kept).active:
+        if kept and kept.candidate.active:
             self.given.discard(f"u{number}")
             self.put(number, startTime="t", phase=phase)
 
@@ -78,7 +77,7 @@ class SlotsModel(RuleBasedStateMachine):
         if not self.due:
             return
         kept = self.inventory.run(self.due.pop(0).uid)
-        if kept and not self.inventory.slots.must_wait(Candidate(*kept), LIMIT) and (Candidate(*kept).wants):
+        if kept and not self.inventory.slots.must_wait(kept.candidate, LIMIT) and (kept.candidate.wants):
             self.given.add(kept.facts.uid)
 
     @rule()
@@ -86,7 +85,7 @@ class SlotsModel(RuleBasedStateMachine):
         """Once everybody was looked at, whoever waits does so because the slots are given, and to older Runs than it."""
         while self.due:
             self.look()
-        runs = [Candidate(*kept.value) for kept in self.inventory.runs.items.values()]
+        runs = [kept.value.candidate for kept in self.inventory.runs.items.values()]
         waiting = [each for each in runs if each.wants and each.uid not in self.given]
         taken = {each.uid for each in runs if each.active} | self.given
         assert not waiting or len(taken) >= LIMIT, "a slot is free, and nobody was told"
@@ -117,7 +116,7 @@ def test_the_oldest_are_let_through() -> None:
     """In whatever order Runs are looked at, the first slots are those of the oldest."""
     inventory, _ = waiting_line(5)
     kept = [inventory.run(f"u{number}") for number in reversed(range(5))]
-    waits = [inventory.slots.must_wait(Candidate(*each), LIMIT) for each in kept if each]
+    waits = [inventory.slots.must_wait(each.candidate, LIMIT) for each in kept if each]
     assert waits == [True, True, True, False, False]
 
 
@@ -127,7 +126,7 @@ def test_an_end_has_one_run_looked_at() -> None:
     for number in range(5):
         kept = inventory.run(f"u{number}")
         assert kept
-        inventory.slots.must_wait(Candidate(*kept), LIMIT)
+        inventory.slots.must_wait(kept.candidate, LIMIT)
     inventory.runs.upsert(run(0, 10, startTime="t", phase="Running"))
     told.clear()
     inventory.runs.upsert(run(0, 11, startTime="t", phase="Completed"))
@@ -137,7 +136,7 @@ def test_an_end_has_one_run_looked_at() -> None:
 def test_who_is_told_that_it_waits_still_waits() -> None:
     """A pass writes into the status that its Run is queued, and nobody looks at it again for that: its turn comes all the same."""
     inventory, told = waiting_line(2)
-    runs = [Candidate(*kept) for number in range(2) if (kept := inventory.run(f"u{number}"))]
+    runs = [kept.candidate for number in range(2) if (kept := inventory.run(f"u{number}"))]
     assert [inventory.slots.must_wait(each, 1) for each in runs] == [False, True]
     inventory.learn_run(run(1, 10, phase="Pending", reason="Queued"))
     told.clear()
@@ -148,7 +147,7 @@ def test_who_is_told_that_it_waits_still_waits() -> None:
 def test_what_was_promised_by_who_works_on_it_no_more_is_free() -> None:
     """Another operator has taken over: the promise is void, and whoever was told to wait here is not the next in turn."""
     inventory, told = waiting_line(3)
-    runs = [Candidate(*kept) for number in range(3) if (kept := inventory.run(f"u{number}"))]
+    runs = [kept.candidate for number in range(3) if (kept := inventory.run(f"u{number}"))]
     assert [inventory.slots.must_wait(each, 1) for each in runs] == [False, True, True]
     inventory.withdraw("u0")
     inventory.withdraw("u1")
@@ -168,9 +167,9 @@ def test_a_policy_of_its_own_takes_a_namespace_out_of_the_common_line() -> None:
     first, second = inventory.run("u0"), inventory.run("u1")
     assert first
     assert second
-    assert not inventory.slots.must_wait(Candidate(*first), 1)
-    assert inventory.slots.must_wait(Candidate(*second), 1)
+    assert not inventory.slots.must_wait(first.candidate, 1)
+    assert inventory.slots.must_wait(second.candidate, 1)
     told.clear()
     inventory.policies.upsert(POLICY)
     assert set(told) == {RunKey("ns", "r0", "u0"), RunKey("other", "r1", "u1")}
-    assert not inventory.slots.must_wait(Candidate(*second), 1)
+    assert not inventory.slots.must_wait(second.candidate, 1)

@@ -64,11 +64,11 @@ def test_newer_wins_and_the_dead_stay_dead() -> None:
     inventory.pods.upsert(pod(5))
     inventory.pods.upsert(pod(4))
     assert [facts.phase for facts in inventory.pods_of("u1")] == ["v5"]
-    inventory.pods.replace(None, [], "4")
+    inventory.pods.retain(None, (), "4")
     assert inventory.pods_of("u1")
-    inventory.pods.replace("other", [], "9")
+    inventory.pods.retain("other", (), "9")
     assert inventory.pods_of("u1")
-    inventory.pods.replace("ns", [], "9")
+    inventory.pods.retain("ns", (), "9")
     assert not inventory.pods_of("u1")
     inventory.learn_pod(pod(8))
     assert not inventory.pods_of("u1")
@@ -86,6 +86,19 @@ def test_a_pass_is_not_told_of_its_own_writes() -> None:
     inventory.learn_pod(pod(6), "another")
     inventory.pods.upsert(pod(7))
     assert told == [RunKey("ns", "demo", "u1")] * 2
+
+
+def test_a_cached_run_is_nobodys_to_change() -> None:
+    """The cache gives the object as it was told, without managedFields, and a copy to each who asks."""
+    inventory = Inventory(lambda _: None)
+    told = run()
+    told["metadata"]["managedFields"] = [{"manager": "kubectl"}]
+    inventory.runs.upsert(told)
+    told["metadata"]["name"] = "changed"
+    kept = inventory.run("u1")
+    assert kept
+    kept.obj["metadata"]["name"] = "changed"
+    assert kept.obj == run()
 
 
 def test_the_spec_of_a_live_run_is_read_once_a_generation() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from aiohttp import web
@@ -70,14 +70,14 @@ class Told:
         if len(self.calls) >= self._enough:
             self.satisfied.set()
 
-    def replace(self, namespace: str | None, objects: list[dict[str, Any]], resource_version: str) -> None:
-        self.note("replace", [obj["metadata"]["name"] for obj in objects], resource_version)
-
     def upsert(self, obj: dict[str, Any]) -> None:
         self.note("upsert", obj["metadata"]["name"])
 
     def remove(self, obj: dict[str, Any]) -> None:
         self.note("remove", obj["metadata"]["name"])
+
+    def retain(self, namespace: str | None, uids: Collection[str], resource_version: str) -> None:
+        self.note("retain", {*uids}, resource_version)
 
 
 GONE = {"type": "ERROR", "object": {"code": 410, "reason": "Expired", "message": "too old"}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from aiohttp import web
 
 from controller.cluster import reflector as reflecting
 from controller.cluster.client import Client
@@ -74,16 +75,39 @@ async def test_a_lost_watch_is_made_good(
     monkeypatch.setattr(reflecting, "FIRST_BACKOFF_SECONDS", 0.001)
     last = watching(event("ADDED", "c", "13"), event("DELETED", "a", "14"))
     faulty.answers = [listing("a"), fault, *([listing("a", "b")] if follows == "list" else []), last]
-    sink = Told(enough=4)
+    sink = Told(enough=7 if follows == "list" else 5)
     reflector = Reflector(client, PODS, [None], sink)
     task = asyncio.create_task(reflector.run())
     async with asyncio.timeout(10):
         await sink.satisfied.wait()
     task.cancel()
     assert reflector.synced.is_set()
-    assert sink.calls[0] == ("replace", ["a"], "10")
+    assert sink.calls[:2] == [("upsert", "a"), ("retain", {"a"}, "10")]
     assert ("upsert", "c") in sink.calls
     assert ("remove", "a") in sink.calls
+
+
+async def test_a_list_reaches_its_sink_page_by_page(client: Client, faulty: FaultyServer) -> None:
+    """Each page is told of before the next one is read, and none stays in memory."""
+    sink = Told(enough=0)
+    asked = faulty.asked
+
+    async def second(request: web.Request) -> web.StreamResponse:
+        assert sink.calls == [("upsert", "a"), ("upsert", "b")]
+        return await listing("c", version="12")(request)
+
+    faulty.answers = [listing("a", "b", version="12", token="t"), second]
+    assert await reflecting.relist(client, PODS, None, sink) == "12"
+    assert sink.calls[2:] == [("upsert", "c"), ("retain", {"a", "b", "c"}, "12")]
+    assert len(asked) == 2
+
+
+async def test_what_a_list_that_started_over_lacks_has_vanished(client: Client, faulty: FaultyServer) -> None:
+    """An object of the first page that is gone when the list is read anew is not retained on the word of that page."""
+    sink = Told(enough=0)
+    faulty.answers = [listing("a", "b", token="t"), says(410, "Expired"), listing("b", version="12")]
+    await reflecting.relist(client, PODS, None, sink)
+    assert sink.calls[-1] == ("retain", {"b"}, "12")
 
 
 async def test_a_refused_watch_ends_the_reflector(client: Client, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,7 +107,7 @@ async def test_a_bookmark_moves_the_start_of_the_next_watch(client: Client, faul
     faulty.answers = [listing("a"), watching(event("BOOKMARK", "", "500")), watching()]
     await run_dry(faulty, reflector(client, sink))
     assert "resourceVersion=500" in faulty.asked[2]
-    assert sink.calls == [("replace", ["a"], "10")]
+    assert sink.calls == [("upsert", "a"), ("retain", {"a"}, "10")]
 
 
 async def test_synced_means_every_namespace(client: Client, faulty: FaultyServer, pauses: list[float]) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import copy
 import itertools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 from controller.api.base import JsonObject
-from controller.cluster.client import Listing
+from controller.cluster.client import Page
 from controller.cluster.errors import AlreadyExists, Conflict, NotFound
 from controller.cluster.resources import Resource
 from tests.unit.sharding.virtual import monotonic
@@ -38,10 +38,10 @@ class Office:
         """Return the server's time, as far as it tells when the process was started: all are one process here."""
         return datetime(2026, 1, 1, tzinfo=UTC) + self._since + timedelta(seconds=monotonic())
 
-    async def list_all(self, *_: object, **__: object) -> Listing:
+    async def pages(self, *_: object, **__: object) -> AsyncIterator[Page]:
         """Return no Runs."""
         await self._on_the_way()
-        return Listing([], "1")
+        yield Page([], "1", follows=False)
 
     async def get(self, _: Resource, __: str, name: str) -> JsonObject:
         """Return a Lease as it is now."""

@@ -1,0 +1,18 @@
+"""Objects that are kept for long and rarely looked at, as compact JSON."""
+
+from __future__ import annotations
+
+import json
+
+from controller.api.base import JsonObject
+
+
+def packed(obj: JsonObject) -> bytes:
+    """Return an object as bytes."""
+    return json.dumps(obj, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def unpacked(data: bytes) -> JsonObject:
+    """Return the object that was packed, its own copy each time."""
+    obj: JsonObject = json.loads(data)
+    return obj

@@ -1,0 +1,32 @@
+"""Changes that matter to nobody: annotations of pods, put straight into etcd, so that the API server only has to tell of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from controller.cluster.resources import PODS
+from tests.bench.contestants import Stage
+from tests.bench.scale.etcd import Etcd, stored
+from tests.bench.wire import call
+
+ANNOTATION = "bench.runwarden.dev/stirred"
+
+
+@asynccontextmanager
+async def stirring(http: aiohttp.ClientSession, stage: Stage, pods: Sequence[str]) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Give what changes the next of these pods. Nobody else may write them meanwhile: that would be lost."""
+    found = [await call(http, "GET", PODS.path(stage.namespace, name)) for name in pods]
+    turns = itertools.count()
+    async with Etcd(stage.cluster) as etcd:
+
+        async def stir() -> None:
+            turn = next(turns)
+            pod = found[turn % len(found)]
+            pod["metadata"].setdefault("annotations", {})[ANNOTATION] = str(turn)
+            await etcd.put(PODS, stage.namespace, pod["metadata"]["name"], stored(pod))
+
+        yield stir
