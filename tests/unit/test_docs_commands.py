@@ -29,6 +29,7 @@ class Shown(NamedTuple):
 
 RUN_BY = {
     Shown("README.md", "helm upgrade"): INSTALLED,
+    Shown("README.md", "$ kubectl apply"): "tests/kind/test_readme.py",
     Shown("docs/install.md", "export IMAGE="): INSTALLED,
     Shown("docs/install.md", "kubectl create namespace"): INSTALLED,
     Shown("docs/install.md", "helm upgrade"): INSTALLED,
@@ -58,9 +59,6 @@ CI_ITSELF = "CI is these commands: .ci/run and .github/workflows/ci.yaml"
 NOT_RUN = {
     Shown("README.md", "make demo"): CI_ITSELF,
     Shown("CONTRIBUTING.md", "make setup"): CI_ITSELF,
-    Shown(
-        "README.md", "$ kubectl apply"
-    ): "its Run is an example's (test_docs.py), which tests/demo.py plays; its names are of one demo",
     Shown(
         "docs/advisor.md", "npm ci"
     ): "needs docker and a registry: tests/advisor_image.py builds from that file, by npm ci and buildah",
