@@ -65,8 +65,8 @@ def typed(part: str) -> tuple[str, str]:
 
 
 @pytest.fixture
-def terminal(kind_cluster: Cluster, kind_operator: Installed, namespace: str, tmp_path: Path) -> Terminal:
-    """Somebody's, where the operator runs as a plain installation has it."""
+def terminal(kind_cluster: Cluster, reporting: Installed, namespace: str, tmp_path: Path) -> Terminal:
+    """Somebody's, where the operator runs with reporters, as an installation does."""
     return Terminal(kind_cluster, namespace, tmp_path)
 
 
