@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tests.cluster import processes
@@ -48,12 +49,17 @@ def running_engine() -> dict[str, str] | None:
 
 def engine() -> dict[str, str]:
     """Return the environment that reaches a Docker engine, starting a private one where none answers. Raises ClusterError."""
-    with locked(runtime_dir() / ".docker.lock"):
+    with nobody_else_starts_or_ends_it():
         if (env := running_engine()) is None:
             env = _private()
             install_packages()
             _start(_home(), env)
     return env
+
+
+def nobody_else_starts_or_ends_it() -> AbstractContextManager[None]:
+    """Return a context in which no other run does: one that begins while the last cluster ends would be given a dying engine."""
+    return locked(runtime_dir() / ".docker.lock")
 
 
 def is_private(env: dict[str, str]) -> bool:

@@ -112,11 +112,12 @@ def _without_nodes(name: str, env: dict[str, str]) -> bool:
 
 def stop_idle_engine(env: dict[str, str] | None) -> None:
     """End the private engine where no cluster of ours is left, or is being made, that needs it."""
-    if any('"kind"' in path.read_text() for path in runtime_dir().glob("*/cluster.json")):
-        return
-    if env and dockerd.is_private(env):
-        subprocess.run(["docker", "network", "rm", "kind"], env=env, capture_output=True, check=False)
-    dockerd.stop_private_engine()
+    with dockerd.nobody_else_starts_or_ends_it():
+        if any('"kind"' in path.read_text() for path in runtime_dir().glob("*/cluster.json")):
+            return
+        if env and dockerd.is_private(env):
+            subprocess.run(["docker", "network", "rm", "kind"], env=env, capture_output=True, check=False)
+        dockerd.stop_private_engine()
 
 
 def _config(nodes: int, *, own: bool) -> dict[str, object]:
