@@ -57,11 +57,12 @@ class Observer:
         cached = self._inventory.run(key.uid)
         if cached is None:
             return self._gone(key, self._inventory.pods_of(key.uid))
-        loaded = await self._store.load(cached.obj, live=False)
+        run = cached.obj
+        loaded = await self._store.load(run, live=False)
         around = Around(
             self._inventory.pods_of(key.uid), self._inventory.reports_of(key.uid), self._inventory.escalations_of(key.uid)
         )
-        return await self._observe(cached.obj, cached.facts, loaded, around)
+        return await self._observe(run, cached.facts, loaded, around)
 
     async def live(self, key: RunKey) -> Observation:
         """Observe from the API server's storage: the Run, each of its pods, and what else a start needs."""

@@ -24,6 +24,7 @@ from controller.cluster.resources import AGENT_REPORTS, ESCALATIONS, PODS, RUN_P
 from controller.endpoints import Checks, Pulse, health_app, metrics_app, serve, unless
 from controller.errors import RunwardenError
 from controller.executor import Tools
+from controller.heap import settle
 from controller.inventory import RunKey
 from controller.ledger.entry import Entry, Limits
 from controller.membership import Leases, Membership
@@ -219,6 +220,7 @@ class Operator:
 
     async def _resync(self, client: Client, sinks: dict[Resource, Sink], store: WatchedStore) -> None:
         while True:
+            settle()
             await asyncio.sleep(RESYNC_SECONDS)
             try:
                 await self._list(client, sinks)
