@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import orjson
 
 from controller.api.base import JsonObject
 
 
 def packed(obj: JsonObject) -> bytes:
     """Return an object as bytes."""
-    return json.dumps(obj, ensure_ascii=False, separators=(",", ":")).encode()
+    return orjson.dumps(obj)
 
 
 def unpacked(data: bytes) -> JsonObject:
     """Return the object that was packed, its own copy each time."""
-    obj: JsonObject = json.loads(data)
+    obj: JsonObject = orjson.loads(data)
     return obj
