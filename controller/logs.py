@@ -14,6 +14,18 @@ QUIET = ("kopf", "aiohttp", "asyncio")
 """Loggers whose information is noise to an operator's reader."""
 
 
+class _Lines:
+    """Where structlog's lines go: straight to stderr, as it is at that moment. By the standard library they would cost twice."""
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+
+    def msg(self, line: str) -> None:
+        sys.stderr.write(f"{line}\n")
+
+    debug = info = warning = error = critical = exception = msg
+
+
 def configure(log_format: LogFormat, level: str = "info") -> None:
     """Send every log record to stderr: one JSON object a line, or coloured lines for a terminal."""
     shared: list[structlog.typing.Processor] = [
@@ -23,14 +35,14 @@ def configure(log_format: LogFormat, level: str = "info") -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer()
+    )
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=_Lines,
+        cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,

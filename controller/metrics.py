@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Collection
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import version
 
 from prometheus_client import (
@@ -73,6 +74,7 @@ class Metrics:
             buckets=LATENCIES,
             registry=registry,
         )
+        self._requests, self._durations = cache(self.api_requests.labels), cache(self.api_duration.labels)
         self._add_store(registry)
         self.notifications = Counter(
             "runwarden_notifications_total",
@@ -108,6 +110,7 @@ class Metrics:
             buckets=LATENCIES,
             registry=registry,
         )
+        self.store_duration_of = cache(self.store_duration.labels)
         self.store_conflicts = Counter(
             "runwarden_store_conflicts_total", "Saves that came too late: the Run or its state had changed.", registry=registry
         )
@@ -143,5 +146,5 @@ class Metrics:
 
     def observe_request(self, verb: str, resource: str, code: int, seconds: float) -> None:
         """Count one request to the API server."""
-        self.api_requests.labels(verb, resource, str(code)).inc()
-        self.api_duration.labels(verb).observe(seconds)
+        self._requests(verb, resource, str(code)).inc()
+        self._durations(verb).observe(seconds)

@@ -27,11 +27,12 @@ from controller.ledger.entry import Entry, entry_of
 from controller.metrics import Metrics
 from controller.notify.message import finished, places_for
 from controller.observer import Observer
-from controller.plan import Action, Plan, Snapshot, plan
+from controller.plan import Action, Plan, Snapshot
 from controller.plan.budget import of_the_run
 from controller.plan.housekeeping import held
 from controller.plan.model import Charge
 from controller.plan.passes import Act, Change, Create, Next, Save, next_step
+from controller.plan.planned import Planned
 from controller.plan.situation import Situation
 from controller.plan.transitions import apply
 from controller.store import STORE_FIELDS, KnownRun, Loaded, Store
@@ -98,15 +99,13 @@ class Reconciler:
 
     async def _pass(self, key: RunKey) -> float | None:
         seen = await self._observer.cached(key)
-        now = self._now()
-        decision = plan(seen.snapshot, now)
-        if decision.actions or seen.loaded.pending or held(Situation(seen.snapshot, now)):
+        first = Planned.anew(seen.snapshot, self._now())
+        if first.plan.actions or seen.loaded.pending or held(Situation(seen.snapshot, first.at)):
             seen = await self._observer.live(key)
-            now = self._now()
-            decision = plan(seen.snapshot, now)
-        work = _Pass(seen.run, seen.snapshot, seen.loaded, digest=decision.digest, dirty=seen.loaded.pending)
-        with self._on_record(seen.snapshot, decision, work, now):
-            decision = await self._work(work, decision)
+            first = first.again(seen.snapshot, self._now())
+        work = _Pass(seen.run, seen.snapshot, seen.loaded, digest=first.plan.digest, dirty=seen.loaded.pending)
+        with self._on_record(first, work):
+            decision = await self._work(work, first)
         self._metrics.reconciles.labels("acted" if work.acted else "noop").inc()
         self._metrics.tell_budget_left(key.namespace, key.name, key.uid, of_the_run(Situation(work.snapshot, self._now())))
         if self._tools.consultations and _over(work.snapshot):
@@ -117,7 +116,7 @@ class Reconciler:
         return await self._settle(work, decision)
 
     @contextmanager
-    def _on_record(self, snapshot: Snapshot, decision: Plan, work: _Pass, now: datetime) -> Iterator[None]:
+    def _on_record(self, first: Planned, work: _Pass) -> Iterator[None]:
         """Put a pass that acted into the ledger, with what it saw and decided first, and with what went wrong."""
         error = ""
         try:
@@ -127,17 +126,17 @@ class Reconciler:
             raise
         finally:
             if self._record and work.acted:
-                self._record(entry_of(snapshot, decision, work.acted, error, now))
+                self._record(entry_of(first.snapshot, first.plan, work.acted, error, first.at))
 
-    async def _work(self, work: _Pass, decision: Plan) -> Plan:
+    async def _work(self, work: _Pass, planned: Planned) -> Plan:
         """Take step after step until none is due, and return the last plan."""
         for _ in range(MAX_ROUNDS):
-            step = next_step(decision, dirty=work.dirty)
+            step = next_step(planned.plan, dirty=work.dirty)
             if step is None:
                 break
-            await self._take(work, decision, step)
-            decision = plan(work.snapshot, self._now())
-        return decision
+            await self._take(work, planned.plan, step)
+            planned = planned.again(work.snapshot, self._now())
+        return planned.plan
 
     async def _take(self, work: _Pass, decision: Plan, step: Next) -> None:
         match step:

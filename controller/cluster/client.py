@@ -11,16 +11,15 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import aiohttp
-from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import ConfigException
 
-from controller import __version__
 from controller.api.base import JsonObject
 from controller.cluster.clock import ServerClock
 from controller.cluster.connection import Connection
 from controller.cluster.errors import ApiError, Conflict, Gone, Invalid, Unauthorized, error_of, told_to_wait
 from controller.cluster.resources import PODS, Resource
-from controller.cluster.wire import NO_ANSWER, WatchEvent, json_object, lines, unavailable, watch_event
+from controller.cluster.transport import Transport
+from controller.cluster.wire import NO_ANSWER, WatchEvent, json_bytes, json_object, lines, unavailable, watch_event
 
 REQUEST_SECONDS = 10.0
 """How long one request may take, what it is told to wait by Retry-After included."""
@@ -31,7 +30,6 @@ WATCH_SECONDS, WATCH_GRACE_SECONDS = 300, 30
 CHUNK = 500
 """Objects a page of a list."""
 FIELD_MANAGER = "runwarden"
-USER_AGENT = f"runwarden/{__version__}"
 READ_ATTEMPTS = 4
 """How often a read is sent at the most while the API server answers with Retry-After."""
 SHORT_WAIT_SECONDS = 2.0
@@ -72,7 +70,7 @@ class Client:
 
     def __init__(self, connection: Connection, observe: Observer = lambda *_: None) -> None:
         self._connection = connection
-        self._rest: Any = RESTClientObject(connection.configuration)
+        self._transport = Transport(connection.configuration)
         self._observe = observe
         self._clock = ServerClock()
 
@@ -82,7 +80,7 @@ class Client:
 
     async def __aexit__(self, *_: object) -> None:
         """Close every connection."""
-        await self._rest.close()
+        await self._transport.close()
 
     def server_now(self) -> datetime:
         """Return the API server's time, aware UTC."""
@@ -293,13 +291,13 @@ class Client:
         content_type: str,
         limit: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
-        headers = {"Content-Type": content_type, "Accept": JSON, "User-Agent": USER_AGENT}
+        headers = {"Content-Type": content_type}
         if authorization := await self._authorization(what):
             headers["Authorization"] = authorization
-        url = self._connection.server + path + (f"?{urlencode(query)}" if query else "")
+        target = path + (f"?{urlencode(query)}" if query else "")
+        data = None if body is None else json_bytes(body)
         for left in reversed(range(READ_ATTEMPTS)):
-            answer = await self._rest.request(method, url, headers=headers, body=body, _request_timeout=limit)
-            response: aiohttp.ClientResponse = answer.response
+            response = await self._transport.request(method, target, headers, data, limit)
             wait = told_to_wait(response.status, response.headers.get("Retry-After")) if method == "GET" else None
             if wait is None or wait > SHORT_WAIT_SECONDS or not left:
                 break

@@ -76,7 +76,6 @@ def _look_for_a_proxy_once(configuration: Any) -> None:
 
     It would read them and ~/.netrc anew, each in a thread, for every request: three times the CPU of the request itself.
     """
-    configuration.client_session_kwargs = {"trust_env": False}
     host = urlsplit(configuration.host)
     if not configuration.proxy and not proxy_bypass(host.hostname or ""):
         configuration.proxy = getproxies().get(host.scheme)

@@ -6,8 +6,10 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
+import orjson
 
 from controller.api.base import JsonObject
 from controller.cluster.errors import Unavailable, error_of
@@ -47,14 +49,22 @@ def watch_event(what: str, line: bytes) -> WatchEvent:
     if not isinstance(kind, str) or not isinstance(obj, dict):
         raise unavailable(what, ValueError("not an event of a watch"))
     if kind == "ERROR":
-        raise error_of(what, obj.get("code", HTTPStatus.INTERNAL_SERVER_ERROR), json.dumps(obj).encode())
+        raise error_of(what, obj.get("code", HTTPStatus.INTERNAL_SERVER_ERROR), json_bytes(obj))
     return WatchEvent(kind, obj)
+
+
+def json_bytes(body: Any) -> bytes:
+    """Return a request's body."""
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError:  # half a character, say; the API server takes it for U+FFFD
+        return json.dumps(body).encode()
 
 
 def json_object(what: str, data: bytes) -> JsonObject:
     """Return the object in an answer. Raises Unavailable where there is none: cut off, or a proxy's page instead."""
     try:
-        answer = json.loads(data)
+        answer = orjson.loads(data)
     except ValueError as error:
         raise unavailable(what, error) from error
     if not isinstance(answer, dict):

@@ -64,8 +64,11 @@ def stop_ordered(at: Situation) -> Verdict | None:
 def unanswered(at: Situation) -> Verdict | None:
     """7c. Nobody has helped a blocked agent in time."""
     for agent in at.agents:
-        standing, block = at.agent_state(agent.name).blocked, _block(at, agent)
-        if not (standing and block) or block.patient or at.now < standing.expires_at:
+        standing = at.agent_state(agent.name).blocked
+        if standing is None or at.now < standing.expires_at:
+            continue
+        block = _block(at, agent)
+        if block is None or block.patient:
             continue
         if block.reason is Reason.PROGRESS_STALLED:
             return end(Phase.FAILED, Reason.STALE, f"nobody answered in time; {block.message}", Intent.AUTO_STOP_STALE)

@@ -108,7 +108,7 @@ class WatchedStore:
     @asynccontextmanager
     async def _measured(self, operation: str) -> AsyncIterator[None]:
         try:
-            with self._metrics.store_duration.labels(operation).time():
+            with self._metrics.store_duration_of(operation).time():
                 yield
         except Conflict:
             self._metrics.store_conflicts.inc()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -128,3 +130,17 @@ async def test_no_token_is_ever_logged(capsys: pytest.CaptureFixture[str], tmp_p
     text = capsys.readouterr().err
     assert "401" in text
     assert "s3cret" not in text
+
+
+def test_lines_go_where_stderr_is_now(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A logger that has been used follows stderr elsewhere, and its lines stay in order with the standard library's."""
+    configure("json")
+    log = structlog.get_logger("x")
+    log.info("first")
+    logging.getLogger("y").warning("second")
+    log.info("third")
+    assert [line["event"] for line in lines(capsys)] == ["first", "second", "third"]
+    elsewhere = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", elsewhere)
+    log.info("fourth")
+    assert json.loads(elsewhere.getvalue())["event"] == "fourth"

@@ -5,20 +5,21 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.packing import packed, unpacked
+from controller.packing import LARGE_BYTES, packed, unpacked
 
-LEAVES = st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=()))
-VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+LEAVES = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(st.characters(exclude_categories=()))
+VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=12)
 
 
 @given(st.dictionaries(st.text(), VALUES))
 def test_any_object_comes_back(obj: dict[str, object]) -> None:
-    """Whatever JSON can hold, texts that no UTF-8 can among it."""
-    assert unpacked(packed(obj)) == obj
+    """Whatever an API server can hold, texts that no UTF-8 can among it, whether it is large or not."""
+    large = obj | {"brief": "x" * LARGE_BYTES}
+    assert (unpacked(packed(obj)), unpacked(packed(large))) == (obj, large)
 
 
 def test_what_is_said_twice_is_kept_once() -> None:
     """A brief and its copy in kubectl's annotation take little more than the brief."""
-    brief = " ".join(f"step {number}: look at file {number * 7919 % 1000}" for number in range(100))
+    brief = " ".join(f"step {number}: look at file {number * 7919 % 1000}" for number in range(300))
     alone, twice = packed({"brief": brief}), packed({"brief": brief, "copy": brief})
     assert len(twice) < len(alone) * 1.2

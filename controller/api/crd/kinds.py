@@ -48,6 +48,9 @@ class Kind:
     columns: tuple[Column, ...]
 
 
+WRITTEN_AS_ONE = {"x-kubernetes-map-type": "atomic"}
+"""Of a status: nobody shares it field by field, so its managedFields need not name each, at a third of what a write costs."""
+
 AGE = Column("Age", ".metadata.creationTimestamp", "date")
 
 KINDS = (
@@ -170,7 +173,7 @@ def _root(kind: Kind) -> dict[str, Any]:
         "spec": spec,
     }
     if kind.status:
-        properties["status"] = structural(kind.status, f"{kind.name}.status", by_users=False)
+        properties["status"] = structural(kind.status, f"{kind.name}.status", by_users=False) | WRITTEN_AS_ONE
     root: dict[str, Any] = {
         "type": "object",
         "description": " ".join((kind.model.__doc__ or "").split()),

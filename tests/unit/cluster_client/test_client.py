@@ -187,7 +187,10 @@ async def test_a_watch_left_early_gives_its_connection_back(client: Client, faul
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert not client._rest.pool_manager.connector._acquired
+    session = client._transport._session
+    assert session
+    assert session.connector
+    assert not session.connector._acquired
 
 
 async def test_every_request_is_observed(faulty: FaultyServer, client: Client) -> None:
