@@ -54,7 +54,7 @@ def build_status(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], previo
 
 def format_time(moment: datetime) -> str:
     """Return a time as Kubernetes writes it: RFC 3339, UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def _ready(agents: tuple[AgentView, ...]) -> str:

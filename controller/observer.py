@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -78,7 +79,7 @@ class Observer:
         reports = await self._reports(key, _speakers(known, pods))
         escalations = await self._escalations(key, replace(known, reports=reports, pods=pods))
         seen = await self._observe(run, facts, loaded, Around(pods, reports, escalations))
-        claims, terminating = await asyncio.gather(self._claims(seen.snapshot), self._terminating(key.namespace, pods))
+        claims, terminating = await self._claims(seen.snapshot), await self._terminating(key.namespace, pods)
         return replace(seen, snapshot=replace(seen.snapshot, claims=claims, namespace_terminating=terminating))
 
     async def _observe(
@@ -132,22 +133,24 @@ class Observer:
         agents = snapshot.state.agents.values() if snapshot.state else ()
         known = {e.name for e in self._inventory.escalations_of(key.uid) if e.open}
         names = known | {agent.blocked.escalation for agent in agents if agent.blocked} | asked_names(snapshot)
-        found = await asyncio.gather(*(self._find(ESCALATIONS, key.namespace, name) for name in sorted(names)))
+        found = await self._all(ESCALATIONS, key.namespace, names)
         for escalation in found:
-            if escalation is not None:
-                self._inventory.learn_escalation(escalation)
-        return tuple(escalation_facts(escalation) for escalation in found if escalation is not None)
+            self._inventory.learn_escalation(escalation)
+        return tuple(map(escalation_facts, found))
 
     async def _reports(self, key: RunKey, speakers: set[str]) -> tuple[ReportFacts, ...]:
         """The reports that the caches know of, and those of the speakers."""
         agents = {report.agent for report in self._inventory.reports_of(key.uid)} | speakers
-        names = sorted(report_name(key.name, agent) for agent in agents)
-        found = await asyncio.gather(*(self._find(AGENT_REPORTS, key.namespace, name) for name in names))
+        found = await self._all(AGENT_REPORTS, key.namespace, {report_name(key.name, agent) for agent in agents})
         for report in found:
-            if report is not None:
-                self._inventory.learn_report(report)
-        facts = (report_facts(report) for report in found if report is not None)
-        return tuple(report for report in facts if report and report.run_uid == key.uid)
+            self._inventory.learn_report(report)
+        return tuple(report for report in map(report_facts, found) if report and report.run_uid == key.uid)
+
+    async def _all(self, resource: Resource, namespace: str, names: Collection[str]) -> list[JsonObject]:
+        """Read what there is of these names, at once; none or one, as is usual, without a task for it."""
+        looks = [self._find(resource, namespace, name) for name in sorted(names)]
+        found = await asyncio.gather(*looks) if len(looks) > 1 else [await look for look in looks]
+        return [obj for obj in found if obj is not None]
 
     async def _find(self, resource: Resource, namespace: str | None, name: str) -> JsonObject | None:
         try:
@@ -156,17 +159,15 @@ class Observer:
             return None
 
     async def _pods(self, key: RunKey, names: set[str]) -> tuple[PodFacts, ...]:
-        found = await asyncio.gather(*(self._find(PODS, key.namespace, name) for name in sorted(names)))
-        return tuple(self._inventory.learn_pod(pod, key.uid) for pod in found if pod is not None)
+        return tuple(self._inventory.learn_pod(pod, key.uid) for pod in await self._all(PODS, key.namespace, names))
 
     async def _claims(self, snapshot: Snapshot) -> tuple[ClaimFacts, ...]:
         """The workspace claims of the agents that have not started."""
         run = snapshot.run
         wanting = [agent.name for agent in (run.spec.agents if run.spec else ()) if agent.workspace]
         started = snapshot.state.agents if snapshot.state else {}
-        names = [workspace_name(run.name, agent) for agent in wanting if agent not in started or not started[agent].pod_uid]
-        found = await asyncio.gather(*(self._find(CLAIMS, run.namespace, name) for name in names))
-        return tuple(claim_facts(claim) for claim in found if claim is not None)
+        names = {workspace_name(run.name, agent) for agent in wanting if agent not in started or not started[agent].pod_uid}
+        return tuple(map(claim_facts, await self._all(CLAIMS, run.namespace, names)))
 
     async def _terminating(self, namespace: str, pods: tuple[PodFacts, ...]) -> bool:
         """Whether the namespace is being deleted; asked only when a pod is, since its pods go first."""
