@@ -42,6 +42,8 @@ def test_every_death_has_a_successor(figures: dict[str, JsonObject]) -> None:
     events, storm = figures["events"], figures["storm"]["storms"][0]
     assert events["death_to_successor"]["number"] == events["deaths"] == DEATHS
     assert events["events"] == QUICK.rate
+    assert events["death_written_to_told"]["number"] == DEATHS
+    assert events["waited_for_a_worker"]["number"] >= DEATHS
     assert storm["death_to_successor"]["number"] == storm["deaths"] == RUNS
 
 

@@ -32,7 +32,7 @@ class Campaign:
         self._http, self._stage, self._plan, self._say = http, stage, plan, progress
         self._operator = operator_of(stage)
         self._fleet = Fleet(http, stage.namespace)
-        self._gauge = Gauge(stage, lambda: self._operator.pid, plan.settling_seconds)
+        self._gauge = Gauge(stage, lambda: self._operator, plan.settling_seconds)
         self._phases = Phases(http, stage, self._fleet, plan, self._gauge)
 
     async def take(self, tell: Callable[[JsonObject], None]) -> None:

@@ -42,6 +42,10 @@ class Fleet:
         self.pods: dict[str, Pod] = {}
         self.deaths: Counter[str] = Counter()
         self.latencies: list[float] = []
+        """From when a death was told of until its successor was."""
+        self.lags: list[float] = []
+        """From the write of a death until a watch told of it: the API server's part, before any operator can know."""
+        self._killed_at: dict[str, float] = {}
         self._died_at: dict[str, float] = {}
         self._changed = asyncio.Event()
 
@@ -78,6 +82,7 @@ class Fleet:
     async def kill(self, pod: Pod) -> None:
         """Have an agent die, as its kubelet would tell."""
         self.deaths[pod.run] += 1
+        self._killed_at[pod.run] = time.monotonic()
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         ended = {"exitCode": 1, "reason": "Error", "startedAt": now, "finishedAt": now}
         told = {"name": "agent", "ready": False, "state": {"terminated": ended, "running": None}}
@@ -114,6 +119,7 @@ class Fleet:
             self.latencies.append(at - self._died_at.pop(pod.run))
         elif pod.over and not self.pods[pod.change.name].over:
             self._died_at[pod.run] = at
+            self.lags.append(at - self._killed_at.pop(pod.run, at))
 
 
 def _slim(obj: JsonObject, spec: JsonObject) -> JsonObject:

@@ -60,6 +60,7 @@ class Phases:
     async def _drive(self, victims: Sequence[Pod], stir: Callable[[], Awaitable[None]]) -> JsonObject:
         plan, fleet = self._plan, self._fleet
         fleet.latencies.clear()
+        fleet.lags.clear()
         number = int(plan.rate * plan.seconds)
         every = max(1, number // max(1, len(victims)))
 
@@ -72,8 +73,9 @@ class Phases:
         async with asking(self._http, RUN_POLICIES.path(self._stage.namespace, "default")) as asked:
             took = await paced(number, plan.rate, one)
             await fleet.until(lambda: len(fleet.latencies) >= len(victims) and fleet.settled(), plan.patience)
-        told = {"events": number, "a_second": round(number / took, 1), "deaths": len(victims)}
-        return told | {"death_to_successor": asdict(latency(fleet.latencies)), "a_read_meanwhile": asdict(latency(asked))}
+        told: JsonObject = {"events": number, "a_second": round(number / took, 1), "deaths": len(victims)}
+        told |= {"death_to_successor": asdict(latency(fleet.latencies)), "death_written_to_told": asdict(latency(fleet.lags))}
+        return told | {"a_read_meanwhile": asdict(latency(asked))}
 
     async def _reports(self) -> JsonObject:
         """Agents' reporters write once an interval each, nothing new."""

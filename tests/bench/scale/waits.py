@@ -1,0 +1,25 @@
+"""How long keys lay in the operator's queue, by its own metrics: the bound that so many of them kept."""
+
+from __future__ import annotations
+
+from controller.api.base import JsonObject
+from tests.bench.measured import HALF, MOST
+
+PREFIX = 'runwarden_workqueue_latency_seconds_bucket{le="'
+
+Buckets = dict[float, float]
+"""Bound in seconds -> how many waited no longer."""
+
+
+def buckets(metrics: str) -> Buckets:
+    """Read the histogram out of the text of a metrics endpoint."""
+    found = (line.removeprefix(PREFIX).split('"} ') for line in metrics.splitlines() if line.startswith(PREFIX))
+    return {float(bound): float(count) for bound, count in found}
+
+
+def waits(before: Buckets, after: Buckets) -> JsonObject:
+    """Return the bounds within which half of those that came between, and 99 of 100, were taken by a worker."""
+    between = {bound: count - before[bound] for bound, count in after.items()}
+    number = max(between.values())
+    half, most = (min(bound for bound, count in between.items() if count >= number * part) for part in (HALF, MOST))
+    return {"number": number, "p50_at_most": half, "p99_at_most": most}
