@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,3 +26,14 @@ def test_what_is_said_twice_is_kept_once() -> None:
     brief = " ".join(f"step {number}: look at file {number * 7919 % 1000}" for number in range(300))
     alone, twice = packed({"brief": brief}), packed({"brief": brief, "copy": brief})
     assert len(twice) < len(alone) * 1.2
+
+
+def test_what_is_packed_holds_no_more_memory_than_it_needs() -> None:
+    """Whoever writes JSON may leave room behind it, which nobody sees but the allocator."""
+    obj = {str(number): "x" * 20 for number in range(60)}
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    kept = [packed(obj) for _ in range(100)]
+    held = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert held < 1.2 * sum(map(sys.getsizeof, kept))
