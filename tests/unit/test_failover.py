@@ -55,7 +55,8 @@ class Stage:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody here is waited for."""
     monkeypatch.setattr(blows, "DELAYS", (0.0, 0.0))
-    monkeypatch.setattr(blows, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(blows, "TAKEOVER_SECONDS", 0.0)
+    monkeypatch.setattr(blows, "FAREWELL_SECONDS", 0.0)
 
 
 def struck(stage: Stage, number: int, times: int = 1) -> Toll:
