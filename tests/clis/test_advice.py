@@ -25,6 +25,8 @@ from tests.clis.cli import KEY
 from tests.clis.model import INPUT_TOKENS, OUTPUT_TOKENS, End, Messages, Model, Reply, Responses
 
 PATIENCE = 60
+LONG_ENOUGH = 15
+"""Seconds in which a CLI has asked its model, on a full machine too."""
 MAX_TOKENS = 777
 MODEL = {"codex": "gpt-5.5", "claude": "claude-opus-4-5"}
 SCHEMA: JsonObject = {
@@ -219,7 +221,7 @@ async def test_long_prompt_arrives_whole(ask: Ask, cli: str) -> None:
 async def test_model_that_hangs_meets_the_deadline(ask: Ask, cli: str) -> None:
     """The CLI is ended in the middle of its stream, and the consultation has timed out."""
     async with SERVERS[cli](Reply(text=GOOD, end=End.HELD)).serve() as model:
-        advice = await ask(cli, model, seconds=5)
+        advice = await ask(cli, model, seconds=LONG_ENOUGH)
         assert model.holding.is_set()
     assert (advice.ended, advice.output) == (Ended.TIMED_OUT, b"")
 
