@@ -78,8 +78,8 @@ class Cluster:
 def insistently(run: Callable[[], subprocess.CompletedProcess[str]], *, harmless: bool = False) -> subprocess.CompletedProcess[str]:
     """Run a command of kubectl or helm once more, and again, where it has done nothing for want of a connection.
 
-    An API server that shares two cores with all the tests may take longer for a handshake than they wait for. One that is `harmless`
-    when it is done twice is run again, too, where etcd did not say in time whether it was done.
+    An API server that shares two cores with all the tests may take longer for a handshake than they wait for. A command that is
+    `harmless` when it is run twice is run again, too, where etcd did not say in time whether it was done.
     """
     for _ in range(ATTEMPTS - 1):
         done = run()
