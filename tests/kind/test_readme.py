@@ -46,8 +46,10 @@ class Terminal:
     def beside(self, command: str) -> Iterator[Path]:
         """Have a command run in another terminal; gives the file of its output."""
         with self._output.open("w") as output, subprocess.Popen(shlex.split(command), env=self._env, stdout=output) as process:
-            yield self._output
-            process.terminate()
+            try:
+                yield self._output
+            finally:
+                process.terminate()
 
     def type(self, command: str, shown: str) -> None:
         """Run a command, which prints what is shown, if anything is; the page's escalation is the one there is."""
