@@ -87,7 +87,7 @@ def test_an_operator_that_does_not_start_is_no_success(fresh: Cluster, tmp_path:
     with pytest.raises(HelmError, match=r"Deployment/runwarden/runwarden|deadline"):
         helm_install(fresh.kubeconfig, tmp_path, "--set=extraArgs={--no-such-option}", f"--timeout={SOON}")
     words = await_that(lambda: last_words(fresh), "the operator's last words")
-    assert "No such option: --no-such-option" in words
+    assert "No such option '--no-such-option'" in words
     assert "helm test" in install(fresh, tmp_path)
 
 
