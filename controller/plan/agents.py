@@ -162,11 +162,11 @@ def silent(at: Situation, agent: Agent) -> Move | None:
         return None
     if at.now < since:
         return Move(check_at=since)
-    sure = since + timedelta(seconds=policy.health.activity_stalled_seconds)
-    if policy.health.activity_stalled_seconds and at.now >= sure:
+    seconds = policy.health.activity_stalled_seconds
+    sure = since + timedelta(seconds=seconds) if seconds else None
+    if sure and at.now >= sure:
         return Move(block=blocked.reporter_silent(pod))
-    check = sure if policy.health.activity_stalled_seconds else None
-    return Move(check_at=check, block=_asked_before(at, pod))
+    return Move(check_at=sure, block=_asked_before(at, pod))
 
 
 AGENT_RULES: tuple[AgentRule, ...] = (

@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from copy import deepcopy
 from functools import partial
 
-import aiohttp
 import click
 
 from controller.cluster.resources import PODS, RUNS
@@ -21,17 +20,19 @@ from tests.bench.contestants import run_for, start_ours
 from tests.bench.kubelet import end
 from tests.bench.load import all_of, create, watching
 from tests.bench.measured import Latency, Load, latency
+from tests.bench.pace import asking
 from tests.bench.series import arena
 from tests.bench.sky import Sky
 from tests.bench.turn import stage_for, tidy
-from tests.bench.wire import call, session
+from tests.bench.wire import session
 from tests.cluster import Cluster
 from tests.cluster.progress import say
 from tests.support import apply, policy_of
 
 BUDGET, COOLDOWN_SECONDS = 2, 10
 POLICY = {"restartBudget": BUDGET, "restartCooldownSeconds": COOLDOWN_SECONDS, "confirmationIntervalSeconds": 1}
-PROBE_SECONDS, POLL_SECONDS = 0.2, 0.2
+POLL_SECONDS = 0.2
+SOMETHING_SMALL = "/api/v1/namespaces/default"
 
 
 @click.command()
@@ -66,7 +67,7 @@ async def _strike(cluster: Cluster, namespace: str, load: Load) -> Sky:
         for death in range(1, BUDGET + 2):
             await _until(lambda: len(sky.running()) == load.count)
             struck = time.monotonic()
-            async with _probing(http) as answers:
+            async with asking(http, SOMETHING_SMALL) as answers:
                 await all_of(partial(end, http, pod, failed=True) for pod in sky.running())
                 await _until(partial(_over, sky, load.count, death))
             _tell(death, latency([born - struck for born in sky.born.values() if born > struck]), latency(answers))
@@ -78,24 +79,6 @@ async def _strike(cluster: Cluster, namespace: str, load: Load) -> Sky:
 def _over(sky: Sky, count: int, death: int) -> bool:
     """Whether every Run has got over its so-manieth death: a successor for each, at last none."""
     return sky.spent() == count if death > BUDGET else sum(map(len, sky.pods.values())) == count * (death + 1)
-
-
-@asynccontextmanager
-async def _probing(http: aiohttp.ClientSession) -> AsyncIterator[list[float]]:
-    """Ask the API server for something small all the time; the list fills with how long each answer took."""
-    answers: list[float] = []
-
-    async def ask() -> None:
-        while True:
-            asked = time.monotonic()
-            await call(http, "GET", "/api/v1/namespaces/default")
-            answers.append(time.monotonic() - asked)
-            await asyncio.sleep(PROBE_SECONDS)
-
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(ask())
-        yield answers
-        task.cancel()
 
 
 async def _until(condition: Callable[[], bool]) -> None:
