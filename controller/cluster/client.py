@@ -2,47 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
-
-import aiohttp
-from kubernetes.aio.config import ConfigException
 
 from controller.api.base import JsonObject
-from controller.cluster.clock import ServerClock
 from controller.cluster.connection import Connection
-from controller.cluster.errors import ApiError, Conflict, Gone, Invalid, Unauthorized, error_of, told_to_wait
+from controller.cluster.errors import Conflict, Gone, Invalid
+from controller.cluster.exchange import WATCH_SECONDS, Exchange, Observer
 from controller.cluster.resources import PODS, Resource
-from controller.cluster.transport import Transport
-from controller.cluster.wire import NO_ANSWER, WatchEvent, json_bytes, json_object, lines, unavailable, watch_event
+from controller.cluster.wire import NO_ANSWER, WatchEvent, json_object, lines, unavailable, watch_event
 
-REQUEST_SECONDS = 10.0
-"""How long one request may take, what it is told to wait by Retry-After included."""
-WATCH_OPEN_SECONDS = 30.0
-"""How long a watch may take to begin: twice what the API server's flow control lets a request queue at the most."""
-WATCH_SECONDS, WATCH_GRACE_SECONDS = 300, 30
-"""How long the API server keeps a watch open, and how much longer we wait for it to close it."""
 CHUNK = 500
 """Objects a page of a list."""
 FIELD_MANAGER = "runwarden"
-READ_ATTEMPTS = 4
-"""How often a read is sent at the most while the API server answers with Retry-After."""
-SHORT_WAIT_SECONDS = 2.0
-"""The longest Retry-After that a read waits out itself; what is longer is its caller's to wait for, and holds up no worker."""
-UNLIMITED = aiohttp.ClientTimeout(total=None)
-"""aiohttp's own limit is off: it would start anew with each retry."""
-JSON, JSON_PATCH, MERGE_PATCH = (
-    "application/json",
-    "application/json-patch+json",
-    "application/merge-patch+json",
-)
-
-Observer = Callable[[str, str, int, float], None]
+JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
 
 
 class Listing(NamedTuple):
@@ -69,10 +44,7 @@ class Client:
     """
 
     def __init__(self, connection: Connection, observe: Observer = lambda *_: None) -> None:
-        self._connection = connection
-        self._transport = Transport(connection.configuration)
-        self._observe = observe
-        self._clock = ServerClock()
+        self.exchange = Exchange(connection, observe)
 
     async def __aenter__(self) -> Client:
         """Return the client itself; connections are made when needed."""
@@ -80,11 +52,11 @@ class Client:
 
     async def __aexit__(self, *_: object) -> None:
         """Close every connection."""
-        await self._transport.close()
+        await self.exchange.close()
 
     def server_now(self) -> datetime:
         """Return the API server's time, aware UTC."""
-        return self._clock.now()
+        return self.exchange.clock.now()
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> JsonObject:
         """Read one object, from the API server's storage, not from its cache."""
@@ -93,7 +65,7 @@ class Client:
     async def log_tail(self, namespace: str, pod: str, container: str, lines: int, limit: int) -> str:
         """Return the end of a container's log: so many lines, cut after so many bytes. Bytes that are no UTF-8 are replaced."""
         query: dict[str, str | int] = {"container": container, "tailLines": lines, "limitBytes": limit}
-        data = await self._answer("GET", PODS, namespace, pod, subresource="log", query=query, verb="LOG")
+        data = await self.exchange.answer("GET", PODS, namespace, pod, subresource="log", query=query, verb="LOG")
         return data.decode(errors="replace")
 
     async def list_all(
@@ -212,7 +184,7 @@ class Client:
         query |= {"labelSelector": label_selector} if label_selector else {}
         path = resource.path(namespace)
         what = f"WATCH {path}"
-        response = await self._open_watch(what, resource, path, query)
+        response = await self.exchange.open_watch(what, resource, path, query)
         try:
             async for line in lines(response.content):
                 yield watch_event(what, line)
@@ -221,21 +193,6 @@ class Client:
         finally:
             response.close()
 
-    async def _open_watch(self, what: str, resource: Resource, path: str, query: dict[str, str | int]) -> aiohttp.ClientResponse:
-        started, code = time.monotonic(), 0
-        limit = aiohttp.ClientTimeout(total=WATCH_SECONDS + WATCH_GRACE_SECONDS)
-        try:
-            async with asyncio.timeout(WATCH_OPEN_SECONDS):
-                response = await self._send(what, "GET", path, query, None, JSON, limit)
-                code = response.status
-                if code >= HTTPStatus.BAD_REQUEST:
-                    raise error_of(what, code, await response.read(), response.headers.get("Retry-After"))
-        except NO_ANSWER as error:
-            raise unavailable(what, error) from error
-        finally:
-            self._observe("WATCH", resource.plural, code, time.monotonic() - started)
-        return response
-
     async def _patch(self, resource: Resource, namespace: str, name: str, body: Any, content_type: str) -> JsonObject:
         query: dict[str, str | int] = {"fieldManager": FIELD_MANAGER}
         return await self._request("PATCH", resource, namespace, name, body=body, query=query, content_type=content_type)
@@ -243,70 +200,6 @@ class Client:
     async def _request(
         self, method: str, resource: Resource, namespace: str | None, name: str | None = None, **more: Any
     ) -> JsonObject:
-        """Return the object that answers a request; `more` is what `_answer` takes."""
-        answer = await self._answer(method, resource, namespace, name, **more)
+        """Return the object that answers a request; `more` is what `Exchange.answer` takes."""
+        answer = await self.exchange.answer(method, resource, namespace, name, **more)
         return json_object(f"{method} {resource.path(namespace, name, more.get('subresource'))}", answer)
-
-    async def _answer(
-        self,
-        method: str,
-        resource: Resource,
-        namespace: str | None,
-        name: str | None = None,
-        *,
-        subresource: str | None = None,
-        body: Any = None,
-        query: dict[str, str | int] | None = None,
-        content_type: str = JSON,
-        verb: str = "",
-    ) -> bytes:
-        """Return the body of an answer that says yes. Raises ApiError."""
-        path = resource.path(namespace, name, subresource)
-        what = f"{verb or method} {path}"
-        started, code = time.monotonic(), 0
-        try:
-            async with asyncio.timeout(REQUEST_SECONDS):
-                response = await self._send(what, method, path, query, body, content_type, UNLIMITED)
-                data = await response.read()
-            code = response.status
-        except NO_ANSWER as error:
-            raise unavailable(what, error) from error
-        except ApiError as error:
-            code = error.status
-            raise
-        finally:
-            self._observe(verb or method, resource.plural, code, time.monotonic() - started)
-        self._clock.hear(response.headers.get("Date"), started, time.monotonic())
-        if code >= HTTPStatus.BAD_REQUEST:
-            raise error_of(what, code, data, response.headers.get("Retry-After"))
-        return data
-
-    async def _send(
-        self,
-        what: str,
-        method: str,
-        path: str,
-        query: dict[str, str | int] | None,
-        body: Any,
-        content_type: str,
-        limit: aiohttp.ClientTimeout,
-    ) -> aiohttp.ClientResponse:
-        headers = {"Content-Type": content_type}
-        if authorization := await self._authorization(what):
-            headers["Authorization"] = authorization
-        target = path + (f"?{urlencode(query)}" if query else "")
-        data = None if body is None else json_bytes(body)
-        for left in reversed(range(READ_ATTEMPTS)):
-            response = await self._transport.request(method, target, headers, data, limit)
-            wait = told_to_wait(response.status, response.headers.get("Retry-After")) if method == "GET" else None
-            if wait is None or wait > SHORT_WAIT_SECONDS or not left:
-                break
-            response.release()
-            await asyncio.sleep(wait)
-        return response
-
-    async def _authorization(self, what: str) -> str | None:
-        try:
-            return await self._connection.authorization()
-        except (ConfigException, OSError) as error:  # A mounted token that is just being replaced, or was never there.
-            raise Unauthorized(what, 0, "NoCredentials", str(error)) from error

@@ -126,7 +126,7 @@ async def test_no_token_is_ever_logged(capsys: pytest.CaptureFixture[str], tmp_p
             try:
                 await client.get(PODS, "ns", "x")
             except ApiError as error:
-                structlog.get_logger("x").exception("refused", error=str(error), connection=client._connection)
+                structlog.get_logger("x").exception("refused", error=str(error), connection=client.exchange._connection)
     text = capsys.readouterr().err
     assert "401" in text
     assert "s3cret" not in text

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from kubernetes.aio.config import ConfigException
 
-from controller.cluster import client as clients
+from controller.cluster import exchange
 from controller.cluster.client import Client
 from controller.cluster.errors import ApiError, Unauthorized, Unavailable, retry_after
 from controller.cluster.resources import PODS
@@ -72,8 +72,8 @@ async def test_a_long_retry_after_does_not_hold_a_request_for_hours(
     client: Client, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     """The time limit of a request covers its retries too."""
-    monkeypatch.setattr(clients, "REQUEST_SECONDS", 0.05)
-    monkeypatch.setattr(clients, "WATCH_OPEN_SECONDS", 0.05, raising=False)
+    monkeypatch.setattr(exchange, "REQUEST_SECONDS", 0.05)
+    monkeypatch.setattr(exchange, "WATCH_OPEN_SECONDS", 0.05)
     faulty.answers = [busy("3600")]
     async with asyncio.timeout(5):
         with pytest.raises(Unavailable):
@@ -84,7 +84,7 @@ async def test_a_watch_that_never_answers_is_given_up(
     client: Client, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No headers within the time to open a watch: not deaf for its whole length."""
-    monkeypatch.setattr(clients, "WATCH_OPEN_SECONDS", 0.05, raising=False)
+    monkeypatch.setattr(exchange, "WATCH_OPEN_SECONDS", 0.05)
     async with asyncio.timeout(5):
         with pytest.raises(Unavailable):
             await follow(client)
@@ -137,7 +137,7 @@ async def test_an_unreadable_token_is_an_api_error(client: Client, faulty: Fault
     async def refuse() -> str:
         raise error
 
-    object.__setattr__(client._connection, "authorization", refuse)
+    object.__setattr__(client.exchange._connection, "authorization", refuse)
     with pytest.raises(Unauthorized, match=str(error)):
         await client.get(PODS, "ns", "x")
     assert faulty.asked == []
@@ -187,7 +187,7 @@ async def test_a_watch_left_early_gives_its_connection_back(client: Client, faul
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    session = client._transport._session
+    session = client.exchange._transport._session
     assert session
     assert session.connector
     assert not session.connector._acquired
@@ -196,7 +196,7 @@ async def test_a_watch_left_early_gives_its_connection_back(client: Client, faul
 async def test_every_request_is_observed(faulty: FaultyServer, client: Client) -> None:
     """Reads, lists, watches and failures are counted by verb, resource and code; 0 means that no answer came."""
     seen: list[tuple[str, str, int]] = []
-    client._observe = lambda verb, resource, code, seconds: seen.append((verb, resource, code))
+    client.exchange.observe = lambda verb, resource, code, seconds: seen.append((verb, resource, code))
     faulty.answers = [says(200, body="{}"), listing(), watching(), says(404, "NotFound"), drop, says(403, "Forbidden")]
     await client.get(PODS, "ns", "x")
     await client.list_all(PODS)
