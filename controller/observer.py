@@ -65,10 +65,13 @@ class Observer:
         )
         return await self._observe(run, cached.facts, loaded, around)
 
-    async def live(self, key: RunKey) -> Observation:
-        """Observe from the API server's storage: the Run, each of its pods, and what else a start needs."""
+    async def live(self, key: RunKey, run: JsonObject | None = None) -> Observation:
+        """Observe from the API server's storage: the Run, each of its pods, and what else a start needs.
+
+        `run` spares the read of the Run: it is the cached one, for a pass that will save over this very version before any effect.
+        """
         cached_pods = self._inventory.pods_of(key.uid)
-        run = await self._find(RUNS, key.namespace, key.name)
+        run = run or await self._find(RUNS, key.namespace, key.name)
         if run is None or run["metadata"]["uid"] != key.uid:
             return self._gone(key, await self._pods(key, {pod.name for pod in cached_pods}))
         facts = self._inventory.facts_of(run)

@@ -24,6 +24,7 @@ from controller.cluster.resources import AGENT_REPORTS, ESCALATIONS, PODS, RUN_P
 from controller.endpoints import Checks, Pulse, health_app, metrics_app, serve, unless
 from controller.errors import RunwardenError
 from controller.executor import Tools
+from controller.failing import failed
 from controller.heap import settle
 from controller.inventory import RunKey
 from controller.ledger.entry import Entry, Limits
@@ -34,7 +35,7 @@ from controller.notify.message import Tell, nobody
 from controller.notify.notifier import Notifier
 from controller.observer import Observer
 from controller.policy_source import PolicySource
-from controller.reconciler import Reconciler, failed
+from controller.reconciler import Reconciler
 from controller.settings import Settings
 from controller.sharding.layout import Mode
 from controller.sidecar import Sidecar

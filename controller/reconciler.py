@@ -2,7 +2,8 @@
 
 A pass looks at the caches first and ends there when nothing is due. Otherwise it observes live and works through the plan in
 small steps: harmless creations, then changes of the operator's state, one save of state and status by compare-and-swap, and only
-then the effects that the saved state allows. After each step the plan is made anew, so a crash at any point loses nothing.
+then the effects that the saved state allows. After each step the plan is made anew, so a crash at any point loses nothing. The
+save also proves the Run: until then a pass may go by the cached one, and where no save comes first it reads the Run live.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ import structlog
 
 from controller.api.base import JsonObject
 from controller.api.policy import NotificationEvent
-from controller.cluster.errors import Conflict, NotFound, retry_after
 from controller.conditions import build_status
 from controller.errors import RunwardenError
 from controller.events import announce
 from controller.executor import Tools, perform
 from controller.inventory import Inventory, RunKey
+from controller.lag import Lag
 from controller.ledger.entry import Entry, entry_of
 from controller.metrics import Metrics
 from controller.notify.message import finished, places_for
@@ -31,7 +32,7 @@ from controller.plan import Action, Plan, Snapshot
 from controller.plan.budget import of_the_run
 from controller.plan.housekeeping import held
 from controller.plan.model import Charge
-from controller.plan.passes import Act, Change, Create, Next, Save, next_step
+from controller.plan.passes import Act, Change, Create, Next, Save, next_step, saves_first
 from controller.plan.planned import Planned
 from controller.plan.situation import Situation
 from controller.plan.transitions import apply
@@ -43,18 +44,17 @@ log = structlog.get_logger(__name__)
 MAX_ROUNDS = 12
 """Steps that one pass takes at the most; what is still due then is left to the next pass."""
 
-STATUS_LAG_SECONDS = 3.0
-"""How long a status may lag behind what changed without a decision (an agent became ready): most short Runs spare that write."""
-
 
 @dataclass(slots=True)
 class _Pass:
-    """What one pass has seen and done so far."""
+    """What one pass has seen and done so far. The Run is `proven` once it was read live or a save over it has succeeded."""
 
+    key: RunKey
     run: JsonObject
     snapshot: Snapshot
     loaded: Loaded
     digest: str
+    proven: bool
     acted: list[Action] = field(default_factory=list)
     reserved: list[Charge] = field(default_factory=list)
     dirty: bool = False
@@ -76,7 +76,8 @@ class Reconciler:
         self._observer, self._store, self._tools = observer, store, tools
         self._inventory, self._metrics, self._monotonic = inventory, metrics, monotonic
         self._record = record
-        self._written_at: dict[str, float] = {}
+        self._lag = Lag()
+        self._doubted: set[str] = set()
 
     async def reconcile(self, key: RunKey) -> float | None:
         """Make one pass; return in how many seconds the next is due, None for when something happens.
@@ -87,11 +88,16 @@ class Reconciler:
             structlog.contextvars.bound_contextvars(namespace=key.namespace, run=key.name),
             self._metrics.work_duration.time(),
         ):
-            return await self._pass(key)
+            try:
+                return await self._pass(key)
+            except RunwardenError:
+                self._doubted.add(key.uid)  # A write may have arrived although its answer did not: the cached Run is doubtful.
+                raise
 
     def let_go(self, key: RunKey) -> None:
         """Keep nothing of a Run that another operator works on."""
-        self._written_at.pop(key.uid, None)
+        self._lag.forget(key.uid)
+        self._doubted.discard(key.uid)
         self._inventory.withdraw(key.uid)
         self._metrics.tell_budget_left(key.namespace, key.name, key.uid, None)
         if self._tools.consultations:
@@ -100,10 +106,11 @@ class Reconciler:
     async def _pass(self, key: RunKey) -> float | None:
         seen = await self._observer.cached(key)
         first = Planned.anew(seen.snapshot, self._now())
+        proven = not self._will_prove(key, first.plan)
         if first.plan.actions or seen.loaded.pending or held(Situation(seen.snapshot, first.at)):
-            seen = await self._observer.live(key)
+            seen = await self._observer.live(key, None if proven else seen.run)
             first = first.again(seen.snapshot, self._now())
-        work = _Pass(seen.run, seen.snapshot, seen.loaded, digest=first.plan.digest, dirty=seen.loaded.pending)
+        work = _Pass(key, seen.run, seen.snapshot, seen.loaded, first.plan.digest, proven, dirty=seen.loaded.pending)
         with self._on_record(first, work):
             decision = await self._work(work, first)
         self._metrics.reconciles.labels("acted" if work.acted else "noop").inc()
@@ -111,9 +118,15 @@ class Reconciler:
         if self._tools.consultations and _over(work.snapshot):
             self._tools.consultations.forget(key.uid)
         if work.snapshot.run.gone:
-            self._written_at.pop(key.uid, None)
+            self._lag.forget(key.uid)
             await self._forget(key, work)
         return await self._settle(work, decision)
+
+    def _will_prove(self, key: RunKey, decision: Plan) -> bool:
+        """Whether the pass will save over the cached Run before any effect. A state that is kept elsewhere proves no Run."""
+        doubted = key.uid in self._doubted
+        self._doubted.discard(key.uid)
+        return saves_first(decision) and not doubted and not self._store.detached
 
     @contextmanager
     def _on_record(self, first: Planned, work: _Pass) -> Iterator[None]:
@@ -134,9 +147,18 @@ class Reconciler:
             step = next_step(planned.plan, dirty=work.dirty)
             if step is None:
                 break
-            await self._take(work, planned.plan, step)
+            if isinstance(step, Act) and not work.proven:
+                await self._look_again(work)
+            else:
+                await self._take(work, planned.plan, step)
             planned = planned.again(work.snapshot, self._now())
         return planned.plan
+
+    async def _look_again(self, work: _Pass) -> None:
+        """An effect is due and no save came first: nothing follows from a cached Run."""
+        seen = await self._observer.live(work.key)
+        work.run, work.snapshot, work.loaded = seen.run, seen.snapshot, seen.loaded
+        work.dirty, work.proven = seen.loaded.pending, True
 
     async def _take(self, work: _Pass, decision: Plan, step: Next) -> None:
         match step:
@@ -185,8 +207,9 @@ class Reconciler:
     async def _write(self, work: _Pass, status: JsonObject) -> float:
         """Write a status that says something new; return for how many seconds that can wait instead, 0 for not at all."""
         if not (work.dirty or _differs(status, work.run.get("status", {}))):
+            self._lag.nothing_new(work.key.uid)
             return 0.0
-        wait = 0.0 if work.acted else self._lag(work)
+        wait = 0.0 if work.acted else self._lag.wait(work.key.uid, self._monotonic())
         if wait <= 0:
             await self._save(work, status)
         return max(0.0, wait)
@@ -195,18 +218,14 @@ class Reconciler:
         before = work.run.get("status", {})
         return build_status(work.snapshot, replace(decision, digest=work.digest), work.acted, before, self._now())
 
-    def _lag(self, work: _Pass) -> float:
-        written = self._written_at.get(work.run["metadata"]["uid"])
-        return 0.0 if written is None else written + STATUS_LAG_SECONDS - self._monotonic()
-
     async def _save(self, work: _Pass, status: JsonObject) -> None:
         """Save state and status in one compare-and-swap, and tell people of a new fate."""
         before = work.run.get("status", {})
         state = work.snapshot.state if work.dirty else None
         work.run, work.loaded = await self._store.commit(work.run, work.loaded, state, status)
-        work.dirty = False
+        work.dirty, work.proven = False, True
         self._count_restarts(work)
-        self._written_at[work.run["metadata"]["uid"]] = self._monotonic()
+        self._lag.written(work.key.uid)
         self._inventory.learn_run(work.run)
         self._tell(work, before.get("completionTime"))
         await announce(self._tools.client, before.get("phase"), work.run)
@@ -233,29 +252,6 @@ class Reconciler:
 
     def _seconds_until(self, moment: datetime) -> float:
         return max(0.0, (moment - self._now()).total_seconds())
-
-
-def failed(metrics: Metrics) -> Callable[[RunKey, Exception], float]:
-    """Return what workers call when a pass raised: it is logged with its Run and counted, and the queue tries again.
-
-    An API server that says when to come back (Retry-After) is taken at its word.
-    """
-
-    def report(key: RunKey, error: Exception) -> float:
-        told = {"namespace": key.namespace, "run": key.name, "error": str(error)}
-        if isinstance(error, Conflict | NotFound):
-            metrics.reconciles.labels("conflict").inc()
-            log.debug("the cluster has moved on, looking again", **told)
-            return 0.0
-        metrics.reconciles.labels("error").inc()
-        metrics.retries.inc()
-        if isinstance(error, RunwardenError):
-            log.warning("pass failed, will be made again", **told)
-        else:
-            log.error("pass failed unexpectedly, will be made again", exc_info=error, **told)
-        return retry_after(error)
-
-    return report
 
 
 def _over(snapshot: Snapshot) -> bool:

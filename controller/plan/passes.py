@@ -47,3 +47,8 @@ def next_step(decision: Plan, *, dirty: bool) -> Next | None:
     if changes:
         return Change(changes)
     return Save() if dirty else Act(decision.actions)
+
+
+def saves_first(decision: Plan) -> bool:
+    """Whether something is due, and no effect before a save: a Run that is older than the cluster's makes that save fail."""
+    return not isinstance(next_step(decision, dirty=False), Act | None)

@@ -89,6 +89,7 @@ class Floor:
             async for line in answer.content:
                 event = json.loads(line)
                 tell(event["type"], event["object"])
+        raise ConnectionError(f"the watch of {path} has ended")
 
 
 def _pod(run: JsonObject, attempt: int) -> JsonObject:
