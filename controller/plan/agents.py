@@ -14,6 +14,7 @@ from controller.api.escalation import Decision
 from controller.api.run import Agent
 from controller.api.run_status import OutcomeResult
 from controller.plan import blocked, protocol, questions, reports, restarts
+from controller.plan.budget import budget_left
 from controller.plan.model import Action, Block, Charge, Intent, Step
 from controller.plan.moves import Hold, Move
 from controller.plan.reasons import Reason
@@ -109,12 +110,11 @@ def unready(at: Situation, agent: Agent) -> Move | None:
 
 def stalled(at: Situation, agent: Agent) -> Move | None:
     """9d. An agent that does nothing, as its own fresh report says, is restarted like a dead one."""
-    pod, report = _running(at, agent), at.report(agent.name)
-    if pod is None or report is None or at.policy is None or not reports.idle(at, agent):
+    pod = _running(at, agent)
+    if pod is None or at.policy is None or not reports.idle(at, agent):
         return None
-    if report.result is not None:
-        return Move(block=blocked.lingering(at, pod))
-    return restarts.stalled(at, agent, pod, at.policy)
+    left = _left_idle(at, pod)
+    return Move(block=left) if left else restarts.stalled(at, agent, pod, at.policy)
 
 
 def starting(at: Situation, agent: Agent) -> Move | None:
@@ -201,10 +201,23 @@ def _suspect(at: Situation, sure: datetime) -> Move | None:
 
 
 def _asked_before(at: Situation, pod: PodFacts) -> Block | None:
-    """The want of progress that a human was asked about, as the last report told it; no Run is stopped for one so old."""
-    standing, block = at.agent_state(pod.agent).blocked, _no_progress(at, pod)
-    asked = standing is not None and block is not None and standing.escalation == blocked.name_of(at, block)
-    return replace(block, patient=True) if block and asked else None
+    """What a human was asked because of the pod's last report; no Run is stopped for one so old."""
+    standing = at.agent_state(pod.agent).blocked
+    if standing is None:
+        return None
+    proven = (block for block in (_left_idle(at, pod), _no_progress(at, pod)) if block)
+    return next((replace(block, patient=True) for block in proven if blocked.name_of(at, block) == standing.escalation), None)
+
+
+def _left_idle(at: Situation, pod: PodFacts) -> Block | None:
+    """What is asked of an agent that does nothing, as the pod's last report proves, and that is not restarted for it."""
+    report = at.report(pod.agent)
+    if report is None or at.policy is None or not reports.proves_idle(at, report):
+        return None
+    if report.result is not None:
+        return blocked.lingering(at, pod)
+    spent = budget_left(at, pod.agent, at.policy) <= 0
+    return blocked.stalled_budget_spent(pod, at.policy.restart_budget) if spent else None
 
 
 def _no_progress(at: Situation, pod: PodFacts) -> Block | None:

@@ -35,9 +35,14 @@ def silent_at(at: Situation, pod: PodFacts) -> datetime | None:
 
 def idle(at: Situation, agent: Agent) -> bool:
     """Whether a fresh report proves that the agent has been without activity for too long."""
-    report, policy = _fresh(at, agent), at.policy
-    seconds = policy.health.activity_stalled_seconds if policy else 0
-    return report is not None and seconds > 0 and _proven(at, report, report.active_at, seconds)
+    report = _fresh(at, agent)
+    return report is not None and proves_idle(at, report)
+
+
+def proves_idle(at: Situation, report: ReportFacts) -> bool:
+    """Whether a report, however old, proves that its agent was without activity for too long when it was made."""
+    seconds = at.policy.health.activity_stalled_seconds if at.policy else 0
+    return seconds > 0 and _proven(at, report, report.active_at, seconds)
 
 
 def without_progress(at: Situation, agent: Agent) -> bool:

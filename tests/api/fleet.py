@@ -22,14 +22,14 @@ SHARDS = re.compile(r"^runwarden_shards (\d+)\.0$", re.MULTILINE)
 class Fleet:
     """Operators of one namespace and one set of Leases."""
 
-    def __init__(self, cluster: Cluster, namespace: str, stack: ExitStack, lease: Sequence[str]) -> None:
-        self._cluster, self._namespace, self._stack, self._lease = cluster, namespace, stack, lease
+    def __init__(self, cluster: Cluster, namespace: str, stack: ExitStack, options: Sequence[str]) -> None:
+        self._cluster, self._namespace, self._stack, self._options = cluster, namespace, stack, options
         self.all: list[OperatorProcess] = []
 
     def start(self, shards: int, *options: str) -> OperatorProcess:
         """Start one more operator, and wait for nothing."""
         told = ("--namespace", self._namespace, "--lease-name", self._namespace, "--shards", str(shards))
-        operator = OperatorProcess(self._cluster, *told, *self._lease, *options)
+        operator = OperatorProcess(self._cluster, *told, *self._options, *options)
         self._stack.callback(self._end, operator)
         operator.start_without_waiting()
         self.all.append(operator)
@@ -63,10 +63,10 @@ class Fleet:
 
 
 @contextmanager
-def fleet_of(cluster: Cluster, namespace: str, lease: Sequence[str] = ()) -> Iterator[Fleet]:
-    """A fleet without operators yet, with the tests' patient Lease or another; what is left of it is killed at the end."""
+def fleet_of(cluster: Cluster, namespace: str, options: Sequence[str] = ()) -> Iterator[Fleet]:
+    """A fleet without operators yet, all to be started with these options; what is left of it is killed at the end."""
     with ExitStack() as stack:
-        yield Fleet(cluster, namespace, stack, lease)
+        yield Fleet(cluster, namespace, stack, options)
 
 
 def held_by(operator: OperatorProcess) -> list[int]:

@@ -30,10 +30,12 @@ def fleet(api_cluster: Cluster, namespace: str) -> Iterator[Fleet]:
         yield operators
 
 
-@pytest.fixture
-def hasty_fleet(api_cluster: Cluster, namespace: str) -> Iterator[Fleet]:
-    """Operators that are soon missed."""
-    with fleet_of(api_cluster, namespace, QUICK_LEASE) as operators:
+@pytest.fixture(params=["status", "postgresql"])
+def hasty_fleet(api_cluster: Cluster, namespace: str, request: pytest.FixtureRequest) -> Iterator[Fleet]:
+    """Operators that are soon missed, with the state on the Run or in a database that all of them write to."""
+    shared = request.param == "postgresql"
+    store = request.getfixturevalue("postgres").database() if shared else request.param
+    with fleet_of(api_cluster, namespace, (*QUICK_LEASE, "--store", store)) as operators:
         yield operators
 
 

@@ -1,6 +1,6 @@
 """Waves of Runs under blows against their replicas, all held against P1 to P5.
 
-make shards, or scripts/run python -m tests.sharding [--waves N] [--seed S]
+make shards, or scripts/run python -m tests.sharding [--waves N] [--seed S] [--store STORE]
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ import random
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 
 import click
 
@@ -20,9 +21,12 @@ from tests.chaos.evidence import Evidence, watching
 from tests.chaos.series import teller
 from tests.cluster import Cluster, lifecycle
 from tests.conftest import install
+from tests.postgres import postgres_server
 from tests.sharding.blows import Blows
 
 NODES = 2
+POSTGRESQL = "postgresql"
+STORES = ("status", "annotations", POSTGRESQL)
 BLOWS_SECONDS = 60.0
 """How long a wave is struck before it is seen through."""
 PATIENCE_SECONDS = 300.0
@@ -31,7 +35,8 @@ PATIENCE_SECONDS = 300.0
 @click.command()
 @click.option("--waves", default=5, show_default=True, help="Each is struck for a minute, then seen through.")
 @click.option("--seed", type=int, help="Draws the blows; told when it is not given.")
-def main(waves: int, seed: int | None) -> None:
+@click.option("--store", type=click.Choice(STORES), default=STORES[0], show_default=True, help="Where the state is kept.")
+def main(waves: int, seed: int | None, store: str) -> None:
     """Strike replicas that share the Runs, and judge what became of the Runs."""
     seed = random.randrange(2**32) if seed is None else seed  # noqa: S311  # no secret
     draw, tell = random.Random(seed), teller()  # noqa: S311  # no secret
@@ -39,17 +44,27 @@ def main(waves: int, seed: int | None) -> None:
     cluster = lifecycle.up("api", kwok_nodes=NODES)
     try:
         install(cluster)
-        with watching(cluster) as evidence:
-            faults = [text for number in range(waves) for text in _wave(cluster, evidence, f"wave-{number}", draw, tell)]
+        with watching(cluster) as evidence, _kept(store) as options:
+            faults = [text for number in range(waves) for text in _wave(cluster, evidence, f"wave-{number}", options, draw, tell)]
     finally:
         lifecycle.end(cluster)
     tell(f"{waves} waves, {len(faults) or 'no'} violations")
     sys.exit(1 if faults else 0)
 
 
-def _wave(cluster: Cluster, evidence: Evidence, name: str, draw: random.Random, tell: Callable[[str], None]) -> list[str]:
+@contextmanager
+def _kept(store: str) -> Iterator[tuple[str, ...]]:
+    """The operators' options for a store, and its database while it is used."""
+    with ExitStack() as stack:
+        url = stack.enter_context(postgres_server()).database() if store == POSTGRESQL else store
+        yield (*QUICK_LEASE, "--store", url)
+
+
+def _wave(
+    cluster: Cluster, evidence: Evidence, name: str, options: Sequence[str], draw: random.Random, tell: Callable[[str], None]
+) -> list[str]:
     cluster.kubectl("create", "namespace", name)
-    with fleet_of(cluster, name, QUICK_LEASE) as fleet:
+    with fleet_of(cluster, name, options) as fleet:
         struck, ended = _under_blows(fleet, Wave(cluster, name, name), draw)
     faults = judged(evidence, name)
     tell(f"{name}: {dict(struck)}, {len(ended)} ended by themselves, {faults or 'nothing violated'}")
