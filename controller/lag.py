@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 LAG_SECONDS, MAX_LAG_SECONDS = 3.0, 30.0
-"""How long a status may lag behind what changed without a decision, as an agent that became ready: of few Runs, and of many."""
+"""How long after its last write a status may lag behind what changed without a decision, such as an agent that became ready; and
+how long news may wait where many Runs have some."""
 FEW = 10
-"""As many Runs may have news and be told of after the shortest lag; of twice as many, after twice that."""
+"""As many Runs may have news and wait for nobody; of twice as many, each waits for twice the lag."""
 
 
 class Lag:
-    """Since when each Run's status has had something new to say. Times are monotonic seconds.
+    """When each Run's status was written, and since when it has had something new to say. Times are monotonic seconds.
 
     Of many Runs it is said later, so that a burst is not met with a second one: `FEW / LAG_SECONDS` writes a second, as long as
     none is later than `MAX_LAG_SECONDS`.
     """
 
     def __init__(self) -> None:
-        self._known: set[str] = set()
+        self._written: dict[str, float] = {}
         self._since: dict[str, float] = {}
 
     def wait(self, uid: str, now: float) -> float:
@@ -24,14 +25,16 @@ class Lag:
 
         The first word on a Run is never late.
         """
-        if uid not in self._known:
+        if uid not in self._written:
             return 0.0
         since = self._since.setdefault(uid, now)
-        return since + min(LAG_SECONDS * max(1.0, len(self._since) / FEW), MAX_LAG_SECONDS) - now
+        crowd = len(self._since) / FEW
+        in_turn = since + (min(LAG_SECONDS * crowd, MAX_LAG_SECONDS) if crowd > 1 else 0.0)
+        return max(self._written[uid] + LAG_SECONDS, in_turn) - now
 
-    def written(self, uid: str) -> None:
+    def written(self, uid: str, now: float) -> None:
         """A status was written: what it says is no news any more."""
-        self._known.add(uid)
+        self._written[uid] = now
         self.nothing_new(uid)
 
     def nothing_new(self, uid: str) -> None:
@@ -40,5 +43,5 @@ class Lag:
 
     def forget(self, uid: str) -> None:
         """Keep nothing of a Run."""
-        self._known.discard(uid)
+        self._written.pop(uid, None)
         self.nothing_new(uid)

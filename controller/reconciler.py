@@ -225,7 +225,7 @@ class Reconciler:
         work.run, work.loaded = await self._store.commit(work.run, work.loaded, state, status)
         work.dirty, work.proven = False, True
         self._count_restarts(work)
-        self._lag.written(work.key.uid)
+        self._lag.written(work.key.uid, self._monotonic())
         self._inventory.learn_run(work.run)
         self._tell(work, before.get("completionTime"))
         await announce(self._tools.client, before.get("phase"), work.run)
