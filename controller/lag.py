@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-LAG_SECONDS, MAX_LAG_SECONDS = 3.0, 30.0
-"""How long after its last write a status may lag behind what changed without a decision, such as an agent that became ready; and
-how long news may wait where many Runs have some."""
-FEW = 10
-"""As many Runs may have news and wait for nobody; of twice as many, each waits for twice the lag."""
+LAG_SECONDS = 3.0
+"""How long after its last write a status may lag behind what changed without a decision, such as an agent that became ready."""
+SECONDS_EACH, MAX_LAG_SECONDS = 0.3, 30.0
+"""How long news wait for each Run that has some, and the most of it."""
 
 
 class Lag:
     """When each Run's status was written, and since when it has had something new to say. Times are monotonic seconds.
 
-    Of many Runs it is said later, so that a burst is not met with a second one: `FEW / LAG_SECONDS` writes a second, as long as
-    none is later than `MAX_LAG_SECONDS`.
+    Of many Runs it is said later, so that a burst is not met with a second one: some three writes a second, as long as none is
+    later than `MAX_LAG_SECONDS`.
     """
 
     def __init__(self) -> None:
@@ -28,8 +27,7 @@ class Lag:
         if uid not in self._written:
             return 0.0
         since = self._since.setdefault(uid, now)
-        crowd = len(self._since) / FEW
-        in_turn = since + (min(LAG_SECONDS * crowd, MAX_LAG_SECONDS) if crowd > 1 else 0.0)
+        in_turn = since + min(SECONDS_EACH * len(self._since), MAX_LAG_SECONDS)
         return max(self._written[uid] + LAG_SECONDS, in_turn) - now
 
     def written(self, uid: str, now: float) -> None:
