@@ -27,7 +27,7 @@ from controller.lag import Lag
 from controller.ledger.entry import Entry, entry_of
 from controller.metrics import Metrics
 from controller.notify.message import finished, places_for
-from controller.observer import Observer
+from controller.observer import Observation, Observer
 from controller.plan import Action, Plan, Snapshot
 from controller.plan.budget import of_the_run
 from controller.plan.housekeeping import held
@@ -106,9 +106,9 @@ class Reconciler:
     async def _pass(self, key: RunKey) -> float | None:
         seen = await self._observer.cached(key)
         first = Planned.anew(seen.snapshot, self._now())
-        proven = not self._will_prove(key, first.plan)
+        proven = not self._trusts_cached(key, first.plan)
         if first.plan.actions or seen.loaded.pending or held(Situation(seen.snapshot, first.at)):
-            seen = await self._observer.live(key, None if proven else seen.run)
+            seen = await self._look(key, None if proven else seen.run)
             first = first.again(seen.snapshot, self._now())
         work = _Pass(key, seen.run, seen.snapshot, seen.loaded, first.plan.digest, proven, dirty=seen.loaded.pending)
         with self._on_record(first, work):
@@ -119,14 +119,20 @@ class Reconciler:
             self._tools.consultations.forget(key.uid)
         if work.snapshot.run.gone:
             self._lag.forget(key.uid)
+            self._doubted.discard(key.uid)
             await self._forget(key, work)
         return await self._settle(work, decision)
 
-    def _will_prove(self, key: RunKey, decision: Plan) -> bool:
+    def _trusts_cached(self, key: RunKey, decision: Plan) -> bool:
         """Whether the pass will save over the cached Run before any effect. A state that is kept elsewhere proves no Run."""
-        doubted = key.uid in self._doubted
-        self._doubted.discard(key.uid)
-        return saves_first(decision) and not doubted and not self._store.detached
+        return saves_first(decision) and key.uid not in self._doubted and not self._store.detached
+
+    async def _look(self, key: RunKey, run: JsonObject | None = None) -> Observation:
+        """Look live, at the Run too unless it is given; see `Observer.live`."""
+        seen = await self._observer.live(key, run)
+        if run is None:
+            self._doubted.discard(key.uid)
+        return seen
 
     @contextmanager
     def _on_record(self, first: Planned, work: _Pass) -> Iterator[None]:
@@ -156,7 +162,7 @@ class Reconciler:
 
     async def _look_again(self, work: _Pass) -> None:
         """An effect is due and no save came first: nothing follows from a cached Run."""
-        seen = await self._observer.live(work.key)
+        seen = await self._look(work.key)
         work.run, work.snapshot, work.loaded = seen.run, seen.snapshot, seen.loaded
         work.dirty, work.proven = seen.loaded.pending, True
 

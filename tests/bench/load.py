@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
+from http import HTTPStatus
 
 import aiohttp
 
@@ -47,8 +48,15 @@ async def all_of(requests: Iterable[Callable[[], Awaitable[object]]]) -> None:
 
 
 async def delete_all(http: aiohttp.ClientSession, resource: Resource, namespace: str) -> None:
-    """Ask for every object of a namespace to be deleted."""
-    await call(http, "DELETE", resource.path(namespace), {"propagationPolicy": "Background"})
+    """Ask for every object of a namespace to be deleted: of thousands the API server deletes for a minute, and is asked again."""
+    while True:
+        try:
+            await call(http, "DELETE", resource.path(namespace), {"propagationPolicy": "Background"})
+        except aiohttp.ClientResponseError as error:
+            if error.status != HTTPStatus.GATEWAY_TIMEOUT:
+                raise
+        else:
+            return
 
 
 async def any_left(http: aiohttp.ClientSession, resource: Resource, namespace: str) -> bool:
