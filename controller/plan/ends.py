@@ -5,6 +5,8 @@ Each returns the decision, which is saved before anything is ended; `rules.RULES
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from controller.api.escalation import Decision
 from controller.api.policy import Approvable
 from controller.api.run import Agent
@@ -34,6 +36,13 @@ def deadline_passed(at: Situation) -> Verdict | None:
         return None
     text = f"the Run was active for longer than {at.spec.active_deadline_seconds} s (spec.activeDeadlineSeconds)"
     return end(Phase.FAILED, Reason.DEADLINE_EXCEEDED, text)
+
+
+def next_end(at: Situation) -> datetime | None:
+    """Return when time alone may end the Run next: its deadline, or the last moment for a human to help a blocked agent."""
+    waits = (at.agent_state(agent.name).blocked for agent in at.agents)
+    ends = (at.deadline, *(blocked.expires_at for blocked in waits if blocked))
+    return min((moment for moment in ends if moment and moment > at.now), default=None)
 
 
 def token_budget_exceeded(at: Situation) -> Verdict | None:

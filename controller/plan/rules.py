@@ -18,6 +18,7 @@ from controller.plan.ends import (
     completed,
     deadline_passed,
     end,
+    next_end,
     outcome_fatal,
     question_timed_out,
     stale,
@@ -157,7 +158,7 @@ def policy_refused(at: Situation) -> Verdict | None:
     """No agent is started under a policy that is missing or cannot be read; the started go on."""
     if at.snapshot.policy is not None or all(at.agent_state(agent.name).pod_uid for agent in at.agents):
         return None
-    return Verdict(Phase.PENDING, at.snapshot.policy_reason, at.snapshot.policy_refusal)
+    return Verdict(Phase.PENDING, at.snapshot.policy_reason, at.snapshot.policy_refusal, next_check=next_end(at))
 
 
 RULES: tuple[Rule, ...] = (

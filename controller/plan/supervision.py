@@ -7,7 +7,7 @@ from datetime import datetime
 
 from controller.api.run_status import Health, Phase
 from controller.plan import agents
-from controller.plan.ends import is_stale, stale_approval
+from controller.plan.ends import is_stale, next_end, stale_approval
 from controller.plan.inbox import bookkeeping
 from controller.plan.model import TRANSITIONS, Action, AgentView, Block, Step, Verdict
 from controller.plan.moves import Hold, Move
@@ -45,9 +45,7 @@ def _inbox(at: Situation, moves: Mapping[str, Move]) -> list[Action]:
 
 def _next_check(at: Situation, moves: Iterable[Move]) -> datetime | None:
     checks = [move.check_at for move in moves] + [move.hold.check_at for move in moves if move.hold]
-    waits = [at.agent_state(agent.name).blocked for agent in at.agents]
-    checks += [blocked.expires_at for blocked in waits if blocked]
-    return min((check for check in (*checks, at.deadline) if check and check > at.now), default=None)
+    return min((check for check in (*checks, next_end(at)) if check and check > at.now), default=None)
 
 
 def _standing(seen: tuple[AgentView, ...], holds: list[Hold], blocks: tuple[Block, ...]) -> tuple[Phase, Reason, str]:
