@@ -14,7 +14,6 @@ from controller.api.escalation import Decision
 from controller.api.run import Agent
 from controller.api.run_status import OutcomeResult
 from controller.plan import blocked, protocol, questions, reports, restarts
-from controller.plan.budget import budget_left
 from controller.plan.model import Action, Block, Charge, Intent, Step
 from controller.plan.moves import Hold, Move
 from controller.plan.reasons import Reason
@@ -111,10 +110,7 @@ def unready(at: Situation, agent: Agent) -> Move | None:
 def stalled(at: Situation, agent: Agent) -> Move | None:
     """9d. An agent that does nothing, as its own fresh report says, is restarted like a dead one."""
     pod = _running(at, agent)
-    if pod is None or at.policy is None or not reports.idle(at, agent):
-        return None
-    left = _left_idle(at, pod)
-    return Move(block=left) if left else restarts.stalled(at, agent, pod, at.policy)
+    return _idle(at, agent, pod) if pod and reports.idle(at, agent) else None
 
 
 def starting(at: Situation, agent: Agent) -> Move | None:
@@ -166,7 +162,7 @@ def silent(at: Situation, agent: Agent) -> Move | None:
     sure = since + timedelta(seconds=seconds) if seconds else None
     if sure and at.now >= sure:
         return Move(block=blocked.reporter_silent(pod))
-    return Move(check_at=sure, block=_asked_before(at, pod))
+    return Move(check_at=sure, block=_asked_before(at, agent, pod))
 
 
 AGENT_RULES: tuple[AgentRule, ...] = (
@@ -200,24 +196,23 @@ def _suspect(at: Situation, sure: datetime) -> Move | None:
     return Move(check_at=sure) if at.now < sure else None
 
 
-def _asked_before(at: Situation, pod: PodFacts) -> Block | None:
+def _asked_before(at: Situation, agent: Agent, pod: PodFacts) -> Block | None:
     """What a human was asked because of the pod's last report; no Run is stopped for one so old."""
-    standing = at.agent_state(pod.agent).blocked
+    standing, idle = at.agent_state(agent.name).blocked, _idle(at, agent, pod)
     if standing is None:
         return None
-    proven = (block for block in (_left_idle(at, pod), _no_progress(at, pod)) if block)
+    proven = (block for block in (idle and idle.block, _no_progress(at, pod)) if block)
     return next((replace(block, patient=True) for block in proven if blocked.name_of(at, block) == standing.escalation), None)
 
 
-def _left_idle(at: Situation, pod: PodFacts) -> Block | None:
-    """What is asked of an agent that does nothing, as the pod's last report proves, and that is not restarted for it."""
-    report = at.report(pod.agent)
+def _idle(at: Situation, agent: Agent, pod: PodFacts) -> Move | None:
+    """What follows from an agent that does nothing, as the pod's last report proves."""
+    report = at.report(agent.name)
     if report is None or at.policy is None or not reports.proves_idle(at, report):
         return None
     if report.result is not None:
-        return blocked.lingering(at, pod)
-    spent = budget_left(at, pod.agent, at.policy) <= 0
-    return blocked.stalled_budget_spent(pod, at.policy.restart_budget) if spent else None
+        return Move(block=blocked.lingering(at, pod))
+    return restarts.stalled(at, agent, pod, at.policy)
 
 
 def _no_progress(at: Situation, pod: PodFacts) -> Block | None:

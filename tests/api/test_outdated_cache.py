@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
@@ -29,17 +29,15 @@ class Passes:
     """An operator's passes, whose watch of Runs tells what a test has it tell."""
 
     client: Client
-    kind: str = "status"
-    looked_at: list[RunKey] = field(default_factory=list)
+    kind: str
 
     def __post_init__(self) -> None:
-        self.inventory = Inventory(self.looked_at.append)
+        self.inventory = Inventory(lambda _: None)
         store = STORES[self.kind](self.client)
         observer = Observer(self.client, self.inventory, store, PolicySource(None))
         seen = self.inventory
         tools = Tools(self.client, seen.learn_pod, seen.learn_escalation, seen.learn_report)
-        self.metrics = Metrics()
-        self.reconciler = Reconciler(observer, store, tools, self.inventory, self.metrics)
+        self.reconciler = Reconciler(observer, store, tools, self.inventory, Metrics())
 
     async def over(self, run: JsonObject) -> None:
         """Make one pass over a Run."""
