@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -35,6 +36,11 @@ def await_that(condition: Callable[[], object], what: str, seconds: float = PATI
 
     assert wait_until(there, seconds), f"after {seconds:.0f} s: {what}"
     return found
+
+
+async def eventually(condition: Callable[[], object], what: str) -> Any:
+    """Await a condition while the event loop turns."""
+    return await asyncio.to_thread(await_that, condition, what)
 
 
 def apply(cluster: Cluster, namespace: str, *objects: JsonObject) -> None:

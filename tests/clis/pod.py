@@ -118,9 +118,13 @@ class Pod:
 
 
 async def finish(process: Process) -> Ended:
-    """Wait for the end of a run."""
-    async with asyncio.timeout(PATIENCE):
-        logs, errors = await process.communicate()
+    """Wait for the end of a run; end one that hangs."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            logs, errors = await process.communicate()
+    except TimeoutError:
+        kill(process)
+        raise
     assert process.returncode is not None
     return Ended(process.returncode, logs.decode(), errors.decode())
 

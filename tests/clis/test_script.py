@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.clis.pod import Pod, finish, terminate
+from tests.clis.pod import finish, terminate
+from tests.clis.stub import DONE, FAILED, SLEEPER, STARTED, Stubbed, with_stubs
 from tests.skipping import cannot_run
 from tests.support import await_that
 
@@ -17,53 +16,7 @@ SHELLS = {"dash": ("dash",), "bash": ("bash", "--posix"), "busybox": ("busybox",
 APPLETS = ("cat", "grep", "head", "mkdir", "mkfifo", "rm", "sleep", "tail", "tee", "wc")
 """All that the script asks for beside the shell."""
 
-STUB = """#!/bin/sh
-printf '%s\\n' "$@" >"$STUB/arguments"
-pwd >"$STUB/directory"
-cat >"$STUB/prompt"
-cat "$STUB/stream"
-cat "$STUB/stderr" >&2
-exit "$(cat "$STUB/code")"
-"""
-SLEEPER = """#!/bin/sh
-trap 'kill $!; exit 9' TERM
-sleep 1000 &
-: >"$STUB/arguments"
-wait
-"""
-STARTED = '{"type":"thread.started","thread_id":"t-1"}\n'
-DONE = '{"type":"turn.completed","usage":{"input_tokens":1,"output_tokens":1}}\n'
-FAILED = '{"type":"turn.failed","error":{"message":"unexpected status 401 Unauthorized: no"}}\n'
 MEBIBYTE = 1 << 20
-
-
-@dataclass
-class Stubbed:
-    """A pod whose CLIs are stubs."""
-
-    pod: Pod
-    folder: Path
-
-    def says(self, stream: str, code: int = 0, stderr: str = "") -> None:
-        """Set what the CLI says, and its exit code."""
-        for name, text in (("stream", stream), ("code", str(code)), ("stderr", stderr)):
-            (self.folder / name).write_text(text)
-
-    def becomes(self, script: str) -> None:
-        """Set what the CLI is."""
-        for name in ("codex", "claude"):
-            (self.folder / name).write_text(script)
-            (self.folder / name).chmod(0o755)
-
-    @property
-    def arguments(self) -> list[str]:
-        """What the CLI was given."""
-        return (self.folder / "arguments").read_text().splitlines()
-
-    @property
-    def prompt(self) -> str:
-        """What the CLI was asked."""
-        return (self.folder / "prompt").read_text()
 
 
 @pytest.fixture(params=SHELLS)
@@ -72,14 +25,9 @@ def stubbed(request: pytest.FixtureRequest, place: Path) -> Stubbed:
     shell = SHELLS[request.param]
     if not shutil.which(shell[0]):
         cannot_run(f"needs {shell[0]}")
-    folder = place / "stub"
-    folder.mkdir()
+    stub = with_stubs(place, shell)
     for name in APPLETS if shell[0] == "busybox" else ():
-        (folder / name).symlink_to(str(shutil.which("busybox")))
-    pod = Pod(place / "workspace", place / "runwarden", f"{folder}:{os.environ['PATH']}", {"STUB": str(folder)}, shell)
-    stub = Stubbed(pod, folder)
-    stub.becomes(STUB)
-    stub.says(STARTED + DONE)
+        (stub.folder / name).symlink_to(str(shutil.which("busybox")))
     return stub
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,6 @@ from typing import Any
 from controller.adapter.command import Invocation, Said, ended_by
 from controller.adapter.family import MARK, mark_of
 from controller.consulting import Consumption, Request
-from tests.support import await_that
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +41,6 @@ def request(command: str, **more: Any) -> Request:
     """Return a request; whatever a test does not name is harmless."""
     filled: dict[str, Any] = {"model": "m", "timeout_seconds": 20, "max_tokens": 10, "key": "uid", "prompt": "why?"}
     return Request(command=command, document={"a": [1]}, schema={"type": "object"}, **(filled | more))
-
-
-async def eventually(condition: Callable[[], object], what: str) -> Any:
-    """Await a condition while the event loop turns."""
-    return await asyncio.to_thread(await_that, condition, what)
 
 
 def marked() -> list[int]:

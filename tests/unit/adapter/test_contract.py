@@ -19,7 +19,8 @@ from controller.adapter.command import Command, Said
 from controller.adapter.metrics import AdapterMetrics
 from controller.adapter.server import adapter_app, serve_socket
 from controller.consulting import MAX_OUTPUT_BYTES, Advisor, Consumption, Ended
-from tests.unit.adapter.scripts import Script, eventually, marked, request, shell
+from tests.support import eventually
+from tests.unit.adapter.scripts import Script, marked, request, shell
 
 Make = Callable[..., AbstractAsyncContextManager[Advisor]]
 

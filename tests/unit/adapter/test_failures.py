@@ -16,9 +16,9 @@ from controller.adapter.client import SocketAdvisor
 from controller.adapter.command import EXIT_CODES
 from controller.adapter.family import everyone
 from controller.consulting import Ended, Reply, Request
-from tests.support import await_that
+from tests.support import await_that, eventually
 from tests.unit.adapter.failures import EXITS, FAILURES, FAST, Failure
-from tests.unit.adapter.scripts import eventually, marked, request
+from tests.unit.adapter.scripts import marked, request
 
 FAST_ROUNDS = 200
 GROWTH_KB = 4096
