@@ -5,14 +5,16 @@ from __future__ import annotations
 LAG_SECONDS = 3.0
 """How long after its last write a status may lag behind what changed without a decision, such as an agent that became ready."""
 SECONDS_EACH, MAX_LAG_SECONDS = 0.3, 30.0
-"""How long news wait for each Run that has some, and the most of it."""
+"""How long news wait for each Run that has some, and the most of it, as long as an API server takes that many."""
+LEAST_SECONDS_EACH = 0.03
+"""What they wait for each, however many: a small API server takes some thirty writes a second (docs/performance.md)."""
 
 
 class Lag:
     """When each Run's status was written, and since when it has had something new to say. Times are monotonic seconds.
 
     Of many Runs it is said later, so that a burst is not met with a second one: some three writes a second, as long as none is
-    later than `MAX_LAG_SECONDS`.
+    later than `MAX_LAG_SECONDS`; of more than a thousand no more than an API server takes, which has decisions to take too.
     """
 
     def __init__(self) -> None:
@@ -27,7 +29,8 @@ class Lag:
         if uid not in self._written:
             return 0.0
         since = self._since.setdefault(uid, now)
-        in_turn = since + min(SECONDS_EACH * len(self._since), MAX_LAG_SECONDS)
+        crowd = len(self._since)
+        in_turn = since + max(min(SECONDS_EACH * crowd, MAX_LAG_SECONDS), LEAST_SECONDS_EACH * crowd)
         return max(self._written[uid] + LAG_SECONDS, in_turn) - now
 
     def written(self, uid: str, now: float) -> None:

@@ -1,7 +1,7 @@
 """The bare protocol, without a decision: what starting an agent safely costs at the least, in Python.
 
 A gated pod, its UID saved by compare-and-swap, the gate removed; live reads before each decision; a successor while the Run allows
-one. It survives nothing: no crash, no lost watch, no error. Run by `python -m tests.bench.floor KUBECONFIG NAMESPACE`.
+one. It survives nothing but the end of a watch: no crash, no error. Run by `python -m tests.bench.floor KUBECONFIG NAMESPACE`.
 """
 
 from __future__ import annotations
@@ -85,11 +85,14 @@ class Floor:
         for found in listed["items"]:
             tell("ADDED", found)
         query = {**query, "watch": "1", "resourceVersion": listed["metadata"]["resourceVersion"]}
-        async with self._http.get(path, params=query, raise_for_status=True) as answer:
-            async for line in answer.content:
-                event = json.loads(line)
-                tell(event["type"], event["object"])
-        raise ConnectionError(f"the watch of {path} has ended")
+        while True:  # A busy API server ends watches, and they go on where they were; one that has gone past that ends this.
+            async with self._http.get(path, params=query, raise_for_status=True) as answer:
+                async for line in answer.content:
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        raise ConnectionError(f"the watch of {path} has ended: {event['object']}")
+                    query["resourceVersion"] = event["object"]["metadata"]["resourceVersion"]
+                    tell(event["type"], event["object"])
 
 
 def _pod(run: JsonObject, attempt: int) -> JsonObject:
