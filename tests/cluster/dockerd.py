@@ -20,6 +20,7 @@ CAP_SYS_RESOURCE = 24
 
 PACKAGES = {"dockerd": "docker.io", "debootstrap": "debootstrap", "containerd": "containerd", "zstd": "zstd", "ctr": "containerd"}
 BUSYBOX = Path("/bin/busybox")
+"""Debian's busybox-static; its busybox may be there instead, which needs libraries that no image of ours has."""
 
 
 def unavailable() -> str:
@@ -34,12 +35,17 @@ def unavailable() -> str:
 def install_packages() -> None:
     """Install from Debian what a private engine and the node image need."""
     missing = sorted({package for program, package in PACKAGES.items() if not shutil.which(program)})
-    missing += [] if BUSYBOX.exists() else ["busybox-static"]
+    missing += [] if BUSYBOX.exists() and _is_static(BUSYBOX) else ["busybox-static"]
     if missing:
         with taking(f"installing {', '.join(missing)}", "20 s"):
             env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
             run(["apt-get", "update"], env=env)
             run(["apt-get", "install", "-y", "--no-install-recommends", *missing], env=env)
+
+
+def _is_static(program: Path) -> bool:
+    """Whether a program runs without shared libraries: ldd has none to list, and fails."""
+    return subprocess.run(["ldd", str(program)], capture_output=True, check=False).returncode != 0
 
 
 def running_engine() -> dict[str, str] | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import binaries, lifecycle, processes, settings
+from tests.cluster import binaries, dockerd, lifecycle, processes, settings
 from tests.cluster.binaries import ChecksumError, download
 from tests.cluster.processes import Record, start_time
 from tests.cluster.progress import ClusterError
@@ -120,3 +120,13 @@ def test_unknown_names_are_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch,
         lifecycle.down("nope")
     with pytest.raises(ClusterError, match="up --name nope"):
         lifecycle.attach("nope")
+
+
+def test_a_busybox_that_needs_libraries_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Debian's busybox and busybox-static put their program at one path, and only the latter runs in an image without libraries."""
+    ran: list[list[str]] = []
+    monkeypatch.setattr(dockerd, "PACKAGES", {})
+    monkeypatch.setattr(dockerd, "BUSYBOX", Path(sys.executable))
+    monkeypatch.setattr(dockerd, "run", lambda command, **_: ran.append(command))
+    dockerd.install_packages()
+    assert ran[-1][-1] == "busybox-static"
