@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import timedelta
+from operator import attrgetter
 
 import structlog
 
@@ -62,7 +63,7 @@ class Operator:
         self._metrics = Metrics()
         self._policy = PolicySource(settings.policy_file)
         self._commands = registered(settings)
-        self._queue: WorkQueue[RunKey] = WorkQueue(waited=self._metrics.queue_latency.observe)
+        self._queue: WorkQueue[RunKey] = WorkQueue(waited=self._metrics.queue_latency.observe, tenant=attrgetter("namespace"))
         self._membership = Membership(settings, mode, self._policy, self._queue.add, self._begin_anew)
         self._inventory = self._membership.inventory
         self._stop = asyncio.Event()

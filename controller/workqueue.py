@@ -1,6 +1,7 @@
 """Keys that are due: deduplicated, delayed, backed off one by one, and never handled twice at once.
 
-The semantics are those of client-go's workqueue (https://pkg.go.dev/k8s.io/client-go/util/workqueue), for one event loop.
+The semantics are those of client-go's workqueue (https://pkg.go.dev/k8s.io/client-go/util/workqueue), for one event loop. Tenants
+take turns beside that: ready keys are given out tenant by tenant, so that a thousand keys of one hold up another's by one pass.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
+from controller.turns import Turns
+
 K = TypeVar("K", bound=Hashable)
 
 FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.25, 300.0
@@ -22,6 +25,11 @@ SUPERSEDED_KEPT = 64
 """Overtaken entries that may lie in the heap of delays beside as many as there are delayed keys."""
 
 
+def everybody(_: Hashable) -> Hashable:
+    """Return the one tenant that all keys belong to where none are told apart: the queue is first in, first out."""
+    return None
+
+
 class ShutDown(Exception):  # a signal to workers, not a fault
     """The queue gives out no more keys."""
 
@@ -29,12 +37,18 @@ class ShutDown(Exception):  # a signal to workers, not a fault
 class WorkQueue(Generic[K]):
     """A queue of keys for several workers.
 
-    `clock` gives monotonic seconds. `waited` is told how many seconds each key lay ready before a worker took it.
+    `clock` gives monotonic seconds. `waited` is told how many seconds each key lay ready before a worker took it. `tenant` tells
+    whose a key is.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, waited: Callable[[float], None] = lambda _: None) -> None:
-        self._clock, self._waited = clock, waited
-        self._ready: deque[K] = deque()
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        waited: Callable[[float], None] = lambda _: None,
+        tenant: Callable[[K], Hashable] = everybody,
+    ) -> None:
+        self._clock, self._waited, self._tenant = clock, waited, tenant
+        self._ready: Turns[Hashable, K] = Turns()
         self._since: dict[K, float] = {}
         self._busy: set[K] = set()
         self._again: set[K] = set()
@@ -65,7 +79,7 @@ class WorkQueue(Generic[K]):
             self._again.add(key)
         elif key not in self._since:
             self._since[key] = self._clock()
-            self._ready.append(key)
+            self._ready.put(self._tenant(key), key)
             self._wake()
 
     def add_after(self, key: K, seconds: float) -> None:
@@ -110,7 +124,7 @@ class WorkQueue(Generic[K]):
         self._promote()
         if not self._ready:
             return None
-        key = self._ready.popleft()
+        key = self._ready.next()
         self._waited(self._clock() - self._since.pop(key))
         self._busy.add(key)
         return key

@@ -25,12 +25,12 @@ class Clock:
 
 
 class QueueModel(RuleBasedStateMachine):
-    """Every order of adding, delaying, taking and giving back, against a model of what is owed."""
+    """Every order of adding, delaying, taking and giving back, against a model of what is owed; a and b are one tenant's."""
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
-        self.queue: WorkQueue[str] = WorkQueue(self.clock)
+        self.queue: WorkQueue[str] = WorkQueue(self.clock, tenant=lambda key: key == "c")
         self.owed: dict[str, float] = {}
         self.busy: set[str] = set()
 
@@ -264,3 +264,57 @@ async def test_keys_in_hand_are_finished_at_shut_down() -> None:
     async with asyncio.timeout(5):
         await working
     assert handled == [1]
+
+
+def tenant(key: str) -> str:
+    return key[0]
+
+
+def taken(queue: WorkQueue[str], count: int) -> list[str]:
+    return [str(queue.take()) for _ in range(count)]
+
+
+def test_tenants_take_turns() -> None:
+    """A tenant with a thousand ready keys holds up another's by one; each tenant's own keys stay in order."""
+    queue: WorkQueue[str] = WorkQueue(tenant=tenant)
+    for number in range(1000):
+        queue.add(f"a{number}")
+    for key in ("b0", "b1", "c0"):
+        queue.add(key)
+    assert taken(queue, 8) == ["a0", "b0", "c0", "a1", "b1", "a2", "a3", "a4"]
+    queue.add("c1")
+    assert taken(queue, 2) == ["a5", "c1"]
+    assert queue.depth == 994
+
+
+def test_a_tenant_that_comes_again_at_once_gets_no_more_than_its_turn() -> None:
+    """One key that is ready again each time it was handled, and one that is backed off to now, wait for the others' turns."""
+    queue: WorkQueue[str] = WorkQueue(clock := Clock(), tenant=tenant)
+    for key in ("a0", "b0", "c0"):
+        queue.add(key)
+    order = []
+    for _ in range(9):
+        order.append(key := str(queue.take()))
+        queue.add(key)
+        queue.add_after(f"{key[0]}9", 0.0)
+        queue.done(key)
+        clock.now += 1
+    assert [key[0] for key in order] == ["a", "b", "c"] * 3
+
+
+def test_keys_of_nobody_in_particular_are_first_in_first_out() -> None:
+    """Without tenants the order is the one in which the keys became ready."""
+    queue: WorkQueue[str] = WorkQueue()
+    for key in ("a0", "a1", "b0", "a2"):
+        queue.add(key)
+    assert taken(queue, 4) == ["a0", "a1", "b0", "a2"]
+
+
+def test_no_turn_is_left_after_shutting_down() -> None:
+    """What was ready is given out no more, whosever it was."""
+    queue: WorkQueue[str] = WorkQueue(tenant=tenant)
+    queue.add("a0")
+    queue.add("b0")
+    queue.shut_down()
+    assert queue.take() is None
+    assert queue.depth == 0
