@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Protocol
+
 LAG_SECONDS = 3.0
 """How long after its last write a status may lag behind what changed without a decision, such as an agent that became ready."""
 SECONDS_EACH, MAX_LAG_SECONDS = 0.3, 30.0
@@ -10,39 +13,61 @@ LEAST_SECONDS_EACH = 0.03
 """What they wait for each, however many: a small API server takes some thirty writes a second (docs/performance.md)."""
 
 
+class Key(Protocol):
+    """A Run's key: hashable, and it names its namespace."""
+
+    @property
+    def namespace(self) -> str:
+        """The namespace, whose Runs share its turns."""
+
+
 class Lag:
     """When each Run's status was written, and since when it has had something new to say. Times are monotonic seconds.
 
     Of many Runs it is said later, so that a burst is not met with a second one: some three writes a second, as long as none is
     later than `MAX_LAG_SECONDS`; of more than a thousand no more than an API server takes, which has decisions to take too.
+    Namespaces take turns: beside a crowd of another namespace a Run waits for as many of theirs as there are of its own.
     """
 
     def __init__(self) -> None:
-        self._written: dict[str, float] = {}
-        self._since: dict[str, float] = {}
+        self._written: dict[Key, float] = {}
+        self._since: dict[Key, float] = {}
+        self._crowds: Counter[str] = Counter()
+        """How many Runs of each namespace have something new to say."""
 
-    def wait(self, uid: str, now: float) -> float:
+    def wait(self, run: Key, now: float) -> float:
         """Return in how many seconds to write what a Run's status has to say now; 0 or less for at once.
 
         The first word on a Run is never late.
         """
-        if uid not in self._written:
+        if run not in self._written:
             return 0.0
-        since = self._since.setdefault(uid, now)
-        crowd = len(self._since)
-        in_turn = since + max(min(SECONDS_EACH * crowd, MAX_LAG_SECONDS), LEAST_SECONDS_EACH * crowd)
-        return max(self._written[uid] + LAG_SECONDS, in_turn) - now
+        if run not in self._since:
+            self._since[run] = now
+            self._crowds[run.namespace] += 1
+        crowd = self._before(run.namespace)
+        in_turn = self._since[run] + max(min(SECONDS_EACH * crowd, MAX_LAG_SECONDS), LEAST_SECONDS_EACH * crowd)
+        return max(self._written[run] + LAG_SECONDS, in_turn) - now
 
-    def written(self, uid: str, now: float) -> None:
+    def written(self, run: Key, now: float) -> None:
         """A status was written: what it says is no news any more."""
-        self._written[uid] = now
-        self.nothing_new(uid)
+        self._written[run] = now
+        self.nothing_new(run)
 
-    def nothing_new(self, uid: str) -> None:
+    def nothing_new(self, run: Key) -> None:
         """A status says what is the case, perhaps again."""
-        self._since.pop(uid, None)
+        if self._since.pop(run, None) is None:
+            return
+        self._crowds[run.namespace] -= 1
+        if not self._crowds[run.namespace]:
+            del self._crowds[run.namespace]
 
-    def forget(self, uid: str) -> None:
+    def forget(self, run: Key) -> None:
         """Keep nothing of a Run."""
-        self._written.pop(uid, None)
-        self.nothing_new(uid)
+        self._written.pop(run, None)
+        self.nothing_new(run)
+
+    def _before(self, namespace: str) -> int:
+        """Return how many have had their turn when the last of a namespace has, itself included."""
+        own = self._crowds[namespace]
+        return sum(min(crowd, own) for crowd in self._crowds.values())

@@ -96,7 +96,7 @@ class Reconciler:
 
     def let_go(self, key: RunKey) -> None:
         """Keep nothing of a Run that another operator works on."""
-        self._lag.forget(key.uid)
+        self._lag.forget(key)
         self._doubted.discard(key.uid)
         self._inventory.withdraw(key.uid)
         self._metrics.tell_budget_left(key.namespace, key.name, key.uid, None)
@@ -118,7 +118,7 @@ class Reconciler:
         if self._tools.consultations and _over(work.snapshot):
             self._tools.consultations.forget(key.uid)
         if work.snapshot.run.gone:
-            self._lag.forget(key.uid)
+            self._lag.forget(key)
             self._doubted.discard(key.uid)
             await self._forget(key, work)
         return await self._settle(work, decision)
@@ -213,9 +213,9 @@ class Reconciler:
     async def _write(self, work: _Pass, status: JsonObject) -> float:
         """Write a status that says something new; return for how many seconds that can wait instead, 0 for not at all."""
         if not (work.dirty or _differs(status, work.run.get("status", {}))):
-            self._lag.nothing_new(work.key.uid)
+            self._lag.nothing_new(work.key)
             return 0.0
-        wait = 0.0 if work.acted else self._lag.wait(work.key.uid, self._monotonic())
+        wait = 0.0 if work.acted else self._lag.wait(work.key, self._monotonic())
         if wait <= 0:
             await self._save(work, status)
         return max(0.0, wait)
@@ -231,7 +231,7 @@ class Reconciler:
         work.run, work.loaded = await self._store.commit(work.run, work.loaded, state, status)
         work.dirty, work.proven = False, True
         self._count_restarts(work)
-        self._lag.written(work.key.uid, self._monotonic())
+        self._lag.written(work.key, self._monotonic())
         self._inventory.learn_run(work.run)
         self._tell(work, before.get("completionTime"))
         await announce(self._tools.client, before.get("phase"), work.run)
