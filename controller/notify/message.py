@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from controller.api.base import JsonObject
-from controller.api.escalation import EscalationType
+from controller.api.escalation import Decision, EscalationType
 from controller.api.policy import Notification, NotificationEvent, ResolvedPolicy
 from controller.api.run_status import Phase
 from controller.conditions import TERMINAL_PHASES
@@ -97,16 +97,33 @@ def finished(before: str | None, run: JsonObject) -> Message | None:
 
 
 def answer_commands(kind: EscalationType, namespace: str, name: str, options: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the commands that answer an escalation; a human copies one of them."""
+    """Return the commands that answer an escalation; a human copies one of them.
+
+    An agent's own words stand behind `--`, so that an option such as `--as=admin` is an answer and no flag.
+    """
     tail = f"-n {namespace} {name}"
     match kind:
         case EscalationType.APPROVAL:
             return (f"kubectl rw approve {tail}", f"kubectl rw deny {tail}")
         case EscalationType.BLOCKED:
-            return tuple(f"kubectl rw answer {tail} {shlex.quote(_cut(decision, LINE_LIMIT))}" for decision in options)
+            return tuple(f"kubectl rw {VERBS[decision]} {tail}" for decision in options if decision in VERBS)
         case EscalationType.QUESTION:
-            shown = (option for option in options if _cut(option, LINE_LIMIT) == option)
-            return (f"kubectl rw answer {tail} {shlex.quote(next(shown, 'YOUR ANSWER'))}",)
+            typed = (quoted for option in options if (quoted := _typed(option)))
+            return (f"kubectl rw answer {tail} -- {next(typed, shlex.quote('YOUR ANSWER'))}",)
+
+
+VERBS: dict[str, str] = {Decision.RETRY: "retry", Decision.STOP: "fail", Decision.WAIT: "wait"}
+"""The command that gives a blocked Run's decision."""
+
+STDIN = "-"
+"""An answer that `kubectl rw answer` reads from its input instead."""
+
+
+def _typed(option: str) -> str:
+    """An option that an agent chose, quoted for a shell; empty for one that the message cannot show as it is, in one short line."""
+    quoted = shlex.quote(option)
+    as_it_is = _cut(option, LINE_LIMIT) == option and option.isprintable() and option != STDIN
+    return quoted if as_it_is and len(quoted) <= LINE_LIMIT else ""
 
 
 def _results(status: JsonObject) -> Iterable[str]:

@@ -87,7 +87,7 @@ def test_told_exactly_once_across_a_crash(api_cluster: Cluster, namespace: str, 
     done, asked = sorted(before, key=lambda message: "needs you" in message["title"])
     assert done["title"] == f"runwarden: {namespace}/done Completed: AllAgentsComplete"
     assert asked["title"].startswith(f"runwarden: {namespace}/demo needs you: coder: RestartBudgetSpent")
-    assert f"kubectl rw answer -n {namespace} {escalation['metadata']['name']} Retry" in asked["message"]
+    assert f"kubectl rw retry -n {namespace} {escalation['metadata']['name']}" in asked["message"]
     assert failed["message"].startswith("Failed (")
 
 

@@ -44,7 +44,10 @@ def _common(command: F) -> F:
 def answer(
     session: Session, name: str, text: str | None, number: int | None, accept_suggestion: bool, free: bool, **rest: Any
 ) -> None:
-    """Answer a question. NAME is the escalation's, or a Run's that asks only one; a TEXT of - is read from stdin."""
+    """Answer a question. NAME is the escalation's, or a Run's that asks only one; a TEXT of - is read from stdin.
+
+    Put -- before a TEXT that begins with a dash.
+    """
     given = sys.stdin.read().strip() if text == "-" else text
     wish = Wish(given, number, accept_suggestion, free)
     _respond(session, name, "Answer", lambda escalation: {"answer": answer_text(escalation, wish)}, **rest)

@@ -10,7 +10,7 @@ from controller.cli.rw.faults import Refused
 from controller.cli.rw.kubectl import Call
 from controller.cli.rw.objects import JsonObject, items_of, name_of, oldest_first, waits
 from controller.cli.rw.responses import how_to_answer
-from controller.cli.rw.session import ESCALATIONS, Session, with_kubectl_flags
+from controller.cli.rw.session import ESCALATIONS, Session, with_flags, with_kubectl_flags
 
 
 @click.command()
@@ -91,7 +91,7 @@ def _show(session: Session, escalations: list[JsonObject], me: set[str]) -> None
 
 
 def _commands(session: Session, escalation: JsonObject, where: tuple[str, ...] = ()) -> list[str]:
-    words = [session.command(*words, *where) for words in how_to_answer(escalation)]
+    words = [session.command(*with_flags(words, where)) for words in how_to_answer(escalation)]
     return [f"answer it:       {words[0]}", *(f"             or: {more}" for more in words[1:])] if words else []
 
 

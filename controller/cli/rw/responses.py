@@ -65,7 +65,7 @@ def how_to_answer(escalation: JsonObject) -> list[tuple[str, ...]]:
     name, spec = name_of(escalation), escalation["spec"]
     words: list[tuple[str, ...]] = [(verb, name) for verb, _ in VERBS.get(spec["type"], ())]
     if spec["type"] == "Question":
-        words = [("answer", name, "--option", "1") if spec.get("options") else ("answer", name, "TEXT")]
+        words = [("answer", name, "--option", "1") if spec.get("options") else ("answer", name, "--", "TEXT")]
         words += [("answer", name, "--accept-suggestion")] if spec.get("suggestion") else []
     return words
 

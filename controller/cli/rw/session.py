@@ -66,9 +66,9 @@ class Session:
         return datetime.now(UTC)
 
     def command(self, *words: str) -> str:
-        """Return a command line of the plugin that the caller can type next, in the same namespace."""
+        """Return a command line of the plugin that the caller can type next, in the same namespace: flags stand before a `--`."""
         where = ("-n", self.namespace) if self.namespace else ()
-        return f"{self.program} {shlex.join((*words, *where))}"
+        return f"{self.program} {shlex.join(with_flags(words, where))}"
 
     def run(self, name: str) -> JsonObject:
         """Return a Run. Raises Problem with the nearest names where there is none."""
@@ -109,6 +109,12 @@ class Session:
             click.secho("\n".join(lines), err=True, dim=True)
         else:
             click.echo("\n".join(lines), err=True)
+
+
+def with_flags(words: tuple[str, ...], flags: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words of a command with more flags, which a `--` among the words must not make arguments of."""
+    end = words.index("--") if "--" in words else len(words)
+    return (*words[:end], *flags, *words[end:])
 
 
 def with_kubectl_flags(command: F) -> F:

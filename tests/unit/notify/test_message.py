@@ -30,9 +30,9 @@ def test_an_escalation_says_who_needs_what_and_how_to_answer() -> None:
     assert told.title == "runwarden: team/demo needs you: coder: it failed"
     assert told.body == (
         "Cause: it failed\n\nOptions: Retry, Stop, Wait\n\n"
-        "kubectl rw answer -n team demo-coder-7f3a Retry\n"
-        "kubectl rw answer -n team demo-coder-7f3a Stop\n"
-        "kubectl rw answer -n team demo-coder-7f3a Wait"
+        "kubectl rw retry -n team demo-coder-7f3a\n"
+        "kubectl rw fail -n team demo-coder-7f3a\n"
+        "kubectl rw wait -n team demo-coder-7f3a"
     )
 
 
@@ -40,10 +40,12 @@ def test_an_escalation_says_who_needs_what_and_how_to_answer() -> None:
     ("kind", "options", "expected"),
     [
         (EscalationType.APPROVAL, (), ("kubectl rw approve -n team q", "kubectl rw deny -n team q")),
-        (EscalationType.QUESTION, (), ("kubectl rw answer -n team q 'YOUR ANSWER'",)),
-        (EscalationType.QUESTION, ("A" * 1000, "@here", "no"), ("kubectl rw answer -n team q no",)),
-        (EscalationType.BLOCKED, ("Retry", "$(id)"), ("kubectl rw answer -n team q Retry", "kubectl rw answer -n team q '$(id)'")),
-        (EscalationType.QUESTION, ("yes; rm -rf /", "no"), ("kubectl rw answer -n team q 'yes; rm -rf /'",)),
+        (EscalationType.QUESTION, (), ("kubectl rw answer -n team q -- 'YOUR ANSWER'",)),
+        (EscalationType.QUESTION, ("A" * 1000, "@here", "no"), ("kubectl rw answer -n team q -- no",)),
+        (EscalationType.BLOCKED, ("Retry", "$(id)"), ("kubectl rw retry -n team q",)),
+        (EscalationType.QUESTION, ("yes; rm -rf /", "no"), ("kubectl rw answer -n team q -- 'yes; rm -rf /'",)),
+        (EscalationType.QUESTION, ("--as=admin", "no"), ("kubectl rw answer -n team q -- --as=admin",)),
+        (EscalationType.QUESTION, ("-", "a\nb", "'" * 100, "no"), ("kubectl rw answer -n team q -- no",)),
     ],
 )
 def test_commands(kind: EscalationType, options: tuple[str, ...], expected: tuple[str, ...]) -> None:
@@ -87,7 +89,8 @@ def test_text_of_agents_is_harmless_and_bounded() -> None:
     assert "\n" not in told.title
     assert len(told.title) <= TITLE_LIMIT
     assert len(told.body) <= BODY_LIMIT
-    assert "kubectl rw answer -n team demo-coder-7f3a" in told.body
+    asked = opened(escalation(type="Question", text=hostile, options=["'" * 160, "$(id) '" * 20]))
+    assert asked.body.endswith("kubectl rw answer -n team demo-coder-7f3a -- 'YOUR ANSWER'")
 
 
 def test_only_what_the_policy_wants() -> None:

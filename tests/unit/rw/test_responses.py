@@ -88,7 +88,7 @@ def test_how_to_answer_fits_the_type() -> None:
     assert how_to_answer(escalation("b", "Blocked")) == [("retry", "b"), ("wait", "b"), ("fail", "b")]
     assert how_to_answer(escalation("a", "Approval")) == [("approve", "a"), ("deny", "a")]
     assert how_to_answer(QUESTION) == [("answer", "q", "--option", "1"), ("answer", "q", "--accept-suggestion")]
-    assert how_to_answer(OPEN_QUESTION) == [("answer", "o", "TEXT")]
+    assert how_to_answer(OPEN_QUESTION) == [("answer", "o", "--", "TEXT")]
 
 
 @pytest.mark.parametrize(
