@@ -123,7 +123,10 @@ class LLM(ApiModel):
     on_approval_timeout: ApprovalTimeouts = Field(
         default=ApprovalTimeouts(), description="What happens when an approval is not given in time."
     )
-    on_failure: OnLLMFailure = Field(default=OnLLMFailure.RULES, description="Rules goes on without advice, Escalate asks a human.")
+    on_failure: OnLLMFailure = Field(
+        default=OnLLMFailure.RULES,
+        description="Where the advisor gives no answer, Rules goes on without advice and Escalate asks a human.",
+    )
     min_confidence_percent: Annotated[int, Field(ge=0, le=100)] = Field(
         default=60,
         description="Percent of confidence below which advice does not count in mode Auto; 0 to 100.",

@@ -7,6 +7,9 @@
 | nothing | nothing | nothing | nothing |
 
 There is no cell in which advice makes the operator do what the rules do not want.
+
+A refusal is no failure. Where there is no answer at all, `onFailure` decides. An answer that the gate refuses was given: what an
+agent prints may have brought it about, so in mode Auto it agrees to nothing, whatever `onFailure` says.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ def needs_human(mode: LLMMode, llm: LLM, wanted: Approvable, advice: AdviceState
         case LLMMode.ASSIST:
             return wanted in llm.require_approval or _fails(llm, advice)
         case LLMMode.AUTO:
-            return _fails(llm, advice) if _missing(advice) else not agrees(llm, wanted, advice)
+            return _fails(llm, advice) if _failed(advice) else not agrees(llm, wanted, advice)
 
 
 def agrees(llm: LLM, wanted: Approvable, advice: AdviceState | None) -> bool:
@@ -37,8 +40,13 @@ def agrees(llm: LLM, wanted: Approvable, advice: AdviceState | None) -> bool:
     return advice.intent is AdvisedIntent(WANTED[wanted]) and (advice.confidence_percent or 0) >= llm.min_confidence_percent
 
 
+def _failed(advice: AdviceState | None) -> bool:
+    """Whether the advisor gave no answer. One that abstains, or whose answer is refused, was asked and does not agree."""
+    return advice is None or advice.verdict is AdviceVerdict.UNAVAILABLE
+
+
 def _missing(advice: AdviceState | None) -> bool:
-    """Whether no advice could be had. Who abstains has been asked, and does not agree."""
+    """Whether there is nothing to go by: no answer, or one that the gate refused."""
     return advice is None or advice.verdict in (AdviceVerdict.REFUSED, AdviceVerdict.UNAVAILABLE)
 
 

@@ -86,7 +86,13 @@ ADVISING: tuple[Mutant, ...] = (
         "advice-verdict",
         "an answer that was refused or never came counts as agreement",
         ("advised",),
-        lambda: [(authority, "agrees", _whatever_verdict), (authority, "_missing", lambda _: False)],
+        lambda: [(authority, "agrees", _whatever_verdict), (authority, "_failed", lambda _: False)],
+    ),
+    Mutant(
+        "advice-refused",
+        "an answer that the gate refused is taken for a failure, which onFailure Rules lets pass",
+        ("advised-rules",),
+        lambda: [(authority, "_failed", authority._missing)],
     ),
     Mutant(
         "advice-absent",

@@ -7,7 +7,7 @@ from typing import Any
 from controller.api.policy import LLM, HealthThresholds, LLMMode, OnLLMFailure
 from tests.model.bridge import TICK
 from tests.model.promises import STALLED_TICKS
-from tests.model.saying import ANSWERS, NO_ADVICE
+from tests.model.saying import ANSWERS, NO_ANSWER
 from tests.model.world import Config, Exit, Left
 
 NO_BUDGET = {"restart_budget": 0}
@@ -164,7 +164,7 @@ APPROVAL_CRASH = Config(
 
 def _advised(name: str, about: str, left: Left, on_failure: OnLLMFailure = OnLLMFailure.ESCALATE, **more: Any) -> Config:
     """Mode Auto: only an agreeing advisor, or a human, is leave; or an advisor that is not to be had, where that is so."""
-    leave = ("agrees", *(NO_ADVICE if on_failure is OnLLMFailure.RULES else ()))
+    leave = ("agrees", *(NO_ANSWER if on_failure is OnLLMFailure.RULES else ()))
     policy = {"restart_cooldown_seconds": 0, "llm": LLM(on_failure=on_failure), **more.pop("policy", {})}
     return Config(name, about, left, policy=policy, mode=LLMMode.AUTO, leave=leave, **{"answers": tuple(ANSWERS), **more})
 

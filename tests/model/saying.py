@@ -32,7 +32,9 @@ ANSWERS = {
     "is refused": Answer(AdviceVerdict.REFUSED),
     "is not to be had": Answer(AdviceVerdict.UNAVAILABLE),
 }
-NO_ADVICE = ("is refused", "is not to be had")
+NO_ANSWER = ("is not to be had",)
+"""What onFailure decides about. An answer that the gate refused is one, and no leave."""
+
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -62,7 +62,7 @@ CELLS = [
     ("escalate_blocked", BLOCKED, (DO, ASK, DO, ASK), (DO, ASK, DO, ASK)),
     ("escalate_guidance", GUIDANCE, (DO, ASK, DO, ASK), (DO, ASK, DO, ASK)),
     ("abstains", ABSTAINED, (DO, ASK, DO, ASK), (DO, ASK, DO, ASK)),
-    ("was refused", REFUSED, (DO, ASK, DO, DO), (DO, ASK, ASK, ASK)),
+    ("was refused", REFUSED, (DO, ASK, DO, ASK), (DO, ASK, ASK, ASK)),
     ("was not to be had", GONE, (DO, ASK, DO, DO), (DO, ASK, ASK, ASK)),
     ("was not asked", None, (DO, ASK, DO, DO), (DO, ASK, ASK, ASK)),
 ]
