@@ -11,11 +11,11 @@ from controller.adapter.command import Command
 from controller.adapter.commands import load
 from controller.adapter.family import adopt_orphans
 from controller.adapter.metrics import AdapterMetrics
+from controller.api.names import RunKey
 from controller.builders import container_name
 from controller.cluster.client import Client
 from controller.consultations import Consultations, LogTail
 from controller.consulting import Advisor
-from controller.inventory import RunKey
 from controller.metrics import Metrics
 from controller.plan.situation import Situation
 from controller.settings import Settings

@@ -15,10 +15,10 @@ import structlog
 from controller.advice.outcome import advice_of
 from controller.advice.request import build, target_of
 from controller.api.advice import AdviceState, AdviceVerdict
+from controller.api.names import RunKey
 from controller.api.run_status import OperatorState
 from controller.cluster.errors import ApiError
 from controller.consulting import Advisor
-from controller.inventory import RunKey
 from controller.plan.model import Action, Consultation
 from controller.plan.situation import Situation
 from controller.plan.snapshot import ConsultationFacts, Snapshot
@@ -51,11 +51,11 @@ class Consultations:
     log_tail: LogTail
     now: Callable[[], datetime]
     wake: Callable[[RunKey], None]
-    _begun: dict[str, dict[str, _Begun]] = field(default_factory=dict)
+    _begun: dict[RunKey, dict[str, _Begun]] = field(default_factory=dict)
 
-    def of(self, uid: str, state: OperatorState | None) -> tuple[ConsultationFacts, ...]:
+    def of(self, run: RunKey, state: OperatorState | None) -> tuple[ConsultationFacts, ...]:
         """Return the consultations of a Run that are not on record yet; those that are need not be kept any more."""
-        begun = self._begun.get(uid)
+        begun = self._begun.get(run)
         if not begun:
             return ()
         agents = state.agents.values() if state else ()
@@ -68,25 +68,24 @@ class Consultations:
         matter, run = action.consultation, snapshot.run
         if matter is None:
             raise ValueError("to consult is to say about what")
-        begun = self._begun.setdefault(run.uid, {})
+        begun = self._begun.setdefault(run.key, {})
         if matter.situation not in begun:
             self._make_room(begun)
             task = asyncio.create_task(self._consult(snapshot, action.agent, matter), name=f"consult {matter.situation}")
             begun[matter.situation] = kept = _Begun(action.agent, task)
-            key = RunKey(run.namespace, run.name, run.uid)
-            task.add_done_callback(lambda done: self._ended(kept, matter, key, done))
+            task.add_done_callback(lambda done: self._ended(kept, matter, run.key, done))
         return ConsultationFacts(action.agent, matter.situation, begun[matter.situation].advice)
 
-    def forget(self, uid: str) -> None:
+    def forget(self, run: RunKey) -> None:
         """Let go of a Run that is gone: nobody waits for its answers any more."""
-        for kept in self._begun.pop(uid, {}).values():
+        for kept in self._begun.pop(run, {}).values():
             kept.task.cancel()
 
     async def close(self) -> None:
         """End every consultation that is under way."""
         tasks = [kept.task for begun in self._begun.values() for kept in begun.values()]
-        for uid in list(self._begun):
-            self.forget(uid)
+        for run in list(self._begun):
+            self.forget(run)
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _consult(self, snapshot: Snapshot, agent: str, matter: Consultation) -> AdviceState:

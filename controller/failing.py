@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import structlog
 
+from controller.api.names import RunKey
 from controller.cluster.errors import Conflict, NotFound, retry_after
 from controller.errors import RunwardenError
-from controller.inventory import RunKey
 from controller.metrics import Metrics
 
 log = structlog.get_logger(__name__)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from controller.api.base import JsonObject, parse
 from controller.api.checks import check_run, parse_run_spec
-from controller.api.names import LABEL_RUN, LABEL_RUN_UID
+from controller.api.names import API_VERSION, LABEL_RUN, LABEL_RUN_UID, RunKey
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.violations import Refused, from_pydantic
 from controller.facts import escalation_facts, parse_time, pod_facts
@@ -23,14 +23,6 @@ from controller.plan.snapshot import EscalationFacts, PodFacts, ReportFacts, Run
 from controller.reported import report_facts
 from controller.shelf import Kept, Shelf
 from controller.slots import Candidate, Slots
-
-
-class RunKey(NamedTuple):
-    """What the work queue holds. The UID keeps a Run apart from a later one of the same name."""
-
-    namespace: str
-    name: str
-    uid: str
 
 
 class CachedRun(NamedTuple):
@@ -79,45 +71,49 @@ class Owned(Protocol):
         """The Run."""
 
 
+Index = dict[RunKey, set[str]]
+"""From a Run to the UIDs of what names it as its Run."""
+
+
 class Inventory:
     """The shelves, the index from Runs to their pods, and whom to tell when something changes."""
 
     def __init__(self, notify: Callable[[RunKey], None]) -> None:
         self._tell = notify
-        self._at_work: str | None = None
+        self._at_work: RunKey | None = None
         self.runs: Shelf[CachedRun] = Shelf(_make_run, self._run_changed)
         self.pods: Shelf[CachedPod] = Shelf(_make_pod, self._pod_changed)
         self.escalations: Shelf[CachedEscalation] = Shelf(_make_escalation, self._escalation_changed)
         self.reports: Shelf[CachedReport] = Shelf(_make_report, self._report_changed)
         self.policies: Shelf[ResolvedPolicy | str] = Shelf(_make_policy, self._policy_changed)
         self.slots = Slots(lambda namespace, name: (namespace, name) in self._policy_uids)
-        self._pods_of: dict[str, set[str]] = {}
-        self._escalations_of: dict[str, set[str]] = {}
-        self._reports_of: dict[str, set[str]] = {}
+        self._pods_of: Index = {}
+        self._escalations_of: Index = {}
+        self._reports_of: Index = {}
         self._policy_uids: dict[tuple[str, str], str] = {}
 
-    def run(self, uid: str) -> CachedRun | None:
-        """Return the cached Run of a UID."""
-        kept = self.runs.items.get(uid)
-        return kept.value if kept else None
+    def run(self, key: RunKey) -> CachedRun | None:
+        """Return a cached Run; none for a UID that is another namespace's or another name's."""
+        kept = self.runs.items.get(key.uid)
+        return kept.value if kept and (kept.namespace, kept.name) == (key.namespace, key.name) else None
 
     def facts_of(self, obj: JsonObject) -> RunFacts:
         """Return the facts of a Run that was read live; its spec, which is read once a generation, may be known already."""
-        return _facts(obj, self.run(obj["metadata"]["uid"]))
+        return _facts(obj, self.run(key_of(obj)))
 
-    def pods_of(self, uid: str) -> tuple[PodFacts, ...]:
-        """Return the cached pods whose labels name a Run's UID, by name."""
-        facts = (self.pods.items[pod].value.facts for pod in self._pods_of.get(uid, ()))
+    def pods_of(self, run: RunKey) -> tuple[PodFacts, ...]:
+        """Return the cached pods of the Run's namespace whose labels name the Run, by name."""
+        facts = (self.pods.items[pod].value.facts for pod in self._pods_of.get(run, ()))
         return tuple(sorted(facts, key=lambda pod: pod.name))
 
-    def escalations_of(self, uid: str) -> tuple[EscalationFacts, ...]:
-        """Return the cached escalations of a Run's UID that are the operator's to judge, by name."""
-        facts = (self.escalations.items[e].value.facts for e in self._escalations_of.get(uid, ()))
+    def escalations_of(self, run: RunKey) -> tuple[EscalationFacts, ...]:
+        """Return the cached escalations of a Run, by name."""
+        facts = (self.escalations.items[e].value.facts for e in self._escalations_of.get(run, ()))
         return tuple(sorted(facts, key=lambda escalation: escalation.name))
 
-    def reports_of(self, uid: str) -> tuple[ReportFacts, ...]:
+    def reports_of(self, run: RunKey) -> tuple[ReportFacts, ...]:
         """Return the cached reports of a Run's agents, by agent."""
-        facts = (self.reports.items[r].value.facts for r in self._reports_of.get(uid, ()))
+        facts = (self.reports.items[r].value.facts for r in self._reports_of.get(run, ()))
         return tuple(sorted((report for report in facts if report), key=lambda report: report.agent))
 
     def known(self) -> set[RunKey]:
@@ -133,16 +129,16 @@ class Inventory:
 
     def learn_run(self, obj: JsonObject) -> None:
         """Take a Run that its own pass has written, and planned on from: that alone is no reason to look again."""
-        with self._at_work_on(obj["metadata"]["uid"]):
+        with self._at_work_on(key_of(obj)):
             self.runs.upsert(obj)
 
-    def learn_pod(self, obj: JsonObject, run_uid: str | None = None) -> PodFacts:
+    def learn_pod(self, obj: JsonObject, run: RunKey | None = None) -> PodFacts:
         """Take a pod that was read or written live, so that the caches know of it before the watch tells; return its facts.
 
-        It is no news to the pass of that UID, which has it from here; to any other Run it is.
+        It is no news to the pass of that Run, which has it from here; to any other Run it is.
         """
         if LABEL_RUN_UID in obj["metadata"].get("labels", {}):
-            with self._at_work_on(run_uid):
+            with self._at_work_on(run):
                 self.pods.upsert(obj)
         kept = self.pods.items.get(obj["metadata"]["uid"])
         return _remembering(pod_facts(obj), kept.value.facts if kept else None)
@@ -156,16 +152,16 @@ class Inventory:
         self.reports.upsert(obj)
 
     @contextmanager
-    def _at_work_on(self, run_uid: str | None) -> Iterator[None]:
+    def _at_work_on(self, run: RunKey | None) -> Iterator[None]:
         """Tell nobody of what is taken meanwhile for the Run that a pass has in hand."""
-        self._at_work = run_uid
+        self._at_work = run
         try:
             yield
         finally:
             self._at_work = None
 
     def _notify(self, key: RunKey) -> None:
-        if key.uid != self._at_work:
+        if key != self._at_work:
             self._tell(key)
 
     def notify_all(self, namespace: str | None = None) -> None:
@@ -189,10 +185,10 @@ class Inventory:
             if kept:
                 self._notify(RunKey(kept.namespace, kept.name, uid))
 
-    def withdraw(self, uid: str) -> None:
+    def withdraw(self, run: RunKey) -> None:
         """Take back what a Run was promised or told to wait for: another operator works on it now."""
-        kept = self.run(uid)
-        self.slots.withdraw(uid, kept.candidate if kept else None)
+        if kept := self.run(run):
+            self.slots.withdraw(run.uid, kept.candidate)
 
     def _pod_changed(self, uid: str, old: Kept[CachedPod] | None, new: Kept[CachedPod] | None) -> None:
         self._index(self._pods_of, uid, old and old.value, new and new.value)
@@ -203,14 +199,14 @@ class Inventory:
     def _report_changed(self, uid: str, old: Kept[CachedReport] | None, new: Kept[CachedReport] | None) -> None:
         self._index(self._reports_of, uid, old and old.value, new and new.value)
 
-    def _index(self, index: dict[str, set[str]], uid: str, old: Owned | None, new: Owned | None) -> None:
+    def _index(self, index: Index, uid: str, old: Owned | None, new: Owned | None) -> None:
         """Keep an index from Runs to what is theirs, and have the Run looked at when something of it has changed."""
         if old and (new is None or new.key != old.key):
-            index.get(old.key.uid, set()).discard(uid)
+            index.get(old.key, set()).discard(uid)
         if new:
-            index.setdefault(new.key.uid, set()).add(uid)
-        elif old and not index.get(old.key.uid):
-            index.pop(old.key.uid, None)
+            index.setdefault(new.key, set()).add(uid)
+        if old and not index.get(old.key):
+            index.pop(old.key, None)
         owned = new or old
         # A label can be set by anybody who may make pods: one that names no Run is nobody's.
         if owned and owned.key.name and old != new:
@@ -228,6 +224,12 @@ class Inventory:
         if old is None or new is None or old.value != new.value:
             self.notify_all(kept.namespace)
             self._notify_waiting(self.slots.waiting())
+
+
+def key_of(run: JsonObject) -> RunKey:
+    """Return the key of a Run object."""
+    meta = run["metadata"]
+    return RunKey(meta["namespace"], meta["name"], meta["uid"])
 
 
 def run_facts(obj: JsonObject) -> RunFacts:
@@ -272,8 +274,18 @@ def _make_escalation(obj: JsonObject, _: CachedEscalation | None) -> CachedEscal
 
 
 def _make_report(obj: JsonObject, _: CachedReport | None) -> CachedReport:
-    spec = obj["spec"]
-    return CachedReport(report_facts(obj), RunKey(obj["metadata"]["namespace"], spec["runName"], spec["runUID"]))
+    return CachedReport(report_facts(obj), report_owner(obj))
+
+
+def report_owner(obj: JsonObject) -> RunKey:
+    """Return the Run that a report names, where its only owner reference names the same; a key without a name where not.
+
+    The garbage collector deletes what an absent owner has, so such a reference does not last in another namespace.
+    """
+    meta, spec = obj["metadata"], obj["spec"]
+    claimed = {"apiVersion": API_VERSION, "kind": "Run", "name": spec["runName"], "uid": spec["runUID"]}
+    owners = [{field: owner.get(field) for field in claimed} for owner in meta.get("ownerReferences", ())]
+    return RunKey(meta["namespace"], *((spec["runName"], spec["runUID"]) if owners == [claimed] else ("", "")))
 
 
 def _make_policy(obj: JsonObject, _: ResolvedPolicy | str | None) -> ResolvedPolicy | str:

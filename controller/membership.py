@@ -12,11 +12,12 @@ from collections.abc import Callable
 from functools import partial
 
 from controller.api.base import JsonObject
+from controller.api.names import RunKey
 from controller.cluster.client import Client
 from controller.cluster.lease import LeaderLease, LeaseTimings
 from controller.cluster.reflector import relist
 from controller.cluster.resources import RUNS
-from controller.inventory import Inventory, RunKey
+from controller.inventory import Inventory
 from controller.metrics import Metrics
 from controller.policy_source import PolicySource
 from controller.resolving import route

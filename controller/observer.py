@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from controller.api.base import JsonObject
-from controller.api.names import pod_name, report_name, workspace_name
+from controller.api.names import RunKey, pod_name, report_name, workspace_name
 from controller.api.policy import LLMMode, ResolvedPolicy
 from controller.cluster.client import Client
 from controller.cluster.errors import NotFound
 from controller.cluster.resources import AGENT_REPORTS, CLAIMS, ESCALATIONS, NAMESPACES, PODS, RUNS, Resource
 from controller.consultations import Consultations
 from controller.facts import claim_facts, escalation_facts
-from controller.inventory import Inventory, RunKey
+from controller.inventory import Inventory, report_owner
 from controller.nodes import Nodes
 from controller.plan.questions import asked_names
 from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, ReportFacts, RunFacts, Snapshot
@@ -55,14 +55,12 @@ class Observer:
 
     async def cached(self, key: RunKey) -> Observation:
         """Observe from the caches; cheap, and never enough to act on."""
-        cached = self._inventory.run(key.uid)
+        cached = self._inventory.run(key)
         if cached is None:
-            return self._gone(key, self._inventory.pods_of(key.uid))
+            return self._gone(key, self._inventory.pods_of(key))
         run = cached.obj
         loaded = await self._store.load(run, live=False)
-        around = Around(
-            self._inventory.pods_of(key.uid), self._inventory.reports_of(key.uid), self._inventory.escalations_of(key.uid)
-        )
+        around = Around(self._inventory.pods_of(key), self._inventory.reports_of(key), self._inventory.escalations_of(key))
         return await self._observe(run, cached.facts, loaded, around)
 
     async def live(self, key: RunKey, run: JsonObject | None = None) -> Observation:
@@ -70,7 +68,7 @@ class Observer:
 
         `run` spares the read of the Run: it is the cached one, for a pass that will save over this very version before any effect.
         """
-        cached_pods = self._inventory.pods_of(key.uid)
+        cached_pods = self._inventory.pods_of(key)
         run = run or await self._find(RUNS, key.namespace, key.name)
         if run is None or run["metadata"]["uid"] != key.uid:
             return self._gone(key, await self._pods(key, {pod.name for pod in cached_pods}))
@@ -103,7 +101,7 @@ class Observer:
             pods=await self._with_nodes(around.pods),
             escalations=around.escalations,
             reports=around.reports,
-            consultations=self._consultations.of(facts.uid, loaded.state) if self._consultations else (),
+            consultations=self._consultations.of(facts.key, loaded.state) if self._consultations else (),
             advisor=self._consultations is not None,
             mode=self._mode(policy),
             queued=self._queued(run, facts, policy),
@@ -134,7 +132,7 @@ class Observer:
     async def _escalations(self, key: RunKey, snapshot: Snapshot) -> tuple[EscalationFacts, ...]:
         """The escalations that the caches or the state know of, as they are now."""
         agents = snapshot.state.agents.values() if snapshot.state else ()
-        known = {e.name for e in self._inventory.escalations_of(key.uid) if e.open}
+        known = {e.name for e in self._inventory.escalations_of(key) if e.open}
         names = known | {agent.blocked.escalation for agent in agents if agent.blocked} | asked_names(snapshot)
         found = await self._all(ESCALATIONS, key.namespace, names)
         for escalation in found:
@@ -143,11 +141,12 @@ class Observer:
 
     async def _reports(self, key: RunKey, speakers: set[str]) -> tuple[ReportFacts, ...]:
         """The reports that the caches know of, and those of the speakers."""
-        agents = {report.agent for report in self._inventory.reports_of(key.uid)} | speakers
+        agents = {report.agent for report in self._inventory.reports_of(key)} | speakers
         found = await self._all(AGENT_REPORTS, key.namespace, {report_name(key.name, agent) for agent in agents})
         for report in found:
             self._inventory.learn_report(report)
-        return tuple(report for report in map(report_facts, found) if report and report.run_uid == key.uid)
+        ours = (report_facts(report) for report in found if report_owner(report) == key)
+        return tuple(report for report in ours if report)
 
     async def _all(self, resource: Resource, namespace: str, names: Collection[str]) -> list[JsonObject]:
         """Read what there is of these names, at once; none or one, as is usual, without a task for it."""
@@ -162,7 +161,7 @@ class Observer:
             return None
 
     async def _pods(self, key: RunKey, names: set[str]) -> tuple[PodFacts, ...]:
-        return tuple(self._inventory.learn_pod(pod, key.uid) for pod in await self._all(PODS, key.namespace, names))
+        return tuple(self._inventory.learn_pod(pod, key) for pod in await self._all(PODS, key.namespace, names))
 
     async def _claims(self, snapshot: Snapshot) -> tuple[ClaimFacts, ...]:
         """The workspace claims of the agents that have not started."""

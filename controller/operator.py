@@ -17,7 +17,7 @@ import structlog
 
 from controller import handlers
 from controller.advisor import advised, registered
-from controller.api.names import LABEL_RUN_UID
+from controller.api.names import LABEL_RUN_UID, RunKey
 from controller.cluster.client import Client
 from controller.cluster.connection import Connection, connect
 from controller.cluster.reflector import Reflector, Sink, relist
@@ -27,7 +27,6 @@ from controller.errors import RunwardenError
 from controller.executor import Tools
 from controller.failing import failed
 from controller.heap import settle
-from controller.inventory import RunKey
 from controller.ledger.entry import Entry, Limits
 from controller.membership import Leases, Membership
 from controller.metrics import Metrics

@@ -17,12 +17,13 @@ from datetime import datetime
 import structlog
 
 from controller.api.base import JsonObject
+from controller.api.names import RunKey
 from controller.api.policy import NotificationEvent
 from controller.conditions import build_status
 from controller.errors import RunwardenError
 from controller.events import announce
 from controller.executor import Tools, perform
-from controller.inventory import Inventory, RunKey
+from controller.inventory import Inventory
 from controller.lag import Lag
 from controller.ledger.entry import Entry, entry_of
 from controller.metrics import Metrics
@@ -77,7 +78,7 @@ class Reconciler:
         self._inventory, self._metrics, self._monotonic = inventory, metrics, monotonic
         self._record = record
         self._lag = Lag()
-        self._doubted: set[str] = set()
+        self._doubted: set[RunKey] = set()
 
     async def reconcile(self, key: RunKey) -> float | None:
         """Make one pass; return in how many seconds the next is due, None for when something happens.
@@ -91,17 +92,17 @@ class Reconciler:
             try:
                 return await self._pass(key)
             except RunwardenError:
-                self._doubted.add(key.uid)  # A write may have arrived although its answer did not: the cached Run is doubtful.
+                self._doubted.add(key)  # A write may have arrived although its answer did not: the cached Run is doubtful.
                 raise
 
     def let_go(self, key: RunKey) -> None:
         """Keep nothing of a Run that another operator works on."""
         self._lag.forget(key)
-        self._doubted.discard(key.uid)
-        self._inventory.withdraw(key.uid)
+        self._doubted.discard(key)
+        self._inventory.withdraw(key)
         self._metrics.tell_budget_left(key.namespace, key.name, key.uid, None)
         if self._tools.consultations:
-            self._tools.consultations.forget(key.uid)
+            self._tools.consultations.forget(key)
 
     async def _pass(self, key: RunKey) -> float | None:
         seen = await self._observer.cached(key)
@@ -116,22 +117,22 @@ class Reconciler:
         self._metrics.reconciles.labels("acted" if work.acted else "noop").inc()
         self._metrics.tell_budget_left(key.namespace, key.name, key.uid, of_the_run(Situation(work.snapshot, self._now())))
         if self._tools.consultations and _over(work.snapshot):
-            self._tools.consultations.forget(key.uid)
+            self._tools.consultations.forget(key)
         if work.snapshot.run.gone:
             self._lag.forget(key)
-            self._doubted.discard(key.uid)
+            self._doubted.discard(key)
             await self._forget(key, work)
         return await self._settle(work, decision)
 
     def _trusts_cached(self, key: RunKey, decision: Plan) -> bool:
         """Whether the pass will save over the cached Run before any effect. A state that is kept elsewhere proves no Run."""
-        return saves_first(decision) and key.uid not in self._doubted and not self._store.detached
+        return saves_first(decision) and key not in self._doubted and not self._store.detached
 
     async def _look(self, key: RunKey, run: JsonObject | None = None) -> Observation:
         """Look live, at the Run too unless it is given; see `Observer.live`."""
         seen = await self._observer.live(key, run)
         if run is None:
-            self._doubted.discard(key.uid)
+            self._doubted.discard(key)
         return seen
 
     @contextmanager

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from controller.api.names import RunKey
 from controller.api.policy import DEFAULT_POLICY_NAME, ResolvedPolicy
-from controller.inventory import Inventory, RunKey
+from controller.inventory import Inventory
 from controller.plan.snapshot import RunFacts
 
 
@@ -19,7 +20,7 @@ def resolve(seen: Inventory, own: ResolvedPolicy, run: RunFacts) -> ResolvedPoli
 
 def route(seen: Inventory, own: ResolvedPolicy, key: RunKey) -> str:
     """Return what of a Run is hashed: its UID; or its policy, where that counts its Runs (maxActiveRuns): a count has one owner."""
-    cached = seen.run(key.uid)
+    cached = seen.run(key)
     policy = resolve(seen, own, cached.facts) if cached else None
     if cached and isinstance(policy, ResolvedPolicy) and policy.spec.max_active_runs is not None:
         return _counted_by(seen, cached.facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import NamedTuple
 
 GROUP = "runwarden.dev"
 VERSION = "v1alpha1"
@@ -27,6 +28,18 @@ ANNOTATION_ENDING_AT = f"{GROUP}/ending-at"
 
 FINALIZER_OUTCOME = f"{GROUP}/outcome"
 GATE_ADMITTED = f"{GROUP}/admitted"
+
+
+class RunKey(NamedTuple):
+    """What identifies a Run: namespace, name and UID together.
+
+    The UID keeps it apart from a later Run of the same name. The namespace keeps it apart from whatever another tenant's object
+    claims: an object names its Run itself, and may name a UID that is none of its namespace's.
+    """
+
+    namespace: str
+    name: str
+    uid: str
 
 
 def pod_name(run: str, agent: str, attempt: int) -> str:

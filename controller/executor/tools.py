@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from controller.api.base import JsonObject
+from controller.api.names import RunKey
 from controller.cluster.client import Client
 from controller.consultations import Consultations
 from controller.notify.message import Tell, nobody
@@ -23,7 +24,7 @@ class Tools:
     """
 
     client: Client
-    learn_pod: Callable[[JsonObject, str], PodFacts]
+    learn_pod: Callable[[JsonObject, RunKey], PodFacts]
     learn_escalation: Callable[[JsonObject], None]
     learn_report: Callable[[JsonObject], None]
     tell: Tell = nobody
@@ -37,7 +38,7 @@ class Tools:
 
     def with_pod(self, snapshot: Snapshot, pod: JsonObject) -> Snapshot:
         """Return the snapshot with a pod as the API server just answered it."""
-        facts = self.learn_pod(pod, snapshot.run.uid)
+        facts = self.learn_pod(pod, snapshot.run.key)
         before = next((p for p in snapshot.pods if p.uid == facts.uid), facts)
         facts = replace(facts, node_lost_since=before.node_lost_since)
         return replace(snapshot, pods=(*(p for p in snapshot.pods if p.name != facts.name), facts))

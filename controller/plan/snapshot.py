@@ -10,7 +10,7 @@ from datetime import datetime
 
 from controller.api.advice import AdviceState
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
-from controller.api.names import FINALIZER_OUTCOME
+from controller.api.names import FINALIZER_OUTCOME, RunKey
 from controller.api.policy import LLMMode, ResolvedPolicy
 from controller.api.run import RunSpec
 from controller.api.run_status import OperatorState, ResultStatus, Usage
@@ -182,6 +182,11 @@ class RunFacts:
     violations: tuple[Violation, ...] = ()
     gone: bool = False
     created_at: datetime | None = None
+
+    @property
+    def key(self) -> RunKey:
+        """What identifies the Run."""
+        return RunKey(self.namespace, self.name, self.uid)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,8 +88,8 @@ class Store(Protocol):
     async def release(self, run: JsonObject) -> None:
         """Remove what is left on a Run of its time here, once another store has taken it."""
 
-    async def forget(self, run_uid: str) -> None:
-        """Delete what is kept of a Run that is gone; nothing to do where it went with the Run."""
+    async def forget(self, run: KnownRun) -> None:
+        """Delete what is kept of a Run that is gone, under this UID, namespace and name; nothing where it went with the Run."""
 
     async def known(self) -> frozenset[KnownRun]:
         """Return the Runs that something is kept of outside of the Runs themselves."""

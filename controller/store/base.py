@@ -20,7 +20,7 @@ class OnTheRun:
     async def release(self, run: JsonObject) -> None:
         """Do nothing: the write that names another store has replaced the state."""
 
-    async def forget(self, run_uid: str) -> None:
+    async def forget(self, run: KnownRun) -> None:
         """Do nothing: the state went with its Run."""
 
     async def known(self) -> frozenset[KnownRun]:

@@ -26,7 +26,7 @@ async def forget_if_gone(store: Store, client: Client, run: KnownRun) -> bool:
         return False
     except NotFound:
         pass
-    await store.forget(run.uid)
+    await store.forget(run)
     log.info("state of a Run that is gone was deleted", namespace=run.namespace, run=run.name, uid=run.uid)
     return True
 

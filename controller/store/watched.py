@@ -90,10 +90,10 @@ class WatchedStore:
         async with self._measured("release"):
             await self._store.release(run)
 
-    async def forget(self, run_uid: str) -> None:
+    async def forget(self, run: KnownRun) -> None:
         """Forget a Run; see `Store.forget`."""
         async with self._measured("forget"):
-            await self._store.forget(run_uid)
+            await self._store.forget(run)
 
     async def known(self) -> frozenset[KnownRun]:
         """Return the Runs that something is kept of; see `Store.known`."""

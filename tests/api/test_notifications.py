@@ -12,6 +12,7 @@ import pytest
 
 from controller.api.base import JsonObject
 from controller.api.escalation import EscalationPhase
+from controller.api.names import RunKey
 from controller.api.policy import Notification, ResolvedPolicy, RunPolicySpec
 from controller.cluster.client import Client
 from controller.cluster.errors import Conflict
@@ -162,7 +163,7 @@ async def test_of_two_who_open_an_escalation_one_tells(client: Client, api_clust
     action = Action(Intent.ESCALATE_BLOCKED, Step.MARK, Reason.ESCALATED, escalation="help", escalation_phase=EscalationPhase.OPEN)
     told: list[Message] = []
 
-    def learn(_: JsonObject, _uid: str) -> PodFacts:
+    def learn(_: JsonObject, _run: RunKey) -> PodFacts:
         raise AssertionError("no pod is written")
 
     tools = Tools(client, learn, lambda _: None, lambda _: None, lambda message, places: told.append(message))

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import pytest
 
 from controller.api.base import JsonObject
+from controller.api.names import RunKey
 from controller.cluster.client import Client
 from controller.cluster.errors import Conflict, NotFound
 from controller.cluster.resources import PODS, RUNS
 from controller.executor import Tools
-from controller.inventory import Inventory, RunKey
+from controller.inventory import Inventory
 from controller.metrics import Metrics
 from controller.observer import Observer
 from controller.policy_source import PolicySource

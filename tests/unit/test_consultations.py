@@ -11,13 +11,13 @@ import pytest
 
 from controller.advice.request import target_of
 from controller.api.advice import AdviceVerdict, AdvisedIntent
+from controller.api.names import RunKey
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec
 from controller.api.run_status import AgentState, OperatorState
 from controller.cluster.errors import NotFound
 from controller.consultations import Consultations, LogTail
 from controller.consulting import Ended, Reply, Request
-from controller.inventory import RunKey
 from controller.plan.model import Action, Consultation, Intent, Step
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import RunFacts, Snapshot
@@ -81,10 +81,10 @@ async def test_it_is_begun_once_and_wakes_its_run() -> None:
     scene = Scene(Scripted())
     for _ in range(3):
         assert scene.consultations.begin(SNAPSHOT, about()).advice is None
-    assert [facts.advice for facts in scene.consultations.of("run-1", None)] == [None]
+    assert [facts.advice for facts in scene.consultations.of(KEY, None)] == [None]
     scene.advisor.let.set()
     assert await scene.woken.get() == KEY
-    (facts,) = scene.consultations.of("run-1", None)
+    (facts,) = scene.consultations.of(KEY, None)
     assert facts.advice is not None
     assert (facts.agent, facts.advice.verdict, facts.advice.intent) == ("coder", "Accepted", "auto_restart")
     assert facts.advice.confidence_percent == 90
@@ -98,11 +98,11 @@ async def test_what_is_on_record_is_not_kept() -> None:
     for situation in ("demo-coder-0", "demo-coder-1"):
         scene.consultations.begin(SNAPSHOT, about(situation))
         await scene.woken.get()
-    first, second = scene.consultations.of("run-1", None)
+    first, second = scene.consultations.of(KEY, None)
     assert first.advice is not None
     state = OperatorState(run_uid="run-1", agents={"coder": AgentState(advice=(first.advice,))})
-    assert scene.consultations.of("run-1", state) == (second,)
-    assert scene.consultations.of("run-1", None) == (second,)
+    assert scene.consultations.of(KEY, state) == (second,)
+    assert scene.consultations.of(KEY, None) == (second,)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ async def test_whatever_becomes_of_it_is_known(reply: Reply | Exception, verdict
     scene.advisor.let.set()
     scene.consultations.begin(SNAPSHOT, about())
     await scene.woken.get()
-    (facts,) = scene.consultations.of("run-1", None)
+    (facts,) = scene.consultations.of(KEY, None)
     assert facts.advice is not None
     assert (facts.advice.verdict, facts.advice.reason) == (verdict, reason)
 
@@ -160,8 +160,8 @@ async def test_a_run_that_is_gone_is_let_go_of() -> None:
     scene = Scene(Scripted())
     scene.consultations.begin(SNAPSHOT, about())
     await asyncio.sleep(0)
-    scene.consultations.forget("run-1")
-    assert scene.consultations.of("run-1", None) == ()
+    scene.consultations.forget(KEY)
+    assert scene.consultations.of(KEY, None) == ()
     scene.advisor.let.set()
     other = replace(SNAPSHOT, run=replace(SNAPSHOT.run, uid="run-2"))
     scene.consultations.begin(other, about())
@@ -173,5 +173,5 @@ async def test_the_end_of_the_operator_ends_them() -> None:
     scene = Scene(Scripted())
     scene.consultations.begin(SNAPSHOT, about())
     await scene.consultations.close()
-    assert scene.consultations.of("run-1", None) == ()
+    assert scene.consultations.of(KEY, None) == ()
     assert scene.woken.empty()

@@ -8,7 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from controller.inventory import CachedRun, Inventory, RunKey
+from controller.api.names import RunKey
+from controller.inventory import CachedRun, Inventory
 
 LIMIT = 2
 NUMBERS = st.integers(0, 5)
@@ -19,6 +20,10 @@ def run(number: int, version: int, **status: Any) -> dict[str, Any]:
     meta = {"namespace": "ns", "name": f"r{number}", "uid": f"u{number}", "generation": 1, "resourceVersion": str(version)}
     meta["creationTimestamp"] = f"2026-01-01T00:00:0{number}Z"
     return {"metadata": meta, "spec": {"agents": [{"name": "coder", "image": "x"}]}, "status": status}
+
+
+def key(uid: str) -> RunKey:
+    return RunKey("ns", f"r{uid[1:]}", uid)
 
 
 class SlotsModel(RuleBasedStateMachine):
@@ -38,7 +43,7 @@ class SlotsModel(RuleBasedStateMachine):
         self.inventory.runs.upsert(run(number, self.version, **status))
 
     def kept(self, number: int) -> CachedRun | None:
-        return self.inventory.run(f"u{number}")
+        return self.inventory.run(key(f"u{number}"))
 
     @rule(number=NUMBERS)
     def come(self, number: int) -> None:
@@ -76,7 +81,7 @@ class SlotsModel(RuleBasedStateMachine):
     def look(self) -> None:
         if not self.due:
             return
-        kept = self.inventory.run(self.due.pop(0).uid)
+        kept = self.inventory.run(self.due.pop(0))
         if kept and not self.inventory.slots.must_wait(kept.candidate, LIMIT) and (kept.candidate.wants):
             self.given.add(kept.facts.uid)
 
@@ -115,7 +120,7 @@ def waiting_line(count: int) -> tuple[Inventory, list[RunKey]]:
 def test_the_oldest_are_let_through() -> None:
     """In whatever order Runs are looked at, the first slots are those of the oldest."""
     inventory, _ = waiting_line(5)
-    kept = [inventory.run(f"u{number}") for number in reversed(range(5))]
+    kept = [inventory.run(key(f"u{number}")) for number in reversed(range(5))]
     waits = [inventory.slots.must_wait(each.candidate, LIMIT) for each in kept if each]
     assert waits == [True, True, True, False, False]
 
@@ -124,7 +129,7 @@ def test_an_end_has_one_run_looked_at() -> None:
     """One slot is free, so the oldest that waits is told, not every Run that waits: a thousand would look at a thousand."""
     inventory, told = waiting_line(5)
     for number in range(5):
-        kept = inventory.run(f"u{number}")
+        kept = inventory.run(key(f"u{number}"))
         assert kept
         inventory.slots.must_wait(kept.candidate, LIMIT)
     inventory.runs.upsert(run(0, 10, startTime="t", phase="Running"))
@@ -136,7 +141,7 @@ def test_an_end_has_one_run_looked_at() -> None:
 def test_who_is_told_that_it_waits_still_waits() -> None:
     """A pass writes into the status that its Run is queued, and nobody looks at it again for that: its turn comes all the same."""
     inventory, told = waiting_line(2)
-    runs = [kept.candidate for number in range(2) if (kept := inventory.run(f"u{number}"))]
+    runs = [kept.candidate for number in range(2) if (kept := inventory.run(key(f"u{number}")))]
     assert [inventory.slots.must_wait(each, 1) for each in runs] == [False, True]
     inventory.learn_run(run(1, 10, phase="Pending", reason="Queued"))
     told.clear()
@@ -147,10 +152,10 @@ def test_who_is_told_that_it_waits_still_waits() -> None:
 def test_what_was_promised_by_who_works_on_it_no_more_is_free() -> None:
     """Another operator has taken over: the promise is void, and whoever was told to wait here is not the next in turn."""
     inventory, told = waiting_line(3)
-    runs = [kept.candidate for number in range(3) if (kept := inventory.run(f"u{number}"))]
+    runs = [kept.candidate for number in range(3) if (kept := inventory.run(key(f"u{number}")))]
     assert [inventory.slots.must_wait(each, 1) for each in runs] == [False, True, True]
-    inventory.withdraw("u0")
-    inventory.withdraw("u1")
+    inventory.withdraw(key("u0"))
+    inventory.withdraw(key("u1"))
     told.clear()
     inventory.runs.remove(runs[0].obj)
     assert told == [RunKey("ns", "r0", "u0"), RunKey("ns", "r2", "u2")]
@@ -164,7 +169,7 @@ def test_a_policy_of_its_own_takes_a_namespace_out_of_the_common_line() -> None:
     other["metadata"]["namespace"] = "other"
     inventory.runs.upsert(run(0, 1))
     inventory.runs.upsert(other)
-    first, second = inventory.run("u0"), inventory.run("u1")
+    first, second = inventory.run(key("u0")), inventory.run(key("u1")._replace(namespace="other"))
     assert first
     assert second
     assert not inventory.slots.must_wait(first.candidate, 1)

@@ -7,12 +7,15 @@ from typing import Any, cast
 import pytest
 
 from controller.api.base import dump
+from controller.api.names import RunKey
 from controller.api.run_status import AgentState, OperatorState
 from controller.cluster.client import Client
-from controller.inventory import Inventory, RunKey
+from controller.inventory import Inventory
 from controller.store.status import StatusStore
 
 STATE = dump(OperatorState(run_uid="u1", agents={"coder": AgentState(pod_uid="p")}))
+
+KEY = RunKey("ns", "demo", "u1")
 
 COUNTS = {"attempt": 0, "restarts": 0, "freeRestarts": 0}
 
@@ -63,15 +66,15 @@ def test_newer_wins_and_the_dead_stay_dead() -> None:
     inventory = Inventory(told.append)
     inventory.pods.upsert(pod(5))
     inventory.pods.upsert(pod(4))
-    assert [facts.phase for facts in inventory.pods_of("u1")] == ["v5"]
+    assert [facts.phase for facts in inventory.pods_of(KEY)] == ["v5"]
     inventory.pods.retain(None, (), "4")
-    assert inventory.pods_of("u1")
+    assert inventory.pods_of(KEY)
     inventory.pods.retain("other", (), "9")
-    assert inventory.pods_of("u1")
+    assert inventory.pods_of(KEY)
     inventory.pods.retain("ns", (), "9")
-    assert not inventory.pods_of("u1")
+    assert not inventory.pods_of(KEY)
     inventory.learn_pod(pod(8))
-    assert not inventory.pods_of("u1")
+    assert not inventory.pods_of(KEY)
     assert set(told) == {RunKey("ns", "demo", "u1")}
 
 
@@ -80,10 +83,10 @@ def test_a_pass_is_not_told_of_its_own_writes() -> None:
     told: list[RunKey] = []
     inventory = Inventory(told.append)
     inventory.learn_run(run())
-    inventory.learn_pod(pod(5), "u1")
+    inventory.learn_pod(pod(5), KEY)
     assert not told
-    assert inventory.pods_of("u1")
-    inventory.learn_pod(pod(6), "another")
+    assert inventory.pods_of(KEY)
+    inventory.learn_pod(pod(6), KEY._replace(uid="another"))
     inventory.pods.upsert(pod(7))
     assert told == [RunKey("ns", "demo", "u1")] * 2
 
@@ -95,7 +98,7 @@ def test_a_cached_run_is_nobodys_to_change() -> None:
     told["metadata"]["managedFields"] = [{"manager": "kubectl"}]
     inventory.runs.upsert(told)
     told["metadata"]["name"] = "changed"
-    kept = inventory.run("u1")
+    kept = inventory.run(KEY)
     assert kept
     kept.obj["metadata"]["name"] = "changed"
     assert kept.obj == run()
@@ -105,7 +108,7 @@ def test_the_spec_of_a_live_run_is_read_once_a_generation() -> None:
     """What was read of a generation is taken for it; a newer one, and a Run that is going, are read anew."""
     inventory = Inventory(lambda _: None)
     inventory.runs.upsert(run())
-    kept = inventory.run("u1")
+    kept = inventory.run(KEY)
     assert kept
     assert inventory.facts_of(run()) is kept.facts
     newer, going = run(), run()
@@ -121,7 +124,7 @@ def test_a_poisoned_run_is_kept_with_its_violations() -> None:
     broken = run(uid="bad") | {"spec": {"agents": "none"}}
     inventory.runs.upsert(broken)
     inventory.runs.upsert(run(uid="good"))
-    bad, good = inventory.run("bad"), inventory.run("good")
+    bad, good = inventory.run(KEY._replace(uid="bad")), inventory.run(KEY._replace(uid="good"))
     assert bad is not None
     assert bad.facts.spec is None
     assert bad.facts.violations[0].path == "spec.agents"

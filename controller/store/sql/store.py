@@ -93,10 +93,11 @@ class SqlStore:
     async def release(self, run: JsonObject) -> None:
         """Do nothing: the row stays as a record, and the Run names another store."""
 
-    async def forget(self, run_uid: str) -> None:
-        """Delete the row of a Run that is gone."""
-        self._seen.pop(run_uid, None)
-        await self._database.run(lambda connection: connection.execute(sa.delete(states).where(states.c.run_id == run_uid)))
+    async def forget(self, run: KnownRun) -> None:
+        """Delete the row of a Run that is gone; one of this UID under another namespace or name is another Run's, and stays."""
+        self._seen.pop(run.uid, None)
+        its = (states.c.run_id == run.uid) & (states.c.namespace == run.namespace) & (states.c.name == run.name)
+        await self._database.run(lambda connection: connection.execute(sa.delete(states).where(its)))
 
     async def known(self) -> frozenset[KnownRun]:
         """Return the Run of every row; the ancestor's rows name none and are left alone."""

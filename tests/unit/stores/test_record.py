@@ -25,7 +25,7 @@ from controller.api.run_status import (
     StopDecision,
     Usage,
 )
-from controller.store import Loaded
+from controller.store import KnownRun, Loaded
 from controller.store.annotations import ANNOTATION_STATE, AnnotationStore, _close, _open
 from controller.store.record import decode, encode, full_status, judge
 from controller.store.sql.store import SqlStore
@@ -141,7 +141,8 @@ async def test_every_state_survives_a_database(store: SqlStore, state: OperatorS
     run = run_object(uid=state.run_uid or "none")
     state = state.model_copy(update={"run_uid": run["metadata"]["uid"]})
     run["status"] = {}
-    await store.forget(run["metadata"]["uid"])
+    meta = run["metadata"]
+    await store.forget(KnownRun(meta["uid"], meta["namespace"], meta["name"]))
     written, _ = await store.commit(run, Loaded(), state, {})
     assert (await store.load(written, live=True)).state == state
 
