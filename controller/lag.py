@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Protocol
+
+from controller.api.names import RunKey
 
 LAG_SECONDS = 3.0
 """How long after its last write a status may lag behind what changed without a decision, such as an agent that became ready."""
@@ -11,14 +12,6 @@ SECONDS_EACH, MAX_LAG_SECONDS = 0.3, 30.0
 """How long news wait for each Run that has some, and the most of it, as long as an API server takes that many."""
 LEAST_SECONDS_EACH = 0.03
 """What they wait for each, however many: a small API server takes some thirty writes a second (docs/performance.md)."""
-
-
-class Key(Protocol):
-    """A Run's key: hashable, and it names its namespace."""
-
-    @property
-    def namespace(self) -> str:
-        """The namespace, whose Runs share its turns."""
 
 
 class Lag:
@@ -30,12 +23,12 @@ class Lag:
     """
 
     def __init__(self) -> None:
-        self._written: dict[Key, float] = {}
-        self._since: dict[Key, float] = {}
+        self._written: dict[RunKey, float] = {}
+        self._since: dict[RunKey, float] = {}
         self._crowds: Counter[str] = Counter()
         """How many Runs of each namespace have something new to say."""
 
-    def wait(self, run: Key, now: float) -> float:
+    def wait(self, run: RunKey, now: float) -> float:
         """Return in how many seconds to write what a Run's status has to say now; 0 or less for at once.
 
         The first word on a Run is never late.
@@ -49,12 +42,12 @@ class Lag:
         in_turn = self._since[run] + max(min(SECONDS_EACH * crowd, MAX_LAG_SECONDS), LEAST_SECONDS_EACH * crowd)
         return max(self._written[run] + LAG_SECONDS, in_turn) - now
 
-    def written(self, run: Key, now: float) -> None:
+    def written(self, run: RunKey, now: float) -> None:
         """A status was written: what it says is no news any more."""
         self._written[run] = now
         self.nothing_new(run)
 
-    def nothing_new(self, run: Key) -> None:
+    def nothing_new(self, run: RunKey) -> None:
         """A status says what is the case, perhaps again."""
         if self._since.pop(run, None) is None:
             return
@@ -62,7 +55,7 @@ class Lag:
         if not self._crowds[run.namespace]:
             del self._crowds[run.namespace]
 
-    def forget(self, run: Key) -> None:
+    def forget(self, run: RunKey) -> None:
         """Keep nothing of a Run."""
         self._written.pop(run, None)
         self.nothing_new(run)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.inventory import RunKey
+from controller.api.names import RunKey
 from controller.lag import LEAST_SECONDS_EACH, Lag
 
 
