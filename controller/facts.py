@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from controller.api.base import MAX_TEXT, JsonObject
+from controller.api.base import MAX_SECONDS, MAX_TEXT, JsonObject
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import (
     ANNOTATION_ENDING_AT,
@@ -14,9 +14,11 @@ from controller.api.names import (
     LABEL_QUESTION,
     REPORTER_CONTAINER,
 )
+from controller.api.template import MAX_GRACE_SECONDS
 from controller.builders import judged_container
 from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, Termination
 from controller.reported import last_report as _last_report
+from controller.times import bounded, earlier
 
 DEFAULT_GRACE_SECONDS = 30
 """Kubernetes' default for a pod's terminationGracePeriodSeconds."""
@@ -30,11 +32,11 @@ SAME_REASONS = {"ErrImagePull": "ImagePullBackOff"}
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """Return an RFC 3339 time as an aware datetime, None for none.
+    """Return an RFC 3339 time as an aware datetime that can be reckoned with, None for none.
 
     Raises ValueError for a text that is no time.
     """
-    return datetime.fromisoformat(text) if text else None
+    return bounded(datetime.fromisoformat(text)) if text else None
 
 
 def controller_uid(obj: JsonObject) -> str:
@@ -72,9 +74,10 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         deleting="deletionTimestamp" in meta,
         forced=meta.get("deletionGracePeriodSeconds") == 0,
         deleted_at=_deleted_at(meta),
-        grace_seconds=spec.get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS),
+        grace_seconds=_grace(spec.get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS)),
+        deletion_grace_seconds=min(meta.get("deletionGracePeriodSeconds") or 0, MAX_SECONDS),
         finalizers=tuple(meta.get("finalizers", ())),
-        ending_since=_tolerant_time(annotations.get(ANNOTATION_ENDING_AT)),
+        ending_since=_told_at(spec, annotations),
         disrupted_at=_since(status, "DisruptionTarget", "True"),
         waiting_reason=reason,
         waiting_message=message[:MAX_TEXT],
@@ -188,11 +191,26 @@ def _deleted_at(meta: JsonObject) -> datetime | None:
     stamp = parse_time(meta.get("deletionTimestamp"))
     if stamp is None:
         return None
-    return stamp - timedelta(seconds=meta.get("deletionGracePeriodSeconds") or KUBELET_CLEANUP_SECONDS)
+    return earlier(stamp, meta.get("deletionGracePeriodSeconds") or KUBELET_CLEANUP_SECONDS)
+
+
+def _grace(seconds: int) -> int:
+    """A pod's own grace period, within what a template may ask for: pods of former versions, or of others, name any number."""
+    return min(max(seconds, 1), MAX_GRACE_SECONDS)
 
 
 KUBELET_CLEANUP_SECONDS = 30
 """How long a kubelet may take between the end of a deleted pod's containers and its own, final deletion."""
+
+
+ENDING_DEADLINE_SECONDS = 1
+"""The smallest activeDeadlineSeconds, which ends a pod: the kubelet sends TERM at once, keeps the grace period, then KILL."""
+
+
+def _told_at(spec: JsonObject, annotations: JsonObject) -> datetime | None:
+    """When the operator told the pod to end: anybody may write the annotation, but a deadline is never taken back."""
+    told = spec.get("activeDeadlineSeconds") == ENDING_DEADLINE_SECONDS
+    return _tolerant_time(annotations.get(ANNOTATION_ENDING_AT)) if told else None
 
 
 def _tolerant_time(text: str | None) -> datetime | None:

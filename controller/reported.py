@@ -7,7 +7,7 @@ managedFields entry; for a last word, the kubelet's stamp of the sidecar's end. 
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -16,6 +16,7 @@ from controller.api.base import JsonObject, parse
 from controller.api.names import LABEL_AGENT, REPORTER_CONTAINER
 from controller.api.run_status import ResultStatus
 from controller.plan.snapshot import QuestionFacts, ReportFacts
+from controller.times import bounded, earlier
 
 
 def report_facts(report: JsonObject) -> ReportFacts | None:
@@ -80,10 +81,10 @@ def _facts(agent: str, run_uid: str, raw: object, at: datetime, deliveries: tupl
         attempt=status.attempt,
         pod_uid=status.pod_uid,
         seq=status.seq,
-        reported_at=at,
+        reported_at=bounded(at),
         interval_seconds=status.interval_seconds,
-        active_at=at - timedelta(seconds=status.activity_age_seconds),
-        progress_at=None if progress is None else at - timedelta(seconds=progress),
+        active_at=earlier(at, status.activity_age_seconds),
+        progress_at=None if progress is None else earlier(at, progress),
         progress_events=status.progress_events,
         sources=status.sources,
         questions=tuple(QuestionFacts(q.id, q.text, q.options) for q in status.questions),

@@ -20,6 +20,13 @@ REPORTER_UID = 10002
 """The user that the reporter beside an agent runs as; no agent may: the reporter's token is safe from every other user."""
 
 
+MAX_GRACE_SECONDS = 3600
+"""The longest grace period that a pod of a Run gets, and so about the longest that a stop, a deadline or a spent budget takes.
+
+An hour lets an agent finish an upload; what needs longer is work, and belongs before the stop. Drains wait as long at most.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """A field's allowed JSON types and, where not every value will do, a check that returns what is wrong or an empty text."""
@@ -101,6 +108,13 @@ def _gate(name: str) -> str:
     return _not_ours(name)
 
 
+def _grace(seconds: int) -> str:
+    """Zero is no grace period: the pod's deletion would count as forced, and nobody would wait until the node has ended it."""
+    if 0 < seconds <= MAX_GRACE_SECONDS:
+        return ""
+    return f"a grace period is 1 to {MAX_GRACE_SECONDS} s: let the agent save its work in that time, or leave it out for 30"
+
+
 def _no_add(values: list[Any]) -> str:
     return "no capability may be added" if values else ""
 
@@ -112,6 +126,7 @@ NUMBER_OR_TEXT = Leaf((int, str))
 TEXTS = Items(TEXT)
 OPEN = Leaf((dict, list))
 """Parts that carry no privilege and that the API server validates itself, such as affinity."""
+GRACE = Leaf((int,), _grace)
 USER = Leaf((int,), _agent_user)
 GROUP_ID = Leaf((int,), _non_root)
 TRUE = Leaf((bool,), _only(True))
@@ -131,7 +146,7 @@ PROBE = {
     "timeoutSeconds": NUMBER,
     "successThreshold": NUMBER,
     "failureThreshold": NUMBER,
-    "terminationGracePeriodSeconds": NUMBER,
+    "terminationGracePeriodSeconds": GRACE,
 }
 """Without `host`: the kubelet would call, from the node, whomever the template names."""
 
@@ -235,7 +250,7 @@ POD = {
     "schedulingGates": Items({"name": Leaf((str,), _gate)}),
     "priorityClassName": Leaf((str,), _priority),
     "imagePullSecrets": Items({"name": TEXT}),
-    "terminationGracePeriodSeconds": NUMBER,
+    "terminationGracePeriodSeconds": GRACE,
     "restartPolicy": Leaf((str,), _only("Never")),
     "automountServiceAccountToken": FALSE,
     "enableServiceLinks": FALSE,

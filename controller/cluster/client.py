@@ -162,12 +162,18 @@ class Client:
         uid: str,
         resource_version: str | None = None,
         propagation: str | None = None,
+        grace_seconds: int | None = None,
     ) -> None:
-        """Delete the object that has this UID (and resourceVersion, if given); another one of the name raises Conflict."""
+        """Delete the object that has this UID (and resourceVersion, if given); another one of the name raises Conflict.
+
+        `grace_seconds` is for pods: how long they have; of one that is being deleted already it can only shorten the time.
+        """
         preconditions = {"uid": uid} | ({"resourceVersion": resource_version} if resource_version else {})
         body: JsonObject = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
         if propagation:
             body["propagationPolicy"] = propagation
+        if grace_seconds is not None:
+            body["gracePeriodSeconds"] = grace_seconds
         await self._request("DELETE", resource, namespace, name, body=body)
 
     async def watch(

@@ -7,11 +7,9 @@ from controller.cluster.errors import NotFound
 from controller.cluster.resources import PODS
 from controller.conditions import format_time
 from controller.executor.tools import Tools, without_pod
+from controller.facts import ENDING_DEADLINE_SECONDS
 from controller.plan.model import Action
 from controller.plan.snapshot import Snapshot
-
-DEADLINE_SECONDS = 1
-"""The smallest activeDeadlineSeconds: the kubelet sends TERM at once, keeps the grace period, then KILL."""
 
 
 async def end(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
@@ -19,7 +17,7 @@ async def end(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
     annotations = {ANNOTATION_ENDING_AT: format_time(tools.now())}
     body = {
         "metadata": {"uid": action.pod_uid, "annotations": annotations},
-        "spec": {"activeDeadlineSeconds": DEADLINE_SECONDS},
+        "spec": {"activeDeadlineSeconds": ENDING_DEADLINE_SECONDS},
     }
     try:
         pod = await tools.client.merge_patch(PODS, snapshot.run.namespace, action.pod, body)
@@ -29,12 +27,12 @@ async def end(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
 
 
 async def delete_pod(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
-    """Delete the pod with this UID. Raises Conflict where it is another pod.
+    """Delete the pod with this UID, with the grace period that the plan says. Raises Conflict where it is another pod.
 
     The pod is left out of this pass's snapshot; the watch tells how it goes on.
     """
     try:
-        await tools.client.delete(PODS, snapshot.run.namespace, action.pod, uid=action.pod_uid)
+        await tools.client.delete(PODS, snapshot.run.namespace, action.pod, uid=action.pod_uid, grace_seconds=action.grace_seconds)
         pod = await tools.client.get(PODS, snapshot.run.namespace, action.pod)
     except NotFound:
         return without_pod(snapshot, action.pod_uid)

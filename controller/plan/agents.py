@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from controller.api.escalation import Decision
 from controller.api.run import Agent
@@ -17,9 +17,10 @@ from controller.plan import blocked, protocol, questions, reports, restarts
 from controller.plan.model import Action, Block, Charge, Intent, Step
 from controller.plan.moves import Hold, Move
 from controller.plan.reasons import Reason
-from controller.plan.reports import confirmation
+from controller.plan.reports import confirmed_at
 from controller.plan.situation import Situation
 from controller.plan.snapshot import PodFacts
+from controller.times import later
 
 AgentRule = Callable[[Situation, Agent], Move | None]
 
@@ -77,7 +78,7 @@ def ended(at: Situation, agent: Agent) -> Move | None:
     if outcome is None:
         return None
     if at.policy is None:
-        check = at.now + timedelta(seconds=POLICY_CHECK_SECONDS)
+        check = later(at.now, POLICY_CHECK_SECONDS)
         return Move(hold=Hold(at.snapshot.policy_reason, at.snapshot.policy_refusal, check))
     return restarts.after(at, agent, outcome, at.policy)
 
@@ -88,7 +89,7 @@ def lost(at: Situation, agent: Agent) -> Move | None:
     pod = next((pod for pod in pods if pod.node_lost_since), None)
     if pod is None or pod.node_lost_since is None or at.policy is None:
         return None
-    sure = pod.node_lost_since + confirmation(at.policy)
+    sure = confirmed_at(at.policy, pod.node_lost_since)
     return _suspect(at, sure) or Move(block=blocked.unreachable(at, pod))
 
 
@@ -103,7 +104,7 @@ def unready(at: Situation, agent: Agent) -> Move | None:
     pod = _running(at, agent)
     if pod is None or pod.unready_since is None or at.policy is None:
         return None
-    sure = pod.unready_since + confirmation(at.policy)
+    sure = confirmed_at(at.policy, pod.unready_since)
     return _suspect(at, sure) or restarts.unready(at, agent, pod, at.policy)
 
 
@@ -137,7 +138,7 @@ def pending(at: Situation, agent: Agent) -> Move | None:
     since = pod.scheduled_at or pod.created_at
     if since is None or not (pod.bound or pod.waiting_reason == UNSCHEDULABLE):
         return None
-    sure = since + timedelta(seconds=threshold) + confirmation(policy)
+    sure = confirmed_at(policy, since, threshold)
     return _suspect(at, sure) or Move(block=blocked.pending_stalled(pod))
 
 
@@ -159,7 +160,7 @@ def silent(at: Situation, agent: Agent) -> Move | None:
     if at.now < since:
         return Move(check_at=since)
     seconds = policy.health.activity_stalled_seconds
-    sure = since + timedelta(seconds=seconds) if seconds else None
+    sure = later(since, seconds) if seconds else None
     if sure and at.now >= sure:
         return Move(block=blocked.reporter_silent(pod))
     return Move(check_at=sure, block=_asked_before(at, agent, pod))
@@ -220,7 +221,7 @@ def _no_progress(at: Situation, pod: PodFacts) -> Block | None:
     report = at.report(pod.agent)
     if report is None or at.policy is None or not reports.proves_no_progress(at, report):
         return None
-    stale = at.floor + reports.patience(at.policy) if report.progress_at else None
+    stale = later(at.floor, reports.patience(at.policy)) if report.progress_at else None
     return blocked.progress_stalled(at, pod, report, stale)
 
 
@@ -232,4 +233,4 @@ def _running(at: Situation, agent: Agent) -> PodFacts | None:
 def _refused_for_long(at: Situation, agent: Agent) -> bool:
     since = at.agent_state(agent.name).last_restart_at or at.snapshot.run.created_at
     threshold = at.policy.health.pending_stalled_seconds if at.policy else 0
-    return bool(threshold and since and at.now >= since + timedelta(seconds=threshold))
+    return bool(threshold and since and at.now >= later(since, threshold))

@@ -6,8 +6,6 @@ evidence changes, which makes another escalation. Who deletes one has denied it.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from controller.api.escalation import Decision, EscalationPhase, EscalationType, Proposal
 from controller.api.names import escalation_name
 from controller.api.policy import Approvable, LLMMode, OnTimeout
@@ -17,6 +15,7 @@ from controller.plan.moves import Hold, Move
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
 from controller.plan.snapshot import EscalationFacts
+from controller.times import later
 
 OPTIONS = (Decision.APPROVE.value, Decision.DENY.value)
 
@@ -102,7 +101,7 @@ def _on_timeout(at: Situation, wanted: Approvable) -> OnTimeout:
 
 def _request(at: Situation, agent: str, name: str, wanted: Approvable, reason: Reason, cause: str) -> Action:
     seconds = at.policy.approval_timeout_seconds if at.policy else 0
-    expires_at = at.floor + timedelta(seconds=seconds)
+    expires_at = later(at.floor, seconds)
     what = WHAT[wanted].format(agent=agent)
     then = "it is done" if _on_timeout(at, wanted) is OnTimeout.PROCEED else "it is not done"
     text = (

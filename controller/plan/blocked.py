@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from controller.api.names import escalation_name
 from controller.api.run_status import Health, Outcome
@@ -13,6 +13,7 @@ from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
 from controller.plan.snapshot import PodFacts, ReportFacts
 from controller.plan.usage import tokens
+from controller.times import later
 
 FALLBACK_TIMEOUT_SECONDS = 86400
 """How long a human is waited for where no policy can be read: the default of blockedTimeoutSeconds."""
@@ -32,7 +33,7 @@ def inquiry_of(at: Situation, block: Block) -> Inquiry:
         f"Agent {block.agent} of Run {at.snapshot.run.name}, attempt {block.attempt}: {block.reason.sentence}\n\n"
         f"Cause: {block.cause}{account}\n\nRemedy: {block.remedy}\n\n{DECISIONS}"
     )
-    expires_at = block.expires_at or at.now.replace(microsecond=0) + timedelta(seconds=timeout)
+    expires_at = block.expires_at or later(at.floor, timeout)
     name = name_of(at, block)
     suggestion = advising.suggestion(at, block.agent, name)
     return Inquiry(name, f"{block.agent}: {block.reason}: {block.cause}", text, expires_at, suggestion=suggestion)

@@ -139,6 +139,7 @@ class Action:
     inquiry: Inquiry | None = None
     consultation: Consultation | None = None
     advice: AdviceState | None = None
+    grace_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from controller.plan.housekeeping import held
 from controller.plan.model import Action, AgentView, Plan, Step, Verdict
@@ -13,6 +13,7 @@ from controller.plan.rules import decide
 from controller.plan.situation import Situation
 from controller.plan.snapshot import Snapshot
 from controller.plan.views import views
+from controller.times import later
 
 HELD_CHECK_SECONDS = 10
 """How often it is asked whether the namespace of a held pod is being deleted: all that is in it waits for its pods."""
@@ -43,7 +44,7 @@ def _only_shown(decision: Plan, now: datetime) -> Plan:
 
 def _looking_again(decision: Plan, now: datetime) -> Plan:
     """Look again soon at a pod that is held, for want of a record or by a dry run: nobody tells when its namespace is deleted."""
-    soon = now + timedelta(seconds=HELD_CHECK_SECONDS)
+    soon = later(now, HELD_CHECK_SECONDS)
     check = decision.verdict.next_check
     return replace(decision, verdict=replace(decision.verdict, next_check=min(check or soon, soon)))
 

@@ -6,15 +6,17 @@ saved by compare-and-swap, and only the pod whose UID is saved loses its gate.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from controller.api.names import pod_name
 from controller.api.run import Agent
+from controller.api.template import MAX_GRACE_SECONDS
 from controller.plan.model import Action, Intent, Step
 from controller.plan.moves import Hold
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
 from controller.plan.snapshot import PodFacts
+from controller.times import later
 
 NAMESAKE_CHECK_SECONDS = 2
 """How often to look whether a former pod of the same name has gone: its events belong to another Run."""
@@ -47,7 +49,7 @@ def _former(at: Situation, pods: tuple[PodFacts, ...]) -> Action | Hold:
             return action
     names = ", ".join(pod.name for pod in pods)
     checks = [deaf_at(pod) for pod in pods if pod.ending_since and not pod.deleting]
-    check = min(checks, default=at.now + timedelta(seconds=NAMESAKE_CHECK_SECONDS))
+    check = min(checks, default=later(at.now, NAMESAKE_CHECK_SECONDS))
     return Hold(Reason.PREDECESSOR_ENDING, f"waits until pod {names} has ended", check)
 
 
@@ -82,7 +84,7 @@ def _namesake(at: Situation, what: str, *, going: bool) -> Hold:
 
 
 def _hold(at: Situation, reason: Reason, message: str, seconds: int, *, blocked: bool = False) -> Hold:
-    return Hold(reason, message, at.now + timedelta(seconds=seconds), blocked)
+    return Hold(reason, message, later(at.now, seconds), blocked)
 
 
 def _start_action(at: Situation, agent: Agent, step: Step, pod: PodFacts | None) -> Action:
@@ -96,13 +98,15 @@ def end(at: Situation, pod: PodFacts, reason: Reason) -> Action | None:
     """Return the next step of ending a live pod, or None while it is on its way.
 
     A running pod is ended by a deadline of one second, which keeps the pod, its logs and its exit codes; one that was never
-    bound, or that ignores the deadline past its grace period, is deleted.
+    bound, or that ignores the deadline past its grace period, is deleted. One that somebody else deletes with more time than its
+    own grace period is deleted once more, with that: a later deletion may shorten the time.
     """
     if pod.deleting:
-        return None
+        return pod_action(Intent.STOP, Step.DELETE_POD, Reason.PROLONGED, pod) if pod.bound and pod.prolonged else None
     if not pod.bound:
         return pod_action(Intent.STOP, Step.DELETE_POD, reason, pod)
-    if pod.ending_since is None:
+    if pod.ending_since is None or pod.ending_since > later(at.now, MAX_GRACE_SECONDS):
+        # A time that lies so far ahead is nobody's clock: somebody else wrote it, so the pod is told once more.
         return pod_action(Intent.STOP, Step.END, reason, pod)
     if at.now >= deaf_at(pod):
         return pod_action(Intent.STOP, Step.DELETE_POD, Reason.DEAF, pod)
@@ -113,9 +117,13 @@ def deaf_at(pod: PodFacts) -> datetime:
     """When a pod that was told to end counts as deaf to it."""
     if pod.ending_since is None:
         raise ValueError(f"pod {pod.name} was not told to end")
-    return pod.ending_since + timedelta(seconds=pod.grace_seconds + DEAF_SECONDS)
+    return later(pod.ending_since, pod.grace_seconds + DEAF_SECONDS)
 
 
 def pod_action(intent: Intent, step: Step, reason: Reason, pod: PodFacts) -> Action:
-    """Return an action on one observed pod, carrying the UID that it is fenced by."""
-    return Action(intent, step, reason, agent=pod.agent, attempt=pod.attempt, pod=pod.name, pod_uid=pod.uid)
+    """Return an action on one observed pod, carrying the UID that it is fenced by, and how long a deleted one has.
+
+    A deletion names its grace period, which is never 0: that would be a forced one, by which the pod counts as gone.
+    """
+    grace = pod.grace_seconds if step is Step.DELETE_POD else None
+    return Action(intent, step, reason, agent=pod.agent, attempt=pod.attempt, pod=pod.name, pod_uid=pod.uid, grace_seconds=grace)

@@ -6,7 +6,7 @@ The escalation's name tells the Run and the question, not the attempt: an agent 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import escalation_name
@@ -18,6 +18,7 @@ from controller.plan.moves import Hold
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
 from controller.plan.snapshot import EscalationFacts, QuestionFacts, ReportFacts, Snapshot
+from controller.times import later
 
 SUMMARY_CHARACTERS = 80
 """How much of a question stands in one line."""
@@ -98,7 +99,7 @@ def _matter(name: str, question: QuestionFacts) -> Consultation:
 
 def _inquiry(at: Situation, agent: str, name: str, question: QuestionFacts) -> Inquiry:
     seconds = at.policy.question_timeout_seconds if at.policy else None
-    expires_at = at.now.replace(microsecond=0) + timedelta(seconds=seconds) if seconds else None
+    expires_at = later(at.floor, seconds) if seconds else None
     summary = f"{agent} asks: {one_line(question.text)}"
     return Inquiry(
         name,

@@ -115,4 +115,8 @@ class Reason(Told):
     # What is being done to let go of pods
     OUTCOME_RECORDED = "OutcomeRecorded", "The attempt's outcome is on record, so its deleted pod may go."
     STRAY = "Stray", "A gated pod that is no attempt's pod, left by a crash or a former leader."
+    PROLONGED = (
+        "DeletionProlonged",
+        "Somebody deleted the pod with more time than its own grace period: it is deleted once more, with that.",
+    )
     DEAF = "IgnoresDeadline", "The pod did not end in its grace period: it is deleted."

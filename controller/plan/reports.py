@@ -5,12 +5,13 @@ Time alone never turns an old report into evidence, so no jump of a clock does e
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from controller.api.policy import RunPolicySpec, SilentAgents
 from controller.api.run import Agent
 from controller.plan.situation import Situation
 from controller.plan.snapshot import PodFacts, ReportFacts
+from controller.times import later
 
 SILENT_INTERVALS = 3
 """Intervals without a report after which a reporter counts as silent (DESIGN section 3)."""
@@ -19,9 +20,12 @@ DEFAULT_INTERVAL_SECONDS = 60
 """The interval of a reporter that has not said anything yet."""
 
 
-def confirmation(policy: RunPolicySpec) -> timedelta:
-    """Return for how long a suspicion must hold: one interval fewer than its confirmations, since it is seen at both ends."""
-    return timedelta(seconds=(policy.unhealthy_confirmations - 1) * policy.confirmation_interval_seconds)
+def confirmed_at(policy: RunPolicySpec, since: datetime, seconds: int = 0) -> datetime:
+    """Return when a suspicion counts that arises after so many seconds and must then hold for a while.
+
+    It holds for one interval fewer than its confirmations, since it is seen at both ends.
+    """
+    return later(since, seconds + (policy.unhealthy_confirmations - 1) * policy.confirmation_interval_seconds)
 
 
 def silent_at(at: Situation, pod: PodFacts) -> datetime | None:
@@ -30,7 +34,7 @@ def silent_at(at: Situation, pod: PodFacts) -> datetime | None:
     last = report.reported_at if report else pod.started_at
     if not pod.reporting or last is None:
         return None
-    return last + timedelta(seconds=SILENT_INTERVALS * (report.interval_seconds if report else DEFAULT_INTERVAL_SECONDS))
+    return later(last, SILENT_INTERVALS * (report.interval_seconds if report else DEFAULT_INTERVAL_SECONDS))
 
 
 def idle(at: Situation, agent: Agent) -> bool:
@@ -65,9 +69,9 @@ def stale(at: Situation, agent: Agent) -> bool:
     return _proven(at, report, report.progress_at or report.active_at, at.policy.stale_run_age_seconds)
 
 
-def patience(policy: RunPolicySpec) -> timedelta:
-    """Return for how long a human may be waited for between an escalation for want of progress and a stop as stale."""
-    return timedelta(seconds=max(0, policy.stale_run_age_seconds - policy.health.progress_stalled_seconds))
+def patience(policy: RunPolicySpec) -> int:
+    """Return for how many seconds a human may be waited for between an escalation for want of progress and a stop as stale."""
+    return max(0, policy.stale_run_age_seconds - policy.health.progress_stalled_seconds)
 
 
 def progress_base(at: Situation, report: ReportFacts) -> datetime | None:
@@ -91,7 +95,7 @@ def _fresh(at: Situation, agent: Agent) -> ReportFacts | None:
 def _proven(at: Situation, report: ReportFacts, base: datetime | None, seconds: int) -> bool:
     if base is None or at.policy is None:
         return False
-    return report.reported_at >= _since(at, report, base) + timedelta(seconds=seconds) + confirmation(at.policy)
+    return report.reported_at >= confirmed_at(at.policy, _since(at, report, base), seconds)
 
 
 def _since(at: Situation, report: ReportFacts, base: datetime) -> datetime:

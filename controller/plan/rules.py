@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from controller.api.run import DesiredState
 from controller.api.run_status import Phase, StopDecision
@@ -34,6 +34,7 @@ from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
 from controller.plan.snapshot import PodFacts
 from controller.plan.supervision import supervised
+from controller.times import later
 
 Rule = Callable[[Situation], Verdict | None]
 
@@ -68,7 +69,7 @@ def terminal(at: Situation) -> Verdict | None:
     seconds = _ttl_seconds(at)
     if seconds is None:
         return held
-    expiry = stop.completed_at + timedelta(seconds=seconds)
+    expiry = later(stop.completed_at, seconds)
     if at.now < expiry:
         return replace(held, next_check=expiry)
     return replace(held, actions=(Action(Intent.EXPIRE, Step.DELETE_RUN, Reason.TTL_EXPIRED),))

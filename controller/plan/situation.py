@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from controller.api.advice import AdviceState
 from controller.api.escalation import EscalationType
@@ -16,6 +16,7 @@ from controller.plan.outcomes import action_for, classify
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import ClaimFacts, ConsultationFacts, EscalationFacts, PodFacts, ReportFacts, Snapshot
 from controller.plan.usage import add_usage
+from controller.times import later
 
 NO_STATE = AgentState()
 
@@ -38,7 +39,7 @@ class Situation:
     @property
     def ceiling(self) -> datetime:
         """The next whole second: a time that must not have been before now when it is read again."""
-        return self.floor + timedelta(seconds=1) if self.now.microsecond else self.floor
+        return later(self.floor, 1) if self.now.microsecond else self.floor
 
     @property
     def spec(self) -> RunSpec:
@@ -213,4 +214,4 @@ class Situation:
         seconds = self.spec.active_deadline_seconds
         if seconds is None or self.state is None or self.state.started_at is None:
             return None
-        return self.state.started_at + timedelta(seconds=seconds + self.state.paused_seconds)
+        return later(self.state.started_at, seconds + self.state.paused_seconds)

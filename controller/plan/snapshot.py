@@ -69,7 +69,10 @@ class ReportFacts:
 
 @dataclass(frozen=True, slots=True)
 class PodFacts:
-    """What was observed of one pod; `agent` and `attempt` come from its labels, `run_uid` from its controlling owner."""
+    """What was observed of one pod; `agent` and `attempt` come from its labels, `run_uid` from its controlling owner.
+
+    `grace_seconds` is the pod's own grace period, `deletion_grace_seconds` what its deletion gives it: whatever its deleter named.
+    """
 
     name: str
     uid: str
@@ -93,6 +96,7 @@ class PodFacts:
     deleted_at: datetime | None = None
     forced: bool = False
     grace_seconds: int = 30
+    deletion_grace_seconds: int = 0
     finalizers: tuple[str, ...] = ()
     ending_since: datetime | None = None
     disrupted_at: datetime | None = None
@@ -115,6 +119,11 @@ class PodFacts:
         """
         vouched = self.forced and self.node_lost_since is not None
         return self.phase in ("Succeeded", "Failed") or (self.deleting and (vouched or not self.bound))
+
+    @property
+    def prolonged(self) -> bool:
+        """Whether its deletion leaves it longer than its own grace period, which is bounded: anybody may delete with any."""
+        return self.deleting and self.deletion_grace_seconds > self.grace_seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from controller.plan.outcomes import classify
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
 from controller.plan.snapshot import Snapshot
+from controller.times import later
 
 
 def apply(snapshot: Snapshot, action: Action, now: datetime) -> OperatorState:
@@ -69,7 +70,7 @@ def _reserve(at: Situation, state: OperatorState, action: Action) -> OperatorSta
     )
     if at.policy and action.charge in (Charge.BUDGET, Charge.FREE):
         seconds = cooldown(at.policy, state.run_uid, anew, action.agent, action.charge)
-        anew = anew.model_copy(update={"cooldown_until": at.ceiling + timedelta(seconds=seconds)})
+        anew = anew.model_copy(update={"cooldown_until": later(at.ceiling, seconds)})
     return state.model_copy(update={"agents": agents | {action.agent: anew}})
 
 
@@ -127,7 +128,7 @@ def _wait(at: Situation, state: OperatorState, action: Action) -> OperatorState:
     if agent.blocked is None:
         raise ValueError("only a blocked agent can be waited for")
     decision = Decision.RETRY if action.reason is Reason.RETRY_ORDERED else Decision.WAIT
-    expires_at = at.floor + (agent.blocked.expires_at - agent.blocked.since)
+    expires_at = later(at.floor, (agent.blocked.expires_at - agent.blocked.since).total_seconds())
     blocked = agent.blocked.model_copy(update={"decision": decision, "since": at.floor, "expires_at": expires_at})
     return _with_agent(state, action.agent, agent.model_copy(update={"blocked": blocked}))
 
@@ -147,7 +148,7 @@ def _resume(at: Situation, state: OperatorState, _: Action) -> OperatorState:
 def _waited(agent: AgentState, paused: timedelta) -> AgentState:
     if agent.blocked is None:
         return agent
-    blocked = agent.blocked.model_copy(update={"expires_at": agent.blocked.expires_at + paused})
+    blocked = agent.blocked.model_copy(update={"expires_at": later(agent.blocked.expires_at, paused.total_seconds())})
     return agent.model_copy(update={"blocked": blocked})
 
 

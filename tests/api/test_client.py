@@ -23,10 +23,12 @@ from controller.cluster.errors import AlreadyExists, ApiError, Conflict, Forbidd
 from controller.cluster.lease import LeaderLease, LeaseTimings
 from controller.cluster.reflector import Reflector
 from controller.cluster.resources import LEASES, PODS, Resource
+from controller.facts import pod_facts
 from tests.cluster import Cluster
 
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 MANY = 1200
+BUSY = [{"name": "c", "image": "x"}]
 
 
 def config_map(name: str, **data: str) -> JsonObject:
@@ -74,6 +76,22 @@ async def test_preconditions(client: Client, namespace: str) -> None:
     assert found["metadata"]["labels"]["now"] == "newer"
     right = {"op": "test", "path": "/metadata/uid", "value": made["metadata"]["uid"]}
     assert "schedulingGates" not in (await client.json_patch(PODS, namespace, "p", [right, ungate]))["spec"]
+
+
+async def test_a_later_deletion_shortens_the_grace_period(api_cluster: Cluster, client: Client, namespace: str) -> None:
+    """Whatever grace period somebody gave a bound pod, a deletion that names a shorter one counts; one that names none does not."""
+    made = await client.create(PODS, namespace, gated_pod("p") | {"spec": {"nodeName": "n", "containers": BUSY}})
+    uid = made["metadata"]["uid"]
+    api_cluster.kubectl("-n", namespace, "delete", "pod", "p", "--grace-period=100000000000000", "--wait=false")
+    await client.delete(PODS, namespace, "p", uid=uid)
+    prolonged = await client.get(PODS, namespace, "p")
+    assert prolonged["metadata"]["deletionGracePeriodSeconds"] == 100_000_000_000_000
+    assert pod_facts(prolonged).prolonged
+    await client.delete(PODS, namespace, "p", uid=uid, grace_seconds=5)
+    shortened = await client.get(PODS, namespace, "p")
+    assert shortened["metadata"]["deletionGracePeriodSeconds"] == 5
+    assert not pod_facts(shortened).prolonged
+    await client.delete(PODS, namespace, "p", uid=uid, grace_seconds=0)
 
 
 async def test_a_patch_that_makes_no_sense_is_not_a_conflict(client: Client, namespace: str) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from controller.api.base import MAX_SECONDS
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import FINALIZER_OUTCOME, escalation_name, pod_name
 from controller.api.policy import LLMMode, ResolvedPolicy, RunPolicySpec
@@ -328,6 +329,7 @@ def _pod_facts(pod: Pod) -> PodFacts:
         forced=pod.forced,
         deleting=pod.deleting,
         deleted_at=START + TOLD if pod.deleting else None,
+        deletion_grace_seconds=MAX_SECONDS if pod.prolonged else 0,
         finalizers=(FINALIZER_OUTCOME,) if pod.fin else (),
         ending_since=told,
         disrupted_at=START + TOLD if pod.disrupted else None,

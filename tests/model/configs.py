@@ -50,6 +50,18 @@ PAUSE_DONE = Config(
     kill=(Exit.CRASHED, Exit.LATE),
     stale=False,
 )
+PROLONGED = Config(
+    "prolonged",
+    "a pod is deleted with an absurd grace period; its Run is paused or stopped",
+    Left(prolong=1, desire=1),
+    stale=False,
+)
+PROLONGED_ASK = Config(
+    "prolonged-ask",
+    "a pod is deleted with an absurd grace period; a user asks for its restart, pauses or stops",
+    Left(prolong=1, desire=1, ask=1, done=1),
+    operators=1,
+)
 LOST = Config("lost", "a node is lost, comes back or is given up", Left(lost=1, collect=1))
 FORCE = Config("force", "a pod of a lost node is deleted by force", Left(lost=1, force=1), stale=False)
 UNRUN = Config("unrun", "the Run is deleted in every way, at any time", Left(done=1, unrun=1))
@@ -299,6 +311,8 @@ RESTARTS = (
     DISMISS,
     PAUSE,
     PAUSE_DONE,
+    PROLONGED,
+    PROLONGED_ASK,
     LOST,
     FORCE,
     UNRUN,
@@ -309,5 +323,5 @@ RESTARTS = (
 )
 CONFIGS = RESTARTS + SPEAKING + ADVICE
 MUTANT_CONFIGS = CONFIGS
-QUICK = (TWO, RESET, DISMISSED)
+QUICK = (TWO, RESET, DISMISSED, PROLONGED_ASK)
 """What `make test` asks."""

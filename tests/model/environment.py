@@ -51,7 +51,7 @@ def kubelet(config: Config, world: World, pod: Pod) -> Iterator[Move]:
         word = _first_word(world, pod) if config.reports else None
         runs = pod._replace(bound=True, phase=RUNNING, since=since, word=word)
         yield Move(KUBELET, ("runs", pod.name), put(world, pod, runs))
-    if pod.phase == RUNNING and pod.lost < 0 and (pod.deleting or pod.told >= 0):
+    if pod.phase == RUNNING and pod.lost < 0 and ((pod.deleting and not pod.prolonged) or pod.told >= 0):
         for how in config.kill:
             phase = FAILED if how == Exit.CRASHED else SUCCEEDED
             yield Move(KUBELET, ("ends", pod.name, how), put(world, pod, _over(pod, phase, how)), _last_word(config, pod))
@@ -109,6 +109,9 @@ def _deletions(world: World, pod: Pod) -> Iterator[Move]:
     if left.delete:
         after = put(world, pod, pod._replace(deleting=True))
         yield Move(USER, ("deletes pod", pod.name), _spend(after, delete=left.delete))
+    if left.prolong and pod.phase == RUNNING:
+        after = put(world, pod, pod._replace(deleting=True, prolonged=True))
+        yield Move(USER, ("deletes pod with an absurd grace period", pod.name), _spend(after, prolong=left.prolong))
     if left.drain and pod.phase == RUNNING:
         after = put(world, pod, pod._replace(deleting=True, disrupted=True))
         yield Move(USER, ("drains the node of", pod.name), _spend(after, drain=left.drain))

@@ -174,6 +174,8 @@ class Liveness:
 
 def good(plan: Plan) -> bool:
     """Whether the Run has come to something: every agent at work or complete, or the Run held, ended or in human hands."""
+    if plan.verdict.phase is Phase.STOPPING:
+        return False  # an agent that is at its work is what a stop or a pause has to end
     if plan.verdict.phase in GOOD_PHASES or plan.verdict.reason in (Reason.AWAITING_APPROVAL, Reason.DENIED):
         return True
     return all(view.health in GOOD_HEALTHS for view in plan.agents)

@@ -200,6 +200,13 @@ def _all_pods(at: Situation, reason: Reason) -> Any:
 
 _release_all = housekeeping.release_all
 
+
+def _deleted_as_it_was(world: World, name: tuple[str, int], uid: str) -> World:
+    """A DELETE that names no grace period leaves that of a pod which is being deleted already as it is."""
+    pod = world.pod(name)
+    return world if pod and pod.uid == uid and pod.deleting else _delete(world, name, uid)
+
+
 DELETING_IS_TERMINATED = property(lambda pod: pod.phase in ("Succeeded", "Failed") or pod.deleting)
 
 RESTARTING: tuple[Mutant, ...] = (
@@ -247,6 +254,18 @@ RESTARTING: tuple[Mutant, ...] = (
         "a bound pod that is being deleted counts as terminated",
         ("start",),
         lambda: [(PodFacts, "terminated", DELETING_IS_TERMINATED)],
+    ),
+    Mutant(
+        "prolonged-is-waited-for",
+        "a pod that somebody deleted with an absurd grace period is on its way",
+        ("prolonged",),
+        lambda: [(PodFacts, "prolonged", property(lambda _: False))],
+    ),
+    Mutant(
+        "deleted-without-a-grace",
+        "deletions name no grace period",
+        ("prolonged",),
+        lambda: [(cluster, "delete", _deleted_as_it_was)],
     ),
     Mutant("not-recorded", "nothing is recorded before it is decided on", ("start",), lambda: _rule("recorded", None)),
     Mutant(

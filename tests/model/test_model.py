@@ -13,7 +13,7 @@ from tests.model.world import Config
 LIMIT = 20_000
 """States after which a short search is given up; each of these needs fewer."""
 
-CAUGHT_QUICKLY = ("no-gate", "uncharged", "asked-forgotten")
+CAUGHT_QUICKLY = ("no-gate", "uncharged", "asked-forgotten", "prolonged-is-waited-for")
 
 
 @pytest.mark.parametrize("config", QUICK, ids=lambda config: config.name)

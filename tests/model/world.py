@@ -56,6 +56,8 @@ class Pod(NamedTuple):
     exit: str = Exit.NONE
     word: Word | None = None
     """What its reporter has to say; None for a pod without one."""
+    prolonged: bool = False
+    """Whether its deletion gives it a grace period that nobody lives to see the end of."""
 
     @property
     def name(self) -> tuple[str, int]:
@@ -120,6 +122,7 @@ class Left(NamedTuple):
     crash: int = 0
     done: int = 0
     delete: int = 0
+    prolong: int = 0
     force: int = 0
     strip: int = 0
     drain: int = 0
@@ -330,9 +333,9 @@ def end(world: World, name: tuple[str, int], uid: str, now: int) -> World:
 
 
 def delete(world: World, name: tuple[str, int], uid: str) -> World:
-    """DELETE with the UID as its precondition."""
+    """DELETE with the UID as its precondition and the pod's own grace period, to which a longer one is shortened."""
     pod = _fenced(world, name, uid)
-    return put(world, pod, pod._replace(deleting=True))
+    return put(world, pod, pod._replace(deleting=True, prolonged=False))
 
 
 def release(world: World, name: tuple[str, int], uid: str) -> World:

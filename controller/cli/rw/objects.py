@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from controller.api.names import REPORTER_CONTAINER
+from controller.times import earlier
 
 JsonObject = dict[str, Any]
 
@@ -87,7 +88,7 @@ def reported_at(report: JsonObject) -> datetime | None:
 def happened_at(report: JsonObject, field: str) -> datetime | None:
     """Return when the agent last showed what a report's `activityAgeSeconds` or `progressAgeSeconds` tells the age of."""
     stamp, age = reported_at(report), status_of(report).get(field)
-    return stamp - timedelta(seconds=age) if stamp and age is not None else None
+    return earlier(stamp, age) if stamp and age is not None else None
 
 
 def used(run: JsonObject, reports: Iterable[JsonObject]) -> JsonObject:

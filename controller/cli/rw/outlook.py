@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from controller.api.policy import OnQuestionTimeout, RunPolicySpec, SilentAgents
 from controller.api.run_status import OperatorState
 from controller.cli.rw.around import Around
 from controller.cli.rw.objects import TERMINAL, JsonObject, name_of, phase_of, status_of, time_of, waits
 from controller.facts import pod_facts
-from controller.plan.reports import SILENT_INTERVALS, confirmation
+from controller.plan.reports import SILENT_INTERVALS, confirmed_at
 from controller.plan.snapshot import ReportFacts
 from controller.reported import report_facts
+from controller.times import later
 
 STANDING_STILL = frozenset({"AwaitingGuidance", "Complete", "Dead", "Queued"})
 """An agent's clocks stand still, or are over, while it is like this."""
@@ -58,13 +59,13 @@ class Outlook:
         ended, seconds = time_of(status_of(self.run).get("completionTime")), self.run["spec"].get("ttlSecondsAfterFinished")
         seconds = self.policy.ttl_seconds_after_finished if seconds is None else seconds
         if ended and seconds is not None:
-            yield Check(ended + timedelta(seconds=seconds), "the Run is deleted (ttlSecondsAfterFinished)")
+            yield Check(later(ended, seconds), "the Run is deleted (ttlSecondsAfterFinished)")
 
     def _deadline(self) -> Iterator[Check]:
         started, seconds = time_of(status_of(self.run).get("startTime")), self.run["spec"].get("activeDeadlineSeconds")
         if started and seconds:
             paused = self.state.paused_seconds if self.state else 0
-            yield Check(started + timedelta(seconds=seconds + paused), "the Run fails (activeDeadlineSeconds)")
+            yield Check(later(started, seconds + paused), "the Run fails (activeDeadlineSeconds)")
 
     def _expiries(self) -> Iterator[Check]:
         for escalation in filter(waits, self.around.escalations):
@@ -112,20 +113,18 @@ class Outlook:
         seconds, pod = self.policy.restart_budget_reset_seconds, self._pod(agent)
         started = pod_facts(pod).started_at if pod else None
         if seconds and started and agent.get("restarts"):
-            yield Check(
-                started + timedelta(seconds=seconds), f"{agent['name']}'s charges are given back (restartBudgetResetSeconds)"
-            )
+            yield Check(later(started, seconds), f"{agent['name']}'s charges are given back (restartBudgetResetSeconds)")
 
     def _pending(self, agent: JsonObject) -> Iterator[Check]:
         seconds, pod = self.policy.health.pending_stalled_seconds, self._pod(agent)
         facts = pod_facts(pod) if pod else None
         since = (facts.scheduled_at or facts.created_at) if facts and facts.phase == "Pending" and not facts.gated else None
         if since and seconds:
-            at = since + timedelta(seconds=seconds) + confirmation(self.policy)
+            at = confirmed_at(self.policy, since, seconds)
             yield Check(at, f"a human is asked, if {agent['name']}'s pod has not started (pendingStalledSeconds)")
 
     def _silence(self, report: ReportFacts) -> Iterator[Check]:
-        at = report.reported_at + timedelta(seconds=SILENT_INTERVALS * report.interval_seconds)
+        at = later(report.reported_at, SILENT_INTERVALS * report.interval_seconds)
         yield Check(at, f"{report.agent} counts as ReporterSilent, if nothing is reported until then; that restarts nothing")
 
     def _stalls(self, agent: JsonObject, report: ReportFacts) -> Iterator[Check]:
@@ -160,7 +159,7 @@ class Outlook:
         got = [moment for e in mine if (moment := time_of(status_of(e).get("deliveredAt")))]
         pod = next((pod_facts(pod) for pod in self.around.pods if pod["metadata"]["uid"] == report.pod_uid), None)
         started = [pod.started_at] if pod and pod.started_at else []
-        return max((base, *got, *started)) + timedelta(seconds=seconds) + confirmation(self.policy)
+        return confirmed_at(self.policy, max((base, *got, *started)), seconds)
 
     def _required(self, agent: JsonObject) -> bool:
         return any(a["name"] == agent["name"] and a.get("required", True) for a in self.run["spec"]["agents"])

@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from controller.api.base import MAX_SECONDS
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import FINALIZER_OUTCOME, escalation_name, pod_name
 from controller.api.policy import LLMMode, OutcomeAction, OutcomeRule, ResolvedPolicy, RunPolicySpec
@@ -141,6 +142,7 @@ def pods(draw: st.DrawFn, agents: list[str]) -> PodFacts:
         deleting=deleting,
         deleted_at=draw(PAST) if deleting else None,
         forced=deleting and draw(st.booleans()),
+        deletion_grace_seconds=draw(st.sampled_from([0, 30, 31, MAX_SECONDS])) if deleting else 0,
         finalizers=draw(st.sampled_from([(FINALIZER_OUTCOME,), ()])),
         ending_since=draw(maybe(PAST)),
         disrupted_at=draw(maybe(PAST)),
