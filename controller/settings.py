@@ -10,7 +10,7 @@ from controller.consulting import DEFAULT_SOCKET
 
 NOTIFY_SCHEMES = (
     *("slack", "discord", "workflow", "workflows", "gchat", "tgram", "pover", "webex", "wxteams", "zulip", "signl4"),
-    *("pagerduty", "opsgenie", "ntfys", "gotifys", "mmosts", "rockets", "matrixs", "mailto", "mailtos"),
+    *("pagerduty", "opsgenie", "ntfys", "gotifys", "mmosts", "rockets", "matrixs", "mailtos"),
 )
 """Services that notifications may use unless told otherwise: well known, encrypted, none with a request of the URL's own making."""
 
@@ -26,6 +26,7 @@ class Settings:
     ledger_max_age_days: int = 30
     ledger_max_rows: int = 100_000
     notify_schemes: tuple[str, ...] = NOTIFY_SCHEMES
+    notify_allow: tuple[str, ...] = ()
     policy_file: Path | None = None
     adapter: Literal["local", "socket"] | None = None
     adapter_socket: Path = DEFAULT_SOCKET

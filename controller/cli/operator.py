@@ -65,8 +65,14 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--notify-schemes",
     default=",".join(NOTIFY_SCHEMES),
-    callback=lambda _context, _parameter, value: tuple(filter(None, map(str.strip, value.split(",")))),
+    callback=lambda _context, _parameter, value: _listed(value),
     help="Apprise's schemes that notifications may use; with an empty list none is sent.",
+)
+@click.option(
+    "--notify-allow",
+    default="",
+    callback=lambda _context, _parameter, value: _addresses(value),
+    help="Networks, addresses and HOST or HOST:PORT that notifications may reach beside the public Internet, separated by commas.",
 )
 @click.option("--workers", type=click.IntRange(1, 256), default=16, help="Runs that are worked on at once.")
 @click.option(
@@ -142,6 +148,22 @@ def refuse_sqlite(shards: int, *databases: str | None) -> None:
                 f"{option} is an SQLite file, which has one writer, but the Runs are shared by shards: keep them in the Runs "
                 "(--store status, annotations) or in a database server (postgresql://...), or use --shards 1 everywhere"
             )
+
+
+def _listed(value: str) -> tuple[str, ...]:
+    return tuple(filter(None, map(str.strip, value.split(","))))
+
+
+def _addresses(value: str) -> tuple[str, ...]:
+    """Return the entries of a list of addresses, all of which can be read. Raises BadParameter."""
+    from controller.notify.addresses import Allowed
+
+    entries = _listed(value)
+    try:
+        Allowed.of(entries)
+    except RunwardenError as error:
+        raise click.BadParameter(str(error)) from error
+    return entries
 
 
 def _port(number: int) -> int | None:

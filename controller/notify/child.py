@@ -25,9 +25,10 @@ COMMAND = (sys.executable, "-P", "-m", "controller.notify.sender")
 
 @dataclass(frozen=True, slots=True)
 class Senders:
-    """Starts senders; `schemes` are the services that they may use."""
+    """Starts senders; `schemes` are the services that they may use, `allow` the addresses beside public ones."""
 
     schemes: tuple[str, ...]
+    allow: tuple[str, ...] = ()
     seconds: float = SEND_SECONDS
     command: tuple[str, ...] = COMMAND
 
@@ -52,7 +53,7 @@ class Senders:
 
     def _order(self, url: str, message: Message) -> bytes:
         order = {"url": url, "title": message.title, "body": message.body, "level": message.level, "schemes": self.schemes}
-        return json.dumps(order | {"seconds": self.seconds + ALARM_GRACE_SECONDS}).encode()
+        return json.dumps(order | {"allow": self.allow, "seconds": self.seconds + ALARM_GRACE_SECONDS}).encode()
 
 
 def _environment() -> dict[str, str]:
@@ -63,6 +64,6 @@ def _environment() -> dict[str, str]:
 def _outcome(output: bytes, code: int) -> Outcome:
     try:
         said = json.loads(output)
-        return Outcome(Result(said["result"]), said["why"])
+        return Outcome(Result(said["result"]), said["why"], open=said["open"])
     except (ValueError, KeyError, TypeError):
         return Outcome(Result.UNKNOWN, f"the sender ended without a word (exit code {code})")

@@ -132,7 +132,7 @@ class Notifier:
             del self._troubles[next(iter(self._troubles))]
         if before != outcome:
             log.warning("notification not sent", place=str(place), run=message.run, result=outcome.result, error=outcome.why)
-        said = f"{message.event.value} was not told, or not for certain, through {place}: {outcome.why}"
+        said = f"{message.event.value} was not told, or not for certain, through {place}: {outcome.told}"
         await warn(self._client, (message.namespace, message.run, message.uid), "NotificationFailed", said)
 
     def _drop(self, message: Message) -> None:

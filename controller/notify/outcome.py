@@ -1,4 +1,8 @@
-"""What came of a try to send. `why` is a sentence of ours: never a URL, nor what an endpoint or a library said of one."""
+"""What came of a try to send. `why` is a sentence of ours: never a URL, nor what an endpoint or a library said of one.
+
+It goes into the operator's log. A tenant reads it only where it is about the Secret or the text of the URL: who learns how a
+connection failed can scan the operator's network.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +26,25 @@ class Result(StrEnum):
     """Never tried: too many wait, or the operator ends."""
 
 
+NOT_DELIVERED = "it was not delivered, or not for certain: check the URL, or ask who runs the operator, whose log has the cause"
+"""All that a tenant reads of a send that was tried."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a try ended, and why."""
+    """How a try ended, and why. `open` says that the cause was found without the network, so that everybody may read it."""
 
     result: Result
     why: str = ""
     hung: bool = False
+    open: bool = False
+
+    @property
+    def told(self) -> str:
+        """The cause as a tenant may read it."""
+        return self.why if self.open else NOT_DELIVERED
+
+
+def unusable(why: str) -> Outcome:
+    """Return the outcome for a Secret or a URL that cannot be used as it is written."""
+    return Outcome(Result.UNUSABLE, why, open=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from controller.cluster.client import Client
 from controller.cluster.errors import ApiError, Forbidden, NotFound
 from controller.cluster.resources import SECRETS
-from controller.notify.outcome import Outcome, Result
+from controller.notify.outcome import Outcome, Result, unusable
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +29,18 @@ async def read_url(client: Client, place: Place) -> str | Outcome:
     try:
         secret = await client.get(SECRETS, place.namespace, place.secret)
     except NotFound:
-        return _unusable("it does not exist: create it, or take it out of the policy's notifications")
+        return unusable("it does not exist: create it, or take it out of the policy's notifications")
     except Forbidden:
-        return _unusable("the operator may not read it: grant its service account get on this one Secret")
+        return unusable("the operator may not read it: grant its service account get on this one Secret")
     except ApiError as error:
-        return Outcome(Result.LATER, f"it could not be read: {error.status} {error.reason}")
+        return Outcome(Result.LATER, f"it could not be read: {error.status} {error.reason}", open=True)
     value = (secret.get("data") or {}).get(place.key)
     if value is None:
-        return _unusable("it has no such key: add it, or set secretKey in the policy's notifications")
+        return unusable("it has no such key: add it, or set secretKey in the policy's notifications")
     try:
         url = base64.b64decode(value).decode("utf-8").strip()
     except (binascii.Error, UnicodeDecodeError):
         url = ""
     if not url or len(url.split()) > 1:
-        return _unusable("it does not hold one URL: see docs/notifications.md")
+        return unusable("it does not hold one URL: see docs/notifications.md")
     return url
-
-
-def _unusable(why: str) -> Outcome:
-    return Outcome(Result.UNUSABLE, why)

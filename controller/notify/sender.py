@@ -1,7 +1,8 @@
 """The sender's process: reads one order from stdin, sends it through apprise, and prints what came of it. It alone imports apprise.
 
 A URL is its owner's, and may ask apprise for more than sending text. What it gets is one plain text, to a service that the
-operator's settings allow: no attachments, and so no local files as templates or keys; no redirects; nothing kept on disk.
+operator's settings allow, at an address that they allow: no attachments, and so no local files as templates or keys; no redirects;
+nothing kept on disk.
 """
 
 from __future__ import annotations
@@ -19,13 +20,17 @@ from apprise.manager_attachment import AttachmentManager
 from apprise.manager_plugins import NotificationManager
 from apprise.plugins import url_to_dict
 
-from controller.notify.outcome import Outcome, Result
+from controller.notify.addresses import Allowed
+from controller.notify.guard import Guard
+from controller.notify.outcome import Outcome, Result, unusable
 from controller.notify.tally import Tally
 
 NICENESS = 10
 """How far senders stand back behind the operator."""
 CONNECT_SECONDS = 5.0
 APP = "runwarden"
+ENCRYPTED_MAIL, CLEAR_MODE = "mailtos", "insecure"
+"""The scheme of mail over TLS, and the mode by which its URL could ask for mail in clear."""
 
 
 def main() -> None:
@@ -34,17 +39,17 @@ def main() -> None:
     signal.alarm(math.ceil(order["seconds"]))
     os.nice(NICENESS)
     logging.disable()  # Whatever apprise logs may hold the URL.
-    outcome = send(order["url"], order["title"], order["body"], order["level"], frozenset(order["schemes"]), order["seconds"])
-    sys.stdout.write(json.dumps({"result": outcome.result, "why": outcome.why}))
-
-
-def send(url: str, title: str, body: str, level: str, schemes: frozenset[str], seconds: float) -> Outcome:
-    """Send one text to one URL, once."""
+    guard = Guard(Allowed.of(order["allow"]))
+    guard.watch()
     _forbid_attachments()
-    service = _service(url, schemes, seconds)
-    if isinstance(service, Outcome):
-        return service
-    tally = Tally()
+    service = _service(order["url"], frozenset(order["schemes"]), order["seconds"])
+    outcome = service if isinstance(service, Outcome) else send(service, order["title"], order["body"], order["level"], guard)
+    sys.stdout.write(json.dumps({"result": outcome.result, "why": outcome.why, "open": outcome.open}))
+
+
+def send(service: apprise.NotifyBase, title: str, body: str, level: str, guard: Guard) -> Outcome:
+    """Send one text through one service, once."""
+    tally = Tally(guard)
     tally.watch()
     sender = apprise.Apprise(asset=service.asset)
     sender.add(service)
@@ -70,11 +75,9 @@ def _service(url: str, schemes: frozenset[str], seconds: float) -> apprise.Notif
     known: Any = NotificationManager()  # type: ignore[no-untyped-call]  # apprise's
     scheme = str(parts.get("schema", "")) if parts else ""
     if not parts or scheme not in known:
-        return Outcome(Result.UNUSABLE, "it does not hold a URL that apprise knows: see docs/notifications.md")
+        return unusable("it does not hold a URL that apprise knows: see docs/notifications.md")
     if scheme not in schemes:
-        return Outcome(
-            Result.UNUSABLE, f"{scheme}:// is not among the operator's --notify-schemes: use another, or have it allowed"
-        )
+        return unusable(f"{scheme}:// is not among the operator's --notify-schemes: use another, or have it allowed")
     asset = apprise.AppriseAsset(
         app_id=APP,
         app_desc=APP,
@@ -86,10 +89,11 @@ def _service(url: str, schemes: frozenset[str], seconds: float) -> apprise.Notif
     )
     service = apprise.Apprise.instantiate(parts, asset=asset)
     if service is None:
-        return Outcome(
-            Result.UNUSABLE,
-            f"its {scheme}:// URL lacks something that the service needs, or asks for a file: see docs/notifications.md",
+        return unusable(
+            f"its {scheme}:// URL lacks something that the service needs, or asks for a file: see docs/notifications.md"
         )
+    if scheme == ENCRYPTED_MAIL and getattr(service, "secure_mode", CLEAR_MODE) == CLEAR_MODE:
+        return unusable("its mailtos:// URL asks for mail without TLS: take mode=insecure out")
     service.retry, service.redirects = 0, False
     service.overflow_mode = apprise.OverflowMode.TRUNCATE
     # An endpoint that was reached and says nothing is the operator's to give up, so that it is known for what it is.

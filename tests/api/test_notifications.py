@@ -54,8 +54,9 @@ def telling(name: str, secret_name: str = "", **spec: object) -> JsonObject:
 
 @pytest.fixture
 def operator(api_cluster: Cluster, namespace: str) -> Iterator[OperatorProcess]:
-    """An operator of the test's own, which may use plain HTTP."""
-    options = ("--namespace", namespace, "--lease-name", f"notify-{namespace}", "--notify-schemes", "json")
+    """An operator of the test's own, which may use plain HTTP, on loopback."""
+    lease = f"notify-{namespace}"
+    options = ("--namespace", namespace, "--lease-name", lease, "--notify-schemes", "json", "--notify-allow", "127.0.0.1")
     with OperatorProcess(api_cluster, *options) as started:
         yield started
 

@@ -107,6 +107,7 @@ WRONG = [
     ("ledger.maxAgeDays=0", "/ledger/maxAgeDays"),
     ("ledger.maxRows=0", "/ledger/maxRows"),
     ("notifications.schemes={http://x}", "/notifications/schemes/0"),
+    ("notifications.allow={http://x}", "/notifications/allow/0"),
     ("notifications.secrets[0].name=x", "/notifications/secrets/0"),
     ("advisor.preset=gpt", "/advisor/preset"),
     ("advisor.credentials.env=A-B", "/advisor/credentials/env"),

@@ -40,6 +40,9 @@
   {{- with .Values.notifications.schemes }}
   - --notify-schemes={{ join "," (without . "none") }}
   {{- end }}
+  {{- with .Values.notifications.allow }}
+  - --notify-allow={{ join "," . }}
+  {{- end }}
   {{- if .Values.advisor.enabled }}
   - --adapter=socket
   - --adapter-socket=/run/advisor/advisor.sock

@@ -20,7 +20,7 @@ from controller.metrics import Metrics
 from controller.notify import notifier as module
 from controller.notify.message import Level, Message
 from controller.notify.notifier import Notifier
-from controller.notify.outcome import Outcome, Result
+from controller.notify.outcome import NOT_DELIVERED, Outcome, Result
 from tests.stores import NOW
 
 MESSAGE = Message(NotificationEvent.RUN_FINISHED, "team", "demo", "u1", Level.INFO, "title", "body")
@@ -198,6 +198,26 @@ async def test_a_secret_that_does_not_serve_is_told(cluster: Cluster, words: str
     assert cluster.events[0]["reason"] == "NotificationFailed"
     assert cluster.events[0]["involvedObject"]["uid"] == "0"
     assert service.sent == []
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(Result.REFUSED, "the endpoint answered HTTP 401"),
+        Outcome(Result.LATER, "the endpoint cannot be reached"),
+        Outcome(Result.UNUSABLE, "its host leads to 10.0.0.1"),
+        HUNG,
+    ],
+)
+async def test_the_tenant_reads_one_word_for_every_failure(outcome: Outcome) -> None:
+    """The Event is the same however a send failed, so that nobody scans a network by it; the operator's log has the cause."""
+    cluster = Cluster()
+    with capture_logs() as logs:
+        async with make(cluster, Service(good=outcome)) as notifier:
+            notifier.tell(MESSAGE, (GOOD,))
+    told = f"RunFinished was not told, or not for certain, through Secret team/good, key url: {NOT_DELIVERED}"
+    assert [event["message"] for event in cluster.events] == [told]
+    assert [line["error"] for line in logs] == [outcome.why]
 
 
 async def test_a_trouble_that_returns_is_told_anew() -> None:

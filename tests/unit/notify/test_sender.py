@@ -16,7 +16,7 @@ from controller.notify.outcome import Outcome, Result
 from tests.endpoint import Endpoint
 
 MESSAGE = Message(NotificationEvent.RUN_FINISHED, "team", "demo", "u1", Level.FAILURE, "a title", "<b>a body</b>\nof *two* lines")
-SENDERS = Senders(("json", "slack", "mailto"))
+SENDERS = Senders(("json", "slack", "mailto", "mailtos"), ("127.0.0.1",))
 
 
 async def test_one_text_and_nothing_else() -> None:
@@ -71,7 +71,9 @@ async def test_one_that_is_not_reached_is_tried_again(url: str) -> None:
 async def test_a_hanging_endpoint_is_given_up_and_its_process_gone() -> None:
     """After its time the sender is ended, whatever the endpoint does, even where its URL asks for patience."""
     with Endpoint(hangs=True) as endpoint:
-        outcome = await Senders(("json",), seconds=10).send(f"json://127.0.0.1:{endpoint.port}/?rto=600&cto=600", MESSAGE)
+        outcome = await Senders(("json",), ("127.0.0.1",), seconds=10).send(
+            f"json://127.0.0.1:{endpoint.port}/?rto=600&cto=600", MESSAGE
+        )
         assert endpoint.arrived.is_set()
     assert (outcome.result, outcome.hung) == (Result.UNKNOWN, True)
 
@@ -85,6 +87,7 @@ async def test_a_hanging_endpoint_is_given_up_and_its_process_gone() -> None:
         ("xml://127.0.0.1:1/hunter2", "xml:// is not among the operator's --notify-schemes"),
         ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/?template=/etc/passwd", "asks for a file"),
         ("slack://hunter2", "lacks something"),
+        ("mailtos://u:hunter2@example.org?smtp=127.0.0.1&to=a@example.org&mode=insecure", "without TLS"),
         ("mailto://u:hunter2@example.org?smtp=127.0.0.1&to=a@example.org&pgp=yes&pgppub=/etc/passwd", "asks for a file"),
     ],
 )
@@ -103,7 +106,7 @@ async def test_the_sender_knows_nothing_of_the_operator(monkeypatch: pytest.Monk
     monkeypatch.setenv("RUNWARDEN_OPERATOR_STORE", "postgresql://u:hunter2@db/x")
     script = (
         "import json, os, sys; sys.stdin.read(); bad = {'KUBECONFIG', 'RUNWARDEN_OPERATOR_STORE'} & os.environ.keys();"
-        "print(json.dumps({'result': 'refused', 'why': f'{sorted(bad)} {sys.argv} ' + os.environ['NETRC']}))"
+        "print(json.dumps({'result': 'refused', 'why': f'{sorted(bad)} {sys.argv} ' + os.environ['NETRC'], 'open': False}))"
     )
     outcome = await Senders((), command=(sys.executable, "-c", script)).send("json://hunter2", MESSAGE)
     assert outcome == Outcome(Result.REFUSED, f"[] ['-c'] {os.devnull}")
@@ -119,7 +122,9 @@ async def test_a_sender_that_breaks() -> None:
 async def test_a_cancelled_send_leaves_no_process() -> None:
     """At the operator's end a send in hand ends too."""
     with Endpoint(hangs=True) as endpoint:
-        task = asyncio.create_task(Senders(("json",), seconds=3600).send(f"json://127.0.0.1:{endpoint.port}/", MESSAGE))
+        task = asyncio.create_task(
+            Senders(("json",), ("127.0.0.1",), seconds=3600).send(f"json://127.0.0.1:{endpoint.port}/", MESSAGE)
+        )
         await asyncio.to_thread(endpoint.arrived.wait)
         (child,) = await asyncio.to_thread(_children)
         task.cancel()
