@@ -36,6 +36,13 @@ def pod(cluster: Cluster, namespace: str, name: str) -> Cluster:
     return _as(cluster, f"{namespace}-{name}-{found['metadata']['uid']}", {"token": token})
 
 
+def posing(user: Cluster, name: str, account: str, **extra: str) -> Cluster:
+    """Return the cluster as a user sees it who poses as an account, with claims of a token's `extra`."""
+    config: JsonObject = yaml.safe_load(user.kubeconfig.read_text())
+    config["users"][0]["user"] |= {"as": account, "as-user-extra": {key: [value] for key, value in extra.items()}}
+    return replace(user, kubeconfig=_write(user.directory / f"{name}.kubeconfig", config))
+
+
 def nobody(cluster: Cluster) -> Cluster:
     """Return the cluster as somebody sees it who has no credential at all."""
     # kubectl asks at a terminal where it has nothing at all to send; a name and password are nothing to this API server.

@@ -92,6 +92,12 @@ def owner(uid: str, kind: str = "Run") -> list[dict[str, str]]:
 
 
 DELIVERY = [{"questionID": "q", "answer": "yes", "by": "alice"}]
+UID = "runwarden.dev/run-uid"
+STAMPED = [
+    {"manager": "runwarden-reporter", "operation": "Update", "subresource": "status", "apiVersion": API}
+    | {"time": "9999-12-31T23:59:59Z", "fieldsType": "FieldsV1", "fieldsV1": {"f:status": {"f:seq": {}}}}
+]
+"""An entry of managedFields that no API server wrote."""
 RESPONSE = {"decision": "Answer", "answer": "yes", "by": "alice"}
 
 INBOX = (
@@ -179,8 +185,15 @@ REPORTS = (
     create("writer-0", new_report("writer", agent="coder"), "a report is named"),
     create("writer-0", new_report("writer", deliveries=DELIVERY), "spec.deliveries is the operator's"),
     create("writer-0", new_report("writer", {"finalizers": ["example.com/stay"]}), "created without finalizers"),
-    create("writer-0", new_report("writer", {"ownerReferences": owner("v")}), "owned by nobody but the Run"),
-    create("writer-0", new_report("writer", {"ownerReferences": owner("$run", "Pod")}), "owned by nobody but the Run"),
+    create("writer-0", new_report("writer"), "exactly one owner reference"),
+    create("writer-0", new_report("writer", {"ownerReferences": owner("v")}), "exactly one owner reference"),
+    create("writer-0", new_report("writer", {"ownerReferences": owner("$run") + owner("v")}), "exactly one owner reference"),
+    create("writer-0", new_report("writer", {"ownerReferences": owner("$run", "Pod")}), "exactly one owner reference"),
+    create("writer-0", new_report("writer", {"ownerReferences": owner("$run"), "labels": {UID: "u"}}), "repeat its spec"),
+    create(
+        "writer-0", new_report("writer", {"ownerReferences": owner("$run"), "managedFields": STAMPED}), "metadata.managedFields"
+    ),
+    meta("eve", "agentreport/r-coder", "only the operator changes managedFields", managedFields=STAMPED),
     patch("coder-1", "agentreport/r-coder", {"spec": {"deliveries": DELIVERY}}, 'cannot patch resource "agentreports"'),
     patch("alice", "agentreport/r-coder", {"spec": {"deliveries": DELIVERY}}, 'cannot patch resource "agentreports"'),
     patch("eve", "agentreport/r-coder", {"spec": {"deliveries": DELIVERY}}, "only the operator changes the spec"),
@@ -252,8 +265,8 @@ PASSING = (
     create("operator", escalation("asked")),
     report("coder-1", 1, "coder-1"),
     report("coder-2", 2, "coder-2"),
-    create("writer-0", new_report("writer")),
-    create("writer-0", new_report("writer", {"ownerReferences": owner("$run"), "labels": {"runwarden.dev/run-uid": "u"}})),
+    create("writer-0", new_report("writer", {"ownerReferences": owner("$run")})),
+    create("writer-0", new_report("writer", {"ownerReferences": owner("$run"), "labels": {UID: "$run", "team": "a"}})),
     patch("operator", "agentreport/r-coder", {"spec": {"deliveries": DELIVERY}}),
     create("alice", run("mine", {"note": "x"})),
     create("pat", run("mine")),

@@ -176,7 +176,7 @@ def test_a_recreated_pod_does_not_speak_for_the_former_one(world: World, api_clu
     apply(api_cluster, NAMESPACE, pod_of(name, REPORTER))
     world.people["again"] = users.pod(api_cluster, NAMESPACE, name)
     world.uids["again"] = get(api_cluster, NAMESPACE, "pod", name)["metadata"]["uid"]
-    assert world.do(create("again", new_report("again"))) == ""
+    assert world.do(create("again", new_report("again", {"ownerReferences": owner("$run")}))) == ""
     assert "You must be logged in" in world.do(report("former", 0, "former", name="r-again"))
     assert "but the pod that reports is" in world.do(report("again", 0, "former", name="r-again"))
     assert world.do(report("again", 0, "again", name="r-again")) == ""

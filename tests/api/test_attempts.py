@@ -31,6 +31,8 @@ from tests.api.attempts import (
     status,
     with_,
 )
+from tests.api.crossings import CROSSINGS
+from tests.api.crossings.forms import owner
 from tests.api.forgeries import escalation, new_report
 from tests.api.tricks import TRICKS
 from tests.cluster import Cluster
@@ -42,7 +44,11 @@ KINDS = (
 )
 FOREVER, FAILING = "run-forever", "fail"
 RESPONDERS = {"users": ["rex"], "bridges": ["bot"]}
+RESPONDERS_ELSEWHERE = {"users": ["rhea"], "bridges": ["bo"]}
 STRICT = {"restartBudget": 0, "confirmationIntervalSeconds": 1, "responders": RESPONDERS}
+
+
+PEOPLE = ("author", "writer", "rex", "bot", "oda", "eddy", "rhea", "bo")
 
 
 class World:
@@ -69,11 +75,9 @@ class World:
 
     def state(self) -> dict[str, JsonObject]:
         """Return all that an attempt might have changed, without what changes by itself."""
-        found: dict[str, JsonObject] = {}
-        for namespace in (NAMESPACE, ELSEWHERE, HOME):
-            for item in items(self.cluster, namespace, KINDS):
-                found[f"{namespace}/{item['kind']}/{item['metadata']['name']}"] = lasting(item)
-        return found
+        listed = json.loads(self.cluster.kubectl("get", KINDS, "--all-namespaces", "-o", "json"))["items"]
+        ours = [item for item in listed if item["metadata"]["namespace"] in (NAMESPACE, ELSEWHERE, HOME)]
+        return {"{namespace}/{0}/{name}".format(item["kind"], **item["metadata"]): lasting(item) for item in ours}
 
 
 def lasting(item: JsonObject) -> JsonObject:
@@ -107,12 +111,17 @@ def world(api_cluster: Cluster) -> Iterator[World]:
 def meet_people(made: World) -> None:
     """Give everybody a certificate or a token, and the roles that they have."""
     cluster = made.cluster
-    made.people |= {name: users.person(cluster, name) for name in ("author", "writer", "rex", "bot", "oda")}
+    made.people |= {name: users.person(cluster, name) for name in PEOPLE}
     made.people["advisor"] = users.nobody(cluster)
     for namespace in (NAMESPACE, TEMPLATES):
         users.let_author(cluster, namespace, "--user=author")
         users.grant(cluster, namespace, "view", "--user=author", "--user=oda")
     users.let_author(cluster, ELSEWHERE, "--user=oda")
+    users.grant(cluster, ELSEWHERE, "edit", "--user=eddy")
+    posed = {"authentication.kubernetes.io/pod-name": "r-coder-r0"}
+    account = f"system:serviceaccount:{ELSEWHERE}:{REPORTER}"
+    made.people["ghost"] = users.posing(made.people["eddy"], "ghost", account, **posed)
+    users.grant(cluster, ELSEWHERE, "runwarden-edit", "--user=rhea", "--user=bo")
     users.grant(cluster, NAMESPACE, "runwarden-edit", "--user=writer", "--user=rex", "--user=bot")
     cluster.kubectl("-n", HOME, "create", "serviceaccount", "operator")
     users.grant(cluster, None, "runwarden-operator", f"--serviceaccount={HOME}:operator")
@@ -124,19 +133,32 @@ def populate(made: World) -> None:
     """Have Runs in every state that is tried to be changed."""
     cluster, author = made.cluster, made.people["author"]
     apply(cluster, NAMESPACE, policy_of(STRICT))
-    apply(cluster, ELSEWHERE, policy_of({}, "lax"))
+    apply(cluster, ELSEWHERE, policy_of({}, "lax"), policy_of(STRICT | {"responders": RESPONDERS_ELSEWHERE}))
     cluster.kubectl("-n", NAMESPACE, "create", "secret", "generic", "model-key", "--from-literal=key=x")
     outcomes = {"r": FOREVER, "s": FOREVER, "stopped": FOREVER, "paused": FOREVER, "spent": FAILING}
     desired = {"stopped": "Stopped", "paused": "Paused"}
     runs = [simulated_run(name, outcome, desiredState=desired.get(name, "Running")) for name, outcome in outcomes.items()]
     runs[1]["spec"]["agents"][0]["workspace"] = {}
     apply(author, NAMESPACE, *runs)
+    apply(made.people["oda"], ELSEWHERE, simulated_run("r", FOREVER), simulated_run("spent", FAILING))
     for name, phase in (("r", "Running"), ("s", "Running"), ("stopped", "Stopped"), ("paused", "Paused"), ("spent", "Blocked")):
         await_phase(cluster, NAMESPACE, name, phase)
-    made.names["r"] = get(cluster, NAMESPACE, "run", "r")["metadata"]["uid"]
-    made.names["blocked"] = await_that(lambda: items(cluster, NAMESPACE, "escalations"), "the escalation")[0]["metadata"]["name"]
+    for name, phase in (("r", "Running"), ("spent", "Blocked")):
+        await_phase(cluster, ELSEWHERE, name, phase)
+    made.names |= {"r": uid_of(cluster, NAMESPACE, "run", "r"), "there": uid_of(cluster, ELSEWHERE, "run", "r")}
+    made.names |= {"blocked": the_escalation(cluster, NAMESPACE), "theirs": the_escalation(cluster, ELSEWHERE)}
     meet_reporters(made)
     fill_inbox(made)
+
+
+def uid_of(cluster: Cluster, namespace: str, kind: str, name: str) -> str:
+    """Return an object's UID."""
+    return str(get(cluster, namespace, kind, name)["metadata"]["uid"])
+
+
+def the_escalation(cluster: Cluster, namespace: str) -> str:
+    """Return the name of a namespace's one escalation, once it is there."""
+    return str(await_that(lambda: items(cluster, namespace, "escalations"), "the escalation")[0]["metadata"]["name"])
 
 
 def simulated_run(name: str, outcome: str, **spec: Any) -> JsonObject:
@@ -149,19 +171,25 @@ def simulated_run(name: str, outcome: str, **spec: Any) -> JsonObject:
 
 def meet_reporters(made: World) -> None:
     """Take the tokens of reporters: of the pods that the operator started, and one that is bound to none."""
-    cluster = made.cluster
-    for run in ("r", "s"):
-        name = f"{run}-coder-r0"
-        made.people[f"reporter-{run}"] = users.pod(cluster, NAMESPACE, name)
-        made.names[name] = get(cluster, NAMESPACE, "pod", name)["metadata"]["uid"]
-        uid = get(cluster, NAMESPACE, "run", run)["metadata"]["uid"]
-        report = new_report("coder", runName=run, runUID=uid)
-        report["metadata"]["name"] = f"{run}-coder"
-        made.people[f"reporter-{run}"].kubectl("-n", NAMESPACE, "create", "-f", "-", stdin=json.dumps(report))
-    made.people["reporter"], made.people["loose"] = made.people["reporter-r"], users.account(cluster, NAMESPACE, REPORTER)
+    cluster, people = made.cluster, made.people
+    people["reporter-r"], people["reporter-s"] = (meet_reporter(made, NAMESPACE, run, f"{run}-coder-r0") for run in ("r", "s"))
+    people["spy"] = meet_reporter(made, ELSEWHERE, "r", "there-pod")
+    people["reporter"] = people["reporter-r"]
+    people["loose"], people["drifter"] = (users.account(cluster, each, REPORTER) for each in (NAMESPACE, ELSEWHERE))
     target = ("agentreport/r-coder", "--type=merge", "--subresource=status", "-p")
     honest = made.spelled(json.dumps(status("r-coder-r0", seq=1)))
-    made.people["reporter"].kubectl("-n", NAMESPACE, "patch", *target, honest)
+    people["reporter"].kubectl("-n", NAMESPACE, "patch", *target, honest)
+
+
+def meet_reporter(made: World, namespace: str, run: str, named: str) -> Cluster:
+    """Take the token of a Run's reporter, have it create its report, and note its pod's UID under a name."""
+    cluster, pod = made.cluster, f"{run}-coder-r0"
+    made.names[named] = uid_of(cluster, namespace, "pod", pod)
+    uid = uid_of(cluster, namespace, "run", run)
+    report = new_report("coder", {"name": f"{run}-coder", "ownerReferences": owner(uid, name=run)}, runName=run, runUID=uid)
+    reporter = users.pod(cluster, namespace, pod)
+    reporter.kubectl("-n", namespace, "create", "-f", "-", stdin=json.dumps(report))
+    return reporter
 
 
 def fill_inbox(made: World) -> None:
@@ -188,7 +216,7 @@ def all_judged(made: World) -> bool:
     return all(found.get("phase") for found in made.judged.values())
 
 
-@pytest.mark.parametrize("tried", ATTEMPTS, ids=str)
+@pytest.mark.parametrize("tried", ATTEMPTS + CROSSINGS, ids=str)
 def test_the_api_server_refuses(world: World, tried: Attempt) -> None:
     """The attempt is refused by whom the row says, in its words, and the world is as it was."""
     said = world.do(tried)
@@ -259,9 +287,9 @@ def test_a_namespace_that_is_dropped_unvalidated_changes_nothing(world: World) -
 
 
 def test_the_table_is_large() -> None:
-    """There are at least sixty attempts, by everybody of whom the threat model speaks, each with words of its refusal."""
-    everyone = [*ATTEMPTS, *(tried for tried, _ in TRICKS)]
-    assert len({str(tried) for tried in everyone}) == len(everyone) >= 60
+    """There are hundreds of attempts, by everybody of whom the threat model speaks, each with words of its refusal."""
+    everyone = [*ATTEMPTS, *CROSSINGS, *(tried for tried, _ in TRICKS)]
+    assert len({str(tried) for tried in everyone}) == len(everyone) >= 250
     assert all(tried.says for tried in everyone)
     assert {tried.by for tried in everyone} == set(By)
     assert {"author", "writer", "rex", "bot", "reporter", "loose", "advisor", "operator"} <= {tried.who for tried in everyone}

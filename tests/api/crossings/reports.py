@@ -1,0 +1,212 @@
+"""Attempts at reports: whose they say they are, and when they were written."""
+
+from __future__ import annotations
+
+import json
+
+from controller.api.names import LABEL_ATTEMPT, LABEL_RUN_UID
+from tests.api.attempts import ELSEWHERE, STATUS, By, create, patch, run_, status
+from tests.api.crossings.forms import (
+    CUSTOM,
+    DRY,
+    FOREVER,
+    MANAGED,
+    NO_OWNER_BUT_ONE,
+    UNCHECKED,
+    managed,
+    nested,
+    owner,
+    raw,
+    report,
+    take_over,
+    there,
+)
+from tests.api.forgeries import API, new_report
+
+REPORTS = (
+    report("the victim's report, owned by nobody", NO_OWNER_BUT_ONE, {}, runUID="$r"),
+    report("the victim's report, owned by the own Run", NO_OWNER_BUT_ONE, {"ownerReferences": owner("$there")}, runUID="$r"),
+    report("the own report, owned by the victim's Run", NO_OWNER_BUT_ONE, {"ownerReferences": owner("$r")}),
+    report(
+        "a report with two owners",
+        NO_OWNER_BUT_ONE,
+        {"ownerReferences": [*owner("$there"), owner("$r")[0] | {"controller": False}]},
+    ),
+    report("a report with no owner", NO_OWNER_BUT_ONE, {}),
+    report("a report that a pod owns", NO_OWNER_BUT_ONE, {"ownerReferences": owner("$there", "Pod", "v1")}),
+    report(
+        "a report that a Run of another group owns",
+        NO_OWNER_BUT_ONE,
+        {"ownerReferences": owner("$there", api="example.com/v1alpha1")},
+    ),
+    report(
+        "a report that a Run of another version owns",
+        NO_OWNER_BUT_ONE,
+        {"ownerReferences": owner("$there", api="runwarden.dev/v1")},
+    ),
+    report("a report that a Run of no group owns", NO_OWNER_BUT_ONE, {"ownerReferences": owner("$there", api="v1")}),
+    report("a report that a Run of another name owns", NO_OWNER_BUT_ONE, {"ownerReferences": owner("$there", name="s")}),
+    report("a report of a Run of another name", "a report is named", {"ownerReferences": owner("$there", name="s")}, runName="s"),
+    report("a report of another agent's name", "a report is named", {"ownerReferences": owner("$there")}, agent="writer"),
+    report(
+        "a report under the victim's label",
+        "repeat its spec",
+        {"ownerReferences": owner("$there"), "labels": {LABEL_RUN_UID: "$r"}},
+    ),
+    report(
+        "a report with a label of the operator's",
+        "repeat its spec",
+        {"ownerReferences": owner("$there"), "labels": {LABEL_ATTEMPT: "7"}},
+    ),
+    report(
+        "a report that cannot go",
+        "without finalizers",
+        {"ownerReferences": owner("$there"), "finalizers": ["runwarden.dev/outcome"]},
+    ),
+    report(
+        "a report that is born answered",
+        "spec.deliveries",
+        {"ownerReferences": owner("$there")},
+        deliveries=[{"questionID": "q", "answer": "yes"}],
+    ),
+    report(
+        "a report stamped for ever",
+        MANAGED,
+        {"ownerReferences": owner("$there"), "managedFields": managed(FOREVER, subresource="status")},
+    ),
+    report(
+        "a report stamped before all time",
+        MANAGED,
+        {"ownerReferences": owner("$there"), "managedFields": managed("0001-01-01T00:00:00Z", subresource="status")},
+    ),
+    report(
+        "a report stamped a moment ahead",
+        MANAGED,
+        {
+            "ownerReferences": owner("$there"),
+            "managedFields": managed("2126-01-01T00:00:00Z", subresource="status", operation="Apply"),
+        },
+    ),
+    report(
+        "a report stamped by many",
+        MANAGED,
+        {"ownerReferences": owner("$there"), "managedFields": [managed(FOREVER, manager=f"m{i}")[0] for i in range(50)]},
+    ),
+    there("spy", "the victim's report, as a dry run", By.ADMISSION, NO_OWNER_BUT_ONE, new_report("coder", runUID="$r"), DRY),
+    there(
+        "spy", "the victim's report, unchecked", By.ADMISSION, NO_OWNER_BUT_ONE, new_report("coder", runUID="$r", x=1), UNCHECKED
+    ),
+    there(
+        "spy",
+        "a report that the API server names",
+        By.ADMISSION,
+        "its own agent only",
+        new_report("coder", {"name": None, "generateName": "r-coder-"}, runUID="$there"),
+    ),
+    there(
+        "drifter",
+        "the own report by a token of no pod",
+        By.ADMISSION,
+        "its token is bound to the pod",
+        new_report("coder", {"ownerReferences": owner("$there")}, runUID="$there"),
+    ),
+    there(
+        "eddy",
+        "a report of an editor's making",
+        By.RBAC,
+        "cannot create",
+        new_report("coder", {"ownerReferences": owner("$r")}, runUID="$r"),
+    ),
+    run_("ghost", "a reporter's account that says it is the victim's pod", By.RBAC, "cannot impersonate", "get", "agentreports"),
+    create(
+        "spy",
+        "a report in the victim's namespace",
+        By.RBAC,
+        "cannot create",
+        new_report("coder", {"ownerReferences": owner("$r")}, runUID="$r"),
+    ),
+    patch("spy", "the victim's status", By.RBAC, "agentreports/status", "agentreport/r-coder", status("r-coder-r0"), STATUS),
+    patch(
+        "drifter",
+        "the victim's status by a token of no pod",
+        By.RBAC,
+        "agentreports/status",
+        "agentreport/r-coder",
+        status("r-coder-r0"),
+        STATUS,
+    ),
+    patch(
+        "spy",
+        "the own status in the name of the victim's pod",
+        By.ADMISSION,
+        "but the pod that reports is",
+        "agentreport/r-coder",
+        status("r-coder-r0"),
+        STATUS,
+        namespace=ELSEWHERE,
+    ),
+    patch(
+        "spy",
+        "the own status of an attempt to come",
+        By.ADMISSION,
+        'that is the word of pod "r-coder-r1000000"',
+        "agentreport/r-coder",
+        status("there-pod", 10**6),
+        STATUS,
+        namespace=ELSEWHERE,
+    ),
+    patch(
+        "spy",
+        "the own report turned into the victim's",
+        By.RBAC,
+        "cannot patch",
+        "agentreport/r-coder",
+        {"spec": {"runUID": "$r"}},
+        namespace=ELSEWHERE,
+    ),
+    patch(
+        "spy",
+        "a number that no reader holds",
+        By.SCHEMA,
+        "activityAgeSeconds",
+        "agentreport/r-coder",
+        status("there-pod", activityAgeSeconds=10**30),
+        STATUS,
+        namespace=ELSEWHERE,
+    ),
+    take_over(
+        "spy",
+        "the own status by server-side apply",
+        By.RBAC,
+        "cannot patch",
+        new_report("coder", runUID="$there"),
+        namespace=ELSEWHERE,
+    ),
+    raw(
+        "spy",
+        "a report nested ten thousand deep",
+        By.LIMIT,
+        "exceeded max depth",
+        "create",
+        f"{CUSTOM}/{ELSEWHERE}/agentreports",
+        nested(new_report("coder"), 10_001),
+    ),
+    raw(
+        "spy",
+        "a report of four megabytes",
+        By.LIMIT,
+        "large",
+        "create",
+        f"{CUSTOM}/{ELSEWHERE}/agentreports",
+        json.dumps(new_report("coder", runUID="x" * 2**22)),
+    ),
+    raw(
+        "spy",
+        "a token of two pods' reports, all gone",
+        By.RBAC,
+        "cannot deletecollection",
+        "delete",
+        f"{CUSTOM}/{ELSEWHERE}/agentreports",
+    ),
+    raw("spy", "reports of all namespaces", By.RBAC, "cannot list", "get", f"/apis/{API}/agentreports"),
+)
