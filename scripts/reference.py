@@ -19,8 +19,9 @@ POLICIES = ROOT / "docs/policies.md"
 KINDS = ("runs", "runpolicies", "escalations", "agentreports")
 """In the order in which a reader meets them."""
 
-OPAQUE = {"status.operatorState"}
-"""The operator's own record: nobody else reads or writes it, so its fields are no API."""
+TYPED = "spec.agents[].template.spec"
+OPAQUE = {"status.operatorState", f"{TYPED}.affinity", f"{TYPED}.tolerations", f"{TYPED}.topologySpreadConstraints"}
+"""The operator's own record, whose fields are no API since nobody else reads or writes it, and what is as it is in a pod."""
 
 START, END = "<!-- generated: fields -->", "<!-- end of generated -->"
 HEADER = """# API

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
 
 from controller.api.base import parse
+from controller.api.fitting import misfits
 from controller.api.run import Agent, RunSpec
-from controller.api.template import REMEDIES, RESERVED_DIR, TEMPLATE, Items, Leaf, Values, is_reserved, plain
-from controller.api.violations import Refused, Violation, from_pydantic, violation
+from controller.api.template import REMEDIES, RESERVED_DIR, TEMPLATE, is_reserved, plain
+from controller.api.violations import Refused, Violation, from_pydantic, limited, violation
 
 AGENT_CONTAINER = "agent"
 """The name of the container that is judged, unless a template has only one."""
-
-MAX_DEPTH = 40
-"""Levels of nesting that are looked into; Kubernetes objects have fewer."""
-
-TYPE_NAMES = {str: "a text", int: "a whole number", bool: "true or false", dict: "an object", list: "a list"}
 
 
 def parse_run_spec(obj: object) -> RunSpec:
@@ -37,11 +32,14 @@ def parse_run_spec(obj: object) -> RunSpec:
 
 
 def check_run(spec: RunSpec) -> tuple[Violation, ...]:
-    """Return what the operator refuses in a spec that the schema lets pass, templates included."""
-    found = [*_check_names(spec)]
+    """Return what the operator refuses in a spec that the schema lets pass, templates included: the first so many findings."""
+    return limited(_check(spec), "spec")
+
+
+def _check(spec: RunSpec) -> Iterator[Violation]:
+    yield from _check_names(spec)
     for index, agent in enumerate(spec.agents):
-        found += _check_agent(agent, f"spec.agents[{index}]")
-    return tuple(found)
+        yield from _check_agent(agent, f"spec.agents[{index}]")
 
 
 def _check_names(spec: RunSpec) -> Iterator[Violation]:
@@ -66,62 +64,12 @@ def _check_agent(agent: Agent, path: str) -> Iterator[Violation]:
 
 
 def _check_template(template: dict[str, Any], path: str, workspace: str) -> Iterator[Violation]:
-    findings = list(_walk(template, TEMPLATE, path, 0))
-    yield from findings
-    if not findings:
+    fits = True
+    for misfit in misfits(template, TEMPLATE, path, REMEDIES):
+        fits = False
+        yield misfit
+    if fits:
         yield from _check_containers(template.get("spec"), f"{path}.spec", workspace)
-
-
-def _walk(value: Any, shape: Any, path: str, depth: int) -> Iterator[Violation]:
-    """Hold a value against its allowed shape."""
-    if depth > MAX_DEPTH:
-        yield violation(path, None, f"nested deeper than {MAX_DEPTH} levels")
-    elif isinstance(shape, Leaf):
-        yield from _leaf(value, shape, path)
-    elif isinstance(shape, Items):
-        if not isinstance(value, list):
-            yield violation(path, value, "must be a list")
-            return
-        for index, item in enumerate(value):
-            yield from _walk(item, shape.shape, f"{path}[{index}]", depth + 1)
-    elif not isinstance(value, dict):
-        yield violation(path, value, "must be an object")
-    elif isinstance(shape, Values):
-        yield from _map(value, shape, path, depth)
-    else:
-        yield from _fields(value, shape, path, depth)
-
-
-def _leaf(value: Any, shape: Leaf, path: str) -> Iterator[Violation]:
-    # bool is an int to Python, but not to JSON.
-    fits = type(value) in shape.types
-    if not fits:
-        yield violation(path, value, "must be " + " or ".join(TYPE_NAMES[kind] for kind in shape.types))
-    elif wrong := shape.check(value):
-        yield violation(path, value, wrong)
-
-
-def _map(value: dict[str, Any], shape: Values, path: str, depth: int) -> Iterator[Violation]:
-    for key, item in value.items():
-        if wrong := shape.check(key):
-            yield violation(f"{path}[{key}]", None, wrong)
-        yield from _walk(item, shape.shape, f"{path}[{key}]", depth + 1)
-
-
-def _fields(value: dict[str, Any], shape: dict[str, Any], path: str, depth: int) -> Iterator[Violation]:
-    for key, item in value.items():
-        if key in shape:
-            yield from _walk(item, shape[key], f"{path}.{key}", depth + 1)
-        else:
-            yield violation(f"{path}.{key}", item, _not_allowed(key, shape))
-
-
-def _not_allowed(key: str, shape: dict[str, Any]) -> str:
-    if remedy := REMEDIES.get(key):
-        return f"this field is not allowed: {remedy}"
-    near = difflib.get_close_matches(key, shape, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"allowed here: {', '.join(sorted(shape))}"
-    return f"this field is not allowed: {hint}"
 
 
 def _check_containers(pod: Any, path: str, workspace: str) -> Iterator[Violation]:

@@ -1,18 +1,14 @@
-"""Which fields of a pod template are allowed, as data. What is not listed here is refused: denylists have failed elsewhere.
-
-A leaf is a `Leaf`: the JSON types that it may have and, where only some values are allowed, a check of the value.
-"""
+"""Which fields of a pod template are allowed, as data. What is not listed here is refused: denylists have failed elsewhere."""
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from controller.api.names import GROUP
+from controller.api.scheduling import AFFINITY, SPREAD, TOLERATIONS
+from controller.api.shapes import Items, Leaf, Values, only
 
 RESERVED_DIR = "/runwarden"
 
@@ -25,33 +21,6 @@ MAX_GRACE_SECONDS = 3600
 
 An hour lets an agent finish an upload; what needs longer is work, and belongs before the stop. Drains wait as long at most.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """A field's allowed JSON types and, where not every value will do, a check that returns what is wrong or an empty text."""
-
-    types: tuple[type, ...]
-    check: Callable[[Any], str] = lambda _: ""
-
-
-@dataclass(frozen=True, slots=True)
-class Items:
-    """A list whose items all have this shape."""
-
-    shape: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Values:
-    """A map whose values all have this shape; `check` judges its keys."""
-
-    shape: Any
-    check: Callable[[Any], str] = lambda _: ""
-
-
-def _only(*allowed: object) -> Callable[[Any], str]:
-    return lambda value: "" if value in allowed else f"only {' or '.join(map(json.dumps, allowed))} is allowed"
 
 
 def _not_ours(key: str) -> str:
@@ -124,17 +93,17 @@ BOOL = Leaf((bool,))
 NUMBER = Leaf((int,))
 NUMBER_OR_TEXT = Leaf((int, str))
 TEXTS = Items(TEXT)
-OPEN = Leaf((dict, list))
-"""Parts that carry no privilege and that the API server validates itself, such as affinity."""
 GRACE = Leaf((int,), _grace)
 USER = Leaf((int,), _agent_user)
 GROUP_ID = Leaf((int,), _non_root)
-TRUE = Leaf((bool,), _only(True))
-FALSE = Leaf((bool,), _only(False))
+TRUE = Leaf((bool,), only(True))
+FALSE = Leaf((bool,), only(False))
 
 KEY_REF = {"name": TEXT, "key": TEXT, "optional": BOOL}
 KEY_ITEMS = Items({"key": TEXT, "path": TEXT, "mode": NUMBER})
-FIELD_ITEMS = Items({"path": TEXT, "mode": NUMBER, "fieldRef": OPEN, "resourceFieldRef": OPEN})
+FIELD_REF = {"apiVersion": TEXT, "fieldPath": TEXT}
+RESOURCE_REF = {"containerName": TEXT, "resource": TEXT, "divisor": NUMBER_OR_TEXT}
+FIELD_ITEMS = Items({"path": TEXT, "mode": NUMBER, "fieldRef": FIELD_REF, "resourceFieldRef": RESOURCE_REF})
 QUANTITIES = Values(NUMBER_OR_TEXT)
 PROBE = {
     "exec": {"command": TEXTS},
@@ -150,7 +119,7 @@ PROBE = {
 }
 """Without `host`: the kubelet would call, from the node, whomever the template names."""
 
-SECCOMP = {"type": Leaf((str,), _only("RuntimeDefault"))}
+SECCOMP = {"type": Leaf((str,), only("RuntimeDefault"))}
 CONTAINER_SECURITY = {
     "runAsUser": USER,
     "runAsGroup": GROUP_ID,
@@ -184,8 +153,8 @@ CONTAINER = {
             "valueFrom": {
                 "secretKeyRef": KEY_REF,
                 "configMapKeyRef": KEY_REF,
-                "fieldRef": {"apiVersion": TEXT, "fieldPath": TEXT},
-                "resourceFieldRef": {"containerName": TEXT, "resource": TEXT, "divisor": NUMBER_OR_TEXT},
+                "fieldRef": FIELD_REF,
+                "resourceFieldRef": RESOURCE_REF,
             },
         }
     ),
@@ -216,7 +185,7 @@ CONTAINER = {
     "livenessProbe": PROBE,
     "securityContext": CONTAINER_SECURITY,
 }
-INIT_CONTAINER = {**CONTAINER, "restartPolicy": Leaf((str,), _only("Always"))}
+INIT_CONTAINER = {**CONTAINER, "restartPolicy": Leaf((str,), only("Always"))}
 
 VOLUME = {
     "name": Leaf((str,), _own_name),
@@ -242,16 +211,16 @@ POD = {
     "initContainers": Items(INIT_CONTAINER),
     "volumes": Items(VOLUME),
     "nodeSelector": Values(TEXT),
-    "tolerations": OPEN,
-    "affinity": OPEN,
-    "topologySpreadConstraints": OPEN,
+    "tolerations": TOLERATIONS,
+    "affinity": AFFINITY,
+    "topologySpreadConstraints": SPREAD,
     "runtimeClassName": TEXT,
     "schedulerName": TEXT,
     "schedulingGates": Items({"name": Leaf((str,), _gate)}),
     "priorityClassName": Leaf((str,), _priority),
     "imagePullSecrets": Items({"name": TEXT}),
     "terminationGracePeriodSeconds": GRACE,
-    "restartPolicy": Leaf((str,), _only("Never")),
+    "restartPolicy": Leaf((str,), only("Never")),
     "automountServiceAccountToken": FALSE,
     "enableServiceLinks": FALSE,
     "securityContext": POD_SECURITY,
@@ -275,5 +244,7 @@ REMEDIES = {
     "lifecycle": "trap TERM in the agent instead",
     "host": "probes go to the pod itself",
     "hostPort": "agents are not reachable from outside",
+    "namespaces": "no reference leaves the Run's namespace",
+    "namespaceSelector": "no reference leaves the Run's namespace",
 }
 """What to do instead, for refused fields that people ask for most."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,6 +13,12 @@ from controller.errors import RunwardenError
 
 VALUE_LIMIT = 80
 """Characters of a refused value that a message repeats."""
+
+PATH_LIMIT, MESSAGE_LIMIT = 512, 1024
+"""Characters of a refused field's path and of what is wrong with it: keys, and what a message repeats of them, may be long."""
+
+MAX_VIOLATIONS = 20
+"""Refused fields after which looking stops: an object may have a hundred thousand, and nobody mends more at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +44,42 @@ class Refused(RunwardenError):
 
 
 def violation(path: str, value: object, message: str) -> Violation:
-    """Return a violation whose value is cut to a readable length; objects are not repeated."""
-    text = "" if value is None or isinstance(value, dict | list | tuple) else repr(value)
-    return Violation(path, text if len(text) <= VALUE_LIMIT else text[: VALUE_LIMIT - 3] + "...", message)
+    """Return a violation whose parts are cut to a readable length; objects are not repeated."""
+    text = "" if value is None or isinstance(value, dict | list | tuple) else _repeated(value)
+    return Violation(shortened(path, PATH_LIMIT), shortened(text, VALUE_LIMIT), shortened(message, MESSAGE_LIMIT))
+
+
+def _repeated(value: object) -> str:
+    return repr(value[: VALUE_LIMIT + 1] if isinstance(value, str) else value)
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return a text of at most so many characters, which tells where it was cut."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def limited(findings: Iterable[Violation], path: str) -> tuple[Violation, ...]:
+    """Return the first findings and, where there are more, one that says so; no more work is done than those take."""
+    found = tuple(islice(findings, MAX_VIOLATIONS + 1))
+    if len(found) <= MAX_VIOLATIONS:
+        return found
+    return (*found[:-1], violation(path, None, f"holds more than these {MAX_VIOLATIONS} refused fields: mend them to see the rest"))
 
 
 def from_pydantic(error: ValidationError, root: str) -> tuple[Violation, ...]:
-    """Return pydantic's findings as violations, paths below `root`."""
-    findings = [dict(finding) for finding in error.errors(include_url=False)]
-    return tuple(_from_finding(finding, root) for finding in findings if not _follows(finding, findings))
+    """Return pydantic's first findings as violations, paths below `root`."""
+    findings: list[dict[str, Any]] = [dict(finding) for finding in error.errors(include_url=False)]
+    refused = {loc for finding in findings for loc in _around(finding["loc"])}
+    return limited((_from_finding(finding, root) for finding in findings if not _follows(finding, refused)), root)
 
 
-def _follows(finding: dict[str, Any], findings: list[dict[str, Any]]) -> bool:
-    """Whether a list is called too short only because its items were refused."""
-    loc = finding["loc"]
-    return finding["type"] == "too_short" and any(len(f["loc"]) > len(loc) and f["loc"][: len(loc)] == loc for f in findings)
+def _around(loc: tuple[int | str, ...]) -> Iterator[tuple[int | str, ...]]:
+    return (loc[:length] for length in range(len(loc)))
+
+
+def _follows(finding: dict[str, Any], refused: set[tuple[int | str, ...]]) -> bool:
+    """Whether a list is called too short only because its items were refused: it is among what lies around other findings."""
+    return finding["type"] == "too_short" and finding["loc"] in refused
 
 
 def _from_finding(finding: dict[str, Any], root: str) -> Violation:

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from controller.api.run import DesiredState
 from controller.api.run_status import Phase, StopDecision
+from controller.api.violations import MAX_VIOLATIONS
 from controller.plan import protocol
 from controller.plan.ends import (
     completed,
@@ -113,7 +114,8 @@ def spec_refused(at: Situation) -> Verdict | None:
     if not violations:
         return None
     first, more = violations[0], len(violations) - 1
-    text = f"{first.path}: {first.message}" + (f" (and {more} more)" if more else "")
+    least = "at least " if more >= MAX_VIOLATIONS else ""
+    text = f"{first.path}: {first.message}" + (f" (and {least}{more} more)" if more else "")
     return Verdict(Phase.BLOCKED, Reason.SPEC_REFUSED, text)
 
 

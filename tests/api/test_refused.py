@@ -1,7 +1,7 @@
 """What is refused, where, and with which words: data/refused.jsonl holds the cases, run against a real API server.
 
 A case sets one field of a good object. `server`: the API server refuses it. `operator`: the schema must let it pass (templates are
-open), and the operator refuses it with the path.
+open but for a few typed parts), and the operator refuses it with the path.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from controller.api.violations import Refused
 from controller.cluster.client import Client
 from controller.cluster.errors import ApiError, Invalid
 from controller.cluster.resources import RUN_POLICIES, RUNS, Resource
+from tests.cluster import Cluster
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "data/refused.jsonl").read_text().splitlines()]
+LEVELS = 1200
 RESOURCES = {"Run": RUNS, "RunPolicy": RUN_POLICIES}
 SHORT = {"name": "coder", "image": "busybox:1.37"}
 TEMPLATE = {"spec": {"containers": [{"name": "agent", "image": "busybox:1.37"}]}}
@@ -113,3 +115,16 @@ async def test_what_the_server_refuses_the_operator_refuses_too(client: Client) 
         if not found and case["says"] not in ("at most 40", "name of an agent", "exactly one", "not both"):
             passed.append(case)
     assert not passed, "\n".join(map(str, passed))
+
+
+def test_typed_parts_are_pruned_and_open_ones_are_not(api_cluster: Cluster) -> None:
+    """However deep somebody nests an affinity, what is stored is as deep as Kubernetes' own; a misspelt field beside it stays."""
+    obj = good("Run", template=True)
+    obj["spec"]["agents"][0]["template"]["spec"] |= {"affinity": {"nodeAffinity": "deep"}, "hostNetworkk": {"x": 1}}
+    text = json.dumps(obj).replace('"deep"', '{"x":' * LEVELS + "{}" + "}" * LEVELS)
+    stored = json.loads(api_cluster.kubectl("create", "--dry-run=server", "--validate=ignore", "-o", "json", "-f", "-", stdin=text))
+    spec = stored["spec"]["agents"][0]["template"]["spec"]
+    assert (spec["affinity"], spec["hostNetworkk"]) == ({"nodeAffinity": {}}, {"x": 1})
+    assert [str(violation) for violation in check_run(parse_run_spec(stored))] == [
+        "spec.agents[0].template.spec.hostNetworkk: this field is not allowed: did you mean hostNetwork?"
+    ]

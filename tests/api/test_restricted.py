@@ -14,7 +14,8 @@ import yaml
 
 from controller.api.base import JsonObject
 from controller.api.checks import check_run, parse_run_spec
-from controller.api.template import PROBE, TEMPLATE, Items, Leaf, Values
+from controller.api.shapes import Items, Leaf, Typed, Values
+from controller.api.template import PROBE, TEMPLATE
 from controller.builders import build_pod
 from controller.plan.snapshot import RunFacts
 from controller.sidecar import Sidecar
@@ -26,8 +27,8 @@ RUN_UID = "6e0a9d1c-6f5e-4a2f-9d8e-0b1c2d3e4f5a"
 KEY = {"name": "n", "key": "k", "optional": True}
 ITEMS = [{"key": "k", "path": "p", "mode": 256}]
 FILES: list[JsonObject] = [
-    {"path": "a", "mode": 256, "fieldRef": {"fieldPath": "metadata.name"}},
-    {"path": "b", "resourceFieldRef": {"containerName": "agent", "resource": "limits.cpu"}},
+    {"path": "a", "mode": 256, "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}},
+    {"path": "b", "resourceFieldRef": {"containerName": "agent", "resource": "limits.cpu", "divisor": 1}},
 ]
 TIMES = {"periodSeconds": 9, "timeoutSeconds": 9, "successThreshold": 1, "failureThreshold": 9, "initialDelaySeconds": 9}
 CONFINED: JsonObject = {
@@ -96,7 +97,38 @@ VOLUMES: list[JsonObject] = [
         },
     },
 ]
-SPREAD = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {}}
+SELECTOR = {"matchLabels": {"team": "a"}, "matchExpressions": [{"key": "tier", "operator": "In", "values": ["front"]}]}
+SPREAD = {
+    "maxSkew": 1,
+    "minDomains": 2,
+    "topologyKey": "zone",
+    "whenUnsatisfiable": "DoNotSchedule",
+    "labelSelector": SELECTOR,
+    "matchLabelKeys": ["pod-template-hash"],
+    "nodeAffinityPolicy": "Honor",
+    "nodeTaintsPolicy": "Ignore",
+}
+NODE_TERM = {
+    "matchExpressions": [{"key": "kubernetes.io/arch", "operator": "NotIn", "values": ["s390x"]}],
+    "matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": ["node-1"]}],
+}
+POD_TERM = {"labelSelector": SELECTOR, "topologyKey": "zone", "matchLabelKeys": ["a"], "mismatchLabelKeys": ["b"]}
+NEAR = {
+    "requiredDuringSchedulingIgnoredDuringExecution": [POD_TERM],
+    "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "podAffinityTerm": POD_TERM}],
+}
+AFFINITY = {
+    "nodeAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [NODE_TERM]},
+        "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": NODE_TERM}],
+    },
+    "podAffinity": NEAR,
+    "podAntiAffinity": NEAR,
+}
+TOLERATIONS: list[JsonObject] = [
+    {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 5},
+    {"key": "spot", "operator": "Equal", "value": "yes"},
+]
 EVERYTHING: JsonObject = {
     "metadata": {"labels": {"team": "a"}, "annotations": {"note": "x"}},
     "spec": {
@@ -104,8 +136,8 @@ EVERYTHING: JsonObject = {
         "initContainers": [SIDECAR],
         "volumes": VOLUMES,
         "nodeSelector": {"kubernetes.io/os": "linux"},
-        "tolerations": [{"operator": "Exists"}],
-        "affinity": {"nodeAffinity": {}},
+        "tolerations": TOLERATIONS,
+        "affinity": AFFINITY,
         "topologySpreadConstraints": [SPREAD],
         "runtimeClassName": "sandbox",
         "schedulerName": "default-scheduler",
@@ -186,7 +218,9 @@ def test_the_namespace_refuses_what_is_not_restricted(api_cluster: Cluster, rest
 
 def missing(value: Any, shape: Any, path: str = "") -> Iterator[str]:
     """Return the allowed fields of which none of the values has one."""
-    if isinstance(shape, Items):
+    if isinstance(shape, Typed):
+        yield from missing(value, shape.shape, path)
+    elif isinstance(shape, Items):
         yield from missing([item for found in value for item in found], shape.shape, f"{path}[]")
     elif isinstance(shape, dict):
         for key, below in shape.items():

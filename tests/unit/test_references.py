@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from controller.api.crd.kinds import build_crds
-from controller.api.template import TEMPLATE, Items, Leaf, Values
+from controller.api.shapes import Items, Leaf, Typed, Values
+from controller.api.template import TEMPLATE
 
 CRDS = list(build_crds().values())
 
@@ -26,7 +27,7 @@ def paths(schema: Any, at: str = "") -> Iterator[tuple[str, Any]]:
 
 def fields(shape: Any) -> Iterator[str]:
     """Return the name of every field that a pod template may have."""
-    if isinstance(shape, Items | Values):
+    if isinstance(shape, Items | Values | Typed):
         yield from fields(shape.shape)
     elif not isinstance(shape, Leaf):
         yield from shape

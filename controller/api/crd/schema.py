@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from controller.api.base import ApiModel
+from controller.api.crd.opened import opened
 from controller.api.crd.validations import validations
 from controller.errors import RunwardenError
 
@@ -114,7 +115,7 @@ class _Converter:
     def _map(self, node: Schema, path: str) -> Schema:
         values = node.get("additionalProperties")
         if values is True:
-            return {"x-kubernetes-preserve-unknown-fields": True}
+            return opened(path)
         if "maxProperties" not in node:
             raise SchemaError(f"{path}: a map needs a maximum size")
         rule, values = self._keys(node, path)
