@@ -22,6 +22,7 @@ from controller.api.names import (
     pod_name,
     workspace_name,
 )
+from controller.api.policy import Responders
 from controller.api.run import Agent
 from controller.api.template import RESERVED_DIR as RUNWARDEN_DIR
 from controller.plan.model import Action, Inquiry
@@ -102,8 +103,8 @@ def build_claim(run: RunFacts, agent: Agent) -> JsonObject:
     }
 
 
-def build_escalation(run: RunFacts, action: Action, responders: JsonObject) -> JsonObject:
-    """Return the escalation that an action asks for. It goes with the Run."""
+def build_escalation(run: RunFacts, action: Action, responders: Responders | None) -> JsonObject:
+    """Return the escalation that an action asks for. It goes with the Run. Without `responders` nobody may answer it yet."""
     inquiry = action.inquiry
     if inquiry is None:
         raise ValueError("an escalation needs an inquiry")
@@ -123,7 +124,7 @@ def build_escalation(run: RunFacts, action: Action, responders: JsonObject) -> J
             "summary": inquiry.summary[:SUMMARY_LIMIT],
             "text": inquiry.text[:TEXT_LIMIT],
             "options": [str(option) for option in inquiry.options],
-            "responders": responders,
+            **({} if responders is None else {"responders": dump(responders)}),
             **_from_advisor(inquiry),
             **expiry,
         },

@@ -148,9 +148,16 @@ def _escalated(snapshot: Snapshot, previous: JsonObject) -> tuple[tuple[str, str
     """Whether a human is asked; left out of a Run that never asked."""
     waiting = _open(snapshot)
     if waiting:
-        names = ", ".join(escalation.name for escalation in waiting)
-        return (("Escalated", "True", "AwaitingResponse", f"answer escalation {names}"),)
+        return (("Escalated", "True", "AwaitingResponse", _asked(waiting)),)
     return (("Escalated", "False", "NothingOpen", ""),) if _ever_asked(snapshot, previous) else ()
+
+
+def _asked(waiting: list[EscalationFacts]) -> str:
+    """What waits for an answer, and what waits for a policy first."""
+    answerable = ", ".join(escalation.name for escalation in waiting if escalation.answerable)
+    others = ", ".join(escalation.name for escalation in waiting if not escalation.answerable)
+    nobody = f"nobody may answer escalation {others} before a policy is in force" if others else ""
+    return "; ".join(filter(None, (f"answer escalation {answerable}" if answerable else "", nobody)))
 
 
 def _ever_asked(snapshot: Snapshot, previous: JsonObject) -> bool:

@@ -113,6 +113,7 @@ def escalation_facts(escalation: JsonObject) -> EscalationFacts:
         answer=response.get("answer", ""),
         expires_at=parse_time(spec.get("expiresAt")),
         delivered_at=parse_time(escalation.get("status", {}).get("deliveredAt")),
+        answerable="responders" in spec or "responders" in escalation.get("status", {}),
     )
 
 

@@ -74,7 +74,11 @@ class EscalationSpec(ApiModel):
     options: tuple[Text, ...] = Field(default=(), max_length=16, description="Answers to choose from.")
     proposal: Proposal | None = Field(default=None, description="What the operator would do.")
     suggestion: Suggestion | None = Field(default=None, description="What the advisor suggests.")
-    responders: Responders = Field(default=Responders(), description="Who may answer.")
+    responders: Responders | None = Field(
+        default=None,
+        description="Who may answer, by the policy that was in force; empty is everybody whom RBAC lets. Not set: no policy "
+        "was, so nobody may answer before status.responders says who.",
+    )
     expires_at: Time | None = Field(default=None, description="When it expires.")
     response: Response | None = Field(default=None, description="The answer; the only part that a human writes, once.")
 
@@ -83,6 +87,11 @@ class EscalationStatus(ApiModel):
     """Where the escalation stands."""
 
     phase: EscalationPhase | None = Field(default=None, description="Open, Answered, Delivered, Expired, Superseded, Resolved.")
+    responders: Responders | None = Field(
+        default=None,
+        description="Who may answer what was asked while no policy was in force: those of the first policy that was; empty is "
+        "everybody whom RBAC lets.",
+    )
     answered_at: Time | None = Field(default=None, description="When it was answered.")
     notified_at: Time | None = Field(default=None, description="When people were told.")
     delivered_at: Time | None = Field(default=None, description="When the answer reached the agent.")

@@ -21,7 +21,7 @@ from controller.plan.snapshot import Snapshot
 
 async def create_escalation(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
     """Create the escalation, or find the one that a former try has created."""
-    responders = dump(snapshot.policy.spec.responders) if snapshot.policy else {}
+    responders = snapshot.policy.spec.responders if snapshot.policy else None
     body = build_escalation(snapshot.run, action, responders)
     namespace = snapshot.run.namespace
     try:
@@ -45,16 +45,22 @@ async def mark(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
         found = await tools.client.get(ESCALATIONS, namespace, action.escalation)
         judged = next(e for e in snapshot.escalations if e.name == action.escalation)
         if escalation_facts(found) == judged:
-            opens = judged.phase is None and action.escalation_phase is EscalationPhase.OPEN
+            opens = action.escalation_phase is EscalationPhase.OPEN and (judged.phase is None or not judged.answerable)
             places = places_for(snapshot.policy, NotificationEvent.ESCALATION_OPENED) if opens else ()
             now = format_time(tools.now())
-            found["status"] = _status(found.get("status", {}), action.escalation_phase, now, told=bool(places))
+            before = found.get("status", {}) | (_appointed(snapshot) if opens and not judged.answerable else {})
+            found["status"] = _status(before, action.escalation_phase, now, told=bool(places))
             found = await tools.client.replace(ESCALATIONS, namespace, action.escalation, found, subresource="status")
             if places:
                 tools.tell(opened(found), places)
     except NotFound:
         return replace(snapshot, escalations=tuple(e for e in snapshot.escalations if e.name != action.escalation))
     return _with(tools, snapshot, found)
+
+
+def _appointed(snapshot: Snapshot) -> JsonObject:
+    """Who may answer what was asked under no policy: the responders of the one that is in force now, if one is."""
+    return {"responders": dump(snapshot.policy.spec.responders)} if snapshot.policy else {}
 
 
 def _status(before: JsonObject, phase: EscalationPhase, now: str, *, told: bool) -> JsonObject:

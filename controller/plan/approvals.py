@@ -32,8 +32,8 @@ def gate(at: Situation, agent: str, wanted: Approvable, reason: Reason, cause: s
     found = at.escalation(name)
     if found is not None and name not in at.agent_state(agent).asked:
         return Move((_remember(at, agent, found, reason),), hold=_waits(agent, name, wanted, found))
-    if _denial_stands(at, agent, name):
-        return Move(hold=_denied(agent, wanted))
+    if held := _held(at, agent, name, wanted):
+        return Move(hold=held)
     if at.policy is None or at.mode is LLMMode.OFF:
         return None
     matter = Consultation(name, authority.WANTED[wanted], reason, cause, advising.ALLOWED[authority.WANTED[wanted]])
@@ -45,6 +45,13 @@ def gate(at: Situation, agent: str, wanted: Approvable, reason: Reason, cause: s
     if not (due or authority.needs_human(at.mode, at.policy.llm, wanted, advice)):
         return None
     return _judged(at, agent, wanted, found) if found else _requested(at, agent, name, wanted, reason, cause)
+
+
+def _held(at: Situation, agent: str, name: str, wanted: Approvable) -> Hold | None:
+    """Why it is not done whatever anybody says now: a human has said no, or no policy says whether one is to be asked."""
+    if _denial_stands(at, agent, name):
+        return _denied(agent, wanted)
+    return None if at.policy else Hold(at.snapshot.policy_reason, at.snapshot.policy_refusal, None)
 
 
 def _denial_stands(at: Situation, agent: str, name: str) -> bool:

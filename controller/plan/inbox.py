@@ -41,9 +41,18 @@ def bookkeeping(at: Situation, agent: str, block: Block | None) -> Action | None
 
 
 def closures(at: Situation) -> tuple[Action, ...]:
-    """Return the changes of phase that are due for the Run's escalations, by name."""
+    """Return the changes of phase that are due for the Run's escalations, by name.
+
+    One that nobody may answer is opened, and people are told of it, when a policy is in force that says who may.
+    """
     ours = (e for e in at.snapshot.escalations if e.run_uid == at.snapshot.run.uid and e.open)
-    return tuple(_mark(e, phase) for e in sorted(ours, key=lambda e: e.name) if (phase := _phase(at, e)) is not e.phase)
+    return tuple(_mark(e, phase) for e in sorted(ours, key=lambda e: e.name) if _is_due(at, e, phase := _phase(at, e)))
+
+
+def _is_due(at: Situation, escalation: EscalationFacts, phase: EscalationPhase) -> bool:
+    if phase is EscalationPhase.OPEN and not escalation.answerable:
+        return at.policy is not None
+    return phase is not escalation.phase
 
 
 def _mark(escalation: EscalationFacts, phase: EscalationPhase) -> Action:

@@ -57,6 +57,15 @@ def classify(
     return outcome.model_copy(update={"result": OutcomeResult.COMPLETED if complete else _failed(ending)})
 
 
+def unjudged(outcome: Outcome) -> Outcome:
+    """Return an outcome as it goes on record while no policy is in force.
+
+    A policy may want more than an exit code of 0, so only the agent's own word completes its work then. What else it leads to is
+    judged once a policy is in force.
+    """
+    return outcome.model_copy(update={"result": OutcomeResult.FAILED}) if known(outcome) is Reason.EXITED_ZERO else outcome
+
+
 def _reported(report: ReportFacts, attempt: int, pod: PodFacts | None, *, ending: bool) -> Outcome | None:
     """What the agent itself said of its end, before anything that the kubelet says."""
     if report.result is not None and report.result.outcome is not None:
@@ -89,6 +98,8 @@ def action_for(outcome: Outcome, policy: RunPolicySpec | None) -> OutcomeAction:
     for rule in policy.outcomes if policy else ():
         if _matches(rule, outcome):
             return rule.action
+    if policy is not None and policy.require_result and known(outcome) is Reason.EXITED_ZERO:
+        return DEFAULT_ACTIONS.get(Reason.RESULT_MISSING, OutcomeAction.RETRY)
     return DEFAULT_ACTIONS.get(known(outcome), OutcomeAction.RETRY)
 
 

@@ -12,7 +12,7 @@ from controller.api.names import pod_name
 from controller.api.policy import LLMMode, OutcomeAction, RunPolicySpec
 from controller.api.run import Agent, RunSpec
 from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult, Usage
-from controller.plan.outcomes import action_for, classify
+from controller.plan.outcomes import action_for, classify, unjudged
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import ClaimFacts, ConsultationFacts, EscalationFacts, PodFacts, ReportFacts, Snapshot
 from controller.plan.usage import add_usage
@@ -91,7 +91,9 @@ class Situation:
         outcome = self.outcome(agent)
         if outcome is None:
             return False
-        return outcome.result is OutcomeResult.COMPLETED or action_for(outcome, self.policy) is OutcomeAction.COMPLETE
+        if outcome.result is OutcomeResult.COMPLETED:
+            return True
+        return self.policy is not None and action_for(outcome, self.policy) is OutcomeAction.COMPLETE
 
     def ours(self, pod: PodFacts) -> bool:
         """Whether the pod belongs to this very Run, not to a namesake."""
@@ -120,8 +122,13 @@ class Situation:
         pod = next((pod for pod in self.snapshot.pods if pod.name == name and self.ours(pod)), None)
         if pod is None or not pod.terminated:
             return None
-        outcome = classify(pod, state.attempt - 1, self.policy, self.report_of(pod), ending=False)
+        outcome = self.ended(pod, state.attempt - 1, self.report_of(pod), ending=False)
         return pod if outcome.result is OutcomeResult.COMPLETED else None
+
+    def ended(self, pod: PodFacts | None, attempt: int, report: ReportFacts | None, *, ending: bool) -> Outcome:
+        """How an attempt has ended, as far as it can be judged now."""
+        outcome = classify(pod, attempt, self.policy, report, ending=ending)
+        return outcome if self.policy else unjudged(outcome)
 
     def our_pods(self) -> Iterator[PodFacts]:
         """Every pod of this Run, by name."""

@@ -147,7 +147,8 @@ class Refusal:
 class EscalationFacts:
     """What was observed of one escalation; `run_uid` is its spec's, `decision` empty until a human answered.
 
-    `question` is the id of the agent's question, empty for other types.
+    `question` is the id of the agent's question, empty for other types. One that is not `answerable` was asked while no policy
+    was in force: nobody may answer it before one says who.
     """
 
     name: str
@@ -163,6 +164,7 @@ class EscalationFacts:
     answer: str = ""
     expires_at: datetime | None = None
     delivered_at: datetime | None = None
+    answerable: bool = True
 
     @property
     def open(self) -> bool:

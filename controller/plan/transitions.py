@@ -12,7 +12,6 @@ from controller.api.escalation import Decision
 from controller.api.run_status import MAX_ADVICE, MAX_ASKED, AgentState, BlockedState, OperatorState, OutcomeResult, StopDecision
 from controller.plan.budget import cooldown, sustained
 from controller.plan.model import Action, Charge, Step
-from controller.plan.outcomes import classify
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
 from controller.plan.snapshot import Snapshot
@@ -49,7 +48,7 @@ def _record(at: Situation, state: OperatorState, action: Action) -> OperatorStat
     ending = state.stop is not None or state.paused_at is not None
     pod = at.own_pod(action.agent) or at.finished_predecessor(action.agent)
     report = at.report_of(pod) if pod else at.report(action.agent)
-    outcome = classify(pod, action.attempt, at.policy, report, ending=ending)
+    outcome = at.ended(pod, action.attempt, report, ending=ending)
     update = {"outcome": outcome, "result": report.result if report else None, "usage": at.usage(action.agent)}
     return _with_agent(state, action.agent, _given_back(at, action.agent).model_copy(update=update))
 

@@ -57,6 +57,11 @@ def phase(who: str, escalation: str, to: str, says: str = "") -> Try:
     return patch(who, f"escalation/{escalation}", {"status": {"phase": to}}, says, "--subresource=status")
 
 
+def appoint(who: str, escalation: str, responders: dict[str, list[str]], says: str = "") -> Try:
+    """A write of who may answer what was asked under no policy."""
+    return patch(who, f"escalation/{escalation}", {"status": {"responders": responders}}, says, "--subresource=status")
+
+
 def report(who: str, attempt: int, pod: str, says: str = "", name: str = "r-coder") -> Try:
     """A report of an attempt by the name of a pod."""
     status = {"attempt": attempt, "podUID": f"${pod}", "seq": 1, "intervalSeconds": 60, "activityAgeSeconds": 0}
@@ -139,6 +144,15 @@ RESPONSES = (
     patch("alice", "escalation/open", {"spec": {"response": RESPONSE | {"by": ""}}}, 'spec.response.by is ""'),
     patch("alice", "escalation/open", {"spec": {"response": {"decision": "Answer", "answer": "yes"}}}, "by: Required"),
     respond("robot", "open", f'but you are "{ROBOT}"'),
+    respond("alice", "unappointed", "nobody may answer yet: no RunPolicy was in force"),
+    respond("admin", "unappointed", "nobody may answer yet"),
+    respond("bot", "unappointed", "nobody may answer yet", onBehalfOf="alice"),
+    patch("alice", "escalation/unappointed", {"spec": {"responders": {}, "response": RESPONSE}}, "responders is immutable"),
+    patch("eve", "escalation/unappointed", {"spec": {"responders": {"users": ["eve"]}}}, "responders is immutable"),
+    appoint("alice", "unappointed", {}, "escalations/status"),
+    appoint("eve", "unappointed", {"users": ["eve"]}, "only the operator writes the status"),
+    respond("bob", "appointed", "only these may answer: users alice; bridges bot"),
+    respond("alice", "appointed", "only bridges answer on behalf of others", onBehalfOf="bob"),
     respond("admin", "open", 'spec.response.by is "alice", but you are "admin"', by="alice"),
     respond("eve", "open", 'spec.response.by is "alice", but you are "eve"', by="alice"),
     respond("bot", "bridges", 'spec.response.by is "alice", but you are "bot"', by="alice"),
@@ -255,6 +269,8 @@ PASSING = (
     respond("bot", "bridges", onBehalfOf="alice"),
     respond("bot", "users", onBehalfOf="alice"),
     respond("bot", "bridges"),
+    respond("alice", "appointed"),
+    respond("bot", "appointed", onBehalfOf="bob"),
     respond("robot", "open", by=ROBOT),
     respond("admin", "open"),
     create("bob", escalation("open", response=RESPONSE | {"by": "bob"}), verb="apply --server-side --force-conflicts"),

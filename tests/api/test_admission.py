@@ -16,6 +16,7 @@ from tests.api.forgeries import (
     PASSING,
     STATE,
     Try,
+    appoint,
     create,
     escalation,
     meta,
@@ -141,10 +142,14 @@ def fill_inbox(made: World) -> None:
     owned = escalation("owned")
     owned["metadata"]["ownerReferences"] = owner("$run") + owner("gone")
     asked += [escalation("bridges", {"bridges": ["bot"]}), dressed, owned]
+    for name in ("unappointed", "appointed"):
+        asked.append(under_no_policy := escalation(name))
+        del under_no_policy["spec"]["responders"]
     asked += [escalation(name) for name in ("open", "new", "taken", *(p.lower() for p in PHASES))]
     assert not made.do(create("admin", {"apiVersion": "v1", "kind": "List", "items": asked}))
     for name, to in (("open", "Open"), ("taken", "Open"), *((p.lower(), p) for p in PHASES)):
         assert not made.do(phase("admin", name, to))
+    assert not made.do(appoint("admin", "appointed", {"users": ["alice"], "bridges": ["bot"]}))
 
 
 def pod_of(name: str, account: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ RW = "escalations.runwarden.dev"
 def ask(cluster: Cluster, namespace: str, name: str, kind: str = "Question", run: str = "migrate", **spec: Any) -> None:
     """Open an escalation as the operator would."""
     labels = {"runwarden.dev/run": run, "runwarden.dev/agent": "coder"}
-    fields = {"runName": run, "runUID": "u", "agent": "coder", "type": kind, "summary": f"coder: {name}?", **spec}
+    fields = {"runName": run, "runUID": "u", "agent": "coder", "type": kind, "summary": f"coder: {name}?", "responders": {}, **spec}
     meta = {"name": name, "labels": labels}
     apply(cluster, namespace, {"apiVersion": "runwarden.dev/v1alpha1", "kind": "Escalation", "metadata": meta, "spec": fields})
 

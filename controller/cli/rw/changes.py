@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from controller.cli.rw.objects import TERMINAL, JsonObject, name_of, oldest_first, phase_of, status_of
+from controller.cli.rw.objects import TERMINAL, JsonObject, name_of, oldest_first, phase_of, responders_of, status_of
 from controller.cli.rw.responses import how_to_answer
 
 
@@ -39,6 +39,9 @@ REMEDIES = {
 """What is to be mended outside of the plugin, by the reason that holds a Run back."""
 
 
+APPOINTED = "create the RunPolicy that the Run names, or mend it: it says who may answer, and nobody may before"
+"""What is to be mended where nobody may answer yet."""
+
 UNWELL = frozenset({"Dead", "Unready", "ActivityStalled", "ProgressStalled", "PendingStalled"})
 """Healths that a restart may mend."""
 
@@ -55,6 +58,7 @@ def changes(run: JsonObject, escalations: tuple[JsonObject, ...]) -> list[Change
     if run["spec"].get("desiredState") == "Stopped" and reason not in UNSTEERED:
         return [Change((), "nothing: it is being stopped, which is final")]
     found = [Change(words, EFFECTS[words[0]]) for e in oldest_first(escalations) for words in how_to_answer(e)]
+    found += [Change((), APPOINTED)] if any(responders_of(e) is None for e in oldest_first(escalations)) else []
     found += [Change((), REMEDIES[reason])] if reason in REMEDIES else []
     return found if reason in UNSTEERED else [*found, *_steering(run, name)]
 

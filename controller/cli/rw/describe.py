@@ -25,8 +25,8 @@ def describe(session: Session, name: str) -> None:
     around = reading.finish()
     session.show(describe_run(run, around, sentence, session.now, session.width()))
     waiting = oldest_first(around.escalations)
-    if waiting:
-        session.hint(f"answer the oldest: {session.command(*how_to_answer(waiting[0])[0])}")
+    if answers := [words for escalation in waiting for words in how_to_answer(escalation)]:
+        session.hint(f"answer the oldest: {session.command(*answers[0])}")
     elif phase_of(run) in TERMINAL:
         session.hint(f"run it again: {session.command('rerun', name)}")
     else:

@@ -8,8 +8,8 @@ from datetime import datetime
 from rich.text import Text
 
 from controller.cli.rw import styles
-from controller.cli.rw.objects import JsonObject, created, name_of, namespace_of, status_of, time_of, waits
-from controller.cli.rw.responses import became
+from controller.cli.rw.objects import JsonObject, created, name_of, namespace_of, responders_of, status_of, time_of, waits
+from controller.cli.rw.responses import NOBODY_YET, became
 from controller.cli.rw.tables import table
 from controller.cli.rw.text import Cell, age, joined, pairs, section, until, wrapped
 
@@ -26,17 +26,19 @@ def inbox_table(
     for escalation in waiting:
         spec = escalation["spec"]
         row: list[Cell] = [name_of(escalation), spec["type"], spec["runName"], age(created(escalation), now)]
-        row += [_expiry(spec, now), responders(spec, me), spec["summary"]]
+        row += [_expiry(spec, now), responders(escalation, me), spec["summary"]]
         rows.append([namespace_of(escalation), *row] if spaces else row)
     return table(("NAMESPACE", *header) if spaces else header, rows, width, indent)
 
 
-def responders(spec: JsonObject, me: Collection[str] = ()) -> str:
+def responders(escalation: JsonObject, me: Collection[str] = ()) -> str:
     """Return who may answer, in few words; `you` where the caller is named."""
-    named = spec.get("responders") or {}
+    named = responders_of(escalation)
+    if named is None:
+        return "nobody yet"
     people = [*named.get("users", ()), *(f"group {group}" for group in named.get("groups", ()))]
     people += [f"{bridge} (bridge)" for bridge in named.get("bridges", ())]
-    if not named.get("users") and not named.get("groups"):
+    if not people:
         return "anybody"
     if {*named.get("users", ()), *named.get("groups", ())} & set(me):
         return "you"
@@ -54,11 +56,18 @@ def in_full(escalation: JsonObject, me: Collection[str], now: datetime, width: i
         ("Asked", f"{age(created(escalation), now)} ago"),
         ("Phase", status_of(escalation).get("phase") or "Open"),
         ("Expires", f"{expires:%Y-%m-%d %H:%M} UTC ({until(expires, now)})" if expires else "never"),
-        ("May answer", responders(spec) + (", you among them" if responders(spec, me) == "you" else "")),
+        ("May answer", _answerers(escalation, me)),
         ("Became", "" if waits(escalation) or not response else became(escalation)),
     ]
     parts = [pairs(fields, width), wrapped(spec.get("text") or spec["summary"], width), *_blocks(spec, width)]
     return joined(parts, "\n\n")
+
+
+def _answerers(escalation: JsonObject, me: Collection[str]) -> str:
+    """Who may answer, in a sentence; and where nobody may, why."""
+    if responders_of(escalation) is None:
+        return NOBODY_YET
+    return responders(escalation) + (", you among them" if responders(escalation, me) == "you" else "")
 
 
 def _blocks(spec: JsonObject, width: int | None) -> list[Text]:

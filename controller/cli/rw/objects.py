@@ -70,6 +70,12 @@ def waits(escalation: JsonObject) -> bool:
     return status_of(escalation).get("phase") in WAITING and not escalation["spec"].get("response")
 
 
+def responders_of(escalation: JsonObject) -> JsonObject | None:
+    """Return who may answer, by the policy: empty for everybody whom RBAC lets, None for nobody yet."""
+    found: JsonObject | None = escalation["spec"].get("responders", status_of(escalation).get("responders"))
+    return found
+
+
 FIRST = datetime.min.replace(tzinfo=UTC)
 
 

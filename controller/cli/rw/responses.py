@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controller.cli.rw.errors import Problem
-from controller.cli.rw.objects import WAITING, JsonObject, name_of, status_of, waits
+from controller.cli.rw.objects import WAITING, JsonObject, name_of, responders_of, status_of, waits
 
 VERBS = {
     "Question": (("answer", "Answer"),),
@@ -22,6 +22,10 @@ ENDS = {
     "Resolved": "what it was about is over",
 }
 """What has become of an escalation, by its phase."""
+
+
+NOBODY_YET = "nobody yet: no RunPolicy is in force for the Run, so none says who may; see its condition PolicyResolved"
+"""Who may answer what was asked while no policy was in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ def check(escalation: JsonObject, decision: str) -> None:
         raise Problem(f"escalation {name} is of type {kind}", f"use {', '.join(verb for verb, _ in verbs)}")
     if not waits(escalation):
         raise Problem(f"escalation {name} is not open any more", became(escalation))
+    if responders_of(escalation) is None:
+        raise Problem(f"nobody may answer escalation {name} yet", NOBODY_YET.partition(": ")[2])
 
 
 def became(escalation: JsonObject) -> str:
@@ -61,7 +67,9 @@ def said(response: JsonObject) -> str:
 
 
 def how_to_answer(escalation: JsonObject) -> list[tuple[str, ...]]:
-    """Return the commands that answer an escalation, as words."""
+    """Return the commands that answer an escalation, as words; none where nobody may answer it yet."""
+    if responders_of(escalation) is None:
+        return []
     name, spec = name_of(escalation), escalation["spec"]
     words: list[tuple[str, ...]] = [(verb, name) for verb, _ in VERBS.get(spec["type"], ())]
     if spec["type"] == "Question":

@@ -38,6 +38,6 @@ def story(name: str) -> Story:
 
 def escalation(name: str, kind: str, **spec: object) -> JsonObject:
     """Return an escalation that waits."""
-    fields = {"runName": "r", "runUID": "u", "agent": "coder", "type": kind, "summary": "coder: well?", **spec}
+    fields = {"runName": "r", "runUID": "u", "agent": "coder", "type": kind, "summary": "coder: well?", "responders": {}, **spec}
     meta = {"name": name, "namespace": "default", "creationTimestamp": "2026-01-01T11:00:00Z"}
     return {"metadata": meta, "spec": fields}
