@@ -22,7 +22,7 @@ from controller.api.names import (
     pod_name,
     workspace_name,
 )
-from controller.api.policy import Responders
+from controller.api.policy import HostUsers, Responders
 from controller.api.run import Agent
 from controller.api.template import RESERVED_DIR as RUNWARDEN_DIR
 from controller.plan.model import Action, Inquiry
@@ -57,16 +57,17 @@ def build_pod(
     last_outcome: str = "",
     answers: tuple[Answered, ...] = (),
     sidecar: Sidecar | None = None,
+    host_users: HostUsers = HostUsers.HOST,
 ) -> JsonObject:
     """Return the gated pod of one attempt.
 
     `last_outcome` is the reason that the previous attempt ended with, empty for the first; `answers` stand in its brief; `sidecar`
-    says how its reporter runs.
+    says how its reporter runs, `host_users` whose users the pod's are on its node.
     """
     template = _template(agent)
     spec = template["spec"]
     identity = {"RUNWARDEN_RUN": run.name, "RUNWARDEN_AGENT": agent.name, "RUNWARDEN_ATTEMPT": str(attempt)}
-    _harden(spec)
+    _harden(spec, host_users)
     _equip(spec, run, agent, identity, last_outcome)
     if sidecar is not None:
         add_reporter(spec, judged_container(spec), {**identity, "RUNWARDEN_RUN_UID": run.uid}, sidecar)
@@ -192,11 +193,13 @@ def _owner(run: RunFacts) -> JsonObject:
     }
 
 
-def _harden(spec: JsonObject) -> None:
+def _harden(spec: JsonObject, host_users: HostUsers) -> None:
     """Set what the `restricted` Pod Security standard asks for; a template may only narrow it, which `check_run` saw to."""
     spec["restartPolicy"] = "Never"
     spec["automountServiceAccountToken"] = False
     spec["enableServiceLinks"] = False
+    if host_users is HostUsers.PRIVATE:
+        spec["hostUsers"] = False
     pod = spec.setdefault("securityContext", {})
     uid = pod.setdefault("runAsUser", AGENT_UID)
     pod.setdefault("runAsGroup", uid)

@@ -93,6 +93,13 @@ class ReporterMode(ApiEnum):
     OFF = "Off"
 
 
+class HostUsers(ApiEnum):
+    """Whose users agents' processes are on their node."""
+
+    HOST = "Host"
+    PRIVATE = "Private"
+
+
 class ApprovalTimeouts(ApiModel):
     """What happens, per action, when an approval is not given in time."""
 
@@ -256,6 +263,10 @@ class RunPolicySpec(ApiModel):
     )
     llm: LLM = Field(default=LLM(), description="The advisor.")
     reporter: ReporterMode = Field(default=ReporterMode.FULL, description="How the reporter sidecar runs.")
+    host_users: HostUsers = Field(
+        default=HostUsers.HOST,
+        description="Private gives each pod a user namespace of its own (hostUsers: false), which its node must support.",
+    )
     responders: Responders = Field(default=Responders(), description="Who may answer escalations.")
     ttl_seconds_after_finished: SecondsOrOff | None = Field(
         default=None,

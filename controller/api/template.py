@@ -119,6 +119,7 @@ PROBE = {
 }
 """Without `host`: the kubelet would call, from the node, whomever the template names."""
 
+APP_ARMOR = Leaf((dict,), only({"type": "RuntimeDefault"}))
 SECCOMP = {"type": Leaf((str,), only("RuntimeDefault"))}
 CONTAINER_SECURITY = {
     "runAsUser": USER,
@@ -128,6 +129,8 @@ CONTAINER_SECURITY = {
     "allowPrivilegeEscalation": FALSE,
     "privileged": FALSE,
     "seccompProfile": SECCOMP,
+    "appArmorProfile": APP_ARMOR,
+    "procMount": Leaf((str,), only("Default")),
     "capabilities": {"drop": TEXTS, "add": Leaf((list,), _no_add)},
 }
 POD_SECURITY = {
@@ -137,7 +140,9 @@ POD_SECURITY = {
     "fsGroup": GROUP_ID,
     "fsGroupChangePolicy": TEXT,
     "supplementalGroups": Items(GROUP_ID),
+    "supplementalGroupsPolicy": Leaf((str,), only("Merge", "Strict")),
     "seccompProfile": SECCOMP,
+    "appArmorProfile": APP_ARMOR,
 }
 
 CONTAINER = {
@@ -172,6 +177,8 @@ CONTAINER = {
             "mountPath": Leaf((str,), _mount_path),
             "subPath": TEXT,
             "readOnly": BOOL,
+            "recursiveReadOnly": Leaf((str,), only("Disabled", "IfPossible", "Enabled")),
+            "mountPropagation": Leaf((str,), only("None")),
         }
     ),
     "ports": Items({"name": TEXT, "containerPort": NUMBER, "protocol": TEXT}),
@@ -179,6 +186,7 @@ CONTAINER = {
     "terminationMessagePolicy": TEXT,
     "terminationMessagePath": TEXT,
     "stdin": BOOL,
+    "stdinOnce": FALSE,
     "tty": BOOL,
     "startupProbe": PROBE,
     "readinessProbe": PROBE,
@@ -224,6 +232,9 @@ POD = {
     "automountServiceAccountToken": FALSE,
     "enableServiceLinks": FALSE,
     "securityContext": POD_SECURITY,
+    "dnsPolicy": Leaf((str,), only("ClusterFirst")),
+    "setHostnameAsFQDN": FALSE,
+    "hostUsers": FALSE,
     "hostNetwork": FALSE,
     "hostPID": FALSE,
     "hostIPC": FALSE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controller.api.base import JsonObject
-from controller.api.policy import ReporterMode
+from controller.api.policy import HostUsers, ReporterMode
 from controller.api.run import Agent
 from controller.builders import Answered, build_claim, build_pod
 from controller.cluster.errors import AlreadyExists, Forbidden, Invalid
@@ -31,7 +31,8 @@ async def create_pod(tools: Tools, snapshot: Snapshot, action: Action) -> Snapsh
     state = snapshot.state.agents.get(action.agent) if snapshot.state else None
     last_outcome = state.last_outcome if state else ""
     answers = tuple(Answered(e.question, e.answer, e.by) for e in unread(Situation(snapshot, tools.now()), action.agent))
-    pod = build_pod(snapshot.run, _agent(snapshot, action), action.attempt, last_outcome, answers, sidecar)
+    agent, users = _agent(snapshot, action), _host_users(snapshot)
+    pod = build_pod(snapshot.run, agent, action.attempt, last_outcome, answers, sidecar, users)
     found = await _create(tools, PODS, snapshot, action, pod)
     if isinstance(found, Snapshot):
         tools.granted.discard(snapshot.run.namespace)  # It may have been for want of the account, which somebody deleted.
@@ -71,6 +72,11 @@ def _sidecar(tools: Tools, snapshot: Snapshot) -> Sidecar | None:
     if tools.sidecar is None or mode is ReporterMode.OFF:
         return None
     return replace(tools.sidecar, shared_processes=mode is ReporterMode.FULL)
+
+
+def _host_users(snapshot: Snapshot) -> HostUsers:
+    """Whose users the agent's are on its node, by the policy in force."""
+    return snapshot.policy.spec.host_users if snapshot.policy else HostUsers.HOST
 
 
 def _agent(snapshot: Snapshot, action: Action) -> Agent:

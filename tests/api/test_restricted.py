@@ -36,7 +36,9 @@ CONFINED: JsonObject = {
     "runAsGroup": 3000,
     "runAsNonRoot": True,
     "seccompProfile": {"type": "RuntimeDefault"},
+    "appArmorProfile": {"type": "RuntimeDefault"},
 }
+MOUNTED = {"readOnly": True, "recursiveReadOnly": "IfPossible", "mountPropagation": "None"}
 CONTAINER: JsonObject = {
     "name": "agent",
     "image": "x",
@@ -52,12 +54,13 @@ CONTAINER: JsonObject = {
     ],
     "envFrom": [{"prefix": "P_", "secretRef": {"name": "n", "optional": True}}, {"configMapRef": {"name": "n", "optional": True}}],
     "resources": {"limits": {"cpu": 1, "memory": "1Gi"}, "requests": {"cpu": "100m", "memory": "1Gi"}},
-    "volumeMounts": [{"name": "scratch", "mountPath": "/scratch", "subPath": "s", "readOnly": False}],
+    "volumeMounts": [{"name": "scratch", "mountPath": "/scratch", "subPath": "s", **MOUNTED}],
     "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
     "imagePullPolicy": "IfNotPresent",
     "terminationMessagePolicy": "File",
     "terminationMessagePath": "/dev/termination-log",
     "stdin": True,
+    "stdinOnce": False,
     "tty": True,
     "startupProbe": {"exec": {"command": ["true"]}, "terminationGracePeriodSeconds": 9, **TIMES},
     "readinessProbe": {
@@ -69,6 +72,7 @@ CONTAINER: JsonObject = {
         "readOnlyRootFilesystem": True,
         "allowPrivilegeEscalation": False,
         "privileged": False,
+        "procMount": "Default",
         "capabilities": {"drop": ["NET_RAW"], "add": []},
     },
 }
@@ -153,7 +157,11 @@ EVERYTHING: JsonObject = {
             "fsGroup": 3000,
             "fsGroupChangePolicy": "OnRootMismatch",
             "supplementalGroups": [3001],
+            "supplementalGroupsPolicy": "Strict",
         },
+        "dnsPolicy": "ClusterFirst",
+        "setHostnameAsFQDN": False,
+        "hostUsers": False,
         "hostNetwork": False,
         "hostPID": False,
         "hostIPC": False,

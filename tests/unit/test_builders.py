@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.api.checks import check_run, parse_run_spec
+from controller.api.policy import HostUsers
 from controller.api.run import Agent, RunSpec
 from controller.builders import Answered, build_claim, build_pod, session_id
 from controller.facts import pod_facts
@@ -99,6 +100,18 @@ def test_facts_of_a_pod_as_built() -> None:
     assert (facts.gated, facts.foreign_gates, facts.bound) == (True, ("kueue.x-k8s.io/admission",), False)
     assert facts.has_finalizer
     assert not facts.terminated
+
+
+@pytest.mark.parametrize("agent", [{"image": "a"}, {"template": TEMPLATE}])
+def test_users_are_the_hosts_unless_the_policy_says_private(agent: dict[str, Any]) -> None:
+    """A pod has a user namespace of its own where its policy, or its template, asks for it."""
+    run = run_with(agent)
+    assert run.spec
+    assert "hostUsers" not in build_pod(run, run.spec.agents[0], 0)["spec"]
+    assert build_pod(run, run.spec.agents[0], 0, host_users=HostUsers.PRIVATE)["spec"]["hostUsers"] is False
+    own = run_with({"template": {"spec": {**TEMPLATE["spec"], "hostUsers": False}}})
+    assert own.spec
+    assert build_pod(own, own.spec.agents[0], 0)["spec"]["hostUsers"] is False
 
 
 def with_reporter(agent: dict[str, Any], *, shared: bool = True) -> dict[str, Any]:
