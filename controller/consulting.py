@@ -39,15 +39,17 @@ class Ended(StrEnum):
 class Request:
     """What a command is asked.
 
-    `command` is a registered name, never an argv. `timeout_seconds` bounds all of it, waiting for a place included. `key` is whom
-    the queue is fair to (a Run's UID). `document` is the JSON that a raw command reads; `prompt` says the same to a model, and
-    `schema` is the JSON schema of the answer.
+    `command` is a registered name, never an argv. `timeout_seconds` bounds all of it, waiting for a place included. `tenant` and
+    `key` are opaque: whose bounds and failures it counts to (a Run's namespace), and whom among the tenant's the queue is fair to
+    (a Run's UID). `document` is the JSON that a raw command reads; `prompt` says the same to a model, and `schema` is the schema
+    of the answer.
     """
 
     command: str
     model: str
     timeout_seconds: int
     max_tokens: int
+    tenant: str
     key: str
     document: dict[str, Any]
     prompt: str

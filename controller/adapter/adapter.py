@@ -13,7 +13,7 @@ from typing import Self
 
 import structlog
 
-from controller.adapter.breaker import Breaker, Hold, Patience, Permit
+from controller.adapter.breaker import Breaker, Breakers, Hold, Patience, Permit
 from controller.adapter.command import Command
 from controller.adapter.detail import clean
 from controller.adapter.metrics import AdapterMetrics
@@ -33,10 +33,12 @@ MAX_COUNT = 2**53
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is asked at once, and how many may wait."""
+    """How much is asked at once, how many may wait, of one tenant and in all, and how long a command may run."""
 
     concurrency: int = 4
-    waiting: int = 1000
+    waiting: int = 500
+    waiting_each: int = 100
+    seconds: float = 900.0
     patience: Patience = field(default_factory=Patience)
 
 
@@ -57,9 +59,10 @@ class LocalAdapter:
     ) -> None:
         self._commands, self._metrics, self._monotonic = commands, metrics, monotonic
         self._processes = Processes(sole=sole)
-        self._queue = FairQueue(limits.concurrency, limits.waiting)
-        self._breakers = {name: Breaker(limits.patience) for name in commands}
-        self._told: dict[str, Hold] = {}
+        self._queue = FairQueue(limits.concurrency, limits.waiting, limits.waiting_each)
+        self._longest = limits.seconds
+        self._breakers = {name: Breakers(limits.patience) for name in commands}
+        self._told: dict[tuple[str, str], Hold] = {}
         metrics.waiting.set_function(lambda: self._queue.waiting)
         for name in commands:
             metrics.breaker_open.labels(name).set(0)
@@ -84,48 +87,51 @@ class LocalAdapter:
         return reply
 
     async def _ask(self, command: Command, request: Request, started: float) -> Reply:
-        breaker = self._breakers[request.command]
+        breaker = self._breakers[request.command].of(request.tenant)
         if (refused := breaker.refusal(started)) is not None:
-            return self._refusal(request.command, refused)
+            return self._refusal(request.command, breaker, refused)
         try:
-            async with self._queue.place(request.key, request.timeout_seconds):
+            async with self._queue.place(request.tenant, request.key, request.timeout_seconds):
                 left = request.timeout_seconds - (self._monotonic() - started)
                 permit = breaker.permit(self._monotonic())
                 if isinstance(permit, Ended):
-                    return self._refusal(request.command, permit)
-                return await self._permitted(command, request, permit, max(left, 0.0))
+                    return self._refusal(request.command, breaker, permit)
+                return await self._permitted(command, request, permit, min(max(left, 0.0), self._longest))
         except Full:
-            return Reply(Ended.BUSY, detail=f"{self._queue.waiting} consultations wait already")
+            return Reply(Ended.BUSY, detail=f"{self._queue.waiting_of(request.tenant)} consultations of this tenant wait already")
         except TimeoutError:
             return Reply(Ended.BUSY, detail=f"no place was free within {request.timeout_seconds} s; raise --concurrency")
 
-    def _refusal(self, name: str, ended: Ended) -> Reply:
-        breaker = self._breakers[name]
+    def _refusal(self, name: str, breaker: Breaker, ended: Ended) -> Reply:
         pause = max(breaker.until - self._monotonic(), 0.0)
         return Reply(ended, detail=f"command {name} is not asked for another {pause:.0f} s: {breaker.hold or ''}")
 
     async def _permitted(self, command: Command, request: Request, permit: Permit, seconds: float) -> Reply:
-        breaker, reply = self._breakers[request.command], None
+        breakers, reply = self._breakers[request.command], None
         try:
             reply = await self._run(command, request, seconds)
         finally:
             if reply is None:
-                breaker.release(permit)
+                breakers.of(request.tenant).release(permit)
             else:
-                breaker.record(permit, reply.ended, self._monotonic())
-                self._tell(request.command, reply)
+                breakers.record(request.tenant, permit, reply.ended, self._monotonic())
+                self._tell(request, reply)
         return reply
 
-    def _tell(self, name: str, reply: Reply) -> None:
-        """Show what has become of a command: in the log once a cause."""
-        hold = self._breakers[name].hold
-        self._metrics.breaker_open.labels(name).set(hold is not None)
+    def _tell(self, request: Request, reply: Reply) -> None:
+        """Say in the log what has become of a command for a tenant, once a cause."""
+        whose = (request.command, request.tenant)
+        breakers = self._breakers[request.command]
+        hold = breakers.of(request.tenant).hold
+        self._metrics.breaker_open.labels(request.command).set(breakers.open)
+        about = {"command": request.command, "tenant": request.tenant}
         if hold is None:
-            if self._told.pop(name, None):
-                log.info("advisor's command is asked again", command=name)
-        elif self._told.get(name) is not hold:
-            self._told[name] = hold
-            log.warning("advisor's command is left alone", command=name, why=str(hold), last=reply.ended, detail=reply.detail)
+            if self._told.pop(whose, None):
+                log.info("advisor's command is asked again", **about)
+        elif self._told.get(whose) is not hold:
+            self._told[whose] = hold
+            words = {"why": str(hold), "fails_for_others": breakers.doubted, "last": reply.ended, "detail": reply.detail}
+            log.warning("advisor's command is left alone", **about, **words)
 
     async def _run(self, command: Command, request: Request, seconds: float) -> Reply:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,6 +10,8 @@ from controller.consulting import Ended
 
 FAILURES = frozenset({Ended.TIMED_OUT, Ended.FAILED, Ended.TOO_LONG, Ended.MISUSED, Ended.UNREACHABLE})
 """What counts against a command."""
+MAX_TENANTS = 4096
+"""Tenants whose breakers are remembered, of each command."""
 GOOD = frozenset({Ended.ANSWERED, Ended.ABSTAINED})
 
 
@@ -16,10 +19,12 @@ GOOD = frozenset({Ended.ANSWERED, Ended.ABSTAINED})
 class Patience:
     """How many failures in a row are too many, and the pauses in seconds.
 
-    The first pause and the first backoff double up to the longest; the one after a refused login is always the same.
+    The first pause and the first backoff double up to the longest; the one after a refused login is always the same. Once so many
+    `tenants` have failed, and nobody was answered since, one failure is too many: the command is ill, and not what it is asked.
     """
 
     failures: int = 5
+    tenants: int = 3
     first_pause: float = 30.0
     longest_pause: float = 600.0
     first_backoff: float = 5.0
@@ -43,7 +48,7 @@ class Permit:
 
 
 class Breaker:
-    """One command's: closed (`hold` is None), or open until a time, after which a single probe decides."""
+    """One command's for one tenant: closed (`hold` is None), or open until a time, after which a single probe decides."""
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
@@ -71,8 +76,8 @@ class Breaker:
         if permit.probe and permit.era == self._era:
             self._probing = False
 
-    def record(self, permit: Permit, ended: Ended, now: float) -> None:
-        """Learn what came of a question."""
+    def record(self, permit: Permit, ended: Ended, now: float, *, doubted: bool = False) -> None:
+        """Learn what came of a question. `doubted` says that the command fails for others, too: then one failure opens it."""
         if permit.era != self._era:
             return
         if ended in GOOD:
@@ -83,13 +88,13 @@ class Breaker:
             self._open(Hold.BACKOFF, now + self._backoff)
             self._backoff = self._longer(self._backoff)
         elif ended in FAILURES:
-            self._fail(now)
+            self._fail(now, 1 if doubted else self._patience.failures)
         else:
             self.release(permit)
 
-    def _fail(self, now: float) -> None:
+    def _fail(self, now: float, too_many: int) -> None:
         self._failures += 1
-        if self.hold in {Hold.FAILURES, Hold.AUTH} or self._failures >= self._patience.failures:
+        if self.hold in {Hold.FAILURES, Hold.AUTH} or self._failures >= too_many:
             self._open(Hold.FAILURES, now + self._pause)
             self._pause = self._longer(self._pause)
         elif self.hold is Hold.BACKOFF:
@@ -110,3 +115,44 @@ class Breaker:
 
     def _longer(self, pause: float) -> float:
         return min(2 * pause, self._patience.longest_pause)
+
+
+class Breakers:
+    """One command's breakers, one a tenant: no tenant's failures keep another from asking.
+
+    A policy with a wrong model, a tiny timeout or a hostile text makes a command fail for its tenant alone, and no end tells that
+    from an illness of the command. A command that is ill shows it by failing for several tenants without an answer in between;
+    from then on each tenant's first failure opens its own breaker, and any answer ends the doubt.
+    """
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._of: OrderedDict[str, Breaker] = OrderedDict()
+        self._failed: set[str] = set()
+        """Tenants that it has failed since it answered anybody; no more than make it doubted."""
+
+    @property
+    def doubted(self) -> bool:
+        """Whether the command itself seems to be ill."""
+        return len(self._failed) >= self._patience.tenants
+
+    @property
+    def open(self) -> int:
+        """How many tenants' breakers are open."""
+        return sum(breaker.hold is not None for breaker in self._of.values())
+
+    def of(self, tenant: str) -> Breaker:
+        """Return a tenant's breaker; of too many, the one that was not asked for longest is forgotten."""
+        breaker = self._of.setdefault(tenant, Breaker(self._patience))
+        self._of.move_to_end(tenant)
+        if len(self._of) > MAX_TENANTS:
+            self._of.popitem(last=False)
+        return breaker
+
+    def record(self, tenant: str, permit: Permit, ended: Ended, now: float) -> None:
+        """Learn what came of a tenant's question."""
+        if ended in GOOD:
+            self._failed.clear()
+        elif (ended in FAILURES or ended is Ended.AUTH_FAILED) and not self.doubted:
+            self._failed.add(tenant)
+        self.of(tenant).record(permit, ended, now, doubted=self.doubted)

@@ -31,7 +31,7 @@ class AdapterMetrics:
         )
         self.cost = Counter("runwarden_advisor_cost_usd_total", "Dollars, where the command tells.", ["command"], registry=registry)
         self.breaker_open = Gauge(
-            "runwarden_advisor_breaker_open", "1 while the command is left alone.", ["command"], registry=registry
+            "runwarden_advisor_breaker_open", "Tenants for whom the command is left alone.", ["command"], registry=registry
         )
         self.waiting = Gauge("runwarden_advisor_waiting", "Consultations that wait for a place.", registry=registry)
 

@@ -39,6 +39,7 @@ class _Request(_Strict):
     model: Name
     timeout_seconds: Annotated[int, Field(ge=1, le=MAX_TIMEOUT_SECONDS)]
     max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS)]
+    tenant: Name
     key: Name
     document: dict[str, Any]
     prompt: str

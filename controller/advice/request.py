@@ -73,6 +73,7 @@ def build(at: Situation, agent: str, consultation: Consultation, log_tail: str) 
         model=llm.model,
         timeout_seconds=llm.timeout_seconds,
         max_tokens=llm.max_tokens,
+        tenant=at.snapshot.run.namespace,
         key=at.snapshot.run.uid,
         document={**facts, "untrusted": untrusted},
         prompt=_prompt(facts, untrusted),

@@ -7,6 +7,7 @@ import signal
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,11 +25,18 @@ from controller.logs import LogFormat, configure
     help="The registered commands; default: the presets.",
 )
 @click.option("--concurrency", type=click.IntRange(1, 256), default=4, help="Commands that run at once.")
+@click.option(
+    "--longest-seconds",
+    type=click.IntRange(1, 86_400),
+    default=900,
+    help="Seconds that a command may run, whatever a policy's llm.timeoutSeconds says: a place is held no longer.",
+)
 @serving(metrics_port=8082, health_port=8083)
 def adapter(
     socket: Path,
     commands: Path | None,
     concurrency: int,
+    longest_seconds: int,
     metrics_port: int,
     health_port: int,
     listen: str,
@@ -38,13 +46,16 @@ def adapter(
     """Run the advisor's commands for an operator. Every option can also be set as RUNWARDEN_ADAPTER_<OPTION>."""
     configure(log_format, log_level)
     try:
-        asyncio.run(_serve(socket, commands, concurrency, metrics_port, health_port, listen))
+        limits = {"concurrency": concurrency, "seconds": longest_seconds}
+        asyncio.run(_serve(socket, commands, limits, metrics_port, health_port, listen))
     except (RunwardenError, OSError) as error:
         click.echo(f"runwarden: {error}", err=True)
         sys.exit(1)
 
 
-async def _serve(path: Path, commands: Path | None, concurrency: int, metrics_port: int, health_port: int, listen: str) -> None:
+async def _serve(
+    path: Path, commands: Path | None, limits: dict[str, Any], metrics_port: int, health_port: int, listen: str
+) -> None:
     """Serve until SIGTERM or SIGINT."""
     import structlog
     from prometheus_client import CollectorRegistry, ProcessCollector
@@ -65,7 +76,7 @@ async def _serve(path: Path, commands: Path | None, concurrency: int, metrics_po
     registered = load(commands)
     live = {"loop": pulse.check}
     async with AsyncExitStack() as stack:
-        advisor = LocalAdapter(registered, Limits(concurrency=concurrency), AdapterMetrics(registry), sole=True)
+        advisor = LocalAdapter(registered, Limits(**limits), AdapterMetrics(registry), sole=True)
         await stack.enter_async_context(advisor)
         for what, app, port in (("metrics", metrics_app(registry), metrics_port), ("health", health_app(live, live), health_port)):
             if port >= 0:

@@ -69,7 +69,7 @@ def _adapter(stack: ExitStack, folder: Path, model: Model) -> tuple[subprocess.P
 
 
 def _request() -> Request:
-    return Request("codex", "gpt-5.5", SECONDS, 400, "uid", {}, "What now?", SCHEMA)
+    return Request("codex", "gpt-5.5", SECONDS, 400, "team", "uid", {}, "What now?", SCHEMA)
 
 
 async def _asked(advisor: SocketAdvisor) -> float:

@@ -89,8 +89,9 @@ def ask(clis: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", model.url)
         monkeypatch.setenv("ANTHROPIC_API_KEY", key)
         monkeypatch.setenv("TEST_KEY", key)
+        whose: Any = {"tenant": "team", "key": "uid"}
         limits: Any = {"timeout_seconds": more.get("seconds", PATIENCE), "max_tokens": MAX_TOKENS}
-        request = Request(command=cli, model=MODEL[cli], key="uid", document={}, prompt=prompt, schema=SCHEMA, **limits)
+        request = Request(command=cli, model=MODEL[cli], document={}, prompt=prompt, schema=SCHEMA, **whose, **limits)
         registered = {cli: command(cli, more.get("args") or provider(model))}
         async with LocalAdapter(registered, Limits(), AdapterMetrics(CollectorRegistry())) as adapter:
             return await adapter.consult(request)

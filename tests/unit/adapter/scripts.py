@@ -39,7 +39,8 @@ def shell(name: str, script: str, **more: Any) -> Script:
 
 def request(command: str, **more: Any) -> Request:
     """Return a request; whatever a test does not name is harmless."""
-    filled: dict[str, Any] = {"model": "m", "timeout_seconds": 20, "max_tokens": 10, "key": "uid", "prompt": "why?"}
+    filled: dict[str, Any] = {"model": "m", "timeout_seconds": 20, "max_tokens": 10, "prompt": "why?"}
+    filled |= {"tenant": "team", "key": "uid"}
     return Request(command=command, document={"a": [1]}, schema={"type": "object"}, **(filled | more))
 
 

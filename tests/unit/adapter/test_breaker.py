@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from controller.adapter.breaker import FAILURES, GOOD, Breaker, Hold, Patience, Permit
+from controller.adapter.breaker import FAILURES, GOOD, MAX_TENANTS, Breaker, Breakers, Hold, Patience, Permit
 from controller.consulting import Ended
 
 PATIENCE = Patience(failures=3, first_pause=10, longest_pause=40, first_backoff=1, auth_pause=100)
@@ -89,6 +89,58 @@ def test_temporary_failures_are_none() -> None:
         now = breaker.until
     tell(breaker, Ended.FAILED, now)
     assert breaker.hold is None
+
+
+def tell_of(breakers: Breakers, tenant: str, ended: Ended, now: float = 0) -> None:
+    """Ask for a tenant, with this end."""
+    permit = breakers.of(tenant).permit(now)
+    assert isinstance(permit, Permit)
+    breakers.record(tenant, permit, ended, now)
+
+
+@pytest.mark.parametrize("ended", sorted(FAILURES | {Ended.AUTH_FAILED, Ended.TEMPORARY}))
+def test_one_tenants_failures_are_its_own(ended: Ended) -> None:
+    """Whatever a tenant makes of a command, by its model, its time or its text, another's questions are asked."""
+    breakers = Breakers(PATIENCE)
+    while breakers.of("noisy").refusal(0) is None:
+        tell_of(breakers, "noisy", ended)
+    assert breakers.of("quiet").refusal(0) is None
+    for _ in range(PATIENCE.failures - 1):
+        tell_of(breakers, "quiet", Ended.FAILED)
+    assert breakers.of("quiet").refusal(0) is None, "and it has all of its own patience"
+    assert (breakers.open, breakers.doubted) == (1, False)
+
+
+def test_a_dead_command_is_left_alone_by_all() -> None:
+    """Once it has failed for several tenants, every other tenant's first failure is its last for a while."""
+    breakers = Breakers(PATIENCE)
+    for tenant in ("a", "b", "c"):
+        tell_of(breakers, tenant, Ended.FAILED)
+    assert breakers.doubted
+    for tenant in (f"t{number}" for number in range(20)):
+        tell_of(breakers, tenant, Ended.TIMED_OUT)
+        assert breakers.of(tenant).refusal(0) is Ended.SUSPENDED
+    assert breakers.open == 21, "and the third of the first: it was the one that made it several"
+
+
+def test_an_answer_to_anybody_ends_the_doubt() -> None:
+    """A command that answers one tenant is well: tenants that fail are left alone by their own count again."""
+    breakers = Breakers(PATIENCE)
+    for tenant in ("a", "b", "c"):
+        tell_of(breakers, tenant, Ended.FAILED)
+    tell_of(breakers, "well", Ended.ANSWERED)
+    assert not breakers.doubted
+    tell_of(breakers, "d", Ended.FAILED)
+    assert breakers.of("d").refusal(0) is None
+
+
+def test_tenants_are_remembered_in_bounds() -> None:
+    """However many tenants come, the one that was not asked for longest is forgotten."""
+    breakers = Breakers(PATIENCE)
+    for number in range(MAX_TENANTS + 10):
+        tell_of(breakers, str(number), Ended.AUTH_FAILED)
+    assert breakers.open == MAX_TENANTS
+    assert breakers.of("0").refusal(0) is None
 
 
 class Breaking(RuleBasedStateMachine):

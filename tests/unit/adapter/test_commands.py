@@ -92,7 +92,7 @@ HOSTILE = "--dangerously-skip-permissions"
 @pytest.mark.parametrize("command", [Codex("a"), Claude("a"), Raw("a", ("a",))], ids=["codex", "claude", "raw"])
 def test_nothing_of_a_run_is_a_word_of_argv(command: Codex | Claude | Raw, tmp_path: Path) -> None:
     """Prompt and document go by stdin alone, and a policy's model cannot become an option."""
-    request = Request("a", HOSTILE, 1, 1, HOSTILE, {"said": HOSTILE}, HOSTILE, {"type": "object"})
+    request = Request("a", HOSTILE, 1, 1, HOSTILE, HOSTILE, {"said": HOSTILE}, HOSTILE, {"type": "object"})
     invocation = command.invocation(request, tmp_path)
     assert HOSTILE not in invocation.argv
     assert HOSTILE.encode() in invocation.stdin

@@ -98,10 +98,10 @@ async def test_waiting_counts_against_the_timeout(make: Make, tmp_path: Path) ->
     async with make(shell("hang", f"touch {started}; sleep 1000"), registry=registry, concurrency=1, waiting=1) as advisor:
         first = asyncio.create_task(advisor.consult(request("hang", timeout_seconds=3)))
         await eventually(started.exists, "the first question was asked")
-        waits = asyncio.create_task(advisor.consult(request("hang", key="b", timeout_seconds=1)))
+        waits = asyncio.create_task(advisor.consult(request("hang", tenant="b", timeout_seconds=1)))
         await eventually(lambda: registry.get_sample_value("runwarden_advisor_waiting") == 1, "another waits")
-        refused = await advisor.consult(request("hang", key="c"))
-        assert (refused.ended, refused.detail) == (Ended.BUSY, "1 consultations wait already")
+        refused = await advisor.consult(request("hang", tenant="c"))
+        assert (refused.ended, refused.detail) == (Ended.BUSY, "0 consultations of this tenant wait already")
         assert (await waits).ended is Ended.BUSY
         assert (await first).ended is Ended.TIMED_OUT
 
@@ -140,6 +140,41 @@ async def test_failing_command_is_suspended_then_probed(make: Make, tmp_path: Pa
         while (reply := await advisor.consult(request("ill"))).ended is Ended.SUSPENDED:
             pass
         assert reply.ended is Ended.ANSWERED
+
+
+HOSTILE = 'grep -q sabotage && { echo "401 unauthorized" >&2; exit 3; }; exit 0'
+"""A command that a hostile text makes fail as if its login were refused."""
+
+
+async def test_a_tenant_takes_the_command_from_nobody(make: Make) -> None:
+    """However often one tenant's questions fail, another's are asked; the first is left alone."""
+    async with make(shell("fragile", HOSTILE), patience=Patience(failures=2)) as advisor:
+        hostile = [await advisor.consult(request("fragile", tenant="noisy", prompt="sabotage")) for _ in range(3)]
+        quiet = await advisor.consult(request("fragile", tenant="quiet"))
+        again = await advisor.consult(request("fragile", tenant="noisy"))
+    assert [one.ended for one in (*hostile, again)] == [Ended.AUTH_FAILED] * 4
+    assert again.detail.startswith("command fragile is not asked")
+    assert quiet.ended is Ended.ANSWERED
+
+
+async def test_hanging_questions_leave_a_place(make: Make, tmp_path: Path) -> None:
+    """While one tenant's questions hang in every place that they may have, another's is answered."""
+    stuck = tmp_path / "stuck"
+    stuck.mkdir()
+    hangs = shell("hangs", f"touch {stuck}/$$; exec sleep 1000")
+    async with make(hangs, shell("say", "echo"), concurrency=3) as advisor:
+        noisy = [asyncio.create_task(advisor.consult(request("hangs", tenant="noisy", timeout_seconds=600))) for _ in range(9)]
+        await eventually(lambda: len(list(stuck.iterdir())) == 2, "all places but one are taken")
+        assert (await advisor.consult(request("say", tenant="quiet"))).ended is Ended.ANSWERED
+        for task in noisy:
+            task.cancel()
+        await asyncio.gather(*noisy, return_exceptions=True)
+
+
+async def test_no_policy_holds_a_place_for_ever(make: Make) -> None:
+    """A command runs no longer than the adapter lets it, however long its policy would wait."""
+    async with make(shell("hang", "exec sleep 1000"), seconds=0.5) as advisor:
+        assert (await advisor.consult(request("hang", timeout_seconds=31_536_000))).ended is Ended.TIMED_OUT
 
 
 async def test_answer_is_capped(make: Make) -> None:

@@ -90,8 +90,11 @@ def test_failures_at_once_do_not_mix(adapter: tuple[int, Path]) -> None:
     async def all_of_them() -> list[Reply]:
         return await asyncio.gather(
             *(
-                ask(adapter[1], request(one.command.name, timeout_seconds=max(one.timeout, 5), prompt="x" * one.prompt_bytes))
-                for one in FAILURES
+                ask(
+                    adapter[1],
+                    request(name, tenant=name, timeout_seconds=max(one.timeout, 5), prompt="x" * one.prompt_bytes),
+                )
+                for name, one in ((one.command.name, one) for one in FAILURES)
             )
         )
 

@@ -62,6 +62,8 @@ def test_replies_come_back(reply: Reply) -> None:
         ({"document": []}, "document"),
         ({"schema": None}, "schema"),
         ({"key": None}, "key"),
+        ({"tenant": None}, "tenant"),
+        ({"tenant": "x" * 254}, "tenant"),
         ({"command": "x" * 254}, "command"),
     ],
 )

@@ -18,7 +18,7 @@ from controller.plan.reasons import Reason
 from tests.secrets import SECRETS
 
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
-REQUEST = Request("codex", "asked-for", 30, 400, "run-1", {}, "the prompt", {})
+REQUEST = Request("codex", "asked-for", 30, 400, "team", "run-1", {}, "the prompt", {})
 MATTER = Consultation("demo-coder-1", Intent.AUTO_RESTART, Reason.EXITED_NONZERO, "", (AdvisedIntent.NOOP,))
 GOOD = {"intent": "noop", "target_run": "ns/demo", "reason": "wait", "confidence": 0.29, "needs_human": True, "diagnosis": "disk"}
 
