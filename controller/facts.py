@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from controller.advice.redact import recorded
 from controller.api.base import MAX_SECONDS, MAX_TEXT, JsonObject
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import (
@@ -61,7 +62,7 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         run_uid=controller_uid(pod),
         phase=_phase(status, container),
         reason=status.get("reason", ""),
-        message=status.get("message", "")[:MAX_TEXT],
+        message=_words(status.get("message", "")),
         gated=GATE_ADMITTED in gates,
         foreign_gates=tuple(gate for gate in gates if gate != GATE_ADMITTED),
         created_at=parse_time(meta.get("creationTimestamp")),
@@ -80,7 +81,7 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         ending_since=_told_at(spec, annotations),
         disrupted_at=_since(status, "DisruptionTarget", "True"),
         waiting_reason=reason,
-        waiting_message=message[:MAX_TEXT],
+        waiting_message=_words(message),
         termination=_termination(container),
         reporting=any(c["name"] == REPORTER_CONTAINER for c in spec.get("initContainers", ())),
         last_report=_last_report(pod),
@@ -223,6 +224,15 @@ def _tolerant_time(text: str | None) -> datetime | None:
     return moment if moment and moment.tzinfo else None
 
 
+def _words(text: str) -> str:
+    """Words of a kubelet as they are recorded: an agent's last ones may be among them, with whatever secret it printed."""
+    return recorded(text[:READ_LIMIT])[:MAX_TEXT]
+
+
+READ_LIMIT = 8192
+"""Characters of a message that are looked at: twice what a kubelet takes of an agent's last words."""
+
+
 def _termination(container: JsonObject) -> Termination | None:
     ended = container.get("state", {}).get("terminated")
     if not ended:
@@ -230,7 +240,7 @@ def _termination(container: JsonObject) -> Termination | None:
     return Termination(
         exit_code=ended["exitCode"],
         reason=ended.get("reason", ""),
-        message=ended.get("message", "")[:MAX_TEXT],
+        message=_words(ended.get("message", "")),
         started_at=parse_time(ended.get("startedAt")),
         finished_at=parse_time(ended.get("finishedAt")),
     )

@@ -11,8 +11,9 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from controller.api.agent_report import AgentReportStatus
-from controller.api.base import JsonObject, parse
+from controller.advice.redact import recorded
+from controller.api.agent_report import AgentReportStatus, ReportedQuestion
+from controller.api.base import MAX_LONG_TEXT, MAX_TEXT, MAX_WORD, JsonObject, parse
 from controller.api.names import LABEL_AGENT, REPORTER_CONTAINER
 from controller.api.run_status import ResultStatus
 from controller.plan.snapshot import QuestionFacts, ReportFacts
@@ -61,12 +62,33 @@ OUTPUTS_LIMIT = 2048
 """Characters of an agent's outputs that are kept: they stand in the Run's status and state, beside those of 31 other agents."""
 
 
-def _bounded(result: ResultStatus) -> ResultStatus:
+def _recorded(result: ResultStatus) -> ResultStatus:
+    """The result without secrets, with as many of its outputs as are kept."""
     kept: dict[str, str] = {}
     for name, value in sorted((result.outputs or {}).items()):
         if sum(map(len, (*kept, *kept.values(), name, value))) <= OUTPUTS_LIMIT:
-            kept[name] = value
-    return result.model_copy(update={"outputs": kept or None})
+            kept[recorded(name)[:MAX_WORD]] = recorded(value)[:MAX_TEXT]
+    said = {
+        "outcome": None if result.outcome is None else recorded(result.outcome)[:MAX_WORD],
+        "summary": None if result.summary is None else recorded(result.summary)[:MAX_TEXT],
+    }
+    return result.model_copy(update=said | {"outputs": kept or None})
+
+
+QUESTIONS_LIMIT = 32768
+"""Characters that are kept of one report's questions and their options together: what is recorded is redacted, which takes time."""
+
+
+def _questions(asked: tuple[ReportedQuestion, ...]) -> tuple[QuestionFacts, ...]:
+    """What an agent asks, without secrets. A question is told from others by its id, which stays."""
+    left, found = QUESTIONS_LIMIT, []
+    for question in asked:
+        texts: list[str] = []
+        for text in (question.text, *question.options):
+            texts.append(recorded(text[:left])[: MAX_TEXT if texts else MAX_LONG_TEXT])
+            left -= min(left, len(text))
+        found.append(QuestionFacts(question.id, texts[0], tuple(texts[1:])))
+    return tuple(found)
 
 
 def _facts(agent: str, run_uid: str, raw: object, at: datetime, deliveries: tuple[str, ...]) -> ReportFacts | None:
@@ -87,12 +109,12 @@ def _facts(agent: str, run_uid: str, raw: object, at: datetime, deliveries: tupl
         progress_at=None if progress is None else earlier(at, progress),
         progress_events=status.progress_events,
         sources=status.sources,
-        questions=tuple(QuestionFacts(q.id, q.text, q.options) for q in status.questions),
+        questions=_questions(status.questions),
         delivered=status.delivered,
         read=status.read,
         parked=status.parked,
-        result=_bounded(status.result) if status.result else None,
+        result=_recorded(status.result) if status.result else None,
         usage=status.usage,
-        problems=status.problems,
+        problems=tuple(recorded(problem)[:MAX_TEXT] for problem in status.problems),
         deliveries=deliveries,
     )

@@ -1,4 +1,4 @@
-"""Secrets out of texts, before anything of them is sent to a model or kept of its answer.
+"""Secrets out of texts, before anything of them is recorded, shown to people, sent to a model or kept of its answer.
 
 Tokens of known makers are found by the patterns of detect-secrets (Apache-2.0), which others keep up to date. Only its tables are
 used, not its scanner, which works on files and global settings: beside what the operator has loaded anyway they cost 0.1 MiB and
@@ -13,7 +13,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 
 REDACTED = "[REDACTED]"
@@ -35,6 +35,9 @@ MAKERS = {
     "twilio": "TwilioKeyDetector",
 }
 """Modules and classes of detect_secrets.plugins whose patterns are used."""
+
+REMEMBERED = 128
+"""Texts whose redaction is remembered, the latest: reports repeat what they say."""
 
 RANDOM_CHARACTERS = 24
 RANDOM_BITS = 4.0
@@ -87,6 +90,12 @@ def redact(text: str) -> str:
         text = pattern.sub(rf"\1{REDACTED}", text)
     text = _ENVIRONMENT.sub(_variable, text)
     return _WORD.sub(_word, text)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def recorded(text: str) -> str:
+    """Return a text as it goes on record: without secrets. What is said again and again is redacted once."""
+    return redact(text) if text else ""
 
 
 def entropy(word: str) -> float:

@@ -20,14 +20,14 @@ MAX_COUNT = 1_000_000
 MAX_TOKENS = 1_000_000_000_000
 """The largest number of tokens, or of millionths of a US dollar, that any field holds."""
 
-MAX_WORD, MAX_TEXT = 128, 1024
-"""Characters that a Word and a Text hold."""
+MAX_WORD, MAX_TEXT, MAX_LONG_TEXT = 128, 1024, 16384
+"""Characters that a Word, a Text and a LongText hold."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)]
 AgentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{0,31}$", min_length=1, max_length=32)]
 Word = Annotated[str, StringConstraints(max_length=MAX_WORD)]
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
-LongText = Annotated[str, StringConstraints(max_length=16384)]
+LongText = Annotated[str, StringConstraints(max_length=MAX_LONG_TEXT)]
 Argument = Annotated[str, StringConstraints(max_length=32768)]
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", min_length=1, max_length=253)]
 Path = Annotated[str, StringConstraints(pattern=r"^/[^:\x00]*$", min_length=1, max_length=512)]

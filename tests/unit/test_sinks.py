@@ -1,0 +1,143 @@
+"""A secret that an agent printed or said reaches nobody: every place where the operator records or tells an agent's words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from controller.advice.redact import REDACTED
+from controller.api.base import JsonObject, dump
+from controller.api.names import LABEL_AGENT, LABEL_ATTEMPT
+from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.run import Agent, RunSpec
+from controller.api.run_status import AgentState, OperatorState
+from controller.builders import build_escalation
+from controller.conditions import build_status
+from controller.events import event_for
+from controller.facts import pod_facts
+from controller.ledger.entry import entry_of
+from controller.ledger.tables import row_of
+from controller.notify.message import finished, opened
+from controller.plan import Plan, Snapshot, plan
+from controller.plan.model import TRANSITIONS, Step
+from controller.plan.snapshot import RunFacts
+from controller.plan.transitions import apply
+from controller.reported import report_facts
+from tests.secrets import SECRETS, marrow
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+STAMP = "2026-01-01T11:59:30Z"
+OWNERS = [{"uid": "run-1", "controller": True}]
+
+
+def pod(said: str, *, ended: bool, code: int = 1) -> JsonObject:
+    """Return the agent's pod as a kubelet tells of it: at work and waiting, or ended with these last words."""
+    labels = {LABEL_AGENT: "coder", LABEL_ATTEMPT: "0"}
+    state: JsonObject = (
+        {"terminated": {"exitCode": code, "message": said}} if ended else {"waiting": {"reason": "X", "message": said}}
+    )
+    return {
+        "metadata": {"name": "demo-coder-r0", "uid": "c0", "labels": labels, "ownerReferences": OWNERS},
+        "spec": {"containers": [{"name": "agent"}], "nodeName": "n1"},
+        "status": {
+            "phase": ("Failed" if code else "Succeeded") if ended else "Pending",
+            "message": said,
+            "containerStatuses": [{"name": "agent", "state": state}],
+        },
+    }
+
+
+def report(**said: Any) -> JsonObject:
+    """Return the agent's report."""
+    managed = [{"manager": "runwarden-reporter", "subresource": "status", "time": STAMP}]
+    status = {"attempt": 0, "podUID": "c0", "seq": 1, "intervalSeconds": 60, "activityAgeSeconds": 0} | said
+    meta = {"managedFields": managed, "ownerReferences": OWNERS, "namespace": "ns", "name": "demo-coder"}
+    return {"metadata": meta, "spec": {"runName": "demo", "runUID": "run-1", "agent": "coder"}, "status": status}
+
+
+def stories(said: str) -> Iterator[Snapshot]:
+    """Yield what the operator sees of an agent that dies, hangs at its start, asks, reports nonsense and ends, with these words."""
+    policy = ResolvedPolicy.of("p", RunPolicySpec(restart_budget=0))
+    state = OperatorState(run_uid="run-1", started_at=NOW, agents={"coder": AgentState(pod_uid="c0")})
+    spec = RunSpec(agents=(Agent(name="coder", image="x"),))
+    base = Snapshot(RunFacts("ns", "demo", "run-1", 1, spec), policy=policy, state=state)
+    running = replace(pod_facts(pod("", ended=False)), phase="Running", ready=True, waiting_reason="", reporting=True)
+    yield replace(base, pods=(pod_facts(pod(said, ended=True)),))
+    yield replace(base, pods=(pod_facts(pod(said, ended=False)),))
+    question = {"id": "q1", "text": f"Shall I use\n{said}", "options": ["no", said]}
+    result = {"outcome": "Completed", "summary": said, "outputs": {"out": said}}
+    for words in ({"questions": [question]}, {"problems": [said]}, {"result": result}, {"result": result | {"outcome": "Failed"}}):
+        found = report_facts(report(**words))
+        assert found
+        pods = (pod_facts(pod(said, ended=True, code=0)),) if "result" in words else (running,)
+        yield replace(base, pods=pods, reports=(found,))
+
+
+def carried_out(snapshot: Snapshot) -> Iterator[tuple[Snapshot, Plan]]:
+    """Yield each plan on the way to rest; an escalation counts as made."""
+    made: set[str] = set()
+    for _ in range(8):
+        decision = plan(snapshot, NOW)
+        yield snapshot, decision
+        step = next((a for a in decision.actions if a.step in TRANSITIONS), None)
+        if step is None:
+            created = {a.escalation for a in decision.actions if a.step is Step.CREATE_ESCALATION} - made
+            if not created:
+                return
+            made |= created
+        else:
+            snapshot = replace(snapshot, state=apply(snapshot, step, NOW))
+
+
+def sinks(snapshot: Snapshot, decision: Plan) -> Iterator[tuple[str, str]]:
+    """Yield everything that leaves the operator by one plan: what is written, posted, sent and kept."""
+    status = build_status(snapshot, decision, decision.actions, {}, NOW)
+    run = {"metadata": {"namespace": "ns", "name": "demo", "uid": "run-1"}, "status": status}
+    yield "status", json.dumps(status)
+    yield "state", json.dumps(dump(snapshot.state)) if snapshot.state else ""
+    yield "event", json.dumps(event_for(run | {"status": status | {"phase": "Completed"}}))
+    end = {"phase": "Completed", "completionTime": STAMP}
+    yield "notification", str(finished(None, run | {"status": status | end}))
+    for action in decision.actions:
+        if action.inquiry:
+            escalation = build_escalation(snapshot.run, action, None)
+            yield "escalation", json.dumps(escalation)
+            yield "notification", str(opened(escalation))
+    yield "ledger", json.dumps(row_of(entry_of(snapshot, decision, decision.actions, "", NOW)))
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_no_sink_shows_a_secret(kind: str) -> None:
+    """Whatever way an agent says it, a secret is in no status, state, Event, escalation, notification or row of the ledger."""
+    seen: set[str] = set()
+    for snapshot in stories(f"the model said 401\n{SECRETS[kind]}\nand that was all"):
+        for at, decision in carried_out(snapshot):
+            for sink, text in sinks(at, decision):
+                assert marrow(kind) not in text.replace("\\n", "\n").replace('\\"', '"'), f"{sink}: {text}"
+                seen |= {sink} if REDACTED in text else set()
+    assert seen == {"status", "state", "event", "escalation", "notification", "ledger"}
+
+
+def test_what_is_left_can_be_read_and_names_nothing_anew() -> None:
+    """A human reads the rest of the question; its escalation's name comes from its id, which no redaction changes."""
+    asking = (list(stories(said))[2] for said in ("a branch", SECRETS["github"]))
+    plain, secret = (plan(snapshot, NOW).actions[0] for snapshot in asking)
+    assert plain.inquiry
+    assert secret.inquiry
+    assert (plain.escalation, plain.inquiry.question) == (secret.escalation, secret.inquiry.question)
+    assert secret.inquiry.text == f"Shall I use\n{REDACTED}"
+    assert secret.inquiry.options == ("no", REDACTED)
+
+
+def test_a_report_is_redacted_within_its_bounds() -> None:
+    """However much an agent asks, what is looked at of it is bounded, and every question is still told from the others."""
+    asked = [{"id": f"q{n}", "text": "x" * 16384, "options": ["y" * 1024] * 16} for n in range(8)]
+    found = report_facts(report(questions=asked))
+    assert found
+    assert [q.id for q in found.questions] == [f"q{n}" for n in range(8)]
+    assert sum(len(text) for q in found.questions for text in (q.text, *q.options)) <= 32768
