@@ -16,7 +16,7 @@ async def grant(tools: Tools, namespace: str) -> str:
     """Make sure that reporters have their account in a namespace; return why that was refused, empty where they have it."""
     if namespace in tools.granted:
         return ""
-    for resource, body in ((SERVICE_ACCOUNTS, _account()), (ROLE_BINDINGS, _binding(namespace))):
+    for resource, body in ((SERVICE_ACCOUNTS, account()), (ROLE_BINDINGS, binding(namespace))):
         if refusal := await _create(tools, resource, namespace, body):
             return refusal
     tools.granted.add(namespace)
@@ -37,12 +37,14 @@ async def _create(tools: Tools, resource: Resource, namespace: str, body: JsonOb
     return ""
 
 
-def _account() -> JsonObject:
+def account() -> JsonObject:
+    """Return the reporters' ServiceAccount."""
     metadata = {"name": NAME}
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "automountServiceAccountToken": False}
 
 
-def _binding(namespace: str) -> JsonObject:
+def binding(namespace: str) -> JsonObject:
+    """Return the binding of the reporters' role to their account."""
     return {
         "apiVersion": f"{RBAC}/v1",
         "kind": "RoleBinding",

@@ -34,6 +34,7 @@ from tests.api.attempts import (
 from tests.api.crossings import CROSSINGS
 from tests.api.crossings.forms import owner
 from tests.api.forgeries import escalation, new_report
+from tests.api.stolen import BYSTANDER, STOLEN, STRONG
 from tests.api.tricks import TRICKS
 from tests.cluster import Cluster
 from tests.support import OperatorProcess, apply, await_phase, await_that, get, items, policy_of, simulated
@@ -135,6 +136,8 @@ def populate(made: World) -> None:
     apply(cluster, NAMESPACE, policy_of(STRICT))
     apply(cluster, ELSEWHERE, policy_of({}, "lax"), policy_of(STRICT | {"responders": RESPONDERS_ELSEWHERE}))
     cluster.kubectl("-n", NAMESPACE, "create", "secret", "generic", "model-key", "--from-literal=key=x")
+    cluster.kubectl("-n", NAMESPACE, "create", "serviceaccount", STRONG)
+    apply(cluster, NAMESPACE, pod(BYSTANDER))
     outcomes = {"r": FOREVER, "s": FOREVER, "stopped": FOREVER, "paused": FOREVER, "spent": FAILING}
     desired = {"stopped": "Stopped", "paused": "Paused"}
     runs = [simulated_run(name, outcome, desiredState=desired.get(name, "Running")) for name, outcome in outcomes.items()]
@@ -216,7 +219,7 @@ def all_judged(made: World) -> bool:
     return all(found.get("phase") for found in made.judged.values())
 
 
-@pytest.mark.parametrize("tried", ATTEMPTS + CROSSINGS, ids=str)
+@pytest.mark.parametrize("tried", ATTEMPTS + CROSSINGS + STOLEN, ids=str)
 def test_the_api_server_refuses(world: World, tried: Attempt) -> None:
     """The attempt is refused by whom the row says, in its words, and the world is as it was."""
     said = world.do(tried)
@@ -288,7 +291,7 @@ def test_a_namespace_that_is_dropped_unvalidated_changes_nothing(world: World) -
 
 def test_the_table_is_large() -> None:
     """There are hundreds of attempts, by everybody of whom the threat model speaks, each with words of its refusal."""
-    everyone = [*ATTEMPTS, *CROSSINGS, *(tried for tried, _ in TRICKS)]
+    everyone = [*ATTEMPTS, *CROSSINGS, *STOLEN, *(tried for tried, _ in TRICKS)]
     assert len({str(tried) for tried in everyone}) == len(everyone) >= 250
     assert all(tried.says for tried in everyone)
     assert {tried.by for tried in everyone} == set(By)

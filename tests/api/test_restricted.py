@@ -19,6 +19,7 @@ from controller.api.template import PROBE, TEMPLATE
 from controller.builders import build_pod
 from controller.plan.snapshot import RunFacts
 from controller.sidecar import Sidecar
+from tests import users
 from tests.cluster import Cluster
 from tests.support import apply
 
@@ -208,11 +209,22 @@ def create(cluster: Cluster, namespace: str, pod: JsonObject) -> str:
     return cluster.kubectl("-n", namespace, *args, stdin=json.dumps(pod), check=False)
 
 
+@pytest.fixture(scope="module")
+def operator(api_cluster: Cluster, restricted: str) -> Iterator[Cluster]:
+    """The operator's own account, which our admission policies bind to agents' pods."""
+    home = f"{restricted}-home"
+    api_cluster.kubectl("create", "namespace", home)
+    api_cluster.kubectl("-n", home, "create", "serviceaccount", "operator")
+    users.grant(api_cluster, restricted, "runwarden-operator", f"--serviceaccount={home}:operator")
+    yield users.account(api_cluster, home, "operator")
+    api_cluster.kubectl("delete", "namespace", home, "--wait=false")
+
+
 @pytest.mark.parametrize("agent", AGENTS)
 @pytest.mark.parametrize("sidecar", SIDECARS)
-def test_every_pod_that_is_built_is_admitted(api_cluster: Cluster, restricted: str, agent: str, sidecar: str) -> None:
-    """Whatever a Run may ask for, the pod that comes of it passes Pod Security `restricted` and strict validation."""
-    said = create(api_cluster, restricted, pod_of(AGENTS[agent], SIDECARS[sidecar]))
+def test_every_pod_that_is_built_is_admitted(operator: Cluster, restricted: str, agent: str, sidecar: str) -> None:
+    """Whatever a Run may ask for, its pod passes Pod Security `restricted`, strict validation, and what binds the operator."""
+    said = create(operator, restricted, pod_of(AGENTS[agent], SIDECARS[sidecar]))
     assert "created (server dry run)" in said
     assert "arning" not in said
 

@@ -34,6 +34,9 @@ VIEWS = {
 }
 """A golden file -> the account that asks, and the namespace that it asks about."""
 
+POLICIES = 12
+"""Admission policies that an installation has."""
+
 GUARDED = {"secrets", "pods/exec", "pods/attach", "pods/ephemeralcontainers", "serviceaccounts/token", "nodes/proxy"}
 """What of a namespace or a node makes its holder somebody else."""
 
@@ -113,7 +116,7 @@ def test_the_documented_commands_work(accounts: dict[str, Cluster], api_cluster:
         done = subprocess.run(["bash", "-c", line], env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
         if "bindings" in line:
-            assert (done.stdout.count("policy.admission"), done.stdout.count("policybinding.admission")) == (6, 6)
+            assert (done.stdout.count("policy.admission"), done.stdout.count("policybinding.admission")) == (POLICIES, POLICIES)
 
 
 def test_an_advisor_costs_one_right() -> None:
