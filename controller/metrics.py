@@ -129,20 +129,27 @@ class Metrics:
             ["charge"],
             registry=registry,
         )
+        self._budget_of: dict[tuple[str, str], str] = {}
         self._budget_left = Gauge(
             "runwarden_restart_budget_left",
             "Charged restarts that an unfinished Run may still have.",
-            ["namespace", "run", "uid"],
+            ["namespace", "run"],
             registry=registry,
         )
 
     def tell_budget_left(self, namespace: str, run: str, uid: str, left: int | None) -> None:
-        """Set a Run's series; None removes it, so that there are never more of them than unfinished Runs."""
+        """Set a Run's series; None removes it, so that there are never more of them than unfinished Runs.
+
+        A Run may have the name of one that is gone: what becomes of that one changes nothing of the series that is its own.
+        """
+        name = (namespace, run)
         if left is not None:
-            self._budget_left.labels(namespace, run, uid).set(left)
-            return
-        with suppress(KeyError):
-            self._budget_left.remove(namespace, run, uid)
+            self._budget_of[name] = uid
+            self._budget_left.labels(*name).set(left)
+        elif self._budget_of.get(name) == uid:
+            del self._budget_of[name]
+            with suppress(KeyError):
+                self._budget_left.remove(*name)
 
     def observe_request(self, verb: str, resource: str, code: int, seconds: float) -> None:
         """Count one request to the API server."""

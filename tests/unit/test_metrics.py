@@ -1,0 +1,51 @@
+"""Series of Runs: one for each unfinished Run, by its name alone."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry
+
+from controller.adapter.metrics import AdapterMetrics
+from controller.metrics import Metrics
+
+LEFT = "runwarden_restart_budget_left"
+OF_RUNS = {LEFT: {"namespace", "run"}}
+"""Series with labels that tenants choose: each goes with its Run."""
+BOUNDED = {
+    *("result", "intent", "reason", "verb", "resource", "code", "event", "operation", "charge", "shard", "command", "ended"),
+    *("direction", "version", "python", "kopf", "implementation", "major", "minor", "patchlevel", "le"),
+}
+"""Labels whose values are ours, the API server's or the installer's: none comes from an object that a tenant writes."""
+
+
+def left(metrics: Metrics, run: str = "a") -> float | None:
+    """Return what a Run's series says."""
+    return metrics.registry.get_sample_value(LEFT, {"namespace": "team", "run": run})
+
+
+def test_a_namesake_keeps_its_series() -> None:
+    """A Run that was deleted and applied anew: the end of the former, seen late, leaves the series of the latter."""
+    metrics = Metrics()
+    metrics.tell_budget_left("team", "a", "one", 3)
+    metrics.tell_budget_left("team", "a", "two", 2)
+    metrics.tell_budget_left("team", "a", "one", None)
+    assert left(metrics) == 2
+    metrics.tell_budget_left("team", "a", "two", None)
+    assert left(metrics) is None
+    metrics.tell_budget_left("team", "a", "two", None)
+    assert metrics._budget_of == {}
+
+
+def test_no_series_has_an_unbounded_label() -> None:
+    """No label holds a UID, and those that tenants choose are of series that go with their Run."""
+    metrics, advisors = Metrics(), CollectorRegistry()
+    AdapterMetrics(advisors)
+    metrics.tell_budget_left("team", "a", "one", 3)
+    declared = {
+        (collector._name, frozenset(getattr(collector, "_labelnames", ())))  # type: ignore[attr-defined]
+        for registry in (metrics.registry, advisors)
+        for collector in registry._collector_to_names
+        if hasattr(collector, "_labelnames")
+    }
+    assert declared
+    for name, labels in declared:
+        assert labels <= OF_RUNS.get(name, set()) | BOUNDED, name
