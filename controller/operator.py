@@ -22,7 +22,9 @@ from controller.cluster.client import Client
 from controller.cluster.connection import Connection, connect
 from controller.cluster.reflector import Reflector, Sink, relist
 from controller.cluster.resources import AGENT_REPORTS, ESCALATIONS, PODS, RUN_POLICIES, RUNS, Resource
-from controller.endpoints import Checks, Pulse, health_app, metrics_app, serve, unless
+from controller.endpoints.health import Checks, Pulse, health_pages, unless
+from controller.endpoints.pages import Pages
+from controller.endpoints.server import Bounds, Tls, serve
 from controller.errors import RunwardenError
 from controller.executor import Tools
 from controller.failing import failed
@@ -36,6 +38,7 @@ from controller.notify.notifier import Notifier
 from controller.observer import Observer
 from controller.policy_source import PolicySource
 from controller.reconciler import Reconciler
+from controller.scraping import SCRAPERS, over, scraped
 from controller.settings import Settings
 from controller.sharding.layout import Mode
 from controller.sidecar import Sidecar
@@ -85,7 +88,7 @@ class Operator:
             self._store = store = WatchedStore(make_store(self._settings.store, client), self._metrics)
             stack.push_async_callback(store.close)
             leases = self._membership.contend(client, connection.namespace)
-            await self._serve(stack)
+            await self._serve(stack, client)
             stack.callback(asyncio.create_task(self._pulse.keep(), name="pulse").cancel)
             try:
                 if await self._unless_stopped(leases.acquire()):
@@ -243,16 +246,21 @@ class Operator:
         await asyncio.wait([task])
         return False
 
-    async def _serve(self, stack: AsyncExitStack) -> None:
+    async def _serve(self, stack: AsyncExitStack, client: Client) -> None:
         told = self._settings
-        apps = (
-            ("health", told.health_port, health_app({"loop": self._pulse.check}, self._readiness())),
-            ("metrics", told.metrics_port, metrics_app(self._metrics.registry, self._refresh)),
-        )
-        for name, port, app in apps:
-            if port is not None:
-                bound = await stack.enter_async_context(serve(app, told.listen, port))
-                log.info("listening", endpoint=name, address=told.listen, port=bound)
+        health = health_pages({"loop": self._pulse.check}, self._readiness())
+        await self._open_port(stack, "health", told.health_port, health)
+        if told.metrics_port is not None:
+            metrics = scraped(told, client, self._metrics.registry, self._refresh)
+            await self._open_port(stack, "metrics", told.metrics_port, metrics, over(told), SCRAPERS)
+
+    async def _open_port(
+        self, stack: AsyncExitStack, name: str, port: int | None, pages: Pages, tls: Tls | None = None, bounds: Bounds | None = None
+    ) -> None:
+        if port is not None:
+            address, scheme = self._settings.listen, "https" if tls else "http"
+            bound = await stack.enter_async_context(serve(pages, address, port, tls, bounds))
+            log.info("listening", endpoint=name, scheme=scheme, address=address, port=bound)
 
     def _readiness(self) -> Checks:
         """Who leads has everything it needs; who stands by has seen another lead and can take over."""

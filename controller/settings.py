@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
@@ -42,5 +43,20 @@ class Settings:
     lease_retry_period: float = 2
     identity: str | None = None
     metrics_port: int | None = 8080
+    metrics_secure: bool | None = None
+    metrics_cert_dir: Path | None = None
     health_port: int | None = 8081
     listen: str = "127.0.0.1"
+
+    @property
+    def metrics_secured(self) -> bool:
+        """Whether metrics are served over TLS, to whom the API server lets read them: unless nobody else reaches the port."""
+        return not is_loopback(self.listen) if self.metrics_secure is None else self.metrics_secure
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine, or this pod, reaches an address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

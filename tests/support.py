@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -24,6 +25,11 @@ from tests.cluster.processes import Record, wait_until
 PATIENCE = 180.0
 """Seconds after which a condition that is awaited counts as missed; generous, since these machines are shared."""
 
+ASK_SECONDS = 5.0
+"""How long an endpoint may take to answer."""
+UNVERIFIED = ssl._create_unverified_context()  # noqa: S323  # the operator's certificate is its own
+"""For a certificate that the operator has made itself."""
+
 
 def await_that(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> Any:
     """Return what `condition` gives once that is true; fail with `what` when it takes too long."""
@@ -41,6 +47,19 @@ def await_that(condition: Callable[[], object], what: str, seconds: float = PATI
 async def eventually(condition: Callable[[], object], what: str) -> Any:
     """Await a condition while the event loop turns."""
     return await asyncio.to_thread(await_that, condition, what)
+
+
+def ask(url: str, token: str = "") -> tuple[int, str]:
+    """Return the code and body of an answer, (0, '') where there is none; over TLS whoever answers is believed."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310  # one of ours
+    try:
+        with urllib.request.urlopen(request, timeout=ASK_SECONDS, context=UNVERIFIED) as answer:  # noqa: S310  # one of ours
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError:
+        return 0, ""
 
 
 def apply(cluster: Cluster, namespace: str, *objects: JsonObject) -> None:
@@ -196,19 +215,18 @@ class OperatorProcess:
         """Whether `/readyz` says so."""
         return self.probe("health", "readyz")[0] == 200
 
-    def probe(self, endpoint: str, path: str) -> tuple[int, str]:
+    def probe(self, endpoint: str, path: str, token: str = "") -> tuple[int, str]:
         """Return the code and body of a request to one of the operator's endpoints; (0, '') where it does not answer."""
-        ports = [line["port"] for line in self.lines() if line.get("endpoint") == endpoint]
-        if not ports:
-            return 0, ""
-        port = ports[-1]  # An operator that began anew listens anew.
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:  # loopback
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-        except OSError:
-            return 0, ""
+        last = self._listening(endpoint)
+        return ask(f"{last['scheme']}://127.0.0.1:{last['port']}/{path}", token) if last else (0, "")
+
+    def port(self, endpoint: str) -> int:
+        """Return the port of one of the operator's endpoints."""
+        return int(self._listening(endpoint)["port"])
+
+    def _listening(self, endpoint: str) -> JsonObject:
+        """Return the last line that tells where an endpoint is: an operator that began anew listens anew."""
+        return next((line for line in reversed(self.lines()) if line.get("endpoint") == endpoint), {})
 
     def lines(self) -> list[JsonObject]:
         """Return the log of this process so far, one object a line."""

@@ -24,16 +24,20 @@ def person(cluster: Cluster, name: str, *groups: str) -> Cluster:
 
 def account(cluster: Cluster, namespace: str, name: str) -> Cluster:
     """Return the cluster as a service account sees it, by a token that is bound to no pod."""
-    token = cluster.kubectl("-n", namespace, "create", "token", name).strip()
-    return _as(cluster, f"{namespace}-{name}", {"token": token})
+    return _as(cluster, f"{namespace}-{name}", {"token": token(cluster, namespace, name)})
+
+
+def token(cluster: Cluster, namespace: str, name: str) -> str:
+    """Return a token of a service account that is bound to no pod."""
+    return cluster.kubectl("-n", namespace, "create", "token", name).strip()
 
 
 def pod(cluster: Cluster, namespace: str, name: str) -> Cluster:
     """Return the cluster as a pod sees it, by a token that is bound to it, as a projected one is."""
     found = get(cluster, namespace, "pod", name)
     bound = ["--bound-object-kind=Pod", f"--bound-object-name={name}", f"--bound-object-uid={found['metadata']['uid']}"]
-    token = cluster.kubectl("-n", namespace, "create", "token", found["spec"]["serviceAccountName"], *bound).strip()
-    return _as(cluster, f"{namespace}-{name}-{found['metadata']['uid']}", {"token": token})
+    made = cluster.kubectl("-n", namespace, "create", "token", found["spec"]["serviceAccountName"], *bound).strip()
+    return _as(cluster, f"{namespace}-{name}-{found['metadata']['uid']}", {"token": made})
 
 
 def posing(user: Cluster, name: str, account: str, **extra: str) -> Cluster:

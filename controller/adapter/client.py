@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -17,7 +18,11 @@ from controller.consulting import Ended, Reply, Request
 
 SPARE_SECONDS = 2.0
 """How much longer than the consultation's own time the adapter may take to say how it ended."""
-URL = f"http://adapter{CONSULT}"
+HOST = "http://adapter"
+SCRAPE_SECONDS, MAX_SCRAPE_BYTES = 2.0, 2**20
+"""How long the adapter's metrics may take, and how large they may be."""
+OURS = re.compile(rb"(?:# (?:HELP|TYPE) )?runwarden_advisor_")
+"""What a line of the adapter's metrics begins with: it says nothing of anybody else."""
 
 
 class SocketAdvisor:
@@ -44,18 +49,32 @@ class SocketAdvisor:
         no_timeout = aiohttp.ClientTimeout(total=None)
         async with (
             aiohttp.ClientSession(connector=connector, timeout=no_timeout, auto_decompress=False) as session,
-            session.post(URL, data=io.BytesIO(write_request(request)), allow_redirects=False) as response,
+            session.post(f"{HOST}{CONSULT}", data=io.BytesIO(write_request(request)), allow_redirects=False) as response,
         ):
-            body = await _bounded(response.content)
+            body = await _bounded(response.content, MAX_REPLY_BYTES)
             if response.status != HTTPStatus.OK:
                 raise WireError(f"it answered {response.status}: {body.decode(errors='replace')}")
             return read_reply(body)
 
 
-async def _bounded(stream: aiohttp.StreamReader) -> bytes:
+async def scrape(path: Path) -> bytes:
+    """Return the adapter's metrics over its socket, and no other's; nothing where it does not answer."""
+    limit = aiohttp.ClientTimeout(total=SCRAPE_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path), force_close=True), timeout=limit) as session,
+            session.get(f"{HOST}/metrics", allow_redirects=False) as response,
+        ):
+            text = await _bounded(response.content, MAX_SCRAPE_BYTES) if response.status == HTTPStatus.OK else b""
+    except (aiohttp.ClientError, OSError, TimeoutError, WireError):
+        return b""
+    return b"".join(line for line in text.splitlines(keepends=True) if OURS.match(line))
+
+
+async def _bounded(stream: aiohttp.StreamReader, most: int) -> bytes:
     body = bytearray()
     async for chunk in stream.iter_any():
         body += chunk
-        if len(body) > MAX_REPLY_BYTES:
-            raise WireError(f"its reply has more than {MAX_REPLY_BYTES} bytes")
+        if len(body) > most:
+            raise WireError(f"its reply has more than {most} bytes")
     return bytes(body)

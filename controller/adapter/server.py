@@ -1,4 +1,4 @@
-"""The adapter over a unix socket: `POST /v1/consult`, `/livez` and `/readyz`."""
+"""The adapter over a unix socket: `POST /v1/consult`, and pages beside it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aiohttp import web
 
 from controller.adapter.wire import CONSULT, MAX_REQUEST_BYTES, WireError, read_request, write_reply
 from controller.consulting import Advisor
-from controller.endpoints import Checks, add_health
+from controller.endpoints.pages import Pages, add_pages
 from controller.errors import RunwardenError
 
 SOCKET_MODE = 0o660
@@ -29,8 +29,8 @@ class SocketTaken(RunwardenError):
     """The socket's path belongs to something else."""
 
 
-def adapter_app(advisor: Advisor, live: Checks, ready: Checks) -> web.Application:
-    """Return the application that answers consultations."""
+def adapter_app(advisor: Advisor, pages: Pages) -> web.Application:
+    """Return the application that answers consultations, and these pages."""
 
     async def consult(message: web.Request) -> web.Response:
         try:
@@ -40,7 +40,7 @@ def adapter_app(advisor: Advisor, live: Checks, ready: Checks) -> web.Applicatio
         return web.Response(body=write_reply(await advisor.consult(request)), content_type="application/json")
 
     app = web.Application(client_max_size=MAX_REQUEST_BYTES)
-    add_health(app, live, ready)
+    add_pages(app, pages)
     app.router.add_post(CONSULT, consult)
     return app
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from controller.cli.serving import serving
+from controller.cli.serving import OFF, serving
 from controller.consulting import DEFAULT_SOCKET
 from controller.errors import RunwardenError
 from controller.logs import LogFormat, configure
@@ -31,7 +31,7 @@ from controller.logs import LogFormat, configure
     default=900,
     help="Seconds that a command may run, whatever a policy's llm.timeoutSeconds says: a place is held no longer.",
 )
-@serving(metrics_port=8082, health_port=8083)
+@serving(metrics_port=OFF, health_port=8083)
 def adapter(
     socket: Path,
     commands: Path | None,
@@ -65,7 +65,9 @@ async def _serve(
     from controller.adapter.family import adopt_orphans
     from controller.adapter.metrics import AdapterMetrics
     from controller.adapter.server import adapter_app, serve_socket
-    from controller.endpoints import Pulse, health_app, metrics_app, serve
+    from controller.endpoints.exposition import metrics_pages, of_registry
+    from controller.endpoints.health import Pulse, health_pages
+    from controller.endpoints.server import serve
 
     log = structlog.get_logger("controller.adapter")
     adopt_orphans()
@@ -75,14 +77,15 @@ async def _serve(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     registered = load(commands)
     live = {"loop": pulse.check}
+    health, make = health_pages(live, live), of_registry(registry)
     async with AsyncExitStack() as stack:
         advisor = LocalAdapter(registered, Limits(**limits), AdapterMetrics(registry), sole=True)
         await stack.enter_async_context(advisor)
-        for what, app, port in (("metrics", metrics_app(registry), metrics_port), ("health", health_app(live, live), health_port)):
-            if port >= 0:
-                bound = await stack.enter_async_context(serve(app, listen, port))
+        for what, pages, port in (("metrics", metrics_pages(make), metrics_port), ("health", health, health_port)):
+            if port != OFF:
+                bound = await stack.enter_async_context(serve(pages, listen, port))
                 log.info("listening", what=what, address=listen, port=bound)
-        await stack.enter_async_context(serve_socket(adapter_app(advisor, live, live), path))
+        await stack.enter_async_context(serve_socket(adapter_app(advisor, {**health, **metrics_pages(make)}), path))
         beat = asyncio.create_task(pulse.keep())
         stack.callback(beat.cancel)
         log.info("adapter ready", socket=str(path), commands=sorted(registered))

@@ -112,6 +112,16 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--identity", help="This operator's name in the Lease; default: host, process and a random part.")
 @serving(metrics_port=8080, health_port=8081)
+@click.option(
+    "--metrics-secure/--metrics-plain",
+    default=None,
+    help="Serve /metrics over TLS, to whom the API server lets read it, or plainly to all; default: plainly on loopback only.",
+)
+@click.option(
+    "--metrics-cert-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Directory of tls.crt and tls.key for /metrics, read again when they change; default: a certificate made at start.",
+)
 def operator(log_format: LogFormat, log_level: str, metrics_port: int, health_port: int, **options: Any) -> None:
     """Run the operator. Every option can also be set as RUNWARDEN_OPERATOR_<OPTION>."""
     import uvloop

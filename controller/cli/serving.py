@@ -13,6 +13,10 @@ PORT = click.IntRange(-1, 65535)
 FORMATS, LEVELS = ("json", "console"), ("debug", "info", "warning", "error")
 
 
+OFF = -1
+"""Instead of a port."""
+
+
 def serving(*, metrics_port: int, health_port: int) -> Callable[[F], F]:
     """Add the options; the ports are those that are listened on unless told otherwise."""
     options = (

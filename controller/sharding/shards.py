@@ -19,7 +19,7 @@ import structlog
 from controller.cluster.client import Client
 from controller.cluster.errors import ApiError
 from controller.cluster.lease import LeaderLease
-from controller.endpoints import Note
+from controller.endpoints.health import Note
 from controller.sharding import lookout, telling
 from controller.sharding.board import Board
 from controller.sharding.hand import Hand

@@ -1,15 +1,17 @@
-"""What Prometheus sees of restarts and budgets."""
+"""Who may scrape, and what is seen of restarts and budgets."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests import users
 from tests.cluster import Cluster
-from tests.support import OperatorProcess, apply, await_phase, await_that, failing, policy_of, run_of, simulated_forever
+from tests.support import OperatorProcess, apply, ask, await_phase, await_that, failing, policy_of, run_of, simulated_forever
 
 RESTARTS, LEFT = "runwarden_restarts_total", "runwarden_restart_budget_left"
 
@@ -20,6 +22,67 @@ def operator(api_cluster: Cluster, namespace: str) -> Iterator[OperatorProcess]:
     told = ("--namespace", namespace, "--lease-name", f"metrics-{namespace}")
     with OperatorProcess(api_cluster, *told) as started:
         yield started
+
+
+@pytest.fixture
+def secured(api_cluster: Cluster, namespace: str) -> Iterator[OperatorProcess]:
+    """An operator as the chart installs it for one namespace: its metrics are secured, and it may ask who scrapes."""
+    with as_account(api_cluster, namespace, reviews=True) as started:
+        yield started
+
+
+@contextmanager
+def as_account(cluster: Cluster, namespace: str, *, reviews: bool) -> Iterator[OperatorProcess]:
+    """Run an operator with the shipped roles and nothing else, with or without the right to ask who scrapes."""
+    cluster.kubectl("-n", namespace, "create", "serviceaccount", "operator")
+    subject = f"--serviceaccount={namespace}:operator"
+    for role in ("runwarden-operator", "runwarden-operator-lease"):
+        users.grant(cluster, namespace, role, subject)
+    account = users.account(cluster, namespace, "operator")
+    told = ("--namespace", namespace, "--lease-namespace", namespace, "--metrics-secure")
+    asks = bound(cluster, namespace, "runwarden-operator-metrics", subject) if reviews else nullcontext()
+    with asks, OperatorProcess(account, *told) as started:
+        yield started
+
+
+@contextmanager
+def bound(cluster: Cluster, namespace: str, role: str, subject: str) -> Iterator[None]:
+    """Have somebody hold a role cluster-wide, under a name made from the namespace."""
+    name = f"{role}-{namespace}"
+    cluster.kubectl("create", "clusterrolebinding", name, f"--clusterrole={role}", subject)
+    yield
+    cluster.kubectl("delete", "clusterrolebinding", name)
+
+
+def token_of(cluster: Cluster, namespace: str, name: str) -> str:
+    """Return the token of a new service account."""
+    cluster.kubectl("-n", namespace, "create", "serviceaccount", name)
+    return users.token(cluster, namespace, name)
+
+
+def test_only_who_may_read_metrics_reads_them(api_cluster: Cluster, secured: OperatorProcess, namespace: str) -> None:
+    """Nobody is refused with 401, somebody without the right with 403 and what to bind; its reader is let in, over TLS."""
+    prometheus, stranger = (token_of(api_cluster, namespace, name) for name in ("prometheus", "stranger"))
+    assert secured.probe("metrics", "metrics")[0] == 401
+    assert secured.probe("metrics", "metrics", "made-up")[0] == 401
+    code, why = secured.probe("metrics", "metrics", stranger)
+    assert (code, "runwarden-metrics-reader" in why, "stranger" in why) == (403, True, True)
+    with bound(api_cluster, namespace, "runwarden-metrics-reader", f"--serviceaccount={namespace}:prometheus"):
+        code, text = secured.probe("metrics", "metrics", prometheus)
+    assert (code, "runwarden_leader 1.0" in text) == (200, True)
+    assert ask(f"http://127.0.0.1:{secured.port('metrics')}/metrics") == (0, "")
+    assert secured.probe("health", "livez")[0] == 200
+
+
+def test_without_the_right_to_ask_nobody_is_let_in(api_cluster: Cluster, namespace: str) -> None:
+    """An operator that may not ask who scrapes refuses everybody and logs what to bind; it is ready and works all the same."""
+    with as_account(api_cluster, namespace, reviews=False) as operator:
+        assert operator.probe("metrics", "metrics")[0] == 401
+        assert operator.probe("metrics", "metrics", token_of(api_cluster, namespace, "prometheus"))[0] == 503
+        [said] = [line for line in operator.lines() if "metrics are refused" in line["event"]]
+        assert "bind the ClusterRole runwarden-operator-metrics" in said["error"]
+        apply(api_cluster, namespace, run_of("works"))
+        await_phase(api_cluster, namespace, "works", "Completed")
 
 
 def series(operator: OperatorProcess, name: str) -> dict[str, float]:

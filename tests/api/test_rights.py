@@ -12,15 +12,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from controller.api.base import JsonObject
 from tests import users
 from tests.cluster import Cluster
 
 ROOT = Path(__file__).parents[2]
-RIGHTS = ROOT / "tests/api/rights"
+RIGHTS, RBAC = ROOT / "tests/api/rights", ROOT / "manifests/rbac"
 HOME, WATCHED, ELSEWHERE = "rights-home", "rights-watched", "rights-elsewhere"
 ACCOUNTS = ("wide", "advised", "local", "reporter", "view", "edit", "nothing")
+OPERATORS = ("wide", "advised", "local")
+REVIEWS = {"subjectaccessreviews.authorization.k8s.io: create", "tokenreviews.authentication.k8s.io: create"}
+"""What an operator asks of who scrapes it: it belongs to no namespace, and gives access to nothing."""
 VIEWS = {
     "operator-cluster-wide": ("wide", WATCHED),
     "operator-cluster-wide-at-home": ("wide", HOME),
@@ -53,11 +57,14 @@ def accounts(api_cluster: Cluster) -> Iterator[dict[str, Cluster]]:
         users.grant(api_cluster, WATCHED, f"runwarden-{role}", f"--serviceaccount={HOME}:advised")
     for name in ("wide", "local"):
         users.grant(api_cluster, HOME, "runwarden-operator-lease", f"--serviceaccount={HOME}:{name}")
+    for name in OPERATORS:
+        users.grant(api_cluster, None, "runwarden-operator-metrics", f"--serviceaccount={HOME}:{name}")
     for name, role in {"local": "operator", "reporter": "reporter", "view": "view", "edit": "edit"}.items():
         users.grant(api_cluster, WATCHED, f"runwarden-{role}", f"--serviceaccount={HOME}:{name}")
     yield {name: users.account(api_cluster, HOME, name) for name in ACCOUNTS}
     api_cluster.kubectl("delete", "namespace", HOME, WATCHED, ELSEWHERE, "--wait=false")
-    api_cluster.kubectl("delete", "clusterrolebinding", f"runwarden-operator-serviceaccount-{HOME}-wide")
+    wide = [f"runwarden-operator-metrics-serviceaccount-{HOME}-{name}" for name in OPERATORS]
+    api_cluster.kubectl("delete", "clusterrolebinding", f"runwarden-operator-serviceaccount-{HOME}-wide", *wide)
 
 
 def rules(account: Cluster, namespace: str) -> list[JsonObject]:
@@ -127,8 +134,18 @@ def test_an_advisor_costs_one_right() -> None:
 
 
 def test_an_operator_of_one_namespace_is_nobody_elsewhere(accounts: dict[str, Cluster]) -> None:
-    """Bound in one namespace, the operator is told of nothing in another, and at home of its Lease alone."""
-    assert (RIGHTS / "operator-namespaced-elsewhere.txt").read_text() == ""
-    assert lines(rules(accounts["local"], HOME)) - lines(rules(accounts["nothing"], HOME)) == {
+    """Bound in one namespace, the operator is told of nothing in another, and at home of its Lease alone; it asks who scrapes."""
+    assert set((RIGHTS / "operator-namespaced-elsewhere.txt").read_text().splitlines()) == REVIEWS
+    assert lines(rules(accounts["local"], HOME)) - lines(rules(accounts["nothing"], HOME)) == REVIEWS | {
         "leases.coordination.k8s.io: create get update"
     }
+
+
+def test_scraping_costs_no_right_in_a_cluster() -> None:
+    """Who may read metrics may read /metrics, and no object; what the operator needs for it is to ask."""
+    reader, asks = (
+        yaml.safe_load((RBAC / f"{name}-clusterrole.yaml").read_text()) for name in ("metrics-reader", "operator-metrics")
+    )
+    assert reader["rules"] == [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}]
+    asked = {f"{resource}.{rule['apiGroups'][0]}" for rule in asks["rules"] for resource in rule["resources"]}
+    assert {f"{each}: create" for each in asked} == REVIEWS

@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.chart.helm import NAMESPACE, RELEASE, install
 from tests.cluster import Cluster, lifecycle
 from tests.reporter_image import load_reporter_image
+from tests.scrape import scrape
 from tests.support import await_that, items
 
 STEPS = {
@@ -63,7 +64,7 @@ def _start(cluster: Cluster) -> dict[str, float]:
 
 
 def _began(cluster: Cluster, pod: str) -> datetime:
-    text = cluster.kubectl("get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:{METRICS_PORT}/proxy/metrics")
+    _, text = scrape(cluster, NAMESPACE, pod, METRICS_PORT)
     found = {sample.name: sample.value for family in text_string_to_metric_families(text) for sample in family.samples}
     return datetime.fromtimestamp(found[START], UTC)
 

@@ -43,6 +43,12 @@ IMPOSSIBLE = [
     (f"{CODEX},policy.llm.command=claude", "policy.llm.command is claude, which is none of the advisor's commands (codex)"),
     (f"{CODEX},metrics.port=8083", "which the advisor beside the operator listens on: use another"),
     ("metrics.serviceMonitor.enabled=true,metrics.podMonitor.enabled=true", "every sample would count twice; keep one"),
+    ("metrics.podMonitor.enabled=true", "metrics.podMonitor.enabled needs metrics.podMonitor.token.existingSecret"),
+    ("metrics.secure=false,metrics.tls.existingSecret=s", "metrics.tls.existingSecret is set, but metrics.secure is false"),
+    (
+        "rbac.create=false,metrics.readers[0].kind=User,metrics.readers[0].name=x",
+        "metrics.readers are bound by the chart, but rbac.create is false",
+    ),
     ("metrics.enabled=false,metrics.serviceMonitor.enabled=true", "metrics.serviceMonitor.enabled needs metrics.enabled"),
     ("metrics.enabled=false,metrics.podMonitor.enabled=true", "metrics.podMonitor.enabled needs metrics.enabled"),
     ("metrics.enabled=false,metrics.prometheusRule.enabled=true", "metrics.prometheusRule.enabled needs metrics.enabled"),
@@ -119,6 +125,9 @@ WRONG = [
     ("extraVolumes[0].emptyDir.medium=Memory", "/extraVolumes/0"),
     ("extraObjects[0].kind=Pod", "/extraObjects/0"),
     ("metrics.port=0", "/metrics/port"),
+    ("metrics.secure=maybe", "/metrics/secure"),
+    ("metrics.readers[0].name=x", "/metrics/readers/0"),
+    ("metrics.tls.ca.file=x", "/metrics/tls/ca"),
     ("metrics.port=70000", "/metrics/port"),
     ("metrics.serviceMonitor.interval=often", "/metrics/serviceMonitor/interval"),
     ("health.port=x", "/health/port"),
@@ -165,5 +174,7 @@ def test_what_is_refused_is_right_without_the_fault(tmp_path: Path) -> None:
         "notifications.schemes={none}",
         "admissionPolicies.install=false,rbac.clusterRoles=false,crds.install=false",
         "policy.restartBudget=0",
+        "metrics.podMonitor.enabled=true,metrics.secure=false",
+        "rbac.create=false",
     ):
         assert "kind: Deployment" in render(tmp_path, "--set", values), values

@@ -156,18 +156,44 @@ def test_the_program_knows_its_options(values: Path, tmp_path: Path) -> None:
         words = [*each.get("command", []), *each.get("args", [])]
         command = main.get_command(click.Context(main), next(word for word in words if word in ("operator", "adapter")))
         assert command
-        known = {name for option in command.params for name in option.opts}
+        known = {name for option in command.params for name in [*option.opts, *option.secondary_opts]}
         assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known
 
 
 def test_cluster_wide_unless_namespaces_are_named(tmp_path: Path) -> None:
-    """With namespaces the operator is bound in each of them and nowhere else; without, once for the cluster."""
+    """With namespaces the operator is bound in each of them and nowhere else; without, once for the cluster.
+
+    What it asks about who scrapes belongs to no namespace, and gives access to nothing: that is bound cluster-wide either way.
+    """
     wide = objects(render(tmp_path))
     narrow = objects(render(tmp_path, "--set", "namespaces={a,b}"))
     assert one(wide, "ClusterRoleBinding", "runwarden-runwarden")["roleRef"]["name"] == "runwarden-operator"
-    assert [each for each in narrow if each["kind"] == "ClusterRoleBinding"] == []
+    [asks] = [each for each in narrow if each["kind"] == "ClusterRoleBinding" and not is_hook(each)]
+    assert asks["roleRef"]["name"] == "runwarden-operator-metrics"
     lasting = [each for each in narrow if not is_hook(each)]
     bound = {(each["metadata"]["namespace"], each["roleRef"]["name"]) for each in lasting if each["kind"] == "RoleBinding"}
     assert bound == {("a", "runwarden-operator"), ("b", "runwarden-operator"), (NAMESPACE, "runwarden-operator-lease")}
     arguments = one(narrow, "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"]
     assert {"--namespace=a", "--namespace=b"} <= set(arguments)
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+def test_what_is_open_is_fenced(values: Path, tmp_path: Path) -> None:
+    """No port of the operator's pod is open to every pod of the cluster unless a values file says so in words."""
+    told = yaml.safe_load(values.read_text()) or {}
+    found = one(objects(render(tmp_path, "--values", str(values))), "NetworkPolicy")["spec"]
+    assert sorted(found["policyTypes"]) == ["Egress", "Ingress"]
+    open_to_all = [rule for rule in found["ingress"] or [] if not rule.get("from")]
+    assert bool(open_to_all) == (told.get("networkPolicy", {}).get("metricsFrom") == [])
+
+
+def test_metrics_are_secured_unless_told_otherwise(tmp_path: Path) -> None:
+    """The operator serves metrics securely and may ask who scrapes; nothing else of the pod serves any."""
+    for values in VALUES:
+        found = objects(render(tmp_path, "--values", str(values)))
+        pod = one(found, "Deployment")["spec"]["template"]["spec"]
+        arguments = pod["containers"][0]["args"]
+        assert ("--metrics-plain" in arguments) == (values.stem == "plain-metrics")
+        assert ("--metrics-secure" in arguments) == (values.stem not in ("plain-metrics", "bare"))
+        ports = {port["name"] for each in [*pod["containers"], *pod.get("initContainers", [])] for port in each.get("ports", [])}
+        assert ports <= {"metrics", "health", "advisor-health"}

@@ -12,6 +12,7 @@ from tests.chart.helm import INSTALL_TIMEOUT, NAMESPACE, RELEASE, HelmError, hel
 from tests.cluster import IN_TIME, Cluster
 from tests.cluster.kind import KindCluster
 from tests.cluster.progress import ClusterError
+from tests.scrape import scrape
 from tests.skipping import cannot_run
 from tests.support import await_that, items
 
@@ -95,6 +96,8 @@ class Installed:
     def probe(self, endpoint: str, path: str) -> tuple[int, str]:
         """Return the code and body of a request to an endpoint by its port's name; (0, words) where there is no good answer."""
         pod = self.pod()["metadata"]["name"]
+        if (endpoint, path) == ("metrics", "metrics"):
+            return scrape(self.cluster, NAMESPACE, pod, self._port(endpoint))
         try:
             raw = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:{self._port(endpoint)}/proxy/{path}"
             return 200, self.cluster.kubectl("get", "--raw", raw)

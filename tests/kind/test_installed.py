@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
+from tests.chart.helm import ROOT
 from tests.cluster import Cluster
 from tests.kind.installed import Installed
 from tests.support import await_that, get
@@ -16,8 +20,21 @@ def test_it_is_the_charts(kind_cluster: Cluster, kind_operator: Installed) -> No
     assert kind_operator.probe("health", "readyz")[0] == 200
     code, metrics = kind_operator.probe("metrics", "metrics")
     assert (code, "runwarden_" in metrics) == (200, True)
-    assert kind_operator.probe("metrics", "nothing-here")[0] == 0
+    assert kind_operator.probe("metrics", "nothing-here")[0] == 0  # by the API server's proxy, which bears no token
     assert await_that(kind_operator.lines, "a line of its log")
+
+
+def test_the_page_says_how_to_scrape(kind_cluster: Cluster, kind_operator: Installed) -> None:
+    """What docs/operations.md has somebody type shows metrics to an account that was let read them."""
+    block = (ROOT / "docs/operations.md").read_text().split("### Scraping")[1].split("```sh\n")[1].split("```")[0]
+    path = f"{kind_cluster.kubectl_path.parent}:{os.environ['PATH']}"
+    env = os.environ | {"KUBECONFIG": str(kind_cluster.kubeconfig), "PATH": path}
+    try:
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", block], env=env, capture_output=True, text=True, check=False)
+    finally:
+        kind_cluster.kubectl("delete", "clusterrolebinding", "prometheus-reads-runwarden", "--ignore-not-found")
+        kind_cluster.kubectl("-n", "default", "delete", "serviceaccount", "prometheus", "--ignore-not-found")
+    assert "runwarden_leader 1.0" in done.stdout, f"{done.stdout}{done.stderr}{kind_operator.told()}"
 
 
 def test_a_kill_ends_the_process_and_not_the_pod(kind_operator: Installed) -> None:

@@ -46,6 +46,7 @@ RUN_BY = {
     Shown("docs/cli.md", "$ kubectl rw pause"): PLAYED,
     Shown("docs/cli.md", "$ kubectl rw inbox"): "tests/api/test_rw_inbox.py",
     Shown("docs/cli.md", "$ kubectl rw approve"): "tests/api/test_rw_inbox.py",
+    Shown("docs/operations.md", "kubectl -n default create serviceaccount"): "tests/kind/test_installed.py",
     Shown("docs/notifications.md", "kubectl -n team create secret"): TYPED,
     Shown("docs/security.md", "kubectl create role run-authors"): TYPED,
     Shown("docs/troubleshooting.md", "kubectl rw explain"): TYPED,

@@ -111,3 +111,29 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
+
+{{- /* How a monitor scrapes; call with (list $ token, whether Prometheus's own token is there). */ -}}
+{{- define "runwarden.scrape" -}}
+{{- $ := index . 0 -}}
+{{- $token := index . 1 -}}
+{{- $tls := $.Values.metrics.tls -}}
+{{- if $.Values.metrics.secure -}}
+scheme: https
+{{- if $token.existingSecret }}
+authorization:
+  credentials: {name: {{ $token.existingSecret }}, key: {{ $token.key }}}
+{{- else if index . 2 }}
+bearerTokenFile: /var/run/secrets/kubernetes.io/serviceaccount/token
+{{- end }}
+tlsConfig:
+  {{- if $tls.ca }}
+  ca:
+    {{- toYaml $tls.ca | nindent 4 }}
+  serverName: {{ default (printf "%s-metrics.%s.svc" (include "runwarden.fullname" $) $.Release.Namespace) $tls.serverName }}
+  {{- else }}
+  insecureSkipVerify: true
+  {{- end }}
+{{- else -}}
+scheme: http
+{{- end -}}
+{{- end -}}

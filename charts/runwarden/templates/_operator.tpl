@@ -7,6 +7,12 @@
   - operator
   - --listen=0.0.0.0
   - --metrics-port={{ ternary .Values.metrics.port -1 .Values.metrics.enabled }}
+  {{- if .Values.metrics.enabled }}
+  - --metrics-{{ ternary "secure" "plain" .Values.metrics.secure }}
+  {{- if .Values.metrics.tls.existingSecret }}
+  - --metrics-cert-dir=/etc/runwarden-metrics
+  {{- end }}
+  {{- end }}
   - --health-port={{ .Values.health.port }}
   - --log-format={{ .Values.log.format }}
   - --log-level={{ .Values.log.level }}
@@ -91,6 +97,9 @@
   - {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
   - {name: policy, mountPath: /etc/runwarden, readOnly: true}
   - {name: tmp, mountPath: /tmp}
+  {{- if .Values.metrics.tls.existingSecret }}
+  - {name: metrics-tls, mountPath: /etc/runwarden-metrics, readOnly: true}
+  {{- end }}
   {{- range $use := list "store" "ledger" }}
   {{- if eq (index $.Values $use).type "sqlite" }}
   - {name: {{ $use }}, mountPath: /data/{{ $use }}}
@@ -162,8 +171,7 @@
   {{- with .Values.advisor.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-  ports:
-  - {name: advisor, containerPort: 8082}
+  ports: # its metrics are read by the operator, over the socket
   - {name: advisor-health, containerPort: 8083}
   livenessProbe: # no startup probe: an advisor that does not start holds nothing back but advice
     httpGet: {path: /livez, port: advisor-health}
@@ -198,6 +206,10 @@
   configMap: {name: {{ include "runwarden.fullname" . }}-policy}
 - name: tmp
   emptyDir: {sizeLimit: 64Mi}
+{{- with .Values.metrics.tls.existingSecret }}
+- name: metrics-tls
+  secret: {secretName: {{ . }}, defaultMode: 0440}
+{{- end }}
 {{- range $use := list "store" "ledger" }}
 {{- $of := index $.Values $use }}
 {{- if has "sqlite" (list $of.type $of.migrateFrom) }}

@@ -84,18 +84,26 @@
 {{- if and $named (not (has $named $known)) -}}
 {{- fail (printf "policy.llm.command is %s, which is none of the advisor's commands (%s): register it in advisor.commands, or name one of them" $named (join ", " $known)) -}}
 {{- end -}}
-{{- range $port := list 8082 8083 -}}
-{{- if or (eq $port (int $v.metrics.port)) (eq $port (int $v.health.port)) -}}
-{{- fail (printf "metrics.port or health.port is %d, which the advisor beside the operator listens on: use another" $port) -}}
-{{- end -}}
+{{- if or (eq 8083 (int $v.metrics.port)) (eq 8083 (int $v.health.port)) -}}
+{{- fail "metrics.port or health.port is 8083, which the advisor beside the operator listens on: use another" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "runwarden.validateMetrics" -}}
-{{- $m := .Values.metrics -}}
+{{- $v := .Values -}}
+{{- $m := $v.metrics -}}
 {{- if and $m.serviceMonitor.enabled $m.podMonitor.enabled -}}
 {{- fail "metrics.serviceMonitor and metrics.podMonitor are both enabled: every sample would count twice; keep one" -}}
+{{- end -}}
+{{- if and $m.enabled $m.podMonitor.enabled $m.secure (not $m.podMonitor.token.existingSecret) -}}
+{{- fail "metrics.podMonitor.enabled needs metrics.podMonitor.token.existingSecret, the Secret with a token that may read metrics; or use metrics.serviceMonitor, which can use Prometheus's own" -}}
+{{- end -}}
+{{- if and (not $m.secure) $m.tls.existingSecret -}}
+{{- fail "metrics.tls.existingSecret is set, but metrics.secure is false: set it to true, or leave the Secret out" -}}
+{{- end -}}
+{{- if and $m.readers (not $v.rbac.create) -}}
+{{- fail "metrics.readers are bound by the chart, but rbac.create is false: set it to true, or bind runwarden-metrics-reader yourself" -}}
 {{- end -}}
 {{- range $what := list "serviceMonitor" "podMonitor" "prometheusRule" "dashboard" -}}
 {{- if and (index $m $what).enabled (not $m.enabled) -}}

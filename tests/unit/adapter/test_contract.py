@@ -38,7 +38,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
                 yield local
                 return
             path = tmp_path / "adapter.sock"
-            async with serve_socket(adapter_app(local, {}, {}), path):
+            async with serve_socket(adapter_app(local, {}), path):
                 yield SocketAdvisor(path)
 
     return made

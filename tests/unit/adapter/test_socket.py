@@ -14,11 +14,16 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
+from prometheus_client.parser import text_string_to_metric_families
 
-from controller.adapter.client import SocketAdvisor
+from controller.adapter.client import MAX_SCRAPE_BYTES, SocketAdvisor, scrape
+from controller.adapter.metrics import AdapterMetrics
 from controller.adapter.server import SOCKET_MODE, SocketTaken, adapter_app, serve_socket
 from controller.adapter.wire import CONSULT, MAX_REPLY_BYTES, MAX_REQUEST_BYTES
 from controller.consulting import Ended, Reply, Request
+from controller.endpoints.exposition import metrics_pages, of_registry
+from controller.endpoints.health import health_pages
 from tests.unit.adapter.scripts import request
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -34,7 +39,7 @@ class Fixed:
 
 def app() -> web.Application:
     """Return an adapter that echoes."""
-    return adapter_app(Fixed(), {"loop": lambda: None}, {"commands": lambda: "none is registered"})
+    return adapter_app(Fixed(), health_pages({"loop": lambda: None}, {"commands": lambda: "none is registered"}))
 
 
 @pytest.fixture
@@ -170,3 +175,28 @@ async def test_nobody_there_is_unreachable_until_there_is(path: Path) -> None:
 async def _session(path: Path) -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as session:
         yield session
+
+
+async def test_its_metrics_are_read_over_the_socket(path: Path) -> None:
+    """The operator reads the adapter's own series there, and nothing that an adapter could say in the operator's name."""
+    registry = CollectorRegistry()
+    AdapterMetrics(registry).waiting.set(3)
+    Gauge("runwarden_leader", "A lie.", registry=registry).set(1)
+    ProcessCollector(registry=registry)
+    async with serve_socket(adapter_app(Fixed(), metrics_pages(of_registry(registry))), path):
+        text = (await scrape(path)).decode()
+    families = {family.name for family in text_string_to_metric_families(text)}
+    assert "runwarden_advisor_waiting 3.0" in text
+    assert all(name.startswith("runwarden_advisor_") for name in families)
+    assert await scrape(path) == b""
+
+
+@pytest.mark.parametrize("length", [MAX_SCRAPE_BYTES + 1, 0])
+async def test_metrics_that_are_too_many_are_left_out(path: Path, length: int) -> None:
+    """An adapter gone wrong does not fill the operator's exposition."""
+
+    async def large() -> bytes:
+        return b"runwarden_advisor_x 1\n" + b"#" * length
+
+    async with serve_socket(adapter_app(Fixed(), metrics_pages(large)), path):
+        assert (await scrape(path) == b"") is bool(length)

@@ -1,16 +1,15 @@
-"""`/livez`, `/readyz` and `/metrics` over HTTP."""
+"""`/livez` and `/readyz`: whether the process turns, and whether it can do its work."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from controller.endpoints.pages import Page, Pages
 
 Checks = Mapping[str, Callable[[], str | None]]
 """By name, a check that returns None (or a Note) where all is well, else the reason why not."""
@@ -50,57 +49,13 @@ class Pulse:
         return f"the event loop has not turned for {late:.0f} s" if late > STALLED_SECONDS else None
 
 
-def health_app(live: Checks, ready: Checks) -> web.Application:
-    """Return an application that answers `/livez` and `/readyz`: 200, or 503 with each failing check's reason."""
-    app = web.Application()
-    add_health(app, live, ready)
-    return app
+def health_pages(live: Checks, ready: Checks) -> Pages:
+    """Return `/livez` and `/readyz`: 200, or 503 with each failing check's reason. Checks are made in the port's thread."""
+    return {"/livez": _page(live), "/readyz": _page(ready)}
 
 
-def add_health(app: web.Application, live: Checks, ready: Checks) -> None:
-    """Have an application answer `/livez` and `/readyz` beside what it is for."""
-    app.router.add_get("/livez", _answer(live))
-    app.router.add_get("/readyz", _answer(ready))
-
-
-def metrics_app(registry: CollectorRegistry, refresh: Callable[[], None] = lambda: None) -> web.Application:
-    """Return an application that answers `/metrics`; `refresh` is called before each answer."""
-
-    async def metrics(_: web.Request) -> web.Response:
-        refresh()
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    app = web.Application()
-    app.router.add_get("/metrics", metrics)
-    return app
-
-
-@asynccontextmanager
-async def serve(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
-    """Serve an application while the context lasts and yield its port; port 0 picks a free one.
-
-    Raises OSError where the port is taken.
-    """
-    listener = _listen(host, port)
-    runner = web.AppRunner(app, access_log=None)
-    try:
-        await runner.setup()
-        await web.SockSite(runner, listener).start()
-        yield listener.getsockname()[1]
-    finally:
-        await runner.cleanup()
-        listener.close()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    if ":" not in host:
-        return socket.create_server((host, port))
-    both = host == "::" and socket.has_dualstack_ipv6()
-    return socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=both)
-
-
-def _answer(checks: Checks) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def handler(_: web.Request) -> web.StreamResponse:
+def _page(checks: Checks) -> Page:
+    async def handler(_: web.BaseRequest) -> web.Response:
         results = {name: _outcome(check) for name, check in checks.items()}
         lines = [_line(name, why) for name, why in results.items()]
         good = all(map(_is_well, results.values()))

@@ -1,4 +1,4 @@
-"""What a kubelet, a person with curl and Prometheus are answered."""
+"""What a kubelet and a person with curl are answered."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 
-from controller.endpoints import STALLED_SECONDS, Pulse, health_app, metrics_app, serve
-from controller.metrics import Metrics
+from controller.endpoints.health import STALLED_SECONDS, Pulse, health_pages
+from controller.endpoints.server import serve
 from tests.skipping import cannot_run
+from tests.unit.endpoints.asking import ask
 
 Check = Callable[[], str | None]
 
@@ -22,16 +23,11 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
         yield opened
 
 
-async def ask(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, str]:
-    async with aiohttp.ClientSession() as session, session.get(f"http://{host}:{port}{path}") as answer:
-        return answer.status, await answer.text()
-
-
 async def test_each_check_is_listed_with_its_reason(stack: AsyncExitStack) -> None:
     """503 and the reason while a check fails, 200 as soon as none does; liveness is its own set of checks."""
     reasons: dict[str, str | None] = {"caches": "the first lists are not complete"}
-    app = health_app({"loop": lambda: None}, {"lease": lambda: None, "caches": lambda: reasons["caches"]})
-    port = await stack.enter_async_context(serve(app, "127.0.0.1", 0))
+    pages = health_pages({"loop": lambda: None}, {"lease": lambda: None, "caches": lambda: reasons["caches"]})
+    port = await stack.enter_async_context(serve(pages, "127.0.0.1", 0))
     assert await ask(port, "/livez") == (200, "[+]loop ok\nok\n")
     failed = "[+]lease ok\n[-]caches failed: the first lists are not complete\nnot ok\n"
     assert await ask(port, "/readyz") == (503, failed)
@@ -46,37 +42,18 @@ def broken() -> str | None:
 @pytest.mark.parametrize(("check", "words"), [(lambda: "", "failed"), (broken, "failed: RuntimeError: no such thing")])
 async def test_a_check_that_breaks_has_failed(stack: AsyncExitStack, check: Check, words: str) -> None:
     """An empty reason and an exception are failures too, beside the answers of the other checks."""
-    port = await stack.enter_async_context(serve(health_app({}, {"odd": check, "fine": lambda: None}), "127.0.0.1", 0))
+    port = await stack.enter_async_context(serve(health_pages({}, {"odd": check, "fine": lambda: None}), "127.0.0.1", 0))
     status, text = await ask(port, "/readyz")
     assert status == 503
     assert f"[-]odd {words}" in text
     assert "[+]fine ok" in text
 
 
-async def test_metrics_are_refreshed_and_readable(stack: AsyncExitStack) -> None:
-    """Prometheus' text format, with values as of the moment that they are asked for."""
-    metrics = Metrics()
-    metrics.observe_request("GET", "pods", 200, 0.01)
-    metrics.observe_request("GET", "pods", 0, 10.0)
-    app = metrics_app(metrics.registry, lambda: metrics.queue_depth.set(7))
-    port = await stack.enter_async_context(serve(app, "127.0.0.1", 0))
-    status, text = await ask(port, "/metrics")
-    assert status == 200
-    for line in (
-        "runwarden_workqueue_depth 7.0",
-        'runwarden_api_requests_total{code="0",resource="pods",verb="GET"} 1.0',
-        'runwarden_api_request_duration_seconds_count{verb="GET"} 2.0',
-        "process_resident_memory_bytes",
-    ):
-        assert line in text
-    assert 'runwarden_build_info{kopf="' in text
-
-
 async def test_ports_come_and_go(stack: AsyncExitStack) -> None:
     """Port 0 picks a free one, a taken one is an OSError at once, and after the end nobody listens."""
-    port = await stack.enter_async_context(serve(health_app({}, {}), "127.0.0.1", 0))
+    port = await stack.enter_async_context(serve(health_pages({}, {}), "127.0.0.1", 0))
     with pytest.raises(OSError, match="in use"):
-        await stack.enter_async_context(serve(health_app({}, {}), "127.0.0.1", port))
+        await stack.enter_async_context(serve(health_pages({}, {}), "127.0.0.1", port))
     await stack.aclose()
     with pytest.raises(aiohttp.ClientConnectorError):
         await ask(port, "/livez")
@@ -86,7 +63,7 @@ async def test_all_addresses_means_both_families(stack: AsyncExitStack) -> None:
     """`--listen ::` answers probes over IPv4 too, as everywhere else in Kubernetes."""
     if not socket.has_dualstack_ipv6():
         cannot_run("this machine has no dual-stack sockets")
-    port = await stack.enter_async_context(serve(health_app({}, {}), "::", 0))
+    port = await stack.enter_async_context(serve(health_pages({}, {}), "::", 0))
     assert (await ask(port, "/livez"))[0] == 200
     assert (await ask(port, "/livez", "[::1]"))[0] == 200
 

@@ -1,0 +1,110 @@
+"""Every open port of the operator under a flood: it keeps its Lease, works, and says so."""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests import users
+from tests.cluster import Cluster
+from tests.support import OperatorProcess, apply, await_phase, await_that, run_of
+
+CONNECTIONS = 3000
+"""As many as cost b8c69b7 its Lease."""
+SECONDS = 16.0
+"""Longer than an operator may go without a renewal (10), and than its Lease lasts (15)."""
+SHIPPED_LEASE = ("--lease-duration", "15", "--lease-renew-deadline", "10", "--lease-retry-period", "2")
+PLAIN_KINDS, SECURE_KINDS = ("silent", "slow", "asking", "nonsense"), ("silent", "slow", "handshakes")
+
+
+@contextmanager
+def flood(port: int, kind: str) -> Iterator[subprocess.Popen[str]]:
+    """Flood a port while the context lasts, at most for so long."""
+    command = [sys.executable, "-m", "tests.flood", str(port), kind, str(CONNECTIONS), str(SECONDS)]
+    attacker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert attacker.stdout
+        assert attacker.stdout.readline() == "under way\n"
+        yield attacker
+    finally:
+        attacker.kill()
+        attacker.communicate()
+
+
+@pytest.fixture
+def operator(api_cluster: Cluster, namespace: str) -> Iterator[OperatorProcess]:
+    """An operator with the chart's Lease, whose metrics are secured as in a pod."""
+    told = ("--namespace", namespace, "--lease-name", namespace, "--metrics-secure", *SHIPPED_LEASE)
+    with OperatorProcess(api_cluster, *told) as started:
+        yield started
+
+
+@pytest.fixture
+def reader(api_cluster: Cluster, namespace: str) -> Iterator[str]:
+    """The token of an account that may read metrics."""
+    api_cluster.kubectl("-n", namespace, "create", "serviceaccount", "prometheus")
+    name = f"reads-{namespace}"
+    subject = f"--serviceaccount={namespace}:prometheus"
+    api_cluster.kubectl("create", "clusterrolebinding", name, "--clusterrole=runwarden-metrics-reader", subject)
+    yield users.token(api_cluster, namespace, "prometheus")
+    api_cluster.kubectl("delete", "clusterrolebinding", name)
+
+
+def lease(cluster: Cluster, name: str) -> tuple[str, int, str]:
+    """Return who holds a Lease, how often it has changed hands, and when it was renewed last."""
+    spec = json.loads(cluster.kubectl("get", "lease", name, "-o", "json"))["spec"]
+    return spec["holderIdentity"], spec.get("leaseTransitions", 0), spec["renewTime"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "kind"), [*(("health", kind) for kind in PLAIN_KINDS), *(("metrics", kind) for kind in SECURE_KINDS)]
+)
+def test_a_flood_costs_neither_lease_nor_work_nor_probes(
+    api_cluster: Cluster, operator: OperatorProcess, reader: str, namespace: str, endpoint: str, kind: str
+) -> None:
+    """While thousands of connections are held, dribbled into or used, the Lease is renewed by the same holder again and again.
+
+    A Run completes meanwhile, probes are answered, and /metrics is there for its reader, at the latest when the flood is over.
+    """
+    before = lease(api_cluster, namespace)
+    with flood(operator.port(endpoint), kind) as attacker:
+        apply(api_cluster, namespace, run_of("works"))
+        last, renewals = before[2], 0
+        while attacker.poll() is None:
+            await_that(lambda: operator.probe("health", "livez")[0] == 200, "an answer of /livez")
+            await_that(lambda: operator.probe("health", "readyz")[0] == 200, "an answer of /readyz")
+            at = lease(api_cluster, namespace)
+            assert at[:2] == before[:2]
+            renewals += at[2] != last
+            last = at[2]
+        assert renewals >= 3
+        await_phase(api_cluster, namespace, "works", "Completed")
+    assert not operator.ended()
+    await_that(lambda: operator.probe("metrics", "metrics", reader)[0] == 200, "/metrics after the flood")
+    assert lease(api_cluster, namespace)[:2] == before[:2]
+
+
+def test_scrapes_are_one_review(operator: OperatorProcess, reader: str) -> None:
+    """However often somebody scrapes who may, the API server is asked for him once in a while."""
+    for _ in range(50):
+        code, text = operator.probe("metrics", "metrics", reader)
+        assert code == 200
+    made = re.search(r'runwarden_api_requests_total\{code="201",resource="tokenreviews",verb="POST"\} (\S+)', text)
+    assert made
+    assert float(made[1]) <= 2.0  # the second where fifty took longer than an answer is believed
+
+
+def test_files_are_left_for_the_operator() -> None:
+    """The ports' places together are far fewer than the files that a process may open unless told otherwise."""
+    from controller.endpoints.server import Bounds
+    from controller.scraping import SCRAPERS
+
+    usual = min(1024, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    assert Bounds().connections + SCRAPERS.connections < usual / 4
