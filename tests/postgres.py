@@ -26,6 +26,8 @@ from tests.skipping import cannot_run
 START_SECONDS = 30.0
 PREFIX, OWNER = "runwarden-pg-", "owner"
 """Of a server's folder, and the file in it that says whose it is: process and start time."""
+CERTIFICATE = "server.crt"
+"""The server's own certificate, in its folder, where it has one."""
 USER = "runwarden"
 NO_MAIN_CLUSTER = Path("/etc/postgresql-common/createcluster.d/runwarden-tests.conf")
 
@@ -38,12 +40,21 @@ class Door:
     port: int
     network: str
     password: str
+    name: str = ""
+    """Name in the certificate that the server signs for itself; empty for one without TLS."""
 
     @classmethod
-    def on(cls, address: str, network: str) -> Door:
+    def on(cls, address: str, network: str, name: str = "") -> Door:
         """Return a door to a network at one of this machine's addresses, on a port that is free."""
         with socket.create_server((address, 0)) as free:
-            return cls(address, free.getsockname()[1], network, secrets.token_hex(16))
+            return cls(address, free.getsockname()[1], network, secrets.token_hex(16), name)
+
+    def url(self, database: str) -> str:
+        """Return a database's URL; by the certificate's name, without a resolver, where there is one."""
+        login = f"postgresql://{USER}:{self.password}@"
+        if self.name:
+            return f"{login}{self.name}:{self.port}/{database}?hostaddr={self.address}"
+        return f"{login}{self.address}:{self.port}/{database}?sslmode=disable"
 
 
 class Postgres:
@@ -58,7 +69,7 @@ class Postgres:
         with self.connect("postgres") as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
         if self._door:
-            return f"postgresql://{USER}:{self._door.password}@{self._door.address}:{self._door.port}/{name}"
+            return self._door.url(name)
         return f"postgresql://{USER}@/{name}?host={self.folder}"
 
     def connect(self, name: str) -> psycopg.Connection:
@@ -109,7 +120,19 @@ def _listening(folder: Path, door: Door | None) -> list[str]:
         return ["-c", "listen_addresses="]
     with (folder / "data/pg_hba.conf").open("a") as rules:
         rules.write(f"host all {USER} {door.network} scram-sha-256\n")
-    return ["-c", f"listen_addresses={door.address}", "-c", f"port={door.port}"]
+    tls = _certified(folder, door.name) if door.name else []
+    return ["-c", f"listen_addresses={door.address}", "-c", f"port={door.port}", *tls]
+
+
+def _certified(folder: Path, name: str) -> list[str]:
+    """Make a certificate that signs itself; return the options that have it served."""
+    key, certificate = folder / "server.key", folder / CERTIFICATE
+    files = ["-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate)]
+    run(["openssl", "req", "-x509", *files, "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"])
+    key.chmod(0o600)
+    if account := _account():
+        shutil.chown(key, account)
+    return ["-c", "ssl=on", "-c", f"ssl_key_file={key}", "-c", f"ssl_cert_file={certificate}"]
 
 
 def sweep() -> None:

@@ -9,6 +9,8 @@ from controller.store.annotations import AnnotationStore
 from controller.store.status import StatusStore
 
 SCHEMES = ("sqlite", "postgresql", "postgres", "postgresql+psycopg")
+OTHERS = ("mysql", "mariadb", "oracle", "mssql", "mongodb", "redis", "http", "https", "file")
+"""Schemes that a message may repeat; whatever else stands there may be a part of a password."""
 CHOICES = "status, annotations, sqlite:////PATH/runwarden.db or postgresql://USER@HOST/DATABASE"
 
 
@@ -17,14 +19,15 @@ class UnknownStore(RunwardenError):
 
 
 def check_store_name(name: str) -> str:
-    """Return the name of a store as it is. Raises UnknownStore."""
+    """Return the name of a store as it is. Raises UnknownStore, which repeats nothing that may be a part of a password."""
     scheme, found, rest = name.partition("://")
     if name in ("status", "annotations"):
         return name
     if not found:
-        raise UnknownStore(f"there is no store {name!r}: choose {CHOICES}")
+        raise UnknownStore(f"there is no such store: choose {CHOICES}")
     if scheme not in SCHEMES:
-        raise UnknownStore(f"a store cannot be a {scheme!r} database: choose {CHOICES}")
+        told = f"a {scheme!r} database" if scheme in OTHERS else "a database of this scheme"
+        raise UnknownStore(f"a store cannot be {told}: choose {CHOICES}")
     if scheme == "sqlite" and (not rest.strip("/") or ":memory:" in rest):
         raise UnknownStore("a store in memory would forget every Run at a restart: name a file, sqlite:////PATH/runwarden.db")
     return name

@@ -45,10 +45,7 @@ class Database:
 
     def require_driver(self) -> None:
         """Raise BadStore where the URL asks for a driver that is not installed."""
-        try:
-            self._connectable()
-        except (ImportError, SQLAlchemyError) as error:
-            raise BadStore(f"{self.name}: {error}: install its driver beside runwarden, or give {EXAMPLES}") from error
+        self._connectable()
 
     async def run(self, work: Work[T]) -> T:
         """Do some work in one transaction, in a thread. Raises StoreUnavailable, and IntegrityError for a row that is there."""
@@ -77,8 +74,12 @@ class Database:
         self._threads.shutdown(wait=False)
 
     def _connectable(self) -> sa.Engine:
+        """Return what connects. Raises BadStore."""
         if self._engine is None:
-            self._engine = _engine(self.url)
+            try:
+                self._engine = _engine(self.url)
+            except (ImportError, SQLAlchemyError, ValueError, TypeError):  # What they say may repeat a part of the URL.
+                raise BadStore(f"no driver takes this URL: install its driver beside runwarden, or give {EXAMPLES}") from None
         return self._engine
 
     def dispose(self) -> None:

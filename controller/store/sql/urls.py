@@ -1,16 +1,28 @@
-"""Database URLs: which are taken, how they look in messages, and what the driver needs to be told."""
+"""Database URLs: which are taken, how they look in messages, and what the driver needs to be told.
+
+A URL holds a password, and one that is mistyped may hold it anywhere: nothing of a text that is refused is repeated.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
 from controller.errors import RunwardenError
+from controller.store.sql.tls import tls_options
 
-SECRET_OPTIONS = ("password", "sslpassword", "passfile")
+_HARMLESS, _NUMBER, _WORD = re.compile(r"[\w./:,-]*"), re.compile(r"\d+(\.\d+)?"), re.compile(r"[a-z-]+")
+SHOWN_OPTIONS = {
+    **dict.fromkeys(("host", "hostaddr", "sslrootcert", "application_name"), _HARMLESS),
+    **dict.fromkeys(("connect_timeout", "timeout"), _NUMBER),
+    "sslmode": _WORD,
+}
+"""Options of a URL that messages may show, and how their values look; all other values may be secrets, or what is left of one."""
 BUSY_SECONDS = 5.0
 """How long SQLite waits for another process's lock."""
 SERVER_OPTIONS = {
@@ -20,6 +32,13 @@ SERVER_OPTIONS = {
     "options": "-c synchronous_commit=on -c statement_timeout=10000 -c lock_timeout=5000",
 }
 """What libpq is told unless the URL says otherwise: a save is on disk when it is answered, and no request waits for ever."""
+EXAMPLES = "sqlite:////data/runwarden.db or postgresql://user@host/database"
+UNREADABLE = f"not a database URL (its text is not repeated here, since it may hold a password): give {EXAMPLES}"
+ENCODE = "percent-encode the characters @ : / ? # % and spaces in user and password, or leave the password to PGPASSWORD"
+
+_HOST = re.compile(r"[A-Za-z0-9._:%,-]*")
+_DATABASE = re.compile(r"[^@:\s]*")
+_NAME = re.compile(r"[\w.-]*")
 
 
 class BadStore(RunwardenError):
@@ -27,29 +46,45 @@ class BadStore(RunwardenError):
 
 
 def parse_url(text: str) -> sa.URL:
-    """Return the URL with the driver that is shipped. Raises BadStore."""
+    """Return the URL with the driver that is shipped. Raises BadStore, which repeats nothing of a text that cannot be read."""
     try:
         url = sa.make_url(text)
-    except (ArgumentError, ValueError) as error:
-        raise BadStore(f"{text.partition('://')[0]}://...: not a database URL ({error}); give {EXAMPLES}") from error
-    if url.drivername in ("postgresql", "postgres"):
-        url = url.set(drivername="postgresql+psycopg")
-    return url
+    except (ArgumentError, ValueError):
+        raise BadStore(f"{UNREADABLE}; {ENCODE}") from None  # The cause may repeat a part of the text.
+    _require_plain(url, text)
+    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
 
 
-EXAMPLES = "sqlite:////data/runwarden.db or postgresql://user@host/database"
+def _require_plain(url: sa.URL, text: str) -> None:
+    """Refuse a URL whose parts cannot be what they stand for: a password that was not encoded has fallen into them."""
+    if is_sqlite(url):
+        if url.host or url.username or url.password:
+            raise BadStore(f"{UNREADABLE}; a file has three slashes before a relative path, and four before an absolute one")
+        return
+    if text.count("@") > 1 or not _HOST.fullmatch(url.host or "") or not _DATABASE.fullmatch(url.database or ""):
+        raise BadStore(f"{UNREADABLE}; it has more than one @, or a host or a database that cannot be: {ENCODE}")
 
 
 def hidden(url: sa.URL) -> str:
     """Return the URL as messages may show it."""
-    query = {key: "***" if key in SECRET_OPTIONS else value for key, value in url.query.items()}
-    return url.set(query=query).render_as_string(hide_password=True)
+    query = {key: value if _is_shown(key, value) else "***" for key, value in url.query.items()}
+    user = url.username if _NAME.fullmatch(url.username or "") else "***"
+    return url.set(query=query, username=user).render_as_string(hide_password=True)
+
+
+def _is_shown(option: str, value: str | tuple[str, ...]) -> bool:
+    return option in SHOWN_OPTIONS and isinstance(value, str) and SHOWN_OPTIONS[option].fullmatch(value) is not None
 
 
 def secrets_of(url: sa.URL) -> list[str]:
-    """Return what must never stand in a message."""
-    found = [str(url.password or ""), *(str(url.query.get(key, "")) for key in SECRET_OPTIONS)]
-    return [secret for secret in found if secret]
+    """Return what must never stand in a message, in every way that it may be written; longer ones first."""
+    given = [url.password or "", *(value for key, value in url.query.items() if not _is_shown(key, value))]
+    given += [] if _NAME.fullmatch(url.username or "") else [url.username or ""]
+    plain = [one for value in given for one in ([value] if isinstance(value, str) else value)]
+    ways = {
+        way for secret in plain for way in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1])
+    }
+    return sorted(filter(None, ways), key=len, reverse=True)
 
 
 def is_sqlite(url: sa.URL) -> bool:
@@ -67,5 +102,5 @@ def connect_args(url: sa.URL) -> dict[str, Any]:
     if is_sqlite(url):
         return {"check_same_thread": False} | ({} if "timeout" in url.query else {"timeout": BUSY_SECONDS})
     if url.get_backend_name() == "postgresql":
-        return {key: value for key, value in SERVER_OPTIONS.items() if key not in url.query}
+        return {key: value for key, value in SERVER_OPTIONS.items() if key not in url.query} | tls_options(url)
     return {}
