@@ -11,7 +11,9 @@ from controller.api.shapes import MAX_ITEMS, MAX_KEY, Items, Typed, Values, key,
 MAX_VALUE = 253
 """Characters of a value that is compared: a label's has 63 at most, a node's name 253."""
 
-MAX_INT32, MAX_INT64 = 2**31 - 1, 2**63 - 1
+MAX_INT32 = 2**31 - 1
+"""The largest count; as seconds, 68 years. Helm writes numbers as floats, which hold no integer of 64 bits."""
+
 KEY, WORD, VALUE = text(MAX_KEY), text(63), text(MAX_VALUE)
 VALUES = listed(VALUE)
 EXPRESSIONS = listed({"key": KEY, "operator": WORD, "values": VALUES})
@@ -45,7 +47,7 @@ TOLERATIONS = Typed(
             "operator": WORD,
             "value": VALUE,
             "effect": WORD,
-            "tolerationSeconds": number(-MAX_INT64, MAX_INT64),
+            "tolerationSeconds": number(-MAX_INT32, MAX_INT32),
         }
     ),
     "The taints that the pod bears; as in a pod.",

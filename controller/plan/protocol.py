@@ -99,7 +99,8 @@ def end(at: Situation, pod: PodFacts, reason: Reason) -> Action | None:
 
     A running pod is ended by a deadline of one second, which keeps the pod, its logs and its exit codes; one that was never
     bound, or that ignores the deadline past its grace period, is deleted. One that somebody else deletes with more time than its
-    own grace period is deleted once more, with that: a later deletion may shorten the time.
+    own grace period is deleted once more, with that: a later deletion may shorten the time. (Admission refuses the first; today's
+    kubelets wait for it all the same.)
     """
     if pod.deleting:
         return pod_action(Intent.STOP, Step.DELETE_POD, Reason.PROLONGED, pod) if pod.bound and pod.prolonged else None

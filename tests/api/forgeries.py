@@ -46,6 +46,20 @@ def meta(who: str, target: str, says: str = "", **metadata: Any) -> Try:
     return patch(who, target, {"metadata": metadata}, says)
 
 
+def delete(who: str, pod: str, seconds: int, says: str = "") -> Try:
+    """A deletion of a pod with a grace period."""
+    force = ("--force",) if not seconds else ()
+    return Try(who, ("delete", "pod", pod, f"--grace-period={seconds}", "--wait=false", *force), says)
+
+
+def evict(who: str, pod: str, seconds: int, says: str = "") -> Try:
+    """An eviction of a pod with a grace period, as a drain makes it."""
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
+    path = f"/api/v1/namespaces/admission/pods/{pod}/eviction"
+    body = eviction | {"deleteOptions": {"gracePeriodSeconds": seconds, "dryRun": ["All"]}}
+    return Try(who, ("create", "--raw", path, "-f", "-"), says, json.dumps(body))
+
+
 def respond(who: str, escalation: str, says: str = "", by: str = "", **fields: Any) -> Try:
     """An answer to a question, in the user's own name unless `by` says otherwise."""
     response = {"decision": "Answer", "answer": "yes", "by": by or who} | fields
@@ -242,6 +256,23 @@ STATES_AND_PODS = (
     ),
 )
 
+ABSURD_SECONDS = 100_000_000_000_000
+GRACES = (
+    *(
+        delete(who, "r-slow-r0", seconds, "longer than the pod's own of 600 s")
+        for who in ("pat", "admin", "operator")
+        for seconds in (ABSURD_SECONDS, 86400, 601)
+    ),
+    delete("pat", "r-slow-r0", 601, "within which a stop ends an agent: leave --grace-period out"),
+    Try(
+        "pat",
+        ("delete", "pods", "-l", "runwarden.dev/run-uid", "--grace-period=86400", "--wait=false"),
+        "longer than the pod's own",
+    ),
+    evict("pat", "r-slow-r0", ABSURD_SECONDS, "evicted with a grace period of 3600 s at most"),
+    evict("admin", "r-slow-r0", 3601, "evicted with a grace period of 3600 s at most"),
+)
+
 NO_PODS = 'you are "ruth" and may not create pods in namespace admission'
 AUTHORS = (
     create("ruth", run("hers"), NO_PODS),
@@ -257,7 +288,7 @@ AUTHORS = (
     create("vera", run("hers"), 'cannot create resource "runs"'),
 )
 
-FORGERIES = AUTHORS + INBOX + RESPONSES + REPORTS + STATES_AND_PODS
+FORGERIES = AUTHORS + INBOX + RESPONSES + REPORTS + STATES_AND_PODS + GRACES
 
 PASSING = (
     respond("alice", "open"),
@@ -300,6 +331,13 @@ PASSING = (
     meta("pat", "pod/gated", labels={"team": "a"}, annotations={"note": "x"}),
     patch("pat", "pod/gated", {"spec": {"schedulingGates": [{"name": "runwarden.dev/admitted"}]}}),
     Try("pat", ("delete", "pod", "gated", "--wait=false")),
+    delete("pat", "r-slow-r0", 600),
+    delete("pat", "gated", 86400),
+    delete("pat", "r-slow-r0", 0),
+    delete("pat", "r-slow-r0", 1),
+    delete("pat", "other", 86400),
+    evict("pat", "r-slow-r0", 3600),
+    evict("pat", "other", 86400),
     patch("operator", "pod/gated", {"spec": {"schedulingGates": []}}),
     Try("vera", ("get", "escalations,runs,runpolicies,agentreports")),
 )

@@ -124,7 +124,10 @@ def start_pods(cluster: Cluster, made: World) -> None:
     gated = pod_of("gated", "default")
     gated["metadata"] |= {"labels": {"runwarden.dev/run-uid": "u"}, "finalizers": ["runwarden.dev/outcome"]}
     gated["spec"] |= {"schedulingGates": [{"name": "runwarden.dev/admitted"}]}
-    apply(cluster, NAMESPACE, gated, pod_of("other", "default"), *(pod_of(*named) for named in PODS.values()))
+    at_work = pod_of("r-slow-r0", "default")
+    at_work["metadata"] |= {"labels": {"runwarden.dev/run-uid": "u"}}
+    at_work["spec"] |= {"terminationGracePeriodSeconds": 600}
+    apply(cluster, NAMESPACE, gated, at_work, pod_of("other", "default"), *(pod_of(*named) for named in PODS.values()))
     apply(cluster, ELSEWHERE, pod_of("r-coder-r1", REPORTER))
     for who, (name, _) in PODS.items():
         made.people[who] = users.pod(cluster, NAMESPACE, name)
@@ -225,7 +228,7 @@ def test_every_policy_is_bound_strict_and_understood(api_cluster: Cluster) -> No
     listed = json.loads(api_cluster.kubectl("get", "validatingadmissionpolicies,validatingadmissionpolicybindings", "-o", "json"))
     policies = {found["metadata"]["name"]: found for found in listed["items"] if found["kind"] == "ValidatingAdmissionPolicy"}
     bindings = {found["spec"]["policyName"]: found for found in listed["items"] if found["kind"].endswith("Binding")}
-    assert len(policies) == 12
+    assert len(policies) == 14
     assert {name: binding["spec"]["validationActions"] for name, binding in bindings.items()} == {
         name: ["Deny"] for name in policies
     }
