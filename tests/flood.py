@@ -8,13 +8,15 @@ from __future__ import annotations
 import resource
 import socket
 import ssl
+import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 SPARE_FILES = 100
 PAUSE_SECONDS = 0.2
+UNDER_WAY = "under way\n"
 KINDS: dict[str, bytes] = {
     "silent": b"",
     "slow": b"GET /metrics HTTP/1.1\r\nX-Slow: ",
@@ -29,7 +31,7 @@ def main(port: int, kind: str, count: int, seconds: float) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(count + SPARE_FILES, hard), hard))
     made = [_connect(port) for _ in range(min(count, hard - SPARE_FILES))]
-    sys.stdout.write("under way\n")
+    sys.stdout.write(UNDER_WAY)
     sys.stdout.flush()
     until, lost = time.monotonic() + seconds, 0
     while time.monotonic() < until:
@@ -45,7 +47,7 @@ def main(port: int, kind: str, count: int, seconds: float) -> None:
 def tls_flood(port: int, count: int, seconds: float) -> None:
     """Make TLS handshakes, one after the other, each with a request that bears another token."""
     context = ssl._create_unverified_context()  # noqa: S323  # an attacker does not mind
-    sys.stdout.write("under way\n")
+    sys.stdout.write(UNDER_WAY)
     sys.stdout.flush()
     until, answered, tried = time.monotonic() + seconds, 0, 0
     while time.monotonic() < until and tried < count:
@@ -58,6 +60,20 @@ def tls_flood(port: int, count: int, seconds: float) -> None:
             secure.sendall(KINDS["asking"].replace(b"Bearer x", b"Bearer guess-%d" % tried))
             answered += bool(secure.recv(1024))
     sys.stdout.write(f"{tried} handshakes, {answered} answered\n")
+
+
+@contextmanager
+def flooded(port: int, kind: str, count: int, seconds: float) -> Iterator[subprocess.Popen[str]]:
+    """Flood a port from another process while the context lasts, at most for so long."""
+    command = [sys.executable, "-m", "tests.flood", str(port), kind, str(count), str(seconds)]
+    attacker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert attacker.stdout
+        assert attacker.stdout.readline() == UNDER_WAY
+        yield attacker
+    finally:
+        attacker.kill()
+        attacker.communicate()
 
 
 def _connect(port: int) -> socket.socket:

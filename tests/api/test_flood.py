@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import re
 import resource
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from tests import users
 from tests.cluster import Cluster
+from tests.flood import flooded
 from tests.support import OperatorProcess, apply, await_phase, await_that, run_of
 
 CONNECTIONS = 3000
@@ -22,20 +20,6 @@ SECONDS = 16.0
 """Longer than an operator may go without a renewal (10), and than its Lease lasts (15)."""
 SHIPPED_LEASE = ("--lease-duration", "15", "--lease-renew-deadline", "10", "--lease-retry-period", "2")
 PLAIN_KINDS, SECURE_KINDS = ("silent", "slow", "asking", "nonsense"), ("silent", "slow", "handshakes")
-
-
-@contextmanager
-def flood(port: int, kind: str) -> Iterator[subprocess.Popen[str]]:
-    """Flood a port while the context lasts, at most for so long."""
-    command = [sys.executable, "-m", "tests.flood", str(port), kind, str(CONNECTIONS), str(SECONDS)]
-    attacker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert attacker.stdout
-        assert attacker.stdout.readline() == "under way\n"
-        yield attacker
-    finally:
-        attacker.kill()
-        attacker.communicate()
 
 
 @pytest.fixture
@@ -74,7 +58,7 @@ def test_a_flood_costs_neither_lease_nor_work_nor_probes(
     A Run completes meanwhile, probes are answered, and /metrics is there for its reader, at the latest when the flood is over.
     """
     before = lease(api_cluster, namespace)
-    with flood(operator.port(endpoint), kind) as attacker:
+    with flooded(operator.port(endpoint), kind, CONNECTIONS, SECONDS) as attacker:
         apply(api_cluster, namespace, run_of("works"))
         last, renewals = before[2], 0
         while attacker.poll() is None:
