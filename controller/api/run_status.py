@@ -159,6 +159,11 @@ class AgentState(KeptModel):
     asked: tuple[Name, ...] = Field(
         default=(), max_length=MAX_ASKED, description="Escalations that were opened for the agent's questions, newest last."
     )
+    woken_for: tuple[Name, ...] = Field(
+        default=(),
+        max_length=MAX_ASKED,
+        description="Those of them that were answered or dismissed when the parked agent was last woken: none wakes it again.",
+    )
     advice: tuple[AdviceState, ...] = Field(
         default=(),
         max_length=MAX_ADVICE,

@@ -62,14 +62,18 @@ def answered(at: Situation, agent: Agent) -> Move | None:
 
 
 def parked(at: Situation, agent: Agent) -> Move | None:
-    """8a. An agent that ended its pod to wait for an answer gets its next attempt, uncharged, when the answer is there."""
+    """8a. An agent that ended its pod to wait for an answer gets its next attempt, uncharged, when a human has settled what it asks.
+
+    What a human settles wakes it once. One that nothing wakes any more is restarted like any that has ended, see `ended`.
+    """
     outcome = at.outcome(agent.name)
     if outcome is None or outcome.result is not OutcomeResult.PARKED:
         return None
-    if not questions.parked_for(at, agent.name):
-        return restarts.reserve(at, agent, Reason.ANSWER_GIVEN, Charge.NOBODY)
-    waiting = questions.waiting(at, agent.name, for_delivery=False)
-    return Move(questions.asks(at, agent.name), hold=questions.hold(at, agent.name, waiting))
+    if questions.parked_for(at, agent.name):
+        waiting = questions.waiting(at, agent.name, for_delivery=False)
+        return Move(questions.asks(at, agent.name), hold=questions.hold(at, agent.name, waiting))
+    reason = questions.wakes(at, agent.name)
+    return restarts.reserve(at, agent, reason, Charge.NOBODY) if reason else None
 
 
 def ended(at: Situation, agent: Agent) -> Move | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from controller.api.base import MAX_TEXT
 from controller.api.policy import OutcomeAction, OutcomeRule, RunPolicySpec
 from controller.api.run_status import Outcome, OutcomeResult
@@ -37,14 +39,21 @@ DEFAULT_ACTIONS = {
 
 
 def classify(
-    pod: PodFacts | None, attempt: int, policy: RunPolicySpec | None, report: ReportFacts | None = None, *, ending: bool
+    pod: PodFacts | None,
+    attempt: int,
+    policy: RunPolicySpec | None,
+    report: ReportFacts | None = None,
+    *,
+    ending: bool,
+    settled: Collection[str] = (),
 ) -> Outcome:
     """Say how `attempt` ended, given its terminated pod or None for a vanished one, and the last report of that pod.
 
     `ending` tells that the Run is being paused or stopped, so that the end was asked for. The policy has a say in what counts
-    as complete; what a failure leads to is judged when it is acted on, see `action_for`.
+    as complete; what a failure leads to is judged when it is acted on, see `action_for`. `settled` are the questions whose answer or
+    dismissal the attempt was started with: it cannot park for them again.
     """
-    if report is not None and (told := _reported(report, attempt, pod, ending=ending)):
+    if report is not None and (told := _reported(report, attempt, pod, settled, ending=ending)):
         return told
     if pod is None:
         reason = Reason.INTERRUPTED if ending else Reason.VANISHED
@@ -66,19 +75,27 @@ def unjudged(outcome: Outcome) -> Outcome:
     return outcome.model_copy(update={"result": OutcomeResult.FAILED}) if known(outcome) is Reason.EXITED_ZERO else outcome
 
 
-def _reported(report: ReportFacts, attempt: int, pod: PodFacts | None, *, ending: bool) -> Outcome | None:
+def _reported(report: ReportFacts, attempt: int, pod: PodFacts | None, settled: Collection[str], *, ending: bool) -> Outcome | None:
     """What the agent itself said of its end, before anything that the kubelet says."""
     if report.result is not None and report.result.outcome is not None:
         done = report.result.outcome == OutcomeResult.COMPLETED
         result = OutcomeResult.COMPLETED if done else _failed(ending)
         reason = Reason.RESULT_REPORTED if done else Reason.FAILURE_REPORTED
         return _outcome(attempt, result, reason, report.result.summary or reason.sentence, pod)
-    if report.parked and not ending and report.questions:
-        # One whose answer came while it was ending has nothing to wait for, and has done nothing that is to be charged either.
-        waits = {q.id for q in report.questions} - set(report.delivered)
-        result = OutcomeResult.PARKED if waits else OutcomeResult.FAILED
-        return _outcome(attempt, result, Reason.PARKED, Reason.PARKED.sentence, pod)
+    if report.parked and not ending:
+        return _parked(report, attempt, pod, settled)
     return None
+
+
+def _parked(report: ReportFacts, attempt: int, pod: PodFacts | None, settled: Collection[str]) -> Outcome:
+    """What became of an agent that parked: it waits, or was answered while it was ending, or has asked nothing that is new.
+
+    The second has nothing to wait for, and has done nothing that is to be charged either. The third fails like any other.
+    """
+    asked = {q.id for q in report.questions} - set(settled)
+    reason = Reason.PARKED if asked else Reason.PARKED_WITHOUT_QUESTION
+    result = OutcomeResult.PARKED if asked - set(report.delivered) else OutcomeResult.FAILED
+    return _outcome(attempt, result, reason, reason.sentence, pod)
 
 
 def _outcome(attempt: int, result: OutcomeResult, reason: Reason, message: str, pod: PodFacts | None) -> Outcome:

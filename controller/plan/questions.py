@@ -11,7 +11,7 @@ from datetime import datetime
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import escalation_name
 from controller.api.policy import OnQuestionTimeout
-from controller.api.run_status import OutcomeResult
+from controller.api.run_status import AgentState, OutcomeResult
 from controller.plan import advising
 from controller.plan.model import Action, Consultation, Inquiry, Intent, Step
 from controller.plan.moves import Hold
@@ -33,11 +33,17 @@ def name_of(at: Situation, agent: str, question: str) -> str:
 def asked_names(snapshot: Snapshot) -> set[str]:
     """Return the names of the escalations for all that agents ask now, or have asked before they parked, be they there or not."""
     run = snapshot.run
-    last = [pod.last_report for pod in snapshot.pods if pod.last_report]
-    asked = ((report.agent, question.id) for report in (*snapshot.reports, *last) for question in report.questions)
-    agents = snapshot.state.agents.values() if snapshot.state else ()
-    parked = {name for agent in agents if agent.outcome and agent.outcome.result is OutcomeResult.PARKED for name in agent.asked}
-    return parked | {escalation_name(run.name, agent, run.uid, EscalationType.QUESTION, question) for agent, question in asked}
+    reports = [*snapshot.reports, *(pod.last_report for pod in snapshot.pods if pod.last_report)]
+    asked = ((report.agent, question.id) for report in reports for question in report.questions)
+    say_so = {report.agent for report in reports if report.parked}
+    agents = snapshot.state.agents if snapshot.state else {}
+    parked = (agent for name, agent in agents.items() if name in say_so or _is_parked(agent))
+    names = {escalation_name(run.name, agent, run.uid, EscalationType.QUESTION, question) for agent, question in asked}
+    return names.union(*(agent.asked for agent in parked))
+
+
+def _is_parked(agent: AgentState) -> bool:
+    return agent.outcome is not None and agent.outcome.result is OutcomeResult.PARKED
 
 
 def waiting(at: Situation, agent: str, *, for_delivery: bool = True) -> tuple[QuestionFacts, ...]:
@@ -69,6 +75,28 @@ def parked_for(at: Situation, agent: str) -> bool:
     return not (report and report.parked) and any(e.name in asked for e in _unanswered(at))
 
 
+def settled(at: Situation, agent: str) -> tuple[str, ...]:
+    """Return which of the escalations that the state remembers for an agent that parks a human has answered or dismissed.
+
+    Only what a human did counts, never what a reporter says of it.
+    """
+    return tuple(name for name in at.agent_state(agent).asked if (found := at.escalation(name)) is None or found.decision)
+
+
+def wakes(at: Situation, agent: str) -> Reason | None:
+    """Return why a parked agent that waits for nothing more is woken; None where all that was settled has woken it before."""
+    fresh = [name for name in settled(at, agent) if name not in at.agent_state(agent).woken_for]
+    if not fresh:
+        return None
+    return Reason.ANSWER_GIVEN if any(at.escalation(name) for name in fresh) else Reason.QUESTION_DISMISSED
+
+
+def known(at: Situation, report: ReportFacts) -> tuple[str, ...]:
+    """Return the questions of a report whose answer or dismissal has woken its agent before."""
+    woken_for = at.agent_state(report.agent).woken_for
+    return tuple(q.id for q in report.questions if name_of(at, report.agent, q.id) in woken_for)
+
+
 def asks(at: Situation, agent: str) -> tuple[Action, ...]:
     """Return what is due for an agent's questions: an escalation for each new one, and its name in the state."""
     return tuple(action for question in waiting(at, agent) if (action := _ask(at, agent, question)))
@@ -76,7 +104,8 @@ def asks(at: Situation, agent: str) -> tuple[Action, ...]:
 
 def _ask(at: Situation, agent: str, question: QuestionFacts) -> Action | None:
     name = name_of(at, agent, question.id)
-    if name in at.agent_state(agent).asked:
+    found = at.escalation(name)
+    if name in at.agent_state(agent).asked or (found and found.decision):
         return None
     if consulted := advising.ask(at, agent, _matter(name, question)):
         return next(iter(consulted.actions), None)

@@ -56,6 +56,7 @@ class Reason(Told):
     )
     DENIED = "Denied", "A human did not approve what the rules want: it is left alone until the evidence changes."
     ANSWER_GIVEN = "AnswerGiven", "A parked agent's question is answered: its next attempt is started, uncharged."
+    QUESTION_DISMISSED = "QuestionDismissed", "A human dismissed the agent's question by deleting its escalation; the agent is told so."
     APPROVAL_TIMEOUT = "ApprovalTimeout", "Nobody approved or denied within the policy's approvalTimeoutSeconds."
     QUESTION_TIMEOUT = "QuestionTimeout", "Nobody answered within the policy's questionTimeoutSeconds."
     CAUSE_GONE = "CauseGone", "What blocked the agent is over."
@@ -98,6 +99,10 @@ class Reason(Told):
     FAILURE_REPORTED = "FailureReported", "The agent reported that it has failed."
     RESULT_MISSING = "ResultMissing", "The agent exited with code 0 without the result that the policy requires (requireResult)."
     PARKED = "Parked", "The agent ended its pod to wait for an answer."
+    PARKED_WITHOUT_QUESTION = (
+        "ParkedWithoutQuestion",
+        "The agent parked although nothing waits for an answer: it asked nothing, or what had been answered or dismissed before.",
+    )
     EXITED_ZERO = "NoResultReported", "The agent exited with code 0; it reported no result of its own."
     EXITED_NONZERO = "NonZeroExit", "The agent exited with a code other than 0."
     OUT_OF_MEMORY = "OOMKilled", "The agent was killed for using more memory than its limit."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -125,9 +125,11 @@ class Situation:
         outcome = self.ended(pod, state.attempt - 1, self.report_of(pod), ending=False)
         return pod if outcome.result is OutcomeResult.COMPLETED else None
 
-    def ended(self, pod: PodFacts | None, attempt: int, report: ReportFacts | None, *, ending: bool) -> Outcome:
-        """How an attempt has ended, as far as it can be judged now."""
-        outcome = classify(pod, attempt, self.policy, report, ending=ending)
+    def ended(
+        self, pod: PodFacts | None, attempt: int, report: ReportFacts | None, *, ending: bool, settled: Collection[str] = ()
+    ) -> Outcome:
+        """How an attempt has ended, as far as it can be judged now; `settled` as for `classify`."""
+        outcome = classify(pod, attempt, self.policy, report, ending=ending, settled=settled)
         return outcome if self.policy else unjudged(outcome)
 
     def our_pods(self) -> Iterator[PodFacts]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from controller.api.escalation import Decision
 from controller.api.run_status import MAX_ADVICE, MAX_ASKED, AgentState, BlockedState, OperatorState, OutcomeResult, StopDecision
+from controller.plan import questions
 from controller.plan.budget import cooldown, sustained
 from controller.plan.model import Action, Charge, Step
 from controller.plan.reasons import Reason
@@ -48,7 +49,8 @@ def _record(at: Situation, state: OperatorState, action: Action) -> OperatorStat
     ending = state.stop is not None or state.paused_at is not None
     pod = at.own_pod(action.agent) or at.finished_predecessor(action.agent)
     report = at.report_of(pod) if pod else at.report(action.agent)
-    outcome = at.ended(pod, action.attempt, report, ending=ending)
+    known = questions.known(at, report) if report else ()
+    outcome = at.ended(pod, action.attempt, report, ending=ending, settled=known)
     update = {"outcome": outcome, "result": report.result if report else None, "usage": at.usage(action.agent)}
     return _with_agent(state, action.agent, _given_back(at, action.agent).model_copy(update=update))
 
@@ -67,10 +69,16 @@ def _reserve(at: Situation, state: OperatorState, action: Action) -> OperatorSta
             "restarted_at": _asked(at, action.agent) or before.restarted_at,
         }
     )
+    if action.reason in WAKES:
+        anew = anew.model_copy(update={"woken_for": questions.settled(at, action.agent)})
     if at.policy and action.charge in (Charge.BUDGET, Charge.FREE):
         seconds = cooldown(at.policy, state.run_uid, anew, action.agent, action.charge)
         anew = anew.model_copy(update={"cooldown_until": later(at.ceiling, seconds)})
     return state.model_copy(update={"agents": agents | {action.agent: anew}})
+
+
+WAKES = frozenset({Reason.ANSWER_GIVEN, Reason.QUESTION_DISMISSED})
+"""The reasons of attempts that a parked agent gets since a human has settled what it asked."""
 
 
 def _given_back(at: Situation, name: str) -> AgentState:
@@ -97,7 +105,8 @@ def _ask(at: Situation, state: OperatorState, action: Action) -> OperatorState:
     """Remember that a human was asked, so that who deletes the escalation has dismissed it."""
     agent = at.agent_state(action.agent)
     asked = (*agent.asked, action.escalation)[-MAX_ASKED:]
-    return _with_agent(state, action.agent, agent.model_copy(update={"asked": asked}))
+    woken_for = tuple(name for name in agent.woken_for if name in asked)
+    return _with_agent(state, action.agent, agent.model_copy(update={"asked": asked, "woken_for": woken_for}))
 
 
 def _advise(at: Situation, state: OperatorState, action: Action) -> OperatorState:

@@ -37,7 +37,7 @@ def phase_of(seen: tuple[AgentView, ...]) -> Phase:
 def _view(at: Situation, agent: Agent) -> AgentView:
     outcome = at.outcome(agent.name)
     if outcome is not None:
-        if outcome.result is OutcomeResult.PARKED:
+        if outcome.result is OutcomeResult.PARKED and (questions.parked_for(at, agent.name) or questions.wakes(at, agent.name)):
             return _parked(at, agent)
         health = Health.COMPLETE if at.completed(agent.name) else Health.DEAD
         return AgentView(agent.name, health, outcome.reason, outcome.message)

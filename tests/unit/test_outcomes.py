@@ -108,3 +108,24 @@ def test_an_exit_code_completes_nothing_under_no_policy(policy: RunPolicySpec | 
     now = at.now
     said = ReportFacts("coder", "run-1", 0, "c0", 1, now, 60, now, result=ResultStatus(outcome="Completed"))
     assert at.ended(pod, 0, said, ending=False).result is OutcomeResult.COMPLETED
+
+
+@pytest.mark.parametrize(("asked", "known"), [(("q1",), ("q1",)), ((), ()), ((), ("q1",))])
+@pytest.mark.parametrize("exit_code", [0, 76])
+def test_who_parks_for_nothing_new_has_failed(asked: tuple[str, ...], known: tuple[str, ...], exit_code: int) -> None:
+    """Without a question, or with one that was settled before the attempt, parking is a failure that is charged, whatever the code."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    pod = PodFacts("demo-coder-r1", "c1", "coder", 1, "run-1", phase="Failed", bound=True, termination=Termination(exit_code))
+    questions = tuple(QuestionFacts(name, "Ship it?") for name in asked)
+    report = ReportFacts("coder", "run-1", 1, "c1", 9, now, 60, now, questions=questions, parked=True)
+    outcome = classify(pod, 1, None, report, ending=False, settled=known)
+    found = (outcome.result, outcome.reason, action_for(outcome, None))
+    assert found == ("Failed", "ParkedWithoutQuestion", OutcomeAction.RETRY)
+
+
+def test_one_new_question_is_enough_to_park_for() -> None:
+    """Beside a question that was settled before, a new one is waited for."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    questions = (QuestionFacts("q1", "Ship it?"), QuestionFacts("q2", "When?"))
+    report = ReportFacts("coder", "run-1", 1, "c1", 9, now, 60, now, questions=questions, parked=True)
+    assert classify(None, 1, None, report, ending=False, settled=("q1",)).result == "Parked"

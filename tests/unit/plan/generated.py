@@ -94,6 +94,7 @@ AGENT_STATES = model(
     restarted_at=maybe(PAST),
     blocked=maybe(BLOCKS),
     asked=st.lists(st.sampled_from(["e0", "e1"]), max_size=2, unique=True).map(tuple),
+    woken_for=st.lists(st.sampled_from(["e0", "e1"]), max_size=2, unique=True).map(tuple),
 )
 
 STOPS = model(

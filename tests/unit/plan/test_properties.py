@@ -19,7 +19,7 @@ from controller.plan import Snapshot, plan
 from controller.plan.model import CREATIONS, TRANSITIONS, Charge, Step
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import ReportFacts
-from controller.plan.transitions import apply
+from controller.plan.transitions import WAKES, apply
 from tests.unit.plan.generated import situations
 from tests.unit.plan.test_golden import CASES, NOW, snapshot_of
 
@@ -146,7 +146,7 @@ def test_no_restart_without_evidence(snapshot: Snapshot, now: datetime) -> None:
             assert snapshot.state
             agent = snapshot.state.agents[action.agent]
             unready = any(pod.uid == agent.pod_uid and pod.unready_since for pod in snapshot.pods)
-            asked = action.reason in (Reason.RESTART_REQUESTED, Reason.RETRY_ORDERED, Reason.ANSWER_GIVEN)
+            asked = action.reason in (Reason.RESTART_REQUESTED, Reason.RETRY_ORDERED, *WAKES)
             ended = agent.outcome is not None and agent.outcome.result is not OutcomeResult.COMPLETED
             assert (action.charge is Charge.NOBODY) == asked
             assert asked or ended or unready or idle(snapshot, agent)

@@ -1,0 +1,170 @@
+"""Between two acts of a human an agent gets so many attempts and no more, whatever it says: a small play around the planner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from controller.api.escalation import Decision, EscalationPhase, EscalationType
+from controller.api.names import pod_name
+from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.run import Agent, RunSpec
+from controller.api.run_status import MAX_ASKED, AgentState
+from controller.plan import plan
+from controller.plan.budget import FREE_RESTART_LIMIT
+from controller.plan.model import TRANSITIONS, Action, Step
+from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, ReportFacts, RunFacts, Snapshot, Termination
+from controller.plan.transitions import apply
+from tests.unit.plan.generated import NOW
+
+RUN, UID, AGENT = "demo", "run-1", "coder"
+BUDGET = 3
+STEPS = 4000
+"""Steps of the play after which it counts as endless."""
+
+Says = Callable[[int], tuple[tuple[str, ...], tuple[str, ...]]]
+"""What the reporter of an attempt says: the questions, and which of them were answered."""
+
+
+@dataclass
+class Play:
+    """One Run whose agent parks at once in each attempt; a human settles what is open when told to."""
+
+    says: Says
+    now: datetime = NOW
+    snapshot: Snapshot = field(default_factory=lambda: _first())
+
+    @property
+    def agent(self) -> AgentState:
+        """The agent's state."""
+        assert self.snapshot.state
+        return self.snapshot.state.agents[AGENT]
+
+    def rest(self) -> AgentState:
+        """Go on until nothing happens any more without a human, and return the agent's state."""
+        for _ in range(STEPS):
+            decision = plan(self.snapshot, self.now)
+            for action in decision.actions:
+                self._do(action)
+                if action.step in TRANSITIONS:
+                    break
+            if not decision.actions and not (check := decision.verdict.next_check):
+                return self.agent
+            if not decision.actions and check:
+                if check > self.now + timedelta(hours=12):
+                    return self.agent  # It waits for a human.
+                self.now = check
+        raise AssertionError(f"the agent is at attempt {self.agent.attempt} and goes on")
+
+    def settle(self, decision: Decision | None) -> None:
+        """Answer every open question, or dismiss it."""
+        questions = tuple(e for e in self.snapshot.escalations if e.type is EscalationType.QUESTION and not e.decision)
+        others = tuple(e for e in self.snapshot.escalations if e not in questions)
+        answered = tuple(replace(e, decision=decision, answer="yes") for e in questions) if decision else ()
+        self.snapshot = replace(self.snapshot, escalations=others + answered)
+
+    def _do(self, action: Action) -> None:
+        match action.step:
+            case Step.CREATE_POD:
+                made = PodFacts(action.pod, f"u{action.attempt}", AGENT, action.attempt, UID, gated=True, created_at=self.now)
+                self.snapshot = replace(self.snapshot, pods=(made,))
+            case Step.UNGATE:
+                self._park(action.attempt)
+            case Step.CREATE_ESCALATION:
+                assert action.inquiry
+                about = action.inquiry
+                new = EscalationFacts(
+                    about.name, about.name, UID, AGENT, action.attempt, EscalationPhase.OPEN, type=about.type, question=about.question
+                )
+                self.snapshot = replace(self.snapshot, escalations=(*self.snapshot.escalations, new))
+            case Step.MARK:
+                marked = (
+                    replace(e, phase=action.escalation_phase) if e.name == action.escalation else e for e in self.snapshot.escalations
+                )
+                self.snapshot = replace(self.snapshot, escalations=tuple(marked))
+            case Step.DELIVER:
+                given = (*self.snapshot.reports[0].deliveries, *(e.question for e in self.snapshot.escalations if e.decision))
+                self.snapshot = replace(self.snapshot, reports=(replace(self.snapshot.reports[0], deliveries=given),))
+            case step if step in TRANSITIONS:
+                self.snapshot = replace(self.snapshot, state=apply(self.snapshot, action, self.now))
+
+    def _park(self, attempt: int) -> None:
+        """The pod starts and ends at once, parked."""
+        uid, (asked, delivered) = f"u{attempt}", self.says(attempt)
+        report = ReportFacts(AGENT, UID, attempt, uid, 1, self.now, 60, self.now, delivered=delivered, parked=True)
+        report = replace(report, questions=tuple(QuestionFacts(name, name) for name in asked))
+        end = Termination(76, started_at=self.now, finished_at=self.now)
+        name = pod_name(RUN, AGENT, attempt)
+        pod = PodFacts(name, uid, AGENT, attempt, UID, phase="Failed", bound=True, termination=end, reporting=True)
+        self.snapshot = replace(self.snapshot, pods=(pod,), reports=(report,))
+
+
+def _first() -> Snapshot:
+    run = RunFacts("ns", RUN, UID, generation=1, spec=RunSpec(agents=(Agent(name=AGENT, image="x"),)), created_at=NOW)
+    return Snapshot(run=run, policy=ResolvedPolicy.of("default", RunPolicySpec(restart_budget=BUDGET)))
+
+
+def _same(_: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return ("q",), ()
+
+
+def _heeds(attempt: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """A reporter that leaves out what was settled before."""
+    return (("q",) if attempt == 0 else ()), ()
+
+
+def _says_delivered(attempt: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return ("q",), ("q",) if attempt else ()
+
+
+def _in_turn(attempt: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """More questions than the state remembers, over and over."""
+    return (f"q{attempt % (MAX_ASKED + 2)}",), ()
+
+
+@pytest.mark.parametrize("decision", [None, Decision.ANSWER], ids=["dismissed", "answered"])
+@pytest.mark.parametrize("says", [_same, _heeds, _says_delivered])
+def test_one_act_wakes_a_parked_agent_once(says: Says, decision: Decision | None) -> None:
+    """After one answer or dismissal the agent may park again and again: it is charged or limited like any, then a human is asked."""
+    play = Play(says)
+    assert play.rest().attempt == 0
+    play.settle(decision)
+    state = play.rest()
+    assert state.blocked
+    assert state.attempt <= 1 + BUDGET + FREE_RESTART_LIMIT
+    assert state.attempt == 1 + state.restarts + state.free_restarts
+
+
+def test_who_parks_for_what_was_dismissed_pays() -> None:
+    """To ask again what a human has dismissed, and to park for it, costs a charged restart each time."""
+    play = Play(_same)
+    play.rest()
+    play.settle(None)
+    state = play.rest()
+    assert (state.attempt, state.restarts, state.free_restarts) == (1 + BUDGET, BUDGET, 0)
+    assert state.outcome
+    assert state.outcome.reason == "ParkedWithoutQuestion"
+
+
+def test_what_is_forgotten_wakes_nobody() -> None:
+    """Whoever asks more than the state remembers, and then the same again, has an act of a human for each wake-up all the same."""
+    play, acts = Play(_in_turn), 0
+    while not play.rest().blocked:
+        play.settle(Decision.ANSWER)
+        acts += 1
+    state = play.agent
+    assert acts == MAX_ASKED + 2
+    assert state.attempt == acts + state.restarts + state.free_restarts
+
+
+@pytest.mark.parametrize("decision", [None, Decision.ANSWER], ids=["dismissed", "answered"])
+def test_each_new_question_that_is_settled_wakes_it_uncharged(decision: Decision | None) -> None:
+    """An agent that parks for something new each time is charged nothing, however long it goes on."""
+    play = Play(lambda attempt: ((f"q{attempt}",), ()))
+    for acts in range(MAX_ASKED * 2):
+        state = play.rest()
+        assert (state.attempt, state.restarts, state.free_restarts) == (acts, 0, 0)
+        play.settle(decision)
