@@ -50,18 +50,25 @@ class Answered(NamedTuple):
     by: str
 
 
+class Settled(NamedTuple):
+    """What became of an agent's questions and it does not know yet: answers, and the ids of questions that nobody will answer."""
+
+    answers: tuple[Answered, ...] = ()
+    dismissed: tuple[str, ...] = ()
+
+
 def build_pod(
     run: RunFacts,
     agent: Agent,
     attempt: int,
     last_outcome: str = "",
-    answers: tuple[Answered, ...] = (),
+    settled: Settled = Settled(),
     sidecar: Sidecar | None = None,
     host_users: HostUsers = HostUsers.HOST,
 ) -> JsonObject:
     """Return the gated pod of one attempt.
 
-    `last_outcome` is the reason that the previous attempt ended with, empty for the first; `answers` stand in its brief; `sidecar`
+    `last_outcome` is the reason that the previous attempt ended with, empty for the first; `settled` stands in its brief; `sidecar`
     says how its reporter runs, `host_users` whose users the pod's are on its node.
     """
     template = _template(agent)
@@ -75,7 +82,7 @@ def build_pod(
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": _metadata(run, agent, attempt, template.get("metadata", {}), answers),
+        "metadata": _metadata(run, agent, attempt, template.get("metadata", {}), settled),
         "spec": spec,
     }
 
@@ -151,14 +158,14 @@ def _template(agent: Agent) -> JsonObject:
     return {"spec": {"containers": [{"name": AGENT_CONTAINER, **container}]}}
 
 
-def _metadata(run: RunFacts, agent: Agent, attempt: int, given: JsonObject, answers: tuple[Answered, ...]) -> JsonObject:
+def _metadata(run: RunFacts, agent: Agent, attempt: int, given: JsonObject, settled: Settled) -> JsonObject:
     labels = {
         LABEL_RUN: run.name,
         LABEL_RUN_UID: run.uid,
         LABEL_AGENT: agent.name,
         LABEL_ATTEMPT: str(attempt),
     }
-    brief = _brief(run.spec.brief if run.spec and run.spec.brief else "", answers)
+    brief = _brief(run.spec.brief if run.spec and run.spec.brief else "", settled)
     return {
         "name": pod_name(run.name, agent.name, attempt),
         "namespace": run.namespace,
@@ -169,12 +176,16 @@ def _metadata(run: RunFacts, agent: Agent, attempt: int, given: JsonObject, answ
     }
 
 
-def _brief(brief: str, answers: tuple[Answered, ...]) -> str:
-    """The Run's brief, and below it what humans have answered meanwhile."""
-    told = [f"## Answer to question {a.question}{f' by {a.by}' if a.by else ''}\n\n{a.answer}" for a in answers]
+def _brief(brief: str, settled: Settled) -> str:
+    """The Run's brief, and below it what humans have answered and dismissed meanwhile."""
+    told = [f"## Question {question} was dismissed\n\n{DISMISSED}" for question in settled.dismissed]
+    told += [f"## Answer to question {a.question}{f' by {a.by}' if a.by else ''}\n\n{a.answer}" for a in settled.answers]
     text = "\n\n".join(filter(None, (brief, *told)))
     return text if len(text.encode()) <= BRIEF_LIMIT else text.encode()[:BRIEF_LIMIT].decode(errors="ignore") + MORE_ANSWERS
 
+
+DISMISSED = "Nobody will answer it. Go on without an answer; to ask it again asks nobody, and to park for it is charged."
+"""What an agent reads of a question that a human has dismissed."""
 
 BRIEF_LIMIT = 192 * 1024
 """Bytes of a brief with its answers: a pod's annotations may have 256 KiB in all."""

@@ -7,6 +7,7 @@ managedFields entry; for a last word, the kubelet's stamp of the sidecar's end. 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -25,8 +26,7 @@ def report_facts(report: JsonObject) -> ReportFacts | None:
     spec, status, stamp = report["spec"], report.get("status"), _stamp(report)
     if not status or stamp is None:
         return None
-    deliveries = tuple(delivery["questionID"] for delivery in spec.get("deliveries", ()))
-    return _facts(spec["agent"], spec["runUID"], status, stamp, deliveries)
+    return _facts(spec["agent"], spec["runUID"], status, stamp, spec.get("deliveries", ()))
 
 
 def last_report(pod: JsonObject) -> ReportFacts | None:
@@ -91,7 +91,7 @@ def _questions(asked: tuple[ReportedQuestion, ...]) -> tuple[QuestionFacts, ...]
     return tuple(found)
 
 
-def _facts(agent: str, run_uid: str, raw: object, at: datetime, deliveries: tuple[str, ...]) -> ReportFacts | None:
+def _facts(agent: str, run_uid: str, raw: object, at: datetime, deliveries: Sequence[JsonObject]) -> ReportFacts | None:
     try:
         status = parse(AgentReportStatus, raw)
     except (ValidationError, ValueError):
@@ -116,5 +116,6 @@ def _facts(agent: str, run_uid: str, raw: object, at: datetime, deliveries: tupl
         result=_recorded(status.result) if status.result else None,
         usage=status.usage,
         problems=tuple(recorded(problem)[:MAX_TEXT] for problem in status.problems),
-        deliveries=deliveries,
+        deliveries=tuple(d["questionID"] for d in deliveries if not d.get("dismissed")),
+        dismissals=tuple(d["questionID"] for d in deliveries if d.get("dismissed")),
     )

@@ -22,11 +22,12 @@ QuestionID = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.
 
 
 class Delivery(ApiModel):
-    """A human's answer on its way to the agent."""
+    """A human's answer on its way to the agent, or the word that there will be none."""
 
     question_id: QuestionID = Field(alias="questionID", description="The question that it answers.")
     answer: LongText = Field(description="The answer.")
     by: Text = Field(default="", description="Who answered.")
+    dismissed: bool = Field(default=False, description="Whether a human dismissed the question: nobody will answer it.")
 
 
 class AgentReportSpec(ApiModel):

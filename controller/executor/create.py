@@ -7,14 +7,14 @@ from dataclasses import replace
 from controller.api.base import JsonObject
 from controller.api.policy import HostUsers, ReporterMode
 from controller.api.run import Agent
-from controller.builders import Answered, build_claim, build_pod
+from controller.builders import Answered, Settled, build_claim, build_pod
 from controller.cluster.errors import AlreadyExists, Forbidden, Invalid
 from controller.cluster.resources import CLAIMS, PODS, Resource
 from controller.executor.grant import grant
 from controller.executor.tools import Tools
 from controller.facts import claim_facts
 from controller.plan.model import Action
-from controller.plan.questions import unread
+from controller.plan.questions import dismissed, unread
 from controller.plan.situation import Situation
 from controller.plan.snapshot import Refusal, Snapshot
 from controller.sidecar import Sidecar
@@ -30,9 +30,11 @@ async def create_pod(tools: Tools, snapshot: Snapshot, action: Action) -> Snapsh
         return _refused(snapshot, action, refusal)
     state = snapshot.state.agents.get(action.agent) if snapshot.state else None
     last_outcome = state.last_outcome if state else ""
-    answers = tuple(Answered(e.question, e.answer, e.by) for e in unread(Situation(snapshot, tools.now()), action.agent))
+    at = Situation(snapshot, tools.now())
+    answers = tuple(Answered(e.question, e.answer, e.by) for e in unread(at, action.agent))
+    settled = Settled(answers, dismissed(at, action.agent))
     agent, users = _agent(snapshot, action), _host_users(snapshot)
-    pod = build_pod(snapshot.run, agent, action.attempt, last_outcome, answers, sidecar, users)
+    pod = build_pod(snapshot.run, agent, action.attempt, last_outcome, settled, sidecar, users)
     found = await _create(tools, PODS, snapshot, action, pod)
     if isinstance(found, Snapshot):
         tools.granted.discard(snapshot.run.namespace)  # It may have been for want of the account, which somebody deleted.

@@ -1,4 +1,4 @@
-"""Putting a human's answer where the agent's reporter finds it: into the spec of its report."""
+"""Putting a human's answer, or dismissal, where the agent's reporter finds it: into the spec of its report."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from controller.reported import report_facts
 
 
 async def deliver(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
-    """Add an answer to the report's deliveries, over the version that was read. Raises Conflict where it has changed since."""
+    """Add what a human did to the report's deliveries, over the version that was read. Raises Conflict where it has changed since."""
     namespace, name = snapshot.run.namespace, report_name(snapshot.run.name, action.agent)
-    answered = next(e for e in snapshot.escalations if e.name == action.escalation)
+    settled = next((e for e in snapshot.escalations if e.name == action.escalation), None)
     others = tuple(report for report in snapshot.reports if report.agent != action.agent)
     try:
         report = await tools.client.get(AGENT_REPORTS, namespace, name)
         if report["spec"]["runUID"] == snapshot.run.uid:
-            report = await tools.client.merge_patch(AGENT_REPORTS, namespace, name, _body(report, answered))
+            report = await tools.client.merge_patch(AGENT_REPORTS, namespace, name, _body(report, action.question, settled))
     except NotFound:
         return replace(snapshot, reports=others)
     tools.learn_report(report)
@@ -31,8 +31,14 @@ async def deliver(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
     return replace(snapshot, reports=(*others, facts) if facts else others)
 
 
-def _body(report: JsonObject, answered: EscalationFacts) -> JsonObject:
-    before = [d for d in report["spec"].get("deliveries", ()) if d["questionID"] != answered.question]
-    said = {"questionID": answered.question, "answer": answered.answer, "by": answered.by}
+NO_ANSWER = "(dismissed: nobody will answer this question)"
+"""What a reporter that is older than dismissals brings to its agent."""
+
+
+def _body(report: JsonObject, question: str, answered: EscalationFacts | None) -> JsonObject:
+    """The patch; a question whose escalation is not there any more was dismissed."""
+    before = [d for d in report["spec"].get("deliveries", ()) if d["questionID"] != question]
+    said = {"answer": answered.answer, "by": answered.by} if answered else {"answer": NO_ANSWER, "dismissed": True}
+    said["questionID"] = question
     version = {"resourceVersion": report["metadata"]["resourceVersion"]}
     return {"metadata": version, "spec": {"deliveries": [*before, said][-MAX_IDS:]}}

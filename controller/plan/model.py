@@ -136,6 +136,7 @@ class Action:
     charge: Charge | None = None
     escalation: str = ""
     escalation_phase: EscalationPhase | None = None
+    question: str = ""
     inquiry: Inquiry | None = None
     consultation: Consultation | None = None
     advice: AdviceState | None = None

@@ -172,11 +172,12 @@ def _unanswered(at: Situation) -> Iterator[EscalationFacts]:
 
 
 def deliveries(at: Situation) -> tuple[Action, ...]:
-    """Return the answers that are to be put into the agents' reports, by name."""
+    """Return the answers and dismissals that are to be put into the agents' reports, by name."""
     if at.state is not None and at.state.stop is not None:
         return ()
     answered = (e for e in at.our_escalations(EscalationType.QUESTION) if e.open and e.decision is Decision.ANSWER)
-    return tuple(_deliver(e) for e in sorted(answered, key=lambda e: e.name) if _undelivered(at, e))
+    due = [_deliver(e) for e in sorted(answered, key=lambda e: e.name) if _undelivered(at, e)]
+    return (*due, *(action for agent in at.agents for action in _dismissals(at, agent.name)))
 
 
 def _undelivered(at: Situation, escalation: EscalationFacts) -> bool:
@@ -192,7 +193,34 @@ def _deliver(escalation: EscalationFacts) -> Action:
         agent=escalation.agent,
         attempt=escalation.attempt,
         escalation=escalation.name,
+        question=escalation.question,
     )
+
+
+def _dismissals(at: Situation, agent: str) -> Iterator[Action]:
+    report = at.any_report(agent)
+    for question in dismissed(at, agent) if report else ():
+        if report and question not in report.dismissals:
+            yield Action(
+                Intent.DELIVER_ANSWER,
+                Step.DELIVER,
+                Reason.QUESTION_DISMISSED,
+                agent=agent,
+                attempt=at.agent_state(agent).attempt,
+                escalation=name_of(at, agent, question),
+                question=question,
+            )
+
+
+def dismissed(at: Situation, agent: str) -> tuple[str, ...]:
+    """Return the questions of an agent that a human has dismissed: those that it was told of, and those that it asks all the same."""
+    report, asked = at.any_report(agent), at.agent_state(agent).asked
+    last = (pod.last_report for pod in at.our_pods() if pod.agent == agent)
+    asks = {question.id for said in (report, *last) if said for question in said.questions}
+    gone = {question for question in asks if name_of(at, agent, question) in asked}
+    told, answered = (report.dismissals, (*report.deliveries, *report.read)) if report else ((), ())
+    found = (question for question in {*told, *gone} if at.escalation(name_of(at, agent, question)) is None)
+    return tuple(sorted({*found}.difference(answered)))
 
 
 def phase(at: Situation, escalation: EscalationFacts) -> EscalationPhase:

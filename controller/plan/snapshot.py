@@ -42,8 +42,8 @@ class QuestionFacts:
 class ReportFacts:
     """What a reporter said of one attempt, its ages turned into times by the API server's clock.
 
-    `deliveries` are the questions whose answers the operator has put into the report; `progress_at` is None for an agent that has
-    shown no progress in this attempt.
+    `deliveries` are the questions whose answers the operator has put into the report, `dismissals` those of which it has put there
+    that they were dismissed; `progress_at` is None for an agent that has shown no progress in this attempt.
     """
 
     agent: str
@@ -65,6 +65,7 @@ class ReportFacts:
     usage: Usage | None = None
     problems: tuple[str, ...] = ()
     deliveries: tuple[str, ...] = ()
+    dismissals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

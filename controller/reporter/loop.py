@@ -88,6 +88,7 @@ class Reporter:
 
     def _begin(self) -> None:
         self._mailbox.prepare()
+        self._memory.dismiss(self._mailbox.dismissed())
         self._memory.deliver(self._mailbox.delivered())
         self._link.start()
         self._busy = True
@@ -159,6 +160,7 @@ class Reporter:
         if self._memory.recall(status.get("read", ())):
             self._mailbox.note_read(self._memory.read)
         self._mailbox.bring(spec.get("deliveries") or ())
+        self._memory.dismiss(self._mailbox.dismissed())
         if self._memory.deliver(self._mailbox.delivered()):
             self._pace.urgent = True
 

@@ -13,7 +13,7 @@ from controller.reporter.memory import MAX_IDS
 from controller.reporter.tail import Tell
 
 SCRIPTS = Path(__file__).parent / "scripts"
-READ_FILE = ".read"
+READ_FILE, DISMISSED = ".read", ".dismissed"
 EVENTS_FILE, STREAM_FILE = "events.jsonl", "stream.jsonl"
 READY_FILE = ".ready"
 FOR_ALL, TOOL = 0o666, 0o755
@@ -27,6 +27,7 @@ class Mailbox:
         self._bin, self._answers, self._out = directory / "bin", directory / "answers", directory / "out"
         self._tell = tell
         self._lie: set[str] = set()
+        self._dismissed: set[str] = set()
 
     @property
     def events(self) -> Path:
@@ -44,6 +45,7 @@ class Mailbox:
             if not script.name.startswith("_"):
                 self._put(self._bin / script.name, script.read_bytes(), TOOL)
         self._lie |= {path.stem for path in self._answers.glob("*.json")}
+        self._dismissed |= {path.stem for path in self._answers.glob(f"*{DISMISSED}")} - self._lie
         try:
             os.close(os.open(self.events, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FOR_ALL))
             self.events.chmod(FOR_ALL)
@@ -51,8 +53,12 @@ class Mailbox:
             return  # It is there already, or the agent is in the way of its own outbox, which the tail tells of.
 
     def delivered(self) -> list[str]:
-        """Return the questions whose answers lie there."""
-        return sorted(self._lie)
+        """Return the questions whose answers lie there, or the word that they were dismissed."""
+        return sorted(self._lie | self._dismissed)
+
+    def dismissed(self) -> list[str]:
+        """Return the questions of which it lies there that nobody will answer them."""
+        return sorted(self._dismissed)
 
     def say_ready(self) -> None:
         """Let the startup probe pass, and with it the agent start."""
@@ -63,16 +69,27 @@ class Mailbox:
         self._put(self._answers / READ_FILE, "".join(f"{name}\n" for name in names).encode(), READABLE)
 
     def bring(self, deliveries: Iterable[dict[str, Any]]) -> list[str]:
-        """Write the answers that are not there yet, each whole or not at all; return the questions that they answer."""
+        """Write what is not there yet, each whole or not at all; return the questions that were answered or dismissed."""
         fresh = []
         for delivery in deliveries:
             name, answer = delivery.get("questionID"), delivery.get("answer")
             if not (isinstance(name, str) and isinstance(answer, str) and QUESTION_ID.fullmatch(name)) or name in self._lie:
                 continue
-            if len(self._lie) < MAX_IDS * 2 and self._write(name, answer, str(delivery.get("by", ""))):
-                self._lie.add(name)
+            if len(self._lie | self._dismissed) < MAX_IDS * 2 and self._bring(name, answer, delivery):
                 fresh.append(name)
         return fresh
+
+    def _bring(self, name: str, answer: str, delivery: dict[str, Any]) -> bool:
+        """Write an answer or a dismissal; return whether it is new and there. An answer overtakes a dismissal."""
+        if delivery.get("dismissed") is True:
+            fresh = name not in self._dismissed and self._put(self._answers / f"{name}{DISMISSED}", b"", READABLE)
+            self._dismissed |= {name} if fresh else set()
+            return fresh
+        if not self._write(name, answer, str(delivery.get("by", ""))):
+            return False
+        self._lie.add(name)
+        self._dismissed.discard(name)
+        return True
 
     def _write(self, name: str, answer: str, by: str) -> bool:
         """The text is for `rw`, which reads no JSON; it is there before the JSON is."""

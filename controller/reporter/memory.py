@@ -25,6 +25,7 @@ class Memory:
         self.questions: dict[str, Event] = {}
         self.delivered: list[str] = []
         self.read: list[str] = []
+        self.dismissed: frozenset[str] = frozenset()
         self.parked = False
         self.result: dict[str, Any] | None = None
         self.usage: dict[str, int] | None = None
@@ -71,6 +72,10 @@ class Memory:
         """Note answers that lie where the agent can read them; return whether any is new."""
         return _remember(self.delivered, names)
 
+    def dismiss(self, names: Iterable[str]) -> None:
+        """Note the questions that nobody will answer: one that is not asked yet is not asked any more."""
+        self.dismissed = frozenset(names)
+
     def recall(self, names: Iterable[str]) -> bool:
         """Note questions whose answer was read in a former attempt; return whether any is new."""
         return _remember(self.read, names)
@@ -84,6 +89,9 @@ class Memory:
         if name in self.questions and event["text"] != self.questions[name]["text"]:
             self.tell("question.again", f"question {name} was asked again with another text, which was left out")
         if name in self.questions or name in self.read:
+            return False
+        if name in self.dismissed:
+            self.tell("question.dismissed", f"question {name} was left out: a human has dismissed it, so nobody will answer it")
             return False
         if len(self.questions) >= MAX_QUESTIONS:
             self.tell("question.many", f"question {name} was left out: {MAX_QUESTIONS} are open already")

@@ -170,6 +170,24 @@ def test_an_agents_question_is_answered(rw: Plugin) -> None:
     assert "answered by admin: Answer: yes" in await_that(lambda: "answered" in (d := rw.ok("describe", "asks")) and d, "its time")
 
 
+def test_a_dismissed_question_is_told_to_its_agent(rw: Plugin) -> None:
+    """Who deletes a question's escalation has dismissed it: the agent's report says so, and nobody is asked again."""
+    apply(rw.cluster, rw.namespace, simulated_forever("nags"))
+    await_phase(rw.cluster, rw.namespace, "nags", "Running")
+    report(rw, "nags", questions=[{"id": "q1", "text": "Ship it?", "options": []}])
+    await_phase(rw.cluster, rw.namespace, "nags", "AwaitingGuidance")
+    asked = await_that(lambda: rw.ok("inbox", "-o", "name"), "the question").split()
+    rw.cluster.kubectl("-n", rw.namespace, "delete", *asked)
+
+    def told() -> object:
+        found = get(rw.cluster, rw.namespace, "agentreport", "nags-coder")["spec"].get("deliveries")
+        return found and (found[0]["questionID"], found[0].get("dismissed")) == ("q1", True)
+
+    await_that(told, "the dismissal in the agent's report")
+    await_phase(rw.cluster, rw.namespace, "nags", "Running")
+    assert rw.ok("inbox", "-o", "name") == ""
+
+
 def test_through_kubectl_as_a_plugin(rw: Plugin) -> None:
     """Kubectl finds the plugin and its completion; with -o the output is kubectl's own, and exit codes are passed on."""
     apply(rw.cluster, rw.namespace, run_of("one"))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from controller.api.checks import check_run, parse_run_spec
 from controller.api.policy import HostUsers
 from controller.api.run import Agent, RunSpec
-from controller.builders import Answered, build_claim, build_pod, session_id
+from controller.builders import Answered, Settled, build_claim, build_pod, session_id
 from controller.facts import pod_facts
 from controller.plan.outcomes import classify
 from controller.plan.reasons import Reason
@@ -266,10 +266,20 @@ def test_no_label_or_annotation_breaks_the_reading(attempt: str, ending: str) ->
 def test_a_brief_with_many_long_answers_is_cut_and_says_so() -> None:
     """However much humans write, the pod can be created: its annotations stay within the API server's 256 KiB."""
     run = RunFacts("ns", "demo", "run-1", 1, RunSpec(agents=(Agent(name="coder", image="x"),), brief="Do it."))
-    answers = tuple(Answered(f"q{n}", "\u00e4" * 16384, "alice") for n in range(16))
+    answers = Settled(tuple(Answered(f"q{n}", "\u00e4" * 16384, "alice") for n in range(16)))
     assert run.spec
-    pod = build_pod(run, run.spec.agents[0], 1, answers=answers)
+    pod = build_pod(run, run.spec.agents[0], 1, settled=answers)
     brief = pod["metadata"]["annotations"]["runwarden.dev/brief"]
     assert brief.startswith("Do it.\n\n## Answer to question q0 by alice\n\n\u00e4")
     assert brief.endswith("(cut here: the answers in full are in /runwarden/answers)")
     assert len(brief.encode()) < 200 * 1024
+
+
+def test_a_brief_tells_which_questions_nobody_will_answer() -> None:
+    """What a human has dismissed stands in the next attempt's brief, beside the answers."""
+    run = RunFacts("ns", "demo", "run-1", 1, RunSpec(agents=(Agent(name="coder", image="x"),), brief="Do it."))
+    assert run.spec
+    pod = build_pod(run, run.spec.agents[0], 1, settled=Settled((Answered("q1", "yes", "alice"),), dismissed=("q2",)))
+    brief = pod["metadata"]["annotations"]["runwarden.dev/brief"]
+    assert brief.startswith("Do it.\n\n## Question q2 was dismissed\n\nNobody will answer it.")
+    assert brief.endswith("## Answer to question q1 by alice\n\nyes")

@@ -39,6 +39,15 @@ def test_ages_become_times_by_the_api_servers_stamp() -> None:
     assert (found.agent, found.run_uid, found.attempt, found.seq, found.deliveries) == ("coder", "run-1", 1, 7, ("q1",))
 
 
+def test_dismissals_are_no_answers() -> None:
+    """What the operator has delivered is told apart: answers, and the word that there will be none."""
+    found = report()
+    found["spec"]["deliveries"].append({"questionID": "q2", "answer": "(dismissed)", "dismissed": True})
+    facts = report_facts(found)
+    assert facts
+    assert (facts.deliveries, facts.dismissals) == (("q1",), ("q2",))
+
+
 @pytest.mark.parametrize(
     "silent",
     [

@@ -46,6 +46,9 @@ PAST = st.integers(-90_000, 0).map(lambda seconds: NOW + timedelta(seconds=secon
 """Up to 25 hours, so that every threshold's default lies within."""
 
 
+ASKED = ["e0", "e1", escalation_name(RUN, "coder", UID, EscalationType.QUESTION, "q0")]
+
+
 def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Return a strategy for something that may be missing."""
     return st.none() | strategy
@@ -93,8 +96,8 @@ AGENT_STATES = model(
     cooldown_until=maybe(TIMES),
     restarted_at=maybe(PAST),
     blocked=maybe(BLOCKS),
-    asked=st.lists(st.sampled_from(["e0", "e1"]), max_size=2, unique=True).map(tuple),
-    woken_for=st.lists(st.sampled_from(["e0", "e1"]), max_size=2, unique=True).map(tuple),
+    asked=st.lists(st.sampled_from(ASKED), max_size=2, unique=True).map(tuple),
+    woken_for=st.lists(st.sampled_from(ASKED), max_size=2, unique=True).map(tuple),
 )
 
 STOPS = model(
@@ -176,6 +179,7 @@ def reports(draw: st.DrawFn, agent: str) -> ReportFacts:
         result=draw(maybe(model(ResultStatus, outcome=st.sampled_from(["Completed", "Failed"])))),
         usage=draw(maybe(model(Usage, input_tokens=st.integers(0, 2000)))),
         deliveries=tuple(draw(ids)),
+        dismissals=tuple(draw(ids)),
     )
 
 

@@ -42,6 +42,19 @@ def test_an_answer_is_brought_once_whole(desk: Desk) -> None:
     assert Mailbox(desk.folder, desk.memory.tell).delivered() == []
 
 
+def test_a_dismissal_is_brought_once_and_an_answer_overtakes_it(desk: Desk) -> None:
+    """The word that nobody will answer lies there and is known after a restart; whoever answers all the same is heard."""
+    dismissal = {"questionID": "q1", "answer": "(dismissed)", "dismissed": True}
+    assert [desk.bring(dismissal), desk.bring(dismissal)] == [["q1"], []]
+    assert (desk.folder / "answers/q1.dismissed").read_text() == ""
+    assert not (desk.folder / "answers/q1.json").exists()
+    again = Mailbox(desk.folder, desk.memory.tell)
+    again.prepare()
+    assert (again.delivered(), again.dismissed()) == (["q1"], ["q1"])
+    assert desk.bring({"questionID": "q1", "answer": "yes"}) == ["q1"]
+    assert (desk.mailbox.delivered(), desk.mailbox.dismissed(), desk.bring(dismissal)) == (["q1"], [], [])
+
+
 def test_what_lies_there_is_known_after_a_restart(desk: Desk) -> None:
     """A reporter that was restarted knows by the files what it has brought."""
     desk.bring({"questionID": "q1", "answer": "yes"})

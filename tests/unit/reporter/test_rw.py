@@ -57,7 +57,7 @@ class Agent:
     def rw(self, *arguments: str, code: int = 0) -> str:
         done = subprocess.run([*self._command, *arguments], env=self.env, capture_output=True, check=False)
         assert done.returncode == code, done.stderr.decode()
-        assert bool(done.stderr) == (code in (1, 2)), done.stderr.decode()
+        assert bool(done.stderr) == (code in (1, 2, 4)), done.stderr.decode()
         return (done.stdout or done.stderr).decode()
 
     def said(self) -> list[dict[str, Any]]:
@@ -142,6 +142,24 @@ def test_an_earlier_answer_is_there_later(agent: Agent) -> None:
     agent.answer("mine", "yes")
     assert [agent.rw("answer", "mine"), agent.rw("answer", "mine")] == ["yes\n", "yes\n"]
     assert agent.said() == [{"type": "read", "id": "mine"}]
+
+
+def test_a_dismissed_question_is_not_asked_again(agent: Agent) -> None:
+    """`rw ask` and `rw answer` exit 4 and say why; nobody is asked. An answer that came all the same is printed."""
+    (agent.folder / "answers/mine.dismissed").touch()
+    assert "question mine was dismissed" in agent.rw("ask", "--wait", "60", "--id", "mine", "Ship it?", code=4)
+    assert "question mine was dismissed" in agent.rw("answer", "mine", code=4)
+    assert agent.said() == []
+    agent.answer("mine", "yes")
+    assert agent.rw("answer", "mine") == "yes\n"
+
+
+def test_who_waits_for_a_question_learns_that_it_was_dismissed(agent: Agent) -> None:
+    """The word that comes while `rw ask` waits ends the wait."""
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(agent.rw, "ask", "--wait", "60", "--id", "mine", "Ship it?", code=4)
+        (agent.folder / "answers/mine.dismissed").touch()
+        assert "was dismissed" in asked.result()
 
 
 def test_parking_ends_with_76(agent: Agent) -> None:

@@ -188,3 +188,23 @@ def test_times_alone_are_no_news() -> None:
     assert report.same_but_for_times(one, other)
     known.hear(check({"type": "park"}), 61.0)
     assert not report.same_but_for_times(one, status_of(SETTINGS, known, (), 61, 61.0))
+
+
+def test_a_dismissed_question_is_left_out_and_said_so() -> None:
+    """What was dismissed before it is asked is not reported as asked: whoever parks for it waits for nothing."""
+    known = Memory(0.0)
+    known.dismiss(["q1"])
+    known.deliver(["q1"])
+    assert not known.hear({"type": "question", "id": "q1", "text": "Ship it?", "options": []}, 1.0)
+    assert known.hear({"type": "question", "id": "q2", "text": "When?", "options": []}, 1.0)
+    assert list(known.questions) == ["q2"]
+    assert "a human has dismissed it" in known.problems["question.dismissed"]
+
+
+def test_a_question_that_is_dismissed_while_it_is_asked_is_not_waited_for() -> None:
+    """The report still tells that it was asked, and that the word of it was brought."""
+    known = Memory(0.0)
+    known.hear({"type": "question", "id": "q1", "text": "Ship it?", "options": []}, 1.0)
+    known.dismiss(["q1"])
+    known.deliver(["q1"])
+    assert (list(known.questions), known.waiting) == (["q1"], False)
