@@ -62,7 +62,7 @@ def build_pod(
     agent: Agent,
     attempt: int,
     last_outcome: str = "",
-    settled: Settled = Settled(),
+    settled: Settled | None = None,
     sidecar: Sidecar | None = None,
     host_users: HostUsers = HostUsers.HOST,
 ) -> JsonObject:
@@ -82,7 +82,7 @@ def build_pod(
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": _metadata(run, agent, attempt, template.get("metadata", {}), settled),
+        "metadata": _metadata(run, agent, attempt, template.get("metadata", {}), settled or Settled()),
         "spec": spec,
     }
 

@@ -16,7 +16,7 @@ from controller.reported import report_facts
 
 
 async def deliver(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
-    """Add what a human did to the report's deliveries, over the version that was read. Raises Conflict where it has changed since."""
+    """Add what a human did to the report's deliveries, over the version that was read. Raises Conflict where it has changed."""
     namespace, name = snapshot.run.namespace, report_name(snapshot.run.name, action.agent)
     settled = next((e for e in snapshot.escalations if e.name == action.escalation), None)
     others = tuple(report for report in snapshot.reports if report.agent != action.agent)

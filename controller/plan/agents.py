@@ -62,9 +62,9 @@ def answered(at: Situation, agent: Agent) -> Move | None:
 
 
 def parked(at: Situation, agent: Agent) -> Move | None:
-    """8a. An agent that ended its pod to wait for an answer gets its next attempt, uncharged, when a human has settled what it asks.
+    """8a. An agent that parked gets its next attempt, uncharged, when a human has answered or dismissed what it asks.
 
-    What a human settles wakes it once. One that nothing wakes any more is restarted like any that has ended, see `ended`.
+    What a human did wakes it once. One that nothing wakes any more is restarted like any that has ended, see `ended`.
     """
     outcome = at.outcome(agent.name)
     if outcome is None or outcome.result is not OutcomeResult.PARKED:

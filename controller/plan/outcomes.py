@@ -50,8 +50,8 @@ def classify(
     """Say how `attempt` ended, given its terminated pod or None for a vanished one, and the last report of that pod.
 
     `ending` tells that the Run is being paused or stopped, so that the end was asked for. The policy has a say in what counts
-    as complete; what a failure leads to is judged when it is acted on, see `action_for`. `settled` are the questions whose answer or
-    dismissal the attempt was started with: it cannot park for them again.
+    as complete; what a failure leads to is judged when it is acted on, see `action_for`. `settled` are the questions whose answer
+    or dismissal the attempt was started with: it cannot park for them again.
     """
     if report is not None and (told := _reported(report, attempt, pod, settled, ending=ending)):
         return told

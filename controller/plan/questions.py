@@ -213,7 +213,7 @@ def _dismissals(at: Situation, agent: str) -> Iterator[Action]:
 
 
 def dismissed(at: Situation, agent: str) -> tuple[str, ...]:
-    """Return the questions of an agent that a human has dismissed: those that it was told of, and those that it asks all the same."""
+    """Return the questions of an agent that a human has dismissed: those that it was told of, and those that it asks still."""
     report, asked = at.any_report(agent), at.agent_state(agent).asked
     last = (pod.last_report for pod in at.our_pods() if pod.agent == agent)
     asks = {question.id for said in (report, *last) if said for question in said.questions}

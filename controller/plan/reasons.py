@@ -56,7 +56,10 @@ class Reason(Told):
     )
     DENIED = "Denied", "A human did not approve what the rules want: it is left alone until the evidence changes."
     ANSWER_GIVEN = "AnswerGiven", "A parked agent's question is answered: its next attempt is started, uncharged."
-    QUESTION_DISMISSED = "QuestionDismissed", "A human dismissed the agent's question by deleting its escalation; the agent is told so."
+    QUESTION_DISMISSED = (
+        "QuestionDismissed",
+        "A human dismissed the agent's question by deleting its escalation; the agent is told so.",
+    )
     APPROVAL_TIMEOUT = "ApprovalTimeout", "Nobody approved or denied within the policy's approvalTimeoutSeconds."
     QUESTION_TIMEOUT = "QuestionTimeout", "Nobody answered within the policy's questionTimeoutSeconds."
     CAUSE_GONE = "CauseGone", "What blocked the agent is over."

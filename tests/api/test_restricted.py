@@ -200,7 +200,7 @@ def pod_of(agent: JsonObject, sidecar: Sidecar | None) -> JsonObject:
     """Return the pod of an agent that nobody refuses."""
     spec = parse_run_spec({"spec": {"agents": [{"name": "coder", **copy.deepcopy(agent)}], "brief": "do it"}})
     assert check_run(spec) == ()
-    return build_pod(RunFacts("restricted", "r", RUN_UID, 1, spec), spec.agents[0], 0, "", (), sidecar)
+    return build_pod(RunFacts("restricted", "r", RUN_UID, 1, spec), spec.agents[0], 0, "", None, sidecar)
 
 
 def create(cluster: Cluster, namespace: str, pod: JsonObject) -> str:

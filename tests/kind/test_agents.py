@@ -43,6 +43,7 @@ BUSY = "while :; do :; done"
 SLEEPY = "while :; do sleep 1; done"
 ASK = 'answer=$(rw ask --wait 600 "Ship it?" yes no)'
 ACROSS = f'[ "$RUNWARDEN_ATTEMPT" = 0 ] && {{ rw ask --wait 3 "Ship it?" yes no; exit 1; }}; {ASK} && rw done "$answer"'
+HEEDS = 'rw ask --wait 0 "May I?"; [ $? = 4 ] && grep -q "was dismissed" "$RUNWARDEN_DIR/brief.md" && rw done && exit; exec rw park'
 PARKED = 'rw ask --wait 0 "Go on?" || exec rw park; grep -q "^yes$" "$RUNWARDEN_DIR/brief.md" && rw done'
 
 STORIES: dict[str, tuple[list[JsonObject], JsonObject]] = {
@@ -56,6 +57,8 @@ STORIES: dict[str, tuple[list[JsonObject], JsonObject]] = {
         [shell('rw ask --wait 0 "Go on?" && rw done || { grep -q yes "$RUNWARDEN_DIR/brief.md" && rw done; } || exec rw park')],
         {},
     ),
+    "nags": ([shell('rw ask --wait 0 "may I?"; exec rw park')], {}),
+    "heeds": ([shell(HEEDS)], {}),
     "hung": ([shell(f'[ "$RUNWARDEN_ATTEMPT" = 0 ] && {SLEEPY}; rw done again')], {"policyRef": {"name": "hung"}}),
     "busy": ([shell(BUSY)], {"policyRef": {"name": "busy"}}),
     "loop": ([shell(f"rw progress started; {BUSY}")], {"policyRef": {"name": "loop"}}),
@@ -128,6 +131,31 @@ def test_a_parked_agent_has_no_pod_until_it_is_answered(stage: Stage) -> None:
     stage.answer(escalation, "yes")
     found = stage.phase("parked", "Completed")
     assert (found["restarts"], found["agents"][0]["attempt"]) == (0, 1)
+
+
+def test_a_dismissal_wakes_a_parked_agent_once(stage: Stage) -> None:
+    """One that asks the same again and parks again is charged for each attempt until its budget is spent; nobody is asked again."""
+    [escalation] = stage.asked("nags")
+    await_that(lambda: _agent(stage, "nags").get("outcome") == "Parked", "parked", LONG)
+    _dismiss(stage, escalation)
+    found = stage.phase("nags", "Blocked")
+    assert (found["reason"], found["restarts"], found["agents"][0]["attempt"]) == ("RestartBudgetSpent", 3, 4)
+    assert [e["spec"]["type"] for e in stage.escalations("nags")] == ["Blocked"]
+    assert "ParkedWithoutQuestion" in stage.escalations("nags")[0]["spec"]["text"]
+
+
+def test_the_next_attempt_learns_that_its_question_was_dismissed(stage: Stage) -> None:
+    """`rw ask` exits 4, and the brief says so; the one attempt more is not charged."""
+    [escalation] = stage.asked("heeds")
+    _dismiss(stage, escalation)
+    found = stage.phase("heeds", "Completed")
+    assert (found["restarts"], found["agents"][0]["attempt"]) == (0, 1)
+    assert stage.escalations("heeds") == []
+
+
+def _dismiss(stage: Stage, escalation: JsonObject) -> None:
+    """Dismiss a question as a human does: by deleting it."""
+    stage.cluster.kubectl("-n", stage.namespace, "delete", "escalation", escalation["metadata"]["name"])
 
 
 def test_a_hung_agent_is_restarted(stage: Stage) -> None:

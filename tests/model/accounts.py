@@ -9,14 +9,15 @@ from controller.plan.reasons import Reason
 from tests.model.bridge import POLICY, TICK
 from tests.model.world import NEVER, Config, Exit, World
 
-FREE = frozenset({Reason.DISRUPTED, Reason.INTERRUPTED, Reason.DELETED, Reason.VANISHED})
+FREE = frozenset({Reason.DISRUPTED, Reason.INTERRUPTED, Reason.DELETED, Reason.VANISHED, Reason.PARKED})
 """Ends that are nobody's fault, and so not charged."""
 
 
 class Accounts:
-    """P1 and P5, and what a restart may be for nothing."""
+    """P1, P5 and P7, and what a restart may be for nothing."""
 
     def __init__(self, config: Config) -> None:
+        self._config = config
         self._policy = {"restart_cooldown_seconds": 60, **POLICY, **config.policy}
 
     def broken(self, before: World, old: OperatorState | None, new: OperatorState, now: int) -> str:
@@ -36,15 +37,34 @@ class Accounts:
             return "" if not (charged or free) or self._sustained(before, was, now) else "charges change without a restart"
         if agent.attempt != was.attempt + 1:
             return "an attempt is skipped"
+        return self._next(before, old, was, agent, name, now)
+
+    def _next(self, before: World, old: OperatorState | None, was: AgentState, agent: AgentState, name: str, now: int) -> str:
+        """What may be wrong with a new attempt."""
+        charged, free = agent.restarts - was.restarts, agent.free_restarts - was.free_restarts
         if agent.outcome is not None and agent.outcome.attempt != agent.attempt:
             return "an attempt begins with another's outcome"
         if (charged < 0 or free < 0) and not self._sustained(before, was, now):
             return "charges are given back that were not earned"
-        if by_human(before, name, was, agent) or _resumed(old, agent) or agent.last_outcome == Reason.PARKED:
+        if found := self._counted(before, name, free, agent):
+            return found
+        if by_human(before, name, was, agent) or _resumed(old, agent):
             return ""
+        if agent.last_outcome == Reason.PARKED and not (charged or free):
+            return (
+                "" if any(mark[0] == name for mark in before.ghost.fresh) else "P7: a parked agent is woken again for nothing new"
+            )
         given_back = self._sustained(before, was, now)
         uncharged = "P1: a crash is not charged" if charged <= 0 and not given_back and _crashed(before, was) else ""
         return uncharged or self._paid(charged, free, agent) or self._cooled(before, name, now)
+
+    def _counted(self, before: World, name: str, free: int, agent: AgentState) -> str:
+        """P7. Between two acts of a human an agent has what its budgets give, and one attempt for each question."""
+        if free > 0 and agent.free_restarts > self._config.free_limit:
+            return f"P1: {agent.free_restarts} restarts without charge"
+        most = self._policy["restart_budget"] + self._config.free_limit + len(self._config.questions)
+        since = dict(before.ghost.unasked).get(name, 0) + 1
+        return f"P7: {since} attempts since a human did anything" if self._config.counted and since > most else ""
 
     def _paid(self, charged: int, free: int, agent: AgentState) -> str:
         nobodys_fault = agent.last_outcome in FREE

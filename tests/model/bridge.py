@@ -18,7 +18,7 @@ from controller.api.names import FINALIZER_OUTCOME, escalation_name, pod_name
 from controller.api.policy import LLMMode, ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, DesiredState, RunSpec
 from controller.api.run_status import AgentState, OperatorState, ResultStatus
-from controller.executor.deliver import _body
+from controller.executor.deliver import NO_ANSWER, _body
 from controller.observer import _attempts, _speakers
 from controller.plan import passes, planner, transitions
 from controller.plan.model import Action, Plan
@@ -58,6 +58,9 @@ Name = tuple[str, Any]
 """What is read by name: a pod, (agent, attempt), a report, (REPORT, agent), or an escalation, (INBOX, name)."""
 
 INBOX, REPORT = "!", "?"
+
+Owner = tuple[int, int]
+"""A Run: its namespace (`OURS` or `HERS`) and its UID."""
 
 POLICY: dict[str, Any] = {"restart_budget": 1, "restart_budget_reset_seconds": 0, "unhealthy_confirmations": 1}
 """Small numbers, so that they are reached; suspicions are confirmed at once, where a configuration does not say otherwise."""
@@ -274,7 +277,8 @@ def _report_facts(report: Report) -> ReportFacts:
         read=word.read,
         parked=word.parked,
         result=ResultStatus(outcome=word.result) if word.result else None,
-        deliveries=tuple(delivery.question for delivery in report.deliveries),
+        deliveries=tuple(d.question for d in report.deliveries if d.answer != NO_ANSWER),
+        dismissals=tuple(d.question for d in report.deliveries if d.answer == NO_ANSWER),
     )
 
 
@@ -282,11 +286,17 @@ INTERVAL_SECONDS = 50
 """Reporters write so often; after three times that, more than one tick and less than two, a report is not fresh any more."""
 
 
-def delivered(report: Report, answered: Escalation) -> Report:
+def delivered(report: Report, question: str, answered: Escalation | None) -> Report:
     """Return the report once the shipped delivery has patched it."""
     before = [{"questionID": d.question, "answer": d.answer, "by": ""} for d in report.deliveries]
-    body = _body({"spec": {"deliveries": before}, "metadata": {"resourceVersion": ""}}, _escalation_facts(answered))
+    facts = _escalation_facts(answered) if answered else None
+    body = _body({"spec": {"deliveries": before}, "metadata": {"resourceVersion": ""}}, question, facts)
     return report._replace(deliveries=tuple(Delivery(d["questionID"], d["answer"]) for d in body["spec"]["deliveries"]))
+
+
+def owned(run: Owner, owner: Owner) -> bool:
+    """Whether an object is a Run's: what it says of its owner's UID counts in its own namespace only."""
+    return run == owner
 
 
 def question_name(agent: str, question: str, uid: int) -> str:

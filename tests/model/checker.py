@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any
+from unittest.mock import patch
 
+from controller.plan import budget
 from tests.model import advisor, environment, reporters
 from tests.model.bridge import Bridge, Finding, Table
 from tests.model.invariants import Invariants
@@ -49,7 +51,7 @@ class Packer:
     def pack(self, world: World) -> Key:
         """Return what is the same for two worlds that are alike, and only for them."""
         ops = sorted([self._counters.number(counter) if counter else 0 for counter in world.ops])
-        heard = world.reports, world.said
+        heard = world.reports, world.said, world.hers
         rest = (world.now, world.left, world.ghost, world.escalations, world.created, world.unspaced, *heard, world.former)
         parts = self._runs.number(world.run or ()), self._pods.number(world.pods), self._rest.number(rest)
         return self._struct.pack(*parts, *ops)
@@ -77,6 +79,10 @@ class Search:
 
     def run(self, limit: int, progress: Callable[[int, int], None] = lambda *_: None) -> Result:
         """Search until everything was seen, something is broken, or `limit` states are known."""
+        with patch.object(budget, "FREE_RESTART_LIMIT", self._config.free_limit):
+            return self._run(limit, progress)
+
+    def _run(self, limit: int, progress: Callable[[int, int], None]) -> Result:
         start = first(self._config)
         key = self._packer.pack(start)
         self._from[key] = None
@@ -122,6 +128,8 @@ class Search:
             after = without_doomed(move.world)
             if move.event is not None:
                 after = after._replace(ghost=self._invariants.remember(world, move.event))
+            if after.ghost.unasked and environment.is_human(move):
+                after = after._replace(ghost=after.ghost._replace(unasked=()))
             yield move._replace(world=after)
 
     def _result(self, violation: str, key: Key, last: Key | None, *, complete: bool = False) -> Result:

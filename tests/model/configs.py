@@ -92,6 +92,20 @@ def _speaking(name: str, about: str, left: Left, policy: dict[str, Any] = TALK, 
 ASK_QUESTION = _speaking("ask-question", "an agent asks and is answered", Left(question=1, answer=1), operators=2, stale=False)
 QUESTION_CRASH = _speaking("question-crash", "an agent asks, crashes and asks again", Left(question=2, answer=1, crash=1))
 DISMISSED = _speaking("dismissed", "an agent asks again what a human has dismissed", Left(question=2, dismiss=1, crash=1))
+HOSTILE = _speaking(
+    "hostile",
+    "a tenant who knows every UID makes pods, reports and escalations of the Run in her own namespace",
+    Left(crash=1, done=1, answer=1, forge=1),
+    TALK | NO_BUDGET,
+    stale=False,
+)
+HOSTILE_QUESTION = _speaking(
+    "hostile-question",
+    "the same tenant, and an agent that asks and parks",
+    Left(question=1, park=1, forge=1),
+    TALK | NO_BUDGET,
+    stale=False,
+)
 TWO_QUESTIONS = _speaking("two-questions", "two questions at once", Left(question=2, answer=2), questions=("p", "q"))
 PARKED = _speaking("parked", "an agent parks until it is answered", Left(question=1, park=1, answer=1, crash=1))
 PARKED_TWO = _speaking(
@@ -107,6 +121,41 @@ PARKED_LATE = _speaking(
     "an agent parks; reports of attempts that are over arrive",
     Left(question=1, park=1, answer=1, crash=1, late=1),
     admission=False,
+    stale=False,
+)
+PARKED_AGAIN = _speaking(
+    "parked-again",
+    "an agent parks again and again, with its question or without one; a human has dismissed it once",
+    Left(question=3, park=3, dismiss=1),
+    rash=True,
+    free_limit=1,
+    counted=True,
+    stale=False,
+)
+PARKED_ANSWERED = _speaking(
+    "parked-answered",
+    "an agent parks again and again for a question that a human has answered once",
+    Left(question=3, park=3, answer=1),
+    free_limit=1,
+    counted=True,
+    stale=False,
+)
+PARKED_COOLDOWN = _speaking(
+    "parked-cooldown",
+    "one that parks for nothing new waits for its cooldown",
+    Left(question=3, park=3, dismiss=1, tick=2),
+    {**TALK, "restart_budget": 2, "restart_cooldown_seconds": 100},
+    counted=True,
+    stale=False,
+)
+PARKED_LIES = _speaking(
+    "parked-lies",
+    "an agent parks again and again, and its reporter claims that it was answered",
+    Left(question=3, park=3, lie=2),
+    {**TALK, "restart_budget": 0},
+    rash=True,
+    free_limit=1,
+    counted=True,
     stale=False,
 )
 STALLED = _speaking(
@@ -283,11 +332,17 @@ SPEAKING = (
     ASK_QUESTION,
     QUESTION_CRASH,
     DISMISSED,
+    HOSTILE,
+    HOSTILE_QUESTION,
     TWO_QUESTIONS,
     PARKED,
     PARKED_TWO,
     PARKED_DISMISSED,
     PARKED_LATE,
+    PARKED_AGAIN,
+    PARKED_ANSWERED,
+    PARKED_COOLDOWN,
+    PARKED_LIES,
     STALLED,
     STALLED_AGAIN,
     STALLED_TWO,

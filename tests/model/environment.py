@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.model.reporting import COMPLETED, Word
+from tests.model.reporting import COMPLETED, HERS, Report, Word
 from tests.model.steps import Event, Move
 from tests.model.world import (
     FAILED,
@@ -21,6 +21,7 @@ from tests.model.world import (
     Config,
     Escalation,
     Exit,
+    Ghost,
     Pod,
     Run,
     World,
@@ -28,7 +29,7 @@ from tests.model.world import (
     put_escalation,
 )
 
-USER, KUBELET, CONTROLLER = "a user", "the kubelet", "a controller"
+USER, KUBELET, CONTROLLER, TENANT = "a user", "the kubelet", "a controller", "the hostile tenant"
 
 
 def moves(config: Config, world: World) -> Iterator[Move]:
@@ -41,6 +42,7 @@ def moves(config: Config, world: World) -> Iterator[Move]:
     yield from collect(world)
     yield from _run(world)
     yield from _humans(world)
+    yield from _tenant(world)
     yield from _clock(world)
 
 
@@ -89,6 +91,15 @@ def _agent(config: Config, world: World, pod: Pod) -> Iterator[Move]:
     if left.unready and pod.unready < 0 and not pod.deleting:
         after = put(world, pod, pod._replace(unready=world.now))
         yield Move(KUBELET, ("finds unready", pod.name), _spend(after, unready=left.unready))
+
+
+ACTS = frozenset({"answers", "approves", "denies", "deletes", "deletes the question", "deletes the request"})
+ORDERS = frozenset({"sets desiredState", "asks for a restart"})
+
+
+def is_human(move: Move) -> bool:
+    """Whether a human has done something that may have an agent go on: an answer, a dismissal, an order."""
+    return move.who == USER and move.what[0] in ACTS | ORDERS
 
 
 def _spend(world: World, **had: int) -> World:
@@ -167,12 +178,38 @@ def _guidance(world: World, found: Escalation) -> Iterator[Move]:
     left, ghost, mark = world.left, world.ghost, (found.agent, found.question)
     if left.answer and not found.decision and found.phase in ("", "Open"):
         after = put_escalation(world, found, found._replace(decision="Answer"))
-        after = after._replace(ghost=ghost._replace(answered=tuple(sorted({*ghost.answered, mark}))))
+        after = after._replace(ghost=_settled(ghost, mark)._replace(answered=tuple(sorted({*ghost.answered, mark}))))
         yield Move(USER, ("answers", found.question, found.name), _spend(after, answer=left.answer))
     if left.dismiss:
         after = put_escalation(world, found, None)
-        after = after._replace(ghost=ghost._replace(dismissed=tuple(sorted({*ghost.dismissed, mark}))))
+        after = after._replace(ghost=_settled(ghost, mark)._replace(dismissed=tuple(sorted({*ghost.dismissed, mark}))))
         yield Move(USER, ("deletes the question", found.question), _spend(after, dismiss=left.dismiss))
+
+
+def _tenant(world: World) -> Iterator[Move]:
+    """A tenant with every right in her own namespace, who knows every UID, makes objects that say to be of the Run."""
+    for thing in _forgeries(world) if world.left.forge and world.run else ():
+        after = world._replace(hers=(*world.hers, thing))
+        yield Move(TENANT, ("forges", *thing), _spend(after, forge=world.left.forge))
+
+
+def _forgeries(world: World) -> Iterator[Pod | Report | Escalation]:
+    for pod in world.pods:
+        done = pod._replace(uid="hers", gated=False, phase=SUCCEEDED, bound=True, fin=False, exit=Exit.DONE, told=NEVER, space=HERS)
+        yield from (done, done._replace(attempt=pod.attempt + 1))
+        for word in (Word(seq=FAR, result=COMPLETED), Word(seq=FAR, asks=("q",), parked=True)):
+            yield Report(pod.agent, pod.owner, pod.attempt, pod.uid, word, world.now, space=HERS)
+    for found in world.escalations:
+        yield found._replace(decision="Answer" if found.question else "Retry", phase="Open", space=HERS)
+
+
+FAR = 99
+"""A sequence number that no true report reaches."""
+
+
+def _settled(ghost: Ghost, mark: tuple[str, str]) -> Ghost:
+    """Remember that a human has settled a question, for which its agent may be woken once."""
+    return ghost._replace(fresh=tuple(sorted({*ghost.fresh, mark})))
 
 
 def collect(world: World) -> Iterator[Move]:

@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from controller.api.run_status import AgentState, OperatorState
+from controller.api.run_status import AgentState, OperatorState, OutcomeResult
+from controller.plan.reasons import Reason
 from tests.model.accounts import Accounts, by_human
-from tests.model.bridge import Bridge
+from tests.model.bridge import Bridge, question_name
 from tests.model.promises import Promises
 from tests.model.reporting import COMPLETED
 from tests.model.steps import Event
@@ -27,7 +28,7 @@ class Invariants:
     """The invariants in one configuration."""
 
     def __init__(self, config: Config, bridge: Bridge) -> None:
-        self._bridge = bridge
+        self._config, self._bridge = config, bridge
         self._accounts = Accounts(config)
         self._promises = promises = Promises(config, bridge)
         self._checks: dict[str, Callable[[World, Event], str]] = {
@@ -106,6 +107,8 @@ class Invariants:
             was = old.agents.get(name, AgentState()) if old else AgentState()
             if agent.attempt == was.attempt and was.pod_uid and agent.pod_uid != was.pod_uid:
                 return "P2: another pod takes the place of the attempt's"
+            if before.hers and _newly_done(was, agent) and not _done(before, name, agent):
+                return "work counts as done that nobody did"
             if found := self._promises.restarted(before, event, name, was, agent):
                 return found
         return self._accounts.broken(before, old, new, event.now)
@@ -116,6 +119,7 @@ class Invariants:
             was = old.agents.get(name, AgentState()) if old else AgentState()
             if agent.attempt == was.attempt or before.run is None:
                 continue
+            ghost = self._spent(ghost, event, name, was, agent)
             if by_human(before, name, was, agent):
                 mark = (name, was.attempt, before.run.uid)
                 done = tuple(done for done in ghost.done if done != mark)
@@ -124,6 +128,16 @@ class Invariants:
                 others = tuple(entry for entry in ghost.restarted if entry[0] != name)
                 ghost = ghost._replace(restarted=_with(others, (name, event.now)))
         return ghost
+
+    def _spent(self, ghost: Ghost, event: Event, name: str, was: AgentState, agent: AgentState) -> Ghost:
+        """Count an attempt; one that nobody pays for uses up what its operator has seen a human do."""
+        if self._config.counted:
+            count = dict(ghost.unasked).get(name, 0) + 1
+            ghost = ghost._replace(unasked=_with(tuple(e for e in ghost.unasked if e[0] != name), (name, count)))
+        paid = agent.restarts + agent.free_restarts > was.restarts + was.free_restarts
+        if paid or agent.last_outcome != Reason.PARKED:
+            return ghost
+        return ghost._replace(fresh=tuple(mark for mark in ghost.fresh if mark[0] != name or not _seen_settled(event, mark)))
 
     def _states(self, event: Event) -> tuple[OperatorState | None, OperatorState | None]:
         """The state before and after a save, as its saver has it."""
@@ -141,6 +155,25 @@ class Invariants:
         """Whether the state names this very pod as its agent's, with nothing on record of its end."""
         agent = self._agent(world, pod)
         return agent is not None and agent.pod_uid == pod.uid and agent.outcome is None
+
+
+def _newly_done(was: AgentState, agent: AgentState) -> bool:
+    done = agent.outcome is not None and agent.outcome.result is OutcomeResult.COMPLETED
+    return done and agent.outcome != was.outcome
+
+
+def _done(before: World, name: str, agent: AgentState) -> bool:
+    """Whether the attempt on record as complete has completed, by its pod or its own report."""
+    attempt = agent.outcome.attempt if agent.outcome else agent.attempt
+    return before.run is not None and (name, attempt, before.run.uid) in (*before.ghost.done, *before.ghost.excused)
+
+
+def _seen_settled(event: Event, mark: tuple[str, str]) -> bool:
+    """Whether an operator has seen that a human has answered or dismissed a question."""
+    if event.view is None:
+        return True
+    name = question_name(*mark, event.view.key)
+    return all(e.decision for e in event.view.escalations if e.name == name)
 
 
 def _reported(world: World, pod: Pod) -> bool:

@@ -61,7 +61,7 @@ class Liveness:
     def broken(self, world: World) -> str:
         """Return what keeps this world's Run from coming to anything, empty for nothing."""
         seen: list[Cluster] = []
-        now = world._replace(ops=(None,), left=Left(unspace=self._config.left.unspace), ghost=Ghost())
+        now = world._replace(ops=(None,), left=Left(unspace=self._config.left.unspace), ghost=Ghost(), hers=())
         verdict = "L: the Run comes to nothing, but is busy for ever"
         for _ in range(PASSES):
             cluster = Cluster(now.run, now.pods, now.escalations, now.reports, now.said, now.now, now.unspaced, now.former)

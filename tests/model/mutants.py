@@ -23,8 +23,9 @@ from tests.model import bridge, steps
 from tests.model import world as cluster
 from tests.model.advising import ADVISING
 from tests.model.mutant import Mutant, Patch, agent_rule
+from tests.model.reporting import HERS, Report
 from tests.model.speaking import SPEAKING
-from tests.model.world import Pod, Refused, Run, World
+from tests.model.world import Escalation, Pod, Refused, Run, World
 
 
 def _rule(name: str, mutated: Callable[[Situation], Any] | None) -> list[Patch]:
@@ -191,6 +192,16 @@ _attempts = observer._attempts
 def _named(snapshot: Any) -> set[str]:
     found = snapshot.state.agents if snapshot.state else {}
     return {pod_name(snapshot.run.name, name, agent.attempt) for name, agent in found.items()}
+
+
+def _forged_as(kind: type) -> Callable[..., Any]:
+    """What the hostile tenant makes of one kind counts by its UID alone."""
+
+    def found(world: World, view: bridge.View, name: Any) -> Any:
+        things = (thing for thing in world.hers if isinstance(thing, kind) and steps.name_of(thing) == name)
+        return next((thing for thing in things if thing.owner == view.key), None)
+
+    return found
 
 
 def _all_pods(at: Situation, reason: Reason) -> Any:
@@ -368,6 +379,30 @@ RESTARTING: tuple[Mutant, ...] = (
         "an agent that completes between the reservation of its restart and its end is started again",
         ("unready",),
         lambda: [(Situation, "finished_predecessor", lambda *_: None)],
+    ),
+    Mutant(
+        "run-by-uid",
+        "ownership by UID alone: a Run is looked for in the namespace of whatever names its UID (before issue 16)",
+        ("hostile",),
+        lambda: [(bridge, "owned", lambda run, owner: run == (HERS, owner[1]))],
+    ),
+    Mutant(
+        "pods-by-uid",
+        "ownership by UID alone: a pod that names a Run's UID is the Run's, in whatever namespace it is",
+        ("hostile",),
+        lambda: [(steps, "_forged", _forged_as(Pod))],
+    ),
+    Mutant(
+        "reports-by-uid",
+        "ownership by UID alone: so is a report",
+        ("hostile",),
+        lambda: [(steps, "_forged", _forged_as(Report))],
+    ),
+    Mutant(
+        "escalations-by-uid",
+        "ownership by UID alone: so is an escalation, with its answer",
+        ("hostile-question", "hostile"),
+        lambda: [(steps, "_forged", _forged_as(Escalation))],
     ),
     Mutant(
         "restart-of-gated",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from controller.api.policy import LLMMode
 from controller.api.run_status import AgentState, OutcomeResult
+from controller.executor.deliver import NO_ANSWER
 from controller.plan.reasons import Reason
 from controller.plan.reports import SILENT_INTERVALS
 from tests.model.accounts import by_human
@@ -45,9 +46,11 @@ class Promises:
     def delivered(self, before: World, event: Event) -> str:
         """An answer is put into a report."""
         for delivery in event.report.deliveries if event.report else ():
-            if delivery.answer != answer_to(delivery.question):
+            dismissed = delivery.answer == NO_ANSWER
+            if not dismissed and delivery.answer != answer_to(delivery.question):
                 return f"the answer to another question is delivered to {delivery.question}"
-            if event.report and (event.report.agent, delivery.question) not in before.ghost.answered:
+            given = before.ghost.dismissed if dismissed else before.ghost.answered
+            if event.report and (event.report.agent, delivery.question) not in given:
                 return f"an answer is delivered to {delivery.question} that nobody gave"
         return ""
 
@@ -67,8 +70,8 @@ class Promises:
             return "an agent is restarted without the leave that the mode asks for"
         if agent.restarts > was.restarts and _denied(event, name, was):
             return "an agent is restarted although a human said no"
-        if agent.restarts > was.restarts and self._said_parked(event, was):
-            return "a parked agent is charged"
+        if found := self._paid(event, name, was, agent):
+            return found
         if was.outcome is None and agent.last_outcome == Reason.ACTIVITY_STALLED:
             return self._stalled(event, name, was)
         # That it has parked may be on record already, or be recorded by the very save.
@@ -88,12 +91,17 @@ class Promises:
         waits = any(self._waits(event, name, was, report, question) for question in report.word.waits_for)
         return "an agent that waits for an answer is restarted as stalled" if waits else ""
 
-    def _said_parked(self, event: Event, was: AgentState) -> bool:
-        """Whether the operator has seen that the attempt's pod has ended by parking, with a question that it had asked."""
+    def _paid(self, event: Event, name: str, was: AgentState, agent: AgentState) -> str:
+        """Who parks for something new is not charged; who parks for nothing, or for what has woken it before, is."""
         view = event.view
         pods = (pod for pod in view.pods if pod.uid == was.pod_uid and pod.phase == FAILED) if view else ()
-        words = [pod.word for pod in pods if self._config.last_words and pod.word]
-        return any(word.parked and word.asks for word in words)
+        words = [pod.word for pod in pods if self._config.last_words and pod.word and pod.word.parked]
+        if not words or view is None:
+            return ""
+        new = any(question_name(name, question, view.key) not in was.woken_for for word in words for question in word.asks)
+        if new and agent.restarts > was.restarts:
+            return "a parked agent is charged"
+        return "an agent that parks for nothing new is not charged" if not new and agent.restarts == was.restarts else ""
 
     def _waits(self, event: Event, name: str, was: AgentState, report: Report, question: str) -> bool:
         escalation = question_name(name, question, report.owner)
@@ -102,8 +110,11 @@ class Promises:
         return found.open if found else escalation not in was.asked
 
     def _parked(self, before: World, name: str, was: AgentState) -> str:
-        """What the parked attempt asked was answered or dismissed, by its pod's own word and not by what was told of it."""
-        settled = {*before.ghost.answered, *before.ghost.dismissed}
+        """What the parked attempt asked was answered or dismissed, by its pod's own word and not by what was told of it.
+
+        One whose reporter claims to have handed over an answer has only itself to blame.
+        """
+        settled = {*before.ghost.answered, *before.ghost.dismissed, *before.ghost.handed}
         for pod in before.pods:
             if pod.uid == was.pod_uid and pod.word and not {(name, question) for question in pod.word.waits_for} <= settled:
                 return "a parked agent is started again before an answer"

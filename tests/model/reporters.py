@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from typing import TypeVar
 
+from controller.executor.deliver import NO_ANSWER
 from tests.model.reporting import ACTIVE, COMPLETED, Report, Word
 from tests.model.steps import Event, Move
 from tests.model.world import FAILED, NEVER, RUNNING, Config, Exit, Pod, World, put, put_report, spend
@@ -20,6 +21,7 @@ def moves(config: Config, world: World) -> Iterator[Move]:
         word = pod.word
         if word is None:
             continue
+        yield from _lies(config, world, pod, word)
         if pod.phase == RUNNING:
             yield from in_time(config, world, pod, word)
             yield from _agent(config, world, pod, word)
@@ -34,7 +36,9 @@ def in_time(config: Config, world: World, pod: Pod, word: Word) -> Iterator[Move
     for delivery in report.deliveries if report else ():
         if delivery.question not in word.delivered and delivery.question not in word.read:
             after = _says(world, pod, word.then(delivered=_with(word.delivered, delivery.question)))
-            handed = _with(world.ghost.handed, (pod.agent, delivery.question))
+            handed = world.ghost.handed
+            if delivery.answer != NO_ANSWER:
+                handed = _with(handed, (pod.agent, delivery.question))
             yield Move(REPORTER, ("hands over to", pod.name, *delivery), after._replace(ghost=world.ghost._replace(handed=handed)))
     for question in word.asks if not word.parked else ():
         if question in word.delivered:
@@ -60,6 +64,16 @@ def _reports(config: Config, world: World, pod: Pod, word: Word, how: str) -> It
         yield Move(REPORTER, ("reports", how, pod.name, word), put_report(world, before, report), event)
 
 
+def _lies(config: Config, world: World, pod: Pod, word: Word) -> Iterator[Move]:
+    """Who has got hold of the reporter's token claims that answers were brought; a token outlives its pod by some seconds."""
+    for question in word.waits_for if world.left.lie else ():
+        handed = world.ghost._replace(handed=_with(world.ghost.handed, (pod.agent, question)))
+        claims, lied = word.then(delivered=_with(word.delivered, question)), world._replace(left=spend(world, "lie"), ghost=handed)
+        yield Move(REPORTER, ("claims to have delivered", question, pod.name), _says(lied, pod, claims))
+        if pod.phase != RUNNING:
+            yield from _reports(config, lied, pod, claims, "a lie")
+
+
 def _agent(config: Config, world: World, pod: Pod, word: Word) -> Iterator[Move]:
     """What an agent may do or not, as long as it has not said that it is done."""
     left = world.left
@@ -70,7 +84,7 @@ def _agent(config: Config, world: World, pod: Pod, word: Word) -> Iterator[Move]
         if question not in word.asks and question not in word.read:
             says = word.then(asks=_with(word.asks, question), idle=max(word.idle, idle))
             yield Move(AGENT, ("asks", question, pod.name), _says(world, pod, says)._replace(left=spend(world, "question")))
-    if left.park and word.waits_for:
+    if left.park and (word.waits_for or config.rash):
         yield Move(AGENT, ("parks", pod.name), _says(world, pod, word.then(parked=True))._replace(left=spend(world, "park")))
     if left.result and not word.asks:
         after = _says(world, pod, word.then(result=COMPLETED))

@@ -7,6 +7,9 @@ from typing import NamedTuple
 ACTIVE = -1
 """The idle tick of an agent that is at work."""
 
+OURS, HERS = 0, 1
+"""The Run's namespace, and that of a hostile tenant."""
+
 COMPLETED = "Completed"
 """What an agent says that has done its work."""
 
@@ -33,7 +36,7 @@ class Word(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """An answer on its way to the agent."""
+    """An answer on its way to the agent, or the word that there will be none (`NO_ANSWER`)."""
 
     question: str
     answer: str
@@ -49,6 +52,7 @@ class Report(NamedTuple):
     word: Word
     at: int = 0
     deliveries: tuple[Delivery, ...] = ()
+    space: int = OURS
 
     def older(self, attempt: int) -> bool:
         """Whether it is of an earlier attempt."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 from controller.api.escalation import EscalationPhase, EscalationType
 from controller.api.policy import Approvable
 from controller.api.run import Agent
+from controller.api.run_status import OperatorState, OutcomeResult
 from controller.executor.deliver import _body
-from controller.plan import agents, approvals, outcomes, questions, reports, restarts
+from controller.plan import agents, approvals, outcomes, questions, reports, restarts, transitions
 from controller.plan.model import Action, Charge, Step
 from controller.plan.moves import Move
 from controller.plan.reasons import Reason
@@ -60,6 +62,43 @@ def _restarted_at_once(at: Situation, agent: Agent) -> Move | None:
 
 
 _parked = agents.parked
+
+
+def _woken_again(at: Situation, agent: Agent) -> Move | None:
+    """As long as a parked agent waits for nothing it is started again, whatever has woken it before."""
+    parked = _parked(at, agent)
+    over = parked is None and (end := at.outcome(agent.name)) is not None and end.result is OutcomeResult.PARKED
+    return restarts.reserve(at, agent, Reason.ANSWER_GIVEN, Charge.NOBODY) if over else parked
+
+
+def _claimed(at: Situation, agent: str) -> tuple[str, ...]:
+    """What a reporter says to have delivered counts as settled."""
+    report = at.report(agent)
+    said = report.delivered if report else ()
+    return (*_settled(at, agent), *(name for q in said if (name := questions.name_of(at, agent, q)) in at.agent_state(agent).asked))
+
+
+def _only_dismissed(at: Situation, agent: str) -> tuple[str, ...]:
+    return tuple(name for name in _settled(at, agent) if at.escalation(name) is None)
+
+
+_settled = questions.settled
+
+
+def _consumes_dismissals(at: Situation, state: OperatorState, action: Action) -> OperatorState:
+    with patch.object(questions, "settled", _only_dismissed):
+        return _reserve(at, state, action)
+
+
+_reserve = transitions._reserve
+
+
+def _free_at_once(at: Situation, agent: Agent) -> Move | None:
+    """Who parks for nothing that is new waits for no cooldown."""
+    move, end = _parked(at, agent), at.outcome(agent.name)
+    idle = move is None and end is not None and end.reason in (Reason.PARKED, Reason.PARKED_WITHOUT_QUESTION)
+    charge = Charge.FREE if idle and end and end.reason == Reason.PARKED else Charge.BUDGET
+    return restarts.reserve(at, agent, Reason.PARKED, charge) if idle else move
 
 
 def _asked_again(at: Situation, agent: str, question: QuestionFacts) -> Action | None:
@@ -134,8 +173,8 @@ def _requested_again(at: Situation, agent: str, *args: Any) -> Move | None:
 _gate = approvals.gate
 
 
-def _without_others(report: Any, answered: EscalationFacts) -> Any:
-    return _body({**report, "spec": {"deliveries": []}}, answered)
+def _without_others(report: Any, *args: Any) -> Any:
+    return _body({**report, "spec": {"deliveries": []}}, *args)
 
 
 def _kubelet_only(*_: Any, **__: Any) -> None:
@@ -246,6 +285,42 @@ SPEAKING: tuple[Mutant, ...] = (
         lambda: [(outcomes, "_reported", _charged_when_answered)],
     ),
     Mutant(
+        "woken-again",
+        "a dismissal or an answer wakes a parked agent again and again (before issue 16)",
+        ("parked-again", "parked-answered"),
+        lambda: [*agent_rule("parked", _woken_again), (questions, "known", lambda *_: ())],
+    ),
+    Mutant(
+        "answer-not-used-up",
+        "only a dismissal is remembered as having woken its agent",
+        ("parked-answered",),
+        lambda: [(transitions, "_APPLY", {**transitions._APPLY, Step.RESERVE: _consumes_dismissals})],
+    ),
+    Mutant(
+        "known-is-new",
+        "an agent may park for what has woken it before as if it were new",
+        ("parked-again",),
+        lambda: [(questions, "known", lambda *_: ())],
+    ),
+    Mutant(
+        "claimed-is-settled",
+        "what a reporter says to have delivered counts as answered",
+        ("parked-lies",),
+        lambda: [(questions, "settled", _claimed)],
+    ),
+    Mutant(
+        "free-for-ever",
+        "restarts without charge have no limit",
+        ("parked-lies",),
+        lambda: [(restarts, "free_left", lambda *_: 1)],
+    ),
+    Mutant(
+        "parked-at-once",
+        "one that parks for nothing new waits for no cooldown",
+        ("parked-cooldown",),
+        lambda: agent_rule("parked", _free_at_once),
+    ),
+    Mutant(
         "asked-forgotten",
         "a question is asked again when its escalation is not there, whatever the state remembers",
         ("dismissed",),
@@ -253,8 +328,8 @@ SPEAKING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "dismissed-waits",
-        "an agent waits on although a human has deleted its question",
-        ("dismissed",),
+        "a parked agent waits on although a human has deleted its question",
+        ("parked-dismissed",),
         lambda: [(questions, "_open", _open_if_absent)],
     ),
     Mutant(

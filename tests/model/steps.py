@@ -23,7 +23,7 @@ from controller.plan.model import Action, Intent, Step
 from tests.model import bridge
 from tests.model import world as cluster
 from tests.model.bridge import INBOX, REPORT, Bridge, Doing, Name, View, named
-from tests.model.reporting import Report
+from tests.model.reporting import HERS, OURS, Report
 from tests.model.world import Config, Escalation, Pod, Refused, Run, Said, World
 
 
@@ -111,6 +111,9 @@ class Operators:
             if names or self._due(view):
                 yield Move(_name(index), (*what, "some later"), _at(world, index, Reading(view, names)))
             yield from self._observed(world, index, view, what)
+        if run and world.hers and bridge.owned((HERS, key), (OURS, key)):
+            misled = _of_her_namespace(View(key, run), world.hers)
+            yield from self._observed(world, index, misled, ("takes the Run for the hostile tenant's",))
 
     def _caches(self, world: World, key: int, named: tuple[Name, ...]) -> Iterator[tuple[Name, ...]]:
         """Return which further pods and open escalations the cache may know of."""
@@ -246,10 +249,11 @@ def _perform_inbox(world: World, action: Action, view: View) -> tuple[World, Eve
         new = Escalation(action.escalation, view.key, action.agent, action.attempt, question=question, approval=approval)
         found = world.escalation(new.name)
         return cluster.escalate(world, new), Event("ask", view=view, escalation=None if found else new)
-    judged = next(e for e in view.escalations if e.name == action.escalation)
     if action.step is Step.DELIVER:
-        after = cluster.deliver(world, action.agent, view.key, lambda report: bridge.delivered(report, judged))
-        return after, Event("deliver", view=view, escalation=judged, report=after.report(action.agent))
+        settled = next((e for e in view.escalations if e.name == action.escalation), None)
+        after = cluster.deliver(world, action.agent, view.key, lambda report: bridge.delivered(report, action.question, settled))
+        return after, Event("deliver", view=view, escalation=settled, report=after.report(action.agent))
+    judged = next(e for e in view.escalations if e.name == action.escalation)
     after = cluster.mark(world, judged, str(action.escalation_phase))
     return after, Event("mark", view=view, escalation=after.escalation(judged.name))
 
@@ -268,17 +272,44 @@ def _seen_all(world: World, view: View, names: Iterable[Name]) -> View:
     return view
 
 
+def _forged(world: World, view: View, name: Name) -> Pod | Report | Escalation | None:
+    """Return what a hostile tenant has made under this name in her own namespace, if it counts as this Run's."""
+    named = (thing for thing in world.hers if name_of(thing) == name)
+    return next((thing for thing in named if bridge.owned((OURS, view.key), (thing.space, thing.owner))), None)
+
+
+def name_of(thing: Pod | Report | Escalation) -> Name:
+    """Return the name that an object is read by."""
+    match thing:
+        case Pod():
+            return thing.name
+        case Report():
+            return REPORT, thing.agent
+        case Escalation():
+            return INBOX, thing.name
+
+
+def _of_her_namespace(view: View, things: tuple[Pod | Report | Escalation, ...]) -> View:
+    """Return the view of a pass that takes a Run for one of the hostile tenant's namespace: it finds there what she has made."""
+    return view._replace(
+        pods=tuple(thing for thing in things if isinstance(thing, Pod)),
+        reports=tuple(thing for thing in things if isinstance(thing, Report)),
+        escalations=tuple(thing for thing in things if isinstance(thing, Escalation)),
+    )
+
+
 def _seen(world: World, view: View, name: Name) -> View:
     """Return the view after a GET."""
+    forged = _forged(world, view, name)
     if name[0] == REPORT:
-        report = world.report(name[1])
+        report = forged if isinstance(forged, Report) else world.report(name[1])
         kept = tuple(other for other in view.reports if other.agent != name[1])
         return view._replace(reports=tuple(sorted((*kept, report))) if report and report.owner == view.key else kept)
     if name[0] == INBOX:
-        escalation = world.escalation(name[1])
+        escalation = forged if isinstance(forged, Escalation) else world.escalation(name[1])
         rest = tuple(e for e in view.escalations if e.name != name[1])
         return view._replace(escalations=tuple(sorted((*rest, escalation))) if escalation else rest)
-    pod = world.pod(name)
+    pod = forged if isinstance(forged, Pod) else world.pod(name)
     others = tuple(other for other in view.pods if other.name != name)
     return view._replace(pods=tuple(sorted((*others, pod))) if pod else others)
 

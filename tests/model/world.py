@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from controller.api.policy import LLMMode
-from tests.model.reporting import Report, Word
+from controller.plan.budget import FREE_RESTART_LIMIT
+from tests.model.reporting import OURS, Report, Word
 
 NEVER = -1
 """The tick of what has not happened."""
@@ -58,6 +59,7 @@ class Pod(NamedTuple):
     """What its reporter has to say; None for a pod without one."""
     prolonged: bool = False
     """Whether its deletion gives it a grace period that nobody lives to see the end of."""
+    space: int = OURS
 
     @property
     def name(self) -> tuple[str, int]:
@@ -100,6 +102,7 @@ class Escalation(NamedTuple):
     approval: bool = False
     """Whether the operator asks for leave."""
     delivered: int = NEVER
+    space: int = OURS
 
     @property
     def open(self) -> bool:
@@ -143,6 +146,8 @@ class Left(NamedTuple):
     idle: int = 0
     late: int = 0
     advise: int = 0
+    lie: int = 0
+    forge: int = 0
 
 
 class Ghost(NamedTuple):
@@ -166,6 +171,10 @@ class Ghost(NamedTuple):
     """Attempts whose restart a human approved, or the advisor where that is enough."""
     handed: tuple[tuple[str, str], ...] = ()
     """Questions whose answer a reporter has put where its agent can read it."""
+    fresh: tuple[tuple[str, str], ...] = ()
+    """Questions that a human has answered or dismissed, and for which nobody was woken yet: agent, question."""
+    unasked: tuple[tuple[str, int], ...] = ()
+    """How many attempts each agent was given since a human last did anything."""
 
 
 class World(NamedTuple):
@@ -183,6 +192,8 @@ class World(NamedTuple):
     unspaced: bool = False
     reports: tuple[Report, ...] = ()
     said: tuple[Said, ...] = ()
+    hers: tuple[Pod | Report | Escalation, ...] = ()
+    """What a hostile tenant who knows every UID has made in her own namespace."""
     former: int = 0
     """Attempts that the former Run of this name may have had pods of: caches remember their names."""
 
@@ -238,6 +249,12 @@ class Config:
     """Whether a reporter's last word is in the status of its ended pod."""
     admission: bool = True
     """Whether reports of attempts that are over are refused."""
+    rash: bool = False
+    """Whether agents park without waiting for anything."""
+    free_limit: int = FREE_RESTART_LIMIT
+    """How often an agent may be restarted without charge; smaller than what ships, so that it is reached."""
+    counted: bool = False
+    """Whether attempts are counted from one act of a human to the next."""
 
     @property
     def clocked(self) -> bool:

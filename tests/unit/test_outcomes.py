@@ -113,7 +113,7 @@ def test_an_exit_code_completes_nothing_under_no_policy(policy: RunPolicySpec | 
 @pytest.mark.parametrize(("asked", "known"), [(("q1",), ("q1",)), ((), ()), ((), ("q1",))])
 @pytest.mark.parametrize("exit_code", [0, 76])
 def test_who_parks_for_nothing_new_has_failed(asked: tuple[str, ...], known: tuple[str, ...], exit_code: int) -> None:
-    """Without a question, or with one that was settled before the attempt, parking is a failure that is charged, whatever the code."""
+    """Without a question, or with one that was settled before the attempt, parking is a failure that is charged."""
     now = datetime(2026, 1, 1, tzinfo=UTC)
     pod = PodFacts("demo-coder-r1", "c1", "coder", 1, "run-1", phase="Failed", bound=True, termination=Termination(exit_code))
     questions = tuple(QuestionFacts(name, "Ship it?") for name in asked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -25,6 +25,12 @@ BUDGET = 3
 STEPS = 4000
 """Steps of the play after which it counts as endless."""
 
+FIRST = Snapshot(
+    run=RunFacts("ns", RUN, UID, generation=1, spec=RunSpec(agents=(Agent(name=AGENT, image="x"),)), created_at=NOW),
+    policy=ResolvedPolicy.of("default", RunPolicySpec(restart_budget=BUDGET)),
+)
+"""A Run that was just applied."""
+
 Says = Callable[[int], tuple[tuple[str, ...], tuple[str, ...]]]
 """What the reporter of an attempt says: the questions, and which of them were answered."""
 
@@ -35,7 +41,7 @@ class Play:
 
     says: Says
     now: datetime = NOW
-    snapshot: Snapshot = field(default_factory=lambda: _first())
+    snapshot: Snapshot = FIRST
 
     @property
     def agent(self) -> AgentState:
@@ -51,11 +57,14 @@ class Play:
                 self._do(action)
                 if action.step in TRANSITIONS:
                     break
-            if not decision.actions and not (check := decision.verdict.next_check):
-                return self.agent
-            if not decision.actions and check:
-                if check > self.now + timedelta(hours=12):
-                    return self.agent  # It waits for a human.
+            if decision.actions:
+                continue
+            check = decision.verdict.next_check
+            if self.snapshot.pods[0].phase == "Running":
+                self._park()
+            elif check is None or check > self.now + timedelta(hours=12):
+                return self.agent  # It waits for a human.
+            else:
                 self.now = check
         raise AssertionError(f"the agent is at attempt {self.agent.attempt} and goes on")
 
@@ -72,39 +81,53 @@ class Play:
                 made = PodFacts(action.pod, f"u{action.attempt}", AGENT, action.attempt, UID, gated=True, created_at=self.now)
                 self.snapshot = replace(self.snapshot, pods=(made,))
             case Step.UNGATE:
-                self._park(action.attempt)
+                self._speak(action.attempt)
             case Step.CREATE_ESCALATION:
                 assert action.inquiry
                 about = action.inquiry
                 new = EscalationFacts(
-                    about.name, about.name, UID, AGENT, action.attempt, EscalationPhase.OPEN, type=about.type, question=about.question
+                    about.name,
+                    about.name,
+                    UID,
+                    AGENT,
+                    action.attempt,
+                    EscalationPhase.OPEN,
+                    type=about.type,
+                    question=about.question,
                 )
                 self.snapshot = replace(self.snapshot, escalations=(*self.snapshot.escalations, new))
             case Step.MARK:
                 marked = (
-                    replace(e, phase=action.escalation_phase) if e.name == action.escalation else e for e in self.snapshot.escalations
+                    replace(e, phase=action.escalation_phase) if e.name == action.escalation else e
+                    for e in self.snapshot.escalations
                 )
                 self.snapshot = replace(self.snapshot, escalations=tuple(marked))
             case Step.DELIVER:
-                given = (*self.snapshot.reports[0].deliveries, *(e.question for e in self.snapshot.escalations if e.decision))
-                self.snapshot = replace(self.snapshot, reports=(replace(self.snapshot.reports[0], deliveries=given),))
+                report = self.snapshot.reports[0]
+                if any(e.name == action.escalation for e in self.snapshot.escalations):
+                    report = replace(report, deliveries=(*report.deliveries, action.question))
+                else:
+                    report = replace(report, dismissals=(*report.dismissals, action.question))
+                self.snapshot = replace(self.snapshot, reports=(report,))
             case step if step in TRANSITIONS:
                 self.snapshot = replace(self.snapshot, state=apply(self.snapshot, action, self.now))
 
-    def _park(self, attempt: int) -> None:
-        """The pod starts and ends at once, parked."""
+    def _speak(self, attempt: int) -> None:
+        """The pod starts, and its reporter says what the agent asks."""
         uid, (asked, delivered) = f"u{attempt}", self.says(attempt)
-        report = ReportFacts(AGENT, UID, attempt, uid, 1, self.now, 60, self.now, delivered=delivered, parked=True)
+        report = ReportFacts(AGENT, UID, attempt, uid, 1, self.now, 60, self.now, delivered=delivered)
         report = replace(report, questions=tuple(QuestionFacts(name, name) for name in asked))
-        end = Termination(76, started_at=self.now, finished_at=self.now)
+        for former in self.snapshot.reports:
+            report = replace(report, deliveries=former.deliveries, dismissals=former.dismissals)
         name = pod_name(RUN, AGENT, attempt)
-        pod = PodFacts(name, uid, AGENT, attempt, UID, phase="Failed", bound=True, termination=end, reporting=True)
+        pod = PodFacts(name, uid, AGENT, attempt, UID, phase="Running", bound=True, ready=True, started_at=self.now, reporting=True)
         self.snapshot = replace(self.snapshot, pods=(pod,), reports=(report,))
 
-
-def _first() -> Snapshot:
-    run = RunFacts("ns", RUN, UID, generation=1, spec=RunSpec(agents=(Agent(name=AGENT, image="x"),)), created_at=NOW)
-    return Snapshot(run=run, policy=ResolvedPolicy.of("default", RunPolicySpec(restart_budget=BUDGET)))
+    def _park(self) -> None:
+        """The pod ends, parked."""
+        end = Termination(76, started_at=self.now, finished_at=self.now)
+        pod = replace(self.snapshot.pods[0], phase="Failed", termination=end)
+        self.snapshot = replace(self.snapshot, pods=(pod,), reports=(replace(self.snapshot.reports[0], parked=True),))
 
 
 def _same(_: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -128,7 +151,7 @@ def _in_turn(attempt: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
 @pytest.mark.parametrize("decision", [None, Decision.ANSWER], ids=["dismissed", "answered"])
 @pytest.mark.parametrize("says", [_same, _heeds, _says_delivered])
 def test_one_act_wakes_a_parked_agent_once(says: Says, decision: Decision | None) -> None:
-    """After one answer or dismissal the agent may park again and again: it is charged or limited like any, then a human is asked."""
+    """After one answer or dismissal the agent may park again and again: charged or limited like any, then a human is asked."""
     play = Play(says)
     assert play.rest().attempt == 0
     play.settle(decision)
