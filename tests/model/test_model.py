@@ -13,7 +13,15 @@ from tests.model.world import Config
 LIMIT = 20_000
 """States after which a short search is given up; each of these needs fewer."""
 
-CAUGHT_QUICKLY = ("no-gate", "uncharged", "asked-forgotten", "prolonged-is-waited-for")
+CAUGHT_QUICKLY = (
+    "no-gate",
+    "uncharged",
+    "asked-forgotten",
+    "prolonged-is-waited-for",
+    "answer-not-used-up",
+    "run-by-uid",
+    "reports-by-uid",
+)
 
 
 @pytest.mark.parametrize("config", QUICK, ids=lambda config: config.name)
