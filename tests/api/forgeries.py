@@ -266,7 +266,7 @@ GRACES = (
     delete("pat", "r-slow-r0", 601, "within which a stop ends an agent: leave --grace-period out"),
     Try(
         "pat",
-        ("delete", "pods", "-l", "runwarden.dev/run-uid", "--grace-period=86400", "--wait=false"),
+        ("delete", "pods", "-l", "runwarden.dev/run-uid=slow", "--grace-period=86400", "--wait=false"),
         "longer than the pod's own",
     ),
     evict("pat", "r-slow-r0", ABSURD_SECONDS, "evicted with a grace period of 3600 s at most"),

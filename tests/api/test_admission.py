@@ -125,7 +125,7 @@ def start_pods(cluster: Cluster, made: World) -> None:
     gated["metadata"] |= {"labels": {"runwarden.dev/run-uid": "u"}, "finalizers": ["runwarden.dev/outcome"]}
     gated["spec"] |= {"schedulingGates": [{"name": "runwarden.dev/admitted"}]}
     at_work = pod_of("r-slow-r0", "default")
-    at_work["metadata"] |= {"labels": {"runwarden.dev/run-uid": "u"}}
+    at_work["metadata"] |= {"labels": {"runwarden.dev/run-uid": "slow"}}
     at_work["spec"] |= {"terminationGracePeriodSeconds": 600}
     apply(cluster, NAMESPACE, gated, at_work, pod_of("other", "default"), *(pod_of(*named) for named in PODS.values()))
     apply(cluster, ELSEWHERE, pod_of("r-coder-r1", REPORTER))
