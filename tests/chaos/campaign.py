@@ -1,4 +1,7 @@
-"""The campaign of one store: an undisturbed wave, then waves under fire until the kills are spent, and what they differ in."""
+"""The campaign of one store: an undisturbed wave, then waves under fire until the kills are spent, and what they differ in.
+
+Beside each wave under fire a hostile tenant claims its Runs: it must end as the undisturbed one does, which has no such neighbour.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tests.chaos.evidence import Evidence
+from tests.chaos.forger import home_of
 from tests.chaos.killing import Killer, Toll
 from tests.chaos.scenarios import Scenario
 from tests.chaos.series import Series, under_fire
@@ -62,7 +66,7 @@ class Campaign:
 
     def killed(self, name: str, store: str, kills: int, expected: Result | None) -> tuple[Result, Toll]:
         """Return what becomes of the Runs under an operator that is killed."""
-        with self._stage(name, store) as (wave, operator):
+        with self._stage(name, store, hostile=True) as (wave, operator):
             killer = Killer(operator, f"{self.seed} {name}", lambda line: self.tell(f"{name}: {line}"))
             return under_fire(wave, partial(killer.work, kills), expected), killer.toll
 
@@ -76,9 +80,9 @@ class Campaign:
         self.tell("\n".join([f"{name}: over after {toll.kills} kills, {result.started} pods, {len(faults)} faults", *faults]))
 
     @contextmanager
-    def _stage(self, name: str, store: str) -> Iterator[tuple[Wave, OperatorProcess]]:
+    def _stage(self, name: str, store: str, *, hostile: bool = False) -> Iterator[tuple[Wave, OperatorProcess]]:
         """A wave in a namespace of its own under an operator of its own, which takes its Lease again at once after a crash."""
         place = f"chaos-{name}-{uuid.uuid4().hex[:4]}"
-        told = ("--store", store, "--namespace", place, "--lease-name", place)
+        told = ("--store", store, "--namespace", place, "--namespace", home_of(place), "--lease-name", place)
         with OperatorProcess(self.cluster, *told) as operator, namespace_of(self.cluster, place):
-            yield Wave(self.cluster, self.evidence, place, store, self.scenarios), operator
+            yield Wave(self.cluster, self.evidence, place, store, self.scenarios, hostile=hostile), operator

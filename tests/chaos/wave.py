@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import yaml
@@ -13,6 +13,7 @@ import yaml
 from controller.api.base import JsonObject
 from tests.chaos.ends import end_of, rows, settled
 from tests.chaos.evidence import INCOMPLETE, Evidence
+from tests.chaos.forger import Forger, forging
 from tests.chaos.invariants import Law, violations
 from tests.chaos.pods import pods_started
 from tests.chaos.scenarios import COOLDOWN, Scenario
@@ -43,10 +44,19 @@ class Result:
 
 
 class Wave:
-    """The scenarios in a namespace of their own."""
+    """The scenarios in a namespace of their own; with `hostile` beside a tenant that claims their Runs as its own."""
 
-    def __init__(self, cluster: Cluster, evidence: Evidence, namespace: str, store: str, scenarios: Sequence[Scenario]) -> None:
-        self._cluster, self._evidence = cluster, evidence
+    def __init__(
+        self,
+        cluster: Cluster,
+        evidence: Evidence,
+        namespace: str,
+        store: str,
+        scenarios: Sequence[Scenario],
+        *,
+        hostile: bool = False,
+    ) -> None:
+        self._cluster, self._evidence, self._hostile = cluster, evidence, hostile
         self._namespace, self._store, self._scenarios = namespace, store, scenarios
         self._scenes = [Scene(cluster, evidence, namespace, scenario.name) for scenario in scenarios]
 
@@ -55,17 +65,26 @@ class Wave:
 
         Raises AssertionError for a Run that does not come to its end.
         """
+        with self._neighbour() as forger:
+            self._see_through()
+            if expected is not None:
+                wait_until(lambda: self._ends() == expected, SETTLING_SECONDS, LOOK_SECONDS)
+        history = self._evidence.history(self._namespace)
+        result = Result(self._namespace, self._ends(), violations(history, self._laws()), pods_started(history))
+        if forger and not forger.forged:
+            result.violations.append("the hostile tenant forged nothing")
+        result.violations += self._leave()
+        return result
+
+    def _neighbour(self) -> AbstractContextManager[Forger | None]:
+        return forging(self._cluster, self._evidence, self._namespace) if self._hostile else nullcontext()
+
+    def _see_through(self) -> None:
         objects = [found for scenario in self._scenarios for found in scenario.objects()]
         self._cluster.kubectl("-n", self._namespace, "apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
         with ThreadPoolExecutor(len(self._scenes)) as pool:
             played = [pool.submit(_play, scene, scenario) for scene, scenario in zip(self._scenes, self._scenarios, strict=True)]
         _first_error(played)
-        if expected is not None:
-            wait_until(lambda: self._ends() == expected, SETTLING_SECONDS, LOOK_SECONDS)
-        history = self._evidence.history(self._namespace)
-        result = Result(self._namespace, self._ends(), violations(history, self._laws()), pods_started(history))
-        result.violations += self._leave()
-        return result
 
     def _ends(self) -> dict[str, JsonObject]:
         return {scene.run: end_of(scene, self._store) for scene in self._scenes}

@@ -1,4 +1,7 @@
-"""An undisturbed wave, then for every kind of blow waves until its blows are spent, and what they differ in."""
+"""An undisturbed wave, then for every kind of blow waves until its blows are spent, and what they differ in.
+
+Beside each wave that is struck a hostile tenant claims its Runs, as in `tests.chaos`.
+"""
 
 from __future__ import annotations
 
@@ -76,10 +79,10 @@ class Campaign:
         with namespace_of(self.cluster, _place(name)) as place:
             written = partial(self.evidence.count, place)
             striker = Striker(self.release, blow, f"{self.seed} {name}", written, lambda line: self.tell(f"{name}: {line}"))
-            return under_fire(self._wave(place), partial(striker.work, blows), calm), striker.toll
+            return under_fire(self._wave(place, hostile=True), partial(striker.work, blows), calm), striker.toll
 
-    def _wave(self, place: str) -> Wave:
-        return Wave(self.cluster, self.evidence, place, STORE, self.stories)
+    def _wave(self, place: str, *, hostile: bool = False) -> Wave:
+        return Wave(self.cluster, self.evidence, place, STORE, self.stories, hostile=hostile)
 
 
 def _place(name: str) -> str:
