@@ -1,11 +1,15 @@
 """Sends messages beside the operator's work, one lane a place: what one endpoint makes others wait for is bounded.
 
+Namespaces take turns at the senders, and the last free one is kept for a namespace that has none.
+
 It keeps nothing: a message that waits when the operator ends is lost, and never sent twice.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -13,6 +17,7 @@ from typing import Self
 
 import structlog
 
+from controller.adapter.queue import FairQueue
 from controller.api.policy import Notification
 from controller.cluster.client import Client
 from controller.events import warn
@@ -51,7 +56,7 @@ class Notifier:
         self._waiting: dict[Place, deque[Message]] = {}
         self._lanes: set[asyncio.Task[None]] = set()
         self._troubles: dict[Place, Outcome] = {}
-        self._quick, self._slow = asyncio.Semaphore(SENDERS), asyncio.Semaphore(SLOW_SENDERS)
+        self._quick, self._slow = (FairQueue(places, sys.maxsize, sys.maxsize) for places in (SENDERS, SLOW_SENDERS))
 
     async def __aenter__(self) -> Self:
         return self
@@ -121,7 +126,8 @@ class Notifier:
         if isinstance(url, Outcome):
             return url
         known = self._troubles.get(place)
-        async with self._slow if known and known.hung else self._quick:
+        senders = self._slow if known and known.hung else self._quick
+        async with senders.place(place.namespace, str(place), math.inf):
             return await self._send(url, message)
 
     async def _report(self, place: Place, message: Message, outcome: Outcome) -> None:

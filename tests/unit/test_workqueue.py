@@ -287,6 +287,33 @@ def test_tenants_take_turns() -> None:
     assert queue.depth == 994
 
 
+def latencies(noise: int, workers: int = 16, ticks: int = 200) -> list[float]:
+    """Return how long each key of a quiet tenant took, of which one becomes ready a tick, beside so many of a noisy one's.
+
+    A pass takes a tick, and each worker makes one at a time; beyond sixteen a tick the noisy tenant's keys pile up for ever.
+    """
+    queue: WorkQueue[str] = WorkQueue(clock := Clock(), tenant=tenant)
+    took: list[float] = []
+    for tick in range(ticks):
+        for number in range(noise):
+            queue.add(f"n{tick}-{number}")
+        queue.add(f"q{tick}")
+        for key in taken(queue, min(workers, queue.depth)):
+            if tenant(key) == "q":
+                took.append(clock.now + 1 - int(key[1:]))
+            queue.done(key)
+        clock.now += 1
+    return sorted(took)
+
+
+@pytest.mark.parametrize("noise", [1, 15, 100, 1000])
+def test_a_noisy_tenant_at_most_doubles_the_others_latency(noise: int) -> None:
+    """Beside up to a thousand times its load, far beyond what the workers can do, a tenant's p99 is no more than twice its own."""
+    alone, beside = latencies(0), latencies(noise)
+    assert len(beside) == len(alone)
+    assert beside[int(0.99 * len(beside))] <= 2 * alone[int(0.99 * len(alone))]
+
+
 def test_a_tenant_that_comes_again_at_once_gets_no_more_than_its_turn() -> None:
     """One key that is ready again each time it was handled, and one that is backed off to now, wait for the others' turns."""
     queue: WorkQueue[str] = WorkQueue(clock := Clock(), tenant=tenant)

@@ -149,6 +149,30 @@ async def test_hanging_places_share_one_sender() -> None:
         release.set()
 
 
+async def test_a_namespace_with_many_hanging_places_leaves_a_sender_to_others() -> None:
+    """Thirty places of one namespace that hang for the first time cost another's message no wait."""
+    stuck, release, served = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def hang() -> Outcome:
+        stuck.set()
+        await release.wait()
+        return HUNG
+
+    async def serve() -> Outcome:
+        served.set()
+        return SENT
+
+    names = [f"bad-{number}" for number in range(30)]
+    service = Service(good=serve, **dict.fromkeys(names, hang))
+    async with make(Cluster(), service) as notifier:
+        notifier.tell(replace(MESSAGE, namespace="noisy"), tuple(Notification(secret_name=name) for name in names))
+        await stuck.wait()
+        notifier.tell(replace(MESSAGE, namespace="quiet"), (GOOD,))
+        await served.wait()
+        assert len(service.sent) < len(names)
+        release.set()
+
+
 async def test_the_longest_lane_pays_for_a_full_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood for one place drops its own oldest; the message of another place is sent, and every loss is counted."""
     monkeypatch.setattr(module, "QUEUE_LIMIT", 10)
