@@ -29,7 +29,7 @@ from controller.errors import RunwardenError
 from controller.executor import Tools
 from controller.failing import failed
 from controller.heap import settle
-from controller.ledger.entry import Entry, Limits
+from controller.ledger.entry import MEGABYTE, Entry, Limits
 from controller.membership import Leases, Membership
 from controller.metrics import Metrics
 from controller.notify.child import Senders
@@ -192,7 +192,7 @@ class Operator:
             return
         from controller.ledger.writer import Ledger  # SQLAlchemy takes its time and memory only where it is used.
 
-        limits = Limits(timedelta(days=told.ledger_max_age_days), told.ledger_max_rows)
+        limits = Limits(timedelta(days=told.ledger_max_age_days), told.ledger_max_rows, told.ledger_max_megabytes * MEGABYTE)
         with Ledger(told.ledger, limits, self._metrics, client.server_now) as ledger:
             yield ledger.record
 

@@ -26,6 +26,7 @@ class Settings:
     ledger: str | None = None
     ledger_max_age_days: int = 30
     ledger_max_rows: int = 100_000
+    ledger_max_megabytes: int = 512
     notify_schemes: tuple[str, ...] = NOTIFY_SCHEMES
     notify_allow: tuple[str, ...] = ()
     policy_file: Path | None = None

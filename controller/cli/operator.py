@@ -45,6 +45,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--ledger", help="Keep a record of every decision in this database, for example sqlite:////data/ledger.db.")
 @click.option("--ledger-max-age-days", type=click.IntRange(1, 36500), default=30, help="Days that the ledger goes back.")
 @click.option("--ledger-max-rows", type=click.IntRange(1), default=100_000, help="Decisions that the ledger holds.")
+@click.option("--ledger-max-megabytes", type=click.IntRange(1), default=512, help="MiB of decisions that the ledger holds.")
 @click.option(
     "--policy-file",
     type=FILE,

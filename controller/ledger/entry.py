@@ -10,13 +10,16 @@ from controller.api.base import JsonObject
 from controller.plan import Action, Plan, Snapshot
 from controller.plan.documents import write_action, write_plan, write_snapshot
 
+MEGABYTE = 2**20
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a ledger holds."""
+    """How much a ledger holds; namespaces share the rows and the bytes."""
 
     age: timedelta
     rows: int
+    size: int = 512 * MEGABYTE
 
 
 @dataclass(frozen=True, slots=True)

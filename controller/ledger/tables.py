@@ -1,13 +1,16 @@
-"""The ledger's table. It is history: it is made when missing, and never upgraded; a new shape would be a new table."""
+"""The ledger's table. It is history: it is made when missing, and gains no more than columns that an older writer may leave out.
+
+Any other new shape would be a new table.
+"""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import sqlalchemy as sa
 
 from controller.conditions import format_time
+from controller.ledger.bounds import text_of
 from controller.ledger.entry import Entry
 
 metadata = sa.MetaData()
@@ -29,12 +32,36 @@ decisions = sa.Table(
     sa.Column("snapshot", sa.Text, nullable=False),
     sa.Column("plan", sa.Text, nullable=False),
     sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("bytes", sa.Integer),
 )
+share = sa.Index("ix_runwarden_decisions_share", decisions.c.namespace, decisions.c.id, decisions.c.bytes)
+"""What the shares are reckoned by, without a look at the rows themselves."""
+
+SNAPSHOT_BYTES, PLAN_BYTES, OUTCOME_BYTES = 65_536, 16_384, 16_384
+"""The most that a row's objects take: a snapshot is some 10 KB."""
+OTHER_BYTES = 1024
+"""Taken for a row's other columns."""
+UNKNOWN_BYTES = 12_288
+"""Taken for a row of an older writer."""
+
+
+def prepare(connection: sa.Connection) -> None:
+    """Make what is missing of the table."""
+    metadata.create_all(connection)
+    known = sa.inspect(connection)
+    if "bytes" not in {column["name"] for column in known.get_columns(decisions.name)}:
+        connection.execute(sa.text(f"ALTER TABLE {decisions.name} ADD COLUMN bytes INTEGER"))
+    if share.name not in {index["name"] for index in known.get_indexes(decisions.name)}:
+        share.create(connection, checkfirst=True)
 
 
 def row_of(entry: Entry) -> dict[str, Any]:
-    """Return an entry as a row."""
+    """Return an entry as a row: bounded, and without the secrets that can be told."""
     texts = {"namespace": entry.namespace, "run": entry.run, "run_uid": entry.uid, "rule": entry.rule}
     texts |= {"phase": entry.phase, "reason": entry.reason, "digest": entry.digest, "at": format_time(entry.at)}
-    objects = {"snapshot": entry.snapshot, "plan": entry.plan, "outcome": entry.outcome}
-    return texts | {name: json.dumps(value, ensure_ascii=False) for name, value in objects.items()}
+    objects = {
+        "snapshot": text_of(entry.snapshot, SNAPSHOT_BYTES),
+        "plan": text_of(entry.plan, PLAN_BYTES),
+        "outcome": text_of(entry.outcome, OUTCOME_BYTES),
+    }
+    return {**texts, **objects, "bytes": OTHER_BYTES + sum(len(text.encode()) for text in objects.values())}

@@ -42,6 +42,7 @@
   {{- end }}
   - --ledger-max-age-days={{ .Values.ledger.maxAgeDays }}
   - --ledger-max-rows={{ int .Values.ledger.maxRows }}
+  - --ledger-max-megabytes={{ int .Values.ledger.maxMegabytes }}
   {{- end }}
   {{- with .Values.notifications.schemes }}
   - --notify-schemes={{ join "," (without . "none") }}

@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from controller.cli.plan import load
 from controller.errors import RunwardenError
 from controller.ledger import writer
+from controller.ledger.bounds import CUT
 from controller.ledger.entry import Entry, Limits, entry_of
+from controller.ledger.tables import SNAPSHOT_BYTES, decisions, row_of
 from controller.ledger.writer import Ledger
 from controller.metrics import Metrics
 from controller.plan import plan
 from controller.plan.documents import read_snapshot
+from controller.store.sql.urls import parse_url
 from tests.stores import NOW
 
 CASES = Path(__file__).parent.parent / "plan/cases"
@@ -141,3 +145,96 @@ def test_advice_is_kept_with_what_it_came_from() -> None:
         "Accepted",
     )
     assert {key: acted["advice"][key] for key in told} == told
+
+
+def column(url: str, what: str) -> list[Any]:
+    """Return one column of a ledger's rows in order."""
+    engine = sa.create_engine(parse_url(url))
+    with engine.connect() as connection:
+        found = [row[0] for row in connection.execute(sa.text(f"SELECT {what} FROM runwarden_decisions ORDER BY id"))]  # noqa: S608
+    engine.dispose()
+    return found
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its end a ledger writes all that waits, however busy the machine is."""
+    monkeypatch.setattr(writer, "CLOSE_SECONDS", 120.0)
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_share_for_every_namespace(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenant that writes a hundred times as much pushes out its own history alone, by number."""
+    monkeypatch.setattr(writer, "PRUNE_EVERY", 1)
+    with Ledger(url, Limits(timedelta(days=30), 20), Metrics(), lambda: NOW) as ledger:
+        for number in range(5):
+            ledger.record(replace(ENTRY, namespace="quiet", digest=f"quiet-{number}"))
+        for number in range(500):
+            ledger.record(replace(ENTRY, namespace="noisy", digest=f"noisy-{number}"))
+    found = column(url, "digest")
+    assert [digest for digest in found if digest.startswith("quiet")] == [f"quiet-{number}" for number in range(5)]
+    assert [digest for digest in found if digest.startswith("noisy")] == [f"noisy-{number}" for number in range(485, 500)]
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_share_of_the_disk(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same by bytes: large rows are pruned by what they weigh, though they are few."""
+    monkeypatch.setattr(writer, "PRUNE_BYTES", 1)
+    large = {"run": {"spec": "word " * 10_000}}
+    with Ledger(url, Limits(timedelta(days=30), 1000, 400_000), Metrics(), lambda: NOW) as ledger:
+        for number in range(5):
+            ledger.record(replace(ENTRY, namespace="quiet", digest=f"quiet-{number}"))
+        for number in range(100):
+            ledger.record(replace(ENTRY, namespace="noisy", digest=f"noisy-{number}", snapshot=large))
+    found = column(url, "digest")
+    assert found[:5] == [f"quiet-{number}" for number in range(5)]
+    assert (found[-1], len(found) < 20) == ("noisy-99", True)
+    assert sum(column(url, "bytes")) <= 400_000
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_row_is_bounded_redacted_and_still_json(url: str) -> None:
+    """A Run of a megabyte and an agent's last words: the row is small, holds no token, and reads as JSON."""
+    token = "ghp_" + "a1B2" * 9
+    spec = {"agents": [{"args": ["x " * 500_000], "env": [{"name": "API_TOKEN", "value": "plain-words"}]}]}
+    outcome = {"acted": [], "error": f"exit 1: pushed with {token}"}
+    with Ledger(url, LIMITS, Metrics(), lambda: NOW) as ledger:
+        ledger.record(replace(ENTRY, snapshot={"run": {"name": "demo", "spec": spec}}, outcome=outcome))
+    (snapshot,), (said,), (size,) = (column(url, name) for name in ("snapshot", "outcome", "bytes"))
+    assert len(snapshot) <= SNAPSHOT_BYTES < size
+    assert json.loads(snapshot)["run"]["name"] == "demo"
+    assert CUT in snapshot
+    assert token not in snapshot + said
+    assert "plain-words" not in snapshot
+    assert json.loads(said)["error"] == "exit 1: pushed with [REDACTED]"
+
+
+def test_an_entry_that_cannot_be_written_costs_itself(tmp_path: Path) -> None:
+    """The others of its batch, which may be another tenant's, are written."""
+    metrics = Metrics()
+    with Ledger(f"sqlite:///{tmp_path}/l.db", LIMITS, metrics, lambda: NOW) as ledger:
+        for snapshot in ({"run": 1}, {"bad": object()}, {"run": 2}):
+            ledger.record(replace(ENTRY, snapshot=snapshot))
+    assert (count(metrics, "written"), count(metrics, "dropped")) == (2, 1)
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_ledger_of_an_older_operator_goes_on(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its table gains what the shares need, its rows count as usual ones, and the older operator can still write to it."""
+    monkeypatch.setattr(writer, "PRUNE_EVERY", 1)
+    older = sa.MetaData()
+    table = sa.Table(
+        "runwarden_decisions", older, *(sa.Column(c.name, c.type, primary_key=c.primary_key) for c in list(decisions.c)[:-1])
+    )
+    engine = sa.create_engine(parse_url(url))
+    row = {key: value for key, value in row_of(replace(ENTRY, namespace="old")).items() if key != "bytes"}
+    with engine.begin() as connection:
+        older.create_all(connection)
+        connection.execute(sa.insert(table), [row | {"digest": "old"}] * 3)
+    with Ledger(url, Limits(timedelta(days=30), 4), Metrics(), lambda: NOW) as ledger:
+        for number in range(3):
+            ledger.record(replace(ENTRY, namespace="new", digest=str(number)))
+    with engine.begin() as connection:
+        connection.execute(sa.insert(table), [row | {"digest": "older again"}])
+    engine.dispose()
+    assert column(url, "digest") == ["old", "old", "1", "2", "older again"]

@@ -1,0 +1,132 @@
+"""The ledger's rows: bounded, still JSON, and without secrets; what is shared is shared so that who has little keeps it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.ledger.bounds import CUT, DEPTH, clip, text_of
+from controller.ledger.shares import level
+from controller.ledger.waiting import Waiting
+from tests.unit.stores.test_ledger import ENTRY
+
+LIMIT = 4096
+TOKEN = "ghp_" + "a1B2" * 9
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3000),
+    lambda inner: st.lists(inner, max_size=40) | st.dictionaries(st.text(max_size=200), inner, max_size=40),
+    max_leaves=60,
+)
+
+
+@given(JSON)
+def test_any_document_is_bounded_json(document: Any) -> None:
+    """Whatever a tenant makes of it: at most so many bytes, and JSON; one that is small and holds no secret stays as it is."""
+    text = text_of(clip({"run": document}, LIMIT), LIMIT)
+    assert len(text.encode()) <= LIMIT
+    json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"text": "word " * 100_000},
+        {"text": "x" * 1_000_000},
+        {"list": list(range(100_000))},
+        {"env": [{"name": f"N{number}", "value": "v" * 100} for number in range(10_000)]},
+        {f"field{number}": number for number in range(100_000)},
+        {"k" * 100_000: 1},
+        {"text": "\x00" * 4000},
+        {"text": "\ud800" * 8000},
+        {"text": "\N{SNOWMAN}" * 4000},
+        {"numbers": [10**4000] * 5},
+    ],
+    ids=["words", "one word", "list", "objects", "fields", "key", "escapes", "halves", "wide", "numbers"],
+)
+def test_a_large_document_is_cut_with_a_mark(document: dict[str, Any]) -> None:
+    """Large in any way; what stands beside it is kept whole, and a mark says that something is missing."""
+    told = {"now": "2026-01-01", "run": document, "pods": [{"name": "p"}]}
+    text = text_of(clip(told, LIMIT), LIMIT)
+    assert len(text.encode()) <= LIMIT
+    kept = json.loads(text)
+    assert CUT in text
+    assert kept.get("pods", [{"name": "p"}]) == [{"name": "p"}]
+
+
+def test_a_deep_document_ends_at_a_mark() -> None:
+    """Depth that no reader bears is not written."""
+    document: Any = "deep"
+    for _ in range(100_000):
+        document = [document]
+    kept = clip(document, LIMIT)
+    depth = 0
+    while isinstance(kept, list):
+        kept, depth = kept[0], depth + 1
+    assert (kept.keys(), depth) == ({CUT}, DEPTH)
+
+
+def test_a_small_document_stays_as_it_is() -> None:
+    """The usual row replays."""
+    document = {"run": {"name": "demo", "spec": {"agents": [{"image": "busybox:1", "env": [{"name": "MODE", "value": "fast"}]}]}}}
+    assert clip(document, LIMIT) is document
+    assert json.loads(text_of(document, LIMIT)) == document
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"message": f"cannot push with {TOKEN}"},
+        {"env": [{"name": "API_TOKEN", "value": "plain-words"}]},
+        {"env": [{"name": "DATABASE_URL", "value": "postgresql://u:plain-words@db/x"}]},
+        {"outputs": {"password": "plain-words"}},
+        {"text": "password: plain-words"},
+        {"deep": [{"deeper": [f"Bearer {TOKEN}"]}]},
+    ],
+)
+def test_secrets_are_not_written(document: dict[str, Any]) -> None:
+    """By their shape, by their field's name, or by the name of the variable that they are the value of."""
+    text = text_of(document, LIMIT)
+    assert TOKEN not in text
+    assert "plain-words" not in text
+    assert "[REDACTED]" in text
+
+
+@pytest.mark.parametrize("before", range(LIMIT - 400, LIMIT))
+def test_no_piece_of_a_secret_is_left_at_a_cut(before: int) -> None:
+    """Wherever a text is cut, a token is there whole, and replaced, or not at all."""
+    words = ("word " * LIMIT)[: before - 1] + " "
+    assert "ghp_" not in text_of(clip({"text": f"{words}{TOKEN} {'more ' * LIMIT}"}, LIMIT), LIMIT)
+
+
+@given(st.lists(st.integers(0, 1000), max_size=20), st.integers(0, 5000))
+def test_a_level_fits_and_is_the_highest(sizes: list[int], limit: int) -> None:
+    """All together have no more than the limit, and nobody could have one more each."""
+    most = level(sizes, limit)
+    assert sum(min(size, most) for size in sizes) <= limit
+    if sum(sizes) > limit:
+        assert sum(min(size, most + 1) for size in sizes) > limit
+
+
+def test_a_flood_waits_in_its_own_share() -> None:
+    """A namespace with a thousand decisions in wait pushes out its own; another's are written, in turn."""
+    waiting = Waiting(100, 10_000)
+    quiet = [replace(ENTRY, namespace="quiet", digest=str(number)) for number in range(3)]
+    dropped = sum(waiting.put(replace(ENTRY, namespace="noisy", digest=str(number)), 10) for number in range(1000))
+    dropped += sum(waiting.put(entry, 10) for entry in quiet)
+    assert (len(waiting), dropped) == (100, 903)
+    assert [entry.namespace for entry in waiting.take(6)] == ["noisy", "quiet"] * 3
+    assert waiting.take(1000)[-1].digest == "96", "what came first is what is kept"
+
+
+def test_large_decisions_are_bounded_together() -> None:
+    """By bytes, too: the namespace with most bytes gives way, not the one with most decisions."""
+    waiting = Waiting(100, 1000)
+    for _ in range(20):
+        waiting.put(replace(ENTRY, namespace="small"), 10)
+    assert [waiting.put(replace(ENTRY, namespace="large"), 300) for _ in range(4)] == [0, 0, 1, 1]
+    assert len(waiting) == 22
