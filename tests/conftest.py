@@ -91,7 +91,9 @@ def postgres() -> Iterator[Postgres]:
 def install(cluster: Cluster) -> None:
     """Install the CRDs as `make generate` wrote them, the roles and the admission policies, and wait until they are in force."""
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
-    cluster.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
+    # kubectl gives up on a CRD that has no condition yet, which one on a busy machine has for a moment.
+    established = ("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
+    await_that(lambda: "error" not in cluster.kubectl(*established, check=False).lower(), "the CRDs to be established")
     for part in ("rbac", "admission"):
         cluster.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(ROOT / "manifests" / part))
     await_policies(cluster)
