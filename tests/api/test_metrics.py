@@ -34,15 +34,18 @@ def secured(api_cluster: Cluster, namespace: str) -> Iterator[OperatorProcess]:
 @contextmanager
 def as_account(cluster: Cluster, namespace: str, *, reviews: bool) -> Iterator[OperatorProcess]:
     """Run an operator with the shipped roles and nothing else, with or without the right to ask who scrapes."""
-    cluster.kubectl("-n", namespace, "create", "serviceaccount", "operator")
-    subject = f"--serviceaccount={namespace}:operator"
-    for role in ("runwarden-operator", "runwarden-operator-lease"):
-        users.grant(cluster, namespace, role, subject)
-    account = users.account(cluster, namespace, "operator")
-    told = ("--namespace", namespace, "--lease-namespace", namespace, "--metrics-secure")
+    home = f"{namespace}-home"  # nothing of Runs is where the operator's own account is
+    cluster.kubectl("create", "namespace", home)
+    cluster.kubectl("-n", home, "create", "serviceaccount", "operator")
+    subject = f"--serviceaccount={home}:operator"
+    users.grant(cluster, namespace, "runwarden-operator", subject)
+    users.grant(cluster, home, "runwarden-operator-lease", subject)
+    account = users.account(cluster, home, "operator")
+    told = ("--namespace", namespace, "--lease-namespace", home, "--metrics-secure")
     asks = bound(cluster, namespace, "runwarden-operator-metrics", subject) if reviews else nullcontext()
     with asks, OperatorProcess(account, *told) as started:
         yield started
+    cluster.kubectl("delete", "namespace", home, "--wait=false")
 
 
 @contextmanager
