@@ -108,6 +108,14 @@ def stopping(at: Situation) -> Verdict | None:
     return Verdict(stop.phase, Reason(stop.reason), stop.message, (done,))
 
 
+def stop_requested(at: Situation) -> Verdict | None:
+    """4a. desiredState Stopped ends the Run for good, also one whose template a newer operator refuses while its agents run."""
+    spec = at.snapshot.run.spec
+    if spec is None or spec.desired_state is not DesiredState.STOPPED:
+        return None
+    return end(Phase.STOPPED, Reason.STOP_REQUESTED, "spec.desiredState is Stopped")
+
+
 def spec_refused(at: Situation) -> Verdict | None:
     """3. A spec that cannot be read or asks for what is not allowed is blocked, with the path."""
     violations = at.snapshot.run.violations
@@ -117,13 +125,6 @@ def spec_refused(at: Situation) -> Verdict | None:
     least = "at least " if more >= MAX_VIOLATIONS else ""
     text = f"{first.path}: {first.message}" + (f" (and {least}{more} more)" if more else "")
     return Verdict(Phase.BLOCKED, Reason.SPEC_REFUSED, text)
-
-
-def stop_requested(at: Situation) -> Verdict | None:
-    """4a. desiredState Stopped ends the Run for good."""
-    if at.spec.desired_state is not DesiredState.STOPPED:
-        return None
-    return end(Phase.STOPPED, Reason.STOP_REQUESTED, "spec.desiredState is Stopped")
 
 
 def paused(at: Situation) -> Verdict | None:
@@ -170,8 +171,8 @@ RULES: tuple[Rule, ...] = (
     terminal,
     recorded,
     stopping,
-    spec_refused,
     stop_requested,
+    spec_refused,
     paused,
     queued,
     resumed,
