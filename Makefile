@@ -6,7 +6,7 @@ RUN := scripts/run
 WORKERS ?= 2
 SIDE_BY_SIDE := -n $(WORKERS)
 
-.PHONY: help setup demo test test-unit test-api test-kind test-chart chaos failover shards model fuzz bench scale image docs check fmt generate clean
+.PHONY: help setup demo test test-unit test-api test-kind test-chart chaos failover shards model fuzz bench scale neighbours image docs check fmt generate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench: ## Controllers side by side: the Job controller, a naive kopf operator, t
 
 scale: ## One operator and ten thousand Runs: start, idle, events, reports, a storm; SCALE_ARGS="--runs 1000"
 	@$(RUN) python -m tests.bench.scale $(SCALE_ARGS)
+
+neighbours: ## What a tenant's changes wait for beside one with a hundred times its load; NEIGHBOURS_ARGS="--factor 10"
+	@$(RUN) python -m tests.bench.neighbours $(NEIGHBOURS_ARGS)
 
 image: ## Build the images as the tests run them: localhost/runwarden/runwarden:dev and, with codex in it, runwarden-codex:dev
 	@$(RUN) python -m tests.image
