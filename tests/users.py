@@ -62,10 +62,10 @@ def grant(cluster: Cluster, namespace: str | None, role: str, *subjects: str) ->
 
 
 def let_author(cluster: Cluster, namespace: str, *subjects: str) -> None:
-    """Let subjects write Runs in a namespace and have pods started by them: `runwarden-edit` and the right to create pods."""
+    """Let subjects write Runs in a namespace, and create the pods and claims that come of them, which `runwarden-edit` does not."""
     grant(cluster, namespace, "runwarden-edit", *subjects)
     creator: JsonObject = {"apiVersion": RBAC, "kind": "ClusterRole", "metadata": {"name": "test-pod-creator"}}
-    creator["rules"] = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]}]
+    creator["rules"] = [{"apiGroups": [""], "resources": ["pods", "persistentvolumeclaims"], "verbs": ["create"]}]
     apply(cluster, namespace, creator)
     grant(cluster, namespace, "test-pod-creator", *subjects)
 

@@ -14,6 +14,7 @@ from controller.api.base import (
     ApiModel,
     Count,
     Name,
+    Quantity,
     Seconds,
     SecondsOrOff,
     Text,
@@ -275,6 +276,9 @@ class RunPolicySpec(ApiModel):
     max_active_runs: Annotated[Count, Field(ge=1)] | None = Field(
         default=None,
         description="Runs of this policy that may be active at once; 1 to 1000000; no limit when not set.",
+    )
+    workspace_max_size: Quantity = Field(
+        default="100Gi", description="Size that an agent's workspace may ask for, as a quantity such as 100Gi."
     )
     dry_run: bool = Field(default=False, description="Whether plans are only shown and recorded, not carried out.")
     notifications: tuple[Notification, ...] = Field(default=(), max_length=16, description="Where people are told.")

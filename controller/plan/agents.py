@@ -125,6 +125,8 @@ def starting(at: Situation, agent: Agent) -> Move | None:
         return Move((step,))
     if step is None:
         return None
+    if step.reason is Reason.BEYOND_POLICY:
+        return Move(hold=step, block=blocked.beyond_policy(at, agent.name, step.message))
     if step.blocked:
         return Move(hold=step, block=blocked.name_taken(at, agent.name, step.reason, step.message))
     refused = at.refusal(agent.name)

@@ -130,6 +130,13 @@ def name_taken(at: Situation, agent: str, reason: Reason, message: str) -> Block
     return Block(agent, attempt, reason, Health.PENDING_STALLED, message, "the agent starts as soon as that is gone")
 
 
+def beyond_policy(at: Situation, agent: str, message: str) -> Block:
+    """An agent that asks for more than its policy allows; what it asks for is immutable."""
+    remedy = "create a Run that asks for less, or raise the limit in the policy: the agent then starts"
+    attempt = at.agent_state(agent).attempt
+    return Block(agent, attempt, Reason.BEYOND_POLICY, Health.PENDING_STALLED, message, remedy)
+
+
 def unreachable(at: Situation, pod: PodFacts) -> Block:
     """A pod on a lost node: it may still run, so it never gets a second one beside it."""
     cause = f"node {pod.node} of pod {pod.name} is lost, so whether the agent still runs cannot be known"

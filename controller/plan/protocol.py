@@ -11,6 +11,7 @@ from datetime import datetime
 from controller.api.names import pod_name
 from controller.api.run import Agent
 from controller.api.template import MAX_GRACE_SECONDS
+from controller.plan import limits
 from controller.plan.model import Action, Intent, Step
 from controller.plan.moves import Hold
 from controller.plan.reasons import Reason
@@ -58,10 +59,15 @@ def _claim(at: Situation, agent: Agent) -> Action | Hold | None:
         return None
     claim = at.claim(agent.name)
     if claim is None:
-        return _start_action(at, agent, Step.CREATE_CLAIM, None)
+        return _beyond(at, limits.workspace(agent, at.policy)) or _start_action(at, agent, Step.CREATE_CLAIM, None)
     if claim.run_uid == at.snapshot.run.uid and not claim.deleting:
         return None
     return _namesake(at, f"the workspace claim of agent {agent.name}", going=claim.deleting)
+
+
+def _beyond(at: Situation, text: str) -> Hold | None:
+    """What only another policy or another Run can change, where a limit says something."""
+    return _hold(at, Reason.BEYOND_POLICY, text, REFUSED_RETRY_SECONDS, blocked=True) if text else None
 
 
 def _pod(at: Situation, agent: Agent) -> Action | Hold:

@@ -77,6 +77,7 @@ class Reason(Told):
     POLICY_REFUSED = "PolicyRefused", "The RunPolicy in force cannot be read."
     STATE_REFUSED = "StateRefused", "The operator's own record of this Run is missing, foreign or unreadable."
     NAME_TAKEN = "NameTaken", "A pod or claim that belongs to somebody else has the name that is needed."
+    BEYOND_POLICY = "BeyondPolicy", "The agent asks for more than the policy in force allows."
     NAMESAKE_TERMINATING = "NamesakeTerminating", "A former pod of the same name is still going away."
     POD_REFUSED = "PodRefused", "The API server refused to create the pod: admission, quota or validation."
 

@@ -1,9 +1,9 @@
 """Who tries to get more than is theirs, by which means, and who refuses it with which words: the tables of test_attempts.py.
 
-People: `author` writes Runs and may create pods, `writer` may not; `rex` is the responder of the policy and `bot` its bridge; `oda`
-is an author elsewhere; `reporter` is the true token of Run r's pod, `loose` a token of its account that is bound to no pod;
-`advisor` has no credential, as the sidecar has none; `operator` is the operator's own account in somebody's hands. `$NAME` stands
-for a UID or the name of an object that the operator made.
+People: `author` writes Runs and may create pods and claims, `tenant` pods only, `writer` neither; `rex` is the responder of the
+policy and `bot` its bridge; `oda` is an author elsewhere; `reporter` is the true token of Run r's pod, `loose` a token of its
+account that is bound to no pod; `advisor` has no credential, as the sidecar has none; `operator` is the operator's own account in
+somebody's hands. `$NAME` stands for a UID or the name of an object that the operator made.
 """
 
 from __future__ import annotations
@@ -281,6 +281,29 @@ WRITER = (
         {"spec": {"policyRef": {"name": "lax"}}},
     ),
     create("writer", "a pod", By.RBAC, MORE, pod("p")),
+    create(
+        "tenant",
+        "a workspace without the right to create claims",
+        By.ADMISSION,
+        "may not create persistentvolumeclaims",
+        with_("x", agents=[{"name": "coder", "image": "x", "workspace": {}}]),
+    ),
+    create(
+        "tenant",
+        "a workspace beside agents without one",
+        By.ADMISSION,
+        "leave spec.agents[].workspace out",
+        with_("x", agents=[{"name": "coder", "image": "x"}, {"name": "tester", "image": "x", "workspace": {"size": "1Ti"}}]),
+    ),
+    patch(
+        "tenant",
+        "another's workspace resumed",
+        By.ADMISSION,
+        "may not create persistentvolumeclaims",
+        "run/s",
+        {"spec": {"restartedAt": {"coder": "2036-01-01T00:00:00Z"}}},
+    ),
+    create("tenant", "a claim", By.RBAC, MORE, {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "c"}}),
 )
 
 RESPONDER = (

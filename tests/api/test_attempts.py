@@ -49,7 +49,7 @@ RESPONDERS_ELSEWHERE = {"users": ["rhea"], "bridges": ["bo"]}
 STRICT = {"restartBudget": 0, "confirmationIntervalSeconds": 1, "responders": RESPONDERS}
 
 
-PEOPLE = ("author", "writer", "rex", "bot", "oda", "eddy", "rhea", "bo")
+PEOPLE = ("author", "tenant", "writer", "rex", "bot", "oda", "eddy", "rhea", "bo")
 
 
 class World:
@@ -123,7 +123,9 @@ def meet_people(made: World) -> None:
     account = f"system:serviceaccount:{ELSEWHERE}:{REPORTER}"
     made.people["ghost"] = users.posing(made.people["eddy"], "ghost", account, **posed)
     users.grant(cluster, ELSEWHERE, "runwarden-edit", "--user=rhea", "--user=bo")
-    users.grant(cluster, NAMESPACE, "runwarden-edit", "--user=writer", "--user=rex", "--user=bot")
+    users.grant(cluster, NAMESPACE, "runwarden-edit", "--user=writer", "--user=tenant", "--user=rex", "--user=bot")
+    cluster.kubectl("-n", NAMESPACE, "create", "role", "pods-only", "--verb=create", "--resource=pods")
+    cluster.kubectl("-n", NAMESPACE, "create", "rolebinding", "pods-only", "--role=pods-only", "--user=tenant")
     cluster.kubectl("-n", HOME, "create", "serviceaccount", "operator")
     users.grant(cluster, None, "runwarden-operator", f"--serviceaccount={HOME}:operator")
     users.grant(cluster, HOME, "runwarden-operator-lease", f"--serviceaccount={HOME}:operator")
@@ -248,6 +250,7 @@ def test_the_same_people_can_do_their_work(world: World) -> None:
     honest: dict[str, tuple[str, ...]] = {
         "author": ("patch", "run/r", "--type=merge", "-p", '{"spec":{"tokenBudget":9}}'),
         "writer": ("patch", "run/r", "--type=merge", "-p", '{"spec":{"desiredState":"Paused"}}'),
+        "tenant": ("patch", "run/r", "--type=merge", "-p", '{"spec":{"restartedAt":{"coder":"2036-01-01T00:00:00Z"}}}'),
         "rex": ("patch", "escalation/$blocked", "--type=merge", "-p", json.dumps(response("rex"))),
         "bot": ("patch", "escalation/$blocked", "--type=merge", "-p", answer),
         "reporter": ("patch", "agentreport/r-coder", "--type=merge", "--subresource=status", "-p", said),

@@ -31,6 +31,7 @@ REMEDIES = {
     "PolicyRefused": "mend the RunPolicy at the path that the message names; it is noticed at once",
     "NotStarting": "mend what the kubelet or the scheduler waits for; the agent then starts by itself",
     "PodRefused": "mend what the API server names: quota, admission; the pod is tried again every few seconds",
+    "BeyondPolicy": "raise the limit in the RunPolicy, or create a Run that asks for less; agents is immutable",
     "NameTaken": "remove the object that is in the way; the agent then starts by itself",
     "MaxActiveRuns": "another Run of the policy ends, or its maxActiveRuns is raised",
     "Queued": "whoever holds the pod by its scheduling gate lets it go",

@@ -1,0 +1,17 @@
+"""Pure: whether an agent asks for more than its policy allows, said in the words of field, value and remedy."""
+
+from __future__ import annotations
+
+from controller.api.policy import RunPolicySpec
+from controller.api.quantity import amount
+from controller.api.run import Agent
+
+
+def workspace(agent: Agent, policy: RunPolicySpec | None) -> str:
+    """Return why the agent gets no workspace of the size that it asks for, empty where it gets it."""
+    if policy is None or agent.workspace is None:
+        return ""
+    size, most = agent.workspace.size, policy.workspace_max_size
+    if amount(size) <= amount(most):
+        return ""
+    return f"workspace.size is {size}, and the policy allows {most} (workspaceMaxSize)"
