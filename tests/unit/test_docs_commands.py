@@ -63,6 +63,9 @@ NOT_RUN = {
     Shown(
         "docs/advisor.md", "npm ci"
     ): "needs docker and a registry: tests/advisor_image.py builds from that file, by npm ci and buildah",
+    Shown(
+        "docs/agents.md", "answer=$(rw ask"
+    ): "runs in an agent's pod: the stories parked and heeds of tests/kind/test_agents.py are it",
     Shown("docs/performance.md", "make bench"): "takes half an hour: tests/api/test_bench.py runs the same with a few objects",
     Shown("docs/stores.md", "kubectl -n runwarden scale"): "needs a database called db: tests/api/test_store_migrate.py moves Runs",
     Shown(
