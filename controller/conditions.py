@@ -11,8 +11,10 @@ from controller.api.base import MAX_TEXT, JsonObject, dump
 from controller.api.names import pod_name
 from controller.api.run_status import AgentState, Health, Phase, Usage
 from controller.listening import PROGRESS_REPORTED, progress_reported
+from controller.plan import allowance
 from controller.plan.model import Action, AgentView, Intent, Plan, Step
 from controller.plan.reasons import Reason
+from controller.plan.situation import Situation
 from controller.plan.snapshot import EscalationFacts, Snapshot
 from controller.plan.usage import add_usage
 
@@ -33,7 +35,9 @@ def build_status(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], previo
         "reason": verdict.reason.value,
         "message": verdict.message[:MAX_TEXT],
         "observedGeneration": snapshot.run.generation,
-        "conditions": _merge(previous.get("conditions", ()), _conditions(snapshot, plan, previous), snapshot.run.generation, now),
+        "conditions": _merge(
+            previous.get("conditions", ()), _conditions(snapshot, plan, previous, now), snapshot.run.generation, now
+        ),
         "ready": _ready(plan.agents),
         "restarts": sum(agent.restarts for agent in state.agents.values()) if state else 0,
         "agents": [_agent(snapshot, view) for view in plan.agents],
@@ -111,10 +115,16 @@ def _policy(snapshot: Snapshot) -> JsonObject | None:
     return {"name": snapshot.policy.name, "digest": snapshot.policy.digest} if snapshot.policy else None
 
 
-def _conditions(snapshot: Snapshot, plan: Plan, previous: JsonObject) -> tuple[tuple[str, str, str, str], ...]:
+def _conditions(snapshot: Snapshot, plan: Plan, previous: JsonObject, now: datetime) -> tuple[tuple[str, str, str, str], ...]:
     """Each condition as (type, status, reason, message)."""
     always = (_finished(plan), _succeeded(plan), _healthy(plan), _policy_resolved(snapshot))
-    return (*always, *_escalated(snapshot, previous), *_listening(snapshot, plan, previous), *advised(snapshot), *_dry_run(plan))
+    return (
+        *always,
+        *_escalated(snapshot, previous, now),
+        *_listening(snapshot, plan, previous),
+        *advised(snapshot),
+        *_dry_run(plan),
+    )
 
 
 def _finished(plan: Plan) -> tuple[str, str, str, str]:
@@ -144,11 +154,12 @@ def _healthy(plan: Plan) -> tuple[str, str, str, str]:
     return "Healthy", status, first.reason, f"agent {first.name}: {first.message or first.health.value}"
 
 
-def _escalated(snapshot: Snapshot, previous: JsonObject) -> tuple[tuple[str, str, str, str], ...]:
+def _escalated(snapshot: Snapshot, previous: JsonObject, now: datetime) -> tuple[tuple[str, str, str, str], ...]:
     """Whether a human is asked; left out of a Run that never asked."""
-    waiting = _open(snapshot)
-    if waiting:
-        return (("Escalated", "True", "AwaitingResponse", _asked(waiting)),)
+    waiting, refused = _open(snapshot), allowance.refused(Situation(snapshot, now))
+    if waiting or refused:
+        reason = Reason.INBOX_LIMITED if refused else "AwaitingResponse"
+        return (("Escalated", "True", reason, "; ".join(filter(None, (refused, _asked(waiting))))),)
     return (("Escalated", "False", "NothingOpen", ""),) if _ever_asked(snapshot, previous) else ()
 
 

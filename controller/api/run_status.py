@@ -164,6 +164,10 @@ class AgentState(KeptModel):
         max_length=MAX_ASKED,
         description="Those of them that were answered or dismissed when the parked agent was last woken: none wakes it again.",
     )
+    opened: Count = Field(
+        default=0, description="Escalations that were opened for the agent within the hour that openedSince began."
+    )
+    opened_since: Time | None = Field(default=None, description="When the first of them was opened.")
     advice: tuple[AdviceState, ...] = Field(
         default=(),
         max_length=MAX_ADVICE,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -22,6 +23,7 @@ from controller.api.policy import Notification
 from controller.cluster.client import Client
 from controller.events import warn
 from controller.metrics import Metrics
+from controller.notify.allowance import Allowance
 from controller.notify.message import Message
 from controller.notify.outcome import Outcome, Result
 from controller.notify.place import Place, read_url
@@ -51,8 +53,10 @@ class Notifier:
         metrics: Metrics,
         send: Send,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._metrics, self._send, self._sleep = client, metrics, send, sleep
+        self._monotonic, self._allowance = monotonic, Allowance()
         self._waiting: dict[Place, deque[Message]] = {}
         self._lanes: set[asyncio.Task[None]] = set()
         self._troubles: dict[Place, Outcome] = {}
@@ -70,9 +74,13 @@ class Notifier:
         await asyncio.gather(*self._lanes, return_exceptions=True)
 
     def tell(self, message: Message, places: tuple[Notification, ...]) -> None:
-        """Have a message sent to every place, some time. Never waits, never raises."""
+        """Have a message sent to every place, some time, unless its Run has had too many. Never waits, never raises."""
+        admitted = self._allowance.admit(message, self._monotonic())
+        if admitted is None:
+            self._drop(message)
+            return
         for place in dict.fromkeys(Place(message.namespace, told.secret_name, told.secret_key) for told in places):
-            self._put(place, message)
+            self._put(place, admitted)
 
     def _put(self, place: Place, message: Message) -> None:
         if sum(map(len, self._waiting.values())) >= QUEUE_LIMIT:

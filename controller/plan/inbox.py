@@ -7,7 +7,7 @@ has dismissed it.
 from __future__ import annotations
 
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
-from controller.plan import advising, approvals, blocked, questions
+from controller.plan import advising, allowance, approvals, blocked, questions
 from controller.plan.model import Action, Block, Consultation, Intent, Step
 from controller.plan.reasons import Reason
 from controller.plan.situation import Situation
@@ -22,6 +22,8 @@ def bookkeeping(at: Situation, agent: str, block: Block | None) -> Action | None
         return over if standing else None
     inquiry = blocked.inquiry_of(at, block)
     if standing and standing.escalation == inquiry.name:
+        return None
+    if not at.name_in_inbox(inquiry.name) and not allowance.may_open(at, agent):
         return None
     matter = Consultation(
         inquiry.name, Intent.ESCALATE_BLOCKED, block.reason, block.cause, advising.ALLOWED[Intent.ESCALATE_BLOCKED]

@@ -12,7 +12,7 @@ from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import escalation_name
 from controller.api.policy import OnQuestionTimeout
 from controller.api.run_status import AgentState, OutcomeResult
-from controller.plan import advising
+from controller.plan import advising, allowance
 from controller.plan.model import Action, Consultation, Inquiry, Intent, Step
 from controller.plan.moves import Hold
 from controller.plan.reasons import Reason
@@ -26,8 +26,7 @@ SUMMARY_CHARACTERS = 80
 
 def name_of(at: Situation, agent: str, question: str) -> str:
     """Return the deterministic name of a question's escalation."""
-    run = at.snapshot.run
-    return escalation_name(run.name, agent, run.uid, EscalationType.QUESTION, question)
+    return at.question_name(agent, question)
 
 
 def asked_names(snapshot: Snapshot) -> set[str]:
@@ -99,7 +98,10 @@ def known(at: Situation, report: ReportFacts) -> tuple[str, ...]:
 
 def asks(at: Situation, agent: str) -> tuple[Action, ...]:
     """Return what is due for an agent's questions: an escalation for each new one, and its name in the state."""
-    return tuple(action for question in waiting(at, agent) if (action := _ask(at, agent, question)))
+    new = [question for question in waiting(at, agent) if name_of(at, agent, question.id) not in at.agent_state(agent).asked]
+    asked = [question for question in new if at.name_in_inbox(name_of(at, agent, question.id))]
+    others = [question for question in new if question not in asked][: allowance.may_ask(at, agent)]
+    return tuple(action for question in (*asked, *others) if (action := _ask(at, agent, question)))
 
 
 def _ask(at: Situation, agent: str, question: QuestionFacts) -> Action | None:
@@ -232,7 +234,7 @@ def phase(at: Situation, escalation: EscalationFacts) -> EscalationPhase:
     if stop is not None:
         timed_out = stop.reason == Reason.QUESTION_TIMEOUT and escalation.expires_at and escalation.expires_at <= stop.at
         return EscalationPhase.EXPIRED if timed_out and not escalation.decision else EscalationPhase.SUPERSEDED
-    if at.completed(escalation.agent):
+    if at.completed(escalation.agent) or (escalation.decision is None and allowance.overtaken(at, escalation)):
         return EscalationPhase.SUPERSEDED
     return EscalationPhase.ANSWERED if escalation.decision else EscalationPhase.OPEN
 

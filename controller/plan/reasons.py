@@ -95,6 +95,7 @@ class Reason(Told):
     BLOCKED_TIMEOUT = "BlockedTimeout", "Nobody helped within the policy's blockedTimeoutSeconds."
 
     ESCALATED = "Escalated", "A human is asked."
+    INBOX_LIMITED = "InboxLimited", "More is asked than people are bothered with at once, or within an hour: the rest waits."
     ANSWERED = "Answered", "A human has answered; what was decided is being done."
     SUPERSEDED = "Superseded", "The Run has gone on without an answer."
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from controller.api.advice import AdviceState
 from controller.api.escalation import EscalationType
-from controller.api.names import pod_name
+from controller.api.names import escalation_name, pod_name
 from controller.api.policy import LLMMode, OutcomeAction, RunPolicySpec
 from controller.api.run import Agent, RunSpec
 from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult, Usage
@@ -160,6 +160,11 @@ class Situation:
         """The Run's escalation of a name, None where it does not exist."""
         found = (e for e in self.snapshot.escalations if e.name == name and e.run_uid == self.snapshot.run.uid)
         return next(found, None)
+
+    def question_name(self, agent: str, question: str) -> str:
+        """The deterministic name of a question's escalation."""
+        run = self.snapshot.run
+        return escalation_name(run.name, agent, run.uid, EscalationType.QUESTION, question)
 
     def name_in_inbox(self, name: str) -> bool:
         """Whether an escalation of this name exists, even one that somebody else has forged."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from controller.api.run_status import Health, Phase
-from controller.plan import agents
+from controller.plan import agents, allowance
 from controller.plan.ends import is_stale, next_end, stale_approval
 from controller.plan.inbox import bookkeeping
 from controller.plan.model import TRANSITIONS, Action, AgentView, Block, Step, Verdict
@@ -44,8 +44,9 @@ def _inbox(at: Situation, moves: Mapping[str, Move]) -> list[Action]:
 
 
 def _next_check(at: Situation, moves: Iterable[Move]) -> datetime | None:
+    opening = (allowance.opens_again_at(at, agent.name) for agent in at.agents)
     checks = [move.check_at for move in moves] + [move.hold.check_at for move in moves if move.hold]
-    return min((check for check in (*checks, next_end(at)) if check and check > at.now), default=None)
+    return min((check for check in (*checks, *opening, next_end(at)) if check and check > at.now), default=None)
 
 
 def _standing(seen: tuple[AgentView, ...], holds: list[Hold], blocks: tuple[Block, ...]) -> tuple[Phase, Reason, str]:

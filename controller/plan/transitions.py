@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from controller.api.escalation import Decision
 from controller.api.run_status import MAX_ADVICE, MAX_ASKED, AgentState, BlockedState, OperatorState, OutcomeResult, StopDecision
 from controller.plan import questions
+from controller.plan.allowance import counted
 from controller.plan.budget import cooldown, sustained
 from controller.plan.model import Action, Charge, Step
 from controller.plan.reasons import Reason
@@ -98,12 +99,13 @@ def _block(at: Situation, state: OperatorState, action: Action) -> OperatorState
     if expires_at is None:
         raise ValueError("a block names until when it is waited for")
     blocked = BlockedState(escalation=action.escalation, reason=action.reason, since=at.floor, expires_at=expires_at)
-    return _with_agent(state, action.agent, at.agent_state(action.agent).model_copy(update={"blocked": blocked}))
+    agent = counted(at.agent_state(action.agent), at.floor)
+    return _with_agent(state, action.agent, agent.model_copy(update={"blocked": blocked}))
 
 
 def _ask(at: Situation, state: OperatorState, action: Action) -> OperatorState:
     """Remember that a human was asked, so that who deletes the escalation has dismissed it."""
-    agent = at.agent_state(action.agent)
+    agent = counted(at.agent_state(action.agent), at.floor)
     asked = (*agent.asked, action.escalation)[-MAX_ASKED:]
     woken_for = tuple(name for name in agent.woken_for if name in asked)
     return _with_agent(state, action.agent, agent.model_copy(update={"asked": asked, "woken_for": woken_for}))

@@ -200,10 +200,11 @@ class Bridge:
 
     def _leave_out_times(self, state: OperatorState) -> OperatorState:
         """Leave out what no decision reads, so that equal situations are equal states."""
-        update: dict[str, Any] = {"updated_at": None}
+        agents = {name: agent.model_copy(update={"opened": 0, "opened_since": None}) for name, agent in state.agents.items()}
+        update: dict[str, Any] = {"updated_at": None, "agents": agents}
         if self._config.timeless:
             update |= {"started_at": state.started_at and START, "paused_at": state.paused_at and START, "paused_seconds": 0}
-            update["agents"] = {name: _without_times(agent) for name, agent in state.agents.items()}
+            update["agents"] = {name: _without_times(agent) for name, agent in agents.items()}
             if state.stop:
                 done = state.stop.completed_at and START
                 update["stop"] = state.stop.model_copy(update={"at": START, "completed_at": done})

@@ -271,3 +271,15 @@ async def test_the_url_is_nowhere_to_be_seen() -> None:
     series = [sample for family in metrics.registry.collect() for sample in family.samples]
     assert len(logs) >= 2, "there must be something to look at"
     assert "hunter2" not in f"{logs} {cluster.events} {series}"
+
+
+async def test_one_runs_flood_is_dropped_before_any_place_waits_for_it() -> None:
+    """Two hundred opened escalations of a Run are ten messages to its place; the rest is counted as dropped."""
+    service, cluster = Service(good=SENT), Cluster()
+    metrics = Metrics()
+    asked = replace(MESSAGE, event=NotificationEvent.ESCALATION_OPENED)
+    async with Notifier(cast(Client, cluster), metrics, service.send, monotonic=lambda: 0.0) as notifier:
+        for _ in range(200):
+            notifier.tell(asked, (GOOD,))
+    assert len(service.sent) == 10
+    assert metrics.notifications.labels(asked.event.value, Result.DROPPED.value)._value.get() == 190

@@ -1,0 +1,183 @@
+"""However much is asked in an agent's name, people are asked a bounded part of it, and the Run says that the rest waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from controller.api.escalation import EscalationPhase, EscalationType
+from controller.api.policy import LLMMode, ResolvedPolicy, RunPolicySpec
+from controller.api.run import Agent, RunSpec
+from controller.api.run_status import AgentState, OperatorState
+from controller.conditions import build_status
+from controller.plan import Snapshot, plan
+from controller.plan.allowance import OPEN_QUESTIONS, OPEN_QUESTIONS_OF_RUN, OPENED, OPENED_OF_RUN, WINDOW_SECONDS
+from controller.plan.model import CREATIONS, TRANSITIONS, Action, Step
+from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, ReportFacts, RunFacts
+from controller.plan.transitions import apply
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+BEGAN = NOW - timedelta(days=2)
+OPEN = EscalationPhase.OPEN
+
+
+class Desk:
+    """A Run whose agents' reports say whatever they like, and the escalations that the operator has made of it."""
+
+    def __init__(self, agents: int = 1) -> None:
+        self.names = [f"a{number}" for number in range(agents)]
+        self.now, self.opened, self.snapshot = NOW, 0, self._begin()
+
+    def _begin(self) -> Snapshot:
+        spec = RunSpec(agents=tuple(Agent(name=name, image="x") for name in self.names))
+        states = {name: AgentState(pod_uid=f"{name}-0") for name in self.names}
+        state = OperatorState(run_uid="run-1", started_at=NOW, agents=states)
+        pods = tuple(self._pod(name, 0) for name in self.names)
+        policy = ResolvedPolicy.of("p", RunPolicySpec(stale_run_age_seconds=604_800))
+        return Snapshot(RunFacts("ns", "demo", "run-1", 1, spec), policy=policy, state=state, pods=pods)
+
+    def _pod(self, agent: str, attempt: int) -> PodFacts:
+        name, uid = f"demo-{agent}-r{attempt}", f"{agent}-{attempt}"
+        return PodFacts(name, uid, agent, attempt, "run-1", "Running", ready=True, bound=True, reporting=True, started_at=BEGAN)
+
+    def report(self, agent: str, seq: int, questions: Iterable[str] = (), events: int = 0, attempt: int = 0) -> None:
+        """Write an agent's report; one that asks nothing says that it is active and comes to nothing."""
+        asked = tuple(QuestionFacts(name, f"What of {name}?") for name in questions)
+        long_ago = self.now - timedelta(days=1)
+        said = ReportFacts(
+            agent, "run-1", attempt, f"{agent}-{attempt}", seq, self.now, 60, self.now, long_ago, events, questions=asked
+        )
+        others = tuple(report for report in self.snapshot.reports if report.agent != agent)
+        self.snapshot = replace(self.snapshot, reports=(*others, said))
+        self.work()
+
+    def restart(self, agent: str, attempt: int) -> None:
+        """Begin another attempt of an agent, by somebody's order."""
+        assert self.snapshot.state
+        states = self.snapshot.state.agents
+        anew = states[agent].model_copy(update={"attempt": attempt, "pod_uid": f"{agent}-{attempt}"})
+        pods = tuple(pod for pod in self.snapshot.pods if pod.agent != agent)
+        state = self.snapshot.state.model_copy(update={"agents": states | {agent: anew}})
+        self.snapshot = replace(self.snapshot, state=state, pods=(*pods, self._pod(agent, attempt)))
+
+    def work(self) -> None:
+        """Carry out plans until none is due."""
+        for _ in range(200):
+            due = plan(self.snapshot, self.now).actions
+            creations, changes = [a for a in due if a.step in CREATIONS], [a for a in due if a.step in TRANSITIONS]
+            marks = [a for a in due if a.step is Step.MARK]
+            if creations:
+                self._create(creations)
+            elif changes:
+                self.snapshot = replace(self.snapshot, state=apply(self.snapshot, changes[0], self.now))
+            elif marks:
+                self._mark(marks[0])
+            else:
+                return
+        raise AssertionError("no rest")
+
+    def _create(self, actions: list[Action]) -> None:
+        made = []
+        for action in actions:
+            assert action.inquiry
+            kind, question = action.inquiry.type, action.inquiry.question
+            made.append(
+                EscalationFacts(action.escalation, "e", "run-1", action.agent, action.attempt, type=kind, question=question)
+            )
+        self.opened += len(made)
+        self.snapshot = replace(self.snapshot, escalations=(*self.snapshot.escalations, *made))
+
+    def _mark(self, action: Action) -> None:
+        marked = (
+            replace(e, phase=action.escalation_phase) if e.name == action.escalation else e for e in self.snapshot.escalations
+        )
+        self.snapshot = replace(self.snapshot, escalations=tuple(marked))
+
+    @property
+    def standing(self) -> list[EscalationFacts]:
+        """What stands open."""
+        return [e for e in self.snapshot.escalations if e.open and e.decision is None]
+
+    def condition(self) -> tuple[str, str]:
+        """Return reason and message of the condition Escalated."""
+        status = build_status(self.snapshot, plan(self.snapshot, self.now), (), {}, self.now)
+        return next((c["reason"], c["message"]) for c in status["conditions"] if c["type"] == "Escalated")
+
+
+def test_a_report_that_asks_anew_with_each_write_opens_no_more_than_an_agent_may() -> None:
+    """Twenty-five writes with eight other questions each: eight escalations, not two hundred, and the status says why."""
+    desk = Desk()
+    for write in range(25):
+        desk.report("a0", write, [f"q{write}-{number}" for number in range(8)])
+    assert desk.opened == len(desk.standing) == OPEN_QUESTIONS
+    reason, message = desk.condition()
+    assert reason == "InboxLimited"
+    assert message.startswith("more of agent a0 waits until some are answered or deleted: 8 of an agent, 32 of a Run; answer ")
+
+
+def test_an_answer_makes_room_for_one() -> None:
+    """What waited is asked once people have dealt with something: the agent waits until then, and loses nothing."""
+    desk = Desk()
+    desk.report("a0", 1, [f"q{number}" for number in range(8)])
+    desk.report("a0", 2, ["other"])
+    assert desk.opened == OPEN_QUESTIONS
+    first = desk.standing[0]
+    kept = tuple(e for e in desk.snapshot.escalations if e != first)
+    desk.snapshot = replace(desk.snapshot, escalations=(*kept, replace(first, phase=EscalationPhase.DELIVERED)))
+    desk.work()
+    assert desk.opened == OPEN_QUESTIONS + 1
+    assert desk.condition()[0] == "AwaitingResponse"
+
+
+def test_the_questions_of_a_former_attempt_make_room_first() -> None:
+    """The oldest that the current attempt does not ask are superseded, as many as it asks others, and no more."""
+    desk = Desk()
+    desk.report("a0", 1, [f"old{number}" for number in range(8)])
+    desk.restart("a0", 1)
+    desk.report("a0", 1, ["new1", "new2", "old3"], attempt=1)
+    assert len(desk.standing) == OPEN_QUESTIONS
+    assert {"new1", "new2", "old3"} <= {e.question for e in desk.standing}
+    assert sum(e.phase is EscalationPhase.SUPERSEDED for e in desk.snapshot.escalations) == 2
+
+
+def test_many_agents_of_a_run_share_its_bound() -> None:
+    """Thirty-two agents that ask eight questions each have one Run's share of people's time."""
+    desk = Desk(agents=32)
+    for name in desk.names:
+        desk.report(name, 1, [f"q{number}" for number in range(8)])
+    assert len(desk.standing) == OPEN_QUESTIONS_OF_RUN
+    assert desk.condition()[0] == "InboxLimited"
+
+
+@pytest.mark.parametrize(("agents", "bound"), [(1, OPENED), (4, OPENED_OF_RUN)])
+def test_evidence_that_changes_with_each_report_is_escalated_a_bounded_number_of_times_an_hour(agents: int, bound: int) -> None:
+    """A report that counts on makes each block another one: one escalation each, so many an hour, and more in the next."""
+    desk = Desk(agents)
+    for write in range(50):
+        for name in desk.names:
+            desk.report(name, write, events=write)
+    assert desk.opened == bound
+    assert "as many were opened within an hour as may be" in desk.condition()[1]
+    check = plan(desk.snapshot, desk.now).verdict.next_check
+    assert check
+    assert check <= NOW + timedelta(seconds=WINDOW_SECONDS)
+    desk.now = NOW + timedelta(seconds=WINDOW_SECONDS)
+    for name in desk.names:
+        desk.report(name, 50, events=50)
+    assert desk.opened == bound + agents
+
+
+def test_no_more_consultations_are_begun_than_people_may_be_asked() -> None:
+    """The advisor is asked before a human is: what is not put to people is not put to it either."""
+    desk = Desk()
+    desk.snapshot = replace(desk.snapshot, mode=LLMMode.ASSIST, advisor=True)
+    desk.report("a0", 1, [f"q{number}" for number in range(8)])
+    taken = replace(desk.snapshot, escalations=tuple(_another(number) for number in range(6)))
+    assert sum(a.step is Step.CONSULT for a in plan(taken, NOW).actions) == 2
+
+
+def _another(number: int) -> EscalationFacts:
+    return EscalationFacts(f"o{number}", "e", "run-1", "a0", 0, OPEN, type=EscalationType.QUESTION, question=f"o{number}")
