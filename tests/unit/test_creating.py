@@ -1,0 +1,75 @@
+"""What a created or deleted pod is asked for, by the policy in force and by the plan."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from controller.api.base import JsonObject
+from controller.api.policy import HostUsers, ResolvedPolicy, RunPolicySpec
+from controller.api.run import Agent, RunSpec
+from controller.cluster.client import Client
+from controller.executor.create import create_pod
+from controller.executor.end import delete_pod
+from controller.executor.tools import Tools
+from controller.facts import pod_facts
+from controller.plan.housekeeping import release_all
+from controller.plan.model import Action, Intent, Step
+from controller.plan.reasons import Reason
+from controller.plan.situation import Situation
+from controller.plan.snapshot import RunFacts, Snapshot
+from tests.unit.test_times import NOON
+
+RUN = RunFacts("ns", "demo", "run-1", 1, RunSpec(agents=(Agent(name="coder", image="x"),)))
+START = Action(Intent.START, Step.CREATE_POD, Reason.STARTING, agent="coder", pod="demo-coder-r0")
+
+
+class Recording:
+    """An API server that stores what it is sent."""
+
+    def __init__(self) -> None:
+        self.pod: JsonObject = {}
+        self.deleted: JsonObject = {}
+
+    def server_now(self) -> Any:
+        """Return the time."""
+        return NOON
+
+    async def create(self, _: object, __: str, body: JsonObject) -> JsonObject:
+        """Store a pod."""
+        self.pod = body | {"metadata": body["metadata"] | {"uid": "u0"}}
+        return self.pod
+
+    async def get(self, *_: object) -> JsonObject:
+        """Return the pod."""
+        return self.pod
+
+    async def delete(self, *_: object, **options: Any) -> None:
+        """Note how the pod is deleted."""
+        self.deleted = options
+
+
+def tools(server: Recording) -> Tools:
+    """Return what steps need, without the rest of an operator."""
+    return Tools(cast("Client", server), lambda pod, _: pod_facts(pod), lambda _: None, lambda _: None)
+
+
+@pytest.mark.parametrize("users", HostUsers)
+async def test_the_policy_says_whose_users_a_pod_has(users: HostUsers) -> None:
+    """Private in the policy in force is hostUsers: false in the pod."""
+    server = Recording()
+    policy = ResolvedPolicy.of("p", RunPolicySpec(host_users=users))
+    await create_pod(tools(server), Snapshot(RUN, policy=policy), START)
+    assert server.pod["spec"].get("hostUsers") == (False if users is HostUsers.PRIVATE else None)
+
+
+async def test_a_deletion_names_the_grace_period_that_the_plan_says() -> None:
+    """It is the pod's own and never 0: a forced deletion makes a pod on a lost node count as gone."""
+    server = Recording()
+    made = await create_pod(tools(server), Snapshot(RUN), START)
+    server.pod["spec"]["terminationGracePeriodSeconds"] = 0
+    made = tools(server).with_pod(made, server.pod)
+    (action,) = [a for a in release_all(Situation(made, NOON), Reason.RUN_DELETED) if a.step is Step.DELETE_POD]
+    await delete_pod(tools(server), made, action)
+    assert server.deleted == {"uid": "u0", "grace_seconds": 1}
