@@ -88,6 +88,25 @@ def pod_facts(pod: JsonObject) -> PodFacts:
     )
 
 
+def unreadable_pod(pod: JsonObject, why: str) -> PodFacts:
+    """Return the facts of a pod that cannot be judged: it counts as at work until it is gone, so that none is started beside it."""
+    meta = pod["metadata"]
+    labels = meta.get("labels", {})
+    attempt = labels.get(LABEL_ATTEMPT, "")
+    return PodFacts(
+        name=meta["name"],
+        uid=meta["uid"],
+        agent=labels.get(LABEL_AGENT, ""),
+        attempt=int(attempt) if attempt.isdecimal() else -1,
+        run_uid=controller_uid(pod),
+        phase="Unknown",
+        message=f"the operator cannot read this pod: {why}"[:MAX_TEXT],
+        bound=True,
+        deleting="deletionTimestamp" in meta,
+        finalizers=tuple(meta.get("finalizers", ())),
+    )
+
+
 def claim_facts(claim: JsonObject) -> ClaimFacts:
     """Return what the planner may know of a workspace claim."""
     meta = claim["metadata"]

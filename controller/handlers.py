@@ -8,10 +8,11 @@ from typing import Any
 
 import kopf
 
-from controller.cluster.client import CHUNK
+from controller.cluster.client import Client
 from controller.cluster.connection import Connection
-from controller.cluster.reflector import Sink
+from controller.cluster.reflector import Sink, relist
 from controller.cluster.resources import Resource
+from controller.cluster.session import WatchSession
 
 FINALIZER = "runwarden.dev/kopf"
 """Never set, since no handler needs one; named so that it cannot be mistaken for another operator's."""
@@ -20,15 +21,22 @@ IDLE_SECONDS = 0.05
 """How long kopf keeps an idle per-object worker; short, since there is one task per busy object."""
 
 
-def build_registry(sinks: dict[Resource, Sink], connection: Connection) -> kopf.OperatorRegistry:
-    """Return a registry whose event handlers pass every object of these resources to its sink."""
+def build_registry(
+    sinks: dict[Resource, Sink], connection: Connection, client: Client, namespaces: Sequence[str | None]
+) -> kopf.OperatorRegistry:
+    """Return a registry whose event handlers pass every object of these resources and namespaces (None: all) to its sink."""
     registry = kopf.OperatorRegistry()
     for resource, sink in sinks.items():
         _on_event(registry, resource, sink)
+    watched = {resource.path(namespace): (resource, namespace) for resource in sinks for namespace in namespaces}
+
+    async def taken_in(resource: Resource, namespace: str | None) -> str:
+        return await relist(client, resource, namespace, sinks[resource])
 
     @kopf.on.login(registry=registry)
-    async def login(**_: Any) -> kopf.ConnectionInfo:
-        return await _connection_info(connection)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        session: Any = WatchSession(connection, watched, taken_in)
+        return kopf.AiohttpSession(aiohttp_session=session, server=connection.server, default_namespace=connection.namespace)
 
     return registry
 
@@ -62,7 +70,6 @@ def build_settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.queueing.idle_timeout = IDLE_SECONDS
     settings.queueing.worker_limit = None
-    settings.watching.chunk_size = CHUNK
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
     settings.watching.connect_timeout = 10
@@ -84,20 +91,4 @@ async def watch(registry: kopf.OperatorRegistry, namespaces: Sequence[str], read
         clusterwide=not namespaces,
         namespaces=namespaces,
         ready_flag=ready,
-    )
-
-
-async def _connection_info(connection: Connection) -> kopf.ConnectionInfo:
-    configuration = connection.configuration
-    authorization = await connection.authorization()
-    scheme, _, token = (authorization or "").partition(" ")
-    return kopf.ConnectionInfo(
-        server=connection.server,
-        ca_path=configuration.ssl_ca_cert,
-        insecure=not configuration.verify_ssl,
-        scheme=scheme or None,
-        token=token or None,
-        certificate_path=configuration.cert_file,
-        private_key_path=configuration.key_file,
-        default_namespace=connection.namespace,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from pydantic import ValidationError
@@ -16,12 +17,12 @@ from controller.api.base import JsonObject, parse
 from controller.api.checks import check_run, parse_run_spec
 from controller.api.names import API_VERSION, LABEL_RUN, LABEL_RUN_UID, RunKey
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
-from controller.api.violations import Refused, from_pydantic
-from controller.facts import escalation_facts, parse_time, pod_facts
+from controller.api.violations import Refused, from_pydantic, violation
+from controller.facts import escalation_facts, parse_time, pod_facts, unreadable_pod
 from controller.packing import packed, unpacked
 from controller.plan.snapshot import EscalationFacts, PodFacts, ReportFacts, RunFacts
 from controller.reported import report_facts
-from controller.shelf import Kept, Shelf
+from controller.shelf import Kept, Shelf, guarded
 from controller.slots import Candidate, Slots
 
 
@@ -76,16 +77,22 @@ Index = dict[RunKey, set[str]]
 
 
 class Inventory:
-    """The shelves, the index from Runs to their pods, and whom to tell when something changes."""
+    """The shelves, the index from Runs to their pods, and whom to tell when something changes.
 
-    def __init__(self, notify: Callable[[RunKey], None]) -> None:
+    `unreadable` is called with a resource, an object of it that cannot be judged, and the reason.
+    """
+
+    def __init__(
+        self, notify: Callable[[RunKey], None], unreadable: Callable[[str, JsonObject, str], None] = lambda *_: None
+    ) -> None:
         self._tell = notify
         self._at_work: RunKey | None = None
-        self.runs: Shelf[CachedRun] = Shelf(_make_run, self._run_changed)
-        self.pods: Shelf[CachedPod] = Shelf(_make_pod, self._pod_changed)
-        self.escalations: Shelf[CachedEscalation] = Shelf(_make_escalation, self._escalation_changed)
-        self.reports: Shelf[CachedReport] = Shelf(_make_report, self._report_changed)
-        self.policies: Shelf[ResolvedPolicy | str] = Shelf(_make_policy, self._policy_changed)
+        shelf = partial(partial, unreadable)
+        self.runs = Shelf(_make_run, _unreadable_run, self._run_changed, shelf("runs"))
+        self.pods = Shelf(_make_pod, _unreadable_pod, self._pod_changed, shelf("pods"))
+        self.escalations = Shelf(_make_escalation, _absent, self._escalation_changed, shelf("escalations"))
+        self.reports = Shelf(_make_report, _absent, self._report_changed, shelf("agentreports"))
+        self.policies = Shelf(_make_policy, _unreadable_policy, self._policy_changed, shelf("runpolicies"))
         self.slots = Slots(lambda namespace, name: (namespace, name) in self._policy_uids)
         self._pods_of: Index = {}
         self._escalations_of: Index = {}
@@ -99,7 +106,8 @@ class Inventory:
 
     def facts_of(self, obj: JsonObject) -> RunFacts:
         """Return the facts of a Run that was read live; its spec, which is read once a generation, may be known already."""
-        return _facts(obj, self.run(key_of(obj)))
+        known = self.run(key_of(obj))
+        return guarded(obj, lambda: _facts(obj, known), lambda why: _unreadable_facts(obj, why))
 
     def pods_of(self, run: RunKey) -> tuple[PodFacts, ...]:
         """Return the cached pods of the Run's namespace whose labels name the Run, by name."""
@@ -140,8 +148,8 @@ class Inventory:
         if LABEL_RUN_UID in obj["metadata"].get("labels", {}):
             with self._at_work_on(run):
                 self.pods.upsert(obj)
-        kept = self.pods.items.get(obj["metadata"]["uid"])
-        return _remembering(pod_facts(obj), kept.value.facts if kept else None)
+        judged = self.pods.judge(obj)
+        return judged.facts if judged else unreadable_pod(obj, "")
 
     def learn_escalation(self, obj: JsonObject) -> None:
         """Take an escalation that was written, so that the caches know of it before the watch tells."""
@@ -257,10 +265,37 @@ def _facts(obj: JsonObject, known: CachedRun | None) -> RunFacts:
     return known.facts if known and same else run_facts(obj)
 
 
+def _unreadable_run(obj: JsonObject, why: str) -> CachedRun:
+    return CachedRun(packed(obj), _unreadable_facts(obj, why))
+
+
+def _unreadable_facts(obj: JsonObject, why: str) -> RunFacts:
+    """What is known of a Run that cannot be judged: who it is, and whether it is going."""
+    meta = obj["metadata"]
+    wrong = (violation("metadata.uid", meta["uid"], f"the operator cannot read this Run: {why}"),)
+    gone = "deletionTimestamp" in meta
+    return RunFacts(*key_of(obj), meta.get("generation", 0), spec=None, violations=wrong, gone=gone, unreadable=why)
+
+
+def _unreadable_pod(obj: JsonObject, why: str) -> CachedPod:
+    return CachedPod(unreadable_pod(obj, why), _pod_key(obj))
+
+
+def _unreadable_policy(obj: JsonObject, why: str) -> str:
+    return f"RunPolicy {obj['metadata']['name']} cannot be read: {why}"
+
+
+def _absent(_: JsonObject, __: str) -> None:
+    """Nothing is kept of a report or an escalation that cannot be read."""
+
+
 def _make_pod(obj: JsonObject, old: CachedPod | None) -> CachedPod:
+    return CachedPod(_remembering(pod_facts(obj), old.facts if old else None), _pod_key(obj))
+
+
+def _pod_key(obj: JsonObject) -> RunKey:
     labels = obj["metadata"].get("labels", {})
-    key = RunKey(obj["metadata"]["namespace"], labels.get(LABEL_RUN, ""), labels.get(LABEL_RUN_UID, ""))
-    return CachedPod(_remembering(pod_facts(obj), old.facts if old else None), key)
+    return RunKey(obj["metadata"]["namespace"], labels.get(LABEL_RUN, ""), labels.get(LABEL_RUN_UID, ""))
 
 
 def _remembering(pod: PodFacts, before: PodFacts | None) -> PodFacts:
@@ -269,8 +304,7 @@ def _remembering(pod: PodFacts, before: PodFacts | None) -> PodFacts:
 
 
 def _make_escalation(obj: JsonObject, _: CachedEscalation | None) -> CachedEscalation:
-    spec = obj["spec"]
-    return CachedEscalation(escalation_facts(obj), RunKey(obj["metadata"]["namespace"], spec["runName"], spec["runUID"]))
+    return CachedEscalation(escalation_facts(obj), _claimed(obj))
 
 
 def _make_report(obj: JsonObject, _: CachedReport | None) -> CachedReport:
@@ -282,10 +316,18 @@ def report_owner(obj: JsonObject) -> RunKey:
 
     The garbage collector deletes what an absent owner has, so such a reference does not last in another namespace.
     """
-    meta, spec = obj["metadata"], obj["spec"]
-    claimed = {"apiVersion": API_VERSION, "kind": "Run", "name": spec["runName"], "uid": spec["runUID"]}
-    owners = [{field: owner.get(field) for field in claimed} for owner in meta.get("ownerReferences", ())]
-    return RunKey(meta["namespace"], *((spec["runName"], spec["runUID"]) if owners == [claimed] else ("", "")))
+    claimed = _claimed(obj)
+    only = {"apiVersion": API_VERSION, "kind": "Run", "name": claimed.name, "uid": claimed.uid}
+    owners = [{field: owner.get(field) for field in only} for owner in obj["metadata"].get("ownerReferences", ())]
+    return claimed if owners == [only] else claimed._replace(name="", uid="")
+
+
+def _claimed(obj: JsonObject) -> RunKey:
+    """The Run that an object says it belongs to, in its own namespace. Raises TypeError where it says no such thing."""
+    name, uid = obj["spec"]["runName"], obj["spec"]["runUID"]
+    if not (isinstance(name, str) and isinstance(uid, str)):
+        raise TypeError("spec.runName and spec.runUID must be texts")
+    return RunKey(obj["metadata"]["namespace"], name, uid)
 
 
 def _make_policy(obj: JsonObject, _: ResolvedPolicy | str | None) -> ResolvedPolicy | str:

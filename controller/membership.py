@@ -37,12 +37,20 @@ Leases = LeaderLease | Shards[RunKey]
 class Membership:
     """The part of this process in the work; `add` is the work queue's, `over` hears when it has to go on in another mode."""
 
-    def __init__(self, told: Settings, mode: Mode, policy: PolicySource, add: Add, over: Callable[[Mode], None]) -> None:
+    def __init__(
+        self,
+        told: Settings,
+        mode: Mode,
+        policy: PolicySource,
+        add: Add,
+        over: Callable[[Mode], None],
+        unreadable: Callable[..., None] = lambda *_: None,
+    ) -> None:
         self._told, self._mode, self._policy, self._over = told, mode, policy, over
         self._ownership: Ownership[RunKey] = Ownership(self._route, add)
         self._leases: Leases | None = None
         self.notify = add if mode is Mode.ALONE else self._ownership.put
-        self.inventory = Inventory(self.notify)
+        self.inventory = Inventory(self.notify, unreadable)
 
     def contend(self, client: Client, own_namespace: str) -> Leases:
         """Return what has to be acquired before the first act, held all along, and released."""

@@ -84,6 +84,12 @@ class Metrics:
         )
         self._add_restarts(registry)
         self.runs = Gauge("runwarden_runs", "Runs that are watched.", registry=registry)
+        self.unreadable = Counter(
+            "runwarden_unreadable_objects_total",
+            "Versions of objects that are too large, nested too deeply, or fail whoever judges them; the log names each.",
+            ["resource"],
+            registry=registry,
+        )
         self.policy_file_ok = Gauge(
             "runwarden_policy_file_ok",
             "1 while the policy file in force is the one on disk.",

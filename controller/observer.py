@@ -14,13 +14,12 @@ from controller.cluster.client import Client
 from controller.cluster.errors import NotFound
 from controller.cluster.resources import AGENT_REPORTS, CLAIMS, ESCALATIONS, NAMESPACES, PODS, RUNS, Resource
 from controller.consultations import Consultations
-from controller.facts import claim_facts, escalation_facts
-from controller.inventory import Inventory, report_owner
+from controller.facts import claim_facts
+from controller.inventory import Inventory
 from controller.nodes import Nodes
 from controller.plan.questions import asked_names
 from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, ReportFacts, RunFacts, Snapshot
 from controller.policy_source import PolicySource
-from controller.reported import report_facts
 from controller.resolving import resolve
 from controller.slots import Candidate
 from controller.store import Loaded, Store
@@ -134,18 +133,18 @@ class Observer:
         agents = snapshot.state.agents.values() if snapshot.state else ()
         known = {e.name for e in self._inventory.escalations_of(key) if e.open}
         names = known | {agent.blocked.escalation for agent in agents if agent.blocked} | asked_names(snapshot)
-        found = await self._all(ESCALATIONS, key.namespace, names)
-        for escalation in found:
-            self._inventory.learn_escalation(escalation)
-        return tuple(map(escalation_facts, found))
+        seen = self._inventory
+        for escalation in (found := await self._all(ESCALATIONS, key.namespace, names)):
+            seen.learn_escalation(escalation)
+        return tuple(judged.facts for judged in map(seen.escalations.judge, found) if judged)
 
     async def _reports(self, key: RunKey, speakers: set[str]) -> tuple[ReportFacts, ...]:
         """The reports that the caches know of, and those of the speakers."""
         agents = {report.agent for report in self._inventory.reports_of(key)} | speakers
-        found = await self._all(AGENT_REPORTS, key.namespace, {report_name(key.name, agent) for agent in agents})
-        for report in found:
-            self._inventory.learn_report(report)
-        ours = (report_facts(report) for report in found if report_owner(report) == key)
+        seen = self._inventory
+        for report in (found := await self._all(AGENT_REPORTS, key.namespace, {report_name(key.name, agent) for agent in agents})):
+            seen.learn_report(report)
+        ours = (judged.facts for judged in map(seen.reports.judge, found) if judged and judged.key == key)
         return tuple(report for report in ours if report)
 
     async def _all(self, resource: Resource, namespace: str, names: Collection[str]) -> list[JsonObject]:

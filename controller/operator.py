@@ -45,6 +45,7 @@ from controller.sidecar import Sidecar
 from controller.store.collect import collect
 from controller.store.factory import make_store
 from controller.store.watched import WatchedStore
+from controller.unreadable import UnreadableObjects
 from controller.workqueue import WorkQueue, run_workers
 
 log = structlog.get_logger(__name__)
@@ -66,7 +67,8 @@ class Operator:
         self._policy = PolicySource(settings.policy_file)
         self._commands = registered(settings)
         self._queue: WorkQueue[RunKey] = WorkQueue(waited=self._metrics.queue_latency.observe, tenant=attrgetter("namespace"))
-        self._membership = Membership(settings, mode, self._policy, self._queue.add, self._begin_anew)
+        unreadable = UnreadableObjects(self._metrics)
+        self._membership = Membership(settings, mode, self._policy, self._queue.add, self._begin_anew, unreadable)
         self._inventory = self._membership.inventory
         self._stop = asyncio.Event()
         self._kopf_ready = asyncio.Event()
@@ -129,7 +131,7 @@ class Operator:
         sinks = self._sinks()
         pods = Reflector(client, PODS, self._namespaces, self._inventory.pods, labels=LABEL_RUN_UID)
         reports = Reflector(client, AGENT_REPORTS, self._namespaces, self._inventory.reports)
-        registry = handlers.build_registry(sinks, connection)
+        registry = handlers.build_registry(sinks, connection, client, self._namespaces)
         custom = handlers.watch(registry, self._settings.namespaces, self._kopf_ready)
         async with asyncio.TaskGroup() as group:
             endless = [

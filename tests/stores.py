@@ -10,11 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from controller.api.base import JsonObject, dump
+from controller.api.names import ANNOTATION_STATE
 from controller.api.run_status import AgentState, OperatorState
 from controller.cluster.client import Client
 from controller.cluster.resources import RUNS
 from controller.store import Loaded, Store
-from controller.store.annotations import ANNOTATION_STATE
 from controller.store.factory import make_store
 from controller.store.sql.database import Database
 

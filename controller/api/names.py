@@ -26,6 +26,9 @@ ANNOTATION_BRIEF = f"{GROUP}/brief"
 ANNOTATION_ENDING_AT = f"{GROUP}/ending-at"
 """On a pod: when the operator told it to end, RFC 3339 by the API server's clock."""
 
+ANNOTATION_STATE = f"{GROUP}/operator-state"
+"""On a Run, with `--store=annotations`: the operator's record."""
+
 FINALIZER_OUTCOME = f"{GROUP}/outcome"
 GATE_ADMITTED = f"{GROUP}/admitted"
 

@@ -9,13 +9,20 @@ from typing import Any, NamedTuple
 
 from controller.api.base import JsonObject
 from controller.cluster.connection import Connection
-from controller.cluster.errors import Conflict, Gone, Invalid
+from controller.cluster.decode import UNREADABLE, decode_items
+from controller.cluster.errors import Conflict, Gone, Invalid, TooLarge
 from controller.cluster.exchange import WATCH_SECONDS, Exchange, Observer
 from controller.cluster.resources import PODS, Resource
-from controller.cluster.wire import NO_ANSWER, WatchEvent, json_object, lines, unavailable, watch_event
+from controller.cluster.wire import NO_ANSWER, WatchEvent, decoded, lines, unavailable, watch_event
 
 CHUNK = 500
-"""Objects a page of a list."""
+"""Objects a page of a list, as long as they are no more than `PAGE_BYTES`."""
+PAGE_BYTES = 8 * 2**20
+"""JSON of a page. One that has more is asked for again with fewer objects; a single object is taken whatever it has."""
+SMALLER, LARGER = 8, 2
+"""By what the objects of a page are divided where they have too many bytes, and multiplied after one that has not."""
+RESTARTS = 3
+"""How often a list that became too old between its pages is begun anew, before its caller hears of it."""
 FIELD_MANAGER = "runwarden"
 JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
 
@@ -94,21 +101,24 @@ class Client:
     ) -> AsyncGenerator[Page, None]:
         """Yield every object of a namespace, or of all for None, page by page: whoever keeps little of each never holds them all.
 
-        A page that is too old starts it over, and then in one page, which cannot become too old.
+        A page is as large as its bytes allow. One that is too old starts the list over.
         """
-        query: dict[str, str | int] = {"limit": chunk} | ({"labelSelector": label_selector} if label_selector else {})
-        token = ""
+        selected: dict[str, str | int] = {"labelSelector": label_selector} if label_selector else {}
+        token, limit, restarts = "", chunk, RESTARTS
         while True:
-            page_query = query | ({"continue": token} if token else {})
+            query = selected | {"limit": limit} | ({"continue": token} if token else {})
             try:
-                answer = await self._request("GET", resource, namespace, query=page_query, verb="LIST")
-            except Gone:
-                if query.pop("limit", None) is None or not token:
-                    raise
-                token = ""
+                answer = await self._page(resource, namespace, query, PAGE_BYTES if limit > 1 else None)
+            except TooLarge:
+                limit = max(1, limit // SMALLER)
                 continue
-            page = Page(answer.pop("items") or [], answer["metadata"]["resourceVersion"], follows=bool(token))
-            yield page
+            except Gone:
+                if not token or not restarts:
+                    raise
+                token, restarts = "", restarts - 1
+                continue
+            limit = min(chunk, limit * LARGER)
+            yield Page(answer.pop("items"), answer["metadata"]["resourceVersion"], follows=bool(token))
             token = answer["metadata"].get("continue", "")
             if not token:
                 return
@@ -133,7 +143,7 @@ class Client:
             namespace,
             name,
             subresource=subresource,
-            body=body,
+            body={field: value for field, value in body.items() if field != UNREADABLE},
             query={"fieldManager": FIELD_MANAGER},
         )
 
@@ -193,7 +203,7 @@ class Client:
         response = await self.exchange.open_watch(what, resource, path, query)
         try:
             async for line in lines(response.content):
-                yield watch_event(what, line)
+                yield watch_event(what, line, resource.max_bytes)
         except NO_ANSWER as error:
             raise unavailable(what, error) from error
         finally:
@@ -208,4 +218,9 @@ class Client:
     ) -> JsonObject:
         """Return the object that answers a request; `more` is what `Exchange.answer` takes."""
         answer = await self.exchange.answer(method, resource, namespace, name, **more)
-        return json_object(f"{method} {resource.path(namespace, name, more.get('subresource'))}", answer)
+        what = f"{method} {resource.path(namespace, name, more.get('subresource'))}"
+        return decoded(what, answer, resource.max_bytes)
+
+    async def _page(self, resource: Resource, namespace: str | None, query: dict[str, str | int], most: int | None) -> JsonObject:
+        answer = await self.exchange.answer("GET", resource, namespace, query=query, verb="LIST", most=most)
+        return decoded(f"LIST {resource.path(namespace)}", answer, resource.max_bytes, decode_items)

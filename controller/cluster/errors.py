@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from typing import Any
+
+import orjson
 
 from controller.errors import RunwardenError
 
@@ -55,6 +56,10 @@ class AlreadyExists(Conflict):
 
 class Gone(ApiError):
     """410: the resourceVersion or continue token is too old; list again."""
+
+
+class TooLarge(ApiError):
+    """The answer has more bytes than are to be taken in at once: ask for less."""
 
 
 class Invalid(ApiError):
@@ -109,7 +114,7 @@ def _only_the_uid_is_wrong(details: dict[str, Any]) -> bool:
 
 def _status_object(body: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(body)
+        answer = orjson.loads(body)
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}

@@ -17,7 +17,7 @@ from controller.cluster.connection import Connection
 from controller.cluster.errors import ApiError, Unauthorized, error_of, told_to_wait
 from controller.cluster.resources import Resource
 from controller.cluster.transport import Transport
-from controller.cluster.wire import NO_ANSWER, json_bytes, unavailable
+from controller.cluster.wire import NO_ANSWER, json_bytes, read, unavailable
 
 REQUEST_SECONDS = 10.0
 """How long one request may take, what it is told to wait by Retry-After included."""
@@ -61,15 +61,16 @@ class Exchange:
         query: dict[str, str | int] | None = None,
         content_type: str = JSON,
         verb: str = "",
+        most: int | None = None,
     ) -> bytes:
-        """Return the body of an answer that says yes. Raises ApiError."""
+        """Return the body of an answer that says yes. Raises ApiError, TooLarge for one of more than `most` bytes."""
         path = resource.path(namespace, name, subresource)
         what = f"{verb or method} {path}"
         started, code = time.monotonic(), 0
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 response = await self.send(what, method, path, query, body, content_type, UNLIMITED)
-                data = await response.read()
+                data = await read(what, response, most)
             code = response.status
         except NO_ANSWER as error:
             raise unavailable(what, error) from error

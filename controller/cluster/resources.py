@@ -16,6 +16,8 @@ class Resource:
     plural: str
     kind: str
     namespaced: bool = True
+    max_bytes: int = 32 * 2**20
+    """JSON of one object that is decoded; etcd takes 1.5 MiB, which JSON's escapes can make six times as much."""
 
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
         """Return the resource's path: a collection (cluster-wide where `namespace` is None) or one object."""
@@ -27,7 +29,10 @@ class Resource:
         return "/".join(parts)
 
 
-RUNS = Resource(GROUP, VERSION, "runs", "Run")
+MAX_RUN_BYTES = 512 * 1024
+"""JSON of a Run that is decoded; larger ones are Unreadable. Runs are kept in memory whole, and anybody can create many."""
+
+RUNS = Resource(GROUP, VERSION, "runs", "Run", max_bytes=MAX_RUN_BYTES)
 RUN_POLICIES = Resource(GROUP, VERSION, "runpolicies", "RunPolicy")
 ESCALATIONS = Resource(GROUP, VERSION, "escalations", "Escalation")
 AGENT_REPORTS = Resource(GROUP, VERSION, "agentreports", "AgentReport")

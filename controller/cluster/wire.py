@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -12,7 +12,8 @@ import aiohttp
 import orjson
 
 from controller.api.base import JsonObject
-from controller.cluster.errors import Unavailable, error_of
+from controller.cluster.decode import Malformed, decode, decode_event
+from controller.cluster.errors import TooLarge, Unavailable, error_of
 
 NO_ANSWER = (aiohttp.ClientError, OSError, TimeoutError)
 """What the transport raises where no whole answer came."""
@@ -42,9 +43,15 @@ async def lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
         yield b"".join(begun)
 
 
-def watch_event(what: str, line: bytes) -> WatchEvent:
-    """Return one event of a watch. Raises Gone or another ApiError for an ERROR event, Unavailable for what is no event."""
-    event = json_object(what, line)
+def watch_event(what: str, line: bytes, limit: int) -> WatchEvent:
+    """Return one event of a watch, its object or the object's remains (`decode.py`).
+
+    Raises Gone or another ApiError for an ERROR event, Unavailable for what is no event.
+    """
+    try:
+        event = decode_event(line, limit)
+    except Malformed as error:
+        raise unavailable(what, error) from error
     kind, obj = event.get("type"), event.get("object")
     if not isinstance(kind, str) or not isinstance(obj, dict):
         raise unavailable(what, ValueError("not an event of a watch"))
@@ -61,15 +68,26 @@ def json_bytes(body: Any) -> bytes:
         return json.dumps(body).encode()
 
 
-def json_object(what: str, data: bytes) -> JsonObject:
-    """Return the object in an answer. Raises Unavailable where there is none: cut off, or a proxy's page instead."""
+async def read(what: str, response: aiohttp.ClientResponse, most: int | None) -> bytes:
+    """Return an answer's body. Raises TooLarge as soon as it has more than `most` bytes: the rest is not taken in."""
+    if most is None:
+        return await response.read()
+    chunks, size = [], 0
+    async for chunk in response.content.iter_any():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > most:
+            response.close()
+            raise TooLarge(what, response.status, "TooLarge", f"the answer has more than {most} bytes")
+    return b"".join(chunks)
+
+
+def decoded(what: str, data: bytes, limit: int, decoder: Callable[[bytes, int], JsonObject] = decode) -> JsonObject:
+    """Return the object in an answer, or its remains. Raises Unavailable where the answer holds none."""
     try:
-        answer = orjson.loads(data)
-    except ValueError as error:
+        return decoder(data, limit)
+    except Malformed as error:
         raise unavailable(what, error) from error
-    if not isinstance(answer, dict):
-        raise unavailable(what, ValueError("not a JSON object"))
-    return answer
 
 
 def unavailable(what: str, error: Exception) -> Unavailable:

@@ -68,6 +68,10 @@ class Reason(Told):
     NAMESPACE_TERMINATING = "NamespaceTerminating", "The namespace is being deleted: its pods are let go."
 
     # What holds a Run back
+    UNREADABLE = (
+        "Unreadable",
+        "The operator cannot read the Run: it is too large, nested too deeply, or fails whoever judges it.",
+    )
     SPEC_REFUSED = (
         "SpecRefused",
         "The spec or a pod template holds something that the operator does not allow.",

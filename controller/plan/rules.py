@@ -118,6 +118,8 @@ def stop_requested(at: Situation) -> Verdict | None:
 
 def spec_refused(at: Situation) -> Verdict | None:
     """3. A spec that cannot be read or asks for what is not allowed is blocked, with the path."""
+    if why := at.snapshot.run.unreadable:
+        return Verdict(Phase.BLOCKED, Reason.UNREADABLE, f"the operator cannot read this Run: {why}")
     violations = at.snapshot.run.violations
     if not violations:
         return None

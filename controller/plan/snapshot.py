@@ -184,7 +184,10 @@ class ConsultationFacts:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """The Run as observed; `spec` is None where it cannot be read at all, `violations` say why or what else is refused."""
+    """The Run as observed; `spec` is None where it cannot be read at all, `violations` say why or what else is refused.
+
+    `unreadable` says why the operator cannot read the object at all: too large, too deep, or it fails whoever judges it.
+    """
 
     namespace: str
     name: str
@@ -194,6 +197,7 @@ class RunFacts:
     violations: tuple[Violation, ...] = ()
     gone: bool = False
     created_at: datetime | None = None
+    unreadable: str = ""
 
     @property
     def key(self) -> RunKey:

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from controller.api.base import JsonObject, dump
-from controller.api.names import GROUP
+from controller.api.names import ANNOTATION_STATE
 from controller.api.run_status import OperatorState
 from controller.cluster.client import Client
 from controller.cluster.resources import RUNS
@@ -20,9 +20,8 @@ from controller.store.record import NOTHING_DONE, decode, full_status, judge, mi
 from controller.store.status import write_status
 
 STORE_ID = "annotations"
-ANNOTATION_STATE = f"{GROUP}/operator-state"
-"""Holds `{"version": N, "state": {...}}`; N counts the saves."""
 WHERE = f"metadata.annotations[{ANNOTATION_STATE}]"
+"""Holds `{"version": N, "state": {...}}`; N counts the saves."""
 
 
 class AnnotationStore(OnTheRun):

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from controller.api.base import JsonObject
+from controller.api.names import ANNOTATION_STATE
 from controller.api.run_status import OperatorState
 from controller.cluster.client import Client
 from controller.cluster.lease import LeaseLost
 from controller.cluster.resources import LEASES, RUNS
 from controller.store import StoreUnavailable, alone
-from controller.store.annotations import ANNOTATION_STATE
 from controller.store.migrate import Migration, MigrationRefused, Summary
 from controller.store.sql.database import Database
 from tests.stores import Bench, save, state_of

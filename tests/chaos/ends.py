@@ -8,8 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from controller.api.base import JsonObject
-from controller.api.names import LABEL_AGENT, LABEL_ATTEMPT
-from controller.store.annotations import ANNOTATION_STATE
+from controller.api.names import ANNOTATION_STATE, LABEL_AGENT, LABEL_ATTEMPT
 from controller.store.sql.database import Database
 from controller.store.sql.tables import states
 from tests.chaos.scene import FINISHED, Scene

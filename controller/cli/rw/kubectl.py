@@ -100,8 +100,7 @@ class Call:
     def json(self) -> JsonObject:
         """Wait for its end and return the object that it printed, empty for nothing. Raises Refused."""
         out = self.text()
-        found: JsonObject = json.loads(out) if out.strip() else {}
-        return found
+        return _decoded(out) if out.strip() else {}
 
     def json_if_allowed(self) -> JsonObject | Denied:
         """Return the object, or which permission the caller lacks for it. Raises Refused for any other failure."""
@@ -120,7 +119,7 @@ class Call:
         for line in self.process.stdout:
             lines.append(line)
             if line.rstrip().endswith("}") and not line[0].isspace():
-                yield json.loads("".join(lines))
+                yield _decoded("".join(lines))
                 lines.clear()
 
     def end(self) -> None:
@@ -131,3 +130,24 @@ class Call:
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
+
+
+def _decoded(text: str) -> JsonObject:
+    """Return the object or list in a text; of an object nested too deeply for Python, what the operator keeps of it."""
+    try:
+        found: JsonObject = json.loads(text)
+    except RecursionError:
+        found = _remains(text.encode())
+    return found
+
+
+def _remains(data: bytes) -> JsonObject:
+    from controller.cluster.decode import Malformed, decode, decode_items  # It takes its time, and is seldom needed.
+
+    try:
+        found = decode_items(data, len(data))
+    except Malformed:
+        found = decode(data, len(data))
+    for obj in found.get("items", [found]):
+        obj.setdefault("spec", {"agents": []})
+    return found

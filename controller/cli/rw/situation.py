@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from controller.advised import ADVISED
 from controller.api.base import parse
 from controller.api.checks import check_run, parse_run_spec
-from controller.api.names import GROUP
+from controller.api.names import ANNOTATION_STATE
 from controller.api.policy import LLMMode, ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent
 from controller.api.run_status import OperatorState
@@ -33,9 +33,6 @@ from controller.plan.rules import RULES
 from controller.plan.situation import Situation
 from controller.plan.snapshot import RunFacts, Snapshot
 from controller.reported import report_facts
-
-ANNOTATION_STATE = f"{GROUP}/operator-state"
-"""Where the store `annotations` keeps the state."""
 
 NUMBER = re.compile(r"^\d+[a-z]?( to \d+)?\. ")
 

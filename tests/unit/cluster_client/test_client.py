@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 
 import pytest
 from aiohttp import web
 from kubernetes.aio.config import ConfigException
 
+from controller.cluster import client as clients
 from controller.cluster import exchange
 from controller.cluster.client import Client
-from controller.cluster.errors import ApiError, Unauthorized, Unavailable, retry_after
+from controller.cluster.errors import ApiError, Gone, Unauthorized, Unavailable, retry_after
 from controller.cluster.resources import PODS
 from tests.unit.cluster_client.faults import FaultyServer, event, listing, says, watching
 
@@ -114,13 +116,33 @@ async def test_events_of_any_size_arrive(client: Client, faulty: FaultyServer) -
     assert await follow(client) == ["a", "big", "b"]
 
 
-async def test_a_list_that_always_expires_is_read_in_one_page(client: Client, faulty: FaultyServer) -> None:
-    """After an expired page the list is asked for whole, which cannot expire, rather than forever in pages."""
+async def test_a_list_that_expires_between_its_pages_is_begun_anew(client: Client, faulty: FaultyServer) -> None:
+    """After an expired page the list is read from its beginning, in pages again: whole, it might not fit into memory."""
     faulty.answers = [listing("a", token="t"), says(410, "Expired"), listing("a", "b", version="12")]
     found = await client.list_all(PODS)
     assert [item["metadata"]["name"] for item in found.items] == ["a", "b"]
-    assert "limit" in faulty.asked[0]
-    assert "limit" not in faulty.asked[2]
+    assert [("limit" in asked, "continue" in asked) for asked in faulty.asked] == [(True, False), (True, True), (True, False)]
+
+
+async def test_a_list_that_always_expires_is_given_up(client: Client, faulty: FaultyServer) -> None:
+    """After a few beginnings the caller hears of it: the reflector waits longer with each failure."""
+    faulty.answers = [listing("a", token="t"), says(410, "Expired")] * 5
+    with pytest.raises(Gone):
+        await client.list_all(PODS)
+    assert len(faulty.asked) == 8
+
+
+async def test_a_page_with_too_many_bytes_is_asked_for_with_fewer_objects(
+    client: Client, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of a heavy page is not taken in; an object alone is taken however large it is, and then pages grow again."""
+    monkeypatch.setattr(clients, "PAGE_BYTES", 400)
+    heavy = listing(*(f"{number}-{'x' * 80}" for number in range(9)))
+    faulty.answers = [heavy, heavy, heavy, listing("x" * 500, token="t"), listing("a", token="u"), listing("b")]
+    found = await client.list_all(PODS)
+    assert [item["metadata"]["name"][:1] for item in found.items] == ["x", "a", "b"]
+    limits = [int(re.findall(r"limit=(\d+)", asked)[0]) for asked in faulty.asked]
+    assert limits == [500, 62, 7, 1, 2, 4]
 
 
 @pytest.mark.parametrize("empty", [None, []])

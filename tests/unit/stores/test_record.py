@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
 from controller.api.base import ApiModel, dump, parse
 from controller.api.escalation import Decision
+from controller.api.names import ANNOTATION_STATE
 from controller.api.run_status import (
     SCHEMA_VERSION,
     AgentState,
@@ -26,7 +27,7 @@ from controller.api.run_status import (
     Usage,
 )
 from controller.store import KnownRun, Loaded
-from controller.store.annotations import ANNOTATION_STATE, AnnotationStore, _close, _open
+from controller.store.annotations import AnnotationStore, _close, _open
 from controller.store.record import decode, encode, full_status, judge
 from controller.store.sql.store import SqlStore
 from tests.stores import state_of, status_of

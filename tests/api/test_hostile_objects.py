@@ -1,0 +1,178 @@
+"""Objects made to stop the operator, on a real API server: each is its own affair, seen as such, and the Runs beside it go on."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.api.base import JsonObject
+from tests.cluster import Cluster
+from tests.plugin import Plugin
+from tests.support import (
+    OperatorProcess,
+    apply,
+    await_phase,
+    await_that,
+    condition,
+    get,
+    items,
+    run_of,
+    simulated_forever,
+    status,
+)
+
+API = "/apis/runwarden.dev/v1alpha1/namespaces"
+DEEP = 1_200
+"""Levels of nesting; Python's own decoder gives up at a thousand."""
+LARGE_BYTES = 1_300_000
+"""Close to the largest object that etcd takes."""
+LONG_ARGUMENT = 32_000
+UNKNOWN_FIELDS = 5_000
+LARGE_RUNS = 12
+
+
+def nested(levels: int) -> str:
+    """Return JSON that is nested so deeply, as text: no encoder of Python's would make it."""
+    return '{"a":' * levels + "1" + "}" * levels
+
+
+def run_with(name: str, template: str) -> str:
+    """Return a Run whose template is this text of JSON."""
+    run = run_of(name, {"template": {"marker": 0}})
+    return json.dumps(run).replace('{"marker": 0}', template)
+
+
+def post(cluster: Cluster, namespace: str, plural: str, body: str, path: Path) -> str:
+    """Create an object by its bytes, past kubectl's own decoder."""
+    path.write_text(body)
+    return cluster.kubectl("create", "--raw", f"{API}/{namespace}/{plural}", "-f", str(path), check=False)
+
+
+def told(cluster: Cluster, namespace: str, run: str) -> JsonObject:
+    """Return a Run's status alone: the whole Run is more than Python's decoder takes."""
+    found: JsonObject = json.loads(cluster.kubectl("-n", namespace, "get", "run", run, "-o", "jsonpath={.status}") or "{}")
+    return found
+
+
+@pytest.fixture
+def operator(api_cluster: Cluster, namespace: str) -> Iterator[OperatorProcess]:
+    """An operator of this namespace."""
+    with OperatorProcess(api_cluster, "--namespace", namespace, "--lease-name", f"hostile-{namespace}") as process:
+        yield process
+
+
+def unhurt(operator: OperatorProcess, cluster: Cluster, namespace: str, name: str) -> None:
+    """Assert that the operator is the process that it was, has its Lease, and completes a Run."""
+    began = operator.pid
+    apply(cluster, namespace, run_of(name))
+    await_phase(cluster, namespace, name, "Completed")
+    assert not operator.ended()
+    assert operator.pid == began
+    assert not [line for line in operator.lines() if "lease" in line["event"] and line["level"] != "info"]
+
+
+def test_a_run_that_is_nested_too_deeply_is_blocked_alone(
+    api_cluster: Cluster, operator: OperatorProcess, namespace: str, tmp_path: Path
+) -> None:
+    """It is Blocked with reason Unreadable, before and after a restart of the operator, in the log by name, and can be deleted."""
+    deep = run_with("deep", f'{{"spec":{{"x":{nested(DEEP)}}}}}')
+    post(api_cluster, namespace, "runs", deep, tmp_path / "deep.json")
+    found = await_that(lambda: told(api_cluster, namespace, "deep"), "the status of the Run")
+    assert (found["reason"], condition(found, "Healthy")) == ("Unreadable", ("False", "Unreadable"))
+    assert "depth limit exceeded" in found["message"]
+    unhurt(operator, api_cluster, namespace, "beside")
+    rw = Plugin(api_cluster, namespace)
+    assert {line.split()[0] for line in rw.ok("get").splitlines()} >= {"deep", "beside"}
+    for command in ("describe", "explain"):
+        assert "Unreadable" in rw.ok(command, "deep")
+    operator.stop(signal.SIGKILL)
+    operator.start()
+    unhurt(operator, api_cluster, namespace, "afterwards")
+    assert unreadable(operator) == {(namespace, "deep", "runs")}
+    assert 'runwarden_unreadable_objects_total{resource="runs"}' in operator.probe("metrics", "metrics")[1]
+    api_cluster.kubectl("-n", namespace, "delete", "run", "deep", "--timeout=60s")
+
+
+def test_large_runs_cost_neither_lease_nor_memory(
+    api_cluster: Cluster, operator: OperatorProcess, namespace: str, tmp_path: Path
+) -> None:
+    """Valid Runs of 1.3 MB are Blocked; a start over a dozen of them, which as one page are 16 MB, needs a quarter of the memory
+    that the chart gives. One with thousands of unknown fields is refused with the first of them.
+    """
+    before = peak_bytes(operator)
+    for number in range(LARGE_RUNS):
+        large = run_of(f"large-{number}", {"image": "x", "args": ["x" * LONG_ARGUMENT] * (LARGE_BYTES // LONG_ARGUMENT)})
+        post(api_cluster, namespace, "runs", json.dumps(large), tmp_path / "large.json")
+    await_that(lambda: len(unreadable(operator)) == LARGE_RUNS, "each Run to be unreadable")
+    found = await_that(lambda: told(api_cluster, namespace, "large-0"), "the status of a Run")
+    assert (found["phase"], found["reason"]) == ("Blocked", "Unreadable")
+    fields = ",".join(f'"x{number}":1' for number in range(UNKNOWN_FIELDS))
+    post(api_cluster, namespace, "runs", run_with("misspelt", f'{{"spec":{{{fields}}}}}'), tmp_path / "misspelt.json")
+    found = await_that(lambda: told(api_cluster, namespace, "misspelt"), "the status of the Run")
+    assert (found["reason"], found["message"].startswith("spec.agents[0].template.spec.x0: ")) == ("SpecRefused", True)
+    operator.stop(signal.SIGKILL)
+    operator.start()
+    unhurt(operator, api_cluster, namespace, "beside")
+    assert peak_bytes(operator) - before < 128 * 2**20
+    api_cluster.kubectl("-n", namespace, "delete", "runs", "--all", "--wait=false")
+
+
+def unreadable(operator: OperatorProcess) -> set[tuple[str, str, str]]:
+    """Return the objects that the operator has named in its log as unreadable."""
+    said = [line for line in operator.lines() if line["event"] == "object cannot be read"]
+    return {(line["namespace"], line["name"], line["resource"]) for line in said}
+
+
+def peak_bytes(operator: OperatorProcess) -> int:
+    """Return the most memory that the operator has had resident."""
+    lines = Path(f"/proc/{operator.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_time_that_a_client_wrote_into_a_report_is_not_believed(
+    api_cluster: Cluster, operator: OperatorProcess, namespace: str, time: str
+) -> None:
+    """A stamp before all time or after all time neither ends the operator nor makes the agent one that is never silent."""
+    apply(api_cluster, namespace, simulated_forever("told"))
+    await_phase(api_cluster, namespace, "told", "Running")
+    report = forged_report(api_cluster, namespace, time)
+    api_cluster.kubectl("-n", namespace, "create", "-f", "-", stdin=json.dumps(report))
+    unhurt(operator, api_cluster, namespace, "beside")
+    operator.stop(signal.SIGKILL)
+    operator.start()
+    unhurt(operator, api_cluster, namespace, "afterwards")
+    assert status(api_cluster, namespace, "told")["agents"][0]["health"] == "Healthy"
+    assert condition(status(api_cluster, namespace, "told"), "ProgressReported")[0] != "True"
+    assert await_that(lambda: items(api_cluster, namespace, "agentreports"), "the report to be there")
+
+
+def forged_report(cluster: Cluster, namespace: str, time: str) -> JsonObject:
+    """Return a report of a Run's running pod that carries the times of its own managedFields."""
+    run = get(cluster, namespace, "run", "told")
+    (pod,) = [p for p in items(cluster, namespace, "pods") if p["metadata"]["name"] == "told-coder-r0"]
+    api = "runwarden.dev/v1alpha1"
+    owner = {"apiVersion": api, "kind": "Run", "name": "told", "uid": run["metadata"]["uid"]}
+    said: dict[str, Any] = {"attempt": 0, "podUID": pod["metadata"]["uid"], "seq": 9, "intervalSeconds": 60}
+    said |= {"activityAgeSeconds": 31_536_000, "progressEvents": 1}
+    stamp = {
+        "manager": "runwarden-reporter",
+        "operation": "Update",
+        "apiVersion": api,
+        "time": time,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:status": {".": {}, "f:seq": {}}},
+        "subresource": "status",
+    }
+    return {
+        "apiVersion": api,
+        "kind": "AgentReport",
+        "metadata": {"name": "told-coder", "ownerReferences": [owner], "managedFields": [stamp]},
+        "spec": {"runName": "told", "runUID": run["metadata"]["uid"], "agent": "coder"},
+        "status": said,
+    }
