@@ -142,16 +142,17 @@ PARKED_ANSWERED = _speaking(
 )
 PARKED_COOLDOWN = _speaking(
     "parked-cooldown",
-    "one that parks for nothing new waits for its cooldown",
-    Left(question=3, park=3, dismiss=1, tick=2),
+    "one that parks for nothing waits for its cooldown",
+    Left(park=2, tick=2),
     {**TALK, "restart_budget": 2, "restart_cooldown_seconds": 100},
+    rash=True,
     counted=True,
     stale=False,
 )
 PARKED_LIES = _speaking(
     "parked-lies",
     "an agent parks again and again, and its reporter claims that it was answered",
-    Left(question=3, park=3, lie=2),
+    Left(question=2, park=2, lie=2),
     {**TALK, "restart_budget": 0},
     rash=True,
     free_limit=1,
