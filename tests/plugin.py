@@ -69,8 +69,11 @@ def allow(cluster: Cluster, namespace: str, user: str, *rules: tuple[str, str]) 
 def report(rw: Plugin, run: str, **said: object) -> None:
     """Say of a Run's only agent what its reporter would say; the admin may, for whom admission takes an operator."""
     found = get(rw.cluster, rw.namespace, "run", run)
-    spec = {"runName": run, "runUID": found["metadata"]["uid"], "agent": "coder"}
-    about = {"apiVersion": "runwarden.dev/v1alpha1", "kind": "AgentReport", "metadata": {"name": f"{run}-coder"}, "spec": spec}
+    uid = found["metadata"]["uid"]
+    owner = {"apiVersion": found["apiVersion"], "kind": "Run", "name": run, "uid": uid}
+    meta = {"name": f"{run}-coder", "ownerReferences": [owner]}
+    spec = {"runName": run, "runUID": uid, "agent": "coder"}
+    about = {"apiVersion": found["apiVersion"], "kind": "AgentReport", "metadata": meta, "spec": spec}
     apply(rw.cluster, rw.namespace, about)
     pod = get(rw.cluster, rw.namespace, "pod", f"{run}-coder-r0")
     status = {"attempt": 0, "podUID": pod["metadata"]["uid"], "seq": 1, "intervalSeconds": 60, "activityAgeSeconds": 5}
