@@ -137,7 +137,8 @@ class Slots:
         if run.active or not run.wants or limit is None or run.uid in self._promised:
             return False
         lines = list(self._same_policy(run.group))
-        if sum(len(each.taken) + bisect_left(each.wanting, run.age) for each in lines) < limit:
+        taken = sum(len(each.taken) + bisect_left(each.wanting, run.age) for each in lines)
+        if taken + self._taken_under_no_policy(run.group) < limit:
             self._promised.add(run.uid)
             self._leave(run.uid)
             self._place(run)
@@ -179,12 +180,28 @@ class Slots:
 
     def _same_policy(self, group: Group) -> Iterator[_Line]:
         """The lines of all who go by the policy of this group: a namespace's, or where that has no default, the operator's own."""
+        if self._under_no_policy(group):
+            return (line for other, line in self._lines.items() if self._may_count(other, group))
         if self._own(group):
             return (line for other, line in self._lines.items() if self._own(other))
         named = {group, Group(group.namespace, DEFAULT_POLICY_NAME)} if not group.policy else {group}
         if group.policy == DEFAULT_POLICY_NAME:
             named.add(Group(group.namespace, ""))
         return (self._lines[each] for each in named if each in self._lines)
+
+    def _under_no_policy(self, group: Group) -> bool:
+        """Whether these Runs name a policy that does not exist, whose end may make room under any that might have been theirs."""
+        return bool(group.policy) and not self._exists(group.namespace, group.policy)
+
+    def _taken_under_no_policy(self, group: Group) -> int:
+        """The Runs that went on when their policy was gone, or was named no more: no limit is escaped by that."""
+        lines = self._lines.items()
+        return sum(len(line.taken) for other, line in lines if self._under_no_policy(other) and self._may_count(group, other))
+
+    def _may_count(self, group: Group, stray: Group) -> bool:
+        """Whether a policy counts a Run that goes by none: its namespace's do, the operator's own where that has no default."""
+        without_default = not self._exists(stray.namespace, DEFAULT_POLICY_NAME)
+        return group.namespace == stray.namespace or (self._own(group) and without_default)
 
     def _own(self, group: Group) -> bool:
         return not group.policy and not self._exists(group.namespace, DEFAULT_POLICY_NAME)

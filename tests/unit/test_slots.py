@@ -178,3 +178,24 @@ def test_a_policy_of_its_own_takes_a_namespace_out_of_the_common_line() -> None:
     inventory.policies.upsert(POLICY)
     assert set(told) == {RunKey("ns", "r0", "u0"), RunKey("other", "r1", "u1")}
     assert not inventory.slots.must_wait(second.candidate, 1)
+
+
+def test_a_run_that_names_no_policy_any_more_still_counts() -> None:
+    """Whose policyRef is changed to one that does not exist gives up no slot: the next waits, and has its turn at the end."""
+    due: list[RunKey] = []
+    inventory = Inventory(due.append)
+    inventory.policies.upsert(POLICY)
+    for number in (0, 1):
+        inventory.runs.upsert(run(number, number + 1))
+    first, second = (inventory.run(key(f"u{number}")) for number in (0, 1))
+    assert first
+    assert second
+    assert not inventory.slots.must_wait(first.candidate, 1)
+    stray = run(0, 3, startTime="2026-01-01T00:00:00Z", phase="Running")
+    stray["spec"] |= {"policyRef": {"name": "nope"}}
+    inventory.runs.upsert(stray)
+    assert inventory.slots.must_wait(second.candidate, 1)
+    due.clear()
+    inventory.runs.upsert(stray | {"metadata": stray["metadata"] | {"resourceVersion": "4"}, "status": {"phase": "Completed"}})
+    assert key("u1") in due
+    assert not inventory.slots.must_wait(second.candidate, 1)
