@@ -18,7 +18,15 @@ ESCALATION = {
     "apiVersion": "runwarden.dev/v1alpha1",
     "kind": "Escalation",
     "metadata": {"name": "ask"},
-    "spec": {"runName": "r", "runUID": "u", "type": "Question", "summary": "s", "text": "t", "options": ["yes", "no"]},
+    "spec": {
+        "runName": "r",
+        "runUID": "u",
+        "type": "Question",
+        "summary": "s",
+        "text": "t",
+        "options": ["yes", "no"],
+        "responders": {},
+    },
 }
 
 REFUSED = [
