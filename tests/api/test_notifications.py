@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
@@ -20,6 +21,7 @@ from controller.cluster.resources import ESCALATIONS, Resource
 from controller.executor import Tools, perform
 from controller.facts import escalation_facts
 from controller.notify.message import Message
+from controller.notify.outcome import NOT_DELIVERED
 from controller.plan.model import Action, Intent, Step
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts, RunFacts, Snapshot
@@ -120,6 +122,29 @@ def test_trouble_delays_nobody_and_is_told(api_cluster: Cluster, namespace: str,
     assert [line["place"] for line in operator.lines() if line["event"] == "notification not sent"] == [
         f"Secret {namespace}/absent, key url"
     ]
+
+
+def test_a_tenant_scans_nothing(api_cluster: Cluster, namespace: str) -> None:
+    """By default no URL of a tenant's reaches loopback: whether something listens there or not, the Run's Event is the same."""
+    options = ("--namespace", namespace, "--lease-name", f"scan-{namespace}", "--notify-schemes", "json")
+    with (
+        OperatorProcess(api_cluster, *options) as operator,
+        Endpoint() as listens,
+        socket.create_server(("127.0.0.1", 0)) as closed,
+    ):
+        shut = closed.getsockname()[1]
+        closed.close()
+        apply(api_cluster, namespace, secret("open", listens.port), secret("shut", shut), telling("open"), telling("shut"))
+        for name in ("open", "shut"):
+            await_that(lambda name=name: get(api_cluster, namespace, "runpolicy", name), "the policy")  # type: ignore[misc]  # bound
+        apply(api_cluster, namespace, run_of("a", policyRef={"name": "open"}), run_of("b", policyRef={"name": "shut"}))
+        told = [await_that(lambda run=run: _failures(api_cluster, namespace, run), "the Event") for run in ("a", "b")]  # type: ignore[misc]  # bound
+        assert listens.messages == []
+        logged = [line["error"] for line in operator.lines() if line["event"] == "notification not sent"]
+    assert told[0] == [words.replace("/shut,", "/open,") for words in told[1]]
+    assert NOT_DELIVERED in told[0][0]
+    assert all("127.0.0.1, which is not public" in error for error in logged)
+    assert len(logged) == 2
 
 
 def _metrics_with(operator: OperatorProcess, series: str) -> str:
