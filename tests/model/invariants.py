@@ -111,7 +111,14 @@ class Invariants:
                 return "work counts as done that nobody did"
             if found := self._promises.restarted(before, event, name, was, agent):
                 return found
-        return self._accounts.broken(before, old, new, event.now)
+        return self._accounts.broken(before, old, new, event.now) or self._unpaid(before, event, old, new)
+
+    def _unpaid(self, before: World, event: Event, old: OperatorState | None, new: OperatorState) -> str:
+        known = old.agents if old else {}
+        found = (
+            self._promises.unpaid(before, event, name, known.get(name, AgentState()), agent) for name, agent in new.agents.items()
+        )
+        return next(filter(None, found), "")
 
     def _remember_save(self, before: World, event: Event) -> Ghost:
         ghost, (old, new) = before.ghost, self._states(event)

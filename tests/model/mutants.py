@@ -382,7 +382,7 @@ RESTARTING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "run-by-uid",
-        "ownership by UID alone: a Run is looked for in the namespace of whatever names its UID (before issue 16)",
+        "ownership by UID alone: a Run is looked for in the namespace of whatever names its UID (finding 10)",
         ("hostile",),
         lambda: [(bridge, "owned", lambda run, owner: run == (HERS, owner[1]))],
     ),

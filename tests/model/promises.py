@@ -70,8 +70,8 @@ class Promises:
             return "an agent is restarted without the leave that the mode asks for"
         if agent.restarts > was.restarts and _denied(event, name, was):
             return "an agent is restarted although a human said no"
-        if found := self._paid(event, name, was, agent):
-            return found
+        if agent.restarts > was.restarts and self._parked_for(event, name, was) is True:
+            return "a parked agent is charged"
         if was.outcome is None and agent.last_outcome == Reason.ACTIVITY_STALLED:
             return self._stalled(event, name, was)
         # That it has parked may be on record already, or be recorded by the very save.
@@ -91,17 +91,20 @@ class Promises:
         waits = any(self._waits(event, name, was, report, question) for question in report.word.waits_for)
         return "an agent that waits for an answer is restarted as stalled" if waits else ""
 
-    def _paid(self, event: Event, name: str, was: AgentState, agent: AgentState) -> str:
-        """Who parks for something new is not charged; who parks for nothing, or for what has woken it before, is."""
+    def unpaid(self, before: World, event: Event, name: str, was: AgentState, agent: AgentState) -> str:
+        """A new attempt of one that has parked for nothing, or for what has woken it before, is not charged."""
+        if agent.attempt == was.attempt or by_human(before, name, was, agent) or agent.restarts > was.restarts:
+            return ""
+        return "an agent that parks for nothing new is not charged" if self._parked_for(event, name, was) is False else ""
+
+    def _parked_for(self, event: Event, name: str, was: AgentState) -> bool | None:
+        """Whether the attempt has parked for something new, None where it has not parked, as far as its operator has seen."""
         view = event.view
         pods = (pod for pod in view.pods if pod.uid == was.pod_uid and pod.phase == FAILED) if view else ()
         words = [pod.word for pod in pods if self._config.last_words and pod.word and pod.word.parked]
         if not words or view is None:
-            return ""
-        new = any(question_name(name, question, view.key) not in was.woken_for for word in words for question in word.asks)
-        if new and agent.restarts > was.restarts:
-            return "a parked agent is charged"
-        return "an agent that parks for nothing new is not charged" if not new and agent.restarts == was.restarts else ""
+            return None
+        return any(question_name(name, question, view.key) not in was.woken_for for word in words for question in word.asks)
 
     def _waits(self, event: Event, name: str, was: AgentState, report: Report, question: str) -> bool:
         escalation = question_name(name, question, report.owner)

@@ -286,7 +286,7 @@ SPEAKING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "woken-again",
-        "a dismissal or an answer wakes a parked agent again and again (before issue 16)",
+        "a dismissal or an answer wakes a parked agent again and again (finding 9)",
         ("parked-again", "parked-answered"),
         lambda: [*agent_rule("parked", _woken_again), (questions, "known", lambda *_: ())],
     ),
