@@ -101,11 +101,14 @@ def _free_at_once(at: Situation, agent: Agent) -> Move | None:
     return restarts.reserve(at, agent, Reason.PARKED, charge) if idle else move
 
 
-def _asked_again(at: Situation, agent: str, question: QuestionFacts) -> Action | None:
+def _asked_again(at: Situation, agent: str) -> tuple[Action, ...]:
     """An escalation that is not there is created, whatever the state remembers."""
-    due = _ask(Situation(_forgetting(at, agent), at.now), agent, question)
-    remembered = questions.name_of(at, agent, question.id) in at.agent_state(agent).asked
-    return None if due and due.step is Step.ASK and remembered else due
+    remembered = at.agent_state(agent).asked
+    due = _asks(Situation(_forgetting(at, agent), at.now), agent)
+    return tuple(action for action in due if action.step is not Step.ASK or action.escalation not in remembered)
+
+
+_asks = questions.asks
 
 
 def _forgetting(at: Situation, agent: str) -> Any:
@@ -114,9 +117,6 @@ def _forgetting(at: Situation, agent: str) -> Any:
         return at.snapshot
     forgetful = {**state.agents, agent: state.agents[agent].model_copy(update={"asked": ()})}
     return replace(at.snapshot, state=state.model_copy(update={"agents": forgetful}))
-
-
-_ask = questions._ask
 
 
 def _open_if_absent(at: Situation, agent: str, question: QuestionFacts, for_delivery: bool) -> bool:
@@ -324,7 +324,7 @@ SPEAKING: tuple[Mutant, ...] = (
         "asked-forgotten",
         "a question is asked again when its escalation is not there, whatever the state remembers",
         ("dismissed",),
-        lambda: [(questions, "_ask", _asked_again), (questions, "_open", _open_if_absent)],
+        lambda: [(questions, "asks", _asked_again), (questions, "_open", _open_if_absent)],
     ),
     Mutant(
         "dismissed-waits",
