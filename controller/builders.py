@@ -16,15 +16,17 @@ from controller.api.names import (
     GROUP,
     LABEL_AGENT,
     LABEL_ATTEMPT,
+    LABEL_NETWORK,
     LABEL_QUESTION,
     LABEL_RUN,
     LABEL_RUN_UID,
     pod_name,
     workspace_name,
 )
-from controller.api.policy import HostUsers, Responders
+from controller.api.policy import HostUsers, NetworkMode, Responders, RunPolicySpec
 from controller.api.run import Agent
 from controller.api.template import RESERVED_DIR as RUNWARDEN_DIR
+from controller.network import MANAGED
 from controller.plan.model import Action, Inquiry
 from controller.plan.snapshot import RunFacts
 from controller.sidecar import OUT_VOLUME, WORKSPACE_VOLUME, Sidecar, add_reporter
@@ -40,6 +42,9 @@ OUT_SIZE_LIMIT = "64Mi"
 
 BRIEF_VOLUME = "runwarden-brief"
 BRIEF_FILE = "brief.md"
+
+
+DEFAULTS = RunPolicySpec()
 
 
 class Answered(NamedTuple):
@@ -64,17 +69,18 @@ def build_pod(
     last_outcome: str = "",
     settled: Settled | None = None,
     sidecar: Sidecar | None = None,
-    host_users: HostUsers = HostUsers.HOST,
+    policy: RunPolicySpec = DEFAULTS,
 ) -> JsonObject:
     """Return the gated pod of one attempt.
 
     `last_outcome` is the reason that the previous attempt ended with, empty for the first; `settled` stands in its brief; `sidecar`
-    says how its reporter runs, `host_users` whose users the pod's are on its node.
+    says how its reporter runs, `policy` what it has and reaches.
     """
     template = _template(agent)
     spec = template["spec"]
     identity = {"RUNWARDEN_RUN": run.name, "RUNWARDEN_AGENT": agent.name, "RUNWARDEN_ATTEMPT": str(attempt)}
-    _harden(spec, host_users)
+    _harden(spec, policy.host_users)
+    _provide(spec, policy)
     _equip(spec, run, agent, identity, last_outcome)
     if sidecar is not None:
         add_reporter(spec, judged_container(spec), {**identity, "RUNWARDEN_RUN_UID": run.uid}, sidecar)
@@ -82,7 +88,7 @@ def build_pod(
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": _metadata(run, agent, attempt, template.get("metadata", {}), settled or Settled()),
+        "metadata": _metadata(run, agent, attempt, template.get("metadata", {}), settled or Settled(), policy),
         "spec": spec,
     }
 
@@ -158,12 +164,13 @@ def _template(agent: Agent) -> JsonObject:
     return {"spec": {"containers": [{"name": AGENT_CONTAINER, **container}]}}
 
 
-def _metadata(run: RunFacts, agent: Agent, attempt: int, given: JsonObject, settled: Settled) -> JsonObject:
+def _metadata(run: RunFacts, agent: Agent, attempt: int, given: JsonObject, settled: Settled, policy: RunPolicySpec) -> JsonObject:
     labels = {
         LABEL_RUN: run.name,
         LABEL_RUN_UID: run.uid,
         LABEL_AGENT: agent.name,
         LABEL_ATTEMPT: str(attempt),
+        **({LABEL_NETWORK: MANAGED} if policy.network_policy is NetworkMode.MANAGED else {}),
     }
     brief = _brief(run.spec.brief if run.spec and run.spec.brief else "", settled)
     return {
@@ -222,6 +229,15 @@ def _harden(spec: JsonObject, host_users: HostUsers) -> None:
         context = container.setdefault("securityContext", {})
         context["allowPrivilegeEscalation"] = False
         context["capabilities"] = {"drop": ["ALL"]}
+
+
+def _provide(spec: JsonObject, policy: RunPolicySpec) -> None:
+    """Give the pod its policy's runtime, and its policy's resources to containers that name none; a reporter comes with its own."""
+    if policy.runtime_class_name is not None:
+        spec["runtimeClassName"] = policy.runtime_class_name
+    for container in [*spec["containers"], *spec.get("initContainers", [])]:
+        if policy.resources is not None and not any((container.get("resources") or {}).values()):
+            container["resources"] = dump(policy.resources)
 
 
 def container_name(agent: Agent) -> str:

@@ -112,7 +112,11 @@ def _usage(snapshot: Snapshot) -> Usage | None:
 
 
 def _policy(snapshot: Snapshot) -> JsonObject | None:
-    return {"name": snapshot.policy.name, "digest": snapshot.policy.digest} if snapshot.policy else None
+    policy = snapshot.policy
+    if policy is None:
+        return None
+    network = {"networkPolicy": policy.spec.network_policy.value} if policy.spec.network_policy else {}
+    return {"name": policy.name, "digest": policy.digest, **network}
 
 
 def _conditions(snapshot: Snapshot, plan: Plan, previous: JsonObject, now: datetime) -> tuple[tuple[str, str, str, str], ...]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from controller.api.base import JsonObject
 from controller.api.names import RunKey, pod_name, report_name, workspace_name
-from controller.api.policy import LLMMode, ResolvedPolicy
+from controller.api.policy import LLMMode, NetworkMode, ResolvedPolicy
 from controller.cluster.client import Client
 from controller.cluster.errors import NotFound
 from controller.cluster.resources import AGENT_REPORTS, CLAIMS, ESCALATIONS, NAMESPACES, PODS, RUNS, Resource
@@ -46,8 +46,15 @@ class Observer:
     """Gathers every fact that a plan may need, once a pass."""
 
     def __init__(
-        self, client: Client, inventory: Inventory, store: Store, policy: PolicySource, consultations: Consultations | None = None
+        self,
+        client: Client,
+        inventory: Inventory,
+        store: Store,
+        policy: PolicySource,
+        consultations: Consultations | None = None,
+        network: NetworkMode = NetworkMode.UNMANAGED,
     ) -> None:
+        self._network = network
         self._client, self._inventory, self._store, self._policy = client, inventory, store, policy
         self._consultations = consultations
         self._nodes = Nodes(client)
@@ -92,7 +99,7 @@ class Observer:
         policy = resolve(self._inventory, self._policy.current, facts)
         snapshot = Snapshot(
             run=facts,
-            policy=policy if isinstance(policy, ResolvedPolicy) else None,
+            policy=policy.with_network(self._network) if isinstance(policy, ResolvedPolicy) else None,
             policy_exists=policy is not None,
             policy_refusal=policy if isinstance(policy, str) else "" if policy else _missing(facts),
             state=loaded.state,

@@ -18,6 +18,7 @@ import structlog
 from controller import handlers
 from controller.advisor import advised, registered
 from controller.api.names import LABEL_RUN_UID, RunKey
+from controller.api.policy import NetworkMode
 from controller.cluster.client import Client
 from controller.cluster.connection import Connection, connect
 from controller.cluster.reflector import Reflector, Sink, relist
@@ -32,6 +33,7 @@ from controller.heap import settle
 from controller.ledger.entry import MEGABYTE, Entry, Limits
 from controller.membership import Leases, Membership
 from controller.metrics import Metrics
+from controller.network import AgentsNetwork
 from controller.notify.child import Senders
 from controller.notify.message import Tell, nobody
 from controller.notify.notifier import Notifier
@@ -168,10 +170,12 @@ class Operator:
             return
         await self._collect(client, store)
         async with advised(self._settings, self._commands, client, self._metrics, self._membership.notify) as consultations:
-            observer = Observer(client, self._inventory, store, self._policy, consultations)
+            managed = NetworkMode.MANAGED if self._settings.agents_network else NetworkMode.UNMANAGED
+            observer = Observer(client, self._inventory, store, self._policy, consultations, managed)
             seen = self._inventory
             learn = (seen.learn_pod, seen.learn_escalation, seen.learn_report)
-            tools = Tools(client, *learn, self._tell, self._sidecar(), consultations)
+            network = AgentsNetwork(self._settings.agents_network_allow)
+            tools = Tools(client, *learn, self._tell, self._sidecar(), consultations, network=network)
             await self._reconcile(client, store, observer, tools)
 
     async def _reconcile(self, client: Client, store: WatchedStore, observer: Observer, tools: Tools) -> None:

@@ -37,6 +37,8 @@ class Settings:
     shards: int = 1
     reporter_image: str | None = None
     reporter_interval_seconds: int = 60
+    agents_network: bool = False
+    agents_network_allow: tuple[str, ...] = ()
     lease_name: str = "runwarden"
     lease_namespace: str | None = None
     lease_duration: float = 15

@@ -17,6 +17,9 @@ LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_QUESTION = f"{GROUP}/question"
 """On an escalation: the id of the agent's question."""
 
+LABEL_NETWORK = f"{GROUP}/network"
+"""On a pod: `managed` where the operator's NetworkPolicy selects it."""
+
 REPORTER_CONTAINER = "runwarden-reporter"
 """The sidecar in agents' pods, its ServiceAccount, RoleBinding and ClusterRole, and the field manager of its reports."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -21,6 +21,7 @@ from controller.api.base import (
     Word,
     dump,
 )
+from controller.api.run import Resources
 
 DEFAULT_POLICY_NAME = "default"
 """The RunPolicy that a namespace's Runs go by when they name none."""
@@ -99,6 +100,13 @@ class HostUsers(ApiEnum):
 
     HOST = "Host"
     PRIVATE = "Private"
+
+
+class NetworkMode(ApiEnum):
+    """Who says what agents reach."""
+
+    MANAGED = "Managed"
+    UNMANAGED = "Unmanaged"
 
 
 class ApprovalTimeouts(ApiModel):
@@ -277,6 +285,20 @@ class RunPolicySpec(ApiModel):
         default=None,
         description="Runs of this policy that may be active at once; 1 to 1000000; no limit when not set.",
     )
+    network_policy: NetworkMode | None = Field(
+        default=None,
+        description=(
+            "Managed: the operator keeps a NetworkPolicy for the agents; Unmanaged: the namespace's own hold. Managed when not set "
+            "and the operator may (--agents-network), else Unmanaged."
+        ),
+    )
+    runtime_class_name: Name | None = Field(
+        default=None,
+        description="RuntimeClass of the agents' pods; a template that names another is refused.",
+    )
+    resources: Resources | None = Field(
+        default=None, description="Requests and limits of containers that name neither, each container for itself."
+    )
     workspace_max_size: Quantity = Field(
         default="100Gi", description="Size that an agent's workspace may ask for, as a quantity such as 100Gi."
     )
@@ -309,3 +331,9 @@ class ResolvedPolicy:
         """Return the policy with its digest."""
         text = json.dumps(dump(spec), sort_keys=True, separators=(",", ":"))
         return cls(name, spec, hashlib.sha256(text.encode()).hexdigest())
+
+    def with_network(self, unless_set: NetworkMode) -> ResolvedPolicy:
+        """Return the policy with the network's mode that is in force: its own, else the operator's."""
+        if self.spec.network_policy is not None:
+            return self
+        return replace(self, spec=self.spec.model_copy(update={"network_policy": unless_set}))

@@ -22,6 +22,7 @@ from controller.api.base import (
     Word,
 )
 from controller.api.escalation import Decision
+from controller.api.policy import NetworkMode
 from controller.api.run import MAX_AGENTS
 
 SCHEMA_VERSION = 1
@@ -248,6 +249,9 @@ class PolicyStatus(ApiModel):
 
     name: Name = Field(description="The RunPolicy, or the operator's file or defaults.")
     digest: Word = Field(description="SHA-256 of the policy's values, hex.")
+    network_policy: NetworkMode | None = Field(
+        default=None, description="Managed where the operator keeps a NetworkPolicy for the Run's agents, else Unmanaged."
+    )
 
 
 class RunStatus(ApiModel):

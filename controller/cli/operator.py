@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,17 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     default=60,
     help="Seconds between two reports of an idle agent.",
 )
+@click.option(
+    "--agents-network/--no-agents-network",
+    default=False,
+    help="Keep a NetworkPolicy for agents whose policy does not say Unmanaged; needs the role runwarden-operator-network.",
+)
+@click.option(
+    "--agents-network-allow",
+    default="",
+    callback=lambda _context, _parameter, value: _networks(value),
+    help="Networks (CIDRs) that these agents may reach beside HTTPS on the Internet, separated by commas.",
+)
 @click.option("--lease-name", default="runwarden", help="Name of the Lease that only one operator holds.")
 @click.option("--lease-namespace", help="Namespace of the Lease; default: the operator's own.")
 @click.option(
@@ -175,6 +187,14 @@ def _addresses(value: str) -> tuple[str, ...]:
     except RunwardenError as error:
         raise click.BadParameter(str(error)) from error
     return entries
+
+
+def _networks(value: str) -> tuple[str, ...]:
+    """Return the entries of a list of networks, as Kubernetes spells them. Raises BadParameter."""
+    try:
+        return tuple(str(ip_network(entry)) for entry in _listed(value))
+    except ValueError as error:
+        raise click.BadParameter(f"{error}: write networks as CIDRs, such as 10.1.2.0/24 or 10.1.2.3/32") from error
 
 
 def _port(number: int) -> int | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controller.api.base import JsonObject
-from controller.api.policy import HostUsers, ReporterMode
+from controller.api.policy import NetworkMode, ReporterMode
 from controller.api.run import Agent
-from controller.builders import Answered, Settled, build_claim, build_pod
+from controller.builders import DEFAULTS, Answered, Settled, build_claim, build_pod
 from controller.cluster.errors import AlreadyExists, Forbidden, Invalid
 from controller.cluster.resources import CLAIMS, PODS, Resource
 from controller.executor.grant import grant
+from controller.executor.isolate import isolate
 from controller.executor.tools import Tools
 from controller.facts import claim_facts
 from controller.plan.model import Action
@@ -25,7 +26,10 @@ REFUSAL_LIMIT = 900
 
 async def create_pod(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
     """Create the attempt's gated pod, or find the one that has its name."""
-    sidecar = _sidecar(tools, snapshot)
+    sidecar, policy = _sidecar(tools, snapshot), snapshot.policy.spec if snapshot.policy else DEFAULTS
+    managed = policy.network_policy is NetworkMode.MANAGED
+    if managed and (refusal := await isolate(tools, snapshot.run.namespace)):
+        return _refused(snapshot, action, refusal)
     if sidecar and (refusal := await grant(tools, snapshot.run.namespace)):
         return _refused(snapshot, action, refusal)
     state = snapshot.state.agents.get(action.agent) if snapshot.state else None
@@ -33,8 +37,7 @@ async def create_pod(tools: Tools, snapshot: Snapshot, action: Action) -> Snapsh
     at = Situation(snapshot, tools.now())
     answers = tuple(Answered(e.question, e.answer, e.by) for e in unread(at, action.agent))
     settled = Settled(answers, dismissed(at, action.agent))
-    agent, users = _agent(snapshot, action), _host_users(snapshot)
-    pod = build_pod(snapshot.run, agent, action.attempt, last_outcome, settled, sidecar, users)
+    pod = build_pod(snapshot.run, _agent(snapshot, action), action.attempt, last_outcome, settled, sidecar, policy)
     found = await _create(tools, PODS, snapshot, action, pod)
     if isinstance(found, Snapshot):
         tools.granted.discard(snapshot.run.namespace)  # It may have been for want of the account, which somebody deleted.
@@ -74,11 +77,6 @@ def _sidecar(tools: Tools, snapshot: Snapshot) -> Sidecar | None:
     if tools.sidecar is None or mode is ReporterMode.OFF:
         return None
     return replace(tools.sidecar, shared_processes=mode is ReporterMode.FULL)
-
-
-def _host_users(snapshot: Snapshot) -> HostUsers:
-    """Whose users the agent's are on its node, by the policy in force."""
-    return snapshot.policy.spec.host_users if snapshot.policy else HostUsers.HOST
 
 
 def _agent(snapshot: Snapshot, action: Action) -> Agent:

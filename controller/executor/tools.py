@@ -10,6 +10,7 @@ from controller.api.base import JsonObject
 from controller.api.names import RunKey
 from controller.cluster.client import Client
 from controller.consultations import Consultations
+from controller.network import AgentsNetwork
 from controller.notify.message import Tell, nobody
 from controller.plan.snapshot import PodFacts, Snapshot
 from controller.sidecar import Sidecar
@@ -20,7 +21,8 @@ class Tools:
     """The API server, whom to tell of a pod, an escalation or a report that was written, how to tell people, how reporters run,
     and the consultations, where there is an advisor.
 
-    `granted` holds the namespaces in which reporters are known to have their account.
+    `granted` holds the namespaces in which reporters are known to have their account, `isolated` those in which agents are known to
+    have their NetworkPolicy, and when that was seen; `network` is what it lets them reach.
     """
 
     client: Client
@@ -31,6 +33,8 @@ class Tools:
     sidecar: Sidecar | None = None
     consultations: Consultations | None = None
     granted: set[str] = field(default_factory=set)
+    network: AgentsNetwork | None = None
+    isolated: dict[str, datetime] = field(default_factory=dict)
 
     def now(self) -> datetime:
         """Return the API server's time."""

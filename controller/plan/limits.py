@@ -7,6 +7,15 @@ from controller.api.quantity import amount
 from controller.api.run import Agent
 
 
+def runtime(agent: Agent, policy: RunPolicySpec | None) -> str:
+    """Return why the agent's pod does not get the runtime class that its template names, empty where it gets it."""
+    named = ((agent.template or {}).get("spec") or {}).get("runtimeClassName")
+    ruled = policy.runtime_class_name if policy else None
+    if named is None or ruled is None or named == ruled:
+        return ""
+    return f"template.spec.runtimeClassName is {named}, and the policy has pods run under {ruled} (runtimeClassName)"
+
+
 def workspace(agent: Agent, policy: RunPolicySpec | None) -> str:
     """Return why the agent gets no workspace of the size that it asks for, empty where it gets it."""
     if policy is None or agent.workspace is None:

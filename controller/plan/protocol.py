@@ -73,7 +73,7 @@ def _beyond(at: Situation, text: str) -> Hold | None:
 def _pod(at: Situation, agent: Agent) -> Action | Hold:
     pod = at.named_pod(agent.name)
     if pod is None:
-        return _start_action(at, agent, Step.CREATE_POD, None)
+        return _beyond(at, limits.runtime(agent, at.policy)) or _start_action(at, agent, Step.CREATE_POD, None)
     if not at.ours(pod) or pod.deleting:
         return _namesake(at, f"pod {pod.name}", going=pod.deleting)
     if not pod.gated:

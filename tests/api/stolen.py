@@ -12,6 +12,7 @@ from controller.api.base import JsonObject
 from controller.api.checks import parse_run_spec
 from controller.builders import build_claim, build_pod
 from controller.executor.grant import RBAC, account, binding
+from controller.network import AgentsNetwork, network_policy
 from controller.plan.snapshot import RunFacts
 from controller.sidecar import Sidecar
 from tests.api.attempts import HOME, NAMESPACE, REPORTER, Attempt, By, create, patch, run_
@@ -83,6 +84,12 @@ def claim(metadata: JsonObject = UNCHANGED, **spec: Any) -> JsonObject:
     return made | {"metadata": made["metadata"] | metadata, "spec": made["spec"] | spec}
 
 
+def network(metadata: JsonObject = UNCHANGED, **spec: Any) -> JsonObject:
+    """The agents' NetworkPolicy as the operator makes it, with one thing changed."""
+    made = network_policy(AgentsNetwork(), ())
+    return made | {"metadata": made["metadata"] | metadata, "spec": made["spec"] | spec}
+
+
 def bound(
     role: str, kind: str = "ServiceAccount", name: str = "runwarden-reporter", called: str = "runwarden-reporter"
 ) -> JsonObject:
@@ -96,6 +103,7 @@ def bound(
     }
 
 
+SELECTED = "writes the NetworkPolicy runwarden-agents only"
 OWNERS = "one controller of kind Run"
 CONFINED, SECURED, ALONE = "each container of a pod", "a pod that the operator creates is restricted", "shares no namespace"
 MOUNTS, FENCED, PLACE = "configMap, downwardAPI", "has the scheduling gate", "creates nothing in its own namespace"
@@ -172,6 +180,12 @@ OBJECTS = (
     stolen("the reporters' role for everybody", "binds the ClusterRole", bound(REPORTER, "Group", "system:authenticated")),
     stolen("a binding of another name", "binds the ClusterRole", bound(REPORTER, called="mine")),
     stolen("a binding in kube-system", PLACE, bound(REPORTER), SYSTEM),
+    stolen("a network policy for everybody's pods", SELECTED, network(podSelector={})),
+    stolen("a network policy for others' pods", SELECTED, network(podSelector={"matchLabels": {"app": "bank"}})),
+    stolen("a network policy of another name", SELECTED, network({"name": "theirs"})),
+    stolen("agents whom everybody reaches", "lets nothing in", network(ingress=[{}])),
+    stolen("agents that reach everything by no rule", "for both directions", network(policyTypes=["Ingress"], egress=None)),
+    stolen("a network policy in kube-system", PLACE, network(), SYSTEM),
 )
 
 GATED = "pod/r-coder-r0"

@@ -34,7 +34,7 @@ from tests.api.attempts import (
 from tests.api.crossings import CROSSINGS
 from tests.api.crossings.forms import owner
 from tests.api.forgeries import escalation, new_report
-from tests.api.stolen import BYSTANDER, STOLEN, STRONG
+from tests.api.stolen import BYSTANDER, STOLEN, STRONG, SYSTEM
 from tests.api.tricks import TRICKS
 from tests.cluster import Cluster
 from tests.support import OperatorProcess, apply, await_phase, await_that, get, items, policy_of, simulated
@@ -129,6 +129,8 @@ def meet_people(made: World) -> None:
     cluster.kubectl("-n", HOME, "create", "serviceaccount", "operator")
     users.grant(cluster, None, "runwarden-operator", f"--serviceaccount={HOME}:operator")
     users.grant(cluster, HOME, "runwarden-operator-lease", f"--serviceaccount={HOME}:operator")
+    for where in (NAMESPACE, SYSTEM):
+        users.grant(cluster, where, "runwarden-operator-network", f"--serviceaccount={HOME}:operator")
     made.people["operator"] = users.account(cluster, HOME, "operator")
 
 

@@ -21,7 +21,7 @@ from tests.cluster import Cluster
 ROOT = Path(__file__).parents[2]
 RIGHTS, RBAC = ROOT / "tests/api/rights", ROOT / "manifests/rbac"
 HOME, WATCHED, ELSEWHERE = "rights-home", "rights-watched", "rights-elsewhere"
-ACCOUNTS = ("wide", "advised", "local", "reporter", "view", "edit", "nothing")
+ACCOUNTS = ("wide", "advised", "networked", "local", "reporter", "view", "edit", "nothing")
 OPERATORS = ("wide", "advised", "local")
 REVIEWS = {"subjectaccessreviews.authorization.k8s.io: create", "tokenreviews.authentication.k8s.io: create"}
 """What an operator asks of who scrapes it: it belongs to no namespace, and gives access to nothing."""
@@ -29,6 +29,7 @@ VIEWS = {
     "operator-cluster-wide": ("wide", WATCHED),
     "operator-cluster-wide-at-home": ("wide", HOME),
     "operator-with-an-advisor": ("advised", WATCHED),
+    "operator-with-a-network": ("networked", WATCHED),
     "operator-namespaced": ("local", WATCHED),
     "operator-namespaced-at-home": ("local", HOME),
     "operator-namespaced-elsewhere": ("local", ELSEWHERE),
@@ -38,7 +39,7 @@ VIEWS = {
 }
 """A golden file -> the account that asks, and the namespace that it asks about."""
 
-POLICIES = 12
+POLICIES = sum(path.read_text().count("kind: ValidatingAdmissionPolicy\n") for path in ROOT.glob("manifests/admission/*.yaml"))
 """Admission policies that an installation has."""
 
 GUARDED = {"secrets", "pods/exec", "pods/attach", "pods/ephemeralcontainers", "serviceaccounts/token", "nodes/proxy"}
@@ -53,8 +54,9 @@ def accounts(api_cluster: Cluster) -> Iterator[dict[str, Cluster]]:
     for name in ACCOUNTS:
         api_cluster.kubectl("-n", HOME, "create", "serviceaccount", name)
     users.grant(api_cluster, None, "runwarden-operator", f"--serviceaccount={HOME}:wide")
-    for role in ("operator", "operator-advisor"):
-        users.grant(api_cluster, WATCHED, f"runwarden-{role}", f"--serviceaccount={HOME}:advised")
+    for name, more in {"advised": "operator-advisor", "networked": "operator-network"}.items():
+        for role in ("operator", more):
+            users.grant(api_cluster, WATCHED, f"runwarden-{role}", f"--serviceaccount={HOME}:{name}")
     for name in ("wide", "local"):
         users.grant(api_cluster, HOME, "runwarden-operator-lease", f"--serviceaccount={HOME}:{name}")
     for name in OPERATORS:
@@ -131,6 +133,12 @@ def test_an_advisor_costs_one_right() -> None:
     plain, advised = ((RIGHTS / f"operator-{name}.txt").read_text().splitlines() for name in ("namespaced", "with-an-advisor"))
     assert set(advised) - set(plain) == {"pods/log: get"}
     assert set(plain) <= set(advised)
+
+
+def test_agents_networks_cost_one_kind() -> None:
+    """The operator reads and writes NetworkPolicies where that role is bound beside its own, and deletes none."""
+    plain, more = ((RIGHTS / f"operator-{name}.txt").read_text().splitlines() for name in ("namespaced", "with-a-network"))
+    assert set(more) - set(plain) == {"networkpolicies.networking.k8s.io: create get update"}
 
 
 def test_an_operator_of_one_namespace_is_nobody_elsewhere(accounts: dict[str, Cluster]) -> None:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.api.checks import check_run, parse_run_spec
-from controller.api.policy import HostUsers
-from controller.api.run import Agent, RunSpec
+from controller.api.policy import HostUsers, NetworkMode, RunPolicySpec
+from controller.api.run import Agent, Resources, RunSpec
 from controller.builders import Answered, Settled, build_claim, build_pod, session_id
 from controller.facts import pod_facts
 from controller.plan.outcomes import classify
@@ -108,10 +108,47 @@ def test_users_are_the_hosts_unless_the_policy_says_private(agent: dict[str, Any
     run = run_with(agent)
     assert run.spec
     assert "hostUsers" not in build_pod(run, run.spec.agents[0], 0)["spec"]
-    assert build_pod(run, run.spec.agents[0], 0, host_users=HostUsers.PRIVATE)["spec"]["hostUsers"] is False
+    assert build_pod(run, run.spec.agents[0], 0, policy=RunPolicySpec(host_users=HostUsers.PRIVATE))["spec"]["hostUsers"] is False
     own = run_with({"template": {"spec": {**TEMPLATE["spec"], "hostUsers": False}}})
     assert own.spec
     assert build_pod(own, own.spec.agents[0], 0)["spec"]["hostUsers"] is False
+
+
+def under(agent: dict[str, Any], policy: RunPolicySpec) -> dict[str, Any]:
+    """The pod of an agent under a policy, with its reporter."""
+    run = run_with(agent)
+    assert run.spec
+    return build_pod(run, run.spec.agents[0], 0, sidecar=Sidecar("r:1"), policy=policy)
+
+
+def test_containers_that_name_no_resources_have_the_policys() -> None:
+    """Requests and limits of the policy go to containers with neither; who names some, as the reporter does, keeps those alone."""
+    policy = RunPolicySpec(resources=Resources(requests={"cpu": "1"}, limits={"memory": "1Gi"}))
+    named = {"limits": {"cpu": "2"}}
+    spec = {**TEMPLATE["spec"], "containers": [{"name": "log", "image": "l", "resources": named}, {"name": "agent", "image": "a"}]}
+    pod = under({"template": {"spec": spec}}, policy)["spec"]
+    found = {box["name"]: box["resources"] for box in [*pod["containers"], *pod["initContainers"]]}
+    given = {"requests": {"cpu": "1"}, "limits": {"memory": "1Gi"}}
+    assert found == {"log": named, "agent": given, "prepare": given, "runwarden-reporter": found["runwarden-reporter"]}
+    assert found["runwarden-reporter"]["limits"]["memory"] == "64Mi"
+    assert under({"image": "a"}, policy)["spec"]["containers"][0]["resources"] == given
+    assert "resources" not in under({"image": "a"}, RunPolicySpec())["spec"]["containers"][0]
+
+
+def test_pods_run_under_the_policys_runtime() -> None:
+    """The policy's RuntimeClass is every pod's; without one the template's own counts."""
+    assert under({"image": "a"}, RunPolicySpec(runtime_class_name="gvisor"))["spec"]["runtimeClassName"] == "gvisor"
+    assert (
+        under({"template": {"spec": {**TEMPLATE["spec"], "runtimeClassName": "kata"}}}, RunPolicySpec())["spec"]["runtimeClassName"]
+        == "kata"
+    )
+
+
+@pytest.mark.parametrize("mode", [None, *NetworkMode])
+def test_only_pods_of_a_managed_network_are_selected(mode: NetworkMode | None) -> None:
+    """The label that the operator's NetworkPolicy selects is on pods whose network it manages, and on no other."""
+    labels = under({"image": "a"}, RunPolicySpec(network_policy=mode))["metadata"]["labels"]
+    assert labels.get("runwarden.dev/network") == ("managed" if mode is NetworkMode.MANAGED else None)
 
 
 def with_reporter(agent: dict[str, Any], *, shared: bool = True) -> dict[str, Any]:

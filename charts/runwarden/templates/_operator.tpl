@@ -33,6 +33,12 @@
   - --reporter-image={{ default (include "runwarden.image" .) .Values.reporter.image }}
   - --reporter-interval-seconds={{ .Values.reporter.intervalSeconds }}
   {{- end }}
+  {{- if .Values.agents.network.managed }}
+  - --agents-network
+  {{- with .Values.agents.network.allow }}
+  - --agents-network-allow={{ join "," . }}
+  {{- end }}
+  {{- end }}
   {{- if ne .Values.store.type "external" }}
   - --store={{ include "runwarden.storeName" .Values.store.type }}
   {{- end }}

@@ -1,0 +1,136 @@
+"""The NetworkPolicy that the operator keeps for agents, with the roles that we ship, on a real API server.
+
+Whether packets are stopped is the network plugin's: this cluster's nodes are simulated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from controller.api.base import JsonObject
+from tests import users
+from tests.cluster import Cluster
+from tests.support import OperatorProcess, apply, await_phase, await_that, get, items, policy_of, run_of, simulated
+
+HOME = "agents-network"
+NAME = "runwarden-agents"
+ACCOUNT = f"--serviceaccount={HOME}:operator"
+SLICE: JsonObject = {
+    "apiVersion": "discovery.k8s.io/v1",
+    "kind": "EndpointSlice",
+    "metadata": {"name": "kubernetes"},
+    "addressType": "IPv4",
+    "endpoints": [{"addresses": ["10.1.2.3"]}],
+    "ports": [{"name": "https", "port": 6443, "protocol": "TCP"}],
+}
+"""Where the API server says that it is; this one has no Endpoints of its own."""
+OPTIONS = ("--lease-namespace", HOME, "--reporter-image", "x", "--agents-network", "--agents-network-allow", "10.20.0.0/16")
+
+
+@pytest.fixture(scope="module")
+def account(api_cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster as the operator's account sees it, bound as the chart binds it with agents.network.managed."""
+    api_cluster.kubectl("create", "namespace", HOME)
+    api_cluster.kubectl("-n", HOME, "create", "serviceaccount", "operator")
+    apply(api_cluster, "default", SLICE)
+    for where, role in (
+        (None, "runwarden-operator"),
+        (HOME, "runwarden-operator-lease"),
+        ("default", "runwarden-operator-apiserver"),
+    ):
+        users.grant(api_cluster, where, role, ACCOUNT)
+    yield users.account(api_cluster, HOME, "operator")
+    api_cluster.kubectl("-n", "default", "delete", "endpointslice", "kubernetes")
+    api_cluster.kubectl("delete", "namespace", HOME, "--wait=false")
+
+
+@pytest.fixture
+def allowed(api_cluster: Cluster, namespace: str) -> str:
+    """A namespace in which the operator may write NetworkPolicies."""
+    users.grant(api_cluster, namespace, "runwarden-operator-network", ACCOUNT)
+    return namespace
+
+
+def managed(cluster: Cluster, namespace: str, pod: str) -> bool:
+    """Whether a pod is among those that the operator's NetworkPolicy selects."""
+    labels: JsonObject = get(cluster, namespace, "pod", pod)["metadata"]["labels"]
+    return labels.get("runwarden.dev/network") == "managed"
+
+
+def test_agents_have_their_network_policy(api_cluster: Cluster, account: Cluster, allowed: str) -> None:
+    """A namespace's first Run has the policy made, with the API server and the installer's networks in it; the Run says Managed."""
+    with OperatorProcess(account, *OPTIONS) as operator:
+        apply(api_cluster, allowed, run_of("one"), run_of("two"))
+        for name in ("one", "two"):
+            assert await_phase(api_cluster, allowed, name, "Completed")["policy"]["networkPolicy"] == "Managed"
+            assert managed(api_cluster, allowed, f"{name}-coder-r0")
+        assert "ValidatingAdmissionPolicy" not in operator.log.read_text()
+    found = get(api_cluster, allowed, "networkpolicy", NAME)["spec"]
+    assert found["podSelector"] == {"matchLabels": {"runwarden.dev/network": "managed"}}
+    blocks = [to["ipBlock"]["cidr"] for rule in found["egress"] for to in rule["to"] if "ipBlock" in to]
+    assert blocks == ["0.0.0.0/0", "::/0", "10.1.2.3/32", "10.20.0.0/16"]
+
+
+def test_a_policy_that_was_changed_is_mended_and_one_of_ones_own_is_left(
+    api_cluster: Cluster, account: Cluster, allowed: str
+) -> None:
+    """The next operator writes its own policy anew where somebody has opened it; one without its label stays as it was made."""
+    apply(api_cluster, allowed, own := {**OPEN, "metadata": {"name": NAME}})
+    with OperatorProcess(account, *OPTIONS):
+        apply(api_cluster, allowed, run_of("first"))
+        await_phase(api_cluster, allowed, "first", "Completed")
+        assert get(api_cluster, allowed, "networkpolicy", NAME)["spec"]["egress"] == own["spec"]["egress"]
+    apply(api_cluster, allowed, {**OPEN, "metadata": {"name": NAME, "labels": {"app.kubernetes.io/managed-by": "runwarden"}}})
+    with OperatorProcess(account, *OPTIONS):
+        apply(api_cluster, allowed, run_of("second"))
+        await_phase(api_cluster, allowed, "second", "Completed")
+    assert len(get(api_cluster, allowed, "networkpolicy", NAME)["spec"]["egress"]) > 1
+
+
+OPEN: JsonObject = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "NetworkPolicy",
+    "spec": {
+        "podSelector": {"matchLabels": {"runwarden.dev/network": "managed"}},
+        "policyTypes": ["Ingress", "Egress"],
+        "egress": [{}],
+    },
+}
+"""A policy that lets everything out."""
+
+
+def test_unmanaged_means_no_policy_of_ours(api_cluster: Cluster, account: Cluster, allowed: str) -> None:
+    """With `networkPolicy: Unmanaged` no NetworkPolicy is made, no pod is selected, and the Run says so."""
+    apply(api_cluster, allowed, policy_of({"networkPolicy": "Unmanaged"}))
+    with OperatorProcess(account, *OPTIONS):
+        apply(api_cluster, allowed, run_of("free"))
+        assert await_phase(api_cluster, allowed, "free", "Completed")["policy"]["networkPolicy"] == "Unmanaged"
+    assert not managed(api_cluster, allowed, "free-coder-r0")
+    assert items(api_cluster, allowed, "networkpolicies") == []
+
+
+def test_without_the_option_the_default_is_unmanaged(api_cluster: Cluster, account: Cluster, namespace: str) -> None:
+    """An operator that was not told to keep NetworkPolicies keeps none, and says so on the Run."""
+    with OperatorProcess(account, "--lease-namespace", HOME):
+        apply(api_cluster, namespace, run_of("plain"))
+        assert await_phase(api_cluster, namespace, "plain", "Completed")["policy"]["networkPolicy"] == "Unmanaged"
+    assert items(api_cluster, namespace, "networkpolicies") == []
+
+
+def test_an_agent_never_starts_without_the_policy_that_it_must_have(api_cluster: Cluster, account: Cluster, namespace: str) -> None:
+    """Where the operator may not write what a policy demands, no pod is made, and the Run says what to do."""
+    apply(api_cluster, namespace, policy_of({"networkPolicy": "Managed"}))
+    with OperatorProcess(account, "--lease-namespace", HOME):
+        apply(api_cluster, namespace, run_of("held", simulated("run-forever")))
+        found = await_that(lambda: refused(api_cluster, namespace), "the refusal to be told of")
+    assert "runwarden-operator-network" in found["message"]
+    assert "networkPolicy: Unmanaged" in found["message"]
+    assert items(api_cluster, namespace, "pods") == []
+
+
+def refused(cluster: Cluster, namespace: str) -> JsonObject | None:
+    """Return the status of the Run once its pod was refused."""
+    found: JsonObject = get(cluster, namespace, "run", "held").get("status", {})
+    return found if found.get("reason") == "PodRefused" else None
