@@ -42,7 +42,7 @@ def test_a_suggested_answer_is_the_answer_whatever_the_agent_chose(kubectl: Fake
 
 def test_the_commands_of_a_block_are_commands(kubectl: FakeKubectl) -> None:
     """Each decision that a notification offers is a command of the plugin that fits the type."""
-    blocked = {"metadata": {"name": "b"}, "spec": {"type": "Blocked"}}
+    blocked = {"metadata": {"name": "b"}, "spec": {"type": "Blocked", "responders": {}}}
     assert {verb for verb, *_ in how_to_answer(blocked)} == set(VERBS.values())
     assert kubectl.run("retry", "--help").exit_code == 0
 
