@@ -30,6 +30,12 @@ LIMITS = Limits(timedelta(days=30), 1000)
 ENTRY = Entry(NOW, "ns", "demo", "u1", "start", "Running", "Starting", "abc", {"run": 1}, {"actions": []}, {"acted": []})
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its end a ledger writes all that waits, however busy the machine is."""
+    monkeypatch.setattr(writer, "CLOSE_SECONDS", 120.0)
+
+
 def rows(path: Path, what: str = "*") -> list[Any]:
     connection = sqlite3.connect(path)
     found = connection.execute(f"SELECT {what} FROM runwarden_decisions ORDER BY id").fetchall()  # noqa: S608  # the test's own
@@ -156,13 +162,6 @@ def column(url: str, what: str) -> list[Any]:
     return found
 
 
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At its end a ledger writes all that waits, however busy the machine is."""
-    monkeypatch.setattr(writer, "CLOSE_SECONDS", 120.0)
-
-
-@pytest.mark.usefixtures("patient")
 def test_a_share_for_every_namespace(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenant that writes a hundred times as much pushes out its own history alone, by number."""
     monkeypatch.setattr(writer, "PRUNE_EVERY", 1)
@@ -176,7 +175,6 @@ def test_a_share_for_every_namespace(url: str, monkeypatch: pytest.MonkeyPatch) 
     assert [digest for digest in found if digest.startswith("noisy")] == [f"noisy-{number}" for number in range(485, 500)]
 
 
-@pytest.mark.usefixtures("patient")
 def test_a_share_of_the_disk(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same by bytes: large rows are pruned by what they weigh, though they are few."""
     monkeypatch.setattr(writer, "PRUNE_BYTES", 1)
@@ -192,7 +190,6 @@ def test_a_share_of_the_disk(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(column(url, "bytes")) <= 400_000
 
 
-@pytest.mark.usefixtures("patient")
 def test_a_row_is_bounded_redacted_and_still_json(url: str) -> None:
     """A Run of a megabyte and an agent's last words: the row is small, holds no token, and reads as JSON."""
     token = "ghp_" + "a1B2" * 9
@@ -218,7 +215,6 @@ def test_an_entry_that_cannot_be_written_costs_itself(tmp_path: Path) -> None:
     assert (count(metrics, "written"), count(metrics, "dropped")) == (2, 1)
 
 
-@pytest.mark.usefixtures("patient")
 def test_a_ledger_of_an_older_operator_goes_on(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its table gains what the shares need, its rows count as usual ones, and the older operator can still write to it."""
     monkeypatch.setattr(writer, "PRUNE_EVERY", 1)
