@@ -164,6 +164,7 @@ def test_cluster_wide_unless_namespaces_are_named(tmp_path: Path) -> None:
     """With namespaces the operator is bound in each of them and nowhere else; without, once for the cluster.
 
     What it asks about who scrapes belongs to no namespace, and gives access to nothing: that is bound cluster-wide either way.
+    In the namespace default it may read where the API server is.
     """
     wide = objects(render(tmp_path))
     narrow = objects(render(tmp_path, "--set", "namespaces={a,b}"))
@@ -172,7 +173,11 @@ def test_cluster_wide_unless_namespaces_are_named(tmp_path: Path) -> None:
     assert asks["roleRef"]["name"] == "runwarden-operator-metrics"
     lasting = [each for each in narrow if not is_hook(each)]
     bound = {(each["metadata"]["namespace"], each["roleRef"]["name"]) for each in lasting if each["kind"] == "RoleBinding"}
-    assert bound == {("a", "runwarden-operator"), ("b", "runwarden-operator"), (NAMESPACE, "runwarden-operator-lease")}
+    assert bound == {
+        *((place, role) for place in ("a", "b") for role in ("runwarden-operator", "runwarden-operator-network")),
+        (NAMESPACE, "runwarden-operator-lease"),
+        ("default", "runwarden-operator-apiserver"),
+    }
     arguments = one(narrow, "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"]
     assert {"--namespace=a", "--namespace=b"} <= set(arguments)
 
