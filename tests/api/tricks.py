@@ -31,7 +31,7 @@ TRICKS = (
     template("the node's processes", "spec.hostPID", ONLY_FALSE, pod={"hostPID": True}),
     template("the node's network", "spec.hostNetwork", ONLY_FALSE, pod={"hostNetwork": True}),
     template("the node's IPC", "spec.hostIPC", ONLY_FALSE, pod={"hostIPC": True}),
-    template("the node's users", "spec.hostUsers", NOT_ALLOWED, pod={"hostUsers": True}),
+    template("the node's users", "spec.hostUsers", ONLY_FALSE, pod={"hostUsers": True}),
     template("privileges", f"{BOX}.securityContext.privileged", ONLY_FALSE, box={"securityContext": {"privileged": True}}),
     template(
         "privileges by setuid",
@@ -73,7 +73,10 @@ TRICKS = (
         box={"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}},
     ),
     template(
-        "an unmasked /proc", f"{BOX}.securityContext.procMount", NOT_ALLOWED, box={"securityContext": {"procMount": "Unmasked"}}
+        "an unmasked /proc",
+        f"{BOX}.securityContext.procMount",
+        'only "Default" is allowed',
+        box={"securityContext": {"procMount": "Unmasked"}},
     ),
     template(
         "every system call, for the pod",
@@ -90,7 +93,7 @@ TRICKS = (
     template(
         "no AppArmor, by field",
         f"{BOX}.securityContext.appArmorProfile",
-        NOT_ALLOWED,
+        'only {"type": "RuntimeDefault"} is allowed',
         box={"securityContext": {"appArmorProfile": {"type": "Unconfined"}}},
     ),
     template(
@@ -159,7 +162,10 @@ TRICKS = (
         "a raw block device", f"{BOX}.volumeDevices", NOT_ALLOWED, box={"volumeDevices": [{"name": "v", "devicePath": "/dev/x"}]}
     ),
     template(
-        "mounts on the node", f"{BOX}.volumeMounts[0].mountPropagation", NOT_ALLOWED, mount={"mountPropagation": "Bidirectional"}
+        "mounts on the node",
+        f"{BOX}.volumeMounts[0].mountPropagation",
+        'only "None" is allowed',
+        mount={"mountPropagation": "Bidirectional"},
     ),
     template("a device by claim", "spec.resourceClaims", NOT_ALLOWED, pod={"resourceClaims": [{"name": "gpu"}]}),
     template("others' processes", "spec.shareProcessNamespace", NOT_ALLOWED, pod={"shareProcessNamespace": True}),
