@@ -11,10 +11,40 @@ import copy
 import json
 import random
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from controller.api.base import JsonObject
 from controller.api.names import API_VERSION
+from tests.cluster import Cluster
+from tests.support import run_of
+
+COLLECTIONS = "/apis/runwarden.dev/v1alpha1/namespaces"
+DEEP_LEVELS = 1_200
+"""More than Python's own decoder takes: it gives up at a thousand."""
+
+
+def deep_run(name: str) -> str:
+    """Return a Run that is nested too deeply, where the template's schema is open."""
+    return run_with(name, '{"spec":{"x":' + nested(DEEP_LEVELS) + "}}")
+
+
+def nested(levels: int) -> str:
+    """Return JSON that is nested so deeply, as text: no encoder of Python's would make it."""
+    return '{"a":' * levels + "1" + "}" * levels
+
+
+def run_with(name: str, template: str) -> str:
+    """Return a Run whose template is this text of JSON."""
+    run = run_of(name, {"template": {"marker": 0}})
+    return json.dumps(run).replace('{"marker": 0}', template)
+
+
+def post(cluster: Cluster, namespace: str, plural: str, body: str, path: Path) -> str:
+    """Create an object by its bytes, past kubectl's own decoder."""
+    path.write_text(body)
+    return cluster.kubectl("create", "--raw", f"{COLLECTIONS}/{namespace}/{plural}", "-f", str(path), check=False)
+
 
 RESOURCES = ("runs", "pods", "agentreports", "escalations", "runpolicies")
 DEEP = "@deep@"

@@ -12,6 +12,7 @@ import pytest
 
 from controller.api.base import JsonObject
 from tests.cluster import Cluster
+from tests.hostile import deep_run, post, run_with
 from tests.plugin import Plugin
 from tests.support import (
     OperatorProcess,
@@ -26,31 +27,11 @@ from tests.support import (
     status,
 )
 
-API = "/apis/runwarden.dev/v1alpha1/namespaces"
-DEEP = 1_200
-"""Levels of nesting; Python's own decoder gives up at a thousand."""
 LARGE_BYTES = 1_300_000
 """Close to the largest object that etcd takes."""
 LONG_ARGUMENT = 32_000
 UNKNOWN_FIELDS = 5_000
 LARGE_RUNS = 12
-
-
-def nested(levels: int) -> str:
-    """Return JSON that is nested so deeply, as text: no encoder of Python's would make it."""
-    return '{"a":' * levels + "1" + "}" * levels
-
-
-def run_with(name: str, template: str) -> str:
-    """Return a Run whose template is this text of JSON."""
-    run = run_of(name, {"template": {"marker": 0}})
-    return json.dumps(run).replace('{"marker": 0}', template)
-
-
-def post(cluster: Cluster, namespace: str, plural: str, body: str, path: Path) -> str:
-    """Create an object by its bytes, past kubectl's own decoder."""
-    path.write_text(body)
-    return cluster.kubectl("create", "--raw", f"{API}/{namespace}/{plural}", "-f", str(path), check=False)
 
 
 def told(cluster: Cluster, namespace: str, run: str) -> JsonObject:
@@ -80,8 +61,7 @@ def test_a_run_that_is_nested_too_deeply_is_blocked_alone(
     api_cluster: Cluster, operator: OperatorProcess, namespace: str, tmp_path: Path
 ) -> None:
     """It is Blocked with reason Unreadable, before and after a restart of the operator, in the log by name, and can be deleted."""
-    deep = run_with("deep", f'{{"spec":{{"x":{nested(DEEP)}}}}}')
-    post(api_cluster, namespace, "runs", deep, tmp_path / "deep.json")
+    post(api_cluster, namespace, "runs", deep_run("deep"), tmp_path / "deep.json")
     found = await_that(lambda: told(api_cluster, namespace, "deep"), "the status of the Run")
     assert (found["reason"], condition(found, "Healthy")) == ("Unreadable", ("False", "Unreadable"))
     assert "depth limit exceeded" in found["message"]
