@@ -20,6 +20,7 @@ from controller.nodes import Nodes
 from controller.plan.questions import asked_names
 from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, ReportFacts, RunFacts, Snapshot
 from controller.policy_source import PolicySource
+from controller.reported import is_believed
 from controller.resolving import resolve
 from controller.slots import Candidate
 from controller.store import Loaded, Store
@@ -106,7 +107,7 @@ class Observer:
             state_refusal=loaded.refusal,
             pods=await self._with_nodes(around.pods),
             escalations=around.escalations,
-            reports=around.reports,
+            reports=tuple(report for report in around.reports if is_believed(report, self._client.server_now())),
             consultations=self._consultations.of(facts.key, loaded.state) if self._consultations else (),
             advisor=self._consultations is not None,
             mode=self._mode(policy),

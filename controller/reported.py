@@ -18,7 +18,7 @@ from controller.api.base import MAX_LONG_TEXT, MAX_TEXT, MAX_WORD, JsonObject, p
 from controller.api.names import LABEL_AGENT, REPORTER_CONTAINER
 from controller.api.run_status import ResultStatus
 from controller.plan.snapshot import QuestionFacts, ReportFacts
-from controller.times import bounded, earlier
+from controller.times import bounded, earlier, later
 
 
 def report_facts(report: JsonObject) -> ReportFacts | None:
@@ -27,6 +27,18 @@ def report_facts(report: JsonObject) -> ReportFacts | None:
     if not status or stamp is None:
         return None
     return _facts(spec["agent"], spec["runUID"], status, stamp, spec.get("deliveries", ()))
+
+
+def is_believed(report: ReportFacts, now: datetime) -> bool:
+    """Whether a report was made before now. Whoever creates an object may write the times in its managedFields.
+
+    A report from the year 9999 would be fresh for ever: its agent would never be silent or idle.
+    """
+    return report.reported_at <= later(now, MAX_AHEAD_SECONDS)
+
+
+MAX_AHEAD_SECONDS = 60
+"""How far a true stamp may lie ahead of the operator's estimate of the API server's time: API servers' clocks are seconds apart."""
 
 
 def last_report(pod: JsonObject) -> ReportFacts | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from controller.api.advice import AdviceState
 from controller.api.escalation import EscalationType
@@ -19,10 +19,6 @@ from controller.plan.usage import add_usage
 from controller.times import later
 
 NO_STATE = AgentState()
-
-MAX_AHEAD = timedelta(minutes=1)
-"""How far the stamp on a report may lie ahead of now. Whoever creates an object may write the times in its managedFields, so
-that a report from the year 9999 would be fresh for ever. API servers' clocks are seconds apart."""
 
 ASKED_FOR = frozenset({Reason.RESTART_REQUESTED.value, Reason.RETRY_ORDERED.value})
 """The reasons of attempts that a human asked for while the one before was not over."""
@@ -194,10 +190,9 @@ class Situation:
         return (e for e in self.snapshot.escalations if e.run_uid == self.snapshot.run.uid and e.type is kind)
 
     def any_report(self, agent: str) -> ReportFacts | None:
-        """The agent's report as its object holds it, of whatever attempt; none for one that was made after now."""
+        """The agent's report as its object holds it, of whatever attempt."""
         uid = self.snapshot.run.uid
-        reports = (r for r in self.snapshot.reports if r.agent == agent and r.run_uid == uid)
-        return next((r for r in reports if r.reported_at <= self.now + MAX_AHEAD), None)
+        return next((r for r in self.snapshot.reports if r.agent == agent and r.run_uid == uid), None)
 
     def report(self, agent: str) -> ReportFacts | None:
         """The newest report of the agent's current attempt, be it that pod's last word."""

@@ -114,7 +114,7 @@ def peak_bytes(operator: OperatorProcess) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
-@pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize("time", ["0001-01-02T00:00:00Z", "9999-12-31T23:59:59Z"])
 def test_a_time_that_a_client_wrote_into_a_report_is_not_believed(
     api_cluster: Cluster, operator: OperatorProcess, namespace: str, time: str
 ) -> None:
@@ -123,6 +123,11 @@ def test_a_time_that_a_client_wrote_into_a_report_is_not_believed(
     await_phase(api_cluster, namespace, "told", "Running")
     report = forged_report(api_cluster, namespace, time)
     api_cluster.kubectl("-n", namespace, "create", "-f", "-", stdin=json.dumps(report))
+    said = json.dumps({"status": report["status"]})
+    written = ("patch", "agentreport", "told-coder", "--subresource=status", "--type=merge", "-p", said)
+    api_cluster.kubectl("-n", namespace, *written, "--field-manager=somebody-else")
+    stamps = {entry["manager"]: entry["time"] for entry in stamped(api_cluster, namespace)}
+    assert stamps["runwarden-reporter"] == time, "the API server has kept what the client wrote"
     unhurt(operator, api_cluster, namespace, "beside")
     operator.stop(signal.SIGKILL)
     operator.start()
@@ -132,6 +137,13 @@ def test_a_time_that_a_client_wrote_into_a_report_is_not_believed(
     assert await_that(lambda: items(api_cluster, namespace, "agentreports"), "the report to be there")
 
 
+def stamped(cluster: Cluster, namespace: str) -> list[JsonObject]:
+    """Return the report's managedFields, which kubectl shows when asked."""
+    text = cluster.kubectl("-n", namespace, "get", "agentreport", "told-coder", "-o", "json", "--show-managed-fields")
+    found: list[JsonObject] = json.loads(text)["metadata"]["managedFields"]
+    return found
+
+
 def forged_report(cluster: Cluster, namespace: str, time: str) -> JsonObject:
     """Return a report of a Run's running pod that carries the times of its own managedFields."""
     run = get(cluster, namespace, "run", "told")
@@ -139,14 +151,14 @@ def forged_report(cluster: Cluster, namespace: str, time: str) -> JsonObject:
     api = "runwarden.dev/v1alpha1"
     owner = {"apiVersion": api, "kind": "Run", "name": "told", "uid": run["metadata"]["uid"]}
     said: dict[str, Any] = {"attempt": 0, "podUID": pod["metadata"]["uid"], "seq": 9, "intervalSeconds": 60}
-    said |= {"activityAgeSeconds": 31_536_000, "progressEvents": 1}
+    said |= {"activityAgeSeconds": 31_536_000, "progressEvents": 1, "sources": ["Processes"]}
     stamp = {
         "manager": "runwarden-reporter",
         "operation": "Update",
         "apiVersion": api,
         "time": time,
         "fieldsType": "FieldsV1",
-        "fieldsV1": {"f:status": {".": {}, "f:seq": {}}},
+        "fieldsV1": {"f:metadata": {"f:labels": {"f:app": {}}}},
         "subresource": "status",
     }
     return {

@@ -182,6 +182,9 @@ async def planned(inventory: Inventory) -> Counter[Phase]:
 class NoNodes:
     """A client for which every node is there and ready."""
 
+    def server_now(self) -> datetime:
+        return NOW
+
     async def get(self, *_: object) -> JsonObject:
         ready = {"type": "Ready", "status": "True"}
         return {"metadata": {"name": "node"}, "status": {"conditions": [ready]}}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from controller.reported import OUTPUTS_LIMIT, last_report, report_facts
+from controller.reported import OUTPUTS_LIMIT, is_believed, last_report, report_facts
+from controller.times import LATEST
 
 STAMP = "2026-01-01T12:00:00Z"
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SAID = {"attempt": 1, "podUID": "u1", "seq": 7, "intervalSeconds": 60, "activityAgeSeconds": 30, "progressAgeSeconds": 90}
 
 
@@ -88,3 +91,11 @@ def test_outputs_are_bounded() -> None:
     assert found.result
     assert found.result.outputs == {"o0": "x" * 1000, "o1": "x" * 1000}
     assert sum(map(len, found.result.outputs.values())) <= OUTPUTS_LIMIT
+
+
+@pytest.mark.parametrize(("stamp", "believed"), [(NOON, True), (NOON + timedelta(seconds=59), True), (LATEST, False)])
+def test_a_report_from_the_future_is_not_believed(stamp: datetime, believed: bool) -> None:
+    """A stamp that a client wrote far ahead of now; API servers' clocks may be some seconds apart."""
+    found = report_facts(report())
+    assert found
+    assert is_believed(replace(found, reported_at=stamp), NOON) is believed
