@@ -101,6 +101,8 @@ def populate(cluster: Cluster) -> None:
     true = new_report("coder", {"ownerReferences": owner(uid)}, runUID=uid)
     cluster.kubectl("-n", VICTIM, "create", "-f", "-", stdin=json.dumps(true))
     say(cluster, VICTIM, "r-coder", pod_uid(cluster, "r-coder-r0"))
+    heard = "the status to say what the true report says"
+    await_that(lambda: "NothingReported" not in json.dumps(get(cluster, VICTIM, "run", "r")["status"]), heard)
 
 
 def forge(made: Stage, when: str) -> None:
