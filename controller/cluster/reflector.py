@@ -18,8 +18,8 @@ from controller.api.base import JsonObject
 from controller.cluster.client import Client
 from controller.cluster.errors import ApiError, Forbidden, NotFound, Unauthorized, retry_after
 from controller.cluster.resources import Resource
-from controller.cluster.turns import Turns, in_turns
 from controller.cluster.wire import WatchEvent
+from controller.cluster.yielding import Slice, yielding
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +49,7 @@ async def relist(client: Client, resource: Resource, namespace: str | None, sink
     async for page in client.pages(resource, namespace, label_selector=labels):
         if not page.follows:
             listed.clear()
-        async for obj in in_turns(page.items):
+        async for obj in yielding(page.items):
             listed.add(obj["metadata"]["uid"])
             sink.upsert(obj)
         page.items.clear()  # The next page is read meanwhile, and there is to be one of them in memory.
@@ -105,12 +105,12 @@ class Reflector:
         """Follow the watch; one that the API server closes in the ordinary way is taken up where it ended."""
         while True:
             async with aclosing(self._client.watch(self._resource, namespace, version, label_selector=self._labels)) as events:
-                turns = Turns()
+                piece = Slice()
                 async for event in events:
                     trouble.over()
                     version = event.object["metadata"]["resourceVersion"]
                     self._tell(event)
-                    await turns.yield_if_due()
+                    await piece.yield_if_over()
             trouble.over()
             await self._pause(0)
 
