@@ -17,12 +17,13 @@ from tests.unit.cluster_client.faults import GONE, Answer, FaultyServer, Told, e
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Pauses are noted and not made; jitter is off."""
+    """Pauses are noted and not made; jitter is off. A yield to the event loop is none."""
     made: list[float] = []
     real = asyncio.sleep
 
     async def note(seconds: float) -> None:
-        made.append(seconds)
+        if seconds:
+            made.append(seconds)
         await real(0)
 
     monkeypatch.setattr(asyncio, "sleep", note)
