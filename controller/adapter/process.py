@@ -18,6 +18,7 @@ from controller.adapter.child import MAX_ENVELOPE_BYTES, Child
 from controller.adapter.command import Invocation
 from controller.adapter.family import MARK, Relative, everyone, family, mark_of
 from controller.consulting import Ended
+from controller.niceness import stand_back
 
 log = structlog.get_logger(__name__)
 
@@ -155,6 +156,7 @@ def _start(invocation: Invocation, folder: Path, variables: dict[str, str]) -> C
         env=variables | {"TMPDIR": str(folder)},
         start_new_session=True,
     )
+    stand_back(process.pid)
     return Child(process, invocation.stdin)
 
 

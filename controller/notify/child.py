@@ -9,6 +9,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from dataclasses import dataclass
 
+from controller.niceness import stand_back
 from controller.notify.message import Message
 from controller.notify.outcome import Outcome, Result
 
@@ -40,6 +41,7 @@ class Senders:
             )
         except OSError as error:
             return Outcome(Result.LATER, f"no process could be started to send it: {error.strerror}")
+        stand_back(process.pid)
         try:
             async with asyncio.timeout(self.seconds):
                 output, _ = await process.communicate(self._order(url, message))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import signal
 import sys
 from typing import Any
@@ -25,8 +24,6 @@ from controller.notify.guard import Guard
 from controller.notify.outcome import Outcome, Result, unusable
 from controller.notify.tally import Tally
 
-NICENESS = 10
-"""How far senders stand back behind the operator."""
 CONNECT_SECONDS = 5.0
 APP = "runwarden"
 ENCRYPTED_MAIL, CLEAR_MODE = "mailtos", "insecure"
@@ -37,7 +34,6 @@ def main() -> None:
     """Carry out the order on stdin."""
     order = json.load(sys.stdin)
     signal.alarm(math.ceil(order["seconds"]))
-    os.nice(NICENESS)
     logging.disable()  # Whatever apprise logs may hold the URL.
     guard = Guard(Allowed.of(order["allow"]))
     guard.watch()

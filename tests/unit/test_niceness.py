@@ -1,0 +1,39 @@
+"""What a tenant has the operator start stands back behind it: senders of notifications, and an advisor's commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from controller.adapter.command import Invocation
+from controller.adapter.process import Processes
+from controller.api.policy import NotificationEvent
+from controller.niceness import NICENESS, stand_back
+from controller.notify.child import Senders
+from controller.notify.message import Level, Message
+
+ASKED = "import os, sys; sys.stdin.read(); nice = os.getpriority(os.PRIO_PROCESS, 0)"
+"""What stands on its input comes after its priority was set."""
+BEHIND = max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0))
+
+
+async def test_a_sender_stands_back() -> None:
+    """It does so from its start: importing its library is most of its work."""
+    said = f"{ASKED}; import json; print(json.dumps({{'result': 'sent', 'why': str(nice), 'open': True}}))"
+    senders = Senders(("json",), command=(sys.executable, "-c", said))
+    outcome = await senders.send("json://x", Message(NotificationEvent.RUN_FINISHED, "ns", "demo", "u1", Level.INFO, "t", "b"))
+    assert outcome.why == str(BEHIND)
+
+
+async def test_a_command_of_an_advisor_stands_back(tmp_path: Path) -> None:
+    """So does whatever it starts: a priority is inherited."""
+    invocation = Invocation((sys.executable, "-c", f"{ASKED}; print(nice)"), b"{}")
+    finish = await Processes().run(invocation, tmp_path, frozenset(), 30)
+    assert json.loads(finish.stdout) == BEHIND
+
+
+def test_one_that_has_ended_is_passed_over() -> None:
+    """A child may be gone before its parent comes to it."""
+    stand_back(2**22 + 1)
