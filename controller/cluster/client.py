@@ -21,8 +21,12 @@ PAGE_BYTES = 8 * 2**20
 """JSON of a page. One that has more is asked for again with fewer objects; a single object is taken whatever it has."""
 SMALLER, LARGER = 8, 2
 """By what the objects of a page are divided where they have too many bytes, and multiplied after one that has not."""
+WHOLE = 0
+"""In place of a number of objects: all of them."""
+WHOLE_BYTES = 2 * PAGE_BYTES
+"""JSON of a whole list that is asked for as one page, since that cannot become too old between pages."""
 RESTARTS = 3
-"""How often a list that became too old between its pages is begun anew, before its caller hears of it."""
+"""How often a list that became too old between its pages, and is too large for one, is begun anew before its caller hears of it."""
 FIELD_MANAGER = "runwarden"
 JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
 
@@ -101,21 +105,21 @@ class Client:
     ) -> AsyncGenerator[Page, None]:
         """Yield every object of a namespace, or of all for None, page by page: whoever keeps little of each never holds them all.
 
-        A page is as large as its bytes allow. One that is too old starts the list over.
+        A page is as large as its bytes allow. One that is too old starts the list over, as one page where that is not too large.
         """
         selected: dict[str, str | int] = {"labelSelector": label_selector} if label_selector else {}
         token, limit, restarts = "", chunk, RESTARTS
         while True:
-            query = selected | {"limit": limit} | ({"continue": token} if token else {})
+            query = selected | ({"limit": limit} if limit else {}) | ({"continue": token} if token else {})
             try:
-                answer = await self._page(resource, namespace, query, PAGE_BYTES if limit > 1 else None)
+                answer = await self._page(resource, namespace, query, _most(limit))
             except TooLarge:
-                limit = max(1, limit // SMALLER)
+                limit = max(1, limit // SMALLER) if limit else chunk
                 continue
             except Gone:
                 if not token or not restarts:
                     raise
-                token, restarts = "", restarts - 1
+                token, limit, restarts = "", WHOLE, restarts - 1
                 continue
             limit = min(chunk, limit * LARGER)
             yield Page(answer.pop("items"), answer["metadata"]["resourceVersion"], follows=bool(token))
@@ -224,3 +228,8 @@ class Client:
     async def _page(self, resource: Resource, namespace: str | None, query: dict[str, str | int], most: int | None) -> JsonObject:
         answer = await self.exchange.answer("GET", resource, namespace, query=query, verb="LIST", most=most)
         return decoded(f"LIST {resource.path(namespace)}", answer, resource.max_bytes, decode_items)
+
+
+def _most(limit: int) -> int | None:
+    """Return how many bytes a page of so many objects may have; None for a single object."""
+    return {WHOLE: WHOLE_BYTES, 1: None}.get(limit, PAGE_BYTES)
