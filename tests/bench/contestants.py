@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,9 +32,26 @@ RETRY_PERIOD = ("--lease-retry-period", "2")
 """As users have it; the tests' is quicker, at two writes a second."""
 
 
+def home_of(namespace: str) -> str:
+    """Return where the account of a stage's controller is: no operator starts an agent in its own namespace."""
+    return f"{namespace}-home"
+
+
+@contextmanager
+def account_for(cluster: Cluster, namespace: str) -> Iterator[Cluster]:
+    """Yield the cluster as the account of a stage's controller sees it; the account is gone afterwards."""
+    home = home_of(namespace)
+    cluster.kubectl("create", "namespace", home)
+    cluster.kubectl("-n", home, "create", "serviceaccount", ACCOUNT)
+    try:
+        yield users.account(cluster, home, ACCOUNT)
+    finally:
+        cluster.kubectl("delete", "namespace", home, "--wait=false")
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where one controller is measured: a namespace of its own, and the cluster as its account there sees it."""
+    """Where one controller is measured: a namespace of its own, and the cluster as its account in another sees it."""
 
     cluster: Cluster
     account: Cluster
@@ -44,11 +61,13 @@ class Stage:
     @property
     def user(self) -> str:
         """The user that the controller is to the API server."""
-        return f"system:serviceaccount:{self.namespace}:{ACCOUNT}"
+        return f"system:serviceaccount:{home_of(self.namespace)}:{ACCOUNT}"
 
     def let(self, role: str, *, everywhere: bool = False) -> None:
         """Bind a ClusterRole to the controller's account."""
-        users.grant(self.cluster, None if everywhere else self.namespace, role, f"--serviceaccount={self.namespace}:{ACCOUNT}")
+        users.grant(
+            self.cluster, None if everywhere else self.namespace, role, f"--serviceaccount={home_of(self.namespace)}:{ACCOUNT}"
+        )
 
     def run(self, stack: ExitStack, name: str, *command: str) -> int:
         """Start a program that ends with the stack; return its process."""

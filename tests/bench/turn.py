@@ -13,9 +13,8 @@ import aiohttp
 
 from controller.api.base import JsonObject
 from controller.cluster.resources import PODS, Resource
-from tests import users
 from tests.bench.audit import AuditLog
-from tests.bench.contestants import ACCOUNT, Contestant, Stage
+from tests.bench.contestants import Contestant, Stage, account_for
 from tests.bench.kubelet import PlayedKubelet
 from tests.bench.load import any_left, create, delete_all, watching
 from tests.bench.measured import Load, Spent, Turn, latency
@@ -52,8 +51,8 @@ def stage_for(cluster: Cluster, load: Load) -> Iterator[Stage]:
     cluster.kubectl("create", "namespace", name)
     wait = "--wait=false"  # What a failed turn leaves may not go by itself: the next does not wait for it.
     try:
-        cluster.kubectl("-n", name, "create", "serviceaccount", ACCOUNT)
-        yield Stage(cluster, users.account(cluster, name, ACCOUNT), name, load.failing)
+        with account_for(cluster, name) as account:
+            yield Stage(cluster, account, name, load.failing)
         wait = "--wait"
     finally:
         cluster.kubectl("delete", "namespace", name, wait, timeout=load.patience)

@@ -15,8 +15,7 @@ import aiohttp
 from controller.api.base import JsonObject
 from controller.api.names import LABEL_RUN
 from controller.cluster.resources import PODS, RUNS
-from tests import users
-from tests.bench.contestants import ACCOUNT, RETRY_PERIOD, Stage
+from tests.bench.contestants import RETRY_PERIOD, Stage, account_for
 from tests.bench.load import watching
 from tests.bench.wire import STRATEGIC_PATCH, call
 from tests.chaos.evidence import Evidence
@@ -134,13 +133,13 @@ def staged(cluster: Cluster) -> Iterator[Stage]:
     """A namespace with the policy, and the operator's account there."""
     name = f"scale-{uuid.uuid4().hex[:6]}"
     cluster.kubectl("create", "namespace", name)
-    cluster.kubectl("-n", name, "create", "serviceaccount", ACCOUNT)
-    stage = Stage(cluster, users.account(cluster, name, ACCOUNT), name, failing=True)
-    stage.let("runwarden-operator")
-    stage.let("runwarden-operator-lease")
-    apply(cluster, name, policy_of(POLICY))
     try:
-        yield stage
+        with account_for(cluster, name) as account:
+            stage = Stage(cluster, account, name, failing=True)
+            stage.let("runwarden-operator")
+            stage.let("runwarden-operator-lease")
+            apply(cluster, name, policy_of(POLICY))
+            yield stage
     finally:
         cluster.kubectl("delete", "namespace", name, "--wait=false")
 
