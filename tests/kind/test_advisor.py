@@ -151,10 +151,12 @@ def test_abstained(stage: AdvisedStage) -> None:
 
 
 def test_forged(stage: AdvisedStage) -> None:
-    """An answer about another Run is refused by the gate, with the reason, and the rules go on."""
-    done = stage.phase("forged", "Completed")
-    assert (done["restarts"], condition(done, "Advised")) == (1, ("False", "OtherTarget"))
+    """An answer about another Run is refused by the gate, with the reason. It is no consent: a human decides."""
+    waiting = stage.phase("forged", "AwaitingApproval")
+    assert (waiting["restarts"], condition(waiting, "Advised")) == (0, ("False", "OtherTarget"))
     assert "the gate refused its answer: OtherTarget" in stage.rw("explain", "forged")
+    stage.rw("approve", stage.asked("forged")[0]["metadata"]["name"])
+    assert stage.phase("forged", "Completed")["restarts"] == 1
 
 
 def test_unlisted(stage: AdvisedStage) -> None:
