@@ -54,6 +54,5 @@ def configure(log_format: LogFormat, level: str = "info") -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     logging.captureWarnings(True)  # They would go to stderr as bare text.
-    if level.lower() != "debug":
-        for name in QUIET:
-            logging.getLogger(name).setLevel(logging.WARNING)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.NOTSET if level.lower() == "debug" else logging.WARNING)
