@@ -151,4 +151,4 @@ def test_the_typed_parts_of_a_template_are_closed_and_bounded() -> None:
 def test_a_part_without_bounds_has_no_schema() -> None:
     """A list without an end in a typed part is a mistake of ours."""
     with pytest.raises(ValueError, match="has no bounds"):
-        opened.__globals__["_schema"](Items(text(5)))
+        opened.__globals__["_schema"](Items(text(5)), "pod.spec")
