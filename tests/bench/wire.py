@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +31,21 @@ def session(kubeconfig: Path) -> aiohttp.ClientSession:
         context.load_cert_chain(user["client-certificate"], user["client-key"])
     connector = aiohttp.TCPConnector(limit=0, ssl=context)
     return aiohttp.ClientSession(
-        server["server"], connector=connector, headers=headers, timeout=NO_LIMIT, read_bufsize=BUFFER_BYTES
+        server["server"],
+        connector=connector,
+        headers=headers,
+        timeout=NO_LIMIT,
+        read_bufsize=BUFFER_BYTES,
+        middlewares=(retry_when_asked,),
     )
+
+
+async def retry_when_asked(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Repeat a request after a 429 and its Retry-After: the API server sends one while the storage of a new CRD begins."""
+    while (answer := await handler(request)).status == HTTPStatus.TOO_MANY_REQUESTS:
+        answer.release()
+        await asyncio.sleep(int(answer.headers.get("Retry-After", "1")))
+    return answer
 
 
 async def call(http: aiohttp.ClientSession, method: str, path: str, body: Any = None, **more: Any) -> JsonObject:

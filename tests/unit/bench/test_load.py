@@ -1,4 +1,4 @@
-"""Tidying up after thousands of objects."""
+"""Requests that the API server wants repeated."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler
 
 from controller.cluster.resources import PODS
 from tests.bench.load import delete_all
+from tests.bench.wire import call, retry_when_asked
 
 
 @pytest.mark.parametrize(("answers", "asked"), [((200,), 1), ((504, 504, 200), 3)], ids=["few", "thousands"])
@@ -42,3 +43,20 @@ async def _deleting(answer: Handler) -> None:
     app.router.add_delete(PODS.path("ns"), answer)
     async with TestServer(app) as server, aiohttp.ClientSession(server.make_url("/")) as http:
         await delete_all(http, PODS, "ns")
+
+
+async def test_a_request_that_comes_too_early_is_repeated_with_its_body() -> None:
+    codes, bodies = iter((429, 429, 201)), []
+
+    async def answer(request: web.Request) -> web.Response:
+        bodies.append(await request.json())
+        return web.json_response({"made": True}, status=next(codes), headers={"Retry-After": "0"})
+
+    app = web.Application()
+    app.router.add_post(PODS.path("ns"), answer)
+    async with (
+        TestServer(app) as server,
+        aiohttp.ClientSession(server.make_url("/"), middlewares=(retry_when_asked,)) as http,
+    ):
+        assert await call(http, "POST", PODS.path("ns"), {"kind": "Pod"}) == {"made": True}
+    assert bodies == [{"kind": "Pod"}] * 3
