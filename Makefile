@@ -6,7 +6,7 @@ RUN := scripts/run
 WORKERS ?= 2
 SIDE_BY_SIDE := -n $(WORKERS)
 
-.PHONY: help setup demo test test-unit test-api test-kind test-chart chaos failover shards model fuzz bench scale neighbours image docs check fmt generate clean
+.PHONY: help setup demo test test-unit test-api test-kind test-chart chaos failover shards model fuzz bench scale neighbours image docs digests check fmt generate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ image: ## Build the images as the tests run them: localhost/runwarden/runwarden:
 
 docs: ## Build the documentation as a site, into artifacts/site
 	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict
+
+digests: ## Prove that the golden snapshots of BASE, a revision, still lead to the decisions that it recorded
+	@$(RUN) python scripts/digests.py $(BASE)
 
 check: ## Lint, format, types, layers, generated files
 	@$(RUN) ruff check .

@@ -1,6 +1,6 @@
-"""The rules for one agent, in the order in which they are asked; the first that has something to say decides.
+"""The rules for one agent, in the order in which they are checked; the first that returns a move decides.
 
-Each is a small pure function from a `Situation` and an agent to a `Move`, or None where it does not apply. `AGENT_RULES` at the
+A check is a small pure function from a `Situation` and an agent to a `Move`, or None where it does not apply. `AGENT_RULES` at the
 end is the list. Agents are judged one by one, so that one agent's trouble never stops another's start or restart.
 """
 
@@ -18,11 +18,12 @@ from controller.plan.model import Action, Block, Charge, Intent, Step
 from controller.plan.moves import Hold, Move
 from controller.plan.reasons import Reason
 from controller.plan.reports import confirmed_at
+from controller.plan.rule import Rule
 from controller.plan.situation import Situation
 from controller.plan.snapshot import PodFacts
 from controller.times import later
 
-AgentRule = Callable[[Situation, Agent], Move | None]
+AgentRule = Rule[Callable[[Situation, Agent], Move | None]]
 
 POLICY_CHECK_SECONDS = 30
 """How often to look again where no policy is in force: its coming is noticed at once, this is for the lost notice."""
@@ -62,7 +63,7 @@ def answered(at: Situation, agent: Agent) -> Move | None:
 
 
 def parked(at: Situation, agent: Agent) -> Move | None:
-    """8a. An agent that parked gets its next attempt, uncharged, when a human has answered or dismissed what it asks.
+    """An agent that parked gets its next attempt, uncharged, when a human has answered or dismissed what it asks.
 
     What a human did wakes it once. One that nothing wakes any more is restarted like any that has ended, see `ended`.
     """
@@ -77,7 +78,7 @@ def parked(at: Situation, agent: Agent) -> Move | None:
 
 
 def ended(at: Situation, agent: Agent) -> Move | None:
-    """9a. The attempt has ended without completing: restart it, wait for its cooldown, or ask a human."""
+    """The attempt has ended without completing: restart it, wait for its cooldown, or ask a human."""
     outcome = at.outcome(agent.name)
     if outcome is None:
         return None
@@ -88,7 +89,7 @@ def ended(at: Situation, agent: Agent) -> Move | None:
 
 
 def lost(at: Situation, agent: Agent) -> Move | None:
-    """9b. A live pod on a lost node never gets a second one beside it."""
+    """A live pod on a lost node never gets a second one beside it."""
     pods = (pod for pod in at.live_pods() if pod.agent == agent.name and pod.bound)
     pod = next((pod for pod in pods if pod.node_lost_since), None)
     if pod is None or pod.node_lost_since is None or at.policy is None:
@@ -98,13 +99,13 @@ def lost(at: Situation, agent: Agent) -> Move | None:
 
 
 def asking(at: Situation, agent: Agent) -> Move | None:
-    """8b. A live agent waits for an answer: a human is asked, and its clocks stand still."""
+    """A live agent waits for an answer: a human is asked, and its clocks stand still."""
     waiting = questions.waiting(at, agent.name) if _running(at, agent) else ()
     return Move(questions.asks(at, agent.name), hold=questions.hold(at, agent.name, waiting)) if waiting else None
 
 
 def unready(at: Situation, agent: Agent) -> Move | None:
-    """9c. An agent that was ready and has failed its readiness probe ever since is restarted like a dead one."""
+    """An agent that was ready and has failed its readiness probe ever since is restarted like a dead one."""
     pod = _running(at, agent)
     if pod is None or pod.unready_since is None or at.policy is None:
         return None
@@ -113,7 +114,7 @@ def unready(at: Situation, agent: Agent) -> Move | None:
 
 
 def stalled(at: Situation, agent: Agent) -> Move | None:
-    """9d. An agent that does nothing, as its own fresh report says, is restarted like a dead one."""
+    """An agent that does nothing, as its own fresh report says, is restarted like a dead one."""
     pod = _running(at, agent)
     return _idle(at, agent, pod) if pod and reports.idle(at, agent) else None
 
@@ -136,7 +137,7 @@ def starting(at: Situation, agent: Agent) -> Move | None:
 
 
 def pending(at: Situation, agent: Agent) -> Move | None:
-    """9e. A pod that does not start is escalated in the kubelet's or scheduler's words: a restart would not help."""
+    """A pod that does not start is escalated in the kubelet's or scheduler's words: a restart would not help."""
     pod, policy = _running(at, agent), at.policy
     threshold = policy.health.pending_stalled_seconds if policy else 0
     if pod is None or policy is None or not threshold or pod.phase != "Pending" or pod.gated or pod.foreign_gates:
@@ -149,7 +150,7 @@ def pending(at: Situation, agent: Agent) -> Move | None:
 
 
 def unprogressive(at: Situation, agent: Agent) -> Move | None:
-    """10. An agent that is active without progress is escalated, with what it has spent. (11, stale, is the Run's.)"""
+    """An agent that is active without progress is escalated, with what it has spent. (11, stale, is the Run's.)"""
     pod = _running(at, agent)
     return Move(block=_no_progress(at, pod)) if pod and reports.without_progress(at, agent) else None
 
@@ -173,26 +174,26 @@ def silent(at: Situation, agent: Agent) -> Move | None:
 
 
 AGENT_RULES: tuple[AgentRule, ...] = (
-    complete,
-    asked_to_restart,
-    answered,
-    parked,
-    ended,
-    lost,
-    asking,
-    unready,
-    stalled,
-    starting,
-    pending,
-    unprogressive,
-    silent,
+    Rule("complete", "The agent has completed and is never started again.", complete),
+    Rule("asked_to_restart", "spec.restartedAt names a new time for the agent: it gets one uncharged attempt.", asked_to_restart),
+    Rule("answered", "Somebody answered the agent's escalation with Retry or Wait; the answer is applied once.", answered),
+    Rule("parked", "The agent parked: it gets its next attempt, uncharged, when its questions are answered or dismissed.", parked),
+    Rule("ended", "The attempt ended without completing: it is restarted, waits for its cooldown, or is escalated.", ended),
+    Rule("lost", "The agent's node is lost: no second pod is started beside one that may still run.", lost),
+    Rule("asking", "The agent waits for an answer: a human is asked, and its timers stand still.", asking),
+    Rule("unready", "The agent was ready and has failed its readiness probe since: it is restarted like a failed one.", unready),
+    Rule("stalled", "The agent does nothing, by its own fresh report: it is restarted like a failed one.", stalled),
+    Rule("starting", "The agent's attempt is started, one step at a time, after its former pod has ended.", starting),
+    Rule("pending", "The pod does not start: it is escalated with the kubelet's or the scheduler's message.", pending),
+    Rule("unprogressive", "The agent is active without progress: it is escalated, with what it has spent.", unprogressive),
+    Rule("silent", "The reporter is silent: that never costs a restart, and is escalated if it lasts.", silent),
 )
 
 
 def judge(at: Situation, agent: Agent) -> Move:
     """Return what the first rule that applies says of an agent; an empty move where it is at its work."""
     for rule in AGENT_RULES:
-        move = rule(at, agent)
+        move = rule.check(at, agent)
         if move is not None:
             return move
     return Move()

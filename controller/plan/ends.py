@@ -20,7 +20,7 @@ from controller.plan.usage import tokens
 
 
 def completed(at: Situation) -> Verdict | None:
-    """5. All required agents are complete, and were so before the deadline, even where it was seen later."""
+    """All required agents are complete, and were so before the deadline, even where it was seen later."""
     if not all(at.completed(agent.name) for agent in at.required):
         return None
     outcomes = [at.outcome(agent.name) for agent in at.required]
@@ -31,7 +31,7 @@ def completed(at: Situation) -> Verdict | None:
 
 
 def deadline_passed(at: Situation) -> Verdict | None:
-    """6. The Run has been active for longer than it may be."""
+    """The Run has been active for longer than it may be."""
     if at.deadline is None or at.now < at.deadline:
         return None
     text = f"the Run was active for longer than {at.spec.active_deadline_seconds} s (spec.activeDeadlineSeconds)"
@@ -46,7 +46,7 @@ def next_end(at: Situation) -> datetime | None:
 
 
 def token_budget_exceeded(at: Situation) -> Verdict | None:
-    """6b. The agents have used more tokens than they may."""
+    """The agents have used more tokens than they may."""
     budget = at.spec.token_budget
     if budget is None or sum(tokens(at.usage(agent.name)) for agent in at.agents) <= budget:
         return None
@@ -54,7 +54,7 @@ def token_budget_exceeded(at: Situation) -> Verdict | None:
 
 
 def outcome_fatal(at: Situation) -> Verdict | None:
-    """7a. A required agent's end is the Run's end, as the policy's outcomes or its onBudgetSpent say."""
+    """A required agent's end is the Run's end, as the policy's outcomes or its onBudgetSpent say."""
     for agent in at.required:
         if fatal := restarts.fails_the_run(at, agent):
             return end(Phase.FAILED, *fatal)
@@ -62,7 +62,7 @@ def outcome_fatal(at: Situation) -> Verdict | None:
 
 
 def stop_ordered(at: Situation) -> Verdict | None:
-    """7b. A human has answered an agent's escalation with Stop."""
+    """A human has answered an agent's escalation with Stop."""
     for agent in at.agents:
         found = at.standing_escalation(agent.name)
         if found is not None and found.decision is Decision.STOP:
@@ -71,7 +71,7 @@ def stop_ordered(at: Situation) -> Verdict | None:
 
 
 def unanswered(at: Situation) -> Verdict | None:
-    """7c. Nobody has helped a blocked agent in time."""
+    """Nobody has helped a blocked agent in time."""
     for agent in at.agents:
         standing = at.agent_state(agent.name).blocked
         if standing is None or at.now < standing.expires_at:
@@ -86,7 +86,7 @@ def unanswered(at: Situation) -> Verdict | None:
 
 
 def question_timed_out(at: Situation) -> Verdict | None:
-    """7d. Nobody has answered a question in time, and the policy does not want to wait on."""
+    """Nobody has answered a question in time, and the policy does not want to wait on."""
     found = questions.timed_out(at)
     if found is None:
         return None
@@ -94,7 +94,7 @@ def question_timed_out(at: Situation) -> Verdict | None:
 
 
 def stale(at: Situation) -> Verdict | None:
-    """11. Nothing comes of any unfinished agent, as their own fresh reports say, and nothing else is due for them."""
+    """Nothing comes of any unfinished agent, as their own fresh reports say, and nothing else is due for them."""
     if not is_stale(at) or stale_approval(at) is not None:
         return None
     return end(Phase.FAILED, Reason.STALE, STALE_TEXT, Intent.AUTO_STOP_STALE)

@@ -1,8 +1,7 @@
-"""The rules, in the order in which they are asked; the first that has something to say decides.
+"""The rules for a Run, in the order in which they are checked; the first that returns a verdict decides.
 
-Each is a small pure function from a `Situation` to a `Verdict`, or None where it does not apply. `RULES` at the end is the
-list. The numbers are those of the design's section 3. What ends a Run is in `ends`; what is judged agent by agent (8 to 11) in
-`agents`, put together in `supervision`.
+A check is a small pure function from a `Situation` to a `Verdict`, or None where it does not apply. `RULES` at the end is the
+list. `ends` holds the rules that end a Run; `agents` holds those for one agent, which `supervision` combines.
 """
 
 from __future__ import annotations
@@ -32,16 +31,17 @@ from controller.plan.inbox import closures
 from controller.plan.model import Action, Intent, Step, Verdict
 from controller.plan.questions import deliveries
 from controller.plan.reasons import Reason
+from controller.plan.rule import Rule
 from controller.plan.situation import Situation
 from controller.plan.snapshot import PodFacts
 from controller.plan.supervision import supervised
 from controller.times import later
 
-Rule = Callable[[Situation], Verdict | None]
+RunRule = Rule[Callable[[Situation], Verdict | None]]
 
 
 def released(at: Situation) -> Verdict | None:
-    """1. A Run that is gone or being deleted lets its pods go, and is never acted for again."""
+    """A Run that is gone or being deleted lets its pods go, and is never acted for again."""
     if at.snapshot.run.gone:
         return Verdict(Phase.STOPPING, Reason.RUN_DELETED, actions=release_all(at, Reason.RUN_DELETED))
     if at.snapshot.namespace_terminating:
@@ -62,7 +62,7 @@ def state_refused(at: Situation) -> Verdict | None:
 
 
 def terminal(at: Situation) -> Verdict | None:
-    """2. A finished Run is held until its TTL is over, then deleted."""
+    """A finished Run is held until its TTL is over, then deleted."""
     stop = _stop(at)
     if stop is None or stop.completed_at is None:
         return None
@@ -109,7 +109,7 @@ def stopping(at: Situation) -> Verdict | None:
 
 
 def stop_requested(at: Situation) -> Verdict | None:
-    """4a. desiredState Stopped ends the Run for good, also one whose template a newer operator refuses while its agents run."""
+    """DesiredState Stopped ends the Run for good, also one whose template a newer operator refuses while its agents run."""
     spec = at.snapshot.run.spec
     if spec is None or spec.desired_state is not DesiredState.STOPPED:
         return None
@@ -117,7 +117,7 @@ def stop_requested(at: Situation) -> Verdict | None:
 
 
 def spec_refused(at: Situation) -> Verdict | None:
-    """3. A spec that cannot be read or asks for what is not allowed is blocked, with the path."""
+    """A spec that cannot be read or asks for what is not allowed is blocked, with the path."""
     if why := at.snapshot.run.unreadable:
         return Verdict(Phase.BLOCKED, Reason.UNREADABLE, f"the operator cannot read this Run: {why}")
     violations = at.snapshot.run.violations
@@ -130,7 +130,7 @@ def spec_refused(at: Situation) -> Verdict | None:
 
 
 def paused(at: Situation) -> Verdict | None:
-    """4b. desiredState Paused ends the live gracefully and keeps the rest as it is."""
+    """DesiredState Paused ends the live gracefully and keeps the rest as it is."""
     if at.spec.desired_state is not DesiredState.PAUSED:
         return None
     if at.state is None or at.state.paused_at is None:
@@ -142,7 +142,7 @@ def paused(at: Situation) -> Verdict | None:
 
 
 def resumed(at: Situation) -> Verdict | None:
-    """4c. A pause is over: once its last pod has ended, every unfinished agent gets a new, uncharged attempt."""
+    """A pause is over: once its last pod has ended, every unfinished agent gets a new, uncharged attempt."""
     if at.state is None or at.state.paused_at is None:
         return None
     ends, check = _ends(at, Reason.PAUSE_REQUESTED, at.started_pods())
@@ -167,37 +167,42 @@ def policy_refused(at: Situation) -> Verdict | None:
     return Verdict(Phase.PENDING, at.snapshot.policy_reason, at.snapshot.policy_refusal, next_check=next_end(at))
 
 
-RULES: tuple[Rule, ...] = (
-    released,
-    state_refused,
-    terminal,
-    recorded,
-    stopping,
-    stop_requested,
-    spec_refused,
-    paused,
-    queued,
-    resumed,
-    completed,
-    deadline_passed,
-    token_budget_exceeded,
-    outcome_fatal,
-    stop_ordered,
-    unanswered,
-    question_timed_out,
-    policy_refused,
-    stale,
-    supervised,
+RULES: tuple[RunRule, ...] = (
+    Rule("released", "A deleted Run, or one in a terminating namespace, releases its pods and gets no new ones.", released),
+    Rule("state_refused", "The operator's record of this Run cannot be trusted, so nothing is done.", state_refused),
+    Rule("terminal", "A finished Run is kept until its TTL expires, then deleted.", terminal),
+    Rule("recorded", "An attempt has ended: its outcome is recorded before anything is decided from it.", recorded),
+    Rule("stopping", "The Run was decided to end: live pods are ended first, then the Run is finished.", stopping),
+    Rule("stop_requested", "spec.desiredState is Stopped: the Run ends for good.", stop_requested),
+    Rule("spec_refused", "The spec cannot be read or asks for something that is not allowed.", spec_refused),
+    Rule("paused", "spec.desiredState is Paused: live pods are ended gracefully and everything else is kept.", paused),
+    Rule("queued", "The policy's maxActiveRuns is reached: the Run waits before it starts or resumes.", queued),
+    Rule("resumed", "A pause is over: when its last pod has ended, each unfinished agent gets a new, uncharged attempt.", resumed),
+    Rule("completed", "All required agents completed before the deadline.", completed),
+    Rule("deadline_passed", "The Run was active for longer than spec.activeDeadlineSeconds.", deadline_passed),
+    Rule("token_budget_exceeded", "The agents used more tokens than spec.tokenBudget.", token_budget_exceeded),
+    Rule("outcome_fatal", "A required agent's outcome fails the Run, by the policy's outcomes or onBudgetSpent.", outcome_fatal),
+    Rule("stop_ordered", "Somebody answered an agent's escalation with Stop.", stop_ordered),
+    Rule("unanswered", "An agent was blocked for longer than blockedTimeoutSeconds.", unanswered),
+    Rule("question_timed_out", "Nobody answered a question in time, and the policy ends the Run then.", question_timed_out),
+    Rule(
+        "policy_refused", "The policy is missing or cannot be read: no agent is started, and running ones continue.", policy_refused
+    ),
+    Rule("stale", "No unfinished agent makes progress, by its own fresh reports, and nothing else is due for them.", stale),
+    Rule("supervised", "Each agent is judged by its own rules: started, restarted, escalated, or left at its work.", supervised),
 )
+
+WITHOUT_HOUSEKEEPING = frozenset({"released", "state_refused"})
+"""Rules that do all that is due: for a Run that is gone, or whose record cannot be trusted."""
 
 
 def decide(at: Situation) -> tuple[str, Verdict]:
-    """Return the name of the first rule that applies and its verdict, the housekeeping that is always due appended."""
+    """Return the ID of the first rule that applies and its verdict, the housekeeping that is always due appended."""
     for rule in RULES:
-        verdict = rule(at)
+        verdict = rule.check(at)
         if verdict is not None:
-            due = () if rule in (released, state_refused) else housekeeping(at) + deliveries(at) + closures(at)
-            return rule.__name__, replace(verdict, actions=verdict.actions + _unsaid(verdict.actions, due))
+            due = () if rule.id in WITHOUT_HOUSEKEEPING else housekeeping(at) + deliveries(at) + closures(at)
+            return rule.id, replace(verdict, actions=verdict.actions + _unsaid(verdict.actions, due))
     raise AssertionError("the last rule always applies")
 
 

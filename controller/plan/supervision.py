@@ -1,4 +1,4 @@
-"""8 to 12. The Run at work: each agent is judged by its own rules, and their moves become one verdict."""
+"""The Run at work: each agent is judged by its own rules, and their moves become one verdict."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from controller.plan.views import phase_of, views
 
 
 def supervised(at: Situation) -> Verdict:
-    """8 to 12. Each agent is judged by its own rules: started, restarted, escalated, or left at its work."""
+    """Each agent is judged by its own rules: started, restarted, escalated, or left at its work."""
     moves = {agent.name: agents.judge(at, agent) for agent in at.agents}
     blocks = tuple(block for agent in at.required if (block := moves[agent.name].block))
     stop = (stale_approval(at) or Move()) if is_stale(at) else Move()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
@@ -35,4 +35,6 @@ class Mutant:
 
 def agent_rule(name: str, mutated: Any) -> list[Patch]:
     """Replace a rule for one agent."""
-    return [(agents, "AGENT_RULES", tuple(mutated if rule.__name__ == name else rule for rule in agents.AGENT_RULES))]
+    return [
+        (agents, "AGENT_RULES", tuple(replace(rule, check=mutated) if rule.id == name else rule for rule in agents.AGENT_RULES))
+    ]

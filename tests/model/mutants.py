@@ -17,6 +17,7 @@ from controller.plan import housekeeping, outcomes, passes, protocol, restarts, 
 from controller.plan.budget import budget_left
 from controller.plan.model import TRANSITIONS, Action, Charge, Plan, Step
 from controller.plan.reasons import Reason
+from controller.plan.rules import RunRule
 from controller.plan.situation import Situation
 from controller.plan.snapshot import PodFacts
 from tests.model import bridge, steps
@@ -30,7 +31,7 @@ from tests.model.world import Escalation, Pod, Refused, Run, World
 
 def _rule(name: str, mutated: Callable[[Situation], Any] | None) -> list[Patch]:
     """Replace a rule of the Run, or leave it out."""
-    found = tuple(mutated if rule.__name__ == name else rule for rule in rules.RULES)
+    found = tuple(mutated and replace(rule, check=mutated) if rule.id == name else rule for rule in rules.RULES)
     return [(rules, "RULES", tuple(rule for rule in found if rule))]
 
 
@@ -122,13 +123,12 @@ def _resume_at_once(at: Situation) -> Any:
         return rules.resumed(at)
 
 
-def _end_all(rule: Callable[[Situation], Any]) -> Callable[[Situation], Any]:
+def _end_all(rule: RunRule) -> RunRule:
     def mutated(at: Situation) -> Any:
         with patch.object(Situation, "started_pods", Situation.live_pods):
-            return rule(at)
+            return rule.check(at)
 
-    mutated.__name__ = rule.__name__
-    return mutated
+    return replace(rule, check=mutated)
 
 
 def _stray_if_not_named(at: Situation, pod: PodFacts) -> bool:
@@ -355,7 +355,7 @@ RESTARTING: tuple[Mutant, ...] = (
         "pause-ends-all",
         "pause and resume end pods that the state does not name (finding F2)",
         ("pause",),
-        lambda: [(rules, "RULES", tuple(_end_all(r) if r in (rules.paused, rules.resumed) else r for r in rules.RULES))],
+        lambda: [(rules, "RULES", tuple(_end_all(r) if r.id in ("paused", "resumed") else r for r in rules.RULES))],
     ),
     Mutant(
         "release-all",

@@ -7,8 +7,7 @@ counts.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,8 +32,6 @@ from controller.plan.rules import RULES
 from controller.plan.situation import Situation
 from controller.plan.snapshot import RunFacts, Snapshot
 from controller.reported import report_facts
-
-NUMBER = re.compile(r"^\d+[a-z]?( to \d+)?\. ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +95,7 @@ def replay(run: JsonObject, around: Around, policy: PolicySeen, now: datetime) -
     )
     decision, status = plan(snapshot, now), status_of(run)
     same = (decision.verdict.phase, decision.verdict.reason) == (status.get("phase"), status.get("reason"))
-    says, at = next((words_of(rule) for rule in RULES if rule.__name__ == decision.rule), ""), Situation(snapshot, now)
+    says, at = next((rule.summary for rule in RULES if rule.id == decision.rule), ""), Situation(snapshot, now)
     return Replay(decision, says, dict(_rules(at)) if snapshot.run.spec else {}, of_the_run(at), same)
 
 
@@ -111,12 +108,6 @@ def _mode(run: JsonObject, policy: PolicySeen) -> LLMMode:
 
 WITHOUT_ADVISOR = frozenset({"Off", "NoAdvisor"})
 """The reasons of condition Advised where the mode is Off."""
-
-
-def words_of(rule: Callable[..., object]) -> str:
-    """Return what a rule says of itself, without its number in the design."""
-    first = (rule.__doc__ or "").strip().split("\n")[0]
-    return NUMBER.sub("", first)
 
 
 def _facts(run: JsonObject) -> RunFacts:
@@ -147,6 +138,6 @@ def _heard(at: Situation, agent: Agent) -> bool:
 def _rules(at: Situation) -> Iterator[tuple[str, str]]:
     """For each agent, the first rule that has something to say of it, in the rule's own words."""
     for agent in at.agents:
-        rule = next((rule for rule in AGENT_RULES if rule(at, agent) is not None), None)
-        if rule is not None and not (rule is silent and _heard(at, agent)):
-            yield agent.name, f"rule {rule.__name__}: {words_of(rule)}"
+        rule = next((rule for rule in AGENT_RULES if rule.check(at, agent) is not None), None)
+        if rule is not None and not (rule.check is silent and _heard(at, agent)):
+            yield agent.name, f"rule {rule.id}: {rule.summary}"

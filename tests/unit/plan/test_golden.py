@@ -22,7 +22,7 @@ from controller.plan.situation import Situation
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 CASES = sorted((Path(__file__).parent / "cases").glob("*/*.yaml"))
-RUN_RULES = {rule.__name__ for rule in RULES}
+RUN_RULES = {rule.id for rule in RULES}
 OTHER_PARTS = {"advised", "approvals", "inbox", "dry_run"}
 """Directories of what is due beside the rules."""
 
@@ -54,15 +54,15 @@ def test_a_written_snapshot_reads_back_equal(path: Path) -> None:
 
 def test_every_rule_has_its_stories() -> None:
     """No rule, of Runs or of agents, is without a directory of golden cases; no directory is of no rule."""
-    agent_rules = {rule.__name__ for rule in AGENT_RULES}
+    agent_rules = {rule.id for rule in AGENT_RULES}
     assert {path.parent.name for path in CASES} == RUN_RULES | agent_rules | OTHER_PARTS
 
 
-@pytest.mark.parametrize("rule", AGENT_RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("rule", AGENT_RULES, ids=lambda rule: rule.id)
 def test_every_rule_for_agents_tells_a_story_of_its_directory(rule: AgentRule) -> None:
     """A directory holds a story that its rule decides, beside those in which it declines to."""
-    situations = [Situation(snapshot_of(path), NOW) for path in CASES if path.parent.name == rule.__name__]
-    first = [next((r for r in AGENT_RULES if r(at, agent)), None) for at in situations for agent in at.agents]
+    situations = [Situation(snapshot_of(path), NOW) for path in CASES if path.parent.name == rule.id]
+    first = [next((r for r in AGENT_RULES if r.check(at, agent)), None) for at in situations for agent in at.agents]
     assert rule in first
 
 

@@ -24,7 +24,7 @@ def test_the_rule_is_told_where_the_plan_agrees() -> None:
     told = story("cooldown")
     found = explain_run(told.run, told.around, NOW)
     assert found.rule == "supervised"
-    assert found.agents[0].rule.startswith("rule ended: The attempt has ended")
+    assert found.agents[0].rule.startswith("rule ended: The attempt ended")
 
 
 def test_a_plan_that_differs_is_a_note() -> None:
