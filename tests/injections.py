@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.api.base import JsonObject
-from controller.plan.documents import read_snapshot
+from controller.plan.serialization import read_snapshot
 from controller.plan.snapshot import Snapshot
 from tests.secrets import SECRETS
 
@@ -112,7 +112,7 @@ def _with_secrets(template: str, kinds: tuple[str, ...]) -> str:
 
 
 def carried(injection: Injection) -> JsonObject:
-    """Return the document of a snapshot (see controller.plan.documents) that carries an injection: a Run whose agent has crashed.
+    """Return a snapshot's document (controller.plan.serialization) that carries an injection: a Run whose agent has crashed.
 
     Where the carrier is the question, its option, the cause or the log, it stands beside the snapshot; `beside` has those.
     """

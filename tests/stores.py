@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from controller.api.base import JsonObject, dump
 from controller.api.names import ANNOTATION_STATE
 from controller.api.run_status import AgentState, OperatorState
-from controller.cluster.client import Client
-from controller.cluster.resources import RUNS
+from controller.kube.client import Client
+from controller.kube.resources import RUNS
 from controller.store import Loaded, Store
 from controller.store.factory import make_store
 from controller.store.sql.database import Database

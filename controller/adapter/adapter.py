@@ -13,13 +13,13 @@ from typing import Self
 
 import structlog
 
-from controller.adapter.breaker import Breaker, Breakers, Hold, Patience, Permit
+from controller.adapter.breaker import Breaker, BreakerConfig, Breakers, OpenReason, Permit
 from controller.adapter.command import Command
-from controller.adapter.detail import clean
+from controller.adapter.contract import MAX_OUTPUT_BYTES, Consumption, Ended, Reply, Request
+from controller.adapter.fair_semaphore import FairSemaphore, Full
 from controller.adapter.metrics import AdapterMetrics
 from controller.adapter.process import Finish, Processes
-from controller.adapter.queue import FairQueue, Full
-from controller.consulting import MAX_OUTPUT_BYTES, Consumption, Ended, Reply, Request
+from controller.adapter.safe_text import clean
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ class Limits:
     waiting: int = 500
     waiting_each: int = 100
     seconds: float = 900.0
-    patience: Patience = field(default_factory=Patience)
+    patience: BreakerConfig = field(default_factory=BreakerConfig)
 
 
 class LocalAdapter:
@@ -59,10 +59,10 @@ class LocalAdapter:
     ) -> None:
         self._commands, self._metrics, self._monotonic = commands, metrics, monotonic
         self._processes = Processes(sole=sole)
-        self._queue = FairQueue(limits.concurrency, limits.waiting, limits.waiting_each)
+        self._queue = FairSemaphore(limits.concurrency, limits.waiting, limits.waiting_each)
         self._longest = limits.seconds
         self._breakers = {name: Breakers(limits.patience) for name in commands}
-        self._told: dict[tuple[str, str], Hold] = {}
+        self._logged: dict[tuple[str, str], OpenReason] = {}
         metrics.waiting.set_function(lambda: self._queue.waiting)
         for name in commands:
             metrics.breaker_open.labels(name).set(0)
@@ -115,10 +115,10 @@ class LocalAdapter:
                 breakers.of(request.tenant).release(permit)
             else:
                 breakers.record(request.tenant, permit, reply.ended, self._monotonic())
-                self._tell(request, reply)
+                self._log_outcome(request, reply)
         return reply
 
-    def _tell(self, request: Request, reply: Reply) -> None:
+    def _log_outcome(self, request: Request, reply: Reply) -> None:
         """Say in the log what has become of a command for a tenant, once a cause."""
         whose = (request.command, request.tenant)
         breakers = self._breakers[request.command]
@@ -126,10 +126,10 @@ class LocalAdapter:
         self._metrics.breaker_open.labels(request.command).set(breakers.open)
         about = {"command": request.command, "tenant": request.tenant}
         if hold is None:
-            if self._told.pop(whose, None):
+            if self._logged.pop(whose, None):
                 log.info("advisor's command is asked again", **about)
-        elif self._told.get(whose) is not hold:
-            self._told[whose] = hold
+        elif self._logged.get(whose) is not hold:
+            self._logged[whose] = hold
             words = {"why": str(hold), "fails_for_others": breakers.doubted, "last": reply.ended, "detail": reply.detail}
             log.warning("advisor's command is left alone", **about, **words)
 
@@ -155,17 +155,17 @@ class LocalAdapter:
 def _reply(finish: Finish, command: Command, folder: Path) -> Reply:
     if finish.ended is not None:
         return Reply(finish.ended, detail=finish.detail)
-    said = command.read(finish.code, finish.stdout, finish.stderr, folder)
-    if said.ended is Ended.ANSWERED and len(said.output) > MAX_OUTPUT_BYTES:
-        flaw = f"the answer has {len(said.output)} bytes, at most {MAX_OUTPUT_BYTES} are taken"
-        said = replace(said, ended=Ended.TOO_LONG, detail=flaw)
-    output = said.output if said.ended is Ended.ANSWERED else b""
-    return Reply(said.ended, output, said.detail, clean(said.model), consumption=_plausible(said.consumption))
+    reply = command.read(finish.code, finish.stdout, finish.stderr, folder)
+    if reply.ended is Ended.ANSWERED and len(reply.output) > MAX_OUTPUT_BYTES:
+        flaw = f"the answer has {len(reply.output)} bytes, at most {MAX_OUTPUT_BYTES} are taken"
+        reply = replace(reply, ended=Ended.TOO_LONG, detail=flaw)
+    output = reply.output if reply.ended is Ended.ANSWERED else b""
+    return Reply(reply.ended, output, reply.detail, clean(reply.model), consumption=_plausible(reply.consumption))
 
 
-def _plausible(told: Consumption) -> Consumption:
+def _plausible(consumption: Consumption) -> Consumption:
     """What a command tells of its cost, without what cannot be: it is counted, and goes into a database."""
-    return Consumption(**{name: value for name, value in asdict(told).items() if _countable(value)})
+    return Consumption(**{name: value for name, value in asdict(consumption).items() if _countable(value)})
 
 
 def _countable(value: object) -> bool:

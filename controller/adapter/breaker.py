@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
 
-from controller.consulting import Ended
+from controller.adapter.contract import Ended
 
 FAILURES = frozenset({Ended.TIMED_OUT, Ended.FAILED, Ended.TOO_LONG, Ended.MISUSED, Ended.UNREACHABLE})
 """What counts against a command."""
@@ -16,7 +16,7 @@ GOOD = frozenset({Ended.ANSWERED, Ended.ABSTAINED})
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class BreakerConfig:
     """How many failures in a row are too many, and the pauses in seconds.
 
     The first pause and the first backoff double up to the longest; the one after a refused login is always the same. Once so many
@@ -31,7 +31,7 @@ class Patience:
     auth_pause: float = 300.0
 
 
-class Hold(StrEnum):
+class OpenReason(StrEnum):
     """Why a command is left alone."""
 
     FAILURES = "it failed too often in a row"
@@ -43,16 +43,16 @@ class Hold(StrEnum):
 class Permit:
     """Leave to ask once. What comes of it counts only while the breaker is as it was then."""
 
-    era: int
+    generation: int
     probe: bool
 
 
 class Breaker:
     """One command's for one tenant: closed (`hold` is None), or open until a time, after which a single probe decides."""
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: BreakerConfig) -> None:
         self._patience = patience
-        self.hold: Hold | None = None
+        self.hold: OpenReason | None = None
         self.until = 0.0
         self._probing = False
         self._failures = self._era = 0
@@ -62,7 +62,7 @@ class Breaker:
         """Return how a question would end that must not be asked now; None where it may be."""
         if self.hold is None or (now >= self.until and not self._probing):
             return None
-        return Ended.AUTH_FAILED if self.hold is Hold.AUTH else Ended.SUSPENDED
+        return Ended.AUTH_FAILED if self.hold is OpenReason.AUTH else Ended.SUSPENDED
 
     def permit(self, now: float) -> Permit | Ended:
         """Give leave to ask, or say how the question ends without. Each permit must come back: `record` or `release`."""
@@ -73,19 +73,19 @@ class Breaker:
 
     def release(self, permit: Permit) -> None:
         """Take a permit back that was not used, or of which nothing is known."""
-        if permit.probe and permit.era == self._era:
+        if permit.probe and permit.generation == self._era:
             self._probing = False
 
     def record(self, permit: Permit, ended: Ended, now: float, *, doubted: bool = False) -> None:
         """Learn what came of a question. `doubted` says that the command fails for others, too: then one failure opens it."""
-        if permit.era != self._era:
+        if permit.generation != self._era:
             return
         if ended in GOOD:
             self._close()
         elif ended is Ended.AUTH_FAILED:
-            self._open(Hold.AUTH, now + self._patience.auth_pause)
+            self._open(OpenReason.AUTH, now + self._patience.auth_pause)
         elif ended is Ended.TEMPORARY:
-            self._open(Hold.BACKOFF, now + self._backoff)
+            self._open(OpenReason.BACKOFF, now + self._backoff)
             self._backoff = self._longer(self._backoff)
         elif ended in FAILURES:
             self._fail(now, 1 if doubted else self._patience.failures)
@@ -94,10 +94,10 @@ class Breaker:
 
     def _fail(self, now: float, too_many: int) -> None:
         self._failures += 1
-        if self.hold in {Hold.FAILURES, Hold.AUTH} or self._failures >= too_many:
-            self._open(Hold.FAILURES, now + self._pause)
+        if self.hold in {OpenReason.FAILURES, OpenReason.AUTH} or self._failures >= too_many:
+            self._open(OpenReason.FAILURES, now + self._pause)
             self._pause = self._longer(self._pause)
-        elif self.hold is Hold.BACKOFF:
+        elif self.hold is OpenReason.BACKOFF:
             self._change(None)
 
     def _close(self) -> None:
@@ -105,11 +105,11 @@ class Breaker:
         if self.hold is not None:
             self._change(None)
 
-    def _open(self, hold: Hold, until: float) -> None:
+    def _open(self, hold: OpenReason, until: float) -> None:
         self._change(hold)
         self.until = until
 
-    def _change(self, hold: Hold | None) -> None:
+    def _change(self, hold: OpenReason | None) -> None:
         self.hold, self._probing = hold, False
         self._era += 1
 
@@ -125,7 +125,7 @@ class Breakers:
     from then on each tenant's first failure opens its own breaker, and any answer ends the doubt.
     """
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: BreakerConfig) -> None:
         self._patience = patience
         self._of: OrderedDict[str, Breaker] = OrderedDict()
         self._failed: set[str] = set()

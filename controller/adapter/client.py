@@ -12,9 +12,9 @@ from pathlib import Path
 
 import aiohttp
 
-from controller.adapter.detail import clean
+from controller.adapter.contract import Ended, Reply, Request
+from controller.adapter.safe_text import clean
 from controller.adapter.wire import CONSULT, MAX_REPLY_BYTES, WireError, read_reply, write_request
-from controller.consulting import Ended, Reply, Request
 
 SPARE_SECONDS = 2.0
 """How much longer than the consultation's own time the adapter may take to say how it ended."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from controller.consulting import Consumption, Ended, Request
+from controller.adapter.contract import Consumption, Ended, Request
 
 EXIT_CODES: Mapping[int, Ended] = {
     0: Ended.ANSWERED,

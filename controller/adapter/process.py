@@ -14,11 +14,11 @@ from subprocess import PIPE, Popen  # argv arrays alone, never a shell
 
 import structlog
 
-from controller.adapter.child import MAX_ENVELOPE_BYTES, Child
+from controller.adapter.child_process import MAX_ENVELOPE_BYTES, Child
 from controller.adapter.command import Invocation
-from controller.adapter.family import MARK, Relative, everyone, family, mark_of
-from controller.consulting import Ended
-from controller.niceness import stand_back
+from controller.adapter.contract import Ended
+from controller.adapter.niceness import stand_back
+from controller.adapter.process_tree import MARK, ProcessInfo, family, list_processes, mark_of
 
 log = structlog.get_logger(__name__)
 
@@ -97,27 +97,27 @@ class Processes:
                     await child.exited.wait()
         child.drain()
         try:
-            await self._sweep(child)
+            await self._kill_descendants(child)
         finally:
             code = child.close()
             del self._live[child.pid]
         return code
 
-    async def _sweep(self, child: Child) -> None:
+    async def _kill_descendants(self, child: Child) -> None:
         """Kill until nobody is left: one may start another between the look and the blow."""
         loop, known, pause = asyncio.get_running_loop(), set[int](), FIRST_LOOK_SECONDS
         late = loop.time() + SWEEP_SECONDS
-        while left := self._strike(child, known):
+        while left := self._kill(child, known):
             if loop.time() > late:
                 log.error("processes of a command do not end", pids=sorted(left))
                 return
             await asyncio.sleep(pause)
             pause = min(2 * pause, NEXT_LOOK_SECONDS)
 
-    def _strike(self, child: Child, known: set[int]) -> set[int]:
+    def _kill(self, child: Child, known: set[int]) -> set[int]:
         """Kill whoever is left, reap the dead among them that are this process's own, and return who was there."""
         child.signal_group(signal.SIGKILL)
-        found = family(child.pid, everyone(), lambda one: one.pid in known or self._adopted(child.pid, one))
+        found = family(child.pid, list_processes(), lambda one: one.pid in known or self._adopted(child.pid, one))
         known.clear()
         known.update(found)
         for one in found.values():
@@ -129,7 +129,7 @@ class Processes:
                     known.discard(one.pid)
         return set(found) | (set() if child.exited.is_set() else {child.pid})
 
-    def _adopted(self, leader: int, one: Relative) -> bool:
+    def _adopted(self, leader: int, one: ProcessInfo) -> bool:
         """Whether an orphan was the leader's: this process has adopted it, or init where this process does not adopt."""
         if one.parent not in {os.getpid(), INIT} or one.pid in self._live:
             return False

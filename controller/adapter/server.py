@@ -12,10 +12,10 @@ from pathlib import Path
 
 from aiohttp import web
 
+from controller.adapter.contract import Advisor
 from controller.adapter.wire import CONSULT, MAX_REQUEST_BYTES, WireError, read_request, write_reply
-from controller.consulting import Advisor
-from controller.endpoints.pages import Pages, add_pages
 from controller.errors import RunwardenError
+from controller.observability.pages import Pages, add_pages
 
 SOCKET_MODE = 0o660
 """Owner and group may connect: the operator's container shares the pod's fsGroup with the adapter's."""

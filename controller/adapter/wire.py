@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from controller.consulting import MAX_OUTPUT_BYTES, Consumption, Ended, Reply, Request
+from controller.adapter.contract import MAX_OUTPUT_BYTES, Consumption, Ended, Reply, Request
 from controller.errors import RunwardenError
 
 CONSULT = "/v1/consult"

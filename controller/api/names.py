@@ -60,8 +60,8 @@ def report_name(run: str, agent: str) -> str:
 
 def escalation_name(run: str, agent: str, *situation: object) -> str:
     """Return the name of the one escalation for a situation: it tells the Run's UID, attempt, reason and evidence apart."""
-    said = "\n".join(map(str, (agent, *situation)))
-    return f"{run}-{agent}-{hashlib.sha256(said.encode()).hexdigest()[:ESCALATION_DIGITS]}"
+    identity = "\n".join(map(str, (agent, *situation)))
+    return f"{run}-{agent}-{hashlib.sha256(identity.encode()).hexdigest()[:ESCALATION_DIGITS]}"
 
 
 ESCALATION_DIGITS = 8

@@ -59,6 +59,9 @@ class Phase(ApiEnum):
     COMPLETED = "Completed"
 
 
+TERMINAL_PHASES = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.STOPPED})
+
+
 class Health(ApiEnum):
     """How an agent stands."""
 

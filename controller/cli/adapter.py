@@ -11,10 +11,10 @@ from typing import Any
 
 import click
 
+from controller.adapter.contract import DEFAULT_SOCKET
 from controller.cli.serving import OFF, serving
-from controller.consulting import DEFAULT_SOCKET
 from controller.errors import RunwardenError
-from controller.logs import LogFormat, configure
+from controller.observability.logs import LogFormat, configure
 
 
 @click.command(context_settings={"show_default": True})
@@ -62,12 +62,12 @@ async def _serve(
 
     from controller.adapter.adapter import Limits, LocalAdapter
     from controller.adapter.commands import load
-    from controller.adapter.family import adopt_orphans
     from controller.adapter.metrics import AdapterMetrics
+    from controller.adapter.process_tree import adopt_orphans
     from controller.adapter.server import adapter_app, serve_socket
-    from controller.endpoints.exposition import metrics_pages, of_registry
-    from controller.endpoints.health import Pulse, health_pages
-    from controller.endpoints.server import serve
+    from controller.observability.exposition import metrics_pages, of_registry
+    from controller.observability.health import Pulse, health_pages
+    from controller.observability.server import serve
 
     log = structlog.get_logger("controller.adapter")
     adopt_orphans()

@@ -11,11 +11,11 @@ from typing import Any
 
 import click
 
+from controller.adapter.contract import DEFAULT_SOCKET
 from controller.cli.serving import serving
 from controller.cli.store import STORE
-from controller.consulting import DEFAULT_SOCKET
 from controller.errors import RunwardenError
-from controller.logs import LogFormat, configure
+from controller.observability.logs import LogFormat, configure
 from controller.settings import NOTIFY_SCHEMES, Settings
 
 MAX_SHARDS = 32
@@ -139,9 +139,9 @@ def operator(log_format: LogFormat, log_level: str, metrics_port: int, health_po
     """Run the operator. Every option can also be set as RUNWARDEN_OPERATOR_<OPTION>."""
     import uvloop
 
-    import controller.cluster  # noqa: F401  # before kopf, which would import the whole of `kubernetes`
-    from controller.operator import Operator
-    from controller.sharding.layout import Mode
+    import controller.kube  # noqa: F401  # before kopf, which would import the whole of `kubernetes`
+    from controller.leadership.shard_map import Mode
+    from controller.runtime.operator import Operator
 
     if options["ledger"] == options["store"]:
         raise click.UsageError("--ledger and --store are the same database: give the ledger one of its own, it may fill up")

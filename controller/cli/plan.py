@@ -11,7 +11,7 @@ import yaml
 
 from controller.api.violations import Refused
 from controller.plan import plan as decide
-from controller.plan.documents import read_snapshot, write_plan
+from controller.plan.serialization import read_snapshot, write_plan
 
 
 class _Loader(yaml.SafeLoader):

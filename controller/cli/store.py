@@ -47,12 +47,12 @@ def store() -> None:
 @KUBECONFIG
 def show(name: str, kubeconfig: Path | None) -> None:
     """Print a store's ID, its schema and how many states it holds. Changes nothing."""
-    from controller.store.show import describe_database
+    from controller.store.description import describe_database
 
-    told = _run(describe_database(name) if "://" in name else _describe_on_runs(name, kubeconfig))
-    click.echo(f"id: {told.id}\nschema: {told.schema}\nstates: {told.states}")
-    if told.migrated_to:
-        click.echo(f"migrated to: {told.migrated_to}")
+    description = _run(describe_database(name) if "://" in name else _describe_on_runs(name, kubeconfig))
+    click.echo(f"id: {description.id}\nschema: {description.schema}\nstates: {description.states}")
+    if description.migrated_to:
+        click.echo(f"migrated to: {description.migrated_to}")
 
 
 @store.command(context_settings={"show_default": True})
@@ -65,7 +65,7 @@ def show(name: str, kubeconfig: Path | None) -> None:
 @click.option("--lease-timeout", type=click.FloatRange(0.1), default=LEASE_SECONDS, help="Seconds to wait for that Lease.")
 def migrate(source: str, target: str, **options: Any) -> None:
     """Move every Run from one store to another. Scale the operator down first; may be interrupted and run again."""
-    from controller.logs import configure
+    from controller.observability.logs import configure
 
     configure("console", "warning")
     summary = _run(_migrate(source, target, **options))
@@ -78,9 +78,9 @@ def migrate(source: str, target: str, **options: Any) -> None:
 
 
 async def _describe_on_runs(name: str, kubeconfig: Path | None) -> Any:
-    from controller.cluster.client import Client
-    from controller.cluster.connection import connect
-    from controller.store.show import describe_on_runs
+    from controller.kube.client import Client
+    from controller.kube.connection import connect
+    from controller.store.description import describe_on_runs
 
     async with Client(await connect(kubeconfig)) as client:
         return await describe_on_runs(client, name)
@@ -96,18 +96,19 @@ async def _migrate(
     lease_namespace: str | None,
     lease_timeout: float,
 ) -> Any:
-    from controller.cluster.client import Client
-    from controller.cluster.connection import connect
-    from controller.store import alone, factory
+    from controller.kube.client import Client
+    from controller.kube.connection import connect
+    from controller.leadership import exclusive
+    from controller.store import factory
     from controller.store.migrate import Migration
 
     connection = await connect(kubeconfig)
     async with Client(connection) as client:
-        place = lease_namespace or await alone.lease_namespace(client, lease_name, connection.namespace)
+        place = lease_namespace or await exclusive.lease_namespace(client, lease_name, connection.namespace)
         stores = [factory.make_store(name, client, even_if_migrated=True) for name in (source, target)]
         try:
             work = Migration(client, stores[0], stores[1], click.echo).run
-            return await alone.alone(client, place, lease_name, lease_timeout, lambda: work(namespaces))
+            return await exclusive.run_exclusively(client, place, lease_name, lease_timeout, lambda: work(namespaces))
         finally:
             for opened in stores:
                 await opened.close()

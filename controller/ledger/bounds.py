@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from controller.advice.redact import REDACTED, redact
+from controller.api.redaction import REDACTED, redact
 from controller.ledger.shares import level
 
 CUT = "runwarden.dev/cut"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from controller.api.base import JsonObject
 from controller.plan import Action, Plan, Snapshot
-from controller.plan.documents import write_action, write_plan, write_snapshot
+from controller.plan.serialization import write_action, write_plan, write_snapshot
 
 MEGABYTE = 2**20
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from controller.conditions import format_time
+from controller.api.timestamps import format_time
 from controller.ledger.entry import Limits
 from controller.ledger.shares import level
 from controller.ledger.tables import UNKNOWN_BYTES, decisions

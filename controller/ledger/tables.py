@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from controller.conditions import format_time
+from controller.api.timestamps import format_time
 from controller.ledger.bounds import text_of
 from controller.ledger.entry import Entry
 

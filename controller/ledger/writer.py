@@ -20,7 +20,7 @@ from controller.ledger.bounds import clip, weigh
 from controller.ledger.entry import Entry, Limits
 from controller.ledger.tables import OUTCOME_BYTES, PLAN_BYTES, SNAPSHOT_BYTES, decisions, prepare, row_of
 from controller.ledger.waiting import Waiting
-from controller.metrics import Metrics
+from controller.observability.metrics import Metrics
 from controller.store.sql.database import Database
 
 log = structlog.get_logger(__name__)

@@ -11,8 +11,7 @@ from enum import StrEnum
 from controller.api.base import JsonObject
 from controller.api.escalation import Decision, EscalationType
 from controller.api.policy import Notification, NotificationEvent, ResolvedPolicy
-from controller.api.run_status import Phase
-from controller.conditions import TERMINAL_PHASES
+from controller.api.run_status import TERMINAL_PHASES, Phase
 
 TITLE_LIMIT, TEXT_LIMIT, LINE_LIMIT, BODY_LIMIT = 200, 1000, 160, 1700
 """Characters of a title, of an escalation's text or a Run's message, of an option or output, and of all: Discord takes 2000."""
@@ -43,11 +42,11 @@ class Message:
     body: str
 
 
-Tell = Callable[[Message, tuple[Notification, ...]], None]
+SendMessage = Callable[[Message, tuple[Notification, ...]], None]
 """Has a message sent to every place, some time. Never waits, never raises."""
 
 
-def nobody(message: Message, places: tuple[Notification, ...]) -> None:
+def discard(message: Message, places: tuple[Notification, ...]) -> None:
     """Tell nobody."""
 
 

@@ -18,15 +18,15 @@ from typing import Self
 
 import structlog
 
-from controller.adapter.queue import FairQueue
+from controller.adapter.fair_semaphore import FairSemaphore
 from controller.api.policy import Notification
-from controller.cluster.client import Client
-from controller.events import warn
-from controller.metrics import Metrics
+from controller.kube.client import Client
+from controller.kube.event_recorder import record_warning
 from controller.notify.allowance import Allowance
+from controller.notify.delivery_result import Outcome, Result
+from controller.notify.destination import Destination, read_url
 from controller.notify.message import Message
-from controller.notify.outcome import Outcome, Result
-from controller.notify.place import Place, read_url
+from controller.observability.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -57,10 +57,10 @@ class Notifier:
     ) -> None:
         self._client, self._metrics, self._send, self._sleep = client, metrics, send, sleep
         self._monotonic, self._allowance = monotonic, Allowance()
-        self._waiting: dict[Place, deque[Message]] = {}
+        self._waiting: dict[Destination, deque[Message]] = {}
         self._lanes: set[asyncio.Task[None]] = set()
-        self._troubles: dict[Place, Outcome] = {}
-        self._quick, self._slow = (FairQueue(places, sys.maxsize, sys.maxsize) for places in (SENDERS, SLOW_SENDERS))
+        self._troubles: dict[Destination, Outcome] = {}
+        self._quick, self._slow = (FairSemaphore(places, sys.maxsize, sys.maxsize) for places in (SENDERS, SLOW_SENDERS))
 
     async def __aenter__(self) -> Self:
         return self
@@ -73,16 +73,18 @@ class Notifier:
             lane.cancel()
         await asyncio.gather(*self._lanes, return_exceptions=True)
 
-    def tell(self, message: Message, places: tuple[Notification, ...]) -> None:
+    def enqueue(self, message: Message, places: tuple[Notification, ...]) -> None:
         """Have a message sent to every place, some time, unless its Run has had too many. Never waits, never raises."""
         admitted = self._allowance.admit(message, self._monotonic())
         if admitted is None:
             self._drop(message)
             return
-        for place in dict.fromkeys(Place(message.namespace, told.secret_name, told.secret_key) for told in places):
-            self._put(place, admitted)
+        for place in dict.fromkeys(
+            Destination(message.namespace, notification.secret_name, notification.secret_key) for notification in places
+        ):
+            self._enqueue(place, admitted)
 
-    def _put(self, place: Place, message: Message) -> None:
+    def _enqueue(self, place: Destination, message: Message) -> None:
         if sum(map(len, self._waiting.values())) >= QUEUE_LIMIT:
             # The longest lane pays, so that no namespace can push out another's messages.
             self._drop(max(self._waiting.values(), key=len).popleft())
@@ -94,22 +96,22 @@ class Notifier:
         self._lanes.add(lane)
         lane.add_done_callback(partial(self._ended, place))
 
-    async def _work(self, place: Place) -> None:
+    async def _work(self, place: Destination) -> None:
         """Send what waits for one place, in order."""
         waiting = self._waiting[place]
         while waiting:
             await self._deliver(place, waiting.popleft())
 
-    def _ended(self, place: Place, lane: asyncio.Task[None]) -> None:
+    def _ended(self, place: Destination, lane: asyncio.Task[None]) -> None:
         self._lanes.discard(lane)
         for message in self._waiting.pop(place):
             self._drop(message)
         if not lane.cancelled() and (error := lane.exception()):
             log.error("notifications failed unexpectedly", place=str(place), error=type(error).__name__)
 
-    async def _deliver(self, place: Place, message: Message) -> None:
+    async def _deliver(self, place: Destination, message: Message) -> None:
         try:
-            outcome = await self._insist(place, message)
+            outcome = await self._send_with_retries(place, message)
         except asyncio.CancelledError:
             self._drop(message)
             raise
@@ -119,17 +121,17 @@ class Notifier:
         else:
             await self._report(place, message, outcome)
 
-    async def _insist(self, place: Place, message: Message) -> Outcome:
+    async def _send_with_retries(self, place: Destination, message: Message) -> Outcome:
         """Try until somebody may have got it, or nobody will."""
-        outcome = await self._try(place, message)
+        outcome = await self._send_once(place, message)
         for pause in PAUSES:
             if outcome.result is not Result.LATER:
                 break
             await self._sleep(pause)
-            outcome = await self._try(place, message)
+            outcome = await self._send_once(place, message)
         return outcome
 
-    async def _try(self, place: Place, message: Message) -> Outcome:
+    async def _send_once(self, place: Destination, message: Message) -> Outcome:
         url = await read_url(self._client, place)
         if isinstance(url, Outcome):
             return url
@@ -138,7 +140,7 @@ class Notifier:
         async with senders.place(place.namespace, str(place), math.inf):
             return await self._send(url, message)
 
-    async def _report(self, place: Place, message: Message, outcome: Outcome) -> None:
+    async def _report(self, place: Destination, message: Message, outcome: Outcome) -> None:
         """Say what is wrong with a place: in the log once a cause, and to the Run whose message was not sent."""
         before = self._troubles.pop(place, None)
         self._troubles[place] = outcome
@@ -146,8 +148,8 @@ class Notifier:
             del self._troubles[next(iter(self._troubles))]
         if before != outcome:
             log.warning("notification not sent", place=str(place), run=message.run, result=outcome.result, error=outcome.why)
-        said = f"{message.event.value} was not told, or not for certain, through {place}: {outcome.told}"
-        await warn(self._client, (message.namespace, message.run, message.uid), "NotificationFailed", said)
+        text = f"{message.event.value} was not told, or not for certain, through {place}: {outcome.public_reason}"
+        await record_warning(self._client, (message.namespace, message.run, message.uid), "NotificationFailed", text)
 
     def _drop(self, message: Message) -> None:
         self._count(message, Result.DROPPED)

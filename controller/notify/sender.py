@@ -20,9 +20,9 @@ from apprise.manager_plugins import NotificationManager
 from apprise.plugins import url_to_dict
 
 from controller.notify.addresses import Allowed
+from controller.notify.delivery_probe import DeliveryProbe
+from controller.notify.delivery_result import Outcome, Result, unusable
 from controller.notify.guard import Guard
-from controller.notify.outcome import Outcome, Result, unusable
-from controller.notify.tally import Tally
 
 CONNECT_SECONDS = 5.0
 APP = "runwarden"
@@ -45,7 +45,7 @@ def main() -> None:
 
 def send(service: apprise.NotifyBase, title: str, body: str, level: str, guard: Guard) -> Outcome:
     """Send one text through one service, once."""
-    tally = Tally(guard)
+    tally = DeliveryProbe(guard)
     tally.watch()
     sender = apprise.Apprise(asset=service.asset)
     sender.add(service)

@@ -12,9 +12,9 @@ from datetime import datetime
 from controller.api.agent_report import MAX_QUESTIONS
 from controller.api.escalation import EscalationType
 from controller.api.run_status import AgentState
-from controller.plan.situation import Situation
+from controller.api.timestamps import later
+from controller.plan.context import PlanContext
 from controller.plan.snapshot import EscalationFacts
-from controller.times import later
 
 OPEN_QUESTIONS, OPEN_QUESTIONS_OF_RUN = MAX_QUESTIONS, 32
 """Unanswered questions that may stand open, those included that are not asked any more: of one agent, and of all of a Run."""
@@ -33,19 +33,19 @@ def counted(agent: AgentState, now: datetime) -> AgentState:
     return agent.model_copy(update={"opened": agent.opened + 1})
 
 
-def may_open(at: Situation, agent: str) -> int:
+def may_open(at: PlanContext, agent: str) -> int:
     """Return how many more escalations may be opened for an agent now."""
     others = sum(_opened(at, name) for name in (at.state.agents if at.state else ()))
     return max(0, min(OPENED - _opened(at, agent), OPENED_OF_RUN - others))
 
 
-def may_ask(at: Situation, agent: str) -> int:
+def may_ask(at: PlanContext, agent: str) -> int:
     """Return how many more questions of an agent may be put to people now."""
     run = sum(1 for _ in _standing(at))
     return max(0, min(may_open(at, agent), OPEN_QUESTIONS - len(_of(at, agent)), OPEN_QUESTIONS_OF_RUN - run))
 
 
-def overtaken(at: Situation, escalation: EscalationFacts) -> bool:
+def overtaken(at: PlanContext, escalation: EscalationFacts) -> bool:
     """Whether a question is closed unanswered to make room: it is of a former attempt, and the current one asks others."""
     agent = escalation.agent
     report = at.report(agent)
@@ -57,7 +57,7 @@ def overtaken(at: Situation, escalation: EscalationFacts) -> bool:
     return escalation in former[: max(0, surplus)]
 
 
-def opens_again_at(at: Situation, agent: str) -> datetime | None:
+def opens_again_at(at: PlanContext, agent: str) -> datetime | None:
     """Return when more may be opened for an agent, None where that does not hang on the time."""
     if may_open(at, agent):
         return None
@@ -66,19 +66,21 @@ def opens_again_at(at: Situation, agent: str) -> datetime | None:
     return min((end for end in windows if end > at.now), default=None)
 
 
-def refused(at: Situation) -> str:
+def refused(at: PlanContext) -> str:
     """Return which bound keeps what is asked from people now, in words; empty where none does."""
     over = at.state is None or at.state.stop is not None
     for agent in () if over else at.agents:
-        if again := opens_again_at(at, agent.name):
-            return f"more for agent {agent.name} waits until {again:%H:%M:%S} UTC: as many were opened within an hour as may be"
+        if reopens_at := opens_again_at(at, agent.name):
+            return (
+                f"more for agent {agent.name} waits until {reopens_at:%H:%M:%S} UTC: as many were opened within an hour as may be"
+            )
         if unasked(at, agent.name) > may_ask(at, agent.name):
             bounds = f"{OPEN_QUESTIONS} of an agent, {OPEN_QUESTIONS_OF_RUN} of a Run"
             return f"more of agent {agent.name} waits until some are answered or deleted: {bounds}"
     return ""
 
 
-def unasked(at: Situation, agent: str) -> int:
+def unasked(at: PlanContext, agent: str) -> int:
     """Return how many of an agent's questions were put to nobody yet."""
     report, asked = at.report(agent), at.agent_state(agent).asked
     waits = [question.id for question in report.questions if question.id not in report.delivered] if report else []
@@ -86,15 +88,15 @@ def unasked(at: Situation, agent: str) -> int:
     return sum(1 for name in names if name not in asked and not at.name_in_inbox(name))
 
 
-def _opened(at: Situation, agent: str) -> int:
+def _opened(at: PlanContext, agent: str) -> int:
     state = at.agent_state(agent)
     return state.opened if state.opened_since and at.now < later(state.opened_since, WINDOW_SECONDS) else 0
 
 
-def _of(at: Situation, agent: str) -> list[EscalationFacts]:
+def _of(at: PlanContext, agent: str) -> list[EscalationFacts]:
     """The agent's questions that stand open, those of the oldest attempts first."""
     return sorted((e for e in _standing(at) if e.agent == agent), key=lambda e: (e.attempt, e.name))
 
 
-def _standing(at: Situation) -> Iterator[EscalationFacts]:
+def _standing(at: PlanContext) -> Iterator[EscalationFacts]:
     return (e for e in at.our_escalations(EscalationType.QUESTION) if e.open and e.decision is None)

@@ -85,7 +85,7 @@ class Charge(StrEnum):
 
     BUDGET = "budget"
     FREE = "free"
-    NOBODY = "nobody"
+    UNCHARGED = "nobody"
 
 
 @dataclass(frozen=True, slots=True)

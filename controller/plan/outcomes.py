@@ -53,8 +53,8 @@ def classify(
     as complete; what a failure leads to is judged when it is acted on, see `action_for`. `settled` are the questions whose answer
     or dismissal the attempt was started with: it cannot park for them again.
     """
-    if report is not None and (told := _reported(report, attempt, pod, settled, ending=ending)):
-        return told
+    if report is not None and (reported := _reported(report, attempt, pod, settled, ending=ending)):
+        return reported
     if pod is None:
         reason = Reason.INTERRUPTED if ending else Reason.VANISHED
         return Outcome(attempt=attempt, result=_failed(ending), reason=reason, message=reason.sentence)
@@ -137,9 +137,9 @@ def finished_its_work(pod: PodFacts) -> bool:
 
 
 def _of_its_own_accord(pod: PodFacts, end: Termination) -> bool:
-    told = min((moment for moment in (pod.deleted_at, pod.ending_since, pod.disrupted_at) if moment), default=None)
+    asked_at = min((moment for moment in (pod.deleted_at, pod.ending_since, pod.disrupted_at) if moment), default=None)
     # All have whole seconds: within one and the same, only the kubelet knows, so the end counts as asked for.
-    return told is None or (end.finished_at is not None and end.finished_at < told)
+    return asked_at is None or (end.finished_at is not None and end.finished_at < asked_at)
 
 
 def _reason(pod: PodFacts, *, ending: bool) -> Reason:

@@ -7,13 +7,13 @@ import json
 from dataclasses import replace
 from datetime import datetime
 
-from controller.plan.housekeeping import held
+from controller.api.timestamps import later
+from controller.plan.agent_health import views
+from controller.plan.attempts.cleanup import has_held_pod
+from controller.plan.context import PlanContext
 from controller.plan.model import Action, AgentView, Plan, Step, Verdict
-from controller.plan.rules import decide
-from controller.plan.situation import Situation
+from controller.plan.rules.run_rules import decide
 from controller.plan.snapshot import Snapshot
-from controller.plan.views import views
-from controller.times import later
 
 HELD_CHECK_SECONDS = 10
 """How often it is asked whether the namespace of a held pod is being deleted: all that is in it waits for its pods."""
@@ -24,15 +24,15 @@ def plan(snapshot: Snapshot, now: datetime) -> Plan:
 
     `now` is the API server's time (aware, UTC). The same snapshot and now give the same bytes, in any process.
     """
-    at = Situation(snapshot, now)
+    at = PlanContext(snapshot, now)
     rule, verdict = decide(at)
     agents = views(at, verdict.blocks)
     decision = Plan(rule, verdict, agents, digest(rule, verdict, agents))
-    shown = _only_shown(decision, now) if at.policy and at.policy.dry_run else decision
-    return _looking_again(shown, now) if held(at) and not shown.actions else shown
+    shown = _apply_dry_run(decision, now) if at.policy and at.policy.dry_run else decision
+    return _recheck_soon(shown, now) if has_held_pod(at) and not shown.actions else shown
 
 
-def _only_shown(decision: Plan, now: datetime) -> Plan:
+def _apply_dry_run(decision: Plan, now: datetime) -> Plan:
     """Under a dry run nothing is done but to let go of what somebody else deletes."""
     harmless = tuple(action for action in decision.actions if action.step is Step.RELEASE)
     withheld = tuple(action for action in decision.actions if action.step is not Step.RELEASE)
@@ -42,7 +42,7 @@ def _only_shown(decision: Plan, now: datetime) -> Plan:
     return replace(decision, verdict=replace(decision.verdict, actions=harmless, next_check=ahead), withheld=withheld)
 
 
-def _looking_again(decision: Plan, now: datetime) -> Plan:
+def _recheck_soon(decision: Plan, now: datetime) -> Plan:
     """Look again soon at a pod that is held, for want of a record or by a dry run: nobody tells when its namespace is deleted."""
     soon = later(now, HELD_CHECK_SECONDS)
     check = decision.verdict.next_check
@@ -55,14 +55,14 @@ def digest(rule: str, verdict: Verdict, agents: tuple[AgentView, ...]) -> str:
         "rule": rule,
         "phase": verdict.phase,
         "reason": verdict.reason,
-        "actions": [_said(action) for action in verdict.actions],
+        "actions": [_digest_key(action) for action in verdict.actions],
         "agents": [[view.name, view.health, view.reason] for view in agents],
     }
     text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _said(action: Action) -> list[str | int | None]:
+def _digest_key(action: Action) -> list[str | int | None]:
     """What tells an action from another, its message left out."""
     what: list[str | int | None] = [action.intent, action.step, action.reason, action.agent, action.attempt]
     return [*what, action.pod, action.pod_uid, action.phase, action.charge, action.escalation, action.escalation_phase]

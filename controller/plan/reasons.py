@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Self
 
 
-class Told(StrEnum):
+class DocumentedEnum(StrEnum):
     """Constants of which each has a sentence that says what it means to a user."""
 
     sentence: str
@@ -22,7 +22,7 @@ class Told(StrEnum):
         return member
 
 
-class Reason(Told):
+class Reason(DocumentedEnum):
     """Why something was decided."""
 
     # A Run's way

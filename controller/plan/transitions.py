@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 
 from controller.api.escalation import Decision
 from controller.api.run_status import MAX_ADVICE, MAX_ASKED, AgentState, BlockedState, OperatorState, OutcomeResult, StopDecision
-from controller.plan import questions
+from controller.api.timestamps import later
 from controller.plan.allowance import counted
-from controller.plan.budget import cooldown, sustained
+from controller.plan.attempts.budget import cooldown, is_healthy_long_enough
+from controller.plan.context import PlanContext
+from controller.plan.escalations import questions
 from controller.plan.model import Action, Charge, Step
 from controller.plan.reasons import Reason
-from controller.plan.situation import Situation
 from controller.plan.snapshot import Snapshot
-from controller.times import later
 
 
 def apply(snapshot: Snapshot, action: Action, now: datetime) -> OperatorState:
@@ -25,12 +25,12 @@ def apply(snapshot: Snapshot, action: Action, now: datetime) -> OperatorState:
 
     Raises KeyError for an action whose step is no transition.
     """
-    at = Situation(snapshot, now)
+    at = PlanContext(snapshot, now)
     state = snapshot.state or OperatorState(run_uid=snapshot.run.uid)
     return _APPLY[action.step](at, state, action).model_copy(update={"updated_at": at.floor})
 
 
-def _adopt(at: Situation, state: OperatorState, action: Action) -> OperatorState:
+def _adopt(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
     """Name the pod that is the attempt's; the Run counts as started from the first one on.
 
     A cooldown is counted from here, since ending the former pod may have taken its time.
@@ -46,22 +46,22 @@ def _adopt(at: Situation, state: OperatorState, action: Action) -> OperatorState
     return changed.model_copy(update={"started_at": state.started_at or at.floor})
 
 
-def _record(at: Situation, state: OperatorState, action: Action) -> OperatorState:
+def _record(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
     ending = state.stop is not None or state.paused_at is not None
     pod = at.own_pod(action.agent) or at.finished_predecessor(action.agent)
     report = at.report_of(pod) if pod else at.report(action.agent)
     known = questions.known(at, report) if report else ()
     outcome = at.ended(pod, action.attempt, report, ending=ending, settled=known)
     update = {"outcome": outcome, "result": report.result if report else None, "usage": at.usage(action.agent)}
-    return _with_agent(state, action.agent, _given_back(at, action.agent).model_copy(update=update))
+    return _with_agent(state, action.agent, _reset_charges(at, action.agent).model_copy(update=update))
 
 
-def _reserve(at: Situation, state: OperatorState, action: Action) -> OperatorState:
+def _reserve(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
     """Save the next attempt with its charge and cooldown, before anything is done for it."""
-    agents = {name: _given_back(at, name) for name in state.agents}
+    agents = {name: _reset_charges(at, name) for name in state.agents}
     before = agents[action.agent]
     ended = before.outcome.reason if before.outcome else action.reason.value
-    anew = _next_attempt(before, ended).model_copy(
+    changes = _next_attempt(before, ended).model_copy(
         update={
             "usage": at.usage(action.agent),
             "restarts": before.restarts + (action.charge is Charge.BUDGET),
@@ -71,28 +71,28 @@ def _reserve(at: Situation, state: OperatorState, action: Action) -> OperatorSta
         }
     )
     if action.reason in WAKES:
-        anew = anew.model_copy(update={"woken_for": questions.settled(at, action.agent)})
+        changes = changes.model_copy(update={"woken_for": questions.settled(at, action.agent)})
     if at.policy and action.charge in (Charge.BUDGET, Charge.FREE):
-        seconds = cooldown(at.policy, state.run_uid, anew, action.agent, action.charge)
-        anew = anew.model_copy(update={"cooldown_until": later(at.ceiling, seconds)})
-    return state.model_copy(update={"agents": agents | {action.agent: anew}})
+        seconds = cooldown(at.policy, state.run_uid, changes, action.agent, action.charge)
+        changes = changes.model_copy(update={"cooldown_until": later(at.ceiling, seconds)})
+    return state.model_copy(update={"agents": agents | {action.agent: changes}})
 
 
 WAKES = frozenset({Reason.ANSWER_GIVEN, Reason.QUESTION_DISMISSED})
 """The reasons of attempts that a parked agent gets since a human has settled what it asked."""
 
 
-def _given_back(at: Situation, name: str) -> AgentState:
+def _reset_charges(at: PlanContext, name: str) -> AgentState:
     """The agent's state, its charges given back where its attempt has been running for long enough."""
     agent = at.agent_state(name)
-    return agent.model_copy(update={"restarts": 0, "free_restarts": 0}) if sustained(at, name) else agent
+    return agent.model_copy(update={"restarts": 0, "free_restarts": 0}) if is_healthy_long_enough(at, name) else agent
 
 
-def _asked(at: Situation, agent: str) -> datetime | None:
+def _asked(at: PlanContext, agent: str) -> datetime | None:
     return (at.spec.restarted_at or {}).get(agent)
 
 
-def _block(at: Situation, state: OperatorState, action: Action) -> OperatorState:
+def _block(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
     if action.inquiry is None:
         raise ValueError("a block names its inquiry")
     expires_at = action.inquiry.expires_at
@@ -103,7 +103,7 @@ def _block(at: Situation, state: OperatorState, action: Action) -> OperatorState
     return _with_agent(state, action.agent, agent.model_copy(update={"blocked": blocked}))
 
 
-def _ask(at: Situation, state: OperatorState, action: Action) -> OperatorState:
+def _ask(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
     """Remember that a human was asked, so that who deletes the escalation has dismissed it."""
     agent = counted(at.agent_state(action.agent), at.floor)
     asked = (*agent.asked, action.escalation)[-MAX_ASKED:]
@@ -111,7 +111,7 @@ def _ask(at: Situation, state: OperatorState, action: Action) -> OperatorState:
     return _with_agent(state, action.agent, agent.model_copy(update={"asked": asked, "woken_for": woken_for}))
 
 
-def _advise(at: Situation, state: OperatorState, action: Action) -> OperatorState:
+def _advise(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
     """Put what came of a consultation on record: each situation once, only the newest with their texts."""
     if action.advice is None:
         raise ValueError("to advise is to say what came of a consultation")
@@ -128,11 +128,11 @@ FULL_ADVICE = 2
 WITHOUT_TEXTS = {"message": "", "explanation": "", "diagnosis": "", "suggested_answer": ""}
 
 
-def _unblock(at: Situation, state: OperatorState, action: Action) -> OperatorState:
+def _unblock(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
     return _with_agent(state, action.agent, at.agent_state(action.agent).model_copy(update={"blocked": None}))
 
 
-def _wait(at: Situation, state: OperatorState, action: Action) -> OperatorState:
+def _wait(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
     """A human wants to wait on: the time until the Run fails begins anew."""
     agent = at.agent_state(action.agent)
     if agent.blocked is None:
@@ -143,26 +143,26 @@ def _wait(at: Situation, state: OperatorState, action: Action) -> OperatorState:
     return _with_agent(state, action.agent, agent.model_copy(update={"blocked": blocked}))
 
 
-def _pause(at: Situation, state: OperatorState, _: Action) -> OperatorState:
+def _pause(at: PlanContext, state: OperatorState, _: Action) -> OperatorState:
     return state.model_copy(update={"paused_at": at.floor})
 
 
-def _resume(at: Situation, state: OperatorState, _: Action) -> OperatorState:
+def _resume(at: PlanContext, state: OperatorState, _: Action) -> OperatorState:
     """Give every interrupted agent a new attempt, and take the pause off the clocks of the deadline and of the blocked."""
     paused = max(timedelta(), at.floor - state.paused_at) if state.paused_at else timedelta()
-    agents = {name: _waited(_anew(agent), paused) for name, agent in state.agents.items()}
+    agents = {name: _extend_deadline(_new_attempt(agent), paused) for name, agent in state.agents.items()}
     seconds = state.paused_seconds + round(paused.total_seconds())
     return state.model_copy(update={"agents": agents, "paused_at": None, "paused_seconds": seconds})
 
 
-def _waited(agent: AgentState, paused: timedelta) -> AgentState:
+def _extend_deadline(agent: AgentState, paused: timedelta) -> AgentState:
     if agent.blocked is None:
         return agent
     blocked = agent.blocked.model_copy(update={"expires_at": later(agent.blocked.expires_at, paused.total_seconds())})
     return agent.model_copy(update={"blocked": blocked})
 
 
-def _anew(agent: AgentState) -> AgentState:
+def _new_attempt(agent: AgentState) -> AgentState:
     if agent.outcome is None or agent.outcome.result is not OutcomeResult.INTERRUPTED:
         return agent
     return _next_attempt(agent, agent.outcome.reason)
@@ -170,18 +170,18 @@ def _anew(agent: AgentState) -> AgentState:
 
 def _next_attempt(agent: AgentState, ended: str) -> AgentState:
     """The agent before its next attempt: nothing of the former one is left but how it ended."""
-    anew = {"attempt": agent.attempt + 1, "pod_uid": "", "outcome": None, "last_outcome": ended, "blocked": None, "result": None}
-    return agent.model_copy(update=anew)
+    changes = {"attempt": agent.attempt + 1, "pod_uid": "", "outcome": None, "last_outcome": ended, "blocked": None, "result": None}
+    return agent.model_copy(update=changes)
 
 
-def _stop(at: Situation, state: OperatorState, action: Action) -> OperatorState:
+def _stop(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
     if action.phase is None:
         raise ValueError("a stop names the phase that it leads to")
     stop = StopDecision(phase=action.phase, reason=action.reason, message=action.message, at=at.floor)
     return state.model_copy(update={"stop": stop})
 
 
-def _complete(at: Situation, state: OperatorState, _: Action) -> OperatorState:
+def _complete(at: PlanContext, state: OperatorState, _: Action) -> OperatorState:
     if state.stop is None:
         raise ValueError("only a Run whose stop was decided can be finished")
     return state.model_copy(update={"stop": state.stop.model_copy(update={"completed_at": at.floor})})
@@ -191,7 +191,7 @@ def _with_agent(state: OperatorState, name: str, agent: AgentState) -> OperatorS
     return state.model_copy(update={"agents": {**state.agents, name: agent}})
 
 
-_APPLY: dict[Step, Callable[[Situation, OperatorState, Action], OperatorState]] = {
+_APPLY: dict[Step, Callable[[PlanContext, OperatorState, Action], OperatorState]] = {
     Step.ADOPT: _adopt,
     Step.RECORD: _record,
     Step.RESERVE: _reserve,

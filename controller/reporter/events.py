@@ -41,15 +41,15 @@ def read_line(line: bytes) -> object:
         raise Wrong("json", f"a line is no JSON: {error}"[:TEXT]) from error
 
 
-def check(said: object) -> Event:
+def check(event: object) -> Event:
     """Return the event with only what it may hold. Raises Wrong."""
-    if not isinstance(said, dict):
+    if not isinstance(event, dict):
         raise Wrong("object", "a line is no JSON object")
-    kind = said.get("type")
+    kind = event.get("type")
     checker = CHECKS.get(kind) if isinstance(kind, str) else None
     if checker is None:
         raise Wrong("type", f"an event has a type other than {', '.join(CHECKS)}: {clean(str(kind), WORD)}")
-    return {"type": kind, **checker(said)}
+    return {"type": kind, **checker(event)}
 
 
 def clean(text: str, limit: int) -> str:
@@ -58,34 +58,34 @@ def clean(text: str, limit: int) -> str:
     return safe if len(safe) <= limit else safe[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def _text(said: Event, field: str, limit: int) -> str:
-    value = said.get(field, "")
+def _text(event: Event, field: str, limit: int) -> str:
+    value = event.get(field, "")
     if not isinstance(value, str):
-        raise Wrong(f"{said['type']}.{field}", f"a {said['type']} event's {field} is no text")
+        raise Wrong(f"{event['type']}.{field}", f"a {event['type']} event's {field} is no text")
     return clean(value, limit)
 
 
-def _progress(said: Event) -> Event:
-    return {"message": _text(said, "message", TEXT)}
+def _progress(event: Event) -> Event:
+    return {"message": _text(event, "message", TEXT)}
 
 
-def _question(said: Event) -> Event:
-    options = said.get("options") or []
+def _question(event: Event) -> Event:
+    options = event.get("options") or []
     if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
         raise Wrong("question.options", "a question event's options are no list of texts")
     if len(options) > MAX_OPTIONS:
         raise Wrong("question.options", f"a question has {len(options)} options; {MAX_OPTIONS} is the most")
-    text = _text(said, "text", LONG_TEXT)
+    text = _text(event, "text", LONG_TEXT)
     if not text.strip():
         raise Wrong("question.text", "a question event has no text")
-    return {**_read(said), "text": text, "options": [clean(option, TEXT) for option in options]}
+    return {**_read(event), "text": text, "options": [clean(option, TEXT) for option in options]}
 
 
-def _read(said: Event) -> Event:
-    name = said.get("id")
+def _read(event: Event) -> Event:
+    name = event.get("id")
     if not isinstance(name, str) or not QUESTION_ID.fullmatch(name):
         shown = clean(str(name), WORD)
-        raise Wrong("id", f"a {said['type']} event's id must be 1 to 63 letters, digits, '_', '.' or '-', not: {shown}")
+        raise Wrong("id", f"a {event['type']} event's id must be 1 to 63 letters, digits, '_', '.' or '-', not: {shown}")
     return {"id": name}
 
 
@@ -93,26 +93,26 @@ def _park(_: Event) -> Event:
     return {}
 
 
-def _usage(said: Event) -> Event:
-    return {field: _amount(said, field) for field in ("inputTokens", "outputTokens", "costMicroUSD")}
+def _usage(event: Event) -> Event:
+    return {field: _amount(event, field) for field in ("inputTokens", "outputTokens", "costMicroUSD")}
 
 
-def _amount(said: Event, field: str) -> int:
-    value = said.get(field, 0)
+def _amount(event: Event, field: str) -> int:
+    value = event.get(field, 0)
     if type(value) is not int or not 0 <= value <= MAX_TOKENS:
         raise Wrong("usage", f"a usage event's {field} is no whole number from 0 to {MAX_TOKENS}; it is not trusted")
     return value
 
 
-def _result(said: Event) -> Event:
-    outcome = said.get("outcome")
+def _result(event: Event) -> Event:
+    outcome = event.get("outcome")
     if outcome not in ("Completed", "Failed"):
         raise Wrong("result.outcome", "a result event's outcome is neither Completed nor Failed")
-    return {"outcome": outcome, "summary": _text(said, "summary", TEXT), "outputs": _outputs(said)}
+    return {"outcome": outcome, "summary": _text(event, "summary", TEXT), "outputs": _outputs(event)}
 
 
-def _outputs(said: Event) -> dict[str, str]:
-    outputs = said.get("outputs") or {}
+def _outputs(event: Event) -> dict[str, str]:
+    outputs = event.get("outputs") or {}
     if not isinstance(outputs, dict) or not all(isinstance(value, str) for value in outputs.values()):
         raise Wrong("result.outputs", "a result event's outputs are no map of texts")
     if len(outputs) > MAX_OUTPUTS:

@@ -9,17 +9,17 @@ import sys
 import time
 from collections.abc import Callable
 
+from controller.reporter.activity_monitor import Watch
+from controller.reporter.agent_record import Memory
+from controller.reporter.agent_reports import Reports
 from controller.reporter.api import Api
-from controller.reporter.link import Link, Seen
-from controller.reporter.loop import Json, Reporter
-from controller.reporter.mailbox import Mailbox, is_ready
-from controller.reporter.memory import Memory
-from controller.reporter.objects import Reports
-from controller.reporter.pace import Pace
-from controller.reporter.processes import Processes
+from controller.reporter.api_threads import Link, Seen
+from controller.reporter.cpu_activity import Processes
+from controller.reporter.file_activity import Workspace
+from controller.reporter.report_schedule import Pace
+from controller.reporter.reporter import Json, Reporter
 from controller.reporter.settings import Settings, settings_from
-from controller.reporter.watch import Watch
-from controller.reporter.workspace import Workspace
+from controller.reporter.shared_files import Mailbox, is_ready
 
 USAGE = 2
 HELP = """usage: runwarden reporter [--ready]
@@ -52,13 +52,13 @@ def main(argv: list[str]) -> int:
 def assemble(settings: Settings, clock: Callable[[], float]) -> Reporter:
     """Return a reporter on this machine's files, processes and network."""
     memory = Memory(clock())
-    mailbox = Mailbox(settings.directory, memory.tell)
+    mailbox = Mailbox(settings.directory, memory.add_problem)
     processes = Processes() if settings.sees_processes else None
     watch = Watch(mailbox, memory, processes, Workspace(settings.workspace))
     pace = Pace(settings.interval, clock(), random.random)
     api = Api(settings.host, settings.port, settings.credentials)
 
-    def link(told: Callable[[Seen], None], changed: Callable[[Json], None]) -> Link:
-        return Link(Reports(api, settings), api, told, changed)
+    def link(on_report: Callable[[Seen], None], changed: Callable[[Json], None]) -> Link:
+        return Link(Reports(api, settings), api, on_report, changed)
 
     return Reporter(settings, mailbox, memory, watch, pace, link, clock)

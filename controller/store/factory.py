@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from controller.cluster.client import Client
 from controller.errors import RunwardenError
+from controller.kube.client import Client
 from controller.store import Store
-from controller.store.annotations import AnnotationStore
-from controller.store.status import StatusStore
+from controller.store.annotation_store import AnnotationStore
+from controller.store.status_store import StatusStore
 
 SCHEMES = ("sqlite", "postgresql", "postgres", "postgresql+psycopg")
 OTHERS = ("mysql", "mariadb", "oracle", "mssql", "mongodb", "redis", "http", "https", "file")
@@ -26,8 +26,8 @@ def check_store_name(name: str) -> str:
     if not found:
         raise UnknownStore(f"there is no such store: choose {CHOICES}")
     if scheme not in SCHEMES:
-        told = f"a {scheme!r} database" if scheme in OTHERS else "a database of this scheme"
-        raise UnknownStore(f"a store cannot be {told}: choose {CHOICES}")
+        kind = f"a {scheme!r} database" if scheme in OTHERS else "a database of this scheme"
+        raise UnknownStore(f"a store cannot be {kind}: choose {CHOICES}")
     if scheme == "sqlite" and (not rest.strip("/") or ":memory:" in rest):
         raise UnknownStore("a store in memory would forget every Run at a restart: name a file, sqlite:////PATH/runwarden.db")
     return name
@@ -41,6 +41,6 @@ def make_store(name: str, client: Client, *, even_if_migrated: bool = False) -> 
     if name == "annotations":
         return AnnotationStore(client)
     from controller.store.sql.database import Database  # SQLAlchemy takes its time and memory only where it is used.
-    from controller.store.sql.store import SqlStore
+    from controller.store.sql.sql_store import SqlStore
 
     return SqlStore(Database(name), client, even_if_migrated=even_if_migrated)

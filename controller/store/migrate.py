@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from controller.api.base import JsonObject
 from controller.api.names import API_VERSION
-from controller.cluster.client import Client
-from controller.cluster.errors import Conflict, NotFound
-from controller.cluster.resources import RUNS
 from controller.errors import RunwardenError
+from controller.kube.client import Client
+from controller.kube.errors import Conflict, NotFound
+from controller.kube.resources import RUNS
 from controller.store import Store
 
 TRIES = 5
@@ -44,10 +44,10 @@ class Outcome:
 
 
 class Migration:
-    """Moves Runs between two stores that were made so that they open even if marked; `tell` gets one line a Run."""
+    """Moves Runs between two stores that were made so that they open even if marked; `progress` gets one line a Run."""
 
-    def __init__(self, client: Client, source: Store, target: Store, tell: Callable[[str], None]) -> None:
-        self._client, self._source, self._target, self._tell = client, source, target, tell
+    def __init__(self, client: Client, source: Store, target: Store, progress: Callable[[str], None]) -> None:
+        self._client, self._source, self._target, self._progress = client, source, target, progress
 
     async def run(self, namespaces: Sequence[str] = ()) -> Summary:
         """Move every Run (of some namespaces), then mark the source; not where one is refused, which stays where it is."""
@@ -62,7 +62,7 @@ class Migration:
             outcome = await self._move(run)
             setattr(summary, outcome.kind, getattr(summary, outcome.kind) + 1)
             meta = run["metadata"]
-            self._tell(f"[{number}/{len(runs)}] {meta['namespace']}/{meta['name']}: {outcome.kind}: {outcome.why}")
+            self._progress(f"[{number}/{len(runs)}] {meta['namespace']}/{meta['name']}: {outcome.kind}: {outcome.why}")
         if not summary.failed and await self._is_empty(namespaces):
             await self._source.mark_migrated(self._target.id)
             summary.marked = True

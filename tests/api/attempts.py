@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from tests.api.forgeries import API, STATE, escalation, new_report, run
+from tests.api.forged_requests import API, STATE, escalation, new_report, run
 
 HOME, NAMESPACE, ELSEWHERE, TEMPLATES = "attempts-home", "attempts", "attempts-elsewhere", "attempts-templates"
 REPORTER = "runwarden-reporter"

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from controller.cluster.client import Client
-from controller.cluster.connection import connect
+from controller.kube.client import Client
+from controller.kube.connection import connect
 from tests.cluster import Cluster
 
 TLS_GOODBYE_SECONDS = 0.25

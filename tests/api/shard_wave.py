@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.api.fleet import PATIENCE_SECONDS
+from tests.api.operators import PATIENCE_SECONDS
 from tests.chaos.evidence import Evidence
 from tests.chaos.invariants import Law, violations
 from tests.cluster import Cluster

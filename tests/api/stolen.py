@@ -10,13 +10,14 @@ from typing import Any
 
 from controller.api.base import JsonObject
 from controller.api.checks import parse_run_spec
-from controller.builders import build_claim, build_pod
-from controller.executor.grant import RBAC, account, binding
-from controller.network import AgentsNetwork, network_policy
 from controller.plan.snapshot import RunFacts
-from controller.sidecar import Sidecar
+from controller.reconcile.actions.reporter_rbac import RBAC, account, binding
+from controller.resources.claim_builder import build_claim
+from controller.resources.network_policy_builder import AgentsNetwork, network_policy
+from controller.resources.pod_builder import build_pod
+from controller.resources.reporter_sidecar import Sidecar
 from tests.api.attempts import HOME, NAMESPACE, REPORTER, Attempt, By, create, patch, run_
-from tests.api.forgeries import owner
+from tests.api.forged_requests import owner
 
 SYSTEM = "kube-system"
 STRONG, BYSTANDER = "strong", "bystander"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests import users
-from tests.api.forgeries import (
+from tests.api.forged_requests import (
     FORGERIES,
     PASSING,
     STATE,

@@ -33,9 +33,9 @@ from tests.api.attempts import (
 )
 from tests.api.crossings import CROSSINGS
 from tests.api.crossings.forms import owner
-from tests.api.forgeries import escalation, new_report
+from tests.api.forged_requests import escalation, new_report
 from tests.api.stolen import BYSTANDER, STOLEN, STRONG, SYSTEM
-from tests.api.tricks import TRICKS
+from tests.api.template_attacks import TRICKS
 from tests.cluster import Cluster
 from tests.support import OperatorProcess, apply, await_phase, await_that, get, items, policy_of, simulated
 
@@ -296,8 +296,8 @@ def test_a_namespace_that_is_dropped_unvalidated_changes_nothing(world: World) -
 
 def test_the_table_is_large() -> None:
     """There are hundreds of attempts, by everybody of whom the threat model speaks, each with words of its refusal."""
-    everyone = [*ATTEMPTS, *CROSSINGS, *STOLEN, *(tried for tried, _ in TRICKS)]
-    assert len({str(tried) for tried in everyone}) == len(everyone) >= 250
-    assert all(tried.says for tried in everyone)
-    assert {tried.by for tried in everyone} == set(By)
-    assert {"author", "writer", "rex", "bot", "reporter", "loose", "advisor", "operator"} <= {tried.who for tried in everyone}
+    everything = [*ATTEMPTS, *CROSSINGS, *STOLEN, *(tried for tried, _ in TRICKS)]
+    assert len({str(tried) for tried in everything}) == len(everything) >= 250
+    assert all(tried.says for tried in everything)
+    assert {tried.by for tried in everything} == set(By)
+    assert {"author", "writer", "rex", "bot", "reporter", "loose", "advisor", "operator"} <= {tried.who for tried in everything}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from tests.bench.contestants import Contestant, Stage, contestants
+from tests.bench.controllers import Contestant, Stage, contestants
 from tests.bench.figures import METRICS
 from tests.bench.measured import Load, Series, Turn
 from tests.bench.series import arena, play

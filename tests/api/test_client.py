@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 
 from controller.api.base import JsonObject
-from controller.cluster.client import Client
-from controller.cluster.connection import connect
-from controller.cluster.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
-from controller.cluster.lease import LeaderLease, LeaseTimings
-from controller.cluster.reflector import Reflector
-from controller.cluster.resources import LEASES, PODS, Resource
-from controller.facts import pod_facts
+from controller.facts.pods import pod_facts
+from controller.kube.client import Client
+from controller.kube.connection import connect
+from controller.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
+from controller.kube.leader_election import LeaderLease, LeaseTimings
+from controller.kube.reflector import Reflector
+from controller.kube.resources import LEASES, PODS, Resource
 from tests.cluster import Cluster
 
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
@@ -133,7 +133,7 @@ async def test_many_objects_in_pages(client: Client, namespace: str) -> None:
 
     await asyncio.gather(*(create(number) for number in range(MANY)))
     requests: list[str] = []
-    client.exchange.observe = lambda verb, *_: requests.append(verb)
+    client.sender.observe = lambda verb, *_: requests.append(verb)
     for chunk, pages in ((500, 3), (100, 12), (5000, 1)):
         requests.clear()
         found = await client.list_all(CONFIG_MAPS, namespace, label_selector="of=test", chunk=chunk)
@@ -225,14 +225,14 @@ async def test_a_list_that_expires_between_two_pages_is_whole(
         last = await client.create(CONFIG_MAPS, namespace, config_map(f"m{number}"))
     compact(api_cluster, last["metadata"]["resourceVersion"])
     requests: list[tuple[str, int]] = []
-    client.exchange.observe = lambda verb, _resource, code, _seconds: requests.append((verb, code))
-    send = client.exchange.send
+    client.sender.observe = lambda verb, _resource, code, _seconds: requests.append((verb, code))
+    send = client.sender.send
 
     async def send_aged(what: str, method: str, path: str, query: JsonObject, *rest: Any) -> Any:
         old = {"continue": aged(query["continue"])} if "continue" in query else {}
         return await send(what, method, path, query | old, *rest)
 
-    monkeypatch.setattr(client.exchange, "send", send_aged)
+    monkeypatch.setattr(client.sender, "send", send_aged)
     found = await client.list_all(CONFIG_MAPS, namespace, label_selector="of=test", chunk=2)
     assert requests == [("LIST", 200), ("LIST", 410), ("LIST", 200)]
     assert sorted(item["metadata"]["name"] for item in found.items) == [f"m{number}" for number in range(6)]

@@ -12,14 +12,14 @@ import pytest
 
 from controller.api.base import JsonObject
 from controller.api.names import RunKey
-from controller.cluster.client import Client
-from controller.cluster.resources import PODS, RUNS
-from controller.executor import Tools
-from controller.inventory import Inventory
-from controller.metrics import Metrics
-from controller.observer import Observer
-from controller.policy_source import PolicySource
-from controller.reconciler import Reconciler
+from controller.cache.policy_file_watcher import PolicyFileWatcher
+from controller.cache.run_cache import RunCache
+from controller.kube.client import Client
+from controller.kube.resources import PODS, RUNS
+from controller.observability.metrics import Metrics
+from controller.reconcile.actions import Tools
+from controller.reconcile.observer import Observer
+from controller.reconcile.reconciler import Reconciler
 from controller.store.factory import make_store
 from tests.cluster import Cluster
 from tests.support import OperatorProcess, apply, await_phase, await_that, get, items, run_of, simulated_forever
@@ -93,9 +93,9 @@ async def test_a_forged_key_reads_and_forgets_nothing(client: Client, namespace:
     """
     store = make_store(f"sqlite:///{tmp_path}/states.db", client)
     await store.open()
-    inventory = Inventory(lambda _: None)
-    tools = Tools(client, inventory.learn_pod, inventory.learn_escalation, inventory.learn_report)
-    observer = Observer(client, inventory, store, PolicySource(None))
+    inventory = RunCache(lambda _: None)
+    tools = Tools(client, inventory.upsert_pod, inventory.upsert_escalation, inventory.upsert_report)
+    observer = Observer(client, inventory, store, PolicyFileWatcher(None))
     reconciler = Reconciler(observer, store, tools, inventory, Metrics())
     run = await client.create(RUNS, namespace, run_of("victim"))
     inventory.runs.upsert(run)

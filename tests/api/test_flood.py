@@ -87,8 +87,8 @@ def test_scrapes_are_one_review(operator: OperatorProcess, reader: str) -> None:
 
 def test_files_are_left_for_the_operator() -> None:
     """The ports' places together are far fewer than the files that a process may open unless told otherwise."""
-    from controller.endpoints.server import Bounds
-    from controller.scraping import SCRAPERS
+    from controller.observability.server import Bounds
+    from controller.runtime.scraping import SCRAPERS
 
     usual = min(1024, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     assert Bounds().connections + SCRAPERS.connections < usual / 4

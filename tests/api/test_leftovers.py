@@ -8,7 +8,7 @@ import uuid
 from tests.cluster import Cluster, lifecycle
 from tests.cluster.processes import Record, start_time
 from tests.cluster.settings import runtime_dir
-from tests.killed_run import killed
+from tests.crash_run import killed
 
 SCRIPT = """
 import signal

@@ -17,8 +17,8 @@ from controller.api.base import JsonObject
 from controller.api.names import LABEL_AGENT, LABEL_ATTEMPT, LABEL_RUN, LABEL_RUN_UID, REPORTER_CONTAINER
 from tests import users
 from tests.api.crossings.forms import owner
-from tests.api.forgeries import escalation, new_report
-from tests.chaos.ends import rows
+from tests.api.forged_requests import escalation, new_report
+from tests.chaos.final_state import rows
 from tests.cluster import Cluster
 from tests.support import OperatorProcess, apply, await_phase, await_that, failing, get, items, policy_of, run_of, simulated
 

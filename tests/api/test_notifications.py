@@ -15,16 +15,16 @@ from controller.api.base import JsonObject
 from controller.api.escalation import EscalationPhase
 from controller.api.names import RunKey
 from controller.api.policy import Notification, ResolvedPolicy, RunPolicySpec
-from controller.cluster.client import Client
-from controller.cluster.errors import Conflict
-from controller.cluster.resources import ESCALATIONS, Resource
-from controller.executor import Tools, perform
-from controller.facts import escalation_facts
+from controller.facts.pods import escalation_facts
+from controller.kube.client import Client
+from controller.kube.errors import Conflict
+from controller.kube.resources import ESCALATIONS, Resource
+from controller.notify.delivery_result import NOT_DELIVERED
 from controller.notify.message import Message
-from controller.notify.outcome import NOT_DELIVERED
 from controller.plan.model import Action, Intent, Step
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts, RunFacts, Snapshot
+from controller.reconcile.actions import Tools, perform
 from tests.cluster import Cluster
 from tests.endpoint import Endpoint
 from tests.support import (

@@ -9,17 +9,17 @@ import pytest
 
 from controller.api.base import JsonObject
 from controller.api.names import RunKey
-from controller.cluster.client import Client
-from controller.cluster.errors import Conflict, NotFound
-from controller.cluster.resources import PODS, RUNS
-from controller.executor import Tools
-from controller.inventory import Inventory
-from controller.metrics import Metrics
-from controller.observer import Observer
-from controller.policy_source import PolicySource
-from controller.reconciler import Reconciler
-from controller.store.annotations import AnnotationStore
-from controller.store.status import StatusStore
+from controller.cache.policy_file_watcher import PolicyFileWatcher
+from controller.cache.run_cache import RunCache
+from controller.kube.client import Client
+from controller.kube.errors import Conflict, NotFound
+from controller.kube.resources import PODS, RUNS
+from controller.observability.metrics import Metrics
+from controller.reconcile.actions import Tools
+from controller.reconcile.observer import Observer
+from controller.reconcile.reconciler import Reconciler
+from controller.store.annotation_store import AnnotationStore
+from controller.store.status_store import StatusStore
 from tests.support import run_of
 
 STORES: dict[str, type[AnnotationStore | StatusStore]] = {"status": StatusStore, "annotations": AnnotationStore}
@@ -33,11 +33,11 @@ class Passes:
     kind: str
 
     def __post_init__(self) -> None:
-        self.inventory = Inventory(lambda _: None)
+        self.inventory = RunCache(lambda _: None)
         store = STORES[self.kind](self.client)
-        observer = Observer(self.client, self.inventory, store, PolicySource(None))
+        observer = Observer(self.client, self.inventory, store, PolicyFileWatcher(None))
         seen = self.inventory
-        tools = Tools(self.client, seen.learn_pod, seen.learn_escalation, seen.learn_report)
+        tools = Tools(self.client, seen.upsert_pod, seen.upsert_escalation, seen.upsert_report)
         self.reconciler = Reconciler(observer, store, tools, self.inventory, Metrics())
 
     async def over(self, run: JsonObject) -> None:
@@ -85,7 +85,7 @@ async def state(client: Client, run: JsonObject) -> object:
 async def test_an_up_to_date_cache_spares_the_read(client: Client, run: JsonObject, passes: Passes) -> None:
     """The newest Run is started, and was read once by the pass: from the cache."""
     asked: Counter[tuple[str, str]] = Counter()
-    client.exchange.observe = lambda verb, resource, *_: asked.update([(verb, resource)])
+    client.sender.observe = lambda verb, resource, *_: asked.update([(verb, resource)])
     await passes.over(run)
     assert asked["GET", "runs"] == 0
     assert await pods(client, run) == {"demo-coder-r0": True}

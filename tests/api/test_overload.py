@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from tests.cluster import Cluster
-from tests.front import Fault, Front, front_of
+from tests.faulty_proxy import Fault, Front, front_of
 from tests.support import OperatorProcess, apply, await_phase, await_that, run_of
 
 WAIT_SECONDS = 4

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from controller.api.base import JsonObject
-from tests.api.forgeries import escalation, new_report, run
+from tests.api.forged_requests import escalation, new_report, run
 from tests.cluster import Cluster
 from tests.cluster.processes import wait_until
 from tests.support import OperatorProcess, apply, await_phase, await_that, get, items, policy_of, run_of

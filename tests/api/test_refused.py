@@ -13,9 +13,9 @@ from typing import Any
 
 from controller.api.checks import check_run, parse_run_spec
 from controller.api.violations import Refused
-from controller.cluster.client import Client
-from controller.cluster.errors import ApiError, Invalid
-from controller.cluster.resources import RUN_POLICIES, RUNS, Resource
+from controller.kube.client import Client
+from controller.kube.errors import ApiError, Invalid
+from controller.kube.resources import RUN_POLICIES, RUNS, Resource
 from tests.cluster import Cluster
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "data/refused.jsonl").read_text().splitlines()]

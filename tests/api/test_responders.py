@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tests import users
-from tests.api.forgeries import respond
+from tests.api.forged_requests import respond
 from tests.cluster import Cluster
 from tests.plugin import Plugin, report
 from tests.support import OperatorProcess, apply, await_that, get, items, policy_of, simulated_forever

@@ -16,9 +16,9 @@ from controller.api.base import JsonObject
 from controller.api.checks import check_run, parse_run_spec
 from controller.api.shapes import Items, Leaf, Typed, Values
 from controller.api.template import PROBE, TEMPLATE
-from controller.builders import build_pod
 from controller.plan.snapshot import RunFacts
-from controller.sidecar import Sidecar
+from controller.resources.pod_builder import build_pod
+from controller.resources.reporter_sidecar import Sidecar
 from tests import users
 from tests.cluster import Cluster
 from tests.support import apply

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from controller.cluster.client import Client
-from controller.store.alone import OperatorRuns, alone
-from tests.api.fleet import PATIENCE_SECONDS, QUICK_LEASE, Fleet, fleet_of, held_by, told_by
+from controller.kube.client import Client
+from controller.leadership.exclusive import OperatorRuns, run_exclusively
+from tests.api.operators import PATIENCE_SECONDS, QUICK_LEASE, Fleet, fleet_of, held_by, told_by
 from tests.api.shard_wave import EACH, Wave, await_phases, judged
 from tests.api.test_operator import OURS
 from tests.chaos.evidence import Evidence, watching
@@ -167,9 +167,9 @@ async def test_nobody_works_on_a_store_while_a_shard_is_held(
         return await asyncio.to_thread(second_waits)
 
     with pytest.raises(OperatorRuns):
-        await alone(client, "default", namespace, 1.0, nothing)
+        await run_exclusively(client, "default", namespace, 1.0, nothing)
     assert operator.stop() == 0
-    assert await alone(client, "default", namespace, 30.0, nothing) == "done"
+    assert await run_exclusively(client, "default", namespace, 30.0, nothing) == "done"
     fleet.await_shares(3, (3,))
 
 

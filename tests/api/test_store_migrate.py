@@ -13,10 +13,11 @@ import pytest
 from controller.api.base import JsonObject
 from controller.api.names import ANNOTATION_STATE
 from controller.api.run_status import OperatorState
-from controller.cluster.client import Client
-from controller.cluster.lease import LeaseLost
-from controller.cluster.resources import LEASES, RUNS
-from controller.store import StoreUnavailable, alone
+from controller.kube.client import Client
+from controller.kube.leader_election import LeaseLost
+from controller.kube.resources import LEASES, RUNS
+from controller.leadership import exclusive
+from controller.store import StoreUnavailable
 from controller.store.migrate import Migration, MigrationRefused, Summary
 from controller.store.sql.database import Database
 from tests.stores import Bench, save, state_of
@@ -216,12 +217,12 @@ async def test_the_work_ends_with_the_lease(client: Client, namespace: str) -> N
             ended.set()
 
     async with asyncio.timeout(60):
-        running = asyncio.create_task(alone.alone(client, namespace, "ours", 10, work))
+        running = asyncio.create_task(exclusive.run_exclusively(client, namespace, "ours", 10, work))
         await begun.wait()
         taken = {"spec": {"holderIdentity": "somebody-else", "leaseDurationSeconds": 3600}}
         await client.merge_patch(LEASES, namespace, "ours", taken)
         with pytest.raises(LeaseLost):
             await running
     assert ended.is_set()
-    assert await alone.lease_namespace(client, "ours", "default") == namespace
-    assert await alone.lease_namespace(client, "nobodys", "default") == "default"
+    assert await exclusive.lease_namespace(client, "ours", "default") == namespace
+    assert await exclusive.lease_namespace(client, "nobodys", "default") == "default"

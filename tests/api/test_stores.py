@@ -9,11 +9,11 @@ import pytest
 
 from controller.api.base import JsonObject, dump
 from controller.api.names import ANNOTATION_STATE
-from controller.cluster.client import Client
-from controller.cluster.errors import Conflict, NotFound, Unavailable
-from controller.cluster.resources import RUNS
+from controller.kube.client import Client
+from controller.kube.errors import Conflict, NotFound, Unavailable
+from controller.kube.resources import RUNS
 from controller.store import KnownRun, Loaded
-from controller.store.collect import collect
+from controller.store.garbage_collection import collect
 from tests.cluster import Cluster
 from tests.stores import STARTED, Bench, Change, save, state_of, status_of
 from tests.support import run_of

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from tests.bench import page
-from tests.bench.contestants import Contestant, contestants
+from tests.bench.controllers import Contestant, contestants
 from tests.bench.machine import facts
 from tests.bench.measured import Load, Result, Series
 from tests.bench.profile import hottest, recording

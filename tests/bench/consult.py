@@ -19,9 +19,9 @@ import click
 import yaml
 
 from controller.adapter.client import SocketAdvisor
+from controller.adapter.contract import Ended, Request
 from controller.adapter.presets.codex import CREDENTIALS, Codex
 from controller.adapter.process import environment
-from controller.consulting import Ended, Request
 from tests.clis.install import install
 from tests.clis.model import Model, Reply
 from tests.clis.test_advice import GOOD, SCHEMA, provider

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import aiohttp
 
 from controller.api.base import JsonObject
-from controller.cluster.resources import PODS
-from tests.bench.story import Story, owner_of
+from controller.kube.resources import PODS
+from tests.bench.timeline import Story, owner_of
 from tests.bench.wire import STRATEGIC_PATCH, call
 
 PATIENCE_SECONDS = 1.0

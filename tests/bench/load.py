@@ -13,7 +13,7 @@ from http import HTTPStatus
 import aiohttp
 
 from controller.api.base import JsonObject
-from controller.cluster.resources import Resource
+from controller.kube.resources import Resource
 from tests.bench.wire import call
 
 AT_ONCE = 64

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.bench.contestants import Contestant
+from tests.bench.controllers import Contestant
 from tests.bench.figures import METRICS
 from tests.bench.measured import Load, Series, Turn
 from tests.bench.turn import ControllerEnded, take_turn

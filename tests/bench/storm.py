@@ -15,14 +15,14 @@ from functools import partial
 
 import click
 
-from controller.cluster.resources import PODS, RUNS
-from tests.bench.contestants import run_for, start_ours
+from controller.kube.resources import PODS, RUNS
+from tests.bench.controllers import run_for, start_ours
 from tests.bench.kubelet import end
 from tests.bench.load import all_of, create, watching
 from tests.bench.measured import Latency, Load, latency
 from tests.bench.pace import asking
 from tests.bench.series import arena
-from tests.bench.sky import Sky
+from tests.bench.storm_check import Sky
 from tests.bench.turn import stage_for, tidy
 from tests.bench.wire import session
 from tests.cluster import Cluster

@@ -12,14 +12,14 @@ from dataclasses import replace
 import aiohttp
 
 from controller.api.base import JsonObject
-from controller.cluster.resources import PODS, Resource
+from controller.kube.resources import PODS, Resource
 from tests.bench.audit import AuditLog
-from tests.bench.contestants import Contestant, Stage, account_for
+from tests.bench.controllers import Contestant, Stage, account_for
 from tests.bench.kubelet import PlayedKubelet
 from tests.bench.load import any_left, create, delete_all, watching
 from tests.bench.measured import Load, Spent, Turn, latency
 from tests.bench.procfs import part, reset_peak, usage
-from tests.bench.story import Story
+from tests.bench.timeline import Story
 from tests.bench.wire import session
 from tests.cluster import Cluster
 from tests.cluster.processes import start_time

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from controller.api.base import JsonObject
-from tests.chaos.scene import Scene
+from tests.chaos.case import Scene
 from tests.support import policy_of, run_of, shell
 
 COOLDOWN = 2

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 import yaml
 
 from controller.api.base import JsonObject
-from tests.chaos.ends import end_of, rows, settled
+from tests.chaos.case import Scene
 from tests.chaos.evidence import INCOMPLETE, Evidence
+from tests.chaos.final_state import end_of, rows, settled
 from tests.chaos.forger import Forger, forging
 from tests.chaos.invariants import Law, violations
 from tests.chaos.pods import pods_started
 from tests.chaos.scenarios import COOLDOWN, Scenario
-from tests.chaos.scene import Scene
 from tests.cluster import Cluster
 from tests.cluster.processes import wait_until
 

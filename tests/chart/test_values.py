@@ -13,7 +13,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from controller.adapter.metrics import AdapterMetrics
-from controller.metrics import Metrics
+from controller.observability.metrics import Metrics
 from tests.chart.helm import CHART, ROOT
 
 VALUES_FILE = (CHART / "values.yaml").read_text()

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from controller.api.base import JsonObject
-from controller.reporter.streams import Stream
+from controller.reporter.cli_streams import Stream
 
 SCRIPT = Path(__file__).parents[2] / "controller/reporter/scripts/rw-exec"
 SESSION_ID = "5f0c2d5e-64a1-5d0c-9b7e-0d7c5f1f3a11"

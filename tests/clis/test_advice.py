@@ -13,14 +13,14 @@ from prometheus_client import CollectorRegistry
 
 from controller.adapter.adapter import Limits, LocalAdapter
 from controller.adapter.command import Command
+from controller.adapter.contract import Ended, Request
+from controller.adapter.contract import Reply as Advice
 from controller.adapter.metrics import AdapterMetrics
 from controller.adapter.presets.claude import CREDENTIALS as CLAUDE_KEYS
 from controller.adapter.presets.claude import Claude
 from controller.adapter.presets.codex import CREDENTIALS as CODEX_KEYS
 from controller.adapter.presets.codex import Codex
 from controller.api.base import JsonObject
-from controller.consulting import Ended, Request
-from controller.consulting import Reply as Advice
 from tests.clis.cli import KEY
 from tests.clis.model import INPUT_TOKENS, OUTPUT_TOKENS, End, Messages, Model, Reply, Responses
 

@@ -19,8 +19,8 @@ from tests.chaos.series import teller
 from tests.chart.helm import install
 from tests.cluster import dockerd, lifecycle
 from tests.cluster.kind import KindCluster
-from tests.failover.blows import BLOWS
 from tests.failover.campaign import Campaign
+from tests.failover.faults import BLOWS
 from tests.failover.outcome import table
 from tests.failover.release import LEASES, QUICK_LEASE, TWO, Release
 from tests.reporter_image import load_reporter_image

@@ -15,7 +15,7 @@ from tests.chaos.scenarios import SCENARIOS, Scenario, Step
 from tests.chaos.series import under_fire
 from tests.chaos.wave import Result, Wave, namespace_of
 from tests.cluster import Cluster
-from tests.failover.blows import Blow, Striker, Struck, Toll
+from tests.failover.faults import Blow, Striker, Struck, Toll
 from tests.failover.outcome import Outcome, Report
 from tests.support import shell
 

@@ -9,7 +9,7 @@ from statistics import median
 from tests.chaos.evidence import INCOMPLETE
 from tests.chaos.series import Series, sum_of
 from tests.chaos.wave import Result
-from tests.failover.blows import Blow, Toll
+from tests.failover.faults import Blow, Toll
 
 HEAD = """\
 | the leader's | times | waves | Runs | pods started | restarts charged | takeover: median s | most s | differences and violations |

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from controller.advice.gate import Answer, judge
+from controller.advisor.answer_gate import Answer, judge
 from controller.api.advice import AdvisedIntent
 from tests.fuzz.corpus import ALLOWED, TARGET
 from tests.fuzz.validator import Validator

@@ -8,14 +8,14 @@ from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
-from controller.advice import gate, strict_json
+from controller.advisor import answer_gate, strict_json
 
 Change = tuple[Any, str, Any]
 
 MUTANTS: dict[str, Change] = {
     **{
-        f"without {check.__name__}": (gate, "CHECKS", tuple(other for other in gate.CHECKS if other is not check))
-        for check in gate.CHECKS
+        f"without {check.__name__}": (answer_gate, "CHECKS", tuple(other for other in answer_gate.CHECKS if other is not check))
+        for check in answer_gate.CHECKS
     },
     "any size": (strict_json, "MAX_OUTPUT_BYTES", 10**9),
     "any depth": (strict_json, "too_deep", lambda text: False),
@@ -26,7 +26,7 @@ MUTANTS: dict[str, Change] = {
     "the integers of Python": (strict_json, "integer", int),
     "doubles": (strict_json, "fraction", lambda lexeme: Decimal(float(lexeme))),
     "numbers that are none": (strict_json, "constant", Decimal),
-    "texts that turn": (gate, "DIRECTIONS", frozenset()),
+    "texts that turn": (answer_gate, "DIRECTIONS", frozenset()),
 }
 
 

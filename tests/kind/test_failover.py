@@ -11,9 +11,9 @@ from tests.chaos.evidence import KINDS, watching
 from tests.chart.helm import install
 from tests.cluster import Cluster
 from tests.cluster.kind import KindCluster
-from tests.failover import blows
-from tests.failover.blows import BLOWS, FREEZE
+from tests.failover import faults
 from tests.failover.campaign import ASKING, Campaign, scenarios
+from tests.failover.faults import BLOWS, FREEZE
 from tests.failover.outcome import Outcome, table
 from tests.failover.release import LEASES, QUICK_LEASE, TWO, Release
 from tests.skipping import cannot_run
@@ -23,7 +23,7 @@ STORIES = {"shared", "spent", "hung", "gone", "asking"}
 """A shared budget, a human's Retry and Stop, a hung agent, pods taken away, a question; `make failover` has all there are."""
 MOUNT = "/mutant"
 DEAF_TO_ITS_LEASE = """
-from controller.cluster.lease import LeaderLease
+from controller.kube.leader_election import LeaderLease
 LeaderLease._lose = lambda self, why: None
 """
 """A mutant of the operator, as Python runs it at its start: it goes on whoever holds the Lease."""
@@ -65,7 +65,7 @@ def test_a_leader_that_goes_on_is_found(nodes: KindCluster, tmp_path: Path, monk
     """The campaign notices a former leader that wakes up and goes on as if it still led: a mutant of the operator."""
     (values := tmp_path / "values.yaml").write_text(yaml.safe_dump(mutated(DEAF_TO_ITS_LEASE)))
     install(nodes.kubeconfig, tmp_path, TWO, *QUICK_LEASE, f"--values={values}")
-    monkeypatch.setattr(blows, "FAREWELL_SECONDS", QUICK_SECONDS)
+    monkeypatch.setattr(faults, "FAREWELL_SECONDS", QUICK_SECONDS)
     with watching(nodes, (*KINDS, LEASES)) as evidence:
         outcome = Campaign(nodes, evidence, Release(nodes, evidence), SEED, lambda _: None, [ASKING]).all([FREEZE], 1)
     assert not outcome.good

@@ -12,7 +12,7 @@ from tests.cluster import Cluster, lifecycle
 from tests.cluster.kind import KindCluster
 from tests.cluster.processes import Record, run, start_time
 from tests.cluster.settings import runtime_dir
-from tests.killed_run import killed
+from tests.crash_run import killed
 from tests.kind.installed import Installed
 from tests.skipping import cannot_run
 from tests.support import apply, await_phase, run_of, shell

@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
-from controller.plan import advising, approvals, authority, restarts
-from controller.plan.budget import budget_left
-from controller.plan.moves import Move
-from controller.plan.situation import Situation
+from controller.plan.attempts import restarts
+from controller.plan.attempts.budget import budget_left
+from controller.plan.context import PlanContext
+from controller.plan.decisions import AgentDecision
+from controller.plan.escalations import approval_policy, approvals, consultation
 from tests.model.mutant import Mutant
 
-_agrees, _ask, _cooled, _advice = authority.agrees, advising.ask, restarts._cooled, Situation.advice
+_agrees, _ask, _cooled, _advice = approval_policy.agrees, consultation.ask, restarts._cooled, PlanContext.advice
 
 
 def _said(advice: AdviceState | None, **changes: Any) -> AdviceState | None:
@@ -28,43 +29,43 @@ def _whoever_it_wants(llm: Any, wanted: Any, advice: AdviceState | None) -> bool
 
 
 def _whatever_intent(llm: Any, wanted: Any, advice: AdviceState | None) -> bool:
-    return _agrees(llm, wanted, _said(advice, intent=AdvisedIntent(authority.WANTED[wanted])))
+    return _agrees(llm, wanted, _said(advice, intent=AdvisedIntent(approval_policy.WANTED[wanted])))
 
 
 def _whatever_verdict(llm: Any, wanted: Any, advice: AdviceState | None) -> bool:
-    yes = {"verdict": AdviceVerdict.ACCEPTED, "intent": AdvisedIntent(authority.WANTED[wanted]), "confidence_percent": 100}
+    yes = {"verdict": AdviceVerdict.ACCEPTED, "intent": AdvisedIntent(approval_policy.WANTED[wanted]), "confidence_percent": 100}
     return _agrees(llm, wanted, advice.model_copy(update=yes) if advice and advice.intent is None else advice)
 
 
-def _any_advice(self: Situation, agent: str, situation: str) -> AdviceState | None:
+def _any_advice(self: PlanContext, agent: str, situation: str) -> AdviceState | None:
     """Whatever was last said of the agent, be it of another situation."""
     return _advice(self, agent, situation) or next(iter(self.agent_state(agent).advice[-1:]), None)
 
 
-def _a_siblings(self: Situation, agent: str, situation: str) -> AdviceState | None:
+def _a_siblings(self: PlanContext, agent: str, situation: str) -> AdviceState | None:
     everything = [a for state in (self.state.agents.values() if self.state else ()) for a in state.advice]
     return _advice(self, agent, situation) or next(iter(everything), None)
 
 
-def _without_waiting(at: Situation, agent: str, matter: Any) -> Move | None:
+def _without_waiting(at: PlanContext, agent: str, matter: Any) -> AgentDecision | None:
     move = _ask(at, agent, matter)
     return move if move and move.actions else None
 
 
-def _again_and_again(at: Situation, agent: str, matter: Any) -> Move | None:
-    return _ask(Situation(replace(at.snapshot, consultations=()), at.now), agent, matter)
+def _again_and_again(at: PlanContext, agent: str, matter: Any) -> AgentDecision | None:
+    return _ask(PlanContext(replace(at.snapshot, consultations=()), at.now), agent, matter)
 
 
-def _agreed(at: Situation, agent: str) -> bool:
+def _agreed(at: PlanContext, agent: str) -> bool:
     said = [*at.agent_state(agent).advice, *(c.advice for c in at.snapshot.consultations if c.advice)]
     return any(a.intent == "auto_restart" for a in said)
 
 
-def _one_more(at: Situation, agent: str, policy: Any) -> int:
+def _one_more(at: PlanContext, agent: str, policy: Any) -> int:
     return budget_left(at, agent, policy) + _agreed(at, agent)
 
 
-def _at_once(at: Situation, agent: Any, reason: Any, then: Any) -> Move:
+def _at_once(at: PlanContext, agent: Any, reason: Any, then: Any) -> AgentDecision:
     return then() if _agreed(at, agent.name) else _cooled(at, agent, reason, then)
 
 
@@ -73,56 +74,58 @@ ADVISING: tuple[Mutant, ...] = (
         "advice-unsure",
         "agreement counts, however unsure",
         ("advised",),
-        lambda: [(authority, "agrees", _whatever_confidence)],
+        lambda: [(approval_policy, "agrees", _whatever_confidence)],
     ),
     Mutant(
         "advice-human",
         "agreement counts although a human is wanted",
         ("advised",),
-        lambda: [(authority, "agrees", _whoever_it_wants)],
+        lambda: [(approval_policy, "agrees", _whoever_it_wants)],
     ),
-    Mutant("advice-intent", "any advice counts as agreement", ("advised",), lambda: [(authority, "agrees", _whatever_intent)]),
+    Mutant(
+        "advice-intent", "any advice counts as agreement", ("advised",), lambda: [(approval_policy, "agrees", _whatever_intent)]
+    ),
     Mutant(
         "advice-verdict",
         "an answer that was refused or never came counts as agreement",
         ("advised",),
-        lambda: [(authority, "agrees", _whatever_verdict), (authority, "_failed", lambda _: False)],
+        lambda: [(approval_policy, "agrees", _whatever_verdict), (approval_policy, "_failed", lambda _: False)],
     ),
     Mutant(
         "advice-refused",
         "an answer that the gate refused is taken for a failure, which onFailure Rules lets pass",
         ("advised-rules",),
-        lambda: [(authority, "_failed", authority._missing)],
+        lambda: [(approval_policy, "_failed", approval_policy._missing)],
     ),
     Mutant(
         "advice-absent",
         "without an advisor the rules go on, whatever onFailure says",
         ("advised",),
-        lambda: [(authority, "_fails", lambda *_: False)],
+        lambda: [(approval_policy, "_fails", lambda *_: False)],
     ),
     Mutant(
         "advice-old",
         "advice about one situation counts for the next",
         ("advised-again",),
-        lambda: [(Situation, "advice", _any_advice)],
+        lambda: [(PlanContext, "advice", _any_advice)],
     ),
     Mutant(
         "advice-of-a-sibling",
         "advice about one agent counts for another",
         ("advised-sibling",),
-        lambda: [(Situation, "advice", _a_siblings)],
+        lambda: [(PlanContext, "advice", _a_siblings)],
     ),
     Mutant(
         "advice-not-awaited",
         "what the rules want is done while the advisor thinks",
         ("advised-rules",),
-        lambda: [(advising, "ask", _without_waiting)],
+        lambda: [(consultation, "ask", _without_waiting)],
     ),
     Mutant(
         "advice-again",
         "the advisor is asked again and again",
         ("advised",),
-        lambda: [(advising, "ask", _again_and_again)],
+        lambda: [(consultation, "ask", _again_and_again)],
     ),
     Mutant(
         "advice-over-denial",

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.model.steps import Move
 from tests.model.world import Config, Said, World
+from tests.model.world_steps import Move
 
 ADVISOR = "the advisor"
 

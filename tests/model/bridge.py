@@ -18,18 +18,18 @@ from controller.api.names import FINALIZER_OUTCOME, escalation_name, pod_name
 from controller.api.policy import LLMMode, ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, DesiredState, RunSpec
 from controller.api.run_status import AgentState, OperatorState, ResultStatus
-from controller.executor.deliver import NO_ANSWER, _body
-from controller.observer import _attempts, _speakers
-from controller.plan import passes, planner, transitions
+from controller.plan import planner, steps, transitions
+from controller.plan.escalations.questions import asked_names
 from controller.plan.model import Action, Plan
-from controller.plan.passes import Act, Change, Create, Save
-from controller.plan.questions import asked_names
 from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, ReportFacts, RunFacts, Snapshot, Termination
-from controller.reconciler import MAX_ROUNDS
+from controller.plan.steps import Act, Change, Create, Save
+from controller.reconcile.actions.deliver_answer import NO_ANSWER, _body
+from controller.reconcile.observer import _expected_pod_names, _reporting_agents
+from controller.reconcile.reconciler import MAX_ROUNDS
+from tests.model.advisor_answers import heard
 from tests.model.reporting import ACTIVE, Delivery, Report, answer_to
-from tests.model.saying import heard
 from tests.model.world import ENDED, NEVER, Config, Escalation, Exit, Pod, Run, Said
-from tests.narrowing import widened
+from tests.no_widening import widened
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TICK = 100
@@ -108,7 +108,7 @@ class Bridge:
         self.plan = lru_cache(None)(self._plan)
         self.settle = lru_cache(None)(self._settle)
         self.looked_at = lru_cache(None)(self._looked_at)
-        self.speakers = lru_cache(None)(self._speakers)
+        self.speakers = lru_cache(None)(self._reporting_agents)
         self.asked = lru_cache(None)(self._asked)
 
     def _snapshot(self, view: View) -> Snapshot:
@@ -138,16 +138,16 @@ class Bridge:
 
     def _looked_at(self, run: Run) -> tuple[Name, ...]:
         """Return the names that are read whatever the caches know: pods', and the escalations' that the state names."""
-        names = [name.split("-") for name in _attempts(self.snapshot(View(run.uid, run)))]
+        names = [name.split("-") for name in _expected_pod_names(self.snapshot(View(run.uid, run)))]
         state = self.states.values[run.state]
         blocked = [agent.blocked.escalation for agent in state.agents.values() if agent.blocked] if state else []
         pods = [(agent, int(attempt[1:])) for _, agent, attempt in names]
         return tuple(sorted([*pods, *((INBOX, name) for name in blocked)]))
 
-    def _speakers(self, key: int, state: int, pods: tuple[Pod, ...]) -> tuple[Name, ...]:
+    def _reporting_agents(self, key: int, state: int, pods: tuple[Pod, ...]) -> tuple[Name, ...]:
         """Return the names of the reports that are read whatever the caches know."""
         seen = self.snapshot(View(key, Run(key, state=state), pods))
-        return tuple((REPORT, agent) for agent in sorted(_speakers(seen, seen.pods)))
+        return tuple((REPORT, agent) for agent in sorted(_reporting_agents(seen, seen.pods)))
 
     def _asked(self, key: int, state: int, pods: tuple[Pod, ...], reports: tuple[Report, ...]) -> tuple[Name, ...]:
         """Return the names of the escalations that are read because an agent asks."""
@@ -167,7 +167,7 @@ class Bridge:
         """
         for _ in range(MAX_ROUNDS):
             dirty = view.run is not None and view.run.state != saved
-            step = passes.next_step(self.plan(view, now), dirty=dirty)
+            step = steps.next_step(self.plan(view, now), dirty=dirty)
             match step:
                 case Change(actions):
                     view = self._changed(view, actions, now)

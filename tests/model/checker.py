@@ -9,13 +9,13 @@ from struct import Struct
 from typing import Any
 from unittest.mock import patch
 
-from controller.plan import budget
+from controller.plan.attempts import budget
 from tests.model import advisor, environment, reporters
 from tests.model.bridge import Bridge, Finding, Table
 from tests.model.invariants import Invariants
 from tests.model.liveness import Liveness
-from tests.model.steps import Move, Operators, without_doomed
 from tests.model.world import Config, World, first
+from tests.model.world_steps import Move, Operators, without_doomed
 
 Key = bytes
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from controller.api.policy import LLM, HealthThresholds, LLMMode, OnLLMFailure
+from tests.model.advisor_answers import ANSWERS, NO_ANSWER
 from tests.model.bridge import TICK
-from tests.model.promises import STALLED_TICKS
-from tests.model.saying import ANSWERS, NO_ANSWER
+from tests.model.invariants_agents import STALLED_TICKS
 from tests.model.world import Config, Exit, Left
 
 NO_BUDGET = {"restart_budget": 0}

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.model.reporting import COMPLETED, HERS, Report, Word
-from tests.model.steps import Event, Move
 from tests.model.world import (
     FAILED,
     NEVER,
@@ -28,6 +27,7 @@ from tests.model.world import (
     put,
     put_escalation,
 )
+from tests.model.world_steps import Event, Move
 
 USER, KUBELET, CONTROLLER, TENANT = "a user", "the kubelet", "a controller", "the hostile tenant"
 

@@ -16,10 +16,10 @@ from controller.api.run_status import AgentState, OperatorState, OutcomeResult
 from controller.plan.reasons import Reason
 from tests.model.accounts import Accounts, by_human
 from tests.model.bridge import Bridge, question_name
-from tests.model.promises import Promises
+from tests.model.invariants_agents import Promises
 from tests.model.reporting import COMPLETED
-from tests.model.steps import Event
 from tests.model.world import Config, Ghost, Pod, World
+from tests.model.world_steps import Event
 
 T = TypeVar("T", bound=tuple[Any, ...])
 

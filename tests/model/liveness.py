@@ -13,11 +13,11 @@ from controller.api.run_status import AgentState, Health, Phase
 from controller.plan.model import Plan
 from controller.plan.reasons import Reason
 from tests.model import advisor, environment, reporters
+from tests.model.advisor_answers import PENDING
 from tests.model.bridge import INBOX, Bridge, View, question_name, tick
 from tests.model.reporting import Report
-from tests.model.saying import PENDING
-from tests.model.steps import Operators
 from tests.model.world import NOBODY, RUNNING, Config, Escalation, Ghost, Left, Pod, Run, Said, World
+from tests.model.world_steps import Operators
 
 PASSES = 80
 """Rounds of passes, kubelets and clock after which a Run counts as never coming to anything."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
-from controller.plan import agents
+from controller.plan.rules import agent_rules
 
 Patch = tuple[Any, str, Any]
 
@@ -36,5 +36,9 @@ class Mutant:
 def agent_rule(name: str, mutated: Any) -> list[Patch]:
     """Replace a rule for one agent."""
     return [
-        (agents, "AGENT_RULES", tuple(replace(rule, check=mutated) if rule.id == name else rule for rule in agents.AGENT_RULES))
+        (
+            agent_rules,
+            "AGENT_RULES",
+            tuple(replace(rule, check=mutated) if rule.id == name else rule for rule in agent_rules.AGENT_RULES),
+        )
     ]

@@ -10,29 +10,31 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from controller import observer
 from controller.api.names import pod_name
 from controller.api.run_status import AgentState, OperatorState
-from controller.plan import housekeeping, outcomes, passes, protocol, restarts, rules, transitions
-from controller.plan.budget import budget_left
+from controller.plan import outcomes, steps, transitions
+from controller.plan.attempts import cleanup, restarts, start_stop
+from controller.plan.attempts.budget import budget_left
+from controller.plan.context import PlanContext
 from controller.plan.model import TRANSITIONS, Action, Charge, Plan, Step
 from controller.plan.reasons import Reason
-from controller.plan.rules import RunRule
-from controller.plan.situation import Situation
+from controller.plan.rules import run_rules
+from controller.plan.rules.run_rules import RunRule
 from controller.plan.snapshot import PodFacts
-from tests.model import bridge, steps
+from controller.reconcile import observer
+from tests.model import bridge, world_steps
 from tests.model import world as cluster
 from tests.model.advising import ADVISING
+from tests.model.agent_speech import SPEAKING
 from tests.model.mutant import Mutant, Patch, agent_rule
 from tests.model.reporting import HERS, Report
-from tests.model.speaking import SPEAKING
 from tests.model.world import Escalation, Pod, Refused, Run, World
 
 
-def _rule(name: str, mutated: Callable[[Situation], Any] | None) -> list[Patch]:
+def _rule(name: str, mutated: Callable[[PlanContext], Any] | None) -> list[Patch]:
     """Replace a rule of the Run, or leave it out."""
-    found = tuple(mutated and replace(rule, check=mutated) if rule.id == name else rule for rule in rules.RULES)
-    return [(rules, "RULES", tuple(rule for rule in found if rule))]
+    found = tuple(mutated and replace(rule, check=mutated) if rule.id == name else rule for rule in run_rules.RULES)
+    return [(run_rules, "RULES", tuple(rule for rule in found if rule))]
 
 
 def _save_blindly(world: World, read: Run, state: int) -> World:
@@ -79,84 +81,84 @@ def _delete_by_name(world: World, name: tuple[str, int], _: str) -> World:
 _delete = cluster.delete
 
 
-def _act_first(decision: Plan, *, dirty: bool) -> passes.Next | None:
+def _act_first(decision: Plan, *, dirty: bool) -> steps.Next | None:
     """Changes are applied, but effects do not wait for the save."""
     step = _next_step(decision, dirty=dirty)
-    return passes.Act(decision.actions) if isinstance(step, passes.Save) else step
+    return steps.Act(decision.actions) if isinstance(step, steps.Save) else step
 
 
-_next_step = passes.next_step
+_next_step = steps.next_step
 
 
 def _pods_before_run(
-    self: steps.Operators, world: World, index: int, view: bridge.View, what: tuple[Any, ...]
-) -> Iterator[steps.Move]:
+    self: world_steps.Operators, world: World, index: int, view: bridge.View, what: tuple[Any, ...]
+) -> Iterator[world_steps.Move]:
     """Pods of the cache with the newest Run: each may be older than the other."""
     run = world.run if world.run is not None and world.run.uid == view.key else None
     yield from _observed(self, world, index, view._replace(run=run), what)
 
 
-_observed = steps.Operators._observed
+_observed = world_steps.Operators._observed
 
 
-def _uncharged(at: Situation, state: OperatorState, action: Action) -> OperatorState:
-    return _reserve(at, state, replace(action, charge=Charge.NOBODY))
+def _uncharged(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
+    return _reserve(at, state, replace(action, charge=Charge.UNCHARGED))
 
 
 _reserve = transitions._reserve
 
 
-def _charge_at_adoption(at: Situation, state: OperatorState, action: Action) -> OperatorState:
+def _charge_at_adoption(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
     agent = at.agent_state(action.agent)
     if agent.attempt:
         more = agent.model_copy(update={"restarts": agent.restarts + 1})
         state = state.model_copy(update={"agents": {**state.agents, action.agent: more}})
-        at = Situation(replace(at.snapshot, state=state), at.now)
+        at = PlanContext(replace(at.snapshot, state=state), at.now)
     return _adopt(at, state, action)
 
 
 _adopt = transitions._adopt
 
 
-def _resume_at_once(at: Situation) -> Any:
-    with patch.object(Situation, "started_pods", lambda _: ()):
-        return rules.resumed(at)
+def _resume_at_once(at: PlanContext) -> Any:
+    with patch.object(PlanContext, "started_pods", lambda _: ()):
+        return run_rules.resumed(at)
 
 
 def _end_all(rule: RunRule) -> RunRule:
-    def mutated(at: Situation) -> Any:
-        with patch.object(Situation, "started_pods", Situation.live_pods):
+    def mutated(at: PlanContext) -> Any:
+        with patch.object(PlanContext, "started_pods", PlanContext.live_pods):
             return rule.check(at)
 
     return replace(rule, check=mutated)
 
 
-def _stray_if_not_named(at: Situation, pod: PodFacts) -> bool:
+def _stray_if_not_named(at: PlanContext, pod: PodFacts) -> bool:
     return pod.uid != at.agent_state(pod.agent).pod_uid if at.agent_state(pod.agent).pod_uid else _stray(at, pod)
 
 
-_stray = housekeeping._is_stray
+_stray = cleanup._is_stray
 
 
-def _start_again(at: Situation, agent: Any) -> Any:
+def _start_again(at: PlanContext, agent: Any) -> Any:
     """A saved UID whose pod is gone is no obstacle to adopting another pod."""
     state = at.agent_state(agent.name)
     if state.pod_uid and at.own_pod(agent.name) is None:
-        return protocol._pod(at, agent)
+        return start_stop._pod(at, agent)
     return _start(at, agent)
 
 
-_start = protocol.start
+_start = start_stop.start
 
 
-def _adopt_deleting(at: Situation, agent: Any) -> Any:
+def _adopt_deleting(at: PlanContext, agent: Any) -> Any:
     pod = at.named_pod(agent.name)
     if pod is not None and pod.deleting and pod.gated:
-        return protocol._start_action(at, agent, Step.ADOPT, pod)
+        return start_stop._start_action(at, agent, Step.ADOPT, pod)
     return _pod(at, agent)
 
 
-_pod = protocol._pod
+_pod = start_stop._pod
 
 
 def _keep_block(agent: AgentState, ended: str) -> AgentState:
@@ -166,27 +168,27 @@ def _keep_block(agent: AgentState, ended: str) -> AgentState:
 _next_attempt = transitions._next_attempt
 
 
-def _answered_always(at: Situation, agent: Any) -> Any:
+def _answered_always(at: PlanContext, agent: Any) -> Any:
     """A Retry is honoured whatever attempt it was for, as long as the state names its escalation."""
     found = at.standing_escalation(agent.name)
     if found is not None and found.decision == "Retry" and at.agent_state(agent.name).pod_uid:
-        return restarts.reserve(at, agent, Reason.RETRY_ORDERED, Charge.NOBODY)
+        return restarts.reserve(at, agent, Reason.RETRY_ORDERED, Charge.UNCHARGED)
     return None
 
 
-def _restart_of_gated(at: Situation, agent: Any) -> Any:
+def _restart_of_gated(at: PlanContext, agent: Any) -> Any:
     """A restart is honoured although the attempt has not started yet."""
     asked, state = (at.spec.restarted_at or {}).get(agent.name), at.agent_state(agent.name)
     if asked is None or asked == state.restarted_at or not state.pod_uid:
         return None
-    return restarts.reserve(at, agent, Reason.RESTART_REQUESTED, Charge.NOBODY)
+    return restarts.reserve(at, agent, Reason.RESTART_REQUESTED, Charge.UNCHARGED)
 
 
 def _without_predecessor(snapshot: Any) -> set[str]:
     return {name for name in _attempts(snapshot) if name in _named(snapshot)}
 
 
-_attempts = observer._attempts
+_attempts = observer._expected_pod_names
 
 
 def _named(snapshot: Any) -> set[str]:
@@ -198,18 +200,18 @@ def _forged_as(kind: type) -> Callable[..., Any]:
     """What the hostile tenant makes of one kind counts by its UID alone."""
 
     def found(world: World, view: bridge.View, name: Any) -> Any:
-        things = (thing for thing in world.hers if isinstance(thing, kind) and steps.name_of(thing) == name)
+        things = (thing for thing in world.hers if isinstance(thing, kind) and world_steps.name_of(thing) == name)
         return next((thing for thing in things if thing.owner == view.key), None)
 
     return found
 
 
-def _all_pods(at: Situation, reason: Reason) -> Any:
-    with patch.object(Situation, "ours", lambda *_: True):
+def _all_pods(at: PlanContext, reason: Reason) -> Any:
+    with patch.object(PlanContext, "ours", lambda *_: True):
         return _release_all(at, reason)
 
 
-_release_all = housekeeping.release_all
+_release_all = cleanup.remove_finalizers
 
 
 def _deleted_as_it_was(world: World, name: tuple[str, int], uid: str) -> World:
@@ -241,24 +243,24 @@ RESTARTING: tuple[Mutant, ...] = (
         ("start", "pause", "again"),
         lambda: [(cluster, "end", _end_by_name), (cluster, "delete", _delete_by_name)],
     ),
-    Mutant("act-before-save", "effects do not wait for the save", ("start",), lambda: [(passes, "next_step", _act_first)]),
+    Mutant("act-before-save", "effects do not wait for the save", ("start",), lambda: [(steps, "next_step", _act_first)]),
     Mutant(
         "pods-before-run",
         "plans are made from pods that are older than the Run (as caches may be)",
         ("start", "done"),
-        lambda: [(steps.Operators, "_observed", _pods_before_run)],
+        lambda: [(world_steps.Operators, "_observed", _pods_before_run)],
     ),
     Mutant(
         "predecessor-not-read",
         "the pod before the current attempt is looked at only if the cache knows it",
         ("unready", "ask"),
-        lambda: [(bridge, "_attempts", _without_predecessor)],
+        lambda: [(bridge, "_expected_pod_names", _without_predecessor)],
     ),
     Mutant(
         "no-wait",
         "the next attempt does not wait for the end of the former pods",
         ("unready", "ask"),
-        lambda: [(Situation, "former_pods", lambda *_: ())],
+        lambda: [(PlanContext, "former_pods", lambda *_: ())],
     ),
     Mutant(
         "deleting-is-terminated",
@@ -318,36 +320,34 @@ RESTARTING: tuple[Mutant, ...] = (
         "own-pod-by-name",
         "the attempt's pod is known by its name",
         ("start",),
-        lambda: [(Situation, "own_pod", Situation.named_pod)],
+        lambda: [(PlanContext, "own_pod", PlanContext.named_pod)],
     ),
     Mutant(
         "adopt-over-uid",
         "another pod is adopted although a UID is saved",
         ("start",),
-        lambda: [(protocol, "start", _start_again)],
+        lambda: [(start_stop, "start", _start_again)],
         redundant="a saved UID whose pod is gone is recorded as vanished before anything is started",
     ),
     Mutant(
         "adopt-deleting",
         "a gated pod is adopted although it is being deleted",
         ("start",),
-        lambda: [(protocol, "_pod", _adopt_deleting)],
+        lambda: [(start_stop, "_pod", _adopt_deleting)],
         redundant="it never starts: it is recorded as deleted, and the next attempt follows for free",
     ),
     Mutant(
         "early-release",
         "a deleted pod is let go before its outcome is on record",
         ("start",),
-        lambda: [(housekeeping, "_on_record", lambda *_: True)],
+        lambda: [(cleanup, "_on_record", lambda *_: True)],
     ),
-    Mutant(
-        "stray-current", "housekeeping removes every gated pod", ("start",), lambda: [(housekeeping, "_is_stray", lambda *_: True)]
-    ),
+    Mutant("stray-current", "housekeeping removes every gated pod", ("start",), lambda: [(cleanup, "_is_stray", lambda *_: True)]),
     Mutant(
         "stray-next",
         "housekeeping removes the next attempt's pod (finding F3)",
         ("start",),
-        lambda: [(housekeeping, "_is_stray", _stray_if_not_named)],
+        lambda: [(cleanup, "_is_stray", _stray_if_not_named)],
         redundant="the observer takes the names of pods before it reads the Run: who knows of a later attempt's pod sees by live "
         "reads that the one before has ended, and goes on from that before it tidies",
     ),
@@ -355,19 +355,19 @@ RESTARTING: tuple[Mutant, ...] = (
         "pause-ends-all",
         "pause and resume end pods that the state does not name (finding F2)",
         ("pause",),
-        lambda: [(rules, "RULES", tuple(_end_all(r) if r.id in ("paused", "resumed") else r for r in rules.RULES))],
+        lambda: [(run_rules, "RULES", tuple(_end_all(r) if r.id in ("paused", "resumed") else r for r in run_rules.RULES))],
     ),
     Mutant(
         "release-all",
         "a deleted Run's pass lets go of any pod (finding F1)",
         ("again",),
-        lambda: [(rules, "release_all", _all_pods)],
+        lambda: [(run_rules, "remove_finalizers", _all_pods)],
     ),
     Mutant(
         "resume-while-live", "a resume does not wait for the former pods", ("pause",), lambda: _rule("resumed", _resume_at_once)
     ),
     Mutant("start-when-stopped", "a decided stop is not carried through", ("pause",), lambda: _rule("stopping", None)),
-    Mutant("start-when-paused", "a pause ends nothing", ("pause",), lambda: [(rules, "_ends", lambda *_: ((), None))]),
+    Mutant("start-when-paused", "a pause ends nothing", ("pause",), lambda: [(run_rules, "_ends", lambda *_: ((), None))]),
     Mutant(
         "retry-again",
         "an answer is honoured once more for the next attempt",
@@ -378,7 +378,7 @@ RESTARTING: tuple[Mutant, ...] = (
         "predecessor-not-asked",
         "an agent that completes between the reservation of its restart and its end is started again",
         ("unready",),
-        lambda: [(Situation, "finished_predecessor", lambda *_: None)],
+        lambda: [(PlanContext, "finished_predecessor", lambda *_: None)],
     ),
     Mutant(
         "run-by-uid",
@@ -390,19 +390,19 @@ RESTARTING: tuple[Mutant, ...] = (
         "pods-by-uid",
         "ownership by UID alone: a pod that names a Run's UID is the Run's, in whatever namespace it is",
         ("hostile",),
-        lambda: [(steps, "_forged", _forged_as(Pod))],
+        lambda: [(world_steps, "_forged", _forged_as(Pod))],
     ),
     Mutant(
         "reports-by-uid",
         "ownership by UID alone: so is a report",
         ("hostile",),
-        lambda: [(steps, "_forged", _forged_as(Report))],
+        lambda: [(world_steps, "_forged", _forged_as(Report))],
     ),
     Mutant(
         "escalations-by-uid",
         "ownership by UID alone: so is an escalation, with its answer",
         ("hostile-question", "hostile"),
-        lambda: [(steps, "_forged", _forged_as(Escalation))],
+        lambda: [(world_steps, "_forged", _forged_as(Escalation))],
     ),
     Mutant(
         "restart-of-gated",

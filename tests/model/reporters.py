@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from typing import TypeVar
 
-from controller.executor.deliver import NO_ANSWER
+from controller.reconcile.actions.deliver_answer import NO_ANSWER
 from tests.model.reporting import ACTIVE, COMPLETED, Report, Word
-from tests.model.steps import Event, Move
 from tests.model.world import FAILED, NEVER, RUNNING, Config, Exit, Pod, World, put, put_report, spend
+from tests.model.world_steps import Event, Move
 
 T = TypeVar("T", bound=Hashable)
 

@@ -15,14 +15,14 @@ from contextlib import ExitStack, contextmanager
 
 import click
 
-from tests.api.fleet import QUICK_LEASE, Fleet, fleet_of
+from tests.api.operators import QUICK_LEASE, Fleet, fleet_of
 from tests.api.shard_wave import Wave, judged
 from tests.chaos.evidence import Evidence, watching
 from tests.chaos.series import teller
 from tests.cluster import Cluster, lifecycle
 from tests.conftest import install
 from tests.postgres import postgres_server
-from tests.sharding.blows import Blows
+from tests.sharding.faults import Blows
 
 NODES = 2
 POSTGRESQL = "postgresql"

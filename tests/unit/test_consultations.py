@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from controller.advice.request import target_of
+from controller.adapter.contract import Ended, Reply, Request
+from controller.advisor.consultations import Consultations, LogTail
+from controller.advisor.prompt import target_of
 from controller.api.advice import AdviceVerdict, AdvisedIntent
 from controller.api.names import RunKey
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec
 from controller.api.run_status import AgentState, OperatorState
-from controller.cluster.errors import NotFound
-from controller.consultations import Consultations, LogTail
-from controller.consulting import Ended, Reply, Request
+from controller.kube.errors import NotFound
 from controller.plan.model import Action, Consultation, Intent, Step
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import RunFacts, Snapshot

@@ -9,17 +9,17 @@ import pytest
 from controller.api.base import JsonObject
 from controller.api.policy import HostUsers, ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec
-from controller.cluster.client import Client
-from controller.executor.create import create_pod
-from controller.executor.end import delete_pod
-from controller.executor.tools import Tools
-from controller.facts import pod_facts
-from controller.plan.housekeeping import release_all
+from controller.facts.pods import pod_facts
+from controller.kube.client import Client
+from controller.plan.attempts.cleanup import remove_finalizers
+from controller.plan.context import PlanContext
 from controller.plan.model import Action, Intent, Step
 from controller.plan.reasons import Reason
-from controller.plan.situation import Situation
 from controller.plan.snapshot import RunFacts, Snapshot
-from tests.unit.test_times import NOON
+from controller.reconcile.actions.create import create_pod
+from controller.reconcile.actions.dependencies import Tools
+from controller.reconcile.actions.terminate import delete_pod
+from tests.unit.test_timestamps import NOON
 
 RUN = RunFacts("ns", "demo", "run-1", 1, RunSpec(agents=(Agent(name="coder", image="x"),)))
 START = Action(Intent.START, Step.CREATE_POD, Reason.STARTING, agent="coder", pod="demo-coder-r0")
@@ -70,6 +70,6 @@ async def test_a_deletion_names_the_grace_period_that_the_plan_says() -> None:
     made = await create_pod(tools(server), Snapshot(RUN), START)
     server.pod["spec"]["terminationGracePeriodSeconds"] = 0
     made = tools(server).with_pod(made, server.pod)
-    (action,) = [a for a in release_all(Situation(made, NOON), Reason.RUN_DELETED) if a.step is Step.DELETE_POD]
+    (action,) = [a for a in remove_finalizers(PlanContext(made, NOON), Reason.RUN_DELETED) if a.step is Step.DELETE_POD]
     await delete_pod(tools(server), made, action)
     assert server.deleted == {"uid": "u0", "grace_seconds": 1}

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from controller.advice.refusals import RefusalReason
+from controller.advisor.rejections import RefusalReason
 from controller.api.base import JsonObject, dump
 from controller.api.checks import check_run, parse_run_spec
 from controller.api.policy import RunPolicySpec

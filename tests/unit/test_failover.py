@@ -10,8 +10,8 @@ import pytest
 
 from tests.chaos.evidence import INCOMPLETE
 from tests.chaos.wave import Result
-from tests.failover import blows
-from tests.failover.blows import BLOWS, Striker, Toll
+from tests.failover import faults
+from tests.failover.faults import BLOWS, Striker, Toll
 from tests.failover.outcome import Outcome, Report, table
 from tests.failover.release import Leader
 
@@ -54,9 +54,9 @@ class Stage:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody here is waited for."""
-    monkeypatch.setattr(blows, "DELAYS", (0.0, 0.0))
-    monkeypatch.setattr(blows, "TAKEOVER_SECONDS", 0.0)
-    monkeypatch.setattr(blows, "FAREWELL_SECONDS", 0.0)
+    monkeypatch.setattr(faults, "DELAYS", (0.0, 0.0))
+    monkeypatch.setattr(faults, "TAKEOVER_SECONDS", 0.0)
+    monkeypatch.setattr(faults, "FAREWELL_SECONDS", 0.0)
 
 
 def struck(stage: Stage, number: int, times: int = 1) -> Toll:

@@ -19,19 +19,19 @@ from aiohttp.test_utils import TestServer
 from controller.api.base import JsonObject
 from controller.api.names import RunKey
 from controller.api.run_status import Phase
-from controller.cluster.client import Client
-from controller.cluster.connection import Connection, connect
-from controller.cluster.reflector import Reflector, relist
-from controller.cluster.resources import AGENT_REPORTS, ESCALATIONS, PODS, RUN_POLICIES, RUNS, Resource
-from controller.cluster.session import WatchSession
-from controller.conditions import build_status
-from controller.inventory import Inventory
-from controller.observer import Observer
-from controller.plan.planned import Planned
-from controller.policy_source import PolicySource
-from controller.store.status import StatusStore
+from controller.cache.policy_file_watcher import PolicyFileWatcher
+from controller.cache.run_cache import RunCache
+from controller.kube.client import Client
+from controller.kube.connection import Connection, connect
+from controller.kube.reflector import Reflector, relist
+from controller.kube.resources import AGENT_REPORTS, ESCALATIONS, PODS, RUN_POLICIES, RUNS, Resource
+from controller.kube.session import WatchSession
+from controller.plan.plan_cache import PlanCache
+from controller.reconcile.observer import Observer
+from controller.status.status import build_status
+from controller.store.status_store import StatusStore
 from tests.hostile import Hostile, objects
-from tests.unit.cluster_client.conftest import write_kubeconfig
+from tests.unit.kube.conftest import write_kubeconfig
 
 COUNT, SEED = 10_000, 16
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -130,7 +130,7 @@ async def test_ten_thousand_hostile_objects(scene: tuple[Stream, Client, Connect
             await asyncio.sleep(0)
             turned += 1
 
-    inventory = Inventory(lambda _: None, note)
+    inventory = RunCache(lambda _: None, note)
     shelves: dict[Resource, Any] = {
         RUN_POLICIES: inventory.policies,
         ESCALATIONS: inventory.escalations,
@@ -165,14 +165,14 @@ async def test_ten_thousand_hostile_objects(scene: tuple[Stream, Client, Connect
     turning.cancel()
 
 
-async def planned(inventory: Inventory) -> Counter[Phase]:
+async def planned(inventory: RunCache) -> Counter[Phase]:
     """Make a plan and a status for every Run, as passes do from the caches, and return the phases."""
     store = StatusStore(cast(Client, None))
-    observer = Observer(cast(Client, NoNodes()), inventory, store, PolicySource(None))
+    observer = Observer(cast(Client, NoNodes()), inventory, store, PolicyFileWatcher(None))
     phases: Counter[Phase] = Counter()
     for uid, kept in inventory.runs.items.items():
         seen = await observer.cached(RunKey(kept.namespace, kept.name, uid))
-        decision = Planned.anew(seen.snapshot, NOW).plan
+        decision = PlanCache.compute(seen.snapshot, NOW).plan
         status = build_status(seen.snapshot, decision, [], seen.run.get("status", {}), NOW)
         json.dumps(status, allow_nan=False)
         phases[Phase(status["phase"])] += 1

@@ -17,12 +17,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from controller.api.base import JsonObject
-from controller.cluster.client import Client
-from controller.cluster.connection import connect
-from controller.cluster.errors import ApiError
-from controller.cluster.resources import PODS
-from controller.logs import configure
-from tests.unit.cluster_client.conftest import write_kubeconfig
+from controller.kube.client import Client
+from controller.kube.connection import connect
+from controller.kube.errors import ApiError
+from controller.kube.resources import PODS
+from controller.observability.logs import configure
+from tests.unit.kube.conftest import write_kubeconfig
 
 
 @pytest.fixture(autouse=True)
@@ -126,7 +126,7 @@ async def test_no_token_is_ever_logged(capsys: pytest.CaptureFixture[str], tmp_p
             try:
                 await client.get(PODS, "ns", "x")
             except ApiError as error:
-                structlog.get_logger("x").exception("refused", error=str(error), connection=client.exchange._connection)
+                structlog.get_logger("x").exception("refused", error=str(error), connection=client.sender._connection)
     text = capsys.readouterr().err
     assert "401" in text
     assert "s3cret" not in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry
 
 from controller.adapter.metrics import AdapterMetrics
-from controller.metrics import Metrics
+from controller.observability.metrics import Metrics
 
 LEFT = "runwarden_restart_budget_left"
 OF_RUNS = {LEFT: {"namespace", "run"}}
@@ -25,13 +25,13 @@ def left(metrics: Metrics, run: str = "a") -> float | None:
 def test_a_namesake_keeps_its_series() -> None:
     """A Run that was deleted and applied anew: the end of the former, seen late, leaves the series of the latter."""
     metrics = Metrics()
-    metrics.tell_budget_left("team", "a", "one", 3)
-    metrics.tell_budget_left("team", "a", "two", 2)
-    metrics.tell_budget_left("team", "a", "one", None)
+    metrics.set_budget_left("team", "a", "one", 3)
+    metrics.set_budget_left("team", "a", "two", 2)
+    metrics.set_budget_left("team", "a", "one", None)
     assert left(metrics) == 2
-    metrics.tell_budget_left("team", "a", "two", None)
+    metrics.set_budget_left("team", "a", "two", None)
     assert left(metrics) is None
-    metrics.tell_budget_left("team", "a", "two", None)
+    metrics.set_budget_left("team", "a", "two", None)
     assert metrics._budget_of == {}
 
 
@@ -39,7 +39,7 @@ def test_no_series_has_an_unbounded_label() -> None:
     """No label holds a UID, and those that tenants choose are of series that go with their Run."""
     metrics, advisors = Metrics(), CollectorRegistry()
     AdapterMetrics(advisors)
-    metrics.tell_budget_left("team", "a", "one", 3)
+    metrics.set_budget_left("team", "a", "one", 3)
     declared = {
         (collector._name, frozenset(getattr(collector, "_labelnames", ())))  # type: ignore[attr-defined]
         for registry in (metrics.registry, advisors)

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 from controller.adapter.command import Invocation
+from controller.adapter.niceness import NICENESS, stand_back
 from controller.adapter.process import Processes
 from controller.api.policy import NotificationEvent
-from controller.niceness import NICENESS, stand_back
-from controller.notify.child import Senders
 from controller.notify.message import Level, Message
+from controller.notify.sender_process import Senders
 
 ASKED = "import os, sys; sys.stdin.read(); nice = os.getpriority(os.PRIO_PROCESS, 0)"
 """What stands on its input comes after its priority was set."""

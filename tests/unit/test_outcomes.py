@@ -11,9 +11,9 @@ import yaml
 from controller.api.base import dump, parse
 from controller.api.policy import OutcomeAction, ResolvedPolicy, RunPolicySpec
 from controller.api.run_status import OutcomeResult, ResultStatus
-from controller.facts import pod_facts
+from controller.facts.pods import pod_facts
+from controller.plan.context import PlanContext
 from controller.plan.outcomes import action_for, classify
-from controller.plan.situation import Situation
 from controller.plan.snapshot import PodFacts, QuestionFacts, ReportFacts, RunFacts, Snapshot, Termination
 
 CASES = sorted((Path(__file__).parent / "data/kubelet").glob("*.yaml"))
@@ -103,7 +103,7 @@ def test_an_exit_code_completes_nothing_under_no_policy(policy: RunPolicySpec | 
     """What a missing policy might have wanted is not judged by the defaults; the agent's own word counts all the same."""
     pod = PodFacts("demo-coder-r0", "c0", "coder", 0, "run-1", phase="Succeeded", termination=Termination(0))
     resolved = ResolvedPolicy.of("strict", policy) if policy else None
-    at = Situation(Snapshot(RunFacts("ns", "demo", "run-1", 1, None), policy=resolved), datetime(2026, 1, 1, tzinfo=UTC))
+    at = PlanContext(Snapshot(RunFacts("ns", "demo", "run-1", 1, None), policy=resolved), datetime(2026, 1, 1, tzinfo=UTC))
     assert at.ended(pod, 0, None, ending=False).result is result
     now = at.now
     said = ReportFacts("coder", "run-1", 0, "c0", 1, now, 60, now, result=ResultStatus(outcome="Completed"))

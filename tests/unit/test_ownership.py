@@ -13,8 +13,8 @@ from controller.api.base import JsonObject, dump
 from controller.api.names import API_VERSION, RunKey
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run_status import OperatorState
-from controller.inventory import Inventory
-from controller.resolving import route
+from controller.cache.policy_resolver import shard_key
+from controller.cache.run_cache import RunCache
 from controller.store import KnownRun, Loaded
 from controller.store.sql.tables import states
 from tests.unit.stores.conftest import run_object, sql_store
@@ -56,10 +56,10 @@ def a_report(namespace: str, *owners: JsonObject) -> JsonObject:
     }
 
 
-KINDS: dict[str, tuple[Callable[[str], JsonObject], Callable[[Inventory, RunKey], tuple[object, ...]]]] = {
-    "pods": (a_pod, Inventory.pods_of),
-    "escalations": (an_escalation, Inventory.escalations_of),
-    "reports": (a_report, Inventory.reports_of),
+KINDS: dict[str, tuple[Callable[[str], JsonObject], Callable[[RunCache, RunKey], tuple[object, ...]]]] = {
+    "pods": (a_pod, RunCache.pods_of),
+    "escalations": (an_escalation, RunCache.escalations_of),
+    "reports": (a_report, RunCache.reports_of),
 }
 
 
@@ -68,7 +68,7 @@ def test_what_claims_another_namespaces_run_is_not_found_with_it(kind: str) -> N
     """An object of another namespace with the Run's name and UID neither wakes the Run nor is part of what is seen of it."""
     told: list[RunKey] = []
     make, found = KINDS[kind]
-    inventory = Inventory(told.append)
+    inventory = RunCache(told.append)
     inventory.runs.upsert(the_run())
     told.clear()
     getattr(inventory, kind).upsert(make("attacker"))
@@ -80,11 +80,11 @@ def test_what_claims_another_namespaces_run_is_not_found_with_it(kind: str) -> N
 
 def test_a_uid_alone_finds_no_run() -> None:
     """The key that a forged object makes finds nothing in the caches, and takes nothing from the Run that has the UID."""
-    inventory = Inventory(lambda _: None)
+    inventory = RunCache(lambda _: None)
     inventory.runs.upsert(the_run())
     for claimed in (CLAIMED, VICTIM._replace(name="other")):
         assert inventory.run(claimed) is None
-        inventory.withdraw(claimed)
+        inventory.release_reservation(claimed)
     assert inventory.run(VICTIM)
 
 
@@ -102,7 +102,7 @@ def test_a_uid_alone_finds_no_run() -> None:
 def test_a_report_without_its_run_as_only_owner_is_nobodys(owners: list[JsonObject]) -> None:
     """What a report says of its Run counts only where its one owner reference says the same."""
     told: list[RunKey] = []
-    inventory = Inventory(told.append)
+    inventory = RunCache(told.append)
     inventory.reports.upsert(a_report("victim", *owners))
     assert inventory.reports_of(VICTIM) == ()
     assert told == []
@@ -110,11 +110,11 @@ def test_a_report_without_its_run_as_only_owner_is_nobodys(owners: list[JsonObje
 
 def test_a_key_that_another_tenant_made_is_hashed_like_any_other() -> None:
     """With shards, a forged key goes to some shard and reads no Run of another namespace."""
-    inventory = Inventory(lambda _: None)
+    inventory = RunCache(lambda _: None)
     inventory.runs.upsert(the_run())
     policy = ResolvedPolicy.of("", RunPolicySpec(max_active_runs=1))
-    assert route(inventory, policy, VICTIM) == "/default"
-    assert route(inventory, policy, CLAIMED) == VICTIM.uid
+    assert shard_key(inventory, policy, VICTIM) == "/default"
+    assert shard_key(inventory, policy, CLAIMED) == VICTIM.uid
 
 
 @pytest.mark.parametrize("claimed", [CLAIMED, VICTIM._replace(name="other")], ids=["namespace", "name"])

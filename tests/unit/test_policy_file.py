@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from controller.api.policy import LLM, LLMMode, RunPolicySpec
 from controller.api.policy_file import PolicyFileError, parse_policy_file
+from controller.cache.policy_file_watcher import FILE_POLICY, PolicyFileWatcher
 from controller.cli import main
-from controller.policy_source import FILE_POLICY, PolicySource
 
 SEED = (
     '{"operator":{"unhealthy_confirmations":2,"restart_budget":3,"restart_cooldown_seconds":60,"stale_run_age_seconds":3600,'
@@ -79,7 +79,7 @@ def test_hot_reload_keeps_the_last_good(tmp_path: Path) -> None:
     """A changed file is taken, a broken edit keeps the last good one and says so, and mending it clears the error."""
     path = tmp_path / "policy.yaml"
     path.write_text("restartBudget: 1")
-    source = PolicySource(path)
+    source = PolicyFileWatcher(path)
     assert (source.current.name, source.current.spec.restart_budget) == (FILE_POLICY, 1)
     path.write_text("restartBudget: -1")
     assert not source.poll()
@@ -97,7 +97,7 @@ def test_hot_reload_keeps_the_last_good(tmp_path: Path) -> None:
 def test_a_broken_file_at_start_is_an_error(tmp_path: Path) -> None:
     """There is no last good one to keep at start."""
     with pytest.raises(PolicyFileError):
-        PolicySource(tmp_path / "none.yaml")
+        PolicyFileWatcher(tmp_path / "none.yaml")
 
 
 def test_policy_check_and_defaults(tmp_path: Path) -> None:

@@ -8,17 +8,17 @@ from typing import cast
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
+from controller.adapter.contract import Ended, Reply, Request
 from controller.adapter.metrics import AdapterMetrics
 from controller.adapter.server import adapter_app, serve_socket
-from controller.cluster.client import Client
-from controller.consulting import Ended, Reply, Request
-from controller.endpoints.certificate import Mounted, NoCertificate, SelfSigned
-from controller.endpoints.exposition import metrics_pages, of_registry
-from controller.endpoints.server import serve
-from controller.scraping import over, scraped
+from controller.kube.client import Client
+from controller.observability.certificate import Mounted, NoCertificate, SelfSigned
+from controller.observability.exposition import metrics_pages, of_registry
+from controller.observability.server import serve
+from controller.runtime.scraping import certificate_source, scraped
 from controller.settings import Settings
-from tests.unit.endpoints.asking import ask
-from tests.unit.endpoints.test_certificate import put
+from tests.unit.observability.asking import ask
+from tests.unit.observability.test_certificate import put
 
 NOBODY = cast(Client, None)
 """An API server that nothing may ask in a test."""
@@ -51,7 +51,7 @@ async def test_metrics_are_plain_on_loopback_alone(listen: str, told: bool | Non
     """Where others may reach the port metrics are secured, unless somebody says otherwise in so many words."""
     settings = Settings(listen=listen, metrics_secure=told)
     assert settings.metrics_secured is secured
-    assert isinstance(over(settings), SelfSigned) is secured
+    assert isinstance(certificate_source(settings), SelfSigned) is secured
     pages = scraped(settings, NOBODY, CollectorRegistry(), lambda: None)
     async with serve(pages, "127.0.0.1", 0) as port:
         assert (await ask(port, "/metrics"))[0] == (401 if secured else 200)
@@ -61,9 +61,9 @@ def test_a_mounted_certificate_is_used(tmp_path: Path) -> None:
     """`--metrics-cert-dir` is read at the start, and what is wrong with it is said then."""
     settings = Settings(metrics_secure=True, metrics_cert_dir=tmp_path)
     with pytest.raises(NoCertificate, match="--metrics-cert-dir"):
-        over(settings)
+        certificate_source(settings)
     put(tmp_path, "operator")
-    assert isinstance(over(settings), Mounted)
+    assert isinstance(certificate_source(settings), Mounted)
 
 
 async def test_an_adapters_metrics_are_with_the_operators(tmp_path: Path) -> None:

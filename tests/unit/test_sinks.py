@@ -10,16 +10,15 @@ from typing import Any
 
 import pytest
 
-from controller.advice.redact import REDACTED
 from controller.api.base import JsonObject, dump
 from controller.api.names import LABEL_AGENT, LABEL_ATTEMPT
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.redaction import REDACTED
 from controller.api.run import Agent, RunSpec
 from controller.api.run_status import AgentState, OperatorState
-from controller.builders import build_escalation
-from controller.conditions import build_status
-from controller.events import event_for
-from controller.facts import pod_facts
+from controller.facts.pods import pod_facts
+from controller.facts.reports import report_facts
+from controller.kube.event_recorder import event_for
 from controller.ledger.entry import entry_of
 from controller.ledger.tables import row_of
 from controller.notify.message import finished, opened
@@ -27,7 +26,8 @@ from controller.plan import Plan, Snapshot, plan
 from controller.plan.model import TRANSITIONS, Step
 from controller.plan.snapshot import RunFacts
 from controller.plan.transitions import apply
-from controller.reported import report_facts
+from controller.resources.escalation_builder import build_escalation
+from controller.status.status import build_status
 from tests.secrets import SECRETS, marrow
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

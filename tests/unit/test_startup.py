@@ -38,7 +38,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
 
 def test_the_operator_was_there(imported: frozenset[str]) -> None:
     """The start went as far as it should: what it needs is imported."""
-    assert {"controller.operator", "kopf", "aiohttp", "kubernetes.aio.client"} <= imported
+    assert {"controller.runtime.operator", "kopf", "aiohttp", "kubernetes.aio.client"} <= imported
 
 
 @pytest.mark.parametrize(

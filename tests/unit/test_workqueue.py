@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from controller.workqueue import FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS, ShutDown, WorkQueue, run_workers
+from controller.kube.workqueue import FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS, ShutDown, WorkQueue, run_workers
 
 KEYS = st.sampled_from("abc")
 

@@ -40,7 +40,7 @@ def held(where):
             return found
 
 
-def let_go(pod):
+def drop(pod):
     """Take the finalizer off a pod; one that changes meanwhile is found again."""
     at = f"/metadata/finalizers/{pod['finalizers'].index(FINALIZER)}"
     patch = [{"op": "test", "path": at, "value": FINALIZER}, {"op": "remove", "path": at}]
@@ -58,5 +58,5 @@ for _ in range(TRIES):
     if not left:
         sys.exit()
     for pod in left:
-        let_go(pod)
+        drop(pod)
 sys.exit(f"{len(left)} pods still have the finalizer {FINALIZER}")

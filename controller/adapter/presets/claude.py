@@ -8,8 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from controller.adapter.command import Invocation, Said
-from controller.adapter.presets.words import MICRO_USD, SYSTEM, UNAUTHORIZED, ended_with, events, failed, model_option, text_of
-from controller.consulting import Consumption, Ended, Request
+from controller.adapter.contract import Consumption, Ended, Request
+from controller.adapter.presets.output_parsing import (
+    MICRO_USD,
+    SYSTEM,
+    UNAUTHORIZED,
+    ended_with,
+    events,
+    failed,
+    model_option,
+    text_of,
+)
 
 CREDENTIALS = frozenset(
     {"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR"}
@@ -55,11 +64,11 @@ class Claude:
 
     def read(self, code: int, stdout: bytes, stderr: bytes, folder: Path) -> Said:
         """Take what the model's one message held; the last event tells how it ended, whatever the exit code."""
-        said = events(stdout)
-        if not said or said[-1].get("type") != "result":
+        events_read = events(stdout)
+        if not events_read or events_read[-1].get("type") != "result":
             return failed(_unasked(text_of(stderr)), text_of(stderr), Consumption(), code)
-        result, consumption = said[-1], _consumption(said[-1])
-        stream = [event["event"] for event in said if event.get("type") == "stream_event"]
+        result, consumption = events_read[-1], _consumption(events_read[-1])
+        stream = [event["event"] for event in events_read if event.get("type") == "stream_event"]
         answer = _answer(stream)
         if (status := result.get("api_error_status")) is None and answer:
             return Said(answer.encode(), _model(stream), consumption)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from controller.adapter.command import Invocation, Said
-from controller.adapter.presets.words import SYSTEM, ended_with, events, failed, model_option, text_of
-from controller.consulting import MAX_OUTPUT_BYTES, Consumption, Ended, Request
+from controller.adapter.contract import MAX_OUTPUT_BYTES, Consumption, Ended, Request
+from controller.adapter.presets.output_parsing import SYSTEM, ended_with, events, failed, model_option, text_of
 
 CREDENTIALS = frozenset({"CODEX_API_KEY", "OPENAI_API_KEY", "CODEX_HOME"})
 """An API key, or the home of a `codex login`; all else is a configuration of its own, in `args`."""
@@ -63,13 +63,13 @@ class Codex:
 
     def read(self, code: int, stdout: bytes, stderr: bytes, folder: Path) -> Said:
         """Take the file that holds its last message; the events tell how the turn ended."""
-        said = events(stdout)
-        consumption = _consumption(said)
-        if code == 0 and said and said[-1].get("type") == "turn.completed":
+        events_read = events(stdout)
+        consumption = _consumption(events_read)
+        if code == 0 and events_read and events_read[-1].get("type") == "turn.completed":
             if answer := _answer(folder / ANSWER):
                 return Said(answer, consumption=consumption)
             return failed(Ended.FAILED, "the model said nothing", consumption, code)
-        words = _words(said) or text_of(stderr)
+        words = _words(events_read) or text_of(stderr)
         return failed(_ended(words), words, consumption, code)
 
 
@@ -87,10 +87,10 @@ def _answer(path: Path) -> bytes:
         return file.read(MAX_OUTPUT_BYTES + 1)
 
 
-def _words(said: list[dict[str, Any]]) -> str:
+def _words(events_read: list[dict[str, Any]]) -> str:
     """Return the last word on a failure: a failed turn's, or an error's."""
-    told = [event.get("error") if event.get("type") == "turn.failed" else event for event in said]
-    errors = [one for event, one in zip(said, told, strict=True) if event.get("type") in ("turn.failed", "error")]
+    errors = [event.get("error") if event.get("type") == "turn.failed" else event for event in events_read]
+    errors = [one for event, one in zip(events_read, errors, strict=True) if event.get("type") in ("turn.failed", "error")]
     return str(errors[-1].get("message", "")) if errors and isinstance(errors[-1], dict) else ""
 
 
@@ -101,6 +101,8 @@ def _ended(words: str) -> Ended:
     return Ended.TEMPORARY if SOON.search(words) else ended_with(int(status[1]) if status else None)
 
 
-def _consumption(said: list[dict[str, Any]]) -> Consumption:
-    used = [event["usage"] for event in said if event.get("type") == "turn.completed" and isinstance(event.get("usage"), dict)]
+def _consumption(events_read: list[dict[str, Any]]) -> Consumption:
+    used = [
+        event["usage"] for event in events_read if event.get("type") == "turn.completed" and isinstance(event.get("usage"), dict)
+    ]
     return Consumption(used[-1].get("input_tokens"), used[-1].get("output_tokens")) if used else Consumption()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.adapter.command import Invocation, Said, ended_by
-from controller.adapter.presets.words import text_of
-from controller.consulting import Ended, Request
+from controller.adapter.contract import Ended, Request
+from controller.adapter.presets.output_parsing import text_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,15 @@ from typing import Any
 import click
 
 from controller.cli import LazyGroup
-from controller.cli.rw.clean import clean
 from controller.cli.rw.session import Session, with_kubectl_flags
+from controller.cli.rw.terminal_safe import clean
 
 INTERRUPTED = 130
 """The exit code of a program that Ctrl-C ended."""
 
 FAMILY = {
     "answer": ("answer", "approve", "deny", "retry", "wait", "fail"),
-    "change": ("pause", "resume", "stop", "restart"),
+    "lifecycle_commands": ("pause", "resume", "stop", "restart"),
     "completion": ("completion",),
     "create": ("run", "rerun"),
     "describe": ("describe",),

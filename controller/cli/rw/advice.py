@@ -7,20 +7,20 @@ from pydantic import ValidationError
 from controller.api.advice import AdviceState, AdviceVerdict
 from controller.api.base import parse
 from controller.cli.rw.objects import JsonObject
-from controller.plan import advising
+from controller.plan.escalations import consultation
 
 MILLISECONDS = 1000
 
 
-def in_words(told: JsonObject) -> str:
+def in_words(recorded: JsonObject) -> str:
     """Return a consultation, as the status holds it, as one line; empty where there was none, or none that can be read."""
     try:
-        advice = parse(AdviceState, told)
+        advice = parse(AdviceState, recorded)
     except ValidationError:
         return ""
     who = "advisor " + "/".join(filter(None, (advice.command, advice.model)))
     if advice.verdict is not AdviceVerdict.ACCEPTED:
-        return f"{who} {advising.why_none(advice)}"
+        return f"{who} {consultation.why_none(advice)}"
     took = f"{advice.latency_milliseconds / MILLISECONDS:.1f} s"
     answer = f"; it would answer: {advice.suggested_answer}" if advice.suggested_answer else ""
-    return f"{who} says {' '.join(advising.in_words(advice, '. ').split())}{answer} (the gate took it, {took})"
+    return f"{who} says {' '.join(consultation.in_words(advice, '. ').split())}{answer} (the gate took it, {took})"

@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 import click
 
 from controller.cli.rw import options
-from controller.cli.rw.errors import Problem
-from controller.cli.rw.faults import Refused
-from controller.cli.rw.finding import find
+from controller.cli.rw.escalation_lookup import find
+from controller.cli.rw.kubectl_errors import Refused
 from controller.cli.rw.objects import JsonObject, name_of, waits
 from controller.cli.rw.responses import VERBS, Wish, answer_text, became, check
 from controller.cli.rw.session import ESCALATIONS, Session, with_kubectl_flags
+from controller.cli.rw.user_error import Problem
 
 F = TypeVar("F", bound=Callable[..., Any])
 

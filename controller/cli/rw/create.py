@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 import click
 
 from controller.cli.rw import options
-from controller.cli.rw.clean import clean
-from controller.cli.rw.errors import Problem
-from controller.cli.rw.faults import Refused
-from controller.cli.rw.manifest import Wanted, again, manifest, next_name
+from controller.cli.rw.kubectl_errors import Refused
+from controller.cli.rw.manifest import Wanted, copy_of, manifest, next_name
 from controller.cli.rw.objects import TERMINAL, JsonObject, items_of, name_of, phase_of, status_of
 from controller.cli.rw.session import RUNS, Session, with_kubectl_flags
+from controller.cli.rw.terminal_safe import clean
+from controller.cli.rw.user_error import Problem
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -80,7 +80,7 @@ def rerun(session: Session, name: str, new_name: str | None, dry_run: str | None
     listed = None if new_name else session.kubectl.start("get", RUNS, "-o", "json")
     old = session.run(name)
     taken = [name_of(other) for other in items_of(listed.json())] if listed else []
-    _create(session, again(old, new_name or next_name(old, taken)), dry_run=dry_run, watch=watch, output=output)
+    _create(session, copy_of(old, new_name or next_name(old, taken)), dry_run=dry_run, watch=watch, output=output)
 
 
 def _read(path: str) -> str:
@@ -115,7 +115,7 @@ def _create(session: Session, made: JsonObject, *, dry_run: str | None, watch: b
 
 def _await(session: Session, name: str) -> None:
     """Show how the Run goes until it has finished, and exit by how it has."""
-    from controller.cli.rw.watching import Seen, watch_runs
+    from controller.cli.rw.live_table import Seen, watch_runs
 
     def finished(seen: Seen) -> bool:
         return bool(seen) and all(phase_of(run) in TERMINAL for run in seen.values())

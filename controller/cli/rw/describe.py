@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from controller.cli.rw import options
+from controller.cli.rw.fetch import begin
 from controller.cli.rw.objects import TERMINAL, oldest_first, phase_of
-from controller.cli.rw.reading import begin
 from controller.cli.rw.responses import how_to_answer
 from controller.cli.rw.session import Session, with_kubectl_flags
 
@@ -20,7 +20,7 @@ def describe(session: Session, name: str) -> None:
     reading = begin(session, run)
     # The plan takes its time to import: kubectl reads meanwhile.
     from controller.cli.rw.describe_view import describe_run
-    from controller.cli.rw.sentences import sentence
+    from controller.cli.rw.reason_text import sentence
 
     around = reading.finish()
     session.show(describe_run(run, around, sentence, session.now, session.width()))

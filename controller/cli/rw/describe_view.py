@@ -8,7 +8,6 @@ from datetime import datetime
 from rich.text import Text
 
 from controller.cli.rw import styles
-from controller.cli.rw.around import Around
 from controller.cli.rw.get_view import tokens
 from controller.cli.rw.inbox_view import inbox_table
 from controller.cli.rw.objects import (
@@ -23,7 +22,8 @@ from controller.cli.rw.objects import (
     time_of,
     used,
 )
-from controller.cli.rw.tables import table
+from controller.cli.rw.related_objects import Around
+from controller.cli.rw.table_format import table
 from controller.cli.rw.text import INDENT, Cell, age, cut, joined, pairs, section, wrapped
 from controller.cli.rw.timeline import Entry, attempt_name, container, ending, timeline
 

@@ -7,7 +7,7 @@ import json
 import click
 
 from controller.cli.rw import options
-from controller.cli.rw.reading import begin
+from controller.cli.rw.fetch import begin
 from controller.cli.rw.session import Session, with_kubectl_flags
 
 
@@ -21,8 +21,8 @@ def explain(session: Session, name: str, output: str | None) -> None:
     reading = begin(session, run)
     # The plan takes its time to import: kubectl reads meanwhile.
     from controller.cli.rw.explain_document import document
+    from controller.cli.rw.explain_model import explain_run
     from controller.cli.rw.explain_view import explained
-    from controller.cli.rw.explanation import explain_run
 
     now = session.now
     found = explain_run(run, reading.finish(), now)

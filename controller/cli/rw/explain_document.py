@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from controller.cli.rw.explanation import AgentSaid, Explanation
+from controller.api.timestamps import format_time
+from controller.cli.rw.explain_model import AgentSaid, Explanation
 from controller.cli.rw.objects import JsonObject, name_of, namespace_of, phase_of
-from controller.conditions import format_time
 
 
 def document(found: Explanation) -> JsonObject:
@@ -31,6 +31,12 @@ def document(found: Explanation) -> JsonObject:
 
 def _agent_document(agent: AgentSaid) -> JsonObject:
     moments = {"activeAt": agent.active_at, "progressAt": agent.progress_at, "reportedAt": agent.reported_at}
-    said: JsonObject = {"name": agent.name, "required": agent.required, "health": agent.health, "attempt": agent.attempt}
-    said |= {"reason": agent.reason, "meaning": agent.meaning, "message": agent.message, "rule": agent.rule, "advice": agent.advice}
-    return said | {key: format_time(moment) for key, moment in moments.items() if moment}
+    document: JsonObject = {"name": agent.name, "required": agent.required, "health": agent.health, "attempt": agent.attempt}
+    document |= {
+        "reason": agent.reason,
+        "meaning": agent.meaning,
+        "message": agent.message,
+        "rule": agent.rule,
+        "advice": agent.advice,
+    }
+    return document | {key: format_time(moment) for key, moment in moments.items() if moment}

@@ -8,11 +8,11 @@ from datetime import datetime
 from rich.text import Text
 
 from controller.cli.rw import styles
-from controller.cli.rw.clean import clean
-from controller.cli.rw.explanation import AgentSaid, Explanation, cooldowns
+from controller.cli.rw.explain_model import AgentSaid, Explanation, cooldowns
 from controller.cli.rw.inbox_view import inbox_table
 from controller.cli.rw.objects import name_of, oldest_first, phase_of
-from controller.cli.rw.tables import table
+from controller.cli.rw.table_format import table
+from controller.cli.rw.terminal_safe import clean
 from controller.cli.rw.text import INDENT, Cell, age, joined, section, until, wrapped
 
 Command = Callable[..., str]

@@ -27,7 +27,7 @@ def get(
         extra = ("-w",) if watch else ()
         raise click.exceptions.Exit(session.kubectl.hand_over("get", RUNS, *names, *where, *extra, "-o", output))
     if watch:
-        from controller.cli.rw.watching import watch_runs
+        from controller.cli.rw.live_table import watch_runs
 
         watch_runs(session, names, where, spaces=all_namespaces, wide=wide)
         return
@@ -40,10 +40,10 @@ def _show(session: Session, names: tuple[str, ...], where: tuple[str, ...], *, s
     """Print the Runs, with what their agents report where the caller may see it; return the names of which there are none."""
     kubectl = session.kubectl
     asked = kubectl.start("get", RUNS, *names, *where, *(("--ignore-not-found",) if names else ()), "-o", "json")
-    told = kubectl.start("get", REPORTS, *(("-A",) if spaces else ()), "--show-managed-fields", "-o", "json")
+    reports_process = kubectl.start("get", REPORTS, *(("-A",) if spaces else ()), "--show-managed-fields", "-o", "json")
     from controller.cli.rw.get_view import by_run, runs_table, summary
 
-    runs, reports = items_of(asked.json()), told.json_if_allowed()
+    runs, reports = items_of(asked.json()), reports_process.json_if_allowed()
     if runs:
         found = by_run(items_of(reports) if isinstance(reports, dict) else [])
         session.show(runs_table(runs, found, session.now, session.width(), spaces=spaces, wide=wide))

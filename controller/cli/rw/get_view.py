@@ -10,7 +10,7 @@ from rich.text import Text
 
 from controller.cli.rw import styles
 from controller.cli.rw.objects import JsonObject, created, happened_at, name_of, namespace_of, phase_of, status_of, used
-from controller.cli.rw.tables import Layout, line, table
+from controller.cli.rw.table_format import Layout, line, table
 from controller.cli.rw.text import Cell, age
 
 Reports = Mapping[str, Sequence[JsonObject]]
@@ -59,8 +59,8 @@ def why(run: JsonObject, reports: Sequence[JsonObject], now: datetime) -> str:
     reason, message = status.get("reason", ""), status.get("message", "")
     if not status:
         return "the operator has not seen it yet"
-    if reason in QUIET and (said := last_words(reports, now)):
-        return said
+    if reason in QUIET and (words := last_words(reports, now)):
+        return words
     if reason == "Supervising":
         return ""
     return message if message and reason in ("", phase_of(run)) else f"{reason}: {message}".removesuffix(": ")
@@ -68,8 +68,8 @@ def why(run: JsonObject, reports: Sequence[JsonObject], now: datetime) -> str:
 
 def last_words(reports: Sequence[JsonObject], now: datetime) -> str:
     """Return the newest word of progress, empty where no agent has said any."""
-    said = [(happened_at(report, "progressAgeSeconds"), report) for report in reports if status_of(report).get("message")]
-    dated = [(moment, report) for moment, report in said if moment]
+    reported = [(happened_at(report, "progressAgeSeconds"), report) for report in reports if status_of(report).get("message")]
+    dated = [(moment, report) for moment, report in reported if moment]
     if not dated:
         return ""
     moment, report = max(dated, key=lambda pair: pair[0])
@@ -84,8 +84,8 @@ def tokens(usage: JsonObject) -> str:
 def summary(runs: Sequence[JsonObject]) -> str:
     """Return how many Runs stand how, in one line."""
     counts = Counter(phase_of(run) for run in runs)
-    told = ", ".join(f"{count} {phase}" for phase, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
-    return f"{len(runs)} Run{'s' if len(runs) > 1 else ''}: {told}"
+    counts_text = ", ".join(f"{count} {phase}" for phase, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+    return f"{len(runs)} Run{'s' if len(runs) > 1 else ''}: {counts_text}"
 
 
 def by_run(reports: Iterable[JsonObject]) -> dict[str, list[JsonObject]]:

@@ -10,7 +10,7 @@ from rich.text import Text
 from controller.cli.rw import styles
 from controller.cli.rw.objects import JsonObject, created, name_of, namespace_of, responders_of, status_of, time_of, waits
 from controller.cli.rw.responses import NOBODY_YET, became
-from controller.cli.rw.tables import table
+from controller.cli.rw.table_format import table
 from controller.cli.rw.text import Cell, age, joined, pairs, section, until, wrapped
 
 SOON_SECONDS = 900

@@ -10,9 +10,9 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from controller.cli.rw.errors import Problem
-from controller.cli.rw.faults import Denied, Refused, fault
+from controller.cli.rw.kubectl_errors import Denied, Refused, fault
 from controller.cli.rw.objects import JsonObject
+from controller.cli.rw.user_error import Problem
 
 PROGRAM_VARIABLE = "KUBECTL"
 """Names the kubectl to use in place of the one on PATH."""
@@ -142,7 +142,7 @@ def _decoded(text: str) -> JsonObject:
 
 
 def _remains(data: bytes) -> JsonObject:
-    from controller.cluster.decode import Malformed, decode, decode_items  # It takes its time, and is seldom needed.
+    from controller.kube.decode import Malformed, decode, decode_items  # It takes its time, and is seldom needed.
 
     try:
         found = decode_items(data, len(data))

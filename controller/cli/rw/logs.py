@@ -6,9 +6,9 @@ import click
 
 from controller.api.names import LABEL_AGENT, LABEL_ATTEMPT, LABEL_RUN, pod_name
 from controller.cli.rw import options
-from controller.cli.rw.errors import Problem, did_you_mean
 from controller.cli.rw.objects import JsonObject, items_of, judged, label, name_of, status_of
 from controller.cli.rw.session import Session, with_kubectl_flags
+from controller.cli.rw.user_error import Problem, did_you_mean
 
 
 @click.command()

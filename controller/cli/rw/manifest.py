@@ -8,8 +8,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from controller.api.names import API_VERSION
-from controller.cli.rw.errors import Problem
 from controller.cli.rw.objects import JsonObject, name_of
+from controller.cli.rw.user_error import Problem
 
 ORDERS = ("desiredState", "restartedAt")
 """What was wanted of the old Run while it ran; a new one starts without."""
@@ -56,7 +56,7 @@ def manifest(wanted: Wanted) -> JsonObject:
     return {"apiVersion": API_VERSION, "kind": "Run", "metadata": {"name": wanted.name}, "spec": spec}
 
 
-def again(run: JsonObject, name: str) -> JsonObject:
+def copy_of(run: JsonObject, name: str) -> JsonObject:
     """Return a new Run with an old one's spec, labels and annotations."""
     meta = run["metadata"]
     kept: JsonObject = {"name": name, "labels": meta.get("labels"), "annotations": _annotations(meta.get("annotations", {}))}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from controller.api.names import REPORTER_CONTAINER
-from controller.times import earlier
+from controller.api.timestamps import earlier
 
 JsonObject = dict[str, Any]
 
@@ -101,8 +101,8 @@ def used(run: JsonObject, reports: Iterable[JsonObject]) -> JsonObject:
     """Return what a Run has used: its ended attempts by its status, the live ones by their reports; empty where nobody told."""
     agents = {agent["name"]: agent for agent in status_of(run).get("agents", ())}
     spent = [status_of(run).get("usage"), *(_live_usage(report, agents) for report in reports)]
-    told = [usage for usage in spent if usage]
-    return {key: sum(usage.get(key, 0) for usage in told) for key in USAGE} if told else {}
+    reported = [usage for usage in spent if usage]
+    return {key: sum(usage.get(key, 0) for usage in reported) for key in USAGE} if reported else {}
 
 
 USAGE = ("inputTokens", "outputTokens", "costMicroUSD")

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
-from controller.cli.rw.errors import Problem
 from controller.cli.rw.objects import items_of, name_of, waits
 from controller.cli.rw.session import ESCALATIONS, RUNS, Session
+from controller.cli.rw.user_error import Problem
 
 F = TypeVar("F", bound=Callable[..., Any])
 

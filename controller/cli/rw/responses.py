@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.cli.rw.errors import Problem
 from controller.cli.rw.objects import WAITING, JsonObject, name_of, responders_of, status_of, waits
+from controller.cli.rw.user_error import Problem
 
 VERBS = {
     "Question": (("answer", "Answer"),),
@@ -54,11 +54,11 @@ def became(escalation: JsonObject) -> str:
     """Return what has become of an escalation that is not open."""
     phase = "Answered" if status_of(escalation).get("phase") in WAITING else status_of(escalation)["phase"]
     response = escalation["spec"].get("response")
-    by = f" ({said(response)})" if response else ""
+    by = f" ({summary_of(response)})" if response else ""
     return f"{ENDS.get(phase, phase)}{by}"
 
 
-def said(response: JsonObject) -> str:
+def summary_of(response: JsonObject) -> str:
     """Return a response in one line: who, what, for whom, and why."""
     answer = f": {response['answer']}" if response.get("answer") else ""
     behalf = f" for {response['onBehalfOf']}" if response.get("onBehalfOf") else ""

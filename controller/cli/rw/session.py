@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 import click
 
-from controller.cli.rw.errors import Problem, did_you_mean
-from controller.cli.rw.faults import Refused
 from controller.cli.rw.kubectl import Kubectl
+from controller.cli.rw.kubectl_errors import Refused
 from controller.cli.rw.objects import JsonObject, items_of, name_of
+from controller.cli.rw.user_error import Problem, did_you_mean
 
 F = TypeVar("F", bound=Callable[..., Any])
 

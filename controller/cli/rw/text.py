@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from controller.cli.rw.clean import clean
+from controller.cli.rw.terminal_safe import clean
 
 Cell = str | tuple[str, str]
 """A text, or a text with its style."""
@@ -79,10 +79,10 @@ def wrapped(text: str, width: int | None, indent: str = "", style: str = "") -> 
 
 def pairs(fields: Iterable[tuple[str, Cell]], width: int | None, indent: str = "") -> Text:
     """Return `Name:  value` lines, the values in one column and wrapped within it; fields without a value are left out."""
-    told = [(name, value) for name, value in fields if plain(value)]
-    column = max((len(name) for name, _ in told), default=0) + len(":") + len(INDENT)
+    filled = [(name, value) for name, value in fields if plain(value)]
+    column = max((len(name) for name, _ in filled), default=0) + len(":") + len(INDENT)
     lines = []
-    for name, value in told:
+    for name, value in filled:
         body = wrapped(plain(value), width, indent + " " * column, style_of(value))
         lines.append(Text(f"{indent}{name}:".ljust(len(indent) + column), style="bold").append(body[len(indent) + column :]))
     return joined(lines)

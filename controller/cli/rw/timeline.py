@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from controller.api.names import LABEL_AGENT, LABEL_ATTEMPT
-from controller.cli.rw.around import Around
 from controller.cli.rw.objects import JsonObject, created, judged, label, phase_of, status_of, time_of
-from controller.cli.rw.responses import said
+from controller.cli.rw.related_objects import Around
+from controller.cli.rw.responses import summary_of
 
 
 class Entry(NamedTuple):
@@ -82,7 +82,7 @@ def _of_escalation(escalation: JsonObject) -> Iterator[Entry]:
     who = spec.get("agent") or "run"
     yield from _entry(created(escalation), ASKED, who, f"a human is asked ({spec['type']}): {spec['summary']}")
     if response := spec.get("response"):
-        yield from _entry(time_of(status.get("answeredAt")), ASKED, who, f"answered by {said(response)}")
+        yield from _entry(time_of(status.get("answeredAt")), ASKED, who, f"answered by {summary_of(response)}")
     yield from _entry(time_of(status.get("deliveredAt")), TOLD, who, "the answer reached the agent")
 
 

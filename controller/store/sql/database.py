@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from controller.store import StoreUnavailable
-from controller.store.sql.faults import unavailable
+from controller.store.sql.database_errors import unavailable
 from controller.store.sql.urls import EXAMPLES, BadStore, connect_args, file_of, hidden, is_sqlite, parse_url
 
 T = TypeVar("T")

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from controller.api.base import JsonObject
 from controller.api.run_status import OperatorState
-from controller.conditions import format_time
-from controller.store.record import encode
+from controller.api.timestamps import format_time
+from controller.store.state_record import encode
 
 VERSION_TABLE = "operator_store_version"
 """Alembic's own table; not its default name, since a database may be shared."""

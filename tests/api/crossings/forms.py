@@ -14,7 +14,7 @@ from tests.api.attempts import (
     By,
     create,
 )
-from tests.api.forgeries import API, new_report
+from tests.api.forged_requests import API, new_report
 
 CUSTOM, CORE = f"/apis/{API}/namespaces", "/api/v1/namespaces"
 DRY, UNCHECKED = "--dry-run=server", "--validate=ignore"

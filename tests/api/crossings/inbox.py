@@ -7,7 +7,7 @@ import json
 from controller.api.names import LABEL_RUN_UID
 from tests.api.attempts import ELSEWHERE, NAMESPACE, POLICY, STATUS, By, patch, response, run_
 from tests.api.crossings.forms import CUSTOM, DRY, owner, raw, seize, take_over, there
-from tests.api.forgeries import API, STATE, escalation
+from tests.api.forged_requests import API, STATE, escalation
 
 POLICIES = (
     seize("eddy", "another's policy", "RunPolicy", "default", {"spec": {"responders": {"users": ["eddy"]}}}),

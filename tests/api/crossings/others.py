@@ -6,7 +6,7 @@ import json
 
 from tests.api.attempts import ELSEWHERE, HOLDER, HOME, LEASE, NAMESPACE, REPORTER, Attempt, By, binding, create, patch, run_
 from tests.api.crossings.forms import CORE, VICTIM, raw, seize, there
-from tests.api.forgeries import API
+from tests.api.forged_requests import API
 
 CLAIM = {
     "apiVersion": "v1",

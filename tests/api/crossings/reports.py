@@ -21,7 +21,7 @@ from tests.api.crossings.forms import (
     take_over,
     there,
 )
-from tests.api.forgeries import API, new_report
+from tests.api.forged_requests import API, new_report
 
 REPORTS = (
     report("the victim's report, owned by nobody", NO_OWNER_BUT_ONE, {}, runUID="$r"),

@@ -6,7 +6,7 @@ import json
 
 from tests.api.attempts import ELSEWHERE, HOME, NAMESPACE, STATUS, By, create, patch, run_, with_
 from tests.api.crossings.forms import CUSTOM, DRY, STOP, UNCHECKED, nested, raw, seize, take_over, there
-from tests.api.forgeries import API, STATE
+from tests.api.forged_requests import API, STATE
 
 RUNS = (
     seize("eddy", "another's Run stopped", "Run", "r", STOP),

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from controller.api.base import JsonObject
-from controller.cluster.resources import AGENT_REPORTS
+from controller.kube.resources import AGENT_REPORTS
 from tests.bench.load import all_of
 from tests.bench.neighbours.plan import Plan
 from tests.bench.neighbours.tenant import Tenant

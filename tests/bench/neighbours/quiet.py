@@ -12,7 +12,7 @@ from tests.bench.neighbours.plan import Plan
 from tests.bench.neighbours.tenant import Tenant
 
 KINDS = ("create", "change", "death", "question", "stop")
-"""Changes, in the order of a story. All but `change` have the operator decide something; that is news only (controller/lag.py)."""
+"""Changes, in the order of a story. All but `change` lead to a decision; `change` updates the status only, which is throttled."""
 STOPPED = frozenset({"Stopping", "Stopped"})
 
 

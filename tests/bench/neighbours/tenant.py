@@ -11,7 +11,7 @@ import aiohttp
 
 from controller.api.base import JsonObject
 from controller.api.names import API_VERSION, LABEL_ATTEMPT, LABEL_RUN, REPORTER_CONTAINER, report_name
-from controller.cluster.resources import AGENT_REPORTS, PODS, RUNS
+from controller.kube.resources import AGENT_REPORTS, PODS, RUNS
 from tests.bench.kubelet import end
 from tests.bench.load import watching
 from tests.bench.scale.reports import MERGE_PATCH

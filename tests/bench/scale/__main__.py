@@ -15,8 +15,8 @@ import click
 
 from controller.api.base import JsonObject
 from tests.bench.scale.campaign import Campaign
-from tests.bench.scale.fleet import staged
 from tests.bench.scale.plan import PHASES, Plan
+from tests.bench.scale.simulated_runs import staged
 from tests.bench.wire import session
 from tests.cluster import Cluster, lifecycle
 from tests.cluster.progress import say

@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 import aiohttp
 
 from controller.api.base import JsonObject
-from controller.cluster.resources import RUNS
-from tests.bench.contestants import Stage
+from controller.kube.resources import RUNS
+from tests.bench.controllers import Stage
 from tests.bench.load import create
 from tests.bench.scale.copies import copy
-from tests.bench.scale.fleet import BUDGET, COOLDOWN, Fleet, operator_of
 from tests.bench.scale.gauge import Gauge
 from tests.bench.scale.phases import Phases
 from tests.bench.scale.plan import Plan
+from tests.bench.scale.simulated_runs import BUDGET, COOLDOWN, Fleet, operator_of
 from tests.chaos.invariants import INVARIANTS, Law, nothing_left
 from tests.support import simulated_forever
 

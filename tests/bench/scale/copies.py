@@ -12,7 +12,7 @@ import uuid
 
 import aiohttp
 
-from controller.cluster.resources import PODS, RUNS, Resource
+from controller.kube.resources import PODS, RUNS, Resource
 from tests.bench.load import AT_ONCE
 from tests.bench.scale.etcd import Etcd, stored
 from tests.bench.wire import call

@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 
 from controller.api.base import JsonObject
-from controller.cluster.resources import Resource
+from controller.kube.resources import Resource
 from tests.bench.procfs import part
 from tests.cluster import Cluster
 

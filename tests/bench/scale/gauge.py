@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from controller.api.base import JsonObject
 from tests.bench.audit import AuditLog
-from tests.bench.contestants import Stage
+from tests.bench.controllers import Stage
 from tests.bench.measured import Spent
 from tests.bench.procfs import Usage, part, reset_peak, usage
 from tests.bench.scale.waits import Buckets, buckets, waits

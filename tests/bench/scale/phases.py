@@ -10,14 +10,14 @@ from dataclasses import asdict
 import aiohttp
 
 from controller.api.base import JsonObject
-from controller.cluster.resources import RUN_POLICIES
-from tests.bench.contestants import Stage
+from controller.kube.resources import RUN_POLICIES
+from tests.bench.controllers import Stage
 from tests.bench.measured import latency
 from tests.bench.pace import asking, paced
-from tests.bench.scale.fleet import Fleet
 from tests.bench.scale.gauge import Gauge
 from tests.bench.scale.plan import Plan
 from tests.bench.scale.reports import Reports
+from tests.bench.scale.simulated_runs import Fleet
 from tests.bench.scale.stir import stirring
 from tests.chaos.pods import Pod
 

@@ -10,7 +10,7 @@ import aiohttp
 
 from controller.api.base import JsonObject
 from controller.api.names import API_VERSION, LABEL_RUN_UID, REPORTER_CONTAINER, report_name
-from controller.cluster.resources import AGENT_REPORTS
+from controller.kube.resources import AGENT_REPORTS
 from tests.bench.load import create
 from tests.bench.wire import call
 from tests.chaos.pods import Pod

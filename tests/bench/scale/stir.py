@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from controller.cluster.resources import PODS
-from tests.bench.contestants import Stage
+from controller.kube.resources import PODS
+from tests.bench.controllers import Stage
 from tests.bench.scale.etcd import Etcd, stored
 from tests.bench.wire import call
 

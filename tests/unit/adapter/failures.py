@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from controller.adapter.command import Command
-from controller.consulting import Ended
+from controller.adapter.contract import Ended
 from tests.unit.adapter.scripts import Script, shell
 
 SHORT, LONG = 1, 30

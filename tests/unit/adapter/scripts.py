@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from controller.adapter.command import Invocation, Said, ended_by
-from controller.adapter.family import MARK, mark_of
-from controller.consulting import Consumption, Request
+from controller.adapter.contract import Consumption, Request
+from controller.adapter.process_tree import MARK, mark_of
 
 
 @dataclass(frozen=True, slots=True)

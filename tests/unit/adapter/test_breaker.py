@@ -6,10 +6,10 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from controller.adapter.breaker import FAILURES, GOOD, MAX_TENANTS, Breaker, Breakers, Hold, Patience, Permit
-from controller.consulting import Ended
+from controller.adapter.breaker import FAILURES, GOOD, MAX_TENANTS, Breaker, BreakerConfig, Breakers, OpenReason, Permit
+from controller.adapter.contract import Ended
 
-PATIENCE = Patience(failures=3, first_pause=10, longest_pause=40, first_backoff=1, auth_pause=100)
+PATIENCE = BreakerConfig(failures=3, first_pause=10, longest_pause=40, first_backoff=1, auth_pause=100)
 
 
 def tell(breaker: Breaker, ended: Ended, now: float) -> None:
@@ -78,7 +78,7 @@ def test_late_ends_change_nothing() -> None:
     for permit, ended in zip(early, [Ended.FAILED] * 4 + [Ended.ANSWERED], strict=True):
         assert isinstance(permit, Permit)
         breaker.record(permit, ended, 0)
-    assert (breaker.hold, breaker.until) == (Hold.FAILURES, 10)
+    assert (breaker.hold, breaker.until) == (OpenReason.FAILURES, 10)
 
 
 def test_temporary_failures_are_none() -> None:
@@ -164,7 +164,7 @@ class Breaking(RuleBasedStateMachine):
         permit = self.breaker.permit(self.now)
         if isinstance(permit, Ended):
             assert permit is refused
-            assert permit is (Ended.AUTH_FAILED if held is Hold.AUTH else Ended.SUSPENDED)
+            assert permit is (Ended.AUTH_FAILED if held is OpenReason.AUTH else Ended.SUSPENDED)
             return multiple()
         assert refused is None
         assert permit.probe == (held is not None)
@@ -177,16 +177,16 @@ class Breaking(RuleBasedStateMachine):
     def end(self, permit: Permit, ended: Ended) -> None:
         """Tell an end: good ones of now close it, a refused login opens it, old ones change nothing."""
         before = (self.breaker.hold, self.breaker.until)
-        current = permit.era == self.breaker._era
+        current = permit.generation == self.breaker._era
         self.breaker.record(permit, ended, self.now)
         if not current:
             assert (self.breaker.hold, self.breaker.until) == before
         elif ended in GOOD:
             assert self.breaker.hold is None
         elif ended is Ended.AUTH_FAILED:
-            assert (self.breaker.hold, self.breaker.until) == (Hold.AUTH, self.now + PATIENCE.auth_pause)
-        elif ended in FAILURES and before[0] is Hold.FAILURES:
-            assert self.breaker.hold is Hold.FAILURES
+            assert (self.breaker.hold, self.breaker.until) == (OpenReason.AUTH, self.now + PATIENCE.auth_pause)
+        elif ended in FAILURES and before[0] is OpenReason.FAILURES:
+            assert self.breaker.hold is OpenReason.FAILURES
             assert self.breaker.until > self.now
 
     @rule(permit=consumes(permits))

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from controller.adapter.commands import CommandsFileError, load, parse_commands
+from controller.adapter.contract import Request
 from controller.adapter.presets.claude import Claude
 from controller.adapter.presets.codex import CREDENTIALS, Codex
 from controller.adapter.presets.raw import Raw
-from controller.consulting import Request
 
 GIVEN = {
     "codex": {"preset": "codex", "args": ["-c", "model_provider=mine"], "environment": ["MY_KEY"]},

@@ -13,12 +13,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from controller.adapter.adapter import Limits, LocalAdapter
-from controller.adapter.breaker import Patience
+from controller.adapter.breaker import BreakerConfig
 from controller.adapter.client import SocketAdvisor
 from controller.adapter.command import Command, Said
+from controller.adapter.contract import MAX_OUTPUT_BYTES, Advisor, Consumption, Ended
 from controller.adapter.metrics import AdapterMetrics
 from controller.adapter.server import adapter_app, serve_socket
-from controller.consulting import MAX_OUTPUT_BYTES, Advisor, Consumption, Ended
 from tests.support import eventually
 from tests.unit.adapter.scripts import Script, marked, request, shell
 
@@ -132,7 +132,7 @@ async def test_refused_login_is_not_repeated(make: Make, tmp_path: Path) -> None
 async def test_failing_command_is_suspended_then_probed(make: Make, tmp_path: Path) -> None:
     """Two failures suspend it, the pause over a probe finds it well, and it is asked as before."""
     well = tmp_path / "well"
-    patience = Patience(failures=2, first_pause=0.5)
+    patience = BreakerConfig(failures=2, first_pause=0.5)
     async with make(shell("ill", f"test -e {well}"), patience=patience) as advisor:
         ends = [(await advisor.consult(request("ill"))).ended for _ in range(3)]
         assert ends == [Ended.FAILED, Ended.FAILED, Ended.SUSPENDED]
@@ -148,7 +148,7 @@ HOSTILE = 'grep -q sabotage && { echo "401 unauthorized" >&2; exit 3; }; exit 0'
 
 async def test_a_tenant_takes_the_command_from_nobody(make: Make) -> None:
     """However often one tenant's questions fail, another's are asked; the first is left alone."""
-    async with make(shell("fragile", HOSTILE), patience=Patience(failures=2)) as advisor:
+    async with make(shell("fragile", HOSTILE), patience=BreakerConfig(failures=2)) as advisor:
         hostile = [await advisor.consult(request("fragile", tenant="noisy", prompt="sabotage")) for _ in range(3)]
         quiet = await advisor.consult(request("fragile", tenant="quiet"))
         again = await advisor.consult(request("fragile", tenant="noisy"))

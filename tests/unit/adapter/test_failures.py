@@ -14,8 +14,8 @@ import pytest
 
 from controller.adapter.client import SocketAdvisor
 from controller.adapter.command import EXIT_CODES
-from controller.adapter.family import everyone
-from controller.consulting import Ended, Reply, Request
+from controller.adapter.contract import Ended, Reply, Request
+from controller.adapter.process_tree import list_processes
 from tests.support import await_that, eventually
 from tests.unit.adapter.failures import EXITS, FAILURES, FAST, Failure
 from tests.unit.adapter.scripts import marked, request
@@ -60,7 +60,7 @@ async def ask(path: Path, asked: Request) -> Reply:
 
 def children(pid: int) -> list[int]:
     """Return every child of a process, those that nobody reaped included."""
-    return [one.pid for one in everyone() if one.parent == pid]
+    return [one.pid for one in list_processes() if one.parent == pid]
 
 
 def descriptors(pid: int) -> int:

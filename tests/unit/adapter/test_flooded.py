@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from controller.adapter.client import SocketAdvisor
-from controller.consulting import Ended
+from controller.adapter.contract import Ended
 from tests.flood import flooded
 from tests.support import ask, await_that, eventually
 from tests.unit.adapter.failures import FAST

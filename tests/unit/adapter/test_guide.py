@@ -11,7 +11,7 @@ import yaml
 from controller.adapter.command import EXIT_CODES
 from controller.adapter.commands import parse_commands
 from controller.adapter.presets.raw import Raw
-from controller.advice.gate import Answer, judge
+from controller.advisor.answer_gate import Answer, judge
 from controller.api.advice import AdvisedIntent
 from controller.api.base import JsonObject
 from controller.api.policy_file import parse_policy_file

@@ -12,10 +12,10 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from controller.adapter.adapter import Limits, LocalAdapter
+from controller.adapter.contract import Ended, Reply
 from controller.adapter.metrics import AdapterMetrics
 from controller.adapter.presets.raw import Raw
 from controller.api.base import JsonObject
-from controller.consulting import Ended, Reply
 from tests.unit.adapter.scripts import request
 
 EXAMPLE = Path(__file__).parents[3] / "docs/examples/advisor-local.py"

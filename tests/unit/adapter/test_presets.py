@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from controller.adapter.command import Command
+from controller.adapter.contract import MAX_OUTPUT_BYTES, Consumption, Ended
 from controller.adapter.presets.claude import Claude
 from controller.adapter.presets.codex import ANSWER, Codex
 from controller.adapter.presets.raw import Raw
 from controller.api.base import JsonObject
-from controller.consulting import MAX_OUTPUT_BYTES, Consumption, Ended
 
 KEY = "sk-proj-abcdefgh12345678"
 

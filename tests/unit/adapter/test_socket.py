@@ -18,12 +18,12 @@ from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
 from controller.adapter.client import MAX_SCRAPE_BYTES, SocketAdvisor, scrape
+from controller.adapter.contract import Ended, Reply, Request
 from controller.adapter.metrics import AdapterMetrics
 from controller.adapter.server import SOCKET_MODE, SocketTaken, adapter_app, serve_socket
 from controller.adapter.wire import CONSULT, MAX_REPLY_BYTES, MAX_REQUEST_BYTES
-from controller.consulting import Ended, Reply, Request
-from controller.endpoints.exposition import metrics_pages, of_registry
-from controller.endpoints.health import health_pages
+from controller.observability.exposition import metrics_pages, of_registry
+from controller.observability.health import health_pages
 from tests.unit.adapter.scripts import request
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

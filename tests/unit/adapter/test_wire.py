@@ -12,8 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.adapter.contract import MAX_OUTPUT_BYTES, Consumption, Ended, Reply
 from controller.adapter.wire import WireError, read_reply, read_request, write_reply, write_request
-from controller.consulting import MAX_OUTPUT_BYTES, Consumption, Ended, Reply
 from tests.unit.adapter.scripts import request
 
 ROOT = Path(__file__).parents[3]

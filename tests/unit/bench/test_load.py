@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from aiohttp.typedefs import Handler
 
-from controller.cluster.resources import PODS
+from controller.kube.resources import PODS
 from tests.bench.load import delete_all
 from tests.bench.wire import call, retry_when_asked
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from controller.api.base import JsonObject
-from tests.bench.sky import Sky, faults_of
+from tests.bench.storm_check import Sky, faults_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BUDGET, COOLDOWN_SECONDS = 2, 10

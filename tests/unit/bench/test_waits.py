@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import generate_latest
 
-from controller.metrics import Metrics
+from controller.observability.metrics import Metrics
 from tests.bench.scale.waits import buckets, waits
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.api.names import ANNOTATION_STATE
-from controller.cluster.decode import (
+from controller.kube.decode import (
     MAX_DEPTH,
     SMALL_BYTES,
     UNREADABLE,

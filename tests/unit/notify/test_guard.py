@@ -14,9 +14,9 @@ from click.testing import CliRunner
 
 from controller.api.policy import NotificationEvent
 from controller.cli.operator import operator
-from controller.notify.child import Senders
+from controller.notify.delivery_result import NOT_DELIVERED, Outcome, Result
 from controller.notify.message import Level, Message
-from controller.notify.outcome import NOT_DELIVERED, Outcome, Result
+from controller.notify.sender_process import Senders
 from controller.settings import NOTIFY_SCHEMES
 from tests.endpoint import Endpoint
 
@@ -55,7 +55,7 @@ async def test_loopback_is_not_reached_however_it_is_spelled(host: str) -> None:
         outcome = await SENDERS.send(f"json://{host}:{listener.getsockname()[1]}/", MESSAGE)
         assert untouched(listener)
     assert outcome.result in {Result.UNUSABLE, Result.LATER}
-    assert outcome.told == NOT_DELIVERED
+    assert outcome.public_reason == NOT_DELIVERED
 
 
 async def test_ipv6_loopback_is_not_reached() -> None:
@@ -63,7 +63,7 @@ async def test_ipv6_loopback_is_not_reached() -> None:
     with listening("::1") as listener:
         outcome = await SENDERS.send(f"json://[::1]:{listener.getsockname()[1]}/", MESSAGE)
         assert untouched(listener)
-    assert (outcome.result, outcome.told) == (Result.UNUSABLE, NOT_DELIVERED)
+    assert (outcome.result, outcome.public_reason) == (Result.UNUSABLE, NOT_DELIVERED)
     assert "::1, which is not public: have it allowed by --notify-allow" in outcome.why
 
 
@@ -160,7 +160,7 @@ async def test_every_failure_is_one_word_to_the_tenant() -> None:
             outcomes.append(await ALLOWED.send(f"json://127.0.0.1:{refuses.port}/", MESSAGE))
     outcomes.append(await ALLOWED.send("json://127.0.0.1:1/", MESSAGE))
     outcomes.append(await ALLOWED.send("json://no-such-name.invalid/", MESSAGE))
-    assert {outcome.told for outcome in outcomes} == {NOT_DELIVERED}
+    assert {outcome.public_reason for outcome in outcomes} == {NOT_DELIVERED}
     assert len({outcome.why for outcome in outcomes}) > 4, "the operator's log tells them apart"
 
 

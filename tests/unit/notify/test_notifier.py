@@ -13,14 +13,14 @@ from structlog.testing import capture_logs
 
 from controller.api.base import JsonObject
 from controller.api.policy import Notification, NotificationEvent
-from controller.cluster.client import Client
-from controller.cluster.errors import ApiError, Forbidden, NotFound, Unavailable
-from controller.cluster.resources import EVENTS, SECRETS, Resource
-from controller.metrics import Metrics
+from controller.kube.client import Client
+from controller.kube.errors import ApiError, Forbidden, NotFound, Unavailable
+from controller.kube.resources import EVENTS, SECRETS, Resource
 from controller.notify import notifier as module
+from controller.notify.delivery_result import NOT_DELIVERED, Outcome, Result
 from controller.notify.message import Level, Message
 from controller.notify.notifier import Notifier
-from controller.notify.outcome import NOT_DELIVERED, Outcome, Result
+from controller.observability.metrics import Metrics
 from tests.stores import NOW
 
 MESSAGE = Message(NotificationEvent.RUN_FINISHED, "team", "demo", "u1", Level.INFO, "title", "body")
@@ -85,7 +85,7 @@ async def test_told_once_in_order_and_drained_at_the_end() -> None:
     service, metrics = Service(), Metrics()
     async with make(Cluster(), service, metrics) as notifier:
         for number in range(5):
-            notifier.tell(replace(MESSAGE, title=str(number)), (GOOD, BAD, GOOD))
+            notifier.enqueue(replace(MESSAGE, title=str(number)), (GOOD, BAD, GOOD))
         assert service.sent == [], "telling must not wait"
     for name in ("good", "bad"):
         assert [title for place, title in service.sent if place == name] == list("01234")
@@ -97,7 +97,7 @@ async def test_tried_again_only_where_nobody_took_it() -> None:
     answers = {"good": Outcome(Result.LATER, "busy"), "bad": HUNG, "refuses": Outcome(Result.REFUSED, "no")}
     service, metrics = Service(**answers), Metrics()
     async with make(Cluster(), service, metrics) as notifier:
-        notifier.tell(MESSAGE, (GOOD, BAD, Notification(secret_name="refuses")))
+        notifier.enqueue(MESSAGE, (GOOD, BAD, Notification(secret_name="refuses")))
     assert sorted(place for place, _ in service.sent) == ["bad", *["good"] * (len(module.PAUSES) + 1), "refuses"]
     assert [count(metrics, result) for result in ("later", "unknown", "refused", "sent")] == [1, 1, 1, 0]
 
@@ -111,7 +111,7 @@ async def test_a_retry_that_succeeds_is_no_trouble() -> None:
 
     cluster, metrics = Cluster(), Metrics()
     async with make(cluster, Service(good=next_answer), metrics) as notifier:
-        notifier.tell(MESSAGE, (GOOD,))
+        notifier.enqueue(MESSAGE, (GOOD,))
     assert (count(metrics, "sent"), count(metrics, "later"), cluster.events) == (1, 0, [])
 
 
@@ -139,10 +139,10 @@ async def test_hanging_places_share_one_sender() -> None:
 
     answers = {place.secret_name: hang(place.secret_name) for place in hanging}
     async with make(Cluster(), Service(good=serve, **answers)) as notifier:
-        notifier.tell(MESSAGE, hanging)
-        notifier.tell(MESSAGE, hanging)
+        notifier.enqueue(MESSAGE, hanging)
+        notifier.enqueue(MESSAGE, hanging)
         await held.wait()
-        notifier.tell(MESSAGE, (GOOD,))
+        notifier.enqueue(MESSAGE, (GOOD,))
         await served.wait()
         assert len(known) == len(hanging)
         assert len(holding) == module.SLOW_SENDERS
@@ -165,9 +165,9 @@ async def test_a_namespace_with_many_hanging_places_leaves_a_sender_to_others() 
     names = [f"bad-{number}" for number in range(30)]
     service = Service(good=serve, **dict.fromkeys(names, hang))
     async with make(Cluster(), service) as notifier:
-        notifier.tell(replace(MESSAGE, namespace="noisy"), tuple(Notification(secret_name=name) for name in names))
+        notifier.enqueue(replace(MESSAGE, namespace="noisy"), tuple(Notification(secret_name=name) for name in names))
         await stuck.wait()
-        notifier.tell(replace(MESSAGE, namespace="quiet"), (GOOD,))
+        notifier.enqueue(replace(MESSAGE, namespace="quiet"), (GOOD,))
         await served.wait()
         assert len(service.sent) < len(names)
         release.set()
@@ -178,9 +178,9 @@ async def test_the_longest_lane_pays_for_a_full_queue(monkeypatch: pytest.Monkey
     monkeypatch.setattr(module, "QUEUE_LIMIT", 10)
     service, metrics = Service(), Metrics()
     async with make(Cluster(), service, metrics) as notifier:
-        notifier.tell(replace(MESSAGE, title="important"), (GOOD,))
+        notifier.enqueue(replace(MESSAGE, title="important"), (GOOD,))
         for number in range(100):
-            notifier.tell(replace(MESSAGE, title=str(number)), (BAD,))
+            notifier.enqueue(replace(MESSAGE, title=str(number)), (BAD,))
     assert ("good", "important") in service.sent
     assert [title for place, title in service.sent if place == "bad"] == [str(number) for number in range(91, 100)]
     assert (count(metrics, "dropped"), count(metrics, "sent")) == (91, 10)
@@ -192,7 +192,7 @@ async def test_the_end_does_not_wait_for_a_hanging_place(monkeypatch: pytest.Mon
     service, metrics = Service(bad=asyncio.Event().wait), Metrics()
     async with make(Cluster(), service, metrics) as notifier:
         for _ in range(3):
-            notifier.tell(MESSAGE, (BAD,))
+            notifier.enqueue(MESSAGE, (BAD,))
     assert (len(service.sent), count(metrics, "dropped")) == (1, 3)
 
 
@@ -214,7 +214,7 @@ async def test_a_secret_that_does_not_serve_is_told(cluster: Cluster, words: str
     with capture_logs() as logs:
         async with make(cluster, service) as notifier:
             for number in range(3):
-                notifier.tell(replace(MESSAGE, uid=str(number)), (GOOD,))
+                notifier.enqueue(replace(MESSAGE, uid=str(number)), (GOOD,))
     assert [(line["place"], line["log_level"]) for line in logs] == [("Secret team/good, key url", "warning")]
     assert words in logs[0]["error"]
     assert len({event["metadata"]["name"] for event in cluster.events}) == 3
@@ -238,7 +238,7 @@ async def test_the_tenant_reads_one_word_for_every_failure(outcome: Outcome) -> 
     cluster = Cluster()
     with capture_logs() as logs:
         async with make(cluster, Service(good=outcome)) as notifier:
-            notifier.tell(MESSAGE, (GOOD,))
+            notifier.enqueue(MESSAGE, (GOOD,))
     told = f"RunFinished was not told, or not for certain, through Secret team/good, key url: {NOT_DELIVERED}"
     assert [event["message"] for event in cluster.events] == [told]
     assert [line["error"] for line in logs] == [outcome.why]
@@ -254,7 +254,7 @@ async def test_a_trouble_that_returns_is_told_anew() -> None:
     with capture_logs() as logs:
         async with make(Cluster(), Service(good=next_answer)) as notifier:
             for _ in range(4):
-                notifier.tell(MESSAGE, (GOOD,))
+                notifier.enqueue(MESSAGE, (GOOD,))
     assert len(logs) == 2
 
 
@@ -267,7 +267,7 @@ async def test_the_url_is_nowhere_to_be_seen() -> None:
     cluster, metrics = Cluster(), Metrics()
     with capture_logs() as logs:
         async with make(cluster, Service(good=breaks, bad=HUNG), metrics) as notifier:
-            notifier.tell(MESSAGE, (GOOD, BAD))
+            notifier.enqueue(MESSAGE, (GOOD, BAD))
     series = [sample for family in metrics.registry.collect() for sample in family.samples]
     assert len(logs) >= 2, "there must be something to look at"
     assert "hunter2" not in f"{logs} {cluster.events} {series}"
@@ -280,6 +280,6 @@ async def test_one_runs_flood_is_dropped_before_any_place_waits_for_it() -> None
     asked = replace(MESSAGE, event=NotificationEvent.ESCALATION_OPENED)
     async with Notifier(cast(Client, cluster), metrics, service.send, monotonic=lambda: 0.0) as notifier:
         for _ in range(200):
-            notifier.tell(asked, (GOOD,))
+            notifier.enqueue(asked, (GOOD,))
     assert len(service.sent) == 10
     assert metrics.notifications.labels(asked.event.value, Result.DROPPED.value)._value.get() == 190

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from controller.api.policy import NotificationEvent
-from controller.notify.child import Senders
+from controller.notify.delivery_result import Outcome, Result
 from controller.notify.message import Level, Message
-from controller.notify.outcome import Outcome, Result
+from controller.notify.sender_process import Senders
 from tests.endpoint import Endpoint
 
 MESSAGE = Message(NotificationEvent.RUN_FINISHED, "team", "demo", "u1", Level.FAILURE, "a title", "<b>a body</b>\nof *two* lines")

@@ -12,12 +12,12 @@ from controller.api.escalation import EscalationPhase, EscalationType
 from controller.api.policy import LLMMode, ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec
 from controller.api.run_status import AgentState, OperatorState
-from controller.conditions import build_status
 from controller.plan import Snapshot, plan
 from controller.plan.allowance import OPEN_QUESTIONS, OPEN_QUESTIONS_OF_RUN, OPENED, OPENED_OF_RUN, WINDOW_SECONDS
 from controller.plan.model import CREATIONS, TRANSITIONS, Action, Step
 from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, ReportFacts, RunFacts
 from controller.plan.transitions import apply
+from controller.status.status import build_status
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 BEGAN = NOW - timedelta(days=2)

@@ -14,7 +14,7 @@ from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec
 from controller.api.run_status import MAX_ASKED, AgentState
 from controller.plan import plan
-from controller.plan.budget import FREE_RESTART_LIMIT
+from controller.plan.attempts.budget import FREE_RESTART_LIMIT
 from controller.plan.model import TRANSITIONS, Action, Step
 from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, ReportFacts, RunFacts, Snapshot, Termination
 from controller.plan.transitions import apply

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
 from controller.api.policy import LLM, Approvable, LLMMode, OnLLMFailure, ResolvedPolicy
 from controller.plan import Action, Snapshot, plan
-from controller.plan.authority import needs_human
+from controller.plan.escalations.approval_policy import needs_human
 from controller.plan.model import TRANSITIONS, Intent, Step
 from controller.plan.snapshot import ConsultationFacts
 from controller.plan.transitions import apply
-from tests.narrowing import widened
+from tests.no_widening import widened
 from tests.unit.plan.generated import NOW, situations
 
 OFF, ASSIST, AUTO = LLMMode.OFF, LLMMode.ASSIST, LLMMode.AUTO

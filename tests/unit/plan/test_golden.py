@@ -15,10 +15,10 @@ import yaml
 
 from controller.cli.plan import load
 from controller.plan import Snapshot, plan
-from controller.plan.agents import AGENT_RULES, AgentRule
-from controller.plan.documents import read_snapshot, write_plan, write_snapshot
-from controller.plan.rules import RULES
-from controller.plan.situation import Situation
+from controller.plan.context import PlanContext
+from controller.plan.rules.agent_rules import AGENT_RULES, AgentRule
+from controller.plan.rules.run_rules import RULES
+from controller.plan.serialization import read_snapshot, write_plan, write_snapshot
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 CASES = sorted((Path(__file__).parent / "cases").glob("*/*.yaml"))
@@ -61,7 +61,7 @@ def test_every_rule_has_its_stories() -> None:
 @pytest.mark.parametrize("rule", AGENT_RULES, ids=lambda rule: rule.id)
 def test_every_rule_for_agents_tells_a_story_of_its_directory(rule: AgentRule) -> None:
     """A directory holds a story that its rule decides, beside those in which it declines to."""
-    situations = [Situation(snapshot_of(path), NOW) for path in CASES if path.parent.name == rule.id]
+    situations = [PlanContext(snapshot_of(path), NOW) for path in CASES if path.parent.name == rule.id]
     first = [next((r for r in AGENT_RULES if r.check(at, agent)), None) for at in situations for agent in at.agents]
     assert rule in first
 

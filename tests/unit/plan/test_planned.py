@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from controller.plan import plan
-from controller.plan.planned import SAME_MOMENT, Planned
+from controller.plan.plan_cache import SAME_MOMENT, PlanCache
 from tests.unit.plan.test_golden import CASES, NOW, snapshot_of
 
 SNAPSHOT = snapshot_of(CASES[0])
@@ -19,8 +19,8 @@ TICK = timedelta(milliseconds=1)
 @pytest.mark.parametrize("later", [timedelta(), SAME_MOMENT - TICK])
 def test_equal_facts_at_the_same_moment_have_one_plan(later: timedelta) -> None:
     """What a live look finds as the caches told it is not planned twice."""
-    first = Planned.anew(SNAPSHOT, NOW)
-    assert first.again(snapshot_of(CASES[0]), NOW + later) is first
+    first = PlanCache.compute(SNAPSHOT, NOW)
+    assert first.refresh(snapshot_of(CASES[0]), NOW + later) is first
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,6 @@ def test_equal_facts_at_the_same_moment_have_one_plan(later: timedelta) -> None:
 def test_whatever_else_is_planned_anew(snapshot: object, later: timedelta) -> None:
     """Other facts, or a time that a clock can tell from the first, have a plan of their own."""
     assert isinstance(snapshot, type(SNAPSHOT))
-    again = Planned.anew(SNAPSHOT, NOW).again(snapshot, NOW + later)
+    again = PlanCache.compute(SNAPSHOT, NOW).refresh(snapshot, NOW + later)
     assert (again.snapshot, again.at) == (snapshot, NOW + later)
     assert again.plan == plan(snapshot, NOW + later)

@@ -148,7 +148,7 @@ def test_no_restart_without_evidence(snapshot: Snapshot, now: datetime) -> None:
             unready = any(pod.uid == agent.pod_uid and pod.unready_since for pod in snapshot.pods)
             asked = action.reason in (Reason.RESTART_REQUESTED, Reason.RETRY_ORDERED, *WAKES)
             ended = agent.outcome is not None and agent.outcome.result is not OutcomeResult.COMPLETED
-            assert (action.charge is Charge.NOBODY) == asked
+            assert (action.charge is Charge.UNCHARGED) == asked
             assert asked or ended or unready or idle(snapshot, agent)
 
 

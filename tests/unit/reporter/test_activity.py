@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.reporter import workspace
-from controller.reporter.pace import BURST, Pace
-from controller.reporter.processes import WINDOW_SECONDS, Processes
-from controller.reporter.workspace import PASS_SECONDS, Workspace
+from controller.reporter import file_activity
+from controller.reporter.cpu_activity import WINDOW_SECONDS, Processes
+from controller.reporter.file_activity import PASS_SECONDS, Workspace
+from controller.reporter.report_schedule import BURST, Pace
 
 SAMPLE = 2.0
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -195,7 +195,7 @@ def test_a_link_leads_nowhere(looked: Looked, tmp_path: Path) -> None:
 
 def test_a_large_tree_costs_a_bounded_number_of_entries_a_sample(looked: Looked, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pass over more than a sample's entries goes on in the next, holds no list of them, and sees the change at its end."""
-    monkeypatch.setattr(workspace, "ENTRIES_PER_SAMPLE", 10)
+    monkeypatch.setattr(file_activity, "ENTRIES_PER_SAMPLE", 10)
     for number in range(100):
         (looked.folder / f"{number}").touch()
     steps = 1

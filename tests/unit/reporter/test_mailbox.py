@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from controller.reporter.mailbox import Mailbox
-from controller.reporter.memory import MAX_PROBLEMS, Memory
+from controller.reporter.agent_record import MAX_PROBLEMS, Memory
+from controller.reporter.shared_files import Mailbox
 
 
 class Desk:
@@ -20,10 +20,10 @@ class Desk:
         self.folder, self.memory = folder, Memory(0.0)
         for name in ("bin", "answers", "out"):
             (folder / name).mkdir()
-        self.mailbox = Mailbox(folder, self.memory.tell)
+        self.mailbox = Mailbox(folder, self.memory.add_problem)
 
     def bring(self, *deliveries: dict[str, Any]) -> list[str]:
-        return self.mailbox.bring(deliveries)
+        return self.mailbox.write_answers(deliveries)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_an_answer_is_brought_once_whole(desk: Desk) -> None:
     assert json.loads((desk.folder / "answers/q1.json").read_text()) == {"id": "q1", "answer": "yes\nplease", "by": "alice"}
     assert (desk.folder / "answers/q1.txt").read_text() == "yes\nplease"
     assert (desk.folder / "answers/q1.txt").stat().st_mode & 0o777 == 0o644
-    assert Mailbox(desk.folder, desk.memory.tell).delivered() == []
+    assert Mailbox(desk.folder, desk.memory.add_problem).delivered() == []
 
 
 def test_a_dismissal_is_brought_once_and_an_answer_overtakes_it(desk: Desk) -> None:
@@ -48,7 +48,7 @@ def test_a_dismissal_is_brought_once_and_an_answer_overtakes_it(desk: Desk) -> N
     assert [desk.bring(dismissal), desk.bring(dismissal)] == [["q1"], []]
     assert (desk.folder / "answers/q1.dismissed").read_text() == ""
     assert not (desk.folder / "answers/q1.json").exists()
-    again = Mailbox(desk.folder, desk.memory.tell)
+    again = Mailbox(desk.folder, desk.memory.add_problem)
     again.prepare()
     assert (again.delivered(), again.dismissed()) == (["q1"], ["q1"])
     assert desk.bring({"questionID": "q1", "answer": "yes"}) == ["q1"]
@@ -58,7 +58,7 @@ def test_a_dismissal_is_brought_once_and_an_answer_overtakes_it(desk: Desk) -> N
 def test_what_lies_there_is_known_after_a_restart(desk: Desk) -> None:
     """A reporter that was restarted knows by the files what it has brought."""
     desk.bring({"questionID": "q1", "answer": "yes"})
-    again = Mailbox(desk.folder, desk.memory.tell)
+    again = Mailbox(desk.folder, desk.memory.add_problem)
     again.prepare()
     assert again.delivered() == ["q1"]
 
@@ -104,8 +104,8 @@ def test_problems_are_told_once_a_kind_and_are_few() -> None:
     """However often something goes wrong, the report stays small."""
     memory = Memory(0.0)
     for number in range(100):
-        memory.tell("same", f"number {number}")
-        memory.tell(f"kind {number}", "x" * 5000)
+        memory.add_problem("same", f"number {number}")
+        memory.add_problem(f"kind {number}", "x" * 5000)
     assert len(memory.problems) == MAX_PROBLEMS
     assert memory.problems["same"] == "number 0"
     assert all(len(problem) <= 1024 for problem in memory.problems.values())

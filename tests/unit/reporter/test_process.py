@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from controller.reporter.pace import BURST
+from controller.reporter.report_schedule import BURST
 from tests.support import PATIENCE, await_that
 from tests.unit.reporter.conftest import ROOT, Reporting
 
@@ -196,5 +196,5 @@ def test_nothing_heavy_is_imported() -> None:
     script += "except SystemExit: print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    assert "controller.reporter.loop" in loaded
+    assert "controller.reporter.reporter" in loaded
     assert not loaded & {"click", "pydantic", "dataclasses", "asyncio", "importlib.metadata", "inspect", "yaml"}

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from controller.api.agent_report import MAX_IDS, MAX_QUESTIONS, AgentReportStatus
 from controller.api.base import parse
-from controller.reporter import memory, report
+from controller.reporter import agent_record, report_status
+from controller.reporter.agent_record import Memory
 from controller.reporter.events import CONTROLS, Wrong, check, read_line
-from controller.reporter.memory import Memory
-from controller.reporter.report import LAST_WORDS_LIMIT, last_words, merge_patch, status_of
+from controller.reporter.report_status import LAST_WORDS_LIMIT, last_words, merge_patch, status_of
 from tests.unit.reporter.server import SETTINGS
 
 WRONG: list[tuple[bytes, str]] = [
@@ -72,9 +72,9 @@ def test_whatever_is_said_makes_a_report_that_the_api_takes(said: list[dict[str,
     known.deliver(f"q{number}" for number in range(delivered))
     for event in said:
         try:
-            known.hear(check(event), 1.0)
+            known.apply_event(check(event), 1.0)
         except Wrong as error:
-            known.tell(error.kind, str(error))
+            known.add_problem(error.kind, str(error))
     status = status_of(SETTINGS, known, ("Events",), 7, 61.0)
     assert parse(AgentReportStatus, status).seq == 7
     assert len(last_words(status).encode()) <= LAST_WORDS_LIMIT
@@ -83,7 +83,7 @@ def test_whatever_is_said_makes_a_report_that_the_api_takes(said: list[dict[str,
 
 def test_the_reporters_limits_are_the_apis() -> None:
     """The reporter may not import the models; its numbers are theirs all the same."""
-    assert (memory.MAX_QUESTIONS, memory.MAX_IDS) == (MAX_QUESTIONS, MAX_IDS)
+    assert (agent_record.MAX_QUESTIONS, agent_record.MAX_IDS) == (MAX_QUESTIONS, MAX_IDS)
 
 
 def test_texts_are_cut_and_harmless() -> None:
@@ -101,26 +101,26 @@ def question(name: str, text: str = "ok?") -> dict[str, Any]:
 def test_the_life_of_a_question() -> None:
     """It is news once; asked again it is the same; brought and read it goes, and is not asked anew."""
     known = Memory(0.0)
-    assert known.hear(question("q"), 1.0)
-    assert not known.hear(question("q"), 2.0)
+    assert known.apply_event(question("q"), 1.0)
+    assert not known.apply_event(question("q"), 2.0)
     assert known.waiting
     assert known.deliver(["q"])
     assert not known.waiting
     assert list(known.questions) == ["q"]
-    assert known.hear({"type": "read", "id": "q"}, 3.0)
+    assert known.apply_event({"type": "read", "id": "q"}, 3.0)
     assert (known.questions, known.read) == ({}, ["q"])
-    assert not known.hear(question("q"), 4.0)
+    assert not known.apply_event(question("q"), 4.0)
     assert not known.problems
 
 
 def test_forged_questions_are_told() -> None:
     """A read that no answer was brought for, another text under a known id, more than eight at once: left out and told."""
     known = Memory(0.0)
-    known.hear(question("q"), 1.0)
-    assert not known.hear({"type": "read", "id": "q"}, 1.0)
-    known.hear(question("q", "other?"), 1.0)
+    known.apply_event(question("q"), 1.0)
+    assert not known.apply_event({"type": "read", "id": "q"}, 1.0)
+    known.apply_event(question("q", "other?"), 1.0)
     for number in range(20):
-        known.hear(question(f"n{number}"), 1.0)
+        known.apply_event(question(f"n{number}"), 1.0)
     assert len(known.questions) == MAX_QUESTIONS
     assert known.questions["q"]["text"] == "ok?"
     assert set(known.problems) == {"read", "question.again", "question.many"}
@@ -130,7 +130,7 @@ def test_usage_that_goes_backwards_is_not_trusted() -> None:
     """Less than before is a problem, and what was reported before stays."""
     known = Memory(0.0)
     for tokens in (5, 3):
-        known.hear(check({"type": "usage", "inputTokens": tokens}), 1.0)
+        known.apply_event(check({"type": "usage", "inputTokens": tokens}), 1.0)
     assert known.usage == {"inputTokens": 5, "outputTokens": 0, "costMicroUSD": 0}
     assert "usage.less" in known.problems
 
@@ -146,10 +146,10 @@ def test_last_words_keep_what_matters_most() -> None:
     """Too much for 4096 bytes: result, usage and the questions' ids are there, problems are not."""
     known = Memory(0.0)
     for number in range(8):
-        known.hear(check(question(f"q{number}", "\N{SNOWMAN}" * 16000)), 1.0)
-        known.tell(f"p{number}", "x" * 1000)
-    known.hear(check({"type": "usage", "inputTokens": 9}), 1.0)
-    known.hear(check({"type": "result", "outcome": "Completed", "summary": "\N{SNOWMAN}" * 1000}), 1.0)
+        known.apply_event(check(question(f"q{number}", "\N{SNOWMAN}" * 16000)), 1.0)
+        known.add_problem(f"p{number}", "x" * 1000)
+    known.apply_event(check({"type": "usage", "inputTokens": 9}), 1.0)
+    known.apply_event(check({"type": "result", "outcome": "Completed", "summary": "\N{SNOWMAN}" * 1000}), 1.0)
     status = status_of(SETTINGS, known, (), 1, 1.0)
     found = json.loads(last_words(status))
     assert found["result"]["outcome"] == "Completed"
@@ -185,9 +185,9 @@ def test_times_alone_are_no_news() -> None:
     """Two reports of an agent that did nothing between them say the same."""
     known = Memory(0.0)
     one, other = (status_of(SETTINGS, known, (), seq, float(seq)) for seq in (1, 60))
-    assert report.same_but_for_times(one, other)
-    known.hear(check({"type": "park"}), 61.0)
-    assert not report.same_but_for_times(one, status_of(SETTINGS, known, (), 61, 61.0))
+    assert report_status.same_but_for_times(one, other)
+    known.apply_event(check({"type": "park"}), 61.0)
+    assert not report_status.same_but_for_times(one, status_of(SETTINGS, known, (), 61, 61.0))
 
 
 def test_a_dismissed_question_is_left_out_and_said_so() -> None:
@@ -195,8 +195,8 @@ def test_a_dismissed_question_is_left_out_and_said_so() -> None:
     known = Memory(0.0)
     known.dismiss(["q1"])
     known.deliver(["q1"])
-    assert not known.hear({"type": "question", "id": "q1", "text": "Ship it?", "options": []}, 1.0)
-    assert known.hear({"type": "question", "id": "q2", "text": "When?", "options": []}, 1.0)
+    assert not known.apply_event({"type": "question", "id": "q1", "text": "Ship it?", "options": []}, 1.0)
+    assert known.apply_event({"type": "question", "id": "q2", "text": "When?", "options": []}, 1.0)
     assert list(known.questions) == ["q2"]
     assert "a human has dismissed it" in known.problems["question.dismissed"]
 
@@ -204,7 +204,7 @@ def test_a_dismissed_question_is_left_out_and_said_so() -> None:
 def test_a_question_that_is_dismissed_while_it_is_asked_is_not_waited_for() -> None:
     """The report still tells that it was asked, and that the word of it was brought."""
     known = Memory(0.0)
-    known.hear({"type": "question", "id": "q1", "text": "Ship it?", "options": []}, 1.0)
+    known.apply_event({"type": "question", "id": "q1", "text": "Ship it?", "options": []}, 1.0)
     known.dismiss(["q1"])
     known.deliver(["q1"])
     assert (list(known.questions), known.waiting) == (["q1"], False)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from controller.reporter.streams import MAX_SUMMARY, Stream, parse
+from controller.reporter.cli_streams import MAX_SUMMARY, Stream, parse
 
 RECORDED = sorted((Path(__file__).parent / "data/streams").glob("*.jsonl"))
 DONE = '{"type":"turn.completed","usage":{"input_tokens":%d,"output_tokens":%d}}'

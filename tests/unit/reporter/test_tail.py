@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.reporter.events import MAX_LINE
-from controller.reporter.tail import Tail
+from controller.reporter.file_tail import Tail
 
 BUDGET = 64 * 1024
 
@@ -154,7 +154,7 @@ def test_a_file_that_may_not_be_read_is_told(followed: Followed, monkeypatch: py
 
     followed.append(b"x\n")
     with monkeypatch.context() as patched:
-        patched.setattr("controller.reporter.tail.os.open", refuse)
+        patched.setattr("controller.reporter.file_tail.os.open", refuse)
         assert followed.read() == []
     assert "Permission denied" in followed.problems["events.jsonl unreadable"]
     assert followed.read() == [b"x"]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from controller.reporter.mailbox import Mailbox
-from controller.reporter.memory import Memory
-from controller.reporter.watch import Watch
-from controller.reporter.workspace import Workspace
+from controller.reporter.activity_monitor import Watch
+from controller.reporter.agent_record import Memory
+from controller.reporter.file_activity import Workspace
+from controller.reporter.shared_files import Mailbox
 
 OWN = '{"type":"result","outcome":"%s","summary":"mine","outputs":{"pr":"https://example.com/1"}}\n'
 CLIS = '{"type":"turn.completed","usage":{"input_tokens":5,"output_tokens":1}}\n'
@@ -22,7 +22,7 @@ def test_an_agents_own_result_counts_more_than_its_clis(tmp_path: Path, outcome:
     out = tmp_path / "out"
     out.mkdir()
     memory = Memory(0.0)
-    watch = Watch(Mailbox(tmp_path, memory.tell), memory, None, Workspace(tmp_path))
+    watch = Watch(Mailbox(tmp_path, memory.add_problem), memory, None, Workspace(tmp_path))
     (out / "events.jsonl").write_text(OWN % outcome)
     if not at_the_end:
         watch.look(1.0)
@@ -37,7 +37,7 @@ def test_a_clis_result_stands_where_the_agent_tells_none(tmp_path: Path) -> None
     (tmp_path / "out").mkdir()
     (tmp_path / "out/stream.jsonl").write_text(CLIS)
     memory = Memory(0.0)
-    Watch(Mailbox(tmp_path, memory.tell), memory, None, Workspace(tmp_path)).drain(1.0)
+    Watch(Mailbox(tmp_path, memory.add_problem), memory, None, Workspace(tmp_path)).drain(1.0)
     assert (memory.result or {})["outcome"] == "Completed"
 
 
@@ -47,5 +47,5 @@ def test_a_clis_turn_that_ends_with_a_question_open_is_no_result(tmp_path: Path)
     (tmp_path / "out/events.jsonl").write_text('{"type":"question","id":"q1","text":"Ship it?"}\n')
     (tmp_path / "out/stream.jsonl").write_text(CLIS)
     memory = Memory(0.0)
-    Watch(Mailbox(tmp_path, memory.tell), memory, None, Workspace(tmp_path)).drain(1.0)
+    Watch(Mailbox(tmp_path, memory.add_problem), memory, None, Workspace(tmp_path)).drain(1.0)
     assert (memory.result, memory.parked, list(memory.questions)) == (None, True, ["q1"])

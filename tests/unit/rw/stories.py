@@ -8,9 +8,9 @@ from pathlib import Path
 
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.cli.plan import load
-from controller.cli.rw.around import Around
-from controller.cli.rw.faults import Denied
+from controller.cli.rw.kubectl_errors import Denied
 from controller.cli.rw.objects import JsonObject
+from controller.cli.rw.related_objects import Around
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 CASES = Path(__file__).parent / "cases"

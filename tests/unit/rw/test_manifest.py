@@ -7,8 +7,8 @@ import pytest
 from controller.api.checks import check_run, parse_run_spec
 from controller.api.run import MAX_RUN_NAME
 from controller.cli.rw import manifest as made
-from controller.cli.rw.errors import Problem
-from controller.cli.rw.manifest import Wanted, again, manifest, next_name, seconds
+from controller.cli.rw.manifest import Wanted, copy_of, manifest, next_name, seconds
+from controller.cli.rw.user_error import Problem
 
 
 def test_everything_at_once_is_a_valid_run() -> None:
@@ -80,7 +80,7 @@ def test_again_takes_the_spec_without_its_orders() -> None:
         "spec": {"agents": [], "desiredState": "Stopped", "restartedAt": {"coder": "t"}, "brief": "b"},
         "status": {"phase": "Stopped"},
     }
-    new = again(old, "r-2")
+    new = copy_of(old, "r-2")
     assert new["metadata"] == {"name": "r-2", "labels": {"app": "x"}, "annotations": {"team": "a"}}
     assert new["spec"] == {"agents": [], "brief": "b"}
     assert "status" not in new

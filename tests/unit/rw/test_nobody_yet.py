@@ -10,16 +10,16 @@ from controller.api.base import JsonObject
 from controller.api.escalation import EscalationType
 from controller.api.policy import Responders
 from controller.api.run_status import Phase
-from controller.builders import build_escalation
-from controller.cli.rw.changes import APPOINTED, changes
-from controller.cli.rw.errors import Problem
 from controller.cli.rw.inbox_view import in_full, responders
+from controller.cli.rw.next_steps import APPOINTED, changes
 from controller.cli.rw.responses import check, how_to_answer
-from controller.conditions import build_status
-from controller.facts import escalation_facts
+from controller.cli.rw.user_error import Problem
+from controller.facts.pods import escalation_facts
 from controller.plan.model import Action, Inquiry, Intent, Plan, Step, Verdict
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import EscalationFacts, RunFacts, Snapshot
+from controller.resources.escalation_builder import build_escalation
+from controller.status.status import build_status
 from tests.unit.rw.stories import escalation
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from controller.api.policy import HealthThresholds, RunPolicySpec
-from controller.cli.rw.around import Around
 from controller.cli.rw.objects import JsonObject
-from controller.cli.rw.outlook import Outlook
+from controller.cli.rw.related_objects import Around
+from controller.cli.rw.upcoming import Outlook
 from tests.unit.rw.stories import NOW, escalation
 
 STAMP = datetime(2026, 1, 1, 11, 59, 0, tzinfo=UTC)

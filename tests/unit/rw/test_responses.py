@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from controller.cli.rw.errors import Problem, did_you_mean
 from controller.cli.rw.responses import Wish, answer_text, check, how_to_answer
+from controller.cli.rw.user_error import Problem, did_you_mean
 from tests.unit.rw.stories import escalation
 
 QUESTION = escalation("q", "Question", options=["Yes", "No"], suggestion={"text": "Yes", "advisor": "codex"})

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from controller.cli.rw.explain_document import document
-from controller.cli.rw.explanation import explain_run
-from controller.cli.rw.faults import Denied
+from controller.cli.rw.explain_model import explain_run
+from controller.cli.rw.kubectl_errors import Denied
 from controller.cli.rw.objects import JsonObject
-from controller.cli.rw.situation import policy_of, replay, state_of
+from controller.cli.rw.plan_replay import policy_of, replay, state_of
 from tests.unit.rw.stories import NOW, Story, story
 
 

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.cli.rw.clean import clean
 from controller.cli.rw.describe_view import describe_run
+from controller.cli.rw.explain_model import explain_run
 from controller.cli.rw.explain_view import explained
-from controller.cli.rw.explanation import explain_run
 from controller.cli.rw.get_view import runs_table
 from controller.cli.rw.inbox_view import in_full, inbox_table
 from controller.cli.rw.objects import JsonObject
-from controller.cli.rw.sentences import sentence
+from controller.cli.rw.reason_text import sentence
 from controller.cli.rw.session import Session
-from controller.cli.rw.tables import table
+from controller.cli.rw.table_format import table
+from controller.cli.rw.terminal_safe import clean
 from controller.cli.rw.text import cut, span, wrapped
 from tests.unit.rw.stories import NAMES, NOW, story
 

@@ -12,12 +12,12 @@ import pytest
 from rich.text import Text
 
 from controller.cli.rw.describe_view import describe_run
+from controller.cli.rw.explain_model import explain_run
 from controller.cli.rw.explain_view import explained
-from controller.cli.rw.explanation import explain_run
 from controller.cli.rw.get_view import by_run, runs_table, summary
 from controller.cli.rw.inbox_view import in_full, inbox_table
 from controller.cli.rw.objects import oldest_first
-from controller.cli.rw.sentences import sentence
+from controller.cli.rw.reason_text import sentence
 from controller.cli.rw.session import Session
 from tests.unit.rw.stories import CASES, NAMES, NOW, Story, story
 

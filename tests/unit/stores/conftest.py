@@ -10,9 +10,9 @@ from typing import Any, cast
 import pytest
 
 from controller.api.base import JsonObject
-from controller.cluster.client import Client
+from controller.kube.client import Client
 from controller.store.factory import make_store
-from controller.store.sql.store import SqlStore
+from controller.store.sql.sql_store import SqlStore
 from tests.stores import NOW
 
 

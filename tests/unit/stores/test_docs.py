@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from controller.ledger.writer import Ledger
-from controller.metrics import Metrics
-from controller.store.sql.store import SqlStore
+from controller.observability.metrics import Metrics
+from controller.store.sql.sql_store import SqlStore
 from tests.stores import NOW
 from tests.unit.stores.test_ledger import ENTRY, LIMITS
 

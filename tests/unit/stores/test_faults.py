@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from controller.cluster.errors import Conflict
+from controller.kube.errors import Conflict
 from controller.store import Loaded, StoreUnavailable
-from controller.store.sql.store import SqlStore
+from controller.store.sql.sql_store import SqlStore
 from tests.skipping import cannot_run
 from tests.stores import state_of
 from tests.unit.stores.conftest import run_object, sql_store

@@ -19,9 +19,9 @@ from controller.ledger.bounds import CUT
 from controller.ledger.entry import Entry, Limits, entry_of
 from controller.ledger.tables import SNAPSHOT_BYTES, decisions, row_of
 from controller.ledger.writer import Ledger
-from controller.metrics import Metrics
+from controller.observability.metrics import Metrics
 from controller.plan import plan
-from controller.plan.documents import read_snapshot
+from controller.plan.serialization import read_snapshot
 from controller.store.sql.urls import parse_url
 from tests.stores import NOW
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from controller.api.base import JsonObject, KeptModel, dump, parse
 from controller.api.run_status import SCHEMA_VERSION, OperatorState
 from controller.store import Loaded
-from controller.store.annotations import _close, _open
-from controller.store.record import COUNTS, decode, encode, full_status, judge
+from controller.store.annotation_store import _close, _open
+from controller.store.state_record import COUNTS, decode, encode, full_status, judge
 from tests.unit.stores.conftest import run_object
-from tests.unit.stores.test_record import states
+from tests.unit.stores.test_state_record import states
 
 EXAMPLES = 40
 """Each a whole record, which takes its time to make."""

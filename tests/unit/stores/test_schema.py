@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from controller.store import Loaded, StoreUnavailable
 from controller.store.sql.database import Database
 from controller.store.sql.schema import READER, revision, upgrade, write_meta
-from controller.store.sql.store import SqlStore
+from controller.store.sql.sql_store import SqlStore
 from controller.store.sql.tables import VERSION_TABLE, metadata
 from tests.stores import NOW, state_of
 from tests.unit.stores.conftest import run_object, sql_store

@@ -10,7 +10,7 @@ import pytest
 from controller.ledger import writer
 from controller.ledger.entry import Limits
 from controller.ledger.writer import Ledger
-from controller.metrics import Metrics
+from controller.observability.metrics import Metrics
 from controller.store import Loaded
 from tests.postgres import CERTIFICATE, Door, Postgres, postgres_server
 from tests.stores import NOW, state_of

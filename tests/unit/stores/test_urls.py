@@ -14,10 +14,10 @@ from controller.cli import main
 from controller.errors import RunwardenError
 from controller.ledger.entry import Limits
 from controller.ledger.writer import Ledger
-from controller.metrics import Metrics
+from controller.observability.metrics import Metrics
 from controller.store.factory import check_store_name
 from controller.store.sql.database import Database
-from controller.store.sql.faults import unavailable
+from controller.store.sql.database_errors import unavailable
 from controller.store.sql.tls import system_roots
 from controller.store.sql.urls import BadStore, connect_args, hidden, parse_url
 from tests.stores import NOW

@@ -1,0 +1,72 @@
+"""The operator's policy file: read at start, read again when it changes, and the last good one kept through a broken edit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy_file import PolicyFileError, parse_policy_file
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS = 2.0
+"""How often the file is looked at."""
+
+FILE_POLICY, BUILT_IN_POLICY = "operator-policy-file", "built-in-defaults"
+"""What status.policy.name says where no RunPolicy object is in force."""
+
+
+class PolicyFileWatcher:
+    """The policy that Runs go by where no RunPolicy does.
+
+    Raises PolicyFileError when the file cannot be read at start: there is no last good one then.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._text = ""
+        self.error: str | None = None
+        self.current = ResolvedPolicy.of(BUILT_IN_POLICY, RunPolicySpec())
+        if path is not None:
+            self._text = _read(path)
+            self.current = ResolvedPolicy.of(FILE_POLICY, parse_policy_file(self._text))
+
+    def poll(self) -> bool:
+        """Read the file again and return whether the policy has changed; a broken one only sets `error`."""
+        if self._path is None:
+            return False
+        try:
+            text = _read(self._path)
+            if text == self._text:
+                self.error = None
+                return False
+            policy = ResolvedPolicy.of(FILE_POLICY, parse_policy_file(text))
+        except PolicyFileError as error:
+            self.error = f"{self._path}: {error}; the last good policy stays in force"
+            return False
+        changed = policy.digest != self.current.digest
+        self._text, self.current, self.error = text, policy, None
+        return changed
+
+    async def watch(self, changed: Callable[[], None]) -> None:
+        """Read the file again and again until cancelled; call `changed` for each new policy, and log each new error once."""
+        logged_error: str | None = None
+        while True:
+            if await asyncio.to_thread(self.poll):
+                log.info("policy file taken", digest=self.current.digest)
+                changed()
+            if self.error and self.error != logged_error:
+                log.error("policy file refused", error=self.error)
+            logged_error = self.error
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyFileError.of(str(path), f"cannot be read: {error}") from error

@@ -1,0 +1,34 @@
+"""Which policy a Run is under, by the caches, and what of the Run tells its shard. Reads only."""
+
+from __future__ import annotations
+
+from controller.api.names import RunKey
+from controller.api.policy import DEFAULT_POLICY_NAME, ResolvedPolicy
+from controller.cache.run_cache import RunCache
+from controller.plan.snapshot import RunFacts
+
+
+def resolve_policy(seen: RunCache, own: ResolvedPolicy, run: RunFacts) -> ResolvedPolicy | str | None:
+    """The policy in force: the one that is named, else the namespace's default, else the operator's own.
+
+    What is wrong with one that cannot be read, None for one that is named and does not exist.
+    """
+    if run.spec is not None and run.spec.policy_ref is not None:
+        return seen.policy(run.namespace, run.spec.policy_ref.name)
+    return seen.policy(run.namespace, DEFAULT_POLICY_NAME) or own
+
+
+def shard_key(seen: RunCache, own: ResolvedPolicy, key: RunKey) -> str:
+    """Return what of a Run is hashed: its UID; or its policy, where that counts its Runs (maxActiveRuns): a count has one owner."""
+    cached = seen.run(key)
+    policy = resolve_policy(seen, own, cached.facts) if cached else None
+    if cached and isinstance(policy, ResolvedPolicy) and policy.spec.max_active_runs is not None:
+        return _counted_by(seen, cached.facts)
+    return key.uid
+
+
+def _counted_by(seen: RunCache, run: RunFacts) -> str:
+    """Tell the policy that counts a Run from all others: a RunPolicy by its namespace, the operator's own by none."""
+    named = run.spec.policy_ref.name if run.spec and run.spec.policy_ref else DEFAULT_POLICY_NAME
+    own = run.spec is not None and run.spec.policy_ref is None and seen.policy(run.namespace, named) is None
+    return f"/{named}" if own else f"{run.namespace}/{named}"

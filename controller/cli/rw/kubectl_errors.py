@@ -1,0 +1,80 @@
+"""Pure: what kubectl's words on stderr mean, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from controller.cli.rw.user_error import Problem
+
+FROM_SERVER = re.compile(r"Error from server \((?P<reason>\w+)\): ")
+FORBIDDEN = re.compile(
+    r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]*)" in API group "(?P<group>[^"]*)"'
+    r'( in the namespace "(?P<namespace>[^"]*)")?'
+)
+ADMISSION = re.compile(r"ValidatingAdmissionPolicy '[^']*' with binding '[^']*' denied request: (?P<message>.*)", re.DOTALL)
+INVALID = re.compile(r'The (?P<kind>\S+) "(?P<name>[^"]*)" is invalid:\s*(?P<what>.*)', re.DOTALL)
+UNREACHABLE = ("Unable to connect to the server", "The connection to the server", "couldn't get current server API group list")
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A permission that the caller lacks."""
+
+    user: str
+    verb: str
+    resource: str
+    namespace: str
+
+    def __str__(self) -> str:
+        """Return who may not do what, in one line."""
+        where = f" in namespace {self.namespace}" if self.namespace else " in all namespaces"
+        return f"{self.user} may not {self.verb} {self.resource}{where}"
+
+    @property
+    def remedy(self) -> str:
+        """What gives the permission."""
+        role = "role" if self.namespace else "clusterrole"
+        where = f" -n {self.namespace}" if self.namespace else ""
+        return f"it takes a {role} with verb {self.verb} on {self.resource}; see `kubectl auth can-i --list{where}`"
+
+
+class Refused(Problem):
+    """A call of kubectl that failed. `reason` is the API server's, such as NotFound or Conflict, empty for kubectl's own."""
+
+    def __init__(self, message: str, remedy: str = "", reason: str = "", denied: Denied | None = None) -> None:
+        super().__init__(message, remedy)
+        self.reason, self.denied = reason, denied
+
+
+def fault(stderr: str) -> Refused:
+    """Return the failure that kubectl's stderr tells of."""
+    stderr_text = stderr.strip()
+    match = FROM_SERVER.search(stderr_text)
+    reason = match["reason"] if match else ""
+    if admission := ADMISSION.search(stderr_text):
+        return Refused(_line(admission["message"]), reason="Denied")
+    if reason == "Forbidden" and (found := FORBIDDEN.search(stderr_text)):
+        group = f".{found['group']}" if found["group"] else ""
+        denied = Denied(found["user"], found["verb"], found["resource"] + group, found["namespace"] or "")
+        return Refused(str(denied), denied.remedy, reason, denied)
+    if invalid := INVALID.search(stderr_text):
+        return Refused(f"{invalid['kind']} {invalid['name']} is refused: {_line(invalid['what'])}", reason="Invalid")
+    return _own(stderr_text, reason, stderr_text[match.end() :] if match else stderr_text)
+
+
+def _own(stderr_text: str, reason: str, message: str) -> Refused:
+    """What kubectl says of itself or of the way to the server."""
+    words = _line(message.splitlines()[-1]) if message else "kubectl failed without a word"
+    last = words.removeprefix("error: ").removeprefix("Error in configuration: ")
+    if any(known in stderr_text for known in UNREACHABLE):
+        return Refused(last, "check the cluster and `kubectl config current-context`, or name another with --context", reason)
+    if "doesn't have a resource type" in stderr_text:
+        return Refused(last, "runwarden's CRDs are not installed here: `kubectl apply -f crds/`", reason)
+    if "Unauthorized" in stderr_text or reason == "Unauthorized":
+        return Refused("the API server does not know who you are", "log in again, then check `kubectl auth whoami`", "Unauthorized")
+    return Refused(last, reason=reason)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.replace("* ", "").split()).lstrip(": ")

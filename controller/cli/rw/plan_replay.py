@@ -1,0 +1,143 @@
+"""Pure: the operator's own view of a Run, rebuilt from what the caller may read, and what the shipped plan says of it.
+
+It is as good as what was read: the operator also sees nodes, other Runs and its own database. Where the two differ, the status
+counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from controller.api.base import parse
+from controller.api.checks import check_run, parse_run_spec
+from controller.api.names import ANNOTATION_STATE
+from controller.api.policy import LLMMode, ResolvedPolicy, RunPolicySpec
+from controller.api.run import Agent
+from controller.api.run_status import OperatorState
+from controller.api.violations import Refused
+from controller.cli.rw.objects import JsonObject, created, name_of, namespace_of, status_of
+from controller.cli.rw.related_objects import Around
+from controller.facts.pods import escalation_facts, pod_facts
+from controller.facts.reports import report_facts
+from controller.plan import plan
+from controller.plan.attempts.budget import run_budget_left
+from controller.plan.context import PlanContext
+from controller.plan.model import Plan
+from controller.plan.rules.agent_rules import AGENT_RULES, silent
+from controller.plan.rules.run_rules import RULES
+from controller.plan.snapshot import RunFacts, Snapshot
+from controller.status.advised_condition import ADVISED
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySeen:
+    """The policy in force. Where it is the operator's file, its values are not to be seen: the defaults stand in, unsure."""
+
+    name: str
+    spec: RunPolicySpec
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What the plan says of what was read, and the rule that decided for each agent."""
+
+    plan: Plan
+    says: str
+    rules: dict[str, str]
+    left: int | None
+    agrees: bool
+
+
+def policy_of(run: JsonObject, around: Around) -> PolicySeen:
+    """Return the policy in force: the RunPolicy that the status names, else the defaults, whose digest tells whether they are."""
+    recorded = status_of(run).get("policy", {})
+    name = recorded.get("name", "")
+    if around.policy is not None:
+        try:
+            return PolicySeen(name, parse(RunPolicySpec, around.policy.get("spec", {})), sure=True)
+        except ValidationError:
+            return PolicySeen(name, RunPolicySpec(), sure=False)
+    defaults = RunPolicySpec()
+    return PolicySeen(name, defaults, sure=ResolvedPolicy.of(name, defaults).digest == recorded.get("digest"))
+
+
+def state_of(run: JsonObject) -> OperatorState | None:
+    """Return the operator's own record of a Run, None where it is in a database or cannot be read."""
+    raw = status_of(run).get("operatorState")
+    try:
+        if raw is None and (text := run["metadata"].get("annotations", {}).get(ANNOTATION_STATE)):
+            raw = json.loads(text)["state"]
+        return parse(OperatorState, raw) if raw is not None else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def replay(run: JsonObject, around: Around, policy: PolicySeen, now: datetime) -> Replay | None:
+    """Return what the plan says now, None where too little can be read to ask it."""
+    state = state_of(run)
+    if around.denied or state is None or not policy.sure:
+        return None
+    snapshot = Snapshot(
+        run=_facts(run),
+        policy=ResolvedPolicy.of(policy.name, policy.spec),
+        state=state,
+        pods=tuple(pod_facts(pod) for pod in around.pods),
+        escalations=tuple(escalation_facts(escalation) for escalation in around.escalations),
+        mode=_mode(run, policy),
+        advisor=_mode(run, policy) is not LLMMode.OFF,
+        reports=tuple(facts for report in around.reports if (facts := report_facts(report))),
+    )
+    decision, status = plan(snapshot, now), status_of(run)
+    same = (decision.verdict.phase, decision.verdict.reason) == (status.get("phase"), status.get("reason"))
+    says, at = next((rule.summary for rule in RULES if rule.id == decision.rule), ""), PlanContext(snapshot, now)
+    return Replay(decision, says, dict(_rules(at)) if snapshot.run.spec else {}, run_budget_left(at), same)
+
+
+def _mode(run: JsonObject, policy: PolicySeen) -> LLMMode:
+    """The effective mode: Off where the status says that nobody is asked."""
+    found: JsonObject = next((c for c in status_of(run).get("conditions", ()) if c["type"] == ADVISED), {})
+    off = not found or found["reason"] in WITHOUT_ADVISOR
+    return LLMMode.OFF if off else policy.spec.llm.mode or LLMMode.ASSIST
+
+
+WITHOUT_ADVISOR = frozenset({"Off", "NoAdvisor"})
+"""The reasons of condition Advised where the mode is Off."""
+
+
+def _facts(run: JsonObject) -> RunFacts:
+    meta, spec = run["metadata"], None
+    try:
+        spec = parse_run_spec(run)
+        violations = check_run(spec)
+    except Refused as refused:
+        violations = refused.violations
+    return RunFacts(
+        namespace=namespace_of(run),
+        name=name_of(run),
+        uid=meta["uid"],
+        generation=meta.get("generation", 0),
+        spec=spec,
+        violations=violations,
+        gone="deletionTimestamp" in meta,
+        created_at=created(run),
+    )
+
+
+def _only_rechecks(at: PlanContext, agent: Agent) -> bool:
+    """Whether the rule on silent reporters only set itself a time to look again."""
+    move = silent(at, agent)
+    return move is not None and move.block is None and move.check_at is not None
+
+
+def _rules(at: PlanContext) -> Iterator[tuple[str, str]]:
+    """For each agent, the first rule that has something to say of it, in the rule's own words."""
+    for agent in at.agents:
+        rule = next((rule for rule in AGENT_RULES if rule.check(at, agent) is not None), None)
+        if rule is not None and not (rule.check is silent and _only_rechecks(at, agent)):
+            yield agent.name, f"rule {rule.id}: {rule.summary}"

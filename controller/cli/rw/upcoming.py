@@ -1,0 +1,168 @@
+"""Pure: what will be looked at next, and when: cooldowns, deadlines, expiries and the thresholds of stalls.
+
+Activity and progress stand in no status, since they change without a decision: their times are those of the AgentReport.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.api.policy import OnQuestionTimeout, RunPolicySpec, SilentAgents
+from controller.api.run_status import OperatorState
+from controller.api.timestamps import later
+from controller.cli.rw.objects import TERMINAL, JsonObject, name_of, phase_of, status_of, time_of, waits
+from controller.cli.rw.related_objects import Around
+from controller.facts.pods import pod_facts
+from controller.facts.reports import report_facts
+from controller.plan.attempts.stall_detection import SILENT_INTERVALS, confirmed_at
+from controller.plan.snapshot import ReportFacts
+
+STANDING_STILL = frozenset({"AwaitingGuidance", "Complete", "Dead", "Queued"})
+"""An agent's clocks stand still, or are over, while it is like this."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Check:
+    """What happens at a time unless something changes before."""
+
+    at: datetime
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """All that the times of a Run are computed from."""
+
+    run: JsonObject
+    around: Around
+    policy: RunPolicySpec
+    state: OperatorState | None
+    left: int
+
+    def checks(self, now: datetime) -> list[Check]:
+        """Return what is ahead, the next first."""
+        if phase_of(self.run) in TERMINAL:
+            found = list(self._ttl())
+        elif phase_of(self.run) == "Paused":
+            found = []
+        else:
+            found = [*self._deadline(), *self._expiries(), *self._stale()]
+            found += [check for agent in self._agents() for check in self._of_agent(agent)]
+        return sorted(check for check in found if check.at > now)
+
+    def _agents(self) -> list[JsonObject]:
+        return list(status_of(self.run).get("agents", ()))
+
+    def _ttl(self) -> Iterator[Check]:
+        ended, seconds = time_of(status_of(self.run).get("completionTime")), self.run["spec"].get("ttlSecondsAfterFinished")
+        seconds = self.policy.ttl_seconds_after_finished if seconds is None else seconds
+        if ended and seconds is not None:
+            yield Check(later(ended, seconds), "the Run is deleted (ttlSecondsAfterFinished)")
+
+    def _deadline(self) -> Iterator[Check]:
+        started, seconds = time_of(status_of(self.run).get("startTime")), self.run["spec"].get("activeDeadlineSeconds")
+        if started and seconds:
+            paused = self.state.paused_seconds if self.state else 0
+            yield Check(later(started, seconds + paused), "the Run fails (activeDeadlineSeconds)")
+
+    def _expiries(self) -> Iterator[Check]:
+        for escalation in filter(waits, self.around.escalations):
+            at = self._prolonged(escalation) or time_of(escalation["spec"].get("expiresAt"))
+            if at:
+                yield Check(at, f"escalation {name_of(escalation)} expires: {self._at_expiry(escalation)}")
+
+    def _prolonged(self, escalation: JsonObject) -> datetime | None:
+        """When a blocked Run fails; a Wait or a pause has moved that."""
+        agents = self.state.agents.values() if self.state else ()
+        blocked = (agent.blocked for agent in agents if agent.blocked)
+        return next((b.expires_at for b in blocked if b.escalation == name_of(escalation)), None)
+
+    def _at_expiry(self, escalation: JsonObject) -> str:
+        if escalation["spec"]["type"] == "Blocked":
+            return "the Run fails (BlockedTimeout)"
+        if escalation["spec"]["type"] == "Question":
+            stops = self.policy.on_question_timeout is OnQuestionTimeout.STOP
+            return "the Run fails (QuestionTimeout)" if stops else "it is waited for all the same (onQuestionTimeout)"
+        after = self.policy.llm.on_approval_timeout
+        return f"without approval, restarts {after.restart}, stops {after.stop_stale} (onApprovalTimeout)"
+
+    def _of_agent(self, agent: JsonObject) -> Iterator[Check]:
+        yield from self._cooldown(agent)
+        yield from self._given_back(agent)
+        yield from self._pending(agent)
+        report = self._report(agent)
+        if report is not None:
+            yield from self._silence(report)
+            yield from self._stalls(agent, report)
+
+    def _report(self, agent: JsonObject) -> ReportFacts | None:
+        """What is reported of an agent's current attempt, as long as it is judged by that."""
+        raw = self.around.report(agent["name"])
+        report = report_facts(raw) if raw else None
+        current = report is not None and report.attempt == agent.get("attempt", 0)
+        return report if current and agent["health"] not in STANDING_STILL else None
+
+    def _cooldown(self, agent: JsonObject) -> Iterator[Check]:
+        until = time_of(agent.get("cooldownUntil"))
+        if until and agent["health"] == "Dead" and status_of(self.run).get("reason") == "RestartCooldown":
+            yield Check(until, f"{agent['name']} is restarted (its cooldown is over)")
+
+    def _given_back(self, agent: JsonObject) -> Iterator[Check]:
+        seconds, pod = self.policy.restart_budget_reset_seconds, self._pod(agent)
+        started = pod_facts(pod).started_at if pod else None
+        if seconds and started and agent.get("restarts"):
+            yield Check(later(started, seconds), f"{agent['name']}'s charges are given back (restartBudgetResetSeconds)")
+
+    def _pending(self, agent: JsonObject) -> Iterator[Check]:
+        seconds, pod = self.policy.health.pending_stalled_seconds, self._pod(agent)
+        facts = pod_facts(pod) if pod else None
+        since = (facts.scheduled_at or facts.created_at) if facts and facts.phase == "Pending" and not facts.gated else None
+        if since and seconds:
+            at = confirmed_at(self.policy, since, seconds)
+            yield Check(at, f"a human is asked, if {agent['name']}'s pod has not started (pendingStalledSeconds)")
+
+    def _silence(self, report: ReportFacts) -> Iterator[Check]:
+        at = later(report.reported_at, SILENT_INTERVALS * report.interval_seconds)
+        yield Check(at, f"{report.agent} counts as ReporterSilent, if nothing is reported until then; that restarts nothing")
+
+    def _stalls(self, agent: JsonObject, report: ReportFacts) -> Iterator[Check]:
+        name, health, required = agent["name"], self.policy.health, self._required(agent)
+        if health.activity_stalled_seconds and (self.left > 0 or required):
+            fate = f"{name} is restarted" if self.left > 0 else f"a human is asked about {name}"
+            at = self._sure(report, report.active_at, health.activity_stalled_seconds)
+            yield Check(at, f"{fate}, if it is idle until then (activityStalledSeconds)")
+        base = report.progress_at or self._held_to_progress(agent)
+        if base and health.progress_stalled_seconds and required:
+            at = self._sure(report, base, health.progress_stalled_seconds)
+            yield Check(at, f"a human is asked about {name}, if it is active without progress until then (progressStalledSeconds)")
+
+    def _held_to_progress(self, agent: JsonObject) -> datetime | None:
+        """Since when an agent that has shown no progress is held to it nevertheless, as the policy may want."""
+        pod = self._pod(agent) if self.policy.health.silent_agents is SilentAgents.ESCALATE else None
+        return pod_facts(pod).started_at if pod else None
+
+    def _stale(self) -> Iterator[Check]:
+        """The Run is stale when all of its unfinished required agents are."""
+        unfinished = [agent for agent in self._agents() if agent["health"] != "Complete" and self._required(agent)]
+        reports = [report for agent in unfinished if (report := self._report(agent))]
+        if not reports or len(reports) < len(unfinished):
+            return
+        seconds = self.policy.stale_run_age_seconds
+        at = max(self._sure(report, report.progress_at or report.active_at, seconds) for report in reports)
+        yield Check(at, "the Run fails as stale, if no required agent shows progress until then (staleRunAgeSeconds)")
+
+    def _sure(self, report: ReportFacts, base: datetime, seconds: int) -> datetime:
+        """When a stall is confirmed: clocks begin when an agent starts, and anew when it gets an answer that it has waited for."""
+        mine = (e for e in self.around.escalations if e["spec"].get("agent") == report.agent and e["spec"]["type"] == "Question")
+        got = [moment for e in mine if (moment := time_of(status_of(e).get("deliveredAt")))]
+        pod = next((pod_facts(pod) for pod in self.around.pods if pod["metadata"]["uid"] == report.pod_uid), None)
+        started = [pod.started_at] if pod and pod.started_at else []
+        return confirmed_at(self.policy, max((base, *got, *started)), seconds)
+
+    def _required(self, agent: JsonObject) -> bool:
+        return any(a["name"] == agent["name"] and a.get("required", True) for a in self.run["spec"]["agents"])
+
+    def _pod(self, agent: JsonObject) -> JsonObject | None:
+        return next((pod for pod in self.around.pods if name_of(pod) == agent.get("podName")), None)

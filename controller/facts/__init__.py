@@ -1,0 +1,1 @@
+"""From Kubernetes objects to the facts that the plan decides from."""

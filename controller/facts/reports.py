@@ -1,0 +1,133 @@
+"""Pure: from an AgentReport, or from a reporter's last word, to the facts that the planner judges.
+
+A reporter tells ages by its pod's monotonic clock. When it told them is the API server's word: the stamp on the reporter's own
+managedFields entry; for a last word, the kubelet's stamp of the sidecar's end. Clocks of pods and nodes are never compared.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from controller.api.agent_report import AgentReportStatus, ReportedQuestion
+from controller.api.base import MAX_LONG_TEXT, MAX_TEXT, MAX_WORD, JsonObject, parse
+from controller.api.names import LABEL_AGENT, REPORTER_CONTAINER
+from controller.api.redaction import recorded
+from controller.api.run_status import ResultStatus
+from controller.api.timestamps import bounded, earlier, later
+from controller.plan.snapshot import QuestionFacts, ReportFacts
+
+
+def report_facts(report: JsonObject) -> ReportFacts | None:
+    """Return what an AgentReport says; None where its reporter has said nothing yet, or nothing that can be understood."""
+    spec, status, stamp = report["spec"], report.get("status"), _stamp(report)
+    if not status or stamp is None:
+        return None
+    return _facts(spec["agent"], spec["runUID"], status, stamp, spec.get("deliveries", ()))
+
+
+def is_believed(report: ReportFacts, now: datetime) -> bool:
+    """Whether a report was made before now. Whoever creates an object may write the times in its managedFields.
+
+    A report from the year 9999 would be fresh for ever: its agent would never be silent or idle.
+    """
+    return report.reported_at <= later(now, MAX_AHEAD_SECONDS)
+
+
+MAX_AHEAD_SECONDS = 60
+"""How far a true stamp may lie ahead of the operator's estimate of the API server's time: API servers' clocks are seconds apart."""
+
+
+def last_report(pod: JsonObject) -> ReportFacts | None:
+    """Return the last word of a pod's reporter: its termination message."""
+    for container in pod.get("status", {}).get("initContainerStatuses", ()):
+        ended = container.get("state", {}).get("terminated")
+        if container["name"] == REPORTER_CONTAINER and ended and ended.get("message") and ended.get("finishedAt"):
+            return _last_word(pod, ended["message"], datetime.fromisoformat(ended["finishedAt"]))
+    return None
+
+
+def _last_word(pod: JsonObject, message: str, ended: datetime) -> ReportFacts | None:
+    try:
+        status = json.loads(message)
+    except (ValueError, RecursionError):
+        return None
+    owners = pod["metadata"].get("ownerReferences", ())
+    run_uid = next((owner["uid"] for owner in owners if owner.get("controller")), "")
+    agent = pod["metadata"].get("labels", {}).get(LABEL_AGENT, "")
+    return _facts(agent, run_uid, status, ended, ())
+
+
+def _stamp(report: JsonObject) -> datetime | None:
+    """When the reporter last wrote, by the API server's clock."""
+    entries = report["metadata"].get("managedFields", ())
+    mine = (
+        e["time"] for e in entries if e.get("manager") == REPORTER_CONTAINER and e.get("subresource") == "status" and "time" in e
+    )
+    return max(map(datetime.fromisoformat, mine), default=None)
+
+
+OUTPUTS_LIMIT = 2048
+"""Characters of an agent's outputs that are kept: they stand in the Run's status and state, beside those of 31 other agents."""
+
+
+def _recorded(result: ResultStatus) -> ResultStatus:
+    """The result without secrets, with as many of its outputs as are kept."""
+    kept: dict[str, str] = {}
+    for name, value in sorted((result.outputs or {}).items()):
+        if sum(map(len, (*kept, *kept.values(), name, value))) <= OUTPUTS_LIMIT:
+            kept[recorded(name)[:MAX_WORD]] = recorded(value)[:MAX_TEXT]
+    texts = {
+        "outcome": None if result.outcome is None else recorded(result.outcome)[:MAX_WORD],
+        "summary": None if result.summary is None else recorded(result.summary)[:MAX_TEXT],
+    }
+    return result.model_copy(update=texts | {"outputs": kept or None})
+
+
+QUESTIONS_LIMIT = 32768
+"""Characters that are kept of one report's questions and their options together: what is recorded is redacted, which takes time."""
+
+
+def _questions(asked: tuple[ReportedQuestion, ...]) -> tuple[QuestionFacts, ...]:
+    """What an agent asks, without secrets. A question is told from others by its id, which stays."""
+    left, found = QUESTIONS_LIMIT, []
+    for question in asked:
+        texts: list[str] = []
+        for text in (question.text, *question.options):
+            texts.append(recorded(text[:left])[: MAX_TEXT if texts else MAX_LONG_TEXT])
+            left -= min(left, len(text))
+        found.append(QuestionFacts(question.id, texts[0], tuple(texts[1:])))
+    return tuple(found)
+
+
+def _facts(agent: str, run_uid: str, raw: object, at: datetime, deliveries: Sequence[JsonObject]) -> ReportFacts | None:
+    try:
+        status = parse(AgentReportStatus, raw)
+    except (ValidationError, ValueError):
+        return None
+    progress = status.progress_age_seconds
+    return ReportFacts(
+        agent=agent,
+        run_uid=run_uid,
+        attempt=status.attempt,
+        pod_uid=status.pod_uid,
+        seq=status.seq,
+        reported_at=bounded(at),
+        interval_seconds=status.interval_seconds,
+        active_at=earlier(at, status.activity_age_seconds),
+        progress_at=None if progress is None else earlier(at, progress),
+        progress_events=status.progress_events,
+        sources=status.sources,
+        questions=_questions(status.questions),
+        delivered=status.delivered,
+        read=status.read,
+        parked=status.parked,
+        result=_recorded(status.result) if status.result else None,
+        usage=status.usage,
+        problems=tuple(recorded(problem)[:MAX_TEXT] for problem in status.problems),
+        deliveries=tuple(d["questionID"] for d in deliveries if not d.get("dismissed")),
+        dismissals=tuple(d["questionID"] for d in deliveries if d.get("dismissed")),
+    )

@@ -1,0 +1,37 @@
+"""Pure: from a Run object to the facts that the planner judges."""
+
+from __future__ import annotations
+
+from controller.api.base import JsonObject
+from controller.api.checks import check_run, parse_run_spec
+from controller.api.names import RunKey
+from controller.api.timestamps import parse_time
+from controller.api.violations import Refused, violation
+from controller.plan.snapshot import RunFacts
+
+
+def key_of(run: JsonObject) -> RunKey:
+    """Return the key of a Run object."""
+    meta = run["metadata"]
+    return RunKey(meta["namespace"], meta["name"], meta["uid"])
+
+
+def run_facts(obj: JsonObject) -> RunFacts:
+    """Read a Run object; whatever is wrong with its spec becomes violations, never an exception."""
+    meta = obj["metadata"]
+    gone = "deletionTimestamp" in meta
+    created = parse_time(meta.get("creationTimestamp"))
+    common = (meta["namespace"], meta["name"], meta["uid"], meta.get("generation", 0))
+    try:
+        spec = parse_run_spec(obj)
+    except Refused as refused:
+        return RunFacts(*common, spec=None, violations=refused.violations, gone=gone, created_at=created)
+    return RunFacts(*common, spec=spec, violations=check_run(spec), gone=gone, created_at=created)
+
+
+def unreadable_facts(obj: JsonObject, why: str) -> RunFacts:
+    """What is known of a Run that cannot be judged: who it is, and whether it is going."""
+    meta = obj["metadata"]
+    wrong = (violation("metadata.uid", meta["uid"], f"the operator cannot read this Run: {why}"),)
+    gone = "deletionTimestamp" in meta
+    return RunFacts(*key_of(obj), meta.get("generation", 0), spec=None, violations=wrong, gone=gone, unreadable=why)

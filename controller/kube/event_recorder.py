@@ -1,0 +1,100 @@
+"""Kubernetes Events: one when a Run's fate changes, under a name made from what it says, so that no crash posts it twice."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import structlog
+
+from controller.api.base import JsonObject
+from controller.api.names import API_VERSION
+from controller.api.run_status import Phase
+from controller.api.timestamps import format_time
+from controller.kube.client import Client
+from controller.kube.errors import AlreadyExists, ApiError
+from controller.kube.resources import EVENTS
+
+log = structlog.get_logger(__name__)
+
+TYPES = {
+    Phase.COMPLETED: "Normal",
+    Phase.STOPPED: "Normal",
+    Phase.FAILED: "Warning",
+    Phase.BLOCKED: "Warning",
+}
+"""The phases that are told, and how."""
+
+NAME_DIGEST = 16
+"""Hex digits of the digest in an Event's name."""
+
+
+MESSAGE_LIMIT = 1024
+"""Characters of an Event's message: what events.k8s.io takes."""
+
+
+def event_for(run: JsonObject) -> JsonObject | None:
+    """Return the Event that a Run's status calls for, None where it calls for none."""
+    status, meta = run.get("status", {}), run["metadata"]
+    phase = status.get("phase")
+    if phase not in TYPES:
+        return None
+    reason, message = status.get("reason", ""), status.get("message", "")
+    digest = _digest(meta["uid"], phase, reason, message)
+    about = {"name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"]}
+    message = "; ".join(filter(None, (f"{phase}: {message}" if message else phase, *_results(status))))
+    return _event(about, digest, TYPES[phase], reason or phase, message[:MESSAGE_LIMIT])
+
+
+def _results(status: JsonObject) -> Iterator[str]:
+    """What the agents said that they had come to, with their outputs."""
+    for agent in status.get("agents", ()):
+        result = agent.get("result") or {}
+        outputs = ", ".join(f"{name}={value}" for name, value in sorted((result.get("outputs") or {}).items()))
+        parts = " ".join(filter(None, (result.get("summary"), f"({outputs})" if outputs else "")))
+        if parts:
+            yield f"{agent['name']}: {parts}"
+
+
+def _event(about: JsonObject, digest: str, kind: str, reason: str, message: str) -> JsonObject:
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{about['name']}.{digest}", "namespace": about["namespace"]},
+        "involvedObject": {"apiVersion": API_VERSION, "kind": "Run"} | about,
+        "type": kind,
+        "reason": reason,
+        "message": message,
+        "source": {"component": "runwarden"},
+        "count": 1,
+    }
+
+
+async def record_phase_event(client: Client, before: str | None, run: JsonObject) -> None:
+    """Post the Event for a phase that was just written. It is history: a failure to post it is logged and forgotten."""
+    if run.get("status", {}).get("phase") == before:
+        return
+    event = event_for(run)
+    if event is not None:
+        await _post(client, event)
+
+
+async def record_warning(client: Client, run: tuple[str, str, str], reason: str, message: str) -> None:
+    """Post a Warning about a Run, given as namespace, name and UID; the same words once a Run."""
+    namespace, name, uid = run
+    about = {"name": name, "namespace": namespace, "uid": uid}
+    await _post(client, _event(about, _digest(uid, reason, message), "Warning", reason, message))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:NAME_DIGEST]
+
+
+async def _post(client: Client, event: JsonObject) -> None:
+    stamp = format_time(client.server_now())
+    try:
+        await client.create(EVENTS, event["metadata"]["namespace"], event | {"firstTimestamp": stamp, "lastTimestamp": stamp})
+    except AlreadyExists:
+        return
+    except ApiError as error:
+        log.warning("event not posted", error=str(error))

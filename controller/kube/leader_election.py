@@ -1,0 +1,252 @@
+"""Leader election on a coordination.k8s.io Lease, with client-go's semantics.
+
+`kubernetes.aio.leaderelection` never releases its Lease and counts with the wall clock, so a successor would wait for its full
+duration after every clean shutdown; this one empties `holderIdentity` and uses the monotonic clock alone.
+https://pkg.go.dev/k8s.io/client-go/tools/leaderelection
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+import structlog
+
+from controller.api.base import JsonObject
+from controller.errors import RunwardenError
+from controller.kube.client import Client
+from controller.kube.errors import ApiError, Conflict, NotFound
+from controller.kube.resources import LEASES
+
+log = structlog.get_logger(__name__)
+
+JITTER = 1.2
+"""client-go's: a retry comes after 1.0 to 1.2 retry periods."""
+
+
+RELEASE_TRIES = 3
+"""How often giving the Lease up is tried while others write it."""
+
+
+class LeaseLost(RunwardenError):
+    """Another operator may hold the Lease now: stop acting at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTimings:
+    """Seconds; the defaults are client-go's."""
+
+    duration: float = 15
+    renew_deadline: float = 10
+    retry_period: float = 2
+
+    def __post_init__(self) -> None:
+        """Refuse timings under which two leaders could overlap."""
+        if not self.duration > self.renew_deadline > self.retry_period * JITTER > 0:
+            raise RunwardenError(
+                f"lease timings must satisfy duration > renew deadline > {JITTER} x retry period > 0, but are "
+                f"{self.duration}, {self.renew_deadline}, {self.retry_period}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseObservation:
+    """A version of the Lease and its holder; `at` is when we first saw it, by our own monotonic clock."""
+
+    version: str = ""
+    holder: str = ""
+    at: float = 0.0
+    duration: float = 0.0
+    renewed: bool = False
+    """Whether this holder wrote it anew while we looked: one that is dead never does."""
+
+    def followed(self, lease: JsonObject, at: float, duration: float) -> LeaseObservation:
+        """Return what is known once the Lease was read again."""
+        version, holder = lease["metadata"]["resourceVersion"], lease["spec"].get("holderIdentity") or ""
+        if version == self.version:
+            return self
+        return LeaseObservation(version, holder, at, duration, renewed=bool(holder) and holder == self.holder)
+
+    @property
+    def expired(self) -> bool:
+        """Whether it has stayed unchanged for its whole duration (clocks are never compared)."""
+        return self.expired_by(time.monotonic())
+
+    def expired_by(self, now: float) -> bool:
+        """Whether it has by this moment of our own monotonic clock."""
+        return now - self.at > self.duration
+
+
+class LeaderLease:
+    """One contender for one Lease.
+
+    `notes` are written as annotations with every renewal. `may` is shown each version that is read, and says whether a Lease that
+    is not ours yet may be taken.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        namespace: str,
+        name: str,
+        identity: str,
+        timings: LeaseTimings,
+        *,
+        notes: Mapping[str, str] = MappingProxyType({}),
+        may: Callable[[JsonObject], bool] = lambda _: True,
+    ) -> None:
+        self._client, self._namespace, self._name = client, namespace, name
+        self._identity, self._timings = identity, timings
+        self._notes, self._may = notes, may
+        self._seen = LeaseObservation()
+        self._renewed_at = 0.0
+        self._turn = asyncio.Lock()
+        self._leaving = False
+        self._may_hold = False
+        self.is_leader = False
+
+    @property
+    def another_leads(self) -> bool:
+        """Whether another has been seen to renew the Lease, and lately: an operator that stands by has nothing more to wait for."""
+        return self._seen.renewed and self._seen.holder != self._identity and not self._seen.expired
+
+    async def take(self) -> bool:
+        """Take the Lease if it is to be had now; return whether it was. Raises ApiError."""
+        self._leaving = False
+        if await self._try():
+            log.info("lease acquired", lease=self._name, identity=self._identity)
+            return True
+        return False
+
+    async def acquire(self) -> None:
+        """Return when the Lease is ours; meanwhile ask again and again, whatever the API server answers."""
+        while True:
+            try:
+                if await self.take():
+                    return
+            except ApiError as error:
+                log.warning("cannot ask for the lease", lease=self._name, error=str(error))
+            await asyncio.sleep(self._timings.retry_period * random.uniform(1.0, JITTER))  # noqa: S311  # spreads contenders
+
+    async def hold(self) -> None:
+        """Renew until released. Raises LeaseLost when it could not be renewed in time or another has it."""
+        while True:
+            await asyncio.sleep(self._timings.retry_period)
+            async with self._turn:
+                if not self.is_leader:
+                    return  # released
+                await self._renew()
+
+    async def release(self) -> None:
+        """Give the Lease up, so that a successor takes it at once; ends within the deadline.
+
+        Does nothing where no write of ours can have taken it: one that was cut off may have, and is asked for.
+        """
+        if not self._may_hold:
+            return
+        self._leaving, self._may_hold, self.is_leader = True, False, False
+        try:
+            # After a renewal in flight: it would take the Lease again, or make this write a Conflict.
+            async with asyncio.timeout(self._timings.renew_deadline), self._turn:
+                await self._give_up()
+        except (ApiError, TimeoutError) as error:
+            log.warning("lease not released, it will expire", lease=self._name, error=str(error) or "no answer in time")
+
+    async def _renew(self) -> None:
+        """Try once; whatever goes wrong may go right at the next try, until the deadline. Raises LeaseLost."""
+        why = "somebody else writes it all the time"
+        left = self._timings.renew_deadline - (time.monotonic() - self._renewed_at)
+        try:
+            # Half of the deadline, as client-go: one request on a dead connection leaves time for another.
+            async with asyncio.timeout(min(left, self._timings.renew_deadline / 2)):
+                if await self._try():
+                    return
+        except (ApiError, TimeoutError) as error:
+            why = str(error) or "no answer in time"
+            log.warning("lease not renewed, trying again", lease=self._name, error=why)
+        if self._leaving:
+            return
+        if not self.is_leader:
+            self._lose("another holds it")
+        if time.monotonic() - self._renewed_at >= self._timings.renew_deadline:
+            self._lose(f"it could not be renewed in {self._timings.renew_deadline:g} s: {why}")
+
+    async def _give_up(self) -> None:
+        for _ in range(RELEASE_TRIES):
+            lease = await self._client.get(LEASES, self._namespace, self._name)
+            if lease["spec"].get("holderIdentity") != self._identity:
+                return
+            lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
+            with suppress(Conflict):
+                await self._client.replace(LEASES, self._namespace, self._name, lease)
+                return
+
+    def _lose(self, why: str) -> None:
+        self.is_leader = False
+        raise LeaseLost(f"lease {self._namespace}/{self._name} lost: {why}")
+
+    async def _try(self) -> bool:
+        """Take or renew the Lease by compare-and-swap; return whether that was done. Where another holds it, we no longer lead."""
+        asked = time.monotonic()
+        try:
+            lease = await self._client.get(LEASES, self._namespace, self._name)
+        except NotFound:
+            written = self._create()
+        else:
+            if not self._may_take(lease):
+                self._may_hold = self.is_leader = False
+                return False
+            written = self._client.replace(LEASES, self._namespace, self._name, self._renewed(lease))
+        self._may_hold = not self._leaving
+        try:
+            await written
+        except Conflict:
+            return False
+        self._renewed_at, self.is_leader = asked, not self._leaving
+        return True
+
+    def _may_take(self, lease: JsonObject) -> bool:
+        """Whether the Lease is ours, or is free or expired and may be taken."""
+        self.observe(lease)
+        allowed = self._may(lease)
+        return self._seen.holder == self._identity or (allowed and (not self._seen.holder or self._seen.expired))
+
+    def observe(self, lease: JsonObject) -> None:
+        """Take note of a version that was read, here or elsewhere: how long it stays tells whether its holder lives."""
+        duration = lease["spec"].get("leaseDurationSeconds", self._timings.duration)
+        self._seen = self._seen.followed(lease, time.monotonic(), duration)
+
+    async def _create(self) -> JsonObject:
+        now = _micro(self._client.server_now())
+        spec = self._spec(now) | {"acquireTime": now, "leaseTransitions": 0}
+        body = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": self._name} | ({"annotations": dict(self._notes)} if self._notes else {}),
+            "spec": spec,
+        }
+        return await self._client.create(LEASES, self._namespace, body)
+
+    def _renewed(self, lease: JsonObject) -> JsonObject:
+        now = _micro(self._client.server_now())
+        spec = lease["spec"] | self._spec(now)
+        if lease["spec"].get("holderIdentity") != self._identity:
+            spec |= {"acquireTime": now, "leaseTransitions": lease["spec"].get("leaseTransitions", 0) + 1}
+        if not self._notes:
+            return {**lease, "spec": spec}
+        noted = {**(lease["metadata"].get("annotations") or {}), **self._notes}
+        return {**lease, "metadata": {**lease["metadata"], "annotations": noted}, "spec": spec}
+
+    def _spec(self, now: str) -> JsonObject:
+        seconds = max(1, round(self._timings.duration))
+        return {"holderIdentity": self._identity, "leaseDurationSeconds": seconds, "renewTime": now}
+
+
+def _micro(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,121 @@
+"""How this process takes part: it has the one Lease, stands by for it, or acts for a share of the Runs (`sharding/`).
+
+The caches are asked here whose a Run is, before the work queue hears of it. As the only one at a time, every Run is ours.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Callable
+from functools import partial
+
+from controller.api.base import JsonObject
+from controller.api.names import RunKey
+from controller.cache.policy_file_watcher import PolicyFileWatcher
+from controller.cache.policy_resolver import shard_key
+from controller.cache.run_cache import RunCache
+from controller.kube.client import Client
+from controller.kube.leader_election import LeaderLease, LeaseTimings
+from controller.kube.reflector import relist
+from controller.kube.resources import RUNS
+from controller.kube.workqueue import Handle
+from controller.leadership.lease_observer import shared
+from controller.leadership.replica import ReplicaIdentity
+from controller.leadership.shard_filter import Ownership
+from controller.leadership.shard_manager import Hooks, ShardManager
+from controller.leadership.shard_map import Mode
+from controller.observability.metrics import Metrics
+from controller.settings import Settings
+
+Add = Callable[[RunKey], None]
+Leases = LeaderLease | ShardManager[RunKey]
+"""What is taken before the first act: the one Lease, or a share of several."""
+
+
+class Membership:
+    """The part of this process in the work; `add` is the work queue's, `over` hears when it has to go on in another mode."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        mode: Mode,
+        policy: PolicyFileWatcher,
+        add: Add,
+        over: Callable[[Mode], None],
+        unreadable: Callable[..., None] = lambda *_: None,
+    ) -> None:
+        self._settings, self._mode, self._policy, self._over = settings, mode, policy, over
+        self._ownership: Ownership[RunKey] = Ownership(self._route, add)
+        self._leases: Leases | None = None
+        self.notify = add if mode is Mode.ALONE else self._ownership.enqueue
+        self.inventory = RunCache(self.notify, unreadable)
+
+    def create_leases(self, client: Client, own_namespace: str) -> Leases:
+        """Return what has to be acquired before the first act, held all along, and released."""
+        settings = self._settings
+        timings = LeaseTimings(settings.lease_duration, settings.lease_renew_deadline, settings.lease_retry_period)
+        identity = settings.identity or f"{socket.gethostname()}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+        namespace = settings.lease_namespace or own_namespace
+        if self._mode is Mode.ALONE:
+            self._leases = LeaderLease(client, namespace, settings.lease_name, identity, timings, may=self._may_lead)
+        else:
+            seat = ReplicaIdentity(namespace, settings.lease_name, identity, timings, settings.shards)
+            hooks = Hooks(partial(self._list_runs, client), self._moved, self._over)
+            self._leases = ShardManager(client, seat, self._ownership, hooks)
+        return self._leases
+
+    @property
+    def leads(self) -> bool:
+        """Whether it acts for all Runs, or for those of a shard."""
+        return self._leases is not None and self._leases.is_leader
+
+    @property
+    def stands_by(self) -> bool:
+        """Whether another is seen to lead in this one's place."""
+        return isinstance(self._leases, LeaderLease) and not self.leads and self._leases.another_leads
+
+    @property
+    def problem(self) -> str | None:
+        """Why it neither leads nor stands by; with shards, why it does not act for all that are due to it."""
+        if isinstance(self._leases, ShardManager):
+            return self._leases.problem
+        return None if self.leads or self.stands_by else "waiting for the lease: nobody is seen to renew it"
+
+    def begin(self, handle: Handle[RunKey], drop: Add) -> Handle[RunKey]:
+        """Say that the work can begin; return the handler of those Runs that are ours. `drop` hears of each that is not."""
+        if not isinstance(self._leases, ShardManager):
+            return handle
+        self._ownership.drop = drop
+        self._leases.begin()
+        return self._ownership.wrap(handle)
+
+    def report_metrics(self, metrics: Metrics) -> None:
+        """Tell the metrics what this process acts for."""
+        metrics.leader.set(self.leads)
+        if isinstance(self._leases, ShardManager):
+            metrics.set_shards(*self._leases.standing)
+        else:
+            metrics.set_shards(1, 0, {0} if self.leads else ())
+
+    def _may_lead(self, lease: JsonObject) -> bool:
+        """Whether the Runs are one operator's; where they have been shared out, go on as one of several."""
+        if shared(lease):
+            self._over(Mode.SHARED)
+            return False
+        return True
+
+    async def _list_runs(self, client: Client) -> None:
+        """Know of every Run as it is now: whoever worked on them before has written its last by then."""
+        for namespace in self._settings.namespaces or (None,):
+            await relist(client, RUNS, namespace, self.inventory.runs)
+
+    def _moved(self, shards: frozenset[int]) -> None:
+        """Look at every Run of these shards, or let it go."""
+        for key in self.inventory.known():
+            if self._ownership.shard(key) in shards:
+                self._ownership.enqueue(key)
+
+    def _route(self, key: RunKey) -> str:
+        return shard_key(self.inventory, self._policy.current, key)

@@ -1,0 +1,120 @@
+"""The certificate of a port: files that are read again when they change, or one that is made here."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from controller.errors import RunwardenError
+
+log = structlog.get_logger(__name__)
+
+CERTIFICATE, KEY = "tls.crt", "tls.key"
+"""Files of a directory, as a Secret of type kubernetes.io/tls names them."""
+LOOK_SECONDS = 5.0
+"""How often the files are looked at, at the most."""
+VALID_DAYS, RENEW_DAYS = 365, 180
+"""How long a certificate that was made here is valid, and after how many days another is made."""
+SECONDS_A_DAY = 86_400
+MAKER, MAKE_SECONDS = "controller.observability.self_signed", 60.0
+"""What makes a certificate, and how long it may take on a busy machine."""
+
+
+class NoCertificate(RunwardenError):
+    """The files are missing, or no pair."""
+
+
+class Mounted:
+    """A certificate and its key in a directory. Raises NoCertificate at the start; later a broken pair leaves the last good one."""
+
+    def __init__(self, folder: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._folder, self._monotonic = folder, monotonic
+        self._seen = self._versions()
+        self._context = self._read()
+        self._looked = monotonic()
+
+    def __call__(self) -> ssl.SSLContext:
+        """Return the context with the certificate that is there."""
+        if self._monotonic() - self._looked >= LOOK_SECONDS:
+            self._looked = self._monotonic()
+            self._look()
+        return self._context
+
+    def _look(self) -> None:
+        try:
+            versions = self._versions()
+            if versions != self._seen:
+                self._seen = versions
+                self._context = self._read()
+                log.info("certificate read again", folder=str(self._folder))
+        except NoCertificate as error:
+            log.warning("the last good certificate stays in use", error=str(error))
+
+    def _versions(self) -> list[tuple[int, int]]:
+        try:
+            found = [(self._folder / name).stat() for name in (CERTIFICATE, KEY)]
+        except OSError as error:
+            raise NoCertificate(f"--metrics-cert-dir: {error}: it must hold {CERTIFICATE} and {KEY}") from error
+        return [(each.st_ino, each.st_mtime_ns) for each in found]
+
+    def _read(self) -> ssl.SSLContext:
+        try:
+            return _context(self._folder / CERTIFICATE, self._folder / KEY)
+        except NoCertificate as error:
+            raise NoCertificate(f"--metrics-cert-dir: {error}") from error
+
+
+class SelfSigned:
+    """A certificate made here: it hides from others what is read, and proves nothing of who is read.
+
+    A process of its own makes it, the only one that loads cryptography. Raises NoCertificate where there is none yet and none can
+    be made; later the last one stays in use.
+    """
+
+    def __init__(self, names: tuple[str, ...], monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._names, self._monotonic = names, monotonic
+        self._context: ssl.SSLContext | None = None
+        self._due = 0.0
+
+    def __call__(self) -> ssl.SSLContext:
+        """Return a context with a certificate that is still valid for months."""
+        if self._context is None:
+            self._context = self._make()
+        elif self._monotonic() >= self._due:
+            try:
+                self._context = self._make()
+            except NoCertificate as error:
+                self._due = self._monotonic() + SECONDS_A_DAY
+                log.warning("the last certificate stays in use", error=str(error))
+        return self._context
+
+    def _make(self) -> ssl.SSLContext:
+        command = [sys.executable, "-P", "-m", MAKER, str(VALID_DAYS), *self._names]
+        try:
+            made = subprocess.run(command, capture_output=True, check=True, timeout=MAKE_SECONDS).stdout  # noqa: S603  # names only
+            with tempfile.TemporaryDirectory(prefix="runwarden-tls-") as folder:  # ssl reads files only
+                (pair := Path(folder) / CERTIFICATE).write_bytes(made)
+                context = _context(pair)
+        except (OSError, subprocess.SubprocessError) as error:
+            stderr = getattr(error, "stderr", None) or b""
+            raise NoCertificate(f"no certificate could be made: {error} {stderr.decode(errors='replace')[-500:]}") from error
+        self._due = self._monotonic() + RENEW_DAYS * SECONDS_A_DAY
+        return context
+
+
+def _context(certificate: Path, key: Path | None = None) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as error:  # ssl.SSLError is one
+        raise NoCertificate(f"{certificate} and {key} are no certificate and its key: {error}") from error
+    return context

@@ -1,0 +1,82 @@
+"""`/livez` and `/readyz`: whether the process turns, and whether it can do its work."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+
+from aiohttp import web
+
+from controller.observability.pages import Page, Pages
+
+Checks = Mapping[str, Callable[[], str | None]]
+"""By name, a check that returns None (or a Note) where all is well, else the reason why not."""
+
+
+class Note(str):
+    """What a check that finds all well has to say."""
+
+    __slots__ = ()
+
+
+def unless(excused: Callable[[], bool], check: Callable[[], str | None]) -> Callable[[], str | None]:
+    """Return a check that is made only while nothing excuses from it."""
+    return lambda: None if excused() else check()
+
+
+HEARTBEAT_SECONDS, STALLED_SECONDS = 1.0, 30.0
+"""How often the event loop shows that it turns, and after how long without that the process counts as stalled."""
+
+
+class Pulse:
+    """Shows whether the event loop turns. `clock` gives monotonic seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._beat = clock()
+
+    async def keep(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            self._beat = self._clock()
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    def check(self) -> str | None:
+        """Return None while the loop turns, else for how long it has not."""
+        late = self._clock() - self._beat
+        return f"the event loop has not turned for {late:.0f} s" if late > STALLED_SECONDS else None
+
+
+def health_pages(live: Checks, ready: Checks) -> Pages:
+    """Return `/livez` and `/readyz`: 200, or 503 with each failing check's reason. Checks are made in the port's thread."""
+    return {"/livez": _page(live), "/readyz": _page(ready)}
+
+
+def _page(checks: Checks) -> Page:
+    async def handler(_: web.BaseRequest) -> web.Response:
+        results = {name: _outcome(check) for name, check in checks.items()}
+        lines = [_line(name, why) for name, why in results.items()]
+        good = all(map(_is_well, results.values()))
+        status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
+        return web.Response(text="\n".join([*lines, "ok" if good else "not ok", ""]), status=status)
+
+    return handler
+
+
+def _is_well(why: str | None) -> bool:
+    return why is None or isinstance(why, Note)
+
+
+def _line(name: str, why: str | None) -> str:
+    if not _is_well(why):
+        return f"[-]{name} failed: {why}"
+    return f"[+]{name} ok" + (f": {why}" if why else "")
+
+
+def _outcome(check: Callable[[], str | None]) -> str | None:
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001  # a bug in one check is a 503 that names it, beside the others, and no nameless 500
+        return f"{type(error).__name__}: {error}"

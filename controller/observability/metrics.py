@@ -1,0 +1,163 @@
+"""What Prometheus may ask of the operator. Names follow https://prometheus.io/docs/practices/naming/."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Collection
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import version
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+)
+
+from controller import __version__
+
+LATENCIES = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0)
+"""Histogram bounds in seconds."""
+
+
+class Metrics:
+    """The operator's metrics in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        build = Info("runwarden_build", "Versions of the operator and of what it stands on.", registry=registry)
+        build.info({"version": __version__, "python": platform.python_version(), "kopf": version("kopf")})
+        self.leader = Gauge("runwarden_leader", "1 while this process holds the Lease, or that of a shard.", registry=registry)
+        self._add_shards(registry)
+        self.queue_depth = Gauge("runwarden_workqueue_depth", "Runs that wait for a worker.", registry=registry)
+        self.queue_latency = Histogram(
+            "runwarden_workqueue_latency_seconds",
+            "Time a Run waited for a worker.",
+            buckets=LATENCIES,
+            registry=registry,
+        )
+        self.work_duration = Histogram(
+            "runwarden_workqueue_work_duration_seconds",
+            "Time one pass took.",
+            buckets=LATENCIES,
+            registry=registry,
+        )
+        self.reconciles = Counter(
+            "runwarden_reconcile_total",
+            "Passes by result: noop, acted, conflict, error.",
+            ["result"],
+            registry=registry,
+        )
+        self.retries = Counter("runwarden_workqueue_retries_total", "Passes that failed and are retried.", registry=registry)
+        self.decisions = Counter(
+            "runwarden_decisions_total",
+            "Actions taken, by intent and reason.",
+            ["intent", "reason"],
+            registry=registry,
+        )
+        self.api_requests = Counter(
+            "runwarden_api_requests_total",
+            "Requests to the API server; code 0 means that no answer came.",
+            ["verb", "resource", "code"],
+            registry=registry,
+        )
+        self.api_duration = Histogram(
+            "runwarden_api_request_duration_seconds",
+            "Time of one request to the API server.",
+            ["verb"],
+            buckets=LATENCIES,
+            registry=registry,
+        )
+        self._requests, self._durations = cache(self.api_requests.labels), cache(self.api_duration.labels)
+        self._add_store(registry)
+        self.notifications = Counter(
+            "runwarden_notifications_total",
+            "Notifications by event and result: sent, later (tried to no avail), refused, unusable, unknown, dropped.",
+            ["event", "result"],
+            registry=registry,
+        )
+        self._add_restarts(registry)
+        self.runs = Gauge("runwarden_runs", "Runs that are watched.", registry=registry)
+        self.unreadable = Counter(
+            "runwarden_unreadable_objects_total",
+            "Versions of objects that are too large, nested too deeply, or fail whoever judges them; the log names each.",
+            ["resource"],
+            registry=registry,
+        )
+        self.policy_file_ok = Gauge(
+            "runwarden_policy_file_ok",
+            "1 while the policy file in force is the one on disk.",
+            registry=registry,
+        )
+
+    def _add_shards(self, registry: CollectorRegistry) -> None:
+        self.shards = Gauge("runwarden_shards", "Shards that the Runs are in, as far as this process knows.", registry=registry)
+        self.shards_epoch = Gauge("runwarden_shards_epoch", "Epoch of that number; 0 before the first.", registry=registry)
+        self._shard_held = Gauge("runwarden_shard_held", "1 while this process acts for a shard.", ["shard"], registry=registry)
+
+    def set_shards(self, shards: int, epoch: int, acting: Collection[int]) -> None:
+        """Set the number of shards, its epoch, and which of them this process acts for."""
+        self.shards.set(shards)
+        self.shards_epoch.set(epoch)
+        for shard in range(shards):
+            self._shard_held.labels(shard).set(shard in acting)
+
+    def _add_store(self, registry: CollectorRegistry) -> None:
+        self.store_duration = Histogram(
+            "runwarden_store_duration_seconds",
+            "Time of one request to the store of states.",
+            ["operation"],
+            buckets=LATENCIES,
+            registry=registry,
+        )
+        self.store_duration_of = cache(self.store_duration.labels)
+        self.store_conflicts = Counter(
+            "runwarden_store_conflicts_total", "Saves that came too late: the Run or its state had changed.", registry=registry
+        )
+        self.store_errors = Counter("runwarden_store_errors_total", "Requests that the store failed.", registry=registry)
+        self.ledger_written = Counter("runwarden_ledger_written_total", "Decisions written to the ledger.", registry=registry)
+        self.ledger_dropped = Counter(
+            "runwarden_ledger_dropped_total",
+            "Decisions that the ledger could not take: full, or its database fails.",
+            registry=registry,
+        )
+
+    def _add_restarts(self, registry: CollectorRegistry) -> None:
+        self.restarts = Counter(
+            "runwarden_restarts_total",
+            "Restarts that were reserved, by who pays: budget, free, nobody.",
+            ["charge"],
+            registry=registry,
+        )
+        self._budget_of: dict[tuple[str, str], str] = {}
+        self._budget_left = Gauge(
+            "runwarden_restart_budget_left",
+            "Charged restarts that an unfinished Run may still have.",
+            ["namespace", "run"],
+            registry=registry,
+        )
+
+    def set_budget_left(self, namespace: str, run: str, uid: str, left: int | None) -> None:
+        """Set a Run's series; None removes it, so that there are never more of them than unfinished Runs.
+
+        A Run may have the name of one that is gone: what becomes of that one changes nothing of the series that is its own.
+        """
+        name = (namespace, run)
+        if left is not None:
+            self._budget_of[name] = uid
+            self._budget_left.labels(*name).set(left)
+        elif self._budget_of.get(name) == uid:
+            del self._budget_of[name]
+            with suppress(KeyError):
+                self._budget_left.remove(*name)
+
+    def observe_request(self, verb: str, resource: str, code: int, seconds: float) -> None:
+        """Count one request to the API server."""
+        self._requests(verb, resource, str(code)).inc()
+        self._durations(verb).observe(seconds)

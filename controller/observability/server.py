@@ -1,0 +1,217 @@
+"""A port: a listening socket, and a thread with an event loop of its own that answers there.
+
+Whatever strangers do to a port costs its thread, not the operator's event loop: connections are few, short, and accepted no faster
+than so many a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import structlog
+from aiohttp import web
+
+from controller.errors import RunwardenError
+from controller.observability.connections import Connections
+from controller.observability.pages import Pages
+
+log = structlog.get_logger(__name__)
+
+ACCEPT_RETRY_SECONDS = 0.1
+"""How long to wait after a connection could not be accepted: it was reset, or there are too many open files."""
+TLS_GOODBYE_SECONDS = 1.0
+"""How long the other side may take to say goodbye."""
+CERTIFICATE_RETRY_SECONDS = 10.0
+"""How long to wait after no certificate could be made."""
+BACKLOG = 1024
+"""Connections that the kernel holds until they are accepted."""
+ACCEPTED_AT_ONCE = 8
+"""Connections that are accepted before the thread looks after those that it has."""
+
+QUIET = logging.getLogger(f"{__name__}.http")
+QUIET.setLevel(logging.CRITICAL)
+"""Where aiohttp puts what clients do wrong: nobody fills the log from outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many connections a port has at once, for how many seconds each, and how many more it takes a second."""
+
+    connections: int = 64
+    seconds: float = 10.0
+    accepts_per_second: int = 4000
+
+
+Tls = Callable[[], ssl.SSLContext]
+"""Returns the context for the next connection: certificates change."""
+
+
+@asynccontextmanager
+async def serve(pages: Pages, host: str, port: int, tls: Tls | None = None, bounds: Bounds | None = None) -> AsyncIterator[int]:
+    """Answer pages while the context lasts and yield the port; port 0 picks a free one. Pages are made in the port's thread.
+
+    Raises OSError where the port is taken.
+    """
+    listener = _listen(host, port)
+    door = _Door(listener, pages, tls, bounds or Bounds())
+    thread = threading.Thread(target=door.run, name=f"port {listener.getsockname()[1]}", daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        door.close()
+        await asyncio.to_thread(thread.join)
+        listener.close()
+
+
+class _Door:
+    """Lets connections in, and out again."""
+
+    def __init__(self, listener: socket.socket, pages: Pages, tls: Tls | None, bounds: Bounds) -> None:
+        self._listener, self._pages, self._tls, self._bounds = listener, pages, tls, bounds
+        self._loop = asyncio.new_event_loop()
+        self._closing = asyncio.Event()
+        self._visits: Connections[asyncio.Task[None]] = Connections(bounds.connections)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def run(self) -> None:
+        """Answer until closed."""
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._open())
+
+    def close(self) -> None:
+        """End `run`, from any thread."""
+        with suppress(RuntimeError):  # the loop is closed: it has ended by itself
+            self._loop.call_soon_threadsafe(self._closing.set)
+
+    async def _open(self) -> None:
+        await self._have_certificate()
+        server = _Http(self._answer, access_log=None, logger=QUIET, keepalive_timeout=0, lingering_time=0)
+        accepting = asyncio.create_task(self._accept(server))
+        await asyncio.wait([accepting, asyncio.create_task(self._closing.wait())], return_when=asyncio.FIRST_COMPLETED)
+        accepting.cancel()
+        await asyncio.sleep(0)  # A task that never began would never close its socket.
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(accepting, *self._tasks, return_exceptions=True)
+        await server.shutdown(0)
+        if not accepting.cancelled() and (error := accepting.exception()):
+            log.error("a port is closed", exc_info=error)
+
+    async def _have_certificate(self) -> None:
+        """Have a context before the first connection is let in; until then they wait in the kernel."""
+        while self._tls and not self._closing.is_set():
+            try:
+                await asyncio.to_thread(self._tls)
+            except RunwardenError as error:
+                log.warning("a port waits for its certificate", error=str(error))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._closing.wait(), CERTIFICATE_RETRY_SECONDS)
+            else:
+                return
+
+    async def _accept(self, server: _Http) -> None:
+        pause = ACCEPTED_AT_ONCE / self._bounds.accepts_per_second
+        while True:
+            for _ in range(ACCEPTED_AT_ONCE):
+                try:
+                    taken, address = await self._loop.sock_accept(self._listener)
+                except OSError:
+                    await asyncio.sleep(ACCEPT_RETRY_SECONDS)
+                    continue
+                self._let_in(server, taken, str(address[0]))
+                await asyncio.sleep(0)
+            await asyncio.sleep(pause)
+
+    def _let_in(self, server: _Http, taken: socket.socket, address: str) -> None:
+        task = asyncio.create_task(self._attend(server, taken))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._visits.remove)
+        if evicted := self._visits.add(task, address):
+            evicted.cancel()
+
+    async def _attend(self, server: _Http, taken: socket.socket) -> None:
+        """See one connection through, in its time."""
+        handler, ended = server.expect()
+        transport: asyncio.BaseTransport | None = None
+        try:
+            async with asyncio.timeout(self._bounds.seconds):
+                transport, _ = await self._connect(handler, taken)
+                await ended.wait()
+        except (OSError, TimeoutError):  # It was not TLS, was reset, or took too long.
+            pass
+        finally:
+            server.forget(handler)
+            if isinstance(transport, asyncio.Transport):
+                transport.abort()
+
+    async def _connect(self, handler: web.RequestHandler, taken: socket.socket) -> tuple[asyncio.BaseTransport, object]:
+        if self._tls is None:
+            return await self._loop.connect_accepted_socket(lambda: handler, taken)
+        return await self._loop.connect_accepted_socket(
+            lambda: handler,
+            taken,
+            ssl=self._tls(),
+            ssl_handshake_timeout=self._bounds.seconds,
+            ssl_shutdown_timeout=TLS_GOODBYE_SECONDS,
+        )
+
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        response = await self._page(request)
+        response.force_close()
+        return response
+
+    async def _page(self, request: web.BaseRequest) -> web.Response:
+        page = self._pages.get(request.path)
+        if page is None:
+            return web.Response(status=HTTPStatus.NOT_FOUND)
+        if request.method not in ("GET", "HEAD"):
+            return web.Response(status=HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
+        try:
+            return await page(request)
+        except Exception:  # a bug in one page is a 500 and a line in our log, not in aiohttp's
+            log.exception("a page failed", path=request.path)
+            return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+class _Http(web.Server):
+    """aiohttp's server without a listener; it says when a connection has ended."""
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        super().__init__(*arguments, **options)  # type: ignore[arg-type]
+        self._ends: dict[web.RequestHandler, asyncio.Event] = {}
+
+    def expect(self) -> tuple[web.RequestHandler, asyncio.Event]:
+        """Return the protocol of a connection that is to be made, and what is set once it has ended."""
+        handler, ended = self(), asyncio.Event()
+        self._ends[handler] = ended
+        return handler, ended
+
+    def forget(self, handler: web.RequestHandler) -> None:
+        """Say that nobody waits for the end of a connection any more."""
+        self._ends.pop(handler, None)
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        """Learn of the end of a connection, from its protocol."""
+        super().connection_lost(handler, exc)
+        if ended := self._ends.get(handler):
+            ended.set()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if ":" in host:
+        both = host == "::" and socket.has_dualstack_ipv6()
+        listener = socket.create_server((host, port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=both)
+    else:
+        listener = socket.create_server((host, port), backlog=BACKLOG)
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,82 @@
+"""How each agent stands, judged from its state and its pod, and the phase that follows for the Run."""
+
+from __future__ import annotations
+
+from controller.api.run import Agent
+from controller.api.run_status import Health, OutcomeResult, Phase
+from controller.plan.attempts import stall_detection
+from controller.plan.context import PlanContext
+from controller.plan.escalations import questions
+from controller.plan.model import AgentView, Block
+from controller.plan.reasons import Reason
+from controller.plan.snapshot import PodFacts
+
+QUIET_REASONS = frozenset({"", "ContainerCreating", "PodInitializing", "Scheduled"})
+"""Waiting reasons that say only that a start takes its time."""
+
+
+AT_WORK = frozenset(Health) - {Health.STARTING, Health.QUEUED}
+"""The healths of agents that have started."""
+
+
+def views(at: PlanContext, blocks: tuple[Block, ...] = ()) -> tuple[AgentView, ...]:
+    """Return how every agent stands, in the order of the spec; a blocked one stands as its block says."""
+    blocked_views = {block.agent: AgentView(block.agent, block.health, block.reason, block.cause) for block in blocks}
+    return tuple(blocked_views.get(agent.name) or _view(at, agent) for agent in at.agents)
+
+
+def phase_of(seen: tuple[AgentView, ...]) -> Phase:
+    """Return the phase of an unfinished, unblocked Run whose agents stand like this."""
+    healths = {view.health for view in seen}
+    if Health.AWAITING_GUIDANCE in healths:
+        return Phase.AWAITING_GUIDANCE
+    if healths & AT_WORK:
+        return Phase.RUNNING
+    return Phase.QUEUED if healths == {Health.QUEUED} else Phase.PENDING
+
+
+def _view(at: PlanContext, agent: Agent) -> AgentView:
+    outcome = at.outcome(agent.name)
+    if outcome is not None:
+        if outcome.result is OutcomeResult.PARKED and (questions.parked_for(at, agent.name) or questions.wakes(at, agent.name)):
+            return _parked(at, agent)
+        health = Health.COMPLETE if at.completed(agent.name) else Health.DEAD
+        return AgentView(agent.name, health, outcome.reason, outcome.message)
+    if refused := at.refusal(agent.name):
+        return AgentView(agent.name, Health.STARTING, Reason.POD_REFUSED, refused)
+    pod = at.own_pod(agent.name)
+    if pod is None:
+        return AgentView(agent.name, Health.STARTING, Reason.STARTING)
+    return _of_report(at, agent, pod) or _of_pod(agent.name, pod)
+
+
+def _of_report(at: PlanContext, agent: Agent, pod: PodFacts) -> AgentView | None:
+    """How a live agent stands by its own word, or by its silence; None where that says nothing against it."""
+    if pod.terminated or pod.deleting:
+        return None
+    if waiting := questions.open_questions(at, agent.name):
+        return AgentView(agent.name, Health.AWAITING_GUIDANCE, Reason.AWAITING_GUIDANCE, questions.one_line(waiting[0].text))
+    if stall_detection.idle(at, agent):
+        return AgentView(agent.name, Health.ACTIVITY_STALLED, Reason.ACTIVITY_STALLED)
+    silent = stall_detection.silent_at(at, pod)
+    if silent is not None and at.now >= silent:
+        return AgentView(agent.name, Health.REPORTER_SILENT, Reason.REPORTER_SILENT)
+    return None
+
+
+def _parked(at: PlanContext, agent: Agent) -> AgentView:
+    waiting = questions.open_questions(at, agent.name)
+    text = questions.one_line(waiting[0].text) if waiting else ""
+    return AgentView(agent.name, Health.AWAITING_GUIDANCE, Reason.PARKED, text)
+
+
+def _of_pod(name: str, pod: PodFacts) -> AgentView:
+    if pod.foreign_gates:
+        return AgentView(name, Health.QUEUED, Reason.QUEUED, f"scheduling gate {', '.join(pod.foreign_gates)}")
+    if pod.unready_since is not None:
+        return AgentView(name, Health.UNREADY, Reason.UNREADY)
+    if pod.ready or (pod.phase == "Running" and not pod.waiting_reason):
+        return AgentView(name, Health.HEALTHY, Reason.SUPERVISING)
+    if pod.waiting_reason in QUIET_REASONS:
+        return AgentView(name, Health.STARTING, Reason.STARTING)
+    return AgentView(name, Health.STARTING, pod.waiting_reason, pod.waiting_message)

@@ -1,0 +1,1 @@
+"""An agent's attempts: start, stop, restart, budget, stalls."""

@@ -1,0 +1,67 @@
+"""What is due whatever the Run's phase: letting deleted pods go, and removing gated pods that are no attempt's pod."""
+
+from __future__ import annotations
+
+from controller.plan.attempts.start_stop import pod_action
+from controller.plan.context import PlanContext
+from controller.plan.model import Action, Intent, Step
+from controller.plan.reasons import Reason
+from controller.plan.snapshot import PodFacts
+
+
+def housekeeping(at: PlanContext) -> tuple[Action, ...]:
+    """Return the releases and removals that are due for the Run's pods, by pod name."""
+    return tuple(action for pod in at.our_pods() if (action := _tidy(at, pod)))
+
+
+def remove_finalizers(at: PlanContext, reason: Reason) -> tuple[Action, ...]:
+    """Let every pod of a Run that is gone be deleted by whoever wants to; the never started are removed at once.
+
+    Orphans count too: a deletion with --cascade=orphan takes the owner from them and leaves the label. Pods of another owner do
+    not: pods are looked up by name, and by now there may be a later Run of that name.
+    """
+    actions = []
+    drop = (pod for pod in at.snapshot.pods if at.ours(pod) or not pod.run_uid)
+    for pod in sorted(drop, key=lambda pod: pod.name):
+        if pod.gated and not pod.deleting:
+            actions.append(pod_action(Intent.RELEASE, Step.DELETE_POD, reason, pod))
+        if pod.has_finalizer:
+            actions.append(pod_action(Intent.RELEASE, Step.RELEASE, reason, pod))
+    return tuple(actions)
+
+
+def has_held_pod(at: PlanContext) -> bool:
+    """Whether a deleted pod has ended and is still kept, since its outcome is not on record."""
+    return any(pod.deleting and pod.has_finalizer and pod.terminated for pod in at.our_pods())
+
+
+def _tidy(at: PlanContext, pod: PodFacts) -> Action | None:
+    stray = pod.gated and _is_stray(at, pod)
+    if stray and not pod.deleting:
+        return pod_action(Intent.RELEASE, Step.DELETE_POD, Reason.STRAY, pod)
+    if not (pod.deleting and pod.has_finalizer and pod.terminated):
+        return None
+    if stray:
+        return pod_action(Intent.RELEASE, Step.RELEASE, Reason.STRAY, pod)
+    return pod_action(Intent.RELEASE, Step.RELEASE, Reason.OUTCOME_RECORDED, pod) if _on_record(at, pod) else None
+
+
+def _is_stray(at: PlanContext, pod: PodFacts) -> bool:
+    """Whether the gated pod can never be started: another UID holds its attempt, the attempt is past, or the Run is over.
+
+    A pod of a later attempt than the state's was created by a pass that knows more, or will be adopted when it is its turn.
+    """
+    state = at.agent_state(pod.agent)
+    if at.state is not None and at.state.stop is not None:
+        return pod.uid != state.pod_uid
+    if pod.attempt > state.attempt:
+        return pod.deleting
+    if state.outcome is not None:
+        return pod.uid != state.pod_uid
+    return pod.uid != state.pod_uid if state.pod_uid else pod.attempt < state.attempt or pod.deleting
+
+
+def _on_record(at: PlanContext, pod: PodFacts) -> bool:
+    """Whether nothing more can be learnt from the pod: its outcome is saved, or it is no attempt's pod any more."""
+    state = at.agent_state(pod.agent)
+    return pod.attempt < state.attempt or (state.outcome is not None and pod.attempt == state.attempt)

@@ -1,0 +1,85 @@
+"""Whether an agent gets a new attempt: within the budget, after the cooldown, or not without a human."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from controller.api.policy import Approvable, OnBudgetSpent, OutcomeAction, RunPolicySpec
+from controller.api.run import Agent
+from controller.api.run_status import Outcome
+from controller.plan.attempts.budget import FREE_RESTART_LIMIT, budget_left, free_left
+from controller.plan.context import PlanContext
+from controller.plan.decisions import AgentDecision, Wait
+from controller.plan.escalations import approvals, blocked
+from controller.plan.model import Action, Block, Charge, Intent, Step
+from controller.plan.outcomes import action_for, known
+from controller.plan.reasons import Reason
+from controller.plan.snapshot import PodFacts
+
+
+def after(at: PlanContext, agent: Agent, outcome: Outcome, policy: RunPolicySpec) -> AgentDecision:
+    """Return what follows from an attempt that ended without completing."""
+    match action_for(outcome, policy):
+        case OutcomeAction.ESCALATE:
+            return AgentDecision(block=blocked.outcome_escalated(at, agent.name, outcome))
+        case OutcomeAction.RETRY:
+            spent = blocked.budget_spent(at, agent.name, outcome, policy.restart_budget)
+            return charged(at, agent, policy, known(outcome), spent)
+        case OutcomeAction.RETRY_FREE:
+            if free_left(at, agent.name) <= 0:
+                return AgentDecision(block=blocked.free_restarts_spent(at, agent.name, outcome, FREE_RESTART_LIMIT))
+            return _cooled(at, agent, known(outcome), lambda: reserve(at, agent, known(outcome), Charge.FREE))
+        case _:
+            return AgentDecision()
+
+
+def unready(at: PlanContext, agent: Agent, pod: PodFacts, policy: RunPolicySpec) -> AgentDecision:
+    """Return what follows from a live agent that is confirmed unready."""
+    return charged(at, agent, policy, Reason.UNREADY, blocked.unready_budget_spent(pod, policy.restart_budget))
+
+
+def stalled(at: PlanContext, agent: Agent, pod: PodFacts, policy: RunPolicySpec) -> AgentDecision:
+    """Return what follows from a live agent that is proven to do nothing."""
+    return charged(at, agent, policy, Reason.ACTIVITY_STALLED, blocked.stalled_budget_spent(pod, policy.restart_budget))
+
+
+def charged(at: PlanContext, agent: Agent, policy: RunPolicySpec, reason: Reason, spent: Block) -> AgentDecision:
+    """Return a charged restart, the wait for it, or what blocks the agent when the budget is spent."""
+    left = budget_left(at, agent.name, policy)
+    if left <= 0:
+        return AgentDecision(block=spent)
+    return _cooled(at, agent, reason, lambda: _approved(at, agent, reason, spent.cause))
+
+
+def _approved(at: PlanContext, agent: Agent, reason: Reason, cause: str) -> AgentDecision:
+    held = approvals.require_approval(at, agent.name, Approvable.RESTART, reason, cause)
+    return held or reserve(at, agent, reason, Charge.BUDGET)
+
+
+def reserve(at: PlanContext, agent: Agent, reason: Reason, charge: Charge) -> AgentDecision:
+    """Return the reservation of the agent's next attempt: attempt, charge and cooldown are saved before anything is done."""
+    attempt = at.agent_state(agent.name).attempt + 1
+    return AgentDecision((Action(Intent.AUTO_RESTART, Step.RESERVE, reason, agent=agent.name, attempt=attempt, charge=charge),))
+
+
+def fails_the_run(at: PlanContext, agent: Agent) -> tuple[Reason, str] | None:
+    """Return why a required agent's end is the Run's end by its policy, None where it is not."""
+    outcome, policy = at.outcome(agent.name), at.policy
+    if outcome is None or policy is None or at.completed(agent.name):
+        return None
+    text = f"agent {agent.name}, attempt {outcome.attempt}: {outcome.reason}: {outcome.message}"
+    action = action_for(outcome, policy)
+    if action is OutcomeAction.FAIL:
+        return Reason.AGENT_FAILED, text
+    spent = action is OutcomeAction.RETRY and budget_left(at, agent.name, policy) <= 0
+    if spent and policy.on_budget_spent is OnBudgetSpent.FAIL:
+        return Reason.BUDGET_SPENT, f"{text}; all {policy.restart_budget} charged restarts are spent (restartBudget)"
+    return None
+
+
+def _cooled(at: PlanContext, agent: Agent, reason: Reason, then: Callable[[], AgentDecision]) -> AgentDecision:
+    until = at.agent_state(agent.name).cooldown_until
+    if until is None or at.now >= until:
+        return then()
+    text = f"agent {agent.name}: {reason}; it is restarted after its cooldown, at {until:%H:%M:%S} UTC"
+    return AgentDecision(hold=Wait(Reason.COOLDOWN, text, until))

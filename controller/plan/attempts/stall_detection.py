@@ -1,0 +1,105 @@
+"""What reporters say, as far as rules judge it. Only a report itself proves a stall: one that was made after the time was over.
+
+Time alone never turns an old report into evidence, so no jump of a clock does either.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from controller.api.policy import RunPolicySpec, SilentAgents
+from controller.api.run import Agent
+from controller.api.timestamps import later
+from controller.plan.context import PlanContext
+from controller.plan.snapshot import PodFacts, ReportFacts
+
+SILENT_INTERVALS = 3
+"""Intervals without a report after which a reporter counts as silent (DESIGN section 3)."""
+
+DEFAULT_INTERVAL_SECONDS = 60
+"""The interval of a reporter that has not said anything yet."""
+
+
+def confirmed_at(policy: RunPolicySpec, since: datetime, seconds: int = 0) -> datetime:
+    """Return when a suspicion counts that arises after so many seconds and must then hold for a while.
+
+    It holds for one interval fewer than its confirmations, since it is seen at both ends.
+    """
+    return later(since, seconds + (policy.unhealthy_confirmations - 1) * policy.confirmation_interval_seconds)
+
+
+def silent_at(at: PlanContext, pod: PodFacts) -> datetime | None:
+    """Return when a running pod's reporter counts as silent if it says nothing more; None for a pod that has none."""
+    report = at.report_of(pod)
+    last = report.reported_at if report else pod.started_at
+    if not pod.reporting or last is None:
+        return None
+    return later(last, SILENT_INTERVALS * (report.interval_seconds if report else DEFAULT_INTERVAL_SECONDS))
+
+
+def idle(at: PlanContext, agent: Agent) -> bool:
+    """Whether a fresh report proves that the agent has been without activity for too long."""
+    report = _fresh(at, agent)
+    return report is not None and proves_idle(at, report)
+
+
+def proves_idle(at: PlanContext, report: ReportFacts) -> bool:
+    """Whether a report, however old, proves that its agent was without activity for too long when it was made."""
+    seconds = at.policy.health.activity_stalled_seconds if at.policy else 0
+    return seconds > 0 and _proven(at, report, report.active_at, seconds)
+
+
+def without_progress(at: PlanContext, agent: Agent) -> bool:
+    """Whether a fresh report proves that the agent has been active without progress for too long."""
+    report = _fresh(at, agent)
+    return report is not None and proves_no_progress(at, report)
+
+
+def proves_no_progress(at: PlanContext, report: ReportFacts) -> bool:
+    """Whether a report, however old, proves that its agent was active without progress for too long when it was made."""
+    seconds = at.policy.health.progress_stalled_seconds if at.policy else 0
+    return seconds > 0 and _proven(at, report, progress_base(at, report), seconds)
+
+
+def stale(at: PlanContext, agent: Agent) -> bool:
+    """Whether a fresh report proves that nothing has come of the agent for too long; a silent one is judged by activity."""
+    report = _fresh(at, agent)
+    if report is None or at.policy is None:
+        return False
+    return _proven(at, report, report.progress_at or report.active_at, at.policy.stale_run_age_seconds)
+
+
+def patience(policy: RunPolicySpec) -> int:
+    """Return for how many seconds a human may be waited for between an escalation for want of progress and a stop as stale."""
+    return max(0, policy.stale_run_age_seconds - policy.health.progress_stalled_seconds)
+
+
+def progress_base(at: PlanContext, report: ReportFacts) -> datetime | None:
+    """Return since when an agent has been without progress; None for a silent one that the policy lets be."""
+    if report.progress_at is not None:
+        return report.progress_at
+    pod = at.own_pod(report.agent)
+    asked = at.policy is not None and at.policy.health.silent_agents is SilentAgents.ESCALATE
+    return pod.started_at if asked and pod else None
+
+
+def _fresh(at: PlanContext, agent: Agent) -> ReportFacts | None:
+    """The report of the agent's running pod, if its reporter is not silent."""
+    pod, report = at.own_pod(agent.name), at.report(agent.name)
+    if pod is None or report is None or pod.phase == "Pending" or pod.terminated or pod.deleting:
+        return None  # A reporter is there before its agent, whose image may take its time.
+    silent = silent_at(at, pod)
+    return report if silent and at.now < silent else None
+
+
+def _proven(at: PlanContext, report: ReportFacts, base: datetime | None, seconds: int) -> bool:
+    if base is None or at.policy is None:
+        return False
+    return report.reported_at >= confirmed_at(at.policy, _since(at, report, base), seconds)
+
+
+def _since(at: PlanContext, report: ReportFacts, base: datetime) -> datetime:
+    """The clocks of an agent begin when it starts, and anew when it gets an answer: they stand still while it waits for one."""
+    got = [e.delivered_at for e in at.snapshot.escalations if e.agent == report.agent and e.question and e.delivered_at]
+    pod = at.own_pod(report.agent)
+    return max((base, *got, *([pod.started_at] if pod and pod.started_at else [])))

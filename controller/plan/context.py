@@ -1,0 +1,231 @@
+"""A snapshot with the questions that rules ask of it. No rule looks into the raw lists itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.api.advice import AdviceState
+from controller.api.escalation import EscalationType
+from controller.api.names import escalation_name, pod_name
+from controller.api.policy import LLMMode, OutcomeAction, RunPolicySpec
+from controller.api.run import Agent, RunSpec
+from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult, Usage
+from controller.api.timestamps import later
+from controller.plan.outcomes import action_for, classify, unjudged
+from controller.plan.reasons import Reason
+from controller.plan.snapshot import ClaimFacts, ConsultationFacts, EscalationFacts, PodFacts, ReportFacts, Snapshot
+from controller.plan.usage import add_usage
+
+NO_STATE = AgentState()
+
+ASKED_FOR = frozenset({Reason.RESTART_REQUESTED.value, Reason.RETRY_ORDERED.value})
+"""The reasons of attempts that a human asked for while the one before was not over."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanContext:
+    """One Run at one moment. `now` is the API server's clock, aware UTC."""
+
+    snapshot: Snapshot
+    now: datetime
+
+    @property
+    def floor(self) -> datetime:
+        """Now in whole seconds, as times are saved."""
+        return self.now.replace(microsecond=0)
+
+    @property
+    def ceiling(self) -> datetime:
+        """The next whole second: a time that must not have been before now when it is read again."""
+        return later(self.floor, 1) if self.now.microsecond else self.floor
+
+    @property
+    def spec(self) -> RunSpec:
+        """The Run's spec; only asked for after the rule on refused specs has passed."""
+        if self.snapshot.run.spec is None:
+            raise ValueError("this Run's spec could not be read: the rule on refused specs comes first")
+        return self.snapshot.run.spec
+
+    @property
+    def agents(self) -> tuple[Agent, ...]:
+        """The Run's agents in the order of its spec; none where the spec cannot be read."""
+        return self.snapshot.run.spec.agents if self.snapshot.run.spec else ()
+
+    @property
+    def required(self) -> tuple[Agent, ...]:
+        """The agents that must complete."""
+        return tuple(agent for agent in self.agents if agent.required)
+
+    @property
+    def policy(self) -> RunPolicySpec | None:
+        """The policy in force; None where it is missing or cannot be read."""
+        return self.snapshot.policy.spec if self.snapshot.policy else None
+
+    @property
+    def mode(self) -> LLMMode:
+        """What the advisor may do for this Run; nothing without a policy."""
+        return self.snapshot.mode if self.policy else LLMMode.OFF
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether plans are only shown."""
+        return self.policy is not None and self.policy.dry_run
+
+    @property
+    def state(self) -> OperatorState | None:
+        """The operator's saved state; None before anything was saved."""
+        return self.snapshot.state
+
+    def agent_state(self, agent: str) -> AgentState:
+        """The saved state of one agent, or the state of one that has never been started."""
+        return self.state.agents.get(agent, NO_STATE) if self.state else NO_STATE
+
+    def outcome(self, agent: str) -> Outcome | None:
+        """How the agent's current attempt ended, once that is on record."""
+        return self.agent_state(agent).outcome
+
+    def completed(self, agent: str) -> bool:
+        """Whether the agent's work is on record as done."""
+        outcome = self.outcome(agent)
+        if outcome is None:
+            return False
+        if outcome.result is OutcomeResult.COMPLETED:
+            return True
+        return self.policy is not None and action_for(outcome, self.policy) is OutcomeAction.COMPLETE
+
+    def ours(self, pod: PodFacts) -> bool:
+        """Whether the pod belongs to this very Run, not to a namesake."""
+        return pod.run_uid == self.snapshot.run.uid
+
+    def named_pod(self, agent: str) -> PodFacts | None:
+        """The pod that bears the name of the agent's current attempt, whoever owns it."""
+        name = pod_name(self.snapshot.run.name, agent, self.agent_state(agent).attempt)
+        return next((pod for pod in self.snapshot.pods if pod.name == name), None)
+
+    def own_pod(self, agent: str) -> PodFacts | None:
+        """The pod whose UID the state names as the agent's current attempt."""
+        uid = self.agent_state(agent).pod_uid
+        return next((pod for pod in self.snapshot.pods if uid and pod.uid == uid), None)
+
+    def finished_predecessor(self, agent: str) -> PodFacts | None:
+        """The pod of the attempt before, where that completed although the next was reserved already.
+
+        An agent that is about to be restarted may finish its work before it is ended. What a human asks for is done anew all the
+        same.
+        """
+        state = self.agent_state(agent)
+        if state.pod_uid or not state.attempt or state.last_outcome in ASKED_FOR:
+            return None
+        name = pod_name(self.snapshot.run.name, agent, state.attempt - 1)
+        pod = next((pod for pod in self.snapshot.pods if pod.name == name and self.ours(pod)), None)
+        if pod is None or not pod.terminated:
+            return None
+        outcome = self.ended(pod, state.attempt - 1, self.report_of(pod), ending=False)
+        return pod if outcome.result is OutcomeResult.COMPLETED else None
+
+    def ended(
+        self, pod: PodFacts | None, attempt: int, report: ReportFacts | None, *, ending: bool, settled: Collection[str] = ()
+    ) -> Outcome:
+        """How an attempt has ended, as far as it can be judged now; `settled` as for `classify`."""
+        outcome = classify(pod, attempt, self.policy, report, ending=ending, settled=settled)
+        return outcome if self.policy else unjudged(outcome)
+
+    def our_pods(self) -> Iterator[PodFacts]:
+        """Every pod of this Run, by name."""
+        return (pod for pod in sorted(self.snapshot.pods, key=lambda pod: pod.name) if self.ours(pod))
+
+    def live_pods(self) -> tuple[PodFacts, ...]:
+        """The pods of this Run that are not terminated yet."""
+        return tuple(pod for pod in self.our_pods() if not pod.terminated)
+
+    def started_pods(self) -> tuple[PodFacts, ...]:
+        """The live pods of attempts that the state knows of: those that it names, and those of former attempts.
+
+        Any other is gated, or belongs to a newer state than the one that was read.
+        """
+        return tuple(pod for pod in self.live_pods() if self._known(pod))
+
+    def _known(self, pod: PodFacts) -> bool:
+        state = self.agent_state(pod.agent)
+        return pod.uid == state.pod_uid or pod.attempt < state.attempt
+
+    def former_pods(self, agent: str) -> tuple[PodFacts, ...]:
+        """The pods of the agent's earlier attempts that are not terminated, gated ones included: they might still start."""
+        attempt = self.agent_state(agent).attempt
+        return tuple(pod for pod in self.live_pods() if pod.agent == agent and pod.attempt < attempt)
+
+    def escalation(self, name: str) -> EscalationFacts | None:
+        """The Run's escalation of a name, None where it does not exist."""
+        found = (e for e in self.snapshot.escalations if e.name == name and e.run_uid == self.snapshot.run.uid)
+        return next(found, None)
+
+    def question_name(self, agent: str, question: str) -> str:
+        """The deterministic name of a question's escalation."""
+        run = self.snapshot.run
+        return escalation_name(run.name, agent, run.uid, EscalationType.QUESTION, question)
+
+    def name_in_inbox(self, name: str) -> bool:
+        """Whether an escalation of this name exists, even one that somebody else has forged."""
+        return any(e.name == name for e in self.snapshot.escalations)
+
+    def standing_escalation(self, agent: str) -> EscalationFacts | None:
+        """The open escalation that the state names for an agent, with its answer, if there is one."""
+        blocked = self.agent_state(agent).blocked
+        found = self.escalation(blocked.escalation) if blocked else None
+        return found if found and found.open else None
+
+    def advice(self, agent: str, situation: str) -> AdviceState | None:
+        """What came of the consultation about a situation, once it is on record."""
+        return next((a for a in self.agent_state(agent).advice if a.situation == situation), None)
+
+    def consultation(self, agent: str, situation: str) -> ConsultationFacts | None:
+        """The consultation about a situation that this process has begun."""
+        found = (c for c in self.snapshot.consultations if (c.agent, c.situation) == (agent, situation))
+        return next(found, None)
+
+    def our_escalations(self, kind: EscalationType) -> Iterator[EscalationFacts]:
+        """The Run's escalations of a type, in whatever phase."""
+        return (e for e in self.snapshot.escalations if e.run_uid == self.snapshot.run.uid and e.type is kind)
+
+    def any_report(self, agent: str) -> ReportFacts | None:
+        """The agent's report as its object holds it, of whatever attempt."""
+        uid = self.snapshot.run.uid
+        return next((r for r in self.snapshot.reports if r.agent == agent and r.run_uid == uid), None)
+
+    def report(self, agent: str) -> ReportFacts | None:
+        """The newest report of the agent's current attempt, be it that pod's last word."""
+        state = self.agent_state(agent)
+        return self._newest(agent, state.attempt, state.pod_uid, self.own_pod(agent))
+
+    def report_of(self, pod: PodFacts) -> ReportFacts | None:
+        """The newest report of a pod."""
+        return self._newest(pod.agent, pod.attempt, pod.uid, pod)
+
+    def _newest(self, agent: str, attempt: int, pod_uid: str, pod: PodFacts | None) -> ReportFacts | None:
+        found = [r for r in (self.any_report(agent), pod.last_report if pod else None) if r]
+        true = (r for r in found if pod_uid and r.pod_uid == pod_uid and r.attempt == attempt)
+        return max(true, key=lambda r: r.seq, default=None)
+
+    def usage(self, agent: str) -> Usage | None:
+        """What an agent has used in all of its attempts, the current one's so far included."""
+        state = self.agent_state(agent)
+        report = self.report(agent) if state.outcome is None else None
+        return add_usage(state.usage, report.usage if report else None)
+
+    def claim(self, agent: str) -> ClaimFacts | None:
+        """The agent's workspace claim, if any was observed."""
+        return next((claim for claim in self.snapshot.claims if claim.agent == agent), None)
+
+    def refusal(self, agent: str) -> str:
+        """What the API server said when it refused the agent's pod or claim, empty where it did not."""
+        return next((refusal.message for refusal in self.snapshot.refusals if refusal.agent == agent), "")
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the Run's activeDeadlineSeconds are over; pauses do not count."""
+        seconds = self.spec.active_deadline_seconds
+        if seconds is None or self.state is None or self.state.started_at is None:
+            return None
+        return later(self.state.started_at, seconds + self.state.paused_seconds)

@@ -1,0 +1,1 @@
+"""What a human is asked, and what follows from the answers."""

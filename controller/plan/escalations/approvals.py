@@ -1,0 +1,148 @@
+"""What the rules want and a human has to approve waits for a human's word; `authority` says when.
+
+A gate only ever holds back. What is approved is decided anew from what is observed then; what is denied stays quiet until the
+evidence changes, which makes another escalation. Who deletes one has denied it.
+"""
+
+from __future__ import annotations
+
+from controller.api.escalation import Decision, EscalationPhase, EscalationType, Proposal
+from controller.api.names import escalation_name
+from controller.api.policy import Approvable, LLMMode, OnTimeout
+from controller.api.timestamps import later
+from controller.plan.context import PlanContext
+from controller.plan.decisions import AgentDecision, Wait
+from controller.plan.escalations import approval_policy, consultation
+from controller.plan.model import Action, Consultation, Inquiry, Intent, Step
+from controller.plan.reasons import Reason
+from controller.plan.snapshot import EscalationFacts
+
+OPTIONS = (Decision.APPROVE.value, Decision.DENY.value)
+
+WHAT = {Approvable.RESTART: "restart agent {agent}", Approvable.STOP_STALE: "stop the Run as stale"}
+"""What would be done, in words."""
+
+
+def require_approval(at: PlanContext, agent: str, wanted: Approvable, reason: Reason, cause: str) -> AgentDecision | None:
+    """Return what is due instead of something that needs approval; None where it may be done.
+
+    `cause` tells one occurrence from the next beside the attempt and its pod, and is shown to the human.
+    """
+    name = _name(at, agent, wanted, reason)
+    found = at.escalation(name)
+    if found is not None and name not in at.agent_state(agent).asked:
+        return AgentDecision((_remember(at, agent, found, reason),), hold=_waits(agent, name, wanted, found))
+    if held := _held(at, agent, name, wanted):
+        return AgentDecision(hold=held)
+    if at.policy is None or at.mode is LLMMode.OFF:
+        return None
+    matter = Consultation(name, approval_policy.WANTED[wanted], reason, cause, consultation.ALLOWED[approval_policy.WANTED[wanted]])
+    if decision := consultation.ask(at, agent, matter):
+        return decision
+    advice = at.advice(agent, name)
+    # Who was asked before a crash lost what the advisor had said is still the one who decides.
+    due = found is not None and advice is None
+    if not (due or approval_policy.needs_human(at.mode, at.policy.llm, wanted, advice)):
+        return None
+    return _judged(at, agent, wanted, found) if found else _requested(at, agent, name, wanted, reason, cause)
+
+
+def _held(at: PlanContext, agent: str, name: str, wanted: Approvable) -> Wait | None:
+    """Why it is not done whatever anybody says now: a human has said no, or no policy says whether one is to be asked."""
+    if _denial_stands(at, agent, name):
+        return _denied(agent, wanted)
+    return None if at.policy else Wait(at.snapshot.policy_reason, at.snapshot.policy_refusal, None)
+
+
+def _denial_stands(at: PlanContext, agent: str, name: str) -> bool:
+    """Whether a human has said no to this very situation, by word or by deleting the escalation: it holds in every mode."""
+    found = at.escalation(name)
+    if found is None:
+        return name in at.agent_state(agent).asked
+    return found.decision is not None and found.decision is not Decision.APPROVE
+
+
+def _requested(at: PlanContext, agent: str, name: str, wanted: Approvable, reason: Reason, cause: str) -> AgentDecision:
+    return AgentDecision((_request(at, agent, name, wanted, reason, cause),), hold=_waits(agent, name, wanted, None))
+
+
+def _judged(at: PlanContext, agent: str, wanted: Approvable, found: EscalationFacts) -> AgentDecision | None:
+    if found.decision is Decision.APPROVE:
+        return None
+    if not is_expired(at, found):
+        return AgentDecision(hold=_waits(agent, found.name, wanted, found))
+    return None if _on_timeout(at, wanted) is OnTimeout.PROCEED else AgentDecision(hold=_denied(agent, wanted))
+
+
+def is_expired(at: PlanContext, escalation: EscalationFacts) -> bool:
+    """Whether nobody has answered an approval in time."""
+    return escalation.expires_at is not None and at.now >= escalation.expires_at
+
+
+def phase(at: PlanContext, escalation: EscalationFacts) -> EscalationPhase:
+    """Return the phase that an open approval should have now; one that is given is resolved when its effect is seen."""
+    state = at.agent_state(escalation.agent)
+    ended = at.state is not None and at.state.stop is not None
+    moved_on = ended or state.attempt > escalation.attempt or at.completed(escalation.agent)
+    if escalation.decision is Decision.DENY:
+        return EscalationPhase.RESOLVED
+    if escalation.decision is Decision.APPROVE:
+        return EscalationPhase.RESOLVED if moved_on else EscalationPhase.ANSWERED
+    if is_expired(at, escalation):
+        return EscalationPhase.EXPIRED
+    return EscalationPhase.SUPERSEDED if moved_on else EscalationPhase.OPEN
+
+
+def _name(at: PlanContext, agent: str, wanted: Approvable, reason: Reason) -> str:
+    run, state = at.snapshot.run, at.agent_state(agent)
+    kind = EscalationType.APPROVAL
+    return escalation_name(run.name, agent, run.uid, kind, state.attempt, wanted, reason, state.pod_uid)
+
+
+def _on_timeout(at: PlanContext, wanted: Approvable) -> OnTimeout:
+    if at.policy is None:
+        return OnTimeout.HOLD
+    after = at.policy.llm.on_approval_timeout
+    return after.restart if wanted is Approvable.RESTART else after.stop_stale
+
+
+def _request(at: PlanContext, agent: str, name: str, wanted: Approvable, reason: Reason, cause: str) -> Action:
+    seconds = at.policy.approval_timeout_seconds if at.policy else 0
+    expires_at = later(at.floor, seconds)
+    what = WHAT[wanted].format(agent=agent)
+    then = "it is done" if _on_timeout(at, wanted) is OnTimeout.PROCEED else "it is not done"
+    text = (
+        f"The rules want to {what}: {reason.sentence}\n\nCause: {cause}\n\n"
+        f"{consultation.without(at, agent, name)}"
+        f"Approve does it, if it is still due then; Deny leaves things as they are until the evidence changes. "
+        f"Without an answer by {expires_at:%Y-%m-%dT%H:%M:%SZ} {then} (llm.onApprovalTimeout)."
+    )
+    inquiry = Inquiry(
+        name,
+        f"{agent}: {what}? {reason}",
+        text,
+        expires_at,
+        EscalationType.APPROVAL,
+        options=OPTIONS,
+        proposal=Proposal(action=approval_policy.WANTED[wanted], text=f"{what}: {reason.sentence}"),
+        suggestion=consultation.suggestion(at, agent, name),
+    )
+    return _action(at, agent, name, Step.CREATE_ESCALATION, reason, inquiry)
+
+
+def _remember(at: PlanContext, agent: str, found: EscalationFacts, reason: Reason) -> Action:
+    return _action(at, agent, found.name, Step.ASK, reason, None)
+
+
+def _action(at: PlanContext, agent: str, name: str, step: Step, reason: Reason, inquiry: Inquiry | None) -> Action:
+    attempt = at.agent_state(agent).attempt
+    return Action(Intent.REQUEST_APPROVAL, step, reason, agent=agent, attempt=attempt, escalation=name, inquiry=inquiry)
+
+
+def _waits(agent: str, name: str, wanted: Approvable, found: EscalationFacts | None) -> Wait:
+    what = WHAT[wanted].format(agent=agent)
+    return Wait(Reason.AWAITING_APPROVAL, f"to {what} needs approval: escalation {name}", found.expires_at if found else None)
+
+
+def _denied(agent: str, wanted: Approvable) -> Wait:
+    return Wait(Reason.DENIED, f"to {WHAT[wanted].format(agent=agent)} was not approved", None)

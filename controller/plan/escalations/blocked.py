@@ -1,0 +1,157 @@
+"""Situations that only a human can end: what blocks an agent, in words of cause and remedy, and the escalation that says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from controller.api.names import escalation_name
+from controller.api.run_status import Health, Outcome
+from controller.api.timestamps import later
+from controller.plan.context import PlanContext
+from controller.plan.escalations import consultation
+from controller.plan.model import Block, Inquiry
+from controller.plan.reasons import Reason
+from controller.plan.snapshot import PodFacts, ReportFacts
+from controller.plan.usage import tokens
+
+FALLBACK_TIMEOUT_SECONDS = 86400
+"""How long a human is waited for where no policy can be read: the default of blockedTimeoutSeconds."""
+
+
+def name_of(at: PlanContext, block: Block) -> str:
+    """Return the deterministic name of the block's escalation: the same situation never asks twice."""
+    run = at.snapshot.run
+    return escalation_name(run.name, block.agent, run.uid, block.attempt, block.reason, block.evidence)
+
+
+def inquiry_of(at: PlanContext, block: Block) -> Inquiry:
+    """Return what the block's escalation says."""
+    timeout = at.policy.blocked_timeout_seconds if at.policy else FALLBACK_TIMEOUT_SECONDS
+    account = f". {block.account}" if block.account else ""
+    text = (
+        f"Agent {block.agent} of Run {at.snapshot.run.name}, attempt {block.attempt}: {block.reason.sentence}\n\n"
+        f"Cause: {block.cause}{account}\n\nRemedy: {block.remedy}\n\n{DECISIONS}"
+    )
+    expires_at = block.expires_at or later(at.floor, timeout)
+    name = name_of(at, block)
+    suggestion = consultation.suggestion(at, block.agent, name)
+    return Inquiry(name, f"{block.agent}: {block.reason}: {block.cause}", text, expires_at, suggestion=suggestion)
+
+
+DECISIONS = (
+    "Retry starts one attempt that is not charged, Stop ends the Run as Failed, Wait goes on waiting. "
+    "If the cause goes away by itself, this is resolved without an answer."
+)
+
+
+def outcome_escalated(at: PlanContext, agent: str, outcome: Outcome) -> Block:
+    """An end that a restart would not mend, by the policy or by its exit code."""
+    remedy = "mend what it names (a credential, a permission, a setting), then answer Retry"
+    return _ended(at, agent, outcome, Reason.OUTCOME_ESCALATED, remedy)
+
+
+def budget_spent(at: PlanContext, agent: str, outcome: Outcome, budget: int) -> Block:
+    """A failure that no charged restart is left for."""
+    remedy = f"all {budget} charged restarts are spent (restartBudget): answer Retry or Stop, or raise the budget in the policy"
+    return _ended(at, agent, outcome, Reason.BUDGET_SPENT, remedy)
+
+
+def free_restarts_spent(at: PlanContext, agent: str, outcome: Outcome, limit: int) -> Block:
+    """Disrupted too often."""
+    remedy = f"it was restarted {limit} times without charge: find what disturbs its pods, then answer Retry"
+    return _ended(at, agent, outcome, Reason.FREE_RESTARTS_SPENT, remedy)
+
+
+def unready_budget_spent(pod: PodFacts, budget: int) -> Block:
+    """An unready agent that no charged restart is left for."""
+    remedy = f"all {budget} charged restarts are spent (restartBudget): answer Retry or Stop, or raise the budget in the policy"
+    cause = f"pod {pod.name} fails its readiness probe"
+    return _of_pod(pod, Reason.BUDGET_SPENT, Health.UNREADY, cause, remedy)
+
+
+def stalled_budget_spent(pod: PodFacts, budget: int) -> Block:
+    """An agent that does nothing and that no charged restart is left for."""
+    remedy = f"all {budget} charged restarts are spent (restartBudget): answer Retry or Stop, or raise the budget in the policy"
+    cause = f"the agent in pod {pod.name} runs and does nothing (health.activityStalledSeconds)"
+    return _of_pod(pod, Reason.BUDGET_SPENT, Health.ACTIVITY_STALLED, cause, remedy)
+
+
+def lingering(at: PlanContext, pod: PodFacts) -> Block:
+    """An agent that has reported its result and does not exit: its work is not started again."""
+    cause = f"the agent in pod {pod.name} has reported its result and does not exit"
+    remedy = f"end it: kubectl delete pod {pod.name} -n {at.snapshot.run.namespace}; what it reported counts"
+    return _of_pod(pod, Reason.LINGERING, Health.ACTIVITY_STALLED, cause, remedy)
+
+
+def progress_stalled(at: PlanContext, pod: PodFacts, report: ReportFacts, stale_at: datetime | None) -> Block:
+    """An agent that is at work and comes to nothing: it loops, perhaps."""
+    cause = f"the agent in pod {pod.name} is active without progress (health.progressStalledSeconds)"
+    remedy = "look at its logs and answer Retry, which restarts it, Stop, or Wait"
+    since = report.progress_at or pod.started_at or report.reported_at
+    minutes = max(0, round((report.reported_at - since).total_seconds() / MINUTE))
+    spent = tokens(at.usage(pod.agent))
+    restarts = at.agent_state(pod.agent).restarts
+    account = f"Without progress for {minutes} min in attempt {pod.attempt}; charged restarts so far: {restarts}, tokens: {spent}."
+    if stale_at is not None:
+        account += f" Unless somebody answers, the Run is stopped as stale at {stale_at:%Y-%m-%dT%H:%M:%SZ}."
+    found = _of_pod(pod, Reason.PROGRESS_STALLED, Health.PROGRESS_STALLED, cause, remedy, str(report.progress_events))
+    return replace(found, account=account, expires_at=stale_at)
+
+
+def reporter_silent(pod: PodFacts) -> Block:
+    """A reporter that has not been heard for long. The agent is left alone, however long it takes."""
+    cause = f"the reporter in pod {pod.name} is not heard, so whether the agent is active is not known"
+    remedy = "let it reach the API server (network policy, egress, RBAC of its ServiceAccount); the agent is left alone meanwhile"
+    return replace(_of_pod(pod, Reason.REPORTER_SILENT, Health.REPORTER_SILENT, cause, remedy), patient=True)
+
+
+MINUTE = 60
+
+
+def pending_stalled(pod: PodFacts) -> Block:
+    """A pod that does not start; a restart would not help."""
+    words = ": ".join(filter(None, (pod.waiting_reason, pod.waiting_message))) or "it neither started nor said why"
+    cause = f"pod {pod.name} does not start: {words}"
+    remedy = "mend what it waits for; it then starts by itself"
+    return _of_pod(pod, Reason.PENDING_STALLED, Health.PENDING_STALLED, cause, remedy)
+
+
+def pod_refused(at: PlanContext, agent: str, refusal: str) -> Block:
+    """A pod that the API server will not create: quota, admission, validation."""
+    remedy = "mend what it names; the pod is tried again every few seconds"
+    attempt = at.agent_state(agent).attempt
+    return Block(agent, attempt, Reason.POD_REFUSED, Health.PENDING_STALLED, f"its pod is refused: {refusal}", remedy)
+
+
+def name_taken(at: PlanContext, agent: str, reason: Reason, message: str) -> Block:
+    """Somebody else's object is in the way."""
+    attempt = at.agent_state(agent).attempt
+    return Block(agent, attempt, reason, Health.PENDING_STALLED, message, "the agent starts as soon as that is gone")
+
+
+def beyond_policy(at: PlanContext, agent: str, message: str) -> Block:
+    """An agent that asks for more than its policy allows; what it asks for is immutable."""
+    remedy = "create a Run that asks for less, or raise the limit in the policy: the agent then starts"
+    attempt = at.agent_state(agent).attempt
+    return Block(agent, attempt, Reason.BEYOND_POLICY, Health.PENDING_STALLED, message, remedy)
+
+
+def unreachable(at: PlanContext, pod: PodFacts) -> Block:
+    """A pod on a lost node: it may still run, so it never gets a second one beside it."""
+    cause = f"node {pod.node} of pod {pod.name} is lost, so whether the agent still runs cannot be known"
+    remedy = (
+        f"bring the node back, or, once you are sure that it is down, delete its Node or run "
+        f"`kubectl delete pod {pod.name} -n {at.snapshot.run.namespace} --force`"
+    )
+    since = pod.node_lost_since.isoformat() if pod.node_lost_since else ""
+    return _of_pod(pod, Reason.UNREACHABLE, Health.UNREACHABLE, cause, remedy, since)
+
+
+def _ended(at: PlanContext, agent: str, outcome: Outcome, reason: Reason, remedy: str) -> Block:
+    cause = f"attempt {outcome.attempt} ended with {outcome.reason}: {outcome.message}"
+    return Block(agent, at.agent_state(agent).attempt, reason, Health.DEAD, cause, remedy)
+
+
+def _of_pod(pod: PodFacts, reason: Reason, health: Health, cause: str, remedy: str, key: str = "") -> Block:
+    return Block(pod.agent, pod.attempt, reason, health, cause, remedy, f"{pod.uid} {key}".strip())

@@ -1,0 +1,106 @@
+"""Asking the advisor: once a situation, before a human is asked or what the rules want is done.
+
+What it said is part of the next snapshot, so the plan stays a pure function. It is put on record before anything follows from it.
+"""
+
+from __future__ import annotations
+
+from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
+from controller.api.escalation import Suggestion
+from controller.api.policy import LLMMode
+from controller.plan.context import PlanContext
+from controller.plan.decisions import AgentDecision, Wait
+from controller.plan.model import Action, Consultation, Intent, Step
+from controller.plan.reasons import Reason
+
+ASK = (AdvisedIntent.ESCALATE_BLOCKED, AdvisedIntent.ESCALATE_GUIDANCE)
+INSTEAD: dict[Intent, tuple[AdvisedIntent, ...]] = {
+    Intent.AUTO_RESTART: ASK,
+    Intent.AUTO_STOP_STALE: ASK,
+    Intent.ESCALATE_GUIDANCE: (),
+    Intent.ESCALATE_BLOCKED: (),
+}
+ALLOWED = {wanted: (AdvisedIntent(wanted), *instead, AdvisedIntent.NOOP) for wanted, instead in INSTEAD.items()}
+"""What an advisor may say, by what the rules want: that, or less; anything else is refused by the gate."""
+
+
+def ask(at: PlanContext, agent: str, matter: Consultation) -> AgentDecision | None:
+    """Return the next step of a consultation, None once it is on record or where none is due.
+
+    None is due where the mode is Off, in a dry run, and where a human was already asked about this very situation.
+    """
+    if at.mode is LLMMode.OFF or at.dry_run or at.advice(agent, matter.situation) or _human_asked(at, agent, matter):
+        return None
+    begun = at.consultation(agent, matter.situation)
+    waits = Wait(Reason.CONSULTING, f"agent {agent}: the advisor is asked about {matter.reason}", None)
+    if begun is None:
+        return AgentDecision((_action(at, agent, Step.CONSULT, matter),), hold=waits)
+    if begun.advice is None:
+        return AgentDecision(hold=waits)
+    return AgentDecision((_action(at, agent, Step.ADVISE, matter, begun.advice),), hold=waits)
+
+
+def _human_asked(at: PlanContext, agent: str, matter: Consultation) -> bool:
+    return at.name_in_inbox(matter.situation) or matter.situation in at.agent_state(agent).asked
+
+
+def _action(at: PlanContext, agent: str, step: Step, matter: Consultation, advice: AdviceState | None = None) -> Action:
+    return Action(
+        Intent.CONSULT,
+        step,
+        matter.reason,
+        agent=agent,
+        attempt=at.agent_state(agent).attempt,
+        escalation=matter.situation,
+        consultation=matter if step is Step.CONSULT else None,
+        advice=advice,
+    )
+
+
+def suggestion(at: PlanContext, agent: str, situation: str) -> Suggestion | None:
+    """Return what the advisor suggests to the human who is asked to help or to approve; None where it suggests nothing."""
+    advice = _accepted(at, agent, situation)
+    return Suggestion(text=in_words(advice), advisor=advice.command) if advice else None
+
+
+def without(at: PlanContext, agent: str, situation: str) -> str:
+    """Return why a human who is asked reads no advice, as a paragraph; empty where there is some, or nobody was asked."""
+    advice = at.advice(agent, situation)
+    return (
+        ""
+        if advice is None or advice.verdict is AdviceVerdict.ACCEPTED
+        else f"The advisor {advice.command} {why_none(advice)}.\n\n"
+    )
+
+
+def why_none(advice: AdviceState) -> str:
+    """Return what became of an advisor that was asked and gave no advice that counts."""
+    why = ": ".join(filter(None, (advice.reason, advice.message)))
+    return WHY[advice.verdict].format(why=why)
+
+
+WHY = {
+    AdviceVerdict.ABSTAINED: "has no advice on this",
+    AdviceVerdict.REFUSED: "was not heard, the gate refused its answer: {why}",
+    AdviceVerdict.UNAVAILABLE: "was not to be had: {why}",
+}
+
+
+def suggested_answer(at: PlanContext, agent: str, situation: str, options: tuple[str, ...]) -> Suggestion | None:
+    """Return the very answer that the advisor would give, which a human can take as it is: one of the options, if there are any."""
+    advice = _accepted(at, agent, situation)
+    text = advice.suggested_answer.strip() if advice else ""
+    fitting = next((option for option in options if option.casefold() == text.casefold()), "") if options else text
+    return Suggestion(text=fitting, advisor=advice.command) if advice and fitting else None
+
+
+def _accepted(at: PlanContext, agent: str, situation: str) -> AdviceState | None:
+    advice = at.advice(agent, situation)
+    return advice if advice and advice.verdict is AdviceVerdict.ACCEPTED else None
+
+
+def in_words(advice: AdviceState, between: str = "\n\n") -> str:
+    """Return accepted advice as a human reads it: what it says to do, how surely, and why; then the diagnosis."""
+    human = ", and wants a human to decide" if advice.needs_human else ""
+    text = f"{advice.intent} ({advice.confidence_percent} % sure{human}): {advice.explanation}"
+    return f"{text}{between}Diagnosis: {advice.diagnosis}" if advice.diagnosis else text

@@ -1,0 +1,129 @@
+"""The life of a Run's escalations: opened when a situation blocks an agent, closed when it is over, never asked twice.
+
+Creating one is harmless, since its name says all of the situation. It stands while the state names it; a human who deletes it
+has dismissed it.
+"""
+
+from __future__ import annotations
+
+from controller.api.escalation import Decision, EscalationPhase, EscalationType
+from controller.plan import allowance
+from controller.plan.context import PlanContext
+from controller.plan.escalations import approvals, blocked, consultation, questions
+from controller.plan.model import Action, Block, Consultation, Intent, Step
+from controller.plan.reasons import Reason
+from controller.plan.snapshot import EscalationFacts
+
+
+def sync_blocked(at: PlanContext, agent: str, block: Block | None) -> Action | None:
+    """Return the next step that brings the state and the inbox in line with what blocks an agent now."""
+    standing = at.agent_state(agent).blocked
+    if block is None:
+        over = Action(Intent.ESCALATE_BLOCKED, Step.UNBLOCK, Reason.CAUSE_GONE, agent=agent)
+        return over if standing else None
+    inquiry = blocked.inquiry_of(at, block)
+    if standing and standing.escalation == inquiry.name:
+        return None
+    if not at.name_in_inbox(inquiry.name) and not allowance.may_open(at, agent):
+        return None
+    matter = Consultation(
+        inquiry.name, Intent.ESCALATE_BLOCKED, block.reason, block.cause, consultation.ALLOWED[Intent.ESCALATE_BLOCKED]
+    )
+    if consulted := consultation.ask(at, agent, matter):
+        return next(iter(consulted.actions), None)
+    step = Step.BLOCK if at.name_in_inbox(inquiry.name) else Step.CREATE_ESCALATION
+    return Action(
+        Intent.ESCALATE_BLOCKED,
+        step,
+        block.reason,
+        agent=agent,
+        attempt=block.attempt,
+        escalation=inquiry.name,
+        inquiry=inquiry,
+    )
+
+
+def phase_changes(at: PlanContext) -> tuple[Action, ...]:
+    """Return the changes of phase that are due for the Run's escalations, by name.
+
+    One that nobody may answer is opened, and people are told of it, when a policy is in force that says who may.
+    """
+    ours = (e for e in at.snapshot.escalations if e.run_uid == at.snapshot.run.uid and e.open)
+    return tuple(_mark(e, phase) for e in sorted(ours, key=lambda e: e.name) if _is_due(at, e, phase := _phase(at, e)))
+
+
+def _is_due(at: PlanContext, escalation: EscalationFacts, phase: EscalationPhase) -> bool:
+    if phase is EscalationPhase.OPEN and not escalation.answerable:
+        return at.policy is not None
+    return phase is not escalation.phase
+
+
+def _mark(escalation: EscalationFacts, phase: EscalationPhase) -> Action:
+    reason = _EXPIRIES[escalation.type] if phase is EscalationPhase.EXPIRED else _REASONS[phase]
+    return Action(
+        _INTENTS[escalation.type],
+        Step.MARK,
+        reason,
+        agent=escalation.agent,
+        attempt=escalation.attempt,
+        escalation=escalation.name,
+        escalation_phase=phase,
+    )
+
+
+_REASONS = {
+    EscalationPhase.OPEN: Reason.ESCALATED,
+    EscalationPhase.ANSWERED: Reason.ANSWERED,
+    EscalationPhase.DELIVERED: Reason.ANSWERED,
+    EscalationPhase.RESOLVED: Reason.CAUSE_GONE,
+    EscalationPhase.SUPERSEDED: Reason.SUPERSEDED,
+}
+
+_EXPIRIES = {
+    EscalationType.BLOCKED: Reason.BLOCKED_TIMEOUT,
+    EscalationType.QUESTION: Reason.QUESTION_TIMEOUT,
+    EscalationType.APPROVAL: Reason.APPROVAL_TIMEOUT,
+}
+
+_INTENTS = {
+    EscalationType.BLOCKED: Intent.ESCALATE_BLOCKED,
+    EscalationType.QUESTION: Intent.ESCALATE_GUIDANCE,
+    EscalationType.APPROVAL: Intent.REQUEST_APPROVAL,
+}
+
+
+def _phase(at: PlanContext, escalation: EscalationFacts) -> EscalationPhase:
+    """The phase that an open escalation should have now."""
+    if escalation.type is EscalationType.QUESTION:
+        return questions.phase(at, escalation)
+    if escalation.type is EscalationType.APPROVAL:
+        return approvals.phase(at, escalation)
+    state = at.agent_state(escalation.agent)
+    stop = at.state.stop if at.state else None
+    standing = state.blocked is not None and state.blocked.escalation == escalation.name
+    if stop is not None:
+        return _at_the_end(escalation, timed_out=standing and stop.reason in TIMEOUTS)
+    if standing and not (state.blocked and state.blocked.decision):
+        return EscalationPhase.ANSWERED if escalation.decision else EscalationPhase.OPEN
+    if escalation.decision is Decision.RETRY and not _effect_seen(at, escalation):
+        return EscalationPhase.ANSWERED
+    moved_on = state.attempt > escalation.attempt and escalation.decision is None
+    return EscalationPhase.SUPERSEDED if moved_on else EscalationPhase.RESOLVED
+
+
+TIMEOUTS = frozenset({Reason.BLOCKED_TIMEOUT.value, Reason.STALE.value})
+"""The reasons of ends that came because nobody answered."""
+
+
+def _at_the_end(escalation: EscalationFacts, *, timed_out: bool) -> EscalationPhase:
+    if escalation.decision is Decision.STOP:
+        return EscalationPhase.RESOLVED
+    return EscalationPhase.EXPIRED if timed_out else EscalationPhase.SUPERSEDED
+
+
+def _effect_seen(at: PlanContext, escalation: EscalationFacts) -> bool:
+    """Whether the attempt that a Retry asked for has started, or was overtaken."""
+    state, pod = at.agent_state(escalation.agent), at.own_pod(escalation.agent)
+    if state.attempt <= escalation.attempt:
+        return state.blocked is None or state.blocked.decision is not None
+    return state.attempt > escalation.attempt + 1 or bool(state.pod_uid and not (pod and pod.gated))

@@ -1,0 +1,248 @@
+"""The agents' questions: each becomes one escalation, is waited for, and its answer is put where the reporter finds it.
+
+The escalation's name tells the Run and the question, not the attempt: an agent that asks again after a restart asks the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from controller.api.escalation import Decision, EscalationPhase, EscalationType
+from controller.api.names import escalation_name
+from controller.api.policy import OnQuestionTimeout
+from controller.api.run_status import AgentState, OutcomeResult
+from controller.api.timestamps import later
+from controller.plan import allowance
+from controller.plan.context import PlanContext
+from controller.plan.decisions import Wait
+from controller.plan.escalations import consultation
+from controller.plan.model import Action, Consultation, Inquiry, Intent, Step
+from controller.plan.reasons import Reason
+from controller.plan.snapshot import EscalationFacts, QuestionFacts, ReportFacts, Snapshot
+
+SUMMARY_CHARACTERS = 80
+"""How much of a question stands in one line."""
+
+
+def name_of(at: PlanContext, agent: str, question: str) -> str:
+    """Return the deterministic name of a question's escalation."""
+    return at.question_name(agent, question)
+
+
+def asked_names(snapshot: Snapshot) -> set[str]:
+    """Return the names of the escalations for all that agents ask now, or have asked before they parked, be they there or not."""
+    run = snapshot.run
+    reports = [*snapshot.reports, *(pod.last_report for pod in snapshot.pods if pod.last_report)]
+    asked = ((report.agent, question.id) for report in reports for question in report.questions)
+    say_so = {report.agent for report in reports if report.parked}
+    agents = snapshot.state.agents if snapshot.state else {}
+    parked = (agent for name, agent in agents.items() if name in say_so or _is_parked(agent))
+    names = {escalation_name(run.name, agent, run.uid, EscalationType.QUESTION, question) for agent, question in asked}
+    return names.union(*(agent.asked for agent in parked))
+
+
+def _is_parked(agent: AgentState) -> bool:
+    return agent.outcome is not None and agent.outcome.result is OutcomeResult.PARKED
+
+
+def open_questions(at: PlanContext, agent: str, *, for_delivery: bool = True) -> tuple[QuestionFacts, ...]:
+    """Return the questions of the agent's current attempt that it waits to be answered.
+
+    With `for_delivery` those whose answer is on its way count too. One whose escalation a human deleted is dismissed.
+    """
+    report = at.report(agent)
+    asked = report.questions if report else ()
+    return tuple(q for q in asked if report and q.id not in report.delivered and _open(at, agent, q, for_delivery))
+
+
+def _open(at: PlanContext, agent: str, question: QuestionFacts, for_delivery: bool) -> bool:
+    found = at.escalation(name := name_of(at, agent, question.id))
+    if found is None:
+        return name not in at.agent_state(agent).asked
+    return found.open and (for_delivery or found.decision is None)
+
+
+def parked_for(at: PlanContext, agent: str) -> bool:
+    """Whether a human was asked what a parked agent waits for, and has neither answered nor dismissed it.
+
+    The state's own memory counts where the report that told of the parking is gone: it may have been the last word of a pod that
+    somebody has deleted.
+    """
+    if open_questions(at, agent, for_delivery=False):
+        return True
+    report, asked = at.report(agent), at.agent_state(agent).asked
+    return not (report and report.parked) and any(e.name in asked for e in _unanswered(at))
+
+
+def settled(at: PlanContext, agent: str) -> tuple[str, ...]:
+    """Return which of the escalations that the state remembers for an agent that parks a human has answered or dismissed.
+
+    Only what a human did counts, never what a reporter says of it.
+    """
+    return tuple(name for name in at.agent_state(agent).asked if (found := at.escalation(name)) is None or found.decision)
+
+
+def wakes(at: PlanContext, agent: str) -> Reason | None:
+    """Return why a parked agent that waits for nothing more is woken; None where all that was settled has woken it before."""
+    fresh = [name for name in settled(at, agent) if name not in at.agent_state(agent).woken_for]
+    if not fresh:
+        return None
+    return Reason.ANSWER_GIVEN if any(at.escalation(name) for name in fresh) else Reason.QUESTION_DISMISSED
+
+
+def known(at: PlanContext, report: ReportFacts) -> tuple[str, ...]:
+    """Return the questions of a report whose answer or dismissal has woken its agent before."""
+    woken_for = at.agent_state(report.agent).woken_for
+    return tuple(q.id for q in report.questions if name_of(at, report.agent, q.id) in woken_for)
+
+
+def escalation_actions(at: PlanContext, agent: str) -> tuple[Action, ...]:
+    """Return what is due for an agent's questions: an escalation for each new one, and its name in the state."""
+    new = [question for question in open_questions(at, agent) if name_of(at, agent, question.id) not in at.agent_state(agent).asked]
+    asked = [question for question in new if at.name_in_inbox(name_of(at, agent, question.id))]
+    others = [question for question in new if question not in asked][: allowance.may_ask(at, agent)]
+    return tuple(action for question in (*asked, *others) if (action := _ask(at, agent, question)))
+
+
+def _ask(at: PlanContext, agent: str, question: QuestionFacts) -> Action | None:
+    name = name_of(at, agent, question.id)
+    found = at.escalation(name)
+    if name in at.agent_state(agent).asked or (found and found.decision):
+        return None
+    if consulted := consultation.ask(at, agent, _matter(name, question)):
+        return next(iter(consulted.actions), None)
+    step = Step.ASK if at.name_in_inbox(name) else Step.CREATE_ESCALATION
+    return Action(
+        Intent.ESCALATE_GUIDANCE,
+        step,
+        Reason.QUESTION_ASKED,
+        agent=agent,
+        attempt=at.agent_state(agent).attempt,
+        escalation=name,
+        inquiry=_inquiry(at, agent, name, question),
+    )
+
+
+def _matter(name: str, question: QuestionFacts) -> Consultation:
+    wanted, reason = Intent.ESCALATE_GUIDANCE, Reason.QUESTION_ASKED
+    return Consultation(name, wanted, reason, "", consultation.ALLOWED[wanted], question.text, question.options)
+
+
+def _inquiry(at: PlanContext, agent: str, name: str, question: QuestionFacts) -> Inquiry:
+    seconds = at.policy.question_timeout_seconds if at.policy else None
+    expires_at = later(at.floor, seconds) if seconds else None
+    summary = f"{agent} asks: {one_line(question.text)}"
+    return Inquiry(
+        name,
+        summary,
+        question.text,
+        expires_at,
+        EscalationType.QUESTION,
+        question.id,
+        question.options,
+        suggestion=consultation.suggested_answer(at, agent, name, question.options),
+    )
+
+
+def one_line(text: str) -> str:
+    """Return a text as one short line."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= SUMMARY_CHARACTERS else flat[: SUMMARY_CHARACTERS - 1] + "…"
+
+
+def hold(at: PlanContext, agent: str, questions: tuple[QuestionFacts, ...]) -> Wait:
+    """Return why an agent waits."""
+    more = f" (and {len(questions) - 1} more)" if questions[1:] else ""
+    text = f"asks: {one_line(questions[0].text)}{more}" if questions else "is parked until its question is answered"
+    return Wait(Reason.AWAITING_GUIDANCE, f"agent {agent} {text}", _earliest_end(at))
+
+
+def timed_out(at: PlanContext) -> EscalationFacts | None:
+    """Return a question that nobody has answered in time, where the policy stops the Run for that."""
+    if at.policy is None or at.policy.on_question_timeout is not OnQuestionTimeout.STOP:
+        return None
+    return next((e for e in _unanswered(at) if e.expires_at and at.now >= e.expires_at), None)
+
+
+def _earliest_end(at: PlanContext) -> datetime | None:
+    return min((e.expires_at for e in _unanswered(at) if e.expires_at and e.expires_at > at.now), default=None)
+
+
+def _unanswered(at: PlanContext) -> Iterator[EscalationFacts]:
+    ours = sorted(at.our_escalations(EscalationType.QUESTION), key=lambda e: e.name)
+    return (e for e in ours if e.open and e.decision is None)
+
+
+def deliveries(at: PlanContext) -> tuple[Action, ...]:
+    """Return the answers and dismissals that are to be put into the agents' reports, by name."""
+    if at.state is not None and at.state.stop is not None:
+        return ()
+    answered = (e for e in at.our_escalations(EscalationType.QUESTION) if e.open and e.decision is Decision.ANSWER)
+    due = [_deliver(e) for e in sorted(answered, key=lambda e: e.name) if _undelivered(at, e)]
+    return (*due, *(action for agent in at.agents for action in _dismissals(at, agent.name)))
+
+
+def _undelivered(at: PlanContext, escalation: EscalationFacts) -> bool:
+    report = at.any_report(escalation.agent)
+    return report is not None and escalation.question not in (*report.deliveries, *report.read)
+
+
+def _deliver(escalation: EscalationFacts) -> Action:
+    return Action(
+        Intent.DELIVER_ANSWER,
+        Step.DELIVER,
+        Reason.ANSWERED,
+        agent=escalation.agent,
+        attempt=escalation.attempt,
+        escalation=escalation.name,
+        question=escalation.question,
+    )
+
+
+def _dismissals(at: PlanContext, agent: str) -> Iterator[Action]:
+    report = at.any_report(agent)
+    for question in dismissed(at, agent) if report else ():
+        if report and question not in report.dismissals:
+            yield Action(
+                Intent.DELIVER_ANSWER,
+                Step.DELIVER,
+                Reason.QUESTION_DISMISSED,
+                agent=agent,
+                attempt=at.agent_state(agent).attempt,
+                escalation=name_of(at, agent, question),
+                question=question,
+            )
+
+
+def dismissed(at: PlanContext, agent: str) -> tuple[str, ...]:
+    """Return the questions of an agent that a human has dismissed: those that it was told of, and those that it asks still."""
+    report, asked = at.any_report(agent), at.agent_state(agent).asked
+    last = (pod.last_report for pod in at.our_pods() if pod.agent == agent)
+    open_ids = {question.id for each in (report, *last) if each for question in each.questions}
+    gone = {question for question in open_ids if name_of(at, agent, question) in asked}
+    known, answered = (report.dismissals, (*report.deliveries, *report.read)) if report else ((), ())
+    found = (question for question in {*known, *gone} if at.escalation(name_of(at, agent, question)) is None)
+    return tuple(sorted({*found}.difference(answered)))
+
+
+def phase(at: PlanContext, escalation: EscalationFacts) -> EscalationPhase:
+    """Return the phase that a question's open escalation should have now."""
+    stop = at.state.stop if at.state else None
+    report = at.any_report(escalation.agent)
+    if escalation.decision is Decision.ANSWER and report and escalation.question in (*report.delivered, *report.read):
+        return EscalationPhase.DELIVERED
+    if stop is not None:
+        timed_out = stop.reason == Reason.QUESTION_TIMEOUT and escalation.expires_at and escalation.expires_at <= stop.at
+        return EscalationPhase.EXPIRED if timed_out and not escalation.decision else EscalationPhase.SUPERSEDED
+    if at.completed(escalation.agent) or (escalation.decision is None and allowance.overtaken(at, escalation)):
+        return EscalationPhase.SUPERSEDED
+    return EscalationPhase.ANSWERED if escalation.decision else EscalationPhase.OPEN
+
+
+def unread_answers(at: PlanContext, agent: str) -> tuple[EscalationFacts, ...]:
+    """Return the answered questions of an agent whose answer it has not read: they stand in its next attempt's brief."""
+    report: ReportFacts | None = at.any_report(agent)
+    read = report.read if report else ()
+    found = (e for e in at.our_escalations(EscalationType.QUESTION) if e.agent == agent and e.decision is Decision.ANSWER)
+    return tuple(e for e in sorted(found, key=lambda e: e.name) if e.question not in read)

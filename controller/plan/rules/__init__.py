@@ -1,0 +1,1 @@
+"""The ordered rules for a Run and for each of its agents."""

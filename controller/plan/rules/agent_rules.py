@@ -1,0 +1,249 @@
+"""The rules for one agent, in the order in which they are checked; the first that returns a move decides.
+
+A check is a small pure function from a `PlanContext` and an agent to an `AgentDecision`, or None where it does not apply.
+`AGENT_RULES` at the end is the list. Each agent is judged alone: one agent's trouble never stops
+another's start or restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from controller.api.escalation import Decision
+from controller.api.run import Agent
+from controller.api.run_status import OutcomeResult
+from controller.api.timestamps import later
+from controller.plan.attempts import restarts, stall_detection, start_stop
+from controller.plan.attempts.stall_detection import confirmed_at
+from controller.plan.context import PlanContext
+from controller.plan.decisions import AgentDecision, Wait
+from controller.plan.escalations import blocked, questions
+from controller.plan.model import Action, Block, Charge, Intent, Step
+from controller.plan.reasons import Reason
+from controller.plan.rule import Rule
+from controller.plan.snapshot import PodFacts
+
+AgentRule = Rule[Callable[[PlanContext, Agent], AgentDecision | None]]
+
+POLICY_CHECK_SECONDS = 30
+"""How often to look again where no policy is in force: its coming is noticed at once, this is for the lost notice."""
+
+UNSCHEDULABLE = "Unschedulable"
+"""The scheduler's verdict; an unbound pod without it has not been looked at yet."""
+
+
+def complete(at: PlanContext, agent: Agent) -> AgentDecision | None:
+    """Finished work is never started again."""
+    return AgentDecision() if at.completed(agent.name) else None
+
+
+def asked_to_restart(at: PlanContext, agent: Agent) -> AgentDecision | None:
+    """spec.restartedAt names a new time for the agent: one attempt that nobody pays for."""
+    state = at.agent_state(agent.name)
+    asked = (at.spec.restarted_at or {}).get(agent.name)
+    pod = at.own_pod(agent.name)
+    # One that is still gated is started first: a former look may let it through at any moment, and no state would name it.
+    if asked is None or asked == state.restarted_at or not state.pod_uid or (pod and pod.gated and not pod.deleting):
+        return None
+    return restarts.reserve(at, agent, Reason.RESTART_REQUESTED, Charge.UNCHARGED)
+
+
+def answered(at: PlanContext, agent: Agent) -> AgentDecision | None:
+    """A human's Retry or Wait on the agent's escalation is honoured once. (Stop is the Run's: see `rules.stop_ordered`.)"""
+    state, found = at.agent_state(agent.name), at.standing_escalation(agent.name)
+    if found is None or state.blocked is None or state.blocked.decision or found.attempt != state.attempt:
+        return None
+    if found.decision is Decision.RETRY and state.pod_uid:
+        return restarts.reserve(at, agent, Reason.RETRY_ORDERED, Charge.UNCHARGED)
+    if found.decision in (Decision.RETRY, Decision.WAIT):
+        # Retry without a pod: the start is tried again and again as it is, so both only give it more time.
+        reason = Reason.RETRY_ORDERED if found.decision is Decision.RETRY else Reason.WAIT_ORDERED
+        return AgentDecision((Action(Intent.ESCALATE_BLOCKED, Step.WAIT, reason, agent=agent.name, escalation=found.name),))
+    return None
+
+
+def parked(at: PlanContext, agent: Agent) -> AgentDecision | None:
+    """An agent that parked gets its next attempt, uncharged, when a human has answered or dismissed what it asks.
+
+    What a human did wakes it once. One that nothing wakes any more is restarted like any that has ended, see `ended`.
+    """
+    outcome = at.outcome(agent.name)
+    if outcome is None or outcome.result is not OutcomeResult.PARKED:
+        return None
+    if questions.parked_for(at, agent.name):
+        waiting = questions.open_questions(at, agent.name, for_delivery=False)
+        return AgentDecision(questions.escalation_actions(at, agent.name), hold=questions.hold(at, agent.name, waiting))
+    reason = questions.wakes(at, agent.name)
+    return restarts.reserve(at, agent, reason, Charge.UNCHARGED) if reason else None
+
+
+def ended(at: PlanContext, agent: Agent) -> AgentDecision | None:
+    """The attempt has ended without completing: restart it, wait for its cooldown, or ask a human."""
+    outcome = at.outcome(agent.name)
+    if outcome is None:
+        return None
+    if at.policy is None:
+        check = later(at.now, POLICY_CHECK_SECONDS)
+        return AgentDecision(hold=Wait(at.snapshot.policy_reason, at.snapshot.policy_refusal, check))
+    return restarts.after(at, agent, outcome, at.policy)
+
+
+def lost(at: PlanContext, agent: Agent) -> AgentDecision | None:
+    """A live pod on a lost node never gets a second one beside it."""
+    pods = (pod for pod in at.live_pods() if pod.agent == agent.name and pod.bound)
+    pod = next((pod for pod in pods if pod.node_lost_since), None)
+    if pod is None or pod.node_lost_since is None or at.policy is None:
+        return None
+    sure = confirmed_at(at.policy, pod.node_lost_since)
+    return _suspect(at, sure) or AgentDecision(block=blocked.unreachable(at, pod))
+
+
+def asking(at: PlanContext, agent: Agent) -> AgentDecision | None:
+    """A live agent waits for an answer: a human is asked, and its clocks stand still."""
+    waiting = questions.open_questions(at, agent.name) if _running(at, agent) else ()
+    return (
+        AgentDecision(questions.escalation_actions(at, agent.name), hold=questions.hold(at, agent.name, waiting))
+        if waiting
+        else None
+    )
+
+
+def unready(at: PlanContext, agent: Agent) -> AgentDecision | None:
+    """An agent that was ready and has failed its readiness probe ever since is restarted like a dead one."""
+    pod = _running(at, agent)
+    if pod is None or pod.unready_since is None or at.policy is None:
+        return None
+    sure = confirmed_at(at.policy, pod.unready_since)
+    return _suspect(at, sure) or restarts.unready(at, agent, pod, at.policy)
+
+
+def stalled(at: PlanContext, agent: Agent) -> AgentDecision | None:
+    """An agent that does nothing, as its own fresh report says, is restarted like a dead one."""
+    pod = _running(at, agent)
+    return _idle(at, agent, pod) if pod and stall_detection.idle(at, agent) else None
+
+
+def starting(at: PlanContext, agent: Agent) -> AgentDecision | None:
+    """The agent's attempt is brought to its start, one step at a time, once its former pod has ended."""
+    step = start_stop.start(at, agent)
+    if isinstance(step, Action):
+        return AgentDecision((step,))
+    if step is None:
+        return None
+    if step.reason is Reason.BEYOND_POLICY:
+        return AgentDecision(hold=step, block=blocked.beyond_policy(at, agent.name, step.message))
+    if step.blocked:
+        return AgentDecision(hold=step, block=blocked.name_taken(at, agent.name, step.reason, step.message))
+    refused = at.refusal(agent.name)
+    if refused and _refused_for_long(at, agent):
+        return AgentDecision(hold=step, block=blocked.pod_refused(at, agent.name, refused))
+    return AgentDecision(hold=step)
+
+
+def pending(at: PlanContext, agent: Agent) -> AgentDecision | None:
+    """A pod that does not start is escalated in the kubelet's or scheduler's words: a restart would not help."""
+    pod, policy = _running(at, agent), at.policy
+    threshold = policy.health.pending_stalled_seconds if policy else 0
+    if pod is None or policy is None or not threshold or pod.phase != "Pending" or pod.gated or pod.foreign_gates:
+        return None
+    since = pod.scheduled_at or pod.created_at
+    if since is None or not (pod.bound or pod.waiting_reason == UNSCHEDULABLE):
+        return None
+    sure = confirmed_at(policy, since, threshold)
+    return _suspect(at, sure) or AgentDecision(block=blocked.pending_stalled(pod))
+
+
+def unprogressive(at: PlanContext, agent: Agent) -> AgentDecision | None:
+    """An agent that is active without progress is escalated, with what it has spent. (11, stale, is the Run's.)"""
+    pod = _running(at, agent)
+    return AgentDecision(block=_no_progress(at, pod)) if pod and stall_detection.without_progress(at, agent) else None
+
+
+def silent(at: PlanContext, agent: Agent) -> AgentDecision | None:
+    """A reporter that is not heard never costs a restart; it is escalated if that lasts as long as an idle agent may.
+
+    Until then, its silence takes nothing back: what a human was asked because of its last words stays asked.
+    """
+    pod, policy = _running(at, agent), at.policy
+    since = stall_detection.silent_at(at, pod) if pod else None
+    if pod is None or policy is None or since is None:
+        return None
+    if at.now < since:
+        return AgentDecision(check_at=since)
+    seconds = policy.health.activity_stalled_seconds
+    sure = later(since, seconds) if seconds else None
+    if sure and at.now >= sure:
+        return AgentDecision(block=blocked.reporter_silent(pod))
+    return AgentDecision(check_at=sure, block=_standing_block(at, agent, pod))
+
+
+AGENT_RULES: tuple[AgentRule, ...] = (
+    Rule("complete", "The agent has completed and is never started again.", complete),
+    Rule("asked_to_restart", "spec.restartedAt names a new time for the agent: it gets one uncharged attempt.", asked_to_restart),
+    Rule("answered", "Somebody answered the agent's escalation with Retry or Wait; the answer is applied once.", answered),
+    Rule("parked", "The agent parked: it gets its next attempt, uncharged, when its questions are answered or dismissed.", parked),
+    Rule("ended", "The attempt ended without completing: it is restarted, waits for its cooldown, or is escalated.", ended),
+    Rule("lost", "The agent's node is lost: no second pod is started beside one that may still run.", lost),
+    Rule("asking", "The agent waits for an answer: a human is asked, and its timers stand still.", asking),
+    Rule("unready", "The agent was ready and has failed its readiness probe since: it is restarted like a failed one.", unready),
+    Rule("stalled", "The agent does nothing, by its own fresh report: it is restarted like a failed one.", stalled),
+    Rule("starting", "The agent's attempt is started, one step at a time, after its former pod has ended.", starting),
+    Rule("pending", "The pod does not start: it is escalated with the kubelet's or the scheduler's message.", pending),
+    Rule("unprogressive", "The agent is active without progress: it is escalated, with what it has spent.", unprogressive),
+    Rule("silent", "The reporter is silent: that never costs a restart, and is escalated if it lasts.", silent),
+)
+
+
+def judge(at: PlanContext, agent: Agent) -> AgentDecision:
+    """Return what the first rule that applies says of an agent; an empty move where it is at its work."""
+    for rule in AGENT_RULES:
+        move = rule.check(at, agent)
+        if move is not None:
+            return move
+    return AgentDecision()
+
+
+def _suspect(at: PlanContext, sure: datetime) -> AgentDecision | None:
+    """A suspicion that is not confirmed yet only sets the time to look again."""
+    return AgentDecision(check_at=sure) if at.now < sure else None
+
+
+def _standing_block(at: PlanContext, agent: Agent, pod: PodFacts) -> Block | None:
+    """What a human was asked because of the pod's last report; no Run is stopped for one so old."""
+    standing, idle = at.agent_state(agent.name).blocked, _idle(at, agent, pod)
+    if standing is None:
+        return None
+    proven = (block for block in (idle and idle.block, _no_progress(at, pod)) if block)
+    return next((replace(block, patient=True) for block in proven if blocked.name_of(at, block) == standing.escalation), None)
+
+
+def _idle(at: PlanContext, agent: Agent, pod: PodFacts) -> AgentDecision | None:
+    """What follows from an agent that does nothing, as the pod's last report proves."""
+    report = at.report(agent.name)
+    if report is None or at.policy is None or not stall_detection.proves_idle(at, report):
+        return None
+    if report.result is not None:
+        return AgentDecision(block=blocked.lingering(at, pod))
+    return restarts.stalled(at, agent, pod, at.policy)
+
+
+def _no_progress(at: PlanContext, pod: PodFacts) -> Block | None:
+    """What the pod's last report proves of want of progress."""
+    report = at.report(pod.agent)
+    if report is None or at.policy is None or not stall_detection.proves_no_progress(at, report):
+        return None
+    stale = later(at.floor, stall_detection.patience(at.policy)) if report.progress_at else None
+    return blocked.progress_stalled(at, pod, report, stale)
+
+
+def _running(at: PlanContext, agent: Agent) -> PodFacts | None:
+    pod = at.own_pod(agent.name)
+    return pod if pod and not pod.terminated and not pod.deleting else None
+
+
+def _refused_for_long(at: PlanContext, agent: Agent) -> bool:
+    since = at.agent_state(agent.name).last_restart_at or at.snapshot.run.created_at
+    threshold = at.policy.health.pending_stalled_seconds if at.policy else 0
+    return bool(threshold and since and at.now >= later(since, threshold))

@@ -1,0 +1,229 @@
+"""The rules for a Run, in the order in which they are checked; the first that returns a verdict decides.
+
+A check is a small pure function from a `PlanContext` to a `Verdict`, or None where it does not apply. `RULES` at the end is the
+list. `ends` holds the rules that end a Run; `agents` holds those for one agent, which `supervision` combines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from controller.api.run import DesiredState
+from controller.api.run_status import Phase, StopDecision
+from controller.api.timestamps import later
+from controller.api.violations import MAX_VIOLATIONS
+from controller.plan.attempts import start_stop
+from controller.plan.attempts.cleanup import housekeeping, remove_finalizers
+from controller.plan.context import PlanContext
+from controller.plan.escalations.lifecycle import phase_changes
+from controller.plan.escalations.questions import deliveries
+from controller.plan.model import Action, Intent, Step, Verdict
+from controller.plan.reasons import Reason
+from controller.plan.rule import Rule
+from controller.plan.rules.completion_rules import (
+    completed,
+    deadline_passed,
+    end,
+    next_end,
+    outcome_fatal,
+    question_timed_out,
+    stale,
+    stop_ordered,
+    token_budget_exceeded,
+    unanswered,
+)
+from controller.plan.rules.running import supervised
+from controller.plan.snapshot import PodFacts
+
+RunRule = Rule[Callable[[PlanContext], Verdict | None]]
+
+
+def released(at: PlanContext) -> Verdict | None:
+    """A Run that is gone or being deleted lets its pods go, and is never acted for again."""
+    if at.snapshot.run.gone:
+        return Verdict(Phase.STOPPING, Reason.RUN_DELETED, actions=remove_finalizers(at, Reason.RUN_DELETED))
+    if at.snapshot.namespace_terminating:
+        due = tuple(
+            start_stop.pod_action(Intent.RELEASE, Step.RELEASE, Reason.NAMESPACE_TERMINATING, pod)
+            for pod in at.our_pods()
+            if pod.deleting and pod.has_finalizer
+        )
+        return Verdict(Phase.STOPPING, Reason.NAMESPACE_TERMINATING, actions=due)
+    return None
+
+
+def state_refused(at: PlanContext) -> Verdict | None:
+    """Without a trustworthy record of what was done, nothing may be done."""
+    if not at.snapshot.state_refusal:
+        return None
+    return Verdict(Phase.BLOCKED, Reason.STATE_REFUSED, at.snapshot.state_refusal)
+
+
+def terminal(at: PlanContext) -> Verdict | None:
+    """A finished Run is held until its TTL is over, then deleted."""
+    stop = _stop(at)
+    if stop is None or stop.completed_at is None:
+        return None
+    held = Verdict(stop.phase, Reason(stop.reason), stop.message)
+    seconds = _ttl_seconds(at)
+    if seconds is None:
+        return held
+    expiry = later(stop.completed_at, seconds)
+    if at.now < expiry:
+        return replace(held, next_check=expiry)
+    return replace(held, actions=(Action(Intent.EXPIRE, Step.DELETE_RUN, Reason.TTL_EXPIRED),))
+
+
+def recorded(at: PlanContext) -> Verdict | None:
+    """An attempt that has ended goes on record before anything is decided from it."""
+    due = []
+    for agent in at.agents:
+        state = at.agent_state(agent.name)
+        pod = at.own_pod(agent.name)
+        if state.outcome is not None:
+            continue
+        if state.pod_uid and (pod is None or pod.terminated):
+            due.append(_record(agent.name, state.attempt, pod, state.pod_uid))
+        elif finished := at.finished_predecessor(agent.name):
+            due.append(_record(agent.name, finished.attempt, finished, finished.uid))
+    return Verdict(Phase.RUNNING, Reason.OUTCOME_RECORDED, actions=tuple(due)) if due else None
+
+
+def _record(agent: str, attempt: int, pod: PodFacts | None, uid: str) -> Action:
+    name = pod.name if pod else ""
+    return Action(Intent.RECORD, Step.RECORD, Reason.OUTCOME_RECORDED, agent=agent, attempt=attempt, pod=name, pod_uid=uid)
+
+
+def stopping(at: PlanContext) -> Verdict | None:
+    """A stop that was decided is carried through: the live are ended, then the Run is finished."""
+    stop = _stop(at)
+    if stop is None:
+        return None
+    ends, check = _ends(at, Reason(stop.reason), at.live_pods())
+    if ends or at.live_pods():
+        return Verdict(Phase.STOPPING, Reason(stop.reason), stop.message, ends, check)
+    done = Action(Intent.FINISH, Step.COMPLETE, Reason(stop.reason), phase=stop.phase)
+    return Verdict(stop.phase, Reason(stop.reason), stop.message, (done,))
+
+
+def stop_requested(at: PlanContext) -> Verdict | None:
+    """DesiredState Stopped ends the Run for good, also one whose template a newer operator refuses while its agents run."""
+    spec = at.snapshot.run.spec
+    if spec is None or spec.desired_state is not DesiredState.STOPPED:
+        return None
+    return end(Phase.STOPPED, Reason.STOP_REQUESTED, "spec.desiredState is Stopped")
+
+
+def spec_refused(at: PlanContext) -> Verdict | None:
+    """A spec that cannot be read or asks for what is not allowed is blocked, with the path."""
+    if why := at.snapshot.run.unreadable:
+        return Verdict(Phase.BLOCKED, Reason.UNREADABLE, f"the operator cannot read this Run: {why}")
+    violations = at.snapshot.run.violations
+    if not violations:
+        return None
+    first, more = violations[0], len(violations) - 1
+    least = "at least " if more >= MAX_VIOLATIONS else ""
+    text = f"{first.path}: {first.message}" + (f" (and {least}{more} more)" if more else "")
+    return Verdict(Phase.BLOCKED, Reason.SPEC_REFUSED, text)
+
+
+def paused(at: PlanContext) -> Verdict | None:
+    """DesiredState Paused ends the live gracefully and keeps the rest as it is."""
+    if at.spec.desired_state is not DesiredState.PAUSED:
+        return None
+    if at.state is None or at.state.paused_at is None:
+        pause = Action(Intent.STOP, Step.PAUSE, Reason.PAUSE_REQUESTED)
+        return Verdict(Phase.STOPPING, Reason.PAUSE_REQUESTED, actions=(pause,))
+    ends, check = _ends(at, Reason.PAUSE_REQUESTED, at.started_pods())
+    phase = Phase.STOPPING if at.started_pods() else Phase.PAUSED
+    return Verdict(phase, Reason.PAUSE_REQUESTED, "spec.desiredState is Paused", ends, check)
+
+
+def resumed(at: PlanContext) -> Verdict | None:
+    """A pause is over: once its last pod has ended, every unfinished agent gets a new, uncharged attempt."""
+    if at.state is None or at.state.paused_at is None:
+        return None
+    ends, check = _ends(at, Reason.PAUSE_REQUESTED, at.started_pods())
+    if ends or at.started_pods():
+        return Verdict(Phase.STOPPING, Reason.RESUME_REQUESTED, actions=ends, next_check=check)
+    resume = Action(Intent.START, Step.RESUME, Reason.RESUME_REQUESTED)
+    return Verdict(Phase.PENDING, Reason.RESUME_REQUESTED, actions=(resume,))
+
+
+def queued(at: PlanContext) -> Verdict | None:
+    """As many Runs as the policy allows are active: this one waits for its turn before it starts or resumes."""
+    if not at.snapshot.queued or at.live_pods():
+        return None
+    limit = at.policy.max_active_runs if at.policy else None
+    return Verdict(Phase.QUEUED, Reason.RUNS_QUEUED, f"{limit} Runs of this policy are active (maxActiveRuns)")
+
+
+def policy_refused(at: PlanContext) -> Verdict | None:
+    """No agent is started under a policy that is missing or cannot be read; the started go on."""
+    if at.snapshot.policy is not None or all(at.agent_state(agent.name).pod_uid for agent in at.agents):
+        return None
+    return Verdict(Phase.PENDING, at.snapshot.policy_reason, at.snapshot.policy_refusal, next_check=next_end(at))
+
+
+RULES: tuple[RunRule, ...] = (
+    Rule("released", "A deleted Run, or one in a terminating namespace, releases its pods and gets no new ones.", released),
+    Rule("state_refused", "The operator's record of this Run cannot be trusted, so nothing is done.", state_refused),
+    Rule("terminal", "A finished Run is kept until its TTL expires, then deleted.", terminal),
+    Rule("recorded", "An attempt has ended: its outcome is recorded before anything is decided from it.", recorded),
+    Rule("stopping", "The Run was decided to end: live pods are ended first, then the Run is finished.", stopping),
+    Rule("stop_requested", "spec.desiredState is Stopped: the Run ends for good.", stop_requested),
+    Rule("spec_refused", "The spec cannot be read or asks for something that is not allowed.", spec_refused),
+    Rule("paused", "spec.desiredState is Paused: live pods are ended gracefully and everything else is kept.", paused),
+    Rule("queued", "The policy's maxActiveRuns is reached: the Run waits before it starts or resumes.", queued),
+    Rule("resumed", "A pause is over: when its last pod has ended, each unfinished agent gets a new, uncharged attempt.", resumed),
+    Rule("completed", "All required agents completed before the deadline.", completed),
+    Rule("deadline_passed", "The Run was active for longer than spec.activeDeadlineSeconds.", deadline_passed),
+    Rule("token_budget_exceeded", "The agents used more tokens than spec.tokenBudget.", token_budget_exceeded),
+    Rule("outcome_fatal", "A required agent's outcome fails the Run, by the policy's outcomes or onBudgetSpent.", outcome_fatal),
+    Rule("stop_ordered", "Somebody answered an agent's escalation with Stop.", stop_ordered),
+    Rule("unanswered", "An agent was blocked for longer than blockedTimeoutSeconds.", unanswered),
+    Rule("question_timed_out", "Nobody answered a question in time, and the policy ends the Run then.", question_timed_out),
+    Rule(
+        "policy_refused", "The policy is missing or cannot be read: no agent is started, and running ones continue.", policy_refused
+    ),
+    Rule("stale", "No unfinished agent makes progress, by its own fresh reports, and nothing else is due for them.", stale),
+    Rule("supervised", "Each agent is judged by its own rules: started, restarted, escalated, or left at its work.", supervised),
+)
+
+WITHOUT_HOUSEKEEPING = frozenset({"released", "state_refused"})
+"""Rules that do all that is due: for a Run that is gone, or whose record cannot be trusted."""
+
+
+def decide(at: PlanContext) -> tuple[str, Verdict]:
+    """Return the ID of the first rule that applies and its verdict, the housekeeping that is always due appended."""
+    for rule in RULES:
+        verdict = rule.check(at)
+        if verdict is not None:
+            due = () if rule.id in WITHOUT_HOUSEKEEPING else housekeeping(at) + deliveries(at) + phase_changes(at)
+            return rule.id, replace(verdict, actions=verdict.actions + _without_duplicates(verdict.actions, due))
+    raise AssertionError("the last rule always applies")
+
+
+def _without_duplicates(decided: tuple[Action, ...], more: tuple[Action, ...]) -> tuple[Action, ...]:
+    """What is due besides, without what a rule has already asked for: ending a former pod and removing a stray may be one."""
+    seen = {(action.step, action.pod_uid, action.escalation) for action in decided}
+    return tuple(action for action in more if (action.step, action.pod_uid, action.escalation) not in seen)
+
+
+def _stop(at: PlanContext) -> StopDecision | None:
+    return at.state.stop if at.state else None
+
+
+def _ends(at: PlanContext, reason: Reason, live: tuple[PodFacts, ...]) -> tuple[tuple[Action, ...], datetime | None]:
+    actions = tuple(action for pod in live if (action := start_stop.end(at, pod, reason)))
+    waits = [start_stop.force_delete_at(pod) for pod in live if pod.ending_since and not pod.deleting]
+    return actions, min(waits, default=None)
+
+
+def _ttl_seconds(at: PlanContext) -> int | None:
+    spec, policy = at.snapshot.run.spec, at.snapshot.policy
+    if spec is not None and spec.ttl_seconds_after_finished is not None:
+        return spec.ttl_seconds_after_finished
+    return policy.spec.ttl_seconds_after_finished if policy else None

@@ -1,0 +1,294 @@
+"""Snapshots and plans as plain JSON: what `runwarden plan` reads and prints, what golden files hold and the ledger keeps.
+
+A document's facts have the names of the fields in `snapshot`, in camelCase; spec, policy and state are as the API has them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel, to_snake
+
+from controller.api.advice import AdviceState
+from controller.api.base import JsonObject, dump, parse
+from controller.api.checks import check_run, parse_run_spec
+from controller.api.names import FINALIZER_OUTCOME
+from controller.api.policy import LLMMode, ResolvedPolicy, RunPolicySpec
+from controller.api.run_status import OperatorState
+from controller.api.violations import Refused, Violation, from_pydantic, violation
+from controller.plan.model import Action, Plan
+from controller.plan.snapshot import (
+    ClaimFacts,
+    ConsultationFacts,
+    EscalationFacts,
+    PodFacts,
+    Refusal,
+    ReportFacts,
+    RunFacts,
+    Snapshot,
+)
+
+F = TypeVar("F", PodFacts, ClaimFacts, EscalationFacts, ReportFacts, Refusal, ConsultationFacts)
+
+KEYS = frozenset(
+    {
+        "now",
+        "run",
+        "policy",
+        "state",
+        "stateRefusal",
+        "pods",
+        "claims",
+        "refusals",
+        "escalations",
+        "reports",
+        "consultations",
+        "advisor",
+        "mode",
+        "namespaceTerminating",
+        "queued",
+    }
+)
+RUN_KEYS = frozenset({"namespace", "name", "uid", "generation", "createdAt", "gone", "spec"})
+POLICY_KEYS = frozenset({"name", "spec", "missing", "refused"})
+
+
+def read_snapshot(document: JsonObject) -> tuple[Snapshot, datetime]:
+    """Return the snapshot that a document describes, and its now.
+
+    What is left out has its default: a pod's owner is the Run, its agent and attempt are those of its name, and it carries our
+    finalizer. Raises Refused, which names each wrong field with its path.
+    """
+    _only(document, KEYS, "")
+    run = _run(document.get("run"))
+    policy, missing, refusal = _policy(document.get("policy", {}))
+    snapshot = Snapshot(
+        run=run,
+        policy=policy,
+        policy_exists=not missing,
+        policy_refusal=refusal,
+        state=_state(document.get("state"), run.uid),
+        state_refusal=document.get("stateRefusal", ""),
+        pods=_facts(PodFacts, [_pod(pod, run.uid) for pod in _list(document, "pods")], "pods"),
+        claims=_facts(ClaimFacts, [{"runUid": run.uid, **claim} for claim in _list(document, "claims")], "claims"),
+        refusals=_facts(Refusal, _list(document, "refusals"), "refusals"),
+        escalations=_facts(EscalationFacts, [_escalation(e, run.uid) for e in _list(document, "escalations")], "escalations"),
+        reports=_facts(ReportFacts, [{"runUid": run.uid, **report} for report in _list(document, "reports")], "reports"),
+        consultations=_facts(ConsultationFacts, [_consultation(c) for c in _list(document, "consultations")], "consultations"),
+        advisor=document.get("advisor", False),
+        mode=_mode(document.get("mode", LLMMode.OFF.value)),
+        namespace_terminating=document.get("namespaceTerminating", False),
+        queued=document.get("queued", False),
+    )
+    return snapshot, _time(document.get("now"), "now")
+
+
+def write_snapshot(snapshot: Snapshot, now: datetime) -> JsonObject:
+    """Return the document from which `read_snapshot` makes an equal snapshot."""
+    run = snapshot.run
+    about: JsonObject = {
+        "namespace": run.namespace,
+        "name": run.name,
+        "uid": run.uid,
+        "generation": run.generation,
+        "gone": run.gone,
+    }
+    created = {"createdAt": run.created_at.isoformat()} if run.created_at else {}
+    document: JsonObject = {
+        "now": now.isoformat(),
+        "run": {**about, **created, **({"spec": dump(run.spec)} if run.spec else {})},
+        "policy": _policy_document(snapshot),
+        "stateRefusal": snapshot.state_refusal,
+        "advisor": snapshot.advisor,
+        "mode": snapshot.mode.value,
+        "namespaceTerminating": snapshot.namespace_terminating,
+        "queued": snapshot.queued,
+    }
+    if snapshot.state:
+        document["state"] = dump(snapshot.state)
+    for key in ("pods", "claims", "refusals", "escalations", "reports", "consultations"):
+        document[key] = [_plain(fact) for fact in getattr(snapshot, key)]
+    return document
+
+
+def write_plan(plan: Plan) -> JsonObject:
+    """Return a plan as people and programs read it; what is empty is left out."""
+    verdict = plan.verdict
+    document = {
+        "rule": plan.rule,
+        "phase": verdict.phase.value,
+        "reason": verdict.reason.value,
+        "message": verdict.message,
+        "actions": [write_action(action) for action in verdict.actions],
+        "withheld": [write_action(action) for action in plan.withheld],
+        "agents": [_full({to_camel(f.name): str(getattr(view, f.name)) for f in fields(view)}) for view in plan.agents],
+        "nextCheck": verdict.next_check.isoformat() if verdict.next_check else "",
+        "digest": plan.digest,
+    }
+    return _full(document)
+
+
+def write_action(action: Action) -> JsonObject:
+    """Return one action as plain JSON; what is empty is left out."""
+    values = {to_camel(f.name): getattr(action, f.name) for f in fields(action) if f.name not in NESTED}
+    plain: JsonObject = {key: value if isinstance(value, int) else str(value) for key, value in values.items() if value is not None}
+    if not action.agent:
+        del plain["attempt"]
+    if action.inquiry:
+        plain["text"] = action.inquiry.text
+    if action.inquiry and action.inquiry.suggestion:
+        plain["suggestion"] = action.inquiry.suggestion.text
+    if action.consultation:
+        plain["wanted"] = action.consultation.wanted.value
+    if action.advice:
+        plain["advice"] = dump(action.advice)
+    return _full(plain)
+
+
+NESTED = frozenset({"inquiry", "consultation", "advice"})
+"""The parts of an action of which a document has what matters only."""
+
+
+def _run(raw: Any) -> RunFacts:
+    if not isinstance(raw, dict) or "name" not in raw:
+        raise Refused((violation("run.name", None, "is missing: say which Run the snapshot is of"),))
+    _only(raw, RUN_KEYS, "run.")
+    spec = None
+    violations: tuple[Violation, ...] = ()
+    try:
+        spec = parse_run_spec({"spec": raw.get("spec", {})})
+        violations = check_run(spec)
+    except Refused as refused:
+        violations = refused.violations
+    created = _time(raw["createdAt"], "run.createdAt") if raw.get("createdAt") else None
+    return RunFacts(
+        namespace=raw.get("namespace", "default"),
+        name=str(raw["name"]),
+        uid=str(raw.get("uid", raw["name"])),
+        generation=raw.get("generation", 1),
+        spec=spec,
+        violations=violations,
+        gone=raw.get("gone", False),
+        created_at=created,
+    )
+
+
+def _mode(raw: Any) -> LLMMode:
+    try:
+        return LLMMode(raw)
+    except ValueError:
+        raise Refused((violation("mode", raw, f"must be one of {', '.join(LLMMode)}"),)) from None
+
+
+def _policy(raw: JsonObject) -> tuple[ResolvedPolicy | None, bool, str]:
+    """The policy, whether it is missing, and what is wrong with it."""
+    _only(raw, POLICY_KEYS, "policy.")
+    if "missing" in raw or "refused" in raw:
+        return None, "missing" in raw, str(raw.get("missing") or raw.get("refused"))
+    try:
+        spec = parse(RunPolicySpec, raw.get("spec", {}))
+    except ValidationError as error:
+        raise Refused(from_pydantic(error, "policy.spec")) from error
+    return ResolvedPolicy.of(raw.get("name", "default"), spec), False, ""
+
+
+def _policy_document(snapshot: Snapshot) -> JsonObject:
+    if snapshot.policy:
+        return {"name": snapshot.policy.name, "spec": dump(snapshot.policy.spec)}
+    return {"refused" if snapshot.policy_exists else "missing": snapshot.policy_refusal}
+
+
+def _state(raw: JsonObject | None, run_uid: str) -> OperatorState | None:
+    if raw is None:
+        return None
+    try:
+        return parse(OperatorState, {"runUID": run_uid, **raw})
+    except ValidationError as error:
+        raise Refused(from_pydantic(error, "state")) from error
+
+
+def _pod(raw: JsonObject, run_uid: str) -> JsonObject:
+    front, _, attempt = str(raw.get("name", "")).rpartition("-r")
+    named = {"agent": front.rpartition("-")[2], "attempt": int(attempt) if attempt.isdecimal() else -1}
+    return {"runUid": run_uid, "finalizers": [FINALIZER_OUTCOME], **named, **raw}
+
+
+def _escalation(raw: JsonObject, run_uid: str) -> JsonObject:
+    return {"runUid": run_uid, "uid": raw.get("name", ""), **raw}
+
+
+def _consultation(raw: JsonObject) -> JsonObject:
+    try:
+        return {**raw, "advice": parse(AdviceState, raw["advice"])} if raw.get("advice") else raw
+    except ValidationError as error:
+        raise Refused(from_pydantic(error, "consultations.advice")) from error
+
+
+def _facts(kind: type[F], raws: Any, path: str) -> tuple[F, ...]:
+    known = {to_camel(field.name) for field in fields(kind)}
+    for index, raw in enumerate(raws):
+        _only(raw, known, f"{path}[{index}].")
+    try:
+        return TypeAdapter(tuple[kind, ...]).validate_python([_snake(raw) for raw in raws])  # type: ignore[valid-type]
+    except ValidationError as error:
+        raise Refused(from_pydantic(error, path)) from error
+
+
+def _list(document: JsonObject, key: str) -> list[JsonObject]:
+    raw = document.get(key, [])
+    if not isinstance(raw, list) or not all(isinstance(item, dict) for item in raw):
+        raise Refused((violation(key, raw, "must be a list of mappings"),))
+    return raw
+
+
+def _snake(raw: Any) -> Any:
+    if isinstance(raw, dict):
+        return {to_snake(key): value if key == FREE_KEYS else _snake(value) for key, value in raw.items()}
+    return raw
+
+
+FREE_KEYS = "outputs"
+"""The field whose keys are an agent's own words, not names of fields."""
+
+
+def _camel(plain: Any) -> Any:
+    if isinstance(plain, dict):
+        return {to_camel(key): value if key == FREE_KEYS else _camel(value) for key, value in plain.items()}
+    return [_camel(value) for value in plain] if isinstance(plain, list | tuple) else plain
+
+
+def _plain(fact: Any) -> JsonObject:
+    """A fact as a document has it, without the fields that have their default."""
+    plain = TypeAdapter(type(fact)).dump_python(fact, mode="json", exclude_defaults=True)
+    found: JsonObject = _camel(plain)
+    return found | _kept(fact)
+
+
+def _kept(fact: Any) -> JsonObject:
+    """What a reader would fill in otherwise than with the field's default."""
+    return {"finalizers": list(fact.finalizers)} if isinstance(fact, PodFacts) else {}
+
+
+def _full(document: JsonObject) -> JsonObject:
+    return {key: value for key, value in document.items() if value not in ("", None, [], ())}
+
+
+def _only(raw: Any, known: frozenset[str] | set[str], prefix: str) -> None:
+    if not isinstance(raw, dict):
+        raise Refused((violation(prefix.rstrip(".") or "snapshot", raw, "must be a mapping"),))
+    unknown = sorted(set(raw) - known)
+    if unknown:
+        raise Refused(tuple(violation(f"{prefix}{key}", None, f"is unknown: use {', '.join(sorted(known))}") for key in unknown))
+
+
+def _time(raw: Any, path: str) -> datetime:
+    try:
+        moment = raw if isinstance(raw, datetime) else datetime.fromisoformat(str(raw))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise Refused((violation(path, raw, "must be an RFC 3339 time with a zone, such as 2026-01-01T12:00:00Z"),))
+    return moment

@@ -1,0 +1,1 @@
+"""One reconcile of a Run: observe, plan, save, act."""

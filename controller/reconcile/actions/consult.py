@@ -1,0 +1,17 @@
+"""Beginning a consultation. Nothing waits for it here: what the advisor says is part of a later snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controller.plan.model import Action
+from controller.plan.snapshot import Snapshot
+from controller.reconcile.actions.dependencies import Tools
+
+
+async def consult(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
+    """Begin the consultation that an action asks for, if it was not begun already."""
+    if tools.consultations is None:
+        raise ValueError("an operator without an advisor has the mode Off, in which nobody is consulted")
+    begun = tools.consultations.begin(snapshot, action)
+    return replace(snapshot, consultations=(*snapshot.consultations, begun))

@@ -1,0 +1,53 @@
+"""What every step needs, and how an answer of the API server goes back into the snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from controller.advisor.consultations import Consultations
+from controller.api.base import JsonObject
+from controller.api.names import RunKey
+from controller.kube.client import Client
+from controller.notify.message import SendMessage, discard
+from controller.plan.snapshot import PodFacts, Snapshot
+from controller.resources.network_policy_builder import AgentsNetwork
+from controller.resources.reporter_sidecar import Sidecar
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The API server, whom to tell of a pod, an escalation or a report that was written, how to tell people, how reporters run,
+    and the consultations, where there is an advisor.
+
+    `granted` holds the namespaces in which reporters are known to have their account, `isolated` those in which agents are known to
+    have their NetworkPolicy, and when that was seen; `network` is what it lets them reach.
+    """
+
+    client: Client
+    upsert_pod: Callable[[JsonObject, RunKey], PodFacts]
+    upsert_escalation: Callable[[JsonObject], None]
+    upsert_report: Callable[[JsonObject], None]
+    send_message: SendMessage = discard
+    sidecar: Sidecar | None = None
+    consultations: Consultations | None = None
+    granted: set[str] = field(default_factory=set)
+    network: AgentsNetwork | None = None
+    isolated: dict[str, datetime] = field(default_factory=dict)
+
+    def now(self) -> datetime:
+        """Return the API server's time."""
+        return self.client.server_now()
+
+    def with_pod(self, snapshot: Snapshot, pod: JsonObject) -> Snapshot:
+        """Return the snapshot with a pod as the API server just answered it."""
+        facts = self.upsert_pod(pod, snapshot.run.key)
+        before = next((p for p in snapshot.pods if p.uid == facts.uid), facts)
+        facts = replace(facts, node_lost_since=before.node_lost_since)
+        return replace(snapshot, pods=(*(p for p in snapshot.pods if p.name != facts.name), facts))
+
+
+def without_pod(snapshot: Snapshot, uid: str) -> Snapshot:
+    """Return the snapshot without a pod that is gone."""
+    return replace(snapshot, pods=tuple(pod for pod in snapshot.pods if pod.uid != uid))

@@ -1,0 +1,81 @@
+"""The inbox: opening an escalation under its deterministic name, and writing its phase."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controller.api.base import JsonObject, dump
+from controller.api.escalation import EscalationPhase
+from controller.api.names import LABEL_RUN_UID
+from controller.api.policy import NotificationEvent
+from controller.api.timestamps import format_time
+from controller.facts.pods import escalation_facts
+from controller.kube.errors import AlreadyExists, NotFound
+from controller.kube.resources import ESCALATIONS
+from controller.notify.message import opened, places_for
+from controller.plan.model import Action
+from controller.plan.snapshot import Snapshot
+from controller.reconcile.actions.dependencies import Tools
+from controller.resources.escalation_builder import build_escalation
+
+
+async def create_escalation(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
+    """Create the escalation, or find the one that a former try has created."""
+    responders = snapshot.policy.spec.responders if snapshot.policy else None
+    body = build_escalation(snapshot.run, action, responders)
+    namespace = snapshot.run.namespace
+    try:
+        found = await tools.client.create(ESCALATIONS, namespace, body)
+    except AlreadyExists:
+        found = await tools.client.get(ESCALATIONS, namespace, action.escalation)
+    return _with(tools, snapshot, found)
+
+
+async def mark(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
+    """Write the escalation's phase over the version that it was judged by. Raises Conflict where it has changed since.
+
+    Whoever wins the write that opens it tells people, so that they are told at most once.
+
+    An escalation that was deleted meanwhile is dismissed; one whose answer has come meanwhile is judged again.
+    """
+    if action.escalation_phase is None:
+        raise ValueError("a mark names its phase")
+    namespace = snapshot.run.namespace
+    try:
+        found = await tools.client.get(ESCALATIONS, namespace, action.escalation)
+        judged = next(e for e in snapshot.escalations if e.name == action.escalation)
+        if escalation_facts(found) == judged:
+            opens = action.escalation_phase is EscalationPhase.OPEN and (judged.phase is None or not judged.answerable)
+            places = places_for(snapshot.policy, NotificationEvent.ESCALATION_OPENED) if opens else ()
+            now = format_time(tools.now())
+            before = found.get("status", {}) | (_appointed(snapshot) if opens and not judged.answerable else {})
+            found["status"] = _status(before, action.escalation_phase, now, announced=bool(places))
+            found = await tools.client.replace(ESCALATIONS, namespace, action.escalation, found, subresource="status")
+            if places:
+                tools.send_message(opened(found), places)
+    except NotFound:
+        return replace(snapshot, escalations=tuple(e for e in snapshot.escalations if e.name != action.escalation))
+    return _with(tools, snapshot, found)
+
+
+def _appointed(snapshot: Snapshot) -> JsonObject:
+    """Who may answer what was asked under no policy: the responders of the one that is in force now, if one is."""
+    return {"responders": dump(snapshot.policy.spec.responders)} if snapshot.policy else {}
+
+
+def _status(before: JsonObject, phase: EscalationPhase, now: str, *, announced: bool) -> JsonObject:
+    stamp = STAMPS.get(phase)
+    notified = {"notifiedAt": now} if announced else {}
+    return {**before, **({stamp: now} if stamp else {}), **notified, "phase": phase.value}
+
+
+STAMPS = {EscalationPhase.ANSWERED: "answeredAt", EscalationPhase.DELIVERED: "deliveredAt"}
+"""The phases whose time is kept, and where."""
+
+
+def _with(tools: Tools, snapshot: Snapshot, found: JsonObject) -> Snapshot:
+    """The snapshot with an escalation as the API server just answered it."""
+    if LABEL_RUN_UID in found["metadata"].get("labels", {}):
+        tools.upsert_escalation(found)
+    facts = escalation_facts(found)
+    return replace(snapshot, escalations=(*(e for e in snapshot.escalations if e.name != facts.name), facts))

@@ -1,0 +1,26 @@
+"""Releasing a pod: its outcome is on record or of no more interest, so whoever deletes it may."""
+
+from __future__ import annotations
+
+from controller.api.names import FINALIZER_OUTCOME
+from controller.kube.errors import NotFound
+from controller.kube.resources import PODS
+from controller.plan.model import Action
+from controller.plan.snapshot import Snapshot
+from controller.reconcile.actions.dependencies import Tools, without_pod
+
+
+async def release(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
+    """Remove our finalizer, and nobody else's, from the pod with this UID. Raises Conflict where the pod has changed."""
+    pod = next(pod for pod in snapshot.pods if pod.uid == action.pod_uid)
+    index = pod.finalizers.index(FINALIZER_OUTCOME)
+    operations = [
+        {"op": "test", "path": "/metadata/uid", "value": action.pod_uid},
+        {"op": "test", "path": f"/metadata/finalizers/{index}", "value": FINALIZER_OUTCOME},
+        {"op": "remove", "path": f"/metadata/finalizers/{index}"},
+    ]
+    try:
+        freed = await tools.client.json_patch(PODS, snapshot.run.namespace, action.pod, operations)
+    except NotFound:
+        return without_pod(snapshot, action.pod_uid)
+    return tools.with_pod(snapshot, freed)

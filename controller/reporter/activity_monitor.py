@@ -1,0 +1,99 @@
+"""What the reporter sees of its agent: its words, its processor time, its files. Each sample has a bounded cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from controller.reporter.agent_record import Memory
+from controller.reporter.cli_streams import Stream
+from controller.reporter.cpu_activity import Processes
+from controller.reporter.events import MAX_LINE, Event, Wrong, check, read_line
+from controller.reporter.file_activity import Workspace
+from controller.reporter.file_tail import Tail
+from controller.reporter.shared_files import Mailbox
+
+SAMPLE_SECONDS = 2.0
+BYTES_PER_READ = 256 * 1024
+"""Of each file, every half second: what one reads a day of, and a flood that lasts is read to its end all the same."""
+
+LAST_BYTES = 1024 * 1024
+"""At the end, the last words of each file are read, not all that is left of a flood."""
+
+
+class Watch:
+    """Fills the memory with what it sees."""
+
+    def __init__(self, mailbox: Mailbox, memory: Memory, processes: Processes | None, workspace: Workspace) -> None:
+        self._memory, self._processes, self._workspace = memory, processes, workspace
+        self._events = Tail(mailbox.events, MAX_LINE, memory.add_problem)
+        self._stream = Tail(mailbox.stream, MAX_LINE, memory.add_problem)
+        self._cli = Stream()
+        self._concluded = False
+        """Whether the agent itself has told its result, which counts more than a CLI's last message."""
+        self._next_sample = 0.0
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where activity is looked for."""
+        return ("Processes", "Events", "Workspace") if self._processes else ("Events", "Workspace")
+
+    def look(self, now: float) -> bool:
+        """Take a sample; return whether the operator should hear of it at once."""
+        urgent = self._listen(now, BYTES_PER_READ)
+        if self._events.grew or self._stream.grew or self._is_active(now):
+            self._memory.active_at = now
+        return urgent
+
+    def drain(self, now: float) -> None:
+        """Read to the end: nothing more will come."""
+        for tail in (self._events, self._stream):
+            tail.skip_to_the_last(LAST_BYTES)
+        self._listen(now, LAST_BYTES)
+        self._hear(self._own(self._events.rest()), now)
+        self._hear(self._events_of(self._stream.rest()), now)
+
+    def _is_active(self, now: float) -> bool:
+        if now < self._next_sample:
+            return False
+        self._next_sample = now + SAMPLE_SECONDS
+        worked = self._processes is not None and self._processes.active(now)
+        return self._workspace.changed(now) or worked
+
+    def _listen(self, now: float, budget: int) -> bool:
+        urgent = self._hear(self._own(self._events.read(budget)), now)
+        streamed = self._hear(self._events_of(self._stream.read(budget)), now)
+        return urgent or streamed
+
+    def _own(self, lines: Iterator[bytes]) -> Iterator[Event | Wrong]:
+        """What the agent says itself."""
+        for event in map(_event_of, lines):
+            self._concluded |= not isinstance(event, Wrong) and event["type"] == "result"
+            yield event
+
+    def _events_of(self, lines: Iterator[bytes]) -> Iterator[Event | Wrong]:
+        """What a CLI's stream says. Only that tells of turns; its other events are held to what an agent's are."""
+        for line in lines:
+            for event in self._cli.feed(line.decode(errors="replace")):
+                if event["type"] == "result" and self._concluded:
+                    continue
+                if event["type"] == "result" and self._memory.waiting:
+                    # A model that ends its turn with a question open has not come to anything: it waits.
+                    event = {"type": "park"}  # noqa: PLW2901  # the rest is the same for it
+                yield event if event.get("type") == "turn" else _event_of(json.dumps(event).encode())
+
+    def _hear(self, events: Iterator[Event | Wrong], now: float) -> bool:
+        urgent = False
+        for event in events:
+            if isinstance(event, Wrong):
+                self._memory.add_problem(event.kind, str(event))
+            else:
+                urgent = self._memory.apply_event(event, now) or urgent
+        return urgent
+
+
+def _event_of(line: bytes) -> Event | Wrong:
+    try:
+        return check(read_line(line))
+    except Wrong as error:
+        return error

@@ -1,0 +1,182 @@
+"""What a known CLI says in its own JSON stream, as events of docs/agents.md and `{"type": "turn"}`.
+
+The stream is `codex exec --json`'s or `claude --output-format stream-json`'s, with a line `rw.exec` before each run of a CLI. Both
+CLIs count by session, and a session outlives attempts: `before` in that line is what the session had used before the run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import NamedTuple, cast
+
+Event = dict[str, object]
+
+MAX_SUMMARY = 1024
+"""Characters of a CLI's last message that become a result's summary."""
+
+MAX_MESSAGES = 256
+"""Messages whose usage was counted that are remembered: claude tells it once for each block of a message."""
+
+MICRO_USD = 1_000_000
+
+CODEX_INPUT, CODEX_OUTPUT = ("input_tokens",), ("output_tokens",)
+"""Codex counts cached input as input, and reasoning as output."""
+
+CLAUDE_INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+CLAUDE_MODEL_INPUT = ("inputTokens", "cacheCreationInputTokens", "cacheReadInputTokens")
+"""Claude counts cached input apart; here it is input, as codex has it."""
+
+
+class Used(NamedTuple):
+    """What was used; the cost in millionths of a dollar, where a CLI tells it."""
+
+    input: int = 0
+    output: int = 0
+    cost: int = 0
+
+    def plus(self, other: Used) -> Used:
+        """Return the sum of both."""
+        return Used(*(mine + its for mine, its in zip(self, other, strict=True)))
+
+    def since(self, before: Used) -> Used:
+        """Return what was used since `before`, never less than nothing."""
+        return Used(*(max(0, mine - its) for mine, its in zip(self, before, strict=True)))
+
+    def at_least(self, other: Used) -> Used:
+        """Return the greater of both, number by number."""
+        return Used(*(max(mine, its) for mine, its in zip(self, other, strict=True)))
+
+
+NOTHING = Used()
+
+
+class Stream:
+    """Follows the stream of one attempt. What it says of usage is the attempt's in total."""
+
+    def __init__(self) -> None:
+        self._done = NOTHING
+        """Used by what is over: former runs of the attempt, and claude's former turns."""
+        self._current = NOTHING
+        """Used by what is under way, as far as it is known."""
+        self._before = NOTHING
+        self._resumed = False
+        self._message = ""
+        self._counted: dict[str, None] = {}
+
+    def feed(self, line: str) -> list[Event]:
+        """Return the events that a line stands for; none where it is wrong or says nothing of interest."""
+        event = _object(line)
+        match event.get("type"):
+            case "rw.exec":
+                self._begin(event)
+            case "item.completed":
+                self._hear_item(_map(event, "item"))
+            case "turn.completed":
+                return self._end_codex_turn(_map(event, "usage"))
+            case "assistant":
+                return self._hear_message(_map(event, "message"))
+            case "result":
+                return self._end_claude_turn(event)
+        return []
+
+    def _begin(self, event: Mapping[str, object]) -> None:
+        self._done = self._done.plus(self._current)
+        self._current, self._message = NOTHING, ""
+        self._before = _codex_usage(_map(event, "before"))
+        self._resumed = event.get("resumed") is True
+
+    def _hear_item(self, item: Mapping[str, object]) -> None:
+        if item.get("type") == "agent_message":
+            self._message = _text(item, "text")
+
+    def _end_codex_turn(self, usage: Mapping[str, object]) -> list[Event]:
+        self._current = self._current.at_least(_codex_usage(usage).since(self._before))
+        return [{"type": "turn"}, self._usage(), _result(self._message)]
+
+    def _hear_message(self, message: Mapping[str, object]) -> list[Event]:
+        name, used = _text(message, "id"), _claude_usage(_map(message, "usage"))
+        if name in self._counted or used == NOTHING:
+            return []
+        self._counted[name] = None
+        if len(self._counted) > MAX_MESSAGES:
+            del self._counted[next(iter(self._counted))]
+        self._current = self._current.plus(used)
+        return [self._usage()]
+
+    def _end_claude_turn(self, event: Mapping[str, object]) -> list[Event]:
+        self._done = self._done.plus(self._current.at_least(self._claude_turn(event)))
+        self._current = NOTHING
+        if event.get("is_error") is not False or event.get("subtype") != "success":
+            return [self._usage()]
+        return [{"type": "turn"}, self._usage(), _result(_text(event, "result"))]
+
+    def _claude_turn(self, event: Mapping[str, object]) -> Used:
+        """What a turn used. Its `total_cost_usd` is the session's, thus of use only where the session began with the run."""
+        models = [_mapping(usage) for usage in _map(event, "model_usage_since_last_result").values()]
+        if models:
+            used = NOTHING
+            for usage in models:
+                used = used.plus(_claude_model_usage(usage))
+            return used
+        cost = 0 if self._resumed else _micro_usd(event.get("total_cost_usd"))
+        return _claude_usage(_map(event, "usage"))._replace(cost=cost)
+
+    def _usage(self) -> Event:
+        total = self._done.plus(self._current)
+        event: Event = {"type": "usage", "inputTokens": total.input, "outputTokens": total.output}
+        return event | ({"costMicroUSD": total.cost} if total.cost else {})
+
+
+def parse(line: str) -> list[Event]:
+    """Return the events that a line stands for by itself, its usage being the line's alone."""
+    return Stream().feed(line)
+
+
+def _codex_usage(usage: Mapping[str, object]) -> Used:
+    return Used(_sum(usage, CODEX_INPUT), _sum(usage, CODEX_OUTPUT))
+
+
+def _claude_usage(usage: Mapping[str, object]) -> Used:
+    return Used(_sum(usage, CLAUDE_INPUT), _sum(usage, CODEX_OUTPUT))
+
+
+def _claude_model_usage(usage: Mapping[str, object]) -> Used:
+    return Used(_sum(usage, CLAUDE_MODEL_INPUT), _sum(usage, ("outputTokens",)), _micro_usd(usage.get("costUSD")))
+
+
+def _result(message: str) -> Event:
+    cut = message if len(message) <= MAX_SUMMARY else message[: MAX_SUMMARY - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    return {"type": "result", "outcome": "Completed", "summary": cut}
+
+
+def _object(line: str) -> Mapping[str, object]:
+    try:
+        return _mapping(json.loads(line))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _map(event: Mapping[str, object], field: str) -> Mapping[str, object]:
+    return _mapping(event.get(field))
+
+
+def _text(event: Mapping[str, object], field: str) -> str:
+    value = event.get(field)
+    return value if isinstance(value, str) else ""
+
+
+def _sum(usage: Mapping[str, object], fields: tuple[str, ...]) -> int:
+    return sum(value for field in fields if type(value := usage.get(field)) is int)
+
+
+def _micro_usd(dollars: object) -> int:
+    """Return a sum of money in millionths; what is no finite number, which JSON's extensions allow, is nothing."""
+    try:
+        return round(dollars * MICRO_USD) if isinstance(dollars, int | float) else 0
+    except (ValueError, OverflowError):
+        return 0

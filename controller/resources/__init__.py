@@ -1,0 +1,1 @@
+"""From a Run to the Kubernetes objects that its agents need."""

@@ -1,0 +1,197 @@
+"""Pure: from a Run and one of its agents to the objects that the operator creates."""
+
+from __future__ import annotations
+
+import uuid
+from typing import NamedTuple
+
+from controller.api.base import JsonObject, dump
+from controller.api.names import (
+    ANNOTATION_BRIEF,
+    FINALIZER_OUTCOME,
+    GATE_ADMITTED,
+    GROUP,
+    LABEL_AGENT,
+    LABEL_ATTEMPT,
+    LABEL_NETWORK,
+    LABEL_RUN,
+    LABEL_RUN_UID,
+    pod_name,
+    workspace_name,
+)
+from controller.api.pod_template import judged_container, pod_template
+from controller.api.policy import HostUsers, NetworkMode, RunPolicySpec
+from controller.api.run import Agent
+from controller.api.template import RESERVED_DIR as RUNWARDEN_DIR
+from controller.plan.snapshot import RunFacts
+from controller.resources.network_policy_builder import MANAGED
+from controller.resources.owner import owner_reference
+from controller.resources.reporter_sidecar import OUT_VOLUME, WORKSPACE_VOLUME, Sidecar, add_reporter
+
+AGENT_UID = 10001
+"""The user (and group) that agents run as unless their template names another non-root one."""
+
+WORKSPACE_DIR = "/workspace"
+"""Where the workspace is mounted unless the Run says otherwise."""
+
+OUT_SIZE_LIMIT = "64Mi"
+"""How much an agent may write to its outbox before the kubelet evicts it."""
+
+BRIEF_VOLUME = "runwarden-brief"
+BRIEF_FILE = "brief.md"
+
+
+DEFAULTS = RunPolicySpec()
+
+
+class Answered(NamedTuple):
+    """An answer that the agent has not read yet."""
+
+    question: str
+    answer: str
+    by: str
+
+
+class Settled(NamedTuple):
+    """What became of an agent's questions and it does not know yet: answers, and the ids of questions that nobody will answer."""
+
+    answers: tuple[Answered, ...] = ()
+    dismissed: tuple[str, ...] = ()
+
+
+def build_pod(
+    run: RunFacts,
+    agent: Agent,
+    attempt: int,
+    last_outcome: str = "",
+    settled: Settled | None = None,
+    sidecar: Sidecar | None = None,
+    policy: RunPolicySpec = DEFAULTS,
+) -> JsonObject:
+    """Return the gated pod of one attempt.
+
+    `last_outcome` is the reason that the previous attempt ended with, empty for the first; `settled` stands in its brief; `sidecar`
+    says how its reporter runs, `policy` what it has and reaches.
+    """
+    template = pod_template(agent)
+    spec = template["spec"]
+    identity = {"RUNWARDEN_RUN": run.name, "RUNWARDEN_AGENT": agent.name, "RUNWARDEN_ATTEMPT": str(attempt)}
+    _harden(spec, policy.host_users)
+    _provide(spec, policy)
+    _equip(spec, run, agent, identity, last_outcome)
+    if sidecar is not None:
+        add_reporter(spec, judged_container(spec), {**identity, "RUNWARDEN_RUN_UID": run.uid}, sidecar)
+    spec["schedulingGates"] = [{"name": GATE_ADMITTED}, *spec.get("schedulingGates", [])]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": _metadata(run, agent, attempt, template.get("metadata", {}), settled or Settled(), policy),
+        "spec": spec,
+    }
+
+
+def _metadata(run: RunFacts, agent: Agent, attempt: int, given: JsonObject, settled: Settled, policy: RunPolicySpec) -> JsonObject:
+    labels = {
+        LABEL_RUN: run.name,
+        LABEL_RUN_UID: run.uid,
+        LABEL_AGENT: agent.name,
+        LABEL_ATTEMPT: str(attempt),
+        **({LABEL_NETWORK: MANAGED} if policy.network_policy is NetworkMode.MANAGED else {}),
+    }
+    brief = _brief(run.spec.brief if run.spec and run.spec.brief else "", settled)
+    return {
+        "name": pod_name(run.name, agent.name, attempt),
+        "namespace": run.namespace,
+        "labels": {**given.get("labels", {}), **labels},
+        "annotations": {**given.get("annotations", {}), ANNOTATION_BRIEF: brief},
+        "finalizers": [FINALIZER_OUTCOME],
+        "ownerReferences": [owner_reference(run)],
+    }
+
+
+def _brief(brief: str, settled: Settled) -> str:
+    """The Run's brief, and below it what humans have answered and dismissed meanwhile."""
+    sections = [f"## Question {question} was dismissed\n\n{DISMISSED}" for question in settled.dismissed]
+    sections += [f"## Answer to question {a.question}{f' by {a.by}' if a.by else ''}\n\n{a.answer}" for a in settled.answers]
+    text = "\n\n".join(filter(None, (brief, *sections)))
+    return text if len(text.encode()) <= BRIEF_LIMIT else text.encode()[:BRIEF_LIMIT].decode(errors="ignore") + MORE_ANSWERS
+
+
+DISMISSED = "Nobody will answer it. Go on without an answer; to ask it again asks nobody, and to park for it is charged."
+"""What an agent reads of a question that a human has dismissed."""
+
+BRIEF_LIMIT = 192 * 1024
+"""Bytes of a brief with its answers: a pod's annotations may have 256 KiB in all."""
+
+MORE_ANSWERS = f"\n\n(cut here: the answers in full are in {RUNWARDEN_DIR}/answers)"
+
+
+def _harden(spec: JsonObject, host_users: HostUsers) -> None:
+    """Set what the `restricted` Pod Security standard asks for; a template may only narrow it, which `check_run` saw to."""
+    spec["restartPolicy"] = "Never"
+    spec["automountServiceAccountToken"] = False
+    spec["enableServiceLinks"] = False
+    if host_users is HostUsers.PRIVATE:
+        spec["hostUsers"] = False
+    pod = spec.setdefault("securityContext", {})
+    uid = pod.setdefault("runAsUser", AGENT_UID)
+    pod.setdefault("runAsGroup", uid)
+    pod.setdefault("fsGroup", uid)
+    pod["runAsNonRoot"] = True
+    pod["fsGroupChangePolicy"] = "OnRootMismatch"
+    pod["seccompProfile"] = {"type": "RuntimeDefault"}
+    for container in [*spec["containers"], *spec.get("initContainers", [])]:
+        context = container.setdefault("securityContext", {})
+        context["allowPrivilegeEscalation"] = False
+        context["capabilities"] = {"drop": ["ALL"]}
+
+
+def _provide(spec: JsonObject, policy: RunPolicySpec) -> None:
+    """Give the pod its policy's runtime, and its policy's resources to containers that name none; a reporter comes with its own."""
+    if policy.runtime_class_name is not None:
+        spec["runtimeClassName"] = policy.runtime_class_name
+    for container in [*spec["containers"], *spec.get("initContainers", [])]:
+        if policy.resources is not None and not any((container.get("resources") or {}).values()):
+            container["resources"] = dump(policy.resources)
+
+
+def _equip(spec: JsonObject, run: RunFacts, agent: Agent, identity: dict[str, str], last_outcome: str) -> None:
+    """Give the judged container its environment, brief, outbox and workspace."""
+    container = judged_container(spec)
+    container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
+    environment = {
+        **identity,
+        "RUNWARDEN_LAST_OUTCOME": last_outcome,
+        "RUNWARDEN_DIR": RUNWARDEN_DIR,
+        "RUNWARDEN_WORKSPACE": agent.workspace.mount_path if agent.workspace else WORKSPACE_DIR,
+        "RUNWARDEN_SESSION_ID": session_id(run.uid, agent.name),
+    }
+    container["env"] = [*({"name": name, "value": value} for name, value in environment.items()), *container.get("env", [])]
+    mount_path = agent.workspace.mount_path if agent.workspace else WORKSPACE_DIR
+    container["volumeMounts"] = [
+        *container.get("volumeMounts", []),
+        {"name": OUT_VOLUME, "mountPath": f"{RUNWARDEN_DIR}/out"},
+        {
+            "name": BRIEF_VOLUME,
+            "mountPath": f"{RUNWARDEN_DIR}/{BRIEF_FILE}",
+            "subPath": BRIEF_FILE,
+            "readOnly": True,
+        },
+        {"name": WORKSPACE_VOLUME, "mountPath": mount_path},
+    ]
+    spec["volumes"] = [*spec.get("volumes", []), *_volumes(run, agent)]
+
+
+def session_id(run_uid: str, agent: str) -> str:
+    """Return what an agent may call its conversation: the same UUID for each of its attempts."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"https://{GROUP}/{run_uid}/{agent}"))
+
+
+def _volumes(run: RunFacts, agent: Agent) -> list[JsonObject]:
+    brief = {"path": BRIEF_FILE, "fieldRef": {"fieldPath": f"metadata.annotations['{ANNOTATION_BRIEF}']"}}
+    kept = {"persistentVolumeClaim": {"claimName": workspace_name(run.name, agent.name)}}
+    return [
+        {"name": OUT_VOLUME, "emptyDir": {"sizeLimit": OUT_SIZE_LIMIT}},
+        {"name": BRIEF_VOLUME, "downwardAPI": {"items": [brief]}},
+        {"name": WORKSPACE_VOLUME, **(kept if agent.workspace else {"emptyDir": {}})},
+    ]

@@ -1,0 +1,125 @@
+"""Pure: the reporter beside an agent: its container and account, and what the two share.
+
+The agent reads `bin` and `answers`, which the reporter writes; both write `out`. Only the reporter has a token, and it runs as
+another user, so that not even a shared process namespace lets the agent near it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from controller.api.base import JsonObject
+from controller.api.names import REPORTER_CONTAINER
+from controller.api.template import REPORTER_UID
+from controller.api.template import RESERVED_DIR as RUNWARDEN_DIR
+
+OUT_VOLUME, WORKSPACE_VOLUME = "runwarden-out", "runwarden-workspace"
+BIN_VOLUME, ANSWERS_VOLUME, TOKEN_VOLUME = "runwarden-bin", "runwarden-answers", "runwarden-token"  # a volume's name
+TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105  # where pods have it
+TOKEN_SECONDS = 3600
+"""The kubelet renews a token before it ends; an hour is Kubernetes' own choice."""
+
+OWN_SIZE_LIMIT = "16Mi"
+"""Of each folder that only the reporter writes: 64 answers of 16384 characters fit."""
+
+REPORTER_WORKSPACE = "/workspace"
+RW = "rw"
+RW_ON_PATH = f"/usr/local/bin/{RW}"
+PROBE_SECONDS, PROBE_TIMES = 1, 120
+RESOURCES = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "250m", "memory": "64Mi"}}
+"""It idles at 25 MiB; what a hostile agent makes it read comes on top."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """How reporters run. Where `shared_processes` is unset, the agent keeps a process namespace of its own."""
+
+    image: str
+    interval_seconds: int = 60
+    shared_processes: bool = True
+
+
+def add_reporter(spec: JsonObject, container: JsonObject, identity: dict[str, str], sidecar: Sidecar) -> None:
+    """Put the reporter into a pod's spec, ahead of everything else, and what it offers into the judged container."""
+    spec["serviceAccountName"] = REPORTER_CONTAINER
+    if sidecar.shared_processes:
+        spec["shareProcessNamespace"] = True
+    spec["initContainers"] = [_reporter(identity, sidecar), *spec.get("initContainers", [])]
+    spec["volumes"] = [*spec.get("volumes", []), *_volumes()]
+    container["volumeMounts"] = [*container.get("volumeMounts", []), *_offered(container)]
+
+
+def _reporter(identity: dict[str, str], sidecar: Sidecar) -> JsonObject:
+    return {
+        "name": REPORTER_CONTAINER,
+        "image": sidecar.image,
+        "command": ["runwarden", "reporter"],
+        "restartPolicy": "Always",
+        "env": _environment(identity, sidecar),
+        "resources": RESOURCES,
+        "securityContext": {
+            "runAsUser": REPORTER_UID,
+            "runAsGroup": REPORTER_UID,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        "startupProbe": {
+            "exec": {"command": ["runwarden", "reporter", "--ready"]},
+            "periodSeconds": PROBE_SECONDS,
+            "timeoutSeconds": 10,
+            "failureThreshold": PROBE_TIMES,
+        },
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        "volumeMounts": [
+            *({"name": volume, "mountPath": f"{RUNWARDEN_DIR}/{path}"} for volume, path in FOLDERS.items()),
+            {"name": WORKSPACE_VOLUME, "mountPath": REPORTER_WORKSPACE, "readOnly": True},
+            {"name": TOKEN_VOLUME, "mountPath": TOKEN_DIR, "readOnly": True},
+        ],
+    }
+
+
+FOLDERS = {BIN_VOLUME: "bin", ANSWERS_VOLUME: "answers", OUT_VOLUME: "out"}
+
+
+def _environment(identity: dict[str, str], sidecar: Sidecar) -> list[JsonObject]:
+    environment = {
+        **identity,
+        "RUNWARDEN_DIR": RUNWARDEN_DIR,
+        "RUNWARDEN_WORKSPACE": REPORTER_WORKSPACE,
+        "RUNWARDEN_REPORTER": "Full" if sidecar.shared_processes else "NoSharedPID",
+        "RUNWARDEN_REPORT_INTERVAL_SECONDS": str(sidecar.interval_seconds),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MALLOC_ARENA_MAX": "1",  # Its threads share one heap: memory is counted in every pod.
+    }
+    from_pod = {"RUNWARDEN_POD_UID": "metadata.uid", "RUNWARDEN_NAMESPACE": "metadata.namespace"}
+    return [
+        *({"name": name, "value": value} for name, value in environment.items()),
+        *({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in from_pod.items()),
+    ]
+
+
+def _volumes() -> list[JsonObject]:
+    namespace = {"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}
+    sources = [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": TOKEN_SECONDS}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {"downwardAPI": {"items": [namespace]}},
+    ]
+    return [
+        *({"name": volume, "emptyDir": {"sizeLimit": OWN_SIZE_LIMIT}} for volume in (BIN_VOLUME, ANSWERS_VOLUME)),
+        {"name": TOKEN_VOLUME, "projected": {"sources": sources}},
+    ]
+
+
+def _offered(container: JsonObject) -> list[JsonObject]:
+    """What the agent gets to read; `rw` is on its PATH too, unless the template has mounted something there itself."""
+    offered: list[JsonObject] = [
+        {"name": volume, "mountPath": f"{RUNWARDEN_DIR}/{FOLDERS[volume]}", "readOnly": True}
+        for volume in (BIN_VOLUME, ANSWERS_VOLUME)
+    ]
+    taken = [mount["mountPath"].rstrip("/") for mount in container.get("volumeMounts", [])]
+    if not any(path == RW_ON_PATH or RW_ON_PATH.startswith(f"{path}/") for path in taken):
+        offered.append({"name": BIN_VOLUME, "mountPath": RW_ON_PATH, "subPath": RW, "readOnly": True})
+    return offered

@@ -1,0 +1,52 @@
+"""Who bears a token and what he may read, asked of the API server: TokenReview, then SubjectAccessReview."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+
+from controller.api.base import JsonObject
+from controller.errors import RunwardenError
+from controller.kube.client import Client
+from controller.kube.errors import Forbidden
+from controller.kube.resources import SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS, Resource
+from controller.observability.guard import Refusal, Review
+
+UNKNOWN = Refusal(HTTPStatus.UNAUTHORIZED, "the API server knows no such token", {"WWW-Authenticate": "Bearer"})
+
+
+class MayNotAsk(RunwardenError):
+    """The operator lacks the right to ask who somebody is and what he may do."""
+
+
+def reviewer(client: Client, path: str) -> Review:
+    """Return what reviews a token for a GET of a path that is no resource; any thread's event loop may call it.
+
+    Requests are sent in the loop that this is called in. They raise ApiError, or MayNotAsk.
+    """
+    home = asyncio.get_running_loop()
+
+    async def review(token: str) -> Refusal | None:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_review(client, path, token), home))
+
+    return review
+
+
+async def _review(client: Client, path: str, token: str) -> Refusal | None:
+    found = (await _ask(client, TOKEN_REVIEWS, {"token": token}))["status"]
+    if not found.get("authenticated"):
+        return UNKNOWN
+    user = found["user"]
+    asked = {name: user[name] for name in ("groups", "uid", "extra") if name in user}
+    asked |= {"user": user["username"], "nonResourceAttributes": {"path": path, "verb": "get"}}
+    if (await _ask(client, SUBJECT_ACCESS_REVIEWS, asked))["status"].get("allowed"):
+        return None
+    return Refusal(HTTPStatus.FORBIDDEN, f"{user['username']} may not get {path}: bind the ClusterRole runwarden-metrics-reader")
+
+
+async def _ask(client: Client, resource: Resource, spec: JsonObject) -> JsonObject:
+    body = {"apiVersion": f"{resource.group}/{resource.version}", "kind": resource.kind, "spec": spec}
+    try:
+        return await client.create(resource, None, body)
+    except Forbidden as error:
+        raise MayNotAsk(f"{error}; bind the ClusterRole runwarden-operator-metrics to the operator, cluster-wide") from error

@@ -1,0 +1,69 @@
+"""From the settings to the advisor that they name, and to the parts of a Run that it is shown beside what the plan saw."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from controller.adapter.adapter import Limits, LocalAdapter
+from controller.adapter.client import SocketAdvisor
+from controller.adapter.command import Command
+from controller.adapter.commands import load
+from controller.adapter.contract import Advisor
+from controller.adapter.metrics import AdapterMetrics
+from controller.adapter.process_tree import adopt_orphans
+from controller.advisor.consultations import Consultations, LogTail
+from controller.api.names import RunKey
+from controller.api.pod_template import container_name
+from controller.kube.client import Client
+from controller.observability.metrics import Metrics
+from controller.plan.context import PlanContext
+from controller.settings import Settings
+
+LOG_LINES, LOG_BYTES = 60, 16_384
+"""How much of the end of an agent's log is read for the advisor, which is shown less of it."""
+
+
+def load_commands(settings: Settings) -> Mapping[str, Command]:
+    """Return the commands that this process may run itself. Raises RunwardenError for a file that cannot be read."""
+    return load(settings.adapter_commands) if settings.adapter == "local" else {}
+
+
+@asynccontextmanager
+async def open_advisor(
+    settings: Settings, commands: Mapping[str, Command], client: Client, metrics: Metrics, wake: Callable[[RunKey], None]
+) -> AsyncIterator[Consultations | None]:
+    """Yield how the advisor is asked, None where there is none; what is under way when the context ends is ended."""
+    async with AsyncExitStack() as stack:
+        advisor = await _advisor(settings, commands, metrics, stack)
+        if advisor is None:
+            yield None
+            return
+        consultations = Consultations(advisor, log_tail(client), client.server_now, wake)
+        stack.push_async_callback(consultations.close)
+        yield consultations
+
+
+async def _advisor(settings: Settings, commands: Mapping[str, Command], metrics: Metrics, stack: AsyncExitStack) -> Advisor | None:
+    match settings.adapter:
+        case "socket":
+            return SocketAdvisor(settings.adapter_socket)
+        case "local":
+            adopt_orphans()
+            adapter = LocalAdapter(commands, Limits(), AdapterMetrics(metrics.registry))
+            return await stack.enter_async_context(adapter)
+        case _:
+            return None
+
+
+def log_tail(client: Client) -> LogTail:
+    """Return what fetches the end of an agent's log; empty for one whose pod is gone or never ran."""
+
+    async def fetch(at: PlanContext, agent: str) -> str:
+        pod = at.own_pod(agent)
+        spec = next((a for a in at.agents if a.name == agent), None)
+        if pod is None or spec is None or not pod.bound:
+            return ""
+        return await client.log_tail(at.snapshot.run.namespace, pod.name, container_name(spec), LOG_LINES, LOG_BYTES)
+
+    return fetch

@@ -1,0 +1,1 @@
+"""From a plan to a Run's status: phase, conditions and agents."""

@@ -1,0 +1,56 @@
+"""Pure: the condition Advised, which says whether the advisor has a say in a Run, and what came of asking it last.
+
+An ordered list of small checks; the first that has something to say decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from controller.api.advice import AdviceState, AdviceVerdict
+from controller.api.policy import LLMMode
+from controller.plan.escalations.consultation import in_words
+from controller.plan.snapshot import Snapshot
+
+Said = tuple[str, str, str, str]
+"""A condition: type, status, reason, message."""
+
+ADVISED = "Advised"
+
+
+def advised(snapshot: Snapshot) -> tuple[Said, ...]:
+    """Return the condition; none for a Run whose policy cannot be read."""
+    findings = (check(snapshot) for check in CHECKS) if snapshot.policy else ()
+    return tuple(condition for condition in findings if condition)[:1]
+
+
+def last_advice(snapshot: Snapshot) -> AdviceState | None:
+    """Return the last consultation about any agent of the Run."""
+    agents = snapshot.state.agents.values() if snapshot.state else ()
+    return max((advice for agent in agents for advice in agent.advice[-1:]), key=lambda advice: advice.at, default=None)
+
+
+def _off(snapshot: Snapshot) -> Said | None:
+    if snapshot.mode is not LLMMode.OFF:
+        return None
+    wants_none = snapshot.policy is not None and snapshot.policy.spec.llm.mode is LLMMode.OFF
+    if wants_none or snapshot.advisor:
+        return ADVISED, "False", "Off", "llm.mode is Off: the rules decide alone"
+    return ADVISED, "False", "NoAdvisor", "the operator has no advisor (--adapter), so the mode is Off: the rules decide alone"
+
+
+def _nothing_asked(snapshot: Snapshot) -> Said | None:
+    text = f"mode {snapshot.mode}: nothing has come up yet that advice could change"
+    return (ADVISED, "Unknown", "NothingAsked", text) if last_advice(snapshot) is None else None
+
+
+def _last_consultation(snapshot: Snapshot) -> Said | None:
+    last = last_advice(snapshot)
+    if last is None:
+        return None
+    if last.verdict is AdviceVerdict.ACCEPTED:
+        return ADVISED, "True", AdviceVerdict.ACCEPTED, in_words(last)
+    return ADVISED, "False", last.reason, f"{last.verdict} ({last.command}): {last.message}"
+
+
+CHECKS: tuple[Callable[[Snapshot], Said | None], ...] = (_off, _nothing_asked, _last_consultation)

@@ -1,0 +1,224 @@
+"""Pure: from a plan to the Run's status, conditions included. The only place that knows how a status is written."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from datetime import datetime
+
+from controller.api.base import MAX_TEXT, JsonObject, dump
+from controller.api.names import pod_name
+from controller.api.run_status import TERMINAL_PHASES, AgentState, Health, Phase, Usage
+from controller.api.timestamps import format_time
+from controller.plan import allowance
+from controller.plan.context import PlanContext
+from controller.plan.model import Action, AgentView, Intent, Plan, Step
+from controller.plan.reasons import Reason
+from controller.plan.snapshot import EscalationFacts, Snapshot
+from controller.plan.usage import add_usage
+from controller.status.advised_condition import advised
+from controller.status.progress_condition import PROGRESS_REPORTED, progress_reported
+
+KEPT_WHEN_REFUSED = ("startTime", "completionTime", "agents", "restarts")
+"""What the status says of a Run whose state cannot be trusted stays: without it the Run would look as if it had never started."""
+
+
+def build_status(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], previous: JsonObject, now: datetime) -> JsonObject:
+    """Return the whole status of a Run, without the operator's state.
+
+    `acted` are the actions of this pass; a pass without any keeps the plan that is on record. `previous` is the status as it
+    stands: conditions keep their transition times unless their status changes.
+    """
+    verdict, state = plan.verdict, snapshot.state
+    status: JsonObject = {
+        "phase": verdict.phase.value,
+        "reason": verdict.reason.value,
+        "message": verdict.message[:MAX_TEXT],
+        "observedGeneration": snapshot.run.generation,
+        "conditions": _merge(
+            previous.get("conditions", ()), _conditions(snapshot, plan, previous, now), snapshot.run.generation, now
+        ),
+        "ready": _ready(plan.agents),
+        "restarts": sum(agent.restarts for agent in state.agents.values()) if state else 0,
+        "agents": [_agent(snapshot, view) for view in plan.agents],
+        "plan": _plan(plan, acted) or previous.get("plan"),
+        "policy": _policy(snapshot) or previous.get("policy"),
+        "openEscalations": len(_open(snapshot)),
+    }
+    if usage := _usage(snapshot):
+        status["usage"] = dump(usage)
+    if state and state.started_at:
+        status["startTime"] = format_time(state.started_at)
+    if state and state.stop and state.stop.completed_at:
+        status["completionTime"] = format_time(state.stop.completed_at)
+    if snapshot.state_refusal:
+        status |= {key: previous[key] for key in KEPT_WHEN_REFUSED if key in previous}
+    return {key: value for key, value in status.items() if value not in ("", None)}
+
+
+def _ready(agents: tuple[AgentView, ...]) -> str:
+    good = sum(view.health in (Health.HEALTHY, Health.COMPLETE) for view in agents)
+    return f"{good}/{len(agents)}"
+
+
+def _agent(snapshot: Snapshot, view: AgentView) -> JsonObject:
+    state = snapshot.state.agents.get(view.name) if snapshot.state else None
+    state = state or AgentState()
+    attempt = state.outcome.attempt if state.outcome else state.attempt
+    entry: JsonObject = {
+        "name": view.name,
+        "attempt": attempt,
+        "podName": pod_name(snapshot.run.name, view.name, attempt) if state.pod_uid or state.outcome else "",
+        "health": view.health.value,
+        "reason": str(view.reason),
+        "message": view.message[:MAX_TEXT],
+        "restarts": state.restarts,
+        "cooldownUntil": format_time(state.cooldown_until) if state.cooldown_until else None,
+        "outcome": state.outcome.result.value if state.outcome else None,
+        "result": dump(state.result) if state.result else None,
+        "advice": dump(state.advice[-1]) if state.advice else None,
+    }
+    return {key: value for key, value in entry.items() if value not in ("", None)}
+
+
+def _plan(plan: Plan, acted: Iterable[Action]) -> JsonObject | None:
+    """What was done, or under a dry run would be, each intent once.
+
+    Letting a deleted pod go and moving an escalation's phase decide nothing and are not worth a write.
+    """
+    decided = (a for a in (*acted, *plan.withheld) if a.intent is not Intent.RELEASE and a.step is not Step.MARK)
+    done = dict.fromkeys((action.intent.value, action.reason.value, action.agent) for action in decided)
+    if not done:
+        return None
+    actions = [{"intent": intent, "reason": reason, **({"agent": agent} if agent else {})} for intent, reason, agent in done]
+    return {"digest": plan.digest, "actions": actions}
+
+
+def _open(snapshot: Snapshot) -> list[EscalationFacts]:
+    """The escalations that wait for a human."""
+    ours = (e for e in snapshot.escalations if e.run_uid == snapshot.run.uid and e.open and e.decision is None)
+    return sorted(ours, key=lambda escalation: escalation.name)
+
+
+def _usage(snapshot: Snapshot) -> Usage | None:
+    """What the ended attempts have used; what live ones use changes without a decision, and stands in their reports."""
+    agents = snapshot.state.agents.values() if snapshot.state else ()
+    return functools.reduce(add_usage, (agent.usage for agent in agents), None)
+
+
+def _policy(snapshot: Snapshot) -> JsonObject | None:
+    policy = snapshot.policy
+    if policy is None:
+        return None
+    network = {"networkPolicy": policy.spec.network_policy.value} if policy.spec.network_policy else {}
+    return {"name": policy.name, "digest": policy.digest, **network}
+
+
+def _conditions(snapshot: Snapshot, plan: Plan, previous: JsonObject, now: datetime) -> tuple[tuple[str, str, str, str], ...]:
+    """Each condition as (type, status, reason, message)."""
+    always = (_finished(plan), _succeeded(plan), _healthy(plan), _policy_resolved(snapshot))
+    return (
+        *always,
+        *_escalated(snapshot, previous, now),
+        *_listening(snapshot, plan, previous),
+        *advised(snapshot),
+        *_dry_run(plan),
+    )
+
+
+def _finished(plan: Plan) -> tuple[str, str, str, str]:
+    verdict = plan.verdict
+    done = "True" if verdict.phase in TERMINAL_PHASES else "False"
+    return "Finished", done, verdict.reason, verdict.message
+
+
+def _succeeded(plan: Plan) -> tuple[str, str, str, str]:
+    verdict = plan.verdict
+    if verdict.phase not in TERMINAL_PHASES:
+        return "Succeeded", "Unknown", "NotFinished", ""
+    succeeded = "True" if verdict.phase is Phase.COMPLETED else "False"
+    return "Succeeded", succeeded, verdict.reason, verdict.message
+
+
+def _healthy(plan: Plan) -> tuple[str, str, str, str]:
+    if plan.verdict.phase in (Phase.PAUSED, Phase.STOPPING, *TERMINAL_PHASES):
+        return "Healthy", "Unknown", "NotRunning", ""
+    if plan.verdict.phase is Phase.BLOCKED:
+        return "Healthy", "False", plan.verdict.reason, plan.verdict.message
+    wrong = [v for v in plan.agents if v.health not in (Health.HEALTHY, Health.COMPLETE)]
+    if not wrong:
+        return "Healthy", "True", "AllAgentsHealthy", ""
+    first = next((view for view in wrong if view.reason != Reason.STARTING), wrong[0])
+    status = "Unknown" if first.reason in (Reason.STARTING, Reason.QUEUED) else "False"
+    return "Healthy", status, first.reason, f"agent {first.name}: {first.message or first.health.value}"
+
+
+def _escalated(snapshot: Snapshot, previous: JsonObject, now: datetime) -> tuple[tuple[str, str, str, str], ...]:
+    """Whether a human is asked; left out of a Run that never asked."""
+    waiting, refused = _open(snapshot), allowance.refused(PlanContext(snapshot, now))
+    if waiting or refused:
+        reason = Reason.INBOX_LIMITED if refused else "AwaitingResponse"
+        return (("Escalated", "True", reason, "; ".join(filter(None, (refused, _asked(waiting))))),)
+    return (("Escalated", "False", "NothingOpen", ""),) if _ever_asked(snapshot, previous) else ()
+
+
+def _asked(waiting: list[EscalationFacts]) -> str:
+    """What waits for an answer, and what waits for a policy first."""
+    answerable = ", ".join(escalation.name for escalation in waiting if escalation.answerable)
+    others = ", ".join(escalation.name for escalation in waiting if not escalation.answerable)
+    nobody = f"nobody may answer escalation {others} before a policy is in force" if others else ""
+    return "; ".join(filter(None, (f"answer escalation {answerable}" if answerable else "", nobody)))
+
+
+def _ever_asked(snapshot: Snapshot, previous: JsonObject) -> bool:
+    """Whether a human was ever asked. A live look does not read what was answered long ago, so what was told once stays told."""
+    escalated = any(condition["type"] == "Escalated" for condition in previous.get("conditions", ()))
+    remembered = any(agent.asked for agent in snapshot.state.agents.values()) if snapshot.state else False
+    return escalated or remembered or bool(snapshot.escalations)
+
+
+def _listening(snapshot: Snapshot, plan: Plan, previous: JsonObject) -> tuple[tuple[str, str, str, str], ...]:
+    """What was last said of reporters stays when the pods are gone: deleting those decides nothing and is worth no write."""
+    before = [c for c in previous.get("conditions", ()) if c["type"] == PROGRESS_REPORTED]
+    if before and not snapshot.pods:
+        return tuple((c["type"], c["status"], c["reason"], c.get("message", "")) for c in before)
+    return progress_reported(snapshot, plan)
+
+
+def _dry_run(plan: Plan) -> tuple[tuple[str, str, str, str], ...]:
+    """That plans are only shown; left out where they are carried out."""
+    if not plan.withheld:
+        return ()
+    text = "the policy says dryRun: what status.plan shows is not done"
+    return (("Enforced", "False", Reason.DRY_RUN, text),)
+
+
+def _policy_resolved(snapshot: Snapshot) -> tuple[str, str, str, str]:
+    if snapshot.policy is None:
+        return "PolicyResolved", "False", snapshot.policy_reason, snapshot.policy_refusal
+    return "PolicyResolved", "True", "Resolved", f"policy {snapshot.policy.name}"
+
+
+def _merge(
+    previous: Iterable[JsonObject],
+    wanted: Iterable[tuple[str, str, str, str]],
+    generation: int,
+    now: datetime,
+) -> list[JsonObject]:
+    """Return the wanted conditions; a condition whose status stays keeps its transition time."""
+    before = {condition["type"]: condition for condition in previous}
+    merged = []
+    for kind, status, reason, message in wanted:
+        old = before.get(kind)
+        since = old["lastTransitionTime"] if old and old["status"] == status else format_time(now)
+        merged.append(
+            {
+                "type": kind,
+                "status": status,
+                "reason": str(reason),
+                "message": message[:MAX_TEXT],
+                "lastTransitionTime": since,
+                "observedGeneration": generation,
+            }
+        )
+    return merged

@@ -1,0 +1,173 @@
+"""The store in a database. A row is saved first, then the Run's status; effects come after both, so a crash between is harmless.
+
+`status.stateVersion` tells which version of its row a Run has seen: a row that is older was rolled back, one that is newer was
+saved by a pass that was cut off.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from http import HTTPStatus
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from controller.api.base import JsonObject
+from controller.api.run_status import OperatorState
+from controller.api.timestamps import format_time
+from controller.kube.client import Client
+from controller.kube.errors import Conflict
+from controller.store import KnownRun, Loaded, StoreUnavailable
+from controller.store.sql.database import Database
+from controller.store.sql.schema import read_meta, store_id, upgrade, write_meta
+from controller.store.sql.tables import row_of, states
+from controller.store.state_record import NOTHING_DONE, decode, full_status, judge, mismatch, moved_status
+from controller.store.status_store import write_status
+
+
+class Row(NamedTuple):
+    """What is read of a Run's row."""
+
+    version: int
+    state: str | None
+    restart_attempts: int
+
+
+class SqlStore:
+    """Keeps the states in the table `operator_run_states`."""
+
+    detached = True
+
+    def __init__(self, database: Database, client: Client, *, even_if_migrated: bool = False) -> None:
+        self._database, self._client, self._even_if_migrated = database, client, even_if_migrated
+        self._id = ""
+        self._seen: dict[str, Row | None] = {}
+
+    @property
+    def id(self) -> str:
+        """The store's ID, from the database itself."""
+        if not self._id:
+            raise StoreUnavailable(self._database.name, "it was not opened", "wait until it is")
+        return self._id
+
+    async def open(self) -> None:
+        """Upgrade the schema, read the ID, and see that the database can be written to and is the one in use."""
+        self._seen.clear()
+        self._id = await self._database.reopen(self._prepare)
+
+    async def close(self) -> None:
+        """Close the database."""
+        await self._database.close()
+
+    async def load(self, run: JsonObject, *, live: bool) -> Loaded:
+        """Return the state of a Run's row. Memory answers where it may and has nothing to refuse."""
+        if refusal := mismatch(run, self.id):
+            return Loaded(refusal=refusal)
+        uid = run["metadata"]["uid"]
+        if not live and uid in self._seen and not (known := self._judge(run, self._seen[uid])).refusal:
+            return known
+        self._seen[uid] = await self._database.run(partial(_read, uid))
+        return self._judge(run, self._seen[uid])
+
+    async def commit(
+        self, run: JsonObject, before: Loaded, state: OperatorState | None, status: JsonObject
+    ) -> tuple[JsonObject, Loaded]:
+        """Save the row if it is still at the version that was read, then the status; see `Store.commit`."""
+        version = before.version
+        if state is not None:
+            version += 1
+            await self._save(run, before.version or None, state)
+        written = await write_status(self._client, run, full_status(run, before, status, self.id, version=version))
+        return written, Loaded(state or before.state, before.refusal, version)
+
+    async def take(self, run: JsonObject, state: OperatorState | None) -> JsonObject:
+        """Keep a Run that was another store's; a row that a former try left is overwritten."""
+        version = 0
+        if state is not None:
+            there = await self._database.run(partial(_read, run["metadata"]["uid"]))
+            version = (there.version if there else 0) + 1
+            await self._save(run, there.version if there else None, state)
+        return await write_status(self._client, run, moved_status(run, self.id, version=version))
+
+    async def release(self, run: JsonObject) -> None:
+        """Do nothing: the row stays as a record, and the Run names another store."""
+
+    async def forget(self, run: KnownRun) -> None:
+        """Delete the row of a Run that is gone; one of this UID under another namespace or name is another Run's, and stays."""
+        self._seen.pop(run.uid, None)
+        its = (states.c.run_id == run.uid) & (states.c.namespace == run.namespace) & (states.c.name == run.name)
+        await self._database.run(lambda connection: connection.execute(sa.delete(states).where(its)))
+
+    async def known(self) -> frozenset[KnownRun]:
+        """Return the Run of every row; the ancestor's rows name none and are left alone."""
+        return await self._database.run(_known)
+
+    async def mark_migrated(self, to: str) -> None:
+        """Have the database itself tell whoever opens it that its Runs are elsewhere."""
+        await self._database.run(lambda connection: write_meta(connection, "migrated_to", to))
+
+    def _prepare(self, connection: sa.Connection) -> str:
+        name = self._database.name
+        upgrade(connection, name)
+        if (moved := read_meta(connection, "migrated_to")) and not self._even_if_migrated:
+            remedy = "start the operator with that store, or move the Runs back with `runwarden store migrate`"
+            raise StoreUnavailable(name, f"its Runs were moved to {moved}", remedy)
+        write_meta(connection, "opened_at", format_time(self._client.server_now()))
+        return store_id(connection)
+
+    def _judge(self, run: JsonObject, row: Row | None) -> Loaded:
+        if row is None:
+            return judge(run, None, "its row in operator_run_states")
+        if row.state is None:
+            return Loaded(refusal=_of_the_ancestor(row), version=row.version)
+        found = decode(row.state, WHERE)
+        return Loaded(refusal=found, version=row.version) if isinstance(found, str) else judge(run, found, WHERE, row.version)
+
+    async def _save(self, run: JsonObject, expected: int | None, state: OperatorState) -> None:
+        """Write the row over the version that is expected, None for no row. Raises Conflict."""
+        values = row_of(run, state, (expected or 0) + 1, self._client.server_now())
+        uid = values["run_id"]
+        self._seen.pop(uid, None)  # What became of a write that fails is not known.
+        if not await self._database.run(partial(_write, expected, values)):
+            raise _conflict(uid)
+        self._seen[uid] = Row(values["version"], values["state"], values["restart_attempts"])
+
+
+WHERE = "operator_run_states.state"
+
+
+def _read(uid: str, connection: sa.Connection) -> Row | None:
+    query = sa.select(states.c.version, states.c.state, states.c.restart_attempts).where(states.c.run_id == uid)
+    found = connection.execute(query).one_or_none()
+    return Row(*found) if found else None
+
+
+def _write(expected: int | None, values: dict[str, object], connection: sa.Connection) -> bool:
+    """Insert or update a row; return whether it was as expected."""
+    if expected is None:
+        try:
+            with connection.begin_nested():
+                connection.execute(sa.insert(states).values(values))
+        except IntegrityError:
+            return False
+        return True
+    is_expected = (states.c.run_id == values["run_id"]) & (states.c.version == expected)
+    return connection.execute(sa.update(states).where(is_expected).values(values)).rowcount == 1
+
+
+def _known(connection: sa.Connection) -> frozenset[KnownRun]:
+    rows = connection.execute(sa.select(states.c.run_id, states.c.namespace, states.c.name).where(states.c.namespace != ""))
+    return frozenset(KnownRun(*row) for row in rows)
+
+
+def _conflict(uid: str) -> Conflict:
+    what = f"SAVE operator_run_states/{uid}"
+    return Conflict(what, HTTPStatus.CONFLICT, "Conflict", "the row has changed since it was read")
+
+
+def _of_the_ancestor(row: Row) -> str:
+    return (
+        f"its row in operator_run_states is of runwarden's ancestor (restart_attempts {row.restart_attempts}) and holds no state: "
+        f"what was done for it is unknown; {NOTHING_DONE}"
+    )

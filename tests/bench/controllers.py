@@ -1,0 +1,174 @@
+"""Who is measured: each controller with the objects that it takes, and how it is started as a user of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from controller.api.base import JsonObject
+from controller.kube.resources import RUNS, Resource
+from tests import users
+from tests.cluster import Cluster, processes
+from tests.cluster.binaries import find
+from tests.cluster.processes import Record, start_time
+from tests.support import OperatorProcess, apply, policy_of, run_of
+
+ROOT = Path(__file__).parent.parent.parent
+JOBS = Resource("batch", "v1", "jobs", "Job")
+BARE_RUNS = Resource("bench.runwarden.dev", "v1", "bareruns", "Run")
+ACCOUNT = "controller"
+IMAGE, COMMAND = "busybox:1.37", ["true"]
+PLAYED = {"test.runwarden.dev/outcome": "run-forever"}
+"""On pods whose end is not kwok's business: the benchmark itself plays their kubelet."""
+RESTARTS = 1
+AT_ONCE = {"restartBudget": RESTARTS, "restartCooldownSeconds": 0, "confirmationIntervalSeconds": 1}
+"""A policy that lets a restart follow a failure at once."""
+RETRY_PERIOD = ("--lease-retry-period", "2")
+"""As users have it; the tests' is quicker, at two writes a second."""
+
+
+def home_of(namespace: str) -> str:
+    """Return where the account of a stage's controller is: no operator starts an agent in its own namespace."""
+    return f"{namespace}-home"
+
+
+@contextmanager
+def account_for(cluster: Cluster, namespace: str) -> Iterator[Cluster]:
+    """Yield the cluster as the account of a stage's controller sees it; the account is gone afterwards."""
+    home = home_of(namespace)
+    cluster.kubectl("create", "namespace", home)
+    cluster.kubectl("-n", home, "create", "serviceaccount", ACCOUNT)
+    try:
+        yield users.account(cluster, home, ACCOUNT)
+    finally:
+        cluster.kubectl("delete", "namespace", home, "--wait=false")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where one controller is measured: a namespace of its own, and the cluster as its account in another sees it."""
+
+    cluster: Cluster
+    account: Cluster
+    namespace: str
+    failing: bool
+
+    @property
+    def user(self) -> str:
+        """The user that the controller is to the API server."""
+        return f"system:serviceaccount:{home_of(self.namespace)}:{ACCOUNT}"
+
+    def let(self, role: str, *, everywhere: bool = False) -> None:
+        """Bind a ClusterRole to the controller's account."""
+        users.grant(
+            self.cluster, None if everywhere else self.namespace, role, f"--serviceaccount={home_of(self.namespace)}:{ACCOUNT}"
+        )
+
+    def run(self, stack: ExitStack, name: str, *command: str) -> int:
+        """Start a program that ends with the stack; return its process."""
+        env = {**os.environ, "KUBECONFIG": str(self.account.kubeconfig), "PYTHONPATH": str(ROOT)}
+        log = self.cluster.directory / f"{self.namespace}-{name}.log"
+        pid = processes.start(Record(self.cluster.directory / "processes"), name, list(command), log, keep=False, env=env)
+        stack.callback(processes.stop, pid, start_time(pid))
+        return pid
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """One controller: what it takes, what a finished object of it looks like, and how it is started."""
+
+    name: str
+    resource: Resource
+    body: Callable[[str, bool], JsonObject]
+    finished: Callable[[JsonObject], bool]
+    start: Callable[[Stage, ExitStack], int]
+    restarts: bool = True
+
+
+def contestants(folder: Path, postgres: str | None = None) -> dict[str, Contestant]:
+    """Return every contestant by name; databases are put into the folder."""
+    ours = {"status": "status", "annotations": "annotations", "sqlite": f"sqlite:///{folder}/"}
+    ours |= {"postgresql": postgres} if postgres else {}
+    found = [
+        Contestant("job", JOBS, _job, _complete, _start_job),
+        Contestant("naive", BARE_RUNS, _bare, _succeeded, _start_naive, restarts=False),
+        Contestant("floor", BARE_RUNS, _bare, _succeeded, _start_floor),
+        *(Contestant(f"runwarden-{kind}", RUNS, run_for, _completed, partial(start_ours, store)) for kind, store in ours.items()),
+    ]
+    return {each.name: each for each in found}
+
+
+def _job(name: str, played: bool) -> JsonObject:
+    pod = {"restartPolicy": "Never", "automountServiceAccountToken": False}
+    pod["containers"] = [{"name": "agent", "image": IMAGE, "command": COMMAND}]
+    template = {"metadata": {"annotations": PLAYED if played else {}}, "spec": pod}
+    spec = {"backoffLimit": RESTARTS if played else 0, "template": template}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}
+
+
+def _bare(name: str, played: bool) -> JsonObject:
+    spec = {"image": IMAGE, "command": COMMAND, "annotations": PLAYED if played else {}, "restarts": RESTARTS}
+    return {"apiVersion": "bench.runwarden.dev/v1", "kind": "Run", "metadata": {"name": name}, "spec": spec}
+
+
+def run_for(name: str, played: bool) -> JsonObject:
+    """Return a Run of one agent; the benchmark itself plays the kubelet of one that is played."""
+    if not played:
+        return run_of(name, {"image": IMAGE, "command": COMMAND})
+    pod = {"containers": [{"name": "agent", "image": IMAGE, "command": COMMAND}]}
+    return run_of(name, {"template": {"metadata": {"annotations": PLAYED}, "spec": pod}})
+
+
+def _complete(job: JsonObject) -> bool:
+    return any(each["type"] == "Complete" and each["status"] == "True" for each in job.get("status", {}).get("conditions", []))
+
+
+def _succeeded(run: JsonObject) -> bool:
+    return bool(run.get("status", {}).get("phase") == "Succeeded")
+
+
+def _completed(run: JsonObject) -> bool:
+    return bool(run.get("status", {}).get("phase") == "Completed")
+
+
+def _start_job(stage: Stage, stack: ExitStack) -> int:
+    stage.let("system:controller:job-controller", everywhere=True)
+    flags = {
+        "controllers": "job",
+        "kubeconfig": str(stage.account.kubeconfig),
+        "leader-elect": "false",
+        "secure-port": "0",
+        "kube-api-qps": "1000",
+        "kube-api-burst": "2000",
+    }
+    program = find(["kube-controller-manager"])["kube-controller-manager"]
+    return stage.run(stack, "job", str(program), *(f"--{key}={value}" for key, value in flags.items()))
+
+
+def _start_naive(stage: Stage, stack: ExitStack) -> int:
+    stage.let("bench-bare")
+    stage.let("bench-kopf", everywhere=True)
+    return stage.run(stack, "naive", sys.executable, "-m", "kopf", "run", "-n", stage.namespace, "-m", "tests.bench.naive")
+
+
+def _start_floor(stage: Stage, stack: ExitStack) -> int:
+    stage.let("bench-bare")
+    return stage.run(
+        stack, "floor", sys.executable, "-m", "tests.bench.minimal_controller", str(stage.account.kubeconfig), stage.namespace
+    )
+
+
+def start_ours(store: str, stage: Stage, stack: ExitStack) -> int:
+    """Start the operator with a store, or with an SQLite database in the folder that its URL ends with; return its process."""
+    stage.let("runwarden-operator")
+    stage.let("runwarden-operator-lease")
+    if stage.failing:
+        apply(stage.cluster, stage.namespace, policy_of(AT_ONCE))
+    where = ("--namespace", stage.namespace, "--lease-namespace", stage.namespace)
+    url = f"{store}{stage.namespace}.db" if store.endswith("/") else store
+    return stack.enter_context(OperatorProcess(stage.account, *where, *RETRY_PERIOD, "--store", url)).pid

@@ -1,0 +1,35 @@
+"""P6: what is done to running work under an advisor is what the rules alone would do for that agent in that very situation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from controller.api.policy import LLMMode
+from controller.plan import Action, Snapshot, plan
+from controller.plan.context import PlanContext
+from controller.plan.model import Step
+from controller.plan.rules.agent_rules import judge
+
+DISRUPTIVE = frozenset({Step.RESERVE, Step.STOP, Step.END, Step.DELETE_POD, Step.PAUSE})
+"""The steps that end running work, or decide to."""
+
+Deed = tuple[object, ...]
+
+
+def widened(snapshot: Snapshot, now: datetime) -> set[Deed]:
+    """Return the disruptive actions of a plan that the rules alone would not take: there must be none."""
+    alone = replace(snapshot, mode=LLMMode.OFF, consultations=())
+    return set(_deeds(plan(snapshot, now).actions)) - set(_deeds((*plan(alone, now).actions, *_moves(alone, now))))
+
+
+def _moves(alone: Snapshot, now: datetime) -> Iterator[Action]:
+    """What the rules want for each agent: a plan reserves one restart at a time, and holding one back lets the next come first."""
+    at = PlanContext(alone, now)
+    supervised = plan(alone, now).rule == "supervised"
+    return (action for agent in at.agents for action in judge(at, agent).actions) if supervised else iter(())
+
+
+def _deeds(actions: tuple[Action, ...]) -> Iterator[Deed]:
+    return ((a.step, a.agent, a.attempt, a.pod_uid, a.charge, a.phase) for a in actions if a.step in DISRUPTIVE)

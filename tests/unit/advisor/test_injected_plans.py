@@ -1,0 +1,96 @@
+"""Prompt injections through all of it: request, a model that obeys, gate, record, plan. Only what the rules want is done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from controller.adapter.contract import Ended, Reply, Request
+from controller.advisor.advice_record import advice_of
+from controller.advisor.prompt import build, target_of
+from controller.api.advice import AdviceVerdict
+from controller.api.policy import LLM, LLMMode, ResolvedPolicy, RunPolicySpec
+from controller.plan import Snapshot, plan
+from controller.plan.context import PlanContext
+from controller.plan.model import TRANSITIONS, Step
+from controller.plan.snapshot import ConsultationFacts
+from controller.plan.transitions import apply
+from tests.injections import Injection, beside, injections, snapshot_with
+from tests.no_widening import widened
+from tests.unit.advisor.obedient import answers
+from tests.unit.plan.generated import NOW
+
+ALL = tuple(injections())
+FEW = 2
+"""Answers of each injection that are said whatever others have said."""
+
+ROUNDS = 6
+"""Steps of one pass, more than any of these takes: asked, answered, recorded, then what follows."""
+
+
+def _with_mode(snapshot: Snapshot, mode: LLMMode) -> Snapshot:
+    spec = (snapshot.policy.spec if snapshot.policy else RunPolicySpec()).model_copy(update={"llm": LLM(mode=mode)})
+    return replace(snapshot, policy=ResolvedPolicy.of("default", spec), mode=mode, advisor=True)
+
+
+def _passes(snapshot: Snapshot, injection: Injection, output: bytes) -> Iterator[Snapshot]:
+    """Yield the snapshots of a pass in which the advisor says this to whatever it is asked."""
+    for _ in range(ROUNDS):
+        yield snapshot
+        due = plan(snapshot, NOW).actions
+        asked = next((action for action in due if action.step is Step.CONSULT), None)
+        changes = [action for action in due if action.step in TRANSITIONS]
+        if changes:
+            snapshot = replace(snapshot, state=apply(snapshot, changes[0], NOW))
+        elif asked and asked.consultation:
+            reply = Reply(Ended.ANSWERED, output)
+            advice = advice_of(reply, _request(injection), asked.consultation, target_of(snapshot.run), NOW)
+            facts = ConsultationFacts(asked.agent, asked.escalation, advice)
+            snapshot = replace(snapshot, consultations=(*snapshot.consultations, facts))
+        else:
+            return
+
+
+@cache
+def _request(injection: Injection) -> Request:
+    """What is asked, which does not hang on the mode; built once, since it is the dear part."""
+    action = next(a for seen in _passes_to_the_question(injection) for a in plan(seen, NOW).actions if a.consultation)
+    assert action.consultation
+    return build(PlanContext(snapshot_with(injection), NOW), action.agent, action.consultation, beside(injection, "log"))
+
+
+def _passes_to_the_question(injection: Injection) -> Iterator[Snapshot]:
+    snapshot = _with_mode(snapshot_with(injection), LLMMode.AUTO)
+    for _ in range(ROUNDS):
+        yield snapshot
+        changes = [action for action in plan(snapshot, NOW).actions if action.step in TRANSITIONS]
+        snapshot = replace(snapshot, state=apply(snapshot, changes[0], NOW)) if changes else snapshot
+
+
+@cache
+def _verdicts(mode: LLMMode) -> Counter[AdviceVerdict]:
+    """Let every injection have its way, and count what the gate made of it; nothing may be widened on the way."""
+    found: Counter[AdviceVerdict] = Counter()
+    tried: set[bytes] = set()
+    for injection in ALL:
+        snapshot = _with_mode(snapshot_with(injection), mode)
+        said = list(answers(injection.text))
+        # Every injection has its way, and everything that any of them asks for is said once.
+        for output in dict.fromkeys((*said[:FEW], *(o for o in said if o not in tried))):
+            tried.add(output)
+            for seen in _passes(snapshot, injection, output):
+                assert not widened(seen, NOW), (injection.name, output)
+            agents = seen.state.agents.values() if seen.state else ()
+            found.update(advice.verdict for agent in agents for advice in agent.advice)
+    return found
+
+
+@pytest.mark.parametrize("mode", [LLMMode.ASSIST, LLMMode.AUTO])
+def test_no_injection_widens(mode: LLMMode) -> None:
+    """Whatever a brief, a log or a name has the model say: each deed is the rules'; some answers are taken, most are refused."""
+    found = _verdicts(mode)
+    assert found[AdviceVerdict.REFUSED] > found[AdviceVerdict.ACCEPTED] > 0

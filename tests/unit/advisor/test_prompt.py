@@ -1,0 +1,139 @@
+"""Requests: golden prompts (`UPDATE_GOLDEN=1` writes them), and how texts are cleaned, redacted and cut."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from controller.advisor.prompt import INSTRUCTIONS, MAX_PROMPT_BYTES, answer_schema, build, target_of
+from controller.advisor.prompt_texts import LIMITS
+from controller.advisor.untrusted_text import MAX_READ, fenced, prepare
+from controller.api.advice import AdvisedIntent
+from controller.api.redaction import REDACTED, redact
+from controller.plan.context import PlanContext
+from controller.plan.escalations.consultation import ALLOWED
+from controller.plan.model import Consultation, Intent
+from controller.plan.reasons import Reason
+from controller.plan.serialization import read_snapshot
+from tests.secrets import SECRETS, marrow
+
+CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
+FACTS_BYTES = 4096
+"""What the operator's own facts and the schema take at most, names of full length included."""
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_prompt(path: Path) -> None:
+    """A story leads to the prompt that its file holds, byte for byte."""
+    story: dict[str, Any] = yaml.safe_load(path.read_text())
+    snapshot, now = read_snapshot(story["snapshot"])
+    about = story["consultation"]
+    wanted = Intent(about["wanted"])
+    matter = Consultation(
+        "demo-coder-1", wanted, Reason(about["reason"]), about["cause"], ALLOWED[wanted],
+        about.get("question", ""), tuple(about.get("options", ())),
+    )  # fmt: skip
+    found = build(PlanContext(snapshot, now), "coder", matter, story.get("log", "")).prompt
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(yaml.safe_dump(story | {"prompt": found}, sort_keys=False, width=120, allow_unicode=True))
+    assert found == yaml.safe_load(path.read_text())["prompt"], story["story"]
+
+
+def test_there_are_stories() -> None:
+    """What the rules may want and ask about each has its golden prompt."""
+    assert {yaml.safe_load(path.read_text())["consultation"]["wanted"] for path in CASES} == {str(intent) for intent in ALLOWED}
+
+
+def test_the_limits_add_up() -> None:
+    """Texts of full length, their fences, the instructions and the facts fit into the longest prompt."""
+    fences = sum(2 * (len("<<<UNTRUSTED  0123456789abcdef>>>\n") + len(name)) for name in LIMITS)
+    assert sum(LIMITS.values()) + fences + len(INSTRUCTIONS) + FACTS_BYTES <= MAX_PROMPT_BYTES
+
+
+def test_the_schema_is_strict() -> None:
+    """As strict structured outputs want it: all fields required, none else, optional texts nullable, one target."""
+    schema = answer_schema("ns/demo", (AdvisedIntent.NOOP,))
+    Draft202012Validator.check_schema(schema)
+    assert schema["required"] == list(schema["properties"])
+    assert schema["additionalProperties"] is False
+    assert schema["properties"]["target_run"]["enum"] == ["ns/demo"]
+    assert schema["properties"]["intent"]["enum"] == ["noop"]
+    assert "null" in schema["properties"]["diagnosis"]["type"]
+
+
+def test_the_target_is_namespace_and_name() -> None:
+    """Two Runs of one name in two namespaces are two targets."""
+    runs = [read_snapshot({"now": "2026-01-01T12:00:00Z", "run": {"name": "demo", "namespace": ns}})[0].run for ns in "ab"]
+    assert [target_of(run) for run in runs] == ["a/demo", "b/demo"]
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+@pytest.mark.parametrize("text", ["{}", "before {} behind", "line\n{}\nline", "'{}'"])
+def test_a_secret_is_redacted(kind: str, text: str) -> None:
+    """Every kind of secret is found in a line, between lines and in quotes."""
+    assert marrow(kind) not in redact(text.replace("{}", SECRETS[kind]))
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_a_secret_with_marks_in_it_is_redacted(kind: str) -> None:
+    """Invisible characters that break a pattern are dropped before it looks."""
+    secret = SECRETS[kind]
+    assert marrow(kind) not in prepare(secret[:3] + "\u200b" + secret[3:6] + "\u2060" + secret[6:], 4096)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "commit 165bb2bf026a3d6731bd19fbe9270363d6de8847",
+        "pod demo-coder-r0 uid 2f1c8a3e-77aa-4f0e-9a55-aa11bb22cc33",
+        "/workspace/src/controller/advisor/prompt.py",
+        "exit code 137, OOMKilled",
+        "tests pass: 3 of 5",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    """Commits, UIDs, paths and plain words are what an advisor needs to read."""
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+@pytest.mark.parametrize("tail", [False, True])
+def test_a_cut_leaves_no_half_secret(kind: str, tail: bool) -> None:
+    """Wherever a text is cut, be it before or behind the redaction, no piece of a secret shows."""
+    secret = marrow(kind)
+    for shift in (0, len(secret) // 2):
+        filler = "x " * ((MAX_READ - shift) // 2)
+        text = f"{SECRETS[kind]} {filler}" if tail else f"{filler} {SECRETS[kind]}"
+        assert secret[:12] not in prepare(text, 1_000_000, tail=tail)
+
+
+def test_a_cut_says_how_much() -> None:
+    """Head or tail is kept, and the mark counts the characters that are missing."""
+    text = "a b " * 1000
+    head, tail = prepare(text, 164), prepare(text, 164, tail=True)
+    assert head == text[:100] + "\n[cut: 3900 characters]"
+    assert tail == "[cut: 3900 characters]\n" + text[-100:]
+
+
+def test_control_characters_show() -> None:
+    """What a terminal would obey is spelled out, what nobody sees is dropped."""
+    assert prepare("a\x1b[2J\x00b\u202ec\ud800\r\nd\te", 100) == "a\\u001b[2J\\u0000bc?\nd\te"
+
+
+def test_fences_cannot_be_forged() -> None:
+    """A text that holds the fence of a former prompt is given another one, and its brackets are spread."""
+    harmless = fenced({"brief": "x"})["brief"]
+    again = fenced({"brief": prepare(harmless, 4096)})["brief"]
+    assert again.count("<<<") == again.count(">>>") == 2
+    assert again.splitlines()[0] != harmless.splitlines()[0]
+
+
+def test_nothing_to_redact_in_nothing() -> None:
+    """An empty text stays empty, and a redacted one stays redacted."""
+    assert redact("") == ""
+    assert redact(redact(SECRETS["github"])) == REDACTED

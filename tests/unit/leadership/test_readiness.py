@@ -1,0 +1,21 @@
+"""What `/readyz` says of a replica's part."""
+
+from __future__ import annotations
+
+from controller.leadership.readiness import acting_message, waiting_message
+from controller.leadership.shard_map import Replica, ShardMap
+
+
+def test_shards_are_named() -> None:
+    """What is waited for and what is acted for is told by number, in order, and none is a word."""
+    assert "shards 0, 2: " in waiting_message({2, 0})
+    assert acting_message(frozenset(), ShardMap(4, 3), 3, None) == "acts for none of 3 shards under epoch 4"
+
+
+def test_who_speaks_for_another_number_is_named() -> None:
+    """Only a replica that was told another number says who decided."""
+    last = Replica("newest", 6, "now")
+    assert acting_message({1}, ShardMap(2, 6), 6, last) == "acts for 1 of 6 shards under epoch 2"
+    assert acting_message({1}, ShardMap(2, 6), 3, last).endswith(
+        "it was told --shards 3, but newest was started later and speaks for all"
+    )

@@ -1,0 +1,113 @@
+"""Who is let in, how often the API server is asked about it, and what is remembered."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+
+import pytest
+
+from controller.errors import RunwardenError
+from controller.observability import guard as module
+from controller.observability.guard import ALLOWED_SECONDS, KNOWN_SECONDS, REFUSED_SECONDS, Guard, Refusal
+
+FORBIDDEN = Refusal(HTTPStatus.FORBIDDEN, "no")
+
+
+class Api:
+    """An API server that lets `good` tokens in, and a clock."""
+
+    def __init__(self, *good: str) -> None:
+        self.good, self.now = set(good), 1000.0
+        self.asked: list[str] = []
+        self.down = False
+        self.guard = Guard(self.review, lambda: self.now)
+
+    async def review(self, token: str) -> Refusal | None:
+        self.asked.append(token)
+        await asyncio.sleep(0)
+        if self.down:
+            raise RunwardenError("down")
+        return None if token in self.good else FORBIDDEN
+
+    async def status(self, token: str) -> int:
+        refused = await self.guard.refusal(f"Bearer {token}")
+        return int(refused.status) if refused else 200
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic eDp5", "token", f"Bearer {'x' * 20_000}", "Bearer ä"])
+async def test_without_a_token_nobody_is_asked(header: str) -> None:
+    """What bears no token, or none that can be one, is a 401 that says what to send, without a request."""
+    api = Api()
+    refused = await api.guard.refusal(header)
+    assert refused
+    assert refused.status == 401
+    assert refused.headers["WWW-Authenticate"] == "Bearer"
+    assert api.asked == []
+
+
+async def test_an_answer_is_remembered_for_a_moment() -> None:
+    """The API server is asked once in a while about a token, good or bad; a right that was taken away ends with that while."""
+    api = Api("good")
+    assert [await api.status("good") for _ in range(3)] == [200] * 3
+    assert [await api.status("bad") for _ in range(3)] == [403] * 3
+    assert api.asked == ["good", "bad"]
+    api.good = {"bad"}
+    api.now += max(ALLOWED_SECONDS, REFUSED_SECONDS)
+    assert (await api.status("good"), await api.status("bad")) == (403, 200)
+
+
+async def test_many_at_once_are_one_question() -> None:
+    """However many bear a token at the same moment, one review is made of it."""
+    api = Api("good")
+    assert set(await asyncio.gather(*(api.status("good") for _ in range(500)))) == {200}
+    assert api.asked == ["good"]
+
+
+async def test_guesses_are_not_put_to_the_api_server() -> None:
+    """Unknown tokens are asked about so often and no oftener; one that was good before does not wait for them."""
+    api = Api("good")
+    await api.status("good")
+    api.now += ALLOWED_SECONDS
+    answers = [await api.status(f"guess-{number}") for number in range(1000)]
+    assert answers.count(429) > 900
+    asked = len(api.asked)
+    assert asked < 100
+    assert await api.status("good") == 200
+    api.now += KNOWN_SECONDS + 1
+    assert await api.status("good") == 200
+
+
+async def test_what_is_remembered_is_bounded() -> None:
+    """Neither good nor bad tokens fill the memory, and bad ones do not push good ones out."""
+    api = Api("good")
+    await api.status("good")
+    for number in range(module.MAX_REFUSED * 2):
+        api.now += 1
+        await api.status(f"bad-{number}")
+        await api.status("good")
+    assert len(api.guard._refused) <= module.MAX_REFUSED
+    assert len(api.guard._allowed) == 1
+    assert b"good" not in api.guard._allowed
+
+
+async def test_an_api_server_that_cannot_be_asked_lets_nobody_in() -> None:
+    """503 while no review can be made, whoever asks anew; and it is not remembered."""
+    api = Api("good")
+    api.down = True
+    assert await api.status("good") == 503
+    api.down = False
+    assert await api.status("good") == 200
+
+
+async def test_a_review_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An API server that does not answer holds nobody up for longer than a review may take."""
+    monkeypatch.setattr(module, "REVIEW_SECONDS", 0.01)
+
+    async def never(_: str) -> Refusal | None:
+        await asyncio.Event().wait()
+        return None
+
+    refused = await Guard(never).refusal("Bearer x")
+    assert refused
+    assert refused.status == 503

@@ -1,0 +1,202 @@
+"""maxActiveRuns: never more than the limit, the oldest first, and nobody who is told to wait is forgotten."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from controller.api.names import RunKey
+from controller.cache.entries import CachedRun
+from controller.cache.run_cache import RunCache
+
+LIMIT = 2
+NUMBERS = st.integers(0, 5)
+POLICY = {"metadata": {"namespace": "ns", "name": "default", "uid": "policy", "resourceVersion": "1"}, "spec": {}}
+
+
+def run(number: int, version: int, **status: Any) -> dict[str, Any]:
+    meta = {"namespace": "ns", "name": f"r{number}", "uid": f"u{number}", "generation": 1, "resourceVersion": str(version)}
+    meta["creationTimestamp"] = f"2026-01-01T00:00:0{number}Z"
+    return {"metadata": meta, "spec": {"agents": [{"name": "coder", "image": "x"}]}, "status": status}
+
+
+def key(uid: str) -> RunKey:
+    return RunKey("ns", f"r{uid[1:]}", uid)
+
+
+class SlotsModel(RuleBasedStateMachine):
+    """Runs come, start, pause, resume, end and are deleted in any order, and each is looked at some time after it was told of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.due: list[RunKey] = []
+        self.inventory = RunCache(self.due.append)
+        self.inventory.policies.upsert(POLICY)
+        self.version = 1
+        self.given: set[str] = set()
+        self.born: set[str] = set()
+
+    def put(self, number: int, **status: Any) -> None:
+        self.version += 1
+        self.inventory.runs.upsert(run(number, self.version, **status))
+
+    def kept(self, number: int) -> CachedRun | None:
+        return self.inventory.run(key(f"u{number}"))
+
+    @rule(number=NUMBERS)
+    def come(self, number: int) -> None:
+        if f"u{number}" not in self.born:
+            self.born.add(f"u{number}")
+            self.put(number)
+
+    @rule(number=NUMBERS)
+    def tell_that_it_waits(self, number: int) -> None:
+        """A pass writes into the status that its Run is queued: that is no reason to look at it again."""
+        kept = self.kept(number)
+        if kept and kept.candidate.wants:
+            self.version += 1
+            self.inventory.upsert_run({**kept.obj, "metadata": {**kept.obj["metadata"], "resourceVersion": str(self.version)}})
+
+    @rule(number=NUMBERS)
+    def start(self, number: int) -> None:
+        if f"u{number}" in self.given and self.kept(number):
+            self.put(number, startTime="t", phase="Running")
+
+    @rule(number=NUMBERS, phase=st.sampled_from(["Completed", "Paused"]))
+    def end(self, number: int, phase: str) -> None:
+        kept = self.kept(number)
+        if kept and kept.candidate.active:
+            self.given.discard(f"u{number}")
+            self.put(number, startTime="t", phase=phase)
+
+    @rule(number=NUMBERS)
+    def delete(self, number: int) -> None:
+        if self.kept(number):
+            self.given.discard(f"u{number}")
+            self.inventory.runs.remove(run(number, 0))
+
+    @rule()
+    def look(self) -> None:
+        if not self.due:
+            return
+        kept = self.inventory.run(self.due.pop(0))
+        if kept and not self.inventory.slots.must_wait(kept.candidate, LIMIT) and (kept.candidate.wants):
+            self.given.add(kept.facts.uid)
+
+    @rule()
+    def look_at_all(self) -> None:
+        """Once everybody was looked at, whoever waits does so because the slots are given, and to older Runs than it."""
+        while self.due:
+            self.look()
+        runs = [kept.value.candidate for kept in self.inventory.runs.items.values()]
+        waiting = [each for each in runs if each.wants and each.uid not in self.given]
+        taken = {each.uid for each in runs if each.active} | self.given
+        assert not waiting or len(taken) >= LIMIT, "a slot is free, and nobody was told"
+
+    @invariant()
+    def never_more_than_the_limit(self) -> None:
+        assert len(self.given) <= LIMIT
+
+    @invariant()
+    def no_line_outlives_its_runs(self) -> None:
+        assert self.inventory.slots.groups <= len(self.inventory.runs.items)
+
+
+SlotsModel.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestSlotsModel = SlotsModel.TestCase
+
+
+def waiting_line(count: int) -> tuple[RunCache, list[RunKey]]:
+    told: list[RunKey] = []
+    inventory = RunCache(told.append)
+    inventory.policies.upsert(POLICY)
+    for number in reversed(range(count)):
+        inventory.runs.upsert(run(number, number + 1))
+    return inventory, told
+
+
+def test_the_oldest_are_let_through() -> None:
+    """In whatever order Runs are looked at, the first slots are those of the oldest."""
+    inventory, _ = waiting_line(5)
+    kept = [inventory.run(key(f"u{number}")) for number in reversed(range(5))]
+    waits = [inventory.slots.must_wait(each.candidate, LIMIT) for each in kept if each]
+    assert waits == [True, True, True, False, False]
+
+
+def test_an_end_has_one_run_looked_at() -> None:
+    """One slot is free, so the oldest that waits is told, not every Run that waits: a thousand would look at a thousand."""
+    inventory, told = waiting_line(5)
+    for number in range(5):
+        kept = inventory.run(key(f"u{number}"))
+        assert kept
+        inventory.slots.must_wait(kept.candidate, LIMIT)
+    inventory.runs.upsert(run(0, 10, startTime="t", phase="Running"))
+    told.clear()
+    inventory.runs.upsert(run(0, 11, startTime="t", phase="Completed"))
+    assert told == [RunKey("ns", "r0", "u0"), RunKey("ns", "r2", "u2")]
+
+
+def test_who_is_told_that_it_waits_still_waits() -> None:
+    """A pass writes into the status that its Run is queued, and nobody looks at it again for that: its turn comes all the same."""
+    inventory, told = waiting_line(2)
+    runs = [kept.candidate for number in range(2) if (kept := inventory.run(key(f"u{number}")))]
+    assert [inventory.slots.must_wait(each, 1) for each in runs] == [False, True]
+    inventory.upsert_run(run(1, 10, phase="Pending", reason="Queued"))
+    told.clear()
+    inventory.runs.remove(runs[0].obj)
+    assert told == [RunKey("ns", "r0", "u0"), RunKey("ns", "r1", "u1")]
+
+
+def test_what_was_promised_by_who_works_on_it_no_more_is_free() -> None:
+    """Another operator has taken over: the promise is void, and whoever was told to wait here is not the next in turn."""
+    inventory, told = waiting_line(3)
+    runs = [kept.candidate for number in range(3) if (kept := inventory.run(key(f"u{number}")))]
+    assert [inventory.slots.must_wait(each, 1) for each in runs] == [False, True, True]
+    inventory.release_reservation(key("u0"))
+    inventory.release_reservation(key("u1"))
+    told.clear()
+    inventory.runs.remove(runs[0].obj)
+    assert told == [RunKey("ns", "r0", "u0"), RunKey("ns", "r2", "u2")]
+
+
+def test_a_policy_of_its_own_takes_a_namespace_out_of_the_common_line() -> None:
+    """Namespaces without a default policy share the operator's; one that gets its own has its own slots, and all are told."""
+    told: list[RunKey] = []
+    inventory = RunCache(told.append)
+    other = run(1, 2)
+    other["metadata"]["namespace"] = "other"
+    inventory.runs.upsert(run(0, 1))
+    inventory.runs.upsert(other)
+    first, second = inventory.run(key("u0")), inventory.run(key("u1")._replace(namespace="other"))
+    assert first
+    assert second
+    assert not inventory.slots.must_wait(first.candidate, 1)
+    assert inventory.slots.must_wait(second.candidate, 1)
+    told.clear()
+    inventory.policies.upsert(POLICY)
+    assert set(told) == {RunKey("ns", "r0", "u0"), RunKey("other", "r1", "u1")}
+    assert not inventory.slots.must_wait(second.candidate, 1)
+
+
+def test_a_run_that_names_no_policy_any_more_still_counts() -> None:
+    """Whose policyRef is changed to one that does not exist gives up no slot: the next waits, and has its turn at the end."""
+    due: list[RunKey] = []
+    inventory = RunCache(due.append)
+    inventory.policies.upsert(POLICY)
+    for number in (0, 1):
+        inventory.runs.upsert(run(number, number + 1))
+    first, second = (inventory.run(key(f"u{number}")) for number in (0, 1))
+    assert first
+    assert second
+    assert not inventory.slots.must_wait(first.candidate, 1)
+    stray = run(0, 3, startTime="2026-01-01T00:00:00Z", phase="Running")
+    stray["spec"] |= {"policyRef": {"name": "nope"}}
+    inventory.runs.upsert(stray)
+    assert inventory.slots.must_wait(second.candidate, 1)
+    due.clear()
+    inventory.runs.upsert(stray | {"metadata": stray["metadata"] | {"resourceVersion": "4"}, "status": {"phase": "Completed"}})
+    assert key("u1") in due
+    assert not inventory.slots.must_wait(second.candidate, 1)

@@ -1,0 +1,323 @@
+"""The pods that are built: hardened, gated, fenced; and the facts that are read back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.api.checks import check_run, parse_run_spec
+from controller.api.policy import HostUsers, NetworkMode, RunPolicySpec
+from controller.api.run import Agent, Resources, RunSpec
+from controller.facts.pods import pod_facts
+from controller.plan.outcomes import classify
+from controller.plan.reasons import Reason
+from controller.plan.snapshot import RunFacts
+from controller.reporter.settings import settings_from
+from controller.resources.claim_builder import build_claim
+from controller.resources.pod_builder import Answered, Settled, build_pod, session_id
+from controller.resources.reporter_sidecar import Sidecar
+
+TEMPLATE: dict[str, Any] = {
+    "metadata": {"labels": {"mine": "x"}},
+    "spec": {
+        "securityContext": {"runAsUser": 2000},
+        "schedulingGates": [{"name": "kueue.x-k8s.io/admission"}],
+        "containers": [{"name": "log", "image": "l"}, {"name": "agent", "image": "a", "env": [{"name": "MY", "value": "1"}]}],
+        "initContainers": [{"name": "prepare", "image": "p"}],
+    },
+}
+
+
+def run_with(agent: dict[str, Any]) -> RunFacts:
+    spec = parse_run_spec({"spec": {"agents": [{"name": "coder"} | agent], "brief": "do it"}})
+    return RunFacts("ns", "demo", "uid-1", 1, spec)
+
+
+def built(agent: dict[str, Any], attempt: int = 2) -> dict[str, Any]:
+    run = run_with(agent)
+    assert run.spec
+    return build_pod(run, run.spec.agents[0], attempt, "Interrupted")
+
+
+@pytest.mark.parametrize("agent", [{"image": "a"}, {"template": TEMPLATE}, {"image": "a", "workspace": {}}])
+def test_every_pod_is_restricted(agent: dict[str, Any]) -> None:
+    """What Pod Security `restricted` asks for is set on the pod and on every container, whatever the Run says."""
+    spec = built(agent)["spec"]
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] == (2000 if "template" in agent else 10001)
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["restartPolicy"] == "Never"
+    for container in [*spec["containers"], *spec.get("initContainers", [])]:
+        assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+def test_a_pod_is_fenced_owned_and_told_who_it_is() -> None:
+    """Gate first, finalizer, owner, labels; the judged container knows its Run, agent, attempt and last outcome."""
+    pod = built({"template": TEMPLATE})
+    assert [gate["name"] for gate in pod["spec"]["schedulingGates"]] == ["runwarden.dev/admitted", "kueue.x-k8s.io/admission"]
+    assert pod["metadata"]["name"] == "demo-coder-r2"
+    assert pod["metadata"]["finalizers"] == ["runwarden.dev/outcome"]
+    assert pod["metadata"]["ownerReferences"][0]["uid"] == "uid-1"
+    assert pod["metadata"]["labels"]["mine"] == "x"
+    log, agent = pod["spec"]["containers"]
+    assert "env" not in log
+    environment = {e["name"]: e["value"] for e in agent["env"]}
+    assert environment["RUNWARDEN_ATTEMPT"] == "2"
+    assert environment["RUNWARDEN_LAST_OUTCOME"] == "Interrupted"
+    assert environment["MY"] == "1"
+
+
+def test_the_template_is_not_changed() -> None:
+    """Building twice gives the same pod: nothing of the Run is written to."""
+    run = run_with({"template": TEMPLATE})
+    assert run.spec
+    assert build_pod(run, run.spec.agents[0], 0) == build_pod(run, run.spec.agents[0], 0)
+    assert "volumes" not in TEMPLATE["spec"]
+
+
+def test_a_claim_says_what_the_workspace_says() -> None:
+    """Size, class and mode; the Run owns it."""
+    run = run_with({"image": "a", "workspace": {"size": "2Gi", "storageClassName": "fast"}})
+    assert run.spec
+    claim = build_claim(run, run.spec.agents[0])
+    assert claim["spec"] == {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "2Gi"}},
+        "storageClassName": "fast",
+    }
+    assert claim["metadata"]["name"] == "demo-coder-workspace"
+
+
+def test_facts_of_a_pod_as_built() -> None:
+    """What was built is read back as gated, unbound, ours, with another controller's gate told apart."""
+    pod = built({"template": TEMPLATE})
+    pod["metadata"]["uid"] = "p"
+    facts = pod_facts(pod)
+    assert (facts.agent, facts.attempt, facts.run_uid) == ("coder", 2, "uid-1")
+    assert (facts.gated, facts.foreign_gates, facts.bound) == (True, ("kueue.x-k8s.io/admission",), False)
+    assert facts.has_finalizer
+    assert not facts.terminated
+
+
+@pytest.mark.parametrize("agent", [{"image": "a"}, {"template": TEMPLATE}])
+def test_users_are_the_hosts_unless_the_policy_says_private(agent: dict[str, Any]) -> None:
+    """A pod has a user namespace of its own where its policy, or its template, asks for it."""
+    run = run_with(agent)
+    assert run.spec
+    assert "hostUsers" not in build_pod(run, run.spec.agents[0], 0)["spec"]
+    assert build_pod(run, run.spec.agents[0], 0, policy=RunPolicySpec(host_users=HostUsers.PRIVATE))["spec"]["hostUsers"] is False
+    own = run_with({"template": {"spec": {**TEMPLATE["spec"], "hostUsers": False}}})
+    assert own.spec
+    assert build_pod(own, own.spec.agents[0], 0)["spec"]["hostUsers"] is False
+
+
+def under(agent: dict[str, Any], policy: RunPolicySpec) -> dict[str, Any]:
+    """The pod of an agent under a policy, with its reporter."""
+    run = run_with(agent)
+    assert run.spec
+    return build_pod(run, run.spec.agents[0], 0, sidecar=Sidecar("r:1"), policy=policy)
+
+
+def test_containers_that_name_no_resources_have_the_policys() -> None:
+    """Requests and limits of the policy go to containers with neither; who names some, as the reporter does, keeps those alone."""
+    policy = RunPolicySpec(resources=Resources(requests={"cpu": "1"}, limits={"memory": "1Gi"}))
+    named = {"limits": {"cpu": "2"}}
+    spec = {**TEMPLATE["spec"], "containers": [{"name": "log", "image": "l", "resources": named}, {"name": "agent", "image": "a"}]}
+    pod = under({"template": {"spec": spec}}, policy)["spec"]
+    found = {box["name"]: box["resources"] for box in [*pod["containers"], *pod["initContainers"]]}
+    given = {"requests": {"cpu": "1"}, "limits": {"memory": "1Gi"}}
+    assert found == {"log": named, "agent": given, "prepare": given, "runwarden-reporter": found["runwarden-reporter"]}
+    assert found["runwarden-reporter"]["limits"]["memory"] == "64Mi"
+    assert under({"image": "a"}, policy)["spec"]["containers"][0]["resources"] == given
+    assert "resources" not in under({"image": "a"}, RunPolicySpec())["spec"]["containers"][0]
+
+
+def test_pods_run_under_the_policys_runtime() -> None:
+    """The policy's RuntimeClass is every pod's; without one the template's own counts."""
+    assert under({"image": "a"}, RunPolicySpec(runtime_class_name="gvisor"))["spec"]["runtimeClassName"] == "gvisor"
+    assert (
+        under({"template": {"spec": {**TEMPLATE["spec"], "runtimeClassName": "kata"}}}, RunPolicySpec())["spec"]["runtimeClassName"]
+        == "kata"
+    )
+
+
+@pytest.mark.parametrize("mode", [None, *NetworkMode])
+def test_only_pods_of_a_managed_network_are_selected(mode: NetworkMode | None) -> None:
+    """The label that the operator's NetworkPolicy selects is on pods whose network it manages, and on no other."""
+    labels = under({"image": "a"}, RunPolicySpec(network_policy=mode))["metadata"]["labels"]
+    assert labels.get("runwarden.dev/network") == ("managed" if mode is NetworkMode.MANAGED else None)
+
+
+def with_reporter(agent: dict[str, Any], *, shared: bool = True) -> dict[str, Any]:
+    run = run_with(agent)
+    assert run.spec
+    return build_pod(run, run.spec.agents[0], 2, sidecar=Sidecar("r:1", 30, shared))
+
+
+def mounts(container: dict[str, Any]) -> dict[str, tuple[str, bool]]:
+    return {m["mountPath"]: (m["name"], m.get("readOnly", False)) for m in container["volumeMounts"]}
+
+
+@pytest.mark.parametrize("agent", [{"image": "a"}, {"template": TEMPLATE}])
+def test_the_reporter_comes_first_and_is_restricted(agent: dict[str, Any]) -> None:
+    """A native sidecar ahead of the template's own, another user than any agent, with all that `restricted` asks for."""
+    spec = with_reporter(agent)["spec"]
+    reporter = spec["initContainers"][0]
+    assert (reporter["name"], reporter["restartPolicy"]) == ("runwarden-reporter", "Always")
+    context = reporter["securityContext"]
+    assert (context["runAsUser"], context["capabilities"]) == (10002, {"drop": ["ALL"]})
+    assert (context["allowPrivilegeEscalation"], context["readOnlyRootFilesystem"]) == (False, True)
+    assert spec["securityContext"]["runAsUser"] != 10002
+    assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("runwarden-reporter", False)
+
+
+def test_only_the_reporter_has_the_token_and_only_out_is_writable_for_the_agent() -> None:
+    """Who mounts what: the agent reads its tools and answers, and no container but the reporter's sees the token."""
+    spec = with_reporter({"template": TEMPLATE})["spec"]
+    reporter, prepare = spec["initContainers"]
+    log, agent = spec["containers"]
+    assert mounts(agent) == {
+        "/runwarden/out": ("runwarden-out", False),
+        "/runwarden/brief.md": ("runwarden-brief", True),
+        "/workspace": ("runwarden-workspace", False),
+        "/runwarden/bin": ("runwarden-bin", True),
+        "/runwarden/answers": ("runwarden-answers", True),
+        "/usr/local/bin/rw": ("runwarden-bin", True),
+    }
+    assert mounts(reporter)["/workspace"] == ("runwarden-workspace", True)
+    assert mounts(reporter)["/var/run/secrets/kubernetes.io/serviceaccount"] == ("runwarden-token", True)
+    assert "volumeMounts" not in log
+    assert "volumeMounts" not in prepare
+
+
+def test_rw_is_not_put_where_the_template_has_mounted_something() -> None:
+    """A volume of the template's own over /usr/local/bin stays as it is; `rw` is in /runwarden/bin all the same."""
+    own = {"volumeMounts": [{"name": "mine", "mountPath": "/usr/local/"}], "name": "agent", "image": "a"}
+    spec = with_reporter({"template": {"spec": {"containers": [own], "volumes": [{"name": "mine", "emptyDir": {}}]}}})["spec"]
+    assert "/usr/local/bin/rw" not in mounts(spec["containers"][0])
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_processes_are_shared_only_in_full(shared: bool) -> None:
+    """NoSharedPID leaves the agent its own process namespace, and tells the reporter so."""
+    spec = with_reporter({"image": "a"}, shared=shared)["spec"]
+    assert spec.get("shareProcessNamespace", False) is shared
+    environment = {e["name"]: e.get("value") for e in spec["initContainers"][0]["env"]}
+    assert environment["RUNWARDEN_REPORTER"] == ("Full" if shared else "NoSharedPID")
+    assert environment["RUNWARDEN_REPORT_INTERVAL_SECONDS"] == "30"
+
+
+def test_the_reporter_understands_what_it_is_told() -> None:
+    """The environment that is built here is the one that the reporter reads, as the kubelet fills it in."""
+    pod = with_reporter({"image": "a"})
+    entries = pod["spec"]["initContainers"][0]["env"]
+    told = settings_from({e["name"]: e.get("value", "from-the-pod") for e in entries})
+    assert (told.run, told.run_uid, told.agent, told.attempt, told.interval) == ("demo", "uid-1", "coder", 2, 30)
+    assert told.sees_processes
+    assert str(told.workspace) in mounts(pod["spec"]["initContainers"][0])
+
+
+def test_a_conversation_keeps_its_id_over_attempts() -> None:
+    """The session's UUID is the agent's, not the attempt's, and another Run of the name has another."""
+    assert session_id("u", "coder") == session_id("u", "coder")
+    assert len({session_id("u", "coder"), session_id("u", "tester"), session_id("v", "coder")}) == 3
+
+
+@pytest.mark.parametrize("where", [("securityContext",), ("containers", 0, "securityContext")])
+def test_an_agent_may_not_be_the_reporter(where: tuple[Any, ...]) -> None:
+    """The reporter's user is refused with its path, wherever a template names it."""
+    spec: dict[str, Any] = {"containers": [{"name": "agent", "image": "a"}]}
+    inner: Any = spec
+    for part in where[:-1]:
+        inner = inner[part]
+    inner[where[-1]] = {"runAsUser": 10002}
+    run = run_with({"template": {"spec": spec}})
+    assert run.spec
+    (found,) = check_run(run.spec)
+    assert found.path.endswith("securityContext.runAsUser")
+    assert "the reporter's" in found.message
+
+
+def ended(**more: Any) -> dict[str, Any]:
+    """Return a terminated pod as a kubelet reports it."""
+    pod = built({"image": "a"})
+    state = {"exitCode": 0, "reason": "Completed", "finishedAt": "2026-01-01T12:00:00Z"} | more.pop("end", {})
+    pod["metadata"] |= {"uid": "p"} | more.pop("metadata", {})
+    pod["spec"]["nodeName"] = "n"
+    status = {
+        "phase": "Failed" if state["exitCode"] else "Succeeded",
+        "containerStatuses": [{"name": "agent", "state": {"terminated": state}}],
+    }
+    return pod | {"status": status | more}
+
+
+DELETED = {"deletionTimestamp": "2026-01-01T12:00:30Z", "deletionGracePeriodSeconds": 30}
+DISRUPTION = [{"type": "DisruptionTarget", "status": "True", "lastTransitionTime": "2026-01-01T11:59:58Z"}]
+
+
+@pytest.mark.parametrize(
+    ("pod", "ending", "reason", "result"),
+    [
+        (ended(), False, Reason.EXITED_ZERO, "Completed"),
+        (ended(), True, Reason.EXITED_ZERO, "Completed"),
+        (ended(end={"exitCode": 3, "reason": "Error"}), False, Reason.EXITED_NONZERO, "Failed"),
+        (ended(end={"exitCode": 137, "reason": "OOMKilled"}), False, Reason.OUT_OF_MEMORY, "Failed"),
+        (ended(end={"exitCode": 137, "reason": "Error"}), False, Reason.EXITED_NONZERO, "Failed"),
+        (ended(end={"exitCode": 128, "reason": "StartError"}), False, Reason.START_ERROR, "Failed"),
+        (ended(end={"exitCode": 255, "reason": "Unknown"}), False, Reason.STATUS_UNKNOWN, "Failed"),
+        (ended(end={"exitCode": 137, "reason": "ContainerStatusUnknown"}), False, Reason.STATUS_UNKNOWN, "Failed"),
+        (ended(end={"exitCode": 143, "reason": "Error"}), True, Reason.INTERRUPTED, "Interrupted"),
+        (ended(phase="Failed", reason="Evicted", containerStatuses=[]), False, Reason.EVICTED, "Failed"),
+        (ended(end={"exitCode": 143}, conditions=DISRUPTION), False, Reason.DISRUPTED, "Failed"),
+        (ended(end={"exitCode": 143}, metadata=DELETED), False, Reason.DELETED, "Failed"),
+        (ended(metadata=DELETED), False, Reason.DELETED, "Failed"),
+        (ended(end={"finishedAt": "2026-01-01T11:59:59Z"}, metadata=DELETED), False, Reason.EXITED_ZERO, "Completed"),
+        (ended(phase="Failed", reason="DeadlineExceeded", containerStatuses=[]), False, Reason.VANISHED, "Failed"),
+    ],
+)
+def test_outcomes(pod: dict[str, Any], ending: bool, reason: Reason, result: str) -> None:
+    """What the kubelet says of a pod's end is what goes on record; an end in the second of the deletion is no completion."""
+    outcome = classify(pod_facts(pod), 0, None, ending=ending)
+    assert (outcome.reason, outcome.result) == (reason, result)
+
+
+def test_a_vanished_pod() -> None:
+    """A pod that nobody saw end has failed, unless its end was asked for."""
+    assert classify(None, 0, None, ending=False).reason == Reason.VANISHED
+    assert classify(None, 0, None, ending=True).result == "Interrupted"
+
+
+@given(st.text(), st.text())
+def test_no_label_or_annotation_breaks_the_reading(attempt: str, ending: str) -> None:
+    """Labels and annotations can be edited by whoever may edit pods: nothing in them raises."""
+    pod = built({"image": "a"})
+    pod["metadata"]["uid"] = "p"
+    pod["metadata"]["labels"]["runwarden.dev/attempt"] = attempt
+    pod["metadata"]["annotations"]["runwarden.dev/ending-at"] = ending
+    assert pod_facts(pod).attempt >= -1
+
+
+def test_a_brief_with_many_long_answers_is_cut_and_says_so() -> None:
+    """However much humans write, the pod can be created: its annotations stay within the API server's 256 KiB."""
+    run = RunFacts("ns", "demo", "run-1", 1, RunSpec(agents=(Agent(name="coder", image="x"),), brief="Do it."))
+    answers = Settled(tuple(Answered(f"q{n}", "\u00e4" * 16384, "alice") for n in range(16)))
+    assert run.spec
+    pod = build_pod(run, run.spec.agents[0], 1, settled=answers)
+    brief = pod["metadata"]["annotations"]["runwarden.dev/brief"]
+    assert brief.startswith("Do it.\n\n## Answer to question q0 by alice\n\n\u00e4")
+    assert brief.endswith("(cut here: the answers in full are in /runwarden/answers)")
+    assert len(brief.encode()) < 200 * 1024
+
+
+def test_a_brief_tells_which_questions_nobody_will_answer() -> None:
+    """What a human has dismissed stands in the next attempt's brief, beside the answers."""
+    run = RunFacts("ns", "demo", "run-1", 1, RunSpec(agents=(Agent(name="coder", image="x"),), brief="Do it."))
+    assert run.spec
+    pod = build_pod(run, run.spec.agents[0], 1, settled=Settled((Answered("q1", "yes", "alice"),), dismissed=("q2",)))
+    brief = pod["metadata"]["annotations"]["runwarden.dev/brief"]
+    assert brief.startswith("Do it.\n\n## Question q2 was dismissed\n\nNobody will answer it.")
+    assert brief.endswith("## Answer to question q1 by alice\n\nyes")

@@ -1,0 +1,101 @@
+"""What is made of a report: ages become times by the API server's stamps, and what cannot be understood says nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from controller.api.timestamps import LATEST
+from controller.facts.reports import OUTPUTS_LIMIT, is_believed, last_report, report_facts
+
+STAMP = "2026-01-01T12:00:00Z"
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SAID = {"attempt": 1, "podUID": "u1", "seq": 7, "intervalSeconds": 60, "activityAgeSeconds": 30, "progressAgeSeconds": 90}
+
+
+def report(status: object = SAID, manager: str = "runwarden-reporter", subresource: str = "status") -> dict[str, Any]:
+    managed = [
+        {"manager": "operator", "time": "2026-01-01T13:00:00Z"},
+        {"manager": manager, "subresource": subresource, "time": STAMP},
+    ]
+    spec = {"runName": "demo", "runUID": "run-1", "agent": "coder", "deliveries": [{"questionID": "q1", "answer": "yes"}]}
+    return {"metadata": {"managedFields": managed}, "spec": spec, "status": status}
+
+
+def pod(message: str) -> dict[str, Any]:
+    ended = {"terminated": {"message": message, "finishedAt": STAMP}}
+    meta = {"labels": {"runwarden.dev/agent": "coder"}, "ownerReferences": [{"uid": "run-1", "controller": True}]}
+    return {"metadata": meta, "status": {"initContainerStatuses": [{"name": "runwarden-reporter", "state": ended}]}}
+
+
+def test_ages_become_times_by_the_api_servers_stamp() -> None:
+    """The reporter's own entry counts, nobody else's; no clock of a pod is asked."""
+    found = report_facts(report())
+    assert found
+    assert found.reported_at == datetime(2026, 1, 1, 12, tzinfo=UTC)
+    assert found.active_at == datetime(2026, 1, 1, 11, 59, 30, tzinfo=UTC)
+    assert found.progress_at == datetime(2026, 1, 1, 11, 58, 30, tzinfo=UTC)
+    assert (found.agent, found.run_uid, found.attempt, found.seq, found.deliveries) == ("coder", "run-1", 1, 7, ("q1",))
+
+
+def test_dismissals_are_no_answers() -> None:
+    """What the operator has delivered is told apart: answers, and the word that there will be none."""
+    found = report()
+    found["spec"]["deliveries"].append({"questionID": "q2", "answer": "(dismissed)", "dismissed": True})
+    facts = report_facts(found)
+    assert facts
+    assert (facts.deliveries, facts.dismissals) == (("q1",), ("q2",))
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [
+        report(None),
+        report(manager="kubectl"),
+        report(subresource=""),
+        report(SAID | {"seq": "7"}),
+        report(SAID | {"surprise": 1}),
+        report(SAID | {"activityAgeSeconds": -1}),
+        report("nonsense"),
+    ],
+    ids=["no status", "another manager", "another subresource", "a wrong type", "an unknown field", "out of range", "no object"],
+)
+def test_what_cannot_be_understood_says_nothing(silent: dict[str, Any]) -> None:
+    """A report that is empty, forged or broken is as good as none: nothing is decided from it, and nothing breaks."""
+    assert report_facts(silent) is None
+
+
+def test_the_last_word_is_read_from_the_termination_message() -> None:
+    """Its time is the kubelet's stamp of the sidecar's end."""
+    found = last_report(pod(json.dumps(SAID | {"parked": True})))
+    assert found
+    assert (found.agent, found.run_uid, found.pod_uid, found.parked) == ("coder", "run-1", "u1", True)
+    assert found.reported_at == datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("message", ["", "Error: boom", "[" * 100_000, '{"attempt":', "7", json.dumps({"seq": 1})])
+def test_other_last_words_are_none(message: str) -> None:
+    """A sidecar that was killed, or whose message was cut, leaves what the API server has."""
+    assert last_report(pod(message)) is None
+
+
+def test_outputs_are_bounded() -> None:
+    """Thirty-two agents' outputs must fit into one Run: what is too much is left out whole, the rest is kept."""
+    outputs = {f"o{n}": "x" * 1000 for n in range(9)}
+    found = report_facts(report(SAID | {"result": {"outcome": "Completed", "outputs": outputs}}))
+    assert found
+    assert found.result
+    assert found.result.outputs == {"o0": "x" * 1000, "o1": "x" * 1000}
+    assert sum(map(len, found.result.outputs.values())) <= OUTPUTS_LIMIT
+
+
+@pytest.mark.parametrize(("stamp", "believed"), [(NOON, True), (NOON + timedelta(seconds=59), True), (LATEST, False)])
+def test_a_report_from_the_future_is_not_believed(stamp: datetime, believed: bool) -> None:
+    """A stamp that a client wrote far ahead of now; API servers' clocks may be some seconds apart."""
+    found = report_facts(report())
+    assert found
+    assert is_believed(replace(found, reported_at=stamp), NOON) is believed

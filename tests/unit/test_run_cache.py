@@ -1,0 +1,154 @@
+"""The status store refuses what it cannot trust; the inventory never goes back in time."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from controller.api.base import dump
+from controller.api.names import RunKey
+from controller.api.run_status import AgentState, OperatorState
+from controller.cache.run_cache import RunCache
+from controller.kube.client import Client
+from controller.store.status_store import StatusStore
+
+STATE = dump(OperatorState(run_uid="u1", agents={"coder": AgentState(pod_uid="p")}))
+
+KEY = RunKey("ns", "demo", "u1")
+
+COUNTS = {"attempt": 0, "restarts": 0, "freeRestarts": 0}
+
+
+def run(version: int = 1, uid: str = "u1", **status: Any) -> dict[str, Any]:
+    meta = {"namespace": "ns", "name": "demo", "uid": uid, "resourceVersion": str(version), "generation": 1}
+    return {"metadata": meta, "spec": {"agents": [{"name": "coder", "image": "x"}]}, "status": status}
+
+
+def pod(version: int, uid: str = "p1", run_uid: str = "u1") -> dict[str, Any]:
+    labels = {"runwarden.dev/run": "demo", "runwarden.dev/run-uid": run_uid, "runwarden.dev/attempt": "0"}
+    meta = {"namespace": "ns", "name": f"demo-coder-{uid}", "uid": uid, "resourceVersion": str(version), "labels": labels}
+    return {"metadata": meta, "spec": {"containers": [{"name": "agent"}]}, "status": {"phase": f"v{version}"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        ({"startTime": "2026-01-01T00:00:00Z"}, "operatorState is missing"),
+        ({"storeID": "sqlite-7", "operatorState": STATE}, "storeID is 'sqlite-7'"),
+        ({"operatorState": STATE | {"schemaVersion": 2}}, "schemaVersion"),
+        ({"operatorState": STATE | {"agents": {"coder": {"attempt": 1, "restartz": 3}}}}, "agents.coder.restarts is missing"),
+        ({"operatorState": {"agents": {}}}, "runUID"),
+        ({"operatorState": STATE | {"agents": {"coder": COUNTS | {"attempt": -1}}}}, "attempt"),
+    ],
+)
+async def test_doubtful_state_is_refused(status: dict[str, Any], says: str) -> None:
+    """A lost, foreign, newer or broken record is a refusal with its cause, never an empty state."""
+    loaded = await StatusStore(cast(Client, None)).load(run(**status), live=True)
+    assert loaded.state is None
+    assert says in loaded.refusal
+
+
+async def test_state_of_another_run_is_ignored_and_good_state_is_read() -> None:
+    """A record copied from another Run counts as none before the start, and is refused after it; one's own is read."""
+    store = StatusStore(cast(Client, None))
+    assert await store.load(run(uid="u2", operatorState=STATE), live=True) == await store.load(run(uid="u2"), live=True)
+    late = await store.load(run(uid="u2", operatorState=STATE, startTime="2026-01-01T00:00:00Z"), live=True)
+    assert "belongs to the Run with UID 'u1'" in late.refusal
+    loaded = await store.load(run(operatorState=STATE), live=True)
+    assert loaded.state is not None
+    assert loaded.state.agents["coder"].pod_uid == "p"
+
+
+def test_newer_wins_and_the_dead_stay_dead() -> None:
+    """An older version never overwrites a newer one, a list older than an object does not remove it, no UID comes back."""
+    told: list[RunKey] = []
+    inventory = RunCache(told.append)
+    inventory.pods.upsert(pod(5))
+    inventory.pods.upsert(pod(4))
+    assert [facts.phase for facts in inventory.pods_of(KEY)] == ["v5"]
+    inventory.pods.retain(None, (), "4")
+    assert inventory.pods_of(KEY)
+    inventory.pods.retain("other", (), "9")
+    assert inventory.pods_of(KEY)
+    inventory.pods.retain("ns", (), "9")
+    assert not inventory.pods_of(KEY)
+    inventory.upsert_pod(pod(8))
+    assert not inventory.pods_of(KEY)
+    assert set(told) == {RunKey("ns", "demo", "u1")}
+
+
+def test_a_pass_is_not_told_of_its_own_writes() -> None:
+    """What a pass wrote is no reason for another of the same Run; for another Run's pass it is, and so is what comes by a watch."""
+    told: list[RunKey] = []
+    inventory = RunCache(told.append)
+    inventory.upsert_run(run())
+    inventory.upsert_pod(pod(5), KEY)
+    assert not told
+    assert inventory.pods_of(KEY)
+    inventory.upsert_pod(pod(6), KEY._replace(uid="another"))
+    inventory.pods.upsert(pod(7))
+    assert told == [RunKey("ns", "demo", "u1")] * 2
+
+
+def test_a_cached_run_is_nobodys_to_change() -> None:
+    """The cache gives the object as it was told, without managedFields, and a copy to each who asks."""
+    inventory = RunCache(lambda _: None)
+    told = run()
+    told["metadata"]["managedFields"] = [{"manager": "kubectl"}]
+    inventory.runs.upsert(told)
+    told["metadata"]["name"] = "changed"
+    kept = inventory.run(KEY)
+    assert kept
+    kept.obj["metadata"]["name"] = "changed"
+    assert kept.obj == run()
+
+
+def test_the_spec_of_a_live_run_is_read_once_a_generation() -> None:
+    """What was read of a generation is taken for it; a newer one, and a Run that is going, are read anew."""
+    inventory = RunCache(lambda _: None)
+    inventory.runs.upsert(run())
+    kept = inventory.run(KEY)
+    assert kept
+    assert inventory.facts_of(run()) is kept.facts
+    newer, going = run(), run()
+    newer["metadata"]["generation"] = 2
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert inventory.facts_of(newer).generation == 2
+    assert inventory.facts_of(going).gone
+
+
+def test_a_poisoned_run_is_kept_with_its_violations() -> None:
+    """A spec that cannot be read at all becomes violations; the Run beside it is read as ever."""
+    inventory = RunCache(lambda _: None)
+    broken = run(uid="bad") | {"spec": {"agents": "none"}}
+    inventory.runs.upsert(broken)
+    inventory.runs.upsert(run(uid="good"))
+    bad, good = inventory.run(KEY._replace(uid="bad")), inventory.run(KEY._replace(uid="good"))
+    assert bad is not None
+    assert bad.facts.spec is None
+    assert bad.facts.violations[0].path == "spec.agents"
+    assert good is not None
+    assert good.facts.spec is not None
+
+
+def test_policies_are_found_by_name_and_tell_the_runs_of_their_namespace() -> None:
+    """A policy's change has every Run of its namespace looked at again; one that cannot be read says why."""
+    told: list[RunKey] = []
+    inventory = RunCache(told.append)
+    inventory.runs.upsert(run())
+    told.clear()
+    meta = {"namespace": "ns", "name": "strict", "uid": "y", "resourceVersion": "3"}
+    inventory.policies.upsert({"metadata": meta, "spec": {"restartBudget": "many"}})
+    assert told == [RunKey("ns", "demo", "u1")]
+    assert "spec.restartBudget" in str(inventory.policy("ns", "strict"))
+    assert inventory.policy("elsewhere", "strict") is None
+
+
+def test_a_pod_that_names_no_run_is_nobodys() -> None:
+    """A label can be set by anybody: a pod without the name of its Run makes no key that no pass could ever handle."""
+    told: list[RunKey] = []
+    forged = pod(1)
+    del forged["metadata"]["labels"]["runwarden.dev/run"]
+    RunCache(told.append).pods.upsert(forged)
+    assert told == []

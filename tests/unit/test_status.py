@@ -1,0 +1,44 @@
+"""What a Run's status says of having asked: the same, whichever look wrote it last."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from controller.api.base import JsonObject
+from controller.api.escalation import EscalationPhase
+from controller.api.run_status import AgentState, Health, OperatorState, Phase
+from controller.plan.model import AgentView, Plan, Verdict
+from controller.plan.reasons import Reason
+from controller.plan.snapshot import EscalationFacts, RunFacts, Snapshot
+from controller.status.status import build_status
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+RUN = RunFacts("ns", "demo", "run-1", 1, None)
+COMPLETE = Plan("terminal", Verdict(Phase.COMPLETED, Reason.ALL_AGENTS_COMPLETE), (AgentView("coder", Health.COMPLETE, "x"),))
+ANSWERED = EscalationFacts("demo-coder-1", "e", "run-1", "coder", 0, EscalationPhase.RESOLVED)
+REMEMBERED = OperatorState(run_uid="run-1", agents={"coder": AgentState(asked=("demo-coder-1",))})
+TOLD = {
+    "conditions": [
+        {"type": "Escalated", "status": "True", "reason": "AwaitingResponse", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("seen", "previous", "told"),
+    [
+        ({}, {}, None),
+        ({"escalations": (ANSWERED,)}, {}, ("False", "NothingOpen")),
+        ({"state": REMEMBERED}, {}, ("False", "NothingOpen")),
+        ({}, TOLD, ("False", "NothingOpen")),
+    ],
+    ids=["never asked", "its escalation is seen", "the state remembers", "it was told before"],
+)
+def test_who_has_asked_is_told_to_have_asked(seen: dict[str, Any], previous: JsonObject, told: tuple[str, str] | None) -> None:
+    """A live look does not read an escalation answered long ago; the condition must not come and go with it."""
+    status = build_status(Snapshot(run=RUN, **seen), COMPLETE, (), previous, NOW)
+    found = [(c["status"], c["reason"]) for c in status["conditions"] if c["type"] == "Escalated"]
+    assert found == ([told] if told else [])
