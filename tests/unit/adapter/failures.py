@@ -1,4 +1,4 @@
-"""The ways in which a command can go wrong, a small real script each, and how the consultation ends."""
+"""Each way in which a command can fail, as a small real script, and the expected end of its consultation."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from controller.adapter.contract import Ended
 from tests.unit.adapter.scripts import Script, shell
 
 SHORT, LONG = 1, 30
-"""Seconds: of what will use up its time, and of what ends by itself on a busy machine."""
+"""Seconds: for a script that uses up its time, and for one that ends by itself on a busy machine."""
 MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A script, what it is given, and what comes of it."""
+    """A script, its input, and the expected result."""
 
     command: Script
     ended: Ended

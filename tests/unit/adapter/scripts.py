@@ -1,4 +1,4 @@
-"""Commands as small real scripts, and requests that ask them."""
+"""Commands as small real scripts, and requests for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from controller.adapter.process_tree import MARK, mark_of
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A command that is an argv: it is given the prompt, and its stdout is its answer."""
+    """A command that is an argv: it gets the prompt on stdin, and its stdout is its answer."""
 
     name: str
     argv: tuple[str, ...]
@@ -22,29 +22,29 @@ class Script:
     consumption: Consumption = field(default_factory=Consumption)
 
     def invocation(self, request: Request, folder: Path) -> Invocation:
-        """Ask it; the folder is written to as presets do."""
+        """Build the invocation; it writes to the folder as presets do."""
         (folder / "schema.json").write_text("{}")
         return Invocation(self.argv, request.prompt.encode(), {"ADDED": "added"})
 
     def read(self, code: int, stdout: bytes, stderr: bytes, folder: Path) -> Said:
-        """Take all that it said."""
+        """Return the whole output."""
         assert (folder / "schema.json").exists()
         return Said(stdout, "stub-1", self.consumption, ended_by(code), stderr.decode(errors="replace"))
 
 
 def shell(name: str, script: str, **more: Any) -> Script:
-    """Return a command that is a script of the shell."""
+    """Return a command that runs a shell script."""
     return Script(name, ("sh", "-c", script), **more)
 
 
 def request(command: str, **more: Any) -> Request:
-    """Return a request; whatever a test does not name is harmless."""
+    """Return a request; every field that a test does not set has a harmless value."""
     filled: dict[str, Any] = {"model": "m", "timeout_seconds": 20, "max_tokens": 10, "prompt": "why?"}
     filled |= {"tenant": "team", "key": "uid"}
     return Request(command=command, document={"a": [1]}, schema={"type": "object"}, **(filled | more))
 
 
 def marked() -> list[int]:
-    """Return every process of this machine that a consultation has started and that still runs."""
+    """Return every running process of this machine that a consultation has started."""
     assert MARK not in os.environ
     return [int(name) for name in os.listdir("/proc") if name.isdecimal() and mark_of(int(name))]

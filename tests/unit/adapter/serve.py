@@ -11,7 +11,7 @@ from controller.adapter.command import Command
 
 
 def main() -> None:
-    """Run the command line, with a module in place of the one that reads an installer's file."""
+    """Run the command line with a stub module in place of the one that reads an installer's file."""
     from tests.unit.adapter.failures import COMMANDS
 
     def load(_: Path | None) -> Mapping[str, Command]:

@@ -1,4 +1,4 @@
-"""The breaker: what opens it, for how long, and that a single probe closes it."""
+"""The circuit breaker: failures open it, each pause has a length, and a single probe closes it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PATIENCE = BreakerConfig(failures=3, first_pause=10, longest_pause=40, first_bac
 
 
 def tell(breaker: Breaker, ended: Ended, now: float) -> None:
-    """Ask at a time, with this end."""
+    """Ask at a time, and report this end."""
     permit = breaker.permit(now)
     assert isinstance(permit, Permit)
     breaker.record(permit, ended, now)
@@ -33,7 +33,7 @@ def tell(breaker: Breaker, ended: Ended, now: float) -> None:
     ],
 )
 def test_what_opens_it(ends: list[Ended], refused: Ended | None, until: float | None) -> None:
-    """By a row of ends at time 0: how the next question ends without being asked, and until when."""
+    """Each case is a row of ends at time 0: the next question is rejected with this end until this time."""
     breaker = Breaker(PATIENCE)
     for ended in ends:
         tell(breaker, ended, 0)
@@ -48,7 +48,7 @@ def test_what_opens_it(ends: list[Ended], refused: Ended | None, until: float | 
     [(Ended.FAILED, [10, 20, 40, 40]), (Ended.TEMPORARY, [1, 2, 4, 8, 16, 32, 40, 40]), (Ended.AUTH_FAILED, [100, 100])],
 )
 def test_pauses_double_up_to_the_longest(ended: Ended, pauses: list[float]) -> None:
-    """While probes end alike, each pause is twice the last."""
+    """While probes end alike, each pause is twice the previous one, up to the longest."""
     breaker, now, seen = Breaker(PATIENCE), 0.0, []
     while breaker.hold is None:
         tell(breaker, ended, now)
@@ -60,7 +60,7 @@ def test_pauses_double_up_to_the_longest(ended: Ended, pauses: list[float]) -> N
 
 
 def test_one_probe_at_a_time() -> None:
-    """When the pause is over one question is asked, all others wait for what comes of it; a released one gives way."""
+    """One question is sent as a probe after the pause; all others wait for its result. A released probe makes way for the next."""
     breaker = Breaker(PATIENCE)
     tell(breaker, Ended.AUTH_FAILED, 0)
     probe = breaker.permit(100)
@@ -72,7 +72,7 @@ def test_one_probe_at_a_time() -> None:
 
 
 def test_late_ends_change_nothing() -> None:
-    """Questions from before it opened neither close it nor lengthen its pause."""
+    """Results of questions from before the breaker opened neither close it nor lengthen its pause."""
     breaker = Breaker(PATIENCE)
     early = [breaker.permit(0) for _ in range(5)]
     for permit, ended in zip(early, [Ended.FAILED] * 4 + [Ended.ANSWERED], strict=True):
@@ -82,7 +82,7 @@ def test_late_ends_change_nothing() -> None:
 
 
 def test_temporary_failures_are_none() -> None:
-    """However often a command asks for time, it is not counted: the next failure is its first."""
+    """A command's request for more time never counts as a failure: the next failure is its first."""
     breaker, now = Breaker(PATIENCE), 0.0
     for _ in range(10):
         tell(breaker, Ended.TEMPORARY, now)
@@ -92,7 +92,7 @@ def test_temporary_failures_are_none() -> None:
 
 
 def tell_of(breakers: Breakers, tenant: str, ended: Ended, now: float = 0) -> None:
-    """Ask for a tenant, with this end."""
+    """Ask for a tenant, and report this end."""
     permit = breakers.of(tenant).permit(now)
     assert isinstance(permit, Permit)
     breakers.record(tenant, permit, ended, now)
@@ -100,7 +100,7 @@ def tell_of(breakers: Breakers, tenant: str, ended: Ended, now: float = 0) -> No
 
 @pytest.mark.parametrize("ended", sorted(FAILURES | {Ended.AUTH_FAILED, Ended.TEMPORARY}))
 def test_one_tenants_failures_are_its_own(ended: Ended) -> None:
-    """Whatever a tenant makes of a command, by its model, its time or its text, another's questions are asked."""
+    """One tenant may make a command fail by its model, its time limit or its text; other tenants' questions are still sent."""
     breakers = Breakers(PATIENCE)
     while breakers.of("noisy").refusal(0) is None:
         tell_of(breakers, "noisy", ended)
@@ -112,7 +112,7 @@ def test_one_tenants_failures_are_its_own(ended: Ended) -> None:
 
 
 def test_a_dead_command_is_left_alone_by_all() -> None:
-    """Once it has failed for several tenants, every other tenant's first failure is its last for a while."""
+    """After the command has failed for several tenants, the first failure of any other tenant suspends it for that tenant."""
     breakers = Breakers(PATIENCE)
     for tenant in ("a", "b", "c"):
         tell_of(breakers, tenant, Ended.FAILED)
@@ -124,7 +124,7 @@ def test_a_dead_command_is_left_alone_by_all() -> None:
 
 
 def test_an_answer_to_anybody_ends_the_doubt() -> None:
-    """A command that answers one tenant is well: tenants that fail are left alone by their own count again."""
+    """A command that answers one tenant works: for the other tenants only their own failures count again."""
     breakers = Breakers(PATIENCE)
     for tenant in ("a", "b", "c"):
         tell_of(breakers, tenant, Ended.FAILED)
@@ -135,7 +135,7 @@ def test_an_answer_to_anybody_ends_the_doubt() -> None:
 
 
 def test_tenants_are_remembered_in_bounds() -> None:
-    """However many tenants come, the one that was not asked for longest is forgotten."""
+    """The number of remembered tenants is bounded: the least recently used one is dropped."""
     breakers = Breakers(PATIENCE)
     for number in range(MAX_TENANTS + 10):
         tell_of(breakers, str(number), Ended.AUTH_FAILED)
@@ -144,7 +144,7 @@ def test_tenants_are_remembered_in_bounds() -> None:
 
 
 class Breaking(RuleBasedStateMachine):
-    """Questions and ends in any order and at any time."""
+    """Questions and results in any order and at any time."""
 
     permits = Bundle("permits")
 
@@ -159,7 +159,7 @@ class Breaking(RuleBasedStateMachine):
 
     @rule(target=permits)
     def ask(self) -> object:
-        """Ask for leave: it is given exactly where no refusal was told."""
+        """Ask for a permit: it is granted exactly where the breaker reported no refusal."""
         refused, held = self.breaker.refusal(self.now), self.breaker.hold
         permit = self.breaker.permit(self.now)
         if isinstance(permit, Ended):
@@ -175,7 +175,7 @@ class Breaking(RuleBasedStateMachine):
 
     @rule(permit=consumes(permits), ended=st.sampled_from(Ended))
     def end(self, permit: Permit, ended: Ended) -> None:
-        """Tell an end: good ones of now close it, a refused login opens it, old ones change nothing."""
+        """Report a result: a current success closes it, a refused login opens it, an old result changes nothing."""
         before = (self.breaker.hold, self.breaker.until)
         current = permit.generation == self.breaker._era
         self.breaker.record(permit, ended, self.now)
@@ -191,14 +191,14 @@ class Breaking(RuleBasedStateMachine):
 
     @rule(permit=consumes(permits))
     def give_back(self, permit: Permit) -> None:
-        """Give leave back unused: whatever it is, it does not open or close."""
+        """Return a permit unused: this neither opens nor closes the breaker."""
         before = self.breaker.hold
         self.breaker.release(permit)
         assert self.breaker.hold is before
 
     @invariant()
     def never_shut_for_longer_than_its_longest_pause(self) -> None:
-        """No time is further off than the longest pause there is."""
+        """No reopening time is further off than the longest pause."""
         if self.breaker.hold is not None:
             assert self.breaker.until - self.now <= max(PATIENCE.longest_pause, PATIENCE.auth_pause)
 

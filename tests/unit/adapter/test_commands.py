@@ -1,4 +1,4 @@
-"""The installer's file of commands: what it registers, and what is refused of it."""
+"""The installer's file of commands: the names it registers, and the errors it is refused for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GIVEN = {
 
 
 def test_file_registers_commands_by_name(tmp_path: Path) -> None:
-    """Names are the installer's; a preset keeps its own credentials besides those that the file names."""
+    """The installer chooses the names; a preset keeps its own credentials in addition to those that the file names."""
     path = tmp_path / "commands.yaml"
     path.write_text(json.dumps({"commands": GIVEN}))
     commands = load(path)
@@ -36,7 +36,7 @@ def test_file_registers_commands_by_name(tmp_path: Path) -> None:
 
 
 def test_without_a_file_the_presets_are_registered() -> None:
-    """A policy's default command works at once; raw has nothing to run."""
+    """A policy's default command works at once; the raw preset has no command to run."""
     assert load(None) == {"codex": Codex("codex"), "claude": Claude("claude")}
 
 
@@ -71,14 +71,14 @@ REFUSED = [
 
 @pytest.mark.parametrize(("text", "says"), REFUSED)
 def test_file_that_cannot_be_used_is_refused_with_the_place_and_the_remedy(text: str, says: str) -> None:
-    """Whoever mistypes a file reads where, and what may stand there; nothing of it is registered."""
+    """A file with a mistake is refused as a whole; the message names the place and the allowed values."""
     with pytest.raises(CommandsFileError) as refusal:
         parse_commands(text)
     assert str(refusal.value).startswith(says)
 
 
 def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """A mount that is missing says which, and so does a flaw in the file."""
+    """A missing mount is reported by its path, and so is an error in the file."""
     with pytest.raises(CommandsFileError, match=r"/none\.yaml: cannot be read"):
         load(tmp_path / "none.yaml")
     (tmp_path / "bad.yaml").write_text("commands: []")
@@ -91,7 +91,7 @@ HOSTILE = "--dangerously-skip-permissions"
 
 @pytest.mark.parametrize("command", [Codex("a"), Claude("a"), Raw("a", ("a",))], ids=["codex", "claude", "raw"])
 def test_nothing_of_a_run_is_a_word_of_argv(command: Codex | Claude | Raw, tmp_path: Path) -> None:
-    """Prompt and document go by stdin alone, and a policy's model cannot become an option."""
+    """The prompt and the document are passed on stdin only, and a policy's model cannot become an option of the command."""
     request = Request("a", HOSTILE, 1, 1, HOSTILE, HOSTILE, {"said": HOSTILE}, HOSTILE, {"type": "object"})
     invocation = command.invocation(request, tmp_path)
     assert HOSTILE not in invocation.argv
@@ -101,10 +101,10 @@ def test_nothing_of_a_run_is_a_word_of_argv(command: Codex | Claude | Raw, tmp_p
 
 
 def test_the_operator_refuses_them_at_its_start(tmp_path: Path) -> None:
-    """Under --adapter=local a broken file ends the operator before it asks for a cluster, in the same words."""
+    """With --adapter=local a broken file ends the operator before it connects to a cluster, with the same message."""
     (tmp_path / "commands.yaml").write_text("commands: {local: {preset: raw}}")
     options = ["operator", "--adapter=local", "--adapter-commands", str(tmp_path / "commands.yaml")]
-    # In a process of its own: the command sets up the logs of its process.
+    # Runs in a process of its own, because the command configures the logs of its process.
     done = subprocess.run([sys.executable, "-m", "controller", *options], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "commands.local.argv: this field is required" in done.stderr

@@ -1,4 +1,4 @@
-"""What holds for every advisor: the adapter in this process, and the same over its socket."""
+"""The contract of every advisor, for the adapter in this process and for the same adapter over its socket."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Make = Callable[..., AbstractAsyncContextManager[Advisor]]
 
 @pytest.fixture(params=["local", "socket"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
-    """Return what makes an advisor from commands."""
+    """Return a function that makes an advisor from commands."""
 
     @asynccontextmanager
     async def made(*commands: Command, registry: CollectorRegistry | None = None, **limits: object) -> AsyncIterator[Advisor]:
@@ -45,7 +45,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
 
 
 async def test_answer_is_handed_on_as_it_was_said(make: Make) -> None:
-    """The command reads the prompt, and every byte of its answer, its model and its cost arrive."""
+    """The command reads the prompt, and every byte of its answer, its model and its cost arrive unchanged."""
     used = Consumption(3, 4, 500)
     async with make(shell("echo", "cat; printf '\\377\\000'", consumption=used)) as advisor:
         reply = await advisor.consult(request("echo", prompt="därum"))
@@ -55,12 +55,12 @@ async def test_answer_is_handed_on_as_it_was_said(make: Make) -> None:
 
 
 def tmp_folders() -> list[Path]:
-    """Return what lies where commands get their folders."""
+    """Return the content of the directory in which commands get their folders."""
     return list(Path(tempfile.gettempdir()).iterdir())
 
 
 async def test_command_sees_only_its_own_environment(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The credential that it keeps is there, another is not, and it stands in a folder that is gone afterwards."""
+    """The command sees its own credential and no other, and its working folder is deleted afterwards."""
     monkeypatch.setenv("KEY_OF_THIS", "credential-1")
     monkeypatch.setenv("KEY_OF_ANOTHER", "credential-2")
     monkeypatch.setenv("LANG", "C.UTF-8")
@@ -77,7 +77,7 @@ async def test_command_sees_only_its_own_environment(make: Make, monkeypatch: py
 
 
 async def test_unknown_command_is_answered_with_the_known_ones(make: Make) -> None:
-    """Whoever mistypes a policy reads what there is."""
+    """A policy with an unknown command gets a reply that lists the registered ones."""
     async with make(shell("alpha", ":"), shell("beta", ":")) as advisor:
         reply = await advisor.consult(request("gamma"))
     assert reply.ended is Ended.UNKNOWN_COMMAND
@@ -86,13 +86,13 @@ async def test_unknown_command_is_answered_with_the_known_ones(make: Make) -> No
 
 
 async def test_deadline_holds(make: Make) -> None:
-    """A command that hangs is ended, and the reply says so."""
+    """A command that hangs is ended, and the reply reports the timeout."""
     async with make(shell("hang", "trap '' TERM; sleep 1000")) as advisor, asyncio.timeout(1 + 2):
         assert (await advisor.consult(request("hang", timeout_seconds=1))).ended is Ended.TIMED_OUT
 
 
 async def test_waiting_counts_against_the_timeout(make: Make, tmp_path: Path) -> None:
-    """While the only place is taken, a question with less time ends as busy; where none may wait, at once."""
+    """While the only place is taken, a question whose time runs out ends as busy; with no room in the queue it does so at once."""
     started = tmp_path / "started"
     registry = CollectorRegistry()
     async with make(shell("hang", f"touch {started}; sleep 1000"), registry=registry, concurrency=1, waiting=1) as advisor:
@@ -107,7 +107,7 @@ async def test_waiting_counts_against_the_timeout(make: Make, tmp_path: Path) ->
 
 
 async def test_abandoned_question_ends_its_command(make: Make, tmp_path: Path) -> None:
-    """Whoever hangs up ends the process, and its place is free again."""
+    """A client that disconnects ends the process of its command, and the place is free again."""
     told = tmp_path / "pid"
     hang = shell("hang", f"echo $$ > {told}.new; mv {told}.new {told}; sleep 1000")
     async with make(hang, shell("say", "echo"), concurrency=1) as advisor:
@@ -120,7 +120,7 @@ async def test_abandoned_question_ends_its_command(make: Make, tmp_path: Path) -
 
 
 async def test_refused_login_is_not_repeated(make: Make, tmp_path: Path) -> None:
-    """After one AuthFailed the command is left alone, and every reply says AuthFailed still."""
+    """After one AuthFailed the command is suspended, and every reply stays AuthFailed."""
     asked = tmp_path / "asked"
     async with make(shell("auth", f"echo >> {asked}; echo no login >&2; exit 3")) as advisor:
         replies = [await advisor.consult(request("auth")) for _ in range(3)]
@@ -130,7 +130,7 @@ async def test_refused_login_is_not_repeated(make: Make, tmp_path: Path) -> None
 
 
 async def test_failing_command_is_suspended_then_probed(make: Make, tmp_path: Path) -> None:
-    """Two failures suspend it, the pause over a probe finds it well, and it is asked as before."""
+    """Two failures suspend the command; after the pause a probe succeeds, and it is used as before."""
     well = tmp_path / "well"
     patience = BreakerConfig(failures=2, first_pause=0.5)
     async with make(shell("ill", f"test -e {well}"), patience=patience) as advisor:
@@ -147,7 +147,7 @@ HOSTILE = 'grep -q sabotage && { echo "401 unauthorized" >&2; exit 3; }; exit 0'
 
 
 async def test_a_tenant_takes_the_command_from_nobody(make: Make) -> None:
-    """However often one tenant's questions fail, another's are asked; the first is left alone."""
+    """One tenant's repeated failures suspend the command for that tenant only; another's questions are sent."""
     async with make(shell("fragile", HOSTILE), patience=BreakerConfig(failures=2)) as advisor:
         hostile = [await advisor.consult(request("fragile", tenant="noisy", prompt="sabotage")) for _ in range(3)]
         quiet = await advisor.consult(request("fragile", tenant="quiet"))
@@ -158,7 +158,7 @@ async def test_a_tenant_takes_the_command_from_nobody(make: Make) -> None:
 
 
 async def test_hanging_questions_leave_a_place(make: Make, tmp_path: Path) -> None:
-    """While one tenant's questions hang in every place that they may have, another's is answered."""
+    """While one tenant's hanging questions fill every place it may have, another tenant's question is answered."""
     stuck = tmp_path / "stuck"
     stuck.mkdir()
     hangs = shell("hangs", f"touch {stuck}/$$; exec sleep 1000")
@@ -172,13 +172,13 @@ async def test_hanging_questions_leave_a_place(make: Make, tmp_path: Path) -> No
 
 
 async def test_no_policy_holds_a_place_for_ever(make: Make) -> None:
-    """A command runs no longer than the adapter lets it, however long its policy would wait."""
+    """A command runs no longer than the adapter's own limit, however long its policy would wait."""
     async with make(shell("hang", "exec sleep 1000"), seconds=0.5) as advisor:
         assert (await advisor.consult(request("hang", timeout_seconds=31_536_000))).ended is Ended.TIMED_OUT
 
 
 async def test_answer_is_capped(make: Make) -> None:
-    """All that is allowed is handed on; one byte more is refused as a whole."""
+    """An answer of the maximum size is passed on; with one more byte it is rejected as a whole."""
     scripts = (shell("most", f"head -c {MAX_OUTPUT_BYTES} /dev/zero"), shell("more", f"head -c {MAX_OUTPUT_BYTES + 1} /dev/zero"))
     async with make(*scripts) as advisor:
         most, more = await advisor.consult(request("most")), await advisor.consult(request("more"))
@@ -187,7 +187,7 @@ async def test_answer_is_capped(make: Make) -> None:
 
 
 async def test_daemon_does_not_outlive_the_answer(make: Make) -> None:
-    """Though this process adopts no orphans: what left its group, session and parent is known by its mark."""
+    """A daemon that left its group, session and parent is found by its mark and killed, although this process adopts no orphans."""
     async with make(shell("leave", "(setsid sleep 1000 &); sleep 0.2; echo")) as advisor:
         assert (await advisor.consult(request("leave"))).ended is Ended.ANSWERED
     await eventually(lambda: not marked(), "no process of a command runs")
@@ -197,12 +197,12 @@ class Broken(Script):
     """A command whose envelope cannot be read."""
 
     def read(self, code: int, stdout: bytes, stderr: bytes, folder: Path) -> Said:
-        """Fail as on an envelope of another shape."""
+        """Fail as for an envelope of another format."""
         raise KeyError("usage")
 
 
 async def test_unreadable_envelope_is_a_failure(make: Make) -> None:
-    """What a preset cannot read is a reply, not an exception."""
+    """An envelope that a preset cannot parse gives a reply, not an exception."""
     async with make(Broken("odd", ("true",))) as advisor:
         reply = await advisor.consult(request("odd"))
     assert reply.ended is Ended.FAILED
@@ -219,14 +219,14 @@ async def test_detail_holds_no_credential_and_no_control_character(make: Make, m
 
 
 async def test_implausible_cost_is_not_told(make: Make) -> None:
-    """Numbers that cannot be are dropped, and the answer is none the worse."""
+    """Implausible token and cost numbers are dropped; the answer is kept."""
     async with make(shell("say", "echo x", consumption=Consumption(-1, 10**400, 7))) as advisor:
         reply = await advisor.consult(request("say"))
     assert (reply.ended, reply.consumption) == (Ended.ANSWERED, Consumption(None, None, 7))
 
 
 async def test_consultations_are_counted(make: Make) -> None:
-    """Outcome, tokens and cost are there by command; names that nobody registered share one series."""
+    """Outcome, tokens and cost are counted by command; unregistered names share one series."""
     registry = CollectorRegistry()
     say = shell("say", "echo x", consumption=Consumption(3, 4, 500_000))
     async with make(say, shell("auth", "exit 3"), registry=registry) as advisor:

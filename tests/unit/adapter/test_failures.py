@@ -1,4 +1,4 @@
-"""Whatever a command does, `runwarden adapter` replies in time and keeps nothing of it: no process, no descriptor, no memory."""
+"""`runwarden adapter` replies in time to every failure of a command and leaks nothing: no process, descriptor or memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from tests.unit.adapter.scripts import marked, request
 
 FAST_ROUNDS = 200
 GROWTH_KB = 4096
-"""How much the adapter's memory may differ after that many consultations: an allocator's moods, no leak of a pipe's buffer each."""
+"""Allowed change of the adapter's memory over that many consultations: enough for an allocator, too little for one leaked pipe
+buffer each."""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Pat
 
 @pytest.fixture
 def unburdened(adapter: tuple[int, Path]) -> Iterator[None]:
-    """Prove that what the test does leaves the adapter with the descriptors that it had, and no process."""
+    """Prove that the test leaves the adapter with the same descriptors and no child process."""
     pid, path = adapter
     asyncio.run(ask(path, request(FAST.name)))
     before = await_that(lambda: descriptors(pid), "descriptors")
@@ -53,13 +54,13 @@ def unburdened(adapter: tuple[int, Path]) -> Iterator[None]:
 
 
 async def ask(path: Path, asked: Request) -> Reply:
-    """Ask once; the time that an advisor may take is part of its contract."""
+    """Send one request; the advisor's time limit is part of its contract."""
     async with asyncio.timeout(asked.timeout_seconds + 2):
         return await SocketAdvisor(path).consult(asked)
 
 
 def children(pid: int) -> list[int]:
-    """Return every child of a process, those that nobody reaped included."""
+    """Return every child of a process, including zombies."""
     return [one.pid for one in list_processes() if one.parent == pid]
 
 
@@ -69,7 +70,7 @@ def descriptors(pid: int) -> int:
 
 
 def resident_kb(pid: int) -> int:
-    """Return a process's memory."""
+    """Return the resident memory of a process."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
@@ -77,7 +78,7 @@ def resident_kb(pid: int) -> int:
 @pytest.mark.usefixtures("unburdened")
 @pytest.mark.parametrize("failure", FAILURES, ids=[one.command.name for one in FAILURES])
 def test_failure_ends_in_time_and_leaves_nothing(adapter: tuple[int, Path], failure: Failure) -> None:
-    """Each script ends as its kind of failure, within its time and two seconds."""
+    """Each script ends with its kind of failure, at most two seconds after its time limit."""
     asked = request(failure.command.name, timeout_seconds=failure.timeout, prompt="x" * failure.prompt_bytes)
     reply = asyncio.run(ask(adapter[1], asked))
     assert (reply.ended, reply.output) == (failure.ended, failure.output), reply.detail
@@ -85,7 +86,7 @@ def test_failure_ends_in_time_and_leaves_nothing(adapter: tuple[int, Path], fail
 
 @pytest.mark.usefixtures("unburdened")
 def test_failures_at_once_do_not_mix(adapter: tuple[int, Path]) -> None:
-    """All scripts beside each other end as they do alone: no sweep takes another consultation's processes."""
+    """All scripts at once end as they do alone: no cleanup kills another consultation's processes."""
 
     async def all_of_them() -> list[Reply]:
         return await asyncio.gather(
@@ -100,14 +101,14 @@ def test_failures_at_once_do_not_mix(adapter: tuple[int, Path]) -> None:
 
     replies = asyncio.run(all_of_them())
     told = {one.command.name: (reply.ended, reply.output) for one, reply in zip(FAILURES, replies, strict=True)}
-    # The places are fewer than the scripts: what hangs may have had its time in the queue.
+    # There are fewer places than scripts: a script that hangs may spend its time in the queue.
     busy = {name: Ended.TIMED_OUT if ended is Ended.BUSY else ended for name, (ended, _) in told.items()}
     assert busy == {one.command.name: one.ended for one in FAILURES}
 
 
 @pytest.mark.usefixtures("unburdened")
 def test_every_exit_code_has_its_meaning(adapter: tuple[int, Path]) -> None:
-    """The six codes of the contract say what they say, and all others are failures."""
+    """Each of the contract's six exit codes has its meaning; all others are failures."""
 
     async def all_of_them() -> list[Reply]:
         return [await ask(adapter[1], request(one.name)) for one in EXITS.values()]
@@ -119,7 +120,7 @@ def test_every_exit_code_has_its_meaning(adapter: tuple[int, Path]) -> None:
 
 @pytest.mark.usefixtures("unburdened")
 def test_memory_does_not_grow(adapter: tuple[int, Path]) -> None:
-    """After as many consultations as warm it up, as many more cost nothing that stays."""
+    """After a warm-up of consultations, the same number again does not increase memory."""
 
     async def rounds() -> None:
         for _ in range(FAST_ROUNDS):
@@ -133,7 +134,7 @@ def test_memory_does_not_grow(adapter: tuple[int, Path]) -> None:
 
 @pytest.mark.usefixtures("unburdened")
 async def test_client_that_hangs_up_leaves_nothing(adapter: tuple[int, Path]) -> None:
-    """A question that nobody waits for any more ends with its processes."""
+    """The processes of a question end when its client disconnects."""
     asked = asyncio.create_task(ask(adapter[1], request("forks-on-and-on")))
     await eventually(marked, "the command runs")
     asked.cancel()

@@ -1,4 +1,4 @@
-"""The fair queue: the keys take turns, and no place is lost."""
+"""The fair queue: keys take turns, and no place is lost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONG = 60.0
 
 @pytest.mark.parametrize("level", ["tenant", "key"])
 async def test_tenants_and_their_keys_take_turns(level: str) -> None:
-    """A tenant, or a key of one, with a hundred in wait delays another by one turn."""
+    """A tenant with a hundred waiting questions, or a key of one, delays another by one turn only."""
     queue, served = FairSemaphore(1, 200, 200), list[str]()
 
     async def ask(key: str) -> None:
@@ -29,7 +29,7 @@ async def test_tenants_and_their_keys_take_turns(level: str) -> None:
 
 
 async def test_more_than_may_wait_are_refused() -> None:
-    """Beyond the limit nobody waits, and whoever waits keeps the turn."""
+    """Requests beyond the limit are refused; those that wait keep their turn."""
     queue = FairSemaphore(1, 1, 1)
     async with queue.place("team", "a", LONG):
         waits = asyncio.create_task(_pass(queue, "b"))
@@ -42,7 +42,7 @@ async def test_more_than_may_wait_are_refused() -> None:
 
 
 async def test_whoever_gives_up_leaves_no_gap() -> None:
-    """A turn that was given up before and one given up in the moment it came are the next one's."""
+    """A turn that is cancelled, either early or just as it comes up, goes to the next in line."""
     queue = FairSemaphore(1, 10, 10)
     async with queue.place("team", "a", LONG):
         gone, late, last = (asyncio.create_task(_pass(queue, key)) for key in "bcd")
@@ -57,7 +57,7 @@ async def test_whoever_gives_up_leaves_no_gap() -> None:
 
 
 async def test_time_runs_while_waiting() -> None:
-    """A turn that does not come is a TimeoutError, and the line is empty again."""
+    """A turn that does not come in time raises TimeoutError, and the queue is empty again."""
     queue = FairSemaphore(1, 10, 10)
     async with queue.place("team", "a", LONG):
         with pytest.raises(TimeoutError):
@@ -67,7 +67,7 @@ async def test_time_runs_while_waiting() -> None:
 
 
 async def test_a_tenant_waits_in_its_own_bounds() -> None:
-    """A thousand questions of one tenant fill its own share of the wait, and another's one is served next."""
+    """A thousand questions of one tenant fill only its own share of the queue, and another tenant's question is served next."""
     queue, waiting = FairSemaphore(1, 500, 100), list[int]()
     async with queue.place("noisy", "a", LONG):
         crowd = [asyncio.create_task(_pass(queue, str(number), "noisy")) for number in range(1000)]
@@ -83,7 +83,7 @@ async def test_a_tenant_waits_in_its_own_bounds() -> None:
 
 
 async def test_the_longest_line_makes_room() -> None:
-    """Where tenants together fill the wait, one that has less takes the last turn of the one that has most."""
+    """When tenants together fill the queue, a tenant with fewer entries takes the last turn of the one with the most."""
     queue = FairSemaphore(1, 6, 4)
     async with queue.place("x", "a", LONG):
         first = [asyncio.create_task(_pass(queue, str(number), "first")) for number in range(4)]
@@ -97,7 +97,7 @@ async def test_the_longest_line_makes_room() -> None:
 
 
 async def test_the_last_place_is_kept_for_others() -> None:
-    """A tenant whose questions hang takes all places but one, which another has at once."""
+    """A tenant whose questions hang takes all places but one; another tenant gets that one at once."""
     queue, hang = FairSemaphore(4, 100, 100), asyncio.Event()
 
     async def hold() -> None:
@@ -116,7 +116,7 @@ async def test_the_last_place_is_kept_for_others() -> None:
 
 
 async def test_one_place_serves_everybody() -> None:
-    """Where there is one place only, nobody is kept from it."""
+    """With a single place, every tenant may use it."""
     queue = FairSemaphore(1, 10, 10)
     await asyncio.gather(*(_pass(queue, str(number), tenant) for number in range(3) for tenant in "ab"))
     assert queue.waiting == 0

@@ -1,4 +1,4 @@
-"""The adapter's port under a flood: it answers its probes, and consultations over the socket."""
+"""The adapter's port under a flood: probes and consultations over the socket are still answered."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def adapter(tmp_path: Path) -> Iterator[Adapter]:
 
 @pytest.mark.parametrize("kind", ["silent", "slow", "nonsense"])
 async def test_a_flood_costs_neither_probes_nor_advice(adapter: Adapter, kind: str) -> None:
-    """While thousands of connections are held its health port answers, and so does it over its socket."""
+    """While thousands of connections are held, the health port answers, and so does the socket."""
     with flooded(adapter.port, kind, CONNECTIONS, SECONDS) as attacker:
         while attacker.poll() is None:
             await eventually(lambda: ask(f"http://127.0.0.1:{adapter.port}/livez")[0] == 200, "an answer of /livez")

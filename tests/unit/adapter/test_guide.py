@@ -1,4 +1,4 @@
-"""docs/advisor.md tells the truth: its configurations load, its answer passes the gate, and its tables are the code's."""
+"""docs/advisor.md is correct: its configurations load, its answer passes the gate, and its tables match the code."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ GUIDE = (Path(__file__).parents[3] / "docs/advisor.md").read_text()
 
 
 def codes(pattern: str) -> list[str]:
-    """Return the pieces of code that begin so."""
+    """Return the code blocks that begin with this text."""
     return [code for code in re.findall(r"`([^`\n]+)`", GUIDE) if code.startswith(pattern)]
 
 
 def test_configurations_are_taken() -> None:
-    """Whoever copies a line of the guide has a file that is read, and a policy that names what the file registers."""
+    """Each configuration of the guide is valid: the file loads, and the policy names a command that the file registers."""
     registered = {name for text in codes("commands: ") for name in parse_commands(text)}
     named = [parse_policy_file(text).llm.command for text in codes("llm: {")]
     assert registered == {"codex", "claude", "local"}
@@ -34,7 +34,7 @@ def test_configurations_are_taken() -> None:
 
 
 def test_a_provider_of_ones_own_is_a_list_of_arguments(tmp_path: Path) -> None:
-    """The quotes of YAML and of codex's TOML are right together."""
+    """The quoting of YAML and of codex's TOML is right in combination."""
     (text,) = codes("args: ")
     given: JsonObject = yaml.safe_load(text)
     command = parse_commands(json.dumps({"commands": {"codex": {"preset": "codex", **given}}}))["codex"]
@@ -42,20 +42,20 @@ def test_a_provider_of_ones_own_is_a_list_of_arguments(tmp_path: Path) -> None:
 
 
 def test_the_answer_passes_the_gate() -> None:
-    """The example of an answer is one."""
+    """The example answer passes the gate."""
     example = re.search(r"```json\n(.*?)```", GUIDE, re.DOTALL)
     assert example
     assert isinstance(judge(example[1].encode(), "default/hello", (AdvisedIntent.AUTO_RESTART,)), Answer)
 
 
 def test_every_exit_code_is_told() -> None:
-    """Whoever writes a command knows all that it can say."""
+    """The guide lists every exit code that a command can use."""
     table = GUIDE.split("| Exit code | Means |")[1].split("\n\n")[0]
     assert [int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)] == list(EXIT_CODES)
 
 
 def test_what_raw_adds_to_the_document_is_told(tmp_path: Path) -> None:
-    """Every field of the document stands in the table."""
+    """Every field of the document is in the table."""
     given = json.loads(Raw("r", ("r",)).invocation(request("r"), tmp_path).stdin)
     table = GUIDE.split("| In the document | |")[1].split("\n\n")[0]
     told = set(re.findall(r"`(\w+)`", table))

@@ -1,4 +1,4 @@
-"""docs/examples/advisor-local.py, through the raw preset and the adapter, against a model on loopback."""
+"""docs/examples/advisor-local.py, run through the raw preset and the adapter against a model server on loopback."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def model(status: int, content: str | None, requests: list[JsonObject]) ->
 
 
 async def ask(url: str, monkeypatch: pytest.MonkeyPatch, name: str = "") -> Reply:
-    """Ask the example as an installer registers it."""
+    """Run the example as an installer registers it."""
     for variable, value in {"ADVISOR_URL": url, "ADVISOR_MODEL": "of-the-environment", "ADVISOR_KEY": "key-of-the-model"}.items():
         monkeypatch.setenv(variable, value)
     command = Raw("local", (sys.executable, str(EXAMPLE)), VARIABLES)
@@ -66,7 +66,7 @@ CASES = [
 async def test_example_asks_once_and_maps_what_comes(
     monkeypatch: pytest.MonkeyPatch, status: int, content: str | None, ended: Ended
 ) -> None:
-    """An answer arrives to the letter, and every failure has its exit code and says why."""
+    """An answer arrives unchanged, and every failure has its exit code and a reason."""
     requests: list[JsonObject] = []
     async with model(status, content, requests) as url:
         reply = await ask(url, monkeypatch)
@@ -80,7 +80,7 @@ async def test_example_asks_once_and_maps_what_comes(
 
 
 async def test_example_asks_for_the_policys_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A policy's model goes before the installer's."""
+    """A policy's model takes precedence over the installer's."""
     requests: list[JsonObject] = []
     async with model(200, GOOD, requests) as url:
         await ask(url, monkeypatch, name="of-the-policy")
@@ -88,7 +88,7 @@ async def test_example_asks_for_the_policys_model(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_example_tells_that_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model server that is down is a matter of time."""
+    """A model server that is down is reported as a temporary failure."""
     async with model(200, GOOD, []) as url:
         pass
     reply = await ask(url, monkeypatch)
@@ -97,5 +97,5 @@ async def test_example_tells_that_nobody_listens(monkeypatch: pytest.MonkeyPatch
 
 
 def test_example_is_short_enough_to_be_read() -> None:
-    """Forty lines at most: it is documentation."""
+    """The example is documentation, so it has forty lines at most."""
     assert len(EXAMPLE.read_text().splitlines()) <= 40

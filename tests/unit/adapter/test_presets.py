@@ -1,4 +1,4 @@
-"""What the presets read from envelopes that the CLIs have been seen to write, and from hostile ones."""
+"""The presets parse envelopes that were recorded from the CLIs, and hostile ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def lines(*events: JsonObject) -> bytes:
 
 
 def turn_failed(message: str) -> bytes:
-    """Return how codex says that a turn failed."""
+    """Return codex's event for a failed turn."""
     return lines(
         {"type": "turn.started"}, {"type": "error", "message": "x"}, {"type": "turn.failed", "error": {"message": message}}
     )
@@ -73,7 +73,7 @@ FAILURES: list[tuple[Command, int, bytes, bytes, Ended, str]] = [
 def test_failure_is_read_with_its_words(
     tmp_path: Path, command: Command, code: int, stdout: bytes, stderr: bytes, ended: Ended, detail: str
 ) -> None:
-    """Every end that has been seen, and what people read of it; none has an output."""
+    """Every recorded failure gives its message for people, and no output."""
     said = command.read(code, stdout, stderr, tmp_path)
     assert (said.ended, said.detail, said.output) == (ended, detail, b"")
 
@@ -81,14 +81,14 @@ def test_failure_is_read_with_its_words(
 @pytest.mark.parametrize("command", [CODEX, CLAUDE], ids=["codex", "claude"])
 @pytest.mark.parametrize("stdout", [b"hello\n", b"[1]\n", b"\xff\xfe", b'{"type": "turn.completed"'])
 def test_envelope_that_is_none_is_refused(tmp_path: Path, command: Command, stdout: bytes) -> None:
-    """The adapter makes a failure of the error; nothing is guessed from half an envelope."""
+    """The adapter turns the error into a failure; no answer is guessed from half an envelope."""
     (tmp_path / ANSWER).write_text("{}")
     with pytest.raises(ValueError, match=r"JSON|codec|Expect|delimiter"):
         command.read(0, stdout, b"", tmp_path)
 
 
 def test_codex_answer_that_is_too_long_is_read_no_further_than_that(tmp_path: Path) -> None:
-    """One byte too many is handed on, by which the adapter refuses it as a whole."""
+    """The preset passes on one byte more than allowed, so that the adapter rejects the answer as a whole."""
     (tmp_path / ANSWER).write_bytes(b"x" * (10 * MAX_OUTPUT_BYTES))
     said = CODEX.read(0, lines({"type": "turn.completed", "usage": {"input_tokens": 7, "output_tokens": 8}}), b"", tmp_path)
     assert len(said.output) == MAX_OUTPUT_BYTES + 1
@@ -96,7 +96,7 @@ def test_codex_answer_that_is_too_long_is_read_no_further_than_that(tmp_path: Pa
 
 
 def stream(*events: JsonObject) -> bytes:
-    """Return claude's envelope of one message that ended well, and what it cost."""
+    """Return claude's envelope of one successful message, and its cost."""
     usage = {"input_tokens": 1, "cache_creation_input_tokens": 20, "cache_read_input_tokens": 300, "output_tokens": 4}
     ended = {"type": "result", "usage": usage, "total_cost_usd": 0.0123456}
     return lines(*({"type": "stream_event", "event": event} for event in events), ended)
@@ -123,13 +123,16 @@ SAID = [
 
 @pytest.mark.parametrize(("events", "output"), SAID)
 def test_claude_answer_is_what_the_last_message_said(tmp_path: Path, events: list[JsonObject], output: bytes) -> None:
-    """To the letter; two answers stay two, which the gate refuses. Cached input is input, and dollars are counted in millionths."""
+    """The answer is exact; two answers stay two, and the gate rejects them.
+
+    Cached input counts as input; cost is in millionths of a dollar.
+    """
     said = CLAUDE.read(1, stream(*events), b"", tmp_path)
     assert (said.ended, said.output, said.model) == (Ended.ANSWERED, output, "opus")
     assert said.consumption == Consumption(321, 4, 12346)
 
 
 def test_claude_call_of_another_tool_is_no_answer(tmp_path: Path) -> None:
-    """A model that wants a shell has advised nothing."""
+    """A model that calls another tool, such as a shell, has given no advice."""
     said = CLAUDE.read(1, stream(START, *block(0, SHELL, {"partial_json": '{"command": "x"}'})), b"", tmp_path)
     assert (said.ended, said.output) == (Ended.FAILED, b"")

@@ -1,4 +1,4 @@
-"""The socket: who may connect, what stands in its way, and what a client makes of an adapter that is not one."""
+"""The socket: who may connect, which paths are replaced, and how a client handles a server that does not speak as an adapter."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def path(tmp_path: Path) -> Path:
 
 
 async def test_owner_and_group_may_connect(path: Path) -> None:
-    """Nobody else may, whatever the umask was; and nothing is left of it afterwards."""
+    """Only the owner and the group may connect, for every umask; the socket is removed afterwards."""
     async with serve_socket(app(), path):
         assert stat.S_IMODE(os.stat(path).st_mode) == SOCKET_MODE
     assert path.name not in os.listdir(path.parent)
 
 
 async def test_stale_socket_is_replaced(path: Path) -> None:
-    """What a killed adapter left behind is in nobody's way."""
+    """The socket of a killed adapter is replaced."""
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
     async with serve_socket(app(), path):
@@ -64,7 +64,7 @@ async def test_stale_socket_is_replaced(path: Path) -> None:
 
 
 async def test_taken_path_is_left_alone(path: Path) -> None:
-    """A second adapter, and a file that is no socket, are not replaced."""
+    """The socket of a running adapter, and a file of another kind, are not replaced."""
     async with serve_socket(app(), path):
         with pytest.raises(SocketTaken, match="another adapter"):
             await serve_socket(app(), path).__aenter__()
@@ -76,7 +76,7 @@ async def test_taken_path_is_left_alone(path: Path) -> None:
 
 
 async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    """The option, the path and what to do are named."""
+    """The error names the option, the path and the remedy."""
     with pytest.raises(SocketTaken, match=r"--socket: .*/nowhere/a\.sock cannot be made .*: create its folder"):
         async with serve_socket(web.Application(), tmp_path / "nowhere/a.sock"):
             pass
@@ -88,7 +88,7 @@ async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     ids=["a field too many", "no JSON", "too large"],
 )
 async def test_other_bodies_are_refused(path: Path, body: bytes, status: int, told: str) -> None:
-    """What is no request gets a status and the name of the field."""
+    """A body that does not parse as a request gets an error status and the name of the field."""
     async with serve_socket(app(), path), _session(path) as session:
         response = await session.post(f"http://a{CONSULT}", data=io.BytesIO(body))
         assert response.status == status
@@ -96,7 +96,7 @@ async def test_other_bodies_are_refused(path: Path, body: bytes, status: int, to
 
 
 async def test_health_is_told_over_the_socket(path: Path) -> None:
-    """Alive, and not ready with the reason."""
+    """The adapter reports over the socket that it is alive, and gives the reason when it is not ready."""
     async with serve_socket(app(), path), _session(path) as session:
         async with session.get("http://a/livez") as response:
             assert response.status == 200
@@ -141,7 +141,7 @@ def _http(body: bytes, status: str = "200 OK") -> bytes:
     ids=["hangs", "drops", "no http", "half", "fields missing", "refuses", "redirects", "too long", "cut"],
 )
 async def test_whatever_answers_wrongly_is_unreachable(path: Path, talk: Talk) -> None:
-    """The client needs no good will at the other end: it has a reply within its own time."""
+    """The client needs no cooperation from the server: it returns a reply within its own time limit."""
     hung_up = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -160,7 +160,7 @@ async def test_whatever_answers_wrongly_is_unreachable(path: Path, talk: Talk) -
 
 
 async def test_nobody_there_is_unreachable_until_there_is(path: Path) -> None:
-    """A missing socket and one without a process; the same client finds the adapter once it is back."""
+    """A missing socket and a socket without a process are unreachable; the same client works once the adapter is back."""
     advisor = SocketAdvisor(path)
     assert (await advisor.consult(request("c"))).ended is Ended.UNREACHABLE
     with socket.socket(socket.AF_UNIX) as dead:
@@ -178,7 +178,7 @@ async def _session(path: Path) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def test_its_metrics_are_read_over_the_socket(path: Path) -> None:
-    """The operator reads the adapter's own series there, and nothing that an adapter could say in the operator's name."""
+    """The operator reads only the adapter's own series; the adapter cannot publish any in the operator's name."""
     registry = CollectorRegistry()
     AdapterMetrics(registry).waiting.set(3)
     Gauge("runwarden_leader", "A lie.", registry=registry).set(1)
@@ -193,7 +193,7 @@ async def test_its_metrics_are_read_over_the_socket(path: Path) -> None:
 
 @pytest.mark.parametrize("length", [MAX_SCRAPE_BYTES + 1, 0])
 async def test_metrics_that_are_too_many_are_left_out(path: Path, length: int) -> None:
-    """An adapter gone wrong does not fill the operator's exposition."""
+    """A faulty adapter cannot fill the operator's metrics."""
 
     async def large() -> bytes:
         return b"runwarden_advisor_x 1\n" + b"#" * length

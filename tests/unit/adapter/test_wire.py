@@ -1,4 +1,4 @@
-"""The wire: what is written is read alike, and whatever else is refused by the name of its field."""
+"""The wire format: a written message reads back equal, and an invalid one is refused by the name of its field."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REPLIES = st.builds(
 
 
 def test_whatever_a_policy_may_say_passes() -> None:
-    """The longest names and the largest numbers that the API server takes are no surprise to the adapter."""
+    """The adapter accepts the longest names and the largest numbers that the API server accepts."""
     crd = yaml.safe_load((ROOT / "crds/runwarden.dev_runpolicies.yaml").read_text())
     spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
     llm = spec["llm"]["properties"]
@@ -41,13 +41,13 @@ def test_whatever_a_policy_may_say_passes() -> None:
 
 
 def test_request_comes_back() -> None:
-    """A request survives the wire."""
+    """A request reads back equal."""
     assert read_request(write_request(request("c", prompt="ä\x00"))) == request("c", prompt="ä\x00")
 
 
 @given(REPLIES)
 def test_replies_come_back(reply: Reply) -> None:
-    """Every reply survives it, whatever bytes its output has."""
+    """Every reply reads back equal, for any bytes in its output."""
     assert read_reply(write_reply(reply)) == reply
 
 
@@ -68,7 +68,7 @@ def test_replies_come_back(reply: Reply) -> None:
     ],
 )
 def test_other_requests_are_refused_by_field(change: dict[str, Any], field: str) -> None:
-    """A field too many, of another type or out of its bounds is named."""
+    """An unknown field, a wrong type and a value out of bounds are refused by name."""
     body = json.loads(write_request(request("c"))) | change
     with pytest.raises(WireError, match=f"^{field}: "):
         read_request(json.dumps(body).encode())
@@ -76,7 +76,7 @@ def test_other_requests_are_refused_by_field(change: dict[str, Any], field: str)
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b"[" * 10_000], ids=["nothing", "a list", "half", "no text", "deep"])
 def test_garbage_is_refused(body: bytes) -> None:
-    """What is no JSON object is a WireError both ways."""
+    """Both sides raise WireError for input that cannot be parsed as a JSON object."""
     for read in (read_request, read_reply):
         with pytest.raises(WireError):
             read(body)
@@ -84,7 +84,7 @@ def test_garbage_is_refused(body: bytes) -> None:
 
 @pytest.mark.parametrize("output", ["?", "QQ", "QUE" * (MAX_OUTPUT_BYTES // 2)], ids=["no base64", "no padding", "too long"])
 def test_output_that_cannot_be_is_refused(output: str) -> None:
-    """The operator does not take an output that no adapter writes."""
+    """The operator refuses an output that no adapter writes."""
     body = json.loads(write_reply(Reply(Ended.ANSWERED))) | {"output": output}
     with pytest.raises(WireError, match=r"^output: "):
         read_reply(json.dumps(body).encode())

@@ -1,4 +1,4 @@
-"""A stub model that obeys: whatever JSON a prompt's untrusted parts ask it to answer, it answers."""
+"""A stub model that obeys: it answers any JSON that a prompt's untrusted parts ask for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from json import JSONDecodeError, JSONDecoder
 
 
 def answers(text: str) -> Iterator[bytes]:
-    """Yield everything that a model which obeys a text could say: each JSON object in it, and the text itself."""
+    """Yield every answer of a model that obeys a text: each JSON object in it, and the text itself."""
     yield text.encode("utf-8", "replace")
     decoder, at = JSONDecoder(), text.find("{")
     while at >= 0:

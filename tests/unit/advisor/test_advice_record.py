@@ -1,4 +1,4 @@
-"""What goes on record of a consultation, by how it ended and what was said."""
+"""The record of a consultation, by how it ended and by its answer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def record_of(reply: Reply) -> AdviceState:
 
 @pytest.mark.parametrize("ended", [ended for ended in Ended if ended is not Ended.ANSWERED])
 def test_what_ended_without_an_answer(ended: Ended) -> None:
-    """Every other end has its verdict, says why, and says nothing for the advisor, whatever output came along."""
+    """Every end without an answer has its verdict and reason, and records no advice, for any output."""
     record = record_of(Reply(ended, output=json.dumps(GOOD).encode(), detail="exit code 3"))
     assert (record.verdict, record.reason, record.message) == (VERDICTS[ended], ended.value, "exit code 3")
     assert record.verdict is not AdviceVerdict.ACCEPTED
@@ -37,13 +37,15 @@ def test_what_ended_without_an_answer(ended: Ended) -> None:
 
 
 def test_only_an_abstention_abstains() -> None:
-    """Abstained and too long an output are the command's own doing; all else means that the advisor cannot be had."""
+    """Abstained and an output that is too long are the command's own doing; every other end means that the advisor is
+    unavailable.
+    """
     own = {Ended.ABSTAINED: AdviceVerdict.ABSTAINED, Ended.TOO_LONG: AdviceVerdict.REFUSED}
     assert own == {ended: verdict for ended, verdict in VERDICTS.items() if verdict is not AdviceVerdict.UNAVAILABLE}
 
 
 def test_an_accepted_answer_is_kept() -> None:
-    """All of it goes on record, with what was sent, who said it and how long it took; the percentage is not a double's."""
+    """The whole answer is recorded, with the request, the author and the duration; the percentage is not computed as a double."""
     record = record_of(Reply(Ended.ANSWERED, json.dumps(GOOD).encode(), model="gpt", latency_seconds=1.25))
     assert record == AdviceState(
         situation="demo-coder-1",
@@ -69,7 +71,7 @@ def test_almost_sure_is_not_sure(confidence: float) -> None:
 
 
 def test_a_refused_answer_counts_for_nothing() -> None:
-    """The gate's reason and message are kept, none of the answer is."""
+    """The gate's reason and message are recorded, and no part of the answer."""
     record = record_of(Reply(Ended.ANSWERED, json.dumps(GOOD | {"intent": "auto_restart"}).encode()))
     assert (record.verdict, record.reason) == (AdviceVerdict.REFUSED, "IntentNotAllowed")
     assert "auto_restart" in record.message
@@ -77,7 +79,7 @@ def test_a_refused_answer_counts_for_nothing() -> None:
 
 
 def test_no_secret_goes_on_record() -> None:
-    """A model or a command that repeats a credential does not put it into the status."""
+    """A credential that a model or a command repeats does not get into the status."""
     said = json.dumps(GOOD | {"reason": SECRETS["github"], "suggested_answer": SECRETS["anthropic"]}).encode()
     record = record_of(Reply(Ended.ANSWERED, said))
     assert (record.explanation, record.suggested_answer) == (REDACTED, REDACTED)
@@ -85,13 +87,13 @@ def test_no_secret_goes_on_record() -> None:
 
 
 def test_what_is_too_long_is_cut_to_what_the_api_takes() -> None:
-    """The longest texts, and an absurd latency, give a record that the API server takes."""
+    """The longest texts and an absurd latency give a record that the API server accepts."""
     long = "ab " * 2000
     record = record_of(Reply(Ended.FAILED, detail=long, model=long, latency_seconds=1e12))
     assert record.message.endswith("…")
     assert record.latency_milliseconds == MAX_COUNT
     assert parse(AdviceState, dump(record)) == record
-    # Redacting may lengthen a text of a full length.
+    # Redaction may lengthen a text that already has the full length.
     full = ("password=a\n" * 100)[:1024]
     answered = record_of(Reply(Ended.ANSWERED, json.dumps(GOOD | {"diagnosis": full}).encode()))
     assert parse(AdviceState, dump(answered)) == answered

@@ -1,4 +1,4 @@
-"""The gate: every way of being no answer, and that nothing else is refused."""
+"""The gate rejects every kind of invalid answer and no valid one."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ REFUSED: list[tuple[RefusalReason, str | bytes, str]] = [
 
 @pytest.mark.parametrize(("reason", "output", "says"), REFUSED, ids=[f"{r}-{i}" for i, (r, _, _) in enumerate(REFUSED)])
 def test_refused(reason: RefusalReason, output: str | bytes, says: str) -> None:
-    """What is no answer is refused for its reason, and the message names what is wrong, at a length that can be kept."""
+    """An invalid answer is rejected for its reason; the message names the fault and is short enough to be stored."""
     said = judge(output if isinstance(output, bytes) else output.encode(), TARGET, ALLOWED)
     assert isinstance(said, Refusal)
     assert said.reason is reason
@@ -104,14 +104,14 @@ def test_refused(reason: RefusalReason, output: str | bytes, says: str) -> None:
 
 
 def test_every_reason_is_given() -> None:
-    """No reason constant is without an output that earns it, and each has its sentence."""
+    """Each reason constant has an output that causes it, and a sentence."""
     assert {reason for reason, _, _ in REFUSED} == set(RefusalReason)
     assert all(reason.sentence.endswith(".") for reason in RefusalReason)
 
 
 @pytest.mark.parametrize("lexeme", ["0", "1", "1e0", "0.29", "-0.0", "0.99999999999999999999"])
 def test_confidence_is_kept_as_it_was_said(lexeme: str) -> None:
-    """Any number from 0 to 1 passes and is never rounded, so almost sure is not sure."""
+    """Any number from 0 to 1 is accepted and never rounded, so almost sure is not sure."""
     said = judge(with_confidence(lexeme).encode(), TARGET, ALLOWED)
     assert isinstance(said, Answer)
     assert said.confidence == Decimal(lexeme)
@@ -120,13 +120,13 @@ def test_confidence_is_kept_as_it_was_said(lexeme: str) -> None:
 @pytest.mark.parametrize("around", ["{}", " \n{}\r\n\t", "{}\n"])
 @pytest.mark.parametrize("left_out", [{}, {"diagnosis": None, "suggested_answer": None}, {"diagnosis": "", "suggested_answer": ""}])
 def test_accepted(around: str, left_out: dict[str, Any]) -> None:
-    """An answer passes with whitespace around it; an optional text may be left out, null or empty, which is the same."""
+    """Whitespace around an answer is accepted; an optional text may be absent, null or empty, which are equal."""
     said = judge(around.replace("{}", text_of(**left_out)).encode(), TARGET, ALLOWED)
     assert said == Answer(AdvisedIntent.NOOP, "r", Decimal("0.5"), needs_human=False)
 
 
 def test_texts_are_kept_as_they_are() -> None:
-    """Newlines, tabs, umlauts, emoji and texts of the full length come through unchanged."""
+    """Newlines, tabs, umlauts, emoji and texts of the full length are kept unchanged."""
     texts = {"reason": "ä\n\tß 😀", "diagnosis": "x" * 1024, "suggested_answer": 'say "no" {}'}
     said = judge(text_of(**texts).encode(), TARGET, ALLOWED)
     assert isinstance(said, Answer)
@@ -135,7 +135,7 @@ def test_texts_are_kept_as_they_are() -> None:
 
 @given(st.one_of(st.binary(max_size=300), st.text(max_size=100).map(lambda t: t.encode("utf-8", "surrogatepass"))))
 def test_any_bytes_are_judged(output: bytes) -> None:
-    """Nothing makes the gate raise, and what it takes says one of the allowed things."""
+    """The gate never raises, and every answer that it accepts is one of the allowed ones."""
     said = judge(output, TARGET, ALLOWED)
     assert isinstance(said, Refusal)
 
@@ -149,7 +149,7 @@ VALUES = st.recursive(
 
 @given(st.dictionaries(st.sampled_from([*GOOD, "diagnosis", "suggested_answer", "x"]), VALUES))
 def test_any_fields_are_judged(changes: dict[str, Any]) -> None:
-    """Whatever the fields hold, an accepted answer is within what was allowed, and about what was asked."""
+    """For any content of the fields, an accepted answer is allowed and refers to the question."""
     output = json.dumps(GOOD | changes).encode()
     said = judge(output, TARGET, ALLOWED)
     if isinstance(said, Answer):
@@ -159,14 +159,14 @@ def test_any_fields_are_judged(changes: dict[str, Any]) -> None:
 
 
 def test_nothing_is_allowed_where_nothing_is() -> None:
-    """A situation that leaves nothing open has no acceptable answer."""
+    """A situation that allows no decision has no acceptable answer."""
     said = judge(text_of().encode(), TARGET, ())
     assert isinstance(said, Refusal)
     assert said.reason is RefusalReason.INTENT_NOT_ALLOWED
 
 
 def test_gate_and_validator_agree() -> None:
-    """A fixed part of the fuzz campaign: the gate takes exactly what an independent validator takes, and takes some."""
+    """A fixed part of the fuzz campaign: the gate and an independent validator accept exactly the same answers, and some."""
     tally = run([*hostile(), *outputs(FIXED_COUNT, FIXED_SEED)])
     assert not tally.wrong
     assert tally.accepted > FIXED_COUNT // 10
@@ -175,6 +175,6 @@ def test_gate_and_validator_agree() -> None:
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_gate_that_lacks_a_check_is_caught(name: str) -> None:
-    """Each check is needed: without it the gate and the validator differ on the corpus, or the gate raises."""
+    """Each check is needed: without it the gate differs from the validator on the corpus, or raises."""
     with without(name):
         assert run([*outputs(MUTANT_COUNT, FIXED_SEED), *hostile()], stop_at_first=True).wrong

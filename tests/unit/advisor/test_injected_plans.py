@@ -1,4 +1,7 @@
-"""Prompt injections through all of it: request, a model that obeys, gate, record, plan. Only what the rules want is done."""
+"""Prompt injections through the whole path: request, a model that obeys, gate, record, plan.
+
+The plan does only what the rules want.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,10 @@ from tests.unit.plan.generated import NOW
 
 ALL = tuple(injections())
 FEW = 2
-"""Answers of each injection that are said whatever others have said."""
+"""Answers of each injection that are tried even if another injection has given them before."""
 
 ROUNDS = 6
-"""Steps of one pass, more than any of these takes: asked, answered, recorded, then what follows."""
+"""Steps of one pass, more than any of these needs: consult, answer, record, then the steps that follow."""
 
 
 def _with_mode(snapshot: Snapshot, mode: LLMMode) -> Snapshot:
@@ -38,7 +41,7 @@ def _with_mode(snapshot: Snapshot, mode: LLMMode) -> Snapshot:
 
 
 def _passes(snapshot: Snapshot, injection: Injection, output: bytes) -> Iterator[Snapshot]:
-    """Yield the snapshots of a pass in which the advisor says this to whatever it is asked."""
+    """Yield the snapshots of a pass in which the advisor gives this answer to every question."""
     for _ in range(ROUNDS):
         yield snapshot
         due = plan(snapshot, NOW).actions
@@ -57,7 +60,7 @@ def _passes(snapshot: Snapshot, injection: Injection, output: bytes) -> Iterator
 
 @cache
 def _request(injection: Injection) -> Request:
-    """What is asked, which does not hang on the mode; built once, since it is the dear part."""
+    """Return the request, which does not depend on the mode; it is cached because it is expensive to build."""
     action = next(a for seen in _passes_to_the_question(injection) for a in plan(seen, NOW).actions if a.consultation)
     assert action.consultation
     return build(PlanContext(snapshot_with(injection), NOW), action.agent, action.consultation, beside(injection, "log"))
@@ -73,13 +76,13 @@ def _passes_to_the_question(injection: Injection) -> Iterator[Snapshot]:
 
 @cache
 def _verdicts(mode: LLMMode) -> Counter[AdviceVerdict]:
-    """Let every injection have its way, and count what the gate made of it; nothing may be widened on the way."""
+    """Play every injection and count the gate's verdicts; no answer may widen the plan."""
     found: Counter[AdviceVerdict] = Counter()
     tried: set[bytes] = set()
     for injection in ALL:
         snapshot = _with_mode(snapshot_with(injection), mode)
         said = list(answers(injection.text))
-        # Every injection has its way, and everything that any of them asks for is said once.
+        # Every injection is played, and each distinct answer that any of them asks for is tried once.
         for output in dict.fromkeys((*said[:FEW], *(o for o in said if o not in tried))):
             tried.add(output)
             for seen in _passes(snapshot, injection, output):
@@ -91,6 +94,9 @@ def _verdicts(mode: LLMMode) -> Counter[AdviceVerdict]:
 
 @pytest.mark.parametrize("mode", [LLMMode.ASSIST, LLMMode.AUTO])
 def test_no_injection_widens(mode: LLMMode) -> None:
-    """Whatever a brief, a log or a name has the model say: each deed is the rules'; some answers are taken, most are refused."""
+    """Each action is one of the rules', for any answer that a brief, a log or a name makes the model give.
+
+    Some answers are accepted, most are rejected.
+    """
     found = _verdicts(mode)
     assert found[AdviceVerdict.REFUSED] > found[AdviceVerdict.ACCEPTED] > 0

@@ -1,4 +1,4 @@
-"""Prompt injections: they stay behind their fences, no secret leaves, and a model that obeys them gets nowhere."""
+"""Prompt injections stay inside their fences, no secret is sent, and a model that obeys an injection achieves nothing."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def request_with(injection: Injection) -> Request:
 
 
 def test_there_are_many() -> None:
-    """Every class comes through every carrier, three hundred times at least, and every kind of secret comes along."""
+    """Every class is combined with every carrier, three hundred times at least, and every kind of secret is included."""
     assert len(ALL) >= 300
     assert len(ALL) == len(CARRIERS) * sum(map(len, TEMPLATES.values()))
     assert {kind for injection in ALL for kind in injection.kinds} == set(SECRETS)
@@ -51,7 +51,7 @@ def test_there_are_many() -> None:
 
 @pytest.mark.parametrize("injection", ALL, ids=lambda injection: injection.name)
 def test_an_injection_stays_behind_its_fence(injection: Injection) -> None:
-    """The prompt has one opening and one closing fence a text, in order, and no run of brackets beside them that could be one."""
+    """The prompt has one opening and one closing fence per text, in order, and no other run of brackets that could be a fence."""
     request = request_with(injection)
     asked, sent = request.prompt.partition("\n{\n")[::2]
     fences = FENCE.findall(sent)
@@ -67,7 +67,7 @@ def test_an_injection_stays_behind_its_fence(injection: Injection) -> None:
 
 @pytest.mark.parametrize("injection", ALL, ids=lambda injection: injection.name)
 def test_no_secret_is_sent(injection: Injection) -> None:
-    """Neither the prompt nor the document has any of the secrets that stand around the injection."""
+    """Neither the prompt nor the document contains any of the secrets around the injection."""
     request = request_with(injection)
     sent = request.prompt + json.dumps(request.document, ensure_ascii=False) + json.dumps(request.schema)
     assert [kind for kind in injection.kinds if marrow(kind) in sent] == []
@@ -75,7 +75,7 @@ def test_no_secret_is_sent(injection: Injection) -> None:
 
 
 def test_a_model_that_obeys_gets_nowhere() -> None:
-    """Of all that the injections ask for, the gate takes only what the rules allow anyway, about this Run; and it takes some."""
+    """The gate accepts only those injected answers that the rules allow anyway, about this Run; and it accepts some."""
     taken: Counter[str] = Counter()
     for injection in ALL:
         target = target_of(snapshot_with(injection).run)

@@ -24,12 +24,12 @@ from tests.secrets import SECRETS, marrow
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
 FACTS_BYTES = 4096
-"""What the operator's own facts and the schema take at most, names of full length included."""
+"""The maximum size of the operator's own facts and the schema, with names of full length."""
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_prompt(path: Path) -> None:
-    """A story leads to the prompt that its file holds, byte for byte."""
+    """Each story gives the prompt in its file, byte for byte."""
     story: dict[str, Any] = yaml.safe_load(path.read_text())
     snapshot, now = read_snapshot(story["snapshot"])
     about = story["consultation"]
@@ -45,7 +45,7 @@ def test_prompt(path: Path) -> None:
 
 
 def test_there_are_stories() -> None:
-    """What the rules may want and ask about each has its golden prompt."""
+    """Every subject of a consultation has a golden prompt."""
     assert {yaml.safe_load(path.read_text())["consultation"]["wanted"] for path in CASES} == {str(intent) for intent in ALLOWED}
 
 
@@ -56,7 +56,7 @@ def test_the_limits_add_up() -> None:
 
 
 def test_the_schema_is_strict() -> None:
-    """As strict structured outputs want it: all fields required, none else, optional texts nullable, one target."""
+    """The schema fits strict structured outputs: all fields required, no others allowed, optional texts nullable, one target."""
     schema = answer_schema("ns/demo", (AdvisedIntent.NOOP,))
     Draft202012Validator.check_schema(schema)
     assert schema["required"] == list(schema["properties"])
@@ -81,7 +81,7 @@ def test_a_secret_is_redacted(kind: str, text: str) -> None:
 
 @pytest.mark.parametrize("kind", SECRETS)
 def test_a_secret_with_marks_in_it_is_redacted(kind: str) -> None:
-    """Invisible characters that break a pattern are dropped before it looks."""
+    """Invisible characters that would break a pattern are removed before the search for secrets."""
     secret = SECRETS[kind]
     assert marrow(kind) not in prepare(secret[:3] + "\u200b" + secret[3:6] + "\u2060" + secret[6:], 4096)
 
@@ -97,14 +97,14 @@ def test_a_secret_with_marks_in_it_is_redacted(kind: str) -> None:
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
-    """Commits, UIDs, paths and plain words are what an advisor needs to read."""
+    """Commits, UIDs, paths and plain words stay, because an advisor needs them."""
     assert redact(text) == text
 
 
 @pytest.mark.parametrize("kind", SECRETS)
 @pytest.mark.parametrize("tail", [False, True])
 def test_a_cut_leaves_no_half_secret(kind: str, tail: bool) -> None:
-    """Wherever a text is cut, be it before or behind the redaction, no piece of a secret shows."""
+    """A cut at any position, before or after redaction, leaves no piece of a secret."""
     secret = marrow(kind)
     for shift in (0, len(secret) // 2):
         filler = "x " * ((MAX_READ - shift) // 2)
@@ -121,12 +121,12 @@ def test_a_cut_says_how_much() -> None:
 
 
 def test_control_characters_show() -> None:
-    """What a terminal would obey is spelled out, what nobody sees is dropped."""
+    """Characters that control a terminal are spelled out; invisible ones are removed."""
     assert prepare("a\x1b[2J\x00b\u202ec\ud800\r\nd\te", 100) == "a\\u001b[2J\\u0000bc?\nd\te"
 
 
 def test_fences_cannot_be_forged() -> None:
-    """A text that holds the fence of a former prompt is given another one, and its brackets are spread."""
+    """A text that contains the fence of an earlier prompt gets a different fence, and its brackets are spaced out."""
     harmless = fenced({"brief": "x"})["brief"]
     again = fenced({"brief": prepare(harmless, 4096)})["brief"]
     assert again.count("<<<") == again.count(">>>") == 2

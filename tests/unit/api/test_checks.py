@@ -1,4 +1,4 @@
-"""What a check costs: it stops at a number of findings, and gives hints for those alone."""
+"""The cost of a check: it stops at a number of findings and computes hints for those only."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run(**spec: Any) -> Any:
 
 
 def test_hints_are_worked_out_for_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Run with 75,000 unknown fields costs as many hints as are shown, and says that there are more."""
+    """A Run with 75,000 unknown fields costs only the hints that are shown; the message reports that there are more."""
     hints = Mock(wraps=difflib.get_close_matches)
     monkeypatch.setattr(difflib, "get_close_matches", hints)
     violations = check_run(run(**{f"affinitee{number}": 1 for number in range(MANY)}))
@@ -60,14 +60,14 @@ def test_hints_are_worked_out_for_what_is_shown(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_looking_stops_with_the_last_finding_that_is_shown() -> None:
-    """What is not shown is not looked at."""
+    """Fields after the last shown finding are not looked at."""
     given_spec = Counted({f"x{number}": number for number in range(MANY)})
     limited(misfits({"spec": given_spec}, TEMPLATE, "template", REMEDIES), "spec")
     assert given_spec.looked_at <= MAX_VIOLATIONS + 1
 
 
 def test_a_few_findings_are_all_there_is() -> None:
-    """Nothing says that there are more where there are none."""
+    """The message mentions further findings only if there are some."""
     violations = check_run(run(**{f"x{number}": 1 for number in range(MAX_VIOLATIONS)}))
     assert len(violations) == MAX_VIOLATIONS
     assert all("this field is not allowed" in violation.message for violation in violations)
@@ -75,7 +75,7 @@ def test_a_few_findings_are_all_there_is() -> None:
 
 @pytest.mark.parametrize("count", [10, 1000])
 def test_each_value_is_judged_once(count: int) -> None:
-    """The work grows with the object, not with its square."""
+    """The work grows linearly with the object, not with its square."""
     judge = Mock(return_value="")
     shape = Items({"value": Leaf((int,), judge)})
     assert list(misfits([{"value": number} for number in range(count)], shape, "x", {})) == []
@@ -83,7 +83,7 @@ def test_each_value_is_judged_once(count: int) -> None:
 
 
 def test_long_names_are_cut_in_paths_and_messages() -> None:
-    """A field's name of a megabyte is not repeated in status, Events and logs."""
+    """A field name of a megabyte is not repeated in the status, Events and logs."""
     violations = check_run(run(**{"x" * 1_000_000: "y" * 1_000_000}))
     assert len(violations[0].path) <= PATH_LIMIT
     assert len(violations[0].message) <= MESSAGE_LIMIT <= MAX_TEXT
@@ -91,13 +91,13 @@ def test_long_names_are_cut_in_paths_and_messages() -> None:
 
 
 class Listed(ApiModel):
-    """A list that must hold something."""
+    """A list that must not be empty."""
 
     names: tuple[Name, ...] = Field(min_length=1)
 
 
 def test_of_pydantics_findings_the_first_are_shown() -> None:
-    """A list of ten thousand wrong names is not called too short, and its findings are as few as any."""
+    """A list of ten thousand wrong names is not reported as too short, and has as few findings as any other."""
     with pytest.raises(ValidationError) as error:
         parse(Listed, {"names": ["?"] * 10_000})
     violations = from_pydantic(error.value, "spec")
@@ -107,13 +107,13 @@ def test_of_pydantics_findings_the_first_are_shown() -> None:
 
 @given(JSON)
 def test_no_value_breaks_the_check_of_a_typed_part(value: object) -> None:
-    """Whatever an API server without the schema lets pass becomes findings."""
+    """Every value that an API server without the schema would accept becomes a finding."""
     for part in (AFFINITY, TOLERATIONS, SPREAD):
         assert len(limited(misfits(value, part, "x", REMEDIES), "x")) <= MAX_VIOLATIONS + 1
 
 
 def test_depth_costs_nothing() -> None:
-    """What has no shape is not looked into, however deep it is nested."""
+    """Untyped values are not looked into, however deeply they are nested."""
     deep: Any = {}
     for _ in range(100_000):
         deep = {"nodeAffinity": deep}
@@ -138,7 +138,9 @@ BOUND = {"string": "maxLength", "integer": "maximum", "array": "maxItems"}
 
 
 def test_the_typed_parts_of_a_template_are_closed_and_bounded() -> None:
-    """Of an open template three parts have a schema: nothing in them is unbounded or kept unknown; what is around them is."""
+    """Three parts of an otherwise open template have a schema: no field in them is unbounded or keeps unknown fields, unlike
+    those around them.
+    """
     schema = opened("Run.spec.agents[].template")
     found = {path: node for path, node in nodes(schema) if path.startswith(TYPED_PARTS)}
     assert set(TYPED_PARTS) <= set(found)
@@ -149,6 +151,6 @@ def test_the_typed_parts_of_a_template_are_closed_and_bounded() -> None:
 
 
 def test_a_part_without_bounds_has_no_schema() -> None:
-    """A list without an end in a typed part is a mistake of ours."""
+    """An unbounded list in a typed part is a mistake in our code."""
     with pytest.raises(ValueError, match="has no bounds"):
         opened.__globals__["_schema"](Items(text(5)), "pod.spec")

@@ -1,4 +1,4 @@
-"""The CRD generator: what it makes is up to date and bounded; what it cannot express it refuses."""
+"""The CRD generator: its output is up to date and bounded, and it refuses models that it cannot express."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class NoBounds(ApiModel):
 
 
 class NoDescription(ApiModel):
-    """A field that nobody described."""
+    """A field without a description."""
 
     name: Name
 
@@ -74,7 +74,7 @@ def test_refused(model: type[ApiModel], says: str) -> None:
 
 
 def test_checked_in_files_are_up_to_date() -> None:
-    """crds/ holds just what the models say."""
+    """crds/ matches the models exactly."""
     for name, crd in build_crds().items():
         assert (ROOT / "crds" / name).read_text() == render(crd)
 
@@ -88,7 +88,7 @@ def test_every_validation_stands_somewhere() -> None:
 
 
 def test_check_tells_of_drift(tmp_path: Path) -> None:
-    """`runwarden crds --check` exits 1 with a diff for a stale file and for a stranger, 0 when all is well."""
+    """`runwarden crds --check` exits 1 with a diff for a stale or an unknown file, and 0 if all are up to date."""
     runner = CliRunner()
     assert runner.invoke(main, ["crds", "--output", str(tmp_path)]).exit_code == 0
     assert runner.invoke(main, ["crds", "--check", str(tmp_path)]).exit_code == 0
@@ -102,7 +102,7 @@ def test_check_tells_of_drift(tmp_path: Path) -> None:
 
 
 def test_names_follow_the_conventions() -> None:
-    """Fields are camelCase, enums CamelCase but for the intents, which are an older contract, and integers have 64 bits."""
+    """Fields are camelCase and integers have 64 bits. Enums are CamelCase, except for the intents, which are an older contract."""
 
     def walk(node: Any, path: str) -> None:
         if not isinstance(node, dict):
@@ -122,7 +122,7 @@ def test_names_follow_the_conventions() -> None:
 
 
 def test_what_is_asked_cannot_be_changed() -> None:
-    """Each field of an escalation but the response is immutable by a rule: a new one cannot be forgotten."""
+    """A rule makes each field of an escalation but the response immutable, so that a new field cannot be forgotten."""
     fields = {field.alias for field in EscalationSpec.model_fields.values()} - {"response"}
     said = {message for _, message in RULES["Escalation.spec"]}
     assert {f"{field} is immutable" for field in fields} <= said

@@ -1,6 +1,6 @@
-"""Objects that a former version has stored are read as they stand: every field of theirs, by today's models.
+"""Today's models read every field of objects that an earlier version has stored.
 
-A release adds a folder and changes none. What is in one may only ever be added to by what has a default.
+A release adds a folder and never changes an existing one. A stored object may only gain fields that have a default.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def missing(stored: object, read: object, path: str = "") -> list[str]:
 
 @pytest.mark.parametrize("path", STORED, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_what_was_stored_is_read(path: Path) -> None:
-    """Nothing of it is refused, nothing is lost."""
+    """No stored object is refused, and none loses a field."""
     stored = yaml.safe_load(path.read_text())
     parts = [part for part in ("spec", "status") if part in stored]
     assert parts

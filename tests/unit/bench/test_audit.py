@@ -1,4 +1,4 @@
-"""What is counted of an audit log: one user's writes, Events and Leases apart."""
+"""The counts from an audit log: one user's writes, with Events and Leases counted separately."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def line(verb: str, resource: str, *, user: str = ME, code: int = 200, **more: A
 
 
 def test_writes_by_verb_and_resource() -> None:
-    """A subresource is told apart from its resource, and reads are not counted."""
+    """A subresource is counted apart from its resource, and reads are not counted."""
     found = tally(
         [
             line("create", "pods"),
@@ -37,19 +37,19 @@ def test_writes_by_verb_and_resource() -> None:
 
 
 def test_events_and_leases_stand_apart() -> None:
-    """They are no writes of a Run, and are not forgotten either."""
+    """Events and Leases do not count as writes of a Run; they are counted separately."""
     found = tally([line("create", "events"), line("update", "leases"), line("update", "leases"), line("patch", "pods")], ME)
     assert (found.total, found.events, found.leases) == (1, 1, 2)
 
 
 def test_others_writes_are_not_ours() -> None:
-    """Neither those of another user, nor those of one whose object or name merely mentions ours."""
+    """Writes of another user are not counted, nor those that only mention our user in an object or a name."""
     found = tally([line("create", "pods", user="admin"), line("patch", "pods", user=f"{ME}-2"), line("patch", "pods", name=ME)], ME)
     assert found.writes == {"patch pods": 1}
 
 
 def test_refused_writes_are_counted_twice() -> None:
-    """As writes, which they cost, and as refused."""
+    """A refused write counts both as a write, since it costs one, and as refused."""
     found = tally([line("update", "runs", code=409), line("create", "events", code=409), line("create", "pods", code=201)], ME)
     assert (found.total, found.events, found.refused) == (2, 1, 1)
 

@@ -1,4 +1,4 @@
-"""From turns to figures, verdicts, tables, a picture and a page."""
+"""Figures, verdicts, tables, a picture and a page are computed from the measured turns."""
 
 from __future__ import annotations
 
@@ -44,32 +44,32 @@ def a_round(**walls: float) -> dict[str, Turn]:
 
 
 def test_a_median_with_its_range() -> None:
-    """Over rounds, of those in which a contestant was measured; nothing where it never was."""
+    """The median covers the rounds in which a contestant was measured; without any such round it is absent."""
     rounds = [a_round(job=10.0), a_round(job=30.0), a_round(floor=1.0), a_round(job=20.0)]
     assert spread(rounds, "job", "wall") == Spread(20.0, 10.0, 30.0)
     assert spread(rounds, "naive", "wall") is None
 
 
 def test_a_ratio_is_taken_within_a_round() -> None:
-    """A round in which everything took twice as long changes no ratio, and one in which the other failed is left out."""
+    """A round in which everything took twice as long changes no ratio; a round in which the other contestant failed is left out."""
     rounds = [a_round(job=10.0, floor=5.0), a_round(job=20.0, floor=10.0), a_round(floor=1.0)]
     assert ratio(rounds, "floor", "job", "wall") == Spread(0.5, 0.5, 0.5)
     assert ratio(rounds, "floor", "naive", "wall") is None
 
 
 def test_what_never_happened_has_no_figure() -> None:
-    """No pod died, so there is no time to a successor."""
+    """Without a pod that died, the time to a successor is absent."""
     assert latency([]) == Latency(0, None, None)
     assert spread([a_round(job=1.0)], "job", "succession_p99") is None
 
 
 def test_latencies() -> None:
-    """Half of them within the first, 99 of 100 within the second."""
+    """The median is in the first bound, and the 99th percentile in the second."""
     assert latency([float(number) for number in range(100)]) == Latency(100, 50.0, 99.0)
 
 
 def test_verdicts() -> None:
-    """Writes are judged by the worst round and times by the median; what was not measured is neither met nor missed."""
+    """Writes are judged by the worst round and times by the median; an unmeasured value is neither met nor missed."""
     rounds = [a_round(job=10.0, runwarden_status=wall) for wall in (8.0, 8.0, 20.0)]
     rounds[1]["runwarden-status"] = turn("runwarden-status", 8.0, writes=5 * COUNT)
     met = {verdict.claim: verdict.met for verdict in verdicts(rounds)}
@@ -79,7 +79,7 @@ def test_verdicts() -> None:
 
 
 def test_tables_tell_what_failed() -> None:
-    """A turn that failed is in the report with its reason, beside the figures of the others."""
+    """A failed turn is in the report with its reason, next to the figures of the others."""
     series = Series(COUNT, False, [a_round(job=10.0, floor=5.0)], ["round 1: naive: ControllerEnded: it ended"])
     text = report([series])
     assert "round 1: naive: ControllerEnded: it ended" in text
@@ -89,7 +89,7 @@ def test_tables_tell_what_failed() -> None:
 
 
 def test_the_picture_says_what_the_figures_are() -> None:
-    """Its words are words, it has curves only where there are several counts, and every controller is named."""
+    """The picture's labels are text, it has curves only if there are several counts, and it names every controller."""
     one = Series(COUNT, False, [a_round(job=10.25, naive=20.5)])
     assert {"job", "naive", "10.2", "20.5", METRICS["writes"].title} <= _words(draw([one]))
     more = Series(10 * COUNT, False, [{"job": turn("job", 101.0, load=Load(10 * COUNT))}])
@@ -98,7 +98,7 @@ def test_the_picture_says_what_the_figures_are() -> None:
 
 
 def test_a_page_is_filled_between_its_marks() -> None:
-    """What stands before and after stays; filling anew changes nothing; a page without marks is told of."""
+    """The text around the marks stays, a second run changes nothing, and a page without marks is an error."""
     result = Result({"cores": "2"}, [Series(COUNT, False, [a_round(job=10.0)])])
     text = page.filled(f"before\n{page.START}old{page.END}\nafter\n", result)
     assert text.startswith("before\n")
@@ -111,7 +111,7 @@ def test_a_page_is_filled_between_its_marks() -> None:
 
 
 def test_a_profile_counts_each_function() -> None:
-    """By itself, and with what it calls; one that calls itself is counted once."""
+    """Each function has its own time and its time with callees; a recursive call is counted once."""
     stacks = ["main (a.py:1);plan (b.py:2);plan (b.py:9) 3", "main (a.py:1) 1"]
     own, whole = counted(stacks)
     assert (own["plan (b.py"], whole["plan (b.py"], whole["main (a.py"]) == (3, 3, 4)

@@ -1,4 +1,4 @@
-"""What a process tree costs, from /proc."""
+"""The cost of a process tree, read from /proc."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ subprocess.run([sys.executable, "-c", {CHILD!r}], check=True)
 
 
 def test_children_count_the_living_and_the_dead() -> None:
-    """CPU of a child that has ended, memory of one that lives, and a peak that begins anew where it is told to."""
+    """CPU includes a child that has ended, memory includes one that lives, and a peak restarts when it is reset."""
     with subprocess.Popen([sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin
         assert process.stdout
@@ -37,7 +37,7 @@ def test_children_count_the_living_and_the_dead() -> None:
 
 
 def test_a_tree_has_its_root_first() -> None:
-    """A process without children is its whole tree, and who started it is not part of it."""
+    """A process without children is its whole tree; its parent is not part of it."""
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
         assert tree(process.pid) == [process.pid]
         assert process.pid in tree(os.getpid())

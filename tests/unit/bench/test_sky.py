@@ -1,4 +1,4 @@
-"""What is not exact of a storm is found."""
+"""The storm check finds every inexact result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pods(*seconds: float) -> dict[str, JsonObject]:
 
 
 def test_each_fault_is_found() -> None:
-    """A charge too many or too few, a pod too many or too few, a Run that goes on, and a cooldown cut short."""
+    """A surplus or missing charge, a surplus or missing pod, a Run that goes on, and a shortened cooldown are found."""
     exact = pods(0, 1, 11)
     assert list(faults_of(run(), exact, BUDGET, COOLDOWN_SECONDS)) == []
     assert len(list(faults_of(run(restarts=1), exact, BUDGET, COOLDOWN_SECONDS))) == 1
@@ -32,7 +32,7 @@ def test_each_fault_is_found() -> None:
 
 
 def test_the_newest_versions_count() -> None:
-    """A pod is born once however often it is told of, and runs while its newest version says so."""
+    """A pod counts as created once, however many events mention it, and as running while its newest version does."""
     sky = Sky()
     owner = {"ownerReferences": [{"name": "r", "controller": True}]}
     for at, phase in enumerate(("Pending", "Running", "Failed")):

@@ -1,4 +1,4 @@
-"""What the campaign at scale reads out of the operator's own metrics."""
+"""The campaign at scale reads its figures from the operator's own metrics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.bench.scale.waits import buckets, waits
 
 
 def test_only_what_came_between_is_told_of() -> None:
-    """A hundred that waited long before count nothing; of those that came since, the bounds hold half, and 99 of 100."""
+    """A hundred old waits do not count; the bounds cover half and 99 of 100 of those since."""
     metrics = Metrics()
     for _ in range(100):
         metrics.queue_latency.observe(30)

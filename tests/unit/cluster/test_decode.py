@@ -1,4 +1,4 @@
-"""From bytes to objects: what is read, what is left of an object that cannot be, and what is no object at all."""
+"""Decoding bytes into objects: whole objects, the remains of unreadable ones, and input without an object."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def nested(levels: int, opening: str = '{"a":', closing: str = "}") -> str:
 
 
 def an_object(spec: str = "{}", **meta: Any) -> bytes:
-    """Return a Run with this text as its spec, in the order in which the API server writes it."""
+    """Return a Run with this text as its spec, with fields in the order in which the API server writes them."""
     return (
         f'{{"apiVersion":"runwarden.dev/v1alpha1","kind":"Run","metadata":{json.dumps(META | meta)},"spec":{spec},'
         f'"status":{{"phase":"Running"}}}}'
@@ -54,14 +54,14 @@ def an_object(spec: str = "{}", **meta: Any) -> bytes:
     ids=["deep", "deeper", "very deep", "lists", "brackets in keys", "long", "many"],
 )
 def test_of_an_object_that_cannot_be_read_its_identity_and_status_remain(spec: str, says: str) -> None:
-    """Whatever its spec: who it is, what the operator wrote on it, and why the rest was left."""
+    """For any unreadable spec the identity, the operator's status and the reason remain."""
     found = decode(an_object(spec), LIMIT)
     assert says in found.pop(UNREADABLE)
     assert found == {"apiVersion": "runwarden.dev/v1alpha1", "kind": "Run", "metadata": META, "status": {"phase": "Running"}}
 
 
 def test_of_its_metadata_what_the_operator_needs_remains() -> None:
-    """Its life, its owners, the operator's labels and record; not what is too large, and not what managedFields hold."""
+    """Lifetime, owners, the operator's labels and record remain; oversized metadata and managedFields do not."""
     record = json.dumps({"version": 1, "state": {"x": "y" * 2 * SMALL_BYTES}})
     meta = {
         "labels": {"runwarden.dev/run": "demo", "app": "x"},
@@ -81,7 +81,7 @@ def test_of_its_metadata_what_the_operator_needs_remains() -> None:
 
 
 def test_one_poisoned_item_of_a_list_hides_no_other() -> None:
-    """The good beside it is read whole, in its place."""
+    """An unreadable item leaves the good ones around it whole and in their place."""
     items = [an_object(), an_object(nested(3_000)), an_object('{"x":1}')]
     page = b'{"items":[' + b" , ".join(items) + b'],"kind":"RunList","metadata":{"resourceVersion":"9","continue":"t"}}'
     found = decode_items(page, LIMIT)
@@ -91,7 +91,7 @@ def test_one_poisoned_item_of_a_list_hides_no_other() -> None:
 
 
 def test_an_event_keeps_its_type() -> None:
-    """A watch's line with an object that cannot be read is an event about its remains."""
+    """A watch line with an unreadable object is an event about its remains."""
     line = b'{"type":"MODIFIED","object":' + an_object(nested(3_000)) + b"}"
     found = decode_event(line, LIMIT)
     assert (found["type"], found["object"]["metadata"]["uid"]) == ("MODIFIED", "u1")
@@ -102,7 +102,7 @@ def test_an_event_keeps_its_type() -> None:
     "data", [b"", b"[]", b"null", b"<html>", b'{"items":[', an_object(nested(2_000))[:-3_000], an_object()[:60], b'"\xff"']
 )
 def test_what_is_no_whole_object_is_malformed(data: bytes) -> None:
-    """Half an answer is not an object without its end: it is asked for again."""
+    """A truncated answer is never taken for an object without its end: it is requested again."""
     with pytest.raises(Malformed):
         decode(data, LIMIT)
 
@@ -116,20 +116,20 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.text(), JSON, max_size=6), st.sampled_from([None, 1]))
 def test_members_are_found_as_a_decoder_finds_them(obj: dict[str, Any], indent: int | None) -> None:
-    """Whatever keys and values, escapes and brackets in texts, and however it is spaced."""
+    """Members are found as a full decoder finds them, for any keys, values, escapes, brackets in texts and spacing."""
     data = json.dumps(obj, indent=indent).encode()
     assert {key: json.loads(value) for key, value in members(data).items()} == obj
 
 
 @given(st.lists(JSON, max_size=6), st.sampled_from([None, 1]))
 def test_elements_are_found_as_a_decoder_finds_them(array: list[Any], indent: int | None) -> None:
-    """As above, for a list."""
+    """The same for the elements of a list."""
     assert [json.loads(value) for value in elements(json.dumps(array, indent=indent).encode())] == array
 
 
 @given(JSON, st.data())
 def test_what_is_cut_off_is_never_taken_for_whole(spec: Any, data: st.DataObject) -> None:
-    """However much of an object is missing at its end: nothing is made of it."""
+    """A truncated object gives no result, wherever the cut is."""
     whole = an_object(json.dumps({"spec": spec}))
     cut = data.draw(st.integers(0, len(whole) - 1))
     with pytest.raises(Malformed):

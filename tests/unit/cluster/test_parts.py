@@ -1,4 +1,4 @@
-"""Where the parts of test clusters come from, and how what a killed run left is told from what is not ours."""
+"""The sources of test cluster binaries, and how leftovers of a killed run are recognized."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONTENT = b"#!/bin/sh\necho kubectl\n"
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log no requests."""
 
 
 @pytest.fixture
@@ -44,14 +44,14 @@ def release(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def test_official_release_is_downloaded_and_runs(release: tuple[str, Path], tmp_path: Path) -> None:
-    """A download whose checksum fits is put in place, executable."""
+    """A download with a matching checksum is installed and made executable."""
     target = tmp_path / "kubectl"
     assert download("kubectl", target, release[0])
     assert subprocess.run([target], capture_output=True, check=True).stdout == b"kubectl\n"
 
 
 def test_wrong_checksum_is_an_error_and_nothing_is_used(release: tuple[str, Path], tmp_path: Path) -> None:
-    """A download that is not what its publisher says raises, names both digests and leaves nothing."""
+    """A download with a wrong checksum raises, names both digests and leaves no file."""
     (release[1] / "kubectl").write_bytes(b"something else")
     with pytest.raises(ChecksumError, match="its publisher says"):
         download("kubectl", tmp_path / "kubectl", release[0])
@@ -59,13 +59,13 @@ def test_wrong_checksum_is_an_error_and_nothing_is_used(release: tuple[str, Path
 
 
 def test_no_release_is_no_error(release: tuple[str, Path], tmp_path: Path) -> None:
-    """Where there is nothing to fetch the next source is tried."""
+    """A platform without a download falls back to the next source."""
     assert not download("kubelet", tmp_path / "kubelet", release[0])
     assert not download("kubectl", tmp_path / "kubectl", "http://127.0.0.1:1")
 
 
 def test_named_assets_come_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """KUBEBUILDER_ASSETS wins over everything; the cache comes before any download."""
+    """KUBEBUILDER_ASSETS takes precedence over all others; the cache comes before any download."""
     monkeypatch.setenv("RUNWARDEN_CACHE", str(tmp_path / "cache"))
     (tmp_path / "etcd").write_text("")
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
@@ -74,7 +74,7 @@ def test_named_assets_come_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 
 def test_only_the_very_process_is_ended(tmp_path: Path) -> None:
-    """A process id that now belongs to another process is left alone."""
+    """A process ID that now belongs to another process is left alone."""
     record = Record(tmp_path / "processes")
     pid = processes.start(record, "sleep", ["sleep", "60"], tmp_path / "log", keep=False)
     processes.stop(pid, "1")
@@ -85,7 +85,7 @@ def test_only_the_very_process_is_ended(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_left_is_cleaned_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A cluster whose owner is gone is ended by a later run; one whose owner lives, or that is kept, is not."""
+    """A later run ends a cluster whose owner no longer exists; it leaves one whose owner lives or that is kept."""
     monkeypatch.setattr(lifecycle, "runtime_dir", lambda: tmp_path)
     owners = {
         "dead": {"pid": os.getpid(), "start": "1"},
@@ -102,7 +102,7 @@ def test_what_a_killed_run_left_is_cleaned_up(monkeypatch: pytest.MonkeyPatch, t
 
 
 def test_children_end_with_a_killed_parent(tmp_path: Path) -> None:
-    """A test run that is killed takes its control plane with it, unless that was to be kept."""
+    """A killed test run takes its control plane with it, unless the cluster was to be kept."""
     script = (
         "import os, pathlib; from tests.cluster.processes import Record, start; "
         f"print(start(Record(pathlib.Path({str(tmp_path / 'r')!r})), 's', ['sleep', '60'], pathlib.Path({str(tmp_path / 'l')!r}), "
@@ -114,7 +114,7 @@ def test_children_end_with_a_killed_parent(tmp_path: Path) -> None:
 
 
 def test_unknown_names_are_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """`down` and `kubeconfig` of a cluster that is not there say what to do."""
+    """`down` and `kubeconfig` for an unknown cluster print the remedy."""
     monkeypatch.setattr(lifecycle, "runtime_dir", lambda: tmp_path)
     with pytest.raises(ClusterError, match="no cluster named nope"):
         lifecycle.down("nope")
@@ -123,7 +123,7 @@ def test_unknown_names_are_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_busybox_that_needs_libraries_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Debian's busybox and busybox-static put their program at one path, and only the latter runs in an image without libraries."""
+    """Debian's busybox and busybox-static install to the same path; only the static one runs in an image without libraries."""
     ran: list[list[str]] = []
     monkeypatch.setattr(dockerd, "PACKAGES", {})
     monkeypatch.setattr(dockerd, "BUSYBOX", Path(sys.executable))
