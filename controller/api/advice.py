@@ -1,4 +1,4 @@
-"""What an advisor said of one situation, as the operator's state keeps it: it narrows or explains what the rules want."""
+"""An advisor's answer about one situation, as the operator's state records it. Advice narrows or explains what the rules decide."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from controller.api.base import ApiEnum, Count, KeptModel, Name, Text, Time, Wor
 
 
 class AdvisedIntent(ApiEnum):
-    """What an advisor may say to do; the contract of the operator that this one descends from."""
+    """The intents that an advisor may answer with. They are the contract of the operator that runwarden descends from."""
 
     NOOP = "noop"
     ESCALATE_GUIDANCE = "escalate_guidance"
@@ -20,7 +20,7 @@ class AdvisedIntent(ApiEnum):
 
 
 class AdviceVerdict(ApiEnum):
-    """What became of a consultation. Only an accepted answer counts as advice."""
+    """The result of a consultation. Only an accepted answer counts as advice."""
 
     ACCEPTED = "Accepted"
     REFUSED = "Refused"
@@ -29,22 +29,22 @@ class AdviceVerdict(ApiEnum):
 
 
 class AdviceState(KeptModel):
-    """One consultation: what it was about, what came of it, and why."""
+    """One consultation: its situation, its result and the reason."""
 
-    situation: Name = Field(description="The situation: the name of the escalation that it would be or is asked by.")
+    situation: Name = Field(description="The situation: the name of the escalation that asks about it or would ask.")
     verdict: AdviceVerdict = Field(description="Accepted, Refused by the gate, Abstained, or Unavailable.")
-    reason: Word = Field(description="Why, as one CamelCase word: the gate's or the adapter's.")
-    message: Text = Field(default="", description="Why, for people.")
-    intent: AdvisedIntent | None = Field(default=None, description="What the advisor says to do.")
+    reason: Word = Field(description="The gate's or the adapter's reason, as one CamelCase word.")
+    message: Text = Field(default="", description="The reason, for people.")
+    intent: AdvisedIntent | None = Field(default=None, description="The intent that the advisor answered.")
     confidence_percent: Annotated[int, Field(ge=0, le=100)] | None = Field(
-        default=None, description="How sure the advisor says it is; 0 to 100, rounded down."
+        default=None, description="The advisor's confidence in percent; 0 to 100, rounded down."
     )
     needs_human: bool = Field(default=False, description="Whether the advisor wants a human to decide.")
     explanation: Text = Field(default="", description="The advisor's own reason.")
-    diagnosis: Text = Field(default="", description="What the advisor thinks is wrong.")
-    suggested_answer: Text = Field(default="", description="How the advisor would answer the agent's question.")
-    command: Word = Field(default="", description="The registered command that was asked.")
-    model: Word = Field(default="", description="The model that answered, where it is known.")
-    prompt_digest: Word = Field(default="", description="SHA-256 of what was sent, hex.")
+    diagnosis: Text = Field(default="", description="The fault that the advisor suspects.")
+    suggested_answer: Text = Field(default="", description="The advisor's answer to the agent's question.")
+    command: Word = Field(default="", description="The registered command that was consulted.")
+    model: Word = Field(default="", description="The model that answered, if known.")
+    prompt_digest: Word = Field(default="", description="SHA-256 of the prompt, hex.")
     latency_milliseconds: Count = Field(default=0, description="How long the consultation took.")
-    at: Time = Field(description="When it ended.")
+    at: Time = Field(description="When the consultation ended.")

@@ -1,6 +1,7 @@
-"""The `AgentReport`: what the reporter in an agent's pod says of the agent, and what the operator has for it. Not for users.
+"""The `AgentReport`: the channel between the reporter in an agent's pod and the operator. It is not for users.
 
-Ages are by the pod's monotonic clock; the API server's stamp on the reporter's managedFields entry, minus an age, is a time.
+The reporter writes the agent's state to the status; the operator writes answers for the agent to the spec. Ages are measured by
+the pod's monotonic clock. A time is the API server's stamp on the reporter's managedFields entry, minus an age.
 """
 
 from __future__ import annotations
@@ -13,25 +14,25 @@ from controller.api.base import AgentName, ApiModel, Count, LongText, Name, Seco
 from controller.api.run_status import Generation, ResultStatus, Usage
 
 MAX_QUESTIONS = 8
-"""Questions that one agent may have open at once; more are reported as a problem."""
+"""Questions that one agent may have open at once. Further questions are reported as a problem."""
 
 MAX_IDS = 64
-"""Answers that are remembered as delivered or read; the oldest are forgotten first."""
+"""IDs of answers that are remembered as delivered or read. The oldest are dropped first."""
 
 QuestionID = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", min_length=1, max_length=63)]
 
 
 class Delivery(ApiModel):
-    """A human's answer on its way to the agent, or the word that there will be none."""
+    """A human's answer on its way to the agent, or a notice that nobody will answer."""
 
-    question_id: QuestionID = Field(alias="questionID", description="The question that it answers.")
+    question_id: QuestionID = Field(alias="questionID", description="ID of the question that this answers.")
     answer: LongText = Field(description="The answer.")
     by: Text = Field(default="", description="Who answered.")
     dismissed: bool = Field(default=False, description="Whether a human dismissed the question: nobody will answer it.")
 
 
 class AgentReportSpec(ApiModel):
-    """What the operator has for the agent."""
+    """The operator's deliveries for the agent."""
 
     run_name: Name = Field(description="The Run.")
     run_uid: Word = Field(alias="runUID", description="UID of the Run.")
@@ -40,48 +41,48 @@ class AgentReportSpec(ApiModel):
 
 
 class ReportedQuestion(ApiModel):
-    """What the agent waits to be told."""
+    """A question that the agent waits to have answered."""
 
-    id: QuestionID = Field(description="Names the question within its agent; the same question keeps its id.")
+    id: QuestionID = Field(description="Identifies the question within its agent; the same question keeps its id.")
     text: LongText = Field(description="The question.")
     options: tuple[Text, ...] = Field(default=(), max_length=16, description="Answers to choose from.")
 
 
 class AgentReportStatus(ApiModel):
-    """What the reporter says of one attempt."""
+    """The reporter's report about one attempt."""
 
-    attempt: Count = Field(description="The attempt that this is about, from 0.")
+    attempt: Count = Field(description="The attempt that this report is about, from 0.")
     pod_uid: Word = Field(alias="podUID", description="UID of the attempt's pod.")
-    seq: Generation = Field(description="Rises with each report of a pod.")
+    seq: Generation = Field(description="Sequence number; it rises with each report of a pod.")
     interval_seconds: Seconds = Field(description="Seconds between two reports of an idle agent.")
     activity_age_seconds: SecondsOrOff = Field(description="Seconds since the agent was last seen active.")
     progress_age_seconds: SecondsOrOff | None = Field(
-        default=None, description="Seconds since the agent last showed progress; left out by one that has shown none."
+        default=None, description="Seconds since the agent last showed progress; not set if it has shown none."
     )
     sources: tuple[Word, ...] = Field(
-        default=(), max_length=8, description="Where activity is looked for: Processes, Events, Workspace."
+        default=(), max_length=8, description="Sources of activity that are watched: Processes, Events, Workspace."
     )
-    message: Text = Field(default="", description="The agent's last word of progress.")
+    message: Text = Field(default="", description="The agent's latest progress message.")
     progress_events: Count = Field(default=0, description="How often the agent has shown progress in this attempt.")
-    turns: Count = Field(default=0, description="Finished turns of a known CLI.")
+    turns: Count = Field(default=0, description="Finished turns, counted for known CLIs.")
     questions: tuple[ReportedQuestion, ...] = Field(
-        default=(), max_length=MAX_QUESTIONS, description="What the agent asks and has not read the answer of."
+        default=(), max_length=MAX_QUESTIONS, description="Questions whose answer the agent has not read yet."
     )
     delivered: tuple[QuestionID, ...] = Field(
-        default=(), max_length=MAX_IDS, description="Questions whose answer lies where the agent can read it."
+        default=(), max_length=MAX_IDS, description="Questions whose answer is stored where the agent can read it."
     )
     read: tuple[QuestionID, ...] = Field(
-        default=(), max_length=MAX_IDS, description="Questions whose answer the agent has read, in former attempts too."
+        default=(), max_length=MAX_IDS, description="Questions whose answer the agent has read, in earlier attempts too."
     )
     parked: bool = Field(default=False, description="Whether the agent has ended its pod to wait for an answer.")
-    result: ResultStatus | None = Field(default=None, description="What the agent says it has come to.")
-    usage: Usage | None = Field(default=None, description="What this attempt has used so far.")
+    result: ResultStatus | None = Field(default=None, description="The result that the agent reported.")
+    usage: Usage | None = Field(default=None, description="Usage of this attempt so far.")
     problems: tuple[Text, ...] = Field(
-        default=(), max_length=8, description="What of the agent's output was refused or cut, and why."
+        default=(), max_length=8, description="Parts of the agent's output that were refused or cut, and why."
     )
 
 
 class AgentReport(ApiModel):
-    """What the reporter in an agent's pod says of the agent. Plumbing between reporter and operator, not for users."""
+    """The reporter's view of one agent. It carries data between reporter and operator and is not for users."""
 
-    spec: AgentReportSpec = Field(description="What the operator has for the agent.")
+    spec: AgentReportSpec = Field(description="The operator's deliveries for the agent.")

@@ -1,4 +1,4 @@
-"""The base of every model and the bounded types that they share."""
+"""The base class of all models and the bounded types that they share."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pydantic.alias_generators import to_camel
 JsonObject = dict[str, Any]
 
 MAX_SECONDS = 31_536_000
-"""A year: the longest time that any setting may name."""
+"""A year: the longest duration of any setting."""
 
 MAX_COUNT = 1_000_000
-"""The largest count (restarts, attempts, Runs) that any field holds."""
+"""The largest count (restarts, attempts, Runs) of any field."""
 
 MAX_TOKENS = 1_000_000_000_000
-"""The largest number of tokens, or of millionths of a US dollar, that any field holds."""
+"""The largest number of tokens, or of millionths of a US dollar, of any field."""
 
 MAX_WORD, MAX_TEXT, MAX_LONG_TEXT = 128, 1024, 16384
-"""Characters that a Word, a Text and a LongText hold."""
+"""Maximum characters of a Word, a Text and a LongText."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)]
 AgentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{0,31}$", min_length=1, max_length=32)]
@@ -56,7 +56,7 @@ class ApiModel(BaseModel):
 
 
 class KeptModel(ApiModel):
-    """A part of the operator's record: fields that a newer version has added are carried along, unread, as long as it stands."""
+    """A part of the operator's record. Fields that a newer version has added are preserved unread as long as the part exists."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -71,12 +71,12 @@ M = TypeVar("M", bound=ApiModel)
 def parse(model: type[M], obj: object) -> M:
     """Return the model that a JSON-like object describes.
 
-    Goes through JSON, in which strict validation takes texts for times and enums, but no text for a number. Raises pydantic's
-    ValidationError, and ValueError for an object that JSON cannot hold.
+    Validation goes through JSON, because strict validation of JSON accepts text for times and enums, but not for numbers. Raises
+    pydantic's ValidationError, and ValueError for an object that JSON cannot hold.
     """
     return model.model_validate_json(json.dumps(obj, allow_nan=False))
 
 
 def dump(model: ApiModel) -> JsonObject:
-    """Return the model as a JSON object, camelCase, without fields that are not set."""
+    """Return the model as a JSON object in camelCase, without unset fields."""
     return model.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,4 +1,4 @@
-"""What a Run's schema cannot refuse: reading a spec, and checking it and its pod templates."""
+"""Reads a Run's spec and checks the spec and its pod templates for faults that the schema cannot refuse."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from controller.api.template import REMEDIES, RESERVED_DIR, TEMPLATE, is_reserve
 from controller.api.violations import Refused, Violation, from_pydantic, limited, violation
 
 AGENT_CONTAINER = "agent"
-"""The name of the container that is judged, unless a template has only one."""
+"""Name of the container whose end is the agent's end, unless a template has only one container."""
 
 
 def parse_run_spec(obj: object) -> RunSpec:
     """Return the spec that a Run object (`{spec: ...}`) holds.
 
-    Raises Refused for whatever is wrong with it, and nothing else.
+    Raises Refused for any fault in it, and no other exception.
     """
     given = obj.get("spec") if isinstance(obj, dict) else None
     try:
@@ -32,7 +32,7 @@ def parse_run_spec(obj: object) -> RunSpec:
 
 
 def check_run(spec: RunSpec) -> tuple[Violation, ...]:
-    """Return what the operator refuses in a spec that the schema lets pass, templates included: the first so many findings."""
+    """Return the first violations, templates included, that the operator refuses in a spec although the schema accepts it."""
     return limited(_check(spec), "spec")
 
 
@@ -55,10 +55,12 @@ def _check_agent(agent: Agent, path: str) -> Iterator[Violation]:
         yield violation(path, None, "set exactly one of image, template")
     for index, env in enumerate(agent.env or ()):
         if env.name.startswith("RUNWARDEN_"):
-            yield violation(f"{path}.env[{index}].name", env.name, "names that begin with RUNWARDEN_ are the operator's")
+            yield violation(f"{path}.env[{index}].name", env.name, "names that begin with RUNWARDEN_ are reserved for the operator")
     mount = agent.workspace.mount_path if agent.workspace else "/workspace"
     if plain(mount) == "/" or is_reserved(mount):
-        yield violation(f"{path}.workspace.mountPath", mount, f"may be neither / nor in {RESERVED_DIR}, the operator's")
+        yield violation(
+            f"{path}.workspace.mountPath", mount, f"may be neither / nor in {RESERVED_DIR}, which is reserved for the operator"
+        )
     if agent.template is not None:
         yield from _check_template(agent.template, f"{path}.template", mount)
 
@@ -85,7 +87,7 @@ def _check_containers(pod: Any, path: str, workspace: str) -> Iterator[Violation
         yield violation(
             f"{path}.containers",
             None,
-            f"of several containers one must be named {AGENT_CONTAINER}: it is the one that is judged",
+            f"one of several containers must be named {AGENT_CONTAINER}: its end is the agent's end",
         )
     yield from _check_mounts(containers, path, workspace)
 

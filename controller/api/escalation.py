@@ -1,4 +1,4 @@
-"""The `Escalation`: the one human inbox. The operator writes it; a human writes only `spec.response`, once."""
+"""The `Escalation`: an entry in the inbox of humans. The operator writes it; a human writes only `spec.response`, once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from controller.api.policy import Responders
 
 
 class EscalationType(ApiEnum):
-    """What is asked of a human."""
+    """The kinds of request to a human."""
 
     QUESTION = "Question"
     APPROVAL = "Approval"
@@ -17,7 +17,7 @@ class EscalationType(ApiEnum):
 
 
 class Decision(ApiEnum):
-    """What a human decides: Approve or Deny an approval; Retry, Stop or Wait for a blocked Run; Answer a question."""
+    """A human's decision: Approve or Deny an approval; Retry, Stop or Wait for a blocked Run; Answer a question."""
 
     APPROVE = "Approve"
     DENY = "Deny"
@@ -28,7 +28,7 @@ class Decision(ApiEnum):
 
 
 class EscalationPhase(ApiEnum):
-    """Where an escalation stands."""
+    """The phases of an escalation."""
 
     OPEN = "Open"
     ANSWERED = "Answered"
@@ -43,61 +43,61 @@ class Response(ApiModel):
 
     decision: Decision = Field(description="Approve or Deny; Retry, Stop or Wait; Answer for questions.")
     answer: LongText | None = Field(default=None, description="The answer to a question.")
-    by: Text = Field(description="Who answers: the user name that the API server sees.")
-    on_behalf_of: Text | None = Field(default=None, description="For whom a bridge answers.")
-    comment: Text | None = Field(default=None, description="Anything to add.")
+    by: Text = Field(description="Author of the answer: the user name that the API server sees.")
+    on_behalf_of: Text | None = Field(default=None, description="Person on whose behalf a bridge answers.")
+    comment: Text | None = Field(default=None, description="An optional comment.")
 
 
 class Proposal(ApiModel):
-    """What the operator would do."""
+    """The action that the operator proposes."""
 
     action: Word = Field(description="The intent of the action.")
-    text: Text = Field(default="", description="What would happen, for people.")
+    text: Text = Field(default="", description="The action's effect, for people.")
 
 
 class Suggestion(ApiModel):
-    """What the advisor suggests; never more than that."""
+    """The advisor's suggestion. It never takes effect by itself."""
 
     text: LongText = Field(description="The suggested answer or the diagnosis.")
-    advisor: Word = Field(default="", description="The command that gave it.")
+    advisor: Word = Field(default="", description="The command that made it.")
 
 
 class EscalationSpec(ApiModel):
-    """What is asked. All of it but response is immutable."""
+    """The request to a human. All fields but response are immutable."""
 
     run_name: Name = Field(description="The Run.")
     run_uid: Word = Field(alias="runUID", description="UID of the Run.")
-    agent: AgentName | None = Field(default=None, description="The agent that it concerns.")
+    agent: AgentName | None = Field(default=None, description="The agent concerned.")
     type: EscalationType = Field(description="Question, Approval or Blocked.")
     summary: Text = Field(description="One line for the inbox.")
     text: LongText = Field(default="", description="The question, or the cause and the remedy.")
     options: tuple[Text, ...] = Field(default=(), max_length=16, description="Answers to choose from.")
-    proposal: Proposal | None = Field(default=None, description="What the operator would do.")
-    suggestion: Suggestion | None = Field(default=None, description="What the advisor suggests.")
+    proposal: Proposal | None = Field(default=None, description="The action that the operator proposes.")
+    suggestion: Suggestion | None = Field(default=None, description="The advisor's suggestion.")
     responders: Responders | None = Field(
         default=None,
-        description="Who may answer, by the policy that was in force; empty is everybody whom RBAC lets. Not set: no policy "
-        "was, so nobody may answer before status.responders says who.",
+        description="Users who may answer, by the policy that was in force; empty: everybody whom RBAC permits. Not set: no policy "
+        "was in force, and nobody may answer until status.responders is set.",
     )
     expires_at: Time | None = Field(default=None, description="When it expires.")
-    response: Response | None = Field(default=None, description="The answer; the only part that a human writes, once.")
+    response: Response | None = Field(default=None, description="The answer; the only field that a human writes, once.")
 
 
 class EscalationStatus(ApiModel):
-    """Where the escalation stands."""
+    """The state of the escalation."""
 
     phase: EscalationPhase | None = Field(default=None, description="Open, Answered, Delivered, Expired, Superseded, Resolved.")
     responders: Responders | None = Field(
         default=None,
-        description="Who may answer what was asked while no policy was in force: those of the first policy that was; empty is "
-        "everybody whom RBAC lets.",
+        description="Users who may answer if no policy was in force when this was asked: those of the first policy in force since; "
+        "empty: everybody whom RBAC permits.",
     )
     answered_at: Time | None = Field(default=None, description="When it was answered.")
-    notified_at: Time | None = Field(default=None, description="When people were told.")
+    notified_at: Time | None = Field(default=None, description="When people were notified.")
     delivered_at: Time | None = Field(default=None, description="When the answer reached the agent.")
 
 
 class Escalation(ApiModel):
     """A question, approval or blocked Run that waits for a human."""
 
-    spec: EscalationSpec = Field(description="What is asked. All of it but response is immutable.")
+    spec: EscalationSpec = Field(description="The request to a human. All fields but response are immutable.")

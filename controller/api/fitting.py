@@ -1,4 +1,4 @@
-"""Holding a value against its allowed shape. Findings come one by one, so that who has enough of them stops the work."""
+"""Checks a value against its allowed shape. Violations are yielded lazily, so that a caller with enough of them ends the work."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ TYPE_NAMES = {str: "a text", int: "a whole number", bool: "true or false", dict:
 
 
 def misfits(value: Any, shape: Any, path: str, remedies: Mapping[str, str]) -> Iterator[Violation]:
-    """Yield where a value does not have its shape. `remedies` say what to do instead of fields that people ask for most.
+    """Yield a violation for each part of a value that does not fit its shape.
 
-    Only what has a shape is looked into, so the depth of the walk is that of the table, however deep the value is.
+    `remedies` maps refused fields that people often ask for to their replacement. The walk descends only into fields that have a
+    shape, so the table bounds its depth, however deep the value is.
     """
     match shape:
         case Typed():
@@ -48,7 +49,7 @@ def _leaf(value: Any, shape: Leaf, path: str) -> Iterator[Violation]:
 
 def _too_many(count: int, most: int | None, path: str) -> Iterator[Violation]:
     if most is not None and count > most:
-        yield violation(path, None, f"holds {count} entries, and may have at most {most}")
+        yield violation(path, None, f"has {count} entries, at most {most} are allowed")
 
 
 def _map(value: dict[str, Any], shape: Values, path: str, remedies: Mapping[str, str]) -> Iterator[Violation]:

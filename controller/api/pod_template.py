@@ -1,4 +1,4 @@
-"""An agent's pod template, and the container in it whose end is the agent's end."""
+"""An agent's pod template, and its judged container: the one whose end is the agent's end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from controller.api.run import Agent
 
 
 def pod_template(agent: Agent) -> JsonObject:
-    """The agent's pod template; the short form is a template with one container."""
+    """Return the agent's pod template. The short form becomes a template with one container."""
     if agent.template is not None:
         return copy.deepcopy(dict(agent.template))
     fields = {"image", "command", "args", "env", "env_from", "resources", "image_pull_policy"}

@@ -1,4 +1,7 @@
-"""The `RunPolicy`: by which thresholds, budgets and people Runs are supervised. Its defaults are the seed's contract."""
+"""The `RunPolicy`: the thresholds, budgets and responders that Runs are supervised by.
+
+Its defaults are the contract of the operator that runwarden descends from (the seed).
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,11 @@ from controller.api.base import (
 from controller.api.run import Resources
 
 DEFAULT_POLICY_NAME = "default"
-"""The RunPolicy that a namespace's Runs go by when they name none."""
+"""The RunPolicy for those Runs of a namespace that name none."""
 
 
 class LLMMode(ApiEnum):
-    """What the advisor may do."""
+    """The advisor's authority."""
 
     OFF = "Off"
     ASSIST = "Assist"
@@ -36,35 +39,35 @@ class LLMMode(ApiEnum):
 
 
 class OnLLMFailure(ApiEnum):
-    """What happens when the advisor cannot be had."""
+    """The fallback when the advisor is unavailable."""
 
     RULES = "Rules"
     ESCALATE = "Escalate"
 
 
 class Approvable(ApiEnum):
-    """What may need a human's approval in mode Assist."""
+    """Actions that may need a human's approval in mode Assist."""
 
     RESTART = "Restart"
     STOP_STALE = "StopStale"
 
 
 class OnTimeout(ApiEnum):
-    """What happens when an approval is not given in time."""
+    """The effect of an approval that is not given in time."""
 
     PROCEED = "Proceed"
     HOLD = "Hold"
 
 
 class SilentAgents(ApiEnum):
-    """What happens to agents that never reported progress."""
+    """The treatment of agents that never reported progress."""
 
     IGNORE = "Ignore"
     ESCALATE = "Escalate"
 
 
 class OutcomeAction(ApiEnum):
-    """What an outcome rule makes of an attempt's end."""
+    """The action of an outcome rule."""
 
     COMPLETE = "Complete"
     RETRY = "Retry"
@@ -74,21 +77,21 @@ class OutcomeAction(ApiEnum):
 
 
 class OnBudgetSpent(ApiEnum):
-    """What happens when the restart budget is spent."""
+    """The effect of a spent restart budget."""
 
     ESCALATE = "Escalate"
     FAIL = "Fail"
 
 
 class OnQuestionTimeout(ApiEnum):
-    """What happens when a question is not answered in time."""
+    """The effect of a question that is not answered in time."""
 
     WAIT = "Wait"
     STOP = "Stop"
 
 
 class ReporterMode(ApiEnum):
-    """How the reporter sidecar runs."""
+    """The mode of the reporter sidecar."""
 
     FULL = "Full"
     NO_SHARED_PID = "NoSharedPID"
@@ -96,56 +99,57 @@ class ReporterMode(ApiEnum):
 
 
 class HostUsers(ApiEnum):
-    """Whose users agents' processes are on their node."""
+    """The user namespace of agents' processes: their node's or one of the pod's own."""
 
     HOST = "Host"
     PRIVATE = "Private"
 
 
 class NetworkMode(ApiEnum):
-    """Who says what agents reach."""
+    """The owner of agents' network rules: the operator or the namespace."""
 
     MANAGED = "Managed"
     UNMANAGED = "Unmanaged"
 
 
 class ApprovalTimeouts(ApiModel):
-    """What happens, per action, when an approval is not given in time."""
+    """The effect, per action, of an approval that is not given in time."""
 
     restart: OnTimeout = Field(default=OnTimeout.PROCEED, description="For restarts.")
     stop_stale: OnTimeout = Field(default=OnTimeout.HOLD, description="For stopping stale Runs.")
 
 
 class LLM(ApiModel):
-    """The advisor: it may narrow or explain what the rules want, never widen it."""
+    """The advisor: it may narrow or explain what the rules decide, never widen it."""
 
     mode: LLMMode | None = Field(
         default=None,
-        description="Off, Assist (a human decides on its advice) or Auto; the operator's policy file's when not set, else Assist.",
+        description="Off, Assist (a human decides on its advice) or Auto; if not set, the mode of the operator's policy file, else "
+        "Assist.",
     )
     command: Word = Field(default="codex", description="Name of a command that the installer registered; empty only with Off.")
-    model: Word = Field(default="", description="Model that the command is asked to use; its own default when empty.")
+    model: Word = Field(default="", description="Model to request of the command; the command's default when empty.")
     timeout_seconds: Seconds = Field(
-        default=30, description="Seconds that one consultation may take; 1 to 31536000, sensibly 10 to 300."
+        default=30, description="Seconds that one consultation may take; 1 to 31536000, usually 10 to 300."
     )
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        default=400, description="Tokens that one answer may have; 1 to 1000000, sensibly 200 to 2000."
+        default=400, description="Tokens that one answer may have; 1 to 1000000, usually 200 to 2000."
     )
     require_approval: tuple[Approvable, ...] = Field(
         default=(Approvable.RESTART, Approvable.STOP_STALE),
         max_length=2,
-        description="What needs a human's approval in mode Assist; both when not set.",
+        description="Actions that need a human's approval in mode Assist; both when not set.",
     )
     on_approval_timeout: ApprovalTimeouts = Field(
-        default=ApprovalTimeouts(), description="What happens when an approval is not given in time."
+        default=ApprovalTimeouts(), description="The effect of an approval that is not given in time."
     )
     on_failure: OnLLMFailure = Field(
         default=OnLLMFailure.RULES,
-        description="Where the advisor gives no answer, Rules goes on without advice and Escalate asks a human.",
+        description="If the advisor gives no answer, Rules continues without advice and Escalate asks a human.",
     )
     min_confidence_percent: Annotated[int, Field(ge=0, le=100)] = Field(
         default=60,
-        description="Percent of confidence below which advice does not count in mode Auto; 0 to 100.",
+        description="Confidence in percent below which advice is ignored in mode Auto; 0 to 100.",
     )
 
     @model_validator(mode="after")
@@ -156,30 +160,30 @@ class LLM(ApiModel):
 
 
 class HealthThresholds(ApiModel):
-    """When an agent counts as stalled. 0 switches a threshold off."""
+    """The thresholds for a stalled agent. 0 disables a threshold."""
 
     activity_stalled_seconds: SecondsOrOff = Field(
-        default=1800, description="Seconds without any activity; 0 switches off, sensibly 300 to 7200."
+        default=1800, description="Seconds without any activity; 0 disables it, usually 300 to 7200."
     )
     progress_stalled_seconds: SecondsOrOff = Field(
-        default=1800, description="Seconds active without progress; 0 switches off, sensibly 600 to 14400."
+        default=1800, description="Seconds active without progress; 0 disables it, usually 600 to 14400."
     )
     pending_stalled_seconds: SecondsOrOff = Field(
-        default=600, description="Seconds that a pod may take to start; 0 switches off, sensibly 120 to 3600."
+        default=600, description="Seconds that a pod may take to start; 0 disables it, usually 120 to 3600."
     )
     silent_agents: SilentAgents = Field(
-        default=SilentAgents.IGNORE, description="What happens to agents that never reported progress."
+        default=SilentAgents.IGNORE, description="The treatment of agents that never reported progress."
     )
 
 
 class OutcomeRule(ApiModel):
-    """What an attempt's end means; a rule matches when every matcher that it sets does."""
+    """The meaning of an attempt's end. A rule matches if all matchers that it sets match."""
 
     exit_codes: tuple[Annotated[int, Field(ge=0, le=255)], ...] = Field(
         default=(), max_length=64, description="Exit codes, 0 to 255."
     )
     reasons: tuple[Word, ...] = Field(default=(), max_length=32, description="The kubelet's reasons, for example OOMKilled.")
-    message_contains: Text = Field(default="", description="A part of the termination message.")
+    message_contains: Text = Field(default="", description="Text that the termination message contains.")
     action: OutcomeAction = Field(description="Complete, Retry (charged), RetryFree, Fail or Escalate.")
 
     @model_validator(mode="after")
@@ -190,7 +194,7 @@ class OutcomeRule(ApiModel):
 
 
 class Responders(ApiModel):
-    """Who may answer escalations; empty means everybody whom RBAC lets."""
+    """The users who may answer escalations; empty means everybody whom RBAC permits."""
 
     users: tuple[Text, ...] = Field(default=(), max_length=64, description="User names.")
     groups: tuple[Text, ...] = Field(default=(), max_length=64, description="Group names.")
@@ -198,62 +202,62 @@ class Responders(ApiModel):
 
 
 class NotificationEvent(ApiEnum):
-    """What is notified of."""
+    """Events that people can be notified of."""
 
     ESCALATION_OPENED = "EscalationOpened"
     RUN_FINISHED = "RunFinished"
 
 
 class Notification(ApiModel):
-    """Where people are told."""
+    """A target of notifications."""
 
     secret_name: Name = Field(description="Secret in the policy's namespace whose key holds the URL.")
     secret_key: Word = Field(default="url", description="Key in the Secret.")
     events: tuple[NotificationEvent, ...] = Field(
         default=(NotificationEvent.ESCALATION_OPENED, NotificationEvent.RUN_FINISHED),
         max_length=2,
-        description="What is told; both when not set.",
+        description="Events that are sent; both when not set.",
     )
 
 
 class RunPolicySpec(ApiModel):
-    """By which thresholds, budgets and people Runs are supervised."""
+    """The thresholds, budgets and responders that Runs are supervised by."""
 
     unhealthy_confirmations: Annotated[int, Field(ge=1, le=100)] = Field(
         default=2,
-        description="Times that a suspicion must be seen before it counts; 1 to 100, sensibly 2 to 5.",
+        description="Observations that confirm a suspicion; 1 to 100, usually 2 to 5.",
     )
     confirmation_interval_seconds: Seconds = Field(
         default=15,
-        description="Seconds between two sightings of a suspicion; 1 to 31536000, sensibly 5 to 120.",
+        description="Seconds between two observations of a suspicion; 1 to 31536000, usually 5 to 120.",
     )
     restart_budget: Annotated[int, Field(ge=0, le=1000)] = Field(
         default=3,
-        description="Charged restarts that a Run may have; 0 (never restart) to 1000, sensibly 1 to 10.",
+        description="Charged restarts that a Run may have; 0 (never restart) to 1000, usually 1 to 10.",
     )
     restart_budget_per_agent: Annotated[int, Field(ge=0, le=1000)] | None = Field(
         default=None,
-        description="Charged restarts that one agent may have; 0 to 1000; only the Run's budget when not set.",
+        description="Charged restarts that one agent may have; 0 to 1000; only the Run's budget applies when not set.",
     )
     restart_budget_reset_seconds: SecondsOrOff = Field(
-        default=21600, description="Seconds of health after which an agent's charges are given back; 0 never."
+        default=21600, description="Seconds of health after which an agent's charged restarts are refunded; 0: never."
     )
     restart_cooldown_seconds: SecondsOrOff = Field(
         default=60,
-        description="Seconds after a restart before the next; 0 (none) to 31536000, doubles each time.",
+        description="Seconds between a restart and the next; 0 (none) to 31536000, doubles each time.",
     )
     restart_cooldown_max_seconds: Seconds = Field(
-        default=3600, description="Seconds that the doubled cooldown may reach; 1 to 31536000."
+        default=3600, description="Maximum seconds of the doubled cooldown; 1 to 31536000."
     )
     stale_run_age_seconds: Seconds = Field(
         default=3600,
-        description="Seconds without progress after which a Run is stopped; 1 to 31536000, sensibly over 1800.",
+        description="Seconds without progress after which a Run is stopped; 1 to 31536000, usually over 1800.",
     )
-    health: HealthThresholds = Field(default=HealthThresholds(), description="When an agent counts as stalled.")
+    health: HealthThresholds = Field(default=HealthThresholds(), description="The thresholds for a stalled agent.")
     outcomes: tuple[OutcomeRule, ...] = Field(
         default=(),
         max_length=64,
-        description="What an attempt's end means; the first match wins, before the defaults.",
+        description="The meaning of an attempt's end; the first match wins, before the defaults.",
     )
     require_result: bool = Field(default=False, description="Whether an agent must report a result to complete.")
     on_budget_spent: OnBudgetSpent = Field(default=OnBudgetSpent.ESCALATE, description="Escalate asks a human, Fail fails the Run.")
@@ -261,25 +265,26 @@ class RunPolicySpec(ApiModel):
         default=86400, description="Seconds that a Run may wait for a human before it fails; 1 to 31536000."
     )
     question_timeout_seconds: Seconds | None = Field(
-        default=None, description="Seconds that a question stays open; 1 to 31536000; for ever when not set."
+        default=None, description="Seconds that a question stays open; 1 to 31536000; without limit when not set."
     )
     on_question_timeout: OnQuestionTimeout = Field(
-        default=OnQuestionTimeout.STOP, description="Stop fails the Run when a question is not answered in time, Wait waits on."
+        default=OnQuestionTimeout.STOP,
+        description="If a question is not answered in time, Stop fails the Run and Wait keeps waiting.",
     )
     approval_timeout_seconds: Seconds = Field(
         default=900,
-        description="Seconds that an approval is waited for; 1 to 31536000, sensibly 300 to 86400.",
+        description="Seconds to wait for an approval; 1 to 31536000, usually 300 to 86400.",
     )
     llm: LLM = Field(default=LLM(), description="The advisor.")
-    reporter: ReporterMode = Field(default=ReporterMode.FULL, description="How the reporter sidecar runs.")
+    reporter: ReporterMode = Field(default=ReporterMode.FULL, description="The mode of the reporter sidecar.")
     host_users: HostUsers = Field(
         default=HostUsers.HOST,
-        description="Private gives each pod a user namespace of its own (hostUsers: false), which its node must support.",
+        description="Private gives each pod its own user namespace (hostUsers: false), which the node must support.",
     )
-    responders: Responders = Field(default=Responders(), description="Who may answer escalations.")
+    responders: Responders = Field(default=Responders(), description="The users who may answer escalations.")
     ttl_seconds_after_finished: SecondsOrOff | None = Field(
         default=None,
-        description="Seconds after its end at which a Run is deleted, unless it says so itself; 0 to 31536000.",
+        description="Seconds after its end at which a Run is deleted, unless the Run sets its own; 0 to 31536000.",
     )
     max_active_runs: Annotated[Count, Field(ge=1)] | None = Field(
         default=None,
@@ -288,22 +293,20 @@ class RunPolicySpec(ApiModel):
     network_policy: NetworkMode | None = Field(
         default=None,
         description=(
-            "Managed: the operator keeps a NetworkPolicy for the agents; Unmanaged: the namespace's own hold. Managed when not set "
-            "and the operator may (--agents-network), else Unmanaged."
+            "Managed: the operator maintains a NetworkPolicy for the agents; Unmanaged: only the namespace's own apply. If not "
+            "set: Managed if the operator is allowed to (--agents-network), else Unmanaged."
         ),
     )
     runtime_class_name: Name | None = Field(
         default=None,
-        description="RuntimeClass of the agents' pods; a template that names another is refused.",
+        description="RuntimeClass of the agents' pods; a template with another one is refused.",
     )
-    resources: Resources | None = Field(
-        default=None, description="Requests and limits of containers that name neither, each container for itself."
-    )
+    resources: Resources | None = Field(default=None, description="Requests and limits of each container that sets neither.")
     workspace_max_size: Quantity = Field(
-        default="100Gi", description="Size that an agent's workspace may ask for, as a quantity such as 100Gi."
+        default="100Gi", description="Largest size that an agent's workspace may request, as a quantity such as 100Gi."
     )
     dry_run: bool = Field(default=False, description="Whether plans are only shown and recorded, not carried out.")
-    notifications: tuple[Notification, ...] = Field(default=(), max_length=16, description="Where people are told.")
+    notifications: tuple[Notification, ...] = Field(default=(), max_length=16, description="Targets of notifications.")
 
     @model_validator(mode="after")
     def _cooldown_fits(self) -> Self:
@@ -313,14 +316,14 @@ class RunPolicySpec(ApiModel):
 
 
 class RunPolicy(ApiModel):
-    """By which thresholds, budgets and people Runs are supervised."""
+    """The thresholds, budgets and responders that Runs are supervised by."""
 
     spec: RunPolicySpec = Field(description="Every field has a default; an empty spec is a valid policy.")
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPolicy:
-    """The policy in force for a Run: where it came from, its values, and their digest (SHA-256, hex)."""
+    """The policy in force for a Run: its source, its values, and their digest (SHA-256, hex)."""
 
     name: str
     spec: RunPolicySpec
@@ -333,7 +336,7 @@ class ResolvedPolicy:
         return cls(name, spec, hashlib.sha256(text.encode()).hexdigest())
 
     def with_network(self, unless_set: NetworkMode) -> ResolvedPolicy:
-        """Return the policy with the network's mode that is in force: its own, else the operator's."""
+        """Return the policy with the network mode that is in force: its own, else the operator's."""
         if self.spec.network_policy is not None:
             return self
         return replace(self, spec=self.spec.model_copy(update={"network_policy": unless_set}))

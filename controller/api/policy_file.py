@@ -1,4 +1,4 @@
-"""The operator's policy file: a RunPolicy's spec as YAML or JSON, a whole RunPolicy, or the seed's snake_case JSON."""
+"""Reads the operator's policy file: a RunPolicy's spec as YAML or JSON, a whole RunPolicy, or the seed's snake_case JSON."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ SEED_KEY = "operator"
 
 
 class PolicyFileError(Refused):
-    """A policy file that cannot be used; every violation has its path, value and remedy."""
+    """An invalid policy file. Each violation has its path, value and remedy."""
 
     @classmethod
     def of(cls, path: str, message: str) -> PolicyFileError:
-        """Return an error about the file as a whole or one place in it."""
+        """Return an error about the whole file or one place in it."""
         return cls([violation(path, None, message)])
 
 
 def parse_policy_file(text: str) -> RunPolicySpec:
-    """Return the policy that a file describes; an empty file is the defaults.
+    """Return the policy that a file describes; an empty file means the defaults.
 
-    Raises PolicyFileError for whatever is wrong with it.
+    Raises PolicyFileError for any fault in it.
     """
     given = strict_yaml.load(text, PolicyFileError.of)
     values = _camel(_mode(_unwrap({} if given is None else given)), RunPolicySpec, "")
@@ -41,7 +41,7 @@ def parse_policy_file(text: str) -> RunPolicySpec:
 
 
 def _unwrap(given: Any) -> dict[str, Any]:
-    """Take the values out of the seed's enclosing key or out of a RunPolicy object."""
+    """Return the values inside the seed's enclosing key or inside a RunPolicy object."""
     if not isinstance(given, dict):
         raise PolicyFileError.of("file", "must be an object such as {restartBudget: 3}")
     if set(given) == {SEED_KEY}:
@@ -52,7 +52,7 @@ def _unwrap(given: Any) -> dict[str, Any]:
 
 
 def _mode(values: dict[str, Any]) -> dict[str, Any]:
-    """Read the seed's lower-case modes, and YAML's bare `off`, which is a boolean to YAML."""
+    """Read the seed's lower-case modes, and a bare `off`, which YAML parses as a boolean."""
     llm = values.get("llm")
     if not isinstance(llm, dict) or "mode" not in llm:
         return values
@@ -64,7 +64,7 @@ def _mode(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _camel(values: dict[str, Any], model: type[BaseModel], path: str) -> dict[str, Any]:
-    """Take each field by its camelCase or its snake_case name, but not by both; refuse unknown ones with a near miss."""
+    """Accept each field by its camelCase or its snake_case name, but not both. Refuse unknown fields and suggest a similar name."""
     known = {name: str(field.alias or name) for name, field in model.model_fields.items()}
     result: dict[str, Any] = {}
     for key, value in values.items():
@@ -81,7 +81,11 @@ def _camel(values: dict[str, Any], model: type[BaseModel], path: str) -> dict[st
 
 def _unknown(key: str, known: dict[str, str]) -> str:
     near = difflib.get_close_matches(key, [*known, *known.values()], n=1)
-    return f"unknown field: did you mean {near[0]}?" if near else f"unknown field: known are {', '.join(sorted(known.values()))}"
+    return (
+        f"unknown field: did you mean {near[0]}?"
+        if near
+        else f"unknown field: known fields are {', '.join(sorted(known.values()))}"
+    )
 
 
 def _readable(error: ValidationError) -> tuple[Violation, ...]:

@@ -13,10 +13,10 @@ SUFFIXES = {
     **{letter: DECIMAL_STEP**power for power, letter in enumerate("MGTPE", start=2)},
     **{f"{letter}i": BINARY_STEP**power for power, letter in enumerate("KMGTPE", start=1)},
 }
-"""A suffix of a quantity -> by how much it multiplies."""
+"""Suffix of a quantity -> its factor."""
 
 
 def amount(quantity: Quantity) -> Decimal:
-    """Return the number that a quantity stands for."""
+    """Return the numeric value of a quantity."""
     number = quantity.rstrip("".join(SUFFIXES))
     return Decimal(number) * SUFFIXES.get(quantity[len(number) :], Decimal(1))

@@ -1,10 +1,10 @@
-"""Secrets out of texts, before anything of them is recorded, shown to people, sent to a model or kept of its answer.
+"""Removes secrets from text before it is recorded, shown to people or sent to a model, and from the model's answer.
 
-Tokens of known makers are found by the patterns of detect-secrets (Apache-2.0), which others keep up to date. Only its tables are
-used, not its scanner, which works on files and global settings: beside what the operator has loaded anyway they cost 0.1 MiB and
-10 ms, once, at the first consultation. Its patterns for JWT, npm, OpenAI and private keys are left out: they can take quadratic
-time on hostile text, and ours find more. What it lacks is here: keys by what their field is called, URLs, PEM blocks, and words
-that look random. Redacting too much costs the model a word; too little costs a secret.
+The patterns of detect-secrets (Apache-2.0), which others keep up to date, match tokens of known vendors. Only its tables are
+used, not its scanner, which works on files and global settings. They add 0.1 MiB and 10 ms to the modules that the operator
+loads anyway, once, at the first consultation. Its patterns for JWT, npm, OpenAI and private keys are left out: they can take
+quadratic time on hostile text, and the patterns here match more. This module adds the rest: values by the name of their field,
+URLs, PEM blocks, and words that look random. A redaction too many costs the model a word; one too few costs a secret.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ MAKERS = {
 """Modules and classes of detect_secrets.plugins whose patterns are used."""
 
 REMEMBERED = 128
-"""Texts whose redaction is remembered, the latest: reports repeat what they say."""
+"""Size of the cache of redacted texts. Reports repeat their texts."""
 
 RANDOM_CHARACTERS = 24
 RANDOM_BITS = 4.0
-"""A word of mixed case and digits, at least so long and with so many bits of entropy a character, is taken for a secret."""
+"""A word with upper case, lower case and digits is treated as a secret from this length and entropy (bits a character) on."""
 
 VALUE_CHARACTERS = 16
 VALUE_BITS = 3.0
-"""The same for the value of an environment variable, which is a secret more often: it needs no mixed case."""
+"""The same limits for the value of an environment variable. It is a secret more often, so it needs no mixed case."""
 
 _NAMES = (
     r"pass(?:word|wd|phrase|code)|_pass|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|signing[_-]?key|encryption[_-]?key"
@@ -64,7 +64,7 @@ OWN = (
         r"(?<![A-Za-z0-9])(?:AIza[\w-]{30,}|ya29\.[\w.-]{10,}|AGE-SECRET-KEY-1\w{20,}|dop_v1_\w{20,}|(?:AKIA|ASIA)[A-Z0-9]{12,})"
     ),
 )
-"""Whole secrets."""
+"""Patterns of whole secrets."""
 
 OWN_VALUES = (
     re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,20}://)[^\s/@]{1,512}(?=@)"),
@@ -74,14 +74,14 @@ OWN_VALUES = (
         rf"((?:{_NAMES})s?(?:[_.-][\w.-]{{0,32}})?[\"'\\]{{0,3}}\s{{0,8}}(?::=|=>|[:=])\s{{0,8}})(?:{_VALUE})", re.IGNORECASE
     ),
 )
-"""Secrets that what stands before them tells; that stays."""
+"""Patterns of secrets that are recognised by the text before them. Group 1, that text, is preserved."""
 
 _ENVIRONMENT = re.compile(r"(?m)^(\s{0,16}(?:export\s{1,4})?[A-Za-z_]\w{0,64}=)(\S{16,})")
 _WORD = re.compile(r"[A-Za-z0-9+/=_-]{24,}+")
 
 
 def redact(text: str) -> str:
-    """Return a text without the secrets that can be told; linear in its length."""
+    """Return a text without recognisable secrets, in time linear in its length."""
     for pattern in OWN:
         text = pattern.sub(REDACTED, text)
     for pattern in _makers():
@@ -94,7 +94,7 @@ def redact(text: str) -> str:
 
 @lru_cache(maxsize=REMEMBERED)
 def recorded(text: str) -> str:
-    """Return a text as it goes on record: without secrets. What is said again and again is redacted once."""
+    """Return a text as it may be recorded, without secrets. Repeated texts are redacted once."""
     return redact(text) if text else ""
 
 
@@ -104,14 +104,14 @@ def entropy(word: str) -> float:
     return -sum(count / size * math.log2(count / size) for count in Counter(word).values()) if word else 0.0
 
 
-def _variable(found: re.Match[str]) -> str:
-    name, value = found.groups()
+def _variable(match: re.Match[str]) -> str:
+    name, value = match.groups()
     random = len(value) >= VALUE_CHARACTERS and entropy(value) >= VALUE_BITS and any(map(str.isdigit, value))
-    return f"{name}{REDACTED}" if random else found.group()
+    return f"{name}{REDACTED}" if random else match.group()
 
 
-def _word(found: re.Match[str]) -> str:
-    word = found.group()
+def _word(match: re.Match[str]) -> str:
+    word = match.group()
     kinds: tuple[Callable[[str], bool], ...] = (str.isupper, str.islower, str.isdigit)
     mixed = all(any(map(kind, word)) for kind in kinds)
     return REDACTED if mixed and len(word) >= RANDOM_CHARACTERS and entropy(word) >= RANDOM_BITS else word
@@ -119,6 +119,6 @@ def _word(found: re.Match[str]) -> str:
 
 @cache
 def _makers() -> tuple[re.Pattern[str], ...]:
-    """The library's patterns, loaded when the first text is redacted."""
+    """Return the library's patterns. They are loaded when the first text is redacted."""
     detectors = [getattr(import_module(f"detect_secrets.plugins.{module}"), name) for module, name in MAKERS.items()]
     return tuple(pattern for detector in detectors for pattern in detector.denylist)

@@ -1,4 +1,4 @@
-"""The `Run`: what a user asks for."""
+"""The `Run`: a user's request to run and supervise agents."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from controller.api.base import (
 
 MAX_AGENTS = 32
 MAX_RUN_NAME = 40
-"""Leaves room for `-<agent>-workspace` and `-<agent>-r<n>` within what labels and names may hold."""
+"""Leaves room for `-<agent>-workspace` and `-<agent>-r<n>` within the limits of labels and names."""
 
 
 Image = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
 
 class DesiredState(ApiEnum):
-    """What the user wants of the Run."""
+    """The state of the Run that the user wants."""
 
     RUNNING = "Running"
     PAUSED = "Paused"
@@ -41,7 +41,7 @@ class DesiredState(ApiEnum):
 
 
 class AccessMode(ApiEnum):
-    """How a workspace may be mounted."""
+    """The access mode of a workspace."""
 
     READ_WRITE_ONCE = "ReadWriteOnce"
     READ_WRITE_ONCE_POD = "ReadWriteOncePod"
@@ -49,7 +49,7 @@ class AccessMode(ApiEnum):
 
 
 class PullPolicy(ApiEnum):
-    """When the kubelet pulls the image."""
+    """The kubelet's policy of pulling the image."""
 
     ALWAYS = "Always"
     IF_NOT_PRESENT = "IfNotPresent"
@@ -60,7 +60,7 @@ class KeyRef(ApiModel):
     """One key of a Secret or ConfigMap."""
 
     name: Name = Field(description="Name of the Secret or ConfigMap, in the Run's namespace.")
-    key: Word = Field(description="The key whose value is taken.")
+    key: Word = Field(description="The key whose value is used.")
     optional: bool = Field(default=False, description="Whether the key may be missing.")
 
 
@@ -76,11 +76,11 @@ class ResourceFieldRef(ApiModel):
 
     container_name: Word | None = Field(default=None, description="The container; this one when not set.")
     resource: Word = Field(description="For example limits.memory.")
-    divisor: Quantity | None = Field(default=None, description="What the value is divided by; 1 when not set.")
+    divisor: Quantity | None = Field(default=None, description="Divisor of the value; 1 when not set.")
 
 
 class EnvSource(ApiModel):
-    """Where the value of an environment variable comes from; set exactly one."""
+    """The source of an environment variable's value; set exactly one."""
 
     secret_key_ref: KeyRef | None = Field(default=None, description="A key of a Secret.")
     config_map_key_ref: KeyRef | None = Field(default=None, description="A key of a ConfigMap.")
@@ -89,11 +89,11 @@ class EnvSource(ApiModel):
 
 
 class EnvVar(ApiModel):
-    """One environment variable; names that begin with RUNWARDEN_ are the operator's."""
+    """One environment variable; names that begin with RUNWARDEN_ are reserved for the operator."""
 
     name: EnvName = Field(description="Name of the variable; RUNWARDEN_* is reserved for the operator.")
     value: Argument | None = Field(default=None, description="The value; set this or valueFrom.")
-    value_from: EnvSource | None = Field(default=None, description="Where the value comes from; set this or value.")
+    value_from: EnvSource | None = Field(default=None, description="The source of the value; set this or value.")
 
 
 class EnvSourceName(ApiModel):
@@ -104,15 +104,15 @@ class EnvSourceName(ApiModel):
 
 
 class EnvFrom(ApiModel):
-    """Every key of a Secret or ConfigMap as environment variables; set exactly one source."""
+    """All keys of a Secret or ConfigMap as environment variables; set exactly one source."""
 
-    prefix: Word | None = Field(default=None, description="Put before every key.")
+    prefix: Word | None = Field(default=None, description="Prefix of all keys.")
     secret_ref: EnvSourceName | None = Field(default=None, description="The Secret.")
     config_map_ref: EnvSourceName | None = Field(default=None, description="The ConfigMap.")
 
 
 class Resources(ApiModel):
-    """What the container may use."""
+    """The resource requests and limits of the container."""
 
     limits: dict[Word, Quantity] | None = Field(
         default=None,
@@ -122,28 +122,28 @@ class Resources(ApiModel):
     requests: dict[Word, Quantity] | None = Field(
         default=None,
         max_length=16,
-        description="What is set aside for it, by resource (cpu in cores, memory in bytes).",
+        description="The amount reserved for it, by resource (cpu in cores, memory in bytes).",
     )
 
 
 class Workspace(ApiModel):
-    """A volume that is kept across attempts and goes with the Run."""
+    """A volume that is kept across attempts and deleted with the Run."""
 
     size: Quantity = Field(default="10Gi", description="Size of the volume in bytes, as a quantity such as 10Gi.")
     storage_class_name: Name | None = Field(
         default=None, description="StorageClass of the volume; the cluster's default when not set."
     )
-    access_mode: AccessMode = Field(default=AccessMode.READ_WRITE_ONCE, description="How the volume is mounted.")
-    mount_path: Path = Field(default="/workspace", description="Where the agent finds the volume.")
+    access_mode: AccessMode = Field(default=AccessMode.READ_WRITE_ONCE, description="Access mode of the volume.")
+    mount_path: Path = Field(default="/workspace", description="Path of the volume in the agent's container.")
 
 
 class Agent(ApiModel):
-    """One agent: a pod at a time. Give an image (the short form) or a template, exactly one."""
+    """One agent, which has one pod at a time. Set exactly one of image (the short form) and template."""
 
     name: AgentName = Field(description="Unique in the Run: a lower-case letter, then up to 31 letters or digits, no hyphen.")
     image: Image | None = Field(default=None, description="Container image of the short form.")
     command: tuple[Argument, ...] | None = Field(
-        default=None, max_length=64, description="Entrypoint of the short form; the image's own when not set."
+        default=None, max_length=64, description="Entrypoint of the short form; the image's when not set."
     )
     args: tuple[Argument, ...] | None = Field(default=None, max_length=256, description="Arguments of the short form's entrypoint.")
     env: tuple[EnvVar, ...] | None = Field(default=None, max_length=256, description="Environment of the short form.")
@@ -153,18 +153,18 @@ class Agent(ApiModel):
         description="Secrets and ConfigMaps whose keys become the short form's environment.",
     )
     resources: Resources | None = Field(default=None, description="Requests and limits of the short form.")
-    image_pull_policy: PullPolicy | None = Field(default=None, description="When the short form's image is pulled.")
+    image_pull_policy: PullPolicy | None = Field(default=None, description="Pull policy of the short form's image.")
     template: dict[str, Any] | None = Field(
         default=None,
         description=(
-            "A pod template {metadata, spec} in place of the short form. The operator checks it against a list of allowed "
+            "A pod template {metadata, spec} instead of the short form. The operator checks it against a list of allowed "
             "fields and reports a refused one, with its path, in the condition Finished. The container named agent, or the "
-            "only one, is the one that is judged."
+            "only one, is the judged container: its end is the agent's end."
         ),
     )
     required: bool = Field(
         default=True,
-        description="Whether the Run needs this agent to complete; the others are stopped when it has.",
+        description="Whether the Run needs this agent to complete; the other agents are stopped when the Run completes.",
     )
     workspace: Workspace | None = Field(
         default=None,
@@ -173,13 +173,13 @@ class Agent(ApiModel):
 
 
 class PolicyRef(ApiModel):
-    """Names a RunPolicy."""
+    """A reference to a RunPolicy."""
 
     name: Name = Field(description="Name of a RunPolicy in the Run's namespace.")
 
 
 class RunSpec(ApiModel):
-    """What a user asks for. `agents` and `brief` are immutable."""
+    """The user's request. `agents` and `brief` are immutable."""
 
     agents: Annotated[tuple[Agent, ...], Field(min_length=1, max_length=MAX_AGENTS)] = Field(
         description="The agents of this Run, 1 to 32, at least one of them required. Immutable."
@@ -190,7 +190,7 @@ class RunSpec(ApiModel):
     )
     policy_ref: PolicyRef | None = Field(
         default=None,
-        description="The RunPolicy to go by; when not set, one named default, else the operator's own.",
+        description="The RunPolicy to apply; when not set, the one named default, else the operator's own policy.",
     )
     desired_state: DesiredState = Field(
         default=DesiredState.RUNNING,
@@ -198,23 +198,23 @@ class RunSpec(ApiModel):
     )
     active_deadline_seconds: Seconds | None = Field(
         default=None,
-        description="Seconds from the first start, pauses left out, after which the Run fails; 1 to 31536000.",
+        description="Seconds from the first start, without pauses, after which the Run fails; 1 to 31536000.",
     )
     ttl_seconds_after_finished: SecondsOrOff | None = Field(
         default=None,
         description="Seconds after its end at which the Run is deleted; 0 to 31536000; the policy's when not set.",
     )
     token_budget: Annotated[Tokens, Field(ge=1)] | None = Field(
-        default=None, description="Tokens, input and output, that all agents together may use; at least 1."
+        default=None, description="Input and output tokens that all agents together may use; at least 1."
     )
     restarted_at: dict[AgentName, Time] | None = Field(
         default=None,
         max_length=MAX_AGENTS,
-        description="Agent to time (RFC 3339): restarts the agent once for each new time.",
+        description="Map of agent to time (RFC 3339); each new time restarts the agent once.",
     )
 
 
 class Run(ApiModel):
     """A supervised run of one or more AI coding agents."""
 
-    spec: RunSpec = Field(description="What to run. agents and brief are immutable.")
+    spec: RunSpec = Field(description="The user's request. agents and brief are immutable.")

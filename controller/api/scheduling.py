@@ -1,6 +1,6 @@
-"""The typed parts of a pod template: affinity, tolerations and topologySpreadConstraints, field by field as Kubernetes has them.
+"""The typed parts of a pod template: affinity, tolerations and topologySpreadConstraints, with the fields that Kubernetes defines.
 
-Which operators and effects there are is Kubernetes' to say, when the pod is created. Fields that reach into other namespaces
+Kubernetes checks the values of operators and effects when the pod is created. Fields that reach into other namespaces
 (`namespaces` and `namespaceSelector` of an affinity to pods) are left out: no reference of a Run leaves its namespace.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 from controller.api.shapes import MAX_ITEMS, MAX_KEY, Items, Typed, Values, key, listed, number, text
 
 MAX_VALUE = 253
-"""Characters of a value that is compared: a label's has 63 at most, a node's name 253."""
+"""Maximum characters of a value to compare with: a label's value has at most 63, a node's name 253."""
 
 MAX_INT32 = 2**31 - 1
-"""The largest count; as seconds, 68 years. Helm writes numbers as floats, which hold no integer of 64 bits."""
+"""The largest count; as seconds, 68 years. A 64-bit limit would not do: Helm writes numbers as floats and would round it."""
 
 KEY, WORD, VALUE = text(MAX_KEY), text(63), text(MAX_VALUE)
 VALUES = listed(VALUE)
@@ -38,7 +38,7 @@ POD_AFFINITY = {
 
 AFFINITY = Typed(
     {"nodeAffinity": NODE_AFFINITY, "podAffinity": POD_AFFINITY, "podAntiAffinity": POD_AFFINITY},
-    "Which nodes the pod wants, and which pods of the Run's namespace it wants near it or far from it; as in a pod.",
+    "The nodes that the pod prefers or requires, and the pods of the Run's namespace to be near to or away from; as in a pod.",
 )
 TOLERATIONS = Typed(
     listed(
@@ -50,7 +50,7 @@ TOLERATIONS = Typed(
             "tolerationSeconds": number(-MAX_INT32, MAX_INT32),
         }
     ),
-    "The taints that the pod bears; as in a pod.",
+    "The taints that the pod tolerates; as in a pod.",
 )
 SPREAD = Typed(
     Items(
@@ -66,5 +66,5 @@ SPREAD = Typed(
         },
         MAX_ITEMS,
     ),
-    "How the pods of the Run's namespace are spread over nodes and zones; as in a pod.",
+    "The spread of the pods of the Run's namespace over nodes and zones; as in a pod.",
 )

@@ -1,4 +1,4 @@
-"""What a part of a pod template may look like, as data. One table makes the schema of a typed part and the operator's own check."""
+"""Shapes: the allowed content of a pod template as data. The schema of a typed part and the operator's check use the same table."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 from controller.api.base import JsonObject
 
 MAX_KEY = 317
-"""Characters of a label's key: a prefix of 253, a slash and a name of 63."""
+"""Maximum characters of a label's key: a prefix of 253, a slash and a name of 63."""
 
 MAX_ITEMS = 64
-"""Items of a list, or entries of a map, in a typed part; pods that are scheduled by more are not known."""
+"""Maximum items of a list, or entries of a map, in a typed part. No known pod is scheduled by more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A field's allowed JSON types and, where not every value will do, a check that returns what is wrong or an empty text.
+    """A field's allowed JSON types and, if not all values are allowed, a check that returns the fault or an empty text.
 
-    `schema` says the same as an OpenAPI schema; only leaves of typed parts need it.
+    `schema` is the equivalent OpenAPI schema. Only leaves of typed parts need it.
     """
 
     types: tuple[type, ...]
@@ -30,7 +30,7 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """A list of at most so many items, which all have this shape."""
+    """A list of at most `most` items, which all have this shape."""
 
     shape: Any
     most: int | None = None
@@ -38,7 +38,7 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """A map of at most so many entries, whose values all have this shape; `check` judges its keys."""
+    """A map of at most `most` entries, whose values all have this shape. `check` checks its keys."""
 
     shape: Any
     check: Callable[[Any], str] = lambda _: ""
@@ -47,34 +47,34 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A part that the CRD describes, so that the API server checks, prunes and bounds it; around it a template stays open."""
+    """A part that the CRD describes, so that the API server checks, prunes and bounds it. The rest of a template is left open."""
 
     shape: Any
     description: str
 
 
 def only(*allowed: object) -> Callable[[Any], str]:
-    """Return the check of a value that must be one of a few."""
+    """Return a check that accepts only the given values."""
     return lambda value: "" if value in allowed else f"only {' or '.join(map(json.dumps, allowed))} is allowed"
 
 
 def text(most: int) -> Leaf:
-    """Return the leaf of a text of at most so many characters."""
+    """Return the leaf for a text of at most `most` characters."""
     bounds = {"type": "string", "maxLength": most}
     return Leaf((str,), lambda value: "" if len(value) <= most else f"may have at most {most} characters", bounds)
 
 
 def number(least: int, most: int) -> Leaf:
-    """Return the leaf of a whole number within bounds."""
+    """Return the leaf for an integer within bounds."""
     bounds = {"type": "integer", "format": "int64", "minimum": least, "maximum": most}
     return Leaf((int,), lambda value: "" if least <= value <= most else f"must be {least} to {most}", bounds)
 
 
 def key(name: str) -> str:
-    """Judge the key of a label."""
+    """Return the fault of a label's key, or an empty text."""
     return "" if len(name) <= MAX_KEY else f"may have at most {MAX_KEY} characters"
 
 
 def listed(shape: Any) -> Items:
-    """Return a list in a typed part."""
+    """Return the shape of a list in a typed part."""
     return Items(shape, MAX_ITEMS)

@@ -1,4 +1,4 @@
-"""Which fields of a pod template are allowed, as data. What is not listed here is refused: denylists have failed elsewhere."""
+"""The allowlist of a pod template's fields, as data. All other fields are refused, because denylists have failed elsewhere."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from controller.api.shapes import Items, Leaf, Values, only
 RESERVED_DIR = "/runwarden"
 
 REPORTER_UID = 10002
-"""The user that the reporter beside an agent runs as; no agent may: the reporter's token is safe from every other user."""
+"""UID of the reporter in an agent's pod. No agent may use it, because the reporter's token is safe from all other users only."""
 
 
 MAX_GRACE_SECONDS = 3600
-"""The longest grace period that a pod of a Run gets, and so about the longest that a stop, a deadline or a spent budget takes.
+"""The longest grace period of a Run's pod, and so about the longest time that a stop, a deadline or a spent budget takes.
 
-An hour lets an agent finish an upload; what needs longer is work, and belongs before the stop. Drains wait as long at most.
+An hour lets an agent finish an upload. A longer task is work, and belongs before the stop. A node's drain waits as long at most.
 """
 
 
 def _not_ours(key: str) -> str:
     ours = key == GROUP or key.startswith(f"{GROUP}/")
-    return f"keys under {GROUP}/ are the operator's" if ours else ""
+    return f"keys under {GROUP}/ are reserved for the operator" if ours else ""
 
 
 def _annotation(key: str) -> str:
-    """Profiles are given by annotation, too: those of AppArmor are still in force where the field is refused."""
+    """Refuse profiles in annotations as well: Kubernetes still applies AppArmor's annotations although the field is refused."""
     profile = UNCONFINING.match(key)
     return f"keys under {profile[0]} would change the container's confinement: leave it out" if profile else _not_ours(key)
 
@@ -38,39 +38,41 @@ UNCONFINING = re.compile(r"(?:[a-z-]+\.)*(?:apparmor|seccomp)\.security\.(?:alph
 
 
 def _non_root(uid: int) -> str:
-    return "" if uid > 0 else "the agent may not run as root: use a user above 0, or leave it out for 10001"
+    return "" if uid > 0 else "the agent may not run as root: use a user above 0, or omit the field for 10001"
 
 
 def _agent_user(uid: int) -> str:
-    return f"{uid} is the reporter's: use another, or leave it out for 10001" if uid == REPORTER_UID else _non_root(uid)
+    return (
+        f"{uid} is reserved for the reporter: use another, or omit the field for 10001" if uid == REPORTER_UID else _non_root(uid)
+    )
 
 
 def _env_name(name: str) -> str:
-    return "names that begin with RUNWARDEN_ are the operator's" if name.startswith("RUNWARDEN_") else ""
+    return "names that begin with RUNWARDEN_ are reserved for the operator" if name.startswith("RUNWARDEN_") else ""
 
 
 def _mount_path(path: str) -> str:
     if not path.startswith("/") or plain(path) == "/":
         return "needs an absolute path other than /"
-    return f"{RESERVED_DIR} is the operator's" if is_reserved(path) else ""
+    return f"{RESERVED_DIR} is reserved for the operator" if is_reserved(path) else ""
 
 
 def plain(path: str) -> str:
-    """Return an absolute path without `..`, `.` and doubled slashes, as a container runtime takes it."""
+    """Return an absolute path without `..`, `.` and doubled slashes, as a container runtime resolves it."""
     return posixpath.normpath(f"/{path.lstrip('/')}")
 
 
 def is_reserved(path: str) -> bool:
-    """Whether a path, however it is spelled, is the operator's directory or in it."""
+    """Whether a path, in any spelling, is the operator's directory or in it."""
     return plain(path) == RESERVED_DIR or plain(path).startswith(f"{RESERVED_DIR}/")
 
 
 def _priority(name: str) -> str:
-    return "classes that begin with system- are the cluster's own: use one of yours" if name.startswith("system-") else ""
+    return "classes that begin with system- are reserved for the cluster: use one of yours" if name.startswith("system-") else ""
 
 
 def _own_name(name: str) -> str:
-    return "names that begin with runwarden- are the operator's" if name.startswith("runwarden-") else ""
+    return "names that begin with runwarden- are reserved for the operator" if name.startswith("runwarden-") else ""
 
 
 def _gate(name: str) -> str:
@@ -78,10 +80,10 @@ def _gate(name: str) -> str:
 
 
 def _grace(seconds: int) -> str:
-    """Zero is no grace period: the pod's deletion would count as forced, and nobody would wait until the node has ended it."""
+    """Refuse zero: the API server would delete the pod by force, without waiting until the node has ended it."""
     if 0 < seconds <= MAX_GRACE_SECONDS:
         return ""
-    return f"a grace period is 1 to {MAX_GRACE_SECONDS} s: let the agent save its work in that time, or leave it out for 30"
+    return f"a grace period is 1 to {MAX_GRACE_SECONDS} s: let the agent save its work in that time, or omit the field for 30"
 
 
 def _no_add(values: list[Any]) -> str:
@@ -117,7 +119,7 @@ PROBE = {
     "failureThreshold": NUMBER,
     "terminationGracePeriodSeconds": GRACE,
 }
-"""Without `host`: the kubelet would call, from the node, whomever the template names."""
+"""Shape of a probe. It has no `host`: the kubelet would call, from the node, any host that the template names."""
 
 APP_ARMOR = Leaf((dict,), only({"type": "RuntimeDefault"}))
 SECCOMP = {"type": Leaf((str,), only("RuntimeDefault"))}
@@ -246,8 +248,8 @@ TEMPLATE = {
 }
 
 REMEDIES = {
-    "serviceAccountName": "agents get no token of their own; use a Secret for what they need",
-    "serviceAccount": "agents get no token of their own; use a Secret for what they need",
+    "serviceAccountName": "agents get no token of their own; use a Secret for their credentials",
+    "serviceAccount": "agents get no token of their own; use a Secret for their credentials",
     "hostPath": "use a persistentVolumeClaim, secret or configMap",
     "activeDeadlineSeconds": "use the Run's activeDeadlineSeconds",
     "nodeName": "use nodeSelector or affinity",
@@ -258,4 +260,4 @@ REMEDIES = {
     "namespaces": "no reference leaves the Run's namespace",
     "namespaceSelector": "no reference leaves the Run's namespace",
 }
-"""What to do instead, for refused fields that people ask for most."""
+"""Refused fields that people often ask for, and their replacement."""

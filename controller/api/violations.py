@@ -1,4 +1,4 @@
-"""What is wrong with an object: where, what was found there, and what to do about it."""
+"""Violations of the API by an object: the path, the refused value, and the remedy."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pydantic import ValidationError
 from controller.errors import RunwardenError
 
 VALUE_LIMIT = 80
-"""Characters of a refused value that a message repeats."""
+"""Maximum characters of a refused value in a message."""
 
 PATH_LIMIT, MESSAGE_LIMIT = 512, 1024
-"""Characters of a refused field's path and of what is wrong with it: keys, and what a message repeats of them, may be long."""
+"""Maximum characters of a violation's path and message. Both contain keys, which may be long."""
 
 MAX_VIOLATIONS = 20
-"""Refused fields after which looking stops: an object may have a hundred thousand, and nobody mends more at once."""
+"""Maximum violations of an object. The check stops there: an object may have a hundred thousand, and nobody fixes more at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One refused field: its path, the value (cut), and a message that says what is wrong and what is allowed."""
+    """One refused field: its path, its value (cut), and a message with the fault and the remedy."""
 
     path: str
     value: str
@@ -31,12 +31,12 @@ class Violation:
 
     def __str__(self) -> str:
         """Return the violation as one line for people."""
-        found = f" (found {self.value})" if self.value else ""
-        return f"{self.path}: {self.message}{found}"
+        value = f" (found {self.value})" if self.value else ""
+        return f"{self.path}: {self.message}{value}"
 
 
 class Refused(RunwardenError):
-    """An object that breaks the API; `violations` say where and how."""
+    """An object that violates the API; `violations` has the details."""
 
     def __init__(self, violations: Iterable[Violation]) -> None:
         self.violations = tuple(violations)
@@ -44,7 +44,7 @@ class Refused(RunwardenError):
 
 
 def violation(path: str, value: object, message: str) -> Violation:
-    """Return a violation whose parts are cut to a readable length; objects are not repeated."""
+    """Return a violation whose parts are cut to a readable length. The values of objects and lists are left out."""
     text = "" if value is None or isinstance(value, dict | list | tuple) else _repeated(value)
     return Violation(shortened(path, PATH_LIMIT), shortened(text, VALUE_LIMIT), shortened(message, MESSAGE_LIMIT))
 
@@ -54,16 +54,16 @@ def _repeated(value: object) -> str:
 
 
 def shortened(text: str, limit: int) -> str:
-    """Return a text of at most so many characters, which tells where it was cut."""
+    """Return a text cut to `limit` characters, with an ellipsis where it was cut."""
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def limited(findings: Iterable[Violation], path: str) -> tuple[Violation, ...]:
-    """Return the first findings and, where there are more, one that says so; no more work is done than those take."""
-    found = tuple(islice(findings, MAX_VIOLATIONS + 1))
-    if len(found) <= MAX_VIOLATIONS:
-        return found
-    return (*found[:-1], violation(path, None, f"holds more than these {MAX_VIOLATIONS} refused fields: mend them to see the rest"))
+    """Return the first findings and, if there are more, a last one about that. No further findings are computed."""
+    first = tuple(islice(findings, MAX_VIOLATIONS + 1))
+    if len(first) <= MAX_VIOLATIONS:
+        return first
+    return (*first[:-1], violation(path, None, f"has more than these {MAX_VIOLATIONS} refused fields: fix them to see the rest"))
 
 
 def from_pydantic(error: ValidationError, root: str) -> tuple[Violation, ...]:
@@ -78,7 +78,7 @@ def _around(loc: tuple[int | str, ...]) -> Iterator[tuple[int | str, ...]]:
 
 
 def _follows(finding: dict[str, Any], refused: set[tuple[int | str, ...]]) -> bool:
-    """Whether a list is called too short only because its items were refused: it is among what lies around other findings."""
+    """Whether a list is too short only because its items were refused: other findings lie within it."""
     return finding["type"] == "too_short" and finding["loc"] in refused
 
 
@@ -94,4 +94,4 @@ MESSAGES = {
     "extra_forbidden": "unknown field: remove it, or check its spelling",
     "missing": "this field is required",
 }
-"""Clearer words for pydantic's most frequent findings."""
+"""Clearer messages for pydantic's most frequent findings."""

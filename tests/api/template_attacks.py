@@ -63,7 +63,7 @@ TRICKS = (
     template(
         "the reporter's user",
         f"{BOX}.securityContext.runAsUser",
-        "is the reporter's",
+        "is reserved for the reporter",
         box={"securityContext": {"runAsUser": 10002}},
     ),
     template(
@@ -129,18 +129,25 @@ TRICKS = (
         NOT_ALLOWED,
         volume={"projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}},
     ),
-    template("the reporter's token, by mount", f"{BOX}.volumeMounts[0].name", "the operator's", mount={"name": "runwarden-token"}),
+    template(
+        "the reporter's token, by mount",
+        f"{BOX}.volumeMounts[0].name",
+        "reserved for the operator",
+        mount={"name": "runwarden-token"},
+    ),
     template(
         "the reporter's token, by volume",
         "spec.volumes[0].name",
-        "the operator's",
+        "reserved for the operator",
         volume={"name": "runwarden-token", "emptyDir": {}},
     ),
-    template("the reporter's place", "spec.initContainers[0].name", "the operator's", init={"name": "runwarden-reporter"}),
+    template(
+        "the reporter's place", "spec.initContainers[0].name", "reserved for the operator", init={"name": "runwarden-reporter"}
+    ),
     template(
         "the reporter's directory, by a detour",
         f"{BOX}.volumeMounts[0].mountPath",
-        "the operator's",
+        "reserved for the operator",
         volume={"emptyDir": {}},
         mount={"mountPath": "/v/../runwarden/bin"},
     ),
@@ -150,7 +157,7 @@ TRICKS = (
     template(
         "the cluster's own priority",
         "spec.priorityClassName",
-        "the cluster's own",
+        "reserved for the cluster",
         pod={"priorityClassName": "system-node-critical"},
     ),
     template("a priority by number", "spec.priority", NOT_ALLOWED, pod={"priority": 2000001000}),
@@ -192,14 +199,16 @@ TRICKS = (
     template(
         "another attempt's number",
         f"{BOX}.env[0].name",
-        "the operator's",
+        "reserved for the operator",
         box={"env": [{"name": "RUNWARDEN_ATTEMPT", "value": "9"}]},
     ),
-    template("another Run's label", "metadata.labels", "the operator's", metadata={"labels": {"runwarden.dev/run-uid": "u"}}),
+    template(
+        "another Run's label", "metadata.labels", "reserved for the operator", metadata={"labels": {"runwarden.dev/run-uid": "u"}}
+    ),
     template(
         "an annotation of the operator's",
         "metadata.annotations",
-        "the operator's",
+        "reserved for the operator",
         metadata={"annotations": {"runwarden.dev/ending-at": "x"}},
     ),
     template("a finalizer", "metadata.finalizers", NOT_ALLOWED, metadata={"finalizers": ["example.com/stay"]}),
@@ -208,7 +217,7 @@ TRICKS = (
     template(
         "the operator's gate",
         "spec.schedulingGates[0].name",
-        "the operator's",
+        "reserved for the operator",
         pod={"schedulingGates": [{"name": "runwarden.dev/admitted"}]},
     ),
 )

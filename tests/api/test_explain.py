@@ -44,7 +44,7 @@ def test_every_field_is_explained(plural: str) -> None:
         ("runpolicy.spec.restartBudget", "0 (never restart) to 1000"),
         ("rwpol.spec.llm.mode", "Assist"),
         ("rwesc.spec.response.decision", "Approve or Deny"),
-        ("rwrun.status.phase", "Where the Run stands"),
+        ("rwrun.status.phase", "The phase of the Run"),
     ],
 )
 def test_kubectl_explain(api_cluster: Cluster, path: str, says: str) -> None:

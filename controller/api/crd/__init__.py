@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions made from the models: `build_crds()` gives them all, by file name."""
+"""Builds the CustomResourceDefinitions from the models: `build_crds()` returns all of them by file name."""
 
 from controller.api.crd.kinds import build_crds, render
 

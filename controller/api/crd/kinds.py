@@ -1,4 +1,4 @@
-"""The four kinds: names, printer columns, and the file that each CRD is written to."""
+"""The four kinds: their names, printer columns, and the file of each CRD."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LINE_WIDTH = 120
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A printer column; priority 1 shows with `-o wide` only."""
+    """A printer column. Columns of priority 1 are shown only with `-o wide`."""
 
     name: str
     path: str
@@ -31,7 +31,7 @@ class Column:
     priority: int = 0
 
     def manifest(self) -> dict[str, Any]:
-        """Return the column as a CRD has it."""
+        """Return the column in the form of a CRD."""
         return {"name": self.name, "jsonPath": self.path, "type": self.type, "priority": self.priority}
 
 
@@ -49,7 +49,7 @@ class Kind:
 
 
 WRITTEN_AS_ONE = {"x-kubernetes-map-type": "atomic"}
-"""Of a status: nobody shares it field by field, so its managedFields need not name each, at a third of what a write costs."""
+"""Schema of a status: it has one writer, so managedFields need not list each field, which is a third of the cost of a write."""
 
 AGE = Column("Age", ".metadata.creationTimestamp", "date")
 
@@ -120,15 +120,15 @@ KINDS = (
 
 
 def build_crds() -> dict[str, dict[str, Any]]:
-    """Return every CRD by its file name.
+    """Return all CRDs by file name.
 
-    Raises SchemaError where a model says what a CRD cannot.
+    Raises SchemaError if a CRD cannot express a model.
     """
     return {f"{GROUP}_{kind.plural}.yaml": _crd(kind) for kind in KINDS}
 
 
 def render(crd: dict[str, Any]) -> str:
-    """Return a CRD as the text of its file: stable, so that a drift shows as a difference."""
+    """Return the content of a CRD's file. It is deterministic, so that a diff shows drift."""
     return HEADER + yaml.safe_dump(crd, sort_keys=False, width=LINE_WIDTH, allow_unicode=True)
 
 

@@ -1,4 +1,4 @@
-"""The typed parts of an otherwise open field, as structural schemas made from the table that the operator checks by."""
+"""Structural schemas for the typed parts of an otherwise open field, made from the table that the operator checks with."""
 
 from __future__ import annotations
 
@@ -9,23 +9,21 @@ from controller.api.shapes import Items, Leaf, Typed, Values
 from controller.api.template import TEMPLATE
 
 OPEN_FIELDS = {"Run.spec.agents[].template": TEMPLATE}
-"""The fields whose unknown content reaches the operator, which refuses it with its path; by where they stand."""
+"""Path -> shape of the fields that preserve unknown content, so that the operator can refuse it with its path."""
 
 OPEN: JsonObject = {"x-kubernetes-preserve-unknown-fields": True}
 
 
-AROUND = (
-    "The operator checks its fields, and blocks the Run with the path of one that is not allowed; these parts the API server knows."
-)
+AROUND = "The operator checks its fields and blocks the Run with the path of a refused one. The API server checks these parts."
 
 
 def opened(path: str) -> JsonObject:
-    """Return what a structural schema says of an open field beside its type: that it is open, and its typed parts."""
+    """Return the structural schema of an open field without its type: the mark that it is open, and its typed parts."""
     return OPEN | _around(OPEN_FIELDS.get(path), "pod")
 
 
 def _around(shape: Any, path: str) -> JsonObject:
-    """The typed parts below a shape, whose own fields stay open; `path` is where a Pod has the same."""
+    """Return the typed parts below a shape, whose own fields stay open. `path` is the path of the same shape in a Pod."""
     if not isinstance(shape, dict):
         return {}
     parts = {name: part for name, below in shape.items() if (part := _part(below, f"{path}.{name}"))}
@@ -40,7 +38,7 @@ def _part(shape: Any, path: str) -> JsonObject:
 
 
 def _schema(shape: Any, path: str) -> JsonObject:
-    """The schema of a typed part. Raises ValueError for one that is not bounded."""
+    """Return the schema of a typed part. Raises ValueError for a part without bounds."""
     if isinstance(shape, Leaf) and shape.schema:
         return dict(shape.schema)
     if isinstance(shape, Items) and shape.most:
@@ -50,7 +48,7 @@ def _schema(shape: Any, path: str) -> JsonObject:
         return {"type": "object", "maxProperties": shape.most, "additionalProperties": _schema(shape.shape, path)}
     if isinstance(shape, dict):
         return {"type": "object", "properties": {name: _field(below, f"{path}.{name}") for name, below in shape.items()}}
-    raise ValueError(f"{shape} has no bounds, or no schema: a typed part needs both")
+    raise ValueError(f"{shape} has no bounds or no schema: a typed part needs both")
 
 
 def _field(shape: Any, path: str) -> JsonObject:

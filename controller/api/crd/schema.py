@@ -1,6 +1,6 @@
-"""From a pydantic model to a structural OpenAPI v3 schema, or an error: nothing is left out silently.
+"""Converts a pydantic model to a structural OpenAPI v3 schema, or raises an error: nothing is dropped silently.
 
-What structural schemas allow:
+The rules of structural schemas:
 https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
 """
 
@@ -16,7 +16,7 @@ from controller.errors import RunwardenError
 Schema = dict[str, Any]
 
 PLAIN = ("minimum", "maximum", "minLength", "maxLength", "pattern", "minItems", "maxItems", "enum", "format")
-"""Keywords that mean the same in both schemas."""
+"""Keywords with the same meaning in both schemas."""
 
 KNOWN = frozenset(
     {*PLAIN, "$ref", "type", "title", "description", "default", "properties", "required", "items", "anyOf"}
@@ -26,14 +26,14 @@ INT64 = "int64"
 
 
 class SchemaError(RunwardenError):
-    """A model says something that a CRD cannot express, or leaves something unbounded or undescribed."""
+    """A model has something that a CRD cannot express, or a field without bounds or description."""
 
 
 def structural(model: type[ApiModel], path: str, *, by_users: bool) -> Schema:
-    """Return the structural schema of a model; `path` is where it stands, for messages and validations.
+    """Return the structural schema of a model. `path` is its path in the kind, for messages and validations.
 
-    `by_users` tells whether users write it, so that the API server fills in defaults and checks the keys of maps; what only the
-    operator writes is spared that. Raises SchemaError.
+    With `by_users`, for models that users write, the API server fills in defaults and checks the keys of maps. Models that only the
+    operator writes do without. Raises SchemaError.
     """
     whole = model.model_json_schema(by_alias=True)
     return _Converter(whole.pop("$defs", {}), by_users=by_users).convert(whole, path)
@@ -45,7 +45,7 @@ class _Converter:
         self._by_users = by_users
 
     def convert(self, given: Schema, path: str) -> Schema:
-        """Convert one schema node, validations and description included."""
+        """Convert one schema node with its validations and description."""
         node = self._resolve(given, path)
         if unknown := set(node) - KNOWN:
             raise SchemaError(f"{path}: a CRD cannot express {', '.join(sorted(unknown))}")
@@ -63,7 +63,7 @@ class _Converter:
         return result
 
     def _resolve(self, node: Schema, path: str) -> Schema:
-        """Follow references, and read `X or null` as an optional X."""
+        """Resolve references, and read `X or null` as an optional X."""
         if "anyOf" in node:
             some = [choice for choice in node["anyOf"] if choice.get("type") != "null"]
             if len(some) != 1:
@@ -109,8 +109,8 @@ class _Converter:
             if "description" not in properties[name]:
                 raise SchemaError(f"{where}: a field needs a description")
         required = {"required": sorted(node["required"])} if node.get("required") else {}
-        kept = {"x-kubernetes-preserve-unknown-fields": True} if node.get("additionalProperties") is True else {}
-        return {"properties": properties, **required, **kept}
+        preserve = {"x-kubernetes-preserve-unknown-fields": True} if node.get("additionalProperties") is True else {}
+        return {"properties": properties, **required, **preserve}
 
     def _map(self, node: Schema, path: str) -> Schema:
         values = node.get("additionalProperties")
@@ -128,7 +128,7 @@ class _Converter:
 
     @staticmethod
     def _keys(node: Schema, path: str) -> tuple[dict[str, str], Schema]:
-        """Return the rule for a map's keys (structural schemas have none of their own) and the schema of its values."""
+        """Return the CEL rule for a map's keys, which a structural schema cannot describe, and the schema of its values."""
         if "patternProperties" in node:
             ((pattern, values),) = node["patternProperties"].items()
             rule = {

@@ -1,7 +1,7 @@
-"""The CEL rules that fields, types and bounds cannot say, by the path of the object that they stand on.
+"""CEL rules for checks that types and bounds cannot express, by the path of the object that they are attached to.
 
-A transition rule (`oldSelf`) does not run on a field that is added or removed, so the rule of an immutable optional field stands
-on its parent. https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#transition-rules
+A transition rule (`oldSelf`) does not run on a field that is added or removed, so the rule of an immutable optional field is
+attached to its parent. https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#transition-rules
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def validations(path: str) -> list[dict[str, str]]:
 
 
 def _words(message: str) -> dict[str, str]:
-    """A message with names in it, which the API server says in place of the plain one."""
+    """Return the expression of a message with names in it. The API server uses it instead of the plain message."""
     return {"messageExpression": EXPRESSIONS[message]} if message in EXPRESSIONS else {}
 
 
@@ -27,7 +27,7 @@ def _exactly_one(*fields: str) -> tuple[str, str]:
 
 
 def _kept(field: str) -> tuple[str, str]:
-    """The parent-rule pattern for an immutable optional field."""
+    """Return the rule on the parent of an immutable optional field."""
     rule = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
     return rule, f"{field} is immutable"
 
@@ -38,7 +38,7 @@ _ESCALATION_FIXED_REQUIRED = ("runName", "runUID", "type", "summary")
 EXPRESSIONS = {
     "response is written once and stays": "'response is written once and stays: ' + oldSelf.response.by + ' has answered'",
 }
-"""What is said in place of a message where it can tell more."""
+"""Message -> CEL expression of a more specific message."""
 
 RULES: dict[str, tuple[tuple[str, str], ...]] = {
     "Run": (
@@ -50,7 +50,7 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
     "Run.spec": (
         (
             "self.agents == oldSelf.agents",
-            "agents is immutable: delete the Run and apply it anew, or start another",
+            "agents is immutable: delete the Run and apply it again, or start another",
         ),
         _kept("brief"),
         ("self.agents.exists(a, !has(a.required) || a.required)", "at least one agent must be required"),
@@ -74,7 +74,7 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "Run.spec.agents[].env[]": (
         ("!(has(self.value) && has(self.valueFrom))", "set value or valueFrom, not both"),
-        ("!self.name.startsWith('RUNWARDEN_')", "names that begin with RUNWARDEN_ are the operator's"),
+        ("!self.name.startsWith('RUNWARDEN_')", "names that begin with RUNWARDEN_ are reserved for the operator"),
     ),
     "Run.spec.agents[].env[].valueFrom": (_exactly_one("secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef"),),
     "Run.spec.agents[].envFrom[]": (_exactly_one("secretRef", "configMapRef"),),
@@ -82,7 +82,7 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
         (
             """!has(self.mountPath) || !(self.mountPath == '/' || self.mountPath == '/runwarden'
                || self.mountPath.startsWith('/runwarden/'))""",
-            "mountPath may be neither / nor in /runwarden, which is the operator's",
+            "mountPath may be neither / nor in /runwarden, which is reserved for the operator",
         ),
     ),
     "RunPolicy.spec": (

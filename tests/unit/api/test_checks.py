@@ -56,7 +56,7 @@ def test_hints_are_worked_out_for_what_is_shown(monkeypatch: pytest.MonkeyPatch)
     assert hints.call_count <= MAX_VIOLATIONS + 1
     assert len(violations) == MAX_VIOLATIONS + 1
     assert violations[0].message == "this field is not allowed: did you mean affinity?"
-    assert violations[-1].message == f"holds more than these {MAX_VIOLATIONS} refused fields: mend them to see the rest"
+    assert violations[-1].message == f"has more than these {MAX_VIOLATIONS} refused fields: fix them to see the rest"
 
 
 def test_looking_stops_with_the_last_finding_that_is_shown() -> None:
