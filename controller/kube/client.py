@@ -1,4 +1,4 @@
-"""A thin client: kubernetes' own connection and authentication; bodies are dicts; errors are told apart."""
+"""A thin API client: connection and authentication come from `kubernetes`, bodies are dicts, each kind of error is an exception."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from controller.kube.request import WATCH_SECONDS, Observer, RequestSender
 from controller.kube.resources import PODS, Resource
 
 CHUNK = 500
-"""Objects a page of a list, as long as they are no more than `PAGE_BYTES`."""
+"""Objects per page of a list, as long as the page has at most `PAGE_BYTES`."""
 PAGE_BYTES = 8 * 2**20
-"""JSON of a page. One that has more is asked for again with fewer objects; a single object is taken whatever it has."""
+"""Maximum JSON of a page. A larger page is requested again with fewer objects; a single object may have any size."""
 SMALLER, LARGER = 8, 2
-"""By what the objects of a page are divided where they have too many bytes, and multiplied after one that has not."""
+"""Divisor of the page's object count after a page with too many bytes, and its factor after a page that fits."""
 WHOLE = 0
-"""In place of a number of objects: all of them."""
+"""Stands for "all objects" where a number of objects is expected."""
 WHOLE_BYTES = 2 * PAGE_BYTES
-"""JSON of a whole list that is asked for as one page, since that cannot become too old between pages."""
+"""Maximum JSON of a list that is requested as one page. Such a list has no continue token that could expire."""
 RESTARTS = 3
-"""How often a list that became too old between its pages, and is too large for one, is begun anew before its caller hears of it."""
+"""How often a list whose continue token expired, and which is too large for one page, starts over before its caller gets the error.
+"""
 FIELD_MANAGER = "runwarden"
 JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
 
@@ -39,7 +40,7 @@ class Listing(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Some of a list; one that does not follow another begins it, or begins it anew."""
+    """Part of a list. A page that does not follow another one starts the list or starts it over."""
 
     items: list[JsonObject]
     resource_version: str
@@ -47,11 +48,11 @@ class Page(NamedTuple):
 
 
 class Client:
-    """Speaks to one API server. Every method raises `ApiError` or one of its kinds.
+    """A client of one API server. Every method raises `ApiError` or a subclass.
 
-    A write that may have reached the server is never repeated here: only the caller knows whether that is safe. The one exception
-    is aiohttp's: PUT and DELETE are sent again, once, when a kept connection turns out dropped. Their resourceVersion or UID makes
-    of a second arrival a Conflict or NotFound.
+    It never repeats a write that may have reached the server: only the caller knows whether that is safe. The one exception is
+    aiohttp's: it sends PUT and DELETE a second time when a kept-alive connection was dropped. Both carry a resourceVersion or UID,
+    so a duplicate fails with Conflict or NotFound.
     """
 
     def __init__(self, connection: Connection, observe: Observer = lambda *_: None) -> None:
@@ -74,7 +75,7 @@ class Client:
         return await self._request("GET", resource, namespace, name)
 
     async def log_tail(self, namespace: str, pod: str, container: str, lines: int, limit: int) -> str:
-        """Return the end of a container's log: so many lines, cut after so many bytes. Bytes that are no UTF-8 are replaced."""
+        """Return the end of a container's log: `lines` lines, cut after `limit` bytes. Bytes that are not UTF-8 are replaced."""
         query: dict[str, str | int] = {"container": container, "tailLines": lines, "limitBytes": limit}
         data = await self.sender.call("GET", PODS, namespace, pod, subresource="log", query=query, verb="LOG")
         return data.decode(errors="replace")
@@ -87,7 +88,7 @@ class Client:
         label_selector: str | None = None,
         chunk: int = CHUNK,
     ) -> Listing:
-        """Read every object of a namespace, or of all for None; see `pages`."""
+        """Read every object of a namespace, or of all namespaces for None; see `pages`."""
         items: list[JsonObject] = []
         async for page in self.pages(resource, namespace, label_selector=label_selector, chunk=chunk):
             if not page.follows:
@@ -103,9 +104,10 @@ class Client:
         label_selector: str | None = None,
         chunk: int = CHUNK,
     ) -> AsyncGenerator[Page, None]:
-        """Yield every object of a namespace, or of all for None, page by page: whoever keeps little of each never holds them all.
+        """Yield every object of a namespace (None: of all) page by page, so that the caller never holds the whole list.
 
-        A page is as large as its bytes allow. One that is too old starts the list over, as one page where that is not too large.
+        The page size adapts to the objects' bytes. If the continue token expires, the list starts over, as one page if that is not
+        too large.
         """
         selected: dict[str, str | int] = {"labelSelector": label_selector} if label_selector else {}
         token, limit, restarts = "", chunk, RESTARTS
@@ -152,15 +154,15 @@ class Client:
         )
 
     async def json_patch(self, resource: Resource, namespace: str, name: str, operations: list[JsonObject]) -> JsonObject:
-        """Apply JSON patch operations (RFC 6902); a `test` that fails raises Conflict: the object is not what was expected.
+        """Apply JSON patch operations (RFC 6902). A failed `test` raises Conflict: the object is not what was expected.
 
-        So does a path that is not there. What validation refuses stays Invalid: it would be refused again.
+        A path that does not exist raises Conflict too. A refusal by validation stays Invalid: a retry would be refused again.
         """
         try:
             return await self._patch(resource, namespace, name, operations, JSON_PATCH)
         except Invalid as error:
             if error.details or error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
-                raise  # Validation and admission say what they found; a failed test is a 422 without details.
+                raise  # Validation and admission give details; a failed test is a 422 without details.
             raise Conflict(f"PATCH {resource.path(namespace, name)}", error.status, error.reason, error.message) from error
 
     async def merge_patch(self, resource: Resource, namespace: str, name: str, body: JsonObject) -> JsonObject:
@@ -178,9 +180,10 @@ class Client:
         propagation: str | None = None,
         grace_seconds: int | None = None,
     ) -> None:
-        """Delete the object that has this UID (and resourceVersion, if given); another one of the name raises Conflict.
+        """Delete the object that has this UID (and resourceVersion, if given); another object of that name raises Conflict.
 
-        `grace_seconds` is for pods: how long they have; of one that is being deleted already it can only shorten the time.
+        `grace_seconds` is for pods: the termination grace period. For a pod that is already being deleted it can only shorten the
+        period.
         """
         preconditions = {"uid": uid} | ({"resourceVersion": resource_version} if resource_version else {})
         body: JsonObject = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
@@ -198,7 +201,7 @@ class Client:
         *,
         label_selector: str | None = None,
     ) -> AsyncGenerator[WatchEvent, None]:
-        """Yield what happens from a resourceVersion on until the API server closes the watch; raises Gone when it is too old."""
+        """Yield the events after a resourceVersion until the API server closes the watch. Raises Gone if the version is too old."""
         query: dict[str, str | int] = {"watch": "1", "resourceVersion": resource_version}
         query |= {"allowWatchBookmarks": "true", "timeoutSeconds": WATCH_SECONDS}
         query |= {"labelSelector": label_selector} if label_selector else {}
@@ -220,7 +223,7 @@ class Client:
     async def _request(
         self, method: str, resource: Resource, namespace: str | None, name: str | None = None, **more: Any
     ) -> JsonObject:
-        """Return the object that answers a request; `more` is what `RequestSender.answer` takes."""
+        """Return the object in the response to a request; `more` is passed to `RequestSender.call`."""
         answer = await self.sender.call(method, resource, namespace, name, **more)
         what = f"{method} {resource.path(namespace, name, more.get('subresource'))}"
         return decoded(what, answer, resource.max_bytes)
@@ -231,5 +234,5 @@ class Client:
 
 
 def _most(limit: int) -> int | None:
-    """Return how many bytes a page of so many objects may have; None for a single object."""
+    """Return the maximum bytes of a page of so many objects; None for a single object."""
     return {WHOLE: WHOLE_BYTES, 1: None}.get(limit, PAGE_BYTES)

@@ -1,4 +1,4 @@
-"""Bytes to objects: lines of a watch, answers, and what stands for no answer at all."""
+"""Decoding of responses and watch lines into objects, and the errors of a missing response."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from controller.kube.decode import Malformed, decode, decode_event
 from controller.kube.errors import TooLarge, Unavailable, error_of
 
 NO_ANSWER = (aiohttp.ClientError, OSError, TimeoutError)
-"""What the transport raises where no whole answer came."""
+"""Exceptions of the transport if no complete response arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,10 @@ class WatchEvent:
 
 
 async def lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Yield the lines of a stream, however long.
+    """Yield the lines of a stream, without a limit on their length.
 
-    aiohttp's own iterator refuses lines beyond twice its buffer (4 MB); an object of etcd's 1.5 MB can be six times that in JSON.
+    aiohttp's own iterator refuses lines longer than twice its buffer (4 MB). An object of etcd's 1.5 MB can be six times as long in
+    JSON.
     """
     begun: list[bytes] = []
     async for chunk in content.iter_any():
@@ -44,9 +45,9 @@ async def lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 
 
 def watch_event(what: str, line: bytes, limit: int) -> WatchEvent:
-    """Return one event of a watch, its object or the object's remains (`decode.py`).
+    """Return one event of a watch with its object, or with the object's remains (`decode.py`).
 
-    Raises Gone or another ApiError for an ERROR event, Unavailable for what is no event.
+    Raises Gone or another ApiError for an ERROR event, and Unavailable for a line that is not an event.
     """
     try:
         event = decode_event(line, limit)
@@ -54,22 +55,22 @@ def watch_event(what: str, line: bytes, limit: int) -> WatchEvent:
         raise unavailable(what, error) from error
     kind, obj = event.get("type"), event.get("object")
     if not isinstance(kind, str) or not isinstance(obj, dict):
-        raise unavailable(what, ValueError("not an event of a watch"))
+        raise unavailable(what, ValueError("not a watch event"))
     if kind == "ERROR":
         raise error_of(what, obj.get("code", HTTPStatus.INTERNAL_SERVER_ERROR), json_bytes(obj))
     return WatchEvent(kind, obj)
 
 
 def json_bytes(body: Any) -> bytes:
-    """Return a request's body."""
+    """Return the JSON body of a request."""
     try:
         return orjson.dumps(body)
-    except orjson.JSONEncodeError:  # half a character, say; the API server takes it for U+FFFD
+    except orjson.JSONEncodeError:  # for example half a surrogate pair; the API server reads it as U+FFFD
         return json.dumps(body).encode()
 
 
 async def read(what: str, response: aiohttp.ClientResponse, most: int | None) -> bytes:
-    """Return an answer's body. Raises TooLarge as soon as it has more than `most` bytes: the rest is not taken in."""
+    """Return the body of a response. Raises TooLarge, without reading the rest, once it has more than `most` bytes."""
     if most is None:
         return await response.read()
     chunks, size = [], 0
@@ -83,7 +84,7 @@ async def read(what: str, response: aiohttp.ClientResponse, most: int | None) ->
 
 
 def decoded(what: str, data: bytes, limit: int, decoder: Callable[[bytes, int], JsonObject] = decode) -> JsonObject:
-    """Return the object in an answer, or its remains. Raises Unavailable where the answer holds none."""
+    """Return the object in a response, or its remains. Raises Unavailable if the response holds no object."""
     try:
         return decoder(data, limit)
     except Malformed as error:
@@ -91,5 +92,5 @@ def decoded(what: str, data: bytes, limit: int, decoder: Callable[[bytes, int], 
 
 
 def unavailable(what: str, error: Exception) -> Unavailable:
-    """Return the ApiError for a request that got no answer, or none that can be read."""
+    """Return the ApiError for a request without a response, or with an unreadable one."""
     return Unavailable(what, 0, type(error).__name__, str(error) or "no answer in time")

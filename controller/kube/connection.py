@@ -1,4 +1,4 @@
-"""Where the API server is and who we are there: from a kubeconfig or from inside a pod."""
+"""Connection data and credentials for the API server, from a kubeconfig or from the pod's service account."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from yaml import YAMLError
 from controller.errors import RunwardenError
 
 MAX_CONNECTIONS = 40
-"""Requests that may be under way at once."""
+"""Maximum number of concurrent requests."""
 
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 class ConnectionRefused(RunwardenError):
-    """No usable credentials were found; the message says where they were looked for."""
+    """No usable credentials were found; the message names the place that was searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A way to the API server. `authorization` returns the current Authorization header; tokens in pods rotate."""
+    """Connection data of an API server. `authorization` returns the current Authorization header, since tokens in pods rotate."""
 
     configuration: Any
     namespace: str
@@ -57,9 +57,9 @@ async def connect(kubeconfig: Path | None = None) -> Connection:
                 client_configuration=configuration,
                 persist_config=False,
             )
-    except (ConfigException, OSError, TypeError, ValueError, YAMLError) as error:  # what a broken kubeconfig makes of its loader
+    except (ConfigException, OSError, TypeError, ValueError, YAMLError) as error:  # raised by the loader for a broken kubeconfig
         where = "the pod's service account" if in_pod else str(kubeconfig or os.environ.get("KUBECONFIG", "~/.kube/config"))
-        why = "it is no kubeconfig" if isinstance(error, TypeError) else str(error)
+        why = "it is not a kubeconfig" if isinstance(error, TypeError) else str(error)
         raise ConnectionRefused(f"no credentials for an API server in {where}: {why}") from error
 
     _look_for_a_proxy_once(configuration)
@@ -72,9 +72,9 @@ async def connect(kubeconfig: Path | None = None) -> Connection:
 
 
 def _look_for_a_proxy_once(configuration: Any) -> None:
-    """Take HTTPS_PROXY and NO_PROXY now, so that aiohttp need not.
+    """Read HTTPS_PROXY and NO_PROXY once.
 
-    It would read them and ~/.netrc anew, each in a thread, for every request: three times the CPU of the request itself.
+    Otherwise aiohttp reads them and ~/.netrc for every request, each in a thread: three times the CPU of the request itself.
     """
     host = urlsplit(configuration.host)
     if not configuration.proxy and not proxy_bypass(host.hostname or ""):
@@ -82,7 +82,7 @@ def _look_for_a_proxy_once(configuration: Any) -> None:
 
 
 def _namespace(*, in_pod: bool) -> str:
-    """The namespace that the operator's own objects (its Lease) live in."""
+    """Return the namespace of the operator's own objects (its Lease)."""
     if in_pod and SERVICE_ACCOUNT_NAMESPACE.exists():
         return SERVICE_ACCOUNT_NAMESPACE.read_text().strip()
     return "default"

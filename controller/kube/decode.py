@@ -1,8 +1,8 @@
-"""From bytes to objects, one at a time: an object that is too large, too deep or malformed becomes its remains, never an exception.
+"""Decodes objects one at a time. An object that is too large, too deep or malformed becomes its remains, never an exception.
 
-Anybody who may write an object of a watched resource chooses what is in it. Its size and depth are therefore bounded before
-anything walks it, by the resource's limit and by orjson's encoder. The remains of an object are what identifies it and what the
-operator wrote on it; the key `UNREADABLE` holds the reason. Everything here is linear in the bytes and recurses nowhere.
+Anybody who may write an object of a watched resource controls its content. Its size and depth are therefore limited before other
+code walks it: by the resource's limit and by orjson's encoder. The remains of an object are its identity and the fields that the
+operator wrote; the key `UNREADABLE` holds the reason. All code here is linear in the bytes and never recurses.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from controller.api.base import JsonObject
 from controller.api.names import ANNOTATION_STATE, GROUP
 
 UNREADABLE = f"{GROUP}/unreadable"
-"""At the top of an object's remains: why the object itself cannot be read. The API server stores no such field."""
+"""Top-level key of an object's remains: the reason why the object cannot be read. The API server stores no such field."""
 
 MAX_DEPTH = 254
-"""Levels that orjson encodes (https://github.com/ijl/orjson#serialize); Kubernetes' own objects have fewer than forty."""
+"""Maximum depth that orjson encodes (https://github.com/ijl/orjson#serialize); Kubernetes' own objects have fewer than 40 levels.
+"""
 
-REMEDY = "delete it and create it anew with less in it"
+REMEDY = "delete it and create it again with less content"
 
 SMALL_BYTES = 64 * 1024
-"""A part of an unreadable object's metadata that is larger is left out of its remains."""
+"""Maximum size of one metadata field in an object's remains; a larger field is omitted."""
 
 IDENTITY = ("name", "namespace", "uid", "resourceVersion", "generation")
 LIFE = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "finalizers", "ownerReferences")
@@ -37,11 +38,11 @@ _NESTING = re.compile(_STRING + rb"|[{\[]++|[}\]]++", re.DOTALL)
 
 
 class Malformed(ValueError):
-    """No whole JSON object: an answer that was cut off, or a proxy's page."""
+    """Not a complete JSON object: a truncated response, or a proxy's error page."""
 
 
 def decode(data: bytes, limit: int) -> JsonObject:
-    """Return the object in `data`, or its remains where it has more than `limit` bytes or is nested too deeply.
+    """Return the object in `data`, or its remains if it has more than `limit` bytes or is nested too deeply.
 
     Raises Malformed.
     """
@@ -56,7 +57,7 @@ def decode(data: bytes, limit: int) -> JsonObject:
 
 
 def decode_event(line: bytes, limit: int) -> JsonObject:
-    """Return the `{type, object}` of a watch's line, the object as `decode` gives it. Raises Malformed."""
+    """Return the `{type, object}` of a watch line, with the object decoded by `decode`. Raises Malformed."""
     if len(line) <= limit:
         try:
             event = orjson.loads(line)
@@ -68,9 +69,9 @@ def decode_event(line: bytes, limit: int) -> JsonObject:
 
 
 def decode_items(data: bytes, limit: int) -> JsonObject:
-    """Return a list whose items are as `decode` gives them. Raises Malformed.
+    """Return a list whose items are decoded by `decode`. Raises Malformed.
 
-    A list that cannot be decoded at once is read item by item, so that one poisoned object never hides the others.
+    A list that cannot be decoded as a whole is decoded item by item, so that one poisoned object never hides the others.
     """
     try:
         found = orjson.loads(data)
@@ -84,13 +85,13 @@ def decode_items(data: bytes, limit: int) -> JsonObject:
 
 
 def remains(data: bytes, why: str) -> JsonObject:
-    """Return what identifies an object, what the operator wrote on it, and under `UNREADABLE` why the rest was left.
+    """Return an object's identity, the fields that the operator wrote, and `why` under the key `UNREADABLE`.
 
     Raises Malformed.
     """
     parts = members(data)
     if "metadata" not in parts:
-        raise Malformed("not an object of Kubernetes")
+        raise Malformed("not a Kubernetes object")
     meta = _parts(parts["metadata"])
     kept = {field: value for field in (*IDENTITY, *LIFE) if (value := _value(meta.get(field))) is not None}
     ours = {"labels": _ours(meta.get("labels")), "annotations": _state(meta.get("annotations"))}
@@ -101,7 +102,7 @@ def remains(data: bytes, why: str) -> JsonObject:
 
 
 def members(data: bytes) -> dict[str, bytes]:
-    """Return the members of the object in `data`, each value as it stands there. Raises Malformed where it is cut off."""
+    """Return the members of the object in `data` with their raw values. Raises Malformed if it is truncated."""
     found: dict[str, bytes] = {}
     position = _past(_OPENING, data, 0)
     while key := _KEY.match(data, position):
@@ -112,7 +113,7 @@ def members(data: bytes) -> dict[str, bytes]:
 
 
 def elements(data: bytes) -> list[bytes]:
-    """Return the elements of the array in `data`, each as it stands there. Raises Malformed where it is cut off."""
+    """Return the raw elements of the array in `data`. Raises Malformed if it is truncated."""
     found: list[bytes] = []
     start = _past(_OPENING, data, 0)
     while not _CLOSING.match(data, start):
@@ -124,19 +125,19 @@ def elements(data: bytes) -> list[bytes]:
 
 
 def _past(what: re.Pattern[bytes], data: bytes, position: int) -> int:
-    """Return where it ends, at this position."""
+    """Return the end of the match of `what` at this position. Raises Malformed if it does not match."""
     match = what.match(data, position)
     if match is None:
-        raise Malformed("cut off, or no JSON")
+        raise Malformed("truncated, or not JSON")
     return match.end()
 
 
 def _end_of_value(data: bytes, start: int) -> int:
-    """Return where the value that begins at `start` ends."""
+    """Return the end of the value that begins at `start`."""
     if data[start : start + 1] not in (b"{", b"["):
         scalar = _SCALAR.match(data, start)
         if scalar is None:
-            raise Malformed("cut off")
+            raise Malformed("truncated")
         return scalar.end()
     depth = 0
     for token in _NESTING.finditer(data, start):
@@ -147,11 +148,11 @@ def _end_of_value(data: bytes, start: int) -> int:
                 return token.start() + depth
             case b"}" | b"]":
                 depth -= token.end() - token.start()
-    raise Malformed("cut off")
+    raise Malformed("truncated")
 
 
 def _unreadable(obj: Any, limit: int) -> str:
-    """Return why an object is not to be walked, empty where it may be."""
+    """Return the reason why an object must not be walked, or an empty string if it may be."""
     if not isinstance(obj, dict):
         return "it is not an object"
     try:
@@ -164,7 +165,7 @@ def _unreadable(obj: Any, limit: int) -> str:
 def _event_of_remains(line: bytes, limit: int) -> JsonObject:
     event = members(line)
     if "object" not in event or "type" not in event:
-        raise Malformed("not an event of a watch")
+        raise Malformed("not a watch event")
     return {"type": orjson.loads(event["type"]), "object": decode(event["object"], limit)}
 
 
@@ -176,7 +177,7 @@ def _items_one_by_one(parts: dict[str, bytes], limit: int) -> JsonObject:
 
 
 def _parts(data: bytes) -> dict[str, bytes]:
-    """The members of a part of an unreadable object, none where it is no object."""
+    """Return the members of a part of an unreadable object; empty if the part is not an object."""
     try:
         return members(data)
     except Malformed:
@@ -184,7 +185,7 @@ def _parts(data: bytes) -> dict[str, bytes]:
 
 
 def _value(data: bytes | None, most: int = SMALL_BYTES) -> Any:
-    """A part of an unreadable object, None where it is missing, or too large or malformed itself."""
+    """Return a part of an unreadable object; None if it is missing, too large or malformed."""
     if data is None or len(data) > most:
         return None
     try:
@@ -194,12 +195,12 @@ def _value(data: bytes | None, most: int = SMALL_BYTES) -> Any:
 
 
 def _ours(labels: bytes | None) -> dict[str, str]:
-    """The labels that the operator set."""
+    """Return the labels that the operator set."""
     found = _value(labels)
     return {key: value for key, value in found.items() if key.startswith(f"{GROUP}/")} if isinstance(found, dict) else {}
 
 
 def _state(annotations: bytes | None) -> dict[str, str]:
-    """The operator's record, where it is kept in an annotation."""
+    """Return the operator's record if it is stored in an annotation."""
     found = _value(_parts(annotations).get(ANNOTATION_STATE), most=len(annotations)) if annotations else None
     return {ANNOTATION_STATE: found} if isinstance(found, str) else {}

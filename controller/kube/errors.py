@@ -1,4 +1,4 @@
-"""What the API server can answer with, as exceptions that a caller can tell apart."""
+"""The API server's error responses, as exceptions that a caller can distinguish."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ import orjson
 from controller.errors import RunwardenError
 
 MAX_WAIT_SECONDS = 300.0
-"""The longest wait that is taken from a Retry-After: what a proxy says for a day would leave a Run alone for a day."""
+"""Maximum wait taken from a Retry-After. Without it, a proxy that sends a day would stop the work on a Run for a day."""
 
 
 class ApiError(RunwardenError):
     """The API server refused a request.
 
-    `status` is the HTTP code (0: no answer came); `reason`, `message` and `details` are Kubernetes' own; `retry_after` is in
-    seconds.
+    `status` is the HTTP code (0: no response). `reason`, `message` and `details` are Kubernetes' own. `retry_after` is in seconds.
     """
 
     def __init__(
@@ -43,7 +42,7 @@ class Forbidden(ApiError):
 
 
 class NotFound(ApiError):
-    """404: there is no such object."""
+    """404: the object does not exist."""
 
 
 class Conflict(ApiError):
@@ -59,15 +58,15 @@ class Gone(ApiError):
 
 
 class TooLarge(ApiError):
-    """The answer has more bytes than are to be taken in at once: ask for less."""
+    """The response has more bytes than the reader's limit: request less."""
 
 
 class Invalid(ApiError):
-    """400, 415 or 422: the request makes no sense to the API server, or a test of a JSON patch failed."""
+    """400, 415 or 422: the API server cannot process the request, or a `test` of a JSON patch failed."""
 
 
 class Unavailable(ApiError):
-    """429, 5xx, a network error or a time-out: whether the request took effect is unknown."""
+    """429, 5xx, a network error or a timeout: it is unknown whether the request took effect."""
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {
@@ -84,18 +83,20 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def retry_after(error: Exception) -> float:
-    """Return for how many seconds the API server asked to be left alone, 0 where it did not."""
+    """Return the seconds that the API server asked the client to wait, 0 if it did not ask."""
     return (error.retry_after or 0.0) if isinstance(error, ApiError) else 0.0
 
 
 def told_to_wait(status: int, header: str | None) -> float | None:
-    """Return the seconds in a Retry-After header of a 429 or 5xx, None where there are none: as client-go, whole seconds only."""
+    """Return the seconds in the Retry-After header of a 429 or 5xx, None without one. Like client-go, it accepts whole seconds
+    only.
+    """
     busy = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
     return min(float(header), MAX_WAIT_SECONDS) if busy and header and header.isdecimal() else None
 
 
 def error_of(what: str, status: int, body: bytes, header: str | None = None) -> ApiError:
-    """Return the exception for a response whose status is an error; `what` names the request, `header` is its Retry-After."""
+    """Return the exception for an error response; `what` names the request, `header` is its Retry-After."""
     answer = _status_object(body)
     reason, message = answer.get("reason", ""), answer.get("message") or body[:1024].decode(errors="replace")
     kind = _BY_STATUS.get(status, Unavailable if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ApiError)
@@ -108,7 +109,7 @@ def error_of(what: str, status: int, body: bytes, header: str | None = None) -> 
 
 
 def _only_the_uid_is_wrong(details: dict[str, Any]) -> bool:
-    """Whether a patch named a UID that is not the object's: a namesake has taken its place."""
+    """Whether a patch named another UID than the object's: another object has taken the name."""
     return {cause.get("field") for cause in details.get("causes") or ()} == {"metadata.uid"}
 
 

@@ -1,4 +1,6 @@
-"""Kubernetes Events: one when a Run's fate changes, under a name made from what it says, so that no crash posts it twice."""
+"""Records Kubernetes Events, one for each phase change of a Run. Names are digests of the content, so a crash never posts one
+twice.
+"""
 
 from __future__ import annotations
 
@@ -23,18 +25,18 @@ TYPES = {
     Phase.FAILED: "Warning",
     Phase.BLOCKED: "Warning",
 }
-"""The phases that are told, and how."""
+"""The phases that are recorded, and the type of their Event."""
 
 NAME_DIGEST = 16
 """Hex digits of the digest in an Event's name."""
 
 
 MESSAGE_LIMIT = 1024
-"""Characters of an Event's message: what events.k8s.io takes."""
+"""Maximum characters of an Event's message (events.k8s.io's limit)."""
 
 
 def event_for(run: JsonObject) -> JsonObject | None:
-    """Return the Event that a Run's status calls for, None where it calls for none."""
+    """Return the Event for a Run's status, or None if its phase needs none."""
     status, meta = run.get("status", {}), run["metadata"]
     phase = status.get("phase")
     if phase not in TYPES:
@@ -47,7 +49,7 @@ def event_for(run: JsonObject) -> JsonObject | None:
 
 
 def _results(status: JsonObject) -> Iterator[str]:
-    """What the agents said that they had come to, with their outputs."""
+    """Return the agents' reported results, with their outputs."""
     for agent in status.get("agents", ()):
         result = agent.get("result") or {}
         outputs = ", ".join(f"{name}={value}" for name, value in sorted((result.get("outputs") or {}).items()))
@@ -71,7 +73,7 @@ def _event(about: JsonObject, digest: str, kind: str, reason: str, message: str)
 
 
 async def record_phase_event(client: Client, before: str | None, run: JsonObject) -> None:
-    """Post the Event for a phase that was just written. It is history: a failure to post it is logged and forgotten."""
+    """Post the Event for a phase that was just written. Events are history only: a failed post is logged and not retried."""
     if run.get("status", {}).get("phase") == before:
         return
     event = event_for(run)
@@ -80,7 +82,7 @@ async def record_phase_event(client: Client, before: str | None, run: JsonObject
 
 
 async def record_warning(client: Client, run: tuple[str, str, str], reason: str, message: str) -> None:
-    """Post a Warning about a Run, given as namespace, name and UID; the same words once a Run."""
+    """Post a Warning about a Run, given as namespace, name and UID. Each text is posted once for each Run."""
     namespace, name, uid = run
     about = {"name": name, "namespace": namespace, "uid": uid}
     await _post(client, _event(about, _digest(uid, reason, message), "Warning", reason, message))

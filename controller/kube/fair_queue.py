@@ -1,7 +1,7 @@
-"""Lines that take turns: whoever has much in line holds up nobody else for longer than one item.
+"""A queue that serves its lines in turn: a long line delays each other line by at most one item.
 
-What waits is served line by line in turn, in order within a line, as a scheduler's fair queue does with its flows. Every operation
-takes constant time, however many lines there are and however long they are.
+Items are first in, first out within a line; lines are served round-robin, as a fair queue of a network scheduler serves its flows.
+Every operation takes constant time; the number and length of the lines do not matter.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ T = TypeVar("T")
 
 
 class FairQueue(Generic[L, T]):
-    """What waits, by line. The line whose turn is next comes first; one that was served waits for all others."""
+    """Waiting items by line. The first line is served next; a line that was served goes behind all others."""
 
     def __init__(self) -> None:
         self._lines: OrderedDict[L, deque[T]] = OrderedDict()
         self._length = 0
 
     def __len__(self) -> int:
-        """Return how much waits in all lines."""
+        """Return the number of items in all lines."""
         return self._length
 
     def put(self, line: L, item: T) -> None:
-        """Put something at a line's end; a line that was empty has its turn after those that wait already."""
+        """Append an item to a line. A line that was empty goes behind the lines that already wait."""
         self._lines.setdefault(line, deque()).append(item)
         self._length += 1
 
     def next(self) -> T:
-        """Take the first item of the line whose turn it is. Raises LookupError where nothing waits."""
+        """Take the first item of the next line. Raises LookupError if the queue is empty."""
         line, items = self._lines.popitem(last=False)
         item = items.popleft()
         if items:
@@ -40,6 +40,6 @@ class FairQueue(Generic[L, T]):
         return item
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all items."""
         self._lines.clear()
         self._length = 0

@@ -1,4 +1,4 @@
-"""The only importer of kopf: custom resources' events in, inventory and queue keys out. No handler decides or writes anything."""
+"""The only importer of kopf: passes events of custom resources to the cache and the queue. No handler decides or writes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from controller.kube.resources import Resource
 from controller.kube.session import WatchSession
 
 FINALIZER = "runwarden.dev/kopf"
-"""Never set, since no handler needs one; named so that it cannot be mistaken for another operator's."""
+"""kopf's finalizer. It is never set, since no handler needs one; the name cannot be mistaken for another operator's."""
 
 IDLE_SECONDS = 0.05
-"""How long kopf keeps an idle per-object worker; short, since there is one task per busy object."""
+"""How long kopf keeps an idle per-object worker; short, since each busy object has a task."""
 
 
 def build_registry(
@@ -52,7 +52,7 @@ def _on_event(registry: kopf.OperatorRegistry, resource: Resource, sink: Sink) -
 
 
 class NoopDiffBaseStorage(kopf.DiffBaseStorage):
-    """No last-handled state: no handler here asks for changes, yet kopf copies every object deeply to have something to compare."""
+    """Stores no last-handled state. No handler needs a diff, yet kopf's default copies every object deeply to compute one."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
         """Return nothing to compare."""
@@ -62,11 +62,11 @@ class NoopDiffBaseStorage(kopf.DiffBaseStorage):
         """Return nothing to compare with."""
 
     def store(self, **_: Any) -> None:
-        """Keep nothing."""
+        """Store nothing."""
 
 
 def build_settings() -> kopf.OperatorSettings:
-    """Return kopf's settings as measured best for many objects; see docs/architecture.md."""
+    """Return kopf's settings, measured to be best for many objects; see docs/architecture.md."""
     settings = kopf.OperatorSettings()
     settings.queueing.idle_timeout = IDLE_SECONDS
     settings.queueing.worker_limit = None
@@ -83,7 +83,7 @@ def build_settings() -> kopf.OperatorSettings:
 
 
 async def watch(registry: kopf.OperatorRegistry, namespaces: Sequence[str], ready: asyncio.Event) -> None:
-    """Watch the registry's resources until cancelled; no namespaces means all. Raises what a watcher dies of."""
+    """Watch the registry's resources until cancelled; no namespaces means all. Raises the error that ends a watcher."""
     await kopf.operator(
         registry=registry,
         settings=build_settings(),

@@ -1,7 +1,7 @@
 """Leader election on a coordination.k8s.io Lease, with client-go's semantics.
 
-`kubernetes.aio.leaderelection` never releases its Lease and counts with the wall clock, so a successor would wait for its full
-duration after every clean shutdown; this one empties `holderIdentity` and uses the monotonic clock alone.
+`kubernetes.aio.leaderelection` never releases its Lease and relies on the wall clock: after every clean shutdown a successor would
+wait for the full lease duration. This implementation empties `holderIdentity` on release and uses the monotonic clock alone.
 https://pkg.go.dev/k8s.io/client-go/tools/leaderelection
 """
 
@@ -27,11 +27,11 @@ from controller.kube.resources import LEASES
 log = structlog.get_logger(__name__)
 
 JITTER = 1.2
-"""client-go's: a retry comes after 1.0 to 1.2 retry periods."""
+"""client-go's jitter factor: a retry comes after 1.0 to 1.2 retry periods."""
 
 
 RELEASE_TRIES = 3
-"""How often giving the Lease up is tried while others write it."""
+"""How often the release is tried if other writers cause conflicts."""
 
 
 class LeaseLost(RunwardenError):
@@ -47,7 +47,7 @@ class LeaseTimings:
     retry_period: float = 2
 
     def __post_init__(self) -> None:
-        """Refuse timings under which two leaders could overlap."""
+        """Refuse timings that would allow two leaders at once."""
         if not self.duration > self.renew_deadline > self.retry_period * JITTER > 0:
             raise RunwardenError(
                 f"lease timings must satisfy duration > renew deadline > {JITTER} x retry period > 0, but are "
@@ -64,10 +64,10 @@ class LeaseObservation:
     at: float = 0.0
     duration: float = 0.0
     renewed: bool = False
-    """Whether this holder wrote it anew while we looked: one that is dead never does."""
+    """Whether this holder renewed the Lease while we watched. A dead holder never does."""
 
     def followed(self, lease: JsonObject, at: float, duration: float) -> LeaseObservation:
-        """Return what is known once the Lease was read again."""
+        """Return the observation after the Lease was read again."""
         version, holder = lease["metadata"]["resourceVersion"], lease["spec"].get("holderIdentity") or ""
         if version == self.version:
             return self
@@ -75,19 +75,19 @@ class LeaseObservation:
 
     @property
     def expired(self) -> bool:
-        """Whether it has stayed unchanged for its whole duration (clocks are never compared)."""
+        """Whether the Lease has stayed unchanged for its whole duration. Clocks of two machines are never compared."""
         return self.expired_by(time.monotonic())
 
     def expired_by(self, now: float) -> bool:
-        """Whether it has by this moment of our own monotonic clock."""
+        """Whether the Lease has expired at this moment of our own monotonic clock."""
         return now - self.at > self.duration
 
 
 class LeaderLease:
-    """One contender for one Lease.
+    """One candidate for one Lease.
 
-    `notes` are written as annotations with every renewal. `may` is shown each version that is read, and says whether a Lease that
-    is not ours yet may be taken.
+    `notes` are written as annotations with every renewal. `may` gets each version that is read, and returns whether a Lease that is
+    not ours yet may be taken.
     """
 
     def __init__(
@@ -113,11 +113,11 @@ class LeaderLease:
 
     @property
     def another_leads(self) -> bool:
-        """Whether another has been seen to renew the Lease, and lately: an operator that stands by has nothing more to wait for."""
+        """Whether another replica was recently seen to renew the Lease. A standby replica then has nothing left to wait for."""
         return self._seen.renewed and self._seen.holder != self._identity and not self._seen.expired
 
     async def take(self) -> bool:
-        """Take the Lease if it is to be had now; return whether it was. Raises ApiError."""
+        """Take the Lease if it is free or expired; return whether it was taken. Raises ApiError."""
         self._leaving = False
         if await self._try():
             log.info("lease acquired", lease=self._name, identity=self._identity)
@@ -125,17 +125,17 @@ class LeaderLease:
         return False
 
     async def acquire(self) -> None:
-        """Return when the Lease is ours; meanwhile ask again and again, whatever the API server answers."""
+        """Return when the Lease is ours. Until then, retry after every answer and every error of the API server."""
         while True:
             try:
                 if await self.take():
                     return
             except ApiError as error:
-                log.warning("cannot ask for the lease", lease=self._name, error=str(error))
+                log.warning("cannot acquire the lease, trying again", lease=self._name, error=str(error))
             await asyncio.sleep(self._timings.retry_period * random.uniform(1.0, JITTER))  # noqa: S311  # spreads contenders
 
     async def hold(self) -> None:
-        """Renew until released. Raises LeaseLost when it could not be renewed in time or another has it."""
+        """Renew until released. Raises LeaseLost if the Lease could not be renewed in time or another replica holds it."""
         while True:
             await asyncio.sleep(self._timings.retry_period)
             async with self._turn:
@@ -144,26 +144,27 @@ class LeaderLease:
                 await self._renew()
 
     async def release(self) -> None:
-        """Give the Lease up, so that a successor takes it at once; ends within the deadline.
+        """Release the Lease, so that a successor can take it at once; returns within the renew deadline.
 
-        Does nothing where no write of ours can have taken it: one that was cut off may have, and is asked for.
+        It does nothing if no write of ours can have taken the Lease. A write without a response may have taken it, so that case is
+        checked.
         """
         if not self._may_hold:
             return
         self._leaving, self._may_hold, self.is_leader = True, False, False
         try:
-            # After a renewal in flight: it would take the Lease again, or make this write a Conflict.
+            # Wait for a renewal in flight: it would take the Lease again, or make this write a Conflict.
             async with asyncio.timeout(self._timings.renew_deadline), self._turn:
                 await self._give_up()
         except (ApiError, TimeoutError) as error:
             log.warning("lease not released, it will expire", lease=self._name, error=str(error) or "no answer in time")
 
     async def _renew(self) -> None:
-        """Try once; whatever goes wrong may go right at the next try, until the deadline. Raises LeaseLost."""
-        why = "somebody else writes it all the time"
+        """Try to renew once; an error is retried until the deadline. Raises LeaseLost."""
+        why = "other writers keep changing it"
         left = self._timings.renew_deadline - (time.monotonic() - self._renewed_at)
         try:
-            # Half of the deadline, as client-go: one request on a dead connection leaves time for another.
+            # Half of the deadline, as in client-go: after one request on a dead connection there is time for another.
             async with asyncio.timeout(min(left, self._timings.renew_deadline / 2)):
                 if await self._try():
                     return
@@ -192,7 +193,9 @@ class LeaderLease:
         raise LeaseLost(f"lease {self._namespace}/{self._name} lost: {why}")
 
     async def _try(self) -> bool:
-        """Take or renew the Lease by compare-and-swap; return whether that was done. Where another holds it, we no longer lead."""
+        """Take or renew the Lease by compare-and-swap; return whether that succeeded. If another replica holds it, we no longer
+        lead.
+        """
         asked = time.monotonic()
         try:
             lease = await self._client.get(LEASES, self._namespace, self._name)
@@ -218,7 +221,7 @@ class LeaderLease:
         return self._seen.holder == self._identity or (allowed and (not self._seen.holder or self._seen.expired))
 
     def observe(self, lease: JsonObject) -> None:
-        """Take note of a version that was read, here or elsewhere: how long it stays tells whether its holder lives."""
+        """Record a version that was read, here or elsewhere: how long it stays unchanged shows whether its holder is alive."""
         duration = lease["spec"].get("leaseDurationSeconds", self._timings.duration)
         self._seen = self._seen.followed(lease, time.monotonic(), duration)
 

@@ -1,6 +1,7 @@
-"""List and watch of one resource: the sink hears of every object, and of every one that vanished while nobody listened.
+"""List and watch of one resource: the sink gets every object, and every deletion, also of objects that vanished between two
+watches.
 
-Lighter than kopf per event, and kopf never tells of objects that vanished during a relist. See docs/architecture.md.
+It is cheaper than kopf per event, and kopf does not report objects that vanished before a relist. See docs/architecture.md.
 """
 
 from __future__ import annotations
@@ -25,22 +26,22 @@ log = structlog.get_logger(__name__)
 
 FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.5, 30.0
 MAX_DOUBLINGS = 10
-"""Beyond which a power of two would only overflow: an API server may be gone for days."""
+"""Limit of the exponent: beyond it a power of two would only overflow, and an API server may be unavailable for days."""
 HOPELESS_TRIES = 5
-"""Refusals (401, 403, 404), with no working watch between them, after which the operator exits with the reason."""
+"""Refusals (401, 403, 404) without a working watch between them after which the operator exits with the reason."""
 
 
 class Sink(Protocol):
-    """Hears what a resource holds."""
+    """Receives the objects of a resource."""
 
     def upsert(self, obj: JsonObject) -> None:
-        """Take an object that was listed, added or modified. It may be kept, and may be changed."""
+        """Accept an object that was listed, added or modified. The sink may keep it and change it."""
 
     def remove(self, obj: JsonObject) -> None:
-        """Take an object that was deleted."""
+        """Remove an object that was deleted."""
 
     def retain(self, namespace: str | None, uids: Collection[str], resource_version: str) -> None:
-        """Take whom a whole list of a namespace (None: of all) named: what is not in it has vanished."""
+        """Keep only the objects that a complete list of a namespace (None: of all) contained; all others have vanished."""
 
 
 async def relist(client: Client, resource: Resource, namespace: str | None, sink: Sink, *, labels: str | None = None) -> str:
@@ -52,7 +53,7 @@ async def relist(client: Client, resource: Resource, namespace: str | None, sink
         async for obj in yielding(page.items):
             listed.add(obj["metadata"]["uid"])
             sink.upsert(obj)
-        page.items.clear()  # The next page is read meanwhile, and there is to be one of them in memory.
+        page.items.clear()  # The next page is read meanwhile; only one page shall be in memory.
     sink.retain(namespace, listed, page.resource_version)
     return page.resource_version
 
@@ -79,7 +80,7 @@ class Reflector:
     async def run(self) -> None:
         """Reflect until cancelled.
 
-        Raises ApiError where the API server keeps refusing (401, 403, 404): the operator cannot work without its watches.
+        Raises ApiError if the API server keeps refusing (401, 403, 404): the operator cannot work without its watches.
         """
         async with asyncio.TaskGroup() as group:
             for namespace in self._namespaces:
@@ -97,12 +98,12 @@ class Reflector:
                 trouble.note(error)
                 if trouble.refusals >= HOPELESS_TRIES:
                     raise
-                log.warning("watch ended, will list again", resource=self._resource.plural, error=str(error))
+                log.warning("watch ended, listing again", resource=self._resource.plural, error=str(error))
                 retry_after_seconds = retry_after(error)
             await self._pause(trouble.failures, retry_after_seconds)
 
     async def _follow(self, namespace: str | None, version: str, trouble: _Trouble) -> None:
-        """Follow the watch; one that the API server closes in the ordinary way is taken up where it ended."""
+        """Process the watch's events; resume where it ended when the API server closes it normally."""
         while True:
             async with aclosing(self._client.watch(self._resource, namespace, version, label_selector=self._labels)) as events:
                 piece = Slice()
@@ -126,14 +127,14 @@ class Reflector:
             self.synced.set()
 
     async def _pause(self, failures: int, retry_after_seconds: float = 0.0) -> None:
-        """Wait longer with each failure, and at least for as long as the API server has told."""
+        """Wait longer after each failure, and at least as long as the API server asked."""
         seconds: float = min(FIRST_BACKOFF_SECONDS * 2 ** min(failures, MAX_DOUBLINGS), MAX_BACKOFF_SECONDS)
         await asyncio.sleep(max(retry_after_seconds, seconds * self._jitter.uniform(0.5, 1.0)))
 
 
 @dataclass(slots=True)
 class _Trouble:
-    """What went wrong since a watch last worked. A list that succeeds proves nothing: it would be made again and again."""
+    """Failures since a watch last worked. A successful list does not reset them, or a refused watch would list forever."""
 
     failures: int = 0
     refusals: int = 0

@@ -1,4 +1,4 @@
-"""One request and its answer: credentials, time limits, Retry-After, metrics and the API server's clock."""
+"""One request and its response: credentials, timeouts, Retry-After, metrics and the API server's clock."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from controller.kube.server_clock import ServerClock
 from controller.kube.transport import Transport
 
 REQUEST_SECONDS = 10.0
-"""How long one request may take, what it is told to wait by Retry-After included."""
+"""Timeout of a request, including waits for Retry-After."""
 WATCH_OPEN_SECONDS = 30.0
-"""How long a watch may take to begin: twice what the API server's flow control lets a request queue at the most."""
+"""Timeout for opening a watch: twice the longest time that the API server's flow control queues a request."""
 WATCH_SECONDS, WATCH_GRACE_SECONDS = 300, 30
-"""How long the API server keeps a watch open, and how much longer we wait for it to close it."""
+"""How long the API server keeps a watch open, and how much longer we wait for it to close."""
 READ_ATTEMPTS = 4
-"""How often a read is sent at the most while the API server answers with Retry-After."""
+"""Maximum number of times that a read is sent while the API server answers with Retry-After."""
 SHORT_WAIT_SECONDS = 2.0
-"""The longest Retry-After that a read waits out itself; what is longer is its caller's to wait for, and holds up no worker."""
+"""Longest Retry-After that is slept through here. Longer ones are raised, so that no worker blocks."""
 UNLIMITED = aiohttp.ClientTimeout(total=None)
-"""aiohttp's own limit is off: it would start anew with each retry."""
+"""aiohttp's own timeout is off, since it would restart with each retry."""
 JSON = "application/json"
 
 Observer = Callable[[str, str, int, float], None]
 
 
 class RequestSender:
-    """Sends requests to one API server. `observe` is told of each: verb, resource, status code (0 for none) and seconds."""
+    """Sends requests to one API server. `observe` gets the verb, resource, status code (0 for none) and seconds of each request."""
 
     def __init__(self, connection: Connection, observe: Observer) -> None:
         self.observe = observe
@@ -63,7 +63,7 @@ class RequestSender:
         verb: str = "",
         most: int | None = None,
     ) -> bytes:
-        """Return the body of an answer that says yes. Raises ApiError, TooLarge for one of more than `most` bytes."""
+        """Return the body of a successful response. Raises ApiError; TooLarge for a body of more than `most` bytes."""
         path = resource.path(namespace, name, subresource)
         what = f"{verb or method} {path}"
         started, code = time.monotonic(), 0
@@ -85,7 +85,7 @@ class RequestSender:
         return data
 
     async def open_watch(self, what: str, resource: Resource, path: str, query: dict[str, str | int]) -> aiohttp.ClientResponse:
-        """Return the answer to a watch that has begun; to read and close it is the caller's. Raises ApiError."""
+        """Open a watch and return its response; the caller reads and closes it. Raises ApiError."""
         started, code = time.monotonic(), 0
         limit = aiohttp.ClientTimeout(total=WATCH_SECONDS + WATCH_GRACE_SECONDS)
         try:
@@ -110,7 +110,7 @@ class RequestSender:
         content_type: str,
         limit: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
-        """Send a request, a read again where it is told to wait for moments; return the answer once its headers are there."""
+        """Send a request and return the response once its headers arrived. A read is repeated after a short Retry-After."""
         headers = {"Content-Type": content_type}
         if authorization := await self._authorization(what):
             headers["Authorization"] = authorization
@@ -128,5 +128,5 @@ class RequestSender:
     async def _authorization(self, what: str) -> str | None:
         try:
             return await self._connection.authorization()
-        except (ConfigException, OSError) as error:  # A mounted token that is just being replaced, or was never there.
+        except (ConfigException, OSError) as error:  # The mounted token is just being replaced, or does not exist.
             raise Unauthorized(what, 0, "NoCredentials", str(error)) from error

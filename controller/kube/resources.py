@@ -1,4 +1,4 @@
-"""The resources that the operator speaks of, and their paths in the API."""
+"""The resources that the operator uses, and their API paths."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Resource:
     kind: str
     namespaced: bool = True
     max_bytes: int = 32 * 2**20
-    """JSON of one object that is decoded; etcd takes 1.5 MiB, which JSON's escapes can make six times as much."""
+    """Maximum JSON of one object that is decoded. etcd takes 1.5 MiB, and escapes can make that six times as long in JSON."""
 
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
         """Return the resource's path: a collection (cluster-wide where `namespace` is None) or one object."""
@@ -30,7 +30,7 @@ class Resource:
 
 
 MAX_RUN_BYTES = 512 * 1024
-"""JSON of a Run that is decoded; larger ones are Unreadable. Runs are kept in memory whole, and anybody can create many."""
+"""Maximum JSON of a Run that is decoded; larger ones are Unreadable. The cache holds whole Runs, and users can create many."""
 
 RUNS = Resource(GROUP, VERSION, "runs", "Run", max_bytes=MAX_RUN_BYTES)
 RUN_POLICIES = Resource(GROUP, VERSION, "runpolicies", "RunPolicy")

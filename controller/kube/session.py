@@ -1,8 +1,8 @@
-"""The session that kopf sends its requests by: what it lists and watches is decoded as everything else (`decode.py`).
+"""The HTTP session for kopf: its lists and watches are decoded like all other responses (`decode.py`).
 
-kopf decodes a page, or a line of a watch, by `json.loads` at once: one object that is nested too deeply would end its watcher, and
-the operator with it; a page of large ones would need more memory than the operator has. So a list that kopf asks for is taken into
-its sink page by page, and kopf gets the version to watch from; a watch's line whose object cannot be read carries its remains.
+kopf decodes a whole page or watch line with `json.loads`. An object that is nested too deeply would end its watcher and with it the
+operator; a page of large objects would need more memory than the operator has. Therefore this session reads a list page by page
+into the sink and gives kopf only the version to watch from. A watch line with an unreadable object carries the object's remains.
 https://docs.kopf.dev/en/stable/authentication/#custom-http-sessions
 """
 
@@ -27,13 +27,13 @@ from controller.kube.resources import Resource
 from controller.kube.transport import HEADERS, Transport
 
 Relist = Callable[[Resource, str | None], Awaitable[str]]
-"""Takes a whole list of a resource in a namespace (None: in all) into its sink; returns the resourceVersion to watch from."""
+"""Reads a complete list of a resource in a namespace (None: in all) into its sink; returns the resourceVersion to watch from."""
 
 JSON = "application/json"
 
 
 class WatchSession:
-    """As much of `aiohttp.ClientSession` as kopf uses. `watched` are the resources and namespaces that it lists and watches."""
+    """The part of `aiohttp.ClientSession` that kopf uses. `watched` are the resources and namespaces that it lists and watches."""
 
     def __init__(self, connection: Connection, watched: Mapping[str, tuple[Resource, str | None]], relist: Relist) -> None:
         self._connection, self._watched, self._relist = connection, watched, relist
@@ -44,7 +44,7 @@ class WatchSession:
     async def request(
         self, method: str, url: str, *, json: Any = None, headers: dict[str, str] | None = None, timeout: aiohttp.ClientTimeout
     ) -> Any:
-        """Send a request and return its answer, as aiohttp would; a list of what is watched is made page by page instead."""
+        """Send a request and return its response, as aiohttp would; a list of a watched resource is read page by page instead."""
         target = "/" + url.removeprefix(self._connection.server).lstrip("/")
         parts = urlsplit(target)
         watched = self._watched.get(parts.path) if method.upper() == "GET" else None
@@ -77,10 +77,10 @@ class WatchSession:
 
 
 class Answer:
-    """What kopf needs of an answer besides its content."""
+    """The part of a response, apart from its content, that kopf uses."""
 
     async def __aenter__(self) -> Self:
-        """Return the answer itself."""
+        """Return the response itself."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -88,11 +88,11 @@ class Answer:
         self.close()
 
     def close(self) -> None:
-        """Let go of the connection, where there is one."""
+        """Release the connection, if there is one."""
 
 
 class Listed(Answer):
-    """The answer to a list that was taken in already, or the API server's refusal of it."""
+    """The response to a list that was already read, or the API server's refusal of it."""
 
     def __init__(self, url: str, body: JsonObject, status: int = HTTPStatus.OK) -> None:
         self._url, self._body, self.status = url, body, status
@@ -109,7 +109,7 @@ class Listed(Answer):
 
 
 class Watched(Answer):
-    """The answer to a watch; its content is the lines, those of unreadable objects with their remains."""
+    """The response to a watch. Its content is the lines; an unreadable object is replaced by its remains."""
 
     def __init__(self, response: aiohttp.ClientResponse, limit: int) -> None:
         self._response, self._limit = response, limit
@@ -120,7 +120,7 @@ class Watched(Answer):
         self._response.close()
 
     async def iter_chunked(self, _: int) -> AsyncIterator[bytes]:
-        """Yield line after line, whatever size of chunks is asked for."""
+        """Yield line by line; the requested chunk size is ignored."""
         async for line in lines(self._response.content):
             yield self._readable(line) + b"\n"
 

@@ -1,4 +1,4 @@
-"""HTTP to the API server: TLS, proxy and names as kubernetes reads them, on a bare session of aiohttp."""
+"""HTTP to the API server on a plain aiohttp session, with TLS, proxy and host names as `kubernetes` configures them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from yarl import URL
 from controller import __version__
 
 BUFFER_BYTES = 2**21
-"""Of an answer, before aiohttp stops taking it off its socket."""
+"""Buffered bytes of a response before aiohttp stops reading its socket."""
 HEADERS = {"Accept": "application/json", "User-Agent": f"runwarden/{__version__}"}
 
 
 class Transport:
-    """Connections to one API server; they are made when needed.
+    """Connections to one API server, opened when needed.
 
-    kubernetes' own client would put itself round every request, at twice the CPU, for what nobody here asks of it.
+    kubernetes' own client would wrap every request, at twice the CPU, for features that nothing here uses.
     """
 
     def __init__(self, configuration: Any) -> None:
@@ -37,7 +37,7 @@ class Transport:
     async def request(
         self, method: str, target: str, headers: dict[str, str], body: bytes | None, limit: aiohttp.ClientTimeout
     ) -> aiohttp.ClientResponse:
-        """Send one request to a path with its query; return the answer once its headers are there."""
+        """Send one request to a path with its query; return the response once its headers arrived."""
         if self._session is None:
             self._session = self._open()
         url = URL(self._host + target, encoded=True)
@@ -48,7 +48,7 @@ class Transport:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._configuration.connection_pool_maxsize, ssl=tls),
             headers=HEADERS,
-            cookie_jar=aiohttp.DummyCookieJar(),  # The API server sets none.
+            cookie_jar=aiohttp.DummyCookieJar(),  # The API server sets no cookies.
             read_bufsize=BUFFER_BYTES,
         )
 

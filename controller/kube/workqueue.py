@@ -1,7 +1,7 @@
-"""Keys that are due: deduplicated, delayed, backed off one by one, and never handled twice at once.
+"""A queue of due keys: deduplicated, delayed, with backoff for each key, and never processed by two workers at once.
 
-The semantics are those of client-go's workqueue (https://pkg.go.dev/k8s.io/client-go/util/workqueue), for one event loop. Tenants
-take turns beside that: ready keys are given out tenant by tenant, so that a thousand keys of one hold up another's by one pass.
+The semantics are those of client-go's workqueue (https://pkg.go.dev/k8s.io/client-go/util/workqueue), for one event loop. In
+addition, tenants take turns: a thousand ready keys of one tenant delay another tenant's key by one pass.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ K = TypeVar("K", bound=Hashable)
 
 FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.25, 300.0
 MAX_DOUBLINGS = 32
-"""Beyond which a power of two would only overflow: a key may fail for years."""
+"""Limit of the exponent: beyond it a power of two would only overflow, and a key may fail for years."""
 SUPERSEDED_KEPT = 64
-"""Overtaken entries that may lie in the heap of delays beside as many as there are delayed keys."""
+"""Number of superseded heap entries that is tolerated in addition to twice the number of delayed keys."""
 
 
 def everybody(_: Hashable) -> Hashable:
-    """Return the one tenant that all keys belong to where none are told apart: the queue is first in, first out."""
+    """Return one tenant for all keys: the queue is then first in, first out."""
     return None
 
 
@@ -37,8 +37,8 @@ class ShutDown(Exception):  # a signal to workers, not a fault
 class WorkQueue(Generic[K]):
     """A queue of keys for several workers.
 
-    `clock` gives monotonic seconds. `waited` is told how many seconds each key lay ready before a worker took it. `tenant` tells
-    whose a key is.
+    `clock` returns monotonic seconds. `waited` gets the seconds that each key was ready before a worker took it. `tenant` returns
+    the tenant of a key.
     """
 
     def __init__(
@@ -64,11 +64,11 @@ class WorkQueue(Generic[K]):
 
     @property
     def depth(self) -> int:
-        """How many keys are ready and not yet taken."""
+        """Number of keys that are ready and not yet taken."""
         return len(self._ready)
 
     def add(self, key: K) -> None:
-        """Make a key ready; one that is being handled becomes ready again when that is done, one that is held when it may be."""
+        """Make a key ready. A key that is being processed becomes ready when that is done; a held key when its hold ends."""
         if self._closed:
             return
         if (wait := self._held_for(key)) > 0:
@@ -83,7 +83,7 @@ class WorkQueue(Generic[K]):
             self._wake()
 
     def add_after(self, key: K, seconds: float) -> None:
-        """Make a key ready in some seconds; of several such wishes the earliest counts."""
+        """Make a key ready after some seconds; the earliest of several calls counts."""
         if self._closed or key in self._since:
             return
         due = self._clock() + max(0.0, seconds)
@@ -94,9 +94,9 @@ class WorkQueue(Generic[K]):
             self._arm_timer()
 
     def add_rate_limited(self, key: K, hold: float = 0.0) -> None:
-        """Make a key ready after its backoff, which doubles with every call until `forget`, and not before `hold` seconds.
+        """Make a key ready after its backoff, which doubles with every call until `forget`, but not before `hold` seconds.
 
-        `hold` is the wish of whoever refused it: what happens meanwhile makes the key ready no earlier.
+        `hold` is a wait that the API server asked for: events in the meantime do not make the key ready earlier.
         """
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
@@ -110,7 +110,7 @@ class WorkQueue(Generic[K]):
         self._held.pop(key, None)
 
     async def get(self) -> K:
-        """Wait for a ready key and take it; call `done` when it has been handled. Raises ShutDown."""
+        """Wait for a ready key and take it; call `done` when it has been processed. Raises ShutDown."""
         while True:
             key = self.take()
             if key is not None:
@@ -120,7 +120,7 @@ class WorkQueue(Generic[K]):
             await self._wait()
 
     def take(self) -> K | None:
-        """Take a ready key without waiting; None where there is none."""
+        """Take a ready key without waiting; None if no key is ready."""
         self._promote()
         if not self._ready:
             return None
@@ -130,18 +130,18 @@ class WorkQueue(Generic[K]):
         return key
 
     def done(self, key: K) -> None:
-        """Give a taken key back."""
+        """Mark a taken key as processed."""
         self._busy.discard(key)
         if key in self._dirty:
             self._dirty.discard(key)
             self.add(key)
 
     def next_due(self) -> float | None:
-        """Return in how many seconds the earliest delayed key becomes ready; None where none is delayed."""
+        """Return the seconds until the earliest delayed key becomes ready; None if no key is delayed."""
         return max(0.0, self._delayed[0][0] - self._clock()) if self._delayed else None
 
     def shut_down(self) -> None:
-        """Give out no more keys; what is being handled may be finished."""
+        """Give out no more keys; work in progress may finish."""
         self._closed = True
         self._ready.clear()
         self._since.clear()
@@ -151,7 +151,7 @@ class WorkQueue(Generic[K]):
             self._wake()
 
     def _held_for(self, key: K) -> float:
-        """For how many more seconds a key is not to be made ready."""
+        """Return for how many more seconds a key must not become ready."""
         return self._held[key] - self._clock() if key in self._held else 0.0
 
     def _promote(self) -> None:
@@ -161,13 +161,13 @@ class WorkQueue(Generic[K]):
                 self.add(key)
 
     def _drop_superseded(self) -> None:
-        """Keep entries that an earlier wish or an `add` has overtaken from piling up until their time."""
+        """Remove heap entries that an earlier delay or an `add` has superseded, so that they do not pile up."""
         if len(self._delayed) > 2 * len(self._due) + SUPERSEDED_KEPT:
             self._delayed = [entry for entry in self._delayed if self._due.get(entry[2]) == entry[0]]
             heapq.heapify(self._delayed)
 
     async def _wait(self) -> None:
-        """Wait to be woken; only one idle worker is, for each key."""
+        """Wait to be woken; each key wakes only one idle worker."""
         woken = asyncio.get_running_loop().create_future()
         self._idle.append(woken)
         self._arm_timer()
@@ -175,7 +175,7 @@ class WorkQueue(Generic[K]):
             await woken
         except asyncio.CancelledError:
             if woken.done() and not woken.cancelled():
-                self._wake()  # The key that we were woken for is another's now.
+                self._wake()  # Our key now goes to another worker.
             raise
 
     def _wake(self) -> None:
@@ -186,7 +186,7 @@ class WorkQueue(Generic[K]):
                 return
 
     def _arm_timer(self) -> None:
-        """Have the earliest delayed key promoted in time, if anybody waits for it."""
+        """Set the timer that promotes the earliest delayed key, if a worker waits for one."""
         if not (self._idle and self._delayed):
             return
         due = self._delayed[0][0]
@@ -207,11 +207,10 @@ Failed = Callable[[K, Exception], float]
 
 
 async def run_workers(queue: WorkQueue[K], count: int, handle: Handle[K], failed: Failed[K]) -> None:
-    """Handle keys with `count` workers until the queue shuts down.
+    """Process keys with `count` workers until the queue shuts down.
 
-    `handle` returns in how many seconds the key is due again, None for when something happens. One that raises is told to
-    `failed`, which returns for how many seconds it is to be left alone at least, and tried again with backoff; it never stops the
-    others.
+    `handle` returns the seconds until the key is due again, or None if only an event makes it due. If `handle` raises, the error
+    goes to `failed`, which returns the minimum seconds until the retry; the key is retried with backoff and never stops the others.
     """
     async with asyncio.TaskGroup() as group:
         for number in range(count):
@@ -226,7 +225,7 @@ async def _work(queue: WorkQueue[K], handle: Handle[K], failed: Failed[K]) -> No
             return
         try:
             recheck_seconds = await handle(key)
-        except Exception as error:  # noqa: BLE001  # as controller-runtime recovers: a poisoned object stops no other; told, retried
+        except Exception as error:  # noqa: BLE001  # as controller-runtime: a poisoned object stops no other key
             queue.add_rate_limited(key, failed(key, error))
         else:
             queue.forget(key)

@@ -1,4 +1,4 @@
-"""Yielding to the event loop: work that goes through many objects does so in slices of a few milliseconds."""
+"""Yields to the event loop: work on many objects runs in slices of a few milliseconds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 SLICE_SECONDS = 0.01
-"""How long work on objects may hold the event loop. The Lease's renewals, probes and passes wait for no longer than this."""
+"""How long work on objects may block the event loop. The Lease's renewals, probes and passes wait no longer than this."""
 
 
 class Slice:
@@ -21,14 +21,14 @@ class Slice:
         self._since = clock()
 
     async def yield_if_over(self) -> None:
-        """Let the event loop do other work if this slice is over, and begin the next."""
+        """Let the event loop do other work if this slice is over, and begin the next slice."""
         if self._clock() - self._since >= SLICE_SECONDS:
             await asyncio.sleep(0)
             self._since = self._clock()
 
 
 async def yielding(things: Iterable[T]) -> AsyncIterator[T]:
-    """Yield each thing, and to the event loop between two slices."""
+    """Yield each item, and yield to the event loop between two slices."""
     piece = Slice()
     for thing in things:
         yield thing
