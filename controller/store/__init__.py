@@ -1,4 +1,4 @@
-"""Where the operator's state of each Run is kept. One authoritative store; every save is a compare-and-swap."""
+"""Stores of the operator's state of each Run. One store is authoritative; every save is a compare-and-swap."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from controller.api.run_status import OperatorState
 from controller.errors import RunwardenError
 
 STORE_FIELDS = frozenset({"operatorState", "storeID", "stateVersion"})
-"""The fields of a Run's status that a store writes."""
+"""Status fields that a store writes."""
 
 Now = Callable[[], datetime]
 
 
 class StoreUnavailable(RunwardenError):
-    """The store cannot be asked, or not be trusted as a whole: nothing is done until it can."""
+    """The store is unreachable or, as a whole, not trustworthy. Nothing is done until it recovers."""
 
     def __init__(self, store: str, cause: str, remedy: str) -> None:
         self.store, self.cause, self.remedy = store, cause, remedy
@@ -27,10 +27,10 @@ class StoreUnavailable(RunwardenError):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a store knows of a Run: its state, None where nothing was saved yet, or why the state cannot be trusted.
+    """The stored data of a Run: its state (None: nothing was saved yet), or the reason why the state is refused.
 
-    `version` counts the saves, 0 where none was made or the store does not count. `pending` says that a save was cut off between
-    the state and the Run's status: save again before any effect.
+    `version` counts the saves; it is 0 without a save, or if the store does not count. `pending` means that a save was interrupted
+    after the state and before the Run's status: save again before any effect.
     """
 
     state: OperatorState | None = None
@@ -40,7 +40,7 @@ class Loaded:
 
 
 class KnownRun(NamedTuple):
-    """A Run that a store keeps something of."""
+    """A Run that a store has data about."""
 
     uid: str
     namespace: str
@@ -48,51 +48,51 @@ class KnownRun(NamedTuple):
 
 
 class Store(Protocol):
-    """Keeps one `OperatorState` a Run, keyed by the Run's UID. Every method raises StoreUnavailable where the store fails."""
+    """Stores one `OperatorState` per Run, keyed by the Run's UID. Every method raises StoreUnavailable if the store fails."""
 
     @property
     def id(self) -> str:
-        """What stands in status.storeID of the Runs that are kept here; known once the store is open."""
+        """The value of status.storeID of the Runs in this store; known once the store is open."""
 
     @property
     def detached(self) -> bool:
-        """Whether states live outside of their Runs, so that somebody must forget those of Runs that are gone."""
+        """Whether states are stored outside of their Runs, so that the states of deleted Runs must be deleted too."""
 
     async def open(self) -> None:
-        """Make the store ready and see that it can be written to. May be called again, to see whether it has recovered."""
+        """Prepare the store and check that it is writable. May be called again, to check whether the store has recovered."""
 
     async def close(self) -> None:
-        """Let go of what the store holds."""
+        """Release the store's resources."""
 
     async def load(self, run: JsonObject, *, live: bool) -> Loaded:
         """Return the saved state of a Run, given as the API server's object. A doubtful state is a refusal, never None.
 
-        What is not `live` may come from memory: enough to see whether anything is due, not to act on.
+        Without `live` the result may come from memory: good enough to find out whether anything is due, but not to act on.
         """
 
     async def commit(
         self, run: JsonObject, before: Loaded, state: OperatorState | None, status: JsonObject
     ) -> tuple[JsonObject, Loaded]:
-        """Save the state (None: leave it as it is) and the status over what was read; return both as written.
+        """Save the state (None: leave it unchanged) and the status over the version that was read; return both as written.
 
-        `before` is what `load` or the last `commit` gave for this version of `run`. Raises Conflict where the Run or its state
-        has changed since, NotFound where the Run is gone.
+        `before` is the result of `load` or of the last `commit` for this version of `run`. Raises Conflict if the Run or its state
+        has changed since, NotFound if the Run was deleted.
         """
 
     async def take(self, run: JsonObject, state: OperatorState | None) -> JsonObject:
-        """Take over a Run from another store: keep its state, then write this store's ID to the Run by compare-and-swap.
+        """Take over a Run from another store: save its state, then write this store's ID to the Run by compare-and-swap.
 
-        Until that write the other store counts; what a former try left here is overwritten.
+        Until that write the other store is authoritative; data that an earlier try left here is overwritten.
         """
 
     async def release(self, run: JsonObject) -> None:
-        """Remove what is left on a Run of its time here, once another store has taken it."""
+        """Remove this store's data from a Run after another store has taken it over."""
 
     async def forget(self, run: KnownRun) -> None:
-        """Delete what is kept of a Run that is gone, under this UID, namespace and name; nothing where it went with the Run."""
+        """Delete the data of a deleted Run with this UID, namespace and name; do nothing if it was deleted with the Run."""
 
     async def known(self) -> frozenset[KnownRun]:
-        """Return the Runs that something is kept of outside of the Runs themselves."""
+        """Return the Runs whose data is stored outside of the Runs themselves."""
 
     async def mark_migrated(self, to: str) -> None:
-        """Have this store refuse to open from now on: its Runs were moved to another. Empty takes the mark away."""
+        """Make this store refuse to open from now on: its Runs were moved to the store `to`. An empty text removes the mark."""

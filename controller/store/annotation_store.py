@@ -1,7 +1,7 @@
 """The state in an annotation of its Run: for clusters whose backups keep metadata but no status.
 
-A save is two writes, the annotation and then the status; each carries the resourceVersion. Users can touch the annotation: what
-they erase, copy or bring back from a backup is refused, since the status tells which save it must hold.
+A save is two writes, the annotation and then the status; each carries the resourceVersion. Users can edit the annotation. If they
+erase it, copy it or restore it from a backup, it is refused: the status records which save it must hold.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WHERE = f"metadata.annotations[{ANNOTATION_STATE}]"
 
 
 class AnnotationStore(InRunStore):
-    """Keeps the state in an annotation of the Run."""
+    """Stores the state in an annotation of the Run."""
 
     id = STORE_ID
 
@@ -33,7 +33,7 @@ class AnnotationStore(InRunStore):
         self._client = client
 
     async def load(self, run: JsonObject, *, live: bool) -> Loaded:
-        """Return the state from the Run's annotation, or why it is not to be trusted."""
+        """Return the state from the Run's annotation, or the reason why it is refused."""
         if refusal := mismatch(run, STORE_ID):
             return Loaded(refusal=refusal)
         text = _annotation(run)
@@ -45,7 +45,7 @@ class AnnotationStore(InRunStore):
     async def commit(
         self, run: JsonObject, before: Loaded, state: OperatorState | None, status: JsonObject
     ) -> tuple[JsonObject, Loaded]:
-        """Write the annotation, then the status over the version that this gave; see `Store.commit`."""
+        """Write the annotation, then the status over the resulting version; see `Store.commit`."""
         version = before.version
         if state is not None:
             version += 1
@@ -54,14 +54,14 @@ class AnnotationStore(InRunStore):
         return written, Loaded(state or before.state, before.refusal, version)
 
     async def take(self, run: JsonObject, state: OperatorState | None) -> JsonObject:
-        """Annotate a Run that was another store's, then name this store in its status."""
+        """Annotate a Run of another store, then set this store in its status."""
         version = 1 if state else 0
         if state is not None:
             run = await self._annotate(run, _close(version, state))
         return await write_status(self._client, run, moved_status(run, STORE_ID, version=version))
 
     async def release(self, run: JsonObject) -> None:
-        """Remove the annotation from a Run that another store has taken."""
+        """Remove the annotation from a Run that another store has taken over."""
         if _annotation(run) is not None:
             await self._annotate(run, None)
 
@@ -82,7 +82,7 @@ def _close(version: int, state: OperatorState) -> str:
 
 
 def _open(text: str) -> tuple[int, Any, str]:
-    """Return the version and the state in an annotation, or why they cannot be read."""
+    """Return the version and the state in an annotation, or the reason why they cannot be read."""
     found = decode(text, WHERE)
     if isinstance(found, str):
         return 0, None, found

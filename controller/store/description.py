@@ -1,4 +1,4 @@
-"""What `runwarden store show` tells of a store, without changing it."""
+"""The description of a store for `runwarden store show`; it changes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from controller.kube.resources import RUNS
 
 
 class Description(NamedTuple):
-    """A store in a few words."""
+    """A short description of a store."""
 
     id: str
     schema: str
@@ -19,15 +19,15 @@ class Description(NamedTuple):
 
 
 async def describe_on_runs(client: Client, store_id: str) -> Description:
-    """Return what is known of a store whose states are on their Runs."""
+    """Return the description of a store whose states are on their Runs."""
     runs = (await client.list_all(RUNS)).items
     count = sum(run.get("status", {}).get("storeID") == store_id for run in runs)
     return Description(store_id, f"runwarden.dev/v1alpha1, state {SCHEMA_VERSION}", count)
 
 
 async def describe_database(url: str) -> Description:
-    """Return what is known of a store in a database. Raises StoreUnavailable."""
-    from controller.store.sql.database import Database  # SQLAlchemy takes its time and memory only where it is used.
+    """Return the description of a store in a database. Raises StoreUnavailable."""
+    from controller.store.sql.database import Database  # SQLAlchemy costs time and memory: import it only for a database.
     from controller.store.sql.schema import describe
 
     database = Database(url)

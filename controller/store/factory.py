@@ -1,4 +1,4 @@
-"""From the name of a store, as `--store` takes it, to the store."""
+"""Creates the store of a `--store` value."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from controller.store.status_store import StatusStore
 
 SCHEMES = ("sqlite", "postgresql", "postgres", "postgresql+psycopg")
 OTHERS = ("mysql", "mariadb", "oracle", "mssql", "mongodb", "redis", "http", "https", "file")
-"""Schemes that a message may repeat; whatever else stands there may be a part of a password."""
+"""Schemes that a message may repeat; any other text may be part of a password."""
 CHOICES = "status, annotations, sqlite:////PATH/runwarden.db or postgresql://USER@HOST/DATABASE"
 
 
 class UnknownStore(RunwardenError):
-    """There is no such store; the message says which there are."""
+    """The store does not exist; the message lists the choices."""
 
 
 def check_store_name(name: str) -> str:
-    """Return the name of a store as it is. Raises UnknownStore, which repeats nothing that may be a part of a password."""
+    """Return the name of a store unchanged. Raises UnknownStore, whose message repeats nothing that may be part of a password."""
     scheme, found, rest = name.partition("://")
     if name in ("status", "annotations"):
         return name
     if not found:
-        raise UnknownStore(f"there is no such store: choose {CHOICES}")
+        raise UnknownStore(f"unknown store: choose {CHOICES}")
     if scheme not in SCHEMES:
         kind = f"a {scheme!r} database" if scheme in OTHERS else "a database of this scheme"
         raise UnknownStore(f"a store cannot be {kind}: choose {CHOICES}")
@@ -40,7 +40,7 @@ def make_store(name: str, client: Client, *, even_if_migrated: bool = False) -> 
         return StatusStore(client)
     if name == "annotations":
         return AnnotationStore(client)
-    from controller.store.sql.database import Database  # SQLAlchemy takes its time and memory only where it is used.
+    from controller.store.sql.database import Database  # SQLAlchemy costs time and memory: import it only for a database.
     from controller.store.sql.sql_store import SqlStore
 
     return SqlStore(Database(name), client, even_if_migrated=even_if_migrated)

@@ -1,4 +1,4 @@
-"""Forgetting what a store keeps of Runs that are gone: each is looked for once more, live, before its state is deleted."""
+"""Deletes the states of deleted Runs from a store. Each Run is read once more, live, before its state is deleted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ log = structlog.get_logger(__name__)
 
 
 async def forget_if_gone(store: Store, client: Client, run: KnownRun) -> bool:
-    """Forget one Run unless it exists; return whether it was forgotten. One that we may not look for is kept."""
+    """Delete the state of one Run unless the Run exists; return whether it was deleted. Without permission to read the Run, keep
+    it.
+    """
     if not store.detached:
         return False
     try:
@@ -27,12 +29,12 @@ async def forget_if_gone(store: Store, client: Client, run: KnownRun) -> bool:
     except NotFound:
         pass
     await store.forget(run)
-    log.info("state of a Run that is gone was deleted", namespace=run.namespace, run=run.name, uid=run.uid)
+    log.info("state of a deleted Run removed", namespace=run.namespace, run=run.name, uid=run.uid)
     return True
 
 
 async def collect(store: Store, client: Client, present: Container[str], namespaces: Collection[str] = ()) -> int:
-    """Forget every Run (of some namespaces) that is gone, `present` being the UIDs known to exist; return how many."""
+    """Delete the states of Runs that no longer exist; return how many. `present` contains the UIDs that exist."""
     ours = (run for run in await store.known() if not namespaces or run.namespace in namespaces)
     missing = sorted(run for run in ours if run.uid not in present)
     return sum([await forget_if_gone(store, client, run) for run in missing])

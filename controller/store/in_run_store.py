@@ -1,4 +1,4 @@
-"""What the stores that keep a state on its Run have in common: nothing to open, and nothing that outlives the Run."""
+"""The common part of stores that keep a state on its Run: they open nothing, and no data outlives the Run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from controller.store import KnownRun
 
 
 class InRunStore:
-    """The base of a store whose states come and go with their Runs."""
+    """Base class of a store whose states are part of their Runs."""
 
     detached = False
 
@@ -21,11 +21,11 @@ class InRunStore:
         """Do nothing: the write that names another store has replaced the state."""
 
     async def forget(self, run: KnownRun) -> None:
-        """Do nothing: the state went with its Run."""
+        """Do nothing: the state was deleted with its Run."""
 
     async def known(self) -> frozenset[KnownRun]:
-        """Return no Run: none is known without its object."""
+        """Return no Run: the store has no data outside of Runs."""
         return frozenset()
 
     async def mark_migrated(self, to: str) -> None:
-        """Do nothing: each moved Run names its new store, and is refused by this one."""
+        """Do nothing: each moved Run names its new store, so this one refuses it."""

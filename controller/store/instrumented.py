@@ -1,4 +1,4 @@
-"""A store as the operator uses it: measured, its health known, opened when it can be, and tried again while it fails."""
+"""Wraps a store for the operator: measures it, tracks its health, and reopens it after a failure."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from controller.store import KnownRun, Loaded, Store, StoreUnavailable
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = 5.0
-"""How long after a fault the store is tried again."""
+"""Delay before the store is tried again after a failure."""
 
 
 class InstrumentedStore:
-    """Wraps a store; `problem` is why it cannot be used now, None while it can."""
+    """Wraps a store; `problem` is the reason why it cannot be used now, None if it works."""
 
     def __init__(self, store: Store, metrics: Metrics) -> None:
         self._store, self._metrics = store, metrics
-        self.problem: str | None = "it was not opened yet"
+        self.problem: str | None = "it has not been opened yet"
         self._troubled = asyncio.Event()
 
     @property
@@ -35,23 +35,23 @@ class InstrumentedStore:
 
     @property
     def detached(self) -> bool:
-        """Whether the store's states live outside of their Runs."""
+        """Whether the store's states are stored outside of their Runs."""
         return self._store.detached
 
     async def open_until_usable(self) -> None:
-        """Open the store; where that fails say why and try again until it succeeds."""
+        """Open the store; after a failure log the reason and retry until it succeeds."""
         while True:
             try:
                 await self.open()
             except StoreUnavailable as error:
-                log.warning("store cannot be used, nothing is done until it can", error=str(error))
+                log.warning("store unavailable, nothing is done until it recovers", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 log.info("store open", store=self.id)
                 return
 
     async def recover(self, recovered: Callable[[], None]) -> None:
-        """Whenever the store has failed, try it until it works again, and tell `recovered`; until cancelled."""
+        """After each failure of the store retry until it works again, then call `recovered`; runs until cancelled."""
         while True:
             await self._troubled.wait()
             self._troubled.clear()
@@ -91,12 +91,12 @@ class InstrumentedStore:
             await self._store.release(run)
 
     async def forget(self, run: KnownRun) -> None:
-        """Forget a Run; see `Store.forget`."""
+        """Delete a Run's data; see `Store.forget`."""
         async with self._measured("forget"):
             await self._store.forget(run)
 
     async def known(self) -> frozenset[KnownRun]:
-        """Return the Runs that something is kept of; see `Store.known`."""
+        """Return the Runs that the store has data about; see `Store.known`."""
         async with self._measured("known"):
             return await self._store.known()
 
@@ -116,7 +116,7 @@ class InstrumentedStore:
         except StoreUnavailable as error:
             self._metrics.store_errors.inc()
             self.problem = str(error)
-            if operation != "open":  # Whoever opens it tries again.
+            if operation != "open":  # The caller of `open` retries.
                 self._troubled.set()
             raise
         if operation == "open":

@@ -1,7 +1,7 @@
-"""Moving Runs from one store to another, one at a time; may be cut off anywhere and run again.
+"""Moves Runs from one store to another, one at a time. It may be interrupted anywhere and run again.
 
-Until a Run's status names the new store the old one counts, so a copy without that write is nothing but a copy. The caller sees to
-it that no operator runs meanwhile.
+Until a Run's status names the new store the old one is authoritative, so an interrupted copy has no effect. The caller ensures that
+no operator runs meanwhile.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from controller.kube.resources import RUNS
 from controller.store import Store
 
 TRIES = 5
-"""How often one Run is tried while others write to it."""
+"""How often one Run is tried if other clients change it."""
 
 
 class MigrationRefused(RunwardenError):
-    """Nothing was moved, since it would make no sense."""
+    """The migration makes no sense; nothing was moved."""
 
 
 @dataclass(slots=True)
 class Summary:
-    """How many Runs came to which end."""
+    """Number of Runs by result."""
 
     moved: int = 0
     skipped: int = 0
@@ -37,20 +37,22 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one Run: `moved`, `skipped` or `failed`, and why."""
+    """The result for one Run: `moved`, `skipped` or `failed`, and the reason."""
 
     kind: str
     why: str
 
 
 class Migration:
-    """Moves Runs between two stores that were made so that they open even if marked; `progress` gets one line a Run."""
+    """Moves Runs between two stores, both created to open even if marked as migrated. `progress` gets one line per Run."""
 
     def __init__(self, client: Client, source: Store, target: Store, progress: Callable[[str], None]) -> None:
         self._client, self._source, self._target, self._progress = client, source, target, progress
 
     async def run(self, namespaces: Sequence[str] = ()) -> Summary:
-        """Move every Run (of some namespaces), then mark the source; not where one is refused, which stays where it is."""
+        """Move every Run (of some namespaces), then mark the source. A Run that cannot be moved stays, and the source is not
+        marked.
+        """
         await self._source.open()
         await self._target.open()
         if self._source.id == self._target.id:
@@ -70,27 +72,27 @@ class Migration:
 
     async def _list(self, namespaces: Sequence[str]) -> list[JsonObject]:
         found = [(await self._client.list_all(RUNS, namespace)).items for namespace in namespaces or (None,)]
-        kind = {"apiVersion": API_VERSION, "kind": "Run"}  # A list's items do not name it.
+        kind = {"apiVersion": API_VERSION, "kind": "Run"}  # The items of a list have no apiVersion and kind.
         return [{**kind, **run} for page in found for run in page]
 
     async def _is_empty(self, namespaces: Sequence[str]) -> bool:
-        """Whether the source keeps nothing of Runs that were left out because of their namespace."""
+        """Whether the source has no data of Runs in namespaces that were left out."""
         return not namespaces or all(run.namespace in namespaces for run in await self._source.known())
 
     async def _move(self, run: JsonObject) -> Outcome:
-        """Move one Run, reading it anew while somebody else writes to it."""
+        """Move one Run; read it again after each conflict."""
         meta = run["metadata"]
         for _ in range(TRIES):
             try:
                 return await self._move_this(run)
             except NotFound:
-                return Outcome("skipped", "it is gone")
+                return Outcome("skipped", "it was deleted")
             except Conflict:
                 run = await self._client.get(RUNS, meta["namespace"], meta["name"])
-        return Outcome("failed", f"somebody else changed it {TRIES} times meanwhile: run this again")
+        return Outcome("failed", f"other clients changed it {TRIES} times meanwhile: run this again")
 
     async def _move_this(self, run: JsonObject) -> Outcome:
-        """Copy the state, then have the Run name its new store. Raises Conflict or NotFound where this version is no more."""
+        """Copy the state, then set the new store on the Run. Raises Conflict or NotFound if this version no longer exists."""
         found = run.get("status", {}).get("storeID")
         if found == self._target.id:
             await self._source.release(run)

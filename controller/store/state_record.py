@@ -1,4 +1,4 @@
-"""What every store shares: how a state is written as JSON, when one is refused, and which status goes with it."""
+"""Common code of all stores: how a state is written as JSON, when a state is refused, and which status is written with it."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from controller.api.run_status import SCHEMA_VERSION, OperatorState
 from controller.store import STORE_FIELDS, Loaded
 
 EVIDENCE = STORE_FIELDS | {"startTime", "completionTime", "agents", "restarts"}
-"""What a refusal leaves as it is in the status: without it the Run would look as if it had never started."""
+"""Status fields that a refusal keeps: without them the Run would look as if it had never started."""
 
 
 def encode(state: OperatorState) -> str:
-    """Return the state as JSON text, always the same text for the same state."""
+    """Return the state as JSON text; equal states give equal text."""
     return json.dumps(dump(state), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def decode(text: str, where: str) -> JsonObject | str:
-    """Return the JSON object in a text, or why there is none."""
+    """Return the JSON object in a text, or the reason why it cannot be read."""
     try:
         raw = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return f"{where} is no JSON ({error}); {NOTHING_DONE}"
-    return raw if isinstance(raw, dict) else f"{where} is no JSON object; {NOTHING_DONE}"
+        return f"{where} is not JSON ({error}); {NOTHING_DONE}"
+    return raw if isinstance(raw, dict) else f"{where} is not a JSON object; {NOTHING_DONE}"
 
 
 def started(run: JsonObject) -> bool:
-    """Whether anything was ever saved for a Run, by what its status says."""
+    """Whether anything was ever saved for a Run, according to its status."""
     status = run.get("status", {})
     return bool(status.get("startTime") or status.get("stateVersion"))
 
 
 def mismatch(run: JsonObject, store_id: str) -> str:
-    """Return why a Run is another store's, empty where it is this one's or nobody's yet."""
+    """Return the reason why a Run belongs to another store; empty if it belongs to this store or to none yet."""
     found = run.get("status", {}).get("storeID", store_id)
     if found == store_id:
         return ""
@@ -46,9 +46,9 @@ def mismatch(run: JsonObject, store_id: str) -> str:
 
 
 def judge(run: JsonObject, raw: JsonObject | None, where: str, version: int | None = None) -> Loaded:
-    """Return what a stored state is worth for a Run; `where` is what messages call it.
+    """Validate a stored state and return it, or the reason why it is refused; `where` is its name in messages.
 
-    `version` counts the saves, None for a store whose state and status are one write.
+    `version` counts the saves, None for a store that writes state and status at once.
     """
     count = version or 0
     if raw is None:
@@ -72,9 +72,9 @@ def judge(run: JsonObject, raw: JsonObject | None, where: str, version: int | No
 def full_status(
     run: JsonObject, before: Loaded, status: JsonObject, store_id: str, *, version: int = 0, raw: JsonObject | None = None
 ) -> JsonObject:
-    """Return the status to write: what the plan says, and what the store adds to it.
+    """Return the status to write: the plan's status and the store's fields.
 
-    A refused Run keeps what speaks of its start and its store, lest the next look takes it for a new one.
+    A refused Run keeps the fields that show its start and its store, so that the next pass does not take it for a new Run.
     """
     if before.refusal:
         kept = run.get("status", {})
@@ -85,12 +85,12 @@ def full_status(
 
 
 def moved_status(run: JsonObject, store_id: str, *, version: int = 0, raw: JsonObject | None = None) -> JsonObject:
-    """Return a Run's status as it was, but kept by another store."""
+    """Return a Run's unchanged status, assigned to another store."""
     kept = {key: value for key, value in run.get("status", {}).items() if key not in STORE_FIELDS}
     return full_status(run, Loaded(), kept, store_id, version=version, raw=raw)
 
 
-NOTHING_DONE = "nothing is done for this Run; restore it from a backup, or delete the Run and apply it anew"
+NOTHING_DONE = "nothing is done for this Run; restore it from a backup, or delete the Run and apply it again"
 
 
 def _missing(where: str) -> str:
@@ -98,7 +98,7 @@ def _missing(where: str) -> str:
 
 
 def _unreadable(raw: JsonObject, where: str) -> str:
-    """Return why a record must not be read, although its fields may be: it asks for a newer reader, or lacks a count."""
+    """Return the reason why a record must not be read although its fields may be: it needs a newer reader, or lacks a count."""
     if isinstance(least := raw.get("schemaVersion", 1), int) and least > SCHEMA_VERSION:
         return _newer(where, least)
     lost = _uncounted(raw)
@@ -120,18 +120,20 @@ def _foreign(where: str, state: OperatorState, run: JsonObject) -> str:
 def _rolled_back(where: str, why: str) -> str:
     return (
         f"{where} is older than the Run's status ({why}): the store was rolled back, and what was done since is unknown; "
-        "restore a newer backup of the store, or delete the Run and apply it anew"
+        "restore a newer backup of the store, or delete the Run and apply it again"
     )
 
 
 COUNTS = ("attempt", "restarts", "freeRestarts")
-"""What every version has always written of an agent. Fields that are unknown are carried along, so one of these under another name
-must not pass for a count of nothing.
+"""Fields of an agent that every version writes. Unknown fields are preserved, so a count under another name must not be read as
+zero.
 """
 
 
 def _uncounted(raw: JsonObject) -> str:
-    """Return which count an agent's record lacks, empty where none does; what is no record of an agent is not judged here."""
+    """Return the count that an agent's record lacks, or an empty text. Values that are not an agent's record are not checked
+    here.
+    """
     agents = raw.get("agents", {})
     found = agents.items() if isinstance(agents, dict) else ()
     lost = (f"agents.{name}.{key}" for name, kept in found if isinstance(kept, dict) for key in COUNTS if key not in kept)
@@ -139,7 +141,7 @@ def _uncounted(raw: JsonObject) -> str:
 
 
 def _older(run: JsonObject, state: OperatorState) -> str:
-    """Return how a state falls behind what the status says of its agents, empty where it does not."""
+    """Return how a state is behind the agents' entries in the status, or an empty text."""
     for recorded in run.get("status", {}).get("agents", ()):
         kept = state.agents.get(recorded["name"])
         attempt = kept.attempt if kept else 0

@@ -1,6 +1,6 @@
-"""The default store: the state lives in `status.operatorState`, so that one write carries state and status.
+"""The default store: the state is in `status.operatorState`, so that one write carries state and status.
 
-Users cannot touch it (status is a subresource), and the Run's resourceVersion is the compare-and-swap.
+Users cannot edit it (status is a subresource), and the Run's resourceVersion is the compare-and-swap.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from controller.store.in_run_store import InRunStore
 from controller.store.state_record import full_status, judge, mismatch, moved_status
 
 STORE_ID = "status"
-"""Written to status.storeID: a Run that was kept elsewhere is never taken for a new one."""
+"""The value of status.storeID; it keeps a Run of another store from being taken for a new Run."""
 
 
 class StatusStore(InRunStore):
-    """Keeps the state in the Run's own status."""
+    """Stores the state in the Run's own status."""
 
     id = STORE_ID
 
@@ -28,7 +28,7 @@ class StatusStore(InRunStore):
         self._client = client
 
     async def load(self, run: JsonObject, *, live: bool) -> Loaded:
-        """Return the state from the Run's status, or why it is not to be trusted."""
+        """Return the state from the Run's status, or the reason why it is refused."""
         if refusal := mismatch(run, STORE_ID):
             return Loaded(refusal=refusal)
         return judge(run, run.get("status", {}).get("operatorState"), "status.operatorState")
@@ -42,7 +42,7 @@ class StatusStore(InRunStore):
         return written, replace(before, state=state or before.state)
 
     async def take(self, run: JsonObject, state: OperatorState | None) -> JsonObject:
-        """Keep the state of a Run that was another store's; one write."""
+        """Store the state of a Run of another store; one write."""
         return await self._write(run, moved_status(run, STORE_ID, raw=dump(state) if state else None))
 
     async def _write(self, run: JsonObject, status: JsonObject) -> JsonObject:
@@ -50,6 +50,6 @@ class StatusStore(InRunStore):
 
 
 async def write_status(client: Client, run: JsonObject, status: JsonObject) -> JsonObject:
-    """Replace the status of this very version of a Run. Raises Conflict or NotFound."""
+    """Replace the status of exactly this version of a Run. Raises Conflict or NotFound."""
     meta = run["metadata"]
     return await client.replace(RUNS, meta["namespace"], meta["name"], {**run, "status": status}, subresource="status")

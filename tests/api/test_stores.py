@@ -140,8 +140,8 @@ DAMAGES: dict[str, tuple[Change | None, str]] = {
     "of another Run": (lambda raw: {**raw, "runUID": "other"}, "belongs to the Run with UID 'other'"),
     "rolled back": (with_attempt(1), "the store was rolled back"),
     "no number": (lambda raw: {**raw, "pausedSeconds": "7"}, "pausedSeconds cannot be read"),
-    "no JSON": (lambda _: "{broken", "is no JSON"),
-    "no object": (lambda _: "[1, 2]", "is no JSON object"),
+    "no JSON": (lambda _: "{broken", "is not JSON"),
+    "no object": (lambda _: "[1, 2]", "is not a JSON object"),
 }
 
 

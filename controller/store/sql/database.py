@@ -1,4 +1,4 @@
-"""One database, spoken to from threads of its own: SQLite from one thread over one connection, a server from a few."""
+"""A database, used from its own threads: SQLite from one thread over one connection, a server from several."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SERVER_CONNECTIONS = 4
 
 
 class Database:
-    """A database by its URL; nothing is connected before the first transaction."""
+    """A database by its URL; it connects at the first transaction."""
 
     def __init__(self, url: str) -> None:
         self.url = parse_url(url)
@@ -39,20 +39,20 @@ class Database:
         return hidden(self.url)
 
     def require_file(self) -> None:
-        """Raise StoreUnavailable for a file that is not there: connecting would create it."""
+        """Raise StoreUnavailable if the file does not exist: connecting would create it."""
         if self._file and not self._file.exists():
             raise StoreUnavailable(self.name, "there is no such file", "correct the URL, or mount its volume")
 
     def require_driver(self) -> None:
-        """Raise BadStore where the URL asks for a driver that is not installed."""
+        """Raise BadStore if the URL needs a driver that is not installed."""
         self._connectable()
 
     async def run(self, work: Work[T]) -> T:
-        """Do some work in one transaction, in a thread. Raises StoreUnavailable, and IntegrityError for a row that is there."""
+        """Run `work` in one transaction, in a thread. Raises StoreUnavailable, and IntegrityError for a duplicate row."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self.transact, work)
 
     def transact(self, work: Work[T]) -> T:
-        """Do some work in one transaction in this thread; see `run`."""
+        """Run `work` in one transaction in this thread; see `run`."""
         try:
             engine = self._connectable()
             self._same_file()
@@ -65,7 +65,7 @@ class Database:
             raise unavailable(self.url, error) from error
 
     async def reopen(self, work: Work[T]) -> T:
-        """Connect anew and do some work; only the file that is there then is used from now on. Raises StoreUnavailable."""
+        """Reconnect and run `work`; the database file of that moment is the one in use from now on. Raises StoreUnavailable."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._reopen, work)
 
     async def close(self) -> None:
@@ -74,12 +74,12 @@ class Database:
         self._threads.shutdown(wait=False)
 
     def _connectable(self) -> sa.Engine:
-        """Return what connects. Raises BadStore."""
+        """Return the engine. Raises BadStore."""
         if self._engine is None:
             try:
                 self._engine = _engine(self.url)
-            except (ImportError, SQLAlchemyError, ValueError, TypeError):  # What they say may repeat a part of the URL.
-                raise BadStore(f"no driver takes this URL: install its driver beside runwarden, or give {EXAMPLES}") from None
+            except (ImportError, SQLAlchemyError, ValueError, TypeError):  # Their messages may repeat a part of the URL.
+                raise BadStore(f"no driver for this URL is installed: install it with runwarden, or give {EXAMPLES}") from None
         return self._engine
 
     def dispose(self) -> None:
@@ -88,16 +88,18 @@ class Database:
             self._engine.dispose()
 
     def _drop_connection(self) -> None:
-        """A connection to a file is not trusted after a fault; a server's pool finds out by itself."""
+        """Close SQLite's connection after an error, since it is no longer trusted. A server's pool detects broken connections
+        itself.
+        """
         if self._sqlite:
             self.dispose()
 
     def _same_file(self) -> None:
-        """Raise where the open file is no longer the one of its name: SQLite would go on writing to what nobody can find."""
+        """Raise if the open file was removed or replaced: SQLite would keep writing to a file without a name."""
         if self._file is None or self._inode is None:
             return
         if not self._file.exists() or self._file.stat().st_ino != self._inode:
-            raise StoreUnavailable(self.name, "the file was removed or replaced while it was in use", "bring it back")
+            raise StoreUnavailable(self.name, "the file was removed or replaced while it was in use", "restore it")
 
     def _reopen(self, work: Work[T]) -> T:
         self._drop_connection()
@@ -118,12 +120,12 @@ def _engine(url: sa.URL) -> sa.Engine:
 
 
 def _prepare(connection: Any, _: object) -> None:
-    """Have a save be on disk when it is answered; a crash of the node loses none."""
-    connection.isolation_level = None  # Transactions are begun below, by ourselves.
+    """Make a save durable before it is confirmed; a crash of the node loses none."""
+    connection.isolation_level = None  # Transactions are begun below.
     for pragma in ("journal_mode=WAL", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_immediate(connection: sa.Connection) -> None:
-    """Take the write lock at once: a transaction that takes it later could fail in the middle."""
+    """Take the write lock at the start: a transaction that takes it later could fail in the middle."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")

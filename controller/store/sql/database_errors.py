@@ -1,4 +1,4 @@
-"""From what a database driver raises to what a person can do about it."""
+"""Maps errors of a database driver to remedies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REMEDIES = (
     ("no space left", "make room on its volume"),
     ("not a database", "this file is something else: correct the URL, or restore the file from a backup"),
     ("malformed", "the file is corrupt: restore it from a backup"),
-    ("disk i/o error", "its volume fails: look at the node's log, and restore the file from a backup where it is damaged"),
+    ("disk i/o error", "its volume fails: check the node's log, and restore the file from a backup where it is damaged"),
     ("certificate verify failed", "give the CA that signed the server's certificate, ?sslrootcert=/path/ca.crt"),
     ("root certificate file", "mount the CA's file where the URL's sslrootcert names it"),
     ("does not match host name", "connect by a name that is in the server's certificate, or have it issued for this one"),
@@ -30,12 +30,12 @@ REMEDIES = (
     ("connection", "see that the server runs, and that the URL's host and port reach it"),
     ("timeout", "see that the server answers, and what holds its locks"),
 )
-"""The first whose words stand in the driver's message; more particular ones first."""
-ANY_REMEDY = "see that the database works; it is tried again"
+"""Remedies by text in the driver's message; the first match counts, so specific texts come first."""
+ANY_REMEDY = "check that the database works; the operator retries"
 
 
 def unavailable(url: sa.URL, error: Exception) -> StoreUnavailable:
-    """Return the error for a database that did not do what it was asked; statements and their data are left out."""
+    """Return the error for a failed database operation, without statements and their data."""
     cause = str(error.orig if isinstance(error, DBAPIError) and error.orig else error).strip()
     for secret in secrets_of(url):
         cause = cause.replace(secret, "***")

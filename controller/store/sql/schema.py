@@ -1,4 +1,4 @@
-"""Bringing a database to the newest schema, and refusing what only a newer program may use."""
+"""Upgrades a database to the newest schema, and refuses a schema that only a newer program may use."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from controller.store import StoreUnavailable
 from controller.store.sql.tables import VERSION_TABLE, meta, states
 
 LOCK_KEY = 0x72756E77  # "runw"
-"""PostgreSQL's advisory lock that an upgrade holds; SQLite's transaction is its lock."""
+"""PostgreSQL's advisory lock for an upgrade; SQLite's transaction is its own lock."""
 NEWEST = "head"
 READER = "oldest_reader"
-"""Under this key `store_meta` names the oldest revision whose programs may go on with the schema as it is. A revision that only
-adds what has a default writes it, so that `helm rollback` finds a database that works; one that changes a meaning removes it.
+"""Key in `store_meta` of the oldest revision whose programs may use the current schema. A revision that only adds columns with
+defaults writes it, so that the database still works after `helm rollback`. A revision that changes a meaning removes it.
 """
 
 
 def upgrade(connection: sa.Connection, name: str, to: str = NEWEST) -> None:
-    """Apply what revisions are missing, in the connection's transaction; a newer schema that we may use is left as it is.
+    """Apply the missing revisions in the connection's transaction. A newer schema that this program may use is left unchanged.
 
-    Raises StoreUnavailable for one that we may not use.
+    Raises StoreUnavailable for a schema that it may not use.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_KEY)))
@@ -45,24 +45,24 @@ def upgrade(connection: sa.Connection, name: str, to: str = NEWEST) -> None:
 
 
 def revision(connection: sa.Connection) -> str | None:
-    """Return the revision that a database is at; None where it never was ours."""
+    """Return the revision of a database; None if it never was a runwarden store."""
     return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
 
 
 def read_meta(connection: sa.Connection, key: str) -> str:
-    """Return what the store knows of itself under a key; empty where it knows nothing."""
+    """Return the store's metadata value of a key, or an empty text."""
     found: str | None = connection.execute(sa.select(meta.c.value).where(meta.c.key == key)).scalar()
     return found or ""
 
 
 def write_meta(connection: sa.Connection, key: str, value: str) -> None:
-    """Keep something under a key."""
+    """Write a metadata value."""
     connection.execute(sa.delete(meta).where(meta.c.key == key))
     connection.execute(sa.insert(meta).values(key=key, value=value))
 
 
 def store_id(connection: sa.Connection) -> str:
-    """Return the store's ID, made up when it is first asked for."""
+    """Return the store's ID, created on the first call."""
     if not (found := read_meta(connection, "id")):
         found = f"sql-{uuid.uuid4()}"
         write_meta(connection, "id", found)
@@ -78,9 +78,11 @@ def _config(connection: sa.Connection) -> Config:
 
 
 def describe(connection: sa.Connection, name: str) -> tuple[str, str, int, str]:
-    """Return the store's ID, its revision, its number of states, and where its Runs went. Raises StoreUnavailable for none."""
+    """Return the store's ID, revision, number of states, and the store that its Runs moved to. Raises StoreUnavailable if it has
+    none.
+    """
     found = revision(connection)
     if found is None:
-        raise StoreUnavailable(name, "it holds no store", "correct the URL; an operator makes the store when it starts with it")
+        raise StoreUnavailable(name, "it contains no store", "correct the URL; the operator creates the store when it starts")
     count = connection.execute(sa.select(sa.func.count()).select_from(states)).scalar_one()
     return read_meta(connection, "id"), f"revision {found}", count, read_meta(connection, "migrated_to")

@@ -1,7 +1,8 @@
-"""The store in a database. A row is saved first, then the Run's status; effects come after both, so a crash between is harmless.
+"""The store in a database. It saves a row first, then the Run's status. Effects come after both, so a crash in between is
+harmless.
 
-`status.stateVersion` tells which version of its row a Run has seen: a row that is older was rolled back, one that is newer was
-saved by a pass that was cut off.
+`status.stateVersion` records the row version that a Run has seen. An older row was rolled back; a newer one was saved by a pass
+that was interrupted.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from controller.store.status_store import write_status
 
 
 class Row(NamedTuple):
-    """What is read of a Run's row."""
+    """The columns of a Run's row that are read."""
 
     version: int
     state: str | None
@@ -35,7 +36,7 @@ class Row(NamedTuple):
 
 
 class SqlStore:
-    """Keeps the states in the table `operator_run_states`."""
+    """Stores the states in the table `operator_run_states`."""
 
     detached = True
 
@@ -46,13 +47,13 @@ class SqlStore:
 
     @property
     def id(self) -> str:
-        """The store's ID, from the database itself."""
+        """The store's ID, which is stored in the database itself."""
         if not self._id:
-            raise StoreUnavailable(self._database.name, "it was not opened", "wait until it is")
+            raise StoreUnavailable(self._database.name, "it has not been opened", "wait until it is open")
         return self._id
 
     async def open(self) -> None:
-        """Upgrade the schema, read the ID, and see that the database can be written to and is the one in use."""
+        """Upgrade the schema, read the ID, and check that the database is writable and is the one in use."""
         self._seen.clear()
         self._id = await self._database.reopen(self._prepare)
 
@@ -61,7 +62,7 @@ class SqlStore:
         await self._database.close()
 
     async def load(self, run: JsonObject, *, live: bool) -> Loaded:
-        """Return the state of a Run's row. Memory answers where it may and has nothing to refuse."""
+        """Return the state of a Run's row. Without `live` it comes from memory, unless the cached row is refused."""
         if refusal := mismatch(run, self.id):
             return Loaded(refusal=refusal)
         uid = run["metadata"]["uid"]
@@ -82,7 +83,7 @@ class SqlStore:
         return written, Loaded(state or before.state, before.refusal, version)
 
     async def take(self, run: JsonObject, state: OperatorState | None) -> JsonObject:
-        """Keep a Run that was another store's; a row that a former try left is overwritten."""
+        """Store a Run of another store; a row that an earlier try left is overwritten."""
         version = 0
         if state is not None:
             there = await self._database.run(partial(_read, run["metadata"]["uid"]))
@@ -94,17 +95,17 @@ class SqlStore:
         """Do nothing: the row stays as a record, and the Run names another store."""
 
     async def forget(self, run: KnownRun) -> None:
-        """Delete the row of a Run that is gone; one of this UID under another namespace or name is another Run's, and stays."""
+        """Delete the row of a deleted Run. A row of this UID under another namespace or name is another Run's and stays."""
         self._seen.pop(run.uid, None)
         its = (states.c.run_id == run.uid) & (states.c.namespace == run.namespace) & (states.c.name == run.name)
         await self._database.run(lambda connection: connection.execute(sa.delete(states).where(its)))
 
     async def known(self) -> frozenset[KnownRun]:
-        """Return the Run of every row; the ancestor's rows name none and are left alone."""
+        """Return the Run of every row. Rows of runwarden's ancestor have no namespace and are left alone."""
         return await self._database.run(_known)
 
     async def mark_migrated(self, to: str) -> None:
-        """Have the database itself tell whoever opens it that its Runs are elsewhere."""
+        """Record in the database itself that its Runs are in another store, so that every later `open` is refused."""
         await self._database.run(lambda connection: write_meta(connection, "migrated_to", to))
 
     def _prepare(self, connection: sa.Connection) -> str:
@@ -125,10 +126,10 @@ class SqlStore:
         return Loaded(refusal=found, version=row.version) if isinstance(found, str) else judge(run, found, WHERE, row.version)
 
     async def _save(self, run: JsonObject, expected: int | None, state: OperatorState) -> None:
-        """Write the row over the version that is expected, None for no row. Raises Conflict."""
+        """Write the row over the expected version, None for no row. Raises Conflict."""
         values = row_of(run, state, (expected or 0) + 1, self._client.server_now())
         uid = values["run_id"]
-        self._seen.pop(uid, None)  # What became of a write that fails is not known.
+        self._seen.pop(uid, None)  # The result of a failed write is unknown.
         if not await self._database.run(partial(_write, expected, values)):
             raise _conflict(uid)
         self._seen[uid] = Row(values["version"], values["state"], values["restart_attempts"])
@@ -144,7 +145,7 @@ def _read(uid: str, connection: sa.Connection) -> Row | None:
 
 
 def _write(expected: int | None, values: dict[str, object], connection: sa.Connection) -> bool:
-    """Insert or update a row; return whether it was as expected."""
+    """Insert or update a row; return whether it had the expected version."""
     if expected is None:
         try:
             with connection.begin_nested():

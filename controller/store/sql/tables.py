@@ -1,4 +1,4 @@
-"""The tables as the newest revision leaves them, and how a state becomes a row."""
+"""The tables of the newest revision, and the conversion of a state to a row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from controller.api.timestamps import format_time
 from controller.store.state_record import encode
 
 VERSION_TABLE = "operator_store_version"
-"""Alembic's own table; not its default name, since a database may be shared."""
+"""Alembic's own table. It has not its default name, since a database may be shared."""
 
 metadata = sa.MetaData()
 
@@ -40,7 +40,7 @@ meta = sa.Table(
 
 
 def row_of(run: JsonObject, state: OperatorState, version: int, now: datetime) -> dict[str, Any]:
-    """Return the row of a Run's state: the readable columns are made from the state, which alone counts."""
+    """Return the row of a Run's state. The readable columns are derived from the state, which alone is authoritative."""
     agents = state.agents.values()
     return {
         "run_id": run["metadata"]["uid"],

@@ -1,6 +1,6 @@
-"""How a connection to a PostgreSQL server is protected unless the URL says: TLS, with a certificate for the server's name.
+"""Default TLS options of connections to PostgreSQL: TLS with a certificate for the server's name, unless the URL sets others.
 
-libpq's own default (`prefer`) speaks in clear to whoever says that it knows no TLS, and believes every certificate.
+libpq's own default (`prefer`) falls back to plain text if a server claims not to support TLS, and trusts every certificate.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import sqlalchemy as sa
 
 VERIFIED = "verify-full"
 SYSTEM = "system"
-"""libpq's word for the roots that OpenSSL finds by itself."""
+"""libpq's value for the root certificates that OpenSSL finds by itself."""
 BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/cert.pem",
 )
-"""Where distributions keep the roots that they trust: the driver brings an OpenSSL of its own, which may not know."""
+"""Files with a distribution's root certificates: the driver has its own OpenSSL, which may not know them."""
 
 
 def tls_options(url: sa.URL) -> dict[str, str]:
-    """Return what libpq is told of TLS: nothing where the URL or PGSSLMODE says, or where the server is on this machine."""
+    """Return libpq's TLS options; none if the URL or PGSSLMODE sets them, or if the server is on this machine."""
     if "sslmode" in url.query or "PGSSLMODE" in os.environ or is_local(url):
         return {}
     if "sslrootcert" in url.query or "PGSSLROOTCERT" in os.environ:
@@ -33,7 +33,7 @@ def tls_options(url: sa.URL) -> dict[str, str]:
 
 
 def is_local(url: sa.URL) -> bool:
-    """Whether a URL leads to this machine alone: by a unix socket, or over loopback."""
+    """Whether a URL leads to this machine: by a unix socket, or over loopback."""
     if "service" in url.query or "PGSERVICE" in os.environ:
         return False
     hosts = [*_given(url, "host", "PGHOST"), *_given(url, "hostaddr", "PGHOSTADDR")]
@@ -41,13 +41,13 @@ def is_local(url: sa.URL) -> bool:
 
 
 def system_roots() -> str:
-    """Return the file of the roots that this system trusts."""
+    """Return the file of the root certificates that this system trusts."""
     files = (ssl.get_default_verify_paths().cafile, *BUNDLES)
     return next((name for name in files if name and Path(name).exists()), SYSTEM)
 
 
 def _given(url: sa.URL, option: str, variable: str) -> list[str]:
-    """Return the values of an option, which may be several: repeated, or with commas between."""
+    """Return the values of an option; there may be several, repeated or separated by commas."""
     asked = url.query.get(option, ())
     values = [asked] if isinstance(asked, str) else list(asked)
     if option == "host" and url.host:

@@ -1,6 +1,6 @@
-"""Database URLs: which are taken, how they look in messages, and what the driver needs to be told.
+"""Database URLs: which are accepted, how messages show them, and the driver's options.
 
-A URL holds a password, and one that is mistyped may hold it anywhere: nothing of a text that is refused is repeated.
+A URL holds a password, and a mistyped URL may hold it anywhere: no part of a refused text is repeated.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHOWN_OPTIONS = {
     **dict.fromkeys(("connect_timeout", "timeout"), _NUMBER),
     "sslmode": _WORD,
 }
-"""Options of a URL that messages may show, and how their values look; all other values may be secrets, or what is left of one."""
+"""Options of a URL that messages may show, and the format of their values; every other value may be a secret or a part of one."""
 BUSY_SECONDS = 5.0
 """How long SQLite waits for another process's lock."""
 SERVER_OPTIONS = {
@@ -31,7 +31,7 @@ SERVER_OPTIONS = {
     "keepalives_idle": "10",
     "options": "-c synchronous_commit=on -c statement_timeout=10000 -c lock_timeout=5000",
 }
-"""What libpq is told unless the URL says otherwise: a save is on disk when it is answered, and no request waits for ever."""
+"""libpq options unless the URL sets them: a save is durable once confirmed, and no request waits for ever."""
 EXAMPLES = "sqlite:////data/runwarden.db or postgresql://user@host/database"
 UNREADABLE = f"not a database URL (its text is not repeated here, since it may hold a password): give {EXAMPLES}"
 ENCODE = "percent-encode the characters @ : / ? # % and spaces in user and password, or leave the password to PGPASSWORD"
@@ -42,11 +42,11 @@ _NAME = re.compile(r"[\w.-]*")
 
 
 class BadStore(RunwardenError):
-    """A store or ledger was named that there is not; the message says which there are."""
+    """The store or ledger does not exist; the message lists the choices."""
 
 
 def parse_url(text: str) -> sa.URL:
-    """Return the URL with the driver that is shipped. Raises BadStore, which repeats nothing of a text that cannot be read."""
+    """Return the URL with the bundled driver. Raises BadStore, whose message repeats no part of an unreadable text."""
     try:
         url = sa.make_url(text)
     except (ArgumentError, ValueError):
@@ -56,13 +56,13 @@ def parse_url(text: str) -> sa.URL:
 
 
 def _require_plain(url: sa.URL, text: str) -> None:
-    """Refuse a URL whose parts cannot be what they stand for: a password that was not encoded has fallen into them."""
+    """Refuse a URL with implausible parts: they may hold a part of a password that was not encoded."""
     if is_sqlite(url):
         if url.host or url.username or url.password:
             raise BadStore(f"{UNREADABLE}; a file has three slashes before a relative path, and four before an absolute one")
         return
     if text.count("@") > 1 or not _HOST.fullmatch(url.host or "") or not _DATABASE.fullmatch(url.database or ""):
-        raise BadStore(f"{UNREADABLE}; it has more than one @, or a host or a database that cannot be: {ENCODE}")
+        raise BadStore(f"{UNREADABLE}; it has more than one @, or an impossible host or database name: {ENCODE}")
 
 
 def hidden(url: sa.URL) -> str:
@@ -77,7 +77,7 @@ def _is_shown(option: str, value: str | tuple[str, ...]) -> bool:
 
 
 def secrets_of(url: sa.URL) -> list[str]:
-    """Return what must never stand in a message, in every way that it may be written; longer ones first."""
+    """Return the texts that no message may contain, in every encoding; longer ones first."""
     given = [url.password or "", *(value for key, value in url.query.items() if not _is_shown(key, value))]
     given += [] if _NAME.fullmatch(url.username or "") else [url.username or ""]
     plain = [one for value in given for one in ([value] if isinstance(value, str) else value)]
@@ -98,7 +98,7 @@ def file_of(url: sa.URL) -> Path | None:
 
 
 def connect_args(url: sa.URL) -> dict[str, Any]:
-    """Return what the driver is told beside the URL."""
+    """Return the driver's options that are not in the URL."""
     if is_sqlite(url):
         return {"check_same_thread": False} | ({} if "timeout" in url.query else {"timeout": BUSY_SECONDS})
     if url.get_backend_name() == "postgresql":

@@ -81,7 +81,7 @@ async def test_what_is_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("statu", "there is no such store: choose status, annotations, sqlite"),
+        ("statu", "unknown store: choose status, annotations, sqlite"),
         ("mysql://x/y", "cannot be a 'mysql' database: choose status"),
         ("sqlite://", "would forget every Run"),
         ("sqlite:///:memory:", "would forget every Run"),
@@ -99,7 +99,7 @@ def test_stores_that_there_are_not(name: str, says: str) -> None:
 def test_the_store_comes_from_the_environment_too() -> None:
     """As every option; so a URL with a password need not stand in the process's arguments."""
     done = CliRunner().invoke(main, ["operator"], env={"RUNWARDEN_OPERATOR_STORE": "nothing"})
-    assert "there is no such store" in done.output
+    assert "unknown store" in done.output
 
 
 def test_the_ledger_has_a_database_of_its_own() -> None:

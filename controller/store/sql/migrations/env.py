@@ -1,4 +1,4 @@
-"""How Alembic applies the revisions: on the connection that it is given, inside that connection's transaction."""
+"""Configures Alembic to apply the revisions on the given connection, inside its transaction."""
 
 from alembic import context
 
