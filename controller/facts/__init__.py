@@ -1,1 +1,1 @@
-"""From Kubernetes objects to the facts that the plan decides from."""
+"""Converts Kubernetes objects to the facts that the plan decides on."""

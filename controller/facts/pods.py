@@ -1,4 +1,4 @@
-"""Pure: from objects as the API server gives them to the facts that the planner judges."""
+"""Pure: converts objects from the API server to the facts that the planner judges."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ DEFAULT_GRACE_SECONDS = 30
 """Kubernetes' default for a pod's terminationGracePeriodSeconds."""
 
 PULL_PREFIX = "ErrImagePull: "
-"""Stands before the cause in the kubelet's back-off message; without it both messages of one failing pull are the same."""
+"""Prefix of the cause in the kubelet's back-off message. Without it, both messages of one failing pull are equal."""
 
 
 SAME_REASONS = {"ErrImagePull": "ImagePullBackOff"}
-"""The kubelet alternates between these while it retries; one name keeps the status from flapping."""
+"""Waiting reasons between which the kubelet alternates while it retries; one name keeps the status from flapping."""
 
 
 def controller_uid(obj: JsonObject) -> str:
-    """Return the UID of the object's controlling owner, empty where it has none."""
+    """Return the UID of the object's controlling owner, or an empty string."""
     owners = obj["metadata"].get("ownerReferences", ())
     return next((owner["uid"] for owner in owners if owner.get("controller")), "")
 
 
 def pod_facts(pod: JsonObject) -> PodFacts:
-    """Return what the planner may know of a pod; a pod that is not one of ours has no agent and no attempt."""
+    """Return the planner's facts of a pod. A pod that is not ours has no agent and no attempt."""
     meta, spec, status = pod["metadata"], pod["spec"], pod.get("status", {})
     labels, annotations = meta.get("labels", {}), meta.get("annotations", {})
     gates = [gate["name"] for gate in spec.get("schedulingGates", ())]
@@ -81,7 +81,7 @@ def pod_facts(pod: JsonObject) -> PodFacts:
 
 
 def unreadable_pod(pod: JsonObject, why: str) -> PodFacts:
-    """Return the facts of a pod that cannot be judged: it counts as at work until it is gone, so that none is started beside it."""
+    """Return the facts of an unreadable pod. It counts as running until it is gone, so that no second pod is started."""
     meta = pod["metadata"]
     labels = meta.get("labels", {})
     attempt = labels.get(LABEL_ATTEMPT, "")
@@ -100,14 +100,14 @@ def unreadable_pod(pod: JsonObject, why: str) -> PodFacts:
 
 
 def claim_facts(claim: JsonObject) -> ClaimFacts:
-    """Return what the planner may know of a workspace claim."""
+    """Return the planner's facts of a workspace claim."""
     meta = claim["metadata"]
     agent = meta.get("labels", {}).get(LABEL_AGENT, "")
     return ClaimFacts(agent, controller_uid(claim), "deletionTimestamp" in meta)
 
 
 def escalation_facts(escalation: JsonObject) -> EscalationFacts:
-    """Return what the planner may know of an escalation. Its agent and attempt are labels that the operator set."""
+    """Return the planner's facts of an escalation. Its agent and attempt are labels that the operator set."""
     meta, spec = escalation["metadata"], escalation["spec"]
     attempt = meta.get("labels", {}).get(LABEL_ATTEMPT, "")
     response, phase = spec.get("response") or {}, escalation.get("status", {}).get("phase")
@@ -130,7 +130,9 @@ def escalation_facts(escalation: JsonObject) -> EscalationFacts:
 
 
 def node_lost_since(node: JsonObject | None, pod: PodFacts) -> datetime | None:
-    """Since when a pod's node has been lost, None where the node is ready. One that is gone was lost with its pod's readiness."""
+    """Return since when a pod's node has been lost; None if the node is ready. A deleted node is lost since its pod became
+    unready.
+    """
     if node is None:
         return pod.unready_since or pod.scheduled_at or pod.created_at
     ready = _condition(node.get("status", {}), "Ready")
@@ -147,15 +149,15 @@ def _condition(status: JsonObject, kind: str) -> JsonObject:
 
 
 def _since(status: JsonObject, kind: str, wanted: str) -> datetime | None:
-    """Since when a condition has had a status, None where it has another."""
+    """Return since when a condition has had the wanted status; None if it has another one."""
     condition = _condition(status, kind)
     return parse_time(condition.get("lastTransitionTime")) if condition.get("status") == wanted else None
 
 
 def _unready_since(spec: JsonObject, status: JsonObject, container: JsonObject) -> datetime | None:
-    """Since when a running agent that was ready once has failed its readiness probe.
+    """Return since when a running agent that was once ready has failed its readiness probe.
 
-    One that was never ready yet starts slowly: its condition has not changed since before the container ran.
+    An agent that was never ready starts slowly: its condition has not changed since before the container ran.
     """
     running = parse_time(container.get("state", {}).get("running", {}).get("startedAt"))
     since = _since(status, "Ready", "False")
@@ -166,11 +168,11 @@ def _unready_since(spec: JsonObject, status: JsonObject, container: JsonObject) 
 
 
 def _phase(status: JsonObject, container: JsonObject) -> str:
-    """The pod's phase; it counts as running until the kubelet has said how the agent ended, too.
+    """Return the pod's phase. A failed pod counts as running until the kubelet also reports how the agent ended.
 
-    At a deadline the kubelet may say Failed first and give the exit code in a later write, seconds after (seen on 1.34): judged in
-    between, work that was finished just before would be taken for interrupted, and started again. A pod whose node is lost at that
-    very moment is deleted like any that is deaf to its deadline.
+    At a deadline the kubelet may write Failed first and the exit code seconds later (observed on 1.34). A judgement in between
+    would take finished work for interrupted work and start it again. If the pod's node is lost at that moment, the pod is deleted
+    like any pod that ignores its deadline.
     """
     phase = str(status.get("phase", "Pending"))
     unsaid = status.get("reason") == DEADLINE_EXCEEDED and "running" in container.get("state", {})
@@ -178,11 +180,11 @@ def _phase(status: JsonObject, container: JsonObject) -> str:
 
 
 DEADLINE_EXCEEDED = "DeadlineExceeded"
-"""The kubelet's reason for a pod that it ended at its activeDeadlineSeconds, as we end pods."""
+"""The kubelet's reason for a pod that it ended at its activeDeadlineSeconds, which is how the operator ends pods."""
 
 
 def _waiting(status: JsonObject, container: JsonObject) -> tuple[str, str]:
-    """What the pod waits for: an init container, the judged container, or the scheduler; in their words."""
+    """Return the reason and message of what the pod waits for: an init container, the judged container or the scheduler."""
     states = [c.get("state", {}) for c in status.get("initContainerStatuses", ())] + [container.get("state", {})]
     for state in states:
         waiting = state.get("waiting")
@@ -196,10 +198,11 @@ def _waiting(status: JsonObject, container: JsonObject) -> tuple[str, str]:
 
 
 def _deleted_at(meta: JsonObject) -> datetime | None:
-    """When the deletion was asked for: the deletionTimestamp lies a grace period after that.
+    """Return when the deletion was requested: one grace period before the deletionTimestamp.
 
-    When the kubelet has ended the containers it deletes once more, with a grace of 0, and for a pod with finalizers that moves the
-    timestamp to that moment (seen on 1.34; `markAsDeleting` in apiserver's registry). What ended shortly before it was asked to.
+    After the containers have ended, the kubelet deletes the pod once more with a grace period of 0. For a pod with finalizers that
+    moves the timestamp to that moment (observed on 1.34; `markAsDeleting` in apiserver's registry). A container that ended shortly
+    before that moment ended after the request.
     """
     stamp = parse_time(meta.get("deletionTimestamp"))
     if stamp is None:
@@ -208,26 +211,28 @@ def _deleted_at(meta: JsonObject) -> datetime | None:
 
 
 def _grace(seconds: int) -> int:
-    """A pod's own grace period, within what a template may ask for: pods of former versions, or of others, name any number."""
+    """Return a pod's grace period, limited to a template's maximum: pods of former versions or of other owners have any number."""
     return min(max(seconds, 1), MAX_GRACE_SECONDS)
 
 
 KUBELET_CLEANUP_SECONDS = 30
-"""How long a kubelet may take between the end of a deleted pod's containers and its own, final deletion."""
+"""Maximum time between the end of a deleted pod's containers and the kubelet's final deletion."""
 
 
 ENDING_DEADLINE_SECONDS = 1
-"""The smallest activeDeadlineSeconds, which ends a pod: the kubelet sends TERM at once, keeps the grace period, then KILL."""
+"""The smallest activeDeadlineSeconds. It ends a pod: the kubelet sends TERM at once, waits the grace period, then sends KILL."""
 
 
 def _told_at(spec: JsonObject, annotations: JsonObject) -> datetime | None:
-    """When the operator told the pod to end: anybody may write the annotation, but a deadline is never taken back."""
+    """Return when the operator ended the pod. Any writer may forge the annotation, so it counts only with the irrevocable
+    deadline.
+    """
     ending_by_deadline = spec.get("activeDeadlineSeconds") == ENDING_DEADLINE_SECONDS
     return _tolerant_time(annotations.get(ANNOTATION_ENDING_AT)) if ending_by_deadline else None
 
 
 def _tolerant_time(text: str | None) -> datetime | None:
-    """An annotation can be edited by anybody who may edit pods: a text that is no time counts as none."""
+    """Return an annotation's time; None for a text that is not a time, since users who may edit pods can write any text."""
     try:
         moment = parse_time(text)
     except ValueError:
@@ -236,12 +241,12 @@ def _tolerant_time(text: str | None) -> datetime | None:
 
 
 def _words(text: str) -> str:
-    """Words of a kubelet as they are recorded: an agent's last ones may be among them, with whatever secret it printed."""
+    """Return a kubelet's text as it is recorded. It may contain the agent's last output, so secrets are redacted."""
     return recorded(text[:READ_LIMIT])[:MAX_TEXT]
 
 
 READ_LIMIT = 8192
-"""Characters of a message that are looked at: twice what a kubelet takes of an agent's last words."""
+"""Maximum characters of a message that are read: twice what a kubelet takes of a termination message."""
 
 
 def _termination(container: JsonObject) -> Termination | None:

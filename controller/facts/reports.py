@@ -1,7 +1,8 @@
-"""Pure: from an AgentReport, or from a reporter's last word, to the facts that the planner judges.
+"""Pure: converts an AgentReport, or a reporter's final report, to the facts that the planner judges.
 
-A reporter tells ages by its pod's monotonic clock. When it told them is the API server's word: the stamp on the reporter's own
-managedFields entry; for a last word, the kubelet's stamp of the sidecar's end. Clocks of pods and nodes are never compared.
+A reporter reports ages, measured by its pod's monotonic clock. The time of a report comes from the API server: the timestamp of the
+reporter's own managedFields entry. The time of a final report is the kubelet's timestamp of the sidecar's end. Clocks of pods and
+nodes are never compared.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from controller.plan.snapshot import QuestionFacts, ReportFacts
 
 
 def report_facts(report: JsonObject) -> ReportFacts | None:
-    """Return what an AgentReport says; None where its reporter has said nothing yet, or nothing that can be understood."""
+    """Return the facts of an AgentReport; None if its reporter has not reported yet, or if the report cannot be parsed."""
     spec, status, stamp = report["spec"], report.get("status"), _stamp(report)
     if not status or stamp is None:
         return None
@@ -30,7 +31,7 @@ def report_facts(report: JsonObject) -> ReportFacts | None:
 
 
 def is_believed(report: ReportFacts, now: datetime) -> bool:
-    """Whether a report was made before now. Whoever creates an object may write the times in its managedFields.
+    """Whether a report was made before now. The creator of an object may write any time into its managedFields.
 
     A report from the year 9999 would be fresh for ever: its agent would never be silent or idle.
     """
@@ -38,11 +39,13 @@ def is_believed(report: ReportFacts, now: datetime) -> bool:
 
 
 MAX_AHEAD_SECONDS = 60
-"""How far a true stamp may lie ahead of the operator's estimate of the API server's time: API servers' clocks are seconds apart."""
+"""How far a genuine timestamp may be ahead of the estimated API server time: the clocks of several API servers differ by
+seconds.
+"""
 
 
 def last_report(pod: JsonObject) -> ReportFacts | None:
-    """Return the last word of a pod's reporter: its termination message."""
+    """Return the final report of a pod's reporter, which is its termination message."""
     for container in pod.get("status", {}).get("initContainerStatuses", ()):
         ended = container.get("state", {}).get("terminated")
         if container["name"] == REPORTER_CONTAINER and ended and ended.get("message") and ended.get("finishedAt"):
@@ -62,7 +65,7 @@ def _last_word(pod: JsonObject, message: str, ended: datetime) -> ReportFacts | 
 
 
 def _stamp(report: JsonObject) -> datetime | None:
-    """When the reporter last wrote, by the API server's clock."""
+    """Return when the reporter last wrote, by the API server's clock."""
     entries = report["metadata"].get("managedFields", ())
     mine = (
         e["time"] for e in entries if e.get("manager") == REPORTER_CONTAINER and e.get("subresource") == "status" and "time" in e
@@ -71,11 +74,13 @@ def _stamp(report: JsonObject) -> datetime | None:
 
 
 OUTPUTS_LIMIT = 2048
-"""Characters of an agent's outputs that are kept: they stand in the Run's status and state, beside those of 31 other agents."""
+"""Maximum characters of an agent's outputs: they are stored in the Run's status and state together with those of 31 other
+agents.
+"""
 
 
 def _recorded(result: ResultStatus) -> ResultStatus:
-    """The result without secrets, with as many of its outputs as are kept."""
+    """Return the result without secrets, and with its outputs limited to `OUTPUTS_LIMIT`."""
     kept: dict[str, str] = {}
     for name, value in sorted((result.outputs or {}).items()):
         if sum(map(len, (*kept, *kept.values(), name, value))) <= OUTPUTS_LIMIT:
@@ -88,11 +93,11 @@ def _recorded(result: ResultStatus) -> ResultStatus:
 
 
 QUESTIONS_LIMIT = 32768
-"""Characters that are kept of one report's questions and their options together: what is recorded is redacted, which takes time."""
+"""Maximum characters of the questions and options of one report together: they are redacted, which takes time."""
 
 
 def _questions(asked: tuple[ReportedQuestion, ...]) -> tuple[QuestionFacts, ...]:
-    """What an agent asks, without secrets. A question is told from others by its id, which stays."""
+    """Return an agent's questions without secrets. The id stays unchanged, since it identifies the question."""
     left, found = QUESTIONS_LIMIT, []
     for question in asked:
         texts: list[str] = []

@@ -1,4 +1,4 @@
-"""Pure: from a Run object to the facts that the planner judges."""
+"""Pure: converts a Run object to the facts that the planner judges."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def key_of(run: JsonObject) -> RunKey:
 
 
 def run_facts(obj: JsonObject) -> RunFacts:
-    """Read a Run object; whatever is wrong with its spec becomes violations, never an exception."""
+    """Read a Run object. Errors in its spec become violations, never an exception."""
     meta = obj["metadata"]
     gone = "deletionTimestamp" in meta
     created = parse_time(meta.get("creationTimestamp"))
@@ -30,7 +30,7 @@ def run_facts(obj: JsonObject) -> RunFacts:
 
 
 def unreadable_facts(obj: JsonObject, why: str) -> RunFacts:
-    """What is known of a Run that cannot be judged: who it is, and whether it is going."""
+    """Return the facts of an unreadable Run: its identity, and whether it is being deleted."""
     meta = obj["metadata"]
     wrong = (violation("metadata.uid", meta["uid"], f"the operator cannot read this Run: {why}"),)
     gone = "deletionTimestamp" in meta

@@ -1,1 +1,1 @@
-"""From a Run to the Kubernetes objects that its agents need."""
+"""Builds the Kubernetes objects of a Run's agents."""

@@ -1,4 +1,4 @@
-"""Pure: from a Run's agent to the claim of its workspace."""
+"""Pure: builds the claim of an agent's workspace."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from controller.resources.owner import owner_reference
 
 
 def build_claim(run: RunFacts, agent: Agent) -> JsonObject:
-    """Return the claim of an agent's workspace, which is kept across attempts and goes with the Run."""
+    """Return the claim of an agent's workspace, which is kept across attempts and is deleted with the Run."""
     workspace = agent.workspace
     if workspace is None:
         raise ValueError(f"agent {agent.name} has no kept workspace")

@@ -1,4 +1,4 @@
-"""Pure: from an action of the plan to the Escalation that a human answers."""
+"""Pure: builds the Escalation that a human answers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from controller.plan.snapshot import RunFacts
 from controller.resources.owner import owner_reference
 
 SUMMARY_LIMIT, TEXT_LIMIT = 120, 16384
-"""Characters of an escalation's summary and text: a terminal's width, and the maximum of the CRD."""
+"""Maximum characters of an escalation's summary (a terminal's width) and text (the CRD's maximum)."""
 
 
 def build_escalation(run: RunFacts, action: Action, responders: Responders | None) -> JsonObject:
-    """Return the escalation that an action asks for. It goes with the Run. Without `responders` nobody may answer it yet."""
+    """Return the escalation that an action creates. It is deleted with the Run. Without `responders` nobody may answer it yet."""
     inquiry = action.inquiry
     if inquiry is None:
         raise ValueError("an escalation needs an inquiry")
@@ -49,6 +49,6 @@ def build_escalation(run: RunFacts, action: Action, responders: Responders | Non
 
 
 def _from_advisor(inquiry: Inquiry) -> JsonObject:
-    """What the operator would do, and what the advisor suggests."""
+    """Return the operator's proposal and the advisor's suggestion."""
     models = {"proposal": inquiry.proposal, "suggestion": inquiry.suggestion}
     return {key: dump(model) for key, model in models.items() if model is not None}

@@ -1,4 +1,8 @@
-"""Pure: the one NetworkPolicy of a namespace's agents: nothing comes in; out go names, HTTPS to the Internet and the API server."""
+"""Pure: builds the NetworkPolicy of a namespace's agents. It denies ingress, and allows egress to DNS, to HTTPS and to the API
+server.
+
+HTTPS is allowed to public addresses only.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ NOT_PUBLIC_4 = (
 )
 """Private, shared, link-local (the cloud's metadata service) and reserved networks of IPv4."""
 NOT_PUBLIC_6 = ("::/16", "64:ff9b::/32", "2002::/16", "fc00::/7", "fe80::/10", "ff00::/8")
-"""The same of IPv6, with the networks that lead to an IPv4 address."""
+"""The corresponding networks of IPv6, and those that embed an IPv4 address."""
 
 Endpoint = tuple[str, int]
 """An address and a port of the API server."""
@@ -30,7 +34,7 @@ Endpoint = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class AgentsNetwork:
-    """What the installer lets agents reach beside the Internet: networks, on every port."""
+    """Networks that agents may reach, on every port, in addition to the Internet; set at installation."""
 
     allow: tuple[str, ...] = ()
 
@@ -64,7 +68,7 @@ def network_policy(network: AgentsNetwork, api_server: tuple[Endpoint, ...]) -> 
 
 
 def endpoints(slice_: JsonObject) -> tuple[Endpoint, ...]:
-    """Return the API server's addresses, as the EndpointSlice `kubernetes` has them, in a fixed order."""
+    """Return the API server's addresses from the EndpointSlice `kubernetes`, in a fixed order."""
     ports = [port["port"] for port in slice_.get("ports") or () if port.get("port")]
     found = {(ip, port) for each in slice_.get("endpoints") or () for ip in each.get("addresses", ()) for port in ports}
     return tuple(sorted(found))

@@ -1,4 +1,4 @@
-"""The owner reference by which an object belongs to its Run."""
+"""The owner reference of an object that belongs to a Run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from controller.plan.snapshot import RunFacts
 
 
 def owner_reference(run: RunFacts) -> JsonObject:
-    """Return the owner reference that makes an object a Run's: it is deleted with the Run."""
+    """Return the owner reference that makes the Run the owner: the object is deleted with it."""
     return {
         "apiVersion": API_VERSION,
         "kind": "Run",

@@ -1,4 +1,4 @@
-"""Pure: from a Run and one of its agents to the objects that the operator creates."""
+"""Pure: builds the pod of an agent's attempt."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from controller.resources.owner import owner_reference
 from controller.resources.reporter_sidecar import OUT_VOLUME, WORKSPACE_VOLUME, Sidecar, add_reporter
 
 AGENT_UID = 10001
-"""The user (and group) that agents run as unless their template names another non-root one."""
+"""The user and group of agents, unless their template names another non-root one."""
 
 WORKSPACE_DIR = "/workspace"
-"""Where the workspace is mounted unless the Run says otherwise."""
+"""Mount path of the workspace unless the Run sets another one."""
 
 OUT_SIZE_LIMIT = "64Mi"
-"""How much an agent may write to its outbox before the kubelet evicts it."""
+"""Maximum size of an agent's outbox; beyond it the kubelet evicts the pod."""
 
 BRIEF_VOLUME = "runwarden-brief"
 BRIEF_FILE = "brief.md"
@@ -53,7 +53,7 @@ class Answered(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """What became of an agent's questions and it does not know yet: answers, and the ids of questions that nobody will answer."""
+    """Decisions on an agent's questions that it has not read yet: answers, and the ids of dismissed questions."""
 
     answers: tuple[Answered, ...] = ()
     dismissed: tuple[str, ...] = ()
@@ -70,8 +70,8 @@ def build_pod(
 ) -> JsonObject:
     """Return the gated pod of one attempt.
 
-    `last_outcome` is the reason that the previous attempt ended with, empty for the first; `settled` stands in its brief; `sidecar`
-    says how its reporter runs, `policy` what it has and reaches.
+    `last_outcome` is the reason of the previous attempt's end, empty for the first attempt. `settled` is added to its brief.
+    `sidecar` configures its reporter. `policy` sets its resources, runtime and network.
     """
     template = pod_template(agent)
     spec = template["spec"]
@@ -110,24 +110,24 @@ def _metadata(run: RunFacts, agent: Agent, attempt: int, given: JsonObject, sett
 
 
 def _brief(brief: str, settled: Settled) -> str:
-    """The Run's brief, and below it what humans have answered and dismissed meanwhile."""
+    """Return the Run's brief, followed by the answers and dismissals since."""
     sections = [f"## Question {question} was dismissed\n\n{DISMISSED}" for question in settled.dismissed]
     sections += [f"## Answer to question {a.question}{f' by {a.by}' if a.by else ''}\n\n{a.answer}" for a in settled.answers]
     text = "\n\n".join(filter(None, (brief, *sections)))
     return text if len(text.encode()) <= BRIEF_LIMIT else text.encode()[:BRIEF_LIMIT].decode(errors="ignore") + MORE_ANSWERS
 
 
-DISMISSED = "Nobody will answer it. Go on without an answer; to ask it again asks nobody, and to park for it is charged."
-"""What an agent reads of a question that a human has dismissed."""
+DISMISSED = "Nobody will answer it. Go on without an answer. Asking again reaches nobody, and parking for it counts as a restart."
+"""Text for the agent about a question that a human has dismissed."""
 
 BRIEF_LIMIT = 192 * 1024
-"""Bytes of a brief with its answers: a pod's annotations may have 256 KiB in all."""
+"""Maximum bytes of a brief with its answers; a pod's annotations may have 256 KiB in total."""
 
 MORE_ANSWERS = f"\n\n(cut here: the answers in full are in {RUNWARDEN_DIR}/answers)"
 
 
 def _harden(spec: JsonObject, host_users: HostUsers) -> None:
-    """Set what the `restricted` Pod Security standard asks for; a template may only narrow it, which `check_run` saw to."""
+    """Set the fields of the `restricted` Pod Security standard. A template may only narrow them, which `check_run` has verified."""
     spec["restartPolicy"] = "Never"
     spec["automountServiceAccountToken"] = False
     spec["enableServiceLinks"] = False
@@ -147,7 +147,7 @@ def _harden(spec: JsonObject, host_users: HostUsers) -> None:
 
 
 def _provide(spec: JsonObject, policy: RunPolicySpec) -> None:
-    """Give the pod its policy's runtime, and its policy's resources to containers that name none; a reporter comes with its own."""
+    """Set the policy's runtime class, and its resources on containers that name none. A reporter has its own resources."""
     if policy.runtime_class_name is not None:
         spec["runtimeClassName"] = policy.runtime_class_name
     for container in [*spec["containers"], *spec.get("initContainers", [])]:
@@ -156,7 +156,7 @@ def _provide(spec: JsonObject, policy: RunPolicySpec) -> None:
 
 
 def _equip(spec: JsonObject, run: RunFacts, agent: Agent, identity: dict[str, str], last_outcome: str) -> None:
-    """Give the judged container its environment, brief, outbox and workspace."""
+    """Add environment, brief, outbox and workspace to the judged container."""
     container = judged_container(spec)
     container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
     environment = {
@@ -183,7 +183,7 @@ def _equip(spec: JsonObject, run: RunFacts, agent: Agent, identity: dict[str, st
 
 
 def session_id(run_uid: str, agent: str) -> str:
-    """Return what an agent may call its conversation: the same UUID for each of its attempts."""
+    """Return an id for the agent's conversation: the same UUID for each of its attempts."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"https://{GROUP}/{run_uid}/{agent}"))
 
 

@@ -1,7 +1,7 @@
-"""Pure: the reporter beside an agent: its container and account, and what the two share.
+"""Pure: builds the reporter sidecar: its container, its service account and the volumes that it shares with the agent.
 
-The agent reads `bin` and `answers`, which the reporter writes; both write `out`. Only the reporter has a token, and it runs as
-another user, so that not even a shared process namespace lets the agent near it.
+The reporter writes `bin` and `answers`, which the agent reads; both write `out`. Only the reporter has a token. It runs as another
+user, so that the agent cannot reach it even in a shared process namespace.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from controller.api.template import RESERVED_DIR as RUNWARDEN_DIR
 
 OUT_VOLUME, WORKSPACE_VOLUME = "runwarden-out", "runwarden-workspace"
 BIN_VOLUME, ANSWERS_VOLUME, TOKEN_VOLUME = "runwarden-bin", "runwarden-answers", "runwarden-token"  # a volume's name
-TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105  # where pods have it
+TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105  # the mount path of tokens in pods
 TOKEN_SECONDS = 3600
-"""The kubelet renews a token before it ends; an hour is Kubernetes' own choice."""
+"""Lifetime of a token, as Kubernetes' own; the kubelet renews it before it ends."""
 
 OWN_SIZE_LIMIT = "16Mi"
-"""Of each folder that only the reporter writes: 64 answers of 16384 characters fit."""
+"""Maximum size of each volume that only the reporter writes: 64 answers of 16384 characters fit."""
 
 REPORTER_WORKSPACE = "/workspace"
 RW = "rw"
 RW_ON_PATH = f"/usr/local/bin/{RW}"
 PROBE_SECONDS, PROBE_TIMES = 1, 120
 RESOURCES = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "250m", "memory": "64Mi"}}
-"""It idles at 25 MiB; what a hostile agent makes it read comes on top."""
+"""The reporter uses 25 MiB when idle; a hostile agent's files come on top."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """How reporters run. Where `shared_processes` is unset, the agent keeps a process namespace of its own."""
+    """Configuration of reporters. Without `shared_processes`, the agent keeps its own process namespace."""
 
     image: str
     interval_seconds: int = 60
@@ -40,7 +40,7 @@ class Sidecar:
 
 
 def add_reporter(spec: JsonObject, container: JsonObject, identity: dict[str, str], sidecar: Sidecar) -> None:
-    """Put the reporter into a pod's spec, ahead of everything else, and what it offers into the judged container."""
+    """Add the reporter to a pod's spec as its first init container, and its volumes to the judged container."""
     spec["serviceAccountName"] = REPORTER_CONTAINER
     if sidecar.shared_processes:
         spec["shareProcessNamespace"] = True
@@ -91,7 +91,7 @@ def _environment(identity: dict[str, str], sidecar: Sidecar) -> list[JsonObject]
         "RUNWARDEN_REPORTER": "Full" if sidecar.shared_processes else "NoSharedPID",
         "RUNWARDEN_REPORT_INTERVAL_SECONDS": str(sidecar.interval_seconds),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "MALLOC_ARENA_MAX": "1",  # Its threads share one heap: memory is counted in every pod.
+        "MALLOC_ARENA_MAX": "1",  # Its threads share one malloc arena: its memory counts in every pod.
     }
     from_pod = {"RUNWARDEN_POD_UID": "metadata.uid", "RUNWARDEN_NAMESPACE": "metadata.namespace"}
     return [
@@ -114,7 +114,7 @@ def _volumes() -> list[JsonObject]:
 
 
 def _offered(container: JsonObject) -> list[JsonObject]:
-    """What the agent gets to read; `rw` is on its PATH too, unless the template has mounted something there itself."""
+    """Return the agent's read-only mounts. `rw` is also mounted on its PATH, unless the template mounts something there."""
     offered: list[JsonObject] = [
         {"name": volume, "mountPath": f"{RUNWARDEN_DIR}/{FOLDERS[volume]}", "readOnly": True}
         for volume in (BIN_VOLUME, ANSWERS_VOLUME)

@@ -1,1 +1,1 @@
-"""From a plan to a Run's status: phase, conditions and agents."""
+"""Builds a Run's status from its plan: phase, conditions and agents."""

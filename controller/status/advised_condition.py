@@ -1,6 +1,6 @@
-"""Pure: the condition Advised, which says whether the advisor has a say in a Run, and what came of asking it last.
+"""Pure: the condition Advised. It shows whether the advisor takes part in a Run, and the result of its last consultation.
 
-An ordered list of small checks; the first that has something to say decides.
+An ordered list of small checks; the first that returns a condition decides.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def advised(snapshot: Snapshot) -> tuple[Said, ...]:
 
 
 def last_advice(snapshot: Snapshot) -> AdviceState | None:
-    """Return the last consultation about any agent of the Run."""
+    """Return the most recent consultation of all agents of the Run."""
     agents = snapshot.state.agents.values() if snapshot.state else ()
     return max((advice for agent in agents for advice in agent.advice[-1:]), key=lambda advice: advice.at, default=None)
 
@@ -40,7 +40,7 @@ def _off(snapshot: Snapshot) -> Said | None:
 
 
 def _nothing_asked(snapshot: Snapshot) -> Said | None:
-    text = f"mode {snapshot.mode}: nothing has come up yet that advice could change"
+    text = f"mode {snapshot.mode}: no decision so far needed advice"
     return (ADVISED, "Unknown", "NothingAsked", text) if last_advice(snapshot) is None else None
 
 

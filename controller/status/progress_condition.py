@@ -1,6 +1,6 @@
-"""Pure: the condition ProgressReported, which says whether the agents' reporters are heard and what is missing.
+"""Pure: the condition ProgressReported. It shows whether the agents' reporters send reports, and what is missing.
 
-An ordered list of small checks; the first that has something to say decides.
+An ordered list of small checks; the first that returns a condition decides.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def progress_reported(snapshot: Snapshot, plan: Plan) -> tuple[Said, ...]:
 def _no_reporter(snapshot: Snapshot, _: Plan) -> Said | None:
     if any(pod.reporting for pod in snapshot.pods):
         return None
-    text = "agents are judged by their pods alone: they can neither ask nor report, and one that hangs is not noticed"
+    text = "agents are judged by their pods alone: they can neither ask nor report, and a hanging agent is not detected"
     if snapshot.policy and snapshot.policy.spec.reporter is ReporterMode.OFF:
         return PROGRESS_REPORTED, "False", "ReporterOff", f"the policy's reporter is Off: {text}"
     return PROGRESS_REPORTED, "False", "NoReporter", f"the operator has no --reporter-image: {text}"
@@ -39,7 +39,9 @@ def _no_reporter(snapshot: Snapshot, _: Plan) -> Said | None:
 
 def _silent(_: Snapshot, plan: Plan) -> Said | None:
     silent = next((view.name for view in plan.agents if view.health is Health.REPORTER_SILENT), None)
-    return (PROGRESS_REPORTED, "Unknown", Reason.REPORTER_SILENT, f"agent {silent}: its reporter is not heard") if silent else None
+    return (
+        (PROGRESS_REPORTED, "Unknown", Reason.REPORTER_SILENT, f"agent {silent}: its reporter sends no reports") if silent else None
+    )
 
 
 def _refused(snapshot: Snapshot, _: Plan) -> Said | None:
@@ -49,13 +51,13 @@ def _refused(snapshot: Snapshot, _: Plan) -> Said | None:
 
 def _unseen(snapshot: Snapshot, _: Plan) -> Said | None:
     blind = ", ".join(sorted(report.agent for report in snapshot.reports if PROCESSES not in report.sources))
-    text = f"the processes of agent {blind} are not seen (reporter: NoSharedPID): only its files count as activity"
+    text = f"the processes of agent {blind} are not visible (reporter: NoSharedPID): only its files count as activity"
     return (PROGRESS_REPORTED, "False", "ProcessesNotSeen", text) if blind else None
 
 
 def _quiet(snapshot: Snapshot, _: Plan) -> Said | None:
     quiet = ", ".join(sorted(report.agent for report in snapshot.reports if not report.progress_events))
-    text = f"agent {quiet} has shown no progress of its own in this attempt: it is judged by its activity"
+    text = f"agent {quiet} has reported no progress in this attempt: it is judged by its activity"
     return (PROGRESS_REPORTED, "False", "SilentAgent", text) if quiet else None
 
 

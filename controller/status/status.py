@@ -1,4 +1,4 @@
-"""Pure: from a plan to the Run's status, conditions included. The only place that knows how a status is written."""
+"""Pure: builds the Run's status with its conditions from a plan. No other module knows how a status is written."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from controller.status.advised_condition import advised
 from controller.status.progress_condition import PROGRESS_REPORTED, progress_reported
 
 KEPT_WHEN_REFUSED = ("startTime", "completionTime", "agents", "restarts")
-"""What the status says of a Run whose state cannot be trusted stays: without it the Run would look as if it had never started."""
+"""Status fields that are kept if a Run's state is refused. Without them the Run would look as if it had never started."""
 
 
 def build_status(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], previous: JsonObject, now: datetime) -> JsonObject:
     """Return the whole status of a Run, without the operator's state.
 
-    `acted` are the actions of this pass; a pass without any keeps the plan that is on record. `previous` is the status as it
-    stands: conditions keep their transition times unless their status changes.
+    `acted` are the actions of this pass; a pass without actions keeps the plan in the status. `previous` is the current status: a
+    condition keeps its transition time unless its status changes.
     """
     verdict, state = plan.verdict, snapshot.state
     status: JsonObject = {
@@ -82,9 +82,9 @@ def _agent(snapshot: Snapshot, view: AgentView) -> JsonObject:
 
 
 def _plan(plan: Plan, acted: Iterable[Action]) -> JsonObject | None:
-    """What was done, or under a dry run would be, each intent once.
+    """Return the actions that were done, or would be done without dryRun, each intent once.
 
-    Letting a deleted pod go and moving an escalation's phase decide nothing and are not worth a write.
+    Releasing a deleted pod and changing an escalation's phase are left out: they are not decisions and not worth a write.
     """
     decided = (a for a in (*acted, *plan.withheld) if a.intent is not Intent.RELEASE and a.step is not Step.MARK)
     done = dict.fromkeys((action.intent.value, action.reason.value, action.agent) for action in decided)
@@ -95,13 +95,15 @@ def _plan(plan: Plan, acted: Iterable[Action]) -> JsonObject | None:
 
 
 def _open(snapshot: Snapshot) -> list[EscalationFacts]:
-    """The escalations that wait for a human."""
+    """Return the escalations that wait for a human."""
     ours = (e for e in snapshot.escalations if e.run_uid == snapshot.run.uid and e.open and e.decision is None)
     return sorted(ours, key=lambda escalation: escalation.name)
 
 
 def _usage(snapshot: Snapshot) -> Usage | None:
-    """What the ended attempts have used; what live ones use changes without a decision, and stands in their reports."""
+    """Return the usage of the ended attempts. The usage of live attempts changes without a decision, and is shown in their
+    reports.
+    """
     agents = snapshot.state.agents.values() if snapshot.state else ()
     return functools.reduce(add_usage, (agent.usage for agent in agents), None)
 
@@ -115,7 +117,7 @@ def _policy(snapshot: Snapshot) -> JsonObject | None:
 
 
 def _conditions(snapshot: Snapshot, plan: Plan, previous: JsonObject, now: datetime) -> tuple[tuple[str, str, str, str], ...]:
-    """Each condition as (type, status, reason, message)."""
+    """Return each condition as (type, status, reason, message)."""
     always = (_finished(plan), _succeeded(plan), _healthy(plan), _policy_resolved(snapshot))
     return (
         *always,
@@ -154,7 +156,7 @@ def _healthy(plan: Plan) -> tuple[str, str, str, str]:
 
 
 def _escalated(snapshot: Snapshot, previous: JsonObject, now: datetime) -> tuple[tuple[str, str, str, str], ...]:
-    """Whether a human is asked; left out of a Run that never asked."""
+    """Return the condition Escalated: whether a human is asked. A Run that never asked has no such condition."""
     waiting, refused = _open(snapshot), allowance.refused(PlanContext(snapshot, now))
     if waiting or refused:
         reason = Reason.INBOX_LIMITED if refused else "AwaitingResponse"
@@ -163,7 +165,7 @@ def _escalated(snapshot: Snapshot, previous: JsonObject, now: datetime) -> tuple
 
 
 def _asked(waiting: list[EscalationFacts]) -> str:
-    """What waits for an answer, and what waits for a policy first."""
+    """Return a text that names the escalations that can be answered, and those that need a policy first."""
     answerable = ", ".join(escalation.name for escalation in waiting if escalation.answerable)
     others = ", ".join(escalation.name for escalation in waiting if not escalation.answerable)
     nobody = f"nobody may answer escalation {others} before a policy is in force" if others else ""
@@ -171,14 +173,16 @@ def _asked(waiting: list[EscalationFacts]) -> str:
 
 
 def _ever_asked(snapshot: Snapshot, previous: JsonObject) -> bool:
-    """Whether a human was ever asked. A live look does not read what was answered long ago, so what was told once stays told."""
+    """Whether a human was ever asked. A live read omits escalations that were answered long ago, so the condition stays once
+    set.
+    """
     escalated = any(condition["type"] == "Escalated" for condition in previous.get("conditions", ()))
     remembered = any(agent.asked for agent in snapshot.state.agents.values()) if snapshot.state else False
     return escalated or remembered or bool(snapshot.escalations)
 
 
 def _listening(snapshot: Snapshot, plan: Plan, previous: JsonObject) -> tuple[tuple[str, str, str, str], ...]:
-    """What was last said of reporters stays when the pods are gone: deleting those decides nothing and is worth no write."""
+    """Keep the last condition when the pods are gone: deleting them decides nothing and is not worth a write."""
     before = [c for c in previous.get("conditions", ()) if c["type"] == PROGRESS_REPORTED]
     if before and not snapshot.pods:
         return tuple((c["type"], c["status"], c["reason"], c.get("message", "")) for c in before)
@@ -186,10 +190,10 @@ def _listening(snapshot: Snapshot, plan: Plan, previous: JsonObject) -> tuple[tu
 
 
 def _dry_run(plan: Plan) -> tuple[tuple[str, str, str, str], ...]:
-    """That plans are only shown; left out where they are carried out."""
+    """Return the condition that shows a dry run; none if plans are carried out."""
     if not plan.withheld:
         return ()
-    text = "the policy says dryRun: what status.plan shows is not done"
+    text = "the policy sets dryRun: the actions in status.plan are not carried out"
     return (("Enforced", "False", Reason.DRY_RUN, text),)
 
 
