@@ -7,6 +7,7 @@ from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 from controller.api.base import JsonObject
+from controller.api.names import RunKey
 from controller.kube.decode import UNREADABLE
 
 T = TypeVar("T")
@@ -34,6 +35,10 @@ Unreadable = Callable[[JsonObject, str], None]
 """Called with an object that cannot be judged, and the reason."""
 
 
+Changed = Callable[[str, Entry[T] | None, Entry[T] | None, RunKey | None], None]
+"""Called with a changed object's UID, its entries before and now, and the Run whose reconcile changed it, if one did."""
+
+
 def guarded(obj: JsonObject, make: Callable[[], T], remains: Callable[[str], T]) -> T:
     """Return what `make` makes of an object, or what `remains` has for one that cannot be decoded or judged; never raises."""
     if why := obj.get(UNREADABLE):
@@ -48,23 +53,26 @@ class ObjectStore(Generic[T]):
     """The newest version of every object of one resource; a `Sink` for a reflector.
 
     `make` may raise whatever it likes: anybody may have written the object. Then, as for an object that could not be decoded, what
-    `remains` returns is kept in its place, and `unreadable` is called. `changed` hears of the UID, what was and what is. Objects
-    of the same UID never go back to an older resourceVersion: watches, relists and our own writes race.
+    `remains` returns is kept in its place, and `unreadable` is called. `changed` is called after each change.
+    Objects of the same UID never go back to an older resourceVersion: watches, relists and our own writes race.
     """
 
     def __init__(
         self,
         make: Make[T],
         remains: Remains[T],
-        changed: Callable[[str, Entry[T] | None, Entry[T] | None], None],
+        changed: Changed[T],
         unreadable: Unreadable = lambda *_: None,
     ) -> None:
         self._make, self._remains, self._changed, self._unreadable = make, remains, changed, unreadable
         self.items: dict[str, Entry[T]] = {}
         self._tombstones: dict[str, None] = {}
 
-    def upsert(self, obj: JsonObject) -> None:
-        """Keep an object unless a newer version of it is kept. One without identity, which no API server gives, is passed over."""
+    def upsert(self, obj: JsonObject, by: RunKey | None = None) -> None:
+        """Keep an object unless a newer version of it is kept. One without identity, which no API server gives, is passed over.
+
+        `by` is the Run whose reconcile wrote or read the object; it is passed to `changed`.
+        """
         meta = obj["metadata"]
         uid, version = meta.get("uid", ""), int(meta.get("resourceVersion", 0))
         old = self.items.get(uid)
@@ -72,11 +80,11 @@ class ObjectStore(Generic[T]):
             return
         value = self.judge(obj)
         if value is None:
-            self._drop(uid)
+            self._drop(uid, by)
             return
         kept = Entry(meta.get("namespace", ""), meta["name"], version, value)
         self.items[uid] = kept
-        self._changed(uid, old, kept)
+        self._changed(uid, old, kept, by)
 
     def judge(self, obj: JsonObject) -> T | None:
         """Return what would be kept of an object. Raises nothing, whatever is in it."""
@@ -104,7 +112,7 @@ class ObjectStore(Generic[T]):
             del self._tombstones[next(iter(self._tombstones))]
         self._drop(uid)
 
-    def _drop(self, uid: str) -> None:
+    def _drop(self, uid: str, by: RunKey | None = None) -> None:
         old = self.items.pop(uid, None)
         if old is not None:
-            self._changed(uid, old, None)
+            self._changed(uid, old, None, by)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from controller.api.names import RunKey
 from controller.api.policy import DEFAULT_POLICY_NAME, ResolvedPolicy
+from controller.cache.active_runs import QueuedRun
 from controller.cache.run_cache import RunCache
 from controller.plan.snapshot import RunFacts
 
@@ -16,6 +17,13 @@ def resolve_policy(seen: RunCache, own: ResolvedPolicy, run: RunFacts) -> Resolv
     if run.spec is not None and run.spec.policy_ref is not None:
         return seen.policy(run.namespace, run.spec.policy_ref.name)
     return seen.policy(run.namespace, DEFAULT_POLICY_NAME) or own
+
+
+def admit(seen: RunCache, own: ResolvedPolicy, run: QueuedRun) -> tuple[ResolvedPolicy | str | None, bool]:
+    """Return the policy in force (see `resolve_policy`), and whether its maxActiveRuns makes the Run wait. A place is reserved."""
+    policy = resolve_policy(seen, own, run.facts)
+    limit = policy.spec.max_active_runs if isinstance(policy, ResolvedPolicy) else None
+    return policy, seen.slots.must_wait(run, limit)
 
 
 def shard_key(seen: RunCache, own: ResolvedPolicy, key: RunKey) -> str:

@@ -1,14 +1,13 @@
-"""What the watches have told: the newest version of each Run, pod and policy, and which Run each belongs to.
+"""The newest version of each watched object, indexed by Run. The watches write it, and reconciles add what they read or wrote live.
 
-Caches decide what is worth a closer look; they are never enough to act on.
+A cache decides what to look at. It is never enough to act on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from controller.api.base import JsonObject
 from controller.api.names import LABEL_RUN_UID, RunKey
@@ -44,21 +43,34 @@ class Owned(Protocol):
         """The Run."""
 
 
+class RunView(NamedTuple):
+    """What is cached of one Run; `run` is None where no such Run is cached."""
+
+    run: CachedRun | None
+    pods: tuple[PodFacts, ...]
+    reports: tuple[ReportFacts, ...]
+    escalations: tuple[EscalationFacts, ...]
+
+    def facts_of(self, obj: JsonObject) -> RunFacts:
+        """Return the facts of this Run as it was read live; its spec is parsed only where its generation is not the cached one."""
+        return guarded(obj, lambda: cached_facts(obj, self.run), lambda why: unreadable_facts(obj, why))
+
+
 Index = dict[RunKey, set[str]]
 """From a Run to the UIDs of what names it as its Run."""
 
 
 class RunCache:
-    """The shelves, the index from Runs to their pods, and whom to tell when something changes.
+    """One object store for each resource, and indexes from Runs to what is theirs.
 
-    `unreadable` is called with a resource, an object of it that cannot be judged, and the reason.
+    `notify` is called with the key of each Run that has to be reconciled after a change. `unreadable` is called
+    with a resource, an object of it that cannot be judged, and the reason.
     """
 
     def __init__(
         self, notify: Callable[[RunKey], None], unreadable: Callable[[str, JsonObject, str], None] = lambda *_: None
     ) -> None:
-        self._on_change = notify
-        self._at_work: RunKey | None = None
+        self._notify = notify
         shelf = partial(partial, unreadable)
         self.runs = ObjectStore(make_run, unreadable_run, self._run_changed, shelf("runs"))
         self.pods = ObjectStore(make_pod, unreadable_pod_entry, self._pod_changed, shelf("pods"))
@@ -75,11 +87,6 @@ class RunCache:
         """Return a cached Run; none for a UID that is another namespace's or another name's."""
         kept = self.runs.items.get(key.uid)
         return kept.value if kept and (kept.namespace, kept.name) == (key.namespace, key.name) else None
-
-    def facts_of(self, obj: JsonObject) -> RunFacts:
-        """Return the facts of a Run that was read live; its spec, which is read once a generation, may be known already."""
-        known = self.run(key_of(obj))
-        return guarded(obj, lambda: cached_facts(obj, known), lambda why: unreadable_facts(obj, why))
 
     def pods_of(self, run: RunKey) -> tuple[PodFacts, ...]:
         """Return the cached pods of the Run's namespace whose labels name the Run, by name."""
@@ -107,79 +114,80 @@ class RunCache:
         kept = self.policies.items.get(self._policy_uids.get((namespace, name), ""))
         return kept.value if kept else None
 
-    def upsert_run(self, obj: JsonObject) -> None:
-        """Take a Run that its own pass has written, and planned on from: that alone is no reason to look again."""
-        with self._at_work_on(key_of(obj)):
-            self.runs.upsert(obj)
+    def view(self, run: RunKey) -> RunView:
+        """Return everything that is cached of a Run, at once."""
+        return RunView(self.run(run), self.pods_of(run), self.reports_of(run), self.escalations_of(run))
 
-    def upsert_pod(self, obj: JsonObject, run: RunKey | None = None) -> PodFacts:
-        """Take a pod that was read or written live, so that the caches know of it before the watch tells; return its facts.
+    def apply_run(self, obj: JsonObject) -> None:
+        """Keep a Run that its own reconcile wrote. The reconcile planned from it already, so this alone does not queue it."""
+        self.runs.upsert(obj, key_of(obj))
 
-        It is no news to the pass of that Run, which has it from here; to any other Run it is.
+    def apply_pod(self, obj: JsonObject, by: RunKey | None = None) -> PodFacts:
+        """Keep a pod that was read or written live, before the watch reports it; return its facts.
+
+        The Run whose reconcile did this (`by`) is not queued for it; another Run is.
         """
         if LABEL_RUN_UID in obj["metadata"].get("labels", {}):
-            with self._at_work_on(run):
-                self.pods.upsert(obj)
+            self.pods.upsert(obj, by)
         judged = self.pods.judge(obj)
         return judged.facts if judged else unreadable_pod(obj, "")
 
-    def upsert_escalation(self, obj: JsonObject) -> None:
-        """Take an escalation that was written, so that the caches know of it before the watch tells."""
+    def apply_escalation(self, obj: JsonObject) -> EscalationFacts | None:
+        """Keep an escalation that was read or written live; return its facts, None if it cannot be judged."""
         self.escalations.upsert(obj)
+        judged = self.escalations.judge(obj)
+        return judged.facts if judged else None
 
-    def upsert_report(self, obj: JsonObject) -> None:
-        """Take a report that was read or written live."""
+    def apply_report(self, obj: JsonObject, run: RunKey) -> ReportFacts | None:
+        """Keep a report that was read or written live; return its facts, None if it cannot be judged or is not this Run's."""
         self.reports.upsert(obj)
+        judged = self.reports.judge(obj)
+        return judged.facts if judged and judged.key == run else None
 
-    @contextmanager
-    def _at_work_on(self, run: RunKey | None) -> Iterator[None]:
-        """Tell nobody of what is taken meanwhile for the Run that a pass has in hand."""
-        self._at_work = run
-        try:
-            yield
-        finally:
-            self._at_work = None
-
-    def _notify(self, key: RunKey) -> None:
-        if key != self._at_work:
-            self._on_change(key)
+    def _queue(self, key: RunKey, by: RunKey | None = None) -> None:
+        if key != by:
+            self._notify(key)
 
     def notify_all(self, namespace: str | None = None) -> None:
         """Have every Run (of a namespace) looked at again."""
         for uid, kept in self.runs.items.items():
             if namespace is None or kept.namespace == namespace:
-                self._notify(RunKey(kept.namespace, kept.name, uid))
+                self._queue(RunKey(kept.namespace, kept.name, uid))
 
-    def _run_changed(self, uid: str, old: Entry[CachedRun] | None, new: Entry[CachedRun] | None) -> None:
+    def _run_changed(self, uid: str, old: Entry[CachedRun] | None, new: Entry[CachedRun] | None, by: RunKey | None) -> None:
         kept = new or old
         if kept:
-            self._notify(RunKey(kept.namespace, kept.name, uid))
+            self._queue(RunKey(kept.namespace, kept.name, uid), by)
         turn = self.slots.see(new.value.candidate) if new else self.slots.forget(uid)
         if turn:
-            self._notify_waiting([turn])
+            self._notify_waiting([turn], by)
 
-    def _notify_waiting(self, uids: Iterable[str]) -> None:
-        """A slot may be free for these Runs: they are looked at again."""
+    def _notify_waiting(self, uids: Iterable[str], by: RunKey | None = None) -> None:
+        """Queue Runs that may have become the next of their policy."""
         for uid in uids:
             kept = self.runs.items.get(uid)
             if kept:
-                self._notify(RunKey(kept.namespace, kept.name, uid))
+                self._queue(RunKey(kept.namespace, kept.name, uid), by)
 
     def release_reservation(self, run: RunKey) -> None:
         """Take back what a Run was promised or told to wait for: another operator works on it now."""
         if kept := self.run(run):
             self.slots.release_reservation(run.uid, kept.candidate)
 
-    def _pod_changed(self, uid: str, old: Entry[CachedPod] | None, new: Entry[CachedPod] | None) -> None:
-        self._index(self._pods_of, uid, old and old.value, new and new.value)
+    def _pod_changed(self, uid: str, old: Entry[CachedPod] | None, new: Entry[CachedPod] | None, by: RunKey | None) -> None:
+        self._index(self._pods_of, uid, old and old.value, new and new.value, by)
 
-    def _escalation_changed(self, uid: str, old: Entry[CachedEscalation] | None, new: Entry[CachedEscalation] | None) -> None:
-        self._index(self._escalations_of, uid, old and old.value, new and new.value)
+    def _escalation_changed(
+        self, uid: str, old: Entry[CachedEscalation] | None, new: Entry[CachedEscalation] | None, by: RunKey | None
+    ) -> None:
+        self._index(self._escalations_of, uid, old and old.value, new and new.value, by)
 
-    def _report_changed(self, uid: str, old: Entry[CachedReport] | None, new: Entry[CachedReport] | None) -> None:
-        self._index(self._reports_of, uid, old and old.value, new and new.value)
+    def _report_changed(
+        self, uid: str, old: Entry[CachedReport] | None, new: Entry[CachedReport] | None, by: RunKey | None
+    ) -> None:
+        self._index(self._reports_of, uid, old and old.value, new and new.value, by)
 
-    def _index(self, index: Index, uid: str, old: Owned | None, new: Owned | None) -> None:
+    def _index(self, index: Index, uid: str, old: Owned | None, new: Owned | None, by: RunKey | None) -> None:
         """Keep an index from Runs to what is theirs, and have the Run looked at when something of it has changed."""
         if old and (new is None or new.key != old.key):
             index.get(old.key, set()).discard(uid)
@@ -190,9 +198,11 @@ class RunCache:
         owned = new or old
         # A label can be set by anybody who may make pods: one that names no Run is nobody's.
         if owned and owned.key.name and old != new:
-            self._notify(owned.key)
+            self._queue(owned.key, by)
 
-    def _policy_changed(self, uid: str, old: Entry[ResolvedPolicy | str] | None, new: Entry[ResolvedPolicy | str] | None) -> None:
+    def _policy_changed(
+        self, uid: str, old: Entry[ResolvedPolicy | str] | None, new: Entry[ResolvedPolicy | str] | None, _: RunKey | None
+    ) -> None:
         kept = new or old
         if kept is None:
             return

@@ -50,7 +50,7 @@ class Membership:
         self._ownership: Ownership[RunKey] = Ownership(self._route, add)
         self._leases: Leases | None = None
         self.notify = add if mode is Mode.ALONE else self._ownership.enqueue
-        self.inventory = RunCache(self.notify, unreadable)
+        self.cache = RunCache(self.notify, unreadable)
 
     def create_leases(self, client: Client, own_namespace: str) -> Leases:
         """Return what has to be acquired before the first act, held all along, and released."""
@@ -109,13 +109,13 @@ class Membership:
     async def _list_runs(self, client: Client) -> None:
         """Know of every Run as it is now: whoever worked on them before has written its last by then."""
         for namespace in self._settings.namespaces or (None,):
-            await relist(client, RUNS, namespace, self.inventory.runs)
+            await relist(client, RUNS, namespace, self.cache.runs)
 
     def _moved(self, shards: frozenset[int]) -> None:
         """Look at every Run of these shards, or let it go."""
-        for key in self.inventory.known():
+        for key in self.cache.known():
             if self._ownership.shard(key) in shards:
                 self._ownership.enqueue(key)
 
     def _route(self, key: RunKey) -> str:
-        return shard_key(self.inventory, self._policy.current, key)
+        return shard_key(self.cache, self._policy.current, key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from controller.api.advice import AdviceState
@@ -13,6 +13,7 @@ from controller.api.policy import LLMMode, OutcomeAction, RunPolicySpec
 from controller.api.run import Agent, RunSpec
 from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult, Usage
 from controller.api.timestamps import later
+from controller.plan.decisions import AgentDecision
 from controller.plan.outcomes import action_for, classify, unjudged
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import ClaimFacts, ConsultationFacts, EscalationFacts, PodFacts, ReportFacts, Snapshot
@@ -30,6 +31,8 @@ class PlanContext:
 
     snapshot: Snapshot
     now: datetime
+    decided: dict[str, AgentDecision] = field(default_factory=dict, compare=False, repr=False)
+    """What the rules decided for agents so far, by name: several rules for the Run ask, and each agent is judged once."""
 
     @property
     def floor(self) -> datetime:

@@ -13,7 +13,7 @@ from controller.api.names import RunKey, pod_name, report_name, workspace_name
 from controller.api.policy import LLMMode, NetworkMode, ResolvedPolicy
 from controller.cache.active_runs import QueuedRun
 from controller.cache.policy_file_watcher import PolicyFileWatcher
-from controller.cache.policy_resolver import resolve_policy
+from controller.cache.policy_resolver import admit
 from controller.cache.run_cache import RunCache
 from controller.facts.pods import claim_facts
 from controller.facts.reports import is_believed
@@ -35,7 +35,7 @@ class Observation:
     loaded: Loaded = field(default_factory=Loaded)
 
 
-class Around(NamedTuple):
+class Related(NamedTuple):
     """What was observed of a Run's pods, reports and escalations."""
 
     pods: tuple[PodFacts, ...] = ()
@@ -49,44 +49,44 @@ class Observer:
     def __init__(
         self,
         client: Client,
-        inventory: RunCache,
+        cache: RunCache,
         store: Store,
         policy: PolicyFileWatcher,
         consultations: Consultations | None = None,
         network: NetworkMode = NetworkMode.UNMANAGED,
     ) -> None:
         self._network = network
-        self._client, self._inventory, self._store, self._policy = client, inventory, store, policy
+        self._client, self._cache, self._store, self._policy = client, cache, store, policy
         self._consultations = consultations
         self._nodes = NodeLookup(client)
 
     async def cached(self, key: RunKey) -> Observation:
         """Observe from the caches; cheap, and never enough to act on."""
-        cached = self._inventory.run(key)
-        if cached is None:
-            return self._gone(key, self._inventory.pods_of(key))
-        run = cached.obj
+        view = self._cache.view(key)
+        if view.run is None:
+            return self._gone(key, view.pods)
+        run = view.run.obj
         loaded = await self._store.load(run, live=False)
-        around = Around(self._inventory.pods_of(key), self._inventory.reports_of(key), self._inventory.escalations_of(key))
-        return await self._observe(run, cached.facts, loaded, around)
+        return await self._observe(run, view.run.facts, loaded, Related(view.pods, view.reports, view.escalations))
 
     async def live(self, key: RunKey, run: JsonObject | None = None) -> Observation:
         """Observe from the API server's storage: the Run, each of its pods, and what else a start needs.
 
-        `run` spares the read of the Run: it is the cached one, for a pass that will save over this very version before any effect.
+        `run` spares the read of the Run: it is the cached one, for a reconcile that will save over this version before any effect.
         """
-        cached_pods = self._inventory.pods_of(key)
+        view = self._cache.view(key)
+        pod_names = {pod.name for pod in view.pods}
         run = run or await self._find(RUNS, key.namespace, key.name)
         if run is None or run["metadata"]["uid"] != key.uid:
-            return self._gone(key, await self._pods(key, {pod.name for pod in cached_pods}))
-        facts = self._inventory.facts_of(run)
+            return self._gone(key, await self._pods(key, pod_names))
+        facts = view.facts_of(run)
         loaded = await self._store.load(run, live=True)
         known = Snapshot(run=facts, state=loaded.state)
-        names = {pod.name for pod in cached_pods} | _expected_pod_names(known)
-        pods = await self._pods(key, names)
-        reports = await self._reports(key, _reporting_agents(known, pods))
-        escalations = await self._escalations(key, replace(known, reports=reports, pods=pods))
-        seen = await self._observe(run, facts, loaded, Around(pods, reports, escalations))
+        pods = await self._pods(key, pod_names | _expected_pod_names(known))
+        reports = await self._reports(key, {report.agent for report in view.reports} | _reporting_agents(known, pods))
+        open_names = {escalation.name for escalation in view.escalations if escalation.open}
+        escalations = await self._escalations(key, open_names, replace(known, reports=reports, pods=pods))
+        seen = await self._observe(run, facts, loaded, Related(pods, reports, escalations))
         claims, terminating = await self._claims(seen.snapshot), await self._terminating(key.namespace, pods)
         return replace(seen, snapshot=replace(seen.snapshot, claims=claims, namespace_terminating=terminating))
 
@@ -95,9 +95,9 @@ class Observer:
         run: JsonObject,
         facts: RunFacts,
         loaded: Loaded,
-        around: Around,
+        related: Related,
     ) -> Observation:
-        policy = resolve_policy(self._inventory, self._policy.current, facts)
+        policy, queued = admit(self._cache, self._policy.current, QueuedRun(run, facts))
         snapshot = Snapshot(
             run=facts,
             policy=policy.with_network(self._network) if isinstance(policy, ResolvedPolicy) else None,
@@ -105,13 +105,13 @@ class Observer:
             policy_refusal=policy if isinstance(policy, str) else "" if policy else _policy_missing_message(facts),
             state=loaded.state,
             state_refusal=loaded.refusal,
-            pods=await self._with_nodes(around.pods),
-            escalations=around.escalations,
-            reports=tuple(report for report in around.reports if is_believed(report, self._client.server_now())),
+            pods=await self._with_nodes(related.pods),
+            escalations=related.escalations,
+            reports=tuple(report for report in related.reports if is_believed(report, self._client.server_now())),
             consultations=self._consultations.of(facts.key, loaded.state) if self._consultations else (),
             advisor=self._consultations is not None,
             mode=self._mode(policy),
-            queued=self._queued(run, facts, policy),
+            queued=queued,
         )
         return Observation(run, snapshot, loaded)
 
@@ -125,35 +125,23 @@ class Observer:
             return LLMMode.OFF
         return policy.spec.llm.mode or self._policy.current.spec.llm.mode or LLMMode.ASSIST
 
-    def _queued(self, run: JsonObject, facts: RunFacts, policy: ResolvedPolicy | str | None) -> bool:
-        """Whether the Run has to wait for others of its policy."""
-        limit = policy.spec.max_active_runs if isinstance(policy, ResolvedPolicy) else None
-        return self._inventory.slots.must_wait(QueuedRun(run, facts), limit)
-
     async def _with_nodes(self, pods: tuple[PodFacts, ...]) -> tuple[PodFacts, ...]:
         """Look up the nodes of pods that may be out of reach: bound, not terminated, and not ready or on their way out."""
         doubtful = [pod for pod in pods if pod.bound and not pod.terminated and (pod.deleting or _may_be_unreachable(pod))]
         lost = {pod.uid: await self._nodes.lost_since(pod) for pod in doubtful}
         return tuple(replace(pod, node_lost_since=lost.get(pod.uid)) for pod in pods) if lost else pods
 
-    async def _escalations(self, key: RunKey, snapshot: Snapshot) -> tuple[EscalationFacts, ...]:
-        """The escalations that the caches or the state know of, as they are now."""
+    async def _escalations(self, key: RunKey, open_names: set[str], snapshot: Snapshot) -> tuple[EscalationFacts, ...]:
+        """Read the open escalations that the caches know of, and those that the state does."""
         agents = snapshot.state.agents.values() if snapshot.state else ()
-        known = {e.name for e in self._inventory.escalations_of(key) if e.open}
-        names = known | {agent.blocked.escalation for agent in agents if agent.blocked} | asked_names(snapshot)
-        seen = self._inventory
-        for escalation in (found := await self._all(ESCALATIONS, key.namespace, names)):
-            seen.upsert_escalation(escalation)
-        return tuple(judged.facts for judged in map(seen.escalations.judge, found) if judged)
+        names = open_names | {agent.blocked.escalation for agent in agents if agent.blocked} | asked_names(snapshot)
+        objects = await self._all(ESCALATIONS, key.namespace, names)
+        return tuple(facts for facts in map(self._cache.apply_escalation, objects) if facts)
 
-    async def _reports(self, key: RunKey, speakers: set[str]) -> tuple[ReportFacts, ...]:
-        """The reports that the caches know of, and those of the speakers."""
-        agents = {report.agent for report in self._inventory.reports_of(key)} | speakers
-        seen = self._inventory
-        for report in (found := await self._all(AGENT_REPORTS, key.namespace, {report_name(key.name, agent) for agent in agents})):
-            seen.upsert_report(report)
-        ours = (judged.facts for judged in map(seen.reports.judge, found) if judged and judged.key == key)
-        return tuple(report for report in ours if report)
+    async def _reports(self, key: RunKey, agents: set[str]) -> tuple[ReportFacts, ...]:
+        """Read the reports of agents."""
+        objects = await self._all(AGENT_REPORTS, key.namespace, {report_name(key.name, agent) for agent in agents})
+        return tuple(facts for report in objects if (facts := self._cache.apply_report(report, key)))
 
     async def _all(self, resource: Resource, namespace: str, names: Collection[str]) -> list[JsonObject]:
         """Read what there is of these names, at once; none or one, as is usual, without a task for it."""
@@ -168,7 +156,7 @@ class Observer:
             return None
 
     async def _pods(self, key: RunKey, names: set[str]) -> tuple[PodFacts, ...]:
-        return tuple(self._inventory.upsert_pod(pod, key) for pod in await self._all(PODS, key.namespace, names))
+        return tuple(self._cache.apply_pod(pod, key) for pod in await self._all(PODS, key.namespace, names))
 
     async def _claims(self, snapshot: Snapshot) -> tuple[ClaimFacts, ...]:
         """The workspace claims of the agents that have not started."""

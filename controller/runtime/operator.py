@@ -71,7 +71,7 @@ class Operator:
         self._queue: WorkQueue[RunKey] = WorkQueue(waited=self._metrics.queue_latency.observe, tenant=attrgetter("namespace"))
         unreadable = UnreadableObjects(self._metrics)
         self._membership = Membership(settings, mode, self._policy, self._queue.add, self._begin_anew, unreadable)
-        self._inventory = self._membership.inventory
+        self._cache = self._membership.cache
         self._stop = asyncio.Event()
         self._kopf_ready = asyncio.Event()
         self._pulse = Pulse()
@@ -131,8 +131,8 @@ class Operator:
     async def _supervise(self, client: Client, connection: Connection, leases: Leases, store: InstrumentedStore) -> None:
         """Sync, then work until told to stop; whatever of it ends by itself ends all of it."""
         sinks = self._sinks()
-        pods = Reflector(client, PODS, self._namespaces, self._inventory.pods, labels=LABEL_RUN_UID)
-        reports = Reflector(client, AGENT_REPORTS, self._namespaces, self._inventory.reports)
+        pods = Reflector(client, PODS, self._namespaces, self._cache.pods, labels=LABEL_RUN_UID)
+        reports = Reflector(client, AGENT_REPORTS, self._namespaces, self._cache.reports)
         registry = kopf_watch.build_registry(sinks, connection, client, self._namespaces)
         custom = kopf_watch.watch(registry, self._settings.namespaces, self._kopf_ready)
         async with asyncio.TaskGroup() as group:
@@ -140,8 +140,8 @@ class Operator:
                 group.create_task(leases.hold(), name="lease"),
                 group.create_task(pods.run(), name="pods"),
                 group.create_task(reports.run(), name="reports"),
-                group.create_task(self._policy.watch(self._inventory.notify_all), name="policy file"),
-                group.create_task(store.recover(self._inventory.notify_all), name="store"),
+                group.create_task(self._policy.watch(self._cache.notify_all), name="policy file"),
+                group.create_task(store.recover(self._cache.notify_all), name="store"),
             ]
             await self._list(client, sinks)
             await pods.synced.wait()
@@ -152,7 +152,7 @@ class Operator:
             endless.append(group.create_task(self._catch_signals_again(), name="signals"))
             working = group.create_task(self._work(client, store), name="workers")
             self._synced = True
-            log.info("synced", runs=len(self._inventory.runs.items), pods=len(self._inventory.pods.items))
+            log.info("synced", runs=len(self._cache.runs.items), pods=len(self._cache.pods.items))
             await self._stop.wait()
             await self._drain(working)
             await leases.release()
@@ -161,7 +161,7 @@ class Operator:
 
     def _sinks(self) -> dict[Resource, Sink]:
         """Where what is watched through kopf goes; Runs last, so that what they are judged by is there before them."""
-        seen = self._inventory
+        seen = self._cache
         return {RUN_POLICIES: seen.policies, ESCALATIONS: seen.escalations, RUNS: seen.runs}
 
     async def _work(self, client: Client, store: InstrumentedStore) -> None:
@@ -171,16 +171,14 @@ class Operator:
         await self._collect(client, store)
         async with open_advisor(self._settings, self._commands, client, self._metrics, self._membership.notify) as consultations:
             managed = NetworkMode.MANAGED if self._settings.agents_network else NetworkMode.UNMANAGED
-            observer = Observer(client, self._inventory, store, self._policy, consultations, managed)
-            seen = self._inventory
-            learn = (seen.upsert_pod, seen.upsert_escalation, seen.upsert_report)
+            observer = Observer(client, self._cache, store, self._policy, consultations, managed)
             network = AgentsNetwork(self._settings.agents_network_allow)
-            tools = Tools(client, *learn, self._send_message, self._sidecar(), consultations, network=network)
+            tools = Tools(client, self._cache, self._send_message, self._sidecar(), consultations, network=network)
             await self._reconcile(client, store, observer, tools)
 
     async def _reconcile(self, client: Client, store: InstrumentedStore, observer: Observer, tools: Tools) -> None:
         with self._ledger(client) as record:
-            reconciler = Reconciler(observer, store, tools, self._inventory, self._metrics, record)
+            reconciler = Reconciler(observer, store, tools, self._cache, self._metrics, record)
             handle = self._membership.begin(reconciler.reconcile, reconciler.drop)
             await run_workers(self._queue, self._settings.workers, handle, error_policy(self._metrics))
 
@@ -226,7 +224,7 @@ class Operator:
     async def _collect(self, client: Client, store: InstrumentedStore) -> None:
         """Have the store forget the Runs that went while nobody looked; what fails is made up for at the next resync."""
         try:
-            await collect(store, client, self._inventory.runs.items, self._settings.namespaces)
+            await collect(store, client, self._cache.runs.items, self._settings.namespaces)
         except RunwardenError as error:
             log.warning("states of Runs that are gone were not all deleted", error=str(error))
 
@@ -284,5 +282,5 @@ class Operator:
     def _refresh(self) -> None:
         self._metrics.queue_depth.set(self._queue.depth)
         self._membership.report_metrics(self._metrics)
-        self._metrics.runs.set(len(self._inventory.runs.items))
+        self._metrics.runs.set(len(self._cache.runs.items))
         self._metrics.policy_file_ok.set(self._policy.error is None)

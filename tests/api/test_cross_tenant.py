@@ -94,7 +94,7 @@ async def test_a_forged_key_reads_and_forgets_nothing(client: Client, namespace:
     store = make_store(f"sqlite:///{tmp_path}/states.db", client)
     await store.open()
     inventory = RunCache(lambda _: None)
-    tools = Tools(client, inventory.upsert_pod, inventory.upsert_escalation, inventory.upsert_report)
+    tools = Tools(client, inventory)
     observer = Observer(client, inventory, store, PolicyFileWatcher(None))
     reconciler = Reconciler(observer, store, tools, inventory, Metrics())
     run = await client.create(RUNS, namespace, run_of("victim"))

@@ -13,8 +13,8 @@ import pytest
 
 from controller.api.base import JsonObject
 from controller.api.escalation import EscalationPhase
-from controller.api.names import RunKey
 from controller.api.policy import Notification, ResolvedPolicy, RunPolicySpec
+from controller.cache.run_cache import RunCache
 from controller.facts.pods import escalation_facts
 from controller.kube.client import Client
 from controller.kube.errors import Conflict
@@ -23,7 +23,7 @@ from controller.notify.delivery_result import NOT_DELIVERED
 from controller.notify.message import Message
 from controller.plan.model import Action, Intent, Step
 from controller.plan.reasons import Reason
-from controller.plan.snapshot import PodFacts, RunFacts, Snapshot
+from controller.plan.snapshot import RunFacts, Snapshot
 from controller.reconcile.actions import Tools, perform
 from tests.cluster import Cluster
 from tests.endpoint import Endpoint
@@ -189,10 +189,7 @@ async def test_of_two_who_open_an_escalation_one_tells(client: Client, api_clust
     action = Action(Intent.ESCALATE_BLOCKED, Step.MARK, Reason.ESCALATED, escalation="help", escalation_phase=EscalationPhase.OPEN)
     told: list[Message] = []
 
-    def learn(_: JsonObject, _run: RunKey) -> PodFacts:
-        raise AssertionError("no pod is written")
-
-    tools = Tools(client, learn, lambda _: None, lambda _: None, lambda message, places: told.append(message))
+    tools = Tools(client, RunCache(lambda _: None), lambda message, places: told.append(message))
     racing = replace(tools, client=cast(Client, Racing(client)))
     passes = await asyncio.gather(*(perform(racing, snapshot, action) for _ in range(2)), return_exceptions=True)
     assert [type(result) for result in passes if isinstance(result, BaseException)] == [Conflict]

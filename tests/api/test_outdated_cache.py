@@ -36,8 +36,7 @@ class Passes:
         self.inventory = RunCache(lambda _: None)
         store = STORES[self.kind](self.client)
         observer = Observer(self.client, self.inventory, store, PolicyFileWatcher(None))
-        seen = self.inventory
-        tools = Tools(self.client, seen.upsert_pod, seen.upsert_escalation, seen.upsert_report)
+        tools = Tools(self.client, self.inventory)
         self.reconciler = Reconciler(observer, store, tools, self.inventory, Metrics())
 
     async def over(self, run: JsonObject) -> None:

@@ -25,7 +25,7 @@ from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, R
 from controller.plan.steps import Act, Change, Create, Save
 from controller.reconcile.actions.deliver_answer import NO_ANSWER, _body
 from controller.reconcile.observer import _expected_pod_names, _reporting_agents
-from controller.reconcile.reconciler import MAX_ROUNDS
+from controller.reconcile.reconciler import MAX_STEPS
 from tests.model.advisor_answers import heard
 from tests.model.reporting import ACTIVE, Delivery, Report, answer_to
 from tests.model.world import ENDED, NEVER, Config, Escalation, Exit, Pod, Run, Said
@@ -165,7 +165,7 @@ class Bridge:
 
         The changes of the state that come before it touch nothing that others see, so they are no steps of their own.
         """
-        for _ in range(MAX_ROUNDS):
+        for _ in range(MAX_STEPS):
             dirty = view.run is not None and view.run.state != saved
             step = steps.next_step(self.plan(view, now), dirty=dirty)
             match step:

@@ -58,7 +58,7 @@ class SlotsModel(RuleBasedStateMachine):
         kept = self.kept(number)
         if kept and kept.candidate.wants:
             self.version += 1
-            self.inventory.upsert_run({**kept.obj, "metadata": {**kept.obj["metadata"], "resourceVersion": str(self.version)}})
+            self.inventory.apply_run({**kept.obj, "metadata": {**kept.obj["metadata"], "resourceVersion": str(self.version)}})
 
     @rule(number=NUMBERS)
     def start(self, number: int) -> None:
@@ -144,7 +144,7 @@ def test_who_is_told_that_it_waits_still_waits() -> None:
     inventory, told = waiting_line(2)
     runs = [kept.candidate for number in range(2) if (kept := inventory.run(key(f"u{number}")))]
     assert [inventory.slots.must_wait(each, 1) for each in runs] == [False, True]
-    inventory.upsert_run(run(1, 10, phase="Pending", reason="Queued"))
+    inventory.apply_run(run(1, 10, phase="Pending", reason="Queued"))
     told.clear()
     inventory.runs.remove(runs[0].obj)
     assert told == [RunKey("ns", "r0", "u0"), RunKey("ns", "r1", "u1")]

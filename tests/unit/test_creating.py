@@ -9,7 +9,7 @@ import pytest
 from controller.api.base import JsonObject
 from controller.api.policy import HostUsers, ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec
-from controller.facts.pods import pod_facts
+from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
 from controller.plan.attempts.cleanup import remove_finalizers
 from controller.plan.context import PlanContext
@@ -52,7 +52,7 @@ class Recording:
 
 def tools(server: Recording) -> Tools:
     """Return what steps need, without the rest of an operator."""
-    return Tools(cast("Client", server), lambda pod, _: pod_facts(pod), lambda _: None, lambda _: None)
+    return Tools(cast("Client", server), RunCache(lambda _: None))
 
 
 @pytest.mark.parametrize("users", HostUsers)

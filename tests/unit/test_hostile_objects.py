@@ -26,7 +26,7 @@ from controller.kube.connection import Connection, connect
 from controller.kube.reflector import Reflector, relist
 from controller.kube.resources import AGENT_REPORTS, ESCALATIONS, PODS, RUN_POLICIES, RUNS, Resource
 from controller.kube.session import WatchSession
-from controller.plan.plan_cache import PlanCache
+from controller.plan import plan
 from controller.reconcile.observer import Observer
 from controller.status.status import build_status
 from controller.store.status_store import StatusStore
@@ -172,7 +172,7 @@ async def planned(inventory: RunCache) -> Counter[Phase]:
     phases: Counter[Phase] = Counter()
     for uid, kept in inventory.runs.items.items():
         seen = await observer.cached(RunKey(kept.namespace, kept.name, uid))
-        decision = PlanCache.compute(seen.snapshot, NOW).plan
+        decision = plan(seen.snapshot, NOW)
         status = build_status(seen.snapshot, decision, [], seen.run.get("status", {}), NOW)
         json.dumps(status, allow_nan=False)
         phases[Phase(status["phase"])] += 1

@@ -73,7 +73,7 @@ def test_newer_wins_and_the_dead_stay_dead() -> None:
     assert inventory.pods_of(KEY)
     inventory.pods.retain("ns", (), "9")
     assert not inventory.pods_of(KEY)
-    inventory.upsert_pod(pod(8))
+    inventory.apply_pod(pod(8))
     assert not inventory.pods_of(KEY)
     assert set(told) == {RunKey("ns", "demo", "u1")}
 
@@ -82,11 +82,11 @@ def test_a_pass_is_not_told_of_its_own_writes() -> None:
     """What a pass wrote is no reason for another of the same Run; for another Run's pass it is, and so is what comes by a watch."""
     told: list[RunKey] = []
     inventory = RunCache(told.append)
-    inventory.upsert_run(run())
-    inventory.upsert_pod(pod(5), KEY)
+    inventory.apply_run(run())
+    inventory.apply_pod(pod(5), KEY)
     assert not told
     assert inventory.pods_of(KEY)
-    inventory.upsert_pod(pod(6), KEY._replace(uid="another"))
+    inventory.apply_pod(pod(6), KEY._replace(uid="another"))
     inventory.pods.upsert(pod(7))
     assert told == [RunKey("ns", "demo", "u1")] * 2
 
@@ -110,12 +110,12 @@ def test_the_spec_of_a_live_run_is_read_once_a_generation() -> None:
     inventory.runs.upsert(run())
     kept = inventory.run(KEY)
     assert kept
-    assert inventory.facts_of(run()) is kept.facts
+    assert inventory.view(KEY).facts_of(run()) is kept.facts
     newer, going = run(), run()
     newer["metadata"]["generation"] = 2
     going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert inventory.facts_of(newer).generation == 2
-    assert inventory.facts_of(going).gone
+    assert inventory.view(KEY).facts_of(newer).generation == 2
+    assert inventory.view(KEY).facts_of(going).gone
 
 
 def test_a_poisoned_run_is_kept_with_its_violations() -> None:

@@ -197,12 +197,11 @@ AGENT_RULES: tuple[AgentRule, ...] = (
 
 
 def judge(at: PlanContext, agent: Agent) -> AgentDecision:
-    """Return what the first rule that applies says of an agent; an empty move where it is at its work."""
-    for rule in AGENT_RULES:
-        move = rule.check(at, agent)
-        if move is not None:
-            return move
-    return AgentDecision()
+    """Return the decision of the first rule that applies to an agent, an empty one while it works. A plan judges each agent once."""
+    if agent.name not in at.decided:
+        decisions = (rule.check(at, agent) for rule in AGENT_RULES)
+        at.decided[agent.name] = next((decision for decision in decisions if decision is not None), AgentDecision())
+    return at.decided[agent.name]
 
 
 def _suspect(at: PlanContext, sure: datetime) -> AgentDecision | None:

@@ -26,7 +26,7 @@ async def deliver(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
             report = await tools.client.merge_patch(AGENT_REPORTS, namespace, name, _body(report, action.question, settled))
     except NotFound:
         return replace(snapshot, reports=others)
-    tools.upsert_report(report)
+    tools.cache.apply_report(report, snapshot.run.key)
     facts = report_facts(report)
     return replace(snapshot, reports=(*others, facts) if facts else others)
 

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from controller.advisor.consultations import Consultations
 from controller.api.base import JsonObject
-from controller.api.names import RunKey
+from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
 from controller.notify.message import SendMessage, discard
-from controller.plan.snapshot import PodFacts, Snapshot
+from controller.plan.snapshot import Snapshot
 from controller.resources.network_policy_builder import AgentsNetwork
 from controller.resources.reporter_sidecar import Sidecar
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The API server, whom to tell of a pod, an escalation or a report that was written, how to tell people, how reporters run,
-    and the consultations, where there is an advisor.
+    """The API server, the cache for what was written, how to notify people, how reporters run, and the consultations, if any.
 
-    `granted` holds the namespaces in which reporters are known to have their account, `isolated` those in which agents are known to
-    have their NetworkPolicy, and when that was seen; `network` is what it lets them reach.
+    `granted` holds the namespaces in which reporters have their account, `isolated` those in which agents have their NetworkPolicy,
+    with the time of the check; `network` is what that policy lets them reach.
     """
 
     client: Client
-    upsert_pod: Callable[[JsonObject, RunKey], PodFacts]
-    upsert_escalation: Callable[[JsonObject], None]
-    upsert_report: Callable[[JsonObject], None]
+    cache: RunCache
     send_message: SendMessage = discard
     sidecar: Sidecar | None = None
     consultations: Consultations | None = None
@@ -42,7 +38,7 @@ class Tools:
 
     def with_pod(self, snapshot: Snapshot, pod: JsonObject) -> Snapshot:
         """Return the snapshot with a pod as the API server just answered it."""
-        facts = self.upsert_pod(pod, snapshot.run.key)
+        facts = self.cache.apply_pod(pod, snapshot.run.key)
         before = next((p for p in snapshot.pods if p.uid == facts.uid), facts)
         facts = replace(facts, node_lost_since=before.node_lost_since)
         return replace(snapshot, pods=(*(p for p in snapshot.pods if p.name != facts.name), facts))

@@ -76,6 +76,6 @@ STAMPS = {EscalationPhase.ANSWERED: "answeredAt", EscalationPhase.DELIVERED: "de
 def _with(tools: Tools, snapshot: Snapshot, found: JsonObject) -> Snapshot:
     """The snapshot with an escalation as the API server just answered it."""
     if LABEL_RUN_UID in found["metadata"].get("labels", {}):
-        tools.upsert_escalation(found)
+        tools.cache.apply_escalation(found)
     facts = escalation_facts(found)
     return replace(snapshot, escalations=(*(e for e in snapshot.escalations if e.name != facts.name), facts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.facts.pods import pod_facts
+from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
 from controller.reconcile.actions.dependencies import Tools
 from controller.reconcile.actions.reporter_rbac import grant
@@ -10,7 +10,7 @@ from tests.unit.kube.faults import FaultyServer, says
 
 
 def tools(client: Client) -> Tools:
-    return Tools(client, lambda pod, _: pod_facts(pod), lambda _: None, lambda _: None)
+    return Tools(client, RunCache(lambda _: None))
 
 
 async def test_the_account_is_made_once_a_namespace(client: Client, faulty: FaultyServer) -> None:

@@ -1,0 +1,40 @@
+"""Carries out one step of a plan: creations and effects in the cluster, changes in memory, saves through the status writer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from controller.plan import Action, Plan
+from controller.plan.steps import Act, Change, Create, Next, Save
+from controller.plan.transitions import apply
+from controller.reconcile.actions import Tools, perform
+from controller.reconcile.decision_log import DecisionLog
+from controller.reconcile.status_writer import StatusWriter
+from controller.reconcile.work import Work
+
+
+class StepRunner:
+    """Runs steps; the API server's answers and the changes go into the work's snapshot, from which the next plan is computed."""
+
+    def __init__(self, tools: Tools, status: StatusWriter, log: DecisionLog) -> None:
+        self._tools, self._status, self._log = tools, status, log
+
+    async def run(self, work: Work, decision: Plan, step: Next) -> None:
+        """Carry a step out. Raises ApiError where the API server could not be asked, refused, or had a newer version."""
+        match step:
+            case Create(actions) | Act(actions):
+                for action in actions:
+                    work.snapshot = await perform(self._tools, work.snapshot, action)
+                    self._log.acted(work, action)
+            case Change(actions):
+                for action in actions:
+                    self._change(work, action)
+            case Save():
+                await self._status.save(work, decision)
+
+    def _change(self, work: Work, action: Action) -> None:
+        work.snapshot = replace(work.snapshot, state=apply(work.snapshot, action, self._tools.now()))
+        work.dirty = True
+        if action.charge:
+            work.reserved.append(action.charge)
+        self._log.acted(work, action)

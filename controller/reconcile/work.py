@@ -1,0 +1,58 @@
+"""What one reconcile has seen and done so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from controller.api.base import JsonObject
+from controller.api.names import RunKey
+from controller.plan import Action, Plan, Snapshot
+from controller.plan.model import Charge
+from controller.reconcile.observer import Observation
+from controller.store import Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The first plan of a reconcile, the snapshot that it was computed from, and when: what the ledger keeps."""
+
+    plan: Plan
+    snapshot: Snapshot
+    at: datetime
+
+
+@dataclass(slots=True)
+class Work:
+    """One reconcile of one Run.
+
+    The Run is `proven` once it was read live or a save over it succeeded. The state is `dirty` while a change to it is not saved.
+    `reserved` are the charges of attempts whose reservation is not saved yet.
+    """
+
+    key: RunKey
+    first: Decided
+    run: JsonObject
+    snapshot: Snapshot
+    loaded: Loaded
+    proven: bool
+    dirty: bool
+    acted: list[Action] = field(default_factory=list)
+    reserved: list[Charge] = field(default_factory=list)
+
+    @classmethod
+    def on(cls, seen: Observation, decided: Decided, *, proven: bool) -> Work:
+        """Return the work that begins with an observation and its plan. A state that is not in the status yet is dirty."""
+        snapshot, loaded = seen.snapshot, seen.loaded
+        return cls(snapshot.run.key, decided, seen.run, snapshot, loaded, proven, dirty=loaded.pending)
+
+    def observed_again(self, seen: Observation) -> None:
+        """Go on from a live observation."""
+        self.run, self.snapshot, self.loaded = seen.run, seen.snapshot, seen.loaded
+        self.dirty, self.proven = seen.loaded.pending, True
+
+    @property
+    def status_before(self) -> JsonObject:
+        """The status as it is stored, empty where there is none."""
+        status: JsonObject = self.run.get("status", {})
+        return status
