@@ -7,8 +7,7 @@ With `--shards` the caches come before the shards' Leases, so that these are han
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import timedelta
 from operator import attrgetter
@@ -19,12 +18,11 @@ from controller.api.names import LABEL_RUN_UID, RunKey
 from controller.api.policy import NetworkMode
 from controller.cache.policy_file_watcher import PolicyFileWatcher
 from controller.cache.unreadable import UnreadableObjects
-from controller.errors import RunwardenError
 from controller.kube import kopf_watch
 from controller.kube.client import Client
 from controller.kube.connection import Connection, connect
-from controller.kube.reflector import Reflector, Sink, relist
-from controller.kube.resources import AGENT_REPORTS, ESCALATIONS, PODS, RUN_POLICIES, RUNS, Resource
+from controller.kube.reflector import Reflector
+from controller.kube.resources import AGENT_REPORTS, PODS
 from controller.kube.workqueue import WorkQueue, run_workers
 from controller.leadership.membership import Leases, Membership
 from controller.leadership.shard_map import Mode
@@ -32,10 +30,8 @@ from controller.ledger.entry import MEGABYTE, Entry, Limits
 from controller.notify.message import SendMessage, discard
 from controller.notify.notifier import Notifier
 from controller.notify.sender_process import Senders
-from controller.observability.health import Checks, Pulse, health_pages, unless
+from controller.observability.health import Checks, Pulse, unless
 from controller.observability.metrics import Metrics
-from controller.observability.pages import Pages
-from controller.observability.server import Bounds, Tls, serve
 from controller.reconcile.actions import Tools
 from controller.reconcile.error_policy import error_policy
 from controller.reconcile.observer import Observer
@@ -43,17 +39,14 @@ from controller.reconcile.reconciler import Reconciler
 from controller.resources.network_policy_builder import AgentsNetwork
 from controller.resources.reporter_sidecar import Sidecar
 from controller.runtime.advisor_factory import load_commands, open_advisor
-from controller.runtime.gc_tuning import freeze_heap
-from controller.runtime.scraping import SCRAPERS, certificate_source, scraped
+from controller.runtime.lifecycle import Lifecycle
+from controller.runtime.ports import Ports
+from controller.runtime.resync import Resync
 from controller.settings import Settings
 from controller.store.factory import make_store
-from controller.store.garbage_collection import collect
 from controller.store.instrumented import InstrumentedStore
 
 log = structlog.get_logger(__name__)
-
-RESYNC_SECONDS = 600.0
-"""How often the custom resources are listed anew: kopf never tells of objects that vanished during a relist."""
 
 DRAIN_SECONDS = 20.0
 """How long the passes in hand may take to finish at the end; under Kubernetes' default grace period of 30 s."""
@@ -64,15 +57,14 @@ class Operator:
 
     def __init__(self, settings: Settings, mode: Mode = Mode.ALONE) -> None:
         self._settings = settings
-        self._next: Mode | None = None
+        self._life = Lifecycle()
         self._metrics = Metrics()
         self._policy = PolicyFileWatcher(settings.policy_file)
         self._commands = load_commands(settings)
         self._queue: WorkQueue[RunKey] = WorkQueue(waited=self._metrics.queue_latency.observe, tenant=attrgetter("namespace"))
         unreadable = UnreadableObjects(self._metrics)
-        self._membership = Membership(settings, mode, self._policy, self._queue.add, self._begin_anew, unreadable)
+        self._membership = Membership(settings, mode, self._policy, self._queue.add, self._life.restart_in, unreadable)
         self._cache = self._membership.cache
-        self._stop = asyncio.Event()
         self._kopf_ready = asyncio.Event()
         self._pulse = Pulse()
         self._store: InstrumentedStore | None = None
@@ -84,7 +76,7 @@ class Operator:
 
         Raises RunwardenError (or a group of them) when the operator cannot go on: no credentials, a lost Lease, a dead watcher.
         """
-        self._catch_signals()
+        self._life.catch_signals()
         connection = await connect(self._settings.kubeconfig)
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(Client(connection, self._metrics.observe_request))
@@ -92,48 +84,33 @@ class Operator:
             self._store = store = InstrumentedStore(make_store(self._settings.store, client), self._metrics)
             stack.push_async_callback(store.close)
             leases = self._membership.create_leases(client, connection.namespace)
-            await self._serve(stack, client)
+            await Ports(self._settings, self._metrics, self._pulse).open(stack, client, self._readiness(), self._refresh)
             stack.callback(asyncio.create_task(self._pulse.keep(), name="pulse").cancel)
             try:
-                if await self._unless_stopped(leases.acquire()):
+                if await self._life.unless_stopped(leases.acquire()):
                     await self._supervise(client, connection, leases, store)
             finally:
                 self._synced = False
                 await leases.release()
                 log.info("stopped")
-        return self._next
+        return self._life.next_mode
 
     @property
     def _namespaces(self) -> tuple[str | None, ...]:
         return self._settings.namespaces or (None,)
 
-    def _catch_signals(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._end)
-
-    def _end(self) -> None:
-        self._next = None
-        self._stop.set()
-
-    def _begin_anew(self, mode: Mode) -> None:
-        """Finish what is in hand; a new life begins clean."""
-        if not self._stop.is_set():
-            log.info("beginning anew", mode=mode.value)
-            self._next = mode
-            self._stop.set()
-
-    async def _catch_signals_again(self) -> None:
+    async def _catch_signals_after_kopf(self) -> None:
         """Take the signals back from kopf, which would stop its watches first and leave the passes in hand for last."""
         await self._kopf_ready.wait()
-        self._catch_signals()
+        self._life.catch_signals()
         log.info("watching")
 
     async def _supervise(self, client: Client, connection: Connection, leases: Leases, store: InstrumentedStore) -> None:
         """Sync, then work until told to stop; whatever of it ends by itself ends all of it."""
-        sinks = self._sinks()
+        resync = Resync(client, self._cache, store, self._settings.namespaces)
         pods = Reflector(client, PODS, self._namespaces, self._cache.pods, labels=LABEL_RUN_UID)
         reports = Reflector(client, AGENT_REPORTS, self._namespaces, self._cache.reports)
-        registry = kopf_watch.build_registry(sinks, connection, client, self._namespaces)
+        registry = kopf_watch.build_registry(resync.sinks, connection, client, self._namespaces)
         custom = kopf_watch.watch(registry, self._settings.namespaces, self._kopf_ready)
         async with asyncio.TaskGroup() as group:
             endless = [
@@ -143,32 +120,27 @@ class Operator:
                 group.create_task(self._policy.watch(self._cache.notify_all), name="policy file"),
                 group.create_task(store.recover(self._cache.notify_all), name="store"),
             ]
-            await self._list(client, sinks)
+            await resync.list_all()
             await pods.synced.wait()
             await reports.synced.wait()
-            endless.append(group.create_task(self._resync(client, sinks, store), name="resync"))
+            endless.append(group.create_task(resync.run(), name="resync"))
             endless.append(group.create_task(custom, name="kopf"))
-            endless[-1].add_done_callback(lambda _: self._stop.set())
-            endless.append(group.create_task(self._catch_signals_again(), name="signals"))
-            working = group.create_task(self._work(client, store), name="workers")
+            endless[-1].add_done_callback(lambda _: self._life.stop.set())
+            endless.append(group.create_task(self._catch_signals_after_kopf(), name="signals"))
+            working = group.create_task(self._work(client, store, resync), name="workers")
             self._synced = True
             log.info("synced", runs=len(self._cache.runs.items), pods=len(self._cache.pods.items))
-            await self._stop.wait()
+            await self._life.stop.wait()
             await self._drain(working)
             await leases.release()
             for task in endless:
                 task.cancel()
 
-    def _sinks(self) -> dict[Resource, Sink]:
-        """Where what is watched through kopf goes; Runs last, so that what they are judged by is there before them."""
-        seen = self._cache
-        return {RUN_POLICIES: seen.policies, ESCALATIONS: seen.escalations, RUNS: seen.runs}
-
-    async def _work(self, client: Client, store: InstrumentedStore) -> None:
+    async def _work(self, client: Client, store: InstrumentedStore, resync: Resync) -> None:
         """Handle Runs, once the store can be used; until then the operator is up, unready and idle."""
-        if not await self._unless_stopped(store.open_until_usable()):
+        if not await self._life.unless_stopped(store.open_until_usable()):
             return
-        await self._collect(client, store)
+        await resync.collect()
         async with open_advisor(self._settings, self._commands, client, self._metrics, self._membership.notify) as consultations:
             managed = NetworkMode.MANAGED if self._settings.agents_network else NetworkMode.UNMANAGED
             observer = Observer(client, self._cache, store, self._policy, consultations, managed)
@@ -215,58 +187,6 @@ class Operator:
             async with asyncio.timeout(DRAIN_SECONDS):
                 await asyncio.wait([working])
         working.cancel()
-
-    async def _list(self, client: Client, sinks: dict[Resource, Sink]) -> None:
-        for resource, sink in sinks.items():
-            for namespace in self._namespaces:
-                await relist(client, resource, namespace, sink)
-
-    async def _collect(self, client: Client, store: InstrumentedStore) -> None:
-        """Have the store forget the Runs that went while nobody looked; what fails is made up for at the next resync."""
-        try:
-            await collect(store, client, self._cache.runs.items, self._settings.namespaces)
-        except RunwardenError as error:
-            log.warning("states of Runs that are gone were not all deleted", error=str(error))
-
-    async def _resync(self, client: Client, sinks: dict[Resource, Sink], store: InstrumentedStore) -> None:
-        while True:
-            freeze_heap()
-            await asyncio.sleep(RESYNC_SECONDS)
-            try:
-                await self._list(client, sinks)
-            except RunwardenError as error:
-                log.warning("resync failed, will be made again", error=str(error))
-            else:
-                await self._collect(client, store)
-
-    async def _unless_stopped(self, work: Coroutine[None, None, None]) -> bool:
-        """Wait for some work or for the stop; return whether the work came first."""
-        task = asyncio.ensure_future(work)
-        stop = asyncio.ensure_future(self._stop.wait())
-        await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        if task.done():
-            await task
-            return True
-        task.cancel()
-        await asyncio.wait([task])
-        return False
-
-    async def _serve(self, stack: AsyncExitStack, client: Client) -> None:
-        settings = self._settings
-        health = health_pages({"loop": self._pulse.check}, self._readiness())
-        await self._open_port(stack, "health", settings.health_port, health)
-        if settings.metrics_port is not None:
-            metrics = scraped(settings, client, self._metrics.registry, self._refresh)
-            await self._open_port(stack, "metrics", settings.metrics_port, metrics, certificate_source(settings), SCRAPERS)
-
-    async def _open_port(
-        self, stack: AsyncExitStack, name: str, port: int | None, pages: Pages, tls: Tls | None = None, bounds: Bounds | None = None
-    ) -> None:
-        if port is not None:
-            address, scheme = self._settings.listen, "https" if tls else "http"
-            bound = await stack.enter_async_context(serve(pages, address, port, tls, bounds))
-            log.info("listening", endpoint=name, scheme=scheme, address=address, port=bound)
 
     def _readiness(self) -> Checks:
         """Who leads has everything it needs; who stands by has seen another lead and can take over."""

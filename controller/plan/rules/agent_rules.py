@@ -197,7 +197,7 @@ AGENT_RULES: tuple[AgentRule, ...] = (
 
 
 def judge(at: PlanContext, agent: Agent) -> AgentDecision:
-    """Return the decision of the first rule that applies to an agent, an empty one while it works. A plan judges each agent once."""
+    """Return the decision of the first rule that applies to an agent, an empty one while it works. Each is judged once a plan."""
     if agent.name not in at.decided:
         decisions = (rule.check(at, agent) for rule in AGENT_RULES)
         at.decided[agent.name] = next((decision for decision in decisions if decision is not None), AgentDecision())
