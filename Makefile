@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 RUN := scripts/run
-# Much of a test's time is spent waiting. Each worker has clusters of its own, and one of them all that needs kubelets (tests/sharing.py).
+# Tests spend much of their time waiting. Each worker has clusters of its own; one worker runs all tests that need kubelets (tests/sharing.py).
 WORKERS ?= 2
 SIDE_BY_SIDE := -n $(WORKERS)
 
@@ -14,22 +14,22 @@ help: ## Show this help
 setup: ## Install uv and the locked Python environment into .venv
 	@$(RUN) true
 
-demo: ## Bring up a cluster, run the operator, apply the examples, show what happens
+demo: ## Bring up a cluster, run the operator, apply the examples, and show the result
 	@$(RUN) python -m tests.demo
 
-test: ## Everything this machine can run, unit to kind
+test: ## All tests that this machine can run, unit to kind
 	@$(RUN) pytest $(SIDE_BY_SIDE) --durations=15 $(PYTEST_ARGS)
 
-test-unit: ## Only what needs no cluster (under a minute)
+test-unit: ## Tests that need no cluster (about two and a half minutes on two cores)
 	@$(RUN) pytest tests/unit $(SIDE_BY_SIDE) $(PYTEST_ARGS)
 
-test-api: ## What needs a real API server but no kubelet
+test-api: ## Tests that need a real API server but no kubelet
 	@$(RUN) pytest tests/api $(SIDE_BY_SIDE) $(PYTEST_ARGS)
 
-test-kind: ## The chart on kind, end to end: real kubelets and containers
+test-kind: ## Test the chart on kind, end to end: real kubelets and containers
 	@$(RUN) pytest tests/kind $(PYTEST_ARGS)
 
-test-chart: ## The chart, its schema and what it renders
+test-chart: ## Test the chart, its schema and its templates
 	@$(RUN) pytest tests/chart $(PYTEST_ARGS)
 
 chaos: ## Kill the operator a hundred times on kind, with every store
@@ -41,30 +41,30 @@ failover: ## Kill, freeze and cut off the leader of two operators on kind, twent
 shards: ## Kill, freeze and outnumber replicas that share the Runs, for five waves
 	@$(RUN) python -m tests.sharding $(SHARDS_ARGS)
 
-model: ## Check the shipped decisions against every state of a model cluster, then against mutants of themselves
+model: ## Check the shipped decisions in every state of a model cluster, then check mutants of them
 	@$(RUN) python -m tests.model $(MODEL_ARGS)
 	@$(RUN) python -m tests.model --mutants $(MODEL_ARGS)
 
-fuzz: ## A hundred thousand hostile answers through the gate, against an independent validator, and mutants of the gate
+fuzz: ## Send a hundred thousand hostile answers through the gate, compare with an independent validator, test mutants of the gate
 	@$(RUN) python -m tests.fuzz $(FUZZ_ARGS)
 
-bench: ## Controllers side by side: the Job controller, a naive kopf operator, the bare protocol, ours with each store
+bench: ## Measure controllers side by side: the Job controller, a naive kopf operator, the bare protocol, ours with each store
 	@$(RUN) python -m tests.bench $(BENCH_ARGS)
 
-scale: ## One operator and ten thousand Runs: start, idle, events, reports, a storm; SCALE_ARGS="--runs 1000"
+scale: ## Measure one operator with ten thousand Runs: start, idle, events, reports, a storm; SCALE_ARGS="--runs 1000"
 	@$(RUN) python -m tests.bench.scale $(SCALE_ARGS)
 
-neighbours: ## What a tenant's changes wait for beside one with a hundred times its load; NEIGHBOURS_ARGS="--factor 10"
+neighbours: ## Measure a tenant's latency while another has a hundred times its load; NEIGHBOURS_ARGS="--factor 10"
 	@$(RUN) python -m tests.bench.neighbours $(NEIGHBOURS_ARGS)
 
-image: ## Build the images as the tests run them: localhost/runwarden/runwarden:dev and, with codex in it, runwarden-codex:dev
+image: ## Build the images that the tests run: localhost/runwarden/runwarden:dev and, with codex, runwarden-codex:dev
 	@$(RUN) python -m tests.image
 	@$(RUN) python -m tests.advisor_image
 
 docs: ## Build the documentation as a site, into artifacts/site
 	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict
 
-digests: ## Prove that the golden snapshots of BASE, a revision, still lead to the decisions that it recorded
+digests: ## Prove that the golden snapshots of BASE, a revision, still lead to the recorded decisions
 	@$(RUN) python scripts/digests.py $(BASE)
 
 check: ## Lint, format, types, layers, generated files
@@ -81,11 +81,11 @@ fmt: ## Format and fix what can be fixed
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
 
-generate: ## Write the generated files (crds/, what the chart takes from elsewhere, docs/api.md)
+generate: ## Write the generated files (crds/, the chart's copies, docs/api.md)
 	@$(RUN) runwarden crds --output crds
 	@$(RUN) python scripts/chart.py
 	@$(RUN) python scripts/reference.py
 	@$(RUN) python -m tests.bench.page
 
-clean: ## Remove the environment and what tests left; the build cache stays (scripts/run python -m tests.cluster purge)
+clean: ## Remove the environment and the leftovers of tests; the build cache stays (scripts/run python -m tests.cluster purge)
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache artifacts
