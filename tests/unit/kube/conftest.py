@@ -1,4 +1,4 @@
-"""A client as the operator makes it, from a kubeconfig, on a server that misbehaves."""
+"""A client built from a kubeconfig, as the operator builds it, for a server that misbehaves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An API server that misbehaves as told. Fakes are for faults only; see tests/api for the real one."""
+"""A scripted API server that misbehaves. Fakes are for faults only; tests/api uses the real one."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def event(kind: str, name: str, version: str) -> dict[str, Any]:
 
 
 class Told:
-    """A sink that remembers what it was told."""
+    """A sink that records the events that it receives."""
 
     def __init__(self, enough: int) -> None:
         self.calls: list[Any] = []

@@ -1,4 +1,4 @@
-"""What a client must survive beside clean errors: overload, huge events, nonsense, dropped connections."""
+"""Faults that a client must survive in addition to clean errors: overload, huge events, nonsense, dropped connections."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def busy(retry_after: str, code: int = 429) -> Callable[[web.Request], Awaitable
 
 
 async def drop(request: web.Request) -> web.Response:
-    """Hang up without a word."""
+    """Close the connection without an answer."""
     assert request.transport is not None
     request.transport.abort()
     return web.Response()
@@ -40,14 +40,14 @@ async def follow(client: Client) -> list[str]:
 
 
 async def test_overload_is_waited_out(client: Client, faulty: FaultyServer) -> None:
-    """A read that is told to come back later comes back and succeeds."""
+    """A read that gets a Retry-After waits, repeats the request and succeeds."""
     faulty.answers = [busy("0"), busy("0", 503), says(200, body='{"kind": "Pod"}')]
     assert await client.get(PODS, "ns", "x") == {"kind": "Pod"}
 
 
 @pytest.mark.parametrize("code", [429, 503])
 async def test_lasting_overload_is_unavailable(client: Client, faulty: FaultyServer, code: int) -> None:
-    """A server that goes on refusing gives an ApiError with its wish, after a bounded number of tries."""
+    """After a bounded number of tries a server that keeps refusing causes an ApiError with its Retry-After."""
     faulty.answers = [busy("0", code)] * 40
     with pytest.raises(Unavailable, match="GET /api/v1/namespaces/ns/pods/x") as caught:
         await client.get(PODS, "ns", "x")
@@ -57,7 +57,7 @@ async def test_lasting_overload_is_unavailable(client: Client, faulty: FaultySer
 
 @pytest.mark.parametrize("call", [lambda c: c.get(PODS, "ns", "x"), lambda c: c.create(PODS, "ns", {})], ids=["get", "create"])
 async def test_a_wish_for_a_long_wait_is_the_callers_to_grant(client: Client, faulty: FaultyServer, call: Call) -> None:
-    """Who is told to come back in half a minute holds up no worker: the error says when, and that is at most so much."""
+    """A Retry-After of half a minute blocks no worker: the error says when to retry, and the wait is capped."""
     for header, seconds in (("30", 30.0), ("86400", 300.0)):
         faulty.answers = [busy(header)]
         async with asyncio.timeout(5):
@@ -73,7 +73,7 @@ async def test_a_wish_for_a_long_wait_is_the_callers_to_grant(client: Client, fa
 async def test_a_long_retry_after_does_not_hold_a_request_for_hours(
     client: Client, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
-    """The time limit of a request covers its retries too."""
+    """The time limit of a request includes its retries."""
     monkeypatch.setattr(request, "REQUEST_SECONDS", 0.05)
     monkeypatch.setattr(request, "WATCH_OPEN_SECONDS", 0.05)
     faulty.answers = [busy("3600")]
@@ -85,7 +85,7 @@ async def test_a_long_retry_after_does_not_hold_a_request_for_hours(
 async def test_a_watch_that_never_answers_is_given_up(
     client: Client, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No headers within the time to open a watch: not deaf for its whole length."""
+    """A watch without headers within the time to open it is given up; it is not deaf for its whole length."""
     monkeypatch.setattr(request, "WATCH_OPEN_SECONDS", 0.05)
     async with asyncio.timeout(5):
         with pytest.raises(Unavailable):
@@ -94,7 +94,7 @@ async def test_a_watch_that_never_answers_is_given_up(
 
 @pytest.mark.parametrize("body", ["<html>login</html>", "[]", '{"items": ['])
 async def test_an_ok_that_is_no_object_is_unavailable(client: Client, faulty: FaultyServer, body: str) -> None:
-    """A login page, or half an answer, with code 200 is an ApiError, not a crash."""
+    """A login page or a truncated answer with code 200 causes an ApiError, not a crash."""
     faulty.answers = [says(200, body=body)]
     with pytest.raises(Unavailable):
         await client.get(PODS, "ns", "x")
@@ -102,14 +102,14 @@ async def test_an_ok_that_is_no_object_is_unavailable(client: Client, faulty: Fa
 
 @pytest.mark.parametrize("line", ["[]", "null", '{"kind": "Status"}', '{"type": "ADDED"}'])
 async def test_a_watch_line_that_is_no_event_is_unavailable(client: Client, faulty: FaultyServer, line: str) -> None:
-    """Whatever is not {type, object} ends the watch as an ApiError, so that the reflector lists again."""
+    """A line other than {type, object} ends the watch with an ApiError, so that the reflector lists again."""
     faulty.answers = [watching(then=line + "\n")]
     with pytest.raises(Unavailable):
         await follow(client)
 
 
 async def test_events_of_any_size_arrive(client: Client, faulty: FaultyServer) -> None:
-    """A 1.5 MB object whose text JSON must escape is a line of 9 MB; small ones around it arrive too."""
+    """A 1.5 MB object that JSON must escape is a line of 9 MB; it arrives, and so do the small ones around it."""
     big = event("MODIFIED", "big", "2")
     big["object"]["text"] = "\x01" * 1_500_000
     faulty.answers = [watching(event("ADDED", "a", "1"), big, event("ADDED", "b", "3"))]
@@ -117,7 +117,7 @@ async def test_events_of_any_size_arrive(client: Client, faulty: FaultyServer) -
 
 
 async def test_a_list_that_expires_between_its_pages_is_read_in_one(client: Client, faulty: FaultyServer) -> None:
-    """After an expired page the list is asked for whole, which cannot expire, rather than for ever in pages."""
+    """After an expired page the list is read in one request, which cannot expire, instead of in pages for ever."""
     faulty.answers = [listing("a", token="t"), says(410, "Expired"), listing("a", "b", version="12")]
     found = await client.list_all(PODS)
     assert [item["metadata"]["name"] for item in found.items] == ["a", "b"]
@@ -127,7 +127,7 @@ async def test_a_list_that_expires_between_its_pages_is_read_in_one(client: Clie
 async def test_a_large_list_that_always_expires_is_given_up(
     client: Client, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Too large for one page it is begun anew in pages, a few times; then the reflector hears of it, and waits longer each time."""
+    """A list that is too large for one page restarts in pages a few times; then the reflector gets the error and backs off."""
     monkeypatch.setattr(clients, "WHOLE_BYTES", 10)
     faulty.answers = [listing("a", token="t"), says(410, "Expired"), listing("a", "b")] * 5
     with pytest.raises(Gone):
@@ -138,7 +138,7 @@ async def test_a_large_list_that_always_expires_is_given_up(
 async def test_a_page_with_too_many_bytes_is_asked_for_with_fewer_objects(
     client: Client, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rest of a heavy page is not taken in; an object alone is taken however large it is, and then pages grow again."""
+    """The client stops reading a heavy page. It accepts a single object of any size, and then the pages grow again."""
     monkeypatch.setattr(clients, "PAGE_BYTES", 400)
     heavy = listing(*(f"{number}-{'x' * 80}" for number in range(9)))
     faulty.answers = [heavy, heavy, heavy, listing("x" * 500, token="t"), listing("a", token="u"), listing("b")]
@@ -150,14 +150,14 @@ async def test_a_page_with_too_many_bytes_is_asked_for_with_fewer_objects(
 
 @pytest.mark.parametrize("empty", [None, []])
 async def test_an_empty_list_may_be_null(client: Client, faulty: FaultyServer, empty: object) -> None:
-    """Go writes an empty list as null."""
+    """Go encodes an empty list as null."""
     faulty.answers = [says(200, body=json.dumps({"items": empty, "metadata": {"resourceVersion": "7"}}))]
     assert await client.list_all(PODS) == ([], "7")
 
 
 @pytest.mark.parametrize("error", [OSError("gone"), ConfigException("Token file exists but empty.")])
 async def test_an_unreadable_token_is_an_api_error(client: Client, faulty: FaultyServer, error: Exception) -> None:
-    """A token file that is being replaced costs one request, not the operator."""
+    """A token file that is being replaced fails one request, not the operator."""
 
     async def refuse() -> str:
         raise error
@@ -180,8 +180,10 @@ async def test_an_unreadable_token_is_an_api_error(client: Client, faulty: Fault
     ids=["POST", "JSON PATCH", "MERGE PATCH", "PUT", "DELETE"],
 )
 async def test_writes_on_a_dropped_connection(client: Client, faulty: FaultyServer, call: Call, repeats: int) -> None:
-    """POST and PATCH reach the server once. aiohttp sends PUT and DELETE again on a kept connection that turns out dropped, once:
-    their resourceVersion or UID turns a second arrival into Conflict or NotFound.
+    """A POST or PATCH reaches the server once.
+
+    aiohttp repeats a PUT or DELETE once if a kept connection turns out to be dropped; the resourceVersion or UID makes the
+    duplicate fail with Conflict or NotFound.
     """
     faulty.answers = [says(200, body="{}"), *[drop] * 10]
     await client.get(PODS, "ns", "x")
@@ -191,7 +193,7 @@ async def test_writes_on_a_dropped_connection(client: Client, faulty: FaultyServ
 
 
 async def test_a_watch_left_early_gives_its_connection_back(client: Client, faulty: FaultyServer) -> None:
-    """Whoever stops following leaves no connection behind, whether by leaving or by being cancelled."""
+    """A consumer that leaves the watch, or is cancelled, leaves no connection behind."""
     begun = asyncio.Event()
 
     async def endless(request: web.Request) -> web.StreamResponse:
@@ -219,7 +221,7 @@ async def test_a_watch_left_early_gives_its_connection_back(client: Client, faul
 
 
 async def test_every_request_is_observed(faulty: FaultyServer, client: Client) -> None:
-    """Reads, lists, watches and failures are counted by verb, resource and code; 0 means that no answer came."""
+    """Reads, lists, watches and failures are counted by verb, resource and code; code 0 means that no answer came."""
     seen: list[tuple[str, str, int]] = []
     client.sender.observe = lambda verb, resource, code, seconds: seen.append((verb, resource, code))
     faulty.answers = [says(200, body="{}"), listing(), watching(), says(404, "NotFound"), drop, says(403, "Forbidden")]
@@ -234,7 +236,7 @@ async def test_every_request_is_observed(faulty: FaultyServer, client: Client) -
 
 
 async def test_a_request_uses_no_thread(client: Client, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No request asks ~/.netrc and the environment in a thread: that costs thrice the CPU of the request itself."""
+    """No request uses a thread to look up ~/.netrc and the environment: that would cost three times the CPU of the request."""
     used: list[object] = []
     monkeypatch.setattr(asyncio.BaseEventLoop, "run_in_executor", lambda self, *what: used.append(what))
     faulty.answers = [says(200, body="{}")]

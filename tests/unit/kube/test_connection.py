@@ -1,4 +1,4 @@
-"""Where credentials come from: rotating tokens, proxies, and clear words where there are none."""
+"""The sources of credentials: rotating tokens, proxies, and a clear error if there are none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.unit.kube.conftest import write_kubeconfig
 
 @pytest.fixture
 def token_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A pod's mounted service account."""
+    """The mounted service account of a pod."""
     token, certificate = tmp_path / "token", tmp_path / "ca.crt"
     token.write_text("first")
     certificate.write_text("not looked at before the first request")
@@ -32,7 +32,7 @@ def rotate(path: Path, token: str) -> None:
 
 
 async def test_a_rotated_token_is_taken(token_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kubelet replaces a pod's token about hourly; it is read again within a minute, and without a restart."""
+    """The kubelet replaces a pod's token about hourly; the client reads it again within a minute, without a restart."""
     connection = await connect()
     assert connection.server == "https://10.96.0.1:443"
     assert await connection.authorization() == "bearer first"
@@ -43,7 +43,7 @@ async def test_a_rotated_token_is_taken(token_file: Path, monkeypatch: pytest.Mo
 
 
 async def test_a_kubeconfig_wins_over_the_pod(token_file: Path, tmp_path: Path) -> None:
-    """An explicit kubeconfig is used inside a pod too."""
+    """An explicit kubeconfig takes precedence inside a pod too."""
     connection = await connect(write_kubeconfig(tmp_path / "kubeconfig", "https://elsewhere:6443"))
     assert connection.server == "https://elsewhere:6443"
     assert await connection.authorization() == "Bearer s3cret"
@@ -53,7 +53,7 @@ async def test_a_kubeconfig_wins_over_the_pod(token_file: Path, tmp_path: Path) 
 async def test_the_environments_proxy_is_honoured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, excluded: str, proxy: str | None
 ) -> None:
-    """HTTPS_PROXY and NO_PROXY count, though they are read once and not with every request."""
+    """HTTPS_PROXY and NO_PROXY are honoured, though they are read once and not with every request."""
     for name in ("HTTPS_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("https_proxy", "http://proxy:3128")
@@ -63,6 +63,6 @@ async def test_the_environments_proxy_is_honoured(
 
 
 async def test_missing_credentials_are_told_with_their_place(tmp_path: Path) -> None:
-    """The message names the file that was looked at."""
+    """The error names the file that was looked for."""
     with pytest.raises(ConnectionRefused, match=r"no credentials for an API server in .*missing"):
         await connect(tmp_path / "missing")

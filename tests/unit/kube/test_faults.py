@@ -1,4 +1,4 @@
-"""The client and the reflector against an API server that misbehaves: errors are told apart, lost watches made good."""
+"""The client and the reflector against an API server that misbehaves: each error has its class, and lost watches are resumed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.unit.kube.faults import GONE, Answer, FaultyServer, Told, event, list
     ],
 )
 async def test_errors_are_told_apart(client: Client, faulty: FaultyServer, code: int, reason: str, error: type[Exception]) -> None:
-    """Each answer is its own error, whose text names the request and the server's words."""
+    """Each answer has its own error class; the text names the request and includes the server's message."""
     faulty.answers = [says(code, reason)]
     with pytest.raises(error, match=f"POST /api/v1/namespaces/ns/pods: {code} {reason}: because {reason}"):
         await client.create(PODS, "ns", {})
@@ -37,21 +37,21 @@ async def test_errors_are_told_apart(client: Client, faulty: FaultyServer, code:
 
 
 async def test_an_answer_that_is_no_json_is_still_an_error(client: Client, faulty: FaultyServer) -> None:
-    """A proxy's page in place of a Status is shown as it is."""
+    """The error shows a proxy's page as it is when the body is not a Status."""
     faulty.answers = [says(502, body="<html>bad gateway</html>")]
     with pytest.raises(Unavailable, match="bad gateway"):
         await client.get(PODS, "ns", "x")
 
 
 async def test_failed_patch_test_is_a_conflict(client: Client, faulty: FaultyServer) -> None:
-    """A JSON patch whose `test` fails means that the object is another than expected."""
+    """A failed `test` of a JSON patch means that the object has changed, so it is a conflict."""
     faulty.answers = [says(422, "Invalid")]
     with pytest.raises(Conflict):
         await client.json_patch(PODS, "ns", "x", [])
 
 
 async def test_a_list_that_expires_midway_starts_over(client: Client, faulty: FaultyServer) -> None:
-    """A continue token that is too old loses nothing and doubles nothing."""
+    """A continue token that is too old loses no object and duplicates none."""
     faulty.answers = [listing("a", token="t"), says(410, "Expired"), listing("a", token="u"), listing("b", version="12")]
     found = await client.list_all(PODS)
     assert [item["metadata"]["name"] for item in found.items] == ["a", "b"]
@@ -71,7 +71,7 @@ FAULTS = {
 async def test_a_lost_watch_is_made_good(
     client: Client, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch, fault: Answer, follows: str
 ) -> None:
-    """Whatever ends a watch, a list or (after an ordinary end) a new watch follows, and what happened meanwhile is told."""
+    """After any end of a watch a list follows, or a new watch after an ordinary end; events from the gap are delivered."""
     monkeypatch.setattr(reflecting, "FIRST_BACKOFF_SECONDS", 0.001)
     last = watching(event("ADDED", "c", "13"), event("DELETED", "a", "14"))
     faulty.answers = [listing("a"), fault, *([listing("a", "b")] if follows == "list" else []), last]
@@ -88,7 +88,7 @@ async def test_a_lost_watch_is_made_good(
 
 
 async def test_a_list_reaches_its_sink_page_by_page(client: Client, faulty: FaultyServer) -> None:
-    """Each page is told of before the next one is read, and none stays in memory."""
+    """The sink receives each page before the next one is read, and no page stays in memory."""
     sink = Told(enough=0)
     asked = faulty.asked
 
@@ -103,7 +103,7 @@ async def test_a_list_reaches_its_sink_page_by_page(client: Client, faulty: Faul
 
 
 async def test_what_a_list_that_started_over_lacks_has_vanished(client: Client, faulty: FaultyServer) -> None:
-    """An object of the first page that is gone when the list is read anew is not retained on the word of that page."""
+    """An object of the first page that is deleted before the list restarts is not kept because of that page."""
     sink = Told(enough=0)
     faulty.answers = [listing("a", "b", token="t"), says(410, "Expired"), listing("b", version="12")]
     await reflecting.relist(client, PODS, None, sink)
@@ -111,7 +111,7 @@ async def test_what_a_list_that_started_over_lacks_has_vanished(client: Client, 
 
 
 async def test_a_refused_watch_ends_the_reflector(client: Client, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When RBAC keeps refusing, the reason comes out instead of an endless silence."""
+    """When RBAC keeps refusing, the reflector ends with the reason instead of retrying silently for ever."""
     monkeypatch.setattr(reflecting, "FIRST_BACKOFF_SECONDS", 0.001)
     faulty.answers = [says(403, "Forbidden")] * reflecting.HOPELESS_TRIES
     with pytest.raises(ExceptionGroup) as caught:

@@ -1,4 +1,4 @@
-"""The Lease when requests are lost, late or in each other's way. See tests/api for two contenders on a real API server."""
+"""The Lease when requests are lost, late or conflicting. tests/api has two contenders on a real API server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QUICK = LeaseTimings(duration=0.6, renew_deadline=0.4, retry_period=0.02)
 
 
 class OneLease(Client):
-    """An API server that holds one Lease; `before` is awaited before each request and may fail, wait or meddle."""
+    """An API server that holds one Lease; `before` is awaited before each request and may fail, wait or interfere."""
 
     def __init__(self) -> None:
         self.lease: JsonObject | None = None
@@ -69,7 +69,7 @@ class OneLease(Client):
         return str(self.lease["spec"]["holderIdentity"])
 
     def meddle(self, **spec: Any) -> None:
-        """Somebody else writes the Lease."""
+        """Write the Lease as somebody else."""
         assert self.lease
         self.store({**self.lease, "spec": self.lease["spec"] | spec})
 
@@ -101,7 +101,7 @@ async def held_for(lease: LeaderLease, seconds: float) -> bool:
 
 
 async def test_a_foreign_write_between_read_and_renewal_loses_nothing(server: OneLease, lease: LeaderLease) -> None:
-    """Someone annotates the Lease just as it is renewed: a Conflict, but nobody else's Lease."""
+    """Somebody annotates the Lease during its renewal: the renewal gets a Conflict, but the Lease stays ours."""
 
     async def annotate(verb: str) -> None:
         if verb == "replace":
@@ -114,7 +114,7 @@ async def test_a_foreign_write_between_read_and_renewal_loses_nothing(server: On
 
 
 async def test_a_renewal_whose_answer_was_lost_loses_nothing(server: OneLease, lease: LeaderLease) -> None:
-    """The write took effect, but its answer was lost and it was sent again: the Conflict is with ourselves."""
+    """The write succeeded, but its answer was lost and it was repeated: the Conflict is with our own write."""
     stored = server.store
 
     def store_and_lose(body: JsonObject) -> JsonObject:
@@ -127,7 +127,7 @@ async def test_a_renewal_whose_answer_was_lost_loses_nothing(server: OneLease, l
 
 
 async def test_one_hanging_request_leaves_time_for_another(server: OneLease, lease: LeaderLease) -> None:
-    """A request on a dead connection must not use up the whole renew deadline."""
+    """A request on a dead connection does not use up the whole renew deadline."""
 
     async def hang_once(verb: str) -> None:
         server.before = server.nothing
@@ -138,7 +138,7 @@ async def test_one_hanging_request_leaves_time_for_another(server: OneLease, lea
 
 
 async def test_an_api_server_that_is_gone_loses_the_lease_in_time(server: OneLease, lease: LeaderLease) -> None:
-    """The leader gives up after the renew deadline, before anybody else may take over."""
+    """The leader stops after the renew deadline, before any other replica may take over."""
 
     async def fail(verb: str) -> None:
         raise Unavailable(verb, 503, "ServiceUnavailable", "no etcd")
@@ -152,7 +152,7 @@ async def test_an_api_server_that_is_gone_loses_the_lease_in_time(server: OneLea
 
 
 async def test_a_stolen_lease_is_lost_at_once(server: OneLease, lease: LeaderLease) -> None:
-    """When another identity stands in the Lease there is nothing to wait for."""
+    """Another holder in the Lease ends leadership without waiting."""
     server.meddle(holderIdentity="thief", leaseDurationSeconds=60)
     with pytest.raises(LeaseLost, match="another holds it"):
         await lease.hold()
@@ -164,7 +164,7 @@ async def test_a_stolen_lease_is_lost_at_once(server: OneLease, lease: LeaderLea
 async def test_release_is_not_undone_by_a_renewal_in_flight(
     server: OneLease, lease: LeaderLease, late: str, fault: ApiError | None
 ) -> None:
-    """A renewal that is under way when the Lease is given up neither prevents that nor takes it again; its failure is no loss."""
+    """A renewal in flight neither delays the release nor takes the Lease again; its failure is not reported as a loss."""
     arrived, go = asyncio.Event(), asyncio.Event()
 
     async def delay(verb: str) -> None:
@@ -189,7 +189,7 @@ async def test_release_is_not_undone_by_a_renewal_in_flight(
 
 
 async def test_release_outlasts_a_conflict(server: OneLease, lease: LeaderLease) -> None:
-    """A write that slips in between does not leave the Lease to expire."""
+    """A concurrent write does not prevent the release, so the Lease need not expire."""
 
     async def annotate(verb: str) -> None:
         if verb == "replace":
@@ -202,7 +202,7 @@ async def test_release_outlasts_a_conflict(server: OneLease, lease: LeaderLease)
 
 
 async def test_release_of_a_dead_api_server_ends(server: OneLease, lease: LeaderLease) -> None:
-    """Giving up the Lease never keeps the process from ending."""
+    """Releasing the Lease never blocks the end of the process."""
 
     async def hang(verb: str) -> None:
         await asyncio.Event().wait()
@@ -214,7 +214,7 @@ async def test_release_of_a_dead_api_server_ends(server: OneLease, lease: Leader
 
 
 async def test_a_lease_whose_taking_was_cut_off_is_given_up(server: OneLease, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGTERM between the write that takes the Lease and its answer leaves nobody waiting for it to expire."""
+    """After a SIGTERM between the write that takes the Lease and its answer, others need not wait until the Lease expires."""
     server.lease = None
     lease = LeaderLease(server, "ns", "lease", "hasty", QUICK)
     create = server.create
@@ -232,14 +232,14 @@ async def test_a_lease_whose_taking_was_cut_off_is_given_up(server: OneLease, mo
 
 
 async def test_release_of_anothers_lease_writes_nothing(server: OneLease, lease: LeaderLease) -> None:
-    """What another has taken meanwhile stays the other's."""
+    """A Lease that another replica has taken meanwhile stays with that replica."""
     server.meddle(holderIdentity="other")
     await lease.release()
     assert server.holder == "other"
 
 
 async def test_a_silent_leaders_lease_is_taken_after_its_duration_by_our_own_clock(server: OneLease, lease: LeaderLease) -> None:
-    """Foreign time stamps, however wrong, decide nothing; the change of leader is counted."""
+    """Foreign timestamps decide nothing, however wrong they are; the change of leader is counted."""
     server.meddle(renewTime="2099-01-01T00:00:00.000000Z", leaseDurationSeconds=1)
     successor = contender(server, "successor")
     started = time.monotonic()
@@ -254,13 +254,16 @@ async def test_a_silent_leaders_lease_is_taken_after_its_duration_by_our_own_clo
     "wrong", [(10, 10, 2), (15, 10, 9), (15, 10, 0), (15, -1, -2)], ids=["duration", "deadline", "zero", "negative"]
 )
 def test_timings_that_allow_two_leaders_are_refused(wrong: tuple[float, float, float]) -> None:
-    """The three timings must leave room for each other; the message says how."""
+    """The three timings must leave room for each other; the message explains how."""
     with pytest.raises(RunwardenError, match="duration > renew deadline"):
         LeaseTimings(*wrong)
 
 
 async def test_who_stands_by_has_seen_another_renew(server: OneLease) -> None:
-    """A Lease that was read once proves no living leader, its renewal does; silence, a free Lease or a new holder end that."""
+    """Another leader counts only after a renewal of its Lease was seen: one read proves nothing.
+
+    Silence, a free Lease or a new holder end that.
+    """
     patient = LeaseTimings(duration=60, renew_deadline=40, retry_period=0.01)
     server.store({"metadata": {"name": "lease"}, "spec": {"holderIdentity": "her", "leaseDurationSeconds": 60}})
     waiting = contender(server, "me", patient)
@@ -283,7 +286,7 @@ async def test_who_stands_by_has_seen_another_renew(server: OneLease) -> None:
 
 
 async def test_a_leader_that_falls_silent_is_not_stood_by_for(server: OneLease) -> None:
-    """Once the Lease has not been renewed for its duration, as when the API server is out of reach, nobody stands by."""
+    """Without a renewal for the Lease's duration, as when the API server is unreachable, no replica counts as standby."""
     server.store({"metadata": {"name": "lease"}, "spec": {"holderIdentity": "her", "leaseDurationSeconds": 2}})
     waiting = contender(server, "me")
     asking = asyncio.create_task(waiting.acquire())
@@ -306,7 +309,7 @@ async def test_a_leader_that_falls_silent_is_not_stood_by_for(server: OneLease) 
 
 
 async def asked_again(server: OneLease) -> None:
-    """Wait until the Lease was asked for, and what came of it was taken in."""
+    """Wait until the Lease was requested and the answer was processed."""
     before = len(server.asked)
     async with asyncio.timeout(PATIENCE):
         while len(server.asked) < before + 2:  # noqa: ASYNC110  # a list has no event

@@ -1,4 +1,4 @@
-"""How often a reflector asks while things go wrong: never in a tight loop, never forever in vain."""
+"""The request rate of a reflector under faults: never a tight loop, and no endless retries that cannot succeed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.unit.kube.faults import GONE, Answer, FaultyServer, Told, event, list
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Pauses are noted and not made; jitter is off. A yield to the event loop is none."""
+    """Record the pauses instead of sleeping, with jitter off. A yield to the event loop is not recorded."""
     made: list[float] = []
     real = asyncio.sleep
 
@@ -41,7 +41,7 @@ def reflector(client: Client, sink: Told) -> Reflector:
 
 
 async def run_dry(faulty: FaultyServer, reflector: Reflector) -> None:
-    """Reflect until every scripted answer was given and the next request hangs."""
+    """Reflect until every scripted answer is used and the next request hangs."""
     wanted = len(faulty.answers) + 1
     task = asyncio.create_task(reflector.run())
     async with asyncio.timeout(10):
@@ -58,14 +58,14 @@ async def run_dry(faulty: FaultyServer, reflector: Reflector) -> None:
 async def test_lists_are_spaced_while_watches_fail(
     client: Client, faulty: FaultyServer, pauses: list[float], fault: Answer
 ) -> None:
-    """Lists that succeed do not hide that each watch fails: a whole list is dear, so they come ever more rarely."""
+    """Successful lists do not hide that each watch fails: a full list is expensive, so lists become rarer and rarer."""
     faulty.answers = [listing("a"), fault] * 5
     await run_dry(faulty, reflector(client, Told(99)))
     assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0]
 
 
 async def test_a_watch_that_works_resets_the_pauses(client: Client, faulty: FaultyServer, pauses: list[float]) -> None:
-    """After an event the next failure is a first one again."""
+    """After an event the next failure counts as the first again."""
     bad = [listing("a"), says(500, "InternalError")]
     faulty.answers = [*bad, *bad, listing("a"), watching(event("ADDED", "b", "11"), GONE), *bad]
     await run_dry(faulty, reflector(client, Told(99)))
@@ -73,7 +73,7 @@ async def test_a_watch_that_works_resets_the_pauses(client: Client, faulty: Faul
 
 
 async def test_pauses_are_bounded(client: Client, faulty: FaultyServer, pauses: list[float]) -> None:
-    """However long it lasts, it is tried again within the longest pause."""
+    """The pause never exceeds the longest one, however long the failures last."""
     faulty.answers = [says(500, "InternalError")] * 12
     await run_dry(faulty, reflector(client, Told(99)))
     assert max(pauses) == reflecting.MAX_BACKOFF_SECONDS
@@ -83,7 +83,7 @@ async def test_pauses_are_bounded(client: Client, faulty: FaultyServer, pauses: 
 async def test_a_right_to_list_but_not_to_watch_is_told(
     client: Client, faulty: FaultyServer, pauses: list[float], code: int, error: type[Exception]
 ) -> None:
-    """RBAC that forgets the verb watch ends the reflector with the reason: it would be deaf, and look well."""
+    """If RBAC lacks the verb watch, the reflector ends with the reason: otherwise it would be deaf and look healthy."""
     faulty.answers = [listing("a"), says(code, "Forbidden")] * reflecting.HOPELESS_TRIES
     async with asyncio.timeout(10):
         with pytest.raises(ExceptionGroup) as caught:
@@ -93,7 +93,7 @@ async def test_a_right_to_list_but_not_to_watch_is_told(
 
 
 async def test_watches_that_close_at_once_are_spaced(client: Client, faulty: FaultyServer, pauses: list[float]) -> None:
-    """A server that closes each watch without a word is not asked in a tight loop, and no event is lost between."""
+    """A server that closes each watch immediately is not queried in a tight loop, and no event in between is lost."""
     sink = Told(99)
     faulty.answers = [listing("a"), watching(), watching(), watching(event("ADDED", "b", "11")), watching()]
     await run_dry(faulty, reflector(client, sink))
@@ -103,7 +103,7 @@ async def test_watches_that_close_at_once_are_spaced(client: Client, faulty: Fau
 
 
 async def test_a_bookmark_moves_the_start_of_the_next_watch(client: Client, faulty: FaultyServer, pauses: list[float]) -> None:
-    """Bookmarks are what keeps a quiet watch from becoming too old; the sink hears nothing of them."""
+    """Bookmarks keep a quiet watch from becoming too old; the sink does not receive them."""
     sink = Told(99)
     faulty.answers = [listing("a"), watching(event("BOOKMARK", "", "500")), watching()]
     await run_dry(faulty, reflector(client, sink))
@@ -112,7 +112,7 @@ async def test_a_bookmark_moves_the_start_of_the_next_watch(client: Client, faul
 
 
 async def test_synced_means_every_namespace(client: Client, faulty: FaultyServer, pauses: list[float]) -> None:
-    """While one namespace of two could not be listed, nothing may be acted upon."""
+    """While one of two namespaces could not be listed, the reflector is not synced."""
     faulty.answers = [listing("a")]
     both = Reflector(client, PODS, ["one", "two"], Told(99))
     task = asyncio.create_task(both.run())

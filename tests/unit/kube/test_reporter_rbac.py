@@ -1,4 +1,4 @@
-"""The reporters' account: made once in a namespace, and a refusal that says what to do."""
+"""The reporters' account: it is created once per namespace, and a refusal explains the remedy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def tools(client: Client) -> Tools:
 
 
 async def test_the_account_is_made_once_a_namespace(client: Client, faulty: FaultyServer) -> None:
-    """Account and binding, one that is there already is as good, and the second pod of a namespace asks for nothing."""
+    """Account and binding are created; existing ones are accepted, and the second pod of a namespace needs no request."""
     using = tools(client)
     faulty.answers = [says(201, body="{}"), says(409, "AlreadyExists")]
     assert await grant(using, "ns") == ""

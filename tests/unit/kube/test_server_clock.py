@@ -1,4 +1,4 @@
-"""The API server's clock, from Date headers of whole seconds: clocks drift, servers disagree, and time does not go back."""
+"""The API server's clock from Date headers of whole seconds: clocks drift, servers disagree, and time never goes back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def header(moment: datetime) -> str:
     waits=st.lists(st.floats(0, 600), min_size=1, max_size=60),
 )
 def test_never_back_and_never_far_off(drift: float, skew: float, waits: list[float]) -> None:
-    """With drifting clocks and a second API server that is a little ahead, the time told never goes back and stays close."""
+    """With drifting clocks and a second API server that is a little ahead, the estimate never goes back and stays close."""
     local = 0.0
     clock = ServerClock(monotonic=lambda: local, wall=START.timestamp)
     last = clock.now()
@@ -51,7 +51,7 @@ def test_drift_causes_no_jumps() -> None:
 
 
 def test_a_clock_set_far_back_is_believed() -> None:
-    """Holding time back is for small corrections only."""
+    """A large step back is accepted; time is held back for small corrections only."""
     clock = ServerClock(monotonic=lambda: 0.0, wall=START.timestamp)
     for moment in (START, START - timedelta(hours=1)):
         clock.observe(header(moment), 0.0, 0.0)
@@ -60,7 +60,7 @@ def test_a_clock_set_far_back_is_believed() -> None:
 
 @given(offset=st.floats(-1e6, 1e6), moments=st.lists(st.floats(0, 1000), min_size=1, max_size=30))
 def test_good_to_a_second_whatever_the_local_clock_says(offset: float, moments: list[float]) -> None:
-    """However wrong the local wall clock is, the estimate is within a second of the server's clock."""
+    """The estimate is within a second of the server's clock, however wrong the local wall clock is."""
     local = 0.0
     clock = ServerClock(monotonic=lambda: local, wall=lambda: 0.0)
     truth = START + timedelta(seconds=offset)

@@ -1,4 +1,4 @@
-"""How requests travel: by a proxy where one is set, to a server whose certificate is good, with bodies as the client gave them."""
+"""The transport of requests: through a proxy where one is set, to a server with a valid certificate, with unchanged bodies."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def trusting(path: Path, server: str, **more: str) -> Path:
 
 
 async def test_requests_go_by_the_proxy(tmp_path: Path) -> None:
-    """With a proxy the server's name is the proxy's to look up."""
+    """With a proxy, the proxy resolves the server's name."""
     async with TestServer(any_path()) as proxy:
         connection = await connect(write_kubeconfig(tmp_path / "kubeconfig", "http://not.anywhere.invalid"))
         connection.configuration.proxy = str(proxy.make_url(""))
@@ -75,7 +75,7 @@ async def test_requests_go_by_the_proxy(tmp_path: Path) -> None:
     ids=["its own", "a name of it", "another name", "another authority"],
 )
 async def test_only_a_good_certificate_is_believed(tmp_path: Path, more: dict[str, str], good: bool) -> None:
-    """A server is believed by the authority of the kubeconfig alone, under its address or the name that the kubeconfig gives."""
+    """The client trusts only the authority of the kubeconfig, for the server's address or the name that the kubeconfig gives."""
     make_certificates(tmp_path)
     if "certificate-authority" in more:
         (tmp_path / "another").mkdir()
@@ -92,6 +92,6 @@ async def test_only_a_good_certificate_is_believed(tmp_path: Path, more: dict[st
 
 
 def test_a_body_that_utf_8_cannot_hold_is_sent_all_the_same() -> None:
-    """Half a character, as a cut text may end with, costs no pass: JSON escapes it, and the API server takes it for U+FFFD."""
+    """Half a character, as at the end of a cut text, does not fail the pass: JSON escapes it, and the API server reads U+FFFD."""
     assert json_bytes({"message": "cut \ud83d"}) == b'{"message": "cut \\ud83d"}'
     assert json_bytes({"message": "whole ü", "count": 2**60}) == '{"message":"whole ü","count":1152921504606846976}'.encode()

@@ -1,4 +1,4 @@
-"""An API server that keeps Leases in memory: compare-and-swap as the real one, answers after a time that is drawn."""
+"""An API server that keeps Leases in memory: compare-and-swap as in the real one, with random response times."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from controller.kube.resources import Resource
 from tests.unit.leadership.virtual import monotonic
 
 SLOWEST_SECONDS = 0.6
-"""Of an answer: less than the time between two looks, so that looks and writes of several replicas overlap."""
+"""Slowest response: shorter than the interval between observations, so that reads and writes of several replicas overlap."""
 
 
 class Office:
-    """What of `Client` a replica uses. `glance` is called whenever a request sets out, arrives or comes back."""
+    """The part of `Client` that a replica uses. `glance` is called whenever a request starts, arrives or returns."""
 
     def __init__(self, draw: Random, glance: Callable[[], None]) -> None:
         self._draw, self._glance = draw, glance
@@ -29,13 +29,13 @@ class Office:
         self.leases: dict[str, JsonObject] = {}
 
     def desk(self) -> Office:
-        """Return the same for a process that starts now."""
+        """Return the same API for a process that starts now."""
         one = copy.copy(self)
         one._since = timedelta(seconds=monotonic())
         return one
 
     def server_now(self) -> datetime:
-        """Return the server's time, as far as it tells when the process was started: all are one process here."""
+        """Return the server's time, which counts from the start of the process: all replicas are one process here."""
         return datetime(2026, 1, 1, tzinfo=UTC) + self._since + timedelta(seconds=monotonic())
 
     async def pages(self, *_: object, **__: object) -> AsyncIterator[Page]:
@@ -44,7 +44,7 @@ class Office:
         yield Page([], "1", follows=False)
 
     async def get(self, _: Resource, __: str, name: str) -> JsonObject:
-        """Return a Lease as it is now."""
+        """Return the current Lease."""
         await self._on_the_way()
         if name not in self.leases:
             raise NotFound(name, 404, "NotFound", "")
@@ -53,14 +53,14 @@ class Office:
         return found
 
     async def create(self, _: Resource, __: str, lease: JsonObject) -> JsonObject:
-        """Keep a Lease that is not there yet."""
+        """Store a new Lease."""
         await self._on_the_way()
         if lease["metadata"]["name"] in self.leases:
             raise AlreadyExists(lease["metadata"]["name"], 409, "AlreadyExists", "")
         return await self._keep(lease)
 
     async def replace(self, _: Resource, __: str, name: str, lease: JsonObject) -> JsonObject:
-        """Keep a Lease in place of the version that was read."""
+        """Replace the version of a Lease that was read."""
         await self._on_the_way()
         if lease["metadata"]["resourceVersion"] != self.leases[name]["metadata"]["resourceVersion"]:
             raise Conflict(name, 409, "Conflict", "")

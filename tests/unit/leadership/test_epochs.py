@@ -1,4 +1,4 @@
-"""The change of the number of shards, searched: shipped replicas, Leases in memory, and requests in an order that is drawn."""
+"""A search over changes of the shard count: real replicas, Leases in memory, and requests in random order."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from tests.unit.leadership.fake_lease_api import Office
 from tests.unit.leadership.virtual import monotonic, play
 
 LONGEST_DRAIN, LONGEST_PAUSE = 20.0, 12.0
-"""Seconds that passes in hand may take at the end of a life, and between two things that happen to the replicas."""
+"""Seconds that running passes may take at the end of a replica, and between two events of the replicas."""
 REST = 120.0
-"""Seconds after which replicas that are left alone have come to rest."""
+"""Seconds after which undisturbed replicas have settled."""
 ORDERS = 30
-"""Of each search; a broken rule is found within a few."""
+"""Orders per search; a missing rule is found within a few."""
 
 
 async def _nothing(_: object) -> None:
@@ -40,7 +40,7 @@ async def _nothing(_: object) -> None:
 
 
 class Replica:
-    """One process: lives as `Operator` does, without its caches and its workers."""
+    """One process: it runs as `Operator` does, without caches and workers."""
 
     def __init__(self, office: Office, name: str, told: int, draw: Random) -> None:
         self._client, self._draw = cast("Client", office.desk()), draw
@@ -51,7 +51,7 @@ class Replica:
         self.task = asyncio.create_task(self._live())
 
     def acting(self) -> Counter[tuple[str, int]]:
-        """Return the shards that it acts for, each with the epoch; a lone operator acts for all, under none."""
+        """Return the shards that it acts for, each with its epoch; a lone operator acts for all, without one."""
         if self.task.done() or self.leases is None or not self.leases.is_leader:
             return Counter()
         if isinstance(self.leases, LeaderLease):
@@ -60,7 +60,7 @@ class Replica:
         return Counter({(f"epoch {epoch}", shard): 1 for shard in acting})
 
     def end(self) -> None:
-        """As SIGTERM does."""
+        """End the replica as SIGTERM does."""
         self._next = None
         self._over.set()
 
@@ -109,7 +109,7 @@ class Fleet:
         self.faults: list[str] = []
 
     async def play(self, told: list[int]) -> None:
-        """Start replicas, each told its number, end most of them in some order, and see that those that stay come to rest."""
+        """Start replicas with their shard counts, end most of them in some order, and check that the remaining ones settle."""
         for number in told:
             self.replicas.append(Replica(self.office, f"replica-{len(self.replicas)}", number, self._draw))
             await self._pause()
@@ -154,7 +154,7 @@ class Fleet:
 
 
 def faults(told: list[int], seed: int) -> list[str]:
-    """Return what went wrong in one order of events."""
+    """Return the faults of one order of events."""
     found: list[str] = []
 
     async def scene() -> None:
@@ -183,7 +183,7 @@ def _virtual_clock() -> Iterator[None]:
 @settings(max_examples=ORDERS)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(0, 2**32))
 def test_epochs_never_overlap_and_come_to_rest(told: list[int], seed: int) -> None:
-    """However numbers change and requests overlap: one epoch at a time, one owner a shard, in the end all shards, no Lease left."""
+    """For any changes and overlapping requests: one epoch at a time, one owner per shard, in the end all shards, no Lease left."""
     assert faults(told, seed) == []
 
 
@@ -204,6 +204,6 @@ def _blind_to_earlier_shards(lease: JsonObject | None) -> ShardMap:
 def test_a_missing_rule_is_noticed(
     where: str, mutant: Callable[..., object], told: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The search is able to fail: without a rule of the change it finds what that rule is for."""
+    """The search can fail: without a rule of the change it finds the fault that the rule prevents."""
     monkeypatch.setattr(where, mutant)
     assert any(faults(told, seed) for seed in range(ORDERS))

@@ -1,4 +1,4 @@
-"""What a list of Leases shows: names, annotations, and who is alive by our own clock."""
+"""Observations from a list of Leases: names, annotations, and liveness by our own clock."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def replica(place: int, holder: str, version: str = "1") -> JsonObject:
 
 
 def test_the_layout_is_in_the_first_shards_lease() -> None:
-    """Epoch and number are read from its annotations, and written beside what is there."""
+    """Epoch and shard count are read from its annotations, and written without changing other annotations."""
     there = lease("rw", "a", notes={"other": "kept"})
     assert layout_of(there) == layout_of(None) == ShardMap(0, 1)
     written = with_layout(there, ShardMap(7, 3, 5))
@@ -42,13 +42,13 @@ def test_the_layout_is_in_the_first_shards_lease() -> None:
 
 
 def test_a_layout_that_makes_no_sense_is_none() -> None:
-    """Somebody's typing error in an annotation counts as no layout, and never raises."""
+    """A typing error in an annotation counts as no layout, and never raises."""
     for epoch, shards in (("x", "3"), ("1", "-3"), ("", "3"), ("1", ""), ("1", "0"), ("٣", "3")):
         assert layout_of(lease("rw", notes={EPOCH: epoch, SHARDS: shards})) == ShardMap()
 
 
 def test_shards_and_replicas_are_told_by_their_names() -> None:
-    """Leases of other programs, also of names that begin like ours, are left alone."""
+    """Leases of other programs are ignored, even if their names begin like ours."""
     found = [
         lease("rw", "a", notes={HELD_UNDER: "2", EPOCH: "2", SHARDS: "3"}),
         lease("rw-shard-2", "b", notes={HELD_UNDER: "1"}),
@@ -65,13 +65,16 @@ def test_shards_and_replicas_are_told_by_their_names() -> None:
 
 
 def test_a_lone_operator_and_an_outsider_act_under_no_epoch() -> None:
-    """A Lease without the annotation, and one whose holder keeps all others from acting, are of no epoch."""
+    """A Lease without the annotation has no epoch; neither has one whose holder keeps all others from acting."""
     assert LeaseObserver("rw").look([lease("rw", "a")], 0.0).claims == {0: Claim("a", None)}
     assert LeaseObserver("rw").look([lease("rw", "a", notes=OUTSIDE)], 0.0).claims == {0: Claim("a", None)}
 
 
 def test_the_runs_are_shared_until_everybody_has_ceased_to() -> None:
-    """A lone operator may begin where nobody shares; with one shard, only where it was held under that epoch: all have drained."""
+    """A lone operator may begin where no replica shares.
+
+    With one shard it waits until that shard was held in the same epoch, which proves that all have drained.
+    """
     assert not shared(lease("rw", "a"))
     for shards, epoch, held, still in (("3", "2", "2", True), ("1", "3", "2", True), ("1", "3", "", True), ("1", "3", "3", False)):
         notes = {SHARDS: shards, MOST: "3", EPOCH: epoch, HELD_UNDER: held}
@@ -79,7 +82,7 @@ def test_the_runs_are_shared_until_everybody_has_ceased_to() -> None:
 
 
 def test_who_stays_silent_for_a_lease_is_dead() -> None:
-    """A holder counts as alive at first sight, as long as its Lease changes, and for one duration after that, and no longer."""
+    """A holder counts as alive at first sight and for one duration after each change of its Lease, and no longer."""
     lookout = LeaseObserver("rw")
     first = [replica(0, "a"), lease("rw-shard-1", "a")]
     assert len(lookout.look(first, 100.0).replicas) == 1
@@ -92,7 +95,7 @@ def test_who_stays_silent_for_a_lease_is_dead() -> None:
 
 
 def test_places_of_those_that_went_are_taken_again() -> None:
-    """The first place that is empty is free, whether its Lease is there or not; that of a dead one is not, until it is emptied."""
+    """The first empty slot is free, with or without a Lease; the slot of a dead replica is not, until its Lease is emptied."""
     lookout = LeaseObserver("rw")
     lookout.look([], 0.0)
     assert lookout.free_place == 0

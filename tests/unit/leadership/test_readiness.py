@@ -1,4 +1,4 @@
-"""What `/readyz` says of a replica's part."""
+"""The part of `/readyz` about a replica's shards."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from controller.leadership.shard_map import Replica, ShardMap
 
 
 def test_shards_are_named() -> None:
-    """What is waited for and what is acted for is told by number, in order, and none is a word."""
+    """The shards that a replica waits for or acts for are listed by number, in order; an empty set is the word none."""
     assert "shards 0, 2: " in waiting_message({2, 0})
     assert acting_message(frozenset(), ShardMap(4, 3), 3, None) == "acts for none of 3 shards under epoch 4"
 
 
 def test_who_speaks_for_another_number_is_named() -> None:
-    """Only a replica that was told another number says who decided."""
+    """Only a replica with a different shard count names the one that decided."""
     last = Replica("newest", 6, "now")
     assert acting_message({1}, ShardMap(2, 6), 6, last) == "acts for 1 of 6 shards under epoch 2"
     assert acting_message({1}, ShardMap(2, 6), 3, last).endswith(

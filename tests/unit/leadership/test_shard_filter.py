@@ -1,4 +1,4 @@
-"""What passes the gate before the work queue."""
+"""The filter in front of the work queue."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ KEYS = [f"key-{number}" for number in range(30)]
 
 
 def test_ours_are_added_and_others_let_go() -> None:
-    """Each key is either worked on here or let go of here, by its shard alone."""
+    """Each key is either handled or dropped here; only its shard decides."""
     added: list[str] = []
     drop: list[str] = []
     ownership = Ownership(lambda key: key, added.append)
@@ -22,7 +22,7 @@ def test_ours_are_added_and_others_let_go() -> None:
 
 
 async def test_what_waited_too_long_is_not_worked_on() -> None:
-    """A key that was ours when it was queued, and is another's when its turn comes, is left out."""
+    """A key that was ours when it was queued, and belongs to another replica when its turn comes, is skipped."""
     handled: list[str] = []
 
     async def handle(key: str) -> float | None:
@@ -38,7 +38,7 @@ async def test_what_waited_too_long_is_not_worked_on() -> None:
 
 
 async def test_a_shard_is_busy_until_its_passes_have_ended() -> None:
-    """A pass in hand is finished when its shard goes; until then the shard is busy, and afterwards nothing of the key is kept."""
+    """Passes that run when their shard leaves are finished; the shard is busy until then, and no data about the key remains."""
     go, drop = asyncio.Event(), list[str]()
 
     async def handle(_: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Who speaks for the number of shards, when a replica may act, and that the rules come to rest."""
+"""The replica that decides the shard count, when a replica may act, and that the rules reach a stable state."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REPLICAS = st.lists(
 
 @given(LAYOUTS, REPLICAS)
 def test_one_replica_at_the_most_writes_a_layout(layout: ShardMap, replicas: list[Replica]) -> None:
-    """Whatever replicas were told and whenever they were started: one of them writes, in an epoch of its own, or none."""
+    """For any shard counts and start times, at most one replica writes a layout, with an epoch of its own."""
     view = View(layout, tuple(replicas))
     wanted = [new for replica in replicas if (new := proposal(view, replica.name))]
     assert len(wanted) <= 1
@@ -40,7 +40,7 @@ def test_one_replica_at_the_most_writes_a_layout(layout: ShardMap, replicas: lis
 
 @given(LAYOUTS, REPLICAS)
 def test_replicas_that_disagree_come_to_rest(layout: ShardMap, replicas: list[Replica]) -> None:
-    """After one write nobody wants another, and the number is what the replica was told that was started last."""
+    """After one write no replica wants another, and the count is that of the replica that was started last."""
     view = View(layout, tuple(replicas))
     written = next((new for replica in replicas if (new := proposal(view, replica.name))), layout)
     after = replace(view, layout=written)
@@ -53,7 +53,7 @@ def test_replicas_that_disagree_come_to_rest(layout: ShardMap, replicas: list[Re
 
 @given(LAYOUTS, REPLICAS)
 def test_shards_are_due_to_those_that_can_work(layout: ShardMap, replicas: list[Replica]) -> None:
-    """Every shard is due to one ready replica where there is any, and none to the others."""
+    """Every shard is assigned to one ready replica if there is any, and none to the others."""
     view = View(layout, tuple(replicas))
     shares = {replica.name: due(view, replica.name) for replica in replicas}
     able = [replica for replica in replicas if replica.ready]
@@ -63,7 +63,9 @@ def test_shards_are_due_to_those_that_can_work(layout: ShardMap, replicas: list[
 
 
 def test_nobody_begins_while_another_epoch_is_acted_under() -> None:
-    """A holder of another epoch, earlier or later, and one that knows of no epochs, are waited for; one of ours is not."""
+    """A replica waits for holders of an earlier or later epoch and for one that knows no epochs, but not for one of its own
+    epoch.
+    """
     view = View(ShardMap(3, 2))
     assert all_released(view)
     assert all_released(replace(view, claims={0: Claim("a", 3), 1: Claim("b", 3)}))
@@ -72,7 +74,7 @@ def test_nobody_begins_while_another_epoch_is_acted_under() -> None:
 
 
 def test_one_shard_that_all_want_needs_no_sharing() -> None:
-    """Back to a single Lease goes who sees one shard, held, nobody who was told more, and nobody who acts under another epoch."""
+    """A replica returns to a single Lease if it sees one held shard, no replica with a higher count, and none in another epoch."""
     view = View(ShardMap(4, 1), (Replica("a", 1, ""), Replica("b", 1, "")), {0: Claim("a", 4)})
     assert can_return_to_single_leader(view)
     assert not can_return_to_single_leader(replace(view, layout=ShardMap(4, 2)))

@@ -1,4 +1,4 @@
-"""A loop whose clock jumps to the next moment that anybody waits for: minutes of Leases pass at once, each time the same."""
+"""An event loop whose clock jumps to the next timer: minutes of Leases pass at once, and deterministically."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 
 class Moments(selectors.SelectSelector):
-    """Waits for nothing: where the loop would wait, time has passed."""
+    """A selector that never waits: it advances the clock by the time that the loop would wait."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Let the time pass that the loop would wait."""
+        """Advance the clock by the time that the loop would wait."""
         if timeout is None:
             raise AssertionError("everybody waits, and for nothing")
         self.now += max(0.0, timeout)
@@ -41,6 +41,6 @@ def monotonic() -> float:
 
 
 def play(scene: Coroutine[Any, Any, None]) -> None:
-    """Run a scene on a loop of its own to its end."""
+    """Run a coroutine to its end on a loop of its own."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(scene)

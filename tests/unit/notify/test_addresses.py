@@ -1,4 +1,4 @@
-"""Which addresses notifications may reach: a table."""
+"""A table of the addresses that notifications may reach."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PUBLIC = ("8.8.8.8", "1.1.1.1", "93.184.216.34", "2606:4700::1111", "2a00:1450:4
 
 @pytest.mark.parametrize("address", NOT_PUBLIC)
 def test_what_is_not_public(address: str) -> None:
-    """Loopback, link-local, private, shared, multicast, reserved and translated addresses, and clouds' own, are not free."""
+    """Loopback, link-local, private, shared, multicast, reserved and translated addresses, and those of clouds, are blocked."""
     assert not is_public(ip_address(address))
     assert not Allowed().reaches(ip_address(address))
 
@@ -45,7 +45,7 @@ def test_what_is_public(address: str) -> None:
     ],
 )
 def test_the_installer_allows_networks(address: str, reached: bool) -> None:
-    """A network in the list is reached; one that translates leads only to IPv4 addresses that may be reached themselves."""
+    """A network in the list is reachable; one that translates leads only to IPv4 addresses that are reachable themselves."""
     allowed = Allowed.of(("10.1.2.0/24", "fd00::25", "64:ff9b::/96"))
     assert allowed.reaches(ip_address(address)) is reached
 
@@ -55,13 +55,13 @@ def test_the_installer_allows_networks(address: str, reached: bool) -> None:
     [("mail.internal", 25, True), ("MAIL.internal.", 587, True), ("chat", 443, True), ("chat", 80, False), ("other", 25, False)],
 )
 def test_the_installer_allows_hosts(host: str, port: int, named: bool) -> None:
-    """A host is allowed by its name, at every port or at one."""
+    """A host is allowed by name, at every port or at one."""
     assert Allowed.of(("mail.internal", "chat:443")).names(host, port) is named
 
 
 @pytest.mark.parametrize("entry", ["10.0.0.1/8", "10.0.0.0/33", "http://mail", "mail:", "a b", "-x", "mail:port", "[::1]:25"])
 def test_an_entry_that_cannot_be_read(entry: str) -> None:
-    """It is refused by its own words, with the remedy; nothing is guessed."""
+    """The error quotes the entry and names the remedy; no meaning is guessed."""
     with pytest.raises(BadEntry) as refused:
         Allowed.of((entry,))
     assert entry in str(refused.value)

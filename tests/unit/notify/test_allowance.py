@@ -1,4 +1,4 @@
-"""One Run's escalations reach people a bounded number of times, and the end of a Run always does."""
+"""The notifications for one Run's escalations are limited; the end of a Run is always reported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ASKED = Message(NotificationEvent.ESCALATION_OPENED, "team", "demo", "u1", Level
 
 
 def test_a_flood_is_a_few_messages_and_then_one_that_counts_the_rest() -> None:
-    """Two hundred escalations at once are ten messages; a minute later one is told, with how many were not."""
+    """Two hundred escalations at once give ten messages; a minute later one more is sent, with the number of those left out."""
     allowance = Allowance()
     sent = [message for _ in range(200) if (message := allowance.admit(ASKED, 0.0))]
     assert sent == [ASKED] * BURST
@@ -23,7 +23,9 @@ def test_a_flood_is_a_few_messages_and_then_one_that_counts_the_rest() -> None:
 
 
 def test_others_have_their_own_and_an_end_is_always_told() -> None:
-    """One Run's flood takes nothing from another, be it of the same UID elsewhere, nor from its own end."""
+    """One Run's flood does not reduce the allowance of another, even with the same UID elsewhere, nor does it suppress its own
+    end.
+    """
     allowance = Allowance()
     for _ in range(200):
         allowance.admit(ASKED, 0.0)
@@ -33,7 +35,7 @@ def test_others_have_their_own_and_an_end_is_always_told() -> None:
 
 
 def test_rest_gives_the_burst_back_and_no_more() -> None:
-    """After a long rest a Run may have as many at once as in the beginning."""
+    """After a long rest a Run may send as many at once as at the beginning."""
     allowance = Allowance()
     for _ in range(BURST):
         allowance.admit(ASKED, 0.0)
@@ -41,7 +43,7 @@ def test_rest_gives_the_burst_back_and_no_more() -> None:
 
 
 def test_it_remembers_a_bounded_number_of_runs() -> None:
-    """However many Runs there are, the oldest are forgotten."""
+    """The number of remembered Runs is bounded: the oldest are dropped."""
     allowance = Allowance()
     for number in range(RUNS_LIMIT + 5):
         allowance.admit(replace(ASKED, uid=str(number)), 0.0)

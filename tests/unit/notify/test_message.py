@@ -1,4 +1,4 @@
-"""What people are told, and what text of agents cannot do in it."""
+"""The notifications that people get, and the attacks by agents' text that cannot work in them."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ def test_an_escalation_says_who_needs_what_and_how_to_answer() -> None:
     ],
 )
 def test_commands(kind: EscalationType, options: tuple[str, ...], expected: tuple[str, ...]) -> None:
-    """Each type is answered by its command; an agent's option is quoted, so that copying it runs nothing of the agent's.
+    """Each type has its command; an agent's option is quoted, so that a copied command runs no text of the agent's.
 
-    One that could not be shown as it is is not offered: answered so, it would be another answer.
+    An option that cannot be shown exactly is not offered: a command with it would send a different answer.
     """
     assert answer_commands(kind, "team", "q", options) == expected
 
 
 def test_an_end_is_told_by_the_write_that_made_it() -> None:
-    """Told when the completion time is new in a terminal phase; not by a later write, and not before the end."""
+    """A Run's end is reported when the completion time is new in a terminal phase; not by a later write, and not before the end."""
     told = finished(None, run())
     assert told is not None
     assert (told.event, told.level) == (NotificationEvent.RUN_FINISHED, Level.FAILURE)
@@ -69,7 +69,7 @@ def test_an_end_is_told_by_the_write_that_made_it() -> None:
 
 
 def test_an_end_tells_what_came_of_it() -> None:
-    """Summaries and outputs of the agents stand in it."""
+    """The message has the summaries and outputs of the agents."""
     result = {"outcome": "Completed", "summary": "fixed it", "outputs": {"pr": "https://example.org/pr/1"}}
     agents = [{"name": "coder", "result": result}, {"name": "helper"}]
     told = finished(None, run(phase="Completed", reason="AllAgentsComplete", agents=agents))
@@ -79,7 +79,7 @@ def test_an_end_tells_what_came_of_it() -> None:
 
 
 def test_text_of_agents_is_harmless_and_bounded() -> None:
-    """Nobody is pinged, no terminal is driven, no line is forged in the title, and the answer's commands always fit."""
+    """The text mentions no user, controls no terminal, and adds no line to the title; the commands for the answer always fit."""
     hostile = "@everyone <!channel> <@U123> \x1b[2J\u202e x@y.org " + "A" * 100_000
     told = opened(escalation(text=hostile, summary=f"a\nb {hostile}", options=[f"Retry{'B' * 1000}"] * 16))
     for text in (told.title, told.body):
@@ -94,7 +94,7 @@ def test_text_of_agents_is_harmless_and_bounded() -> None:
 
 
 def test_only_what_the_policy_wants() -> None:
-    """A place is told of the events that it names; without a policy nobody is told."""
+    """A destination gets only the events that it names; without a policy no message is sent."""
     both = Notification(secret_name="both")
     ends = Notification(secret_name="ends", events=(NotificationEvent.RUN_FINISHED,))
     policy = ResolvedPolicy.of("p", RunPolicySpec(notifications=(both, ends)))

@@ -1,4 +1,4 @@
-"""The lanes: nobody waits for a notification, and one place's trouble is its own."""
+"""The lanes: the operator never waits for a notification, and trouble of one destination does not affect others."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HUNG = Outcome(Result.UNKNOWN, "the endpoint gave no answer", hung=True)
 
 @dataclass
 class Cluster:
-    """Stands for the API server: Secrets whose URL names them, or the errors that reading them gives."""
+    """A stub API server: its Secrets hold URLs that name them, or reading them fails with a given error."""
 
     errors: dict[str, ApiError] = field(default_factory=dict)
     data: JsonObject | None = None
@@ -54,7 +54,7 @@ class Cluster:
 
 
 class Service:
-    """Stands for the senders: answers each URL by what it was given for it, and remembers what it was sent."""
+    """A stub for the senders: it gives each URL its scripted answer, and records the messages."""
 
     def __init__(self, **answers: Outcome | Callable[[], Any]) -> None:
         self._answers = answers
@@ -81,7 +81,7 @@ def count(metrics: Metrics, result: str) -> float:
 
 
 async def test_told_once_in_order_and_drained_at_the_end() -> None:
-    """What waits at the end is still sent, each message once a place, in order."""
+    """Messages that wait at the end are still sent, each once per destination, in order."""
     service, metrics = Service(), Metrics()
     async with make(Cluster(), service, metrics) as notifier:
         for number in range(5):
@@ -93,7 +93,7 @@ async def test_told_once_in_order_and_drained_at_the_end() -> None:
 
 
 async def test_tried_again_only_where_nobody_took_it() -> None:
-    """A place that cannot be reached is tried four times in all; one that refused, or may have taken it, once."""
+    """An unreachable destination is tried four times; one that refused, or may have accepted the message, once."""
     answers = {"good": Outcome(Result.LATER, "busy"), "bad": HUNG, "refuses": Outcome(Result.REFUSED, "no")}
     service, metrics = Service(**answers), Metrics()
     async with make(Cluster(), service, metrics) as notifier:
@@ -103,7 +103,7 @@ async def test_tried_again_only_where_nobody_took_it() -> None:
 
 
 async def test_a_retry_that_succeeds_is_no_trouble() -> None:
-    """The second try's success is all that is counted, and nobody is warned."""
+    """Only the success of the second try is counted, and no warning is given."""
     answers = iter([Outcome(Result.LATER, "busy"), SENT])
 
     async def next_answer() -> Outcome:
@@ -116,7 +116,7 @@ async def test_a_retry_that_succeeds_is_no_trouble() -> None:
 
 
 async def test_hanging_places_share_one_sender() -> None:
-    """However many places hang, once known for it they hold one sender, and another place is served at once."""
+    """Destinations that are known to hang share one sender, however many they are, and another destination is served at once."""
     held, release, served = asyncio.Event(), asyncio.Event(), asyncio.Event()
     hanging = tuple(Notification(secret_name=f"hangs-{number}") for number in range(10))
     known: set[str] = set()
@@ -150,7 +150,7 @@ async def test_hanging_places_share_one_sender() -> None:
 
 
 async def test_a_namespace_with_many_hanging_places_leaves_a_sender_to_others() -> None:
-    """Thirty places of one namespace that hang for the first time cost another's message no wait."""
+    """Thirty destinations of one namespace that hang for the first time do not delay another's message."""
     stuck, release, served = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def hang() -> Outcome:
@@ -174,7 +174,9 @@ async def test_a_namespace_with_many_hanging_places_leaves_a_sender_to_others() 
 
 
 async def test_the_longest_lane_pays_for_a_full_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A flood for one place drops its own oldest; the message of another place is sent, and every loss is counted."""
+    """A flood for one destination drops its own oldest messages; another destination's message is sent, and every loss is
+    counted.
+    """
     monkeypatch.setattr(module, "QUEUE_LIMIT", 10)
     service, metrics = Service(), Metrics()
     async with make(Cluster(), service, metrics) as notifier:
@@ -187,7 +189,7 @@ async def test_the_longest_lane_pays_for_a_full_queue(monkeypatch: pytest.Monkey
 
 
 async def test_the_end_does_not_wait_for_a_hanging_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What hangs at the end is given up, and what waits behind it is counted as dropped."""
+    """A send that hangs at the end is abandoned, and the messages behind it are counted as dropped."""
     monkeypatch.setattr(module, "CLOSE_SECONDS", 0.01)
     service, metrics = Service(bad=asyncio.Event().wait), Metrics()
     async with make(Cluster(), service, metrics) as notifier:
@@ -209,7 +211,7 @@ async def test_the_end_does_not_wait_for_a_hanging_place(monkeypatch: pytest.Mon
     ],
 )
 async def test_a_secret_that_does_not_serve_is_told(cluster: Cluster, words: str) -> None:
-    """The log says it once a cause, naming the Secret; each Run gets an Event; nothing is sent."""
+    """The log has one line per cause with the Secret's name; each Run gets an Event; no message is sent."""
     service = Service()
     with capture_logs() as logs:
         async with make(cluster, service) as notifier:
@@ -234,7 +236,7 @@ async def test_a_secret_that_does_not_serve_is_told(cluster: Cluster, words: str
     ],
 )
 async def test_the_tenant_reads_one_word_for_every_failure(outcome: Outcome) -> None:
-    """The Event is the same however a send failed, so that nobody scans a network by it; the operator's log has the cause."""
+    """The Event is the same for every failure, so that it cannot be used to scan a network; the operator's log has the cause."""
     cluster = Cluster()
     with capture_logs() as logs:
         async with make(cluster, Service(good=outcome)) as notifier:
@@ -245,7 +247,7 @@ async def test_the_tenant_reads_one_word_for_every_failure(outcome: Outcome) -> 
 
 
 async def test_a_trouble_that_returns_is_told_anew() -> None:
-    """Once it has worked again, the same cause is news."""
+    """After a success the same cause is reported again."""
     answers = iter([HUNG, HUNG, SENT, HUNG])
 
     async def next_answer() -> Outcome:
@@ -259,7 +261,7 @@ async def test_a_trouble_that_returns_is_told_anew() -> None:
 
 
 async def test_the_url_is_nowhere_to_be_seen() -> None:
-    """Neither logs nor Events nor metrics hold a part of a Secret's value, even when sending breaks with it in its words."""
+    """No log, Event or metric contains a part of a Secret's value, even if sending fails with an error that includes it."""
 
     async def breaks() -> Outcome:
         raise OSError(f"cannot reach {HUSHED}")
@@ -274,7 +276,7 @@ async def test_the_url_is_nowhere_to_be_seen() -> None:
 
 
 async def test_one_runs_flood_is_dropped_before_any_place_waits_for_it() -> None:
-    """Two hundred opened escalations of a Run are ten messages to its place; the rest is counted as dropped."""
+    """Two hundred opened escalations of a Run give ten messages to its destination; the rest is counted as dropped."""
     service, cluster = Service(good=SENT), Cluster()
     metrics = Metrics()
     asked = replace(MESSAGE, event=NotificationEvent.ESCALATION_OPENED)

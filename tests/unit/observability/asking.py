@@ -1,4 +1,4 @@
-"""One request to a port of this machine."""
+"""One request to a local port."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PATIENCE = aiohttp.ClientTimeout(total=60)
 async def ask(
     port: int, path: str, host: str = "127.0.0.1", *, scheme: str = "http", token: str | None = None, method: str = "GET"
 ) -> tuple[int, str]:
-    """Return the status and text of an answer; the certificate is not looked at."""
+    """Return the status and text of an answer; the certificate is not verified."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     async with (
         aiohttp.ClientSession(timeout=PATIENCE) as session,

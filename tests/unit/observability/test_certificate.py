@@ -1,4 +1,4 @@
-"""Certificates of a port: those in a directory, and those that are made here."""
+"""The certificates of a port: mounted in a directory, or self-signed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.unit.observability.asking import ask
 
 
 def put(folder: Path, name: str) -> None:
-    """Write a pair for a name as a kubelet does: new files in place of the old."""
+    """Write a pair for a name as a kubelet does: new files replace the old."""
     certificate, _, key = make_pair([name], 1).partition(b"-----BEGIN PRIVATE")
     for file, data in (("tls.crt", certificate), ("tls.key", b"-----BEGIN PRIVATE" + key)):
         (folder / f"{file}.new").write_bytes(data)
@@ -41,12 +41,12 @@ async def served(source: module.Mounted | SelfSigned) -> list[str]:
 
 
 async def test_one_is_made_where_there_is_none() -> None:
-    """A port speaks TLS with a certificate for the names that it was given, made by a process of its own."""
+    """Without a certificate the port makes one for its names, in a process of its own."""
     assert await served(SelfSigned(("localhost", "pod-1", "127.0.0.1"))) == ["localhost", "pod-1", "127.0.0.1"]
 
 
 def test_it_is_made_anew_long_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that runs for years never shows an expired one; where none can be made the last stays."""
+    """A process that runs for years never shows an expired certificate; if no new one can be made, the last one stays."""
     now = 0.0
     source = SelfSigned(("localhost",), lambda: now)
     first = source()
@@ -60,14 +60,14 @@ def test_it_is_made_anew_long_before_it_ends(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_what_cannot_be_made_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without any certificate the error has the maker's own words."""
+    """Without any certificate, the error contains the message of the process that failed to make one."""
     monkeypatch.setattr(module, "MAKER", "controller.nothing_here")
     with pytest.raises(NoCertificate, match="nothing_here"):
         SelfSigned(("localhost",))()
 
 
 async def test_mounted_files_are_read_again_when_they_change(tmp_path: Path) -> None:
-    """A rotated Secret is in force soon, without a restart; half a pair or a broken one leaves the last good one."""
+    """A rotated Secret is used soon, without a restart; half a pair or a broken one leaves the last good pair in use."""
     now = 0.0
     put(tmp_path, "one")
     source = Mounted(tmp_path, lambda: now)
@@ -105,7 +105,7 @@ def test_files_that_are_no_pair_are_refused_at_start(tmp_path: Path, broken: str
 
 
 def test_the_key_is_on_no_command_line_and_in_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The pair comes through a pipe, and what ssl has to read it from is gone at once."""
+    """The pair comes through a pipe, and the file that ssl has to read it from is deleted at once."""
     seen: list[list[str]] = []
     real = subprocess.run
 

@@ -1,4 +1,4 @@
-"""Which connection gives way to a new one."""
+"""The connection that is closed in favour of a new one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from controller.observability.connections import Connections
 
 
 def test_the_oldest_of_the_address_with_the_most_gives_way() -> None:
-    """A flood from one address costs that address its own connections, and nobody else's."""
+    """A flood from one address closes that address's own connections, and no others."""
     seen: Connections[int] = Connections(4)
     assert seen.add(0, "prometheus") is None
     assert [seen.add(number, "attacker") for number in (1, 2, 3)] == [None, None, None]
@@ -19,7 +19,7 @@ def test_the_oldest_of_the_address_with_the_most_gives_way() -> None:
 
 
 def test_one_that_ended_makes_room() -> None:
-    """A connection that is over takes no place, and may be forgotten twice."""
+    """A connection that has ended takes no place, and may be removed twice."""
     seen: Connections[int] = Connections(2)
     seen.add(0, "a")
     seen.add(1, "a")
@@ -31,7 +31,7 @@ def test_one_that_ended_makes_room() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.booleans()), max_size=200), st.integers(1, 8))
 def test_never_more_than_the_most_and_the_new_one_is_always_in(steps: list[tuple[str, bool]], most: int) -> None:
-    """Whoever comes and goes in whatever order: the number is bounded, and a new connection is never the one that is closed."""
+    """For any order of arrivals and departures the number is bounded, and the new connection is never the one that is closed."""
     seen: Connections[int] = Connections(most)
     there: set[int] = set()
     for number, (address, ends) in enumerate(steps):

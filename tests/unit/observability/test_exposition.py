@@ -1,4 +1,4 @@
-"""How often metrics are made, where, and what is in them."""
+"""The metrics exposition: how often it is made, in which thread, and with which values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GOOD = ("good",)
 
 
 async def test_metrics_are_refreshed_and_readable() -> None:
-    """Prometheus' text format, with values as of the moment that they are made."""
+    """The exposition has Prometheus' text format, with the values of the moment in which it is made."""
     metrics = Metrics()
     metrics.observe_request("GET", "pods", 200, 0.01)
     metrics.observe_request("GET", "pods", 0, 10.0)
@@ -37,7 +37,7 @@ async def test_metrics_are_refreshed_and_readable() -> None:
 
 
 async def test_it_is_made_once_however_many_ask() -> None:
-    """A thousand at once, and those of the next moment, are given one exposition; then another is made."""
+    """A thousand requests at once, and those of the next moment, share one exposition; then a new one is made."""
     made, now = 0, 100.0
 
     async def make() -> bytes:
@@ -55,7 +55,7 @@ async def test_it_is_made_once_however_many_ask() -> None:
 
 
 async def test_one_that_hangs_up_ends_nobody_elses() -> None:
-    """An exposition is made to its end although the one who asked first is gone; what fails is made anew for the next."""
+    """An exposition is completed even if the first client disconnects; after a failure the next request makes a new one."""
     going, fails = asyncio.Event(), True
 
     async def make() -> bytes:
@@ -76,7 +76,7 @@ async def test_one_that_hangs_up_ends_nobody_elses() -> None:
 
 
 async def test_neither_this_loop_nor_the_ports_makes_it() -> None:
-    """What makes the exposition is a thread of its own: the port goes on answering meanwhile, and this loop turns."""
+    """A thread of its own makes the exposition: meanwhile the port answers and this loop turns."""
     where: list[str] = []
     registry = Metrics().registry
     pages = metrics_pages(of_registry(registry, lambda: where.append(threading.current_thread().name)))
@@ -88,7 +88,7 @@ async def test_neither_this_loop_nor_the_ports_makes_it() -> None:
 
 
 async def test_a_guard_stands_before_it() -> None:
-    """Who is refused is told why and has nothing made for him."""
+    """A refused client gets the reason, and no exposition is made for it."""
     made: list[int] = []
 
     async def make() -> bytes:

@@ -1,4 +1,4 @@
-"""Who is let in, how often the API server is asked about it, and what is remembered."""
+"""The guard of the metrics: which tokens it accepts, how often it queries the API server, and which answers it caches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FORBIDDEN = Refusal(HTTPStatus.FORBIDDEN, "no")
 
 
 class Api:
-    """An API server that lets `good` tokens in, and a clock."""
+    """An API server that accepts `good` tokens, and a clock."""
 
     def __init__(self, *good: str) -> None:
         self.good, self.now = set(good), 1000.0
@@ -37,7 +37,7 @@ class Api:
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic eDp5", "token", f"Bearer {'x' * 20_000}", "Bearer ä"])
 async def test_without_a_token_nobody_is_asked(header: str) -> None:
-    """What bears no token, or none that can be one, is a 401 that says what to send, without a request."""
+    """A request without a token, or with an impossible one, gets a 401 with the remedy, and the API server is not queried."""
     api = Api()
     refused = await api.guard.refusal(header)
     assert refused
@@ -47,7 +47,7 @@ async def test_without_a_token_nobody_is_asked(header: str) -> None:
 
 
 async def test_an_answer_is_remembered_for_a_moment() -> None:
-    """The API server is asked once in a while about a token, good or bad; a right that was taken away ends with that while."""
+    """The API server is queried about a token once per interval, good or bad; a revoked right ends with that interval."""
     api = Api("good")
     assert [await api.status("good") for _ in range(3)] == [200] * 3
     assert [await api.status("bad") for _ in range(3)] == [403] * 3
@@ -58,14 +58,14 @@ async def test_an_answer_is_remembered_for_a_moment() -> None:
 
 
 async def test_many_at_once_are_one_question() -> None:
-    """However many bear a token at the same moment, one review is made of it."""
+    """Simultaneous requests with the same token cause one review."""
     api = Api("good")
     assert set(await asyncio.gather(*(api.status("good") for _ in range(500)))) == {200}
     assert api.asked == ["good"]
 
 
 async def test_guesses_are_not_put_to_the_api_server() -> None:
-    """Unknown tokens are asked about so often and no oftener; one that was good before does not wait for them."""
+    """Reviews of unknown tokens are rate-limited; a token that was good before does not wait for them."""
     api = Api("good")
     await api.status("good")
     api.now += ALLOWED_SECONDS
@@ -79,7 +79,7 @@ async def test_guesses_are_not_put_to_the_api_server() -> None:
 
 
 async def test_what_is_remembered_is_bounded() -> None:
-    """Neither good nor bad tokens fill the memory, and bad ones do not push good ones out."""
+    """The cache of good and bad tokens is bounded, and bad ones do not push good ones out."""
     api = Api("good")
     await api.status("good")
     for number in range(module.MAX_REFUSED * 2):
@@ -92,7 +92,7 @@ async def test_what_is_remembered_is_bounded() -> None:
 
 
 async def test_an_api_server_that_cannot_be_asked_lets_nobody_in() -> None:
-    """503 while no review can be made, whoever asks anew; and it is not remembered."""
+    """While no review is possible every request gets 503, and the result is not cached."""
     api = Api("good")
     api.down = True
     assert await api.status("good") == 503
@@ -101,7 +101,7 @@ async def test_an_api_server_that_cannot_be_asked_lets_nobody_in() -> None:
 
 
 async def test_a_review_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An API server that does not answer holds nobody up for longer than a review may take."""
+    """An API server that does not answer delays a request no longer than a review may take."""
     monkeypatch.setattr(module, "REVIEW_SECONDS", 0.01)
 
     async def never(_: str) -> Refusal | None:

@@ -1,4 +1,4 @@
-"""What a kubelet and a person with curl are answered."""
+"""The health endpoints, as a kubelet and a person with curl see them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 
 async def test_each_check_is_listed_with_its_reason(stack: AsyncExitStack) -> None:
-    """503 and the reason while a check fails, 200 as soon as none does; liveness is its own set of checks."""
+    """A failing check gives 503 and its reason, and no failing check 200; liveness has its own set of checks."""
     reasons: dict[str, str | None] = {"caches": "the first lists are not complete"}
     pages = health_pages({"loop": lambda: None}, {"lease": lambda: None, "caches": lambda: reasons["caches"]})
     port = await stack.enter_async_context(serve(pages, "127.0.0.1", 0))
@@ -41,7 +41,7 @@ def broken() -> str | None:
 
 @pytest.mark.parametrize(("check", "words"), [(lambda: "", "failed"), (broken, "failed: RuntimeError: no such thing")])
 async def test_a_check_that_breaks_has_failed(stack: AsyncExitStack, check: Check, words: str) -> None:
-    """An empty reason and an exception are failures too, beside the answers of the other checks."""
+    """An empty reason and an exception are failures too; the other checks still answer."""
     port = await stack.enter_async_context(serve(health_pages({}, {"odd": check, "fine": lambda: None}), "127.0.0.1", 0))
     status, text = await ask(port, "/readyz")
     assert status == 503
@@ -50,7 +50,7 @@ async def test_a_check_that_breaks_has_failed(stack: AsyncExitStack, check: Chec
 
 
 async def test_ports_come_and_go(stack: AsyncExitStack) -> None:
-    """Port 0 picks a free one, a taken one is an OSError at once, and after the end nobody listens."""
+    """Port 0 picks a free port, a taken one raises OSError at once, and no listener remains after the end."""
     port = await stack.enter_async_context(serve(health_pages({}, {}), "127.0.0.1", 0))
     with pytest.raises(OSError, match="in use"):
         await stack.enter_async_context(serve(health_pages({}, {}), "127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""A port under attack: connections are few and short, and neither this loop nor another port is held up."""
+"""A port under attack: connections are few and short, and neither this loop nor another port is delayed."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.unit.observability.asking import ask
 
 HEALTH = health_pages({"loop": lambda: None}, {"loop": lambda: None})
 MANY = 300
-"""More than a port has places, and few enough for any limit of open files."""
+"""More connections than a port has places, and fewer than any limit of open files."""
 SHORT = Bounds(seconds=0.5)
 PATIENT = Bounds(seconds=600)
 
 
 @contextmanager
 def held(port: int, number: int, says: bytes) -> Iterator[list[socket.socket]]:
-    """Hold connections that say something and then nothing."""
+    """Hold connections that send some bytes and then stop."""
     with ExitStack() as stack:
         made = []
         for _ in range(number):
@@ -54,7 +54,7 @@ def all_ended(connections: list[socket.socket]) -> bool:
 
 @pytest.mark.parametrize("says", [b"", b"GET /livez HTTP/1.1\r\nX-Slow: ", b"GET / HTTP/1.1\r\nContent-Length: 9\r\n\r\n"])
 async def test_who_holds_on_to_connections_shuts_nobody_out(says: bytes) -> None:
-    """Of connections that ask for nothing a port keeps no more than its places, the latest; who comes next is answered."""
+    """A port keeps only its number of idle connections, the latest ones; the next client is answered."""
     async with serve(HEALTH, "127.0.0.1", 0, bounds=PATIENT) as port:
         with held(port, MANY, says) as made:
             assert (await ask(port, "/livez"))[0] == 200
@@ -63,7 +63,7 @@ async def test_who_holds_on_to_connections_shuts_nobody_out(says: bytes) -> None
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 async def test_a_connection_lives_for_a_moment_only(tls: bool) -> None:
-    """One that is slow with its headers, or its handshake, is closed when its time is over, used or not."""
+    """A connection that is slow with its headers or its handshake is closed when its time is over."""
     source = SelfSigned(("localhost",)) if tls else None
     async with serve(HEALTH, "127.0.0.1", 0, source, SHORT) as port:
         with held(port, 3, b"\x16\x03\x01" if tls else b"GET /livez HTTP/1.1\r\n") as made:
@@ -72,7 +72,7 @@ async def test_a_connection_lives_for_a_moment_only(tls: bool) -> None:
 
 
 async def test_an_answer_ends_its_connection() -> None:
-    """No connection is kept for another request."""
+    """No connection is kept for a second request."""
     async with serve(HEALTH, "127.0.0.1", 0) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -90,7 +90,7 @@ async def test_what_is_no_page_is_refused(method: str, path: str, status: int) -
 
 
 async def test_a_page_that_breaks_is_a_500() -> None:
-    """A bug in one page is an answer, and the port goes on."""
+    """A bug in one page gives a 500, and the port continues."""
 
     async def broken(_: web.BaseRequest) -> web.Response:
         raise RuntimeError("a bug")
@@ -101,7 +101,7 @@ async def test_a_page_that_breaks_is_a_500() -> None:
 
 
 async def test_nonsense_is_refused_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
-    """What is neither HTTP nor TLS ends the connection, and fills no log."""
+    """Input that is neither HTTP nor TLS closes the connection without a log line."""
     async with serve(HEALTH, "127.0.0.1", 0) as plain, serve(HEALTH, "127.0.0.1", 0, SelfSigned(("localhost",))) as secure:
         for port in (plain, secure):
             with held(port, 20, b"\x00\xff" * 100 + b"\r\n\r\n") as made:
@@ -110,7 +110,7 @@ async def test_nonsense_is_refused_in_silence(capfd: pytest.CaptureFixture[str])
 
 
 async def test_a_loop_that_stands_still_is_seen_by_probes() -> None:
-    """A port answers although the operator's loop does not turn: what is wrong is told, not left to a time-out."""
+    """A port answers while the operator's loop is blocked: probes get the reason instead of a timeout."""
     answered = threading.Event()
     async with serve(HEALTH, "127.0.0.1", 0) as port:
 
@@ -127,7 +127,7 @@ async def test_a_loop_that_stands_still_is_seen_by_probes() -> None:
 
 
 async def test_closing_a_port_closes_its_connections() -> None:
-    """A port that ends leaves no connection and no thread behind, whatever is under way."""
+    """Closing a port leaves no connection and no thread behind, even with requests in flight."""
     async with serve(HEALTH, "127.0.0.1", 0, bounds=PATIENT) as port:
         keeper = held(port, 5, b"GET ")
         made = keeper.__enter__()

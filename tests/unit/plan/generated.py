@@ -1,4 +1,4 @@
-"""Situations that nobody thought of: any mix of policy, state, pods and escalations that the API server could hold."""
+"""Random situations: any mix of policy, state, pods and escalations that the API server could hold."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ ATTEMPTS = st.integers(0, 3)
 UIDS = st.sampled_from(["u0", "u1", "u2"])
 TIMES = st.integers(-90_000, 90_000).map(lambda seconds: NOW + timedelta(seconds=seconds))
 PAST = st.integers(-90_000, 0).map(lambda seconds: NOW + timedelta(seconds=seconds))
-"""Up to 25 hours, so that every threshold's default lies within."""
+"""Up to 25 hours, so that every default threshold is in range."""
 
 
 ASKED = ["e0", "e1", escalation_name(RUN, "coder", UID, EscalationType.QUESTION, "q0")]
 
 
 def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Return a strategy for something that may be missing."""
+    """Return a strategy for an optional value."""
     return st.none() | strategy
 
 
@@ -121,7 +121,7 @@ POLICIES = model(
 
 @st.composite
 def pods(draw: st.DrawFn, agents: list[str]) -> PodFacts:
-    """Return a pod of one of the agents, or one that only bears such a name."""
+    """Return a pod of one of the agents, or one with such a name only."""
     agent, attempt = draw(st.sampled_from(agents)), draw(ATTEMPTS)
     phase = draw(st.sampled_from(["Pending", "Running", "Failed", "Succeeded"]))
     gated = phase == "Pending" and draw(st.booleans())
@@ -158,7 +158,7 @@ def pods(draw: st.DrawFn, agents: list[str]) -> PodFacts:
 
 @st.composite
 def reports(draw: st.DrawFn, agent: str) -> ReportFacts:
-    """Return an agent's report, of whatever attempt."""
+    """Return an agent's report for any attempt."""
     stamp = draw(PAST)
     ages = st.integers(0, 10_000).map(lambda seconds: stamp - timedelta(seconds=seconds))
     ids = st.lists(st.sampled_from(["q0", "q1"]), unique=True)

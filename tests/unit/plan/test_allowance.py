@@ -1,4 +1,4 @@
-"""However much is asked in an agent's name, people are asked a bounded part of it, and the Run says that the rest waits."""
+"""People get a bounded number of an agent's questions, and the Run's status reports that the rest waits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OPEN = EscalationPhase.OPEN
 
 
 class Desk:
-    """A Run whose agents' reports say whatever they like, and the escalations that the operator has made of it."""
+    """A Run with arbitrary reports of its agents, and the escalations that the operator has created for it."""
 
     def __init__(self, agents: int = 1) -> None:
         self.names = [f"a{number}" for number in range(agents)]
@@ -44,7 +44,7 @@ class Desk:
         return PodFacts(name, uid, agent, attempt, "run-1", "Running", ready=True, bound=True, reporting=True, started_at=BEGAN)
 
     def report(self, agent: str, seq: int, questions: Iterable[str] = (), events: int = 0, attempt: int = 0) -> None:
-        """Write an agent's report; one that asks nothing says that it is active and comes to nothing."""
+        """Write an agent's report; without questions it is active and reports no result."""
         asked = tuple(QuestionFacts(name, f"What of {name}?") for name in questions)
         long_ago = self.now - timedelta(days=1)
         said = ReportFacts(
@@ -55,7 +55,7 @@ class Desk:
         self.work()
 
     def restart(self, agent: str, attempt: int) -> None:
-        """Begin another attempt of an agent, by somebody's order."""
+        """Begin another attempt of an agent, by order of a human."""
         assert self.snapshot.state
         states = self.snapshot.state.agents
         anew = states[agent].model_copy(update={"attempt": attempt, "pod_uid": f"{agent}-{attempt}"})
@@ -98,7 +98,7 @@ class Desk:
 
     @property
     def standing(self) -> list[EscalationFacts]:
-        """What stands open."""
+        """Return the open escalations."""
         return [e for e in self.snapshot.escalations if e.open and e.decision is None]
 
     def condition(self) -> tuple[str, str]:
@@ -108,7 +108,7 @@ class Desk:
 
 
 def test_a_report_that_asks_anew_with_each_write_opens_no_more_than_an_agent_may() -> None:
-    """Twenty-five writes with eight other questions each: eight escalations, not two hundred, and the status says why."""
+    """Twenty-five reports with eight new questions each create eight escalations, not two hundred; the status gives the reason."""
     desk = Desk()
     for write in range(25):
         desk.report("a0", write, [f"q{write}-{number}" for number in range(8)])
@@ -119,7 +119,7 @@ def test_a_report_that_asks_anew_with_each_write_opens_no_more_than_an_agent_may
 
 
 def test_an_answer_makes_room_for_one() -> None:
-    """What waited is asked once people have dealt with something: the agent waits until then, and loses nothing."""
+    """After an answer the next waiting question is escalated: the agent waits until then, and no question is lost."""
     desk = Desk()
     desk.report("a0", 1, [f"q{number}" for number in range(8)])
     desk.report("a0", 2, ["other"])
@@ -133,7 +133,7 @@ def test_an_answer_makes_room_for_one() -> None:
 
 
 def test_the_questions_of_a_former_attempt_make_room_first() -> None:
-    """The oldest that the current attempt does not ask are superseded, as many as it asks others, and no more."""
+    """The oldest questions that the current attempt does not repeat are superseded, one for each new question and no more."""
     desk = Desk()
     desk.report("a0", 1, [f"old{number}" for number in range(8)])
     desk.restart("a0", 1)
@@ -144,7 +144,7 @@ def test_the_questions_of_a_former_attempt_make_room_first() -> None:
 
 
 def test_many_agents_of_a_run_share_its_bound() -> None:
-    """Thirty-two agents that ask eight questions each have one Run's share of people's time."""
+    """Thirty-two agents with eight questions each share the limit of one Run."""
     desk = Desk(agents=32)
     for name in desk.names:
         desk.report(name, 1, [f"q{number}" for number in range(8)])
@@ -154,7 +154,9 @@ def test_many_agents_of_a_run_share_its_bound() -> None:
 
 @pytest.mark.parametrize(("agents", "bound"), [(1, OPENED), (4, OPENED_OF_RUN)])
 def test_evidence_that_changes_with_each_report_is_escalated_a_bounded_number_of_times_an_hour(agents: int, bound: int) -> None:
-    """A report that counts on makes each block another one: one escalation each, so many an hour, and more in the next."""
+    """A counter in the report's evidence makes each block a new one: the escalations per hour are limited, and continue in the
+    next hour.
+    """
     desk = Desk(agents)
     for write in range(50):
         for name in desk.names:
@@ -171,7 +173,7 @@ def test_evidence_that_changes_with_each_report_is_escalated_a_bounded_number_of
 
 
 def test_no_more_consultations_are_begun_than_people_may_be_asked() -> None:
-    """The advisor is asked before a human is: what is not put to people is not put to it either."""
+    """The advisor is asked before a human, so a question over the limit for people does not reach the advisor either."""
     desk = Desk()
     desk.snapshot = replace(desk.snapshot, mode=LLMMode.ASSIST, advisor=True)
     desk.report("a0", 1, [f"q{number}" for number in range(8)])

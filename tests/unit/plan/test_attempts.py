@@ -1,4 +1,4 @@
-"""Between two acts of a human an agent gets so many attempts and no more, whatever it says: a small play around the planner."""
+"""Between two acts of a human an agent gets a bounded number of attempts, for any reports: a simulation around the planner."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.unit.plan.generated import NOW
 RUN, UID, AGENT = "demo", "run-1", "coder"
 BUDGET = 3
 STEPS = 4000
-"""Steps of the play after which it counts as endless."""
+"""Steps of the simulation after which it counts as endless."""
 
 FIRST = Snapshot(
     run=RunFacts("ns", RUN, UID, generation=1, spec=RunSpec(agents=(Agent(name=AGENT, image="x"),)), created_at=NOW),
@@ -32,12 +32,12 @@ FIRST = Snapshot(
 """A Run that was just applied."""
 
 Says = Callable[[int], tuple[tuple[str, ...], tuple[str, ...]]]
-"""What the reporter of an attempt says: the questions, and which of them were answered."""
+"""The report of an attempt: its questions, and those of them that were answered."""
 
 
 @dataclass
 class Play:
-    """One Run whose agent parks at once in each attempt; a human settles what is open when told to."""
+    """One Run whose agent parks at once in each attempt; a human settles the open questions on request."""
 
     says: Says
     now: datetime = NOW
@@ -50,7 +50,7 @@ class Play:
         return self.snapshot.state.agents[AGENT]
 
     def rest(self) -> AgentState:
-        """Go on until nothing happens any more without a human, and return the agent's state."""
+        """Run until no step is possible without a human, and return the agent's state."""
         for _ in range(STEPS):
             decision = plan(self.snapshot, self.now)
             for action in decision.actions:
@@ -113,7 +113,7 @@ class Play:
                 self.snapshot = replace(self.snapshot, state=apply(self.snapshot, action, self.now))
 
     def _speak(self, attempt: int) -> None:
-        """The pod starts, and its reporter says what the agent asks."""
+        """Start the pod and write the agent's questions into its report."""
         uid, (asked, delivered) = f"u{attempt}", self.says(attempt)
         report = ReportFacts(AGENT, UID, attempt, uid, 1, self.now, 60, self.now, delivered=delivered)
         report = replace(report, questions=tuple(QuestionFacts(name, name) for name in asked))
@@ -124,7 +124,7 @@ class Play:
         self.snapshot = replace(self.snapshot, pods=(pod,), reports=(report,))
 
     def _park(self) -> None:
-        """The pod ends, parked."""
+        """End the pod, parked."""
         end = Termination(76, started_at=self.now, finished_at=self.now)
         pod = replace(self.snapshot.pods[0], phase="Failed", termination=end)
         self.snapshot = replace(self.snapshot, pods=(pod,), reports=(replace(self.snapshot.reports[0], parked=True),))
@@ -135,7 +135,7 @@ def _same(_: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _heeds(attempt: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """A reporter that leaves out what was settled before."""
+    """A reporter that leaves out questions that were settled before."""
     return (("q",) if attempt == 0 else ()), ()
 
 
@@ -144,14 +144,16 @@ def _says_delivered(attempt: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _in_turn(attempt: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """More questions than the state remembers, over and over."""
+    """Ask more questions than the state remembers, in turn."""
     return (f"q{attempt % (MAX_ASKED + 2)}",), ()
 
 
 @pytest.mark.parametrize("decision", [None, Decision.ANSWER], ids=["dismissed", "answered"])
 @pytest.mark.parametrize("says", [_same, _heeds, _says_delivered])
 def test_one_act_wakes_a_parked_agent_once(says: Says, decision: Decision | None) -> None:
-    """After one answer or dismissal the agent may park again and again: charged or limited like any, then a human is asked."""
+    """After one answer or dismissal the agent may park repeatedly: its restarts are charged or limited as always, then a human
+    is asked.
+    """
     play = Play(says)
     assert play.rest().attempt == 0
     play.settle(decision)
@@ -162,7 +164,7 @@ def test_one_act_wakes_a_parked_agent_once(says: Says, decision: Decision | None
 
 
 def test_who_parks_for_what_was_dismissed_pays() -> None:
-    """To ask again what a human has dismissed, and to park for it, costs a charged restart each time."""
+    """Repeating a dismissed question and parking for it costs a charged restart each time."""
     play = Play(_same)
     play.rest()
     play.settle(None)
@@ -173,7 +175,7 @@ def test_who_parks_for_what_was_dismissed_pays() -> None:
 
 
 def test_what_is_forgotten_wakes_nobody() -> None:
-    """Whoever asks more than the state remembers, and then the same again, has an act of a human for each wake-up all the same."""
+    """An agent that repeats more questions than the state remembers still needs an act of a human for each wake-up."""
     play, acts = Play(_in_turn), 0
     while not play.rest().blocked:
         play.settle(Decision.ANSWER)
@@ -185,7 +187,7 @@ def test_what_is_forgotten_wakes_nobody() -> None:
 
 @pytest.mark.parametrize("decision", [None, Decision.ANSWER], ids=["dismissed", "answered"])
 def test_each_new_question_that_is_settled_wakes_it_uncharged(decision: Decision | None) -> None:
-    """An agent that parks for something new each time is charged nothing, however long it goes on."""
+    """An agent that parks for a new question each time is never charged."""
     play = Play(lambda attempt: ((f"q{attempt}",), ()))
     for acts in range(MAX_ASKED * 2):
         state = play.rest()

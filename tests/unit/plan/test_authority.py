@@ -1,4 +1,4 @@
-"""Who decides: every cell of the table of modes, and that no advice whatever makes the operator do more than the rules."""
+"""The deciding party: every cell of the table of modes. No advice makes the operator do more than the rules."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ ABSTAINED, REFUSED = advice(AdviceVerdict.ABSTAINED), advice(AdviceVerdict.REFUS
 GONE = advice(AdviceVerdict.UNAVAILABLE)
 
 CELLS = [
-    # What it said -> Off, Assist where listed, Assist where not, Auto; then the same under onFailure Escalate.
+    # The advice, then the result in Off, Assist if listed, Assist if not, Auto; then the same with onFailure Escalate.
     ("agrees", YES, (DO, ASK, DO, DO), (DO, ASK, DO, DO)),
     ("agrees, unsure", UNSURE, (DO, ASK, DO, ASK), (DO, ASK, DO, ASK)),
     ("agrees, wants a human", HUMAN, (DO, ASK, DO, ASK), (DO, ASK, DO, ASK)),
@@ -77,7 +77,7 @@ def test_every_cell(
     escalating: tuple[bool, ...],
     wanted: Approvable,
 ) -> None:
-    """The table of modes: whether a human decides on what the rules want, by mode, policy and advice."""
+    """The table of modes: whether a human decides on an action of the rules, by mode, policy and advice."""
     heard = said[wanted] if isinstance(said, dict) else said
     assert tuple(needs_human(mode, llm, wanted, heard) for mode, llm in COLUMNS) == row
     asking = [(mode, llm.model_copy(update={"on_failure": ESCALATES})) for mode, llm in COLUMNS]
@@ -86,7 +86,7 @@ def test_every_cell(
 
 @pytest.mark.parametrize(("least", "sure", "human"), [(0, 0, DO), (100, 100, DO), (100, 99, ASK), (61, 60, ASK)])
 def test_the_least_confidence(least: int, sure: int, human: bool) -> None:
-    """MinConfidencePercent itself is enough; one percent less is not."""
+    """A confidence of exactly minConfidencePercent is enough; one percent less is not."""
     llm = LLM(mode=AUTO, min_confidence_percent=least)
     assert needs_human(AUTO, llm, RESTART, says(AdvisedIntent.AUTO_RESTART, sure)) is human
 
@@ -117,7 +117,7 @@ def heard(snapshot: Snapshot, action: Action, answer: AdviceState) -> Snapshot:
 @settings(max_examples=400, deadline=None)
 @given(situations(), st.sampled_from([ASSIST, AUTO]), LLMS, st.lists(ANSWERS, min_size=8, max_size=8))
 def test_no_advice_widens(snapshot: Snapshot, mode: LLMMode, llm: LLM, answers: list[AdviceState]) -> None:
-    """Whatever the advisor says, each disruptive action is one that the rules alone would take in that very situation."""
+    """For any advice, each disruptive action is one that the rules alone would take in the same situation."""
     if snapshot.policy is not None:
         spec = snapshot.policy.spec.model_copy(update={"llm": llm})
         snapshot = replace(snapshot, policy=ResolvedPolicy.of("default", spec))
@@ -138,7 +138,7 @@ def test_no_advice_widens(snapshot: Snapshot, mode: LLMMode, llm: LLM, answers: 
 @settings(max_examples=200, deadline=None)
 @given(situations(), ANSWERS)
 def test_it_is_asked_once(snapshot: Snapshot, answer: AdviceState) -> None:
-    """A situation is never asked about twice, never in mode Off, and never in a dry run."""
+    """The advisor is never asked twice about a situation, never in mode Off, and never in a dry run."""
     asked: list[str] = []
     for _ in range(12):
         due = plan(snapshot, NOW).actions

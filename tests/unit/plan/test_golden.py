@@ -1,6 +1,6 @@
-"""Golden plans: a snapshot in, the plan out, one directory a rule and one file a story.
+"""Golden plans: each story has a snapshot and its plan, one directory per rule.
 
-`UPDATE_GOLDEN=1` writes the plans. `runwarden plan -f FILE` prints what a file tells.
+`UPDATE_GOLDEN=1` writes the plans. `runwarden plan -f FILE` prints the plan of a file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 CASES = sorted((Path(__file__).parent / "cases").glob("*/*.yaml"))
 RUN_RULES = {rule.id for rule in RULES}
 OTHER_PARTS = {"advised", "approvals", "inbox", "dry_run"}
-"""Directories of what is due beside the rules."""
+"""Directories for parts of the plan other than the rules."""
 
 
 def snapshot_of(path: Path) -> Snapshot:
@@ -34,7 +34,7 @@ def snapshot_of(path: Path) -> Snapshot:
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_plan(path: Path) -> None:
-    """A story's snapshot leads to the plan that its file tells, byte for byte."""
+    """A story's snapshot leads to the plan in its file, byte for byte."""
     story = yaml.safe_load(path.read_text())
     snapshot, now = read_snapshot(load(path.read_text()))
     found = write_plan(plan(snapshot, now))
@@ -46,21 +46,21 @@ def test_plan(path: Path) -> None:
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_written_snapshot_reads_back_equal(path: Path) -> None:
-    """What the ledger keeps of a situation is all of it."""
+    """The ledger stores a snapshot without loss."""
     snapshot, now = read_snapshot(load(path.read_text()))
     if snapshot.run.spec is not None:
         assert read_snapshot(write_snapshot(snapshot, now)) == (snapshot, now)
 
 
 def test_every_rule_has_its_stories() -> None:
-    """No rule, of Runs or of agents, is without a directory of golden cases; no directory is of no rule."""
+    """Every rule, of Runs or of agents, has a directory of golden cases, and every directory belongs to a rule."""
     agent_rules = {rule.id for rule in AGENT_RULES}
     assert {path.parent.name for path in CASES} == RUN_RULES | agent_rules | OTHER_PARTS
 
 
 @pytest.mark.parametrize("rule", AGENT_RULES, ids=lambda rule: rule.id)
 def test_every_rule_for_agents_tells_a_story_of_its_directory(rule: AgentRule) -> None:
-    """A directory holds a story that its rule decides, beside those in which it declines to."""
+    """Each rule's directory has a story that the rule decides, in addition to those in which it does not apply."""
     situations = [PlanContext(snapshot_of(path), NOW) for path in CASES if path.parent.name == rule.id]
     first = [next((r for r in AGENT_RULES if r.check(at, agent)), None) for at in situations for agent in at.agents]
     assert rule in first
@@ -68,5 +68,5 @@ def test_every_rule_for_agents_tells_a_story_of_its_directory(rule: AgentRule) -
 
 @pytest.mark.parametrize("rule", sorted(RUN_RULES))
 def test_every_rule_for_runs_tells_a_story_of_its_directory(rule: str) -> None:
-    """A directory holds a story that its rule decides, beside those in which it declines to."""
+    """Each rule's directory has a story that the rule decides, in addition to those in which it does not apply."""
     assert rule in {plan(snapshot_of(path), NOW).rule for path in CASES if path.parent.name == rule}

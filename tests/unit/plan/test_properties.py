@@ -1,4 +1,4 @@
-"""What holds of every plan, whatever the situation."""
+"""Properties of every plan, in any situation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ moments = st.integers(0, 10_000_000).map(lambda seconds: NOW + timedelta(seconds
 
 
 def test_every_reason_has_its_sentence() -> None:
-    """No reason is without the sentence that documents it."""
+    """Every reason has a sentence that documents it."""
     assert all(reason.sentence.endswith(".") and reason.value[0].isupper() for reason in Reason)
 
 
@@ -39,7 +39,7 @@ def all_digests() -> str:
 
 
 def test_same_digest_in_every_process() -> None:
-    """Another process with another hash seed comes to the same bytes."""
+    """Another process with another hash seed computes the same bytes."""
     script = "from tests.unit.plan.test_properties import all_digests; print(all_digests())"
     for seed in ("0", "42"):
         done = subprocess.run(
@@ -60,7 +60,7 @@ def test_the_order_of_what_was_observed_does_not_matter(snapshot: Snapshot, chan
 
 @given(snapshots, moments)
 def test_the_next_check_is_in_the_future(snapshot: Snapshot, now: datetime) -> None:
-    """What is due now is an action, never a check in the past."""
+    """A step that is due now is an action, never a check in the past."""
     decision = plan(snapshot, now)
     if decision.verdict.next_check and not decision.actions:
         assert decision.verdict.next_check > now
@@ -68,7 +68,7 @@ def test_the_next_check_is_in_the_future(snapshot: Snapshot, now: datetime) -> N
 
 @given(snapshots, moments)
 def test_every_effect_on_a_pod_names_its_uid(snapshot: Snapshot, now: datetime) -> None:
-    """No pod is started, ended, deleted or released but by the UID that was observed."""
+    """Every start, end, deletion or release of a pod names the UID that was observed."""
     observed = {pod.uid: pod.name for pod in snapshot.pods}
     for action in plan(snapshot, now).actions:
         if action.step not in CREATIONS | TRANSITIONS | {Step.CONSULT, Step.DELETE_RUN, Step.DELIVER, Step.MARK}:
@@ -77,7 +77,7 @@ def test_every_effect_on_a_pod_names_its_uid(snapshot: Snapshot, now: datetime) 
 
 @given(situations().filter(lambda snapshot: snapshot.state is not None), moments)
 def test_what_a_newer_version_added_decides_nothing_and_stays(snapshot: Snapshot, now: datetime) -> None:
-    """Fields that are unknown to this version change no plan; its changes of the state are the same, and carry them along."""
+    """Fields that are unknown to this version change no plan; its changes of the state are the same, and preserve them."""
     assert snapshot.state
     agents = {name: agent.model_copy(update={"newA": name}) for name, agent in snapshot.state.agents.items()}
     newer = replace(snapshot, state=snapshot.state.model_copy(update={"newB": 1, "agents": agents}))
@@ -92,7 +92,7 @@ def test_what_a_newer_version_added_decides_nothing_and_stays(snapshot: Snapshot
 @settings(max_examples=300)
 @given(snapshots, moments)
 def test_transitions_lead_somewhere(snapshot: Snapshot, now: datetime) -> None:
-    """Applying the state's changes again and again comes to rest, and what was decided stays decided."""
+    """Applying the state's changes repeatedly reaches a stable state, and earlier decisions stay."""
     current = snapshot
     for _ in range(12):
         changes = [action for action in plan(current, now).actions if action.step in TRANSITIONS]
@@ -111,7 +111,7 @@ def test_transitions_lead_somewhere(snapshot: Snapshot, now: datetime) -> None:
 
 @given(snapshots, moments)
 def test_only_the_saved_pod_is_ever_ungated(snapshot: Snapshot, now: datetime) -> None:
-    """A gate is taken away only from the pod whose UID the state names for the current attempt."""
+    """The gate is removed only from the pod whose UID the state names for the current attempt."""
     state: Any = snapshot.state
     for action in plan(snapshot, now).actions:
         if action.step is Step.UNGATE:
@@ -121,7 +121,7 @@ def test_only_the_saved_pod_is_ever_ungated(snapshot: Snapshot, now: datetime) -
 
 @given(snapshots, moments)
 def test_nothing_starts_under_a_decided_end(snapshot: Snapshot, now: datetime) -> None:
-    """Once a stop is decided no attempt is created, adopted or started."""
+    """After a decision to stop, no attempt is created, adopted or started."""
     if snapshot.state and snapshot.state.stop:
         steps = {action.step for action in plan(snapshot, now).actions}
         assert not steps & {Step.CREATE_POD, Step.CREATE_CLAIM, Step.ADOPT, Step.UNGATE, Step.RESUME}
@@ -129,7 +129,7 @@ def test_nothing_starts_under_a_decided_end(snapshot: Snapshot, now: datetime) -
 
 @given(snapshots, moments, st.floats(0, 1, exclude_max=True))
 def test_noop_is_stable_until_the_next_check(snapshot: Snapshot, now: datetime, part: float) -> None:
-    """Where nothing is due nothing becomes due before the next check, and without one it never does: no time-out is missed."""
+    """If no action is due, none becomes due before the next check; without a next check none ever does. No timeout is missed."""
     decision = plan(snapshot, now)
     if decision.actions:
         return
@@ -140,7 +140,7 @@ def test_noop_is_stable_until_the_next_check(snapshot: Snapshot, now: datetime, 
 
 @given(snapshots, moments)
 def test_no_restart_without_evidence(snapshot: Snapshot, now: datetime) -> None:
-    """An attempt is reserved only for one that ended, for one that is live and unready, or because a human asked for it."""
+    """An attempt is reserved only if one has ended, is live and unready, or a human asked for it."""
     for action in plan(snapshot, now).actions:
         if action.step is Step.RESERVE:
             assert snapshot.state
@@ -153,7 +153,7 @@ def test_no_restart_without_evidence(snapshot: Snapshot, now: datetime) -> None:
 
 
 def idle(snapshot: Snapshot, agent: AgentState) -> bool:
-    """Whether the agent's own pod has told of its idleness itself."""
+    """Whether the agent's own pod has reported its idleness itself."""
     threshold = timedelta(seconds=snapshot.policy.spec.health.activity_stalled_seconds) if snapshot.policy else timedelta.max
     told = (report for report in snapshot.reports if report.pod_uid == agent.pod_uid and report.attempt == agent.attempt)
     return any(report.reported_at - report.active_at >= threshold for report in told)
@@ -161,7 +161,7 @@ def idle(snapshot: Snapshot, agent: AgentState) -> bool:
 
 @given(snapshots, moments)
 def test_nothing_is_ended_without_a_decision(snapshot: Snapshot, now: datetime) -> None:
-    """A live pod is ended only under a saved stop or pause, or because a later attempt than its own is reserved."""
+    """A live pod is ended only under a saved stop or pause, or because a later attempt is reserved."""
     state = snapshot.state
     for action in plan(snapshot, now).actions:
         if action.step is Step.END:
@@ -171,7 +171,7 @@ def test_nothing_is_ended_without_a_decision(snapshot: Snapshot, now: datetime) 
 
 @given(snapshots, st.timedeltas(timedelta(days=-300), timedelta(days=300)))
 def test_no_jump_of_a_clock_makes_a_stall(snapshot: Snapshot, jump: timedelta) -> None:
-    """Whatever the time is said to be: who is judged stalled has a report that says so by itself, age by age."""
+    """For any value of the clock, an agent that is judged stalled has a report whose ages prove it."""
     found = plan(snapshot, NOW + jump)
     policy = snapshot.policy.spec if snapshot.policy else RunPolicySpec()
     limits = {

@@ -1,4 +1,4 @@
-"""The reporter as a process of its own, as the sidecar runs it, against an API server that misbehaves."""
+"""The reporter as a process of its own, run as by the sidecar, against an API server that misbehaves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent.parent.parent
 
 
 class Reporting:
-    """A reporter, its pod's folders, and the API server that it speaks with."""
+    """A reporter, its pod's folders, and its API server."""
 
     def __init__(self, folder: Path, server: Server, port: int, ca: Path) -> None:
         self.folder, self.server = folder, server
@@ -60,7 +60,7 @@ class Reporting:
             file.write(text + "\n")
 
     def rw(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the `rw` that the reporter laid out."""
+        """Run the `rw` that the reporter installed."""
         command = [str(self.folder / "bin/rw"), *arguments]
         return subprocess.run(command, env=self._env, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
@@ -72,7 +72,7 @@ class Reporting:
         return (self.folder / "last").read_text()
 
     def await_status(self, condition: Callable[[dict[str, Any]], object], what: str) -> dict[str, Any]:
-        """Wait until the report's status is as it should be."""
+        """Wait until the report's status meets the condition."""
         await_that(lambda: condition(self.server.status), f"{what}: {self.server.status}")
         return self.server.status
 

@@ -1,4 +1,4 @@
-"""An API server over HTTPS that holds one AgentReport and misbehaves as told; for the real one see tests/api/test_reporter.py."""
+"""An API server over HTTPS that holds one AgentReport and misbehaves on request; tests/api/test_reporter.py uses the real one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SETTINGS: Settings = settings_from(ENVIRONMENT)
 
 
 class Server:
-    """What the handlers share. `trouble` is a status code that every request is answered with, or "hang"; None is well."""
+    """The state that the handlers share. `trouble` is a status code for every request, or "hang", or None for no trouble."""
 
     def __init__(self) -> None:
         self.report: Json | None = None
@@ -41,11 +41,11 @@ class Server:
 
     @property
     def status(self) -> Json:
-        """The report's status, empty where there is none."""
+        """The report's status, empty if absent."""
         return (self.report or {}).get("status") or {}
 
     def writes(self) -> list[str]:
-        """The requests that wrote."""
+        """The write requests."""
         return [request for request in self.requests if not request.startswith("GET")]
 
     def put(self, report: Json | None) -> None:
@@ -70,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
     told: Server
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log no requests."""
 
     def do_GET(self) -> None:
         if self._well():

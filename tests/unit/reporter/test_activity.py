@@ -1,4 +1,4 @@
-"""Activity without the agent's cooperation: processor time and changed files, and when all of it is reported."""
+"""Activity without the agent's cooperation: CPU time and changed files, and the times of its reports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Proc:
-    """A /proc of our own making; processes are another user's."""
+    """A fake /proc; its processes belong to another user."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -33,7 +33,7 @@ class Proc:
         (self.folder / str(pid) / "stat").write_text(f"{pid} ({name}) {' '.join(fields)}")
 
     def queue(self, pid: int, *seconds: float) -> None:
-        """Say how long each of a process's threads has waited for a core so far."""
+        """Set how long each of a process's threads has waited for a core so far."""
         for number, waited in enumerate(seconds):
             (task := self.folder / str(pid) / "task" / str(number)).mkdir(parents=True, exist_ok=True)
             (task / "schedstat").write_text(f"123 {int(waited * 1e9)} 45\n")
@@ -53,7 +53,7 @@ def proc(tmp_path: Path) -> Proc:
 
 
 def test_a_busy_process_is_activity_and_a_sleeping_loop_is_none(proc: Proc) -> None:
-    """A tenth of a core is activity, be it as hidden as it likes; a hundredth, the cost of a loop of sleeps, is not."""
+    """A tenth of a core is activity, even in hidden processes; a hundredth, the cost of a loop of sleeps, is not."""
     for share, active in ((0.01, False), (0.1, True)):
         for step in range(20):
             proc.put(7, int(step * SAMPLE * TICKS * share) + int(10_000 * share), name=") S 1 (")
@@ -67,7 +67,7 @@ def test_a_busy_process_is_activity_and_a_sleeping_loop_is_none(proc: Proc) -> N
     ids=["starved", "starved altogether", "sleeper on a full node", "half starved", "sleeper on an idle node", "got nothing"],
 )
 def test_who_waits_for_a_core_is_judged_by_the_rest_of_the_time(proc: Proc, used: float, queued: float, active: bool) -> None:
-    """A compiler that gets half a percent since others have the cores is active; a loop of sleeps never is."""
+    """A compiler that gets half a percent because others have the cores is active; a loop of sleeps never is."""
     for step in range(200):
         proc.put(7, int(step * SAMPLE * TICKS * used))
         proc.queue(7, step * SAMPLE * queued)
@@ -85,14 +85,14 @@ def test_every_threads_waiting_counts(proc: Proc) -> None:
 
 
 def test_waiting_before_the_first_sample_is_none_of_now(proc: Proc) -> None:
-    """What a process once waited does not make it active."""
+    """Time that a process waited earlier does not make it active."""
     proc.put(7, 0)
     proc.queue(7, 1000)
     assert not any(proc.active() for _ in range(8))
 
 
 def test_children_that_come_and_go_between_samples_are_activity(proc: Proc) -> None:
-    """A build of many short-lived compilers shows only in what its parent has waited for."""
+    """The short-lived compilers of a build appear only in the CPU time of children that their parent has waited for."""
     for step in range(10):
         proc.put(7, 0, waited=step * TICKS)
         seen = proc.active()
@@ -100,7 +100,7 @@ def test_children_that_come_and_go_between_samples_are_activity(proc: Proc) -> N
 
 
 def test_the_end_of_a_child_is_no_activity(proc: Proc) -> None:
-    """What a child used moves to its parent when that waits for it: nobody worked at that moment."""
+    """The CPU time of a child moves to its parent when the parent waits for it; no work happened at that moment."""
     proc.put(7, 0)
     proc.put(8, 100_000)
     seen = [proc.active() for _ in range(8)]
@@ -111,7 +111,7 @@ def test_the_end_of_a_child_is_no_activity(proc: Proc) -> None:
 
 
 def test_activity_is_over_when_the_window_is(proc: Proc) -> None:
-    """One burst is activity for the window, not for ever."""
+    """One burst counts as activity for the window only."""
     proc.put(7, 0)
     proc.active()
     proc.put(7, TICKS)
@@ -121,7 +121,7 @@ def test_activity_is_over_when_the_window_is(proc: Proc) -> None:
 
 
 def test_our_own_processes_are_not_the_agents(proc: Proc) -> None:
-    """The reporter's own work, and that of its probes, is no activity."""
+    """The work of the reporter and of its probes does not count."""
     proc.meter = Processes(proc.folder, own_uid=os.getuid())
     for step in range(5):
         proc.put(7, step * 10 * TICKS)
@@ -129,7 +129,7 @@ def test_our_own_processes_are_not_the_agents(proc: Proc) -> None:
 
 
 def test_a_real_proc_can_be_read() -> None:
-    """Every process of this machine, in whatever state, is understood."""
+    """The reader understands every process of this machine, in any state."""
     assert Processes(own_uid=-1)._sample()
 
 
@@ -154,7 +154,7 @@ def rename(folder: Path) -> None:
 
 
 class Looked:
-    """A workspace that is looked at again and again."""
+    """A workspace with repeated scans."""
 
     def __init__(self, folder: Path) -> None:
         (folder / "a/deep").mkdir(parents=True)
@@ -176,7 +176,7 @@ def looked(tmp_path: Path) -> Looked:
 
 @pytest.mark.parametrize("act", [create, write, overwrite, delete, rename])
 def test_a_change_anywhere_is_activity_once(looked: Looked, act: Callable[[Path], None]) -> None:
-    """Whatever is done in whichever folder is seen by the next pass, and only by that."""
+    """Any change in any folder is seen by the next scan, and only by that one."""
     assert not looked.changed(samples=3)
     act(looked.folder)
     assert looked.changed()
@@ -184,7 +184,7 @@ def test_a_change_anywhere_is_activity_once(looked: Looked, act: Callable[[Path]
 
 
 def test_a_link_leads_nowhere(looked: Looked, tmp_path: Path) -> None:
-    """A symlink is seen as itself: what it leads to is not looked into."""
+    """A symlink is seen itself, and its target is not followed."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (looked.folder / "link").symlink_to(outside)
@@ -194,7 +194,9 @@ def test_a_link_leads_nowhere(looked: Looked, tmp_path: Path) -> None:
 
 
 def test_a_large_tree_costs_a_bounded_number_of_entries_a_sample(looked: Looked, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pass over more than a sample's entries goes on in the next, holds no list of them, and sees the change at its end."""
+    """A scan of more entries than one sample allows continues in the next, keeps no list of them, and sees the change at its
+    end.
+    """
     monkeypatch.setattr(file_activity, "ENTRIES_PER_SAMPLE", 10)
     for number in range(100):
         (looked.folder / f"{number}").touch()
@@ -208,7 +210,7 @@ def test_a_large_tree_costs_a_bounded_number_of_entries_a_sample(looked: Looked,
 
 
 def test_a_nest_without_end_is_left_at_some_depth(looked: Looked) -> None:
-    """Folders within folders hold a file descriptor each: the depth is bounded, and so are they."""
+    """Each nested folder takes a file descriptor: the depth is bounded, and so is their number."""
     nest = os.open(looked.folder, os.O_RDONLY)
     for _ in range(300):
         os.mkdir("d", dir_fd=nest)
@@ -222,7 +224,7 @@ def test_a_nest_without_end_is_left_at_some_depth(looked: Looked) -> None:
 
 
 def test_no_workspace_is_no_activity(tmp_path: Path) -> None:
-    """A folder that is not there, or may not be read, is quiet."""
+    """A folder that is missing or unreadable shows no activity."""
     looked = Workspace(tmp_path / "none")
     assert not any(looked.changed(PASS_SECONDS * step) for step in range(1, 4))
 
@@ -244,7 +246,7 @@ def test_an_idle_agent_beats_once_an_interval(chance: float) -> None:
 
 @given(CHANCES)
 def test_a_flooding_agent_does_not_flood_the_api(chance: float) -> None:
-    """News without end: a burst, then one write in six seconds and the beats."""
+    """With constant changes there is a burst, then one write every six seconds, and the beats."""
     pace, writes = Pace(60, 0.0, lambda: chance), 0
     for tick in range(6000):
         pace.urgent = True
@@ -257,7 +259,9 @@ def test_a_flooding_agent_does_not_flood_the_api(chance: float) -> None:
 
 @given(CHANCES)
 def test_an_outage_is_tried_ever_less_often_and_ends_in_one_write(chance: float) -> None:
-    """Ten minutes without the API server: some two dozen tries; when it is back, one write, and an interval's rest."""
+    """Ten minutes without the API server cost about two dozen tries; when it is back, one write follows, and then an interval
+    without any.
+    """
     pace, tries = Pace(60, 0.0, lambda: chance), 0
     pace.urgent = True
     for now in range(600):
@@ -277,7 +281,7 @@ def test_an_outage_is_tried_ever_less_often_and_ends_in_one_write(chance: float)
 
 
 def test_news_do_not_wait_but_for_a_second() -> None:
-    """What is urgent goes out at once; what comes right after it waits a second for more."""
+    """An urgent change is written at once; changes right after it wait a second for more."""
     pace = Pace(60, 0.0, lambda: 1.0)
     pace.urgent = True
     assert pace.due(0.1)

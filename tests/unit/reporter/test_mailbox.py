@@ -1,4 +1,4 @@
-"""What the reporter puts where the agent can read it."""
+"""The files that the reporter writes for the agent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from controller.reporter.shared_files import Mailbox
 
 
 class Desk:
-    """A pod's folders, their mailbox, and the memory that problems go to."""
+    """A pod's folders, their mailbox, and the record of problems."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.memory = folder, Memory(0.0)
@@ -32,7 +32,7 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def test_an_answer_is_brought_once_whole(desk: Desk) -> None:
-    """Text and JSON lie there, readable for the agent; the second time it is not written again."""
+    """Text and JSON are written once, readable for the agent; they are not written a second time."""
     delivery = {"questionID": "q1", "answer": "yes\nplease", "by": "alice"}
     assert desk.bring(delivery) == ["q1"]
     assert desk.bring(delivery) == []
@@ -43,7 +43,7 @@ def test_an_answer_is_brought_once_whole(desk: Desk) -> None:
 
 
 def test_a_dismissal_is_brought_once_and_an_answer_overtakes_it(desk: Desk) -> None:
-    """The word that nobody will answer lies there and is known after a restart; whoever answers all the same is heard."""
+    """The notice that no answer will come is written once and survives a restart; a later answer replaces it."""
     dismissal = {"questionID": "q1", "answer": "(dismissed)", "dismissed": True}
     assert [desk.bring(dismissal), desk.bring(dismissal)] == [["q1"], []]
     assert (desk.folder / "answers/q1.dismissed").read_text() == ""
@@ -56,7 +56,7 @@ def test_a_dismissal_is_brought_once_and_an_answer_overtakes_it(desk: Desk) -> N
 
 
 def test_what_lies_there_is_known_after_a_restart(desk: Desk) -> None:
-    """A reporter that was restarted knows by the files what it has brought."""
+    """A restarted reporter knows from the files which answers it has delivered."""
     desk.bring({"questionID": "q1", "answer": "yes"})
     again = Mailbox(desk.folder, desk.memory.add_problem)
     again.prepare()
@@ -67,13 +67,13 @@ def test_what_lies_there_is_known_after_a_restart(desk: Desk) -> None:
     "delivery", [{}, {"questionID": "../x", "answer": "a"}, {"questionID": "q"}, {"questionID": 1, "answer": "a"}]
 )
 def test_what_is_no_answer_is_not_brought(desk: Desk, delivery: dict[str, Any]) -> None:
-    """Nothing leaves the folder, nothing half is written."""
+    """An invalid answer writes no file outside the folder and no partial file."""
     assert desk.bring(delivery) == []
     assert list((desk.folder / "answers").iterdir()) == []
 
 
 def test_a_full_disk_is_told_and_tried_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without room the answer is not acknowledged and the report says why; with room it is brought."""
+    """Without space the answer is not acknowledged and the report has the reason; with space it is delivered."""
 
     def full(*_: object) -> int:
         raise OSError(28, os.strerror(28))
@@ -87,21 +87,21 @@ def test_a_full_disk_is_told_and_tried_again(desk: Desk, monkeypatch: pytest.Mon
 
 
 def test_the_tools_are_there_and_the_outbox_is_open_to_all(desk: Desk) -> None:
-    """`rw` may be run, and the agent may append to the events although another user made the file."""
+    """`rw` is executable, and the agent may append to the events although another user created the file."""
     desk.mailbox.prepare()
     assert os.access(desk.folder / "bin/rw", os.X_OK)
     assert (desk.folder / "out/events.jsonl").stat().st_mode & 0o777 == 0o666
 
 
 def test_an_agents_file_is_left_as_it_is(desk: Desk) -> None:
-    """What a former reporter of this pod left, or the agent has put in its place, is not touched."""
+    """A file from an earlier reporter of this pod, or one that the agent has replaced, is not touched."""
     (desk.folder / "out/events.jsonl").mkdir()
     desk.mailbox.prepare()
     assert (desk.folder / "out/events.jsonl").is_dir()
 
 
 def test_problems_are_told_once_a_kind_and_are_few() -> None:
-    """However often something goes wrong, the report stays small."""
+    """The report stays small, however often a problem occurs."""
     memory = Memory(0.0)
     for number in range(100):
         memory.add_problem("same", f"number {number}")

@@ -17,7 +17,7 @@ RESULT = '{"type":"result","outcome":"Completed","summary":"done"}'
 
 
 def test_a_silent_agent_costs_no_write_before_its_first_beat(reporting: Reporting) -> None:
-    """An agent that says nothing and ends soon has a termination message, and no AgentReport."""
+    """A silent agent that ends soon has a termination message, and no AgentReport."""
     reporting.start()
     last = json.loads(reporting.end())
     assert (last["attempt"], last["podUID"], last["questions"]) == (3, "pod-uid", [])
@@ -25,7 +25,7 @@ def test_a_silent_agent_costs_no_write_before_its_first_beat(reporting: Reportin
 
 
 def test_an_idle_agent_beats(reporting: Reporting) -> None:
-    """With nothing to say there is a report an interval, its number rising, its age growing."""
+    """An idle agent gets one report per interval, with a rising number and a growing age."""
     reporting.start(RUNWARDEN_REPORT_INTERVAL_SECONDS="1")
     first = reporting.await_status(lambda status: status.get("seq"), "no beat")["seq"]
     found = reporting.await_status(lambda status: status["seq"] > first + 1, "no more beats")
@@ -38,7 +38,9 @@ def test_an_idle_agent_beats(reporting: Reporting) -> None:
 
 
 def test_a_question_goes_out_and_its_answer_comes_in(reporting: Reporting) -> None:
-    """Asked by `rw`, reported at once, answered while it waits, brought, acknowledged, printed, read."""
+    """A question from `rw` is reported at once; its answer is delivered while `rw` waits, acknowledged, printed and marked as
+    read.
+    """
     reporting.start()
     asked = subprocess.Popen(
         [str(reporting.folder / "bin/rw"), "ask", "--id", "q1", "Ship it?", "yes"], env=reporting._env, stdout=subprocess.PIPE
@@ -53,7 +55,7 @@ def test_a_question_goes_out_and_its_answer_comes_in(reporting: Reporting) -> No
 
 
 def test_what_former_attempts_left_is_there_before_the_agent_starts(reporting: Reporting) -> None:
-    """Answers given meanwhile lie ready, ids that were read are known, and their former report is replaced whole."""
+    """Answers that came meanwhile are ready, read IDs are known, and the earlier attempt's report is replaced as a whole."""
     spec = {"runUID": "run-uid", "deliveries": [{"questionID": "new", "answer": "go"}, {"questionID": "../x", "answer": "no"}]}
     former = {"attempt": 2, "podUID": "other", "seq": 99_999_999, "read": ["old"], "result": {"outcome": "Failed"}}
     reporting.server.put({"spec": spec, "status": former})
@@ -67,7 +69,7 @@ def test_what_former_attempts_left_is_there_before_the_agent_starts(reporting: R
 
 
 def test_a_restarted_reporter_goes_on_counting(reporting: Reporting) -> None:
-    """A reporter that crashed reports above what it reported before, and knows from the files what was said."""
+    """A reporter that crashed continues its numbering, and knows from the files which events were reported."""
     reporting.server.put({"spec": {"runUID": "run-uid"}, "status": {"attempt": 3, "podUID": "pod-uid", "seq": 99_999_999}})
     reporting.start()
     reporting.say(QUESTION)
@@ -76,11 +78,11 @@ def test_a_restarted_reporter_goes_on_counting(reporting: Reporting) -> None:
 
 @pytest.mark.parametrize("trouble", [500, 403, 401, 429, "hang"])
 def test_the_last_word_never_waits_for_the_api_server(reporting: Reporting, trouble: int | str) -> None:
-    """Whatever the API server does, TERM ends the reporter with exit code 0 and the last words in the termination message."""
+    """TERM ends the reporter with exit code 0 and the last report in the termination message, for any fault of the API server."""
     reporting.start()
     reporting.server.trouble = trouble
     reporting.say(QUESTION)
-    reporting.say(RESULT[:-1])  # its end is missing: said in the last moment, without a newline
+    reporting.say(RESULT[:-1])  # the last event: its newline is missing
     with (reporting.folder / "out/events.jsonl").open("rb+") as file:
         file.seek(-2, 2)
         file.write(b'"}')
@@ -90,7 +92,7 @@ def test_the_last_word_never_waits_for_the_api_server(reporting: Reporting, trou
 
 
 def test_the_last_word_reaches_the_api_server_too(reporting: Reporting) -> None:
-    """A result said in the last moment is in the AgentReport when the pod is gone."""
+    """A result in the last moment is in the AgentReport when the pod is deleted."""
     reporting.start()
     reporting.say(RESULT)
     last = json.loads(reporting.end())
@@ -99,7 +101,7 @@ def test_the_last_word_reaches_the_api_server_too(reporting: Reporting) -> None:
 
 
 def test_an_outage_loses_nothing_and_ends_in_one_write(reporting: Reporting) -> None:
-    """While the API server refuses, the newest state is kept; when it is back one write says all of it."""
+    """While the API server refuses, the newest state is kept; when it is back one write contains all of it."""
     reporting.start()
     reporting.server.trouble = 503
     reporting.say(QUESTION)
@@ -114,7 +116,7 @@ def test_an_outage_loses_nothing_and_ends_in_one_write(reporting: Reporting) -> 
 
 
 def test_a_renewed_token_is_used(reporting: Reporting) -> None:
-    """A token that was revoked is read again from its file, and the report goes out."""
+    """After its token is revoked the reporter reads the file again, and the report is written."""
     reporting.start()
     reporting.server.token = "other"  # noqa: S105  # of a test
     reporting.say(QUESTION)
@@ -124,7 +126,7 @@ def test_a_renewed_token_is_used(reporting: Reporting) -> None:
 
 
 def test_another_runs_report_is_left_alone_until_it_is_gone(reporting: Reporting) -> None:
-    """A namesake's object is not written to; when it is gone the reporter makes its own."""
+    """The reporter does not write to another Run's object of the same name; when it is deleted, the reporter creates its own."""
     namesake = {"spec": {"runUID": "another"}, "status": {"seq": 1}}
     reporting.server.put(namesake)
     reporting.start()
@@ -137,7 +139,7 @@ def test_another_runs_report_is_left_alone_until_it_is_gone(reporting: Reporting
 
 
 def test_a_later_attempts_report_is_left_alone(reporting: Reporting) -> None:
-    """An old pod that lingers does not write over its successor's report."""
+    """An old pod that lingers does not overwrite its successor's report."""
     reporting.server.put({"spec": {"runUID": "run-uid"}, "status": {"attempt": 4}})
     reporting.start()
     reporting.say(RESULT)
@@ -146,7 +148,7 @@ def test_a_later_attempts_report_is_left_alone(reporting: Reporting) -> None:
 
 
 def test_a_change_meanwhile_is_no_harm(reporting: Reporting) -> None:
-    """The operator writes between two reports: the next one finds that out, and is written."""
+    """After a concurrent write of the operator the next report detects the conflict, and is written."""
     reporting.start()
     reporting.say('{"type":"park"}')
     reporting.await_status(lambda status: status.get("parked"), "no report")
@@ -157,7 +159,7 @@ def test_a_change_meanwhile_is_no_harm(reporting: Reporting) -> None:
 
 
 def test_a_flood_of_news_is_a_bounded_number_of_writes(reporting: Reporting) -> None:
-    """An agent that changes its result all the time is reported a few times, and its last word is not lost."""
+    """An agent that changes its result constantly causes few writes, and its last result is not lost."""
     reporting.start()
     number = 0
 
@@ -175,7 +177,7 @@ def test_a_flood_of_news_is_a_bounded_number_of_writes(reporting: Reporting) -> 
 
 
 def test_the_probe_and_the_help(reporting: Reporting) -> None:
-    """`--ready` fails until all is laid out; unknown options and a missing environment are usage errors that say so."""
+    """`--ready` fails until all files are installed; unknown options and a missing environment are usage errors with a message."""
     assert reporting.run("reporter", "--ready").wait(PATIENCE) == 1
     reporting.start()
     assert reporting.run("reporter", "--ready").wait(PATIENCE) == 0
@@ -191,7 +193,7 @@ def test_the_probe_and_the_help(reporting: Reporting) -> None:
 
 
 def test_nothing_heavy_is_imported() -> None:
-    """What would not fit into 25 MiB is not even loaded: no click, pydantic or dataclasses, from the entry point on."""
+    """Modules that would not fit into 25 MiB are not loaded: no click, pydantic or dataclasses, from the entry point on."""
     script = "import sys; sys.argv = ['runwarden', 'reporter', '--help']\nfrom controller.__main__ import main\ntry: main()\n"
     script += "except SystemExit: print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)

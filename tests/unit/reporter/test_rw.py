@@ -27,7 +27,7 @@ DEBIAN = {"dash": "dash", "busybox": "busybox-static", "bash": "bash"}
 
 
 def needed(program: str) -> None:
-    """Make sure of a shell, installing it where we may; skips where there is none, which fails in CI."""
+    """Find a shell, or install it where allowed; skip without one, which fails in CI."""
     if shutil.which(program):
         return
     if os.getuid() == 0 and shutil.which("apt-get"):
@@ -93,14 +93,14 @@ def test_any_text_arrives_as_it_was_said(agent: Agent, text: str, option: str) -
 
 
 def test_every_control_character_is_escaped(agent: Agent) -> None:
-    """All of them at once, the worst of quoting, and a text that ends with newlines."""
+    """All control characters at once, the worst case of quoting, and a text that ends with newlines."""
     text = "".join(map(chr, range(1, 128))) + "\\n\\\"'$(exit)`%s%%\n\n"
     agent.rw("progress", text)
     assert json.loads((agent.folder / "out/events.jsonl").read_bytes())["message"] == text
 
 
 def test_results_and_usage(agent: Agent) -> None:
-    """Texts and outputs in any order, values that hold an equals sign, numbers with leading zeros."""
+    """Texts and outputs in any order, values that contain an equals sign, and numbers with leading zeros."""
     agent.rw("done", "all good", "--output", "pr=https://x/?a=b", "--output=empty=")
     agent.rw("fail", "--", "-x")
     agent.rw("done")
@@ -114,7 +114,7 @@ def test_results_and_usage(agent: Agent) -> None:
 
 
 def test_the_same_question_until_its_answer_was_read(agent: Agent) -> None:
-    """The id stays while the question is open and while its answer is unread; then the same text is a new question."""
+    """The ID stays while the question is open or its answer is unread; then the same text is a new question."""
     first = agent.rw("ask", "--wait", "0", "Ship it?", "yes", "no", code=3).strip()
     assert re.fullmatch(r"q[0-9a-f]+-0", first)
     assert agent.rw("ask", "--wait=0", "Ship it?", "yes", "no", code=3).strip() == first
@@ -129,7 +129,7 @@ def test_the_same_question_until_its_answer_was_read(agent: Agent) -> None:
 
 
 def test_a_question_waits_for_its_answer(agent: Agent) -> None:
-    """The answer that comes while `rw ask` waits is what it prints."""
+    """`rw ask` prints the answer that comes while it waits."""
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(agent.rw, "ask", "--wait", "60", "--id", "mine", "Ship it?")
         agent.answer("mine", "yes")
@@ -137,7 +137,7 @@ def test_a_question_waits_for_its_answer(agent: Agent) -> None:
 
 
 def test_an_earlier_answer_is_there_later(agent: Agent) -> None:
-    """`rw answer` exits 3 until there is one, prints it as often as it is asked, and says once that it was read."""
+    """`rw answer` exits 3 until there is an answer, prints it on each call, and reports once that it was read."""
     assert agent.rw("answer", "mine", code=3) == ""
     agent.answer("mine", "yes")
     assert [agent.rw("answer", "mine"), agent.rw("answer", "mine")] == ["yes\n", "yes\n"]
@@ -145,7 +145,7 @@ def test_an_earlier_answer_is_there_later(agent: Agent) -> None:
 
 
 def test_a_dismissed_question_is_not_asked_again(agent: Agent) -> None:
-    """`rw ask` and `rw answer` exit 4 and say why; nobody is asked. An answer that came all the same is printed."""
+    """`rw ask` and `rw answer` exit 4 with the reason, and no question is sent. A later answer is printed."""
     (agent.folder / "answers/mine.dismissed").touch()
     assert "question mine was dismissed" in agent.rw("ask", "--wait", "60", "--id", "mine", "Ship it?", code=4)
     assert "question mine was dismissed" in agent.rw("answer", "mine", code=4)
@@ -155,7 +155,7 @@ def test_a_dismissed_question_is_not_asked_again(agent: Agent) -> None:
 
 
 def test_who_waits_for_a_question_learns_that_it_was_dismissed(agent: Agent) -> None:
-    """The word that comes while `rw ask` waits ends the wait."""
+    """A dismissal that comes while `rw ask` waits ends the wait."""
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(agent.rw, "ask", "--wait", "60", "--id", "mine", "Ship it?", code=4)
         (agent.folder / "answers/mine.dismissed").touch()
@@ -163,7 +163,7 @@ def test_who_waits_for_a_question_learns_that_it_was_dismissed(agent: Agent) -> 
 
 
 def test_parking_ends_with_76(agent: Agent) -> None:
-    """The code that the operator knows, and the event that the reporter does."""
+    """Parking uses the exit code that the operator knows, and the event that the reporter knows."""
     assert agent.rw("park", code=76) == ""
     assert agent.said() == [{"type": "park"}]
 
@@ -192,7 +192,7 @@ def test_parking_ends_with_76(agent: Agent) -> None:
     ],
 )
 def test_mistakes_are_told(agent: Agent, arguments: tuple[str, ...], said: str) -> None:
-    """A usage error exits 2, says what is wrong, shows the usage, and says nothing to the operator."""
+    """A usage error exits 2, names the mistake, prints the usage, and reports no event."""
     words = agent.rw(*arguments, code=2)
     assert said in words
     assert "usage: rw COMMAND" in words
@@ -200,18 +200,18 @@ def test_mistakes_are_told(agent: Agent, arguments: tuple[str, ...], said: str) 
 
 
 def test_help(agent: Agent) -> None:
-    """Asked for it, the usage is no error."""
+    """On request, the usage exits with success."""
     assert "rw ask" in agent.rw("--help")
 
 
 def test_a_full_disk_is_told(agent: Agent) -> None:
-    """What could not be said is no success."""
+    """An event that cannot be written is not a success."""
     (agent.folder / "out/events.jsonl").symlink_to("/dev/full")
     assert "cannot be written" in agent.rw("progress", "x", code=1)
 
 
 def test_writers_side_by_side_do_not_mix(agent: Agent) -> None:
-    """Short lines and lines far beyond a shell's buffer, from many at once, each come whole."""
+    """Short lines and lines far beyond a shell's buffer, written by many processes at once, each arrive whole."""
     texts = [str(number) + "x" * size for number, size in enumerate([10, 3000, 30_000] * 8)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda text: agent.rw("progress", text), texts))

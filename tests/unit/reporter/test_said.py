@@ -1,4 +1,4 @@
-"""What an agent says, held to what it may say, and what the reporter remembers of it."""
+"""The agent's events, checked against the schema, and the reporter's record of them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ WRONG: list[tuple[bytes, str]] = [
 
 @pytest.mark.parametrize(("line", "kind"), WRONG)
 def test_what_is_wrong_is_left_out_with_its_reason(line: bytes, kind: str) -> None:
-    """Each mistake is refused by a kind of its own, in words that fit into a report."""
+    """Each mistake is refused with a kind of its own, and a message that fits into a report."""
     with pytest.raises(Wrong) as caught:
         check(read_line(line))
     assert caught.value.kind == kind
@@ -67,7 +67,7 @@ EVENTS = st.builds(
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(EVENTS, max_size=12), st.integers(0, 5))
 def test_whatever_is_said_makes_a_report_that_the_api_takes(said: list[dict[str, Any]], delivered: int) -> None:
-    """Any mixture of events, right or wrong, ends in a status that holds the schema and in last words that fit."""
+    """Any mixture of valid and invalid events gives a status that meets the schema and a termination message that fits."""
     known = Memory(0.0)
     known.deliver(f"q{number}" for number in range(delivered))
     for event in said:
@@ -82,12 +82,12 @@ def test_whatever_is_said_makes_a_report_that_the_api_takes(said: list[dict[str,
 
 
 def test_the_reporters_limits_are_the_apis() -> None:
-    """The reporter may not import the models; its numbers are theirs all the same."""
+    """The reporter may not import the models, so its numbers are compared with theirs here."""
     assert (agent_record.MAX_QUESTIONS, agent_record.MAX_IDS) == (MAX_QUESTIONS, MAX_IDS)
 
 
 def test_texts_are_cut_and_harmless() -> None:
-    """A message of any length and content is one that a terminal and the API take."""
+    """A message of any length and content is made safe for a terminal and the API."""
     found = check({"type": "progress", "message": "\x1b[31m\x00\ud800" + "x" * 5000})["message"]
     assert len(found) == 1024
     assert not set(map(ord, found)) & set(CONTROLS)
@@ -99,7 +99,10 @@ def question(name: str, text: str = "ok?") -> dict[str, Any]:
 
 
 def test_the_life_of_a_question() -> None:
-    """It is news once; asked again it is the same; brought and read it goes, and is not asked anew."""
+    """A question is reported once; repeated, it is the same.
+
+    After its answer is delivered and read it is removed, and not asked again.
+    """
     known = Memory(0.0)
     assert known.apply_event(question("q"), 1.0)
     assert not known.apply_event(question("q"), 2.0)
@@ -114,7 +117,9 @@ def test_the_life_of_a_question() -> None:
 
 
 def test_forged_questions_are_told() -> None:
-    """A read that no answer was brought for, another text under a known id, more than eight at once: left out and told."""
+    """A read of an undelivered answer, another text under a known ID, and more than eight open questions are dropped and
+    reported.
+    """
     known = Memory(0.0)
     known.apply_event(question("q"), 1.0)
     assert not known.apply_event({"type": "read", "id": "q"}, 1.0)
@@ -127,7 +132,7 @@ def test_forged_questions_are_told() -> None:
 
 
 def test_usage_that_goes_backwards_is_not_trusted() -> None:
-    """Less than before is a problem, and what was reported before stays."""
+    """Usage that is less than before is a problem, and the earlier value stays."""
     known = Memory(0.0)
     for tokens in (5, 3):
         known.apply_event(check({"type": "usage", "inputTokens": tokens}), 1.0)
@@ -136,14 +141,14 @@ def test_usage_that_goes_backwards_is_not_trusted() -> None:
 
 
 def test_only_the_latest_ids_are_remembered() -> None:
-    """A thousand questions one after the other stay within the schema."""
+    """A thousand consecutive questions stay within the schema."""
     known = Memory(0.0)
     known.deliver(f"q{number}" for number in range(1000))
     assert (len(known.delivered), known.delivered[-1]) == (MAX_IDS, "q999")
 
 
 def test_last_words_keep_what_matters_most() -> None:
-    """Too much for 4096 bytes: result, usage and the questions' ids are there, problems are not."""
+    """If the report exceeds 4096 bytes, the result, usage and the question IDs are kept, and problems are dropped."""
     known = Memory(0.0)
     for number in range(8):
         known.apply_event(check(question(f"q{number}", "\N{SNOWMAN}" * 16000)), 1.0)
@@ -164,7 +169,7 @@ OBJECTS = st.dictionaries(st.sampled_from("abc"), st.none() | st.integers() | st
 
 @given(OBJECTS.map(lambda o: {k: v for k, v in o.items() if v is not None}), OBJECTS)
 def test_a_merge_patch_makes_the_new_of_the_old(old: dict[str, Any], new: dict[str, Any]) -> None:
-    """By the rules of RFC 7396, what a former attempt has reported is gone after the first report of the next."""
+    """By the rules of RFC 7396, the first report of the next attempt removes the report of an earlier one."""
     new = {key: value for key, value in new.items() if value is not None}
     assert patched(old, merge_patch(old, new)) == new
 
@@ -182,7 +187,7 @@ def patched(old: Any, patch: Any) -> Any:
 
 
 def test_times_alone_are_no_news() -> None:
-    """Two reports of an agent that did nothing between them say the same."""
+    """Two reports of an agent without activity between them are equal except for times."""
     known = Memory(0.0)
     one, other = (status_of(SETTINGS, known, (), seq, float(seq)) for seq in (1, 60))
     assert report_status.same_but_for_times(one, other)
@@ -191,7 +196,7 @@ def test_times_alone_are_no_news() -> None:
 
 
 def test_a_dismissed_question_is_left_out_and_said_so() -> None:
-    """What was dismissed before it is asked is not reported as asked: whoever parks for it waits for nothing."""
+    """A question that was dismissed before it is asked is not reported as asked, so an agent that parks for it is not waiting."""
     known = Memory(0.0)
     known.dismiss(["q1"])
     known.deliver(["q1"])
@@ -202,7 +207,7 @@ def test_a_dismissed_question_is_left_out_and_said_so() -> None:
 
 
 def test_a_question_that_is_dismissed_while_it_is_asked_is_not_waited_for() -> None:
-    """The report still tells that it was asked, and that the word of it was brought."""
+    """The report still has the question and the delivery of its dismissal; the agent no longer waits for it."""
     known = Memory(0.0)
     known.apply_event({"type": "question", "id": "q1", "text": "Ship it?", "options": []}, 1.0)
     known.dismiss(["q1"])

@@ -1,4 +1,4 @@
-"""The streams of real CLIs, recorded by `rw exec`, as events; data/streams holds each with what it says.
+"""The streams of real CLIs, recorded by `rw exec`, as events; data/streams has each one with its events.
 
 `UPDATE_GOLDEN=1` writes the events.
 """
@@ -26,7 +26,7 @@ def events_of(*lines: str) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
 def test_a_recorded_stream(path: Path) -> None:
-    """What a real CLI wrote says what the file beside it tells."""
+    """A recorded stream gives the events in the file next to it."""
     found = events_of(*path.read_text().splitlines())
     golden = path.with_suffix(".events.json")
     if os.environ.get("UPDATE_GOLDEN"):
@@ -36,7 +36,7 @@ def test_a_recorded_stream(path: Path) -> None:
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
 def test_usage_never_goes_back(path: Path) -> None:
-    """An attempt's usage only rises, or the reporter would not trust it."""
+    """An attempt's usage only rises, otherwise the reporter would not trust it."""
     used = [event for event in events_of(*path.read_text().splitlines()) if event["type"] == "usage"]
     for field in ("inputTokens", "outputTokens", "costMicroUSD"):
         amounts = [event.get(field, 0) for event in used]
@@ -44,14 +44,14 @@ def test_usage_never_goes_back(path: Path) -> None:
 
 
 def test_a_session_that_is_older_than_the_attempt() -> None:
-    """A session is what codex counts by: what it used before the run is none of the attempt's, and runs of one attempt add up."""
+    """Codex counts per session: usage from before the run does not belong to the attempt, and runs of one attempt add up."""
     begun = '{"type":"rw.exec","cli":"codex","resumed":true,"before":{"input_tokens":%d,"output_tokens":%d}}'
     found = events_of(begun % (100, 10), DONE % (150, 15), begun % (150, 15), DONE % (170, 20))
     assert found[-2] == {"type": "usage", "inputTokens": 70, "outputTokens": 10}
 
 
 def test_claudes_cost_is_the_sessions_where_it_is_not_told_apart() -> None:
-    """Without use by model the cost is taken from a session's first run alone, since it is the session's."""
+    """Without usage by model the cost is taken from a session's first run only, since it is the session's."""
     done = '{"type":"result","subtype":"success","is_error":false,"total_cost_usd":0.5,"usage":{"input_tokens":1},"result":""}'
     begun = '{"type":"rw.exec","cli":"claude","resumed":%s,"before":{}}'
     assert events_of(begun % "false", done)[1]["costMicroUSD"] == 500_000
@@ -59,7 +59,7 @@ def test_claudes_cost_is_the_sessions_where_it_is_not_told_apart() -> None:
 
 
 def test_a_message_of_several_blocks_is_counted_once() -> None:
-    """A message's usage is repeated with each of its blocks."""
+    """A message's usage is repeated with each of its blocks, so it is counted once."""
     line = '{"type":"assistant","message":{"id":"%s","usage":{"input_tokens":5,"cache_read_input_tokens":2,"output_tokens":1}}}'
     found = events_of(line % "a", line % "a", line % "b")
     assert [event["inputTokens"] for event in found] == [7, 14]
@@ -74,7 +74,7 @@ def test_a_long_last_message_is_cut() -> None:
 
 
 def test_a_failed_turn_is_no_turn() -> None:
-    """An error is called a success in one of its fields; the field that says error counts."""
+    """One field of an error says success; the field that says error counts."""
     line = '{"type":"result","subtype":"%s","is_error":%s,"result":"x","usage":{}}'
     assert [event["type"] for event in parse(line % ("success", "true"))] == ["usage"]
     assert [event["type"] for event in parse(line % ("error_max_turns", "false"))] == ["usage"]
@@ -97,13 +97,13 @@ WRONG = [
 
 @pytest.mark.parametrize("line", WRONG, ids=lambda line: line[:30])
 def test_a_wrong_line_says_nothing(line: str) -> None:
-    """Agents write the file too; nothing in it harms the reporter."""
+    """Agents can write to the file too; a wrong line does not harm the reporter."""
     assert parse(line) == []
 
 
 @pytest.mark.parametrize("cost", ["NaN", "Infinity", "-Infinity", "1e400", '"1"', "null"])
 def test_a_cost_that_is_no_amount_is_none(cost: str) -> None:
-    """JSON's extensions hold numbers that are no money."""
+    """JSON's extensions allow numbers that are not valid amounts of money."""
     line = f'{{"type":"result","total_cost_usd":{cost},"usage":{{"input_tokens":true,"output_tokens":"1"}}}}'
     assert parse(line) == [{"type": "usage", "inputTokens": 0, "outputTokens": 0}]
 
@@ -120,5 +120,5 @@ VALUES = st.recursive(
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # Machines are shared.
 @given(st.lists(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=5), max_size=5))
 def test_no_line_raises(lines: list[dict[str, object]]) -> None:
-    """Whatever the shape of what the known fields hold, feeding it ends well and gives events."""
+    """Known fields with values of any type raise no exception and give events."""
     assert all(event["type"] in ("turn", "usage", "result") for event in events_of(*map(json.dumps, lines)))

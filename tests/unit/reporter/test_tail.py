@@ -16,7 +16,7 @@ BUDGET = 64 * 1024
 
 
 class Followed:
-    """A file, its tail, and the problems that were told."""
+    """A file, its tail, and the reported problems."""
 
     def __init__(self, path: Path, max_line: int = MAX_LINE) -> None:
         self.path = path
@@ -47,7 +47,7 @@ LINES = st.lists(st.binary(max_size=12).map(lambda line: line.replace(b"\n", b""
 def test_any_chunking_gives_the_same_lines(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], sizes: list[int], budget: int
 ) -> None:
-    """However a writer cuts its lines into writes, and however little is read at once, each line comes once, whole, in order."""
+    """For any split of lines into writes and reads, each line arrives once, whole, in order."""
     followed = Followed(tmp_path_factory.mktemp("tail") / "f", max_line=10)
     text, found = b"".join(line + b"\n" for line in lines), []
     while text:
@@ -61,7 +61,7 @@ def test_any_chunking_gives_the_same_lines(
 
 
 def test_growth_is_seen_even_in_half_a_line(followed: Followed) -> None:
-    """A file that grows is activity, whatever it holds; one that does not is none."""
+    """A file that grows is activity, for any content; one that does not grow shows no activity."""
     followed.append(b"half")
     assert (followed.read(), followed.tail.grew) == ([], True)
     assert (followed.read(), followed.tail.grew) == ([], False)
@@ -69,7 +69,7 @@ def test_growth_is_seen_even_in_half_a_line(followed: Followed) -> None:
 
 
 def test_a_huge_line_costs_a_bounded_read_at_a_time_and_is_told_once(followed: Followed) -> None:
-    """10 MiB without a newline are left out in budgets' steps, hold no memory, and the line behind them is read."""
+    """10 MiB without a newline are skipped within the read budget, take no memory, and the line behind them is read."""
     followed.append(b"x" * (10 << 20) + b"\nafter\n")
     reads = 0
     while not (lines := followed.read()):
@@ -81,7 +81,7 @@ def test_a_huge_line_costs_a_bounded_read_at_a_time_and_is_told_once(followed: F
 
 
 def test_a_flood_is_read_a_budget_at_a_time_and_its_end_counts(followed: Followed) -> None:
-    """Of a million events one read takes its budget; at the end the last words are read without all that is between."""
+    """A read of a million events stops at its budget; at the end, the last events are read without all those between."""
     followed.append(b'{"type":"progress"}\n' * 1_000_000 + b"last\n")
     assert len(followed.read()) == BUDGET // 20
     followed.tail.skip_to_the_last(1000)
@@ -103,7 +103,7 @@ def as_link_loop(path: Path) -> None:
     [(as_symlink, "symlink"), (as_link_loop, "symlink"), (os.mkfifo, "no regular file"), (os.mkdir, "no regular file")],
 )
 def test_what_is_no_file_is_not_read(followed: Followed, make: object, why: str) -> None:
-    """A symlink, a FIFO or a folder neither blocks nor leads elsewhere, and is told; a file there later is read."""
+    """A symlink, a FIFO or a folder neither blocks nor leads elsewhere, and is reported; a later file in its place is read."""
     assert callable(make)
     make(followed.path)
     assert followed.read() == []
@@ -114,7 +114,7 @@ def test_what_is_no_file_is_not_read(followed: Followed, make: object, why: str)
 
 
 def test_a_deleted_file_is_read_to_its_end_and_so_is_the_next(followed: Followed) -> None:
-    """What was written before a deletion is not lost, what comes under the same name is read from its beginning."""
+    """Lines written before a deletion are not lost, and a new file of the same name is read from its beginning."""
     followed.append(b"one\n")
     followed.read()
     followed.append(b"two\n")
@@ -126,7 +126,7 @@ def test_a_deleted_file_is_read_to_its_end_and_so_is_the_next(followed: Followed
 
 
 def test_a_replaced_file_is_read_to_its_end_and_so_is_the_next(followed: Followed) -> None:
-    """A rename over the file loses nothing of either."""
+    """A rename over the file loses no line of either."""
     followed.append(b"one\n")
     followed.read()
     followed.append(b"two\n")
@@ -138,7 +138,7 @@ def test_a_replaced_file_is_read_to_its_end_and_so_is_the_next(followed: Followe
 
 
 def test_a_truncated_file_is_read_from_its_beginning(followed: Followed) -> None:
-    """A writer that truncates is told so, and read."""
+    """Truncation is reported to the agent, and the file is read again."""
     followed.append(b"a long line\n")
     followed.read()
     followed.path.write_bytes(b"short\n")
@@ -147,7 +147,10 @@ def test_a_truncated_file_is_read_from_its_beginning(followed: Followed) -> None
 
 
 def test_a_file_that_may_not_be_read_is_told(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A umask of 077 keeps the reporter out: the report says so. (Root reads everything, so the refusal is staged.)"""
+    """A umask of 077 denies the reporter access: the report gives the reason.
+
+    (Root can read every file, so the refusal is simulated.)
+    """
 
     def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")

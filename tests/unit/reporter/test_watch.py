@@ -1,4 +1,4 @@
-"""What an agent says itself and what its CLI says of it, heard together."""
+"""An agent's own events combined with those of its CLI."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLIS = '{"type":"turn.completed","usage":{"input_tokens":5,"output_tokens":1}}\n
 @pytest.mark.parametrize("outcome", ["Completed", "Failed"])
 @pytest.mark.parametrize("at_the_end", [False, True])
 def test_an_agents_own_result_counts_more_than_its_clis(tmp_path: Path, outcome: str, at_the_end: bool) -> None:
-    """`rw done` or `rw fail` in a tool is what came of it, whatever the CLI says last; its turn and usage count all the same."""
+    """`rw done` or `rw fail` in a tool decides the result, even if the CLI reports later; its turn and usage still count."""
     out = tmp_path / "out"
     out.mkdir()
     memory = Memory(0.0)
@@ -33,7 +33,7 @@ def test_an_agents_own_result_counts_more_than_its_clis(tmp_path: Path, outcome:
 
 
 def test_a_clis_result_stands_where_the_agent_tells_none(tmp_path: Path) -> None:
-    """An agent that knows nothing of `rw` has a result too."""
+    """An agent that does not use `rw` has a result too."""
     (tmp_path / "out").mkdir()
     (tmp_path / "out/stream.jsonl").write_text(CLIS)
     memory = Memory(0.0)
@@ -42,7 +42,7 @@ def test_a_clis_result_stands_where_the_agent_tells_none(tmp_path: Path) -> None
 
 
 def test_a_clis_turn_that_ends_with_a_question_open_is_no_result(tmp_path: Path) -> None:
-    """A model that asked, got no answer in time and said goodbye waits: its agent is parked, not complete."""
+    """A model that asked, got no answer in time and ended its turn is waiting: its agent is parked, not complete."""
     (tmp_path / "out").mkdir()
     (tmp_path / "out/events.jsonl").write_text('{"type":"question","id":"q1","text":"Ship it?"}\n')
     (tmp_path / "out/stream.jsonl").write_text(CLIS)

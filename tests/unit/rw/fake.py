@@ -1,4 +1,4 @@
-"""A kubectl that fails as it is told to. Only for faults: what works is tested against a real API server."""
+"""A kubectl that fails on request. It is for faults only: working calls are tested against a real API server."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from controller.cli.rw.objects import JsonObject
 
 @dataclass
 class FakeKubectl:
-    """A shell script that answers by the words of its command line."""
+    """A shell script whose answers depend on its command line."""
 
     path: Path
 
     def answers(self, *replies: tuple[str, str | JsonObject, str, int]) -> None:
-        """Answer the first of (pattern of the shell, stdout, stderr, exit code) whose pattern fits; anything else is an error."""
+        """Use the first of (shell pattern, stdout, stderr, exit code) whose pattern matches; any other command line is an error."""
         cases = "".join(self._case(*reply) for reply in replies)
         log = shlex.quote(str(self.path.with_suffix(".log")))
         script = f'#!/bin/sh\nprintf "%s\\n" "$*" >>{log}\ncase "$*" in\n{cases}*) echo "unforeseen: $*" >&2; exit 9;;\nesac\n'

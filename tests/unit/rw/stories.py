@@ -1,4 +1,4 @@
-"""The stories that the plugin's views are shown: objects as kubectl prints them, one file a story."""
+"""The stories for the plugin's views: objects as kubectl prints them, one file per story."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMES = sorted(path.stem for path in CASES.glob("*.yaml"))
 
 @dataclass(frozen=True)
 class Story:
-    """A Run and what is around it."""
+    """A Run and its related objects."""
 
     run: JsonObject
     around: Around
@@ -37,7 +37,7 @@ def story(name: str) -> Story:
 
 
 def escalation(name: str, kind: str, **spec: object) -> JsonObject:
-    """Return an escalation that waits."""
+    """Return an open escalation."""
     fields = {"runName": "r", "runUID": "u", "agent": "coder", "type": kind, "summary": "coder: well?", "responders": {}, **spec}
     meta = {"name": name, "namespace": "default", "creationTimestamp": "2026-01-01T11:00:00Z"}
     return {"metadata": meta, "spec": fields}

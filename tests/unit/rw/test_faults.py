@@ -1,4 +1,4 @@
-"""What goes wrong between the plugin and the API server: one line on stderr, the remedy in it, exit code 1."""
+"""Faults between the plugin and the API server: one line on stderr that includes the remedy, and exit code 1."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def kubectl(tmp_path: Path) -> FakeKubectl:
     ],
 )
 def test_no_run_can_be_read(kubectl: FakeKubectl, stderr: str, words: str) -> None:
-    """Whatever kubectl says on the way to the API server comes out as one line."""
+    """Each error of kubectl on the way to the API server becomes one line."""
     kubectl.answers(("*", "", stderr, 1))
     done = kubectl.run("describe", "x")
     assert (done.exit_code, done.stdout) == (1, "")
@@ -61,7 +61,7 @@ def test_no_run_can_be_read(kubectl: FakeKubectl, stderr: str, words: str) -> No
 
 
 def test_a_name_that_does_not_exist(kubectl: FakeKubectl) -> None:
-    """The nearest name is offered, for every command that takes a Run's name."""
+    """The nearest name is suggested, for every command that takes a Run's name."""
     kubectl.answers(("get*helo*", "", NOT_FOUND, 1), ("get*", {"items": [RUN]}, "", 0))
     for command in ("describe", "explain", "pause", "resume", "stop", "restart", "logs", "rerun"):
         done = kubectl.run(command, "helo", "-n", "d")
@@ -69,14 +69,16 @@ def test_a_name_that_does_not_exist(kubectl: FakeKubectl) -> None:
 
 
 def test_the_names_may_be_hidden(kubectl: FakeKubectl) -> None:
-    """Who may get but not list is still told that there is no such Run."""
+    """A user who may get but not list Runs still learns that the Run does not exist."""
     kubectl.answers(("get*helo*", "", NOT_FOUND, 1), ("get*", "", FORBIDDEN, 1))
     done = kubectl.run("describe", "helo")
     assert "there is no Run helo in this namespace; look elsewhere with -n or get -A" in done.stderr
 
 
 def test_an_answer_is_written_over_the_version_that_was_read(kubectl: FakeKubectl) -> None:
-    """The operator's own write in between is no reason to give up: the escalation is read anew, and answered if still open."""
+    """A conflict with the operator's write does not fail the command: it reads the escalation again, and answers if it is still
+    open.
+    """
     kubectl.answers(("auth*", ME, "", 0), ("patch*", "", CONFLICT, 1), ("get*", question(), "", 0))
     done = kubectl.run("answer", "q", "yes")
     assert (done.exit_code, done.stderr) == (1, "error: escalation q changes all the time; try again\n")
@@ -87,7 +89,7 @@ def test_an_answer_is_written_over_the_version_that_was_read(kubectl: FakeKubect
 
 
 def test_somebody_was_quicker(kubectl: FakeKubectl, tmp_path: Path) -> None:
-    """Between reading and writing the escalation was answered: who and what is told, and nothing is written over it."""
+    """If the escalation was answered in between, the command names the answer and its author, and overwrites nothing."""
     other = question(phase="Answered")
     other["spec"]["response"] = {"decision": "Answer", "answer": "no", "by": "bob"}
     log = tmp_path / "kubectl.log"
@@ -121,14 +123,14 @@ def test_invalid_objects_name_their_fields(kubectl: FakeKubectl) -> None:
 
 
 def test_no_kubectl(tmp_path: Path) -> None:
-    """What is missing is named, and where it may be named."""
+    """The message names the missing program, and the option for its path."""
     done = FakeKubectl(tmp_path / "nowhere").run("get")
     assert done.exit_code == 1
     assert done.stderr == f"error: there is no program {tmp_path}/nowhere; install kubectl or set $KUBECTL to where it is\n"
 
 
 def test_a_kubectl_that_cannot_be_run(kubectl: FakeKubectl) -> None:
-    """A file that is no program is told as such."""
+    """A file that cannot be executed is reported as such."""
     kubectl.path.write_text("#!/does/not/exist\n")
     kubectl.path.chmod(0o755)
     assert "cannot be run (No such file or directory); install kubectl" in kubectl.run("get").stderr
@@ -146,7 +148,7 @@ def test_a_kubectl_that_cannot_be_run(kubectl: FakeKubectl) -> None:
     ],
 )
 def test_wrong_command_lines(kubectl: FakeKubectl, args: tuple[str, ...], words: str) -> None:
-    """As kubectl: one line and exit code 1. Nothing was asked of the API server."""
+    """As with kubectl: one line and exit code 1, without a request to the API server."""
     done = kubectl.run(*args)
     assert done.exit_code == 1
     assert words in done.stderr
@@ -154,7 +156,7 @@ def test_wrong_command_lines(kubectl: FakeKubectl, args: tuple[str, ...], words:
 
 
 def test_flags_are_passed_on_from_both_places(kubectl: FakeKubectl) -> None:
-    """Kubectl's own flags reach every call, whether they stand before the command or after it; hints keep the namespace."""
+    """Kubectl's own flags reach every call, before or after the command; hints keep the namespace."""
     kubectl.answers(("*", {"items": []}, "", 0))
     done = kubectl.run("--context", "c", "get", "-n", "team", "--as", "bob", "--as-group", "a", "--as-group", "b")
     assert done.exit_code == 0
@@ -164,14 +166,14 @@ def test_flags_are_passed_on_from_both_places(kubectl: FakeKubectl) -> None:
 
 
 def test_output_for_programs_is_kubectls_own(kubectl: FakeKubectl) -> None:
-    """With -o a call is handed over: what kubectl prints and its exit code are the plugin's."""
+    """With -o kubectl is called directly: its output and its exit code are the plugin's."""
     kubectl.answers(("get*", "", "", 3))
     assert kubectl.run("get", "hello", "-A", "-l", "a=b", "-w", "-o", "json").exit_code == 3
     assert kubectl.calls() == ["get runs.runwarden.dev hello -A -l a=b -w -o json"]
 
 
 def test_what_may_not_be_seen_is_told_and_the_rest_shown(kubectl: FakeKubectl) -> None:
-    """A caller who may read Runs alone gets what they tell, and what is missing and why."""
+    """A caller who may read only Runs sees their data, and for the rest the reason why it is missing."""
     kubectl.answers(("get runs*", RUN, "", 0), ("*", "", FORBIDDEN, 1))
     for command in ("describe", "explain"):
         done = kubectl.run(command, "hello")
@@ -181,7 +183,7 @@ def test_what_may_not_be_seen_is_told_and_the_rest_shown(kubectl: FakeKubectl) -
 
 @pytest.mark.parametrize("command", ["pause", "stop", "restart"])
 def test_a_run_that_is_not_acted_on_is_not_steered(kubectl: FakeKubectl, command: str) -> None:
-    """What the operator would not do is not promised: nothing is written."""
+    """The plugin does not promise what the operator would not do: it writes nothing."""
     refused = {**RUN, "status": {"phase": "Blocked", "reason": "SpecRefused"}}
     kubectl.answers(("get*", refused, "", 0))
     done = kubectl.run(command, "hello")

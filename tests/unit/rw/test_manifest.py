@@ -1,4 +1,4 @@
-"""The Run that a command line describes, and the successor of an old one."""
+"""The Run that a command line describes, and the successor of an old Run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from controller.cli.rw.user_error import Problem
 
 
 def test_everything_at_once_is_a_valid_run() -> None:
-    """Every option has its field, and the operator takes the spec."""
+    """Every option has its field, and the operator accepts the spec."""
     run = manifest(
         Wanted(
             "r",
@@ -40,7 +40,7 @@ def test_everything_at_once_is_a_valid_run() -> None:
 
 
 def test_nothing_is_set_that_was_not_asked_for() -> None:
-    """The API's defaults are the API's; a workspace without a size has the default one."""
+    """The API sets its own defaults; a workspace without a size gets the default one."""
     assert manifest(Wanted("r", "x"))["spec"] == {"agents": [{"name": "coder", "image": "x"}]}
     assert manifest(Wanted("r", "x", workspace=""))["spec"]["agents"][0]["workspace"] == {}
 
@@ -57,7 +57,7 @@ def test_nothing_is_set_that_was_not_asked_for() -> None:
     ],
 )
 def test_what_cannot_be_read(wanted: Wanted, words: str) -> None:
-    """The option and its value are named, and a form that works. A span's last number may be plain seconds."""
+    """The error names the option, its value and a valid form. The last number of a duration may be plain seconds."""
     if not words:
         assert manifest(wanted)["spec"]["activeDeadlineSeconds"] == 3630
         return
@@ -68,12 +68,12 @@ def test_what_cannot_be_read(wanted: Wanted, words: str) -> None:
 
 @pytest.mark.parametrize(("text", "count"), [("90", 90), ("90s", 90), ("2h", 7200), ("1d2h3m4s", 93784)])
 def test_spans(text: str, count: int) -> None:
-    """Plain seconds, or units from days down."""
+    """Durations are plain seconds, or units from days down."""
     assert seconds(text, "--x") == count
 
 
 def test_again_takes_the_spec_without_its_orders() -> None:
-    """A new Run is wanted Running, whatever was wanted of the old one; labels come along, kubectl's and our own notes do not."""
+    """A new Run is wanted Running, for any state of the old one; labels are copied, kubectl's and our own annotations are not."""
     annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "runwarden.dev/operator-state": "{}", "team": "a"}
     old = {
         "metadata": {"name": "r", "uid": "u", "resourceVersion": "3", "labels": {"app": "x"}, "annotations": annotations},
@@ -95,10 +95,10 @@ def test_again_takes_the_spec_without_its_orders() -> None:
     ],
 )
 def test_next_name(name: str, taken: list[str], expected: str) -> None:
-    """The number after the highest that is taken, within what a Run's name may have."""
+    """The next number after the highest one in use, within the length of a Run's name."""
     assert next_name({"metadata": {"name": name}}, taken) == expected
 
 
 def test_the_limit_of_names_is_the_apis() -> None:
-    """The constant is repeated so that no model is imported to start; it stays the same."""
+    """The constant repeats the API's limit, so that the plugin starts without importing a model."""
     assert made.MAX_RUN_NAME == MAX_RUN_NAME

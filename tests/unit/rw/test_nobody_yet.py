@@ -1,4 +1,4 @@
-"""What was asked while no policy was in force: the plugin and the status say that nobody may answer yet, and why."""
+"""Questions asked without a policy in force: the plugin and the status say that nobody may answer yet, and why."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _without(spec: JsonObject) -> JsonObject:
     ],
 )
 def test_everybody_and_nobody_yet_are_two_values(responders_: JsonObject | None, appointed: JsonObject | None, said: str) -> None:
-    """An empty value is everybody whom RBAC lets, none at all is nobody yet; bridges alone are not everybody."""
+    """An empty value means everybody whom RBAC allows, an absent one means nobody yet; bridges alone do not mean everybody."""
     assert responders(asked(responders_, appointed)) == said
     found = asked(responders_, appointed)
     found["metadata"]["uid"] = "e"
@@ -58,7 +58,7 @@ def test_everybody_and_nobody_yet_are_two_values(responders_: JsonObject | None,
 
 
 def test_nobody_is_told_to_answer_it() -> None:
-    """The inbox says why nobody may answer, `rw answer` does, and no command is suggested that would be refused."""
+    """The inbox and `rw answer` explain why nobody may answer, and no command is suggested that would be refused."""
     found = asked(None)
     assert "nobody yet: no RunPolicy is in force" in in_full(found, (), NOW, None).plain
     assert how_to_answer(found) == []
@@ -70,14 +70,14 @@ def test_nobody_is_told_to_answer_it() -> None:
 
 @pytest.mark.parametrize(("given", "written"), [(None, None), (Responders(), {"users": [], "groups": [], "bridges": []})])
 def test_no_policy_is_written_as_nobody(given: Responders | None, written: JsonObject | None) -> None:
-    """What is asked under no policy has no responders, which an escalation of a policy that names nobody has."""
+    """An escalation without a policy has no responders field; one of a policy that names nobody has empty lists."""
     inquiry = Inquiry("q", "s", "t", None, EscalationType.QUESTION)
     action = Action(Intent.ESCALATE_GUIDANCE, Step.CREATE_ESCALATION, Reason.QUESTION_ASKED, agent="coder", inquiry=inquiry)
     assert build_escalation(RUN, action, given)["spec"].get("responders") == written
 
 
 def test_the_condition_tells_them_apart() -> None:
-    """Escalated names what can be answered, and what waits for a policy."""
+    """Escalated reports the questions that can be answered, and those that wait for a policy."""
     facts = [EscalationFacts(name, name, "run-1", "coder", 0, answerable=name == "a") for name in ("a", "b")]
     verdict = Verdict(Phase.RUNNING, Reason.SUPERVISING)
     status = build_status(Snapshot(RUN, escalations=tuple(facts)), Plan("supervised", verdict), (), {}, NOW)

@@ -1,4 +1,4 @@
-"""When the operator looks next: each threshold at the time that its evidence gives, and none that stands still."""
+"""The times of the operator's next actions: each threshold at the time that its evidence gives, and none whose clock is stopped."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def report_of(attempt: int = 1, **status: int) -> JsonObject:
 def ahead(
     run: JsonObject, *, policy: RunPolicySpec = POLICY, left: int = 2, **around: tuple[JsonObject, ...]
 ) -> dict[str, datetime]:
-    """Return what is ahead, by the setting that is named in it."""
+    """Return the upcoming actions by the setting that they name."""
     checks = Outlook(run, Around(**around), policy, None, left).checks(NOW)  # type: ignore[arg-type]  # only tuples of objects
     assert checks == sorted(checks)
     return {check.what.rpartition("(")[2].rstrip(")"): check.at for check in checks}
 
 
 def test_a_silent_agent_is_judged_by_its_activity() -> None:
-    """No progress shown: the stall and staleness count from the last activity; progress is not looked at."""
+    """If no progress was reported, the stall and staleness count from the last activity, and progress is not judged."""
     found = ahead(run_of(), reports=(report_of(),))
     active = STAMP - timedelta(seconds=10)
     assert found["activityStalledSeconds"] == active + timedelta(seconds=1800 + 15)
@@ -66,7 +66,7 @@ def test_clocks_stand_still(health: str) -> None:
 
 
 def test_a_former_attempts_report_counts_for_nothing() -> None:
-    """What the former attempt said tells nothing of the current one."""
+    """The report of an earlier attempt says nothing about the current one."""
     assert ahead(run_of(), reports=(report_of(attempt=0),)) == {}
 
 
@@ -78,7 +78,7 @@ def test_thresholds_can_be_switched_off() -> None:
 
 
 def test_no_restart_is_promised_that_nobody_can_pay() -> None:
-    """With the budget spent a stalled agent is a human's, an optional one nobody's."""
+    """With the budget spent, a stalled agent is escalated to a human, and an optional one has no upcoming action."""
     run = run_of()
     checks = Outlook(run, Around(reports=(report_of(),)), POLICY, None, left=0).checks(NOW)
     assert any(check.what.startswith("a human is asked about coder, if it is idle") for check in checks)
@@ -87,7 +87,7 @@ def test_no_restart_is_promised_that_nobody_can_pay() -> None:
 
 
 def test_pending_pods_have_their_time() -> None:
-    """A pod that was scheduled and has not started is asked about after pendingStalledSeconds and the confirmations."""
+    """A scheduled pod that has not started is escalated after pendingStalledSeconds and the confirmations."""
     pod = {
         "metadata": {"name": "r-coder-r1", "uid": "p", "creationTimestamp": "2026-01-01T11:58:00Z"},
         "spec": {"containers": [{"name": "agent"}], "nodeName": "n"},
@@ -98,7 +98,7 @@ def test_pending_pods_have_their_time() -> None:
 
 
 def test_deadline_and_expiries() -> None:
-    """The deadline counts from the start; each escalation says what its expiry brings, and one that was answered nothing."""
+    """The deadline counts from the start; each open escalation has the effect of its expiry, an answered one has none."""
     run = run_of()
     run["spec"]["activeDeadlineSeconds"] = 7200
     open_one = escalation("ask", "Approval", expiresAt="2026-01-01T12:05:00Z")
@@ -110,7 +110,7 @@ def test_deadline_and_expiries() -> None:
 
 
 def test_a_finished_run_only_waits_to_go() -> None:
-    """Its own ttl counts, else the policy's."""
+    """The Run's own ttl counts, otherwise the policy's."""
     run = run_of(phase="Failed", completionTime="2026-01-01T11:59:00Z")
     policy = POLICY.model_copy(update={"ttl_seconds_after_finished": 600})
     assert ahead(run, policy=policy, reports=(report_of(),)) == {"ttlSecondsAfterFinished": datetime(2026, 1, 1, 12, 9, tzinfo=UTC)}
@@ -119,13 +119,13 @@ def test_a_finished_run_only_waits_to_go() -> None:
 
 
 def test_what_is_past_is_not_ahead() -> None:
-    """A threshold that has passed is the operator's to act on, and no promise any more."""
+    """A threshold that has passed is for the operator to act on, and is not listed any more."""
     found = ahead(run_of(), reports=(report_of(activityAgeSeconds=5000),))
     assert not {"activityStalledSeconds", "staleRunAgeSeconds"} & set(found)
 
 
 def test_charges_are_given_back() -> None:
-    """An agent with charges gets them back after restartBudgetResetSeconds of running."""
+    """Charges are reset after restartBudgetResetSeconds of running."""
     state = {
         "containerStatuses": [{"name": "agent", "state": {"running": {"startedAt": "2026-01-01T11:00:00Z"}}}],
         "phase": "Running",
@@ -138,7 +138,7 @@ def test_charges_are_given_back() -> None:
 
 
 def test_stories_stay_as_they_are() -> None:
-    """An outlook changes nothing that it is computed from."""
+    """An outlook does not change its input."""
     run, around = run_of(), Around(reports=(report_of(),))
     before = (repr(run), repr(around))
     Outlook(run, replace(around), POLICY, None, 1).checks(NOW)

@@ -1,4 +1,4 @@
-"""What may be answered, how it is spelled, and what the refusals say."""
+"""The valid responses, how they are written, and the error messages."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ OPEN_QUESTION = escalation("o", "Question")
     ],
 )
 def test_answers(wish: Wish, answer: str) -> None:
-    """An option by its text, spelled as the agent expects it, by its number, by the suggestion, or free words if asked for."""
+    """An option by its text in the agent's spelling, by its number, the suggestion, or free text if the command asks for it."""
     assert answer_text(QUESTION, wish) == answer
 
 
 def test_any_text_answers_a_question_without_options() -> None:
-    """Nothing to choose from, nothing to hold it against."""
+    """Without options any text is a valid answer."""
     assert answer_text(OPEN_QUESTION, Wish("use  the\nsecond")) == "use  the\nsecond"
 
 
@@ -75,7 +75,7 @@ def test_a_decision_of_another_type(kind: str, decision: str, verbs: str) -> Non
     ],
 )
 def test_what_became_of_it(phase: str, response: dict[str, str] | None, words: str) -> None:
-    """One that is not open any more tells its end, and who brought it about."""
+    """An escalation that is not open any more shows how it ended, and by whom."""
     found = escalation("e", "Question", **({"response": response} if response else {}))
     found["status"] = {"phase": phase}
     with pytest.raises(Problem) as refused:
@@ -101,5 +101,5 @@ def test_how_to_answer_fits_the_type() -> None:
     ],
 )
 def test_did_you_mean(wrong: str, names: list[str], words: str) -> None:
-    """The nearest names, else a few of all."""
+    """The nearest names are suggested, otherwise a few of all."""
     assert words in did_you_mean(wrong, names)

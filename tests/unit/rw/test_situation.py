@@ -1,4 +1,4 @@
-"""The plan is asked only with all that it needs, and believed only where it says what the operator says."""
+"""The plugin replays the plan only with complete facts, and trusts it only if it agrees with the operator's status."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def asked(told: Story) -> object:
 
 
 def test_the_rule_is_told_where_the_plan_agrees() -> None:
-    """The state stands in the status, the policy is known: the plan says the operator's words, and which rule they are of."""
+    """With the state in the status and a known policy, the plan gives the operator's message, and the rule behind it."""
     told = story("cooldown")
     found = explain_run(told.run, told.around, NOW)
     assert found.rule == "supervised"
@@ -28,7 +28,7 @@ def test_the_rule_is_told_where_the_plan_agrees() -> None:
 
 
 def test_a_plan_that_differs_is_a_note() -> None:
-    """The status counts: what the plan would say from here is told aside, and no rule is claimed."""
+    """The status counts: a different plan is shown as a note, and no rule is claimed."""
     told = story("cooldown")
     told.run["status"]["reason"] = "Supervising"
     found = explain_run(told.run, told.around, NOW)
@@ -38,7 +38,7 @@ def test_a_plan_that_differs_is_a_note() -> None:
 
 @pytest.mark.parametrize("lack", ["pods", "state", "policy"])
 def test_the_plan_is_not_asked_with_half_of_the_facts(lack: str) -> None:
-    """Pods that may not be seen, a state in a database or an unknown policy would make it say something else."""
+    """Pods that may not be read, a state in a database or an unknown policy would change the plan."""
     told = story("cooldown")
     if lack == "pods":
         told = replace(told, around=replace(told.around, denied=(Denied("bob", "list", "pods", "default"),)))
@@ -50,7 +50,7 @@ def test_the_plan_is_not_asked_with_half_of_the_facts(lack: str) -> None:
 
 
 def test_the_state_in_an_annotation() -> None:
-    """The store `annotations` keeps the same record elsewhere."""
+    """The store `annotations` keeps the same record in an annotation."""
     told = story("cooldown")
     state = told.run["status"].pop("operatorState")
     told.run["metadata"]["annotations"] = {"runwarden.dev/operator-state": json.dumps({"version": 3, "state": state})}
@@ -61,7 +61,7 @@ def test_the_state_in_an_annotation() -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "{}", "[]", '{"state": {"runUID": 1}}'])
 def test_a_state_that_cannot_be_read_is_none(text: str) -> None:
-    """What somebody else has written there is no ground to fail on."""
+    """A state that somebody else has overwritten is not a reason to fail."""
     told = story("cooldown")
     del told.run["status"]["operatorState"]
     told.run["metadata"]["annotations"] = {"runwarden.dev/operator-state": text}
@@ -69,7 +69,7 @@ def test_a_state_that_cannot_be_read_is_none(text: str) -> None:
 
 
 def test_the_document_says_the_same() -> None:
-    """For programs: the same findings under fixed names, JSON through and through."""
+    """The document for programs has the same findings under fixed names, in plain JSON."""
     told = story("asking")
     found: JsonObject = json.loads(json.dumps(document(explain_run(told.run, told.around, NOW))))
     assert found["budget"] == {"used": 1, "budget": 2, "left": 1, "policy": "careful", "sure": True}

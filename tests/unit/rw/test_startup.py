@@ -1,4 +1,4 @@
-"""The plugin starts quickly because of what it does not load; and it completes."""
+"""The plugin starts quickly because it does not load heavy modules; and it completes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HEAVY = {
     "sqlalchemy",
     "structlog",
 }
-"""What takes its time to import."""
+"""Modules that are slow to import."""
 
 PROGRAM = """
 import json, sys
@@ -63,12 +63,12 @@ def loaded(kubectl: FakeKubectl, *args: str) -> set[str]:
 
 @pytest.mark.parametrize("args", [("get",), ("inbox",), ("inbox", "q"), ("answer", "q", "yes")], ids=" ".join)
 def test_frequent_commands_load_nothing_heavy(kubectl: FakeKubectl, args: tuple[str, ...]) -> None:
-    """Neither the operator's libraries nor pydantic's models."""
+    """Frequent commands load neither the operator's libraries nor pydantic's models."""
     assert loaded(kubectl, *args) & HEAVY == set()
 
 
 def test_help_loads_no_rich_either(kubectl: FakeKubectl) -> None:
-    """Listing the commands imports every module of them, and nothing that they show things with."""
+    """Listing the commands imports all their modules, and none of the modules that render output."""
     assert loaded(kubectl, "--help") & (HEAVY | {"rich", "yaml"}) == set()
 
 
@@ -88,12 +88,12 @@ def test_every_command_is_there_and_documented(name: str) -> None:
     [("/usr/bin/kubectl-rw", "kubectl rw"), ("kubectl-runwarden", "kubectl runwarden"), ("/x/__main__.py", "kubectl rw")],
 )
 def test_program_name(path: str, name: str) -> None:
-    """What is suggested to be typed next is what was typed."""
+    """Suggested commands begin with the program name that the user typed."""
     assert program_name(path) == name
 
 
 def test_completion_as_kubectl_wants_it(kubectl: FakeKubectl, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One suggestion a line with its description after a tab, then the directive that keeps the shell from offering files."""
+    """Each line has one suggestion with its description after a tab; a directive keeps the shell from offering files."""
     monkeypatch.setenv("KUBECTL", str(kubectl.path))
     commands = suggestions([""]).splitlines()
     assert commands[-1] == ":4"
@@ -106,14 +106,14 @@ def test_completion_as_kubectl_wants_it(kubectl: FakeKubectl, monkeypatch: pytes
 
 
 def test_completion_says_nothing_where_nothing_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cluster that is away is no reason to write into the user's command line."""
+    """An unreachable cluster writes no error into the user's command line."""
     monkeypatch.setenv("KUBECTL", str(tmp_path / "nowhere"))
     assert suggestions(["describe", ""]) == ":4\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts(kubectl: FakeKubectl, shell: str) -> None:
-    """For `kubectl-rw` typed as such."""
+    """The completion script is for `kubectl-rw` typed as such."""
     done = kubectl.run("completion", shell)
     assert done.exit_code == 0
     assert "_KUBECTL_RW_COMPLETE" in done.stdout

@@ -1,4 +1,4 @@
-"""Layout, and that nothing which an agent wrote reaches the terminal as more than letters."""
+"""Layout, and safety: no text of an agent reaches the terminal as more than letters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HOSTILE = "\x1b]0;mine\x07\x1b[2Jfine\u202etxet\x9b31m\r"
 
 
 def poisoned(value: object) -> object:
-    """Return an object whose every free text has a hostile end."""
+    """Return an object with a hostile suffix in every free text."""
     if isinstance(value, dict):
         return {key: value[key] if key in ("name", "labels", "time") else poisoned(value[key]) for key in value}
     if isinstance(value, list | tuple):
@@ -36,7 +36,7 @@ def poisoned(value: object) -> object:
 @pytest.mark.parametrize("width", [72, None])
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_steers_the_terminal(name: str, width: int | None) -> None:
-    """Escape sequences, carriage returns and bidirectional overrides in any text of any object come out as marks."""
+    """Escape sequences, carriage returns and bidirectional overrides in any text of any object become visible marks."""
     told = story(name)
     run: JsonObject = poisoned(told.run)  # type: ignore[assignment]  # a dict stays one
     lists = {key: poisoned(getattr(told.around, key)) for key in ("pods", "escalations", "reports", "events")}
@@ -54,7 +54,7 @@ def test_nothing_steers_the_terminal(name: str, width: int | None) -> None:
 
 @given(st.text())
 def test_clean_keeps_what_is_harmless(text: str) -> None:
-    """As long as before, and clean already when cleaned once; what can be printed stays."""
+    """Cleaned text keeps its length and its printable characters, and a second cleaning changes nothing."""
     found = clean(text)
     assert len(found) == len(text)
     assert clean(found) == found
@@ -63,7 +63,7 @@ def test_clean_keeps_what_is_harmless(text: str) -> None:
 
 @given(st.text(), st.integers(min_value=2, max_value=60))
 def test_cut_fits(text: str, width: int) -> None:
-    """A cut text is one line that fits, wide characters counted."""
+    """A cut text is one line that fits, with wide characters counted double."""
     from rich.cells import cell_len
 
     found = cut(text, width)
@@ -86,22 +86,22 @@ def test_cut_fits(text: str, width: int) -> None:
     ],
 )
 def test_spans_are_kubectls(seconds: int, text: str) -> None:
-    """The steps of apimachinery's HumanDuration, which AGE columns have."""
+    """Durations have the steps of apimachinery's HumanDuration, as in AGE columns."""
     assert span(timedelta(seconds=seconds)) == text
 
 
 def test_a_folded_column_keeps_its_place() -> None:
-    """The last column's lines stand below each other; without a width it is one line."""
+    """The last column's lines are aligned; without a width it is one line."""
     rows = [["a", "one two three four five six seven"]]
     assert table(("", ""), rows, 30, fold=True).plain == "a   one two three four five\n    six seven"
     assert table(("", ""), rows, None, fold=True).plain == "a   one two three four five six seven"
 
 
 def test_wide_characters_count_twice() -> None:
-    """A column of wide characters is padded by cells, not by letters."""
+    """A column with wide characters is padded by cells, not by characters."""
     assert table(("N", "X"), [["日本", "x"], ["ab", "y"]], None).plain == "N      X\n日本   x\nab     y"
 
 
 def test_blank_lines_stay() -> None:
-    """A question's paragraphs stay apart."""
+    """The paragraphs of a question stay separate."""
     assert wrapped("a\n\nb", 40, "  ").plain == "  a\n\n  b"

@@ -1,4 +1,4 @@
-"""The commands that people copy, typed as they stand: an agent's words in them are an answer, never a flag or a shell's."""
+"""The commands that people copy, typed as shown: an agent's words in them are an answer, never a flag or shell code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def kubectl(tmp_path: Path) -> FakeKubectl:
 
 @pytest.mark.parametrize("option", ["--as=admin", "-nkube-system", "--", "--option=1", "yes; rm -rf /", "$(id)", "it's", "no"])
 def test_a_suggested_answer_is_the_answer_whatever_the_agent_chose(kubectl: FakeKubectl, option: str) -> None:
-    """Copied from a notification into a shell, the option itself is sent, under the caller's own name."""
+    """Copied from a notification into a shell, the exact option is sent under the caller's own name."""
     (line,) = answer_commands(EscalationType.QUESTION, "team", "q", (option,))
     done = kubectl.run(*shlex.split(line)[2:])
     assert done.exit_code == 0, done.output

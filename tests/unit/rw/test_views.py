@@ -1,4 +1,4 @@
-"""What the plugin prints, letter by letter: a story in, a text out, for a narrow terminal, a wide one, and a pipe.
+"""The plugin's exact output for each story: for a narrow terminal, a wide one, and a pipe.
 
 `UPDATE_GOLDEN=1` writes the texts; read them before you commit them.
 """
@@ -25,7 +25,7 @@ WIDTHS = {"narrow": 72, "wide": 130, "pipe": None}
 
 
 def golden(name: str, text: Text) -> None:
-    """Compare a text with the one that is on record."""
+    """Compare a text with its golden file."""
     path = CASES.parent / "golden" / f"{name}.txt"
     found = "\n".join(line.rstrip() for line in text.plain.splitlines()) + "\n"
     if os.environ.get("UPDATE_GOLDEN"):
@@ -37,7 +37,7 @@ def golden(name: str, text: Text) -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", NAMES)
 def test_describe(name: str, width: str) -> None:
-    """A Run in full."""
+    """The full description of a Run."""
     told = story(name)
     golden(f"describe-{name}-{width}", describe_run(told.run, told.around, sentence, NOW, WIDTHS[width]))
 
@@ -45,7 +45,7 @@ def test_describe(name: str, width: str) -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", NAMES)
 def test_explain(name: str, width: str) -> None:
-    """Why a Run stands as it does, and what comes next."""
+    """The reason for a Run's state, and its next steps."""
     told = story(name)
     found = explain_run(told.run, told.around, NOW)
     golden(f"explain-{name}-{width}", explained(found, Session().command, NOW, WIDTHS[width]))
@@ -53,7 +53,7 @@ def test_explain(name: str, width: str) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_get(width: str) -> None:
-    """Every story's Run in one table, the words of the agents' reports included."""
+    """One table of every story's Run, with texts from the agents' reports."""
     told = [story(name) for name in NAMES]
     reports = by_run(report for one in told for report in one.around.reports)
     runs = [one.run for one in told]
@@ -63,7 +63,7 @@ def test_get(width: str) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_inbox(width: str) -> None:
-    """What waits, the oldest first; an answered one is not shown; the caller sees that he is meant."""
+    """The open escalations, oldest first, without answered ones; the view marks those that the caller may answer."""
     waiting = oldest_first(escalation for name in NAMES for escalation in story(name).around.escalations)
     golden(f"inbox-{width}", inbox_table(waiting, {"alice"}, NOW, WIDTHS[width], spaces=False))
 
@@ -71,13 +71,13 @@ def test_inbox(width: str) -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize(("name", "index"), [("asking", 0), ("blocked", 0), ("blocked", 1)])
 def test_one_escalation(name: str, index: int, width: str) -> None:
-    """All that an escalation says; of one that is over, what became of it."""
+    """All fields of an escalation; for a closed one its result too."""
     escalation = story(name).around.escalations[index]
     golden(f"escalation-{name}-{index}-{width}", in_full(escalation, {"oncall"}, NOW, WIDTHS[width]))
 
 
 def test_no_line_is_wider_than_a_terminal() -> None:
-    """At 130 columns nothing runs over the edge, whatever is told."""
+    """At 130 columns no line is longer, for any content."""
     views: dict[str, Callable[[Story], Text]] = {
         "describe": lambda told: describe_run(told.run, told.around, sentence, NOW, 130),
         "explain": lambda told: explained(explain_run(told.run, told.around, NOW), Session().command, NOW, 130),
@@ -88,6 +88,6 @@ def test_no_line_is_wider_than_a_terminal() -> None:
 
 
 def test_summary_counts_phases() -> None:
-    """The most frequent phase first."""
+    """The most frequent phase comes first."""
     assert summary([story(name).run for name in NAMES]).startswith("7 Runs: 2 Blocked, ")
     assert summary([story("unseen").run]) == "1 Run: 1 Pending"

@@ -17,7 +17,7 @@ from tests.stores import NOW
 
 
 class Writes:
-    """Stands in for the API server where a test is about the database: takes each status write."""
+    """A stub API server for tests of the database: it accepts each status write."""
 
     def __init__(self) -> None:
         self.written: list[JsonObject] = []
@@ -31,7 +31,7 @@ class Writes:
 
 
 def run_object(uid: str = "u1", **status: Any) -> JsonObject:
-    """Return a Run as the API server gives it."""
+    """Return a Run as the API server returns it."""
     meta = {"namespace": "ns", "name": f"run-{uid}", "uid": uid, "resourceVersion": "1"}
     return {"metadata": meta, "spec": {}, "status": status}
 
