@@ -1,4 +1,4 @@
-"""maxActiveRuns: never more than the limit, the oldest first, and nobody who is told to wait is forgotten."""
+"""maxActiveRuns: the limit is never exceeded, the oldest Runs go first, and no queued Run is forgotten."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def key(uid: str) -> RunKey:
 
 
 class SlotsModel(RuleBasedStateMachine):
-    """Runs come, start, pause, resume, end and are deleted in any order, and each is looked at some time after it was told of."""
+    """Runs are created, started, paused, resumed, ended and deleted in any order, and each is reconciled some time after its
+    event.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +56,7 @@ class SlotsModel(RuleBasedStateMachine):
 
     @rule(number=NUMBERS)
     def tell_that_it_waits(self, number: int) -> None:
-        """A pass writes into the status that its Run is queued: that is no reason to look at it again."""
+        """A pass writes into the status that its Run is queued; this write does not queue the Run again."""
         kept = self.kept(number)
         if kept and kept.candidate.wants:
             self.version += 1
@@ -88,7 +90,7 @@ class SlotsModel(RuleBasedStateMachine):
 
     @rule()
     def look_at_all(self) -> None:
-        """Once everybody was looked at, whoever waits does so because the slots are given, and to older Runs than it."""
+        """After all Runs were reconciled, a Run is queued only if the slots are taken by older ones."""
         while self.due:
             self.look()
         runs = [kept.value.candidate for kept in self.inventory.runs.items.values()]
@@ -119,7 +121,7 @@ def waiting_line(count: int) -> tuple[RunCache, list[RunKey]]:
 
 
 def test_the_oldest_are_let_through() -> None:
-    """In whatever order Runs are looked at, the first slots are those of the oldest."""
+    """For any order of reconciles, the first slots go to the oldest Runs."""
     inventory, _ = waiting_line(5)
     kept = [inventory.run(key(f"u{number}")) for number in reversed(range(5))]
     waits = [inventory.slots.must_wait(each.candidate, LIMIT) for each in kept if each]
@@ -127,7 +129,7 @@ def test_the_oldest_are_let_through() -> None:
 
 
 def test_an_end_has_one_run_looked_at() -> None:
-    """One slot is free, so the oldest that waits is told, not every Run that waits: a thousand would look at a thousand."""
+    """A free slot queues the oldest waiting Run only: with a thousand waiting Runs, a thousand reconciles would be wasted."""
     inventory, told = waiting_line(5)
     for number in range(5):
         kept = inventory.run(key(f"u{number}"))
@@ -140,7 +142,7 @@ def test_an_end_has_one_run_looked_at() -> None:
 
 
 def test_who_is_told_that_it_waits_still_waits() -> None:
-    """A pass writes into the status that its Run is queued, and nobody looks at it again for that: its turn comes all the same."""
+    """The write of the status Queued does not reconcile the Run again, and the Run still gets its turn."""
     inventory, told = waiting_line(2)
     runs = [kept.candidate for number in range(2) if (kept := inventory.run(key(f"u{number}")))]
     assert [inventory.slots.must_wait(each, 1) for each in runs] == [False, True]
@@ -151,7 +153,7 @@ def test_who_is_told_that_it_waits_still_waits() -> None:
 
 
 def test_what_was_promised_by_who_works_on_it_no_more_is_free() -> None:
-    """Another operator has taken over: the promise is void, and whoever was told to wait here is not the next in turn."""
+    """A reservation ends when another operator takes over the Run, and a Run that was queued here is not the next in turn."""
     inventory, told = waiting_line(3)
     runs = [kept.candidate for number in range(3) if (kept := inventory.run(key(f"u{number}")))]
     assert [inventory.slots.must_wait(each, 1) for each in runs] == [False, True, True]
@@ -163,7 +165,7 @@ def test_what_was_promised_by_who_works_on_it_no_more_is_free() -> None:
 
 
 def test_a_policy_of_its_own_takes_a_namespace_out_of_the_common_line() -> None:
-    """Namespaces without a default policy share the operator's; one that gets its own has its own slots, and all are told."""
+    """Namespaces without a default policy share the operator's; one that gets its own has its own slots, and all are reconciled."""
     told: list[RunKey] = []
     inventory = RunCache(told.append)
     other = run(1, 2)
@@ -182,7 +184,7 @@ def test_a_policy_of_its_own_takes_a_namespace_out_of_the_common_line() -> None:
 
 
 def test_a_run_that_names_no_policy_any_more_still_counts() -> None:
-    """Whose policyRef is changed to one that does not exist gives up no slot: the next waits, and has its turn at the end."""
+    """A Run whose policyRef changes to a missing policy keeps its slot: the next one waits, and gets its turn at the end."""
     due: list[RunKey] = []
     inventory = RunCache(due.append)
     inventory.policies.upsert(POLICY)

@@ -1,4 +1,4 @@
-"""What people are told of the advisor: the condition Advised, and the sentence that `kubectl rw explain` has."""
+"""The advisor's state for people: the condition Advised, and the sentence in `kubectl rw explain`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ UNAVAILABLE = said(AdviceVerdict.UNAVAILABLE, "AuthFailed", 3, message="log in a
 
 
 def situation(*advice: AdviceState, mode: LLMMode = LLMMode.AUTO, wanted: LLMMode | None = None, advisor: bool = True) -> Snapshot:
-    """Return a Run about whose one agent this was said."""
+    """Return a Run whose one agent has this record."""
     state = OperatorState(run_uid="u", agents={"coder": AgentState(advice=advice)})
     policy = ResolvedPolicy.of("default", RunPolicySpec(llm=LLM(mode=wanted)))
     run = RunFacts("ns", "demo", "u", 1, RunSpec(agents=(Agent(name="coder", image="x"),)))
@@ -60,14 +60,14 @@ def situation(*advice: AdviceState, mode: LLMMode = LLMMode.AUTO, wanted: LLMMod
     ],
 )
 def test_the_condition(snapshot: Snapshot, status: str, reason: str, words: str) -> None:
-    """Each state of the advisor has its reason, and words that tell what to do about it."""
+    """Each state of the advisor has its reason, and a message with the remedy."""
     ((kind, found, why, message),) = advised(snapshot)
     assert (kind, found, why) == ("Advised", status, reason)
     assert words in message
 
 
 def test_the_newest_of_all_agents_counts() -> None:
-    """A Run has one condition, whichever agent was asked about last."""
+    """A Run has one condition, from the newest consultation of all its agents."""
     snapshot = situation(ACCEPTED)
     assert snapshot.state
     agents = {**snapshot.state.agents, "tester": AgentState(advice=(UNAVAILABLE,))}
@@ -76,7 +76,7 @@ def test_the_newest_of_all_agents_counts() -> None:
 
 
 def test_without_a_policy_there_is_no_mode() -> None:
-    """A policy that cannot be read is told by another condition."""
+    """Another condition reports a policy that cannot be read."""
     assert advised(replace(situation(), policy=None)) == ()
 
 
@@ -97,10 +97,10 @@ def test_without_a_policy_there_is_no_mode() -> None:
     ],
 )
 def test_the_sentence(advice: AdviceState, sentence: str) -> None:
-    """`explain` says what the advisor said and why the gate took or refused it."""
+    """`explain` shows the advice, and why the gate accepted or rejected it."""
     assert in_words(dump(advice)) == sentence
 
 
 def test_nothing_was_asked() -> None:
-    """Then nothing is said."""
+    """Without a consultation the sentence is absent."""
     assert in_words({}) == ""

@@ -1,4 +1,4 @@
-"""A failing test leaves its cluster's logs, whichever fixture brought the cluster; one that passes leaves nothing."""
+"""A failing test leaves its cluster's logs, for any fixture that provides the cluster; a passing test leaves none."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_passes(release):
 
 
 def test_logs_are_kept_of_what_fails(pytester: pytest.Pytester) -> None:
-    """The test's failure and its set-up's each export the cluster that they got indirectly, with their namespaces."""
+    """A failure of the test and one of its set-up each export the indirectly requested cluster, with their namespaces."""
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(TESTS)
     pytester.runpytest("-p", "no:cacheprovider").assert_outcomes(failed=1, errors=1, passed=1)

@@ -1,4 +1,4 @@
-"""Each invariant of the chaos campaign notices what breaks it: histories that are right in all but one thing."""
+"""Each invariant of the chaos campaign detects its violation: the histories are right except for one fault."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOMENT = "2026-01-02T03:{:02}:{:02}Z"
 
 
 class Story:
-    """A history in the making: every line is one version of an object."""
+    """A history that a test builds: every line is one version of an object."""
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
@@ -25,12 +25,12 @@ class Story:
         self.changes.append(Change(len(self.changes), 0.0, kind, gone, found))
 
     def run(self, attempt: int, restarts: int, phase: str = "Running") -> None:
-        """The Run as it was saved."""
+        """Add a saved version of the Run."""
         status = {"phase": phase, "restarts": restarts, "agents": [{"name": "coder", "attempt": attempt}]}
         self._add("runs", {"metadata": {"name": "work", "namespace": "n", "uid": "run"}, "status": status})
 
     def pod(self, attempt: int, at: int, uid: str = "", *, gone: bool = False, phase: str = "Running", **more: Any) -> None:
-        """A pod of the agent, created `at` that second. `more`: gated, ending, deleting, started, ended."""
+        """Add a pod of the agent, created `at` that second. `more`: gated, ending, deleting, started, ended."""
         labels = {LABEL_RUN: "work", LABEL_AGENT: "coder", LABEL_ATTEMPT: str(attempt)}
         meta: JsonObject = {"name": f"work-coder-r{attempt}", "namespace": "n", "uid": uid or f"pod-{attempt}", "labels": labels}
         meta["creationTimestamp"] = MOMENT.format(0, at)
@@ -47,7 +47,7 @@ class Story:
 
 @pytest.fixture
 def story() -> Story:
-    """A history in which all is well so far: an agent has crashed, and its second attempt runs."""
+    """A correct history so far: an agent has crashed, and its second attempt runs."""
     told = Story()
     told.run(0, 0)
     told.pod(0, 0, phase="Pending", gated=True)
@@ -60,33 +60,33 @@ def story() -> Story:
 
 
 def broken(story: Story) -> set[str]:
-    """Return which invariants a history breaks."""
+    """Return the invariants that a history breaks."""
     return {text.partition(":")[0] for text in violations(story.changes, LAWS)}
 
 
 def test_a_history_in_which_all_is_well(story: Story) -> None:
-    """Nothing is found where nothing is wrong."""
+    """A correct history has no violation."""
     story.pod(1, 10, phase="Succeeded", ended=12)
     story.run(1, 1, "Completed")
     assert violations(story.changes, LAWS) == []
 
 
 def test_more_charges_than_the_budget(story: Story) -> None:
-    """P1: the Run tells more charged restarts than its budget."""
+    """P1: the Run has more charged restarts than its budget."""
     story.run(1, 3)
     story.pod(1, 10, phase="Succeeded", ended=12)
     assert broken(story) == {"P1"}
 
 
 def test_a_charge_that_is_lost(story: Story) -> None:
-    """P1: the Run tells fewer charged restarts than before."""
+    """P1: the Run has fewer charged restarts than before."""
     story.pod(1, 10, phase="Succeeded", ended=12)
     story.run(1, 0)
     assert broken(story) == {"P1"}
 
 
 def test_an_attempt_that_never_started(story: Story) -> None:
-    """P1: an attempt was paid for and skipped."""
+    """P1: an attempt was charged and skipped."""
     story.pod(1, 10, phase="Succeeded", ended=12)
     story.run(2, 2)
     assert broken(story) == {"P1"}
@@ -101,7 +101,7 @@ def test_two_started_pods_of_an_attempt(story: Story) -> None:
 
 @pytest.mark.parametrize("how", ["ending", "deleting"])
 def test_a_pod_that_no_state_has_given_up(story: Story, how: str) -> None:
-    """P3: the running attempt is ended although the state still holds to it."""
+    """P3: the running attempt is ended although it is still the state's current one."""
     told: dict[str, Any] = {how: True}
     story.pod(1, 10, **told)
     story.pod(1, 10, phase="Failed", ended=12, **told)
@@ -110,7 +110,7 @@ def test_a_pod_that_no_state_has_given_up(story: Story, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["ending", "deleting"])
 def test_a_pod_that_the_state_has_given_up(story: Story, how: str) -> None:
-    """P3 allows the end of an attempt that was succeeded, and of any in a Run that stops."""
+    """P3 allows the end of an attempt that has a successor, and of any attempt in a Run that stops."""
     told: dict[str, Any] = {how: True}
     story.run(1, 1, "Stopping")
     story.pod(1, 10, phase="Failed", ended=12, **told)
@@ -118,7 +118,7 @@ def test_a_pod_that_the_state_has_given_up(story: Story, how: str) -> None:
 
 
 def test_two_live_pods(story: Story) -> None:
-    """P4: the next attempt is started while the last one lives."""
+    """P4: the next attempt is started while the previous one lives."""
     story.run(2, 2)
     story.pod(2, 16)
     story.pod(1, 10, phase="Failed", ended=16)
@@ -127,7 +127,7 @@ def test_two_live_pods(story: Story) -> None:
 
 
 def test_containers_that_overlap(story: Story) -> None:
-    """P4: by the kubelets' stamps the next attempt's container ran before the last one's had ended."""
+    """P4: by the kubelets' timestamps the next attempt's container ran before the previous one's had ended."""
     story.pod(1, 10, phase="Failed", ended=20)
     story.run(2, 2)
     story.pod(2, 16, phase="Succeeded", started=19, ended=21)
@@ -145,7 +145,7 @@ def test_a_restart_within_the_cooldown(story: Story) -> None:
 
 
 def test_a_pod_that_is_left(story: Story) -> None:
-    """An orphan is a pod that is live or gated at the end; a deleted one is none."""
+    """A pod that is live or gated at the end is an orphan; a deleted one is not."""
     assert broken(story) == {"orphan"}
     story.pod(1, 10, phase="Succeeded", ended=12)
     story.pod(2, 18, gated=True, phase="Pending")

@@ -1,4 +1,4 @@
-"""What is packed comes back as it was."""
+"""Compressed objects are restored unchanged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st
 
 @given(st.dictionaries(st.text(), VALUES))
 def test_any_object_comes_back(obj: dict[str, object]) -> None:
-    """Whatever an API server can hold, texts that no UTF-8 can among it, whether it is large or not."""
+    """Any object of an API server is restored, small or large, even with texts that UTF-8 cannot encode."""
     large = obj | {"brief": "x" * LARGE_BYTES}
     assert (decode(encode(obj)), decode(encode(large))) == (obj, large)
 
@@ -29,7 +29,7 @@ def test_what_is_said_twice_is_kept_once() -> None:
 
 
 def test_what_is_packed_holds_no_more_memory_than_it_needs() -> None:
-    """Whoever writes JSON may leave room behind it, which nobody sees but the allocator."""
+    """Compressed data has no spare capacity, which the JSON writer may leave and only the allocator sees."""
     obj = {str(number): "x" * 20 for number in range(60)}
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]

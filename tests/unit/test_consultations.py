@@ -1,4 +1,4 @@
-"""Consultations beside the passes: begun once, kept until on record, and never a reason to wait for ever."""
+"""Consultations run next to the passes: started once, kept until recorded, and never waited for without end."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ SNAPSHOT = Snapshot(
 
 
 def about(situation: str = "demo-coder-0") -> Action:
-    """Return the action that asks about a situation."""
+    """Return the action that consults about a situation."""
     matter = Consultation(situation, Intent.AUTO_RESTART, Reason.EXITED_NONZERO, "exit code 1", (AdvisedIntent.AUTO_RESTART,))
     return Action(Intent.CONSULT, Step.CONSULT, Reason.EXITED_NONZERO, agent="coder", escalation=situation, consultation=matter)
 
 
 def saying(**fields: object) -> bytes:
-    """Return an answer that the gate takes, or nearly."""
+    """Return an answer that the gate accepts, or nearly."""
     answer = {"intent": "auto_restart", "target_run": target_of(SNAPSHOT.run), "reason": "flaky", "confidence": 0.9}
     return json.dumps({**answer, "needs_human": False, **fields}).encode()
 
 
 @dataclass
 class Scripted:
-    """An advisor that says what it is told, once it is let."""
+    """An advisor that gives a scripted answer, once it is released."""
 
     reply: Reply | Exception = field(default_factory=lambda: Reply(Ended.ANSWERED, saying()))
     let: asyncio.Event = field(default_factory=asyncio.Event)
@@ -66,7 +66,7 @@ async def no_log(*_: object) -> str:
 
 @dataclass
 class Scene:
-    """Consultations with a scripted advisor, and whom they have woken."""
+    """Consultations with a scripted advisor, and the keys that they have woken."""
 
     advisor: Scripted
     log_tail: LogTail = no_log
@@ -77,7 +77,7 @@ class Scene:
 
 
 async def test_it_is_begun_once_and_wakes_its_run() -> None:
-    """However often a pass asks: one request, and the Run is looked at again when the answer is there."""
+    """Any number of passes cause one request, and the Run is queued again when the answer arrives."""
     scene = Scene(Scripted())
     for _ in range(3):
         assert scene.consultations.begin(SNAPSHOT, about()).advice is None
@@ -92,7 +92,7 @@ async def test_it_is_begun_once_and_wakes_its_run() -> None:
 
 
 async def test_what_is_on_record_is_not_kept() -> None:
-    """Once the state has the advice, memory holds it no more; other situations stay."""
+    """Advice that the state has is dropped from memory; that of other situations stays."""
     scene = Scene(Scripted())
     scene.advisor.let.set()
     for situation in ("demo-coder-0", "demo-coder-1"):
@@ -117,7 +117,7 @@ async def test_what_is_on_record_is_not_kept() -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_whatever_becomes_of_it_is_known(reply: Reply | Exception, verdict: AdviceVerdict, reason: str) -> None:
-    """A refusal, a failure, even a bug of ours: each ends the wait with its reason."""
+    """A refusal, a failure and even a bug of ours each end the wait with a reason."""
     scene = Scene(Scripted(reply))
     scene.advisor.let.set()
     scene.consultations.begin(SNAPSHOT, about())
@@ -128,7 +128,7 @@ async def test_whatever_becomes_of_it_is_known(reply: Reply | Exception, verdict
 
 
 async def test_a_log_that_cannot_be_read_keeps_nobody_from_asking() -> None:
-    """The pod may be gone, the kubelet may be lost: the advisor is asked without the log."""
+    """If the pod is deleted or the kubelet unreachable, the advisor is consulted without the log."""
 
     async def gone(*_: object) -> str:
         raise NotFound("GET log", 404, "NotFound", "pod is gone")
@@ -141,7 +141,7 @@ async def test_a_log_that_cannot_be_read_keeps_nobody_from_asking() -> None:
 
 
 async def test_the_log_is_shown_redacted() -> None:
-    """What an agent wrote reaches the prompt, its secrets do not."""
+    """An agent's log reaches the prompt without its secrets."""
 
     async def tail(*_: object) -> str:
         return "cannot reach the registry\npassword: hunter2-hunter2"
@@ -156,7 +156,7 @@ async def test_the_log_is_shown_redacted() -> None:
 
 
 async def test_a_run_that_is_gone_is_let_go_of() -> None:
-    """Its consultation is ended, nobody is woken, and a Run of the same name starts anew."""
+    """The consultation of a deleted Run is ended without waking it, and a Run of the same name starts a new one."""
     scene = Scene(Scripted())
     scene.consultations.begin(SNAPSHOT, about())
     await asyncio.sleep(0)
@@ -169,7 +169,7 @@ async def test_a_run_that_is_gone_is_let_go_of() -> None:
 
 
 async def test_the_end_of_the_operator_ends_them() -> None:
-    """Nothing is left behind."""
+    """No consultation is left after the operator's end."""
     scene = Scene(Scripted())
     scene.consultations.begin(SNAPSHOT, about())
     await scene.consultations.close()

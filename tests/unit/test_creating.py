@@ -1,4 +1,4 @@
-"""What a created or deleted pod is asked for, by the policy in force and by the plan."""
+"""The requests that create and delete a pod follow the policy in force and the plan."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ START = Action(Intent.START, Step.CREATE_POD, Reason.STARTING, agent="coder", po
 
 
 class Recording:
-    """An API server that stores what it is sent."""
+    """An API server that stores its requests."""
 
     def __init__(self) -> None:
         self.pod: JsonObject = {}
@@ -46,18 +46,18 @@ class Recording:
         return self.pod
 
     async def delete(self, *_: object, **options: Any) -> None:
-        """Note how the pod is deleted."""
+        """Record how the pod is deleted."""
         self.deleted = options
 
 
 def tools(server: Recording) -> Tools:
-    """Return what steps need, without the rest of an operator."""
+    """Return the dependencies of steps, without the rest of an operator."""
     return Tools(cast("Client", server), RunCache(lambda _: None))
 
 
 @pytest.mark.parametrize("users", HostUsers)
 async def test_the_policy_says_whose_users_a_pod_has(users: HostUsers) -> None:
-    """Private in the policy in force is hostUsers: false in the pod."""
+    """With private users in the policy in force, the pod has hostUsers: false."""
     server = Recording()
     policy = ResolvedPolicy.of("p", RunPolicySpec(host_users=users))
     await create_pod(tools(server), Snapshot(RUN, policy=policy), START)
@@ -65,7 +65,7 @@ async def test_the_policy_says_whose_users_a_pod_has(users: HostUsers) -> None:
 
 
 async def test_a_deletion_names_the_grace_period_that_the_plan_says() -> None:
-    """It is the pod's own and never 0: a forced deletion makes a pod on a lost node count as gone."""
+    """The grace period is the pod's own and never 0: after a forced deletion a pod on a lost node would count as deleted."""
     server = Recording()
     made = await create_pod(tools(server), Snapshot(RUN), START)
     server.pod["spec"]["terminationGracePeriodSeconds"] = 0

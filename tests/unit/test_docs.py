@@ -1,4 +1,4 @@
-"""The documentation tells the truth: its links lead somewhere, and its examples do what it says."""
+"""The documentation is correct: its links lead to files, and its examples work as described."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_links_lead_to_files(page: Path) -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_the_example_is_what_the_command_prints(tmp_path: Path, page: str, file: str, words: tuple[str, ...]) -> None:
-    """A page's first YAML, given to the command that the page shows, yields what the page shows, to the letter."""
+    """The command of a page, run on the page's first YAML, prints the page's output exactly."""
     text = (ROOT / "docs" / page).read_text()
     given = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)
     printed = re.search(rf"```console\n\$ runwarden {' '.join(words)} {re.escape(file)}\n(.*?)```", text, re.DOTALL)
@@ -54,14 +54,14 @@ def test_the_example_is_what_the_command_prints(tmp_path: Path, page: str, file:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "manifests/examples").glob("*.yaml")), ids=lambda path: path.stem)
 def test_examples_are_runs_that_the_operator_takes(path: Path) -> None:
-    """Every example is read as it stands, but for the one that shows a refusal."""
+    """Every example is a valid Run, except for the one that shows a refusal."""
     runs = [obj for obj in yaml.safe_load_all(path.read_text()) if obj["kind"] == "Run"]
     assert len(runs) == 1
     assert bool(check_run(parse_run_spec(runs[0]))) == (path.stem == "refused")
 
 
 def test_the_readmes_run_is_the_example() -> None:
-    """What a newcomer types first is what the demo shows."""
+    """The README's Run, which a newcomer types first, is the one of the demo."""
     text = (ROOT / "README.md").read_text()
     typed: JsonObject = yaml.safe_load(text.split("apply -f - <<'END'\n")[1].split("END\n")[0])
     shown: JsonObject = yaml.safe_load((ROOT / "manifests/examples/hello.yaml").read_text())
@@ -69,7 +69,7 @@ def test_the_readmes_run_is_the_example() -> None:
 
 
 def _wishes() -> list[str]:
-    """What the policies' page says to write, one piece a row."""
+    """Return the YAML of the policies' page, one piece per row."""
     rows = (ROOT / "docs/policies.md").read_text().split("| You want | Write |")[1].split("\n## ")[0]
     cells = [row.split("|")[2] for row in rows.splitlines()[2:] if row.startswith("|")]
     return [piece for cell in cells for piece in re.findall(r"`([a-zA-Z]+: [^`]+)`", cell)]
@@ -77,13 +77,13 @@ def _wishes() -> list[str]:
 
 @pytest.mark.parametrize("piece", _wishes())
 def test_what_the_policies_page_says_to_write_is_taken(piece: str) -> None:
-    """Every piece of YAML that answers a wish is a policy, or a part of its llm."""
+    """Every piece of YAML on the page is a policy, or a part of its llm."""
     inner = f"llm: {{{piece}}}" if piece.startswith("onApprovalTimeout") else piece
     assert parse_policy_file(inner) != RunPolicySpec()
 
 
 def test_the_policies_page_has_every_fields_default() -> None:
-    """Whatever the models default to stands in the field's row: the table is made from the CRD, which has it from the models."""
+    """Each field's row has the models' default: the table is made from the CRD, which has it from the models."""
     rows = dict(re.findall(r"^\| `(\S+)` \| (.*)$", (ROOT / "docs/policies.md").read_text(), re.MULTILINE))
     for path, value in _leaves(dump(RunPolicySpec())):
         assert value in ([], None) or f"`{json.dumps(value)}`" in rows[path] or "both when not set" in rows[path], path
@@ -98,7 +98,7 @@ def _leaves(values: JsonObject, prefix: str = "") -> Iterator[tuple[str, object]
 
 
 def test_every_reason_and_alert_has_its_row_in_troubleshooting() -> None:
-    """Each reason of the plan and of the gate, and each alert, has one row; no row is about a word that nobody uses."""
+    """Each reason of the plan and of the gate, and each alert, has one row, and each row is about one of them."""
     rows = re.findall(r"^\| (`[^|]+`) \| ([^|]+) \| ([^|]+) \|$", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE)
     told = [name for names, _, _ in rows for name in re.findall(r"`(\w+)`", names)]
     alerts = [alert["alert"] for alert in yaml.safe_load((ROOT / "charts/runwarden/files/alerts.yaml").read_text())]
@@ -107,7 +107,7 @@ def test_every_reason_and_alert_has_its_row_in_troubleshooting() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_plugins_commands_are_typed_right(page: Path) -> None:
-    """Every `kubectl rw` of a page is a command of the plugin; its options and arguments, where it shows any, are taken."""
+    """Every `kubectl rw` on a page is a command of the plugin, and accepts the options and arguments that are shown."""
     context = click.Context(rw)
     for verb, rest in PLUGIN.findall(page.read_text().replace("\\\n", " ")):
         command = rw.get_command(context, verb)

@@ -1,4 +1,4 @@
-"""Every command that a page shows is run by a test, or there is a reason why not: a new one fails here until it is."""
+"""Every command on a page is run by a test or has a reason why not: a new one fails here until it has either."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLAYED = "tests/api/test_docs_scenes.py"
 
 
 class Shown(NamedTuple):
-    """A block of commands, known by its page and how it begins."""
+    """A block of commands, identified by its page and its beginning."""
 
     page: str
     begins: str
@@ -54,7 +54,7 @@ RUN_BY = {
     Shown("docs/plan.md", "$ runwarden plan"): "tests/unit/test_docs.py",
     Shown("docs/policies.md", "$ runwarden policy check"): "tests/unit/test_docs.py",
 }
-"""A block -> the file of tests that reads it from its page and runs it."""
+"""A block -> the test file that reads it from its page and runs it."""
 
 CI_ITSELF = "CI is these commands: .ci/run and .github/workflows/ci.yaml"
 NOT_RUN = {
@@ -76,7 +76,7 @@ NOT_RUN = {
         "docs/testing.md", "scripts/run python"
     ): "each brings up a cluster of its own, as the tests' fixtures do by the same functions",
 }
-"""A block -> why it is not."""
+"""A block -> the reason why no test runs it."""
 
 
 def _shown() -> list[tuple[str, str]]:
@@ -92,7 +92,7 @@ def test_every_block_is_run_or_has_its_reason(page: str, block: str) -> None:
 
 @pytest.mark.parametrize("shown", [*RUN_BY, *NOT_RUN], ids=" ".join)
 def test_no_line_outlives_its_block(shown: Shown) -> None:
-    """Each line of the tables is about a block that is there, and a test that runs one names its page."""
+    """Each line of the tables is about an existing block, and a test that runs one names its page."""
     assert [block for page, block in _shown() if page == shown.page and block.startswith(shown.begins)] != []
     if shown in RUN_BY:
         assert shown.page.removeprefix("docs/") in (ROOT / RUN_BY[shown]).read_text()

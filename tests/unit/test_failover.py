@@ -1,4 +1,4 @@
-"""The failover campaign can fail: every way in which a leader's end may go wrong is told, and costs the exit code."""
+"""The failover campaign detects every fault at the end of a leader, reports it, and exits with an error."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ class Stage:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody here is waited for."""
+    """No wait in these tests takes time."""
     monkeypatch.setattr(faults, "DELAYS", (0.0, 0.0))
     monkeypatch.setattr(faults, "TAKEOVER_SECONDS", 0.0)
     monkeypatch.setattr(faults, "FAREWELL_SECONDS", 0.0)
 
 
 def struck(stage: Stage, number: int, times: int = 1) -> Toll:
-    """Strike so many times with one kind of blow."""
+    """Strike a number of times with one kind of blow."""
     writes: Callable[[], int] = count(step=100).__next__
     striker = Striker(stage, BLOWS[number], "seed", writes, lambda _: None)
     striker.work(times, threading.Event())
@@ -73,7 +73,7 @@ def struck(stage: Stage, number: int, times: int = 1) -> Toll:
     ids=[blow.name for blow in BLOWS],
 )
 def test_whoever_leads_is_struck_and_let_go(number: int, did: list[str]) -> None:
-    """Each blow strikes the leader and is undone once another leads; the next strikes that one."""
+    """Each blow strikes the leader and is undone once another leads; the next blow strikes that one."""
     stage = Stage()
     toll = struck(stage, number, times=2)
     assert stage.did == did + [line.replace(" a", " b") for line in did]
@@ -82,7 +82,7 @@ def test_whoever_leads_is_struck_and_let_go(number: int, did: list[str]) -> None
 
 @pytest.mark.parametrize("number", range(len(BLOWS)))
 def test_a_former_leader_that_goes_on_is_told(number: int) -> None:
-    """One that wakes up or is healed and goes on as if it still led is a fault, and the last thing that is tried."""
+    """A former leader that wakes up or is healed and continues to lead is a fault, and ends the campaign."""
     toll = struck(Stage(ends=False), number, times=5)
     assert toll.faults == [f"{BLOWS[number].name}: the former leader a has not ended"]
     assert len(toll.takeovers) == 1
@@ -90,7 +90,7 @@ def test_a_former_leader_that_goes_on_is_told(number: int) -> None:
 
 @pytest.mark.parametrize("number", range(len(BLOWS)))
 def test_a_lease_that_nobody_takes_is_told(number: int) -> None:
-    """Without a takeover the blow is undone all the same, and counts as none."""
+    """Without a takeover the blow is undone all the same, and does not count."""
     stage = Stage(takes_over=False)
     toll = struck(stage, number)
     assert toll.faults == [f"{BLOWS[number].name}: nobody took over from a"]
@@ -99,14 +99,14 @@ def test_a_lease_that_nobody_takes_is_told(number: int) -> None:
 
 
 def campaign() -> Outcome:
-    """An outcome in which all is well: one wave and two takeovers for each kind of blow."""
+    """A good outcome: one wave and two takeovers for each kind of blow."""
     end = {"work": {"restarts": 1}}
     reports = [Report(blow, 2, Toll([1.5, 2.5]), waves=[Result("n", end, [], 3)]) for blow in BLOWS]
     return Outcome(Result("calm", end), reports)
 
 
 def test_all_is_well() -> None:
-    """A row for each kind and one for all; nothing else is told."""
+    """The table has a row for each kind and one for all, and no other line follows."""
     told = table(campaign(), complete=True)
     assert campaign().good
     assert told[1:] == [
@@ -136,7 +136,7 @@ def never_calm(found: Outcome) -> None:
     ],
 )
 def test_what_is_wrong_costs_the_verdict(spoil: Callable[[Outcome], None], words: str) -> None:
-    """A violation, a blow too few and a violation that nobody struck for: each is told below the table."""
+    """A violation, a missing blow and a violation without a blow are each reported below the table."""
     found = campaign()
     spoil(found)
     assert not found.good
@@ -144,5 +144,5 @@ def test_what_is_wrong_costs_the_verdict(spoil: Callable[[Outcome], None], words
 
 
 def test_evidence_that_ends_too_soon_is_told() -> None:
-    """A watch that broke off could have missed anything."""
+    """A watch that ended early could have missed any event."""
     assert table(campaign(), complete=False)[-1] == INCOMPLETE

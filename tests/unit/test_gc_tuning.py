@@ -1,4 +1,4 @@
-"""What stays is not looked at by the garbage collector; what is garbage goes first."""
+"""Permanent objects are frozen for the garbage collector; garbage is collected first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from controller.runtime.gc_tuning import freeze_heap
 
 
 class Knot:
-    """Something that can be part of a cycle."""
+    """An object that can be part of a cycle."""
 
     def __init__(self) -> None:
         self.other: Knot | None = None
@@ -20,13 +20,13 @@ class Knot:
 
 @pytest.fixture(autouse=True)
 def thawed() -> Iterator[None]:
-    """Leave the collector as it was."""
+    """Restore the collector."""
     yield
     gc.unfreeze()
 
 
 def test_what_is_there_is_not_looked_at_again() -> None:
-    """It is in no generation any more; what is made afterwards is."""
+    """Existing objects are in no generation any more; later ones are."""
     stays = Knot()
     freeze_heap()
     later = Knot()
@@ -36,7 +36,7 @@ def test_what_is_there_is_not_looked_at_again() -> None:
 
 
 def test_garbage_is_not_kept() -> None:
-    """A cycle that nobody holds is gone, not frozen."""
+    """An unreferenced cycle is collected, not frozen."""
     one, two = Knot(), Knot()
     one.other, two.other = two, one
     known = weakref.ref(one)

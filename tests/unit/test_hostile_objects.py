@@ -1,4 +1,4 @@
-"""The fence: whatever JSON the API server stores, the operator stays alive and synced, and what is good is judged as ever."""
+"""Any JSON that the API server stores leaves the operator alive and synced, and good objects are handled as always."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LAST = "999999999"
 
 
 class Stream:
-    """An API server that has these objects: it lists half of each resource page by page, and streams the rest to watches."""
+    """An API server with these objects: it lists half of each resource in pages, and streams the rest to watches."""
 
     def __init__(self, made: list[Hostile]) -> None:
         self.of: dict[str, list[bytes]] = defaultdict(list)
@@ -74,7 +74,7 @@ class Stream:
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[tuple[Stream, Client, Connection, list[Hostile]]]:
-    """The server with its objects, and a client of it."""
+    """The server with its objects, and a client for it."""
     made = list(objects(COUNT, SEED))
     stream = Stream(made)
     app = web.Application()
@@ -100,7 +100,7 @@ async def as_kopf_does(session: WatchSession, resource: Resource, sink: Any) -> 
 
 
 async def until_synced(client: Client, resource: Resource, sink: Any, stream: Stream) -> None:
-    """Let a reflector list and watch until the server has said all."""
+    """Let a reflector list and watch until the server has sent all."""
     reflector = Reflector(client, resource, (None,), sink)
     running = asyncio.create_task(reflector.run())
     await reflector.synced.wait()
@@ -116,7 +116,7 @@ unread: dict[str, set[str]] = defaultdict(set)
 
 
 async def test_ten_thousand_hostile_objects(scene: tuple[Stream, Client, Connection, list[Hostile]]) -> None:
-    """Each is kept or noted as unreadable; every good one is judged; every Run is planned and gets a status; the loop turns."""
+    """Each object is kept or marked as unreadable; every good one is judged; every Run has a plan and a status; the loop turns."""
     stream, client, connection, made = scene
     unread.clear()
     turned = 0
@@ -180,7 +180,7 @@ async def planned(inventory: RunCache) -> Counter[Phase]:
 
 
 class NoNodes:
-    """A client for which every node is there and ready."""
+    """A client for which every node exists and is ready."""
 
     def server_now(self) -> datetime:
         return NOW

@@ -15,22 +15,22 @@ import pytest
 ROOT = Path(__file__).parents[2] / "controller"
 MAX_ROOT_MODULES, MAX_UNITS, MAX_EDGES, MAX_SAME_NAME = 5, 26, 90, 2
 BANNED = re.compile(r"_?(told|said|heard|tell(_\w+)?|learn_\w+|let_go|anew|again|bury|settle)")
-"""Verbs of saying and of other pictures, as names of data flow."""
+"""Verbs of speech and other metaphors, as names for data flow."""
 
 
 @pytest.fixture(scope="module")
 def graph() -> grimp.ImportGraph:
-    """The package's imports, those for types included."""
+    """The package's imports, including those for types."""
     return grimp.build_graph("controller", cache_dir=None)
 
 
 def unit_of(module: str) -> str:
-    """Return the unit of a module: what lies directly in the package."""
+    """Return the unit of a module: the top-level module or folder of the package."""
     return module.split(".")[1] if "." in module else ""
 
 
 def edges(graph: grimp.ImportGraph) -> set[tuple[str, str]]:
-    """Return which unit imports which; the package itself holds the version only."""
+    """Return the imports between units; the package itself has only the version."""
     found = {(unit_of(a), unit_of(b)) for a in graph.modules for b in graph.find_modules_directly_imported_by(a)}
     return {(a, b) for a, b in found if a != b and a and b}
 
@@ -41,7 +41,7 @@ def test_the_package_has_few_modules_at_its_root() -> None:
 
 
 def test_units_have_few_edges_and_no_cycle(graph: grimp.ImportGraph) -> None:
-    """Each unit can be read with those below it alone."""
+    """Each unit can be read with only those below it."""
     found = edges(graph)
     assert len({unit_of(module) for module in graph.modules} - {""}) <= MAX_UNITS
     assert len(found) <= MAX_EDGES
@@ -58,7 +58,7 @@ def test_no_name_of_a_module_occurs_more_than_twice() -> None:
 
 
 def test_no_name_is_a_verb_of_saying() -> None:
-    """Variables and functions are named after what they hold or do."""
+    """Variables and functions are named after their content or effect."""
     wrong = [f"{path}: {name}" for path in ROOT.rglob("*.py") for name in bound_names(path) if BANNED.fullmatch(name)]
     assert wrong == []
 

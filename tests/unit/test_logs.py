@@ -1,4 +1,4 @@
-"""Every line of the log is one JSON object, wherever it comes from, and none holds a secret."""
+"""Every log line is one JSON object, from any source, and no line contains a secret."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.unit.kube.conftest import write_kubeconfig
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
-    """Leave logging as it was."""
+    """Restore the logging configuration."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
     levels = {name: logging.getLogger(name).level for name in ("kopf", "aiohttp", "asyncio")}
@@ -42,14 +42,14 @@ def restored() -> Iterator[None]:
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[JsonObject]:
-    """What was logged; fails where a line is no JSON object."""
+    """Return the logged lines; fail if a line is not a JSON object."""
     out, err = capsys.readouterr()
     assert out == ""
     return [json.loads(line) for line in err.splitlines()]
 
 
 def test_one_object_a_line_with_its_context(capsys: pytest.CaptureFixture[str]) -> None:
-    """Event, level, logger, time in RFC 3339 UTC, and what was bound: run, namespace, agent, attempt, plan."""
+    """A line has event, level, logger, time in RFC 3339 UTC, and the bound context: run, namespace, agent, attempt, plan."""
     configure("json")
     with structlog.contextvars.bound_contextvars(namespace="ns", run="hello"):
         structlog.get_logger("controller.test").info("acted", agent="coder", attempt=1, plan="sha256:1")
@@ -68,7 +68,7 @@ def test_one_object_a_line_with_its_context(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_other_libraries_lines_look_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    """The standard library's records, exceptions with many lines, hostile texts and Python's warnings included."""
+    """The same holds for the standard library's records, exceptions with many lines, hostile texts and Python's warnings."""
     configure("json")
     logging.getLogger("aiohttp.server").error("handling %s", "it", exc_info=ValueError("two\nlines"))
     logging.getLogger("controller.x").info('a "quoted"\n{"event": "forged"}')
@@ -85,7 +85,7 @@ def test_other_libraries_lines_look_the_same(capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.parametrize(("level", "heard"), [("info", ["warning"]), ("debug", ["debug", "info", "warning"])])
 def test_kopf_is_quiet_unless_debugging(capsys: pytest.CaptureFixture[str], level: str, heard: list[str]) -> None:
-    """Kopf's routine is noise to an operator's reader; its warnings are not, nor anything when debugging."""
+    """Kopf's routine messages are hidden; its warnings are not, and when debugging no message is."""
     configure("json", level)
     for name in ("debug", "info", "warning"):
         getattr(logging.getLogger("kopf.objects"), name)("routine")
@@ -93,7 +93,7 @@ def test_kopf_is_quiet_unless_debugging(capsys: pytest.CaptureFixture[str], leve
 
 
 def test_a_value_that_is_no_json_is_still_logged(capsys: pytest.CaptureFixture[str]) -> None:
-    """Logging never fails: a strange value is shown as Python shows it."""
+    """Logging never fails: Python's repr is used for a value that JSON cannot encode."""
     configure("json")
     structlog.get_logger("x").warning("odd", value={1, 2}, error=ValueError("no"))
     (line,) = lines(capsys)
@@ -102,7 +102,7 @@ def test_a_value_that_is_no_json_is_still_logged(capsys: pytest.CaptureFixture[s
 
 
 def test_console_lines_are_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    """On a terminal: the event in words, not JSON."""
+    """On a terminal the event is shown as text, not JSON."""
     configure("console")
     structlog.get_logger("x").info("lease acquired", lease="runwarden")
     text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().err)
@@ -111,7 +111,7 @@ def test_console_lines_are_for_people(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 async def test_no_token_is_ever_logged(capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:
-    """A refused request, at the most talkative level, with its traceback: the token stands nowhere."""
+    """A refused request, at the most verbose level and with its traceback, logs no token."""
     configure("json", "debug")
 
     async def refuse(request: web.Request) -> web.Response:
@@ -133,7 +133,7 @@ async def test_no_token_is_ever_logged(capsys: pytest.CaptureFixture[str], tmp_p
 
 
 def test_lines_go_where_stderr_is_now(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A logger that has been used follows stderr elsewhere, and its lines stay in order with the standard library's."""
+    """A logger that was used before follows a redirected stderr, and its lines stay in order with the standard library's."""
     configure("json")
     log = structlog.get_logger("x")
     log.info("first")

@@ -1,4 +1,4 @@
-"""Series of Runs: one for each unfinished Run, by its name alone."""
+"""Series of Runs: one for each unfinished Run, labelled by its name only."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from controller.observability.metrics import Metrics
 
 LEFT = "runwarden_restart_budget_left"
 OF_RUNS = {LEFT: {"namespace", "run"}}
-"""Series with labels that tenants choose: each goes with its Run."""
+"""Series with labels that tenants choose: each is removed with its Run."""
 BOUNDED = {
     *("result", "intent", "reason", "verb", "resource", "code", "event", "operation", "charge", "shard", "command", "ended"),
     *("direction", "version", "python", "kopf", "implementation", "major", "minor", "patchlevel", "le"),
 }
-"""Labels whose values are ours, the API server's or the installer's: none comes from an object that a tenant writes."""
+"""Labels with values from us, the API server or the installer: none comes from an object that a tenant writes."""
 
 
 def left(metrics: Metrics, run: str = "a") -> float | None:
-    """Return what a Run's series says."""
+    """Return the value of a Run's series."""
     return metrics.registry.get_sample_value(LEFT, {"namespace": "team", "run": run})
 
 
 def test_a_namesake_keeps_its_series() -> None:
-    """A Run that was deleted and applied anew: the end of the former, seen late, leaves the series of the latter."""
+    """After a Run was deleted and applied again, a late event about the old one keeps the series of the new one."""
     metrics = Metrics()
     metrics.set_budget_left("team", "a", "one", 3)
     metrics.set_budget_left("team", "a", "two", 2)
@@ -36,7 +36,7 @@ def test_a_namesake_keeps_its_series() -> None:
 
 
 def test_no_series_has_an_unbounded_label() -> None:
-    """No label holds a UID, and those that tenants choose are of series that go with their Run."""
+    """No label has a UID, and labels that tenants choose are only on series that are removed with their Run."""
     metrics, advisors = Metrics(), CollectorRegistry()
     AdapterMetrics(advisors)
     metrics.set_budget_left("team", "a", "one", 3)

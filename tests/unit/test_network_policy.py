@@ -1,4 +1,4 @@
-"""The NetworkPolicy of agents: what it lets them reach."""
+"""The NetworkPolicy of agents, and the destinations that it allows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REACHED = {
     ("fd00::1", 6443): True,
     ("10.20.1.1", 8080): True,
     ("1.1.1.1", 80): False,
-    ("10.0.0.1", 10250): False,  # a kubelet beside the API server
+    ("10.0.0.1", 10250): False,  # a kubelet next to the API server
     ("10.0.0.2", 6443): False,
     ("10.96.0.1", 443): False,  # a Service
     ("100.100.100.200", 443): False,  # metadata of Alibaba Cloud
@@ -33,19 +33,19 @@ REACHED = {
     ("fe80::1", 443): False,
     ("::ffff:10.0.0.1", 443): False,
     ("64:ff9b::a00:1", 443): False,  # NAT64 to 10.0.0.1
-    ("1.1.1.1", 53): False,  # names come from the cluster's own servers
+    ("1.1.1.1", 53): False,  # DNS is the cluster's own
 }
 
 
 def within(address: str, block: dict[str, Any]) -> bool:
-    """Whether an ipBlock has an address."""
+    """Whether an ipBlock contains an address."""
     left_out = any(ip_address(address) in ip_network(each) for each in block.get("except", ()))
     return ip_address(address) in ip_network(block["cidr"]) and not left_out
 
 
 @pytest.mark.parametrize("target", REACHED, ids=lambda target: f"{target[0]}:{target[1]}")
 def test_agents_reach_the_internet_by_https_and_nothing_private(target: tuple[str, int]) -> None:
-    """HTTPS to public addresses, the API server's port and the installer's networks pass; all else is refused."""
+    """HTTPS to public addresses, the API server's port and the installer's networks are allowed; all else is refused."""
     address, port = target
     passes = any(
         "ipBlock" in to and within(address, to["ipBlock"]) and ("ports" not in rule or port in [p["port"] for p in rule["ports"]])
@@ -56,7 +56,7 @@ def test_agents_reach_the_internet_by_https_and_nothing_private(target: tuple[st
 
 
 def test_nothing_comes_in_and_names_are_asked_of_the_cluster() -> None:
-    """The policy is for both directions without a rule for ingress; port 53 is open to the cluster's DNS alone."""
+    """The policy covers both directions without a rule for ingress; port 53 is open to the cluster's DNS only."""
     assert SPEC["policyTypes"] == ["Ingress", "Egress"]
     assert "ingress" not in SPEC
     (names,) = [rule for rule in SPEC["egress"] if any(port["port"] == 53 for port in rule.get("ports", ()))]
@@ -64,7 +64,7 @@ def test_nothing_comes_in_and_names_are_asked_of_the_cluster() -> None:
 
 
 def test_the_api_servers_addresses_come_from_its_slice_in_one_order() -> None:
-    """Each address with each port, whatever the order of the slice; a slice without any has none."""
+    """Each address is combined with each port, in an order that does not depend on the slice; an empty slice gives none."""
     slice_ = {"endpoints": [{"addresses": ["10.0.0.2"]}, {"addresses": ["10.0.0.1"]}], "ports": [{"name": "https", "port": 6443}]}
     assert endpoints(slice_) == (("10.0.0.1", 6443), ("10.0.0.2", 6443))
     assert endpoints({"endpoints": None, "ports": None}) == ()

@@ -1,4 +1,4 @@
-"""Which node image kind takes, by what a registry says; the engine is a script that answers as docker does."""
+"""The choice of the node image for kind, by a registry's answer; the engine is a script that answers as docker does."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ exit 99
 
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """An engine that has no image and a registry that serves it."""
+    """An engine without images, and a registry that has the official one."""
     (docker := tmp_path / "docker").write_text(DOCKER)
     docker.chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
@@ -40,13 +40,13 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def said(engine: dict[str, str]) -> list[str]:
-    """Return what docker was asked, by its first words."""
+    """Return the first words of each docker call."""
     path = Path(engine["DOCKER_SAID"])
     return [" ".join(line.split()[:2]) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def test_the_official_one_where_a_registry_serves_it(engine: dict[str, str]) -> None:
-    """It is asked for, pulled and taken; what the engine has is not asked for."""
+    """The official image is looked up, pulled and used; the engine's own images are not looked up."""
     assert node_image(engine) == OFFICIAL_NODE_IMAGE
     assert said(engine) == ["image inspect", "manifest inspect", "pull --quiet"]
     assert node_image({**engine, "HAS": "0"}) == OFFICIAL_NODE_IMAGE
@@ -57,7 +57,7 @@ def test_the_official_one_where_a_registry_serves_it(engine: dict[str, str]) -> 
 def test_our_own_where_none_does(
     engine: dict[str, str], capsys: pytest.CaptureFixture[str], fault: dict[str, str], why: str
 ) -> None:
-    """Our own is taken, and it is said why; who asked for the official one is refused instead, with the remedy."""
+    """Our own image is used, and stderr gives the reason; with an explicit official image the command fails with the remedy."""
     assert node_image({**engine, **fault}) == OWN_IMAGE
     told = capsys.readouterr().err
     assert why in told
@@ -65,13 +65,13 @@ def test_our_own_where_none_does(
 
 
 def test_a_registry_that_does_not_answer(engine: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not waited for."""
+    """The script does not wait for a registry that does not answer."""
     monkeypatch.setattr(nodeimage, "REGISTRY_SECONDS", 0.2)
     assert node_image({**engine, "SERVES": "hang"}) == OWN_IMAGE
 
 
 def test_who_names_one_gets_it(engine: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """`own` asks no registry, `official` takes nothing else, any other name is an image's."""
+    """`own` queries no registry, `official` accepts no other image, and any other name is an image."""
     monkeypatch.setenv("KIND_NODE_IMAGE", "own")
     assert node_image(engine) == OWN_IMAGE
     monkeypatch.setenv("KIND_NODE_IMAGE", "example.org/node:1")
@@ -84,6 +84,6 @@ def test_who_names_one_gets_it(engine: dict[str, str], monkeypatch: pytest.Monke
 
 
 def test_only_our_own_lacks_a_network() -> None:
-    """By its name kind's network, volumes and DNS are given to our own, and left to the official one."""
+    """Our own image, recognized by its name, gets kind's network, volumes and DNS; the official one does not."""
     assert is_own(OWN_IMAGE)
     assert not is_own(OFFICIAL_NODE_IMAGE)

@@ -1,4 +1,4 @@
-"""Whose reports an observation reads."""
+"""The agents whose reports an observation reads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENDED = Outcome(attempt=0, result=OutcomeResult.COMPLETED, reason="ResultReporte
     ids=["with a reporter", "without one", "its pod is gone", "its end is on record", "not started"],
 )
 def test_the_report_of_a_pod_that_is_gone_is_read_too(agent: AgentState, pods: tuple[PodFacts, ...], read: bool) -> None:
-    """Where no pod tells how an attempt ended, its report is looked up even if no cache knows of it; else none is in vain."""
+    """If no pod shows how an attempt ended, its report is read even if no cache has it; otherwise a read would be useless."""
     state = OperatorState(run_uid="run-1", agents={"coder": agent})
     snapshot = Snapshot(RunFacts("ns", "demo", "run-1", 1, None), state=state)
     assert _reporting_agents(snapshot, pods) == ({"coder"} if read else set())

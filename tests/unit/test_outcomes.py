@@ -1,4 +1,4 @@
-"""How attempts end, from pods as real kubelets left them: data/kubelet holds each as it was read, and what it counts as."""
+"""The ends of attempts, from pods of real kubelets: data/kubelet has each one as it was read, and its classification."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CASES = sorted((Path(__file__).parent / "data/kubelet").glob("*.yaml"))
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_outcome(path: Path) -> None:
-    """What a kubelet said of a pod's end is classified as the file tells, and leads to the action that it tells."""
+    """The end of a pod by a kubelet gets the class in the file, and leads to the action in the file."""
     case = yaml.safe_load(path.read_text())
     outcome = classify(pod_facts(case["pod"]), 0, None, ending=case.get("ending", False))
     found = dump(outcome)
@@ -30,7 +30,7 @@ def test_outcome(path: Path) -> None:
 
 
 def test_every_default_action_is_among_them() -> None:
-    """Complete, Retry, RetryFree and Escalate all come from real ends; Fail only from a policy."""
+    """Complete, Retry, RetryFree and Escalate all follow from real ends; Fail follows only from a policy."""
     actions = {yaml.safe_load(path.read_text())["action"] for path in CASES}
     assert actions == {action.value for action in OutcomeAction} - {"Fail"}
 
@@ -58,7 +58,7 @@ def test_the_policys_first_matching_rule_comes_before_the_defaults(rules: list[o
 
 
 def test_a_deadline_without_its_exit_code_is_no_end_yet() -> None:
-    """A kubelet may say Failed before it says how the agent ended: work that was finished by then still counts as finished."""
+    """A kubelet may report Failed before the agent's exit code: work that was finished in time still counts as finished."""
     pod = yaml.safe_load((Path(__file__).parent / "data/deadline-unsaid.yaml").read_text())
     assert not pod_facts(pod).terminated
     container = pod["status"]["containerStatuses"][0]
@@ -68,7 +68,7 @@ def test_a_deadline_without_its_exit_code_is_no_end_yet() -> None:
 
 
 def test_others_than_a_kubelet_at_a_deadline_are_believed() -> None:
-    """A pod that the cluster has given up, its node lost, says running for ever: it is terminated all the same."""
+    """A pod on a lost node, which the cluster has given up, has a running container for ever; it counts as terminated."""
     pod = yaml.safe_load((Path(__file__).parent / "data/deadline-unsaid.yaml").read_text())
     del pod["status"]["reason"]
     assert pod_facts(pod).terminated
@@ -81,7 +81,7 @@ def test_others_than_a_kubelet_at_a_deadline_are_believed() -> None:
 def test_who_parks_is_not_charged_even_if_the_answer_came_meanwhile(
     delivered: tuple[str, ...], result: str, action: OutcomeAction
 ) -> None:
-    """An answer that is delivered while the agent is ending leaves it nothing to wait for; it is restarted for free."""
+    """If an answer arrives while the agent is parking, it has nothing to wait for; it is restarted for free."""
     now = datetime(2026, 1, 1, tzinfo=UTC)
     pod = PodFacts("demo-coder-r0", "c0", "coder", 0, "run-1", phase="Failed", bound=True, termination=Termination(76))
     report = ReportFacts(
@@ -100,7 +100,7 @@ def test_who_parks_is_not_charged_even_if_the_answer_came_meanwhile(
     ],
 )
 def test_an_exit_code_completes_nothing_under_no_policy(policy: RunPolicySpec | None, result: OutcomeResult) -> None:
-    """What a missing policy might have wanted is not judged by the defaults; the agent's own word counts all the same."""
+    """Under a missing policy the defaults decide nothing, because the policy might differ; the agent's own result still counts."""
     pod = PodFacts("demo-coder-r0", "c0", "coder", 0, "run-1", phase="Succeeded", termination=Termination(0))
     resolved = ResolvedPolicy.of("strict", policy) if policy else None
     at = PlanContext(Snapshot(RunFacts("ns", "demo", "run-1", 1, None), policy=resolved), datetime(2026, 1, 1, tzinfo=UTC))
@@ -113,7 +113,7 @@ def test_an_exit_code_completes_nothing_under_no_policy(policy: RunPolicySpec | 
 @pytest.mark.parametrize(("asked", "known"), [(("q1",), ("q1",)), ((), ()), ((), ("q1",))])
 @pytest.mark.parametrize("exit_code", [0, 76])
 def test_who_parks_for_nothing_new_has_failed(asked: tuple[str, ...], known: tuple[str, ...], exit_code: int) -> None:
-    """Without a question, or with one that was settled before the attempt, parking is a failure that is charged."""
+    """Parking without a question, or with one that was settled before the attempt, is a charged failure."""
     now = datetime(2026, 1, 1, tzinfo=UTC)
     pod = PodFacts("demo-coder-r1", "c1", "coder", 1, "run-1", phase="Failed", bound=True, termination=Termination(exit_code))
     questions = tuple(QuestionFacts(name, "Ship it?") for name in asked)
@@ -124,7 +124,7 @@ def test_who_parks_for_nothing_new_has_failed(asked: tuple[str, ...], known: tup
 
 
 def test_one_new_question_is_enough_to_park_for() -> None:
-    """Beside a question that was settled before, a new one is waited for."""
+    """One new question is enough to wait, even with another that was settled before."""
     now = datetime(2026, 1, 1, tzinfo=UTC)
     questions = (QuestionFacts("q1", "Ship it?"), QuestionFacts("q2", "When?"))
     report = ReportFacts("coder", "run-1", 1, "c1", 9, now, 60, now, questions=questions, parked=True)

@@ -1,4 +1,4 @@
-"""An object belongs to a Run of its own namespace and name, whatever UID it claims: no tenant's object reaches another's Run."""
+"""An object belongs to a Run of its own namespace and name, for any UID in it: no tenant's object affects another's Run."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ KINDS: dict[str, tuple[Callable[[str], JsonObject], Callable[[RunCache, RunKey],
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_claims_another_namespaces_run_is_not_found_with_it(kind: str) -> None:
-    """An object of another namespace with the Run's name and UID neither wakes the Run nor is part of what is seen of it."""
+    """An object of another namespace with the Run's name and UID neither queues the Run nor is part of its observation."""
     told: list[RunKey] = []
     make, found = KINDS[kind]
     inventory = RunCache(told.append)
@@ -79,7 +79,7 @@ def test_what_claims_another_namespaces_run_is_not_found_with_it(kind: str) -> N
 
 
 def test_a_uid_alone_finds_no_run() -> None:
-    """The key that a forged object makes finds nothing in the caches, and takes nothing from the Run that has the UID."""
+    """The key from a forged object matches no Run in the caches, and does not affect the Run that has the UID."""
     inventory = RunCache(lambda _: None)
     inventory.runs.upsert(the_run())
     for claimed in (CLAIMED, VICTIM._replace(name="other")):
@@ -100,7 +100,7 @@ def test_a_uid_alone_finds_no_run() -> None:
     ids=["another UID", "another kind", "another group", "another name", "two owners"],
 )
 def test_a_report_without_its_run_as_only_owner_is_nobodys(owners: list[JsonObject]) -> None:
-    """What a report says of its Run counts only where its one owner reference says the same."""
+    """A report counts for a Run only if its single owner reference names the same Run."""
     told: list[RunKey] = []
     inventory = RunCache(told.append)
     inventory.reports.upsert(a_report("victim", *owners))
@@ -109,7 +109,7 @@ def test_a_report_without_its_run_as_only_owner_is_nobodys(owners: list[JsonObje
 
 
 def test_a_key_that_another_tenant_made_is_hashed_like_any_other() -> None:
-    """With shards, a forged key goes to some shard and reads no Run of another namespace."""
+    """With shards, a forged key maps to some shard and reads no Run of another namespace."""
     inventory = RunCache(lambda _: None)
     inventory.runs.upsert(the_run())
     policy = ResolvedPolicy.of("", RunPolicySpec(max_active_runs=1))
@@ -119,7 +119,7 @@ def test_a_key_that_another_tenant_made_is_hashed_like_any_other() -> None:
 
 @pytest.mark.parametrize("claimed", [CLAIMED, VICTIM._replace(name="other")], ids=["namespace", "name"])
 async def test_a_row_is_forgotten_only_under_its_namespace_and_name(tmp_path: Path, claimed: RunKey) -> None:
-    """A Run that is gone, as a forged key has it, does not delete the row of the one whose UID it names."""
+    """A forged key of a missing Run does not delete the row of the Run whose UID it names."""
     store = sql_store(f"sqlite:///{tmp_path}/states.db")
     await store.open()
     run = run_object(uid=VICTIM.uid)

@@ -1,4 +1,4 @@
-"""The pods that are built: hardened, gated, fenced; and the facts that are read back."""
+"""The built pods are hardened, gated and fenced, and their facts can be read back."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def built(agent: dict[str, Any], attempt: int = 2) -> dict[str, Any]:
 
 @pytest.mark.parametrize("agent", [{"image": "a"}, {"template": TEMPLATE}, {"image": "a", "workspace": {}}])
 def test_every_pod_is_restricted(agent: dict[str, Any]) -> None:
-    """What Pod Security `restricted` asks for is set on the pod and on every container, whatever the Run says."""
+    """Every requirement of Pod Security `restricted` is set on the pod and on every container, for any template in the Run."""
     spec = built(agent)["spec"]
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["runAsUser"] == (2000 if "template" in agent else 10001)
@@ -56,7 +56,7 @@ def test_every_pod_is_restricted(agent: dict[str, Any]) -> None:
 
 
 def test_a_pod_is_fenced_owned_and_told_who_it_is() -> None:
-    """Gate first, finalizer, owner, labels; the judged container knows its Run, agent, attempt and last outcome."""
+    """The pod has gate, finalizer, owner and labels; the judged container knows its Run, agent, attempt and last outcome."""
     pod = built({"template": TEMPLATE})
     assert [gate["name"] for gate in pod["spec"]["schedulingGates"]] == ["runwarden.dev/admitted", "kueue.x-k8s.io/admission"]
     assert pod["metadata"]["name"] == "demo-coder-r2"
@@ -72,7 +72,7 @@ def test_a_pod_is_fenced_owned_and_told_who_it_is() -> None:
 
 
 def test_the_template_is_not_changed() -> None:
-    """Building twice gives the same pod: nothing of the Run is written to."""
+    """Building twice gives the same pod: the builder does not change the Run."""
     run = run_with({"template": TEMPLATE})
     assert run.spec
     assert build_pod(run, run.spec.agents[0], 0) == build_pod(run, run.spec.agents[0], 0)
@@ -80,7 +80,7 @@ def test_the_template_is_not_changed() -> None:
 
 
 def test_a_claim_says_what_the_workspace_says() -> None:
-    """Size, class and mode; the Run owns it."""
+    """The claim has the workspace's size, class and mode, and the Run owns it."""
     run = run_with({"image": "a", "workspace": {"size": "2Gi", "storageClassName": "fast"}})
     assert run.spec
     claim = build_claim(run, run.spec.agents[0])
@@ -93,7 +93,7 @@ def test_a_claim_says_what_the_workspace_says() -> None:
 
 
 def test_facts_of_a_pod_as_built() -> None:
-    """What was built is read back as gated, unbound, ours, with another controller's gate told apart."""
+    """A built pod is read back as gated, unbound and ours, and another controller's gate is distinguished."""
     pod = built({"template": TEMPLATE})
     pod["metadata"]["uid"] = "p"
     facts = pod_facts(pod)
@@ -105,7 +105,7 @@ def test_facts_of_a_pod_as_built() -> None:
 
 @pytest.mark.parametrize("agent", [{"image": "a"}, {"template": TEMPLATE}])
 def test_users_are_the_hosts_unless_the_policy_says_private(agent: dict[str, Any]) -> None:
-    """A pod has a user namespace of its own where its policy, or its template, asks for it."""
+    """A pod has its own user namespace if its policy or its template asks for it."""
     run = run_with(agent)
     assert run.spec
     assert "hostUsers" not in build_pod(run, run.spec.agents[0], 0)["spec"]
@@ -116,14 +116,14 @@ def test_users_are_the_hosts_unless_the_policy_says_private(agent: dict[str, Any
 
 
 def under(agent: dict[str, Any], policy: RunPolicySpec) -> dict[str, Any]:
-    """The pod of an agent under a policy, with its reporter."""
+    """Return the pod of an agent under a policy, with its reporter."""
     run = run_with(agent)
     assert run.spec
     return build_pod(run, run.spec.agents[0], 0, sidecar=Sidecar("r:1"), policy=policy)
 
 
 def test_containers_that_name_no_resources_have_the_policys() -> None:
-    """Requests and limits of the policy go to containers with neither; who names some, as the reporter does, keeps those alone."""
+    """Containers without requests and limits get those of the policy; one that has some, as the reporter, keeps only those."""
     policy = RunPolicySpec(resources=Resources(requests={"cpu": "1"}, limits={"memory": "1Gi"}))
     named = {"limits": {"cpu": "2"}}
     spec = {**TEMPLATE["spec"], "containers": [{"name": "log", "image": "l", "resources": named}, {"name": "agent", "image": "a"}]}
@@ -137,7 +137,7 @@ def test_containers_that_name_no_resources_have_the_policys() -> None:
 
 
 def test_pods_run_under_the_policys_runtime() -> None:
-    """The policy's RuntimeClass is every pod's; without one the template's own counts."""
+    """Every pod has the policy's RuntimeClass; without one, the template's own counts."""
     assert under({"image": "a"}, RunPolicySpec(runtime_class_name="gvisor"))["spec"]["runtimeClassName"] == "gvisor"
     assert (
         under({"template": {"spec": {**TEMPLATE["spec"], "runtimeClassName": "kata"}}}, RunPolicySpec())["spec"]["runtimeClassName"]
@@ -147,7 +147,7 @@ def test_pods_run_under_the_policys_runtime() -> None:
 
 @pytest.mark.parametrize("mode", [None, *NetworkMode])
 def test_only_pods_of_a_managed_network_are_selected(mode: NetworkMode | None) -> None:
-    """The label that the operator's NetworkPolicy selects is on pods whose network it manages, and on no other."""
+    """Only pods whose network the operator manages have the label that its NetworkPolicy selects."""
     labels = under({"image": "a"}, RunPolicySpec(network_policy=mode))["metadata"]["labels"]
     assert labels.get("runwarden.dev/network") == ("managed" if mode is NetworkMode.MANAGED else None)
 
@@ -164,7 +164,7 @@ def mounts(container: dict[str, Any]) -> dict[str, tuple[str, bool]]:
 
 @pytest.mark.parametrize("agent", [{"image": "a"}, {"template": TEMPLATE}])
 def test_the_reporter_comes_first_and_is_restricted(agent: dict[str, Any]) -> None:
-    """A native sidecar ahead of the template's own, another user than any agent, with all that `restricted` asks for."""
+    """The reporter is a native sidecar before the template's own, with a user of its own and all settings of `restricted`."""
     spec = with_reporter(agent)["spec"]
     reporter = spec["initContainers"][0]
     assert (reporter["name"], reporter["restartPolicy"]) == ("runwarden-reporter", "Always")
@@ -176,7 +176,7 @@ def test_the_reporter_comes_first_and_is_restricted(agent: dict[str, Any]) -> No
 
 
 def test_only_the_reporter_has_the_token_and_only_out_is_writable_for_the_agent() -> None:
-    """Who mounts what: the agent reads its tools and answers, and no container but the reporter's sees the token."""
+    """The agent mounts its tools and answers read-only, and only the reporter's container sees the token."""
     spec = with_reporter({"template": TEMPLATE})["spec"]
     reporter, prepare = spec["initContainers"]
     log, agent = spec["containers"]
@@ -195,7 +195,7 @@ def test_only_the_reporter_has_the_token_and_only_out_is_writable_for_the_agent(
 
 
 def test_rw_is_not_put_where_the_template_has_mounted_something() -> None:
-    """A volume of the template's own over /usr/local/bin stays as it is; `rw` is in /runwarden/bin all the same."""
+    """A volume of the template at /usr/local/bin stays; `rw` is in /runwarden/bin all the same."""
     own = {"volumeMounts": [{"name": "mine", "mountPath": "/usr/local/"}], "name": "agent", "image": "a"}
     spec = with_reporter({"template": {"spec": {"containers": [own], "volumes": [{"name": "mine", "emptyDir": {}}]}}})["spec"]
     assert "/usr/local/bin/rw" not in mounts(spec["containers"][0])
@@ -203,7 +203,7 @@ def test_rw_is_not_put_where_the_template_has_mounted_something() -> None:
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_processes_are_shared_only_in_full(shared: bool) -> None:
-    """NoSharedPID leaves the agent its own process namespace, and tells the reporter so."""
+    """NoSharedPID gives the agent its own process namespace, and sets this in the reporter's environment."""
     spec = with_reporter({"image": "a"}, shared=shared)["spec"]
     assert spec.get("shareProcessNamespace", False) is shared
     environment = {e["name"]: e.get("value") for e in spec["initContainers"][0]["env"]}
@@ -212,7 +212,7 @@ def test_processes_are_shared_only_in_full(shared: bool) -> None:
 
 
 def test_the_reporter_understands_what_it_is_told() -> None:
-    """The environment that is built here is the one that the reporter reads, as the kubelet fills it in."""
+    """The reporter reads the environment that is built here, with the values that the kubelet fills in."""
     pod = with_reporter({"image": "a"})
     entries = pod["spec"]["initContainers"][0]["env"]
     told = settings_from({e["name"]: e.get("value", "from-the-pod") for e in entries})
@@ -222,14 +222,14 @@ def test_the_reporter_understands_what_it_is_told() -> None:
 
 
 def test_a_conversation_keeps_its_id_over_attempts() -> None:
-    """The session's UUID is the agent's, not the attempt's, and another Run of the name has another."""
+    """The session's UUID is stable over an agent's attempts, and differs for another Run of the same name."""
     assert session_id("u", "coder") == session_id("u", "coder")
     assert len({session_id("u", "coder"), session_id("u", "tester"), session_id("v", "coder")}) == 3
 
 
 @pytest.mark.parametrize("where", [("securityContext",), ("containers", 0, "securityContext")])
 def test_an_agent_may_not_be_the_reporter(where: tuple[Any, ...]) -> None:
-    """The reporter's user is refused with its path, wherever a template names it."""
+    """A template that uses the reporter's user anywhere is refused with the path."""
     spec: dict[str, Any] = {"containers": [{"name": "agent", "image": "a"}]}
     inner: Any = spec
     for part in where[:-1]:
@@ -280,20 +280,20 @@ DISRUPTION = [{"type": "DisruptionTarget", "status": "True", "lastTransitionTime
     ],
 )
 def test_outcomes(pod: dict[str, Any], ending: bool, reason: Reason, result: str) -> None:
-    """What the kubelet says of a pod's end is what goes on record; an end in the second of the deletion is no completion."""
+    """The kubelet's data about a pod's end is recorded; an end in the second of the deletion does not count as completion."""
     outcome = classify(pod_facts(pod), 0, None, ending=ending)
     assert (outcome.reason, outcome.result) == (reason, result)
 
 
 def test_a_vanished_pod() -> None:
-    """A pod that nobody saw end has failed, unless its end was asked for."""
+    """A pod that vanished without a recorded end has failed, unless its end was requested."""
     assert classify(None, 0, None, ending=False).reason == Reason.VANISHED
     assert classify(None, 0, None, ending=True).result == "Interrupted"
 
 
 @given(st.text(), st.text())
 def test_no_label_or_annotation_breaks_the_reading(attempt: str, ending: str) -> None:
-    """Labels and annotations can be edited by whoever may edit pods: nothing in them raises."""
+    """Users who may edit pods can edit labels and annotations: no value raises an exception."""
     pod = built({"image": "a"})
     pod["metadata"]["uid"] = "p"
     pod["metadata"]["labels"]["runwarden.dev/attempt"] = attempt
@@ -302,7 +302,7 @@ def test_no_label_or_annotation_breaks_the_reading(attempt: str, ending: str) ->
 
 
 def test_a_brief_with_many_long_answers_is_cut_and_says_so() -> None:
-    """However much humans write, the pod can be created: its annotations stay within the API server's 256 KiB."""
+    """A brief is cut, with a mark, so that the pod's annotations stay within the API server's 256 KiB."""
     run = RunFacts("ns", "demo", "run-1", 1, RunSpec(agents=(Agent(name="coder", image="x"),), brief="Do it."))
     answers = Settled(tuple(Answered(f"q{n}", "\u00e4" * 16384, "alice") for n in range(16)))
     assert run.spec
@@ -314,7 +314,7 @@ def test_a_brief_with_many_long_answers_is_cut_and_says_so() -> None:
 
 
 def test_a_brief_tells_which_questions_nobody_will_answer() -> None:
-    """What a human has dismissed stands in the next attempt's brief, beside the answers."""
+    """The next attempt's brief lists the questions that a human has dismissed, in addition to the answers."""
     run = RunFacts("ns", "demo", "run-1", 1, RunSpec(agents=(Agent(name="coder", image="x"),), brief="Do it."))
     assert run.spec
     pod = build_pod(run, run.spec.agents[0], 1, settled=Settled((Answered("q1", "yes", "alice"),), dismissed=("q2",)))

@@ -1,4 +1,4 @@
-"""The policy file: the seed's JSON verbatim, YAML, and errors that name field, value and remedy."""
+"""The policy file: the seed's unchanged JSON, YAML, and errors that name field, value and remedy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SEED_POLICY = RunPolicySpec(llm=LLM(mode=LLMMode.ASSIST))
 
 @pytest.mark.parametrize("text", [SEED, SEED.removeprefix('{"operator":').removesuffix("}")])
 def test_the_seed_is_the_defaults(text: str) -> None:
-    """The seed's JSON, with and without its enclosing key, says what the defaults say, its mode made explicit."""
+    """The seed's JSON, with and without its enclosing key, equals the defaults, with an explicit mode."""
     assert parse_policy_file(text) == SEED_POLICY
 
 
@@ -37,7 +37,7 @@ def test_the_seed_is_the_defaults(text: str) -> None:
     ],
 )
 def test_accepted(text: str, expected: RunPolicySpec) -> None:
-    """YAML in both spellings, a whole RunPolicy, a bare `off`, and the zeros that mean something."""
+    """YAML in both spellings, a whole RunPolicy, a bare `off`, and meaningful zeros are accepted."""
     assert parse_policy_file(text) == expected
 
 
@@ -67,7 +67,7 @@ def test_accepted(text: str, expected: RunPolicySpec) -> None:
     ],
 )
 def test_refused(text: str, path: str, says: str) -> None:
-    """Each fault is one violation at its path, with what to do about it."""
+    """Each mistake is one violation at its path, with the remedy."""
     with pytest.raises(PolicyFileError) as caught:
         parse_policy_file(text)
     found = caught.value.violations[0]
@@ -76,7 +76,7 @@ def test_refused(text: str, path: str, says: str) -> None:
 
 
 def test_hot_reload_keeps_the_last_good(tmp_path: Path) -> None:
-    """A changed file is taken, a broken edit keeps the last good one and says so, and mending it clears the error."""
+    """A changed file is loaded; a broken one keeps the last good policy and reports an error, and a repair clears the error."""
     path = tmp_path / "policy.yaml"
     path.write_text("restartBudget: 1")
     source = PolicyFileWatcher(path)
@@ -95,13 +95,13 @@ def test_hot_reload_keeps_the_last_good(tmp_path: Path) -> None:
 
 
 def test_a_broken_file_at_start_is_an_error(tmp_path: Path) -> None:
-    """There is no last good one to keep at start."""
+    """At start there is not yet a last good policy to keep."""
     with pytest.raises(PolicyFileError):
         PolicyFileWatcher(tmp_path / "none.yaml")
 
 
 def test_policy_check_and_defaults(tmp_path: Path) -> None:
-    """`policy check` exits 0 or 1 and names the field; `policy defaults` prints what it accepts itself."""
+    """`policy check` exits 0 or 1 and names the field; it accepts the output of `policy defaults`."""
     runner = CliRunner()
     good = runner.invoke(main, ["policy", "check", "-"], input=SEED)
     assert (good.exit_code, "ok" in good.output) == (0, True)

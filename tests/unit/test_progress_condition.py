@@ -1,4 +1,4 @@
-"""What a Run's status says of its reporters: one table, first match first."""
+"""The condition about a Run's reporters: one table, first match first."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ OFF = ResolvedPolicy.of("p", RunPolicySpec(reporter=ReporterMode.OFF))
     ids=lambda value: str(value[1]) if isinstance(value, tuple) else "",
 )
 def test_the_condition_says_what_is_missing(seen: dict[str, Any], health: Health, says: tuple[str, str] | None) -> None:
-    """From nothing to see at all, over what is not seen, to a reporter that is heard."""
+    """The cases go from no visible agent, over missing reports, to a reporter that reports."""
     snapshot = Snapshot(**{"run": RUN, "pods": (POD,), **seen})
     plan = Plan("supervised", Verdict(Phase.RUNNING, Reason.SUPERVISING), (AgentView("coder", health, "x"),))
     found = [(status, str(reason)) for _, status, reason, _ in progress_reported(snapshot, plan)]
@@ -47,7 +47,7 @@ def test_the_condition_says_what_is_missing(seen: dict[str, Any], health: Health
 
 
 def test_what_was_said_stays_when_the_pods_are_gone() -> None:
-    """Somebody tidies the pods of a finished Run away: its status does not change, so nothing is written."""
+    """After the pods of a finished Run are deleted its status does not change, so it is not written."""
     plan = Plan("terminal", Verdict(Phase.COMPLETED, Reason.ALL_AGENTS_COMPLETE), (AgentView("coder", Health.COMPLETE, "x"),))
     with_pods = build_status(Snapshot(run=RUN, pods=(POD,), reports=(REPORT,)), plan, (), {}, NOW)
     assert build_status(Snapshot(run=RUN, reports=(REPORT,)), plan, (), with_pods, NOW) == with_pods

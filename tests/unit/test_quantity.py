@@ -28,5 +28,5 @@ def test_an_amount_is_what_the_suffix_makes_of_the_number(quantity: str) -> None
 
 
 def test_larger_quantities_are_larger() -> None:
-    """Quantities of different suffixes compare by what they stand for."""
+    """Quantities of different suffixes compare by their amounts."""
     assert amount("1024Mi") == amount("1Gi") > amount("1G") > amount("999M")

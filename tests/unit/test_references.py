@@ -1,4 +1,4 @@
-"""Nothing that a user writes can name an object of another namespace."""
+"""No field of a user's object can name an object of another namespace."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def fields(shape: Any) -> Iterator[str]:
 
 @pytest.mark.parametrize("crd", CRDS, ids=lambda crd: crd["spec"]["names"]["kind"])
 def test_no_field_of_ours_takes_a_namespace(crd: dict[str, Any]) -> None:
-    """No field is called so, and whatever refers to an object by name takes no slash, so `other/name` is none either."""
+    """No field is called namespace, and names of objects cannot contain a slash, so `other/name` is invalid too."""
     found = dict(paths(crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]))
     assert found
     assert not [path for path in found if "namespace" in path.lower()]
@@ -49,6 +49,6 @@ def test_no_field_of_ours_takes_a_namespace(crd: dict[str, Any]) -> None:
 
 
 def test_a_pod_template_takes_no_namespace() -> None:
-    """Neither the template's metadata nor a volume or variable in it names one."""
+    """Neither the template's metadata nor a volume or variable in it names a namespace."""
     assert "secretName" in set(fields(TEMPLATE))
     assert not [name for name in fields(TEMPLATE) if "namespace" in name.lower()]

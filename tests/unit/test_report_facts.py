@@ -1,4 +1,4 @@
-"""What is made of a report: ages become times by the API server's stamps, and what cannot be understood says nothing."""
+"""The facts from a report: ages become times by the API server's timestamps, and unreadable data is ignored."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pod(message: str) -> dict[str, Any]:
 
 
 def test_ages_become_times_by_the_api_servers_stamp() -> None:
-    """The reporter's own entry counts, nobody else's; no clock of a pod is asked."""
+    """Only the managed-fields entry of the reporter counts, and no clock of a pod is used."""
     found = report_facts(report())
     assert found
     assert found.reported_at == datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -43,7 +43,7 @@ def test_ages_become_times_by_the_api_servers_stamp() -> None:
 
 
 def test_dismissals_are_no_answers() -> None:
-    """What the operator has delivered is told apart: answers, and the word that there will be none."""
+    """Delivered answers and delivered dismissals are distinguished."""
     found = report()
     found["spec"]["deliveries"].append({"questionID": "q2", "answer": "(dismissed)", "dismissed": True})
     facts = report_facts(found)
@@ -65,12 +65,12 @@ def test_dismissals_are_no_answers() -> None:
     ids=["no status", "another manager", "another subresource", "a wrong type", "an unknown field", "out of range", "no object"],
 )
 def test_what_cannot_be_understood_says_nothing(silent: dict[str, Any]) -> None:
-    """A report that is empty, forged or broken is as good as none: nothing is decided from it, and nothing breaks."""
+    """An empty, forged or broken report counts as absent: it decides nothing and raises nothing."""
     assert report_facts(silent) is None
 
 
 def test_the_last_word_is_read_from_the_termination_message() -> None:
-    """Its time is the kubelet's stamp of the sidecar's end."""
+    """Its time is the kubelet's timestamp of the sidecar's end."""
     found = last_report(pod(json.dumps(SAID | {"parked": True})))
     assert found
     assert (found.agent, found.run_uid, found.pod_uid, found.parked) == ("coder", "run-1", "u1", True)
@@ -79,12 +79,12 @@ def test_the_last_word_is_read_from_the_termination_message() -> None:
 
 @pytest.mark.parametrize("message", ["", "Error: boom", "[" * 100_000, '{"attempt":', "7", json.dumps({"seq": 1})])
 def test_other_last_words_are_none(message: str) -> None:
-    """A sidecar that was killed, or whose message was cut, leaves what the API server has."""
+    """If a sidecar was killed, or its message was cut, the report in the API server counts."""
     assert last_report(pod(message)) is None
 
 
 def test_outputs_are_bounded() -> None:
-    """Thirty-two agents' outputs must fit into one Run: what is too much is left out whole, the rest is kept."""
+    """Thirty-two agents' outputs must fit into one Run: an output that is too large is left out whole, the rest is kept."""
     outputs = {f"o{n}": "x" * 1000 for n in range(9)}
     found = report_facts(report(SAID | {"result": {"outcome": "Completed", "outputs": outputs}}))
     assert found
@@ -95,7 +95,7 @@ def test_outputs_are_bounded() -> None:
 
 @pytest.mark.parametrize(("stamp", "believed"), [(NOON, True), (NOON + timedelta(seconds=59), True), (LATEST, False)])
 def test_a_report_from_the_future_is_not_believed(stamp: datetime, believed: bool) -> None:
-    """A stamp that a client wrote far ahead of now; API servers' clocks may be some seconds apart."""
+    """A client's timestamp far ahead of now is not used; API servers' clocks may differ by some seconds."""
     found = report_facts(report())
     assert found
     assert is_believed(replace(found, reported_at=stamp), NOON) is believed

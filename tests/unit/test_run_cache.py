@@ -1,4 +1,4 @@
-"""The status store refuses what it cannot trust; the inventory never goes back in time."""
+"""The status store refuses untrusted state; the cache never goes back in time."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def pod(version: int, uid: str = "p1", run_uid: str = "u1") -> dict[str, Any]:
     ],
 )
 async def test_doubtful_state_is_refused(status: dict[str, Any], says: str) -> None:
-    """A lost, foreign, newer or broken record is a refusal with its cause, never an empty state."""
+    """A lost, foreign, newer or broken record is refused with its cause, never read as an empty state."""
     loaded = await StatusStore(cast(Client, None)).load(run(**status), live=True)
     assert loaded.state is None
     assert says in loaded.refusal
 
 
 async def test_state_of_another_run_is_ignored_and_good_state_is_read() -> None:
-    """A record copied from another Run counts as none before the start, and is refused after it; one's own is read."""
+    """A record copied from another Run is ignored before the start, and refused after it; the Run's own is read."""
     store = StatusStore(cast(Client, None))
     assert await store.load(run(uid="u2", operatorState=STATE), live=True) == await store.load(run(uid="u2"), live=True)
     late = await store.load(run(uid="u2", operatorState=STATE, startTime="2026-01-01T00:00:00Z"), live=True)
@@ -61,7 +61,7 @@ async def test_state_of_another_run_is_ignored_and_good_state_is_read() -> None:
 
 
 def test_newer_wins_and_the_dead_stay_dead() -> None:
-    """An older version never overwrites a newer one, a list older than an object does not remove it, no UID comes back."""
+    """An older version never overwrites a newer one, a list older than an object does not remove it, and no UID returns."""
     told: list[RunKey] = []
     inventory = RunCache(told.append)
     inventory.pods.upsert(pod(5))
@@ -79,7 +79,7 @@ def test_newer_wins_and_the_dead_stay_dead() -> None:
 
 
 def test_a_pass_is_not_told_of_its_own_writes() -> None:
-    """What a pass wrote is no reason for another of the same Run; for another Run's pass it is, and so is what comes by a watch."""
+    """A pass's own write does not queue its Run again; a write for another Run does, and so does any watch event."""
     told: list[RunKey] = []
     inventory = RunCache(told.append)
     inventory.apply_run(run())
@@ -92,7 +92,7 @@ def test_a_pass_is_not_told_of_its_own_writes() -> None:
 
 
 def test_a_cached_run_is_nobodys_to_change() -> None:
-    """The cache gives the object as it was told, without managedFields, and a copy to each who asks."""
+    """The cache returns the object as received, without managedFields, and a separate copy to each caller."""
     inventory = RunCache(lambda _: None)
     told = run()
     told["metadata"]["managedFields"] = [{"manager": "kubectl"}]
@@ -105,7 +105,7 @@ def test_a_cached_run_is_nobodys_to_change() -> None:
 
 
 def test_the_spec_of_a_live_run_is_read_once_a_generation() -> None:
-    """What was read of a generation is taken for it; a newer one, and a Run that is going, are read anew."""
+    """The live spec is read once per generation; a newer generation and a Run that is being deleted are read again."""
     inventory = RunCache(lambda _: None)
     inventory.runs.upsert(run())
     kept = inventory.run(KEY)
@@ -119,7 +119,7 @@ def test_the_spec_of_a_live_run_is_read_once_a_generation() -> None:
 
 
 def test_a_poisoned_run_is_kept_with_its_violations() -> None:
-    """A spec that cannot be read at all becomes violations; the Run beside it is read as ever."""
+    """An unreadable spec becomes violations; other Runs are read as always."""
     inventory = RunCache(lambda _: None)
     broken = run(uid="bad") | {"spec": {"agents": "none"}}
     inventory.runs.upsert(broken)
@@ -133,7 +133,7 @@ def test_a_poisoned_run_is_kept_with_its_violations() -> None:
 
 
 def test_policies_are_found_by_name_and_tell_the_runs_of_their_namespace() -> None:
-    """A policy's change has every Run of its namespace looked at again; one that cannot be read says why."""
+    """A policy's change queues every Run of its namespace; a policy that cannot be read has a reason."""
     told: list[RunKey] = []
     inventory = RunCache(told.append)
     inventory.runs.upsert(run())
@@ -146,7 +146,7 @@ def test_policies_are_found_by_name_and_tell_the_runs_of_their_namespace() -> No
 
 
 def test_a_pod_that_names_no_run_is_nobodys() -> None:
-    """A label can be set by anybody: a pod without the name of its Run makes no key that no pass could ever handle."""
+    """Any user can set a label: a pod without the name of its Run makes no key, because no pass could handle it."""
     told: list[RunKey] = []
     forged = pod(1)
     del forged["metadata"]["labels"]["runwarden.dev/run"]

@@ -1,4 +1,4 @@
-"""What the settings make of /metrics: who may read it, over what, and what is in it."""
+"""The settings of /metrics: who may read it, over which protocol, and its content."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tests.unit.observability.asking import ask
 from tests.unit.observability.test_certificate import put
 
 NOBODY = cast(Client, None)
-"""An API server that nothing may ask in a test."""
+"""An API server that must not be queried."""
 
 
 class Silent:
-    """An advisor that nobody asks."""
+    """An advisor that is not consulted."""
 
     async def consult(self, request: Request) -> Reply:
         """Reply."""
@@ -48,7 +48,7 @@ class Silent:
     ],
 )
 async def test_metrics_are_plain_on_loopback_alone(listen: str, told: bool | None, secured: bool) -> None:
-    """Where others may reach the port metrics are secured, unless somebody says otherwise in so many words."""
+    """If others can reach the port, metrics are secured, unless an option explicitly says otherwise."""
     settings = Settings(listen=listen, metrics_secure=told)
     assert settings.metrics_secured is secured
     assert isinstance(certificate_source(settings), SelfSigned) is secured
@@ -58,7 +58,7 @@ async def test_metrics_are_plain_on_loopback_alone(listen: str, told: bool | Non
 
 
 def test_a_mounted_certificate_is_used(tmp_path: Path) -> None:
-    """`--metrics-cert-dir` is read at the start, and what is wrong with it is said then."""
+    """`--metrics-cert-dir` is read at the start, and a mistake is reported then."""
     settings = Settings(metrics_secure=True, metrics_cert_dir=tmp_path)
     with pytest.raises(NoCertificate, match="--metrics-cert-dir"):
         certificate_source(settings)
@@ -67,7 +67,7 @@ def test_a_mounted_certificate_is_used(tmp_path: Path) -> None:
 
 
 async def test_an_adapters_metrics_are_with_the_operators(tmp_path: Path) -> None:
-    """One answer has both while the adapter is there, and the operator's alone while it is not."""
+    """One answer has the series of both while the adapter runs, and only the operator's while it does not."""
     ours, theirs, path = CollectorRegistry(), CollectorRegistry(), tmp_path / "a.sock"
     Gauge("runwarden_leader", "1 while it leads.", registry=ours).set(1)
     AdapterMetrics(theirs).waiting.set(3)

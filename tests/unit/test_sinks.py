@@ -1,4 +1,4 @@
-"""A secret that an agent printed or said reaches nobody: every place where the operator records or tells an agent's words."""
+"""A secret that an agent printed or reported does not appear anywhere that the operator writes an agent's text."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OWNERS = [{"uid": "run-1", "controller": True}]
 
 
 def pod(said: str, *, ended: bool, code: int = 1) -> JsonObject:
-    """Return the agent's pod as a kubelet tells of it: at work and waiting, or ended with these last words."""
+    """Return the agent's pod as a kubelet reports it: running and waiting, or ended with these last words."""
     labels = {LABEL_AGENT: "coder", LABEL_ATTEMPT: "0"}
     state: JsonObject = (
         {"terminated": {"exitCode": code, "message": said}} if ended else {"waiting": {"reason": "X", "message": said}}
@@ -61,7 +61,7 @@ def report(**said: Any) -> JsonObject:
 
 
 def stories(said: str) -> Iterator[Snapshot]:
-    """Yield what the operator sees of an agent that dies, hangs at its start, asks, reports nonsense and ends, with these words."""
+    """Yield the observations of an agent that dies, hangs at its start, asks, reports nonsense and ends, with these words."""
     policy = ResolvedPolicy.of("p", RunPolicySpec(restart_budget=0))
     state = OperatorState(run_uid="run-1", started_at=NOW, agents={"coder": AgentState(pod_uid="c0")})
     spec = RunSpec(agents=(Agent(name="coder", image="x"),))
@@ -79,7 +79,7 @@ def stories(said: str) -> Iterator[Snapshot]:
 
 
 def carried_out(snapshot: Snapshot) -> Iterator[tuple[Snapshot, Plan]]:
-    """Yield each plan on the way to rest; an escalation counts as made."""
+    """Yield each plan until the state is stable; an escalation counts as created."""
     made: set[str] = set()
     for _ in range(8):
         decision = plan(snapshot, NOW)
@@ -95,7 +95,7 @@ def carried_out(snapshot: Snapshot) -> Iterator[tuple[Snapshot, Plan]]:
 
 
 def sinks(snapshot: Snapshot, decision: Plan) -> Iterator[tuple[str, str]]:
-    """Yield everything that leaves the operator by one plan: what is written, posted, sent and kept."""
+    """Yield all output of one plan: written, posted, sent and stored."""
     status = build_status(snapshot, decision, decision.actions, {}, NOW)
     run = {"metadata": {"namespace": "ns", "name": "demo", "uid": "run-1"}, "status": status}
     yield "status", json.dumps(status)
@@ -113,7 +113,7 @@ def sinks(snapshot: Snapshot, decision: Plan) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("kind", SECRETS)
 def test_no_sink_shows_a_secret(kind: str) -> None:
-    """Whatever way an agent says it, a secret is in no status, state, Event, escalation, notification or row of the ledger."""
+    """A secret is in no status, state, Event, escalation, notification or ledger row, for every way of reporting it."""
     seen: set[str] = set()
     for snapshot in stories(f"the model said 401\n{SECRETS[kind]}\nand that was all"):
         for at, decision in carried_out(snapshot):
@@ -124,7 +124,7 @@ def test_no_sink_shows_a_secret(kind: str) -> None:
 
 
 def test_what_is_left_can_be_read_and_names_nothing_anew() -> None:
-    """A human reads the rest of the question; its escalation's name comes from its id, which no redaction changes."""
+    """The rest of the question stays readable; its escalation's name comes from its ID, which redaction does not change."""
     asking = (list(stories(said))[2] for said in ("a branch", SECRETS["github"]))
     plain, secret = (plan(snapshot, NOW).actions[0] for snapshot in asking)
     assert plain.inquiry
@@ -135,7 +135,7 @@ def test_what_is_left_can_be_read_and_names_nothing_anew() -> None:
 
 
 def test_a_report_is_redacted_within_its_bounds() -> None:
-    """However much an agent asks, what is looked at of it is bounded, and every question is still told from the others."""
+    """The examined part of an agent's questions is bounded, and all questions remain distinct."""
     asked = [{"id": f"q{n}", "text": "x" * 16384, "options": ["y" * 1024] * 16} for n in range(8)]
     found = report_facts(report(questions=asked))
     assert found

@@ -1,4 +1,4 @@
-"""The site builds as `make docs` builds it, and a page that leads nowhere is refused."""
+"""The site builds as with `make docs`, and a page with a dead link is refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOADED = re.compile(
     r"""<(?:script|img|iframe|source|video)[^>]*\bsrc=["']?([^"'\s>]+)|<link[^>]*\brel=["']?"""
     r"""(?:stylesheet|preload|preconnect|dns-prefetch|icon|modulepreload)["']?[^>]*\bhref=["']?([^"'\s>]+)|@import\s+["']?([^"'\s;]+)"""
 )
-"""What a browser fetches by itself, without a click."""
+"""Resources that a browser fetches without a click."""
 
 OF_THE_SITE = (
     "mkdocs.yml",
@@ -32,13 +32,13 @@ OF_THE_SITE = (
     "images",
 )
 KEPT = "artifacts/mermaid-*.js"
-"""What the first build has fetched from npm."""
+"""Files that the first build has fetched from npm."""
 
 PICTURE = '<pre class="mermaid">'
 
 
 def build(root: Path, to: Path) -> subprocess.CompletedProcess[str]:
-    """Run mkdocs as `make docs` does, but for where it writes."""
+    """Run mkdocs as `make docs` does, except for the output folder."""
     env = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     command = ["mkdocs", "build", "--strict", "--site-dir", str(to)]
     return subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
@@ -46,7 +46,7 @@ def build(root: Path, to: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the site as it was built, once for all tests here."""
+    """Return the built site, built once for all tests here."""
     if not shutil.which("npm") and not list(ROOT.glob(KEPT)):
         cannot_run("needs npm, which brings the site its Mermaid")
     to = tmp_path_factory.mktemp("site")
@@ -56,7 +56,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_first_page_is_the_readme(site: Path) -> None:
-    """What the README says stands on the first page, and its links lead to pages of the site or are words."""
+    """The first page has the README's text, and its links lead to pages of the site or are plain text."""
     page = (site / "index.html").read_text()
     assert "Why not a Job?" in page
     assert 'href="install/"' in page
@@ -64,7 +64,7 @@ def test_the_first_page_is_the_readme(site: Path) -> None:
 
 
 def test_every_concept_has_one_picture(site: Path) -> None:
-    """Each page of the concepts has one Mermaid picture, no more and no less."""
+    """Each page of the concepts has exactly one Mermaid picture."""
     pages = sorted((site / "concepts").glob("*/index.html"))
     assert {page.parent.name: page.read_text().count(PICTURE) for page in pages} == dict.fromkeys(
         ["advisor", "inbox", "plan", "restarts", "run"], 1
@@ -72,7 +72,7 @@ def test_every_concept_has_one_picture(site: Path) -> None:
 
 
 def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
-    """Every script, style, picture and font that a page loads is a file of the site; so is Mermaid, or the theme fetches it."""
+    """Every script, style, picture and font of a page is a file of the site; so is Mermaid, or the theme would fetch it."""
     pages = sorted(site.rglob("*.html"))
     assert pages
     for page in pages:
@@ -84,7 +84,7 @@ def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
 
 
 def _is_ours(site: Path, page: Path, url: str) -> bool:
-    """Whether a URL is data, or a file of the site; the page for what was not found has its URLs from the root."""
+    """Whether a URL is data, or a file of the site; the 404 page has its URLs relative to the root."""
     path = url.partition("?")[0].partition("#")[0]
     return url.startswith("data:") or (site / path.lstrip("/") if path.startswith("/") else page.parent / path).is_file()
 
@@ -94,18 +94,18 @@ def _is_ours(site: Path, page: Path, url: str) -> bool:
     [("https://unpkg.example/a.js", False), ("//cdn.example/a.js", False), ("gone.js", False), ("index.html", True)],
 )
 def test_what_is_ours(site: Path, url: str, ours: bool) -> None:
-    """The check above sees what it is there to see."""
+    """The check above detects foreign URLs."""
     (found,) = [next(filter(None, each)) for each in LOADED.findall(f'<script async src="{url}"></script>')]
     assert _is_ours(site, site / "index.html", found) is ours
 
 
 def test_links_out_of_the_docs_become_words(site: Path) -> None:
-    """A link to a file that is no page, as the chart's values, is told as its path: the site works without the repository."""
+    """A link to a file outside the site, such as the chart's values, becomes its path: the site works without the repository."""
     assert "<code>charts/runwarden/values.yaml</code>" in (site / "install/index.html").read_text()
 
 
 def copied(to: Path) -> Path:
-    """Copy what the site is made of, to be changed."""
+    """Copy the sources of the site, so that a test can change them."""
     to.mkdir()
     for name in OF_THE_SITE:
         source = ROOT / name
@@ -117,7 +117,7 @@ def copied(to: Path) -> Path:
 
 
 def test_with_a_repository_they_stay_links(tmp_path: Path) -> None:
-    """Where mkdocs.yml names the repository, links to its files lead there; pages and pictures stay the site's own."""
+    """If mkdocs.yml names the repository, links to its files lead there; pages and pictures stay the site's own."""
     root = copied(tmp_path / "root")
     with (root / "mkdocs.yml").open("a") as config:
         config.write("repo_url: https://git.example/runwarden\n")
@@ -137,7 +137,7 @@ def test_with_a_repository_they_stay_links(tmp_path: Path) -> None:
     ids=["page", "file", "heading"],
 )
 def test_a_dead_link_fails_the_build(tmp_path: Path, text: str, told: str) -> None:
-    """A link to a page, a file or a heading that does not exist stops the build, and is named."""
+    """A link to a missing page, file or heading fails the build, and is named."""
     root = copied(tmp_path / "root")
     with (root / "docs/plan.md").open("a") as page:
         page.write(f"\n{text}\n")

@@ -1,6 +1,6 @@
-"""What the operator's start is spared: modules that take their time and memory, and that an operator without options never uses.
+"""The operator's start imports no slow or large modules that an operator without options never uses.
 
-How many seconds it takes is `tests/bench/ready.py`'s to tell: a busy machine proves nothing.
+`tests/bench/ready.py` measures the seconds: a busy machine proves nothing.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ try:
 except SystemExit:
     print(*sys.modules)
 """
-"""The operator's start up to the moment that it finds no API server."""
+"""The operator's start up to the moment in which it finds no API server."""
 
 
 @pytest.fixture(scope="module")
 def imported(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
-    """The modules that were imported by a start."""
+    """Return the modules that a start has imported."""
     nowhere: Path = tmp_path_factory.mktemp("start") / "config"
     nowhere.write_text("")
     done = subprocess.run([sys.executable, "-c", START, str(nowhere)], capture_output=True, text=True, check=False)
@@ -37,7 +37,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
 
 
 def test_the_operator_was_there(imported: frozenset[str]) -> None:
-    """The start went as far as it should: what it needs is imported."""
+    """The start went far enough: the needed modules are imported."""
     assert {"controller.runtime.operator", "kopf", "aiohttp", "kubernetes.aio.client"} <= imported
 
 
@@ -46,7 +46,7 @@ def test_the_operator_was_there(imported: frozenset[str]) -> None:
     ["requests", "requests_oauthlib", "websocket", "kubernetes.config", "kubernetes.stream", "sqlalchemy", "alembic", "apprise"],
 )
 def test_a_start_is_spared(imported: frozenset[str], module: str) -> None:
-    """The synchronous Kubernetes client, databases and notifications are not imported for an operator that needs none."""
+    """Without options, the synchronous Kubernetes client, databases and notifications are not imported."""
     assert module not in imported
 
 
@@ -58,10 +58,10 @@ early.main = lambda: os.kill(os.getpid(), signal.SIGTERM)
 sys.argv = ["runwarden", "operator"]
 main()
 """
-"""A start that is told to end before its command has said what it does about that."""
+"""A start that gets SIGTERM before its command has installed a handler."""
 
 
 def test_who_is_told_to_end_while_it_starts_ends() -> None:
-    """SIGTERM is handled from the first moment: as a container's first process it would not even hear it otherwise."""
+    """SIGTERM is handled from the first moment: as a container's first process it would otherwise be ignored."""
     done = subprocess.run([sys.executable, "-c", TOLD_TO_END], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (SIGNALLED + signal.SIGTERM, "")

@@ -1,4 +1,4 @@
-"""What a Run's status says of having asked: the same, whichever look wrote it last."""
+"""The status about asked questions is the same for every kind of observation."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TOLD = {
     ids=["never asked", "its escalation is seen", "the state remembers", "it was told before"],
 )
 def test_who_has_asked_is_told_to_have_asked(seen: dict[str, Any], previous: JsonObject, told: tuple[str, str] | None) -> None:
-    """A live look does not read an escalation answered long ago; the condition must not come and go with it."""
+    """A live observation skips an escalation that was answered long ago; the condition must not change because of that."""
     status = build_status(Snapshot(run=RUN, **seen), COMPLETE, (), previous, NOW)
     found = [(c["status"], c["reason"]) for c in status["conditions"] if c["type"] == "Escalated"]
     assert found == ([told] if told else [])

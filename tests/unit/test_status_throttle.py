@@ -1,4 +1,4 @@
-"""How long news wait: three seconds since the last write, of many Runs longer, and never the first word on a Run."""
+"""The delay of status-only updates: three seconds since the last write, longer for many Runs, and none for a Run's first."""
 
 import pytest
 
@@ -65,7 +65,7 @@ def test_who_has_just_been_written_of_waits_in_a_crowd_too() -> None:
 
 @pytest.mark.parametrize("own", [1, 7, 40])
 def test_a_crowd_of_another_namespace_at_most_doubles_the_wait(own: int) -> None:
-    """Beside a hundred times as many Runs of one other namespace the news of a few wait for twice as long, no longer."""
+    """With a hundred times as many Runs in one other namespace, the updates of a few Runs take at most twice as long."""
     alone, beside = StatusThrottle(), StatusThrottle()
     crowd = of("noisy", 100 * own)
     for run in [*crowd, *of("quiet", own)]:
@@ -79,7 +79,7 @@ def test_a_crowd_of_another_namespace_at_most_doubles_the_wait(own: int) -> None
 
 
 def test_of_many_namespaces_news_wait_as_of_one() -> None:
-    """A hundred namespaces with one Run each write no more a second than one with a hundred."""
+    """A hundred namespaces with one Run each have no more writes a second than one with a hundred."""
     lag = StatusThrottle()
     for number in range(100):
         lag.written(run := RunKey(f"ns-{number}", "run", str(number)), 0)
@@ -88,7 +88,7 @@ def test_of_many_namespaces_news_wait_as_of_one() -> None:
 
 
 def test_a_run_that_is_forgotten_leaves_the_crowd() -> None:
-    """However often its news are told of, forgotten and told of again, a Run counts once, and in the end not at all."""
+    """A Run whose updates are added, forgotten and added again counts once, and in the end not at all."""
     lag, other = StatusThrottle(), of("ns", 2)[1]
     for _ in range(3):
         lag.written(RUN, 0)

@@ -1,4 +1,4 @@
-"""Times and grace periods that anybody may write: nothing that an object holds makes the operator's reckoning raise."""
+"""Times and grace periods from users: no value in an object makes the operator's arithmetic raise."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ def pod(spec: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
 
 @given(ANY_MOMENT, ANY_NUMBER | st.floats(allow_nan=False))
 def test_a_sum_that_no_datetime_holds_saturates(moment: datetime, seconds: float) -> None:
-    """Whatever is added or taken off, the result is a time that the API server can write."""
+    """For any sum or difference, the result is a time that the API server can write."""
     assert EARLIEST <= later(moment, seconds) <= LATEST
     assert EARLIEST <= earlier(moment, seconds) <= LATEST
     assert EARLIEST <= bounded(moment) <= LATEST
 
 
 def test_what_a_datetime_holds_is_exact() -> None:
-    """Within the bounds nothing is rounded."""
+    """Within the bounds the result is exact."""
     assert later(NOON, 90) == datetime(2026, 1, 1, 12, 1, 30, tzinfo=UTC)
     assert earlier(NOON, 1) == datetime(2026, 1, 1, 11, 59, 59, tzinfo=UTC)
 
 
 @given(ANY_NUMBER, ANY_NUMBER, ANY_MOMENT)
 def test_no_grace_period_breaks_the_reading_of_a_pod(own: int, given_grace: int, stamp: datetime) -> None:
-    """`kubectl delete --grace-period` and a template take any integer; the facts hold one that can be reckoned with."""
+    """`kubectl delete --grace-period` and a template accept any integer; the facts have one that is safe in arithmetic."""
     metadata = {"deletionTimestamp": stamp.isoformat(), "deletionGracePeriodSeconds": given_grace}
     facts = pod_facts(pod({"terminationGracePeriodSeconds": own}, **metadata))
     assert 1 <= facts.grace_seconds <= MAX_GRACE_SECONDS
@@ -54,7 +54,7 @@ def test_no_grace_period_breaks_the_reading_of_a_pod(own: int, given_grace: int,
 
 @pytest.mark.parametrize("seconds", [100_000_000_000_000, 7200, MAX_GRACE_SECONDS + 1])
 def test_a_deletion_with_more_than_a_pods_own_grace_is_prolonged(seconds: int) -> None:
-    """That is what the plan shortens; a deletion without a grace period of its own, or a forced one, is none."""
+    """The plan shortens such a deletion; one without a grace period of its own, or a forced one, does not count."""
     stamp: dict[str, Any] = {"deletionTimestamp": "2026-01-01T12:00:00Z"}
     own = {"terminationGracePeriodSeconds": seconds}
     assert pod_facts(pod(deletionGracePeriodSeconds=seconds, **stamp)).prolonged
@@ -64,7 +64,7 @@ def test_a_deletion_with_more_than_a_pods_own_grace_is_prolonged(seconds: int) -
 
 
 def test_a_pod_was_told_to_end_where_its_deadline_says_so_too() -> None:
-    """The annotation alone is anybody's: it must not keep the operator from ending a pod."""
+    """Users can write the annotation: alone, it must not keep the operator from ending a pod."""
     written = {"annotations": {"runwarden.dev/ending-at": "2026-01-01T12:00:00Z"}}
     assert pod_facts(pod(**written)).ending_since is None
     assert pod_facts(pod({"activeDeadlineSeconds": 86400}, **written)).ending_since is None
@@ -73,14 +73,14 @@ def test_a_pod_was_told_to_end_where_its_deadline_says_so_too() -> None:
 
 @given(ANY_MOMENT)
 def test_when_a_pod_counts_as_deaf_is_a_time(moment: datetime) -> None:
-    """Also for an annotation at the end of all times."""
+    """The time is valid even for an annotation at the end of all times."""
     written = {"annotations": {"runwarden.dev/ending-at": moment.isoformat()}}
     assert force_delete_at(pod_facts(pod({"activeDeadlineSeconds": 1}, **written))) <= LATEST
 
 
 @given(ANY_MOMENT, st.integers(0, MAX_SECONDS))
 def test_an_age_at_the_beginning_of_all_times_is_a_time(moment: datetime, age: int) -> None:
-    """Whoever creates a report may write the stamp that its ages are counted from."""
+    """A user who creates a report may write the timestamp that its ages count from."""
     entry = {"manager": "runwarden-reporter", "subresource": "status", "time": moment.isoformat()}
     status = {"attempt": 0, "podUID": "u", "seq": 1, "intervalSeconds": 60, "activityAgeSeconds": age, "progressAgeSeconds": age}
     spec = {"agent": "coder", "runUID": "run-1"}
@@ -91,7 +91,7 @@ def test_an_age_at_the_beginning_of_all_times_is_a_time(moment: datetime, age: i
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"])
 def test_a_time_is_read_into_what_can_be_reckoned_with(text: str) -> None:
-    """Go's zero time is one that API servers do write."""
+    """API servers do write Go's zero time, and it is read as a safe value."""
     found = parse_time(text)
     assert found is not None
     assert EARLIEST <= found <= LATEST

@@ -1,4 +1,4 @@
-"""The workflows run what this repository has: they are read here, since no machine but GitHub's runs them."""
+"""The workflows use only what this repository has; they are checked here, because only GitHub's machines run them."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def loaded(path: Path) -> dict[str, Any]:
 
 
 def targets() -> set[str]:
-    """Return the Makefile's targets."""
+    """Return the targets of the Makefile."""
     return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_actions_are_pinned_and_nothing_may_be_written(path: Path) -> None:
-    """Every action is named by a commit with its version beside it, and the token may read the repository and no more."""
+    """Every action is pinned to a commit with its version in a comment, and the token may only read the repository."""
     uses = [line.strip() for line in text_of(path).splitlines() if "uses:" in line]
     assert uses
     assert [line for line in uses if not PINNED.search(line)] == []
@@ -46,14 +46,14 @@ def test_actions_are_pinned_and_nothing_may_be_written(path: Path) -> None:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_every_make_target_is_there(path: Path) -> None:
-    """What is made is a target, so that a renamed one is noticed before GitHub does."""
+    """Every `make` in a workflow is a target, so that a rename is noticed before GitHub does."""
     made = {word for words in re.findall(r"\bmake ((?:[a-z-]+ ?)+)", text_of(path)) for word in words.split()}
     assert made
     assert made <= targets()
 
 
 def test_the_suites_are_all_run() -> None:
-    """Whatever folder has tests, the checks and the site."""
+    """CI runs every folder of tests, the checks and the site."""
     text = text_of(CI)
     assert all(f"make {name}" in text for name in ("check docs", "test-unit", "test-chart", "test-api", "test-kind"))
     suites = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
@@ -62,7 +62,7 @@ def test_the_suites_are_all_run() -> None:
 
 
 def test_the_node_image_is_of_the_version_that_is_tested() -> None:
-    """The official node image has the minor version of Kubernetes that the tests' own clusters have; CI takes either by name."""
+    """The official node image has the same minor version of Kubernetes as the tests' own clusters; CI uses either by name."""
     found = re.fullmatch(r"kindest/node:v(\d+\.\d+)\.\d+@sha256:[0-9a-f]{64}", OFFICIAL_NODE_IMAGE)
     assert found
     assert KUBERNETES.startswith(f"{found[1]}.")
@@ -71,7 +71,7 @@ def test_the_node_image_is_of_the_version_that_is_tested() -> None:
 
 
 def test_what_is_deselected_exists() -> None:
-    """A test that the official node image cannot run is named as it is, so that nothing else is left out by a stale name."""
+    """A test that the official node image cannot run exists under the deselected name, so that a stale name is noticed."""
     found = DESELECTED.findall(text_of(CI))
     assert found
     assert all(f"def {test}(" in (ROOT / module).read_text() for module, test in found)

@@ -1,4 +1,4 @@
-"""The work queue: no key is lost, none is handled twice at once, delays are kept, a poisoned key stops nobody."""
+"""The work queue: no key is lost, none is handled twice at once, delays are kept, and a failing key blocks no other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEYS = st.sampled_from("abc")
 
 
 class Clock:
-    """A clock that stands still until it is moved."""
+    """A clock that only moves on request."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -25,7 +25,7 @@ class Clock:
 
 
 class QueueModel(RuleBasedStateMachine):
-    """Every order of adding, delaying, taking and giving back, against a model of what is owed; a and b are one tenant's."""
+    """Every order of add, delay, take and return, against a model of the due keys; a and b belong to one tenant."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ TestQueueModel = QueueModel.TestCase
 
 
 def test_backoff_doubles_to_its_cap_and_is_forgotten() -> None:
-    """Each failure doubles the wait, up to the cap; a success starts over."""
+    """Each failure doubles the wait, up to the cap; a success resets it."""
     queue: WorkQueue[str] = WorkQueue(clock := Clock())
     waits = []
     for _ in range(12):
@@ -94,7 +94,7 @@ def test_backoff_doubles_to_its_cap_and_is_forgotten() -> None:
 
 
 def test_a_held_key_is_left_alone_whatever_happens_meanwhile() -> None:
-    """Who was told to come back in ten seconds does, however short its backoff; only other keys do not wait."""
+    """A key with a Retry-After of ten seconds waits that long, however short its backoff; other keys do not wait."""
     queue: WorkQueue[str] = WorkQueue(clock := Clock())
     queue.add("a")
     assert queue.take() == "a"
@@ -111,7 +111,7 @@ def test_a_held_key_is_left_alone_whatever_happens_meanwhile() -> None:
 
 
 def test_a_hold_shortens_no_backoff_and_ends_with_a_success() -> None:
-    """Of backoff and hold the longer counts; a key that was handled in the end is held no more."""
+    """The longer one of backoff and hold counts; a success ends the hold."""
     queue: WorkQueue[str] = WorkQueue(Clock())
     queue.add_rate_limited("b", 1.0)
     queue.forget("b")
@@ -127,7 +127,7 @@ def test_a_hold_shortens_no_backoff_and_ends_with_a_success() -> None:
 
 
 async def test_a_poisoned_key_stops_nobody() -> None:
-    """A handler that raises is reported and retried; the other keys are handled meanwhile; shutting down ends the workers."""
+    """A handler that raises is reported and retried; other keys are handled meanwhile, and a shutdown ends the workers."""
     queue: WorkQueue[str] = WorkQueue()
     handled: list[str] = []
     failures: list[str] = []
@@ -154,7 +154,7 @@ async def test_a_poisoned_key_stops_nobody() -> None:
 
 
 def test_backoff_survives_years_of_failure() -> None:
-    """A power of two beyond what a float holds must not end the worker that computes it."""
+    """A power of two beyond a float's range must not end the worker that computes it."""
     queue: WorkQueue[str] = WorkQueue(clock := Clock())
     for _ in range(1100):
         queue.add_rate_limited("a")
@@ -165,7 +165,7 @@ def test_backoff_survives_years_of_failure() -> None:
 
 
 def test_superseded_delays_are_not_kept() -> None:
-    """A key that is looked at often, each time with a deadline a day ahead, leaves no trail of entries until that day."""
+    """A key that is handled often, each time with a deadline a day ahead, does not accumulate entries until that day."""
     queue: WorkQueue[str] = WorkQueue(clock := Clock())
     for _ in range(5000):
         queue.add_after("a", 86_400)
@@ -180,7 +180,7 @@ def test_superseded_delays_are_not_kept() -> None:
 
 
 class CountingQueue(WorkQueue[int]):
-    """A queue that counts how often a worker looks into it."""
+    """A queue that counts the wake-ups of its workers."""
 
     looks = 0
 
@@ -209,7 +209,7 @@ async def end(tasks: list[asyncio.Task[None]]) -> None:
 
 @pytest.mark.parametrize("delay", [None, 0.02])
 async def test_a_key_wakes_one_worker(delay: float | None) -> None:
-    """Of sixteen idle workers one looks for the key, at once or when it is due; waking all costs more than most passes."""
+    """A key wakes one of sixteen idle workers, at once or when it is due; waking all costs more than most passes."""
     queue, handled = CountingQueue(), list[int]()
     tasks = await idle_workers(queue, 16, handled)
     before = queue.looks
@@ -233,7 +233,7 @@ async def test_an_earlier_delay_is_not_waited_past() -> None:
 
 
 async def test_a_worker_cancelled_as_it_is_woken_takes_no_key_along() -> None:
-    """The key that it was woken for goes to another worker."""
+    """The key of a cancelled worker goes to another worker."""
     queue, handled = WorkQueue[int](), list[int]()
     first = await idle_workers(queue, 1, handled)
     others = await idle_workers(queue, 1, handled)
@@ -245,7 +245,7 @@ async def test_a_worker_cancelled_as_it_is_woken_takes_no_key_along() -> None:
 
 
 async def test_keys_in_hand_are_finished_at_shut_down() -> None:
-    """After shutting down nothing new is given out, and the workers end when what they hold is done."""
+    """After a shutdown no key is handed out, and the workers end when their current passes are done."""
     queue, started, go, handled = WorkQueue[int](), asyncio.Event(), asyncio.Event(), list[int]()
 
     async def handle(key: int) -> float:
@@ -275,7 +275,7 @@ def taken(queue: WorkQueue[str], count: int) -> list[str]:
 
 
 def test_tenants_take_turns() -> None:
-    """A tenant with a thousand ready keys holds up another's by one; each tenant's own keys stay in order."""
+    """A tenant with a thousand ready keys delays another's by one; each tenant's own keys stay in order."""
     queue: WorkQueue[str] = WorkQueue(tenant=tenant)
     for number in range(1000):
         queue.add(f"a{number}")
@@ -288,9 +288,9 @@ def test_tenants_take_turns() -> None:
 
 
 def latencies(noise: int, workers: int = 16, ticks: int = 200) -> list[float]:
-    """Return how long each key of a quiet tenant took, of which one becomes ready a tick, beside so many of a noisy one's.
+    """Return the latency of each key of a quiet tenant, whose keys become ready one per tick next to those of a noisy tenant.
 
-    A pass takes a tick, and each worker makes one at a time; beyond sixteen a tick the noisy tenant's keys pile up for ever.
+    A pass takes one tick, and each worker runs one at a time; above sixteen keys a tick the noisy tenant's queue grows without end.
     """
     queue: WorkQueue[str] = WorkQueue(clock := Clock(), tenant=tenant)
     took: list[float] = []
@@ -308,14 +308,14 @@ def latencies(noise: int, workers: int = 16, ticks: int = 200) -> list[float]:
 
 @pytest.mark.parametrize("noise", [1, 15, 100, 1000])
 def test_a_noisy_tenant_at_most_doubles_the_others_latency(noise: int) -> None:
-    """Beside up to a thousand times its load, far beyond what the workers can do, a tenant's p99 is no more than twice its own."""
+    """Even with a thousand times its load, far beyond the workers' capacity, a tenant's p99 is at most twice its own."""
     alone, beside = latencies(0), latencies(noise)
     assert len(beside) == len(alone)
     assert beside[int(0.99 * len(beside))] <= 2 * alone[int(0.99 * len(alone))]
 
 
 def test_a_tenant_that_comes_again_at_once_gets_no_more_than_its_turn() -> None:
-    """One key that is ready again each time it was handled, and one that is backed off to now, wait for the others' turns."""
+    """A key that is ready again after each pass, and one whose backoff ends now, wait for the others' turns."""
     queue: WorkQueue[str] = WorkQueue(clock := Clock(), tenant=tenant)
     for key in ("a0", "b0", "c0"):
         queue.add(key)
@@ -330,7 +330,7 @@ def test_a_tenant_that_comes_again_at_once_gets_no_more_than_its_turn() -> None:
 
 
 def test_keys_of_nobody_in_particular_are_first_in_first_out() -> None:
-    """Without tenants the order is the one in which the keys became ready."""
+    """Without tenants, the order is that in which the keys became ready."""
     queue: WorkQueue[str] = WorkQueue()
     for key in ("a0", "a1", "b0", "a2"):
         queue.add(key)
@@ -338,7 +338,7 @@ def test_keys_of_nobody_in_particular_are_first_in_first_out() -> None:
 
 
 def test_no_turn_is_left_after_shutting_down() -> None:
-    """What was ready is given out no more, whosever it was."""
+    """Ready keys are not handed out any more, for any tenant."""
     queue: WorkQueue[str] = WorkQueue(tenant=tenant)
     queue.add("a0")
     queue.add("b0")

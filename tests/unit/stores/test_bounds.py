@@ -1,4 +1,4 @@
-"""The ledger's rows: bounded, still JSON, and without secrets; what is shared is shared so that who has little keeps it."""
+"""The ledger's rows are bounded, valid JSON and without secrets; shared space is divided so that small tenants keep theirs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_any_document_is_bounded_json(document: Any) -> None:
-    """Whatever a tenant makes of it: at most so many bytes, and JSON; one that is small and holds no secret stays as it is."""
+    """Any document becomes valid JSON of a bounded size; a small one without secrets stays as it is."""
     text = text_of(clip({"run": document}, LIMIT), LIMIT)
     assert len(text.encode()) <= LIMIT
     json.loads(text)
@@ -49,7 +49,7 @@ def test_any_document_is_bounded_json(document: Any) -> None:
     ids=["words", "one word", "list", "objects", "fields", "key", "escapes", "halves", "wide", "numbers"],
 )
 def test_a_large_document_is_cut_with_a_mark(document: dict[str, Any]) -> None:
-    """Large in any way; what stands beside it is kept whole, and a mark says that something is missing."""
+    """A document may be large in any way: its small parts are kept whole, and a mark shows that a part is missing."""
     told = {"now": "2026-01-01", "run": document, "pods": [{"name": "p"}]}
     text = text_of(clip(told, LIMIT), LIMIT)
     assert len(text.encode()) <= LIMIT
@@ -59,7 +59,7 @@ def test_a_large_document_is_cut_with_a_mark(document: dict[str, Any]) -> None:
 
 
 def test_a_deep_document_ends_at_a_mark() -> None:
-    """Depth that no reader bears is not written."""
+    """JSON that is nested deeper than readers can parse is not written."""
     document: Any = "deep"
     for _ in range(100_000):
         document = [document]
@@ -71,7 +71,7 @@ def test_a_deep_document_ends_at_a_mark() -> None:
 
 
 def test_a_small_document_stays_as_it_is() -> None:
-    """The usual row replays."""
+    """The usual row can be replayed."""
     document = {"run": {"name": "demo", "spec": {"agents": [{"image": "busybox:1", "env": [{"name": "MODE", "value": "fast"}]}]}}}
     assert clip(document, LIMIT) is document
     assert json.loads(text_of(document, LIMIT)) == document
@@ -89,7 +89,7 @@ def test_a_small_document_stays_as_it_is() -> None:
     ],
 )
 def test_secrets_are_not_written(document: dict[str, Any]) -> None:
-    """By their shape, by their field's name, or by the name of the variable that they are the value of."""
+    """Secrets are found by their format, by their field's name, or by the name of the variable whose value they are."""
     text = text_of(document, LIMIT)
     assert TOKEN not in text
     assert "plain-words" not in text
@@ -98,14 +98,14 @@ def test_secrets_are_not_written(document: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("before", range(LIMIT - 400, LIMIT))
 def test_no_piece_of_a_secret_is_left_at_a_cut(before: int) -> None:
-    """Wherever a text is cut, a token is there whole, and replaced, or not at all."""
+    """A cut at any position leaves a whole token, which is replaced, or none at all."""
     words = ("word " * LIMIT)[: before - 1] + " "
     assert "ghp_" not in text_of(clip({"text": f"{words}{TOKEN} {'more ' * LIMIT}"}, LIMIT), LIMIT)
 
 
 @given(st.lists(st.integers(0, 1000), max_size=20), st.integers(0, 5000))
 def test_a_level_fits_and_is_the_highest(sizes: list[int], limit: int) -> None:
-    """All together have no more than the limit, and nobody could have one more each."""
+    """The sum stays within the limit, and no larger level for all would."""
     most = level(sizes, limit)
     assert sum(min(size, most) for size in sizes) <= limit
     if sum(sizes) > limit:
@@ -113,7 +113,7 @@ def test_a_level_fits_and_is_the_highest(sizes: list[int], limit: int) -> None:
 
 
 def test_a_flood_waits_in_its_own_share() -> None:
-    """A namespace with a thousand decisions in wait pushes out its own; another's are written, in turn."""
+    """A namespace with a thousand waiting decisions drops its own; those of others are written, in turn."""
     waiting = Waiting(100, 10_000)
     quiet = [replace(ENTRY, namespace="quiet", digest=str(number)) for number in range(3)]
     dropped = sum(waiting.put(replace(ENTRY, namespace="noisy", digest=str(number)), 10) for number in range(1000))
@@ -124,7 +124,7 @@ def test_a_flood_waits_in_its_own_share() -> None:
 
 
 def test_large_decisions_are_bounded_together() -> None:
-    """By bytes, too: the namespace with most bytes gives way, not the one with most decisions."""
+    """The limit counts bytes too: the namespace with the most bytes drops decisions, not the one with the most decisions."""
     waiting = Waiting(100, 1000)
     for _ in range(20):
         waiting.put(replace(ENTRY, namespace="small"), 10)

@@ -1,4 +1,4 @@
-"""The SQL of docs/stores.md runs on the tables that it is about."""
+"""The SQL of docs/stores.md runs on the real tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OF_THE_STORE, OF_THE_LEDGER = re.findall(r"```sql\n(.*?)```", (ROOT / "docs/stor
 
 
 def queried(file: Path, script: str) -> int:
-    """Run each query of a script and return how many there were."""
+    """Run each query of a script and return their number."""
     queries = [query for query in script.split(";") if "SELECT" in query]
     with closing(sqlite3.connect(file)) as database:
         for query in queries:
@@ -27,12 +27,12 @@ def queried(file: Path, script: str) -> int:
 
 
 def test_the_stores_queries(store: SqlStore, tmp_path: Path) -> None:
-    """Whoever asks a store as the page says gets an answer."""
+    """The queries for stores run and return rows."""
     assert queried(tmp_path / "states.db", OF_THE_STORE) == OF_THE_STORE.count("--")
 
 
 def test_the_ledgers_query(tmp_path: Path) -> None:
-    """So does whoever asks the ledger."""
+    """The query for the ledger runs too."""
     with Ledger(f"sqlite:///{tmp_path}/l.db", LIMITS, Metrics(), lambda: NOW) as ledger:
         ledger.record(ENTRY)
     assert queried(tmp_path / "l.db", OF_THE_LEDGER) == 1

@@ -1,4 +1,4 @@
-"""What goes wrong with a database is told with its place, cause and remedy; nothing is done, nothing is lost, and it recovers."""
+"""A fault of a database is reported with its place, cause and remedy; no effect happens, no state is lost, and it recovers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ sys.stdin.read()
 
 @contextmanager
 def locked_by_another_process(path: Path) -> Iterator[None]:
-    """Have another process hold the write lock."""
+    """Let another process hold the write lock."""
     process = subprocess.Popen([sys.executable, "-c", LOCKER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin
     assert process.stdout
@@ -46,7 +46,7 @@ def locked_by_another_process(path: Path) -> Iterator[None]:
 
 @contextmanager
 def mounted(folder: Path, options: str) -> Iterator[None]:
-    """Have a small volume of its own at a folder; needs root, as a container has it."""
+    """Mount a small volume at a folder; this needs root, as in a container."""
     if os.getuid() != 0:
         cannot_run("only root can mount a volume")
     folder.mkdir()
@@ -58,7 +58,7 @@ def mounted(folder: Path, options: str) -> Iterator[None]:
 
 
 def make_read_only(folder: Path) -> None:
-    """Mount a volume anew, read-only."""
+    """Remount a volume read-only."""
     subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
 
 
@@ -72,13 +72,13 @@ def fill(path: Path) -> None:
 
 
 async def save_many(store: SqlStore) -> None:
-    """Save more than fits into what a database has set aside."""
+    """Save more than fits into the space that a database has reserved."""
     for run in (run_object(f"big{number}") for number in range(30)):
         await store.commit(run, Loaded(), state_of(run), {})
 
 
 async def refused_at_open(url: str) -> StoreUnavailable:
-    """Return what opening a store raises."""
+    """Return the error of opening a store."""
     store = sql_store(url)
     with pytest.raises(StoreUnavailable) as caught:
         await store.open()
@@ -87,7 +87,7 @@ async def refused_at_open(url: str) -> StoreUnavailable:
 
 
 async def test_a_missing_folder(tmp_path: Path) -> None:
-    """The volume is not mounted: said so, nothing created in its place; the same store opens once it is there."""
+    """If the volume is not mounted, the error says so and no file is created; the same store opens once the volume is there."""
     store = sql_store(f"sqlite:///{tmp_path}/volume/states.db")
     with pytest.raises(StoreUnavailable, match=r"volume/states\.db: unable to open database file: create its folder, mount"):
         await store.open()
@@ -103,7 +103,7 @@ async def test_a_missing_folder(tmp_path: Path) -> None:
     [(b"this is a text, and it is long enough " * 100, "is not a database"), (b"", None)],
 )
 async def test_a_file_that_is_something_else(tmp_path: Path, content: bytes, says: str | None) -> None:
-    """A file of another kind is refused and stays as it is; an empty one is a new database."""
+    """A file of another kind is refused and not changed; an empty one is a new database."""
     path = tmp_path / "states.db"
     path.write_bytes(content)
     if says is None:
@@ -116,7 +116,7 @@ async def test_a_file_that_is_something_else(tmp_path: Path, content: bytes, say
 
 
 async def test_a_corrupt_file(tmp_path: Path) -> None:
-    """Pages overwritten with rubbish: refused at open, or at the read that meets them; never an empty state."""
+    """Overwritten pages are refused at open, or at the read that finds them; they never give an empty state."""
     url = f"sqlite:///{tmp_path}/states.db"
     store = sql_store(url)
     await store.open()
@@ -132,7 +132,7 @@ async def test_a_corrupt_file(tmp_path: Path) -> None:
 
 
 async def test_a_read_only_volume(tmp_path: Path) -> None:
-    """A volume mounted read-only is found out at open, before anything is done."""
+    """A read-only volume is detected at open, before any effect."""
     with mounted(tmp_path / "v", "size=1m"):
         url = f"sqlite:///{tmp_path}/v/states.db"
         store = sql_store(url)
@@ -144,7 +144,7 @@ async def test_a_read_only_volume(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk(tmp_path: Path) -> None:
-    """No room for a save: it is not made, the last one stands, and the next one succeeds when there is room."""
+    """A save without space fails, the previous one stays, and the next one succeeds when there is space."""
     with mounted(tmp_path / "v", "size=512k"):
         store = sql_store(f"sqlite:///{tmp_path}/v/states.db")
         await store.open()
@@ -163,7 +163,7 @@ async def test_a_full_disk(tmp_path: Path) -> None:
 
 
 async def test_locked_by_another_process(store: SqlStore, tmp_path: Path) -> None:
-    """Somebody else writes to the file for long: told so; when that ends the store goes on as it was."""
+    """A long lock by another process is reported; afterwards the store continues as before."""
     run = run_object()
     _, loaded = await store.commit(run, Loaded(), state_of(run), {})
     with locked_by_another_process(tmp_path / "states.db"):
@@ -177,7 +177,7 @@ async def test_locked_by_another_process(store: SqlStore, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("how", ["removed", "replaced"])
 async def test_the_file_goes_while_it_is_open(store: SqlStore, tmp_path: Path, how: str) -> None:
-    """SQLite would go on writing to a file that has no name any more: refused, and none is made in its place."""
+    """SQLite would continue to write to a deleted file: the store refuses, and does not create a new one."""
     run = run_object()
     _, loaded = await store.commit(run, Loaded(), state_of(run), {})
     path = tmp_path / "states.db"
@@ -191,7 +191,7 @@ async def test_the_file_goes_while_it_is_open(store: SqlStore, tmp_path: Path, h
 
 
 async def test_a_table_that_somebody_dropped(store: SqlStore, tmp_path: Path) -> None:
-    """Whatever the database objects to is an error of the store, not of the Run."""
+    """Any error of the database is an error of the store, not of the Run."""
     connection = sqlite3.connect(tmp_path / "states.db")
     connection.execute("DROP TABLE operator_run_states")
     connection.close()
@@ -200,7 +200,7 @@ async def test_a_table_that_somebody_dropped(store: SqlStore, tmp_path: Path) ->
 
 
 async def test_a_row_that_changed_is_a_conflict_and_memory_is_not_believed(store: SqlStore, tmp_path: Path) -> None:
-    """Another process saved meanwhile: Conflict, and the next look reads what is there."""
+    """A save after another process has saved is a Conflict, and the next read comes from the database."""
     run = run_object()
     _, loaded = await store.commit(run, Loaded(), state_of(run), {})
     connection = sqlite3.connect(tmp_path / "states.db")
@@ -213,7 +213,7 @@ async def test_a_row_that_changed_is_a_conflict_and_memory_is_not_believed(store
 
 
 async def test_a_server_that_is_not_there_and_its_password() -> None:
-    """The URL is told without its password, wherever that stands."""
+    """The error shows the URL without its password, in any position."""
     for url in ("postgresql://op:hunter2@127.0.0.1:1/x", "postgresql://op@127.0.0.1:1/x?password=hunter2"):
         error = await refused_at_open(url)
         assert "127.0.0.1:1/x" in str(error)
@@ -222,7 +222,7 @@ async def test_a_server_that_is_not_there_and_its_password() -> None:
 
 
 async def test_a_database_that_is_not_there(postgres: object) -> None:
-    """The server's own words, and what to do."""
+    """The error has the server's own message, and the remedy."""
     url = postgres.database().replace("/t_", "/no_")  # type: ignore[attr-defined]  # the fixture's own type is in conftest
     error = await refused_at_open(url)
     assert "does not exist" in error.cause
@@ -230,7 +230,7 @@ async def test_a_database_that_is_not_there(postgres: object) -> None:
 
 
 async def test_a_server_that_ends_our_connections(postgres: object) -> None:
-    """A restart or a failover: the store goes on over new connections."""
+    """After a restart or a failover the store continues over new connections."""
     url = postgres.database()  # type: ignore[attr-defined]  # the fixture's own type is in conftest
     store = sql_store(url)
     await store.open()
@@ -244,7 +244,7 @@ async def test_a_server_that_ends_our_connections(postgres: object) -> None:
 
 
 async def test_a_store_whose_runs_were_moved(url: str) -> None:
-    """An operator that is started with the old store is told where the Runs are; moving back takes the mark away."""
+    """An operator that is started with the old store gets the place of the moved Runs; moving them back removes the mark."""
     store = sql_store(url, even_if_migrated=True)
     await store.open()
     await store.mark_migrated("sql-new")

@@ -1,4 +1,4 @@
-"""The store as the operator uses it: it waits for a store that cannot be opened, tells its trouble, counts, and recovers."""
+"""The store as the operator uses it: it waits for a store that cannot be opened, reports problems, counts, and recovers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.unit.stores.conftest import run_object, sql_store
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float:
-    """Return a metric's value, 0 where it was never counted."""
+    """Return a metric's value, 0 if it was never counted."""
     return metrics.registry.get_sample_value(name, labels) or 0.0
 
 
 async def test_opening_is_tried_until_it_succeeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without its folder the store is a problem with a reason; when the folder comes it opens by itself."""
+    """Without its folder the store is a problem with a reason; when the folder exists, it opens without a restart."""
     monkeypatch.setattr(instrumented, "RETRY_SECONDS", 0.0)
     metrics = Metrics()
     store = InstrumentedStore(sql_store(f"sqlite:///{tmp_path}/volume/states.db"), metrics)
@@ -42,7 +42,7 @@ async def test_opening_is_tried_until_it_succeeds(tmp_path: Path, monkeypatch: p
 
 
 async def test_trouble_is_told_and_recovery_has_every_run_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that fails later is a problem until it can be written to again; then whoever waits is told."""
+    """A store that fails later is a problem until it can be written to again; then all Runs are queued again."""
     monkeypatch.setattr(instrumented, "RETRY_SECONDS", 0.0)
     folder, away = tmp_path / "volume", tmp_path / "away"
     folder.mkdir()
@@ -64,7 +64,7 @@ async def test_trouble_is_told_and_recovery_has_every_run_looked_at(tmp_path: Pa
 
 
 async def test_what_is_counted(tmp_path: Path) -> None:
-    """Each operation's time, conflicts, and errors; a conflict is no trouble of the store."""
+    """The time, conflicts and errors of each operation are counted; a conflict does not make the store a problem."""
     metrics = Metrics()
     store = InstrumentedStore(sql_store(f"sqlite:///{tmp_path}/states.db"), metrics)
     await store.open()
@@ -88,7 +88,7 @@ async def test_what_is_counted(tmp_path: Path) -> None:
     ],
 )
 def test_stores_that_there_are_not(name: str, says: str) -> None:
-    """A wrong name is refused by the option itself, with those that there are."""
+    """The option rejects an unknown name and lists the valid ones."""
     with pytest.raises(UnknownStore, match=says):
         check_store_name(name)
     done = CliRunner().invoke(main, ["operator", "--store", name])
@@ -97,19 +97,19 @@ def test_stores_that_there_are_not(name: str, says: str) -> None:
 
 
 def test_the_store_comes_from_the_environment_too() -> None:
-    """As every option; so a URL with a password need not stand in the process's arguments."""
+    """The store can be set by environment variable, like every option, so that a URL with a password is not in the arguments."""
     done = CliRunner().invoke(main, ["operator"], env={"RUNWARDEN_OPERATOR_STORE": "nothing"})
     assert "unknown store" in done.output
 
 
 def test_the_ledger_has_a_database_of_its_own() -> None:
-    """Otherwise history could fill the disk under the states."""
+    """The ledger must not share the states' database, because history could fill their disk."""
     done = CliRunner().invoke(main, ["operator", "--store", "sqlite:////data/a.db", "--ledger", "sqlite:////data/a.db"])
     assert (done.exit_code, "are the same database" in done.output) == (2, True)
 
 
 async def test_show(tmp_path: Path) -> None:
-    """What a database holds; one that is not there is not made by looking."""
+    """The command shows the content of a database, and does not create a missing one."""
     url = f"sqlite:///{tmp_path}/states.db"
     missing = await asyncio.to_thread(CliRunner().invoke, main, ["store", "show", "--store", url])
     assert (missing.exit_code, (tmp_path / "states.db").exists()) == (1, False)
@@ -125,6 +125,6 @@ async def test_show(tmp_path: Path) -> None:
 
 
 def test_who_needs_no_database_loads_none() -> None:
-    """SQLAlchemy costs time and memory at start; with the default store nobody pays for it."""
+    """SQLAlchemy costs time and memory at start, so an operator with the default store does not import it."""
     code = "import sys, controller.runtime.operator, controller.store.factory; sys.exit('sqlalchemy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""The ledger keeps what was decided, within bounds, and never costs the operator anything."""
+"""The ledger keeps the decisions, within bounds, and never delays or stops the operator."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ENTRY = Entry(NOW, "ns", "demo", "u1", "start", "Running", "Starting", "abc", {"
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At its end a ledger writes all that waits, however busy the machine is."""
+    """A ledger that writes all waiting entries at its end, even on a busy machine."""
     monkeypatch.setattr(writer, "CLOSE_SECONDS", 120.0)
 
 
@@ -48,7 +48,7 @@ def count(metrics: Metrics, name: str) -> float:
 
 
 def test_decisions_are_written_and_readable(tmp_path: Path) -> None:
-    """Whatever was recorded before the end is in the database, in order, readable with plain SQL."""
+    """All decisions that were recorded before the end are in the database, in order, readable with plain SQL."""
     metrics = Metrics()
     with Ledger(f"sqlite:///{tmp_path}/l.db", LIMITS, metrics, lambda: NOW) as ledger:
         for number in range(250):
@@ -68,7 +68,7 @@ def test_a_server_takes_them_too(postgres: Any) -> None:
 
 
 def test_bounded_by_age_and_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest go, by age and by number; the newest stay."""
+    """The oldest decisions are deleted by age and by number; the newest stay."""
     monkeypatch.setattr(writer, "PRUNE_EVERY", 1)
     with Ledger(f"sqlite:///{tmp_path}/l.db", Limits(timedelta(days=30), 5), Metrics(), lambda: NOW) as ledger:
         for number in range(20):
@@ -83,7 +83,7 @@ def test_bounded_by_age_and_by_number(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_failing_database_costs_decisions_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Recording goes on as ever; what cannot be written is dropped, counted, and told once."""
+    """Recording continues; decisions that cannot be written are dropped, counted, and logged once."""
     monkeypatch.setattr(writer, "REST_SECONDS", 0.0)
     monkeypatch.setattr(writer, "BATCH", 1)
     metrics = Metrics()
@@ -95,7 +95,7 @@ def test_a_failing_database_costs_decisions_and_nothing_else(
 
 
 def test_a_full_queue_drops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What does not fit while the writer is behind is dropped; what fits is written."""
+    """Decisions that do not fit into the queue are dropped; those that fit are written."""
     monkeypatch.setattr(writer, "QUEUE_LIMIT", 3)
     metrics = Metrics()
     ledger = Ledger(f"sqlite:///{tmp_path}/l.db", LIMITS, metrics, lambda: NOW)
@@ -107,7 +107,7 @@ def test_a_full_queue_drops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_an_entry_that_json_cannot_hold_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault of our own in one entry costs its batch, not the thread."""
+    """A bug of ours in one entry loses its batch, not the thread."""
     monkeypatch.setattr(writer, "BATCH", 1)
     monkeypatch.setattr(writer, "REST_SECONDS", 0.0)
     metrics = Metrics()
@@ -119,25 +119,25 @@ def test_an_entry_that_json_cannot_hold_stops_nothing(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize("url", ["oracle://x/y", "no url", "nonsense://x"])
 def test_a_database_without_a_driver_is_refused_at_start(url: str) -> None:
-    """A URL that can never work is told when the operator starts, not with each decision."""
+    """A URL that can never work is an error at the operator's start, not at each decision."""
     with pytest.raises(RunwardenError, match=r"sqlite:////data/runwarden\.db"):
         Ledger(url, LIMITS, Metrics(), lambda: NOW)
 
 
 @pytest.mark.parametrize("path", sorted(CASES.glob("*/*.yaml")), ids=lambda path: path.stem)
 def test_an_entry_replays(path: Path) -> None:
-    """A recorded snapshot, given to the planner again from its JSON, yields the recorded digest."""
+    """The planner computes the recorded digest from the JSON of a recorded snapshot."""
     snapshot, now = read_snapshot(load(path.read_text()))
     decision = plan(snapshot, now)
     kept = entry_of(snapshot, decision, decision.actions, "", now)
     if snapshot.run.spec is None:
-        return  # what could not be read is not kept as a spec
+        return  # an unreadable spec is not stored as a spec
     again, then = read_snapshot(json.loads(json.dumps(kept.snapshot)))
     assert plan(again, then).digest == kept.digest == json.loads(json.dumps(kept.plan))["digest"]
 
 
 def test_advice_is_kept_with_what_it_came_from() -> None:
-    """The entry of the pass that takes advice has all of it: verdict, reason, the prompt's digest, model and latency."""
+    """The entry of the pass that accepts advice has its verdict, reason, prompt digest, model and latency."""
     document = load((CASES / "advised/what-it-said-goes-on-record.yaml").read_text())
     told = {"promptDigest": "a" * 64, "model": "gpt-5.5", "latencyMilliseconds": 2100}
     document["consultations"][0]["advice"] |= told
@@ -163,7 +163,7 @@ def column(url: str, what: str) -> list[Any]:
 
 
 def test_a_share_for_every_namespace(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tenant that writes a hundred times as much pushes out its own history alone, by number."""
+    """A tenant that writes a hundred times as much loses only its own history, by number."""
     monkeypatch.setattr(writer, "PRUNE_EVERY", 1)
     with Ledger(url, Limits(timedelta(days=30), 20), Metrics(), lambda: NOW) as ledger:
         for number in range(5):
@@ -176,7 +176,7 @@ def test_a_share_for_every_namespace(url: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_share_of_the_disk(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same by bytes: large rows are pruned by what they weigh, though they are few."""
+    """The same by bytes: large rows are pruned by their size, even if they are few."""
     monkeypatch.setattr(writer, "PRUNE_BYTES", 1)
     large = {"run": {"spec": "word " * 10_000}}
     with Ledger(url, Limits(timedelta(days=30), 1000, 400_000), Metrics(), lambda: NOW) as ledger:
@@ -191,7 +191,7 @@ def test_a_share_of_the_disk(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_row_is_bounded_redacted_and_still_json(url: str) -> None:
-    """A Run of a megabyte and an agent's last words: the row is small, holds no token, and reads as JSON."""
+    """The row for a Run of a megabyte with an agent's last output is small, has no token, and is valid JSON."""
     token = "ghp_" + "a1B2" * 9
     spec = {"agents": [{"args": ["x " * 500_000], "env": [{"name": "API_TOKEN", "value": "plain-words"}]}]}
     outcome = {"acted": [], "error": f"exit 1: pushed with {token}"}
@@ -207,7 +207,7 @@ def test_a_row_is_bounded_redacted_and_still_json(url: str) -> None:
 
 
 def test_an_entry_that_cannot_be_written_costs_itself(tmp_path: Path) -> None:
-    """The others of its batch, which may be another tenant's, are written."""
+    """The other entries of its batch, which may belong to another tenant, are written."""
     metrics = Metrics()
     with Ledger(f"sqlite:///{tmp_path}/l.db", LIMITS, metrics, lambda: NOW) as ledger:
         for snapshot in ({"run": 1}, {"bad": object()}, {"run": 2}):
@@ -216,7 +216,9 @@ def test_an_entry_that_cannot_be_written_costs_itself(tmp_path: Path) -> None:
 
 
 def test_a_ledger_of_an_older_operator_goes_on(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its table gains what the shares need, its rows count as usual ones, and the older operator can still write to it."""
+    """An older operator's table gains the columns for the shares, its rows count with a usual size, and the older operator can
+    still write to it.
+    """
     monkeypatch.setattr(writer, "PRUNE_EVERY", 1)
     older = sa.MetaData()
     table = sa.Table(

@@ -1,4 +1,4 @@
-"""A record that a newer version has written: what may be left unread is carried along, the rest is refused."""
+"""A record from a newer version: fields that may be ignored are preserved, others are refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.unit.stores.conftest import run_object
 from tests.unit.stores.test_state_record import states
 
 EXAMPLES = 40
-"""Each a whole record, which takes its time to make."""
+"""Each example builds a whole record, which is slow."""
 
 UNKNOWN = st.dictionaries(
     st.from_regex(r"\Anew[A-Z][a-z]{0,8}\Z"),
@@ -25,11 +25,11 @@ UNKNOWN = st.dictionaries(
     min_size=1,
     max_size=2,
 )
-"""Fields that no version has yet. None is null: to the API server that is no field."""
+"""Fields that no version has yet. None is null, which the API server treats as absent."""
 
 
 def parts(model: Any, raw: Any) -> Iterator[JsonObject]:
-    """Give the object of each part of a record that carries unknown fields along."""
+    """Return the object of each part of a record that preserves unknown fields."""
     if isinstance(model, KeptModel):
         yield raw
         fields = type(model).model_fields
@@ -44,7 +44,7 @@ def parts(model: Any, raw: Any) -> Iterator[JsonObject]:
 
 @st.composite
 def newer(draw: st.DrawFn) -> tuple[OperatorState, JsonObject]:
-    """Return a state, and its record as a newer version has written it: with fields more in some of its parts."""
+    """Return a state, and its record as from a newer version: with additional fields in some of its parts."""
     state = draw(states)
     raw = dump(state)
     for part in parts(state, raw):
@@ -53,7 +53,7 @@ def newer(draw: st.DrawFn) -> tuple[OperatorState, JsonObject]:
 
 
 def without_new(value: Any) -> Any:
-    """Return a record as it was before a newer version came."""
+    """Return a record without the fields of the newer version."""
     if isinstance(value, dict):
         return {key: without_new(inner) for key, inner in value.items() if not key.startswith("new")}
     return [without_new(inner) for inner in value] if isinstance(value, list) else value
@@ -62,7 +62,7 @@ def without_new(value: Any) -> Any:
 @settings(max_examples=EXAMPLES)
 @given(newer())
 def test_unknown_fields_come_back(made: tuple[OperatorState, JsonObject]) -> None:
-    """Read and written back in each form they are there, and what is known is as it would be without them: each budget."""
+    """Unknown fields survive reading and writing in each form, and do not change the known ones, such as the budgets."""
     state, raw = made
     loaded = judge(run_object(uid=state.run_uid), raw, "it")
     assert loaded.state
@@ -75,7 +75,7 @@ def test_unknown_fields_come_back(made: tuple[OperatorState, JsonObject]) -> Non
 @settings(max_examples=EXAMPLES)
 @given(newer(), st.integers(SCHEMA_VERSION + 1, 1_000_000))
 def test_a_form_that_must_be_understood_is_refused_and_kept(made: tuple[OperatorState, JsonObject], form: int) -> None:
-    """Nothing is done by a record that asks for a newer reader, whatever it holds, and the write that says so leaves it whole."""
+    """A record that requires a newer reader has no effect, for any content, and the write that reports it leaves it whole."""
     state, raw = made
     raw["schemaVersion"] = form
     run = run_object(uid=state.run_uid, startTime="2026-01-01T00:00:00Z", storeID="status", operatorState=raw)
@@ -89,7 +89,7 @@ def test_a_form_that_must_be_understood_is_refused_and_kept(made: tuple[Operator
 @settings(max_examples=EXAMPLES)
 @given(newer().filter(lambda made: bool(made[0].agents)), st.sampled_from(COUNTS))
 def test_a_count_under_another_name_is_refused(made: tuple[OperatorState, JsonObject], count: str) -> None:
-    """A budget that was renamed or erased is not taken for one of which nothing was used."""
+    """A renamed or deleted budget is not read as an unused one."""
     state, raw = made
     agent = next(iter(raw["agents"].values()))
     agent["newName"] = agent.pop(count)

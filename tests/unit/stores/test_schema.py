@@ -1,4 +1,4 @@
-"""The schema: upgrades from every revision that was ever shipped, no drift, nothing lost, newer ones refused."""
+"""The schema: upgrades from every shipped revision, no drift, no loss, and newer revisions are refused."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def opened(url: str) -> None:
 
 @pytest.mark.parametrize("start", ["the ancestor's own table", "1", "2"])
 async def test_upgrades_from_every_revision_keep_every_row(url: str, start: str) -> None:
-    """From the ancestor's bare table and from each revision to the newest; the ancestor's row is as it was."""
+    """The ancestor's bare table and each revision upgrade to the newest one; the ancestor's row is unchanged."""
     database = Database(url)
 
     def begin(connection: sa.Connection) -> None:
@@ -60,7 +60,7 @@ async def test_upgrades_from_every_revision_keep_every_row(url: str, start: str)
 
 
 async def test_the_ancestors_timestamps_become_text(postgres: object) -> None:
-    """Where the ancestor kept real timestamps they are RFC 3339 text afterwards, of the same moments."""
+    """The ancestor's real timestamps become RFC 3339 text for the same moments."""
     url = postgres.database()  # type: ignore[attr-defined]  # the fixture's own type is in conftest
     database = Database(url)
     await database.run(lambda c: c.execute(sa.text(SEED_TABLE.format(time="TIMESTAMP WITH TIME ZONE"))))
@@ -71,7 +71,7 @@ async def test_the_ancestors_timestamps_become_text(postgres: object) -> None:
 
 
 async def test_the_tables_are_what_the_revisions_make(url: str) -> None:
-    """No drift: Alembic finds nothing to change between the newest revision and the tables that the code uses."""
+    """Alembic finds no difference between the newest revision and the tables that the code uses."""
     await opened(url)
     database = Database(url)
 
@@ -84,7 +84,7 @@ async def test_the_tables_are_what_the_revisions_make(url: str) -> None:
 
 
 async def test_a_newer_schema_is_refused_and_left_alone(url: str) -> None:
-    """A database that a newer runwarden has upgraded: refused with what to do, and nothing of it changes."""
+    """A database that a newer runwarden has upgraded is refused with the remedy, and not changed."""
     await opened(url)
     database = Database(url)
     await database.run(lambda c: c.execute(sa.text("UPDATE operator_store_version SET version_num = '99'")))
@@ -97,7 +97,7 @@ async def test_a_newer_schema_is_refused_and_left_alone(url: str) -> None:
 
 
 async def test_a_newer_schema_that_we_may_use_is_used_as_it_is(url: str) -> None:
-    """One that only adds says so: after a rollback the older operator saves to it, and what was added is still there."""
+    """A newer schema that only adds is marked so: after a rollback the older operator saves to it, and the additions stay."""
     await opened(url)
     database = Database(url)
 
@@ -118,7 +118,7 @@ async def test_a_newer_schema_that_we_may_use_is_used_as_it_is(url: str) -> None
 
 
 async def test_the_id_is_made_once(url: str) -> None:
-    """Opening again, also by another process, finds the same ID; another database has another."""
+    """Opening again, even by another process, finds the same ID; another database has another."""
     one, two = sql_store(url), sql_store(url)
     await one.open()
     await two.open()
@@ -131,7 +131,7 @@ async def test_the_id_is_made_once(url: str) -> None:
 
 
 async def test_the_ancestors_row_is_refused_never_overwritten(url: str) -> None:
-    """A Run whose UID is in the ancestor's table is Blocked with what is known of it."""
+    """A Run whose UID is in the ancestor's table is Blocked, and the message has the data of that row."""
     database = Database(url)
     await database.run(lambda c: upgrade(c, "it", "1"))
     await database.run(insert_seed)
@@ -146,7 +146,7 @@ async def test_the_ancestors_row_is_refused_never_overwritten(url: str) -> None:
 
 
 async def test_rows_are_readable_with_plain_sql(store: SqlStore, tmp_path: Path) -> None:
-    """sqlite3 and no runwarden: who, how often, when, until when, and the whole state by JSON path."""
+    """sqlite3 without runwarden shows who, how often, when, until when, and the whole state by JSON path."""
     run = run_object()
     state = state_of(run, 3, cooldown_until=NOW, last_restart_at=NOW)
     await store.commit(run, Loaded(), state, {})

@@ -1,4 +1,4 @@
-"""Whatever a state holds, it comes back from every form in which a store keeps it."""
+"""Any state survives every form in which a store keeps it."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ M = TypeVar("M", bound=ApiModel)
 words = st.text(max_size=128)
 texts = st.text(max_size=1024)
 counts = st.integers(0, 1_000_000)
-times = st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # the zone is beside
+times = st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # the zone is separate
 
 
 def every(model: type[M], /, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[M]:
-    """Build a model from strategies for all of its fields: a new field must be given one here."""
+    """Build a model from strategies for all of its fields: a new field must have one here."""
     assert set(fields) == set(model.model_fields), f"{model.__name__} has changed"
     return st.builds(model, **{model.model_fields[name].alias or name: strategy for name, strategy in fields.items()})
 
@@ -123,7 +123,7 @@ states = every(
 
 @given(states)
 def test_every_state_survives_its_texts(state: OperatorState) -> None:
-    """As a row's JSON, as an annotation, and as the object in a status."""
+    """A state survives as a row's JSON, as an annotation, and as the object in a status."""
     assert parse(OperatorState, decode(encode(state), "x")) == state
     version, raw, refusal = _open(_close(7, state))
     assert (version, refusal) == (7, "")
@@ -133,7 +133,7 @@ def test_every_state_survives_its_texts(state: OperatorState) -> None:
 
 @given(states)
 def test_equal_states_have_equal_texts(state: OperatorState) -> None:
-    """Whatever the order in which a state was put together; so texts can be compared."""
+    """The text does not depend on the order in which a state was built, so that texts can be compared."""
     turned = state.model_copy(update={"agents": dict(reversed(state.agents.items()))})
     assert encode(turned) == encode(state)
 
@@ -141,7 +141,7 @@ def test_equal_states_have_equal_texts(state: OperatorState) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
 @given(state=states)
 async def test_every_state_survives_a_database(store: SqlStore, state: OperatorState) -> None:
-    """Through SQLite itself, NUL characters and far times included."""
+    """A state survives SQLite itself, with NUL characters and far times."""
     run = run_object(uid=state.run_uid or "none")
     state = state.model_copy(update={"run_uid": run["metadata"]["uid"]})
     run["status"] = {}
@@ -153,7 +153,7 @@ async def test_every_state_survives_a_database(store: SqlStore, state: OperatorS
 
 @pytest.mark.parametrize(("version", "told", "says"), [(2, 3, "rolled back"), (3, 3, ""), (4, 3, "")])
 def test_versions(version: int, told: int, says: str) -> None:
-    """A store behind the status is refused; one ahead of it was cut off and is to be saved again."""
+    """A store behind the status is refused; a store ahead of it comes from an interrupted save, which is repeated."""
     run = run_object(startTime="2026-01-01T00:00:00Z", stateVersion=told)
     loaded = judge(run, dump(state_of(run)), "it", version)
     assert says in loaded.refusal if says else not loaded.refusal
@@ -161,7 +161,7 @@ def test_versions(version: int, told: int, says: str) -> None:
 
 
 def test_a_state_without_an_agent_that_was_restarted_is_older() -> None:
-    """The status knows of an attempt that the state has never heard of."""
+    """The status has an attempt that is missing in the state, so the state is older."""
     run = run_object()
     run["status"] = status_of(state_of(run, 3))
     loaded = judge(run, dump(OperatorState(run_uid="u1")), "it")
@@ -169,7 +169,7 @@ def test_a_state_without_an_agent_that_was_restarted_is_older() -> None:
 
 
 def test_a_refusal_keeps_the_evidence() -> None:
-    """The status of a refused Run changes its words, and nothing that tells of its start."""
+    """The status of a refused Run changes its message, and keeps every proof of its start."""
     kept: dict[str, Any] = {"startTime": "t", "storeID": "other", "stateVersion": 4, "agents": [{"name": "a"}], "operatorState": {}}
     run = run_object(**kept, phase="Running")
     written = full_status(run, Loaded(refusal="why"), {"phase": "Blocked", "agents": []}, "ours", version=9, raw={"x": 1})
@@ -178,7 +178,7 @@ def test_a_refusal_keeps_the_evidence() -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"version":1}', '{"version":0,"state":{}}', '{"version":true,"state":{}}'])
 async def test_annotations_that_make_no_sense_are_refused(text: str) -> None:
-    """Users can write annotations; what they write is told with its place, never an exception."""
+    """Users can write annotations; a wrong one causes an error with its place, never an exception."""
     run = run_object()
     run["metadata"]["annotations"] = {ANNOTATION_STATE: text}
     loaded = await AnnotationStore(None).load(run, live=True)  # type: ignore[arg-type]  # nothing is asked
@@ -186,5 +186,5 @@ async def test_annotations_that_make_no_sense_are_refused(text: str) -> None:
 
 
 def test_deeply_nested_json_is_refused(tmp_path: Path) -> None:
-    """JSON that would exhaust the parser is a refusal too."""
+    """JSON that would exhaust the parser is refused too."""
     assert isinstance(decode("[" * 200_000, "it"), str)

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server whose certificate nobody vouches for: refused by default, taken where the URL names it."""
+"""A real PostgreSQL server with a self-signed certificate: refused by default, accepted if the URL names it."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from tests.unit.stores.test_ledger import ENTRY, count
 
 NAME = "db.runwarden.test"
 PATIENCE = 60.0
-"""Seconds that a busy machine may take for one connection."""
+"""Seconds for one connection on a busy machine."""
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
-    """A server with a certificate of its own making, on loopback under another name."""
+    """A server with a self-signed certificate, on loopback under another name."""
     with postgres_server(Door.on("127.0.0.1", "127.0.0.1/32", NAME)) as made:
         yield made
 
 
 async def test_a_self_signed_certificate_is_refused_by_default(server: Postgres) -> None:
-    """Nothing is sent to a server that cannot prove its name; the error has the remedy, and no password."""
+    """No data is sent to a server that cannot prove its name; the error has the remedy, and no password."""
     url = server.database()
     error = await refused_at_open(url)
     assert "certificate verify failed" in error.cause
@@ -55,7 +55,7 @@ async def test_it_is_taken_where_its_root_is_named(server: Postgres) -> None:
 
 
 async def test_another_name_is_refused(server: Postgres) -> None:
-    """A certificate that is trusted and is for another host does not serve."""
+    """A trusted certificate for another host is refused."""
     url = f"{server.database()}&sslrootcert={server.folder}/{CERTIFICATE}".replace(NAME, "other.runwarden.test")
     error = await refused_at_open(url)
     assert "does not match host name" in error.cause
@@ -63,7 +63,7 @@ async def test_another_name_is_refused(server: Postgres) -> None:
 
 
 async def test_a_url_may_say_otherwise(server: Postgres) -> None:
-    """An explicit sslmode is the installer's word."""
+    """An explicit sslmode is the installer's decision."""
     store = sql_store(f"{server.database()}&sslmode=require")
     await store.open()
     await store.close()
@@ -76,7 +76,7 @@ async def test_a_root_that_is_not_there(server: Postgres) -> None:
 
 
 async def test_a_server_without_tls(postgres: Postgres) -> None:
-    """A server that knows no TLS is not spoken to in clear unless the URL says so."""
+    """A server without TLS gets no clear-text connection unless the URL allows it."""
     with postgres_server(Door.on("127.0.0.1", "127.0.0.1/32")) as clear:
         url = clear.database()
         error = await refused_at_open(url.replace("@127.0.0.1", f"@{NAME}").replace("sslmode=disable", "hostaddr=127.0.0.1"))
@@ -89,7 +89,7 @@ async def test_a_server_without_tls(postgres: Postgres) -> None:
 def test_the_ledger_is_held_to_the_same(
     server: Postgres, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its decisions, which hold the specs of Runs, go to no server that cannot prove its name."""
+    """Decisions hold the specs of Runs; they are sent to no server that cannot prove its name."""
     monkeypatch.setattr(writer, "CLOSE_SECONDS", PATIENCE)
     for more, written in (("", 0), (f"&sslrootcert={server.folder}/{CERTIFICATE}", 1)):
         metrics, url = Metrics(), server.database()

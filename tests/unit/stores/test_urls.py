@@ -1,4 +1,4 @@
-"""Database URLs: passwords stand in no message however the URL is written, and a server's certificate is verified by default."""
+"""Database URLs: no message contains a password, in any form of the URL, and certificates are verified by default."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ ODD = ("p@ss", "p:w", "p/w?x#y", "p w", "p%w", "p+w", "pä'\"\\w", "$(w)", "%40"
 
 
 def words_of(text: str) -> str:
-    """Return a message without the borders and the breaks of a terminal."""
+    """Return a message without the borders and line breaks of a terminal."""
     return " ".join(text.replace("│", " ").split())
 
 
 @pytest.mark.parametrize("text", MISTYPED)
 def test_a_mistyped_url_is_never_repeated(text: str) -> None:
-    """As a store, as a ledger and on the command line: the error has the remedy and no part of the text; nor has its cause."""
+    """As a store, as a ledger and on the command line, the error has the remedy and no part of the text; nor has its cause."""
     with pytest.raises(RunwardenError) as refused:
         Database(check_store_name(text)).require_driver()
     with pytest.raises(RunwardenError) as ledger:
@@ -76,7 +76,7 @@ def test_the_command_line_does_not_repeat_it(command: list[str], text: str) -> N
 
 @pytest.mark.parametrize("password", ODD)
 def test_odd_passwords_stand_in_no_message(password: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever characters it has, neither the URL as it is shown nor a driver's error, raw or encoded, holds it."""
+    """A password with any characters is hidden, raw and encoded, in the URL as it is shown and in a driver's error."""
     caplog.set_level(logging.DEBUG)
     encoded = sa.URL.create("postgresql", "operator", password, "127.0.0.1", 1, "runs").render_as_string(hide_password=False)
     url = parse_url(encoded)
@@ -127,13 +127,13 @@ VERIFIED = {"sslmode": "verify-full", "sslrootcert": ROOTS}
     ],
 )
 def test_a_servers_certificate_is_verified_unless_told_otherwise(url: str, told: dict[str, str]) -> None:
-    """verify-full with the system's roots for every server that is not on this machine, where the URL does not say."""
+    """The default is verify-full with the system's roots, for every server on another machine."""
     args = connect_args(parse_url(url))
     assert {key: value for key, value in args.items() if key.startswith("ssl")} == told
 
 
 def test_the_environment_may_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Libpq's own variables count as the URL does; a host from them is judged, too."""
+    """Libpq's own variables count like the URL; a host from them is judged, too."""
     monkeypatch.setenv("PGHOST", "db.example.com")
     assert connect_args(parse_url("postgresql://u@/x"))["sslmode"] == "verify-full"
     monkeypatch.setenv("PGSSLROOTCERT", "/etc/ca.crt")
@@ -143,12 +143,12 @@ def test_the_environment_may_say(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_systems_roots_are_a_file() -> None:
-    """The driver's own OpenSSL need not know where this system keeps them."""
+    """The driver's own OpenSSL may not know where this system keeps its roots."""
     assert Path(ROOTS).exists()
 
 
 def test_a_socket_by_its_abstract_name() -> None:
-    """It is this machine's, and is written encoded: an @ of its own is a mistake elsewhere."""
+    """An abstract socket is on this machine, and is written encoded: an @ of its own is a mistake elsewhere."""
     assert "sslmode" not in connect_args(parse_url("postgresql://u@/x?host=%40runs"))
     with pytest.raises(BadStore):
         parse_url("postgresql://u@/x?host=@runs")
