@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from controller.api.base import MAX_SECONDS, MAX_TEXT, JsonObject
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
@@ -41,17 +42,12 @@ def controller_uid(obj: JsonObject) -> str:
 def pod_facts(pod: JsonObject) -> PodFacts:
     """Return the planner's facts of a pod. A pod that is not ours has no agent and no attempt."""
     meta, spec, status = pod["metadata"], pod["spec"], pod.get("status", {})
-    labels, annotations = meta.get("labels", {}), meta.get("annotations", {})
+    annotations = meta.get("annotations", {})
     gates = [gate["name"] for gate in spec.get("schedulingGates", ())]
     container = _container_status(spec, status)
     reason, message = _waiting(status, container)
-    attempt = labels.get(LABEL_ATTEMPT, "")
     return PodFacts(
-        name=meta["name"],
-        uid=meta["uid"],
-        agent=labels.get(LABEL_AGENT, ""),
-        attempt=int(attempt) if attempt.isdecimal() else -1,
-        run_uid=controller_uid(pod),
+        **_identity(pod),
         phase=_phase(status, container),
         reason=status.get("reason", ""),
         message=_words(status.get("message", "")),
@@ -64,12 +60,10 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         started_at=parse_time(container.get("state", {}).get("running", {}).get("startedAt")),
         ready=_condition(status, "Ready").get("status") == "True",
         unready_since=_unready_since(spec, status, container),
-        deleting="deletionTimestamp" in meta,
         forced=meta.get("deletionGracePeriodSeconds") == 0,
         deleted_at=_deleted_at(meta),
         grace_seconds=_grace(spec.get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS)),
         deletion_grace_seconds=min(meta.get("deletionGracePeriodSeconds") or 0, MAX_SECONDS),
-        finalizers=tuple(meta.get("finalizers", ())),
         ending_since=_told_at(spec, annotations),
         disrupted_at=_since(status, "DisruptionTarget", "True"),
         waiting_reason=reason,
@@ -82,21 +76,24 @@ def pod_facts(pod: JsonObject) -> PodFacts:
 
 def unreadable_pod(pod: JsonObject, why: str) -> PodFacts:
     """Return the facts of an unreadable pod. It counts as running until it is gone, so that no second pod is started."""
+    message = f"the operator cannot read this pod: {why}"[:MAX_TEXT]
+    return PodFacts(**_identity(pod), phase="Unknown", message=message, bound=True)
+
+
+def _identity(pod: JsonObject) -> dict[str, Any]:
+    """Return the facts that only need a pod's metadata."""
     meta = pod["metadata"]
     labels = meta.get("labels", {})
     attempt = labels.get(LABEL_ATTEMPT, "")
-    return PodFacts(
-        name=meta["name"],
-        uid=meta["uid"],
-        agent=labels.get(LABEL_AGENT, ""),
-        attempt=int(attempt) if attempt.isdecimal() else -1,
-        run_uid=controller_uid(pod),
-        phase="Unknown",
-        message=f"the operator cannot read this pod: {why}"[:MAX_TEXT],
-        bound=True,
-        deleting="deletionTimestamp" in meta,
-        finalizers=tuple(meta.get("finalizers", ())),
-    )
+    return {
+        "name": meta["name"],
+        "uid": meta["uid"],
+        "agent": labels.get(LABEL_AGENT, ""),
+        "attempt": int(attempt) if attempt.isdecimal() else -1,
+        "run_uid": controller_uid(pod),
+        "deleting": "deletionTimestamp" in meta,
+        "finalizers": tuple(meta.get("finalizers", ())),
+    }
 
 
 def claim_facts(claim: JsonObject) -> ClaimFacts:
