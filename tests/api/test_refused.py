@@ -17,6 +17,7 @@ from controller.kube.client import Client
 from controller.kube.errors import ApiError, Invalid
 from controller.kube.resources import RUN_POLICIES, RUNS, Resource
 from tests.cluster import Cluster
+from tests.golden import expand
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "data/refused.jsonl").read_text().splitlines()]
 LEVELS = 1200
@@ -32,18 +33,6 @@ def good(kind: str, *, template: bool) -> dict[str, Any]:
     return {"apiVersion": "runwarden.dev/v1alpha1", "kind": kind, "metadata": {"name": "x"}, "spec": copy.deepcopy(spec)}
 
 
-def spelled(value: Any) -> Any:
-    """Spell out what a case only describes: long texts and long lists."""
-    match value:
-        case {"$repeat": [text, count]}:
-            return text * count
-        case {"$list": [item, count]}:
-            return [spelled(item)] * count
-        case {"$agents": count}:
-            return [{"name": f"a{number}", "image": "x"} for number in range(count)]
-    return value
-
-
 def build(case: dict[str, Any]) -> dict[str, Any]:
     """Return the object of a case."""
     in_template = case["set"].startswith("template")
@@ -52,7 +41,7 @@ def build(case: dict[str, Any]) -> dict[str, Any]:
     place: Any = obj
     for part in parts[:-1]:
         place = place[int(part)] if part.isdecimal() else place.setdefault(part, {})
-    value = spelled(case["to"])
+    value = expand(case["to"])
     if value is None and not in_template:
         place.pop(parts[-1], None)
     else:

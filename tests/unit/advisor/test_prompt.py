@@ -20,6 +20,7 @@ from controller.plan.escalations.consultation import ALLOWED
 from controller.plan.model import Consultation, Intent
 from controller.plan.reasons import Reason
 from controller.plan.serialization import read_snapshot
+from tests.golden import dump, expand, shorten
 from tests.secrets import SECRETS, marrow
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
@@ -38,10 +39,10 @@ def test_prompt(path: Path) -> None:
         "demo-coder-1", wanted, Reason(about["reason"]), about["cause"], ALLOWED[wanted],
         about.get("question", ""), tuple(about.get("options", ())),
     )  # fmt: skip
-    found = build(PlanContext(snapshot, now), "coder", matter, story.get("log", "")).prompt
+    found = build(PlanContext(snapshot, now), "coder", matter, expand(story.get("log", ""))).prompt
     if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(yaml.safe_dump(story | {"prompt": found}, sort_keys=False, width=120, allow_unicode=True))
-    assert found == yaml.safe_load(path.read_text())["prompt"], story["story"]
+        path.write_text(dump(story | {"prompt": shorten(found)}))
+    assert found == expand(yaml.safe_load(path.read_text())["prompt"]), story["story"]
 
 
 def test_there_are_stories() -> None:

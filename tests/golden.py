@@ -1,0 +1,55 @@
+"""Golden files as people read them: texts as blocks, long repetitions as a text and a count."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+import yaml
+
+LONG = 20
+"""So many equal lines in a row are written as a repetition."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML with each text of several lines as a block."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def dump(document: Any) -> str:
+    """Return a document as a golden file holds it."""
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+
+
+def expand(value: Any) -> Any:
+    """Return the long text or list that a case only describes; any other value as it is."""
+    match value:
+        case {"$repeat": [text, count]}:
+            return text * count
+        case {"$join": parts}:
+            return "".join(map(expand, parts))
+        case {"$list": [item, count]}:
+            return [expand(item)] * count
+        case {"$agents": count}:
+            return [{"name": f"a{number}", "image": "x"} for number in range(count)]
+    return value
+
+
+def shorten(text: str) -> Any:
+    """Return a description of a text with long runs of equal lines, which `expand` turns into the text; any other as it is."""
+    parts: list[Any] = []
+    for line, run in groupby(text.splitlines(keepends=True)):
+        count = len(list(run))
+        if count >= LONG:
+            parts.append({"$repeat": [line, count]})
+        elif parts and isinstance(parts[-1], str):
+            parts[-1] += line * count
+        else:
+            parts.append(line * count)
+    return text if all(isinstance(part, str) for part in parts) else {"$join": parts}
