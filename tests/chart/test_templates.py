@@ -1,8 +1,12 @@
-"""What the chart renders, for each of the values in values/: the same as is in golden/. `UPDATE_GOLDEN=1` writes them anew."""
+"""What the chart renders: by default as golden/default.yaml has it, and for each of the values in values/ the difference from it.
+
+The difference is a unified diff for each object. `UPDATE_GOLDEN=1` writes the golden files.
+"""
 
 from __future__ import annotations
 
 import os
+from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +47,46 @@ def without_files(node: Any) -> Any:
     return FILES.get(node.strip(), node) if isinstance(node, str) else node
 
 
-def written(found: Objects) -> str:
-    """Objects as a golden file has them, those that are copies by their names only."""
+def documents(found: Objects) -> dict[str, str]:
+    """Return the YAML of each object by kind, namespace and name, and of those that are copies one list of names."""
     own = [each for each in found if not is_copy(each)]
-    copies = [f"{each['kind']}/{each['metadata']['name']}" for each in found if is_copy(each)]
-    ordered = sorted(
-        map(without_files, own), key=lambda each: (each["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"])
+    copies = sorted(f"{each['kind']}/{each['metadata']['name']}" for each in found if is_copy(each))
+    named = {path_of(each): yaml.safe_dump(without_files(each), sort_keys=True, width=120) for each in own}
+    assert len(named) == len(own), "two objects have one name"
+    return {"copied": yaml.safe_dump({"copied": copies}, width=120), **dict(sorted(named.items()))}
+
+
+def path_of(found: dict[str, Any]) -> str:
+    """Return the kind, the namespace if there is one, and the name of an object."""
+    about = found["metadata"]
+    return "/".join(filter(None, (found["kind"], about.get("namespace"), about["name"])))
+
+
+def difference(old: dict[str, str], new: dict[str, str]) -> str:
+    """Return the unified diff of each object that is not the same in both, as of files with the objects' names."""
+    diffs: list[str] = []
+    for name in sorted(old | new):
+        before, after = (name if name in each else "/dev/null" for each in (old, new))
+        lines = old.get(name, "").splitlines(), new.get(name, "").splitlines()
+        diffs += unified_diff(*lines, before, after, lineterm="")
+    return "".join(f"{line}\n" for line in diffs)
+
+
+@pytest.fixture(scope="session")
+def default_documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the chart renders with its default values."""
+    return documents(objects(render(tmp_path_factory.mktemp("helm"))))
+
+
+def check_golden(name: str, made: str) -> None:
+    """Compare a text with its golden file, which `UPDATE_GOLDEN=1` writes."""
+    golden = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(made)
+    expected = golden.read_text() if golden.exists() else ""
+    assert made == expected, (
+        f"the chart renders other objects than {golden} holds: run with UPDATE_GOLDEN=1 and read what it changes"
     )
-    return yaml.safe_dump_all([{"copied": sorted(copies)}, *ordered], sort_keys=True, width=120)
 
 
 def test_lint(tmp_path: Path) -> None:
@@ -59,19 +95,20 @@ def test_lint(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
-def test_golden(values: Path, tmp_path: Path) -> None:
-    """What a values file renders changes only with its golden file, so that a review sees it."""
-    made = written(objects(render(tmp_path, "--values", str(values))))
-    golden = GOLDEN / values.name
-    if os.environ.get("UPDATE_GOLDEN"):
-        golden.write_text(made)
-    assert golden.exists(), f"no {golden.name}: run with UPDATE_GOLDEN=1, and read what it writes"
-    assert made == golden.read_text()
+def test_golden(values: Path, default_documents: dict[str, str], tmp_path: Path) -> None:
+    """What a values file renders, beside what is rendered by default, changes only with its golden file."""
+    made = documents(objects(render(tmp_path, "--values", str(values))))
+    if values.stem == "default":
+        assert made == default_documents
+        check_golden("default.yaml", "---\n".join(made.values()))
+    else:
+        check_golden(f"{values.stem}.diff", difference(default_documents, made))
 
 
 def test_every_golden_file_is_made_from_values() -> None:
     """No golden file outlives its values."""
-    assert {path.name for path in GOLDEN.iterdir()} == {path.name for path in VALUES}
+    diffs = {f"{path.stem}.diff" for path in VALUES if path.stem != "default"}
+    assert {path.name for path in GOLDEN.iterdir()} == {"default.yaml", *diffs}
 
 
 @pytest.mark.parametrize("folder", ["crds", "manifests/rbac", "manifests/admission"])
