@@ -1,1 +1,1 @@
-"""The adapter: runs an advisor's registered command, once a question, and lets nothing of it outlive its answer."""
+"""The adapter runs an advisor's registered command once for each question. No process of a command outlives its answer."""

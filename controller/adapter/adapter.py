@@ -1,4 +1,4 @@
-"""Asks registered commands: with a place for each, within the time, and not while a command is better left alone."""
+"""Runs registered commands with limited concurrency, a timeout and circuit breakers."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from controller.adapter.safe_text import clean
 log = structlog.get_logger(__name__)
 
 UNKNOWN = "(unknown)"
-"""How metrics name every command that is not registered."""
+"""Label of metrics for all commands that are not registered."""
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, OSError)
-"""What reading a hostile envelope may raise."""
+"""Exceptions that may be raised while a hostile envelope is read."""
 MAX_COUNT = 2**53
-"""Up to here every reader of JSON and Prometheus keeps a number exactly."""
+"""The largest number that all readers of JSON and Prometheus represent exactly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is asked at once, how many may wait, of one tenant and in all, and how long a command may run."""
+    """Consultations at once, waiting in all and waiting for each tenant, the longest run of a command, and the breakers' limits."""
 
     concurrency: int = 4
     waiting: int = 500
@@ -45,7 +45,7 @@ class Limits:
 class LocalAdapter:
     """An advisor that runs its commands as children of this process.
 
-    `sole` says that the process has no other children. It is an async context: its end waits for the commands' ends.
+    With `sole` the process has no other children. As an async context it waits on exit until all commands have ended.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class LocalAdapter:
         await self._processes.close()
 
     async def consult(self, request: Request) -> Reply:
-        """Ask once."""
+        """Run the requested command once and return its reply."""
         started = self._monotonic()
         command = self._commands.get(request.command)
         if command is None:
@@ -98,13 +98,15 @@ class LocalAdapter:
                     return self._refusal(request.command, breaker, permit)
                 return await self._permitted(command, request, permit, min(max(left, 0.0), self._longest))
         except Full:
-            return Reply(Ended.BUSY, detail=f"{self._queue.waiting_of(request.tenant)} consultations of this tenant wait already")
+            return Reply(
+                Ended.BUSY, detail=f"{self._queue.waiting_of(request.tenant)} consultations of this tenant are waiting already"
+            )
         except TimeoutError:
-            return Reply(Ended.BUSY, detail=f"no place was free within {request.timeout_seconds} s; raise --concurrency")
+            return Reply(Ended.BUSY, detail=f"no slot was free within {request.timeout_seconds} s; raise --concurrency")
 
     def _refusal(self, name: str, breaker: Breaker, ended: Ended) -> Reply:
         pause = max(breaker.until - self._monotonic(), 0.0)
-        return Reply(ended, detail=f"command {name} is not asked for another {pause:.0f} s: {breaker.hold or ''}")
+        return Reply(ended, detail=f"command {name} is suspended for another {pause:.0f} s: {breaker.hold or ''}")
 
     async def _permitted(self, command: Command, request: Request, permit: Permit, seconds: float) -> Reply:
         breakers, reply = self._breakers[request.command], None
@@ -119,7 +121,7 @@ class LocalAdapter:
         return reply
 
     def _log_outcome(self, request: Request, reply: Reply) -> None:
-        """Say in the log what has become of a command for a tenant, once a cause."""
+        """Log that a command is suspended for a tenant, once a cause, and that it is resumed."""
         whose = (request.command, request.tenant)
         breakers = self._breakers[request.command]
         hold = breakers.of(request.tenant).hold
@@ -127,29 +129,29 @@ class LocalAdapter:
         about = {"command": request.command, "tenant": request.tenant}
         if hold is None:
             if self._logged.pop(whose, None):
-                log.info("advisor's command is asked again", **about)
+                log.info("advisor command resumed", **about)
         elif self._logged.get(whose) is not hold:
             self._logged[whose] = hold
-            words = {"why": str(hold), "fails_for_others": breakers.doubted, "last": reply.ended, "detail": reply.detail}
-            log.warning("advisor's command is left alone", **about, **words)
+            cause = {"why": str(hold), "fails_for_others": breakers.doubted, "last": reply.ended, "detail": reply.detail}
+            log.warning("advisor command suspended", **about, **cause)
 
     async def _run(self, command: Command, request: Request, seconds: float) -> Reply:
         try:
             folder = Path(tempfile.mkdtemp(prefix="runwarden-consult-"))
         except OSError as error:
-            return Reply(Ended.FAILED, detail=f"no folder for the command could be made: {error}")
-        kept = command.kept_environment
+            return Reply(Ended.FAILED, detail=f"the command's folder could not be created: {error}")
+        passed = command.kept_environment
         try:
             invocation = command.invocation(request, folder)
-            finish = await self._processes.run(invocation, folder, kept, seconds)
+            finish = await self._processes.run(invocation, folder, passed, seconds)
             reply = _reply(finish, command, folder)
         except UNREADABLE as error:
             reply = Reply(
-                Ended.FAILED, detail=f"it could not be asked, or its envelope not be read: {type(error).__name__}: {error}"
+                Ended.FAILED, detail=f"the command could not be run or its envelope not read: {type(error).__name__}: {error}"
             )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        return replace(reply, detail=clean(reply.detail, secrets=[os.environ.get(name, "") for name in kept]))
+        return replace(reply, detail=clean(reply.detail, secrets=[os.environ.get(name, "") for name in passed]))
 
 
 def _reply(finish: Finish, command: Command, folder: Path) -> Reply:
@@ -157,14 +159,14 @@ def _reply(finish: Finish, command: Command, folder: Path) -> Reply:
         return Reply(finish.ended, detail=finish.detail)
     reply = command.read(finish.code, finish.stdout, finish.stderr, folder)
     if reply.ended is Ended.ANSWERED and len(reply.output) > MAX_OUTPUT_BYTES:
-        flaw = f"the answer has {len(reply.output)} bytes, at most {MAX_OUTPUT_BYTES} are taken"
+        flaw = f"the answer has {len(reply.output)} bytes, at most {MAX_OUTPUT_BYTES} are accepted"
         reply = replace(reply, ended=Ended.TOO_LONG, detail=flaw)
     output = reply.output if reply.ended is Ended.ANSWERED else b""
     return Reply(reply.ended, output, reply.detail, clean(reply.model), consumption=_plausible(reply.consumption))
 
 
 def _plausible(consumption: Consumption) -> Consumption:
-    """What a command tells of its cost, without what cannot be: it is counted, and goes into a database."""
+    """Return a command's reported consumption without impossible values: it is counted in metrics and stored in a database."""
     return Consumption(**{name: value for name, value in asdict(consumption).items() if _countable(value)})
 
 

@@ -1,4 +1,4 @@
-"""One started command: its pipes and its end, without a thread, and without waiting for whoever else holds the pipes."""
+"""A running command: its pipes and its exit. It needs no thread, and does not wait for other processes that hold the pipes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from contextlib import suppress
 from typing import IO, Protocol
 
 MAX_ENVELOPE_BYTES = 4 * 2**20
-"""How much a command may write to either pipe: an answer's envelope (codex: every event, a line each) is larger than the answer."""
+"""Limit of output to either pipe. An answer's envelope (codex: a line for each event) is larger than the answer."""
 CHUNK_BYTES = 65_536
 
 
 class Started(Protocol):
-    """A process with three pipes, as the standard library has it."""
+    """A process with three pipes, as the standard library provides it."""
 
     pid: int
     stdin: IO[bytes] | None
@@ -23,12 +23,12 @@ class Started(Protocol):
     stderr: IO[bytes] | None
 
     def poll(self) -> int | None:
-        """Reap it where it has exited."""
+        """Reap the process if it has exited."""
         ...
 
 
 class Child:
-    """A running command. `over` is set once it has exited, or has written more than it may."""
+    """A running command. `over` is set once it has exited or has exceeded its output limit."""
 
     def __init__(self, process: Started, stdin: bytes) -> None:
         self.pid, self.over, self.exited = process.pid, asyncio.Event(), asyncio.Event()
@@ -47,18 +47,18 @@ class Child:
         self._open[self._stdin] = self._loop.remove_writer
 
     def signal_group(self, number: signal.Signals) -> None:
-        """Signal all of its group. Its number cannot be another's: the command is reaped last."""
+        """Signal the command's process group. Its number cannot have been reused, because the command is reaped last."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
     def drain(self) -> None:
-        """Read what is left in the pipes, and no longer."""
+        """Read the data that is left in the pipes, without waiting for more."""
         for pipe, sink in self._sinks:
             while pipe in self._open and not self.flooded and self._on_readable(pipe, sink):
                 pass
 
     def close(self) -> int | None:
-        """Let go of everything, and reap it where it has exited. Returns its exit code, negative for a signal."""
+        """Close all pipes, and reap the command if it has exited. Returns its exit code, negative for a signal."""
         for pipe in tuple(self._open):
             self._shut(pipe)
         if self._pidfd >= 0:
@@ -93,7 +93,7 @@ class Child:
         except BlockingIOError:
             return
         except BrokenPipeError:
-            # It does not want to know; what it says may be an answer all the same.
+            # The command does not read its input, but its output may be an answer all the same.
             self._unsent = self._unsent[:0]
         if not self._unsent:
             self._shut(self._stdin)
@@ -106,7 +106,7 @@ class Child:
 
 
 def _pipe(stream: IO[bytes] | None) -> int:
-    """Return the number of a pipe that never blocks."""
+    """Return the file descriptor of a pipe, set to non-blocking."""
     if stream is None:
         raise ValueError("the command was started without its pipes")
     os.set_blocking(stream.fileno(), False)

@@ -1,4 +1,4 @@
-"""An advisor at the other end of a unix socket. Whatever is wrong there is a reply, and in time."""
+"""Client of an adapter at a unix socket. All faults there become a reply, within the timeout."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from controller.adapter.safe_text import clean
 from controller.adapter.wire import CONSULT, MAX_REPLY_BYTES, WireError, read_reply, write_request
 
 SPARE_SECONDS = 2.0
-"""How much longer than the consultation's own time the adapter may take to say how it ended."""
+"""Time beyond the consultation's own timeout that the adapter has for its reply."""
 HOST = "http://adapter"
 SCRAPE_SECONDS, MAX_SCRAPE_BYTES = 2.0, 2**20
-"""How long the adapter's metrics may take, and how large they may be."""
+"""Limits of a scrape of the adapter's metrics."""
 OURS = re.compile(rb"(?:# (?:HELP|TYPE) )?runwarden_advisor_")
-"""What a line of the adapter's metrics begins with: it says nothing of anybody else."""
+"""Beginning of the adapter's metric lines. Other lines are dropped: the adapter must not report metrics of others."""
 
 
 class SocketAdvisor:
-    """Asks `runwarden adapter` over its socket: a connection for each question, so that a restarted adapter is found at once."""
+    """Consults `runwarden adapter` over its socket. Each question has its own connection, so a restarted adapter works at once."""
 
     def __init__(self, path: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._path, self._monotonic = path, monotonic
 
     async def consult(self, request: Request) -> Reply:
-        """Ask once."""
+        """Send the request once and return the reply."""
         started = self._monotonic()
         try:
             async with asyncio.timeout(request.timeout_seconds + SPARE_SECONDS):
@@ -41,7 +41,7 @@ class SocketAdvisor:
             why = f"no reply within {request.timeout_seconds + SPARE_SECONDS:.0f} s"
         except (aiohttp.ClientError, OSError, WireError, ValueError) as error:
             why = str(error) or type(error).__name__
-        detail = clean(f"the adapter at {self._path}: {why}; see that it runs and listens there")
+        detail = clean(f"the adapter at {self._path}: {why}; check that it runs and listens there")
         return Reply(Ended.UNREACHABLE, detail=detail, latency_seconds=self._monotonic() - started)
 
     async def _post(self, request: Request) -> Reply:
@@ -58,7 +58,7 @@ class SocketAdvisor:
 
 
 async def scrape(path: Path) -> bytes:
-    """Return the adapter's metrics over its socket, and no other's; nothing where it does not answer."""
+    """Return the adapter's own metrics from its socket, or nothing if it does not answer."""
     limit = aiohttp.ClientTimeout(total=SCRAPE_SECONDS)
     try:
         async with (

@@ -1,4 +1,4 @@
-"""What a registered command is to the adapter: how it is started, and how what it said is read."""
+"""The interface of a registered command: its invocation, and the parsing of its output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXIT_CODES: Mapping[int, Ended] = {
     75: Ended.TEMPORARY,
     124: Ended.TIMED_OUT,
 }
-"""What a command says by its exit code; every other one, a signal's included, is a failure."""
+"""Exit code -> end of the consultation. All other codes, and signals, are failures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class Invocation:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What a command's envelope held. `detail` is for people, without a secret."""
+class CommandResult:
+    """The content of a command's envelope. `detail` is for people, without secrets."""
 
     output: bytes
     model: str = ""
@@ -45,23 +45,23 @@ class Command(Protocol):
 
     @property
     def name(self) -> str:
-        """The name that a policy knows it by."""
+        """The name that policies refer to."""
         ...
 
     @property
     def kept_environment(self) -> frozenset[str]:
-        """Which variables of the adapter's environment it may see besides the allowlisted ones: its credential, its home."""
+        """Variables of the adapter's environment that the command gets besides the allowlisted ones: its credential, its home."""
         ...
 
     def invocation(self, request: Request, folder: Path) -> Invocation:
-        """Say how it is asked. `folder` is this run's own, is deleted afterwards, and may be written to."""
+        """Return how the command is run. `folder` belongs to this run, is writable, and is deleted afterwards."""
         ...
 
-    def read(self, code: int, stdout: bytes, stderr: bytes, folder: Path) -> Said:
-        """Read what it said. `code` is its exit code, negative for a signal."""
+    def read(self, code: int, stdout: bytes, stderr: bytes, folder: Path) -> CommandResult:
+        """Parse the command's output. `code` is its exit code, negative for a signal."""
         ...
 
 
 def ended_by(code: int) -> Ended:
-    """Return what an exit code says."""
+    """Return the end of the consultation that an exit code stands for."""
     return EXIT_CODES.get(code, Ended.FAILED)

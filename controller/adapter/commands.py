@@ -1,4 +1,4 @@
-"""The installer's file of registered commands: which names a policy may use, and what is run for each."""
+"""The installer's file of registered commands: the names that policies may use, and the command of each."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from controller.adapter.presets.raw import Raw
 from controller.errors import RunwardenError
 
 PRESETS: Mapping[str, Command] = {"codex": Codex("codex"), "claude": Claude("claude")}
-"""What is registered where the installer says nothing. A raw command has nothing to run by itself."""
+"""Commands that are registered without a file. A raw command has no default argv."""
 
 MAX_COMMANDS, MAX_ARGUMENTS, MAX_NAMES = 64, 256, 64
 VALUE_LIMIT = 80
-"""Characters of a refused value that a message repeats."""
+"""Maximum characters of a refused value in a message."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$", min_length=1, max_length=128)]
 Argument = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=32768)]
@@ -37,19 +37,19 @@ REMEDIES = {
     "dict_type": "must be an object, as in {commands: {codex: {preset: codex}}}",
     "model_attributes_type": "must be an object such as {preset: codex}",
     "too_short": "must have at least the program",
-    "tuple_type": "must be a list of texts such as [python3, /etc/advisor/local.py]; no shell splits it",
+    "tuple_type": "must be a list of strings such as [python3, /etc/advisor/local.py]; no shell splits it",
     "union_tag_invalid": "preset must be codex, claude or raw",
     "union_tag_not_found": "preset is required: codex, claude or raw",
 }
-"""Clearer words for pydantic's most frequent findings."""
+"""Clearer messages for pydantic's most frequent findings."""
 
 
 class CommandsFileError(RunwardenError):
-    """A file of commands that cannot be used; it says where, what stands there, and what may."""
+    """An invalid file of commands. The message has the field, its value and the remedy."""
 
     @classmethod
     def of(cls, path: str, message: str) -> CommandsFileError:
-        """Return an error about the file as a whole or one place in it."""
+        """Return an error about the whole file or one place in it."""
         return cls(f"{path}: {message}")
 
 
@@ -74,9 +74,9 @@ class _File(_Strict):
 
 
 def load(path: Path | None) -> Mapping[str, Command]:
-    """Return the registered commands by their names; the presets where there is no file.
+    """Return the registered commands by name; without a file, the presets.
 
-    Raises CommandsFileError for a file that cannot be used.
+    Raises CommandsFileError for an invalid file.
     """
     if path is None:
         return PRESETS
@@ -89,34 +89,34 @@ def load(path: Path | None) -> Mapping[str, Command]:
 
 
 def parse_commands(text: str) -> Mapping[str, Command]:
-    """Return the commands that a file's text registers."""
+    """Return the commands that a file's text registers, by name."""
     given = strict_yaml.load(text, CommandsFileError.of)
     try:
         file = _File.model_validate_json(json.dumps(given, allow_nan=False))
     except ValidationError as error:
-        raise CommandsFileError("; ".join(_finding(dict(found)) for found in error.errors(include_url=False))) from error
+        raise CommandsFileError("; ".join(_finding(dict(finding)) for finding in error.errors(include_url=False))) from error
     except (TypeError, ValueError) as error:
-        raise CommandsFileError(f"file: holds what JSON cannot: {error}; put quotes around it") from error
+        raise CommandsFileError(f"file: has a value that JSON cannot hold: {error}; put quotes around it") from error
     return {name: _command(name, one) for name, one in file.commands.items()}
 
 
 def _command(name: str, given: _Cli | _Raw) -> Command:
-    kept = frozenset(given.environment)
+    passed = frozenset(given.environment)
     if isinstance(given, _Raw):
-        return Raw(name, given.argv, kept)
+        return Raw(name, given.argv, passed)
     if given.preset == "codex":
-        return Codex(name, given.args, codex.CREDENTIALS | kept)
-    return Claude(name, given.args, claude.CREDENTIALS | kept)
+        return Codex(name, given.args, codex.CREDENTIALS | passed)
+    return Claude(name, given.args, claude.CREDENTIALS | passed)
 
 
-def _finding(found: dict[str, Any]) -> str:
-    """Return one finding as a line: the field, what is wrong, and the value if it is a short one."""
+def _finding(finding: dict[str, Any]) -> str:
+    """Return one finding as a line: the field, the fault, and the value if it is a short one."""
     tags = ("codex", "claude", "raw")
-    where = [str(part) for at, part in enumerate(found["loc"]) if at != PRESET_AT or part not in tags] or ["file"]
-    value = found.get("input")
+    where = [str(part) for at, part in enumerate(finding["loc"]) if at != PRESET_AT or part not in tags] or ["file"]
+    value = finding.get("input")
     shown = "" if isinstance(value, dict | list) or value is None else f" (found {repr(value)[:VALUE_LIMIT]})"
-    return f"{'.'.join(where)}: {REMEDIES.get(found['type'], found['msg'])}{shown}"
+    return f"{'.'.join(where)}: {REMEDIES.get(finding['type'], finding['msg'])}{shown}"
 
 
 PRESET_AT = 2
-"""Where pydantic puts the preset into a path: commands, the name, the preset."""
+"""Index of the preset in a path from pydantic: commands, the name, the preset."""

@@ -1,6 +1,6 @@
-"""The contract between the operator and whatever runs an advisor's command: one request, one reply.
+"""The contract between the operator and the adapter that runs an advisor's command: one request, one reply.
 
-Plain data without behaviour. The reply's output is what the command said, unjudged: the gate is the operator's.
+Plain data without behaviour. The reply's output is the command's unchecked answer: the operator's gate checks it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 MAX_OUTPUT_BYTES = 65_536
-"""How much of a command's answer is handed on; one byte more, and it is refused as a whole."""
+"""Largest answer of a command. A longer one is refused as a whole."""
 
 
 DEFAULT_SOCKET = Path("/run/runwarden/adapter.sock")
-"""Where the adapter listens and the operator asks, unless told otherwise: in a folder that both containers mount."""
+"""Default path of the adapter's socket, in a folder that the containers of adapter and operator mount."""
 
 
 class Ended(StrEnum):
-    """How a consultation ended. Only `ANSWERED` has an output."""
+    """The end of a consultation. Only `ANSWERED` has an output."""
 
     ANSWERED = "Answered"
     ABSTAINED = "Abstained"
@@ -37,12 +37,12 @@ class Ended(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a command is asked.
+    """A question to a command.
 
-    `command` is a registered name, never an argv. `timeout_seconds` bounds all of it, waiting for a place included. `tenant` and
-    `key` are opaque: whose bounds and failures it counts to (a Run's namespace), and whom among the tenant's the queue is fair to
-    (a Run's UID). `document` is the JSON that a raw command reads; `prompt` says the same to a model, and `schema` is the schema
-    of the answer.
+    `command` is a registered name, never an argv. `timeout_seconds` bounds the whole consultation, including the wait for a slot.
+    `tenant` and `key` are opaque. Limits and failures are counted by `tenant`, a Run's namespace. Within a tenant the queue is fair
+    by `key`, a Run's UID. `document` is the JSON that a raw command reads, `prompt` is the same content for a model, and `schema`
+    is the schema of the answer.
     """
 
     command: str
@@ -58,7 +58,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Consumption:
-    """What an answer cost, where the command tells; None where it does not."""
+    """Tokens and cost of an answer; None for values that the command does not report."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -67,7 +67,7 @@ class Consumption:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of it. `detail` is for people, without a secret; `latency_seconds` includes the wait for a place."""
+    """The result of a request. `detail` is for people, without secrets. `latency_seconds` includes the wait for a slot."""
 
     ended: Ended
     output: bytes = b""
@@ -78,8 +78,8 @@ class Reply:
 
 
 class Advisor(Protocol):
-    """Whatever can be asked: the adapter over its socket, or its code in this process."""
+    """An advisor: the adapter behind its socket, or its code in this process."""
 
     async def consult(self, request: Request) -> Reply:
-        """Ask once. Every failure that can be foreseen is a reply; none takes longer than the timeout and a little."""
+        """Ask once. All foreseeable failures are replies, at the latest shortly after the timeout."""
         ...

@@ -1,7 +1,7 @@
-"""Places for a few at a time, shared by tenants: whoever waits is served in turn, by tenant and then by key.
+"""A semaphore that is fair among tenants: waiters are served in turn by tenant, and within a tenant by key.
 
-What one tenant asks costs others a turn at most: its wait is bounded by itself, the last free place is kept for a tenant that
-has none, and when all of the wait is taken up, the tenant that has most of it makes room.
+A tenant's requests delay others by one turn at most. Each tenant has its own limit of waiters, the last free slot is reserved for a
+tenant that holds none, and when the queue is full, the tenant with the most waiters loses one.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ Turn = asyncio.Future[None]
 
 
 class Full(Exception):
-    """As many wait as may wait."""
+    """The queue is full."""
 
 
 @dataclass(slots=True)
-class _Line:
-    """Who of one tenant waits, by key; the next turn is the first key's."""
+class _TenantQueue:
+    """The waiters of one tenant by key. The first key has the next turn."""
 
     keys: dict[str, deque[Turn]] = field(default_factory=dict)
 
@@ -34,7 +34,7 @@ class _Line:
         return turn
 
     def first(self) -> Turn:
-        """Take the next turn out, and let its key wait for all others again."""
+        """Remove and return the next turn, and move its key to the end."""
         key = next(iter(self.keys))
         turns = self.keys.pop(key)
         turn = turns.popleft()
@@ -43,7 +43,7 @@ class _Line:
         return turn
 
     def last(self) -> Turn:
-        """Take out the turn that came last of the key that has most."""
+        """Remove and return the newest turn of the key with the most waiters."""
         key = max(self.keys, key=lambda each: len(self.keys[each]))
         turn = self.keys[key].pop()
         if not self.keys[key]:
@@ -58,29 +58,29 @@ class _Line:
 
 
 class FairSemaphore:
-    """`places` at a time; `waiting` at most in wait, `each` of one tenant."""
+    """A semaphore with `places` slots and at most `waiting` waiters, `each` of one tenant."""
 
     def __init__(self, places: int, waiting: int, each: int) -> None:
         self._free, self._limit, self._each = places, waiting, each
         self._held: Counter[str] = Counter()
-        """Places by the tenant that has them."""
-        self._lines: dict[str, _Line] = {}
-        """Who waits, by tenant; the next turn is the first tenant's that may have the place."""
+        """Slots in use, by tenant."""
+        self._queues: dict[str, _TenantQueue] = {}
+        """Waiters by tenant. The first tenant that may have a slot has the next turn."""
 
     @property
     def waiting(self) -> int:
-        """How many wait. Metrics ask it from a thread of theirs, hence the copies."""
-        return sum(map(len, list(self._lines.values())))
+        """Number of waiters. The metrics server reads it from another thread, hence the copies."""
+        return sum(map(len, list(self._queues.values())))
 
     def waiting_of(self, tenant: str) -> int:
-        """How many of one tenant wait."""
-        return len(self._lines.get(tenant, ()))
+        """Number of waiters of one tenant."""
+        return len(self._queues.get(tenant, ()))
 
     @asynccontextmanager
     async def place(self, tenant: str, key: str, seconds: float) -> AsyncIterator[None]:
-        """Have a place while the context lasts.
+        """Hold a slot while the context lasts.
 
-        Raises Full where too many wait already, and TimeoutError where the turn has not come in time.
+        Raises Full if the queue is full, and TimeoutError if no slot was free in time.
         """
         async with asyncio.timeout(seconds):
             await self._enter(tenant, key)
@@ -94,31 +94,31 @@ class FairSemaphore:
             self._take(tenant)
             return
         self._make_room(tenant)
-        turn = self._lines.setdefault(tenant, _Line()).add(key)
+        turn = self._queues.setdefault(tenant, _TenantQueue()).add(key)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._leave(tenant)  # The place came too late for this one.
+                self._leave(tenant)  # The slot came too late.
             else:
                 self._forget(tenant, key, turn)
             raise
 
     def _may_have(self, tenant: str) -> bool:
-        """Whether a tenant may have a place now: any but the last, and the last where it has none."""
+        """Whether a tenant may take a slot now. The last free one is for tenants that hold none."""
         return self._free > 1 or (self._free == 1 and not self._held[tenant])
 
     def _make_room(self, tenant: str) -> None:
-        """See that a tenant may wait: the longest line gives up its last turn to a shorter one. Raises Full."""
+        """Make sure that a tenant may wait: the longest queue gives up its last turn to a shorter one. Raises Full."""
         mine = self.waiting_of(tenant)
         if mine >= self._each:
             raise Full
         if self.waiting < self._limit:
             return
-        longest = max(self._lines, key=self.waiting_of)
+        longest = max(self._queues, key=self.waiting_of)
         if self.waiting_of(longest) <= mine + 1:
             raise Full
-        self._lines[longest].last().set_exception(Full())
+        self._queues[longest].last().set_exception(Full())
         self._tidy(longest)
 
     def _take(self, tenant: str) -> None:
@@ -126,22 +126,22 @@ class FairSemaphore:
         self._held[tenant] += 1
 
     def _leave(self, tenant: str) -> None:
-        """Give a place back, and hand on what is free to whose turn it is."""
+        """Return a slot, and give free slots to the waiters whose turn it is."""
         self._free += 1
         self._held[tenant] -= 1
-        self._held += Counter()  # Tenants without a place are forgotten.
-        while (following := next(filter(self._may_have, self._lines), None)) is not None:
+        self._held += Counter()  # Drop tenants without a slot.
+        while (following := next(filter(self._may_have, self._queues), None)) is not None:
             self._take(following)
-            self._lines[following].first().set_result(None)
-            line = self._lines.pop(following)
-            if line:
-                self._lines[following] = line
+            self._queues[following].first().set_result(None)
+            queue = self._queues.pop(following)
+            if queue:
+                self._queues[following] = queue
 
     def _forget(self, tenant: str, key: str, turn: Turn) -> None:
-        if tenant in self._lines:
-            self._lines[tenant].discard(key, turn)
+        if tenant in self._queues:
+            self._queues[tenant].discard(key, turn)
             self._tidy(tenant)
 
     def _tidy(self, tenant: str) -> None:
-        if not self._lines[tenant]:
-            del self._lines[tenant]
+        if not self._queues[tenant]:
+            del self._queues[tenant]

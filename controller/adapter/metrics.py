@@ -1,4 +1,4 @@
-"""What Prometheus may ask of an adapter, in whichever process it runs."""
+"""Prometheus metrics of an adapter, in the process that it runs in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from controller.adapter.contract import Reply
 
 SECONDS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-"""Histogram bounds: a stub answers at once, a model thinks."""
+"""Histogram buckets. A stub answers at once, a model takes seconds to minutes."""
 MICRO_USD = 1_000_000
 
 
@@ -17,23 +17,25 @@ class AdapterMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self.consultations = Counter(
-            "runwarden_advisor_consultations_total", "Consultations by how they ended.", ["command", "ended"], registry=registry
+            "runwarden_advisor_consultations_total", "Consultations by their end.", ["command", "ended"], registry=registry
         )
         self.duration = Histogram(
             "runwarden_advisor_duration_seconds",
-            "Time a consultation took, the wait for a place included.",
+            "Duration of a consultation, including the wait for a slot.",
             ["command"],
             buckets=SECONDS,
             registry=registry,
         )
         self.tokens = Counter(
-            "runwarden_advisor_tokens_total", "Tokens, where the command tells.", ["command", "direction"], registry=registry
+            "runwarden_advisor_tokens_total", "Tokens, if the command reports them.", ["command", "direction"], registry=registry
         )
-        self.cost = Counter("runwarden_advisor_cost_usd_total", "Dollars, where the command tells.", ["command"], registry=registry)
+        self.cost = Counter(
+            "runwarden_advisor_cost_usd_total", "Dollars, if the command reports them.", ["command"], registry=registry
+        )
         self.breaker_open = Gauge(
-            "runwarden_advisor_breaker_open", "Tenants for whom the command is left alone.", ["command"], registry=registry
+            "runwarden_advisor_breaker_open", "Tenants for whom the command is suspended.", ["command"], registry=registry
         )
-        self.waiting = Gauge("runwarden_advisor_waiting", "Consultations that wait for a place.", registry=registry)
+        self.waiting = Gauge("runwarden_advisor_waiting", "Consultations that wait for a slot.", registry=registry)
 
     def count(self, command: str, reply: Reply) -> None:
         """Count a consultation."""

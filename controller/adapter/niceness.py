@@ -1,4 +1,4 @@
-"""Child processes stand back: what a tenant has the operator start takes a busy processor from nobody's passes."""
+"""Lower priority for child processes, so that commands started for a tenant do not slow the operator's passes on a busy CPU."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import os
 from contextlib import suppress
 
 NICENESS = 10
-"""Of a child process: beside the operator it gets about a tenth of a processor that both want (sched(7))."""
+"""Niceness of a child process. It gets about a tenth of a CPU that the operator wants as well (sched(7))."""
 
 
 def stand_back(pid: int) -> None:
-    """Lower a child's priority at its start. One that has ended already, or stands further back, is passed over."""
+    """Lower a child's priority at its start. A child that has ended, or has a lower priority already, is left as it is."""
     with suppress(ProcessLookupError):
         os.setpriority(os.PRIO_PROCESS, pid, max(NICENESS, os.getpriority(os.PRIO_PROCESS, pid)))

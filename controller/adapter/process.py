@@ -1,4 +1,4 @@
-"""Runs a command within a deadline, and ends it with everything that it has started, whatever that does."""
+"""Runs a command with a deadline, and kills it with all processes that it started, even if they resist."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from controller.adapter.process_tree import MARK, ProcessInfo, family, list_proc
 log = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 0.5
-"""How long a command has between TERM and KILL."""
+"""Grace period between TERM and KILL."""
 SWEEP_SECONDS = 1.0
-"""How long what was killed may take to be gone; only a process that the kernel holds takes longer."""
+"""Time that killed processes may take to disappear. Only a process blocked in the kernel takes longer."""
 INIT = 1
 FIRST_LOOK_SECONDS, NEXT_LOOK_SECONDS = 0.002, 0.05
 ALLOWED_ENVIRONMENT = frozenset(
     {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"}
 ) | {spelling for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY") for spelling in (name, name.lower())}
-"""What every command may know of the adapter's environment: nothing that names credentials."""
+"""Variables of the adapter's environment that all commands get. None of them holds credentials."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """How a run ended. `ended` is None where the command exited by itself: then its envelope decides."""
+    """The end of a run. `ended` is None if the command exited by itself; then its envelope decides."""
 
     ended: Ended | None
     detail: str = ""
@@ -46,10 +46,10 @@ class Finish:
 
 
 class Processes:
-    """Starts commands and ends them.
+    """Starts and ends commands.
 
-    `sole` says that this process has no other children than these: then an orphan that hides whose it is gets ended as well.
-    The process must adopt its orphans (`family.adopt_orphans`).
+    With `sole` this process has no other children, so an orphan that hides its origin is killed as well. The process must adopt its
+    orphans (`process_tree.adopt_orphans`).
     """
 
     def __init__(self, *, sole: bool = False) -> None:
@@ -58,12 +58,12 @@ class Processes:
         self._ends: set[asyncio.Task[int | None]] = set()
 
     async def run(self, invocation: Invocation, folder: Path, kept: frozenset[str], seconds: float) -> Finish:
-        """Run a command in its folder for so long at most, and a little for its end."""
+        """Run a command in its folder for at most `seconds`, plus the time to end it."""
         mark = uuid.uuid4().hex
         try:
             child = _start(invocation, folder, {**environment(os.environ, kept), **invocation.environment, MARK: mark})
         except (FileNotFoundError, NotADirectoryError) as error:
-            flaw = f"{invocation.argv[0]} is not there ({error.strerror}): install it, or correct its argv"
+            flaw = f"{invocation.argv[0]} does not exist ({error.strerror}): install it, or correct its argv"
             return Finish(Ended.UNKNOWN_COMMAND, flaw)
         except (OSError, ValueError) as error:
             return Finish(Ended.FAILED, f"{invocation.argv[0]} could not be started: {error}")
@@ -75,7 +75,7 @@ class Processes:
         except TimeoutError:
             polite = True
         finally:
-            # An end that has begun is carried through, though nobody may wait for it any more.
+            # Shield the end: once begun it is completed, even if the caller no longer waits.
             end = asyncio.create_task(self._end(child, polite))
             self._ends.add(end)
             end.add_done_callback(self._ends.discard)
@@ -83,12 +83,12 @@ class Processes:
         return _finish(child, code, seconds, late=polite)
 
     async def close(self) -> None:
-        """Wait for every end that has begun."""
+        """Wait until all commands that are being ended have ended."""
         if self._ends:
             await asyncio.wait(self._ends)
 
     async def _end(self, child: Child, polite: bool) -> int | None:
-        """End a command and its family. Politely: TERM first, and then some time."""
+        """End a command and its descendants. With `polite`, send TERM first and wait for the grace period."""
         if polite:
             child.signal_group(signal.SIGTERM)
             child.signal_group(signal.SIGCONT)
@@ -104,33 +104,33 @@ class Processes:
         return code
 
     async def _kill_descendants(self, child: Child) -> None:
-        """Kill until nobody is left: one may start another between the look and the blow."""
+        """Kill until no process is left. A process may start another between the listing and the kill."""
         loop, known, pause = asyncio.get_running_loop(), set[int](), FIRST_LOOK_SECONDS
         late = loop.time() + SWEEP_SECONDS
         while left := self._kill(child, known):
             if loop.time() > late:
-                log.error("processes of a command do not end", pids=sorted(left))
+                log.error("processes of a command survive KILL", pids=sorted(left))
                 return
             await asyncio.sleep(pause)
             pause = min(2 * pause, NEXT_LOOK_SECONDS)
 
     def _kill(self, child: Child, known: set[int]) -> set[int]:
-        """Kill whoever is left, reap the dead among them that are this process's own, and return who was there."""
+        """Kill the remaining processes, reap the dead children of this process among them, and return all that existed."""
         child.signal_group(signal.SIGKILL)
-        found = family(child.pid, list_processes(), lambda one: one.pid in known or self._adopted(child.pid, one))
+        members = family(child.pid, list_processes(), lambda one: one.pid in known or self._adopted(child.pid, one))
         known.clear()
-        known.update(found)
-        for one in found.values():
+        known.update(members)
+        for one in members.values():
             with suppress(ProcessLookupError, PermissionError, ChildProcessError):
                 if not one.dead:
                     os.kill(one.pid, signal.SIGKILL)
                 elif one.parent == os.getpid():
                     os.waitpid(one.pid, os.WNOHANG)
                     known.discard(one.pid)
-        return set(found) | (set() if child.exited.is_set() else {child.pid})
+        return set(members) | (set() if child.exited.is_set() else {child.pid})
 
     def _adopted(self, leader: int, one: ProcessInfo) -> bool:
-        """Whether an orphan was the leader's: this process has adopted it, or init where this process does not adopt."""
+        """Whether an orphan descends from the leader: this process has adopted it, or init if this process does not adopt."""
         if one.parent not in {os.getpid(), INIT} or one.pid in self._live:
             return False
         mark = None if one.dead else mark_of(one.pid)
@@ -141,7 +141,7 @@ class Processes:
 
 
 def environment(variables: Mapping[str, str], kept: frozenset[str]) -> dict[str, str]:
-    """Return what a command may see of an environment."""
+    """Return the variables that a command may see."""
     return {name: value for name, value in variables.items() if name in ALLOWED_ENVIRONMENT | kept}
 
 

@@ -1,4 +1,4 @@
-"""Who descends from a command, as /proc tells it: its group, its session, their children, and who left them for this process."""
+"""The descendants of a command according to /proc: its group, its session, their children, and orphans adopted by this process."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MARK = "RUNWARDEN_CONSULTATION"
-"""The variable that a command's descendants inherit, so that one that has left its group and its parent is still known."""
+"""Environment variable that a command's descendants inherit. It identifies those that have left their group and parent."""
 PR_SET_CHILD_SUBREAPER = 36
 PROC = Path("/proc")
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessInfo:
-    """A process, or what is left of one that nobody has reaped."""
+    """A process, or a zombie that nobody has reaped."""
 
     pid: int
     parent: int
@@ -27,7 +27,7 @@ class ProcessInfo:
 
 
 def adopt_orphans() -> None:
-    """Have every orphan among this process's descendants become its child, rather than init's."""
+    """Make this process the parent of all orphans among its descendants, instead of init."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         code = ctypes.get_errno()
@@ -35,42 +35,42 @@ def adopt_orphans() -> None:
 
 
 def list_processes() -> Iterator[ProcessInfo]:
-    """Read every process that can be seen."""
+    """Yield all visible processes."""
     for name in os.listdir(PROC):
         if name.isdecimal():
-            # It may be gone by now.
+            # The process may have ended meanwhile.
             with suppress(OSError):
                 yield _read(int(name), (PROC / name / "stat").read_bytes())
 
 
 def mark_of(pid: int) -> str | None:
-    """Return the mark that a process inherited; None where it has none, has erased it, or may not be looked at."""
+    """Return the mark that a process inherited. None if it has none, has erased it, or may not be read."""
     try:
         variables = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
         return None
     prefix = f"{MARK}=".encode()
-    return next((found.removeprefix(prefix).decode(errors="replace") for found in variables if found.startswith(prefix)), None)
+    return next((one.removeprefix(prefix).decode(errors="replace") for one in variables if one.startswith(prefix)), None)
 
 
-def family(leader: int, people: Iterable[ProcessInfo], adopted: Callable[[ProcessInfo], bool]) -> dict[int, ProcessInfo]:
-    """Return a leader's family without itself; `adopted` knows orphans that belong to it."""
+def family(leader: int, processes: Iterable[ProcessInfo], adopted: Callable[[ProcessInfo], bool]) -> dict[int, ProcessInfo]:
+    """Return a leader's descendants by PID, without itself. `adopted` decides whether an orphan is one of them."""
     children: dict[int, list[ProcessInfo]] = {}
-    found: dict[int, ProcessInfo] = {}
-    for one in people:
+    members: dict[int, ProcessInfo] = {}
+    for one in processes:
         children.setdefault(one.parent, []).append(one)
         if one.pid != leader and (leader in {one.group, one.session} or adopted(one)):
-            found[one.pid] = one
-    todo = [leader, *found]
+            members[one.pid] = one
+    todo = [leader, *members]
     while todo:
         for child in children.get(todo.pop(), ()):
-            if child.pid not in found and child.pid != leader:
-                found[child.pid] = child
+            if child.pid not in members and child.pid != leader:
+                members[child.pid] = child
                 todo.append(child.pid)
-    return found
+    return members
 
 
 def _read(pid: int, stat: bytes) -> ProcessInfo:
-    """Read a line of /proc/PID/stat; the name in brackets may hold anything."""
+    """Parse a line of /proc/PID/stat. The name in brackets may contain any characters."""
     state, parent, group, session = stat.rpartition(b")")[2].split()[:4]
     return ProcessInfo(pid, int(parent), int(group), int(session), state in {b"Z", b"X"})

@@ -1,4 +1,4 @@
-"""The adapter over a unix socket: `POST /v1/consult`, and pages beside it."""
+"""Serves the adapter on a unix socket: `POST /v1/consult`, and pages such as metrics and probes."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ SOCKET_MODE = 0o660
 """Owner and group may connect: the operator's container shares the pod's fsGroup with the adapter's."""
 SOCKET_UMASK = 0o777 & ~SOCKET_MODE
 SHUTDOWN_SECONDS = 3.0
-"""How long the end waits for consultations; whoever has none by then is hung up on."""
+"""Shutdown grace period. Clients that still wait after it are disconnected."""
 PROBE_SECONDS = 1.0
 
 
 class SocketTaken(RunwardenError):
-    """The socket's path belongs to something else."""
+    """The socket's path is in use or cannot be created."""
 
 
 def adapter_app(advisor: Advisor, pages: Pages) -> web.Application:
-    """Return the application that answers consultations, and these pages."""
+    """Return the application that answers consultations and serves these pages."""
 
     async def consult(message: web.Request) -> web.Response:
         try:
@@ -47,9 +47,9 @@ def adapter_app(advisor: Advisor, pages: Pages) -> web.Application:
 
 @asynccontextmanager
 async def serve_socket(app: web.Application, path: Path) -> AsyncIterator[None]:
-    """Serve an application at a path while the context lasts; a client that hangs up ends its consultation.
+    """Serve an application at a path while the context lasts. A client that disconnects ends its consultation.
 
-    Raises SocketTaken where somebody else serves there, or where the path cannot be made.
+    Raises SocketTaken if another process serves there, or if the path cannot be created.
     """
     listener = _listen(path)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS)
@@ -75,7 +75,7 @@ def _listen(path: Path) -> socket.socket:
         listener.bind(str(path))
     except OSError as error:
         listener.close()
-        raise SocketTaken(f"--socket: {path} cannot be made ({error}): create its folder, or name another path") from error
+        raise SocketTaken(f"--socket: {path} cannot be created ({error}): create its folder, or use another path") from error
     finally:
         os.umask(before)
     listener.listen()
@@ -83,10 +83,10 @@ def _listen(path: Path) -> socket.socket:
 
 
 def _make_room(path: Path) -> None:
-    """Remove a socket that nobody serves any more: its process was killed."""
+    """Remove a stale socket whose process was killed."""
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise SocketTaken(f"--socket: {path} exists and is no socket: remove it, or name another path")
+            raise SocketTaken(f"--socket: {path} exists and is not a socket: remove it, or use another path")
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -96,4 +96,4 @@ def _make_room(path: Path) -> None:
         except ConnectionRefusedError:
             path.unlink(missing_ok=True)
             return
-    raise SocketTaken(f"--socket: another adapter serves {path}: end it, or name another path")
+    raise SocketTaken(f"--socket: another adapter serves {path}: stop it, or use another path")

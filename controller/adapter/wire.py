@@ -1,4 +1,4 @@
-"""A consultation as JSON, in both directions. Strict: a field that is unknown, missing or of another type is refused by name."""
+"""JSON encoding of a consultation's request and reply. A field that is unknown, missing or of another type is refused by name."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from controller.errors import RunwardenError
 CONSULT = "/v1/consult"
 MAX_REQUEST_BYTES = 8 * 2**20
 MAX_REPLY_BYTES = 2 * MAX_OUTPUT_BYTES + 65_536
-"""An output as base64, and all the rest."""
+"""Room for the output as base64 and for the other fields."""
 MAX_NAME, MAX_TIMEOUT_SECONDS, MAX_TOKENS = 253, 31_536_000, 10_000_000
-"""No less than what a policy may say, which a test holds them to."""
+"""Limits of a request's fields. A test checks that they are not lower than the limits of a policy."""
 
 Name = Annotated[str, Field(max_length=MAX_NAME)]
 Count = Annotated[int, Field(ge=0)]
 
 
 class WireError(RunwardenError):
-    """A body that is no request or no reply."""
+    """A body that is not a valid request or reply."""
 
 
 class _Strict(BaseModel):
@@ -67,25 +67,25 @@ def write_request(request: Request) -> bytes:
 
 
 def read_request(body: bytes) -> Request:
-    """Read a request. Raises WireError, which names the field."""
+    """Parse a request. Raises WireError, which names the field."""
     read = _read(_Request, body)
     return Request(**read.model_dump(by_alias=True))
 
 
 def write_reply(reply: Reply) -> bytes:
-    """Return a reply's body; the output may be any bytes, hence base64."""
+    """Return a reply's body. The output is base64, because it may be any bytes."""
     return json.dumps(asdict(reply) | {"output": base64.b64encode(reply.output).decode()}).encode()
 
 
 def read_reply(body: bytes) -> Reply:
-    """Read a reply. Raises WireError."""
+    """Parse a reply. Raises WireError."""
     read = _read(_Reply, body)
     try:
         output = base64.b64decode(read.output, validate=True)
     except ValueError as error:
         raise WireError(f"output: {error}; base64 is expected") from error
     if len(output) > MAX_OUTPUT_BYTES:
-        raise WireError(f"output: it has {len(output)} bytes, at most {MAX_OUTPUT_BYTES} are taken")
+        raise WireError(f"output: it has {len(output)} bytes, at most {MAX_OUTPUT_BYTES} are accepted")
     consumption = Consumption(**read.consumption.model_dump())
     return Reply(read.ended, output, read.detail, read.model, read.latency_seconds, consumption)
 

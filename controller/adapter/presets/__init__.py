@@ -1,1 +1,1 @@
-"""The shapes of commands that are known: codex, claude, and raw for everything that speaks JSON on its pipes."""
+"""The supported commands: codex, claude, and raw for any command that reads and writes JSON on its pipes."""

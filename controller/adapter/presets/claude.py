@@ -1,4 +1,4 @@
-"""Anthropic's claude, headless, with everything off that could act. Written for 2.1.331."""
+"""Runs Anthropic's claude headless, with all tools and actions disabled. Written for version 2.1.331."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controller.adapter.command import Invocation, Said
+from controller.adapter.command import CommandResult, Invocation
 from controller.adapter.contract import Consumption, Ended, Request
 from controller.adapter.presets.output_parsing import (
     MICRO_USD,
@@ -23,15 +23,18 @@ from controller.adapter.presets.output_parsing import (
 CREDENTIALS = frozenset(
     {"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR"}
 )
-"""An API key, a token of `claude setup-token`, or the folder of a login; and where the API is, if not at Anthropic."""
+"""Variables with an API key, a token of `claude setup-token` or the folder of a login, and with the URL of another API."""
 
 HYGIENE = (
     *("-p", "--verbose", "--output-format", "stream-json", "--include-partial-messages", "--max-turns", "1"),
     *("--no-session-persistence", "--strict-mcp-config", "--setting-sources", "", "--tools", "", "--disable-slash-commands"),
     *("--restricted", "--safe-mode", "--permission-prompts", "none", "--system-prompt", SYSTEM),
 )
-"""One turn: an answer that breaks the schema is not asked for again, since the gate is to judge it. No tools and no settings of
-anybody; its stream of partial messages is the one place where it says to the letter what the model said."""
+"""Options for a single turn without tools and without anybody's settings.
+
+With one turn, claude does not ask again for an answer that breaks the schema, because the gate is to judge it. Only its stream of
+partial messages has the model's exact words.
+"""
 
 QUIET = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -44,40 +47,40 @@ QUIET = {
 }
 
 ANSWER_TOOL = "StructuredOutput"
-"""How it has a schema kept: a tool of this name that does nothing."""
+"""The tool without effect that claude gives the model to enforce a schema."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claude:
-    """`claude -p`. `args` stand before its own options."""
+    """`claude -p`. `args` come before the preset's own options."""
 
     name: str
     args: tuple[str, ...] = ()
     kept_environment: frozenset[str] = CREDENTIALS
 
     def invocation(self, request: Request, folder: Path) -> Invocation:
-        """Ask it on stdin."""
+        """Return the invocation. The prompt goes to stdin."""
         schema = ("--json-schema", json.dumps(request.schema))
         argv = ("claude", *self.args, *HYGIENE, *schema, *model_option("--model", request.model))
         limit = {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(request.max_tokens)}
         return Invocation(argv, request.prompt.encode(), {**QUIET, **limit, "HOME": str(folder)})
 
-    def read(self, code: int, stdout: bytes, stderr: bytes, folder: Path) -> Said:
-        """Take what the model's one message held; the last event tells how it ended, whatever the exit code."""
+    def read(self, code: int, stdout: bytes, stderr: bytes, folder: Path) -> CommandResult:
+        """Return the content of the model's only message. The last event decides how it ended, not the exit code."""
         events_read = events(stdout)
         if not events_read or events_read[-1].get("type") != "result":
-            return failed(_unasked(text_of(stderr)), text_of(stderr), Consumption(), code)
+            return failed(_local_failure(text_of(stderr)), text_of(stderr), Consumption(), code)
         result, consumption = events_read[-1], _consumption(events_read[-1])
         stream = [event["event"] for event in events_read if event.get("type") == "stream_event"]
         answer = _answer(stream)
         if (status := result.get("api_error_status")) is None and answer:
-            return Said(answer.encode(), _model(stream), consumption)
+            return CommandResult(answer.encode(), _model(stream), consumption)
         words = str(result.get("result") or "; ".join(map(str, result.get("errors", ()))) or text_of(stderr))
-        return failed(ended_with(status) if status is not None else _unasked(words), words, consumption, code)
+        return failed(ended_with(status) if status is not None else _local_failure(words), words, consumption, code)
 
 
 def _answer(stream: list[dict[str, Any]]) -> str:
-    """Return the last message's answer to the letter: what it gave the tool, each time a document of its own; else its text."""
+    """Return the exact answer of the last message: the arguments of its calls of the tool, one document each, else its text."""
     blocks: dict[int, dict[str, Any]] = {}
     parts: dict[int, list[str]] = {}
     for event in stream:
@@ -89,8 +92,8 @@ def _answer(stream: list[dict[str, Any]]) -> str:
             case "content_block_delta":
                 delta = event["delta"]
                 parts.setdefault(event["index"], []).append(delta.get("partial_json") or delta.get("text") or "")
-    given = ["".join(parts.get(index, ())) for index, block in blocks.items() if block.get("name") == ANSWER_TOOL]
-    return "\n".join(given) or "".join("".join(parts.get(index, ())) for index, block in blocks.items() if block["type"] == "text")
+    calls = ["".join(parts.get(index, ())) for index, block in blocks.items() if block.get("name") == ANSWER_TOOL]
+    return "\n".join(calls) or "".join("".join(parts.get(index, ())) for index, block in blocks.items() if block["type"] == "text")
 
 
 def _model(stream: list[dict[str, Any]]) -> str:
@@ -98,13 +101,13 @@ def _model(stream: list[dict[str, Any]]) -> str:
     return str(started[-1].get("model", "")) if started else ""
 
 
-def _unasked(words: str) -> Ended:
-    """Return how it ended where no provider was asked."""
+def _local_failure(words: str) -> Ended:
+    """Return the end of a consultation that failed before any request to the provider."""
     return ended_with(UNAUTHORIZED) if "Not logged in" in words or "/login" in words else Ended.FAILED
 
 
 def _consumption(result: dict[str, Any]) -> Consumption:
-    """Cached input is input."""
+    """Return the consumption. Cached input counts as input."""
     usage, cost = result.get("usage", {}), result.get("total_cost_usd")
     read = [usage.get(f"{kind}input_tokens") for kind in ("", "cache_creation_", "cache_read_")]
     return Consumption(

@@ -1,4 +1,4 @@
-"""OpenAI's codex, headless, with everything off that could act. Written for 0.169."""
+"""Runs OpenAI's codex headless, with all tools and actions disabled. Written for version 0.169."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controller.adapter.command import Invocation, Said
+from controller.adapter.command import CommandResult, Invocation
 from controller.adapter.contract import MAX_OUTPUT_BYTES, Consumption, Ended, Request
 from controller.adapter.presets.output_parsing import SYSTEM, ended_with, events, failed, model_option, text_of
 
 CREDENTIALS = frozenset({"CODEX_API_KEY", "OPENAI_API_KEY", "CODEX_HOME"})
-"""An API key, or the home of a `codex login`; all else is a configuration of its own, in `args`."""
+"""Variables with an API key or the home of a `codex login`. Other providers are configured in `args`."""
 
 FEATURES_OFF = (
     *("shell_tool", "unified_exec", "multi_agent", "goals", "view_image", "image_generation", "browser_use", "computer_use"),
@@ -34,7 +34,7 @@ HYGIENE = (
     *(word for feature in FEATURES_OFF for word in ("--disable", feature)),
     *(word for setting in SETTINGS for word in ("-c", setting)),
 )
-"""apply_patch cannot be switched off; the read-only sandbox refuses it."""
+"""Options that disable tools and settings. apply_patch cannot be disabled; the read-only sandbox refuses it."""
 
 SCHEMA, INSTRUCTIONS, ANSWER = "schema.json", "instructions.md", "answer"
 
@@ -45,42 +45,42 @@ NO_KEY = re.compile(r"Missing environment variable|not logged in", re.IGNORECASE
 
 @dataclass(frozen=True, slots=True)
 class Codex:
-    """`codex exec`. `args` stand before its own options, for a provider of one's own."""
+    """`codex exec`. `args` come before the preset's own options, for example to configure another provider."""
 
     name: str
     args: tuple[str, ...] = ()
     kept_environment: frozenset[str] = CREDENTIALS
 
     def invocation(self, request: Request, folder: Path) -> Invocation:
-        """Ask it on stdin. It knows no limit of output tokens; MAX_OUTPUT_BYTES bounds its answer."""
+        """Return the invocation, with the prompt on stdin. codex cannot limit output tokens: MAX_OUTPUT_BYTES bounds its answer."""
         (folder / SCHEMA).write_text(json.dumps(request.schema))
         (folder / INSTRUCTIONS).write_text(SYSTEM)
         own = ("-c", f"model_instructions_file={json.dumps(str(folder / INSTRUCTIONS))}", "-C", str(folder))
         files = ("--output-schema", str(folder / SCHEMA), "-o", str(folder / ANSWER))
         argv = ("codex", "exec", *self.args, *HYGIENE, *own, *files, *model_option("--model", request.model), "-")
-        # Without a CODEX_HOME, its home is in HOME: what it writes there ends with this run.
+        # Without a CODEX_HOME, codex writes to HOME, which is deleted after this run.
         return Invocation(argv, request.prompt.encode(), {**_key(os.environ), "HOME": str(folder)})
 
-    def read(self, code: int, stdout: bytes, stderr: bytes, folder: Path) -> Said:
-        """Take the file that holds its last message; the events tell how the turn ended."""
+    def read(self, code: int, stdout: bytes, stderr: bytes, folder: Path) -> CommandResult:
+        """Return the content of the file with the last message. The events decide how the turn ended."""
         events_read = events(stdout)
         consumption = _consumption(events_read)
         if code == 0 and events_read and events_read[-1].get("type") == "turn.completed":
             if answer := _answer(folder / ANSWER):
-                return Said(answer, consumption=consumption)
-            return failed(Ended.FAILED, "the model said nothing", consumption, code)
+                return CommandResult(answer, consumption=consumption)
+            return failed(Ended.FAILED, "the model gave no answer", consumption, code)
         words = _words(events_read) or text_of(stderr)
         return failed(_ended(words), words, consumption, code)
 
 
 def _key(environment: Mapping[str, str]) -> dict[str, str]:
-    """Headless, it reads CODEX_API_KEY alone; OPENAI_API_KEY is the name that people give their Secrets."""
+    """Return the API key's variable. Headless codex reads only CODEX_API_KEY; OPENAI_API_KEY is the usual name in Secrets."""
     key = environment.get("CODEX_API_KEY") or environment.get("OPENAI_API_KEY")
     return {"CODEX_API_KEY": key} if key else {}
 
 
 def _answer(path: Path) -> bytes:
-    """Return the file to the byte, one byte too many at most: that is too long as a whole."""
+    """Return the file's exact bytes, at most one more than allowed, which marks the answer as too long."""
     if not path.is_file():
         return b""
     with path.open("rb") as file:
@@ -88,7 +88,7 @@ def _answer(path: Path) -> bytes:
 
 
 def _words(events_read: list[dict[str, Any]]) -> str:
-    """Return the last word on a failure: a failed turn's, or an error's."""
+    """Return the message of the last failure: a failed turn or an error."""
     errors = [event.get("error") if event.get("type") == "turn.failed" else event for event in events_read]
     errors = [one for event, one in zip(events_read, errors, strict=True) if event.get("type") in ("turn.failed", "error")]
     return str(errors[-1].get("message", "")) if errors and isinstance(errors[-1], dict) else ""

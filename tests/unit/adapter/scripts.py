@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from controller.adapter.command import Invocation, Said, ended_by
+from controller.adapter.command import CommandResult, Invocation, ended_by
 from controller.adapter.contract import Consumption, Request
 from controller.adapter.process_tree import MARK, mark_of
 
@@ -26,10 +26,10 @@ class Script:
         (folder / "schema.json").write_text("{}")
         return Invocation(self.argv, request.prompt.encode(), {"ADDED": "added"})
 
-    def read(self, code: int, stdout: bytes, stderr: bytes, folder: Path) -> Said:
+    def read(self, code: int, stdout: bytes, stderr: bytes, folder: Path) -> CommandResult:
         """Return the whole output."""
         assert (folder / "schema.json").exists()
-        return Said(stdout, "stub-1", self.consumption, ended_by(code), stderr.decode(errors="replace"))
+        return CommandResult(stdout, "stub-1", self.consumption, ended_by(code), stderr.decode(errors="replace"))
 
 
 def shell(name: str, script: str, **more: Any) -> Script:

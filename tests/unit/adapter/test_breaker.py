@@ -177,7 +177,7 @@ class Breaking(RuleBasedStateMachine):
     def end(self, permit: Permit, ended: Ended) -> None:
         """Report a result: a current success closes it, a refused login opens it, an old result changes nothing."""
         before = (self.breaker.hold, self.breaker.until)
-        current = permit.generation == self.breaker._era
+        current = permit.generation == self.breaker._generation
         self.breaker.record(permit, ended, self.now)
         if not current:
             assert (self.breaker.hold, self.breaker.until) == before

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from controller.adapter.adapter import Limits, LocalAdapter
 from controller.adapter.breaker import BreakerConfig
 from controller.adapter.client import SocketAdvisor
-from controller.adapter.command import Command, Said
+from controller.adapter.command import Command, CommandResult
 from controller.adapter.contract import MAX_OUTPUT_BYTES, Advisor, Consumption, Ended
 from controller.adapter.metrics import AdapterMetrics
 from controller.adapter.server import adapter_app, serve_socket
@@ -101,7 +101,7 @@ async def test_waiting_counts_against_the_timeout(make: Make, tmp_path: Path) ->
         waits = asyncio.create_task(advisor.consult(request("hang", tenant="b", timeout_seconds=1)))
         await eventually(lambda: registry.get_sample_value("runwarden_advisor_waiting") == 1, "another waits")
         refused = await advisor.consult(request("hang", tenant="c"))
-        assert (refused.ended, refused.detail) == (Ended.BUSY, "0 consultations of this tenant wait already")
+        assert (refused.ended, refused.detail) == (Ended.BUSY, "0 consultations of this tenant are waiting already")
         assert (await waits).ended is Ended.BUSY
         assert (await first).ended is Ended.TIMED_OUT
 
@@ -153,7 +153,7 @@ async def test_a_tenant_takes_the_command_from_nobody(make: Make) -> None:
         quiet = await advisor.consult(request("fragile", tenant="quiet"))
         again = await advisor.consult(request("fragile", tenant="noisy"))
     assert [one.ended for one in (*hostile, again)] == [Ended.AUTH_FAILED] * 4
-    assert again.detail.startswith("command fragile is not asked")
+    assert again.detail.startswith("command fragile is suspended")
     assert quiet.ended is Ended.ANSWERED
 
 
@@ -196,7 +196,7 @@ async def test_daemon_does_not_outlive_the_answer(make: Make) -> None:
 class Broken(Script):
     """A command whose envelope cannot be read."""
 
-    def read(self, code: int, stdout: bytes, stderr: bytes, folder: Path) -> Said:
+    def read(self, code: int, stdout: bytes, stderr: bytes, folder: Path) -> CommandResult:
         """Fail as for an envelope of another format."""
         raise KeyError("usage")
 

@@ -70,14 +70,14 @@ async def test_taken_path_is_left_alone(path: Path) -> None:
             await serve_socket(app(), path).__aenter__()
         assert (await SocketAdvisor(path).consult(request("c"))).ended is Ended.ANSWERED
     os.mkfifo(path)
-    with pytest.raises(SocketTaken, match="no socket"):
+    with pytest.raises(SocketTaken, match="not a socket"):
         await serve_socket(app(), path).__aenter__()
     assert path.name in os.listdir(path.parent)
 
 
 async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     """The error names the option, the path and the remedy."""
-    with pytest.raises(SocketTaken, match=r"--socket: .*/nowhere/a\.sock cannot be made .*: create its folder"):
+    with pytest.raises(SocketTaken, match=r"--socket: .*/nowhere/a\.sock cannot be created .*: create its folder"):
         async with serve_socket(web.Application(), tmp_path / "nowhere/a.sock"):
             pass
 
