@@ -1,9 +1,10 @@
-"""Who tries to get more than is theirs, by which means, and who refuses it with which words: the tables of test_attempts.py.
+"""Attempts to get more rights than granted: by whom, by which means, who refuses and with which message. The tables of
+test_attempts.py.
 
 People: `author` writes Runs and may create pods and claims, `tenant` pods only, `writer` neither; `rex` is the responder of the
 policy and `bot` its bridge; `oda` is an author elsewhere; `reporter` is the true token of Run r's pod, `loose` a token of its
 account that is bound to no pod; `advisor` has no credential, as the sidecar has none; `operator` is the operator's own account in
-somebody's hands. `$NAME` stands for a UID or the name of an object that the operator made.
+somebody else's hands. `$NAME` stands for a UID or the name of an object that the operator created.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ REPORTER = "runwarden-reporter"
 
 
 class By(Enum):
-    """Who refuses, and how that is told from its words."""
+    """The party that refuses, and the words that identify it."""
 
     SCHEMA = r"is invalid: |unknown field|Unsupported value"
     ADMISSION = r"ValidatingAdmissionPolicy 'runwarden-"
@@ -32,7 +33,7 @@ class By(Enum):
 
 @dataclass(frozen=True)
 class Attempt:
-    """What somebody tries, and what is said to it. Of a template `args` holds the reason that is given."""
+    """An attempt, and the words of its refusal. For a template `args` holds the reason."""
 
     who: str
     what: str
@@ -58,13 +59,13 @@ def patch(who: str, what: str, by: By, says: str, target: str, body: Any, *flags
 
 
 def replace(who: str, what: str, by: By, says: str, path: str, obj: dict[str, Any]) -> Attempt:
-    """An update of something that its author may not even read."""
+    """An update of an object that its author may not even read."""
     at = f"/apis/{API}/namespaces/{NAMESPACE}/{path}"
     return Attempt(who, what, by, says, ("replace", "--raw", at, "-f", "-"), json.dumps(obj))
 
 
 def run_(who: str, what: str, by: By, says: str, *args: str, namespace: str = NAMESPACE) -> Attempt:
-    """A command of kubectl."""
+    """A kubectl command."""
     return Attempt(who, what, by, says, args, None, namespace)
 
 
@@ -93,7 +94,7 @@ def status(pod: str, attempt: int = 0, **fields: Any) -> dict[str, Any]:
 
 
 def pod(name: str, **metadata: Any) -> dict[str, Any]:
-    """A pod that somebody makes by hand."""
+    """A pod that a user creates by hand."""
     spec = {"containers": [{"name": "agent", "image": "x"}]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, **metadata}, "spec": spec}
 
@@ -107,7 +108,7 @@ def binding(name: str, role: str, account: str, kind: str = "RoleBinding") -> di
 
 
 MEBI, LONG = 1024 * 1024, 64 * 1024
-"""What fits into a request, and what into an argument of a command."""
+"""The sizes that fit into a request, and into an argument of a command."""
 STATUS = "--subresource=status"
 MORE = "cannot create resource"
 LEASE = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "mine"}}

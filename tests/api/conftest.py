@@ -12,10 +12,8 @@ from controller.kube.connection import connect
 from tests.cluster import Cluster
 
 TLS_GOODBYE_SECONDS = 0.25
-"""What aiohttp asks for before its loop ends: a TLS connection that was dropped midway (a watch) closes a little later.
-
-https://docs.aiohttp.org/en/stable/client_advanced.html#graceful-shutdown
-"""
+"""aiohttp needs this time before its loop ends: a TLS connection that was dropped midway (a watch) closes a little later.
+https://docs.aiohttp.org/en/stable/client_advanced.html#graceful-shutdown"""
 
 
 @pytest.fixture

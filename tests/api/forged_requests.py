@@ -1,9 +1,10 @@
-"""Who tries what, and what is said to it: the tables of test_admission.py.
+"""The requests of test_admission.py, by user, with the words of their refusals. `$POD` in a body stands for the UID of the pod POD,
+`$run` for that of Run r.
 
-`$POD` in a body stands for the UID of the pod POD, `$run` for that of Run r. People: alice (of group devs), bob and the bridge bot
-have runwarden-edit and may create pods, ruth has runwarden-edit alone, vera runwarden-view, pat Kubernetes' own edit; eve may write
-everything of runwarden's but update escalations/status, so that only admission is between her and a forgery; so may `collector`,
-which is the controller-manager. `coder-0` is the pod of attempt 0 of the agent whose report is r-coder, and so on.
+People: alice (of group devs), bob and the bridge bot have runwarden-edit and may create pods, ruth has runwarden-edit alone, vera
+runwarden-view, pat Kubernetes' own edit; eve may write everything of runwarden's but update escalations/status, so that only
+admission is between her and a forgery; so may `collector`, which is the controller-manager. `coder-0` is the pod of attempt 0 of
+the agent whose report is r-coder, and so on.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ ROBOT = "system:serviceaccount:admission:robot"
 
 @dataclass(frozen=True)
 class Try:
-    """A command of a user, and words of its refusal; none where it must pass."""
+    """A user's command, and words of its refusal; none if it must succeed."""
 
     who: str
     args: tuple[str, ...]
@@ -53,7 +54,7 @@ def delete(who: str, pod: str, seconds: int, says: str = "") -> Try:
 
 
 def evict(who: str, pod: str, seconds: int, says: str = "") -> Try:
-    """An eviction of a pod with a grace period, as a drain makes it."""
+    """An eviction of a pod with a grace period, as a drain sends it."""
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
     path = f"/api/v1/namespaces/admission/pods/{pod}/eviction"
     body = eviction | {"deleteOptions": {"gracePeriodSeconds": seconds, "dryRun": ["All"]}}
@@ -61,7 +62,7 @@ def evict(who: str, pod: str, seconds: int, says: str = "") -> Try:
 
 
 def respond(who: str, escalation: str, says: str = "", by: str = "", **fields: Any) -> Try:
-    """An answer to a question, in the user's own name unless `by` says otherwise."""
+    """An answer to a question, in the user's own name unless `by` is given."""
     response = {"decision": "Answer", "answer": "yes", "by": by or who} | fields
     return patch(who, f"escalation/{escalation}", {"spec": {"response": response}}, says)
 
@@ -72,12 +73,12 @@ def phase(who: str, escalation: str, to: str, says: str = "") -> Try:
 
 
 def appoint(who: str, escalation: str, responders: dict[str, list[str]], says: str = "") -> Try:
-    """A write of who may answer what was asked under no policy."""
+    """A write of the responders of a question that was asked under no policy."""
     return patch(who, f"escalation/{escalation}", {"status": {"responders": responders}}, says, "--subresource=status")
 
 
 def report(who: str, attempt: int, pod: str, says: str = "", name: str = "r-coder") -> Try:
-    """A report of an attempt by the name of a pod."""
+    """A report of an attempt, identified by the name of its pod."""
     status = {"attempt": attempt, "podUID": f"${pod}", "seq": 1, "intervalSeconds": 60, "activityAgeSeconds": 0}
     return patch(who, f"agentreport/{name}", {"status": status}, says, "--subresource=status")
 

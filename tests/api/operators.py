@@ -1,4 +1,4 @@
-"""Several operators that share the Runs, as processes, and what their Leases, metrics and logs tell."""
+"""Several operators that share the Runs, as processes, with data from their Leases, metrics and logs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tests.cluster import Cluster
 from tests.support import OperatorProcess, await_that
 
 QUICK_LEASE = ("--lease-duration", "10", "--lease-renew-deadline", "8", "--lease-retry-period", "0.5")
-"""Short enough for a test to wait until a replica counts as dead, long enough for a machine that others use."""
+"""Short enough for a test to wait until a replica counts as dead, long enough for a shared machine."""
 PATIENCE_SECONDS = 180.0
-"""For shares to be even: a machine that others use has taken 50 s to start one operator."""
+"""Time until shares are even: on a shared machine the start of one operator has taken 50 s."""
 HELD = re.compile(r'^runwarden_shard_held{shard="(\d+)"} 1\.0$', re.MULTILINE)
 SHARDS = re.compile(r"^runwarden_shards (\d+)\.0$", re.MULTILINE)
 
@@ -27,7 +27,7 @@ class Fleet:
         self.all: list[OperatorProcess] = []
 
     def start(self, shards: int, *options: str) -> OperatorProcess:
-        """Start one more operator, and wait for nothing."""
+        """Start one more operator, without waiting."""
         told = ("--namespace", self._namespace, "--lease-name", self._namespace, "--shards", str(shards))
         operator = OperatorProcess(self._cluster, *told, *self._options, *options)
         self._stack.callback(self._end, operator)
@@ -40,14 +40,14 @@ class Fleet:
             operator.stop(signal.SIGKILL)
 
     def of(self, number: int, shards: int) -> None:
-        """Start so many at once, and wait until they share evenly."""
+        """Start this many at once, and wait until they share evenly."""
         for _ in range(number):
             self.start(shards)
         fair, rest = divmod(shards, number)
         self.await_shares(shards, [fair + (place < rest) for place in range(number)])
 
     def held(self) -> list[list[int]]:
-        """Return the shards that each living operator says it acts for."""
+        """Return the shards that each living operator reports."""
         return [held_by(operator) for operator in self.all if not operator.ended()]
 
     def await_shares(self, shards: int, sizes: Sequence[int]) -> None:
@@ -64,16 +64,16 @@ class Fleet:
 
 @contextmanager
 def fleet_of(cluster: Cluster, namespace: str, options: Sequence[str] = ()) -> Iterator[Fleet]:
-    """A fleet without operators yet, all to be started with these options; what is left of it is killed at the end."""
+    """A fleet without operators yet, all to be started with these options; remaining ones are killed at the end."""
     with ExitStack() as stack:
         yield Fleet(cluster, namespace, stack, options)
 
 
 def held_by(operator: OperatorProcess) -> list[int]:
-    """Return the shards that an operator says it acts for."""
+    """Return the shards that an operator reports."""
     return [int(shard) for shard in HELD.findall(operator.probe("metrics", "metrics")[1])]
 
 
 def told_by(operator: OperatorProcess) -> str:
-    """Return what an operator's `/readyz` says."""
+    """Return the text of an operator's `/readyz`."""
     return operator.probe("health", "readyz")[1]

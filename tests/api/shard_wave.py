@@ -1,4 +1,4 @@
-"""Runs of several kinds at once, seen through together, and what the API server told of them held against P1 to P5."""
+"""Runs of several kinds at once, followed to their ends; the recorded events are checked against P1 to P5."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BUDGET, COOLDOWN = 1, 1
 ENDS = {"done": "Completed", "crash": "Blocked", "stay": "Stopped"}
 """The kinds of Runs, and how each ends."""
 EACH = 5
-"""Runs of each kind in a wave: of three shards each has some Run to go on with."""
+"""Runs of each kind in a wave: each of three shards has some Runs to continue with."""
 
 
 class Wave:
@@ -25,17 +25,17 @@ class Wave:
         self.names = {kind: [f"{name}-{kind}-{number}" for number in range(EACH)] for kind in ENDS}
 
     def apply(self) -> None:
-        """Begin all of them."""
+        """Create all of them."""
         policy = policy_of({"restartBudget": BUDGET, "restartCooldownSeconds": COOLDOWN})
         made = {"done": run_of, "crash": failing, "stay": simulated_forever}
         apply(self._cluster, self._namespace, policy, *(made[kind](name) for kind in ENDS for name in self.names[kind]))
 
     def await_at_work(self) -> None:
-        """Wait until those that stay are at work."""
+        """Wait until the ones that stay are running."""
         await_phases(self._cluster, self._namespace, dict.fromkeys(self.names["stay"], "Running"))
 
     def see_through(self, seconds: float = PATIENCE_SECONDS) -> None:
-        """Stop those that stay, and wait until all have come to their end."""
+        """Stop the ones that stay, and wait until all have ended."""
         patch = '{"spec":{"desiredState":"Stopped"}}'
         self._cluster.kubectl("-n", self._namespace, "patch", "run", *self.names["stay"], "--type=merge", "-p", patch)
         ends = {name: ENDS[kind] for kind, names in self.names.items() for name in names}
@@ -43,7 +43,7 @@ class Wave:
 
 
 def await_phases(cluster: Cluster, namespace: str, wanted: dict[str, str], seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait until each of these Runs is in its phase; say which are not."""
+    """Wait until each of these Runs is in its phase; report those that are not."""
     wrong: dict[str, str | None] = {}
 
     def there() -> bool:
@@ -60,7 +60,7 @@ def await_phases(cluster: Cluster, namespace: str, wanted: dict[str, str], secon
 
 
 def judged(evidence: Evidence, namespace: str) -> list[str]:
-    """Return how what happened in a namespace breaks P1 to P5."""
+    """Return the violations of P1 to P5 in a namespace's history."""
     history = evidence.history(namespace)
     laws = {change.name: Law(BUDGET, COOLDOWN) for change in history if change.kind == "runs"}
     assert laws

@@ -1,6 +1,6 @@
-"""What somebody tries who has the operator's token, past what RBAC leaves to it: a table of test_attempts.py.
+"""Attempts with the operator's token, beyond its RBAC: a table of test_attempts.py.
 
-Each pod, claim and binding here is one that the operator makes, with one thing changed.
+Each pod, claim and binding here is one that the operator creates, with one thing changed.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ RUN = RunFacts(NAMESPACE, "r", "$r", 1, SPEC)
 
 
 def genuine() -> JsonObject:
-    """A pod as the operator makes it."""
+    """A pod as the operator builds it."""
     return build_pod(RUN, SPEC.agents[0], 7, sidecar=Sidecar("x"))
 
 
 def pod(
     metadata: JsonObject | None = None, *, box: JsonObject | None = None, init: JsonObject | None = None, **spec: Any
 ) -> JsonObject:
-    """That pod with other metadata, fields of its agent's container, of its reporter's, or of its spec."""
+    """The same pod with other metadata, fields of its agent's container, of its reporter's, or of its spec."""
     made = genuine()
     made["metadata"] |= metadata or {}
     made["spec"] |= spec
@@ -75,18 +75,18 @@ def changed(what: str, says: str, target: str, body: Any, *flags: str) -> Attemp
 
 
 def without_namespace(made: JsonObject) -> JsonObject:
-    """An object for whichever namespace it is created in."""
+    """An object for any namespace in which it is created."""
     return made | {"metadata": {key: value for key, value in made["metadata"].items() if key != "namespace"}}
 
 
 def claim(metadata: JsonObject = UNCHANGED, **spec: Any) -> JsonObject:
-    """A claim as the operator makes it, with one thing changed."""
+    """A claim as the operator builds it, with one thing changed."""
     made = build_claim(RUN, SPEC.agents[0])
     return made | {"metadata": made["metadata"] | metadata, "spec": made["spec"] | spec}
 
 
 def network(metadata: JsonObject = UNCHANGED, **spec: Any) -> JsonObject:
-    """The agents' NetworkPolicy as the operator makes it, with one thing changed."""
+    """The agents' NetworkPolicy as the operator builds it, with one thing changed."""
     made = network_policy(AgentsNetwork(), ())
     return made | {"metadata": made["metadata"] | metadata, "spec": made["spec"] | spec}
 
@@ -94,7 +94,7 @@ def network(metadata: JsonObject = UNCHANGED, **spec: Any) -> JsonObject:
 def bound(
     role: str, kind: str = "ServiceAccount", name: str = "runwarden-reporter", called: str = "runwarden-reporter"
 ) -> JsonObject:
-    """A RoleBinding as the operator makes it, with one thing changed."""
+    """A RoleBinding as the operator builds it, with one thing changed."""
     made = binding(NAMESPACE)
     place = {"namespace": NAMESPACE} if kind == "ServiceAccount" else {"apiGroup": RBAC}
     return made | {

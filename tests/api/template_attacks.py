@@ -1,4 +1,4 @@
-"""What an author's pod templates try, and where and why the operator refuses it: the table of test_attempts.py."""
+"""Attacks in an author's pod templates, with the path and the reason of the operator's refusal: the table of test_attempts.py."""
 
 from __future__ import annotations
 
@@ -221,4 +221,4 @@ TRICKS = (
         pod={"schedulingGates": [{"name": "runwarden.dev/admitted"}]},
     ),
 )
-"""What an author's template tries, and the template."""
+"""The attack in an author's template, and the template."""

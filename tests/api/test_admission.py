@@ -44,7 +44,7 @@ BROAD: dict[str, Any] = {
         {"apiGroups": ["runwarden.dev"], "resources": ["escalations/status"], "verbs": ["get", "patch"]},
     ],
 }
-"""All that can be granted without making somebody an operator."""
+"""All rights that can be granted without making somebody an operator."""
 
 PODS = {
     "coder-0": ("r-coder-r0", REPORTER),
@@ -56,20 +56,20 @@ PODS = {
 
 
 class World:
-    """Everybody who tries something, as their kubectl sees the cluster."""
+    """All the users, each with their view of the cluster through kubectl."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.people: dict[str, Cluster] = {"admin": cluster}
         self.uids: dict[str, str] = {}
 
     def do(self, tried: Try, *flags: str) -> str:
-        """Run the command of a user and return what was said to it, empty where it passed."""
+        """Run the command of a user and return its refusal, empty if it succeeded."""
         args, stdin = tuple(self.spelled(arg) for arg in tried.args), tried.stdin and self.spelled(tried.stdin)
         told = self.people[tried.who].kubectl("-n", NAMESPACE, *args, *flags, stdin=stdin, check=False)
         return told if "rror" in told or "invalid" in told else ""
 
     def spelled(self, text: str) -> str:
-        """Return a text with UIDs in place of what stands for them."""
+        """Return a text with its placeholders replaced by UIDs."""
         for pod, uid in self.uids.items():
             text = text.replace(f'"${pod}"', f'"{uid}"')
         return text
@@ -163,19 +163,19 @@ def pod_of(name: str, account: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("forgery", FORGERIES, ids=str)
 def test_forgeries_are_refused(world: World, forgery: Try) -> None:
-    """The forgery is refused, with words that say what is wrong."""
+    """The forgery is refused, with words that name the fault."""
     assert forgery.says in world.do(forgery)
 
 
 @pytest.mark.parametrize("honest", PASSING, ids=str)
 def test_honest_work_passes(world: World, honest: Try) -> None:
-    """What people, agents, the garbage collector and the operator do every day is let through."""
+    """The daily work of people, agents, the garbage collector and the operator is allowed."""
     flags = () if honest.args[0] == "get" else ("--dry-run=server",)
     assert world.do(honest, *flags) == ""
 
 
 def test_a_recreated_pod_does_not_speak_for_the_former_one(world: World, api_cluster: Cluster) -> None:
-    """The deleted pod's token is worth nothing, and its successor of the same name cannot report under the former UID."""
+    """The deleted pod's token is invalid, and its successor of the same name cannot report under the earlier UID."""
     name = "r-again-r0"
     apply(api_cluster, NAMESPACE, pod_of(name, REPORTER))
     world.people["former"] = users.pod(api_cluster, NAMESPACE, name)
@@ -191,7 +191,7 @@ def test_a_recreated_pod_does_not_speak_for_the_former_one(world: World, api_clu
 
 
 def test_the_right_to_create_pods_counts_in_its_own_namespace_and_at_once(world: World, api_cluster: Cluster) -> None:
-    """A pod creator of another namespace has no pods started here; granted here, the same Run is taken."""
+    """A pod creator of another namespace has no pods started here; after a grant here, the same Run is accepted."""
     rita = world.people["rita"] = users.person(api_cluster, "rita")
     users.grant(api_cluster, NAMESPACE, "runwarden-edit", "--user=rita")
     users.let_author(api_cluster, ELSEWHERE, "--user=rita")
@@ -203,7 +203,7 @@ def test_the_right_to_create_pods_counts_in_its_own_namespace_and_at_once(world:
 
 
 def test_an_answer_tells_who_gave_it(world: World, api_cluster: Cluster) -> None:
-    """Of two answers one is taken, under its giver's name; the other is told that it came second."""
+    """One of two answers is accepted, under its giver's name; the other is refused as second."""
     apply(api_cluster, NAMESPACE, escalation("race"))
     assert world.do(respond("bob", "race")) == ""
     assert "response is written once" in world.do(respond("alice", "race"))
@@ -211,7 +211,9 @@ def test_an_answer_tells_who_gave_it(world: World, api_cluster: Cluster) -> None
 
 
 def test_whoever_may_update_the_status_is_an_operator_there_and_nowhere_else(world: World, api_cluster: Cluster) -> None:
-    """Granted in one namespace, the right makes an operator of that namespace only; it lets nobody answer for another."""
+    """The right, granted in one namespace, makes an operator of that namespace only; it lets its holder answer for no other
+    person.
+    """
     person = users.person(api_cluster, "olga")
     users.grant(api_cluster, NAMESPACE, "test-broad", "--user=olga")
     users.grant(api_cluster, ELSEWHERE, "test-broad", "--user=olga")
@@ -224,7 +226,7 @@ def test_whoever_may_update_the_status_is_an_operator_there_and_nowhere_else(wor
 
 
 def test_every_policy_is_bound_strict_and_understood(api_cluster: Cluster) -> None:
-    """Each policy denies, fails closed, and is free of the type checker's warnings, which would be errors at the wrong moment."""
+    """Each policy denies, fails closed, and has no warnings of the type checker, which would be errors at the wrong moment."""
     listed = json.loads(api_cluster.kubectl("get", "validatingadmissionpolicies,validatingadmissionpolicybindings", "-o", "json"))
     policies = {found["metadata"]["name"]: found for found in listed["items"] if found["kind"] == "ValidatingAdmissionPolicy"}
     bindings = {found["spec"]["policyName"]: found for found in listed["items"] if found["kind"].endswith("Binding")}
@@ -239,14 +241,14 @@ def test_every_policy_is_bound_strict_and_understood(api_cluster: Cluster) -> No
 
 
 def checked(cluster: Cluster, policy: str) -> dict[str, Any]:
-    """Return a policy's status once it was type-checked as it is now, empty before."""
+    """Return a policy's status once its current version was type-checked, empty before."""
     found = json.loads(cluster.kubectl("get", "validatingadmissionpolicy", policy, "-o", "json"))
     status: dict[str, Any] = found.get("status", {})
     return status if status.get("observedGeneration") == found["metadata"]["generation"] else {}
 
 
 def test_the_garbage_collector_does_its_work(world: World, api_cluster: Cluster) -> None:
-    """The real one takes an owner that is gone off an escalation, which nobody else may."""
+    """The real collector removes a deleted owner from an escalation, which no other user may do."""
 
     def owners() -> list[str]:
         return [found["uid"] for found in get(api_cluster, NAMESPACE, "escalation", "owned")["metadata"]["ownerReferences"]]
@@ -255,7 +257,7 @@ def test_the_garbage_collector_does_its_work(world: World, api_cluster: Cluster)
 
 
 def test_the_table_is_large() -> None:
-    """There are at least forty forgeries, each with words of its refusal, and none of what must pass has any."""
+    """The table has at least forty forgeries, each with words of its refusal, and none for the requests that must succeed."""
     assert len(FORGERIES) >= 40
     assert all(forgery.says for forgery in FORGERIES)
     assert not any(honest.says for honest in PASSING)

@@ -1,6 +1,6 @@
-"""The NetworkPolicy that the operator keeps for agents, with the roles that we ship, on a real API server.
+"""The NetworkPolicy that the operator maintains for agents, with the shipped roles, on a real API server.
 
-Whether packets are stopped is the network plugin's: this cluster's nodes are simulated.
+The network plugin decides whether packets are stopped: this cluster's nodes are simulated.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SLICE: JsonObject = {
     "endpoints": [{"addresses": ["10.1.2.3"]}],
     "ports": [{"name": "https", "port": 6443, "protocol": "TCP"}],
 }
-"""Where the API server says that it is; this one has no Endpoints of its own."""
+"""The API server's address; this cluster has no Endpoints of its own."""
 OPTIONS = ("--lease-namespace", HOME, "--reporter-image", "x", "--agents-network", "--agents-network-allow", "10.20.0.0/16")
 
 
@@ -60,7 +60,9 @@ def managed(cluster: Cluster, namespace: str, pod: str) -> bool:
 
 
 def test_agents_have_their_network_policy(api_cluster: Cluster, account: Cluster, allowed: str) -> None:
-    """A namespace's first Run has the policy made, with the API server and the installer's networks in it; the Run says Managed."""
+    """A namespace's first Run creates the policy, with the API server and the installer's networks in it; the Run reports
+    Managed.
+    """
     with OperatorProcess(account, *OPTIONS) as operator:
         apply(api_cluster, allowed, run_of("one"), run_of("two"))
         for name in ("one", "two"):
@@ -76,7 +78,7 @@ def test_agents_have_their_network_policy(api_cluster: Cluster, account: Cluster
 def test_a_policy_that_was_changed_is_mended_and_one_of_ones_own_is_left(
     api_cluster: Cluster, account: Cluster, allowed: str
 ) -> None:
-    """The next operator writes its own policy anew where somebody has opened it; one without its label stays as it was made."""
+    """The next operator rewrites its own policy after somebody has opened it; a policy without its label stays unchanged."""
     apply(api_cluster, allowed, own := {**OPEN, "metadata": {"name": NAME}})
     with OperatorProcess(account, *OPTIONS):
         apply(api_cluster, allowed, run_of("first"))
@@ -98,11 +100,11 @@ OPEN: JsonObject = {
         "egress": [{}],
     },
 }
-"""A policy that lets everything out."""
+"""A policy that allows all egress."""
 
 
 def test_unmanaged_means_no_policy_of_ours(api_cluster: Cluster, account: Cluster, allowed: str) -> None:
-    """With `networkPolicy: Unmanaged` no NetworkPolicy is made, no pod is selected, and the Run says so."""
+    """With `networkPolicy: Unmanaged` no NetworkPolicy is created, no pod is selected, and the Run reports it."""
     apply(api_cluster, allowed, policy_of({"networkPolicy": "Unmanaged"}))
     with OperatorProcess(account, *OPTIONS):
         apply(api_cluster, allowed, run_of("free"))
@@ -112,7 +114,7 @@ def test_unmanaged_means_no_policy_of_ours(api_cluster: Cluster, account: Cluste
 
 
 def test_without_the_option_the_default_is_unmanaged(api_cluster: Cluster, account: Cluster, namespace: str) -> None:
-    """An operator that was not told to keep NetworkPolicies keeps none, and says so on the Run."""
+    """An operator without the option to maintain NetworkPolicies creates none, and reports that on the Run."""
     with OperatorProcess(account, "--lease-namespace", HOME):
         apply(api_cluster, namespace, run_of("plain"))
         assert await_phase(api_cluster, namespace, "plain", "Completed")["policy"]["networkPolicy"] == "Unmanaged"
@@ -120,7 +122,7 @@ def test_without_the_option_the_default_is_unmanaged(api_cluster: Cluster, accou
 
 
 def test_an_agent_never_starts_without_the_policy_that_it_must_have(api_cluster: Cluster, account: Cluster, namespace: str) -> None:
-    """Where the operator may not write what a policy demands, no pod is made, and the Run says what to do."""
+    """If the operator may not write a policy that is required, no pod is created, and the Run has the remedy."""
     apply(api_cluster, namespace, policy_of({"networkPolicy": "Managed"}))
     with OperatorProcess(account, "--lease-namespace", HOME):
         apply(api_cluster, namespace, run_of("held", simulated("run-forever")))

@@ -1,7 +1,7 @@
-"""Attempts at more rights than one has, by real users against the real API server and the operator with its own role.
+"""Attempts at more rights than granted, by real users against the real API server and the operator with its own role.
 
-The operator makes the world and judges the templates; then it ends, so that nothing but an attempt could change the world.
-What is as it was before has no other consequences than before.
+The operator creates the world and judges the templates; then it ends, so that only an attempt could change the world. An unchanged
+world has no new consequences.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ PEOPLE = ("author", "tenant", "writer", "rex", "bot", "oda", "eddy", "rhea", "bo
 
 
 class World:
-    """Everybody who tries something, and what of the world may not change by it."""
+    """All the users, and the part of the world that they may not change."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -63,26 +63,26 @@ class World:
         self.before: dict[str, JsonObject] = {}
 
     def do(self, tried: Attempt) -> str:
-        """Run the command of a user and return what was said."""
+        """Run the command of a user and return its output."""
         args = [self.spelled(arg) for arg in tried.args]
         stdin = tried.stdin and self.spelled(tried.stdin)
         return self.people[tried.who].kubectl("-n", tried.namespace, *args, stdin=stdin, check=False)
 
     def spelled(self, text: str) -> str:
-        """Return a text with names and UIDs in place of what stands for them."""
+        """Return a text with its placeholders replaced by names and UIDs."""
         for name, value in self.names.items():
             text = re.sub(rf"\${re.escape(name)}(?![\w-])", value, text)
         return text
 
     def state(self) -> dict[str, JsonObject]:
-        """Return all that an attempt might have changed, without what changes by itself."""
+        """Return every object that an attempt might have changed, without fields that change by themselves."""
         listed = json.loads(self.cluster.kubectl("get", KINDS, "--all-namespaces", "-o", "json"))["items"]
         ours = [item for item in listed if item["metadata"]["namespace"] in (NAMESPACE, ELSEWHERE, HOME)]
         return {"{namespace}/{0}/{name}".format(item["kind"], **item["metadata"]): lasting(item) for item in ours}
 
 
 def lasting(item: JsonObject) -> JsonObject:
-    """Return an object without the API server's bookkeeping; of a pod without what its node tells."""
+    """Return an object without the API server's bookkeeping; a pod without its node's data."""
     told = {"metadata", "status"} if item["kind"] == "Pod" else {"metadata"}
     kept = {key: value for key, value in item.items() if key not in told}
     names = ("uid", "labels", "annotations", "finalizers", "ownerReferences", "deletionTimestamp")
@@ -91,7 +91,7 @@ def lasting(item: JsonObject) -> JsonObject:
 
 @pytest.fixture(scope="module")
 def world(api_cluster: Cluster) -> Iterator[World]:
-    """Runs, an escalation that waits, reports, and the templates judged; the operator has ended."""
+    """Runs, an open escalation, reports, and the judged templates; the operator has ended."""
     made = World(api_cluster)
     for namespace in (HOME, NAMESPACE, ELSEWHERE, TEMPLATES):
         api_cluster.kubectl("create", "namespace", namespace)
@@ -135,7 +135,7 @@ def meet_people(made: World) -> None:
 
 
 def populate(made: World) -> None:
-    """Have Runs in every state that is tried to be changed."""
+    """Create Runs in every state that an attempt could change."""
     cluster, author = made.cluster, made.people["author"]
     apply(cluster, NAMESPACE, policy_of(STRICT))
     apply(cluster, ELSEWHERE, policy_of({}, "lax"), policy_of(STRICT | {"responders": RESPONDERS_ELSEWHERE}))
@@ -164,12 +164,12 @@ def uid_of(cluster: Cluster, namespace: str, kind: str, name: str) -> str:
 
 
 def the_escalation(cluster: Cluster, namespace: str) -> str:
-    """Return the name of a namespace's one escalation, once it is there."""
+    """Return the name of a namespace's one escalation, once it exists."""
     return str(await_that(lambda: items(cluster, namespace, "escalations"), "the escalation")[0]["metadata"]["name"])
 
 
 def simulated_run(name: str, outcome: str, **spec: Any) -> JsonObject:
-    """Return a Run whose pods the simulated nodes end so; it is started though it is to be stopped."""
+    """Return a Run whose pods get this end from the simulated nodes; it is started although it is to be stopped."""
     made = with_(name, **spec)
     template = simulated(outcome)["template"] | {"spec": pod("x")["spec"]}
     made["spec"]["agents"] = [{"name": "coder", "template": template}]
@@ -177,7 +177,7 @@ def simulated_run(name: str, outcome: str, **spec: Any) -> JsonObject:
 
 
 def meet_reporters(made: World) -> None:
-    """Take the tokens of reporters: of the pods that the operator started, and one that is bound to none."""
+    """Take the tokens of reporters: of the pods that the operator started, and one that is bound to no pod."""
     cluster, people = made.cluster, made.people
     people["reporter-r"], people["reporter-s"] = (meet_reporter(made, NAMESPACE, run, f"{run}-coder-r0") for run in ("r", "s"))
     people["spy"] = meet_reporter(made, ELSEWHERE, "r", "there-pod")
@@ -189,7 +189,7 @@ def meet_reporters(made: World) -> None:
 
 
 def meet_reporter(made: World, namespace: str, run: str, named: str) -> Cluster:
-    """Take the token of a Run's reporter, have it create its report, and note its pod's UID under a name."""
+    """Take the token of a Run's reporter, let it create its report, and store its pod's UID under a name."""
     cluster, pod = made.cluster, f"{run}-coder-r0"
     made.names[named] = uid_of(cluster, namespace, "pod", pod)
     uid = uid_of(cluster, namespace, "run", run)
@@ -210,7 +210,7 @@ def fill_inbox(made: World) -> None:
 
 
 def judge_templates(made: World) -> None:
-    """Have the author create a Run of each template, and the operator say what it thinks of it."""
+    """Let the author create a Run of each template, and wait for the operator's verdict."""
     runs = [with_(f"t{i}", agents=[{"name": "coder", "template": tried}]) for i, (_, tried) in enumerate(TRICKS)]
     listed = {"apiVersion": "v1", "kind": "List", "items": runs}
     made.people["author"].kubectl("-n", TEMPLATES, "create", "-f", "-", stdin=json.dumps(listed))
@@ -218,14 +218,14 @@ def judge_templates(made: World) -> None:
 
 
 def all_judged(made: World) -> bool:
-    """Whether each Run of a template has a phase; keep what is said of them."""
+    """Whether each Run of a template has a phase; store their messages."""
     made.judged = {found["metadata"]["name"]: found.get("status", {}) for found in items(made.cluster, TEMPLATES, "runs")}
     return all(found.get("phase") for found in made.judged.values())
 
 
 @pytest.mark.parametrize("tried", ATTEMPTS + CROSSINGS + STOLEN, ids=str)
 def test_the_api_server_refuses(world: World, tried: Attempt) -> None:
-    """The attempt is refused by whom the row says, in its words, and the world is as it was."""
+    """The expected party refuses the attempt, with its words, and the world is unchanged."""
     said = world.do(tried)
     assert tried.says in said
     assert re.search(tried.by.value, said), f"refused by somebody else: {said[:400]}"
@@ -235,7 +235,7 @@ def test_the_api_server_refuses(world: World, tried: Attempt) -> None:
 
 @pytest.mark.parametrize("number", range(len(TRICKS)), ids=lambda number: str(TRICKS[number][0]))
 def test_the_operator_refuses(world: World, number: int) -> None:
-    """A template that asks for more is refused with the path of the field, and neither pod nor claim comes of it."""
+    """A template that asks for more is refused with the path of the field, and neither pod nor claim is created."""
     tried, found = TRICKS[number][0], world.judged[f"t{number}"]
     finished = next(each for each in found["conditions"] if each["type"] == "Finished")
     assert found["phase"] == "Blocked"
@@ -246,7 +246,7 @@ def test_the_operator_refuses(world: World, number: int) -> None:
 
 
 def test_the_same_people_can_do_their_work(world: World) -> None:
-    """Each refusal above is of the attempt and not of its author: what is theirs to do they can."""
+    """The refusals above are of the attempts and not of their authors: permitted work succeeds."""
     answer = json.dumps(response("bot", onBehalfOf="author"))
     said = json.dumps(status("r-coder-r0", seq=2))
     honest: dict[str, tuple[str, ...]] = {
@@ -262,7 +262,7 @@ def test_the_same_people_can_do_their_work(world: World) -> None:
 
 
 def test_a_change_of_the_world_is_seen(world: World) -> None:
-    """What the attempts are held against does change: by a spec, an answer, a new object."""
+    """The state that attempts are checked against does change: by a spec, an answer, a new object."""
     states = [world.state()]
     for who, args in (
         ("author", ("patch", "run/r", "--type=merge", "-p", '{"spec":{"tokenBudget":8}}')),
@@ -275,7 +275,7 @@ def test_a_change_of_the_world_is_seen(world: World) -> None:
 
 
 def test_no_pod_of_another_is_adopted(world: World) -> None:
-    """A pod that an author made under the name of an attempt is never taken for it: its Run is blocked, the pod is left alone."""
+    """A pod that an author created under the name of an attempt is never adopted: its Run is blocked, the pod is left alone."""
     author = world.people["author"]
     apply(author, TEMPLATES, pod("mine-coder-r0"))
     before = get(world.cluster, TEMPLATES, "pod", "mine-coder-r0")
@@ -287,7 +287,7 @@ def test_no_pod_of_another_is_adopted(world: World) -> None:
 
 
 def test_a_namespace_that_is_dropped_unvalidated_changes_nothing(world: World) -> None:
-    """With validation off the API server drops the field: what is stored names no namespace."""
+    """With validation off the API server drops the field, so the stored object names no namespace."""
     run = with_("x", policyRef={"name": "lax", "namespace": ELSEWHERE})
     args = ("create", "--dry-run=server", "--validate=ignore", "-o", "json", "-f", "-")
     stored = json.loads(world.people["author"].kubectl("-n", NAMESPACE, *args, stdin=json.dumps(run)))
@@ -295,7 +295,7 @@ def test_a_namespace_that_is_dropped_unvalidated_changes_nothing(world: World) -
 
 
 def test_the_table_is_large() -> None:
-    """There are hundreds of attempts, by everybody of whom the threat model speaks, each with words of its refusal."""
+    """There are hundreds of attempts, by every party of the threat model, each with words of its refusal."""
     everything = [*ATTEMPTS, *CROSSINGS, *STOLEN, *(tried for tried, _ in TRICKS)]
     assert len({str(tried) for tried in everything}) == len(everything) >= 250
     assert all(tried.says for tried in everything)

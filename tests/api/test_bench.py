@@ -1,4 +1,4 @@
-"""The benchmark, on a few objects: that everybody can be measured, and everything of them."""
+"""The benchmark, on a few objects: every contestant and every figure is measured."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from tests.cluster.processes import start_time
 COUNT = 3
 LOAD = Load(COUNT, warm_up=1, settling_seconds=2.0, idle_seconds=1.0)
 QUICK = replace(LOAD, settling_seconds=0.1, idle_seconds=0.1)
-"""Where nobody looks at writes."""
+"""A load for tests that ignore the number of writes."""
 FAILS_ONCE = replace(QUICK, failing=True)
 WRITES = {"job": 6, "naive": 8, "floor": 4, "runwarden-status": 4, "runwarden-annotations": 6, "runwarden-sqlite": 4}
-"""Of each object, roughly: that writes are counted at all, and as whose they are."""
+"""Approximate writes per object: they prove that writes are counted at all, and for the right contestant."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """An API server, who is measured on it, and where databases go."""
+    """An API server, the measured contestant, and the place for databases."""
 
     cluster: Cluster
     everybody: dict[str, Contestant]
@@ -37,14 +37,14 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """The benchmark's own kind of cluster: on another the Job controller would be there twice."""
+    """The benchmark's own kind of cluster: another one would have the Job controller twice."""
     with arena() as cluster:
         yield Scene(cluster, contestants(tmp_path_factory.mktemp("databases")))
 
 
 @pytest.fixture(scope="module")
 def turns(scene: Scene) -> dict[str, Turn]:
-    """One turn of each; here they need not be alone, since nobody looks at how long they take."""
+    """One turn of each; they may run in parallel here, since their times are ignored."""
     with ThreadPoolExecutor(len(scene.everybody)) as pool:
         found = pool.map(lambda each: take_turn(scene.cluster, each, LOAD), scene.everybody.values())
         return {turn.contestant: turn for turn in found}
@@ -52,7 +52,7 @@ def turns(scene: Scene) -> dict[str, Turn]:
 
 @pytest.mark.parametrize("name", WRITES)
 def test_every_figure_of_everybody_is_there(name: str, turns: dict[str, Turn]) -> None:
-    """No contestant and no figure rots; those of restarts belong to the other series."""
+    """Every contestant has every figure; those of restarts belong to the other series."""
     there = {key for key, metric in METRICS.items() if metric.of(turns[name]) is not None}
     assert there == {key for key in METRICS if not key.startswith("succession")}
     assert METRICS["writes"].of(turns[name]) == pytest.approx(WRITES[name], abs=1.5)
@@ -60,14 +60,14 @@ def test_every_figure_of_everybody_is_there(name: str, turns: dict[str, Turn]) -
 
 
 def test_pods_that_fail_once(scene: Scene) -> None:
-    """Ours starts a successor after each death, and the figures of that are there."""
+    """Our operator starts a successor after each death, and its figures are present."""
     turn = take_turn(scene.cluster, scene.everybody["runwarden-status"], FAILS_ONCE)
     assert turn.successions.number == COUNT
     assert all(METRICS[metric].of(turn) is not None for metric in FAILING)
 
 
 def test_a_poisoned_contestant_costs_nobody_else_a_turn(scene: Scene) -> None:
-    """It is told of with its reason, the next one is measured, and what was found is kept."""
+    """A contestant that fails is reported with its reason, the next one is measured, and earlier figures are kept."""
     kept: list[int] = []
 
     def ends_at_once(stage: Stage, stack: ExitStack) -> int:
@@ -83,7 +83,7 @@ def test_a_poisoned_contestant_costs_nobody_else_a_turn(scene: Scene) -> None:
 
 
 def test_an_interrupted_turn_ends_what_it_started(scene: Scene) -> None:
-    """Ctrl-C in the middle of it: the controller is gone."""
+    """Ctrl-C in the middle of a turn ends its controller."""
     started: list[int] = []
 
     def interrupted(pid: int) -> ExitStack:

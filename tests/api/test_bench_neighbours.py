@@ -1,4 +1,4 @@
-"""The noisy neighbour, with a few Runs: every kind of change is measured, and of everything the crowd does something is done."""
+"""The noisy neighbour, with a few Runs: every kind of change is measured, and the crowd does every kind of work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SMALL = Plan(factor=3, stories=1, side_by_side=1, rate=2.0)
 
 @pytest.fixture(scope="module")
 def figures(api_cluster: Cluster) -> JsonObject:
-    """What one campaign tells."""
+    """Return the results of one campaign."""
     with staged(api_cluster, SMALL) as stage:
         found: JsonObject = asyncio.run(campaign(stage, SMALL, lambda _: None))
         await_that(lambda: stage.endpoint.messages, "a notification")
@@ -28,7 +28,7 @@ def figures(api_cluster: Cluster) -> JsonObject:
 
 
 def test_every_kind_of_change_is_measured_alone_and_beside(figures: JsonObject) -> None:
-    """Each story's changes are there: of two turns alone and of one beside the crowd; the table has a row for each."""
+    """Each story's changes are present: of two turns alone and of one with the crowd; the table has a row for each."""
     assert [figures["alone"][kind]["number"] for kind in KINDS] == [2] * len(KINDS)
     assert [figures["beside"][kind]["number"] for kind in KINDS] == [1] * len(KINDS)
     assert [*figures["ratios"]] == [*KINDS, "decisions"]
@@ -36,7 +36,7 @@ def test_every_kind_of_change_is_measured_alone_and_beside(figures: JsonObject) 
 
 
 def test_the_crowd_does_everything(figures: JsonObject) -> None:
-    """It reports, asks, changes, dies and comes and goes, asks the advisor, and has people told."""
+    """It reports, asks, changes, crashes and is recreated, consults the advisor, and causes notifications."""
     noise = figures["noise"]
     assert noise["runs"] == SMALL.factor
     assert set(noise["changes"]) == set(TURN)

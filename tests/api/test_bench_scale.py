@@ -1,4 +1,4 @@
-"""The campaign at scale, on a few Runs: every phase finds what it is there to find."""
+"""The campaign at scale, on a few Runs: every phase has results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ QUICK = replace(SMALL, report_interval_seconds=1, settling_seconds=1.0)
 
 @pytest.fixture(scope="module")
 def figures(api_cluster: Cluster) -> dict[str, JsonObject]:
-    """What one campaign tells, by phase."""
+    """Return the results of one campaign, by phase."""
     told: list[JsonObject] = []
     cluster = replace(api_cluster, audit_log=api_cluster.directory / "audit.jsonl")
     campaign(cluster, QUICK, told.append, lambda _: None)
@@ -26,19 +26,19 @@ def figures(api_cluster: Cluster) -> dict[str, JsonObject]:
 
 
 def test_every_phase_tells(figures: dict[str, JsonObject]) -> None:
-    """No phase is left out, and nothing of the history breaks an invariant."""
+    """No phase is left out, and no part of the history breaks an invariant."""
     assert [*figures] == ["first tenth", "the rest", *PHASES, "judgement"]
     assert figures["judgement"]["violations"] == []
 
 
 def test_copies_are_runs_at_work_to_an_operator_that_starts(figures: dict[str, JsonObject]) -> None:
-    """It writes nothing for them, neither when it starts nor when it idles."""
+    """The operator writes nothing for the copies, neither at its start nor when idle."""
     assert figures["restart"]["writes"] == {}
     assert figures["idle"]["writes"] == {}
 
 
 def test_every_death_has_a_successor(figures: dict[str, JsonObject]) -> None:
-    """Those among other events, and those of the storm, of copies too."""
+    """Every death has a successor: those among other events, and those of the storm, of copies too."""
     events, storm = figures["events"], figures["storm"]["storms"][0]
     assert events["death_to_successor"]["number"] == events["deaths"] == DEATHS
     assert events["events"] == QUICK.rate
@@ -48,6 +48,6 @@ def test_every_death_has_a_successor(figures: dict[str, JsonObject]) -> None:
 
 
 def test_reports_cost_no_write(figures: dict[str, JsonObject]) -> None:
-    """They reach the operator, which has nothing to do for them."""
+    """Reports reach the operator, which writes nothing for them."""
     assert figures["reports"]["objects"] > 0
     assert figures["reports"]["writes"] == {}

@@ -1,4 +1,4 @@
-"""What the chart renders, before a real API server: strict validation of every object, and an install of what is cluster-wide."""
+"""The chart's rendered objects on a real API server: strict validation of each, and an install of the cluster-wide ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STRICT = ("apply", "--server-side", "--dry-run=server", "--validate=strict", "--
 
 @pytest.fixture(scope="module")
 def prepared(api_cluster: Cluster) -> Cluster:
-    """The API server with the namespaces that the values speak of."""
+    """The API server with the namespaces that the values name."""
     for name in (NAMESPACE, "team-a", "team-b", "agents", "a", "b"):
         api_cluster.kubectl("create", "namespace", name, check=False)
     return api_cluster
@@ -32,7 +32,7 @@ def prepared(api_cluster: Cluster) -> Cluster:
 
 @pytest.fixture
 def virgin() -> Iterator[Cluster]:
-    """An API server that has never heard of runwarden."""
+    """An API server without any object of runwarden."""
     cluster = lifecycle.up("api")
     try:
         yield cluster
@@ -47,14 +47,14 @@ def test_the_api_server_takes_every_object(values: Path, prepared: Cluster, tmp_
     for each in found:
         if each["kind"] not in ("Role", "RoleBinding") and "namespace" in each["metadata"]:
             assert each["metadata"]["namespace"] == NAMESPACE
-    if accounts := [each for each in found if each["kind"] == "ServiceAccount"]:  # A pod of a dry run needs its own to be there.
+    if accounts := [each for each in found if each["kind"] == "ServiceAccount"]:  # A dry run of a pod needs its own account.
         prepared.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=yaml.safe_dump_all(accounts))
     said = prepared.kubectl(*STRICT, "-f", "-", stdin=yaml.safe_dump_all(found))
     assert said.count("serverside-applied (server dry run)") == len(found)
 
 
 def test_the_api_server_refuses_what_is_wrong(prepared: Cluster, tmp_path: Path) -> None:
-    """The check above can fail: a field that no Deployment has is refused."""
+    """The check above can fail: an unknown field of a Deployment is refused."""
     wrong = next(each for each in objects(render(tmp_path)) if each["kind"] == "Deployment")
     wrong["spec"]["template"]["spec"]["containers"][0]["imagePolicy"] = "Always"
     assert "imagePolicy" in prepared.kubectl(*STRICT, "-f", "-", stdin=yaml.safe_dump(wrong), check=False)
@@ -68,8 +68,8 @@ def test_the_api_server_takes_every_overlay(overlay: Path, prepared: Cluster) ->
 
 
 def test_install_upgrade_uninstall(virgin: Cluster, tmp_path: Path) -> None:
-    """CRDs, roles and policies are in force after an install, take an upgrade, and go with the release but for the CRDs;
-    a second install under the same name takes those over.
+    """CRDs, roles and policies are in force after an install, accept an upgrade, and are removed with the release except for the
+    CRDs; a second install under the same name adopts those.
     """
 
     def on_it(*arguments: str) -> str:
@@ -91,7 +91,7 @@ def test_install_upgrade_uninstall(virgin: Cluster, tmp_path: Path) -> None:
     assert "yes" in virgin.kubectl("auth", "can-i", "create", "pods", "-n", "default", account)
     assert "no" in virgin.kubectl("auth", "can-i", "get", "secrets", "-n", "default", account, check=False)
 
-    on_it("uninstall", RELEASE, "--no-hooks")  # there is no kubelet to run its Job
+    on_it("uninstall", RELEASE, "--no-hooks")  # without a kubelet its Job cannot run
     assert "runs.runwarden.dev" in virgin.kubectl("get", "crd", "-o", "name")
     left = virgin.kubectl("get", "clusterroles,clusterrolebindings,validatingadmissionpolicies", "-o", "name")
     assert "runwarden" not in left
@@ -99,7 +99,7 @@ def test_install_upgrade_uninstall(virgin: Cluster, tmp_path: Path) -> None:
 
 
 def test_examples_conform_to_the_crds(tmp_path: Path) -> None:
-    """By `kubeconform -strict` and the CRDs' own schemas the examples are right, and a field that no Run has is refused."""
+    """The examples meet the CRDs' own schemas under `kubeconform -strict`, and an unknown field of a Run is refused."""
     for path in (ROOT / "crds").glob("*.yaml"):
         crd = yaml.safe_load(path.read_text())
         schema = strict(crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"])
@@ -116,7 +116,7 @@ def test_examples_conform_to_the_crds(tmp_path: Path) -> None:
 
 
 def strict(node: object) -> object:
-    """A schema that takes no unknown field where the CRD would drop one; `metadata` is the API server's."""
+    """Return a schema that refuses unknown fields where the CRD would drop them; `metadata` is the API server's."""
     if isinstance(node, list):
         return [strict(each) for each in node]
     if not isinstance(node, dict):

@@ -42,7 +42,9 @@ def gated_pod(name: str, **env: str) -> JsonObject:
 
 
 async def test_create_read_replace_patch_delete(client: Client, namespace: str) -> None:
-    """An object's whole life, each answer being what is stored; creating twice and reading what is gone are told apart."""
+    """An object's whole life, with each answer equal to the stored object; a second create and a read after the deletion have
+    their own errors.
+    """
     made = await client.create(CONFIG_MAPS, namespace, config_map("a", x="1"))
     assert (await client.get(CONFIG_MAPS, namespace, "a"))["metadata"]["uid"] == made["metadata"]["uid"]
     with pytest.raises(AlreadyExists, match="already exists"):
@@ -79,7 +81,7 @@ async def test_preconditions(client: Client, namespace: str) -> None:
 
 
 async def test_a_later_deletion_shortens_the_grace_period(api_cluster: Cluster, client: Client, namespace: str) -> None:
-    """Whatever grace period somebody gave a bound pod, a deletion that names a shorter one counts; one that names none does not."""
+    """A deletion with a shorter grace period than a bound pod's current one counts; one without a grace period does not."""
     made = await client.create(PODS, namespace, gated_pod("p") | {"spec": {"nodeName": "n", "containers": BUSY}})
     uid = made["metadata"]["uid"]
     api_cluster.kubectl("-n", namespace, "delete", "pod", "p", "--grace-period=100000000000000", "--wait=false")
@@ -95,14 +97,14 @@ async def test_a_later_deletion_shortens_the_grace_period(api_cluster: Cluster, 
 
 
 async def test_a_patch_that_makes_no_sense_is_not_a_conflict(client: Client, namespace: str) -> None:
-    """Validation refuses it each time: whoever took that for a Conflict would try again at once, forever."""
+    """Validation refuses it each time: a caller that took it for a Conflict would retry at once, for ever."""
     await client.create(PODS, namespace, gated_pod("p"))
     with pytest.raises(Invalid, match=r"spec\.activeDeadlineSeconds"):
         await client.json_patch(PODS, namespace, "p", [{"op": "add", "path": "/spec/activeDeadlineSeconds", "value": -1}])
 
 
 async def test_errors_carry_the_servers_words(client: Client, namespace: str) -> None:
-    """What is refused says who refused what and why."""
+    """The error of a refused request names the party and the reason."""
     with pytest.raises(Invalid, match=f"POST /api/v1/namespaces/{namespace}/configmaps: 422 Invalid: .*metadata.name"):
         await client.create(CONFIG_MAPS, namespace, config_map("Not A Name"))
     with pytest.raises(NotFound, match="no-such-namespace"):
@@ -110,7 +112,7 @@ async def test_errors_carry_the_servers_words(client: Client, namespace: str) ->
 
 
 async def test_rbac_is_forbidden(api_cluster: Cluster, namespace: str, client: Client) -> None:
-    """A token without rights is told which right is missing."""
+    """The error for a token without rights names the missing right."""
     api_cluster.kubectl("-n", namespace, "create", "serviceaccount", "nobody")
     token = api_cluster.kubectl("-n", namespace, "create", "token", "nobody").strip()
     connection = await connect(api_cluster.kubeconfig)
@@ -124,7 +126,7 @@ async def test_rbac_is_forbidden(api_cluster: Cluster, namespace: str, client: C
 
 
 async def test_many_objects_in_pages(client: Client, namespace: str) -> None:
-    """1,200 objects come whole and once each, whatever the size of the pages, and with a version to watch from."""
+    """1,200 objects arrive completely and once each, for any size of pages, with a version to watch from."""
     gate = asyncio.Semaphore(20)
 
     async def create(number: int) -> None:
@@ -146,7 +148,7 @@ async def test_many_objects_in_pages(client: Client, namespace: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 async def test_a_huge_object_passes_through_a_watch(client: Client, namespace: str) -> None:
-    """A pod full of characters that JSON escapes is several times etcd's 1.5 MB as an event; anybody may create one."""
+    """A pod full of characters that JSON escapes is several times etcd's 1.5 MB as an event; any user may create one."""
     version = (await client.list_all(PODS, namespace)).resource_version
     await client.create(PODS, namespace, gated_pod("huge", TEXT="<" * 1_300_000))
     await client.create(PODS, namespace, gated_pod("after"))
@@ -161,7 +163,7 @@ async def test_a_huge_object_passes_through_a_watch(client: Client, namespace: s
 
 
 class Shelf:
-    """A sink that keeps what there is, and counts whole lists."""
+    """A sink that stores the existing objects, and counts complete lists."""
 
     def __init__(self) -> None:
         self.there: set[str] = set()
@@ -188,7 +190,7 @@ class Shelf:
 
 
 async def test_a_reflector_follows_and_lists_once(client: Client, namespace: str) -> None:
-    """What is there before, and what comes and goes while it watches, without a second list."""
+    """Objects from before, and those created and deleted during the watch, are followed without a second list."""
     await client.create(CONFIG_MAPS, namespace, config_map("before"))
     shelf = Shelf()
     task = asyncio.create_task(Reflector(client, CONFIG_MAPS, [namespace], shelf, labels="of=test").run())
@@ -202,7 +204,7 @@ async def test_a_reflector_follows_and_lists_once(client: Client, namespace: str
 
 
 def compact(cluster: Cluster, revision: str) -> None:
-    """Have etcd forget everything before a revision, as it does every five minutes."""
+    """Make etcd drop everything before a revision, as it does every five minutes."""
     records = [json.loads(line) for line in (cluster.directory / "processes").read_text().splitlines()]
     pid = next(record["pid"] for record in records if record["name"] == "etcd")
     arguments = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
@@ -220,7 +222,7 @@ def aged(token: str) -> str:
 async def test_a_list_that_expires_between_two_pages_is_whole(
     api_cluster: Cluster, client: Client, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The revision that the first page was read at is forgotten: the list starts over and holds everything once."""
+    """If the revision of the first page was compacted, the list starts over and has every object once."""
     for number in range(6):
         last = await client.create(CONFIG_MAPS, namespace, config_map(f"m{number}"))
     compact(api_cluster, last["metadata"]["resourceVersion"])
@@ -239,7 +241,7 @@ async def test_a_list_that_expires_between_two_pages_is_whole(
 
 
 async def test_server_time(client: Client, namespace: str) -> None:
-    """The estimate agrees with the stamps that the API server writes, to a second."""
+    """The estimate agrees with the API server's own timestamps to a second."""
     for number in range(5):
         made = await client.create(CONFIG_MAPS, namespace, config_map(f"t{number}"))
         stamp = datetime.strptime(made["metadata"]["creationTimestamp"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
@@ -251,7 +253,7 @@ QUICK = LeaseTimings(duration=3, renew_deadline=2, retry_period=0.3)
 
 
 async def test_two_contenders_one_leader_and_a_handover_at_once(client: Client, namespace: str) -> None:
-    """One leads; when it gives the Lease up the other has it within its retry period, and the change is counted."""
+    """One leads; when it releases the Lease the other has it within its retry period, and the change is counted."""
     first, second = (LeaderLease(client, namespace, "lease", name, QUICK) for name in ("first", "second"))
     await first.acquire()
     holding, waiting = asyncio.create_task(first.hold()), asyncio.create_task(second.acquire())
@@ -286,7 +288,7 @@ async def test_many_contenders_never_two_leaders(client: Client, namespace: str)
 
 
 async def test_a_dead_leaders_lease_is_taken_when_it_expires(client: Client, namespace: str) -> None:
-    """A leader that stops renewing without a word is succeeded after the Lease's duration, not before."""
+    """A leader that stops renewing is succeeded after the Lease's duration, not before."""
     dead = LeaderLease(client, namespace, "expiring", "dead", QUICK)
     await dead.acquire()
     successor = LeaderLease(client, namespace, "expiring", "successor", QUICK)
@@ -298,7 +300,7 @@ async def test_a_dead_leaders_lease_is_taken_when_it_expires(client: Client, nam
 
 
 async def test_api_errors_are_all_that_comes(client: Client, namespace: str) -> None:
-    """Whatever is asked, however wrong, only an ApiError comes out."""
+    """Any wrong request raises an ApiError and no other exception."""
     unknown = Resource("no.such.group", "v1", "things", "Thing")
     for call in (client.get(unknown, namespace, "x"), client.list_all(unknown), client.create(PODS, namespace, {"kind": "Pod"})):
         with pytest.raises(ApiError) as caught:

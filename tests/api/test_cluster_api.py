@@ -1,4 +1,4 @@
-"""The `api` cluster itself: two side by side, simulated pods, an audit log that counts."""
+"""The `api` cluster itself: two at once, simulated pods, an audit log that counts."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def test_a_simulated_job_completes(api_cluster: Cluster, namespace: str) -> None
 
 
 def test_the_audit_log_counts_writes_once(api_cluster: Cluster, namespace: str) -> None:
-    """One create is one entry, of the program that made it and in its namespace."""
+    """One create is one entry, of the program that sent it and in its namespace."""
     api_cluster.kubectl("-n", namespace, "create", "configmap", "one")
     await_that(lambda: api_cluster.writes(namespace, "kubectl"), "the entry")
     assert api_cluster.writes(namespace, "kubectl") == {("create", "configmaps"): 1}
 
 
 def test_two_clusters_at_once_are_strangers(api_cluster: Cluster) -> None:
-    """A second cluster has its own ports, folder and objects, and goes away whole."""
+    """A second cluster has its own ports, folder and objects, and is removed completely."""
     other = lifecycle.up("api", name=f"other-{uuid.uuid4().hex[:6]}")
     try:
         other.kubectl("create", "namespace", "only-here")

@@ -1,4 +1,4 @@
-"""A tenant who knows the UID of another's Run, on a real API server: nothing that she creates in her namespace acts on it."""
+"""A tenant who knows the UID of another's Run, on a real API server: her objects in her own namespace do not affect it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def attacker(api_cluster: Cluster, namespace: str) -> Iterator[str]:
 
 
 def forged_report(uid: str) -> JsonObject:
-    """Return a report that names another tenant's Run as its own, owner reference included."""
+    """Return a report that claims another tenant's Run as its own, with an owner reference."""
     api = "runwarden.dev/v1alpha1"
     owner = {"apiVersion": api, "kind": "Run", "name": "victim", "uid": uid, "controller": True}
     return {
@@ -65,7 +65,8 @@ def rows(path: Path) -> list[str]:
 def test_a_forged_report_acts_on_no_run(api_cluster: Cluster, namespace: str, attacker: str, tmp_path: Path) -> None:
     """A report and a pod that claim another namespace's Run start no second attempt of it and delete no state of it.
 
-    Cluster admins create them, whom no admission policy hinders: what the operator takes from its watches is under test.
+    Cluster admins create them, since no admission policy applies to these: the test is about the events that the operator gets from
+    its watches.
     """
     options = ("--store", f"sqlite:///{tmp_path}/states.db", "--namespace", namespace, "--namespace", attacker)
     with OperatorProcess(api_cluster, *options, "--lease-name", f"forged-{namespace}"):
@@ -87,7 +88,7 @@ def test_a_forged_report_acts_on_no_run(api_cluster: Cluster, namespace: str, at
 
 
 async def test_a_forged_key_reads_and_forgets_nothing(client: Client, namespace: str, attacker: str, tmp_path: Path) -> None:
-    """A pass for another namespace's Run, as a forged report asks for it, leaves that Run's state, and acts for it nowhere.
+    """A pass for another namespace's Run, as a forged report causes it, keeps that Run's state, and acts for it nowhere.
 
     The victim has just ended an attempt, so that a pass that took its facts from the caches would act.
     """

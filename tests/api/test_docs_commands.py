@@ -22,13 +22,13 @@ PAGES = [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))]
 OBJECT = re.compile(r"^apiVersion: runwarden\.dev/.*?(?=^```|^END$|^RUN$)", re.DOTALL | re.MULTILINE)
 WISH = re.compile(r"`([a-zA-Z]+: [^`]+)`")
 PRINTED = "cli.md"
-"""Shows what a dry run prints, which is tested as that."""
+"""The page with the printed output of a dry run, which is tested as such."""
 
 A_POD = {"template": {"spec": {"containers": [{"name": "agent", "image": "x"}]}}}
 
 
 def block(page: str, begins: str) -> str:
-    """Return the one block of a page that begins so."""
+    """Return the one block of a page that begins with this text."""
     (found,) = [text for text in BLOCK.findall((DOCS / page).read_text()) if text.startswith(begins)]
     return str(found)
 
@@ -43,12 +43,12 @@ def typed(cluster: Cluster, script: str) -> str:
 
 
 def in_namespace(script: str, namespace: str) -> str:
-    """A page's commands for this test's namespace in place of the page's."""
+    """Replace the page's namespace in its commands by this test's."""
     return re.sub(r"-n team\b|--namespace agents\b", f"-n {namespace}", script)
 
 
 def test_notifications_are_set_up(api_cluster: Cluster, namespace: str) -> None:
-    """docs/notifications.md: the Secret, the role and its binding are made, and the policy is one that the API server takes."""
+    """docs/notifications.md: the Secret, the role and its binding are created, and the API server accepts the policy."""
     apply(api_cluster, namespace, policy_of({}))
     typed(api_cluster, in_namespace(block("notifications.md", "kubectl -n team create secret"), namespace))
     assert get(api_cluster, namespace, "runpolicy", "default")["spec"]["notifications"][0]["secretName"] == "chat"
@@ -57,7 +57,7 @@ def test_notifications_are_set_up(api_cluster: Cluster, namespace: str) -> None:
 
 
 def test_who_may_write_runs_is_a_role(api_cluster: Cluster, namespace: str) -> None:
-    """docs/security.md: the role for authors of Runs is one that the API server takes."""
+    """docs/security.md: the API server accepts the role for authors of Runs."""
     role = yaml.safe_load(typed(api_cluster, in_namespace(block("security.md", "kubectl create role run-authors"), namespace)))
     assert (role["kind"], role["rules"][0]["verbs"]) == ("Role", ["create"])
     api_cluster.kubectl("-n", namespace, "apply", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(role))
@@ -77,7 +77,7 @@ def test_the_first_look_at_trouble(api_cluster: Cluster, api_operator: OperatorP
 def test_the_plugin_prints_what_its_page_shows(
     api_cluster: Cluster, api_operator: OperatorProcess, namespace: str, begins: str
 ) -> None:
-    """docs/cli.md, cli.md for short: what stands below a command is what it prints, to the letter."""
+    """docs/cli.md: the output below a command is exactly what the command prints."""
     apply(api_cluster, namespace, run_of("hello", A_POD))
     await_phase(api_cluster, namespace, "hello", "Completed")
     command, _, shown = block("cli.md", begins).replace("\\\n", "").partition("\n")
@@ -86,13 +86,13 @@ def test_the_plugin_prints_what_its_page_shows(
 
 
 def shown() -> list[JsonObject]:
-    """Return every Run and RunPolicy that a page shows whole."""
+    """Return every complete Run and RunPolicy of a page."""
     pages = [page for page in PAGES if page.name != PRINTED]
     return [yaml.safe_load(found) for page in pages for found in OBJECT.findall(page.read_text())]
 
 
 def wishes() -> list[JsonObject]:
-    """Return a policy for each piece of one that docs/policies.md says to write."""
+    """Return a policy for each piece of one that docs/policies.md suggests."""
     rows = (DOCS / "policies.md").read_text().split("| You want | Write |")[1].split("\n## ")[0]
     cells = [row.split("|")[2] for row in rows.splitlines() if row.startswith("|")]
     specs = [yaml.safe_load(piece) for cell in cells for piece in WISH.findall(cell)]
@@ -100,7 +100,7 @@ def wishes() -> list[JsonObject]:
 
 
 def taken(cluster: Cluster, namespace: str, obj: JsonObject) -> str:
-    """What the API server says of an object, an unknown field included; nothing is kept."""
+    """Return the API server's answer to an object, with errors about unknown fields; the object is not stored."""
     text = yaml.safe_dump({**obj, "metadata": {"name": obj["metadata"]["name"]}})
     return cluster.kubectl("-n", namespace, "create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text, check=False)
 

@@ -1,4 +1,4 @@
-"""The scenes of cli.md, played: its commands typed as they stand there, on Runs that are as the page has them.
+"""The scenes of cli.md: its commands typed as shown, on Runs in the page's states.
 
 The ones of the inbox are in test_rw_inbox.py, since no operator runs there.
 """
@@ -25,7 +25,7 @@ LAST_WORDS = {"progressAgeSeconds": 138, "message": "ported 3 of 7 modules"}
 
 @pytest.fixture(scope="module")
 def rw(api_cluster: Cluster, api_operator: OperatorProcess) -> Iterator[Plugin]:
-    """The plugin where the page's Runs are as it has them: one has completed, one cools down, one is at work, two are blocked."""
+    """The plugin with the page's Runs: one has completed, one cools down, one is at work, two are blocked."""
     plugin = Plugin(api_cluster, f"t-{uuid.uuid4().hex[:8]}")
     api_cluster.kubectl("create", "namespace", plugin.namespace)
     apply(api_cluster, plugin.namespace, policy_of({"restartBudget": 0}, "strict"))
@@ -42,7 +42,7 @@ def rw(api_cluster: Cluster, api_operator: OperatorProcess) -> Iterator[Plugin]:
 
 
 def test_the_table_of_runs(rw: Plugin) -> None:
-    """docs/cli.md, `get`: a line for each Run, and that somebody waits for an answer."""
+    """docs/cli.md, `get`: a line for each Run, and that a question is open."""
     scene = block("cli.md", "$ kubectl rw get")
     await_that(lambda: "ported 3 of 7" in rw.ok("get", "refactor"), "the agent's last words")
     play(rw, scene)
@@ -50,12 +50,12 @@ def test_the_table_of_runs(rw: Plugin) -> None:
 
 @pytest.mark.parametrize("begins", ["$ kubectl rw describe stuck", "$ kubectl rw explain crashes"])
 def test_one_run_looked_at(rw: Plugin, begins: str) -> None:
-    """docs/cli.md, `describe` and `explain`: how it stands and why, what happened, what comes next."""
+    """docs/cli.md, `describe` and `explain`: the state and its reason, the past events, the next steps."""
     play(rw, block("cli.md", begins))
 
 
 def test_steering(rw: Plugin) -> None:
-    """docs/cli.md: paused, resumed, restarted, stopped, and what is refused of a Run that has ended."""
+    """docs/cli.md: a Run is paused, resumed, restarted, stopped; after its end these commands are refused."""
     apply(rw.cluster, rw.namespace, run_of("hi", COMPLETES))
     await_phase(rw.cluster, rw.namespace, "hi", "Completed")
     play(rw, block("cli.md", "$ kubectl rw pause refactor"))

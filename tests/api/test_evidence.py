@@ -1,4 +1,4 @@
-"""What the campaigns judge by misses no version, however often the API server ends its watches."""
+"""The evidence of the campaigns misses no version, however often the API server ends its watches."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ TIMES = 4
 
 
 def went_on(seen: evidence.Evidence, before: int) -> bool:
-    """Whether a watch was ended and went on since."""
+    """Whether a watch was ended and has continued since."""
     return seen.resumed > before
 
 
 def test_a_watch_that_is_ended_goes_on(api_cluster: Cluster, namespace: str) -> None:
-    """Each version of an object is seen once, in order, its deletion too, with a watch that ended between any two of them."""
+    """Each version of an object is seen once, in order, including its deletion, with a watch that ended between any two of them."""
     with watching(api_cluster, ("leases",), seconds=1) as seen:
         api_cluster.kubectl("-n", namespace, "create", "-f", "-", stdin=LEASE)
         for number in range(TIMES):
@@ -36,7 +36,7 @@ def test_a_watch_that_is_ended_goes_on(api_cluster: Cluster, namespace: str) -> 
 
 
 def test_a_watch_that_breaks_off_is_missed(api_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that was not ended by the API server may have lost what it was told: the evidence is incomplete."""
+    """A watch that broke off without the API server's end may have lost events: the evidence is incomplete."""
     opened, processes = evidence._Watch._open, []
 
     def open_and_keep(watch: evidence._Watch, version: str) -> subprocess.Popen[str]:

@@ -1,4 +1,4 @@
-"""What users read of the API: `kubectl explain`, columns, short names."""
+"""The API as users read it: `kubectl explain`, columns, short names."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[s
 
 @pytest.mark.parametrize("plural", ["runs", "runpolicies", "escalations"])
 def test_every_field_is_explained(plural: str) -> None:
-    """No field is without a description, and a time or a token count says so."""
+    """Every field has a description; one of a time or a token count says so."""
     schema = CRDS[f"runwarden.dev_{plural}.yaml"]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     for path, field in fields(schema):
         if path == ".metadata":
@@ -48,7 +48,7 @@ def test_every_field_is_explained(plural: str) -> None:
     ],
 )
 def test_kubectl_explain(api_cluster: Cluster, path: str, says: str) -> None:
-    """`kubectl explain` shows it, by short names too; a new API server takes some seconds to publish what CRDs say."""
+    """`kubectl explain` shows it, by short names too; a new API server takes some seconds to publish the CRDs' schemas."""
     await_that(lambda: says in " ".join(api_cluster.kubectl("explain", path, check=False).split()), f"{says!r} in explain {path}")
 
 

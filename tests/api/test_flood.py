@@ -1,4 +1,4 @@
-"""Every open port of the operator under a flood: it keeps its Lease, works, and says so."""
+"""Every open port of the operator under a flood: the operator keeps its Lease, works, and reports its health."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.flood import flooded
 from tests.support import OperatorProcess, apply, await_phase, await_that, run_of
 
 CONNECTIONS = 3000
-"""As many as cost b8c69b7 its Lease."""
+"""The number of connections that made b8c69b7 lose its Lease."""
 SECONDS = 16.0
 """Longer than an operator may go without a renewal (10), and than its Lease lasts (15)."""
 SHIPPED_LEASE = ("--lease-duration", "15", "--lease-renew-deadline", "10", "--lease-retry-period", "2")
@@ -42,7 +42,7 @@ def reader(api_cluster: Cluster, namespace: str) -> Iterator[str]:
 
 
 def lease(cluster: Cluster, name: str) -> tuple[str, int, str]:
-    """Return who holds a Lease, how often it has changed hands, and when it was renewed last."""
+    """Return a Lease's holder, its number of transitions, and the time of its last renewal."""
     spec = json.loads(cluster.kubectl("get", "lease", name, "-o", "json"))["spec"]
     return spec["holderIdentity"], spec.get("leaseTransitions", 0), spec["renewTime"]
 
@@ -53,9 +53,9 @@ def lease(cluster: Cluster, name: str) -> tuple[str, int, str]:
 def test_a_flood_costs_neither_lease_nor_work_nor_probes(
     api_cluster: Cluster, operator: OperatorProcess, reader: str, namespace: str, endpoint: str, kind: str
 ) -> None:
-    """While thousands of connections are held, dribbled into or used, the Lease is renewed by the same holder again and again.
+    """While thousands of connections are held, used or written to slowly, the same holder keeps renewing the Lease.
 
-    A Run completes meanwhile, probes are answered, and /metrics is there for its reader, at the latest when the flood is over.
+    Meanwhile a Run completes, probes are answered, and /metrics is available to its reader, at the latest after the flood.
     """
     before = lease(api_cluster, namespace)
     with flooded(operator.port(endpoint), kind, CONNECTIONS, SECONDS) as attacker:
@@ -76,17 +76,17 @@ def test_a_flood_costs_neither_lease_nor_work_nor_probes(
 
 
 def test_scrapes_are_one_review(operator: OperatorProcess, reader: str) -> None:
-    """However often somebody scrapes who may, the API server is asked for him once in a while."""
+    """Any number of scrapes by one permitted reader cause one review per interval."""
     for _ in range(50):
         code, text = operator.probe("metrics", "metrics", reader)
         assert code == 200
     made = re.search(r'runwarden_api_requests_total\{code="201",resource="tokenreviews",verb="POST"\} (\S+)', text)
     assert made
-    assert float(made[1]) <= 2.0  # the second where fifty took longer than an answer is believed
+    assert float(made[1]) <= 2.0  # the second one if fifty took longer than the cache's time
 
 
 def test_files_are_left_for_the_operator() -> None:
-    """The ports' places together are far fewer than the files that a process may open unless told otherwise."""
+    """The ports' places together are far fewer than a process's default limit of open files."""
     from controller.observability.server import Bounds
     from controller.runtime.scraping import SCRAPERS
 

@@ -1,4 +1,4 @@
-"""The example of flow control, on a real API server: by which schema and in which level it handles whose requests."""
+"""The example of flow control, on a real API server: the schema and the level for the requests of each account."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.support import await_that
 EXAMPLE = Path(__file__).parents[2] / "manifests/examples/flow-control/operator.yaml"
 HEADER = re.compile(r"X-Kubernetes-Pf-(\w+)-Uid: (\S+)", re.IGNORECASE)
 ANY_REQUEST = ("get", "--raw", "/api/v1/namespaces", "-v=8")
-"""As verbose as it has to be to show the answer's headers."""
+"""The lowest verbosity that shows the answer's headers."""
 OPERATOR, REPORTER = "system:serviceaccount:runwarden:runwarden", "system:serviceaccount:team:runwarden-reporter"
 ACCOUNTS = "system:serviceaccounts"
 
 
 @pytest.fixture(scope="module")
 def example(api_cluster: Cluster) -> Iterator[None]:
-    """The example, applied."""
+    """The applied example."""
     api_cluster.kubectl("apply", "-f", str(EXAMPLE))
     yield
     api_cluster.kubectl("delete", "-f", str(EXAMPLE))
@@ -39,7 +39,7 @@ def handled(cluster: Cluster, user: str) -> dict[str, str]:
 
 
 def configurations(cluster: Cluster) -> list[dict[str, dict[str, str]]]:
-    """Return everything that configures flow control."""
+    """Return every object that configures flow control."""
     found: list[dict[str, dict[str, str]]] = json.loads(
         cluster.kubectl("get", "flowschemas,prioritylevelconfigurations", "-o", "json")
     )["items"]
@@ -47,11 +47,11 @@ def configurations(cluster: Cluster) -> list[dict[str, dict[str, str]]]:
 
 
 def test_the_operator_has_the_level_of_controllers(api_cluster: Cluster, example: None) -> None:
-    """Its requests are handled by the example's schema, beside those of the system's own controllers."""
+    """The operator's requests are handled by the example's schema, in the level of the system's own controllers."""
     wanted = {"flowschema": "runwarden", "prioritylevel": "workload-high"}
     await_that(lambda: handled(api_cluster, OPERATOR) == wanted, f"{wanted}: {handled(api_cluster, OPERATOR)}")
 
 
 def test_reporters_keep_theirs(api_cluster: Cluster, example: None) -> None:
-    """However many agents report, they do not wait in the operator's line."""
+    """The reports of any number of agents do not wait in the operator's queue."""
     assert handled(api_cluster, REPORTER) == {"flowschema": "service-accounts", "prioritylevel": "workload-low"}

@@ -1,4 +1,4 @@
-"""The hostile tenant of the fault campaigns, on simulated nodes: what it forges the API server takes, and a Run lives on."""
+"""The hostile tenant of the fault campaigns, on simulated nodes: the API server accepts the forged objects, and a Run continues."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LIES = {"agentreports": 2, "pods": 2, "escalations": 1}
 
 
 def test_the_hostile_tenant_is_taken_by_the_api_server_alone(api_cluster: Cluster, namespace: str) -> None:
-    """A forged report tells of a failure, a forged pod of a death; the Run goes on at its first attempt."""
+    """A forged report claims a failure, a forged pod a death; the Run continues with its first attempt."""
     options = ("--namespace", namespace, "--namespace", home_of(namespace), "--lease-name", namespace, "--reporter-image", "x")
     with watching(api_cluster) as evidence, OperatorProcess(api_cluster, *options):
         apply(api_cluster, namespace, simulated_forever("r"))

@@ -1,4 +1,4 @@
-"""Objects made to stop the operator, on a real API server: each is its own affair, seen as such, and the Runs beside it go on."""
+"""Objects made to stop the operator, on a real API server: each affects only itself and is reported, and other Runs continue."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from tests.support import (
 )
 
 LARGE_BYTES = 1_300_000
-"""Close to the largest object that etcd takes."""
+"""Close to the largest object that etcd accepts."""
 LONG_ARGUMENT = 32_000
 UNKNOWN_FIELDS = 5_000
 LARGE_RUNS = 12
 
 
 def told(cluster: Cluster, namespace: str, run: str) -> JsonObject:
-    """Return a Run's status alone: the whole Run is more than Python's decoder takes."""
+    """Return a Run's status only: the whole Run is more than Python's decoder accepts."""
     found: JsonObject = json.loads(cluster.kubectl("-n", namespace, "get", "run", run, "-o", "jsonpath={.status}") or "{}")
     return found
 
@@ -48,7 +48,7 @@ def operator(api_cluster: Cluster, namespace: str) -> Iterator[OperatorProcess]:
 
 
 def unhurt(operator: OperatorProcess, cluster: Cluster, namespace: str, name: str) -> None:
-    """Assert that the operator is the process that it was, has its Lease, and completes a Run."""
+    """Assert that the operator is still the same process, has its Lease, and completes a Run."""
     began = operator.pid
     apply(cluster, namespace, run_of(name))
     await_phase(cluster, namespace, name, "Completed")
@@ -60,7 +60,9 @@ def unhurt(operator: OperatorProcess, cluster: Cluster, namespace: str, name: st
 def test_a_run_that_is_nested_too_deeply_is_blocked_alone(
     api_cluster: Cluster, operator: OperatorProcess, namespace: str, tmp_path: Path
 ) -> None:
-    """It is Blocked with reason Unreadable, before and after a restart of the operator, in the log by name, and can be deleted."""
+    """The Run is Blocked with reason Unreadable, before and after a restart of the operator, named in the log, and can be
+    deleted.
+    """
     post(api_cluster, namespace, "runs", deep_run("deep"), tmp_path / "deep.json")
     found = await_that(lambda: told(api_cluster, namespace, "deep"), "the status of the Run")
     assert (found["reason"], condition(found, "Healthy")) == ("Unreadable", ("False", "Unreadable"))
@@ -81,8 +83,10 @@ def test_a_run_that_is_nested_too_deeply_is_blocked_alone(
 def test_large_runs_cost_neither_lease_nor_memory(
     api_cluster: Cluster, operator: OperatorProcess, namespace: str, tmp_path: Path
 ) -> None:
-    """Valid Runs of 1.3 MB are Blocked; a start over a dozen of them, which as one page are 16 MB, needs a quarter of the memory
-    that the chart gives. One with thousands of unknown fields is refused with the first of them.
+    """Valid Runs of 1.3 MB are Blocked; a start with a dozen of them, 16 MB in one page, needs a quarter of the chart's memory
+    limit.
+
+    A Run with thousands of unknown fields is refused with the first of them.
     """
     before = peak_bytes(operator)
     for number in range(LARGE_RUNS):
@@ -103,13 +107,13 @@ def test_large_runs_cost_neither_lease_nor_memory(
 
 
 def unreadable(operator: OperatorProcess) -> set[tuple[str, str, str]]:
-    """Return the objects that the operator has named in its log as unreadable."""
+    """Return the objects that the operator's log reports as unreadable."""
     said = [line for line in operator.lines() if line["event"] == "object cannot be read"]
     return {(line["namespace"], line["name"], line["resource"]) for line in said}
 
 
 def peak_bytes(operator: OperatorProcess) -> int:
-    """Return the most memory that the operator has had resident."""
+    """Return the operator's peak resident memory."""
     lines = Path(f"/proc/{operator.pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
@@ -118,7 +122,7 @@ def peak_bytes(operator: OperatorProcess) -> int:
 def test_a_time_that_a_client_wrote_into_a_report_is_not_believed(
     api_cluster: Cluster, operator: OperatorProcess, namespace: str, time: str
 ) -> None:
-    """A stamp before all time or after all time neither ends the operator nor makes the agent one that is never silent."""
+    """A timestamp before or after all time neither ends the operator nor makes the agent one that is never silent."""
     apply(api_cluster, namespace, simulated_forever("told"))
     await_phase(api_cluster, namespace, "told", "Running")
     report = forged_report(api_cluster, namespace, time)
@@ -138,14 +142,14 @@ def test_a_time_that_a_client_wrote_into_a_report_is_not_believed(
 
 
 def stamped(cluster: Cluster, namespace: str) -> list[JsonObject]:
-    """Return the report's managedFields, which kubectl shows when asked."""
+    """Return the report's managedFields, which kubectl shows on request."""
     text = cluster.kubectl("-n", namespace, "get", "agentreport", "told-coder", "-o", "json", "--show-managed-fields")
     found: list[JsonObject] = json.loads(text)["metadata"]["managedFields"]
     return found
 
 
 def forged_report(cluster: Cluster, namespace: str, time: str) -> JsonObject:
-    """Return a report of a Run's running pod that carries the times of its own managedFields."""
+    """Return a report for a Run's running pod that carries the times of its own managedFields."""
     run = get(cluster, namespace, "run", "told")
     (pod,) = [p for p in items(cluster, namespace, "pods") if p["metadata"]["name"] == "told-coder-r0"]
     api = "runwarden.dev/v1alpha1"

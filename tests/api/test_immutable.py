@@ -1,4 +1,4 @@
-"""Immutable fields: every add, remove, change and reorder is refused, and what is mutable stays so."""
+"""Immutable fields: every add, remove, change and reorder is refused, and mutable fields stay mutable."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ ALLOWED = [
 
 @pytest.fixture(scope="module")
 def objects(api_cluster: Cluster) -> str:
-    """The objects that are changed, in a namespace of this file."""
+    """The objects for the changes, in a namespace of this file."""
     api_cluster.kubectl("create", "namespace", "immutable")
     apply(api_cluster, "immutable", RUN, BARE, TEMPLATED, ESCALATION)
     return "immutable"

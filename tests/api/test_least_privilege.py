@@ -1,4 +1,4 @@
-"""The operator with the role that we ship and nothing else: what it does every day needs no more."""
+"""The operator with the shipped role only: its daily work needs no more."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def account(api_cluster: Cluster) -> Cluster:
 
 @pytest.fixture(scope="module", params=["status", "annotations"])
 def operator(request: pytest.FixtureRequest, account: Cluster) -> Iterator[OperatorProcess]:
-    """The operator as that account, with each store that lives in the cluster, and with reporters beside its agents."""
+    """The operator under that account, with each store that lives in the cluster, and with reporters for its agents."""
     with OperatorProcess(account, "--lease-namespace", HOME, "--store", request.param, "--reporter-image", "x") as process:
         yield process
 
 
 def test_an_operator_of_one_namespace(api_cluster: Cluster, namespace: str) -> None:
-    """Bound in a namespace alone, and told to watch it, the operator lacks nothing there.
+    """Bound in one namespace only, and set to watch it, the operator lacks no right there.
 
-    Stands first: no other operator of this file runs yet.
+    This test comes first: no other operator of this file runs yet.
     """
     home = f"{namespace}-home"
     api_cluster.kubectl("create", "namespace", home)
@@ -62,7 +62,7 @@ def test_an_operator_of_one_namespace(api_cluster: Cluster, namespace: str) -> N
 
 
 def test_a_run_with_a_workspace_completes_and_goes(api_cluster: Cluster, operator: OperatorProcess, namespace: str) -> None:
-    """From claim to TTL nothing is forbidden: the Run completes, is told of by an Event, and is deleted when its time is over."""
+    """From claim to TTL nothing is forbidden: the Run completes, has an Event, and is deleted when its time is over."""
     apply(api_cluster, namespace, run_of("whole", {"workspace": {}}, ttlSecondsAfterFinished=3))
     await_phase(api_cluster, namespace, "whole", "Completed")
     await_that(lambda: items(api_cluster, namespace, "events"), "the Event")
@@ -71,7 +71,7 @@ def test_a_run_with_a_workspace_completes_and_goes(api_cluster: Cluster, operato
 
 
 def test_a_crash_is_restarted_then_escalated_and_answered(api_cluster: Cluster, operator: OperatorProcess, namespace: str) -> None:
-    """A failing agent is restarted once; then its author is asked, answers, and the Run ends as was said."""
+    """A failing agent is restarted once; then its author is asked, answers, and the Run ends as answered."""
     editor = users.person(api_cluster, f"editor-{namespace}")
     users.let_author(api_cluster, namespace, f"--user=editor-{namespace}")
     apply(api_cluster, namespace, QUICK)
@@ -87,7 +87,7 @@ def test_a_crash_is_restarted_then_escalated_and_answered(api_cluster: Cluster, 
 
 
 def test_every_kind_of_deletion_is_allowed(api_cluster: Cluster, operator: OperatorProcess, namespace: str) -> None:
-    """A paused Run's pod is ended, a deleted Run's is released, a deleted pod of a running one is replaced."""
+    """The pod of a paused Run is ended, that of a deleted Run is released, a deleted pod of a running one is replaced."""
     apply(api_cluster, namespace, run_of("stays", FOREVER))
     await_phase(api_cluster, namespace, "stays", "Running")
     api_cluster.kubectl("-n", namespace, "delete", "pod", "stays-coder-r0", "--wait=false")
@@ -101,7 +101,9 @@ def test_every_kind_of_deletion_is_allowed(api_cluster: Cluster, operator: Opera
 
 
 def test_a_replaced_run_loses_nothing(api_cluster: Cluster, operator: OperatorProcess, namespace: str) -> None:
-    """`kubectl replace` with a file that knows no operator's notes is refused where there are some, and harmless where not."""
+    """`kubectl replace` with a file that lacks the operator's annotations is refused if the Run has some, and harmless
+    otherwise.
+    """
     editor = users.person(api_cluster, f"editor-{namespace}")
     users.let_author(api_cluster, namespace, f"--user=editor-{namespace}")
     apply(api_cluster, namespace, run_of("noted", FOREVER))
@@ -120,8 +122,8 @@ def resolved(cluster: Cluster, namespace: str) -> JsonObject | None:
 
 
 def nothing_was_forbidden(operator: OperatorProcess) -> bool:
-    """Whether the operator and kopf in it never lacked a right, in the words of RBAC's and our policies' refusals.
+    """Whether the operator and its kopf never lacked a right, by the words of RBAC's and our policies' refusals.
 
-    Not by status 403: so is answered, too, who creates something in a namespace that is just being deleted.
+    Status 403 proves nothing: a create in a namespace that is just being deleted gets it too.
     """
     return not re.search(r"cannot \w+ resource|ValidatingAdmissionPolicy", operator.log.read_text())

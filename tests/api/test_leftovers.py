@@ -1,4 +1,4 @@
-"""What a killed run leaves of an `api` cluster and of operators, the next run removes."""
+"""The next run removes the `api` cluster and the operators that a killed run has left."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ signal.pause()
 
 
 def test_the_next_run_ends_what_a_killed_one_left(api_cluster: Cluster) -> None:
-    """The operator survives its run's SIGKILL; with the cluster's files it goes when the next run begins, and nobody else's do."""
+    """The operator survives its run's SIGKILL; it is ended with the cluster's files when the next run begins, and no other
+    operator is.
+    """
     name = f"left-{uuid.uuid4().hex[:6]}"
     record = Record(runtime_dir() / name / "processes")
 

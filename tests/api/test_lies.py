@@ -1,8 +1,8 @@
-"""Objects that the API server takes and that lie about whose they are: the operator goes by where they are.
+"""Objects with false owners that the API server accepts: the operator goes by their namespaces.
 
-Everything that admission would refuse is made by an admin here, so that nothing but the operator stands between it and the victim.
-The forger knows every name and UID, and its namespace has a Run of the victim's name. Everything is forged twice: while the
-operator watches, and before it is started anew, so that it has seen all of that before its first act.
+An admin creates every object here that admission would refuse, so that only the operator protects the victim. The forger knows
+every name and UID, and its namespace has a Run of the victim's name. Everything is forged twice: while the operator watches, and
+before it is started again, so that it has seen all of that before its first action.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ class Stage:
         return str(get(self.cluster, VICTIM, "run", run)["metadata"]["uid"])
 
     def world(self) -> dict[str, JsonObject]:
-        """Return all that the victim has, without the API server's bookkeeping."""
+        """Return all objects of the victim, without the API server's bookkeeping."""
         found = {f"{item['kind']}/{item['metadata']['name']}": _lasting(item) for item in items(self.cluster, VICTIM, KINDS)}
         return found | {f"row/{uid}": json.loads(state) for uid, state in rows(self.store).items() if uid in self._uids()}
 
     def decisions(self) -> list[JsonObject]:
-        """Return what the operator did for the victim's Runs so far, as it logged it."""
+        """Return the operator's logged actions for the victim's Runs so far."""
         return [line for line in self.operator.lines() if line.get("event") == "acted" and line["namespace"] == VICTIM]
 
     def pass_over(self, namespace: str, run: str, budget: int) -> None:
-        """Change a Run so that a pass over it shows, and wait for that."""
+        """Change a Run so that a pass over it is visible, and wait for that."""
         patch = json.dumps({"spec": {"tokenBudget": budget}})
         self.cluster.kubectl("-n", namespace, "patch", "run", run, "--type=merge", "-p", patch)
         generation = get(self.cluster, namespace, "run", run)["metadata"]["generation"]
@@ -65,7 +65,9 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(api_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """A Run at work, one with a workspace, one that asks, a Run of the forger's, and all the lies, which the operator has seen."""
+    """A working Run, one with a workspace, one with a question, a Run of the forger's, and all the lies, which the operator has
+    seen.
+    """
     for namespace in (VICTIM, FORGER):
         api_cluster.kubectl("create", "namespace", namespace)
     made = Stage(api_cluster, f"sqlite:///{tmp_path_factory.mktemp('lies') / Path('state.db')}")
@@ -88,7 +90,7 @@ def stage(api_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def populate(cluster: Cluster) -> None:
-    """Have Runs in both namespaces, the victim's r with a report of its own."""
+    """Create Runs in both namespaces, the victim's r with a report of its own."""
     strict = {"restartBudget": 0, "confirmationIntervalSeconds": 1}
     for namespace in (VICTIM, FORGER):
         apply(cluster, namespace, policy_of(strict), run_of("r", simulated("run-forever")))
@@ -106,7 +108,7 @@ def populate(cluster: Cluster) -> None:
 
 
 def forge(made: Stage, when: str) -> None:
-    """Create everything that claims to be the victim's, in the forger's namespace."""
+    """Create every object that claims to be the victim's, in the forger's namespace."""
     cluster = made.cluster
     own = str(get(cluster, FORGER, "run", "r")["metadata"]["uid"])
     for run in ("r", "s", "spent"):
@@ -123,7 +125,7 @@ def forge(made: Stage, when: str) -> None:
 
 
 def speak_as_a_pod(made: Stage, when: str) -> None:
-    """Have a true pod of the reporters' account, made by an editor, report for the victim's Run: admission takes that."""
+    """Let a true pod of the reporters' account, created by an editor, report for the victim's Run: admission accepts that."""
     cluster, agent = made.cluster, f"{when}"
     eddy = users.person(cluster, f"editor-{when}")
     users.grant(cluster, FORGER, "edit", f"--user=editor-{when}")
@@ -136,7 +138,7 @@ def speak_as_a_pod(made: Stage, when: str) -> None:
 
 
 def pods(name: str, run: str, uid: str) -> list[JsonObject]:
-    """Pods under the victim's labels: one at its gate, one that looks like the attempt at work, one like an attempt to come."""
+    """Pods under the victim's labels: one at its gate, one like the current attempt, one like a future attempt."""
     made: list[JsonObject] = []
     for attempt, gates in ((0, [{"name": "runwarden.dev/admitted"}]), (0, []), (7, [])):
         labels = {LABEL_RUN: run, LABEL_RUN_UID: uid, LABEL_AGENT: "coder", LABEL_ATTEMPT: str(attempt)}
@@ -147,7 +149,7 @@ def pods(name: str, run: str, uid: str) -> list[JsonObject]:
 
 
 def reports(name: str, run: str, uid: str, own: str) -> list[JsonObject]:
-    """Reports of the victim's agent: owned by nobody, by the victim's Run, by the forger's, and by both."""
+    """Reports of the victim's agent: without an owner, and owned by the victim's Run, by the forger's, and by both."""
     owners: dict[str, list[JsonObject]] = {"unowned": [], "theirs": owner(uid, name=run), "mine": owner(own)}
     owners["both"] = [*owner(own), owner(uid, name=run)[0] | {"controller": False}]
     return [
@@ -183,7 +185,7 @@ def say(cluster: Cluster, namespace: str, report: str, pod: str, **status: objec
 
 
 def write(cluster: Cluster, namespace: str, target: str, body: JsonObject, *flags: str) -> None:
-    """Patch an object; one that the garbage collector has taken already needs none."""
+    """Patch an object, unless the garbage collector has deleted it already."""
     cluster.kubectl("-n", namespace, "patch", target, "--type=merge", "-p", json.dumps(body), *flags, check=False)
 
 
@@ -193,7 +195,7 @@ def pod_uid(cluster: Cluster, name: str) -> str:
 
 
 def _lasting(item: JsonObject) -> JsonObject:
-    """Return an object without the API server's bookkeeping and what passes over it change; of a pod without its node's word."""
+    """Return an object without the API server's bookkeeping and fields that a pass changes; a pod without its node's data."""
     meta = {key: item["metadata"].get(key) for key in ("uid", "labels", "annotations", "finalizers", "ownerReferences")}
     spec = {key: value for key, value in item.get("spec", {}).items() if key != "tokenBudget"}
     return {"metadata": meta, "spec": spec, "status": {} if item["kind"] == "Pod" else _unnumbered(item.get("status"))}
@@ -208,7 +210,7 @@ def _unnumbered(found: object) -> object:
 
 
 def test_the_victim_keeps_everything(stage: Stage) -> None:
-    """Runs, pods, claims, questions, reports and rows in the store are as they were, whatever the lies say."""
+    """Runs, pods, claims, questions, reports and rows in the store are unchanged, for any lie."""
     after = stage.world()
     assert {key: after.get(key) for key in stage.before} == stage.before
     assert set(after) == set(stage.before), "nothing came beside it"
@@ -220,13 +222,13 @@ def test_no_attempt_was_started_or_ended(stage: Stage) -> None:
 
 
 def test_the_operator_is_well(stage: Stage) -> None:
-    """It is ready, and no pass of any Run is tried again and again."""
+    """The operator is ready, and no pass of any Run is retried constantly."""
     assert stage.operator.ready()
     assert not [line for line in stage.operator.lines() if line.get("level") == "error"]
 
 
 def test_no_lie_was_made_true(stage: Stage) -> None:
-    """No forged pod was let through its gate, and no forged report was given an answer."""
+    """No forged pod was ungated, and no forged report was given an answer."""
     forged = {pod["metadata"]["name"]: pod for pod in items(stage.cluster, FORGER, "pods")}
     at_the_gate = [pod for name, pod in forged.items() if name.endswith("-0") and name.startswith(("live", "listed"))]
     assert all(pod["spec"].get("schedulingGates") for pod in at_the_gate)

@@ -1,4 +1,4 @@
-"""Who may scrape, and what is seen of restarts and budgets."""
+"""The permission to scrape, and the metrics of restarts and budgets."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def operator(api_cluster: Cluster, namespace: str) -> Iterator[OperatorProcess]:
 
 @pytest.fixture
 def secured(api_cluster: Cluster, namespace: str) -> Iterator[OperatorProcess]:
-    """An operator as the chart installs it for one namespace: its metrics are secured, and it may ask who scrapes."""
+    """An operator as the chart installs it for one namespace: its metrics are secured, and it may create reviews of its readers."""
     with as_account(api_cluster, namespace, reviews=True) as started:
         yield started
 
 
 @contextmanager
 def as_account(cluster: Cluster, namespace: str, *, reviews: bool) -> Iterator[OperatorProcess]:
-    """Run an operator with the shipped roles and nothing else, with or without the right to ask who scrapes."""
-    home = f"{namespace}-home"  # nothing of Runs is where the operator's own account is
+    """Run an operator with the shipped roles only, with or without the right to create reviews."""
+    home = f"{namespace}-home"  # the operator's own account is in another namespace than the Runs
     cluster.kubectl("create", "namespace", home)
     cluster.kubectl("-n", home, "create", "serviceaccount", "operator")
     subject = f"--serviceaccount={home}:operator"
@@ -50,7 +50,7 @@ def as_account(cluster: Cluster, namespace: str, *, reviews: bool) -> Iterator[O
 
 @contextmanager
 def bound(cluster: Cluster, namespace: str, role: str, subject: str) -> Iterator[None]:
-    """Have somebody hold a role cluster-wide, under a name made from the namespace."""
+    """Bind a role cluster-wide to an account, under a name made from the namespace."""
     name = f"{role}-{namespace}"
     cluster.kubectl("create", "clusterrolebinding", name, f"--clusterrole={role}", subject)
     yield
@@ -64,7 +64,9 @@ def token_of(cluster: Cluster, namespace: str, name: str) -> str:
 
 
 def test_only_who_may_read_metrics_reads_them(api_cluster: Cluster, secured: OperatorProcess, namespace: str) -> None:
-    """Nobody is refused with 401, somebody without the right with 403 and what to bind; its reader is let in, over TLS."""
+    """A client without a token gets 401, one without the right 403 with the binding to create; a permitted reader is let in,
+    over TLS.
+    """
     prometheus, stranger = (token_of(api_cluster, namespace, name) for name in ("prometheus", "stranger"))
     assert secured.probe("metrics", "metrics")[0] == 401
     assert secured.probe("metrics", "metrics", "made-up")[0] == 401
@@ -78,7 +80,9 @@ def test_only_who_may_read_metrics_reads_them(api_cluster: Cluster, secured: Ope
 
 
 def test_without_the_right_to_ask_nobody_is_let_in(api_cluster: Cluster, namespace: str) -> None:
-    """An operator that may not ask who scrapes refuses everybody and logs what to bind; it is ready and works all the same."""
+    """An operator that may not create reviews refuses every reader and logs the binding to create; it is ready and works all the
+    same.
+    """
     with as_account(api_cluster, namespace, reviews=False) as operator:
         assert operator.probe("metrics", "metrics")[0] == 401
         assert operator.probe("metrics", "metrics", token_of(api_cluster, namespace, "prometheus"))[0] == 503
@@ -96,7 +100,9 @@ def series(operator: OperatorProcess, name: str) -> dict[str, float]:
 
 
 def test_restarts_and_the_budget_left(api_cluster: Cluster, operator: OperatorProcess, namespace: str) -> None:
-    """Restarts are counted by who pays, once each; what is left of a budget is told while its Run is unfinished, and no longer."""
+    """Restarts are counted by their charge, once each; the rest of a budget is reported while its Run is unfinished, and no
+    longer.
+    """
     policy = policy_of({"restartBudget": 2, "restartCooldownSeconds": 1})
     apply(api_cluster, namespace, policy, failing("spent"), simulated_forever("asked"), run_of("done"))
     await_phase(api_cluster, namespace, "spent", "Blocked")

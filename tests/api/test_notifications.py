@@ -50,7 +50,7 @@ def secret(name: str, port: int) -> JsonObject:
 
 
 def telling(name: str, secret_name: str = "", **spec: object) -> JsonObject:
-    """Return a policy that tells through a Secret, its namesake unless told otherwise."""
+    """Return a policy that notifies through a Secret, by default the one of its own name."""
     return policy_of({"notifications": [{"secretName": secret_name or name}], **spec}, name)
 
 
@@ -64,10 +64,10 @@ def operator(api_cluster: Cluster, namespace: str) -> Iterator[OperatorProcess]:
 
 
 def test_told_exactly_once_across_a_crash(api_cluster: Cluster, namespace: str, operator: OperatorProcess) -> None:
-    """A spent budget's escalation and the ends of Runs are each told once, although the operator is killed in between
-    and the ended Run's status is written again.
+    """A spent budget's escalation and the ends of Runs are each reported once, although the operator is killed in between and the
+    ended Run's status is written again.
 
-    The last message comes after all that the restarted operator could have told twice: one place is told in order.
+    The last message comes after all those that the restarted operator could have repeated: messages to one destination are ordered.
     """
     with Endpoint() as endpoint:
         apply(api_cluster, namespace, secret("default", endpoint.port), telling("default", restartBudget=0))
@@ -96,7 +96,8 @@ def test_told_exactly_once_across_a_crash(api_cluster: Cluster, namespace: str, 
 
 
 def test_trouble_delays_nobody_and_is_told(api_cluster: Cluster, namespace: str, operator: OperatorProcess) -> None:
-    """While one endpoint hangs and a Secret is missing, other Runs end and are told; the Run hears of the Secret; no URL is shown.
+    """While one endpoint hangs and a Secret is missing, other Runs end and are reported; the Run gets an Event about the Secret; no
+    URL is shown.
 
     The operator then ends in order although the endpoint still hangs.
     """
@@ -125,7 +126,7 @@ def test_trouble_delays_nobody_and_is_told(api_cluster: Cluster, namespace: str,
 
 
 def test_a_tenant_scans_nothing(api_cluster: Cluster, namespace: str) -> None:
-    """By default no URL of a tenant's reaches loopback: whether something listens there or not, the Run's Event is the same."""
+    """By default no tenant's URL reaches loopback: with and without a listener there, the Run's Event is the same."""
     options = ("--namespace", namespace, "--lease-name", f"scan-{namespace}", "--notify-schemes", "json")
     with (
         OperatorProcess(api_cluster, *options) as operator,
@@ -148,13 +149,13 @@ def test_a_tenant_scans_nothing(api_cluster: Cluster, namespace: str) -> None:
 
 
 def _metrics_with(operator: OperatorProcess, series: str) -> str:
-    """The operator's metrics once a line is among them."""
+    """Return the operator's metrics once they contain a line."""
     metrics = operator.probe("metrics", "metrics")[1]
     return metrics if series in metrics else ""
 
 
 def _failures(cluster: Cluster, namespace: str, run: str) -> list[str]:
-    """What Events say of notifications about a Run that were not sent."""
+    """Return the Events about notifications of a Run that were not sent."""
     found = (e for e in items(cluster, namespace, "events") if e["involvedObject"]["name"] == run)
     return [event["message"] for event in found if event["reason"] == "NotificationFailed"]
 
@@ -173,7 +174,9 @@ class Racing:
 
 
 async def test_of_two_who_open_an_escalation_one_tells(client: Client, api_cluster: Cluster, namespace: str) -> None:
-    """Two operators that judged the same version race to open it: one wins the write and tells, the other is refused."""
+    """Two operators that judged the same version race to open an escalation: one wins the write and notifies, the other is
+    refused.
+    """
     apply(api_cluster, namespace, simulated_forever("demo"))
     run = get(api_cluster, namespace, "run", "demo")
     spec = {"runName": "demo", "runUID": run["metadata"]["uid"], "type": "Blocked", "summary": "help"}

@@ -1,4 +1,4 @@
-"""The operator against a real API server with simulated nodes: what it writes, whom it waits for, how it ends."""
+"""The operator against a real API server with simulated nodes: its writes, its waits, and its end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OURS = ("runwarden/", "kopf/", "Python")
 HUNDRED = 100
 LONG_SECONDS = 3600
 SETTLING_SECONDS = 5.0
-"""Longer than a status may lag behind."""
+"""Longer than the delay of a status."""
 IDLE_SECONDS = float(os.environ.get("RUNWARDEN_IDLE_SECONDS", "20"))
 """How long an idle operator is watched for writes; the figure of the release notes is taken with 300."""
 
@@ -40,7 +40,7 @@ def test_four_writes_for_a_healthy_run(api_cluster: Cluster, api_operator: Opera
 
 
 def test_one_write_lets_a_finished_pod_go(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> None:
-    """Deleting the pod of a completed Run costs its release and nothing else; what the status tells stays."""
+    """Deleting the pod of a completed Run costs its release and no other write; the status stays."""
     apply(api_cluster, namespace, run_of("tidy"))
     told = await_phase(api_cluster, namespace, "tidy", "Completed")
     await_that(lambda: items(api_cluster, namespace, "events"), "the Event")
@@ -70,7 +70,7 @@ def test_a_hundred_at_once_then_silence(api_cluster: Cluster, api_operator: Oper
 
 
 def test_pod_of_the_same_name_blocks(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> None:
-    """A pod that belongs to somebody else is neither adopted nor touched; when it is gone the Run goes on."""
+    """A foreign pod is neither adopted nor changed; after its deletion the Run continues."""
     foreign = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "mine-coder-r0"}}
     foreign["spec"] = {"containers": [{"name": "c", "image": "x"}], "schedulingGates": [{"name": "runwarden.dev/admitted"}]}
     apply(api_cluster, namespace, foreign, run_of("mine"))
@@ -83,7 +83,7 @@ def test_pod_of_the_same_name_blocks(api_cluster: Cluster, api_operator: Operato
 
 
 def test_quota_is_told_and_waited_for(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> None:
-    """A quota's refusal stands in the status in the API server's words."""
+    """The status shows a quota's refusal in the API server's words."""
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
     apply(api_cluster, namespace, quota)
     await_that(lambda: get(api_cluster, namespace, "resourcequota", "none").get("status"), "the quota to be in force")
@@ -94,7 +94,7 @@ def test_quota_is_told_and_waited_for(api_cluster: Cluster, api_operator: Operat
 
 
 def test_policies(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> None:
-    """A Run waits for the policy it names, goes by it when it comes, and by the namespace's default when it names none."""
+    """A Run waits for the policy it names and uses it once it exists; without a name it uses the namespace's default."""
     apply(api_cluster, namespace, run_of("waits", policyRef={"name": "strict"}))
     found = await_that(lambda: (s := status(api_cluster, namespace, "waits")).get("reason") == "PolicyNotFound" and s, "the wait")
     assert condition(found, "PolicyResolved") == ("False", "PolicyNotFound")
@@ -111,7 +111,7 @@ def test_policies(api_cluster: Cluster, api_operator: OperatorProcess, namespace
 
 
 def test_refused_template_is_blocked_and_stops_nobody(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> None:
-    """A poisoned Run is Blocked with the path and a Warning; the Run beside it completes."""
+    """A wrong Run is Blocked with the path and a Warning; other Runs complete."""
     bad = {"template": {"spec": {"hostNetwork": True, "containers": [{"name": "a", "image": "x"}]}}}
     apply(api_cluster, namespace, run_of("bad", bad), run_of("good"))
     found = await_phase(api_cluster, namespace, "bad", "Blocked")
@@ -138,7 +138,7 @@ def test_endpoints(api_cluster: Cluster, api_operator: OperatorProcess) -> None:
 def test_two_operators_one_leader_and_a_quick_handover(
     api_cluster: Cluster, api_operator: OperatorProcess, namespace: str, tmp_path: Path
 ) -> None:
-    """A second operator of the same Lease is ready, but does not lead; SIGTERM of the leader exits 0 and hands over at once."""
+    """A second operator of the same Lease is ready, but does not lead; on SIGTERM the leader exits 0 and hands over at once."""
     options = ("--lease-name", f"two-{namespace}", "--namespace", namespace)
     with OperatorProcess(api_cluster, *options) as first:
         second = OperatorProcess(api_cluster, *options)
@@ -157,7 +157,7 @@ def test_two_operators_one_leader_and_a_quick_handover(
 def test_behind_a_dead_leader_nobody_is_ready(
     api_cluster: Cluster, api_operator: OperatorProcess, namespace: str, tmp_path: Path
 ) -> None:
-    """A Lease that nobody renews makes no stand-by: a lone operator after a crash is ready when it leads, not before."""
+    """A Lease without renewals makes no standby: a lone operator after a crash is ready when it leads, not before."""
     lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": f"dead-{namespace}"}}
     lease["spec"] = {"holderIdentity": "a-dead-one", "leaseDurationSeconds": LONG_SECONDS}
     apply(api_cluster, "default", lease)
@@ -175,7 +175,7 @@ def test_behind_a_dead_leader_nobody_is_ready(
 
 
 def test_lost_lease_ends_the_process(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> None:
-    """When another takes the Lease the operator exits with an error that says so."""
+    """When another takes the Lease, the operator exits with an error that names the reason."""
     name = f"lost-{namespace}"
     with OperatorProcess(api_cluster, "--lease-name", name, "--namespace", namespace) as operator:
         patch = '{"spec":{"holderIdentity":"somebody-else","leaseDurationSeconds":3600}}'
@@ -186,7 +186,7 @@ def test_lost_lease_ends_the_process(api_cluster: Cluster, api_operator: Operato
 
 
 def test_clear_words_without_a_cluster(tmp_path: Path) -> None:
-    """A kubeconfig that leads nowhere gives one line, not a traceback."""
+    """A kubeconfig without a reachable cluster gives one line, not a traceback."""
     import subprocess
     import sys
 

@@ -1,4 +1,4 @@
-"""What a pass does by a cached Run that is not the newest any more: nothing that lasts. The API server is real, the watch late."""
+"""A pass over an outdated cached Run has no lasting effect. The API server is real, the watch is late."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STORES: dict[str, type[AnnotationStore | StatusStore]] = {"status": StatusStore,
 
 @dataclass
 class Passes:
-    """An operator's passes, whose watch of Runs tells what a test has it tell."""
+    """An operator's passes, whose watch of Runs delivers only the test's events."""
 
     client: Client
     kind: str
@@ -53,19 +53,19 @@ def passes(client: Client, request: pytest.FixtureRequest) -> Passes:
 
 @pytest.fixture
 async def run(client: Client, namespace: str, passes: Passes) -> JsonObject:
-    """A Run that the caches know as it was applied."""
+    """A Run whose applied version is in the caches."""
     made = await client.create(RUNS, namespace, run_of("demo"))
     passes.inventory.runs.upsert(made)
     return made
 
 
 async def change(client: Client, run: JsonObject, **spec: object) -> None:
-    """Change a Run behind the caches' back."""
+    """Change a Run without an event to the caches."""
     await client.merge_patch(RUNS, run["metadata"]["namespace"], "demo", {"spec": spec})
 
 
 async def pods(client: Client, run: JsonObject) -> dict[str, bool]:
-    """Return the Run's pods, and whether each is let through."""
+    """Return the Run's pods, and whether each is ungated."""
     found = await client.list_all(PODS, run["metadata"]["namespace"])
     return {pod["metadata"]["name"]: not pod["spec"].get("schedulingGates") for pod in found.items}
 
@@ -76,13 +76,13 @@ async def uids(client: Client, run: JsonObject) -> list[str]:
 
 
 async def state(client: Client, run: JsonObject) -> object:
-    """Return the operator's state of the Run, wherever its store keeps that on it."""
+    """Return the operator's state of the Run from its store."""
     found = await client.get(RUNS, run["metadata"]["namespace"], "demo")
     return found["status"].get("operatorState"), found["metadata"].get("annotations")
 
 
 async def test_an_up_to_date_cache_spares_the_read(client: Client, run: JsonObject, passes: Passes) -> None:
-    """The newest Run is started, and was read once by the pass: from the cache."""
+    """The newest Run is started, and the pass reads it only from the cache."""
     asked: Counter[tuple[str, str]] = Counter()
     client.sender.observe = lambda verb, resource, *_: asked.update([(verb, resource)])
     await passes.over(run)
@@ -91,7 +91,7 @@ async def test_an_up_to_date_cache_spares_the_read(client: Client, run: JsonObje
 
 
 async def test_a_run_that_was_stopped_meanwhile_is_not_started(client: Client, run: JsonObject, passes: Passes) -> None:
-    """The save says so, before the gate is removed; the next pass looks live, although no watch has told yet, and stops."""
+    """The save fails before the gate is removed; the next pass reads the Run live, although no event has come yet, and stops."""
     await change(client, run, desiredState="Stopped")
     with pytest.raises(Conflict):
         await passes.over(run)
@@ -103,7 +103,7 @@ async def test_a_run_that_was_stopped_meanwhile_is_not_started(client: Client, r
 
 
 async def test_a_run_that_was_deleted_meanwhile_is_not_started(client: Client, run: JsonObject, passes: Passes) -> None:
-    """What was created for it is gated and owned by the Run that is gone; the next pass lets go of it."""
+    """The objects created for it are gated and owned by the deleted Run; the next pass drops it."""
     await client.delete(RUNS, run["metadata"]["namespace"], "demo", uid=run["metadata"]["uid"])
     with pytest.raises((NotFound, Conflict)):
         await passes.over(run)
@@ -113,7 +113,7 @@ async def test_a_run_that_was_deleted_meanwhile_is_not_started(client: Client, r
 
 
 async def test_what_another_operator_has_started_is_not_started_again(client: Client, run: JsonObject, passes: Passes) -> None:
-    """The other's pod is found, its UID is on record: this pass ends with nothing done, the next one finds nothing to do."""
+    """The other operator's pod is found, and its UID is on record: this pass ends without an action, and so does the next one."""
     other = Passes(client, passes.kind)
     other.inventory.runs.upsert(await client.get(RUNS, run["metadata"]["namespace"], "demo"))
     await other.over(run)
@@ -126,7 +126,7 @@ async def test_what_another_operator_has_started_is_not_started_again(client: Cl
 
 
 async def test_a_lost_reply_has_the_next_pass_look_live(client: Client, run: JsonObject, passes: Passes) -> None:
-    """A save whose answer was lost may have arrived: the cached Run is not trusted, and the started attempt is let through."""
+    """A save whose answer was lost may have arrived: the cached Run is not trusted, and the started attempt is ungated."""
     write = client.replace
 
     async def lose_the_reply(*args: object, **more: object) -> JsonObject:

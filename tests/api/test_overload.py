@@ -1,4 +1,4 @@
-"""The operator behind an API server that is overloaded: it comes back when it is told to, and lets nobody else wait."""
+"""The operator and an overloaded API server: it retries after the given time, and no other Run waits."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tests.faulty_proxy import Fault, Front, front_of
 from tests.support import OperatorProcess, apply, await_phase, await_that, run_of
 
 WAIT_SECONDS = 4
-"""Longer than any backoff of a first failure, and than what a read waits out by itself."""
+"""Longer than any first backoff, and than the longest wait inside a read."""
 SLOW_SECONDS = 1.0
 FOR_EVER_SECONDS = 60.0
 """Longer than a request may take."""
 SEVERAL = 17
-"""More than there are workers."""
+"""More than the number of workers."""
 
 
 @pytest.fixture
 def front(api_cluster: Cluster, namespace: str) -> Iterator[Front]:
-    """A front before the API server, with an operator of its own behind it."""
+    """A proxy for the API server, with an operator of its own behind it."""
     with front_of(api_cluster) as (made, seen), OperatorProcess(seen, "--namespace", namespace, "--lease-name", namespace):
         yield made
 
@@ -33,7 +33,7 @@ def front(api_cluster: Cluster, namespace: str) -> Iterator[Front]:
 def test_who_is_told_to_wait_waits_alone(
     api_cluster: Cluster, front: Front, namespace: str, code: int, method: str, suffix: str
 ) -> None:
-    """A Run whose requests are refused is tried again when the API server said, no earlier; others complete meanwhile."""
+    """A Run whose requests are refused is retried after the API server's Retry-After, no earlier; others complete meanwhile."""
     front.judge = lambda asked, path: Fault(code, WAIT_SECONDS) if asked == method and path.endswith(suffix) else None
     apply(api_cluster, namespace, run_of("held"))
     await_that(lambda: len(front.refused) >= 1, "the first refusal")
@@ -47,7 +47,7 @@ def test_who_is_told_to_wait_waits_alone(
 
 
 def test_who_is_not_answered_holds_up_nobody_else(api_cluster: Cluster, front: Front, namespace: str) -> None:
-    """While no answer about one Run comes in time, others complete; once answers come again it does, too."""
+    """While no answer about one Run comes in time, others complete; once answers return, it completes too."""
     front.judge = lambda _, path: Fault(delay=FOR_EVER_SECONDS) if "/deaf" in path else None
     apply(api_cluster, namespace, run_of("deaf"), *(run_of(f"run-{number}") for number in range(SEVERAL)))
     for number in range(SEVERAL):
@@ -57,7 +57,7 @@ def test_who_is_not_answered_holds_up_nobody_else(api_cluster: Cluster, front: F
 
 
 def test_slow_answers_to_everything_only_take_longer(api_cluster: Cluster, front: Front, namespace: str) -> None:
-    """With a second for each answer every Run completes, each pod is created and let through once, and the Lease is kept."""
+    """With a second for each answer every Run completes, each pod is created and ungated once, and the Lease is kept."""
     front.judge = lambda _, path: Fault(delay=SLOW_SECONDS)
     apply(api_cluster, namespace, *(run_of(f"run-{number}") for number in range(SEVERAL)))
     for number in range(SEVERAL):
@@ -67,7 +67,7 @@ def test_slow_answers_to_everything_only_take_longer(api_cluster: Cluster, front
 
 
 def test_an_api_server_that_refuses_all_is_left_alone(api_cluster: Cluster, front: Front, namespace: str) -> None:
-    """Told to come back by every answer about Runs and pods, the operator asks for each Run once a wait, and recovers."""
+    """With a Retry-After in every answer about Runs and pods, the operator sends one request per Run and interval, and recovers."""
     front.judge = lambda _, path: Fault(429, WAIT_SECONDS) if "/runs/" in path or "/pods/" in path else None
     apply(api_cluster, namespace, *(run_of(f"run-{number}") for number in range(SEVERAL)))
     await_that(lambda: len(front.refused) >= 3 * SEVERAL, "three tries of each")

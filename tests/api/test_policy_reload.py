@@ -1,4 +1,4 @@
-"""The policy file at work: an operator of its own, since two with other policies would contend for the same Runs."""
+"""The policy file with an operator of its own, since two with different policies would contend for the same Runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support import OperatorProcess, apply, await_phase, await_that, simul
 
 
 def test_policy_file_is_read_again(api_cluster: Cluster, namespace: str, tmp_path: Path) -> None:
-    """A changed policy file reaches the Runs it is in force for; a broken edit keeps the last good one, and the metric says so."""
+    """A changed policy file applies to its Runs; a broken edit keeps the last good policy, and the metric shows it."""
     path = tmp_path / "policy.json"
     path.write_text('{"operator": {"restart_budget": 1}}')
     with OperatorProcess(api_cluster, "--policy-file", str(path)) as operator:

@@ -32,10 +32,10 @@ KINDS: dict[str, JsonObject] = {
         "spec": {"containers": [{"name": "agent", "image": "x", "resources": {"requests": {"cpu": "1m"}}}]},
     },
 }
-"""What the example counts, and one object of it."""
+"""The kinds that the example counts, with one object of each."""
 
 COUNTED_SECONDS = 10
-"""How long a quota of known kinds takes to be counted, and more."""
+"""Longer than a quota of known kinds takes to be counted."""
 
 
 def quota_of(**hard: object) -> tuple[JsonObject, JsonObject]:
@@ -48,7 +48,7 @@ def quota_of(**hard: object) -> tuple[JsonObject, JsonObject]:
 def enforce(cluster: Cluster, namespace: str, *objects: JsonObject) -> None:
     """Apply the example and wait until it is counted.
 
-    The controller learns of new kinds every half minute, and looks again at a quota that came before only minutes later.
+    The controller finds new kinds every half minute, and recounts an older quota only after minutes.
     """
 
     def enforced() -> bool:
@@ -60,14 +60,14 @@ def enforce(cluster: Cluster, namespace: str, *objects: JsonObject) -> None:
 
 
 def in_force(cluster: Cluster, namespace: str) -> JsonObject | None:
-    """Return what the quota counts once the controller has counted all of it."""
+    """Return the quota's counts once the controller has counted all kinds."""
     found = get(cluster, namespace, "resourcequota", "runwarden")
     used: JsonObject = found.get("status", {}).get("used", {})
     return used if set(used) == set(found["spec"]["hard"]) else None
 
 
 def test_a_run_within_the_example_completes_and_is_counted(api_cluster: Cluster, namespace: str) -> None:
-    """A Run that names no resources gets the example's, completes under the quota, and is counted with its pod and claim."""
+    """A Run without resources gets the example's, completes under the quota, and is counted with its pod and claim."""
     enforce(api_cluster, namespace, *quota_of())
     with OperatorProcess(api_cluster, "--namespace", namespace, "--reporter-image", "x"):
         apply(api_cluster, namespace, run_of("small", {"workspace": {}}))
@@ -87,14 +87,14 @@ def boxes(pod: JsonObject) -> dict[str, JsonObject]:
 
 
 def counted(cluster: Cluster, namespace: str) -> JsonObject | None:
-    """Return what the quota says is used once a Run and a claim are."""
+    """Return the used amounts once a Run and a claim are counted."""
     used = get(cluster, namespace, "resourcequota", "runwarden")["status"]["used"]
     return used if (used["count/runs.runwarden.dev"], used["persistentvolumeclaims"]) == ("1", "1") else None
 
 
 @pytest.mark.parametrize("counted", KINDS)
 def test_what_is_over_the_quota_is_refused(api_cluster: Cluster, namespace: str, counted: str) -> None:
-    """Of each kind that the example counts the object that is one too many is refused, with the quota's words."""
+    """For each kind that the example counts, one object too many is refused, with the quota's words."""
     assert counted in quota_of()[0]["spec"]["hard"]
     enforce(api_cluster, namespace, *quota_of(**{counted: 0}))
     said = api_cluster.kubectl("-n", namespace, "create", "-f", "-", stdin=json.dumps(KINDS[counted]), check=False)
@@ -103,7 +103,7 @@ def test_what_is_over_the_quota_is_refused(api_cluster: Cluster, namespace: str,
 
 
 def test_a_workspace_over_the_limit_is_told_of(api_cluster: Cluster, namespace: str) -> None:
-    """A claim over the example's largest is refused by the LimitRange, and the Run says so."""
+    """A claim over the example's largest is refused by the LimitRange, and the Run reports it."""
     apply(api_cluster, namespace, quota_of()[1], policy_of({"workspaceMaxSize": "1Ti"}))
     with OperatorProcess(api_cluster, "--namespace", namespace):
         apply(api_cluster, namespace, run_of("large", {"workspace": {"size": "200Gi"}}))
@@ -112,6 +112,6 @@ def test_a_workspace_over_the_limit_is_told_of(api_cluster: Cluster, namespace: 
 
 
 def refusal(cluster: Cluster, namespace: str) -> str:
-    """Return the message of a Run that waits because the API server refused something, empty before."""
+    """Return the message of a Run that waits because of the API server's refusal, empty before."""
     found: JsonObject = get(cluster, namespace, "run", "large").get("status", {})
     return str(found.get("message", "")) if found.get("reason") == "PodRefused" else ""

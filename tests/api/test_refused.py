@@ -1,6 +1,6 @@
-"""What is refused, where, and with which words: data/refused.jsonl holds the cases, run against a real API server.
+"""Refused objects, by party and words: data/refused.jsonl has the cases, run against a real API server.
 
-A case sets one field of a good object. `server`: the API server refuses it. `operator`: the schema must let it pass (templates are
+A case sets one field of a good object. `server`: the API server refuses it. `operator`: the schema must allow it (templates are
 open but for a few typed parts), and the operator refuses it with the path.
 """
 
@@ -27,7 +27,7 @@ TEMPLATE = {"spec": {"containers": [{"name": "agent", "image": "busybox:1.37"}]}
 
 
 def good(kind: str, *, template: bool) -> dict[str, Any]:
-    """Return an object that nobody refuses."""
+    """Return a valid object."""
     agent = {"name": "coder", "template": TEMPLATE} if template else SHORT
     spec = {"agents": [agent]} if kind == "Run" else {}
     return {"apiVersion": "runwarden.dev/v1alpha1", "kind": kind, "metadata": {"name": "x"}, "spec": copy.deepcopy(spec)}
@@ -50,7 +50,7 @@ def build(case: dict[str, Any]) -> dict[str, Any]:
 
 
 async def dry_run(client: Client, resource: Resource, obj: dict[str, Any]) -> str:
-    """Return what the API server says to a strict dry-run create: empty for yes, else its refusal."""
+    """Return the API server's answer to a strict dry-run create: empty for success, else its refusal."""
     query: dict[str, str | int] = {"dryRun": "All", "fieldValidation": "Strict"}
     try:
         await client._request("POST", resource, "default", body=obj, query=query)
@@ -60,7 +60,7 @@ async def dry_run(client: Client, resource: Resource, obj: dict[str, Any]) -> st
 
 
 async def test_the_table_is_large(client: Client) -> None:
-    """There are at least two hundred cases, and what they start from is good."""
+    """There are at least two hundred cases, and their base objects are valid."""
     assert len(CASES) >= 200
     for kind, resource in RESOURCES.items():
         for template in (False, True):
@@ -93,7 +93,7 @@ async def test_the_operator_refuses_what_the_schema_must_let_pass(client: Client
 
 
 async def test_what_the_server_refuses_the_operator_refuses_too(client: Client) -> None:
-    """Objects that an older CRD let pass are refused by the operator, and never crash it."""
+    """The operator refuses objects that an older CRD accepted, and never crashes on them."""
     passed = []
     for case in (case for case in CASES if case["where"] == "server" and case["kind"] == "Run"):
         obj = build(case)
@@ -107,7 +107,7 @@ async def test_what_the_server_refuses_the_operator_refuses_too(client: Client) 
 
 
 def test_typed_parts_are_pruned_and_open_ones_are_not(api_cluster: Cluster) -> None:
-    """However deep somebody nests an affinity, what is stored is as deep as Kubernetes' own; a misspelt field beside it stays."""
+    """A stored affinity is as deep as Kubernetes' own, however deeply it was nested; a misspelt field in an open part stays."""
     obj = good("Run", template=True)
     obj["spec"]["agents"][0]["template"]["spec"] |= {"affinity": {"nodeAffinity": "deep"}, "hostNetworkk": {"x": 1}}
     text = json.dumps(obj).replace('"deep"', '{"x":' * LEVELS + "{}" + "}" * LEVELS)

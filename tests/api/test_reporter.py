@@ -1,4 +1,4 @@
-"""The reporter as a process against the real API server, with a real account's token and the role that we ship."""
+"""The reporter as a process against the real API server, with a real account's token and the shipped role."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.unit.reporter.server import Server
 
 
 class Pod:
-    """A reporter with the token of a pod of a Run of this namespace; the pod is there, but never runs."""
+    """A reporter with the token of a pod of a Run of this namespace; the pod exists, but never runs."""
 
     def __init__(self, cluster: Cluster, namespace: str, folder: Path) -> None:
         self.cluster, self.namespace = cluster, namespace
@@ -74,7 +74,9 @@ def pod(api_cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[Pod]:
 
 
 def test_a_question_and_its_answer(pod: Pod) -> None:
-    """The shipped role is enough, the schema takes the report, its stamp has our manager's name, and the answer is brought."""
+    """The shipped role is enough, the schema accepts the report, its managed-fields entry has our manager's name, and the answer
+    is delivered.
+    """
     pod.reporting.say('{"type":"question","id":"q1","text":"Ship \\u0007 it?\\n\\ud83d\\ude80","options":["yes"]}')
     pod.reporting.say('{"type":"result","outcome":"Completed","outputs":{"pr":"x"}}')
     found = pod.await_report(lambda status: status.get("result"), "the question is not reported")
@@ -92,7 +94,7 @@ def test_a_question_and_its_answer(pod: Pod) -> None:
 
 
 def test_without_rights_and_with_them_again(pod: Pod) -> None:
-    """A binding that is taken away loses nothing: what was said meanwhile is there when it is back. So with a deleted report."""
+    """A removed binding loses no report: events in between are reported when it is back. The same holds for a deleted report."""
     first = pod.await_report(lambda status: status.get("seq"), "no first beat")
     pod.kubectl("delete", "rolebinding", REPORTER_CONTAINER)
     pod.reporting.say('{"type":"result","outcome":"Failed","summary":"meanwhile"}')

@@ -1,4 +1,4 @@
-"""Who may answer what is asked while no policy is in force: nobody, until one says who."""
+"""The responders to questions while no policy is in force: none, until a policy names them."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ STRICT = policy_of({"responders": {"users": ["rex"]}}, "strict")
 
 
 def name_policy(cluster: Cluster, namespace: str, name: str) -> None:
-    """Have Run demo name a policy, as its author may."""
+    """Let Run demo name a policy, as its author may."""
     cluster.kubectl(
         "-n", namespace, "patch", "run", "demo", "--type=merge", "-p", json.dumps({"spec": {"policyRef": {"name": name}}})
     )
 
 
 def tries(who: Cluster, namespace: str, user: str, escalation: str) -> str:
-    """Answer as a user; return what was said to it, empty where it passed."""
+    """Answer as a user; return the refusal, empty if it succeeded."""
     said = who.kubectl("-n", namespace, *respond(user, escalation).args, check=False)
     return "" if said.endswith("patched\n") else said
 
 
 def test_no_policy_makes_nobody_a_responder(api_cluster: Cluster, namespace: str, api_operator: OperatorProcess) -> None:
-    """An author who names a policy that does not exist may not answer in the place of its responders.
+    """An author who names a missing policy may not answer in the place of its responders.
 
-    What was asked meanwhile is answered by the responders of the policy that comes into force, and by nobody before.
+    The responders of the policy that comes into force answer the questions from before, and no other user does before that.
     """
     author, rex = users.person(api_cluster, "author"), users.person(api_cluster, "rex")
     users.let_author(api_cluster, namespace, "--user=author", "--user=rex")

@@ -1,4 +1,4 @@
-"""Agents' pods in a namespace that enforces Pod Security `restricted`, and the NetworkPolicy that we offer for them."""
+"""Agents' pods in a namespace that enforces Pod Security `restricted`, and the example NetworkPolicy for them."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ EVERYTHING: JsonObject = {
         "hostIPC": False,
     },
 }
-"""A template with every field that is allowed."""
+"""A template with every allowed field."""
 
 CLASSES: list[JsonObject] = [
     {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "batch"}, "value": 1},
@@ -197,21 +197,21 @@ def restricted(api_cluster: Cluster) -> Iterator[str]:
 
 
 def pod_of(agent: JsonObject, sidecar: Sidecar | None) -> JsonObject:
-    """Return the pod of an agent that nobody refuses."""
+    """Return the pod of a valid agent."""
     spec = parse_run_spec({"spec": {"agents": [{"name": "coder", **copy.deepcopy(agent)}], "brief": "do it"}})
     assert check_run(spec) == ()
     return build_pod(RunFacts("restricted", "r", RUN_UID, 1, spec), spec.agents[0], 0, "", None, sidecar)
 
 
 def create(cluster: Cluster, namespace: str, pod: JsonObject) -> str:
-    """Return what is said to a strict dry-run create."""
+    """Return the answer to a strict dry-run create."""
     args = ("create", "--dry-run=server", "--validate=strict", "-f", "-")
     return cluster.kubectl("-n", namespace, *args, stdin=json.dumps(pod), check=False)
 
 
 @pytest.fixture(scope="module")
 def operator(api_cluster: Cluster, restricted: str) -> Iterator[Cluster]:
-    """The operator's own account, which our admission policies bind to agents' pods."""
+    """The operator's own account, which our admission policies restrict to agents' pods."""
     home = f"{restricted}-home"
     api_cluster.kubectl("create", "namespace", home)
     api_cluster.kubectl("-n", home, "create", "serviceaccount", "operator")
@@ -223,7 +223,7 @@ def operator(api_cluster: Cluster, restricted: str) -> Iterator[Cluster]:
 @pytest.mark.parametrize("agent", AGENTS)
 @pytest.mark.parametrize("sidecar", SIDECARS)
 def test_every_pod_that_is_built_is_admitted(operator: Cluster, restricted: str, agent: str, sidecar: str) -> None:
-    """Whatever a Run may ask for, its pod passes Pod Security `restricted`, strict validation, and what binds the operator."""
+    """The pod of any allowed Run passes Pod Security `restricted`, strict validation, and the policies for the operator."""
     said = create(operator, restricted, pod_of(AGENTS[agent], SIDECARS[sidecar]))
     assert "created (server dry run)" in said
     assert "arning" not in said
@@ -237,7 +237,7 @@ def test_the_namespace_refuses_what_is_not_restricted(api_cluster: Cluster, rest
 
 
 def missing(value: Any, shape: Any, path: str = "") -> Iterator[str]:
-    """Return the allowed fields of which none of the values has one."""
+    """Return the allowed fields that none of the values has."""
     if isinstance(shape, Typed):
         yield from missing(value, shape.shape, path)
     elif isinstance(shape, Items):
@@ -254,7 +254,10 @@ PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 
 def test_the_template_with_everything_has_everything() -> None:
-    """It has each field of the list of allowed ones; add here what you add there. Of the probes one has each."""
+    """The template has each field of the list of allowed ones; add a field here when you add it there.
+
+    Each kind of probe appears once.
+    """
     lacks = [path for path in missing([EVERYTHING], TEMPLATE) if not any(f"{probe}." in path for probe in PROBES)]
     own = (".initContainers[].env", ".initContainers[].volumeMounts")
     assert [path for path in lacks if not path.endswith(own)] == []
@@ -286,7 +289,7 @@ REACHED = {
 
 
 def test_the_network_policy_leaves_an_agent_what_it_needs(api_cluster: Cluster, restricted: str) -> None:
-    """The example is taken by the API server, selects agents' pods alone, and opens what an agent needs and nothing besides."""
+    """The API server accepts the example, which selects agents' pods only, and allows only the connections that an agent needs."""
     policy = yaml.safe_load(EXAMPLE.read_text())
     apply(api_cluster, restricted, policy)
     other: JsonObject = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "other"}}

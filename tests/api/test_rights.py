@@ -1,6 +1,7 @@
-"""What each account of ours may do, as the API server tells it of itself: the same as is in rights/.
+"""The rights of each of our accounts, as the API server reports them to the account itself: they equal the files in rights/.
 
-`UPDATE_GOLDEN=1` writes the files; read them before you commit them. What every account may do (reviews of itself) is left out.
+`UPDATE_GOLDEN=1` writes the files; read them before you commit them. Rights that every account has (reviews of itself) are left
+out.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ HOME, WATCHED, ELSEWHERE = "rights-home", "rights-watched", "rights-elsewhere"
 ACCOUNTS = ("wide", "advised", "networked", "local", "reporter", "view", "edit", "nothing")
 OPERATORS = ("wide", "advised", "local")
 REVIEWS = {"subjectaccessreviews.authorization.k8s.io: create", "tokenreviews.authentication.k8s.io: create"}
-"""What an operator asks of who scrapes it: it belongs to no namespace, and gives access to nothing."""
+"""The reviews that an operator creates about readers of its metrics: they belong to no namespace, and give access to no object."""
 VIEWS = {
     "operator-cluster-wide": ("wide", WATCHED),
     "operator-cluster-wide-at-home": ("wide", HOME),
@@ -37,13 +38,13 @@ VIEWS = {
     "view": ("view", WATCHED),
     "edit": ("edit", WATCHED),
 }
-"""A golden file -> the account that asks, and the namespace that it asks about."""
+"""A golden file -> the account, and the namespace of its review."""
 
 POLICIES = sum(path.read_text().count("kind: ValidatingAdmissionPolicy\n") for path in ROOT.glob("manifests/admission/*.yaml"))
-"""Admission policies that an installation has."""
+"""Admission policies of an installation."""
 
 GUARDED = {"secrets", "pods/exec", "pods/attach", "pods/ephemeralcontainers", "serviceaccounts/token", "nodes/proxy"}
-"""What of a namespace or a node makes its holder somebody else."""
+"""Rights in a namespace or on a node that let their holder act as another user."""
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def accounts(api_cluster: Cluster) -> Iterator[dict[str, Cluster]]:
 
 
 def rules(account: Cluster, namespace: str) -> list[JsonObject]:
-    """Return what an account is told of its rights in a namespace."""
+    """Return an account's own rights in a namespace."""
     review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}}
     told = json.loads(account.kubectl("create", "--validate=false", "-f", "-", "-o", "json", stdin=json.dumps(review)))["status"]
     assert not told["incomplete"]
@@ -91,7 +92,7 @@ def lines(found: list[JsonObject]) -> set[str]:
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_rights_are_these_and_no_more(accounts: dict[str, Cluster], view: str) -> None:
-    """What the API server tells the account of its own rights is what the file says."""
+    """The account's rights, as the API server reports them, equal the file."""
     who, where = VIEWS[view]
     may = lines(rules(accounts[who], where)) - lines(rules(accounts["nothing"], where))
     text = "".join(f"{line}\n" for line in sorted(may))
@@ -104,7 +105,7 @@ def test_rights_are_these_and_no_more(accounts: dict[str, Cluster], view: str) -
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_no_wildcard_no_secret_no_way_up(accounts: dict[str, Cluster], view: str) -> None:
-    """No account has a wildcard, reads a Secret, runs something in a pod, takes a token, or gives itself more."""
+    """No account has a wildcard, reads a Secret, executes in a pod, takes a token, or extends its own rights."""
     who, where = VIEWS[view]
     found = [rule for rule in rules(accounts[who], where) if rule["apiGroups"] != ["authentication.k8s.io"]]
     assert not [rule for rule in found if "*" in [*rule["verbs"], *rule["apiGroups"], *rule["resources"]]]
@@ -117,7 +118,7 @@ def test_no_wildcard_no_secret_no_way_up(accounts: dict[str, Cluster], view: str
 
 
 def test_the_documented_commands_work(accounts: dict[str, Cluster], api_cluster: Cluster) -> None:
-    """What docs/security.md has an installer type ends well, and shows the policies and their bindings."""
+    """The commands for an installer in docs/security.md succeed, and show the policies and their bindings."""
     block = (ROOT / "docs/security.md").read_text().split("### How to verify")[1].split("```sh\n")[1].split("```")[0]
     path = f"{api_cluster.kubectl_path.parent}:{os.environ['PATH']}"
     env = os.environ | {"KUBECONFIG": str(api_cluster.kubeconfig), "PATH": path}
@@ -129,20 +130,20 @@ def test_the_documented_commands_work(accounts: dict[str, Cluster], api_cluster:
 
 
 def test_an_advisor_costs_one_right() -> None:
-    """The operator reads agents' logs where an advisor's role is bound beside its own, and nothing else comes with it."""
+    """With the additional role for an advisor the operator may read agents' logs, and gets no other right."""
     plain, advised = ((RIGHTS / f"operator-{name}.txt").read_text().splitlines() for name in ("namespaced", "with-an-advisor"))
     assert set(advised) - set(plain) == {"pods/log: get"}
     assert set(plain) <= set(advised)
 
 
 def test_agents_networks_cost_one_kind() -> None:
-    """The operator reads and writes NetworkPolicies where that role is bound beside its own, and deletes none."""
+    """With the additional role the operator may read and write NetworkPolicies, and delete none."""
     plain, more = ((RIGHTS / f"operator-{name}.txt").read_text().splitlines() for name in ("namespaced", "with-a-network"))
     assert set(more) - set(plain) == {"networkpolicies.networking.k8s.io: create get update"}
 
 
 def test_an_operator_of_one_namespace_is_nobody_elsewhere(accounts: dict[str, Cluster]) -> None:
-    """Bound in one namespace, the operator is told of nothing in another, and at home of its Lease alone; it asks who scrapes."""
+    """Bound in one namespace, the operator has no rights in another, only its Lease in its own; it may review metrics readers."""
     assert set((RIGHTS / "operator-namespaced-elsewhere.txt").read_text().splitlines()) == REVIEWS
     assert lines(rules(accounts["local"], HOME)) - lines(rules(accounts["nothing"], HOME)) == REVIEWS | {
         "leases.coordination.k8s.io: create get update"
@@ -150,7 +151,7 @@ def test_an_operator_of_one_namespace_is_nobody_elsewhere(accounts: dict[str, Cl
 
 
 def test_scraping_costs_no_right_in_a_cluster() -> None:
-    """Who may read metrics may read /metrics, and no object; what the operator needs for it is to ask."""
+    """The role for metrics permits /metrics and no object; the operator only needs the right to create reviews."""
     reader, asks = (
         yaml.safe_load((RBAC / f"{name}-clusterrole.yaml").read_text()) for name in ("metrics-reader", "operator-metrics")
     )

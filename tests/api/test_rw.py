@@ -1,4 +1,4 @@
-"""`kubectl rw` on the real API server with the operator at work and simulated pods: the life of Runs from a user's terminal."""
+"""`kubectl rw` on the real API server with a running operator and simulated pods: the life of Runs from a user's terminal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def rw(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> P
 
 
 def test_run_and_watch_until_it_has_completed(rw: Plugin) -> None:
-    """Every option reaches the Run; changes are shown as they come, and the end is the exit code."""
+    """Every option reaches the Run; changes are printed as they come, and the exit code shows the end."""
     rw.cluster.kubectl("-n", rw.namespace, "create", "secret", "generic", "keys", "--from-literal=A=b")
     options = ("--brief", "Say hello.", "--env", "X=y", "--env-from", "secret/keys", "--deadline", "1h", "--watch")
     said = rw.ok("run", "hello", "--image", "busybox:1.37", *options, "--", "sh", "-c", "echo hi")
@@ -47,7 +47,7 @@ def test_run_and_watch_until_it_has_completed(rw: Plugin) -> None:
 
 
 def test_a_run_that_fails_is_an_exit_code(rw: Plugin) -> None:
-    """--watch ends with 1 where the Run did not complete."""
+    """--watch exits with 1 if the Run did not complete."""
     apply(rw.cluster, rw.namespace, policy_of({"outcomes": [{"exitCodes": [1], "action": "Fail"}]}), failing("first"))
     await_phase(rw.cluster, rw.namespace, "first", "Failed")
     done = rw("rerun", "first", "--watch")
@@ -58,7 +58,7 @@ def test_a_run_that_fails_is_an_exit_code(rw: Plugin) -> None:
 
 
 def test_dry_runs_create_nothing(rw: Plugin) -> None:
-    """What is printed can be applied; with `server` the API server has checked it."""
+    """The printed object can be applied; with `server` the API server has checked it."""
     printed = yaml.safe_load(rw.ok("run", "later", "--image", "x", "--workspace", "--dry-run"))
     assert printed["spec"]["agents"] == [{"name": "coder", "image": "x", "workspace": {}}]
     checked = json.loads(rw.ok("run", "later", "--image", "x", "--workspace", "--dry-run=server", "-o", "json"))
@@ -70,7 +70,7 @@ def test_dry_runs_create_nothing(rw: Plugin) -> None:
 
 
 def test_a_blocked_run_is_retried_and_given_up(rw: Plugin) -> None:
-    """The budget is spent: explain tells the rule and the way out; retry gives one more attempt, fail ends it."""
+    """When the budget is spent, explain shows the rule and the remedy; retry gives one more attempt, fail ends it."""
     apply(rw.cluster, rw.namespace, policy_of({"restartBudget": 0}), failing("stuck"))
     await_phase(rw.cluster, rw.namespace, "stuck", "Blocked")
     told = json.loads(rw.ok("explain", "stuck", "-o", "json"))
@@ -90,7 +90,7 @@ def test_a_blocked_run_is_retried_and_given_up(rw: Plugin) -> None:
 
 
 def test_pause_resume_restart_stop_rerun(rw: Plugin) -> None:
-    """What is wanted of a Run, and what is refused of one that has ended."""
+    """The wanted state of a Run is set, and is refused after its end."""
     apply(rw.cluster, rw.namespace, simulated_forever("long"))
     await_phase(rw.cluster, rw.namespace, "long", "Running")
     assert "restart of coder asked for" in rw.ok("restart", "long")
@@ -113,7 +113,7 @@ def test_pause_resume_restart_stop_rerun(rw: Plugin) -> None:
 
 
 def test_explain_tells_the_cooldown(rw: Plugin) -> None:
-    """While a restart waits, the plan from here says what the operator says, by which rule and until when."""
+    """While a restart waits, the replayed plan has the operator's message, its rule and the time."""
     apply(rw.cluster, rw.namespace, policy_of({"restartCooldownSeconds": 600}), failing("cools"))
     await_that(lambda: status(rw.cluster, rw.namespace, "cools").get("reason") == "RestartCooldown", "the cooldown")
     told = json.loads(rw.ok("explain", "cools", "-o", "json"))
@@ -125,7 +125,7 @@ def test_explain_tells_the_cooldown(rw: Plugin) -> None:
 
 
 def test_logs_name_the_attempts_pod(rw: Plugin) -> None:
-    """Kubectl gets the pod and the judged container; an attempt that never was is told. (Simulated nodes have no logs to print.)"""
+    """Kubectl gets the pod and the judged container; a missing attempt is reported. (Simulated nodes have no logs to print.)"""
     apply(rw.cluster, rw.namespace, run_of("talks"))
     await_phase(rw.cluster, rw.namespace, "talks", "Completed")
     code, _, err = rw.process("logs", "talks")
@@ -136,7 +136,7 @@ def test_logs_name_the_attempts_pod(rw: Plugin) -> None:
 
 
 def test_reports_are_shown_where_there_are_any(rw: Plugin) -> None:
-    """The agent's last word stands in `get`, its ages in `describe`; when a stall would count in `explain`."""
+    """`get` shows the agent's latest message, `describe` its ages, and `explain` the time at which a stall would count."""
     apply(rw.cluster, rw.namespace, simulated_forever("speaks"))
     await_phase(rw.cluster, rw.namespace, "speaks", "Running")
     report(rw, "speaks", progressAgeSeconds=90, message="ported 3 of 7", usage={"inputTokens": 1000, "outputTokens": 234})
@@ -150,7 +150,7 @@ def test_reports_are_shown_where_there_are_any(rw: Plugin) -> None:
 
 
 def test_an_agents_question_is_answered(rw: Plugin) -> None:
-    """What an agent asks comes into the inbox, is explained, answered by the Run's name, and put where the agent reads it."""
+    """An agent's question appears in the inbox, is explained, answered by the Run's name, and delivered to the agent."""
     apply(rw.cluster, rw.namespace, simulated_forever("asks"))
     await_phase(rw.cluster, rw.namespace, "asks", "Running")
     report(rw, "asks", questions=[{"id": "q1", "text": "Ship it?", "options": ["yes", "no"]}])
@@ -171,7 +171,7 @@ def test_an_agents_question_is_answered(rw: Plugin) -> None:
 
 
 def test_a_dismissed_question_is_told_to_its_agent(rw: Plugin) -> None:
-    """Who deletes a question's escalation has dismissed it: the agent's report says so, and nobody is asked again."""
+    """Deleting a question's escalation dismisses it: the agent's report shows that, and the question is not asked again."""
     apply(rw.cluster, rw.namespace, simulated_forever("nags"))
     await_phase(rw.cluster, rw.namespace, "nags", "Running")
     report(rw, "nags", questions=[{"id": "q1", "text": "Ship it?", "options": []}])
@@ -203,7 +203,7 @@ def test_through_kubectl_as_a_plugin(rw: Plugin) -> None:
 
 
 def test_a_watch_tells_each_change(rw: Plugin) -> None:
-    """Without a terminal a line is printed for each change, and the watch goes on until it is ended."""
+    """Without a terminal a line is printed for each change, and the watch continues until it is ended."""
     apply(rw.cluster, rw.namespace, simulated_forever("before"))
     process = rw.start("get", "-w")
     assert process.stdout is not None
@@ -221,7 +221,7 @@ def test_a_watch_tells_each_change(rw: Plugin) -> None:
 
 
 def test_few_rights_show_what_they_can(rw: Plugin) -> None:
-    """Who may only read Runs gets them explained all the same, and is told what he does not see."""
+    """A user who may only read Runs still gets them explained, with a list of the data that he cannot see."""
     apply(rw.cluster, rw.namespace, run_of("mine"))
     await_phase(rw.cluster, rw.namespace, "mine", "Completed")
     allow(rw.cluster, rw.namespace, "carol", ("get,list", "runs.runwarden.dev"))

@@ -1,6 +1,6 @@
-"""`kubectl rw` and the inbox, on the real API server: who answers, what is written, and what is refused.
+"""`kubectl rw` and the inbox, on the real API server: the permitted answers, the writes, and the refusals.
 
-No operator runs: what it would open is made by hand, as the CRD allows.
+No operator runs: the test creates its escalations by hand, as the CRD allows.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def become(cluster: Cluster, namespace: str, name: str, phase: str) -> None:
 
 
 def response(cluster: Cluster, namespace: str, name: str) -> JsonObject:
-    """Return what was answered."""
+    """Return the stored answer."""
     found: JsonObject = get(cluster, namespace, "escalation", name)["spec"].get("response", {})
     return found
 
@@ -53,7 +53,7 @@ def rw(api_cluster: Cluster, namespace: str) -> Plugin:
 
 
 def test_a_question_is_answered_by_somebody_with_few_rights(rw: Plugin) -> None:
-    """Reading and patching escalations is enough; `by` is the name that the API server knows the caller by."""
+    """Reading and patching escalations is enough; `by` is the API server's name for the caller."""
     allow(rw.cluster, rw.namespace, "alice", ("get,list,patch", RW))
     alice = Plugin(rw.cluster, rw.namespace, "alice")
     ask(rw.cluster, rw.namespace, "database", options=["SQLite", "PostgreSQL"], responders={"users": ["alice"]})
@@ -67,7 +67,7 @@ def test_a_question_is_answered_by_somebody_with_few_rights(rw: Plugin) -> None:
 
 
 def test_who_may_not_is_told_what_he_lacks(rw: Plugin) -> None:
-    """The verb and the resource by name; nothing is written."""
+    """The error names the missing verb and resource; nothing is written."""
     ask(rw.cluster, rw.namespace, "q")
     bob = Plugin(rw.cluster, rw.namespace, "bob")
     assert f"bob may not list {RW} in namespace {rw.namespace}; it takes a role with verb list on {RW}" in bob.error("inbox")
@@ -90,7 +90,7 @@ def test_each_type_has_its_decisions(rw: Plugin) -> None:
 
 
 def test_what_is_over_cannot_be_answered(rw: Plugin) -> None:
-    """A second answer and one that comes too late are refused, with what became of it."""
+    """A second answer and a late one are refused, with the escalation's result."""
     ask(rw.cluster, rw.namespace, "twice")
     rw.ok("answer", "twice", "one")
     assert "escalation twice is not open any more; it was answered (admin: Answer: one)" in rw.error("answer", "twice", "two")
@@ -102,7 +102,7 @@ def test_what_is_over_cannot_be_answered(rw: Plugin) -> None:
 
 
 def test_of_two_at_once_one_wins(rw: Plugin) -> None:
-    """Two people answer at the same moment: one answer stands, and the other is told which."""
+    """Two people answer at the same moment: one answer stays, and the other person sees it."""
     ask(rw.cluster, rw.namespace, "race")
     both = {word: rw.start("answer", "race", word) for word in ("left", "right")}
     said = {word: (*process.communicate(timeout=60), process.returncode) for word, process in both.items()}
@@ -113,7 +113,7 @@ def test_of_two_at_once_one_wins(rw: Plugin) -> None:
 
 
 def test_the_operators_own_write_is_no_obstacle(rw: Plugin) -> None:
-    """That people were told meanwhile changes the version, not the question."""
+    """A status write after a notification changes the version, not the question."""
     ask(rw.cluster, rw.namespace, "q")
     become(rw.cluster, rw.namespace, "q", "Open")
     rw.ok("answer", "q", "-", stdin="first line\nsecond line\n")
@@ -121,7 +121,7 @@ def test_the_operators_own_write_is_no_obstacle(rw: Plugin) -> None:
 
 
 def test_a_runs_name_stands_for_its_only_question(rw: Plugin) -> None:
-    """With two of them they are named; with none of the kind the Run's inbox is pointed to."""
+    """With two questions the error lists them; with none of the type it points to the Run's inbox."""
     ask(rw.cluster, rw.namespace, "one", options=["yes", "no"], suggestion={"text": "no", "advisor": "codex"})
     ask(rw.cluster, rw.namespace, "other", "Blocked")
     rw.ok("answer", "migrate", "--accept-suggestion")
@@ -132,7 +132,7 @@ def test_a_runs_name_stands_for_its_only_question(rw: Plugin) -> None:
 
 
 def test_a_run_that_asks_nothing(rw: Plugin) -> None:
-    """A command that was meant for the Run itself is pointed to."""
+    """A command for a Run without questions points to the command for the Run itself."""
     spec = {"agents": [{"name": "coder", "image": "x"}]}
     apply(
         rw.cluster,
@@ -145,10 +145,10 @@ def test_a_run_that_asks_nothing(rw: Plugin) -> None:
 
 
 def test_the_inbox_oldest_first(rw: Plugin) -> None:
-    """As a table, in full by a name or by a Run's name, by label, and for programs."""
+    """The inbox as a table, in full by a name or by a Run's name, by label, and for programs."""
     for name, run in (("b-first", "one"), ("a-second", "two")):
         ask(rw.cluster, rw.namespace, name, run=run, text=f"the whole of {name}")
-        # Ages are whole seconds: those of one second stand by name.
+        # Ages are whole seconds: escalations of the same second are ordered by name.
         rw.cluster.kubectl("-n", rw.namespace, "wait", "escalation", name, "--for=jsonpath={.spec.type}=Question", "--timeout=10s")
     listed = [line.split()[0] for line in rw.ok("inbox").splitlines()[1:]]
     stamps = {name: get(rw.cluster, rw.namespace, "escalation", name)["metadata"]["creationTimestamp"] for name in listed}
@@ -162,14 +162,14 @@ def test_the_inbox_oldest_first(rw: Plugin) -> None:
 
 
 def test_names_that_do_not_exist(rw: Plugin) -> None:
-    """The nearest name is offered."""
+    """The nearest name is suggested."""
     ask(rw.cluster, rw.namespace, "migrate-coder-7f3a")
     assert "did you mean migrate-coder-7f3a?" in rw.error("answer", "migrate-coder-7f3", "x")
     assert "did you mean migrate-coder-7f3a?" in rw.error("inbox", "migrate-codr-7f3a")
 
 
 def test_the_pages_inbox(rw: Plugin) -> None:
-    """docs/cli.md: the inbox, a question read and answered, an answer too late, an approval and a retry, as the page shows them."""
+    """docs/cli.md: the inbox, a question read and answered, a late answer, an approval and a retry, as the page shows them."""
     spent = "coder: RestartBudgetSpent: attempt 0 ended with NonZeroExit: exit code 1"
     ask(rw.cluster, rw.namespace, "stuck-coder-0304055f", "Blocked", "stuck", summary=spent, expiresAt=in_minutes(1440))
     born = get(rw.cluster, rw.namespace, "escalation", "stuck-coder-0304055f")["metadata"]["creationTimestamp"]

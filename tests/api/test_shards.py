@@ -1,4 +1,6 @@
-"""Operators that share the Runs: who holds what, and what becomes of Runs when one is killed, held up, or the number changes."""
+"""Operators that share the Runs: their shards, and the Runs' progress when one is killed or suspended, or the shard count
+changes.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ from tests.support import apply, await_that, get, policy_of, run_of
 
 LIMIT, MANY = 2, 12
 LOOKS = 4
-"""Renewals of a Lease after which its holder has looked around at least twice."""
+"""Renewals of a Lease in which its holder has observed the others at least twice."""
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def fleet(api_cluster: Cluster, namespace: str) -> Iterator[Fleet]:
 
 @pytest.fixture(params=["status", "postgresql"])
 def hasty_fleet(api_cluster: Cluster, namespace: str, request: pytest.FixtureRequest) -> Iterator[Fleet]:
-    """Operators that are soon missed, with the state on the Run or in a database that all of them write to."""
+    """Operators with short Leases, with the state on the Run or in a shared database."""
     shared = request.param == "postgresql"
     store = request.getfixturevalue("postgres").database() if shared else request.param
     with fleet_of(api_cluster, namespace, (*QUICK_LEASE, "--store", store)) as operators:
@@ -41,7 +43,7 @@ def hasty_fleet(api_cluster: Cluster, namespace: str, request: pytest.FixtureReq
 
 @pytest.fixture(scope="module")
 def evidence(api_cluster: Cluster) -> Iterator[Evidence]:
-    """Every version of every Run and pod, as the API server told it."""
+    """Every version of every Run and pod, from watches of the API server."""
     with watching(api_cluster) as seen:
         yield seen
 
@@ -55,9 +57,7 @@ def test_shares_are_fair_and_a_run_costs_what_it_did(api_cluster: Cluster, names
     fleet.start(3)
     fleet.await_shares(3, (1, 1, 1))
     names = [f"run-{number}" for number in range(EACH)]
-    for (
-        name
-    ) in names:  # One after the other: one that waits for its turn on a busy machine outlives its status's lag, for a fifth write.
+    for name in names:  # One after the other: a Run that waits on a busy machine exceeds its status delay: a fifth write.
         apply(api_cluster, namespace, run_of(name))
         await_phases(api_cluster, namespace, {name: "Completed"})
     event = ("create", "events")
@@ -72,7 +72,9 @@ def test_shares_are_fair_and_a_run_costs_what_it_did(api_cluster: Cluster, names
 def test_who_dies_is_followed_and_who_wakes_up_late_harms_nobody(
     api_cluster: Cluster, namespace: str, hasty_fleet: Fleet, evidence: Evidence
 ) -> None:
-    """Of three one is killed and one suspended amid work: the third takes all, the sleeper wakes up and ends, and P1 to P5 hold."""
+    """One of three operators is killed and one suspended while Runs work: the third takes all, the suspended one resumes and
+    ends, and P1 to P5 hold.
+    """
     fleet = hasty_fleet
     fleet.of(3, 3)
     wave = Wave(api_cluster, namespace, "early")
@@ -100,7 +102,9 @@ def test_who_dies_is_followed_and_who_wakes_up_late_harms_nobody(
 
 
 def test_the_number_changes_while_runs_are_at_work(api_cluster: Cluster, namespace: str, fleet: Fleet, evidence: Evidence) -> None:
-    """One operator becomes two of three shards, then two of five, then one as at first, as a rollout does it, amid work."""
+    """While Runs work, one operator becomes two with three shards, then two with five, then one as at first, as a rollout does
+    it.
+    """
     first = fleet.start(1)
     await_that(first.ready, "a lone operator to lead", PATIENCE_SECONDS)
     wave = Wave(api_cluster, namespace, "one")
@@ -125,7 +129,7 @@ def test_the_number_changes_while_runs_are_at_work(api_cluster: Cluster, namespa
 
 
 def test_a_limit_holds_over_all_replicas(api_cluster: Cluster, namespace: str, fleet: Fleet, evidence: Evidence) -> None:
-    """A policy that lets two Runs be active at once is counted once, not by every replica, from the first Run to the last."""
+    """A policy's limit of two active Runs is counted over all replicas, from the first Run to the last."""
     fleet.of(2, 6)
     names = [f"turn-{number}" for number in range(MANY)]
     apply(api_cluster, namespace, policy_of({"maxActiveRuns": LIMIT}), *map(run_of, names))
@@ -143,7 +147,9 @@ def test_a_limit_holds_over_all_replicas(api_cluster: Cluster, namespace: str, f
 async def test_nobody_works_on_a_store_while_a_shard_is_held(
     api_cluster: Cluster, namespace: str, fleet: Fleet, client: Client
 ) -> None:
-    """Who wants the stores alone is refused while a replica holds any shard; while it has them no replica begins to act."""
+    """An operator that needs the stores exclusively is refused while a replica holds any shard; while it has them, no replica
+    begins to act.
+    """
     operator = fleet.start(3)
     fleet.await_shares(3, (3,))
 
@@ -174,7 +180,9 @@ async def test_nobody_works_on_a_store_while_a_shard_is_held(
 
 
 def test_sqlite_has_one_writer(api_cluster: Cluster, namespace: str, fleet: Fleet, tmp_path: Path) -> None:
-    """Where the Runs are shared out, a lone operator whose store is a file ends and says why: several would have to write it."""
+    """A lone operator with a file as its store ends with the reason if the Runs are shared: several replicas would have to write
+    the file.
+    """
     alone_ = fleet.start(1, "--store", f"sqlite:///{tmp_path}/state.db")
     await_that(alone_.ready, "a lone operator", PATIENCE_SECONDS)
     fleet.start(2)

@@ -1,4 +1,4 @@
-"""Moving Runs between stores: killed before and after every single step, run again, and nothing is lost or taken twice."""
+"""Moving Runs between stores: after a kill before or after any step and another call, no Run is lost or moved twice."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Killer:
         self._counts.clear()
 
     async def step(self, what: object, do: Callable[[], Awaitable[Any]]) -> Any:
-        """Do a step, unless this is the time to end before it or after it."""
+        """Do a step, or end the process before or after it at its time."""
         self._counts[what] += 1
         self._once((what, self._counts[what], "before"))
         done = await do()
@@ -63,7 +63,7 @@ class Killer:
             raise Killed(moment)
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
-        """Have every write to the API server and every transaction be a step."""
+        """Make every write to the API server and every transaction a step."""
         for name in ("replace", "merge_patch"):
             patch.setattr(Client, name, self._wrapped(getattr(Client, name), lambda args: args[3]))
         for name in ("run", "reopen"):
@@ -88,7 +88,7 @@ def bench_of(request: pytest.FixtureRequest, client: Client, tmp_path: Path) -> 
 
 
 async def runs_in(source: Bench, namespace: str) -> dict[str, OperatorState]:
-    """Create Runs with states in a store, and one that nothing was saved for; return the states."""
+    """Create Runs with states in a store, and one without a saved state; return the states."""
     await source.store.open()
     states = {}
     for name, attempt in SAVED.items():
@@ -111,7 +111,7 @@ async def migrate(source: Bench, target: Bench, namespace: str) -> tuple[Summary
 
 
 async def check_each(source: Bench, target: Bench, namespace: str, states: dict[str, OperatorState]) -> set[str]:
-    """See that each Run has its state in the store that it names; return the stores."""
+    """Check that each Run has its state in the store that it names; return the stores."""
     named = set()
     stores = {}
     for bench in (source, target):
@@ -133,7 +133,7 @@ async def check_each(source: Bench, target: Bench, namespace: str, states: dict[
 async def test_killed_at_every_step(
     bench_of: Callable[[str], Bench], namespace: str, monkeypatch: pytest.MonkeyPatch, kind_from: str, kind_to: str
 ) -> None:
-    """Whenever it ends, each Run is whole in the store that it names; run again it goes on, and at last all are moved."""
+    """After an end at any time, each Run is whole in the store that it names; another call continues, until all are moved."""
     source, target = bench_of(kind_from), bench_of(kind_to)
     states = await runs_in(source, namespace)
     killer, kills = Killer(), 0
@@ -181,7 +181,7 @@ async def test_the_old_store_refuses_and_the_way_back(bench_of: Callable[[str], 
 
 
 async def test_a_refused_run_stays_and_keeps_the_old_store_open(bench_of: Callable[[str], Bench], namespace: str) -> None:
-    """What cannot be trusted is not carried over; the others are moved, and the old store is not marked."""
+    """An untrusted state is not moved; the others are moved, and the old store is not marked."""
     source, target = bench_of("sqlite"), bench_of("sqlite2")
     await runs_in(source, namespace)
     await source.damage(await source.client.get(RUNS, namespace, "two"), None)
@@ -193,7 +193,7 @@ async def test_a_refused_run_stays_and_keeps_the_old_store_open(bench_of: Callab
 
 
 async def test_somebody_elses_run_and_a_move_to_oneself(bench_of: Callable[[str], Bench], namespace: str) -> None:
-    """A Run of a third store is left alone and told; a store is not moved into itself."""
+    """A Run of a third store is left alone and reported; a store is not moved into itself."""
     source, target = bench_of("status"), bench_of("annotations")
     run: JsonObject = await source.client.create(RUNS, namespace, run_of("foreign"))
     status = {"storeID": "sql-third", "phase": "Running"}
@@ -206,7 +206,7 @@ async def test_somebody_elses_run_and_a_move_to_oneself(bench_of: Callable[[str]
 
 
 async def test_the_work_ends_with_the_lease(client: Client, namespace: str) -> None:
-    """Whoever takes the Lease from a migration ends it: two would act on the same Runs."""
+    """Losing the Lease ends a migration: otherwise two would act on the same Runs."""
     begun, ended = asyncio.Event(), asyncio.Event()
 
     async def work() -> None:

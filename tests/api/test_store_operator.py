@@ -1,4 +1,4 @@
-"""The operator with its state in a database, as users run it: it waits for its store, forgets what is gone, and moves."""
+"""The operator with its state in a database, as users run it: it waits for its store, deletes old rows, and moves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support import OperatorProcess, apply, await_phase, await_that, condi
 
 
 def rows(path: Path, query: str) -> list[Any]:
-    """Ask a database past the operator."""
+    """Query a database without the operator."""
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(query).fetchall()
 
@@ -26,14 +26,14 @@ def names(path: Path) -> list[str]:
 
 
 def runwarden(cluster: Cluster, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of ours against a cluster."""
+    """Run a runwarden command against a cluster."""
     env = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"}
     command = [sys.executable, "-m", "controller", *args, "--kubeconfig", str(cluster.kubeconfig)]
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
 
 def test_a_runs_whole_life_in_a_database(api_cluster: Cluster, namespace: str, tmp_path: Path) -> None:
-    """The row is there while the Run is, the ledger tells what was done, and rows of vanished Runs are collected at start."""
+    """The row exists as long as the Run, the ledger has the actions, and rows of deleted Runs are collected at start."""
     path, ledger = tmp_path / "states.db", tmp_path / "ledger.db"
     options = ("--store", f"sqlite:///{path}", "--ledger", f"sqlite:///{ledger}", "--namespace", namespace)
     with OperatorProcess(api_cluster, *options, "--lease-name", f"db-{namespace}") as operator:
@@ -59,7 +59,7 @@ def test_a_runs_whole_life_in_a_database(api_cluster: Cluster, namespace: str, t
 
 
 def test_it_waits_unready_for_its_volume(api_cluster: Cluster, namespace: str, tmp_path: Path) -> None:
-    """Without its folder the operator is up and says why it is not ready, does nothing, and works as soon as it can."""
+    """Without its folder the operator runs but is not ready and gives the reason, acts on nothing, and works as soon as it can."""
     volume = tmp_path / "volume"
     options = ("--store", f"sqlite:///{volume}/states.db", "--namespace", namespace, "--lease-name", f"wait-{namespace}")
     operator = OperatorProcess(api_cluster, *options)
@@ -78,7 +78,7 @@ def test_it_waits_unready_for_its_volume(api_cluster: Cluster, namespace: str, t
 
 
 def test_told_to_stop_while_it_waits(api_cluster: Cluster, namespace: str, tmp_path: Path) -> None:
-    """A store that never comes does not keep the operator from ending at once and well."""
+    """A missing store does not keep the operator from ending at once with success."""
     options = ("--store", f"sqlite:///{tmp_path}/no/states.db", "--namespace", namespace, "--lease-name", f"stop-{namespace}")
     operator = OperatorProcess(api_cluster, *options)
     operator.start_without_waiting()
@@ -87,7 +87,9 @@ def test_told_to_stop_while_it_waits(api_cluster: Cluster, namespace: str, tmp_p
 
 
 def test_migrating_under_a_running_run(api_cluster: Cluster, namespace: str, tmp_path: Path) -> None:
-    """Refused while an operator runs; then every Run goes on in the new store without a new pod, and the old one refuses."""
+    """The command is refused while an operator runs; then every Run continues in the new store without a new pod, and the old
+    one refuses.
+    """
     lease, url = f"move-{namespace}", f"sqlite:///{tmp_path}/states.db"
     options = ("--namespace", namespace, "--lease-name", lease)
     move = ("store", "migrate", *options, "--from", "status", "--to", url)
@@ -111,7 +113,9 @@ def test_migrating_under_a_running_run(api_cluster: Cluster, namespace: str, tmp
 
 
 def test_pods_are_let_go_after_a_move(api_cluster: Cluster, namespace: str, tmp_path: Path) -> None:
-    """What a drain took under the old store, before the move or amid it, is let go under the new one; so is what is taken later."""
+    """Pods that a drain deleted under the old store, before the move or during it, are released under the new one; so are later
+    ones.
+    """
     url = f"sqlite:///{tmp_path}/states.db"
     options = ("--namespace", namespace, "--lease-name", f"drain-{namespace}")
     with OperatorProcess(api_cluster, *options):
@@ -130,7 +134,7 @@ def test_pods_are_let_go_after_a_move(api_cluster: Cluster, namespace: str, tmp_
 
 
 def test_a_namespace_goes_whose_runs_are_kept_elsewhere(api_cluster: Cluster, namespace: str, tmp_path: Path) -> None:
-    """Under another store a deleted pod is held, since how it ended is on no record; with its Run or namespace it goes."""
+    """Under another store a deleted pod is held, since its end is on no record; it is released with its Run or namespace."""
     options = ("--namespace", namespace, "--lease-name", f"foreign-{namespace}")
     with OperatorProcess(api_cluster, *options):
         apply(api_cluster, namespace, run_of("done"), run_of("gone"), simulated_forever("busy"))
@@ -148,5 +152,5 @@ def test_a_namespace_goes_whose_runs_are_kept_elsewhere(api_cluster: Cluster, na
 
 
 def pod_names(cluster: Cluster, namespace: str) -> list[str]:
-    """Return the names of the pods that are there."""
+    """Return the names of the existing pods."""
     return sorted(pod["metadata"]["name"] for pod in items(cluster, namespace, "pods"))

@@ -41,12 +41,12 @@ async def run(client: Client, namespace: str) -> JsonObject:
 
 
 async def test_a_new_run_has_no_state(bench: Bench, run: JsonObject) -> None:
-    """Nothing was saved and nothing started: no state, and nothing to refuse."""
+    """Without a save and a start there is neither a state nor a refusal."""
     assert await bench.store.load(run, live=True) == await bench.store.load(run, live=False) == Loaded()
 
 
 async def test_what_is_saved_is_found_again(bench: Bench, run: JsonObject) -> None:
-    """State and status are written together, the store is named, and a restarted operator finds all of it."""
+    """State and status are written together, the store is named, and a restarted operator finds both."""
     state = state_of(run, 2, last_restart_at=None)
     written, loaded = await bench.store.commit(run, Loaded(), state, status_of(state))
     assert written["status"]["storeID"] == bench.store.id
@@ -58,7 +58,7 @@ async def test_what_is_saved_is_found_again(bench: Bench, run: JsonObject) -> No
 
 
 async def test_a_status_alone_leaves_the_state(bench: Bench, run: JsonObject) -> None:
-    """A status without a state is one write over the same version of the Run; the state stays what it was."""
+    """A status without a state is one write over the same version of the Run; the state stays unchanged."""
     run = await save(bench.store, run, 1)
     loaded = await bench.store.load(run, live=True)
     status = status_of(state_of(run, 1)) | {"message": "all is well"}
@@ -69,7 +69,7 @@ async def test_a_status_alone_leaves_the_state(bench: Bench, run: JsonObject) ->
 
 
 async def test_the_later_of_two_saves_is_a_conflict(bench: Bench, run: JsonObject) -> None:
-    """Two operators that read the same: the first wins, and what it wrote stays."""
+    """Two operators read the same version: the first one wins, and its write stays."""
     run = await save(bench.store, run, 1)
     other = bench.again()
     await other.open()
@@ -92,7 +92,9 @@ async def test_two_first_saves_are_a_conflict(bench: Bench, run: JsonObject) -> 
 
 
 async def test_a_run_that_changed_meanwhile_is_a_conflict(bench: Bench, run: JsonObject) -> None:
-    """Whoever touched the Run since it was read: the status is not overwritten, and the next pass goes on from what is saved."""
+    """After any change of the Run since it was read, the status is not overwritten, and the next pass continues from the saved
+    state.
+    """
     run = await save(bench.store, run)
     loaded = await bench.store.load(run, live=True)
     meta = run["metadata"]
@@ -109,7 +111,7 @@ async def test_a_run_that_changed_meanwhile_is_a_conflict(bench: Bench, run: Jso
 
 
 async def test_a_save_that_was_cut_off_is_pending(bench: Bench, run: JsonObject, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the state and the status the process dies: the next pass is told to save again before any effect."""
+    """If the process ends between the state and the status, the next pass has to save again before any effect."""
     if bench.kind == "status":
         return  # One write cannot be cut in two.
     run = await save(bench.store, run)
@@ -147,7 +149,7 @@ DAMAGES: dict[str, tuple[Change | None, str]] = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 async def test_doubtful_states_are_refused_and_stay_refused(bench: Bench, run: JsonObject, damage: str) -> None:
-    """A Run that has started and whose state is lost, foreign, newer, older or broken is refused, also after that was written."""
+    """A Run that has started is refused if its state is lost, foreign, newer, older or broken, also after that was written."""
     change, says = DAMAGES[damage]
     if bench.kind == "status" and damage in ("no number", "no JSON", "no object"):
         return  # The API server's schema keeps such a state out of the status.
@@ -164,12 +166,12 @@ async def test_doubtful_states_are_refused_and_stay_refused(bench: Bench, run: J
 
 
 def from_a_newer_version(raw: JsonObject, form: int) -> JsonObject:
-    """Return a record with a field more in it and in its agent, asking for a reader of a form at least."""
+    """Return a record with an additional field in it and in its agent, which requires a reader of at least this form."""
     return {**raw, "schemaVersion": form, "newA": 1, "agents": {"coder": {**raw["agents"]["coder"], "newB": ["b"]}}}
 
 
 async def stored(bench: Bench, run: JsonObject) -> JsonObject:
-    """Return the record as it is stored, past the store."""
+    """Return the stored record, without the store's code."""
     found: list[JsonObject] = []
 
     def look(raw: JsonObject) -> JsonObject:
@@ -181,7 +183,7 @@ async def stored(bench: Bench, run: JsonObject) -> JsonObject:
 
 
 async def test_fields_that_may_be_left_unread_come_back(bench: Bench, run: JsonObject) -> None:
-    """After a rollback the older operator goes on with what it knows of a record, and its own save loses nothing of the rest."""
+    """After a rollback the older operator continues with the fields that it knows, and its own save loses none of the others."""
     run = await save(bench.store, run, 2)
     await bench.damage(run, lambda raw: from_a_newer_version(raw, 1))
     loaded = await bench.load_anew(run)
@@ -194,7 +196,7 @@ async def test_fields_that_may_be_left_unread_come_back(bench: Bench, run: JsonO
 
 
 async def test_a_record_that_must_be_understood_is_kept_whole(bench: Bench, run: JsonObject) -> None:
-    """The older operator refuses it, writes so, and has changed nothing of it when the newer one comes back."""
+    """The older operator refuses it, writes that, and has changed nothing in it when the newer one returns."""
     run = await save(bench.store, run, 2)
     await bench.damage(run, lambda raw: from_a_newer_version(raw, 2))
     loaded = await bench.load_anew(run)
@@ -211,7 +213,7 @@ async def test_an_older_save_is_refused_even_at_the_same_attempt(bench: Bench, r
     older = (await bench.fresh(run))["metadata"].get("annotations", {})
     run = await save(bench.store, run)
     if bench.sql:
-        from controller.store.sql.database import Database  # as whoever restores a dump does
+        from controller.store.sql.database import Database  # as a restore of a dump does
 
         database = Database(bench.name)
         await database.run(lambda connection: connection.exec_driver_sql("UPDATE operator_run_states SET version = 1"))
@@ -223,7 +225,7 @@ async def test_an_older_save_is_refused_even_at_the_same_attempt(bench: Bench, r
 
 
 async def test_a_state_copied_to_another_run_counts_for_nothing(bench: Bench, run: JsonObject, namespace: str) -> None:
-    """A Run that was copied with its annotations, or whose row was copied, starts as the new Run that it is."""
+    """A Run that was copied with its annotations, or whose row was copied, starts as a new Run."""
     run = await save(bench.store, run, 2)
     annotations = {"annotations": (await bench.fresh(run))["metadata"].get("annotations", {})}
     copy = await bench.client.create(RUNS, namespace, run_of("copy") | {"metadata": {"name": "copy", **annotations}})
@@ -247,7 +249,7 @@ async def test_another_stores_run_is_refused_and_keeps_its_store(bench: Bench, r
 
 
 async def test_an_empty_store_is_no_fresh_start(bench: Bench, run: JsonObject, client: Client, tmp_path: Path) -> None:
-    """Runs have started and the database is new: another ID, so they are refused, not started a second time."""
+    """If Runs have started and the database is new, it has another ID, so they are refused instead of started a second time."""
     run = await save(bench.store, run)
     empty = Bench("sqlite", f"sqlite:///{tmp_path}/empty.db", client)
     await empty.store.open()
@@ -256,7 +258,7 @@ async def test_an_empty_store_is_no_fresh_start(bench: Bench, run: JsonObject, c
 
 
 async def test_a_run_that_is_gone_cannot_be_saved(bench: Bench, run: JsonObject, client: Client, namespace: str) -> None:
-    """NotFound, or Conflict with a namesake's UID, and the namesake starts with nothing."""
+    """The error is NotFound, or Conflict with the UID of a Run of the same name, and that Run starts without a state."""
     loaded = await bench.store.load(run, live=True)
     await client.delete(RUNS, namespace, "demo", uid=run["metadata"]["uid"])
     state = state_of(run)
@@ -269,7 +271,7 @@ async def test_a_run_that_is_gone_cannot_be_saved(bench: Bench, run: JsonObject,
 
 
 async def test_what_is_kept_of_vanished_runs_is_collected(bench: Bench, run: JsonObject, client: Client, namespace: str) -> None:
-    """A Run that went while nobody looked is forgotten; one that is there is not, even if no cache knows of it yet."""
+    """A Run that was deleted without an operator is removed; an existing one is not, even if no cache has it yet."""
     there = await save(bench.store, await client.create(RUNS, namespace, run_of("there")))
     run = await save(bench.store, run)
     uid = run["metadata"]["uid"]
@@ -284,7 +286,7 @@ async def test_what_is_kept_of_vanished_runs_is_collected(bench: Bench, run: Jso
 
 
 async def test_kubectl_replace_erases_the_annotation(api_cluster: Cluster, client: Client, run: JsonObject, namespace: str) -> None:
-    """Replacing a Run from its manifest drops our annotation; the Run is refused, not started anew."""
+    """Replacing a Run from its manifest drops our annotation; the Run is refused, not started again."""
     import yaml
 
     bench = Bench("annotations", "annotations", client)

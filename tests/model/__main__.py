@@ -32,14 +32,14 @@ def main(*, names: Sequence[str], mutants: bool, chosen: Sequence[str], limit: i
 
 
 Row = tuple[str, bool]
-"""A line of the table, and whether it is as it should be."""
+"""A line of the table, and whether its result is as expected."""
 
 HEAD = "| configuration | states | moves | depth | clusters judged | seconds | result |\n|---|---|---|---|---|---|---|"
 MUTANT_HEAD = "| mutant | the guard that is off | configuration | states | result |\n|---|---|---|---|---|"
 
 
 def _report(rows: Iterator[Row], head: str) -> int:
-    """Print the table; return the exit code, 1 where anything is not as it should be."""
+    """Print the table; return the exit code, which is 1 if any result differs from the expected one."""
     done = list(rows)
     click.echo("\n".join([head, *(text for text, _ in done)]))
     return 0 if all(good for _, good in done) else 1
@@ -64,7 +64,7 @@ def _mutants(mutants: Sequence[Mutant], limit: int) -> Iterator[Row]:
 
 
 def noticed(mutant: Mutant, limit: int) -> Result:
-    """Search the mutant's configurations until one notices; return the last result."""
+    """Search the mutant's configurations until one detects it; return the last result."""
     for name in mutant.configs:
         config = next(config for config in MUTANT_CONFIGS if config.name == name)
         result, _ = _search(config, limit)

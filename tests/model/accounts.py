@@ -1,5 +1,5 @@
-"""What a save may do to the accounts: every new attempt is paid for, or a human asked for it, or it goes on after a pause, or with
-the answer that it was parked for.
+"""Rules for the charges in a save: a new attempt is charged, or a human asked for it, or it continues after a pause or with the
+answer that it was parked for.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from tests.model.bridge import POLICY, TICK
 from tests.model.world import NEVER, Config, Exit, World
 
 FREE = frozenset({Reason.DISRUPTED, Reason.INTERRUPTED, Reason.DELETED, Reason.VANISHED, Reason.PARKED})
-"""Ends that are nobody's fault, and so not charged."""
+"""Ends that are nobody's fault, and are therefore not charged."""
 
 
 class Accounts:
-    """P1, P5 and P7, and what a restart may be for nothing."""
+    """P1, P5 and P7, and the cases in which a restart is free."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._policy = {"restart_cooldown_seconds": 60, **POLICY, **config.policy}
 
     def broken(self, before: World, old: OperatorState | None, new: OperatorState, now: int) -> str:
-        """Return what a save does to the accounts that it may not, empty for nothing."""
+        """Return the rule that a save breaks about charges, empty for none."""
         for name, agent in new.agents.items():
             was = old.agents.get(name, AgentState()) if old else AgentState()
             found = self._agent(before, old, was, agent, name, now)
@@ -40,7 +40,7 @@ class Accounts:
         return self._next(before, old, was, agent, name, now)
 
     def _next(self, before: World, old: OperatorState | None, was: AgentState, agent: AgentState, name: str, now: int) -> str:
-        """What may be wrong with a new attempt."""
+        """Return the rule that a new attempt breaks, empty for none."""
         charged, free = agent.restarts - was.restarts, agent.free_restarts - was.free_restarts
         if agent.outcome is not None and agent.outcome.attempt != agent.attempt:
             return "an attempt begins with another's outcome"
@@ -59,7 +59,7 @@ class Accounts:
         return uncharged or self._paid(charged, free, agent) or self._cooled(before, name, now)
 
     def _counted(self, before: World, name: str, free: int, agent: AgentState) -> str:
-        """P7. Between two acts of a human an agent has what its budgets give, and one attempt for each question."""
+        """P7: between two acts of a human an agent has the restarts of its budgets, and one attempt for each question."""
         if free > 0 and agent.free_restarts > self._config.free_limit:
             return f"P1: {agent.free_restarts} restarts without charge"
         most = self._policy["restart_budget"] + self._config.free_limit + len(self._config.questions)
@@ -78,14 +78,14 @@ class Accounts:
         return f"P5: restarted at tick {now}, last at {last}"
 
     def _sustained(self, before: World, was: AgentState, now: int) -> bool:
-        """Whether the agent's pod has been running for so long that its charges are given back."""
+        """Whether the agent's pod has been running long enough to reset its charges."""
         seconds = self._policy["restart_budget_reset_seconds"]
         pods = (pod for pod in before.pods if pod.uid == was.pod_uid)
         return bool(seconds) and any(pod.since >= 0 and (now - pod.since) * TICK >= seconds for pod in pods)
 
 
 def _crashed(before: World, was: AgentState) -> bool:
-    """Whether the attempt's pod has ended by its agent's own fault: before anybody told it to, and not to park."""
+    """Whether the attempt's pod has ended by its agent's own fault: before it was asked to end, and not to park."""
     pod = next((pod for pod in before.pods if pod.uid == was.pod_uid), None)
     told = pod is None or pod.deleting or pod.disrupted or pod.told != NEVER
     return pod is not None and not told and pod.exit == Exit.CRASHED and not (pod.word and pod.word.parked)

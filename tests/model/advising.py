@@ -1,4 +1,6 @@
-"""Mutants of what keeps advice from widening anything: each check of the authority table and of the record, switched off."""
+"""Mutants of the guards that keep advice from widening a plan: each check of the authority table and of the record, switched
+off.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ def _whatever_verdict(llm: Any, wanted: Any, advice: AdviceState | None) -> bool
 
 
 def _any_advice(self: PlanContext, agent: str, situation: str) -> AdviceState | None:
-    """Whatever was last said of the agent, be it of another situation."""
+    """Return the latest advice about the agent, even if it is about another situation."""
     return _advice(self, agent, situation) or next(iter(self.agent_state(agent).advice[-1:]), None)
 
 

@@ -1,6 +1,6 @@
-"""The advisor: it answers whatever it was asked with whatever it likes, late, again and otherwise, or never.
+"""The advisor: it gives any answer to any request, late, repeated or differently, or none.
 
-What one process has asked, any process may hear of here, and any may hear of nothing (it has just started): more than can happen.
+Any process may see the answer to another's request, and any may see none (after a restart): this allows more than can happen.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ ADVISOR = "the advisor"
 
 
 def moves(config: Config, world: World) -> Iterator[Move]:
-    """Return everything that the advisor can say now."""
+    """Return every possible answer of the advisor at this moment."""
     for said in world.said if world.left.advise else ():
         for answer in config.answers:
             if answer != said.answer:
@@ -24,7 +24,7 @@ def moves(config: Config, world: World) -> Iterator[Move]:
 
 
 def answered(config: Config, world: World, said: Said, answer: str) -> World:
-    """Return the world in which the advisor has said something."""
+    """Return the world after an answer of the advisor."""
     others = tuple(other for other in world.said if other is not said)
     world = world._replace(said=tuple(sorted((*others, said._replace(answer=answer)))))
     if answer not in config.leave:

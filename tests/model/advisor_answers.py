@@ -1,4 +1,4 @@
-"""What the model's advisor may say, as the gate lets it through, and how a snapshot holds it."""
+"""The possible answers of the model's advisor, as the gate passes them on, and their form in a snapshot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PENDING = ""
 
 
 class Answer(NamedTuple):
-    """Something that an advisor may say, as the gate lets it through; `leave` tells where that is leave to restart."""
+    """A possible answer of the advisor, as the gate passes it on; `leave` is whether it permits a restart."""
 
     verdict: AdviceVerdict
     intent: AdvisedIntent | None = None
@@ -33,13 +33,13 @@ ANSWERS = {
     "is not to be had": Answer(AdviceVerdict.UNAVAILABLE),
 }
 NO_ANSWER = ("is not to be had",)
-"""What onFailure decides about. An answer that the gate refused is one, and no leave."""
+"""The case that onFailure decides. An answer that the gate rejected belongs to it, and permits nothing."""
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def heard(said: Said) -> ConsultationFacts:
-    """Return what a snapshot holds of a consultation."""
+    """Return the record of a consultation in a snapshot."""
     return ConsultationFacts(said.agent, said.situation, _advice(said) if said.answer != PENDING else None)
 
 

@@ -32,13 +32,13 @@ def _of_any_age(at: PlanContext, agent: Agent) -> ReportFacts | None:
 
 
 def _of_any_pod(at: PlanContext, agent: str, attempt: int, pod_uid: str, pod: Any) -> ReportFacts | None:
-    """The report that stands, whoever made it."""
+    """Return the current report, from any pod."""
     found = at.any_report(agent)
     return replace(found, attempt=attempt, pod_uid=pod_uid) if found else None
 
 
 def _not_the_newest(at: PlanContext, agent: str, attempt: int, pod_uid: str, pod: Any) -> ReportFacts | None:
-    """The oldest that is known of the pod."""
+    """Return the oldest known report of the pod."""
     found = [r for r in (at.any_report(agent), pod.last_report if pod else None) if r]
     true = (r for r in found if pod_uid and r.pod_uid == pod_uid and r.attempt == attempt)
     return min(true, key=lambda r: r.seq, default=None)
@@ -52,7 +52,7 @@ _newest = PlanContext._newest
 
 
 def _stalled_first(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """Questions are asked, but do not keep an idle agent from being restarted."""
+    """Restart an idle agent even if it has open questions."""
     return agent_rules.stalled(at, agent) or _asking(at, agent)
 
 
@@ -68,14 +68,14 @@ _parked = agent_rules.parked
 
 
 def _woken_again(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """As long as a parked agent waits for nothing it is started again, whatever has woken it before."""
+    """Start a parked agent again while it waits for no answer, even if the same answers have woken it before."""
     parked = _parked(at, agent)
     over = parked is None and (end := at.outcome(agent.name)) is not None and end.result is OutcomeResult.PARKED
     return restarts.reserve(at, agent, Reason.ANSWER_GIVEN, Charge.UNCHARGED) if over else parked
 
 
 def _claimed(at: PlanContext, agent: str) -> tuple[str, ...]:
-    """What a reporter says to have delivered counts as settled."""
+    """Treat the answers that a reporter claims to have delivered as settled."""
     report = at.report(agent)
     said = report.delivered if report else ()
     return (*_settled(at, agent), *(name for q in said if (name := questions.name_of(at, agent, q)) in at.agent_state(agent).asked))
@@ -97,7 +97,7 @@ _reserve = transitions._reserve
 
 
 def _free_at_once(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """Who parks for nothing that is new waits for no cooldown."""
+    """Restart without a cooldown an agent that parks without a new question."""
     move, end = _parked(at, agent), at.outcome(agent.name)
     idle = move is None and end is not None and end.reason in (Reason.PARKED, Reason.PARKED_WITHOUT_QUESTION)
     charge = Charge.FREE if idle and end and end.reason == Reason.PARKED else Charge.BUDGET
@@ -105,7 +105,7 @@ def _free_at_once(at: PlanContext, agent: Agent) -> AgentDecision | None:
 
 
 def _asked_again(at: PlanContext, agent: str) -> tuple[Action, ...]:
-    """An escalation that is not there is created, whatever the state remembers."""
+    """Create a missing escalation again, although the state remembers it."""
     remembered = at.agent_state(agent).asked
     due = _asks(PlanContext(_forgetting(at, agent), at.now), agent)
     return tuple(action for action in due if action.step is not Step.ASK or action.escalation not in remembered)
@@ -123,7 +123,7 @@ def _forgetting(at: PlanContext, agent: str) -> Any:
 
 
 def _open_if_absent(at: PlanContext, agent: str, question: QuestionFacts, for_delivery: bool) -> bool:
-    """Who deletes an escalation has dismissed nothing."""
+    """Ignore a dismissal by deletion of the escalation."""
     return at.escalation(questions.name_of(at, agent, question.id)) is None or _open(at, agent, question, for_delivery)
 
 
@@ -131,7 +131,7 @@ _open = questions._open
 
 
 def _delivered_unseen(at: PlanContext, escalation: EscalationFacts) -> EscalationPhase:
-    """What the operator has put into the report counts as delivered."""
+    """Treat an answer as delivered once the operator has put it into the report."""
     report = at.any_report(escalation.agent)
     on_its_way = report is not None and escalation.question in report.deliveries
     return EscalationPhase.DELIVERED if on_its_way else _phase(at, escalation)
@@ -141,7 +141,7 @@ _phase = questions.phase
 
 
 def _only_open(at: PlanContext, agent: str, *, for_delivery: bool = False) -> tuple[QuestionFacts, ...]:
-    """Who has been answered does not wait any more, be the answer there or not."""
+    """Stop waiting after the decision, even before the answer is delivered."""
     return _waiting(at, agent, for_delivery=False)
 
 
@@ -149,7 +149,7 @@ _waiting = questions.open_questions
 
 
 def _until_delivered(at: PlanContext, agent: str) -> bool:
-    """A parked agent waits for the delivery of an answer, which only its next attempt could receive."""
+    """Let a parked agent wait for the delivery of an answer, which only its next attempt could receive."""
     return bool(_waiting(at, agent))
 
 
@@ -165,7 +165,7 @@ _judged = approvals._judged
 
 
 def _requested_again(at: PlanContext, agent: str, *args: Any) -> AgentDecision | None:
-    """Whether a human was asked already is not remembered where the request is not there."""
+    """Forget that a human was asked once the request is deleted."""
     held = _gate(at, agent, *args)
     denied = held is not None and held.hold is not None and held.hold.reason is Reason.DENIED
     if not denied or any(at.our_escalations(EscalationType.APPROVAL)):
@@ -193,7 +193,7 @@ _reported = outcomes._reported
 
 
 def _reports_before_pods(self: world_steps.Operators, world: World, view: View, names: tuple[Name, ...], stage: int) -> View:
-    """Reports stay what they were when the Run was read."""
+    """Keep the reports as they were when the Run was read."""
     seen = _look(self, world, view, names, stage)
     return seen if stage == 0 or view.run is None else seen._replace(reports=view.reports)
 

@@ -1,7 +1,8 @@
-"""From the model to the shipped code and back: snapshots in, the next step of a pass out. All of it pure, so all remembered.
+"""The bridge between the model and the shipped code: snapshots in, the next step of a pass out. All of it is pure, so all results
+are cached.
 
-`plan`, `apply` and `next_step` are the shipped functions. Names: `TICK` seconds are one tick of the abstract clock, longer than
-the grace period with the time after which a pod counts as deaf.
+`plan`, `apply` and `next_step` are the shipped functions. `TICK` seconds are one tick of the abstract clock, longer than the grace
+period plus the time after which a pod counts as deaf.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Table(Generic[T]):
         self.values: list[T] = []
 
     def number(self, value: T, key: Hashable = None) -> int:
-        """Return the number of a value; `key` is what tells it from others, the value itself when not given."""
+        """Return the number of a value; `key` identifies it, by default the value itself."""
         key = value if key is None else key
         found = self._ids.get(key)
         if found is None:
@@ -55,7 +56,7 @@ class Table(Generic[T]):
 
 
 Name = tuple[str, Any]
-"""What is read by name: a pod, (agent, attempt), a report, (REPORT, agent), or an escalation, (INBOX, name)."""
+"""An object that is read by name: a pod, (agent, attempt), a report, (REPORT, agent), or an escalation, (INBOX, name)."""
 
 INBOX, REPORT = "!", "?"
 
@@ -63,11 +64,11 @@ Owner = tuple[int, int]
 """A Run: its namespace (`OURS` or `HERS`) and its UID."""
 
 POLICY: dict[str, Any] = {"restart_budget": 1, "restart_budget_reset_seconds": 0, "unhealthy_confirmations": 1}
-"""Small numbers, so that they are reached; suspicions are confirmed at once, where a configuration does not say otherwise."""
+"""Small numbers, so that they are reached; suspicions are confirmed at once, unless a configuration differs."""
 
 
 class View(NamedTuple):
-    """What an operator has observed: the Run (None: gone) as it is in its snapshot, the pods, the namespace."""
+    """An operator's observation: the Run in its snapshot (None if deleted), the pods, the namespace."""
 
     key: int
     run: Run | None
@@ -79,18 +80,18 @@ class View(NamedTuple):
 
 
 class Doing(NamedTuple):
-    """An operator about to write: `saved` is the state that its version of the Run holds, `actions` are numbered."""
+    """An operator before a write: `saved` is the state in its version of the Run, `actions` are numbered."""
 
     view: View
     saved: int
     verb: str
     actions: tuple[int, ...] = ()
     now: int = 0
-    """When a save was decided, by the operator's own clock."""
+    """The time of a save's decision, by the operator's own clock."""
 
 
 class Finding(Exception):  # not a fault
-    """Something that must not be: a plan that does not come to rest, or one that advice has widened."""
+    """A forbidden behaviour: a plan that does not reach a stable state, or one that advice has widened."""
 
 
 class Bridge:
@@ -137,7 +138,7 @@ class Bridge:
         return decision
 
     def _looked_at(self, run: Run) -> tuple[Name, ...]:
-        """Return the names that are read whatever the caches know: pods', and the escalations' that the state names."""
+        """Return the names that are read even if the caches lack them: the pods', and those of the escalations in the state."""
         names = [name.split("-") for name in _expected_pod_names(self.snapshot(View(run.uid, run)))]
         state = self.states.values[run.state]
         blocked = [agent.blocked.escalation for agent in state.agents.values() if agent.blocked] if state else []
@@ -145,12 +146,12 @@ class Bridge:
         return tuple(sorted([*pods, *((INBOX, name) for name in blocked)]))
 
     def _reporting_agents(self, key: int, state: int, pods: tuple[Pod, ...]) -> tuple[Name, ...]:
-        """Return the names of the reports that are read whatever the caches know."""
+        """Return the names of the reports that are read even if the caches lack them."""
         seen = self.snapshot(View(key, Run(key, state=state), pods))
         return tuple((REPORT, agent) for agent in sorted(_reporting_agents(seen, seen.pods)))
 
     def _asked(self, key: int, state: int, pods: tuple[Pod, ...], reports: tuple[Report, ...]) -> tuple[Name, ...]:
-        """Return the names of the escalations that are read because an agent asks."""
+        """Return the names of the escalations that are read because an agent has asked."""
         names = asked_names(self.snapshot(View(key, Run(key, state=state), pods, reports=reports)))
         return tuple((INBOX, name) for name in sorted(names))
 
@@ -161,9 +162,9 @@ class Bridge:
         return replace(facts, reporting=pod.word is not None, last_report=_report_facts(last) if last else None)
 
     def _settle(self, view: View, saved: int, now: int) -> Doing | None:
-        """Return the next write of a pass that stands like this, None where it is over.
+        """Return the next write of a pass in this state, None at its end.
 
-        The changes of the state that come before it touch nothing that others see, so they are no steps of their own.
+        Earlier changes of the state touch no object that others see, so they are not separate steps.
         """
         for _ in range(MAX_STEPS):
             dirty = view.run is not None and view.run.state != saved
@@ -180,7 +181,7 @@ class Bridge:
         raise Finding("the plan does not come to rest: changes of the state follow one another")
 
     def told(self, state: int) -> str:
-        """Return the gist of a state in words."""
+        """Return a short text about a state."""
         found = self.states.values[state]
         if found is None:
             return "no state"
@@ -199,7 +200,7 @@ class Bridge:
         return view
 
     def _leave_out_times(self, state: OperatorState) -> OperatorState:
-        """Leave out what no decision reads, so that equal situations are equal states."""
+        """Remove data that no decision reads, so that equal situations are equal states."""
         agents = {name: agent.model_copy(update={"opened": 0, "opened_since": None}) for name, agent in state.agents.items()}
         update: dict[str, Any] = {"updated_at": None, "agents": agents}
         if self._config.timeless:
@@ -233,7 +234,7 @@ def _spec(config: Config, desired: str, asked: int) -> RunSpec:
 
 
 def _without_times(agent: AgentState) -> AgentState:
-    """Leave out since when a human has been waited for; the wait is longer than the clock goes."""
+    """Remove the start of the wait for a human; the wait is longer than the model's clock runs."""
     if agent.blocked is None:
         return agent
     update = {"since": START, "expires_at": START + timedelta(days=30)}
@@ -284,11 +285,11 @@ def _report_facts(report: Report) -> ReportFacts:
 
 
 INTERVAL_SECONDS = 50
-"""Reporters write so often; after three times that, more than one tick and less than two, a report is not fresh any more."""
+"""Interval of the reporters' writes; a report is stale after three of them, which are more than one tick and less than two."""
 
 
 def delivered(report: Report, question: str, answered: Escalation | None) -> Report:
-    """Return the report once the shipped delivery has patched it."""
+    """Return the report after the shipped delivery has patched it."""
     before = [{"questionID": d.question, "answer": d.answer, "by": ""} for d in report.deliveries]
     facts = _escalation_facts(answered) if answered else None
     body = _body({"spec": {"deliveries": before}, "metadata": {"resourceVersion": ""}}, question, facts)
@@ -296,7 +297,7 @@ def delivered(report: Report, question: str, answered: Escalation | None) -> Rep
 
 
 def owned(run: Owner, owner: Owner) -> bool:
-    """Whether an object is a Run's: what it says of its owner's UID counts in its own namespace only."""
+    """Whether an object belongs to a Run: its owner's UID counts only in the Run's own namespace."""
     return run == owner
 
 
@@ -317,11 +318,14 @@ def _run_uid(uid: int) -> str:
 
 
 TOLD = timedelta(seconds=10)
-"""Deletions and deadlines are asked for this long into a tick; what finished earlier finished before it."""
+"""Deletions and deadlines are requested this long into a tick; an agent that ended earlier in the tick ended before them."""
 
 
 def _pod_facts(pod: Pod) -> PodFacts:
-    """What the API server's object says. Only whether an agent finished before its pod was told matters, so times are coarse."""
+    """Return the facts of the API server's object.
+
+    Times are coarse: only whether an agent finished before its pod was asked to end matters.
+    """
     told = moment(pod.told) + TOLD if pod.told != NEVER else None
     facts = PodFacts(
         name=pod_name(RUN, pod.agent, pod.attempt),

@@ -25,7 +25,7 @@ PROGRESS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a search found: `complete` where every reachable state was seen, `violation` with its trace otherwise."""
+    """The result of a search: `complete` if every reachable state was seen, `violation` with its trace otherwise."""
 
     config: str
     states: int
@@ -38,7 +38,7 @@ class Result:
 
 
 class Packer:
-    """Packs worlds into few bytes, parts of them numbered. The operators are alike, so their order is no difference."""
+    """Packs worlds into few bytes by numbering their parts. The operators are equivalent, so their order does not count."""
 
     def __init__(self, operators: int) -> None:
         self._operators = operators
@@ -49,7 +49,7 @@ class Packer:
         self._struct = Struct(f"{3 + operators}I")
 
     def pack(self, world: World) -> Key:
-        """Return what is the same for two worlds that are alike, and only for them."""
+        """Return the same bytes for equivalent worlds, and only for them."""
         ops = sorted([self._counters.number(counter) if counter else 0 for counter in world.ops])
         heard = world.reports, world.said, world.hers
         rest = (world.now, world.left, world.ghost, world.escalations, world.created, world.unspaced, *heard, world.former)
@@ -57,7 +57,7 @@ class Packer:
         return self._struct.pack(*parts, *ops)
 
     def unpack(self, key: Key) -> World:
-        """Return a world that is packed like this."""
+        """Return a world with this packed form."""
         run, pods, rest, *ops = self._struct.unpack(key)
         counters = tuple(self._counters.values[number] if number else None for number in ops)
         return World(self._runs.values[run] or None, self._pods.values[pods], counters, *self._rest.values[rest])
@@ -78,7 +78,7 @@ class Search:
         self._moves = 0
 
     def run(self, limit: int, progress: Callable[[int, int], None] = lambda *_: None) -> Result:
-        """Search until everything was seen, something is broken, or `limit` states are known."""
+        """Search until every state was seen, an invariant is broken, or `limit` states are known."""
         with patch.object(budget, "FREE_RESTART_LIMIT", self._config.free_limit):
             return self._run(limit, progress)
 
@@ -100,7 +100,7 @@ class Search:
         return self._result("", key, None, complete=not queue)
 
     def _expand(self, key: Key) -> Iterator[tuple[Key, str]]:
-        """Return what is new after each move, and what that move broke."""
+        """Return the new states after each move, and the invariant that the move broke."""
         before = self._packer.unpack(key)
         try:
             for move in self.moves(before):
@@ -117,7 +117,7 @@ class Search:
             yield key, str(finding)
 
     def moves(self, world: World) -> Iterator[Move]:
-        """Return every move of everybody, what is to be remembered of it put into its world."""
+        """Return every move of every party, with the facts to remember added to its world."""
         everybody = (
             *self._operators.moves(world),
             *environment.moves(self._config, world),
@@ -146,7 +146,7 @@ class Search:
         return path[::-1]
 
     def _told(self, path: list[Key]) -> Iterator[str]:
-        """Tell a path in words, made anew from its start so that each operator keeps its name."""
+        """Describe a path in words, replayed from its start so that each operator keeps its name."""
         world = first(self._config)
         for key in path[1:]:
             move = next(move for move in self.moves(world) if self._packer.pack(move.world) == key)

@@ -1,4 +1,4 @@
-"""The questions that are put to the model. Each is small enough to be answered completely, or says where it was cut."""
+"""The configurations of the model. Each is small enough for a complete search, or states where it was cut."""
 
 from __future__ import annotations
 
@@ -225,7 +225,9 @@ APPROVAL_CRASH = Config(
 
 
 def _advised(name: str, about: str, left: Left, on_failure: OnLLMFailure = OnLLMFailure.ESCALATE, **more: Any) -> Config:
-    """Mode Auto: only an agreeing advisor, or a human, is leave; or an advisor that is not to be had, where that is so."""
+    """Return a configuration in mode Auto: an agreeing advisor or a human permits an action, or an unavailable advisor, if
+    configured.
+    """
     leave = ("agrees", *(NO_ANSWER if on_failure is OnLLMFailure.RULES else ()))
     policy = {"restart_cooldown_seconds": 0, "llm": LLM(on_failure=on_failure), **more.pop("policy", {})}
     return Config(name, about, left, policy=policy, mode=LLMMode.AUTO, leave=leave, **{"answers": tuple(ANSWERS), **more})
@@ -380,4 +382,4 @@ RESTARTS = (
 CONFIGS = RESTARTS + SPEAKING + ADVICE
 MUTANT_CONFIGS = CONFIGS
 QUICK = (TWO, RESET, DISMISSED, PROLONGED_ASK, HOSTILE_QUESTION)
-"""What `make test` asks."""
+"""The configurations of `make test`."""

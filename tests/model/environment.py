@@ -1,6 +1,6 @@
-"""What everybody but the operators does: kubelets, users, controllers, the clock. Each kind happens a few times at most.
+"""The steps of all others than the operators: kubelets, users, controllers, the clock. Each kind happens a few times at most.
 
-Left out, since the operator cannot tell them from what is here: binding and running as two steps (a bound pod is not
+Left out, since the operator cannot distinguish them from the steps here: binding and running as two steps (a bound pod is not
 terminated either way), the kubelet's eviction (a failure with another reason), a lost node whose pod nobody removes (the kubelet
 simply never takes its step).
 """
@@ -33,7 +33,7 @@ USER, KUBELET, CONTROLLER, TENANT = "a user", "the kubelet", "a controller", "th
 
 
 def moves(config: Config, world: World) -> Iterator[Move]:
-    """Return everything that can happen now without an operator."""
+    """Return every step that is possible now without an operator."""
     for pod in world.pods:
         yield from kubelet(config, world, pod)
         yield from _agent(config, world, pod)
@@ -47,7 +47,7 @@ def moves(config: Config, world: World) -> Iterator[Move]:
 
 
 def kubelet(config: Config, world: World, pod: Pod) -> Iterator[Move]:
-    """Return what a healthy node does with the pod in time."""
+    """Return the next steps of a healthy node with the pod."""
     if not pod.gated and not pod.bound and not pod.deleting and pod.phase == PENDING:
         since = world.now if config.reset or config.clocked else NEVER
         word = _first_word(world, pod) if config.reports else None
@@ -62,13 +62,13 @@ def kubelet(config: Config, world: World, pod: Pod) -> Iterator[Move]:
 
 
 def _first_word(world: World, pod: Pod) -> Word:
-    """The workspace tells what the agent's former attempts have read."""
+    """The workspace contains the answers that the agent's earlier attempts have read."""
     former = [other.word.read for other in world.pods if other.agent == pod.agent and other.word]
     return Word(read=tuple(sorted({question for read in former for question in read})))
 
 
 def _last_word(config: Config, pod: Pod) -> Event | None:
-    """What a pod's end tells by the last word of its reporter."""
+    """The end of a pod includes the last report of its reporter."""
     done = config.last_words and pod.word is not None and pod.word.result == COMPLETED
     return Event("done", pod) if done else None
 
@@ -78,7 +78,7 @@ def _over(pod: Pod, phase: str, how: str) -> Pod:
 
 
 def _agent(config: Config, world: World, pod: Pod) -> Iterator[Move]:
-    """An agent ends of its own accord. The kubelet may tell of it late, when the pod has been told to end already."""
+    """An agent ends of its own accord. The kubelet may report it late, after the pod was already asked to end."""
     left = world.left
     if pod.phase != RUNNING or pod.lost >= 0 or (pod.word and pod.word.parked):
         return
@@ -98,12 +98,12 @@ ORDERS = frozenset({"sets desiredState", "asks for a restart"})
 
 
 def is_human(move: Move) -> bool:
-    """Whether a human has done something that may have an agent go on: an answer, a dismissal, an order."""
+    """Whether a human has done something that lets an agent continue: an answer, a dismissal, an order."""
     return move.who == USER and move.what[0] in ACTS | ORDERS
 
 
 def _spend(world: World, **had: int) -> World:
-    """Return the world in which one thing may happen once less."""
+    """Return the world in which one kind of event may happen once less."""
     return world._replace(left=world.left._replace(**{kind: count - 1 for kind, count in had.items()}))
 
 
@@ -129,7 +129,7 @@ def _deletions(world: World, pod: Pod) -> Iterator[Move]:
 
 
 def _troubles(world: World, pod: Pod) -> Iterator[Move]:
-    """A node is lost; a node that never comes back has its pods collected."""
+    """A node is lost; the pods of a node that never returns are collected."""
     left = world.left
     if pod.phase != RUNNING:
         return
@@ -160,7 +160,7 @@ def _humans(world: World) -> Iterator[Move]:
 
 
 def _approval(world: World, found: Escalation) -> Iterator[Move]:
-    """What the operator asks for is approved or denied once, or dismissed, which denies it."""
+    """An approval that the operator requests is given or denied once, or dismissed, which denies it."""
     left, ghost = world.left, world.ghost
     if left.answer and not found.decision and found.phase in ("", "Open"):
         spent = left._replace(answer=left.answer - 1)
@@ -187,7 +187,7 @@ def _guidance(world: World, found: Escalation) -> Iterator[Move]:
 
 
 def _tenant(world: World) -> Iterator[Move]:
-    """A tenant with every right in her own namespace, who knows every UID, makes objects that say to be of the Run."""
+    """A tenant with every right in her own namespace, who knows every UID, creates objects that claim the Run as their owner."""
     for thing in _forgeries(world) if world.left.forge and world.run else ():
         after = world._replace(hers=(*world.hers, thing))
         yield Move(TENANT, ("forges", *thing), _spend(after, forge=world.left.forge))
@@ -208,12 +208,12 @@ FAR = 99
 
 
 def _settled(ghost: Ghost, mark: tuple[str, str]) -> Ghost:
-    """Remember that a human has settled a question, for which its agent may be woken once."""
+    """Remember that a human has settled a question, which may wake its agent once."""
     return ghost._replace(fresh=tuple(sorted({*ghost.fresh, mark})))
 
 
 def collect(world: World) -> Iterator[Move]:
-    """Return what the garbage collector and the namespace controller do in time."""
+    """Return the next steps of the garbage collector and the namespace controller."""
     for pod in world.pods:
         ownerless = pod.owner != NOBODY and (world.run is None or world.run.uid != pod.owner or world.run.deleting)
         if not pod.deleting and (ownerless or world.unspaced):

@@ -1,9 +1,9 @@
-"""What must hold after every step (DESIGN section 4), and what has to be remembered to tell.
+"""The invariants after every step, and the facts that have to be remembered to check them.
 
-P1 charged restarts <= the budget; P2 one started pod per agent and attempt; P3 nothing is ended but what the state says; P4 one
-live pod per agent; P5 restarts a cooldown apart; finished work is never started again; no pod runs that no state names; no pod is
-let go before its outcome is on record. A pod that is deleted by force is none of P4's, nor is its work known. What a human asks
-for (a restart, a Retry) is not charged, waits for no cooldown, and repeats finished work where it says so.
+P1 charged restarts <= the budget; P2 one started pod per agent and attempt; P3 no pod is ended unless the state requires it; P4 one
+live pod per agent; P5 restarts a cooldown apart; finished work is never started again; no pod runs that the state does not name; no
+pod is released before its outcome is recorded. A pod that is deleted by force does not count for P4, and its work is unknown. A
+human's request (a restart, a Retry) is not charged, waits for no cooldown, and repeats finished work if it asks for that.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Invariants:
         }
 
     def remember(self, before: World, event: Event) -> Ghost:
-        """Return what is known after an event."""
+        """Return the remembered facts after an event."""
         ghost, pod = before.ghost, event.pod
         if event.kind == "save":
             return self._remember_save(before, event)
@@ -58,7 +58,7 @@ class Invariants:
         return ghost
 
     def broken(self, before: World, event: Event | None, after: World) -> str:
-        """Return which invariant a step broke, empty for none."""
+        """Return the invariant that a step broke, empty for none."""
         if event is not None:
             check = self._checks.get(event.kind)
             if check and (found := check(before, event)):
@@ -79,7 +79,7 @@ class Invariants:
         return "" if self._named(before, pod) else "a pod is started that no state names"
 
     def _end(self, before: World, event: Event) -> str:
-        """P3. What is gated and no attempt's can never start; what the state names is ended only by decision."""
+        """P3: a gated pod of no attempt can never start; a pod that the state names is ended only by decision."""
         pod, run = event.pod, before.run
         if pod is None or pod.ended or run is None or run.deleting or pod.owner != run.uid:
             return ""
@@ -94,7 +94,7 @@ class Invariants:
     def _release(self, before: World, event: Event) -> str:
         pod, run = event.pod, before.run
         if pod is None or not pod.bound or run is None or run.deleting or before.unspaced or not self._named(before, pod):
-            return ""  # what never ran has no outcome
+            return ""  # a pod that never ran has no outcome
         return "a pod is let go whose outcome is not on record"
 
     def _save(self, before: World, event: Event) -> str:
@@ -137,7 +137,7 @@ class Invariants:
         return ghost
 
     def _spent(self, ghost: Ghost, event: Event, name: str, was: AgentState, agent: AgentState) -> Ghost:
-        """Count an attempt; one that nobody pays for uses up what its operator has seen a human do."""
+        """Count an attempt; an uncharged one uses up the acts of a human that its operator has seen."""
         if self._config.counted:
             count = dict(ghost.unasked).get(name, 0) + 1
             ghost = ghost._replace(unasked=_with(tuple(e for e in ghost.unasked if e[0] != name), (name, count)))
@@ -147,19 +147,19 @@ class Invariants:
         return ghost._replace(fresh=tuple(mark for mark in ghost.fresh if mark[0] != name or not _seen_settled(event, mark)))
 
     def _states(self, event: Event) -> tuple[OperatorState | None, OperatorState | None]:
-        """The state before and after a save, as its saver has it."""
+        """Return the state before and after a save, as its writer has it."""
         states = self._bridge.states.values
         return states[event.run.state if event.run else 0], states[event.state]
 
     def _agent(self, world: World, pod: Pod) -> AgentState | None:
-        """The state of the pod's agent, if the pod is of the Run that is there."""
+        """Return the state of the pod's agent, if the pod belongs to the existing Run."""
         if world.run is None or world.run.uid != pod.owner:
             return None
         state = self._bridge.states.values[world.run.state]
         return state.agents.get(pod.agent) if state else None
 
     def _named(self, world: World, pod: Pod) -> bool:
-        """Whether the state names this very pod as its agent's, with nothing on record of its end."""
+        """Whether the state names this very pod as its agent's, with no end on record."""
         agent = self._agent(world, pod)
         return agent is not None and agent.pod_uid == pod.uid and agent.outcome is None
 
@@ -170,7 +170,7 @@ def _newly_done(was: AgentState, agent: AgentState) -> bool:
 
 
 def _done(before: World, name: str, agent: AgentState) -> bool:
-    """Whether the attempt on record as complete has completed, by its pod or its own report."""
+    """Whether the attempt that is recorded as complete has completed, by its pod or its own report."""
     attempt = agent.outcome.attempt if agent.outcome else agent.attempt
     return before.run is not None and (name, attempt, before.run.uid) in (*before.ghost.done, *before.ghost.excused)
 
@@ -184,7 +184,7 @@ def _seen_settled(event: Event, mark: tuple[str, str]) -> bool:
 
 
 def _reported(world: World, pod: Pod) -> bool:
-    """Whether the pod's work is known to be done whatever becomes of the pod."""
+    """Whether the pod's work is known to be done, for any later fate of the pod."""
     report = world.report(pod.agent)
     return report is not None and report.pod == pod.uid and report.word.result == COMPLETED
 

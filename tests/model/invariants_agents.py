@@ -1,10 +1,10 @@
-"""What must hold of agents that speak and humans that answer, besides what must hold of every restart.
+"""Invariants of agents that ask and humans that answer, in addition to those of every restart.
 
-A question opens one escalation, and is not asked again once a human has dismissed it and the state remembers; an answer reaches its
-question only, and counts as delivered only when the reporter says so; who waits for an answer is not restarted for idleness; a
-stall is proven by a fresh report of the pod itself; a parked agent gets its next attempt when a human has answered or dismissed
-what it asks, and not before; what needs approval is not done without. That reported work is never started again is among what
-every restart must keep.
+A question opens one escalation. It is not asked again once a human has dismissed it and the state remembers that. An answer reaches
+its question only, and counts as delivered only when the reporter confirms it. An agent that waits for an answer is not restarted
+for idleness. A fresh report of the pod itself proves a stall. A parked agent gets its next attempt when a human has answered or
+dismissed its questions, and not before. An action that needs approval does not happen without it. Another invariant, that reported
+work is never started again, is among those of every restart.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Promises:
         self._config, self._bridge = config, bridge
 
     def asked(self, before: World, event: Event) -> str:
-        """An escalation is created. A look that is older than the state cannot know what the state remembers."""
+        """Check the creation of an escalation. An observation that is older than the state cannot know the state's content."""
         new, run = event.escalation, before.run
         if new is None or not (new.question or new.approval) or run is None or event.view is None or event.view.run is None:
             return ""
@@ -44,7 +44,7 @@ class Promises:
         return "a question is asked again although the state remembers it"
 
     def delivered(self, before: World, event: Event) -> str:
-        """An answer is put into a report."""
+        """Check an answer that is put into a report."""
         for delivery in event.report.deliveries if event.report else ():
             dismissed = delivery.answer == NO_ANSWER
             if not dismissed and delivery.answer != answer_to(delivery.question):
@@ -55,14 +55,14 @@ class Promises:
         return ""
 
     def marked(self, before: World, event: Event) -> str:
-        """An escalation's phase is written."""
+        """Check the write of an escalation's phase."""
         found = event.escalation
         if found is None or found.phase != "Delivered" or (found.agent, found.question) in before.ghost.handed:
             return ""
         return "an answer counts as delivered that no agent can read"
 
     def restarted(self, before: World, event: Event, name: str, was: AgentState, agent: AgentState) -> str:
-        """A new attempt is reserved."""
+        """Check a newly reserved attempt."""
         if agent.attempt == was.attempt or by_human(before, name, was, agent):
             return ""
         gated = self._config.mode is not LLMMode.OFF and agent.restarts > was.restarts
@@ -74,7 +74,7 @@ class Promises:
             return "a parked agent is charged"
         if was.outcome is None and agent.last_outcome == Reason.ACTIVITY_STALLED:
             return self._stalled(event, name, was)
-        # That it has parked may be on record already, or be recorded by the very save.
+        # The parking may already be recorded, or be recorded by this very save.
         parked = agent.last_outcome == Reason.PARKED or (was.outcome and was.outcome.result is OutcomeResult.PARKED)
         return self._parked(before, name, was) if parked else ""
 
@@ -92,13 +92,13 @@ class Promises:
         return "an agent that waits for an answer is restarted as stalled" if waits else ""
 
     def unpaid(self, before: World, event: Event, name: str, was: AgentState, agent: AgentState) -> str:
-        """A new attempt of one that has parked for nothing, or for what has woken it before, is not charged."""
+        """A new attempt of an agent that has parked without a question, or for one that has woken it before, must be charged."""
         if agent.attempt == was.attempt or by_human(before, name, was, agent) or agent.restarts > was.restarts:
             return ""
         return "an agent that parks for nothing new is not charged" if self._parked_for(event, name, was) is False else ""
 
     def _parked_for(self, event: Event, name: str, was: AgentState) -> bool | None:
-        """Whether the attempt has parked for something new, None where it has not parked, as far as its operator has seen."""
+        """Whether the attempt has parked for something new, None if it has not parked, as far as its operator has seen."""
         view = event.view
         pods = (pod for pod in view.pods if pod.uid == was.pod_uid and pod.phase == FAILED) if view else ()
         words = [pod.word for pod in pods if self._config.last_words and pod.word and pod.word.parked]
@@ -113,9 +113,9 @@ class Promises:
         return found.open if found else escalation not in was.asked
 
     def _parked(self, before: World, name: str, was: AgentState) -> str:
-        """What the parked attempt asked was answered or dismissed, by its pod's own word and not by what was told of it.
+        """The questions of the parked attempt must be answered or dismissed, by its pod's own word and not by a report about it.
 
-        One whose reporter claims to have handed over an answer has only itself to blame.
+        A reporter that falsely claims to have delivered an answer harms only its own agent.
         """
         settled = {*before.ghost.answered, *before.ghost.dismissed, *before.ghost.handed}
         for pod in before.pods:

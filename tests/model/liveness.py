@@ -1,8 +1,8 @@
-"""L: left alone with one operator and healthy nodes, every Run comes to something, and what was deleted goes.
+"""L: with one undisturbed operator and healthy nodes every Run reaches a good state, and deleted objects disappear.
 
-From a state of the cluster, one operator makes pass after pass; where a pass changes nothing, everything that kubelets and
-controllers do in time is done; where that changes nothing either, the clock goes on to the plan's next check. What comes of it
-depends on the cluster and the clock alone (a paused operator never comes back), so it is worked out once for each of those.
+From a state of the cluster, one operator makes pass after pass. When a pass changes nothing, all due steps of kubelets and
+controllers happen; when those change nothing either, the clock advances to the plan's next check. The result depends on the cluster
+and the clock only (a paused operator never continues), so it is computed once for each of those.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from tests.model.world import NOBODY, RUNNING, Config, Escalation, Ghost, Left, 
 from tests.model.world_steps import Operators
 
 PASSES = 80
-"""Rounds of passes, kubelets and clock after which a Run counts as never coming to anything."""
+"""Rounds of passes, kubelets and clock after which a Run counts as never reaching a good state."""
 
 ENDED_PHASES = frozenset({Phase.STOPPED, Phase.FAILED, Phase.COMPLETED, Phase.PAUSED})
 GOOD_PHASES = ENDED_PHASES | {Phase.BLOCKED}
-"""Where a Run is over, held, or in human hands as a whole."""
+"""Phases in which a Run is over, held, or waits for a human as a whole."""
 GOOD_HEALTHS = frozenset({Health.HEALTHY, Health.COMPLETE, Health.AWAITING_GUIDANCE})
-"""An agent that waits for an answer is in human hands; its siblings are not. """
+"""An agent that waits for an answer waits for a human; its siblings do not."""
 
 STEPS = 60
-"""Steps of one pass, each write one, after which it counts as endless."""
+"""Steps of one pass, each one write, after which it counts as endless."""
 
 
 class Cluster(NamedTuple):
-    """What the outcome of being left alone depends on."""
+    """The part of the world that the result depends on."""
 
     run: Run | None
     pods: tuple[Pod, ...]
@@ -46,7 +46,7 @@ class Cluster(NamedTuple):
 
 
 class Liveness:
-    """Says of each state of the cluster whether it comes to something, and remembers."""
+    """Decides for each state of the cluster whether it reaches a good state, and caches the result."""
 
     def __init__(self, config: Config, bridge: Bridge) -> None:
         self._config, self._bridge = config, bridge
@@ -59,7 +59,7 @@ class Liveness:
         return len(self._known)
 
     def broken(self, world: World) -> str:
-        """Return what keeps this world's Run from coming to anything, empty for nothing."""
+        """Return the reason why this world's Run does not reach a good state, empty for none."""
         seen: list[Cluster] = []
         now = world._replace(ops=(None,), left=Left(unspace=self._config.left.unspace), ghost=Ghost(), hers=())
         verdict = "L: the Run comes to nothing, but is busy for ever"
@@ -78,7 +78,7 @@ class Liveness:
         return verdict
 
     def _onward(self, world: World) -> World | str:
-        """Return the world after the next that happens by itself, or the verdict on a world where nothing does."""
+        """Return the world after the next step that happens by itself, or the verdict on a world without such a step."""
         worked = self._pass(world)
         if isinstance(worked, str) or worked != world:
             return worked
@@ -86,7 +86,7 @@ class Liveness:
         return settled if settled != world else self._rest(world)
 
     def _pass(self, world: World) -> World | str:
-        """Make one undisturbed pass for each Run that there is or was."""
+        """Make one undisturbed pass for each Run that exists or existed."""
         for key in world.keys:
             fresh = [move.world for move in self._operators.looks(world, 0, key)]
             if not fresh:
@@ -109,7 +109,7 @@ class Liveness:
                     return move.world
         for move in environment.collect(world):
             return move.world
-        for said in world.said:  # the adapter answers in time, be it that nobody was to be had
+        for said in world.said:  # the adapter answers in time, even with no advisor available
             if said.answer == PENDING:
                 return advisor.answered(self._config, world, said, "is not to be had")
         return world
@@ -134,7 +134,7 @@ class Liveness:
         return View(run.uid, run, world.pods, seen, world.reports, world.unspaced, world.said)
 
     def _litter(self, world: World) -> str:
-        """A Run that has come to something holds no pod that somebody deleted, and no pod that can never start."""
+        """A Run in a good state holds no deleted pod, and no pod that can never start."""
         state = self._bridge.states.values[world.run.state] if world.run else None
         agents = state.agents if state else {}
         for pod in world.pods:
@@ -148,7 +148,7 @@ class Liveness:
         return ""
 
     def _unheard(self, world: World, run: Run, plan: Plan) -> str:
-        """Whoever waits for guidance has asked a human who has not answered; and every answer has reached its agent."""
+        """An agent that waits for guidance has an open question to a human, and every answer has reached its agent."""
         state = self._bridge.states.values[run.state]
         open_ones = [e for e in world.escalations if e.owner == run.uid and e.question and e.open]
         waits = {e.agent for e in open_ones if not e.decision}
@@ -173,9 +173,9 @@ class Liveness:
 
 
 def good(plan: Plan) -> bool:
-    """Whether the Run has come to something: every agent at work or complete, or the Run held, ended or in human hands."""
+    """Whether the Run is in a good state: every agent works or is complete, or the Run is held, has ended or waits for a human."""
     if plan.verdict.phase is Phase.STOPPING:
-        return False  # an agent that is at its work is what a stop or a pause has to end
+        return False  # a stop or a pause still has to end the working agents
     if plan.verdict.phase in GOOD_PHASES or plan.verdict.reason in (Reason.AWAITING_APPROVAL, Reason.DENIED):
         return True
     return all(view.health in GOOD_HEALTHS for view in plan.agents)

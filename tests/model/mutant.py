@@ -1,4 +1,4 @@
-"""What a mutant is: a guard that is switched off for a while, by replacing functions of the shipped code or of the model's API."""
+"""A mutant: a guard that is switched off for a while, by replacing functions of the shipped code or of the model's API."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Patch = tuple[Any, str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One guard that is switched off: what it is, the configurations that should notice, and the patches."""
+    """One guard that is switched off: its description, the configurations that should detect it, and the patches."""
 
     name: str
     about: str
     configs: tuple[str, ...]
     patches: Callable[[], list[Patch]]
     redundant: str = ""
-    """Why nothing notices, where that is so."""
+    """The reason why no configuration detects the mutant, if so."""
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Have the shipped code lack this guard for a while."""
+        """Run with the shipped code without this guard."""
         with ExitStack() as stack:
             for target, name, value in self.patches():
                 stack.enter_context(patch.object(target, name, value))

@@ -1,6 +1,6 @@
-"""Guards switched off one at a time: each must be missed, or there must be a reason why another guard stands behind it.
+"""Guards switched off one at a time: a configuration must detect it, or a stated reason explains that another guard covers it.
 
-A mutant replaces functions of the shipped code, or preconditions of the API server's writes that the executor asks for.
+A mutant replaces functions of the shipped code, or preconditions of the API server's writes that the executor sends.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ _delete = cluster.delete
 
 
 def _act_first(decision: Plan, *, dirty: bool) -> steps.Next | None:
-    """Changes are applied, but effects do not wait for the save."""
+    """Apply changes without letting the effects wait for the save."""
     step = _next_step(decision, dirty=dirty)
     return steps.Act(decision.actions) if isinstance(step, steps.Save) else step
 
@@ -93,7 +93,7 @@ _next_step = steps.next_step
 def _pods_before_run(
     self: world_steps.Operators, world: World, index: int, view: bridge.View, what: tuple[Any, ...]
 ) -> Iterator[world_steps.Move]:
-    """Pods of the cache with the newest Run: each may be older than the other."""
+    """Combine the cache's pods with the newest Run: each may be older than the other."""
     run = world.run if world.run is not None and world.run.uid == view.key else None
     yield from _observed(self, world, index, view._replace(run=run), what)
 
@@ -141,7 +141,7 @@ _stray = cleanup._is_stray
 
 
 def _start_again(at: PlanContext, agent: Any) -> Any:
-    """A saved UID whose pod is gone is no obstacle to adopting another pod."""
+    """Adopt another pod although the state has the UID of one that no longer exists."""
     state = at.agent_state(agent.name)
     if state.pod_uid and at.own_pod(agent.name) is None:
         return start_stop._pod(at, agent)
@@ -169,7 +169,7 @@ _next_attempt = transitions._next_attempt
 
 
 def _answered_always(at: PlanContext, agent: Any) -> Any:
-    """A Retry is honoured whatever attempt it was for, as long as the state names its escalation."""
+    """Honour a Retry for any attempt, as long as the state names its escalation."""
     found = at.standing_escalation(agent.name)
     if found is not None and found.decision == "Retry" and at.agent_state(agent.name).pod_uid:
         return restarts.reserve(at, agent, Reason.RETRY_ORDERED, Charge.UNCHARGED)
@@ -177,7 +177,7 @@ def _answered_always(at: PlanContext, agent: Any) -> Any:
 
 
 def _restart_of_gated(at: PlanContext, agent: Any) -> Any:
-    """A restart is honoured although the attempt has not started yet."""
+    """Honour a restart although the attempt has not started yet."""
     asked, state = (at.spec.restarted_at or {}).get(agent.name), at.agent_state(agent.name)
     if asked is None or asked == state.restarted_at or not state.pod_uid:
         return None
@@ -197,7 +197,7 @@ def _named(snapshot: Any) -> set[str]:
 
 
 def _forged_as(kind: type) -> Callable[..., Any]:
-    """What the hostile tenant makes of one kind counts by its UID alone."""
+    """Accept one kind of the hostile tenant's objects by its UID only."""
 
     def found(world: World, view: bridge.View, name: Any) -> Any:
         things = (thing for thing in world.hers if isinstance(thing, kind) and world_steps.name_of(thing) == name)
@@ -215,7 +215,7 @@ _release_all = cleanup.remove_finalizers
 
 
 def _deleted_as_it_was(world: World, name: tuple[str, int], uid: str) -> World:
-    """A DELETE that names no grace period leaves that of a pod which is being deleted already as it is."""
+    """Keep the grace period of a pod that is already being deleted, since the DELETE names none."""
     pod = world.pod(name)
     return world if pod and pod.uid == uid and pod.deleting else _delete(world, name, uid)
 

@@ -1,4 +1,4 @@
-"""What agents say and what their reporters make of it: questions, results, idleness, answers handed over; reports late or twice."""
+"""The steps of agents and their reporters: questions, results, idleness, delivered answers; reports that are late or repeated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AGENT, REPORTER = "the agent", "the reporter"
 
 
 def moves(config: Config, world: World) -> Iterator[Move]:
-    """Return everything that agents and reporters can do now."""
+    """Return every possible step of agents and reporters."""
     for pod in world.pods:
         word = pod.word
         if word is None:
@@ -30,7 +30,7 @@ def moves(config: Config, world: World) -> Iterator[Move]:
 
 
 def in_time(config: Config, world: World, pod: Pod, word: Word) -> Iterator[Move]:
-    """Return what a healthy reporter and its agent do in time: report, hand over, read, end when parked."""
+    """Return the steps of a healthy reporter and its agent: report, deliver, read, end when parked."""
     yield from _reports(config, world, pod, word, "")
     report = world.report(pod.agent)
     for delivery in report.deliveries if report else ():
@@ -51,7 +51,7 @@ def in_time(config: Config, world: World, pod: Pod, word: Word) -> Iterator[Move
 
 
 def _reports(config: Config, world: World, pod: Pod, word: Word, how: str) -> Iterator[Move]:
-    """The reporter's word arrives. The admission policy refuses one of an attempt that is over."""
+    """The reporter's report arrives. The admission policy refuses one of an attempt that is over."""
     before = world.report(pod.agent)
     if world.unspaced or (before and config.admission and before.attempt > pod.attempt):
         return
@@ -59,13 +59,14 @@ def _reports(config: Config, world: World, pod: Pod, word: Word, how: str) -> It
     deliveries = before.deliveries if before else ()
     report = Report(pod.agent, pod.owner, pod.attempt, pod.uid, word, at, deliveries)
     if report != before:
-        # One that comes when its pod has ended may come when the end was decided on: nobody can have known.
+        # A report that arrives after its pod has ended may arrive when the end was already decided, so no operator can have known
+        # it.
         event = Event("done", pod) if word.result == COMPLETED and pod.phase == RUNNING else None
         yield Move(REPORTER, ("reports", how, pod.name, word), put_report(world, before, report), event)
 
 
 def _lies(config: Config, world: World, pod: Pod, word: Word) -> Iterator[Move]:
-    """Who has got hold of the reporter's token claims that answers were brought; a token outlives its pod by some seconds."""
+    """A holder of the reporter's token claims that answers were delivered; a token outlives its pod by some seconds."""
     for question in word.waits_for if world.left.lie else ():
         handed = world.ghost._replace(handed=_with(world.ghost.handed, (pod.agent, question)))
         claims, lied = word.then(delivered=_with(word.delivered, question)), world._replace(left=spend(world, "lie"), ghost=handed)
@@ -75,7 +76,7 @@ def _lies(config: Config, world: World, pod: Pod, word: Word) -> Iterator[Move]:
 
 
 def _agent(config: Config, world: World, pod: Pod, word: Word) -> Iterator[Move]:
-    """What an agent may do or not, as long as it has not said that it is done."""
+    """Return the optional steps of an agent that has not reported its result."""
     left = world.left
     if word.parked or word.result:
         return

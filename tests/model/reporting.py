@@ -1,21 +1,21 @@
-"""What reporters say, as the API server keeps it: an AgentReport an agent, and a last word with each pod that has ended."""
+"""The reporters' data, as the API server stores it: one AgentReport per agent, and a last report with each pod that has ended."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 ACTIVE = -1
-"""The idle tick of an agent that is at work."""
+"""The idle tick of a working agent."""
 
 OURS, HERS = 0, 1
 """The Run's namespace, and that of a hostile tenant."""
 
 COMPLETED = "Completed"
-"""What an agent says that has done its work."""
+"""The result of an agent that has done its work."""
 
 
 class Word(NamedTuple):
-    """What a pod's reporter has to say by now; `idle` is the tick since which its agent does nothing."""
+    """The current report of a pod's reporter; `idle` is the tick since which its agent is idle."""
 
     seq: int = 0
     asks: tuple[str, ...] = ()
@@ -31,19 +31,19 @@ class Word(NamedTuple):
 
     @property
     def waits_for(self) -> tuple[str, ...]:
-        """The questions that the agent waits to be answered."""
+        """Return the questions whose answers the agent waits for."""
         return tuple(question for question in self.asks if question not in self.delivered)
 
 
 class Delivery(NamedTuple):
-    """An answer on its way to the agent, or the word that there will be none (`NO_ANSWER`)."""
+    """An answer on its way to the agent, or the notice that there will be none (`NO_ANSWER`)."""
 
     question: str
     answer: str
 
 
 class Report(NamedTuple):
-    """One AgentReport: the newest that arrived, of whatever attempt, and what the operator has put into it."""
+    """One AgentReport: the newest that arrived, of any attempt, and the operator's deliveries in it."""
 
     agent: str
     owner: int
@@ -55,10 +55,10 @@ class Report(NamedTuple):
     space: int = OURS
 
     def older(self, attempt: int) -> bool:
-        """Whether it is of an earlier attempt."""
+        """Whether it belongs to an earlier attempt."""
         return self.attempt < attempt
 
 
 def answer_to(question: str) -> str:
-    """Return what humans answer to a question: no answer fits another."""
+    """Return the human answer to a question: no answer fits another question."""
     return f"re {question}"

@@ -1,4 +1,4 @@
-"""The model check in short: small configurations searched completely, and mutants that must be caught. All of it: `make model`."""
+"""A short model check: small configurations searched completely, and mutants that must be detected. `make model` runs all of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.model.mutants import MUTANTS
 from tests.model.world import Config
 
 LIMIT = 20_000
-"""States after which a short search is given up; each of these needs fewer."""
+"""Number of states after which a short search stops; each of these needs fewer."""
 
 CAUGHT_QUICKLY = (
     "no-gate",
@@ -26,7 +26,7 @@ CAUGHT_QUICKLY = (
 
 @pytest.mark.parametrize("config", QUICK, ids=lambda config: config.name)
 def test_the_shipped_decisions_keep_every_invariant(config: Config) -> None:
-    """Every state that the configuration can reach is visited, and nothing that must hold is broken in any."""
+    """Every reachable state of the configuration is visited, and no invariant is broken in any."""
     result = Search(config).run(LIMIT)
     assert result.violation == "", "\n".join(result.trace)
     assert result.complete
@@ -34,7 +34,7 @@ def test_the_shipped_decisions_keep_every_invariant(config: Config) -> None:
 
 @pytest.mark.parametrize("name", CAUGHT_QUICKLY)
 def test_a_missing_guard_is_noticed(name: str) -> None:
-    """The search is able to fail: without the guard it finds a violation, and tells how it comes about."""
+    """The search can fail: without the guard it finds a violation, and shows the path to it."""
     mutant = next(mutant for mutant in MUTANTS if mutant.name == name)
     with mutant.applied():
         result = noticed(mutant, LIMIT)
@@ -43,7 +43,7 @@ def test_a_missing_guard_is_noticed(name: str) -> None:
 
 
 def test_every_mutant_has_configurations_that_exist_and_something_to_say() -> None:
-    """No mutant is searched for nowhere, none is there twice, and each replaces something that is not already so."""
+    """Every mutant has existing configurations, none is listed twice, and each replacement differs from the original."""
     known = {config.name for config in CONFIGS}
     for mutant in MUTANTS:
         assert mutant.configs

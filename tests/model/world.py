@@ -1,8 +1,9 @@
-"""The model cluster: one Run, its pods, and what the API server does with each write. Plain tuples, so that states compare.
+"""The model cluster: one Run, its pods, and the API server's reaction to each write. Plain tuples, so that states compare.
 
-Times are ticks of an abstract clock; `bridge.py` says how long one is. Versions are kept by relation: a compare-and-swap
-succeeds where the Run is still what was read. That allows more than resourceVersions do (a Run that was changed and changed
-back counts as unchanged; writes that only touch the status are no change), so what holds here holds there.
+Times are ticks of an abstract clock; `bridge.py` defines their length. Versions are compared by content: a compare-and-swap
+succeeds if the Run still equals the one that was read. This allows more than resourceVersions do (a Run that was changed and
+changed back counts as unchanged; writes that only touch the status do not count as a change), so every property that holds here
+holds there.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from controller.plan.attempts.budget import FREE_RESTART_LIMIT
 from tests.model.reporting import OURS, Report, Word
 
 NEVER = -1
-"""The tick of what has not happened."""
+"""The tick of an event that has not happened."""
 
 NOBODY = -1
 """The owner of a pod that lost its Run to `kubectl delete --cascade=orphan`."""
@@ -26,13 +27,13 @@ ENDED = (FAILED, SUCCEEDED)
 
 
 class Exit:
-    """How a pod's agent ended, as far as the kubelet says."""
+    """The end of a pod's agent, as far as the kubelet reports it."""
 
     NONE = ""
     DONE = "done"
-    """Code 0, before the pod was told to end."""
+    """Code 0, before the pod was asked to end."""
     LATE = "late"
-    """Code 0, after the pod was told to end."""
+    """Code 0, after the pod was asked to end."""
     CRASHED = "crashed"
 
 
@@ -56,24 +57,24 @@ class Pod(NamedTuple):
     since: int = NEVER
     exit: str = Exit.NONE
     word: Word | None = None
-    """What its reporter has to say; None for a pod without one."""
+    """The report of its reporter; None for a pod without one."""
     prolonged: bool = False
-    """Whether its deletion gives it a grace period that nobody lives to see the end of."""
+    """Whether its deletion gives it a grace period beyond the model's time."""
     space: int = OURS
 
     @property
     def name(self) -> tuple[str, int]:
-        """What no two pods share."""
+        """The pod's unique name."""
         return self.agent, self.attempt
 
     @property
     def ended(self) -> bool:
-        """Whether nothing of it runs or ever will."""
+        """Whether none of its containers runs or ever will."""
         return self.phase in ENDED or (self.deleting and not self.bound)
 
     @property
     def live(self) -> bool:
-        """Whether it may be at work: let through the gate and not ended. A pod deleted by force is its deleter's affair."""
+        """Whether it may be working: ungated and not ended. A pod that is deleted by force is its deleter's responsibility."""
         return not self.gated and not self.ended and not (self.forced and self.deleting)
 
 
@@ -100,7 +101,7 @@ class Escalation(NamedTuple):
     question: str = ""
     """The agent's question, empty where the operator asks."""
     approval: bool = False
-    """Whether the operator asks for leave."""
+    """Whether the operator asks for an approval."""
     delivered: int = NEVER
     space: int = OURS
 
@@ -111,7 +112,7 @@ class Escalation(NamedTuple):
 
 
 class Said(NamedTuple):
-    """One consultation: about which situation of which attempt, and what the advisor said, empty while it has not."""
+    """One consultation: its situation, its attempt, and the advisor's answer, empty before there is one."""
 
     agent: str
     situation: str
@@ -151,18 +152,18 @@ class Left(NamedTuple):
 
 
 class Ghost(NamedTuple):
-    """What no operator sees and the invariants need to know."""
+    """Facts that no operator sees and the invariants need."""
 
     started: tuple[tuple[str, int, int, str], ...] = ()
     """Every started pod: agent, attempt, the Run's UID, its own."""
     done: tuple[tuple[str, int, int], ...] = ()
     """Attempts that completed of their own accord: agent, attempt, the Run's UID."""
     excused: tuple[tuple[str, int, int], ...] = ()
-    """Attempts that a human had followed by another, be they completed or not."""
+    """Attempts that a human had followed by another, complete or not."""
     retried: tuple[tuple[str, int, int], ...] = ()
     """Attempts that a human answered with Retry: agent, attempt, the Run's UID."""
     restarted: tuple[tuple[str, int], ...] = ()
-    """When each agent was last restarted without a human's asking, by the clock of the operator that decided it."""
+    """When each agent was last restarted without a human's request, by the clock of the operator that decided it."""
     answered: tuple[tuple[str, str], ...] = ()
     """Questions that a human answered: agent, question."""
     dismissed: tuple[tuple[str, str], ...] = ()
@@ -170,15 +171,15 @@ class Ghost(NamedTuple):
     approved: tuple[tuple[str, int], ...] = ()
     """Attempts whose restart a human approved, or the advisor where that is enough."""
     handed: tuple[tuple[str, str], ...] = ()
-    """Questions whose answer a reporter has put where its agent can read it."""
+    """Questions whose answer a reporter has delivered to its agent."""
     fresh: tuple[tuple[str, str], ...] = ()
-    """Questions that a human has answered or dismissed, and for which nobody was woken yet: agent, question."""
+    """Questions that a human has answered or dismissed, and that have woken no agent yet: agent, question."""
     unasked: tuple[tuple[str, int], ...] = ()
     """How many attempts each agent was given since a human last did anything."""
 
 
 class World(NamedTuple):
-    """Everything: the cluster, the operators (see `steps.py`), the clock, and what may still happen."""
+    """The whole state: the cluster, the operators (see `world_steps.py`), the clock, and the events that may still happen."""
 
     run: Run | None
     pods: tuple[Pod, ...]
@@ -188,18 +189,18 @@ class World(NamedTuple):
     ghost: Ghost
     escalations: tuple[Escalation, ...] = ()
     created: tuple[tuple[tuple[str, int], int], ...] = ()
-    """How many pods there were of each name; a pod's UID says which of them it is, so that equal histories are equal states."""
+    """The number of pods that existed under each name; a pod's UID is its number, so that equal histories are equal states."""
     unspaced: bool = False
     reports: tuple[Report, ...] = ()
     said: tuple[Said, ...] = ()
     hers: tuple[Pod | Report | Escalation, ...] = ()
-    """What a hostile tenant who knows every UID has made in her own namespace."""
+    """Objects that a hostile tenant who knows every UID has created in her own namespace."""
     former: int = 0
-    """Attempts that the former Run of this name may have had pods of: caches remember their names."""
+    """Attempts that an earlier Run of this name may have had pods of: caches remember their names."""
 
     @property
     def keys(self) -> range:
-        """The UIDs of the Runs that there were under this name."""
+        """The UIDs of the Runs that existed under this name."""
         return range(2 if self.former or (self.run is not None and self.run.uid) else 1)
 
     def pod(self, name: tuple[str, int]) -> Pod | None:
@@ -217,7 +218,7 @@ class World(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """One question to the model: who takes part and how often what may happen."""
+    """One configuration of the model: the parties, and how often each event may happen."""
 
     name: str
     about: str
@@ -227,9 +228,9 @@ class Config:
     stale: bool = True
     """Whether caches may lack pods."""
     slow: tuple[int, ...] = (0,)
-    """How many ticks behind an operator's clock may be whenever it looks."""
+    """How many ticks an operator's clock may be behind at each observation."""
     kill: tuple[str, ...] = (Exit.CRASHED,)
-    """How agents may end when they are told to."""
+    """The possible ends of agents that are asked to end."""
     policy: dict[str, Any] = field(default_factory=dict)
     reset: bool = False
     """Whether it matters how long a pod has been running."""
@@ -238,37 +239,37 @@ class Config:
     reports: bool = False
     """Whether there are reporters in the pods."""
     mode: LLMMode = LLMMode.OFF
-    """What the advisor may do."""
+    """The advisor's mode."""
     answers: tuple[str, ...] = ()
-    """What the advisor may say (see `advisor.py`)."""
+    """The advisor's possible answers (see `advisor.py`)."""
     leave: tuple[str, ...] = ()
-    """What of that is leave to do what the rules want."""
+    """Those of the answers that permit the rules' action."""
     questions: tuple[str, ...] = ("q",)
-    """What agents may ask."""
+    """The possible questions of agents."""
     last_words: bool = True
-    """Whether a reporter's last word is in the status of its ended pod."""
+    """Whether a reporter's last report is in the status of its ended pod."""
     admission: bool = True
     """Whether reports of attempts that are over are refused."""
     rash: bool = False
-    """Whether agents park without waiting for anything."""
+    """Whether agents park without an open question."""
     free_limit: int = FREE_RESTART_LIMIT
-    """How often an agent may be restarted without charge; smaller than what ships, so that it is reached."""
+    """The number of uncharged restarts of an agent; smaller than the shipped limit, so that it is reached."""
     counted: bool = False
     """Whether attempts are counted from one act of a human to the next."""
 
     @property
     def clocked(self) -> bool:
-        """Whether it matters when a report was made."""
+        """Whether the time of a report matters."""
         return self.reports and self.left.tick > 0
 
 
 def first(config: Config) -> World:
-    """Return the world before anything happened: a Run was applied."""
+    """Return the initial world: a Run was applied."""
     return World(Run(), (), (None,) * config.operators, 0, config.left, Ghost())
 
 
 def put(world: World, old: Pod | None, new: Pod | None) -> World:
-    """Replace a pod; one that is deleted, not held, and has nothing running vanishes."""
+    """Replace a pod; a deleted one without a finalizer and running containers disappears."""
     pods = [pod for pod in world.pods if pod is not old]
     if new is not None and (new.fin or not new.deleting or not (new.ended or new.forced)):
         pods.append(new)
@@ -282,7 +283,7 @@ def put_report(world: World, old: Report | None, new: Report) -> World:
 
 
 def spend(world: World, kind: str) -> Left:
-    """Return what may still happen once one thing has happened."""
+    """Return the remaining events after one has happened."""
     had: int = getattr(world.left, kind)
     return world.left._replace(**{kind: had - 1})
 
@@ -302,7 +303,7 @@ class Refused(Exception):  # an answer, not a fault
 
 
 def create(world: World, name: tuple[str, int], owner: int) -> World:
-    """Create a gated pod; a name that is taken, be it by a terminating pod, is left as it is (409)."""
+    """Create a gated pod; an existing object of that name, even a terminating pod, is left as it is (409)."""
     if world.pod(name) is not None:
         return world
     if world.unspaced:
@@ -315,14 +316,14 @@ def create(world: World, name: tuple[str, int], owner: int) -> World:
 
 
 def save(world: World, read: Run, state: int) -> World:
-    """Replace the status over the version that was read."""
+    """Replace the status if the Run still equals the version that was read."""
     if outdated(world, read):
         raise Refused
     return world._replace(run=read._replace(state=state))
 
 
 def outdated(world: World, read: Run) -> bool:
-    """Whether the Run is not what was read."""
+    """Whether the Run differs from the one that was read."""
     return world.run != read
 
 
@@ -344,7 +345,7 @@ def ungate(world: World, name: tuple[str, int], uid: str) -> World:
 
 
 def end(world: World, name: tuple[str, int], uid: str, now: int) -> World:
-    """Merge patch with the UID in its body: a deadline, and the annotation that says when."""
+    """Merge patch with the UID in its body: a deadline, and the annotation with its time."""
     pod = _fenced(world, name, uid)
     return put(world, pod, pod._replace(told=now))
 
@@ -364,7 +365,7 @@ def release(world: World, name: tuple[str, int], uid: str) -> World:
 
 
 def escalate(world: World, escalation: Escalation) -> World:
-    """Create an escalation; a name that is taken is left as it is."""
+    """Create an escalation; an existing one of that name is left as it is."""
     if world.escalation(escalation.name) is not None:
         return world
     if world.unspaced:
@@ -373,9 +374,9 @@ def escalate(world: World, escalation: Escalation) -> World:
 
 
 def mark(world: World, judged: Escalation, phase: str) -> World:
-    """Write an escalation's phase, if it still is what it was judged to be; the executor's read and write are one step here.
+    """Write an escalation's phase, if it still equals the one that was judged; the executor's read and write are one step here.
 
-    What comes between the two makes the write fail, as if the operator had been put down before it.
+    A change between the two makes the write fail, as if the operator had crashed before it.
     """
     found = world.escalation(judged.name)
     if found is None:
@@ -387,7 +388,7 @@ def mark(world: World, judged: Escalation, phase: str) -> World:
 
 
 def deliver(world: World, agent: str, owner: int, add: Callable[[Report], Report]) -> World:
-    """Patch the report over the version that was just read; one of another Run is left as it is."""
+    """Patch the report if it equals the version that was just read; one of another Run is left as it is."""
     report = world.report(agent)
     if report is None:
         raise Refused(gone=True)

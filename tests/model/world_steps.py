@@ -1,16 +1,14 @@
-"""What an operator does: one small step at a time, between any two of which anything else may happen.
+"""The steps of an operator: small and one at a time; any other event may happen between two of them.
 
-Its program counter holds what it has observed and what it is about to write. It may be put down at any step and never taken
-up again (a crash), after a write too (a lost reply), and taken up after any time (a pause, an act on what is stale by now).
+An operator's program counter holds its observation and its next write. It may stop at any step for ever (a crash), also after a
+write (a lost reply), and may continue after any time (a pause, a write from stale data). The order is the observer's: the Run with
+its state (one GET: the stores that keep the state in the Run), then the pods by name in any order, then the reports, then the
+escalations, then the namespace. The names to read come from the state, the earlier reads and the cache; a cache may lack any object
+that the state does not name, which is more than a lagging watch can do. The observation from the caches before a live one only
+saves work, so it is not a step. Workspace claims are left out: creating them is harmless and starts nothing.
 
-The order is the observer's: the Run with its state (one GET: the stores that keep the state in the Run), then the pods by name
-in any order, then the reports, then the escalations, then the namespace. Which names are read is what the state says, what was
-read before and what the cache knows; a cache may lack anything that the state does not name, which is more than a lagging watch
-can do. The look at the caches that comes before a live look only spares work, so it is no step. Workspace claims are left out:
-creating them is harmless and starts nothing.
-
-A read moves past everything that does not change what is read. So each object is read either with the Run or right after
-somebody changed it; whoever waits for such a change holds what it would have read before it (`Reading`).
+A read commutes with every event that does not change its object. Each object is therefore read either with the Run or right after a
+change of it; an operator that waits for such a change holds the data from before it (`Reading`).
 """
 
 from __future__ import annotations
@@ -28,23 +26,23 @@ from tests.model.world import Config, Escalation, Pod, Refused, Run, Said, World
 
 
 class Reading(NamedTuple):
-    """An operator that has read the Run and may still read what changes from now on."""
+    """An operator that has read the Run and may still read later changes."""
 
     view: View
     names: tuple[Name, ...]
     stage: int = 0
-    """What has been read already: pods come before reports, reports before escalations."""
+    """The stage of the reads: pods come before reports, reports before escalations."""
 
 
 class Asking(NamedTuple):
-    """An operator that has read the pods and has not asked for the namespace yet."""
+    """An operator that has read the pods and has not read the namespace yet."""
 
     view: View
     at: str = "namespace"
 
 
 class Event(NamedTuple):
-    """What a move did, for the invariants; `pod` and `run` are as they were before it."""
+    """The effect of a move, for the invariants; `pod` and `run` are as they were before it."""
 
     kind: str
     pod: Pod | None = None
@@ -54,11 +52,11 @@ class Event(NamedTuple):
     view: View | None = None
     escalation: Escalation | None = None
     report: Report | None = None
-    """A report as the operator has just written it."""
+    """The report that the operator has just written."""
 
 
 class Move(NamedTuple):
-    """One step of somebody: who did what, and the world after it."""
+    """One step of a party: its author, its name, and the world after it."""
 
     who: str
     what: tuple[Any, ...]
@@ -73,7 +71,7 @@ class Operators:
         self._config, self._bridge = config, bridge
 
     def moves(self, world: World) -> Iterator[Move]:
-        """Return every step that an operator can take now."""
+        """Return every possible step of an operator."""
         for index, counter in enumerate(world.ops):
             if counter is None and index and world.ops[index - 1] is None:
                 continue  # two idle operators are alike
@@ -82,7 +80,7 @@ class Operators:
                 yield Move(_name(index), ("is put down",), _at(world, index, None))
 
     def steps(self, world: World, index: int) -> Iterator[Move]:
-        """Return what one operator can do next, a crash left out."""
+        """Return the possible next steps of one operator, without a crash."""
         match world.ops[index]:
             case None:
                 for key in world.keys:
@@ -116,7 +114,7 @@ class Operators:
             yield from self._observed(world, index, misled, ("takes the Run for the hostile tenant's",))
 
     def _caches(self, world: World, key: int, named: tuple[Name, ...]) -> Iterator[tuple[Name, ...]]:
-        """Return which further pods and open escalations the cache may know of."""
+        """Return the further pods and open escalations that the cache may know."""
         former = {(agent, n) for agent in self._config.agents for n in range(world.former)} if key == 0 else set()
         known: set[Name] = {pod.name for pod in world.pods if max(pod.owner, 0) == key} | former
         if world.run is not None and world.run.uid == key:
@@ -137,7 +135,7 @@ class Operators:
                 yield from self._observed(world, index, view, what)
 
     def _look(self, world: World, view: View, names: tuple[Name, ...], stage: int) -> View:
-        """Read everything from a stage on, as it is now: which reports and escalations are read hangs on what was read before."""
+        """Read everything from a stage on in its current state: earlier reads decide which reports and escalations are read."""
         if stage == 0:
             view = _seen_all(world, view, (name for name in names if _stage(name) == 0))
         if view.run is None:
@@ -151,14 +149,14 @@ class Operators:
         return view
 
     def _due(self, view: View) -> set[Name]:
-        """Return what is read because of what was read: reports of agents with a reporter, escalations of what they ask."""
+        """Return the names to read because of earlier reads: reports of agents with a reporter, escalations of their questions."""
         if view.run is None or not self._config.reports:
             return set()
         key, state = view.key, view.run.state
         return {*self._bridge.speakers(key, state, view.pods), *self._bridge.asked(key, state, view.pods, view.reports)}
 
     def _observed(self, world: World, index: int, view: View, what: tuple[Any, ...]) -> Iterator[Move]:
-        """Ask for the namespace as the observer does, and go on."""
+        """Read the namespace as the observer does, and continue."""
         if view.run and self._config.left.unspace and any(pod.deleting for pod in view.pods):
             if not world.unspaced:
                 yield Move(_name(index), what, _at(world, index, Asking(view)))
@@ -167,7 +165,7 @@ class Operators:
 
     def _settled(self, world: World, index: int, view: View, what: tuple[Any, ...]) -> Iterator[Move]:
         saved = view.run.state if view.run else 0
-        for said in {(): None, world.said: None}:  # a process that has just started has asked nobody
+        for said in {(): None, world.said: None}:  # a process that has just started has no consultations
             for now in self._clocks(world):
                 yield Move(_name(index), what, _at(world, index, self._bridge.settle(view._replace(said=said), saved, now)))
 
@@ -236,7 +234,7 @@ def _perform(world: World, action: Action, name: tuple[str, int], now: int, view
 
 
 def _consult(world: World, action: Action) -> World:
-    """Ask the advisor, if nobody has: it may answer again at any time as it is."""
+    """Consult the advisor, unless that has happened: it may answer again at any time as it is."""
     if any(said.situation == action.escalation for said in world.said):
         return world
     return world._replace(said=tuple(sorted((*world.said, Said(action.agent, action.escalation, action.attempt)))))
@@ -262,7 +260,7 @@ LAST_STAGE = 2
 
 
 def _stage(name: Name) -> int:
-    """When something is read: pods, then reports, then escalations."""
+    """The order of reads: pods, then reports, then escalations."""
     return {REPORT: 1, INBOX: LAST_STAGE}.get(name[0], 0)
 
 
@@ -273,7 +271,7 @@ def _seen_all(world: World, view: View, names: Iterable[Name]) -> View:
 
 
 def _forged(world: World, view: View, name: Name) -> Pod | Report | Escalation | None:
-    """Return what a hostile tenant has made under this name in her own namespace, if it counts as this Run's."""
+    """Return the hostile tenant's object of this name in her own namespace, if it counts as this Run's."""
     named = (thing for thing in world.hers if name_of(thing) == name)
     return next((thing for thing in named if bridge.owned((OURS, view.key), (thing.space, thing.owner))), None)
 
@@ -290,7 +288,7 @@ def name_of(thing: Pod | Report | Escalation) -> Name:
 
 
 def _of_her_namespace(view: View, things: tuple[Pod | Report | Escalation, ...]) -> View:
-    """Return the view of a pass that takes a Run for one of the hostile tenant's namespace: it finds there what she has made."""
+    """Return the view of a pass that takes a Run for one of the hostile tenant's namespace: it finds her objects there."""
     return view._replace(
         pods=tuple(thing for thing in things if isinstance(thing, Pod)),
         reports=tuple(thing for thing in things if isinstance(thing, Report)),
@@ -327,7 +325,7 @@ def _learn(view: View, after: World, action: Action, before: Pod | None) -> View
     name = named(action)
     pod = after.pod(name)
     if pod is None and action.step is Step.RELEASE and before is not None:
-        pod = before._replace(fin=False)  # a patch answers with the object, be it the last that is seen of it
+        pod = before._replace(fin=False)  # a patch answers with the object, even if it is then deleted
     others = tuple(other for other in view.pods if other.name != name)
     return view._replace(pods=tuple(sorted((*others, pod))) if pod else others)
 
@@ -341,9 +339,9 @@ def _without(view: View, action: Action) -> View:
 
 
 def without_doomed(world: World) -> World:
-    """Put down the operators whose save must fail, since the Run is not what they have read any more.
+    """Stop the operators whose save must fail, since the Run differs from the one that they have read.
 
-    This is where versions are stricter than relations: what was changed and changed back stays changed.
+    Here versions are stricter than contents: a Run that was changed and changed back stays changed.
     """
     doomed = [isinstance(op, Doing) and op.verb != "act" and cluster.outdated(world, read_by(op)) for op in world.ops]
     if not any(doomed):
@@ -352,7 +350,7 @@ def without_doomed(world: World) -> World:
 
 
 def read_by(doing: Doing) -> Run:
-    """Return the Run as an operator about to write has read it, or last saved it."""
+    """Return the Run as an operator before a write has read it, or last saved it."""
     assert doing.view.run is not None
     return doing.view.run._replace(state=doing.saved)
 

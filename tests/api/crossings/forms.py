@@ -39,23 +39,23 @@ def there(who: str, what: str, by: By, says: str, obj: dict[str, Any], *flags: s
 def seize(
     who: str, what: str, kind: str, name: str, body: dict[str, Any], *flags: str, api: str = API, namespace: str = NAMESPACE
 ) -> Attempt:
-    """A change of something that its author may not even read, by server-side apply: kubectl patch would ask to read it first."""
+    """A change of an object that its author may not even read, by server-side apply: kubectl patch would read it first."""
     obj = {"apiVersion": api, "kind": kind, "metadata": {"name": name}} | body
     return take_over(who, what, By.RBAC, "cannot patch", obj, *flags, namespace=namespace)
 
 
 def report(what: str, says: str, metadata: dict[str, Any], **spec: Any) -> Attempt:
-    """A report that the spy creates in its own namespace, beside what is right of it."""
+    """A report that the spy creates in its own namespace, with some changes."""
     return there("spy", what, By.ADMISSION, says, new_report("coder", metadata, **({"runUID": "$there"} | spec)))
 
 
 def take_over(who: str, what: str, by: By, says: str, obj: dict[str, Any], *flags: str, namespace: str = NAMESPACE) -> Attempt:
-    """A server-side apply in the operator's name, which takes fields from whoever manages them."""
+    """A server-side apply in the operator's name, which takes fields from their present manager."""
     return Attempt(who, what, by, says, (*TAKE_OVER, *flags), json.dumps(obj), namespace)
 
 
 def raw(who: str, what: str, by: By, says: str, verb: str, path: str, body: str | None = None) -> Attempt:
-    """A request of which kubectl understands nothing."""
+    """A raw request, which kubectl does not interpret."""
     file = ("-f", "-") if body is not None else ()
     return Attempt(who, what, by, says, (verb, "--raw", path, *file), body, ELSEWHERE)
 
@@ -67,5 +67,5 @@ def managed(time: str, **fields: Any) -> list[dict[str, Any]]:
 
 
 def nested(obj: dict[str, Any], depth: int) -> str:
-    """An object whose status is nested so deep."""
+    """An object whose status is nested this deeply."""
     return json.dumps(obj)[:-1] + ',"status":' + "[" * depth + "]" * depth + "}"

@@ -1,4 +1,4 @@
-"""Attempts at reports: whose they say they are, and when they were written."""
+"""Attempts at reports: with a false owner, and with false times."""
 
 from __future__ import annotations
 
