@@ -1,4 +1,4 @@
-"""What the reporter sees of its agent: its words, its processor time, its files. Each sample has a bounded cost."""
+"""Monitors the agent: its events, its processor time and its files. Each sample has a bounded cost."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from controller.reporter.shared_files import Mailbox
 
 SAMPLE_SECONDS = 2.0
 BYTES_PER_READ = 256 * 1024
-"""Of each file, every half second: what one reads a day of, and a flood that lasts is read to its end all the same."""
+"""Maximum bytes per file and half second. That is more than a reader can follow, and a lasting flood is still read to its end."""
 
 LAST_BYTES = 1024 * 1024
-"""At the end, the last words of each file are read, not all that is left of a flood."""
+"""Maximum bytes of each file at the end of the pod: the most recent events are read, not the whole backlog of a flood."""
 
 
 class Watch:
-    """Fills the memory with what it sees."""
+    """Records the agent's activity in the memory."""
 
     def __init__(self, mailbox: Mailbox, memory: Memory, processes: Processes | None, workspace: Workspace) -> None:
         self._memory, self._processes, self._workspace = memory, processes, workspace
@@ -30,23 +30,23 @@ class Watch:
         self._stream = Tail(mailbox.stream, MAX_LINE, memory.add_problem)
         self._cli = Stream()
         self._concluded = False
-        """Whether the agent itself has told its result, which counts more than a CLI's last message."""
+        """Whether the agent itself has reported its result, which takes precedence over a CLI's last message."""
         self._next_sample = 0.0
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Where activity is looked for."""
+        """The sources of activity."""
         return ("Processes", "Events", "Workspace") if self._processes else ("Events", "Workspace")
 
     def look(self, now: float) -> bool:
-        """Take a sample; return whether the operator should hear of it at once."""
+        """Take a sample; return whether it should be reported to the operator at once."""
         urgent = self._listen(now, BYTES_PER_READ)
         if self._events.grew or self._stream.grew or self._is_active(now):
             self._memory.active_at = now
         return urgent
 
     def drain(self, now: float) -> None:
-        """Read to the end: nothing more will come."""
+        """Read to the end of the files: no more data will come."""
         for tail in (self._events, self._stream):
             tail.skip_to_the_last(LAST_BYTES)
         self._listen(now, LAST_BYTES)
@@ -66,20 +66,20 @@ class Watch:
         return urgent or streamed
 
     def _own(self, lines: Iterator[bytes]) -> Iterator[Event | Wrong]:
-        """What the agent says itself."""
+        """Yield the agent's own events."""
         for event in map(_event_of, lines):
             self._concluded |= not isinstance(event, Wrong) and event["type"] == "result"
             yield event
 
     def _events_of(self, lines: Iterator[bytes]) -> Iterator[Event | Wrong]:
-        """What a CLI's stream says. Only that tells of turns; its other events are held to what an agent's are."""
+        """Yield the events of a CLI's stream. Only the stream reports turns; its other events are checked like the agent's own."""
         for line in lines:
             for event in self._cli.feed(line.decode(errors="replace")):
                 if event["type"] == "result" and self._concluded:
                     continue
                 if event["type"] == "result" and self._memory.waiting:
-                    # A model that ends its turn with a question open has not come to anything: it waits.
-                    event = {"type": "park"}  # noqa: PLW2901  # the rest is the same for it
+                    # A model that ends its turn with an open question has no result yet: it waits.
+                    event = {"type": "park"}  # noqa: PLW2901  # the rest treats it alike
                 yield event if event.get("type") == "turn" else _event_of(json.dumps(event).encode())
 
     def _hear(self, events: Iterator[Event | Wrong], now: float) -> bool:

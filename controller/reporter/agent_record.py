@@ -1,4 +1,4 @@
-"""What the reporter knows of its agent: what that has said, what was brought to it, what was wrong."""
+"""The reporter's record of its agent: reported events, delivered answers and problems."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from controller.reporter.events import TEXT, Event, clean
 MAX_QUESTIONS = 8
 MAX_IDS = 64
 MAX_PROBLEMS = 8
-"""As the API has them; see controller/api/agent_report.py."""
+"""Limits of the API; see controller/api/agent_report.py."""
 
 
 class Memory:
-    """Changes by events and deliveries, each at a time of the monotonic clock."""
+    """The record of one agent. Events and deliveries change it, each at a time of the monotonic clock."""
 
     def __init__(self, now: float) -> None:
         self.active_at = now
@@ -33,21 +33,21 @@ class Memory:
 
     @property
     def waiting(self) -> bool:
-        """Whether the agent waits for an answer that was not brought yet."""
+        """Whether the agent waits for an answer that was not delivered yet."""
         return any(name not in self.delivered for name in self.questions)
 
     @property
     def has_spoken(self) -> bool:
-        """Whether there is anything that only the agent can have said."""
+        """Whether the record has any data that only the agent can have reported."""
         return bool(self.message or self.turns or self.questions or self.read or self.parked or self.result or self.usage)
 
     def add_problem(self, kind: str, text: str) -> None:
-        """Remember a problem, once a kind."""
+        """Record a problem, once per kind."""
         if kind not in self.problems and len(self.problems) < MAX_PROBLEMS:
             self.problems[kind] = clean(text, TEXT)
 
     def apply_event(self, event: Event, now: float) -> bool:
-        """Take in a checked event; return whether the operator should hear of it at once."""
+        """Apply a checked event; return whether it should be reported to the operator at once."""
         match event["type"]:
             case "progress":
                 self._advance(now)
@@ -69,15 +69,15 @@ class Memory:
         return False
 
     def deliver(self, names: Iterable[str]) -> bool:
-        """Note answers that lie where the agent can read them; return whether any is new."""
+        """Record answers that the agent can read; return whether any is new."""
         return _remember(self.delivered, names)
 
     def dismiss(self, names: Iterable[str]) -> None:
-        """Note the questions that nobody will answer: one that is not asked yet is not asked any more."""
+        """Record the questions that nobody will answer: an event that asks one of them is ignored."""
         self.dismissed = frozenset(names)
 
     def restore_read(self, names: Iterable[str]) -> bool:
-        """Note questions whose answer was read in a former attempt; return whether any is new."""
+        """Record questions whose answer was read in an earlier attempt; return whether any is new."""
         return _remember(self.read, names)
 
     def _advance(self, now: float) -> None:
@@ -87,16 +87,16 @@ class Memory:
     def _ask(self, event: Event, now: float) -> bool:
         name = event["id"]
         if name in self.questions and event["text"] != self.questions[name]["text"]:
-            self.add_problem("question.again", f"question {name} was asked again with another text, which was left out")
+            self.add_problem("question.again", f"question {name} was asked again with another text, which was ignored")
         if name in self.questions or name in self.read:
             return False
         if name in self.dismissed:
             self.add_problem(
-                "question.dismissed", f"question {name} was left out: a human has dismissed it, so nobody will answer it"
+                "question.dismissed", f"question {name} was ignored: a human has dismissed it, so nobody will answer it"
             )
             return False
         if len(self.questions) >= MAX_QUESTIONS:
-            self.add_problem("question.many", f"question {name} was left out: {MAX_QUESTIONS} are open already")
+            self.add_problem("question.many", f"question {name} was ignored: {MAX_QUESTIONS} are open already")
             return False
         self.questions[name] = {"id": name, "text": event["text"], "options": event["options"]}
         self._advance(now)
@@ -104,7 +104,7 @@ class Memory:
 
     def _have_read(self, name: str) -> bool:
         if name not in self.delivered:
-            self.add_problem("read", f"the answer to {name} was said to be read, but was never brought")
+            self.add_problem("read", f"the answer to {name} was reported as read, but was never delivered")
             return False
         self.questions.pop(name, None)
         return _remember(self.read, [name])
@@ -122,7 +122,7 @@ class Memory:
 
 
 def _remember(known: list[str], names: Iterable[str]) -> bool:
-    """Add names to those that are known, forgetting the oldest; return whether any is new."""
+    """Add names to the known ones, dropping the oldest; return whether any is new."""
     fresh = [name for name in dict.fromkeys(names) if name not in known]
     known += fresh
     del known[:-MAX_IDS]

@@ -1,4 +1,4 @@
-"""The one AgentReport that a reporter writes: finding it, making it, and never touching another Run's."""
+"""Loads, creates and writes the reporter's AgentReport, and never writes another Run's."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from controller.reporter.settings import Settings
 Json = dict[str, Any]
 
 FIELD_MANAGER = "runwarden-reporter"
-"""Whose managedFields entry carries the API server's stamp that the ages are subtracted from."""
+"""The manager of the managedFields entry with the API server's timestamp from which the ages are subtracted."""
 
 
 class NotOurs(Exception):
-    """The object of this name is another Run's, or a later attempt reports to it: it is left alone."""
+    """The object of this name belongs to another Run, or a later attempt writes it: it must not be written."""
 
 
 class Reports:
-    """Requests about one AgentReport; keeps nothing between them."""
+    """Requests for one AgentReport; no state is kept between them."""
 
     def __init__(self, api: Api, settings: Settings) -> None:
         self._api, self._settings = api, settings
@@ -30,11 +30,11 @@ class Reports:
 
     @property
     def watched(self) -> str:
-        """The path, with its query, of a watch of this one object."""
+        """The path and query of a watch of this one object."""
         return f"{self._all}?fieldSelector=metadata.name%3D{self._name}"
 
     def load(self) -> Json | None:
-        """Return the object, None where there is none. Raises Refused and NotOurs."""
+        """Return the object, None if it does not exist. Raises Refused and NotOurs."""
         try:
             found = self._api.request("GET", f"{self._all}/{self._name}")
         except Refused as error:
@@ -44,15 +44,15 @@ class Reports:
         return self.check(found)
 
     def check(self, found: Json) -> Json:
-        """Return an object that is ours to write. Raises NotOurs."""
+        """Return an object if it is ours to write. Raises NotOurs."""
         if _part(found, "spec").get("runUID") != self._settings.run_uid:
-            raise NotOurs(f"AgentReport {self._name} belongs to another Run of this name, waiting until it is gone")
+            raise NotOurs(f"AgentReport {self._name} belongs to another Run of this name, waiting until it is deleted")
         if _part(found, "status").get("attempt", 0) > self._settings.attempt:
             raise NotOurs(f"AgentReport {self._name} is written by a later attempt, leaving it alone")
         return found
 
     def write(self, seen: Json | None, status: Json) -> Json:
-        """Write the status over the version that was seen, making the object where there is none, and return it.
+        """Write the status over the version that was read, create the object if it does not exist, and return it.
 
         Raises Refused and NotOurs.
         """
@@ -76,7 +76,7 @@ class Reports:
         return self._api.request("POST", f"{self._all}?fieldManager={FIELD_MANAGER}", body)
 
     def _patch(self, seen: Json, status: Json) -> Json:
-        # The version makes sure that it is the object that was checked: a namesake has another.
+        # The version guarantees that it is the object that was checked: another object of the name has another version.
         version = _part(self.check(seen), "metadata").get("resourceVersion")
         body = {"metadata": {"resourceVersion": version}, "status": merge_patch(_part(seen, "status"), status)}
         path = f"{self._all}/{self._name}/status?fieldManager={FIELD_MANAGER}"
@@ -84,6 +84,6 @@ class Reports:
 
 
 def _part(found: Json, name: str) -> Json:
-    """A part of an object, empty where there is none."""
+    """Return a part of an object, empty if it is missing."""
     part = found.get(name)
     return part if isinstance(part, dict) else {}

@@ -1,4 +1,6 @@
-"""The API server, by the standard library: one connection a request, the token read from its file each time."""
+"""A client of the API server that uses the standard library: one connection per request; the token is read from its file each
+time.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +16,16 @@ Json = dict[str, Any]
 
 CONNECT_SECONDS = 5.0
 MAX_ANSWER = 4 * 1024 * 1024
-"""Bytes of an answer that are read; etcd holds objects of 1.5 MiB."""
+"""Maximum bytes of a response that are read; etcd holds objects of 1.5 MiB."""
 
 MERGE_PATCH = "application/merge-patch+json"
 JSON = "application/json"
 FAILURES = (OSError, http.client.HTTPException, ValueError)
-"""What may become of a request on its way: sockets, TLS, HTTP, and an answer that is no JSON."""
+"""Errors of a request: sockets, TLS, HTTP, and a response that is not JSON."""
 
 
 class Refused(Exception):
-    """The API server did not do what it was asked. `code` is HTTP's, 0 where no answer came."""
+    """The API server refused the request. `code` is HTTP's, 0 without a response."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -37,7 +39,7 @@ class Api:
         self._host, self._port, self._credentials, self._timeout = host, port, credentials, timeout
 
     def request(self, method: str, path: str, body: Json | None = None, kind: str = JSON) -> Json:
-        """Return the object that was answered. Raises Refused."""
+        """Return the object in the response. Raises Refused."""
         try:
             with closing(self._send(method, path, body, kind, self._timeout)) as connection:
                 return self._answer(connection.getresponse())
@@ -45,7 +47,7 @@ class Api:
             raise Refused(0, f"{method} {path}: {type(error).__name__}: {error}") from error
 
     def watch(self, path: str, seconds: int) -> Iterator[Json]:
-        """Yield objects as they change, until the API server ends the watch. Raises Refused."""
+        """Yield each version of the objects until the API server ends the watch. Raises Refused."""
         try:
             patience = seconds + self._timeout
             with closing(self._send("GET", f"{path}&watch=true&timeoutSeconds={seconds}", None, JSON, patience)) as connection:
@@ -58,7 +60,7 @@ class Api:
             raise Refused(0, f"watch of {path}: {type(error).__name__}: {error}") from error
 
     def _send(self, method: str, path: str, body: Json | None, kind: str, timeout: float) -> http.client.HTTPConnection:
-        # Both may be renewed while we run; a missing CA or token fails the request, never the process.
+        # Both may be rotated while we run; a missing CA or token fails the request, never the process.
         context = ssl.create_default_context(cafile=str(self._credentials / "ca.crt"))
         token = (self._credentials / "token").read_text().strip()
         connection = http.client.HTTPSConnection(self._host, self._port, timeout=timeout, context=context)
@@ -66,7 +68,7 @@ class Api:
         with ExitStack() as stack:
             stack.callback(connection.close)
             connection.request(method, path, None if body is None else json.dumps(body), headers)
-            stack.pop_all()  # It was sent: whoever reads the answer closes it.
+            stack.pop_all()  # The request was sent: the reader of the response closes the connection.
         return connection
 
     def _answer(self, response: http.client.HTTPResponse) -> Json:
@@ -75,13 +77,13 @@ class Api:
             raise Refused(response.status, text[:512].decode(errors="replace"))
         answer = json.loads(text)
         if not isinstance(answer, dict):
-            raise Refused(0, "the answer is no object")
+            raise Refused(0, "the response is not an object")
         return answer
 
 
 def _changed(event: Json) -> Json:
     """Return the object of a watch event. Raises Refused for an error and for a deletion."""
     if event.get("type") not in ("ADDED", "MODIFIED"):
-        raise Refused(event.get("object", {}).get("code", http.client.GONE), f"the watch says {event.get('type')}")
+        raise Refused(event.get("object", {}).get("code", http.client.GONE), f"the watch reported {event.get('type')}")
     found = event.get("object")
     return found if isinstance(found, dict) else {}

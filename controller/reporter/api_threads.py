@@ -1,4 +1,4 @@
-"""The threads that speak with the API server, so that the main one never waits for it: one asks and writes, one watches."""
+"""The threads for the API server, so that the main thread never waits for it: one sends requests, one watches."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Json = dict[str, Any]
 WATCH_SECONDS = 60
 RETRY_SECONDS, MAX_RETRY_SECONDS = 1.0, 30.0
 STACK_BYTES = 256 * 1024
-"""Of a thread: it does not nest deeply, and memory is counted in every pod."""
+"""Stack size of a thread. The calls are not deep, and the memory counts in every pod."""
 
 
 class Seen(NamedTuple):
-    """What became of a request: the object (None where there is none), or the error that it ended with."""
+    """The result of a request: the object (None if it does not exist), or the error."""
 
     found: Json | None
     error: str = ""
 
 
 class Link:
-    """Takes one request at a time and tells when it was answered."""
+    """Sends one request at a time and passes its result to a callback."""
 
     def __init__(self, reports: Reports, api: Api, on_report: Callable[[Seen], None], changed: Callable[[Json], None]) -> None:
         self._reports, self._api, self._on_report, self._changed = reports, api, on_report, changed
@@ -41,7 +41,7 @@ class Link:
             threading.Thread(target=work, name=work.__name__, daemon=True).start()
 
     def load(self) -> None:
-        """Ask for the object."""
+        """Request the object."""
         self._requests.put(self._reports.load)
 
     def write(self, seen: Json | None, status: Json) -> None:
@@ -49,7 +49,7 @@ class Link:
         self._requests.put(lambda: self._reports.write(seen, status))
 
     def watch(self, wanted: bool) -> None:
-        """Watch the object from now on, or no more once the watch that runs has ended."""
+        """Start to watch the object, or stop once the current watch has ended."""
         (self._wanted.set if wanted else self._wanted.clear)()
 
     def _serve(self) -> None:

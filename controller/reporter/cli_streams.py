@@ -1,7 +1,7 @@
-"""What a known CLI says in its own JSON stream, as events of docs/agents.md and `{"type": "turn"}`.
+"""Converts a known CLI's own JSON stream to events of docs/agents.md and `{"type": "turn"}`.
 
-The stream is `codex exec --json`'s or `claude --output-format stream-json`'s, with a line `rw.exec` before each run of a CLI. Both
-CLIs count by session, and a session outlives attempts: `before` in that line is what the session had used before the run.
+The stream comes from `codex exec --json` or `claude --output-format stream-json`, with a line `rw.exec` before each run of a CLI.
+Both CLIs count usage per session, and a session outlives attempts: `before` in that line is the session's usage before the run.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import NamedTuple, cast
 Event = dict[str, object]
 
 MAX_SUMMARY = 1024
-"""Characters of a CLI's last message that become a result's summary."""
+"""Maximum characters of a CLI's last message in a result's summary."""
 
 MAX_MESSAGES = 256
-"""Messages whose usage was counted that are remembered: claude tells it once for each block of a message."""
+"""Number of counted messages that are remembered: claude repeats a message's usage for each of its blocks."""
 
 MICRO_USD = 1_000_000
 
@@ -25,11 +25,11 @@ CODEX_INPUT, CODEX_OUTPUT = ("input_tokens",), ("output_tokens",)
 
 CLAUDE_INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 CLAUDE_MODEL_INPUT = ("inputTokens", "cacheCreationInputTokens", "cacheReadInputTokens")
-"""Claude counts cached input apart; here it is input, as codex has it."""
+"""Claude counts cached input separately; here it is added to the input, as in codex."""
 
 
 class Used(NamedTuple):
-    """What was used; the cost in millionths of a dollar, where a CLI tells it."""
+    """Usage; the cost is in millionths of a dollar, if the CLI reports it."""
 
     input: int = 0
     output: int = 0
@@ -40,11 +40,11 @@ class Used(NamedTuple):
         return Used(*(mine + its for mine, its in zip(self, other, strict=True)))
 
     def since(self, before: Used) -> Used:
-        """Return what was used since `before`, never less than nothing."""
+        """Return the usage since `before`, never negative."""
         return Used(*(max(0, mine - its) for mine, its in zip(self, before, strict=True)))
 
     def at_least(self, other: Used) -> Used:
-        """Return the greater of both, number by number."""
+        """Return the maximum of both for each number."""
         return Used(*(max(mine, its) for mine, its in zip(self, other, strict=True)))
 
 
@@ -52,20 +52,20 @@ NOTHING = Used()
 
 
 class Stream:
-    """Follows the stream of one attempt. What it says of usage is the attempt's in total."""
+    """Parses the stream of one attempt. Its usage events have the attempt's total."""
 
     def __init__(self) -> None:
         self._done = NOTHING
-        """Used by what is over: former runs of the attempt, and claude's former turns."""
+        """Usage of what is over: earlier runs of the attempt, and claude's earlier turns."""
         self._current = NOTHING
-        """Used by what is under way, as far as it is known."""
+        """Usage of the current run or turn, as far as it is known."""
         self._before = NOTHING
         self._resumed = False
         self._message = ""
         self._counted: dict[str, None] = {}
 
     def feed(self, line: str) -> list[Event]:
-        """Return the events that a line stands for; none where it is wrong or says nothing of interest."""
+        """Return the events of a line; none for a malformed or irrelevant line."""
         event = _object(line)
         match event.get("type"):
             case "rw.exec":
@@ -112,7 +112,7 @@ class Stream:
         return [{"type": "turn"}, self._usage(), _result(_text(event, "result"))]
 
     def _claude_turn(self, event: Mapping[str, object]) -> Used:
-        """What a turn used. Its `total_cost_usd` is the session's, thus of use only where the session began with the run."""
+        """Return the usage of a turn. `total_cost_usd` is the session's, so it counts only if the session began with this run."""
         models = [_mapping(usage) for usage in _map(event, "model_usage_since_last_result").values()]
         if models:
             used = NOTHING
@@ -129,7 +129,7 @@ class Stream:
 
 
 def parse(line: str) -> list[Event]:
-    """Return the events that a line stands for by itself, its usage being the line's alone."""
+    """Return the events of a single line; their usage is that line's alone."""
     return Stream().feed(line)
 
 
@@ -175,7 +175,7 @@ def _sum(usage: Mapping[str, object], fields: tuple[str, ...]) -> int:
 
 
 def _micro_usd(dollars: object) -> int:
-    """Return a sum of money in millionths; what is no finite number, which JSON's extensions allow, is nothing."""
+    """Return an amount in millionths of a dollar; 0 for infinity and NaN, which JSON's extensions allow."""
     try:
         return round(dollars * MICRO_USD) if isinstance(dollars, int | float) else 0
     except (ValueError, OverflowError):

@@ -1,6 +1,7 @@
-"""How busy the agent's processes are, from /proc in the pod's shared process namespace. Needs nothing of the agent.
+"""Measures the processor time of the agent's processes, from /proc in the pod's shared process namespace, without the agent's
+help.
 
-Not left out is pause, process 1: the processor time of orphans, which it inherits and waits for, is found nowhere else.
+Process 1, pause, is included: it inherits and reaps orphans, and their processor time is recorded nowhere else.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ from typing import NamedTuple
 
 WINDOW_SECONDS = 10.0
 BUSY_SHARE = 0.03
-"""Of one core, over the window less the time that was spent waiting for a core: a loop that sleeps uses under 1 %, a compiler held
-to a tenth of a core still 10 %, and one that gets 1 % on a node without a free core waits for most of the rest."""
+"""Share of one core, over the window without the time spent waiting for a core. A sleeping loop uses under 1 %; a compiler
+limited to a tenth of a core still uses 10 %. A process that gets 1 % on a node without a free core waits for most of the
+rest.
+"""
 
 MAX_PROCESSES = 2000
-"""Processes that are looked at in one sample; a fork bomb shows in the first ones as well."""
+"""Maximum processes per sample; a fork bomb shows in the first ones as well."""
 
 MAX_THREADS = 64
-"""Of one process whose waiting is looked at in one sample."""
+"""Maximum threads per process whose waiting time is read in one sample."""
 
 NANOSECONDS = 10**9
 
@@ -32,7 +35,7 @@ QUEUED = 1
 
 
 class Times(NamedTuple):
-    """A process's times in ticks: its own and its waited-for children's on a processor, and its own in the queue for one."""
+    """A process's times in ticks: its own and its reaped children's processor time, and its own time in the run queue."""
 
     own: int
     waited: int
@@ -43,7 +46,7 @@ NONE = Times(0, 0)
 
 
 class Span(NamedTuple):
-    """Ticks between two samples: all of them, and those on a processor and in the queue for one."""
+    """Ticks between two samples: all of them, those on a processor, and those in the run queue."""
 
     passed: float = 0.0
     spent: float = 0.0
@@ -51,7 +54,7 @@ class Span(NamedTuple):
 
 
 class Processes:
-    """Tells from one sample to the next whether the agent worked."""
+    """Detects from one sample to the next whether the agent worked."""
 
     def __init__(self, proc: Path = Path("/proc"), own_uid: int | None = None) -> None:
         self._proc, self._own_uid = str(proc), os.getuid() if own_uid is None else own_uid
@@ -60,9 +63,10 @@ class Processes:
         self._ticks = os.sysconf("SC_CLK_TCK")
 
     def active(self, now: float) -> bool:
-        """Take a sample; return whether the agent used more than its share to idle over the last seconds.
+        """Take a sample; return whether the agent used at least its busy share over the last seconds.
 
-        Who waits for a core wants to work, and is judged by the rest of the time: on a full node the busy get little, too.
+        A process in the run queue wants to work, so the share is taken of the remaining time: on a full node busy processes get
+        little.
         """
         self._window.append((now, self._span(now)))
         while now - self._window[0][0] > WINDOW_SECONDS:
@@ -73,7 +77,7 @@ class Processes:
         return sum(span.spent for span in spans) >= BUSY_SHARE * rest
 
     def _span(self, now: float) -> Span:
-        """What was used and waited for since the last sample."""
+        """Return the processor time and the waiting time since the last sample."""
         before, self._before = self._before, self._sample()
         if before is None:
             return Span()
@@ -91,7 +95,7 @@ class Processes:
         return found
 
     def _times(self, pid: str) -> Times | None:
-        """What a process has used; None for one of ours, and for one that is gone by now."""
+        """Return a process's times; None for one of our own processes, and for one that has ended."""
         try:
             if os.stat(f"{self._proc}/{pid}").st_uid == self._own_uid:
                 return None
@@ -103,7 +107,7 @@ class Processes:
         return Times(own, waited, self._queued(pid) * self._ticks / NANOSECONDS)
 
     def _queued(self, pid: str) -> int:
-        """Nanoseconds that a process's threads have waited for a core; 0 where the kernel does not tell."""
+        """Return the nanoseconds that a process's threads waited for a core; 0 if the kernel does not report it."""
         waits = 0
         with suppress(OSError):
             for thread in os.listdir(f"{self._proc}/{pid}/task")[:MAX_THREADS]:
@@ -113,14 +117,15 @@ class Processes:
 
 
 def _queued(before: dict[str, Times], now: dict[str, Times]) -> float:
-    """Ticks that were spent waiting for a core between two samples."""
+    """Return the ticks that were spent waiting for a core between two samples."""
     return sum(max(0.0, times.queued - before.get(pid, NONE).queued) for pid, times in now.items())
 
 
 def _spent(before: dict[str, Times], now: dict[str, Times]) -> int:
-    """Ticks that were used between two samples.
+    """Return the ticks of processor time between two samples.
 
-    What a child has used moves to its parent when that waits for it, so what the gone had used is taken off the waited-for.
+    When a parent reaps a child, the child's time moves to the parent. Therefore the time of ended processes is subtracted from the
+    reaped time.
     """
     own = sum(max(0, times.own - before.get(pid, NONE).own) for pid, times in now.items())
     waited = sum(max(0, times.waited - before.get(pid, NONE).waited) for pid, times in now.items())

@@ -1,6 +1,7 @@
-"""What an agent says, one JSON object a line, made safe: every text bounded and printable, every number checked.
+"""Parses and sanitizes the agent's events, one JSON object per line: every text is bounded and printable, every number is
+checked.
 
-See docs/agents.md for the events. An event that is wrong is refused with `Wrong`; a text that is too long is cut.
+docs/agents.md lists the events. A wrong event is refused with `Wrong`; a text that is too long is cut.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ from typing import Any
 Event = dict[str, Any]
 
 MAX_LINE = 256 * 1024
-"""Bytes of a line that are read at all: a question of 16384 characters with 16 options fits, escaped as it may be."""
+"""Maximum bytes of a line: an escaped question of 16384 characters with 16 options fits."""
 
 LONG_TEXT, TEXT, WORD = 16384, 1024, 128
-"""Characters of a question, of other texts and of names, as the API has them."""
+"""Maximum characters of a question, of other texts and of names, as in the API."""
 
 MAX_OPTIONS, MAX_OUTPUTS = 16, 16
 MAX_TOKENS = 1_000_000_000_000
 QUESTION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
 CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
-"""Control characters have no business in a status or on a terminal."""
+"""Replaces control characters, which are unsafe in a status and on a terminal."""
 
 
 class Wrong(Exception):
-    """An event that is left out. `kind` tells one kind of mistake from another; the message is for people."""
+    """An event is refused. `kind` distinguishes mistakes; the message is for people."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -34,17 +35,17 @@ class Wrong(Exception):
 
 
 def read_line(line: bytes) -> object:
-    """Return what a line holds. Raises Wrong where it is no JSON."""
+    """Return the JSON value of a line. Raises Wrong if it is not JSON."""
     try:
         return json.loads(line.decode(errors="replace"))
     except (ValueError, RecursionError) as error:
-        raise Wrong("json", f"a line is no JSON: {error}"[:TEXT]) from error
+        raise Wrong("json", f"a line is not JSON: {error}"[:TEXT]) from error
 
 
 def check(event: object) -> Event:
-    """Return the event with only what it may hold. Raises Wrong."""
+    """Return the event with its known fields only. Raises Wrong."""
     if not isinstance(event, dict):
-        raise Wrong("object", "a line is no JSON object")
+        raise Wrong("object", "a line is not a JSON object")
     kind = event.get("type")
     checker = CHECKS.get(kind) if isinstance(kind, str) else None
     if checker is None:
@@ -53,7 +54,7 @@ def check(event: object) -> Event:
 
 
 def clean(text: str, limit: int) -> str:
-    """Return a text that is safe to show and to store, with an ellipsis where it was cut."""
+    """Return a text that is safe to show and to store, with an ellipsis if it was cut."""
     safe = text.translate(CONTROLS).encode(errors="replace").decode()
     return safe if len(safe) <= limit else safe[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
@@ -61,7 +62,7 @@ def clean(text: str, limit: int) -> str:
 def _text(event: Event, field: str, limit: int) -> str:
     value = event.get(field, "")
     if not isinstance(value, str):
-        raise Wrong(f"{event['type']}.{field}", f"a {event['type']} event's {field} is no text")
+        raise Wrong(f"{event['type']}.{field}", f"a {event['type']} event's {field} is not a text")
     return clean(value, limit)
 
 
@@ -72,9 +73,9 @@ def _progress(event: Event) -> Event:
 def _question(event: Event) -> Event:
     options = event.get("options") or []
     if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
-        raise Wrong("question.options", "a question event's options are no list of texts")
+        raise Wrong("question.options", "a question event's options are not a list of texts")
     if len(options) > MAX_OPTIONS:
-        raise Wrong("question.options", f"a question has {len(options)} options; {MAX_OPTIONS} is the most")
+        raise Wrong("question.options", f"a question has {len(options)} options; at most {MAX_OPTIONS} are allowed")
     text = _text(event, "text", LONG_TEXT)
     if not text.strip():
         raise Wrong("question.text", "a question event has no text")
@@ -100,7 +101,7 @@ def _usage(event: Event) -> Event:
 def _amount(event: Event, field: str) -> int:
     value = event.get(field, 0)
     if type(value) is not int or not 0 <= value <= MAX_TOKENS:
-        raise Wrong("usage", f"a usage event's {field} is no whole number from 0 to {MAX_TOKENS}; it is not trusted")
+        raise Wrong("usage", f"a usage event's {field} is not a whole number from 0 to {MAX_TOKENS}")
     return value
 
 
@@ -114,9 +115,9 @@ def _result(event: Event) -> Event:
 def _outputs(event: Event) -> dict[str, str]:
     outputs = event.get("outputs") or {}
     if not isinstance(outputs, dict) or not all(isinstance(value, str) for value in outputs.values()):
-        raise Wrong("result.outputs", "a result event's outputs are no map of texts")
+        raise Wrong("result.outputs", "a result event's outputs are not a map of texts")
     if len(outputs) > MAX_OUTPUTS:
-        raise Wrong("result.outputs", f"a result has {len(outputs)} outputs; {MAX_OUTPUTS} is the most")
+        raise Wrong("result.outputs", f"a result has {len(outputs)} outputs; at most {MAX_OUTPUTS} are allowed")
     return {clean(name, WORD): clean(value, TEXT) for name, value in outputs.items()}
 
 

@@ -1,7 +1,7 @@
-"""Whether anything in the workspace has changed, at a bounded cost: a few entries a sample, and one number a pass over all of it.
+"""Detects changes in the workspace at a bounded cost: a limited number of entries per sample, and one number per scan.
 
-A pass sums up a hash of every entry. Two passes with the same sum saw the same tree; nothing is remembered of single files, and
-times are only compared for being equal, so no clock matters.
+A scan sums the hashes of all entries. Two scans with the same sum found the same tree. No data of single files is kept, and times
+are only compared for equality, so no clock matters.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from pathlib import Path
 
 ENTRIES_PER_SAMPLE = 2000
 PASS_SECONDS = 10.0
-"""A small tree is gone through no more often than this."""
+"""Minimum time between two scans of a small tree."""
 
 MAX_DEPTH = 64
-"""Folders below folders that are looked into; each level holds a file descriptor."""
+"""Maximum depth of folders that are scanned; each level holds a file descriptor."""
 
 FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 MASK = (1 << 64) - 1
 
 
 class Workspace:
-    """Goes through the workspace again and again, a little at a time."""
+    """Scans the workspace repeatedly, a few entries at a time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -33,7 +33,7 @@ class Workspace:
         self._rest_until = 0.0
 
     def changed(self, now: float) -> bool:
-        """Go on for a bounded number of entries; return whether a pass ended that saw another tree than the one before."""
+        """Continue for a bounded number of entries; return whether a scan ended that differs from the previous one."""
         if self._walk is None:
             if now < self._rest_until:
                 return False
@@ -51,7 +51,7 @@ class Workspace:
 
 
 def _walk(path: Path) -> Iterator[int]:
-    """Yield a hash of every entry below a folder; what may not be looked into is left out."""
+    """Yield a hash of every entry below a folder; unreadable folders are skipped."""
     try:
         root = os.open(path, FLAGS)
     except OSError:

@@ -1,6 +1,6 @@
-"""Following a file that a hostile agent writes: bounded reads of whole lines, whatever becomes of the file.
+"""Follows a file that a hostile agent writes, with bounded reads of whole lines.
 
-The open file is held, so that what was written to it before it was deleted or replaced is still read.
+It keeps the file open, so that data written before the file was deleted or replaced is still read.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from pathlib import Path
 
 CHUNK = 64 * 1024
 FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-"""A symlink is refused, a FIFO does not block; whether it is a file at all is seen by what was opened."""
+"""Flags for opening the file: a symlink is refused, a FIFO does not block. The file type is checked after opening."""
 
 ReportProblem = Callable[[str, str], None]
-"""Takes a problem: its kind and its text."""
+"""Receives a problem: its kind and its text."""
 
 
 class Tail:
-    """One file's lines, in order, each once. `grew` says whether the last read found anything new."""
+    """The lines of one file, in order, each once. `grew` shows whether the last read returned new data."""
 
     def __init__(self, path: Path, max_line: int, report_problem: ReportProblem) -> None:
         self._path, self._max_line, self._report_problem = path, max_line, report_problem
@@ -31,7 +31,7 @@ class Tail:
         self.grew = False
 
     def read(self, budget: int) -> Iterator[bytes]:
-        """Yield the lines that were completed since the last read, looking at no more than `budget` bytes."""
+        """Yield the lines that were completed since the last read, reading at most `budget` bytes."""
         self.grew = False
         if self._file is None:
             self._open()
@@ -41,23 +41,23 @@ class Tail:
                 self._close()
 
     def skip_to_the_last(self, size: int) -> None:
-        """Leave out all but the last bytes of what is still to be read: at the end, the last words matter."""
+        """Skip all but the last `size` unread bytes: at the end of the pod, the most recent lines matter."""
         if self._file is None:
             self._open()
         if self._file is not None and (end := os.fstat(self._file).st_size - size) > self._offset:
-            self._note("skipped", f"{end - self._offset} bytes were left out: more was written than could be read")
+            self._note("skipped", f"{end - self._offset} bytes were skipped: more was written than could be read")
             self._offset = end
             self._skipping = True
             self._part.clear()
 
     def rest(self) -> Iterator[bytes]:
-        """Yield what stands behind the last newline: at the end, nothing more comes to complete it."""
+        """Yield the text after the last newline: at the end of the pod, nothing can complete it."""
         if self._part.strip() and not self._skipping:
             yield bytes(self._part)
         self._part.clear()
 
     def _lines(self, file: int, budget: int) -> Generator[bytes, None, int]:
-        """Yield lines; return how much of the budget is left, 0 where there may be more to read."""
+        """Yield lines; return the rest of the budget, 0 if there may be more to read."""
         self._check_length(file)
         while budget > 0:
             chunk = os.pread(file, min(CHUNK, budget), self._offset)
@@ -82,7 +82,7 @@ class Tail:
 
     def _add(self, part: bytes) -> None:
         if not self._skipping and len(self._part) + len(part) > self._max_line:
-            self._note("long", f"a line is longer than {self._max_line} bytes and was left out")
+            self._note("long", f"a line is longer than {self._max_line} bytes and was skipped")
             self._skipping = True
             self._part.clear()
         if not self._skipping:
@@ -90,7 +90,7 @@ class Tail:
 
     def _check_length(self, file: int) -> None:
         if os.fstat(file).st_size < self._offset:
-            self._note("cut", "was truncated; it is read from its beginning")
+            self._note("cut", "was truncated; reading restarts from its beginning")
             self._begin()
 
     def _begin(self) -> None:
@@ -113,11 +113,11 @@ class Tail:
         if stat.S_ISREG(os.fstat(file).st_mode):
             self._file = file
         else:
-            self._note("no file", "is no regular file")
+            self._note("no file", "is not a regular file")
             os.close(file)
 
     def _replaced(self, file: int) -> bool:
-        """Whether the path no longer leads to the file that is open; all of that was read by now."""
+        """Whether the path no longer leads to the open file, which has been read completely by now."""
         held = os.fstat(file)
         try:
             there = os.stat(self._path, follow_symlinks=False)
@@ -126,7 +126,7 @@ class Tail:
             return True
         if (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino):
             return False
-        self._note("replaced", "was replaced; it is read from its beginning, append to it instead")
+        self._note("replaced", "was replaced; reading restarts from its beginning, append to it instead")
         return True
 
     def _close(self) -> None:

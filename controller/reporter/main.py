@@ -1,4 +1,4 @@
-"""`runwarden reporter`: put the parts together and run until SIGTERM. `--ready` is the startup probe."""
+"""`runwarden reporter`: assembles the parts and runs until SIGTERM. `--ready` is the startup probe."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from controller.reporter.shared_files import Mailbox, is_ready
 USAGE = 2
 HELP = """usage: runwarden reporter [--ready]
 
-Watch the agent of this pod and report for it. The operator starts it beside every agent; its settings are RUNWARDEN_*.
---ready: exit 0 once everything lies ready for the agent, the startup probe of the sidecar.
+Watch the agent of this pod and report for it. The operator adds it to every agent's pod; its settings are RUNWARDEN_*.
+--ready: exit 0 once the agent's tools and answers are in place; the startup probe of the sidecar.
 """
 
 
 def main(argv: list[str]) -> int:
-    """Run the reporter, or answer the probe; return the exit code."""
+    """Run the reporter, or the probe; return the exit code."""
     if argv not in ([], ["--ready"]):
         print(HELP, end="", file=sys.stdout if argv in (["-h"], ["--help"]) else sys.stderr)  # a command's own help
         return 0 if argv in (["-h"], ["--help"]) else USAGE
@@ -45,12 +45,12 @@ def main(argv: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, reporter.wake.stop)
     reporter.run()
-    # A thread may still wait for an API server that does not answer; nobody waits for that thread.
+    # A thread may still wait for an unresponsive API server; do not wait for that thread.
     os._exit(0)
 
 
 def assemble(settings: Settings, clock: Callable[[], float]) -> Reporter:
-    """Return a reporter on this machine's files, processes and network."""
+    """Return a reporter that uses this machine's files, processes and network."""
     memory = Memory(clock())
     mailbox = Mailbox(settings.directory, memory.add_problem)
     processes = Processes() if settings.sees_processes else None

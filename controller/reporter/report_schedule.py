@@ -1,22 +1,22 @@
-"""When the reporter writes: pure, all times are the monotonic clock's."""
+"""The schedule of reports. Pure: all times are the monotonic clock's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 GAP_SECONDS = 1.0
-"""Between two writes: what happens meanwhile goes into one."""
+"""Minimum time between two writes; changes in between go into one write."""
 
 BURST, REFILL_SECONDS = 8, 6.0
-"""Writes at once: so many in a row, then one in so many seconds, however much the agent says."""
+"""Token bucket of urgent writes: a burst of `BURST`, then one per `REFILL_SECONDS`, however many events the agent writes."""
 
 FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 1.0, 60.0
 JITTER = 0.1
-"""Part of the interval by which a beat may come early, so that agents which were started together do not beat together."""
+"""Share of the interval by which a periodic report may come early, so that agents that started together do not report together."""
 
 
 class Pace:
-    """Says when the next report is due. `chance` returns a number from 0 to 1."""
+    """Decides when the next report is due. `chance` returns a number from 0 to 1."""
 
     def __init__(self, interval: float, now: float, chance: Callable[[], float]) -> None:
         self._interval, self._chance = interval, chance
@@ -33,19 +33,19 @@ class Pace:
         return now >= self._beat_at or (self.urgent and self._refill(now) >= 1)
 
     def sent(self, now: float) -> None:
-        """A report is on its way: it holds everything that was urgent."""
+        """Record that a report was sent: it contains everything that was urgent."""
         if now < self._beat_at:
             self._tokens -= 1
         self.urgent = False
         self._not_before = now + GAP_SECONDS
 
     def arrived(self, now: float) -> None:
-        """The report was written: the next beat is an interval from now."""
+        """Record that the report was written: the next periodic report is an interval from now."""
         self._failures = 0
         self._beat_at = now + self._interval * (1 - JITTER * self._chance())
 
     def failed(self, now: float) -> None:
-        """The report was not written: it stays due, after a while that grows and differs from agent to agent."""
+        """Record that the report was not written: it stays due, after a delay that grows and differs between agents."""
         wait = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** min(self._failures, 10))
         self._failures += 1
         self._not_before = now + wait * (0.5 + self._chance() / 2)

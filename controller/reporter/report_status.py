@@ -1,4 +1,4 @@
-"""Pure: from what the reporter knows to what it writes, in the form of controller/api/agent_report.py."""
+"""Pure: builds an AgentReport's status from the agent's record; see controller/api/agent_report.py."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Json = dict[str, Any]
 MAX_SECONDS = 31_536_000
 MAX_COUNT = 1_000_000
 LAST_WORDS_LIMIT = 4096
-"""Bytes of a termination message that the kubelet keeps."""
+"""Maximum bytes of a termination message that the kubelet keeps."""
 
 TIMES = ("seq", "activityAgeSeconds", "progressAgeSeconds")
-"""What differs from report to report although nothing has happened."""
+"""Fields that differ between reports even if nothing has happened."""
 
 
 def status_of(settings: Settings, memory: Memory, sources: tuple[str, ...], seq: int, now: float) -> Json:
@@ -48,7 +48,7 @@ def status_of(settings: Settings, memory: Memory, sources: tuple[str, ...], seq:
 
 
 def merge_patch(old: Json, new: Json) -> Json:
-    """Return the merge patch (RFC 7396) that makes `new` of `old`. It holds all of `new`: nothing is taken for granted."""
+    """Return the merge patch (RFC 7396) from `old` to `new`. It holds all of `new`, so it does not depend on the stored object."""
     patch: Json = dict.fromkeys((field for field in old if field not in new), None)
     for field, value in new.items():
         before = old.get(field)
@@ -57,12 +57,12 @@ def merge_patch(old: Json, new: Json) -> Json:
 
 
 def same_but_for_times(one: Json, other: Json) -> bool:
-    """Whether two reports say the same, whenever they were made."""
+    """Whether two reports are equal except for their times."""
     return {k: v for k, v in one.items() if k not in TIMES} == {k: v for k, v in other.items() if k not in TIMES}
 
 
 def last_words(status: Json) -> str:
-    """Return the report as JSON that fits into a termination message; what matters least is cut first."""
+    """Return the report as JSON that fits into a termination message; the least important parts are cut first."""
     text = _dump(status)
     for cut in CUTS:
         if len(text.encode()) <= LAST_WORDS_LIMIT:
@@ -94,7 +94,7 @@ def _short_questions(status: Json) -> Json:
 
 
 def _short_result(status: Json) -> Json:
-    """The outcome always fits; its summary and outputs as far as they do."""
+    """Shorten a result: the outcome always fits, the summary is cut, and long outputs are dropped."""
     result = status.get("result")
     if not result:
         return status
@@ -118,7 +118,7 @@ def _cut(text: str, size: int) -> str:
 
 
 SHORT = 200
-"""Bytes of a text that had to be shortened."""
+"""Bytes of a shortened text."""
 FEW_IDS = 8
 CUTS: tuple[Callable[[Json], Json], ...] = (
     _without("problems"),

@@ -1,4 +1,4 @@
-"""The reporter's main thread: look, take in what the API server answered, report when it is time, and say the last word."""
+"""The reporter's main thread: samples the agent, applies API responses, reports on schedule, and writes the final report."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ Json = dict[str, Any]
 
 TICK_SECONDS = 0.5
 FIRST_LOAD_SECONDS = 10.0
-"""How long the agent's start waits for what former attempts left; an API server that is away stops no agent."""
+"""How long the agent's start waits for data of earlier attempts; an unavailable API server does not keep an agent from starting."""
 
 FAREWELL_SECONDS = 1.5
-"""For the last report: a sidecar whose agent used up the grace period is left 2 s."""
+"""Time limit of the final report: if the agent used up the grace period, its sidecar has 2 s left."""
 
 
 class Wake:
-    """Wakes the main thread from another, or from a signal."""
+    """Wakes the main thread from another thread or from a signal handler."""
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.stopping = False
 
     def wake(self) -> None:
-        """Have the wait end, now or as soon as it begins."""
+        """End the current wait, or the next one if the thread is not waiting."""
         try:
             os.write(self.writer, b"!")
         except BlockingIOError:
-            return  # It is awake: the pipe is full of reasons.
+            return  # It is awake already: the pipe is full.
 
     def stop(self, *_: object) -> None:
-        """Have the reporter end; a signal's handler."""
+        """Stop the reporter; used as a signal handler."""
         self.stopping = True
         self.wake()
 
     def wait(self, seconds: float) -> None:
-        """Wait for so long or until woken."""
+        """Wait until the time is over or the thread is woken."""
         if select.select([self.reader], [], [], max(0.0, seconds))[0]:
             os.read(self.reader, 4096)
 
 
 class Reporter:
-    """One agent's reporter. `clock` is monotonic; `answers` holds what the link's threads have told since the last look."""
+    """One agent's reporter. `clock` is monotonic; `answers` holds the results from the link's threads since the last tick."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Reporter:
         self._error = ""
 
     def run(self) -> None:
-        """Report until told to stop."""
+        """Report until stopped."""
         self._begin()
         while not self.wake.stopping:
             self._tick()
@@ -108,7 +108,9 @@ class Reporter:
             self._report()
 
     def _report(self) -> None:
-        """Have the newest report written; what former attempts left is asked for first, so that it is not forgotten."""
+        """Start a write of the newest report. If data of earlier attempts was not loaded yet, load it first, so that it is not
+        lost.
+        """
         now = self._clock()
         self._busy = True
         self._pace.sent(now)
@@ -120,7 +122,7 @@ class Reporter:
             self._link.load()
 
     def _status(self, now: float) -> Json:
-        # Seconds since boot: rises even over a restart of this container that the API server did not hear of.
+        # Seconds since boot: the number rises even over a restart of this container that the API server did not notice.
         self._seq = max(self._seq + 1, int(now))
         return status_of(self._settings, self._memory, self._watch.sources, self._seq, now)
 
@@ -137,7 +139,7 @@ class Reporter:
                 self._learn(seen.found)
 
     def _apply_report(self, seen: Seen) -> None:
-        """Note what became of the request in hand."""
+        """Record the result of the current request."""
         self._busy = False
         if seen.error:
             self._pace.failed(self._clock())
@@ -151,7 +153,7 @@ class Reporter:
             self._pace.arrived(self._clock())
 
     def _learn(self, found: Json) -> None:
-        """Take in what others wrote: answers, and what former attempts have read."""
+        """Apply the object as others wrote it: answers, and the questions that earlier attempts have read."""
         if self._object is None or _version(found) > _version(self._object):
             self._object = found
         status, spec = found.get("status") or {}, found.get("spec") or {}
@@ -165,7 +167,9 @@ class Reporter:
             self._pace.urgent = True
 
     def _end(self) -> None:
-        """Say the last word: into the termination message first, which needs nobody, then to the API server, for a bounded time."""
+        """Write the final report: first into the termination message, which is local, then to the API server, for a bounded
+        time.
+        """
         until = self._clock() + FAREWELL_SECONDS
         self._watch.drain(self._clock())
         status = self._status(self._clock())
@@ -182,7 +186,7 @@ class Reporter:
             self._await_answer(until)
 
     def _worth_writing(self, status: Json) -> bool:
-        """Whether the API server lacks something; an agent that was silent and brief costs it nothing."""
+        """Whether the API server lacks data. A short agent without events causes no write."""
         if self._written is None:
             return self._memory.has_spoken
         return not same_but_for_times(status, self._written)
@@ -199,10 +203,10 @@ class Reporter:
             self._log(f"the termination message cannot be written: {error}")
 
     def _log(self, error: str) -> None:
-        """Say what is wrong with the API server, once, and that it is well again."""
+        """Log an error of the API server once, and its recovery."""
         if error != self._error:
             self._error = error
-            print(error or "the API server answers", file=sys.stderr, flush=True)  # noqa: T201  # the log of this container
+            print(error or "the API server responds again", file=sys.stderr, flush=True)  # noqa: T201  # the log of this container
 
 
 def _version(found: Json) -> int:

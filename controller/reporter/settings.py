@@ -1,4 +1,4 @@
-"""What the reporter is told by its environment."""
+"""The reporter's settings, from its environment."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 DEFAULT_INTERVAL_SECONDS = 60
 CREDENTIALS = "/var/run/secrets/kubernetes.io/serviceaccount"
-"""Where pods find their token, as everywhere in Kubernetes."""
+"""Mount path of a pod's token."""
 
 NEEDED = ("RUN", "RUN_UID", "AGENT", "ATTEMPT", "POD_UID", "NAMESPACE")
 
 
 class Settings(NamedTuple):
-    """Who the agent is, where its folders are, and how the API server is reached."""
+    """The agent's identity, its folders, and the address of the API server."""
 
     run: str
     run_uid: str
@@ -33,7 +33,7 @@ class Settings(NamedTuple):
 
 
 def settings_from(env: Mapping[str, str]) -> Settings:
-    """Return the settings that an environment holds. Raises ValueError naming the variable that is missing or wrong."""
+    """Return the settings in an environment. Raises ValueError, which names the missing or wrong variable."""
     missing = [f"RUNWARDEN_{name}" for name in NEEDED if not env.get(f"RUNWARDEN_{name}")]
     if missing:
         raise ValueError(f"not set: {', '.join(missing)}; the operator sets them in the sidecar that it adds to agents' pods")

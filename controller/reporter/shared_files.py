@@ -1,4 +1,4 @@
-"""The files that the reporter puts where the agent can read them: its tools, and the answers to its questions."""
+"""The files that the reporter writes for the agent: its tools, and the answers to its questions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ READABLE = 0o644
 
 
 class Mailbox:
-    """The folders below RUNWARDEN_DIR that the reporter writes to. A full disk is a problem to tell of, never an end."""
+    """The folders below RUNWARDEN_DIR that the reporter writes to. A full disk is reported as a problem and never ends the
+    reporter.
+    """
 
     def __init__(self, directory: Path, report_problem: ReportProblem) -> None:
         self._bin, self._answers, self._out = directory / "bin", directory / "answers", directory / "out"
@@ -31,16 +33,16 @@ class Mailbox:
 
     @property
     def events(self) -> Path:
-        """What the agent says."""
+        """The file with the agent's events."""
         return self._out / EVENTS_FILE
 
     @property
     def stream(self) -> Path:
-        """What a known CLI says."""
+        """The file with a known CLI's stream."""
         return self._out / STREAM_FILE
 
     def prepare(self) -> None:
-        """Lay out the tools, and a file for events that the agent may append to whatever its umask."""
+        """Write the tools, and an events file that the agent may append to whichever umask it has."""
         for script in sorted(SCRIPTS.iterdir()):
             if not script.name.startswith("_"):
                 self._put(self._bin / script.name, script.read_bytes(), TOOL)
@@ -50,26 +52,26 @@ class Mailbox:
             os.close(os.open(self.events, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FOR_ALL))
             self.events.chmod(FOR_ALL)
         except OSError:
-            return  # It is there already, or the agent is in the way of its own outbox, which the tail tells of.
+            return  # It exists, or the agent obstructs its own outbox, which the tail reports.
 
     def delivered(self) -> list[str]:
-        """Return the questions whose answers lie there, or the word that they were dismissed."""
+        """Return the questions with an answer or a dismissal on disk."""
         return sorted(self._lie | self._dismissed)
 
     def dismissed(self) -> list[str]:
-        """Return the questions of which it lies there that nobody will answer them."""
+        """Return the questions with a dismissal on disk."""
         return sorted(self._dismissed)
 
     def mark_ready(self) -> None:
-        """Let the startup probe pass, and with it the agent start."""
+        """Let the startup probe pass, so that the agent starts."""
         self._put(self._bin / READY_FILE, b"", READABLE)
 
     def note_read(self, names: Iterable[str]) -> None:
-        """Write down which questions former attempts have read the answers of."""
+        """Write the list of questions whose answers earlier attempts have read."""
         self._put(self._answers / READ_FILE, "".join(f"{name}\n" for name in names).encode(), READABLE)
 
     def write_answers(self, deliveries: Iterable[dict[str, Any]]) -> list[str]:
-        """Write what is not there yet, each whole or not at all; return the questions that were answered or dismissed."""
+        """Write the missing answers, each completely or not at all; return the questions that were answered or dismissed."""
         fresh = []
         for delivery in deliveries:
             name, answer = delivery.get("questionID"), delivery.get("answer")
@@ -80,7 +82,7 @@ class Mailbox:
         return fresh
 
     def _bring(self, name: str, answer: str, delivery: dict[str, Any]) -> bool:
-        """Write an answer or a dismissal; return whether it is new and there. An answer overtakes a dismissal."""
+        """Write an answer or a dismissal; return whether it is new and was written. An answer replaces a dismissal."""
         if delivery.get("dismissed") is True:
             fresh = name not in self._dismissed and self._put(self._answers / f"{name}{DISMISSED}", b"", READABLE)
             self._dismissed |= {name} if fresh else set()
@@ -92,14 +94,14 @@ class Mailbox:
         return True
 
     def _write(self, name: str, answer: str, by: str) -> bool:
-        """The text is for `rw`, which reads no JSON; it is there before the JSON is."""
+        """Write an answer as JSON, and first as text for `rw`, which cannot parse JSON."""
         safe = answer.encode(errors="replace")
         document = json.dumps({"id": name, "answer": answer, "by": clean(by, TEXT)}).encode() + b"\n"
         as_text = self._put(self._answers / f"{name}.txt", safe, READABLE)
         return as_text and self._put(self._answers / f"{name}.json", document, READABLE)
 
     def _put(self, path: Path, content: bytes, mode: int) -> bool:
-        """Write a file so that nobody ever sees half of it; return whether that worked."""
+        """Write a file atomically; return whether that worked."""
         partial = path.with_name(f".{path.name}.partial")
         try:
             partial.write_bytes(content)
@@ -112,5 +114,5 @@ class Mailbox:
 
 
 def is_ready(directory: Path) -> bool:
-    """Whether the reporter of this pod has laid everything out."""
+    """Whether the reporter of this pod has written everything that the agent needs."""
     return (directory / "bin" / READY_FILE).exists()

@@ -123,7 +123,7 @@ def test_a_hostile_agent_harms_only_its_own_report(kind_cluster: Cluster, report
     said = last_words(kind_cluster, restricted, "hostile-coder-r0")
     assert (said["result"]["summary"], said["usage"]["inputTokens"]) == ("gave-up", 1)
     problems = " ".join(said["problems"])
-    for told in ("longer than", "no JSON", "never brought", "was deleted", "no regular file", "symlink"):
+    for told in ("longer than", "not JSON", "never delivered", "was deleted", "not a regular file", "symlink"):
         assert told in problems, said
 
 

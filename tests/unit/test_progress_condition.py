@@ -30,7 +30,7 @@ OFF = ResolvedPolicy.of("p", RunPolicySpec(reporter=ReporterMode.OFF))
         ({"pods": (replace(POD, reporting=False),)}, Health.HEALTHY, ("False", "NoReporter")),
         ({"pods": (replace(POD, reporting=False),), "policy": OFF}, Health.HEALTHY, ("False", "ReporterOff")),
         ({"reports": (REPORT,)}, Health.REPORTER_SILENT, ("Unknown", "ReporterSilent")),
-        ({"reports": (replace(REPORT, problems=("a line is no JSON",)),)}, Health.HEALTHY, ("False", "ReportRefused")),
+        ({"reports": (replace(REPORT, problems=("a line is not JSON",)),)}, Health.HEALTHY, ("False", "ReportRefused")),
         ({"reports": (replace(REPORT, sources=("Events",)),)}, Health.HEALTHY, ("False", "ProcessesNotSeen")),
         ({"reports": (replace(REPORT, progress_events=0),)}, Health.HEALTHY, ("False", "SilentAgent")),
         ({"reports": (REPORT,)}, Health.HEALTHY, ("True", "Reported")),

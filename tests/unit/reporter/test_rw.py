@@ -172,14 +172,14 @@ def test_parking_ends_with_76(agent: Agent) -> None:
     ("arguments", "said"),
     [
         ((), "a command is missing"),
-        (("nonsense",), "no command nonsense"),
+        (("nonsense",), "unknown command nonsense"),
         (("progress",), "progress takes one text"),
         (("progress", "two", "words"), "quote it"),
         (("ask",), "a question is missing"),
         (("ask", ""), "a question is missing"),
         (("ask", "--wait", "soon", "x"), "not 'soon'"),
         (("ask", "--wait"), "needs a number"),
-        (("ask", "--what", "x"), "no option --what"),
+        (("ask", "--what", "x"), "unknown option --what"),
         (("ask", "--id", "../x", "x"), "not '../x'"),
         (("ask", "x", *"abcdefghijklmnopq"), "at most 16"),
         (("answer", "../x"), "the id that"),
@@ -188,7 +188,7 @@ def test_parking_ends_with_76(agent: Agent) -> None:
         (("fail", "one", "two"), "second"),
         (("usage", "1"), "INPUT OUTPUT"),
         (("usage", "1", "-2"), "whole numbers"),
-        (("park", "now"), "takes nothing"),
+        (("park", "now"), "takes no arguments"),
     ],
 )
 def test_mistakes_are_told(agent: Agent, arguments: tuple[str, ...], said: str) -> None:

@@ -86,7 +86,7 @@ def test_a_flood_is_read_a_budget_at_a_time_and_its_end_counts(followed: Followe
     assert len(followed.read()) == BUDGET // 20
     followed.tail.skip_to_the_last(1000)
     assert followed.read()[-1] == b"last"
-    assert "were left out" in followed.problems["events.jsonl skipped"]
+    assert "were skipped" in followed.problems["events.jsonl skipped"]
 
 
 def as_symlink(path: Path) -> None:
@@ -100,7 +100,7 @@ def as_link_loop(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("make", "why"),
-    [(as_symlink, "symlink"), (as_link_loop, "symlink"), (os.mkfifo, "no regular file"), (os.mkdir, "no regular file")],
+    [(as_symlink, "symlink"), (as_link_loop, "symlink"), (os.mkfifo, "not a regular file"), (os.mkdir, "not a regular file")],
 )
 def test_what_is_no_file_is_not_read(followed: Followed, make: object, why: str) -> None:
     """A symlink, a FIFO or a folder neither blocks nor leads elsewhere, and is reported; a later file in its place is read."""
