@@ -1,4 +1,4 @@
-"""The command line: one module per command, each imported only when it runs so that the CLI starts quickly."""
+"""The command line: one module per command. A module is imported only when its command runs, so that the CLI starts quickly."""
 
 import importlib
 
@@ -17,7 +17,7 @@ class LazyGroup(click.Group):
         return sorted({*super().list_commands(ctx), *self._lazy})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command that `cmd_name` stands for, or None where there is none."""
+        """Import and return the command `cmd_name`; None if it does not exist."""
         if cmd_name not in self._lazy:
             return super().get_command(ctx, cmd_name)
         module, _, attribute = self._lazy[cmd_name].partition(":")

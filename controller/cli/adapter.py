@@ -1,4 +1,4 @@
-"""`runwarden adapter`: serve the registered commands over a unix socket until told to stop."""
+"""`runwarden adapter`: serves the registered commands over a unix socket until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from controller.observability.logs import LogFormat, configure
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--socket", type=click.Path(path_type=Path), default=DEFAULT_SOCKET, help="Where it listens.")
+@click.option("--socket", type=click.Path(path_type=Path), default=DEFAULT_SOCKET, help="Socket to listen on.")
 @click.option(
     "--commands",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -29,7 +29,7 @@ from controller.observability.logs import LogFormat, configure
     "--longest-seconds",
     type=click.IntRange(1, 86_400),
     default=900,
-    help="Seconds that a command may run, whatever a policy's llm.timeoutSeconds says: a place is held no longer.",
+    help="Maximum seconds of a command, even if a policy's llm.timeoutSeconds is longer.",
 )
 @serving(metrics_port=OFF, health_port=8083)
 def adapter(
@@ -90,4 +90,4 @@ async def _serve(
         stack.callback(beat.cancel)
         log.info("adapter ready", socket=str(path), commands=sorted(registered))
         await stop.wait()
-        log.info("adapter ends")
+        log.info("adapter stopping")

@@ -1,4 +1,4 @@
-"""`runwarden crds`: write, check or print the CustomResourceDefinitions."""
+"""`runwarden crds`: writes, checks or prints the CustomResourceDefinitions."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from controller.api.crd import build_crds, render
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write one file a CRD into this folder.",
+    help="Write one file per CRD into this folder.",
 )
 @click.option(
     "--check",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Exit 1 where this folder is not up to date.",
+    help="Exit with 1 if this folder is not up to date.",
 )
 def crds(output: Path | None, check: Path | None) -> None:
-    """Print the CRDs that the API's models describe, ready for `kubectl apply -f -`."""
+    """Print the CRDs, generated from the API's models, ready for `kubectl apply -f -`."""
     files = {name: render(crd) for name, crd in build_crds().items()}
     if check:
         _check(files, check)
@@ -48,7 +48,7 @@ def _check(files: dict[str, str], folder: Path) -> None:
     strangers = {path.name for path in folder.glob("*.yaml")} - set(files)
     for name in sorted(strangers):
         stale = True
-        click.echo(f"{folder / name}: no model describes this; delete it")
+        click.echo(f"{folder / name}: generated from no model; delete it")
     if stale:
         click.echo(f"{folder} is not up to date: run `make generate`", err=True)
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""`runwarden operator`: run the operator until it is told to stop."""
+"""`runwarden operator`: runs the operator until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from controller.observability.logs import LogFormat, configure
 from controller.settings import NOTIFY_SCHEMES, Settings
 
 MAX_SHARDS = 32
-"""Beyond, a look at every event would cost more than a pass is worth; an API server is the limit long before."""
+"""Maximum number of shards. With more, the check of every event would cost more than a pass saves; the API server is the limit
+earlier.
+"""
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -28,7 +30,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--kubeconfig",
     type=FILE,
-    help="How to reach the API server; default: $KUBECONFIG, the pod's account, ~/.kube.",
+    help="Kubeconfig of the API server; default: $KUBECONFIG, the pod's account, ~/.kube.",
 )
 @click.option(
     "--namespace",
@@ -41,51 +43,49 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--store",
     type=STORE,
     default="status",
-    help="Where the state of each Run is kept: status, annotations, or a database's URL (sqlite:////PATH, postgresql://...).",
+    help="Store of the Runs' states: status, annotations, or a database's URL (sqlite:////PATH, postgresql://...).",
 )
 @click.option("--ledger", help="Keep a record of every decision in this database, for example sqlite:////data/ledger.db.")
-@click.option("--ledger-max-age-days", type=click.IntRange(1, 36500), default=30, help="Days that the ledger goes back.")
-@click.option("--ledger-max-rows", type=click.IntRange(1), default=100_000, help="Decisions that the ledger holds.")
-@click.option("--ledger-max-megabytes", type=click.IntRange(1), default=512, help="MiB of decisions that the ledger holds.")
+@click.option("--ledger-max-age-days", type=click.IntRange(1, 36500), default=30, help="Maximum days that the ledger keeps.")
+@click.option("--ledger-max-rows", type=click.IntRange(1), default=100_000, help="Maximum number of decisions in the ledger.")
+@click.option("--ledger-max-megabytes", type=click.IntRange(1), default=512, help="Maximum MiB of decisions in the ledger.")
 @click.option(
     "--policy-file",
     type=FILE,
-    help="The policy of Runs that no RunPolicy covers; read again when it changes.",
+    help="File with the policy of Runs without a RunPolicy; read again when it changes.",
 )
 @click.option(
     "--adapter",
     type=click.Choice(["local", "socket"]),
-    help="How the advisor is asked: over the socket of `runwarden adapter`, or by its commands run here; default: not at all.",
+    help="Run the advisor's commands by `runwarden adapter` (socket) or in this process (local); default: no advisor.",
 )
 @click.option(
     "--adapter-socket",
     type=click.Path(path_type=Path),
     default=DEFAULT_SOCKET,
-    help="Where `runwarden adapter` listens (--adapter=socket).",
+    help="Socket of `runwarden adapter` (--adapter=socket).",
 )
 @click.option("--adapter-commands", type=FILE, help="The registered commands (--adapter=local); default: the presets.")
 @click.option(
     "--notify-schemes",
     default=",".join(NOTIFY_SCHEMES),
     callback=lambda _context, _parameter, value: _listed(value),
-    help="Apprise's schemes that notifications may use; with an empty list none is sent.",
+    help="Apprise's schemes that notifications may use; an empty list disables notifications.",
 )
 @click.option(
     "--notify-allow",
     default="",
     callback=lambda _context, _parameter, value: _addresses(value),
-    help="Networks, addresses and HOST or HOST:PORT that notifications may reach beside the public Internet, separated by commas.",
+    help="Networks, addresses and HOST or HOST:PORT that notifications may reach in addition to the Internet, comma-separated.",
 )
-@click.option("--workers", type=click.IntRange(1, 256), default=16, help="Runs that are worked on at once.")
+@click.option("--workers", type=click.IntRange(1, 256), default=16, help="Runs that are processed concurrently.")
 @click.option(
     "--shards",
     type=click.IntRange(1, MAX_SHARDS),
     default=1,
-    help="Shards that several operators share the Runs by; 1: one operator works, the others stand by.",
+    help="Number of shards that divide the Runs among replicas; 1: one replica works, the others stand by.",
 )
-@click.option(
-    "--reporter-image", help="Image of the reporter beside each agent, this program's own; default: agents run without one."
-)
+@click.option("--reporter-image", help="Image of the reporter sidecar, this program's own; default: agents run without a reporter.")
 @click.option(
     "--reporter-interval-seconds",
     type=click.IntRange(1, 3600),
@@ -95,15 +95,15 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--agents-network/--no-agents-network",
     default=False,
-    help="Keep a NetworkPolicy for agents whose policy does not say Unmanaged; needs the role runwarden-operator-network.",
+    help="Manage a NetworkPolicy for agents unless their policy sets Unmanaged; needs the role runwarden-operator-network.",
 )
 @click.option(
     "--agents-network-allow",
     default="",
     callback=lambda _context, _parameter, value: _networks(value),
-    help="Networks (CIDRs) that these agents may reach beside HTTPS on the Internet, separated by commas.",
+    help="Networks (CIDRs) that these agents may reach in addition to HTTPS on the Internet, comma-separated.",
 )
-@click.option("--lease-name", default="runwarden", help="Name of the Lease that only one operator holds.")
+@click.option("--lease-name", default="runwarden", help="Name of the leader's Lease.")
 @click.option("--lease-namespace", help="Namespace of the Lease; default: the operator's own.")
 @click.option(
     "--lease-duration",
@@ -115,25 +115,25 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--lease-renew-deadline",
     type=float,
     default=10,
-    help="Seconds without renewal after which the leader gives up.",
+    help="Seconds without renewal after which the leader exits.",
 )
 @click.option(
     "--lease-retry-period",
     type=float,
     default=2,
-    help="Seconds between renewals, and between tries to get it.",
+    help="Seconds between renewals, and between tries to acquire it.",
 )
 @click.option("--identity", help="This operator's name in the Lease; default: host, process and a random part.")
 @serving(metrics_port=8080, health_port=8081)
 @click.option(
     "--metrics-secure/--metrics-plain",
     default=None,
-    help="Serve /metrics over TLS, to whom the API server lets read it, or plainly to all; default: plainly on loopback only.",
+    help="Serve /metrics over TLS to authorized users, or in plain text to all; default: in plain text on loopback only.",
 )
 @click.option(
     "--metrics-cert-dir",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Directory of tls.crt and tls.key for /metrics, read again when they change; default: a certificate made at start.",
+    help="Directory of tls.crt and tls.key for /metrics, read again when they change; default: a self-signed certificate.",
 )
 def operator(log_format: LogFormat, log_level: str, metrics_port: int, health_port: int, **options: Any) -> None:
     """Run the operator. Every option can also be set as RUNWARDEN_OPERATOR_<OPTION>."""
@@ -144,16 +144,16 @@ def operator(log_format: LogFormat, log_level: str, metrics_port: int, health_po
     from controller.runtime.operator import Operator
 
     if options["ledger"] == options["store"]:
-        raise click.UsageError("--ledger and --store are the same database: give the ledger one of its own, it may fill up")
+        raise click.UsageError("--ledger and --store are the same database: give the ledger its own database, since it may fill up")
     refuse_sqlite(options["shards"], options["store"], options["ledger"])
     configure(log_format, log_level)
     settings = Settings(metrics_port=_port(metrics_port), health_port=_port(health_port), **options)
     gc.freeze()
     mode: Mode | None = Mode.SHARED if settings.shards > 1 else Mode.ALONE
-    told_to_end = signal.getsignal(signal.SIGTERM)
+    sigterm_handler = signal.getsignal(signal.SIGTERM)
     try:
         while mode:
-            signal.signal(signal.SIGTERM, told_to_end)  # between two lives, too: the loop takes its own along
+            signal.signal(signal.SIGTERM, sigterm_handler)  # The event loop installs its own handler and removes it at its end.
             mode = uvloop.run(Operator(settings, mode).run())
             if mode is Mode.SHARED:
                 refuse_sqlite(MAX_SHARDS, settings.store, settings.ledger)
@@ -164,7 +164,7 @@ def operator(log_format: LogFormat, log_level: str, metrics_port: int, health_po
 
 
 def refuse_sqlite(shards: int, *databases: str | None) -> None:
-    """Refuse a file where several operators write. Raises UsageError."""
+    """Refuse an SQLite file if several operators write. Raises UsageError."""
     for option, name in zip(("--store", "--ledger"), databases, strict=True):
         if shards > 1 and (name or "").startswith("sqlite"):
             raise click.UsageError(
@@ -178,7 +178,7 @@ def _listed(value: str) -> tuple[str, ...]:
 
 
 def _addresses(value: str) -> tuple[str, ...]:
-    """Return the entries of a list of addresses, all of which can be read. Raises BadParameter."""
+    """Return the entries of a list of addresses, if all are valid. Raises BadParameter."""
     from controller.notify.addresses import Allowed
 
     entries = _listed(value)
@@ -190,7 +190,7 @@ def _addresses(value: str) -> tuple[str, ...]:
 
 
 def _networks(value: str) -> tuple[str, ...]:
-    """Return the entries of a list of networks, as Kubernetes spells them. Raises BadParameter."""
+    """Return the entries of a list of networks in Kubernetes' notation. Raises BadParameter."""
     try:
         return tuple(str(ip_network(entry)) for entry in _listed(value))
     except ValueError as error:
@@ -202,7 +202,7 @@ def _port(number: int) -> int | None:
 
 
 def _reasons(error: Exception) -> list[Exception]:
-    """Return the errors in a group; one that nobody foresaw keeps its traceback."""
+    """Return the errors in a group; an unexpected error is raised with its traceback."""
     if not isinstance(error, ExceptionGroup):
         return [error]
     expected, unexpected = error.split((RunwardenError, OSError))

@@ -1,4 +1,4 @@
-"""`runwarden plan`: what would be decided of a situation, without a cluster."""
+"""`runwarden plan`: prints the decision for a snapshot, without a cluster."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from controller.plan.serialization import read_snapshot, write_plan
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML whose times stay texts, as they are in JSON."""
+    """A YAML loader that keeps times as texts, as they are in JSON."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -26,11 +26,11 @@ _Loader.yaml_implicit_resolvers = {
 
 @click.command()
 @click.option("-f", "--file", required=True, type=click.File("r", encoding="utf-8"), help="The snapshot, YAML or JSON; - is stdin.")
-@click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", help="How the plan is printed.")
+@click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", help="Format of the output.")
 def plan(file: TextIO, output: str) -> None:
     """Print the plan for a snapshot: the rule that applies, its actions with their reasons, and the digest.
 
-    A snapshot holds now, run, policy, state, pods, claims and escalations; docs/plan.md tells its fields, and the ledger keeps
+    A snapshot holds now, run, policy, state, pods, claims and escalations; docs/plan.md describes its fields. The ledger stores
     snapshots in this form.
     """
     try:
@@ -45,9 +45,9 @@ def plan(file: TextIO, output: str) -> None:
 
 
 def load(text: str) -> Any:
-    """Return the document in a YAML or JSON text; of a golden file, its snapshot.
+    """Return the document in a YAML or JSON text; for a golden file, return its snapshot.
 
-    Raises yaml.YAMLError for a text that is neither.
+    Raises yaml.YAMLError for any other text.
     """
     document = yaml.load(text, Loader=_Loader)  # noqa: S506  # a SafeLoader
     return document["snapshot"] if isinstance(document, dict) and "snapshot" in document else document

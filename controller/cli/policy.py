@@ -1,4 +1,4 @@
-"""`runwarden policy`: check a policy file, or print the defaults."""
+"""`runwarden policy`: checks a policy file, or prints the defaults."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def check(file: TextIO) -> None:
             click.echo(f"{file.name}: {violation}", err=True)
         sys.exit(1)
     except UnicodeDecodeError as error:
-        click.echo(f"{file.name}: is not UTF-8: {error}", err=True)
+        click.echo(f"{file.name}: not UTF-8: {error}", err=True)
         sys.exit(1)
     default = dump(RunPolicySpec())
     changed = [key for key, value in dump(found).items() if default.get(key) != value]

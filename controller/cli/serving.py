@@ -1,4 +1,4 @@
-"""What every command that runs until it is told to stop is asked: where it listens, and how its log looks."""
+"""Options of every command that serves until SIGTERM: addresses, ports and log format."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ FORMATS, LEVELS = ("json", "console"), ("debug", "info", "warning", "error")
 
 
 OFF = -1
-"""Instead of a port."""
+"""Port number that disables a server."""
 
 
 def serving(*, metrics_port: int, health_port: int) -> Callable[[F], F]:
-    """Add the options; the ports are those that are listened on unless told otherwise."""
+    """Add the options; the arguments are the default ports."""
     options = (
         click.option("--metrics-port", type=PORT, default=metrics_port, help="Port of /metrics; 0 picks one, -1 is off."),
         click.option("--health-port", type=PORT, default=health_port, help="Port of /livez and /readyz; 0 picks one, -1 is off."),
         click.option("--listen", default="127.0.0.1", help="Address that both listen on; 0.0.0.0 in a pod."),
-        click.option("--log-format", type=click.Choice(FORMATS), default="json", help="How log lines look."),
-        click.option("--log-level", type=click.Choice(LEVELS), default="info", help="What is logged."),
+        click.option("--log-format", type=click.Choice(FORMATS), default="json", help="Format of the log."),
+        click.option("--log-level", type=click.Choice(LEVELS), default="info", help="Minimum level of the log."),
     )
 
     def add(command: F) -> F:

@@ -1,4 +1,4 @@
-"""`runwarden store`: show what a store holds, and move Runs from one store to another."""
+"""`runwarden store`: shows a store, and moves Runs from one store to another."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from controller.store.factory import check_store_name
 
 T = TypeVar("T")
 LEASE_SECONDS = 30.0
-"""How long to wait for the Lease: twice as long as one whose operator was killed stays taken."""
+"""How long to wait for the Lease: twice the lease duration of a killed operator."""
 
 
 class StoreName(click.ParamType[str]):
-    """The name of a store, or a database's URL."""
+    """A parameter type: the name of a store, or a database's URL."""
 
     name = "STORE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the name if there is such a store, else fail with those that there are."""
+        """Return the name if the store exists; otherwise fail with a list of the choices."""
         try:
             return check_store_name(value)
         except RunwardenError as error:
@@ -33,7 +33,7 @@ class StoreName(click.ParamType[str]):
 
 STORE = StoreName()
 KUBECONFIG = click.option(
-    "--kubeconfig", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="How to reach the API server."
+    "--kubeconfig", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Kubeconfig of the API server."
 )
 
 
@@ -43,10 +43,10 @@ def store() -> None:
 
 
 @store.command()
-@click.option("--store", "name", type=STORE, default="status", show_default=True, help="The store to look at.")
+@click.option("--store", "name", type=STORE, default="status", show_default=True, help="The store to show.")
 @KUBECONFIG
 def show(name: str, kubeconfig: Path | None) -> None:
-    """Print a store's ID, its schema and how many states it holds. Changes nothing."""
+    """Print a store's ID, its schema and its number of states. Changes nothing."""
     from controller.store.description import describe_database
 
     description = _run(describe_database(name) if "://" in name else _describe_on_runs(name, kubeconfig))
@@ -56,12 +56,12 @@ def show(name: str, kubeconfig: Path | None) -> None:
 
 
 @store.command(context_settings={"show_default": True})
-@click.option("--from", "source", type=STORE, required=True, help="The store that the Runs are in.")
-@click.option("--to", "target", type=STORE, required=True, help="The store that they are to be in.")
+@click.option("--from", "source", type=STORE, required=True, help="The store of the Runs now.")
+@click.option("--to", "target", type=STORE, required=True, help="The store to move them to.")
 @KUBECONFIG
 @click.option("--namespace", "namespaces", multiple=True, help="Move only the Runs of this namespace; may be given several times.")
 @click.option("--lease-name", default="runwarden", help="Name of the Lease that the operator holds.")
-@click.option("--lease-namespace", help="Namespace of that Lease; default: where it is found.")
+@click.option("--lease-namespace", help="Namespace of that Lease; default: the namespace in which it is found.")
 @click.option("--lease-timeout", type=click.FloatRange(0.1), default=LEASE_SECONDS, help="Seconds to wait for that Lease.")
 def migrate(source: str, target: str, **options: Any) -> None:
     """Move every Run from one store to another. Scale the operator down first; may be interrupted and run again."""
@@ -71,10 +71,10 @@ def migrate(source: str, target: str, **options: Any) -> None:
     summary = _run(_migrate(source, target, **options))
     click.echo(f"{summary.moved} moved, {summary.skipped} skipped, {summary.failed} failed")
     if summary.failed:
-        click.echo("the old store was not marked: see to the Runs that failed, and run this again", err=True)
+        click.echo("the old store was not marked as migrated: fix the Runs that failed, and run this again", err=True)
         sys.exit(1)
     if not summary.marked:
-        click.echo("the old store was not marked: it keeps Runs of other namespaces")
+        click.echo("the old store was not marked as migrated: it still has Runs of other namespaces")
 
 
 async def _describe_on_runs(name: str, kubeconfig: Path | None) -> Any:
@@ -115,7 +115,7 @@ async def _migrate(
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Do the work; what is known to go wrong is one line, not a traceback."""
+    """Run `work`; print an expected error in one line, without a traceback."""
     try:
         return asyncio.run(work)
     except (RunwardenError, OSError) as error:

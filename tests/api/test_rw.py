@@ -43,7 +43,7 @@ def test_run_and_watch_until_it_has_completed(rw: Plugin) -> None:
     agent = spec["agents"][0]
     assert (agent["command"], agent["env"]) == (["sh", "-c", "echo hi"], [{"name": "X", "value": "y"}])
     assert "AllAgentsComplete" in rw.ok("get", "hello")
-    assert "there is a Run hello already" in rw.error("run", "hello", "--image", "x")
+    assert "Run hello already exists" in rw.error("run", "hello", "--image", "x")
 
 
 def test_a_run_that_fails_is_an_exit_code(rw: Plugin) -> None:
@@ -93,12 +93,12 @@ def test_pause_resume_restart_stop_rerun(rw: Plugin) -> None:
     """The wanted state of a Run is set, and is refused after its end."""
     apply(rw.cluster, rw.namespace, simulated_forever("long"))
     await_phase(rw.cluster, rw.namespace, "long", "Running")
-    assert "restart of coder asked for" in rw.ok("restart", "long")
+    assert "restart of coder requested" in rw.ok("restart", "long")
     await_that(lambda: status(rw.cluster, rw.namespace, "long")["agents"][0]["attempt"] == 1, "the restart")
     assert "has no agent codr; did you mean coder?" in rw.error("restart", "long", "codr")
     rw.ok("pause", "long")
     await_phase(rw.cluster, rw.namespace, "long", "Paused")
-    assert "unchanged, its desiredState is Paused already" in rw.ok("pause", "long")
+    assert "unchanged, its desiredState is already Paused" in rw.ok("pause", "long")
     assert "Run long is Paused" in rw.error("restart", "long")
     rw.ok("resume", "long")
     await_phase(rw.cluster, rw.namespace, "long", "Running")
@@ -119,7 +119,7 @@ def test_explain_tells_the_cooldown(rw: Plugin) -> None:
     told = json.loads(rw.ok("explain", "cools", "-o", "json"))
     until = status(rw.cluster, rw.namespace, "cools")["agents"][0]["cooldownUntil"]
     assert told["agents"][0]["rule"].startswith("rule ended: The attempt has ended")
-    assert {"at": until, "what": "coder is restarted (its cooldown is over)"} in told["next"]
+    assert {"at": until, "what": "coder is restarted (end of its cooldown)"} in told["next"]
     assert told["notes"] == []
     assert (told["budget"]["used"], told["budget"]["left"]) == (1, 2)
 
@@ -132,7 +132,7 @@ def test_logs_name_the_attempts_pod(rw: Plugin) -> None:
     assert code == 1
     assert "talks-coder-r0/agent" in err
     assert "there is no pod of agent coder, attempt 4; there are attempts 0" in rw.error("logs", "talks", "--attempt", "4")
-    assert "is at its first attempt; there is no previous one" in rw.error("logs", "talks", "-p")
+    assert "is at its first attempt; it has no previous attempt" in rw.error("logs", "talks", "-p")
 
 
 def test_reports_are_shown_where_there_are_any(rw: Plugin) -> None:
@@ -159,7 +159,7 @@ def test_an_agents_question_is_answered(rw: Plugin) -> None:
     assert "Ship it?" in rw.ok("inbox")
     told = json.loads(rw.ok("explain", "asks", "-o", "json"))
     assert (told["reason"], told["agents"][0]["rule"][:11], told["notes"]) == ("AwaitingGuidance", "rule asking", [])
-    assert "'maybe' is none of the options; 1) yes, 2) no" in rw.error("answer", "asks", "maybe")
+    assert "'maybe' is not one of the options; 1) yes, 2) no" in rw.error("answer", "asks", "maybe")
     rw.ok("answer", "asks", "YES")
 
     def delivered() -> object:
@@ -199,7 +199,7 @@ def test_through_kubectl_as_a_plugin(rw: Plugin) -> None:
     code, out, _ = rw.process("get", "-o", "json")
     assert json.loads(out)["items"][0]["metadata"]["name"] == "one"
     code, _, err = rw.process("get", "xyz")
-    assert (code, err.splitlines()[0]) == (1, f"error: there is no Run xyz in namespace {rw.namespace}; there are one")
+    assert (code, err.splitlines()[0]) == (1, f"error: Run xyz not found in namespace {rw.namespace}; there are one")
 
 
 def test_a_watch_tells_each_change(rw: Plugin) -> None:

@@ -93,7 +93,7 @@ def test_what_is_over_cannot_be_answered(rw: Plugin) -> None:
     """A second answer and a late one are refused, with the escalation's result."""
     ask(rw.cluster, rw.namespace, "twice")
     rw.ok("answer", "twice", "one")
-    assert "escalation twice is not open any more; it was answered (admin: Answer: one)" in rw.error("answer", "twice", "two")
+    assert "escalation twice is no longer open; it was answered (admin: Answer: one)" in rw.error("answer", "twice", "two")
     for phase, words in (("Expired", "it expired before anybody answered"), ("Superseded", "the Run has gone on")):
         ask(rw.cluster, rw.namespace, f"was-{phase.lower()}")
         become(rw.cluster, rw.namespace, f"was-{phase.lower()}", phase)
@@ -126,9 +126,9 @@ def test_a_runs_name_stands_for_its_only_question(rw: Plugin) -> None:
     ask(rw.cluster, rw.namespace, "other", "Blocked")
     rw.ok("answer", "migrate", "--accept-suggestion")
     assert response(rw.cluster, rw.namespace, "one")["answer"] == "no"
-    assert "nothing of Run migrate waits for that" in rw.error("approve", "migrate")
+    assert "Run migrate has no escalation that waits for this decision" in rw.error("approve", "migrate")
     ask(rw.cluster, rw.namespace, "third", "Blocked")
-    assert "Run migrate waits for 2 of these; name one of other, third" in rw.error("retry", "migrate")
+    assert "Run migrate has 2 such escalations; name one of other, third" in rw.error("retry", "migrate")
 
 
 def test_a_run_that_asks_nothing(rw: Plugin) -> None:

@@ -86,7 +86,7 @@ def test_without_a_policy_there_is_no_mode() -> None:
         (
             ACCEPTED,
             "advisor codex/m-1 says auto_restart (85 % sure): flaky network. Diagnosis: a proxy drops connections"
-            " (the gate took it, 2.1 s)",
+            " (accepted, 2.1 s)",
         ),
         (
             REFUSED,

@@ -1,6 +1,7 @@
-"""`kubectl runwarden`, for short `kubectl rw`: what people do with Runs, by kubectl and the caller's own permissions.
+"""`kubectl runwarden`, or `kubectl rw`: the users' commands for Runs. It calls kubectl with the caller's own permissions.
 
-One module a command or a small family. Each keeps I/O apart from `*_view` modules, which turn objects into text and are pure.
+Each command or small family of commands is one module. I/O is kept apart from the `*_view` modules, which turn objects into text
+and are pure.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from controller.cli.rw.session import Session, with_kubectl_flags
 from controller.cli.rw.terminal_safe import clean
 
 INTERRUPTED = 130
-"""The exit code of a program that Ctrl-C ended."""
+"""Exit code of a program that Ctrl-C ended."""
 
 FAMILY = {
     "answer": ("answer", "approve", "deny", "retry", "wait", "fail"),
@@ -29,13 +30,13 @@ FAMILY = {
     "inbox": ("inbox",),
     "logs": ("logs",),
 }
-"""The commands by their module."""
+"""Commands by module."""
 
 LAZY = {name: f"controller.cli.rw.{module}:{name}" for module, names in FAMILY.items() for name in names}
 
 
 class Plugin(LazyGroup):
-    """A group that fails as kubectl does: one line that begins with `error:`, exit code 1."""
+    """A command group that fails like kubectl: one line that begins with `error:`, and exit code 1."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the plugin and exit."""
@@ -58,7 +59,7 @@ def _failed(message: str) -> int:
 
 
 def program_name(path: str) -> str:
-    """Return how the user calls the plugin, by the name of its executable."""
+    """Return the command that the user types, derived from the name of the executable."""
     name = os.path.basename(path)
     return f"kubectl {name.removeprefix('kubectl-')}" if name.startswith("kubectl-") else "kubectl rw"
 
@@ -73,7 +74,7 @@ def program_name(path: str) -> str:
 @with_kubectl_flags
 @click.pass_context
 def rw(ctx: click.Context, session: Session) -> None:
-    """Start, watch, steer and understand Runs, and answer what they ask."""
+    """Start, watch, control and understand Runs, and answer their questions."""
     ctx.call_on_close(session.close)
     session.program = ctx.find_root().info_name or session.program
     if ctx.invoked_subcommand is None:
@@ -81,5 +82,5 @@ def rw(ctx: click.Context, session: Session) -> None:
 
 
 def main() -> None:
-    """Be `kubectl-runwarden` and `kubectl-rw`."""
+    """The entry point of `kubectl-runwarden` and `kubectl-rw`."""
     rw.main(prog_name=program_name(sys.argv[0]))

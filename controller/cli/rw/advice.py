@@ -1,4 +1,4 @@
-"""Pure: what an advisor said of an agent, in words, and what the gate made of it."""
+"""Pure: an advisor's answer about an agent as text, and the operator's verdict on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MILLISECONDS = 1000
 
 
 def in_words(recorded: JsonObject) -> str:
-    """Return a consultation, as the status holds it, as one line; empty where there was none, or none that can be read."""
+    """Return a consultation from the status as one line; empty if there was none, or if it is unreadable."""
     try:
         advice = parse(AdviceState, recorded)
     except ValidationError:
@@ -23,4 +23,4 @@ def in_words(recorded: JsonObject) -> str:
         return f"{who} {consultation.why_none(advice)}"
     took = f"{advice.latency_milliseconds / MILLISECONDS:.1f} s"
     answer = f"; it would answer: {advice.suggested_answer}" if advice.suggested_answer else ""
-    return f"{who} says {' '.join(consultation.in_words(advice, '. ').split())}{answer} (the gate took it, {took})"
+    return f"{who} says {' '.join(consultation.in_words(advice, '. ').split())}{answer} (accepted, {took})"

@@ -1,4 +1,4 @@
-"""`answer`, `approve`, `deny`, `retry`, `wait`, `fail`: a human's response, written once and only while it is awaited."""
+"""`answer`, `approve`, `deny`, `retry`, `wait`, `fail`: a human's response to an open escalation, written once."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from controller.cli.rw.user_error import Problem
 F = TypeVar("F", bound=Callable[..., Any])
 
 TRIES = 3
-"""Times that an escalation is read anew after the operator wrote to it between reading and answering."""
+"""How often an escalation is read again if the operator changed it between reading and answering."""
 
 
 def _common(command: F) -> F:
     for option in (
         options.output(*options.MACHINE),
-        click.option("--on-behalf-of", metavar="USER", help="For whom you answer, where the policy names you as a bridge."),
-        click.option("--comment", metavar="TEXT", help="Anything to add; it stands in the escalation."),
+        click.option("--on-behalf-of", metavar="USER", help="User for whom you answer, if the policy names you as a bridge."),
+        click.option("--comment", metavar="TEXT", help="A comment that is stored in the escalation."),
         click.argument("name", shell_complete=options.inbox_names),
     ):
         command = option(command)
@@ -36,15 +36,16 @@ def _common(command: F) -> F:
 
 @click.command()
 @click.option("--option", "number", type=int, metavar="N", help="Answer with the Nth of the question's options.")
-@click.option("--accept-suggestion", is_flag=True, help="Answer what the advisor suggests.")
-@click.option("--free", is_flag=True, help="Let TEXT be none of the options.")
+@click.option("--accept-suggestion", is_flag=True, help="Answer with the advisor's suggestion.")
+@click.option("--free", is_flag=True, help="Allow a TEXT that is not one of the options.")
 @_common
 @click.argument("text", required=False)
 @with_kubectl_flags
 def answer(
     session: Session, name: str, text: str | None, number: int | None, accept_suggestion: bool, free: bool, **rest: Any
 ) -> None:
-    """Answer a question. NAME is the escalation's, or a Run's that asks only one; a TEXT of - is read from stdin.
+    """Answer a question. NAME is the escalation's, or the name of a Run with only one open question; a TEXT of - is read from
+    stdin.
 
     Put -- before a TEXT that begins with a dash.
     """
@@ -57,7 +58,7 @@ def answer(
 @_common
 @with_kubectl_flags
 def approve(session: Session, name: str, **rest: Any) -> None:
-    """Approve what the operator proposes."""
+    """Approve the operator's proposal."""
     _respond(session, name, "Approve", **rest)
 
 
@@ -65,7 +66,7 @@ def approve(session: Session, name: str, **rest: Any) -> None:
 @_common
 @with_kubectl_flags
 def deny(session: Session, name: str, **rest: Any) -> None:
-    """Deny what the operator proposes."""
+    """Deny the operator's proposal."""
     _respond(session, name, "Deny", **rest)
 
 
@@ -81,7 +82,7 @@ def retry(session: Session, name: str, **rest: Any) -> None:
 @_common
 @with_kubectl_flags
 def wait(session: Session, name: str, **rest: Any) -> None:
-    """Let a blocked agent wait longer: what it waits for will come. (`kubectl wait` waits for a Run's end.)"""
+    """Let a blocked agent wait longer for what it needs. (`kubectl wait` waits for a Run's end.)"""
     _respond(session, name, "Wait", **rest)
 
 
@@ -89,7 +90,7 @@ def wait(session: Session, name: str, **rest: Any) -> None:
 @_common
 @with_kubectl_flags
 def fail(session: Session, name: str, **rest: Any) -> None:
-    """Give a blocked Run up: it ends as Failed."""
+    """Give up a blocked Run: it ends as Failed."""
     _respond(session, name, "Stop", **rest)
 
 
@@ -107,7 +108,7 @@ def _respond(
     comment: str | None,
     on_behalf_of: str | None,
 ) -> None:
-    """Write the response into the escalation that was read as open, and into no other version of it."""
+    """Write the response only to the version of the escalation that was read as open."""
     kubectl = session.kubectl
     me = kubectl.start("auth", "whoami", "-o", "json")
     escalation = find(session, name, decision)
@@ -119,7 +120,7 @@ def _respond(
         return
     verb = next(verb for verb, known in VERBS[escalation["spec"]["type"]] if known == decision)
     click.echo(f"escalation {name_of(escalation)}: {verb} sent{_quoted(given)}, by {given['by']}")
-    session.hint(f"see what comes of it: {session.command('explain', escalation['spec']['runName'])}")
+    session.hint(f"see the effect: {session.command('explain', escalation['spec']['runName'])}")
 
 
 def _quoted(response: JsonObject) -> str:
@@ -137,8 +138,8 @@ def _write(session: Session, escalation: JsonObject, decision: str, response: Js
         except Refused as refused:
             fresh = session.escalation(name_of(escalation))
             if not waits(fresh):
-                raise Problem(f"escalation {name_of(escalation)} is not open any more", became(fresh)) from refused
+                raise Problem(f"escalation {name_of(escalation)} is no longer open", became(fresh)) from refused
             if refused.reason != "Conflict":
                 raise
             escalation = fresh
-    raise Problem(f"escalation {name_of(escalation)} changes all the time", "try again")
+    raise Problem(f"escalation {name_of(escalation)} keeps changing", "try again")

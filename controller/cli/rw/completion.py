@@ -1,7 +1,7 @@
-"""Shell completion: of `kubectl-rw` by click's own scripts, of `kubectl rw` by kubectl's convention for plugins.
+"""Shell completion: `kubectl-rw` uses click's own scripts, `kubectl rw` uses kubectl's convention for plugins.
 
-kubectl runs `kubectl_complete-rw` with the words that were typed, the last of them unfinished, and reads one suggestion a line, its
-description after a tab, and last `:` with a directive for the shell.
+kubectl runs `kubectl_complete-rw` with the typed words, the last of them incomplete. It reads one suggestion per line, with its
+description after a tab, and a last line of `:` and a directive for the shell.
 https://kubernetes.io/docs/tasks/extend-kubectl/kubectl-plugins/
 """
 
@@ -39,12 +39,12 @@ def completion(shell: str) -> None:
 
 
 def complete() -> None:
-    """Be `kubectl_complete-rw` and `kubectl_complete-runwarden`."""
+    """The entry point of `kubectl_complete-rw` and `kubectl_complete-runwarden`."""
     click.echo(suggestions(sys.argv[1:]), nl=False)
 
 
 def suggestions(words: list[str]) -> str:
-    """Return what may follow the words, of which the last is unfinished, as kubectl reads it."""
+    """Return the suggestions for an incomplete last word, in the format that kubectl reads."""
     from click.shell_completion import ShellComplete
 
     from controller.cli.rw import rw

@@ -1,4 +1,4 @@
-"""`run` and `rerun`: new Runs."""
+"""`run` and `rerun`: create Runs."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def _creating(command: F) -> F:
             type=click.Choice(["client", "server"]),
             is_flag=False,
             flag_value="client",
-            help="Create nothing: print the Run (client, the default) or what the server would make of it.",
+            help="Create nothing: print the Run (client, the default) or the object that the server would create.",
         ),
-        click.option("-w", "--watch", is_flag=True, help="Stay until it has finished; exit with 1 unless it has Completed."),
+        click.option("-w", "--watch", is_flag=True, help="Wait until it has finished; exit with 1 unless it has Completed."),
     ):
         command = option(command)
     return command
@@ -46,12 +46,12 @@ def _creating(command: F) -> F:
 @click.option("--brief-file", type=click.Path(dir_okay=False), help="File with the prompt; - for stdin.")
 @click.option("--env", multiple=True, metavar="NAME=VALUE", help="A variable; may be given several times.")
 @click.option("--env-from", multiple=True, metavar="KIND/NAME", help="secret/NAME or configmap/NAME, all of its keys.")
-@click.option("--policy", metavar="NAME", help="RunPolicy to go by.")
+@click.option("--policy", metavar="NAME", help="RunPolicy of the Run.")
 @click.option(
     "--workspace", is_flag=False, flag_value="", metavar="[SIZE]", help="Keep /workspace across attempts; 10Gi without SIZE."
 )
 @click.option("--deadline", metavar="SPAN", help="Fail the Run after this long, such as 2h.")
-@click.option("--token-budget", type=int, metavar="N", help="Tokens that it may use.")
+@click.option("--token-budget", type=int, metavar="N", help="Maximum tokens of the Run.")
 @click.argument("command", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
 @with_kubectl_flags
 def run(
@@ -76,7 +76,7 @@ def run(
 @click.argument("new_name", metavar="[NEWNAME]", required=False)
 @with_kubectl_flags
 def rerun(session: Session, name: str, new_name: str | None, dry_run: str | None, watch: bool, output: str | None) -> None:
-    """Start a new Run from an old one's spec; it is named RUN-2, RUN-3 and so on unless NEWNAME is given."""
+    """Start a new Run with an old one's spec. Its name is RUN-2, RUN-3 and so on unless NEWNAME is given."""
     listed = None if new_name else session.kubectl.start("get", RUNS, "-o", "json")
     old = session.run(name)
     taken = [name_of(other) for other in items_of(listed.json())] if listed else []
@@ -93,7 +93,7 @@ def _read(path: str) -> str:
 
 def _create(session: Session, made: JsonObject, *, dry_run: str | None, watch: bool, output: str | None) -> None:
     if dry_run and watch:
-        raise Problem("--dry-run and --watch exclude each other", "there is nothing to watch of what is not created")
+        raise Problem("--dry-run and --watch exclude each other", "a dry run creates nothing to watch")
     kubectl, text = session.kubectl, json.dumps(made)
     if dry_run:
         click.echo(kubectl.text("create", f"--dry-run={dry_run}", "-f", "-", "-o", output or "yaml", stdin=text), nl=False)
@@ -105,16 +105,16 @@ def _create(session: Session, made: JsonObject, *, dry_run: str | None, watch: b
         if refused.reason != "AlreadyExists":
             raise
         remedy = f"choose another name, or see {session.command('describe', name)}"
-        raise Problem(f"there is a Run {name} already", remedy) from refused
+        raise Problem(f"Run {name} already exists", remedy) from refused
     click.echo(written if output else f"run {name} created", nl=not output)
     if watch:
         _await(session, name)
     elif not output:
-        session.hint(f"watch: {session.command('get', name, '-w')}", f"its words: {session.command('logs', name, '-f')}")
+        session.hint(f"watch: {session.command('get', name, '-w')}", f"logs: {session.command('logs', name, '-f')}")
 
 
 def _await(session: Session, name: str) -> None:
-    """Show how the Run goes until it has finished, and exit by how it has."""
+    """Show the Run until it has finished, and exit with a code for its phase."""
     from controller.cli.rw.live_table import Seen, watch_runs
 
     def finished(seen: Seen) -> bool:
@@ -123,7 +123,7 @@ def _await(session: Session, name: str) -> None:
     try:
         seen = watch_runs(session, (name,), (), spaces=False, wide=False, done=finished)
     except KeyboardInterrupt:
-        session.hint(f"the Run goes on; watch again: {session.command('get', name, '-w')}")
+        session.hint(f"the Run continues; watch again: {session.command('get', name, '-w')}")
         raise
     ended = next(iter(seen.values()))
     click.echo(clean(f"run {name}: {phase_of(ended)}: {status_of(ended).get('message', '')}"))

@@ -1,4 +1,4 @@
-"""`describe`: a Run in full."""
+"""`describe`: shows a Run in full."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from controller.cli.rw.session import Session, with_kubectl_flags
 @click.argument("name", metavar="RUN", shell_complete=options.run_names)
 @with_kubectl_flags
 def describe(session: Session, name: str) -> None:
-    """Show a Run in full: agents, attempts, what happened when, the last decision and why, and what is asked."""
+    """Show a Run in full: agents, attempts, timeline, the last decision and its reason, and open escalations."""
     run = session.run(name)
     reading = begin(session, run)
-    # The plan takes its time to import: kubectl reads meanwhile.
+    # Importing the plan takes time, in which kubectl reads.
     from controller.cli.rw.describe_view import describe_run
     from controller.cli.rw.reason_text import sentence
 
@@ -30,4 +30,4 @@ def describe(session: Session, name: str) -> None:
     elif phase_of(run) in TERMINAL:
         session.hint(f"run it again: {session.command('rerun', name)}")
     else:
-        session.hint(f"what comes next: {session.command('explain', name)}")
+        session.hint(f"next steps: {session.command('explain', name)}")

@@ -28,20 +28,20 @@ from controller.cli.rw.text import INDENT, Cell, age, cut, joined, pairs, sectio
 from controller.cli.rw.timeline import Entry, attempt_name, container, ending, timeline
 
 SHOWN = 30
-"""Entries of the timeline that are shown, the newest."""
+"""Maximum number of timeline entries, the newest ones."""
 
 MICRO = 1_000_000
 """Millionths in a whole."""
 
 BRIEF_WIDTH = 200
-"""Characters of the brief; `get -o yaml` has all of it."""
+"""Maximum characters of the brief; `get -o yaml` shows all of it."""
 
 Sentence = Callable[[str], str]
-"""Gives a reason's sentence, empty for a reason that is not one of the operator's."""
+"""Returns a reason's sentence, or an empty text for a reason that is not the operator's."""
 
 
 def describe_run(run: JsonObject, around: Around, sentence: Sentence, now: datetime, width: int | None) -> Text:
-    """Return all that is known of a Run."""
+    """Return the full description of a Run."""
     waiting = oldest_first(around.escalations)
     inbox = inbox_table(waiting, (), now, width, spaces=False, indent=INDENT) if waiting else Text()
     return joined(
@@ -112,7 +112,7 @@ def _agents(run: JsonObject, around: Around, now: datetime, width: int | None) -
 
 
 def _words(agent: JsonObject, report: JsonObject | None) -> str:
-    """What an agent last said where it is well, else what is wrong."""
+    """Return a healthy agent's last message, otherwise its problem."""
     if report and agent.get("health") == "Healthy" and status_of(report).get("message"):
         return str(status_of(report)["message"])
     result = agent.get("result") or {}
@@ -122,7 +122,7 @@ def _words(agent: JsonObject, report: JsonObject | None) -> str:
 
 
 def _results(run: JsonObject, width: int | None) -> Text:
-    """What the agents say they have come to, with what they have to show, for example a link."""
+    """Return the agents' reported results with their outputs, for example a link."""
     lines = []
     for agent in status_of(run).get("agents", ()):
         result = agent.get("result") or {}
@@ -145,7 +145,7 @@ def _attempts(around: Around, now: datetime, width: int | None) -> Text:
 
 
 def _decision(run: JsonObject, sentence: Sentence, width: int | None) -> Text:
-    """What the last plan that acted did, and why."""
+    """Return the actions and reasons of the last plan that acted."""
     lines = []
     for action in status_of(run).get("plan", {}).get("actions", ()):
         whom = f" {action['agent']}" if action.get("agent") else ""
@@ -157,5 +157,5 @@ def _decision(run: JsonObject, sentence: Sentence, width: int | None) -> Text:
 def _timeline(entries: list[Entry], now: datetime, width: int | None) -> Text:
     rows: list[list[Cell]] = [[age(entry.at, now), f"{entry.at:%H:%M:%S}", entry.who, entry.what] for entry in entries[-SHOWN:]]
     left_out = len(entries) - len(rows)
-    more = wrapped(f"{left_out} earlier entries are left out", width, INDENT, styles.DIM) if left_out else Text()
+    more = wrapped(f"{left_out} earlier entries are not shown", width, INDENT, styles.DIM) if left_out else Text()
     return joined([more, table(("AGO", "UTC", "WHO", "WHAT"), rows, width, INDENT, fold=True)]) if rows else Text()

@@ -1,4 +1,4 @@
-"""Which escalation is meant: by its own name, or by the name of a Run that has only one of the kind."""
+"""Finds an escalation by its own name, or by the name of a Run with only one of the kind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from controller.cli.rw.user_error import Problem
 
 
 def find(session: Session, name: str, decision: str) -> JsonObject:
-    """Return the escalation of this name; of a Run's name, the only one that waits for such a decision. Raises Problem."""
+    """Return the escalation of this name, or for a Run's name its only one that waits for such a decision. Raises Problem."""
     try:
         return session.kubectl.json("get", ESCALATIONS, name)
     except Refused as refused:
@@ -22,14 +22,19 @@ def find(session: Session, name: str, decision: str) -> JsonObject:
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        raise Problem(f"Run {name} waits for {len(fitting)} of these", f"name one of {', '.join(map(name_of, fitting))}")
+        raise Problem(f"Run {name} has {len(fitting)} such escalations", f"name one of {', '.join(map(name_of, fitting))}")
     if found:
-        raise Problem(f"nothing of Run {name} waits for that", f"see {session.command('inbox', '-l', f'{LABEL_RUN}={name}')}")
+        raise Problem(
+            f"Run {name} has no escalation that waits for this decision",
+            f"see {session.command('inbox', '-l', f'{LABEL_RUN}={name}')}",
+        )
     raise _nothing_to_answer(session, name, decision)
 
 
 def _nothing_to_answer(session: Session, name: str, decision: str) -> Problem:
-    """The error for a name of nothing in the inbox; a Run's name was perhaps meant for another command."""
+    """Return the error for a name without an open escalation. A Run's name may be meant for another command, which the error
+    names.
+    """
     try:
         session.kubectl.json("get", RUNS, name)
     except Refused:

@@ -1,4 +1,4 @@
-"""`explain`: why a Run stands as it does, what comes next, and what would change it."""
+"""`explain`: shows the reason for a Run's status, the next steps and the commands that change it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from controller.cli.rw.session import Session, with_kubectl_flags
 @options.output("json", "yaml")
 @with_kubectl_flags
 def explain(session: Session, name: str, output: str | None) -> None:
-    """Say why a Run stands as it does, by which rule, what comes next and when, and what would change it."""
+    """Explain a Run's status: the rule that decided, the next steps and their times, and the commands that change it."""
     run = session.run(name)
     reading = begin(session, run)
-    # The plan takes its time to import: kubectl reads meanwhile.
+    # Importing the plan takes time, in which kubectl reads.
     from controller.cli.rw.explain_document import document
     from controller.cli.rw.explain_model import explain_run
     from controller.cli.rw.explain_view import explained
@@ -34,4 +34,4 @@ def explain(session: Session, name: str, output: str | None) -> None:
         click.echo(yaml.safe_dump(document(found), sort_keys=False, width=120), nl=False)
     else:
         session.show(explained(found, session.command, now, session.width()))
-        session.hint(f"what happened so far: {session.command('describe', name)}")
+        session.hint(f"history: {session.command('describe', name)}")

@@ -1,4 +1,4 @@
-"""Pure: why a Run stands as it does, what comes next, and what is due to a human; as plain data, for people and programs."""
+"""Pure: the explanation of a Run's status, as plain data for people and programs: reasons, next checks, open escalations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from controller.cli.rw.upcoming import Check, Outlook
 
 @dataclass(frozen=True, slots=True)
 class AgentSaid:
-    """How one agent stands and why; `rule` is the rule that decided, where the plan could be asked."""
+    """The status of an agent and its reason; `rule` is the rule that decided, if the plan could be replayed."""
 
     name: str
     required: bool
@@ -34,7 +34,7 @@ class AgentSaid:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Charged restarts: used, and how many are left of which budget."""
+    """Charged restarts: the number used, the budget and the number left."""
 
     used: int
     budget: int
@@ -46,7 +46,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Everything that `explain` tells."""
+    """All data that `explain` shows."""
 
     run: JsonObject
     reason: str
@@ -64,20 +64,20 @@ class Explanation:
 
 
 def explain_run(run: JsonObject, around: Around, now: datetime) -> Explanation:
-    """Return why the Run stands as it does. `now` is the caller's clock."""
+    """Return the explanation of a Run's status. `now` is the caller's clock."""
     policy, status = policy_of(run, around), status_of(run)
     asked = replay(run, around, policy, now)
     budget, usage = _budget(run, policy, asked), used(run, around.reports)
     checks = Outlook(run, around, policy.spec, state_of(run), budget.left).checks(now)
     next_check = asked.plan.verdict.next_check if asked and asked.agrees else None
     if next_check and all(abs((check.at - next_check).total_seconds()) > 1 for check in checks):
-        checks = sorted([*checks, Check(next_check, "the operator looks again, whatever happens")])
+        checks = sorted([*checks, Check(next_check, "the operator checks the Run again")])
     reason = status.get("reason", "")
     return Explanation(
         run=run,
         reason=reason,
         meaning=sentence(reason),
-        message=status.get("message", "") if status else "the operator has not seen it yet: is it running?",
+        message=status.get("message", "") if status else "the operator has not processed it yet: is the operator running?",
         rule=asked.plan.rule if asked and asked.agrees else "",
         rule_says=asked.says if asked and asked.agrees else "",
         agents=tuple(_agent(agent, run, around, asked) for agent in run["spec"]["agents"]),
@@ -116,21 +116,21 @@ def _agent(agent: JsonObject, run: JsonObject, around: Around, asked: Replay | N
 
 
 def _notes(run: JsonObject, around: Around, policy: PolicySeen, asked: Replay | None) -> list[str]:
-    """What this explanation is unsure of, and why."""
-    notes = [f"{denied}: what it would tell is left out" for denied in around.denied]
+    """Return what this explanation is uncertain about, and the reasons."""
+    notes = [f"{denied}: data from it is missing here" for denied in around.denied]
     if not policy.sure and status_of(run):
-        notes.append(f"policy {policy.name or '(none yet)'} cannot be seen from here: its values are taken to be the defaults")
+        notes.append(f"policy {policy.name or '(none yet)'} cannot be read from here: the defaults are assumed")
     if status_of(run) and status_of(run).get("observedGeneration", 0) < run["metadata"].get("generation", 0):
-        notes.append("the spec was changed since: the operator has not judged it yet")
+        notes.append("the spec has changed since: the operator has not processed the change yet")
     if asked and not asked.agrees:
         verdict = asked.plan.verdict
         seen = f"{verdict.phase} ({verdict.reason})"
-        notes.append(f"seen from here the plan would say {seen}: the operator is about to act, or sees more than you may")
+        notes.append(f"with the data visible to you the plan decides {seen}: the operator is about to act, or sees more than you")
     return notes
 
 
 def cooldowns(run: JsonObject, now: datetime) -> list[tuple[str, datetime]]:
-    """Return the agents that are not restarted again before a time that is ahead."""
+    """Return the agents with a cooldown, and the time at which it ends."""
     unfinished = (agent for agent in status_of(run).get("agents", ()) if agent.get("outcome") != "Completed")
     found = ((agent["name"], time_of(agent.get("cooldownUntil"))) for agent in unfinished)
     return [(name, until) for name, until in found if until and until > now]

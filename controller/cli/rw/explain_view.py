@@ -16,7 +16,7 @@ from controller.cli.rw.terminal_safe import clean
 from controller.cli.rw.text import INDENT, Cell, age, joined, section, until, wrapped
 
 Command = Callable[..., str]
-"""Turns words into the command line that the caller can type."""
+"""Turns words into a command line for the caller."""
 
 DAY_SECONDS = 86400
 
@@ -28,10 +28,10 @@ def explained(found: Explanation, command: Command, now: datetime, width: int | 
             _head(found, width),
             section("Agents", joined([_agent(agent, now, width) for agent in found.agents])),
             section("Budget", _budget(found, now, width)),
-            section("What comes next, if nothing changes", _checks(found, now, width)),
-            section("Due to a human", _inbox(found, now, width)),
-            section("What would change it", _changes(found, command, width)),
-            section("Mind", joined([wrapped(note, width, INDENT) for note in found.notes])),
+            section("Next, if nothing changes", _checks(found, now, width)),
+            section("Waits for a human", _inbox(found, now, width)),
+            section("To change this", _changes(found, command, width)),
+            section("Notes", joined([wrapped(note, width, INDENT) for note in found.notes])),
         ],
         "\n\n",
     )
@@ -58,13 +58,13 @@ def _agent(agent: AgentSaid, now: datetime, width: int | None) -> Text:
 def _ages(agent: AgentSaid, now: datetime) -> str:
     if agent.reported_at is None:
         return ""
-    progress = f"progress {age(agent.progress_at, now)} ago" if agent.progress_at else "no progress shown in this attempt"
+    progress = f"progress {age(agent.progress_at, now)} ago" if agent.progress_at else "no progress reported in this attempt"
     return f"active {age(agent.active_at, now)} ago, {progress}; reported {age(agent.reported_at, now)} ago"
 
 
 def _budget(found: Explanation, now: datetime, width: int | None) -> Text:
     budget = found.budget
-    own = f", at most {budget.per_agent} of one agent" if budget.per_agent is not None else ""
+    own = f", at most {budget.per_agent} per agent" if budget.per_agent is not None else ""
     text = f"{budget.used} of {budget.budget} charged restarts used, {budget.left} left{own} (policy {budget.policy or 'unknown'})"
     waiting = [f"{name} is not restarted again before {_clock(until, now)}" for name, until in cooldowns(found.run, now)]
     limit = found.run["spec"].get("tokenBudget")
@@ -74,7 +74,7 @@ def _budget(found: Explanation, now: datetime, width: int | None) -> Text:
 
 def _checks(found: Explanation, now: datetime, width: int | None) -> Text:
     if not found.checks:
-        return wrapped("nothing is due at a set time", width, INDENT)
+        return wrapped("nothing is scheduled", width, INDENT)
     rows: list[list[Cell]] = [[until(check.at, now), _clock(check.at, now), check.what] for check in found.checks]
     return table(("", "", ""), rows, width, INDENT, fold=True)
 

@@ -1,4 +1,4 @@
-"""Reads what is around a Run, all at once; what the caller may not see is told, and the rest is shown all the same."""
+"""Reads the objects related to a Run, all at once. Objects without read permission are listed, and the rest is shown."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from controller.cli.rw.session import ESCALATIONS, POLICIES, REPORTS, Session
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The reads on their way: what else a command has to do, such as importing, it does meanwhile."""
+    """Reads in progress; the command does other work meanwhile, such as imports."""
 
     run: JsonObject
     calls: dict[str, Call]
 
     def finish(self) -> Around:
-        """Wait for all of them. Raises Refused for a failure that is no lack of permission."""
+        """Wait for all reads. Raises Refused for a failure other than a missing permission."""
         found = {what: call.json_if_allowed() for what, call in self.calls.items()}
         uid = self.run["metadata"]["uid"]
         pods = [pod for pod in _items(found["pods"]) if _owner(pod) == uid]
@@ -36,7 +36,7 @@ class Reading:
 
 
 def begin(session: Session, run: JsonObject) -> Reading:
-    """Start to read what is around a Run."""
+    """Start to read the objects related to a Run."""
     kubectl, name = session.kubectl, name_of(run)
     reports = [report_name(name, agent["name"]) for agent in run["spec"]["agents"]]
     asked = {

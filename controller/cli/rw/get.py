@@ -1,4 +1,4 @@
-"""`get`: how Runs stand, once or live."""
+"""`get`: shows the status of Runs, once or live."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from controller.cli.rw.styles import NEEDY
 @click.argument("names", metavar="[RUN]...", nargs=-1, shell_complete=options.run_names)
 @options.all_namespaces
 @options.selector
-@click.option("-w", "--watch", is_flag=True, help="Stay, and show changes as they come.")
+@click.option("-w", "--watch", is_flag=True, help="Show changes until interrupted.")
 @options.output("wide", *options.MACHINE)
 @with_kubectl_flags
 def get(
     session: Session, names: tuple[str, ...], all_namespaces: bool, selector: str | None, watch: bool, output: str | None
 ) -> None:
-    """Show how Runs stand: phase, agents well of all, restarts, what waits in the inbox, and why."""
+    """Show the status of Runs: phase, healthy agents of all, restarts, open escalations, and the reason."""
     where = (*(("-A",) if all_namespaces else ()), *(("-l", selector) if selector else ()))
     wide = output == "wide"
     if output and not wide:
@@ -37,7 +37,7 @@ def get(
 
 
 def _show(session: Session, names: tuple[str, ...], where: tuple[str, ...], *, spaces: bool, wide: bool) -> list[str]:
-    """Print the Runs, with what their agents report where the caller may see it; return the names of which there are none."""
+    """Print the Runs, with their agents' reports if the caller may read them; return the names of missing Runs."""
     kubectl = session.kubectl
     asked = kubectl.start("get", RUNS, *names, *where, *(("--ignore-not-found",) if names else ()), "-o", "json")
     reports_process = kubectl.start("get", REPORTS, *(("-A",) if spaces else ()), "--show-managed-fields", "-o", "json")
@@ -55,10 +55,10 @@ def _show(session: Session, names: tuple[str, ...], where: tuple[str, ...], *, s
 
 
 def _hints(session: Session, runs: list[JsonObject], *, all_namespaces: bool) -> list[str]:
-    """What to look at next: the inbox where somebody is asked, else why one does not go well."""
+    """Return hints: the inbox if an escalation is open, otherwise the explanation of the Run that needs attention most."""
     everywhere = ["-A"] if all_namespaces else []
     if any(status_of(run).get("openEscalations") for run in runs):
-        return [f"somebody waits for an answer: {session.command('inbox', *everywhere)}"]
+        return [f"escalations wait for an answer: {session.command('inbox', *everywhere)}"]
     first = next((run for run in runs if phase_of(run) in NEEDY), runs[0])
     there = ["-n", namespace_of(first)] if all_namespaces else []
-    return [f"why it stands like this: {session.command('explain', name_of(first), *there)}"]
+    return [f"the reason: {session.command('explain', name_of(first), *there)}"]

@@ -1,4 +1,4 @@
-"""Pure: Runs as a table that tells at a glance who is well, who is not, and why."""
+"""Pure: a table of Runs that shows which of them have problems, and why."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Reports = Mapping[str, Sequence[JsonObject]]
 HEADER = ("NAME", "PHASE", "AGENTS", "RESTARTS", "INBOX", "AGE")
 WIDE = ("POLICY", "TOKENS")
 LIVE_WIDTHS = (20, 16, 6, 8, 5, 5)
-"""Columns of lines that are printed one by one, before it is known what will come."""
+"""Column widths of a watch that prints line by line, before the content is known."""
 
 QUIET = frozenset({"Supervising", "AllAgentsComplete"})
-"""Reasons that say no more than the phase does."""
+"""Reasons that add nothing to the phase."""
 
 
 def header(*, spaces: bool, wide: bool) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ def runs_table(runs: Iterable[JsonObject], reports: Reports, now: datetime, widt
 
 
 def live_line(cells: Sequence[Cell]) -> Text:
-    """Return one line of a watch that nobody redraws."""
+    """Return one line of a watch that is not redrawn."""
     spare = len(cells) - 1 - len(LIVE_WIDTHS)
     return line(cells, Layout((*LIVE_WIDTHS[:1] * max(spare, 0), *LIVE_WIDTHS)))
 
@@ -54,11 +54,11 @@ def row(run: JsonObject, reports: Sequence[JsonObject], now: datetime, *, spaces
 
 
 def why(run: JsonObject, reports: Sequence[JsonObject], now: datetime) -> str:
-    """Return what most needs to be known of a Run: why it does not go on, else what its agents last said."""
+    """Return the most important fact about a Run: the reason why it does not proceed, otherwise its agents' last message."""
     status = status_of(run)
     reason, message = status.get("reason", ""), status.get("message", "")
     if not status:
-        return "the operator has not seen it yet"
+        return "the operator has not processed it yet"
     if reason in QUIET and (words := last_words(reports, now)):
         return words
     if reason == "Supervising":
@@ -67,7 +67,7 @@ def why(run: JsonObject, reports: Sequence[JsonObject], now: datetime) -> str:
 
 
 def last_words(reports: Sequence[JsonObject], now: datetime) -> str:
-    """Return the newest word of progress, empty where no agent has said any."""
+    """Return the newest progress message; empty if no agent has reported any."""
     reported = [(happened_at(report, "progressAgeSeconds"), report) for report in reports if status_of(report).get("message")]
     dated = [(moment, report) for moment, report in reported if moment]
     if not dated:
@@ -77,12 +77,12 @@ def last_words(reports: Sequence[JsonObject], now: datetime) -> str:
 
 
 def tokens(usage: JsonObject) -> str:
-    """Return the tokens that were used, `-` where nobody told."""
+    """Return the number of used tokens, `-` if nobody reported it."""
     return f"{usage['inputTokens'] + usage['outputTokens']:,}" if usage else "-"
 
 
 def summary(runs: Sequence[JsonObject]) -> str:
-    """Return how many Runs stand how, in one line."""
+    """Return the number of Runs per phase, in one line."""
     counts = Counter(phase_of(run) for run in runs)
     counts_text = ", ".join(f"{count} {phase}" for phase, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
     return f"{len(runs)} Run{'s' if len(runs) > 1 else ''}: {counts_text}"

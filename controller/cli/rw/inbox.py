@@ -1,4 +1,4 @@
-"""`inbox`: what waits for a human, the oldest first."""
+"""`inbox`: shows the escalations that wait for a human, the oldest first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from controller.cli.rw.session import ESCALATIONS, Session, with_flags, with_kub
 @options.output(*options.MACHINE)
 @with_kubectl_flags
 def inbox(session: Session, names: tuple[str, ...], all_namespaces: bool, selector: str | None, output: str | None) -> None:
-    """Show what waits for an answer, who may give it and until when; with a NAME, all that it says."""
+    """Show open escalations, who may answer them and until when; with a NAME, show its full text."""
     kubectl = session.kubectl
     where = (*(("-A",) if all_namespaces else ()), *(("-l", selector) if selector else ()))
     if output:
@@ -36,7 +36,7 @@ def inbox(session: Session, names: tuple[str, ...], all_namespaces: bool, select
     waiting = oldest_first(items_of(listing.json()))
     if not waiting:
         click.echo("Nothing waits for an answer.", err=True)
-        session.hint(f"what the Runs do: {session.command('get', *(['-A'] if all_namespaces else []))}")
+        session.hint(f"status of the Runs: {session.command('get', *(['-A'] if all_namespaces else []))}")
         return
     session.show(inbox_table(waiting, _me(whoami), session.now, session.width(), spaces=all_namespaces))
     where_it_is = ("-n", waiting[0]["metadata"]["namespace"]) if all_namespaces else ()
@@ -47,7 +47,7 @@ def inbox(session: Session, names: tuple[str, ...], all_namespaces: bool, select
 
 
 def _named(session: Session, name: str) -> list[JsonObject]:
-    """The escalation of this name, or of a Run's name those that wait. Raises Problem where there is neither."""
+    """Return the escalation of this name, or the open ones of the Run of this name. Raises Problem if there is neither."""
     of_run = session.kubectl.start("get", ESCALATIONS, "-l", f"{LABEL_RUN}={name}", "-o", "json")
     try:
         return [session.kubectl.json("get", ESCALATIONS, name)]
@@ -61,7 +61,7 @@ def _named(session: Session, name: str) -> list[JsonObject]:
 
 
 def _for_programs(session: Session, names: tuple[str, ...], where: tuple[str, ...], output: str) -> None:
-    """Print as kubectl does: those that are named, or those that wait."""
+    """Print in kubectl's format: the named escalations, or all open ones."""
     import json
 
     if names:
@@ -96,7 +96,7 @@ def _commands(session: Session, escalation: JsonObject, where: tuple[str, ...] =
 
 
 def _me(whoami: Call) -> set[str]:
-    """The caller's name and groups; nobody where the API server does not tell."""
+    """Return the caller's name and groups; empty if the API server does not tell them."""
     try:
         info = whoami.json()["status"]["userInfo"]
     except Refused:

@@ -14,13 +14,13 @@ from controller.cli.rw.table_format import table
 from controller.cli.rw.text import Cell, age, joined, pairs, section, until, wrapped
 
 SOON_SECONDS = 900
-"""What expires sooner than this stands out."""
+"""Escalations that expire sooner than this are highlighted."""
 
 
 def inbox_table(
     waiting: Sequence[JsonObject], me: Collection[str], now: datetime, width: int | None, *, spaces: bool, indent: str = ""
 ) -> Text:
-    """Return a line for each escalation; `me` are the names of the caller and of his groups."""
+    """Return one line per escalation; `me` contains the names of the caller and of the caller's groups."""
     header = ("NAME", "TYPE", "RUN", "AGE", "EXPIRES", "MAY ANSWER", "SUMMARY")
     rows = []
     for escalation in waiting:
@@ -32,7 +32,7 @@ def inbox_table(
 
 
 def responders(escalation: JsonObject, me: Collection[str] = ()) -> str:
-    """Return who may answer, in few words; `you` where the caller is named."""
+    """Return who may answer, in few words; `you` if the caller is named."""
     named = responders_of(escalation)
     if named is None:
         return "nobody yet"
@@ -46,7 +46,7 @@ def responders(escalation: JsonObject, me: Collection[str] = ()) -> str:
 
 
 def in_full(escalation: JsonObject, me: Collection[str], now: datetime, width: int | None) -> Text:
-    """Return all that an escalation says, and what can be answered."""
+    """Return an escalation's full text, and the possible answers."""
     spec, response = escalation["spec"], escalation["spec"].get("response")
     expires = time_of(spec.get("expiresAt"))
     fields: list[tuple[str, Cell]] = [
@@ -57,14 +57,14 @@ def in_full(escalation: JsonObject, me: Collection[str], now: datetime, width: i
         ("Phase", status_of(escalation).get("phase") or "Open"),
         ("Expires", f"{expires:%Y-%m-%d %H:%M} UTC ({until(expires, now)})" if expires else "never"),
         ("May answer", _answerers(escalation, me)),
-        ("Became", "" if waits(escalation) or not response else became(escalation)),
+        ("Result", "" if waits(escalation) or not response else became(escalation)),
     ]
     parts = [pairs(fields, width), wrapped(spec.get("text") or spec["summary"], width), *_blocks(spec, width)]
     return joined(parts, "\n\n")
 
 
 def _answerers(escalation: JsonObject, me: Collection[str]) -> str:
-    """Who may answer, in a sentence; and where nobody may, why."""
+    """Return who may answer, as a sentence; or the reason why nobody may."""
     if responders_of(escalation) is None:
         return NOBODY_YET
     return responders(escalation) + (", you among them" if responders(escalation, me) == "you" else "")

@@ -1,4 +1,6 @@
-"""kubectl as a child process: it knows every kubeconfig, exec plugin and proxy. The plugin's only importer of subprocess."""
+"""kubectl as a child process: it supports every kubeconfig, exec plugin and proxy. Only this module of the plugin uses
+subprocess.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,13 @@ from controller.cli.rw.objects import JsonObject
 from controller.cli.rw.user_error import Problem
 
 PROGRAM_VARIABLE = "KUBECTL"
-"""Names the kubectl to use in place of the one on PATH."""
+"""Environment variable with the kubectl to use instead of the one on PATH."""
 
-REMEDY = f"install kubectl or set ${PROGRAM_VARIABLE} to where it is"
+REMEDY = f"install kubectl or set ${PROGRAM_VARIABLE} to its path"
 
 
 def find_kubectl() -> str:
-    """Return the path of $KUBECTL, else of the kubectl on PATH. Raises Problem where there is none."""
+    """Return the path of $KUBECTL, or of the kubectl on PATH. Raises Problem if neither exists."""
     wanted = os.environ.get(PROGRAM_VARIABLE) or "kubectl"
     found = shutil.which(wanted)
     if found is None:
@@ -31,25 +33,25 @@ def find_kubectl() -> str:
 
 @dataclass
 class Kubectl:
-    """kubectl with the caller's flags (`--context` and the like), which every call passes on."""
+    """kubectl with the caller's flags (`--context` and the like), which are passed to every call."""
 
     flags: tuple[str, ...] = ()
     program: str = field(default_factory=find_kubectl)
     started: list[Call] = field(default_factory=list)
 
     def text(self, *args: str, stdin: str | None = None) -> str:
-        """Return what kubectl prints. Raises Refused, with the API server's reason, where it fails."""
+        """Return kubectl's output. Raises Refused, with the API server's reason, if it fails."""
         return self.start(*args, stdin=stdin).text()
 
     def json(self, *args: str, stdin: str | None = None) -> JsonObject:
-        """Return the object that kubectl prints, empty where it prints nothing. Raises Refused."""
+        """Return the object that kubectl prints, or an empty one for no output. Raises Refused."""
         return self.start(*args, "-o", "json", stdin=stdin).json()
 
     def start(self, *args: str, stdin: str | None = None) -> Call:
-        """Start a call, so that several run beside each other and beside what else is to be done."""
+        """Start a call; several calls and other work run concurrently."""
         given = subprocess.PIPE if stdin is not None else subprocess.DEVNULL
         try:
-            process = subprocess.Popen(  # noqa: S603  # a list of arguments and no shell: what the caller could run himself
+            process = subprocess.Popen(  # noqa: S603  # a list of arguments and no shell: the caller could run the same
                 self._command(args), stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
             )
         except OSError as error:
@@ -63,12 +65,12 @@ class Kubectl:
         return self.started[-1]
 
     def close(self) -> None:
-        """End the calls that nobody waited for, since something else had failed before."""
+        """End the calls whose results nobody awaited, because another call failed."""
         for call in self.started:
             call.end()
 
     def hand_over(self, *args: str) -> int:
-        """Let kubectl have the terminal and return its exit code."""
+        """Run kubectl on the terminal and return its exit code."""
         return subprocess.run(self._command(args), check=False).returncode  # noqa: S603  # as above
 
     def watch(self, *args: str) -> Iterator[JsonObject]:
@@ -86,24 +88,24 @@ class Kubectl:
 
 @dataclass
 class Call:
-    """A kubectl that was started."""
+    """A running kubectl."""
 
     process: subprocess.Popen[str]
 
     def text(self) -> str:
-        """Wait for its end and return what it printed. Raises Refused."""
+        """Wait for its end and return its output. Raises Refused."""
         out, err = self.process.communicate()
         if self.process.returncode:
             raise fault(err)
         return out
 
     def json(self) -> JsonObject:
-        """Wait for its end and return the object that it printed, empty for nothing. Raises Refused."""
+        """Wait for its end and return the object that it printed, or an empty one for no output. Raises Refused."""
         out = self.text()
         return _decoded(out) if out.strip() else {}
 
     def json_if_allowed(self) -> JsonObject | Denied:
-        """Return the object, or which permission the caller lacks for it. Raises Refused for any other failure."""
+        """Return the object, or the permission that the caller lacks. Raises Refused for any other failure."""
         try:
             return self.json()
         except Refused as refused:
@@ -112,7 +114,7 @@ class Call:
             return refused.denied
 
     def documents(self) -> Iterator[JsonObject]:
-        """Yield each JSON document as it comes: a line, or indented lines up to a brace that is not."""
+        """Yield each JSON document as it arrives: one line, or indented lines up to a closing brace at the start of a line."""
         if self.process.stdout is None:
             return
         lines: list[str] = []
@@ -123,7 +125,7 @@ class Call:
                 lines.clear()
 
     def end(self) -> None:
-        """End it, where it has not ended."""
+        """End the process if it still runs."""
         if self.process.poll() is None:
             self.process.terminate()
             self.process.wait()
@@ -133,7 +135,7 @@ class Call:
 
 
 def _decoded(text: str) -> JsonObject:
-    """Return the object or list in a text; of an object nested too deeply for Python, what the operator keeps of it."""
+    """Return the object or list in a text; for an object nested too deeply for Python, return its remains, as the operator does."""
     try:
         found: JsonObject = json.loads(text)
     except RecursionError:
@@ -142,7 +144,7 @@ def _decoded(text: str) -> JsonObject:
 
 
 def _remains(data: bytes) -> JsonObject:
-    from controller.kube.decode import Malformed, decode, decode_items  # It takes its time, and is seldom needed.
+    from controller.kube.decode import Malformed, decode, decode_items  # It takes time, and is rarely needed.
 
     try:
         found = decode_items(data, len(data))

@@ -1,4 +1,4 @@
-"""Pure: what kubectl's words on stderr mean, and what to do about it."""
+"""Pure: parses kubectl's error messages and adds remedies."""
 
 from __future__ import annotations
 
@@ -27,20 +27,22 @@ class Denied:
     namespace: str
 
     def __str__(self) -> str:
-        """Return who may not do what, in one line."""
+        """Return the missing permission in one line."""
         where = f" in namespace {self.namespace}" if self.namespace else " in all namespaces"
         return f"{self.user} may not {self.verb} {self.resource}{where}"
 
     @property
     def remedy(self) -> str:
-        """What gives the permission."""
+        """A hint how to get the permission."""
         role = "role" if self.namespace else "clusterrole"
         where = f" -n {self.namespace}" if self.namespace else ""
         return f"it takes a {role} with verb {self.verb} on {self.resource}; see `kubectl auth can-i --list{where}`"
 
 
 class Refused(Problem):
-    """A call of kubectl that failed. `reason` is the API server's, such as NotFound or Conflict, empty for kubectl's own."""
+    """A failed call of kubectl. `reason` is the API server's, such as NotFound or Conflict; it is empty for kubectl's own
+    errors.
+    """
 
     def __init__(self, message: str, remedy: str = "", reason: str = "", denied: Denied | None = None) -> None:
         super().__init__(message, remedy)
@@ -48,7 +50,7 @@ class Refused(Problem):
 
 
 def fault(stderr: str) -> Refused:
-    """Return the failure that kubectl's stderr tells of."""
+    """Return the failure that kubectl's stderr describes."""
     stderr_text = stderr.strip()
     match = FROM_SERVER.search(stderr_text)
     reason = match["reason"] if match else ""
@@ -64,8 +66,8 @@ def fault(stderr: str) -> Refused:
 
 
 def _own(stderr_text: str, reason: str, message: str) -> Refused:
-    """What kubectl says of itself or of the way to the server."""
-    words = _line(message.splitlines()[-1]) if message else "kubectl failed without a word"
+    """Return the failure for an error of kubectl itself or of the connection."""
+    words = _line(message.splitlines()[-1]) if message else "kubectl failed without a message"
     last = words.removeprefix("error: ").removeprefix("Error in configuration: ")
     if any(known in stderr_text for known in UNREACHABLE):
         return Refused(last, "check the cluster and `kubectl config current-context`, or name another with --context", reason)

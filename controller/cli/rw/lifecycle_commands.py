@@ -1,4 +1,4 @@
-"""`pause`, `resume`, `stop`, `restart`: what is wanted of a Run."""
+"""`pause`, `resume`, `stop`, `restart`: set a Run's desired state."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ runs_argument = click.argument("runs", metavar="RUN...", nargs=-1, required=True
 @options.output(*options.MACHINE)
 @with_kubectl_flags
 def pause(session: Session, runs: tuple[str, ...], output: str | None) -> None:
-    """End the agents and keep their workspaces; deadlines stand still."""
+    """End the agents and keep their workspaces; deadlines are suspended."""
     for name in runs:
         _want(session, name, "Paused", output)
     if not output:
-        session.hint(f"go on with: {session.command('resume', *runs)}")
+        session.hint(f"resume with: {session.command('resume', *runs)}")
 
 
 @click.command()
@@ -32,7 +32,7 @@ def pause(session: Session, runs: tuple[str, ...], output: str | None) -> None:
 @options.output(*options.MACHINE)
 @with_kubectl_flags
 def resume(session: Session, runs: tuple[str, ...], output: str | None) -> None:
-    """Start the unfinished agents of a paused Run anew, uncharged."""
+    """Start new attempts for the unfinished agents of a paused Run, uncharged."""
     for name in runs:
         _want(session, name, "Running", output)
     if not output:
@@ -44,7 +44,7 @@ def resume(session: Session, runs: tuple[str, ...], output: str | None) -> None:
 @options.output(*options.MACHINE)
 @with_kubectl_flags
 def stop(session: Session, runs: tuple[str, ...], output: str | None) -> None:
-    """End a Run for good. (To give up one that is Blocked, so that it counts as Failed, use `fail`.)"""
+    """End a Run permanently. (To give up a Blocked Run, so that it counts as Failed, use `fail`.)"""
     for name in runs:
         _want(session, name, "Stopped", output)
     if not output:
@@ -57,14 +57,14 @@ def stop(session: Session, runs: tuple[str, ...], output: str | None) -> None:
 @options.output(*options.MACHINE)
 @with_kubectl_flags
 def restart(session: Session, name: str, agents: tuple[str, ...], output: str | None) -> None:
-    """Give agents a new attempt at once, uncharged and without a cooldown; all that are unfinished where none is named."""
+    """Start new attempts for agents at once, uncharged and without a cooldown; for all unfinished agents if none is named."""
     run = session.run(name)
     _unfinished(session, run)
     if phase_of(run) == "Paused":
-        raise Problem(f"Run {name} is Paused", f"its agents start anew with {session.command('resume', name)}")
+        raise Problem(f"Run {name} is Paused", f"start its agents again with {session.command('resume', name)}")
     chosen = _chosen(session, run, agents)
     stamp = session.now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    _patch(session, run, {"restartedAt": dict.fromkeys(chosen, stamp)}, f"restart of {', '.join(chosen)} asked for", output)
+    _patch(session, run, {"restartedAt": dict.fromkeys(chosen, stamp)}, f"restart of {', '.join(chosen)} requested", output)
     if not output:
         session.hint(f"watch: {session.command('get', name, '-w')}")
 
@@ -72,38 +72,38 @@ def restart(session: Session, name: str, agents: tuple[str, ...], output: str | 
 def _want(session: Session, name: str, state: str, output: str | None) -> None:
     run = session.run(name)
     if run["spec"].get("desiredState", "Running") == state and not output:
-        click.echo(f"run {name}: unchanged, its desiredState is {state} already")
+        click.echo(f"run {name}: unchanged, its desiredState is already {state}")
         return
     _unfinished(session, run)
-    _patch(session, run, {"desiredState": state}, f"desiredState is {state} now", output)
+    _patch(session, run, {"desiredState": state}, f"desiredState is now {state}", output)
 
 
 def _unfinished(session: Session, run: JsonObject) -> None:
-    """Refuse a Run that has ended, or that the operator does not act on. Raises Problem."""
+    """Refuse a Run that has ended, or that the operator does not process. Raises Problem."""
     name, phase = name_of(run), phase_of(run)
     rerun_hint = f"run it again with {session.command('rerun', name)}"
     if phase in TERMINAL:
-        raise Problem(f"Run {name} is {phase}: nothing of it can be changed", rerun_hint)
+        raise Problem(f"Run {name} is {phase}: it can no longer be changed", rerun_hint)
     if (reason := status_of(run).get("reason")) in UNSTEERED:
-        raise Problem(f"the operator acts on nothing of Run {name} ({reason})", f"see {session.command('explain', name)}")
+        raise Problem(f"the operator does not act on Run {name} ({reason})", f"see {session.command('explain', name)}")
     if run["spec"].get("desiredState") == "Stopped":
         raise Problem(f"Run {name} is being stopped, which is final", rerun_hint)
 
 
 def _chosen(session: Session, run: JsonObject, wanted: tuple[str, ...]) -> list[str]:
-    """The agents to restart. Raises Problem for one that is none, or has finished."""
+    """Return the agents to restart. Raises Problem for an unknown agent, or one that has finished."""
     known = [agent["name"] for agent in run["spec"]["agents"]]
     if wrong := next((agent for agent in wanted if agent not in known), None):
         raise Problem(f"Run {name_of(run)} has no agent {wrong}", did_you_mean(wrong, known, "its agents are"))
     finished = [agent["name"] for agent in status_of(run).get("agents", ()) if agent.get("health") == "Complete"]
     if done := next((agent for agent in wanted if agent in finished), None):
-        rerun_hint = f"a new Run does its work again: {session.command('rerun', name_of(run))}"
-        raise Problem(f"agent {done} is Complete, and finished work is not started again", rerun_hint)
+        rerun_hint = f"a new Run repeats its work: {session.command('rerun', name_of(run))}"
+        raise Problem(f"agent {done} is Complete, finished work is not repeated", rerun_hint)
     return [agent for agent in known if agent in wanted or (not wanted and agent not in finished)]
 
 
 def _patch(session: Session, run: JsonObject, spec: JsonObject, summary: str, output: str | None) -> None:
-    """Write a part of the spec to the very Run that was read."""
+    """Patch the spec of exactly the Run that was read."""
     patch = json.dumps({"metadata": {"uid": run["metadata"]["uid"]}, "spec": spec})
     shape = ("-o", output) if output else ()
     written = session.kubectl.text("patch", RUNS, name_of(run), "--type=merge", "-p", patch, *shape)

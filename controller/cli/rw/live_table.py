@@ -1,4 +1,4 @@
-"""Runs as they change: a table that is redrawn on a terminal, a line a change elsewhere."""
+"""A live table of Runs: redrawn on a terminal, otherwise one line per change."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Done = Callable[[Seen], bool]
 
 
 def never(_: Seen) -> bool:
-    """Go on until somebody ends it."""
+    """Continue until interrupted."""
     return False
 
 
 def watch_runs(
     session: Session, names: tuple[str, ...], where: tuple[str, ...], *, spaces: bool, wide: bool, done: Done = never
 ) -> Seen:
-    """Show Runs as they change until `done` says so of them, by their UIDs, and return them as they were last seen."""
+    """Show Runs as they change until `done` returns true for the Runs by UID; return their last versions."""
     events = _events(session, names, where)
     if sys.stdout.isatty():
         return _redrawn(session, events, done, spaces=spaces, wide=wide)
@@ -31,7 +31,7 @@ def watch_runs(
 
 
 def _events(session: Session, names: tuple[str, ...], where: tuple[str, ...]) -> Iterator[JsonObject]:
-    """Each event of the Runs that are watched, again and again: the server ends a watch now and then."""
+    """Yield each event of the watched Runs; the watch is restarted, since the server ends it from time to time."""
     one = names if len(names) == 1 else ()
     while True:
         for event in session.kubectl.watch("get", RUNS, *one, *where):
@@ -84,6 +84,6 @@ def _follow(session: Session, events: Iterator[JsonObject], done: Done, *, space
 
 
 def _without_age(cells: list[Cell]) -> list[Cell]:
-    """What makes a line worth telling."""
+    """Return the cells whose change is worth a new line."""
     at = len(cells) - 2
     return cells[:at] + cells[at + 1 :]

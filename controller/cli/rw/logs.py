@@ -1,4 +1,4 @@
-"""`logs`: what an agent's attempt printed."""
+"""`logs`: prints the output of an agent's attempt."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from controller.cli.rw.user_error import Problem, did_you_mean
 @click.command()
 @click.argument("name", metavar="RUN", shell_complete=options.run_names)
 @click.argument("agent", required=False, shell_complete=options.agent_names)
-@click.option("--attempt", type=click.IntRange(min=0), metavar="N", help="An attempt, from 0; the current one when not given.")
+@click.option("--attempt", type=click.IntRange(min=0), metavar="N", help="Number of the attempt, from 0; default: the current one.")
 @click.option("-p", "--previous", is_flag=True, help="The attempt before the current one.")
-@click.option("-f", "--follow", is_flag=True, help="Stay, and print what comes.")
+@click.option("-f", "--follow", is_flag=True, help="Print new lines until interrupted.")
 @click.option("--tail", type=int, metavar="LINES", help="Only the last lines.")
-@click.option("--since", metavar="SPAN", help="Only what is newer, such as 10m.")
+@click.option("--since", metavar="SPAN", help="Only lines newer than this, such as 10m.")
 @click.option("--timestamps", is_flag=True, help="Put the time before each line.")
 @click.option("-c", "--container", help="Another container of the pod, such as a template's sidecar.")
 @with_kubectl_flags
@@ -34,7 +34,7 @@ def logs(
     timestamps: bool,
     container: str | None,
 ) -> None:
-    """Print what an agent's attempt printed. AGENT may be left out where there is only one."""
+    """Print the output of an agent's attempt. AGENT may be omitted if the Run has only one."""
     run = session.run(name)
     chosen = _agent(run, agent)
     number = _attempt(run, chosen, attempt, previous=previous)
@@ -62,12 +62,12 @@ def _attempt(run: JsonObject, agent: str, wanted: int | None, *, previous: bool)
     standing: JsonObject = next((a for a in status_of(run).get("agents", ()) if a["name"] == agent), {})
     current: int = standing.get("attempt", 0)
     if previous and current == 0:
-        raise Problem(f"agent {agent} is at its first attempt", "there is no previous one")
+        raise Problem(f"agent {agent} is at its first attempt", "it has no previous attempt")
     return current - 1 if previous else current
 
 
 def _pod(session: Session, run: JsonObject, agent: str, attempt: int, pods: list[JsonObject]) -> JsonObject:
-    """The attempt's pod. Raises Problem, which tells the attempts that there are."""
+    """Return the attempt's pod. Raises Problem, which lists the attempts with a pod."""
     name = pod_name(name_of(run), agent, attempt)
     found = next((pod for pod in pods if name_of(pod) == name), None)
     if found is not None:

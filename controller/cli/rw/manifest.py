@@ -1,4 +1,4 @@
-"""Pure: the Run that a command line describes, and the one that runs an old one again."""
+"""Pure: builds a Run from command line options, or from an old Run."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from controller.cli.rw.objects import JsonObject, name_of
 from controller.cli.rw.user_error import Problem
 
 ORDERS = ("desiredState", "restartedAt")
-"""What was wanted of the old Run while it ran; a new one starts without."""
+"""Spec fields that control a running Run; a new Run starts without them."""
 
 OURS = ("kubectl.kubernetes.io/last-applied-configuration", "runwarden.dev/")
-"""How annotations begin that a new Run does not take over."""
+"""Prefixes of annotations that are not copied to a new Run."""
 
 MAX_RUN_NAME = 40
-"""As the Run's CEL rule has it; its constant is in a module that takes its time to import."""
+"""Maximum length of a Run's name, as in the Run's CEL rule. The API's own constant is in a module that is slow to import."""
 
 DURATION = re.compile(r"(\d+)([smhd]?)")
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -26,7 +26,7 @@ UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What `run` was given."""
+    """The options of `run`."""
 
     name: str
     image: str
@@ -42,7 +42,7 @@ class Wanted:
 
 
 def manifest(wanted: Wanted) -> JsonObject:
-    """Return the Run. Raises Problem for what cannot be read."""
+    """Return the Run. Raises Problem for an invalid option."""
     agent: JsonObject = {"name": wanted.agent, "image": wanted.image}
     agent |= {"command": list(wanted.command)} if wanted.command else {}
     agent |= {"env": [_variable(text) for text in wanted.env]} if wanted.env else {}
@@ -70,7 +70,7 @@ def copy_of(run: JsonObject, name: str) -> JsonObject:
 
 
 def next_name(run: JsonObject, taken: Collection[str]) -> str:
-    """Return a name for an old Run's successor: `fix`, then `fix-2`, `fix-3` and so on, whichever is free after the newest."""
+    """Return a name for an old Run's successor: `fix-2`, `fix-3` and so on, the first one after the newest."""
     stem = re.sub(r"-\d+$", "", name_of(run))
     pattern = re.compile(re.escape(stem) + r"-(\d+)")
     numbers = [int(match[1]) for name in taken if (match := pattern.fullmatch(name))]
@@ -79,17 +79,17 @@ def next_name(run: JsonObject, taken: Collection[str]) -> str:
 
 
 def seconds(text: str, option: str) -> int:
-    """Return the seconds of a span such as 90, 90s, 30m, 2h or 1h30m. Raises Problem."""
+    """Return the seconds of a duration such as 90, 90s, 30m, 2h or 1h30m. Raises Problem."""
     parts = DURATION.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise Problem(f"{option} {text} is no span of time", "use seconds or a form such as 90s, 30m, 2h, 1h30m")
+        raise Problem(f"{option} {text} is not a duration", "use seconds or a form such as 90s, 30m, 2h, 1h30m")
     return sum(int(number) * UNITS[unit] for number, unit in parts)
 
 
 def _variable(text: str) -> JsonObject:
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise Problem(f"--env {text} is no variable", "use --env NAME=VALUE; for a Secret's keys use --env-from secret/NAME")
+        raise Problem(f"--env {text} is not a variable", "use --env NAME=VALUE; for a Secret's keys use --env-from secret/NAME")
     return {"name": name, "value": value}
 
 

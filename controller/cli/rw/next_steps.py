@@ -1,4 +1,4 @@
-"""Pure: what would change how a Run stands, as commands of the plugin or as what is to be mended."""
+"""Pure: the steps that would change a Run's status: commands of the plugin, or fixes elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from controller.cli.rw.responses import how_to_answer
 
 
 class Change(NamedTuple):
-    """A command (the words after `kubectl rw`, none where it takes something else) and what comes of it."""
+    """A command (the words after `kubectl rw`; empty for a fix elsewhere) and its effect."""
 
     words: tuple[str, ...]
     effect: str
@@ -17,41 +17,41 @@ class Change(NamedTuple):
 
 EFFECTS = {
     "retry": "one more attempt, not charged",
-    "wait": "go on waiting; the time until it fails begins anew",
+    "wait": "wait longer; the time until it fails starts again",
     "fail": "the Run fails",
-    "approve": "what is proposed is done, after it is checked again",
-    "deny": "what is proposed is not done",
-    "answer": "the agent reads the answer and goes on",
+    "approve": "the proposal is carried out, after it is checked again",
+    "deny": "the proposal is not carried out",
+    "answer": "the agent reads the answer and continues",
 }
 
 REMEDIES = {
-    "SpecRefused": "mend what the message names; agents is immutable, so delete the Run and apply it anew",
-    "StateRefused": "do what the message says: nothing is done for this Run until its record can be trusted",
+    "SpecRefused": "fix the field that the message names; agents is immutable, so delete the Run and apply it again",
+    "StateRefused": "follow the message: nothing is done for this Run until its record can be trusted",
     "PolicyNotFound": "create the RunPolicy that the message names; it is noticed at once",
-    "PolicyRefused": "mend the RunPolicy at the path that the message names; it is noticed at once",
-    "NotStarting": "mend what the kubelet or the scheduler waits for; the agent then starts by itself",
-    "PodRefused": "mend what the API server names: quota, admission; the pod is tried again every few seconds",
+    "PolicyRefused": "fix the RunPolicy at the path that the message names; it is noticed at once",
+    "NotStarting": "provide what the kubelet or the scheduler waits for; the agent then starts by itself",
+    "PodRefused": "fix the cause that the API server names, such as quota or admission; the pod is retried every few seconds",
     "BeyondPolicy": "raise the limit in the RunPolicy, or create a Run that asks for less; agents is immutable",
-    "NameTaken": "remove the object that is in the way; the agent then starts by itself",
-    "MaxActiveRuns": "another Run of the policy ends, or its maxActiveRuns is raised",
-    "Queued": "whoever holds the pod by its scheduling gate lets it go",
-    "DryRun": "set dryRun: false in the policy; then what is shown is done",
+    "NameTaken": "delete the object that has the name; the agent then starts by itself",
+    "MaxActiveRuns": "wait until another Run of the policy ends, or raise its maxActiveRuns",
+    "Queued": "the owner of the pod's scheduling gate must remove it",
+    "DryRun": "set dryRun: false in the policy; then the shown actions are carried out",
 }
-"""What is to be mended outside of the plugin, by the reason that holds a Run back."""
+"""Fixes outside of the plugin, by the reason that holds a Run back."""
 
 
-APPOINTED = "create the RunPolicy that the Run names, or mend it: it says who may answer, and nobody may before"
-"""What is to be mended where nobody may answer yet."""
+APPOINTED = "create or fix the RunPolicy that the Run names: it defines who may answer, and until then nobody may"
+"""The fix if nobody may answer yet."""
 
 UNWELL = frozenset({"Dead", "Unready", "ActivityStalled", "ProgressStalled", "PendingStalled"})
-"""Healths that a restart may mend."""
+"""Healths that a restart may improve."""
 
 UNSTEERED = frozenset({"SpecRefused", "StateRefused"})
-"""Reasons under which the operator does not even pause or stop."""
+"""Reasons under which the operator does not even pause or stop a Run."""
 
 
 def changes(run: JsonObject, escalations: tuple[JsonObject, ...]) -> list[Change]:
-    """Return what would change how the Run stands, the most fitting first."""
+    """Return the steps that would change a Run's status, the most relevant first."""
     name, phase = name_of(run), phase_of(run)
     if phase in TERMINAL:
         return [Change((), "nothing: it has finished"), Change(("rerun", name), "a new Run does the same work")]
@@ -65,15 +65,15 @@ def changes(run: JsonObject, escalations: tuple[JsonObject, ...]) -> list[Change
 
 
 def _steering(run: JsonObject, name: str) -> list[Change]:
-    """What the user may do to a Run that has not finished, whatever its state."""
+    """Return the commands for a Run that has not finished."""
     if run["spec"].get("desiredState") == "Paused":
-        return [Change(("resume", name), "unfinished agents start anew, uncharged"), _stop(name)]
+        return [Change(("resume", name), "unfinished agents get new attempts, uncharged"), _stop(name)]
     agents = status_of(run).get("agents", ())
     unwell = [agent["name"] for agent in agents if agent.get("health") in UNWELL]
     restarts = [Change(("restart", name, agent), f"{agent} gets a new attempt at once, uncharged") for agent in unwell]
-    pause = Change(("pause", name), "its agents end, workspaces are kept, clocks stand still")
+    pause = Change(("pause", name), "its agents end, workspaces are kept, deadlines are suspended")
     return [*restarts, pause, _stop(name)]
 
 
 def _stop(name: str) -> Change:
-    return Change(("stop", name), "the Run ends, for good")
+    return Change(("stop", name), "the Run ends permanently")

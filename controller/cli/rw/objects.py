@@ -1,4 +1,4 @@
-"""What the plugin reads of objects as kubectl prints them: plain dicts, so that no model has to be imported to start."""
+"""Accessors for objects as kubectl prints them: plain dicts, so that no model has to be imported at startup."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from controller.api.timestamps import earlier
 JsonObject = dict[str, Any]
 
 TERMINAL = frozenset({"Completed", "Failed", "Stopped"})
-"""The phases that a Run does not leave."""
+"""Phases that a Run does not leave."""
 
 WAITING = frozenset({None, "", "Open"})
-"""The phases of an escalation that nobody has answered."""
+"""Phases of an unanswered escalation."""
 
 OUTPUT_ONLY = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "ownerReferences", "finalizers")
-"""What an object's metadata has from the API server and its owners."""
+"""Metadata fields that the API server and owners set."""
 
 
 def name_of(obj: JsonObject) -> str:
@@ -34,17 +34,17 @@ def namespace_of(obj: JsonObject) -> str:
 
 
 def status_of(obj: JsonObject) -> JsonObject:
-    """Return the object's status, empty before there is one."""
+    """Return the object's status, empty if it has none yet."""
     return obj.get("status") or {}
 
 
 def phase_of(run: JsonObject) -> str:
-    """Return a Run's phase; Pending before the operator has seen it."""
+    """Return a Run's phase; Pending before the operator has processed it."""
     return status_of(run).get("phase") or "Pending"
 
 
 def items_of(found: JsonObject) -> list[JsonObject]:
-    """Return the objects of a list, or the one object that was asked for by its only name; none of an empty answer."""
+    """Return the objects of a list, or a single object as a list; none for an empty response."""
     if not found:
         return []
     listed: list[JsonObject] = found.get("items", [found])
@@ -52,7 +52,7 @@ def items_of(found: JsonObject) -> list[JsonObject]:
 
 
 def time_of(text: object) -> datetime | None:
-    """Return an RFC 3339 time as an aware datetime; None for none, and for what is no time."""
+    """Return an RFC 3339 time as an aware datetime; None for an empty or invalid text."""
     try:
         moment = datetime.fromisoformat(str(text)) if text else None
     except ValueError:
@@ -66,12 +66,12 @@ def created(obj: JsonObject) -> datetime | None:
 
 
 def waits(escalation: JsonObject) -> bool:
-    """Whether an escalation waits for somebody's answer."""
+    """Whether an escalation waits for an answer."""
     return status_of(escalation).get("phase") in WAITING and not escalation["spec"].get("response")
 
 
 def responders_of(escalation: JsonObject) -> JsonObject | None:
-    """Return who may answer, by the policy: empty for everybody whom RBAC lets, None for nobody yet."""
+    """Return who may answer, by the policy: empty for everybody with RBAC permission, None for nobody yet."""
     found: JsonObject | None = escalation["spec"].get("responders", status_of(escalation).get("responders"))
     return found
 
@@ -80,25 +80,25 @@ FIRST = datetime.min.replace(tzinfo=UTC)
 
 
 def oldest_first(escalations: Iterable[JsonObject]) -> list[JsonObject]:
-    """Return those that wait for somebody, the longest-waiting first."""
+    """Return the escalations that wait for an answer, the oldest first."""
     return sorted(filter(waits, escalations), key=lambda escalation: (created(escalation) or FIRST, name_of(escalation)))
 
 
 def reported_at(report: JsonObject) -> datetime | None:
-    """Return when the reporter last wrote: the API server's own stamp on its write of the status."""
+    """Return when the reporter last wrote: the API server's timestamp of its write to the status."""
     entries = report["metadata"].get("managedFields", ())
     mine = (e for e in entries if e.get("manager") == REPORTER_CONTAINER and e.get("subresource") == "status")
     return max((stamp for entry in mine if (stamp := time_of(entry.get("time")))), default=None)
 
 
 def happened_at(report: JsonObject, field: str) -> datetime | None:
-    """Return when the agent last showed what a report's `activityAgeSeconds` or `progressAgeSeconds` tells the age of."""
+    """Return the time whose age is a report's `activityAgeSeconds` or `progressAgeSeconds`."""
     stamp, age = reported_at(report), status_of(report).get(field)
     return earlier(stamp, age) if stamp and age is not None else None
 
 
 def used(run: JsonObject, reports: Iterable[JsonObject]) -> JsonObject:
-    """Return what a Run has used: its ended attempts by its status, the live ones by their reports; empty where nobody told."""
+    """Return a Run's usage: from its status for ended attempts, from reports for live ones; empty if nothing was reported."""
     agents = {agent["name"]: agent for agent in status_of(run).get("agents", ())}
     spent = [status_of(run).get("usage"), *(_live_usage(report, agents) for report in reports)]
     reported = [usage for usage in spent if usage]
@@ -109,23 +109,23 @@ USAGE = ("inputTokens", "outputTokens", "costMicroUSD")
 
 
 def _live_usage(report: JsonObject, agents: dict[str, JsonObject]) -> JsonObject | None:
-    """What an attempt has used that has not ended: an ended one is in the status already."""
+    """Return the usage of a live attempt; that of an ended one is already in the status."""
     agent = agents.get(report["spec"]["agent"], {})
     live = not agent.get("outcome") and status_of(report).get("attempt") == agent.get("attempt", 0)
     return status_of(report).get("usage") if live else None
 
 
 def label(obj: JsonObject, key: str) -> str:
-    """Return a label's value, empty where there is none."""
+    """Return a label's value, or an empty text."""
     found: str = obj["metadata"].get("labels", {}).get(key, "")
     return found
 
 
 JUDGED = "agent"
-"""The container of a template that is judged, unless there is only one; as `controller.api.checks` has it."""
+"""Name of the judged container of a template with several containers, as in `controller.api.checks`."""
 
 
 def judged(pod: JsonObject) -> str:
-    """Return the name of the container that is the agent: the one named so, or the only one."""
+    """Return the name of the judged container: the one named so, or the only one."""
     names: list[str] = [container["name"] for container in pod["spec"]["containers"]]
     return JUDGED if JUDGED in names else names[0]

@@ -1,4 +1,4 @@
-"""Options and completions that several commands share, as kubectl has them."""
+"""Options and completions that several commands share; the options are those of kubectl."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MACHINE = ("json", "yaml", "name")
 
 
 def output(*formats: str) -> Callable[[F], F]:
-    """Let a command take -o with these formats."""
-    return click.option("-o", "--output", type=click.Choice(formats), help="Print for programs.")
+    """Add option -o with these formats to a command."""
+    return click.option("-o", "--output", type=click.Choice(formats), help="Output format for programs.")
 
 
-all_namespaces = click.option("-A", "--all-namespaces", is_flag=True, help="Look in every namespace.")
-selector = click.option("-l", "--selector", metavar="QUERY", help="Only those with these labels, such as team=web.")
+all_namespaces = click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces.")
+selector = click.option("-l", "--selector", metavar="QUERY", help="Only objects with these labels, such as team=web.")
 
 
 def run_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -36,7 +36,7 @@ def inbox_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
 
 
 def agent_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Complete the names of the agents of the Run that the line names."""
+    """Complete the names of the Run's agents."""
     try:
         run = ctx.ensure_object(Session).kubectl.json("get", RUNS, ctx.params["name"])
     except (Problem, KeyError):

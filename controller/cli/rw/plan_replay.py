@@ -1,7 +1,7 @@
-"""Pure: the operator's own view of a Run, rebuilt from what the caller may read, and what the shipped plan says of it.
+"""Pure: rebuilds the operator's view of a Run from the objects that the caller may read, and replays the plan on it.
 
-It is as good as what was read: the operator also sees nodes, other Runs and its own database. Where the two differ, the status
-counts.
+The result is as good as those objects: the operator also sees nodes, other Runs and its own database. Where the two differ, the
+status is right.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ from controller.status.advised_condition import ADVISED
 
 @dataclass(frozen=True, slots=True)
 class PolicySeen:
-    """The policy in force. Where it is the operator's file, its values are not to be seen: the defaults stand in, unsure."""
+    """The policy in force. The values of the operator's policy file are not readable here: the defaults are assumed, and `sure`
+    is false.
+    """
 
     name: str
     spec: RunPolicySpec
@@ -45,7 +47,7 @@ class PolicySeen:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What the plan says of what was read, and the rule that decided for each agent."""
+    """The plan's decision for the objects that were read, and the rule that decided for each agent."""
 
     plan: Plan
     says: str
@@ -55,7 +57,9 @@ class Replay:
 
 
 def policy_of(run: JsonObject, around: Around) -> PolicySeen:
-    """Return the policy in force: the RunPolicy that the status names, else the defaults, whose digest tells whether they are."""
+    """Return the policy in force: the RunPolicy in the status, otherwise the defaults; the digest shows whether they are in
+    force.
+    """
     recorded = status_of(run).get("policy", {})
     name = recorded.get("name", "")
     if around.policy is not None:
@@ -68,7 +72,7 @@ def policy_of(run: JsonObject, around: Around) -> PolicySeen:
 
 
 def state_of(run: JsonObject) -> OperatorState | None:
-    """Return the operator's own record of a Run, None where it is in a database or cannot be read."""
+    """Return the operator's record of a Run; None if it is in a database or unreadable."""
     raw = status_of(run).get("operatorState")
     try:
         if raw is None and (text := run["metadata"].get("annotations", {}).get(ANNOTATION_STATE)):
@@ -79,7 +83,7 @@ def state_of(run: JsonObject) -> OperatorState | None:
 
 
 def replay(run: JsonObject, around: Around, policy: PolicySeen, now: datetime) -> Replay | None:
-    """Return what the plan says now, None where too little can be read to ask it."""
+    """Return the plan's decision now; None if the readable data is not enough."""
     state = state_of(run)
     if around.denied or state is None or not policy.sure:
         return None
@@ -100,14 +104,14 @@ def replay(run: JsonObject, around: Around, policy: PolicySeen, now: datetime) -
 
 
 def _mode(run: JsonObject, policy: PolicySeen) -> LLMMode:
-    """The effective mode: Off where the status says that nobody is asked."""
+    """Return the effective mode: Off if the status shows that no advisor is asked."""
     found: JsonObject = next((c for c in status_of(run).get("conditions", ()) if c["type"] == ADVISED), {})
     off = not found or found["reason"] in WITHOUT_ADVISOR
     return LLMMode.OFF if off else policy.spec.llm.mode or LLMMode.ASSIST
 
 
 WITHOUT_ADVISOR = frozenset({"Off", "NoAdvisor"})
-"""The reasons of condition Advised where the mode is Off."""
+"""Reasons of condition Advised with mode Off."""
 
 
 def _facts(run: JsonObject) -> RunFacts:
@@ -130,13 +134,13 @@ def _facts(run: JsonObject) -> RunFacts:
 
 
 def _only_rechecks(at: PlanContext, agent: Agent) -> bool:
-    """Whether the rule on silent reporters only set itself a time to look again."""
+    """Whether the rule on silent reporters only set a time for the next check."""
     move = silent(at, agent)
     return move is not None and move.block is None and move.check_at is not None
 
 
 def _rules(at: PlanContext) -> Iterator[tuple[str, str]]:
-    """For each agent, the first rule that has something to say of it, in the rule's own words."""
+    """Yield for each agent the first rule that applies, with its summary."""
     for agent in at.agents:
         rule = next((rule for rule in AGENT_RULES if rule.check(at, agent) is not None), None)
         if rule is not None and not (rule.check is silent and _only_rechecks(at, agent)):

@@ -1,4 +1,4 @@
-"""The sentences of reasons. Apart, since the plan takes its time to import."""
+"""The sentences of reasons; a separate module, since the plan is slow to import."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from controller.plan.reasons import Reason
 
 
 def sentence(reason: str) -> str:
-    """Return what a reason means, empty for one that is not the operator's own, such as a kubelet's."""
+    """Return a reason's sentence; empty for a reason that is not the operator's, such as a kubelet's."""
     try:
         return Reason(reason).sentence
     except ValueError:

@@ -1,4 +1,4 @@
-"""Pure: what there is around a Run, and what of it the caller may not see."""
+"""Pure: the objects related to a Run, and the ones that the caller may not read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from controller.cli.rw.objects import JsonObject
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """The objects around one Run. `policy` is the RunPolicy in force, None where that is the operator's own."""
+    """The objects related to one Run. `policy` is the RunPolicy in force, None if the operator's own policy is."""
 
     pods: tuple[JsonObject, ...] = ()
     escalations: tuple[JsonObject, ...] = ()
@@ -20,5 +20,5 @@ class Around:
     denied: tuple[Denied, ...] = ()
 
     def report(self, agent: str) -> JsonObject | None:
-        """Return what was last reported of an agent."""
+        """Return an agent's last report."""
         return next((report for report in self.reports if report["spec"]["agent"] == agent), None)

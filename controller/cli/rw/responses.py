@@ -1,4 +1,4 @@
-"""Pure: what a human may answer to an escalation, and how it is said."""
+"""Pure: the possible responses to an escalation, and their texts."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ VERBS = {
     "Approval": (("approve", "Approve"), ("deny", "Deny")),
     "Blocked": (("retry", "Retry"), ("wait", "Wait"), ("fail", "Stop")),
 }
-"""The commands that fit a type of escalation, with the decision that each stands for."""
+"""Commands by type of escalation, each with its decision."""
 
 ENDS = {
     "Answered": "it was answered",
     "Delivered": "it was answered, and the answer has reached the agent",
     "Expired": "it expired before anybody answered",
-    "Superseded": "the Run has gone on without an answer",
-    "Resolved": "what it was about is over",
+    "Superseded": "the Run continued without an answer",
+    "Resolved": "its cause is gone",
 }
-"""What has become of an escalation, by its phase."""
+"""Descriptions of an escalation's result, by phase."""
 
 
-NOBODY_YET = "nobody yet: no RunPolicy is in force for the Run, so none says who may; see its condition PolicyResolved"
-"""Who may answer what was asked while no policy was in force."""
+NOBODY_YET = "nobody yet: no RunPolicy is in force that defines who may answer; see the Run's condition PolicyResolved"
+"""Who may answer an escalation that was created while no policy was in force."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the caller typed: a text, or the number of an option (from 1), or that the suggestion is taken."""
+    """The caller's arguments: a text, the number of an option (from 1), or the advisor's suggestion."""
 
     text: str | None = None
     option: int | None = None
@@ -39,19 +39,19 @@ class Wish:
 
 
 def check(escalation: JsonObject, decision: str) -> None:
-    """Refuse what cannot be answered so: another type's decision, or one that is not open any more. Raises Problem."""
+    """Refuse a decision that does not fit the escalation's type, or an escalation that is not open. Raises Problem."""
     name, kind = name_of(escalation), escalation["spec"]["type"]
     verbs = VERBS.get(kind, ())
     if decision not in [known for _, known in verbs]:
         raise Problem(f"escalation {name} is of type {kind}", f"use {', '.join(verb for verb, _ in verbs)}")
     if not waits(escalation):
-        raise Problem(f"escalation {name} is not open any more", became(escalation))
+        raise Problem(f"escalation {name} is no longer open", became(escalation))
     if responders_of(escalation) is None:
         raise Problem(f"nobody may answer escalation {name} yet", NOBODY_YET.partition(": ")[2])
 
 
 def became(escalation: JsonObject) -> str:
-    """Return what has become of an escalation that is not open."""
+    """Return the result of an escalation that is not open."""
     phase = "Answered" if status_of(escalation).get("phase") in WAITING else status_of(escalation)["phase"]
     response = escalation["spec"].get("response")
     by = f" ({summary_of(response)})" if response else ""
@@ -67,7 +67,7 @@ def summary_of(response: JsonObject) -> str:
 
 
 def how_to_answer(escalation: JsonObject) -> list[tuple[str, ...]]:
-    """Return the commands that answer an escalation, as words; none where nobody may answer it yet."""
+    """Return the commands that answer an escalation, as words; none if nobody may answer it yet."""
     if responders_of(escalation) is None:
         return []
     name, spec = name_of(escalation), escalation["spec"]
@@ -79,7 +79,7 @@ def how_to_answer(escalation: JsonObject) -> list[tuple[str, ...]]:
 
 
 def answer_text(escalation: JsonObject, wish: Wish) -> str:
-    """Return the text of an answer. Raises Problem, with the list of options, for one that is not there."""
+    """Return the text of an answer. Raises Problem, with the list of options, for an option that does not exist."""
     spec = escalation["spec"]
     if sum((wish.text is not None, wish.option is not None, wish.suggestion)) > 1:
         raise Problem("TEXT, --option and --accept-suggestion exclude each other", "give one of them")
@@ -102,17 +102,17 @@ def _suggested(escalation: JsonObject) -> str:
 
 def _numbered(options: list[str], number: int) -> str:
     if not 1 <= number <= len(options):
-        raise Problem(f"there is no option {number}", _listed(options) or "the question has no options: give a TEXT")
+        raise Problem(f"option {number} does not exist", _listed(options) or "the question has no options: give a TEXT")
     return options[number - 1]
 
 
 def _fitting(options: list[str], text: str) -> str:
-    """The text, spelled as the option that it is. Any text will do where there are no options."""
+    """Return the text in the spelling of the matching option. Any text is valid if there are no options."""
     if not options:
         return text
     match = next((option for option in options if option.casefold() == text.casefold()), None)
     if match is None:
-        raise Problem(f"{text!r} is none of the options", f"{_listed(options)}; or use --free to answer in your own words")
+        raise Problem(f"{text!r} is not one of the options", f"{_listed(options)}; or use --free to answer in your own words")
     return match
 
 

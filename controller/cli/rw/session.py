@@ -1,4 +1,4 @@
-"""What every command shares: kubectl's own flags, the objects that several commands read, and where words go."""
+"""Common code of all commands: kubectl's own flags, the objects that several commands read, and the output."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ RUNS, ESCALATIONS, REPORTS, POLICIES = (
     "agentreports.runwarden.dev",
     "runpolicies.runwarden.dev",
 )
-"""Resources by their full names: `run` and `esc` may be somebody else's short names."""
+"""Resources by their full names: `run` and `esc` may be short names of other resources."""
 
 VALUE_FLAGS: tuple[tuple[tuple[str, ...], str | None], ...] = (
-    (("-n", "--namespace"), "Namespace; the current context's when not given."),
+    (("-n", "--namespace"), "Namespace; default: the current context's."),
     (("--context",), "Context of the kubeconfig."),
     (("--kubeconfig",), "Path of the kubeconfig."),
     (("--as",), "User to impersonate."),
     (("--as-group",), "Group to impersonate; may be given several times."),
-    (("--request-timeout",), "How long one request may take, such as 10s."),
+    (("--request-timeout",), "Timeout of one request, such as 10s."),
     *(((flag,), None) for flag in ("--cluster", "--user", "--server", "--token", "--as-uid", "--certificate-authority")),
     *(((flag,), None) for flag in ("--client-certificate", "--client-key", "--tls-server-name", "--cache-dir")),
 )
-"""kubectl's flags that are passed on; those without a help text are taken but not listed."""
+"""kubectl's flags that are passed on; flags without a help text are accepted but not listed."""
 
 
 @dataclass
@@ -56,26 +56,26 @@ class Session:
         return Kubectl(tuple(self.flags))
 
     def close(self) -> None:
-        """End what still runs."""
+        """End running calls."""
         if "kubectl" in self.__dict__:
             self.kubectl.close()
 
     @property
     def now(self) -> datetime:
-        """The time on this machine, which ages are counted from, as kubectl does."""
+        """The time of this machine, from which ages are computed, as kubectl does."""
         return datetime.now(UTC)
 
     def command(self, *words: str) -> str:
-        """Return a command line of the plugin that the caller can type next, in the same namespace: flags stand before a `--`."""
+        """Return a command line that the caller can type next, in the same namespace; flags are placed before a `--`."""
         where = ("-n", self.namespace) if self.namespace else ()
         return f"{self.program} {shlex.join(with_flags(words, where))}"
 
     def run(self, name: str) -> JsonObject:
-        """Return a Run. Raises Problem with the nearest names where there is none."""
+        """Return a Run. If it does not exist, raises Problem with similar names."""
         return self._named(RUNS, "Run", name)
 
     def escalation(self, name: str) -> JsonObject:
-        """Return an escalation. Raises Problem with the nearest names where there is none."""
+        """Return an escalation. If it does not exist, raises Problem with similar names."""
         return self._named(ESCALATIONS, "escalation", name)
 
     def _named(self, resource: str, kind: str, name: str) -> JsonObject:
@@ -87,14 +87,14 @@ class Session:
             raise self.missing(resource, kind, name) from refused
 
     def missing(self, resource: str, kind: str, name: str) -> Problem:
-        """Return the error for a name that does not exist, with the nearest that do."""
+        """Return the error for a name that does not exist, with similar names."""
         listed = self.kubectl.start("get", resource, "-o", "json").json_if_allowed()
         names = [name_of(obj) for obj in items_of(listed)] if isinstance(listed, dict) else []
         where = f"namespace {self.namespace}" if self.namespace else "this namespace"
-        return Problem(f"there is no {kind} {name} in {where}", did_you_mean(name, names) or "look elsewhere with -n or get -A")
+        return Problem(f"{kind} {name} not found in {where}", did_you_mean(name, names) or "look elsewhere with -n or get -A")
 
     def width(self) -> int | None:
-        """Return the columns of the terminal; None where stdout is none, so that nothing is cut."""
+        """Return the width of the terminal; None if stdout is not a terminal, so that nothing is cut."""
         return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
     def show(self, text: object) -> None:
@@ -104,7 +104,7 @@ class Session:
         Console(highlight=False, soft_wrap=True, markup=False, emoji=False).print(text)
 
     def hint(self, *lines: str) -> None:
-        """Say what to do next: on stderr, so that no pipe gets it, and dimmed."""
+        """Print the next steps: on stderr, so that they do not enter a pipe, and dimmed."""
         if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
             click.secho("\n".join(lines), err=True, dim=True)
         else:
@@ -112,13 +112,13 @@ class Session:
 
 
 def with_flags(words: tuple[str, ...], flags: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the words of a command with more flags, which a `--` among the words must not make arguments of."""
+    """Return the words of a command with more flags, placed before a `--` so that they do not become arguments."""
     end = words.index("--") if "--" in words else len(words)
     return (*words[:end], *flags, *words[end:])
 
 
 def with_kubectl_flags(command: F) -> F:
-    """Let a command take kubectl's own flags and pass its function the session first."""
+    """Add kubectl's own flags to a command, and pass the session to its function as the first argument."""
     command = click.make_pass_decorator(Session, ensure=True)(command)  # type: ignore[assignment]  # click's own typing of decorators
     for names, text in reversed(VALUE_FLAGS):
         several = names[-1] == "--as-group"
@@ -129,7 +129,7 @@ def with_kubectl_flags(command: F) -> F:
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None:
-    """Keep a flag for kubectl, wherever on the line it stood."""
+    """Record a flag for kubectl; it may be anywhere on the command line."""
     session = ctx.ensure_object(Session)
     name = param.opts[-1]
     if isinstance(value, bool):

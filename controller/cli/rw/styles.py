@@ -1,4 +1,4 @@
-"""Which colour says what. Colour never says more than the word that it is on."""
+"""Colours of the output. A colour never carries information that the word does not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEALTHS = {
     "Queued": "dim",
 }
 NEEDY = frozenset({"Blocked", "Failed", "AwaitingGuidance", "AwaitingApproval"})
-"""Phases that make one ask why."""
+"""Phases that need attention."""
 
 DIM, LOUD = "dim", "yellow"
 
@@ -31,10 +31,10 @@ def phase(word: str) -> tuple[str, str]:
 
 
 def health(word: str) -> tuple[str, str]:
-    """Return an agent's health with its colour; one that is neither good nor starting stands out."""
+    """Return an agent's health with its colour; one that is neither good nor starting is highlighted."""
     return word, HEALTHS.get(word, "yellow")
 
 
 def inbox(count: int) -> tuple[str, str]:
-    """Return how many escalations wait, which stands out unless it is none."""
+    """Return the number of open escalations, highlighted unless it is zero."""
     return str(count), LOUD if count else DIM

@@ -1,4 +1,4 @@
-"""Pure: tables whose last column takes what room is left."""
+"""Pure: tables whose last column gets the remaining width."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from rich.text import Text
 from controller.cli.rw.text import INDENT, TIGHT, Cell, cut, joined, plain, style_of, wrapped
 
 GAP = "   "
-"""Between two columns, as kubectl has it."""
+"""Gap between two columns, as in kubectl."""
 
 
 def table(
     header: Sequence[str], rows: Iterable[Sequence[Cell]], width: int | None, indent: str = "", *, fold: bool = False
 ) -> Text:
-    """Return rows under a header, each column as wide as its widest cell; the last takes what is left, and is cut or folded to it.
+    """Return rows under a header. Each column is as wide as its widest cell; the last gets the remaining width, and is cut or
+    folded.
 
-    A header of empty titles is left out.
+    A header of empty titles is omitted.
     """
     shown = [list(row) for row in rows]
     heads: list[list[Cell]] = [[(title, "bold") for title in header]]
@@ -31,7 +32,7 @@ def table(
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the cells of a row go: the columns' widths but the last's, and the room that is left for that."""
+    """The layout of a row: the widths of all columns but the last, and the room for the last one."""
 
     widths: tuple[int, ...]
     room: int | None = None
@@ -40,7 +41,7 @@ class Layout:
 
     @property
     def tight(self) -> bool:
-        """Whether the last cell goes to a line of its own."""
+        """Whether the last cell goes to its own line."""
         return self.room is not None and self.room < TIGHT
 
     @property
@@ -50,7 +51,7 @@ class Layout:
 
 
 def line(cells: Sequence[Cell], layout: Layout) -> Text:
-    """Return one row: every cell but the last padded to its width, the last within the room that is left."""
+    """Return one row: every cell but the last is padded to its width, the last is cut or folded to its room."""
     text = Text(layout.indent)
     for cell, width in zip(cells, layout.widths, strict=False):
         words = plain(cell)
@@ -66,12 +67,12 @@ def line(cells: Sequence[Cell], layout: Layout) -> Text:
 
 
 def _below(last: str, layout: Layout) -> Text:
-    """The last cell on a line of its own."""
+    """Return the last cell on its own line."""
     indent, width = layout.indent + INDENT, layout.start + (layout.room or 0)
     return wrapped(last, width, indent, "dim") if layout.fold else Text(indent + cut(last, width - len(indent)), style="dim")
 
 
 def _folded(last: str, at: int, layout: Layout) -> str:
-    """The last cell on as many lines as it takes, below each other."""
+    """Return the last cell, folded into as many lines as it needs."""
     flat = " ".join(last.split())
     return flat if layout.room is None else wrapped(flat, at + layout.room, " " * at).plain[at:]

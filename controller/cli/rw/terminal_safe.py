@@ -1,4 +1,4 @@
-"""Pure: text that agents and others wrote, made safe to print: it cannot steer a terminal or turn words around."""
+"""Pure: makes untrusted text safe to print: it cannot control a terminal or reverse text."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import unicodedata
 
 KEPT = frozenset("\n\t")
 UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode categories that a terminal acts upon instead of showing: controls, format characters such as bidirectional overrides."""
+"""Unicode categories that control a terminal instead of being shown: controls, and format characters such as bidirectional
+overrides.
+"""
 
 JOINERS = frozenset("\u200c\u200d")
-"""Format characters that scripts and emoji are written with."""
+"""Format characters that scripts and emoji need."""
 
 REPLACEMENT = "\ufffd"
 
 
 def clean(text: str) -> str:
-    """Return the text with every character replaced that would do something to a terminal; it is as long as before."""
+    """Return the text with every unsafe character replaced; its length stays the same."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(REPLACEMENT if _unsafe(char) else char for char in text)

@@ -1,4 +1,4 @@
-"""Pure: how the plugin lays text out, as wide as the terminal is, or as the text needs where nobody looks.
+"""Pure: lays out text, as wide as the terminal, or as wide as needed if the output is not a terminal.
 
 A width of None is a pipe or a file: nothing is cut or wrapped.
 """
@@ -18,16 +18,16 @@ Cell = str | tuple[str, str]
 """A text, or a text with its style."""
 
 TIGHT = 24
-"""A last column with less room than this goes to a line of its own."""
+"""A last column with less room than this goes to its own line."""
 
 INDENT = "  "
 MINUTE, HOUR, DAY = 60, 3600, 86400
 FEW_DAYS, FEW_HOURS, FEW_MINUTES, FEW_SECONDS = 8 * DAY, 8 * HOUR, 10 * MINUTE, 2 * MINUTE
-"""Below these a span also tells the smaller unit, as kubectl's AGE does."""
+"""Limits below which a duration also shows the smaller unit, as kubectl's AGE does."""
 
 
 def span(delta: timedelta) -> str:
-    """Return a length of time in kubectl's short form: 45s, 3m20s, 2h5m, 3d4h."""
+    """Return a duration in kubectl's short form: 45s, 3m20s, 2h5m, 3d4h."""
     seconds = max(0, int(delta.total_seconds()))
     if seconds < FEW_SECONDS:
         return f"{seconds}s"
@@ -48,19 +48,19 @@ def _pair(seconds: int, unit: int, sign: str, smaller: int, its: str) -> str:
 
 
 def age(moment: datetime | None, now: datetime) -> str:
-    """Return how long ago a moment was, `-` for none."""
+    """Return a moment's age, `-` for None."""
     return span(now - moment) if moment else "-"
 
 
 def until(moment: datetime | None, now: datetime) -> str:
-    """Return how far ahead a moment is: `in 5m`, `now`, or `never` for none."""
+    """Return the time until a moment: `in 5m`, `now`, or `never` for None."""
     if moment is None:
         return "never"
     return f"in {span(moment - now)}" if moment > now else "now"
 
 
 def cut(text: str, width: int | None) -> str:
-    """Return the first line's worth of a text, with an ellipsis where something is left out."""
+    """Return a text on one line, cut to the width with an ellipsis."""
     line = " ".join(clean(text).split())
     if width is None or cell_len(line) <= width:
         return line
@@ -68,7 +68,7 @@ def cut(text: str, width: int | None) -> str:
 
 
 def wrapped(text: str, width: int | None, indent: str = "", style: str = "") -> Text:
-    """Return a text indented, its lines kept and the long ones wrapped."""
+    """Return an indented text with its lines kept and long ones wrapped."""
     lines: list[str] = []
     for line in clean(text).split("\n"):
         room = None if width is None else max(len(indent) + TIGHT, width)
@@ -78,7 +78,7 @@ def wrapped(text: str, width: int | None, indent: str = "", style: str = "") -> 
 
 
 def pairs(fields: Iterable[tuple[str, Cell]], width: int | None, indent: str = "") -> Text:
-    """Return `Name:  value` lines, the values in one column and wrapped within it; fields without a value are left out."""
+    """Return `Name:  value` lines, the values in one column and wrapped within it; fields without a value are omitted."""
     filled = [(name, value) for name, value in fields if plain(value)]
     column = max((len(name) for name, _ in filled), default=0) + len(":") + len(INDENT)
     lines = []
@@ -89,12 +89,12 @@ def pairs(fields: Iterable[tuple[str, Cell]], width: int | None, indent: str = "
 
 
 def joined(parts: Iterable[Text], between: str = "\n") -> Text:
-    """Return texts below each other; empty ones are left out."""
+    """Return texts below each other; empty ones are omitted."""
     return Text(between).join([part for part in parts if part.plain])
 
 
 def section(title: str, body: Text) -> Text:
-    """Return a body under its title; nothing where the body is empty."""
+    """Return a body under its title; nothing if the body is empty."""
     return joined([Text(title, style="bold"), body]) if body.plain else Text()
 
 

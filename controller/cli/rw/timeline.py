@@ -1,4 +1,4 @@
-"""Pure: what happened to a Run, in the order of time, from its own times, its pods, its escalations and the Events."""
+"""Pure: a Run's history in chronological order, from its own times, its pods, its escalations and the Events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from controller.cli.rw.responses import summary_of
 
 
 class Entry(NamedTuple):
-    """One thing that happened: when, to whom, and what. The rank orders what happened within one second."""
+    """One event: its time, its subject and a text. The rank orders events within one second."""
 
     at: datetime
     rank: int
@@ -22,7 +22,7 @@ class Entry(NamedTuple):
 
 
 def timeline(run: JsonObject, around: Around) -> list[Entry]:
-    """Return what happened, the oldest first; the same thing is told once."""
+    """Return the history, the oldest event first, without duplicates."""
     found: set[Entry] = set(_of_run(run))
     for pod in around.pods:
         found.update(_of_pod(pod))
@@ -38,7 +38,7 @@ def attempt_name(pod: JsonObject) -> str:
 
 
 def container(pod: JsonObject) -> JsonObject:
-    """Return the state of the container that is the agent, empty before there is one."""
+    """Return the state of the judged container, empty before it exists."""
     name = judged(pod)
     found: JsonObject = next((c for c in status_of(pod).get("containerStatuses", ()) if c["name"] == name), {})
     state: JsonObject = found.get("state", {})
@@ -46,7 +46,7 @@ def container(pod: JsonObject) -> JsonObject:
 
 
 def ending(pod: JsonObject) -> str:
-    """Return how an attempt's container ended in the kubelet's words, empty while it has not."""
+    """Return how an attempt's container ended, in the kubelet's terms; empty if it has not ended."""
     ended = container(pod).get("terminated")
     if not ended:
         return status_of(pod).get("reason", "") if status_of(pod).get("phase") in ("Failed", "Succeeded") else ""
@@ -83,11 +83,11 @@ def _of_escalation(escalation: JsonObject) -> Iterator[Entry]:
     yield from _entry(created(escalation), ASKED, who, f"a human is asked ({spec['type']}): {spec['summary']}")
     if response := spec.get("response"):
         yield from _entry(time_of(status.get("answeredAt")), ASKED, who, f"answered by {summary_of(response)}")
-    yield from _entry(time_of(status.get("deliveredAt")), TOLD, who, "the answer reached the agent")
+    yield from _entry(time_of(status.get("deliveredAt")), TOLD, who, "the answer was delivered to the agent")
 
 
 def _of_events(events: Iterable[JsonObject]) -> Iterator[Entry]:
-    """The Events about the Run, and the warnings about its pods: what is normal of a pod is told already."""
+    """Yield the Events of the Run, and the warnings of its pods. Normal Events of pods are omitted, since `_of_pod` covers them."""
     for event in events:
         about = event["involvedObject"]
         if about["kind"] != "Run" and event.get("type") != "Warning":

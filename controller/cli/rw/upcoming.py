@@ -1,6 +1,6 @@
-"""Pure: what will be looked at next, and when: cooldowns, deadlines, expiries and the thresholds of stalls.
+"""Pure: the next scheduled checks: cooldowns, deadlines, expiries and stall thresholds.
 
-Activity and progress stand in no status, since they change without a decision: their times are those of the AgentReport.
+Activity and progress change without a decision and are not in the status: their times come from the AgentReport.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from controller.plan.attempts.stall_detection import SILENT_INTERVALS, confirmed
 from controller.plan.snapshot import ReportFacts
 
 STANDING_STILL = frozenset({"AwaitingGuidance", "Complete", "Dead", "Queued"})
-"""An agent's clocks stand still, or are over, while it is like this."""
+"""Healths in which an agent's clocks are stopped."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Check:
-    """What happens at a time unless something changes before."""
+    """An event that is scheduled for a time unless something changes before."""
 
     at: datetime
     what: str
@@ -33,7 +33,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """All that the times of a Run are computed from."""
+    """The data from which the scheduled times of a Run are computed."""
 
     run: JsonObject
     around: Around
@@ -42,7 +42,7 @@ class Outlook:
     left: int
 
     def checks(self, now: datetime) -> list[Check]:
-        """Return what is ahead, the next first."""
+        """Return the scheduled checks, the next first."""
         if phase_of(self.run) in TERMINAL:
             found = list(self._ttl())
         elif phase_of(self.run) == "Paused":
@@ -74,7 +74,7 @@ class Outlook:
                 yield Check(at, f"escalation {name_of(escalation)} expires: {self._at_expiry(escalation)}")
 
     def _prolonged(self, escalation: JsonObject) -> datetime | None:
-        """When a blocked Run fails; a Wait or a pause has moved that."""
+        """Return when a blocked Run fails; a Wait or a pause extends that."""
         agents = self.state.agents.values() if self.state else ()
         blocked = (agent.blocked for agent in agents if agent.blocked)
         return next((b.expires_at for b in blocked if b.escalation == name_of(escalation)), None)
@@ -84,7 +84,7 @@ class Outlook:
             return "the Run fails (BlockedTimeout)"
         if escalation["spec"]["type"] == "Question":
             stops = self.policy.on_question_timeout is OnQuestionTimeout.STOP
-            return "the Run fails (QuestionTimeout)" if stops else "it is waited for all the same (onQuestionTimeout)"
+            return "the Run fails (QuestionTimeout)" if stops else "the agent keeps waiting (onQuestionTimeout)"
         after = self.policy.llm.on_approval_timeout
         return f"without approval, restarts {after.restart}, stops {after.stop_stale} (onApprovalTimeout)"
 
@@ -98,7 +98,7 @@ class Outlook:
             yield from self._stalls(agent, report)
 
     def _report(self, agent: JsonObject) -> ReportFacts | None:
-        """What is reported of an agent's current attempt, as long as it is judged by that."""
+        """Return the report of an agent's current attempt, unless the agent's clocks are stopped."""
         raw = self.around.report(agent["name"])
         report = report_facts(raw) if raw else None
         current = report is not None and report.attempt == agent.get("attempt", 0)
@@ -107,13 +107,15 @@ class Outlook:
     def _cooldown(self, agent: JsonObject) -> Iterator[Check]:
         until = time_of(agent.get("cooldownUntil"))
         if until and agent["health"] == "Dead" and status_of(self.run).get("reason") == "RestartCooldown":
-            yield Check(until, f"{agent['name']} is restarted (its cooldown is over)")
+            yield Check(until, f"{agent['name']} is restarted (end of its cooldown)")
 
     def _given_back(self, agent: JsonObject) -> Iterator[Check]:
         seconds, pod = self.policy.restart_budget_reset_seconds, self._pod(agent)
         started = pod_facts(pod).started_at if pod else None
         if seconds and started and agent.get("restarts"):
-            yield Check(later(started, seconds), f"{agent['name']}'s charges are given back (restartBudgetResetSeconds)")
+            yield Check(
+                later(started, seconds), f"the restarts of {agent['name']} are no longer charged (restartBudgetResetSeconds)"
+            )
 
     def _pending(self, agent: JsonObject) -> Iterator[Check]:
         seconds, pod = self.policy.health.pending_stalled_seconds, self._pod(agent)
@@ -125,7 +127,7 @@ class Outlook:
 
     def _silence(self, report: ReportFacts) -> Iterator[Check]:
         at = later(report.reported_at, SILENT_INTERVALS * report.interval_seconds)
-        yield Check(at, f"{report.agent} counts as ReporterSilent, if nothing is reported until then; that restarts nothing")
+        yield Check(at, f"{report.agent} counts as ReporterSilent if it sends no report until then; it is not restarted for that")
 
     def _stalls(self, agent: JsonObject, report: ReportFacts) -> Iterator[Check]:
         name, health, required = agent["name"], self.policy.health, self._required(agent)
@@ -139,12 +141,12 @@ class Outlook:
             yield Check(at, f"a human is asked about {name}, if it is active without progress until then (progressStalledSeconds)")
 
     def _held_to_progress(self, agent: JsonObject) -> datetime | None:
-        """Since when an agent that has shown no progress is held to it nevertheless, as the policy may want."""
+        """Return since when an agent without progress is expected to make progress, if the policy sets that."""
         pod = self._pod(agent) if self.policy.health.silent_agents is SilentAgents.ESCALATE else None
         return pod_facts(pod).started_at if pod else None
 
     def _stale(self) -> Iterator[Check]:
-        """The Run is stale when all of its unfinished required agents are."""
+        """Yield the time at which the Run is stale, which needs all of its unfinished required agents to be."""
         unfinished = [agent for agent in self._agents() if agent["health"] != "Complete" and self._required(agent)]
         reports = [report for agent in unfinished if (report := self._report(agent))]
         if not reports or len(reports) < len(unfinished):
@@ -154,7 +156,9 @@ class Outlook:
         yield Check(at, "the Run fails as stale, if no required agent shows progress until then (staleRunAgeSeconds)")
 
     def _sure(self, report: ReportFacts, base: datetime, seconds: int) -> datetime:
-        """When a stall is confirmed: clocks begin when an agent starts, and anew when it gets an answer that it has waited for."""
+        """Return when a stall is confirmed. Its clock starts with the agent, and again when the agent gets an answer that it
+        waited for.
+        """
         mine = (e for e in self.around.escalations if e["spec"].get("agent") == report.agent and e["spec"]["type"] == "Question")
         got = [moment for e in mine if (moment := time_of(status_of(e).get("deliveredAt")))]
         pod = next((pod_facts(pod) for pod in self.around.pods if pod["metadata"]["uid"] == report.pod_uid), None)

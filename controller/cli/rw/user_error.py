@@ -1,4 +1,4 @@
-"""What goes wrong, in one line that says what to do about it."""
+"""Errors in one line that includes the remedy."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterable
 import click
 
 SUGGESTIONS = 3
-"""Names that are offered for one that does not exist."""
+"""Number of similar names that are suggested."""
 
 LISTED = 10
-"""Names that an error lists where none is near."""
+"""Maximum number of names in an error if none is similar."""
 
 
 class Problem(click.ClickException):
-    """A line for stderr and, as with kubectl, exit code 1."""
+    """An error as one line on stderr and, as with kubectl, exit code 1."""
 
     exit_code = 1
 
@@ -24,7 +24,7 @@ class Problem(click.ClickException):
 
 
 def did_you_mean(wrong: str, names: Iterable[str], what: str = "there are") -> str:
-    """Return a remedy for a name that does not exist: the nearest ones, else all, else nothing."""
+    """Return a remedy for a name that does not exist: similar names, otherwise all, otherwise nothing."""
     known = sorted(set(names))
     near = difflib.get_close_matches(wrong, known, n=SUGGESTIONS, cutoff=0.5)
     if near:

@@ -47,7 +47,7 @@ def kubectl(tmp_path: Path) -> FakeKubectl:
         ("W1 noise\nUnable to connect to the server: dial tcp: lookup nope: no such host", "name another with --context"),
         ('error: the server doesn\'t have a resource type "runs"', "CRDs are not installed here"),
         ("error: You must be logged in to the server (Unauthorized)", "the API server does not know who you are; log in again"),
-        ("", "kubectl failed without a word"),
+        ("", "kubectl failed without a message"),
     ],
 )
 def test_no_run_can_be_read(kubectl: FakeKubectl, stderr: str, words: str) -> None:
@@ -65,14 +65,14 @@ def test_a_name_that_does_not_exist(kubectl: FakeKubectl) -> None:
     kubectl.answers(("get*helo*", "", NOT_FOUND, 1), ("get*", {"items": [RUN]}, "", 0))
     for command in ("describe", "explain", "pause", "resume", "stop", "restart", "logs", "rerun"):
         done = kubectl.run(command, "helo", "-n", "d")
-        assert (done.exit_code, done.stderr) == (1, "error: there is no Run helo in namespace d; did you mean hello?\n")
+        assert (done.exit_code, done.stderr) == (1, "error: Run helo not found in namespace d; did you mean hello?\n")
 
 
 def test_the_names_may_be_hidden(kubectl: FakeKubectl) -> None:
     """A user who may get but not list Runs still learns that the Run does not exist."""
     kubectl.answers(("get*helo*", "", NOT_FOUND, 1), ("get*", "", FORBIDDEN, 1))
     done = kubectl.run("describe", "helo")
-    assert "there is no Run helo in this namespace; look elsewhere with -n or get -A" in done.stderr
+    assert "Run helo not found in this namespace; look elsewhere with -n or get -A" in done.stderr
 
 
 def test_an_answer_is_written_over_the_version_that_was_read(kubectl: FakeKubectl) -> None:
@@ -81,7 +81,7 @@ def test_an_answer_is_written_over_the_version_that_was_read(kubectl: FakeKubect
     """
     kubectl.answers(("auth*", ME, "", 0), ("patch*", "", CONFLICT, 1), ("get*", question(), "", 0))
     done = kubectl.run("answer", "q", "yes")
-    assert (done.exit_code, done.stderr) == (1, "error: escalation q changes all the time; try again\n")
+    assert (done.exit_code, done.stderr) == (1, "error: escalation q keeps changing; try again\n")
     patches = [call for call in kubectl.calls() if call.startswith("patch")]
     assert len(patches) == 3
     assert '"resourceVersion": "7"' in patches[0]
@@ -101,7 +101,7 @@ def test_somebody_was_quicker(kubectl: FakeKubectl, tmp_path: Path) -> None:
     kubectl.answers(("auth*", ME, "", 0), ("patch*", "", CONFLICT, 1))
     kubectl.path.write_text(kubectl.path.read_text().replace('*) echo "unforeseen', answered + '*) echo "unforeseen'))
     done = kubectl.run("answer", "q", "yes")
-    assert done.stderr == "error: escalation q is not open any more; it was answered (bob: Answer: no)\n"
+    assert done.stderr == "error: escalation q is no longer open; it was answered (bob: Answer: no)\n"
 
 
 def test_admission_speaks_for_itself(kubectl: FakeKubectl) -> None:
@@ -126,7 +126,7 @@ def test_no_kubectl(tmp_path: Path) -> None:
     """The message names the missing program, and the option for its path."""
     done = FakeKubectl(tmp_path / "nowhere").run("get")
     assert done.exit_code == 1
-    assert done.stderr == f"error: there is no program {tmp_path}/nowhere; install kubectl or set $KUBECTL to where it is\n"
+    assert done.stderr == f"error: there is no program {tmp_path}/nowhere; install kubectl or set $KUBECTL to its path\n"
 
 
 def test_a_kubectl_that_cannot_be_run(kubectl: FakeKubectl) -> None:
@@ -187,5 +187,5 @@ def test_a_run_that_is_not_acted_on_is_not_steered(kubectl: FakeKubectl, command
     refused = {**RUN, "status": {"phase": "Blocked", "reason": "SpecRefused"}}
     kubectl.answers(("get*", refused, "", 0))
     done = kubectl.run(command, "hello")
-    assert done.stderr == "error: the operator acts on nothing of Run hello (SpecRefused); see kubectl rw explain hello\n"
+    assert done.stderr == "error: the operator does not act on Run hello (SpecRefused); see kubectl rw explain hello\n"
     assert not [call for call in kubectl.calls() if call.startswith("patch")]

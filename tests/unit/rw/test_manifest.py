@@ -48,11 +48,11 @@ def test_nothing_is_set_that_was_not_asked_for() -> None:
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        (Wanted("r", "x", env=("A",)), "--env A is no variable"),
-        (Wanted("r", "x", env=("=v",)), "--env =v is no variable"),
+        (Wanted("r", "x", env=("A",)), "--env A is not a variable"),
+        (Wanted("r", "x", env=("=v",)), "--env =v is not a variable"),
         (Wanted("r", "x", env_from=("s",)), "--env-from s names no source; use --env-from secret/NAME"),
         (Wanted("r", "x", env_from=("pod/s",)), "--env-from pod/s names no source"),
-        (Wanted("r", "x", deadline="soon"), "--deadline soon is no span of time"),
+        (Wanted("r", "x", deadline="soon"), "--deadline soon is not a duration"),
         (Wanted("r", "x", deadline="1h30"), ""),
     ],
 )

@@ -35,12 +35,12 @@ def test_any_text_answers_a_question_without_options() -> None:
 @pytest.mark.parametrize(
     ("asked", "wish", "words"),
     [
-        (QUESTION, Wish("perhaps"), "'perhaps' is none of the options; 1) Yes, 2) No; or use --free"),
-        (QUESTION, Wish(option=3), "there is no option 3; 1) Yes, 2) No"),
-        (QUESTION, Wish(option=0), "there is no option 0; 1) Yes, 2) No"),
+        (QUESTION, Wish("perhaps"), "'perhaps' is not one of the options; 1) Yes, 2) No; or use --free"),
+        (QUESTION, Wish(option=3), "option 3 does not exist; 1) Yes, 2) No"),
+        (QUESTION, Wish(option=0), "option 0 does not exist; 1) Yes, 2) No"),
         (QUESTION, Wish(), "an answer is missing; choose one of 1) Yes, 2) No, or --accept-suggestion"),
         (QUESTION, Wish("Yes", option=1), "exclude each other"),
-        (OPEN_QUESTION, Wish(option=1), "there is no option 1; the question has no options: give a TEXT"),
+        (OPEN_QUESTION, Wish(option=1), "option 1 does not exist; the question has no options: give a TEXT"),
         (OPEN_QUESTION, Wish(suggestion=True), "escalation o has no suggestion; give a TEXT"),
     ],
 )
@@ -64,7 +64,7 @@ def test_a_decision_of_another_type(kind: str, decision: str, verbs: str) -> Non
     ("phase", "response", "words"),
     [
         ("Expired", None, "it expired before anybody answered"),
-        ("Superseded", None, "the Run has gone on without an answer"),
+        ("Superseded", None, "the Run continued without an answer"),
         ("Delivered", {"decision": "Answer", "answer": "Yes", "by": "bob"}, "has reached the agent (bob: Answer: Yes)"),
         (
             "Open",
