@@ -1,1 +1,1 @@
-"""Figures of the release notes, each by a command that takes it again."""
+"""The figures of the release notes, each with a command that measures it again."""

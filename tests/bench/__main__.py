@@ -25,7 +25,7 @@ from tests.cluster.progress import say
 TABLE, PLOT, STACKS, PROFILE = "result.md", "result.svg", "profile.folded", "profile.md"
 SHOWN_FUNCTIONS = 60
 FAILING_COUNT = 200
-"""Enough for a p99; the Job controller makes each of them wait for ten seconds."""
+"""Enough for a p99; the Job controller delays each of them by ten seconds."""
 
 
 @click.command(context_settings={"show_default": True})
@@ -67,7 +67,7 @@ def main(
         try:
             for load in loads:
                 _measure(chosen, load, repetitions, result, partial(_keep, result, output))
-        finally:  # Also what there is when somebody has had enough of it.
+        finally:  # Store the results so far after an interrupt, too.
             if any(each for series in result.series for each in series.rounds):
                 _tell(result, output)
 

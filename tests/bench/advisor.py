@@ -1,4 +1,4 @@
-"""What an advisor that hangs costs everybody else: how soon a Run's pod is made, with and without Runs that wait for it.
+"""The cost of a hanging advisor for other Runs: the time until a Run's pod is created, with and without Runs that wait for it.
 
 scripts/run python -m tests.bench.advisor [--count N] [--hanging N] [--rounds N]
 """
@@ -53,7 +53,7 @@ def _round(cluster: Cluster, evidence: Evidence, count: int, stuck: int) -> list
 
 @contextmanager
 def _stage(cluster: Cluster, stuck: int) -> Iterator[str]:
-    """A namespace, an operator, and as many Runs as wait for the advisor."""
+    """Yield a namespace, an operator, and the Runs that wait for the advisor."""
     place = f"bench-{uuid.uuid4().hex[:6]}"
     with ExitStack() as stack:
         advisor = ScriptedAdvisor(Path(stack.enter_context(tempfile.TemporaryDirectory())))
@@ -74,7 +74,7 @@ def _consulting(cluster: Cluster, namespace: str) -> int:
 
 
 def _starts(evidence: Evidence, namespace: str) -> dict[str, float]:
-    """Return, by Run, how long after it its first pod was seen."""
+    """Return, by Run, the time until its first pod was seen."""
     born: dict[tuple[str, str], float] = {}
     for change in evidence.history(namespace):
         born.setdefault((change.kind, change.name), change.at)

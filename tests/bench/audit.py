@@ -1,4 +1,4 @@
-"""What was written to an API server, from its audit log, by who wrote it."""
+"""The writes to an API server, by user, from its audit log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EVENTS, LEASES = "events", "leases"
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """One user's writes: to Events, to Leases, and all the others, by verb and resource, of which some were refused."""
+    """One user's writes: to Events, to Leases, and all the others by verb and resource, including the refused ones."""
 
     writes: Mapping[str, int]
     events: int
@@ -28,23 +28,23 @@ class Tally:
 
     @property
     def total(self) -> int:
-        """The writes that are neither of an Event nor of a Lease."""
+        """The number of writes other than to Events and Leases."""
         return sum(self.writes.values())
 
 
 class AuditLog:
-    """An API server's audit log, which it writes before it answers, with the files that it has rotated away."""
+    """An API server's audit log, which is written before the answer is sent, with its rotated files."""
 
     def __init__(self, cluster: Cluster) -> None:
         assert cluster.audit_log, f"cluster {cluster.name} keeps no audit log"
         self._path: Path = cluster.audit_log
 
     def mark(self) -> int:
-        """Return how many bytes were written so far."""
+        """Return the number of bytes so far."""
         return sum(path.stat().st_size for path in self._files())
 
     def tally(self, user: str, since: int) -> Tally:
-        """Count what a user wrote from a mark on."""
+        """Count a user's writes after a mark."""
         return tally(self._lines(since), user)
 
     def _lines(self, since: int) -> Iterator[bytes]:
@@ -57,12 +57,12 @@ class AuditLog:
             since = max(0, since - size)
 
     def _files(self) -> list[Path]:
-        """The oldest first: their names end with the time at which they were rotated."""
+        """The files, oldest first: their names end with the time of their rotation."""
         return [*sorted(self._path.parent.glob(f"{self._path.stem}-*{self._path.suffix}")), self._path]
 
 
 def tally(lines: Iterable[bytes], user: str) -> Tally:
-    """Count a user's writes in lines of an audit log; a last line that is not whole yet counts nothing."""
+    """Count a user's writes in lines of an audit log; an incomplete last line is ignored."""
     beside: Counter[str] = Counter()
     found: Counter[str] = Counter()
     refused = 0
@@ -80,7 +80,7 @@ def _of(lines: Iterable[bytes], user: str) -> Iterator[JsonObject]:
     name = user.encode()
     for line in lines:
         if name not in line or not line.endswith(b"\n"):
-            continue  # Most lines are others': a look at the bytes is much cheaper than the JSON.
+            continue  # Most lines are others': a search in the bytes is much cheaper than JSON.
         event: JsonObject = json.loads(line)
         if event["user"]["username"] == user and event["verb"] in WRITES:
             yield event

@@ -1,7 +1,7 @@
-"""How long `kubectl rw` takes to start: `scripts/run python -m tests.bench.cli`.
+"""The start time of `kubectl rw`: `scripts/run python -m tests.bench.cli`.
 
-kubectl is a script that answers at once, so that the figures are the plugin's own. The shortest of many runs is what the code
-costs; the median also tells what else the machine was doing.
+kubectl is a script that answers at once, so that the figures are the plugin's own. The shortest of many runs is the cost of the
+code; the median also shows the load of the machine.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def _measure(command: list[str], env: dict[str, str]) -> tuple[list[float], list[float]]:
-    """Return the wall and the CPU seconds of each round, children included; the first round compiles and is left out."""
+    """Return the wall and the CPU seconds of each round, with children; the first round compiles and is left out."""
     walls, cpus = [], []
     for _ in range(ROUNDS + 1):
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()

@@ -1,4 +1,5 @@
-"""What asking through the adapter costs over the bare CLI, in turn against one model on loopback, and what the adapter's memory is.
+"""The cost of a consultation through the adapter compared with the bare CLI, in turn against one model on loopback, and the
+adapter's memory.
 
 scripts/run python -m tests.bench.consult [--count N]
 """
@@ -80,7 +81,7 @@ async def _asked(advisor: SocketAdvisor) -> float:
 
 
 def _bare(folder: Path, model: Model) -> float:
-    """Run the very command line that the adapter runs, in a folder of its own."""
+    """Run the adapter's exact command line, in a folder of its own."""
     preset = Codex("codex", provider(model), CREDENTIALS | {"TEST_KEY"})
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         run = preset.invocation(_request(), Path(scratch))

@@ -1,4 +1,4 @@
-"""Who is measured: each controller with the objects that it takes, and how it is started as a user of its own."""
+"""The contestants: each controller with its objects, and how it is started with a user of its own."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ BARE_RUNS = Resource("bench.runwarden.dev", "v1", "bareruns", "Run")
 ACCOUNT = "controller"
 IMAGE, COMMAND = "busybox:1.37", ["true"]
 PLAYED = {"test.runwarden.dev/outcome": "run-forever"}
-"""On pods whose end is not kwok's business: the benchmark itself plays their kubelet."""
+"""For pods whose end is not simulated by kwok: the benchmark itself plays their kubelet."""
 RESTARTS = 1
 AT_ONCE = {"restartBudget": RESTARTS, "restartCooldownSeconds": 0, "confirmationIntervalSeconds": 1}
-"""A policy that lets a restart follow a failure at once."""
+"""A policy with an immediate restart after a failure."""
 RETRY_PERIOD = ("--lease-retry-period", "2")
-"""As users have it; the tests' is quicker, at two writes a second."""
+"""The users' setting; the tests' is quicker, at two writes a second."""
 
 
 def home_of(namespace: str) -> str:
-    """Return where the account of a stage's controller is: no operator starts an agent in its own namespace."""
+    """Return the namespace of the account of a stage's controller: no operator starts an agent in its own namespace."""
     return f"{namespace}-home"
 
 
 @contextmanager
 def account_for(cluster: Cluster, namespace: str) -> Iterator[Cluster]:
-    """Yield the cluster as the account of a stage's controller sees it; the account is gone afterwards."""
+    """Yield the cluster as the account of a stage's controller sees it; the account is deleted afterwards."""
     home = home_of(namespace)
     cluster.kubectl("create", "namespace", home)
     cluster.kubectl("-n", home, "create", "serviceaccount", ACCOUNT)
@@ -51,7 +51,7 @@ def account_for(cluster: Cluster, namespace: str) -> Iterator[Cluster]:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where one controller is measured: a namespace of its own, and the cluster as its account in another sees it."""
+    """The place of one controller's measurement: a namespace of its own, and the cluster as its account in another sees it."""
 
     cluster: Cluster
     account: Cluster
@@ -60,7 +60,7 @@ class Stage:
 
     @property
     def user(self) -> str:
-        """The user that the controller is to the API server."""
+        """The controller's user name at the API server."""
         return f"system:serviceaccount:{home_of(self.namespace)}:{ACCOUNT}"
 
     def let(self, role: str, *, everywhere: bool = False) -> None:
@@ -70,7 +70,7 @@ class Stage:
         )
 
     def run(self, stack: ExitStack, name: str, *command: str) -> int:
-        """Start a program that ends with the stack; return its process."""
+        """Start a program that ends with the exit stack; return its process."""
         env = {**os.environ, "KUBECONFIG": str(self.account.kubeconfig), "PYTHONPATH": str(ROOT)}
         log = self.cluster.directory / f"{self.namespace}-{name}.log"
         pid = processes.start(Record(self.cluster.directory / "processes"), name, list(command), log, keep=False, env=env)
@@ -80,7 +80,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """One controller: what it takes, what a finished object of it looks like, and how it is started."""
+    """One controller: its objects, the state of a finished object, and its start."""
 
     name: str
     resource: Resource
@@ -117,7 +117,7 @@ def _bare(name: str, played: bool) -> JsonObject:
 
 
 def run_for(name: str, played: bool) -> JsonObject:
-    """Return a Run of one agent; the benchmark itself plays the kubelet of one that is played."""
+    """Return a Run of one agent; for a played one the benchmark acts as the kubelet."""
     if not played:
         return run_of(name, {"image": IMAGE, "command": COMMAND})
     pod = {"containers": [{"name": "agent", "image": IMAGE, "command": COMMAND}]}

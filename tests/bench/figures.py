@@ -16,7 +16,7 @@ Round = Mapping[str, Turn]
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """What was found in several rounds."""
+    """The values of one figure over several rounds."""
 
     median: float
     least: float
@@ -64,7 +64,7 @@ def spread(rounds: Sequence[Round], name: str, metric: str) -> Spread | None:
 
 
 def ratio(rounds: Sequence[Round], name: str, reference: str, metric: str) -> Spread | None:
-    """Return a contestant's figure in terms of another's, round by round: what slows a whole round slows both."""
+    """Return a contestant's figure relative to another's, by round: a slow round slows both."""
     of = METRICS[metric].of
     pairs = [(of(each[name]), of(each[reference])) for each in rounds if name in each and reference in each]
     return _spread([ours / theirs if ours is not None and theirs else None for ours, theirs in pairs])

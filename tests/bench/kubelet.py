@@ -1,4 +1,4 @@
-"""Plays the kubelet of pods that are to fail once: the first of each object fails as soon as it runs, the next succeeds."""
+"""A simulated kubelet for pods that fail once: the first pod of each object fails as soon as it runs, the next succeeds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PlayedKubelet:
         self._played: set[str] = set()
 
     def see_pod(self, at: float, kind: str, pod: JsonObject) -> None:
-        """Take in an event of a pod, and tell the story of it."""
+        """Record an event of a pod, and add it to the timeline."""
         self._story.see_pod(at, kind, pod)
         name, owner = pod["metadata"]["name"], owner_of(pod)
         if kind == "DELETED" or owner is None or name in self._played or pod["status"].get("phase") != "Running":
@@ -39,7 +39,7 @@ class PlayedKubelet:
 
 
 async def end(http: aiohttp.ClientSession, pod: JsonObject, *, failed: bool) -> None:
-    """Have a pod that runs be over, as a kubelet tells it."""
+    """End a running pod, as a kubelet reports it."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     ended = {"exitCode": int(failed), "reason": "Error" if failed else "Completed", "startedAt": now, "finishedAt": now}
     told = {**pod["status"]["containerStatuses"][0], "ready": False, "state": {"terminated": ended, "running": None}}

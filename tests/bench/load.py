@@ -1,4 +1,6 @@
-"""Many objects at once, and when what happens to them is seen: what drives a benchmark, past the operator's own client."""
+"""The load of a benchmark, without the operator's own client: it creates many objects at once and records the times of their
+events.
+"""
 
 from __future__ import annotations
 
@@ -17,25 +19,25 @@ from controller.kube.resources import Resource
 from tests.bench.wire import call
 
 AT_ONCE = 64
-"""Requests under way: enough to keep two cores of API server busy."""
+"""Concurrent requests: enough to keep two cores of API server busy."""
 
 See = Callable[[float, str, JsonObject], None]
-"""Takes an event of a watch: when it was seen, its type and the object."""
+"""A callback for an event of a watch, with its time, type and object."""
 
 
 class WatchLost(Exception):
-    """What was watched cannot be told without a gap."""
+    """A watch lost events."""
 
 
 async def create(http: aiohttp.ClientSession, resource: Resource, namespace: str, objects: Iterable[JsonObject]) -> float:
-    """Create objects as fast as the API server takes them; return when the first was sent."""
+    """Create objects as fast as the API server accepts them; return the time of the first request."""
     started, path = time.monotonic(), resource.path(namespace)
     await all_of(partial(call, http, "POST", path, body) for body in objects)
     return started
 
 
 async def all_of(requests: Iterable[Callable[[], Awaitable[object]]]) -> None:
-    """Make requests, some of them at once; the first that fails ends the others."""
+    """Send requests, some of them at once; the first failure ends the others."""
     places = asyncio.Semaphore(AT_ONCE)
 
     async def one(request: Callable[[], Awaitable[object]]) -> None:
@@ -48,7 +50,7 @@ async def all_of(requests: Iterable[Callable[[], Awaitable[object]]]) -> None:
 
 
 async def delete_all(http: aiohttp.ClientSession, resource: Resource, namespace: str) -> None:
-    """Ask for every object of a namespace to be deleted: of thousands the API server deletes for a minute, and is asked again."""
+    """Request the deletion of every object of a namespace: with thousands the API server needs a minute, and is asked again."""
     while True:
         try:
             await call(http, "DELETE", resource.path(namespace), {"propagationPolicy": "Background"})
@@ -66,7 +68,10 @@ async def any_left(http: aiohttp.ClientSession, resource: Resource, namespace: s
 
 @asynccontextmanager
 async def watching(http: aiohttp.ClientSession, resource: Resource, namespace: str, see: See) -> AsyncIterator[None]:
-    """Tell of everything that happens from here on. A watch that is lost for good ends the context, with WatchLost."""
+    """Report every event from now on.
+
+    A watch that is lost for good ends the context, with WatchLost.
+    """
     path = resource.path(namespace)
     version = (await call(http, "GET", path, params={"limit": "1"}))["metadata"]["resourceVersion"]
     async with asyncio.TaskGroup() as group:
@@ -76,7 +81,7 @@ async def watching(http: aiohttp.ClientSession, resource: Resource, namespace: s
 
 
 async def _watch(http: aiohttp.ClientSession, path: str, version: str, see: See) -> None:
-    while True:  # The API server closes a watch whose reader is slow for a moment; it goes on where it ended.
+    while True:  # The API server closes the watch of a slow reader; it continues from its last version.
         query = {"watch": "1", "resourceVersion": version}
         async with http.get(path, params=query, raise_for_status=True) as answer, _dropped(answer):
             async for line in answer.content:
@@ -89,7 +94,7 @@ async def _watch(http: aiohttp.ClientSession, path: str, version: str, see: See)
 
 @asynccontextmanager
 async def _dropped(answer: aiohttp.ClientResponse) -> AsyncIterator[None]:
-    """Drop an answer's connection when the context ends: TLS would say goodbye on it, and our loop may be over before that."""
+    """Drop an answer's connection when the context ends: TLS would send its closing message, and the loop may end before that."""
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""On what a benchmark ran: what figures depend on, and nothing that tells whose machine it is."""
+"""The machine of a benchmark: facts that its figures depend on, without any that identify the owner."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIBRARIES = ("kopf", "kubernetes", "aiohttp", "uvloop")
 
 
 def facts() -> dict[str, str]:
-    """Return what the machine and the versions are, and how busy it is just now."""
+    """Return facts about the machine and the versions, and its current load."""
     pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     return {
         "date": datetime.now(UTC).date().isoformat(),

@@ -1,4 +1,4 @@
-"""What is measured in one turn, and what it is measured of."""
+"""The results of one turn, and its load."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tests.bench.audit import Tally
 
 PATIENCE_SECONDS = 60.0
 PATIENCE_SECONDS_EACH = 1.0
-"""Of an object: many times what the slowest takes, since machines are shared."""
+"""Per object: many times the slowest time, since machines are shared."""
 HALF, MOST = 0.5, 0.99
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long something took, in seconds; nothing where it never happened."""
+    """Times in seconds; None if the event never happened."""
 
     number: int
     p50: float | None
@@ -23,7 +23,7 @@ class Latency:
 
 
 def latency(times: Sequence[float]) -> Latency:
-    """Return the time within which half of them, and 99 of 100, were over."""
+    """Return the median and the 99th percentile."""
     in_order = sorted(times)
     p50, p99 = (in_order[min(int(len(in_order) * part), len(in_order) - 1)] if in_order else None for part in (HALF, MOST))
     return Latency(len(in_order), p50, p99)
@@ -31,14 +31,14 @@ def latency(times: Sequence[float]) -> Latency:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How many objects, of which kind, and for how long it is looked at afterwards."""
+    """The number and kind of the objects, and the time of observation afterwards."""
 
     count: int
     failing: bool = False
     warm_up: int = 10
-    """Objects before the measured ones: what is made once (connections, caches, compiled code) is not theirs."""
+    """Objects before the measured ones, so that one-time work (connections, caches, compiled code) is not counted."""
     settling_seconds: float = 4.0
-    """Longer than a status or an Event may lag behind: what is put off is counted, too."""
+    """Longer than the delay of a status or an Event, so that delayed writes are counted, too."""
     idle_seconds: float = 10.0
 
     @property
@@ -49,7 +49,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What processes used from one moment to another, in seconds of CPU."""
+    """The CPU seconds of processes between two moments."""
 
     controller: float
     api_server: float
@@ -62,7 +62,10 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What was measured: seconds, bytes, writes. `objects` were there in all; `idle` and `tidying` follow the end of the last."""
+    """The results of a turn: seconds, bytes, writes.
+
+    `objects` is the total number of objects; `idle` and `tidying` follow the last one's end.
+    """
 
     contestant: str
     load: Load
@@ -81,7 +84,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Rounds of turns on one API server: in each round each contestant once, but for turns that failed, of which it says why."""
+    """Rounds of turns on one API server: each round has each contestant once, except for failed turns, whose reasons are listed."""
 
     count: int
     failing: bool
@@ -91,7 +94,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All that one run of the benchmark has found, and on what."""
+    """All results of one run of the benchmark, with its machine."""
 
     facts: dict[str, str]
     series: list[Series] = field(default_factory=list)

@@ -1,7 +1,7 @@
-"""The bare protocol, without a decision: what starting an agent safely costs at the least, in Python.
+"""The bare protocol without decisions: the minimal cost of a safe start of an agent, in Python.
 
 A gated pod, its UID saved by compare-and-swap, the gate removed; live reads before each decision; a successor while the Run allows
-one. It survives nothing but the end of a watch: no crash, no error.
+one. It survives only the end of a watch: no crash, no error.
 
 Run it by `python -m tests.bench.minimal_controller KUBECONFIG NAMESPACE`.
 """
@@ -27,7 +27,7 @@ OVER = ("Succeeded", "Failed")
 
 
 class Floor:
-    """Starts and ends attempts as watches tell of Runs and pods."""
+    """Starts and ends attempts on the events of Runs and pods."""
 
     def __init__(self, http: aiohttp.ClientSession, namespace: str, group: asyncio.TaskGroup) -> None:
         self._http, self._group = http, group
@@ -87,7 +87,7 @@ class Floor:
         for found in listed["items"]:
             tell("ADDED", found)
         query = {**query, "watch": "1", "resourceVersion": listed["metadata"]["resourceVersion"]}
-        while True:  # A busy API server ends watches, and they go on where they were; one that has gone past that ends this.
+        while True:  # A busy API server ends watches, which then resume; an expired one ends this program.
             async with self._http.get(path, params=query, raise_for_status=True) as answer:
                 async for line in answer.content:
                     event = json.loads(line)

@@ -1,6 +1,6 @@
-"""A naive operator, as kopf's tutorials write one: a handler of creation, one of pods' events, a timer.
+"""A naive operator in the style of kopf's tutorials: a handler of creation, one of pods' events, a timer.
 
-Run by `kopf run`, which brings its own logging, Events and annotations of progress.
+Run it by `kopf run`, which brings its own logging, Events and annotations of progress.
 """
 
 from __future__ import annotations
@@ -50,5 +50,5 @@ async def follow(namespace: str | None, labels: kopf.Labels, status: kopf.Status
 
 @kopf.timer(GROUP, VERSION, PLURAL, interval=INTERVAL_SECONDS)
 async def look(status: kopf.Status, **_: Any) -> None:
-    """Look at the Run's health."""
+    """Check the Run's health."""
     status.get("phase")

@@ -1,4 +1,4 @@
-"""Doing something at a rate, and asking for something small all the while."""
+"""An action at a fixed rate, and small requests during a measurement."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ASK_SECONDS = 0.25
 
 
 async def paced(count: int, rate: float, one: Callable[[int], Awaitable[None]]) -> float:
-    """Do something so many times at a rate, or as near to it as the API server allows; return how long it took."""
+    """Repeat an action at a rate, or as near to it as the API server allows; return the duration."""
     places = asyncio.Semaphore(AT_ONCE)
     started = time.monotonic()
 
@@ -35,7 +35,7 @@ async def paced(count: int, rate: float, one: Callable[[int], Awaitable[None]]) 
 
 @asynccontextmanager
 async def asking(http: aiohttp.ClientSession, path: str) -> AsyncIterator[list[float]]:
-    """Ask the API server for a path all the while, and tell how long each answer took; one that is no yes raises."""
+    """Request a path of the API server repeatedly, and report the time of each answer; an error raises."""
     took: list[float] = []
 
     async def ask() -> None:

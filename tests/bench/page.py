@@ -1,4 +1,4 @@
-"""The committed figures: docs/performance.json, and what the page and the picture beside it say of it.
+"""The committed figures: docs/performance.json, with the text of the page and the picture made from them.
 
 scripts/run python -m tests.bench.page [--take FOLDER | --check]
 """
@@ -18,22 +18,22 @@ from tests.bench.table import report
 DOCS = Path(__file__).parent.parent.parent / "docs"
 RESULT, PAGE, PICTURE = DOCS / "performance.json", DOCS / "performance.md", DOCS / "performance.svg"
 MADE = "result.json"
-"""What a run of the benchmark leaves in its folder."""
+"""The result file that a run of the benchmark writes into its folder."""
 START, END = "<!-- generated: figures -->", "<!-- end of generated -->"
 
 
 def read(path: Path) -> Result:
-    """Return what a run of the benchmark has found."""
+    """Read the results of a run of the benchmark."""
     return TypeAdapter(Result).validate_json(path.read_bytes())
 
 
 def told(result: Result) -> str:
-    """Return everything that the figures say, as Markdown."""
+    """Return all figures as Markdown."""
     return f"On {', '.join(f'{name}: {fact}' for name, fact in result.facts.items())}.\n\n{report(result.series)}"
 
 
 def filled(page: str, result: Result) -> str:
-    """Return the page with these figures in it. Raises ValueError where it has no place for them."""
+    """Return the page with these figures in it. Raises ValueError if it has no marks for them."""
     head, start, rest = page.partition(START)
     _, end, tail = rest.partition(END)
     if not (start and end):

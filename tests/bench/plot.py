@@ -1,4 +1,4 @@
-"""The figures as a picture that reads on a light and on a dark page. The one module that loads matplotlib."""
+"""The figures as a picture for light and dark pages. Only this module loads matplotlib."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ CURVES = ("wall_each", "cpu")
 ACROSS = 3
 INCHES, CURVE_INCHES = (11.0, 5.2), 3.0
 SHOWN = 1000
-"""Objects at once that the targets are about."""
+"""The number of objects at once in the targets."""
 ROOM = 0.28
-"""Beside the longest bar, for its figure."""
+"""Space for its figure next to the longest bar."""
 
 PAPER, INK, FAINT = "#fefefd", "#24292e", "#d0d7dd"
 DARK = {PAPER: "#1c2128", INK: "#d8dee4", FAINT: "#444c55"}
-"""What matplotlib paints, and what becomes of it where the reader's system is dark. The others are legible on both."""
+"""The colours in matplotlib's output, and their replacements for a dark system. The others are legible on both."""
 COLOURS = {"job": "#4c7fd0", "naive": "#d0605e", "floor": "#8b949e"}
 OURS = {"runwarden-status": "#1f9d63", "runwarden-annotations": "#52b788", "runwarden-sqlite": "#74a57f"}
 LINES = {"runwarden-annotations": "--", "runwarden-sqlite": ":"}
 STYLE: dict[RcKeyType, Any] = {
-    # The same figures make the same file, whose words stay words.
+    # The same figures make the same file, and its labels stay text.
     "svg.hashsalt": "runwarden",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -55,7 +55,7 @@ STYLE: dict[RcKeyType, Any] = {
 
 
 def draw(series: Sequence[Series]) -> str:
-    """Return bars of the healthy series of a thousand, or the nearest to it, and curves where there are several; as SVG."""
+    """Return bars of the healthy series of a thousand, or the nearest to it, and curves if there are several; as SVG."""
     healthy = sorted((each for each in series if each.rounds and not each.failing), key=lambda each: each.count)
     with mpl.rc_context(STYLE):
         shown = min(healthy, key=lambda each: abs(each.count - SHOWN))

@@ -1,4 +1,4 @@
-"""What processes cost, from /proc: a process with all of its descendants."""
+"""The cost of processes, from /proc: a process with all of its descendants."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.cluster.processes import Record
 TICKS = os.sysconf("SC_CLK_TCK")
 KIB = 1024
 PARENT, CPU_TIMES = 1, slice(11, 15)
-"""Of /proc/PID/stat, counted from behind the command's closing parenthesis: the parent; user and system time, own and of children
-that have ended and were waited for."""
+"""Fields of /proc/PID/stat, counted from behind the command's closing parenthesis: the parent; user and system time, its own and
+that of children that have ended and were waited for."""
 RESET_PEAK = "5"
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a process tree has used: seconds of CPU since it began, ended children included; bytes of memory now and at the most."""
+    """The usage of a process tree: CPU seconds since its start, with ended children; bytes of current and of peak memory."""
 
     cpu: float
     resident: int
@@ -28,13 +28,13 @@ class Usage:
 
 
 def usage(pid: int) -> Usage:
-    """Return what a process and its descendants have used. The peak is the sum of each one's, so at least what it was."""
+    """Return the usage of a process and its descendants. The peak is the sum of each one's, so it is an upper bound."""
     cpu, resident, peak = 0.0, 0, 0
     for each in tree(pid):
         try:
             fields, memory = _stat(each), _memory(each)
         except OSError:
-            continue  # It has just ended: its parent's stat tells of it next time.
+            continue  # It has just ended: its parent's stat includes it next time.
         cpu += sum(int(field) for field in fields[CPU_TIMES]) / TICKS
         resident += memory.get("VmRSS", 0)
         peak += memory.get("VmHWM", 0)
@@ -42,7 +42,7 @@ def usage(pid: int) -> Usage:
 
 
 def reset_peak(pid: int) -> None:
-    """Begin the peaks of a process tree anew from what it holds now."""
+    """Reset the memory peaks of a process tree to its current values."""
     for each in tree(pid):
         Path(f"/proc/{each}/clear_refs").write_text(RESET_PEAK)
 
@@ -62,7 +62,7 @@ def tree(pid: int) -> list[int]:
 
 
 def part(cluster: Cluster, name: str) -> int:
-    """Return the process of a part of an `api` cluster: kube-apiserver, etcd and the like."""
+    """Return the process of a component of an `api` cluster: kube-apiserver, etcd and the like."""
     return next(int(entry["pid"]) for entry in Record(cluster.directory / "processes").entries() if entry["name"] == name)
 
 
@@ -71,6 +71,6 @@ def _stat(pid: int) -> list[str]:
 
 
 def _memory(pid: int) -> dict[str, int]:
-    """Return what is told in KiB, in bytes."""
+    """Return the values in KiB, in bytes."""
     lines = (line.partition(":") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return {name: int(value.split()[0]) * KIB for name, _, value in lines if value.endswith(" kB")}

@@ -1,4 +1,4 @@
-"""Where a process's CPU goes: sampled by py-spy from outside, so that what is measured is what users run."""
+"""The CPU profile of a process: sampled by py-spy from outside, so that the measured program is the users'."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PERCENT = 100
 
 @contextmanager
 def recording(to: Path, pid: int) -> Iterator[None]:
-    """Sample a process that works while the context lasts; write folded stacks: a line a stack, with how often it was seen."""
+    """Sample a working process while the context lasts; write folded stacks: one line per stack, with its number of samples."""
     command = [
         "py-spy",
         "record",
@@ -38,7 +38,7 @@ def recording(to: Path, pid: int) -> Iterator[None]:
 
 
 def hottest(stacks: Iterable[str], top: int) -> list[str]:
-    """Return a table of the functions that were seen most: in themselves, and with all that they call."""
+    """Return a table of the functions with most samples: by themselves, and with their callees."""
     own, whole = counted(stacks)
     total = sum(own.values()) or 1
     shown = dict.fromkeys([name for name, _ in whole.most_common(top)] + [name for name, _ in own.most_common(top)])
@@ -48,7 +48,7 @@ def hottest(stacks: Iterable[str], top: int) -> list[str]:
 
 
 def counted(stacks: Iterable[str]) -> tuple[Counter[str], Counter[str]]:
-    """Return how often each function was at work itself, and how often it or what it called; recursion counts once."""
+    """Return each function's samples by itself, and with its callees; recursion counts once."""
     own: Counter[str] = Counter()
     whole: Counter[str] = Counter()
     for line in stacks:

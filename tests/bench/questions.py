@@ -1,4 +1,4 @@
-"""What a question takes on real kubelets: from `rw ask` to its escalation, and from the answer back to the agent.
+"""The latency of a question on real kubelets: from `rw ask` to its escalation, and from the answer back to the agent.
 
 scripts/run python -m tests.bench.questions [--count N] [--cluster NAME]
 """
@@ -36,7 +36,7 @@ def main(count: int, there: str | None) -> None:
 
 @contextmanager
 def _stage(cluster: Cluster) -> Iterator[tuple[str, Iterator[str]]]:
-    """A namespace, an operator with reporters of the default interval, and the escalations as they come."""
+    """Yield a namespace, an operator with reporters of the default interval, and a watch of the escalations."""
     place = f"bench-{uuid.uuid4().hex[:6]}"
     cluster.kubectl("create", "namespace", place)
     options = ("--namespace", place, "--lease-name", place, "--reporter-image", load_reporter_image(cluster))
@@ -62,7 +62,7 @@ def _stage(cluster: Cluster) -> Iterator[tuple[str, Iterator[str]]]:
 
 
 def _question(cluster: Cluster, namespace: str, opened: Iterator[str], run: str) -> tuple[float, float]:
-    """Return the seconds from asking to the escalation, and from the answer to the agent."""
+    """Return the seconds from the question to the escalation, and from the answer to the agent."""
     apply(cluster, namespace, run_of(run, shell(SCRIPT)))
     name = next(line.strip() for line in opened if line.strip().rpartition("/")[2].startswith(f"{run}-"))
     seen = _uptime()
@@ -76,7 +76,7 @@ def _question(cluster: Cluster, namespace: str, opened: Iterator[str], run: str)
 
 
 def _uptime() -> float:
-    """The kernel's clock, which the nodes of a kind cluster share with us."""
+    """Return the kernel's clock, which the nodes of a kind cluster share with us."""
     return float(Path("/proc/uptime").read_text().split()[0])
 
 

@@ -1,4 +1,4 @@
-"""How soon an operator is ready on an empty cluster, by what its own process says: from its start to each step of its way.
+"""The time until an operator is ready on an empty cluster, by its own log: from its start to each step.
 
 scripts/run python -m tests.bench.ready [--count N] [--cluster NAME]
 """
@@ -26,9 +26,9 @@ STEPS = {
     "synced": "its caches are complete",
     "watching": "its watches have started: /readyz says yes",
 }
-"""What the log tells, in this order, and what it means."""
+"""The log's events, in this order, and their meanings."""
 START = "process_start_time_seconds"
-"""The kernel's, to a hundredth of a second; a kubelet's startedAt and Ready are of whole seconds."""
+"""The kernel's time, to a hundredth of a second; a kubelet's startedAt and Ready have whole seconds."""
 METRICS_PORT = 8080
 PATIENCE_SECONDS = 120.0
 
@@ -37,7 +37,7 @@ PATIENCE_SECONDS = 120.0
 @click.option("--count", default=10, show_default=True, help="Starts to measure.")
 @click.option("--cluster", "there", help="A kind cluster that `python -m tests.cluster up` has left; else one is made.")
 def main(count: int, there: str | None) -> None:
-    """Install the chart, then stop and start its operator again and again."""
+    """Install the chart, then stop and start its operator repeatedly."""
     cluster = lifecycle.attach(there) if there else lifecycle.up("kind")
     try:
         load_reporter_image(cluster)
@@ -51,7 +51,7 @@ def main(count: int, there: str | None) -> None:
 
 
 def _start(cluster: Cluster) -> dict[str, float]:
-    """Start the operator where none runs and return, by step, seconds since its process began."""
+    """Start the stopped operator and return, by step, the seconds since its process began."""
     deployment = f"deployment/{RELEASE}"
     cluster.kubectl("-n", NAMESPACE, "scale", deployment, "--replicas=0")
     await_that(lambda: not items(cluster, NAMESPACE, "pods"), "the former operator to be gone", PATIENCE_SECONDS)
@@ -70,7 +70,7 @@ def _began(cluster: Cluster, pod: str) -> datetime:
 
 
 def _log(cluster: Cluster, pod: str) -> dict[str, datetime]:
-    """Return when each step was first logged."""
+    """Return the time at which each step was first logged."""
     lines = cluster.kubectl("-n", NAMESPACE, "logs", pod, "-c", "operator").splitlines()
     said = [json.loads(line) for line in reversed(lines) if line.startswith("{")]
     return {each["event"]: datetime.fromisoformat(each["timestamp"]) for each in said}

@@ -1,7 +1,7 @@
-"""What a reporter costs: `scripts/run python -m tests.bench.reporter [SECONDS]` prints its memory and share of a core.
+"""The cost of a reporter: `scripts/run python -m tests.bench.reporter [SECONDS]` prints its memory and share of a core.
 
-It runs as in a pod, against a loopback API server over TLS, with every process of this machine taken for the agent's: more than
-any pod has. Run it where little else runs.
+It runs as in a pod, against a loopback API server over TLS, and takes every process of this machine for the agent's: more than any
+pod has. Run it on a quiet machine.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MILLION = 1_000_000
 
 
 def main(seconds: float) -> None:
-    """Print the figures: idle, with a large workspace, and what a flood of events takes."""
+    """Print the figures: idle, with a large workspace, and during a flood of events."""
     with tempfile.TemporaryDirectory(prefix="runwarden-bench-") as folder:
         make_certificates(Path(folder))
         for what, prepare in (("idle", nothing), (f"{FILES} files in the workspace", fill), ("a million events", flood)):
@@ -39,7 +39,7 @@ def main(seconds: float) -> None:
 
 
 def measure(what: str, reporting: Reporting, seconds: float) -> None:
-    """Run a reporter for a while and print what it took."""
+    """Run a reporter for a while and print its usage."""
     reporting.start(**QUIET)
     assert reporting.process
     pid = reporting.process.pid
@@ -56,7 +56,7 @@ def measure(what: str, reporting: Reporting, seconds: float) -> None:
 
 
 def nothing(_: Reporting) -> None:
-    """An agent that does nothing."""
+    """An agent without activity."""
 
 
 def fill(reporting: Reporting) -> None:
@@ -69,7 +69,7 @@ def fill(reporting: Reporting) -> None:
 
 
 def flood(reporting: Reporting) -> None:
-    """Say very much at once."""
+    """Write very many events at once."""
     (reporting.folder / "out/events.jsonl").write_text(f"{EVENT}\n" * MILLION)
 
 

@@ -1,4 +1,4 @@
-"""What a restart costs: how long it takes on real kubelets, what it writes, and what is written when nothing happens.
+"""The cost of a restart: its duration on real kubelets, its writes, and the writes of an idle operator.
 
 scripts/run python -m tests.bench.restarts [--count N] [--idle-seconds S] [--cluster NAME]
 """
@@ -24,11 +24,11 @@ from tests.conftest import install
 from tests.support import OperatorProcess, apply, await_phase, await_that, items, run_of, shell, simulated_forever
 
 UPTIME = "cut -d' ' -f1 /proc/uptime"
-"""The kernel's clock, which every node of a kind cluster shares: what no stamp of whole seconds can tell."""
+"""The kernel's clock, which every node of a kind cluster shares: timestamps in whole seconds are too coarse."""
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 OURS = ("runwarden/", "kopf/", "Python")
 SETTLING_SECONDS = 5.0
-"""Longer than a status may lag behind."""
+"""Longer than the delay of a status."""
 IDLE_RUNS = 50
 PATIENCE_SECONDS = 300.0
 NODES = 2
@@ -38,7 +38,7 @@ Writes = Counter[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """One first restart, in seconds: from an agent's death to its successor at work, and the parts of that which we see."""
+    """One first restart, in seconds: from an agent's death to its working successor, and the visible parts of it."""
 
     processes: float
     stamps: float
@@ -53,7 +53,7 @@ class Restart:
 @click.option("--idle-seconds", default=300.0, show_default=True, help="Seconds to watch an idle operator for; 0 leaves it out.")
 @click.option("--cluster", "there", help="A kind cluster that `python -m tests.cluster up` has left; else one is made.")
 def main(count: int, idle_seconds: float, there: str | None) -> None:
-    """Measure restarts on a kind cluster, and silence on a control plane with simulated nodes."""
+    """Measure restarts on a kind cluster, and idle writes on a control plane with simulated nodes."""
     if count:
         with bench_cluster("kind", there) as cluster, watching(cluster) as evidence, _stage(cluster) as (operator, namespace):
             restarts = [_restart(cluster, evidence, namespace, f"run-{number}") for number in range(count)]
@@ -68,7 +68,7 @@ def main(count: int, idle_seconds: float, there: str | None) -> None:
 
 @contextmanager
 def bench_cluster(provider: str, there: str | None) -> Iterator[Cluster]:
-    """The cluster that is named, or one of our own, with what we install."""
+    """Yield the named cluster, or one of our own, with our manifests installed."""
     cluster = lifecycle.attach(there) if there else lifecycle.up(provider, nodes=NODES, kwok_nodes=NODES)
     try:
         install(cluster)
@@ -80,7 +80,7 @@ def bench_cluster(provider: str, there: str | None) -> Iterator[Cluster]:
 
 @contextmanager
 def _stage(cluster: Cluster) -> Iterator[tuple[OperatorProcess, str]]:
-    """A namespace and an operator of our own."""
+    """Yield a namespace and an operator of our own."""
     place = f"bench-{uuid.uuid4().hex[:6]}"
     with OperatorProcess(cluster, "--namespace", place, "--lease-name", place) as operator:
         cluster.kubectl("create", "namespace", place)
@@ -91,7 +91,7 @@ def _stage(cluster: Cluster) -> Iterator[tuple[OperatorProcess, str]]:
 
 
 def _restart(cluster: Cluster, evidence: Evidence, namespace: str, name: str) -> Restart:
-    """Have an agent crash once, and tell how long it was away."""
+    """Let an agent crash once, and return the times of its restart."""
     script = f'[ "$RUNWARDEN_ATTEMPT" = 0 ] || {{ {UPTIME}; sleep 3; exit 0; }}; sleep 2; {UPTIME}; exit 1'
     apply(cluster, namespace, run_of(name, shell(script)))
     await_phase(cluster, namespace, name, "Completed", seconds=PATIENCE_SECONDS)
@@ -121,7 +121,7 @@ def _uptime(cluster: Cluster, namespace: str, pod: str) -> float:
 
 
 def _writes_per_restart(cluster: Cluster, operator: OperatorProcess, namespace: str, count: int) -> Writes:
-    """Return what Runs that crash once write beyond those that do not; the reads are not counted."""
+    """Return the additional writes of Runs that crash once; the reads are not counted."""
     calm = _writes_of(cluster, operator, namespace, [run_of(f"calm-{n}", shell("sleep 5")) for n in range(count)])
     crash = 'sleep 5; [ "$RUNWARDEN_ATTEMPT" = 1 ]'
     spent = _writes_of(cluster, operator, namespace, [run_of(f"crash-{n}", shell(crash)) for n in range(count)])
@@ -139,7 +139,7 @@ def _writes_of(cluster: Cluster, operator: OperatorProcess, namespace: str, runs
 
 
 def _written(operator: OperatorProcess) -> Writes:
-    """Return the operator's writes so far, by verb and resource; those to its Lease are not a Run's."""
+    """Return the operator's writes so far, by verb and resource; those to its Lease do not belong to a Run."""
     found: Writes = Counter()
     for family in text_string_to_metric_families(operator.probe("metrics", "metrics")[1]):
         for sample in family.samples:
@@ -150,7 +150,7 @@ def _written(operator: OperatorProcess) -> Writes:
 
 
 def _idle_writes(cluster: Cluster, namespace: str, seconds: float) -> int:
-    """Return how much is written in a namespace in which nothing happens."""
+    """Return the number of writes in an idle namespace."""
     apply(cluster, namespace, *(simulated_forever(f"run-{number}") for number in range(IDLE_RUNS)))
     await_that(lambda: _running(cluster, namespace) == IDLE_RUNS, "all Runs running")
     wait_until(lambda: False, SETTLING_SECONDS)

@@ -1,4 +1,4 @@
-"""Rounds of turns on one API server: each controller alone in turn, then each again."""
+"""Rounds of turns on one API server: each controller alone in turn, repeatedly."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.conftest import install
 
 NODES = 2
 WITHOUT_JOBS = "*,-job"
-"""The Job controller is a contestant, so the cluster's own controller-manager has to do without."""
+"""The Job controller is a contestant, so the cluster's own controller-manager runs without it."""
 BARE = Path(__file__).parent / "bare.yaml"
 TURN_FAILED = (
     AssertionError,  # an operator that does not become ready
     ClusterError,
     ControllerEnded,
-    ExceptionGroup,  # a watch that is lost, a request that is refused
-    OSError,  # with it a turn that takes too long
+    ExceptionGroup,  # a lost watch, a refused request
+    OSError,  # including a turn that takes too long
     aiohttp.ClientError,
     subprocess.SubprocessError,
 )
@@ -34,7 +34,7 @@ TURN_FAILED = (
 
 @contextmanager
 def arena() -> Iterator[Cluster]:
-    """An API server with simulated nodes, with what all contestants need and none of their controllers."""
+    """An API server with simulated nodes and the contestants' common objects, but none of their controllers."""
     cluster = lifecycle.up("api", kwok_nodes=NODES, controllers=WITHOUT_JOBS)
     try:
         install(cluster)
@@ -48,9 +48,10 @@ def arena() -> Iterator[Cluster]:
 def play(
     cluster: Cluster, contestants: Sequence[Contestant], load: Load, repetitions: int, series: Series, keep: Callable[[], None]
 ) -> None:
-    """Measure contestants in turn, so many times; who begins moves on, since an API server grows with its history.
+    """Measure contestants in turn, over some rounds; each round begins with another one, since an API server grows with its
+    history.
 
-    A turn that fails is told of and costs nobody else theirs. What was found is kept after each turn.
+    A failed turn is reported and does not affect the others. The results are stored after each turn.
     """
     for number in range(1, repetitions + 1):
         turns: dict[str, Turn] = {}
@@ -74,7 +75,7 @@ def told(turn: Turn) -> str:
 
 
 def why(error: BaseException) -> str:
-    """Return what failed in one line; groups of tasks wrap it."""
+    """Return a failure's cause in one line, without the task groups around it."""
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(why(each) for each in error.exceptions)
     return f"{type(error).__name__}: {error}"

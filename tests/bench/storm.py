@@ -1,4 +1,4 @@
-"""A storm: every agent dies at once, again and again, until the budgets are spent. Charges, attempts and cooldowns must be exact.
+"""A storm: every agent dies at once, repeatedly, until the budgets are spent. Charges, attempts and cooldowns must be exact.
 
 scripts/run python -m tests.bench.storm [--count N]
 """
@@ -38,7 +38,9 @@ SOMETHING_SMALL = "/api/v1/namespaces/default"
 @click.command()
 @click.option("--count", default=300, show_default=True, help="Runs whose agents die at once.")
 def main(count: int) -> None:
-    """Strike until every budget is spent, on a control plane with simulated nodes; the exit code tells whether all was exact."""
+    """Kill all agents until every budget is spent, on a control plane with simulated nodes; the exit code shows whether all was
+    exact.
+    """
     with arena() as cluster:
         faults = storm(cluster, count)
     click.echo("\n".join(faults) or f"{count} Runs: every charge, attempt and cooldown is exact.")
@@ -46,7 +48,7 @@ def main(count: int) -> None:
 
 
 def storm(cluster: Cluster, count: int) -> list[str]:
-    """Strike so many Runs, and return what was not exact."""
+    """Run a storm over this many Runs, and return the inexact results."""
     load = Load(count)
     with stage_for(cluster, load) as stage, ExitStack() as stack:
         apply(cluster, stage.namespace, policy_of(POLICY))
@@ -77,12 +79,12 @@ async def _strike(cluster: Cluster, namespace: str, load: Load) -> Sky:
 
 
 def _over(sky: Sky, count: int, death: int) -> bool:
-    """Whether every Run has got over its so-manieth death: a successor for each, at last none."""
+    """Whether every Run has handled this number of deaths: with a successor for each, and at the end with none."""
     return sky.spent() == count if death > BUDGET else sum(map(len, sky.pods.values())) == count * (death + 1)
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110  # what watches tell sets no event of its own
+    while not condition():  # noqa: ASYNC110  # watches set no event
         await asyncio.sleep(POLL_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""What was seen of a storm, and whether everything in it was exact: pure."""
+"""The observations of a storm, and the check that all results are exact: pure."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ class Sky:
     born: dict[str, float] = field(default_factory=dict)
 
     def see_run(self, _: float, __: str, run: JsonObject) -> None:
-        """Take in an event of a Run."""
+        """Record an event of a Run."""
         self.runs[run["metadata"]["name"]] = run
 
     def see_pod(self, at: float, _: str, pod: JsonObject) -> None:
-        """Take in an event of a pod."""
+        """Record an event of a pod."""
         self.born.setdefault(pod["metadata"]["name"], at)
         self.pods[owner_of(pod) or ""][pod["metadata"]["name"]] = pod
 
     def running(self) -> list[JsonObject]:
-        """Return the pods that run."""
+        """Return the running pods."""
         return [pod for pods in self.pods.values() for pod in pods.values() if pod["status"].get("phase") == "Running"]
 
     def spent(self) -> int:
-        """Return how many Runs have spent their budget."""
+        """Return the number of Runs with a spent budget."""
         return sum(run.get("status", {}).get("phase") == SPENT for run in self.runs.values())
 
     def faults(self, budget: int, cooldown_seconds: float) -> list[str]:
-        """Return what is not exact, a line each."""
+        """Return the inexact results, one line each."""
         return [fault for name, run in self.runs.items() for fault in faults_of(run, self.pods[name], budget, cooldown_seconds)]
 
 
 def faults_of(run: JsonObject, pods: Mapping[str, JsonObject], budget: int, cooldown_seconds: float) -> Iterator[str]:
-    """Yield what is not exact of a Run whose agent died each time: charges, attempts, the cooldown after the first restart."""
+    """Yield the inexact results of a Run whose agent died each time: charges, attempts, the cooldown after the first restart."""
     name, told = run["metadata"]["name"], run.get("status", {})
     if told.get("restarts") != budget or told.get("phase") != SPENT:
         yield f"{name}: phase {told.get('phase')} with {told.get('restarts')} charged, should be {SPENT} with {budget}"

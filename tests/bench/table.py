@@ -36,7 +36,7 @@ def _of(series: Series) -> list[str]:
 
 
 def written(rounds: Sequence[Round]) -> str:
-    """Return which writes each contestant made for an object, by verb and resource: the mean over all rounds."""
+    """Return each contestant's writes for an object, by verb and resource: the mean over all rounds."""
     found = {name: [each[name] for each in rounds if name in each] for name in names(rounds)}
     return _table(["controller", "which writes, each"], ([name, _writes_of(turns)] for name, turns in found.items()))
 
@@ -63,7 +63,7 @@ def figures(rounds: Sequence[Round], metrics: Sequence[str]) -> str:
 
 
 def ratios(rounds: Sequence[Round]) -> str:
-    """Return what each contestant takes in terms of the references, where those took part."""
+    """Return each contestant's figures relative to the references that took part."""
     there = [reference for reference in REFERENCES if reference in names(rounds)]
     pairs = [(metric, reference) for metric in COMPARED for reference in there]
     return _table(
@@ -84,7 +84,7 @@ def judged(found: Sequence[Verdict]) -> str:
 
 
 def names(rounds: Sequence[Round]) -> list[str]:
-    """Return who took part, in the order of the first round in which they did."""
+    """Return the contestants, in the order of the first round in which they took part."""
     return list(dict.fromkeys(name for each in rounds for name in each))
 
 

@@ -1,4 +1,4 @@
-"""What the benchmark has to show, and whether it does. Pure."""
+"""The targets of the benchmark, and whether they are met. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OURS, JOB, NAIVE = "runwarden-status", "job", "naive"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A figure that may be so much at the most. Writes are counted, so the worst round counts; times are judged by the median."""
+    """A figure with a maximum. Writes are counted, so the worst round counts; times are judged by the median."""
 
     claim: str
     limit: float
@@ -22,7 +22,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found of a target; None where it was not measured."""
+    """The measured value of a target; None if it was not measured."""
 
     claim: str
     limit: float

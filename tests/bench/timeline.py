@@ -1,4 +1,4 @@
-"""What was seen of many objects and their pods, and the times between: pure, so that a test can tell it."""
+"""The events of many objects and their pods, and the times between them: pure, so that a test can build one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OVER = ("Succeeded", "Failed")
 
 @dataclass
 class Story:
-    """When each object whose name begins so, and its pods, were first seen, were over, and were said to be over."""
+    """The times at which each object with this name prefix, and its pods, were first seen, ended, and were reported as ended."""
 
     prefix: str
     is_finished: Callable[[JsonObject], bool]
@@ -24,7 +24,7 @@ class Story:
     over: dict[str, float] = field(default_factory=dict)
 
     def see_object(self, at: float, kind: str, found: JsonObject) -> None:
-        """Take in an event of a Run or Job."""
+        """Record an event of a Run or Job."""
         name = found["metadata"]["name"]
         if kind == "DELETED" or not name.startswith(self.prefix):
             return
@@ -33,7 +33,7 @@ class Story:
             self.finished.setdefault(name, at)
 
     def see_pod(self, at: float, kind: str, pod: JsonObject) -> None:
-        """Take in an event of a pod; one without an owner is nobody's."""
+        """Record an event of a pod; one without an owner is ignored."""
         owner = owner_of(pod)
         if kind == "DELETED" or owner is None or not owner.startswith(self.prefix):
             return
@@ -42,16 +42,16 @@ class Story:
             self.over.setdefault(pod["metadata"]["name"], at)
 
     def starts(self) -> list[float]:
-        """Return how long after each object its first pod was seen."""
+        """Return the time from each object to its first pod."""
         return [min(pods.values()) - self.born[name] for name, pods in self.pods.items() if name in self.born]
 
     def endings(self) -> list[float]:
-        """Return how long after its last pod's end each object was said to be finished."""
+        """Return the time from each object's last pod's end to its finished status."""
         ends = {name: [self.over[pod] for pod in self.pods[name] if pod in self.over] for name in self.finished}
         return [self.finished[name] - max(times) for name, times in ends.items() if times]
 
     def successions(self) -> list[float]:
-        """Return how long after a pod's end the next one of its object was seen."""
+        """Return the time from a pod's end to the next pod of its object."""
         found = []
         for pods in self.pods.values():
             in_order = sorted(pods, key=pods.__getitem__)

@@ -1,4 +1,4 @@
-"""One turn: one controller alone, so many objects at once, and what that took."""
+"""One turn: one controller alone, a number of objects at once, and the cost."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ POLL_SECONDS = 0.5
 
 
 class ControllerEnded(Exception):
-    """The controller that is measured is no longer there."""
+    """The measured controller has ended."""
 
 
 Aside = Callable[[int], AbstractContextManager[object]]
-"""Something that looks at a controller's process while it works."""
+"""A context that observes a controller's process while it works."""
 
 
 def take_turn(cluster: Cluster, contestant: Contestant, load: Load, aside: Aside = nullcontext) -> Turn:
-    """Measure one contestant in a namespace of its own, and leave nothing.
+    """Measure one contestant in a namespace of its own, and leave no objects.
 
-    Raises ControllerEnded or TimeoutError where it does not finish.
+    Raises ControllerEnded or TimeoutError if it does not finish.
     """
     with stage_for(cluster, load) as stage, ExitStack() as stack:
         return asyncio.run(_measure(stage, contestant, contestant.start(stage, stack), load, aside))
@@ -46,10 +46,10 @@ def take_turn(cluster: Cluster, contestant: Contestant, load: Load, aside: Aside
 
 @contextmanager
 def stage_for(cluster: Cluster, load: Load) -> Iterator[Stage]:
-    """A namespace with an account for one controller, gone afterwards."""
+    """Yield a namespace with an account for one controller; it is deleted afterwards."""
     name = f"bench-{uuid.uuid4().hex[:6]}"
     cluster.kubectl("create", "namespace", name)
-    wait = "--wait=false"  # What a failed turn leaves may not go by itself: the next does not wait for it.
+    wait = "--wait=false"  # The objects of a failed turn may not be deleted: the next turn does not wait for them.
     try:
         with account_for(cluster, name) as account:
             yield Stage(cluster, account, name, load.failing)
@@ -94,7 +94,7 @@ async def _measure(stage: Stage, contestant: Contestant, pid: int, load: Load, a
 async def _see_through(
     http: aiohttp.ClientSession, stage: Stage, contestant: Contestant, load: Load, prefix: str, pid: int
 ) -> tuple[Story, float]:
-    """Create objects and see all of them finish; return what was seen, and the seconds from the first to the last."""
+    """Create objects and wait until all of them finish; return the timeline, and the seconds from the first to the last."""
     story = Story(prefix, contestant.finished)
     bodies = [contestant.body(f"{prefix}-{number}", load.failing) for number in range(load.count)]
     async with asyncio.timeout(load.patience), _watched(http, stage, contestant, story, load) as changed:
@@ -112,7 +112,7 @@ async def _see_through(
 async def _watched(
     http: aiohttp.ClientSession, stage: Stage, contestant: Contestant, story: Story, load: Load
 ) -> AsyncIterator[asyncio.Event]:
-    """Have a story told while the context lasts; the event is set whenever something was seen, a broken watch included."""
+    """Record a timeline while the context lasts; the event is set by each observation, including a broken watch."""
     changed = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         see_pod = PlayedKubelet(http, story, group).see_pod if load.failing else story.see_pod

@@ -1,4 +1,7 @@
-"""The bare way to an API server: a session and one request. It imports nothing of the operator, so that a floor can stand on it."""
+"""The minimal way to an API server: a session and one request.
+
+It imports nothing of the operator, so that the minimal controller can use it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import aiohttp
 import yaml
 
 BUFFER_BYTES = 2**24
-"""Of a watch: the API server closes one whose reader is slow, so more is taken off it than is read."""
+"""Buffer of a watch: the API server closes one whose reader is slow, so the data is received before it is read."""
 NO_LIMIT = aiohttp.ClientTimeout(total=None)
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 STRATEGIC_PATCH = {"Content-Type": "application/strategic-merge-patch+json"}
@@ -22,7 +25,7 @@ JsonObject = dict[str, Any]
 
 
 def session(kubeconfig: Path) -> aiohttp.ClientSession:
-    """Return a session with the API server of a kubeconfig of our test clusters, as its user: a certificate or a token."""
+    """Return a session with the API server of a kubeconfig of our test clusters, with its user's certificate or token."""
     config = yaml.safe_load(kubeconfig.read_text())
     server, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
     context = ssl.create_default_context(cafile=server["certificate-authority"])
@@ -49,7 +52,7 @@ async def retry_when_asked(request: aiohttp.ClientRequest, handler: aiohttp.Clie
 
 
 async def call(http: aiohttp.ClientSession, method: str, path: str, body: Any = None, **more: Any) -> JsonObject:
-    """Send one request and return its answer. Raises ClientResponseError where it is no success."""
+    """Send one request and return its answer. Raises ClientResponseError on an error status."""
     async with http.request(method, path, json=body, raise_for_status=True, **more) as answer:
         found: JsonObject = json.loads(await answer.read())
         return found

@@ -81,7 +81,7 @@ def _store(name: str, stack: ExitStack) -> str:
 
 
 def _shares(kills: int, stores: int) -> list[int]:
-    """Share the kills out, the first stores taking what is left over."""
+    """Divide the kills; the first stores get the remainder."""
     return [kills // stores + (number < kills % stores) for number in range(stores)]
 
 

@@ -1,6 +1,7 @@
-"""The campaign of one store: an undisturbed wave, then waves under fire until the kills are spent, and what they differ in.
+"""The campaign of one store: an undisturbed wave, then waves with kills until all are done, and their differences.
 
-Beside each wave under fire a hostile tenant claims its Runs: it must end as the undisturbed one does, which has no such neighbour.
+During each wave with kills a hostile tenant claims its Runs: the wave must end as the undisturbed one does, which has no such
+neighbour.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tests.support import OperatorProcess
 
 @dataclass(slots=True)
 class Report(Series):
-    """What became of one store's Runs."""
+    """The results of one store's Runs."""
 
     store: str
     undisturbed: Result
@@ -33,7 +34,7 @@ class Report(Series):
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """Where it takes place, and with which stories. `tell` takes lines of progress."""
+    """The place of a campaign, and its stories. `tell` prints lines of progress."""
 
     cluster: Cluster
     evidence: Evidence
@@ -42,7 +43,7 @@ class Campaign:
     tell: Callable[[str], None]
 
     def against(self, name: str, store: str, kills: int) -> Report:
-        """See an undisturbed wave through, then waves with kills until there were so many."""
+        """Run an undisturbed wave, then waves with kills until their number is reached."""
         report = Report(name, self.undisturbed(name, store))
         report.faults += report.undisturbed.violations
         self.tell(f"{name}: the undisturbed wave is over: {report.undisturbed.started} pods")
@@ -51,7 +52,7 @@ class Campaign:
         return report
 
     def side_by_side(self, name: str, store: str, kills: int) -> Report:
-        """See an undisturbed wave and one with kills through at the same time."""
+        """Run an undisturbed wave and one with kills at the same time."""
         with ThreadPoolExecutor(1) as pool:
             calm = pool.submit(self.undisturbed, name, store)
             result, toll = self.killed(f"{name}-1", store, kills, None)
@@ -60,12 +61,12 @@ class Campaign:
         return report
 
     def undisturbed(self, name: str, store: str) -> Result:
-        """Return what becomes of the Runs under an operator that nobody kills."""
+        """Return the final states of the Runs under an undisturbed operator."""
         with self._stage(f"{name}-0", store) as (wave, _):
             return wave.run()
 
     def killed(self, name: str, store: str, kills: int, expected: Result | None) -> tuple[Result, Toll]:
-        """Return what becomes of the Runs under an operator that is killed."""
+        """Return the final states of the Runs under an operator that is killed."""
         with self._stage(name, store, hostile=True) as (wave, operator):
             killer = Killer(operator, f"{self.seed} {name}", lambda line: self.tell(f"{name}: {line}"))
             return under_fire(wave, partial(killer.work, kills), expected), killer.toll
@@ -81,7 +82,7 @@ class Campaign:
 
     @contextmanager
     def _stage(self, name: str, store: str, *, hostile: bool = False) -> Iterator[tuple[Wave, OperatorProcess]]:
-        """A wave in a namespace of its own under an operator of its own, which takes its Lease again at once after a crash."""
+        """Yield a wave in a namespace of its own with an operator of its own, which takes its Lease again at once after a crash."""
         place = f"chaos-{name}-{uuid.uuid4().hex[:4]}"
         told = ("--store", store, "--namespace", place, "--namespace", home_of(place), "--lease-name", place)
         with OperatorProcess(self.cluster, *told) as operator, namespace_of(self.cluster, place):

@@ -1,4 +1,4 @@
-"""One Run of a wave, with eyes and hands: what is known of it, and what a human does to it."""
+"""One Run of a wave: its observations, and the actions of a human."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support import answer
 
 FINISHED = frozenset({"Completed", "Failed", "Stopped"})
 ONE_AT_A_TIME = threading.Lock()
-"""Drains: two of them could leave no node to go on at."""
+"""Allows one drain at a time: two of them could leave no node to continue on."""
 DRAIN_SECONDS = 600.0
 
 
@@ -30,7 +30,7 @@ class Scene:
 
     @property
     def found(self) -> JsonObject:
-        """The Run as it is now, empty where there is none."""
+        """The current Run, empty if absent."""
         return self.evidence.newest("runs", self.namespace, self.run)
 
     @property
@@ -39,7 +39,7 @@ class Scene:
         return str(self.found.get("status", {}).get("phase", ""))
 
     def works(self, attempt: int, agent: str = "coder") -> bool:
-        """Whether the container of an attempt runs now."""
+        """Whether the container of an attempt is running."""
         found = self.evidence.newest("pods", self.namespace, pod_name(self.run, agent, attempt))
         return any("running" in container["state"] for container in found.get("status", {}).get("containerStatuses", []))
 
@@ -74,11 +74,11 @@ class Scene:
         self._kubectl("delete", "pod", pod_name(self.run, "coder", attempt), "--wait=false", *options)
 
     def within(self, attempt: int, *command: str) -> None:
-        """Run a command beside an attempt's agent."""
+        """Run a command in the pod of an attempt, next to its agent."""
         self._kubectl("exec", pod_name(self.run, "coder", attempt), "--", *command)
 
     def drain(self, attempt: int) -> None:
-        """Drain an attempt's node of this Run's pods, and give the node back."""
+        """Drain an attempt's node of this Run's pods, and make it schedulable again."""
         node = self.evidence.newest("pods", self.namespace, pod_name(self.run, "coder", attempt))["spec"]["nodeName"]
         only = f"--pod-selector={LABEL_RUN_UID}={self.found['metadata']['uid']}"
         told = ("--ignore-daemonsets", "--force", "--delete-emptydir-data", only, f"--timeout={DRAIN_SECONDS:.0f}s")

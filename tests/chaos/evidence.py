@@ -1,4 +1,4 @@
-"""What the API server told: every version of every Run, pod and escalation, seen from the start."""
+"""The API server's history: every version of every Run, pod and escalation, seen from the start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.cluster import Cluster
 
 KINDS = ("runs", "pods", "escalations")
 PATHS = {"pods": "/api/v1/pods", "leases": "/apis/coordination.k8s.io/v1/leases"}
-"""Of the kinds that are not ours."""
+"""The paths of kinds other than ours."""
 
 WATCH_SECONDS = 600
 INCOMPLETE = "the evidence is not complete: the API server has ended a watch and no longer tells what came next"
@@ -24,7 +24,10 @@ INCOMPLETE = "the evidence is not complete: the API server has ended a watch and
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One version of an object. `order` is its resourceVersion, which one etcd counts for every kind; `at` is when we saw it."""
+    """One version of an object.
+
+    `order` is its resourceVersion, which one etcd counts for every kind; `at` is the time of its event.
+    """
 
     order: int
     at: float
@@ -56,10 +59,10 @@ class Evidence:
         self._newest: dict[tuple[str, str, str], JsonObject] = {}
         self.complete = True
         self.resumed = 0
-        """How often a watch went on after the API server had ended it."""
+        """How often a watch was resumed after the API server had ended it."""
 
     def see(self, kind: str, event: JsonObject) -> None:
-        """Take in one event of a watch."""
+        """Record one event of a watch."""
         found, gone = event["object"], event["type"] == "DELETED"
         change = Change(int(found["metadata"]["resourceVersion"]), time.monotonic(), kind, gone, found)
         self._all.append(change)
@@ -79,23 +82,23 @@ class Evidence:
         return sorted((change for change in list(self._all) if change.namespace == namespace), key=lambda change: change.order)
 
     def count(self, namespace: str) -> int:
-        """Return how many versions of a namespace's objects were seen so far."""
+        """Return the number of versions of a namespace's objects so far."""
         return sum(change.namespace == namespace for change in list(self._all))
 
     def newest(self, kind: str, namespace: str, name: str) -> JsonObject:
-        """Return an object as it is now, empty where there is none."""
+        """Return the current object, empty if absent."""
         return self._newest.get((kind, namespace, name), {})
 
     def all_of(self, kind: str, namespace: str) -> list[JsonObject]:
-        """Return the objects of a namespace as they are now, by name."""
+        """Return the current objects of a namespace, by name."""
         return [found for key, found in sorted(self._newest.copy().items()) if key[:2] == (kind, namespace)]
 
 
 @contextmanager
 def watching(cluster: Cluster, kinds: Sequence[str] = KINDS, seconds: int = WATCH_SECONDS) -> Iterator[Evidence]:
-    """Watch the whole cluster while the context lasts; each watch goes on where the last one ended, after so many seconds at most.
+    """Watch the whole cluster while the context lasts; each watch resumes where the last one ended, within this many seconds.
 
-    What the API server no longer tells makes the evidence incomplete.
+    Events that the API server no longer has make the evidence incomplete.
     """
     evidence = Evidence()
     watches = [_Watch(cluster, kind, seconds, evidence) for kind in kinds]
@@ -107,7 +110,7 @@ def watching(cluster: Cluster, kinds: Sequence[str] = KINDS, seconds: int = WATC
 
 
 class _Watch:
-    """Every version of one kind, from a list on: the API server may end a watch whenever it likes."""
+    """Every version of one kind, from a list on: the API server may end a watch at any time."""
 
     def __init__(self, cluster: Cluster, kind: str, seconds: int, evidence: Evidence) -> None:
         self._cluster, self._kind, self._evidence = cluster, kind, evidence
@@ -122,7 +125,7 @@ class _Watch:
         self._thread.start()
 
     def close(self) -> None:
-        """End it; nothing is seen any more."""
+        """End the watch."""
         self._closing.set()
         self._process.terminate()
         self._thread.join()
@@ -146,7 +149,7 @@ class _Watch:
                 self._process.terminate()
 
     def _read(self, version: str) -> tuple[str, bool]:
-        """Take in what one watch tells; return the version that it came to, and whether it left nothing out."""
+        """Record the events of one watch; return its last version, and whether it was complete."""
         assert self._process.stdout
         with self._process.stdout as lines:
             for line in lines:

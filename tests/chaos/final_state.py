@@ -1,4 +1,4 @@
-"""How a Run has ended, without what no two Runs have in common: times, UIDs, the names of nodes."""
+"""The end of a Run, without data that differs between any two Runs: times, UIDs, the names of nodes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ STATE_FIELDS = ("attempt", "restarts", "freeRestarts", "lastOutcome", "outcome")
 OUTCOME_FIELDS = ("attempt", "result", "reason", "exitCode")
 
 SIGNALS = 128
-"""A shell's exit codes above this tell a signal."""
+"""A shell's exit codes above this stand for a signal."""
 
 
 def end_of(scene: Scene, store: str) -> JsonObject:
-    """Return how the scene's Run stands: status, the operator's own record, its escalations and pods."""
+    """Return the scene's final state: the status, the operator's own record, its escalations and pods."""
     run, status = scene.found, scene.found.get("status", {})
     return {
         "phase": status.get("phase"),
@@ -38,14 +38,14 @@ def end_of(scene: Scene, store: str) -> JsonObject:
 
 
 def settled(scene: Scene) -> bool:
-    """Whether the Run has finished and nobody is asked any more."""
+    """Whether the Run has finished and no question is open any more."""
     return scene.phase in FINISHED and all(
         e.get("status", {}).get("phase") not in (None, "Open", "Answered") for e in scene.escalations
     )
 
 
 def state_of(run: JsonObject, store: str) -> JsonObject:
-    """Return the operator's record of a Run, read past the operator."""
+    """Return the operator's record of a Run, read without the operator."""
     if "://" in store:
         raw = rows(store).get(run["metadata"]["uid"])
         return json.loads(raw) if raw else {}
@@ -95,7 +95,7 @@ def _pod(pod: JsonObject) -> tuple[str, str]:
 
 
 def _code(code: int | None) -> int | str | None:
-    """An exit code; whether TERM or KILL has ended a shell hangs on whether it had set its trap yet."""
+    """Return an exit code; a shell that gets TERM or KILL may or may not have set its trap yet."""
     return "by a signal" if code is not None and code > SIGNALS else code
 
 

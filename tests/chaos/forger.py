@@ -1,7 +1,7 @@
-"""A hostile tenant beside a wave: it knows every name and UID of the wave's Runs, and claims them in a namespace of its own.
+"""A hostile tenant during a wave: it knows every name and UID of the wave's Runs, and claims them in a namespace of its own.
 
-It acts as an admin does, whom no admission stops: reports, pods and escalations that name each Run by its UID, anew for each
-attempt, with whatever would end, restart or stop it, were it believed. The wave must end as it does without.
+It acts as an admin, whom no admission stops: it creates reports, pods and escalations that name each Run by its UID, for each
+attempt, with everything that would end, restart or stop it if it were believed. The wave must end as it does without them.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from tests.support import user_of
 LOOK_SECONDS = 1.0
 APPLY = ("apply", "--server-side", "--validate=false", f"--field-manager={REPORTER_CONTAINER}", "-f", "-")
 NOBODY = "nobody"
-"""A scheduler that there is not: forged pods cost no node."""
+"""A scheduler that does not exist: forged pods use no node."""
 DEAD = {"exitCode": 3, "reason": "Error", "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:01Z"}
 
 
 def home_of(namespace: str) -> str:
-    """Return the namespace of a wave's hostile neighbour, which its operator has to watch."""
+    """Return the namespace of a wave's hostile neighbour, which the wave's operator has to watch."""
     return f"{namespace}-forger"
 
 
 @dataclass(slots=True)
 class Forger:
-    """Forges beside one wave; `forged` counts the objects that the API server took."""
+    """Forges objects during one wave; `forged` counts those that the API server accepted."""
 
     cluster: Cluster
     evidence: Evidence
@@ -51,7 +51,7 @@ class Forger:
     _seen: set[tuple[str, int]] = field(default_factory=set)
 
     def work(self, over: threading.Event) -> None:
-        """Forge for each attempt of each Run as soon as there is one, until the wave is over."""
+        """Forge objects for each attempt of each Run as soon as it exists, until the wave is over."""
         while not over.wait(LOOK_SECONDS):
             lies = [lie for pod in self.evidence.all_of("pods", self.victim) for lie in self._lies(pod)]
             if lies:
@@ -61,7 +61,7 @@ class Forger:
                 self._kubectl(told, *APPLY, "--subresource=status")
 
     def _lies(self, pod: JsonObject) -> list[JsonObject]:
-        """What is said of an attempt, once each: that its agent has failed, that it was a forged pod's, that somebody said stop."""
+        """Return the lies about an attempt, once each: a failed agent, a forged pod, an answer with Stop."""
         labels, uid = pod["metadata"].get("labels", {}), pod["metadata"]["uid"]
         key = (uid, int(labels.get(LABEL_ATTEMPT, -1)))
         if LABEL_RUN_UID not in labels or key in self._seen:
@@ -70,18 +70,20 @@ class Forger:
         return [*_reports(labels, uid), *_pods(labels, uid), _escalation(labels, uid, self.user)]
 
     def _answered(self, question: JsonObject) -> JsonObject:
-        """A forged question that was answered with Stop."""
+        """Return a forged question with the answer Stop."""
         named = {key: question[key] for key in ("apiVersion", "kind")} | {"metadata": {"name": question["metadata"]["name"]}}
         return named | {"spec": {"response": {"decision": "Stop", "by": self.user}}}
 
     def _kubectl(self, objects: list[JsonObject], *args: str) -> str:
-        """Send objects; what the garbage collector has taken meanwhile is nobody's loss."""
+        """Send objects; those that the garbage collector has deleted meanwhile do not matter."""
         listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
         return self.cluster.kubectl("-n", home_of(self.victim), *args, stdin=listed, check=False)
 
 
 def _reports(labels: dict[str, str], pod: str) -> list[JsonObject]:
-    """Reports that a Run's agent has failed: one that nobody owns, one that the Run owns, as its own reporter would."""
+    """Return reports that a Run's agent has failed: one without an owner, one owned by the Run, as its own reporter would write
+    it.
+    """
     run, uid, agent, attempt = (labels[key] for key in (LABEL_RUN, LABEL_RUN_UID, LABEL_AGENT, LABEL_ATTEMPT))
     owner = {"apiVersion": API_VERSION, "kind": "Run", "name": run, "uid": uid, "controller": True}
     told = {"attempt": int(attempt), "podUID": pod, "seq": 1_000_000, "intervalSeconds": 60, "activityAgeSeconds": 86_400}
@@ -95,7 +97,7 @@ def _reports(labels: dict[str, str], pod: str) -> list[JsonObject]:
 
 
 def _pods(labels: dict[str, str], pod: str) -> list[JsonObject]:
-    """Pods that look like a Run's: one like the next attempt, at its gate, one like this attempt, dead."""
+    """Return pods that look like a Run's: a gated one for the next attempt, a failed one for this attempt."""
     gated = _pod(f"gated-{pod}", labels, following=1)
     gated["spec"]["schedulingGates"] = [{"name": GATE_ADMITTED}]
     ended = {"name": "agent", "image": "x", "imageID": "", "ready": False, "restartCount": 0, "state": {"terminated": DEAD}}
@@ -109,7 +111,7 @@ def _pod(name: str, labels: dict[str, str], following: int = 0) -> JsonObject:
 
 
 def _escalation(labels: dict[str, str], pod: str, responder: str) -> JsonObject:
-    """A question about a Run, which somebody of the forger's choice may answer."""
+    """Return a question about a Run, which a user of the forger's choice may answer."""
     asked = {"runName": labels[LABEL_RUN], "runUID": labels[LABEL_RUN_UID], "responders": {"users": [responder]}}
     asked |= {"type": "Blocked", "summary": "forged", "text": "forged"}
     meta = {"name": f"forged-{pod}", "labels": _claimed(labels)}
@@ -122,7 +124,7 @@ def _claimed(labels: dict[str, str]) -> dict[str, str]:
 
 @contextmanager
 def forging(cluster: Cluster, evidence: Evidence, victim: str) -> Iterator[Forger]:
-    """A hostile tenant beside a namespace while the context lasts; what it has left goes with its own."""
+    """Run a hostile tenant for a namespace while the context lasts; its objects are deleted with its own namespace."""
     forger, over = Forger(cluster, evidence, victim, user_of(cluster)), threading.Event()
     cluster.kubectl("create", "namespace", home_of(victim))
     try:

@@ -1,7 +1,7 @@
-"""P1 to P5, judged from what the API server told: each is a function from a namespace's history to what breaks it.
+"""P1 to P5, judged from the API server's history: each is a function from a namespace's history to its violations.
 
-P1 charged restarts stay within the budget, and every attempt has started; P2 one started pod an attempt; P3 no started pod is
-ended but by a state that has moved on or stops; P4 one live pod an agent; P5 restarts a cooldown apart.
+P1 charged restarts stay within the budget, and every attempt has started; P2 one started pod per attempt; P3 a started pod is ended
+only by a state that has a later attempt or stops; P4 one live pod per agent; P5 restarts a cooldown apart.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STOPS = frozenset({"Stopping", "Paused", "Stopped", "Completed", "Failed"})
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """What a Run is held to; see `scenarios.Scenario`."""
+    """The rules for a Run; see `scenarios.Scenario`."""
 
     budget: int
     cooldown: int
@@ -34,7 +34,7 @@ Invariant = Callable[[Sequence[Change], Laws], Iterator[str]]
 
 
 def within_budget(history: Sequence[Change], laws: Laws) -> Iterator[str]:
-    """P1. No version of a Run tells more charged restarts than its budget, and none takes a charge back."""
+    """P1: no version of a Run has more charged restarts than its budget, and none reduces the charges."""
     charged: dict[str, int] = defaultdict(int)
     for change in _runs(history):
         now = int(change.object.get("status", {}).get("restarts", 0))
@@ -46,7 +46,7 @@ def within_budget(history: Sequence[Change], laws: Laws) -> Iterator[str]:
 
 
 def every_attempt_started(history: Sequence[Change], _: Laws) -> Iterator[str]:
-    """P1. The attempts that were paid for are those that started: none was skipped, none came beside them."""
+    """P1: the charged attempts are those that started: none was skipped, and no others started."""
     started = {(*pod.agent, pod.attempt) for pod in pods(history) if pod.started}
     for run, agents in _attempts(history).items():
         for agent, attempt in agents.items():
@@ -56,7 +56,7 @@ def every_attempt_started(history: Sequence[Change], _: Laws) -> Iterator[str]:
 
 
 def one_pod_an_attempt(history: Sequence[Change], _: Laws) -> Iterator[str]:
-    """P2. At most one pod of an attempt was started."""
+    """P2: at most one pod of an attempt was started."""
     started: dict[tuple[str, str, int], set[str]] = defaultdict(set)
     for pod in pods(history):
         if pod.started:
@@ -67,7 +67,7 @@ def one_pod_an_attempt(history: Sequence[Change], _: Laws) -> Iterator[str]:
 
 
 def ended_by_the_state(history: Sequence[Change], laws: Laws) -> Iterator[str]:
-    """P3. When a started pod is told to end, the Run as last saved is past its attempt, or stops; or a human took it away."""
+    """P3: when a started pod is asked to end, the last saved Run is past its attempt, or stops; or a human deleted the pod."""
     runs: dict[str, JsonObject] = {}
     judged: set[str] = set()
     for change in history:
@@ -84,7 +84,7 @@ def ended_by_the_state(history: Sequence[Change], laws: Laws) -> Iterator[str]:
 
 
 def one_live_pod(history: Sequence[Change], _: Laws) -> Iterator[str]:
-    """P4. At no version of any pod has an agent two pods that may run."""
+    """P4: at no version of any pod has an agent two pods that may run."""
     live: dict[tuple[str, str], dict[str, Pod]] = defaultdict(dict)
     for pod in pods(history):
         of_agent = live[pod.agent]
@@ -96,7 +96,7 @@ def one_live_pod(history: Sequence[Change], _: Laws) -> Iterator[str]:
 
 
 def intervals_apart(history: Sequence[Change], _: Laws) -> Iterator[str]:
-    """P4 again, by the kubelets' stamps: an attempt's container starts after its predecessor's has ended."""
+    """P4, by the kubelets' timestamps: an attempt's container starts after its predecessor's has ended."""
     started: dict[tuple[str, str, int], datetime] = {}
     ended: dict[tuple[str, str, int], datetime] = {}
     for pod in pods(history):
@@ -112,7 +112,7 @@ def intervals_apart(history: Sequence[Change], _: Laws) -> Iterator[str]:
 
 
 def cooldown_kept(history: Sequence[Change], laws: Laws) -> Iterator[str]:
-    """P5. Between two restarts that no human asked for lies the cooldown."""
+    """P5: two restarts without a human's request are at least the cooldown apart."""
     created: dict[tuple[str, str, int], datetime] = {}
     for pod in pods(history):
         if pod.started:
@@ -127,7 +127,7 @@ def cooldown_kept(history: Sequence[Change], laws: Laws) -> Iterator[str]:
 
 
 def nothing_left(history: Sequence[Change], _: Laws) -> Iterator[str]:
-    """No orphans: at the end no pod waits at its gate and none runs."""
+    """No orphans: at the end no pod is gated and none runs."""
     newest = {pod.change.uid: pod for pod in pods(history)}
     for pod in newest.values():
         if not pod.change.gone and (pod.live or not pod.started):
@@ -147,7 +147,7 @@ INVARIANTS: tuple[Invariant, ...] = (
 
 
 def violations(history: Sequence[Change], laws: Laws) -> list[str]:
-    """Return everything in a namespace's history that breaks an invariant."""
+    """Return all violations of the invariants in a namespace's history."""
     return [text for invariant in INVARIANTS for text in invariant(history, laws)]
 
 
@@ -156,7 +156,7 @@ def _runs(history: Sequence[Change]) -> Iterator[Change]:
 
 
 def _attempts(history: Sequence[Change]) -> dict[str, dict[str, int]]:
-    """Each Run's agents and their attempts, as its last version tells."""
+    """Return each Run's agents and their attempts, by its last version."""
     return {change.name: _told(change.object) for change in _runs(history)}
 
 

@@ -1,4 +1,4 @@
-"""The killer: SIGKILL at moments that a seed draws, and the operator started again, until work or kills are at their end."""
+"""The killer: it sends SIGKILL at seeded random moments and restarts the operator, until the work or the kills are done."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from tests.cluster.processes import wait_until
 from tests.support import OperatorProcess
 
 AT_A_STEP = 0.7
-"""The share of kills that come when the operator has just logged a step; the others come some time after it is ready."""
+"""The share of kills right after the operator has logged a step; the others come some time after it is ready."""
 MOST_STEPS = 20
-"""Few of them starve a wave of a dozen Runs on a busy machine: every life has to begin with what the last one was denied."""
+"""A low limit: a dozen Runs on a busy machine would make no progress if every operator was killed before it could repeat the last
+one's steps."""
 STEP_DELAYS = (0.0, 0.03)
 """Seconds after a step: at once, so before its pass's next write, or somewhat later."""
 READY_DELAYS = (0.05, 1.5)
 PATIENCE_SECONDS = 3.0
-"""How long a step is waited for: without work the kill comes anyway."""
+"""How long the killer waits for a step: without work the kill comes anyway."""
 LOOK_SECONDS = 0.002
 START_SECONDS = 60.0
 LAST_WORDS = 500
@@ -29,7 +30,7 @@ STEP = b'"event": "acted"'
 
 @dataclass(slots=True)
 class Toll:
-    """What was done to one store's operator."""
+    """The kills of one store's operator."""
 
     kills: int = 0
     at_a_step: int = 0
@@ -37,7 +38,7 @@ class Toll:
 
 
 class Killer:
-    """Kills one operator again and again."""
+    """Kills one operator repeatedly."""
 
     def __init__(self, operator: OperatorProcess, seed: str, tell: Callable[[str], None]) -> None:
         self._operator, self._tell = operator, tell
@@ -45,7 +46,7 @@ class Killer:
         self.toll = Toll()
 
     def work(self, kills: int, over: threading.Event) -> None:
-        """Kill until so many are done or the work is over; the operator runs afterwards."""
+        """Kill until the number is reached or the work is over; the operator runs afterwards."""
         while self.toll.kills < kills and not over.is_set():
             at_a_step = self._await_moment(over)
             if over.is_set():
@@ -78,5 +79,5 @@ class Killer:
         return seen
 
     def _await_ready(self, sooner: Callable[[], bool] = lambda: False) -> None:
-        """Wait until the operator is ready, or something else comes sooner. One that has ended is waited for no longer."""
+        """Wait until the operator is ready, or another condition is met sooner. The wait stops if the operator has ended."""
         wait_until(lambda: sooner() or self._operator.ended() or self._operator.ready(), START_SECONDS, LOOK_SECONDS)

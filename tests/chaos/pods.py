@@ -1,4 +1,4 @@
-"""A pod as the invariants see it, version by version."""
+"""A pod in the form that the invariants need, version by version."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.chaos.evidence import Change
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """One version of a pod, as the invariants see it."""
+    """One version of a pod, in the form that the invariants need."""
 
     change: Change
 
@@ -33,12 +33,12 @@ class Pod:
 
     @property
     def started(self) -> bool:
-        """Whether its gate is gone."""
+        """Whether its gate was removed."""
         return all(gate["name"] != GATE_ADMITTED for gate in self.change.object["spec"].get("schedulingGates", []))
 
     @property
     def deleting(self) -> bool:
-        """Whether somebody has deleted it."""
+        """Whether it is being deleted."""
         return "deletionTimestamp" in self.change.object["metadata"]
 
     @property
@@ -53,16 +53,16 @@ class Pod:
 
     @property
     def told_to_end(self) -> bool:
-        """Whether somebody ends it."""
+        """Whether it has been asked to end."""
         return self.deleting or "activeDeadlineSeconds" in self.change.object["spec"]
 
     @property
     def created(self) -> datetime:
-        """When it was created."""
+        """The time of its creation."""
         return datetime.fromisoformat(self.change.object["metadata"]["creationTimestamp"])
 
     def stamp(self, state: str, field: str) -> datetime | None:
-        """Return a kubelet's stamp of its container."""
+        """Return a kubelet's timestamp of its container."""
         for container in self.change.object["status"].get("containerStatuses", []):
             if told := container["state"].get(state, {}).get(field):
                 return datetime.fromisoformat(told)
@@ -79,5 +79,5 @@ def pods(history: Sequence[Change]) -> Iterator[Pod]:
 
 
 def pods_started(history: Sequence[Change]) -> int:
-    """Return how many pods were started."""
+    """Return the number of pods that were started."""
     return len({pod.change.uid for pod in pods(history) if pod.started})

@@ -1,4 +1,4 @@
-"""The stories of a wave: Runs that crash, hang, are drained, paused and asked about, and what a human does to them."""
+"""The stories of a wave: Runs that crash, hang, are drained, paused and asked about, with the actions of a human."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ FOREVER = "trap 'exit 143' TERM; while :; do sleep 0.2; done"
 DEAF = "trap '' TERM; while :; do sleep 0.2; done"
 TOLD = "while [ ! -e /workspace/go ]; do sleep 0.2; done"
 GO = ("touch", "/workspace/go")
-"""What an agent waits for, and how it is told, so that no story hangs on which of two pods is started sooner."""
+"""The file that an agent waits for, created by a command, so that no story depends on which of two pods is started sooner."""
 A_LONG_TIME_AGO = "2026-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a human does, and when."""
+    """An action of a human, and its time."""
 
     when: Callable[[Scene], object]
     do: Callable[[Scene], None]
@@ -29,10 +29,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A Run under a policy of its own, and what is done to it.
+    """A Run under a policy of its own, and the human's steps.
 
-    `by_hand` are attempts that a human asked for: nobody pays for them and no cooldown holds them back. `taken` are attempts
-    whose pods a human takes away.
+    `by_hand` are attempts that a human asked for: they are not charged and no cooldown delays them. `taken` are attempts whose pods
+    a human deletes.
     """
 
     name: str
@@ -44,11 +44,11 @@ class Scenario:
 
     @property
     def budget(self) -> int:
-        """The restarts that the Run may be charged for."""
+        """The Run's maximum of charged restarts."""
         return int(self.policy.get("restartBudget", DEFAULT_BUDGET))
 
     def objects(self) -> list[JsonObject]:
-        """Return what is applied."""
+        """Return the objects to apply."""
         return [policy_of(POLICY | self.policy, self.name), run_of(self.name, *self.agents, policyRef={"name": self.name})]
 
 
@@ -60,7 +60,7 @@ def _crashing(code: int, *, until: int) -> str:
 
 
 def _working(*, until: int) -> str:
-    """Work for ever, and be done at an attempt."""
+    """Return a script that works for ever, and completes at a given attempt."""
     return f'[ "$RUNWARDEN_ATTEMPT" -lt {until} ] || exit 0; {FOREVER}'
 
 

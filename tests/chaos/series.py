@@ -1,4 +1,4 @@
-"""What the waves of one campaign came to, whatever struck the operators meanwhile, and how it is told."""
+"""The results of the waves of one campaign, for any kind of fault in the operators, and their report."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tests.chaos.wave import Result, Wave, compare
 
 @dataclass(slots=True, kw_only=True)
 class Series:
-    """Waves under the same kind of fire, and everything that was wrong."""
+    """Waves under the same kind of fault, and their failures."""
 
     waves: list[Result] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
-        """Whether all is as it should be."""
+        """Whether there was no failure."""
         return not self.faults
 
     def take(self, name: str, result: Result, calm: Result, faults: Sequence[str] = ()) -> list[str]:
-        """Take in a wave; return what is wrong with it, beside the `faults` of whatever struck, told by the wave's name."""
+        """Record a wave; return its failures, together with the `faults` of the fault injector, labelled with the wave's name."""
         found = [f"{name}: {text}" for text in [*faults, *result.violations, *compare(calm.ends, result.ends)]]
         self.waves.append(result)
         self.faults += found
@@ -35,7 +35,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """What the waves of some series did, as the tables tell it."""
+    """The sums over the waves of some series, as in the tables."""
 
     waves: int
     runs: int
@@ -45,7 +45,7 @@ class Sum:
 
 
 def sum_of(series: Sequence[Series]) -> Sum:
-    """Count it up; the verdict is `none` or the number of faults."""
+    """Compute the sums; the verdict is `none` or the number of faults."""
     waves = [wave for each in series for wave in each.waves]
     faults = sum(len(each.faults) for each in series)
     started, charged = sum(wave.started for wave in waves), sum(wave.charged for wave in waves)
@@ -53,7 +53,7 @@ def sum_of(series: Sequence[Series]) -> Sum:
 
 
 def under_fire(wave: Wave, strike: Callable[[threading.Event], None], calm: Result | None) -> Result:
-    """See a wave through while something strikes, which is told by its event when the wave is over."""
+    """Run a wave while a fault injector works, which is stopped by its event when the wave is over."""
     over = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         striking = pool.submit(strike, over)
@@ -66,6 +66,6 @@ def under_fire(wave: Wave, strike: Callable[[threading.Event], None], calm: Resu
 
 
 def teller() -> Callable[[str], None]:
-    """Return what tells lines of progress, with the seconds since now."""
+    """Return a function that prints lines of progress, with the seconds since now."""
     started = monotonic()
     return lambda line: click.echo(f"[{monotonic() - started:5.0f} s] {line}", err=True)

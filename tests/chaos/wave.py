@@ -1,4 +1,4 @@
-"""One wave: every scenario side by side in a namespace, what humans do to each, and how it all ended."""
+"""One wave: every scenario at once in a namespace, the actions of humans, and the final states."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from tests.cluster.processes import wait_until
 PATIENCE_SECONDS = 600.0
 """For one step of a human or the end of a Run; four operators that start all the time leave little of two cores."""
 SETTLING_SECONDS = 30.0
-"""How long a difference may last: a status and an escalation follow what they tell of."""
+"""How long a difference may last: a status and an escalation are written after the event they show."""
 LOOK_SECONDS = 0.1
 
 
 @dataclass(slots=True)
 class Result:
-    """What became of one wave."""
+    """The results of one wave."""
 
     namespace: str
     ends: dict[str, JsonObject] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Result:
 
 
 class Wave:
-    """The scenarios in a namespace of their own; with `hostile` beside a tenant that claims their Runs as its own."""
+    """The scenarios in a namespace of their own; with `hostile` a tenant claims their Runs as its own."""
 
     def __init__(
         self,
@@ -61,9 +61,9 @@ class Wave:
         self._scenes = [Scene(cluster, evidence, namespace, scenario.name) for scenario in scenarios]
 
     def run(self, expected: dict[str, JsonObject] | None = None) -> Result:
-        """Apply every scenario, see all of them through and delete them; with `expected` wait a while until the ends are those.
+        """Apply every scenario, wait for all of them and delete them; with `expected` wait a while until the ends are equal to it.
 
-        Raises AssertionError for a Run that does not come to its end.
+        Raises AssertionError for a Run that does not end.
         """
         with self._neighbour() as forger:
             self._see_through()
@@ -93,7 +93,7 @@ class Wave:
         return {each.name: Law(each.budget, COOLDOWN, each.by_hand, each.taken) for each in self._scenarios}
 
     def _leave(self) -> list[str]:
-        """Delete every Run and return what is left of them in the namespace and the store."""
+        """Delete every Run and return the remaining objects in the namespace and the store."""
         uids = {scene.found["metadata"]["uid"] for scene in self._scenes}
         self._cluster.kubectl("-n", self._namespace, "delete", "runs", "--all", "--wait=false")
         left: list[str] = []
@@ -118,7 +118,7 @@ def namespace_of(cluster: Cluster, name: str) -> Iterator[str]:
 
 
 def _play(scene: Scene, scenario: Scenario) -> None:
-    """Take the scenario's steps as their moments come, and see the Run to its end."""
+    """Take the scenario's steps at their times, and wait for the Run's end."""
     for number, step in enumerate(scenario.steps):
         _await(scene, step.when, f"the moment of step {number}")
         step.do(scene)
@@ -142,7 +142,7 @@ def _first_error(played: Sequence[Future[None]]) -> None:
 
 
 def compare(expected: dict[str, JsonObject], found: dict[str, JsonObject]) -> list[str]:
-    """Return where the ends of two waves differ."""
+    """Return the differences between the ends of two waves."""
     lines = []
     for name, end in expected.items():
         keys = [key for key in end if end[key] != found.get(name, {}).get(key)]

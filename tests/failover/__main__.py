@@ -35,7 +35,7 @@ NODES = 2
 @click.option("--patient", is_flag=True, help="With the chart's own Lease timings in place of quick ones.")
 @click.option("--cluster", "there", help="A kind cluster that `python -m tests.cluster up` has left; else one is made.")
 def main(blows: int, seed: int | None, names: Sequence[str], there: str | None, *, patient: bool) -> None:
-    """Strike the leader of two operators again and again, and compare the ends of the Runs."""
+    """Strike the leader of two operators repeatedly, and compare the ends of the Runs."""
     seed = random.randrange(2**32) if seed is None else seed  # noqa: S311  # no secret
     tell = teller()
     tell(f"seed {seed}")

@@ -1,6 +1,6 @@
-"""An undisturbed wave, then for every kind of blow waves until its blows are spent, and what they differ in.
+"""An undisturbed wave, then for every kind of blow waves until its blows are done, and their differences.
 
-Beside each wave that is struck a hostile tenant claims its Runs, as in `tests.chaos`.
+During each wave with blows a hostile tenant claims its Runs, as in `tests.chaos`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.support import shell
 
 STORE = "status"
 QUIET = {"reporter": "Off"}
-"""Agents that have nothing to say run without the reporter: a dozen of them side by side would leave the operators no core."""
+"""Agents without reports run without the reporter: a dozen reporters at once would leave the operators no core."""
 
 ASKING = Scenario(
     "asking",
@@ -37,7 +37,7 @@ def scenarios() -> list[Scenario]:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """Where it takes place, and with which stories. `tell` takes lines of progress."""
+    """The place of a campaign, and its stories. `tell` prints lines of progress."""
 
     cluster: Cluster
     evidence: Evidence
@@ -47,7 +47,7 @@ class Campaign:
     stories: Sequence[Scenario] = field(default_factory=scenarios)
 
     def all(self, blows: Sequence[Blow], times: int) -> Outcome:
-        """See an undisturbed wave through, then each kind of blow so many times."""
+        """Run an undisturbed wave, then each kind of blow this many times."""
         outcome = Outcome(self.undisturbed())
         self.tell(f"the undisturbed wave is over: {outcome.calm.started} pods, {len(outcome.calm.violations)} violations")
         for blow in blows:
@@ -55,12 +55,12 @@ class Campaign:
         return outcome
 
     def undisturbed(self) -> Result:
-        """Return what becomes of the Runs when nobody strikes."""
+        """Return the final states of the undisturbed Runs."""
         with namespace_of(self.cluster, _place("calm")) as place:
             return self._wave(place).run()
 
     def under(self, blow: Blow, blows: int, calm: Result) -> Report:
-        """See waves through until the blows are spent; a fault ends them sooner."""
+        """Run waves until the blows are done; a fault ends them sooner."""
         report = Report(blow, blows)
         while len(report.toll.takeovers) < blows and not report.faults:
             self._one_more(report, blows - len(report.toll.takeovers), calm)

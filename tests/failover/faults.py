@@ -1,4 +1,4 @@
-"""What strikes a leader: SIGKILL, a freeze past its Lease, a cut off from the API server; each ends before the next."""
+"""The blows against a leader: SIGKILL, a freeze past its Lease, a cut off from the API server; each ends before the next."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from tests.cluster.processes import wait_until
 from tests.failover.release import Leader
 
 AT_A_WRITE = 0.7
-"""The share of blows that come when something of a Run was just written; the others come at any time."""
+"""The share of blows right after a write for a Run; the others come at any time."""
 MOST_WRITES = 20
 DELAYS = (0.0, 5.0)
-"""Seconds before a blow of the others, and that a former leader stays away after another leads."""
+"""Seconds before a blow of the others, and seconds that a former leader stays away after another leads."""
 TAKEOVER_SECONDS = 120.0
 FAREWELL_SECONDS = 120.0
-"""What a former leader has for its end once it can know of it."""
+"""The time that a former leader has to end once it can know that it lost the Lease."""
 LOOK_SECONDS = 0.05
 
 
 class Struck(Protocol):
-    """What a blow needs of a release; `release.Release` is one."""
+    """The methods of a release that a blow needs; `release.Release` has them."""
 
     def holder(self) -> str:
-        """Return who holds the Lease."""
+        """Return the holder of the Lease."""
 
     def leader(self) -> Leader:
-        """Return who leads."""
+        """Return the leader."""
 
     def lives(self, leader: Leader) -> bool:
-        """Whether its process is there."""
+        """Whether its process exists."""
 
     def signal(self, leader: Leader, name: str) -> None:
         """Send it a signal."""
@@ -45,12 +45,12 @@ class Struck(Protocol):
         """Undo the cut."""
 
     def replace(self, leader: Leader) -> None:
-        """Have its pod made anew, and wait until all are ready."""
+        """Replace its pod, and wait until all are ready."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blow:
-    """A way to strike a leader, and what undoes it once another leads."""
+    """A way to strike a leader, and the way to undo it once another leads."""
 
     name: str
     strike: Callable[[Struck, Leader], None]
@@ -65,19 +65,19 @@ BLOWS = (KILL, FREEZE, CUT)
 
 @dataclass(slots=True)
 class Toll:
-    """What the blows of one kind did: seconds until another led, and former leaders that did not end."""
+    """The effects of the blows of one kind: seconds until another led, and former leaders that did not end."""
 
     takeovers: list[float] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
     def add(self, other: Toll) -> None:
-        """Take in what happened in another wave."""
+        """Add the effects in another wave."""
         self.takeovers += other.takeovers
         self.faults += other.faults
 
 
 class Striker:
-    """Strikes whoever leads, again and again. `writes` counts what was written of the wave's Runs so far."""
+    """Strikes the current leader repeatedly. `writes` counts the writes of the wave's Runs so far."""
 
     def __init__(self, release: Struck, blow: Blow, seed: str, writes: Callable[[], int], tell: Callable[[str], None]) -> None:
         self._release, self._blow, self._writes, self._tell = release, blow, writes, tell
@@ -85,7 +85,7 @@ class Striker:
         self.toll = Toll()
 
     def work(self, blows: int, over: threading.Event) -> None:
-        """Strike until so many are done or the work is over."""
+        """Strike until the number is reached or the work is over."""
         while len(self.toll.takeovers) < blows and not self.toll.faults:
             leader = self._release.leader()
             self._await_moment(over)
@@ -94,7 +94,7 @@ class Striker:
             self._once(leader, over)
 
     def _once(self, leader: Leader, over: threading.Event) -> None:
-        """Strike, see another lead, undo it, and see the former leader go: it must not go on as one."""
+        """Strike, wait until another leads, undo it, and wait for the end of the former leader: it must not continue to lead."""
         self._blow.strike(self._release, leader)
         struck = monotonic()
         led = wait_until(lambda: self._release.holder() not in ("", leader.identity), TAKEOVER_SECONDS, LOOK_SECONDS)

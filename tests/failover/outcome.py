@@ -1,4 +1,4 @@
-"""What a campaign came to, and its table in Markdown."""
+"""The results of a campaign, and their table in Markdown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEAD = """\
 
 @dataclass(slots=True)
 class Report(Series):
-    """What became of the Runs under one kind of blow."""
+    """The results of the Runs under one kind of blow."""
 
     blow: Blow
     wanted: int
@@ -26,25 +26,25 @@ class Report(Series):
 
     @property
     def good(self) -> bool:
-        """Whether every blow was survived and all is as it should be."""
+        """Whether every blow was survived without a failure."""
         return not self.faults and len(self.toll.takeovers) >= self.wanted
 
 
 @dataclass(slots=True)
 class Outcome:
-    """All reports, beside what was wrong when nobody struck."""
+    """All reports, and the failures without any blow."""
 
     calm: Result
     reports: list[Report] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
-        """Whether nothing at all is wrong."""
+        """Whether there was no failure at all."""
         return not self.calm.violations and all(report.good for report in self.reports)
 
 
 def table(outcome: Outcome, *, complete: bool) -> list[str]:
-    """Return the lines that tell it, and below the table everything that is wrong."""
+    """Return the lines of the table, and below it every failure."""
     told = [HEAD, *(_row(report.blow.name, [report]) for report in outcome.reports), _row("all", outcome.reports)]
     told += [f"undisturbed: {text}" for text in outcome.calm.violations]
     for report in outcome.reports:

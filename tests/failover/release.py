@@ -1,4 +1,4 @@
-"""The release with two operators: which one leads, and what is done to it on its node, past the API server."""
+"""The release with two operators: its leader, and the faults that are injected on the leader's node, without the API server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TWO = f"--set=replicas={REPLICAS}"
 LEASES = "leases"
 READY_SECONDS = 300.0
 QUICK_LEASE = ("--set=lease.durationSeconds=6,lease.renewDeadlineSeconds=4,lease.retryPeriodSeconds=1",)
-"""Sixty takeovers with the chart's fifteen seconds would take half an hour longer; --patient has them."""
+"""Sixty takeovers with the chart's fifteen seconds would take half an hour longer; --patient uses those."""
 OF_POD = 'for p in $(pgrep -f "$2"); do ! grep -qE "pod($1|$(echo $1 | tr - _))" /proc/$p/cgroup || { echo $p; exit; }; done'
 """The first process on a node whose command is like $2 and whose cgroup is that of the pod with UID $1."""
 OPERATOR, ANYTHING = "runwarden operator", "."
@@ -22,7 +22,7 @@ OPERATOR, ANYTHING = "runwarden operator", "."
 
 @dataclass(frozen=True, slots=True)
 class Leader:
-    """An operator that held the Lease when it was looked up; `pid` as its node counts."""
+    """An operator that held the Lease at the time of the lookup; `pid` is the one on its node."""
 
     identity: str
     pod: str
@@ -33,23 +33,23 @@ class Leader:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What helm has installed. `evidence` has to hold Leases, too."""
+    """The release that helm has installed. `evidence` must include Leases, too."""
 
     cluster: KindCluster
     evidence: Evidence
 
     def holder(self) -> str:
-        """Return who holds the Lease, empty where nobody does."""
+        """Return the holder of the Lease, empty without one."""
         spec = self.evidence.newest(LEASES, NAMESPACE, RELEASE).get("spec", {})
         return str(spec.get("holderIdentity") or "")
 
     def leader(self) -> Leader:
-        """Return who leads now, once there is one whose process is there."""
+        """Return the current leader, once there is one with a process."""
         found: Leader = await_that(self._leader, "a leader that lives", READY_SECONDS)
         return found
 
     def lives(self, leader: Leader) -> bool:
-        """Whether the very process is still there."""
+        """Whether the very same process still exists."""
         return self._process(leader.node, leader.uid, OPERATOR) == leader.pid
 
     def signal(self, leader: Leader, name: str) -> None:
@@ -57,21 +57,21 @@ class Release:
         self.cluster.on_node(leader.node, "kill", f"-{name}", leader.pid)
 
     def cut(self, leader: Leader) -> None:
-        """Let nothing pass between the leader's pod and the API server, in either direction."""
+        """Block all traffic between the leader's pod and the API server, in both directions."""
         self._firewall(leader, "-I")
 
     def mend(self, leader: Leader) -> None:
-        """Let everything pass again; the pod's network outlives its containers."""
+        """Allow all traffic again; the pod's network outlives its containers."""
         self._firewall(leader, "-D")
 
     def replace(self, leader: Leader) -> None:
-        """Have the former leader's pod made anew, unless it leads again: kubelets hold back what has crashed too often."""
+        """Replace the former leader's pod, unless it leads again: kubelets delay restarts of containers that crash often."""
         if not self.holder().startswith(leader.pod):
             self.cluster.kubectl("-n", NAMESPACE, "delete", "pod", leader.pod, "--ignore-not-found")
         await_that(self.ready, "two operators that are ready", READY_SECONDS)
 
     def ready(self) -> bool:
-        """Whether every operator is ready, and none too many."""
+        """Whether every operator is ready, without additional ones."""
         pods = [pod for pod in items(self.cluster, NAMESPACE, "pods") if "deletionTimestamp" not in pod["metadata"]]
         told = [c["status"] for pod in pods for c in pod["status"].get("conditions", []) if c["type"] == "Ready"]
         return told == ["True"] * REPLICAS

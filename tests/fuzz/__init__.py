@@ -1,1 +1,3 @@
-"""The fuzz campaign against the gate: what it accepts, an independent validator accepts, and nothing takes it long."""
+"""The fuzz campaign against the gate: an independent validator accepts every answer that it accepts, and no output takes it
+long.
+"""

@@ -1,4 +1,7 @@
-"""`python -m tests.fuzz [--count N] [--seed N]`: the whole campaign, then the gate's mutants. Fails on anything wrong or slow."""
+"""`python -m tests.fuzz [--count N] [--seed N]`: the whole campaign, then the gate's mutants.
+
+Any wrong or slow result is a failure.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,11 @@ from tests.fuzz.mutants import MUTANTS, without
 COUNT = 120_000
 MUTANT_COUNT = 20_000
 SLOW_SECONDS = 0.050
-"""CPU seconds that no output may take the gate."""
+"""The CPU seconds that the gate may use for any output."""
 
 
 def main() -> int:
-    """Run the campaign and say what it came to."""
+    """Run the campaign and print its results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=COUNT)
     parser.add_argument("--seed", type=int, default=6)

@@ -1,4 +1,4 @@
-"""Outputs through gate and validator, compared; what it came to."""
+"""Outputs through gate and validator, compared, with the results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INTENTS = tuple(AdvisedIntent(intent) for intent in ALLOWED)
 
 @dataclass
 class Tally:
-    """What a campaign came to. `wrong` are outputs on which the two differ or that the gate raised on."""
+    """The results of a campaign. `wrong` are outputs on which the two differ or for which the gate raised."""
 
     count: int = 0
     accepted: int = 0
@@ -28,11 +28,11 @@ class Tally:
 
 
 def differs(output: bytes, validator: Validator, tally: Tally) -> bool:
-    """Judge one output both ways; whether the gate was wrong."""
+    """Judge one output both ways; return whether the gate was wrong."""
     began = time.process_time()
     try:
         said = judge(output, TARGET, INTENTS)
-    except Exception as error:  # noqa: BLE001  # the gate promises to raise nothing whatever: anything is a finding
+    except Exception as error:  # noqa: BLE001  # the gate promises never to raise: any exception is a finding
         tally.wrong.append(f"raised {type(error).__name__} on {output[:200]!r}")
         return True
     took = time.process_time() - began
@@ -49,7 +49,7 @@ def differs(output: bytes, validator: Validator, tally: Tally) -> bool:
 
 
 def run(outputs: Iterable[bytes], *, stop_at_first: bool = False) -> Tally:
-    """Judge every output both ways; a mutant is done with at its first wrong word."""
+    """Judge every output both ways; a mutant is finished at its first wrong verdict."""
     tally, validator = Tally(), Validator(TARGET, ALLOWED)
     for output in outputs:
         if differs(output, validator, tally) and stop_at_first:

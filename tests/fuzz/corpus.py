@@ -1,4 +1,4 @@
-"""Outputs for the gate: edges of JSON, and answers that are mutated at the level of bytes, tokens and structure. Seeded."""
+"""Outputs for the gate: edge cases of JSON, and answers that are mutated at the level of bytes, tokens and structure. Seeded."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def answer(rng: random.Random) -> Fields:
 
 
 def write(fields: Fields, rng: random.Random) -> str:
-    """Return fields as JSON, one of the ways in which that is written."""
+    """Return fields as JSON, in one of its possible spellings."""
     items = list(fields.items())
     rng.shuffle(items)
     text = json.dumps(dict(items), ensure_ascii=rng.random() < 0.5, indent=rng.choice((None, 1, "\t")))
@@ -219,7 +219,7 @@ KINDS = (_valid, _structure, _structure, _edge, _edge, _tokens, _tokens, _bytes,
 
 
 def hostile() -> Iterator[bytes]:
-    """Yield the outputs that are meant to hurt by their size or shape: as much as is read, and far more."""
+    """Yield outputs that are hostile by their size or structure: up to the limit for reading, and far more."""
     full = 65_536
     rng = random.Random(0)  # noqa: S311  # repeatable on purpose
     for size in (full, full + 1):
@@ -256,7 +256,7 @@ def hostile() -> Iterator[bytes]:
 
 
 def outputs(count: int, seed: int) -> Iterator[bytes]:
-    """Yield so many outputs, the same for the same seed."""
+    """Yield this many outputs, the same for the same seed."""
     rng = random.Random(seed)  # noqa: S311  # repeatable on purpose
     for _ in range(count):
         yield rng.choice(KINDS)(rng)

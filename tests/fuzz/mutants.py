@@ -1,4 +1,4 @@
-"""The gate with one check taken out, each of which the corpus must tell from the whole gate."""
+"""The gate without one of its checks, which the corpus must distinguish from the whole gate."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MUTANTS: dict[str, Change] = {
 
 @contextmanager
 def without(name: str) -> Iterator[None]:
-    """Put a mutant in the gate's place."""
+    """Replace the gate by a mutant."""
     where, what, instead = MUTANTS[name]
     with patch.object(where, what, instead):
         yield

@@ -1,6 +1,7 @@
-"""Whether some bytes are an answer, decided another way than the gate's, and without a look at it.
+"""An independent decision whether some bytes are an answer, without the gate's code.
 
-An own small reader of JSON's grammar (RFC 8259), character by character and not recursive, and a JSON schema on what it read.
+It has its own small reader of JSON's grammar (RFC 8259), character by character and not recursive, and a JSON schema for the
+result.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ NUMBER_CHARACTERS = 24
 
 
 class Bad(Exception):
-    """No answer."""
+    """Not an answer."""
 
 
 class _Cursor:
@@ -79,7 +80,7 @@ def _escape(cursor: _Cursor) -> str:
 
 
 def _scalar(cursor: _Cursor) -> Any:
-    """An answer holds no arrays and no objects, so neither does its reader."""
+    """An answer has neither arrays nor objects inside, so its reader supports none."""
     for literal, value in (("true", True), ("false", False), ("null", None)):
         if cursor.text.startswith(literal, cursor.at):
             cursor.take(literal)
@@ -93,7 +94,7 @@ def _scalar(cursor: _Cursor) -> Any:
 
 
 TOO_MANY_DIGITS = 17
-"""Digits of an exponent that Decimal does not take."""
+"""Digits of an exponent that Decimal does not accept."""
 
 
 def _object(cursor: _Cursor) -> dict[str, Any]:
@@ -151,7 +152,7 @@ def schema(target: str, allowed: Sequence[str]) -> dict[str, Any]:
 
 
 class Validator:
-    """Judges outputs for one Run and what is allowed in one situation."""
+    """Judges outputs for one Run and the decisions that one situation allows."""
 
     def __init__(self, target: str, allowed: Sequence[str]) -> None:
         self._schema = _SCHEMA(schema(target, allowed))

@@ -1,1 +1,1 @@
-"""Replicas that share the Runs, struck at random for as long as one likes; see docs/sharding.md."""
+"""Replicas that share the Runs, struck at random for any length of time; see docs/sharding.md."""

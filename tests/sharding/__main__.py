@@ -1,4 +1,4 @@
-"""Waves of Runs under blows against their replicas, all held against P1 to P5.
+"""Waves of Runs under blows against their replicas, all checked against P1 to P5.
 
 make shards, or scripts/run python -m tests.sharding [--waves N] [--seed S] [--store STORE]
 """
@@ -28,7 +28,7 @@ NODES = 2
 POSTGRESQL = "postgresql"
 STORES = ("status", "annotations", POSTGRESQL)
 BLOWS_SECONDS = 60.0
-"""How long a wave is struck before it is seen through."""
+"""How long a wave is struck before the test waits for its end."""
 PATIENCE_SECONDS = 300.0
 
 
@@ -37,7 +37,7 @@ PATIENCE_SECONDS = 300.0
 @click.option("--seed", type=int, help="Draws the blows; told when it is not given.")
 @click.option("--store", type=click.Choice(STORES), default=STORES[0], show_default=True, help="Where the state is kept.")
 def main(waves: int, seed: int | None, store: str) -> None:
-    """Strike replicas that share the Runs, and judge what became of the Runs."""
+    """Strike replicas that share the Runs, and judge the final states of the Runs."""
     seed = random.randrange(2**32) if seed is None else seed  # noqa: S311  # no secret
     draw, tell = random.Random(seed), teller()  # noqa: S311  # no secret
     tell(f"seed {seed}")
@@ -54,7 +54,7 @@ def main(waves: int, seed: int | None, store: str) -> None:
 
 @contextmanager
 def _kept(store: str) -> Iterator[tuple[str, ...]]:
-    """The operators' options for a store, and its database while it is used."""
+    """Yield the operators' options for a store, whose database exists meanwhile."""
     with ExitStack() as stack:
         url = stack.enter_context(postgres_server()).database() if store == POSTGRESQL else store
         yield (*QUICK_LEASE, "--store", url)

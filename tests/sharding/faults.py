@@ -1,4 +1,4 @@
-"""What happens to replicas that share the Runs: killed, frozen past their Leases, or told another number; each is started again."""
+"""Faults of replicas that share the Runs: killed, frozen past their Leases, or given another shard count; each is started again."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tests.support import OperatorProcess
 
 REPLICAS, MOST_SHARDS = 3, 6
 PAUSE_SECONDS = 4.0
-"""Between two blows, at least: time to take over and to begin something that the next can break."""
+"""Minimum pause between two blows: time to take over and to begin work that the next can disturb."""
 TAKEN_OVER_SECONDS = 60.0
-"""For the others to have a frozen one's shards: its quick Leases run out after ten."""
+"""The time for the others to take a frozen replica's shards: its short Leases expire after ten."""
 
 
 class Blows:
@@ -28,7 +28,7 @@ class Blows:
         self._number = REPLICAS
         self.struck: Counter[str] = Counter()
         self.ended: list[str] = []
-        """The last words of replicas that ended though nobody had struck them: a Lease that was lost on a busy machine."""
+        """The last log lines of replicas that ended without a blow: a Lease that was lost on a busy machine."""
 
     def strike(self, over: threading.Event) -> None:
         """Strike until it is over; leave as many replicas as there were."""
@@ -41,7 +41,7 @@ class Blows:
         self._start_again()
 
     def keep(self, over: threading.Event) -> None:
-        """Start again whoever ends, until it is over."""
+        """Restart every replica that ends, until the work is over."""
         while not over.wait(PAUSE_SECONDS):
             self._start_again()
 
@@ -57,7 +57,7 @@ class Blows:
         os.kill(victim.pid, signal.SIGCONT)
 
     def _taken_over(self) -> bool:
-        """Whether every shard is held by somebody who is not frozen."""
+        """Whether every shard is held by a replica that is not frozen."""
         return sorted(chain.from_iterable(self._fleet.held())) == list(range(self._number))
 
     def _tell_another_number(self, victim: OperatorProcess) -> None:

@@ -1,1 +1,1 @@
-"""Two tenants of one operator, one with a hundred times the other's load: how much later the other's changes show in a status."""
+"""Two tenants of one operator, one with a hundred times the other's load: the delay of the other's changes in a status."""

@@ -1,4 +1,4 @@
-"""Two tenants of one operator, one with a hundred times the other's load: how much later the other's changes show in a status.
+"""Two tenants of one operator, one with a hundred times the other's load: the delay of the other's changes in a status.
 
 scripts/run python -m tests.bench.neighbours [--factor N] [--stories N] [--cluster NAME]
 """
@@ -26,7 +26,7 @@ from tests.cluster.progress import say
 )
 @click.option("--cluster", "there", help="An api cluster that `python -m tests.cluster up --kwok 2` has left; else one is made.")
 def main(there: str | None, **told: float) -> None:
-    """Measure the quiet tenant alone, beside the noisy one, and alone again."""
+    """Measure the quiet tenant alone, next to the noisy one, and alone again."""
     plan = Plan(**told)  # type: ignore[arg-type]  # click has seen to the numbers
     with bench_cluster("api", there) as cluster, staged(cluster, plan) as stage:
         figures = asyncio.run(campaign(stage, plan, say))

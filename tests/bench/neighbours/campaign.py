@@ -1,4 +1,4 @@
-"""The quiet tenant alone, beside the noisy one, and alone again, under one operator in one run."""
+"""The quiet tenant alone, next to the noisy one, and alone again, under one operator in one run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Times = dict[str, list[float]]
 
 
 class Stage:
-    """The two namespaces, what the noisy one tells people through, and whom it asks."""
+    """The two namespaces, the noisy one's endpoint for notifications, and its advisor."""
 
     def __init__(self, cluster: Cluster, endpoint: Endpoint, advisor: ScriptedAdvisor) -> None:
         self.cluster, self.endpoint, self.advisor = cluster, endpoint, advisor
@@ -76,7 +76,7 @@ async def campaign(stage: Stage, plan: Plan, progress: Callable[[str], None]) ->
         quiet, noisy = Tenant(http, stage.quiet), Tenant(http, stage.noisy)
         async with quiet.watched(), noisy.watched():
             measured, crowd = Quiet(quiet, plan), Noisy(stage.cluster, noisy, plan)
-            await measured.go()  # What is made once, such as connections and compiled code, is nobody's.
+            await measured.go()  # One-time work, such as connections and compiled code, is not counted.
             progress("alone")
             before = await measured.go()
             progress(f"beside {plan.crowd} Runs")
@@ -102,11 +102,11 @@ def _told(times: Times) -> JsonObject:
 
 
 def _ratios(alone: Times, beside: Times) -> JsonObject:
-    """Return by how much the latency of each kind grew, at the half and at the 99th of 100."""
+    """Return the growth of the latency of each kind, at the median and the 99th percentile."""
     without, with_ = _told(alone), _told(beside)
     return {name: {part: round(with_[name][part] / without[name][part], 2) for part in ("p50", "p99")} for name in without}
 
 
 def _pooled(times: Times) -> Times:
-    """Each kind, and all decisions together: what is news only lags behind on purpose."""
+    """Return each kind, and all decisions together: status-only updates are delayed on purpose."""
     return times | {"decisions": [taken for kind, each in times.items() if kind != NEWS for taken in each]}

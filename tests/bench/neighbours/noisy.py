@@ -1,6 +1,6 @@
-"""The tenant beside it: a crowd of Runs that report, ask, change, die and come and go, as fast as it is told to.
+"""The noisy tenant: a crowd of Runs that report, ask, change, die and are recreated, at the configured rate.
 
-Reports are put into etcd, so that the API server only has to tell of them: that it writes, too, is not the operator's part.
+Reports are put into etcd, so that the API server only has to send their events: the cost of its writes is not the operator's.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from tests.bench.scale.etcd import Etcd, stored
 from tests.cluster import Cluster
 
 TURN = ("report", "report", "report", "report", "report", "report", "question", "change", "death", "passing")
-"""What each tenth change is: most are reports, as of agents at work."""
+"""The mix of ten changes: most are reports, as from working agents."""
 LOOK_SECONDS = 0.2
 
 
 class Noisy:
-    """The crowd; `done` counts what it did, by kind."""
+    """The crowd; `done` counts its changes, by kind."""
 
     def __init__(self, cluster: Cluster, tenant: Tenant, plan: Plan) -> None:
         self._cluster, self._tenant, self._plan = cluster, tenant, plan
@@ -37,7 +37,7 @@ class Noisy:
         self.done: Counter[str] = Counter()
 
     async def gather(self) -> None:
-        """Have the crowd at work, each with a report."""
+        """Wait until the crowd works, each with a report."""
         await all_of(lambda name=name: self._tenant.create(name) for name in self.names)  # type: ignore[misc]
         for name in self.names:
             await self._tenant.seen(lambda name=name: self._tenant.works(name), self._plan.patience)  # type: ignore[misc]
@@ -56,7 +56,7 @@ class Noisy:
                 await asyncio.wait([task])
 
     async def has_done_everything(self) -> None:
-        """Wait until something of every kind was done. Raises TimeoutError."""
+        """Wait until every kind of change was made. Raises TimeoutError."""
         async with asyncio.timeout(self._plan.patience):
             while not set(TURN) <= set(self.done):  # noqa: ASYNC110  # a counter sets no event
                 await asyncio.sleep(LOOK_SECONDS)

@@ -1,4 +1,4 @@
-"""How much each of the two tenants does."""
+"""The amount of work of the two tenants."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ class Plan:
 
     @property
     def crowd(self) -> int:
-        """How many Runs the noisy tenant has at work."""
+        """The number of the noisy tenant's working Runs."""
         return self.factor * self.side_by_side

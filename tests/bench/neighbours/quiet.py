@@ -1,4 +1,4 @@
-"""The tenant that is measured: Runs that are created, changed, fail, ask and are stopped, one thing after the other."""
+"""The measured tenant: its Runs are created, changed, fail, ask and are stopped, one after the other."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STOPPED = frozenset({"Stopping", "Stopped"})
 
 
 class Quiet:
-    """Goes through stories, so many at once, and keeps from each change how long its Run's status took to say so."""
+    """Runs this many stories at once, and records for each change the time until its Run's status shows it."""
 
     def __init__(self, tenant: Tenant, plan: Plan) -> None:
         self._tenant, self._plan = tenant, plan
@@ -34,7 +34,7 @@ class Quiet:
         return dict(self.latencies)
 
     async def _some(self, left: object) -> None:
-        for _ in left:  # type: ignore[attr-defined]  # shared by all that go side by side
+        for _ in left:  # type: ignore[attr-defined]  # shared by all concurrent stories
             await self._story(f"quiet-{next(self._names)}")
 
     async def _story(self, run: str) -> None:
@@ -61,7 +61,7 @@ class Quiet:
         await self._timed("change", change, lambda: made and tenant.status(run).get("observedGeneration", 0) >= made)
 
     async def _timed(self, kind: str, do: Callable[[], Awaitable[object]], shows: Callable[[], object]) -> None:
-        """Take the time from when a change is stored: how long the API server takes for that is no operator's part."""
+        """Measure from the moment in which a change is stored: the API server's time for that is not the operator's."""
         await do()
         begun = time.monotonic()
         self.latencies[kind].append(await self._until(shows) - begun)

@@ -1,4 +1,4 @@
-"""One tenant: a namespace whose Runs and pods are watched, and what may be done to them, as its users and nodes would."""
+"""One tenant: a namespace whose Runs and pods are watched, with the actions of its users and nodes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Tenant:
             yield
 
     async def seen(self, condition: Callable[[], object], seconds: float) -> float:
-        """Wait for a condition of what is seen; return when it was. Raises TimeoutError."""
+        """Wait for a condition on the observed objects; return its time. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while not condition():
                 self._changed.clear()
@@ -48,25 +48,25 @@ class Tenant:
         return time.monotonic()
 
     def status(self, run: str) -> JsonObject:
-        """Return a Run's status, empty where it has none."""
+        """Return a Run's status, empty if it has none."""
         found: JsonObject = self.runs.get(run, {}).get("status", {})
         return found
 
     def pod(self, run: str) -> JsonObject | None:
-        """Return the pod of a Run that runs now."""
+        """Return the Run's running pod."""
         live = (pod for pod in self.pods.values() if pod["metadata"]["labels"][LABEL_RUN] == run)
         return next((pod for pod in live if pod["status"].get("phase") == RUNNING), None)
 
     def works(self, run: str) -> bool:
-        """Whether a Run says that it runs, and a pod of it does."""
+        """Whether a Run's status says that it runs, and a pod of it does."""
         return self.status(run).get("phase") == RUNNING and self.pod(run) is not None
 
     async def create(self, run: str) -> None:
-        """Create a Run whose pods run until they are told to end."""
+        """Create a Run whose pods run until they are stopped."""
         await call(self.http, "POST", RUNS.path(self.namespace), run_of(run, simulated("run-forever")))
 
     async def change(self, run: str, **spec: object) -> int:
-        """Change a Run's spec; return the generation that this made."""
+        """Change a Run's spec; return its new generation."""
         changed = await call(self.http, "PATCH", RUNS.path(self.namespace, run), {"spec": spec}, headers=MERGE_PATCH)
         return int(changed["metadata"]["generation"])
 
@@ -75,12 +75,12 @@ class Tenant:
         await call(self.http, "DELETE", RUNS.path(self.namespace, run))
 
     async def die(self, run: str) -> None:
-        """Have a Run's agent die, if it is at work."""
+        """Let a Run's agent die, if it is at work."""
         if pod := self.pod(run):
             await end(self.http, pod, failed=True)
 
     async def report(self, run: str, seq: int, *questions: str) -> JsonObject:
-        """Report for a Run's agent, and ask; return the report as it is stored then."""
+        """Report for a Run's agent, with its questions; return the stored report."""
         uid, name = self.runs[run]["metadata"]["uid"], report_name(run, AGENT)
         if seq == 1:
             owner = {"apiVersion": API_VERSION, "kind": "Run", "name": run, "uid": uid}
@@ -93,7 +93,7 @@ class Tenant:
         return await call(self.http, "PATCH", path, {"status": told}, headers=MERGE_PATCH, params=query)
 
     def speaker(self, run: str) -> JsonObject:
-        """Return who speaks for a Run's agent, as a report's status tells it: the pod of the attempt that was made last."""
+        """Return the pod that reports for a Run's agent, in the form of a report's status: the one of the latest attempt."""
         pod = max((pod for pod in self.pods.values() if pod["metadata"]["labels"][LABEL_RUN] == run), key=_attempt)
         return {"attempt": _attempt(pod), "podUID": pod["metadata"]["uid"]}
 

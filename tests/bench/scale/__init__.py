@@ -1,1 +1,1 @@
-"""One operator and ten thousand Runs: what it takes to start, to idle, to act, and to live through a storm."""
+"""One operator and ten thousand Runs: the cost to start, to idle, to act, and to survive a storm."""

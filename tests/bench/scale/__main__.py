@@ -1,4 +1,4 @@
-"""One operator and ten thousand Runs: what it takes to start, to idle, to act, and to live through a storm.
+"""One operator and ten thousand Runs: the cost to start, to idle, to act, and to survive a storm.
 
 scripts/run python -m tests.bench.scale [--runs N] [--cluster NAME]: figures as one line of JSON a phase, progress on stderr.
 """
@@ -59,7 +59,7 @@ def main(there: str | None, phases: str, output: Path | None, **told: float) -> 
 
 
 def campaign(cluster: Cluster, plan: Plan, tell: Callable[[JsonObject], None], progress: Callable[[str], None]) -> None:
-    """Take the campaign, and tell the figures of each phase as soon as it is over."""
+    """Run the campaign, and print the figures of each phase as soon as it is over."""
     with staged(cluster) as stage:
 
         async def measure() -> None:

@@ -1,4 +1,7 @@
-"""A campaign: a namespace is filled, the phases follow, and the whole history is judged. Seconds, unless a name says otherwise."""
+"""A campaign: a namespace is filled, the phases follow, and the whole history is judged.
+
+Values are in seconds, unless a name has another unit.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ class Campaign:
         self._phases = Phases(http, stage, self._fleet, plan, self._gauge)
 
     async def take(self, tell: Callable[[JsonObject], None]) -> None:
-        """Fill the namespace, go through the phases, and judge the whole history."""
+        """Fill the namespace, run the phases, and judge the whole history."""
         try:
             await self._start()
             async with self._fleet.watched():
@@ -59,14 +62,14 @@ class Campaign:
         tell({"phase": "judgement", "violations": self._violations()})
 
     async def _fill(self, begin: int, end: int) -> JsonObject:
-        """Create Runs and see all of them run."""
+        """Create Runs and wait until all of them run."""
         bodies = [simulated_forever(f"run-{number:05}") for number in range(begin, end)]
         started = await create(self._http, RUNS, self._stage.namespace, bodies)
         await self._fleet.until(lambda: self._fleet.running() >= end, self._plan.patience)
         return {"objects": end - begin, "wall": round(time.monotonic() - started, 1)}
 
     async def _copy(self, made: int) -> None:
-        """Have more Runs there, whom no operator has seen yet; one is started."""
+        """Add more Runs that no operator has seen yet; one operator is started."""
         fleet, plan = self._fleet, self._plan
         await asyncio.to_thread(self._operator.stop)
         pod = next(pod for pod in fleet.live() if pod.run == "run-00000")
@@ -76,14 +79,14 @@ class Campaign:
         await self._restart()
 
     async def _restart(self) -> JsonObject:
-        """Start an operator in the place of the one before, over all Runs; its cost until it has seen each of them."""
+        """Replace the operator by a new one over all Runs; return its cost until it has seen each of them."""
         if self._operator.began():
             await asyncio.to_thread(self._operator.stop)
         self._operator = operator_of(self._stage)
         return await self._gauge.start(self._start)
 
     async def _start(self) -> JsonObject:
-        """Start the operator and wait until it is ready; return when it said what."""
+        """Start the operator and wait until it is ready; return the times of its log events."""
         begun = datetime.now(UTC)
         self._operator.start_without_waiting()
         async with asyncio.timeout(self._plan.patience):
@@ -94,7 +97,7 @@ class Campaign:
         return {"seconds": {step: round((said[step] - begun).total_seconds(), 2) for step in STEPS if step in said}}
 
     def _violations(self) -> list[str]:
-        """What breaks an invariant; agents are still at work, so that there are pods left is none."""
+        """Return the violations of the invariants; running pods do not count, since agents are still at work."""
         history = self._fleet.evidence.history(self._stage.namespace)
         laws = dict.fromkeys(self._fleet.runs, Law(BUDGET, COOLDOWN))
         return [text for invariant in INVARIANTS if invariant is not nothing_left for text in invariant(history, laws)]

@@ -1,7 +1,7 @@
-"""Many more Runs like one that is at work, put straight into etcd as the API server has stored that one.
+"""Many copies of a working Run, put into etcd in the form in which the API server has stored it.
 
-It does not matter to an operator that starts or idles how its Runs came to be, and ten thousand take a small machine's API
-server most of an hour. The operator must not be running meanwhile: it would see Runs without their pods.
+An operator that starts or idles does not depend on how its Runs came into being, and a small machine's API server needs most of an
+hour for ten thousand. The operator must not run meanwhile: it would see Runs without their pods.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.cluster import Cluster
 
 
 async def copy(http: aiohttp.ClientSession, cluster: Cluster, namespace: str, run: str, pod: str, names: list[str]) -> None:
-    """Give a Run and its pod so many namesakes, each with UIDs of its own that its state knows: the Runs first, as their owners."""
+    """Copy a Run and its pod under other names, each with UIDs of its own that its state knows: the Runs first, as the owners."""
     found = [(resource, await call(http, "GET", resource.path(namespace, name))) for resource, name in ((RUNS, run), (PODS, pod))]
     uids = [each["metadata"]["uid"] for _, each in found]
     fresh = {name: [str(uuid.uuid4()) for _ in uids] for name in names}

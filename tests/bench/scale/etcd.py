@@ -1,4 +1,4 @@
-"""Objects put straight into the etcd of an `api` cluster, past its API server, which tells its watchers of them all the same."""
+"""Objects put into the etcd of an `api` cluster without its API server, which still sends their events to its watches."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Etcd:
         await self._http.close()
 
     async def put(self, resource: Resource, namespace: str, name: str, text: str) -> None:
-        """Put an object in the place of whatever is there, as `stored` gives it."""
+        """Replace an object by a new one, in the form of `stored`."""
         group = f"{resource.group}/" if resource.group else ""
         key = f"/registry/{group}{resource.plural}/{namespace}/{name}"
         body = {"key": b64encode(key.encode()).decode(), "value": b64encode(text.encode()).decode()}
@@ -41,6 +41,6 @@ class Etcd:
 
 
 def stored(obj: JsonObject) -> str:
-    """Return an object as etcd holds it: its version is etcd's own."""
+    """Return an object in etcd's form: its version is etcd's own."""
     meta = {key: value for key, value in obj["metadata"].items() if key != "resourceVersion"}
     return json.dumps({**obj, "metadata": meta})

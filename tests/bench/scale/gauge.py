@@ -1,4 +1,4 @@
-"""What some work takes of the operator, the API server, etcd and the benchmark itself."""
+"""The cost of some work for the operator, the API server, etcd and the benchmark itself."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from tests.support import OperatorProcess
 
 MIB, MILLISECONDS, PERCENT = 2**20, 1000, 100
 QUIET_SHARE = 0.1
-"""Of a core: an operator that uses less has caught up."""
+"""Share of a core: an operator that uses less has caught up."""
 
 
 class Gauge:
-    """Measures the operator of a stage; `operator` tells which process that is now."""
+    """Measures the operator of a stage; `operator` returns its current process."""
 
     def __init__(self, stage: Stage, operator: Callable[[], OperatorProcess], settling_seconds: float) -> None:
         self._stage, self._operator, self._settling = stage, operator, settling_seconds
         self._audit = AuditLog(stage.cluster)
 
     async def start(self, begin: Callable[[], Awaitable[JsonObject]]) -> JsonObject:
-        """Return what starting an operator tells, and what it took until it had caught up."""
+        """Return the result of starting an operator, and its cost until it had caught up."""
         mark = self._audit.mark()
         told = await begin()
         await self.quiet()
@@ -36,14 +36,14 @@ class Gauge:
         return told | {"cpu": used.cpu, **_memory(used), "writes": dict(written.writes)}
 
     async def quiet(self) -> None:
-        """Wait until the operator has caught up: it uses next to nothing."""
+        """Wait until the operator has caught up, which its low CPU usage shows."""
         before = float("-inf")
         while (now := usage(self._operator().pid).cpu) - before > QUIET_SHARE * self._settling:
             before = now
             await asyncio.sleep(self._settling)
 
     async def measured(self, work: Callable[[], Awaitable[JsonObject]]) -> JsonObject:
-        """Return what some work tells, and what it took of whom, for each object where it has any."""
+        """Return the result of some work, and its cost by process, also per object if it has any."""
         reset_peak(self._operator().pid)
         queue, mark, before, begun = await self._buckets(), self._audit.mark(), self._spent(), time.monotonic()
         told = await work()

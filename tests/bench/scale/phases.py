@@ -1,4 +1,4 @@
-"""What happens to a fleet that is at work; each phase returns its figures. Seconds, unless a name says otherwise."""
+"""The events of a working fleet; each phase returns its figures. Values are in seconds, unless a name has another unit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.chaos.pods import Pod
 SEED = 8
 READYZ = "/readyz"
 STIRRED = 200
-"""Pods that change for no reason; enough that none of them changes faster than a watch tells."""
+"""Pods that change for no reason; enough that none of them changes faster than a watch can report."""
 
 
 class Phases:
@@ -35,11 +35,11 @@ class Phases:
         self._random = random.Random(SEED)  # noqa: S311  # picks pods, keeps no secret
 
     async def take(self, phase: str) -> JsonObject:
-        """Take one phase by its name."""
+        """Run one phase by its name."""
         return await {"idle": self._idle, "events": self._events, "reports": self._reports, "storm": self._storm}[phase]()
 
     async def _idle(self) -> JsonObject:
-        """Nothing happens."""
+        """No event happens."""
         return await self._gauge.measured(self._nothing)
 
     async def _nothing(self) -> JsonObject:
@@ -47,9 +47,10 @@ class Phases:
         return {}
 
     async def _events(self) -> JsonObject:
-        """Pods change so many times a second, which mostly means nothing; some of them are an agent's death, which is acted on.
+        """Pods change at a rate, mostly without meaning; some changes are an agent's death, which leads to an action.
 
-        What means nothing is put into etcd, so that the API server has to tell of it and not to write it: it shares the cores.
+        Meaningless changes are put into etcd, so that the API server only sends their events and does not write them: it shares the
+        cores.
         """
         live = self._random.sample(self._fleet.live(), len(self._fleet.live()))
         deaths = min(len(live) - 1, int(self._plan.deaths * self._plan.seconds))
@@ -78,14 +79,14 @@ class Phases:
         return told | {"a_read_meanwhile": asdict(latency(asked))}
 
     async def _reports(self) -> JsonObject:
-        """Agents' reporters write once an interval each, nothing new."""
+        """Agents' reporters write once per interval each, without changes."""
         reports = Reports(self._http, self._stage.namespace, self._plan.report_interval_seconds)
         await reports.begin(self._random.sample(self._fleet.live(), min(self._plan.reports, len(self._fleet.live()))))
         await self._gauge.quiet()
         return {"reporters": self._plan.reports, **await self._gauge.measured(lambda: reports.keep_on(self._plan.seconds))}
 
     async def _storm(self) -> JsonObject:
-        """Every agent dies at once, as often as the plan says; the API server is asked for its health all the while."""
+        """Every agent dies at once, as often as planned; the API server's health is checked meanwhile."""
         return {"storms": [await self._gauge.measured(self._once) for _ in range(self._plan.storms)]}
 
     async def _once(self) -> JsonObject:

@@ -1,4 +1,4 @@
-"""How much of everything a campaign at scale has."""
+"""The sizes of a campaign at scale."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Plan:
     phases: tuple[str, ...] = PHASES
     report_interval_seconds: int = 60
     settling_seconds: float = 5.0
-    """Longer than a status may lag behind."""
+    """Longer than the delay of a status."""
 
     @property
     def patience(self) -> float:
-        """Seconds after which something that everybody waits for has failed."""
+        """Seconds after which an awaited condition of all Runs has failed."""
         return PATIENCE_SECONDS + PATIENCE_SECONDS_EACH * self.runs

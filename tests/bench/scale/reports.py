@@ -1,4 +1,4 @@
-"""Agents' reporters that have nothing new to tell, as the API server sees them: one write of a status an interval each."""
+"""Agents' reporters without changes, as the API server sees them: one write of a status per interval each."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ class Reports:
         self._seq = 0
 
     async def begin(self, pods: Iterable[Pod]) -> None:
-        """Create a report for each pod, and say something in it."""
+        """Create a report for each pod, with a status."""
         self._of = {report_name(*pod.agent): pod for pod in pods}
         await create(self._http, AGENT_REPORTS, self._namespace, [_report(name, pod) for name, pod in self._of.items()])
         await self._write(0.0)
 
     async def keep_on(self, seconds: float) -> JsonObject:
-        """Report at the reporters' own pace for a while; return how many reports that were."""
+        """Report at the reporters' own rate for a while; return the number of reports."""
         started, before = time.monotonic(), self._seq
         while time.monotonic() - started < seconds:
             await self._write(self._interval)
         return {"objects": (self._seq - before) * len(self._of)}
 
     async def _write(self, over: float) -> None:
-        """Write each report once, spread over so many seconds."""
+        """Write each report once, spread over this many seconds."""
         self._seq += 1
         started = time.monotonic()
         for number, (name, pod) in enumerate(self._of.items()):

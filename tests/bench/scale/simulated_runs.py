@@ -1,4 +1,4 @@
-"""Many Runs under one operator: every change of them is seen from the start, and the operator is a process that can be measured."""
+"""Many Runs under one operator: every change is seen from the start, and the operator is a process that can be measured."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ class Fleet:
         self.pods: dict[str, Pod] = {}
         self.deaths: Counter[str] = Counter()
         self.latencies: list[float] = []
-        """From when a death was told of until its successor was."""
+        """From the event of a death to that of its successor."""
         self.lags: list[float] = []
-        """From the write of a death until a watch told of it: the API server's part, before any operator can know."""
+        """From the write of a death to its event: the API server's part, before any operator can know."""
         self._killed_at: dict[str, float] = {}
         self._died_at: dict[str, float] = {}
         self._changed = asyncio.Event()
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
-        """See everything while the context lasts."""
+        """Watch everything while the context lasts."""
         async with (
             watching(self.http, PODS, self.namespace, self._see_pod),
             watching(self.http, RUNS, self.namespace, self._see_run),
@@ -58,7 +58,7 @@ class Fleet:
             yield
 
     async def until(self, condition: Callable[[], bool], seconds: float) -> float:
-        """Wait for a condition of what is seen; return how long that took. Raises TimeoutError."""
+        """Wait for a condition on the observed objects; return the duration. Raises TimeoutError."""
         started = time.monotonic()
         async with asyncio.timeout(seconds):
             while not condition():
@@ -67,19 +67,19 @@ class Fleet:
         return time.monotonic() - started
 
     def running(self) -> int:
-        """Return how many Runs are running."""
+        """Return the number of running Runs."""
         return sum(status.get("phase") == RUNNING for status in self.runs.values())
 
     def live(self) -> list[Pod]:
-        """Return the pods that run now."""
+        """Return the running pods."""
         return [pod for pod in self.pods.values() if pod.live and pod.change.object["status"].get("phase") == RUNNING]
 
     def settled(self) -> bool:
-        """Whether each Run has restarted as often as its agent died, as far as its budget goes, and is at work or given up."""
+        """Whether each Run has restarted as often as its agent died, within its budget, and works or is blocked."""
         return all(self._settled(name, status) for name, status in self.runs.items())
 
     async def kill(self, pod: Pod) -> None:
-        """Have an agent die, as its kubelet would tell."""
+        """Let an agent die, as its kubelet would report it."""
         self.deaths[pod.run] += 1
         self._killed_at[pod.run] = time.monotonic()
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -113,7 +113,7 @@ class Fleet:
         self._changed.set()
 
     def _time(self, at: float, pod: Pod, *, new: bool) -> None:
-        """Note how long a successor took, from when its predecessor's end was seen until itself was."""
+        """Record the time of a successor, from the event of its predecessor's end to its own."""
         if new and pod.run in self._died_at:
             self.latencies.append(at - self._died_at.pop(pod.run))
         elif pod.over and not self.pods[pod.change.name].over:
@@ -122,7 +122,7 @@ class Fleet:
 
 
 def _slim(obj: JsonObject, spec: JsonObject) -> JsonObject:
-    """What the invariants look at: ten thousand histories are to fit into memory."""
+    """Return the fields that the invariants need: ten thousand histories must fit into memory."""
     meta = {key: obj["metadata"][key] for key in META if key in obj["metadata"]}
     meta["labels"] = {key: value for key, value in meta.get("labels", {}).items() if key.startswith(LABEL_RUN.partition("/")[0])}
     return {"metadata": meta, "spec": spec, "status": {}}
@@ -145,7 +145,7 @@ def staged(cluster: Cluster) -> Iterator[Stage]:
 
 
 def operator_of(stage: Stage, *options: str) -> OperatorProcess:
-    """An operator of the stage's namespace, not started yet."""
+    """An operator for the stage's namespace, not started yet."""
     return OperatorProcess(
         stage.account, "--namespace", stage.namespace, "--lease-namespace", stage.namespace, *RETRY_PERIOD, *options
     )

@@ -1,4 +1,4 @@
-"""Changes that matter to nobody: annotations of pods, put straight into etcd, so that the API server only has to tell of them."""
+"""Changes without meaning: annotations of pods, put into etcd, so that the API server only has to send their events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ANNOTATION = "bench.runwarden.dev/stirred"
 
 @asynccontextmanager
 async def stirring(http: aiohttp.ClientSession, stage: Stage, pods: Sequence[str]) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """Give what changes the next of these pods. Nobody else may write them meanwhile: that would be lost."""
+    """Return a function that changes the next of these pods. Another writer's changes in between would be lost."""
     found = [await call(http, "GET", PODS.path(stage.namespace, name)) for name in pods]
     turns = itertools.count()
     async with Etcd(stage.cluster) as etcd:
