@@ -5,6 +5,7 @@ RUN := scripts/run
 # Tests spend much of their time waiting. Each worker has clusters of its own; one worker runs all tests that need kubelets (tests/sharing.py).
 WORKERS ?= 2
 SIDE_BY_SIDE := -n $(WORKERS)
+PROSE := docs README.md CHANGELOG.md CONTRIBUTING.md AGENTS.md scripts tests
 
 .PHONY: help setup demo test test-unit test-api test-kind test-chart chaos failover shards model fuzz bench scale neighbours image docs digests check fmt generate clean
 
@@ -67,7 +68,7 @@ docs: ## Build the documentation as a site, into artifacts/site
 digests: ## Prove that the golden snapshots of BASE, a revision, still lead to the recorded decisions
 	@$(RUN) python scripts/digests.py $(BASE)
 
-check: ## Lint, format, types, layers, generated files
+check: ## Lint, format, types, layers, generated files, prose
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
@@ -76,6 +77,7 @@ check: ## Lint, format, types, layers, generated files
 	@$(RUN) python scripts/chart.py --check
 	@$(RUN) python scripts/reference.py --check
 	@$(RUN) python -m tests.bench.page --check
+	@$(RUN) python scripts/prose_check.py $(PROSE)
 
 fmt: ## Format and fix what can be fixed
 	@$(RUN) ruff check --fix .

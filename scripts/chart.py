@@ -1,4 +1,4 @@
-"""Write or check what the chart and manifests/ take from elsewhere: CRDs, roles, admission policies and the policy's schema.
+"""Write or check the generated files of the chart and manifests/: CRDs, roles, admission policies and the policy's schema.
 
 scripts/chart.py [--check]
 """
@@ -20,17 +20,17 @@ COPIES = {
     CHART / "files/admission": ROOT / "manifests/admission",
     ROOT / "manifests/crds": ROOT / "crds",
 }
-"""A folder of copies -> where they come from: neither helm nor kustomize reaches outside of its own."""
+"""A folder of copies -> their source: neither helm nor kustomize reads files outside its own folder."""
 
 KUSTOMIZATION = "kustomization.yaml"
 
 UNKNOWN_TO_HELM = {"x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-map-type", "x-kubernetes-list-map-keys"}
 LEFT_OUT = UNKNOWN_TO_HELM | {"description", "default", "format"}
-"""Of the CRD's schema: what JSON Schema does not know, or what a refusal does not need."""
+"""Keys of the CRD's schema that JSON Schema does not have, or that a refusal does not need."""
 
 
 def wanted() -> dict[Path, str]:
-    """Return every generated file with what it must hold."""
+    """Return every generated file with its content."""
     copies = {
         folder / path.name: path.read_text()
         for folder, source in COPIES.items()
@@ -41,12 +41,12 @@ def wanted() -> dict[Path, str]:
 
 
 def present() -> list[Path]:
-    """Return the copies that are there."""
+    """Return the existing copies."""
     return [path for folder in COPIES for path in folder.glob("*") if path.name != KUSTOMIZATION]
 
 
 def _values_schema() -> str:
-    """The chart's schema as it stands, with `policy` as the CRD of RunPolicy has it."""
+    """Return the chart's present schema, with `policy` from the CRD of RunPolicy."""
     schema = json.loads((CHART / "values.schema.json").read_text())
     crd = yaml.safe_load((ROOT / "crds/runwarden.dev_runpolicies.yaml").read_text())
     policy = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
@@ -55,7 +55,7 @@ def _values_schema() -> str:
 
 
 def _for_helm(node: Any) -> Any:
-    """A piece of a CRD's schema as JSON Schema; objects with known fields take no others."""
+    """Return a part of a CRD's schema as JSON Schema; objects with known fields accept no others."""
     if isinstance(node, list):
         return [_for_helm(each) for each in node]
     if not isinstance(node, dict):

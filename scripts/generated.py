@@ -1,4 +1,4 @@
-"""Files that are made from others: written where they differ, or, with --check, told of."""
+"""Write generated files that are out of date, or, with --check, report them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ ROOT = Path(__file__).parent.parent
 
 
 def keep(wanted: dict[Path, str], arguments: list[str], *, present: Iterable[Path] = ()) -> int:
-    """Have every file hold what it must, and those that are present besides be gone; with --check return 1 where they do not."""
+    """Write every wanted file and remove any other one in `present`; with --check only return 1 if a file is stale."""
     stale = {path: text for path, text in wanted.items() if not path.exists() or path.read_text() != text}
     surplus = [path for path in present if path not in wanted]
     if "--check" in arguments:
         for path in [*stale, *surplus]:
-            sys.stderr.write(f"{path.relative_to(ROOT)} is not what it is made from: run `make generate`\n")
+            sys.stderr.write(f"{path.relative_to(ROOT)} is out of date: run `make generate`\n")
         return 1 if stale or surplus else 0
     for path in surplus:
         path.unlink()

@@ -1,4 +1,4 @@
-"""Write or check the API reference and the policy's table of fields, from the CRDs alone: what a cluster has is what they say.
+"""Write or check the API reference and the policy's table of fields, from the CRDs alone, so that they match a cluster.
 
 scripts/reference.py [--check]
 """
@@ -21,13 +21,13 @@ KINDS = ("runs", "runpolicies", "escalations", "agentreports")
 
 TYPED = "spec.agents[].template.spec"
 OPAQUE = {"status.operatorState", f"{TYPED}.affinity", f"{TYPED}.tolerations", f"{TYPED}.topologySpreadConstraints"}
-"""The operator's own record, whose fields are no API since nobody else reads or writes it, and what is as it is in a pod."""
+"""The operator's own record, whose fields are not API because only the operator uses it, and fields that equal those of a pod."""
 
 START, END = "<!-- generated: fields -->", "<!-- end of generated -->"
 HEADER = """# API
 
 All kinds are `runwarden.dev/v1alpha1`, namespaced, and in the category `runwarden` (`kubectl get runwarden`).
-`kubectl explain` says the same of each field. Generated from `crds/` by `scripts/reference.py`.
+`kubectl explain` has the same description of each field. Generated from `crds/` by `scripts/reference.py`.
 """
 COLUMNS = "| Field | Takes | Default | |\n|---|---|---|---|\n"
 
@@ -35,7 +35,7 @@ Schema = dict[str, Any]
 
 
 def wanted() -> dict[Path, str]:
-    """Return both pages as they must be."""
+    """Return both pages with their content."""
     crds = [yaml.safe_load((ROOT / f"crds/runwarden.dev_{plural}.yaml").read_text()) for plural in KINDS]
     policy = next(crd for crd in crds if crd["spec"]["names"]["kind"] == "RunPolicy")
     before, rest = POLICIES.read_text().split(START)
@@ -63,10 +63,10 @@ def _kind(crd: Schema) -> str:
 
 
 def _objects(node: Schema, path: str) -> Iterator[str]:
-    """A section for an object, then one for each object in it."""
+    """Yield a section for an object, then one for each object in it."""
     rows = "".join(_row(name, field, node) for name, field in node["properties"].items())
-    said = f"{node['description']}\n\n" if node.get("description") else ""
-    yield f"### `{path}`\n\n{said}{_rules(node)}{COLUMNS}{rows}"
+    description = f"{node['description']}\n\n" if node.get("description") else ""
+    yield f"### `{path}`\n\n{description}{_rules(node)}{COLUMNS}{rows}"
     for name, field in node["properties"].items():
         inner, suffix = _inner(field)
         if "properties" in inner and f"{path}.{name}" not in OPAQUE:
@@ -79,7 +79,7 @@ def _rules(node: Schema) -> str:
 
 
 def _flat(node: Schema, prefix: str = "") -> Iterator[str]:
-    """A row for each field of an object and of the objects in it."""
+    """Yield a row for each field of an object and of the objects in it."""
     for name, field in node["properties"].items():
         inner, suffix = _inner(field)
         yield _row(f"{prefix}{name}", field, node)
@@ -88,7 +88,7 @@ def _flat(node: Schema, prefix: str = "") -> Iterator[str]:
 
 
 def _inner(field: Schema) -> tuple[Schema, str]:
-    """What a list or a map holds, and how a path names it; the field itself otherwise."""
+    """Return the schema of the items of a list or map with their suffix in a path, or else the field itself."""
     if field["type"] == "array":
         return field["items"], "[]"
     values = field.get("additionalProperties")
@@ -96,8 +96,8 @@ def _inner(field: Schema) -> tuple[Schema, str]:
 
 
 def _row(name: str, field: Schema, parent: Schema) -> str:
-    said = field.get("description", "").replace("|", "\\|")
-    return f"| `{name}` | {_takes(field)} | {_default(name, field, parent)} | {said} |\n"
+    description = field.get("description", "").replace("|", "\\|")
+    return f"| `{name}` | {_takes(field)} | {_default(name, field, parent)} | {description} |\n"
 
 
 def _default(name: str, field: Schema, parent: Schema) -> str:
@@ -107,7 +107,7 @@ def _default(name: str, field: Schema, parent: Schema) -> str:
 
 
 def _takes(field: Schema) -> str:
-    """A field's type with its limits."""
+    """Return a field's type with its limits."""
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if field["type"] == "array":

@@ -1,8 +1,8 @@
-"""What mkdocs does not do by itself: pages that lie outside of docs/, and links that lead out of it.
+"""Hooks of mkdocs for pages outside docs/, and for links that lead out of it.
 
-README.md is the site's first page, so there is no copy of it that could be out of date. A link to a file of the repository that
-is no page leads to `repo_url` where mkdocs.yml names one, else it becomes the file's path in words. A link to nothing stays as it
-is, and mkdocs --strict refuses it.
+README.md is the site's first page, so no copy of it can be out of date. A link to a file of the repository that
+is not a page leads to `repo_url` if mkdocs.yml has one; otherwise the link becomes the file's path as text. A dead link stays
+unchanged, and mkdocs --strict refuses it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 BROUGHT_IN = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
-"""A page of the site -> the file that it is made from."""
+"""A page of the site -> its source file."""
 
 PAGES = {source: page for page, source in BROUGHT_IN.items()}
 LINK = re.compile(r"(?P<picture>!?)\[(?P<text>(?:[^\]\[]|`[^`]*`)*)\]\((?P<to>[^)#:\s]+)(?P<anchor>#[^)]*)?\)")
@@ -28,7 +28,7 @@ DOCS = PurePosixPath("docs")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that lie outside of docs/."""
+    """Add the pages outside docs/."""
     for page, source in BROUGHT_IN.items():
         files.append(File.generated(config, page, content=(ROOT / source).read_text()))
     return files
@@ -47,7 +47,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
 
 def _link(found: re.Match[str], target: PurePosixPath, at: PurePosixPath, repo_url: str | None, files: Files) -> str:
-    """One link whose target is a file of the repository."""
+    """Rewrite one link whose target is a file of the repository."""
     place = PAGES.get(str(target)) or (str(target.relative_to(DOCS)) if target.is_relative_to(DOCS) else "")
     if place and files.get_file_from_path(place) is not None:
         up = "../" * (len(at.parts) - 1)
@@ -58,7 +58,7 @@ def _link(found: re.Match[str], target: PurePosixPath, at: PurePosixPath, repo_u
 
 
 def _normal(path: PurePosixPath) -> PurePosixPath:
-    """The path without `..`."""
+    """Return the path without `..`."""
     parts: list[str] = []
     for part in path.parts:
         if part == ".." and parts:

@@ -1,7 +1,7 @@
-"""The pictures of the site without a network: Mermaid is part of the site, from npm, and known by its digest.
+"""Draw the site's diagrams without a network: Mermaid is part of the site, from npm, and verified by its digest.
 
-The theme fetches it from elsewhere where the page has none. Where npm is not there the pictures stay as the words that they are
-made of, and still nothing is fetched.
+Without this copy the theme would fetch Mermaid from another host. If npm is missing the diagrams stay as their source text, and
+still nothing is fetched.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MEMBER = "package/dist/mermaid.min.js"
 DIGEST = "74d7c46dabca328c2294733910a8aa1ed0c37451776e8d5295da38a2b758fb9b"
 PLACE = "assets/mermaid.min.js"
 KEPT = Path(__file__).parent.parent / "artifacts" / f"mermaid-{DIGEST[:12]}.js"
-"""Fetched once for a checkout."""
+"""The downloaded file, fetched once for a checkout."""
 
 FENCE = re.compile(r"^```mermaid$", re.MULTILINE)
 NPM_SECONDS = 120
@@ -37,7 +37,7 @@ log = logging.getLogger("mkdocs.hooks")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Have every page load the site's own copy."""
+    """Make every page load the site's own copy."""
     if not KEPT.exists() and shutil.which("npm"):
         KEPT.parent.mkdir(exist_ok=True)
         (partial := KEPT.with_suffix(".partial")).write_bytes(_fetched())
@@ -50,14 +50,14 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Make the copy a file of the site."""
+    """Add the copy to the files of the site."""
     if KEPT.exists():
         files.append(File.generated(config, PLACE, content=KEPT.read_bytes()))
     return files
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Without the copy no page has a picture that the theme would fetch something for."""
+    """Show the diagrams as text if the copy is missing, so that the theme fetches nothing."""
     return markdown if KEPT.exists() else FENCE.sub("```text", markdown)
 
 
