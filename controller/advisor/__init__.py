@@ -1,1 +1,4 @@
-"""What an advisor is asked and what of its answer counts: pure, between the plan and whatever runs the command."""
+"""Consultations of an advisor: the prompt is built from the plan's facts, and the answer is checked before it counts.
+
+Prompt and checks are pure. The adapter runs the command.
+"""

@@ -1,4 +1,4 @@
-"""From the adapter's reply, through the gate, to what the operator's state keeps of it."""
+"""Converts the adapter's reply to the record in the operator's state. The gate checks the answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from controller.api.redaction import redact
 from controller.plan.model import Consultation
 
 CUT = "…"
-"""Ends what was cut."""
+"""Ends a text that was cut."""
 
 PERCENT = 100
 MILLISECONDS = 1000
@@ -31,11 +31,11 @@ VERDICTS = {
     Ended.UNKNOWN_COMMAND: AdviceVerdict.UNAVAILABLE,
     Ended.UNREACHABLE: AdviceVerdict.UNAVAILABLE,
 }
-"""What becomes of a consultation that ended without an output; of one with an output the gate says it."""
+"""Verdict on a consultation that ended without an output. The gate decides about one with an output."""
 
 
 def advice_of(reply: Reply, request: Request, consultation: Consultation, target_run: str, at: datetime) -> AdviceState:
-    """Return what goes on record of a consultation that ended at `at`."""
+    """Return the record of a consultation that ended at `at`."""
     bare = AdviceState(
         situation=consultation.situation,
         verdict=VERDICTS.get(reply.ended, AdviceVerdict.UNAVAILABLE),
@@ -72,5 +72,5 @@ def _accepted(answer: Answer) -> dict[str, object]:
 
 
 def cut(text: str, limit: int) -> str:
-    """Return a text of at most `limit` characters, marked where it was longer."""
+    """Return a text of at most `limit` characters, with a mark if it was cut."""
     return text if len(text) <= limit else text[: limit - len(CUT)] + CUT

@@ -1,6 +1,6 @@
-"""The gate: what an advisor said is an answer to this very question, or it is refused as a whole.
+"""The gate: accepts an advisor's output as an answer to exactly this question, or refuses it as a whole.
 
-Deterministic, total and quick: any bytes give an `Answer` or a `Refusal`, and nothing of what is refused is used.
+It is deterministic, total and quick: any bytes result in an `Answer` or a `Refusal`. No part of a refused output is used.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from controller.api.base import MAX_TEXT
 
 REQUIRED = ("intent", "target_run", "reason", "confidence", "needs_human")
 OPTIONAL = ("diagnosis", "suggested_answer")
-"""Fields that may be left out, or null, which says the same."""
+"""Fields that may be missing or null, which is equivalent."""
 
 TEXTS = ("intent", "target_run", "reason", *OPTIONAL)
 
 DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Marks that turn the direction of text: a human would approve another text than the one that is there."""
+"""Marks that change the direction of text. They would make a human approve another text than the real one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer that passed; only its intent, its confidence (exact, from 0 to 1) and `needs_human` are ever acted on."""
+    """An accepted answer. The plan acts only on its intent, its confidence (exact, from 0 to 1) and `needs_human`."""
 
     intent: AdvisedIntent
     reason: str
@@ -40,7 +40,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What an answer has to be about, and what it may say to do."""
+    """The Run that an answer must be about, and the intents that it may have."""
 
     target_run: str
     allowed: Collection[AdvisedIntent]
@@ -50,7 +50,7 @@ Fields = dict[str, Any]
 
 
 def judge(output: bytes, target_run: str, allowed: Collection[AdvisedIntent]) -> Answer | Refusal:
-    """Return the answer that an output is, or the first reason why it is none. Never raises."""
+    """Return the answer in an output, or the first refusal. Never raises."""
     fields = read(output)
     if isinstance(fields, Refusal):
         return fields
@@ -69,7 +69,7 @@ def judge(output: bytes, target_run: str, allowed: Collection[AdvisedIntent]) ->
 
 
 def no_unknown_field(fields: Fields, asked: Question) -> Refusal | None:
-    """Refuse a field that the contract does not have."""
+    """Refuse a field that is not part of the contract."""
     unknown = [name for name in fields if name not in REQUIRED and name not in OPTIONAL]
     expected = f"the fields are {', '.join(REQUIRED + OPTIONAL)}"
     return Refusal(RefusalReason.UNKNOWN_FIELD, f"{shown(unknown[0])}: is unknown; {expected}") if unknown else None
@@ -86,7 +86,7 @@ def no_missing_field(fields: Fields, asked: Question) -> Refusal | None:
 
 
 def texts_are_texts(fields: Fields, asked: Question) -> Refusal | None:
-    """Refuse a text that is none; an optional one may be null."""
+    """Refuse a text field of another type. An optional one may be null."""
     for name in TEXTS:
         value = fields.get(name)
         if not isinstance(value, str) and not (name in OPTIONAL and value is None):
@@ -95,38 +95,41 @@ def texts_are_texts(fields: Fields, asked: Question) -> Refusal | None:
 
 
 def needs_human_is_a_boolean(fields: Fields, asked: Question) -> Refusal | None:
-    """Refuse anything but true and false."""
+    """Refuse all values but true and false."""
     value = fields["needs_human"]
     return None if isinstance(value, bool) else _wrong_type("needs_human", value, "true or false")
 
 
 def confidence_is_a_number(fields: Fields, asked: Question) -> Refusal | None:
-    """Refuse anything but a number; true is none, and neither is "0.5"."""
+    """Refuse all values but numbers. Neither true nor "0.5" is a number."""
     value = fields["confidence"]
     number = isinstance(value, int | Decimal) and not isinstance(value, bool)
     return None if number else _wrong_type("confidence", value, "a number from 0 to 1")
 
 
 def texts_are_short(fields: Fields, asked: Question) -> Refusal | None:
-    """Refuse a text that could not be kept whole."""
+    """Refuse a text that is too long to be recorded whole."""
     for name in TEXTS:
         size = len(fields.get(name) or "")
         if size > MAX_TEXT:
-            return Refusal(RefusalReason.TEXT_TOO_LONG, f"{name}: has {size} characters; at most {MAX_TEXT} are kept")
+            return Refusal(RefusalReason.TEXT_TOO_LONG, f"{name}: has {size} characters; at most {MAX_TEXT} are accepted")
     return None
 
 
 def texts_are_clean(fields: Fields, asked: Question) -> Refusal | None:
-    """Refuse what a terminal, a log or a UTF-8 encoder would stumble over."""
+    """Refuse characters that would harm a terminal, a log or a UTF-8 encoder."""
     for name in TEXTS:
         bad = next(filter(_unclean, fields.get(name) or ""), None)
         if bad:
-            return Refusal(RefusalReason.CONTROL_CHARACTERS, f"{name}: holds {shown(bad)}; a text has newlines and tabs at most")
+            return Refusal(
+                RefusalReason.CONTROL_CHARACTERS,
+                f"{name}: has {shown(bad)}; newlines and tabs are the only control characters allowed",
+            )
     return None
 
 
 def target_is_this_run(fields: Fields, asked: Question) -> Refusal | None:
-    """Refuse an answer about anything but the Run that was asked about, to the letter."""
+    """Refuse an answer unless its target is exactly the Run of the question."""
     target = fields["target_run"]
     expected = f"this consultation is about {shown(asked.target_run)}"
     return (
@@ -135,7 +138,7 @@ def target_is_this_run(fields: Fields, asked: Question) -> Refusal | None:
 
 
 def intent_is_allowed(fields: Fields, asked: Question) -> Refusal | None:
-    """Refuse an intent that nobody knows, or that the rules do not offer here: advice narrows, it never widens."""
+    """Refuse an intent that is unknown or that the rules do not offer here: advice narrows, it never widens."""
     intent = fields["intent"]
     if intent in tuple(asked.allowed):
         return None
@@ -146,7 +149,7 @@ def intent_is_allowed(fields: Fields, asked: Question) -> Refusal | None:
 
 
 def confidence_is_in_range(fields: Fields, asked: Question) -> Refusal | None:
-    """Refuse a confidence below 0 or above 1, however little."""
+    """Refuse a confidence below 0 or above 1."""
     value = fields["confidence"]
     expected = "confidence is a number from 0 to 1"
     in_range = 0 <= value <= 1
@@ -167,7 +170,7 @@ CHECKS: tuple[Check, ...] = (
     intent_is_allowed,
     confidence_is_in_range,
 )
-"""Every check of an answer's fields, in this order; later ones rely on the types that earlier ones have made sure of."""
+"""All checks of an answer's fields, in order. Later checks rely on the types that earlier ones have checked."""
 
 
 def _wrong_type(name: str, value: Any, expected: str) -> Refusal:

@@ -1,6 +1,7 @@
-"""The consultations that this process has begun. No pass waits for one: what the advisor says wakes its Run.
+"""The consultations that this process has started. No pass waits for one: the advisor's answer enqueues its Run.
 
-They are in its next snapshot, and kept in memory until they are on record. One that a crash cuts off is begun anew.
+The Run's next snapshot includes its consultations. They stay in memory until they are recorded in the operator's state. After a
+crash an unfinished consultation is started again.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ from controller.plan.snapshot import ConsultationFacts, Snapshot
 log = structlog.get_logger(__name__)
 
 LogTail = Callable[[PlanContext, str], Awaitable[str]]
-"""Fetches the end of an agent's log. May raise ApiError."""
+"""Fetches the last lines of an agent's log. May raise ApiError."""
 
 MAX_KEPT = 64
-"""Consultations of one Run that are kept in memory; beyond, the oldest that has ended is forgotten, and may be begun anew."""
+"""Consultations of one Run in memory. Above this the oldest finished one is dropped, and may be started again."""
 
 
 LOG_SECONDS = 5.0
-"""How long an agent's log is waited for: the kubelet that has it may be lost."""
+"""Timeout for an agent's log: its kubelet may be lost."""
 
 
 @dataclass(slots=True)
-class _Begun:
+class _Started:
     agent: str
     task: asyncio.Task[AdviceState]
     advice: AdviceState | None = None
@@ -45,46 +46,46 @@ class _Begun:
 
 @dataclass(slots=True)
 class Consultations:
-    """Begins consultations and keeps what came of them. `wake` has a Run looked at again; `now` is the API server's time."""
+    """Starts consultations and keeps their results. `wake` enqueues a Run; `now` returns the API server's time."""
 
     advisor: Advisor
     log_tail: LogTail
     now: Callable[[], datetime]
     wake: Callable[[RunKey], None]
-    _begun: dict[RunKey, dict[str, _Begun]] = field(default_factory=dict)
+    _started: dict[RunKey, dict[str, _Started]] = field(default_factory=dict)
 
     def of(self, run: RunKey, state: OperatorState | None) -> tuple[ConsultationFacts, ...]:
-        """Return the consultations of a Run that are not on record yet; those that are need not be kept any more."""
-        begun = self._begun.get(run)
-        if not begun:
+        """Return the consultations of a Run that are not recorded in its state yet, and drop those that are."""
+        started = self._started.get(run)
+        if not started:
             return ()
         agents = state.agents.values() if state else ()
         for situation in [advice.situation for agent in agents for advice in agent.advice]:
-            begun.pop(situation, None)
-        return tuple(ConsultationFacts(kept.agent, situation, kept.advice) for situation, kept in sorted(begun.items()))
+            started.pop(situation, None)
+        return tuple(ConsultationFacts(one.agent, situation, one.advice) for situation, one in sorted(started.items()))
 
     def begin(self, snapshot: Snapshot, action: Action) -> ConsultationFacts:
-        """Begin one consultation, unless it was begun already."""
+        """Start a consultation, unless it was started already."""
         matter, run = action.consultation, snapshot.run
         if matter is None:
-            raise ValueError("to consult is to say about what")
-        begun = self._begun.setdefault(run.key, {})
-        if matter.situation not in begun:
-            self._make_room(begun)
+            raise ValueError("an action that consults needs a consultation")
+        started = self._started.setdefault(run.key, {})
+        if matter.situation not in started:
+            self._make_room(started)
             task = asyncio.create_task(self._consult(snapshot, action.agent, matter), name=f"consult {matter.situation}")
-            begun[matter.situation] = kept = _Begun(action.agent, task)
-            task.add_done_callback(lambda done: self._ended(kept, matter, run.key, done))
-        return ConsultationFacts(action.agent, matter.situation, begun[matter.situation].advice)
+            started[matter.situation] = entry = _Started(action.agent, task)
+            task.add_done_callback(lambda done: self._ended(entry, matter, run.key, done))
+        return ConsultationFacts(action.agent, matter.situation, started[matter.situation].advice)
 
     def forget(self, run: RunKey) -> None:
-        """Let go of a Run that is gone: nobody waits for its answers any more."""
-        for kept in self._begun.pop(run, {}).values():
-            kept.task.cancel()
+        """Drop a deleted Run and cancel its consultations: nobody needs their answers any more."""
+        for entry in self._started.pop(run, {}).values():
+            entry.task.cancel()
 
     async def close(self) -> None:
-        """End every consultation that is under way."""
-        tasks = [kept.task for begun in self._begun.values() for kept in begun.values()]
-        for run in list(self._begun):
+        """Cancel all running consultations and wait for their end."""
+        tasks = [entry.task for started in self._started.values() for entry in started.values()]
+        for run in list(self._started):
             self.forget(run)
         await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -93,7 +94,7 @@ class Consultations:
         try:
             async with asyncio.timeout(LOG_SECONDS):
                 tail = await self.log_tail(at, agent)
-        except (ApiError, TimeoutError):  # The log is a help, not a condition: its pod or its node may be gone.
+        except (ApiError, TimeoutError):  # The log is optional: its pod or its node may be gone.
             tail = ""
         request = build(at, agent, matter, tail)
         reply = await self.advisor.consult(request)
@@ -101,21 +102,21 @@ class Consultations:
         log.info("consulted", run=snapshot.run.name, agent=agent, verdict=advice.verdict.value, why=advice.reason)
         return advice
 
-    def _ended(self, kept: _Begun, matter: Consultation, key: RunKey, done: asyncio.Task[AdviceState]) -> None:
-        """Keep what came of it. What nobody foresaw is reported, and counts as no advice: a Run never waits for ever."""
+    def _ended(self, entry: _Started, matter: Consultation, key: RunKey, done: asyncio.Task[AdviceState]) -> None:
+        """Store the result. An unexpected error is logged and counts as no advice, so that a Run never waits for ever."""
         if done.cancelled():
             return
         if error := done.exception():
-            log.error("a consultation failed unexpectedly", run=key.name, exc_info=error)
-            kept.advice = _failed(matter, error, self.now())
+            log.error("consultation failed unexpectedly", run=key.name, exc_info=error)
+            entry.advice = _failed(matter, error, self.now())
         else:
-            kept.advice = done.result()
+            entry.advice = done.result()
         self.wake(key)
 
     @staticmethod
-    def _make_room(begun: dict[str, _Begun]) -> None:
-        while len(begun) >= MAX_KEPT and (ended := next((s for s, kept in begun.items() if kept.advice), None)):
-            del begun[ended]
+    def _make_room(started: dict[str, _Started]) -> None:
+        while len(started) >= MAX_KEPT and (ended := next((s for s, entry in started.items() if entry.advice), None)):
+            del started[ended]
 
 
 def _failed(matter: Consultation, error: BaseException, now: datetime) -> AdviceState:

@@ -1,4 +1,4 @@
-"""The operator's own facts about one agent, in numbers and constants: nothing in them is anybody else's words."""
+"""The operator's own facts about one agent: numbers and constants, without untrusted text."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from controller.plan.context import PlanContext
 
 
 def facts_of(at: PlanContext, agent: str) -> dict[str, Any]:
-    """Return what is known of an agent; ages are seconds, what is not known is left out."""
+    """Return the known facts about an agent. Ages are in seconds; unknown facts are left out."""
     state = at.agent_state(agent)
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "agent": agent,
         "attempt": state.attempt,
         "restarts_charged": agent_restarts(at, agent),
@@ -26,7 +26,7 @@ def facts_of(at: PlanContext, agent: str) -> dict[str, Any]:
         **_pod(at, agent),
         **_report(at, agent),
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def _outcome(state: AgentState) -> dict[str, Any] | None:

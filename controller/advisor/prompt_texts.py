@@ -1,4 +1,4 @@
-"""Everybody else's words about one agent, by where they come from, and how much of each is sent."""
+"""Untrusted texts about one agent, by source, and the size limit of each."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LIMITS = {
     "outputs": 4096,
     "log_tail": 8192,
 }
-"""Bytes of UTF-8 that are sent of each, mark included: characters of ASCII, fewer of others."""
+"""Maximum bytes of UTF-8 of each text in the prompt, including the mark of a cut."""
 
 TAILS = frozenset({"termination_message", "log_tail"})
-"""Texts whose end is the news."""
+"""Texts whose end matters most; their beginning is cut."""
 
 
 def words_of(at: PlanContext, agent: str, consultation: Consultation, log_tail: str) -> dict[str, str]:
-    """Return the texts as they came, unprepared; empty where there is none."""
+    """Return the raw texts by source; an empty text if there is none."""
     pod, report, outcome, spec = at.own_pod(agent), at.report(agent), at.outcome(agent), at.snapshot.run.spec
     return {
         "brief": (spec.brief or "") if spec else "",

@@ -1,6 +1,6 @@
-"""JSON without its doors: one document, no key twice, no NaN, no number and no depth that could hurt. Never raises.
+"""A strict JSON reader: one document, no duplicate keys, no NaN, no huge numbers, limited size and depth. Never raises.
 
-Size is checked before anything looks at the text and depth before anything recurses, so hostile output costs no more than a scan.
+Size is checked before the text is read and depth before anything recurses, so hostile output costs no more than a scan.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from controller.adapter.contract import MAX_OUTPUT_BYTES
 from controller.advisor.rejections import Refusal, RefusalReason, shown
 
 MAX_DEPTH = 8
-"""Levels of nesting that are parsed at all; an answer has one, and a wrong one is named better when it could be read."""
+"""Levels of nesting that are parsed. An answer has one. A wrong answer is parsed as well, because the refusal is then clearer."""
 
 MAX_NUMBER_CHARACTERS = 24
-"""The longest number that is read: as long as the longest shortest form of a double."""
+"""Length of the longest accepted number: that of the longest shortest representation of a double."""
 
 WHITESPACE = " \t\n\r"
-"""What JSON allows around a document."""
+"""Characters that JSON allows around a document."""
 
-# A string, closed or running to the end, is one token: no bracket in it counts, and no character is looked at twice.
+# A string, closed or running to the end, is one token: brackets in it do not count, and each character is scanned once.
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*+"?+|[\[{]|[\]}]', re.DOTALL)
 
 
 class _Stopped(Exception):
-    """Carries a refusal out of the decoder's hooks."""
+    """Carries a refusal from the decoder's hooks to the caller."""
 
     def __init__(self, reason: RefusalReason, message: str) -> None:
         super().__init__(message)
@@ -36,7 +36,7 @@ class _Stopped(Exception):
 
 
 def read(output: bytes) -> dict[str, Any] | Refusal:
-    """Return the one JSON object that an output is, or why it is none. Numbers with a fraction or an exponent are Decimals."""
+    """Return the only JSON object in an output, or a refusal. Numbers with a fraction or an exponent are Decimals."""
     if len(output) > MAX_OUTPUT_BYTES:
         return Refusal(RefusalReason.TOO_LONG, f"output: {len(output)} bytes; at most {MAX_OUTPUT_BYTES} are read")
     try:
@@ -49,12 +49,12 @@ def read(output: bytes) -> dict[str, Any] | Refusal:
 
 
 def decoded(output: bytes) -> str:
-    """Return the text that bytes are. Raises UnicodeDecodeError: nothing is replaced or left out."""
+    """Decode UTF-8. Raises UnicodeDecodeError: no byte is replaced or dropped."""
     return output.decode("utf-8")
 
 
 def too_deep(text: str) -> bool:
-    """Whether brackets outside of strings nest deeper than is read."""
+    """Whether brackets outside of strings nest deeper than MAX_DEPTH."""
     depth = 0
     for token in _TOKENS.finditer(text):
         first = token.group()[0]
@@ -67,20 +67,20 @@ def too_deep(text: str) -> bool:
 def _document(text: str) -> dict[str, Any] | Refusal:
     try:
         decoder = JSONDecoder(object_pairs_hook=unique, parse_int=integer, parse_float=fraction, parse_constant=constant)
-        found, end = decoder.raw_decode(text)
+        document, end = decoder.raw_decode(text)
     except _Stopped as stopped:
         return stopped.refusal
     except JSONDecodeError as error:
         return Refusal(RefusalReason.NOT_JSON, f"output: {error.msg} at character {error.pos}: {shown(text)}; {_EXPECTED}")
     if rest := after(text, end):
-        return Refusal(RefusalReason.NOT_ONE_DOCUMENT, f"output: goes on after its JSON with {shown(rest)}; {_EXPECTED}")
-    if not isinstance(found, dict):
-        return Refusal(RefusalReason.NOT_AN_OBJECT, f"output: is {shown(found)}; {_EXPECTED}")
-    return found
+        return Refusal(RefusalReason.NOT_ONE_DOCUMENT, f"output: continues after its JSON with {shown(rest)}; {_EXPECTED}")
+    if not isinstance(document, dict):
+        return Refusal(RefusalReason.NOT_AN_OBJECT, f"output: is {shown(document)}; {_EXPECTED}")
+    return document
 
 
 def after(text: str, end: int) -> str:
-    """Return what stands behind the document."""
+    """Return the text after the document."""
     return text[end:]
 
 
@@ -88,22 +88,22 @@ _EXPECTED = "an answer is exactly one JSON object and nothing around it"
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object's pairs as a dict; a key that comes twice stops everything."""
-    found: dict[str, Any] = {}
+    """Return an object's pairs as a dict. A duplicate key refuses the whole output."""
+    fields: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
-            raise _Stopped(RefusalReason.DUPLICATE_KEY, f"{shown(key)}: comes twice; each field comes once")
-        found[key] = value
-    return found
+        if key in fields:
+            raise _Stopped(RefusalReason.DUPLICATE_KEY, f"{shown(key)}: occurs twice; each field occurs once")
+        fields[key] = value
+    return fields
 
 
 def integer(lexeme: str) -> int:
-    """Return a whole number, if it is short: Python itself would refuse thousands of digits by raising."""
+    """Return an integer, if it is short. Python itself would raise for thousands of digits."""
     return int(_short(lexeme))
 
 
 def fraction(lexeme: str) -> Decimal:
-    """Return a number exactly, if it is short and a double could hold it."""
+    """Return a number exactly, if it is short and within the range of a double."""
     try:
         exact = Decimal(_short(lexeme))
     except InvalidOperation:
@@ -120,5 +120,5 @@ def _huge(lexeme: str) -> NoReturn:
 
 
 def constant(lexeme: str) -> NoReturn:
-    """Refuse NaN and the infinities, which Python's decoder knows and JSON does not."""
+    """Refuse NaN and the infinities, which Python's decoder accepts and JSON does not have."""
     raise _Stopped(RefusalReason.NOT_FINITE, f"output: has {lexeme}; confidence is a number from 0 to 1")

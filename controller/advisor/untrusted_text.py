@@ -1,4 +1,4 @@
-"""Untrusted texts as data: cleaned, without secrets, cut, and between fences that nothing in them can close."""
+"""Prepares untrusted texts as data: cleaned, redacted, cut, and inside fences that nothing in them can close."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from collections.abc import Mapping
 from controller.api.redaction import redact
 
 MAX_READ = 65_536
-"""Characters of a text that are looked at; of a longer one the rest is cut before anything else."""
+"""Characters of a text that are processed. The rest of a longer text is cut before any other step."""
 
 NONCE_CHARACTERS = 16
-"""Hex digits that mark one prompt's fences."""
+"""Hex digits of the nonce in one prompt's fences."""
 
 MARK_BYTES = 64
-"""What a mark of a cut needs at most."""
+"""Maximum size of the mark of a cut."""
 
 _BRACKETS = re.compile(r"[<\uff1c\u2039\u300a]{2,}|[>\uff1e\u203a\u300b]{2,}")
 _EDGE = re.compile(r"\s")
 
 
 def clean(text: str) -> str:
-    """Return a text that shows all it holds: no invisible marks, control characters spelled out, no half characters."""
+    """Return a text without hidden content: invisible characters are removed, control characters escaped, surrogates replaced."""
     whole = text.replace("\r\n", "\n").encode("utf-8", "replace").decode()
     return "".join(map(_visible, whole))
 
@@ -38,17 +38,17 @@ def _visible(character: str) -> str:
 
 
 def prepare(text: str, limit: int, *, tail: bool = False) -> str:
-    """Return what may be sent of a text: at most `limit` bytes of it, its end where that is the news, with a mark of the cut.
+    """Return a text of at most `limit` bytes for the prompt, with a mark if it was cut. With `tail` its end is kept.
 
-    Secrets go before the cut, which could leave a piece that nobody knows for one.
+    Secrets are removed before the cut, because the cut could leave a part that is not recognised as a secret.
     """
     whole = redact(clean(_bounded(text, tail=tail)))
-    harmless = _BRACKETS.sub(lambda found: " ".join(found.group()), whole)
+    harmless = _BRACKETS.sub(lambda match: " ".join(match.group()), whole)
     return _cut(harmless, limit, max(0, len(text) - MAX_READ), tail=tail)
 
 
 def _bounded(text: str, *, tail: bool) -> str:
-    """The part that is looked at, cut at whitespace, so that no piece of a secret is left at its edge."""
+    """Return the part that is processed. It is cut at whitespace, so that no part of a secret is left at its edge."""
     if len(text) <= MAX_READ:
         return text
     if tail:
@@ -56,7 +56,7 @@ def _bounded(text: str, *, tail: bool) -> str:
         edge = _EDGE.search(part)
         return part[edge.start() :] if edge else ""
     part = text[:MAX_READ]
-    edges = [found.start() for found in _EDGE.finditer(part)]
+    edges = [match.start() for match in _EDGE.finditer(part)]
     return part[: edges[-1]] if edges else ""
 
 
@@ -71,13 +71,13 @@ def _cut(text: str, limit: int, unread: int, *, tail: bool) -> str:
 
 
 def nonce_of(texts: Mapping[str, str]) -> str:
-    """Return a word that is in none of the texts, the same for the same texts."""
+    """Return a nonce that occurs in none of the texts. The same texts give the same nonce."""
     together = "\0".join(f"{name}\0{text}" for name, text in texts.items())
-    found, turn = _digest(together, 0), 0
-    while found in together:
+    nonce, turn = _digest(together, 0), 0
+    while nonce in together:
         turn += 1
-        found = _digest(together, turn)
-    return found
+        nonce = _digest(together, turn)
+    return nonce
 
 
 def _digest(text: str, turn: int) -> str:
@@ -85,16 +85,16 @@ def _digest(text: str, turn: int) -> str:
 
 
 def fenced(texts: Mapping[str, str]) -> dict[str, str]:
-    """Return prepared texts, each between its own opening and closing fence."""
+    """Return prepared texts, each inside its own opening and closing fence."""
     nonce = nonce_of(texts)
     return {name: f"{opening(name, nonce)}\n{text}\n{closing(name, nonce)}" for name, text in texts.items()}
 
 
 def opening(name: str, nonce: str) -> str:
-    """Return the line before a text."""
+    """Return the opening fence of a text."""
     return f"<<<UNTRUSTED {name} {nonce}>>>"
 
 
 def closing(name: str, nonce: str) -> str:
-    """Return the line after a text."""
+    """Return the closing fence of a text."""
     return f"<<<END {name} {nonce}>>>"

@@ -1,1 +1,1 @@
-"""The ledger: what was decided, on which evidence, and what came of it. History, not state: losing it loses no budget."""
+"""The ledger: a history of decisions with their evidence and results. It is not state: losing it loses no budget."""

@@ -1,7 +1,7 @@
-"""Pure: a document within a number of bytes and without secrets. It stays JSON; a mark stands where something was left out.
+"""Limits the size of a document and removes its secrets. It stays JSON, with marks for the parts that were left out. Pure.
 
-It is done in two steps, so that neither memory nor the event loop pays for what a tenant makes large: `clip` bounds what waits to
-be written, by a walk that ends with its budget; `text_of` takes the secrets out, in the ledger's own thread.
+There are two steps, so that a tenant's large objects cost neither memory nor time of the event loop. `clip` bounds the queued
+documents; its walk ends when its budget is used up. `text_of` removes the secrets, in the ledger's own thread.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from controller.api.redaction import REDACTED, redact
 from controller.ledger.shares import level
 
 CUT = "runwarden.dev/cut"
-"""Marks what was left out: a key of an object, the last item of a list, a word at the end of a text."""
+"""The mark of a cut: a key of an object, in the last item of a list, or at the end of a text."""
 DEPTH = 32
-"""Levels of a document that are kept: a Run's template has some fifteen."""
+"""Maximum levels of a document. A Run's template has about fifteen."""
 ITEM_BYTES = 4
-"""What an item costs beside its text: quotes, a comma, a colon."""
+"""Overhead of an item: quotes, a comma, a colon."""
 MARK_BYTES = 80
-"""What a mark needs at most."""
+"""Maximum size of a mark."""
 SHORT = 256
-"""Characters of a short text. Those come again and again, long ones with each pass of their Run: their redaction is remembered."""
+"""Maximum characters of a short text. Short texts repeat often, and long ones with each pass of their Run, so both are cached."""
 
 
 def weigh(document: Any, limit: int) -> int:
-    """Return about how many bytes a document has as JSON; more than `limit` for one that is larger, or too deep."""
+    """Return the approximate bytes of a document as JSON. For one that is larger or too deep, return more than `limit`."""
     total, waiting = 0, [(document, 0)]
     while waiting and total <= limit:
         value, depth = waiting.pop()
@@ -47,12 +47,12 @@ def weigh(document: Any, limit: int) -> int:
 
 
 def clip(document: Any, limit: int) -> Any:
-    """Return a document of at most about `limit` bytes: the same where it is no larger, else with marks in it."""
+    """Return the document if it has at most about `limit` bytes, else a smaller one with marks in it."""
     return document if weigh(document, limit) <= limit else _clip(document, limit, 0)
 
 
 def text_of(document: Any, limit: int) -> str:
-    """Return a document as JSON of at most `limit` bytes, without the secrets that can be told."""
+    """Return a document as JSON of at most `limit` bytes, without recognisable secrets."""
     clean = redacted(document)
     for room in (limit, limit // 2, limit // 4):
         text = json.dumps(clip(clean, room), ensure_ascii=False).encode("utf-8", "replace").decode()
@@ -62,7 +62,7 @@ def text_of(document: Any, limit: int) -> str:
 
 
 def redacted(value: Any) -> Any:
-    """Return a document whose texts have no secrets; a text is also judged by what it is called."""
+    """Return a document whose texts have no secrets. A text is also judged by the name of its field."""
     match value:
         case dict():
             return {key: _redacted_field(key, each, value) for key, each in value.items()}
@@ -75,7 +75,7 @@ def redacted(value: Any) -> Any:
 
 
 def _redacted_field(key: str, value: Any, parent: dict[str, Any]) -> Any:
-    """A field's text, judged by its key; the value of an environment variable by the variable's name."""
+    """Return a field's value without secrets. A text is judged by its key, the value of an environment variable by its name."""
     if not isinstance(value, str):
         return redacted(value)
     name = parent["name"] if key == "value" and isinstance(parent.get("name"), str) else key
@@ -96,8 +96,8 @@ def _clip(value: Any, room: int, depth: int) -> Any:
         case dict() | list() | tuple() if depth >= DEPTH or room <= MARK_BYTES:
             return {CUT: "what is in it"}
         case dict():
-            kept = dict(_clip_all(list(value.items()), room, depth))
-            return kept if len(kept) == len(value) else kept | {CUT: f"{len(value) - len(kept)} fields"}
+            fields = dict(_clip_all(list(value.items()), room, depth))
+            return fields if len(fields) == len(value) else fields | {CUT: f"{len(value) - len(fields)} fields"}
         case list() | tuple():
             items = [each for _, each in _clip_all([("", each) for each in value], room, depth)]
             return items if len(items) == len(value) else [*items, {CUT: f"{len(value) - len(items)} items"}]
@@ -106,11 +106,11 @@ def _clip(value: Any, room: int, depth: int) -> Any:
 
 
 def _clip_all(fields: list[tuple[str, Any]], room: int, depth: int) -> Iterator[tuple[str, Any]]:
-    """Yield fields as far as there is room: small ones whole, large ones with a fair share each."""
+    """Yield as many fields as fit: small ones whole, large ones cut to a fair share each."""
     left, names, fitting = room - MARK_BYTES, 0, list[tuple[str, Any, int]]()
     for key, value in fields:
         weight, name = weigh(value, room), len(key.encode("utf-8", "replace")) + ITEM_BYTES
-        left -= name + min(weight, MARK_BYTES)  # What is left out of it takes a mark.
+        left -= name + min(weight, MARK_BYTES)  # A field that is cut needs a mark.
         if left < 0:
             break
         names += name
@@ -121,7 +121,7 @@ def _clip_all(fields: list[tuple[str, Any]], room: int, depth: int) -> Iterator[
 
 
 def _clip_text(text: str, room: int) -> str:
-    """The beginning of a text, up to a whole word: no piece of a secret is left that nobody knows for one."""
+    """Return the beginning of a text up to a whole word, so that no unrecognisable part of a secret is left."""
     raw = text[: max(0, room)].encode("utf-8", "replace")[: max(0, room - MARK_BYTES)].decode("utf-8", "ignore")
-    kept = raw.rstrip() if raw[-1:].isspace() else " ".join(raw.rsplit(maxsplit=1)[:-1])
-    return f"{kept}[{CUT}: {len(text) - len(kept)} characters]"
+    part = raw.rstrip() if raw[-1:].isspace() else " ".join(raw.rsplit(maxsplit=1)[:-1])
+    return f"{part}[{CUT}: {len(text) - len(part)} characters]"

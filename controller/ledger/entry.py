@@ -1,4 +1,4 @@
-"""One decision as the ledger keeps it: what was seen, what was planned, and what came of it."""
+"""An entry of the ledger: one decision with its snapshot, plan and result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MEGABYTE = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a ledger holds; namespaces share the rows and the bytes."""
+    """The maximum age, rows and bytes of a ledger. Namespaces share the rows and the bytes."""
 
     age: timedelta
     rows: int
@@ -24,7 +24,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One pass that acted."""
+    """A pass that had actions."""
 
     at: datetime
     namespace: str
@@ -40,9 +40,9 @@ class Entry:
 
 
 def entry_of(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], error: str, at: datetime) -> Entry:
-    """Return the entry of a pass: the plan is the first one that it made, at that time, and `acted` all that it did.
+    """Return the entry of a pass. The plan is the pass's first one, made at `at`; `acted` are all actions of the pass.
 
-    Given to `runwarden plan`, the snapshot yields the same digest again.
+    `runwarden plan` computes the same digest from the snapshot.
     """
     run, verdict = snapshot.run, plan.verdict
     return Entry(

@@ -1,4 +1,4 @@
-"""What goes when the ledger holds too much: what is too old, then the oldest of the namespaces that have most."""
+"""Prunes the ledger: deletes entries that are too old, then the oldest entries of the largest namespaces."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIZE = sa.func.coalesce(decisions.c.bytes, UNKNOWN_BYTES)
 
 
 def prune(connection: sa.Connection, limits: Limits, now: datetime) -> None:
-    """Delete until the ledger is within its limits. A namespace within its share of rows and bytes loses none to others."""
+    """Delete rows until the ledger is within its limits. A namespace within its share of rows and bytes loses none to others."""
     connection.execute(sa.delete(decisions).where(decisions.c.at < format_time(now - limits.age)))
     counted = sa.select(decisions.c.namespace, sa.func.count(), sa.func.sum(SIZE)).group_by(decisions.c.namespace)
     held = {namespace: (int(rows), int(size)) for namespace, rows, size in connection.execute(counted)}
@@ -27,7 +27,7 @@ def prune(connection: sa.Connection, limits: Limits, now: datetime) -> None:
 
 
 def _shorten(connection: sa.Connection, namespace: str, most_rows: int, most_bytes: int) -> None:
-    """Leave of a namespace its newest rows, as many as its share holds."""
+    """Delete all rows of a namespace but the newest ones that fit into its share."""
     size = 0
     own = sa.select(decisions.c.id, SIZE).where(decisions.c.namespace == namespace).order_by(decisions.c.id.desc())
     for rows, (number, each) in enumerate(connection.execute(own).all(), 1):

@@ -1,4 +1,4 @@
-"""Pure: how a limit is shared, so that whoever has little keeps it all and whoever has most is cut first."""
+"""Max-min fair sharing of a limit: small sizes fit whole, the largest are cut first. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 
 def level(sizes: Collection[int], limit: int) -> int:
-    """Return the most that each may have so that all of it fits into a limit; the limit itself where it does as it is."""
+    """Return the maximum for each size so that all fit into the limit together. If they fit already, return the limit."""
     left, sharers = limit, len(sizes)
     for size in sorted(sizes):
         if size * sharers > left:

@@ -1,6 +1,7 @@
-"""The ledger's table. It is history: it is made when missing, and gains no more than columns that an older writer may leave out.
+"""The ledger's table.
 
-Any other new shape would be a new table.
+It has no migrations, because it is history: it is created when missing, and new columns must be optional for older writers. Any
+other change of its shape needs a new table.
 """
 
 from __future__ import annotations
@@ -35,18 +36,18 @@ decisions = sa.Table(
     sa.Column("bytes", sa.Integer),
 )
 share = sa.Index("ix_runwarden_decisions_share", decisions.c.namespace, decisions.c.id, decisions.c.bytes)
-"""What the shares are reckoned by, without a look at the rows themselves."""
+"""Index for the shares of namespaces, so that their sizes are computed without reading the rows."""
 
 SNAPSHOT_BYTES, PLAN_BYTES, OUTCOME_BYTES = 65_536, 16_384, 16_384
-"""The most that a row's objects take: a snapshot is some 10 KB."""
+"""Maximum bytes of a row's objects. A snapshot has about 10 KB."""
 OTHER_BYTES = 1024
-"""Taken for a row's other columns."""
+"""Assumed size of a row's other columns."""
 UNKNOWN_BYTES = 12_288
-"""Taken for a row of an older writer."""
+"""Assumed size of a row of an older writer."""
 
 
 def prepare(connection: sa.Connection) -> None:
-    """Make what is missing of the table."""
+    """Create the table, or its missing columns and indexes."""
     metadata.create_all(connection)
     known = sa.inspect(connection)
     if "bytes" not in {column["name"] for column in known.get_columns(decisions.name)}:
@@ -56,7 +57,7 @@ def prepare(connection: sa.Connection) -> None:
 
 
 def row_of(entry: Entry) -> dict[str, Any]:
-    """Return an entry as a row: bounded, and without the secrets that can be told."""
+    """Return an entry as a row of limited size, without recognisable secrets."""
     texts = {"namespace": entry.namespace, "run": entry.run, "run_uid": entry.uid, "rule": entry.rule}
     texts |= {"phase": entry.phase, "reason": entry.reason, "digest": entry.digest, "at": format_time(entry.at)}
     objects = {

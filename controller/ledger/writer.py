@@ -1,6 +1,6 @@
-"""Writes decisions to a database from a thread of its own. The operator never waits for it and never fails by it.
+"""Writes decisions to a database in its own thread. The operator never waits for it and never fails because of it.
 
-What the bounded queue or the database cannot take is dropped, counted, and told once until it works again.
+Decisions that the bounded queue or the database cannot take are dropped and counted. The first drop is logged, and the recovery.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from controller.store.sql.database import Database
 log = structlog.get_logger(__name__)
 
 QUEUE_LIMIT = 1000
-"""Decisions that may wait to be written: a snapshot is some 10 KB."""
+"""Maximum queued decisions. A snapshot has about 10 KB."""
 QUEUE_BYTES = 16 * 2**20
-"""And about how many bytes of them."""
+"""Approximate maximum bytes of queued decisions."""
 BATCH = 100
 """Decisions written in one transaction."""
 PRUNE_EVERY = 1000
-"""After how many decisions the oldest are deleted; so many more than allowed may be there meanwhile."""
+"""Decisions between two prunes. The ledger may exceed its limit by this number meanwhile."""
 PRUNE_BYTES = 32 * 2**20
-"""And after how many bytes."""
+"""Bytes between two prunes."""
 PRUNE_AFTER = timedelta(hours=1)
-"""And after how long at the latest, when the next decision comes."""
+"""Longest time between two prunes, checked when the next decision is written."""
 REST_SECONDS = 5.0
-"""How long a database that failed is left alone."""
+"""Pause after a failure of the database."""
 CLOSE_SECONDS = 5.0
-"""How long the end may take to write what waits."""
+"""Time on shutdown to write the queued decisions."""
 
 
 class Ledger:
-    """Decisions in the database of a URL, bounded by age and number."""
+    """A ledger in the database of a URL, bounded by age, rows and bytes."""
 
     def __init__(self, url: str, limits: Limits, metrics: Metrics, now: Callable[[], datetime]) -> None:
         self._database = Database(url)
@@ -56,37 +56,37 @@ class Ledger:
         self._thread = threading.Thread(target=self._write_all, name="ledger", daemon=True)
         self._unpruned, self._unpruned_bytes, self._pruned_at = 0, 0, datetime.min.replace(tzinfo=UTC)
         self._ready = False
-        self._silent = False
+        self._dropping = False
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Write what waits, if that takes no long time."""
+        """Write the queued decisions, as far as CLOSE_SECONDS allow."""
         self._closing.set()
         with self._changed:
             self._changed.notify()
         self._thread.join(CLOSE_SECONDS)
 
     def record(self, entry: Entry) -> None:
-        """Have a decision written, some time. Never waits, never raises."""
+        """Queue a decision. Never waits, never raises."""
         small, size = _bounded(entry)
         with self._changed:
             dropped = self._waiting.put(small, size)
             self._changed.notify()
         if dropped:
-            self._drop(dropped, f"{len(self._waiting)} decisions wait already")
+            self._drop(dropped, f"{len(self._waiting)} decisions are queued already")
 
     def _write_all(self) -> None:
-        """Write until closed and nothing waits any more."""
+        """Write until the ledger is closed and the queue is empty."""
         while batch := self._next_batch():
             if not (rows := self._rows(batch)):
                 continue
             try:
                 self._database.transact(partial(self._write, rows))
             # A row may fail outside of SQLAlchemy's errors: a number too large for SQLite.
-            except Exception as error:  # noqa: BLE001  # it costs its batch, is counted and told; the thread goes on
+            except Exception as error:  # noqa: BLE001  # its batch is dropped, counted and logged; the thread continues
                 self._drop(len(rows), str(error))
                 self._closing.wait(REST_SECONDS)
             else:
@@ -94,18 +94,18 @@ class Ledger:
         self._database.dispose()
 
     def _next_batch(self) -> list[Entry]:
-        """Wait for decisions; none means that the ledger was closed."""
+        """Wait for decisions. An empty batch means that the ledger was closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing.is_set())
             return self._waiting.take(BATCH)
 
     def _rows(self, batch: list[Entry]) -> list[dict[str, Any]]:
-        """Return the rows of a batch. An entry that cannot be one costs itself alone."""
+        """Return the rows of a batch. An entry that cannot be converted is dropped alone."""
         rows = []
         for entry in batch:
             try:
                 rows.append(row_of(entry))
-            except Exception as error:  # noqa: BLE001  # what JSON cannot hold: counted and told, and the others are written
+            except Exception as error:  # noqa: BLE001  # JSON cannot hold it: it is counted and logged, and the others are written
                 self._drop(1, f"{type(error).__name__} in an entry of {entry.namespace}/{entry.run}")
         return rows
 
@@ -123,19 +123,19 @@ class Ledger:
     def _written(self, count: int) -> None:
         self._ready = True
         self._metrics.ledger_written.inc(count)
-        if self._silent:
-            self._silent = False
-            log.info("the ledger takes decisions again", ledger=self._database.name)
+        if self._dropping:
+            self._dropping = False
+            log.info("the ledger writes decisions again", ledger=self._database.name)
 
     def _drop(self, count: int, why: str) -> None:
         self._metrics.ledger_dropped.inc(count)
-        if not self._silent:
-            self._silent = True
+        if not self._dropping:
+            self._dropping = True
             log.warning("the ledger drops decisions", ledger=self._database.name, error=why)
 
 
 def _bounded(entry: Entry) -> tuple[Entry, int]:
-    """Return an entry within a row's bounds, and about its bytes: what waits costs no more than what is written."""
+    """Return an entry within a row's limits, and its approximate bytes, so that queued entries are no larger than rows."""
     snapshot = clip(entry.snapshot, SNAPSHOT_BYTES)
     plan, outcome = clip(entry.plan, PLAN_BYTES), clip(entry.outcome, OUTCOME_BYTES)
     size = weigh(snapshot, SNAPSHOT_BYTES) + weigh(plan, PLAN_BYTES) + weigh(outcome, OUTCOME_BYTES)

@@ -46,7 +46,7 @@ REFUSED: list[tuple[RefusalReason, str | bytes, str]] = [
     (R.NOT_JSON, f"Sure: {text_of()}", "Sure"),
     (R.NOT_JSON, f"```json\n{text_of()}\n```", "json"),
     (R.NOT_JSON, '"' + '\\"' * 30_000, "exactly one JSON object"),
-    (R.NOT_ONE_DOCUMENT, text_of() + text_of(), "goes on"),
+    (R.NOT_ONE_DOCUMENT, text_of() + text_of(), "continues"),
     (R.NOT_ONE_DOCUMENT, text_of() + " done", "done"),
     (R.DUPLICATE_KEY, text_of()[:-1] + ', "intent": "noop"}', "intent"),
     (R.DUPLICATE_KEY, text_of()[:-1] + ', "\\u0069ntent": "noop"}', "intent"),
