@@ -1,4 +1,4 @@
-"""The advisor's image, runwarden's own with the real codex in it, from the recipe that users build it by: images/codex."""
+"""The advisor's image, runwarden's own with the real codex in it, from the users' build recipe: images/codex."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RECIPE = ROOT / "images/codex"
 
 
 def load_advisor_image(cluster: Cluster) -> str:
-    """Make the image known to a cluster's nodes, building it where its parts have changed; a cluster not ours has to have it."""
+    """Load the image on a cluster's nodes, building it if its inputs have changed; a foreign cluster has to have it."""
     if not isinstance(cluster, KindCluster):
         return ADVISOR_IMAGE
     path = advisor_archive()
@@ -30,17 +30,17 @@ def load_advisor_image(cluster: Cluster) -> str:
 
 
 def advisor_archive() -> Path:
-    """Return a docker archive of the image, building it where its parts have changed."""
+    """Return a docker archive of the image, building it if its inputs have changed."""
     packages = install_locked(RECIPE, "codex")
     digest = hashlib.sha256(archive().name.encode() + (RECIPE / "Containerfile").read_bytes() + packages.name.encode()).hexdigest()
     return kept(f"advisor-{digest[:12]}.tar", partial(_build, packages), "building the advisor's image", "30 s")
 
 
 def _build(packages: Path, path: Path) -> None:
-    """Build from the packages as `npm ci --prefix images/codex` would have laid them there."""
+    """Build from the packages as `npm ci --prefix images/codex` would install them there."""
     recipe = ["-f", str(RECIPE / "Containerfile"), "--tag", ADVISOR_IMAGE, "--build-arg", f"RUNWARDEN={IMAGE}", str(packages)]
     if has_buildah():
-        build()  # the archive may be there and buildah's own copy not
+        build()  # the archive may exist and buildah's own copy not
         buildah("bud", "--quiet", "--timestamp", "0", "--pull-never", *recipe)
         push(ADVISOR_IMAGE, path)
     else:

@@ -1,4 +1,4 @@
-"""Clusters for tests: made when the first test asks, ended with the session, their logs kept when a test failed."""
+"""Clusters for tests: created when the first test needs one, ended with the session, their logs kept after a failed test."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.support import OperatorProcess, await_that
 
 ARTIFACTS = Path("artifacts")
 CLUSTERS = ("api_cluster", "kind_cluster", "fresh")
-"""Fixtures whose logs are kept when a test fails that used them, however it came by them."""
+"""Fixtures whose logs are kept when a test that used them fails, directly or indirectly."""
 ROOT = Path(__file__).parent.parent
 
 settings.register_profile("runwarden", deadline=None, print_blob=True)
 settings.load_profile("runwarden")
-"""Machines are shared: how long an example takes proves nothing."""
+"""Machines are shared: the duration of an example proves nothing."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneKindCluster:
-    """Share the tests out as tests/sharing.py says."""
+    """Distribute the tests by the rules in tests/sharing.py."""
     return OneKindCluster(config, log)
 
 
@@ -65,7 +65,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 def _namespaces(item: pytest.Item) -> list[str]:
-    """Return where a test's objects are: the release's namespace, and its own or its module's."""
+    """Return the namespaces of a test's objects: the release's, and its own or its module's."""
     given = getattr(item, "funcargs", {})
     return [NAMESPACE, *(str(own) for own in (given.get("namespace"), getattr(given.get("stage"), "namespace", None)) if own)]
 
@@ -91,7 +91,7 @@ def postgres() -> Iterator[Postgres]:
 def install(cluster: Cluster) -> None:
     """Install the CRDs as `make generate` wrote them, the roles and the admission policies, and wait until they are in force."""
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
-    # kubectl gives up on a CRD that has no condition yet, which one on a busy machine has for a moment.
+    # kubectl fails on a CRD without a condition, which a new one on a busy machine is for a moment.
     established = ("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
     await_that(lambda: "error" not in cluster.kubectl(*established, check=False).lower(), "the CRDs to be established")
     for part in ("rbac", "admission"):
@@ -105,7 +105,9 @@ def await_policies(cluster: Cluster) -> None:
 
 
 def _forge(cluster: Cluster) -> str:
-    """Return what is said to an escalation that is born answered: nobody may create one, and the last policy refuses it."""
+    """Return the refusal of an escalation that is created with an answer: no user may create one, and the last policy refuses
+    it.
+    """
     response = {"decision": "Wait", "by": "nobody"}
     forged = {"apiVersion": "runwarden.dev/v1alpha1", "kind": "Escalation", "metadata": {"name": "forged"}}
     forged["spec"] = {"runName": "r", "runUID": "u", "type": "Blocked", "summary": "s", "response": response}
@@ -114,7 +116,7 @@ def _forge(cluster: Cluster) -> str:
 
 @pytest.fixture
 def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A namespace of the test's own on the cluster that it uses, gone afterwards."""
+    """A namespace of the test's own on the cluster that it uses, deleted afterwards."""
     cluster = request.getfixturevalue("kind_cluster" if "kind_cluster" in request.fixturenames else "api_cluster")
     name = f"t-{uuid.uuid4().hex[:8]}"
     cluster.kubectl("create", "namespace", name)

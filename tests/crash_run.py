@@ -1,4 +1,4 @@
-"""A test run that is killed: a process that brings a cluster up and gets SIGKILL, so that nothing of it can clean up."""
+"""A test run that is killed: a process that creates a cluster and gets SIGKILL, so that it cannot clean up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ ROOT = Path(__file__).parent.parent
 
 
 def killed(script: str, when: Callable[[], object]) -> None:
-    """Run a Python script until a condition is true, then kill it. What it started has no process group of its own to go with."""
+    """Run a Python script until a condition is true, then kill it.
+
+    Its child processes are not in a process group that ends with it.
+    """
     process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stderr=subprocess.PIPE, text=True)
     try:
         await_that(lambda: when() or process.poll() is not None, "the run to come so far")

@@ -1,7 +1,8 @@
-"""`make demo`: a real cluster, the operator, the examples, and what happens, live.
+"""`make demo`: a real cluster, the operator, the examples, and their events, live.
 
-One of them asks, and one waits for leave, about which the advisor has a word (a stub behind the documented command, no key): answer
-them from another terminal, or let the demo answer (DEMO_AUTO=1, or no terminal). KEEP=1 leaves it all.
+One example asks a question, and one waits for an approval, with the advice of an advisor (a stub behind the documented command,
+without a key): answer them from another terminal, or let the demo answer (DEMO_AUTO=1, or no terminal). KEEP=1 leaves everything
+running.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ SETTLED = frozenset({"Completed", "Failed", "Stopped", "Blocked"})
 PATIENCE_SECONDS = 180.0
 LOOK_SECONDS = 0.5
 AGE = 5
-"""The cell whose change alone is not worth a line."""
+"""The cell whose change alone prints no new line."""
 COLOURS = {
     "Completed": "green",
     "Failed": "red",
@@ -43,21 +44,21 @@ COLOURS = {
     "AwaitingApproval": "magenta",
 }
 ANSWERS = {"Question": ("answer", "yes"), "Approval": ("approve",)}
-"""What the demo answers for you, by type."""
+"""The demo's automatic answers, by type."""
 THINKING_SECONDS = 3.0
-"""How long the demo takes to answer for you."""
+"""The delay of the demo's automatic answer."""
 YOUR_TURN_SECONDS = 120.0
-"""How long it waits for you, where there is a terminal to answer from."""
+"""How long the demo waits for your answer, if there is a terminal."""
 NAME = "demo"
 
 PICTURE = os.environ.get("DEMO_SVG")
-"""Where to write a picture of the demo, for the README."""
+"""The file for a picture of the demo, for the README."""
 
 console = Console(highlight=False, record=bool(PICTURE), width=110 if PICTURE else None)
 
 
 def main() -> int:
-    """Run the demo and return its exit code: 0 when every example settled."""
+    """Run the demo and return its exit code: 0 when every example reached its end."""
     keep = bool(os.environ.get("KEEP"))
     provider = lifecycle.choose(os.environ.get("CLUSTER", "auto"))
     if provider == "api":
@@ -105,7 +106,7 @@ def advisor(cluster: Cluster) -> tuple[str, ...]:
 
 
 def apply_examples(cluster: Cluster) -> int:
-    """Apply every example and return how many Runs they are."""
+    """Apply every example and return the number of Runs."""
     for path in sorted(EXAMPLES.glob("*.yaml")):
         console.print(f"[dim]# {first_comment(path)}[/]", soft_wrap=True)
         console.print(f"[bold]$ kubectl apply -f {path.relative_to(EXAMPLES.parent.parent)}[/]")
@@ -114,12 +115,12 @@ def apply_examples(cluster: Cluster) -> int:
 
 
 def first_comment(path: Path) -> str:
-    """Return what an example says of itself."""
+    """Return the introductory comment of an example."""
     return path.read_text().splitlines()[0].removeprefix("# ")
 
 
 class Stage:
-    """Shows the Runs as they change until all have settled, and sees to it that what they ask is answered."""
+    """Shows the Runs as they change until all have reached their ends, and takes care that their questions are answered."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -127,7 +128,7 @@ class Stage:
         self._asked_at: dict[str, float] = {}
 
     def play(self, expected: int) -> bool:
-        """Return whether this many Runs settled in time."""
+        """Return whether this many Runs reached their ends in time."""
         console.print("\n[bold]$ kubectl get runs -w[/]")
         return wait_until(lambda: self._look(expected), PATIENCE_SECONDS + YOUR_TURN_SECONDS, LOOK_SECONDS)
 
@@ -141,7 +142,7 @@ class Stage:
         return len(runs) == expected and all(run.get("status", {}).get("phase") in SETTLED for run in runs)
 
     def _see_to_inbox(self) -> None:
-        """Tell of every question and approval, and answer it where nobody does."""
+        """Print every question and approval, and answer it if no user does."""
         for escalation in items(self._cluster, NAMESPACE, "escalations"):
             name, answer = escalation["metadata"]["name"], ANSWERS.get(escalation["spec"]["type"])
             waits = escalation.get("status", {}).get("phase") == "Open" and "response" not in escalation["spec"]
@@ -166,7 +167,7 @@ class Stage:
 
 
 def rw(cluster: Cluster, *words: str) -> str:
-    """Run `kubectl rw` as a user would and return what it says."""
+    """Run `kubectl rw` as a user would and return its output."""
     command = [str(Path(sys.executable).with_name("kubectl-rw")), "--kubeconfig", str(cluster.kubeconfig), "-n", NAMESPACE, *words]
     env = os.environ | {"KUBECTL": str(cluster.kubectl_path)}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
@@ -191,7 +192,7 @@ def line(cells: tuple[str, ...], *, header: bool) -> str:
 
 
 def explain(cluster: Cluster) -> None:
-    """Print what waits for a human, and what happened to two of the Runs, as `kubectl rw` tells it."""
+    """Print the open escalations, and the history of two of the Runs, as `kubectl rw` shows it."""
     for words in (("inbox",), ("explain", "crashing"), ("explain", "assisted")):
         console.print(f"\n[bold]$ kubectl rw {' '.join(words)}[/]")
         console.print(rw(cluster, *words).rstrip(), soft_wrap=True, markup=False)
@@ -203,7 +204,7 @@ def explain(cluster: Cluster) -> None:
 
 
 def say_how_to_reach(cluster: Cluster, operator: OperatorProcess) -> None:
-    """Tell where everything is that KEEP=1 leaves."""
+    """Print the paths of everything that KEEP=1 leaves."""
     console.print(f"\n[bold]Left running.[/] export KUBECONFIG={cluster.kubeconfig}")
     console.print(f"kubectl: {cluster.kubectl_path}   operator's log: {operator.log}")
     console.print(f"End it with: kill {operator.pid}; scripts/run python -m tests.cluster down {cluster.name}")

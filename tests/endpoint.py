@@ -1,4 +1,4 @@
-"""A loopback endpoint that notifications are sent to: it records what it is told, and answers as it is made to."""
+"""A loopback endpoint for notifications: it records its messages, and answers as configured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from controller.api.base import JsonObject
 
 
 class Endpoint:
-    """An HTTP server that answers each request with `code`, or, while it is told to hang, not at all."""
+    """An HTTP server that answers each request with `code`, or, while it is set to hang, not at all."""
 
     def __init__(self, code: int = 200, headers: dict[str, str] | None = None, *, hangs: bool = False, drops: bool = False) -> None:
         self.messages: list[JsonObject] = []
@@ -36,7 +36,7 @@ class Endpoint:
                 self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
-                """Say nothing."""
+                """Log no requests."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -58,5 +58,5 @@ class Endpoint:
 
     @property
     def titles(self) -> list[str]:
-        """The titles of what it was told, in order."""
+        """The titles of the received messages, in order."""
         return [message["title"] for message in self.messages]

@@ -1,4 +1,4 @@
-"""A front before an API server that refuses or dawdles as it is told: what clients see of an overloaded one."""
+"""A proxy before an API server that refuses or delays requests on demand: clients see an overloaded API server."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.bench.wire import session
 from tests.cluster import Cluster
 
 OWN_HEADERS = frozenset({"authorization", "connection", "content-encoding", "content-length", "host", "transfer-encoding"})
-"""What each of the two connections has for itself."""
+"""The headers that belong to each of the two connections."""
 LARGEST_BODY = 2**24
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is done to a request: so many seconds of nothing, then an error code, or the API server's answer where that is 0."""
+    """A fault for a request: a delay in seconds, then an error code, or the API server's answer if that is 0."""
 
     code: int = 0
     retry_after: int = 0
@@ -34,12 +34,12 @@ class Fault:
 
 
 Judge = Callable[[str, str], Fault | None]
-"""Takes a request's method and path."""
+"""Returns the fault for a request's method and path."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request, and when it came."""
+    """A request, and the time of its arrival."""
 
     at: float
     method: str
@@ -47,9 +47,9 @@ class Asked:
 
 
 class Front:
-    """Answers for the API server, as its admin. `judge` may be changed at any time.
+    """Answers for the API server, as its admin.
 
-    `refused` and `passed` are the requests so far that it refused and that it passed on.
+    `judge` may be changed at any time. `refused` and `passed` are the requests so far that it refused and that it passed on.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Front:
 
 @contextmanager
 def front_of(cluster: Cluster) -> Iterator[tuple[Front, Cluster]]:
-    """A front before a cluster's API server, and the cluster as whoever goes through it sees it."""
+    """Run a proxy before a cluster's API server; yield it, and the cluster as seen through it."""
     front, loop = Front(), asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -96,7 +96,7 @@ async def _end(serving: AsyncIterator[int]) -> None:
 
 
 async def _serving(front: Front, cluster: Cluster) -> AsyncIterator[int]:
-    """Serve on a port of its own, which is told, until asked for another."""
+    """Serve on a port of its own, which is reported, until asked for another."""
     async with session(cluster.kubeconfig) as http, _app(front, http) as runner:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -120,7 +120,7 @@ async def _app(front: Front, http: aiohttp.ClientSession) -> AsyncIterator[web.A
 
 
 async def _forward(http: aiohttp.ClientSession, request: web.Request) -> web.StreamResponse:
-    """Pass a request on and its answer back, as it comes: a watch has no end."""
+    """Pass a request on and stream its answer back: a watch has no end."""
     url, body = URL(request.raw_path, encoded=True), await request.read()
     async with http.request(request.method, url, data=body or None, headers=_passed(request.headers)) as answer:
         response = web.StreamResponse(status=answer.status, headers=_passed(answer.headers))

@@ -23,11 +23,11 @@ KINDS: dict[str, bytes] = {
     "asking": b"GET /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\n\r\n",
     "nonsense": b"\x00\xff\r\n" * 64,
 }
-"""What connections of a kind say once they are made; all but the silent say it again and again."""
+"""The bytes that connections of a kind send; all but the silent ones send them repeatedly."""
 
 
 def main(port: int, kind: str, count: int, seconds: float) -> None:
-    """Hold so many connections for so long, and make each that is lost anew."""
+    """Hold this many connections for this long, and reopen each that is lost."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(count + SPARE_FILES, hard), hard))
     made = [_connect(port) for _ in range(min(count, hard - SPARE_FILES))]
@@ -40,13 +40,13 @@ def main(port: int, kind: str, count: int, seconds: float) -> None:
                 connection.close()
                 made[place] = _connect(port)
                 lost += 1
-        time.sleep(PAUSE_SECONDS)  # its own pace: a flood is a program beside the test, and awaits nothing
+        time.sleep(PAUSE_SECONDS)  # its own pace: a flood is a separate program, and awaits no condition
     sys.stdout.write(f"{len(made)} connections, {lost} made anew\n")
 
 
 def tls_flood(port: int, count: int, seconds: float) -> None:
-    """Make TLS handshakes, one after the other, each with a request that bears another token."""
-    context = ssl._create_unverified_context()  # noqa: S323  # an attacker does not mind
+    """Make TLS handshakes, one after the other, each with a request that has another token."""
+    context = ssl._create_unverified_context()  # noqa: S323  # an attacker does not check
     sys.stdout.write(UNDER_WAY)
     sys.stdout.flush()
     until, answered, tried = time.monotonic() + seconds, 0, 0

@@ -1,4 +1,4 @@
-"""Golden files as people read them: texts as blocks, long repetitions as a text and a count."""
+"""Golden files in a readable form: texts as blocks, long repetitions as a text and a count."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 LONG = 20
-"""So many equal lines in a row are written as a repetition."""
+"""At least this many equal lines in a row are written as a repetition."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -23,12 +23,12 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def dump(document: Any) -> str:
-    """Return a document as a golden file holds it."""
+    """Return a document in the form of a golden file."""
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
 
 
 def expand(value: Any) -> Any:
-    """Return the long text or list that a case only describes; any other value as it is."""
+    """Return the long text or list that a case describes; any other value unchanged."""
     match value:
         case {"$repeat": [text, count]}:
             return text * count
@@ -42,7 +42,9 @@ def expand(value: Any) -> Any:
 
 
 def shorten(text: str) -> Any:
-    """Return a description of a text with long runs of equal lines, which `expand` turns into the text; any other as it is."""
+    """Return a description of a text with long runs of equal lines, which `expand` turns into the text; any other text
+    unchanged.
+    """
     parts: list[Any] = []
     for line, run in groupby(text.splitlines(keepends=True)):
         count = len(list(run))

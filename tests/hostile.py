@@ -1,8 +1,8 @@
-"""Objects of the watched resources as somebody writes them who wants to stop the operator: generated, as the API server's bytes.
+"""Objects of the watched resources from an attacker who wants to stop the operator: generated, as the API server's bytes.
 
-Each begins as a valid object. Some of its fields, at any depth, are then left out or hold something else. What the API server sets
-itself stays: namespace, name, UID and resourceVersion; metadata keeps its types. Deep nesting is put in as text, since no encoder
-of Python's would make it.
+Each begins as a valid object. Some of its fields, at any depth, are then removed or replaced. The fields that the API server sets
+itself stay: namespace, name, UID and resourceVersion; metadata keeps its types. Deep nesting is inserted as text, since no encoder
+of Python's would produce it.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from tests.support import run_of
 
 COLLECTIONS = "/apis/runwarden.dev/v1alpha1/namespaces"
 DEEP_LEVELS = 1_200
-"""More than Python's own decoder takes: it gives up at a thousand."""
+"""More than Python's own decoder accepts: it fails at a thousand."""
 
 
 def deep_run(name: str) -> str:
-    """Return a Run that is nested too deeply, where the template's schema is open."""
+    """Return a Run that is nested too deeply, in the open part of the template's schema."""
     return run_with(name, '{"spec":{"x":' + nested(DEEP_LEVELS) + "}}")
 
 
 def nested(levels: int) -> str:
-    """Return JSON that is nested so deeply, as text: no encoder of Python's would make it."""
+    """Return JSON that is nested this deeply, as text: no encoder of Python's would produce it."""
     return '{"a":' * levels + "1" + "}" * levels
 
 
@@ -41,20 +41,20 @@ def run_with(name: str, template: str) -> str:
 
 
 def post(cluster: Cluster, namespace: str, plural: str, body: str, path: Path) -> str:
-    """Create an object by its bytes, past kubectl's own decoder."""
+    """Create an object from its bytes, without kubectl's own decoder."""
     path.write_text(body)
     return cluster.kubectl("create", "--raw", f"{COLLECTIONS}/{namespace}/{plural}", "-f", str(path), check=False)
 
 
 RESOURCES = ("runs", "pods", "agentreports", "escalations", "runpolicies")
 DEEP = "@deep@"
-"""Stands for a value that is nested deeply."""
+"""Placeholder for a deeply nested value."""
 OPEN = {("runs", "spec"), ("runpolicies", "spec"), ("agentreports", "status")}
-"""Parts whose types are wrong, too. Those of the others are the API server's to check, by Go's types or by a CRD's schema."""
+"""Parts whose types may be wrong, too. The API server checks those of the others, by Go's types or by a CRD's schema."""
 REQUIRED = {"name", "containers", "exitCode", "type", "runName", "runUID", "agent", "questionID", "decision"}
-"""Fields without which the API server stores none of those others."""
+"""Fields without which the API server stores no object."""
 GOOD_ONE_IN = 20
-"""How many objects there are for each that is left as it is."""
+"""One object in this many is left unchanged."""
 
 TIMES = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-01-01T00:00:00+14:00", "2026-01-01", "never", "")
 NUMBERS = (-1, 0, 2**31, 2**63 - 1, -(2**63), 10**30, 1e308, -0.0, 0.1)
@@ -64,7 +64,7 @@ LIES: tuple[Any, ...] = (None, True, [], {}, [None], [[]], {"": ""}, {"name": No
 
 
 class Hostile(NamedTuple):
-    """An object of a resource as bytes; whether it was left as it is."""
+    """An object of a resource as bytes, and whether it was left unchanged."""
 
     resource: str
     data: bytes
@@ -171,7 +171,7 @@ KINDS: dict[str, Callable[[int], JsonObject]] = {
 
 
 def objects(count: int, seed: int) -> Iterator[Hostile]:
-    """Return so many objects, the resources in turn; the same for the same seed."""
+    """Return this many objects, the resources in turn; the same for the same seed."""
     rng = random.Random(seed)  # noqa: S311  # reproducible, and no secret
     for number in range(count):
         resource, of_it = RESOURCES[number % len(RESOURCES)], number // len(RESOURCES)
@@ -183,7 +183,7 @@ def objects(count: int, seed: int) -> Iterator[Hostile]:
 
 
 def _spoil(resource: str, obj: JsonObject, rng: random.Random) -> None:
-    """Leave a field out, or put something else into it: of another type where the operator alone looks at types."""
+    """Remove a field, or replace its value: by one of another type where only the operator checks types."""
     part = rng.choice([part for part in ("metadata", "spec", "status") if obj.get(part)])
     if part == "metadata":
         _spoil_metadata(obj["metadata"], rng)
@@ -219,7 +219,7 @@ def _spoil_metadata(meta: JsonObject, rng: random.Random) -> None:
 
 
 def _places(part: JsonObject) -> list[tuple[Any, Any]]:
-    """Return every field and item of a part, with what holds it."""
+    """Return every field and item of a part, with its container."""
     found: list[tuple[Any, Any]] = []
     holders: list[Any] = [part]
     while holders:

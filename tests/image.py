@@ -1,7 +1,8 @@
 """The image that users get, built from the Containerfile without a registry: `python -m tests.image`.
 
-As root on Debian by buildah, on a base from debootstrap: no daemon, and the same digest for the same inputs. Elsewhere by docker,
-on the Containerfile's own base. Packages come from where the environment says (PIP_*, UV_*, proxies): it is the build's secret.
+As root on Debian it is built by buildah, on a base from debootstrap: no daemon, and the same digest for the same inputs. Elsewhere
+docker builds it on the Containerfile's own base. The environment sets the source of packages (PIP_*, UV_*, proxies), as the build's
+secret.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ IMAGE = "localhost/runwarden/runwarden:dev"
 BASE = "localhost/runwarden/base"
 SUITE = "trixie"
 PACKAGES = "python3,python3-pip,ca-certificates"
-"""Of the base: what stands for python:3.13-slim, which is Debian of the same name and has the same Python."""
+"""Packages of the base, which replaces python:3.13-slim: that is Debian of the same name with the same Python."""
 
 NOT_NEEDED = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man", "var/log")
 OURS = (
@@ -38,11 +39,11 @@ OURS = (
     "scripts/slim-image",
     "controller",
 )
-"""What the image is made of."""
+"""The inputs of the image."""
 
 MIRRORS = ("PIP_", "UV_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 NOT_MIRRORS = ("PIP_FIND_LINKS", "PIP_CERT", "UV_CACHE_DIR", "UV_PROJECT", "UV_PYTHON", "UV_LINK_MODE")
-"""Variables that name places of this machine."""
+"""Variables with paths of this machine."""
 
 KEPT = 4
 """Archives of a kind in the cache."""
@@ -51,14 +52,15 @@ CERTIFICATES = "/etc/ssl/certs"
 
 
 def archive() -> Path:
-    """Return a docker archive of the image, building it where its inputs have changed. Raises ClusterError."""
+    """Return a docker archive of the image, building it if its inputs have changed. Raises ClusterError."""
     return kept(f"image-{_digest()}.tar", build_archive, "building the image", "2 min the first time, 15 s after a change")
 
 
 def kept(name: str, build: Callable[[Path], None], what: str, usually: str) -> Path:
-    """Return a file of the cache, made where it is not there; of its kind, which stands before the hyphen, the last few are kept.
+    """Return a file of the cache, creating it if it is missing; the last few of its kind, the part of the name before the hyphen,
+    are kept.
 
-    Not only the last one: another checkout may be loading what it has built.
+    More than one is kept because another checkout may be loading its own.
     """
     path = cache_dir() / name
     kind = name.partition("-")[0]
@@ -74,7 +76,7 @@ def kept(name: str, build: Callable[[Path], None], what: str, usually: str) -> P
 
 
 def buildah(*arguments: str) -> str:
-    """Run buildah on storage of our own and return what it printed. Raises ClusterError."""
+    """Run buildah on storage of our own and return its output. Raises ClusterError."""
     storage = cache_dir() / "buildah"
     command = ["buildah", "--root", f"{storage}/root", "--runroot", f"{storage}/run", "--storage-driver", "overlay"]
     return run([*command, *arguments], env={**os.environ, "BUILDAH_ISOLATION": "chroot"})
@@ -91,7 +93,7 @@ def build(*options: str, source: Path = ROOT, image: str = IMAGE) -> str:
 
 
 def build_archive(path: Path, source: Path = ROOT, image: str = IMAGE) -> None:
-    """Build the image of a source tree, by what is there, and write it to a docker archive. Raises ClusterError."""
+    """Build the image of a source tree with the available tool, and write it to a docker archive. Raises ClusterError."""
     if has_buildah():
         build(source=source, image=image)
         push(image, path)
@@ -108,7 +110,7 @@ def push(image: str, path: Path) -> None:
 
 
 def has_buildah() -> bool:
-    """Whether buildah builds here, installing it where that can be."""
+    """Whether buildah works here, after installing it if possible."""
     if os.getuid() == 0 and not shutil.which("buildah") and shutil.which("apt-get"):
         with taking("installing buildah", "20 s"):
             env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -118,7 +120,7 @@ def has_buildah() -> bool:
 
 
 def base_archive() -> Path:
-    """Return the file system of the base, fetching it where it is not there."""
+    """Return the file system of the base, downloading it if it is missing."""
     tar = cache_dir() / f"base-{hashlib.sha256(f'{SUITE} {PACKAGES} {NOT_NEEDED}'.encode()).hexdigest()[:12]}.tar"
     if not tar.exists():
         with taking("fetching Debian for the image", "1 min"), tempfile.TemporaryDirectory(dir=cache_dir()) as scratch:
@@ -133,7 +135,7 @@ def base_archive() -> Path:
 
 
 def _base() -> str:
-    """The base's name in buildah's storage, importing it where it is not there."""
+    """Return the base's name in buildah's storage, importing it if it is missing."""
     tar = base_archive()
     name = f"{BASE}:{tar.stem}"
     if name not in buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
@@ -143,7 +145,7 @@ def _base() -> str:
 
 
 def _secret(folder: Path) -> Path:
-    """Where packages come from, as a shell reads it."""
+    """Return the source of packages as shell variables."""
     chosen = {key: value for key, value in os.environ.items() if key.startswith(MIRRORS) and not key.startswith(NOT_MIRRORS)}
     chosen |= {"SSL_CERT_FILE": f"{CERTIFICATES}/ca-certificates.crt"} if has_buildah() else {}
     path = folder / "pypi"

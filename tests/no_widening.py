@@ -1,4 +1,4 @@
-"""P6: what is done to running work under an advisor is what the rules alone would do for that agent in that very situation."""
+"""P6: every disruptive action under an advisor is one that the rules alone would take for that agent in the same situation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def widened(snapshot: Snapshot, now: datetime) -> set[Deed]:
 
 
 def _moves(alone: Snapshot, now: datetime) -> Iterator[Action]:
-    """What the rules want for each agent: a plan reserves one restart at a time, and holding one back lets the next come first."""
+    """Return the actions of the rules for each agent: a plan reserves one restart at a time, and holding one back lets the next
+    come first.
+    """
     at = PlanContext(alone, now)
     supervised = plan(alone, now).rule == "supervised"
     return (action for agent in at.agents for action in judge(at, agent).actions) if supervised else iter(())

@@ -18,7 +18,7 @@ PLUGIN_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Plugin:
-    """The plugin for one namespace, as the cluster's admin or as somebody whom the admin impersonates."""
+    """The plugin for one namespace, as the cluster's admin or as a user whom the admin impersonates."""
 
     cluster: Cluster
     namespace: str
@@ -31,7 +31,7 @@ class Plugin:
         return CliRunner().invoke(rw, [*flags, *args], input=stdin, env=self._env(), prog_name="kubectl rw")
 
     def ok(self, *args: str, stdin: str | None = None) -> str:
-        """Run the plugin, which has to succeed, and return what it printed for people and pipes."""
+        """Run the plugin, which has to succeed, and return its output for people and pipes."""
         done = self(*args, stdin=stdin)
         assert done.exit_code == 0, done.output
         return done.stdout
@@ -67,7 +67,7 @@ def allow(cluster: Cluster, namespace: str, user: str, *rules: tuple[str, str]) 
 
 
 def report(rw: Plugin, run: str, **said: object) -> None:
-    """Say of a Run's only agent what its reporter would say; the admin may, for whom admission takes an operator."""
+    """Write the report of a Run's only agent as its reporter would; the admin may, because admission treats him as an operator."""
     found = get(rw.cluster, rw.namespace, "run", run)
     uid = found["metadata"]["uid"]
     owner = {"apiVersion": found["apiVersion"], "kind": "Run", "name": run, "uid": uid}

@@ -25,32 +25,32 @@ from tests.skipping import cannot_run
 
 START_SECONDS = 30.0
 PREFIX, OWNER = "runwarden-pg-", "owner"
-"""Of a server's folder, and the file in it that says whose it is: process and start time."""
+"""The prefix of a server's folder, and the file in it with its owner: process and start time."""
 CERTIFICATE = "server.crt"
-"""The server's own certificate, in its folder, where it has one."""
+"""The server's own certificate in its folder, if it has one."""
 USER = "runwarden"
 NO_MAIN_CLUSTER = Path("/etc/postgresql-common/createcluster.d/runwarden-tests.conf")
 
 
 @dataclass(frozen=True)
 class Door:
-    """Where a server listens besides its socket, and whom it lets in by the password."""
+    """The address on which a server listens in addition to its socket, and the network that may connect with the password."""
 
     address: str
     port: int
     network: str
     password: str
     name: str = ""
-    """Name in the certificate that the server signs for itself; empty for one without TLS."""
+    """The name in the server's self-signed certificate; empty for one without TLS."""
 
     @classmethod
     def on(cls, address: str, network: str, name: str = "") -> Door:
-        """Return a door to a network at one of this machine's addresses, on a port that is free."""
+        """Return a door to a network at one of this machine's addresses, on a free port."""
         with socket.create_server((address, 0)) as free:
             return cls(address, free.getsockname()[1], network, secrets.token_hex(16), name)
 
     def url(self, database: str) -> str:
-        """Return a database's URL; by the certificate's name, without a resolver, where there is one."""
+        """Return a database's URL; with the certificate's name, without a resolver, if there is one."""
         login = f"postgresql://{USER}:{self.password}@"
         if self.name:
             return f"{login}{self.name}:{self.port}/{database}?hostaddr={self.address}"
@@ -64,7 +64,7 @@ class Postgres:
         self.folder, self._door = folder, door
 
     def database(self) -> str:
-        """Create an empty database and return its URL: through the door where there is one."""
+        """Create an empty database and return its URL: through the door if there is one."""
         name = f"t_{uuid.uuid4().hex[:12]}"
         with self.connect("postgres") as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
@@ -73,14 +73,14 @@ class Postgres:
         return f"postgresql://{USER}@/{name}?host={self.folder}"
 
     def connect(self, name: str) -> psycopg.Connection:
-        """Connect to a database by its name, past everything that is tested."""
+        """Connect to a database by its name, without the tested code."""
         port = self._door.port if self._door else None
         return psycopg.connect(host=str(self.folder), port=port, user=USER, dbname=name, autocommit=True)
 
 
 @contextmanager
 def postgres_server(door: Door | None = None) -> Iterator[Postgres]:
-    """Run a server while the context lasts; skips where there is none and can be none, which fails in CI."""
+    """Run a server while the context lasts; skip if none can be installed, which is a failure in CI."""
     programs = _programs()
     sweep()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
@@ -115,7 +115,7 @@ def postgres_server(door: Door | None = None) -> Iterator[Postgres]:
 
 
 def _listening(folder: Path, door: Door | None) -> list[str]:
-    """Let a door's network in by the password; return the options to listen there, or nowhere."""
+    """Allow a door's network with the password; return the options to listen there, or only on the socket."""
     if door is None:
         return ["-c", "listen_addresses="]
     with (folder / "data/pg_hba.conf").open("a") as rules:
@@ -125,7 +125,7 @@ def _listening(folder: Path, door: Door | None) -> list[str]:
 
 
 def _certified(folder: Path, name: str) -> list[str]:
-    """Make a certificate that signs itself; return the options that have it served."""
+    """Create a self-signed certificate; return the options to use it."""
     key, certificate = folder / "server.key", folder / CERTIFICATE
     files = ["-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate)]
     run(["openssl", "req", "-x509", *files, "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"])
@@ -136,7 +136,7 @@ def _certified(folder: Path, name: str) -> list[str]:
 
 
 def sweep() -> None:
-    """Remove the folders of servers that ended with a run that was killed; that of a server in the making has no owner yet."""
+    """Remove the folders of servers that ended with a killed run; that of a server in creation has no owner yet."""
     for owner in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{OWNER}"):
         pid, _, started = owner.read_text().partition(" ")
         if start_time(int(pid)) != started:
@@ -152,12 +152,12 @@ def _answers(server: Postgres) -> bool:
 
 
 def _account() -> str | None:
-    """Whom the server runs as: it refuses to run as root."""
+    """Return the account for the server, which refuses to run as root."""
     return "postgres" if os.getuid() == 0 else None
 
 
 def _programs() -> Path:
-    """Return the folder of initdb and postgres, installing them where we may."""
+    """Return the folder of initdb and postgres, installing them if allowed."""
     found = _installed()
     if found is None and os.getuid() == 0 and shutil.which("apt-get"):
         with locked(runtime_dir() / ".postgres.lock"):
@@ -175,7 +175,7 @@ def _installed() -> Path | None:
 
 
 def _install() -> Path | None:
-    """Install Debian's server, without the cluster that it would make and start."""
+    """Install Debian's server, without the cluster that its package would create and start."""
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with taking("installing postgresql", "20 s"):
         run(["apt-get", "update"], env=env)

@@ -1,4 +1,4 @@
-"""The release before this one, from what releases/ keeps of it: its chart, and its image."""
+"""The previous release, from its files in releases/: its chart, and its image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def unpack(to: Path) -> Path:
 
 
 def previous_archive() -> Path:
-    """Return a docker archive of the release's image, building it where it is not there. Raises ClusterError."""
+    """Return a docker archive of the release's image, building it if it is missing. Raises ClusterError."""
     digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:12]
     return kept(f"previous-{digest}.tar", _build, f"building the image of {VERSION}", "15 s")
 

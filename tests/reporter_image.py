@@ -1,4 +1,4 @@
-"""The image of the reporter for tests: what users get (tests/image.py), known to a cluster's nodes."""
+"""The reporter's image for tests: the users' image (tests/image.py), loaded on a cluster's nodes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from tests.cluster.progress import taking
 from tests.image import IMAGE, archive
 
 _LOADED: set[str] = set()
-"""Clusters of this process that know the image."""
+"""Clusters of this process that have the image."""
 
 
 def load_reporter_image(cluster: Cluster) -> str:
-    """Make the image known to a cluster's nodes, building it where it must; a cluster that is not ours has to have it."""
+    """Load the image on a cluster's nodes, building it if necessary; a foreign cluster has to have it."""
     if isinstance(cluster, KindCluster) and cluster.name not in _LOADED:
         path = archive()
         with taking("loading the image", "10 s"):

@@ -1,6 +1,7 @@
-"""Scenes of the docs: a block of a page in which somebody types `kubectl rw` commands and sees what they print.
+"""Scenes of the docs: a block of a page in which a user types `kubectl rw` commands and sees their output.
 
-What a page shows has to be what is printed, but for what no two clusters share: times, ages, and the hashes at the end of names.
+The page must show the real output, except for data that differs between any two clusters: times, ages, and the hashes at the end of
+names.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ CUT = "…"
 
 
 class Line(NamedTuple):
-    """A command, as words, and what the page shows below it."""
+    """A command, as words, and its output on the page."""
 
     words: list[str]
     shown: str
 
 
 def lines_of(block: str) -> list[Line]:
-    """Return a scene's commands with what each printed."""
+    """Return a scene's commands with their outputs."""
     parts = [part.partition("\n") for part in block.replace("\\\n", "").split(PROMPT) if part]
     return [Line(shlex.split(command), shown) for command, _, shown in parts]
 
 
 def is_as_shown(line: Line, printed: str) -> None:
-    """Compare what a command printed with what its page shows, where a page's table is as narrow as a terminal."""
+    """Compare a command's output with the page's, where a page's table is as narrow as a terminal."""
     expected, found = rows(line.shown), rows(printed)
     assert len(found) == len(expected), f"{' '.join(line.words)}\n{printed}"
     for wanted, row in zip(expected, found, strict=True):
@@ -46,18 +47,18 @@ def is_as_shown(line: Line, printed: str) -> None:
 
 
 def rows(text: str) -> list[str]:
-    """Return the lines of a text without what is of the moment; folded ones as one."""
+    """Return the lines of a text without volatile data; folded ones as one."""
     return [whole(row) for row in re.split(r"\n(?! {12})", text.strip())]
 
 
 def whole(row: str) -> str:
-    """Return a line without what is of the moment."""
+    """Return a line without volatile data."""
     for pattern, instead in OF_THE_MOMENT:
         row = pattern.sub(instead, row)
     return row.strip()
 
 
 def play(rw: Plugin, block: str) -> None:
-    """Type a scene's commands one after the other; each prints what the page shows."""
+    """Run a scene's commands one after the other; each prints the page's output."""
     for line in lines_of(block):
         is_as_shown(line, rw(*line.words).output)

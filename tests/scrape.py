@@ -1,4 +1,4 @@
-"""The metrics of an installed operator, read as docs/operations.md says: by an account that may, through a forwarded port."""
+"""The metrics of an installed operator, read as docs/operations.md describes: by a permitted account, through a forwarded port."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORWARDED = re.compile(r"127\.0\.0\.1:(\d+)")
 
 
 def scrape(cluster: Cluster, namespace: str, pod: str, port: int) -> tuple[int, str]:
-    """Return the code and body of /metrics, with the right to read it; (0, '') where nobody answers."""
+    """Return the code and body of /metrics, with the right to read it; (0, '') without an answer."""
     with reader(cluster, namespace) as token, forwarded(cluster, namespace, pod, port) as here:
         return ask(f"https://127.0.0.1:{here}/metrics", token)
 
@@ -37,7 +37,7 @@ def reader(cluster: Cluster, namespace: str) -> Iterator[str]:
 
 @contextmanager
 def forwarded(cluster: Cluster, namespace: str, pod: str, port: int) -> Iterator[int]:
-    """Yield a port of this machine that leads to a pod's. Raises AssertionError where kubectl forwards none."""
+    """Yield a port of this machine that is forwarded to a pod's. Raises AssertionError if kubectl forwards none."""
     words = ["-n", namespace, "port-forward", f"pod/{pod}", f":{port}", "--address=127.0.0.1"]
     command = [str(cluster.kubectl_path), "--kubeconfig", str(cluster.kubeconfig), *words]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

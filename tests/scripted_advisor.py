@@ -1,7 +1,7 @@
-"""A command of the advisor's that says what a file tells it: the model is scripted, everything around it is real.
+"""A command of the advisor's that answers from a file: the model is scripted, everything around it is real.
 
-Run as a program it is the command: `scripted_advisor.py FOLDER`. FOLDER/answers.json holds, by Run, the answer without its
-target, or {"exit": CODE}; each request is put into FOLDER/asked.
+Run as a program it is the command: `scripted_advisor.py FOLDER`. FOLDER/answers.json has, by Run, the answer without its target, or
+{"exit": CODE}; each request is put into FOLDER/asked.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ AGREES = {"intent": "auto_restart", "reason": "the log shows a flaky network", "
 
 
 class ScriptedAdvisor:
-    """The folder that a command is told by, seen from the test."""
+    """The command's folder, as the test uses it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -26,7 +26,7 @@ class ScriptedAdvisor:
         self.say({})
 
     def say(self, answers: dict[str, dict[str, Any]]) -> None:
-        """Have the command answer like this from now on; a Run that is not named gets `AGREES`."""
+        """Set the command's answers from now on; a Run that is not named gets `AGREES`."""
         (self.folder / "answers.json").write_text(json.dumps(answers))
 
     def commands(self, *others: str) -> Path:
@@ -37,7 +37,7 @@ class ScriptedAdvisor:
         return path
 
     def asked(self, run: str) -> list[dict[str, Any]]:
-        """Return what was asked about a Run, oldest first."""
+        """Return the requests about a Run, oldest first."""
         files = sorted((self.folder / "asked").glob("*.json"))
         documents: list[dict[str, Any]] = [json.loads(file.read_text()) for file in files]
         return [document for document in documents if document["target_run"].endswith(f"/{run}")]
@@ -52,7 +52,7 @@ def main(folder: Path) -> int:
     target = document["target_run"]
     said = json.loads((folder / "answers.json").read_text()).get(target.rpartition("/")[2], AGREES)
     if said.get("hang"):
-        signal.pause()  # Until the deadline's signal: nothing else is awaited.
+        signal.pause()  # until the deadline's signal: no other event is awaited
     if "exit" in said:
         return int(said["exit"])
     sys.stdout.write(json.dumps({"target_run": target, **said}))

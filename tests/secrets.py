@@ -1,4 +1,4 @@
-"""Made-up credentials of many kinds, for tests that look for them where they must not be. None was ever valid."""
+"""Made-up credentials of many kinds, for tests that search for them in forbidden places. None was ever valid."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECRETS = {
     "environment": "export DEPLOY_SALT=" + "9f8e7d6c5b4a39281706",
     "flag": "--token " + "opensesame99",
 }
-"""By kind, as each would stand in a text."""
+"""By kind, in the form in which each appears in a text."""
 
 MARROW = {
     "pem": "MIIEowIBAAKCAQEA7bq2",
@@ -32,9 +32,9 @@ MARROW = {
     "environment": "9f8e7d6c5b4a39281706",
     "flag": "opensesame99",
 }
-"""What of one must not be seen anywhere, where that is not all of it."""
+"""The part of a secret that must not be visible anywhere, unless it is all of it."""
 
 
 def marrow(kind: str) -> str:
-    """Return what must not be seen of a kind of secret."""
+    """Return the part that must not be visible for a kind of secret."""
     return MARROW.get(kind, SECRETS[kind])

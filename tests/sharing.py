@@ -1,6 +1,6 @@
-"""What the workers of `pytest -n` share out: files, and everything that needs kubelets as one piece.
+"""The distribution of tests to the workers of `pytest -n`: by files, with all kubelet tests on one worker.
 
-A second kind cluster costs more than it saves: its nodes' work is done by the same cores.
+A second kind cluster costs more than it saves: its nodes share the same cores.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ KUBELETS = "tests/kind"
 
 
 class OneKindCluster(LoadFileScheduling):
-    """Whole files to whoever is free, and those of tests/kind to one worker."""
+    """Gives whole files to a free worker, and those of tests/kind to one worker."""
 
     def _split_scope(self, nodeid: str) -> str:
         return KUBELETS if nodeid.startswith(KUBELETS) else nodeid.partition("::")[0]

@@ -1,4 +1,4 @@
-"""The one way for a test to say that this machine lacks what it needs: skipped with the reason, and a failure in CI."""
+"""The one way for a test to report that this machine lacks a requirement: a skip with the reason, and a failure in CI."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def cannot_run(reason: str) -> NoReturn:
-    """Skip the test that asks, truthfully; in CI, which has to have everything, fail it."""
+    """Skip the calling test with a true reason; fail it in CI, which has to have everything."""
     if os.environ.get("CI"):
         pytest.fail(f"CI must run this: {reason}")
     pytest.skip(reason)

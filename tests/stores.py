@@ -1,4 +1,4 @@
-"""What tests of stores share: states, statuses, and the ways in which what is stored can be damaged from outside."""
+"""Common helpers of the tests of stores: states, statuses, and ways to damage the stored data from outside."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ def state_of(run: JsonObject, attempt: int = 0, **fields: Any) -> OperatorState:
 
 
 def status_of(state: OperatorState) -> JsonObject:
-    """Return a status as the operator writes it beside a state."""
+    """Return a status as the operator writes it together with a state."""
     agents = [{"name": name, "attempt": a.attempt, "health": "Healthy", "restarts": a.restarts} for name, a in state.agents.items()]
     return {"phase": "Running", "startTime": STARTED, "restarts": 0, "agents": agents}
 
 
 async def save(store: Store, run: JsonObject, attempt: int = 0) -> JsonObject:
-    """Save a state over whatever there is and return the Run."""
+    """Save a state over the existing one and return the Run."""
     state = state_of(run, attempt)
     written, _ = await store.commit(run, await store.load(run, live=True), state, status_of(state))
     return written
 
 
 class Bench:
-    """One kind of store with hands inside it."""
+    """One kind of store, with access to its data."""
 
     def __init__(self, kind: str, name: str, client: Client) -> None:
         self.kind, self.name, self.client = kind, name, client
         self.store = self.again()
 
     def again(self) -> Store:
-        """Return another store object on the same data, as a restarted operator has it."""
+        """Return another store object on the same data, as after a restart of the operator."""
         return make_store(self.name, self.client, even_if_migrated=True)
 
     @property
@@ -60,11 +60,11 @@ class Bench:
         return "://" in self.name
 
     async def fresh(self, run: JsonObject) -> JsonObject:
-        """Return the Run as it is now."""
+        """Return the current Run."""
         return await self.client.get(RUNS, run["metadata"]["namespace"], run["metadata"]["name"])
 
     async def load_anew(self, run: JsonObject) -> Loaded:
-        """Return what a restarted operator finds."""
+        """Return the state that a restarted operator finds."""
         store = self.again()
         await store.open()
         try:
@@ -73,7 +73,7 @@ class Bench:
             await store.close()
 
     async def damage(self, run: JsonObject, change: Change | None) -> None:
-        """Change what is stored of a Run, its JSON object or text, past the store; None removes it."""
+        """Change the stored data of a Run, its JSON object or text, without the store; None removes it."""
         run = await self.fresh(run)
         if self.kind == "status":
             await self._damage_status(run, change)

@@ -1,4 +1,4 @@
-"""A model without a mind behind an OpenAI-compatible API on loopback: it advises what the rules want, and says why it would."""
+"""A stub model behind an OpenAI-compatible API on loopback: it advises the rules' action, with a reason."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the demo's terminal is for the demo."""
+        """Log no requests: the demo's terminal is for the demo."""
 
 
 @contextmanager

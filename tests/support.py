@@ -1,4 +1,4 @@
-"""What cluster tests share: the operator as a process of its own, and waiting for conditions."""
+"""Common helpers of cluster tests: the operator as a process of its own, and waiting for conditions."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from tests.cluster import Cluster
 from tests.cluster.processes import Record, wait_until
 
 PATIENCE = 180.0
-"""Seconds after which a condition that is awaited counts as missed; generous, since these machines are shared."""
+"""Seconds after which an awaited condition counts as missed; generous, since these machines are shared."""
 
 ASK_SECONDS = 5.0
 """How long an endpoint may take to answer."""
 UNVERIFIED = ssl._create_unverified_context()  # noqa: S323  # the operator's certificate is its own
-"""For a certificate that the operator has made itself."""
+"""For a certificate that the operator has created itself."""
 
 
 def await_that(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> Any:
-    """Return what `condition` gives once that is true; fail with `what` when it takes too long."""
+    """Return the value of `condition` once it is true; fail with `what` when it takes too long."""
     found: Any = None
 
     def there() -> bool:
@@ -50,7 +50,7 @@ async def eventually(condition: Callable[[], object], what: str) -> Any:
 
 
 def ask(url: str, token: str = "") -> tuple[int, str]:
-    """Return the code and body of an answer, (0, '') where there is none; over TLS whoever answers is believed."""
+    """Return the code and body of an answer, (0, '') without one; over TLS the certificate is not verified."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310  # one of ours
     try:
@@ -86,7 +86,7 @@ def answer(cluster: Cluster, namespace: str, escalation: str, decision: str, **f
 
 
 def user_of(cluster: Cluster) -> str:
-    """Return the user that the API server takes us for."""
+    """Return the API server's name for us."""
     return cluster.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
 
 
@@ -97,7 +97,7 @@ def pods_of(cluster: Cluster, namespace: str, prefix: str) -> dict[str, JsonObje
 
 
 def simulated(outcome: str) -> JsonObject:
-    """Return an agent whose pod the simulated nodes end so: `fail` after a second, `run-forever` never by itself."""
+    """Return an agent whose pod gets this end from the simulated nodes: `fail` after a second, `run-forever` never by itself."""
     pod = {"containers": [{"name": "agent", "image": "x"}]}
     return {"template": {"metadata": {"annotations": {"test.runwarden.dev/outcome": outcome}}, "spec": pod}}
 
@@ -118,7 +118,7 @@ def shell(script: str, **fields: Any) -> JsonObject:
 
 
 def get(cluster: Cluster, namespace: str, kind: str, name: str) -> JsonObject:
-    """Return an object, empty where there is none."""
+    """Return an object, empty if absent."""
     text = cluster.kubectl("-n", namespace, "get", kind, name, "-o", "json", "--ignore-not-found")
     found: JsonObject = json.loads(text) if text.strip() else {}
     return found
@@ -158,7 +158,7 @@ def condition(found: JsonObject, kind: str) -> tuple[str, str]:
 
 
 PATIENT_LEASE = ("--lease-duration", "60", "--lease-renew-deadline", "40", "--lease-retry-period", "0.5")
-"""A busy machine must not cost the Lease. A killed operator is started again under its own name, so nobody waits for that long."""
+"""A busy machine must not lose the Lease. A killed operator is restarted under its own name, so no wait takes that long."""
 
 
 class OperatorProcess:
@@ -179,7 +179,7 @@ class OperatorProcess:
             self.stop()
 
     def began(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process was started."""
         return self._process is not None and self._process.poll() is None
 
     @property
@@ -189,7 +189,7 @@ class OperatorProcess:
         return self._process.pid
 
     def start(self) -> None:
-        """Start the operator and wait until it says that it is ready."""
+        """Start the operator and wait until it reports that it is ready."""
         self.start_without_waiting()
         await_that(lambda: self.ready() or self.ended(), f"operator not ready, see {self.log}")
         assert not self.ended(), f"the operator ended: {self.log.read_text()[-2000:]}"
@@ -208,11 +208,11 @@ class OperatorProcess:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, env=env, cwd=Path(__file__).parent.parent, start_new_session=self._keep
             )
-        if self._cluster.provider != "existing":  # whoever cleans up after a killed run ends it with the cluster
+        if self._cluster.provider != "existing":  # the cleanup after a killed run ends it with the cluster
             Record(self._cluster.directory / "processes").add("operator", self._process.pid)
 
     def ready(self) -> bool:
-        """Whether `/readyz` says so."""
+        """Whether `/readyz` reports it."""
         return self.probe("health", "readyz")[0] == 200
 
     def probe(self, endpoint: str, path: str, token: str = "") -> tuple[int, str]:
@@ -225,17 +225,17 @@ class OperatorProcess:
         return int(self._listening(endpoint)["port"])
 
     def _listening(self, endpoint: str) -> JsonObject:
-        """Return the last line that tells where an endpoint is: an operator that began anew listens anew."""
+        """Return the last log line with the address of an endpoint: an operator that has restarted its loop listens again."""
         return next((line for line in reversed(self.lines()) if line.get("endpoint") == endpoint), {})
 
     def lines(self) -> list[JsonObject]:
-        """Return the log of this process so far, one object a line."""
+        """Return the log of this process so far, one object per line."""
         if not self.log.exists():
             return []
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """End the operator by a signal and return its exit code."""
+        """Send the operator a signal and return its exit code."""
         assert self._process
         self._process.send_signal(number)
         code = self._process.wait(timeout=PATIENCE)

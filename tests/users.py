@@ -1,4 +1,4 @@
-"""Real users for tests of who may do what: people with certificates, service accounts and pods with tokens of their own."""
+"""Real users for tests of permissions: people with certificates, service accounts and pods with tokens of their own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support import apply, get
 
 
 def person(cluster: Cluster, name: str, *groups: str) -> Cluster:
-    """Return the cluster as a user sees it who has a certificate of its authority; only of an `api` cluster, whose key we have."""
+    """Return the cluster for a user with a certificate of its authority; only for an `api` cluster, whose key we have."""
     subject = "".join(f"/O={group}" for group in groups) + f"/CN={name}"
     make_pair(cluster.directory, name, subject)
     pair = {"client-certificate": f"{cluster.directory}/{name}.crt", "client-key": f"{cluster.directory}/{name}.key"}
@@ -23,7 +23,7 @@ def person(cluster: Cluster, name: str, *groups: str) -> Cluster:
 
 
 def account(cluster: Cluster, namespace: str, name: str) -> Cluster:
-    """Return the cluster as a service account sees it, by a token that is bound to no pod."""
+    """Return the cluster for a service account with a token that is bound to no pod."""
     return _as(cluster, f"{namespace}-{name}", {"token": token(cluster, namespace, name)})
 
 
@@ -33,7 +33,7 @@ def token(cluster: Cluster, namespace: str, name: str) -> str:
 
 
 def pod(cluster: Cluster, namespace: str, name: str) -> Cluster:
-    """Return the cluster as a pod sees it, by a token that is bound to it, as a projected one is."""
+    """Return the cluster for a pod with a token that is bound to it, like a projected one."""
     found = get(cluster, namespace, "pod", name)
     bound = ["--bound-object-kind=Pod", f"--bound-object-name={name}", f"--bound-object-uid={found['metadata']['uid']}"]
     made = cluster.kubectl("-n", namespace, "create", "token", found["spec"]["serviceAccountName"], *bound).strip()
@@ -41,15 +41,15 @@ def pod(cluster: Cluster, namespace: str, name: str) -> Cluster:
 
 
 def posing(user: Cluster, name: str, account: str, **extra: str) -> Cluster:
-    """Return the cluster as a user sees it who poses as an account, with claims of a token's `extra`."""
+    """Return the cluster for a user who poses as an account, with claims of a token's `extra`."""
     config: JsonObject = yaml.safe_load(user.kubeconfig.read_text())
     config["users"][0]["user"] |= {"as": account, "as-user-extra": {key: [value] for key, value in extra.items()}}
     return replace(user, kubeconfig=_write(user.directory / f"{name}.kubeconfig", config))
 
 
 def nobody(cluster: Cluster) -> Cluster:
-    """Return the cluster as somebody sees it who has no credential at all."""
-    # kubectl asks at a terminal where it has nothing at all to send; a name and password are nothing to this API server.
+    """Return the cluster for a client without any credential."""
+    # kubectl prompts at a terminal if it has no credential at all; this API server ignores a name and password.
     return _as(cluster, "nobody", {"username": "nobody", "password": "none"})
 
 
@@ -62,7 +62,9 @@ def grant(cluster: Cluster, namespace: str | None, role: str, *subjects: str) ->
 
 
 def let_author(cluster: Cluster, namespace: str, *subjects: str) -> None:
-    """Let subjects write Runs in a namespace, and create the pods and claims that come of them, which `runwarden-edit` does not."""
+    """Let subjects write Runs in a namespace, and create the pods and claims that they cause, which `runwarden-edit` does not
+    allow.
+    """
     grant(cluster, namespace, "runwarden-edit", *subjects)
     creator: JsonObject = {"apiVersion": RBAC, "kind": "ClusterRole", "metadata": {"name": "test-pod-creator"}}
     creator["rules"] = [{"apiGroups": [""], "resources": ["pods", "persistentvolumeclaims"], "verbs": ["create"]}]

@@ -23,11 +23,11 @@ Objects = list[dict[str, Any]]
 
 
 class HelmError(Exception):
-    """What helm said when it refused."""
+    """The message of a helm command that failed."""
 
 
 def helm(*arguments: str, home: Path, kubeconfig: Path | None = None) -> str:
-    """Run helm with a home of its own and return what it printed. Raises HelmError with its words where it fails."""
+    """Run helm with a home of its own and return its output. Raises HelmError with its message if it fails."""
     env = {**os.environ, "HELM_CACHE_HOME": f"{home}/cache", "HELM_CONFIG_HOME": f"{home}/config", "HELM_DATA_HOME": f"{home}/data"}
     env.pop("KUBECONFIG", None)
     where = ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
@@ -39,7 +39,7 @@ def helm(*arguments: str, home: Path, kubeconfig: Path | None = None) -> str:
 
 
 def install(kubeconfig: Path, home: Path, *options: str, chart: Path = CHART, release: str = RELEASE) -> str:
-    """Install or upgrade a release with the image that the tests have built, and wait until it is ready. Raises HelmError."""
+    """Install or upgrade a release with the tests' image, and wait until it is ready. Raises HelmError."""
     repository, _, tag = IMAGE.rpartition(":")
     image = f"--set=image.repository={repository},image.tag={tag},image.pullPolicy=Never"
     command = ["upgrade", "--install", release, str(chart), "--namespace", NAMESPACE, "--create-namespace"]
@@ -47,7 +47,7 @@ def install(kubeconfig: Path, home: Path, *options: str, chart: Path = CHART, re
 
 
 def render(home: Path, *arguments: str) -> str:
-    """Return what the chart renders."""
+    """Return the rendered chart."""
     return helm("template", RELEASE, str(CHART), "--namespace", NAMESPACE, *arguments, home=home)
 
 
@@ -57,7 +57,7 @@ def objects(text: str) -> Objects:
 
 
 def one(found: Objects, kind: str, name: str | None = None) -> dict[str, Any]:
-    """Return the one object of a kind, and of a name where there are more."""
+    """Return the one object of a kind, and of a name if there are more."""
     matching = [each for each in found if each["kind"] == kind and name in (None, each["metadata"]["name"])]
     assert len(matching) == 1, f"{len(matching)} {kind} {name or ''}"
     return matching[0]

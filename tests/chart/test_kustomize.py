@@ -1,4 +1,4 @@
-"""The overlays of manifests/ hold what the chart makes of the values beside them. `UPDATE_GOLDEN=1` writes them anew."""
+"""The overlays of manifests/ match the chart with their values. `UPDATE_GOLDEN=1` writes them again."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.cluster.binaries import find
 
 OVERLAYS = sorted(path for path in (ROOT / "manifests/overlays").iterdir() if path.is_dir())
 HELMS_OWN = ("helm.sh/chart", "app.kubernetes.io/managed-by", "app.kubernetes.io/instance", "helm.sh/resource-policy")
-"""Labels and annotations that say that helm keeps an object."""
+"""Labels and annotations that mark an object as managed by helm."""
 
 HEADER = "# Made from the chart with the values beside it: see kustomization.yaml.\n"
 
 
 def without_helm(node: Any) -> Any:
-    """An object without what only helm understands."""
+    """Return an object without helm's own fields."""
     if isinstance(node, list):
         return [without_helm(each) for each in node]
     if isinstance(node, dict):
@@ -31,20 +31,20 @@ def without_helm(node: Any) -> Any:
 
 
 def operator_of(overlay: Path, home: Path) -> Objects:
-    """What the chart renders for an overlay, less what the base has and what is helm's own business."""
+    """Return the rendered chart for an overlay, without the base's objects and helm's own."""
     found = objects(render(home, "--skip-tests", "--values", str(overlay / "values.yaml")))
     return [without_helm(each) for each in found if not is_copy(each) and not is_hook(each)]
 
 
 def built(folder: Path) -> Objects:
-    """Return what `kubectl kustomize` makes of a folder."""
+    """Return the output of `kubectl kustomize` for a folder."""
     command = [str(find(["kubectl"])["kubectl"]), "kustomize", str(folder)]
     return objects(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
 def test_an_overlay_is_the_charts(overlay: Path, tmp_path: Path) -> None:
-    """operator.yaml of an overlay is what the chart makes today: neither moves without the other."""
+    """operator.yaml of an overlay equals the chart's current output: neither changes without the other."""
     made = HEADER + yaml.safe_dump_all(operator_of(overlay, tmp_path), sort_keys=False, width=120)
     if os.environ.get("UPDATE_GOLDEN"):
         (overlay / "operator.yaml").write_text(made)
@@ -53,7 +53,7 @@ def test_an_overlay_is_the_charts(overlay: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
 def test_an_overlay_is_whole(overlay: Path, tmp_path: Path) -> None:
-    """An overlay has every CRD, role and policy that the chart has, the operator, and the namespace that it lives in."""
+    """An overlay has every CRD, role and policy of the chart, the operator, and its namespace."""
     found = built(overlay)
     charts = objects(render(tmp_path, "--skip-tests", "--values", str(overlay / "values.yaml")))
     names = {(each["kind"], each["metadata"]["name"]) for each in found}

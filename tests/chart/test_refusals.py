@@ -1,4 +1,4 @@
-"""Values that cannot work are refused before anything reaches a cluster, in a sentence that names the value."""
+"""Impossible values are refused before any object reaches a cluster, in a sentence that names the value."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ WRONG = [
 
 
 def refusal(home: Path, values: str) -> str:
-    """Return what is said to values."""
+    """Return the error for some values."""
     with pytest.raises(HelmError) as refused:
         render(home, "--set", values)
     return str(refused.value)
@@ -147,20 +147,20 @@ def refusal(home: Path, values: str) -> str:
 
 @pytest.mark.parametrize(("values", "sentence"), IMPOSSIBLE, ids=[values for values, _ in IMPOSSIBLE])
 def test_an_impossible_combination_is_refused_with_a_sentence(values: str, sentence: str, tmp_path: Path) -> None:
-    """Values that are each right but cannot work together are refused with what is wrong and what to do."""
+    """Values that are each valid but cannot work together are refused with the reason and the remedy."""
     assert sentence in refusal(tmp_path, values)
 
 
 @pytest.mark.parametrize(("values", "path"), WRONG, ids=[values for values, _ in WRONG])
 def test_a_wrong_value_is_refused_with_its_path(values: str, path: str, tmp_path: Path) -> None:
-    """A value of the wrong type or range, or one that is not known, is refused by the schema, which names it."""
+    """A value of the wrong type or range, or an unknown one, is refused by the schema, which names it."""
     said = refusal(tmp_path, values)
     assert path in said
     assert "schema" in said
 
 
 def test_what_is_refused_is_right_without_the_fault(tmp_path: Path) -> None:
-    """The refusals' neighbours render: it is the fault that is refused, not the setting."""
+    """The same values without the fault render: the fault is refused, not the setting."""
     for values in (
         "store.type=sqlite,replicas=1",
         "store.type=external,store.external.existingSecret=s,replicas=2",

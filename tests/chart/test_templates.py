@@ -1,4 +1,4 @@
-"""What the chart renders: by default as golden/default.yaml has it, and for each of the values in values/ the difference from it.
+"""The rendered chart: golden/default.yaml for the default values, and the difference from it for each file in values/.
 
 The difference is a unified diff for each object. `UPDATE_GOLDEN=1` writes the golden files.
 """
@@ -25,21 +25,21 @@ COPIED = ("CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAd
 
 
 def is_copy(found: dict[str, Any]) -> bool:
-    """Whether an object is one of those; a hook's role is the chart's own."""
+    """Whether an object is such a copy; a hook's role is the chart's own."""
     return found["kind"] in COPIED and not is_hook(found)
 
 
 def is_hook(found: dict[str, Any]) -> bool:
-    """Whether helm makes an object only for a while."""
+    """Whether an object exists only for a helm hook."""
     return "helm.sh/hook" in found["metadata"].get("annotations", {})
 
 
 FILES = {path.read_text().strip(): f"({path.relative_to(CHART)})" for path in (CHART / "files").glob("*") if path.is_file()}
-"""What stands in golden files for a whole file of the chart."""
+"""The text that replaces a complete file of the chart in golden files."""
 
 
 def without_files(node: Any) -> Any:
-    """An object with the name of a file where all of its text stands."""
+    """Return an object with file names in place of complete files."""
     if isinstance(node, dict):
         return {key: without_files(value) for key, value in node.items()}
     if isinstance(node, list):
@@ -48,7 +48,7 @@ def without_files(node: Any) -> Any:
 
 
 def documents(found: Objects) -> dict[str, str]:
-    """Return the YAML of each object by kind, namespace and name, and of those that are copies one list of names."""
+    """Return the YAML of each object by kind, namespace and name, and one list of names for the copies."""
     own = [each for each in found if not is_copy(each)]
     copies = sorted(f"{each['kind']}/{each['metadata']['name']}" for each in found if is_copy(each))
     named = {path_of(each): yaml.safe_dump(without_files(each), sort_keys=True, width=120) for each in own}
@@ -63,7 +63,7 @@ def path_of(found: dict[str, Any]) -> str:
 
 
 def difference(old: dict[str, str], new: dict[str, str]) -> str:
-    """Return the unified diff of each object that is not the same in both, as of files with the objects' names."""
+    """Return the unified diff of each object that differs, as of files with the objects' names."""
     diffs: list[str] = []
     for name in sorted(old | new):
         before, after = (name if name in each else "/dev/null" for each in (old, new))
@@ -74,7 +74,7 @@ def difference(old: dict[str, str], new: dict[str, str]) -> str:
 
 @pytest.fixture(scope="session")
 def default_documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the chart renders with its default values."""
+    """The rendered chart with its default values."""
     return documents(objects(render(tmp_path_factory.mktemp("helm"))))
 
 
@@ -96,7 +96,7 @@ def test_lint(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
 def test_golden(values: Path, default_documents: dict[str, str], tmp_path: Path) -> None:
-    """What a values file renders, beside what is rendered by default, changes only with its golden file."""
+    """The rendered output of a values file, compared with the default, changes only with its golden file."""
     made = documents(objects(render(tmp_path, "--values", str(values))))
     if values.stem == "default":
         assert made == default_documents
@@ -106,14 +106,14 @@ def test_golden(values: Path, default_documents: dict[str, str], tmp_path: Path)
 
 
 def test_every_golden_file_is_made_from_values() -> None:
-    """No golden file outlives its values."""
+    """Every golden file has its values file."""
     diffs = {f"{path.stem}.diff" for path in VALUES if path.stem != "default"}
     assert {path.name for path in GOLDEN.iterdir()} == {"default.yaml", *diffs}
 
 
 @pytest.mark.parametrize("folder", ["crds", "manifests/rbac", "manifests/admission"])
 def test_the_chart_installs_what_the_repository_has(folder: str, tmp_path: Path) -> None:
-    """CRDs, roles and admission policies come out of the chart as they stand in the repository: nothing is lost in a template."""
+    """CRDs, roles and admission policies come out of the chart as they are in the repository: no part is lost in a template."""
     rendered = {(each["kind"], each["metadata"]["name"]): each for each in objects(render(tmp_path))}
     files = [path for path in (ROOT / folder).glob("*.yaml") if path.name != "kustomization.yaml"]
     expected = [each for path in files for each in objects(path.read_text())]
@@ -127,12 +127,12 @@ def test_the_chart_installs_what_the_repository_has(folder: str, tmp_path: Path)
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
 def test_only_the_operator_has_a_token_and_only_the_advisor_a_credential(values: Path, tmp_path: Path) -> None:
-    """The pod mounts no token by itself; what holds the token holds no model credential, and the other way round."""
+    """The pod mounts no token by default; the container with the token has no model credential, and the other way round."""
     pod = one(objects(render(tmp_path, "--values", str(values))), "Deployment")["spec"]["template"]["spec"]
     assert pod["automountServiceAccountToken"] is False
     containers = {each["name"]: each for each in [*pod["containers"], *pod.get("initContainers", [])]}
     holders = {name for name, each in containers.items() if "token" in [mount["name"] for mount in each.get("volumeMounts", [])]}
-    assert holders == {"operator", "move"} & set(containers)  # what moves the Runs does so in the operator's name
+    assert holders == {"operator", "move"} & set(containers)  # the program that moves the Runs acts in the operator's name
     shared = {mount["name"] for mount in containers["operator"]["volumeMounts"]}
     if advisor := containers.get("advisor"):
         assert advisor["restartPolicy"] == "Always"
@@ -145,7 +145,7 @@ def test_only_the_operator_has_a_token_and_only_the_advisor_a_credential(values:
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
 def test_our_containers_are_restricted(values: Path, tmp_path: Path) -> None:
-    """Every container of ours, the test's too, meets Pod Security `restricted` and has a read-only root."""
+    """Every container of ours, including the test's, meets Pod Security `restricted` and has a read-only root."""
     found = objects(render(tmp_path, "--values", str(values)))
     pods = [each["spec"]["template"]["spec"] for each in found if each["kind"] in ("Deployment", "Job")]
     pods += [each["spec"] for each in found if each["kind"] == "Pod"]
@@ -162,7 +162,7 @@ def test_our_containers_are_restricted(values: Path, tmp_path: Path) -> None:
 
 
 def test_without_an_advisor_the_mode_is_off(tmp_path: Path) -> None:
-    """The policy file says Off where nobody is to be asked, and Assist where somebody is, unless the values say otherwise."""
+    """The policy file has mode Off without an advisor, and Assist with one, unless the values set it."""
     modes = {}
     for name in ("default", "extras", "advisor-codex", "advisor-claude"):
         values = next(path for path in VALUES if path.stem == name)
@@ -174,7 +174,7 @@ def test_without_an_advisor_the_mode_is_off(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
 def test_the_program_takes_what_it_is_given(values: Path, tmp_path: Path) -> None:
-    """The operator's own parsers take the policy file and the commands, and `llm.command` is one of these."""
+    """The operator's own parsers accept the policy file and the commands, and `llm.command` is one of these."""
     data: dict[str, str] = {}
     for each in objects(render(tmp_path, "--values", str(values))):
         data |= each["data"] if each["kind"] == "ConfigMap" else {}
@@ -185,7 +185,7 @@ def test_the_program_takes_what_it_is_given(values: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
 def test_the_program_knows_its_options(values: Path, tmp_path: Path) -> None:
-    """Every option that a container of ours is started with is one of its command."""
+    """Every option of our containers is one of its command."""
     pod = one(objects(render(tmp_path, "--values", str(values))), "Deployment")["spec"]["template"]["spec"]
     ours = [each for each in [*pod["containers"], *pod.get("initContainers", [])] if each["name"] in ("operator", "advisor")]
     assert ours
@@ -200,8 +200,8 @@ def test_the_program_knows_its_options(values: Path, tmp_path: Path) -> None:
 def test_cluster_wide_unless_namespaces_are_named(tmp_path: Path) -> None:
     """With namespaces the operator is bound in each of them and nowhere else; without, once for the cluster.
 
-    What it asks about who scrapes belongs to no namespace, and gives access to nothing: that is bound cluster-wide either way.
-    In the namespace default it may read where the API server is.
+    Reviews of metrics readers belong to no namespace, and give access to no object: that right is bound cluster-wide either way. In
+    the namespace default it may read the address of the API server.
     """
     wide = objects(render(tmp_path))
     narrow = objects(render(tmp_path, "--set", "namespaces={a,b}"))
@@ -221,7 +221,7 @@ def test_cluster_wide_unless_namespaces_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
 def test_what_is_open_is_fenced(values: Path, tmp_path: Path) -> None:
-    """No port of the operator's pod is open to every pod of the cluster unless a values file says so in words."""
+    """No port of the operator's pod is open to every pod of the cluster unless a values file explicitly opens it."""
     told = yaml.safe_load(values.read_text()) or {}
     found = one(objects(render(tmp_path, "--values", str(values))), "NetworkPolicy")["spec"]
     assert sorted(found["policyTypes"]) == ["Egress", "Ingress"]
@@ -230,7 +230,7 @@ def test_what_is_open_is_fenced(values: Path, tmp_path: Path) -> None:
 
 
 def test_metrics_are_secured_unless_told_otherwise(tmp_path: Path) -> None:
-    """The operator serves metrics securely and may ask who scrapes; nothing else of the pod serves any."""
+    """The operator serves metrics securely and may review its readers; no other container of the pod serves any."""
     for values in VALUES:
         found = objects(render(tmp_path, "--values", str(values)))
         pod = one(found, "Deployment")["spec"]["template"]["spec"]

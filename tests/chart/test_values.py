@@ -1,4 +1,4 @@
-"""values.yaml, its schema, and what the chart says of the rest of the project: each agrees with the others."""
+"""values.yaml, its schema, and the chart's references to the rest of the project agree with each other."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.chart.helm import CHART, ROOT
 VALUES_FILE = (CHART / "values.yaml").read_text()
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 OPEN = ("policy", "global", "resources", "advisor.resources", "nodeSelector", "metrics.dashboard.labels")
-"""Values whose inside is described by their own comment, or by Kubernetes."""
+"""Values whose fields are described by their own comment, or by Kubernetes."""
 
 METRIC = re.compile(r"\brunwarden_[a-z_]+")
 
 
 def paths_of_values(node: object, prefix: str = "") -> set[str]:
-    """Return the path of every value, that of a group left out."""
+    """Return the path of every value, without those of groups."""
     if not isinstance(node, dict) or not node or prefix in OPEN:
         return {prefix}
     return {path for key, value in node.items() for path in paths_of_values(value, f"{prefix}.{key}".lstrip("."))}
@@ -44,7 +44,7 @@ def test_the_schema_knows_the_values_and_no_others() -> None:
 
 
 def test_every_value_is_described() -> None:
-    """A comment in helm-docs' form stands above each value."""
+    """Each value has a comment in helm-docs' form above it."""
     lines = VALUES_FILE.splitlines()
     bare = [
         line
@@ -57,7 +57,7 @@ def test_every_value_is_described() -> None:
 
 
 def test_versions_agree() -> None:
-    """The chart's appVersion, the image's label and the package's version are one."""
+    """The chart's appVersion, the image's label and the package's version are equal."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"] == version
     assert f"ARG VERSION={version}\n" in (ROOT / "Containerfile").read_text()
@@ -65,7 +65,7 @@ def test_versions_agree() -> None:
 
 @pytest.mark.parametrize("name", ["alerts.yaml", "dashboard.json"])
 def test_alerts_and_dashboard_ask_for_metrics_that_there_are(name: str) -> None:
-    """Every metric that an alert or a panel asks for is one of the operator's or the adapter's."""
+    """Every metric in an alert or a panel is one of the operator's or the adapter's."""
     registry, advisors = Metrics().registry, CollectorRegistry()
     AdapterMetrics(advisors)
     ours = {

@@ -1,4 +1,4 @@
-"""The two CLIs, pointed to a model on loopback."""
+"""The two CLIs, configured for a model on loopback."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ KEY = "a-key-for-tests"
 
 @dataclass(frozen=True)
 class Cli:
-    """A CLI, and which model it speaks to."""
+    """A CLI, and its model."""
 
     name: str
     model: type[Model]
 
     def arguments(self, model: Model) -> list[str]:
-        """Return what `rw exec` is given: the CLI and the model, retried once, so that errors come soon."""
+        """Return the arguments of `rw exec`: the CLI and the model, with one retry, so that errors come soon."""
         if self.name == "claude":
             return ["claude"]
         retries = "request_max_retries=1, stream_max_retries=1"
@@ -39,5 +39,5 @@ BOTH = (CODEX, CLAUDE)
 
 
 def in_json(text: str) -> str:
-    """Return a text as it stands inside JSON."""
+    """Return a text in JSON encoding, without the quotes."""
     return json.dumps(text, ensure_ascii=False)[1:-1]

@@ -15,16 +15,18 @@ HERE = Path(__file__).parent
 INSTALL_SECONDS = 300
 NPM_CI = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 CLAUDE_INSTALLER = "node_modules/@anthropic-ai/claude-code/install.cjs"
-"""Puts the platform's program in its place; npm runs no script of a package here, and may not do so by default for long."""
+"""Installs the platform's program; npm runs no script of a package here, and soon may not do so by default."""
 
 
 def install() -> Path:
-    """Return the folder that holds `codex` and `claude`; skip where they cannot be had, which CI may not."""
+    """Return the folder with `codex` and `claude`; skip if they cannot be installed, which is a failure in CI."""
     return install_locked(HERE, "clis", ("node", CLAUDE_INSTALLER)) / "node_modules/.bin"
 
 
 def install_locked(source: Path, name: str, *more: tuple[str, ...]) -> Path:
-    """Return a folder of the cache with what a package-lock.json pins, after further commands; skip as `install` does."""
+    """Return a folder of the cache with the packages that a package-lock.json pins, after further commands; skip as `install`
+    does.
+    """
     if not shutil.which("npm"):
         cannot_run("needs node and npm")
     digest = hashlib.sha256((source / "package-lock.json").read_bytes()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Models on loopback that say what a test has scripted: the Responses API for codex, the Messages API for claude, with SSE."""
+"""Models on loopback with scripted answers: the Responses API for codex, the Messages API for claude, with SSE."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aiohttp import web
 from controller.api.base import JsonObject
 
 INPUT_TOKENS, OUTPUT_TOKENS = 100, 10
-"""What each answer of a model costs."""
+"""The usage of each answer of a model."""
 
 MAX_REQUEST = 1 << 26
 OK = 200
@@ -28,24 +28,24 @@ class End(Enum):
     COMPLETE = "complete"
     CUT = "cut"
     HELD = "held"
-    """It stops in its middle until the test releases it, or the CLI goes."""
+    """It stops in its middle until the test releases it, or the CLI ends."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a model answers to one request."""
+    """A model's answer to one request."""
 
     text: str = ""
     command: str = ""
-    """A shell command that the model wants to be run; in place of a text."""
+    """A shell command that the model calls, instead of a text."""
     status: int = OK
     error: str = ""
-    """The type of the error, where the status is one."""
+    """The type of the error, if the status is an error."""
     end: End = End.COMPLETE
 
 
 class Model(ABC):
-    """A server with a script of replies, of which the last is repeated. It keeps what it was asked."""
+    """A server with a script of replies, whose last one is repeated. It records its requests."""
 
     path: ClassVar[str]
 
@@ -54,7 +54,7 @@ class Model(ABC):
         self.requests: list[JsonObject] = []
         self.keys: list[str] = []
         self.strays: list[str] = []
-        """Requests for anything but the model."""
+        """Requests other than those to the model."""
         self.holding, self.released = asyncio.Event(), asyncio.Event()
         self.url = ""
 
@@ -74,7 +74,7 @@ class Model(ABC):
             await runner.cleanup()
 
     def said(self) -> str:
-        """Return the conversation that the last request holds, as JSON."""
+        """Return the conversation of the last request, as JSON."""
         return json.dumps(self.conversation(self.requests[-1]), ensure_ascii=False)
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""What an agent's container is to `rw exec`, without Kubernetes: its folders, environment, user and process namespace."""
+"""The environment of an agent's container for `rw exec`, without Kubernetes: its folders, variables, user and process namespace."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATIENCE = 120
 
 @cache
 def container() -> tuple[str, ...]:
-    """Return the command that makes its arguments another user's PID 1, as in a pod; nothing where the machine forbids that."""
+    """Return the command that makes its arguments another user's PID 1, as in a pod; empty if the machine forbids that."""
     user = ("--user", "--map-user=10001", "--map-group=10001")
     command = ("unshare", *user, "--pid", "--mount-proc", "--fork", "--kill-child", "--")
     if not shutil.which("unshare"):
@@ -44,7 +44,7 @@ class Ended:
 
 @dataclass
 class Pod:
-    """One agent's workspace and outbox. The outbox is a new one for each attempt, as a pod's is."""
+    """One agent's workspace and outbox. Each attempt has a new outbox, as each pod has."""
 
     workspace: Path
     outbox: Path
@@ -54,13 +54,13 @@ class Pod:
     brief: str = "Say hello and finish.\n"
     attempt: int = 0
     directory: str = ""
-    """Where the container starts, in place of the workspace."""
+    """The container's working directory, instead of the workspace."""
 
     def __post_init__(self) -> None:
         self.begin(0)
 
     def begin(self, attempt: int, news: str = "") -> None:
-        """Begin an attempt; `news` is what stands in its brief beside the Run's."""
+        """Begin an attempt; `news` is added to the Run's part of its brief."""
         self.attempt = attempt
         shutil.rmtree(self.outbox, ignore_errors=True)
         (self.outbox / "out").mkdir(parents=True)
@@ -68,21 +68,21 @@ class Pod:
 
     @property
     def state(self) -> Path:
-        """What `rw exec` keeps in the workspace."""
+        """The state of `rw exec` in the workspace."""
         return self.workspace / ".runwarden"
 
     def events(self) -> list[JsonObject]:
-        """Return what the reporter hears of this attempt's stream."""
+        """The reporter's events from this attempt's stream."""
         stream = Stream()
         path = self.outbox / "out/stream.jsonl"
         return [event for line in path.read_text().splitlines() for event in stream.feed(line)] if path.exists() else []
 
     def used(self) -> JsonObject:
-        """Return the attempt's last word on usage."""
+        """Return the last usage of the attempt."""
         return [event for event in self.events() if event["type"] == "usage"][-1]
 
     def results(self) -> list[JsonObject]:
-        """Return what came of it, and the turns."""
+        """Return the results and the turns."""
         return [event for event in self.events() if event["type"] != "usage"]
 
     async def start(self, *arguments: str) -> Process:
@@ -112,7 +112,7 @@ class Pod:
             "RUNWARDEN_SESSION_ID": SESSION_ID,
             "RUNWARDEN_LAST_OUTCOME": "NonZeroExit" if self.attempt else "",
         }
-        # claude refuses to run as root with all permissions unless it is told that somebody else holds it.
+        # claude refuses to run as root with all permissions unless a variable says that it is in a sandbox.
         rootly = {"IS_SANDBOX": "1"} if not container() and os.getuid() == 0 else {}
         return given | rootly | self.environment
 

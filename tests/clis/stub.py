@@ -1,4 +1,4 @@
-"""CLIs that say what a test wants, in a pod."""
+"""CLIs with scripted output, in a pod."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ class Stubbed:
     folder: Path
 
     def says(self, stream: str, code: int = 0, stderr: str = "") -> None:
-        """Set what the CLI says, and its exit code."""
+        """Set the CLI's output and its exit code."""
         for name, text in (("stream", stream), ("code", str(code)), ("stderr", stderr)):
             (self.folder / name).write_text(text)
 
     def becomes(self, script: str) -> None:
-        """Set what the CLI is."""
+        """Replace the CLI by a script."""
         for name in ("codex", "claude"):
             (self.folder / name).write_text(script)
             (self.folder / name).chmod(0o755)
 
     @property
     def arguments(self) -> list[str]:
-        """What the CLI was given."""
+        """The arguments of the CLI."""
         return (self.folder / "arguments").read_text().splitlines()
 
     @property
     def prompt(self) -> str:
-        """What the CLI was asked."""
+        """The prompt of the CLI."""
         return (self.folder / "prompt").read_text()
 
 

@@ -1,4 +1,4 @@
-"""The real CLIs as advisors: asked through the real presets and the adapter, with models on loopback that say what they like."""
+"""The real CLIs as advisors: consulted through the real presets and the adapter, with models on loopback that answer anything."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.clis.model import INPUT_TOKENS, OUTPUT_TOKENS, End, Messages, Model, 
 
 PATIENCE = 60
 LONG_ENOUGH = 15
-"""Seconds in which a CLI has asked its model, on a full machine too."""
+"""Seconds in which a CLI has sent its request, on a busy machine too."""
 MAX_TOKENS = 777
 MODEL = {"codex": "gpt-5.5", "claude": "claude-opus-4-5"}
 SCHEMA: JsonObject = {
@@ -36,21 +36,21 @@ SCHEMA: JsonObject = {
     "properties": {"intent": {"type": "string", "enum": ["noop", "auto_restart"]}},
 }
 GOOD = '{ "intent":"noop" }'
-"""Spelled as no serializer would, so that a repaired answer shows."""
+"""In a form that no serializer would write, so that a repaired answer is visible."""
 
 HARMLESS = {"codex": {"request_user_input", "apply_patch"}, "claude": {"StructuredOutput"}}
-"""What a model is offered at most: a question that nobody hears, a patch that the sandbox refuses, the answer itself."""
+"""The only tools that a model may be offered: a question that no user sees, a patch that the sandbox refuses, the answer itself."""
 
 
 @dataclass(frozen=True)
 class Tool(Reply):
-    """A model that calls a tool; `command` is what it gives it."""
+    """A model that calls a tool; `command` is the tool's input."""
 
     name: str = "StructuredOutput"
 
 
 class ToolMessages(Messages):
-    """A Messages API whose model calls any tool, with any input to the letter."""
+    """A Messages API whose model calls any tool, with exactly this input."""
 
     def events(self, reply: Reply, number: int) -> list[JsonObject]:
         """Return the events of a message."""
@@ -79,7 +79,7 @@ Ask = Callable[..., Awaitable[Advice]]
 
 @pytest.fixture
 def ask(clis: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """Return what asks a CLI whose model is on loopback, in folders that are not under /tmp."""
+    """Return a function that consults a CLI whose model is on loopback, in folders that are not under /tmp."""
     monkeypatch.setenv("PATH", str(clis), prepend=":")
     monkeypatch.setattr("tempfile.tempdir", str(place))
     for name in CODEX_KEYS | CLAUDE_KEYS:
@@ -100,7 +100,7 @@ def ask(clis: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
 
 
 def provider(model: Model) -> tuple[str, ...]:
-    """Return the arguments that name a provider of one's own to codex, with few retries."""
+    """Return the arguments that configure a custom provider for codex, with few retries."""
     retries = "request_max_retries=1, stream_max_retries=1"
     told = f'{{name="test", base_url="{model.url}", env_key="TEST_KEY", wire_api="responses", {retries}}}'
     return ("-c", "model_provider=test", "-c", f"model_providers.test={told}")
@@ -112,7 +112,7 @@ def command(cli: str, args: tuple[str, ...]) -> Command:
 
 
 def answer(cli: str, text: str) -> Reply:
-    """Return a model that answers as its API has answers with a schema."""
+    """Return a model that answers as its API does with a schema."""
     return Tool(command=text) if cli == "claude" else Reply(text=text)
 
 
@@ -121,7 +121,9 @@ both = pytest.mark.parametrize("cli", ["codex", "claude"])
 
 @both
 async def test_good_answer_arrives_to_the_letter(ask: Ask, cli: str) -> None:
-    """What the model said, and what it cost; asked once, by name, within the limit, with the schema, without a tool that acts."""
+    """The model's answer and its cost arrive; it is asked once, by name, within the limit, with the schema, without a tool that
+    acts.
+    """
     async with SERVERS[cli](answer(cli, GOOD)).serve() as model:
         advice = await ask(cli, model)
     assert (advice.ended, advice.output, advice.detail) == (Ended.ANSWERED, GOOD.encode(), "")
@@ -150,7 +152,7 @@ ODD = [
 @pytest.mark.parametrize("text", ODD)
 @both
 async def test_answer_that_breaks_the_schema_arrives_to_the_letter(ask: Ask, cli: str, text: str) -> None:
-    """Neither the CLI nor the preset repairs, drops or asks again: the gate is to judge it."""
+    """Neither the CLI nor the preset repairs, drops or repeats it: the gate has to judge it."""
     async with SERVERS[cli](Reply(text=text)).serve() as model:
         advice = await ask(cli, model)
     assert (advice.ended, advice.output) == (Ended.ANSWERED, text.encode())
@@ -161,7 +163,7 @@ async def test_answer_that_breaks_the_schema_arrives_to_the_letter(ask: Ask, cli
     "text", ['{"intent": "rm -rf"}', '{"intent": "noop", "intent": "auto_restart"}', '{"intent": 1e400}', '{"intent']
 )
 async def test_tool_input_that_breaks_the_schema_arrives_to_the_letter(ask: Ask, text: str) -> None:
-    """The same where claude's model answers by the tool: a key said twice is not said once on the way."""
+    """The same for claude's model, which answers by the tool: a duplicate key stays duplicate on the way."""
     async with ToolMessages(Tool(command=text)).serve() as model:
         advice = await ask("claude", model)
     assert (advice.ended, advice.output) == (Ended.ANSWERED, text.encode())
@@ -181,7 +183,7 @@ FAILURES = [
 @pytest.mark.parametrize(("status", "error", "ended"), FAILURES)
 @both
 async def test_failure_of_the_provider_is_told(ask: Ask, cli: str, status: int, error: str, ended: Ended) -> None:
-    """Whoever reads it knows whether a key, some time or a change is needed, in the CLI's words and without the key."""
+    """The error shows whether a key, some time or a change is needed, in the CLI's words and without the key."""
     async with SERVERS[cli](Reply(status=status, error=error)).serve() as model:
         advice = await ask(cli, model)
     assert (advice.ended, advice.output) == (ended, b"")
@@ -191,7 +193,7 @@ async def test_failure_of_the_provider_is_told(ask: Ask, cli: str, status: int, 
 
 @both
 async def test_missing_key_is_told(ask: Ask, cli: str) -> None:
-    """A forgotten Secret needs a human, as a wrong one does; nobody is asked."""
+    """A forgotten Secret needs a human, as a wrong one does; no model is asked."""
     async with SERVERS[cli](Reply(text=GOOD)).serve() as model:
         advice = await ask(cli, model, key="")
     assert advice.ended is Ended.AUTH_FAILED, advice.detail
@@ -200,7 +202,7 @@ async def test_missing_key_is_told(ask: Ask, cli: str) -> None:
 
 @pytest.mark.parametrize("name", ["CODEX_API_KEY", "OPENAI_API_KEY"])
 async def test_codex_takes_the_key_by_either_name(ask: Ask, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """With its own provider, as most have it: the Secret may name the key as the provider does, or as codex does."""
+    """With its own provider, the usual case, the Secret may name the key as the provider does, or as codex does."""
     monkeypatch.setenv(name, KEY)
     async with ToolResponses(Reply(text=GOOD)).serve() as model:
         advice = await ask("codex", model, args=("-c", f'openai_base_url="{model.url}"'))
@@ -210,7 +212,7 @@ async def test_codex_takes_the_key_by_either_name(ask: Ask, monkeypatch: pytest.
 
 @both
 async def test_long_prompt_arrives_whole(ask: Ask, cli: str) -> None:
-    """60 KiB in one piece, first word to last."""
+    """60 KiB arrive in one piece, from the first word to the last."""
     prompt = "first " + "0123456789abcde " * (60 * 1024 // 16) + "last"
     async with SERVERS[cli](answer(cli, GOOD)).serve() as model:
         advice = await ask(cli, model, prompt)
@@ -228,7 +230,7 @@ async def test_model_that_hangs_meets_the_deadline(ask: Ask, cli: str) -> None:
 
 
 def acts(canary: Path) -> list[tuple[str, str, list[Reply]]]:
-    """Return models that want to act, and then, where they are asked again, answer."""
+    """Return models that want to act first, and answer if they are asked again."""
     patch = f"*** Begin Patch\n*** Add File: {canary}\n+caught\n*** End Patch"
     touch = f"touch {canary}"
     return [
@@ -241,12 +243,12 @@ def acts(canary: Path) -> list[tuple[str, str, list[Reply]]]:
 
 @pytest.mark.parametrize("number", range(len(acts(Path()))), ids=[f"{cli}-{how}" for cli, how, _ in acts(Path())])
 async def test_model_that_wants_to_act_cannot(ask: Ask, place: Path, number: int) -> None:
-    """Nothing is run and nothing written, whatever tool it calls."""
+    """No command runs and no file is written, for any tool that it calls."""
     canary = place / "canary"
     cli, _, replies = acts(canary)[number]
     async with SERVERS[cli](*replies).serve() as model:
         advice = await ask(cli, model)
     assert model.requests
     assert not canary.exists()
-    # codex is told that it cannot and asked again; claude has one turn.
+    # codex gets a refusal and asks again; claude has one turn.
     assert advice.ended is (Ended.ANSWERED if cli == "codex" else Ended.FAILED), advice.detail

@@ -1,4 +1,4 @@
-"""How a CLI failed is told by the exit code of `rw exec`, whatever the CLI's own, with the real CLIs."""
+"""The exit code of `rw exec` shows how a real CLI failed, for any exit code of the CLI's own."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FAILURES = [
 
 
 def name(case: object) -> str:
-    """Return what a parameter is called."""
+    """Return the name of a parameter."""
     if isinstance(case, Cli):
         return case.name
     return f"{case.end.value}-{case.status}-{case.error}" if isinstance(case, Reply) else f"exit-{case}"
@@ -44,7 +44,9 @@ def name(case: object) -> str:
 
 @pytest.mark.parametrize(("cli", "reply", "code"), FAILURES, ids=name)
 async def test_a_failure_has_its_exit_code(pod: Pod, cli: Cli, reply: Reply, code: int) -> None:
-    """No permission is 77, too many requests and an overloaded model 75, all else the CLI's code; none is a turn or a result."""
+    """No permission is 77, too many requests and an overloaded model 75, all others the CLI's code; none gives a turn or a
+    result.
+    """
     async with cli.model(reply).serve() as model:
         cli.equip(pod, model)
         ended = await pod.run(*cli.arguments(model))

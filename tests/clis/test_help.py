@@ -1,4 +1,4 @@
-"""What `rw-exec` knows of the CLIs' options is what they say themselves."""
+"""`rw-exec` knows the CLIs' options as in their own help texts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TAKES = {
 
 
 def options_of(text: str) -> dict[str, str]:
-    """Return each option of a help text with what it takes."""
+    """Return each option of a help text with its kind of value."""
     found = {}
     for line in OPTION.findall(text):
         spelled = re.split(r" {2,}", line)[0]
@@ -33,7 +33,9 @@ def options_of(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("cli", HELP)
 def test_options_that_take_values_are_known(clis: Path, place: Path, cli: str) -> None:
-    """A value is never taken for the prompt: every option of the pinned CLI takes for us what its help says."""
+    """A value is never taken for the prompt: we know for every option of the pinned CLI whether it takes a value, as its help
+    says.
+    """
     environment = {"PATH": f"{clis}:{os.environ['PATH']}", "HOME": str(place), "CODEX_HOME": str(place)}
     text = subprocess.run(HELP[cli], env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
     options = options_of(text)

@@ -1,4 +1,4 @@
-"""`rw-exec` on a busy machine, where what it forks begins late: it ends all the same, and TERM is never lost."""
+"""`rw-exec` on a busy machine, where its forked processes begin late: it ends all the same, and TERM is never lost."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tests.support import eventually
 
 SOURCE = Path(__file__).with_name("late.c")
 SHELLS = {"dash": ("dash",), "bash": ("bash", "--posix")}
-"""Debian's busybox is static, so that nothing can be put before its forks; it is one of the shells of test_script.py."""
+"""Debian's busybox is static, so that its forks cannot be delayed by a library; it is one of the shells of test_script.py."""
 FORKS = 20
-"""More than the script has in any shell, so that every one is late once."""
+"""More than the script has in any shell, so that each fork is late once."""
 FEWEST_FORKS = 6
-"""What a shell that forks as little as it can still forks."""
+"""The number of forks in a shell with the fewest."""
 AT_ONCE = 4
-"""So few that TERM comes while the child is late."""
+"""Few enough that TERM comes while the child is late."""
 TERMINATED = {143, 9}
-"""The code of a CLI that had no time to begin, and the sleeper's own."""
+"""The code of a CLI that was ended before it began, and the sleeper's own."""
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def each_fork(place: Path, late: Path, shell: str) -> list[Stubbed]:
 
 @pytest.mark.parametrize("shell", SHELLS)
 async def test_whoever_is_late_the_end_is_the_same(place: Path, late: Path, shell: str) -> None:
-    """Nobody waits for the end of a pipe that nobody will open, and no handler runs in the wrong process."""
+    """No process waits for the end of a pipe that no other will open, and no handler runs in the wrong process."""
     pods = each_fork(place, late, shell)
     ends = await asyncio.gather(*(stub.pod.run("codex") for stub in pods))
     assert {number: (end.code, end.errors) for number, end in enumerate(ends, 1) if (end.code, end.errors) != (0, "")} == {}

@@ -1,4 +1,4 @@
-"""`rw-exec` itself in every shell that an image may have, with a CLI that says what the test wants."""
+"""`rw-exec` itself in every shell that an image may have, with a CLI that has scripted output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support import await_that
 
 SHELLS = {"dash": ("dash",), "bash": ("bash", "--posix"), "busybox": ("busybox", "ash")}
 APPLETS = ("cat", "grep", "head", "mkdir", "mkfifo", "rm", "sleep", "tail", "tee", "wc")
-"""All that the script asks for beside the shell."""
+"""All programs that the script needs in addition to the shell."""
 
 MEBIBYTE = 1 << 20
 
@@ -46,7 +46,7 @@ PROMPTS = [
 
 @pytest.mark.parametrize(("given", "prompt", "kept"), PROMPTS, ids=lambda value: " ".join(value) if type(value) is tuple else "")
 async def test_the_prompt_is_told_from_options(stubbed: Stubbed, given: tuple[str, ...], prompt: str, kept: list[str]) -> None:
-    """A word that is neither an option nor its value is the prompt and goes to stdin; all else is passed on in order."""
+    """A word that is neither an option nor its value is the prompt and goes to stdin; all others are passed on in order."""
     await stubbed.pod.run(*given)
     assert stubbed.prompt.strip() == prompt
     start = stubbed.arguments.index(kept[0]) if kept else 0
@@ -63,7 +63,7 @@ async def test_the_prompt_is_told_from_options(stubbed: Stubbed, given: tuple[st
     ],
 )
 async def test_a_wrong_call_says_what_is_wrong(stubbed: Stubbed, given: tuple[str, ...], code: int, why: str) -> None:
-    """A mistake in the command is named, and nothing is started."""
+    """A mistake in the command is named, and no CLI is started."""
     ended = await stubbed.pod.run(*given)
     assert (ended.code, why in ended.errors) == (code, True), ended.errors
     assert not (stubbed.folder / "arguments").exists()
@@ -77,7 +77,7 @@ async def test_an_empty_brief_and_no_prompt_need_a_human(stubbed: Stubbed) -> No
 
 
 async def test_an_image_without_the_cli_needs_a_human(stubbed: Stubbed) -> None:
-    """The CLI is named that is missing."""
+    """The message names the missing CLI."""
     (stubbed.folder / "codex").unlink()
     stubbed.pod.path = f"{stubbed.folder}:/usr/bin:/bin"
     ended = await stubbed.pod.run("codex")
@@ -102,7 +102,7 @@ async def test_the_last_word_counts_more_than_the_exit_code(stubbed: Stubbed, st
 
 
 async def test_what_tools_print_is_shown_but_not_kept(stubbed: Stubbed) -> None:
-    """The outbox is small: what the reporter has no use for is in the logs alone, whole."""
+    """The outbox is small: output that the reporter does not use is only in the logs, complete."""
     large = '{"type":"item.completed","item":{"type":"command_execution","aggregated_output":"' + "x" * MEBIBYTE + '"}}\n'
     stubbed.says(STARTED + large + DONE)
     ended = await stubbed.pod.run("codex")
@@ -112,7 +112,9 @@ async def test_what_tools_print_is_shown_but_not_kept(stubbed: Stubbed) -> None:
 
 
 async def test_a_second_call_of_the_attempt_is_a_new_prompt(stubbed: Stubbed) -> None:
-    """A script may call a CLI twice: the second call has its own prompt in the same session; the next attempt is told to go on."""
+    """A script may call a CLI twice: the second call has its own prompt in the same session; the next attempt is asked to
+    continue.
+    """
     await stubbed.pod.run("codex", "plan")
     await stubbed.pod.run("codex", "now do it")
     assert stubbed.prompt == "now do it\n"
@@ -125,7 +127,7 @@ async def test_a_second_call_of_the_attempt_is_a_new_prompt(stubbed: Stubbed) ->
 
 
 async def test_a_failed_start_does_not_cost_the_session(stubbed: Stubbed) -> None:
-    """Only a CLI that says that it does not know the session is given a new one."""
+    """Only a CLI that reports an unknown session gets a new one."""
     await stubbed.pod.run("codex")
     stubbed.pod.begin(1)
     stubbed.says("", 1, "Error: something else\n")
@@ -135,7 +137,7 @@ async def test_a_failed_start_does_not_cost_the_session(stubbed: Stubbed) -> Non
 
 
 async def test_term_waits_for_the_cli(stubbed: Stubbed) -> None:
-    """The CLI hears TERM and its own exit code is kept; nothing but the record is left behind."""
+    """The CLI gets TERM and its own exit code is returned; only the record is left behind."""
     stubbed.becomes(SLEEPER)
     process = await stubbed.pod.start("codex")
     await_that((stubbed.folder / "arguments").exists, "the CLI did not start")
@@ -145,7 +147,7 @@ async def test_term_waits_for_the_cli(stubbed: Stubbed) -> None:
 
 
 async def test_permissions_are_the_pods_unless_the_user_says_otherwise(stubbed: Stubbed) -> None:
-    """Nobody could allow anything, so all is allowed in the sandbox that the pod is; the user's own choice stands."""
+    """No human could allow an action, so all are allowed in the pod as a sandbox; the user's own choice is kept."""
     await stubbed.pod.run("codex")
     assert "danger-full-access" in stubbed.arguments
     await stubbed.pod.run("codex", "-s", "read-only")
@@ -158,7 +160,9 @@ async def test_permissions_are_the_pods_unless_the_user_says_otherwise(stubbed: 
 
 @pytest.mark.parametrize(("started", "works"), [("/", "workspace"), ("/usr", "/usr")])
 async def test_nobody_works_on_the_root_of_an_image(stubbed: Stubbed, started: str, works: str) -> None:
-    """A container without a working directory starts in `/`; an agent is wanted in its workspace then, else left where it is."""
+    """A container without a working directory starts in `/`; the agent is then moved to its workspace, and otherwise stays in
+    its directory.
+    """
     stubbed.pod.directory = started
     await stubbed.pod.run("codex")
     assert (stubbed.folder / "directory").read_text().strip().endswith(works)

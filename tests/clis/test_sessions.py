@@ -1,4 +1,4 @@
-"""A conversation outlives the attempts that hold it, with the real CLIs."""
+"""A conversation survives the attempts that hold it, with the real CLIs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ both = pytest.mark.parametrize("cli", BOTH, ids=lambda cli: cli.name)
 
 @both
 async def test_a_run_from_brief_to_result(pod: Pod, cli: Cli) -> None:
-    """The brief is the prompt, a tool runs with no one to allow it, turn, usage and last message are told, all is logged."""
+    """The brief is the prompt, a tool runs without a permission prompt, turn, usage and last message are reported, all is
+    logged.
+    """
     async with cli.model(Reply(command="id -u >made"), Reply(text="all is done")).serve() as model:
         cli.equip(pod, model)
         ended = await pod.run(*cli.arguments(model))
@@ -41,9 +43,10 @@ async def test_a_run_from_brief_to_result(pod: Pod, cli: Cli) -> None:
 
 @both
 async def test_the_conversation_goes_on_after_a_crash(pod: Pod, cli: Cli) -> None:
-    """An attempt killed within its second prompt leaves a conversation that the next one continues, told to go on and of answers.
+    """An attempt killed during its second prompt leaves a conversation that the next one continues, with a request to continue and
+    with the answers.
 
-    What all attempts say that they used is what the model was asked.
+    The reported usage of all attempts equals the requests to the model.
     """
     first, then = Reply(text="the first answer"), Reply(command="echo from-the-tool")
     async with cli.model(first, then, Reply(text="never heard", end=End.HELD), Reply(text="the end")).serve() as model:
@@ -52,7 +55,7 @@ async def test_the_conversation_goes_on_after_a_crash(pod: Pod, cli: Cli) -> Non
         assert (await pod.run(*arguments)).code == 0
         process = await pod.start(*arguments, "a second prompt")
         await model.holding.wait()
-        # The CLIs write their transcripts a little later than they ask: what was not written no later attempt can know.
+        # The CLIs write their transcripts a little later than they ask: no later attempt can know the unwritten part.
         await asyncio.to_thread(await_that, lambda: _is_kept(pod, b"from-the-tool"), "the tool's answer in the CLI's own files")
         kill(process)
         await finish(process)
@@ -66,18 +69,20 @@ async def test_the_conversation_goes_on_after_a_crash(pod: Pod, cli: Cli) -> Non
     assert told.count(pod.brief.strip()) == 1
     assert "never heard" not in told
     assert pod.results()[-1]["summary"] == "the end"
-    # codex's killed turn is counted by the attempt after it, claude's by its own, as far as it came.
+    # The usage of codex's killed turn is counted by the next attempt, that of claude's by its own, as far as it came.
     assert before["inputTokens"] + pod.used()["inputTokens"] - INPUT_TOKENS * 3 in (0, INPUT_TOKENS * (cli is CLAUDE))
 
 
 def _is_kept(pod: Pod, words: bytes) -> bool:
-    """Whether a CLI has written something down."""
+    """Whether a CLI has stored a text."""
     return any(words in path.read_bytes() for path in pod.state.rglob("*.jsonl"))
 
 
 @both
 async def test_a_lost_session_starts_fresh(pod: Pod, cli: Cli) -> None:
-    """Where the CLI no longer knows its session, the next attempt begins anew with the whole brief, and is what is resumed."""
+    """If the CLI does not know its session any more, the next attempt starts a new one with the whole brief, which is then
+    resumed.
+    """
     async with cli.model(Reply(text="forgotten"), Reply(text="anew"), Reply(text="resumed")).serve() as model:
         cli.equip(pod, model)
         await pod.run(*cli.arguments(model))
@@ -97,7 +102,7 @@ async def test_a_lost_session_starts_fresh(pod: Pod, cli: Cli) -> None:
 
 
 async def test_claudes_session_has_the_id_that_was_given_and_a_used_one_is_left_alone(pod: Pod) -> None:
-    """An id that claude knows is refused for a new session; another that follows from it is taken."""
+    """Claude refuses a known ID for a new session; it accepts another one that is derived from it."""
     async with CLAUDE.model(Reply(text="hello")).serve() as model:
         CLAUDE.equip(pod, model)
         await pod.run("claude")
@@ -110,7 +115,7 @@ async def test_claudes_session_has_the_id_that_was_given_and_a_used_one_is_left_
 
 @both
 async def test_term_ends_the_cli_in_order(pod: Pod, cli: Cli) -> None:
-    """TERM, which a kubelet sends to `rw exec` alone, ends the CLI too; what it was told is there in the next attempt."""
+    """TERM, which a kubelet sends to `rw exec` alone, ends the CLI too; its conversation is there in the next attempt."""
     async with cli.model(Reply(text="slow", end=End.HELD), Reply(text="the end")).serve() as model:
         cli.equip(pod, model)
         process = await pod.start(*cli.arguments(model))
@@ -126,7 +131,7 @@ async def test_term_ends_the_cli_in_order(pod: Pod, cli: Cli) -> None:
 
 @both
 async def test_parked_by_a_tool_of_its_own(pod: Pod, cli: Cli) -> None:
-    """`rw park` in a tool ends the CLI, which would go on, with 76; the conversation is resumed when the answer is there."""
+    """`rw park` in a tool ends the CLI, which would continue, with 76; the conversation is resumed when the answer is there."""
     async with cli.model(Reply(command=PARK), Reply(text="the end", end=End.HELD)).serve() as model:
         cli.equip(pod, model)
         ended = await pod.run(*cli.arguments(model))
@@ -140,7 +145,7 @@ async def test_parked_by_a_tool_of_its_own(pod: Pod, cli: Cli) -> None:
 
 @both
 async def test_a_slow_model_is_waited_for(pod: Pod, cli: Cli) -> None:
-    """A stream that rests is no error; its start is on record before it ends."""
+    """A stream that pauses is not an error; its start is recorded before it ends."""
     async with cli.model(Reply(text="slow but sure", end=End.HELD)).serve() as model:
         cli.equip(pod, model)
         process = await pod.start(*cli.arguments(model))
@@ -152,7 +157,7 @@ async def test_a_slow_model_is_waited_for(pod: Pod, cli: Cli) -> None:
 
 
 async def test_openais_own_provider_takes_its_usual_key(pod: Pod) -> None:
-    """Without a login codex is given OPENAI_API_KEY, the name under which everybody has it."""
+    """Without a login codex gets OPENAI_API_KEY, the usual name of the key."""
     async with CODEX.model(Reply(text="hello")).serve() as model:
         pod.environment = {"OPENAI_API_KEY": KEY}
         ended = await pod.run("codex", "-c", f"openai_base_url={json.dumps(model.url)}")

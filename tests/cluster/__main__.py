@@ -33,7 +33,7 @@ def up(provider: str, name: str, nodes: int, kwok_nodes: int) -> None:
 @click.argument("name", required=False)
 @click.option("--all", "everything", is_flag=True, help="End every cluster.")
 def down(name: str | None, everything: bool) -> None:
-    """End a cluster and remove what it left."""
+    """End a cluster and remove its files."""
     for each in lifecycle.clusters() if everything else [name or "dev"]:
         lifecycle.down(each)
 
@@ -41,7 +41,7 @@ def down(name: str | None, everything: bool) -> None:
 @main.command()
 @click.argument("name", default="dev")
 def kubeconfig(name: str) -> None:
-    """Print where a cluster's kubeconfig is."""
+    """Print the path of a cluster's kubeconfig."""
     click.echo(lifecycle.attach(name).kubeconfig)
 
 
@@ -49,26 +49,26 @@ def kubeconfig(name: str) -> None:
 @click.argument("name")
 @click.argument("to", type=click.Path(file_okay=False, path_type=Path))
 def logs(name: str, to: Path) -> None:
-    """Copy what a cluster's parts logged into a folder."""
+    """Copy the logs of a cluster's components into a folder."""
     lifecycle.attach(name).export_logs(to)
 
 
 @main.command(name="list")
 def list_() -> None:
-    """Print the names of the clusters that there are."""
+    """Print the names of the existing clusters."""
     for name in lifecycle.clusters():
         click.echo(name)
 
 
 @main.command()
 def clean() -> None:
-    """End what killed runs left; the next run would, too."""
+    """End the leftovers of killed runs; the next run would, too."""
     lifecycle.clean()
 
 
 @main.command()
 def purge() -> None:
-    """Empty the cache of built and downloaded parts."""
+    """Empty the cache of built and downloaded binaries."""
     shutil.rmtree(cache_dir())
 
 

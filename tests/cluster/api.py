@@ -26,9 +26,9 @@ STAGES = HERE / "kwok-stages.yaml"
 
 
 def start_api(name: str, directory: Path, *, kwok_nodes: int, keep: bool, controllers: str) -> Cluster:
-    """Start a control plane; `controllers` is what the controller-manager runs.
+    """Start a control plane; `controllers` are those of the controller-manager.
 
-    Raises ClusterError, with the log to look at, where a part does not come up.
+    Raises ClusterError, with the path of the log, if a component does not start.
     """
     programs = find(CONTROL_PLANE + (["kwok"] if kwok_nodes else []))
     record = Record(directory / "processes")
@@ -127,7 +127,7 @@ def _commands(programs: dict[str, Path], folder: Path, ports: tuple[int, int, in
 
 
 def _simulate_nodes(cluster: Cluster, kwok: Path, count: int, *, keep: bool) -> None:
-    """Start kwok and give it nodes: their pods run by the stages in kwok-stages.yaml."""
+    """Start kwok and create its nodes: their pods run by the stages in kwok-stages.yaml."""
     command = [str(kwok), "--kubeconfig", f"{cluster.directory}/kwok.kubeconfig", "--manage-all-nodes=true"]
     command += ["--node-lease-duration-seconds=40", "--config", str(STAGES)]
     nodes = [_node(f"node-{number}") for number in range(count)]
@@ -138,7 +138,7 @@ def _simulate_nodes(cluster: Cluster, kwok: Path, count: int, *, keep: bool) -> 
 
 
 def _volume(name: str) -> dict[str, object]:
-    """Return a volume for a claim to bind to; nothing is ever written to it."""
+    """Return a volume for a claim to bind to; no data is ever written to it."""
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",

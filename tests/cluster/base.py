@@ -1,4 +1,4 @@
-"""What every cluster is to a test, whatever it is made of."""
+"""The common interface of all test clusters."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from typing import Any
 from tests.cluster.progress import ClusterError
 
 IN_TIME = "--timeout=300s"
-"""For commands that wait for the cluster: one that other work slows down is not broken."""
+"""For commands that wait for the cluster: one that is slow because of other work is not broken."""
 KUBECTL_SECONDS = 330.0
-"""A little more, so that kubectl can say what it waits for."""
+"""A little more, so that kubectl can print its own timeout message."""
 TOLD_OF = ("runs", "escalations", "agentreports", "pods", "events", "leases", "deployments")
-"""Kinds that are kept of a failed test's cluster."""
+"""Kinds that are exported from a failed test's cluster."""
 CONTENT_WRITES = frozenset({"create", "update", "patch", "delete"})
 
 
 @dataclass
 class Cluster:
-    """A running cluster: who may reach it and how. `audit_log` holds one JSON event a write, where it is kept."""
+    """A running cluster, with its credentials. `audit_log` has one JSON event per write, if it is enabled."""
 
     name: str
     provider: str
@@ -34,9 +34,9 @@ class Cluster:
     audit_log: Path | None = None
 
     def kubectl(self, *args: str, stdin: str | None = None, check: bool = True, timeout: float = KUBECTL_SECONDS) -> str:
-        """Run kubectl as the cluster's admin and return what it printed (with `check` off, errors too).
+        """Run kubectl as the cluster's admin and return its output (with `check` off, errors too).
 
-        Raises ClusterError with kubectl's own words where it fails.
+        Raises ClusterError with kubectl's message if it fails.
         """
         command = [str(self.kubectl_path), "--kubeconfig", str(self.kubeconfig), *args]
         done = insistently(
@@ -48,7 +48,7 @@ class Cluster:
         return done.stdout + ("" if check else done.stderr)
 
     def writes(self, namespace: str, *programs: str) -> Counter[tuple[str, str]]:
-        """Count what programs (how their user agents begin) wrote in a namespace, by (verb, resource), from the audit log."""
+        """Count the writes of programs (by user agent prefixes) in a namespace, by (verb, resource), from the audit log."""
         if self.audit_log is None:
             raise ClusterError(f"cluster {self.name} keeps no audit log")
         found: Counter[tuple[str, str]] = Counter()
@@ -60,9 +60,9 @@ class Cluster:
         return found
 
     def export_logs(self, to: Path, *namespaces: str) -> None:
-        """Copy what the cluster's parts logged into a folder, and every object that tells of what happened.
+        """Copy the logs of the cluster's components into a folder, and every object that shows the history.
 
-        Of a cluster that somebody else runs only these namespaces are looked at: objects, events and logs of pods.
+        On a cluster that somebody else runs only these namespaces are read: objects, events and logs of pods.
         """
         to.mkdir(parents=True, exist_ok=True)
         if self.provider == "existing":
@@ -76,10 +76,10 @@ class Cluster:
 
 
 def insistently(run: Callable[[], subprocess.CompletedProcess[str]], *, harmless: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run a command of kubectl or helm once more, and again, where it has done nothing for want of a connection.
+    """Repeat a command of kubectl or helm that has done nothing because it had no connection.
 
-    An API server that shares two cores with all the tests may take longer for a handshake than they wait for. A command that is
-    `harmless` when it is run twice is run again, too, where etcd did not say in time whether it was done.
+    An API server that shares two cores with all the tests may need longer for a handshake than they wait. A `harmless` command,
+    which may run twice, is also repeated if etcd did not confirm it in time.
     """
     for _ in range(ATTEMPTS - 1):
         done = run()

@@ -1,4 +1,4 @@
-"""Where Kubernetes' programs come from: the environment, the cache, the official release, or a build from source."""
+"""The sources of Kubernetes' programs: the environment, the cache, the official release, or a build from source."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ OFFICIAL = frozenset({"kube-apiserver", "kube-controller-manager", "kube-schedul
 
 
 class ChecksumError(ClusterError):
-    """A download is not what its publisher says it is."""
+    """The checksum of a download is wrong."""
 
 
 def find(names: list[str]) -> dict[str, Path]:
-    """Return where each program is, getting or making those that are nowhere."""
+    """Return the path of each program, getting or building the missing ones."""
     found = {name: path for name in names if (path := _given(name) or _cached(name))}
     missing = [name for name in names if name not in found]
     if missing:
@@ -43,7 +43,7 @@ def bin_dir() -> Path:
 
 
 def _given(name: str) -> Path | None:
-    """A program that the user named by KUBEBUILDER_ASSETS, or one on PATH of exactly our version."""
+    """Return a program that the user named by KUBEBUILDER_ASSETS, or one on PATH of exactly our version."""
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if assets and (Path(assets) / name).exists():
         return Path(assets) / name
@@ -70,9 +70,9 @@ def _get(names: list[str]) -> None:
 
 
 def download(name: str, target: Path, base: str = DOWNLOAD_URL) -> bool:
-    """Fetch a program of the official release and check it; return whether there was one to fetch.
+    """Download a program of the official release and check it; return whether it was available.
 
-    Raises ChecksumError where it is not what its checksum says.
+    Raises ChecksumError if its checksum is wrong.
     """
     url = f"{base}/v{KUBERNETES}/bin/linux/amd64/{name}"
     try:

@@ -1,4 +1,4 @@
-"""A certificate authority and the certificates of an API server's parts, by openssl."""
+"""A certificate authority and the certificates of an API server's components, by openssl."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLIENTS = ("admin", "controller-manager", "scheduler", "kwok")
 
 
 def make_certificates(folder: Path) -> None:
-    """Write ca, sa and one pair for each part into a folder."""
+    """Write ca, sa and one pair for each component into a folder."""
     openssl = "openssl"
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     run([openssl, "genrsa", "-out", f"{folder}/sa.key", "2048"])
@@ -45,7 +45,7 @@ def make_pair(folder: Path, name: str, subject: str, names: str = "") -> None:
 
 
 def write_kubeconfig(folder: Path, name: str, server: str) -> Path:
-    """Write a kubeconfig for one of the clients and return where."""
+    """Write a kubeconfig for one of the clients and return its path."""
     path = folder / f"{name}.kubeconfig"
     path.write_text(f"""\
 apiVersion: v1

@@ -1,4 +1,4 @@
-"""A Docker engine: the one that answers, else a private one that goes with its last cluster. Root on Debian only for the latter."""
+"""A Docker engine: the running one, or a private one that ends with its last cluster. The latter needs root on Debian."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ CAP_SYS_RESOURCE = 24
 
 PACKAGES = {"dockerd": "docker.io", "debootstrap": "debootstrap", "containerd": "containerd", "zstd": "zstd", "ctr": "containerd"}
 BUSYBOX = Path("/bin/busybox")
-"""Debian's busybox-static; its busybox may be there instead, which needs libraries that no image of ours has."""
+"""Debian's busybox-static; at the same path may be its busybox, which needs libraries that none of our images has."""
 
 
 def unavailable() -> str:
-    """Return why there can be no Docker engine here, empty where there is one or can be."""
+    """Return why no Docker engine is possible here, empty if there is one or can be."""
     if _answers(None):
         return ""
     if os.getuid() != 0:
@@ -33,7 +33,7 @@ def unavailable() -> str:
 
 
 def install_packages() -> None:
-    """Install from Debian what a private engine and the node image need."""
+    """Install Debian's packages for a private engine and the node image."""
     missing = sorted({package for program, package in PACKAGES.items() if not shutil.which(program)})
     missing += [] if BUSYBOX.exists() and _is_static(BUSYBOX) else ["busybox-static"]
     if missing:
@@ -44,17 +44,19 @@ def install_packages() -> None:
 
 
 def _is_static(program: Path) -> bool:
-    """Whether a program runs without shared libraries: ldd has none to list, and fails."""
+    """Whether a program runs without shared libraries: ldd fails on it."""
     return subprocess.run(["ldd", str(program)], capture_output=True, check=False).returncode != 0
 
 
 def running_engine() -> dict[str, str] | None:
-    """Return the environment that reaches a Docker engine, None where none answers: the machine's own before a private one."""
+    """Return the environment for a running Docker engine, None without one: the machine's own takes precedence over a private
+    one.
+    """
     return next((env for env in (dict(os.environ), _private()) if _answers(env)), None)
 
 
 def engine() -> dict[str, str]:
-    """Return the environment that reaches a Docker engine, starting a private one where none answers. Raises ClusterError."""
+    """Return the environment for a Docker engine, starting a private one if none is running. Raises ClusterError."""
     with nobody_else_starts_or_ends_it():
         if (env := running_engine()) is None:
             env = _private()
@@ -64,7 +66,7 @@ def engine() -> dict[str, str]:
 
 
 def nobody_else_starts_or_ends_it() -> AbstractContextManager[None]:
-    """Return a context in which no other run does: one that begins while the last cluster ends would be given a dying engine."""
+    """Return a context that excludes other runs: one that begins while the last cluster ends would get a stopping engine."""
     return locked(runtime_dir() / ".docker.lock")
 
 
@@ -74,7 +76,7 @@ def is_private(env: dict[str, str]) -> bool:
 
 
 def stop_private_engine() -> None:
-    """End the private engine, if there is one, and take away what it left: its data, its bridge and its rules."""
+    """End the private engine, if there is one, and remove its data, its bridge and its rules."""
     home = _home()
     if not home.exists():
         return
@@ -101,7 +103,7 @@ def _answers(env: dict[str, str] | None) -> bool:
 
 
 def _start(home: Path, env: dict[str, str]) -> None:
-    stop_private_engine()  # what a killed one left
+    stop_private_engine()  # leftovers of a killed one
     home.mkdir(parents=True)
     (home / "iptables").write_text(run(["iptables-save"]))
     command = ["dockerd", "--host", env["DOCKER_HOST"], "--data-root", f"{home}/data", "--exec-root", f"{home}/exec"]
@@ -125,7 +127,7 @@ def _has_sys_resource() -> bool:
 
 
 def _restore_rules(saved: Path) -> None:
-    """Bring the packet filter back to what it was; a table that had no rules at all is not in what was saved."""
+    """Restore the packet filter; a table without rules is missing in the saved ones."""
     if not saved.exists():
         return
     for table in ("filter", "nat"):
@@ -137,7 +139,7 @@ def _restore_rules(saved: Path) -> None:
 
 
 def _unmount(home: Path) -> None:
-    """Unmount what a killed engine left mounted below its folder, the deepest first."""
+    """Unmount the mounts of a killed engine below its folder, the deepest first."""
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     for mount in sorted((m for m in mounts if m.startswith(f"{home}/")), reverse=True):
         subprocess.run(["umount", "--lazy", mount], capture_output=True, check=False)

@@ -1,4 +1,4 @@
-"""A cluster that somebody else runs: the one that KUBECONFIG names."""
+"""A cluster that somebody else runs: the one of KUBECONFIG."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.cluster.progress import ClusterError
 
 
 def existing_cluster() -> Cluster:
-    """Return the cluster that KUBECONFIG names. Raises ClusterError where it names none."""
+    """Return the cluster that KUBECONFIG names. Raises ClusterError if it names none."""
     path = os.environ.get("KUBECONFIG", "")
     if not path or not Path(path).exists():
         raise ClusterError("--cluster=existing takes the cluster from KUBECONFIG: set it to a kubeconfig that exists")

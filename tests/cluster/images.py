@@ -1,4 +1,4 @@
-"""Container images without a registry: Kubernetes' own under the names that kubeadm wants, and a few for tests."""
+"""Container images without a registry: Kubernetes' own under kubeadm's names, and a few for tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.cluster.settings import ETCD, KUBERNETES
 
 PAUSE = "registry.k8s.io/pause:3.10.1"
 BUSYBOX_IMAGE = "docker.io/library/busybox:1.37"
-"""What the README's example asks for. It holds Debian's busybox-static, whatever its version: a lookalike for tests."""
+"""The image of the README's example. It contains Debian's busybox-static, in any version: a replacement for tests."""
 ROOT_ONLY_IMAGE = "localhost/runwarden-test/root-only:1"
 """An image whose program only root may read and run."""
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -25,7 +25,7 @@ IPTABLES = ("iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6ta
 
 
 def build_images(work: Path, node_root: Path, programs: Path, env: dict[str, str]) -> Path:
-    """Build every image and return an archive of all; `node_root` is a Debian that kube-proxy's libraries are taken from."""
+    """Build every image and return an archive of all; `node_root` is a Debian with kube-proxy's libraries."""
     names = [_import(_program(work, programs / name), f"/usr/local/bin/{name}", image, env) for name, image in SINGLE.items()]
     names.append(_import(_program(work, programs / "pause"), "/usr/local/bin/pause", PAUSE, env))
     proxy = f"registry.k8s.io/kube-proxy:v{KUBERNETES}"
@@ -60,7 +60,7 @@ def _program(work: Path, program: Path) -> Path:
 
 
 def _kube_proxy(work: Path, node_root: Path, program: Path) -> Path:
-    """kube-proxy and the closure of iptables' libraries, its plugins' included: without libm Services are silently broken."""
+    """kube-proxy and all of iptables' libraries, including its plugins': without libm Services fail silently."""
     folder = _folder(work, "usr/local/bin", "usr/sbin", "usr/bin", "usr/lib/x86_64-linux-gnu", "usr/lib64", "run", "etc")
     for link, target in (("lib", "usr/lib"), ("bin", "usr/bin"), ("sbin", "usr/sbin"), ("lib64", "usr/lib64")):
         (folder / link).symlink_to(target)

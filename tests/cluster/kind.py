@@ -1,4 +1,4 @@
-"""kind, wherever it can run: with the Docker engine that answers, or as root on Debian with a private one."""
+"""kind, on every machine that can run it: with the running Docker engine, or as root on Debian with a private one."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.cluster.progress import ClusterError, taking
 from tests.cluster.settings import runtime_dir
 
 VOLUMES_PER_NODE = 40
-"""More than a session of tests claims: a released volume is not given out again."""
+"""More than a test session claims: a released volume is not used again."""
 ALONE_PER_NODE = 8
-"""Of these, the ones for a single pod: Kubernetes lets no volume have that mode beside others."""
+"""The number of these for a single pod: Kubernetes does not allow that mode together with others."""
 MODES = {True: ["ReadWriteOncePod"], False: ["ReadWriteOnce", "ReadWriteMany"]}
 VOLUME_SIZE = "10Gi"
 POD_RANGE, SERVICE_RANGE = "10.244.0.0/16", "10.96.0.0/16"
@@ -43,11 +43,11 @@ class KindCluster(Cluster):
     env: dict[str, str] | None = None
 
     def on_node(self, node: str, *command: str) -> str:
-        """Run a command on a node and return what it printed. Raises ClusterError."""
+        """Run a command on a node and return its output. Raises ClusterError."""
         return run(["docker", "exec", node, *command], env=self.env)
 
     def gateway(self) -> tuple[str, str]:
-        """Return the address by which pods reach this machine, and the network that they are seen from. Raises ClusterError."""
+        """Return this machine's address for pods, and the network that their connections come from. Raises ClusterError."""
         configured = run(["docker", "network", "inspect", "kind", "--format", "{{json .IPAM.Config}}"], env=self.env)
         networks = [each for each in json.loads(configured) if ":" not in each["Subnet"] and each.get("Gateway")]
         if not networks:
@@ -55,18 +55,18 @@ class KindCluster(Cluster):
         return networks[0]["Gateway"], networks[0]["Subnet"]
 
     def load(self, archive: Path) -> None:
-        """Make the image in a docker archive known to every node."""
+        """Load the image of a docker archive on every node."""
         run([str(find(["kind"])["kind"]), "load", "image-archive", str(archive), "--name", self.name], env=self.env)
 
     def export_logs(self, to: Path, *namespaces: str) -> None:
-        """Have kind collect the nodes' logs into a folder, those of every pod that still is there among them."""
+        """Let kind collect the nodes' logs into a folder, including those of every existing pod."""
         super().export_logs(to, *namespaces)
         command = [str(find(["kind"])["kind"]), "export", "logs", "--name", self.name, str(to)]
-        subprocess.run(command, env=self.env, capture_output=True, check=False)  # as far as it can: ours has no crictl
+        subprocess.run(command, env=self.env, capture_output=True, check=False)  # as far as possible: our image has no crictl
 
 
 def kind_unavailable() -> str:
-    """Return why kind cannot run here, empty where it can."""
+    """Return why kind cannot run here, empty if it can."""
     return dockerd.unavailable()
 
 
@@ -88,7 +88,7 @@ def start_kind(name: str, directory: Path, *, nodes: int) -> KindCluster:
         if own:
             _connect(cluster)
             _give_volumes(cluster)
-            cluster.kubectl("-n", "kube-system", "delete", "deployment", "coredns")  # its image is not built: nothing here needs it
+            cluster.kubectl("-n", "kube-system", "delete", "deployment", "coredns")  # its image is not built: it is not needed here
         cluster.kubectl("taint", "node", "--all", "node-role.kubernetes.io/control-plane-", check=False)  # it runs pods, too
         cluster.kubectl("wait", "node", "--all", "--for=condition=Ready", "--timeout=120s")
         _await_default_account(cluster)
@@ -96,7 +96,7 @@ def start_kind(name: str, directory: Path, *, nodes: int) -> KindCluster:
 
 
 def remove_kind(name: str, directory: Path) -> None:
-    """Delete a kind cluster; with the last one goes the private engine."""
+    """Remove a kind cluster, and with the last one the private engine."""
     env = dockerd.running_engine()
     if env and not wait_until(lambda: _without_nodes(name, env), REMOVED_SECONDS, 0.5):
         raise ClusterError(f"the nodes of {name} come back as they are deleted: look at `docker ps`, then end it again")
@@ -105,13 +105,13 @@ def remove_kind(name: str, directory: Path) -> None:
 
 
 def _without_nodes(name: str, env: dict[str, str]) -> bool:
-    """Delete a cluster's nodes and look again: a `docker run` of a creation that was killed may still be at work."""
+    """Delete a cluster's nodes and list them again: a `docker run` of a killed creation may still be at work."""
     run([str(find(["kind"])["kind"]), "delete", "cluster", "--name", name], env=env)
     return not run(["docker", "ps", "-aq", "--filter", f"label=io.x-k8s.kind.cluster={name}"], env=env)
 
 
 def stop_idle_engine(env: dict[str, str] | None) -> None:
-    """End the private engine where no cluster of ours is left, or is being made, that needs it."""
+    """End the private engine if no cluster of ours exists, or is being created, that needs it."""
     with dockerd.nobody_else_starts_or_ends_it():
         if any('"kind"' in path.read_text() for path in runtime_dir().glob("*/cluster.json")):
             return
@@ -121,7 +121,7 @@ def stop_idle_engine(env: dict[str, str] | None) -> None:
 
 
 def _config(nodes: int, *, own: bool) -> dict[str, object]:
-    """One control plane that also runs pods, and workers; the node image of our own brings no CNI daemon."""
+    """One control plane that also runs pods, and workers; our own node image has no CNI daemon."""
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -134,7 +134,7 @@ def _config(nodes: int, *, own: bool) -> dict[str, object]:
 def _connect(cluster: KindCluster) -> None:
     """Give every node its bridge, and a route to every other node's pods.
 
-    Addresses of no pod and no Service must not leave through the default route: they are unreachable.
+    Addresses without a pod or Service must not leave through the default route: they are unreachable.
     """
     listed: list[dict[str, str]] = []
 
@@ -170,7 +170,7 @@ def _conflist(pod_range: str) -> str:
 
 
 def _give_volumes(cluster: KindCluster) -> None:
-    """Local volumes for claims to bind to: there is no provisioner to be had here."""
+    """Create local volumes for claims to bind to: our node image has no provisioner."""
     volumes = []
     for node in cluster.nodes:
         paths = [f"/var/runwarden/volume-{number}" for number in range(VOLUMES_PER_NODE)]

@@ -1,4 +1,4 @@
-"""Making, finding and ending clusters, and cleaning up after runs that were killed."""
+"""Creating, finding and ending clusters, and cleaning up after runs that were killed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PROVIDERS = ("auto", "existing", "kind", "api")
 
 
 def choose(provider: str = "auto") -> str:
-    """Return the provider that `auto` stands for here: kind wherever it can run, else the API server alone."""
+    """Return the provider that `auto` means here: kind if it can run, otherwise the API server alone."""
     if provider != "auto":
         return provider
     why_not = kind_unavailable()
@@ -43,11 +43,9 @@ def up(
     keep: bool = False,
     controllers: str = ALL_CONTROLLERS,
 ) -> Cluster:
-    """Bring up a cluster; unless `keep` is set it ends with this process, whatever ends that.
+    """Create a cluster; unless `keep` is set it ends with this process, for any end of that.
 
-    `controllers` is what the controller-manager of an `api` cluster runs.
-
-    Raises ClusterError.
+    `controllers` are those of the controller-manager of an `api` cluster. Raises ClusterError.
     """
     clean_up_after_the_dead()
     provider = choose(provider)
@@ -61,7 +59,7 @@ def up(
     owner = None if keep else {"pid": os.getpid(), "start": start_time(os.getpid())}
     (directory / "cluster.json").write_text(json.dumps({"provider": provider, "owner": owner}))
     with ExitStack() as stack:
-        stack.callback(down, name)  # Ctrl-C in the middle of it leaves nothing either.
+        stack.callback(down, name)  # Ctrl-C in the middle of it leaves no cluster either.
         if provider == "kind":
             cluster: Cluster = start_kind(name, directory, nodes=nodes)
         else:
@@ -77,11 +75,11 @@ def end(cluster: Cluster) -> None:
 
 
 def down(name: str) -> None:
-    """End a cluster by name and remove what it left. Raises ClusterError where there is none of that name."""
+    """End a cluster by name and remove its files. Raises ClusterError if none has that name."""
     directory = runtime_dir() / name
     if not directory.exists():
         raise ClusterError(f"there is no cluster named {name}: `python -m tests.cluster list` shows those that there are")
-    Record(directory / "processes").stop_all()  # first: one of them may be making what is to be removed
+    Record(directory / "processes").stop_all()  # first: one of them may still create files
     if _told(directory).get("provider") == "kind":
         remove_kind(name, directory)
     shutil.rmtree(directory, ignore_errors=True)
@@ -103,13 +101,13 @@ def attach(name: str) -> Cluster:
 
 
 def clean() -> None:
-    """Remove all that killed runs left on this machine, at once instead of by the next run."""
+    """Remove the leftovers of killed runs on this machine at once, instead of by the next run."""
     clean_up_after_the_dead()
     stop_idle_engine(running_engine())
 
 
 def clean_up_after_the_dead() -> None:
-    """End every cluster whose owner is gone without having ended it: killed test runs leave nothing for long."""
+    """End every cluster whose owner died without ending it: killed test runs leave nothing for long."""
     for name in clusters():
         owner = _told(runtime_dir() / name).get("owner")
         if owner and start_time(owner["pid"]) != owner["start"]:

@@ -1,6 +1,7 @@
-"""kind's node image where no registry serves the official one: Debian, Kubernetes' own programs, kind's own files, our images.
+"""kind's node image if no registry serves the official one: Debian, Kubernetes' own programs, kind's own files, our images.
 
-A lookalike of kindest/node, not the official image. kind's entrypoint and unit files come from its Go module at build time.
+It is a replacement for kindest/node, not the official image. kind's entrypoint and unit files come from its Go module at build
+time.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ RECIPE = (HERE / "nodebuild.py", HERE / "images.py", HERE / "node-setup.sh")
 
 
 def own_image(env: dict[str, str]) -> str:
-    """Return the name of our own node image, building or loading it where the engine lacks it. Raises ClusterError."""
+    """Return the name of our own node image, building or loading it if the engine lacks it. Raises ClusterError."""
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in RECIPE) + f"{KUBERNETES}{ETCD}{KIND}".encode()).hexdigest()[:12]
     name = f"{OWN_NAME}{digest}"
     if has_image(name, env):
@@ -53,7 +54,7 @@ def has_image(image: str, env: dict[str, str]) -> bool:
 
 
 def prepare() -> None:
-    """Make what the node image is made of, the slow parts side by side: packages from the network, programs by the compiler."""
+    """Prepare the parts of the node image, the slow ones in parallel: packages from the network, programs by the compiler."""
     dockerd.install_packages()
     base = cache_dir() / f"rootfs-{SUITE}.tar"
     with ThreadPoolExecutor() as pool:
@@ -91,7 +92,7 @@ def _build(name: str, archive: Path, env: dict[str, str]) -> None:
 
 
 def _furnish(root: Path) -> None:
-    """Put kind's files, Kubernetes' programs and the CNI plugins into the node's file system, then set it up from inside."""
+    """Copy kind's files, Kubernetes' programs and the CNI plugins into the node's file system, then set it up from inside."""
     go = shutil.which("go") or "/usr/local/go/bin/go"
     module = Path(run([go, "env", "GOMODCACHE"]).strip()) / f"sigs.k8s.io/kind@v{KIND}/images/base/files"
     for part in ("kind", "etc", "usr"):

@@ -1,4 +1,4 @@
-"""Which node image kind takes: the official one where a registry serves it, else our own."""
+"""The choice of kind's node image: the official one if a registry serves it, otherwise our own."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from tests.cluster.settings import OFFICIAL_NODE_IMAGE
 
 OWN, OFFICIAL = "own", "official"
 REGISTRY_SECONDS = 20.0
-"""How long a registry may take to say whether it has an image."""
+"""How long a registry may take to answer whether it has an image."""
 
 
 def node_image(env: dict[str, str]) -> str:
-    """Return the name of a node image that the engine has: that of KIND_NODE_IMAGE (`own` and `official` choose between the two),
-    else the official one where a registry serves it, else our own. Raises ClusterError.
+    """Return the name of a node image that the engine has.
+
+    KIND_NODE_IMAGE names an image, or `own` or `official`. By default it is the official one if a registry serves it, otherwise our
+    own. Raises ClusterError.
     """
     given = os.environ.get("KIND_NODE_IMAGE", "")
     if given not in ("", OWN, OFFICIAL):
@@ -35,10 +37,10 @@ def is_own(image: str) -> bool:
 
 
 def official_unavailable(env: dict[str, str], image: str = OFFICIAL_NODE_IMAGE) -> str:
-    """Fetch the official image; return why that cannot be, empty where the engine has it."""
+    """Pull the official image; return why that failed, empty if the engine has it."""
     if has_image(image, env):
         return ""
-    try:  # asking first: who cannot reach a registry learns of it at once, and a pull may take as long as it takes
+    try:  # query first: an unreachable registry is noticed at once, and a pull may take any time
         asked = ["docker", "manifest", "inspect", image]
         told = subprocess.run(asked, env=env, capture_output=True, text=True, check=False, timeout=REGISTRY_SECONDS)
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""Processes that outlive a call: started into a record, and ended only where that very process still runs."""
+"""Processes that outlive a call: recorded at their start, and ended only if that very process still runs."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ from tests.cluster.progress import ClusterError
 
 STOP_SECONDS = 10.0
 _STARTED: list[subprocess.Popen[bytes]] = []
-"""Keeps our children's handles: Python complains of one that is dropped while its process runs."""
+"""Keeps our children's handles: Python warns if one is dropped while its process runs."""
 
 PR_SET_PDEATHSIG = 1
 START_TIME_FIELD = 19
-"""Of /proc/PID/stat, counted from behind the command's closing parenthesis: the start time in ticks since boot."""
+"""Field of /proc/PID/stat, counted from behind the command's closing parenthesis: the start time in ticks since boot."""
 
 
 def start_time(pid: int) -> str | None:
-    """Return what tells a process from a later one with the same id; None where there is none or it is a zombie."""
+    """Return the start time, which distinguishes a process from a later one with the same ID; None if it does not exist or is a
+    zombie.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -34,7 +36,7 @@ def start_time(pid: int) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The processes of one cluster, in its folder; the file is what a later run cleans up by."""
+    """The processes of one cluster, in its folder; a later run cleans up by this file."""
 
     path: Path
 
@@ -50,14 +52,14 @@ class Record:
         return [json.loads(line) for line in reversed(self.path.read_text().splitlines())]
 
     def stop_all(self) -> None:
-        """End every process of the record that still is the one that was started."""
+        """End every process of the record that is still the one that was started."""
         for entry in self.entries():
             stop(int(entry["pid"]), entry["start"])
         self.path.unlink(missing_ok=True)
 
 
 def start(record: Record, name: str, command: list[str], log: Path, *, keep: bool, env: dict[str, str] | None = None) -> int:
-    """Start a process that logs to a file; unless it is to be kept, it ends with this one. Return its id."""
+    """Start a process that logs to a file; unless it is to be kept, it ends with this one. Return its ID."""
     with log.open("ab") as output:
         process = subprocess.Popen(  # our own tools
             command,
@@ -74,7 +76,7 @@ def start(record: Record, name: str, command: list[str], log: Path, *, keep: boo
 
 
 def stop(pid: int, started: str | None) -> None:
-    """End the process with this id and start time: TERM, and KILL when that does not help."""
+    """End the process with this ID and start time: TERM, and KILL if that does not help."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         if started is None or start_time(pid) != started:
             return
@@ -84,12 +86,15 @@ def stop(pid: int, started: str | None) -> None:
 
 
 def wait_until(condition: Callable[[], object], seconds: float, interval: float = 0.1) -> bool:
-    """Wait for a condition; return whether it came true in time. The one place that sleeps: what is awaited has no event."""
+    """Wait for a condition; return whether it became true in time.
+
+    This is the one place that sleeps: the awaited conditions have no event.
+    """
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:
             return False
-        time.sleep(interval)  # Of other programs' processes, files and objects nobody tells us.
+        time.sleep(interval)  # Other programs' processes, files and objects send no events.
     return True
 
 
@@ -101,9 +106,9 @@ def run(
     cwd: Path | None = None,
     record: Record | None = None,
 ) -> str:
-    """Run a command to its end and return what it printed; with a record it can be ended by who cleans up after us.
+    """Run a command to its end and return its output; with a record a later cleanup can end it.
 
-    Raises ClusterError with the end of its output where it fails.
+    Raises ClusterError with the end of its output if it fails.
     """
     pipe = subprocess.PIPE
     with subprocess.Popen(command, env=env, cwd=cwd, stdout=pipe, stderr=pipe, text=True, errors="replace") as process:
@@ -121,7 +126,7 @@ def run(
 
 
 def _reap(pid: int) -> bool:
-    """Whether a child of ours has ended; its handle learns of that, so that Python does not complain of it."""
+    """Whether a child of ours has ended; its handle is updated, so that Python does not warn about it."""
     return any(process.poll() is not None for process in _STARTED if process.pid == pid)
 
 

@@ -1,4 +1,4 @@
-"""Saying what takes its time, and taking turns."""
+"""Progress messages for slow work, and locks between runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STARTED = time.monotonic()
 
 
 class ClusterError(Exception):
-    """A cluster could not be made; the message says which part, and what to do."""
+    """A cluster could not be created; the message names the component and the remedy."""
 
 
 def say(text: str) -> None:
@@ -23,7 +23,7 @@ def say(text: str) -> None:
 
 @contextmanager
 def taking(what: str, expected: str = "") -> Iterator[None]:
-    """Say that something begins, how long it usually takes, and that it is done."""
+    """Print the start of some work with its usual duration, and its end."""
     say(f"{what}{f' (usually {expected})' if expected else ''} ...")
     begun = time.monotonic()
     yield

@@ -1,4 +1,4 @@
-"""Runs that are at work while something happens to their operator, and what would show that it was their business."""
+"""Runs that work while their operator is disturbed, and the evidence that would show an effect on them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ AT_WORK = 'rw ask --wait 600 "First?" yes; rw ask --wait 600 "Second?" yes; rw d
 CRASHES = f"[ $RUNWARDEN_ATTEMPT -gt 0 ] || exit 1; {AT_WORK}"
 CRASHES_ON_ANSWER = '[ $RUNWARDEN_ATTEMPT -gt 0 ] || exit 1; rw ask --wait 600 "First?" yes; exit 1'
 RESTARTS = {"steady": 0, "crashed": 1, "spent": 1}
-"""The Runs that are at work all the while, and what they were charged before it began."""
+"""The Runs that work all the while, with the restarts that they were charged before."""
 
 
 def begin(stage: Stage, prefix: str) -> None:
@@ -26,13 +26,13 @@ def begin(stage: Stage, prefix: str) -> None:
 
 
 def running(stage: Stage, prefix: str) -> int:
-    """Return how many agents run by the word of the kubelet, which may come later than the agent's own."""
+    """Return the number of running agents by the kubelet's status, which may be later than the agent's own."""
     states = [c["state"] for pod in pods_of(stage.cluster, TEAM, prefix).values() for c in pod["status"]["containerStatuses"]]
     return sum("running" in state for state in states)
 
 
 def evidence(stage: Stage, prefix: str) -> JsonObject:
-    """Return what a disturbed agent or a charged restart would change: pods, their containers, and what Runs were charged."""
+    """Return the data that a disturbed agent or a charged restart would change: pods, their containers, and the Runs' charges."""
     pods = {
         name: (pod["metadata"]["uid"], [(c["restartCount"], c["state"]) for c in pod["status"]["containerStatuses"]])
         for name, pod in pods_of(stage.cluster, TEAM, prefix).items()
@@ -43,12 +43,12 @@ def evidence(stage: Stage, prefix: str) -> JsonObject:
 
 
 def answer_next(stage: Stage, run: str) -> None:
-    """Answer the question that a Run waits for."""
+    """Answer the open question of a Run."""
     stage.answer(stage.asked(run)[0], "yes")
 
 
 def finish(stage: Stage, prefix: str, uncharged: int = 0) -> None:
-    """Let every Run go on: two complete with what they were charged, one crashes and has nothing left to be restarted on."""
+    """Let every Run continue: two complete with their charges, one crashes with a spent budget."""
     for run, charged in RESTARTS.items():
         end = "Blocked" if run == "spent" else "Completed"
         found = answer_until(stage, f"{prefix}-{run}", end)

@@ -1,4 +1,4 @@
-"""The operator on real kubelets, installed as users install it: by helm."""
+"""The operator on real kubelets, installed by helm, as users install it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.reporter_image import load_reporter_image
 from tests.skipping import cannot_run
 
 TEAM = "team"
-"""A namespace with Runs of the cluster that helm installs to."""
+"""A namespace with Runs, on the cluster that helm installs to."""
 
 INSTALLATIONS = ("kind_operator", "reporting", "advisor", "no_operator", "node", "fresh")
-"""Fixtures that say what is installed, in the order in which tests are run: each change between them is made once."""
+"""Fixtures of the installations, in the order in which their tests run: each change between them happens once."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Have tests that need the same installation follow each other, in their own order; leave out what --nodes=1 leaves out."""
+    """Group the tests that need the same installation, in their own order; leave out the tests that --nodes=1 excludes."""
     if config.getoption("--nodes") == 1:
         away = [item for item in items if "second_node" in getattr(item, "fixturenames", ())]
         config.hook.pytest_deselected(items=away)
@@ -36,21 +36,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _installation(item: pytest.Item) -> int:
-    """Return the place of a test's installation, 0 where it needs none."""
+    """Return the position of a test's installation, 0 if it needs none."""
     used = getattr(item, "fixturenames", ())
     return max((place for place, name in enumerate(INSTALLATIONS, 1) if name in used), default=0)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def kubelets(request: pytest.FixtureRequest) -> None:
-    """Every test here needs real kubelets: the one thing that a machine may truly lack."""
+    """Every test here needs real kubelets, which a machine may really lack."""
     if choose(request.config.getoption("--cluster")) == "api":
         cannot_run(f"needs real kubelets: {kind_unavailable() or '--cluster=api was given'}")
 
 
 @pytest.fixture(scope="session")
 def kind_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """Real kubelets: kind with the nodes that were asked for, or the cluster of KUBECONFIG."""
+    """Real kubelets: kind with the configured nodes, or the cluster of KUBECONFIG."""
     provider = choose(request.config.getoption("--cluster"))
     cluster = lifecycle.up(provider, nodes=request.config.getoption("--nodes"))
     try:
@@ -61,18 +61,18 @@ def kind_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def second_node() -> None:
-    """A node to go on on: who asks for --nodes=1 has deselected the test."""
+    """A second node to continue on: --nodes=1 deselects the test."""
 
 
 @pytest.fixture(scope="session")
 def release_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where helm and the values of releases have their files."""
+    """The folder for helm's files and the values of releases."""
     return tmp_path_factory.mktemp("releases")
 
 
 @pytest.fixture(scope="session")
 def release(kind_cluster: Cluster, release_home: Path) -> Iterator[Installed]:
-    """The release that watches every namespace and owns what is cluster-wide; a cluster that is not ours is left without it."""
+    """The release that watches every namespace and owns the cluster-wide objects; it is removed from a cluster that is not ours."""
     load_reporter_image(kind_cluster)
     claim_namespace(kind_cluster)
     installed = Installed(kind_cluster, release_home)
@@ -101,13 +101,13 @@ def reporting(release: Installed) -> Installed:
 
 @pytest.fixture(scope="module")
 def no_operator(release: Installed) -> None:
-    """All that is installed, while the operator rests: a module brings its own."""
+    """Everything is installed, while the operator is stopped: a module starts its own."""
     release.rest()
 
 
 @pytest.fixture(scope="session")
 def reachable_postgres(kind_cluster: Cluster) -> Iterator[Postgres]:
-    """A PostgreSQL server of this machine that lets pods in, with a password."""
+    """A PostgreSQL server of this machine that accepts connections from pods, with a password."""
     if not isinstance(kind_cluster, KindCluster):
         cannot_run("needs a database that pods reach: on nodes of our own they reach this machine's")
     with postgres_server(Door.on(*kind_cluster.gateway())) as server:
@@ -118,7 +118,7 @@ def reachable_postgres(kind_cluster: Cluster) -> Iterator[Postgres]:
 def store_releases(
     request: pytest.FixtureRequest, kind_cluster: Cluster, release: Installed, release_home: Path
 ) -> Iterator[dict[str, Installed]]:
-    """Releases by their stores, each with a namespace of its name; the one that watches every namespace has to rest meanwhile."""
+    """Releases by their stores, each with a namespace of its name; the one that watches every namespace is stopped meanwhile."""
     ours = isinstance(kind_cluster, KindCluster)
     database = request.getfixturevalue("reachable_postgres").database() if ours else None
     with release_of_each(kind_cluster, release_home, database) as made:
@@ -127,7 +127,7 @@ def store_releases(
 
 @pytest.fixture(scope="session")
 def fresh(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """A cluster that has never heard of runwarden, with its image."""
+    """A new cluster without runwarden, but with its image."""
     provider = choose(request.config.getoption("--cluster"))
     if provider != "kind":
         cannot_run(f"installs what is cluster-wide, so only on a cluster of its own: {kind_unavailable() or provider}")

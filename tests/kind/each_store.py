@@ -1,4 +1,4 @@
-"""A release for each of the chart's stores, side by side: each watches a namespace of its own and owns nothing cluster-wide."""
+"""A release for each of the chart's stores, at once: each watches a namespace of its own and owns nothing cluster-wide."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SECOND: JsonObject = {
     "admissionPolicies": {"install": False},
     "uninstall": {"releasePods": False},
 }
-"""Of a release beside the one that owns what is cluster-wide."""
+"""Values of a release in addition to the one that owns the cluster-wide objects."""
 LEASE: JsonObject = {"lease": {"durationSeconds": 30, "renewDeadlineSeconds": 20, "retryPeriodSeconds": 1}}
-"""Under names of their own: one that is only out of sight must not be taken for its successor."""
+"""A Lease for each pod name: an unreachable pod must not be taken for its successor."""
 STAYS: JsonObject = {"nodeSelector": {"node-role.kubernetes.io/control-plane": ""}}
 MOVES: JsonObject = {
     "affinity": {
@@ -43,32 +43,34 @@ MOVES: JsonObject = {
         for what in ("unreachable", "not-ready")
     ],
 }
-"""On a worker while there is one; taken from a lost one at once instead of after five minutes."""
+"""On a worker if there is one; it is evicted from a lost one at once instead of after five minutes."""
 SEES_NODES = "each-store-sees-nodes"
-"""A right that an operator of some namespaces is not given by the chart: without it lost nodes go unnoticed (docs/security.md)."""
+"""A right that the chart does not give to an operator of some namespaces: without it lost nodes are not noticed (docs/security.md).
+"""
 DATABASE = "database-of-each-store"
 """The Secret with its URL."""
 
 
 @contextmanager
 def release_of_each(cluster: Cluster, home: Path, database: str | None) -> Iterator[dict[str, Installed]]:
-    """Have releases by their stores; on nodes of our own the first is on a worker and moves, the others stay with the API server.
+    """Install releases by their stores; on nodes of our own the first is on a worker and moves, the others stay with the API
+    server.
 
-    Each has a namespace of its release's name. PostgreSQL is left out where there is no database that pods reach.
+    Each has a namespace of its release's name. PostgreSQL is left out if pods can reach no database.
     """
     made = {kind: Installed(cluster, home, f"kept-{kind}") for kind in (STORES if database else STORES[:-1])}
     _prepare(cluster, made, database)
     with ThreadPoolExecutor(len(made)) as pool:
         list(pool.map(lambda kind: made[kind].run_with(*_values(cluster, kind), {"namespaces": [made[kind].release]}), made))
         yield made
-        if cluster.provider == "existing":  # ours goes as it is
+        if cluster.provider == "existing":  # a cluster of ours is deleted as it is
             list(pool.map(Installed.uninstall, made.values()))
             cluster.kubectl("delete", "clusterrole,clusterrolebinding", SEES_NODES)
             cluster.kubectl("delete", "namespace", *(installed.release for installed in made.values()))
 
 
 def _prepare(cluster: Cluster, made: dict[str, Installed], database: str | None) -> None:
-    """Make the namespaces, let the releases' accounts look at nodes, and tell them where the database is."""
+    """Create the namespaces, let the releases' accounts read nodes, and store the database's URL."""
     for installed in made.values():
         cluster.kubectl("create", "namespace", installed.release)
     group = f"--group=system:serviceaccounts:{NAMESPACE}"

@@ -18,20 +18,20 @@ from tests.support import await_that, items
 
 CONTAINER = "operator"
 OURS = "test.runwarden.dev/suite"
-"""A label of the release's namespace: who finds it on an existing cluster may take the release for a killed run's."""
+"""A label of the release's namespace: on an existing cluster it marks the release as one of a killed run."""
 PATIENT: JsonObject = {
     "lease": {"durationSeconds": 60, "renewDeadlineSeconds": 40, "retryPeriodSeconds": 0.5},
     "extraArgs": ["--identity=installed"],
 }
-"""A busy machine must not cost the Lease. A killed operator comes back under its own name, so nobody waits for that long."""
+"""A busy machine must not lose the Lease. A killed operator returns under its own name, so no wait takes that long."""
 PLAIN: JsonObject = {"reporter": {"enabled": False}}
-"""Without reporters, as `runwarden operator` is without options."""
+"""Without reporters, as `runwarden operator` without options."""
 OFTEN: JsonObject = {"reporter": {"intervalSeconds": 2}}
-"""With reporters that soon notice that an agent idles."""
+"""With reporters that soon detect an idle agent."""
 
 
 class Installed:
-    """One release. It has the interface of an OperatorProcess, and what only a release has."""
+    """One release. It has the interface of an OperatorProcess, and some methods of its own."""
 
     def __init__(self, cluster: Cluster, home: Path, release: str = RELEASE) -> None:
         self.cluster, self.release, self._home = cluster, release, home
@@ -40,7 +40,9 @@ class Installed:
         self._scale = 1
 
     def run_with(self, *values: JsonObject) -> None:
-        """Have the operator run with these values, by top-level key the last; nothing is done where it does already."""
+        """Run the operator with these values, with later ones replacing top-level keys; an operator that already has them is not
+        changed.
+        """
         wanted = {key: value for each in values for key, value in each.items()}
         if not self._scale:
             self._scale_to(1)
@@ -52,22 +54,22 @@ class Installed:
         await_that(self._ready, f"{self.name} ready: {self.told()}")
 
     def rest(self) -> None:
-        """End the operator for a while: what else is installed stays."""
+        """Stop the operator for a while: the other installed objects stay."""
         self._scale_to(0)
         await_that(lambda: not self._pods(), f"the end of {self.name}'s pod")
 
     def uninstall(self) -> None:
-        """Remove the release. Raises AssertionError with what helm said."""
+        """Remove the release. Raises AssertionError with helm's message."""
         options = ("--namespace", NAMESPACE, "--wait", "--timeout", INSTALL_TIMEOUT)
         with told(self.cluster, self.name):
             helm("uninstall", self.release, *options, home=self._home, kubeconfig=self.cluster.kubeconfig)
 
     def clear(self) -> None:
-        """Delete the Runs and policies of the namespace of the release's name, while their operator is there to let pods go."""
+        """Delete the Runs and policies of the namespace of the release's name, while their operator runs and releases the pods."""
         self.cluster.kubectl("-n", self.release, "delete", "runs,runpolicies", "--all", IN_TIME)
 
     def pod(self) -> JsonObject:
-        """Return the operator's pod that is not on its way out."""
+        """Return the operator's pod that is not being deleted."""
         (found,) = [pod for pod in self._pods() if "deletionTimestamp" not in pod["metadata"]]
         return found
 
@@ -90,11 +92,11 @@ class Installed:
         self.cluster.on_node(pod["spec"]["nodeName"], "ctr", "-n", "k8s.io", "tasks", "kill", "-s", "SIGKILL", victim)
 
     def lines(self) -> list[JsonObject]:
-        """Return the log of the container so far, one object a line."""
+        """Return the log of the container so far, one object per line."""
         return [json.loads(line) for line in self._logs("--tail=-1").splitlines() if line.startswith("{")]
 
     def probe(self, endpoint: str, path: str) -> tuple[int, str]:
-        """Return the code and body of a request to an endpoint by its port's name; (0, words) where there is no good answer."""
+        """Return the code and body of a request to an endpoint by its port's name; (0, message) without a good answer."""
         pod = self.pod()["metadata"]["name"]
         if (endpoint, path) == ("metrics", "metrics"):
             return scrape(self.cluster, NAMESPACE, pod, self._port(endpoint))
@@ -105,7 +107,7 @@ class Installed:
             return 0, str(error)
 
     def told(self) -> str:
-        """Return the last that the operator and its former life logged, as far as they can be asked."""
+        """Return the last log lines of the operator and its previous container, as far as they are available."""
         return "\n".join(self._logs(*which, "--tail=20") for which in ((), ("--previous",)))
 
     def _port(self, endpoint: str) -> int:
@@ -123,7 +125,7 @@ class Installed:
         return pods
 
     def _ready(self) -> bool:
-        with suppress(ValueError, StopIteration):  # no pod, two pods, or one whose container nobody has looked at yet
+        with suppress(ValueError, StopIteration):  # no pod, two pods, or one whose container has no status yet
             return bool(_container(self.pod())["ready"])
         return False
 
@@ -134,7 +136,7 @@ class Installed:
 
 @contextmanager
 def told(cluster: Cluster, name: str = RELEASE) -> Iterator[None]:
-    """Raise helm's failure as an AssertionError, with what the release's pods say."""
+    """Raise helm's failure as an AssertionError, with the log lines of the release's pods."""
     try:
         yield
     except HelmError as error:
@@ -144,7 +146,7 @@ def told(cluster: Cluster, name: str = RELEASE) -> Iterator[None]:
 
 
 def claim_namespace(cluster: Cluster) -> None:
-    """Make the release's namespace, in place of a killed run's. Raises ClusterError where somebody else has one of that name."""
+    """Create the release's namespace, replacing a killed run's. Raises ClusterError if somebody else has one of that name."""
     found = [each for each in items(cluster, NAMESPACE, "namespaces") if each["metadata"]["name"] == NAMESPACE]
     if found and OURS not in found[0]["metadata"].get("labels", {}):
         raise ClusterError(f"there is a namespace {NAMESPACE} that is not of these tests: give them a cluster without runwarden")

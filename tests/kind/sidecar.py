@@ -1,4 +1,6 @@
-"""The scripted advisor as the command of an installation's sidecar: nothing is mounted, the program is its command's argument."""
+"""The scripted advisor as the command of an installation's sidecar: the program is its command's argument, so that no volume is
+needed.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from tests.image import IMAGE
 from tests.kind.installed import Installed
 
 FOLDER = "/home/advisor/scripted"
-"""Where the command is told its answers and leaves what it was asked: a volume that ends with the pod, not with a container."""
+"""The folder for the command's answers and its recorded requests: a volume that ends with the pod, not with a container."""
 TELL = f"""
 import os, sys
 os.makedirs("{FOLDER}/asked", exist_ok=True)
@@ -33,7 +35,7 @@ class SidecarAdvisor:
     release: Installed
 
     def run_with(self, *values: JsonObject, commands: tuple[str, ...]) -> None:
-        """Have the release run with the command under these names."""
+        """Run the release with the command under these names."""
         repository, _, tag = IMAGE.rpartition(":")
         argv = ["python3", "-c", inspect.getsource(scripted_advisor), FOLDER]
         advisor = {
@@ -45,11 +47,11 @@ class SidecarAdvisor:
         self.release.run_with(*values, {"advisor": advisor})
 
     def say(self, answers: dict[str, dict[str, Any]]) -> None:
-        """Have the command answer like this from now on; a Run that is not named gets `AGREES`."""
+        """Set the command's answers from now on; a Run that is not named gets `AGREES`."""
         self._inside(TELL, json.dumps(answers))
 
     def asked(self, run: str) -> list[JsonObject]:
-        """Return what was asked about a Run, oldest first."""
+        """Return the requests about a Run, oldest first."""
         documents: list[JsonObject] = json.loads(self._inside(ASKED))
         return [document for document in documents if document["target_run"].endswith(f"/{run}")]
 

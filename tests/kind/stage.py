@@ -1,4 +1,4 @@
-"""Where the stories of a module play: a namespace of a cluster with real kubelets."""
+"""The namespace of a module's stories, on a cluster with real kubelets."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tests.cluster import Cluster
 from tests.support import answer, await_phase, await_that, items
 
 LONG = 300.0
-"""Patience for a story that has to wait for thresholds: machines are shared."""
+"""Timeout for a story that has to wait for thresholds: machines are shared."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Looks at Runs and their escalations, and waits for them."""
+    """Reads Runs and their escalations, and waits for them."""
 
     cluster: Cluster
     namespace: str

@@ -1,4 +1,4 @@
-"""An advisor in the sidecar, agents on real kubelets, humans that approve and deny: every story is applied at once."""
+"""An advisor in the sidecar, agents on real kubelets, humans that approve and deny: all stories are applied at once."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ class AdvisedStage(Stage):
     advisor: SidecarAdvisor
 
     def rw(self, *args: str) -> str:
-        """Type a command of the plugin."""
+        """Run a command of the plugin."""
         return Plugin(self.cluster, self.namespace).ok(*args)
 
 
 @pytest.fixture(scope="module")
 def advisor(release: Installed) -> SidecarAdvisor:
-    """The operator's advisor, who has an answer for each story."""
+    """The operator's advisor, with an answer for each story."""
     advisor = SidecarAdvisor(release)
     advisor.run_with(PATIENT, OFTEN, commands=("codex", "broken", "nologin"))
     advisor.say(ANSWERS)
@@ -90,7 +90,7 @@ def stage(kind_cluster: Cluster, advisor: SidecarAdvisor) -> Iterator[AdvisedSta
 
 
 def test_approved(stage: AdvisedStage) -> None:
-    """Assist: the human reads rule, evidence, advice and what follows, approves, and the agent is restarted."""
+    """Assist: the human reads rule, evidence, advice and consequences, approves, and the agent is restarted."""
     stage.phase("approved", "AwaitingApproval")
     (found,) = stage.asked("approved")
     spec = found["spec"]
@@ -105,7 +105,7 @@ def test_approved(stage: AdvisedStage) -> None:
 
 
 def test_denied(stage: AdvisedStage) -> None:
-    """Denied, it stays as it is: through a restart of the operator, and without asking anybody again."""
+    """After a denial the agent stays as it is, through a restart of the operator, and no human is asked again."""
     (found,) = stage.asked("denied")
     stage.rw("deny", found["metadata"]["name"])
     await_that(lambda: status(stage.cluster, stage.namespace, "denied").get("reason") == "Denied", "Denied", LONG)
@@ -118,7 +118,7 @@ def test_denied(stage: AdvisedStage) -> None:
 
 
 def test_agreed(stage: AdvisedStage) -> None:
-    """Auto: an agreeing advisor is asked once, and nobody else."""
+    """Auto: an agreeing advisor is consulted once, and no human is asked."""
     done = stage.phase("agreed", "Completed")
     assert done["restarts"] == 1
     assert condition(done, "Advised") == ("True", "Accepted")
@@ -127,7 +127,7 @@ def test_agreed(stage: AdvisedStage) -> None:
 
 
 def test_what_it_is_shown(stage: AdvisedStage) -> None:
-    """The request holds the end of the agent's log without its secrets, what the rules want, and what may be said."""
+    """The request has the end of the agent's log without its secrets, the action of the rules, and the allowed answers."""
     stage.phase("agreed", "Completed")
     (document,) = stage.advisor.asked("agreed")
     assert document["rules_want"]["intent"] == "auto_restart"
@@ -138,7 +138,7 @@ def test_what_it_is_shown(stage: AdvisedStage) -> None:
 
 
 def test_against(stage: AdvisedStage) -> None:
-    """Auto: an advisor that is against it leaves the decision to a human."""
+    """Auto: an advisor that disagrees leaves the decision to a human."""
     stage.phase("against", "AwaitingApproval")
     assert "Diagnosis: the registry's certificate has expired" in stage.asked("against")[0]["spec"]["suggestion"]["text"]
 
@@ -151,7 +151,7 @@ def test_abstained(stage: AdvisedStage) -> None:
 
 
 def test_forged(stage: AdvisedStage) -> None:
-    """An answer about another Run is refused by the gate, with the reason. It is no consent: a human decides."""
+    """The gate rejects an answer about another Run, with the reason. It does not count as agreement: a human decides."""
     waiting = stage.phase("forged", "AwaitingApproval")
     assert (waiting["restarts"], condition(waiting, "Advised")) == (0, ("False", "OtherTarget"))
     assert "the gate refused its answer: OtherTarget" in stage.rw("explain", "forged")
@@ -160,13 +160,13 @@ def test_forged(stage: AdvisedStage) -> None:
 
 
 def test_unlisted(stage: AdvisedStage) -> None:
-    """Assist: what needs no approval is done, whatever the advisor says; what it said is on record."""
+    """Assist: an action that needs no approval happens for any advice; the advice is recorded."""
     done = stage.phase("unlisted", "Completed")
     assert (done["restarts"], done["agents"][0]["advice"]["intent"]) == (1, "noop")
 
 
 def test_off(stage: AdvisedStage) -> None:
-    """Off: nobody is asked."""
+    """Off: the advisor is not consulted."""
     done = stage.phase("off", "Completed")
     assert (done["restarts"], condition(done, "Advised")) == (1, ("False", "Off"))
     assert stage.advisor.asked("off") == []
@@ -181,12 +181,12 @@ def test_question(stage: AdvisedStage) -> None:
 
 
 def test_spent(stage: AdvisedStage) -> None:
-    """A blocked Run's escalation carries the diagnosis."""
+    """A blocked Run's escalation has the diagnosis."""
     assert "the image lacks git" in stage.asked("spent")[0]["spec"]["suggestion"]["text"]
 
 
 def test_without_its_advisor(stage: AdvisedStage) -> None:
-    """An adapter without a login is no advisor: by onFailure the rules go on, or a human is asked."""
+    """An adapter without a login cannot advise: by onFailure the rules continue, or a human is asked."""
     done = stage.phase("unauthorized", "Completed")
     assert (done["restarts"], condition(done, "Advised")) == (1, ("False", "AuthFailed"))
     stage.phase("unavailable", "AwaitingApproval")

@@ -1,4 +1,6 @@
-"""The advisor as users get it: through the chart, the real codex in the sidecar, a model on loopback; and who holds what."""
+"""The advisor as users get it: through the chart, the real codex in the sidecar, a model on loopback; and the credentials of
+each container.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,7 @@ print(json.dumps({"files": files, "environment": variables, "uid": os.getuid(), 
 
 
 class Stage(NamedTuple):
-    """The installation, and the pod that both containers are in."""
+    """The installation, and the pod with both containers."""
 
     cluster: Cluster
     pod: str
@@ -85,7 +87,7 @@ class Stage(NamedTuple):
 
 @pytest.fixture(scope="module")
 def stage(fresh: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """The chart with its advisor: codex, whose model is a third container that says what it is told."""
+    """The chart with its advisor: codex, whose model is a third container with a scripted answer."""
     home = tmp_path_factory.mktemp("helm")
     image = load_advisor_image(fresh)
     fresh.kubectl("-n", NAMESPACE, "create", "secret", "generic", SECRET, f"--from-literal={SECRET_KEY}={KEY}")
@@ -134,7 +136,9 @@ def _values(image: str) -> JsonObject:
 
 
 def test_codex_in_the_sidecar(stage: Stage) -> None:
-    """Auto: the operator asks over the socket, the real codex asks its model, the gate takes the answer, the agent is restarted."""
+    """Auto: the operator asks over the socket, the real codex asks its model, the gate accepts the answer, the agent is
+    restarted.
+    """
     run = run_of("advised", CRASHES_ONCE, policyRef={"name": "auto"})
     llm = {"mode": "Auto", "timeoutSeconds": 60, "onFailure": "Escalate"}
     apply(stage.cluster, TEAM, policy_of({"restartCooldownSeconds": 1, "llm": llm}, "auto"), run)
@@ -162,7 +166,7 @@ def test_who_holds_what(stage: Stage) -> None:
 
 
 def test_the_operator_cannot_fetch_the_credential(stage: Stage) -> None:
-    """Nor would its token help: RBAC gives it no Secret of its own namespace. The sidecar's requests are anonymous."""
+    """Its token would not help either: RBAC gives it no Secret of its own namespace. The sidecar's requests are anonymous."""
     account = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
     for verb in ("get", "list", "watch"):
         words = ("auth", "can-i", verb, f"secrets/{SECRET}" if verb == "get" else "secrets", "-n", NAMESPACE, "--as", account)

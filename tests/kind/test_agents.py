@@ -1,4 +1,4 @@
-"""Agents that speak, and humans that answer, on real kubelets: every story is applied at once, each test tells one."""
+"""Agents that ask, and humans that answer, on real kubelets: all stories are applied at once, and each test checks one."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ STORIES: dict[str, tuple[list[JsonObject], JsonObject]] = {
     "sibling": ([shell(ASK), {"name": "tester", **shell('[ "$RUNWARDEN_ATTEMPT" = 1 ] || { sleep 4; exit 1; }')}], {}),
     "tokens": ([shell(f"rw usage 600 500; {SLEEPY}")], {"tokenBudget": 1000}),
     "noresult": ([shell("exit 0")], {"policyRef": {"name": "strict"}}),
-    # Kubernetes makes one dollar of two.
+    # Kubernetes replaces two dollars by one.
     "apart": ([shell("[ $$$$ = 1 ] && rw done")], {"policyRef": {"name": "apart"}}),
     "off": ([shell("test ! -e /usr/local/bin/rw")], {"policyRef": {"name": "off"}}),
 }
@@ -84,7 +84,7 @@ def stage(kind_cluster: Cluster, reporting: Installed) -> Iterator[Stage]:
 
 
 def test_an_agent_asks_and_goes_on_with_the_answer(stage: Stage) -> None:
-    """One escalation however often the operator looks; the answer reaches the agent; its result stands in the status."""
+    """Any number of passes create one escalation; the answer reaches the agent; its result is in the status."""
     [escalation] = stage.asked("asks")
     assert stage.phase("asks", "AwaitingGuidance")["openEscalations"] == 1
     assert (escalation["spec"]["text"], escalation["spec"]["options"]) == ("Ship it?", ["yes", "no"])
@@ -102,7 +102,7 @@ def test_an_agent_asks_and_goes_on_with_the_answer(stage: Stage) -> None:
 
 
 def test_two_questions_at_once(stage: Stage) -> None:
-    """Two escalations side by side, answered in any order."""
+    """Two open escalations are answered in any order."""
     found = {e["spec"]["text"]: e for e in stage.asked("two", 2)}
     stage.answer(found["Two?"], "2")
     stage.answer(found["One?"], "1")
@@ -111,7 +111,7 @@ def test_two_questions_at_once(stage: Stage) -> None:
 
 
 def test_a_question_across_a_restart_is_the_same_question(stage: Stage) -> None:
-    """The agent crashes while a human thinks; its next attempt asks the same and gets the answer."""
+    """The agent crashes before the human's answer; its next attempt asks the same question and gets the answer."""
     await_that(lambda: status(stage.cluster, stage.namespace, "across").get("restarts") == 1, "the restart", LONG)
     [escalation] = stage.asked("across")
     stage.answer(escalation, "no")
@@ -120,7 +120,7 @@ def test_a_question_across_a_restart_is_the_same_question(stage: Stage) -> None:
 
 
 def test_a_parked_agent_has_no_pod_until_it_is_answered(stage: Stage) -> None:
-    """Parked: its pod has ended, nothing is charged; the answer starts the next attempt and stands in its brief."""
+    """A parked agent's pod has ended without a charge; the answer starts the next attempt and is in its brief."""
     [escalation] = stage.asked("parked")
     await_that(lambda: _agent(stage, "parked").get("outcome") == "Parked", "parked", LONG)
     pods = [
@@ -134,7 +134,9 @@ def test_a_parked_agent_has_no_pod_until_it_is_answered(stage: Stage) -> None:
 
 
 def test_a_dismissal_wakes_a_parked_agent_once(stage: Stage) -> None:
-    """One that asks the same again and parks again is charged for each attempt until its budget is spent; nobody is asked again."""
+    """An agent that repeats the question and parks again is charged for each attempt until its budget is spent; no human is
+    asked again.
+    """
     [escalation] = stage.asked("nags")
     await_that(lambda: _agent(stage, "nags").get("outcome") == "Parked", "parked", LONG)
     _dismiss(stage, escalation)
@@ -145,7 +147,7 @@ def test_a_dismissal_wakes_a_parked_agent_once(stage: Stage) -> None:
 
 
 def test_the_next_attempt_learns_that_its_question_was_dismissed(stage: Stage) -> None:
-    """`rw ask` exits 4, and the brief says so; the one attempt more is not charged."""
+    """`rw ask` exits 4, and the brief has the dismissal; the one additional attempt is not charged."""
     [escalation] = stage.asked("heeds")
     _dismiss(stage, escalation)
     found = stage.phase("heeds", "Completed")
@@ -159,13 +161,13 @@ def _dismiss(stage: Stage, escalation: JsonObject) -> None:
 
 
 def test_a_hung_agent_is_restarted(stage: Stage) -> None:
-    """It neither exits nor works: its own reports say so, and it gets its next attempt."""
+    """The agent neither exits nor works: its own reports show that, and it gets its next attempt."""
     found = stage.phase("hung", "Completed")
     assert (found["restarts"], found["agents"][0]["attempt"]) == (1, 1)
 
 
 def test_a_looping_agent_is_escalated_and_stopped_when_nobody_answers(stage: Stage) -> None:
-    """It works without coming to anything: a human is asked with what it has spent; then it is stopped as stale."""
+    """The agent works without progress: a human is asked with its usage; then it is stopped as stale."""
     found = stage.phase("loop", "Failed")
     assert found["reason"] == "StaleRun"
     [escalation] = stage.escalations("loop")
@@ -181,7 +183,7 @@ def test_an_unanswered_question_stops_the_run_in_time(stage: Stage) -> None:
 
 
 def test_a_sibling_dies_during_a_question(stage: Stage) -> None:
-    """One agent waits for a human, the other crashes and is restarted meanwhile."""
+    """One agent waits for a human while the other crashes and is restarted."""
     await_that(lambda: _agent(stage, "sibling", "tester").get("outcome") == "Completed", "the sibling's second attempt", LONG)
     [escalation] = stage.asked("sibling")
     assert stage.phase("sibling", "AwaitingGuidance")["restarts"] == 1
@@ -190,7 +192,7 @@ def test_a_sibling_dies_during_a_question(stage: Stage) -> None:
 
 
 def test_a_token_budget_stops_the_run(stage: Stage) -> None:
-    """tokenBudget: what the agent says that it has used ends the Run, and stands in its status."""
+    """tokenBudget: the usage that the agent reports ends the Run, and is in its status."""
     found = stage.phase("tokens", "Failed")
     assert found["reason"] == "TokenBudgetExceeded"
     assert (found["usage"]["inputTokens"], found["usage"]["outputTokens"]) == (600, 500)
@@ -202,17 +204,17 @@ def test_a_required_result_is_missed(stage: Stage) -> None:
 
 
 def test_without_a_reporter_it_runs_as_ever(stage: Stage) -> None:
-    """reporter: Off: no sidecar, no `rw`, and the status says what is missing."""
+    """reporter: Off: no sidecar, no `rw`, and the status lists the missing functions."""
     assert condition(stage.phase("off", "Completed"), "ProgressReported") == ("False", "ReporterOff")
 
 
 def test_without_a_shared_process_namespace_less_is_seen(stage: Stage) -> None:
-    """reporter: NoSharedPID: the agent is process 1 in its container, its files count as activity, and the status says so."""
+    """reporter: NoSharedPID: the agent is process 1 in its container, its files count as activity, and the status reports it."""
     assert condition(stage.phase("apart", "Completed"), "ProgressReported") == ("False", "ProcessesNotSeen")
 
 
 def test_a_silent_compile_is_left_alone(stage: Stage) -> None:
-    """Told last, since it has to outlive three times staleRunAgeSeconds: busy without a word, untouched."""
+    """Comes last, since the agent has to outlive three times staleRunAgeSeconds: busy without a report, and not touched."""
 
     def old_enough() -> bool:
         pod = get(stage.cluster, stage.namespace, "pod", "busy-coder-r0")

@@ -1,4 +1,4 @@
-"""However a Run or its surroundings go away, nothing is left behind, nothing is stuck, nothing is started that should not be."""
+"""After any deletion of a Run or its surroundings no object is left, none is stuck, and no pod is started against the state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOREVER = "trap 'exit 0' TERM; while :; do sleep 0.2; done"
 
 @pytest.mark.parametrize("cascade", ["background", "foreground"])
 def test_deletion_takes_the_pods(kind_cluster: Cluster, kind_operator: Installed, namespace: str, cascade: str) -> None:
-    """Deleting a Run ends its live agents and lets their pods and claims go."""
+    """Deleting a Run ends its live agents and releases their pods and claims."""
     apply(kind_cluster, namespace, run_of("going", shell(FOREVER, workspace={"size": "1Gi"})))
     await_phase(kind_cluster, namespace, "going", "Running")
     kind_cluster.kubectl("-n", namespace, "delete", "run", "going", f"--cascade={cascade}", IN_TIME)
@@ -23,7 +23,7 @@ def test_deletion_takes_the_pods(kind_cluster: Cluster, kind_operator: Installed
 def test_orphan_deletion_leaves_the_pod_running_and_deletable(
     kind_cluster: Cluster, kind_operator: Installed, namespace: str
 ) -> None:
-    """With --cascade=orphan the pod stays as asked, and can be deleted: nobody waits for its outcome any more."""
+    """With --cascade=orphan the pod stays, and can be deleted: its outcome is not awaited any more."""
     apply(kind_cluster, namespace, run_of("left", shell(FOREVER)))
     await_phase(kind_cluster, namespace, "left", "Running")
     kind_cluster.kubectl("-n", namespace, "delete", "run", "left", "--cascade=orphan", IN_TIME)
@@ -35,7 +35,7 @@ def test_orphan_deletion_leaves_the_pod_running_and_deletable(
 
 
 def test_namespace_deletion(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
-    """A namespace with live, finished and never started Runs goes away entirely."""
+    """A namespace with live, finished and never started Runs is deleted completely."""
     apply(
         kind_cluster, namespace, run_of("live", shell(FOREVER)), run_of("done", shell("true")), run_of("nope", {"image": "no/pe:1"})
     )
@@ -45,7 +45,7 @@ def test_namespace_deletion(kind_cluster: Cluster, kind_operator: Installed, nam
 
 
 def test_delete_and_apply_again_under_the_same_name(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
-    """A Run of the same name waits until the former one's pod has gone, and then gets a pod of its own."""
+    """A Run of the same name waits until the deleted one's pod is gone, and then gets a pod of its own."""
     containers = [{"name": "agent", "image": "busybox:1.37", "command": ["sh", "-c", "trap '' TERM; sleep 300"]}]
     deaf = {"spec": {"terminationGracePeriodSeconds": 3, "containers": containers}}
     apply(kind_cluster, namespace, run_of("again", {"template": deaf}))

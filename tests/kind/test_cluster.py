@@ -1,4 +1,4 @@
-"""The cluster itself: whatever these tests stand on behaves as a real one, or nothing that they say counts."""
+"""The cluster itself must behave as a real one, otherwise the results of these tests do not count."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def await_pod(cluster: Cluster, namespace: str, name: str, phase: str) -> JsonOb
 
 
 def test_native_sidecar(kind_cluster: Cluster, namespace: str) -> None:
-    """A sidecar starts before the main container, sees it end, and is ended itself: the pod succeeds."""
+    """A sidecar starts before the main container, sees its end, and is then ended: the pod succeeds."""
     script = "touch /shared/up; trap 'exit 0' TERM; while :; do sleep 0.2; done"
     sidecar = {"name": "side", "image": BUSYBOX, "restartPolicy": "Always", "command": ["sh", "-c", script]}
     mount = [{"name": "shared", "mountPath": "/shared"}]
@@ -89,7 +89,7 @@ def test_claim_binds_and_keeps_what_is_written(kind_cluster: Cluster, namespace:
 
 
 def test_drain(kind_cluster: Cluster, namespace: str) -> None:
-    """Draining evicts a pod with a disruption condition."""
+    """A drain evicts a pod with a disruption condition."""
     apply(kind_cluster, namespace, pod("here", "trap 'exit 0' TERM; while :; do sleep 0.2; done"))
     node = await_pod(kind_cluster, namespace, "here", "Running")["spec"]["nodeName"]
     try:

@@ -1,4 +1,4 @@
-"""The short form of `make failover`: each kind of blow once, at the leader of the chart's two operators."""
+"""The short form of `make failover`: each kind of blow once, against the leader of the chart's two operators."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from tests.skipping import cannot_run
 
 SEED = 7
 STORIES = {"shared", "spent", "hung", "gone", "asking"}
-"""A shared budget, a human's Retry and Stop, a hung agent, pods taken away, a question; `make failover` has all there are."""
+"""A shared budget, a human's Retry and Stop, a hung agent, deleted pods, a question; `make failover` has all stories."""
 MOUNT = "/mutant"
 DEAF_TO_ITS_LEASE = """
 from controller.kube.leader_election import LeaderLease
 LeaderLease._lose = lambda self, why: None
 """
-"""A mutant of the operator, as Python runs it at its start: it goes on whoever holds the Lease."""
+"""A mutant of the operator, as Python runs it at its start: it continues to lead for any holder of the Lease."""
 QUICK_SECONDS = 5.0
 
 
 def mutated(code: str) -> dict[str, object]:
-    """Return values that have the operator run some code at its start."""
+    """Return values that make the operator run some code at its start."""
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mutant"}, "data": {"sitecustomize.py": code}}
     return {
         "extraObjects": [config],
@@ -62,7 +62,7 @@ def test_a_struck_leader_costs_no_run_anything(nodes: KindCluster, tmp_path: Pat
 
 
 def test_a_leader_that_goes_on_is_found(nodes: KindCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The campaign notices a former leader that wakes up and goes on as if it still led: a mutant of the operator."""
+    """The campaign detects a former leader that wakes up and continues to lead: a mutant of the operator."""
     (values := tmp_path / "values.yaml").write_text(yaml.safe_dump(mutated(DEAF_TO_ITS_LEASE)))
     install(nodes.kubeconfig, tmp_path, TWO, *QUICK_LEASE, f"--values={values}")
     monkeypatch.setattr(faults, "FAREWELL_SECONDS", QUICK_SECONDS)

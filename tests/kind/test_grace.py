@@ -20,7 +20,7 @@ POLICIES = ("runwarden-deletions", "runwarden-evictions")
 
 @pytest.fixture
 def restarts(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> Iterator[None]:
-    """An agent that ignores TERM is at work; the operator is not started again meanwhile."""
+    """An agent that ignores TERM is at work; the operator is not restarted meanwhile."""
     before = started_again(kind_operator)
     containers = [{"name": "agent", "image": "busybox:1.37", "command": ["sh", "-c", f"echo started; {DEAF}"]}]
     template = {"spec": {"terminationGracePeriodSeconds": OWN_SECONDS, "containers": containers}}
@@ -32,7 +32,7 @@ def restarts(kind_cluster: Cluster, kind_operator: Installed, namespace: str) ->
 
 @pytest.fixture
 def unguarded(kind_cluster: Cluster) -> Iterator[None]:
-    """Admission lets every deletion pass for a while, as where its policies are not installed."""
+    """Admission accepts every deletion for a while, as without its policies."""
     enforce(kind_cluster, "Audit")
     yield
     enforce(kind_cluster, "Deny")
@@ -41,8 +41,8 @@ def unguarded(kind_cluster: Cluster) -> Iterator[None]:
 @pytest.mark.usefixtures("restarts")
 @pytest.mark.parametrize("desired", ["Stopped", "Paused"])
 def test_no_deletion_outlives_a_stop(kind_cluster: Cluster, namespace: str, desired: str) -> None:
-    """No grace period longer than the pod's own is taken, of an admin neither, by deletion or eviction; a stop or a pause ends the
-    agent within that.
+    """A grace period longer than the pod's own is refused, even for an admin, by deletion or eviction; a stop or a pause ends
+    the agent within the pod's own.
     """
     assert "longer than the pod's own of 3 s" in delete(kind_cluster, namespace, ABSURD_SECONDS)
     assert "longer than the pod's own of 3 s" in delete(kind_cluster, namespace, 86400)
@@ -57,9 +57,9 @@ def test_no_deletion_outlives_a_stop(kind_cluster: Cluster, namespace: str, desi
 
 @pytest.mark.usefixtures("restarts", "unguarded")
 def test_a_deletion_that_admission_let_pass_is_shortened(kind_cluster: Cluster, namespace: str) -> None:
-    """Without the policies the operator lives through a grace period that no clock holds, and a stop shortens it to the pod's own.
+    """Without the policies the operator survives a grace period beyond any clock's range, and a stop shortens it to the pod's own.
 
-    Today's kubelets wait for the first all the same (kubernetes/kubernetes#83916), so the pod is deleted by force in the end.
+    Today's kubelets still wait for the first one (kubernetes/kubernetes#83916), so the pod is deleted by force in the end.
     """
     await_that(lambda: not delete(kind_cluster, namespace, ABSURD_SECONDS), "the deletion to pass")
     assert grace(kind_cluster, namespace) == ABSURD_SECONDS
@@ -77,7 +77,7 @@ def delete(cluster: Cluster, namespace: str, seconds: int) -> str:
 
 
 def evict(cluster: Cluster, namespace: str, seconds: int) -> str:
-    """Evict the agent's pod with a grace period; return what is said."""
+    """Evict the agent's pod with a grace period; return the refusal, empty for none."""
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": POD, "namespace": namespace}}
     eviction = json.dumps(body | {"deleteOptions": {"gracePeriodSeconds": seconds}})
     path = f"/api/v1/namespaces/{namespace}/pods/{POD}/eviction"
@@ -85,18 +85,18 @@ def evict(cluster: Cluster, namespace: str, seconds: int) -> str:
 
 
 def grace(cluster: Cluster, namespace: str) -> int | None:
-    """Return the grace period of the pod's deletion, None where it is gone or not being deleted."""
+    """Return the grace period of the pod's deletion, None if it is not being deleted."""
     metadata = get(cluster, namespace, "pod", POD).get("metadata", {})
     return int(metadata["deletionGracePeriodSeconds"]) if "deletionGracePeriodSeconds" in metadata else None
 
 
 def enforce(cluster: Cluster, action: str) -> None:
-    """Have the policies deny, or only note, what they do not want."""
+    """Make the policies deny unwanted requests, or only log them."""
     for policy in POLICIES:
         body = json.dumps({"spec": {"validationActions": [action]}})
         cluster.kubectl("patch", "validatingadmissionpolicybinding", policy, "--type=merge", "-p", body)
 
 
 def started_again(operator: Installed) -> int:
-    """Return how often the operator's container was started again."""
+    """Return how often the operator's container was restarted."""
     return sum(status["restartCount"] for status in operator.pod()["status"]["containerStatuses"])

@@ -1,4 +1,4 @@
-"""From `helm install` to a finished Run, and away again, on a cluster of its own."""
+"""From `helm install` to a finished Run, and the removal, on a cluster of its own."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ HELLO = '[ $RUNWARDEN_ATTEMPT -gt 0 ] || exit 1; rw progress "at work"; rw done 
 
 
 def on(cluster: Cluster, home: Path, *arguments: str) -> str:
-    """Run helm on a cluster; where it fails, with what the pods say."""
+    """Run helm on a cluster; a failure includes the log lines of the pods."""
     with told(cluster):
         return helm(*arguments, "--namespace", NAMESPACE, home=home, kubeconfig=cluster.kubeconfig)
 
 
 def install(cluster: Cluster, home: Path, *options: str, chart: Path = CHART) -> str:
-    """Install or upgrade the release and wait until it is ready; where it fails, with what the pods say."""
+    """Install or upgrade the release and wait until it is ready; a failure includes the log lines of the pods."""
     with told(cluster):
         return helm_install(cluster.kubeconfig, home, OFTEN, *options, chart=chart)
 
 
 def test_life(fresh: Cluster, tmp_path: Path) -> None:
-    """Install, a Run that crashes once and completes, helm test, uninstall with an agent at work: nothing is held, CRDs and Runs
-    with their counts stay; a second install takes up both, the agent that is still at work too.
+    """Install, a Run that crashes once and completes, helm test, uninstall while an agent works: no object is stuck, CRDs and Runs
+    with their counts stay.
+
+    A second install continues both Runs, including the agent that still works.
     """
     assert "helm test" in install(fresh, tmp_path)
     apply(fresh, TEAM, run_of("hello", shell(HELLO)))
@@ -62,8 +64,8 @@ def test_life(fresh: Cluster, tmp_path: Path) -> None:
 
 
 def test_upgrade_and_failover_leave_a_run_alone(fresh: Cluster, tmp_path: Path) -> None:
-    """An upgrade from one operator to two, then the end of the leader, neither touch a working agent nor charge a restart;
-    the one that stood by finishes the Run.
+    """An upgrade from one operator to two, then the end of the leader, neither affect a working agent nor charge a restart; the
+    standby finishes the Run.
     """
     install(fresh, tmp_path)
     apply(fresh, TEAM, run_of("long", shell('rw ask --wait 600 "Go on?" yes; rw done "shipped"')))
@@ -81,8 +83,8 @@ def test_upgrade_and_failover_leave_a_run_alone(fresh: Cluster, tmp_path: Path) 
 
 
 def test_an_operator_that_does_not_start_is_no_success(fresh: Cluster, tmp_path: Path) -> None:
-    """Where the operator ends on an option that it does not know, helm says that it failed, and the pod's last words say why;
-    the same command without the mistake mends it.
+    """An operator that ends because of an unknown option makes helm fail, and the pod's last log lines give the reason; the same
+    command without the mistake repairs it.
     """
     with pytest.raises(HelmError, match=r"Deployment/runwarden/runwarden|deadline"):
         helm_install(fresh.kubeconfig, tmp_path, "--set=extraArgs={--no-such-option}", f"--timeout={SOON}")
@@ -95,7 +97,7 @@ SOON = "20s"
 
 
 def last_words(cluster: Cluster) -> str:
-    """Return what the containers of the operator's pods said when they ended."""
+    """Return the last log lines of the operator's ended containers."""
     statuses = [each for pod in items(cluster, NAMESPACE, "pods") for each in pod["status"].get("containerStatuses", [])]
     ends = [each.get("lastState", {}).get("terminated") or each["state"].get("terminated") or {} for each in statuses]
     return "\n".join(end.get("message", "") for end in ends)
@@ -108,7 +110,7 @@ def say_yes(cluster: Cluster, run: str) -> None:
 
 
 def leader_of(cluster: Cluster) -> str:
-    """Return the pod that holds the Lease, empty where it is nobody's."""
+    """Return the pod that holds the Lease, empty if there isn't one."""
     holder = get(cluster, NAMESPACE, "lease", RELEASE).get("spec", {}).get("holderIdentity") or ""
     return next((each["metadata"]["name"] for each in items(cluster, NAMESPACE, "pods") if each["metadata"]["name"] in holder), "")
 

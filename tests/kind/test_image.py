@@ -1,4 +1,4 @@
-"""The image that users get: small, the same twice, for a user without rights on a file system that nobody writes to."""
+"""The image that users get: small, reproducible, and for a user without rights on a read-only file system."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.skipping import cannot_run
 
 OVER_BASE_MB = 150
 BUILDS_SECONDS = 1200
-"""Two builds without a cache, on a machine that is busy."""
+"""Two builds without a cache, on a busy machine."""
 
 RAN_IN = ("--rm", "--network=none", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 LEFT_BEHIND = (
@@ -35,7 +35,7 @@ UNLISTED = (
 
 @pytest.fixture(scope="module")
 def engine(kind_cluster: KindCluster) -> Iterator[dict[str, str]]:
-    """A Docker engine that has the image, without keeping it."""
+    """A Docker engine with the image, which is removed afterwards."""
     load_reporter_image(kind_cluster)
     env = kind_cluster.env or {}
     run(["docker", "load", "-q", "-i", str(archive())], env=env)
@@ -44,7 +44,7 @@ def engine(kind_cluster: KindCluster) -> Iterator[dict[str, str]]:
 
 
 def in_image(engine: dict[str, str], *command: str, entrypoint: str | None = None, user: str | None = None) -> str:
-    """Run a command in a container with as few rights as there are."""
+    """Run a command in a container with minimal rights."""
     other = ["--entrypoint", entrypoint] if entrypoint else []
     other += ["--user", user] if user else []
     return run(["docker", "run", *RAN_IN, *other, IMAGE, *command], env=engine)
@@ -52,7 +52,7 @@ def in_image(engine: dict[str, str], *command: str, entrypoint: str | None = Non
 
 @pytest.mark.timeout(BUILDS_SECONDS)
 def test_the_same_twice() -> None:
-    """A build from nothing has the ID of a former one, whose layers are kept: no time and no chance is in what it digests."""
+    """A build from scratch has the ID of an earlier one with cached layers: its digest depends on neither time nor chance."""
     if not has_buildah():
         cannot_run("needs buildah: docker keeps the time of the build without BuildKit's rewrite-timestamp")
     assert build() == build("--no-cache")
@@ -73,12 +73,12 @@ def test_runs_without_rights(engine: dict[str, str]) -> None:
 
 
 def test_nothing_of_the_build_is_left(engine: dict[str, str]) -> None:
-    """No compiler, no build tool, no cache, no source folder and no secret is in it."""
+    """The image has no compiler, build tool, cache, source folder or secret."""
     assert in_image(engine, "-c", LEFT_BEHIND, entrypoint="python3", user="0").strip() == "[] []"
 
 
 def test_it_says_what_it_is(engine: dict[str, str]) -> None:
-    """Its labels are those that registries and SBOM tools read, its user is a number and its entrypoint the program."""
+    """It has the labels that registries and SBOM tools read, a numeric user, and the program as its entrypoint."""
     config = json.loads(run(["docker", "image", "inspect", IMAGE], env=engine))[0]["Config"]
     assert config["Labels"]["org.opencontainers.image.title"] == "runwarden"
     assert {"version", "revision", "licenses", "description"} <= {key.rpartition(".")[2] for key in config["Labels"]}
@@ -86,7 +86,7 @@ def test_it_says_what_it_is(engine: dict[str, str]) -> None:
 
 
 def test_its_bill_of_materials_names_every_package(engine: dict[str, str]) -> None:
-    """The CycloneDX document that the label points to has each distribution that is installed, in its version."""
+    """The CycloneDX document that the label points to has each installed distribution with its version."""
     labels = json.loads(run(["docker", "image", "inspect", IMAGE], env=engine))[0]["Config"]["Labels"]
     where, version = labels["dev.runwarden.sbom"], labels["org.opencontainers.image.version"]
     python = "/opt/runwarden/bin/python"

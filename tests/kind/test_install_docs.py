@@ -1,4 +1,4 @@
-"""docs/install.md, read aloud: every command in it is run, in its order, and before them what README.md says to install with."""
+"""docs/install.md as a script: every command in it runs, in its order, after the installation in README.md."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMANDS = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 
 
 def test_every_command_of_the_page_works(fresh: Cluster, tmp_path: Path) -> None:
-    """Typed in one after the other, the page's commands install, finish a Run that crashed once, upgrade, remove, and clean up."""
+    """In order, the page's commands install, finish a Run that crashed once, upgrade, remove, and clean up."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, path in find(["helm", "kubectl"]).items():

@@ -1,4 +1,4 @@
-"""The operator under test is what the chart installs: killed as a container, asked through the API server."""
+"""The operator under test is the chart's: killed as a container, queried through the API server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from tests.support import await_that, get
 
 
 def test_it_is_the_charts(kind_cluster: Cluster, kind_operator: Installed) -> None:
-    """Its pod is the Deployment's, on a node, under the release's account, and its endpoints and log can be read there."""
+    """Its pod belongs to the Deployment, runs on a node under the release's account, and its endpoints and log are readable
+    there.
+    """
     pod = kind_operator.pod()
     assert pod["spec"]["serviceAccountName"] == kind_operator.name
     assert pod["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
@@ -20,12 +22,12 @@ def test_it_is_the_charts(kind_cluster: Cluster, kind_operator: Installed) -> No
     assert kind_operator.probe("health", "readyz")[0] == 200
     code, metrics = kind_operator.probe("metrics", "metrics")
     assert (code, "runwarden_" in metrics) == (200, True)
-    assert kind_operator.probe("metrics", "nothing-here")[0] == 0  # by the API server's proxy, which bears no token
+    assert kind_operator.probe("metrics", "nothing-here")[0] == 0  # by the API server's proxy, which sends no token
     assert await_that(kind_operator.lines, "a line of its log")
 
 
 def test_the_page_says_how_to_scrape(kind_cluster: Cluster, kind_operator: Installed) -> None:
-    """What docs/operations.md has somebody type shows metrics to an account that was let read them."""
+    """The commands in docs/operations.md show metrics to an account with the right to read them."""
     block = (ROOT / "docs/operations.md").read_text().split("### Scraping")[1].split("```sh\n")[1].split("```")[0]
     path = f"{kind_cluster.kubectl_path.parent}:{os.environ['PATH']}"
     env = os.environ | {"KUBECONFIG": str(kind_cluster.kubeconfig), "PATH": path}
@@ -38,7 +40,7 @@ def test_the_page_says_how_to_scrape(kind_cluster: Cluster, kind_operator: Insta
 
 
 def test_a_kill_ends_the_process_and_not_the_pod(kind_operator: Installed) -> None:
-    """SIGKILL on the node: the kubelet says so of the container, starts it in the same pod, and it is ready again."""
+    """After SIGKILL on the node the kubelet reports it for the container and restarts it in the same pod, and it is ready again."""
     before = kind_operator.pod()
     kind_operator.stop()
     kind_operator.start()

@@ -1,7 +1,7 @@
-"""The short form of `make chaos`: the operator killed again and again, beside one that nobody disturbs.
+"""The short form of `make chaos`: an operator that is killed repeatedly, compared with an undisturbed one.
 
-As processes, not as an installation: a kill comes within milliseconds of a line of the log, and the next life begins at once.
-Neither can be had of a container, whose log is read through two programs and whose kubelet holds back what crashes.
+The operators are processes, not an installation: a kill comes within milliseconds of a log line, and the restart is immediate. A
+container allows neither: its log is read through two programs, and its kubelet delays restarts after crashes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SEED = 4
 
 @pytest.mark.usefixtures("no_operator")
 def test_a_killed_operator_ends_where_an_undisturbed_one_does(kind_cluster: Cluster) -> None:
-    """With the operator killed ten times the same Runs end the same, P1 to P5 hold, and nothing is left."""
+    """With ten kills of the operator the same Runs end the same, P1 to P5 hold, and no object is left."""
     lines: list[str] = []
     with watching(kind_cluster) as evidence:
         report = Campaign(kind_cluster, evidence, SCENARIOS, SEED, lines.append).side_by_side("short", "status", KILLS)

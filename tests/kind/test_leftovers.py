@@ -1,4 +1,4 @@
-"""What a killed run leaves of a kind cluster, the next run removes; what tells of a failed test is kept."""
+"""The next run removes the kind cluster of a killed run; evidence of a failed test is kept."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def own(kind_cluster: Cluster) -> KindCluster:
 
 
 def test_the_next_run_ends_what_a_killed_one_left(own: KindCluster) -> None:
-    """Killed amid `kind create`: its node, the creation that goes on without it, and its files go; our cluster stays."""
+    """A run is killed during `kind create`: its node, its continuing creation and its files are removed; our cluster stays."""
     name = f"left-{uuid.uuid4().hex[:6]}"
 
     def nodes() -> str:
@@ -46,7 +46,7 @@ def test_the_next_run_ends_what_a_killed_one_left(own: KindCluster) -> None:
 
 
 def test_exported_logs(own: KindCluster, kind_operator: Installed, namespace: str, tmp_path: Path) -> None:
-    """The operator's, the agent's and the kubelet's words, and every object that tells of what happened."""
+    """The export has the logs of the operator, the agent and the kubelet, and every object that shows the history."""
     apply(own, namespace, run_of("talks", shell("echo here I am")))
     await_phase(own, namespace, "talks", "Completed")
     own.export_logs(tmp_path)

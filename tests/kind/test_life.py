@@ -1,4 +1,4 @@
-"""What an installation lives through while agents are at work: an upgrade, a rollback, a change of store, a reboot of its node."""
+"""Events that an installation survives with working agents: an upgrade, a rollback, a change of store, a reboot of its node."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from tests.previous import PREVIOUS_IMAGE, VERSION, previous_archive, unpack
 from tests.support import await_that, items, status
 
 FROM_THE_FUTURE = {"status": {"operatorState": {"newField": "kept"}}}
-"""What an even newer operator might have written to a record."""
+"""Data that a still newer operator might have written to a record."""
 
 
 @pytest.fixture
 def stage(fresh: Cluster) -> Stage:
-    """Where the Runs are."""
+    """The stage of the Runs."""
     return Stage(fresh, TEAM)
 
 
 def operator_image(cluster: Cluster) -> str:
-    """Return the image of the operator that leads."""
+    """Return the image of the leading operator."""
     (pod,) = [each for each in items(cluster, NAMESPACE, "pods") if "deletionTimestamp" not in each["metadata"]]
     return str(pod["spec"]["containers"][0]["image"])
 
@@ -45,19 +45,19 @@ def schemas(crds: list[JsonObject]) -> dict[str, Any]:
 
 
 def crds_in(cluster: Cluster) -> dict[str, Any]:
-    """Return the schemas that a cluster has."""
+    """Return the schemas of a cluster."""
     found = json.loads(cluster.kubectl("get", "crd", "-o", "json"))["items"]
     return schemas([crd for crd in found if crd["metadata"]["name"].endswith("runwarden.dev")])
 
 
 def crds_of(chart: Path) -> dict[str, Any]:
-    """Return the schemas that a chart brings."""
+    """Return the schemas of a chart."""
     return schemas([yaml.safe_load(path.read_text()) for path in sorted((chart / "files/crds").glob("*.yaml"))])
 
 
 def test_upgrade_and_rollback(fresh: KindCluster, stage: Stage, tmp_path: Path) -> None:
-    """From the previous release to this one, back, and up again with Runs at work: the CRDs are each release's own, no agent is
-    disturbed, nothing is charged, the record is carried along, and a spent budget is spent afterwards.
+    """From the previous release to this one, back, and up again with working Runs: each release installs its own CRDs, no agent
+    is disturbed or charged, the record is preserved, and a spent budget stays spent.
     """
     fresh.load(previous_archive())
     old = unpack(tmp_path / "previous")
@@ -96,14 +96,15 @@ STORES = (
     ("sqlite", "annotations", "annotations"),
     ("annotations", "status", "status"),
 )
-"""From which store to which, and how the Runs then name it: all the way round."""
+"""The changes of store, in a full circle, and the name of each store in the Runs."""
 VOLUME = "store.sqlite.storageClassName=standard,store.sqlite.accessMode=ReadWriteOnce"
-"""What the volumes of our cluster are."""
+"""The volumes of our cluster."""
 
 
 def test_change_of_store(fresh: Cluster, stage: Stage, tmp_path: Path) -> None:
-    """One value names the new store and one the old: with Runs at work each store takes them over, charged as they were. No agent
-    is disturbed, and a budget that was spent in the first store is spent in the last.
+    """One value names the new store and one the old: with working Runs each store takes them over with their charges.
+
+    No agent is disturbed, and a budget that was spent in the first store is spent in the last.
     """
     install(fresh, tmp_path)
     begin(stage, "move")
@@ -121,8 +122,9 @@ def test_change_of_store(fresh: Cluster, stage: Stage, tmp_path: Path) -> None:
 
 
 def test_the_node_reboots(fresh: KindCluster, stage: Stage, tmp_path: Path) -> None:
-    """Everything on the node is killed at once: the operator comes back, each agent is started again exactly once, uncharged.
-    Nothing runs twice, and a budget that was spent before is still spent.
+    """All processes on the node are killed at once: the operator restarts, and each agent is restarted exactly once, uncharged.
+
+    No attempt runs twice, and a budget that was spent before is still spent.
     """
     install(fresh, tmp_path)
     begin(stage, "boot")
@@ -140,11 +142,11 @@ def test_the_node_reboots(fresh: KindCluster, stage: Stage, tmp_path: Path) -> N
 
 
 BOOT = 300.0
-"""Seconds in which a node and all that runs on it are back: machines are shared."""
+"""Seconds until a node and all its containers run again: machines are shared."""
 
 
 def reboot(cluster: KindCluster) -> None:
-    """Restart the only node of a cluster, its control plane included, and wait until the API server answers again."""
+    """Restart the only node of a cluster, with its control plane, and wait until the API server answers again."""
     command(["docker", "restart", "--time", "0", *cluster.nodes], env=cluster.env)
     await_that(lambda: "True" in cluster.kubectl(*NODE_READY, check=False), "the node", BOOT)
 

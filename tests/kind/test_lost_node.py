@@ -1,6 +1,7 @@
-"""A node that is lost with live agents on it: never a second pod, a human is asked, and every way out works, with every store.
+"""A node that is lost with live agents on it: there is never a second pod, a human is asked, and every remedy works, with every
+store.
 
-A release for each store; that of the first is on the node, too, and is lost with it.
+There is a release for each store; that of the first is on the node, too, and is lost with it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ POLICY = {"restartBudget": 0, "confirmationIntervalSeconds": 1}
 PATIENCE = 180.0
 """A kubelet's silence is noticed after 24 s and its pods are marked after that; machines are shared."""
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
-"""How an administrator says that a lost node is really down: the cluster then gives up its pods."""
+"""The taint by which an administrator confirms that a lost node is down: the cluster then deletes its pods."""
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def node(kind_cluster: Cluster, second_node: None) -> str:
 
 @pytest.fixture
 def releases(node: str, no_operator: None, store_releases: dict[str, Installed]) -> Iterator[dict[str, Installed]]:
-    """An operator for each store, by its namespace: all on the node that stays but the first."""
+    """An operator for each store, by its namespace: all but the first on the node that stays."""
     by_namespace = {installed.release: installed for installed in store_releases.values()}
     assert next(iter(by_namespace.values())).pod()["spec"]["nodeName"] == node
     yield by_namespace
@@ -45,8 +46,10 @@ def releases(node: str, no_operator: None, store_releases: dict[str, Installed])
 
 
 def test_a_lost_node(kind_cluster: KindCluster, node: str, releases: dict[str, Installed]) -> None:
-    """No second pod while it is lost; a forced deletion, its return and its out-of-service taint each let the Run go on. An
-    operator that is lost with it comes up on the other node and goes on as the others do.
+    """While the node is lost no second pod starts; a forced deletion, the node's return and its out-of-service taint each let the
+    Run continue.
+
+    An operator that is lost with it restarts on the other node and continues like the others.
     """
     namespaces = list(releases)
     on_it = releases[namespaces[0]]
@@ -94,12 +97,12 @@ def lost(cluster: KindCluster, node: str, operator: Installed | None = None) -> 
 
 
 def is_ready(node: JsonObject) -> bool:
-    """Whether a node says that it is ready."""
+    """Whether a node reports that it is ready."""
     return any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"]["conditions"])
 
 
 def preferring(name: str, node: str) -> JsonObject:
-    """Return a Run whose agent works for ever, on a node if that can be had."""
+    """Return a Run whose agent works for ever, on a node if possible."""
     match = [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]
     preferred = [{"weight": 100, "preference": {"matchExpressions": match}}]
     affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}

@@ -1,4 +1,4 @@
-"""README.md's first ten minutes, typed as they stand there, where runwarden is installed as its next command installs it."""
+"""README.md's first ten minutes, typed as shown, with runwarden installed as its next command installs it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WATCHES = " -w"
 
 
 class Terminal:
-    """A user's shell in a namespace, and what it has been told of names since."""
+    """A user's shell in a namespace, with the names that its commands have printed."""
 
     def __init__(self, cluster: Cluster, namespace: str, folder: Path) -> None:
         (config := folder / "kubeconfig").write_bytes(cluster.kubeconfig.read_bytes())
@@ -37,14 +37,14 @@ class Terminal:
         self.run(f"kubectl config set-context --current --namespace={namespace}")
 
     def run(self, command: str) -> str:
-        """Return what a command prints; it has to succeed."""
+        """Return the output of a command, which has to succeed."""
         done = subprocess.run(["bash", "-euc", command], env=self._env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout
 
     @contextmanager
     def beside(self, command: str) -> Iterator[Path]:
-        """Have a command run in another terminal; gives the file of its output."""
+        """Run a command in another terminal; return the file of its output."""
         with self._output.open("w") as output, subprocess.Popen(shlex.split(command), env=self._env, stdout=output) as process:
             try:
                 yield self._output
@@ -52,7 +52,7 @@ class Terminal:
                 process.terminate()
 
     def type(self, command: str, shown: str) -> None:
-        """Run a command, which prints what is shown, if anything is; the page's escalation is the one there is."""
+        """Run a command, which prints the expected output, if there is some; the page's escalation is the existing one."""
         printed = self.run(NAME.sub(self._name, command))
         self._name = found[0] if (found := NAME.search(printed)) else self._name
         if shown:
@@ -60,7 +60,7 @@ class Terminal:
 
 
 def typed(part: str) -> tuple[str, str]:
-    """Return what follows a prompt as the command and what is shown below it."""
+    """Return the text after a prompt as the command, and the output below it."""
     found = HEREDOC.fullmatch(part)
     command, shown = (found[1], found[3]) if found else part.partition("\n")[::2]
     return command.rstrip(), REMARK.sub("", shown)
@@ -68,12 +68,12 @@ def typed(part: str) -> tuple[str, str]:
 
 @pytest.fixture
 def terminal(kind_cluster: Cluster, reporting: Installed, namespace: str, tmp_path: Path) -> Terminal:
-    """Somebody's, where the operator runs with reporters, as an installation does."""
+    """A user's terminal, with an operator that has reporters, as an installation has."""
     return Terminal(kind_cluster, namespace, tmp_path)
 
 
 def test_the_first_ten_minutes(terminal: Terminal) -> None:
-    """Every command works, the watch shows the page's rows in their order, and the others print what the page says."""
+    """Every command works, the watch shows the page's rows in their order, and the others print the page's output."""
     parts = [typed(part) for part in PROMPT.split(block("../README.md", "$ kubectl apply"))[1:]]
     (apply, created), (watch, rows), *others = parts
     assert watch.endswith(WATCHES)

@@ -1,4 +1,4 @@
-"""The reporter beside agents on real kubelets: what it sees, what it brings, and what a hostile agent cannot reach."""
+"""The reporter next to agents on real kubelets: its observations, its deliveries, and the limits of a hostile agent."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def restricted(kind_cluster: Cluster, namespace: str) -> str:
 
 
 def report(cluster: Cluster, namespace: str, name: str) -> JsonObject:
-    """Return what an agent's reporter says; empty before it says anything."""
+    """Return the status of an agent's report, empty before the first one."""
     found: JsonObject = get(cluster, namespace, "agentreport", name).get("status", {})
     return found
 
 
 def await_report(cluster: Cluster, namespace: str, name: str, condition: Callable[[JsonObject], object]) -> JsonObject:
-    """Wait for a report that is as it should be and return it."""
+    """Wait for a report that meets the condition and return it."""
 
     def there() -> JsonObject | None:
         found = report(cluster, namespace, name)
@@ -56,7 +56,7 @@ def last_words(cluster: Cluster, namespace: str, pod: str) -> JsonObject:
 def test_work_without_a_word_is_activity_and_a_loop_of_sleeps_is_none(
     kind_cluster: Cluster, reporting: Installed, restricted: str
 ) -> None:
-    """Side by side in a restricted namespace: who computes, on a fifth of a core, stays active; who sleeps does not."""
+    """At once in a restricted namespace: an agent that computes, on a fifth of a core, stays active; one that sleeps does not."""
     agents = [{"name": "busy", **shell(BUSY, resources={"limits": {"cpu": "200m"}})}, {"name": "sleeper", **shell(SLEEPER)}]
     apply(kind_cluster, restricted, run_of("seen", *agents))
     idle = await_report(kind_cluster, restricted, "seen-sleeper", lambda r: r["activityAgeSeconds"] >= IDLE_SECONDS)
@@ -89,9 +89,9 @@ print("own", os.path.exists("/var/run/secrets/kubernetes.io"))
 
 
 def test_the_token_is_out_of_the_agents_reach(kind_cluster: Cluster, reporting: Installed, restricted: str) -> None:
-    """From inside an agent that sees the reporter's process: neither token nor environment, memory, signal or file of it.
+    """An agent that sees the reporter's process reaches neither its token nor its environment, memory, signals or files.
 
-    Its image has no shell: it reports by appending lines.
+    The image has no shell: the agent reports by appending lines.
     """
     said = """\nopen("/runwarden/out/events.jsonl", "a").write('{"type":"result","outcome":"Completed","summary":"no shell"}\\n')"""
     apply(kind_cluster, restricted, run_of("thief", {"image": IMAGE, "command": ["python3", "-c", TRIES + said]}))
@@ -116,7 +116,9 @@ rm events.jsonl; rw usage 1 2; kill -9 -1; rw done gave-up; exec sleep 1
 
 
 def test_a_hostile_agent_harms_only_its_own_report(kind_cluster: Cluster, reporting: Installed, restricted: str) -> None:
-    """Huge lines, rubbish, forgeries, FIFOs and links in place of the file, signals to all: told, and the truth still comes."""
+    """Huge lines, rubbish, forgeries, FIFOs and links in place of the file, signals to all: they are reported, and the true
+    result still arrives.
+    """
     apply(kind_cluster, restricted, run_of("hostile", shell(HOSTILE)))
     await_report(kind_cluster, restricted, "hostile-coder", lambda r: r.get("result"))
     await_phase(kind_cluster, restricted, "hostile", "Completed")
@@ -128,7 +130,7 @@ def test_a_hostile_agent_harms_only_its_own_report(kind_cluster: Cluster, report
 
 
 def test_ending_process_1_ends_ones_own_pod(kind_cluster: Cluster, reporting: Installed, restricted: str) -> None:
-    """Process 1 is pause, which runs as the agent does: who ends it ends all of the pod, and fails. Nobody else notices."""
+    """Process 1 is pause, which runs as the agent's user: an agent that ends it ends only its own pod, which fails."""
     deadly = run_of("deadly", shell("rw progress hi; kill -TERM 1; sleep 60"))
     apply(kind_cluster, restricted, policy_of({"restartBudget": 0}), deadly, run_of("other", shell("sleep 5")))
     assert await_phase(kind_cluster, restricted, "deadly", "Blocked")["agents"][0]["outcome"] == "Failed"
@@ -139,7 +141,9 @@ def test_ending_process_1_ends_ones_own_pod(kind_cluster: Cluster, reporting: In
 def test_a_policy_may_see_less(
     kind_cluster: Cluster, reporting: Installed, restricted: str, mode: str, sources: list[str] | None
 ) -> None:
-    """NoSharedPID leaves the agent process 1 and says what is not looked at; Off leaves it alone, and it runs all the same."""
+    """NoSharedPID leaves process 1 to the agent and lists the missing observations; Off starts no reporter, and the agent runs
+    all the same.
+    """
     script = "grep -qx sh /proc/1/comm || exit 3; command -v rw >/dev/null && rw progress hi; sleep 4"
     apply(kind_cluster, restricted, policy_of({"reporter": mode}), run_of("less", shell(script)))
     if sources:

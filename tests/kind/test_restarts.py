@@ -1,4 +1,6 @@
-"""Restarts, budgets and escalations on real kubelets, with every store: its stories are applied at once, each test tells one."""
+"""Restarts, budgets and escalations on real kubelets, with every store: all stories are applied at once, and each test checks
+one.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ FOREVER = "while :; do sleep 0.2; done"
 POLITE = f"trap 'exit 0' TERM; {FOREVER}"
 COOLDOWN = 3
 KUBELET_SECONDS = 45
-"""In which a kubelet that is busy has tried to pull an image, and said what it says."""
+"""The time in which a busy kubelet has tried to pull an image and reported the result."""
 POLICIES: dict[str, JsonObject] = {
     "default": {"restartCooldownSeconds": COOLDOWN, "confirmationIntervalSeconds": 1},
     "one": {"restartCooldownSeconds": COOLDOWN, "confirmationIntervalSeconds": 1, "restartBudget": 1},
@@ -75,7 +77,7 @@ def played(no_operator: None, store_releases: dict[str, Installed]) -> Iterator[
 
 @pytest.fixture(scope="module", params=STORES)
 def stage(request: pytest.FixtureRequest, played: dict[str, Installed]) -> Stage:
-    """Where the stories play that one of the stores keeps."""
+    """The stage of the stories of one store."""
     if request.param not in played:
         cannot_run("needs a database that pods reach: on nodes of our own they reach this machine's")
     installed = played[request.param]
@@ -94,7 +96,7 @@ def test_one_of_two_agents_crashes_twice(stage: Stage) -> None:
 
 
 def test_a_spent_budget_asks_and_retry_starts_exactly_one(stage: Stage) -> None:
-    """With the budget spent a human is asked and nothing starts; Retry starts one attempt, uncharged, and asks anew."""
+    """With the budget spent a human is asked and no attempt starts; Retry starts one attempt, uncharged, and then asks again."""
     found = stage.phase("spent", "Blocked")
     [first] = stage.asked("spent")
     assert (found["reason"], found["restarts"], found["openEscalations"]) == ("RestartBudgetSpent", 1, 1)
@@ -111,7 +113,7 @@ def test_a_spent_budget_asks_and_retry_starts_exactly_one(stage: Stage) -> None:
 
 
 def test_a_hung_agent_is_gone_before_its_successor_starts(stage: Stage) -> None:
-    """An agent that fails its probe and ignores SIGTERM is killed first, then restarted; its logs stay readable."""
+    """An agent that fails its probe and ignores SIGTERM is killed before it is restarted; its logs stay readable."""
     assert stage.phase("hung", "Completed")["restarts"] == 1
     pods = pods_of(stage.cluster, stage.namespace, "hung-coder")
     assert ended(pods["hung-coder-r0"]) <= created(pods["hung-coder-r1"])
@@ -120,13 +122,13 @@ def test_a_hung_agent_is_gone_before_its_successor_starts(stage: Stage) -> None:
 
 
 def test_out_of_memory_is_told(stage: Stage) -> None:
-    """An agent over its memory limit, without a budget: a human is asked, and the status tells the cause."""
+    """An agent over its memory limit, without a budget: a human is asked, and the status has the cause."""
     found = stage.phase("oom", "Blocked")
     assert "OOMKilled" in found["message"] or "exit code 137: killed by SIGKILL, which may mean out of memory" in found["message"]
 
 
 def test_an_image_that_cannot_be_pulled_is_escalated_and_heals(stage: Stage) -> None:
-    """It is not restarted; a human is asked in the kubelet's words; Wait is honoured once; Stop ends it."""
+    """The agent is not restarted; a human is asked with the kubelet's message; Wait is honoured once; Stop ends it."""
     found = stage.phase("nope", "Blocked")
     assert (found["reason"], found["restarts"], found["agents"][0]["health"]) == ("PendingStalled", 0, "PendingStalled")
     [asked] = stage.asked("nope")
@@ -138,7 +140,7 @@ def test_an_image_that_cannot_be_pulled_is_escalated_and_heals(stage: Stage) -> 
 
 
 def test_a_manual_restart_is_not_charged(stage: Stage) -> None:
-    """A new time in spec.restartedAt ends the agent and starts its next attempt, once, beside the budget."""
+    """A new time in spec.restartedAt ends the agent and starts its next attempt, once, without using the budget."""
     stage.phase("again", "Running")
     asked = '{"spec":{"restartedAt":{"coder":"2026-01-01T00:00:00Z"}}}'
     stage.cluster.kubectl("-n", stage.namespace, "patch", "run", "again", "--type=merge", "-p", asked)
@@ -148,7 +150,7 @@ def test_a_manual_restart_is_not_charged(stage: Stage) -> None:
 
 @pytest.mark.usefixtures("second_node")
 def test_a_drain_restarts_elsewhere_uncharged(stage: Stage) -> None:
-    """`kubectl drain` ends within its time; the agent goes on on another node; nothing is charged."""
+    """`kubectl drain` ends within its time; the agent continues on another node without a charge."""
     stage.phase("drained", "Running")
     pod = get(stage.cluster, stage.namespace, "pod", "drained-coder-r0")
     node = pod["spec"]["nodeName"]
@@ -179,7 +181,7 @@ def decide(stage: Stage, escalation: JsonObject, decision: str) -> None:
 
 
 def phase_of(stage: Stage, escalation: JsonObject) -> str:
-    """Return an escalation's phase now."""
+    """Return an escalation's current phase."""
     found = get(stage.cluster, stage.namespace, "escalation", escalation["metadata"]["name"])
     return str(found.get("status", {}).get("phase"))
 

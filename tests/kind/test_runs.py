@@ -22,7 +22,9 @@ DEAF = "trap '' TERM; while :; do sleep 0.2; done"
 
 
 def test_one_agent_completes(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
-    """The shortest way: a Run of the short form completes, `kubectl wait` returns, one Event says so, the brief was there."""
+    """The shortest way: a Run of the short form completes, `kubectl wait` returns, one Event reports it, and the brief was
+    there.
+    """
     agent = shell('[ "$(cat /runwarden/brief.md)" = "say hi" ] && [ "$RUNWARDEN_ATTEMPT" = 0 ] && id -u | grep -qx 10001')
     apply(kind_cluster, namespace, run_of("one", agent, brief="say hi"))
     kind_cluster.kubectl("-n", namespace, "wait", "run/one", "--for=condition=Finished", IN_TIME)
@@ -54,7 +56,7 @@ def test_three_agents_and_a_kept_workspace(kind_cluster: Cluster, kind_operator:
 
 
 def test_failure_ends_the_run_with_the_kubelets_words(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
-    """Where the policy says that failing is final, the Run fails with exit code and last words, and the other agent is ended."""
+    """If the policy makes failing final, the Run fails with exit code and last log lines, and the other agent is ended."""
     policy = policy_of({"outcomes": [{"exitCodes": [3], "action": "Fail"}]})
     apply(kind_cluster, namespace, policy, run_of("bad", shell("echo no compiler; exit 3"), shell(FOREVER, name="other")))
     found = await_phase(kind_cluster, namespace, "bad", "Failed")
@@ -66,7 +68,7 @@ def test_failure_ends_the_run_with_the_kubelets_words(kind_cluster: Cluster, kin
 
 
 def test_unpullable_image_is_told_and_ends_at_the_deadline(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
-    """While the image cannot be pulled the status says so in the kubelet's words; the deadline ends it."""
+    """While the image cannot be pulled the status has the kubelet's message; the deadline ends the Run."""
     apply(kind_cluster, namespace, run_of("nope", {"image": "localhost/nobody/has:1"}, activeDeadlineSeconds=15))
     waiting = await_that(
         lambda: (found := status(kind_cluster, namespace, "nope")).get("reason") == "NotStarting" and found, "NotStarting"
@@ -78,7 +80,7 @@ def test_unpullable_image_is_told_and_ends_at_the_deadline(kind_cluster: Cluster
 
 
 def test_root_only_image_fails_for_its_reason(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
-    """An image whose program only root may run cannot be started as the agent's user: a human is told why."""
+    """An image whose program only root may run cannot be started as the agent's user: the escalation has the reason."""
     policy = policy_of({"restartBudget": 0})
     apply(kind_cluster, namespace, policy, run_of("rooted", {"image": "localhost/runwarden-test/root-only:1"}))
     found = await_phase(kind_cluster, namespace, "rooted", "Blocked")
@@ -87,7 +89,7 @@ def test_root_only_image_fails_for_its_reason(kind_cluster: Cluster, kind_operat
 
 
 def test_restricted_namespace(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
-    """Agent pods pass Pod Security `restricted` as they are."""
+    """Agent pods meet Pod Security `restricted` without changes."""
     label = "pod-security.kubernetes.io/enforce=restricted"
     kind_cluster.kubectl("label", "namespace", namespace, label)
     apply(kind_cluster, namespace, run_of("strict", shell("true", workspace={"size": "1Gi"})))
@@ -95,7 +97,7 @@ def test_restricted_namespace(kind_cluster: Cluster, kind_operator: Installed, n
 
 
 def test_pause_and_resume(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
-    """Pausing ends the agent and keeps its workspace; resuming starts an uncharged attempt that finds it."""
+    """Pausing ends the agent and keeps its workspace; resuming starts an uncharged attempt with that workspace."""
     script = f"if [ -e /workspace/seen ]; then exit 0; fi; touch /workspace/seen; {FOREVER}"
     apply(kind_cluster, namespace, run_of("pausing", shell(script, workspace={"size": "1Gi"})))
     await_phase(kind_cluster, namespace, "pausing", "Running")
@@ -126,7 +128,7 @@ def test_stop_ends_an_agent_that_ignores_term(kind_cluster: Cluster, kind_operat
 
 
 def test_ttl_deletes_the_run_and_all_it_owns(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
-    """A finished Run goes when its time is over, and its pods and claims with it."""
+    """A finished Run is deleted when its time is over, with its pods and claims."""
     apply(kind_cluster, namespace, run_of("brief", shell("true", workspace={"size": "1Gi"}), ttlSecondsAfterFinished=1))
     await_that(lambda: get(kind_cluster, namespace, "run", "brief"), "the Run")
     await_that(lambda: not get(kind_cluster, namespace, "run", "brief"), "the Run's end")
@@ -134,7 +136,7 @@ def test_ttl_deletes_the_run_and_all_it_owns(kind_cluster: Cluster, kind_operato
 
 
 def test_killed_operator_takes_up_where_it_was(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
-    """SIGKILL in the middle: no pod is started twice, and what ended meanwhile is seen."""
+    """After SIGKILL in the middle, no pod is started twice, and events in between are not missed."""
     apply(kind_cluster, namespace, *(run_of(f"k{n}", shell(f"sleep {n}")) for n in range(4)))
     await_that(lambda: items(kind_cluster, namespace, "pods"), "a pod")
     kind_operator.stop()

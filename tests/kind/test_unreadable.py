@@ -1,4 +1,4 @@
-"""A Run that Python cannot decode, beside others, on the chart's operator with its memory limit."""
+"""A Run that Python cannot decode, next to others, on the chart's operator with its memory limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support import apply, await_phase, await_that, run_of, shell
 
 
 def test_a_deep_run_stops_nobody(kind_cluster: Cluster, kind_operator: Installed, namespace: str, tmp_path: Path) -> None:
-    """It is Blocked as Unreadable; the Run beside it completes; an operator that starts over it works, and is not started again."""
+    """It is Blocked as Unreadable; the other Run completes; an operator that starts with it works, and is not restarted."""
     before = started_again(kind_operator)
     post(kind_cluster, namespace, "runs", deep_run("deep"), tmp_path / "deep.json")
     reason = ("-n", namespace, "get", "run", "deep", "-o", "jsonpath={.status.phase} {.status.reason}")

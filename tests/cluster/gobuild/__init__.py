@@ -1,4 +1,4 @@
-"""Programs built from source through the Go module proxy, where no official release can be fetched."""
+"""Programs built from source through the Go module proxy, if no official release can be downloaded."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ INSTALLED = {
     "portmap": f"github.com/containernetworking/plugins/plugins/meta/portmap@v{CNI_PLUGINS}",
 }
 OWN = ("pause", "runc-nosysres")
-"""Programs of our own, in tests/cluster/gobuild/own/: see there."""
+"""Programs of our own; their source is in tests/cluster/gobuild/own/."""
 
 
 def build(names: list[str], target: Path) -> None:
-    """Build programs into a folder, each appearing there whole. Raises ClusterError."""
+    """Build programs into a folder, where each appears only when complete. Raises ClusterError."""
     if not names:
         return
     env = _environment()
@@ -64,7 +64,7 @@ def _environment() -> dict[str, str]:
 
 
 def _kubernetes(names: list[str], made: Path, env: dict[str, str]) -> None:
-    """One build for all: they share most of their packages."""
+    """Build all at once: they share most of their packages."""
     flags = " ".join(
         f"-X {package}.gitVersion=v{KUBERNETES} -X {package}.gitMajor=1 -X {package}.gitMinor=34"
         for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
@@ -88,7 +88,7 @@ def _other(name: str, made: Path, env: dict[str, str]) -> None:
 
 
 def _module(name: str, made: Path) -> Path:
-    """A copy of a module's folder: Go may touch go.sum, and the checkout stays as it is."""
+    """Return a copy of a module's folder: Go may change go.sum, and the checkout must stay unchanged."""
     copy = made / f"module-{name}"
     shutil.copytree(HERE / "gobuild" / name, copy, dirs_exist_ok=True)
     return copy
