@@ -101,7 +101,7 @@ ADVISING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "advice-absent",
-        "without an advisor the rules go on, whatever onFailure says",
+        "without an advisor the rules go on, for any value of onFailure",
         ("advised",),
         lambda: [(approval_policy, "_fails", lambda *_: False)],
     ),
@@ -119,7 +119,7 @@ ADVISING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "advice-not-awaited",
-        "what the rules want is done while the advisor thinks",
+        "the action of the rules is done while the advisor thinks",
         ("advised-rules",),
         lambda: [(consultation, "ask", _without_waiting)],
     ),
@@ -131,7 +131,7 @@ ADVISING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "advice-over-denial",
-        "an advisor overrules a human's no",
+        "an advisor overrules a human's denial",
         ("advised-dismissed",),
         lambda: [(approvals, "_denial_stands", lambda *_: False)],
     ),

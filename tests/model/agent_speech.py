@@ -220,7 +220,7 @@ SPEAKING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "report-of-any-pod",
-        "the report that stands counts for the current attempt, whoever made it",
+        "the current report counts for the current attempt, from any pod",
         ("stalled-again", "result"),
         lambda: [(PlanContext, "_newest", _of_any_pod)],
     ),
@@ -232,7 +232,7 @@ SPEAKING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "no-last-word",
-        "the last word in a pod's status does not count",
+        "the termination message in a pod's status does not count",
         ("result",),
         lambda: [(PlanContext, "_newest", _without_last_word)],
     ),
@@ -244,7 +244,7 @@ SPEAKING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "result-ignored",
-        "what an agent reports of its end does not count",
+        "an agent's reported result does not count",
         ("result",),
         lambda: [(outcomes, "_reported", _kubelet_only)],
     ),
@@ -262,7 +262,7 @@ SPEAKING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "clocks-not-renewed",
-        "an agent's clocks do not begin anew when it gets its answer",
+        "an agent's clocks do not restart when it gets its answer",
         ("open_questions",),
         lambda: [(stall_detection, "_since", lambda at, report, base: base)],
     ),
@@ -286,7 +286,7 @@ SPEAKING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "parked-is-charged",
-        "whoever parks is charged when its answer came while it was ending",
+        "an agent that parks is charged if its answer came while it was ending",
         ("parked",),
         lambda: [(outcomes, "_reported", _charged_when_answered)],
     ),
@@ -310,7 +310,7 @@ SPEAKING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "claimed-is-settled",
-        "what a reporter says to have delivered counts as answered",
+        "an answer that a reporter claims to have delivered counts as answered",
         ("parked-lies",),
         lambda: [(questions, "settled", _claimed)],
     ),
@@ -322,13 +322,13 @@ SPEAKING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "parked-at-once",
-        "one that parks for nothing new waits for no cooldown",
+        "an agent that parks for nothing new waits for no cooldown",
         ("parked-cooldown",),
         lambda: agent_rule("parked", _free_at_once),
     ),
     Mutant(
         "asked-forgotten",
-        "a question is asked again when its escalation is not there, whatever the state remembers",
+        "a question is asked again if its escalation is missing, although the state remembers it",
         ("dismissed",),
         lambda: [(questions, "escalation_actions", _asked_again), (questions, "_open", _open_if_absent)],
     ),

@@ -142,7 +142,7 @@ PARKED_ANSWERED = _speaking(
 )
 PARKED_COOLDOWN = _speaking(
     "parked-cooldown",
-    "one that parks for nothing waits for its cooldown",
+    "an agent that parks for nothing new waits for its cooldown",
     Left(park=2, tick=2),
     {**TALK, "restart_budget": 2, "restart_cooldown_seconds": 100},
     rash=True,
@@ -187,7 +187,7 @@ RESULT_TWO = _speaking(
 )
 RESULT_LATE = _speaking(
     "result-late",
-    "a result without last words, and reports of an attempt that is over",
+    "a result without a termination message, and reports of an attempt that is over",
     Left(result=1, crash=2, late=1),
     last_words=False,
     admission=False,
@@ -206,7 +206,7 @@ SIBLING = _speaking(
 LIKELY = ("agrees", "says noop", "is not to be had")
 APPROVAL = Config(
     "approval",
-    "restarts need approval; the advisor says what it likes; a human approves, denies or dismisses",
+    "restarts need approval; the advisor gives any answer; a human approves, denies or dismisses",
     Left(crash=1, answer=1, dismiss=1, advise=1),
     policy={"restart_cooldown_seconds": 0},
     mode=LLMMode.ASSIST,
@@ -215,7 +215,7 @@ APPROVAL = Config(
 )
 APPROVAL_CRASH = Config(
     "approval-crash",
-    "one approval is no leave for the next restart",
+    "one approval does not permit the next restart",
     Left(crash=2, answer=2, advise=2),
     policy={"restart_budget": 2, "restart_cooldown_seconds": 0},
     mode=LLMMode.ASSIST,
@@ -241,7 +241,7 @@ ADVISED_TWO = _advised(
 )
 ADVISED_AGAIN = _advised(
     "advised-again",
-    "advice about one attempt is none about the next",
+    "advice about one attempt does not count for the next",
     Left(crash=2, answer=1, advise=3),
     policy={"restart_budget": 2},
     answers=("agrees", "agrees, unsure", "agrees, wants a human", "is refused"),
@@ -256,7 +256,7 @@ ADVISED_RULES = _advised(
 )
 ADVISED_SIBLING = _advised(
     "advised-sibling",
-    "advice about one agent is none about its sibling; both share one charge",
+    "advice about one agent does not count for its sibling; both share one charge",
     Left(crash=2, answer=1, advise=2),
     agents=("a", "b"),
     answers=("agrees", "says noop"),
@@ -281,7 +281,7 @@ ADVISED_COOLDOWN = _advised(
 )
 ADVISED_DISMISSED = _advised(
     "advised-dismissed",
-    "a human's no stands, whatever the advisor says",
+    "a human's denial stands against any advice",
     Left(crash=1, answer=1, dismiss=1, advise=2),
     answers=("agrees", "agrees, wants a human", "says noop"),
     operators=1,
@@ -296,7 +296,7 @@ ADVISED_PAUSED = _advised(
 )
 ADVISED_RESULT = _advised(
     "advised-result",
-    "an agent says that it is done while its restart is thought about",
+    "an agent says that it is done while the advisor considers its restart",
     Left(crash=1, result=1, unready=1, tick=1, advise=1),
     answers=("agrees", "is not to be had"),
     reports=True,
@@ -305,7 +305,7 @@ ADVISED_RESULT = _advised(
 )
 ADVISED_QUESTION = _advised(
     "advised-question",
-    "a question is put to a human whatever the advisor says",
+    "a question reaches a human for any advice",
     Left(question=1, answer=1, crash=1, advise=2),
     answers=("agrees", "is refused"),
     reports=True,

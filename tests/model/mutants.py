@@ -280,7 +280,7 @@ RESTARTING: tuple[Mutant, ...] = (
         ("prolonged",),
         lambda: [(cluster, "delete", _deleted_as_it_was)],
     ),
-    Mutant("not-recorded", "nothing is recorded before it is decided on", ("start",), lambda: _rule("recorded", None)),
+    Mutant("not-recorded", "an end is decided on before it is recorded", ("start",), lambda: _rule("recorded", None)),
     Mutant(
         "uncharged",
         "a reservation charges nobody",
@@ -312,7 +312,7 @@ RESTARTING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "told-is-unfinished",
-        "whoever was told to end has not finished, however early it did",
+        "an agent that was asked to end counts as unfinished, even if it completed before",
         ("done", "pause"),
         lambda: [(outcomes, "_of_its_own_accord", lambda pod, _: not (pod.deleting or pod.ending_since))],
     ),
@@ -345,21 +345,21 @@ RESTARTING: tuple[Mutant, ...] = (
     Mutant("stray-current", "housekeeping removes every gated pod", ("start",), lambda: [(cleanup, "_is_stray", lambda *_: True)]),
     Mutant(
         "stray-next",
-        "housekeeping removes the next attempt's pod (finding F3)",
+        "housekeeping removes the next attempt's pod (finding 1)",
         ("start",),
         lambda: [(cleanup, "_is_stray", _stray_if_not_named)],
-        redundant="the observer takes the names of pods before it reads the Run: who knows of a later attempt's pod sees by live "
-        "reads that the one before has ended, and goes on from that before it tidies",
+        redundant="the observer takes the names of pods before it reads the Run, so an operator that knows a later attempt's "
+        "pod sees by live reads that the previous one has ended, and continues from there before it tidies",
     ),
     Mutant(
         "pause-ends-all",
-        "pause and resume end pods that the state does not name (finding F2)",
+        "pause and resume end pods that the state does not name (finding 1)",
         ("pause",),
         lambda: [(run_rules, "RULES", tuple(_end_all(r) if r.id in ("paused", "resumed") else r for r in run_rules.RULES))],
     ),
     Mutant(
         "release-all",
-        "a deleted Run's pass lets go of any pod (finding F1)",
+        "a deleted Run's pass releases any pod (finding 1)",
         ("again",),
         lambda: [(run_rules, "remove_finalizers", _all_pods)],
     ),
@@ -382,25 +382,25 @@ RESTARTING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "run-by-uid",
-        "ownership by UID alone: a Run is looked for in the namespace of whatever names its UID (finding 10)",
+        "ownership by UID alone: a Run is looked for in the namespace of any object that names its UID (finding 10)",
         ("hostile",),
         lambda: [(bridge, "owned", lambda run, owner: run == (HERS, owner[1]))],
     ),
     Mutant(
         "pods-by-uid",
-        "ownership by UID alone: a pod that names a Run's UID is the Run's, in whatever namespace it is",
+        "ownership by UID alone: a pod that names a Run's UID belongs to the Run, in any namespace",
         ("hostile",),
         lambda: [(world_steps, "_forged", _forged_as(Pod))],
     ),
     Mutant(
         "reports-by-uid",
-        "ownership by UID alone: so is a report",
+        "ownership by UID alone: so does a report",
         ("hostile",),
         lambda: [(world_steps, "_forged", _forged_as(Report))],
     ),
     Mutant(
         "escalations-by-uid",
-        "ownership by UID alone: so is an escalation, with its answer",
+        "ownership by UID alone: so does an escalation, with its answer",
         ("hostile-question", "hostile"),
         lambda: [(world_steps, "_forged", _forged_as(Escalation))],
     ),
