@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 QUEUE_LIMIT = 500
 """Messages that may wait; one is at most some 8 KB."""
 SENDERS, SLOW_SENDERS = 3, 1
-"""Sends at once, and those among places whose last one hung: a sender is a process of some 50 MB."""
+"""Sends at once, and those among places whose last one hung: each is a process, which holds some 8 MB of its own."""
 PAUSES = (2.0, 10.0, 30.0)
 """Seconds before the second, third and last try of a message that nobody took."""
 CLOSE_SECONDS = 5.0

@@ -1,4 +1,4 @@
-"""The sender's process: reads one order from stdin, sends it through apprise, and prints what came of it. It alone imports apprise.
+"""The senders' process: loads apprise, which it alone imports, and forks a child for each order, which sends it and ends.
 
 A URL is its owner's, and may ask apprise for more than sending text. What it gets is one plain text, to a service that the
 operator's settings allow, at an address that they allow: no attachments, and so no local files as templates or keys; no redirects;
@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
-import signal
-import sys
 from typing import Any
 
 import apprise
@@ -22,6 +19,7 @@ from apprise.plugins import url_to_dict
 from controller.notify.addresses import Allowed
 from controller.notify.delivery_probe import DeliveryProbe
 from controller.notify.delivery_result import Outcome, Result, unusable
+from controller.notify.forks import serve
 from controller.notify.guard import Guard
 
 CONNECT_SECONDS = 5.0
@@ -31,22 +29,27 @@ ENCRYPTED_MAIL, CLEAR_MODE = "mailtos", "insecure"
 
 
 def main() -> None:
-    """Carry out the order on stdin."""
-    order = json.load(sys.stdin)
-    signal.alarm(math.ceil(order["seconds"]))
+    """Load what all senders need, and carry out the orders that come, each in a child."""
     logging.disable()  # Whatever apprise logs may hold the URL.
-    guard = Guard(Allowed.of(order["allow"]))
-    guard.watch()
+    NotificationManager().schemas()  # type: ignore[no-untyped-call]  # apprise's: loads its services, which takes as long as itself
     _forbid_attachments()
-    service = _service(order["url"], frozenset(order["schemes"]), order["seconds"])
-    outcome = service if isinstance(service, Outcome) else send(service, order["title"], order["body"], order["level"], guard)
-    sys.stdout.write(json.dumps({"result": outcome.result, "why": outcome.why, "open": outcome.open}))
+    serve(carry_out)
+
+
+def carry_out(order: bytes) -> bytes:
+    """Send what an order says, and return what came of it. It changes the process for good: it is called in one that ends then."""
+    told = json.loads(order)
+    guard = Guard(Allowed.of(told["allow"]))
+    guard.watch()
+    service = _service(told["url"], frozenset(told["schemes"]), told["seconds"])
+    outcome = service if isinstance(service, Outcome) else send(service, told["title"], told["body"], told["level"], guard)
+    return json.dumps({"result": outcome.result, "why": outcome.why, "open": outcome.open}).encode()
 
 
 def send(service: apprise.NotifyBase, title: str, body: str, level: str, guard: Guard) -> Outcome:
     """Send one text through one service, once."""
-    tally = DeliveryProbe(guard)
-    tally.watch()
+    probe = DeliveryProbe(guard)
+    probe.watch()
     sender = apprise.Apprise(asset=service.asset)
     sender.add(service)
     taken = sender.notify(
@@ -56,7 +59,7 @@ def send(service: apprise.NotifyBase, title: str, body: str, level: str, guard: 
         body_format=apprise.NotifyFormat.TEXT,
         interpret_escapes=False,
     )
-    return Outcome(Result.SENT) if taken else tally.outcome()
+    return Outcome(Result.SENT) if taken else probe.outcome()
 
 
 def _forbid_attachments() -> None:

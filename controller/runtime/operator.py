@@ -176,7 +176,7 @@ class Operator:
 
     async def _open_notifier(self, stack: AsyncExitStack, client: Client) -> SendMessage:
         """Return how people are told. It closes after the Lease is given back: a slow endpoint holds no successor up."""
-        senders = Senders(self._settings.notify_schemes, self._settings.notify_allow)
+        senders = await stack.enter_async_context(Senders(self._settings.notify_schemes, self._settings.notify_allow))
         return (await stack.enter_async_context(Notifier(client, self._metrics, senders.send))).enqueue
 
     async def _drain(self, working: asyncio.Task[None]) -> None:

@@ -6,7 +6,7 @@ import socket
 import socketserver
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -22,14 +22,26 @@ from tests.endpoint import Endpoint
 
 MESSAGE = Message(NotificationEvent.RUN_FINISHED, "team", "demo", "u1", Level.FAILURE, "a title", "a body")
 SCHEMES = ("json", "jsons", "mailto", "mailtos")
-SENDERS = Senders(SCHEMES)
-ALLOWED = Senders(SCHEMES, ("127.0.0.1",))
 MAIL = "{scheme}://user:hunter2@example.org:{port}?smtp=127.0.0.1&to=a@example.org{more}"
+
+
+@pytest.fixture
+async def senders() -> AsyncIterator[Senders]:
+    """Senders that reach public addresses only."""
+    async with Senders(SCHEMES) as started:
+        yield started
+
+
+@pytest.fixture
+async def allowed() -> AsyncIterator[Senders]:
+    """Senders that may use loopback."""
+    async with Senders(SCHEMES, ("127.0.0.1",)) as started:
+        yield started
 
 
 @contextmanager
 def listening(host: str = "127.0.0.1") -> Iterator[socket.socket]:
-    """Yield a real listener; it takes connections even if the test does not accept them."""
+    """Yield a real listener, which takes a connection whether somebody accepts it or not."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, 0), family=family) as listener:
         listener.setblocking(False)
@@ -37,7 +49,7 @@ def listening(host: str = "127.0.0.1") -> Iterator[socket.socket]:
 
 
 def untouched(listener: socket.socket) -> bool:
-    """Whether a listener had no connection."""
+    """Whether nobody has connected to a listener."""
     try:
         listener.accept()[0].close()
     except BlockingIOError:
@@ -49,38 +61,38 @@ def untouched(listener: socket.socket) -> bool:
     "host",
     ["127.0.0.1", "localhost", "2130706433", "0x7f000001", "0.0.0.0", "[::ffff:127.0.0.1]"],  # noqa: S104  # refused
 )
-async def test_loopback_is_not_reached_however_it_is_spelled(host: str) -> None:
-    """No spelling of the operator's own host opens a connection, and the tenant does not see the cause."""
+async def test_loopback_is_not_reached_however_it_is_spelled(host: str, senders: Senders) -> None:
+    """No spelling of the operator's own host opens a connection, and the tenant reads nothing of why."""
     with listening() as listener:
-        outcome = await SENDERS.send(f"json://{host}:{listener.getsockname()[1]}/", MESSAGE)
+        outcome = await senders.send(f"json://{host}:{listener.getsockname()[1]}/", MESSAGE)
         assert untouched(listener)
     assert outcome.result in {Result.UNUSABLE, Result.LATER}
     assert outcome.public_reason == NOT_DELIVERED
 
 
-async def test_ipv6_loopback_is_not_reached() -> None:
-    """The same for IPv6."""
+async def test_ipv6_loopback_is_not_reached(senders: Senders) -> None:
+    """The same of IPv6."""
     with listening("::1") as listener:
-        outcome = await SENDERS.send(f"json://[::1]:{listener.getsockname()[1]}/", MESSAGE)
+        outcome = await senders.send(f"json://[::1]:{listener.getsockname()[1]}/", MESSAGE)
         assert untouched(listener)
     assert (outcome.result, outcome.public_reason) == (Result.UNUSABLE, NOT_DELIVERED)
     assert "::1, which is not public: have it allowed by --notify-allow" in outcome.why
 
 
-async def test_mail_does_not_reach_loopback() -> None:
-    """The same rules hold for SMTP."""
+async def test_mail_does_not_reach_loopback(senders: Senders) -> None:
+    """What speaks SMTP is held to the same."""
     with listening() as listener:
-        outcome = await SENDERS.send(MAIL.format(scheme="mailtos", port=listener.getsockname()[1], more=""), MESSAGE)
+        outcome = await senders.send(MAIL.format(scheme="mailtos", port=listener.getsockname()[1], more=""), MESSAGE)
         assert untouched(listener)
     assert outcome.result is Result.UNUSABLE
 
 
 async def test_an_allowed_host_is_reached_at_its_port_alone() -> None:
-    """The installer's list opens one port, and no other of the same host."""
+    """The installer's list opens one door and no other of the same host."""
     with Endpoint() as endpoint, listening() as listener:
-        senders = Senders(SCHEMES, (f"localhost:{endpoint.port}",))
-        assert await senders.send(f"json://localhost:{endpoint.port}/", MESSAGE) == Outcome(Result.SENT)
-        assert (await senders.send(f"json://localhost:{listener.getsockname()[1]}/", MESSAGE)).result is Result.UNUSABLE
+        async with Senders(SCHEMES, (f"localhost:{endpoint.port}",)) as senders:
+            assert await senders.send(f"json://localhost:{endpoint.port}/", MESSAGE) == Outcome(Result.SENT)
+            assert (await senders.send(f"json://localhost:{listener.getsockname()[1]}/", MESSAGE)).result is Result.UNUSABLE
         assert untouched(listener)
 
 
@@ -95,77 +107,81 @@ socket.getaddrinfo("rebinds.example", 0)
 from controller.notify import sender
 sender.main()
 """
-"""A sender whose resolver returns a public address first, and loopback from then on."""
+"""A sender whose resolver gave a public address when it was asked first, and loopback ever after."""
 
 
 async def test_a_name_that_changes_its_address_gains_nothing() -> None:
-    """The check covers the very address that the connection uses."""
+    """The address that is connected to is the one that is judged."""
     with listening() as listener:
-        senders = Senders(SCHEMES, command=(sys.executable, "-c", REBINDS))
-        outcome = await senders.send(f"json://rebinds.example:{listener.getsockname()[1]}/", MESSAGE)
+        async with Senders(SCHEMES, command=(sys.executable, "-c", REBINDS)) as senders:
+            outcome = await senders.send(f"json://rebinds.example:{listener.getsockname()[1]}/", MESSAGE)
         assert untouched(listener)
     assert outcome.result is Result.UNUSABLE
 
 
 FOLLOWS = """
-import json, sys
-from controller.notify import sender
+import json
 from controller.notify.addresses import Allowed
+from controller.notify.forks import serve
 from controller.notify.guard import Guard
 import requests
-order = json.load(sys.stdin)
-Guard(Allowed.of(order["allow"])).watch()
-try:
-    requests.post(order["url"], json={})
-except requests.ConnectionError as error:
-    print(json.dumps({"result": "refused", "why": "may not reach" if "may not reach" in str(error) else str(error), "open": False}))
+def work(order):
+    order = json.loads(order)
+    Guard(Allowed.of(order["allow"])).watch()
+    try:
+        requests.post(order["url"], json={})
+    except requests.ConnectionError as error:
+        why = "may not reach" if "may not reach" in str(error) else str(error)
+        return json.dumps({"result": "refused", "why": why, "open": False}).encode()
+serve(work)
 """
-"""A sender that follows redirects, unlike ours."""
+"""A sender that follows redirects, which ours does not."""
 
 
 async def test_a_redirect_would_be_judged_too() -> None:
-    """If the library followed a redirect, the guard would still block it."""
+    """Even a library that followed a redirect would end at the guard."""
     with listening() as listener:
         inner = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         with Endpoint(307, {"Location": inner}) as outer:
-            senders = Senders(SCHEMES, (f"localhost:{outer.port}",), command=(sys.executable, "-c", FOLLOWS))
-            outcome = await senders.send(f"http://localhost:{outer.port}/", MESSAGE)
+            follow = (sys.executable, "-c", FOLLOWS)
+            async with Senders(SCHEMES, (f"localhost:{outer.port}",), command=follow) as senders:
+                outcome = await senders.send(f"http://localhost:{outer.port}/", MESSAGE)
         assert untouched(listener)
         assert len(outer.messages) == 1
     assert outcome.why == "may not reach"
 
 
-async def test_a_proxy_is_no_way_around(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The installer's proxy is used for public addresses, and gets no request for others."""
+async def test_a_proxy_is_no_way_around(monkeypatch: pytest.MonkeyPatch, senders: Senders) -> None:
+    """The installer's proxy is used for public addresses, and not asked for others."""
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     with Endpoint() as proxy:
         for name in ("HTTP_PROXY", "http_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-        assert (await SENDERS.send("json://10.0.0.1/", MESSAGE)).result is Result.UNUSABLE
+        assert (await senders.send("json://10.0.0.1/", MESSAGE)).result is Result.UNUSABLE
         assert proxy.messages == []
-        assert await SENDERS.send("json://8.8.8.8/", MESSAGE) == Outcome(Result.SENT)
+        assert await senders.send("json://8.8.8.8/", MESSAGE) == Outcome(Result.SENT)
         assert len(proxy.messages) == 1
 
 
-async def test_every_failure_is_one_word_to_the_tenant() -> None:
-    """A closed port, an open one, each HTTP code, broken TLS, a dropped connection and a forbidden address look the same."""
+async def test_every_failure_is_one_word_to_the_tenant(senders: Senders, allowed: Senders) -> None:
+    """A closed port, an open one, each HTTP code, a broken TLS, a dropped connection and a forbidden address read alike."""
     outcomes: list[Outcome] = []
     with Endpoint() as speaks, Endpoint(drops=True) as drops:
-        outcomes.append(await SENDERS.send(f"json://127.0.0.1:{speaks.port}/", MESSAGE))
-        outcomes.append(await ALLOWED.send(f"jsons://127.0.0.1:{speaks.port}/", MESSAGE))
-        outcomes.append(await ALLOWED.send(f"json://127.0.0.1:{drops.port}/", MESSAGE))
+        outcomes.append(await senders.send(f"json://127.0.0.1:{speaks.port}/", MESSAGE))
+        outcomes.append(await allowed.send(f"jsons://127.0.0.1:{speaks.port}/", MESSAGE))
+        outcomes.append(await allowed.send(f"json://127.0.0.1:{drops.port}/", MESSAGE))
     for code in (401, 404, 503):
         with Endpoint(code) as refuses:
-            outcomes.append(await ALLOWED.send(f"json://127.0.0.1:{refuses.port}/", MESSAGE))
-    outcomes.append(await ALLOWED.send("json://127.0.0.1:1/", MESSAGE))
-    outcomes.append(await ALLOWED.send("json://no-such-name.invalid/", MESSAGE))
+            outcomes.append(await allowed.send(f"json://127.0.0.1:{refuses.port}/", MESSAGE))
+    outcomes.append(await allowed.send("json://127.0.0.1:1/", MESSAGE))
+    outcomes.append(await allowed.send("json://no-such-name.invalid/", MESSAGE))
     assert {outcome.public_reason for outcome in outcomes} == {NOT_DELIVERED}
     assert len({outcome.why for outcome in outcomes}) > 4, "the operator's log tells them apart"
 
 
 class ClearMail(socketserver.StreamRequestHandler):
-    """A mail server without TLS: it records its input and accepts all of it."""
+    """A mail server that knows no TLS: it notes what it is told and agrees to all of it."""
 
     def handle(self) -> None:
         server = self.server
@@ -183,7 +199,7 @@ class ClearMail(socketserver.StreamRequestHandler):
 
 
 class ClearMailServer(socketserver.ThreadingTCPServer):
-    """The listener of the mail server."""
+    """Its listener."""
 
     daemon_threads = True
 
@@ -193,12 +209,12 @@ class ClearMailServer(socketserver.ThreadingTCPServer):
 
 
 @pytest.mark.parametrize("more", ["", "&mode=insecure", "&mode=starttls"])
-async def test_mail_never_goes_out_in_clear(more: str) -> None:
-    """A server without STARTTLS receives neither credentials nor text, for any URL."""
+async def test_mail_never_goes_out_in_clear(more: str, allowed: Senders) -> None:
+    """A server without STARTTLS hears neither credentials nor text, whatever the URL asks for."""
     with ClearMailServer() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        outcome = await ALLOWED.send(MAIL.format(scheme="mailtos", port=server.server_address[1], more=more), MESSAGE)
+        outcome = await allowed.send(MAIL.format(scheme="mailtos", port=server.server_address[1], more=more), MESSAGE)
         server.shutdown()
         thread.join()
     assert outcome.result is not Result.SENT
@@ -206,13 +222,13 @@ async def test_mail_never_goes_out_in_clear(more: str) -> None:
 
 
 def test_no_scheme_in_clear_by_default() -> None:
-    """Only the installer can allow mail without TLS."""
+    """Mail without TLS is the installer's to allow."""
     assert "mailto" not in NOTIFY_SCHEMES
     assert "mailtos" in NOTIFY_SCHEMES
 
 
 def test_a_list_that_cannot_be_read_ends_the_start() -> None:
-    """The operator refuses to start; the error has the entry and the remedy."""
+    """The command line is refused with the entry and the remedy."""
     done = CliRunner().invoke(operator, ["--notify-allow", "10.1.2.0/24, 10.0.0.1/8"])
     assert done.exit_code == 2
     assert "'10.0.0.1/8' is no network: write it as 10.1.2.0/24" in done.output
