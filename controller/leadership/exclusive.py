@@ -1,4 +1,4 @@
-"""Holding the operator's Lease while its stores are worked on, so that no operator acts meanwhile."""
+"""Holds the operator's Lease during work on its stores, so that no operator acts meanwhile."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ T = TypeVar("T")
 
 
 class OperatorRuns(RunwardenError):
-    """The Lease is another's: an operator runs."""
+    """Another process holds the Lease: an operator is running."""
 
 
 async def run_exclusively(
     client: Client, namespace: str, name: str, timeout: float, work: Callable[[], Coroutine[Any, Any, T]]
 ) -> T:
-    """Do some work while holding the Lease, which is given up at the end; work is ended where the Lease is lost.
+    """Do some work while holding the Lease, and release it afterwards. The work is cancelled if the Lease is lost.
 
-    Raises OperatorRuns where it could not be had in `timeout` seconds, LeaseLost where it was lost.
+    Raises OperatorRuns if the Lease could not be acquired in `timeout` seconds, LeaseLost if it was lost.
     """
     identity = f"{socket.gethostname()}_{os.getpid()}_store_{uuid.uuid4().hex[:8]}"
     lease = LeaderLease(client, namespace, name, identity, LeaseTimings(), notes=OUTSIDE)
@@ -54,15 +54,18 @@ async def _while_held(lease: LeaderLease, task: asyncio.Task[T]) -> T:
 
 
 async def lease_namespace(client: Client, name: str, default: str) -> str:
-    """Return where the operator's Lease is: we may run outside of its pod. Raises OperatorRuns where that is not clear."""
+    """Return the namespace of the operator's Lease, because this process may run outside of its pod.
+
+    Raises OperatorRuns if there are several.
+    """
     try:
         leases = (await client.list_all(LEASES)).items
     except ApiError:
         return default
-    found = sorted(lease["metadata"]["namespace"] for lease in leases if lease["metadata"]["name"] == name)
-    if len(found) > 1:
-        raise OperatorRuns(f"there are Leases {name!r} in the namespaces {', '.join(found)}: choose with --lease-namespace")
-    return found[0] if found else default
+    namespaces = sorted(lease["metadata"]["namespace"] for lease in leases if lease["metadata"]["name"] == name)
+    if len(namespaces) > 1:
+        raise OperatorRuns(f"there are Leases {name!r} in the namespaces {', '.join(namespaces)}: choose with --lease-namespace")
+    return namespaces[0] if namespaces else default
 
 
 async def _take(client: Client, lease: LeaderLease, namespace: str, name: str, timeout: float) -> None:
@@ -72,14 +75,14 @@ async def _take(client: Client, lease: LeaderLease, namespace: str, name: str, t
             await _until_idle(client, lease, namespace, name)
     except TimeoutError:
         raise OperatorRuns(
-            f"the Lease {namespace}/{name} was not to be had in {timeout:g} s: an operator runs; scale it down "
+            f"the Lease {namespace}/{name} was not free within {timeout:g} s: an operator is running; scale it down "
             "(kubectl scale deployment/runwarden --replicas=0) and run this again"
         ) from None
 
 
 async def _until_idle(client: Client, lease: LeaderLease, namespace: str, name: str) -> None:
-    """Return when no other shard is held: while the first shard's Lease is ours, nobody begins to act for one."""
-    board = LeaseRegistry(client, namespace, name)
-    while len((await board.look()).claims) > 1:
+    """Wait until no other shard is held. While this process holds the first shard's Lease, no replica begins to act for a shard."""
+    registry = LeaseRegistry(client, namespace, name)
+    while len((await registry.look()).claims) > 1:
         await asyncio.sleep(LeaseTimings().retry_period)
         await lease.take()

@@ -1,6 +1,6 @@
-"""How this process takes part: it has the one Lease, stands by for it, or acts for a share of the Runs (`sharding/`).
+"""The role of this process: it holds the single Lease, stands by for it, or acts for a share of the Runs.
 
-The caches are asked here whose a Run is, before the work queue hears of it. As the only one at a time, every Run is ours.
+With shards, a Run's key is filtered here before it reaches the work queue. A single leader acts for all Runs.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from controller.settings import Settings
 
 Add = Callable[[RunKey], None]
 Leases = LeaderLease | ShardManager[RunKey]
-"""What is taken before the first act: the one Lease, or a share of several."""
+"""The Leases to acquire before the first action: the single one, or those of shards."""
 
 
 class Membership:
-    """The part of this process in the work; `add` is the work queue's, `over` hears when it has to go on in another mode."""
+    """The membership of this process. `add` is the work queue's; `over` is called when it must continue in another mode."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Membership:
         self.cache = RunCache(self.notify, unreadable)
 
     def create_leases(self, client: Client, own_namespace: str) -> Leases:
-        """Return what has to be acquired before the first act, held all along, and released."""
+        """Return the Leases. They must be acquired before the first action, held all the time, and released at the end."""
         settings = self._settings
         timings = LeaseTimings(settings.lease_duration, settings.lease_renew_deadline, settings.lease_retry_period)
         identity = settings.identity or f"{socket.gethostname()}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
@@ -61,30 +61,30 @@ class Membership:
         if self._mode is Mode.ALONE:
             self._leases = LeaderLease(client, namespace, settings.lease_name, identity, timings, may=self._may_lead)
         else:
-            seat = ReplicaIdentity(namespace, settings.lease_name, identity, timings, settings.shards)
+            replica = ReplicaIdentity(namespace, settings.lease_name, identity, timings, settings.shards)
             hooks = Hooks(partial(self._list_runs, client), self._moved, self._over)
-            self._leases = ShardManager(client, seat, self._ownership, hooks)
+            self._leases = ShardManager(client, replica, self._ownership, hooks)
         return self._leases
 
     @property
     def leads(self) -> bool:
-        """Whether it acts for all Runs, or for those of a shard."""
+        """Whether this process acts for all Runs or for those of a shard."""
         return self._leases is not None and self._leases.is_leader
 
     @property
     def stands_by(self) -> bool:
-        """Whether another is seen to lead in this one's place."""
+        """Whether another process is known to lead instead."""
         return isinstance(self._leases, LeaderLease) and not self.leads and self._leases.another_leads
 
     @property
     def problem(self) -> str | None:
-        """Why it neither leads nor stands by; with shards, why it does not act for all that are due to it."""
+        """The reason why this process neither leads nor stands by; with shards, why it does not act for all of its shards."""
         if isinstance(self._leases, ShardManager):
             return self._leases.problem
-        return None if self.leads or self.stands_by else "waiting for the lease: nobody is seen to renew it"
+        return None if self.leads or self.stands_by else "waiting for the lease: no process is known to renew it"
 
     def begin(self, handle: Handle[RunKey], drop: Add) -> Handle[RunKey]:
-        """Say that the work can begin; return the handler of those Runs that are ours. `drop` hears of each that is not."""
+        """Report that the work can begin. Return a handler for this process's Runs. `drop` is called for each Run of others."""
         if not isinstance(self._leases, ShardManager):
             return handle
         self._ownership.drop = drop
@@ -92,7 +92,7 @@ class Membership:
         return self._ownership.wrap(handle)
 
     def report_metrics(self, metrics: Metrics) -> None:
-        """Tell the metrics what this process acts for."""
+        """Set the metrics of leadership and shards."""
         metrics.leader.set(self.leads)
         if isinstance(self._leases, ShardManager):
             metrics.set_shards(*self._leases.standing)
@@ -100,19 +100,19 @@ class Membership:
             metrics.set_shards(1, 0, {0} if self.leads else ())
 
     def _may_lead(self, lease: JsonObject) -> bool:
-        """Whether the Runs are one operator's; where they have been shared out, go on as one of several."""
+        """Whether a single leader may act. If the Runs are sharded, request a restart in shared mode."""
         if shared(lease):
             self._over(Mode.SHARED)
             return False
         return True
 
     async def _list_runs(self, client: Client) -> None:
-        """Know of every Run as it is now: whoever worked on them before has written its last by then."""
+        """List all Runs again. The replicas that had them before have made their last writes, so the cache is current then."""
         for namespace in self._settings.namespaces or (None,):
             await relist(client, RUNS, namespace, self.cache.runs)
 
     def _moved(self, shards: frozenset[int]) -> None:
-        """Look at every Run of these shards, or let it go."""
+        """Enqueue all Runs of these shards, or drop them if they are no longer ours."""
         for key in self.cache.known():
             if self._ownership.shard(key) in shards:
                 self._ownership.enqueue(key)

@@ -1,4 +1,4 @@
-"""Who a replica is among the others, and the Leases that it may come to hold."""
+"""The identity of a replica, and the Leases that it contends for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from controller.kube.leader_election import LeaderLease, LeaseTimings
 
 @dataclass(frozen=True, slots=True)
 class ReplicaIdentity:
-    """Where the Leases are, what they are called, who we are there, and how many shards we were told."""
+    """The Leases' namespace and name, this replica's identity and timings, and its own --shards."""
 
     namespace: str
     lease: str
@@ -20,5 +20,5 @@ class ReplicaIdentity:
     wanted_shards: int
 
     def create_lease(self, client: Client, name: str, notes: Mapping[str, str]) -> LeaderLease:
-        """Return a contender for a Lease; `notes` go along with every renewal."""
+        """Return a contender for a Lease. `notes` are annotations that each renewal writes."""
         return LeaderLease(client, self.namespace, name, self.identity, self.timings, notes=notes)

@@ -1,4 +1,4 @@
-"""The gate before the work queue: lets through the keys of the shards that this replica acts for. Decides nothing, asks nobody."""
+"""A filter before the work queue: passes the keys of the shards that this replica acts for. It decides nothing itself."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Ownership(Generic[K]):
-    """The shards that this replica acts for, and the passes in hand.
+    """The shards that this replica acts for, and the running passes in each.
 
-    `route` says what of a key is hashed. A key that is ours goes to `add`; of one that is another's `drop` hears.
+    `route` returns the text to hash for a key. A key of this replica goes to `add`, a key of another to `drop`.
     """
 
     def __init__(self, route: Callable[[K], str], add: Callable[[K], None]) -> None:
@@ -30,18 +30,18 @@ class Ownership(Generic[K]):
         return shard_of(self._route(key), self.shards)
 
     def enqueue(self, key: K) -> None:
-        """Have a key worked on if it is ours."""
+        """Enqueue a key if it belongs to this replica, else drop it."""
         if self.shard(key) in self.acting:
             self._add(key)
         else:
             self.drop(key)
 
     def busy(self, shard: int) -> bool:
-        """Whether a pass in a shard is in hand."""
+        """Whether a pass of a shard is running."""
         return self._busy[shard] > 0
 
     def wrap(self, handle: Handle[K]) -> Handle[K]:
-        """Return a handler that leaves out keys that are no longer ours: they may have waited in the queue."""
+        """Return a handler that skips keys that moved to another replica while they were queued."""
 
         async def guarded(key: K) -> float | None:
             shard = self.shard(key)

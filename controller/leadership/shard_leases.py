@@ -1,4 +1,4 @@
-"""The shards' Leases that a replica holds: takes them, and gives up what is another's once nothing of it is in hand."""
+"""A replica's Leases of shards: acquires them, and releases those of other replicas once no pass of the shard is running."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ K = TypeVar("K", bound=Hashable)
 
 
 class ShardLeases(Generic[K]):
-    """What one replica holds under one layout. `moved` hears of shards that it begins or ceases to act for."""
+    """One replica's Leases under one shard map. `moved` is called with the shards that it begins or ceases to act for."""
 
     def __init__(
-        self, client: Client, seat: ReplicaIdentity, ownership: Ownership[K], moved: Callable[[frozenset[int]], None]
+        self, client: Client, replica: ReplicaIdentity, ownership: Ownership[K], moved: Callable[[frozenset[int]], None]
     ) -> None:
-        self._client, self._seat, self._ownership, self._moved = client, seat, ownership, moved
+        self._client, self._replica, self._ownership, self._moved = client, replica, ownership, moved
         self._leases: dict[int, LeaderLease] = {}
         self.held: set[int] = set()
         self.layout = ShardMap()
 
     @property
     def leases(self) -> Collection[LeaderLease]:
-        """Every Lease that a write of ours may have taken."""
+        """All Leases that a write of this replica may have acquired."""
         return self._leases.values()
 
     def adopt(self, layout: ShardMap) -> None:
-        """Go by a layout from now on."""
+        """Use a shard map from now on."""
         self.layout, self._ownership.shards = layout, layout.shards
         self._leases.clear()
 
-    def observe(self, board: LeaseRegistry) -> None:
-        """Take note of the others' Leases as they were just seen."""
+    def observe(self, registry: LeaseRegistry) -> None:
+        """Record the current state of Leases that this replica does not hold."""
         for shard in range(self.layout.shards):
-            lease = board.lease(shard)
+            lease = registry.lease(shard)
             if lease and shard not in self.held:
                 self._contender(shard).observe(lease)
 
     async def hand_over(self, shards: frozenset[int]) -> None:
-        """Begin nothing more in these shards, and give up the Leases of those where nothing is in hand any more."""
+        """Start no more passes in these shards, and release the Leases of those without a running pass."""
         ceased = shards & self._ownership.acting
         self._ownership.acting -= ceased
         if ceased:
@@ -62,20 +62,22 @@ class ShardLeases(Generic[K]):
                 log.info("shard handed over", shard=shard)
 
     async def take(self, shards: frozenset[int], group: asyncio.TaskGroup) -> None:
-        """Take those of these shards' Leases that are to be had; `group` keeps them."""
+        """Acquire the free Leases of these shards. Tasks in `group` renew them."""
         for shard in sorted(shards):
             if await self._contender(shard).take():
                 self.held.add(shard)
                 group.create_task(self._contender(shard).hold(), name=f"shard {shard}")
 
     def begin(self, shards: frozenset[int]) -> None:
-        """Act for shards that are held."""
+        """Begin to act for shards whose Leases are held."""
         self._ownership.acting |= shards
         self._moved(shards)
-        log.info("acting", shards=sorted(shards), of=self.layout.shards, epoch=self.layout.epoch)
+        log.info("acting for shards", shards=sorted(shards), of=self.layout.shards, epoch=self.layout.epoch)
 
     def _contender(self, shard: int) -> LeaderLease:
         if shard not in self._leases:
             notes = {lease_observer.HELD_UNDER: str(self.layout.epoch)}
-            self._leases[shard] = self._seat.create_lease(self._client, lease_observer.shard_name(self._seat.lease, shard), notes)
+            self._leases[shard] = self._replica.create_lease(
+                self._client, lease_observer.shard_name(self._replica.lease, shard), notes
+            )
         return self._leases[shard]

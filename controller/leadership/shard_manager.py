@@ -1,7 +1,7 @@
-"""Takes part: keeps this replica's Lease and those of its shards, follows the layout, and hands over what is another's due.
+"""Runs a replica: renews its own Lease and those of its shards, follows the shard map, and hands over shards of other replicas.
 
-Every retry period it looks at all Leases once. It takes a shard's Lease first and looks again before it acts: of two that do so,
-one sees the other. A lost Lease ends the process, as a lone operator's does.
+It reads all Leases once in each retry period. It acquires a shard's Lease first and reads all Leases again before it acts: if two
+replicas do so, at least one sees the other. A lost Lease ends the process, as with a single leader.
 """
 
 from __future__ import annotations
@@ -41,12 +41,16 @@ log = structlog.get_logger(__name__)
 K = TypeVar("K", bound=Hashable)
 
 STARTED = time.monotonic()
-"""When this process was started, near enough: who was started last speaks for all."""
+"""Approximate start time of this process. The most recently started replica decides the shard count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Whom to call: before the first act in a shard, when shards began or ceased to be ours, and when this life is over."""
+    """Callbacks.
+
+    `refresh` runs before the first action in a shard, `moved` when this replica begins or ceases to act for shards, and `over` when
+    the process must continue in another mode.
+    """
 
     refresh: Callable[[], Awaitable[None]]
     moved: Callable[[frozenset[int]], None]
@@ -54,14 +58,14 @@ class Hooks:
 
 
 class ShardManager(Generic[K]):
-    """The part of one replica in the work."""
+    """One replica among those that share the Runs."""
 
-    def __init__(self, client: Client, seat: ReplicaIdentity, ownership: Ownership[K], hooks: Hooks) -> None:
-        self._client, self._seat, self._ownership, self._hooks = client, seat, ownership, hooks
-        self._hand = ShardLeases(client, seat, ownership, hooks.moved)
-        self._board = LeaseRegistry(client, seat.namespace, seat.lease)
+    def __init__(self, client: Client, replica: ReplicaIdentity, ownership: Ownership[K], hooks: Hooks) -> None:
+        self._client, self._replica, self._ownership, self._hooks = client, replica, ownership, hooks
+        self._shard_leases = ShardLeases(client, replica, ownership, hooks.moved)
+        self._registry = LeaseRegistry(client, replica.namespace, replica.lease)
         self._notes: dict[str, str] = {}
-        self._replica: LeaderLease | None = None
+        self._own_lease: LeaderLease | None = None
         self._view = View()
         self._due: frozenset[int] | None = None
         self._joined = self._leaving = False
@@ -69,8 +73,8 @@ class ShardManager(Generic[K]):
 
     @property
     def layout(self) -> ShardMap:
-        """The number of shards and the epoch that this replica goes by."""
-        return self._hand.layout
+        """The number of shards and the epoch that this replica uses."""
+        return self._shard_leases.layout
 
     @property
     def is_leader(self) -> bool:
@@ -79,36 +83,36 @@ class ShardManager(Generic[K]):
 
     @property
     def standing(self) -> tuple[int, int, frozenset[int]]:
-        """The number of shards, its epoch, and those that this replica acts for."""
+        """The number of shards, its epoch, and the shards that this replica acts for."""
         return self.layout.shards, self.layout.epoch, self._ownership.acting
 
     @property
     def problem(self) -> str | None:
-        """Return what keeps this replica from its part; a Note where nothing does."""
+        """The reason why this replica does not act for all of its shards; a Note if it does."""
         if self._due is None:
             return readiness.NOT_YET
         if waiting := self._due - self._ownership.acting:
             return readiness.waiting_message(waiting)
         return Note(
-            readiness.acting_message(self._ownership.acting, self.layout, self._seat.wanted_shards, newest_replica(self._view))
+            readiness.acting_message(self._ownership.acting, self.layout, self._replica.wanted_shards, newest_replica(self._view))
         )
 
     async def acquire(self) -> None:
-        """Return when this replica has a place among the others; it goes by no layout and acts for nothing yet."""
+        """Return once this replica has acquired a slot of its own. It has no shard map and acts for no shard yet."""
         while True:
             try:
                 if await self._join():
                     return
             except ApiError as error:
-                log.warning("cannot join the other operators", lease=self._seat.lease, error=str(error))
-            await asyncio.sleep(self._seat.timings.retry_period)
+                log.warning("cannot join the other replicas", lease=self._replica.lease, error=str(error))
+            await asyncio.sleep(self._replica.timings.retry_period)
 
     def begin(self) -> None:
-        """Say that this replica can work: from now on it is given its share."""
+        """Mark this replica as ready: from now on it is assigned its share of the shards."""
         self._notes[lease_observer.READY] = "true"
 
     async def hold(self) -> None:
-        """Take part until released. Raises LeaseLost (in a group) when a Lease could not be renewed in time or another has it."""
+        """Run until released. Raises LeaseLost (in a group) if a Lease could not be renewed in time or another process holds it."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._own().hold(), name="replica's lease")
             while not self._leaving:
@@ -116,59 +120,60 @@ class ShardManager(Generic[K]):
                     async with self._turn:
                         await self._tick(group)
                 except ApiError as error:
-                    log.warning("cannot see to the shards, trying again", error=str(error))
-                await asyncio.sleep(self._seat.timings.retry_period)
+                    log.warning("cannot update the shards, retrying", error=str(error))
+                await asyncio.sleep(self._replica.timings.retry_period)
 
     async def release(self) -> None:
-        """Give every Lease up, also one that is being taken: it would be held by nobody until it runs out."""
+        """Release all Leases, including one that is being acquired: it would block the others until it expires."""
         self._leaving, self._ownership.acting = True, frozenset()
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._seat.timings.renew_deadline), self._turn:
+            async with asyncio.timeout(self._replica.timings.renew_deadline), self._turn:
                 pass
-        leases = [lease for lease in (self._replica, *self._hand.leases) if lease]
+        leases = [lease for lease in (self._own_lease, *self._shard_leases.leases) if lease]
         await asyncio.gather(*(lease.release() for lease in leases))
 
     async def _join(self) -> bool:
-        """Take a free replica's place; a place that is taken first by another is tried again elsewhere."""
+        """Acquire a free slot. If another replica was quicker, the caller tries again with another slot."""
         await self._look()
         since = self._client.server_now() - timedelta(seconds=time.monotonic() - STARTED)
         self._notes |= {
-            lease_observer.SHARDS: str(self._seat.wanted_shards),
+            lease_observer.SHARDS: str(self._replica.wanted_shards),
             lease_observer.SINCE: since.isoformat(),
             lease_observer.READY: "false",
         }
-        place = lease_observer.replica_name(self._seat.lease, self._board.free_place)
-        self._replica = self._seat.create_lease(self._client, place, self._notes)
-        return await self._replica.take()
+        name = lease_observer.replica_name(self._replica.lease, self._registry.free_slot)
+        self._own_lease = self._replica.create_lease(self._client, name, self._notes)
+        return await self._own_lease.take()
 
     async def _tick(self, group: asyncio.TaskGroup) -> None:
         view = await self._look()
-        await self._board.clear_dead()
+        await self._registry.clear_dead()
         if self._leaving or not await self._adopted(view):
             return
-        me = self._seat.identity
+        me = self._replica.identity
         if not any(replica.name == me and replica.ready for replica in view.replicas):
             return
         mine = self._due = due(view, me)
-        await self._hand.hand_over(frozenset(self._hand.held) - mine)
-        await self._hand.take(mine - self._hand.held, group)
-        await self._act(mine & self._hand.held)
+        await self._shard_leases.hand_over(frozenset(self._shard_leases.held) - mine)
+        await self._shard_leases.take(mine - self._shard_leases.held, group)
+        await self._act(mine & self._shard_leases.held)
 
     async def _adopted(self, view: View) -> bool:
-        """Whether what was seen is the layout that this replica goes by. The first it adopts; with another it begins anew.
+        """Whether the view has the shard map that this replica uses. It adopts the first one, and restarts when it sees another.
 
-        What is in hand is finished first, and the next life adopts it. What it has just written itself is seen at the next look.
+        Before the restart the running passes are finished; after it the replica adopts the new shard map. A shard map that this
+        replica has just written itself is in the view of the next look.
         """
-        wanted = proposal(view, self._seat.identity)
-        if wanted and not await self._board.write(wanted):
+        wanted = proposal(view, self._replica.identity)
+        if wanted and not await self._registry.write(wanted):
             return False
         layout = wanted or view.layout
         if not self._joined:
             self._joined = True
-            self._hand.adopt(layout)
-            log.info("joined", shards=layout.shards, epoch=layout.epoch, identity=self._seat.identity)
+            self._shard_leases.adopt(layout)
+            log.info("joined", shards=layout.shards, epoch=layout.epoch, identity=self._replica.identity)
         if layout != self.layout:
-            log.info("the shards have changed", before=self.layout.shards, shards=layout.shards, epoch=layout.epoch)
+            log.info("the shard map has changed", before=self.layout.shards, shards=layout.shards, epoch=layout.epoch)
             self._leave(Mode.SHARED)
         elif can_return_to_single_leader(view):
             self._leave(Mode.ALONE)
@@ -179,7 +184,7 @@ class ShardManager(Generic[K]):
         self._hooks.over(mode)
 
     async def _act(self, shards: frozenset[int]) -> None:
-        """Begin to act for shards that are held, once nobody acts under another epoch and the caches are newer than that."""
+        """Begin to act for held shards, once no replica acts under another epoch and the caches were refreshed after that."""
         fresh = shards - self._ownership.acting
         if not fresh:
             return
@@ -188,14 +193,14 @@ class ShardManager(Generic[K]):
             return
         await self._hooks.refresh()
         if not self._leaving:
-            self._hand.begin(fresh)
+            self._shard_leases.begin(fresh)
 
     async def _look(self) -> View:
-        self._view = await self._board.look()
-        self._hand.observe(self._board)
+        self._view = await self._registry.look()
+        self._shard_leases.observe(self._registry)
         return self._view
 
     def _own(self) -> LeaderLease:
-        if self._replica is None:
-            raise RuntimeError("to take part is to have joined")
-        return self._replica
+        if self._own_lease is None:
+            raise RuntimeError("acquire a slot before holding it")
+        return self._own_lease

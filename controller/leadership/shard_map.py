@@ -1,7 +1,7 @@
-"""Pure: how many shards there are, who speaks for that, and what a replica may do under it.
+"""The shard map: the number of shards, the replica that decides it, and the replicas' rights under it. Pure.
 
-The number stands with its epoch in one object, the first shard's Lease. The replica that was started last speaks for all: where the
-number is not what it was told, it writes a new epoch. The others follow the object, whatever they were told themselves.
+The number is stored with its epoch in one object, the first shard's Lease. The most recently started replica decides it: if the
+stored number differs from its --shards, it writes a new epoch. All others follow the object instead of their own --shards.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from controller.leadership.rendezvous import shares
 
 
 class Mode(Enum):
-    """How a process works: as the only one at a time, or beside others."""
+    """The mode of a process: a single leader, or one of several that share the Runs."""
 
     ALONE = "alone"
     SHARED = "shared"
@@ -22,9 +22,9 @@ class Mode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ShardMap:
-    """The number of shards and its epoch. Without an object: one shard, epoch 0.
+    """The number of shards and its epoch. Without a stored map: one shard, epoch 0.
 
-    `most` is the most shards that there ever were: as many Leases may still be held under an earlier epoch.
+    `most` is the largest number of shards so far: that many Leases may still be held under an earlier epoch.
     """
 
     epoch: int = 0
@@ -34,7 +34,7 @@ class ShardMap:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """One living replica: the number that it was told, when its process started, and whether it can work."""
+    """A live replica: its --shards, when its process started, and whether it is ready."""
 
     name: str
     shards: int
@@ -44,7 +44,7 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who holds a shard's Lease, and under which epoch; None where that is not said: an operator that knows of no shards."""
+    """The holder of a shard's Lease and its epoch. The epoch is None if it is not recorded: that operator does not know shards."""
 
     holder: str
     epoch: int | None
@@ -52,7 +52,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one look at the Leases has shown: the living only."""
+    """The result of one look at the Leases. It has only live holders."""
 
     layout: ShardMap = ShardMap()
     replicas: tuple[Replica, ...] = ()
@@ -60,12 +60,12 @@ class View:
 
 
 def newest_replica(view: View) -> Replica | None:
-    """Return the replica that was started last."""
+    """Return the most recently started replica."""
     return max(view.replicas, key=lambda replica: (replica.since, replica.name), default=None)
 
 
 def proposal(view: View, me: str) -> ShardMap | None:
-    """Return the layout that this replica has to write: only the speaker writes one, and only where the number differs."""
+    """Return the shard map that this replica has to write. Only the newest replica writes one, and only if the number differs."""
     last = newest_replica(view)
     if last is None or last.name != me or last.shards == view.layout.shards:
         return None
@@ -73,16 +73,16 @@ def proposal(view: View, me: str) -> ShardMap | None:
 
 
 def due(view: View, me: str) -> frozenset[int]:
-    """Return the shards that are this replica's to hold, by those that can work."""
+    """Return the shards that are assigned to this replica. Only ready replicas are assigned shards."""
     able = [replica.name for replica in view.replicas if replica.ready]
     return frozenset(shard for shard, name in shares(able, view.layout.shards).items() if name == me)
 
 
 def all_released(view: View) -> bool:
-    """Whether nobody holds a Lease under another epoch any more: until then nobody begins to act under this one."""
+    """Whether no Lease is held under another epoch. Until then no replica begins to act under this one."""
     return all(claim.epoch == view.layout.epoch for claim in view.claims.values())
 
 
 def can_return_to_single_leader(view: View) -> bool:
-    """Whether one shard is all that anybody wants, and is held: then one Lease is enough, and costs what it did before."""
+    """Whether all replicas want one shard and it is held. Then a single Lease is enough, and costs as little as without shards."""
     return view.layout.shards == 1 and 0 in view.claims and all_released(view) and all(r.shards == 1 for r in view.replicas)

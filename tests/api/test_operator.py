@@ -166,7 +166,7 @@ def test_behind_a_dead_leader_nobody_is_ready(
         operator.start_without_waiting()
         await_that(lambda: operator.probe("health", "livez")[0] == 200, "the operator to be up")
         assert not wait_until(operator.ready, SETTLING_SECONDS)
-        assert "nobody is seen to renew it" in operator.probe("health", "readyz")[1]
+        assert "no process is known to renew it" in operator.probe("health", "readyz")[1]
         api_cluster.kubectl("-n", "default", "delete", "lease", f"dead-{namespace}")
         await_that(operator.ready, "the operator to lead")
         assert "runwarden_leader 1.0" in operator.probe("metrics", "metrics")[1]

@@ -98,7 +98,7 @@ def test_migrating_under_a_running_run(api_cluster: Cluster, namespace: str, tmp
         await_phase(api_cluster, namespace, "busy", "Running")
         refused = runwarden(api_cluster, *move, "--lease-timeout", "1")
         assert refused.returncode == 1
-        assert "an operator runs; scale it down" in refused.stderr
+        assert "an operator is running; scale it down" in refused.stderr
         operator.stop()
     pods = [pod["metadata"]["uid"] for pod in items(api_cluster, namespace, "pods")]
     moved = runwarden(api_cluster, *move)

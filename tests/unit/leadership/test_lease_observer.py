@@ -98,8 +98,8 @@ def test_places_of_those_that_went_are_taken_again() -> None:
     """The first empty slot is free, with or without a Lease; the slot of a dead replica is not, until its Lease is emptied."""
     lookout = LeaseObserver("rw")
     lookout.look([], 0.0)
-    assert lookout.free_place == 0
+    assert lookout.free_slot == 0
     lookout.look([replica(0, "a"), replica(1, ""), replica(2, "c")], 0.0)
-    assert lookout.free_place == 1
+    assert lookout.free_slot == 1
     lookout.look([replica(0, "a"), replica(1, "b"), replica(2, "c")], 100.0)
-    assert lookout.free_place == 3
+    assert lookout.free_slot == 3

@@ -17,5 +17,5 @@ def test_who_speaks_for_another_number_is_named() -> None:
     last = Replica("newest", 6, "now")
     assert acting_message({1}, ShardMap(2, 6), 6, last) == "acts for 1 of 6 shards under epoch 2"
     assert acting_message({1}, ShardMap(2, 6), 3, last).endswith(
-        "it was told --shards 3, but newest was started later and speaks for all"
+        "its own --shards is 3, but newest was started later and decides the number"
     )
