@@ -8,11 +8,11 @@ from datetime import datetime
 
 from controller.api.policy import LLMMode
 from controller.plan import Action, Snapshot, plan
+from controller.plan.actions import DeletePod, PauseRun, ReserveAttempt, StopRun, Terminate
 from controller.plan.context import PlanContext
-from controller.plan.model import Step
 from controller.plan.rules.agent_rules import judge
 
-DISRUPTIVE = frozenset({Step.RESERVE, Step.STOP, Step.END, Step.DELETE_POD, Step.PAUSE})
+Disruptive = ReserveAttempt | StopRun | Terminate | DeletePod | PauseRun
 """The steps that end running work, or decide to."""
 
 Deed = tuple[object, ...]
@@ -34,4 +34,11 @@ def _moves(alone: Snapshot, now: datetime) -> Iterator[Action]:
 
 
 def _deeds(actions: tuple[Action, ...]) -> Iterator[Deed]:
-    return ((a.step, a.agent, a.attempt, a.pod_uid, a.charge, a.phase) for a in actions if a.step in DISRUPTIVE)
+    for action in actions:
+        if isinstance(action, Disruptive):
+            yield (
+                action.step,
+                action.agent,
+                action.attempt,
+                *(getattr(action, name, None) for name in ("pod_uid", "charge", "phase")),
+            )

@@ -20,8 +20,8 @@ from controller.api.advice import AdviceState, AdviceVerdict
 from controller.api.names import RunKey
 from controller.api.run_status import OperatorState
 from controller.kube.errors import ApiError
+from controller.plan.actions import Consult, Consultation
 from controller.plan.context import PlanContext
-from controller.plan.model import Action, Consultation
 from controller.plan.snapshot import ConsultationFacts, Snapshot
 
 log = structlog.get_logger(__name__)
@@ -64,11 +64,9 @@ class Consultations:
             started.pop(situation, None)
         return tuple(ConsultationFacts(one.agent, situation, one.advice) for situation, one in sorted(started.items()))
 
-    def begin(self, snapshot: Snapshot, action: Action) -> ConsultationFacts:
+    def begin(self, snapshot: Snapshot, action: Consult) -> ConsultationFacts:
         """Start a consultation, unless it was started already."""
         matter, run = action.consultation, snapshot.run
-        if matter is None:
-            raise ValueError("an action that consults needs a consultation")
         started = self._started.setdefault(run.key, {})
         if matter.situation not in started:
             self._make_room(started)

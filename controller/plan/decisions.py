@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.plan.model import Action, Block
+from controller.plan.actions import Action
+from controller.plan.model import Block
 from controller.plan.reasons import Reason
 
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from controller.api.timestamps import later
+from controller.plan.actions import Action, RemoveFinalizer
 from controller.plan.agent_health import views
 from controller.plan.attempts.cleanup import has_held_pod
 from controller.plan.context import PlanContext
-from controller.plan.model import Action, AgentView, Plan, Step, Verdict
+from controller.plan.model import AgentView, Plan, Verdict
 from controller.plan.rules.run_rules import decide
 from controller.plan.snapshot import Snapshot
 
@@ -34,8 +35,8 @@ def plan(snapshot: Snapshot, now: datetime) -> Plan:
 
 def _apply_dry_run(decision: Plan, now: datetime) -> Plan:
     """Under a dry run nothing is done but to let go of what somebody else deletes."""
-    harmless = tuple(action for action in decision.actions if action.step is Step.RELEASE)
-    withheld = tuple(action for action in decision.actions if action.step is not Step.RELEASE)
+    harmless = tuple(action for action in decision.actions if isinstance(action, RemoveFinalizer))
+    withheld = tuple(action for action in decision.actions if not isinstance(action, RemoveFinalizer))
     check = decision.verdict.next_check
     # What is withheld stays due: it is no reason to look again at once, and again.
     ahead = check if check and check > now else None
@@ -64,5 +65,9 @@ def digest(rule: str, verdict: Verdict, agents: tuple[AgentView, ...]) -> str:
 
 def _digest_key(action: Action) -> list[str | int | None]:
     """What tells an action from another, its message left out."""
-    what: list[str | int | None] = [action.intent, action.step, action.reason, action.agent, action.attempt]
-    return [*what, action.pod, action.pod_uid, action.phase, action.charge, action.escalation, action.escalation_phase]
+    header: list[str | int | None] = [action.intent, action.step, action.reason, action.agent, action.attempt]
+    return [*header, *(getattr(action, field, default) for field, default in DIGEST_FIELDS)]
+
+
+DIGEST_FIELDS = (("pod", ""), ("pod_uid", ""), ("phase", None), ("charge", None), ("escalation", ""), ("escalation_phase", None))
+"""The fields of actions that are part of a digest, and what stands there for an action that has no such field."""

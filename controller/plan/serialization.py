@@ -19,7 +19,8 @@ from controller.api.names import FINALIZER_OUTCOME
 from controller.api.policy import LLMMode, ResolvedPolicy, RunPolicySpec
 from controller.api.run_status import OperatorState
 from controller.api.violations import Refused, Violation, from_pydantic, violation
-from controller.plan.model import Action, Plan
+from controller.plan.actions import Action, BlockAgent, Consult, CreateEscalation, RecordAdvice, RememberQuestion
+from controller.plan.model import Plan
 from controller.plan.snapshot import (
     ClaimFacts,
     ConsultationFacts,
@@ -133,23 +134,26 @@ def write_plan(plan: Plan) -> JsonObject:
 
 def write_action(action: Action) -> JsonObject:
     """Return one action as plain JSON; what is empty is left out."""
-    values = {to_camel(f.name): getattr(action, f.name) for f in fields(action) if f.name not in NESTED}
+    values = {to_camel(name): getattr(action, name, None) for name in ACTION_FIELDS}
     plain: JsonObject = {key: value if isinstance(value, int) else str(value) for key, value in values.items() if value is not None}
     if not action.agent:
         del plain["attempt"]
-    if action.inquiry:
-        plain["text"] = action.inquiry.text
-    if action.inquiry and action.inquiry.suggestion:
-        plain["suggestion"] = action.inquiry.suggestion.text
-    if action.consultation:
-        plain["wanted"] = action.consultation.wanted.value
-    if action.advice:
-        plain["advice"] = dump(action.advice)
+    match action:
+        case CreateEscalation() | RememberQuestion() | BlockAgent():
+            suggestion = action.inquiry.suggestion
+            plain |= {"text": action.inquiry.text, "suggestion": suggestion.text if suggestion else ""}
+        case Consult():
+            plain["wanted"] = action.consultation.wanted.value
+        case RecordAdvice():
+            plain["advice"] = dump(action.advice)
     return _full(plain)
 
 
-NESTED = frozenset({"inquiry", "consultation", "advice"})
-"""The parts of an action of which a document has what matters only."""
+ACTION_FIELDS = (
+    *("intent", "step", "reason", "agent", "attempt", "pod", "pod_uid", "phase", "message", "charge"),
+    *("escalation", "escalation_phase", "question", "grace_seconds"),
+)
+"""The fields of actions that a document shows as they are, in order. No action has all of them."""
 
 
 def _run(raw: Any) -> RunFacts:

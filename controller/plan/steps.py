@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.plan.model import CREATIONS, TRANSITIONS, Action, Plan
+from controller.plan.actions import Creation, Effect, Transition
+from controller.plan.model import Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
     """Do these harmless creations, then plan anew."""
 
-    actions: tuple[Action, ...]
+    actions: tuple[Creation, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """Apply these changes to the operator's state, then plan anew."""
 
-    actions: tuple[Action, ...]
+    actions: tuple[Transition, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Save:
 class Act:
     """Do these effects, which the saved state allows, then plan anew."""
 
-    actions: tuple[Action, ...]
+    actions: tuple[Effect, ...]
 
 
 Next = Create | Change | Save | Act
@@ -40,13 +41,13 @@ def next_step(decision: Plan, *, dirty: bool) -> Next | None:
     """Return what a pass does next, None when it is done. `dirty` tells that the state was changed and not saved yet."""
     if not decision.actions:
         return None
-    creations = tuple(action for action in decision.actions if action.step in CREATIONS)
+    creations = tuple(action for action in decision.actions if isinstance(action, Creation))
     if creations:
         return Create(creations)
-    changes = tuple(action for action in decision.actions if action.step in TRANSITIONS)
+    changes = tuple(action for action in decision.actions if isinstance(action, Transition))
     if changes:
         return Change(changes)
-    return Save() if dirty else Act(decision.actions)
+    return Save() if dirty else Act(tuple(action for action in decision.actions if isinstance(action, Effect)))
 
 
 def saves_first(decision: Plan) -> bool:

@@ -5,32 +5,86 @@ A changed state is saved by compare-and-swap before any effect that depends on i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from controller.api.escalation import Decision
 from controller.api.run_status import MAX_ADVICE, MAX_ASKED, AgentState, BlockedState, OperatorState, OutcomeResult, StopDecision
 from controller.api.timestamps import later
+from controller.plan.actions import (
+    AdoptPod,
+    AgentTransition,
+    BlockAgent,
+    Charge,
+    CompleteRun,
+    PauseRun,
+    RecordAdvice,
+    RecordOutcome,
+    RememberApproval,
+    RememberQuestion,
+    RenewWait,
+    ReserveAttempt,
+    ResumeRun,
+    RunTransition,
+    StopRun,
+    Transition,
+    UnblockAgent,
+)
 from controller.plan.allowance import counted
 from controller.plan.attempts.budget import cooldown, is_healthy_long_enough
 from controller.plan.context import PlanContext
 from controller.plan.escalations import questions
-from controller.plan.model import Action, Charge, Step
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import Snapshot
 
 
-def apply(snapshot: Snapshot, action: Action, now: datetime) -> OperatorState:
-    """Return the state after one transition of a plan.
-
-    Raises KeyError for an action whose step is no transition.
-    """
+def apply(snapshot: Snapshot, action: Transition, now: datetime) -> OperatorState:
+    """Return the state after one transition of a plan."""
     at = PlanContext(snapshot, now)
     state = snapshot.state or OperatorState(run_uid=snapshot.run.uid)
-    return _APPLY[action.step](at, state, action).model_copy(update={"updated_at": at.floor})
+    changed = _change_run(at, state, action) if isinstance(action, RunTransition) else _change_agent(at, state, action)
+    return changed.model_copy(update={"updated_at": at.floor})
 
 
-def _adopt(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
+def _change_run(at: PlanContext, state: OperatorState, action: RunTransition) -> OperatorState:
+    match action:
+        case PauseRun():
+            return state.model_copy(update={"paused_at": at.floor})
+        case ResumeRun():
+            return _resume(at, state)
+        case StopRun():
+            stop = StopDecision(phase=action.phase, reason=action.reason, message=action.message, at=at.floor)
+            return state.model_copy(update={"stop": stop})
+        case CompleteRun():
+            return _complete(at, state)
+        case _:
+            assert_never(action)
+
+
+def _change_agent(at: PlanContext, state: OperatorState, action: AgentTransition) -> OperatorState:
+    match action:
+        case AdoptPod():
+            changed = _adopt(at, state, action)
+        case RecordOutcome():
+            changed = _record(at, state, action)
+        case ReserveAttempt():
+            changed = _reserve(at, state, action)
+        case RememberQuestion() | RememberApproval():
+            changed = _remember(at, state, action)
+        case BlockAgent():
+            changed = _block(at, state, action)
+        case UnblockAgent():
+            changed = _with_agent(state, action.agent, at.agent_state(action.agent).model_copy(update={"blocked": None}))
+        case RenewWait():
+            changed = _renew_wait(at, state, action)
+        case RecordAdvice():
+            changed = _record_advice(at, state, action)
+        case _:
+            assert_never(action)
+    return changed
+
+
+def _adopt(at: PlanContext, state: OperatorState, action: AdoptPod) -> OperatorState:
     """Name the pod that is the attempt's; the Run counts as started from the first one on.
 
     A cooldown is counted from here, since ending the former pod may have taken its time.
@@ -46,7 +100,7 @@ def _adopt(at: PlanContext, state: OperatorState, action: Action) -> OperatorSta
     return changed.model_copy(update={"started_at": state.started_at or at.floor})
 
 
-def _record(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
+def _record(at: PlanContext, state: OperatorState, action: RecordOutcome) -> OperatorState:
     ending = state.stop is not None or state.paused_at is not None
     pod = at.own_pod(action.agent) or at.finished_predecessor(action.agent)
     report = at.report_of(pod) if pod else at.report(action.agent)
@@ -56,7 +110,7 @@ def _record(at: PlanContext, state: OperatorState, action: Action) -> OperatorSt
     return _with_agent(state, action.agent, _reset_charges(at, action.agent).model_copy(update=update))
 
 
-def _reserve(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
+def _reserve(at: PlanContext, state: OperatorState, action: ReserveAttempt) -> OperatorState:
     """Save the next attempt with its charge and cooldown, before anything is done for it."""
     agents = {name: _reset_charges(at, name) for name in state.agents}
     before = agents[action.agent]
@@ -92,18 +146,13 @@ def _asked(at: PlanContext, agent: str) -> datetime | None:
     return (at.spec.restarted_at or {}).get(agent)
 
 
-def _block(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
-    if action.inquiry is None:
-        raise ValueError("a block names its inquiry")
-    expires_at = action.inquiry.expires_at
-    if expires_at is None:
-        raise ValueError("a block names until when it is waited for")
-    blocked = BlockedState(escalation=action.escalation, reason=action.reason, since=at.floor, expires_at=expires_at)
+def _block(at: PlanContext, state: OperatorState, action: BlockAgent) -> OperatorState:
+    blocked = BlockedState(escalation=action.escalation, reason=action.reason, since=at.floor, expires_at=action.expires_at)
     agent = counted(at.agent_state(action.agent), at.floor)
     return _with_agent(state, action.agent, agent.model_copy(update={"blocked": blocked}))
 
 
-def _ask(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
+def _remember(at: PlanContext, state: OperatorState, action: RememberQuestion | RememberApproval) -> OperatorState:
     """Remember that a human was asked, so that who deletes the escalation has dismissed it."""
     agent = counted(at.agent_state(action.agent), at.floor)
     asked = (*agent.asked, action.escalation)[-MAX_ASKED:]
@@ -111,10 +160,8 @@ def _ask(at: PlanContext, state: OperatorState, action: Action) -> OperatorState
     return _with_agent(state, action.agent, agent.model_copy(update={"asked": asked, "woken_for": woken_for}))
 
 
-def _advise(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
+def _record_advice(at: PlanContext, state: OperatorState, action: RecordAdvice) -> OperatorState:
     """Put what came of a consultation on record: each situation once, only the newest with their texts."""
-    if action.advice is None:
-        raise ValueError("to advise is to say what came of a consultation")
     agent = at.agent_state(action.agent)
     older = [a for a in agent.advice if a.situation != action.advice.situation]
     bare = [a.model_copy(update=WITHOUT_TEXTS) for a in older[: -FULL_ADVICE + 1]]
@@ -128,11 +175,7 @@ FULL_ADVICE = 2
 WITHOUT_TEXTS = {"message": "", "explanation": "", "diagnosis": "", "suggested_answer": ""}
 
 
-def _unblock(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
-    return _with_agent(state, action.agent, at.agent_state(action.agent).model_copy(update={"blocked": None}))
-
-
-def _wait(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
+def _renew_wait(at: PlanContext, state: OperatorState, action: RenewWait) -> OperatorState:
     """A human wants to wait on: the time until the Run fails begins anew."""
     agent = at.agent_state(action.agent)
     if agent.blocked is None:
@@ -143,11 +186,7 @@ def _wait(at: PlanContext, state: OperatorState, action: Action) -> OperatorStat
     return _with_agent(state, action.agent, agent.model_copy(update={"blocked": blocked}))
 
 
-def _pause(at: PlanContext, state: OperatorState, _: Action) -> OperatorState:
-    return state.model_copy(update={"paused_at": at.floor})
-
-
-def _resume(at: PlanContext, state: OperatorState, _: Action) -> OperatorState:
+def _resume(at: PlanContext, state: OperatorState) -> OperatorState:
     """Give every interrupted agent a new attempt, and take the pause off the clocks of the deadline and of the blocked."""
     paused = max(timedelta(), at.floor - state.paused_at) if state.paused_at else timedelta()
     agents = {name: _extend_deadline(_new_attempt(agent), paused) for name, agent in state.agents.items()}
@@ -174,14 +213,7 @@ def _next_attempt(agent: AgentState, ended: str) -> AgentState:
     return agent.model_copy(update=changes)
 
 
-def _stop(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
-    if action.phase is None:
-        raise ValueError("a stop names the phase that it leads to")
-    stop = StopDecision(phase=action.phase, reason=action.reason, message=action.message, at=at.floor)
-    return state.model_copy(update={"stop": stop})
-
-
-def _complete(at: PlanContext, state: OperatorState, _: Action) -> OperatorState:
+def _complete(at: PlanContext, state: OperatorState) -> OperatorState:
     if state.stop is None:
         raise ValueError("only a Run whose stop was decided can be finished")
     return state.model_copy(update={"stop": state.stop.model_copy(update={"completed_at": at.floor})})
@@ -189,19 +221,3 @@ def _complete(at: PlanContext, state: OperatorState, _: Action) -> OperatorState
 
 def _with_agent(state: OperatorState, name: str, agent: AgentState) -> OperatorState:
     return state.model_copy(update={"agents": {**state.agents, name: agent}})
-
-
-_APPLY: dict[Step, Callable[[PlanContext, OperatorState, Action], OperatorState]] = {
-    Step.ADOPT: _adopt,
-    Step.RECORD: _record,
-    Step.RESERVE: _reserve,
-    Step.ASK: _ask,
-    Step.BLOCK: _block,
-    Step.UNBLOCK: _unblock,
-    Step.WAIT: _wait,
-    Step.ADVISE: _advise,
-    Step.PAUSE: _pause,
-    Step.RESUME: _resume,
-    Step.STOP: _stop,
-    Step.COMPLETE: _complete,
-}

@@ -29,7 +29,7 @@ class DecisionLog:
         log.info(
             "acted",
             intent=action.intent.value,
-            step=action.step.value,
+            step=action.step,
             reason=action.reason.value,
             agent=action.agent or None,
             attempt=action.attempt if action.agent else None,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controller.plan import Action, Plan
+from controller.plan import Plan
+from controller.plan.actions import ReserveAttempt, Transition
 from controller.plan.steps import Act, Change, Create, Next, Save
 from controller.plan.transitions import apply
 from controller.reconcile.actions import Tools, perform
@@ -27,14 +28,14 @@ class StepRunner:
                     work.snapshot = await perform(self._tools, work.snapshot, action)
                     self._log.acted(work, action)
             case Change(actions):
-                for action in actions:
-                    self._change(work, action)
+                for transition in actions:
+                    self._change(work, transition)
             case Save():
                 await self._status.save(work, decision)
 
-    def _change(self, work: Work, action: Action) -> None:
+    def _change(self, work: Work, action: Transition) -> None:
         work.snapshot = replace(work.snapshot, state=apply(work.snapshot, action, self._tools.now()))
         work.dirty = True
-        if action.charge:
+        if isinstance(action, ReserveAttempt):
             work.reserved.append(action.charge)
         self._log.acted(work, action)

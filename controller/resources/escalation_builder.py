@@ -12,7 +12,7 @@ from controller.api.names import (
     LABEL_RUN_UID,
 )
 from controller.api.policy import Responders
-from controller.plan.model import Action, Inquiry
+from controller.plan.actions import CreateEscalation, Inquiry
 from controller.plan.snapshot import RunFacts
 from controller.resources.owner import owner_reference
 
@@ -20,11 +20,9 @@ SUMMARY_LIMIT, TEXT_LIMIT = 120, 16384
 """Maximum characters of an escalation's summary (a terminal's width) and text (the CRD's maximum)."""
 
 
-def build_escalation(run: RunFacts, action: Action, responders: Responders | None) -> JsonObject:
+def build_escalation(run: RunFacts, action: CreateEscalation, responders: Responders | None) -> JsonObject:
     """Return the escalation that an action creates. It is deleted with the Run. Without `responders` nobody may answer it yet."""
     inquiry = action.inquiry
-    if inquiry is None:
-        raise ValueError("an escalation needs an inquiry")
     labels = {LABEL_RUN: run.name, LABEL_RUN_UID: run.uid, LABEL_AGENT: action.agent, LABEL_ATTEMPT: str(action.attempt)}
     if inquiry.question:
         labels[LABEL_QUESTION] = inquiry.question

@@ -11,8 +11,9 @@ from controller.api.names import pod_name
 from controller.api.run_status import TERMINAL_PHASES, AgentState, Health, Phase, Usage
 from controller.api.timestamps import format_time
 from controller.plan import allowance
+from controller.plan.actions import Action, Intent, SetEscalationPhase
 from controller.plan.context import PlanContext
-from controller.plan.model import Action, AgentView, Intent, Plan, Step
+from controller.plan.model import AgentView, Plan
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import EscalationFacts, Snapshot
 from controller.plan.usage import add_usage
@@ -86,7 +87,7 @@ def _plan(plan: Plan, acted: Iterable[Action]) -> JsonObject | None:
 
     Releasing a deleted pod and changing an escalation's phase are left out: they are not decisions and not worth a write.
     """
-    decided = (a for a in (*acted, *plan.withheld) if a.intent is not Intent.RELEASE and a.step is not Step.MARK)
+    decided = (a for a in (*acted, *plan.withheld) if a.intent is not Intent.RELEASE and not isinstance(a, SetEscalationPhase))
     done = dict.fromkeys((action.intent.value, action.reason.value, action.agent) for action in decided)
     if not done:
         return None

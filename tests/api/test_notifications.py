@@ -21,7 +21,7 @@ from controller.kube.errors import Conflict
 from controller.kube.resources import ESCALATIONS, Resource
 from controller.notify.delivery_result import NOT_DELIVERED
 from controller.notify.message import Message
-from controller.plan.model import Action, Intent, Step
+from controller.plan.actions import Intent, SetEscalationPhase
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import RunFacts, Snapshot
 from controller.reconcile.actions import Tools, perform
@@ -189,7 +189,14 @@ async def test_of_two_who_open_an_escalation_one_tells(client: Client, api_clust
     policy = ResolvedPolicy.of("p", RunPolicySpec(notifications=(Notification(secret_name="s"),)))
     facts = RunFacts(namespace, "demo", run["metadata"]["uid"], 1, spec=None)
     snapshot = Snapshot(run=facts, policy=policy, escalations=(escalation_facts(found),))
-    action = Action(Intent.ESCALATE_BLOCKED, Step.MARK, Reason.ESCALATED, escalation="help", escalation_phase=EscalationPhase.OPEN)
+    action = SetEscalationPhase(
+        intent=Intent.ESCALATE_BLOCKED,
+        reason=Reason.ESCALATED,
+        agent="coder",
+        attempt=0,
+        escalation="help",
+        escalation_phase=EscalationPhase.OPEN,
+    )
     told: list[Message] = []
 
     tools = Tools(client, RunCache(lambda _: None), lambda message, places: told.append(message))

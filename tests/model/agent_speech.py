@@ -11,11 +11,11 @@ from controller.api.policy import Approvable
 from controller.api.run import Agent
 from controller.api.run_status import OperatorState, OutcomeResult
 from controller.plan import outcomes, transitions
+from controller.plan.actions import Action, Charge, RememberQuestion, ReserveAttempt
 from controller.plan.attempts import restarts, stall_detection
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision
 from controller.plan.escalations import approvals, questions
-from controller.plan.model import Action, Charge, Step
 from controller.plan.reasons import Reason
 from controller.plan.rules import agent_rules
 from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, ReportFacts
@@ -88,7 +88,7 @@ def _only_dismissed(at: PlanContext, agent: str) -> tuple[str, ...]:
 _settled = questions.settled
 
 
-def _consumes_dismissals(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
+def _consumes_dismissals(at: PlanContext, state: OperatorState, action: ReserveAttempt) -> OperatorState:
     with patch.object(questions, "settled", _only_dismissed):
         return _reserve(at, state, action)
 
@@ -108,7 +108,7 @@ def _asked_again(at: PlanContext, agent: str) -> tuple[Action, ...]:
     """Create a missing escalation again, although the state remembers it."""
     remembered = at.agent_state(agent).asked
     due = _asks(PlanContext(_forgetting(at, agent), at.now), agent)
-    return tuple(action for action in due if action.step is not Step.ASK or action.escalation not in remembered)
+    return tuple(action for action in due if not isinstance(action, RememberQuestion) or action.escalation not in remembered)
 
 
 _asks = questions.escalation_actions
@@ -300,7 +300,7 @@ SPEAKING: tuple[Mutant, ...] = (
         "answer-not-used-up",
         "only a dismissal is remembered as having woken its agent",
         ("parked-answered",),
-        lambda: [(transitions, "_APPLY", {**transitions._APPLY, Step.RESERVE: _consumes_dismissals})],
+        lambda: [(transitions, "_reserve", _consumes_dismissals)],
     ),
     Mutant(
         "known-is-new",

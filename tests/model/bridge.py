@@ -20,8 +20,9 @@ from controller.api.policy import LLMMode, ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, DesiredState, RunSpec
 from controller.api.run_status import AgentState, OperatorState, ResultStatus
 from controller.plan import planner, steps, transitions
+from controller.plan.actions import Action, Creation, Effect, Transition
 from controller.plan.escalations.questions import asked_names
-from controller.plan.model import Action, Plan
+from controller.plan.model import Plan
 from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, ReportFacts, RunFacts, Snapshot, Termination
 from controller.plan.steps import Act, Change, Create, Save
 from controller.reconcile.actions.deliver_answer import NO_ANSWER, _body
@@ -101,7 +102,7 @@ class Bridge:
         self._config = config
         self.states: Table[OperatorState | None] = Table()
         self.states.number(None, "")
-        self.actions: Table[Action] = Table()
+        self.actions: Table[Creation | Effect] = Table()
         self._policy = ResolvedPolicy.of("default", RunPolicySpec(**{**POLICY, **config.policy}))
         self._spec = lru_cache(None)(lambda desired, asked: _spec(config, desired, asked))
         self.pod_facts = lru_cache(None)(self._pod_facts)
@@ -192,7 +193,7 @@ class Bridge:
             parts.append(f"{'finished' if found.stop.completed_at else 'to be'} {found.stop.phase}")
         return ", ".join(parts)
 
-    def _changed(self, view: View, actions: tuple[Action, ...], now: int) -> View:
+    def _changed(self, view: View, actions: tuple[Transition, ...], now: int) -> View:
         for action in actions:
             assert view.run is not None
             state = self._leave_out_times(transitions.apply(self.snapshot(view), action, moment(now)))

@@ -120,7 +120,7 @@ class Liveness:
             return "L: a deleted Run's pods do not go" if any(pod.owner != NOBODY or pod.deleting for pod in world.pods) else ""
         plan = self._bridge.plan(self._view(world, world.run), world.now)
         if plan.actions:
-            return f"a pass has something to do and does nothing: {', '.join(action.step.value for action in plan.actions)}"
+            return f"a pass has something to do and does nothing: {', '.join(action.step for action in plan.actions)}"
         if good(plan):
             return self._litter(world) or self._unheard(world, world.run, plan)
         check = plan.verdict.next_check

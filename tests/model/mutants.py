@@ -13,10 +13,11 @@ from unittest.mock import patch
 from controller.api.names import pod_name
 from controller.api.run_status import AgentState, OperatorState
 from controller.plan import outcomes, steps, transitions
+from controller.plan.actions import AdoptPod, Charge, Effect, ReserveAttempt
 from controller.plan.attempts import cleanup, restarts, start_stop
 from controller.plan.attempts.budget import budget_left
 from controller.plan.context import PlanContext
-from controller.plan.model import TRANSITIONS, Action, Charge, Plan, Step
+from controller.plan.model import Plan
 from controller.plan.reasons import Reason
 from controller.plan.rules import run_rules
 from controller.plan.rules.run_rules import RunRule
@@ -84,7 +85,7 @@ _delete = cluster.delete
 def _act_first(decision: Plan, *, dirty: bool) -> steps.Next | None:
     """Apply changes without letting the effects wait for the save."""
     step = _next_step(decision, dirty=dirty)
-    return steps.Act(decision.actions) if isinstance(step, steps.Save) else step
+    return steps.Act(tuple(a for a in decision.actions if isinstance(a, Effect))) if isinstance(step, steps.Save) else step
 
 
 _next_step = steps.next_step
@@ -101,14 +102,14 @@ def _pods_before_run(
 _observed = world_steps.Operators._observed
 
 
-def _uncharged(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
+def _uncharged(at: PlanContext, state: OperatorState, action: ReserveAttempt) -> OperatorState:
     return _reserve(at, state, replace(action, charge=Charge.UNCHARGED))
 
 
 _reserve = transitions._reserve
 
 
-def _charge_at_adoption(at: PlanContext, state: OperatorState, action: Action) -> OperatorState:
+def _charge_at_adoption(at: PlanContext, state: OperatorState, action: AdoptPod) -> OperatorState:
     agent = at.agent_state(action.agent)
     if agent.attempt:
         more = agent.model_copy(update={"restarts": agent.restarts + 1})
@@ -154,7 +155,7 @@ _start = start_stop.start
 def _adopt_deleting(at: PlanContext, agent: Any) -> Any:
     pod = at.named_pod(agent.name)
     if pod is not None and pod.deleting and pod.gated:
-        return start_stop._start_action(at, agent, Step.ADOPT, pod)
+        return start_stop._start(at, agent, AdoptPod, pod)
     return _pod(at, agent)
 
 
@@ -285,14 +286,15 @@ RESTARTING: tuple[Mutant, ...] = (
         "uncharged",
         "a reservation charges nobody",
         ("budget",),
-        lambda: [(transitions, "_APPLY", {**transitions._APPLY, Step.RESERVE: _uncharged})],
+        lambda: [(transitions, "_reserve", _uncharged)],
     ),
     Mutant(
         "count-after-act",
         "a restart is charged when its pod is adopted, not when it is reserved",
         ("unready",),
         lambda: [
-            (transitions, "_APPLY", {**transitions._APPLY, Step.RESERVE: _uncharged, Step.ADOPT: _charge_at_adoption}),
+            (transitions, "_reserve", _uncharged),
+            (transitions, "_adopt", _charge_at_adoption),
         ],
     ),
     Mutant(
@@ -420,6 +422,3 @@ def _no_gate(world: World, name: tuple[str, int], owner: int) -> World:
 
 def _no_finalizer(world: World, name: tuple[str, int], owner: int) -> World:
     return _ungated(world, name, owner, fin=False)
-
-
-assert Step.RESERVE in TRANSITIONS

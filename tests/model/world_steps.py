@@ -15,9 +15,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
-from controller.plan.model import Action, Intent, Step
+from controller.plan.actions import (
+    Consult,
+    CreateClaim,
+    CreateEscalation,
+    CreatePod,
+    Creation,
+    DeletePod,
+    DeleteRun,
+    DeliverAnswer,
+    Effect,
+    Intent,
+    PodAction,
+    RemoveFinalizer,
+    SetEscalationPhase,
+    Terminate,
+    Ungate,
+)
 from tests.model import bridge
 from tests.model import world as cluster
 from tests.model.bridge import INBOX, REPORT, Bridge, Doing, Name, View, named
@@ -193,14 +209,14 @@ class Operators:
     def _act(self, world: World, index: int, doing: Doing) -> Iterator[Move]:
         action = self._bridge.actions.values[doing.actions[0]]
         name = named(action)
-        what = (action.step.value, name, action.reason.value)
+        what = (action.step, name, action.reason.value)
         for now in self._clocks(world):
             before = world.pod(name)
             try:
                 after, event = _perform(world, action, name, now, doing.view)
                 view = _learn(doing.view, after, action, before)
             except Refused as refused:
-                if not refused.gone or action.step is Step.UNGATE:
+                if not refused.gone or isinstance(action, Ungate):
                     yield Move(_name(index), (*what, "refused"), _at(world, index, None))
                     continue
                 after, event = world, None
@@ -212,48 +228,62 @@ class Operators:
             yield Move(_name(index), what, _at(after, index, then), event)
 
 
-def _perform(world: World, action: Action, name: tuple[str, int], now: int, view: View) -> tuple[World, Event | None]:
-    """Write to the cluster as the executor does."""
-    if action.escalation:
-        return (_consult(world, action), None) if action.step is Step.CONSULT else _perform_inbox(world, action, view)
-    uid, pod = action.pod_uid, world.pod(name)
-    match action.step:
-        case Step.CREATE_POD:
+InboxStep = CreateEscalation | DeliverAnswer | SetEscalationPhase
+
+
+def _perform(world: World, action: Creation | Effect, name: tuple[str, int], now: int, view: View) -> tuple[World, Event | None]:
+    """Write to the cluster as the shipped actions do."""
+    pod = world.pod(name)
+    match action:
+        case CreatePod():
             after = cluster.create(world, name, view.key)
             made = after.pod(name)
-            return after, Event("start", made) if made is not pod and made and not made.gated else None
-        case Step.UNGATE:
-            return cluster.ungate(world, name, uid), Event("start", pod)
-        case Step.END:
-            return cluster.end(world, name, uid, now), Event("end", pod)
-        case Step.DELETE_POD:
-            return cluster.delete(world, name, uid), Event("end", pod)
-        case Step.RELEASE:
-            return cluster.release(world, name, uid), Event("release", pod)
-    raise AssertionError(f"no configuration leads to {action.step}: the model leaves it out")
+            event = Event("start", made) if made is not pod and made and not made.gated else None
+        case Ungate(pod_uid=uid):
+            after, event = cluster.ungate(world, name, uid), Event("start", pod)
+        case Terminate(pod_uid=uid):
+            after, event = cluster.end(world, name, uid, now), Event("end", pod)
+        case DeletePod(pod_uid=uid):
+            after, event = cluster.delete(world, name, uid), Event("end", pod)
+        case RemoveFinalizer(pod_uid=uid):
+            after, event = cluster.release(world, name, uid), Event("release", pod)
+        case Consult():
+            after, event = _consult(world, action), None
+        case CreateEscalation() | DeliverAnswer() | SetEscalationPhase():
+            after, event = _perform_inbox(world, action, view)
+        case CreateClaim() | DeleteRun():
+            raise AssertionError(f"no configuration leads to {action.step}: the model leaves it out")
+        case _:
+            assert_never(action)
+    return after, event
 
 
-def _consult(world: World, action: Action) -> World:
+def _consult(world: World, action: Consult) -> World:
     """Consult the advisor, unless that has happened: it may answer again at any time as it is."""
     if any(said.situation == action.escalation for said in world.said):
         return world
     return world._replace(said=tuple(sorted((*world.said, Said(action.agent, action.escalation, action.attempt)))))
 
 
-def _perform_inbox(world: World, action: Action, view: View) -> tuple[World, Event]:
-    if action.step is Step.CREATE_ESCALATION:
-        question = action.inquiry.question if action.inquiry else ""
-        approval = action.intent is Intent.REQUEST_APPROVAL
-        new = Escalation(action.escalation, view.key, action.agent, action.attempt, question=question, approval=approval)
-        found = world.escalation(new.name)
-        return cluster.escalate(world, new), Event("ask", view=view, escalation=None if found else new)
-    if action.step is Step.DELIVER:
-        settled = next((e for e in view.escalations if e.name == action.escalation), None)
-        after = cluster.deliver(world, action.agent, view.key, lambda report: bridge.delivered(report, action.question, settled))
-        return after, Event("deliver", view=view, escalation=settled, report=after.report(action.agent))
-    judged = next(e for e in view.escalations if e.name == action.escalation)
-    after = cluster.mark(world, judged, str(action.escalation_phase))
-    return after, Event("mark", view=view, escalation=after.escalation(judged.name))
+def _perform_inbox(world: World, action: InboxStep, view: View) -> tuple[World, Event]:
+    match action:
+        case CreateEscalation():
+            question, approval = action.inquiry.question, action.intent is Intent.REQUEST_APPROVAL
+            new = Escalation(action.escalation, view.key, action.agent, action.attempt, question=question, approval=approval)
+            found = world.escalation(new.name)
+            return cluster.escalate(world, new), Event("ask", view=view, escalation=None if found else new)
+        case DeliverAnswer():
+            settled = next((e for e in view.escalations if e.name == action.escalation), None)
+            after = cluster.deliver(
+                world, action.agent, view.key, lambda report: bridge.delivered(report, action.question, settled)
+            )
+            return after, Event("deliver", view=view, escalation=settled, report=after.report(action.agent))
+        case SetEscalationPhase():
+            judged = next(e for e in view.escalations if e.name == action.escalation)
+            after = cluster.mark(world, judged, str(action.escalation_phase))
+            return after, Event("mark", view=view, escalation=after.escalation(judged.name))
+        case _:
+            assert_never(action)
 
 
 LAST_STAGE = 2
@@ -312,30 +342,31 @@ def _seen(world: World, view: View, name: Name) -> View:
     return view._replace(pods=tuple(sorted((*others, pod))) if pod else others)
 
 
-def _learn(view: View, after: World, action: Action, before: Pod | None) -> View:
+def _learn(view: View, after: World, action: Creation | Effect, before: Pod | None) -> View:
     """Put the API server's answer into the snapshot, as the executor does."""
-    if action.step is Step.CONSULT:
+    if isinstance(action, Consult):
         return view._replace(said=tuple(sorted((*view.said, Said(action.agent, action.escalation, action.attempt)))))
-    if action.step is Step.DELIVER:
+    if isinstance(action, DeliverAnswer):
         return _seen(after, view, (REPORT, action.agent))
-    if action.escalation:
+    if isinstance(action, CreateEscalation | SetEscalationPhase):
         found = after.escalation(action.escalation)
         rest = tuple(e for e in view.escalations if e.name != action.escalation)
         return view._replace(escalations=tuple(sorted((*rest, found))) if found else rest)
     name = named(action)
     pod = after.pod(name)
-    if pod is None and action.step is Step.RELEASE and before is not None:
+    if pod is None and isinstance(action, RemoveFinalizer) and before is not None:
         pod = before._replace(fin=False)  # a patch answers with the object, even if it is then deleted
     others = tuple(other for other in view.pods if other.name != name)
     return view._replace(pods=tuple(sorted((*others, pod))) if pod else others)
 
 
-def _without(view: View, action: Action) -> View:
-    if action.step is Step.DELIVER:
+def _without(view: View, action: Creation | Effect) -> View:
+    if isinstance(action, DeliverAnswer):
         return view._replace(reports=tuple(report for report in view.reports if report.agent != action.agent))
-    if action.escalation:
+    if isinstance(action, CreateEscalation | SetEscalationPhase):
         return view._replace(escalations=tuple(e for e in view.escalations if e.name != action.escalation))
-    return view._replace(pods=tuple(pod for pod in view.pods if pod.uid != action.pod_uid))
+    gone = action.pod_uid if isinstance(action, PodAction) else ""
+    return view._replace(pods=tuple(pod for pod in view.pods if pod.uid != gone))
 
 
 def without_doomed(world: World) -> World:

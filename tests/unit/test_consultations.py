@@ -18,7 +18,7 @@ from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec
 from controller.api.run_status import AgentState, OperatorState
 from controller.kube.errors import NotFound
-from controller.plan.model import Action, Consultation, Intent, Step
+from controller.plan.actions import Consult, Consultation, Intent
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import RunFacts, Snapshot
 
@@ -30,10 +30,10 @@ SNAPSHOT = Snapshot(
 )
 
 
-def about(situation: str = "demo-coder-0") -> Action:
+def about(situation: str = "demo-coder-0") -> Consult:
     """Return the action that consults about a situation."""
     matter = Consultation(situation, Intent.AUTO_RESTART, Reason.EXITED_NONZERO, "exit code 1", (AdvisedIntent.AUTO_RESTART,))
-    return Action(Intent.CONSULT, Step.CONSULT, Reason.EXITED_NONZERO, agent="coder", escalation=situation, consultation=matter)
+    return Consult(reason=Reason.EXITED_NONZERO, agent="coder", attempt=0, consultation=matter)
 
 
 def saying(**fields: object) -> bytes:

@@ -11,9 +11,9 @@ from controller.api.policy import HostUsers, ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec
 from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
+from controller.plan.actions import CreatePod, DeletePod
 from controller.plan.attempts.cleanup import remove_finalizers
 from controller.plan.context import PlanContext
-from controller.plan.model import Action, Intent, Step
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import RunFacts, Snapshot
 from controller.reconcile.actions.create import create_pod
@@ -22,7 +22,7 @@ from controller.reconcile.actions.terminate import delete_pod
 from tests.unit.test_timestamps import NOON
 
 RUN = RunFacts("ns", "demo", "run-1", 1, RunSpec(agents=(Agent(name="coder", image="x"),)))
-START = Action(Intent.START, Step.CREATE_POD, Reason.STARTING, agent="coder", pod="demo-coder-r0")
+START = CreatePod(reason=Reason.STARTING, agent="coder", attempt=0, pod="demo-coder-r0")
 
 
 class Recording:
@@ -70,6 +70,6 @@ async def test_a_deletion_names_the_grace_period_that_the_plan_says() -> None:
     made = await create_pod(tools(server), Snapshot(RUN), START)
     server.pod["spec"]["terminationGracePeriodSeconds"] = 0
     made = tools(server).with_pod(made, server.pod)
-    (action,) = [a for a in remove_finalizers(PlanContext(made, NOON), Reason.RUN_DELETED) if a.step is Step.DELETE_POD]
+    (action,) = [a for a in remove_finalizers(PlanContext(made, NOON), Reason.RUN_DELETED) if isinstance(a, DeletePod)]
     await delete_pod(tools(server), made, action)
     assert server.deleted == {"uid": "u0", "grace_seconds": 1}

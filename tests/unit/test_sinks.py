@@ -23,7 +23,7 @@ from controller.ledger.entry import entry_of
 from controller.ledger.tables import row_of
 from controller.notify.message import finished, opened
 from controller.plan import Plan, Snapshot, plan
-from controller.plan.model import TRANSITIONS, Step
+from controller.plan.actions import CreateEscalation, Transition
 from controller.plan.snapshot import RunFacts
 from controller.plan.transitions import apply
 from controller.resources.escalation_builder import build_escalation
@@ -84,9 +84,9 @@ def carried_out(snapshot: Snapshot) -> Iterator[tuple[Snapshot, Plan]]:
     for _ in range(8):
         decision = plan(snapshot, NOW)
         yield snapshot, decision
-        step = next((a for a in decision.actions if a.step in TRANSITIONS), None)
+        step = next((a for a in decision.actions if isinstance(a, Transition)), None)
         if step is None:
-            created = {a.escalation for a in decision.actions if a.step is Step.CREATE_ESCALATION} - made
+            created = {a.escalation for a in decision.actions if isinstance(a, CreateEscalation)} - made
             if not created:
                 return
             made |= created
@@ -104,7 +104,7 @@ def sinks(snapshot: Snapshot, decision: Plan) -> Iterator[tuple[str, str]]:
     end = {"phase": "Completed", "completionTime": STAMP}
     yield "notification", str(finished(None, run | {"status": status | end}))
     for action in decision.actions:
-        if action.inquiry:
+        if isinstance(action, CreateEscalation):
             escalation = build_escalation(snapshot.run, action, None)
             yield "escalation", json.dumps(escalation)
             yield "notification", str(opened(escalation))
@@ -127,8 +127,8 @@ def test_what_is_left_can_be_read_and_names_nothing_anew() -> None:
     """The rest of the question stays readable; its escalation's name comes from its ID, which redaction does not change."""
     asking = (list(stories(said))[2] for said in ("a branch", SECRETS["github"]))
     plain, secret = (plan(snapshot, NOW).actions[0] for snapshot in asking)
-    assert plain.inquiry
-    assert secret.inquiry
+    assert isinstance(plain, CreateEscalation)
+    assert isinstance(secret, CreateEscalation)
     assert (plain.escalation, plain.inquiry.question) == (secret.escalation, secret.inquiry.question)
     assert secret.inquiry.text == f"Shall I use\n{REDACTED}"
     assert secret.inquiry.options == ("no", REDACTED)

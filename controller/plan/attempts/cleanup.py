@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from controller.plan.attempts.start_stop import pod_action
+from controller.plan.actions import DeletePod, Intent, RemoveFinalizer
+from controller.plan.attempts.start_stop import delete_pod, remove_finalizer
 from controller.plan.context import PlanContext
-from controller.plan.model import Action, Intent, Step
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts
 
 
-def housekeeping(at: PlanContext) -> tuple[Action, ...]:
+def housekeeping(at: PlanContext) -> tuple[DeletePod | RemoveFinalizer, ...]:
     """Return the releases and removals that are due for the Run's pods, by pod name."""
     return tuple(action for pod in at.our_pods() if (action := _tidy(at, pod)))
 
 
-def remove_finalizers(at: PlanContext, reason: Reason) -> tuple[Action, ...]:
+def remove_finalizers(at: PlanContext, reason: Reason) -> tuple[DeletePod | RemoveFinalizer, ...]:
     """Let every pod of a Run that is gone be deleted by whoever wants to; the never started are removed at once.
 
     Orphans count too: a deletion with --cascade=orphan takes the owner from them and leaves the label. Pods of another owner do
     not: pods are looked up by name, and by now there may be a later Run of that name.
     """
-    actions = []
+    actions: list[DeletePod | RemoveFinalizer] = []
     drop = (pod for pod in at.snapshot.pods if at.ours(pod) or not pod.run_uid)
     for pod in sorted(drop, key=lambda pod: pod.name):
         if pod.gated and not pod.deleting:
-            actions.append(pod_action(Intent.RELEASE, Step.DELETE_POD, reason, pod))
+            actions.append(delete_pod(pod, reason, Intent.RELEASE))
         if pod.has_finalizer:
-            actions.append(pod_action(Intent.RELEASE, Step.RELEASE, reason, pod))
+            actions.append(remove_finalizer(pod, reason))
     return tuple(actions)
 
 
@@ -35,15 +35,15 @@ def has_held_pod(at: PlanContext) -> bool:
     return any(pod.deleting and pod.has_finalizer and pod.terminated for pod in at.our_pods())
 
 
-def _tidy(at: PlanContext, pod: PodFacts) -> Action | None:
+def _tidy(at: PlanContext, pod: PodFacts) -> DeletePod | RemoveFinalizer | None:
     stray = pod.gated and _is_stray(at, pod)
     if stray and not pod.deleting:
-        return pod_action(Intent.RELEASE, Step.DELETE_POD, Reason.STRAY, pod)
+        return delete_pod(pod, Reason.STRAY, Intent.RELEASE)
     if not (pod.deleting and pod.has_finalizer and pod.terminated):
         return None
     if stray:
-        return pod_action(Intent.RELEASE, Step.RELEASE, Reason.STRAY, pod)
-    return pod_action(Intent.RELEASE, Step.RELEASE, Reason.OUTCOME_RECORDED, pod) if _on_record(at, pod) else None
+        return remove_finalizer(pod, Reason.STRAY)
+    return remove_finalizer(pod, Reason.OUTCOME_RECORDED) if _on_record(at, pod) else None
 
 
 def _is_stray(at: PlanContext, pod: PodFacts) -> bool:

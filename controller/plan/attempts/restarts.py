@@ -7,11 +7,12 @@ from collections.abc import Callable
 from controller.api.policy import Approvable, OnBudgetSpent, OutcomeAction, RunPolicySpec
 from controller.api.run import Agent
 from controller.api.run_status import Outcome
+from controller.plan.actions import Charge, ReserveAttempt
 from controller.plan.attempts.budget import FREE_RESTART_LIMIT, budget_left, free_left
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision, Wait
 from controller.plan.escalations import approvals, blocked
-from controller.plan.model import Action, Block, Charge, Intent, Step
+from controller.plan.model import Block
 from controller.plan.outcomes import action_for, known
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts
@@ -59,7 +60,7 @@ def _approved(at: PlanContext, agent: Agent, reason: Reason, cause: str) -> Agen
 def reserve(at: PlanContext, agent: Agent, reason: Reason, charge: Charge) -> AgentDecision:
     """Return the reservation of the agent's next attempt: attempt, charge and cooldown are saved before anything is done."""
     attempt = at.agent_state(agent.name).attempt + 1
-    return AgentDecision((Action(Intent.AUTO_RESTART, Step.RESERVE, reason, agent=agent.name, attempt=attempt, charge=charge),))
+    return AgentDecision((ReserveAttempt(reason=reason, agent=agent.name, attempt=attempt, charge=charge),))
 
 
 def fails_the_run(at: PlanContext, agent: Agent) -> tuple[Reason, str] | None:

@@ -7,15 +7,16 @@ saved by compare-and-swap, and only the pod whose UID is saved loses its gate.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypeVar
 
 from controller.api.names import pod_name
 from controller.api.run import Agent
 from controller.api.template import MAX_GRACE_SECONDS
 from controller.api.timestamps import later
 from controller.plan import limits
+from controller.plan.actions import AdoptPod, CreateClaim, CreatePod, DeletePod, Intent, RemoveFinalizer, Terminate, Ungate
 from controller.plan.context import PlanContext
 from controller.plan.decisions import Wait
-from controller.plan.model import Action, Intent, Step
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts
 
@@ -29,13 +30,23 @@ DEAF_SECONDS = 30
 """How long beyond its grace period a pod may ignore its deadline before it is deleted."""
 
 
-def start(at: PlanContext, agent: Agent) -> Action | Wait | None:
+Starting = CreateClaim | CreatePod | AdoptPod | Ungate
+"""The steps of starting an attempt."""
+
+Ending = Terminate | DeletePod
+"""The steps of ending an attempt."""
+
+
+Created = TypeVar("Created", CreateClaim, CreatePod)
+Started = TypeVar("Started", AdoptPod, Ungate)
+
+
+def start(at: PlanContext, agent: Agent) -> Starting | Ending | Wait | None:
     """Return the next step of starting the agent's current attempt, why it must wait, or None when it has been started."""
     state = at.agent_state(agent.name)
     if state.pod_uid:
         pod = at.own_pod(agent.name)
-        gated = pod is not None and pod.gated and not pod.deleting
-        return _start_action(at, agent, Step.UNGATE, pod) if gated else None
+        return _start(at, agent, Ungate, pod) if pod and pod.gated and not pod.deleting else None
     if former := at.former_pods(agent.name):
         return _wait_for_predecessor(at, former)
     if refused := at.refusal(agent.name):
@@ -43,7 +54,7 @@ def start(at: PlanContext, agent: Agent) -> Action | Wait | None:
     return _claim(at, agent) or _pod(at, agent)
 
 
-def _wait_for_predecessor(at: PlanContext, pods: tuple[PodFacts, ...]) -> Action | Wait:
+def _wait_for_predecessor(at: PlanContext, pods: tuple[PodFacts, ...]) -> Ending | Wait:
     """The next step of ending the pods of earlier attempts: none of the agent's attempts is created before they have ended."""
     for pod in pods:
         if action := end(at, pod, Reason.PREDECESSOR_ENDING):
@@ -54,12 +65,12 @@ def _wait_for_predecessor(at: PlanContext, pods: tuple[PodFacts, ...]) -> Action
     return Wait(Reason.PREDECESSOR_ENDING, f"waits until pod {names} has ended", check)
 
 
-def _claim(at: PlanContext, agent: Agent) -> Action | Wait | None:
+def _claim(at: PlanContext, agent: Agent) -> CreateClaim | CreatePod | Wait | None:
     if agent.workspace is None:
         return None
     claim = at.claim(agent.name)
     if claim is None:
-        return _beyond(at, limits.workspace(agent, at.policy)) or _start_action(at, agent, Step.CREATE_CLAIM, None)
+        return _beyond(at, limits.workspace(agent, at.policy)) or _create(at, agent, CreateClaim)
     if claim.run_uid == at.snapshot.run.uid and not claim.deleting:
         return None
     return _name_conflict(at, f"the workspace claim of agent {agent.name}", going=claim.deleting)
@@ -70,16 +81,16 @@ def _beyond(at: PlanContext, text: str) -> Wait | None:
     return _hold(at, Reason.BEYOND_POLICY, text, REFUSED_RETRY_SECONDS, blocked=True) if text else None
 
 
-def _pod(at: PlanContext, agent: Agent) -> Action | Wait:
+def _pod(at: PlanContext, agent: Agent) -> Starting | Wait:
     pod = at.named_pod(agent.name)
     if pod is None:
-        return _beyond(at, limits.runtime(agent, at.policy)) or _start_action(at, agent, Step.CREATE_POD, None)
+        return _beyond(at, limits.runtime(agent, at.policy)) or _create(at, agent, CreatePod)
     if not at.ours(pod) or pod.deleting:
         return _name_conflict(at, f"pod {pod.name}", going=pod.deleting)
     if not pod.gated:
         text = f"pod {pod.name} runs, but no saved state names it; delete it to let the Run go on"
         return _hold(at, Reason.STATE_REFUSED, text, REFUSED_RETRY_SECONDS, blocked=True)
-    return _start_action(at, agent, Step.ADOPT, pod)
+    return _start(at, agent, AdoptPod, pod)
 
 
 def _name_conflict(at: PlanContext, what: str, *, going: bool) -> Wait:
@@ -93,14 +104,17 @@ def _hold(at: PlanContext, reason: Reason, message: str, seconds: int, *, blocke
     return Wait(reason, message, later(at.now, seconds), blocked)
 
 
-def _start_action(at: PlanContext, agent: Agent, step: Step, pod: PodFacts | None) -> Action:
+def _create(at: PlanContext, agent: Agent, step: type[Created]) -> Created:
     attempt = at.agent_state(agent.name).attempt
-    name = pod_name(at.snapshot.run.name, agent.name, attempt)
-    uid = pod.uid if pod else ""
-    return Action(Intent.START, step, Reason.STARTING, agent=agent.name, attempt=attempt, pod=name, pod_uid=uid)
+    return step(reason=Reason.STARTING, agent=agent.name, attempt=attempt, pod=pod_name(at.snapshot.run.name, agent.name, attempt))
 
 
-def end(at: PlanContext, pod: PodFacts, reason: Reason) -> Action | None:
+def _start(at: PlanContext, agent: Agent, step: type[Started], pod: PodFacts) -> Started:
+    attempt = at.agent_state(agent.name).attempt
+    return step(reason=Reason.STARTING, agent=agent.name, attempt=attempt, pod=pod.name, pod_uid=pod.uid)
+
+
+def end(at: PlanContext, pod: PodFacts, reason: Reason) -> Ending | None:
     """Return the next step of ending a live pod, or None while it is on its way.
 
     A running pod is ended by a deadline of one second, which keeps the pod, its logs and its exit codes; one that was never
@@ -109,14 +123,14 @@ def end(at: PlanContext, pod: PodFacts, reason: Reason) -> Action | None:
     kubelets wait for it all the same.)
     """
     if pod.deleting:
-        return pod_action(Intent.STOP, Step.DELETE_POD, Reason.PROLONGED, pod) if pod.bound and pod.prolonged else None
+        return delete_pod(pod, Reason.PROLONGED, Intent.STOP) if pod.bound and pod.prolonged else None
     if not pod.bound:
-        return pod_action(Intent.STOP, Step.DELETE_POD, reason, pod)
+        return delete_pod(pod, reason, Intent.STOP)
     if pod.ending_since is None or pod.ending_since > later(at.now, MAX_GRACE_SECONDS):
         # A time that lies so far ahead is nobody's clock: somebody else wrote it, so the pod is told once more.
-        return pod_action(Intent.STOP, Step.END, reason, pod)
+        return Terminate(reason=reason, agent=pod.agent, attempt=pod.attempt, pod=pod.name, pod_uid=pod.uid)
     if at.now >= force_delete_at(pod):
-        return pod_action(Intent.STOP, Step.DELETE_POD, Reason.DEAF, pod)
+        return delete_pod(pod, Reason.DEAF, Intent.STOP)
     return None
 
 
@@ -127,10 +141,19 @@ def force_delete_at(pod: PodFacts) -> datetime:
     return later(pod.ending_since, pod.grace_seconds + DEAF_SECONDS)
 
 
-def pod_action(intent: Intent, step: Step, reason: Reason, pod: PodFacts) -> Action:
-    """Return an action on one observed pod, carrying the UID that it is fenced by, and how long a deleted one has.
+def delete_pod(pod: PodFacts, reason: Reason, intent: Intent) -> DeletePod:
+    """Return the deletion of an observed pod, with the pod's own grace period."""
+    return DeletePod(
+        intent=intent,
+        reason=reason,
+        agent=pod.agent,
+        attempt=pod.attempt,
+        pod=pod.name,
+        pod_uid=pod.uid,
+        grace_seconds=pod.grace_seconds,
+    )
 
-    A deletion names its grace period, which is never 0: that would be a forced one, by which the pod counts as gone.
-    """
-    grace = pod.grace_seconds if step is Step.DELETE_POD else None
-    return Action(intent, step, reason, agent=pod.agent, attempt=pod.attempt, pod=pod.name, pod_uid=pod.uid, grace_seconds=grace)
+
+def remove_finalizer(pod: PodFacts, reason: Reason) -> RemoveFinalizer:
+    """Return the release of an observed pod."""
+    return RemoveFinalizer(reason=reason, agent=pod.agent, attempt=pod.attempt, pod=pod.name, pod_uid=pod.uid)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
 from controller.api.policy import LLM, Approvable, LLMMode, OnLLMFailure
-from controller.plan.model import Intent
+from controller.plan.actions import Intent
 
 WANTED = {Approvable.RESTART: Intent.AUTO_RESTART, Approvable.STOP_STALE: Intent.AUTO_STOP_STALE}
 """What the rules want, as an intent; advice of the same name says: do it."""

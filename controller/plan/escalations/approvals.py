@@ -10,10 +10,10 @@ from controller.api.escalation import Decision, EscalationPhase, EscalationType,
 from controller.api.names import escalation_name
 from controller.api.policy import Approvable, LLMMode, OnTimeout
 from controller.api.timestamps import later
+from controller.plan.actions import Consultation, CreateEscalation, Inquiry, Intent, RememberApproval
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision, Wait
 from controller.plan.escalations import approval_policy, consultation
-from controller.plan.model import Action, Consultation, Inquiry, Intent, Step
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import EscalationFacts
 
@@ -106,7 +106,7 @@ def _on_timeout(at: PlanContext, wanted: Approvable) -> OnTimeout:
     return after.restart if wanted is Approvable.RESTART else after.stop_stale
 
 
-def _request(at: PlanContext, agent: str, name: str, wanted: Approvable, reason: Reason, cause: str) -> Action:
+def _request(at: PlanContext, agent: str, name: str, wanted: Approvable, reason: Reason, cause: str) -> CreateEscalation:
     seconds = at.policy.approval_timeout_seconds if at.policy else 0
     expires_at = later(at.floor, seconds)
     what = WHAT[wanted].format(agent=agent)
@@ -127,16 +127,12 @@ def _request(at: PlanContext, agent: str, name: str, wanted: Approvable, reason:
         proposal=Proposal(action=approval_policy.WANTED[wanted], text=f"{what}: {reason.sentence}"),
         suggestion=consultation.suggestion(at, agent, name),
     )
-    return _action(at, agent, name, Step.CREATE_ESCALATION, reason, inquiry)
-
-
-def _remember(at: PlanContext, agent: str, found: EscalationFacts, reason: Reason) -> Action:
-    return _action(at, agent, found.name, Step.ASK, reason, None)
-
-
-def _action(at: PlanContext, agent: str, name: str, step: Step, reason: Reason, inquiry: Inquiry | None) -> Action:
     attempt = at.agent_state(agent).attempt
-    return Action(Intent.REQUEST_APPROVAL, step, reason, agent=agent, attempt=attempt, escalation=name, inquiry=inquiry)
+    return CreateEscalation(intent=Intent.REQUEST_APPROVAL, reason=reason, agent=agent, attempt=attempt, inquiry=inquiry)
+
+
+def _remember(at: PlanContext, agent: str, found: EscalationFacts, reason: Reason) -> RememberApproval:
+    return RememberApproval(reason=reason, agent=agent, attempt=at.agent_state(agent).attempt, escalation=found.name)
 
 
 def _waits(agent: str, name: str, wanted: Approvable, found: EscalationFacts | None) -> Wait:

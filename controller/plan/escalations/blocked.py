@@ -8,9 +8,10 @@ from datetime import datetime
 from controller.api.names import escalation_name
 from controller.api.run_status import Health, Outcome
 from controller.api.timestamps import later
+from controller.plan.actions import Inquiry
 from controller.plan.context import PlanContext
 from controller.plan.escalations import consultation
-from controller.plan.model import Block, Inquiry
+from controller.plan.model import Block
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts, ReportFacts
 from controller.plan.usage import tokens
@@ -27,16 +28,20 @@ def name_of(at: PlanContext, block: Block) -> str:
 
 def inquiry_of(at: PlanContext, block: Block) -> Inquiry:
     """Return what the block's escalation says."""
-    timeout = at.policy.blocked_timeout_seconds if at.policy else FALLBACK_TIMEOUT_SECONDS
     account = f". {block.account}" if block.account else ""
     text = (
         f"Agent {block.agent} of Run {at.snapshot.run.name}, attempt {block.attempt}: {block.reason.sentence}\n\n"
         f"Cause: {block.cause}{account}\n\nRemedy: {block.remedy}\n\n{DECISIONS}"
     )
-    expires_at = block.expires_at or later(at.floor, timeout)
     name = name_of(at, block)
     suggestion = consultation.suggestion(at, block.agent, name)
-    return Inquiry(name, f"{block.agent}: {block.reason}: {block.cause}", text, expires_at, suggestion=suggestion)
+    return Inquiry(name, f"{block.agent}: {block.reason}: {block.cause}", text, expiry(at, block), suggestion=suggestion)
+
+
+def expiry(at: PlanContext, block: Block) -> datetime:
+    """Return until when a human is waited for, starting now."""
+    timeout = at.policy.blocked_timeout_seconds if at.policy else FALLBACK_TIMEOUT_SECONDS
+    return block.expires_at or later(at.floor, timeout)
 
 
 DECISIONS = (

@@ -8,9 +8,9 @@ from __future__ import annotations
 from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
 from controller.api.escalation import Suggestion
 from controller.api.policy import LLMMode
+from controller.plan.actions import Consult, Consultation, Intent, RecordAdvice
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision, Wait
-from controller.plan.model import Action, Consultation, Intent, Step
 from controller.plan.reasons import Reason
 
 ASK = (AdvisedIntent.ESCALATE_BLOCKED, AdvisedIntent.ESCALATE_GUIDANCE)
@@ -33,28 +33,16 @@ def ask(at: PlanContext, agent: str, matter: Consultation) -> AgentDecision | No
         return None
     begun = at.consultation(agent, matter.situation)
     waits = Wait(Reason.CONSULTING, f"agent {agent}: the advisor is asked about {matter.reason}", None)
+    attempt = at.agent_state(agent).attempt
     if begun is None:
-        return AgentDecision((_action(at, agent, Step.CONSULT, matter),), hold=waits)
+        return AgentDecision((Consult(reason=matter.reason, agent=agent, attempt=attempt, consultation=matter),), hold=waits)
     if begun.advice is None:
         return AgentDecision(hold=waits)
-    return AgentDecision((_action(at, agent, Step.ADVISE, matter, begun.advice),), hold=waits)
+    return AgentDecision((RecordAdvice(reason=matter.reason, agent=agent, attempt=attempt, advice=begun.advice),), hold=waits)
 
 
 def _human_asked(at: PlanContext, agent: str, matter: Consultation) -> bool:
     return at.name_in_inbox(matter.situation) or matter.situation in at.agent_state(agent).asked
-
-
-def _action(at: PlanContext, agent: str, step: Step, matter: Consultation, advice: AdviceState | None = None) -> Action:
-    return Action(
-        Intent.CONSULT,
-        step,
-        matter.reason,
-        agent=agent,
-        attempt=at.agent_state(agent).attempt,
-        escalation=matter.situation,
-        consultation=matter if step is Step.CONSULT else None,
-        advice=advice,
-    )
 
 
 def suggestion(at: PlanContext, agent: str, situation: str) -> Suggestion | None:

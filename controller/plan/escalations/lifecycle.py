@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.plan import allowance
+from controller.plan.actions import Action, BlockAgent, Consultation, CreateEscalation, Intent, SetEscalationPhase, UnblockAgent
 from controller.plan.context import PlanContext
 from controller.plan.escalations import approvals, blocked, consultation, questions
-from controller.plan.model import Action, Block, Consultation, Intent, Step
+from controller.plan.model import Block
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import EscalationFacts
 
@@ -19,8 +20,7 @@ def sync_blocked(at: PlanContext, agent: str, block: Block | None) -> Action | N
     """Return the next step that brings the state and the inbox in line with what blocks an agent now."""
     standing = at.agent_state(agent).blocked
     if block is None:
-        over = Action(Intent.ESCALATE_BLOCKED, Step.UNBLOCK, Reason.CAUSE_GONE, agent=agent)
-        return over if standing else None
+        return UnblockAgent(reason=Reason.CAUSE_GONE, agent=agent) if standing else None
     inquiry = blocked.inquiry_of(at, block)
     if standing and standing.escalation == inquiry.name:
         return None
@@ -31,19 +31,15 @@ def sync_blocked(at: PlanContext, agent: str, block: Block | None) -> Action | N
     )
     if consulted := consultation.ask(at, agent, matter):
         return next(iter(consulted.actions), None)
-    step = Step.BLOCK if at.name_in_inbox(inquiry.name) else Step.CREATE_ESCALATION
-    return Action(
-        Intent.ESCALATE_BLOCKED,
-        step,
-        block.reason,
-        agent=agent,
-        attempt=block.attempt,
-        escalation=inquiry.name,
-        inquiry=inquiry,
+    if at.name_in_inbox(inquiry.name):
+        expires_at = blocked.expiry(at, block)
+        return BlockAgent(reason=block.reason, agent=agent, attempt=block.attempt, inquiry=inquiry, expires_at=expires_at)
+    return CreateEscalation(
+        intent=Intent.ESCALATE_BLOCKED, reason=block.reason, agent=agent, attempt=block.attempt, inquiry=inquiry
     )
 
 
-def phase_changes(at: PlanContext) -> tuple[Action, ...]:
+def phase_changes(at: PlanContext) -> tuple[SetEscalationPhase, ...]:
     """Return the changes of phase that are due for the Run's escalations, by name.
 
     One that nobody may answer is opened, and people are told of it, when a policy is in force that says who may.
@@ -58,12 +54,11 @@ def _is_due(at: PlanContext, escalation: EscalationFacts, phase: EscalationPhase
     return phase is not escalation.phase
 
 
-def _mark(escalation: EscalationFacts, phase: EscalationPhase) -> Action:
+def _mark(escalation: EscalationFacts, phase: EscalationPhase) -> SetEscalationPhase:
     reason = _EXPIRIES[escalation.type] if phase is EscalationPhase.EXPIRED else _REASONS[phase]
-    return Action(
-        _INTENTS[escalation.type],
-        Step.MARK,
-        reason,
+    return SetEscalationPhase(
+        intent=_INTENTS[escalation.type],
+        reason=reason,
         agent=escalation.agent,
         attempt=escalation.attempt,
         escalation=escalation.name,

@@ -14,10 +14,18 @@ from controller.api.policy import OnQuestionTimeout
 from controller.api.run_status import AgentState, OutcomeResult
 from controller.api.timestamps import later
 from controller.plan import allowance
+from controller.plan.actions import (
+    Action,
+    Consultation,
+    CreateEscalation,
+    DeliverAnswer,
+    Inquiry,
+    Intent,
+    RememberQuestion,
+)
 from controller.plan.context import PlanContext
 from controller.plan.decisions import Wait
 from controller.plan.escalations import consultation
-from controller.plan.model import Action, Consultation, Inquiry, Intent, Step
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import EscalationFacts, QuestionFacts, ReportFacts, Snapshot
 
@@ -112,15 +120,11 @@ def _ask(at: PlanContext, agent: str, question: QuestionFacts) -> Action | None:
         return None
     if consulted := consultation.ask(at, agent, _matter(name, question)):
         return next(iter(consulted.actions), None)
-    step = Step.ASK if at.name_in_inbox(name) else Step.CREATE_ESCALATION
-    return Action(
-        Intent.ESCALATE_GUIDANCE,
-        step,
-        Reason.QUESTION_ASKED,
-        agent=agent,
-        attempt=at.agent_state(agent).attempt,
-        escalation=name,
-        inquiry=_inquiry(at, agent, name, question),
+    inquiry, attempt = _inquiry(at, agent, name, question), at.agent_state(agent).attempt
+    if at.name_in_inbox(name):
+        return RememberQuestion(reason=Reason.QUESTION_ASKED, agent=agent, attempt=attempt, inquiry=inquiry)
+    return CreateEscalation(
+        intent=Intent.ESCALATE_GUIDANCE, reason=Reason.QUESTION_ASKED, agent=agent, attempt=attempt, inquiry=inquiry
     )
 
 
@@ -174,7 +178,7 @@ def _unanswered(at: PlanContext) -> Iterator[EscalationFacts]:
     return (e for e in ours if e.open and e.decision is None)
 
 
-def deliveries(at: PlanContext) -> tuple[Action, ...]:
+def deliveries(at: PlanContext) -> tuple[DeliverAnswer, ...]:
     """Return the answers and dismissals that are to be put into the agents' reports, by name."""
     if at.state is not None and at.state.stop is not None:
         return ()
@@ -188,11 +192,9 @@ def _undelivered(at: PlanContext, escalation: EscalationFacts) -> bool:
     return report is not None and escalation.question not in (*report.deliveries, *report.read)
 
 
-def _deliver(escalation: EscalationFacts) -> Action:
-    return Action(
-        Intent.DELIVER_ANSWER,
-        Step.DELIVER,
-        Reason.ANSWERED,
+def _deliver(escalation: EscalationFacts) -> DeliverAnswer:
+    return DeliverAnswer(
+        reason=Reason.ANSWERED,
         agent=escalation.agent,
         attempt=escalation.attempt,
         escalation=escalation.name,
@@ -200,14 +202,12 @@ def _deliver(escalation: EscalationFacts) -> Action:
     )
 
 
-def _dismissals(at: PlanContext, agent: str) -> Iterator[Action]:
+def _dismissals(at: PlanContext, agent: str) -> Iterator[DeliverAnswer]:
     report = at.any_report(agent)
     for question in dismissed(at, agent) if report else ():
         if report and question not in report.dismissals:
-            yield Action(
-                Intent.DELIVER_ANSWER,
-                Step.DELIVER,
-                Reason.QUESTION_DISMISSED,
+            yield DeliverAnswer(
+                reason=Reason.QUESTION_DISMISSED,
                 agent=agent,
                 attempt=at.agent_state(agent).attempt,
                 escalation=name_of(at, agent, question),

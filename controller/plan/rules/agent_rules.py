@@ -15,12 +15,13 @@ from controller.api.escalation import Decision
 from controller.api.run import Agent
 from controller.api.run_status import OutcomeResult
 from controller.api.timestamps import later
+from controller.plan.actions import Charge, RenewWait
 from controller.plan.attempts import restarts, stall_detection, start_stop
 from controller.plan.attempts.stall_detection import confirmed_at
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision, Wait
 from controller.plan.escalations import blocked, questions
-from controller.plan.model import Action, Block, Charge, Intent, Step
+from controller.plan.model import Block
 from controller.plan.reasons import Reason
 from controller.plan.rule import Rule
 from controller.plan.snapshot import PodFacts
@@ -60,7 +61,7 @@ def answered(at: PlanContext, agent: Agent) -> AgentDecision | None:
     if found.decision in (Decision.RETRY, Decision.WAIT):
         # Retry without a pod: the start is tried again and again as it is, so both only give it more time.
         reason = Reason.RETRY_ORDERED if found.decision is Decision.RETRY else Reason.WAIT_ORDERED
-        return AgentDecision((Action(Intent.ESCALATE_BLOCKED, Step.WAIT, reason, agent=agent.name, escalation=found.name),))
+        return AgentDecision((RenewWait(reason=reason, agent=agent.name, escalation=found.name),))
     return None
 
 
@@ -128,10 +129,10 @@ def stalled(at: PlanContext, agent: Agent) -> AgentDecision | None:
 def starting(at: PlanContext, agent: Agent) -> AgentDecision | None:
     """The agent's attempt is brought to its start, one step at a time, once its former pod has ended."""
     step = start_stop.start(at, agent)
-    if isinstance(step, Action):
-        return AgentDecision((step,))
     if step is None:
         return None
+    if not isinstance(step, Wait):
+        return AgentDecision((step,))
     if step.reason is Reason.BEYOND_POLICY:
         return AgentDecision(hold=step, block=blocked.beyond_policy(at, agent.name, step.message))
     if step.blocked:

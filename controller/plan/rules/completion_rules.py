@@ -11,11 +11,12 @@ from controller.api.escalation import Decision
 from controller.api.policy import Approvable
 from controller.api.run import Agent
 from controller.api.run_status import Phase
+from controller.plan.actions import Intent, StopRun
 from controller.plan.attempts import restarts, stall_detection
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision
 from controller.plan.escalations import approvals, questions
-from controller.plan.model import Action, Block, Intent, Step, Verdict
+from controller.plan.model import Block, Verdict
 from controller.plan.reasons import Reason
 from controller.plan.rules import agent_rules
 from controller.plan.usage import tokens
@@ -122,7 +123,7 @@ def stale_approval(at: PlanContext) -> AgentDecision | None:
 
 def end(phase: Phase, reason: Reason, message: str, intent: Intent = Intent.STOP) -> Verdict:
     """Return the decision to end the Run; carried out once it is saved."""
-    stop = Action(intent, Step.STOP, reason, phase=phase, message=message)
+    stop = StopRun(intent=intent, reason=reason, phase=phase, message=message)
     return Verdict(Phase.STOPPING, reason, message, (stop,))
 
 

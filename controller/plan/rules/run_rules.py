@@ -14,12 +14,13 @@ from controller.api.run import DesiredState
 from controller.api.run_status import Phase, StopDecision
 from controller.api.timestamps import later
 from controller.api.violations import MAX_VIOLATIONS
+from controller.plan.actions import Action, CompleteRun, DeletePod, DeleteRun, PauseRun, RecordOutcome, ResumeRun
 from controller.plan.attempts import start_stop
 from controller.plan.attempts.cleanup import housekeeping, remove_finalizers
 from controller.plan.context import PlanContext
 from controller.plan.escalations.lifecycle import phase_changes
 from controller.plan.escalations.questions import deliveries
-from controller.plan.model import Action, Intent, Step, Verdict
+from controller.plan.model import Verdict
 from controller.plan.reasons import Reason
 from controller.plan.rule import Rule
 from controller.plan.rules.completion_rules import (
@@ -46,7 +47,7 @@ def released(at: PlanContext) -> Verdict | None:
         return Verdict(Phase.STOPPING, Reason.RUN_DELETED, actions=remove_finalizers(at, Reason.RUN_DELETED))
     if at.snapshot.namespace_terminating:
         due = tuple(
-            start_stop.pod_action(Intent.RELEASE, Step.RELEASE, Reason.NAMESPACE_TERMINATING, pod)
+            start_stop.remove_finalizer(pod, Reason.NAMESPACE_TERMINATING)
             for pod in at.our_pods()
             if pod.deleting and pod.has_finalizer
         )
@@ -73,7 +74,7 @@ def terminal(at: PlanContext) -> Verdict | None:
     expiry = later(stop.completed_at, seconds)
     if at.now < expiry:
         return replace(held, next_check=expiry)
-    return replace(held, actions=(Action(Intent.EXPIRE, Step.DELETE_RUN, Reason.TTL_EXPIRED),))
+    return replace(held, actions=(DeleteRun(reason=Reason.TTL_EXPIRED),))
 
 
 def recorded(at: PlanContext) -> Verdict | None:
@@ -91,9 +92,9 @@ def recorded(at: PlanContext) -> Verdict | None:
     return Verdict(Phase.RUNNING, Reason.OUTCOME_RECORDED, actions=tuple(due)) if due else None
 
 
-def _record(agent: str, attempt: int, pod: PodFacts | None, uid: str) -> Action:
+def _record(agent: str, attempt: int, pod: PodFacts | None, uid: str) -> RecordOutcome:
     name = pod.name if pod else ""
-    return Action(Intent.RECORD, Step.RECORD, Reason.OUTCOME_RECORDED, agent=agent, attempt=attempt, pod=name, pod_uid=uid)
+    return RecordOutcome(reason=Reason.OUTCOME_RECORDED, agent=agent, attempt=attempt, pod=name, pod_uid=uid)
 
 
 def stopping(at: PlanContext) -> Verdict | None:
@@ -104,7 +105,7 @@ def stopping(at: PlanContext) -> Verdict | None:
     ends, check = _ends(at, Reason(stop.reason), at.live_pods())
     if ends or at.live_pods():
         return Verdict(Phase.STOPPING, Reason(stop.reason), stop.message, ends, check)
-    done = Action(Intent.FINISH, Step.COMPLETE, Reason(stop.reason), phase=stop.phase)
+    done = CompleteRun(reason=Reason(stop.reason), phase=stop.phase)
     return Verdict(stop.phase, Reason(stop.reason), stop.message, (done,))
 
 
@@ -134,7 +135,7 @@ def paused(at: PlanContext) -> Verdict | None:
     if at.spec.desired_state is not DesiredState.PAUSED:
         return None
     if at.state is None or at.state.paused_at is None:
-        pause = Action(Intent.STOP, Step.PAUSE, Reason.PAUSE_REQUESTED)
+        pause = PauseRun(reason=Reason.PAUSE_REQUESTED)
         return Verdict(Phase.STOPPING, Reason.PAUSE_REQUESTED, actions=(pause,))
     ends, check = _ends(at, Reason.PAUSE_REQUESTED, at.started_pods())
     phase = Phase.STOPPING if at.started_pods() else Phase.PAUSED
@@ -148,7 +149,7 @@ def resumed(at: PlanContext) -> Verdict | None:
     ends, check = _ends(at, Reason.PAUSE_REQUESTED, at.started_pods())
     if ends or at.started_pods():
         return Verdict(Phase.STOPPING, Reason.RESUME_REQUESTED, actions=ends, next_check=check)
-    resume = Action(Intent.START, Step.RESUME, Reason.RESUME_REQUESTED)
+    resume = ResumeRun(reason=Reason.RESUME_REQUESTED)
     return Verdict(Phase.PENDING, Reason.RESUME_REQUESTED, actions=(resume,))
 
 
@@ -207,9 +208,9 @@ def decide(at: PlanContext) -> tuple[str, Verdict]:
 
 
 def _without_duplicates(decided: tuple[Action, ...], more: tuple[Action, ...]) -> tuple[Action, ...]:
-    """What is due besides, without what a rule has already asked for: ending a former pod and removing a stray may be one."""
-    seen = {(action.step, action.pod_uid, action.escalation) for action in decided}
-    return tuple(action for action in more if (action.step, action.pod_uid, action.escalation) not in seen)
+    """What is due besides, without the deletions that a rule has decided: a stray pod may be a former pod that must end."""
+    deleted = {action.pod_uid for action in decided if isinstance(action, DeletePod)}
+    return tuple(action for action in more if not (isinstance(action, DeletePod) and action.pod_uid in deleted))
 
 
 def _stop(at: PlanContext) -> StopDecision | None:

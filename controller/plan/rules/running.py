@@ -7,11 +7,12 @@ from datetime import datetime
 
 from controller.api.run_status import Health, Phase
 from controller.plan import allowance
+from controller.plan.actions import Action, ReserveAttempt, Transition
 from controller.plan.agent_health import phase_of, views
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision, Wait
 from controller.plan.escalations.lifecycle import sync_blocked
-from controller.plan.model import TRANSITIONS, Action, AgentView, Block, Step, Verdict
+from controller.plan.model import AgentView, Block, Verdict
 from controller.plan.reasons import Reason
 from controller.plan.rules import agent_rules
 from controller.plan.rules.completion_rules import is_stale, next_end, stale_approval
@@ -31,15 +32,15 @@ def supervised(at: PlanContext) -> Verdict:
 def _one_reservation(moves: Iterable[AgentDecision]) -> list[Action]:
     """All actions, but of the reservations the first alone: the next is judged by what that has left of the budget."""
     actions = [action for move in moves for action in move.actions]
-    first = next((action for action in actions if action.step is Step.RESERVE), None)
-    return [action for action in actions if action.step is not Step.RESERVE or action is first]
+    first = next((action for action in actions if isinstance(action, ReserveAttempt)), None)
+    return [action for action in actions if not isinstance(action, ReserveAttempt) or action is first]
 
 
 def _inbox(at: PlanContext, moves: Mapping[str, AgentDecision]) -> list[Action]:
     """What the inbox needs for agents that no other action moves on; optional agents never ask, and no policy, no judgement."""
     if at.policy is None:
         return []
-    still = (agent for agent in at.required if not any(a.step in TRANSITIONS for a in moves[agent.name].actions))
+    still = (agent for agent in at.required if not any(isinstance(a, Transition) for a in moves[agent.name].actions))
     due = (sync_blocked(at, agent.name, moves[agent.name].block) for agent in still)
     return [action for action in due if action]
 

@@ -2,40 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from typing import assert_never
 
-from controller.plan.model import Action, Step
+from controller.plan.actions import (
+    Consult,
+    CreateClaim,
+    CreateEscalation,
+    CreatePod,
+    Creation,
+    DeletePod,
+    DeleteRun,
+    DeliverAnswer,
+    Effect,
+    RemoveFinalizer,
+    SetEscalationPhase,
+    Terminate,
+    Ungate,
+)
 from controller.plan.snapshot import Snapshot
 from controller.reconcile.actions.consult import consult
 from controller.reconcile.actions.create import create_claim, create_pod
 from controller.reconcile.actions.delete_run import delete_run
 from controller.reconcile.actions.deliver_answer import deliver
 from controller.reconcile.actions.dependencies import Tools
-from controller.reconcile.actions.escalate import create_escalation, mark
-from controller.reconcile.actions.remove_finalizer import release
-from controller.reconcile.actions.terminate import delete_pod, end
+from controller.reconcile.actions.escalate import create_escalation, set_phase
+from controller.reconcile.actions.remove_finalizer import remove_finalizer
+from controller.reconcile.actions.terminate import delete_pod, terminate
 from controller.reconcile.actions.ungate import ungate
 
-Perform = Callable[[Tools, Snapshot, Action], Awaitable[Snapshot]]
 
-STEPS: dict[Step, Perform] = {
-    Step.CREATE_CLAIM: create_claim,
-    Step.CREATE_POD: create_pod,
-    Step.CREATE_ESCALATION: create_escalation,
-    Step.UNGATE: ungate,
-    Step.END: end,
-    Step.DELETE_POD: delete_pod,
-    Step.RELEASE: release,
-    Step.CONSULT: consult,
-    Step.DELIVER: deliver,
-    Step.MARK: mark,
-    Step.DELETE_RUN: delete_run,
-}
-
-
-async def perform(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
+async def perform(tools: Tools, snapshot: Snapshot, action: Creation | Effect) -> Snapshot:
     """Carry out one step that touches the cluster. Raises ApiError; the next pass derives the step anew."""
-    return await STEPS[action.step](tools, snapshot, action)
+    if isinstance(action, Creation):
+        return await _create(tools, snapshot, action)
+    return await _carry_out(tools, snapshot, action)
+
+
+async def _create(tools: Tools, snapshot: Snapshot, action: Creation) -> Snapshot:
+    match action:
+        case CreateClaim():
+            return await create_claim(tools, snapshot, action)
+        case CreatePod():
+            return await create_pod(tools, snapshot, action)
+        case CreateEscalation():
+            return await create_escalation(tools, snapshot, action)
+        case _:
+            assert_never(action)
+
+
+async def _carry_out(tools: Tools, snapshot: Snapshot, action: Effect) -> Snapshot:
+    match action:
+        case Ungate():
+            done = ungate(tools, snapshot, action)
+        case Terminate():
+            done = terminate(tools, snapshot, action)
+        case DeletePod():
+            done = delete_pod(tools, snapshot, action)
+        case RemoveFinalizer():
+            done = remove_finalizer(tools, snapshot, action)
+        case Consult():
+            done = consult(tools, snapshot, action)
+        case DeliverAnswer():
+            done = deliver(tools, snapshot, action)
+        case SetEscalationPhase():
+            done = set_phase(tools, snapshot, action)
+        case DeleteRun():
+            done = delete_run(tools, snapshot, action)
+        case _:
+            assert_never(action)
+    return await done
 
 
 __all__ = ["Tools", "perform"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controller.plan.model import Action
+from controller.plan.actions import Consult
 from controller.plan.snapshot import Snapshot
 from controller.reconcile.actions.dependencies import Tools
 
 
-async def consult(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
+async def consult(tools: Tools, snapshot: Snapshot, action: Consult) -> Snapshot:
     """Begin the consultation that an action asks for, if it was not begun already."""
     if tools.consultations is None:
         raise ValueError("an operator without an advisor has the mode Off, in which nobody is consulted")

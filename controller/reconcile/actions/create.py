@@ -10,9 +10,9 @@ from controller.api.run import Agent
 from controller.facts.pods import claim_facts
 from controller.kube.errors import AlreadyExists, Forbidden, Invalid
 from controller.kube.resources import CLAIMS, PODS, Resource
+from controller.plan.actions import CreateClaim, CreatePod
 from controller.plan.context import PlanContext
 from controller.plan.escalations.questions import dismissed, unread_answers
-from controller.plan.model import Action
 from controller.plan.snapshot import Refusal, Snapshot
 from controller.reconcile.actions.dependencies import Tools
 from controller.reconcile.actions.network_policy import isolate
@@ -25,7 +25,7 @@ REFUSAL_LIMIT = 900
 """Characters of the API server's refusal that go into status."""
 
 
-async def create_pod(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
+async def create_pod(tools: Tools, snapshot: Snapshot, action: CreatePod) -> Snapshot:
     """Create the attempt's gated pod, or find the one that has its name."""
     sidecar, policy = _sidecar(tools, snapshot), snapshot.policy.spec if snapshot.policy else DEFAULTS
     managed = policy.network_policy is NetworkMode.MANAGED
@@ -46,7 +46,7 @@ async def create_pod(tools: Tools, snapshot: Snapshot, action: Action) -> Snapsh
     return tools.with_pod(snapshot, found)
 
 
-async def create_claim(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
+async def create_claim(tools: Tools, snapshot: Snapshot, action: CreateClaim) -> Snapshot:
     """Create the agent's workspace claim, or find the one that has its name."""
     claim = build_claim(snapshot.run, _agent(snapshot, action))
     found = await _create(tools, CLAIMS, snapshot, action, claim)
@@ -56,7 +56,9 @@ async def create_claim(tools: Tools, snapshot: Snapshot, action: Action) -> Snap
     return replace(snapshot, claims=(*(c for c in snapshot.claims if c.agent != facts.agent), facts))
 
 
-async def _create(tools: Tools, resource: Resource, snapshot: Snapshot, action: Action, body: JsonObject) -> JsonObject | Snapshot:
+async def _create(
+    tools: Tools, resource: Resource, snapshot: Snapshot, action: CreateClaim | CreatePod, body: JsonObject
+) -> JsonObject | Snapshot:
     """Return the object of this name, ours or not, or the snapshot with the API server's refusal."""
     namespace, name = snapshot.run.namespace, body["metadata"]["name"]
     try:
@@ -67,7 +69,7 @@ async def _create(tools: Tools, resource: Resource, snapshot: Snapshot, action: 
         return _refused(snapshot, action, error.message)
 
 
-def _refused(snapshot: Snapshot, action: Action, why: str) -> Snapshot:
+def _refused(snapshot: Snapshot, action: CreateClaim | CreatePod, why: str) -> Snapshot:
     refusal = Refusal(action.agent, why[:REFUSAL_LIMIT])
     return replace(snapshot, refusals=(*snapshot.refusals, refusal))
 
@@ -80,6 +82,6 @@ def _sidecar(tools: Tools, snapshot: Snapshot) -> Sidecar | None:
     return replace(tools.sidecar, shared_processes=mode is ReporterMode.FULL)
 
 
-def _agent(snapshot: Snapshot, action: Action) -> Agent:
+def _agent(snapshot: Snapshot, action: CreateClaim | CreatePod) -> Agent:
     agents = snapshot.run.spec.agents if snapshot.run.spec else ()
     return next(agent for agent in agents if agent.name == action.agent)

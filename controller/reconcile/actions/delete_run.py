@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from controller.kube.errors import NotFound
 from controller.kube.resources import RUNS
-from controller.plan.model import Action
+from controller.plan.actions import DeleteRun
 from controller.plan.snapshot import Snapshot
 from controller.reconcile.actions.dependencies import Tools
 
 
-async def delete_run(tools: Tools, snapshot: Snapshot, _: Action) -> Snapshot:
+async def delete_run(tools: Tools, snapshot: Snapshot, _: DeleteRun) -> Snapshot:
     """Delete the Run with this UID; its pods and claims follow. Raises Conflict where it is another Run."""
     run = snapshot.run
     with contextlib.suppress(NotFound):

@@ -10,12 +10,12 @@ from controller.api.names import report_name
 from controller.facts.reports import report_facts
 from controller.kube.errors import NotFound
 from controller.kube.resources import AGENT_REPORTS
-from controller.plan.model import Action
+from controller.plan.actions import DeliverAnswer
 from controller.plan.snapshot import EscalationFacts, Snapshot
 from controller.reconcile.actions.dependencies import Tools
 
 
-async def deliver(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
+async def deliver(tools: Tools, snapshot: Snapshot, action: DeliverAnswer) -> Snapshot:
     """Add what a human did to the report's deliveries, over the version that was read. Raises Conflict where it has changed."""
     namespace, name = snapshot.run.namespace, report_name(snapshot.run.name, action.agent)
     settled = next((e for e in snapshot.escalations if e.name == action.escalation), None)

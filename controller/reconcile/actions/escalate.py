@@ -13,13 +13,13 @@ from controller.facts.pods import escalation_facts
 from controller.kube.errors import AlreadyExists, NotFound
 from controller.kube.resources import ESCALATIONS
 from controller.notify.message import opened, places_for
-from controller.plan.model import Action
+from controller.plan.actions import CreateEscalation, SetEscalationPhase
 from controller.plan.snapshot import Snapshot
 from controller.reconcile.actions.dependencies import Tools
 from controller.resources.escalation_builder import build_escalation
 
 
-async def create_escalation(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
+async def create_escalation(tools: Tools, snapshot: Snapshot, action: CreateEscalation) -> Snapshot:
     """Create the escalation, or find the one that a former try has created."""
     responders = snapshot.policy.spec.responders if snapshot.policy else None
     body = build_escalation(snapshot.run, action, responders)
@@ -31,15 +31,13 @@ async def create_escalation(tools: Tools, snapshot: Snapshot, action: Action) ->
     return _with(tools, snapshot, found)
 
 
-async def mark(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
+async def set_phase(tools: Tools, snapshot: Snapshot, action: SetEscalationPhase) -> Snapshot:
     """Write the escalation's phase over the version that it was judged by. Raises Conflict where it has changed since.
 
     Whoever wins the write that opens it tells people, so that they are told at most once.
 
     An escalation that was deleted meanwhile is dismissed; one whose answer has come meanwhile is judged again.
     """
-    if action.escalation_phase is None:
-        raise ValueError("a mark names its phase")
     namespace = snapshot.run.namespace
     try:
         found = await tools.client.get(ESCALATIONS, namespace, action.escalation)

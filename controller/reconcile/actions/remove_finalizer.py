@@ -5,12 +5,12 @@ from __future__ import annotations
 from controller.api.names import FINALIZER_OUTCOME
 from controller.kube.errors import NotFound
 from controller.kube.resources import PODS
-from controller.plan.model import Action
+from controller.plan.actions import RemoveFinalizer
 from controller.plan.snapshot import Snapshot
 from controller.reconcile.actions.dependencies import Tools, without_pod
 
 
-async def release(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
+async def remove_finalizer(tools: Tools, snapshot: Snapshot, action: RemoveFinalizer) -> Snapshot:
     """Remove our finalizer, and nobody else's, from the pod with this UID. Raises Conflict where the pod has changed."""
     pod = next(pod for pod in snapshot.pods if pod.uid == action.pod_uid)
     index = pod.finalizers.index(FINALIZER_OUTCOME)

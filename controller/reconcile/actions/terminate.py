@@ -7,12 +7,12 @@ from controller.api.timestamps import format_time
 from controller.facts.pods import ENDING_DEADLINE_SECONDS
 from controller.kube.errors import NotFound
 from controller.kube.resources import PODS
-from controller.plan.model import Action
+from controller.plan.actions import DeletePod, Terminate
 from controller.plan.snapshot import Snapshot
 from controller.reconcile.actions.dependencies import Tools, without_pod
 
 
-async def end(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
+async def terminate(tools: Tools, snapshot: Snapshot, action: Terminate) -> Snapshot:
     """Tell the kubelet to end the pod with this UID. Raises Conflict where it is another pod."""
     annotations = {ANNOTATION_ENDING_AT: format_time(tools.now())}
     body = {
@@ -26,7 +26,7 @@ async def end(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
     return tools.with_pod(snapshot, pod)
 
 
-async def delete_pod(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
+async def delete_pod(tools: Tools, snapshot: Snapshot, action: DeletePod) -> Snapshot:
     """Delete the pod with this UID, with the grace period that the plan says. Raises Conflict where it is another pod.
 
     The pod is left out of this pass's snapshot; the watch tells how it goes on.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from controller.api.names import GATE_ADMITTED
 from controller.kube.resources import PODS
-from controller.plan.model import Action
+from controller.plan.actions import Ungate
 from controller.plan.snapshot import Snapshot
 from controller.reconcile.actions.dependencies import Tools
 
 
-async def ungate(tools: Tools, snapshot: Snapshot, action: Action) -> Snapshot:
+async def ungate(tools: Tools, snapshot: Snapshot, action: Ungate) -> Snapshot:
     """Remove our gate, which `build_pod` puts first, from the pod with the saved UID. Raises Conflict where it is another pod."""
     operations = [
         {"op": "test", "path": "/metadata/uid", "value": action.pod_uid},

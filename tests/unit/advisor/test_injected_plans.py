@@ -18,8 +18,8 @@ from controller.advisor.prompt import build, target_of
 from controller.api.advice import AdviceVerdict
 from controller.api.policy import LLM, LLMMode, ResolvedPolicy, RunPolicySpec
 from controller.plan import Snapshot, plan
+from controller.plan.actions import Consult, Transition
 from controller.plan.context import PlanContext
-from controller.plan.model import TRANSITIONS, Step
 from controller.plan.snapshot import ConsultationFacts
 from controller.plan.transitions import apply
 from tests.injections import Injection, beside, injections, snapshot_with
@@ -45,11 +45,11 @@ def _passes(snapshot: Snapshot, injection: Injection, output: bytes) -> Iterator
     for _ in range(ROUNDS):
         yield snapshot
         due = plan(snapshot, NOW).actions
-        asked = next((action for action in due if action.step is Step.CONSULT), None)
-        changes = [action for action in due if action.step in TRANSITIONS]
+        asked = next((action for action in due if isinstance(action, Consult)), None)
+        changes = [action for action in due if isinstance(action, Transition)]
         if changes:
             snapshot = replace(snapshot, state=apply(snapshot, changes[0], NOW))
-        elif asked and asked.consultation:
+        elif asked:
             reply = Reply(Ended.ANSWERED, output)
             advice = advice_of(reply, _request(injection), asked.consultation, target_of(snapshot.run), NOW)
             facts = ConsultationFacts(asked.agent, asked.escalation, advice)
@@ -61,8 +61,7 @@ def _passes(snapshot: Snapshot, injection: Injection, output: bytes) -> Iterator
 @cache
 def _request(injection: Injection) -> Request:
     """Return the request, which does not depend on the mode; it is cached because it is expensive to build."""
-    action = next(a for seen in _passes_to_the_question(injection) for a in plan(seen, NOW).actions if a.consultation)
-    assert action.consultation
+    action = next(a for seen in _passes_to_the_question(injection) for a in plan(seen, NOW).actions if isinstance(a, Consult))
     return build(PlanContext(snapshot_with(injection), NOW), action.agent, action.consultation, beside(injection, "log"))
 
 
@@ -70,7 +69,7 @@ def _passes_to_the_question(injection: Injection) -> Iterator[Snapshot]:
     snapshot = _with_mode(snapshot_with(injection), LLMMode.AUTO)
     for _ in range(ROUNDS):
         yield snapshot
-        changes = [action for action in plan(snapshot, NOW).actions if action.step in TRANSITIONS]
+        changes = [action for action in plan(snapshot, NOW).actions if isinstance(action, Transition)]
         snapshot = replace(snapshot, state=apply(snapshot, changes[0], NOW)) if changes else snapshot
 
 

@@ -13,8 +13,8 @@ from controller.api.policy import LLMMode, ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec
 from controller.api.run_status import AgentState, OperatorState
 from controller.plan import Snapshot, plan
+from controller.plan.actions import Consult, CreateEscalation, SetEscalationPhase, Transition
 from controller.plan.allowance import OPEN_QUESTIONS, OPEN_QUESTIONS_OF_RUN, OPENED, OPENED_OF_RUN, WINDOW_SECONDS
-from controller.plan.model import CREATIONS, TRANSITIONS, Action, Step
 from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, ReportFacts, RunFacts
 from controller.plan.transitions import apply
 from controller.status.status import build_status
@@ -67,8 +67,8 @@ class Desk:
         """Carry out plans until none is due."""
         for _ in range(200):
             due = plan(self.snapshot, self.now).actions
-            creations, changes = [a for a in due if a.step in CREATIONS], [a for a in due if a.step in TRANSITIONS]
-            marks = [a for a in due if a.step is Step.MARK]
+            creations, changes = [a for a in due if isinstance(a, CreateEscalation)], [a for a in due if isinstance(a, Transition)]
+            marks = [a for a in due if isinstance(a, SetEscalationPhase)]
             if creations:
                 self._create(creations)
             elif changes:
@@ -79,10 +79,9 @@ class Desk:
                 return
         raise AssertionError("no rest")
 
-    def _create(self, actions: list[Action]) -> None:
+    def _create(self, actions: list[CreateEscalation]) -> None:
         made = []
         for action in actions:
-            assert action.inquiry
             kind, question = action.inquiry.type, action.inquiry.question
             made.append(
                 EscalationFacts(action.escalation, "e", "run-1", action.agent, action.attempt, type=kind, question=question)
@@ -90,7 +89,7 @@ class Desk:
         self.opened += len(made)
         self.snapshot = replace(self.snapshot, escalations=(*self.snapshot.escalations, *made))
 
-    def _mark(self, action: Action) -> None:
+    def _mark(self, action: SetEscalationPhase) -> None:
         marked = (
             replace(e, phase=action.escalation_phase) if e.name == action.escalation else e for e in self.snapshot.escalations
         )
@@ -178,7 +177,7 @@ def test_no_more_consultations_are_begun_than_people_may_be_asked() -> None:
     desk.snapshot = replace(desk.snapshot, mode=LLMMode.ASSIST, advisor=True)
     desk.report("a0", 1, [f"q{number}" for number in range(8)])
     taken = replace(desk.snapshot, escalations=tuple(_another(number) for number in range(6)))
-    assert sum(a.step is Step.CONSULT for a in plan(taken, NOW).actions) == 2
+    assert sum(isinstance(a, Consult) for a in plan(taken, NOW).actions) == 2
 
 
 def _another(number: int) -> EscalationFacts:

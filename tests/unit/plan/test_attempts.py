@@ -14,8 +14,8 @@ from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec
 from controller.api.run_status import MAX_ASKED, AgentState
 from controller.plan import plan
+from controller.plan.actions import Action, CreateEscalation, CreatePod, DeliverAnswer, SetEscalationPhase, Transition, Ungate
 from controller.plan.attempts.budget import FREE_RESTART_LIMIT
-from controller.plan.model import TRANSITIONS, Action, Step
 from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, ReportFacts, RunFacts, Snapshot, Termination
 from controller.plan.transitions import apply
 from tests.unit.plan.generated import NOW
@@ -55,7 +55,7 @@ class Play:
             decision = plan(self.snapshot, self.now)
             for action in decision.actions:
                 self._do(action)
-                if action.step in TRANSITIONS:
+                if isinstance(action, Transition):
                     break
             if decision.actions:
                 continue
@@ -76,14 +76,13 @@ class Play:
         self.snapshot = replace(self.snapshot, escalations=others + answered)
 
     def _do(self, action: Action) -> None:
-        match action.step:
-            case Step.CREATE_POD:
+        match action:
+            case CreatePod():
                 made = PodFacts(action.pod, f"u{action.attempt}", AGENT, action.attempt, UID, gated=True, created_at=self.now)
                 self.snapshot = replace(self.snapshot, pods=(made,))
-            case Step.UNGATE:
+            case Ungate():
                 self._speak(action.attempt)
-            case Step.CREATE_ESCALATION:
-                assert action.inquiry
+            case CreateEscalation():
                 about = action.inquiry
                 new = EscalationFacts(
                     about.name,
@@ -96,20 +95,20 @@ class Play:
                     question=about.question,
                 )
                 self.snapshot = replace(self.snapshot, escalations=(*self.snapshot.escalations, new))
-            case Step.MARK:
+            case SetEscalationPhase():
                 marked = (
                     replace(e, phase=action.escalation_phase) if e.name == action.escalation else e
                     for e in self.snapshot.escalations
                 )
                 self.snapshot = replace(self.snapshot, escalations=tuple(marked))
-            case Step.DELIVER:
+            case DeliverAnswer():
                 report = self.snapshot.reports[0]
                 if any(e.name == action.escalation for e in self.snapshot.escalations):
                     report = replace(report, deliveries=(*report.deliveries, action.question))
                 else:
                     report = replace(report, dismissals=(*report.dismissals, action.question))
                 self.snapshot = replace(self.snapshot, reports=(report,))
-            case step if step in TRANSITIONS:
+            case _ if isinstance(action, Transition):
                 self.snapshot = replace(self.snapshot, state=apply(self.snapshot, action, self.now))
 
     def _speak(self, attempt: int) -> None:

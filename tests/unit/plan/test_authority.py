@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
 from controller.api.policy import LLM, Approvable, LLMMode, OnLLMFailure, ResolvedPolicy
-from controller.plan import Action, Snapshot, plan
+from controller.plan import Snapshot, plan
+from controller.plan.actions import Consult, Intent, RecordAdvice, Transition
 from controller.plan.escalations.approval_policy import needs_human
-from controller.plan.model import TRANSITIONS, Intent, Step
 from controller.plan.snapshot import ConsultationFacts
 from controller.plan.transitions import apply
 from tests.no_widening import widened
@@ -108,7 +108,7 @@ LLMS = st.builds(
 )
 
 
-def heard(snapshot: Snapshot, action: Action, answer: AdviceState) -> Snapshot:
+def heard(snapshot: Snapshot, action: Consult, answer: AdviceState) -> Snapshot:
     """Return the snapshot in which the advisor has answered one consultation."""
     facts = ConsultationFacts(action.agent, action.escalation, answer.model_copy(update={"situation": action.escalation}))
     return replace(snapshot, consultations=(*snapshot.consultations, facts))
@@ -125,8 +125,8 @@ def test_no_advice_widens(snapshot: Snapshot, mode: LLMMode, llm: LLM, answers: 
     for answer in answers:
         assert not widened(snapshot, NOW)
         due = plan(snapshot, NOW).actions
-        asked = next((a for a in due if a.step is Step.CONSULT), None)
-        changes = [a for a in due if a.step in TRANSITIONS]
+        asked = next((a for a in due if isinstance(a, Consult)), None)
+        changes = [a for a in due if isinstance(a, Transition)]
         if changes:
             snapshot = replace(snapshot, state=apply(snapshot, changes[0], NOW))
         elif asked:
@@ -144,8 +144,8 @@ def test_it_is_asked_once(snapshot: Snapshot, answer: AdviceState) -> None:
         due = plan(snapshot, NOW).actions
         assert not (snapshot.mode is OFF and any(a.intent is Intent.CONSULT for a in due))
         assert not (snapshot.policy and snapshot.policy.spec.dry_run and any(a.intent is Intent.CONSULT for a in due))
-        new = next((a for a in due if a.step is Step.CONSULT), None)
-        recorded = next((a for a in due if a.step is Step.ADVISE), None)
+        new = next((a for a in due if isinstance(a, Consult)), None)
+        recorded = next((a for a in due if isinstance(a, RecordAdvice)), None)
         if recorded:
             snapshot = replace(snapshot, state=apply(snapshot, recorded, NOW), consultations=())
         elif new:

@@ -16,7 +16,20 @@ from controller.api.base import dump
 from controller.api.policy import RunPolicySpec, SilentAgents
 from controller.api.run_status import AgentState, OutcomeResult
 from controller.plan import Snapshot, plan
-from controller.plan.model import CREATIONS, TRANSITIONS, Charge, Step
+from controller.plan.actions import (
+    AdoptPod,
+    Charge,
+    CreateClaim,
+    CreatePod,
+    DeletePod,
+    RemoveFinalizer,
+    ReserveAttempt,
+    ResumeRun,
+    StopRun,
+    Terminate,
+    Transition,
+    Ungate,
+)
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import ReportFacts
 from controller.plan.transitions import WAKES, apply
@@ -71,7 +84,7 @@ def test_every_effect_on_a_pod_names_its_uid(snapshot: Snapshot, now: datetime) 
     """Every start, end, deletion or release of a pod names the UID that was observed."""
     observed = {pod.uid: pod.name for pod in snapshot.pods}
     for action in plan(snapshot, now).actions:
-        if action.step not in CREATIONS | TRANSITIONS | {Step.CONSULT, Step.DELETE_RUN, Step.DELIVER, Step.MARK}:
+        if isinstance(action, Ungate | Terminate | DeletePod | RemoveFinalizer):
             assert observed[action.pod_uid] == action.pod
 
 
@@ -83,7 +96,7 @@ def test_what_a_newer_version_added_decides_nothing_and_stays(snapshot: Snapshot
     newer = replace(snapshot, state=snapshot.state.model_copy(update={"newB": 1, "agents": agents}))
     decision = plan(newer, now)
     assert decision == plan(snapshot, now)
-    for action in (action for action in decision.actions if action.step in TRANSITIONS):
+    for action in (action for action in decision.actions if isinstance(action, Transition)):
         known, changed = dump(apply(snapshot, action, now)), dump(apply(newer, action, now))
         kept = [changed.pop("newB"), *(changed["agents"][name].pop("newA") for name in agents)]
         assert (changed, kept) == (known, [1, *agents])
@@ -95,7 +108,7 @@ def test_transitions_lead_somewhere(snapshot: Snapshot, now: datetime) -> None:
     """Applying the state's changes repeatedly reaches a stable state, and earlier decisions stay."""
     current = snapshot
     for _ in range(12):
-        changes = [action for action in plan(current, now).actions if action.step in TRANSITIONS]
+        changes = [action for action in plan(current, now).actions if isinstance(action, Transition)]
         if not changes:
             break
         stop = current.state.stop if current.state else None
@@ -114,7 +127,7 @@ def test_only_the_saved_pod_is_ever_ungated(snapshot: Snapshot, now: datetime) -
     """The gate is removed only from the pod whose UID the state names for the current attempt."""
     state: Any = snapshot.state
     for action in plan(snapshot, now).actions:
-        if action.step is Step.UNGATE:
+        if isinstance(action, Ungate):
             assert state.agents[action.agent].pod_uid == action.pod_uid
             assert state.agents[action.agent].outcome is None
 
@@ -123,8 +136,8 @@ def test_only_the_saved_pod_is_ever_ungated(snapshot: Snapshot, now: datetime) -
 def test_nothing_starts_under_a_decided_end(snapshot: Snapshot, now: datetime) -> None:
     """After a decision to stop, no attempt is created, adopted or started."""
     if snapshot.state and snapshot.state.stop:
-        steps = {action.step for action in plan(snapshot, now).actions}
-        assert not steps & {Step.CREATE_POD, Step.CREATE_CLAIM, Step.ADOPT, Step.UNGATE, Step.RESUME}
+        starts = CreatePod | CreateClaim | AdoptPod | Ungate | ResumeRun
+        assert not any(isinstance(action, starts) for action in plan(snapshot, now).actions)
 
 
 @given(snapshots, moments, st.floats(0, 1, exclude_max=True))
@@ -142,7 +155,7 @@ def test_noop_is_stable_until_the_next_check(snapshot: Snapshot, now: datetime, 
 def test_no_restart_without_evidence(snapshot: Snapshot, now: datetime) -> None:
     """An attempt is reserved only if one has ended, is live and unready, or a human asked for it."""
     for action in plan(snapshot, now).actions:
-        if action.step is Step.RESERVE:
+        if isinstance(action, ReserveAttempt):
             assert snapshot.state
             agent = snapshot.state.agents[action.agent]
             unready = any(pod.uid == agent.pod_uid and pod.unready_since for pod in snapshot.pods)
@@ -164,7 +177,7 @@ def test_nothing_is_ended_without_a_decision(snapshot: Snapshot, now: datetime) 
     """A live pod is ended only under a saved stop or pause, or because a later attempt is reserved."""
     state = snapshot.state
     for action in plan(snapshot, now).actions:
-        if action.step is Step.END:
+        if isinstance(action, Terminate):
             decided = state is not None and (state.stop is not None or state.paused_at is not None)
             assert decided or (state is not None and action.attempt < state.agents[action.agent].attempt)
 
@@ -179,7 +192,7 @@ def test_no_jump_of_a_clock_makes_a_stall(snapshot: Snapshot, jump: timedelta) -
         Reason.PROGRESS_STALLED: policy.health.progress_stalled_seconds,
         Reason.STALE: policy.stale_run_age_seconds,
     }
-    judged = [(a.reason, a.agent) for a in found.actions if a.step in (Step.RESERVE, Step.STOP) and a.reason in limits]
+    judged = [(a.reason, a.agent) for a in found.actions if isinstance(a, ReserveAttempt | StopRun) and a.reason in limits]
     judged += [(b.reason, b.agent) for b in found.verdict.blocks if b.reason in limits]
     for reason, agent in judged if policy.health.silent_agents is SilentAgents.IGNORE else ():
         told = [r for r in snapshot.reports if agent in ("", r.agent)]

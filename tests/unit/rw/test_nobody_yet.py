@@ -15,7 +15,8 @@ from controller.cli.rw.next_steps import APPOINTED, changes
 from controller.cli.rw.responses import check, how_to_answer
 from controller.cli.rw.user_error import Problem
 from controller.facts.pods import escalation_facts
-from controller.plan.model import Action, Inquiry, Intent, Plan, Step, Verdict
+from controller.plan.actions import CreateEscalation, Inquiry, Intent
+from controller.plan.model import Plan, Verdict
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import EscalationFacts, RunFacts, Snapshot
 from controller.resources.escalation_builder import build_escalation
@@ -72,7 +73,9 @@ def test_nobody_is_told_to_answer_it() -> None:
 def test_no_policy_is_written_as_nobody(given: Responders | None, written: JsonObject | None) -> None:
     """An escalation without a policy has no responders field; one of a policy that names nobody has empty lists."""
     inquiry = Inquiry("q", "s", "t", None, EscalationType.QUESTION)
-    action = Action(Intent.ESCALATE_GUIDANCE, Step.CREATE_ESCALATION, Reason.QUESTION_ASKED, agent="coder", inquiry=inquiry)
+    action = CreateEscalation(
+        intent=Intent.ESCALATE_GUIDANCE, reason=Reason.QUESTION_ASKED, agent="coder", attempt=0, inquiry=inquiry
+    )
     assert build_escalation(RUN, action, given)["spec"].get("responders") == written
 
 

@@ -1,0 +1,371 @@
+"""The steps that a plan consists of, one class a step.
+
+A plan is made anew after each step from state and cluster, so a crash loses none. Each class holds the fields that its step needs,
+and all have a header: `intent`, what the step is for; `step`, its name in plans, logs and the ledger; `reason`; and the agent and
+attempt that it concerns. `Creation`, `Transition` and `Effect` say when a step may be done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from controller.api.advice import AdviceState, AdvisedIntent
+from controller.api.escalation import Decision, EscalationPhase, EscalationType, Proposal, Suggestion
+from controller.api.run_status import Phase
+from controller.plan.reasons import Reason
+
+
+class Intent(StrEnum):
+    """What an action is for."""
+
+    START = "start"
+    AUTO_RESTART = "auto_restart"
+    AUTO_STOP_STALE = "auto_stop_stale"
+    ESCALATE_GUIDANCE = "escalate_guidance"
+    ESCALATE_BLOCKED = "escalate_blocked"
+    DELIVER_ANSWER = "deliver_answer"
+    REQUEST_APPROVAL = "request_approval"
+    CONSULT = "consult"
+    STOP = "stop"
+    RECORD = "record"
+    FINISH = "finish"
+    RELEASE = "release"
+    EXPIRE = "expire"
+
+
+class Charge(StrEnum):
+    """Who pays for a new attempt: the restart budget, the capped free restarts, or nobody, since a human asked for it."""
+
+    BUDGET = "budget"
+    FREE = "free"
+    UNCHARGED = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What an escalation says: one line for the inbox, the cause and the remedy or the question, and until when it waits."""
+
+    name: str
+    summary: str
+    text: str
+    expires_at: datetime | None
+    type: EscalationType = EscalationType.BLOCKED
+    question: str = ""
+    options: tuple[str, ...] = (Decision.RETRY, Decision.STOP, Decision.WAIT)
+    proposal: Proposal | None = None
+    suggestion: Suggestion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Consultation:
+    """What an advisor is asked: which situation, what the rules want in it, why, and what it may say to do.
+
+    `situation` is the name of the escalation that the situation is or would be asked by: one consultation each. `question` is the
+    agent's own, empty where it asks nothing; `cause` may hold words of the kubelet and of the agent.
+    """
+
+    situation: str
+    wanted: Intent
+    reason: Reason
+    cause: str
+    allowed: tuple[AdvisedIntent, ...]
+    question: str = ""
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAction:
+    """The header of an action on the Run itself: it names no agent."""
+
+    agent: ClassVar[str] = ""
+    attempt: ClassVar[int] = 0
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentAction:
+    """The header of an action on an agent, whatever its attempt."""
+
+    attempt: ClassVar[int] = 0
+    reason: Reason
+    agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptAction:
+    """The header of an action on one attempt of an agent."""
+
+    reason: Reason
+    agent: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodAction(AttemptAction):
+    """The header of an action on the pod of an attempt: the pod's name, and the UID that fences the action."""
+
+    pod: str
+    pod_uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateClaim(AttemptAction):
+    """Create the claim of an agent's workspace, for the pod of an attempt."""
+
+    intent: ClassVar[Intent] = Intent.START
+    step: ClassVar[str] = "create-claim"
+    pod: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreatePod(AttemptAction):
+    """Create the gated pod of an attempt."""
+
+    intent: ClassVar[Intent] = Intent.START
+    step: ClassVar[str] = "create-pod"
+    pod: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateEscalation(AttemptAction):
+    """Create an escalation: a block, a question or a request for approval."""
+
+    step: ClassVar[str] = "create-escalation"
+    intent: Intent
+    inquiry: Inquiry
+
+    @property
+    def escalation(self) -> str:
+        """The name of the escalation."""
+        return self.inquiry.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptPod(PodAction):
+    """Save the UID of the gated pod that is to be the attempt's."""
+
+    intent: ClassVar[Intent] = Intent.START
+    step: ClassVar[str] = "adopt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordOutcome(PodAction):
+    """Save how an attempt ended. `pod` is empty where the pod is gone."""
+
+    intent: ClassVar[Intent] = Intent.RECORD
+    step: ClassVar[str] = "record"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReserveAttempt(AttemptAction):
+    """Save the agent's next attempt with its charge and cooldown, before anything is done for it."""
+
+    intent: ClassVar[Intent] = Intent.AUTO_RESTART
+    step: ClassVar[str] = "reserve"
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RememberQuestion(AttemptAction):
+    """Save that a human was asked an agent's question."""
+
+    intent: ClassVar[Intent] = Intent.ESCALATE_GUIDANCE
+    step: ClassVar[str] = "ask"
+    inquiry: Inquiry
+
+    @property
+    def escalation(self) -> str:
+        """The name of the question's escalation."""
+        return self.inquiry.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RememberApproval(AttemptAction):
+    """Save that a human was asked for an approval."""
+
+    intent: ClassVar[Intent] = Intent.REQUEST_APPROVAL
+    step: ClassVar[str] = "ask"
+    escalation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockAgent(AttemptAction):
+    """Save which escalation an agent waits for, and until when."""
+
+    intent: ClassVar[Intent] = Intent.ESCALATE_BLOCKED
+    step: ClassVar[str] = "block"
+    inquiry: Inquiry
+    expires_at: datetime
+
+    @property
+    def escalation(self) -> str:
+        """The name of the block's escalation."""
+        return self.inquiry.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnblockAgent(AgentAction):
+    """Save that an agent's block is over."""
+
+    intent: ClassVar[Intent] = Intent.ESCALATE_BLOCKED
+    step: ClassVar[str] = "unblock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenewWait(AgentAction):
+    """Save a human's decision on a block after which the agent stays blocked; the time until the Run fails starts again."""
+
+    intent: ClassVar[Intent] = Intent.ESCALATE_BLOCKED
+    step: ClassVar[str] = "wait"
+    escalation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordAdvice(AttemptAction):
+    """Save what came of a consultation."""
+
+    intent: ClassVar[Intent] = Intent.CONSULT
+    step: ClassVar[str] = "advise"
+    advice: AdviceState
+
+    @property
+    def escalation(self) -> str:
+        """The name of the escalation that the situation is or would be asked by."""
+        return self.advice.situation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseRun(RunAction):
+    """Save when the Run was paused."""
+
+    intent: ClassVar[Intent] = Intent.STOP
+    step: ClassVar[str] = "pause"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeRun(RunAction):
+    """Save that the pause is over, with a new attempt for each interrupted agent."""
+
+    intent: ClassVar[Intent] = Intent.START
+    step: ClassVar[str] = "resume"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRun(RunAction):
+    """Save the decision to end the Run. `phase` is the one that it ends in."""
+
+    step: ClassVar[str] = "stop"
+    intent: Intent
+    phase: Phase
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompleteRun(RunAction):
+    """Save that the Run has ended. `phase` is the one that it ended in."""
+
+    intent: ClassVar[Intent] = Intent.FINISH
+    step: ClassVar[str] = "complete"
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ungate(PodAction):
+    """Remove the scheduling gate from the pod whose UID is saved."""
+
+    intent: ClassVar[Intent] = Intent.START
+    step: ClassVar[str] = "ungate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminate(PodAction):
+    """End a running pod by a deadline, which keeps the pod, its logs and its exit codes."""
+
+    intent: ClassVar[Intent] = Intent.STOP
+    step: ClassVar[str] = "end"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletePod(PodAction):
+    """Delete a pod. `grace_seconds` is never 0: the API server would take that for a forced deletion."""
+
+    step: ClassVar[str] = "delete-pod"
+    intent: Intent
+    grace_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveFinalizer(PodAction):
+    """Remove our finalizer from a pod, so that it can be deleted."""
+
+    intent: ClassVar[Intent] = Intent.RELEASE
+    step: ClassVar[str] = "release"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consult(AttemptAction):
+    """Begin a consultation of the advisor."""
+
+    intent: ClassVar[Intent] = Intent.CONSULT
+    step: ClassVar[str] = "consult"
+    consultation: Consultation
+
+    @property
+    def escalation(self) -> str:
+        """The name of the escalation that the situation is or would be asked by."""
+        return self.consultation.situation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverAnswer(AttemptAction):
+    """Write the answer to a question, or its dismissal, into the agent's report."""
+
+    intent: ClassVar[Intent] = Intent.DELIVER_ANSWER
+    step: ClassVar[str] = "deliver"
+    escalation: str
+    question: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetEscalationPhase(AttemptAction):
+    """Write the phase of an escalation."""
+
+    step: ClassVar[str] = "mark"
+    intent: Intent
+    escalation: str
+    escalation_phase: EscalationPhase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRun(RunAction):
+    """Delete a finished Run whose time to live is over."""
+
+    intent: ClassVar[Intent] = Intent.EXPIRE
+    step: ClassVar[str] = "delete-run"
+
+
+Creation = CreateClaim | CreatePod | CreateEscalation
+"""The harmless steps: they may be done before anything is saved."""
+
+RunTransition = PauseRun | ResumeRun | StopRun | CompleteRun
+AgentTransition = (
+    AdoptPod
+    | RecordOutcome
+    | ReserveAttempt
+    | RememberQuestion
+    | RememberApproval
+    | BlockAgent
+    | UnblockAgent
+    | RenewWait
+    | RecordAdvice
+)
+Transition = RunTransition | AgentTransition
+"""The changes of the operator's state. They are pure, and saved before any effect that depends on them."""
+
+Effect = Ungate | Terminate | DeletePod | RemoveFinalizer | Consult | DeliverAnswer | SetEscalationPhase | DeleteRun
+"""The steps that are done only when the state that allows them is saved."""
+
+Action = Creation | Transition | Effect
