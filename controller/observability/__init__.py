@@ -1,1 +1,1 @@
-"""What is answered over HTTP: `/livez`, `/readyz` and `/metrics`, each port in a thread of its own, with bounds on who connects."""
+"""Logs, metrics and probes: `/livez`, `/readyz` and `/metrics` over HTTP. Each port has its own thread and bounded connections."""

@@ -1,4 +1,4 @@
-"""The certificate of a port: files that are read again when they change, or one that is made here."""
+"""The TLS certificate of a port: files that are reloaded when they change, or a self-signed one."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from controller.errors import RunwardenError
 log = structlog.get_logger(__name__)
 
 CERTIFICATE, KEY = "tls.crt", "tls.key"
-"""Files of a directory, as a Secret of type kubernetes.io/tls names them."""
+"""Names of the files, as in a Secret of type kubernetes.io/tls."""
 LOOK_SECONDS = 5.0
-"""How often the files are looked at, at the most."""
+"""Shortest time between two checks of the files."""
 VALID_DAYS, RENEW_DAYS = 365, 180
-"""How long a certificate that was made here is valid, and after how many days another is made."""
+"""Validity of a self-signed certificate, and the days after which it is renewed."""
 SECONDS_A_DAY = 86_400
 MAKER, MAKE_SECONDS = "controller.observability.self_signed", 60.0
-"""What makes a certificate, and how long it may take on a busy machine."""
+"""The module that creates a certificate, and the time that it may take on a busy machine."""
 
 
 class NoCertificate(RunwardenError):
-    """The files are missing, or no pair."""
+    """There is no certificate: files are missing or do not match, or a self-signed one could not be created."""
 
 
 class Mounted:
-    """A certificate and its key in a directory. Raises NoCertificate at the start; later a broken pair leaves the last good one."""
+    """A certificate and its key in a directory. Raises NoCertificate at the start; later the last valid pair stays in use."""
 
     def __init__(self, folder: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._folder, self._monotonic = folder, monotonic
-        self._seen = self._versions()
+        self._loaded = self._versions()
         self._context = self._read()
         self._looked = monotonic()
 
     def __call__(self) -> ssl.SSLContext:
-        """Return the context with the certificate that is there."""
+        """Return a context with the current certificate."""
         if self._monotonic() - self._looked >= LOOK_SECONDS:
             self._looked = self._monotonic()
             self._look()
@@ -50,19 +50,19 @@ class Mounted:
     def _look(self) -> None:
         try:
             versions = self._versions()
-            if versions != self._seen:
-                self._seen = versions
+            if versions != self._loaded:
+                self._loaded = versions
                 self._context = self._read()
-                log.info("certificate read again", folder=str(self._folder))
+                log.info("certificate reloaded", folder=str(self._folder))
         except NoCertificate as error:
-            log.warning("the last good certificate stays in use", error=str(error))
+            log.warning("cannot reload the certificate, the last valid one stays in use", error=str(error))
 
     def _versions(self) -> list[tuple[int, int]]:
         try:
-            found = [(self._folder / name).stat() for name in (CERTIFICATE, KEY)]
+            files = [(self._folder / name).stat() for name in (CERTIFICATE, KEY)]
         except OSError as error:
-            raise NoCertificate(f"--metrics-cert-dir: {error}: it must hold {CERTIFICATE} and {KEY}") from error
-        return [(each.st_ino, each.st_mtime_ns) for each in found]
+            raise NoCertificate(f"--metrics-cert-dir: {error}: the directory must contain {CERTIFICATE} and {KEY}") from error
+        return [(each.st_ino, each.st_mtime_ns) for each in files]
 
     def _read(self) -> ssl.SSLContext:
         try:
@@ -72,10 +72,10 @@ class Mounted:
 
 
 class SelfSigned:
-    """A certificate made here: it hides from others what is read, and proves nothing of who is read.
+    """A self-signed certificate: it encrypts the traffic, and does not prove the server's identity.
 
-    A process of its own makes it, the only one that loads cryptography. Raises NoCertificate where there is none yet and none can
-    be made; later the last one stays in use.
+    A separate process creates it, the only one that loads cryptography. Raises NoCertificate if the first one cannot be created;
+    later the last one stays in use.
     """
 
     def __init__(self, names: tuple[str, ...], monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -84,7 +84,7 @@ class SelfSigned:
         self._due = 0.0
 
     def __call__(self) -> ssl.SSLContext:
-        """Return a context with a certificate that is still valid for months."""
+        """Return a context with a certificate that is valid for months."""
         if self._context is None:
             self._context = self._make()
         elif self._monotonic() >= self._due:
@@ -92,7 +92,7 @@ class SelfSigned:
                 self._context = self._make()
             except NoCertificate as error:
                 self._due = self._monotonic() + SECONDS_A_DAY
-                log.warning("the last certificate stays in use", error=str(error))
+                log.warning("cannot renew the certificate, the last one stays in use", error=str(error))
         return self._context
 
     def _make(self) -> ssl.SSLContext:
@@ -104,7 +104,7 @@ class SelfSigned:
                 context = _context(pair)
         except (OSError, subprocess.SubprocessError) as error:
             stderr = getattr(error, "stderr", None) or b""
-            raise NoCertificate(f"no certificate could be made: {error} {stderr.decode(errors='replace')[-500:]}") from error
+            raise NoCertificate(f"a certificate could not be created: {error} {stderr.decode(errors='replace')[-500:]}") from error
         self._due = self._monotonic() + RENEW_DAYS * SECONDS_A_DAY
         return context
 
@@ -116,5 +116,5 @@ def _context(certificate: Path, key: Path | None = None) -> ssl.SSLContext:
     try:
         context.load_cert_chain(certificate, key)
     except OSError as error:  # ssl.SSLError is one
-        raise NoCertificate(f"{certificate} and {key} are no certificate and its key: {error}") from error
+        raise NoCertificate(f"{certificate} and {key} are not a certificate and its key: {error}") from error
     return context

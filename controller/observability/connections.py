@@ -1,4 +1,4 @@
-"""Pure: the connections of one port, never more than so many, and which one gives way to a new one."""
+"""The connections of one port: a bounded set, with the choice of the one to evict for a new one. Pure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ C = TypeVar("C", bound=Hashable)
 
 
 class Connections(Generic[C]):
-    """Connections by the address that they come from.
+    """Connections by the client's address.
 
-    A new connection is always let in, so that nobody shuts others out by holding on to what he has. Where there are `most`, the
-    oldest of the address with the most of them gives way: a flood from one address costs that address its own connections.
+    A new connection is always accepted, so that nobody locks others out by keeping connections open. If there are `most` already,
+    the oldest connection of the address with the most is evicted: a flood from one address costs only its own connections.
     """
 
     def __init__(self, most: int) -> None:
@@ -24,7 +24,7 @@ class Connections(Generic[C]):
         return len(self._addresses)
 
     def add(self, connection: C, address: str) -> C | None:
-        """Take note of a connection; return the one that has to be closed for it."""
+        """Add a connection. Return the one to close for it, if any."""
         evicted = self._oldest_of_the_most() if len(self) >= self._most else None
         if evicted is not None:
             self.remove(evicted)
@@ -33,7 +33,7 @@ class Connections(Generic[C]):
         return evicted
 
     def remove(self, connection: C) -> None:
-        """Forget a connection; one that is not known is no mistake."""
+        """Remove a connection. An unknown one is ignored."""
         address = self._addresses.pop(connection, None)
         if address is None:
             return

@@ -1,4 +1,4 @@
-"""`/metrics`: the exposition, made once a moment however many ask for it, by those who may read it."""
+"""The page `/metrics`. The exposition is generated at most once a second for all clients, and only for authorized ones."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from controller.observability.pages import Pages
 
 PATH = "/metrics"
 FRESH_SECONDS = 1.0
-"""How long an exposition is served before the next is made."""
+"""Time for which an exposition is cached."""
 
 Make = Callable[[], Awaitable[bytes]]
 
 
 class Exposition:
-    """The metrics as text. It belongs to one event loop, and is made in another thread."""
+    """The metrics as text. It is used from one event loop and generated in another thread."""
 
     def __init__(self, make: Make, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._make, self._monotonic = make, monotonic
@@ -28,7 +28,7 @@ class Exposition:
         self._making: asyncio.Task[bytes] | None = None
 
     async def text(self) -> bytes:
-        """Return an exposition that was made a moment ago at most; whoever comes while it is made waits for that one."""
+        """Return an exposition that is at most FRESH_SECONDS old. Requests during its generation wait for the same one."""
         if self._making is None:
             if self._monotonic() < self._until:
                 return self._text
@@ -45,7 +45,7 @@ class Exposition:
 
 
 def of_registry(registry: CollectorRegistry, refresh: Callable[[], None] = lambda: None) -> Make:
-    """Return what makes the exposition of a registry, in a thread; `refresh` is called there before."""
+    """Return a function that generates the exposition of a registry in a thread, after a call of `refresh` there."""
 
     def make() -> bytes:
         refresh()
@@ -55,7 +55,7 @@ def of_registry(registry: CollectorRegistry, refresh: Callable[[], None] = lambd
 
 
 def metrics_pages(make: Make, guard: Guard | None = None) -> Pages:
-    """Return `/metrics`; with a guard only those read it whom that lets."""
+    """Return the page `/metrics`. With a guard, only clients that it authorizes may read it."""
     exposition = Exposition(make)
 
     async def metrics(request: web.BaseRequest) -> web.Response:

@@ -1,7 +1,7 @@
-"""Who may read a page: the bearer of a token that the API server knows, and that its authorizer lets read it.
+"""Authorizes readers of a page: the API server must authenticate their token, and its authorizer must permit the access.
 
-An answer is remembered for a moment, by the token's digest. Tokens that were good before are asked about at once; strangers' only
-so often, so that nobody has the operator put his guesses to the API server.
+A decision is cached for a short time by the token's digest. Tokens that were valid before are reviewed at once. Reviews of unknown
+tokens are rate-limited, so that nobody can use the operator to try guessed tokens at the API server.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from controller.errors import RunwardenError
 log = structlog.get_logger(__name__)
 
 ALLOWED_SECONDS, REFUSED_SECONDS = 60.0, 10.0
-"""How long an answer is believed: so long a right that was taken away still lets somebody read."""
+"""Time for which a decision is cached. A revoked right still permits reading for ALLOWED_SECONDS."""
 KNOWN_SECONDS = 3600.0
-"""How long a token that was good counts as no stranger's."""
+"""Time for which a token that was valid counts as known."""
 MAX_ALLOWED, MAX_REFUSED = 64, 256
-"""Answers that are remembered."""
+"""Maximum number of cached decisions."""
 MAX_TOKEN_CHARACTERS = 16_384
-"""More than any token of Kubernetes has."""
+"""Longer than any token of Kubernetes."""
 STRANGERS_PER_SECOND, STRANGERS_AT_ONCE = 5.0, 20.0
-"""How often the API server is asked about tokens that were not good before."""
+"""Rate and burst of reviews of unknown tokens."""
 REVIEW_SECONDS = 5.0
 SCHEME = "bearer"
 
@@ -39,7 +39,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why somebody may not read, for him who asks."""
+    """The response to a client that may not read the page."""
 
     status: HTTPStatus
     why: str
@@ -47,23 +47,23 @@ class Refusal:
 
 
 Review = Callable[[str], Awaitable[Refusal | None]]
-"""Says of a token why its bearer may not read, None where he may. Raises RunwardenError where that could not be found out."""
+"""Reviews a token: returns a refusal, None if its bearer may read. Raises RunwardenError if the review failed."""
 
 ANONYMOUS = Refusal(
     HTTPStatus.UNAUTHORIZED,
     "send a token of Kubernetes: Authorization: Bearer TOKEN",
     {"WWW-Authenticate": "Bearer"},
 )
-TOO_MANY = Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many unknown tokens, try again", {"Retry-After": "1"})
+TOO_MANY = Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many unknown tokens, try again later", {"Retry-After": "1"})
 CANNOT_TELL = Refusal(
     HTTPStatus.SERVICE_UNAVAILABLE,
-    "the API server could not be asked who you are and what you may read; the operator's log says why",
+    "the API server could not review your token; the operator's log has the reason",
     {"Retry-After": "5"},
 )
 
 
 class Guard:
-    """Judges Authorization headers, in one event loop."""
+    """Authorizes requests by their Authorization header, in one event loop."""
 
     def __init__(self, review: Review, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._review, self._monotonic = review, monotonic
@@ -74,7 +74,7 @@ class Guard:
         self._failing = False
 
     async def refusal(self, header: str) -> Refusal | None:
-        """Return why the sender of a header may not read, None where he may."""
+        """Return the refusal for the sender of a header, None if it may read."""
         scheme, _, token = header.partition(" ")
         token = token.strip()
         if scheme.lower() != SCHEME or not token or len(token) > MAX_TOKEN_CHARACTERS or not token.isascii():
@@ -88,15 +88,15 @@ class Guard:
         return await self._ask(digest, token, stranger=since is None or now - since > KNOWN_SECONDS)
 
     async def _ask(self, digest: bytes, token: str, *, stranger: bool) -> Refusal | None:
-        """Ask the API server, once about a token however many bear it."""
+        """Ask the API server. Concurrent requests with the same token share one review."""
         if digest not in self._asking:
             if stranger and not self._strangers.take():
                 return TOO_MANY
-            task = self._asking[digest] = asyncio.create_task(self._learn(digest, token))
+            task = self._asking[digest] = asyncio.create_task(self._review_token(digest, token))
             task.add_done_callback(lambda _: self._asking.pop(digest))
         return await asyncio.shield(self._asking[digest])
 
-    async def _learn(self, digest: bytes, token: str) -> Refusal | None:
+    async def _review_token(self, digest: bytes, token: str) -> Refusal | None:
         try:
             async with asyncio.timeout(REVIEW_SECONDS):
                 refused = await self._review(token)
@@ -113,21 +113,21 @@ class Guard:
         return refused
 
     def _log_refusal(self, why: str) -> None:
-        """Log why nobody new can be let in, once until somebody is judged again."""
+        """Log the first failure of a review since the last success."""
         if not self._failing:
-            log.warning("metrics are refused: the API server cannot be asked who may read them", error=why)
+            log.warning("metrics are refused: the API server cannot review tokens", error=why)
         self._failing = True
 
 
 class Allowance:
-    """So many a second, and so many at once after a rest."""
+    """A token bucket: `per_second` is its rate, `at_once` its burst."""
 
     def __init__(self, per_second: float, at_once: float, monotonic: Callable[[], float]) -> None:
         self._per_second, self._at_once, self._monotonic = per_second, at_once, monotonic
         self._left, self._at = at_once, monotonic()
 
     def take(self) -> bool:
-        """Take one; return whether there was one."""
+        """Take a token from the bucket. Return whether there was one."""
         now = self._monotonic()
         self._left = min(self._at_once, self._left + (now - self._at) * self._per_second)
         self._at = now

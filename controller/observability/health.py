@@ -1,4 +1,4 @@
-"""`/livez` and `/readyz`: whether the process turns, and whether it can do its work."""
+"""The pages `/livez` and `/readyz`: whether the process is alive, and whether it can do its work."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ from aiohttp import web
 from controller.observability.pages import Page, Pages
 
 Checks = Mapping[str, Callable[[], str | None]]
-"""By name, a check that returns None (or a Note) where all is well, else the reason why not."""
+"""Name -> check. A check returns None or a Note if all is well, else the reason of the failure."""
 
 
 class Note(str):
-    """What a check that finds all well has to say."""
+    """A message from a check that succeeds."""
 
     __slots__ = ()
 
 
 def unless(excused: Callable[[], bool], check: Callable[[], str | None]) -> Callable[[], str | None]:
-    """Return a check that is made only while nothing excuses from it."""
+    """Return a check that is skipped while `excused` returns true."""
     return lambda: None if excused() else check()
 
 
 HEARTBEAT_SECONDS, STALLED_SECONDS = 1.0, 30.0
-"""How often the event loop shows that it turns, and after how long without that the process counts as stalled."""
+"""Interval of the event loop's heartbeat, and the time without a heartbeat after which the process counts as stalled."""
 
 
 class Pulse:
-    """Shows whether the event loop turns. `clock` gives monotonic seconds."""
+    """Watchdog of the event loop. `clock` returns monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._beat = clock()
 
     async def keep(self) -> None:
-        """Beat until cancelled."""
+        """Record heartbeats until cancelled."""
         while True:
             self._beat = self._clock()
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     def check(self) -> str | None:
-        """Return None while the loop turns, else for how long it has not."""
+        """Return None while the event loop runs, else a message with the time since its last heartbeat."""
         late = self._clock() - self._beat
-        return f"the event loop has not turned for {late:.0f} s" if late > STALLED_SECONDS else None
+        return f"the event loop has been blocked for {late:.0f} s" if late > STALLED_SECONDS else None
 
 
 def health_pages(live: Checks, ready: Checks) -> Pages:
-    """Return `/livez` and `/readyz`: 200, or 503 with each failing check's reason. Checks are made in the port's thread."""
+    """Return `/livez` and `/readyz`: 200, or 503 with the reason of each failing check. Checks run in the port's thread."""
     return {"/livez": _page(live), "/readyz": _page(ready)}
 
 
@@ -78,5 +78,5 @@ def _line(name: str, why: str | None) -> str:
 def _outcome(check: Callable[[], str | None]) -> str | None:
     try:
         return check()
-    except Exception as error:  # noqa: BLE001  # a bug in one check is a 503 that names it, beside the others, and no nameless 500
+    except Exception as error:  # noqa: BLE001  # a bug in one check gives a 503 that names the check, not a 500 without details
         return f"{type(error).__name__}: {error}"

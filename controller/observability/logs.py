@@ -11,11 +11,11 @@ import structlog
 LogFormat = Literal["json", "console"]
 
 QUIET = ("kopf", "aiohttp", "asyncio")
-"""Loggers whose information is noise to an operator's reader."""
+"""Loggers whose records below warning are noise in the operator's log."""
 
 
 class _Lines:
-    """Where structlog's lines go: straight to stderr, as it is at that moment. By the standard library they would cost twice."""
+    """Writes structlog's lines directly to the current stderr. Going through the standard library would double their cost."""
 
     def __init__(self, name: str = "") -> None:
         self.name = name
@@ -53,6 +53,6 @@ def configure(log_format: LogFormat, level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    logging.captureWarnings(True)  # They would go to stderr as bare text.
+    logging.captureWarnings(True)  # Otherwise they go to stderr as plain text.
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.NOTSET if level.lower() == "debug" else logging.WARNING)

@@ -1,4 +1,4 @@
-"""What Prometheus may ask of the operator. Names follow https://prometheus.io/docs/practices/naming/."""
+"""The operator's Prometheus metrics. Names follow https://prometheus.io/docs/practices/naming/."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ LATENCIES = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0)
 
 
 class Metrics:
-    """The operator's metrics in a registry of their own."""
+    """The operator's metrics in their own registry."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
-        build = Info("runwarden_build", "Versions of the operator and of what it stands on.", registry=registry)
+        build = Info("runwarden_build", "Versions of the operator and its runtime.", registry=registry)
         build.info({"version": __version__, "python": platform.python_version(), "kopf": version("kopf")})
-        self.leader = Gauge("runwarden_leader", "1 while this process holds the Lease, or that of a shard.", registry=registry)
+        self.leader = Gauge("runwarden_leader", "1 while this process holds the Lease, or the Lease of a shard.", registry=registry)
         self._add_shards(registry)
         self.queue_depth = Gauge("runwarden_workqueue_depth", "Runs that wait for a worker.", registry=registry)
         self.queue_latency = Histogram(
@@ -44,7 +44,7 @@ class Metrics:
         )
         self.work_duration = Histogram(
             "runwarden_workqueue_work_duration_seconds",
-            "Time one pass took.",
+            "Duration of a pass.",
             buckets=LATENCIES,
             registry=registry,
         )
@@ -63,13 +63,13 @@ class Metrics:
         )
         self.api_requests = Counter(
             "runwarden_api_requests_total",
-            "Requests to the API server; code 0 means that no answer came.",
+            "Requests to the API server; code 0 means no response.",
             ["verb", "resource", "code"],
             registry=registry,
         )
         self.api_duration = Histogram(
             "runwarden_api_request_duration_seconds",
-            "Time of one request to the API server.",
+            "Duration of a request to the API server.",
             ["verb"],
             buckets=LATENCIES,
             registry=registry,
@@ -78,7 +78,7 @@ class Metrics:
         self._add_store(registry)
         self.notifications = Counter(
             "runwarden_notifications_total",
-            "Notifications by event and result: sent, later (tried to no avail), refused, unusable, unknown, dropped.",
+            "Notifications by event and result: sent, later (failed, may be retried), refused, unusable, unknown, dropped.",
             ["event", "result"],
             registry=registry,
         )
@@ -86,23 +86,23 @@ class Metrics:
         self.runs = Gauge("runwarden_runs", "Runs that are watched.", registry=registry)
         self.unreadable = Counter(
             "runwarden_unreadable_objects_total",
-            "Versions of objects that are too large, nested too deeply, or fail whoever judges them; the log names each.",
+            "Versions of objects that are too large, nested too deeply, or fail while they are processed; the log names each.",
             ["resource"],
             registry=registry,
         )
         self.policy_file_ok = Gauge(
             "runwarden_policy_file_ok",
-            "1 while the policy file in force is the one on disk.",
+            "1 while the policy in force is that of the file on disk.",
             registry=registry,
         )
 
     def _add_shards(self, registry: CollectorRegistry) -> None:
-        self.shards = Gauge("runwarden_shards", "Shards that the Runs are in, as far as this process knows.", registry=registry)
-        self.shards_epoch = Gauge("runwarden_shards_epoch", "Epoch of that number; 0 before the first.", registry=registry)
+        self.shards = Gauge("runwarden_shards", "Number of shards that this process knows.", registry=registry)
+        self.shards_epoch = Gauge("runwarden_shards_epoch", "Epoch of the number of shards; 0 before the first.", registry=registry)
         self._shard_held = Gauge("runwarden_shard_held", "1 while this process acts for a shard.", ["shard"], registry=registry)
 
     def set_shards(self, shards: int, epoch: int, acting: Collection[int]) -> None:
-        """Set the number of shards, its epoch, and which of them this process acts for."""
+        """Set the number of shards, its epoch, and the shards that this process acts for."""
         self.shards.set(shards)
         self.shards_epoch.set(epoch)
         for shard in range(shards):
@@ -111,42 +111,42 @@ class Metrics:
     def _add_store(self, registry: CollectorRegistry) -> None:
         self.store_duration = Histogram(
             "runwarden_store_duration_seconds",
-            "Time of one request to the store of states.",
+            "Duration of a request to the store of states.",
             ["operation"],
             buckets=LATENCIES,
             registry=registry,
         )
         self.store_duration_of = cache(self.store_duration.labels)
         self.store_conflicts = Counter(
-            "runwarden_store_conflicts_total", "Saves that came too late: the Run or its state had changed.", registry=registry
+            "runwarden_store_conflicts_total", "Saves that conflicted: the Run or its state had changed.", registry=registry
         )
-        self.store_errors = Counter("runwarden_store_errors_total", "Requests that the store failed.", registry=registry)
+        self.store_errors = Counter("runwarden_store_errors_total", "Failed requests to the store.", registry=registry)
         self.ledger_written = Counter("runwarden_ledger_written_total", "Decisions written to the ledger.", registry=registry)
         self.ledger_dropped = Counter(
             "runwarden_ledger_dropped_total",
-            "Decisions that the ledger could not take: full, or its database fails.",
+            "Decisions that the ledger dropped, because its queue was full or its database failed.",
             registry=registry,
         )
 
     def _add_restarts(self, registry: CollectorRegistry) -> None:
         self.restarts = Counter(
             "runwarden_restarts_total",
-            "Restarts that were reserved, by who pays: budget, free, nobody.",
+            "Reserved restarts by charge: budget, free, nobody.",
             ["charge"],
             registry=registry,
         )
         self._budget_of: dict[tuple[str, str], str] = {}
         self._budget_left = Gauge(
             "runwarden_restart_budget_left",
-            "Charged restarts that an unfinished Run may still have.",
+            "Charged restarts that an unfinished Run has left.",
             ["namespace", "run"],
             registry=registry,
         )
 
     def set_budget_left(self, namespace: str, run: str, uid: str, left: int | None) -> None:
-        """Set a Run's series; None removes it, so that there are never more of them than unfinished Runs.
+        """Set a Run's series. None removes it, so that there are never more series than unfinished Runs.
 
-        A Run may have the name of one that is gone: what becomes of that one changes nothing of the series that is its own.
+        A Run may have the name of an earlier, deleted one. The end of the earlier Run does not remove the later Run's series.
         """
         name = (namespace, run)
         if left is not None:

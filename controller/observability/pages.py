@@ -1,4 +1,4 @@
-"""What a port answers: a page for each path."""
+"""The pages of a port, by path."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from aiohttp import web
 
 Page = Callable[[web.BaseRequest], Awaitable[web.Response]]
 Pages = Mapping[str, Page]
-"""By path, what answers a GET of it."""
+"""Path -> handler of GET requests."""
 
 
 def add_pages(app: web.Application, pages: Pages) -> None:
-    """Have an application answer these pages beside what it is for."""
+    """Add pages to an application."""
     for path, page in pages.items():
         app.router.add_get(path, page)

@@ -1,6 +1,6 @@
 """Writes a self-signed certificate and its key to stdout: python -m controller.observability.self_signed DAYS NAME...
 
-The only importer of cryptography: a process of its own, so that the operator has neither its memory nor its time to start.
+It is a separate process and the only module that imports cryptography, so that the operator saves its memory and start time.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 COMMON_NAME = "runwarden"
 CLOCKS_DIFFER = timedelta(hours=1)
-"""How far back a certificate is valid: whoever reads it may have an earlier clock."""
+"""Time before now from which a certificate is valid: a client's clock may be slow."""
 
 
 def make_pair(names: list[str], days: int) -> bytes:
-    """Return a certificate for these names and addresses, and its key after it, in PEM."""
+    """Return a certificate for these names and addresses, followed by its key, in PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, COMMON_NAME)])
     now = datetime.now(UTC)

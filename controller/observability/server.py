@@ -1,7 +1,6 @@
-"""A port: a listening socket, and a thread with an event loop of its own that answers there.
+"""An HTTP port: a listening socket, and a thread with its own event loop that serves it.
 
-Whatever strangers do to a port costs its thread, not the operator's event loop: connections are few, short, and accepted no faster
-than so many a second.
+An attack on a port costs its thread, not the operator's event loop. Connections are limited in number, duration and rate.
 """
 
 from __future__ import annotations
@@ -26,24 +25,24 @@ from controller.observability.pages import Pages
 log = structlog.get_logger(__name__)
 
 ACCEPT_RETRY_SECONDS = 0.1
-"""How long to wait after a connection could not be accepted: it was reset, or there are too many open files."""
+"""Pause after a connection could not be accepted: it was reset, or there are too many open files."""
 TLS_GOODBYE_SECONDS = 1.0
-"""How long the other side may take to say goodbye."""
+"""Timeout for the client's part of the TLS shutdown."""
 CERTIFICATE_RETRY_SECONDS = 10.0
-"""How long to wait after no certificate could be made."""
+"""Pause after a certificate could not be created."""
 BACKLOG = 1024
-"""Connections that the kernel holds until they are accepted."""
+"""Connections that the kernel queues until they are accepted."""
 ACCEPTED_AT_ONCE = 8
-"""Connections that are accepted before the thread looks after those that it has."""
+"""Connections that are accepted before the thread serves the existing ones."""
 
 QUIET = logging.getLogger(f"{__name__}.http")
 QUIET.setLevel(logging.CRITICAL)
-"""Where aiohttp puts what clients do wrong: nobody fills the log from outside."""
+"""Logger for aiohttp's reports of clients' faults. It is silent, so that clients cannot fill the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How many connections a port has at once, for how many seconds each, and how many more it takes a second."""
+    """The limits of a port: concurrent connections, seconds for each, and new connections a second."""
 
     connections: int = 64
     seconds: float = 10.0
@@ -51,45 +50,45 @@ class Bounds:
 
 
 Tls = Callable[[], ssl.SSLContext]
-"""Returns the context for the next connection: certificates change."""
+"""Returns the context for the next connection, because certificates change."""
 
 
 @asynccontextmanager
 async def serve(pages: Pages, host: str, port: int, tls: Tls | None = None, bounds: Bounds | None = None) -> AsyncIterator[int]:
-    """Answer pages while the context lasts and yield the port; port 0 picks a free one. Pages are made in the port's thread.
+    """Serve pages while the context lasts, and yield the port. Port 0 picks a free one. Handlers run in the port's thread.
 
-    Raises OSError where the port is taken.
+    Raises OSError if the port is in use.
     """
     listener = _listen(host, port)
-    door = _Door(listener, pages, tls, bounds or Bounds())
-    thread = threading.Thread(target=door.run, name=f"port {listener.getsockname()[1]}", daemon=True)
+    served = _Port(listener, pages, tls, bounds or Bounds())
+    thread = threading.Thread(target=served.run, name=f"port {listener.getsockname()[1]}", daemon=True)
     thread.start()
     try:
         yield listener.getsockname()[1]
     finally:
-        door.close()
+        served.close()
         await asyncio.to_thread(thread.join)
         listener.close()
 
 
-class _Door:
-    """Lets connections in, and out again."""
+class _Port:
+    """Accepts, serves and closes connections."""
 
     def __init__(self, listener: socket.socket, pages: Pages, tls: Tls | None, bounds: Bounds) -> None:
         self._listener, self._pages, self._tls, self._bounds = listener, pages, tls, bounds
         self._loop = asyncio.new_event_loop()
         self._closing = asyncio.Event()
-        self._visits: Connections[asyncio.Task[None]] = Connections(bounds.connections)
+        self._connections: Connections[asyncio.Task[None]] = Connections(bounds.connections)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def run(self) -> None:
-        """Answer until closed."""
+        """Serve until closed."""
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._open())
 
     def close(self) -> None:
         """End `run`, from any thread."""
-        with suppress(RuntimeError):  # the loop is closed: it has ended by itself
+        with suppress(RuntimeError):  # the loop is closed: `run` has ended by itself
             self._loop.call_soon_threadsafe(self._closing.set)
 
     async def _open(self) -> None:
@@ -98,16 +97,16 @@ class _Door:
         accepting = asyncio.create_task(self._accept(server))
         await asyncio.wait([accepting, asyncio.create_task(self._closing.wait())], return_when=asyncio.FIRST_COMPLETED)
         accepting.cancel()
-        await asyncio.sleep(0)  # A task that never began would never close its socket.
+        await asyncio.sleep(0)  # Let new tasks start: a task that never started would never close its socket.
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(accepting, *self._tasks, return_exceptions=True)
         await server.shutdown(0)
         if not accepting.cancelled() and (error := accepting.exception()):
-            log.error("a port is closed", exc_info=error)
+            log.error("a port failed and is closed", exc_info=error)
 
     async def _have_certificate(self) -> None:
-        """Have a context before the first connection is let in; until then they wait in the kernel."""
+        """Wait for a certificate before the first connection is accepted. Until then connections wait in the kernel."""
         while self._tls and not self._closing.is_set():
             try:
                 await asyncio.to_thread(self._tls)
@@ -123,43 +122,43 @@ class _Door:
         while True:
             for _ in range(ACCEPTED_AT_ONCE):
                 try:
-                    taken, address = await self._loop.sock_accept(self._listener)
+                    accepted, address = await self._loop.sock_accept(self._listener)
                 except OSError:
                     await asyncio.sleep(ACCEPT_RETRY_SECONDS)
                     continue
-                self._let_in(server, taken, str(address[0]))
+                self._start(server, accepted, str(address[0]))
                 await asyncio.sleep(0)
             await asyncio.sleep(pause)
 
-    def _let_in(self, server: _Http, taken: socket.socket, address: str) -> None:
-        task = asyncio.create_task(self._attend(server, taken))
+    def _start(self, server: _Http, accepted: socket.socket, address: str) -> None:
+        task = asyncio.create_task(self._serve(server, accepted))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(self._visits.remove)
-        if evicted := self._visits.add(task, address):
+        task.add_done_callback(self._connections.remove)
+        if evicted := self._connections.add(task, address):
             evicted.cancel()
 
-    async def _attend(self, server: _Http, taken: socket.socket) -> None:
-        """See one connection through, in its time."""
+    async def _serve(self, server: _Http, accepted: socket.socket) -> None:
+        """Serve one connection within its time limit."""
         handler, ended = server.expect()
         transport: asyncio.BaseTransport | None = None
         try:
             async with asyncio.timeout(self._bounds.seconds):
-                transport, _ = await self._connect(handler, taken)
+                transport, _ = await self._connect(handler, accepted)
                 await ended.wait()
-        except (OSError, TimeoutError):  # It was not TLS, was reset, or took too long.
+        except (OSError, TimeoutError):  # The connection was not TLS, was reset, or took too long.
             pass
         finally:
             server.forget(handler)
             if isinstance(transport, asyncio.Transport):
                 transport.abort()
 
-    async def _connect(self, handler: web.RequestHandler, taken: socket.socket) -> tuple[asyncio.BaseTransport, object]:
+    async def _connect(self, handler: web.RequestHandler, accepted: socket.socket) -> tuple[asyncio.BaseTransport, object]:
         if self._tls is None:
-            return await self._loop.connect_accepted_socket(lambda: handler, taken)
+            return await self._loop.connect_accepted_socket(lambda: handler, accepted)
         return await self._loop.connect_accepted_socket(
             lambda: handler,
-            taken,
+            accepted,
             ssl=self._tls(),
             ssl_handshake_timeout=self._bounds.seconds,
             ssl_shutdown_timeout=TLS_GOODBYE_SECONDS,
@@ -178,30 +177,30 @@ class _Door:
             return web.Response(status=HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
         try:
             return await page(request)
-        except Exception:  # a bug in one page is a 500 and a line in our log, not in aiohttp's
-            log.exception("a page failed", path=request.path)
+        except Exception:  # a bug in one page gives a 500 and a record in our log, not in aiohttp's
+            log.exception("page handler failed", path=request.path)
             return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 class _Http(web.Server):
-    """aiohttp's server without a listener; it says when a connection has ended."""
+    """aiohttp's server without a listener. It reports the end of connections."""
 
     def __init__(self, *arguments: object, **options: object) -> None:
         super().__init__(*arguments, **options)  # type: ignore[arg-type]
         self._ends: dict[web.RequestHandler, asyncio.Event] = {}
 
     def expect(self) -> tuple[web.RequestHandler, asyncio.Event]:
-        """Return the protocol of a connection that is to be made, and what is set once it has ended."""
+        """Return the protocol for a new connection, and an event that is set when the connection has ended."""
         handler, ended = self(), asyncio.Event()
         self._ends[handler] = ended
         return handler, ended
 
     def forget(self, handler: web.RequestHandler) -> None:
-        """Say that nobody waits for the end of a connection any more."""
+        """Stop reporting the end of a connection."""
         self._ends.pop(handler, None)
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
-        """Learn of the end of a connection, from its protocol."""
+        """Handle the end of a connection. Its protocol calls this."""
         super().connection_lost(handler, exc)
         if ended := self._ends.get(handler):
             ended.set()

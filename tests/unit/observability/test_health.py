@@ -74,4 +74,4 @@ def test_a_stalled_loop_is_told() -> None:
     pulse = Pulse(lambda: now)
     assert pulse.check() is None
     now = STALLED_SECONDS + 1
-    assert pulse.check() == "the event loop has not turned for 31 s"
+    assert pulse.check() == "the event loop has been blocked for 31 s"
