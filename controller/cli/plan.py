@@ -45,7 +45,7 @@ def plan(file: TextIO, output: str) -> None:
 
 
 def load(text: str) -> Any:
-    """Return the document in a YAML or JSON text; for a golden file, return its snapshot.
+    """Return the document in a YAML or JSON text; for a document with a `snapshot`, return that.
 
     Raises yaml.YAMLError for any other text.
     """

@@ -1,4 +1,4 @@
-"""Snapshots and plans as plain JSON: what `runwarden plan` reads and prints, what golden files hold and the ledger keeps.
+"""Snapshots and plans as plain JSON: what `runwarden plan` reads and prints, what golden files and the ledger hold.
 
 A document's facts have the names of the fields in `snapshot`, in camelCase; spec, policy and state are as the API has them.
 """

@@ -1,55 +1,76 @@
 """Golden plans: each story has a snapshot and its plan, one directory per rule.
 
-`UPDATE_GOLDEN=1` writes the plans. `runwarden plan -f FILE` prints the plan of a file.
+`UPDATE_GOLDEN=1` writes the plans; `stories` has the form of a story.
 """
 
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from controller.cli.plan import load
-from controller.plan import Snapshot, plan
+from controller.plan import plan
 from controller.plan.context import PlanContext
 from controller.plan.rules.agent_rules import AGENT_RULES, AgentRule
 from controller.plan.rules.run_rules import RULES
 from controller.plan.serialization import read_snapshot, write_plan, write_snapshot
+from tests.golden import dump
+from tests.unit.plan.stories import BASES, CASES, NOW, document_of, merge, snapshot_of
 
-NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
-CASES = sorted((Path(__file__).parent / "cases").glob("*/*.yaml"))
 RUN_RULES = {rule.id for rule in RULES}
 OTHER_PARTS = {"advised", "approvals", "inbox", "dry_run"}
 """Directories for parts of the plan other than the rules."""
 
 
-def snapshot_of(path: Path) -> Snapshot:
-    """Read the snapshot of a story."""
-    return read_snapshot(load(path.read_text()))[0]
-
-
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_plan(path: Path) -> None:
-    """A story's snapshot leads to the plan in its file, byte for byte."""
+    """A story's snapshot leads to the plan in its file, byte for byte; the digest follows from the rest of the plan."""
     story = yaml.safe_load(path.read_text())
-    snapshot, now = read_snapshot(load(path.read_text()))
-    found = write_plan(plan(snapshot, now))
+    found = write_plan(plan(*read_snapshot(document_of(path))))
+    del found["digest"]
     if os.environ.get("UPDATE_GOLDEN"):
-        kept: dict[str, Any] = {"story": story["story"], "snapshot": load(path.read_text()), "plan": found}
-        path.write_text(yaml.safe_dump(kept, sort_keys=False, width=120, allow_unicode=True))
+        path.write_text(dump({**story, "snapshot": load(path.read_text()), "plan": found}))
     assert found == yaml.safe_load(path.read_text())["plan"], story["story"]
+
+
+def test_the_digest_of_a_plan_is_stable() -> None:
+    """The digest in logs, `status.plan` and the ledger is the same in every version; scripts/digests.py compares all stories."""
+    [path] = [path for path in CASES if path.stem == "a-new-run-gets-its-pod"]
+    assert plan(snapshot_of(path), NOW).digest == "408b11202124ca1e231496329d357f37af501ea45f2c809f50c36bb637a1eda6"
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_written_snapshot_reads_back_equal(path: Path) -> None:
     """The ledger stores a snapshot without loss."""
-    snapshot, now = read_snapshot(load(path.read_text()))
+    snapshot, now = read_snapshot(document_of(path))
     if snapshot.run.spec is not None:
         assert read_snapshot(write_snapshot(snapshot, now)) == (snapshot, now)
+
+
+def test_every_base_is_inherited() -> None:
+    """Every common situation in bases/ is that of a story, or of another base."""
+    bases = sorted(BASES.glob("*.yaml"))
+    assert {path.stem for path in bases} == {yaml.safe_load(path.read_text()).get("base") for path in [*CASES, *bases]} - {None}
+
+
+@pytest.mark.parametrize(
+    ("base", "change", "merged"),
+    [
+        ({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}}, {"a": {"b": 1, "c": 3}}),
+        ({"a": 1, "b": 2}, {"a": None}, {"b": 2}),
+        ({"a": [1, 2]}, {"a": [3]}, {"a": [3]}),
+        ({"a": [{"b": 1}, {"c": 2}]}, {"a": {1: {"c": 3}, 2: {"d": 4}}}, {"a": [{"b": 1}, {"c": 3}, {"d": 4}]}),
+        ({"a": [1, 2]}, {"a": {0: None}}, {"a": [2]}),
+        ({}, {"a": {"b": None}}, {"a": {"b": None}}),
+    ],
+    ids=["deeply", "null removes", "a list replaces", "a mapping changes items", "null removes an item", "null of the story's own"],
+)
+def test_merge(base: object, change: object, merged: object) -> None:
+    """A story changes only what it names."""
+    assert merge(base, change) == merged
 
 
 def test_every_rule_has_its_stories() -> None:

@@ -34,7 +34,7 @@ from controller.plan.reasons import Reason
 from controller.plan.snapshot import ReportFacts
 from controller.plan.transitions import WAKES, apply
 from tests.unit.plan.generated import situations
-from tests.unit.plan.test_golden import CASES, NOW, snapshot_of
+from tests.unit.plan.stories import CASES, NOW, snapshot_of
 
 SITUATIONS = [snapshot_of(path) for path in CASES]
 

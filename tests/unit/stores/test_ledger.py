@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from controller.cli.plan import load
 from controller.errors import RunwardenError
 from controller.ledger import writer
 from controller.ledger.bounds import CUT
@@ -24,8 +23,8 @@ from controller.plan import plan
 from controller.plan.serialization import read_snapshot
 from controller.store.sql.urls import parse_url
 from tests.stores import NOW
+from tests.unit.plan.stories import CASES, document_of
 
-CASES = Path(__file__).parent.parent / "plan/cases"
 LIMITS = Limits(timedelta(days=30), 1000)
 ENTRY = Entry(NOW, "ns", "demo", "u1", "start", "Running", "Starting", "abc", {"run": 1}, {"actions": []}, {"acted": []})
 
@@ -124,10 +123,10 @@ def test_a_database_without_a_driver_is_refused_at_start(url: str) -> None:
         Ledger(url, LIMITS, Metrics(), lambda: NOW)
 
 
-@pytest.mark.parametrize("path", sorted(CASES.glob("*/*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_an_entry_replays(path: Path) -> None:
     """The planner computes the recorded digest from the JSON of a recorded snapshot."""
-    snapshot, now = read_snapshot(load(path.read_text()))
+    snapshot, now = read_snapshot(document_of(path))
     decision = plan(snapshot, now)
     kept = entry_of(snapshot, decision, decision.actions, "", now)
     if snapshot.run.spec is None:
@@ -138,7 +137,8 @@ def test_an_entry_replays(path: Path) -> None:
 
 def test_advice_is_kept_with_what_it_came_from() -> None:
     """The entry of the pass that accepts advice has its verdict, reason, prompt digest, model and latency."""
-    document = load((CASES / "advised/what-it-said-goes-on-record.yaml").read_text())
+    [path] = [path for path in CASES if path.stem == "what-it-said-goes-on-record"]
+    document = document_of(path)
     told = {"promptDigest": "a" * 64, "model": "gpt-5.5", "latencyMilliseconds": 2100}
     document["consultations"][0]["advice"] |= told
     snapshot, now = read_snapshot(document)
