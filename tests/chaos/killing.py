@@ -14,8 +14,8 @@ from tests.support import OperatorProcess
 AT_A_STEP = 0.7
 """The share of kills right after the operator has logged a step; the others come some time after it is ready."""
 MOST_STEPS = 20
-"""A low limit: a dozen Runs on a busy machine would make no progress if every operator was killed before it could repeat the last
-one's steps."""
+"""A smaller number would starve a wave of a dozen Runs on a busy machine: each new operator begins with the work that the last one
+was not allowed to finish."""
 STEP_DELAYS = (0.0, 0.03)
 """Seconds after a step: at once, so before its pass's next write, or somewhat later."""
 READY_DELAYS = (0.05, 1.5)

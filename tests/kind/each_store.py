@@ -23,7 +23,7 @@ SECOND: JsonObject = {
 }
 """Values of a release in addition to the one that owns the cluster-wide objects."""
 LEASE: JsonObject = {"lease": {"durationSeconds": 30, "renewDeadlineSeconds": 20, "retryPeriodSeconds": 1}}
-"""A Lease for each pod name: an unreachable pod must not be taken for its successor."""
+"""The holders have different identities: an unreachable operator must not be taken for its successor."""
 STAYS: JsonObject = {"nodeSelector": {"node-role.kubernetes.io/control-plane": ""}}
 MOVES: JsonObject = {
     "affinity": {

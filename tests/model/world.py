@@ -69,7 +69,7 @@ class Pod(NamedTuple):
 
     @property
     def ended(self) -> bool:
-        """Whether none of its containers runs or ever will."""
+        """Whether all of its containers have ended and can never run again."""
         return self.phase in ENDED or (self.deleting and not self.bound)
 
     @property

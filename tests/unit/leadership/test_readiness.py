@@ -7,7 +7,7 @@ from controller.leadership.shard_map import Replica, ShardMap
 
 
 def test_shards_are_named() -> None:
-    """The shards that a replica waits for or acts for are listed by number, in order; an empty set is the word none."""
+    """The shards that a replica waits for or acts for are listed by number, in order; an empty set is written as none."""
     assert "shards 0, 2: " in waiting_message({2, 0})
     assert acting_message(frozenset(), ShardMap(4, 3), 3, None) == "acts for none of 3 shards under epoch 4"
 
