@@ -251,19 +251,19 @@ SPEAKING: tuple[Mutant, ...] = (
     Mutant(
         "clocks-run-on",
         "the clocks of an agent run on while it waits for an answer",
-        ("open_questions",),
+        ("waiting",),
         lambda: agent_rule("asking", _stalled_first),
     ),
     Mutant(
         "answered-waits-no-more",
         "an agent whose answer is on its way counts as idle",
-        ("open_questions",),
+        ("waiting",),
         lambda: [(questions, "open_questions", _only_open)],
     ),
     Mutant(
         "clocks-not-renewed",
         "an agent's clocks do not restart when it gets its answer",
-        ("open_questions",),
+        ("waiting",),
         lambda: [(stall_detection, "_since", lambda at, report, base: base)],
     ),
     Mutant(
