@@ -253,7 +253,7 @@ def test_the_garbage_collector_does_its_work(world: World, api_cluster: Cluster)
     def owners() -> list[str]:
         return [found["uid"] for found in get(api_cluster, NAMESPACE, "escalation", "owned")["metadata"]["ownerReferences"]]
 
-    await_that(lambda: owners() == [world.uids["run"]], "the garbage collector to take the owner off that is gone")
+    await_that(lambda: owners() == [world.uids["run"]], "the garbage collector to remove the deleted owner")
 
 
 def test_the_table_is_large() -> None:

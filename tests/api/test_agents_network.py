@@ -126,7 +126,7 @@ def test_an_agent_never_starts_without_the_policy_that_it_must_have(api_cluster:
     apply(api_cluster, namespace, policy_of({"networkPolicy": "Managed"}))
     with OperatorProcess(account, "--lease-namespace", HOME):
         apply(api_cluster, namespace, run_of("held", simulated("run-forever")))
-        found = await_that(lambda: refused(api_cluster, namespace), "the refusal to be told of")
+        found = await_that(lambda: refused(api_cluster, namespace), "the refusal in the status")
     assert "runwarden-operator-network" in found["message"]
     assert "networkPolicy: Unmanaged" in found["message"]
     assert items(api_cluster, namespace, "pods") == []

@@ -56,7 +56,7 @@ def test_an_operator_of_one_namespace(api_cluster: Cluster, namespace: str) -> N
         await_phase(api_cluster, namespace, "local", "Completed")
         assert get(api_cluster, namespace, "rolebinding", "runwarden-reporter")["roleRef"]["name"] == "runwarden-reporter"
         api_cluster.kubectl("-n", namespace, "delete", "run", "local")
-        await_that(lambda: not items(api_cluster, namespace, "pods"), "its pods to be gone")
+        await_that(lambda: not items(api_cluster, namespace, "pods"), "its pods to be deleted")
         assert nothing_was_forbidden(operator)
     api_cluster.kubectl("delete", "namespace", home, "--wait=false")
 
@@ -96,7 +96,7 @@ def test_every_kind_of_deletion_is_allowed(api_cluster: Cluster, operator: Opera
     api_cluster.kubectl("-n", namespace, "patch", "run", "stays", "--type=merge", "-p", '{"spec":{"desiredState":"Paused"}}')
     await_phase(api_cluster, namespace, "stays", "Paused")
     api_cluster.kubectl("-n", namespace, "delete", "run", "stays")
-    await_that(lambda: not items(api_cluster, namespace, "pods"), "its pods to be gone")
+    await_that(lambda: not items(api_cluster, namespace, "pods"), "its pods to be deleted")
     assert nothing_was_forbidden(operator)
 
 

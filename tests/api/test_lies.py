@@ -213,7 +213,7 @@ def test_the_victim_keeps_everything(stage: Stage) -> None:
     """Runs, pods, claims, questions, reports and rows in the store are unchanged, for any lie."""
     after = stage.world()
     assert {key: after.get(key) for key in stage.before} == stage.before
-    assert set(after) == set(stage.before), "nothing came beside it"
+    assert set(after) == set(stage.before), "no object was added"
 
 
 def test_no_attempt_was_started_or_ended(stage: Stage) -> None:

@@ -115,4 +115,4 @@ def test_restarts_and_the_budget_left(api_cluster: Cluster, operator: OperatorPr
     await_that(lambda: series(operator, RESTARTS) == {"budget": 2.0, "nobody": 1.0}, "the manual restart counted")
     assert series(operator, LEFT)["asked"] == 2.0
     api_cluster.kubectl("-n", namespace, "delete", "run", "spent", "asked")
-    await_that(lambda: not series(operator, LEFT), "the series of the deleted Runs gone")
+    await_that(lambda: not series(operator, LEFT), "the removal of the deleted Runs' series")

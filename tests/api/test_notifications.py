@@ -73,7 +73,7 @@ def test_told_exactly_once_across_a_crash(api_cluster: Cluster, namespace: str, 
         apply(api_cluster, namespace, secret("default", endpoint.port), telling("default", restartBudget=0))
         await_that(lambda: get(api_cluster, namespace, "runpolicy", "default"), "the policy")
         apply(api_cluster, namespace, failing("demo"), run_of("done"))
-        await_that(lambda: len(endpoint.messages) > 1, "the escalation and the end of the other Run to be told")
+        await_that(lambda: len(endpoint.messages) > 1, "the notifications of the escalation and of the other Run's end")
         operator.stop(signal.SIGKILL)
         operator.start()
         api_cluster.kubectl(
@@ -86,7 +86,7 @@ def test_told_exactly_once_across_a_crash(api_cluster: Cluster, namespace: str, 
         assert escalation["status"]["notifiedAt"]
         answer(api_cluster, namespace, escalation["metadata"]["name"], "Stop")
         await_phase(api_cluster, namespace, "demo", "Failed")
-        await_that(lambda: any("/demo Failed: " in title for title in endpoint.titles), "the end to be told")
+        await_that(lambda: any("/demo Failed: " in title for title in endpoint.titles), "the notification of the end")
     *before, failed = endpoint.messages
     done, asked = sorted(before, key=lambda message: "needs you" in message["title"])
     assert done["title"] == f"runwarden: {namespace}/done Completed: AllAgentsComplete"
@@ -109,9 +109,9 @@ def test_trouble_delays_nobody_and_is_told(api_cluster: Cluster, namespace: str,
         apply(api_cluster, namespace, run_of("slow", policyRef={"name": "hangs"}))
         await_that(hangs.arrived.is_set, "the hanging endpoint to be asked")
         apply(api_cluster, namespace, run_of("quick", policyRef={"name": "works"}), run_of("mute", policyRef={"name": "absent"}))
-        await_that(lambda: works.messages, "the other Run to be told")
+        await_that(lambda: works.messages, "the notification of the other Run")
         await_phase(api_cluster, namespace, "mute", "Completed")
-        said = await_that(lambda: _failures(api_cluster, namespace, "mute"), "the missing Secret to be told")
+        said = await_that(lambda: _failures(api_cluster, namespace, "mute"), "the Event about the missing Secret")
         assert f"Secret {namespace}/absent, key url: it does not exist: create it" in said[0]
         for result in ("sent", "unusable"):
             series = f'runwarden_notifications_total{{event="RunFinished",result="{result}"}} 1.0'

@@ -107,7 +107,7 @@ def test_a_workspace_over_the_limit_is_told_of(api_cluster: Cluster, namespace: 
     apply(api_cluster, namespace, quota_of()[1], policy_of({"workspaceMaxSize": "1Ti"}))
     with OperatorProcess(api_cluster, "--namespace", namespace):
         apply(api_cluster, namespace, run_of("large", {"workspace": {"size": "200Gi"}}))
-        told = await_that(lambda: refusal(api_cluster, namespace), "the refusal to be told of")
+        told = await_that(lambda: refusal(api_cluster, namespace), "the refusal in the status")
     assert "maximum storage usage per PersistentVolumeClaim is 100Gi" in told
 
 

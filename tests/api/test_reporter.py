@@ -100,7 +100,7 @@ def test_without_rights_and_with_them_again(pod: Pod) -> None:
     pod.reporting.say('{"type":"result","outcome":"Failed","summary":"meanwhile"}')
     pod.kubectl("delete", "agentreport", "demo-coder")
     pod.allow()
-    found = pod.await_report(lambda status: status.get("result"), "what was said meanwhile is lost")
+    found = pod.await_report(lambda status: status.get("result"), "events in between are lost")
     assert found["metadata"]["uid"] != first["metadata"]["uid"]
     assert found["status"]["seq"] > first["status"]["seq"]
     assert '"summary":"meanwhile"' in pod.reporting.end()

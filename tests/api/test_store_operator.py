@@ -65,7 +65,7 @@ def test_it_waits_unready_for_its_volume(api_cluster: Cluster, namespace: str, t
     operator = OperatorProcess(api_cluster, *options)
     operator.start_without_waiting()
     try:
-        await_that(lambda: "create its folder" in operator.probe("health", "readyz")[1], "the reason to be told")
+        await_that(lambda: "create its folder" in operator.probe("health", "readyz")[1], "the reason in /readyz")
         assert operator.probe("health", "livez")[0] == 200
         apply(api_cluster, namespace, run_of("waits"))
         assert "[-]store failed" in operator.probe("health", "readyz")[1]
@@ -82,7 +82,7 @@ def test_told_to_stop_while_it_waits(api_cluster: Cluster, namespace: str, tmp_p
     options = ("--store", f"sqlite:///{tmp_path}/no/states.db", "--namespace", namespace, "--lease-name", f"stop-{namespace}")
     operator = OperatorProcess(api_cluster, *options)
     operator.start_without_waiting()
-    await_that(lambda: "create its folder" in operator.probe("health", "readyz")[1], "the reason to be told")
+    await_that(lambda: "create its folder" in operator.probe("health", "readyz")[1], "the reason in /readyz")
     assert operator.stop() == 0
 
 

@@ -36,7 +36,7 @@ FAILING_COUNT = 200
 @click.option("--failing", default=FAILING_COUNT, help="Objects whose pods fail once, in a series of their own; 0 leaves it out.")
 @click.option("--postgres", help="Also ours with this database: a postgresql:// URL.")
 @click.option("--profile", is_flag=True, help="Only sample where the CPU goes, of ours or of --only, and measure nothing.")
-@click.option("--redraw", is_flag=True, help="Only make table and plot anew from the result file.")
+@click.option("--redraw", is_flag=True, help="Only recreate table and plot from the result file.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("artifacts/bench"), help="Where results go.")
 def main(
     count: int,

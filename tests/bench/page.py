@@ -43,7 +43,7 @@ def filled(page: str, result: Result) -> str:
 
 @click.command()
 @click.option("--take", type=click.Path(exists=True, path_type=Path), help="First take over the result of a run from its folder.")
-@click.option("--check", is_flag=True, help="Only tell whether the page says what the figures are.")
+@click.option("--check", is_flag=True, help="Only check whether the page matches the figures.")
 def main(take: Path | None, *, check: bool) -> None:
     """Write the page's figures and the picture from docs/performance.json."""
     if take:

@@ -54,7 +54,7 @@ def _start(cluster: Cluster) -> dict[str, float]:
     """Start the stopped operator and return, by step, the seconds since its process began."""
     deployment = f"deployment/{RELEASE}"
     cluster.kubectl("-n", NAMESPACE, "scale", deployment, "--replicas=0")
-    await_that(lambda: not items(cluster, NAMESPACE, "pods"), "the former operator to be gone", PATIENCE_SECONDS)
+    await_that(lambda: not items(cluster, NAMESPACE, "pods"), "the old operator's pod to be deleted", PATIENCE_SECONDS)
     cluster.kubectl("-n", NAMESPACE, "scale", deployment, "--replicas=1")
     cluster.kubectl("-n", NAMESPACE, "rollout", "status", deployment, f"--timeout={PATIENCE_SECONDS:.0f}s")
     (pod,) = [each["metadata"]["name"] for each in items(cluster, NAMESPACE, "pods")]

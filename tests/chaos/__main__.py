@@ -31,7 +31,7 @@ HEAD = """\
 
 @click.command()
 @click.option("--kills", default=100, show_default=True, help="SIGKILLs in all, shared by the stores.")
-@click.option("--seed", type=int, help="Draws the moments; told when it is not given.")
+@click.option("--seed", type=int, help="Seed for the moments; printed if it is not given.")
 @click.option("--store", "stores", multiple=True, type=click.Choice(STORES), help="Only these stores.")
 @click.option("--scenario", "names", multiple=True, help="Only these scenarios.")
 @click.option("--at-once", default=2, show_default=True, help="Stores side by side; each takes a core.")

@@ -19,7 +19,7 @@ PATHS = {"pods": "/api/v1/pods", "leases": "/apis/coordination.k8s.io/v1/leases"
 """The paths of kinds other than ours."""
 
 WATCH_SECONDS = 600
-INCOMPLETE = "the evidence is not complete: the API server has ended a watch and no longer tells what came next"
+INCOMPLETE = "the evidence is not complete: the API server has ended a watch and no longer has the events after it"
 
 
 @dataclass(frozen=True, slots=True)

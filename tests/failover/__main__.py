@@ -30,7 +30,7 @@ NODES = 2
 
 @click.command()
 @click.option("--blows", default=20, show_default=True, help="Blows of each kind.")
-@click.option("--seed", type=int, help="Draws the moments; told when it is not given.")
+@click.option("--seed", type=int, help="Seed for the moments; printed if it is not given.")
 @click.option("--blow", "names", multiple=True, help="Only kinds whose names begin like this.")
 @click.option("--patient", is_flag=True, help="With the chart's own Lease timings in place of quick ones.")
 @click.option("--cluster", "there", help="A kind cluster that `python -m tests.cluster up` has left; else one is made.")

@@ -52,7 +52,7 @@ def test_life(fresh: Cluster, tmp_path: Path) -> None:
     assert "runs.runwarden.dev" in fresh.kubectl("get", "crd", "-o", "name")
     ours = "clusterroles,clusterrolebindings,validatingadmissionpolicies"
     assert fresh.kubectl("get", ours, "-l", "app.kubernetes.io/part-of=runwarden", "-o", "name") == ""
-    await_that(lambda: items(fresh, NAMESPACE, "pods") == [], "the operator to be gone")
+    await_that(lambda: items(fresh, NAMESPACE, "pods") == [], "the operator's pods to be deleted")
     assert {run["metadata"]["name"]: run["status"]["restarts"] for run in items(fresh, TEAM, "runs")} == {"hello": 1, "left": 0}
 
     install(fresh, tmp_path)

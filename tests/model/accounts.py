@@ -69,7 +69,7 @@ class Accounts:
     def _paid(self, charged: int, free: int, agent: AgentState) -> str:
         nobodys_fault = agent.last_outcome in FREE
         paid = charged + free > 0 or self._policy["restart_budget_reset_seconds"]
-        return "" if paid and (charged > 0 or nobodys_fault) else "P1: an attempt that nobody pays for"
+        return "" if paid and (charged > 0 or nobodys_fault) else "P1: an attempt is not charged"
 
     def _cooled(self, before: World, name: str, now: int) -> str:
         last = dict(before.ghost.restarted).get(name)

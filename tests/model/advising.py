@@ -101,7 +101,7 @@ ADVISING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "advice-absent",
-        "without an advisor the rules go on, for any value of onFailure",
+        "without an advisor the rules continue, for any value of onFailure",
         ("advised",),
         lambda: [(approval_policy, "_fails", lambda *_: False)],
     ),
@@ -125,7 +125,7 @@ ADVISING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "advice-again",
-        "the advisor is asked again and again",
+        "the advisor is asked repeatedly",
         ("advised",),
         lambda: [(consultation, "ask", _again_and_again)],
     ),

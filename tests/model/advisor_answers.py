@@ -30,9 +30,9 @@ ANSWERS = {
     "says stop": Answer(ACCEPTED, AdvisedIntent.AUTO_STOP_STALE, 100),
     "abstains": Answer(AdviceVerdict.ABSTAINED),
     "is refused": Answer(AdviceVerdict.REFUSED),
-    "is not to be had": Answer(AdviceVerdict.UNAVAILABLE),
+    "is unavailable": Answer(AdviceVerdict.UNAVAILABLE),
 }
-NO_ANSWER = ("is not to be had",)
+NO_ANSWER = ("is unavailable",)
 """The case that onFailure decides. An answer that the gate rejected belongs to it, and permits nothing."""
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

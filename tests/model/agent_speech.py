@@ -208,13 +208,13 @@ def _reporting(_: Any, pods: tuple[PodFacts, ...]) -> set[str]:
 SPEAKING: tuple[Mutant, ...] = (
     Mutant(
         "report-not-read",
-        "the report of a pod that is gone is looked at only if the cache knows it",
+        "the report of a deleted pod is read only if the cache knows it",
         ("vanished",),
         lambda: [(bridge, "_reporting_agents", _reporting)],
     ),
     Mutant(
         "old-report-proves",
-        "an idle report proves a stall however old it is",
+        "an idle report of any age proves a stall",
         ("stalled",),
         lambda: [(stall_detection, "_fresh", _of_any_age)],
     ),
@@ -274,7 +274,7 @@ SPEAKING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "parked-by-report",
-        "a parked agent's questions are known by its report alone",
+        "only the report shows a parked agent's questions",
         ("parked-dismissed",),
         lambda: [(questions, "parked_for", _by_report_alone)],
     ),
@@ -292,7 +292,7 @@ SPEAKING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "woken-again",
-        "a dismissal or an answer wakes a parked agent again and again (finding 9)",
+        "a dismissal or an answer wakes a parked agent repeatedly (finding 9)",
         ("parked-again", "parked-answered"),
         lambda: [*agent_rule("parked", _woken_again), (questions, "known", lambda *_: ())],
     ),
@@ -304,7 +304,7 @@ SPEAKING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "known-is-new",
-        "an agent may park for what has woken it before as if it were new",
+        "an agent may park for a question that has woken it before",
         ("parked-again",),
         lambda: [(questions, "known", lambda *_: ())],
     ),
@@ -340,13 +340,13 @@ SPEAKING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "delivered-unseen",
-        "an answer counts as delivered before the reporter says so",
+        "an answer counts as delivered before the reporter confirms it",
         ("ask-question",),
         lambda: [(questions, "phase", _delivered_unseen)],
     ),
     Mutant(
         "delivered-again",
-        "an answer is delivered however often it was",
+        "a delivered answer is delivered again",
         ("ask-question",),
         lambda: [(questions, "_undelivered", lambda *_: True)],
     ),
@@ -358,7 +358,7 @@ SPEAKING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "denied-is-leave",
-        "any answer to a request is leave",
+        "any answer to a request counts as approval",
         ("approval",),
         lambda: [(approvals, "_judged", _any_answer), (approvals, "_denial_stands", lambda *_: False)],
     ),
@@ -370,7 +370,7 @@ SPEAKING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "deliveries-replaced",
-        "a delivery takes the place of the others",
+        "a delivery replaces the others",
         ("two-questions",),
         lambda: [(bridge, "_body", _without_others)],
     ),

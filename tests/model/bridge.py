@@ -179,7 +179,7 @@ class Bridge:
                     return Doing(view, saved, "save", now=now)
                 case None:
                     return Doing(view, saved, "last save", now=now) if dirty and not view.unspaced else None
-        raise Finding("the plan does not come to rest: changes of the state follow one another")
+        raise Finding("the plan does not become stable: changes of the state follow one another")
 
     def told(self, state: int) -> str:
         """Return a short text about a state."""

@@ -66,11 +66,11 @@ LOST = Config("lost", "a node is lost, comes back or is given up", Left(lost=1, 
 FORCE = Config("force", "a pod of a lost node is deleted by force", Left(lost=1, force=1), stale=False)
 UNRUN = Config("unrun", "the Run is deleted in every way, at any time", Left(done=1, unrun=1))
 UNSPACE = Config("unspace", "the namespace is deleted", Left(done=1, unspace=1))
-AGAIN = Config("again", "a Run is deleted and applied anew under its name", Left(unrun=1, apply=1), stale=False)
+AGAIN = Config("again", "a Run is deleted and applied again under its name", Left(unrun=1, apply=1), stale=False)
 TWO = Config("two", "two agents crash and share one charge", Left(crash=2), agents=("a", "b"), operators=1, stale=False)
 RESET = Config(
     "reset",
-    "sustained health gives charges back",
+    "sustained health resets charges",
     Left(crash=2, tick=2),
     policy={"restart_budget_reset_seconds": 100, "restart_cooldown_seconds": 0},
     reset=True,
@@ -125,7 +125,7 @@ PARKED_LATE = _speaking(
 )
 PARKED_AGAIN = _speaking(
     "parked-again",
-    "an agent parks again and again, with its question or without one; a human has dismissed it once",
+    "an agent parks repeatedly, with its question or without one; a human has dismissed it once",
     Left(question=3, park=3, dismiss=1),
     rash=True,
     free_limit=1,
@@ -134,7 +134,7 @@ PARKED_AGAIN = _speaking(
 )
 PARKED_ANSWERED = _speaking(
     "parked-answered",
-    "an agent parks again and again for a question that a human has answered once",
+    "an agent parks repeatedly for a question that a human has answered once",
     Left(question=3, park=3, answer=1),
     free_limit=1,
     counted=True,
@@ -151,7 +151,7 @@ PARKED_COOLDOWN = _speaking(
 )
 PARKED_LIES = _speaking(
     "parked-lies",
-    "an agent parks again and again, and its reporter claims that it was answered",
+    "an agent parks repeatedly, and its reporter claims that it was answered",
     Left(question=2, park=2, lie=2),
     {**TALK, "restart_budget": 0},
     rash=True,
@@ -203,7 +203,7 @@ PARKED_RESTARTED = _speaking(
 SIBLING = _speaking(
     "sibling", "an agent crashes while its sibling asks", Left(question=1, answer=1, crash=1), agents=("a", "b"), stale=False
 )
-LIKELY = ("agrees", "says noop", "is not to be had")
+LIKELY = ("agrees", "says noop", "is unavailable")
 APPROVAL = Config(
     "approval",
     "restarts need approval; the advisor gives any answer; a human approves, denies or dismisses",
@@ -234,10 +234,10 @@ def _advised(name: str, about: str, left: Left, on_failure: OnLLMFailure = OnLLM
 
 
 ADVISED = _advised(
-    "advised", "an advisor that says anything, again and late; a human answers", Left(crash=1, answer=1, advise=2), operators=1
+    "advised", "an advisor with any answer, repeated and late; a human answers", Left(crash=1, answer=1, advise=2), operators=1
 )
 ADVISED_TWO = _advised(
-    "advised-two", "two operators hear different things", Left(crash=1, answer=1, advise=2), answers=LIKELY, stale=False
+    "advised-two", "two operators get different answers", Left(crash=1, answer=1, advise=2), answers=LIKELY, stale=False
 )
 ADVISED_AGAIN = _advised(
     "advised-again",
@@ -249,7 +249,7 @@ ADVISED_AGAIN = _advised(
 )
 ADVISED_RULES = _advised(
     "advised-rules",
-    "without an advisor the rules go on (onFailure Rules)",
+    "without an advisor the rules continue (onFailure Rules)",
     Left(crash=1, done=1, delete=1, answer=1, advise=2),
     OnLLMFailure.RULES,
     operators=1,
@@ -265,7 +265,7 @@ ADVISED_SIBLING = _advised(
 )
 ADVISED_BUDGET = _advised(
     "advised-budget",
-    "advice buys no restart beyond the budget",
+    "advice gives no restart beyond the budget",
     Left(crash=2, answer=1, advise=2),
     answers=("agrees", "says noop"),
     operators=1,
@@ -298,7 +298,7 @@ ADVISED_RESULT = _advised(
     "advised-result",
     "an agent says that it is done while the advisor considers its restart",
     Left(crash=1, result=1, unready=1, tick=1, advise=1),
-    answers=("agrees", "is not to be had"),
+    answers=("agrees", "is unavailable"),
     reports=True,
     operators=1,
     stale=False,

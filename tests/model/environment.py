@@ -138,7 +138,7 @@ def _troubles(world: World, pod: Pod) -> Iterator[Move]:
         yield Move(KUBELET, ("is lost, with", pod.name), _spend(after, lost=left.lost))
     if left.collect:
         after = put(world, pod, _over(pod, FAILED, Exit.NONE)._replace(deleting=True, disrupted=True))
-        yield Move(CONTROLLER, ("collects a gone node's", pod.name), _spend(after, collect=left.collect))
+        yield Move(CONTROLLER, ("collects a lost node's", pod.name), _spend(after, collect=left.collect))
 
 
 def _humans(world: World) -> Iterator[Move]:
@@ -246,7 +246,7 @@ def _run(world: World) -> Iterator[Move]:
         attempts = [pod.attempt for pod in world.pods] + [mark[1] for mark in world.ghost.started]
         former = 1 + max(attempts, default=0 if world.created else -1)
         again = world._replace(run=Run(uid=1), former=former, left=left._replace(apply=left.apply - 1))
-        yield Move(USER, ("applies the Run anew",), again)
+        yield Move(USER, ("applies the Run again",), again)
     if left.unspace:
         yield Move(USER, ("deletes the namespace",), world._replace(unspaced=True, left=left._replace(unspace=0)))
 

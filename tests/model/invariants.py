@@ -95,7 +95,7 @@ class Invariants:
         pod, run = event.pod, before.run
         if pod is None or not pod.bound or run is None or run.deleting or before.unspaced or not self._named(before, pod):
             return ""  # a pod that never ran has no outcome
-        return "a pod is let go whose outcome is not on record"
+        return "a pod is released whose outcome is not on record"
 
     def _save(self, before: World, event: Event) -> str:
         old, new = self._states(event)
@@ -108,7 +108,7 @@ class Invariants:
             if agent.attempt == was.attempt and was.pod_uid and agent.pod_uid != was.pod_uid:
                 return "P2: another pod takes the place of the attempt's"
             if before.hers and _newly_done(was, agent) and not _done(before, name, agent):
-                return "work counts as done that nobody did"
+                return "work that was not done counts as done"
             if found := self._promises.restarted(before, event, name, was, agent):
                 return found
         return self._accounts.broken(before, old, new, event.now) or self._unpaid(before, event, old, new)

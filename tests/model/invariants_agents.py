@@ -51,7 +51,7 @@ class Promises:
                 return f"the answer to another question is delivered to {delivery.question}"
             given = before.ghost.dismissed if dismissed else before.ghost.answered
             if event.report and (event.report.agent, delivery.question) not in given:
-                return f"an answer is delivered to {delivery.question} that nobody gave"
+                return f"an answer is delivered to {delivery.question} that no human gave"
         return ""
 
     def marked(self, before: World, event: Event) -> str:
@@ -67,9 +67,9 @@ class Promises:
             return ""
         gated = self._config.mode is not LLMMode.OFF and agent.restarts > was.restarts
         if gated and (name, was.attempt) not in before.ghost.approved:
-            return "an agent is restarted without the leave that the mode asks for"
+            return "an agent is restarted without the approval that the mode requires"
         if agent.restarts > was.restarts and _denied(event, name, was):
-            return "an agent is restarted although a human said no"
+            return "an agent is restarted although a human denied it"
         if agent.restarts > was.restarts and self._parked_for(event, name, was) is True:
             return "a parked agent is charged"
         if was.outcome is None and agent.last_outcome == Reason.ACTIVITY_STALLED:
@@ -82,7 +82,7 @@ class Promises:
         view = event.view
         report = next((report for report in view.reports if report.agent == name), None) if view else None
         if view is None or report is None or (report.pod, report.attempt) != (was.pod_uid, was.attempt):
-            return "an agent is restarted as stalled, and its pod has not said so"
+            return "an agent is restarted as stalled without a report of its pod"
         since = max([report.word.idle, *(e.delivered for e in view.escalations if e.agent == name)], default=NEVER)
         if report.word.idle == ACTIVE or report.at - since < STALLED_TICKS:
             return "an agent is restarted as stalled that has not been idle for so long"

@@ -62,7 +62,7 @@ class Liveness:
         """Return the reason why this world's Run does not reach a good state, empty for none."""
         seen: list[Cluster] = []
         now = world._replace(ops=(None,), left=Left(unspace=self._config.left.unspace), ghost=Ghost(), hers=())
-        verdict = "L: the Run comes to nothing, but is busy for ever"
+        verdict = "L: the Run reaches no end, but is busy for ever"
         for _ in range(PASSES):
             cluster = Cluster(now.run, now.pods, now.escalations, now.reports, now.said, now.now, now.unspaced, now.former)
             if cluster in self._known:
@@ -97,7 +97,7 @@ class Liveness:
                     break
                 world = next(iter(self._operators.steps(world, 0))).world
             else:
-                return "a pass does not come to rest"
+                return "a pass does not end"
         return world
 
     def _nodes(self, world: World) -> World:
@@ -111,7 +111,7 @@ class Liveness:
             return move.world
         for said in world.said:  # the adapter answers in time, even with no advisor available
             if said.answer == PENDING:
-                return advisor.answered(self._config, world, said, "is not to be had")
+                return advisor.answered(self._config, world, said, "is unavailable")
         return world
 
     def _rest(self, world: World) -> World | str:
@@ -154,10 +154,10 @@ class Liveness:
         waits = {e.agent for e in open_ones if not e.decision}
         unapproved = plan.verdict.reason is Reason.AWAITING_APPROVAL
         if unapproved and not any(e.owner == run.uid and e.approval and e.open and not e.decision for e in world.escalations):
-            return "L: the Run waits for an approval that nobody is asked for"
+            return "L: the Run waits for an approval that no human is asked for"
         for view in plan.agents if plan.verdict.phase not in ENDED_PHASES else ():
             if view.health is Health.AWAITING_GUIDANCE and view.name not in waits:
-                return f"L: {view.name} waits for an answer that nobody is asked for"
+                return f"L: {view.name} waits for an answer that no human is asked for"
         for pod in world.pods:
             agent = state.agents.get(pod.agent) if state else None
             mine = agent is not None and agent.pod_uid == pod.uid and agent.outcome is None and pod.phase == RUNNING
@@ -166,7 +166,7 @@ class Liveness:
             for question in pod.word.waits_for:
                 name = question_name(pod.agent, question, run.uid)
                 if world.escalation(name) is None and name not in agent.asked:
-                    return f"L: nobody was asked {question}"
+                    return f"L: no human was asked {question}"
             if any(e.agent == pod.agent and e.decision for e in open_ones):
                 return f"L: an answer never reaches {pod.name}"
         return ""

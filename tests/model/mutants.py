@@ -253,13 +253,13 @@ RESTARTING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "predecessor-not-read",
-        "the pod before the current attempt is looked at only if the cache knows it",
+        "the previous attempt's pod is read only if the cache knows it",
         ("unready", "ask"),
         lambda: [(bridge, "_expected_pod_names", _without_predecessor)],
     ),
     Mutant(
         "no-wait",
-        "the next attempt does not wait for the end of the former pods",
+        "the next attempt does not wait for the end of the earlier pods",
         ("unready", "ask"),
         lambda: [(PlanContext, "former_pods", lambda *_: ())],
     ),
@@ -271,7 +271,7 @@ RESTARTING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "prolonged-is-waited-for",
-        "a pod that somebody deleted with an absurd grace period is on its way",
+        "a pod that was deleted with an absurd grace period counts as ending",
         ("prolonged",),
         lambda: [(PodFacts, "prolonged", property(lambda _: False))],
     ),
@@ -284,7 +284,7 @@ RESTARTING: tuple[Mutant, ...] = (
     Mutant("not-recorded", "an end is decided on before it is recorded", ("start",), lambda: _rule("recorded", None)),
     Mutant(
         "uncharged",
-        "a reservation charges nobody",
+        "a reservation is not charged",
         ("budget",),
         lambda: [(transitions, "_reserve", _uncharged)],
     ),
@@ -329,7 +329,7 @@ RESTARTING: tuple[Mutant, ...] = (
         "another pod is adopted although a UID is saved",
         ("start",),
         lambda: [(start_stop, "start", _start_again)],
-        redundant="a saved UID whose pod is gone is recorded as vanished before anything is started",
+        redundant="a saved UID without a pod is recorded as vanished before any start",
     ),
     Mutant(
         "adopt-deleting",
@@ -340,7 +340,7 @@ RESTARTING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "early-release",
-        "a deleted pod is let go before its outcome is on record",
+        "a deleted pod is released before its outcome is on record",
         ("start",),
         lambda: [(cleanup, "_on_record", lambda *_: True)],
     ),
@@ -366,10 +366,10 @@ RESTARTING: tuple[Mutant, ...] = (
         lambda: [(run_rules, "remove_finalizers", _all_pods)],
     ),
     Mutant(
-        "resume-while-live", "a resume does not wait for the former pods", ("pause",), lambda: _rule("resumed", _resume_at_once)
+        "resume-while-live", "a resume does not wait for the earlier pods", ("pause",), lambda: _rule("resumed", _resume_at_once)
     ),
     Mutant("start-when-stopped", "a decided stop is not carried through", ("pause",), lambda: _rule("stopping", None)),
-    Mutant("start-when-paused", "a pause ends nothing", ("pause",), lambda: [(run_rules, "_ends", lambda *_: ((), None))]),
+    Mutant("start-when-paused", "a pause ends no pod", ("pause",), lambda: [(run_rules, "_ends", lambda *_: ((), None))]),
     Mutant(
         "retry-again",
         "an answer is honoured once more for the next attempt",

@@ -120,7 +120,7 @@ class Operators:
             names = tuple(sorted({*named, *cached}))
             if not run and not names:
                 continue
-            view, what = View(key, run), ("reads the Run" if run else "finds the Run gone", "and of", names)
+            view, what = View(key, run), ("reads the Run" if run else "finds the Run deleted", "and of", names)
             view = self._look(world, view, names, 0)
             if names or self._due(view):
                 yield Move(_name(index), (*what, "some later"), _at(world, index, Reading(view, names)))

@@ -34,7 +34,7 @@ PATIENCE_SECONDS = 300.0
 
 @click.command()
 @click.option("--waves", default=5, show_default=True, help="Each is struck for a minute, then seen through.")
-@click.option("--seed", type=int, help="Draws the blows; told when it is not given.")
+@click.option("--seed", type=int, help="Seed for the blows; printed if it is not given.")
 @click.option("--store", type=click.Choice(STORES), default=STORES[0], show_default=True, help="Where the state is kept.")
 def main(waves: int, seed: int | None, store: str) -> None:
     """Strike replicas that share the Runs, and judge the final states of the Runs."""

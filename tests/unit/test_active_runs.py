@@ -96,7 +96,7 @@ class SlotsModel(RuleBasedStateMachine):
         runs = [kept.value.candidate for kept in self.inventory.runs.items.values()]
         waiting = [each for each in runs if each.wants and each.uid not in self.given]
         taken = {each.uid for each in runs if each.active} | self.given
-        assert not waiting or len(taken) >= LIMIT, "a slot is free, and nobody was told"
+        assert not waiting or len(taken) >= LIMIT, "a slot is free, and no Run was queued"
 
     @invariant()
     def never_more_than_the_limit(self) -> None:

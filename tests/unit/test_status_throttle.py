@@ -51,7 +51,7 @@ def test_of_many_runs_news_wait_for_their_turn(others: int, wait: float) -> None
     assert lag.wait(RUN, 60 + wait) == pytest.approx(0), "however often it is asked"
     for run in runs[1:]:
         lag.nothing_new(run)
-    assert lag.wait(RUN, 60) == pytest.approx(0.3), "what the others had to say is said"
+    assert lag.wait(RUN, 60) == pytest.approx(0.3), "the others' updates are written"
 
 
 def test_who_has_just_been_written_of_waits_in_a_crowd_too() -> None:

@@ -115,7 +115,7 @@ async def test_abandoned_question_ends_its_command(make: Make, tmp_path: Path) -
         await eventually(told.exists, "the command runs")
         pid = int(told.read_text())
         asked.cancel()
-        await eventually(lambda: not os.path.exists(f"/proc/{pid}"), "the command is gone")
+        await eventually(lambda: not os.path.exists(f"/proc/{pid}"), "the command has ended")
         assert (await advisor.consult(request("say"))).ended is Ended.ANSWERED
 
 

@@ -135,7 +135,7 @@ def test_another_runs_report_is_left_alone_until_it_is_gone(reporting: Reporting
     await_that(lambda: len(reporting.server.requests) > seen + 1, "it does not look again")
     assert reporting.server.writes() == []
     reporting.server.put(None)
-    assert reporting.await_status(lambda status: status.get("questions"), "it made none of its own")["attempt"] == 3
+    assert reporting.await_status(lambda status: status.get("questions"), "it created none of its own")["attempt"] == 3
 
 
 def test_a_later_attempts_report_is_left_alone(reporting: Reporting) -> None:
@@ -169,7 +169,7 @@ def test_a_flood_of_news_is_a_bounded_number_of_writes(reporting: Reporting) -> 
         reporting.say(json.dumps({"type": "result", "outcome": "Failed", "summary": str(number)}))
         return len(reporting.server.writes()) >= writes
 
-    await_that(lambda: say_more_until(4), "its news are not reported")
+    await_that(lambda: say_more_until(4), "its updates are not reported")
     for _ in range(3000):
         say_more_until(0)
     assert json.loads(reporting.end())["result"]["summary"] == str(number)
