@@ -2,7 +2,7 @@
 
 
 def __getattr__(name: str) -> str:
-    """Look the version up when it is asked for: finding it takes memory that the reporter has not."""
+    """Look the version up on first use, because the lookup needs memory that the reporter must save."""
     if name == "__version__":
         from importlib.metadata import version
 

@@ -4,14 +4,14 @@ import signal
 import sys
 
 REPORTER = "reporter"
-"""The command that runs beside every agent: nothing else may be imported for it, each megabyte is paid for in every pod."""
+"""The command that runs in each agent's pod. It must import nothing else, because each megabyte costs memory in all pods."""
 
 SIGNALLED = 128
-"""A shell's exit codes above this tell a signal."""
+"""Base of the exit codes that shells use for signals."""
 
 
 def main() -> None:
-    """Run the command that was asked for."""
+    """Run the command in the arguments."""
     if sys.argv[1:2] == [REPORTER]:
         from controller.reporter.main import main as report
 
@@ -23,9 +23,10 @@ def main() -> None:
 
 
 def _end(number: int, _: object) -> None:
-    """End at once, as long as the command has not said what it does about it.
+    """Exit at once on SIGTERM, until the command installs its own handler.
 
-    The kernel drops what a container's first process does not handle: a pod deleted while it starts waited its whole grace period.
+    The kernel drops signals that a container's first process does not handle. A pod deleted during its start would otherwise wait
+    for its whole grace period.
     """
     sys.exit(SIGNALLED + number)
 

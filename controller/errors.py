@@ -1,5 +1,5 @@
-"""The root of every error that runwarden raises on purpose."""
+"""The base class of all errors that runwarden raises on purpose."""
 
 
 class RunwardenError(Exception):
-    """An error whose message names what is wrong, where, and what to do about it."""
+    """An error whose message has the place, the fault and the remedy."""

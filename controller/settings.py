@@ -1,4 +1,4 @@
-"""What the operator is told at start: one field an option of `runwarden operator`."""
+"""The operator's settings: one field for each option of `runwarden operator`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ NOTIFY_SCHEMES = (
     *("slack", "discord", "workflow", "workflows", "gchat", "tgram", "pover", "webex", "wxteams", "zulip", "signl4"),
     *("pagerduty", "opsgenie", "ntfys", "gotifys", "mmosts", "rockets", "matrixs", "mailtos"),
 )
-"""Services that notifications may use unless told otherwise: well known, encrypted, none with a request of the URL's own making."""
+"""Services that notifications may use by default: well known, encrypted, and without requests that the URL itself defines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Options of the operator. Times are seconds; a port of None is switched off, 0 picks a free one."""
+    """Options of the operator. Times are in seconds. A port of None is disabled, 0 picks a free one."""
 
     kubeconfig: Path | None = None
     namespaces: tuple[str, ...] = ()
@@ -53,12 +53,12 @@ class Settings:
 
     @property
     def metrics_secured(self) -> bool:
-        """Whether metrics are served over TLS, to whom the API server lets read them: unless nobody else reaches the port."""
+        """Whether metrics need TLS and the API server's authorization. By default they do unless only loopback reaches the port."""
         return not is_loopback(self.listen) if self.metrics_secure is None else self.metrics_secure
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine, or this pod, reaches an address."""
+    """Return whether an address is reachable only from this machine or pod."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""YAML (and so JSON) as configuration files have it: keys are texts, and none stands twice."""
+"""A strict YAML (and so JSON) reader for configuration files: keys must be strings, and duplicate keys are refused."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import Any
 import yaml
 
 Fail = Callable[[str, str], Exception]
-"""Makes the caller's error from where something is wrong, `file` for all of it, and what is wrong there."""
+"""Creates the caller's error from the place of a fault, `file` for the whole file, and its message."""
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with duplicate keys, and keys that are no texts, refused."""
+    """A YAML loader that refuses duplicate keys, and keys that are not strings."""
 
     fail: Fail
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Refuse a mapping that says the same key twice: which one counts would be a guess."""
-        seen: set[Any] = set()
+        """Refuse a mapping with a duplicate key, because it is ambiguous."""
+        keys: set[Any] = set()
         for key_node, _ in node.value:
             key, line = self.construct_object(key_node, deep=True), key_node.start_mark.line + 1
             if not isinstance(key, str):
-                raise self.fail(str(key), f"keys must be texts (line {line})")
-            if key in seen:
+                raise self.fail(str(key), f"keys must be strings (line {line})")
+            if key in keys:
                 raise self.fail(key, f"is set twice (line {line}): keep one")
-            seen.add(key)
+            keys.add(key)
         return super().construct_mapping(node, deep)
 
 
 def load(text: str, fail: Fail) -> Any:
-    """Return what a text holds. Raises what `fail` makes, for whatever is wrong with it."""
+    """Return the parsed content of a text. Raises the error that `fail` creates for any fault in it."""
     loader = _Loader(text)
     loader.fail = fail
     try:

@@ -62,7 +62,7 @@ def test_accepted(text: str, expected: RunPolicySpec) -> None:
         ("restartCooldownSeconds: 100\nrestartCooldownMaxSeconds: 50", "", "may not be larger"),
         ("[1]", "file", "must be an object"),
         ("{", "file", "neither YAML nor JSON"),
-        ("1: 2", "1", "keys must be texts"),
+        ("1: 2", "1", "keys must be strings"),
         ("restartBudget: .nan", "file", "cannot be read"),
     ],
 )

@@ -90,7 +90,7 @@
     periodSeconds: 10
     failureThreshold: 6
   readinessProbe:
-    # Ready is who leads and works, and who has seen another lead and can take over.
+    # An operator is ready if it leads and works, or if it stands by: it knows that another one leads, and can take over.
     httpGet: {path: /readyz, port: health}
     periodSeconds: 1
     timeoutSeconds: 2

@@ -64,7 +64,7 @@ REFUSED = [
     ("commands: {a: {preset: codex, args: [2026-01-01]}}", "file: has a value that JSON cannot hold"),
     ("commands: {a: {preset: codex, args: [.nan]}}", "file: has a value that JSON cannot hold"),
     ("[" * 5000, "file: "),
-    ("? [a]\n: b", "['a']: keys must be texts"),
+    ("? [a]\n: b", "['a']: keys must be strings"),
     ("!!python/object/apply:os.system [x]", "file: is neither YAML nor JSON"),
 ]
 
