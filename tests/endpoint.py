@@ -11,12 +11,20 @@ from controller.api.base import JsonObject
 
 
 class Endpoint:
-    """An HTTP server that answers each request with `code`, or, while it is set to hang, not at all."""
+    """An HTTP server that answers each request with `code`: at once, after `release` if it is `held`, or never if it `hangs`."""
 
-    def __init__(self, code: int = 200, headers: dict[str, str] | None = None, *, hangs: bool = False, drops: bool = False) -> None:
+    def __init__(
+        self,
+        code: int = 200,
+        headers: dict[str, str] | None = None,
+        *,
+        held: bool = False,
+        hangs: bool = False,
+        drops: bool = False,
+    ) -> None:
         self.messages: list[JsonObject] = []
         self.arrived, self._release = threading.Event(), threading.Event()
-        if not hangs:
+        if not (hangs or held):
             self._release.set()
         endpoint = self
 
@@ -50,6 +58,10 @@ class Endpoint:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+    def release(self) -> None:
+        """Answer what is held, and everything after it at once."""
+        self._release.set()
 
     @property
     def port(self) -> int:

@@ -66,12 +66,15 @@ class Notifier:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Send what waits, if that takes no long time."""
-        if self._lanes:
-            await asyncio.wait(self._lanes, timeout=CLOSE_SECONDS)
+        await self.flush()
         for lane in self._lanes:
             lane.cancel()
         await asyncio.gather(*self._lanes, return_exceptions=True)
+
+    async def flush(self) -> None:
+        """Send what waits, for at most CLOSE_SECONDS."""
+        if self._lanes:
+            await asyncio.wait(self._lanes, timeout=CLOSE_SECONDS)
 
     def enqueue(self, message: Message, places: tuple[Notification, ...]) -> None:
         """Have a message sent to every place, some time, unless its Run has had too many. Never waits, never raises."""

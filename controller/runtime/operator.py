@@ -27,7 +27,7 @@ from controller.kube.workqueue import WorkQueue, run_workers
 from controller.leadership.membership import Leases, Membership
 from controller.leadership.shard_map import Mode
 from controller.ledger.entry import MEGABYTE, Entry, Limits
-from controller.notify.message import SendMessage, discard
+from controller.notify.message import discard
 from controller.notify.notifier import Notifier
 from controller.notify.sender_process import Senders
 from controller.observability.health import Checks, Pulse, unless
@@ -68,7 +68,7 @@ class Operator:
         self._kopf_ready = asyncio.Event()
         self._pulse = Pulse()
         self._store: InstrumentedStore | None = None
-        self._send_message: SendMessage = discard
+        self._notifier: Notifier | None = None
         self._synced = False
 
     async def run(self) -> Mode | None:
@@ -80,7 +80,7 @@ class Operator:
         connection = await connect(self._settings.kubeconfig)
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(Client(connection, self._metrics.observe_request))
-            self._send_message = await self._open_notifier(stack, client)
+            self._notifier = await self._open_notifier(stack, client)
             self._store = store = InstrumentedStore(make_store(self._settings.store, client), self._metrics)
             stack.push_async_callback(store.close)
             leases = self._membership.create_leases(client, connection.namespace)
@@ -133,6 +133,8 @@ class Operator:
             await self._life.stop.wait()
             await self._drain(working)
             await leases.release()
+            if self._notifier:
+                await self._notifier.flush()  # kopf's end cancels every task that began after it, senders' tasks too.
             for task in endless:
                 task.cancel()
 
@@ -145,7 +147,14 @@ class Operator:
             managed = NetworkMode.MANAGED if self._settings.agents_network else NetworkMode.UNMANAGED
             observer = Observer(client, self._cache, store, self._policy, consultations, managed)
             network = AgentsNetwork(self._settings.agents_network_allow)
-            tools = Tools(client, self._cache, self._send_message, self._sidecar(), consultations, network=network)
+            tools = Tools(
+                client,
+                self._cache,
+                self._notifier.enqueue if self._notifier else discard,
+                self._sidecar(),
+                consultations,
+                network=network,
+            )
             await self._reconcile(client, store, observer, tools)
 
     async def _reconcile(self, client: Client, store: InstrumentedStore, observer: Observer, tools: Tools) -> None:
@@ -174,10 +183,10 @@ class Operator:
         with Ledger(settings.ledger, limits, self._metrics, client.server_now) as ledger:
             yield ledger.record
 
-    async def _open_notifier(self, stack: AsyncExitStack, client: Client) -> SendMessage:
+    async def _open_notifier(self, stack: AsyncExitStack, client: Client) -> Notifier:
         """Return how people are told. It closes after the Lease is given back: a slow endpoint holds no successor up."""
         senders = await stack.enter_async_context(Senders(self._settings.notify_schemes, self._settings.notify_allow))
-        return (await stack.enter_async_context(Notifier(client, self._metrics, senders.send))).enqueue
+        return await stack.enter_async_context(Notifier(client, self._metrics, senders.send))
 
     async def _drain(self, working: asyncio.Task[None]) -> None:
         """Let the passes in hand finish their writes."""

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import cast
 
@@ -123,6 +124,26 @@ def test_trouble_delays_nobody_and_is_told(api_cluster: Cluster, namespace: str,
     assert [line["place"] for line in operator.lines() if line["event"] == "notification not sent"] == [
         f"Secret {namespace}/absent, key url"
     ]
+
+
+def test_a_graceful_end_sends_what_waits(api_cluster: Cluster, namespace: str, operator: OperatorProcess) -> None:
+    """SIGTERM arrives while one message is in flight and another waits behind it: both are sent before the operator ends.
+
+    kopf cancels every task that began after it when it ends; the operator therefore sends first.
+    """
+    with Endpoint(held=True) as endpoint:
+        apply(api_cluster, namespace, secret("default", endpoint.port), telling("default"))
+        await_that(lambda: get(api_cluster, namespace, "runpolicy", "default"), "the policy")
+        apply(api_cluster, namespace, run_of("first"), run_of("second"))
+        await_that(endpoint.arrived.is_set, "the first message")
+        for name in ("first", "second"):
+            await_phase(api_cluster, namespace, name, "Completed")
+        with ThreadPoolExecutor() as pool:
+            ended = pool.submit(operator.stop)
+            await_that(lambda: any(line["event"] == "stopping" for line in operator.lines()), "the operator to end")
+            endpoint.release()
+            assert ended.result() == 0
+    assert len(endpoint.messages) == 2
 
 
 def test_a_tenant_scans_nothing(api_cluster: Cluster, namespace: str) -> None:
