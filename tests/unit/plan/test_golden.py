@@ -38,7 +38,7 @@ def test_plan(path: Path) -> None:
 
 def test_the_digest_of_a_plan_is_stable() -> None:
     """The digest in logs, `status.plan` and the ledger is the same in every version; scripts/digests.py compares all stories."""
-    [path] = [path for path in CASES if path.stem == "a-new-run-gets-its-pod"]
+    [path] = [path for path in CASES if path.stem == "new-run-gets-pod"]
     assert plan(snapshot_of(path), NOW).digest == "408b11202124ca1e231496329d357f37af501ea45f2c809f50c36bb637a1eda6"
 
 

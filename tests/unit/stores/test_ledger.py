@@ -123,7 +123,7 @@ def test_a_database_without_a_driver_is_refused_at_start(url: str) -> None:
         Ledger(url, LIMITS, Metrics(), lambda: NOW)
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_an_entry_replays(path: Path) -> None:
     """The planner computes the recorded digest from the JSON of a recorded snapshot."""
     snapshot, now = read_snapshot(document_of(path))
@@ -137,7 +137,7 @@ def test_an_entry_replays(path: Path) -> None:
 
 def test_advice_is_kept_with_what_it_came_from() -> None:
     """The entry of the pass that accepts advice has its verdict, reason, prompt digest, model and latency."""
-    [path] = [path for path in CASES if path.stem == "what-it-said-goes-on-record"]
+    [path] = [path for path in CASES if path.stem == "answer-is-recorded-first"]
     document = document_of(path)
     told = {"promptDigest": "a" * 64, "model": "gpt-5.5", "latencyMilliseconds": 2100}
     document["consultations"][0]["advice"] |= told
