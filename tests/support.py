@@ -161,11 +161,15 @@ PATIENT_LEASE = ("--lease-duration", "60", "--lease-renew-deadline", "40", "--le
 """A busy machine must not lose the Lease. A killed operator is restarted under its own name, so no wait takes that long."""
 
 
-class OperatorProcess:
-    """`runwarden operator` as users run it, against one cluster, on ports of its own."""
+CHECKOUT = Path(__file__).parent.parent
+"""The sources that an operator process runs: Python finds them in its working directory."""
 
-    def __init__(self, cluster: Cluster, *options: str, keep: bool = False) -> None:
-        self._cluster, self._options, self._keep = cluster, options, keep
+
+class OperatorProcess:
+    """`runwarden operator` as users run it, against one cluster, on ports of its own; by default of this checkout."""
+
+    def __init__(self, cluster: Cluster, *options: str, keep: bool = False, checkout: Path = CHECKOUT) -> None:
+        self._cluster, self._options, self._keep, self._checkout = cluster, options, keep, checkout
         self._identity = f"operator-{time.monotonic_ns()}"
         self.log = cluster.directory / f"{self._identity}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -206,7 +210,7 @@ class OperatorProcess:
         env = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, env=env, cwd=Path(__file__).parent.parent, start_new_session=self._keep
+                command, stdout=log, stderr=log, env=env, cwd=self._checkout, start_new_session=self._keep
             )
         if self._cluster.provider != "existing":  # the cleanup after a killed run ends it with the cluster
             Record(self._cluster.directory / "processes").add("operator", self._process.pid)

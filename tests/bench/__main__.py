@@ -35,6 +35,11 @@ FAILING_COUNT = 200
 @click.option("--only", default="", help="Controllers, for example job,floor,runwarden-status; all when empty.")
 @click.option("--failing", default=FAILING_COUNT, help="Objects whose pods fail once, in a series of their own; 0 leaves it out.")
 @click.option("--postgres", help="Also ours with this database: a postgresql:// URL.")
+@click.option(
+    "--base",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A checkout of another revision: its operator is measured too, as runwarden-base.",
+)
 @click.option("--profile", is_flag=True, help="Only sample where the CPU goes, of ours or of --only, and measure nothing.")
 @click.option("--redraw", is_flag=True, help="Only recreate table and plot from the result file.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("artifacts/bench"), help="Where results go.")
@@ -45,6 +50,7 @@ def main(
     only: str,
     failing: int,
     postgres: str | None,
+    base: Path | None,
     profile: bool,
     redraw: bool,
     output: Path,
@@ -57,7 +63,7 @@ def main(
         _tell(page.read(output / page.MADE), output)
         return
     with tempfile.TemporaryDirectory() as folder:
-        chosen = _chosen(contestants(Path(folder), postgres), only or (OURS if profile else ""))
+        chosen = _chosen(contestants(Path(folder), postgres, base), only or (OURS if profile else ""))
         if profile:
             _profile(chosen, count, output)
             return

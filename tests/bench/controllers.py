@@ -16,7 +16,7 @@ from tests import users
 from tests.cluster import Cluster, processes
 from tests.cluster.binaries import find
 from tests.cluster.processes import Record, start_time
-from tests.support import OperatorProcess, apply, policy_of, run_of
+from tests.support import CHECKOUT, OperatorProcess, apply, policy_of, run_of
 
 ROOT = Path(__file__).parent.parent.parent
 JOBS = Resource("batch", "v1", "jobs", "Job")
@@ -90,8 +90,8 @@ class Contestant:
     restarts: bool = True
 
 
-def contestants(folder: Path, postgres: str | None = None) -> dict[str, Contestant]:
-    """Return every contestant by name; databases are put into the folder."""
+def contestants(folder: Path, postgres: str | None = None, base: Path | None = None) -> dict[str, Contestant]:
+    """Return every contestant by name; databases are put into the folder. `base` is a checkout of another revision of ours."""
     ours = {"status": "status", "annotations": "annotations", "sqlite": f"sqlite:///{folder}/"}
     ours |= {"postgresql": postgres} if postgres else {}
     found = [
@@ -100,6 +100,8 @@ def contestants(folder: Path, postgres: str | None = None) -> dict[str, Contesta
         Contestant("floor", BARE_RUNS, _bare, _succeeded, _start_floor),
         *(Contestant(f"runwarden-{kind}", RUNS, run_for, _completed, partial(start_ours, store)) for kind, store in ours.items()),
     ]
+    if base:
+        found.append(Contestant("runwarden-base", RUNS, run_for, _completed, partial(start_ours, "status", checkout=base)))
     return {each.name: each for each in found}
 
 
@@ -163,7 +165,7 @@ def _start_floor(stage: Stage, stack: ExitStack) -> int:
     )
 
 
-def start_ours(store: str, stage: Stage, stack: ExitStack) -> int:
+def start_ours(store: str, stage: Stage, stack: ExitStack, checkout: Path = CHECKOUT) -> int:
     """Start the operator with a store, or with an SQLite database in the folder that its URL ends with; return its process."""
     stage.let("runwarden-operator")
     stage.let("runwarden-operator-lease")
@@ -171,4 +173,4 @@ def start_ours(store: str, stage: Stage, stack: ExitStack) -> int:
         apply(stage.cluster, stage.namespace, policy_of(AT_ONCE))
     where = ("--namespace", stage.namespace, "--lease-namespace", stage.namespace)
     url = f"{store}{stage.namespace}.db" if store.endswith("/") else store
-    return stack.enter_context(OperatorProcess(stage.account, *where, *RETRY_PERIOD, "--store", url)).pid
+    return stack.enter_context(OperatorProcess(stage.account, *where, *RETRY_PERIOD, "--store", url, checkout=checkout)).pid
