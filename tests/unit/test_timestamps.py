@@ -75,7 +75,9 @@ def test_a_pod_was_told_to_end_where_its_deadline_says_so_too() -> None:
 def test_when_a_pod_counts_as_deaf_is_a_time(moment: datetime) -> None:
     """The time is valid even for an annotation at the end of all times."""
     written = {"annotations": {"runwarden.dev/ending-at": moment.isoformat()}}
-    assert force_delete_at(pod_facts(pod({"activeDeadlineSeconds": 1}, **written))) <= LATEST
+    found = force_delete_at(pod_facts(pod({"activeDeadlineSeconds": 1}, **written)))
+    assert found is not None
+    assert found <= LATEST
 
 
 @given(ANY_MOMENT, st.integers(0, MAX_SECONDS))

@@ -60,7 +60,7 @@ def _wait_for_predecessor(at: PlanContext, pods: tuple[PodFacts, ...]) -> Ending
         if action := end(at, pod, Reason.PREDECESSOR_ENDING):
             return action
     names = ", ".join(pod.name for pod in pods)
-    checks = [force_delete_at(pod) for pod in pods if pod.ending_since and not pod.deleting]
+    checks = [check for pod in pods if not pod.deleting and (check := force_delete_at(pod))]
     check = min(checks, default=later(at.now, NAMESAKE_CHECK_SECONDS))
     return Wait(Reason.PREDECESSOR_ENDING, f"waits until pod {names} has ended", check)
 
@@ -129,16 +129,14 @@ def end(at: PlanContext, pod: PodFacts, reason: Reason) -> Ending | None:
     if pod.ending_since is None or pod.ending_since > later(at.now, MAX_GRACE_SECONDS):
         # A time that lies so far ahead is nobody's clock: somebody else wrote it, so the pod is told once more.
         return Terminate(reason=reason, agent=pod.agent, attempt=pod.attempt, pod=pod.name, pod_uid=pod.uid)
-    if at.now >= force_delete_at(pod):
+    if (check := force_delete_at(pod)) and at.now >= check:
         return delete_pod(pod, Reason.DEAF, Intent.STOP)
     return None
 
 
-def force_delete_at(pod: PodFacts) -> datetime:
-    """When a pod that was told to end counts as deaf to it."""
-    if pod.ending_since is None:
-        raise ValueError(f"pod {pod.name} was not told to end")
-    return later(pod.ending_since, pod.grace_seconds + DEAF_SECONDS)
+def force_delete_at(pod: PodFacts) -> datetime | None:
+    """Return when a pod that was asked to end is deleted if it still runs; None for a pod that was not asked."""
+    return later(pod.ending_since, pod.grace_seconds + DEAF_SECONDS) if pod.ending_since else None
 
 
 def delete_pod(pod: PodFacts, reason: Reason, intent: Intent) -> DeletePod:

@@ -219,7 +219,7 @@ def _stop(at: PlanContext) -> StopDecision | None:
 
 def _ends(at: PlanContext, reason: Reason, live: tuple[PodFacts, ...]) -> tuple[tuple[Action, ...], datetime | None]:
     actions = tuple(action for pod in live if (action := start_stop.end(at, pod, reason)))
-    waits = [start_stop.force_delete_at(pod) for pod in live if pod.ending_since and not pod.deleting]
+    waits = [check for pod in live if not pod.deleting and (check := start_stop.force_delete_at(pod))]
     return actions, min(waits, default=None)
 
 
