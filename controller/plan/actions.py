@@ -221,6 +221,7 @@ class RenewWait(AgentAction):
     intent: ClassVar[Intent] = Intent.ESCALATE_BLOCKED
     step: ClassVar[str] = "wait"
     escalation: str
+    decision: Decision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from controller.api.escalation import Decision
 from controller.api.run_status import MAX_ADVICE, MAX_ASKED, AgentState, BlockedState, OperatorState, OutcomeResult, StopDecision
 from controller.api.timestamps import later
 from controller.plan.actions import (
@@ -180,9 +179,8 @@ def _renew_wait(at: PlanContext, state: OperatorState, action: RenewWait) -> Ope
     agent = at.agent_state(action.agent)
     if agent.blocked is None:
         raise ValueError("only a blocked agent can be waited for")
-    decision = Decision.RETRY if action.reason is Reason.RETRY_ORDERED else Decision.WAIT
     expires_at = later(at.floor, (agent.blocked.expires_at - agent.blocked.since).total_seconds())
-    blocked = agent.blocked.model_copy(update={"decision": decision, "since": at.floor, "expires_at": expires_at})
+    blocked = agent.blocked.model_copy(update={"decision": action.decision, "since": at.floor, "expires_at": expires_at})
     return _with_agent(state, action.agent, agent.model_copy(update={"blocked": blocked}))
 
 

@@ -61,7 +61,7 @@ def answered(at: PlanContext, agent: Agent) -> AgentDecision | None:
     if found.decision in (Decision.RETRY, Decision.WAIT):
         # Retry without a pod: the start is tried again and again as it is, so both only give it more time.
         reason = Reason.RETRY_ORDERED if found.decision is Decision.RETRY else Reason.WAIT_ORDERED
-        return AgentDecision((RenewWait(reason=reason, agent=agent.name, escalation=found.name),))
+        return AgentDecision((RenewWait(reason=reason, agent=agent.name, escalation=found.name, decision=found.decision),))
     return None
 
 
