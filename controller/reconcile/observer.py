@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from controller.advisor.consultations import Consultations
 from controller.api.base import JsonObject
-from controller.api.names import RunKey, pod_name, report_name, workspace_name
+from controller.api.names import RunKey, report_name, workspace_name
 from controller.api.policy import LLMMode, NetworkMode, ResolvedPolicy
 from controller.cache.active_runs import QueuedRun
 from controller.cache.policy_file_watcher import PolicyFileWatcher
@@ -21,6 +21,7 @@ from controller.kube.client import Client
 from controller.kube.errors import NotFound
 from controller.kube.resources import AGENT_REPORTS, CLAIMS, ESCALATIONS, NAMESPACES, PODS, RUNS, Resource
 from controller.plan.escalations.questions import asked_names
+from controller.plan.reads import expected_pod_names, reporting_agents
 from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, ReportFacts, RunFacts, Snapshot
 from controller.reconcile.node_lookup import NodeLookup
 from controller.store import Loaded, Store
@@ -82,8 +83,8 @@ class Observer:
         facts = view.facts_of(run)
         loaded = await self._store.load(run, live=True)
         known = Snapshot(run=facts, state=loaded.state)
-        pods = await self._pods(key, pod_names | _expected_pod_names(known))
-        reports = await self._reports(key, {report.agent for report in view.reports} | _reporting_agents(known, pods))
+        pods = await self._pods(key, pod_names | expected_pod_names(known))
+        reports = await self._reports(key, {report.agent for report in view.reports} | reporting_agents(known, pods))
         open_names = {escalation.name for escalation in view.escalations if escalation.open}
         escalations = await self._escalations(key, open_names, replace(known, reports=reports, pods=pods))
         seen = await self._observe(run, facts, loaded, Related(pods, reports, escalations))
@@ -182,23 +183,3 @@ def _policy_missing_message(run: RunFacts) -> str:
 def _may_be_unreachable(pod: PodFacts) -> bool:
     """Whether a pod that runs is not ready: its probe fails, or its node has been lost."""
     return pod.phase == "Running" and not pod.ready
-
-
-def _expected_pod_names(snapshot: Snapshot) -> set[str]:
-    """The names of the pods that may be an agent's: of its attempt, and of the one before where that has not started yet."""
-    agents = snapshot.state.agents if snapshot.state else {}
-    names = set()
-    for name, agent in agents.items():
-        if agent.outcome is None:
-            names.add(pod_name(snapshot.run.name, name, agent.attempt))
-            if agent.attempt and not agent.pod_uid:
-                names.add(pod_name(snapshot.run.name, name, agent.attempt - 1))
-    return names
-
-
-def _reporting_agents(snapshot: Snapshot, pods: tuple[PodFacts, ...]) -> set[str]:
-    """The agents whose pods have a reporter, and those whose pod is gone: their report is all that may tell how they ended."""
-    agents = snapshot.state.agents if snapshot.state else {}
-    seen = {pod.uid for pod in pods}
-    gone = {name for name, agent in agents.items() if agent.pod_uid and agent.outcome is None and agent.pod_uid not in seen}
-    return gone | {pod.agent for pod in pods if pod.reporting}

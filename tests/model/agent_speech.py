@@ -19,7 +19,7 @@ from controller.plan.escalations import approvals, questions
 from controller.plan.reasons import Reason
 from controller.plan.rules import agent_rules
 from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, ReportFacts
-from controller.reconcile.actions.deliver_answer import _body
+from controller.reconcile.actions.deliver_answer import delivery_body
 from tests.model import bridge, world_steps
 from tests.model.bridge import Name, View
 from tests.model.mutant import Mutant, agent_rule
@@ -177,7 +177,7 @@ _gate = approvals.require_approval
 
 
 def _without_others(report: Any, *args: Any) -> Any:
-    return _body({**report, "spec": {"deliveries": []}}, *args)
+    return delivery_body({**report, "spec": {"deliveries": []}}, *args)
 
 
 def _kubelet_only(*_: Any, **__: Any) -> None:
@@ -210,7 +210,7 @@ SPEAKING: tuple[Mutant, ...] = (
         "report-not-read",
         "the report of a deleted pod is read only if the cache knows it",
         ("vanished",),
-        lambda: [(bridge, "_reporting_agents", _reporting)],
+        lambda: [(bridge, "reporting_agents", _reporting)],
     ),
     Mutant(
         "old-report-proves",
@@ -372,6 +372,6 @@ SPEAKING: tuple[Mutant, ...] = (
         "deliveries-replaced",
         "a delivery replaces the others",
         ("two-questions",),
-        lambda: [(bridge, "_body", _without_others)],
+        lambda: [(bridge, "delivery_body", _without_others)],
     ),
 )

@@ -23,10 +23,10 @@ from controller.plan import planner, steps, transitions
 from controller.plan.actions import Action, Creation, Effect, Transition
 from controller.plan.escalations.questions import asked_names
 from controller.plan.model import Plan
+from controller.plan.reads import expected_pod_names, reporting_agents
 from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, ReportFacts, RunFacts, Snapshot, Termination
 from controller.plan.steps import Act, Change, Create, Save
-from controller.reconcile.actions.deliver_answer import NO_ANSWER, _body
-from controller.reconcile.observer import _expected_pod_names, _reporting_agents
+from controller.reconcile.actions.deliver_answer import NO_ANSWER, delivery_body
 from controller.reconcile.reconciler import MAX_STEPS
 from tests.model.advisor_answers import heard
 from tests.model.reporting import ACTIVE, Delivery, Report, answer_to
@@ -110,7 +110,7 @@ class Bridge:
         self.plan = lru_cache(None)(self._plan)
         self.settle = lru_cache(None)(self._settle)
         self.looked_at = lru_cache(None)(self._looked_at)
-        self.speakers = lru_cache(None)(self._reporting_agents)
+        self.speakers = lru_cache(None)(self._speakers)
         self.asked = lru_cache(None)(self._asked)
 
     def _snapshot(self, view: View) -> Snapshot:
@@ -140,16 +140,16 @@ class Bridge:
 
     def _looked_at(self, run: Run) -> tuple[Name, ...]:
         """Return the names that are read even if the caches lack them: the pods', and those of the escalations in the state."""
-        names = [name.split("-") for name in _expected_pod_names(self.snapshot(View(run.uid, run)))]
+        names = [name.split("-") for name in expected_pod_names(self.snapshot(View(run.uid, run)))]
         state = self.states.values[run.state]
         blocked = [agent.blocked.escalation for agent in state.agents.values() if agent.blocked] if state else []
         pods = [(agent, int(attempt[1:])) for _, agent, attempt in names]
         return tuple(sorted([*pods, *((INBOX, name) for name in blocked)]))
 
-    def _reporting_agents(self, key: int, state: int, pods: tuple[Pod, ...]) -> tuple[Name, ...]:
+    def _speakers(self, key: int, state: int, pods: tuple[Pod, ...]) -> tuple[Name, ...]:
         """Return the names of the reports that are read even if the caches lack them."""
         seen = self.snapshot(View(key, Run(key, state=state), pods))
-        return tuple((REPORT, agent) for agent in sorted(_reporting_agents(seen, seen.pods)))
+        return tuple((REPORT, agent) for agent in sorted(reporting_agents(seen, seen.pods)))
 
     def _asked(self, key: int, state: int, pods: tuple[Pod, ...], reports: tuple[Report, ...]) -> tuple[Name, ...]:
         """Return the names of the escalations that are read because an agent has asked."""
@@ -293,7 +293,7 @@ def delivered(report: Report, question: str, answered: Escalation | None) -> Rep
     """Return the report after the shipped delivery has patched it."""
     before = [{"questionID": d.question, "answer": d.answer, "by": ""} for d in report.deliveries]
     facts = _escalation_facts(answered) if answered else None
-    body = _body({"spec": {"deliveries": before}, "metadata": {"resourceVersion": ""}}, question, facts)
+    body = delivery_body({"spec": {"deliveries": before}, "metadata": {"resourceVersion": ""}}, question, facts)
     return report._replace(deliveries=tuple(Delivery(d["questionID"], d["answer"]) for d in body["spec"]["deliveries"]))
 
 

@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from controller.api.names import pod_name
 from controller.api.run_status import AgentState, OperatorState
-from controller.plan import outcomes, steps, transitions
+from controller.plan import outcomes, reads, steps, transitions
 from controller.plan.actions import AdoptPod, Charge, Effect, ReserveAttempt
 from controller.plan.attempts import cleanup, restarts, start_stop
 from controller.plan.attempts.budget import budget_left
@@ -22,7 +22,6 @@ from controller.plan.reasons import Reason
 from controller.plan.rules import run_rules
 from controller.plan.rules.run_rules import RunRule
 from controller.plan.snapshot import PodFacts
-from controller.reconcile import observer
 from tests.model import bridge, world_steps
 from tests.model import world as cluster
 from tests.model.advising import ADVISING
@@ -189,7 +188,7 @@ def _without_predecessor(snapshot: Any) -> set[str]:
     return {name for name in _attempts(snapshot) if name in _named(snapshot)}
 
 
-_attempts = observer._expected_pod_names
+_attempts = reads.expected_pod_names
 
 
 def _named(snapshot: Any) -> set[str]:
@@ -255,7 +254,7 @@ RESTARTING: tuple[Mutant, ...] = (
         "predecessor-not-read",
         "the previous attempt's pod is read only if the cache knows it",
         ("unready", "ask"),
-        lambda: [(bridge, "_expected_pod_names", _without_predecessor)],
+        lambda: [(bridge, "expected_pod_names", _without_predecessor)],
     ),
     Mutant(
         "no-wait",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult
+from controller.plan.reads import reporting_agents
 from controller.plan.snapshot import PodFacts, RunFacts, Snapshot
-from controller.reconcile.observer import _reporting_agents
 
 ENDED = Outcome(attempt=0, result=OutcomeResult.COMPLETED, reason="ResultReported")
 
@@ -26,4 +26,4 @@ def test_the_report_of_a_pod_that_is_gone_is_read_too(agent: AgentState, pods: t
     """If no pod shows how an attempt ended, its report is read even if no cache has it; otherwise a read would be useless."""
     state = OperatorState(run_uid="run-1", agents={"coder": agent})
     snapshot = Snapshot(RunFacts("ns", "demo", "run-1", 1, None), state=state)
-    assert _reporting_agents(snapshot, pods) == ({"coder"} if read else set())
+    assert reporting_agents(snapshot, pods) == ({"coder"} if read else set())

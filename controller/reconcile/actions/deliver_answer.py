@@ -23,7 +23,7 @@ async def deliver(tools: Tools, snapshot: Snapshot, action: DeliverAnswer) -> Sn
     try:
         report = await tools.client.get(AGENT_REPORTS, namespace, name)
         if report["spec"]["runUID"] == snapshot.run.uid:
-            report = await tools.client.merge_patch(AGENT_REPORTS, namespace, name, _body(report, action.question, settled))
+            report = await tools.client.merge_patch(AGENT_REPORTS, namespace, name, delivery_body(report, action.question, settled))
     except NotFound:
         return replace(snapshot, reports=others)
     tools.cache.apply_report(report, snapshot.run.key)
@@ -35,7 +35,7 @@ NO_ANSWER = "(dismissed: nobody will answer this question)"
 """What a reporter that is older than dismissals brings to its agent."""
 
 
-def _body(report: JsonObject, question: str, answered: EscalationFacts | None) -> JsonObject:
+def delivery_body(report: JsonObject, question: str, answered: EscalationFacts | None) -> JsonObject:
     """The patch; a question whose escalation is not there any more was dismissed."""
     before = [d for d in report["spec"].get("deliveries", ()) if d["questionID"] != question]
     delivery = {"answer": answered.answer, "by": answered.by} if answered else {"answer": NO_ANSWER, "dismissed": True}
