@@ -1,1 +1,1 @@
-"""Notifications: people are told that an escalation was opened and that a Run has finished. Told at most once, never waited for."""
+"""Notifications to people about opened escalations and finished Runs. Delivery is at most once, and no pass waits for it."""

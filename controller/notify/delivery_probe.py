@@ -1,6 +1,6 @@
-"""What a send met on its way, below apprise, which says no more than yes or no.
+"""Observes a send below apprise, which reports only success or failure.
 
-So a try is repeated only where that cannot double the message.
+It distinguishes a refusal from an uncertain delivery, so that a send is retried only if that cannot duplicate the message.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from controller.notify.guard import Guard
 
 
 class DeliveryProbe:
-    """Counts the answers to requests, and the connections that were not to be had."""
+    """Records the responses to requests, and the connections that failed."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
         self._unreached = False
         self._reached = False
         self._broken = ""
-        """The class of the error that broke off a connection."""
+        """The class of the error that interrupted a connection."""
         self._codes: list[int] = []
 
     def watch(self) -> None:
-        """Look over the shoulder of this process's HTTP and mail clients from now on."""
+        """Observe this process's HTTP and mail clients from now on."""
         send, connect = HTTPAdapter.send, smtplib.SMTP.connect
 
         def watched_send(adapter: HTTPAdapter, request: Any, *args: Any, **options: Any) -> requests.Response:
@@ -53,15 +53,15 @@ class DeliveryProbe:
             self._reached = True
             return answer
 
-        # The libraries' own classes: in a process that sends one message and ends.
+        # The libraries' own classes are patched. This is acceptable, because the process sends one message and exits.
         HTTPAdapter.send = watched_send  # type: ignore[method-assign, assignment]  # see above
         smtplib.SMTP.connect = watched_connect  # type: ignore[method-assign, assignment]  # see above
 
     def outcome(self) -> Outcome:
-        """Return what a send that failed has come to."""
+        """Return the outcome of a send that failed."""
         if self._reached or any(_is_good(code) for code in self._codes):
             broken = f" ({self._broken})" if self._broken else ""
-            return Outcome(Result.UNKNOWN, f"the endpoint was reached, but did not say that it took all of it{broken}")
+            return Outcome(Result.UNKNOWN, f"the endpoint was reached, but did not confirm the whole message{broken}")
         final = [code for code in self._codes if not _is_temporary(code)]
         if final:
             return Outcome(Result.REFUSED, f"the endpoint answered HTTP {final[0]}: check its address, token and rights")
@@ -70,18 +70,18 @@ class DeliveryProbe:
         return self._unconnected()
 
     def _unconnected(self) -> Outcome:
-        """Return why nobody was asked."""
+        """Return the outcome of a send without a connection."""
         if self._guard.refused:
-            why = f"its host leads to {self._guard.refused}, which is not public: have it allowed by --notify-allow, or use another"
+            why = f"its host resolves to {self._guard.refused}, which is not public: use another, or allow it with --notify-allow"
             return Outcome(Result.UNUSABLE, why)
         if self._guard.unknown_name:
             return Outcome(Result.UNUSABLE, "its host has no address: check its name")
         if self._unreached:
             return Outcome(Result.LATER, "the endpoint cannot be reached: check its name, port and the operator's egress")
-        return Outcome(Result.REFUSED, "the service could not be asked: check that its URL is complete")
+        return Outcome(Result.REFUSED, "no request could be made: check that its URL is complete")
 
     def _check_proxied(self, url: str, proxies: Any) -> None:
-        """Judge where a proxy is asked to connect, as far as it is known here. Raises ConnectionError."""
+        """Check the target of a proxied request, as far as it resolves here. Raises ConnectionError."""
         proxy = select_proxy(url, proxies)
         if not proxy:
             return

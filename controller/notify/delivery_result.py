@@ -1,7 +1,7 @@
-"""What came of a try to send. `why` is a sentence of ours: never a URL, nor what an endpoint or a library said of one.
+"""The outcome of a send. `why` is the operator's own text, never a URL or a message of an endpoint or library.
 
-It goes into the operator's log. A tenant reads it only where it is about the Secret or the text of the URL: who learns how a
-connection failed can scan the operator's network.
+It goes to the operator's log. Tenants read it only if it is about the Secret or the URL's text. Details of failed connections would
+let them scan the operator's network.
 """
 
 from __future__ import annotations
@@ -11,28 +11,28 @@ from enum import StrEnum
 
 
 class Result(StrEnum):
-    """How a try ended, and so whether it may be made again: only where nobody can have got the message."""
+    """The result of a send. A send is retried only if nobody can have received the message."""
 
     SENT = "sent"
     LATER = "later"
-    """Nobody took it: not reached, or told to come again. The only one that is tried again."""
+    """Not delivered: the endpoint was not reached, or asked to retry later. The only result that is retried."""
     REFUSED = "refused"
-    """The endpoint said no."""
+    """The endpoint refused the message."""
     UNUSABLE = "unusable"
-    """There is no Secret, no URL in it, or none that may be used."""
+    """The Secret is missing, or has no URL that may be used."""
     UNKNOWN = "unknown"
-    """The endpoint was reached and did not say whether it took it; a second try could double it."""
+    """The endpoint was reached and did not confirm the message. A retry could duplicate it."""
     DROPPED = "dropped"
-    """Never tried: too many wait, or the operator ends."""
+    """Not attempted: too many messages are queued, or the operator is shutting down."""
 
 
-NOT_DELIVERED = "it was not delivered, or not for certain: check the URL, or ask who runs the operator, whose log has the cause"
-"""All that a tenant reads of a send that was tried."""
+NOT_DELIVERED = "it was not delivered, or that is uncertain: check the URL, or ask the operator's administrator to read its log"
+"""The only text that a tenant reads about an attempted send."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a try ended, and why. `open` says that the cause was found without the network, so that everybody may read it."""
+    """The result of a send and its reason. With `open` the cause was found without the network, so tenants may read it."""
 
     result: Result
     why: str = ""
@@ -41,10 +41,10 @@ class Outcome:
 
     @property
     def public_reason(self) -> str:
-        """The cause as a tenant may read it."""
+        """The reason for tenants."""
         return self.why if self.open else NOT_DELIVERED
 
 
 def unusable(why: str) -> Outcome:
-    """Return the outcome for a Secret or a URL that cannot be used as it is written."""
+    """Return the outcome for an invalid Secret or URL."""
     return Outcome(Result.UNUSABLE, why, open=True)

@@ -1,4 +1,4 @@
-"""Where a message goes: a key of a Secret, read anew for each try. What the Secret holds goes into the send and nowhere else."""
+"""The destination of a message: a key of a Secret. It is read again for each attempt, and its value is used only for the send."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from controller.notify.delivery_result import Outcome, Result, unusable
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A key of a Secret; its value is a URL that nobody is shown."""
+    """A key of a Secret. Its value is a URL that is never shown."""
 
     namespace: str
     secret: str
@@ -24,17 +24,17 @@ class Destination:
         return f"Secret {self.namespace}/{self.secret}, key {self.key}"
 
 
-async def read_url(client: Client, place: Destination) -> str | Outcome:
-    """Return the URL, or why there is none to be had."""
+async def read_url(client: Client, destination: Destination) -> str | Outcome:
+    """Return the URL, or the outcome if there is none."""
     try:
-        secret = await client.get(SECRETS, place.namespace, place.secret)
+        secret = await client.get(SECRETS, destination.namespace, destination.secret)
     except NotFound:
-        return unusable("it does not exist: create it, or take it out of the policy's notifications")
+        return unusable("it does not exist: create it, or remove it from the policy's notifications")
     except Forbidden:
         return unusable("the operator may not read it: grant its service account get on this one Secret")
     except ApiError as error:
         return Outcome(Result.LATER, f"it could not be read: {error.status} {error.reason}", open=True)
-    value = (secret.get("data") or {}).get(place.key)
+    value = (secret.get("data") or {}).get(destination.key)
     if value is None:
         return unusable("it has no such key: add it, or set secretKey in the policy's notifications")
     try:
@@ -42,5 +42,5 @@ async def read_url(client: Client, place: Destination) -> str | Outcome:
     except (binascii.Error, UnicodeDecodeError):
         url = ""
     if not url or len(url.split()) > 1:
-        return unusable("it does not hold one URL: see docs/notifications.md")
+        return unusable("it does not contain exactly one URL: see docs/notifications.md")
     return url

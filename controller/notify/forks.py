@@ -1,8 +1,8 @@
-"""Forks a child for each order: what the children have in common is loaded once, and what each one does to itself ends with it.
+"""Forks a child for each order: common modules are loaded once, and a child's changes to its process end with it.
 
-Orders arrive on stdin, a socket that keeps messages apart, each as a line of JSON with the child's end of a connection to the
-operator. The child reads its order there and answers there, so no order passes through the memory that later children inherit.
-Each child's end is reported by a line of JSON on the same socket.
+Orders arrive on stdin, a socket that preserves message boundaries. Each is a line of JSON with the child's end of a connection to
+the operator. The child reads its order and writes its answer on that connection, so no order enters the memory that later children
+inherit. Each child's end is reported by a line of JSON on the same socket.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ MESSAGE_BYTES = 4096
 PR_SET_PDEATHSIG = 1
 """prctl(2): the signal that a process gets when its parent ends."""
 UNREADABLE = (ArithmeticError, LookupError, TypeError, ValueError)
-"""How a malformed message fails."""
+"""Exceptions that a malformed message may raise."""
 
 Work = Callable[[bytes], bytes]
-"""Carries out an order and returns the answer."""
+"""Executes an order and returns the answer."""
 
 _prctl = ctypes.CDLL(None).prctl
 
 
 def serve(work: Work) -> None:
-    """Carry out the orders that arrive, until stdin is closed and the last child has ended."""
+    """Execute incoming orders until stdin is closed and the last child has ended."""
     _close_inherited()
     gc.collect()
-    gc.freeze()  # The children share this memory for as long as no collector writes to it.
+    gc.freeze()  # The children share this memory until a garbage collector writes to it.
     Forks(work).run()
 
 
 class Forks:
-    """The children of this process, each under the number of its order."""
+    """The children of this process, by the number of their order."""
 
     def __init__(self, work: Work) -> None:
         self._work, self._orders = work, socket.socket(fileno=sys.stdin.fileno())
         self._children: dict[int, int] = {}
-        """The pids of those that were not reaped yet: no other process can have one."""
+        """PIDs of children that were not reaped yet. No other process can have one of these PIDs."""
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._orders, selectors.EVENT_READ)
 
     def run(self) -> None:
-        """Take orders and reap children until there will be no more of either."""
+        """Receive orders and reap children until stdin is closed and no child is left."""
         while self._selector.get_map():
             for key, _ in self._selector.select():
                 if key.fileobj is self._orders:
@@ -70,13 +70,13 @@ class Forks:
             return
         try:
             with suppress(*UNREADABLE):
-                self._obey(json.loads(message), fds)
+                self._dispatch(json.loads(message), fds)
         finally:
             for fd in fds:
                 os.close(fd)
 
-    def _obey(self, message: dict[str, float], fds: list[int]) -> None:
-        """Start a child where a connection came along, else end the one that is named."""
+    def _dispatch(self, message: dict[str, float], fds: list[int]) -> None:
+        """Start a child if the message has a connection, else kill the child that it names."""
         number = int(message["id"])
         if fds:
             self._start(number, math.ceil(message["seconds"]), fds[0])
@@ -94,26 +94,26 @@ class Forks:
             self._report({"id": number, "errno": error.errno or errno.EAGAIN})
         else:
             if pid == 0:
-                self._carry_out(parent, seconds, connection)
+                self._run_child(parent, seconds, connection)
             self._children[number] = pid
-        # The child has the other copy of this end: the pipe closes when it ends, however it does.
+        # The child has the other copy of this end, so the pipe closes when the child ends for any reason.
         os.close(alive)
 
-    def _carry_out(self, parent: int, seconds: int, connection: int) -> NoReturn:
-        """Be the child: answer the order and end, within so many seconds."""
+    def _run_child(self, parent: int, seconds: int, connection: int) -> NoReturn:
+        """Run as the child: answer the order and exit, within `seconds`."""
         code = 1
         try:
             signal.alarm(seconds)
             _end_with(parent)
-            self._let_go()
+            self._close_parent_files()
             with socket.socket(fileno=connection) as line, line.makefile("rb") as stream:
                 line.sendall(self._work(stream.read()))
             code = 0
         finally:
             os._exit(code)
 
-    def _let_go(self) -> None:
-        """Close what is the parent's: the socket of orders and the pipes of all children."""
+    def _close_parent_files(self) -> None:
+        """Close the parent's files: the socket of orders and the pipes of all children."""
         for key in self._selector.get_map().values():
             os.close(key.fd)
         self._selector.close()
@@ -132,21 +132,21 @@ class Forks:
         os.close(over)
 
     def _report(self, line: dict[str, int]) -> None:
-        """Tell the operator, which may be gone."""
+        """Report to the operator, which may be gone."""
         with suppress(ConnectionError):
             self._orders.send(json.dumps(line).encode())
 
 
 def _close_inherited() -> None:
-    """Close all but the standard files: uvloop leaves copies of them open, and a child would hold the orders of others by one."""
+    """Close all but the standard files. uvloop leaves copies of them open, through which a child could read others' orders."""
     for fd in map(int, os.listdir("/proc/self/fd")):
         if fd > sys.stderr.fileno():
-            with suppress(OSError):  # The list's own is closed already.
+            with suppress(OSError):  # The descriptor of the listing itself is closed already.
                 os.close(fd)
 
 
 def _end_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends, or end it now if that has happened."""
+    """Make the kernel kill this process when its parent ends. If the parent has ended already, exit now."""
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)

@@ -1,4 +1,4 @@
-"""Pure: what people are told. Text of agents is data in it: cut, without control characters, and without the power to ping."""
+"""Messages to people. Agents' text is data in them: cut, without control characters, and without mentions that ping. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from controller.api.policy import Notification, NotificationEvent, ResolvedPolic
 from controller.api.run_status import TERMINAL_PHASES, Phase
 
 TITLE_LIMIT, TEXT_LIMIT, LINE_LIMIT, BODY_LIMIT = 200, 1000, 160, 1700
-"""Characters of a title, of an escalation's text or a Run's message, of an option or output, and of all: Discord takes 2000."""
+"""Maximum characters of a title, an escalation's text or Run's message, an option or output, and a body. Discord accepts 2000."""
 
 
 class Level(StrEnum):
-    """How a message looks, in apprise's words."""
+    """The severity of a message, with apprise's values."""
 
     SUCCESS = "success"
     WARNING = "warning"
@@ -31,7 +31,7 @@ LEVELS = {Phase.COMPLETED: Level.SUCCESS, Phase.FAILED: Level.FAILURE, Phase.STO
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One event of one Run, as people read it."""
+    """A notification about one event of one Run."""
 
     event: NotificationEvent
     namespace: str
@@ -43,20 +43,20 @@ class Message:
 
 
 SendMessage = Callable[[Message, tuple[Notification, ...]], None]
-"""Has a message sent to every place, some time. Never waits, never raises."""
+"""Queues a message for all targets of notifications. Never waits, never raises."""
 
 
-def discard(message: Message, places: tuple[Notification, ...]) -> None:
-    """Tell nobody."""
+def discard(message: Message, targets: tuple[Notification, ...]) -> None:
+    """Send the message to nobody."""
 
 
 def places_for(policy: ResolvedPolicy | None, event: NotificationEvent) -> tuple[Notification, ...]:
-    """Return where a policy wants an event to be told."""
-    return tuple(place for place in policy.spec.notifications if event in place.events) if policy else ()
+    """Return the targets that a policy has for an event."""
+    return tuple(target for target in policy.spec.notifications if event in target.events) if policy else ()
 
 
 def opened(escalation: JsonObject) -> Message:
-    """Return what is told of an escalation that waits for a human."""
+    """Return the message about an escalation that waits for a human."""
     meta, spec = escalation["metadata"], escalation["spec"]
     options = tuple(spec.get("options", ()))
     listed = ", ".join(_cut(option, LINE_LIMIT) for option in options)
@@ -75,9 +75,9 @@ def opened(escalation: JsonObject) -> Message:
 
 
 def finished(before: str | None, run: JsonObject) -> Message | None:
-    """Return what is told of a Run whose status was just written, None unless that was what ended it.
+    """Return the message about a Run whose new status has finished it, None for any other status.
 
-    `before` is the completionTime of the status that this one replaced: a finished Run has one for good.
+    `before` is the completionTime of the previous status. A finished Run keeps its completionTime.
     """
     meta, status = run["metadata"], run.get("status", {})
     phase = status.get("phase")
@@ -96,9 +96,9 @@ def finished(before: str | None, run: JsonObject) -> Message | None:
 
 
 def answer_commands(kind: EscalationType, namespace: str, name: str, options: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the commands that answer an escalation; a human copies one of them.
+    """Return the commands that answer an escalation, for a human to copy.
 
-    An agent's own words stand behind `--`, so that an option such as `--as=admin` is an answer and no flag.
+    Text of an agent comes after `--`, so that an option such as `--as=admin` is an answer and not a flag.
     """
     tail = f"-n {namespace} {name}"
     match kind:
@@ -112,21 +112,21 @@ def answer_commands(kind: EscalationType, namespace: str, name: str, options: tu
 
 
 VERBS: dict[str, str] = {Decision.RETRY: "retry", Decision.STOP: "fail", Decision.WAIT: "wait"}
-"""The command that gives a blocked Run's decision."""
+"""Decision about a blocked Run -> its command."""
 
 STDIN = "-"
-"""An answer that `kubectl rw answer` reads from its input instead."""
+"""The answer that makes `kubectl rw answer` read from stdin."""
 
 
 def _typed(option: str) -> str:
-    """An option that an agent chose, quoted for a shell; empty for one that the message cannot show as it is, in one short line."""
+    """Return an agent's option quoted for a shell, or an empty text if the message cannot show it unchanged in one short line."""
     quoted = shlex.quote(option)
     as_it_is = _cut(option, LINE_LIMIT) == option and option.isprintable() and option != STDIN
     return quoted if as_it_is and len(quoted) <= LINE_LIMIT else ""
 
 
 def _results(status: JsonObject) -> Iterable[str]:
-    """What the agents say that came of it, a line each."""
+    """Yield the results that the agents reported, a line each."""
     for agent in status.get("agents", ()):
         result = agent.get("result") or {}
         if summary := result.get("summary"):
@@ -145,10 +145,10 @@ def _one_line(text: str) -> str:
 
 _CONTROL = re.compile(r"[^\S\n\t ]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _PING = re.compile(r"(?<!\w)@(?=\w)|<(?=[!@#])")
-"""What chat services take for a call to people: @everyone, <!channel>, <@U123>."""
+"""Mentions that chat services turn into pings: @everyone, <!channel>, <@U123>."""
 
 
 def _cut(text: str, limit: int) -> str:
-    """Text that was not written for people's chats, harmless there: a zero-width space takes the force out of a ping."""
+    """Return text that is harmless in chats and cut to `limit`. A zero-width space disables mentions."""
     plain = _PING.sub("\\g<0>\u200b", _CONTROL.sub(" ", text))
     return plain if len(plain) <= limit else f"{plain[: limit - 1]}…"

@@ -1,8 +1,8 @@
-"""Sends messages beside the operator's work, one lane a place: what one endpoint makes others wait for is bounded.
+"""Sends messages in the background, with one lane for each destination, so that a slow endpoint delays others only a little.
 
-Namespaces take turns at the senders, and the last free one is kept for a namespace that has none.
+Namespaces take turns at the senders, and the last free sender is reserved for a namespace that has none.
 
-It keeps nothing: a message that waits when the operator ends is lost, and never sent twice.
+Nothing is persisted: a message that is queued when the operator ends is lost, and never sent twice.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from controller.observability.metrics import Metrics
 log = structlog.get_logger(__name__)
 
 QUEUE_LIMIT = 500
-"""Messages that may wait; one is at most some 8 KB."""
+"""Maximum queued messages. A message has at most about 8 KB."""
 SENDERS, SLOW_SENDERS = 3, 1
-"""Sends at once, and those among places whose last one hung: each is a process, which holds some 8 MB of its own."""
+"""Concurrent sends, and those to destinations whose last send hung. Each is a process with about 8 MB of its own."""
 PAUSES = (2.0, 10.0, 30.0)
-"""Seconds before the second, third and last try of a message that nobody took."""
+"""Seconds before the second, third and last attempt to send a message that nobody received."""
 CLOSE_SECONDS = 5.0
-"""How long the end may take to send what waits."""
+"""Time on shutdown to send the queued messages."""
 TROUBLES_LIMIT = 1000
-"""Places whose trouble is remembered, the latest."""
+"""Maximum destinations whose last failure is remembered, the latest."""
 
 Send = Callable[[str, Message], Awaitable[Outcome]]
 
 
 class Notifier:
-    """Tells people, at most once each message, and never makes its caller wait."""
+    """Sends each message at most once, and never makes its caller wait."""
 
     def __init__(
         self,
@@ -72,86 +72,86 @@ class Notifier:
         await asyncio.gather(*self._lanes, return_exceptions=True)
 
     async def flush(self) -> None:
-        """Send what waits, for at most CLOSE_SECONDS."""
+        """Send the queued messages, for at most CLOSE_SECONDS."""
         if self._lanes:
             await asyncio.wait(self._lanes, timeout=CLOSE_SECONDS)
 
-    def enqueue(self, message: Message, places: tuple[Notification, ...]) -> None:
-        """Have a message sent to every place, some time, unless its Run has had too many. Never waits, never raises."""
+    def enqueue(self, message: Message, targets: tuple[Notification, ...]) -> None:
+        """Queue a message for all targets, unless its Run has exceeded its rate. Never waits, never raises."""
         admitted = self._allowance.admit(message, self._monotonic())
         if admitted is None:
             self._drop(message)
             return
-        for place in dict.fromkeys(
-            Destination(message.namespace, notification.secret_name, notification.secret_key) for notification in places
+        for destination in dict.fromkeys(
+            Destination(message.namespace, notification.secret_name, notification.secret_key) for notification in targets
         ):
-            self._enqueue(place, admitted)
+            self._enqueue(destination, admitted)
 
-    def _enqueue(self, place: Destination, message: Message) -> None:
+    def _enqueue(self, destination: Destination, message: Message) -> None:
         if sum(map(len, self._waiting.values())) >= QUEUE_LIMIT:
-            # The longest lane pays, so that no namespace can push out another's messages.
+            # The longest lane loses a message, so that no namespace can displace another's messages.
             self._drop(max(self._waiting.values(), key=len).popleft())
-        if place in self._waiting:
-            self._waiting[place].append(message)
+        if destination in self._waiting:
+            self._waiting[destination].append(message)
             return
-        self._waiting[place] = deque([message])
-        lane = asyncio.create_task(self._work(place), name=f"notify {place}")
+        self._waiting[destination] = deque([message])
+        lane = asyncio.create_task(self._work(destination), name=f"notify {destination}")
         self._lanes.add(lane)
-        lane.add_done_callback(partial(self._ended, place))
+        lane.add_done_callback(partial(self._ended, destination))
 
-    async def _work(self, place: Destination) -> None:
-        """Send what waits for one place, in order."""
-        waiting = self._waiting[place]
+    async def _work(self, destination: Destination) -> None:
+        """Send the queued messages for one destination, in order."""
+        waiting = self._waiting[destination]
         while waiting:
-            await self._deliver(place, waiting.popleft())
+            await self._deliver(destination, waiting.popleft())
 
-    def _ended(self, place: Destination, lane: asyncio.Task[None]) -> None:
+    def _ended(self, destination: Destination, lane: asyncio.Task[None]) -> None:
         self._lanes.discard(lane)
-        for message in self._waiting.pop(place):
+        for message in self._waiting.pop(destination):
             self._drop(message)
         if not lane.cancelled() and (error := lane.exception()):
-            log.error("notifications failed unexpectedly", place=str(place), error=type(error).__name__)
+            log.error("notifications failed unexpectedly", place=str(destination), error=type(error).__name__)
 
-    async def _deliver(self, place: Destination, message: Message) -> None:
+    async def _deliver(self, destination: Destination, message: Message) -> None:
         try:
-            outcome = await self._send_with_retries(place, message)
+            outcome = await self._send_with_retries(destination, message)
         except asyncio.CancelledError:
             self._drop(message)
             raise
         self._count(message, outcome.result)
         if outcome.result is Result.SENT:
-            self._troubles.pop(place, None)
+            self._troubles.pop(destination, None)
         else:
-            await self._report(place, message, outcome)
+            await self._report(destination, message, outcome)
 
-    async def _send_with_retries(self, place: Destination, message: Message) -> Outcome:
-        """Try until somebody may have got it, or nobody will."""
-        outcome = await self._send_once(place, message)
+    async def _send_with_retries(self, destination: Destination, message: Message) -> Outcome:
+        """Send until the message may have been received, or retrying is useless."""
+        outcome = await self._send_once(destination, message)
         for pause in PAUSES:
             if outcome.result is not Result.LATER:
                 break
             await self._sleep(pause)
-            outcome = await self._send_once(place, message)
+            outcome = await self._send_once(destination, message)
         return outcome
 
-    async def _send_once(self, place: Destination, message: Message) -> Outcome:
-        url = await read_url(self._client, place)
+    async def _send_once(self, destination: Destination, message: Message) -> Outcome:
+        url = await read_url(self._client, destination)
         if isinstance(url, Outcome):
             return url
-        known = self._troubles.get(place)
+        known = self._troubles.get(destination)
         senders = self._slow if known and known.hung else self._quick
-        async with senders.place(place.namespace, str(place), math.inf):
+        async with senders.place(destination.namespace, str(destination), math.inf):
             return await self._send(url, message)
 
-    async def _report(self, place: Destination, message: Message, outcome: Outcome) -> None:
-        """Say what is wrong with a place: in the log once a cause, and to the Run whose message was not sent."""
-        before = self._troubles.pop(place, None)
-        self._troubles[place] = outcome
+    async def _report(self, destination: Destination, message: Message, outcome: Outcome) -> None:
+        """Report a failure of a destination: in the log once for each cause, and in an Event of the Run."""
+        before = self._troubles.pop(destination, None)
+        self._troubles[destination] = outcome
         if len(self._troubles) > TROUBLES_LIMIT:
             del self._troubles[next(iter(self._troubles))]
         if before != outcome:
-            log.warning("notification not sent", place=str(place), run=message.run, result=outcome.result, error=outcome.why)
-        text = f"{message.event.value} was not told, or not for certain, through {place}: {outcome.public_reason}"
+            log.warning("notification not sent", place=str(destination), run=message.run, result=outcome.result, error=outcome.why)
+        text = f"{message.event.value} notification failed: {destination}: {outcome.public_reason}"
         await record_warning(self._client, (message.namespace, message.run, message.uid), "NotificationFailed", text)
 
     def _drop(self, message: Message) -> None:

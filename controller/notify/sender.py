@@ -1,8 +1,8 @@
-"""The senders' process: loads apprise, which it alone imports, and forks a child for each order, which sends it and ends.
+"""The senders' process. It is the only one that imports apprise, and forks a child for each order, which sends it and exits.
 
-A URL is its owner's, and may ask apprise for more than sending text. What it gets is one plain text, to a service that the
-operator's settings allow, at an address that they allow: no attachments, and so no local files as templates or keys; no redirects;
-nothing kept on disk.
+A URL belongs to a tenant, and may ask apprise for more than sending text. The sender sends only one plain text, to a service and an
+address that the operator's settings allow. It uses no attachments, and so no local files as templates or keys, follows no redirects
+and stores nothing on disk.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from controller.notify.guard import Guard
 CONNECT_SECONDS = 5.0
 APP = "runwarden"
 ENCRYPTED_MAIL, CLEAR_MODE = "mailtos", "insecure"
-"""The scheme of mail over TLS, and the mode by which its URL could ask for mail in clear."""
+"""The scheme of mail over TLS, and the mode with which its URL could request mail without TLS."""
 
 
 def main() -> None:
-    """Load what all senders need, and carry out the orders that come, each in a child."""
-    logging.disable()  # Whatever apprise logs may hold the URL.
+    """Load the modules that all senders need, and execute each incoming order in a child."""
+    logging.disable()  # apprise's logs may contain the URL.
     NotificationManager().schemas()  # type: ignore[no-untyped-call]  # apprise's: loads its services, which takes as long as itself
     _forbid_attachments()
     serve(carry_out)
 
 
 def carry_out(order: bytes) -> bytes:
-    """Send what an order says, and return what came of it. It changes the process for good: it is called in one that ends then."""
-    told = json.loads(order)
-    guard = Guard(Allowed.of(told["allow"]))
+    """Execute an order and return its outcome. It modifies the process permanently, so the process must exit afterwards."""
+    fields = json.loads(order)
+    guard = Guard(Allowed.of(fields["allow"]))
     guard.watch()
-    service = _service(told["url"], frozenset(told["schemes"]), told["seconds"])
-    outcome = service if isinstance(service, Outcome) else send(service, told["title"], told["body"], told["level"], guard)
+    service = _service(fields["url"], frozenset(fields["schemes"]), fields["seconds"])
+    outcome = service if isinstance(service, Outcome) else send(service, fields["title"], fields["body"], fields["level"], guard)
     return json.dumps({"result": outcome.result, "why": outcome.why, "open": outcome.open}).encode()
 
 
@@ -52,31 +52,31 @@ def send(service: apprise.NotifyBase, title: str, body: str, level: str, guard: 
     probe.watch()
     sender = apprise.Apprise(asset=service.asset)
     sender.add(service)
-    taken = sender.notify(
+    accepted = sender.notify(
         body=body,
         title=title,
         notify_type=apprise.NotifyType(level),
         body_format=apprise.NotifyFormat.TEXT,
         interpret_escapes=False,
     )
-    return Outcome(Result.SENT) if taken else probe.outcome()
+    return Outcome(Result.SENT) if accepted else probe.outcome()
 
 
 def _forbid_attachments() -> None:
-    """Take away whatever reads a file or another URL into a message."""
+    """Remove all plugins that read a file or another URL into a message."""
     manager: Any = AttachmentManager()  # type: ignore[no-untyped-call]  # apprise types no part of its managers
     manager.remove(*manager.schemas())
 
 
 def _service(url: str, schemes: frozenset[str], seconds: float) -> apprise.NotifyBase | Outcome:
-    """What the URL names, held to one try without redirects, or why it may not be used."""
+    """Return the URL's service, limited to one attempt without redirects, or the outcome if the URL may not be used."""
     parts = url_to_dict(url)  # type: ignore[no-untyped-call]  # apprise's
     known: Any = NotificationManager()  # type: ignore[no-untyped-call]  # apprise's
     scheme = str(parts.get("schema", "")) if parts else ""
     if not parts or scheme not in known:
-        return unusable("it does not hold a URL that apprise knows: see docs/notifications.md")
+        return unusable("it does not contain a URL that apprise knows: see docs/notifications.md")
     if scheme not in schemes:
-        return unusable(f"{scheme}:// is not among the operator's --notify-schemes: use another, or have it allowed")
+        return unusable(f"{scheme}:// is not in the operator's --notify-schemes: use another, or have it allowed")
     asset = apprise.AppriseAsset(
         app_id=APP,
         app_desc=APP,
@@ -88,14 +88,12 @@ def _service(url: str, schemes: frozenset[str], seconds: float) -> apprise.Notif
     )
     service = apprise.Apprise.instantiate(parts, asset=asset)
     if service is None:
-        return unusable(
-            f"its {scheme}:// URL lacks something that the service needs, or asks for a file: see docs/notifications.md"
-        )
+        return unusable(f"its {scheme}:// URL lacks a part that the service needs, or refers to a file: see docs/notifications.md")
     if scheme == ENCRYPTED_MAIL and getattr(service, "secure_mode", CLEAR_MODE) == CLEAR_MODE:
-        return unusable("its mailtos:// URL asks for mail without TLS: take mode=insecure out")
+        return unusable("its mailtos:// URL requests mail without TLS: remove mode=insecure")
     service.retry, service.redirects = 0, False
     service.overflow_mode = apprise.OverflowMode.TRUNCATE
-    # An endpoint that was reached and says nothing is the operator's to give up, so that it is known for what it is.
+    # The operator's own timeout ends a send whose endpoint does not answer, so that the outcome says so.
     service.socket_connect_timeout, service.socket_read_timeout = CONNECT_SECONDS, seconds
     return service
 

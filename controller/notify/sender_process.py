@@ -1,5 +1,6 @@
-"""Sends each message in a process of its own: it can be ended whatever its endpoint does, and apprise never enters the operator's
-memory. One warm process has apprise loaded and forks the others; it is started by the first message, and ended when none follows.
+"""Sends each message in its own process, which can be killed at any time. apprise never enters the operator's memory.
+
+A warm process has apprise loaded and forks the others. The first message starts it, and it ends when no more messages follow.
 """
 
 from __future__ import annotations
@@ -15,25 +16,25 @@ from controller.notify.message import Message
 from controller.notify.warm import Warm
 
 SEND_SECONDS = 20.0
-"""How long one send may take, the start of its process included."""
+"""Timeout of one send, including the start of its process."""
 ALARM_GRACE_SECONDS = 1.0
-"""How much later a sender ends itself, should the operator be gone."""
+"""Time after the timeout at which a sender ends itself, in case the operator is gone."""
 IDLE_SECONDS = 60.0
-"""How long the warm process is kept without a send."""
+"""Time without a send after which the warm process is ended."""
 COMMAND = (sys.executable, "-P", "-m", "controller.notify.sender")
 
 
 class Timer(Protocol):
-    """A call that was put off."""
+    """A deferred call."""
 
     def cancel(self) -> None:
-        """Take it back."""
+        """Cancel the call."""
 
 
 class Senders:
-    """Starts senders; `schemes` are the services that they may use, `allow` the addresses beside public ones.
+    """Starts senders. `schemes` are the services that they may use, `allow` the addresses besides public ones.
 
-    `later` puts off a call by so many seconds: by the running loop's clock unless another is given.
+    `later` defers a call by a number of seconds; by default it is the running loop's `call_later`.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Senders:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """End the warm process, and with it what it may still send."""
+        """End the warm process and its senders."""
         if self._idle:
             self._idle.cancel()
         if self._warm:
@@ -63,7 +64,7 @@ class Senders:
             await self._warm.ended()
 
     async def send(self, url: str, message: Message) -> Outcome:
-        """Send one message once, and return what came of it. The URL travels through a socket: no list of processes shows it."""
+        """Send one message once, and return the outcome. The URL is passed through a socket, so that no process list shows it."""
         self._begin()
         try:
             async with asyncio.timeout(self._seconds):
@@ -78,7 +79,7 @@ class Senders:
         return _outcome(answer, code)
 
     async def _ready(self) -> Warm:
-        """Return the warm process, a new one where there is none. Raises OSError."""
+        """Return the warm process. Start a new one if there is none. Raises OSError."""
         async with self._starting:
             if self._warm and not self._warm.usable:
                 await self._warm.ended()
@@ -109,4 +110,4 @@ def _outcome(answer: bytes, code: int) -> Outcome:
         reply = json.loads(answer)
         return Outcome(Result(reply["result"]), reply["why"], open=reply["open"])
     except (ValueError, KeyError, TypeError):
-        return Outcome(Result.UNKNOWN, f"the sender ended without a word (exit code {code})")
+        return Outcome(Result.UNKNOWN, f"the sender ended without a result (exit code {code})")

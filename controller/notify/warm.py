@@ -14,24 +14,24 @@ from typing import Self
 from controller.adapter.niceness import stand_back
 
 END_SECONDS = 5.0
-"""How long the warm process may take to end a child before it is ended itself."""
-KEPT_ENVIRONMENT = frozenset({"PATH", "LANG", "LC_ALL", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}) | {
+"""Time that the warm process has to end a child before it is killed itself."""
+PASSED_ENVIRONMENT = frozenset({"PATH", "LANG", "LC_ALL", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}) | {
     spelling for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY") for spelling in (name, name.lower())
 }
-"""What a sender may know of the operator's environment: nothing that names credentials."""
+"""Variables of the operator's environment that senders get. None of them holds credentials."""
 
 REPORT_BYTES = 4096
 
 Report = dict[str, int]
-"""How a child ended: `code` is its exit code, or `errno` says why there was none."""
+"""The end of a child: `code` is its exit code, or `errno` the reason why it was not started."""
 GONE: Report = {}
-"""Nobody says how: the warm process has ended, too."""
+"""The report of a child whose end is unknown, because the warm process has ended as well."""
 
 
 class Warm:
-    """One warm process. Its children end with it, and each ends at the latest with the call that started it.
+    """A warm process. Its children end with it, and each ends at the latest with the call that started it.
 
-    No task waits for its reports: kopf, at its end, ends all tasks that it finds.
+    A reader callback receives its reports instead of a task, because kopf cancels all tasks when it ends.
     """
 
     def __init__(self, process: Process, orders: socket.socket) -> None:
@@ -43,7 +43,7 @@ class Warm:
 
     @classmethod
     async def start(cls, command: tuple[str, ...]) -> Self:
-        """Start it. Raises OSError."""
+        """Start a warm process. Raises OSError."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:
@@ -64,16 +64,16 @@ class Warm:
 
     @property
     def usable(self) -> bool:
-        """Whether it may be given an order."""
+        """Whether the process accepts orders."""
         return self._usable
 
     async def run(self, order: bytes, seconds: float) -> tuple[bytes, int]:
-        """Have a child carry out an order; return its answer and its exit code. The child ends itself after so many seconds.
+        """Execute an order in a child. Return its answer and its exit code. The child ends itself after `seconds`.
 
-        Raises OSError where no child came about.
+        Raises OSError if no child could be started.
         """
         number = next(self._numbers)
-        ours = self._give(number, seconds)
+        ours = self._send_order(number, seconds)
         ended = self._ends[number] = asyncio.get_running_loop().create_future()
         try:
             answer = await _exchange(ours, order)
@@ -85,18 +85,18 @@ class Warm:
         return answer, await self._process.wait() if report is GONE else report["code"]
 
     def kill(self) -> None:
-        """End it and its children now."""
+        """Kill the process and its children."""
         self._usable = False
         with suppress(ProcessLookupError):
             self._process.kill()
 
     async def ended(self) -> None:
-        """Wait for its end."""
+        """Wait until the process has ended."""
         await self._process.wait()
         self._close()
 
-    def _give(self, number: int, seconds: float) -> socket.socket:
-        """Order a child, and return the operator's end of the connection to it."""
+    def _send_order(self, number: int, seconds: float) -> socket.socket:
+        """Request a child, and return the operator's end of the connection to it."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -108,7 +108,7 @@ class Warm:
         return ours
 
     async def _end(self, number: int) -> None:
-        """See to it that a child has ended."""
+        """Make sure that a child has ended."""
         ended = self._ends[number]
         if not ended.done():
             with suppress(OSError):
@@ -119,7 +119,7 @@ class Warm:
         del self._ends[number]
 
     def _receive(self) -> None:
-        """Take a report of a child's end, or note the end of all."""
+        """Receive the report of a child's end, or handle the end of the warm process."""
         try:
             line = self._orders.recv(REPORT_BYTES)
         except BlockingIOError:
@@ -130,9 +130,9 @@ class Warm:
             self._close()
             return
         report: Report = json.loads(line)
-        self._settle(report["id"], report)
+        self._resolve(report["id"], report)
 
-    def _settle(self, number: int, report: Report) -> None:
+    def _resolve(self, number: int, report: Report) -> None:
         ended = self._ends.get(number)
         if ended and not ended.done():
             ended.set_result(report)
@@ -143,11 +143,11 @@ class Warm:
             asyncio.get_running_loop().remove_reader(self._orders)
             self._orders.close()
         for number in self._ends:
-            self._settle(number, GONE)
+            self._resolve(number, GONE)
 
 
 async def _exchange(ours: socket.socket, order: bytes) -> bytes:
-    """Send an order over a connection and return the answer: nothing where the child ended before it gave one."""
+    """Send an order over a connection and return the answer. It is empty if the child ended before it answered."""
     reader, writer = await asyncio.open_unix_connection(sock=ours)
     try:
         writer.write(order)
@@ -160,5 +160,5 @@ async def _exchange(ours: socket.socket, order: bytes) -> bytes:
 
 
 def _environment() -> dict[str, str]:
-    """The senders' environment; NETRC keeps the HTTP library from sending credentials that lie in a home folder."""
-    return {key: value for key, value in os.environ.items() if key in KEPT_ENVIRONMENT} | {"NETRC": os.devnull}
+    """Return the senders' environment. NETRC prevents the HTTP library from sending credentials of a home folder."""
+    return {key: value for key, value in os.environ.items() if key in PASSED_ENVIRONMENT} | {"NETRC": os.devnull}

@@ -18,7 +18,7 @@ def test_a_flood_is_a_few_messages_and_then_one_that_counts_the_rest() -> None:
     assert sent == [ASKED] * BURST
     later = allowance.admit(ASKED, SECONDS_EACH)
     assert later
-    assert later.body == f"body\n\n{200 - BURST} more of this Run were not told: kubectl rw inbox -n team"
+    assert later.body == f"body\n\n{200 - BURST} more of this Run were not sent: kubectl rw inbox -n team"
     assert allowance.admit(ASKED, SECONDS_EACH) is None
 
 

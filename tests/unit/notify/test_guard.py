@@ -231,4 +231,4 @@ def test_a_list_that_cannot_be_read_ends_the_start() -> None:
     """The command line is refused with the entry and the remedy."""
     done = CliRunner().invoke(operator, ["--notify-allow", "10.1.2.0/24, 10.0.0.1/8"])
     assert done.exit_code == 2
-    assert "'10.0.0.1/8' is no network: write it as 10.1.2.0/24" in done.output
+    assert "'10.0.0.1/8' is not a network: write it as 10.1.2.0/24" in done.output

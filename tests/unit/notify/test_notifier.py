@@ -205,9 +205,9 @@ async def test_the_end_does_not_wait_for_a_hanging_place(monkeypatch: pytest.Mon
         (Cluster({"good": Forbidden("GET", 403, "Forbidden", "no")}), "grant its service account get"),
         (Cluster({"good": Unavailable("GET", 503, "Busy", "no")}), "it could not be read: 503 Busy"),
         (Cluster(data={"other": "eA=="}), "it has no such key"),
-        (Cluster(data={"url": base64.b64encode(b"two words").decode()}), "it does not hold one URL"),
-        (Cluster(data={"url": base64.b64encode(b"\xff").decode()}), "it does not hold one URL"),
-        (Cluster(data={"url": ""}), "it does not hold one URL"),
+        (Cluster(data={"url": base64.b64encode(b"two words").decode()}), "it does not contain exactly one URL"),
+        (Cluster(data={"url": base64.b64encode(b"\xff").decode()}), "it does not contain exactly one URL"),
+        (Cluster(data={"url": ""}), "it does not contain exactly one URL"),
     ],
 )
 async def test_a_secret_that_does_not_serve_is_told(cluster: Cluster, words: str) -> None:
@@ -241,7 +241,7 @@ async def test_the_tenant_reads_one_word_for_every_failure(outcome: Outcome) -> 
     with capture_logs() as logs:
         async with make(cluster, Service(good=outcome)) as notifier:
             notifier.enqueue(MESSAGE, (GOOD,))
-    told = f"RunFinished was not told, or not for certain, through Secret team/good, key url: {NOT_DELIVERED}"
+    told = f"RunFinished notification failed: Secret team/good, key url: {NOT_DELIVERED}"
     assert [event["message"] for event in cluster.events] == [told]
     assert [line["error"] for line in logs] == [outcome.why]
 

@@ -91,18 +91,18 @@ async def test_a_hanging_endpoint_is_given_up_and_its_process_gone() -> None:
         ("file:///etc/passwd", "no URL"),
         ("config:///etc/passwd", "no URL"),
         ("hunter2", "no URL"),
-        ("xml://127.0.0.1:1/hunter2", "xml:// is not among the operator's --notify-schemes"),
-        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/?template=/etc/passwd", "asks for a file"),
-        ("slack://hunter2", "lacks something"),
+        ("xml://127.0.0.1:1/hunter2", "xml:// is not in the operator's --notify-schemes"),
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/?template=/etc/passwd", "refers to a file"),
+        ("slack://hunter2", "lacks a part"),
         ("mailtos://u:hunter2@example.org?smtp=127.0.0.1&to=a@example.org&mode=insecure", "without TLS"),
-        ("mailto://u:hunter2@example.org?smtp=127.0.0.1&to=a@example.org&pgp=yes&pgppub=/etc/passwd", "asks for a file"),
+        ("mailto://u:hunter2@example.org?smtp=127.0.0.1&to=a@example.org&pgp=yes&pgppub=/etc/passwd", "refers to a file"),
     ],
 )
 async def test_what_may_not_be_used(url: str, why: str, senders: Senders) -> None:
     """Unknown schemes, schemes that are not allowed and URLs that want local files are refused, without a word of the URL's."""
     outcome = await senders.send(url, MESSAGE)
     assert outcome.result is Result.UNUSABLE
-    assert why.replace("no URL", "does not hold a URL") in outcome.why
+    assert why.replace("no URL", "does not contain a URL") in outcome.why
     assert "hunter2" not in outcome.why
     assert "/etc/passwd" not in outcome.why
 
@@ -121,7 +121,7 @@ async def test_a_sender_that_breaks() -> None:
     """One that ends without a word, or cannot be started, is told as such."""
     async with Senders((), command=(sys.executable, "-c", "raise SystemExit(3)")) as senders:
         broken = await senders.send("json://x", MESSAGE)
-    assert (broken.result, broken.why) == (Result.UNKNOWN, "the sender ended without a word (exit code 3)")
+    assert (broken.result, broken.why) == (Result.UNKNOWN, "the sender ended without a result (exit code 3)")
     async with Senders((), command=("/nonexistent/program",)) as senders:
         assert (await senders.send("json://x", MESSAGE)).result is Result.LATER
 

@@ -139,7 +139,7 @@ async def test_a_child_that_crashes_takes_no_other_along(fifo: Fifo) -> None:
         task, child = await hanging(senders, fifo)
         parent = warm_of(senders)
         os.kill(child, signal.SIGSEGV)
-        assert await task == Outcome(Result.UNKNOWN, f"the sender ended without a word (exit code {-signal.SIGSEGV})")
+        assert await task == Outcome(Result.UNKNOWN, f"the sender ended without a result (exit code {-signal.SIGSEGV})")
         assert (await senders.send("", MESSAGE)).why == "quick"
         assert warm_of(senders) == parent
 
