@@ -111,7 +111,7 @@ def test_the_number_changes_while_runs_are_at_work(api_cluster: Cluster, namespa
     wave.apply()
     second = fleet.start(3)
     fleet.await_shares(3, (2, 1))
-    await_that(lambda: "it was told --shards 1, but" in told_by(first), "the first to say that it follows", PATIENCE_SECONDS)
+    await_that(lambda: "its own --shards is 1, but" in told_by(first), "the first to say that it follows", PATIENCE_SECONDS)
     assert first.stop() == 0
     wave.await_at_work()
     more = Wave(api_cluster, namespace, "five")

@@ -76,7 +76,7 @@ async def test_ipv6_loopback_is_not_reached(senders: Senders) -> None:
         outcome = await senders.send(f"json://[::1]:{listener.getsockname()[1]}/", MESSAGE)
         assert untouched(listener)
     assert (outcome.result, outcome.public_reason) == (Result.UNUSABLE, NOT_DELIVERED)
-    assert "::1, which is not public: have it allowed by --notify-allow" in outcome.why
+    assert "::1, which is not public: use another, or allow it with --notify-allow" in outcome.why
 
 
 async def test_mail_does_not_reach_loopback(senders: Senders) -> None:
