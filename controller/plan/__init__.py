@@ -1,4 +1,6 @@
-"""The deterministic plan: what was observed of a Run in, what to do and why out. Pure; imports only `controller.api`."""
+"""The deterministic plan: from the observed state of a Run to the due actions and their reasons. Pure; imports `controller.api`
+only.
+"""
 
 from controller.plan.actions import Action
 from controller.plan.model import Plan

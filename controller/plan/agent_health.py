@@ -1,4 +1,4 @@
-"""How each agent stands, judged from its state and its pod, and the phase that follows for the Run."""
+"""The health of each agent, by its state and its pod, and the resulting phase of the Run."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts
 
 QUIET_REASONS = frozenset({"", "ContainerCreating", "PodInitializing", "Scheduled"})
-"""Waiting reasons that say only that a start takes its time."""
+"""Waiting reasons that only mean that a start takes time."""
 
 
 AT_WORK = frozenset(Health) - {Health.STARTING, Health.QUEUED}
-"""The healths of agents that have started."""
+"""Healths of agents that have started."""
 
 
 def views(at: PlanContext, blocks: tuple[Block, ...] = ()) -> tuple[AgentView, ...]:
-    """Return how every agent stands, in the order of the spec; a blocked one stands as its block says."""
+    """Return each agent's health, in the order of the spec; a blocked agent has its block's."""
     blocked_views = {block.agent: AgentView(block.agent, block.health, block.reason, block.cause) for block in blocks}
     return tuple(blocked_views.get(agent.name) or _view(at, agent) for agent in at.agents)
 
 
 def phase_of(seen: tuple[AgentView, ...]) -> Phase:
-    """Return the phase of an unfinished, unblocked Run whose agents stand like this."""
+    """Return the phase of an unfinished, unblocked Run with these agents."""
     healths = {view.health for view in seen}
     if Health.AWAITING_GUIDANCE in healths:
         return Phase.AWAITING_GUIDANCE
@@ -51,7 +51,7 @@ def _view(at: PlanContext, agent: Agent) -> AgentView:
 
 
 def _of_report(at: PlanContext, agent: Agent, pod: PodFacts) -> AgentView | None:
-    """How a live agent stands by its own word, or by its silence; None where that says nothing against it."""
+    """Return a live agent's health by its report or by its silence; None if these show no problem."""
     if pod.terminated or pod.deleting:
         return None
     if waiting := questions.open_questions(at, agent.name):

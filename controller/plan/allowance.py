@@ -1,7 +1,8 @@
-"""How much of people's attention one Run may have: how many questions stand open, and how many escalations are opened in an hour.
+"""Limits a Run's demand for human attention: the number of open questions, and of escalations opened within an hour.
 
-Whoever speaks for an agent may say something new with each report. What goes beyond these bounds waits, and the Run's condition
-Escalated says so. A question of a former attempt makes room for one of the current attempt; nothing else is closed for another.
+An agent, or code that controls it, may ask new questions with every report. Requests beyond these limits wait, and the Run's
+condition Escalated shows that. A question of a former attempt is closed to make room for one of the current attempt; no other
+escalation is closed for another.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from controller.plan.context import PlanContext
 from controller.plan.snapshot import EscalationFacts
 
 OPEN_QUESTIONS, OPEN_QUESTIONS_OF_RUN = MAX_QUESTIONS, 32
-"""Unanswered questions that may stand open, those included that are not asked any more: of one agent, and of all of a Run."""
+"""Maximum unanswered questions, including those that are no longer asked: of one agent, and of a whole Run."""
 
 OPENED, OPENED_OF_RUN = 32, 64
-"""Escalations that may be opened within the window, whatever became of them: for one agent, and for all of a Run."""
+"""Maximum escalations opened within the window, open or not: for one agent, and for a whole Run."""
 
 WINDOW_SECONDS = 3600
-"""How long the opened are counted for, from the first of them on."""
+"""Length of the window in which opened escalations are counted, from the first one."""
 
 
 def counted(agent: AgentState, now: datetime) -> AgentState:
-    """Return the agent's state once another escalation is opened for it, at a time in whole seconds."""
+    """Return the agent's state after another escalation is opened for it; `now` is in whole seconds."""
     if agent.opened_since is None or now >= later(agent.opened_since, WINDOW_SECONDS):
         return agent.model_copy(update={"opened_since": now, "opened": 1})
     return agent.model_copy(update={"opened": agent.opened + 1})
@@ -40,13 +41,13 @@ def may_open(at: PlanContext, agent: str) -> int:
 
 
 def may_ask(at: PlanContext, agent: str) -> int:
-    """Return how many more questions of an agent may be put to people now."""
+    """Return how many more questions of an agent may be opened now."""
     run = sum(1 for _ in _standing(at))
     return max(0, min(may_open(at, agent), OPEN_QUESTIONS - len(_of(at, agent)), OPEN_QUESTIONS_OF_RUN - run))
 
 
 def overtaken(at: PlanContext, escalation: EscalationFacts) -> bool:
-    """Whether a question is closed unanswered to make room: it is of a former attempt, and the current one asks others."""
+    """Whether a question is closed unanswered to make room: it belongs to a former attempt, and the current one asks others."""
     agent = escalation.agent
     report = at.report(agent)
     asks = {at.question_name(agent, question.id) for question in (report.questions if report else ())}
@@ -58,7 +59,7 @@ def overtaken(at: PlanContext, escalation: EscalationFacts) -> bool:
 
 
 def opens_again_at(at: PlanContext, agent: str) -> datetime | None:
-    """Return when more may be opened for an agent, None where that does not hang on the time."""
+    """Return when more escalations may be opened for an agent, None if that does not depend on time."""
     if may_open(at, agent):
         return None
     states = at.state.agents.values() if at.state else ()
@@ -67,21 +68,20 @@ def opens_again_at(at: PlanContext, agent: str) -> datetime | None:
 
 
 def refused(at: PlanContext) -> str:
-    """Return which bound keeps what is asked from people now, in words; empty where none does."""
+    """Return a text about the limit that delays escalations now, or an empty text."""
     over = at.state is None or at.state.stop is not None
     for agent in () if over else at.agents:
         if reopens_at := opens_again_at(at, agent.name):
-            return (
-                f"more for agent {agent.name} waits until {reopens_at:%H:%M:%S} UTC: as many were opened within an hour as may be"
-            )
+            until = f"{reopens_at:%H:%M:%S} UTC"
+            return f"more escalations for agent {agent.name} wait until {until}: the limit per hour is reached"
         if unasked(at, agent.name) > may_ask(at, agent.name):
-            bounds = f"{OPEN_QUESTIONS} of an agent, {OPEN_QUESTIONS_OF_RUN} of a Run"
-            return f"more of agent {agent.name} waits until some are answered or deleted: {bounds}"
+            bounds = f"at most {OPEN_QUESTIONS} per agent, {OPEN_QUESTIONS_OF_RUN} per Run"
+            return f"more questions of agent {agent.name} wait until some are answered or deleted: {bounds}"
     return ""
 
 
 def unasked(at: PlanContext, agent: str) -> int:
-    """Return how many of an agent's questions were put to nobody yet."""
+    """Return how many of an agent's questions have no escalation yet."""
     report, asked = at.report(agent), at.agent_state(agent).asked
     waits = [question.id for question in report.questions if question.id not in report.delivered] if report else []
     names = (at.question_name(agent, question) for question in waits)
@@ -94,7 +94,7 @@ def _opened(at: PlanContext, agent: str) -> int:
 
 
 def _of(at: PlanContext, agent: str) -> list[EscalationFacts]:
-    """The agent's questions that stand open, those of the oldest attempts first."""
+    """Return the agent's open questions, those of the oldest attempts first."""
     return sorted((e for e in _standing(at) if e.agent == agent), key=lambda e: (e.attempt, e.name))
 
 

@@ -1,4 +1,4 @@
-"""A snapshot with the questions that rules ask of it. No rule looks into the raw lists itself."""
+"""A snapshot with the queries that rules need. No rule reads the raw lists itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from controller.plan.usage import add_usage
 NO_STATE = AgentState()
 
 ASKED_FOR = frozenset({Reason.RESTART_REQUESTED.value, Reason.RETRY_ORDERED.value})
-"""The reasons of attempts that a human asked for while the one before was not over."""
+"""Reasons of attempts that a human requested while the previous attempt was not over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class PlanContext:
     snapshot: Snapshot
     now: datetime
     decided: dict[str, AgentDecision] = field(default_factory=dict, compare=False, repr=False)
-    """What the rules decided for agents so far, by name: several rules for the Run ask, and each agent is judged once."""
+    """The agents' decisions so far, by name: several rules for the Run need them, and each agent is judged once."""
 
     @property
     def floor(self) -> datetime:
@@ -41,19 +41,19 @@ class PlanContext:
 
     @property
     def ceiling(self) -> datetime:
-        """The next whole second: a time that must not have been before now when it is read again."""
+        """The next whole second, for a time that must not be before now when it is read again."""
         return later(self.floor, 1) if self.now.microsecond else self.floor
 
     @property
     def spec(self) -> RunSpec:
-        """The Run's spec; only asked for after the rule on refused specs has passed."""
+        """The Run's spec; only valid after the rule on refused specs has passed."""
         if self.snapshot.run.spec is None:
             raise ValueError("this Run's spec could not be read: the rule on refused specs comes first")
         return self.snapshot.run.spec
 
     @property
     def agents(self) -> tuple[Agent, ...]:
-        """The Run's agents in the order of its spec; none where the spec cannot be read."""
+        """The Run's agents in the order of its spec; none if the spec cannot be read."""
         return self.snapshot.run.spec.agents if self.snapshot.run.spec else ()
 
     @property
@@ -63,12 +63,12 @@ class PlanContext:
 
     @property
     def policy(self) -> RunPolicySpec | None:
-        """The policy in force; None where it is missing or cannot be read."""
+        """The policy in force; None if it is missing or cannot be read."""
         return self.snapshot.policy.spec if self.snapshot.policy else None
 
     @property
     def mode(self) -> LLMMode:
-        """What the advisor may do for this Run; nothing without a policy."""
+        """The advisor's mode for this Run; Off without a policy."""
         return self.snapshot.mode if self.policy else LLMMode.OFF
 
     @property
@@ -82,15 +82,15 @@ class PlanContext:
         return self.snapshot.state
 
     def agent_state(self, agent: str) -> AgentState:
-        """The saved state of one agent, or the state of one that has never been started."""
+        """The saved state of one agent, or the state of an agent that has never been started."""
         return self.state.agents.get(agent, NO_STATE) if self.state else NO_STATE
 
     def outcome(self, agent: str) -> Outcome | None:
-        """How the agent's current attempt ended, once that is on record."""
+        """How the agent's current attempt ended, once that is recorded."""
         return self.agent_state(agent).outcome
 
     def completed(self, agent: str) -> bool:
-        """Whether the agent's work is on record as done."""
+        """Whether the agent's work is recorded as done."""
         outcome = self.outcome(agent)
         if outcome is None:
             return False
@@ -99,24 +99,24 @@ class PlanContext:
         return self.policy is not None and action_for(outcome, self.policy) is OutcomeAction.COMPLETE
 
     def ours(self, pod: PodFacts) -> bool:
-        """Whether the pod belongs to this very Run, not to a namesake."""
+        """Whether the pod belongs to this Run, not to another one of the same name."""
         return pod.run_uid == self.snapshot.run.uid
 
     def named_pod(self, agent: str) -> PodFacts | None:
-        """The pod that bears the name of the agent's current attempt, whoever owns it."""
+        """The pod with the name of the agent's current attempt, owned by the Run or not."""
         name = pod_name(self.snapshot.run.name, agent, self.agent_state(agent).attempt)
         return next((pod for pod in self.snapshot.pods if pod.name == name), None)
 
     def own_pod(self, agent: str) -> PodFacts | None:
-        """The pod whose UID the state names as the agent's current attempt."""
+        """The pod whose UID the state has for the agent's current attempt."""
         uid = self.agent_state(agent).pod_uid
         return next((pod for pod in self.snapshot.pods if uid and pod.uid == uid), None)
 
     def finished_predecessor(self, agent: str) -> PodFacts | None:
-        """The pod of the attempt before, where that completed although the next was reserved already.
+        """The pod of the previous attempt, if that completed although the next one was already reserved.
 
-        An agent that is about to be restarted may finish its work before it is ended. What a human asks for is done anew all the
-        same.
+        An agent that is about to be restarted may finish its work before it is ended. A restart that a human requested is done
+        anyway.
         """
         state = self.agent_state(agent)
         if state.pod_uid or not state.attempt or state.last_outcome in ASKED_FOR:
@@ -131,7 +131,7 @@ class PlanContext:
     def ended(
         self, pod: PodFacts | None, attempt: int, report: ReportFacts | None, *, ending: bool, settled: Collection[str] = ()
     ) -> Outcome:
-        """How an attempt has ended, as far as it can be judged now; `settled` as for `classify`."""
+        """How an attempt ended, as far as that is known now; `settled` as for `classify`."""
         outcome = classify(pod, attempt, self.policy, report, ending=ending, settled=settled)
         return outcome if self.policy else unjudged(outcome)
 
@@ -144,9 +144,9 @@ class PlanContext:
         return tuple(pod for pod in self.our_pods() if not pod.terminated)
 
     def started_pods(self) -> tuple[PodFacts, ...]:
-        """The live pods of attempts that the state knows of: those that it names, and those of former attempts.
+        """The live pods of attempts in the state: the current ones and those of former attempts.
 
-        Any other is gated, or belongs to a newer state than the one that was read.
+        Any other pod is gated, or belongs to a newer state than the one that was read.
         """
         return tuple(pod for pod in self.live_pods() if self._known(pod))
 
@@ -155,12 +155,12 @@ class PlanContext:
         return pod.uid == state.pod_uid or pod.attempt < state.attempt
 
     def former_pods(self, agent: str) -> tuple[PodFacts, ...]:
-        """The pods of the agent's earlier attempts that are not terminated, gated ones included: they might still start."""
+        """The pods of the agent's earlier attempts that are not terminated, including gated ones, which might still start."""
         attempt = self.agent_state(agent).attempt
         return tuple(pod for pod in self.live_pods() if pod.agent == agent and pod.attempt < attempt)
 
     def escalation(self, name: str) -> EscalationFacts | None:
-        """The Run's escalation of a name, None where it does not exist."""
+        """The Run's escalation of a name, None if it does not exist."""
         found = (e for e in self.snapshot.escalations if e.name == name and e.run_uid == self.snapshot.run.uid)
         return next(found, None)
 
@@ -170,35 +170,35 @@ class PlanContext:
         return escalation_name(run.name, agent, run.uid, EscalationType.QUESTION, question)
 
     def name_in_inbox(self, name: str) -> bool:
-        """Whether an escalation of this name exists, even one that somebody else has forged."""
+        """Whether an escalation of this name exists, even a forged one."""
         return any(e.name == name for e in self.snapshot.escalations)
 
     def standing_escalation(self, agent: str) -> EscalationFacts | None:
-        """The open escalation that the state names for an agent, with its answer, if there is one."""
+        """The open escalation that the state has for an agent, with its answer, if there is one."""
         blocked = self.agent_state(agent).blocked
         found = self.escalation(blocked.escalation) if blocked else None
         return found if found and found.open else None
 
     def advice(self, agent: str, situation: str) -> AdviceState | None:
-        """What came of the consultation about a situation, once it is on record."""
+        """The recorded result of the consultation about a situation."""
         return next((a for a in self.agent_state(agent).advice if a.situation == situation), None)
 
     def consultation(self, agent: str, situation: str) -> ConsultationFacts | None:
-        """The consultation about a situation that this process has begun."""
+        """The consultation about a situation that this process has started."""
         found = (c for c in self.snapshot.consultations if (c.agent, c.situation) == (agent, situation))
         return next(found, None)
 
     def our_escalations(self, kind: EscalationType) -> Iterator[EscalationFacts]:
-        """The Run's escalations of a type, in whatever phase."""
+        """The Run's escalations of a type, in any phase."""
         return (e for e in self.snapshot.escalations if e.run_uid == self.snapshot.run.uid and e.type is kind)
 
     def any_report(self, agent: str) -> ReportFacts | None:
-        """The agent's report as its object holds it, of whatever attempt."""
+        """The agent's report in its object, of any attempt."""
         uid = self.snapshot.run.uid
         return next((r for r in self.snapshot.reports if r.agent == agent and r.run_uid == uid), None)
 
     def report(self, agent: str) -> ReportFacts | None:
-        """The newest report of the agent's current attempt, be it that pod's last word."""
+        """The newest report of the agent's current attempt; it may be the pod's final report."""
         state = self.agent_state(agent)
         return self._newest(agent, state.attempt, state.pod_uid, self.own_pod(agent))
 
@@ -212,7 +212,7 @@ class PlanContext:
         return max(true, key=lambda r: r.seq, default=None)
 
     def usage(self, agent: str) -> Usage | None:
-        """What an agent has used in all of its attempts, the current one's so far included."""
+        """The usage of all of an agent's attempts, including the current one so far."""
         state = self.agent_state(agent)
         report = self.report(agent) if state.outcome is None else None
         return add_usage(state.usage, report.usage if report else None)
@@ -222,7 +222,7 @@ class PlanContext:
         return next((claim for claim in self.snapshot.claims if claim.agent == agent), None)
 
     def refusal(self, agent: str) -> str:
-        """What the API server said when it refused the agent's pod or claim, empty where it did not."""
+        """The API server's message when it refused the agent's pod or claim, or an empty text."""
         return next((refusal.message for refusal in self.snapshot.refusals if refusal.agent == agent), "")
 
     @property

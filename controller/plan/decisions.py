@@ -1,4 +1,4 @@
-"""What one rule says of one agent."""
+"""The decision of one rule about one agent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from controller.plan.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Why an agent cannot go on now, and when to look again at the latest; `blocked` where only a human can help."""
+    """Why an agent cannot proceed now, and when to check again at the latest; `blocked` means that only a human can help."""
 
     reason: Reason
     message: str
@@ -22,7 +22,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class AgentDecision:
-    """What is due for one agent: actions, or why none is, or what blocks it; and when to look again."""
+    """The actions that are due for one agent, or why none is, or its block; and when to check again."""
 
     actions: tuple[Action, ...] = ()
     hold: Wait | None = None

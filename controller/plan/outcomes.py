@@ -1,4 +1,6 @@
-"""How an attempt ended, from what the kubelet and the API server said of its pod. First match wins; see DESIGN section 3."""
+"""Classifies how an attempt ended, by its pod's status from the kubelet and the API server. The first match wins; see
+docs/policies.md.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +13,18 @@ from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts, ReportFacts, Termination
 
 OOM_EXIT_CODE = 137
-"""128 + SIGKILL. The reason OOMKilled is racy: the kubelet sometimes says Error with this exit code instead."""
+"""128 + SIGKILL. The reason OOMKilled is racy: the kubelet sometimes reports Error with this exit code instead."""
 
 START_ERRORS = frozenset({"StartError", "ContainerCannotRun"})
 """The kubelet's reasons for a container that the runtime could not start."""
 
 UNKNOWN_ENDS = frozenset({"ContainerStatusUnknown", "Unknown"})
-"""What the kubelet and containerd say of a container that is no more, as after a reboot of its node: not the agent's doing."""
+"""Reasons of the kubelet and containerd for a container that no longer exists, as after a reboot of its node. The agent is not
+at fault.
+"""
 
 EXIT_CODES = {75: Reason.TEMPORARY, 77: Reason.NO_PERMISSION, 78: Reason.BAD_CONFIGURATION}
-"""Exit codes with a meaning of their own: EX_TEMPFAIL, EX_NOPERM and EX_CONFIG of BSD's sysexits.h."""
+"""Exit codes with their own meaning: EX_TEMPFAIL, EX_NOPERM and EX_CONFIG of BSD's sysexits.h."""
 
 DEFAULT_ACTIONS = {
     Reason.RESULT_REPORTED: OutcomeAction.COMPLETE,
@@ -35,7 +39,7 @@ DEFAULT_ACTIONS = {
     Reason.NO_PERMISSION: OutcomeAction.ESCALATE,
     Reason.BAD_CONFIGURATION: OutcomeAction.ESCALATE,
 }
-"""What an end means where the policy does not say; every other reason is a charged Retry."""
+"""Default actions by reason, if the policy has no matching rule; every other reason is a charged Retry."""
 
 
 def classify(
@@ -47,11 +51,11 @@ def classify(
     ending: bool,
     settled: Collection[str] = (),
 ) -> Outcome:
-    """Say how `attempt` ended, given its terminated pod or None for a vanished one, and the last report of that pod.
+    """Return how `attempt` ended, given its terminated pod, or None for a vanished one, and the last report of that pod.
 
-    `ending` tells that the Run is being paused or stopped, so that the end was asked for. The policy has a say in what counts
-    as complete; what a failure leads to is judged when it is acted on, see `action_for`. `settled` are the questions whose answer
-    or dismissal the attempt was started with: it cannot park for them again.
+    `ending` means that the Run is being paused or stopped, so the end was requested. The policy influences what counts as complete;
+    the consequence of a failure is decided when it is acted on, see `action_for`. `settled` are the questions whose answer or
+    dismissal the attempt was started with: it cannot park for them again.
     """
     if report is not None and (reported := _reported(report, attempt, pod, settled, ending=ending)):
         return reported
@@ -67,16 +71,16 @@ def classify(
 
 
 def unjudged(outcome: Outcome) -> Outcome:
-    """Return an outcome as it goes on record while no policy is in force.
+    """Return an outcome as it is recorded while no policy is in force.
 
-    A policy may want more than an exit code of 0, so only the agent's own word completes its work then. What else it leads to is
-    judged once a policy is in force.
+    A policy may require more than an exit code of 0, so only the agent's own report completes its work then. The consequence is
+    decided once a policy is in force.
     """
     return outcome.model_copy(update={"result": OutcomeResult.FAILED}) if known(outcome) is Reason.EXITED_ZERO else outcome
 
 
 def _reported(report: ReportFacts, attempt: int, pod: PodFacts | None, settled: Collection[str], *, ending: bool) -> Outcome | None:
-    """What the agent itself said of its end, before anything that the kubelet says."""
+    """Return the outcome that the agent itself reported; it takes precedence over the kubelet's status."""
     if report.result is not None and report.result.outcome is not None:
         done = report.result.outcome == OutcomeResult.COMPLETED
         result = OutcomeResult.COMPLETED if done else _failed(ending)
@@ -88,9 +92,9 @@ def _reported(report: ReportFacts, attempt: int, pod: PodFacts | None, settled: 
 
 
 def _parked(report: ReportFacts, attempt: int, pod: PodFacts | None, settled: Collection[str]) -> Outcome:
-    """What became of an agent that parked: it waits, or was answered while it was ending, or has asked nothing that is new.
+    """Return the outcome of an agent that parked: it waits, or was answered while it was ending, or asked no new question.
 
-    The second has nothing to wait for, and has done nothing that is to be charged either. The third fails like any other.
+    In the second case it has nothing to wait for, and is not charged. In the third case it fails like any other.
     """
     asked = {q.id for q in report.questions} - set(settled)
     reason = Reason.PARKED if asked else Reason.PARKED_WITHOUT_QUESTION
@@ -111,7 +115,7 @@ def _outcome(attempt: int, result: OutcomeResult, reason: Reason, message: str, 
 
 
 def action_for(outcome: Outcome, policy: RunPolicySpec | None) -> OutcomeAction:
-    """Return what an attempt's end leads to: the policy's first rule that matches, else the default."""
+    """Return the action for an attempt's end: the policy's first matching rule, otherwise the default."""
     for rule in policy.outcomes if policy else ():
         if _matches(rule, outcome):
             return rule.action
@@ -121,7 +125,7 @@ def action_for(outcome: Outcome, policy: RunPolicySpec | None) -> OutcomeAction:
 
 
 def known(outcome: Outcome) -> Reason:
-    """Return the outcome's reason as the constant that it is."""
+    """Return the outcome's reason as a constant."""
     try:
         return Reason(outcome.reason)
     except ValueError:
@@ -129,7 +133,7 @@ def known(outcome: Outcome) -> Reason:
 
 
 def finished_its_work(pod: PodFacts) -> bool:
-    """Whether the agent exited with 0 of its own accord: before its pod was told to end."""
+    """Whether the agent exited with 0 on its own, before the end of its pod was requested."""
     end = pod.termination
     if end is None:
         return pod.phase == "Succeeded"
@@ -138,7 +142,7 @@ def finished_its_work(pod: PodFacts) -> bool:
 
 def _of_its_own_accord(pod: PodFacts, end: Termination) -> bool:
     asked_at = min((moment for moment in (pod.deleted_at, pod.ending_since, pod.disrupted_at) if moment), default=None)
-    # All have whole seconds: within one and the same, only the kubelet knows, so the end counts as asked for.
+    # All times have whole seconds. Within the same second only the kubelet knows the order, so the end counts as requested.
     return asked_at is None or (end.finished_at is not None and end.finished_at < asked_at)
 
 
@@ -195,7 +199,7 @@ def _of(pod: PodFacts, attempt: int, reason: Reason) -> Outcome:
 
 
 def _words(pod: PodFacts, end: Termination, reason: Reason) -> str:
-    """The recorded cause: the exit code, and the kubelet's own words."""
+    """Return the recorded cause: the exit code, and the kubelet's texts."""
     parts = []
     if pod.termination:
         parts.append(f"exit code {end.exit_code}")

@@ -17,11 +17,11 @@ from controller.plan.rules.run_rules import decide
 from controller.plan.snapshot import Snapshot
 
 HELD_CHECK_SECONDS = 10
-"""How often it is asked whether the namespace of a held pod is being deleted: all that is in it waits for its pods."""
+"""Poll interval for a terminating namespace while our finalizer holds a pod in it."""
 
 
 def plan(snapshot: Snapshot, now: datetime) -> Plan:
-    """Decide what is due for one Run.
+    """Decide the actions that are due for one Run.
 
     `now` is the API server's time (aware, UTC). The same snapshot and now give the same bytes, in any process.
     """
@@ -34,17 +34,17 @@ def plan(snapshot: Snapshot, now: datetime) -> Plan:
 
 
 def _apply_dry_run(decision: Plan, now: datetime) -> Plan:
-    """Under a dry run nothing is done but to let go of what somebody else deletes."""
+    """Withhold all actions of a dry run, except the release of pods that another client deletes."""
     harmless = tuple(action for action in decision.actions if isinstance(action, RemoveFinalizer))
     withheld = tuple(action for action in decision.actions if not isinstance(action, RemoveFinalizer))
     check = decision.verdict.next_check
-    # What is withheld stays due: it is no reason to look again at once, and again.
+    # Withheld actions stay due, so a check time that has passed must not cause another pass at once.
     ahead = check if check and check > now else None
     return replace(decision, verdict=replace(decision.verdict, actions=harmless, next_check=ahead), withheld=withheld)
 
 
 def _recheck_soon(decision: Plan, now: datetime) -> Plan:
-    """Look again soon at a pod that is held, for want of a record or by a dry run: nobody tells when its namespace is deleted."""
+    """Set an early check for a held pod, without a record or in a dry run: no event shows that its namespace is being deleted."""
     soon = later(now, HELD_CHECK_SECONDS)
     check = decision.verdict.next_check
     return replace(decision, verdict=replace(decision.verdict, next_check=min(check or soon, soon)))
@@ -64,10 +64,10 @@ def digest(rule: str, verdict: Verdict, agents: tuple[AgentView, ...]) -> str:
 
 
 def _digest_key(action: Action) -> list[str | int | None]:
-    """What tells an action from another, its message left out."""
+    """Return the identity of an action, without its message."""
     header: list[str | int | None] = [action.intent, action.step, action.reason, action.agent, action.attempt]
     return [*header, *(getattr(action, field, default) for field, default in DIGEST_FIELDS)]
 
 
 DIGEST_FIELDS = (("pod", ""), ("pod_uid", ""), ("phase", None), ("charge", None), ("escalation", ""), ("escalation_phase", None))
-"""The fields of actions that are part of a digest, and what stands there for an action that has no such field."""
+"""Fields of actions that are part of a digest, and their value for an action without the field."""

@@ -1,4 +1,4 @@
-"""Why a decision was taken: one constant a reason, with the sentence that documents it.
+"""The reasons of decisions: one constant per reason, with the sentence that documents it.
 
 The values appear in conditions, Events, logs, metrics and `status.plan`, so they are API: CamelCase, never renamed.
 """
@@ -10,7 +10,7 @@ from typing import Self
 
 
 class DocumentedEnum(StrEnum):
-    """Constants of which each has a sentence that says what it means to a user."""
+    """Constants with a sentence each that explains the constant to users."""
 
     sentence: str
 
@@ -23,9 +23,9 @@ class DocumentedEnum(StrEnum):
 
 
 class Reason(DocumentedEnum):
-    """Why something was decided."""
+    """The reason of a decision."""
 
-    # A Run's way
+    # Progress of a Run
     STARTING = "Starting", "An agent's attempt has not started yet and is being started."
     NOT_STARTING = "NotStarting", "A pod cannot start yet; the message says what the kubelet or the scheduler waits for."
     SUPERVISING = "Supervising", "Nothing is due: the agents are at work."
@@ -35,87 +35,90 @@ class Reason(DocumentedEnum):
         "PauseRequested",
         "spec.desiredState is Paused: live agents are ended, workspaces are kept.",
     )
-    RESUME_REQUESTED = "ResumeRequested", "spec.desiredState is Running again: unfinished agents start anew."
-    STOP_REQUESTED = "StopRequested", "spec.desiredState is Stopped: live agents are ended, for good."
+    RESUME_REQUESTED = "ResumeRequested", "spec.desiredState is Running again: unfinished agents get new attempts."
+    STOP_REQUESTED = "StopRequested", "spec.desiredState is Stopped: live agents are ended permanently."
     ALL_AGENTS_COMPLETE = "AllAgentsComplete", "Every required agent has completed."
     DEADLINE_EXCEEDED = "DeadlineExceeded", "The Run was active for longer than spec.activeDeadlineSeconds."
     TOKEN_BUDGET_EXCEEDED = "TokenBudgetExceeded", "The agents have used more tokens than spec.tokenBudget."
     AGENT_FAILED = "AgentFailed", "A required agent ended without completing."
     RESTART_REQUESTED = "RestartRequested", "spec.restartedAt asks for a new attempt of the agent."
     RETRY_ORDERED = "RetryOrdered", "A human answered an escalation with Retry: one attempt that is not charged."
-    WAIT_ORDERED = "WaitOrdered", "A human answered an escalation with Wait: the Run goes on waiting."
+    WAIT_ORDERED = "WaitOrdered", "A human answered an escalation with Wait: the Run waits longer."
     STOP_ORDERED = "StopOrdered", "A human answered an escalation with Stop: the Run fails."
     COOLDOWN = "RestartCooldown", "The agent's next restart waits for its cooldown."
     PREDECESSOR_ENDING = "PredecessorEnding", "The agent's next attempt waits until the former pod has ended."
     QUESTION_ASKED = "QuestionAsked", "The agent asks a human."
     AWAITING_GUIDANCE = "AwaitingGuidance", "The agent waits for an answer."
-    AWAITING_APPROVAL = "AwaitingApproval", "What the rules want waits for a human's approval."
+    AWAITING_APPROVAL = "AwaitingApproval", "An action of the rules waits for a human's approval."
     CONSULTING = (
         "Consulting",
-        "The advisor is asked about what the rules want; that waits for its answer, or for its timeout.",
+        "The advisor is asked about an action of the rules, which waits for the answer or for its timeout.",
     )
-    DENIED = "Denied", "A human did not approve what the rules want: it is left alone until the evidence changes."
+    DENIED = "Denied", "A human did not approve an action of the rules: it is not done until the evidence changes."
     ANSWER_GIVEN = "AnswerGiven", "A parked agent's question is answered: its next attempt is started, uncharged."
     QUESTION_DISMISSED = (
         "QuestionDismissed",
-        "A human dismissed the agent's question by deleting its escalation; the agent is told so.",
+        "A human dismissed the agent's question by deleting its escalation; the agent is informed.",
     )
     APPROVAL_TIMEOUT = "ApprovalTimeout", "Nobody approved or denied within the policy's approvalTimeoutSeconds."
     QUESTION_TIMEOUT = "QuestionTimeout", "Nobody answered within the policy's questionTimeoutSeconds."
-    CAUSE_GONE = "CauseGone", "What blocked the agent is over."
+    CAUSE_GONE = "CauseGone", "The cause that blocked the agent is gone."
     TTL_EXPIRED = "TTLExpired", "The Run finished longer ago than its ttlSecondsAfterFinished."
-    RUN_DELETED = "RunDeleted", "The Run is gone or being deleted: its pods are let go."
-    NAMESPACE_TERMINATING = "NamespaceTerminating", "The namespace is being deleted: its pods are let go."
+    RUN_DELETED = "RunDeleted", "The Run is deleted or being deleted: its pods are released."
+    NAMESPACE_TERMINATING = "NamespaceTerminating", "The namespace is being deleted: its pods are released."
 
-    # What holds a Run back
+    # Obstacles of a Run
     UNREADABLE = (
         "Unreadable",
-        "The operator cannot read the Run: it is too large, nested too deeply, or fails whoever judges it.",
+        "The operator cannot read the Run: it is too large, nested too deeply, or it cannot be processed.",
     )
     SPEC_REFUSED = (
         "SpecRefused",
-        "The spec or a pod template holds something that the operator does not allow.",
+        "The spec or a pod template contains something that the operator does not allow.",
     )
-    DRY_RUN = "DryRun", "The policy says dryRun: plans are shown and recorded, nothing is done."
+    DRY_RUN = "DryRun", "The policy sets dryRun: plans are shown and recorded, but not carried out."
     POLICY_NOT_FOUND = "PolicyNotFound", "spec.policyRef names a RunPolicy that does not exist."
     POLICY_REFUSED = "PolicyRefused", "The RunPolicy in force cannot be read."
     STATE_REFUSED = "StateRefused", "The operator's own record of this Run is missing, foreign or unreadable."
-    NAME_TAKEN = "NameTaken", "A pod or claim that belongs to somebody else has the name that is needed."
+    NAME_TAKEN = "NameTaken", "A pod or claim of another owner has the name that the Run needs."
     BEYOND_POLICY = "BeyondPolicy", "The agent asks for more than the policy in force allows."
-    NAMESAKE_TERMINATING = "NamesakeTerminating", "A former pod of the same name is still going away."
+    NAMESAKE_TERMINATING = "NamesakeTerminating", "A former pod of the same name is still being deleted."
     POD_REFUSED = "PodRefused", "The API server refused to create the pod: admission, quota or validation."
 
     BUDGET_SPENT = "RestartBudgetSpent", "The agent ended without completing and no charged restart is left."
     FREE_RESTARTS_SPENT = "FreeRestartsSpent", "The agent was disrupted too often for another restart without charge."
-    OUTCOME_ESCALATED = "OutcomeEscalated", "The attempt ended in a way that a restart would not mend."
+    OUTCOME_ESCALATED = "OutcomeEscalated", "The attempt ended in a way that a restart would not fix."
     PENDING_STALLED = "PendingStalled", "The pod has not started for longer than the policy's health.pendingStalledSeconds."
     UNREACHABLE = "Unreachable", "The pod's node is lost: the agent may still run there, so no second pod is started."
     UNREADY = "Unready", "The agent's readiness probe has failed for longer than the policy's confirmations."
     ACTIVITY_STALLED = "ActivityStalled", "The agent runs and does nothing for longer than health.activityStalledSeconds."
     PROGRESS_STALLED = "ProgressStalled", "The agent is active without progress for longer than health.progressStalledSeconds."
-    STALE = "StaleRun", "Nothing has come of the Run for longer than the policy's staleRunAgeSeconds."
+    STALE = "StaleRun", "The Run has made no progress for longer than the policy's staleRunAgeSeconds."
     LINGERING = "Lingering", "The agent has reported its result and neither works nor exits."
-    REPORTER_SILENT = "ReporterSilent", "The reporter in the pod is not heard: the agent is neither restarted nor judged for that."
+    REPORTER_SILENT = (
+        "ReporterSilent",
+        "The reporter in the pod sends no reports: the agent is neither restarted nor judged for that.",
+    )
     BLOCKED_TIMEOUT = "BlockedTimeout", "Nobody helped within the policy's blockedTimeoutSeconds."
 
     ESCALATED = "Escalated", "A human is asked."
-    INBOX_LIMITED = "InboxLimited", "More is asked than people are bothered with at once, or within an hour: the rest waits."
-    ANSWERED = "Answered", "A human has answered; what was decided is being done."
-    SUPERSEDED = "Superseded", "The Run has gone on without an answer."
+    INBOX_LIMITED = "InboxLimited", "The Run has as many escalations as are allowed at once, or within an hour: the rest waits."
+    ANSWERED = "Answered", "A human has answered; the decision is being carried out."
+    SUPERSEDED = "Superseded", "The Run continued without an answer."
 
-    # How an attempt ended
+    # Ends of an attempt
     RESULT_REPORTED = "ResultReported", "The agent reported that its work is done."
     FAILURE_REPORTED = "FailureReported", "The agent reported that it has failed."
     RESULT_MISSING = "ResultMissing", "The agent exited with code 0 without the result that the policy requires (requireResult)."
     PARKED = "Parked", "The agent ended its pod to wait for an answer."
     PARKED_WITHOUT_QUESTION = (
         "ParkedWithoutQuestion",
-        "The agent parked although nothing waits for an answer: it asked nothing, or what had been answered or dismissed before.",
+        "The agent parked although no question waits for an answer: it asked none, or they were answered or dismissed before.",
     )
     EXITED_ZERO = "NoResultReported", "The agent exited with code 0; it reported no result of its own."
     EXITED_NONZERO = "NonZeroExit", "The agent exited with a code other than 0."
     OUT_OF_MEMORY = "OOMKilled", "The agent was killed for using more memory than its limit."
-    TEMPORARY = "TemporaryFailure", "The agent exited with 75: try again, nothing is charged."
+    TEMPORARY = "TemporaryFailure", "The agent exited with 75: a temporary failure, which is not charged."
     NO_PERMISSION = "NoPermission", "The agent exited with 77: it lacks a permission or a credential."
     BAD_CONFIGURATION = "BadConfiguration", "The agent exited with 78: its configuration is wrong."
     STATUS_UNKNOWN = "ContainerStatusUnknown", "The kubelet does not know how the container ended."
@@ -124,13 +127,13 @@ class Reason(DocumentedEnum):
     DISRUPTED = "Disrupted", "The pod was ended by a disruption: a drain, a preemption or a lost node."
     INTERRUPTED = "Interrupted", "The attempt was ended because the Run was paused or stopped."
     DELETED = "PodDeleted", "The pod was deleted before the agent had finished."
-    VANISHED = "PodVanished", "The pod is gone and nobody saw how its agent ended."
+    VANISHED = "PodVanished", "The pod is gone, and it is unknown how its agent ended."
 
-    # What is being done to let go of pods
-    OUTCOME_RECORDED = "OutcomeRecorded", "The attempt's outcome is on record, so its deleted pod may go."
-    STRAY = "Stray", "A gated pod that is no attempt's pod, left by a crash or a former leader."
+    # Release of pods
+    OUTCOME_RECORDED = "OutcomeRecorded", "The attempt's outcome is recorded, so its deleted pod is released."
+    STRAY = "Stray", "A gated pod that belongs to no attempt, left by a crash or a former leader."
     PROLONGED = (
         "DeletionProlonged",
-        "Somebody deleted the pod with more time than its own grace period: it is deleted once more, with that.",
+        "The pod was deleted with more time than its own grace period: it is deleted again with that period.",
     )
     DEAF = "IgnoresDeadline", "The pod did not end in its grace period: it is deleted."

@@ -1,4 +1,4 @@
-"""What the planner reads: plain frozen data, JSON-serialisable, no behaviour beyond looking things up.
+"""The planner's input: plain frozen data, JSON-serialisable, without behaviour beyond lookups.
 
 A `Snapshot` is everything that may matter to a decision about one Run. Times are aware UTC datetimes.
 """
@@ -20,7 +20,7 @@ from controller.plan.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class Termination:
-    """How the judged container ended, in the kubelet's words."""
+    """How the judged container ended, in the kubelet's terms."""
 
     exit_code: int
     reason: str = ""
@@ -31,7 +31,7 @@ class Termination:
 
 @dataclass(frozen=True, slots=True)
 class QuestionFacts:
-    """What an agent asks, under the id that it gave."""
+    """An agent's question, under the id that the agent chose."""
 
     id: str
     text: str
@@ -40,10 +40,10 @@ class QuestionFacts:
 
 @dataclass(frozen=True, slots=True)
 class ReportFacts:
-    """What a reporter said of one attempt, its ages turned into times by the API server's clock.
+    """A report about one attempt, with its ages converted to times by the API server's clock.
 
-    `deliveries` are the questions whose answers the operator has put into the report, `dismissals` those of which it has put there
-    that they were dismissed; `progress_at` is None for an agent that has shown no progress in this attempt.
+    `deliveries` are the questions whose answers the operator has written into the report, `dismissals` those that it has marked
+    there as dismissed. `progress_at` is None for an agent that has reported no progress in this attempt.
     """
 
     agent: str
@@ -70,9 +70,10 @@ class ReportFacts:
 
 @dataclass(frozen=True, slots=True)
 class PodFacts:
-    """What was observed of one pod; `agent` and `attempt` come from its labels, `run_uid` from its controlling owner.
+    """The facts of one pod; `agent` and `attempt` come from its labels, `run_uid` from its controlling owner.
 
-    `grace_seconds` is the pod's own grace period, `deletion_grace_seconds` what its deletion gives it: whatever its deleter named.
+    `grace_seconds` is the pod's own grace period, `deletion_grace_seconds` the one of its deletion, which the deleting client
+    chose.
     """
 
     name: str
@@ -109,27 +110,30 @@ class PodFacts:
 
     @property
     def has_finalizer(self) -> bool:
-        """Whether the pod is held until its outcome is on record."""
+        """Whether our finalizer holds the pod until its outcome is recorded."""
         return FINALIZER_OUTCOME in self.finalizers
 
     @property
     def terminated(self) -> bool:
-        """Whether no process of this pod runs or ever will; never judged by container statuses (DESIGN section 3).
+        """Whether no process of this pod runs or ever will.
 
-        A human who deletes a pod with --force while its node is lost vouches that it is gone.
+        Container statuses are not considered: on a lost node they may be wrong. A human who deletes a pod with --force while its
+        node is lost vouches that it has ended.
         """
         vouched = self.forced and self.node_lost_since is not None
         return self.phase in ("Succeeded", "Failed") or (self.deleting and (vouched or not self.bound))
 
     @property
     def prolonged(self) -> bool:
-        """Whether its deletion leaves it longer than its own grace period, which is bounded: anybody may delete with any."""
+        """Whether the deletion has a longer grace period than the pod's own, which is bounded: a client may delete with any
+        period.
+        """
         return self.deleting and self.deletion_grace_seconds > self.grace_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimFacts:
-    """What was observed of one agent's workspace claim; `run_uid` is its controlling owner, empty for nobody's."""
+    """The facts of one agent's workspace claim; `run_uid` is its controlling owner, empty without one."""
 
     agent: str
     run_uid: str
@@ -138,7 +142,7 @@ class ClaimFacts:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The API server refused to create what an agent needs; `message` is its own."""
+    """The API server refused to create an agent's object; `message` is its own."""
 
     agent: str
     message: str
@@ -146,10 +150,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class EscalationFacts:
-    """What was observed of one escalation; `run_uid` is its spec's, `decision` empty until a human answered.
+    """The facts of one escalation; `run_uid` is its spec's, `decision` is None until a human answered.
 
-    `question` is the id of the agent's question, empty for other types. One that is not `answerable` was asked while no policy
-    was in force: nobody may answer it before one says who.
+    `question` is the id of the agent's question, empty for other types. An escalation that is not `answerable` was created while no
+    policy was in force: nobody may answer it before a policy defines who.
     """
 
     name: str
@@ -169,13 +173,13 @@ class EscalationFacts:
 
     @property
     def open(self) -> bool:
-        """Whether it still stands in the inbox or its answer was not carried out yet."""
+        """Whether it is in the inbox, or its answer has not been carried out yet."""
         return self.phase in (None, EscalationPhase.OPEN, EscalationPhase.ANSWERED)
 
 
 @dataclass(frozen=True, slots=True)
 class ConsultationFacts:
-    """A consultation that this process has begun: what the advisor said, None while that is not known. Not on record yet."""
+    """A consultation that this process has started, with the advisor's answer, None until it is known. It is not recorded yet."""
 
     agent: str
     situation: str
@@ -184,9 +188,9 @@ class ConsultationFacts:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """The Run as observed; `spec` is None where it cannot be read at all, `violations` say why or what else is refused.
+    """The facts of the Run; `spec` is None if it cannot be parsed, `violations` list the refused fields.
 
-    `unreadable` says why the operator cannot read the object at all: too large, too deep, or it fails whoever judges it.
+    `unreadable` is the reason why the operator cannot read the object at all: too large, too deep, or its processing fails.
     """
 
     namespace: str
@@ -201,7 +205,7 @@ class RunFacts:
 
     @property
     def key(self) -> RunKey:
-        """What identifies the Run."""
+        """The key of the Run."""
         return RunKey(self.namespace, self.name, self.uid)
 
 
@@ -209,7 +213,7 @@ class RunFacts:
 class Snapshot:
     """Everything that may matter to a decision about one Run.
 
-    `advisor` tells whether the operator has one; `mode` is the effective mode, Off where it has none.
+    `advisor` shows whether the operator has one; `mode` is the effective mode, Off without an advisor.
     """
 
     run: RunFacts
@@ -231,5 +235,5 @@ class Snapshot:
 
     @property
     def policy_reason(self) -> Reason:
-        """Why there is no policy in force, where there is none."""
+        """The reason why no policy is in force, if none is."""
         return Reason.POLICY_REFUSED if self.policy_exists else Reason.POLICY_NOT_FOUND

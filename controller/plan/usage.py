@@ -1,4 +1,4 @@
-"""What agents use: sums of tokens and cost, in which a missing count is none."""
+"""Sums of the agents' tokens and cost; a missing count is zero."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from controller.api.run_status import Usage
 
 
 def add_usage(first: Usage | None, second: Usage | None) -> Usage | None:
-    """Return the sum, None where there is nothing to add; what no field could hold stays at the most that one can."""
+    """Return the sum, None if both are None. A sum is limited to the maximum that a field can hold."""
     if first is None or second is None:
         return first or second
     return Usage(

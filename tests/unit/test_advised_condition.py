@@ -90,10 +90,10 @@ def test_without_a_policy_there_is_no_mode() -> None:
         ),
         (
             REFUSED,
-            "advisor codex/m-1 was not heard, the gate refused its answer: OtherTarget: target_run is 'x': it must be 'ns/demo'",
+            "advisor codex/m-1 gave an answer that was refused: OtherTarget: target_run is 'x': it must be 'ns/demo'",
         ),
         (ABSTAINED, "advisor codex/m-1 has no advice on this"),
-        (UNAVAILABLE, "advisor codex/m-1 was not to be had: AuthFailed: log in again"),
+        (UNAVAILABLE, "advisor codex/m-1 was unavailable: AuthFailed: log in again"),
     ],
 )
 def test_the_sentence(advice: AdviceState, sentence: str) -> None:

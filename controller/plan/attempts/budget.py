@@ -1,4 +1,4 @@
-"""Who pays for a restart, and how long the next one waits. The budget is the policy's, the charges are the state's."""
+"""The restart budget and the cooldown. The policy has the budget, the state has the charges."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from controller.plan.context import PlanContext
 from controller.plan.snapshot import PodFacts
 
 FREE_RESTART_LIMIT = 20
-"""Uncharged restarts that one agent may have until its health gives them back (DESIGN section 3)."""
+"""Uncharged restarts that one agent may have until a long healthy run resets the count."""
 
 JITTER = 0.1
-"""The largest part of a cooldown that is added to it, so that many agents do not return at once."""
+"""Maximum share of a cooldown that is added to it as jitter, so that many agents do not restart at once."""
 
 MAX_DOUBLINGS = 30
-"""Doublings after which every cooldown has reached its maximum of a year."""
+"""Maximum doublings: every cooldown has then reached its maximum of a year."""
 
 
 def is_healthy_long_enough(at: PlanContext, agent: str) -> bool:
-    """Whether the agent's current attempt has been running for so long that its charges are given back."""
+    """Whether the agent's current attempt has been running long enough to reset its charges."""
     pod, policy = at.own_pod(agent), at.policy
     seconds = policy.restart_budget_reset_seconds if policy else 0
     span = _span(pod, at.now) if pod else None
@@ -31,7 +31,7 @@ def is_healthy_long_enough(at: PlanContext, agent: str) -> bool:
 
 
 def agent_restarts(at: PlanContext, agent: str) -> int:
-    """Return the agent's charged restarts that are not given back."""
+    """Return the agent's charged restarts since the last reset."""
     return 0 if is_healthy_long_enough(at, agent) else at.agent_state(agent).restarts
 
 
@@ -41,14 +41,14 @@ def run_restarts(at: PlanContext) -> int:
 
 
 def budget_left(at: PlanContext, agent: str, policy: RunPolicySpec) -> int:
-    """Return how many charged restarts the agent may still have: the Run's budget and its own, whichever is smaller."""
+    """Return how many charged restarts the agent has left: the Run's budget or its own, whichever is smaller."""
     left = policy.restart_budget - run_restarts(at)
     own = policy.restart_budget_per_agent
     return left if own is None else min(left, own - agent_restarts(at, agent))
 
 
 def run_budget_left(at: PlanContext) -> int | None:
-    """Return how many charged restarts an unfinished Run may still have; None where that is over, or no policy says."""
+    """Return how many charged restarts an unfinished Run has left; None if it has finished, or without a policy."""
     run = at.snapshot.run
     finished = at.state is not None and at.state.stop is not None
     if run.gone or finished or at.policy is None:
@@ -57,14 +57,14 @@ def run_budget_left(at: PlanContext) -> int | None:
 
 
 def free_left(at: PlanContext, agent: str) -> int:
-    """Return how many uncharged restarts the agent may still have."""
+    """Return how many uncharged restarts the agent has left."""
     return FREE_RESTART_LIMIT - (0 if is_healthy_long_enough(at, agent) else at.agent_state(agent).free_restarts)
 
 
 def cooldown(policy: RunPolicySpec, run_uid: str, agent: AgentState, name: str, charge: Charge) -> int:
-    """Return the seconds between the restart that `agent` has just been given and its next: doubled each time, jittered.
+    """Return the seconds between the restart of `agent` and its next one: doubled each time, with jitter.
 
-    The jitter comes from the Run, the agent and the attempt, so that the same restart always waits equally long.
+    The jitter is derived from the Run, the agent and the attempt, so that the same restart always waits equally long.
     """
     count = agent.restarts if charge is Charge.BUDGET else agent.free_restarts
     doublings = min(max(count - 1, 0), MAX_DOUBLINGS)
@@ -78,7 +78,7 @@ def _fraction(*parts: object) -> float:
 
 
 def _span(pod: PodFacts, now: datetime) -> timedelta | None:
-    """How long the agent's container has run, by the kubelet's own stamps where it has ended."""
+    """Return how long the agent's container has run, by the kubelet's timestamps if it has ended."""
     if pod.termination is not None:
         started, ended = pod.termination.started_at, pod.termination.finished_at
         return ended - started if started and ended else None

@@ -1,4 +1,4 @@
-"""What is due whatever the Run's phase: letting deleted pods go, and removing gated pods that are no attempt's pod."""
+"""Cleanup that is due in every phase: releasing deleted pods, and deleting gated pods that belong to no attempt."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from controller.plan.snapshot import PodFacts
 
 
 def housekeeping(at: PlanContext) -> tuple[DeletePod | RemoveFinalizer, ...]:
-    """Return the releases and removals that are due for the Run's pods, by pod name."""
+    """Return the releases and deletions that are due for the Run's pods, by pod name."""
     return tuple(action for pod in at.our_pods() if (action := _tidy(at, pod)))
 
 
 def remove_finalizers(at: PlanContext, reason: Reason) -> tuple[DeletePod | RemoveFinalizer, ...]:
-    """Let every pod of a Run that is gone be deleted by whoever wants to; the never started are removed at once.
+    """Release every pod of a deleted Run, so that it can be deleted; pods that never started are deleted at once.
 
-    Orphans count too: a deletion with --cascade=orphan takes the owner from them and leaves the label. Pods of another owner do
-    not: pods are looked up by name, and by now there may be a later Run of that name.
+    Orphans count too: a deletion with --cascade=orphan removes their owner and leaves the label. Pods of another owner do not
+    count: pods are looked up by name, and there may be a later Run of that name by now.
     """
     actions: list[DeletePod | RemoveFinalizer] = []
     drop = (pod for pod in at.snapshot.pods if at.ours(pod) or not pod.run_uid)
@@ -31,7 +31,7 @@ def remove_finalizers(at: PlanContext, reason: Reason) -> tuple[DeletePod | Remo
 
 
 def has_held_pod(at: PlanContext) -> bool:
-    """Whether a deleted pod has ended and is still kept, since its outcome is not on record."""
+    """Whether a deleted pod has ended and is still held, since its outcome is not recorded."""
     return any(pod.deleting and pod.has_finalizer and pod.terminated for pod in at.our_pods())
 
 
@@ -47,9 +47,9 @@ def _tidy(at: PlanContext, pod: PodFacts) -> DeletePod | RemoveFinalizer | None:
 
 
 def _is_stray(at: PlanContext, pod: PodFacts) -> bool:
-    """Whether the gated pod can never be started: another UID holds its attempt, the attempt is past, or the Run is over.
+    """Whether the gated pod can never be started: its attempt has another UID, its attempt is past, or the Run is over.
 
-    A pod of a later attempt than the state's was created by a pass that knows more, or will be adopted when it is its turn.
+    A pod of a later attempt than the state's was created by a pass with newer data, or will be adopted when its attempt is due.
     """
     state = at.agent_state(pod.agent)
     if at.state is not None and at.state.stop is not None:
@@ -62,6 +62,6 @@ def _is_stray(at: PlanContext, pod: PodFacts) -> bool:
 
 
 def _on_record(at: PlanContext, pod: PodFacts) -> bool:
-    """Whether nothing more can be learnt from the pod: its outcome is saved, or it is no attempt's pod any more."""
+    """Whether the pod is no longer needed: its outcome is saved, or it belongs to a past attempt."""
     state = at.agent_state(pod.agent)
     return pod.attempt < state.attempt or (state.outcome is not None and pod.attempt == state.attempt)

@@ -1,4 +1,4 @@
-"""Whether an agent gets a new attempt: within the budget, after the cooldown, or not without a human."""
+"""Decides whether an agent gets a new attempt: within the budget, after the cooldown, or only with a human's help."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from controller.plan.snapshot import PodFacts
 
 
 def after(at: PlanContext, agent: Agent, outcome: Outcome, policy: RunPolicySpec) -> AgentDecision:
-    """Return what follows from an attempt that ended without completing."""
+    """Return the decision after an attempt that ended without completing."""
     match action_for(outcome, policy):
         case OutcomeAction.ESCALATE:
             return AgentDecision(block=blocked.outcome_escalated(at, agent.name, outcome))
@@ -35,17 +35,17 @@ def after(at: PlanContext, agent: Agent, outcome: Outcome, policy: RunPolicySpec
 
 
 def unready(at: PlanContext, agent: Agent, pod: PodFacts, policy: RunPolicySpec) -> AgentDecision:
-    """Return what follows from a live agent that is confirmed unready."""
+    """Return the decision for a live agent that is confirmed unready."""
     return charged(at, agent, policy, Reason.UNREADY, blocked.unready_budget_spent(pod, policy.restart_budget))
 
 
 def stalled(at: PlanContext, agent: Agent, pod: PodFacts, policy: RunPolicySpec) -> AgentDecision:
-    """Return what follows from a live agent that is proven to do nothing."""
+    """Return the decision for a live agent that is proven to be idle."""
     return charged(at, agent, policy, Reason.ACTIVITY_STALLED, blocked.stalled_budget_spent(pod, policy.restart_budget))
 
 
 def charged(at: PlanContext, agent: Agent, policy: RunPolicySpec, reason: Reason, spent: Block) -> AgentDecision:
-    """Return a charged restart, the wait for it, or what blocks the agent when the budget is spent."""
+    """Return a charged restart, the wait for it, or the block if the budget is spent."""
     left = budget_left(at, agent.name, policy)
     if left <= 0:
         return AgentDecision(block=spent)
@@ -58,13 +58,13 @@ def _approved(at: PlanContext, agent: Agent, reason: Reason, cause: str) -> Agen
 
 
 def reserve(at: PlanContext, agent: Agent, reason: Reason, charge: Charge) -> AgentDecision:
-    """Return the reservation of the agent's next attempt: attempt, charge and cooldown are saved before anything is done."""
+    """Return the reservation of the agent's next attempt: attempt, charge and cooldown are saved before any effect."""
     attempt = at.agent_state(agent.name).attempt + 1
     return AgentDecision((ReserveAttempt(reason=reason, agent=agent.name, attempt=attempt, charge=charge),))
 
 
 def fails_the_run(at: PlanContext, agent: Agent) -> tuple[Reason, str] | None:
-    """Return why a required agent's end is the Run's end by its policy, None where it is not."""
+    """Return why a required agent's end is the Run's end by its policy, None if it is not."""
     outcome, policy = at.outcome(agent.name), at.policy
     if outcome is None or policy is None or at.completed(agent.name):
         return None

@@ -1,6 +1,6 @@
-"""What reporters say, as far as rules judge it. Only a report itself proves a stall: one that was made after the time was over.
+"""Detects stalls from reports. Only a report that was made after a threshold proves a stall.
 
-Time alone never turns an old report into evidence, so no jump of a clock does either.
+Time alone never turns an old report into evidence, so a jump of a clock does not either.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from controller.plan.context import PlanContext
 from controller.plan.snapshot import PodFacts, ReportFacts
 
 SILENT_INTERVALS = 3
-"""Intervals without a report after which a reporter counts as silent (DESIGN section 3)."""
+"""Intervals without a report after which a reporter counts as silent: two reports may be lost."""
 
 DEFAULT_INTERVAL_SECONDS = 60
-"""The interval of a reporter that has not said anything yet."""
+"""Report interval of a reporter that has not reported yet."""
 
 
 def confirmed_at(policy: RunPolicySpec, since: datetime, seconds: int = 0) -> datetime:
-    """Return when a suspicion counts that arises after so many seconds and must then hold for a while.
+    """Return when a suspicion is confirmed that arises after so many seconds and must then persist.
 
-    It holds for one interval fewer than its confirmations, since it is seen at both ends.
+    It must persist for one interval fewer than its confirmations, since it is observed at both ends.
     """
     return later(since, seconds + (policy.unhealthy_confirmations - 1) * policy.confirmation_interval_seconds)
 
 
 def silent_at(at: PlanContext, pod: PodFacts) -> datetime | None:
-    """Return when a running pod's reporter counts as silent if it says nothing more; None for a pod that has none."""
+    """Return when a running pod's reporter counts as silent without a further report; None for a pod without a reporter."""
     report = at.report_of(pod)
     last = report.reported_at if report else pod.started_at
     if not pod.reporting or last is None:
@@ -44,7 +44,7 @@ def idle(at: PlanContext, agent: Agent) -> bool:
 
 
 def proves_idle(at: PlanContext, report: ReportFacts) -> bool:
-    """Whether a report, however old, proves that its agent was without activity for too long when it was made."""
+    """Whether a report of any age proves that its agent was without activity for too long when it was made."""
     seconds = at.policy.health.activity_stalled_seconds if at.policy else 0
     return seconds > 0 and _proven(at, report, report.active_at, seconds)
 
@@ -56,13 +56,13 @@ def without_progress(at: PlanContext, agent: Agent) -> bool:
 
 
 def proves_no_progress(at: PlanContext, report: ReportFacts) -> bool:
-    """Whether a report, however old, proves that its agent was active without progress for too long when it was made."""
+    """Whether a report of any age proves that its agent was active without progress for too long when it was made."""
     seconds = at.policy.health.progress_stalled_seconds if at.policy else 0
     return seconds > 0 and _proven(at, report, progress_base(at, report), seconds)
 
 
 def stale(at: PlanContext, agent: Agent) -> bool:
-    """Whether a fresh report proves that nothing has come of the agent for too long; a silent one is judged by activity."""
+    """Whether a fresh report proves that the agent has made no progress for too long; without progress reports, activity counts."""
     report = _fresh(at, agent)
     if report is None or at.policy is None:
         return False
@@ -70,12 +70,12 @@ def stale(at: PlanContext, agent: Agent) -> bool:
 
 
 def patience(policy: RunPolicySpec) -> int:
-    """Return for how many seconds a human may be waited for between an escalation for want of progress and a stop as stale."""
+    """Return how many seconds a human has between an escalation without progress and a stop as stale."""
     return max(0, policy.stale_run_age_seconds - policy.health.progress_stalled_seconds)
 
 
 def progress_base(at: PlanContext, report: ReportFacts) -> datetime | None:
-    """Return since when an agent has been without progress; None for a silent one that the policy lets be."""
+    """Return since when an agent has been without progress; None if it reports none and the policy accepts that."""
     if report.progress_at is not None:
         return report.progress_at
     pod = at.own_pod(report.agent)
@@ -84,10 +84,10 @@ def progress_base(at: PlanContext, report: ReportFacts) -> datetime | None:
 
 
 def _fresh(at: PlanContext, agent: Agent) -> ReportFacts | None:
-    """The report of the agent's running pod, if its reporter is not silent."""
+    """Return the report of the agent's running pod, if its reporter is not silent."""
     pod, report = at.own_pod(agent.name), at.report(agent.name)
     if pod is None or report is None or pod.phase == "Pending" or pod.terminated or pod.deleting:
-        return None  # A reporter is there before its agent, whose image may take its time.
+        return None  # The reporter starts before its agent, whose image may take time to pull.
     silent = silent_at(at, pod)
     return report if silent and at.now < silent else None
 
@@ -99,7 +99,9 @@ def _proven(at: PlanContext, report: ReportFacts, base: datetime | None, seconds
 
 
 def _since(at: PlanContext, report: ReportFacts, base: datetime) -> datetime:
-    """The clocks of an agent begin when it starts, and anew when it gets an answer: they stand still while it waits for one."""
+    """Return when an agent's clock starts: with the agent, and again when it gets an answer, since clocks stop while it waits
+    for one.
+    """
     got = [e.delivered_at for e in at.snapshot.escalations if e.agent == report.agent and e.question and e.delivered_at]
     pod = at.own_pod(report.agent)
     return max((base, *got, *([pod.started_at] if pod and pod.started_at else [])))

@@ -1,7 +1,7 @@
-"""The fenced start and the graceful end of one agent's attempt: the next single step, derived from state and cluster.
+"""The fenced start and the graceful end of an agent's attempt: the next single step, derived from state and cluster.
 
-Starting is the act that is fenced, creating is harmless (DESIGN section 4): a pod is created with a scheduling gate, its UID is
-saved by compare-and-swap, and only the pod whose UID is saved loses its gate.
+Starting a pod is fenced; creating one is harmless. A pod is created with a scheduling gate, then its UID is saved by
+compare-and-swap. Only the pod whose UID is saved loses its gate, so at most one pod of an attempt ever runs.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts
 
 NAMESAKE_CHECK_SECONDS = 2
-"""How often to look whether a former pod of the same name has gone: its events belong to another Run."""
+"""How often to check whether a former pod of the same name is deleted: its events belong to another Run."""
 
 REFUSED_RETRY_SECONDS = 30
-"""How long after the API server refused a pod (quota, admission) it is tried again."""
+"""Delay before a pod is created again that the API server refused (quota, admission)."""
 
 DEAF_SECONDS = 30
 """How long beyond its grace period a pod may ignore its deadline before it is deleted."""
@@ -42,7 +42,7 @@ Started = TypeVar("Started", AdoptPod, Ungate)
 
 
 def start(at: PlanContext, agent: Agent) -> Starting | Ending | Wait | None:
-    """Return the next step of starting the agent's current attempt, why it must wait, or None when it has been started."""
+    """Return the next step of starting the agent's current attempt, the reason to wait, or None if it has been started."""
     state = at.agent_state(agent.name)
     if state.pod_uid:
         pod = at.own_pod(agent.name)
@@ -55,14 +55,14 @@ def start(at: PlanContext, agent: Agent) -> Starting | Ending | Wait | None:
 
 
 def _wait_for_predecessor(at: PlanContext, pods: tuple[PodFacts, ...]) -> Ending | Wait:
-    """The next step of ending the pods of earlier attempts: none of the agent's attempts is created before they have ended."""
+    """Return the next step of ending the pods of earlier attempts. A new attempt is not created before they have ended."""
     for pod in pods:
         if action := end(at, pod, Reason.PREDECESSOR_ENDING):
             return action
     names = ", ".join(pod.name for pod in pods)
     checks = [check for pod in pods if not pod.deleting and (check := force_delete_at(pod))]
     check = min(checks, default=later(at.now, NAMESAKE_CHECK_SECONDS))
-    return Wait(Reason.PREDECESSOR_ENDING, f"waits until pod {names} has ended", check)
+    return Wait(Reason.PREDECESSOR_ENDING, f"waiting until pod {names} has ended", check)
 
 
 def _claim(at: PlanContext, agent: Agent) -> CreateClaim | CreatePod | Wait | None:
@@ -77,7 +77,7 @@ def _claim(at: PlanContext, agent: Agent) -> CreateClaim | CreatePod | Wait | No
 
 
 def _beyond(at: PlanContext, text: str) -> Wait | None:
-    """What only another policy or another Run can change, where a limit says something."""
+    """Return the block for an exceeded limit, which only another policy or another Run can change; None without a text."""
     return _hold(at, Reason.BEYOND_POLICY, text, REFUSED_RETRY_SECONDS, blocked=True) if text else None
 
 
@@ -88,15 +88,15 @@ def _pod(at: PlanContext, agent: Agent) -> Starting | Wait:
     if not at.ours(pod) or pod.deleting:
         return _name_conflict(at, f"pod {pod.name}", going=pod.deleting)
     if not pod.gated:
-        text = f"pod {pod.name} runs, but no saved state names it; delete it to let the Run go on"
+        text = f"pod {pod.name} runs, but is not in the saved state; delete it so that the Run can continue"
         return _hold(at, Reason.STATE_REFUSED, text, REFUSED_RETRY_SECONDS, blocked=True)
     return _start(at, agent, AdoptPod, pod)
 
 
 def _name_conflict(at: PlanContext, what: str, *, going: bool) -> Wait:
     if going:
-        return _hold(at, Reason.NAMESAKE_TERMINATING, f"{what} is still going away", NAMESAKE_CHECK_SECONDS)
-    text = f"{what} exists and belongs to somebody else; delete it or rename the Run"
+        return _hold(at, Reason.NAMESAKE_TERMINATING, f"{what} is still being deleted", NAMESAKE_CHECK_SECONDS)
+    text = f"{what} exists and has another owner; delete it or rename the Run"
     return _hold(at, Reason.NAME_TAKEN, text, REFUSED_RETRY_SECONDS, blocked=True)
 
 
@@ -115,19 +115,19 @@ def _start(at: PlanContext, agent: Agent, step: type[Started], pod: PodFacts) ->
 
 
 def end(at: PlanContext, pod: PodFacts, reason: Reason) -> Ending | None:
-    """Return the next step of ending a live pod, or None while it is on its way.
+    """Return the next step of ending a live pod, or None while it is ending.
 
-    A running pod is ended by a deadline of one second, which keeps the pod, its logs and its exit codes; one that was never
-    bound, or that ignores the deadline past its grace period, is deleted. One that somebody else deletes with more time than its
-    own grace period is deleted once more, with that: a later deletion may shorten the time. (Admission refuses the first; today's
-    kubelets wait for it all the same.)
+    A running pod is ended by a deadline of one second, which keeps the pod, its logs and its exit codes. A pod that was never
+    bound, or that ignores the deadline past its grace period, is deleted. A pod that another client deletes with more time than its
+    own grace period is deleted again with that period, since a later deletion may shorten the time. (Admission refuses the first
+    deletion, but today's kubelets still wait for its grace period.)
     """
     if pod.deleting:
         return delete_pod(pod, Reason.PROLONGED, Intent.STOP) if pod.bound and pod.prolonged else None
     if not pod.bound:
         return delete_pod(pod, reason, Intent.STOP)
     if pod.ending_since is None or pod.ending_since > later(at.now, MAX_GRACE_SECONDS):
-        # A time that lies so far ahead is nobody's clock: somebody else wrote it, so the pod is told once more.
+        # A time so far ahead does not come from our clock: another client wrote it, so the pod is ended again.
         return Terminate(reason=reason, agent=pod.agent, attempt=pod.attempt, pod=pod.name, pod_uid=pod.uid)
     if (check := force_delete_at(pod)) and at.now >= check:
         return delete_pod(pod, Reason.DEAF, Intent.STOP)
@@ -140,7 +140,10 @@ def force_delete_at(pod: PodFacts) -> datetime | None:
 
 
 def delete_pod(pod: PodFacts, reason: Reason, intent: Intent) -> DeletePod:
-    """Return the deletion of an observed pod, with the pod's own grace period."""
+    """Return the deletion of an observed pod, with the pod's own grace period.
+
+    That is never 0: a forced deletion would make the pod count as gone.
+    """
     return DeletePod(
         intent=intent,
         reason=reason,

@@ -1,1 +1,1 @@
-"""What a human is asked, and what follows from the answers."""
+"""Escalations to humans, and the effects of the answers."""

@@ -1,15 +1,13 @@
-"""Who decides what the rules want: the rules alone, or a human as well. An advisor moves that line only towards the human.
+"""Decides whether an action of the rules needs a human, or the rules decide alone. An advisor can only add a human.
 
-| the rules want | Off | Assist | Auto |
-|---|---|---|---|
-| restart, stop as stale | do it | ask a human where listed in requireApproval | do it where the advice agrees, else ask |
-| to ask a human | ask | ask, with what the advisor suggests | ask, with what the advisor suggests |
-| nothing | nothing | nothing | nothing |
+| the rules want | Off | Assist | Auto | |---|---|---|---| | restart, stop as stale | do it | ask a human if listed in
+requireApproval | do it if the advice agrees, else ask | | to ask a human | ask | ask, with the advisor's suggestion | ask, with the
+advisor's suggestion | | nothing | nothing | nothing | nothing |
 
-There is no cell in which advice makes the operator do what the rules do not want.
+In no case does advice make the operator do what the rules do not want.
 
-A refusal is no failure. Where there is no answer at all, `onFailure` decides. An answer that the gate refuses was given: what an
-agent prints may have brought it about, so in mode Auto it agrees to nothing, whatever `onFailure` says.
+A refused answer is not a failure of the advisor. If there is no answer at all, `onFailure` decides. An answer that the gate refuses
+was given: an agent's output may have caused it, so in mode Auto it counts as no agreement, even if `onFailure` allows it.
 """
 
 from __future__ import annotations
@@ -19,11 +17,11 @@ from controller.api.policy import LLM, Approvable, LLMMode, OnLLMFailure
 from controller.plan.actions import Intent
 
 WANTED = {Approvable.RESTART: Intent.AUTO_RESTART, Approvable.STOP_STALE: Intent.AUTO_STOP_STALE}
-"""What the rules want, as an intent; advice of the same name says: do it."""
+"""The actions of the rules, as intents; advice with the same intent agrees."""
 
 
 def needs_human(mode: LLMMode, llm: LLM, wanted: Approvable, advice: AdviceState | None) -> bool:
-    """Whether a human decides on a disruptive action that the rules want; without advice (None) none could be asked for."""
+    """Whether a human decides on a disruptive action of the rules; `advice` is None if no advisor could be asked."""
     match mode:
         case LLMMode.OFF:
             return False
@@ -34,19 +32,19 @@ def needs_human(mode: LLMMode, llm: LLM, wanted: Approvable, advice: AdviceState
 
 
 def agrees(llm: LLM, wanted: Approvable, advice: AdviceState | None) -> bool:
-    """Whether advice says, surely enough and without asking for a human, to do what the rules want."""
+    """Whether advice agrees with the rules, with enough confidence and without asking for a human."""
     if advice is None or advice.verdict is not AdviceVerdict.ACCEPTED or advice.needs_human:
         return False
     return advice.intent is AdvisedIntent(WANTED[wanted]) and (advice.confidence_percent or 0) >= llm.min_confidence_percent
 
 
 def _failed(advice: AdviceState | None) -> bool:
-    """Whether the advisor gave no answer. One that abstains, or whose answer is refused, was asked and does not agree."""
+    """Whether the advisor gave no answer. An advisor that abstains, or whose answer is refused, was asked and does not agree."""
     return advice is None or advice.verdict is AdviceVerdict.UNAVAILABLE
 
 
 def _missing(advice: AdviceState | None) -> bool:
-    """Whether there is nothing to go by: no answer, or one that the gate refused."""
+    """Whether there is no usable answer: none was given, or the gate refused it."""
     return advice is None or advice.verdict in (AdviceVerdict.REFUSED, AdviceVerdict.UNAVAILABLE)
 
 

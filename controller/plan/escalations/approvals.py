@@ -1,7 +1,7 @@
-"""What the rules want and a human has to approve waits for a human's word; `authority` says when.
+"""Actions of the rules that need a human's approval; `approval_policy` decides which do.
 
-A gate only ever holds back. What is approved is decided anew from what is observed then; what is denied stays quiet until the
-evidence changes, which makes another escalation. Who deletes one has denied it.
+This module only holds actions back. An approved action is decided again from the facts of that moment. A denied action stays denied
+until the evidence changes, which makes another escalation. Deleting the escalation denies it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from controller.plan.snapshot import EscalationFacts
 OPTIONS = (Decision.APPROVE.value, Decision.DENY.value)
 
 WHAT = {Approvable.RESTART: "restart agent {agent}", Approvable.STOP_STALE: "stop the Run as stale"}
-"""What would be done, in words."""
+"""Descriptions of the actions."""
 
 
 def require_approval(at: PlanContext, agent: str, wanted: Approvable, reason: Reason, cause: str) -> AgentDecision | None:
-    """Return what is due instead of something that needs approval; None where it may be done.
+    """Return the decision that replaces an action that needs approval; None if the action may be done.
 
-    `cause` tells one occurrence from the next beside the attempt and its pod, and is shown to the human.
+    `cause` is shown to the human.
     """
     name = _name(at, agent, wanted, reason)
     found = at.escalation(name)
@@ -40,7 +40,7 @@ def require_approval(at: PlanContext, agent: str, wanted: Approvable, reason: Re
     if decision := consultation.ask(at, agent, matter):
         return decision
     advice = at.advice(agent, name)
-    # Who was asked before a crash lost what the advisor had said is still the one who decides.
+    # If a crash lost the advice after a human was asked, that human still decides.
     due = found is not None and advice is None
     if not (due or approval_policy.needs_human(at.mode, at.policy.llm, wanted, advice)):
         return None
@@ -48,14 +48,14 @@ def require_approval(at: PlanContext, agent: str, wanted: Approvable, reason: Re
 
 
 def _held(at: PlanContext, agent: str, name: str, wanted: Approvable) -> Wait | None:
-    """Why it is not done whatever anybody says now: a human has said no, or no policy says whether one is to be asked."""
+    """Return why the action is held back in any mode: a human denied it, or without a policy it is unknown whether to ask."""
     if _denial_stands(at, agent, name):
         return _denied(agent, wanted)
     return None if at.policy else Wait(at.snapshot.policy_reason, at.snapshot.policy_refusal, None)
 
 
 def _denial_stands(at: PlanContext, agent: str, name: str) -> bool:
-    """Whether a human has said no to this very situation, by word or by deleting the escalation: it holds in every mode."""
+    """Whether a human denied this situation, by an answer or by deleting the escalation. It holds in every mode."""
     found = at.escalation(name)
     if found is None:
         return name in at.agent_state(agent).asked
@@ -75,12 +75,12 @@ def _judged(at: PlanContext, agent: str, wanted: Approvable, found: EscalationFa
 
 
 def is_expired(at: PlanContext, escalation: EscalationFacts) -> bool:
-    """Whether nobody has answered an approval in time."""
+    """Whether nobody answered an approval in time."""
     return escalation.expires_at is not None and at.now >= escalation.expires_at
 
 
 def phase(at: PlanContext, escalation: EscalationFacts) -> EscalationPhase:
-    """Return the phase that an open approval should have now; one that is given is resolved when its effect is seen."""
+    """Return the phase that an open approval should have now; a given one is resolved when its effect is observed."""
     state = at.agent_state(escalation.agent)
     ended = at.state is not None and at.state.stop is not None
     moved_on = ended or state.attempt > escalation.attempt or at.completed(escalation.agent)
@@ -114,7 +114,7 @@ def _request(at: PlanContext, agent: str, name: str, wanted: Approvable, reason:
     text = (
         f"The rules want to {what}: {reason.sentence}\n\nCause: {cause}\n\n"
         f"{consultation.without(at, agent, name)}"
-        f"Approve does it, if it is still due then; Deny leaves things as they are until the evidence changes. "
+        f"Approve carries it out if it is still due then; Deny keeps the current state until the evidence changes. "
         f"Without an answer by {expires_at:%Y-%m-%dT%H:%M:%SZ} {then} (llm.onApprovalTimeout)."
     )
     inquiry = Inquiry(
@@ -137,8 +137,8 @@ def _remember(at: PlanContext, agent: str, found: EscalationFacts, reason: Reaso
 
 def _waits(agent: str, name: str, wanted: Approvable, found: EscalationFacts | None) -> Wait:
     what = WHAT[wanted].format(agent=agent)
-    return Wait(Reason.AWAITING_APPROVAL, f"to {what} needs approval: escalation {name}", found.expires_at if found else None)
+    return Wait(Reason.AWAITING_APPROVAL, f"approval is needed to {what}: escalation {name}", found.expires_at if found else None)
 
 
 def _denied(agent: str, wanted: Approvable) -> Wait:
-    return Wait(Reason.DENIED, f"to {WHAT[wanted].format(agent=agent)} was not approved", None)
+    return Wait(Reason.DENIED, f"no approval to {WHAT[wanted].format(agent=agent)}", None)

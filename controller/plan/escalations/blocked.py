@@ -1,4 +1,4 @@
-"""Situations that only a human can end: what blocks an agent, in words of cause and remedy, and the escalation that says so."""
+"""Situations that only a human can end: the block of an agent, with cause and remedy, and the text of its escalation."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from controller.plan.snapshot import PodFacts, ReportFacts
 from controller.plan.usage import tokens
 
 FALLBACK_TIMEOUT_SECONDS = 86400
-"""How long a human is waited for where no policy can be read: the default of blockedTimeoutSeconds."""
+"""How long to wait for a human if no policy can be read: the default of blockedTimeoutSeconds."""
 
 
 def name_of(at: PlanContext, block: Block) -> str:
-    """Return the deterministic name of the block's escalation: the same situation never asks twice."""
+    """Return the deterministic name of the block's escalation, so that the same situation never asks twice."""
     run = at.snapshot.run
     return escalation_name(run.name, block.agent, run.uid, block.attempt, block.reason, block.evidence)
 
 
 def inquiry_of(at: PlanContext, block: Block) -> Inquiry:
-    """Return what the block's escalation says."""
+    """Return the content of the block's escalation."""
     account = f". {block.account}" if block.account else ""
     text = (
         f"Agent {block.agent} of Run {at.snapshot.run.name}, attempt {block.attempt}: {block.reason.sentence}\n\n"
@@ -45,54 +45,54 @@ def expiry(at: PlanContext, block: Block) -> datetime:
 
 
 DECISIONS = (
-    "Retry starts one attempt that is not charged, Stop ends the Run as Failed, Wait goes on waiting. "
-    "If the cause goes away by itself, this is resolved without an answer."
+    "Retry starts one attempt that is not charged, Stop ends the Run as Failed, Wait extends the time. "
+    "If the cause goes away by itself, the escalation is resolved without an answer."
 )
 
 
 def outcome_escalated(at: PlanContext, agent: str, outcome: Outcome) -> Block:
-    """An end that a restart would not mend, by the policy or by its exit code."""
-    remedy = "mend what it names (a credential, a permission, a setting), then answer Retry"
+    """An end that a restart would not fix, by the policy or by its exit code."""
+    remedy = "fix what it names (a credential, a permission, a setting), then answer Retry"
     return _ended(at, agent, outcome, Reason.OUTCOME_ESCALATED, remedy)
 
 
 def budget_spent(at: PlanContext, agent: str, outcome: Outcome, budget: int) -> Block:
-    """A failure that no charged restart is left for."""
+    """A failure without a charged restart left."""
     remedy = f"all {budget} charged restarts are spent (restartBudget): answer Retry or Stop, or raise the budget in the policy"
     return _ended(at, agent, outcome, Reason.BUDGET_SPENT, remedy)
 
 
 def free_restarts_spent(at: PlanContext, agent: str, outcome: Outcome, limit: int) -> Block:
-    """Disrupted too often."""
-    remedy = f"it was restarted {limit} times without charge: find what disturbs its pods, then answer Retry"
+    """Too many disruptions."""
+    remedy = f"it was restarted {limit} times without charge: find what disrupts its pods, then answer Retry"
     return _ended(at, agent, outcome, Reason.FREE_RESTARTS_SPENT, remedy)
 
 
 def unready_budget_spent(pod: PodFacts, budget: int) -> Block:
-    """An unready agent that no charged restart is left for."""
+    """An unready agent without a charged restart left."""
     remedy = f"all {budget} charged restarts are spent (restartBudget): answer Retry or Stop, or raise the budget in the policy"
     cause = f"pod {pod.name} fails its readiness probe"
     return _of_pod(pod, Reason.BUDGET_SPENT, Health.UNREADY, cause, remedy)
 
 
 def stalled_budget_spent(pod: PodFacts, budget: int) -> Block:
-    """An agent that does nothing and that no charged restart is left for."""
+    """An idle agent without a charged restart left."""
     remedy = f"all {budget} charged restarts are spent (restartBudget): answer Retry or Stop, or raise the budget in the policy"
     cause = f"the agent in pod {pod.name} runs and does nothing (health.activityStalledSeconds)"
     return _of_pod(pod, Reason.BUDGET_SPENT, Health.ACTIVITY_STALLED, cause, remedy)
 
 
 def lingering(at: PlanContext, pod: PodFacts) -> Block:
-    """An agent that has reported its result and does not exit: its work is not started again."""
+    """An agent that has reported its result and does not exit; its work is not started again."""
     cause = f"the agent in pod {pod.name} has reported its result and does not exit"
-    remedy = f"end it: kubectl delete pod {pod.name} -n {at.snapshot.run.namespace}; what it reported counts"
+    remedy = f"end it: kubectl delete pod {pod.name} -n {at.snapshot.run.namespace}; the reported result counts"
     return _of_pod(pod, Reason.LINGERING, Health.ACTIVITY_STALLED, cause, remedy)
 
 
 def progress_stalled(at: PlanContext, pod: PodFacts, report: ReportFacts, stale_at: datetime | None) -> Block:
-    """An agent that is at work and comes to nothing: it loops, perhaps."""
+    """An agent that is active without progress, perhaps in a loop."""
     cause = f"the agent in pod {pod.name} is active without progress (health.progressStalledSeconds)"
-    remedy = "look at its logs and answer Retry, which restarts it, Stop, or Wait"
+    remedy = "read its logs, then answer Retry, which restarts it, Stop, or Wait"
     since = report.progress_at or pod.started_at or report.reported_at
     minutes = max(0, round((report.reported_at - since).total_seconds() / MINUTE))
     spent = tokens(at.usage(pod.agent))
@@ -105,9 +105,11 @@ def progress_stalled(at: PlanContext, pod: PodFacts, report: ReportFacts, stale_
 
 
 def reporter_silent(pod: PodFacts) -> Block:
-    """A reporter that has not been heard for long. The agent is left alone, however long it takes."""
-    cause = f"the reporter in pod {pod.name} is not heard, so whether the agent is active is not known"
-    remedy = "let it reach the API server (network policy, egress, RBAC of its ServiceAccount); the agent is left alone meanwhile"
+    """A reporter that has been silent for long. The agent is not restarted, however long that lasts."""
+    cause = f"the reporter in pod {pod.name} sends no reports, so it is unknown whether the agent is active"
+    remedy = (
+        "let it reach the API server (network policy, egress, RBAC of its ServiceAccount); the agent is not restarted meanwhile"
+    )
     return replace(_of_pod(pod, Reason.REPORTER_SILENT, Health.REPORTER_SILENT, cause, remedy), patient=True)
 
 
@@ -116,35 +118,35 @@ MINUTE = 60
 
 def pending_stalled(pod: PodFacts) -> Block:
     """A pod that does not start; a restart would not help."""
-    words = ": ".join(filter(None, (pod.waiting_reason, pod.waiting_message))) or "it neither started nor said why"
+    words = ": ".join(filter(None, (pod.waiting_reason, pod.waiting_message))) or "no reason is known"
     cause = f"pod {pod.name} does not start: {words}"
-    remedy = "mend what it waits for; it then starts by itself"
+    remedy = "provide what it waits for; it then starts by itself"
     return _of_pod(pod, Reason.PENDING_STALLED, Health.PENDING_STALLED, cause, remedy)
 
 
 def pod_refused(at: PlanContext, agent: str, refusal: str) -> Block:
-    """A pod that the API server will not create: quota, admission, validation."""
-    remedy = "mend what it names; the pod is tried again every few seconds"
+    """A pod that the API server refuses to create: quota, admission, validation."""
+    remedy = "fix the named cause; the pod is retried every few seconds"
     attempt = at.agent_state(agent).attempt
     return Block(agent, attempt, Reason.POD_REFUSED, Health.PENDING_STALLED, f"its pod is refused: {refusal}", remedy)
 
 
 def name_taken(at: PlanContext, agent: str, reason: Reason, message: str) -> Block:
-    """Somebody else's object is in the way."""
+    """An object of another owner has the name that the agent needs."""
     attempt = at.agent_state(agent).attempt
-    return Block(agent, attempt, reason, Health.PENDING_STALLED, message, "the agent starts as soon as that is gone")
+    return Block(agent, attempt, reason, Health.PENDING_STALLED, message, "the agent starts once that object is gone")
 
 
 def beyond_policy(at: PlanContext, agent: str, message: str) -> Block:
-    """An agent that asks for more than its policy allows; what it asks for is immutable."""
+    """An agent that asks for more than its policy allows; its spec is immutable."""
     remedy = "create a Run that asks for less, or raise the limit in the policy: the agent then starts"
     attempt = at.agent_state(agent).attempt
     return Block(agent, attempt, Reason.BEYOND_POLICY, Health.PENDING_STALLED, message, remedy)
 
 
 def unreachable(at: PlanContext, pod: PodFacts) -> Block:
-    """A pod on a lost node: it may still run, so it never gets a second one beside it."""
-    cause = f"node {pod.node} of pod {pod.name} is lost, so whether the agent still runs cannot be known"
+    """A pod on a lost node: it may still run, so no second one is started."""
+    cause = f"node {pod.node} of pod {pod.name} is lost, so it is unknown whether the agent still runs"
     remedy = (
         f"bring the node back, or, once you are sure that it is down, delete its Node or run "
         f"`kubectl delete pod {pod.name} -n {at.snapshot.run.namespace} --force`"

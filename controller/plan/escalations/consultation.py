@@ -1,6 +1,6 @@
-"""Asking the advisor: once a situation, before a human is asked or what the rules want is done.
+"""Consults the advisor, once per situation, before a human is asked or an action of the rules is done.
 
-What it said is part of the next snapshot, so the plan stays a pure function. It is put on record before anything follows from it.
+The answer is part of the next snapshot, so the plan stays a pure function. It is recorded before anything follows from it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ INSTEAD: dict[Intent, tuple[AdvisedIntent, ...]] = {
     Intent.ESCALATE_BLOCKED: (),
 }
 ALLOWED = {wanted: (AdvisedIntent(wanted), *instead, AdvisedIntent.NOOP) for wanted, instead in INSTEAD.items()}
-"""What an advisor may say, by what the rules want: that, or less; anything else is refused by the gate."""
+"""The advisor's possible answers, by the intent of the rules: that intent, or less. The gate refuses any other answer."""
 
 
 def ask(at: PlanContext, agent: str, matter: Consultation) -> AgentDecision | None:
-    """Return the next step of a consultation, None once it is on record or where none is due.
+    """Return the next step of a consultation, None once it is recorded or if none is due.
 
-    None is due where the mode is Off, in a dry run, and where a human was already asked about this very situation.
+    None is due if the mode is Off, in a dry run, and if a human was already asked about the same situation.
     """
     if at.mode is LLMMode.OFF or at.dry_run or at.advice(agent, matter.situation) or _human_asked(at, agent, matter):
         return None
@@ -46,13 +46,13 @@ def _human_asked(at: PlanContext, agent: str, matter: Consultation) -> bool:
 
 
 def suggestion(at: PlanContext, agent: str, situation: str) -> Suggestion | None:
-    """Return what the advisor suggests to the human who is asked to help or to approve; None where it suggests nothing."""
+    """Return the advisor's suggestion to a human who is asked to help or to approve; None without one."""
     advice = _accepted(at, agent, situation)
     return Suggestion(text=in_words(advice), advisor=advice.command) if advice else None
 
 
 def without(at: PlanContext, agent: str, situation: str) -> str:
-    """Return why a human who is asked reads no advice, as a paragraph; empty where there is some, or nobody was asked."""
+    """Return why the escalation contains no advice, as a paragraph; empty if it has some, or if no advisor was asked."""
     advice = at.advice(agent, situation)
     return (
         ""
@@ -62,20 +62,20 @@ def without(at: PlanContext, agent: str, situation: str) -> str:
 
 
 def why_none(advice: AdviceState) -> str:
-    """Return what became of an advisor that was asked and gave no advice that counts."""
+    """Return the result of a consultation without usable advice."""
     why = ": ".join(filter(None, (advice.reason, advice.message)))
     return WHY[advice.verdict].format(why=why)
 
 
 WHY = {
     AdviceVerdict.ABSTAINED: "has no advice on this",
-    AdviceVerdict.REFUSED: "was not heard, the gate refused its answer: {why}",
-    AdviceVerdict.UNAVAILABLE: "was not to be had: {why}",
+    AdviceVerdict.REFUSED: "gave an answer that was refused: {why}",
+    AdviceVerdict.UNAVAILABLE: "was unavailable: {why}",
 }
 
 
 def suggested_answer(at: PlanContext, agent: str, situation: str, options: tuple[str, ...]) -> Suggestion | None:
-    """Return the very answer that the advisor would give, which a human can take as it is: one of the options, if there are any."""
+    """Return the advisor's answer for a human to accept unchanged; it is one of the options, if there are any."""
     advice = _accepted(at, agent, situation)
     text = advice.suggested_answer.strip() if advice else ""
     fitting = next((option for option in options if option.casefold() == text.casefold()), "") if options else text
@@ -88,7 +88,7 @@ def _accepted(at: PlanContext, agent: str, situation: str) -> AdviceState | None
 
 
 def in_words(advice: AdviceState, between: str = "\n\n") -> str:
-    """Return accepted advice as a human reads it: what it says to do, how surely, and why; then the diagnosis."""
+    """Return accepted advice as text: the intent, its confidence and its explanation, then the diagnosis."""
     human = ", and wants a human to decide" if advice.needs_human else ""
     text = f"{advice.intent} ({advice.confidence_percent} % sure{human}): {advice.explanation}"
     return f"{text}{between}Diagnosis: {advice.diagnosis}" if advice.diagnosis else text

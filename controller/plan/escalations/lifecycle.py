@@ -1,7 +1,7 @@
-"""The life of a Run's escalations: opened when a situation blocks an agent, closed when it is over, never asked twice.
+"""The lifecycle of a Run's escalations: opened when a situation blocks an agent, closed when it is over, never opened twice.
 
-Creating one is harmless, since its name says all of the situation. It stands while the state names it; a human who deletes it
-has dismissed it.
+Creating one is harmless, since its name identifies the situation. It stands while the state names it. A human dismisses an
+escalation by deleting it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from controller.plan.snapshot import EscalationFacts
 
 
 def sync_blocked(at: PlanContext, agent: str, block: Block | None) -> Action | None:
-    """Return the next step that brings the state and the inbox in line with what blocks an agent now."""
+    """Return the next step that brings the state and the inbox in line with an agent's current block."""
     standing = at.agent_state(agent).blocked
     if block is None:
         return UnblockAgent(reason=Reason.CAUSE_GONE, agent=agent) if standing else None
@@ -40,9 +40,9 @@ def sync_blocked(at: PlanContext, agent: str, block: Block | None) -> Action | N
 
 
 def phase_changes(at: PlanContext) -> tuple[SetEscalationPhase, ...]:
-    """Return the changes of phase that are due for the Run's escalations, by name.
+    """Return the phase changes that are due for the Run's escalations, by name.
 
-    One that nobody may answer is opened, and people are told of it, when a policy is in force that says who may.
+    An escalation that nobody may answer is opened, and people are notified, once a policy in force defines who may.
     """
     ours = (e for e in at.snapshot.escalations if e.run_uid == at.snapshot.run.uid and e.open)
     return tuple(_mark(e, phase) for e in sorted(ours, key=lambda e: e.name) if _is_due(at, e, phase := _phase(at, e)))
@@ -88,7 +88,7 @@ _INTENTS = {
 
 
 def _phase(at: PlanContext, escalation: EscalationFacts) -> EscalationPhase:
-    """The phase that an open escalation should have now."""
+    """Return the phase that an open escalation should have now."""
     if escalation.type is EscalationType.QUESTION:
         return questions.phase(at, escalation)
     if escalation.type is EscalationType.APPROVAL:
@@ -107,7 +107,7 @@ def _phase(at: PlanContext, escalation: EscalationFacts) -> EscalationPhase:
 
 
 TIMEOUTS = frozenset({Reason.BLOCKED_TIMEOUT.value, Reason.STALE.value})
-"""The reasons of ends that came because nobody answered."""
+"""Reasons of ends without an answer in time."""
 
 
 def _at_the_end(escalation: EscalationFacts, *, timed_out: bool) -> EscalationPhase:
@@ -117,7 +117,7 @@ def _at_the_end(escalation: EscalationFacts, *, timed_out: bool) -> EscalationPh
 
 
 def _effect_seen(at: PlanContext, escalation: EscalationFacts) -> bool:
-    """Whether the attempt that a Retry asked for has started, or was overtaken."""
+    """Whether the attempt that a Retry requested has started, or was overtaken."""
     state, pod = at.agent_state(escalation.agent), at.own_pod(escalation.agent)
     if state.attempt <= escalation.attempt:
         return state.blocked is None or state.blocked.decision is not None

@@ -1,6 +1,6 @@
-"""The agents' questions: each becomes one escalation, is waited for, and its answer is put where the reporter finds it.
+"""The agents' questions: each becomes one escalation, and its answer is written where the reporter finds it.
 
-The escalation's name tells the Run and the question, not the attempt: an agent that asks again after a restart asks the same.
+The escalation's name identifies the Run and the question, not the attempt: after a restart the same question has the same name.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from controller.plan.reasons import Reason
 from controller.plan.snapshot import EscalationFacts, QuestionFacts, ReportFacts, Snapshot
 
 SUMMARY_CHARACTERS = 80
-"""How much of a question stands in one line."""
+"""Maximum characters of a question in one line."""
 
 
 def name_of(at: PlanContext, agent: str, question: str) -> str:
@@ -39,7 +39,7 @@ def name_of(at: PlanContext, agent: str, question: str) -> str:
 
 
 def asked_names(snapshot: Snapshot) -> set[str]:
-    """Return the names of the escalations for all that agents ask now, or have asked before they parked, be they there or not."""
+    """Return the escalation names of all questions that agents ask now, or asked before they parked, existing or not."""
     run = snapshot.run
     reports = [*snapshot.reports, *(pod.last_report for pod in snapshot.pods if pod.last_report)]
     asked = ((report.agent, question.id) for report in reports for question in report.questions)
@@ -55,9 +55,9 @@ def _is_parked(agent: AgentState) -> bool:
 
 
 def open_questions(at: PlanContext, agent: str, *, for_delivery: bool = True) -> tuple[QuestionFacts, ...]:
-    """Return the questions of the agent's current attempt that it waits to be answered.
+    """Return the questions of the agent's current attempt that wait for an answer.
 
-    With `for_delivery` those whose answer is on its way count too. One whose escalation a human deleted is dismissed.
+    With `for_delivery` those whose answer is on its way count too. A question whose escalation a human deleted is dismissed.
     """
     report = at.report(agent)
     asked = report.questions if report else ()
@@ -72,10 +72,9 @@ def _open(at: PlanContext, agent: str, question: QuestionFacts, for_delivery: bo
 
 
 def parked_for(at: PlanContext, agent: str) -> bool:
-    """Whether a human was asked what a parked agent waits for, and has neither answered nor dismissed it.
+    """Whether a parked agent waits for a question that a human has neither answered nor dismissed.
 
-    The state's own memory counts where the report that told of the parking is gone: it may have been the last word of a pod that
-    somebody has deleted.
+    The state's own record counts if the report of the parking is gone: it may have been the final report of a deleted pod.
     """
     if open_questions(at, agent, for_delivery=False):
         return True
@@ -84,15 +83,15 @@ def parked_for(at: PlanContext, agent: str) -> bool:
 
 
 def settled(at: PlanContext, agent: str) -> tuple[str, ...]:
-    """Return which of the escalations that the state remembers for an agent that parks a human has answered or dismissed.
+    """Return which escalations in the state of a parking agent were answered or dismissed by a human.
 
-    Only what a human did counts, never what a reporter says of it.
+    Only a human's action counts, never a reporter's claim.
     """
     return tuple(name for name in at.agent_state(agent).asked if (found := at.escalation(name)) is None or found.decision)
 
 
 def wakes(at: PlanContext, agent: str) -> Reason | None:
-    """Return why a parked agent that waits for nothing more is woken; None where all that was settled has woken it before."""
+    """Return why a parked agent that waits for nothing is woken; None if every answer and dismissal has woken it before."""
     fresh = [name for name in settled(at, agent) if name not in at.agent_state(agent).woken_for]
     if not fresh:
         return None
@@ -106,7 +105,7 @@ def known(at: PlanContext, report: ReportFacts) -> tuple[str, ...]:
 
 
 def escalation_actions(at: PlanContext, agent: str) -> tuple[Action, ...]:
-    """Return what is due for an agent's questions: an escalation for each new one, and its name in the state."""
+    """Return the actions that are due for an agent's questions: an escalation for each new one, and its name in the state."""
     new = [question for question in open_questions(at, agent) if name_of(at, agent, question.id) not in at.agent_state(agent).asked]
     asked = [question for question in new if at.name_in_inbox(name_of(at, agent, question.id))]
     others = [question for question in new if question not in asked][: allowance.may_ask(at, agent)]
@@ -163,7 +162,7 @@ def hold(at: PlanContext, agent: str, questions: tuple[QuestionFacts, ...]) -> W
 
 
 def timed_out(at: PlanContext) -> EscalationFacts | None:
-    """Return a question that nobody has answered in time, where the policy stops the Run for that."""
+    """Return a question that nobody answered in time, if the policy stops the Run for that."""
     if at.policy is None or at.policy.on_question_timeout is not OnQuestionTimeout.STOP:
         return None
     return next((e for e in _unanswered(at) if e.expires_at and at.now >= e.expires_at), None)
@@ -179,7 +178,7 @@ def _unanswered(at: PlanContext) -> Iterator[EscalationFacts]:
 
 
 def deliveries(at: PlanContext) -> tuple[DeliverAnswer, ...]:
-    """Return the answers and dismissals that are to be put into the agents' reports, by name."""
+    """Return the deliveries of answers and dismissals to the agents' reports that are due, by name."""
     if at.state is not None and at.state.stop is not None:
         return ()
     answered = (e for e in at.our_escalations(EscalationType.QUESTION) if e.open and e.decision is Decision.ANSWER)
@@ -216,7 +215,7 @@ def _dismissals(at: PlanContext, agent: str) -> Iterator[DeliverAnswer]:
 
 
 def dismissed(at: PlanContext, agent: str) -> tuple[str, ...]:
-    """Return the questions of an agent that a human has dismissed: those that it was told of, and those that it asks still."""
+    """Return the dismissed questions of an agent: those that were delivered to it as dismissed, and those that it still asks."""
     report, asked = at.any_report(agent), at.agent_state(agent).asked
     last = (pod.last_report for pod in at.our_pods() if pod.agent == agent)
     open_ids = {question.id for each in (report, *last) if each for question in each.questions}
@@ -241,7 +240,7 @@ def phase(at: PlanContext, escalation: EscalationFacts) -> EscalationPhase:
 
 
 def unread_answers(at: PlanContext, agent: str) -> tuple[EscalationFacts, ...]:
-    """Return the answered questions of an agent whose answer it has not read: they stand in its next attempt's brief."""
+    """Return the agent's answered questions with unread answers: they are added to its next attempt's brief."""
     report: ReportFacts | None = at.any_report(agent)
     read = report.read if report else ()
     found = (e for e in at.our_escalations(EscalationType.QUESTION) if e.agent == agent and e.decision is Decision.ANSWER)

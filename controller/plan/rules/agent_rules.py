@@ -1,8 +1,7 @@
-"""The rules for one agent, in the order in which they are checked; the first that returns a move decides.
+"""The rules for one agent, in the order in which they are checked; the first that returns a decision applies.
 
-A check is a small pure function from a `PlanContext` and an agent to an `AgentDecision`, or None where it does not apply.
-`AGENT_RULES` at the end is the list. Each agent is judged alone: one agent's trouble never stops
-another's start or restart.
+A check is a small pure function from a `PlanContext` and an agent to an `AgentDecision`, or None if it does not apply.
+`AGENT_RULES` at the end is the list. Each agent is judged alone: a problem of one agent never stops another's start or restart.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ from controller.plan.snapshot import PodFacts
 AgentRule = Rule[Callable[[PlanContext, Agent], AgentDecision | None]]
 
 POLICY_CHECK_SECONDS = 30
-"""How often to look again where no policy is in force: its coming is noticed at once, this is for the lost notice."""
+"""How often to check again without a policy. A new policy triggers a pass at once; this covers a lost event."""
 
 UNSCHEDULABLE = "Unschedulable"
-"""The scheduler's verdict; an unbound pod without it has not been looked at yet."""
+"""The scheduler's reason; an unbound pod without it has not been scheduled yet."""
 
 
 def complete(at: PlanContext, agent: Agent) -> AgentDecision | None:
@@ -41,34 +40,37 @@ def complete(at: PlanContext, agent: Agent) -> AgentDecision | None:
 
 
 def asked_to_restart(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """spec.restartedAt names a new time for the agent: one attempt that nobody pays for."""
+    """spec.restartedAt names a new time for the agent: it gets one uncharged attempt."""
     state = at.agent_state(agent.name)
     asked = (at.spec.restarted_at or {}).get(agent.name)
     pod = at.own_pod(agent.name)
-    # One that is still gated is started first: a former look may let it through at any moment, and no state would name it.
+    # Start a gated attempt before replacing it. An earlier pass may still remove its gate, and then no saved state would name the
+    # pod.
     if asked is None or asked == state.restarted_at or not state.pod_uid or (pod and pod.gated and not pod.deleting):
         return None
     return restarts.reserve(at, agent, Reason.RESTART_REQUESTED, Charge.UNCHARGED)
 
 
 def answered(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """A human's Retry or Wait on the agent's escalation is honoured once. (Stop is the Run's: see `rules.stop_ordered`.)"""
+    """A human's Retry or Wait on the agent's escalation is applied once. (Stop applies to the Run: see
+    `completion_rules.stop_ordered`.)
+    """
     state, found = at.agent_state(agent.name), at.standing_escalation(agent.name)
     if found is None or state.blocked is None or state.blocked.decision or found.attempt != state.attempt:
         return None
     if found.decision is Decision.RETRY and state.pod_uid:
         return restarts.reserve(at, agent, Reason.RETRY_ORDERED, Charge.UNCHARGED)
     if found.decision in (Decision.RETRY, Decision.WAIT):
-        # Retry without a pod: the start is tried again and again as it is, so both only give it more time.
+        # Retry without a pod: the start is retried anyway, so both answers only extend its time.
         reason = Reason.RETRY_ORDERED if found.decision is Decision.RETRY else Reason.WAIT_ORDERED
         return AgentDecision((RenewWait(reason=reason, agent=agent.name, escalation=found.name, decision=found.decision),))
     return None
 
 
 def parked(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """An agent that parked gets its next attempt, uncharged, when a human has answered or dismissed what it asks.
+    """An agent that parked gets its next attempt, uncharged, when a human has answered or dismissed its questions.
 
-    What a human did wakes it once. One that nothing wakes any more is restarted like any that has ended, see `ended`.
+    Each answer or dismissal wakes it once. An agent that nothing wakes any more is restarted like any that has ended, see `ended`.
     """
     outcome = at.outcome(agent.name)
     if outcome is None or outcome.result is not OutcomeResult.PARKED:
@@ -81,7 +83,7 @@ def parked(at: PlanContext, agent: Agent) -> AgentDecision | None:
 
 
 def ended(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """The attempt has ended without completing: restart it, wait for its cooldown, or ask a human."""
+    """The attempt ended without completing: restart it, wait for its cooldown, or ask a human."""
     outcome = at.outcome(agent.name)
     if outcome is None:
         return None
@@ -92,7 +94,7 @@ def ended(at: PlanContext, agent: Agent) -> AgentDecision | None:
 
 
 def lost(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """A live pod on a lost node never gets a second one beside it."""
+    """A live pod on a lost node never gets a second one, since it may still run."""
     pods = (pod for pod in at.live_pods() if pod.agent == agent.name and pod.bound)
     pod = next((pod for pod in pods if pod.node_lost_since), None)
     if pod is None or pod.node_lost_since is None or at.policy is None:
@@ -102,7 +104,7 @@ def lost(at: PlanContext, agent: Agent) -> AgentDecision | None:
 
 
 def asking(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """A live agent waits for an answer: a human is asked, and its clocks stand still."""
+    """A live agent waits for an answer: a human is asked, and its timers stop."""
     waiting = questions.open_questions(at, agent.name) if _running(at, agent) else ()
     return (
         AgentDecision(questions.escalation_actions(at, agent.name), hold=questions.hold(at, agent.name, waiting))
@@ -112,7 +114,7 @@ def asking(at: PlanContext, agent: Agent) -> AgentDecision | None:
 
 
 def unready(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """An agent that was ready and has failed its readiness probe ever since is restarted like a dead one."""
+    """An agent that was ready and has failed its readiness probe since is restarted like a failed one."""
     pod = _running(at, agent)
     if pod is None or pod.unready_since is None or at.policy is None:
         return None
@@ -121,13 +123,13 @@ def unready(at: PlanContext, agent: Agent) -> AgentDecision | None:
 
 
 def stalled(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """An agent that does nothing, as its own fresh report says, is restarted like a dead one."""
+    """An agent that does nothing, by its own fresh report, is restarted like a failed one."""
     pod = _running(at, agent)
     return _idle(at, agent, pod) if pod and stall_detection.idle(at, agent) else None
 
 
 def starting(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """The agent's attempt is brought to its start, one step at a time, once its former pod has ended."""
+    """The agent's attempt is started, one step at a time, after its former pod has ended."""
     step = start_stop.start(at, agent)
     if step is None:
         return None
@@ -144,7 +146,7 @@ def starting(at: PlanContext, agent: Agent) -> AgentDecision | None:
 
 
 def pending(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """A pod that does not start is escalated in the kubelet's or scheduler's words: a restart would not help."""
+    """A pod that does not start is escalated with the kubelet's or the scheduler's message: a restart would not help."""
     pod, policy = _running(at, agent), at.policy
     threshold = policy.health.pending_stalled_seconds if policy else 0
     if pod is None or policy is None or not threshold or pod.phase != "Pending" or pod.gated or pod.foreign_gates:
@@ -157,15 +159,15 @@ def pending(at: PlanContext, agent: Agent) -> AgentDecision | None:
 
 
 def unprogressive(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """An agent that is active without progress is escalated, with what it has spent. (11, stale, is the Run's.)"""
+    """An agent that is active without progress is escalated, with its usage. (A stale Run is ended by the Run's rule `stale`.)"""
     pod = _running(at, agent)
     return AgentDecision(block=_no_progress(at, pod)) if pod and stall_detection.without_progress(at, agent) else None
 
 
 def silent(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """A reporter that is not heard never costs a restart; it is escalated if that lasts as long as an idle agent may.
+    """A silent reporter never costs a restart. It is escalated if that lasts as long as an agent may be idle.
 
-    Until then, its silence takes nothing back: what a human was asked because of its last words stays asked.
+    Until then the silence changes nothing: an escalation that was opened for its last report stays open.
     """
     pod, policy = _running(at, agent), at.policy
     since = stall_detection.silent_at(at, pod) if pod else None
@@ -206,12 +208,15 @@ def judge(at: PlanContext, agent: Agent) -> AgentDecision:
 
 
 def _suspect(at: PlanContext, sure: datetime) -> AgentDecision | None:
-    """A suspicion that is not confirmed yet only sets the time to look again."""
+    """Return a time to check again while a suspicion is not confirmed, None once it is."""
     return AgentDecision(check_at=sure) if at.now < sure else None
 
 
 def _standing_block(at: PlanContext, agent: Agent, pod: PodFacts) -> Block | None:
-    """What a human was asked because of the pod's last report; no Run is stopped for one so old."""
+    """Return the block that the open escalation was created for, if the last report still supports it.
+
+    It is patient: a report this old never fails the Run.
+    """
     standing, idle = at.agent_state(agent.name).blocked, _idle(at, agent, pod)
     if standing is None:
         return None
@@ -220,7 +225,7 @@ def _standing_block(at: PlanContext, agent: Agent, pod: PodFacts) -> Block | Non
 
 
 def _idle(at: PlanContext, agent: Agent, pod: PodFacts) -> AgentDecision | None:
-    """What follows from an agent that does nothing, as the pod's last report proves."""
+    """Return the decision for an agent that is idle, if the pod's last report proves that."""
     report = at.report(agent.name)
     if report is None or at.policy is None or not stall_detection.proves_idle(at, report):
         return None
@@ -230,7 +235,7 @@ def _idle(at: PlanContext, agent: Agent, pod: PodFacts) -> AgentDecision | None:
 
 
 def _no_progress(at: PlanContext, pod: PodFacts) -> Block | None:
-    """What the pod's last report proves of want of progress."""
+    """Return the block for missing progress, if the pod's last report proves that."""
     report = at.report(pod.agent)
     if report is None or at.policy is None or not stall_detection.proves_no_progress(at, report):
         return None

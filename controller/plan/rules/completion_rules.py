@@ -1,6 +1,6 @@
-"""The rules that end a Run: its work is done, its time or tokens are used up, or it cannot go on.
+"""The rules that end a Run: its work is done, its time or tokens are used up, or it cannot continue.
 
-Each returns the decision, which is saved before anything is ended; `rules.RULES` has them in their order.
+Each returns the decision, which is saved before any pod is ended; `run_rules.RULES` has their order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from controller.plan.usage import tokens
 
 
 def completed(at: PlanContext) -> Verdict | None:
-    """All required agents are complete, and were so before the deadline, even where it was seen later."""
+    """All required agents completed before the deadline, even if that was observed later."""
     if not all(at.completed(agent.name) for agent in at.required):
         return None
     outcomes = [at.outcome(agent.name) for agent in at.required]
@@ -34,7 +34,7 @@ def completed(at: PlanContext) -> Verdict | None:
 
 
 def deadline_passed(at: PlanContext) -> Verdict | None:
-    """The Run has been active for longer than it may be."""
+    """The Run was active for longer than spec.activeDeadlineSeconds."""
     if at.deadline is None or at.now < at.deadline:
         return None
     text = f"the Run was active for longer than {at.spec.active_deadline_seconds} s (spec.activeDeadlineSeconds)"
@@ -49,7 +49,7 @@ def next_end(at: PlanContext) -> datetime | None:
 
 
 def token_budget_exceeded(at: PlanContext) -> Verdict | None:
-    """The agents have used more tokens than they may."""
+    """The agents used more tokens than spec.tokenBudget."""
     budget = at.spec.token_budget
     if budget is None or sum(tokens(at.usage(agent.name)) for agent in at.agents) <= budget:
         return None
@@ -57,7 +57,7 @@ def token_budget_exceeded(at: PlanContext) -> Verdict | None:
 
 
 def outcome_fatal(at: PlanContext) -> Verdict | None:
-    """A required agent's end is the Run's end, as the policy's outcomes or its onBudgetSpent say."""
+    """A required agent's end is the Run's end, by the policy's outcomes or its onBudgetSpent."""
     for agent in at.required:
         if fatal := restarts.fails_the_run(at, agent):
             return end(Phase.FAILED, *fatal)
@@ -65,7 +65,7 @@ def outcome_fatal(at: PlanContext) -> Verdict | None:
 
 
 def stop_ordered(at: PlanContext) -> Verdict | None:
-    """A human has answered an agent's escalation with Stop."""
+    """A human answered an agent's escalation with Stop."""
     for agent in at.agents:
         found = at.standing_escalation(agent.name)
         if found is not None and found.decision is Decision.STOP:
@@ -74,7 +74,7 @@ def stop_ordered(at: PlanContext) -> Verdict | None:
 
 
 def unanswered(at: PlanContext) -> Verdict | None:
-    """Nobody has helped a blocked agent in time."""
+    """Nobody helped a blocked agent in time."""
     for agent in at.agents:
         standing = at.agent_state(agent.name).blocked
         if standing is None or at.now < standing.expires_at:
@@ -89,7 +89,7 @@ def unanswered(at: PlanContext) -> Verdict | None:
 
 
 def question_timed_out(at: PlanContext) -> Verdict | None:
-    """Nobody has answered a question in time, and the policy does not want to wait on."""
+    """Nobody answered a question in time, and the policy does not wait longer."""
     found = questions.timed_out(at)
     if found is None:
         return None
@@ -97,17 +97,17 @@ def question_timed_out(at: PlanContext) -> Verdict | None:
 
 
 def stale(at: PlanContext) -> Verdict | None:
-    """Nothing comes of any unfinished agent, as their own fresh reports say, and nothing else is due for them."""
+    """No unfinished agent makes progress, by its own fresh reports, and nothing else is due for them."""
     if not is_stale(at) or stale_approval(at) is not None:
         return None
     return end(Phase.FAILED, Reason.STALE, STALE_TEXT, Intent.AUTO_STOP_STALE)
 
 
-STALE_TEXT = "no required agent has shown progress for too long (staleRunAgeSeconds)"
+STALE_TEXT = "no required agent has reported progress for too long (staleRunAgeSeconds)"
 
 
 def is_stale(at: PlanContext) -> bool:
-    """Whether nothing comes of any required agent that is unfinished, and nothing else is due for them."""
+    """Whether no unfinished required agent makes progress, and nothing else is due for them."""
     unfinished = [agent for agent in at.required if not at.completed(agent.name)]
     if not unfinished or not all(stall_detection.stale(at, agent) for agent in unfinished):
         return False
@@ -116,13 +116,13 @@ def is_stale(at: PlanContext) -> bool:
 
 
 def stale_approval(at: PlanContext) -> AgentDecision | None:
-    """What a stop as stale waits for, if it needs approval; asked for in the name of the first unfinished agent."""
+    """Return the approval that a stop as stale needs; it is requested in the name of the first unfinished agent."""
     agent = next(agent for agent in at.required if not at.completed(agent.name))
     return approvals.require_approval(at, agent.name, Approvable.STOP_STALE, Reason.STALE, STALE_TEXT)
 
 
 def end(phase: Phase, reason: Reason, message: str, intent: Intent = Intent.STOP) -> Verdict:
-    """Return the decision to end the Run; carried out once it is saved."""
+    """Return the decision to end the Run; it is carried out once it is saved."""
     stop = StopRun(intent=intent, reason=reason, phase=phase, message=message)
     return Verdict(Phase.STOPPING, reason, message, (stop,))
 

@@ -1,7 +1,7 @@
-"""The rules for a Run, in the order in which they are checked; the first that returns a verdict decides.
+"""The rules for a Run, in the order in which they are checked; the first that returns a verdict applies.
 
-A check is a small pure function from a `PlanContext` to a `Verdict`, or None where it does not apply. `RULES` at the end is the
-list. `ends` holds the rules that end a Run; `agents` holds those for one agent, which `supervision` combines.
+A check is a small pure function from a `PlanContext` to a `Verdict`, or None if it does not apply. `RULES` at the end is the list.
+`completion_rules` has the rules that end a Run; `agent_rules` has those for one agent, which `running` combines.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ RunRule = Rule[Callable[[PlanContext], Verdict | None]]
 
 
 def released(at: PlanContext) -> Verdict | None:
-    """A Run that is gone or being deleted lets its pods go, and is never acted for again."""
+    """A deleted Run releases its pods, and the operator never acts for it again."""
     if at.snapshot.run.gone:
         return Verdict(Phase.STOPPING, Reason.RUN_DELETED, actions=remove_finalizers(at, Reason.RUN_DELETED))
     if at.snapshot.namespace_terminating:
@@ -56,14 +56,14 @@ def released(at: PlanContext) -> Verdict | None:
 
 
 def state_refused(at: PlanContext) -> Verdict | None:
-    """Without a trustworthy record of what was done, nothing may be done."""
+    """Without a trustworthy record of earlier actions, nothing may be done."""
     if not at.snapshot.state_refusal:
         return None
     return Verdict(Phase.BLOCKED, Reason.STATE_REFUSED, at.snapshot.state_refusal)
 
 
 def terminal(at: PlanContext) -> Verdict | None:
-    """A finished Run is held until its TTL is over, then deleted."""
+    """A finished Run is kept until its TTL is over, then deleted."""
     stop = _stop(at)
     if stop is None or stop.completed_at is None:
         return None
@@ -78,7 +78,7 @@ def terminal(at: PlanContext) -> Verdict | None:
 
 
 def recorded(at: PlanContext) -> Verdict | None:
-    """An attempt that has ended goes on record before anything is decided from it."""
+    """An ended attempt is recorded before any decision follows from it."""
     due = []
     for agent in at.agents:
         state = at.agent_state(agent.name)
@@ -98,7 +98,7 @@ def _record(agent: str, attempt: int, pod: PodFacts | None, uid: str) -> RecordO
 
 
 def stopping(at: PlanContext) -> Verdict | None:
-    """A stop that was decided is carried through: the live are ended, then the Run is finished."""
+    """A decided stop is carried out: live pods are ended, then the Run is finished."""
     stop = _stop(at)
     if stop is None:
         return None
@@ -110,7 +110,7 @@ def stopping(at: PlanContext) -> Verdict | None:
 
 
 def stop_requested(at: PlanContext) -> Verdict | None:
-    """DesiredState Stopped ends the Run for good, also one whose template a newer operator refuses while its agents run."""
+    """DesiredState Stopped ends the Run permanently, even if a newer operator refuses its template while its agents run."""
     spec = at.snapshot.run.spec
     if spec is None or spec.desired_state is not DesiredState.STOPPED:
         return None
@@ -118,7 +118,7 @@ def stop_requested(at: PlanContext) -> Verdict | None:
 
 
 def spec_refused(at: PlanContext) -> Verdict | None:
-    """A spec that cannot be read or asks for what is not allowed is blocked, with the path."""
+    """A spec that cannot be read, or that contains something that is not allowed, blocks the Run; the message has the path."""
     if why := at.snapshot.run.unreadable:
         return Verdict(Phase.BLOCKED, Reason.UNREADABLE, f"the operator cannot read this Run: {why}")
     violations = at.snapshot.run.violations
@@ -131,7 +131,7 @@ def spec_refused(at: PlanContext) -> Verdict | None:
 
 
 def paused(at: PlanContext) -> Verdict | None:
-    """DesiredState Paused ends the live gracefully and keeps the rest as it is."""
+    """DesiredState Paused ends live pods gracefully and keeps everything else."""
     if at.spec.desired_state is not DesiredState.PAUSED:
         return None
     if at.state is None or at.state.paused_at is None:
@@ -143,7 +143,7 @@ def paused(at: PlanContext) -> Verdict | None:
 
 
 def resumed(at: PlanContext) -> Verdict | None:
-    """A pause is over: once its last pod has ended, every unfinished agent gets a new, uncharged attempt."""
+    """A pause is over: when its last pod has ended, each unfinished agent gets a new, uncharged attempt."""
     if at.state is None or at.state.paused_at is None:
         return None
     ends, check = _ends(at, Reason.PAUSE_REQUESTED, at.started_pods())
@@ -154,7 +154,7 @@ def resumed(at: PlanContext) -> Verdict | None:
 
 
 def queued(at: PlanContext) -> Verdict | None:
-    """As many Runs as the policy allows are active: this one waits for its turn before it starts or resumes."""
+    """The policy's maxActiveRuns is reached: the Run waits before it starts or resumes."""
     if not at.snapshot.queued or at.live_pods():
         return None
     limit = at.policy.max_active_runs if at.policy else None
@@ -162,7 +162,7 @@ def queued(at: PlanContext) -> Verdict | None:
 
 
 def policy_refused(at: PlanContext) -> Verdict | None:
-    """No agent is started under a policy that is missing or cannot be read; the started go on."""
+    """Without a readable policy no agent is started; running ones continue."""
     if at.snapshot.policy is not None or all(at.agent_state(agent.name).pod_uid for agent in at.agents):
         return None
     return Verdict(Phase.PENDING, at.snapshot.policy_reason, at.snapshot.policy_refusal, next_check=next_end(at))
@@ -194,11 +194,11 @@ RULES: tuple[RunRule, ...] = (
 )
 
 WITHOUT_HOUSEKEEPING = frozenset({"released", "state_refused"})
-"""Rules that do all that is due: for a Run that is gone, or whose record cannot be trusted."""
+"""Rules without housekeeping: they cover all that is due for a deleted Run, or forbid every action."""
 
 
 def decide(at: PlanContext) -> tuple[str, Verdict]:
-    """Return the ID of the first rule that applies and its verdict, the housekeeping that is always due appended."""
+    """Return the ID of the first rule that applies and its verdict, with the housekeeping that is always due appended."""
     for rule in RULES:
         verdict = rule.check(at)
         if verdict is not None:
@@ -208,7 +208,7 @@ def decide(at: PlanContext) -> tuple[str, Verdict]:
 
 
 def _without_duplicates(decided: tuple[Action, ...], more: tuple[Action, ...]) -> tuple[Action, ...]:
-    """What is due besides, without the deletions that a rule has decided: a stray pod may be a former pod that must end."""
+    """Return the additional actions without deletions that a rule has decided: a stray pod may be a former pod that must end."""
     deleted = {action.pod_uid for action in decided if isinstance(action, DeletePod)}
     return tuple(action for action in more if not (isinstance(action, DeletePod) and action.pod_uid in deleted))
 

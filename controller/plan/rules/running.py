@@ -1,4 +1,4 @@
-"""The Run at work: each agent is judged by its own rules, and their moves become one verdict."""
+"""The rule for a running Run: each agent is judged by its own rules, and their decisions become one verdict."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def supervised(at: PlanContext) -> Verdict:
 
 
 def _one_reservation(moves: Iterable[AgentDecision]) -> list[Action]:
-    """All actions, but of the reservations the first alone: the next is judged by what that has left of the budget."""
+    """Return all actions, but only the first reservation: the next one depends on the budget that it leaves."""
     actions = [action for move in moves for action in move.actions]
     first = next((action for action in actions if isinstance(action, ReserveAttempt)), None)
     return [action for action in actions if not isinstance(action, ReserveAttempt) or action is first]
 
 
 def _inbox(at: PlanContext, moves: Mapping[str, AgentDecision]) -> list[Action]:
-    """What the inbox needs for agents that no other action moves on; optional agents never ask, and no policy, no judgement."""
+    """Return the inbox actions for agents without a state change. Optional agents never ask; without a policy nothing is judged."""
     if at.policy is None:
         return []
     still = (agent for agent in at.required if not any(isinstance(a, Transition) for a in moves[agent.name].actions))

@@ -114,7 +114,8 @@ def test_a_report_that_asks_anew_with_each_write_opens_no_more_than_an_agent_may
     assert desk.opened == len(desk.standing) == OPEN_QUESTIONS
     reason, message = desk.condition()
     assert reason == "InboxLimited"
-    assert message.startswith("more of agent a0 waits until some are answered or deleted: 8 of an agent, 32 of a Run; answer ")
+    limit = "more questions of agent a0 wait until some are answered or deleted: at most 8 per agent, 32 per Run"
+    assert message.startswith(f"{limit}; answer ")
 
 
 def test_an_answer_makes_room_for_one() -> None:
@@ -161,7 +162,7 @@ def test_evidence_that_changes_with_each_report_is_escalated_a_bounded_number_of
         for name in desk.names:
             desk.report(name, write, events=write)
     assert desk.opened == bound
-    assert "as many were opened within an hour as may be" in desk.condition()[1]
+    assert "the limit per hour is reached" in desk.condition()[1]
     check = plan(desk.snapshot, desk.now).verdict.next_check
     assert check
     assert check <= NOW + timedelta(seconds=WINDOW_SECONDS)
