@@ -1,1 +1,1 @@
-"""What the operator keeps of watched objects, and what it computes from them."""
+"""The watched objects as the operator keeps them, and what it computes from them."""

@@ -1,8 +1,8 @@
-"""Which Runs may be active where a policy limits them (maxActiveRuns): the oldest first, each once its turn has come.
+"""Admission of Runs where a policy limits how many are active (maxActiveRuns): the oldest Run first.
 
-A Run is active from its first start to its end, pauses left out. What was let through and has not started yet counts too, so
-that two workers never give one slot away twice. Runs stand in lines as their changes are seen, so that neither a look at one Run
-nor the end of one walks all the others.
+A Run is active from its first start to its end, without its pauses. An admitted Run that has not started yet holds a reservation,
+so two workers never give one slot away twice. Each policy keeps sorted queues that are updated on every watch event: admitting a
+Run, or finishing one, walks no other Runs.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ OVER = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.STOPPED, Phase.PAUSED})
 
 
 Age = tuple[str, str]
-"""What the older Run is smaller by: when it was created, and its UID."""
+"""Creation time and UID: the order of Runs, the oldest first."""
 
 
 class Group(NamedTuple):
-    """Runs of a namespace that name the same policy; an empty name is none."""
+    """Runs of a namespace that name the same policy; an empty name stands for no policyRef."""
 
     namespace: str
     policy: str
 
 
 class QueuedRun(NamedTuple):
-    """A Run as far as its slot is concerned."""
+    """A Run with the properties that decide about its slot."""
 
     obj: JsonObject
     facts: RunFacts
@@ -47,7 +47,7 @@ class QueuedRun(NamedTuple):
 
     @property
     def group(self) -> Group:
-        """The Runs that it stands in line with."""
+        """The Runs that it queues with."""
         ref = self.facts.spec.policy_ref if self.facts.spec else None
         return Group(self.facts.namespace, ref.name if ref else "")
 
@@ -59,7 +59,7 @@ class QueuedRun(NamedTuple):
 
     @property
     def wants(self) -> bool:
-        """Whether the Run would start or resume if it were let."""
+        """Whether the Run would start or resume if it were admitted."""
         over = self.obj.get("status", {}).get("phase") in OVER - {Phase.PAUSED}
         spec = self.facts.spec
         running = spec is not None and not self.facts.violations and spec.desired_state is DesiredState.RUNNING
@@ -67,17 +67,17 @@ class QueuedRun(NamedTuple):
 
     @property
     def age(self) -> Age:
-        """What the older Run is smaller by."""
+        """The Run's place in the order: the older Run sorts first."""
         return self.obj["metadata"].get("creationTimestamp", ""), self.uid
 
 
 NOTHING, WANTS, HAS = range(3)
-"""What a Run has in its line: nothing, a place in it, or a slot."""
+"""A Run's standing in its group: nothing, a place in the queue, or a slot."""
 
 
 @dataclass(slots=True)
 class _Group:
-    """A group's Runs that have a slot, those that want one, and those of them that were told to wait; the oldest first."""
+    """A group's Runs with a slot, those that want one, and those of them whose reconcile was made to wait; the oldest first."""
 
     taken: set[str] = field(default_factory=set)
     wanting: list[Age] = field(default_factory=list)
@@ -85,11 +85,11 @@ class _Group:
 
     @property
     def empty(self) -> bool:
-        """Whether nobody stands in it."""
+        """Whether it holds no Run."""
         return not (self.taken or self.wanting or self.waiting)
 
     def leave(self, age: Age) -> int:
-        """Take a Run out; return what it gives up."""
+        """Remove a Run; return its former standing."""
         _take_out(self.waiting, age)
         had = HAS if age[1] in self.taken else WANTS if _take_out(self.wanting, age) else NOTHING
         self.taken.discard(age[1])
@@ -97,7 +97,7 @@ class _Group:
 
 
 class ActiveRunLimiter:
-    """Gives out the slots of every policy that has a limit. `exists` tells whether a namespace has a RunPolicy of a name."""
+    """Admits Runs under every policy that has a limit. `exists` returns whether a namespace has a RunPolicy of a name."""
 
     def __init__(self, exists: Callable[[str, str], bool]) -> None:
         self._exists = exists
@@ -106,7 +106,7 @@ class ActiveRunLimiter:
         self._reserved: set[str] = set()
 
     def see(self, run: QueuedRun) -> str | None:
-        """Take in how a Run stands; return the UID of the Run whose turn it may be now that this one has given up its place."""
+        """Update a Run; return the UID of the Run that may be next if this one has given up its place."""
         if run.active or not run.wants:
             self._reserved.discard(run.uid)
         line = self._lines.get(run.group)
@@ -118,20 +118,23 @@ class ActiveRunLimiter:
         return self._next(left) if left and (has < had or left != run.group) else None
 
     def forget(self, uid: str) -> str | None:
-        """Take out a Run that is gone; return whose turn it may be."""
+        """Remove a Run that is gone; return the UID of the Run that may be next."""
         self._reserved.discard(uid)
         left, had = self._leave(uid)
         return self._next(left) if left and had else None
 
     def release_reservation(self, uid: str, run: QueuedRun | None) -> None:
-        """Take back what a Run was promised or told to wait for; it stands where it stands by itself."""
+        """Cancel a Run's reservation or its wait; its standing follows from its status alone again."""
         self._reserved.discard(uid)
         self._leave(uid)
         if run:
             self._place(run)
 
     def must_wait(self, run: QueuedRun, limit: int | None) -> bool:
-        """Return whether a Run, as it was read just now, has to wait for others of its policy."""
+        """Return whether a Run has to wait for others of its policy.
+
+        If not, a slot is reserved for it until its status shows that it started.
+        """
         if line := self._lines.get(run.group):
             _take_out(line.waiting, run.age)
         if run.active or not run.wants or limit is None or run.uid in self._reserved:
@@ -147,16 +150,16 @@ class ActiveRunLimiter:
         return True
 
     def waiting(self) -> Iterator[str]:
-        """The UIDs of all Runs that were told to wait: to be looked at again when policies change."""
+        """The UIDs of all waiting Runs, which are reconciled again when policies change."""
         return iter([uid for line in self._lines.values() for _, uid in line.waiting])
 
     @property
     def groups(self) -> int:
-        """How many groups of Runs have a line: namespaces come and go, and leave none."""
+        """The number of groups with Runs: namespaces come and go, and must leave none behind."""
         return len(self._lines)
 
     def _place(self, run: QueuedRun) -> int:
-        """Put a Run where it belongs; return what it has there."""
+        """Add a Run to its group; return its standing."""
         has = HAS if run.active or run.uid in self._reserved else WANTS if run.wants else NOTHING
         if has == HAS:
             self._lines[run.group].taken.add(run.uid)
@@ -174,12 +177,12 @@ class ActiveRunLimiter:
         return group, had
 
     def _next(self, group: Group) -> str | None:
-        """Take the oldest Run that waits for this group's policy; it is in hand now."""
+        """Remove and return the oldest Run that waits for this group's policy; the caller queues it."""
         lines = [line for line in self._same_policy(group) if line.waiting]
         return min(lines, key=lambda line: line.waiting[0]).waiting.pop(0)[1] if lines else None
 
     def _same_policy(self, group: Group) -> Iterator[_Group]:
-        """The lines of all who go by the policy of this group: a namespace's, or where that has no default, the operator's own."""
+        """The groups under the same policy as this one: a namespace's, or the operator's own if the namespace has no default."""
         if self._under_no_policy(group):
             return (line for other, line in self._lines.items() if self._may_count(other, group))
         if self._own(group):
@@ -190,16 +193,16 @@ class ActiveRunLimiter:
         return (self._lines[each] for each in named if each in self._lines)
 
     def _under_no_policy(self, group: Group) -> bool:
-        """Whether these Runs name a policy that does not exist, whose end may make room under any that might have been theirs."""
+        """Whether these Runs name a policy that does not exist. The end of one may free a slot of any policy that may count it."""
         return bool(group.policy) and not self._exists(group.namespace, group.policy)
 
     def _taken_under_no_policy(self, group: Group) -> int:
-        """The Runs that went on when their policy was gone, or was named no more: no limit is escaped by that."""
+        """Count active Runs whose policy was deleted or lost its reference: deleting a policy must not evade its limit."""
         lines = self._lines.items()
         return sum(len(line.taken) for other, line in lines if self._under_no_policy(other) and self._may_count(group, other))
 
     def _may_count(self, group: Group, stray: Group) -> bool:
-        """Whether a policy counts a Run that goes by none: its namespace's do, the operator's own where that has no default."""
+        """Whether a policy counts a Run without one: those of its namespace do, and without a default the operator's own."""
         without_default = not self._exists(stray.namespace, DEFAULT_POLICY_NAME)
         return group.namespace == stray.namespace or (self._own(group) and without_default)
 
@@ -213,7 +216,7 @@ def _stands_in(line: list[Age], age: Age) -> bool:
 
 
 def _take_out(line: list[Age], age: Age) -> bool:
-    """Remove a Run from a sorted line; return whether it stood there."""
+    """Remove a Run from a sorted queue; return whether it was there."""
     there = _stands_in(line, age)
     if there:
         del line[bisect_left(line, age)]

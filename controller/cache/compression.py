@@ -1,4 +1,4 @@
-"""Objects that are kept for long and rarely looked at, as JSON, compressed where they are large."""
+"""Objects that are kept for long and rarely read, as JSON, compressed where they are large."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from controller.api.base import JsonObject
 from controller.kube.codec import json_bytes
 
 LEVEL = zlib.Z_BEST_SPEED
-"""What a brief and its copy in kubectl's annotation have in common goes at any level."""
+"""The fastest level is enough: the object contains the brief twice, in the spec and in kubectl's annotation."""
 LARGE_BYTES = 4096
-"""A Run without a brief is smaller, and not worth the 0.05 ms a look."""
+"""A Run without a brief is smaller. Decompressing it would cost 0.05 ms for each read."""
 OPENING = b"{"
-"""What JSON begins with, and what is compressed does not."""
+"""The first byte of a JSON object; zlib data begins with another."""
 
 
 def encode(obj: JsonObject) -> bytes:
@@ -26,7 +26,7 @@ def encode(obj: JsonObject) -> bytes:
 
 
 def decode(data: bytes) -> JsonObject:
-    """Return the object that was packed, its own copy each time."""
+    """Return the object, a new copy each time."""
     text = data if data.startswith(OPENING) else zlib.decompress(data)
     try:
         obj: JsonObject = orjson.loads(text)

@@ -1,4 +1,4 @@
-"""The newest version of every watched object of one resource; never goes back in time, whatever order news come in."""
+"""The newest version of every watched object of one resource, in any order of arrival."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from controller.kube.decode import UNREADABLE
 T = TypeVar("T")
 
 BURIED_LIMIT = 4096
-"""How many UIDs of deleted objects are remembered: a late answer must not bring one back."""
+"""UIDs of deleted objects that are remembered: a late answer must not restore one."""
 
 
 class Entry(NamedTuple, Generic[T]):
-    """One object as far as it is kept: where it is, at which version, and what was made of it."""
+    """One object: namespace, name, resourceVersion, and the value that is kept of it."""
 
     namespace: str
     name: str
@@ -26,10 +26,10 @@ class Entry(NamedTuple, Generic[T]):
 
 
 Make = Callable[[JsonObject, T | None], T | None]
-"""Turns an object into what is kept of it, given what was kept before; None for nothing."""
+"""Turns an object and the value kept before into the value to keep; None to keep nothing."""
 
 Remains = Callable[[JsonObject, str], T | None]
-"""Turns an object that cannot be judged, for the reason given, into what is kept in its place; None for nothing."""
+"""Turns an object that cannot be judged, and the reason, into the value to keep; None to keep nothing."""
 
 Unreadable = Callable[[JsonObject, str], None]
 """Called with an object that cannot be judged, and the reason."""
@@ -40,7 +40,7 @@ Changed = Callable[[str, Entry[T] | None, Entry[T] | None, RunKey | None], None]
 
 
 def guarded(obj: JsonObject, make: Callable[[], T], remains: Callable[[str], T]) -> T:
-    """Return what `make` makes of an object, or what `remains` has for one that cannot be decoded or judged; never raises."""
+    """Return the result of `make`, or of `remains` for an object that cannot be decoded or judged. Never raises."""
     if why := obj.get(UNREADABLE):
         return remains(why)
     try:
@@ -52,9 +52,9 @@ def guarded(obj: JsonObject, make: Callable[[], T], remains: Callable[[str], T])
 class ObjectStore(Generic[T]):
     """The newest version of every object of one resource; a `Sink` for a reflector.
 
-    `make` may raise whatever it likes: anybody may have written the object. Then, as for an object that could not be decoded, what
-    `remains` returns is kept in its place, and `unreadable` is called. `changed` is called after each change.
-    Objects of the same UID never go back to an older resourceVersion: watches, relists and our own writes race.
+    `make` may raise any exception: users write the objects. The store then keeps the result of `remains`, as it does for an object
+    that could not be decoded, and calls `unreadable`. `changed` is called after each change. Objects of the same UID never go back
+    to an older resourceVersion: watches, relists and our own writes race.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class ObjectStore(Generic[T]):
         self._tombstones: dict[str, None] = {}
 
     def upsert(self, obj: JsonObject, by: RunKey | None = None) -> None:
-        """Keep an object unless a newer version of it is kept. One without identity, which no API server gives, is passed over.
+        """Keep an object unless a newer version of it is kept. An object without a UID, which no API server sends, is ignored.
 
         `by` is the Run whose reconcile wrote or read the object; it is passed to `changed`.
         """
@@ -87,7 +87,7 @@ class ObjectStore(Generic[T]):
         self._changed(uid, old, kept, by)
 
     def judge(self, obj: JsonObject) -> T | None:
-        """Return what would be kept of an object. Raises nothing, whatever is in it."""
+        """Return the value that would be kept of an object. Never raises."""
         old = self.items.get(obj["metadata"]["uid"])
         return guarded(obj, lambda: self._make(obj, old.value if old else None), partial(self._give_up, obj))
 
@@ -100,7 +100,7 @@ class ObjectStore(Generic[T]):
         self._forget(obj["metadata"]["uid"])
 
     def retain(self, namespace: str | None, uids: Collection[str], resource_version: str) -> None:
-        """Forget what is older than a whole list (of a namespace) and not in it."""
+        """Forget objects that are older than a complete list (of a namespace) and not in it."""
         for uid, kept in list(self.items.items()):
             in_scope = namespace is None or kept.namespace == namespace
             if in_scope and uid not in uids and kept.version <= int(resource_version):

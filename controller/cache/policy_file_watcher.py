@@ -14,16 +14,16 @@ from controller.api.policy_file import PolicyFileError, parse_policy_file
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 2.0
-"""How often the file is looked at."""
+"""Time between two reads of the file."""
 
 FILE_POLICY, BUILT_IN_POLICY = "operator-policy-file", "built-in-defaults"
-"""What status.policy.name says where no RunPolicy object is in force."""
+"""Values of status.policy.name where no RunPolicy object is in force."""
 
 
 class PolicyFileWatcher:
-    """The policy that Runs go by where no RunPolicy does.
+    """The policy for Runs without a RunPolicy.
 
-    Raises PolicyFileError when the file cannot be read at start: there is no last good one then.
+    Raises PolicyFileError if the file cannot be read at start, because no earlier policy can stay in force.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -36,7 +36,7 @@ class PolicyFileWatcher:
             self.current = ResolvedPolicy.of(FILE_POLICY, parse_policy_file(self._text))
 
     def poll(self) -> bool:
-        """Read the file again and return whether the policy has changed; a broken one only sets `error`."""
+        """Read the file again; return whether the policy changed. A file that cannot be read only sets `error`."""
         if self._path is None:
             return False
         try:
@@ -57,7 +57,7 @@ class PolicyFileWatcher:
         logged_error: str | None = None
         while True:
             if await asyncio.to_thread(self.poll):
-                log.info("policy file taken", digest=self.current.digest)
+                log.info("policy file loaded", digest=self.current.digest)
                 changed()
             if self.error and self.error != logged_error:
                 log.error("policy file refused", error=self.error)

@@ -1,4 +1,4 @@
-"""Which policy a Run is under, by the caches, and what of the Run tells its shard. Reads only."""
+"""The policy in force for a Run, its admission under maxActiveRuns, and the key that decides its shard; by the caches."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from controller.plan.snapshot import RunFacts
 
 
 def resolve_policy(seen: RunCache, own: ResolvedPolicy, run: RunFacts) -> ResolvedPolicy | str | None:
-    """The policy in force: the one that is named, else the namespace's default, else the operator's own.
+    """Return the policy in force: the one that the Run names, else the namespace's default, else the operator's own.
 
-    What is wrong with one that cannot be read, None for one that is named and does not exist.
+    Returns a text for a policy that cannot be read, None for one that is named and does not exist.
     """
     if run.spec is not None and run.spec.policy_ref is not None:
         return seen.policy(run.namespace, run.spec.policy_ref.name)
@@ -20,14 +20,17 @@ def resolve_policy(seen: RunCache, own: ResolvedPolicy, run: RunFacts) -> Resolv
 
 
 def admit(seen: RunCache, own: ResolvedPolicy, run: QueuedRun) -> tuple[ResolvedPolicy | str | None, bool]:
-    """Return the policy in force (see `resolve_policy`), and whether its maxActiveRuns makes the Run wait. A place is reserved."""
+    """Return the policy in force (see `resolve_policy`), and whether its maxActiveRuns makes the Run wait.
+
+    If not, a slot is reserved.
+    """
     policy = resolve_policy(seen, own, run.facts)
     limit = policy.spec.max_active_runs if isinstance(policy, ResolvedPolicy) else None
     return policy, seen.slots.must_wait(run, limit)
 
 
 def shard_key(seen: RunCache, own: ResolvedPolicy, key: RunKey) -> str:
-    """Return what of a Run is hashed: its UID; or its policy, where that counts its Runs (maxActiveRuns): a count has one owner."""
+    """Return the text that decides a Run's shard: its UID, or its policy if that has maxActiveRuns, counted by one replica."""
     cached = seen.run(key)
     policy = resolve_policy(seen, own, cached.facts) if cached else None
     if cached and isinstance(policy, ResolvedPolicy) and policy.spec.max_active_runs is not None:
@@ -36,7 +39,7 @@ def shard_key(seen: RunCache, own: ResolvedPolicy, key: RunKey) -> str:
 
 
 def _counted_by(seen: RunCache, run: RunFacts) -> str:
-    """Tell the policy that counts a Run from all others: a RunPolicy by its namespace, the operator's own by none."""
+    """Return a text that identifies the policy: a RunPolicy has its namespace in it, the operator's own policy has none."""
     named = run.spec.policy_ref.name if run.spec and run.spec.policy_ref else DEFAULT_POLICY_NAME
     own = run.spec is not None and run.spec.policy_ref is None and seen.policy(run.namespace, named) is None
     return f"/{named}" if own else f"{run.namespace}/{named}"

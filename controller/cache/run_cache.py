@@ -36,7 +36,7 @@ from controller.plan.snapshot import EscalationFacts, PodFacts, ReportFacts, Run
 
 
 class Owned(Protocol):
-    """What belongs to a Run."""
+    """A cached object that belongs to a Run."""
 
     @property
     def key(self) -> RunKey:
@@ -44,7 +44,7 @@ class Owned(Protocol):
 
 
 class RunView(NamedTuple):
-    """What is cached of one Run; `run` is None where no such Run is cached."""
+    """The cached objects of one Run; `run` is None for a Run outside the cache."""
 
     run: CachedRun | None
     pods: tuple[PodFacts, ...]
@@ -84,7 +84,7 @@ class RunCache:
         self._policy_uids: dict[tuple[str, str], str] = {}
 
     def run(self, key: RunKey) -> CachedRun | None:
-        """Return a cached Run; none for a UID that is another namespace's or another name's."""
+        """Return a cached Run, None if its UID belongs to another namespace or name."""
         kept = self.runs.items.get(key.uid)
         return kept.value if kept and (kept.namespace, kept.name) == (key.namespace, key.name) else None
 
@@ -104,13 +104,13 @@ class RunCache:
         return tuple(sorted((report for report in facts if report), key=lambda report: report.agent))
 
     def known(self) -> set[RunKey]:
-        """Return every Run that is cached or that something cached names: one that is gone may have pods to be let go of."""
+        """Return every Run that is cached or that something cached names: a Run that is gone may have pods to release."""
         runs = {RunKey(kept.namespace, kept.name, uid) for uid, kept in self.runs.items.items()}
         shelves = (self.pods.items, self.escalations.items, self.reports.items)
         return runs | {key for shelf in shelves for kept in shelf.values() if (key := kept.value.key).name}
 
     def policy(self, namespace: str, name: str) -> ResolvedPolicy | str | None:
-        """Return a RunPolicy, or what is wrong with it, or None where there is none."""
+        """Return a RunPolicy, a text if it cannot be read, or None if it does not exist."""
         kept = self.policies.items.get(self._policy_uids.get((namespace, name), ""))
         return kept.value if kept else None
 
@@ -170,7 +170,7 @@ class RunCache:
                 self._queue(RunKey(kept.namespace, kept.name, uid), by)
 
     def release_reservation(self, run: RunKey) -> None:
-        """Take back what a Run was promised or told to wait for: another operator works on it now."""
+        """Cancel a Run's reservation or its wait: another replica reconciles it now."""
         if kept := self.run(run):
             self.slots.release_reservation(run.uid, kept.candidate)
 

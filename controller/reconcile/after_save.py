@@ -1,4 +1,4 @@
-"""What follows a save of a Run: restarts are counted, people are notified, the Event of a new phase is posted."""
+"""The consequences of a save: restarts are counted, people are notified, the Event of a new phase is posted."""
 
 from __future__ import annotations
 

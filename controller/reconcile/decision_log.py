@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 class DecisionLog:
-    """Records actions and reconciles; without `record` there is no ledger."""
+    """Records actions and reconciles; `record` writes to the ledger, None if there is none."""
 
     def __init__(self, metrics: Metrics, record: Callable[[Entry], None] | None) -> None:
         self._metrics, self._record = metrics, record

@@ -1,4 +1,4 @@
-"""What becomes of a pass that raised: it is logged with its Run and counted, and made again."""
+"""The handling of a failed reconcile: it is logged with its Run, counted, and retried."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ log = structlog.get_logger(__name__)
 
 
 def error_policy(metrics: Metrics) -> Callable[[RunKey, Exception], float]:
-    """Return what workers call when a pass raised: it is logged with its Run and counted, and the queue tries again.
+    """Return the function that workers call for a failed reconcile; it returns the least seconds until the retry.
 
-    An API server that says when to come back (Retry-After) is taken at its word.
+    The API server's Retry-After is honoured. A Conflict or NotFound means that the cluster has changed, and is retried at once.
     """
 
     def report(key: RunKey, error: Exception) -> float:
         log_fields = {"namespace": key.namespace, "run": key.name, "error": str(error)}
         if isinstance(error, Conflict | NotFound):
             metrics.reconciles.labels("conflict").inc()
-            log.debug("the cluster has moved on, looking again", **log_fields)
+            log.debug("the cluster has changed, reconciling again", **log_fields)
             return 0.0
         metrics.reconciles.labels("error").inc()
         metrics.retries.inc()
         if isinstance(error, RunwardenError):
-            log.warning("pass failed, will be made again", **log_fields)
+            log.warning("reconcile failed, will be retried", **log_fields)
         else:
-            log.error("pass failed unexpectedly, will be made again", exc_info=error, **log_fields)
+            log.error("reconcile failed unexpectedly, will be retried", exc_info=error, **log_fields)
         return retry_after(error)
 
     return report

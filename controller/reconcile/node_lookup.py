@@ -1,4 +1,4 @@
-"""Whether a node is lost, asked live of the API server: only a lost node makes a running pod's word worthless."""
+"""Reads live whether a node is lost: only then a running pod's status cannot be trusted."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ log = structlog.get_logger(__name__)
 
 
 class NodeLookup:
-    """Looks nodes up. Where the operator may not read them, no node ever counts as lost, and that is said once."""
+    """Looks nodes up. If the operator may not read them, no node counts as lost; this is logged once."""
 
     def __init__(self, client: Client) -> None:
         self._client, self._forbidden = client, False
 
     async def lost_since(self, pod: PodFacts) -> datetime | None:
-        """Return since when the pod's node has been not ready or gone, None where it is ready or cannot be read."""
+        """Return the time since which the pod's node is not ready or gone, None if it is ready or cannot be read."""
         try:
             return node_lost_since(await self._client.get(NODES, None, pod.node), pod)
         except NotFound:

@@ -1,4 +1,4 @@
-"""From a key to a snapshot: from the caches to see whether anything is due, live before anything is done."""
+"""Builds the snapshot of a Run: from the caches to find out whether anything is due, and live before anything is done."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from controller.store import Loaded, Store
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A Run as the API server gave it, empty where it is gone, what the store knows of it, and what was observed around it."""
+    """A Run as the API server sent it (empty if it is gone), its state from the store, and the snapshot."""
 
     run: JsonObject
     snapshot: Snapshot
@@ -37,7 +37,7 @@ class Observation:
 
 
 class Related(NamedTuple):
-    """What was observed of a Run's pods, reports and escalations."""
+    """The observed pods, reports and escalations of a Run."""
 
     pods: tuple[PodFacts, ...] = ()
     reports: tuple[ReportFacts, ...] = ()
@@ -45,7 +45,7 @@ class Related(NamedTuple):
 
 
 class Observer:
-    """Gathers every fact that a plan may need, once a pass."""
+    """Gathers every fact that a plan may need."""
 
     def __init__(
         self,
@@ -121,13 +121,13 @@ class Observer:
         return Observation({}, Snapshot(run=facts, pods=pods))
 
     def _mode(self, policy: ResolvedPolicy | str | None) -> LLMMode:
-        """The effective mode: the policy's, else that of the operator's policy file, else Assist; Off without an advisor."""
+        """Return the effective mode: the policy's, else that of the operator's policy file, else Assist; Off without an advisor."""
         if self._consultations is None or not isinstance(policy, ResolvedPolicy):
             return LLMMode.OFF
         return policy.spec.llm.mode or self._policy.current.spec.llm.mode or LLMMode.ASSIST
 
     async def _with_nodes(self, pods: tuple[PodFacts, ...]) -> tuple[PodFacts, ...]:
-        """Look up the nodes of pods that may be out of reach: bound, not terminated, and not ready or on their way out."""
+        """Look up the nodes of pods that may be unreachable: bound, not terminated, and either not ready or being deleted."""
         doubtful = [pod for pod in pods if pod.bound and not pod.terminated and (pod.deleting or _may_be_unreachable(pod))]
         lost = {pod.uid: await self._nodes.lost_since(pod) for pod in doubtful}
         return tuple(replace(pod, node_lost_since=lost.get(pod.uid)) for pod in pods) if lost else pods
@@ -145,7 +145,7 @@ class Observer:
         return tuple(facts for report in objects if (facts := self._cache.apply_report(report, key)))
 
     async def _all(self, resource: Resource, namespace: str, names: Collection[str]) -> list[JsonObject]:
-        """Read what there is of these names, at once; none or one, as is usual, without a task for it."""
+        """Read the objects of these names that exist, concurrently; no task is created for none or one, the usual case."""
         looks = [self._find(resource, namespace, name) for name in sorted(names)]
         found = await asyncio.gather(*looks) if len(looks) > 1 else [await look for look in looks]
         return [obj for obj in found if obj is not None]
@@ -160,7 +160,7 @@ class Observer:
         return tuple(self._cache.apply_pod(pod, key) for pod in await self._all(PODS, key.namespace, names))
 
     async def _claims(self, snapshot: Snapshot) -> tuple[ClaimFacts, ...]:
-        """The workspace claims of the agents that have not started."""
+        """Read the workspace claims of the agents that have not started."""
         run = snapshot.run
         wanting = [agent.name for agent in (run.spec.agents if run.spec else ()) if agent.workspace]
         started = snapshot.state.agents if snapshot.state else {}
@@ -168,7 +168,10 @@ class Observer:
         return tuple(map(claim_facts, await self._all(CLAIMS, run.namespace, names)))
 
     async def _terminating(self, namespace: str, pods: tuple[PodFacts, ...]) -> bool:
-        """Whether the namespace is being deleted; asked only when a pod is, since its pods go first."""
+        """Return whether the namespace is being deleted.
+
+        Its pods are deleted first, so this is only read when a pod is being deleted.
+        """
         if not any(pod.deleting for pod in pods):
             return False
         found = await self._find(NAMESPACES, None, namespace)
@@ -181,5 +184,5 @@ def _policy_missing_message(run: RunFacts) -> str:
 
 
 def _may_be_unreachable(pod: PodFacts) -> bool:
-    """Whether a pod that runs is not ready: its probe fails, or its node has been lost."""
+    """Return whether a running pod is not ready: its probe fails, or its node is lost."""
     return pod.phase == "Running" and not pod.ready

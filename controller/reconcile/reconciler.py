@@ -7,7 +7,7 @@
 4. Write the status, or delay an update that follows from no decision (`StatusThrottle`).
 5. Return when to reconcile again.
 
-All that later reconciles need is in the cluster by then: a crash at any point loses nothing.
+The cluster then holds everything that later reconciles need, so a crash at any point loses nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""For how long a status that is only news may wait. A decision is written at once; most short Runs spare the news."""
+"""Throttles status updates that follow from no decision.
+
+A decision is written at once; a readiness change may wait, so that most short Runs skip it.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +10,32 @@ from collections import Counter
 from controller.api.names import RunKey
 
 LAG_SECONDS = 3.0
-"""How long after its last write a status may lag behind what changed without a decision, such as an agent that became ready."""
+"""Least time between two writes of one status if the second follows from no decision, such as an agent that became ready."""
 SECONDS_EACH, MAX_LAG_SECONDS = 0.3, 30.0
-"""How long news wait for each Run that has some, and the most of it, as long as an API server takes that many."""
+"""Delay that each pending Run adds, and its limit: in a burst about three updates a second."""
 LEAST_SECONDS_EACH = 0.03
-"""What they wait for each, however many: a small API server takes some thirty writes a second (docs/performance.md)."""
+"""Least delay that each pending Run adds beyond the limit: a small API server takes 30 writes a second (docs/performance.md)."""
 
 
 class StatusThrottle:
-    """When each Run's status was written, and since when it has had something new to say. Times are monotonic seconds.
+    """Keeps when each Run's status was written, and since when an update is pending. Times are monotonic seconds.
 
-    Of many Runs it is said later, so that a burst is not met with a second one: some three writes a second, as long as none is
-    later than `MAX_LAG_SECONDS`; of more than a thousand no more than an API server takes, which has decisions to take too.
-    Namespaces take turns: beside a crowd of another namespace a Run waits for as many of theirs as there are of its own.
+    When many Runs have pending updates, the delay grows, so that a burst of Runs does not cause a burst of writes: about three
+    writes a second until the delay reaches `MAX_LAG_SECONDS`. Above a thousand pending Runs the rate stays at about thirty a
+    second, which leaves the API server room for decisions. Namespaces take turns: a Run waits for no more Runs of another namespace
+    than of its own.
     """
 
     def __init__(self) -> None:
         self._written: dict[RunKey, float] = {}
         self._since: dict[RunKey, float] = {}
         self._crowds: Counter[str] = Counter()
-        """How many Runs of each namespace have something new to say."""
+        """The number of Runs with a pending update in each namespace."""
 
     def wait(self, run: RunKey, now: float) -> float:
-        """Return in how many seconds to write what a Run's status has to say now; 0 or less for at once.
+        """Return in how many seconds to write a Run's pending update; 0 or less means now.
 
-        The first word on a Run is never late.
+        The first status of a Run is never delayed.
         """
         if run not in self._written:
             return 0.0
@@ -43,12 +47,12 @@ class StatusThrottle:
         return max(self._written[run] + LAG_SECONDS, in_turn) - now
 
     def written(self, run: RunKey, now: float) -> None:
-        """A status was written: what it says is no news any more."""
+        """Record that a status was written; nothing is pending any longer."""
         self._written[run] = now
         self.nothing_new(run)
 
     def nothing_new(self, run: RunKey) -> None:
-        """A status says what is the case, perhaps again."""
+        """Record that a status needs no update."""
         if self._since.pop(run, None) is None:
             return
         self._crowds[run.namespace] -= 1
@@ -61,6 +65,6 @@ class StatusThrottle:
         self.nothing_new(run)
 
     def _before(self, namespace: str) -> int:
-        """Return how many have had their turn when the last of a namespace has, itself included."""
+        """Return the number of pending Runs that come before the last one of a namespace, including it."""
         own = self._crowds[namespace]
         return sum(min(crowd, own) for crowd in self._crowds.values())

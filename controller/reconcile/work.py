@@ -1,4 +1,4 @@
-"""What one reconcile has seen and done so far."""
+"""The observations and actions of one reconcile so far."""
 
 from __future__ import annotations
 
@@ -53,6 +53,6 @@ class Work:
 
     @property
     def status_before(self) -> JsonObject:
-        """The status as it is stored, empty where there is none."""
+        """The stored status, empty if there is none."""
         status: JsonObject = self.run.get("status", {})
         return status

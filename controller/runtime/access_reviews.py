@@ -1,4 +1,4 @@
-"""Who bears a token and what he may read, asked of the API server: TokenReview, then SubjectAccessReview."""
+"""Asks the API server who bears a token and what this user may read: TokenReview, then SubjectAccessReview."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ UNKNOWN = Refusal(HTTPStatus.UNAUTHORIZED, "the API server knows no such token",
 
 
 class MayNotAsk(RunwardenError):
-    """The operator lacks the right to ask who somebody is and what he may do."""
+    """The operator lacks the right to create TokenReviews or SubjectAccessReviews."""
 
 
 def reviewer(client: Client, path: str) -> Review:
-    """Return what reviews a token for a GET of a path that is no resource; any thread's event loop may call it.
+    """Return a reviewer of tokens for a GET of a non-resource path; any thread's event loop may call it.
 
     Requests are sent in the loop that this is called in. They raise ApiError, or MayNotAsk.
     """

@@ -1,4 +1,4 @@
-"""From the settings to the advisor that they name, and to the parts of a Run that it is shown beside what the plan saw."""
+"""Opens the advisor that the settings name, and reads the agent's log for its prompt."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from controller.plan.context import PlanContext
 from controller.settings import Settings
 
 LOG_LINES, LOG_BYTES = 60, 16_384
-"""How much of the end of an agent's log is read for the advisor, which is shown less of it."""
+"""The end of an agent's log that is read for the advisor; its prompt shows less."""
 
 
 def load_commands(settings: Settings) -> Mapping[str, Command]:
@@ -33,7 +33,7 @@ def load_commands(settings: Settings) -> Mapping[str, Command]:
 async def open_advisor(
     settings: Settings, commands: Mapping[str, Command], client: Client, metrics: Metrics, wake: Callable[[RunKey], None]
 ) -> AsyncIterator[Consultations | None]:
-    """Yield how the advisor is asked, None where there is none; what is under way when the context ends is ended."""
+    """Yield the consultations, None without an advisor. The end of the context cancels those under way."""
     async with AsyncExitStack() as stack:
         advisor = await _advisor(settings, commands, metrics, stack)
         if advisor is None:

@@ -49,7 +49,7 @@ from controller.store.instrumented import InstrumentedStore
 log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS = 20.0
-"""How long the passes in hand may take to finish at the end; under Kubernetes' default grace period of 30 s."""
+"""Time for running reconciles to finish at the end; less than Kubernetes' default grace period of 30 s."""
 
 
 class Operator:
@@ -100,13 +100,13 @@ class Operator:
         return self._settings.namespaces or (None,)
 
     async def _catch_signals_after_kopf(self) -> None:
-        """Take the signals back from kopf, which would stop its watches first and leave the passes in hand for last."""
+        """Take the signals back from kopf, which would stop its watches first and the running reconciles last."""
         await self._kopf_ready.wait()
         self._life.catch_signals()
         log.info("watching")
 
     async def _supervise(self, client: Client, connection: Connection, leases: Leases, store: InstrumentedStore) -> None:
-        """Sync, then work until told to stop; whatever of it ends by itself ends all of it."""
+        """Sync, then work until the stop is requested. If one of the tasks ends by itself, all of them end."""
         resync = Resync(client, self._cache, store, self._settings.namespaces)
         pods = Reflector(client, PODS, self._namespaces, self._cache.pods, labels=LABEL_RUN_UID)
         reports = Reflector(client, AGENT_REPORTS, self._namespaces, self._cache.reports)
@@ -184,12 +184,12 @@ class Operator:
             yield ledger.record
 
     async def _open_notifier(self, stack: AsyncExitStack, client: Client) -> Notifier:
-        """Return how people are told. It closes after the Lease is given back: a slow endpoint holds no successor up."""
+        """Open the notifier. It closes after the Lease is released, so a slow endpoint does not delay a successor."""
         senders = await stack.enter_async_context(Senders(self._settings.notify_schemes, self._settings.notify_allow))
         return await stack.enter_async_context(Notifier(client, self._metrics, senders.send))
 
     async def _drain(self, working: asyncio.Task[None]) -> None:
-        """Let the passes in hand finish their writes."""
+        """Let running reconciles finish their writes."""
         log.info("stopping")
         self._queue.shut_down()
         with suppress(TimeoutError):
@@ -198,7 +198,7 @@ class Operator:
         working.cancel()
 
     def _readiness(self) -> Checks:
-        """Who leads has everything it needs; who stands by has seen another lead and can take over."""
+        """A leader is ready if it has everything it needs, a standby replica if it has seen another lead."""
         of_a_leader: Checks = {
             "store": lambda: self._store.problem if self._store else "it was not opened yet",
             "caches": lambda: None if self._synced else "the first lists are not complete",

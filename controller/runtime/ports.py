@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class Ports:
-    """Opens the ports that the settings name; a port that is None stays closed."""
+    """Opens the ports that the settings name; None keeps a port closed."""
 
     def __init__(self, settings: Settings, metrics: Metrics, pulse: Pulse) -> None:
         self._settings, self._metrics, self._pulse = settings, metrics, pulse

@@ -1,4 +1,4 @@
-"""Who may scrape the operator, over what, and what is read there: its own metrics, and those of an adapter beside it."""
+"""The metrics page: its content (the operator's metrics, and its adapter's), who may read it, and its certificate."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SCRAPERS = Bounds(connections=64, seconds=10.0, accepts_per_second=400)
 
 
 def scraped(settings: Settings, client: Client, registry: CollectorRegistry, refresh: Callable[[], None]) -> Pages:
-    """Return `/metrics` as the settings want it: for everybody, or for whom the API server says may read it."""
+    """Return `/metrics` as the settings say: open to everybody, or to users that the API server allows to read it."""
     guard = Guard(reviewer(client, PATH)) if settings.metrics_secured else None
     return metrics_pages(_made(settings, registry, refresh), guard)
 
 
 def certificate_source(settings: Settings) -> Tls | None:
-    """Return the certificate that metrics are served with, None for none. Raises NoCertificate for files that are no pair."""
+    """Return the certificate that metrics are served with, None for none. Raises NoCertificate if the files are not a pair."""
     if not settings.metrics_secured:
         return None
     return Mounted(settings.metrics_cert_dir) if settings.metrics_cert_dir else SelfSigned(("localhost", socket.gethostname()))
@@ -41,7 +41,7 @@ def _made(settings: Settings, registry: CollectorRegistry, refresh: Callable[[],
         return ours
 
     async def both() -> bytes:
-        """The adapter has no token to ask with who scrapes it: its metrics are read here."""
+        """Add the adapter's metrics: it has no token, so it cannot check who scrapes it."""
         return b"".join(await asyncio.gather(ours(), scrape(settings.adapter_socket)))
 
     return both

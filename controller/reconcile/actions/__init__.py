@@ -1,4 +1,7 @@
-"""Carries out a plan's steps, one module a kind of step. Each takes a snapshot and returns it with what the API server answered."""
+"""Carries out a plan's steps, one module for each kind.
+
+Each step takes a snapshot and returns it updated by the API server's answer.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ from controller.reconcile.actions.ungate import ungate
 
 
 async def perform(tools: Tools, snapshot: Snapshot, action: Creation | Effect) -> Snapshot:
-    """Carry out one step that touches the cluster. Raises ApiError; the next pass derives the step anew."""
+    """Carry out one step that touches the cluster. Raises ApiError; the next reconcile plans the step again."""
     if isinstance(action, Creation):
         return await _create(tools, snapshot, action)
     return await _carry_out(tools, snapshot, action)

@@ -1,4 +1,4 @@
-"""Beginning a consultation. Nothing waits for it here: what the advisor says is part of a later snapshot."""
+"""Starts a consultation, and does not wait for it: the advice is part of a later snapshot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from controller.reconcile.actions.dependencies import Tools
 
 
 async def consult(tools: Tools, snapshot: Snapshot, action: Consult) -> Snapshot:
-    """Begin the consultation that an action asks for, if it was not begun already."""
+    """Start the consultation that an action asks for, unless it has started."""
     if tools.consultations is None:
         raise ValueError("an operator without an advisor has the mode Off, in which nobody is consulted")
     begun = tools.consultations.begin(snapshot, action)

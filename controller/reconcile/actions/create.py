@@ -1,4 +1,4 @@
-"""Creating is harmless: a pod is born with a gate, and only a saved UID takes it away."""
+"""Creates pods and claims. This is harmless: a pod is created with a gate, which is removed only from a pod whose UID is saved."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _refused(snapshot: Snapshot, action: CreateClaim | CreatePod, why: str) -> S
 
 
 def _sidecar(tools: Tools, snapshot: Snapshot) -> Sidecar | None:
-    """How the reporter runs by the policy in force, None where none does."""
+    """Return the reporter's settings under the policy in force, None if no reporter runs."""
     mode = snapshot.policy.spec.reporter if snapshot.policy else ReporterMode.FULL
     if tools.sidecar is None or mode is ReporterMode.OFF:
         return None

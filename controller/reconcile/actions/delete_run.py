@@ -1,4 +1,4 @@
-"""Deleting a finished Run whose time is over."""
+"""Deletes a finished Run whose TTL has expired."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Putting a human's answer, or dismissal, where the agent's reporter finds it: into the spec of its report."""
+"""Delivers an answer or a dismissal to the agent: into the spec of its report, which the reporter watches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from controller.reconcile.actions.dependencies import Tools
 
 
 async def deliver(tools: Tools, snapshot: Snapshot, action: DeliverAnswer) -> Snapshot:
-    """Add what a human did to the report's deliveries, over the version that was read. Raises Conflict where it has changed."""
+    """Add the answer or dismissal to the report's deliveries, over the version that was read.
+
+    Raises Conflict where it has changed.
+    """
     namespace, name = snapshot.run.namespace, report_name(snapshot.run.name, action.agent)
     settled = next((e for e in snapshot.escalations if e.name == action.escalation), None)
     others = tuple(report for report in snapshot.reports if report.agent != action.agent)
@@ -32,11 +35,11 @@ async def deliver(tools: Tools, snapshot: Snapshot, action: DeliverAnswer) -> Sn
 
 
 NO_ANSWER = "(dismissed: nobody will answer this question)"
-"""What a reporter that is older than dismissals brings to its agent."""
+"""The text that a reporter without support for dismissals writes for its agent."""
 
 
 def delivery_body(report: JsonObject, question: str, answered: EscalationFacts | None) -> JsonObject:
-    """The patch; a question whose escalation is not there any more was dismissed."""
+    """Return the patch. A question whose escalation no longer exists was dismissed."""
     before = [d for d in report["spec"].get("deliveries", ()) if d["questionID"] != question]
     delivery = {"answer": answered.answer, "by": answered.by} if answered else {"answer": NO_ANSWER, "dismissed": True}
     delivery["questionID"] = question

@@ -1,4 +1,4 @@
-"""What every step needs, and how an answer of the API server goes back into the snapshot."""
+"""The dependencies of every step, and the update of a snapshot from the API server's answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inbox: opening an escalation under its deterministic name, and writing its phase."""
+"""Creates escalations under their deterministic names, and writes their phases."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from controller.resources.escalation_builder import build_escalation
 
 
 async def create_escalation(tools: Tools, snapshot: Snapshot, action: CreateEscalation) -> Snapshot:
-    """Create the escalation, or find the one that a former try has created."""
+    """Create the escalation, or get the one that a former attempt created."""
     responders = snapshot.policy.spec.responders if snapshot.policy else None
     body = build_escalation(snapshot.run, action, responders)
     namespace = snapshot.run.namespace
@@ -34,7 +34,7 @@ async def create_escalation(tools: Tools, snapshot: Snapshot, action: CreateEsca
 async def set_phase(tools: Tools, snapshot: Snapshot, action: SetEscalationPhase) -> Snapshot:
     """Write the escalation's phase over the version that it was judged by. Raises Conflict where it has changed since.
 
-    Whoever wins the write that opens it tells people, so that they are told at most once.
+    The replica that wins the write which opens it notifies people, so that this happens at most once.
 
     An escalation that was deleted meanwhile is dismissed; one whose answer has come meanwhile is judged again.
     """
@@ -57,7 +57,7 @@ async def set_phase(tools: Tools, snapshot: Snapshot, action: SetEscalationPhase
 
 
 def _appointed(snapshot: Snapshot) -> JsonObject:
-    """Who may answer what was asked under no policy: the responders of the one that is in force now, if one is."""
+    """Return the responders of an escalation that was created without a policy: those of the policy in force now, if any."""
     return {"responders": dump(snapshot.policy.spec.responders)} if snapshot.policy else {}
 
 
@@ -68,11 +68,11 @@ def _status(before: JsonObject, phase: EscalationPhase, now: str, *, announced: 
 
 
 STAMPS = {EscalationPhase.ANSWERED: "answeredAt", EscalationPhase.DELIVERED: "deliveredAt"}
-"""The phases whose time is kept, and where."""
+"""The status fields that hold the time of a phase."""
 
 
 def _with(tools: Tools, snapshot: Snapshot, found: JsonObject) -> Snapshot:
-    """The snapshot with an escalation as the API server just answered it."""
+    """Return the snapshot with the escalation from the API server's answer."""
     if LABEL_RUN_UID in found["metadata"].get("labels", {}):
         tools.cache.apply_escalation(found)
     facts = escalation_facts(found)

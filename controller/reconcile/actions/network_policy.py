@@ -1,4 +1,4 @@
-"""The NetworkPolicy of the agents in a namespace, kept there before the first pod that needs it, and looked at now and then."""
+"""Keeps the NetworkPolicy for a namespace's agents: created before the first pod that needs it, checked every ten minutes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from controller.resources.network_policy_builder import (
 )
 
 LOOK_AGAIN = timedelta(minutes=10)
-"""How long a namespace's policy is taken to be as it was left: somebody may delete it, and an API server may move."""
+"""Time until a namespace's policy is checked again: somebody may delete it, and the API server's address may change."""
 
 API_SERVER = ("default", "kubernetes")
 """Namespace and name of the EndpointSlice in which the API server keeps its own addresses."""
 
 
 async def isolate(tools: Tools, namespace: str) -> str:
-    """Make sure that a namespace's agents have their NetworkPolicy; return why that was refused, empty where they have it."""
+    """Ensure the NetworkPolicy of a namespace's agents; return the reason if that was refused, else an empty text."""
     looked = tools.isolated.get(namespace)
     if looked is not None and tools.now() - looked < LOOK_AGAIN:
         return ""
@@ -43,7 +43,7 @@ async def isolate(tools: Tools, namespace: str) -> str:
 
 
 async def _keep(tools: Tools, namespace: str, wanted: JsonObject) -> None:
-    """Create the policy, or write it anew where it differs; one that somebody made by hand is left alone."""
+    """Create the policy, or replace it if it differs. A policy without our label belongs to somebody else and stays."""
     try:
         found = await tools.client.get(NETWORK_POLICIES, namespace, AGENTS_POLICY)
     except NotFound:
@@ -56,7 +56,7 @@ async def _keep(tools: Tools, namespace: str, wanted: JsonObject) -> None:
 
 
 async def _api_server(tools: Tools) -> tuple[Endpoint, ...]:
-    """The API server's addresses, none where the operator may not read them: the installer's list then has to hold them."""
+    """Return the API server's addresses; none if the operator may not read them, when the installer's list has to contain them."""
     with contextlib.suppress(Forbidden, NotFound):
         return endpoints(await tools.client.get(ENDPOINT_SLICES, *API_SERVER))
     return ()

@@ -1,4 +1,4 @@
-"""Releasing a pod: its outcome is on record or of no more interest, so whoever deletes it may."""
+"""Releases a pod: its outcome is recorded, or no longer matters, so its deletion can complete."""
 
 from __future__ import annotations
 

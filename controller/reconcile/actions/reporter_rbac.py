@@ -1,4 +1,4 @@
-"""The account of the reporters in a namespace, made before the first pod there that needs it."""
+"""Creates the reporters' account in a namespace, before the first pod that needs it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RBAC = "rbac.authorization.k8s.io"
 
 
 async def grant(tools: Tools, namespace: str) -> str:
-    """Make sure that reporters have their account in a namespace; return why that was refused, empty where they have it."""
+    """Ensure the reporters' account in a namespace; return the reason if that was refused, else an empty text."""
     if namespace in tools.granted:
         return ""
     for resource, body in ((SERVICE_ACCOUNTS, account()), (ROLE_BINDINGS, binding(namespace))):
@@ -24,7 +24,7 @@ async def grant(tools: Tools, namespace: str) -> str:
 
 
 async def _create(tools: Tools, resource: Resource, namespace: str, body: JsonObject) -> str:
-    """Create an object that may be there already: who made it by hand has their reasons."""
+    """Create an object unless it exists; one that somebody created by hand stays as it is."""
     try:
         await tools.client.create(resource, namespace, body)
     except AlreadyExists:

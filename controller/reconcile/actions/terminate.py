@@ -1,4 +1,4 @@
-"""Ending a pod: by a deadline, which keeps its logs and exit codes; by deletion where it was never bound or is deaf."""
+"""Ends a pod: by a deadline, which keeps its logs and exit codes; by deletion if it was never bound or ignores the deadline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from controller.reconcile.actions.dependencies import Tools, without_pod
 
 
 async def terminate(tools: Tools, snapshot: Snapshot, action: Terminate) -> Snapshot:
-    """Tell the kubelet to end the pod with this UID. Raises Conflict where it is another pod."""
+    """Have the kubelet end the pod with this UID. Raises Conflict where it is another pod."""
     annotations = {ANNOTATION_ENDING_AT: format_time(tools.now())}
     body = {
         "metadata": {"uid": action.pod_uid, "annotations": annotations},
@@ -29,7 +29,7 @@ async def terminate(tools: Tools, snapshot: Snapshot, action: Terminate) -> Snap
 async def delete_pod(tools: Tools, snapshot: Snapshot, action: DeletePod) -> Snapshot:
     """Delete the pod with this UID, with the grace period that the plan says. Raises Conflict where it is another pod.
 
-    The pod is left out of this pass's snapshot; the watch tells how it goes on.
+    The pod leaves the snapshot if it is gone; else the watch reports its end.
     """
     try:
         await tools.client.delete(PODS, snapshot.run.namespace, action.pod, uid=action.pod_uid, grace_seconds=action.grace_seconds)

@@ -1,4 +1,4 @@
-"""Starting: the fenced act. Only the pod whose UID is saved loses its gate."""
+"""Starts a pod. This is the fenced effect: only a pod whose UID is saved loses its gate."""
 
 from __future__ import annotations
 
