@@ -57,11 +57,11 @@ class Processes:
         self._live: dict[int, str] = {}
         self._ends: set[asyncio.Task[int | None]] = set()
 
-    async def run(self, invocation: Invocation, folder: Path, kept: frozenset[str], seconds: float) -> Finish:
+    async def run(self, invocation: Invocation, folder: Path, passed: frozenset[str], seconds: float) -> Finish:
         """Run a command in its folder for at most `seconds`, plus the time to end it."""
         mark = uuid.uuid4().hex
         try:
-            child = _start(invocation, folder, {**environment(os.environ, kept), **invocation.environment, MARK: mark})
+            child = _start(invocation, folder, {**environment(os.environ, passed), **invocation.environment, MARK: mark})
         except (FileNotFoundError, NotADirectoryError) as error:
             flaw = f"{invocation.argv[0]} does not exist ({error.strerror}): install it, or correct its argv"
             return Finish(Ended.UNKNOWN_COMMAND, flaw)
@@ -140,9 +140,9 @@ class Processes:
         return ours and one.session not in self._live and one.group not in self._live
 
 
-def environment(variables: Mapping[str, str], kept: frozenset[str]) -> dict[str, str]:
+def environment(variables: Mapping[str, str], passed: frozenset[str]) -> dict[str, str]:
     """Return the variables that a command may see."""
-    return {name: value for name, value in variables.items() if name in ALLOWED_ENVIRONMENT | kept}
+    return {name: value for name, value in variables.items() if name in ALLOWED_ENVIRONMENT | passed}
 
 
 def _start(invocation: Invocation, folder: Path, variables: dict[str, str]) -> Child:

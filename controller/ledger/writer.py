@@ -135,7 +135,7 @@ class Ledger:
 
 
 def _bounded(entry: Entry) -> tuple[Entry, int]:
-    """Return an entry within a row's limits, and its approximate bytes, so that queued entries are no larger than rows."""
+    """Return an entry within a row's limits, and its approximate bytes, so that queued entries never exceed the size of rows."""
     snapshot = clip(entry.snapshot, SNAPSHOT_BYTES)
     plan, outcome = clip(entry.plan, PLAN_BYTES), clip(entry.outcome, OUTCOME_BYTES)
     size = weigh(snapshot, SNAPSHOT_BYTES) + weigh(plan, PLAN_BYTES) + weigh(outcome, OUTCOME_BYTES)
