@@ -1,8 +1,8 @@
-"""The steps that a plan consists of, one class a step.
+"""The steps of a plan, one class per step.
 
-A plan is made anew after each step from state and cluster, so a crash loses none. Each class holds the fields that its step needs,
-and all have a header: `intent`, what the step is for; `step`, its name in plans, logs and the ledger; `reason`; and the agent and
-attempt that it concerns. `Creation`, `Transition` and `Effect` say when a step may be done.
+The plan is computed again after each step from state and cluster, so a crash loses no step. Each class holds the fields of its
+step. All have a header: `intent`, the purpose of the step; `step`, its name in plans, logs and the ledger; `reason`; and the agent
+and attempt that it concerns. `Creation`, `Transition` and `Effect` define when a step may be done.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from controller.plan.reasons import Reason
 
 
 class Intent(StrEnum):
-    """What an action is for."""
+    """The purpose of an action."""
 
     START = "start"
     AUTO_RESTART = "auto_restart"
@@ -37,7 +37,7 @@ class Intent(StrEnum):
 
 
 class Charge(StrEnum):
-    """Who pays for a new attempt: the restart budget, the capped free restarts, or nobody, since a human asked for it."""
+    """The account of a new attempt: the restart budget, the limited free restarts, or none, since a human requested it."""
 
     BUDGET = "budget"
     FREE = "free"
@@ -46,7 +46,7 @@ class Charge(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """What an escalation says: one line for the inbox, the cause and the remedy or the question, and until when it waits."""
+    """The content of an escalation: a line for the inbox, cause and remedy or the question, and the time at which it expires."""
 
     name: str
     summary: str
@@ -61,10 +61,10 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class Consultation:
-    """What an advisor is asked: which situation, what the rules want in it, why, and what it may say to do.
+    """A question to the advisor: the situation, the action that the rules want in it, its reason, and the allowed answers.
 
-    `situation` is the name of the escalation that the situation is or would be asked by: one consultation each. `question` is the
-    agent's own, empty where it asks nothing; `cause` may hold words of the kubelet and of the agent.
+    `situation` is the name of the escalation for the situation, whether or not it exists: one consultation each. `question` is the
+    agent's own, empty if it asks nothing. `cause` may contain texts of the kubelet and of the agent.
     """
 
     situation: str
@@ -78,7 +78,7 @@ class Consultation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunAction:
-    """The header of an action on the Run itself: it names no agent."""
+    """The header of an action on the Run itself, without an agent."""
 
     agent: ClassVar[str] = ""
     attempt: ClassVar[int] = 0
@@ -87,7 +87,7 @@ class RunAction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentAction:
-    """The header of an action on an agent, whatever its attempt."""
+    """The header of an action on an agent, independent of its attempt."""
 
     attempt: ClassVar[int] = 0
     reason: Reason
@@ -145,7 +145,7 @@ class CreateEscalation(AttemptAction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdoptPod(PodAction):
-    """Save the UID of the gated pod that is to be the attempt's."""
+    """Save the UID of the gated pod that becomes the attempt's."""
 
     intent: ClassVar[Intent] = Intent.START
     step: ClassVar[str] = "adopt"
@@ -153,7 +153,7 @@ class AdoptPod(PodAction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordOutcome(PodAction):
-    """Save how an attempt ended. `pod` is empty where the pod is gone."""
+    """Save how an attempt ended. `pod` is empty if the pod is gone."""
 
     intent: ClassVar[Intent] = Intent.RECORD
     step: ClassVar[str] = "record"
@@ -161,7 +161,7 @@ class RecordOutcome(PodAction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReserveAttempt(AttemptAction):
-    """Save the agent's next attempt with its charge and cooldown, before anything is done for it."""
+    """Save the agent's next attempt with its charge and cooldown, before any effect."""
 
     intent: ClassVar[Intent] = Intent.AUTO_RESTART
     step: ClassVar[str] = "reserve"
@@ -193,7 +193,7 @@ class RememberApproval(AttemptAction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockAgent(AttemptAction):
-    """Save which escalation an agent waits for, and until when."""
+    """Save the escalation that an agent waits for, and its expiry."""
 
     intent: ClassVar[Intent] = Intent.ESCALATE_BLOCKED
     step: ClassVar[str] = "block"
@@ -226,7 +226,7 @@ class RenewWait(AgentAction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordAdvice(AttemptAction):
-    """Save what came of a consultation."""
+    """Save the result of a consultation."""
 
     intent: ClassVar[Intent] = Intent.CONSULT
     step: ClassVar[str] = "advise"
@@ -234,7 +234,7 @@ class RecordAdvice(AttemptAction):
 
     @property
     def escalation(self) -> str:
-        """The name of the escalation that the situation is or would be asked by."""
+        """The name of the escalation for the situation."""
         return self.advice.situation
 
 
@@ -256,7 +256,7 @@ class ResumeRun(RunAction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopRun(RunAction):
-    """Save the decision to end the Run. `phase` is the one that it ends in."""
+    """Save the decision to end the Run. `phase` is its final phase."""
 
     step: ClassVar[str] = "stop"
     intent: Intent
@@ -266,7 +266,7 @@ class StopRun(RunAction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompleteRun(RunAction):
-    """Save that the Run has ended. `phase` is the one that it ended in."""
+    """Save that the Run has ended. `phase` is its final phase."""
 
     intent: ClassVar[Intent] = Intent.FINISH
     step: ClassVar[str] = "complete"
@@ -291,7 +291,7 @@ class Terminate(PodAction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletePod(PodAction):
-    """Delete a pod. `grace_seconds` is never 0: the API server would take that for a forced deletion."""
+    """Delete a pod. `grace_seconds` is never 0, which the API server treats as a forced deletion."""
 
     step: ClassVar[str] = "delete-pod"
     intent: Intent
@@ -308,7 +308,7 @@ class RemoveFinalizer(PodAction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consult(AttemptAction):
-    """Begin a consultation of the advisor."""
+    """Start a consultation of the advisor."""
 
     intent: ClassVar[Intent] = Intent.CONSULT
     step: ClassVar[str] = "consult"
@@ -316,7 +316,7 @@ class Consult(AttemptAction):
 
     @property
     def escalation(self) -> str:
-        """The name of the escalation that the situation is or would be asked by."""
+        """The name of the escalation for the situation."""
         return self.consultation.situation
 
 
@@ -349,7 +349,7 @@ class DeleteRun(RunAction):
 
 
 Creation = CreateClaim | CreatePod | CreateEscalation
-"""The harmless steps: they may be done before anything is saved."""
+"""Harmless steps: they may be done before anything is saved."""
 
 RunTransition = PauseRun | ResumeRun | StopRun | CompleteRun
 AgentTransition = (
@@ -364,9 +364,9 @@ AgentTransition = (
     | RecordAdvice
 )
 Transition = RunTransition | AgentTransition
-"""The changes of the operator's state. They are pure, and saved before any effect that depends on them."""
+"""Changes of the operator's state. They are pure, and saved before any effect that depends on them."""
 
 Effect = Ungate | Terminate | DeletePod | RemoveFinalizer | Consult | DeliverAnswer | SetEscalationPhase | DeleteRun
-"""The steps that are done only when the state that allows them is saved."""
+"""Steps that are done only after the state that allows them is saved."""
 
 Action = Creation | Transition | Effect

@@ -1,4 +1,4 @@
-"""What the planner says: a `Plan` is the decision about one Run, its actions the steps that carry it out."""
+"""The planner's result: a `Plan` is the decision about one Run; its actions are the steps that carry it out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from controller.plan.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class AgentView:
-    """How one agent stands, for status and for people."""
+    """The health of one agent, for the status and for people."""
 
     name: str
     health: Health
@@ -22,10 +22,10 @@ class AgentView:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What blocks an agent until a human helps. `evidence` tells one occurrence from the next, for example a pod's UID.
+    """A problem that blocks an agent until a human helps. `evidence` identifies the occurrence, for example by a pod's UID.
 
-    `account` goes into the escalation only: what it says changes with every look. `expires_at` is when nobody has helped in time,
-    where that is not the policy's blockedTimeoutSeconds; a `patient` one is waited for however long it takes.
+    `account` is added to the escalation only, since its text changes with every pass. `expires_at` is the deadline for help if it
+    differs from the policy's blockedTimeoutSeconds. A `patient` block never expires.
     """
 
     agent: str
@@ -47,7 +47,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one rule says of the Run: its phase, why, what to do now and when to look again at the latest."""
+    """The decision of one rule about the Run: its phase, the reason, the actions, and when to check again at the latest."""
 
     phase: Phase
     reason: Reason
@@ -59,7 +59,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The decision: the verdict of the first rule that applies, how each agent stands, and a digest of it all.
+    """The decision: the verdict of the first rule that applies, each agent's health, and a digest of it all.
 
     `withheld` are the actions that a dry run only shows.
     """
@@ -72,5 +72,5 @@ class Plan:
 
     @property
     def actions(self) -> tuple[Action, ...]:
-        """What to do now, in order; empty for a noop."""
+        """The actions to do now, in order; empty if none is due."""
         return self.verdict.actions

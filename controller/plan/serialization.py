@@ -1,4 +1,4 @@
-"""Snapshots and plans as plain JSON: what `runwarden plan` reads and prints, what golden files and the ledger hold.
+"""Snapshots and plans as plain JSON: the format of `runwarden plan`, of golden files and of the ledger.
 
 A document's facts have the names of the fields in `snapshot`, in camelCase; spec, policy and state are as the API has them.
 """
@@ -60,7 +60,7 @@ POLICY_KEYS = frozenset({"name", "spec", "missing", "refused"})
 def read_snapshot(document: JsonObject) -> tuple[Snapshot, datetime]:
     """Return the snapshot that a document describes, and its now.
 
-    What is left out has its default: a pod's owner is the Run, its agent and attempt are those of its name, and it carries our
+    Omitted fields have their defaults: a pod's owner is the Run, its agent and attempt are those of its name, and it carries our
     finalizer. Raises Refused, which names each wrong field with its path.
     """
     _only(document, KEYS, "")
@@ -88,7 +88,7 @@ def read_snapshot(document: JsonObject) -> tuple[Snapshot, datetime]:
 
 
 def write_snapshot(snapshot: Snapshot, now: datetime) -> JsonObject:
-    """Return the document from which `read_snapshot` makes an equal snapshot."""
+    """Return the document from which `read_snapshot` creates an equal snapshot."""
     run = snapshot.run
     about: JsonObject = {
         "namespace": run.namespace,
@@ -116,7 +116,7 @@ def write_snapshot(snapshot: Snapshot, now: datetime) -> JsonObject:
 
 
 def write_plan(plan: Plan) -> JsonObject:
-    """Return a plan as people and programs read it; what is empty is left out."""
+    """Return a plan for people and programs; empty fields are omitted."""
     verdict = plan.verdict
     document = {
         "rule": plan.rule,
@@ -133,7 +133,7 @@ def write_plan(plan: Plan) -> JsonObject:
 
 
 def write_action(action: Action) -> JsonObject:
-    """Return one action as plain JSON; what is empty is left out."""
+    """Return one action as plain JSON; empty fields are omitted."""
     values = {to_camel(name): getattr(action, name, None) for name in ACTION_FIELDS}
     plain: JsonObject = {key: value if isinstance(value, int) else str(value) for key, value in values.items() if value is not None}
     if not action.agent:
@@ -153,7 +153,7 @@ ACTION_FIELDS = (
     *("intent", "step", "reason", "agent", "attempt", "pod", "pod_uid", "phase", "message", "charge"),
     *("escalation", "escalation_phase", "question", "grace_seconds"),
 )
-"""The fields of actions that a document shows as they are, in order. No action has all of them."""
+"""Fields of actions that a document shows unchanged, in order. No action has all of them."""
 
 
 def _run(raw: Any) -> RunFacts:
@@ -188,7 +188,7 @@ def _mode(raw: Any) -> LLMMode:
 
 
 def _policy(raw: JsonObject) -> tuple[ResolvedPolicy | None, bool, str]:
-    """The policy, whether it is missing, and what is wrong with it."""
+    """Return the policy, whether it is missing, and its error."""
     _only(raw, POLICY_KEYS, "policy.")
     if "missing" in raw or "refused" in raw:
         return None, "missing" in raw, str(raw.get("missing") or raw.get("refused"))
@@ -255,7 +255,7 @@ def _snake(raw: Any) -> Any:
 
 
 FREE_KEYS = "outputs"
-"""The field whose keys are an agent's own words, not names of fields."""
+"""The field whose keys an agent chooses; they are not field names."""
 
 
 def _camel(plain: Any) -> Any:
@@ -265,14 +265,14 @@ def _camel(plain: Any) -> Any:
 
 
 def _plain(fact: Any) -> JsonObject:
-    """A fact as a document has it, without the fields that have their default."""
+    """Return a fact for a document, without the fields that have their default."""
     plain = TypeAdapter(type(fact)).dump_python(fact, mode="json", exclude_defaults=True)
     found: JsonObject = _camel(plain)
     return found | _kept(fact)
 
 
 def _kept(fact: Any) -> JsonObject:
-    """What a reader would fill in otherwise than with the field's default."""
+    """Return the fields for which a reader's default differs from the field's own default."""
     return {"finalizers": list(fact.finalizers)} if isinstance(fact, PodFacts) else {}
 
 

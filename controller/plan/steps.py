@@ -1,4 +1,4 @@
-"""The order in which a pass carries out a plan. Pure, so that the model check drives the very order that ships."""
+"""The order in which a pass carries out a plan. Pure, so that the model check uses the shipped order."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from controller.plan.model import Plan
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Do these harmless creations, then plan anew."""
+    """Do these harmless creations, then plan again."""
 
     actions: tuple[Creation, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Apply these changes to the operator's state, then plan anew."""
+    """Apply these changes to the operator's state, then plan again."""
 
     actions: tuple[Transition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """Save the changed state by compare-and-swap before any effect, then plan anew."""
+    """Save the changed state by compare-and-swap before any effect, then plan again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Do these effects, which the saved state allows, then plan anew."""
+    """Do these effects, which the saved state allows, then plan again."""
 
     actions: tuple[Effect, ...]
 
@@ -38,7 +38,7 @@ Next = Create | Change | Save | Act
 
 
 def next_step(decision: Plan, *, dirty: bool) -> Next | None:
-    """Return what a pass does next, None when it is done. `dirty` tells that the state was changed and not saved yet."""
+    """Return the next step of a pass, None if it is done. `dirty` means that the state has unsaved changes."""
     if not decision.actions:
         return None
     creations = tuple(action for action in decision.actions if isinstance(action, Creation))
@@ -51,5 +51,5 @@ def next_step(decision: Plan, *, dirty: bool) -> Next | None:
 
 
 def saves_first(decision: Plan) -> bool:
-    """Whether something is due, and no effect before a save: a Run that is older than the cluster's makes that save fail."""
+    """Whether something is due and a save precedes every effect; the save fails if the Run is older than the cluster's."""
     return not isinstance(next_step(decision, dirty=False), Act | None)

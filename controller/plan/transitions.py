@@ -1,4 +1,4 @@
-"""The changes of the operator's state, one pure function a step: `apply(snapshot, action, now)` gives the next state.
+"""The changes of the operator's state, one pure function per step: `apply(snapshot, action, now)` returns the next state.
 
 A changed state is saved by compare-and-swap before any effect that depends on it.
 """
@@ -84,9 +84,9 @@ def _change_agent(at: PlanContext, state: OperatorState, action: AgentTransition
 
 
 def _adopt(at: PlanContext, state: OperatorState, action: AdoptPod) -> OperatorState:
-    """Name the pod that is the attempt's; the Run counts as started from the first one on.
+    """Set the attempt's pod. The Run counts as started from the first one on.
 
-    A cooldown is counted from here, since ending the former pod may have taken its time.
+    A cooldown is counted from here, since ending the former pod may have taken time.
     """
     before = at.agent_state(action.agent)
     update: dict[str, object] = {"pod_uid": action.pod_uid}
@@ -110,7 +110,7 @@ def _record(at: PlanContext, state: OperatorState, action: RecordOutcome) -> Ope
 
 
 def _reserve(at: PlanContext, state: OperatorState, action: ReserveAttempt) -> OperatorState:
-    """Save the next attempt with its charge and cooldown, before anything is done for it."""
+    """Set the next attempt with its charge and cooldown, which are saved before any effect."""
     agents = {name: _reset_charges(at, name) for name in state.agents}
     before = agents[action.agent]
     ended = before.outcome.reason if before.outcome else action.reason.value
@@ -132,11 +132,11 @@ def _reserve(at: PlanContext, state: OperatorState, action: ReserveAttempt) -> O
 
 
 WAKES = frozenset({Reason.ANSWER_GIVEN, Reason.QUESTION_DISMISSED})
-"""The reasons of attempts that a parked agent gets since a human has settled what it asked."""
+"""Reasons of attempts that a parked agent gets after a human answered or dismissed its questions."""
 
 
 def _reset_charges(at: PlanContext, name: str) -> AgentState:
-    """The agent's state, its charges given back where its attempt has been running for long enough."""
+    """Return the agent's state; its charges are reset if its attempt has been running long enough."""
     agent = at.agent_state(name)
     return agent.model_copy(update={"restarts": 0, "free_restarts": 0}) if is_healthy_long_enough(at, name) else agent
 
@@ -152,7 +152,7 @@ def _block(at: PlanContext, state: OperatorState, action: BlockAgent) -> Operato
 
 
 def _remember(at: PlanContext, state: OperatorState, action: RememberQuestion | RememberApproval) -> OperatorState:
-    """Remember that a human was asked, so that who deletes the escalation has dismissed it."""
+    """Record that a human was asked, so that deleting the escalation counts as a dismissal."""
     agent = counted(at.agent_state(action.agent), at.floor)
     asked = (*agent.asked, action.escalation)[-MAX_ASKED:]
     woken_for = tuple(name for name in agent.woken_for if name in asked)
@@ -160,7 +160,7 @@ def _remember(at: PlanContext, state: OperatorState, action: RememberQuestion | 
 
 
 def _record_advice(at: PlanContext, state: OperatorState, action: RecordAdvice) -> OperatorState:
-    """Put what came of a consultation on record: each situation once, only the newest with their texts."""
+    """Record the result of a consultation: each situation once, and only the newest with their texts."""
     agent = at.agent_state(action.agent)
     older = [a for a in agent.advice if a.situation != action.advice.situation]
     bare = [a.model_copy(update=WITHOUT_TEXTS) for a in older[: -FULL_ADVICE + 1]]
@@ -169,13 +169,13 @@ def _record_advice(at: PlanContext, state: OperatorState, action: RecordAdvice) 
 
 
 FULL_ADVICE = 2
-"""Consultations about one agent that keep their texts: those are for the escalation that follows, and a state must stay small."""
+"""Number of an agent's consultations that keep their texts, which the next escalation needs; a state must stay small."""
 
 WITHOUT_TEXTS = {"message": "", "explanation": "", "diagnosis": "", "suggested_answer": ""}
 
 
 def _renew_wait(at: PlanContext, state: OperatorState, action: RenewWait) -> OperatorState:
-    """A human wants to wait on: the time until the Run fails begins anew."""
+    """Extend the wait for a human: the time until the Run fails starts again."""
     agent = at.agent_state(action.agent)
     if agent.blocked is None:
         raise ValueError("only a blocked agent can be waited for")
@@ -185,7 +185,7 @@ def _renew_wait(at: PlanContext, state: OperatorState, action: RenewWait) -> Ope
 
 
 def _resume(at: PlanContext, state: OperatorState) -> OperatorState:
-    """Give every interrupted agent a new attempt, and take the pause off the clocks of the deadline and of the blocked."""
+    """Give each interrupted agent a new attempt, and exclude the pause from the deadline and from the time limits of blocks."""
     paused = max(timedelta(), at.floor - state.paused_at) if state.paused_at else timedelta()
     agents = {name: _extend_deadline(_new_attempt(agent), paused) for name, agent in state.agents.items()}
     seconds = state.paused_seconds + round(paused.total_seconds())
@@ -206,7 +206,7 @@ def _new_attempt(agent: AgentState) -> AgentState:
 
 
 def _next_attempt(agent: AgentState, ended: str) -> AgentState:
-    """The agent before its next attempt: nothing of the former one is left but how it ended."""
+    """Return the agent before its next attempt, which keeps only the former attempt's outcome."""
     changes = {"attempt": agent.attempt + 1, "pod_uid": "", "outcome": None, "last_outcome": ended, "blocked": None, "result": None}
     return agent.model_copy(update=changes)
 

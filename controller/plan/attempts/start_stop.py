@@ -142,7 +142,7 @@ def force_delete_at(pod: PodFacts) -> datetime | None:
 def delete_pod(pod: PodFacts, reason: Reason, intent: Intent) -> DeletePod:
     """Return the deletion of an observed pod, with the pod's own grace period.
 
-    That is never 0: a forced deletion would make the pod count as gone.
+    The period is never 0: a forced deletion would make the pod count as gone.
     """
     return DeletePod(
         intent=intent,
