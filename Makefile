@@ -5,7 +5,7 @@ RUN := scripts/run
 # Tests spend much of their time waiting. Each worker has clusters of its own; one worker runs all tests that need kubelets (tests/sharing.py).
 WORKERS ?= 2
 SIDE_BY_SIDE := -n $(WORKERS)
-PROSE := docs README.md CHANGELOG.md CONTRIBUTING.md AGENTS.md scripts tests
+PROSE := controller docs README.md CHANGELOG.md CONTRIBUTING.md AGENTS.md scripts tests
 
 .PHONY: help setup demo test test-unit test-api test-kind test-chart chaos failover shards model fuzz bench scale neighbours image docs digests check fmt generate clean
 
