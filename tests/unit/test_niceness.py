@@ -1,4 +1,4 @@
-"""What a tenant has the operator start stands back behind it: senders of notifications, and an advisor's commands."""
+"""Processes that the operator starts for tenants, senders and advisors' commands, run at a lower priority."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from controller.notify.sender_process import Senders
 from tests.unit.notify.forked import answering
 
 ASKED = "import os, sys; sys.stdin.read(); nice = os.getpriority(os.PRIO_PROCESS, 0)"
-"""What stands on its input comes after its priority was set."""
+"""Code that reads its input runs after its priority was set."""
 BEHIND = max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0))
 
 
 async def test_a_sender_stands_back() -> None:
-    """The process that loads its library does so, and it from its start."""
+    """The process that loads a sender's library has the lower priority, and so has the sender from its start."""
     command = answering("os.getpriority(os.PRIO_PROCESS, 0), os.getpriority(os.PRIO_PROCESS, os.getppid())")
     message = Message(NotificationEvent.RUN_FINISHED, "ns", "demo", "u1", Level.INFO, "t", "b")
     async with Senders(("json",), command=command) as senders:
@@ -29,12 +29,12 @@ async def test_a_sender_stands_back() -> None:
 
 
 async def test_a_command_of_an_advisor_stands_back(tmp_path: Path) -> None:
-    """So does whatever it starts: a priority is inherited."""
+    """A command and its child processes have the lower priority: priorities are inherited."""
     invocation = Invocation((sys.executable, "-c", f"{ASKED}; print(nice)"), b"{}")
     finish = await Processes().run(invocation, tmp_path, frozenset(), 30)
     assert json.loads(finish.stdout) == BEHIND
 
 
 def test_one_that_has_ended_is_passed_over() -> None:
-    """A child may be gone before its parent comes to it."""
+    """A child may end before its parent sets its priority."""
     stand_back(2**22 + 1)

@@ -41,7 +41,7 @@ async def allowed() -> AsyncIterator[Senders]:
 
 @contextmanager
 def listening(host: str = "127.0.0.1") -> Iterator[socket.socket]:
-    """Yield a real listener, which takes a connection whether somebody accepts it or not."""
+    """Yield a real listener; it takes connections even if the test does not accept them."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, 0), family=family) as listener:
         listener.setblocking(False)
@@ -49,7 +49,7 @@ def listening(host: str = "127.0.0.1") -> Iterator[socket.socket]:
 
 
 def untouched(listener: socket.socket) -> bool:
-    """Whether nobody has connected to a listener."""
+    """Whether a listener had no connection."""
     try:
         listener.accept()[0].close()
     except BlockingIOError:
@@ -62,7 +62,7 @@ def untouched(listener: socket.socket) -> bool:
     ["127.0.0.1", "localhost", "2130706433", "0x7f000001", "0.0.0.0", "[::ffff:127.0.0.1]"],  # noqa: S104  # refused
 )
 async def test_loopback_is_not_reached_however_it_is_spelled(host: str, senders: Senders) -> None:
-    """No spelling of the operator's own host opens a connection, and the tenant reads nothing of why."""
+    """No spelling of the operator's own host opens a connection, and the tenant does not see the cause."""
     with listening() as listener:
         outcome = await senders.send(f"json://{host}:{listener.getsockname()[1]}/", MESSAGE)
         assert untouched(listener)
@@ -71,7 +71,7 @@ async def test_loopback_is_not_reached_however_it_is_spelled(host: str, senders:
 
 
 async def test_ipv6_loopback_is_not_reached(senders: Senders) -> None:
-    """The same of IPv6."""
+    """The same for IPv6."""
     with listening("::1") as listener:
         outcome = await senders.send(f"json://[::1]:{listener.getsockname()[1]}/", MESSAGE)
         assert untouched(listener)
@@ -80,7 +80,7 @@ async def test_ipv6_loopback_is_not_reached(senders: Senders) -> None:
 
 
 async def test_mail_does_not_reach_loopback(senders: Senders) -> None:
-    """What speaks SMTP is held to the same."""
+    """The same rules hold for SMTP."""
     with listening() as listener:
         outcome = await senders.send(MAIL.format(scheme="mailtos", port=listener.getsockname()[1], more=""), MESSAGE)
         assert untouched(listener)
@@ -88,7 +88,7 @@ async def test_mail_does_not_reach_loopback(senders: Senders) -> None:
 
 
 async def test_an_allowed_host_is_reached_at_its_port_alone() -> None:
-    """The installer's list opens one door and no other of the same host."""
+    """The installer's list opens one port, and no other of the same host."""
     with Endpoint() as endpoint, listening() as listener:
         async with Senders(SCHEMES, (f"localhost:{endpoint.port}",)) as senders:
             assert await senders.send(f"json://localhost:{endpoint.port}/", MESSAGE) == Outcome(Result.SENT)
@@ -107,11 +107,11 @@ socket.getaddrinfo("rebinds.example", 0)
 from controller.notify import sender
 sender.main()
 """
-"""A sender whose resolver gave a public address when it was asked first, and loopback ever after."""
+"""A sender whose resolver returns a public address first, and loopback from then on."""
 
 
 async def test_a_name_that_changes_its_address_gains_nothing() -> None:
-    """The address that is connected to is the one that is judged."""
+    """The check covers the very address that the connection uses."""
     with listening() as listener:
         async with Senders(SCHEMES, command=(sys.executable, "-c", REBINDS)) as senders:
             outcome = await senders.send(f"json://rebinds.example:{listener.getsockname()[1]}/", MESSAGE)
@@ -135,11 +135,11 @@ def work(order):
         return json.dumps({"result": "refused", "why": why, "open": False}).encode()
 serve(work)
 """
-"""A sender that follows redirects, which ours does not."""
+"""A sender that follows redirects, unlike ours."""
 
 
 async def test_a_redirect_would_be_judged_too() -> None:
-    """Even a library that followed a redirect would end at the guard."""
+    """If the library followed a redirect, the guard would still block it."""
     with listening() as listener:
         inner = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         with Endpoint(307, {"Location": inner}) as outer:
@@ -152,7 +152,7 @@ async def test_a_redirect_would_be_judged_too() -> None:
 
 
 async def test_a_proxy_is_no_way_around(monkeypatch: pytest.MonkeyPatch, senders: Senders) -> None:
-    """The installer's proxy is used for public addresses, and not asked for others."""
+    """The installer's proxy is used for public addresses, and gets no request for others."""
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     with Endpoint() as proxy:
@@ -165,7 +165,7 @@ async def test_a_proxy_is_no_way_around(monkeypatch: pytest.MonkeyPatch, senders
 
 
 async def test_every_failure_is_one_word_to_the_tenant(senders: Senders, allowed: Senders) -> None:
-    """A closed port, an open one, each HTTP code, a broken TLS, a dropped connection and a forbidden address read alike."""
+    """A closed port, an open one, each HTTP code, broken TLS, a dropped connection and a forbidden address look the same."""
     outcomes: list[Outcome] = []
     with Endpoint() as speaks, Endpoint(drops=True) as drops:
         outcomes.append(await senders.send(f"json://127.0.0.1:{speaks.port}/", MESSAGE))
@@ -181,7 +181,7 @@ async def test_every_failure_is_one_word_to_the_tenant(senders: Senders, allowed
 
 
 class ClearMail(socketserver.StreamRequestHandler):
-    """A mail server that knows no TLS: it notes what it is told and agrees to all of it."""
+    """A mail server without TLS: it records its input and accepts all of it."""
 
     def handle(self) -> None:
         server = self.server
@@ -199,7 +199,7 @@ class ClearMail(socketserver.StreamRequestHandler):
 
 
 class ClearMailServer(socketserver.ThreadingTCPServer):
-    """Its listener."""
+    """The listener of the mail server."""
 
     daemon_threads = True
 
@@ -210,7 +210,7 @@ class ClearMailServer(socketserver.ThreadingTCPServer):
 
 @pytest.mark.parametrize("more", ["", "&mode=insecure", "&mode=starttls"])
 async def test_mail_never_goes_out_in_clear(more: str, allowed: Senders) -> None:
-    """A server without STARTTLS hears neither credentials nor text, whatever the URL asks for."""
+    """A server without STARTTLS receives neither credentials nor text, for any URL."""
     with ClearMailServer() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
@@ -222,13 +222,13 @@ async def test_mail_never_goes_out_in_clear(more: str, allowed: Senders) -> None
 
 
 def test_no_scheme_in_clear_by_default() -> None:
-    """Mail without TLS is the installer's to allow."""
+    """Only the installer can allow mail without TLS."""
     assert "mailto" not in NOTIFY_SCHEMES
     assert "mailtos" in NOTIFY_SCHEMES
 
 
 def test_a_list_that_cannot_be_read_ends_the_start() -> None:
-    """The command line is refused with the entry and the remedy."""
+    """The operator refuses to start; the error has the entry and the remedy."""
     done = CliRunner().invoke(operator, ["--notify-allow", "10.1.2.0/24, 10.0.0.1/8"])
     assert done.exit_code == 2
     assert "'10.0.0.1/8' is not a network: write it as 10.1.2.0/24" in done.output

@@ -1,4 +1,4 @@
-"""The sender's process, as the operator starts it, against loopback endpoints."""
+"""The sender's process, started as by the operator, against loopback endpoints."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def senders() -> AsyncIterator[Senders]:
 
 
 async def test_one_text_and_nothing_else(senders: Senders) -> None:
-    """The endpoint gets title, level and text as they are, without attachments."""
+    """The endpoint gets title, level and text unchanged, without attachments."""
     with Endpoint() as endpoint:
         assert await senders.send(f"json://127.0.0.1:{endpoint.port}/", MESSAGE) == Outcome(Result.SENT)
     (told,) = endpoint.messages
@@ -35,7 +35,7 @@ async def test_one_text_and_nothing_else(senders: Senders) -> None:
 
 
 async def test_no_markup_of_the_agents(senders: Senders) -> None:
-    """Where a service takes HTML, what agents say is text in it."""
+    """If a service takes HTML, agents' text in it is escaped."""
     with Endpoint() as endpoint:
         assert await senders.send(f"json://127.0.0.1:{endpoint.port}/?format=html", MESSAGE) == Outcome(Result.SENT)
     assert "&lt;b&gt;a&nbsp;body&lt;/b&gt;" in endpoint.messages[0]["message"]
@@ -43,7 +43,7 @@ async def test_no_markup_of_the_agents(senders: Senders) -> None:
 
 @pytest.mark.parametrize(("code", "result"), [(503, Result.LATER), (429, Result.LATER), (401, Result.REFUSED)])
 async def test_an_answer_says_whether_to_try_again(code: int, result: Result, senders: Senders) -> None:
-    """Busy endpoints are tried again later, those that refuse are not; apprise's own retries are off."""
+    """Busy endpoints are retried later, those that refuse are not; apprise's own retries are off."""
     with Endpoint(code) as endpoint:
         outcome = await senders.send(f"json://127.0.0.1:{endpoint.port}/?retry=3&wait=0", MESSAGE)
     assert outcome.result is result
@@ -52,14 +52,14 @@ async def test_an_answer_says_whether_to_try_again(code: int, result: Result, se
 
 
 async def test_a_redirect_leads_nowhere(senders: Senders) -> None:
-    """What an allowed endpoint points to is not asked, even if the URL wants it so."""
+    """A redirect of an allowed endpoint is not followed, even if the URL asks for it."""
     with Endpoint() as inner, Endpoint(307, {"Location": f"http://127.0.0.1:{inner.port}/"}) as outer:
         outcome = await senders.send(f"json://127.0.0.1:{outer.port}/?redirect=yes", MESSAGE)
     assert (outcome.result, len(outer.messages), inner.messages) == (Result.REFUSED, 1, [])
 
 
 async def test_a_dropped_connection_is_not_tried_again(senders: Senders) -> None:
-    """An endpoint that took the text and said nothing may have told people."""
+    """An endpoint that received the text and did not answer may have delivered it."""
     with Endpoint(drops=True) as endpoint:
         assert (await senders.send(f"json://127.0.0.1:{endpoint.port}/", MESSAGE)).result is Result.UNKNOWN
     assert len(endpoint.messages) == 1
@@ -69,14 +69,14 @@ async def test_a_dropped_connection_is_not_tried_again(senders: Senders) -> None
     "url", ["json://127.0.0.1:1/", "mailto://user:hunter2@example.org:1?smtp=127.0.0.1&to=a@example.org"], ids=["http", "mail"]
 )
 async def test_one_that_is_not_reached_is_tried_again(url: str, senders: Senders) -> None:
-    """Where no connection came about nobody can have got anything."""
+    """Without a connection the message cannot have been delivered."""
     outcome = await senders.send(url, MESSAGE)
     assert outcome.result is Result.LATER
     assert "cannot be reached" in outcome.why
 
 
 async def test_a_hanging_endpoint_is_given_up_and_its_process_gone() -> None:
-    """After its time the sender is ended, whatever the endpoint does, even where its URL asks for patience."""
+    """The sender is ended after its time limit, for any behaviour of the endpoint and even if its URL asks for more time."""
     async with Senders(("json",), ("127.0.0.1",), seconds=10) as senders:
         with Endpoint(hangs=True) as endpoint:
             outcome = await senders.send(f"json://127.0.0.1:{endpoint.port}/?rto=600&cto=600", MESSAGE)
@@ -99,7 +99,7 @@ async def test_a_hanging_endpoint_is_given_up_and_its_process_gone() -> None:
     ],
 )
 async def test_what_may_not_be_used(url: str, why: str, senders: Senders) -> None:
-    """Unknown schemes, schemes that are not allowed and URLs that want local files are refused, without a word of the URL's."""
+    """Unknown schemes, forbidden schemes and URLs with local files are refused, and the error contains no part of the URL."""
     outcome = await senders.send(url, MESSAGE)
     assert outcome.result is Result.UNUSABLE
     assert why.replace("no URL", "does not contain a URL") in outcome.why
@@ -108,7 +108,7 @@ async def test_what_may_not_be_used(url: str, why: str, senders: Senders) -> Non
 
 
 async def test_the_sender_knows_nothing_of_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The operator's environment, with what it may name, does not reach the process, nor does the URL its command line."""
+    """The operator's environment, with its credentials, does not reach the process, and the URL is not on its command line."""
     monkeypatch.setenv("KUBECONFIG", "/somewhere")
     monkeypatch.setenv("RUNWARDEN_OPERATOR_STORE", "postgresql://u:hunter2@db/x")
     known = "sorted({'KUBECONFIG', 'RUNWARDEN_OPERATOR_STORE'} & os.environ.keys()), sys.argv, os.environ['NETRC']"
@@ -118,7 +118,7 @@ async def test_the_sender_knows_nothing_of_the_operator(monkeypatch: pytest.Monk
 
 
 async def test_a_sender_that_breaks() -> None:
-    """One that ends without a word, or cannot be started, is told as such."""
+    """A sender that ends without an answer, or cannot be started, is reported as such."""
     async with Senders((), command=(sys.executable, "-c", "raise SystemExit(3)")) as senders:
         broken = await senders.send("json://x", MESSAGE)
     assert (broken.result, broken.why) == (Result.UNKNOWN, "the sender ended without a result (exit code 3)")
@@ -127,7 +127,7 @@ async def test_a_sender_that_breaks() -> None:
 
 
 async def test_a_cancelled_send_leaves_no_process(senders: Senders) -> None:
-    """At the operator's end a send in hand ends too."""
+    """At the operator's end a running send is ended too."""
     with Endpoint(hangs=True) as endpoint:
         task = asyncio.create_task(senders.send(f"json://127.0.0.1:{endpoint.port}/", MESSAGE))
         await asyncio.to_thread(endpoint.arrived.wait)

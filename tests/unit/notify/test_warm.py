@@ -1,4 +1,4 @@
-"""The warm process that forks a sender for each message, by children that do what a test needs."""
+"""The warm process that forks a sender for each message, with scripted children."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ HANGS = doing("why = os.write(os.open(url, os.O_WRONLY), b'.') if url else 'quic
 ATTENDS = """(Path(url) / told["title"]).touch()
     while len(os.listdir(url)) < 4: time.sleep(0.001)
     why = len(told["body"])"""
-"""A child waits in the folder that its URL names until four are there."""
+"""A child waits in the folder of its URL until four are there."""
 
 
 @dataclass
 class Clock:
-    """A clock whose calls are made by hand: the seconds of each, the call, and whether it was taken back."""
+    """A clock that the test drives: the delay of each timer, its callback, and whether it was cancelled."""
 
     seconds: list[float] = field(default_factory=list)
     calls: list[Callable[[], None]] = field(default_factory=list)
     cancelled: int = 0
 
     def later(self, seconds: float, call: Callable[[], None]) -> Clock:
-        """Note a call."""
+        """Record a timer."""
         self.seconds.append(seconds)
         self.calls.append(call)
         return self
 
     def cancel(self) -> None:
-        """Note that a call was taken back."""
+        """Record the cancellation of a timer."""
         self.cancelled += 1
 
 
@@ -67,7 +67,7 @@ class Fifo:
 
 @pytest.fixture
 def fifo(tmp_path: Path) -> Fifo:
-    """Return where a child says that it hangs."""
+    """Return a FIFO by which a child reports that it hangs."""
     return Fifo(tmp_path)
 
 
@@ -80,13 +80,13 @@ async def hanging(senders: Senders, fifo: Fifo) -> tuple[asyncio.Task[Outcome], 
 
 
 async def gone(pid: int) -> None:
-    """Wait until a process has ended, whether somebody reaps it or not."""
+    """Wait until a process has ended, reaped or not."""
     while runs(pid):  # noqa: ASYNC110  # nobody reports the end of another's child
         await asyncio.sleep(0)
 
 
 def is_reaped(pid: int) -> bool:
-    """Whether there is no such process, not even a dead one."""
+    """Whether the process does not exist, even as a zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -95,7 +95,7 @@ def is_reaped(pid: int) -> bool:
 
 
 async def test_each_send_is_a_child_of_one_process() -> None:
-    """What is slow is loaded once; what a send does to its process no other sees."""
+    """The slow modules are loaded once; a send's changes of its process do not affect another's."""
     async with Senders((), command=PIDS) as senders:
         whys = [(await senders.send("x", MESSAGE)).why.split() for _ in range(2)]
         (parent, first), (other, second) = whys
@@ -105,7 +105,7 @@ async def test_each_send_is_a_child_of_one_process() -> None:
 
 
 async def test_sends_at_once_start_one_process() -> None:
-    """The second waits for the start that the first began."""
+    """The second send waits for the start that the first began."""
     async with Senders((), command=PIDS) as senders:
         outcomes = await asyncio.gather(*(senders.send("x", MESSAGE) for _ in range(4)))
     assert len({outcome.why.split()[0] for outcome in outcomes}) == 1
@@ -113,7 +113,7 @@ async def test_sends_at_once_start_one_process() -> None:
 
 
 async def test_four_long_messages_at_once(tmp_path: Path) -> None:
-    """Four children live at the same time, and each gets its own order whole, however long."""
+    """Four children live at the same time, and each gets its own complete order, for any length."""
     async with Senders((), command=doing(ATTENDS)) as senders:
         messages = [replace(MESSAGE, title=str(number), body="é" * (100_000 + number)) for number in range(4)]
         outcomes = await asyncio.gather(*(senders.send(str(tmp_path), message) for message in messages))
@@ -121,7 +121,7 @@ async def test_four_long_messages_at_once(tmp_path: Path) -> None:
 
 
 async def test_a_hung_send_delays_no_other(fifo: Fifo) -> None:
-    """A quick one is answered beside it; when the hung one is given up its child is gone, and the warm process is not."""
+    """A quick send is answered meanwhile; when the hung one is given up its child ends, and the warm process does not."""
     async with Senders((), command=HANGS, seconds=3600) as senders:
         task, child = await hanging(senders, fifo)
         assert (await senders.send("", MESSAGE)).why == "quick"
@@ -134,7 +134,7 @@ async def test_a_hung_send_delays_no_other(fifo: Fifo) -> None:
 
 
 async def test_a_child_that_crashes_takes_no_other_along(fifo: Fifo) -> None:
-    """Its end is reported with its exit code; the warm process goes on."""
+    """The child's end is reported with its exit code; the warm process continues."""
     async with Senders((), command=HANGS) as senders:
         task, child = await hanging(senders, fifo)
         parent = warm_of(senders)
@@ -145,7 +145,7 @@ async def test_a_child_that_crashes_takes_no_other_along(fifo: Fifo) -> None:
 
 
 async def test_the_end_of_the_warm_process_in_the_middle(fifo: Fifo) -> None:
-    """What was under way may have arrived; its child ends, too, and the next send has a new process."""
+    """A message in flight may have been delivered; its child ends, too, and the next send has a new process."""
     async with Senders((), command=HANGS) as senders:
         task, child = await hanging(senders, fifo)
         killed = warm_of(senders)
@@ -157,7 +157,7 @@ async def test_the_end_of_the_warm_process_in_the_middle(fifo: Fifo) -> None:
 
 
 async def test_no_child_can_be_forked() -> None:
-    """Nobody can have got that message: it is tried again later."""
+    """The message cannot have been delivered: it is retried later."""
     script = "import errno, os; os.fork = lambda: os.open('/nonexistent/file', 0)"
     async with Senders((), command=(*PIDS[:2], f"{script}\n{PIDS[2]}")) as senders:
         outcome = await senders.send("x", MESSAGE)
@@ -165,7 +165,7 @@ async def test_no_child_can_be_forked() -> None:
 
 
 async def test_the_warm_process_ends_when_nothing_is_sent() -> None:
-    """It is kept for some time after each send, and started anew for the next."""
+    """The process is kept for some time after each send, and started again for the next."""
     clock = Clock()
     async with Senders((), command=PIDS, later=clock.later) as senders:
         first = (await senders.send("x", MESSAGE)).why.split()[0]
@@ -185,7 +185,7 @@ async def test_no_task_is_left_between_sends() -> None:
 
 
 async def test_no_idle_time_beside_a_send(fifo: Fifo) -> None:
-    """While one is under way the end of another starts no clock."""
+    """While one send is running, the end of another starts no idle timer."""
     clock = Clock()
     async with Senders((), command=HANGS, later=clock.later) as senders:
         task, child = await hanging(senders, fifo)
@@ -207,7 +207,7 @@ async def test_the_operators_end_leaves_no_process(fifo: Fifo) -> None:
 
 
 async def test_without_an_operator_a_child_ends_by_its_alarm(fifo: Fifo) -> None:
-    """When nobody gives orders any more the children may finish within their time, and the warm process ends after them."""
+    """Without an operator the children may finish within their time, and the warm process ends after them."""
     warm = await Warm.start(HANGS)
     order = f'{{"url": "{fifo.path}"}}'.encode()
     task = asyncio.create_task(warm.run(order, 1))
@@ -220,7 +220,7 @@ async def test_without_an_operator_a_child_ends_by_its_alarm(fifo: Fifo) -> None
 
 @pytest.mark.parametrize("message", [b"\xff", b"[]", b"7", b"{}", b'{"id": 9}', b'{"id": "x"}', b'{"id": 9, "seconds": "x"}'])
 async def test_a_malformed_message_is_passed_over(message: bytes) -> None:
-    """The warm process takes the next one."""
+    """The warm process reads the next message."""
     async with Senders((), command=PIDS) as senders:
         parent = (await senders.send("x", MESSAGE)).why.split()[0]
         assert senders._warm
@@ -233,7 +233,7 @@ async def test_a_malformed_message_is_passed_over(message: bytes) -> None:
 
 
 async def test_a_malformed_order_ends_its_child_alone() -> None:
-    """A child that cannot read its order fails; the warm process never reads one."""
+    """A child that cannot read its order fails; the warm process never reads an order."""
     async with Senders((), command=PIDS) as senders:
         parent = (await senders.send("x", MESSAGE)).why.split()[0]
         assert senders._warm
@@ -246,14 +246,14 @@ HOLDS = """if url:
         signal.pause()
     links = [os.readlink(f"/proc/self/fd/{fd}") for fd in range(256) if os.path.lexists(f"/proc/self/fd/{fd}")]
     why = sorted(link.split(":")[0] for link in links)"""
-"""A child hangs if its URL is a FIFO, else it answers with its open files."""
+"""A child hangs if its URL is a FIFO, otherwise it answers with its open files."""
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
 def test_a_child_holds_nothing_of_the_others(run: Callable[[Coroutine[None, None, None]], None], fifo: Fifo) -> None:
-    """Neither orders nor other children's connections: its own, the pipe that shows its end, and no more.
+    """A child has no orders and connections of others: it has its own, the pipe that shows its end, and no more.
 
-    uvloop, the operator's loop, hands a process more files than it should have.
+    uvloop, the operator's loop, gives a process more files than it should have.
     """
 
     async def story() -> None:
