@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ import click
 import yaml
 
 from controller.api.base import JsonObject
-from controller.cli.plan import load
 from controller.plan import Snapshot
 from controller.plan.serialization import read_snapshot
 
@@ -34,11 +34,24 @@ def snapshot_of(path: Path) -> Snapshot:
 
 
 def document_of(path: Path) -> JsonObject:
-    """Return the snapshot of a story, or of a base, as a document with all that it inherits."""
-    text = path.read_text()
-    base = yaml.safe_load(text).get("base")
-    own: JsonObject = load(text)
-    return merge(document_of(BASES / f"{base}.yaml"), own) if base else own
+    """Return the snapshot of a story as a document with all that it inherits."""
+    return _inherit(_read(path))
+
+
+def _inherit(story: JsonObject) -> JsonObject:
+    own: JsonObject = story["snapshot"]
+    return merge(_base(story["base"]), own) if "base" in story else own
+
+
+@cache
+def _base(name: str) -> JsonObject:
+    return _inherit(_read(BASES / f"{name}.yaml"))
+
+
+def _read(path: Path) -> JsonObject:
+    """Read a file with quoted times. The fast loader makes no difference to anything else."""
+    found: JsonObject = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
+    return found
 
 
 def merge(base: Any, change: Any) -> Any:
