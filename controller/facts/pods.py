@@ -64,7 +64,7 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         deleted_at=_deleted_at(meta),
         grace_seconds=_grace(spec.get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS)),
         deletion_grace_seconds=min(meta.get("deletionGracePeriodSeconds") or 0, MAX_SECONDS),
-        ending_since=_told_at(spec, annotations),
+        ending_since=_ending_since(spec, annotations),
         disrupted_at=_since(status, "DisruptionTarget", "True"),
         waiting_reason=reason,
         waiting_message=_words(message),
@@ -220,7 +220,7 @@ ENDING_DEADLINE_SECONDS = 1
 """The smallest activeDeadlineSeconds. It ends a pod: the kubelet sends TERM at once, waits the grace period, then sends KILL."""
 
 
-def _told_at(spec: JsonObject, annotations: JsonObject) -> datetime | None:
+def _ending_since(spec: JsonObject, annotations: JsonObject) -> datetime | None:
     """Return when the operator ended the pod. Any writer may forge the annotation, so it counts only with the irrevocable
     deadline.
     """

@@ -87,7 +87,7 @@ def retry_after(error: Exception) -> float:
     return (error.retry_after or 0.0) if isinstance(error, ApiError) else 0.0
 
 
-def told_to_wait(status: int, header: str | None) -> float | None:
+def parse_retry_after(status: int, header: str | None) -> float | None:
     """Return the seconds in the Retry-After header of a 429 or 5xx, None without one. Like client-go, it accepts whole seconds
     only.
     """
@@ -105,7 +105,7 @@ def error_of(what: str, status: int, body: bytes, header: str | None = None) -> 
         kind = AlreadyExists
     elif kind is Invalid and _only_the_uid_is_wrong(details):
         kind = Conflict
-    return kind(what, status, str(reason), str(message), told_to_wait(status, header), details)
+    return kind(what, status, str(reason), str(message), parse_retry_after(status, header), details)
 
 
 def _only_the_uid_is_wrong(details: dict[str, Any]) -> bool:

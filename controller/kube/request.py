@@ -14,7 +14,7 @@ from kubernetes.aio.config import ConfigException
 
 from controller.kube.codec import NO_ANSWER, json_bytes, read, unavailable
 from controller.kube.connection import Connection
-from controller.kube.errors import ApiError, Unauthorized, error_of, told_to_wait
+from controller.kube.errors import ApiError, Unauthorized, error_of, parse_retry_after
 from controller.kube.resources import Resource
 from controller.kube.server_clock import ServerClock
 from controller.kube.transport import Transport
@@ -118,7 +118,7 @@ class RequestSender:
         data = None if body is None else json_bytes(body)
         for left in reversed(range(READ_ATTEMPTS)):
             response = await self._transport.request(method, target, headers, data, limit)
-            wait = told_to_wait(response.status, response.headers.get("Retry-After")) if method == "GET" else None
+            wait = parse_retry_after(response.status, response.headers.get("Retry-After")) if method == "GET" else None
             if wait is None or wait > SHORT_WAIT_SECONDS or not left:
                 break
             response.release()

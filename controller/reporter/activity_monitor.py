@@ -40,7 +40,7 @@ class Watch:
 
     def look(self, now: float) -> bool:
         """Take a sample; return whether it should be reported to the operator at once."""
-        urgent = self._listen(now, BYTES_PER_READ)
+        urgent = self._read_events(now, BYTES_PER_READ)
         if self._events.grew or self._stream.grew or self._is_active(now):
             self._memory.active_at = now
         return urgent
@@ -49,9 +49,9 @@ class Watch:
         """Read to the end of the files: no more data will come."""
         for tail in (self._events, self._stream):
             tail.skip_to_the_last(LAST_BYTES)
-        self._listen(now, LAST_BYTES)
-        self._hear(self._own(self._events.rest()), now)
-        self._hear(self._events_of(self._stream.rest()), now)
+        self._read_events(now, LAST_BYTES)
+        self._apply_events(self._own(self._events.rest()), now)
+        self._apply_events(self._events_of(self._stream.rest()), now)
 
     def _is_active(self, now: float) -> bool:
         if now < self._next_sample:
@@ -60,9 +60,9 @@ class Watch:
         worked = self._processes is not None and self._processes.active(now)
         return self._workspace.changed(now) or worked
 
-    def _listen(self, now: float, budget: int) -> bool:
-        urgent = self._hear(self._own(self._events.read(budget)), now)
-        streamed = self._hear(self._events_of(self._stream.read(budget)), now)
+    def _read_events(self, now: float, budget: int) -> bool:
+        urgent = self._apply_events(self._own(self._events.read(budget)), now)
+        streamed = self._apply_events(self._events_of(self._stream.read(budget)), now)
         return urgent or streamed
 
     def _own(self, lines: Iterator[bytes]) -> Iterator[Event | Wrong]:
@@ -82,7 +82,7 @@ class Watch:
                     event = {"type": "park"}  # noqa: PLW2901  # the rest treats it alike
                 yield event if event.get("type") == "turn" else _event_of(json.dumps(event).encode())
 
-    def _hear(self, events: Iterator[Event | Wrong], now: float) -> bool:
+    def _apply_events(self, events: Iterator[Event | Wrong], now: float) -> bool:
         urgent = False
         for event in events:
             if isinstance(event, Wrong):

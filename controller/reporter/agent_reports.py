@@ -36,20 +36,20 @@ class Reports:
     def load(self) -> Json | None:
         """Return the object, None if it does not exist. Raises Refused and NotOurs."""
         try:
-            found = self._api.request("GET", f"{self._all}/{self._name}")
+            report = self._api.request("GET", f"{self._all}/{self._name}")
         except Refused as error:
             if error.code == http.client.NOT_FOUND:
                 return None
             raise
-        return self.check(found)
+        return self.check(report)
 
-    def check(self, found: Json) -> Json:
+    def check(self, report: Json) -> Json:
         """Return an object if it is ours to write. Raises NotOurs."""
-        if _part(found, "spec").get("runUID") != self._settings.run_uid:
+        if _part(report, "spec").get("runUID") != self._settings.run_uid:
             raise NotOurs(f"AgentReport {self._name} belongs to another Run of this name, waiting until it is deleted")
-        if _part(found, "status").get("attempt", 0) > self._settings.attempt:
+        if _part(report, "status").get("attempt", 0) > self._settings.attempt:
             raise NotOurs(f"AgentReport {self._name} is written by a later attempt, leaving it alone")
-        return found
+        return report
 
     def write(self, seen: Json | None, status: Json) -> Json:
         """Write the status over the version that was read, create the object if it does not exist, and return it.
@@ -83,7 +83,7 @@ class Reports:
         return self._api.request("PATCH", path, body, MERGE_PATCH)
 
 
-def _part(found: Json, name: str) -> Json:
+def _part(report: Json, name: str) -> Json:
     """Return a part of an object, empty if it is missing."""
-    part = found.get(name)
+    part = report.get(name)
     return part if isinstance(part, dict) else {}

@@ -71,11 +71,11 @@ class Stream:
             case "rw.exec":
                 self._begin(event)
             case "item.completed":
-                self._hear_item(_map(event, "item"))
+                self._read_item(_map(event, "item"))
             case "turn.completed":
                 return self._end_codex_turn(_map(event, "usage"))
             case "assistant":
-                return self._hear_message(_map(event, "message"))
+                return self._read_message(_map(event, "message"))
             case "result":
                 return self._end_claude_turn(event)
         return []
@@ -86,7 +86,7 @@ class Stream:
         self._before = _codex_usage(_map(event, "before"))
         self._resumed = event.get("resumed") is True
 
-    def _hear_item(self, item: Mapping[str, object]) -> None:
+    def _read_item(self, item: Mapping[str, object]) -> None:
         if item.get("type") == "agent_message":
             self._message = _text(item, "text")
 
@@ -94,7 +94,7 @@ class Stream:
         self._current = self._current.at_least(_codex_usage(usage).since(self._before))
         return [{"type": "turn"}, self._usage(), _result(self._message)]
 
-    def _hear_message(self, message: Mapping[str, object]) -> list[Event]:
+    def _read_message(self, message: Mapping[str, object]) -> list[Event]:
         name, used = _text(message, "id"), _claude_usage(_map(message, "usage"))
         if name in self._counted or used == NOTHING:
             return []

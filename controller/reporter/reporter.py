@@ -69,7 +69,7 @@ class Reporter:
         self._pace, self._clock = pace, clock
         self.wake = Wake()
         self._answers: deque[tuple[Seen, bool]] = deque()
-        self._link = link(lambda seen: self._on_report(seen, True), lambda found: self._on_report(Seen(found), False))
+        self._link = link(lambda result: self._on_report(result, True), lambda report: self._on_report(Seen(report), False))
         self._object: Json | None = None
         self._loaded = False
         self._busy = False
@@ -126,25 +126,25 @@ class Reporter:
         self._seq = max(self._seq + 1, int(now))
         return status_of(self._settings, self._memory, self._watch.sources, self._seq, now)
 
-    def _on_report(self, seen: Seen, answered: bool) -> None:
-        self._answers.append((seen, answered))
+    def _on_report(self, result: Seen, answered: bool) -> None:
+        self._answers.append((result, answered))
         self.wake.wake()
 
     def _take_in(self) -> None:
         while self._answers:
-            seen, answered = self._answers.popleft()
+            result, answered = self._answers.popleft()
             if answered:
-                self._apply_report(seen)
-            if seen.found is not None:
-                self._learn(seen.found)
+                self._apply_report(result)
+            if result.found is not None:
+                self._apply_object(result.found)
 
-    def _apply_report(self, seen: Seen) -> None:
+    def _apply_report(self, result: Seen) -> None:
         """Record the result of the current request."""
         self._busy = False
-        if seen.error:
+        if result.error:
             self._pace.failed(self._clock())
             self._object = None
-            self._log(seen.error)
+            self._log(result.error)
             return
         self._log("")
         self._loaded = True
@@ -152,11 +152,11 @@ class Reporter:
             self._written, self._sent = self._sent, None
             self._pace.arrived(self._clock())
 
-    def _learn(self, found: Json) -> None:
+    def _apply_object(self, report: Json) -> None:
         """Apply the object as others wrote it: answers, and the questions that earlier attempts have read."""
-        if self._object is None or _version(found) > _version(self._object):
-            self._object = found
-        status, spec = found.get("status") or {}, found.get("spec") or {}
+        if self._object is None or _version(report) > _version(self._object):
+            self._object = report
+        status, spec = report.get("status") or {}, report.get("spec") or {}
         if status.get("podUID") == self._settings.pod_uid:
             self._seq = max(self._seq, status.get("seq", 0))
         if self._memory.restore_read(status.get("read", ())):
@@ -209,6 +209,6 @@ class Reporter:
             print(error or "the API server responds again", file=sys.stderr, flush=True)  # noqa: T201  # the log of this container
 
 
-def _version(found: Json) -> int:
-    version = found.get("metadata", {}).get("resourceVersion", "")
+def _version(report: Json) -> int:
+    version = report.get("metadata", {}).get("resourceVersion", "")
     return int(version) if version.isdecimal() else 0

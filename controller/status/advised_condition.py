@@ -12,13 +12,13 @@ from controller.api.policy import LLMMode
 from controller.plan.escalations.consultation import in_words
 from controller.plan.snapshot import Snapshot
 
-Said = tuple[str, str, str, str]
+Condition = tuple[str, str, str, str]
 """A condition: type, status, reason, message."""
 
 ADVISED = "Advised"
 
 
-def advised(snapshot: Snapshot) -> tuple[Said, ...]:
+def advised(snapshot: Snapshot) -> tuple[Condition, ...]:
     """Return the condition; none for a Run whose policy cannot be read."""
     findings = (check(snapshot) for check in CHECKS) if snapshot.policy else ()
     return tuple(condition for condition in findings if condition)[:1]
@@ -30,7 +30,7 @@ def last_advice(snapshot: Snapshot) -> AdviceState | None:
     return max((advice for agent in agents for advice in agent.advice[-1:]), key=lambda advice: advice.at, default=None)
 
 
-def _off(snapshot: Snapshot) -> Said | None:
+def _off(snapshot: Snapshot) -> Condition | None:
     if snapshot.mode is not LLMMode.OFF:
         return None
     wants_none = snapshot.policy is not None and snapshot.policy.spec.llm.mode is LLMMode.OFF
@@ -39,12 +39,12 @@ def _off(snapshot: Snapshot) -> Said | None:
     return ADVISED, "False", "NoAdvisor", "the operator has no advisor (--adapter), so the mode is Off: the rules decide alone"
 
 
-def _nothing_asked(snapshot: Snapshot) -> Said | None:
+def _nothing_asked(snapshot: Snapshot) -> Condition | None:
     text = f"mode {snapshot.mode}: no decision so far needed advice"
     return (ADVISED, "Unknown", "NothingAsked", text) if last_advice(snapshot) is None else None
 
 
-def _last_consultation(snapshot: Snapshot) -> Said | None:
+def _last_consultation(snapshot: Snapshot) -> Condition | None:
     last = last_advice(snapshot)
     if last is None:
         return None
@@ -53,4 +53,4 @@ def _last_consultation(snapshot: Snapshot) -> Said | None:
     return ADVISED, "False", last.reason, f"{last.verdict} ({last.command}): {last.message}"
 
 
-CHECKS: tuple[Callable[[Snapshot], Said | None], ...] = (_off, _nothing_asked, _last_consultation)
+CHECKS: tuple[Callable[[Snapshot], Condition | None], ...] = (_off, _nothing_asked, _last_consultation)

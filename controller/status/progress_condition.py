@@ -13,7 +13,7 @@ from controller.plan.model import Plan
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import Snapshot
 
-Said = tuple[str, str, str, str]
+Condition = tuple[str, str, str, str]
 """A condition: type, status, reason, message."""
 
 PROGRESS_REPORTED = "ProgressReported"
@@ -22,13 +22,13 @@ PROCESSES = "Processes"
 """The source of activity that needs a shared process namespace."""
 
 
-def progress_reported(snapshot: Snapshot, plan: Plan) -> tuple[Said, ...]:
+def progress_reported(snapshot: Snapshot, plan: Plan) -> tuple[Condition, ...]:
     """Return the condition; none for a Run that has no pods."""
     findings = (check(snapshot, plan) for check in CHECKS) if snapshot.pods else ()
     return tuple(condition for condition in findings if condition)[:1]
 
 
-def _no_reporter(snapshot: Snapshot, _: Plan) -> Said | None:
+def _no_reporter(snapshot: Snapshot, _: Plan) -> Condition | None:
     if any(pod.reporting for pod in snapshot.pods):
         return None
     text = "agents are judged by their pods alone: they can neither ask nor report, and a hanging agent is not detected"
@@ -37,34 +37,41 @@ def _no_reporter(snapshot: Snapshot, _: Plan) -> Said | None:
     return PROGRESS_REPORTED, "False", "NoReporter", f"the operator has no --reporter-image: {text}"
 
 
-def _silent(_: Snapshot, plan: Plan) -> Said | None:
+def _silent(_: Snapshot, plan: Plan) -> Condition | None:
     silent = next((view.name for view in plan.agents if view.health is Health.REPORTER_SILENT), None)
     return (
         (PROGRESS_REPORTED, "Unknown", Reason.REPORTER_SILENT, f"agent {silent}: its reporter sends no reports") if silent else None
     )
 
 
-def _refused(snapshot: Snapshot, _: Plan) -> Said | None:
+def _refused(snapshot: Snapshot, _: Plan) -> Condition | None:
     wrong = sorted((report.agent, report.problems[0]) for report in snapshot.reports if report.problems)
     return (PROGRESS_REPORTED, "False", "ReportRefused", f"agent {wrong[0][0]}: {wrong[0][1]}") if wrong else None
 
 
-def _unseen(snapshot: Snapshot, _: Plan) -> Said | None:
+def _unseen(snapshot: Snapshot, _: Plan) -> Condition | None:
     blind = ", ".join(sorted(report.agent for report in snapshot.reports if PROCESSES not in report.sources))
     text = f"the processes of agent {blind} are not visible (reporter: NoSharedPID): only its files count as activity"
     return (PROGRESS_REPORTED, "False", "ProcessesNotSeen", text) if blind else None
 
 
-def _quiet(snapshot: Snapshot, _: Plan) -> Said | None:
+def _quiet(snapshot: Snapshot, _: Plan) -> Condition | None:
     quiet = ", ".join(sorted(report.agent for report in snapshot.reports if not report.progress_events))
     text = f"agent {quiet} has reported no progress in this attempt: it is judged by its activity"
     return (PROGRESS_REPORTED, "False", "SilentAgent", text) if quiet else None
 
 
-def _all_reporting(snapshot: Snapshot, _: Plan) -> Said | None:
+def _all_reporting(snapshot: Snapshot, _: Plan) -> Condition | None:
     return (
         (PROGRESS_REPORTED, "True", "Reported", "") if snapshot.reports else (PROGRESS_REPORTED, "Unknown", "NothingReported", "")
     )
 
 
-CHECKS: tuple[Callable[[Snapshot, Plan], Said | None], ...] = (_no_reporter, _silent, _refused, _unseen, _quiet, _all_reporting)
+CHECKS: tuple[Callable[[Snapshot, Plan], Condition | None], ...] = (
+    _no_reporter,
+    _silent,
+    _refused,
+    _unseen,
+    _quiet,
+    _all_reporting,
+)

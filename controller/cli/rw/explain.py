@@ -25,13 +25,13 @@ def explain(session: Session, name: str, output: str | None) -> None:
     from controller.cli.rw.explain_view import explained
 
     now = session.now
-    found = explain_run(run, reading.finish(), now)
+    explanation = explain_run(run, reading.finish(), now)
     if output == "json":
-        click.echo(json.dumps(document(found), indent=4))
+        click.echo(json.dumps(document(explanation), indent=4))
     elif output == "yaml":
         import yaml
 
-        click.echo(yaml.safe_dump(document(found), sort_keys=False, width=120), nl=False)
+        click.echo(yaml.safe_dump(document(explanation), sort_keys=False, width=120), nl=False)
     else:
-        session.show(explained(found, session.command, now, session.width()))
+        session.show(explained(explanation, session.command, now, session.width()))
         session.hint(f"history: {session.command('describe', name)}")

@@ -15,7 +15,7 @@ from controller.cli.rw.upcoming import Check, Outlook
 
 
 @dataclass(frozen=True, slots=True)
-class AgentSaid:
+class AgentExplanation:
     """The status of an agent and its reason; `rule` is the rule that decided, if the plan could be replayed."""
 
     name: str
@@ -54,7 +54,7 @@ class Explanation:
     message: str
     rule: str
     rule_says: str
-    agents: tuple[AgentSaid, ...]
+    agents: tuple[AgentExplanation, ...]
     budget: Budget
     tokens: int
     checks: tuple[Check, ...]
@@ -96,10 +96,10 @@ def _budget(run: JsonObject, policy: PolicySeen, asked: Replay | None) -> Budget
     return Budget(charged, spec.restart_budget, spec.restart_budget_per_agent, left, policy.name, policy.sure)
 
 
-def _agent(agent: JsonObject, run: JsonObject, around: Around, asked: Replay | None) -> AgentSaid:
+def _agent(agent: JsonObject, run: JsonObject, around: Around, asked: Replay | None) -> AgentExplanation:
     found: JsonObject = next((a for a in status_of(run).get("agents", ()) if a["name"] == agent["name"]), {})
     report, reason = around.report(agent["name"]), found.get("reason", "")
-    return AgentSaid(
+    return AgentExplanation(
         name=agent["name"],
         required=agent.get("required", True),
         health=found.get("health", "Starting"),

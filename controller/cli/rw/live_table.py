@@ -39,7 +39,7 @@ def _events(session: Session, names: tuple[str, ...], where: tuple[str, ...]) ->
                 yield event
 
 
-def _learn(seen: Seen, event: JsonObject) -> None:
+def _update(seen: Seen, event: JsonObject) -> None:
     run = event["object"]
     if event["type"] == "DELETED":
         seen.pop(run["metadata"]["uid"], None)
@@ -60,7 +60,7 @@ def _redrawn(session: Session, events: Iterator[JsonObject], done: Done, *, spac
 
     with Live(console=Console(highlight=False), get_renderable=drawn, refresh_per_second=REDRAWS_PER_SECOND):
         for event in events:
-            _learn(seen, event)
+            _update(seen, event)
             if done(seen):
                 break
     return seen
@@ -71,7 +71,7 @@ def _follow(session: Session, events: Iterator[JsonObject], done: Done, *, space
     shown: dict[str, list[Cell]] = {}
     session.show(live_line(header(spaces=spaces, wide=wide)))
     for event in events:
-        _learn(seen, event)
+        _update(seen, event)
         cells = row(event["object"], (), session.now, spaces=spaces, wide=wide)
         uid = event["object"]["metadata"]["uid"]
         if event["type"] == "DELETED" or shown.get(uid) != _without_age(cells):

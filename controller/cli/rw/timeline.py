@@ -54,7 +54,7 @@ def ending(pod: JsonObject) -> str:
     return ", ".join(dict.fromkeys(word for word in words if word))
 
 
-BORN, CREATED, STARTED, ENDED, ASKED, TOLD = range(6)
+RUN_CREATED, CREATED, STARTED, ENDED, ASKED, REPORTED = range(6)
 
 
 def _entry(moment: datetime | None, rank: int, who: str, what: str) -> Iterator[Entry]:
@@ -64,9 +64,9 @@ def _entry(moment: datetime | None, rank: int, who: str, what: str) -> Iterator[
 
 def _of_run(run: JsonObject) -> Iterator[Entry]:
     status = status_of(run)
-    yield from _entry(created(run), BORN, "run", "created")
+    yield from _entry(created(run), RUN_CREATED, "run", "created")
     what = f"{phase_of(run)}: {status.get('message', '')}".removesuffix(": ")
-    yield from _entry(time_of(status.get("completionTime")), TOLD, "run", what)
+    yield from _entry(time_of(status.get("completionTime")), REPORTED, "run", what)
 
 
 def _of_pod(pod: JsonObject) -> Iterator[Entry]:
@@ -83,7 +83,7 @@ def _of_escalation(escalation: JsonObject) -> Iterator[Entry]:
     yield from _entry(created(escalation), ASKED, who, f"a human is asked ({spec['type']}): {spec['summary']}")
     if response := spec.get("response"):
         yield from _entry(time_of(status.get("answeredAt")), ASKED, who, f"answered by {summary_of(response)}")
-    yield from _entry(time_of(status.get("deliveredAt")), TOLD, who, "the answer was delivered to the agent")
+    yield from _entry(time_of(status.get("deliveredAt")), REPORTED, who, "the answer was delivered to the agent")
 
 
 def _of_events(events: Iterable[JsonObject]) -> Iterator[Entry]:
@@ -96,4 +96,4 @@ def _of_events(events: Iterable[JsonObject]) -> Iterator[Entry]:
         times = event.get("count") or event.get("series", {}).get("count") or 1
         often = f" ({times} times)" if times > 1 else ""
         who = "run" if about["kind"] == "Run" else about["name"]
-        yield from _entry(moment, TOLD, who, f"{event.get('reason', '')}: {' '.join(event.get('message', '').split())}{often}")
+        yield from _entry(moment, REPORTED, who, f"{event.get('reason', '')}: {' '.join(event.get('message', '').split())}{often}")

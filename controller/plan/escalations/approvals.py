@@ -29,9 +29,9 @@ def require_approval(at: PlanContext, agent: str, wanted: Approvable, reason: Re
     `cause` is shown to the human.
     """
     name = _name(at, agent, wanted, reason)
-    found = at.escalation(name)
-    if found is not None and name not in at.agent_state(agent).asked:
-        return AgentDecision((_remember(at, agent, found, reason),), hold=_waits(agent, name, wanted, found))
+    existing = at.escalation(name)
+    if existing is not None and name not in at.agent_state(agent).asked:
+        return AgentDecision((_remember(at, agent, existing, reason),), hold=_waits(agent, name, wanted, existing))
     if held := _held(at, agent, name, wanted):
         return AgentDecision(hold=held)
     if at.policy is None or at.mode is LLMMode.OFF:
@@ -41,10 +41,10 @@ def require_approval(at: PlanContext, agent: str, wanted: Approvable, reason: Re
         return decision
     advice = at.advice(agent, name)
     # If a crash lost the advice after a human was asked, that human still decides.
-    due = found is not None and advice is None
+    due = existing is not None and advice is None
     if not (due or approval_policy.needs_human(at.mode, at.policy.llm, wanted, advice)):
         return None
-    return _judged(at, agent, wanted, found) if found else _requested(at, agent, name, wanted, reason, cause)
+    return _judged(at, agent, wanted, existing) if existing else _requested(at, agent, name, wanted, reason, cause)
 
 
 def _held(at: PlanContext, agent: str, name: str, wanted: Approvable) -> Wait | None:
@@ -56,21 +56,21 @@ def _held(at: PlanContext, agent: str, name: str, wanted: Approvable) -> Wait | 
 
 def _denial_stands(at: PlanContext, agent: str, name: str) -> bool:
     """Whether a human denied this situation, by an answer or by deleting the escalation. It holds in every mode."""
-    found = at.escalation(name)
-    if found is None:
+    existing = at.escalation(name)
+    if existing is None:
         return name in at.agent_state(agent).asked
-    return found.decision is not None and found.decision is not Decision.APPROVE
+    return existing.decision is not None and existing.decision is not Decision.APPROVE
 
 
 def _requested(at: PlanContext, agent: str, name: str, wanted: Approvable, reason: Reason, cause: str) -> AgentDecision:
     return AgentDecision((_request(at, agent, name, wanted, reason, cause),), hold=_waits(agent, name, wanted, None))
 
 
-def _judged(at: PlanContext, agent: str, wanted: Approvable, found: EscalationFacts) -> AgentDecision | None:
-    if found.decision is Decision.APPROVE:
+def _judged(at: PlanContext, agent: str, wanted: Approvable, existing: EscalationFacts) -> AgentDecision | None:
+    if existing.decision is Decision.APPROVE:
         return None
-    if not is_expired(at, found):
-        return AgentDecision(hold=_waits(agent, found.name, wanted, found))
+    if not is_expired(at, existing):
+        return AgentDecision(hold=_waits(agent, existing.name, wanted, existing))
     return None if _on_timeout(at, wanted) is OnTimeout.PROCEED else AgentDecision(hold=_denied(agent, wanted))
 
 
@@ -131,13 +131,15 @@ def _request(at: PlanContext, agent: str, name: str, wanted: Approvable, reason:
     return CreateEscalation(intent=Intent.REQUEST_APPROVAL, reason=reason, agent=agent, attempt=attempt, inquiry=inquiry)
 
 
-def _remember(at: PlanContext, agent: str, found: EscalationFacts, reason: Reason) -> RememberApproval:
-    return RememberApproval(reason=reason, agent=agent, attempt=at.agent_state(agent).attempt, escalation=found.name)
+def _remember(at: PlanContext, agent: str, existing: EscalationFacts, reason: Reason) -> RememberApproval:
+    return RememberApproval(reason=reason, agent=agent, attempt=at.agent_state(agent).attempt, escalation=existing.name)
 
 
-def _waits(agent: str, name: str, wanted: Approvable, found: EscalationFacts | None) -> Wait:
+def _waits(agent: str, name: str, wanted: Approvable, existing: EscalationFacts | None) -> Wait:
     what = WHAT[wanted].format(agent=agent)
-    return Wait(Reason.AWAITING_APPROVAL, f"approval is needed to {what}: escalation {name}", found.expires_at if found else None)
+    return Wait(
+        Reason.AWAITING_APPROVAL, f"approval is needed to {what}: escalation {name}", existing.expires_at if existing else None
+    )
 
 
 def _denied(agent: str, wanted: Approvable) -> Wait:
