@@ -91,8 +91,8 @@ def _inbox(explanation: Explanation, now: datetime, width: int | None) -> Text:
 
 def _changes(explanation: Explanation, command: Command, width: int | None) -> Text:
     rows: list[list[Cell]] = [[command(*change.words), change.effect] for change in explanation.changes if change.words]
-    mended = [wrapped(change.effect, width, INDENT) for change in explanation.changes if not change.words]
-    return joined([*mended, table(("", ""), rows, width, INDENT, fold=True)] if rows else mended)
+    fixes = [wrapped(change.effect, width, INDENT) for change in explanation.changes if not change.words]
+    return joined([*fixes, table(("", ""), rows, width, INDENT, fold=True)] if rows else fixes)
 
 
 def _clock(moment: datetime, now: datetime) -> str:

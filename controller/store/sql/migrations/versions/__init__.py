@@ -1,1 +1,1 @@
-"""One module a revision; none is ever changed once released."""
+"""One module per revision. A released revision is never changed."""

@@ -1,4 +1,4 @@
-"""Revision 1: the table of runwarden's ancestor, with its columns and nothing else. One that is there is taken as it is."""
+"""Revision 1: the table of runwarden's ancestor, with its columns only. An existing table is used unchanged."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Create the table unless the ancestor did."""
+    """Create the table unless it exists."""
     if sa.inspect(op.get_bind()).has_table("operator_run_states"):
         return
     op.create_table(

@@ -1,4 +1,5 @@
-"""Revision 2: the whole state as JSON beside the readable columns, which Run it is of, a version for compare-and-swap, and the ID.
+"""Revision 2: the whole state as JSON in addition to the readable columns, the Run's identity, a version for compare-and-swap,
+and the ID.
 
 Rows without JSON are the ancestor's; they stay.
 """
@@ -24,7 +25,7 @@ def upgrade() -> None:
 
 
 def _times_as_text() -> None:
-    """Have every time be RFC 3339 text, also where the ancestor's column was a timestamp."""
+    """Convert every time to RFC 3339 text, even if the ancestor's column was a timestamp."""
     columns = {column["name"]: column["type"] for column in sa.inspect(op.get_bind()).get_columns("operator_run_states")}
     for name in TIMES:
         if isinstance(kind := columns[name], sa.DateTime):
