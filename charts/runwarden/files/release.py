@@ -1,6 +1,6 @@
-"""After an uninstall: let go of agents' pods, so that none of them is stuck in Terminating for want of an operator.
+"""Removes the finalizer of agents' pods after an uninstall, so that no pod is stuck in Terminating without an operator.
 
-Arguments: the namespaces to look into; none for all. Only the standard library: it runs in the image as `python3 -c`.
+Arguments: the namespaces to process, none for all. It uses only the standard library, because it runs in the image as `python3 -c`.
 """
 
 import json
@@ -20,7 +20,7 @@ TRIES = 5
 
 
 def call(method, path, body=None):
-    """Ask the API server and return what it says."""
+    """Send a request to the API server and return the response."""
     with open(f"{ACCOUNT}/token") as token:
         headers = {"Authorization": f"Bearer {token.read()}", "Content-Type": "application/json-patch+json"}
     data = json.dumps(body).encode() if body is not None else None
@@ -32,29 +32,29 @@ def call(method, path, body=None):
 
 def held(where):
     """Return the pods below a path that have the finalizer."""
-    found, token = [], ""
+    pods, token = [], ""
     while True:
         page = call("GET", f"{where}/pods?labelSelector=runwarden.dev/run-uid&limit=500&continue={urllib.parse.quote(token)}")
-        found += [pod["metadata"] for pod in page["items"] if FINALIZER in pod["metadata"].get("finalizers", [])]
+        pods += [pod["metadata"] for pod in page["items"] if FINALIZER in pod["metadata"].get("finalizers", [])]
         if not (token := page["metadata"].get("continue", "")):
-            return found
+            return pods
 
 
 def drop(pod):
-    """Take the finalizer off a pod; one that changes meanwhile is found again."""
+    """Remove the finalizer of a pod. A pod that changes meanwhile is processed again in the next round."""
     at = f"/metadata/finalizers/{pod['finalizers'].index(FINALIZER)}"
     patch = [{"op": "test", "path": at, "value": FINALIZER}, {"op": "remove", "path": at}]
     try:
         call("PATCH", f"/api/v1/namespaces/{pod['namespace']}/pods/{pod['name']}", patch)
-        sys.stdout.write(f"let go of {pod['namespace']}/{pod['name']}\n")
+        sys.stdout.write(f"removed the finalizer of {pod['namespace']}/{pod['name']}\n")
     except urllib.error.HTTPError as error:
         if error.code not in GONE_OR_CHANGED:
             raise
 
 
-places = [f"/api/v1/namespaces/{name}" for name in sys.argv[1:]] or ["/api/v1"]
+paths = [f"/api/v1/namespaces/{name}" for name in sys.argv[1:]] or ["/api/v1"]
 for _ in range(TRIES):
-    left = [pod for place in places for pod in held(place)]
+    left = [pod for path in paths for pod in held(path)]
     if not left:
         sys.exit()
     for pod in left:
