@@ -52,7 +52,9 @@ class Reporting:
 
     def run(self, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
         """Run a command of runwarden in the sidecar's environment."""
-        return subprocess.Popen([sys.executable, "-m", "controller", *arguments], env={**self._env, **env}, cwd=ROOT)
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.unit.reporter.impatient", *arguments], env={**self._env, **env}, cwd=ROOT
+        )
 
     def say(self, text: str) -> None:
         """Append to the events as an agent does."""
