@@ -21,6 +21,9 @@ from tests.unit.adapter.failures import EXITS, FAILURES, FAST, Failure
 from tests.unit.adapter.scripts import marked, request
 
 FAST_ROUNDS = 200
+AT_ONCE = 4
+"""Consultations at a time: the two cores of a small machine are busy, and no place is awaited."""
+
 GROWTH_KB = 4096
 """Allowed change of the adapter's memory over that many consultations: enough for an allocator, too little for one leaked pipe
 buffer each."""
@@ -57,6 +60,17 @@ async def ask(path: Path, asked: Request) -> Reply:
     """Send one request; the advisor's time limit is part of its contract."""
     async with asyncio.timeout(asked.timeout_seconds + 2):
         return await SocketAdvisor(path).consult(asked)
+
+
+async def ask_all(path: Path, requests: list[Request]) -> list[Reply]:
+    """Send requests, a few at once, and return the replies in the same order."""
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def one(asked: Request) -> Reply:
+        async with free:
+            return await ask(path, asked)
+
+    return await asyncio.gather(*map(one, requests))
 
 
 def children(pid: int) -> list[int]:
@@ -109,11 +123,8 @@ def test_failures_at_once_do_not_mix(adapter: tuple[int, Path]) -> None:
 @pytest.mark.usefixtures("unburdened")
 def test_every_exit_code_has_its_meaning(adapter: tuple[int, Path]) -> None:
     """Each of the contract's six exit codes has its meaning; all others are failures."""
-
-    async def all_of_them() -> list[Reply]:
-        return [await ask(adapter[1], request(one.name)) for one in EXITS.values()]
-
-    ends = {code: reply.ended for code, reply in zip(EXITS, asyncio.run(all_of_them()), strict=True)}
+    replies = asyncio.run(ask_all(adapter[1], [request(one.name) for one in EXITS.values()]))
+    ends = {code: reply.ended for code, reply in zip(EXITS, replies, strict=True)}
     assert ends == {code: EXIT_CODES.get(code, Ended.FAILED) for code in range(256)}
     assert len(set(ends.values())) == len(EXIT_CODES) + 1
 
@@ -122,13 +133,13 @@ def test_every_exit_code_has_its_meaning(adapter: tuple[int, Path]) -> None:
 def test_memory_does_not_grow(adapter: tuple[int, Path]) -> None:
     """After a warm-up of consultations, the same number again does not increase memory."""
 
-    async def rounds() -> None:
-        for _ in range(FAST_ROUNDS):
-            assert (await ask(adapter[1], request(FAST.name))).ended is Ended.ANSWERED
+    def rounds() -> None:
+        replies = asyncio.run(ask_all(adapter[1], [request(FAST.name)] * FAST_ROUNDS))
+        assert {reply.ended for reply in replies} == {Ended.ANSWERED}
 
-    asyncio.run(rounds())
+    rounds()
     before = resident_kb(adapter[0])
-    asyncio.run(rounds())
+    rounds()
     assert resident_kb(adapter[0]) - before < GROWTH_KB
 
 
