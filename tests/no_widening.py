@@ -20,8 +20,11 @@ Deed = tuple[object, ...]
 
 def widened(snapshot: Snapshot, now: datetime) -> set[Deed]:
     """Return the disruptive actions of a plan that the rules alone would not take: there must be none."""
+    deeds = set(_deeds(plan(snapshot, now).actions))
+    if not deeds:
+        return deeds
     alone = replace(snapshot, mode=LLMMode.OFF, consultations=())
-    return set(_deeds(plan(snapshot, now).actions)) - set(_deeds((*plan(alone, now).actions, *_moves(alone, now))))
+    return deeds - set(_deeds((*plan(alone, now).actions, *_moves(alone, now))))
 
 
 def _moves(alone: Snapshot, now: datetime) -> Iterator[Action]:
