@@ -98,7 +98,7 @@ def test_check_tells_of_drift(tmp_path: Path) -> None:
     done = runner.invoke(main, ["crds", "--check", str(tmp_path)])
     assert done.exit_code == 1
     assert "+    - name: Restarts" in done.output
-    assert "stranger.yaml: no model describes this" in done.output
+    assert "stranger.yaml: generated from no model; delete it" in done.output
 
 
 def test_names_follow_the_conventions() -> None:
