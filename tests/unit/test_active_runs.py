@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from controller.api.names import RunKey
 from controller.cache.entries import CachedRun
 from controller.cache.run_cache import RunCache
+from tests.builders import a_run
 
 LIMIT = 2
 NUMBERS = st.integers(0, 5)
@@ -18,9 +19,7 @@ POLICY = {"metadata": {"namespace": "ns", "name": "default", "uid": "policy", "r
 
 
 def run(number: int, version: int, **status: Any) -> dict[str, Any]:
-    meta = {"namespace": "ns", "name": f"r{number}", "uid": f"u{number}", "generation": 1, "resourceVersion": str(version)}
-    meta["creationTimestamp"] = f"2026-01-01T00:00:0{number}Z"
-    return {"metadata": meta, "spec": {"agents": [{"name": "coder", "image": "x"}]}, "status": status}
+    return a_run(f"r{number}", f"u{number}", version, status, creationTimestamp=f"2026-01-01T00:00:0{number}Z")
 
 
 def key(uid: str) -> RunKey:

@@ -11,6 +11,7 @@ import pytest
 
 from controller.api.timestamps import LATEST
 from controller.facts.reports import OUTPUTS_LIMIT, is_believed, last_report, report_facts
+from tests.builders import OWNERS, a_pod, a_report
 
 STAMP = "2026-01-01T12:00:00Z"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -18,18 +19,16 @@ SAID = {"attempt": 1, "podUID": "u1", "seq": 7, "intervalSeconds": 60, "activity
 
 
 def report(status: object = SAID, manager: str = "runwarden-reporter", subresource: str = "status") -> dict[str, Any]:
-    managed = [
-        {"manager": "operator", "time": "2026-01-01T13:00:00Z"},
-        {"manager": manager, "subresource": subresource, "time": STAMP},
-    ]
-    spec = {"runName": "demo", "runUID": "run-1", "agent": "coder", "deliveries": [{"questionID": "q1", "answer": "yes"}]}
-    return {"metadata": {"managedFields": managed}, "spec": spec, "status": status}
+    answers = [{"questionID": "q1", "answer": "yes"}]
+    found = a_report(status, at=STAMP, deliveries=answers, manager=manager, subresource=subresource)
+    found["metadata"]["managedFields"].insert(0, {"manager": "operator", "time": "2026-01-01T13:00:00Z"})
+    return found
 
 
 def pod(message: str) -> dict[str, Any]:
     ended = {"terminated": {"message": message, "finishedAt": STAMP}}
-    meta = {"labels": {"runwarden.dev/agent": "coder"}, "ownerReferences": [{"uid": "run-1", "controller": True}]}
-    return {"metadata": meta, "status": {"initContainerStatuses": [{"name": "runwarden-reporter", "state": ended}]}}
+    status = {"initContainerStatuses": [{"name": "runwarden-reporter", "state": ended}]}
+    return a_pod(status=status, labels={"runwarden.dev/agent": "coder"}, ownerReferences=OWNERS)
 
 
 def test_ages_become_times_by_the_api_servers_stamp() -> None:

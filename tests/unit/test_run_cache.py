@@ -12,6 +12,7 @@ from controller.api.run_status import AgentState, OperatorState
 from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
 from controller.store.status_store import StatusStore
+from tests.builders import a_pod, a_run
 
 STATE = dump(OperatorState(run_uid="u1", agents={"coder": AgentState(pod_uid="p")}))
 
@@ -21,14 +22,13 @@ COUNTS = {"attempt": 0, "restarts": 0, "freeRestarts": 0}
 
 
 def run(version: int = 1, uid: str = "u1", **status: Any) -> dict[str, Any]:
-    meta = {"namespace": "ns", "name": "demo", "uid": uid, "resourceVersion": str(version), "generation": 1}
-    return {"metadata": meta, "spec": {"agents": [{"name": "coder", "image": "x"}]}, "status": status}
+    return a_run(uid=uid, version=version, status=status)
 
 
 def pod(version: int, uid: str = "p1", run_uid: str = "u1") -> dict[str, Any]:
     labels = {"runwarden.dev/run": "demo", "runwarden.dev/run-uid": run_uid, "runwarden.dev/attempt": "0"}
-    meta = {"namespace": "ns", "name": f"demo-coder-{uid}", "uid": uid, "resourceVersion": str(version), "labels": labels}
-    return {"metadata": meta, "spec": {"containers": [{"name": "agent"}]}, "status": {"phase": f"v{version}"}}
+    status = {"phase": f"v{version}"}
+    return a_pod(status=status, name=f"demo-coder-{uid}", uid=uid, resourceVersion=str(version), labels=labels)
 
 
 @pytest.mark.parametrize(

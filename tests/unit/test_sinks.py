@@ -28,11 +28,11 @@ from controller.plan.snapshot import RunFacts
 from controller.plan.transitions import apply
 from controller.resources.escalation_builder import build_escalation
 from controller.status.status import build_status
+from tests.builders import OWNERS, a_pod, a_report
 from tests.secrets import SECRETS, marrow
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 STAMP = "2026-01-01T11:59:30Z"
-OWNERS = [{"uid": "run-1", "controller": True}]
 
 
 def pod(said: str, *, ended: bool, code: int = 1) -> JsonObject:
@@ -41,23 +41,15 @@ def pod(said: str, *, ended: bool, code: int = 1) -> JsonObject:
     state: JsonObject = (
         {"terminated": {"exitCode": code, "message": said}} if ended else {"waiting": {"reason": "X", "message": said}}
     )
-    return {
-        "metadata": {"name": "demo-coder-r0", "uid": "c0", "labels": labels, "ownerReferences": OWNERS},
-        "spec": {"containers": [{"name": "agent"}], "nodeName": "n1"},
-        "status": {
-            "phase": ("Failed" if code else "Succeeded") if ended else "Pending",
-            "message": said,
-            "containerStatuses": [{"name": "agent", "state": state}],
-        },
-    }
+    phase = ("Failed" if code else "Succeeded") if ended else "Pending"
+    status = {"phase": phase, "message": said, "containerStatuses": [{"name": "agent", "state": state}]}
+    return a_pod(status=status, labels=labels, ownerReferences=OWNERS)
 
 
 def report(**said: Any) -> JsonObject:
     """Return the agent's report."""
-    managed = [{"manager": "runwarden-reporter", "subresource": "status", "time": STAMP}]
     status = {"attempt": 0, "podUID": "c0", "seq": 1, "intervalSeconds": 60, "activityAgeSeconds": 0} | said
-    meta = {"managedFields": managed, "ownerReferences": OWNERS, "namespace": "ns", "name": "demo-coder"}
-    return {"metadata": meta, "spec": {"runName": "demo", "runUID": "run-1", "agent": "coder"}, "status": status}
+    return a_report(status, at=STAMP)
 
 
 def stories(said: str) -> Iterator[Snapshot]:

@@ -15,6 +15,7 @@ from controller.api.timestamps import EARLIEST, LATEST, bounded, earlier, later,
 from controller.facts.pods import pod_facts
 from controller.facts.reports import report_facts
 from controller.plan.attempts.start_stop import force_delete_at
+from tests.builders import a_pod
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ANY_NUMBER = st.integers() | st.sampled_from([-(2**63), 2**63 - 1, 100_000_000_000_000])
@@ -23,8 +24,7 @@ ANY_MOMENT = st.datetimes(timezones=st.just(UTC))
 
 def pod(spec: dict[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
     """Return a running pod of a Run."""
-    meta = {"name": "demo-coder-r0", "uid": "u0", **metadata}
-    return {"metadata": meta, "spec": {"containers": [{"name": "agent"}], "nodeName": "n", **(spec or {})}}
+    return a_pod(spec, **metadata)
 
 
 @given(ANY_MOMENT, ANY_NUMBER | st.floats(allow_nan=False))
