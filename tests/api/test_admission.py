@@ -210,7 +210,7 @@ def test_an_answer_tells_who_gave_it(world: World, api_cluster: Cluster) -> None
     assert get(api_cluster, NAMESPACE, "escalation", "race")["spec"]["response"]["by"] == "bob"
 
 
-def test_whoever_may_update_the_status_is_an_operator_there_and_nowhere_else(world: World, api_cluster: Cluster) -> None:
+def test_status_writer_is_an_operator_there_and_nowhere_else(world: World, api_cluster: Cluster) -> None:
     """The right, granted in one namespace, makes an operator of that namespace only; it lets its holder answer for no other
     person.
     """

@@ -56,7 +56,7 @@ def test_notifications_are_set_up(api_cluster: Cluster, namespace: str) -> None:
     assert api_cluster.kubectl("auth", "can-i", "get", "secrets/chat", "-n", namespace, account).strip() == "yes"
 
 
-def test_who_may_write_runs_is_a_role(api_cluster: Cluster, namespace: str) -> None:
+def test_role_for_authors_of_runs_is_accepted(api_cluster: Cluster, namespace: str) -> None:
     """docs/security.md: the API server accepts the role for authors of Runs."""
     role = yaml.safe_load(typed(api_cluster, in_namespace(block("security.md", "kubectl create role run-authors"), namespace)))
     assert (role["kind"], role["rules"][0]["verbs"]) == ("Role", ["create"])

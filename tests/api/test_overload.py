@@ -30,9 +30,7 @@ def front(api_cluster: Cluster, namespace: str) -> Iterator[Front]:
 @pytest.mark.parametrize(
     ("code", "method", "suffix"), [(429, "PUT", "/runs/held/status"), (503, "GET", "/pods/held-coder-r0")], ids=["write", "read"]
 )
-def test_who_is_told_to_wait_waits_alone(
-    api_cluster: Cluster, front: Front, namespace: str, code: int, method: str, suffix: str
-) -> None:
+def test_throttled_run_waits_alone(api_cluster: Cluster, front: Front, namespace: str, code: int, method: str, suffix: str) -> None:
     """A Run whose requests are refused is retried after the API server's Retry-After, no earlier; others complete meanwhile."""
     front.judge = lambda asked, path: Fault(code, WAIT_SECONDS) if asked == method and path.endswith(suffix) else None
     apply(api_cluster, namespace, run_of("held"))
@@ -46,7 +44,7 @@ def test_who_is_told_to_wait_waits_alone(
     await_phase(api_cluster, namespace, "held", "Completed")
 
 
-def test_who_is_not_answered_holds_up_nobody_else(api_cluster: Cluster, front: Front, namespace: str) -> None:
+def test_unanswered_request_holds_up_nobody_else(api_cluster: Cluster, front: Front, namespace: str) -> None:
     """While no answer about one Run comes in time, others complete; once answers return, it completes too."""
     front.judge = lambda _, path: Fault(delay=FOR_EVER_SECONDS) if "/deaf" in path else None
     apply(api_cluster, namespace, run_of("deaf"), *(run_of(f"run-{number}") for number in range(SEVERAL)))

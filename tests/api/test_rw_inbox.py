@@ -66,7 +66,7 @@ def test_a_question_is_answered_by_somebody_with_few_rights(rw: Plugin) -> None:
     assert alice("inbox").stderr.startswith("Nothing waits for an answer.")
 
 
-def test_who_may_not_is_told_what_he_lacks(rw: Plugin) -> None:
+def test_refused_user_sees_the_missing_right(rw: Plugin) -> None:
     """The error names the missing verb and resource; nothing is written."""
     ask(rw.cluster, rw.namespace, "q")
     bob = Plugin(rw.cluster, rw.namespace, "bob")

@@ -69,7 +69,7 @@ def test_shares_are_fair_and_a_run_costs_what_it_did(api_cluster: Cluster, names
         assert operator.stop() == 0
 
 
-def test_who_dies_is_followed_and_who_wakes_up_late_harms_nobody(
+def test_dead_replica_is_replaced_and_late_one_harms_nobody(
     api_cluster: Cluster, namespace: str, hasty_fleet: Fleet, evidence: Evidence
 ) -> None:
     """One of three operators is killed and one suspended while Runs work: the third takes all, the suspended one resumes and

@@ -49,7 +49,7 @@ def each_fork(place: Path, late: Path, shell: str) -> list[Stubbed]:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-async def test_whoever_is_late_the_end_is_the_same(place: Path, late: Path, shell: str) -> None:
+async def test_late_party_does_not_change_the_end(place: Path, late: Path, shell: str) -> None:
     """No process waits for the end of a pipe that no other will open, and no handler runs in the wrong process."""
     pods = each_fork(place, late, shell)
     ends = await asyncio.gather(*(stub.pod.run("codex") for stub in pods))
@@ -58,7 +58,7 @@ async def test_whoever_is_late_the_end_is_the_same(place: Path, late: Path, shel
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-async def test_whoever_is_late_term_is_heard(place: Path, late: Path, shell: str) -> None:
+async def test_late_party_still_gets_term(place: Path, late: Path, shell: str) -> None:
     """TERM while a child is late ends a CLI that would never end by itself, whether it has begun or not."""
     pods = each_fork(place, late, shell)
     turns = asyncio.Semaphore(AT_ONCE)

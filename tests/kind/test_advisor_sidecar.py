@@ -149,7 +149,7 @@ def test_codex_in_the_sidecar(stage: Stage) -> None:
     assert "says auto_restart (90 % sure)" in Plugin(stage.cluster, TEAM).ok("explain", "advised")
 
 
-def test_who_holds_what(stage: Stage) -> None:
+def test_token_and_credential_are_in_separate_containers(stage: Stage) -> None:
     """The sidecar has the model's credential and no token of the cluster; the operator has the token and no credential."""
     token = stage.inside("operator", "print(open('/var/run/secrets/kubernetes.io/serviceaccount/token').read(), end='')")
     needles = json.dumps({"credential": KEY, "token": token}) + "\n"

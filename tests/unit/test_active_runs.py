@@ -140,7 +140,7 @@ def test_an_end_has_one_run_looked_at() -> None:
     assert told == [RunKey("ns", "r0", "u0"), RunKey("ns", "r2", "u2")]
 
 
-def test_who_is_told_that_it_waits_still_waits() -> None:
+def test_queued_run_still_waits_after_its_status_says_so() -> None:
     """The write of the status Queued does not reconcile the Run again, and the Run still gets its turn."""
     inventory, told = waiting_line(2)
     runs = [kept.candidate for number in range(2) if (kept := inventory.run(key(f"u{number}")))]

@@ -72,7 +72,7 @@ def struck(stage: Stage, number: int, times: int = 1) -> Toll:
     [(0, ["KILL a", "replace a"]), (1, ["STOP a", "CONT a", "replace a"]), (2, ["cut a", "mend a", "replace a"])],
     ids=[blow.name for blow in BLOWS],
 )
-def test_whoever_leads_is_struck_and_let_go(number: int, did: list[str]) -> None:
+def test_leader_is_struck_and_released(number: int, did: list[str]) -> None:
     """Each blow strikes the leader and is undone once another leads; the next blow strikes that one."""
     stage = Stage()
     toll = struck(stage, number, times=2)

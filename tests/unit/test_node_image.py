@@ -70,7 +70,7 @@ def test_a_registry_that_does_not_answer(engine: dict[str, str], monkeypatch: py
     assert node_image({**engine, "SERVES": "hang"}) == OWN_IMAGE
 
 
-def test_who_names_one_gets_it(engine: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_node_image_by_name(engine: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """`own` queries no registry, `official` accepts no other image, and any other name is an image."""
     monkeypatch.setenv("KIND_NODE_IMAGE", "own")
     assert node_image(engine) == OWN_IMAGE

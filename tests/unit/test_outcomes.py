@@ -78,7 +78,7 @@ def test_others_than_a_kubelet_at_a_deadline_are_believed() -> None:
     ("delivered", "result", "action"),
     [((), "Parked", OutcomeAction.RETRY_FREE), (("q1",), "Failed", OutcomeAction.RETRY_FREE)],
 )
-def test_who_parks_is_not_charged_even_if_the_answer_came_meanwhile(
+def test_parked_agent_is_not_charged_if_the_answer_came_meanwhile(
     delivered: tuple[str, ...], result: str, action: OutcomeAction
 ) -> None:
     """If an answer arrives while the agent is parking, it has nothing to wait for; it is restarted for free."""
@@ -112,7 +112,7 @@ def test_an_exit_code_completes_nothing_under_no_policy(policy: RunPolicySpec | 
 
 @pytest.mark.parametrize(("asked", "known"), [(("q1",), ("q1",)), ((), ()), ((), ("q1",))])
 @pytest.mark.parametrize("exit_code", [0, 76])
-def test_who_parks_for_nothing_new_has_failed(asked: tuple[str, ...], known: tuple[str, ...], exit_code: int) -> None:
+def test_parking_for_nothing_new_is_a_failure(asked: tuple[str, ...], known: tuple[str, ...], exit_code: int) -> None:
     """Parking without a question, or with one that was settled before the attempt, is a charged failure."""
     now = datetime(2026, 1, 1, tzinfo=UTC)
     pod = PodFacts("demo-coder-r1", "c1", "coder", 1, "run-1", phase="Failed", bound=True, termination=Termination(exit_code))

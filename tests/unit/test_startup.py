@@ -61,7 +61,7 @@ main()
 """A start that gets SIGTERM before its command has installed a handler."""
 
 
-def test_who_is_told_to_end_while_it_starts_ends() -> None:
+def test_term_during_start_ends_the_process() -> None:
     """SIGTERM is handled from the first moment: as a container's first process it would otherwise be ignored."""
     done = subprocess.run([sys.executable, "-c", TOLD_TO_END], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (SIGNALLED + signal.SIGTERM, "")

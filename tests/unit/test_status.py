@@ -37,7 +37,9 @@ TOLD = {
     ],
     ids=["never asked", "its escalation is seen", "the state remembers", "it was told before"],
 )
-def test_who_has_asked_is_told_to_have_asked(seen: dict[str, Any], previous: JsonObject, told: tuple[str, str] | None) -> None:
+def test_answered_escalation_does_not_change_the_condition(
+    seen: dict[str, Any], previous: JsonObject, told: tuple[str, str] | None
+) -> None:
     """A live observation skips an escalation that was answered long ago; the condition must not change because of that."""
     status = build_status(Snapshot(run=RUN, **seen), COMPLETE, (), previous, NOW)
     found = [(c["status"], c["reason"]) for c in status["conditions"] if c["type"] == "Escalated"]

@@ -54,7 +54,7 @@ def test_of_many_runs_news_wait_for_their_turn(others: int, wait: float) -> None
     assert lag.wait(RUN, 60) == pytest.approx(0.3), "the others' updates are written"
 
 
-def test_who_has_just_been_written_of_waits_in_a_crowd_too() -> None:
+def test_recently_written_run_waits_in_a_crowd_too() -> None:
     lag = StatusThrottle()
     for run in of("ns", 20):
         lag.written(run, 0)

@@ -41,7 +41,7 @@ async def test_more_than_may_wait_are_refused() -> None:
     assert queue.waiting == 0
 
 
-async def test_whoever_gives_up_leaves_no_gap() -> None:
+async def test_cancelled_waiter_leaves_no_gap() -> None:
     """A turn that is cancelled, either early or just as it comes up, goes to the next in line."""
     queue = FairSemaphore(1, 10, 10)
     async with queue.place("team", "a", LONG):

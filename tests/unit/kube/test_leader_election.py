@@ -259,7 +259,7 @@ def test_timings_that_allow_two_leaders_are_refused(wrong: tuple[float, float, f
         LeaseTimings(*wrong)
 
 
-async def test_who_stands_by_has_seen_another_renew(server: OneLease) -> None:
+async def test_standby_has_seen_another_renew(server: OneLease) -> None:
     """Another leader counts only after a renewal of its Lease was seen: one read proves nothing.
 
     Silence, a free Lease or a new holder end that.

@@ -81,7 +81,7 @@ def test_the_runs_are_shared_until_everybody_has_ceased_to() -> None:
         assert shared(lease("rw", "a", notes=notes)) is still
 
 
-def test_who_stays_silent_for_a_lease_is_dead() -> None:
+def test_replica_silent_for_a_lease_is_dead() -> None:
     """A holder counts as alive at first sight and for one duration after each change of its Lease, and no longer."""
     lookout = LeaseObserver("rw")
     first = [replica(0, "a"), lease("rw-shard-1", "a")]

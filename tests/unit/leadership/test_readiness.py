@@ -12,7 +12,7 @@ def test_shards_are_named() -> None:
     assert acting_message(frozenset(), ShardMap(4, 3), 3, None) == "acts for none of 3 shards under epoch 4"
 
 
-def test_who_speaks_for_another_number_is_named() -> None:
+def test_replica_with_another_shard_count_is_named() -> None:
     """Only a replica with a different shard count names the one that decided."""
     last = Replica("newest", 6, "now")
     assert acting_message({1}, ShardMap(2, 6), 6, last) == "acts for 1 of 6 shards under epoch 2"

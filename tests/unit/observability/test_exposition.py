@@ -75,7 +75,7 @@ async def test_one_that_hangs_up_ends_nobody_elses() -> None:
     assert await exposition.text() == b"text"
 
 
-async def test_neither_this_loop_nor_the_ports_makes_it() -> None:
+async def test_exposition_is_made_in_neither_this_loop_nor_the_ports() -> None:
     """A thread of its own makes the exposition: meanwhile the port answers and this loop turns."""
     where: list[str] = []
     registry = Metrics().registry

@@ -53,7 +53,7 @@ def all_ended(connections: list[socket.socket]) -> bool:
 
 
 @pytest.mark.parametrize("says", [b"", b"GET /livez HTTP/1.1\r\nX-Slow: ", b"GET / HTTP/1.1\r\nContent-Length: 9\r\n\r\n"])
-async def test_who_holds_on_to_connections_shuts_nobody_out(says: bytes) -> None:
+async def test_held_connections_shut_nobody_out(says: bytes) -> None:
     """A port keeps only its number of idle connections, the latest ones; the next client is answered."""
     async with serve(HEALTH, "127.0.0.1", 0, bounds=PATIENT) as port:
         with held(port, MANY, says) as made:

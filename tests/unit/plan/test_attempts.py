@@ -162,7 +162,7 @@ def test_one_act_wakes_a_parked_agent_once(says: Says, decision: Decision | None
     assert state.attempt == 1 + state.restarts + state.free_restarts
 
 
-def test_who_parks_for_what_was_dismissed_pays() -> None:
+def test_parking_for_a_dismissed_question_is_charged() -> None:
     """Repeating a dismissed question and parking for it costs a charged restart each time."""
     play = Play(_same)
     play.rest()

@@ -66,7 +66,9 @@ def test_a_busy_process_is_activity_and_a_sleeping_loop_is_none(proc: Proc) -> N
     [(0.005, 0.99, True), (0.0, 1.0, True), (0.01, 0.5, False), (0.02, 0.5, True), (0.005, 0.0002, False), (0.0, 0.9, False)],
     ids=["starved", "starved altogether", "sleeper on a full node", "half starved", "sleeper on an idle node", "got nothing"],
 )
-def test_who_waits_for_a_core_is_judged_by_the_rest_of_the_time(proc: Proc, used: float, queued: float, active: bool) -> None:
+def test_agent_that_waits_for_a_core_is_judged_by_the_rest_of_the_time(
+    proc: Proc, used: float, queued: float, active: bool
+) -> None:
     """A compiler that gets half a percent because others have the cores is active; a loop of sleeps never is."""
     for step in range(200):
         proc.put(7, int(step * SAMPLE * TICKS * used))

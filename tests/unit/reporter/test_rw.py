@@ -154,7 +154,7 @@ def test_a_dismissed_question_is_not_asked_again(agent: Agent) -> None:
     assert agent.rw("answer", "mine") == "yes\n"
 
 
-def test_who_waits_for_a_question_learns_that_it_was_dismissed(agent: Agent) -> None:
+def test_dismissal_reaches_the_waiting_agent(agent: Agent) -> None:
     """A dismissal that comes while `rw ask` waits ends the wait."""
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(agent.rw, "ask", "--wait", "60", "--id", "mine", "Ship it?", code=4)

@@ -124,7 +124,7 @@ async def test_show(tmp_path: Path) -> None:
     await store.close()
 
 
-def test_who_needs_no_database_loads_none() -> None:
+def test_database_is_loaded_only_where_needed() -> None:
     """SQLAlchemy costs time and memory at start, so an operator with the default store does not import it."""
     code = "import sys, controller.runtime.operator, controller.store.factory; sys.exit('sqlalchemy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
