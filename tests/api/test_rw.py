@@ -109,7 +109,7 @@ def test_pause_resume_restart_stop_rerun(rw: Plugin) -> None:
     assert rw.ok("rerun", "long") == "run long-2 created\n"
     assert rw.ok("rerun", "long", "anew", "-o", "name") == "run.runwarden.dev/anew\n"
     await_phase(rw.cluster, rw.namespace, "anew", "Running")
-    assert rw.ok("stop", "long-2", "anew").count("Stopped now") == 2
+    assert rw.ok("stop", "long-2", "anew").count("is now Stopped") == 2
 
 
 def test_explain_tells_the_cooldown(rw: Plugin) -> None:
@@ -118,7 +118,7 @@ def test_explain_tells_the_cooldown(rw: Plugin) -> None:
     await_that(lambda: status(rw.cluster, rw.namespace, "cools").get("reason") == "RestartCooldown", "the cooldown")
     told = json.loads(rw.ok("explain", "cools", "-o", "json"))
     until = status(rw.cluster, rw.namespace, "cools")["agents"][0]["cooldownUntil"]
-    assert told["agents"][0]["rule"].startswith("rule ended: The attempt has ended")
+    assert told["agents"][0]["rule"].startswith("rule ended: The attempt ended")
     assert {"at": until, "what": "coder is restarted (end of its cooldown)"} in told["next"]
     assert told["notes"] == []
     assert (told["budget"]["used"], told["budget"]["left"]) == (1, 2)

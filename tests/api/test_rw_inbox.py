@@ -94,7 +94,7 @@ def test_what_is_over_cannot_be_answered(rw: Plugin) -> None:
     ask(rw.cluster, rw.namespace, "twice")
     rw.ok("answer", "twice", "one")
     assert "escalation twice is no longer open; it was answered (admin: Answer: one)" in rw.error("answer", "twice", "two")
-    for phase, words in (("Expired", "it expired before anybody answered"), ("Superseded", "the Run has gone on")):
+    for phase, words in (("Expired", "it expired before anybody answered"), ("Superseded", "the Run continued without an answer")):
         ask(rw.cluster, rw.namespace, f"was-{phase.lower()}")
         become(rw.cluster, rw.namespace, f"was-{phase.lower()}", phase)
         assert words in rw.error("answer", f"was-{phase.lower()}", "x")

@@ -154,7 +154,7 @@ def test_forged(stage: AdvisedStage) -> None:
     """The gate rejects an answer about another Run, with the reason. It does not count as agreement: a human decides."""
     waiting = stage.phase("forged", "AwaitingApproval")
     assert (waiting["restarts"], condition(waiting, "Advised")) == (0, ("False", "OtherTarget"))
-    assert "the gate refused its answer: OtherTarget" in stage.rw("explain", "forged")
+    assert "gave an answer that was refused: OtherTarget" in stage.rw("explain", "forged")
     stage.rw("approve", stage.asked("forged")[0]["metadata"]["name"])
     assert stage.phase("forged", "Completed")["restarts"] == 1
 

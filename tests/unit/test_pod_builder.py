@@ -239,7 +239,7 @@ def test_an_agent_may_not_be_the_reporter(where: tuple[Any, ...]) -> None:
     assert run.spec
     (found,) = check_run(run.spec)
     assert found.path.endswith("securityContext.runAsUser")
-    assert "the reporter's" in found.message
+    assert "reserved for the reporter" in found.message
 
 
 def ended(**more: Any) -> dict[str, Any]:
