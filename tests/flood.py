@@ -40,7 +40,7 @@ def main(port: int, kind: str, count: int, seconds: float) -> None:
                 connection.close()
                 made[place] = _connect(port)
                 lost += 1
-        time.sleep(PAUSE_SECONDS)  # its own pace: a flood is a separate program, and awaits no condition
+        time.sleep(PAUSE_SECONDS)  # the rate of the attack: each connection sends and is checked five times a second
     sys.stdout.write(f"{len(made)} connections, {lost} made anew\n")
 
 

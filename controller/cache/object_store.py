@@ -45,7 +45,7 @@ def guarded(obj: JsonObject, make: Callable[[], T], remains: Callable[[str], T])
         return remains(why)
     try:
         return make()
-    except Exception as error:  # noqa: BLE001  # anybody may have written the object: what it raises is its own affair
+    except Exception as error:  # noqa: BLE001  # the fence: users write objects, and no error may end the watch; `remains` counts and logs it
         return remains(f"{type(error).__name__}: {error}")
 
 

@@ -225,7 +225,7 @@ async def _work(queue: WorkQueue[K], handle: Handle[K], failed: Failed[K]) -> No
             return
         try:
             recheck_seconds = await handle(key)
-        except Exception as error:  # noqa: BLE001  # as controller-runtime: a poisoned object stops no other key
+        except Exception as error:  # noqa: BLE001  # `failed` logs and counts it, the key is retried; a worker that ended would stop all keys
             queue.add_rate_limited(key, failed(key, error))
         else:
             queue.forget(key)

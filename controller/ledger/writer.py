@@ -39,6 +39,8 @@ PRUNE_AFTER = timedelta(hours=1)
 """Longest time between two prunes, checked when the next decision is written."""
 REST_SECONDS = 5.0
 """Pause after a failure of the database."""
+NOT_JSON = (ArithmeticError, RecursionError, TypeError, ValueError)
+"""Exceptions of an entry that JSON or UTF-8 cannot represent."""
 CLOSE_SECONDS = 5.0
 """Time on shutdown to write the queued decisions."""
 
@@ -81,16 +83,15 @@ class Ledger:
     def _write_all(self) -> None:
         """Write until the ledger is closed and the queue is empty."""
         while batch := self._next_batch():
-            if not (rows := self._rows(batch)):
-                continue
+            rows: list[dict[str, Any]] = []
             try:
-                self._database.transact(partial(self._write, rows))
-            # A row may fail outside of SQLAlchemy's errors: a number too large for SQLite.
-            except Exception as error:  # noqa: BLE001  # its batch is dropped, counted and logged; the thread continues
-                self._drop(len(rows), str(error))
+                if rows := self._rows(batch):
+                    self._database.transact(partial(self._write, rows))
+                    self._written(len(rows))
+            # Drivers raise errors of their own, such as OverflowError for a number too large for SQLite.
+            except Exception as error:  # noqa: BLE001  # the batch is dropped, counted and logged; a thread that ended would lose all
+                self._drop(len(rows or batch), str(error))
                 self._closing.wait(REST_SECONDS)
-            else:
-                self._written(len(rows))
         self._database.dispose()
 
     def _next_batch(self) -> list[Entry]:
@@ -105,7 +106,7 @@ class Ledger:
         for entry in batch:
             try:
                 rows.append(row_of(entry))
-            except Exception as error:  # noqa: BLE001  # JSON cannot hold it: it is counted and logged, and the others are written
+            except NOT_JSON as error:
                 self._drop(1, f"{type(error).__name__} in an entry of {entry.namespace}/{entry.run}")
         return rows
 

@@ -8,7 +8,7 @@ import json
 import os
 import socket
 from asyncio.subprocess import DEVNULL, Process
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Self
 
 from controller.adapter.niceness import stand_back
@@ -45,14 +45,12 @@ class Warm:
     async def start(cls, command: tuple[str, ...]) -> Self:
         """Start a warm process. Raises OSError."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
-            with theirs:
-                process = await asyncio.create_subprocess_exec(
-                    *command, stdin=theirs.fileno(), stdout=DEVNULL, stderr=DEVNULL, env=_environment(), start_new_session=True
-                )
-        except BaseException:
-            ours.close()
-            raise
+        with theirs, ExitStack() as unless_started:
+            unless_started.enter_context(ours)
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=theirs.fileno(), stdout=DEVNULL, stderr=DEVNULL, env=_environment(), start_new_session=True
+            )
+            unless_started.pop_all()
         stand_back(process.pid)
         ours.setblocking(False)
         return cls(process, ours)
@@ -98,12 +96,10 @@ class Warm:
     def _send_order(self, number: int, seconds: float) -> socket.socket:
         """Request a child, and return the operator's end of the connection to it."""
         ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                socket.send_fds(self._orders, [json.dumps({"id": number, "seconds": seconds}).encode()], [theirs.fileno()])
-            except OSError:
-                ours.close()
-                raise
+        with theirs, ExitStack() as unless_sent:
+            unless_sent.enter_context(ours)
+            socket.send_fds(self._orders, [json.dumps({"id": number, "seconds": seconds}).encode()], [theirs.fileno()])
+            unless_sent.pop_all()
         ours.setblocking(False)
         return ours
 

@@ -78,5 +78,5 @@ def _line(name: str, why: str | None) -> str:
 def _outcome(check: Callable[[], str | None]) -> str | None:
     try:
         return check()
-    except Exception as error:  # noqa: BLE001  # a bug in one check gives a 503 that names the check, not a 500 without details
+    except Exception as error:  # noqa: BLE001  # the probe fails and names this check; the other checks are still reported
         return f"{type(error).__name__}: {error}"

@@ -177,7 +177,7 @@ class _Port:
             return web.Response(status=HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
         try:
             return await page(request)
-        except Exception:  # a bug in one page gives a 500 and a record in our log, not in aiohttp's
+        except Exception:  # logged with its traceback as our JSON, answered with 500: aiohttp would write to another logger
             log.exception("page handler failed", path=request.path)
             return web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)
 

@@ -1,8 +1,8 @@
 """Whether a reconcile may start from the cached Run, which saves a read of the Run.
 
-A save names the version that it is over. A save over an outdated Run therefore fails, and everything before it is harmless.
-Therefore the cached Run may be used where a save comes before the first effect. After a failed reconcile it may not: a write may
-have arrived although its answer did not, and the cache does not show it yet (docs/protocol.md).
+A save names the version of the Run that it replaces, so a save over an outdated Run fails, and everything before it is harmless.
+The cached Run may therefore be used if a save comes before the first effect. After a failed reconcile it may not: a write may have
+arrived although its answer did not, and the cache does not show it yet (docs/protocol.md).
 """
 
 from __future__ import annotations

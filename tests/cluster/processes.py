@@ -94,7 +94,7 @@ def wait_until(condition: Callable[[], object], seconds: float, interval: float 
     while not condition():
         if time.monotonic() > until:
             return False
-        time.sleep(interval)  # Other programs' processes, files and objects send no events.
+        time.sleep(interval)  # the one poll of all tests: what other programs do sends us no event
     return True
 
 

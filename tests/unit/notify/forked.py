@@ -8,7 +8,7 @@ from pathlib import Path
 from controller.notify.sender_process import Senders
 
 DOES = """
-import json, os, signal, sys, time
+import json, os, signal, sys
 from pathlib import Path
 from controller.notify.forks import serve
 

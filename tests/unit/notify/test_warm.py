@@ -24,10 +24,11 @@ MESSAGE = Message(NotificationEvent.RUN_FINISHED, "team", "demo", "u1", Level.FA
 PIDS = answering("f'{os.getppid()} {os.getpid()}'")
 HANGS = doing("why = os.write(os.open(url, os.O_WRONLY), b'.') if url else 'quick'; url and signal.pause()")
 """A child whose URL is a FIFO writes to it and hangs."""
-ATTENDS = """(Path(url) / told["title"]).touch()
-    while len(os.listdir(url)) < 4: time.sleep(0.001)
+ATTENDS = """signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    os.write(os.open(f"{url}/{told['title']}", os.O_WRONLY), b".")
+    signal.sigwait({signal.SIGUSR1})
     why = len(told["body"])"""
-"""A child waits in the folder of its URL until four are there."""
+"""A child writes to the FIFO that its title names, in the folder of its URL, and waits for a signal."""
 
 
 @dataclass
@@ -52,8 +53,8 @@ class Clock:
 class Fifo:
     """A FIFO that a child writes to when it hangs."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "fifo"
+    def __init__(self, folder: Path, name: str = "fifo") -> None:
+        self.path = folder / name
         os.mkfifo(self.path)
 
     async def written(self) -> None:
@@ -116,7 +117,15 @@ async def test_four_long_messages_at_once(tmp_path: Path) -> None:
     """Four children live at the same time, and each gets its own complete order, for any length."""
     async with Senders((), command=doing(ATTENDS)) as senders:
         messages = [replace(MESSAGE, title=str(number), body="é" * (100_000 + number)) for number in range(4)]
-        outcomes = await asyncio.gather(*(senders.send(str(tmp_path), message) for message in messages))
+        fifos = [Fifo(tmp_path, message.title) for message in messages]
+        sends = asyncio.gather(*(senders.send(str(tmp_path), message) for message in messages))
+        for fifo in fifos:
+            await fifo.written()
+        children = children_of(warm_of(senders))
+        assert len(children) == 4
+        for child in children:
+            os.kill(child, signal.SIGUSR1)
+        outcomes = await sends
     assert [outcome.why for outcome in outcomes] == [str(100_000 + number) for number in range(4)]
 
 
