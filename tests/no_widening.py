@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from controller.api.policy import LLMMode
+from controller.api.llm_policy import LLMMode
 from controller.plan import Action, Snapshot, plan
 from controller.plan.actions import DeletePod, PauseRun, ReserveAttempt, StopRun, Terminate
 from controller.plan.context import PlanContext

@@ -13,7 +13,7 @@ from controller.advisor.prompt_texts import LIMITS, TAILS, words_of
 from controller.advisor.untrusted_text import fenced, prepare
 from controller.api.advice import AdvisedIntent
 from controller.api.base import MAX_TEXT
-from controller.api.policy import LLM
+from controller.api.llm_policy import LLM
 from controller.plan.actions import Consultation
 from controller.plan.context import PlanContext
 from controller.plan.snapshot import RunFacts

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from controller import strict_yaml
 from controller.api.base import parse
-from controller.api.policy import LLM, LLMMode, RunPolicySpec
+from controller.api.llm_policy import LLM, LLMMode
+from controller.api.policy import RunPolicySpec
 from controller.api.violations import Refused, Violation, from_pydantic, violation
 
 SEED_KEY = "operator"

@@ -10,8 +10,9 @@ from datetime import datetime
 
 from controller.api.advice import AdviceState
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
+from controller.api.llm_policy import LLMMode
 from controller.api.names import FINALIZER_OUTCOME, RunKey
-from controller.api.policy import LLMMode, ResolvedPolicy
+from controller.api.policy import ResolvedPolicy
 from controller.api.run import RunSpec
 from controller.api.run_status import OperatorState, ResultStatus, Usage
 from controller.api.violations import Violation

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from controller.advisor.consultations import Consultations
 from controller.api.base import JsonObject
+from controller.api.llm_policy import LLMMode
 from controller.api.names import RunKey, report_name, workspace_name
-from controller.api.policy import LLMMode, NetworkMode, ResolvedPolicy
+from controller.api.policy import NetworkMode, ResolvedPolicy
 from controller.cache.active_runs import QueuedRun
 from controller.cache.policy_file_watcher import PolicyFileWatcher
 from controller.cache.policy_resolver import admit

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from controller.api.advice import AdviceState, AdviceVerdict
-from controller.api.policy import LLMMode
+from controller.api.llm_policy import LLMMode
 from controller.plan.escalations.consultation import in_words
 from controller.plan.snapshot import Snapshot
 

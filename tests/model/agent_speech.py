@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 from controller.api.escalation import EscalationPhase, EscalationType
-from controller.api.policy import Approvable
+from controller.api.llm_policy import Approvable
 from controller.api.run import Agent
 from controller.api.run_status import OperatorState, OutcomeResult
 from controller.plan import outcomes, transitions

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from controller.api.policy import LLM, HealthThresholds, LLMMode, OnLLMFailure
+from controller.api.llm_policy import LLM, LLMMode, OnLLMFailure
+from controller.api.policy import HealthThresholds
 from tests.model.advisor_answers import ANSWERS, NO_ANSWER
 from tests.model.bridge import TICK
 from tests.model.invariants_agents import STALLED_TICKS

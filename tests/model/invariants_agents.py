@@ -9,7 +9,7 @@ work is never started again, is among those of every restart.
 
 from __future__ import annotations
 
-from controller.api.policy import LLMMode
+from controller.api.llm_policy import LLMMode
 from controller.api.run_status import AgentState, OutcomeResult
 from controller.plan.attempts.stall_detection import SILENT_INTERVALS
 from controller.plan.reasons import Reason

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from controller.api.policy import LLMMode
+from controller.api.llm_policy import LLMMode
 from controller.plan.attempts.budget import FREE_RESTART_LIMIT
 from tests.model.reporting import OURS, Report, Word
 

@@ -9,7 +9,8 @@ import pytest
 
 from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
 from controller.api.base import dump
-from controller.api.policy import LLM, LLMMode, ResolvedPolicy, RunPolicySpec
+from controller.api.llm_policy import LLM, LLMMode
+from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec
 from controller.api.run_status import AgentState, OperatorState
 from controller.cli.rw.advice import in_words

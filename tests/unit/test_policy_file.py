@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from controller.api.policy import LLM, LLMMode, RunPolicySpec
+from controller.api.llm_policy import LLM, LLMMode
+from controller.api.policy import RunPolicySpec
 from controller.api.policy_file import PolicyFileError, parse_policy_file
 from controller.cache.policy_file_watcher import FILE_POLICY, PolicyFileWatcher
 from controller.cli import main

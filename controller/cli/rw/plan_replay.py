@@ -15,8 +15,9 @@ from pydantic import ValidationError
 
 from controller.api.base import parse
 from controller.api.checks import check_run, parse_run_spec
+from controller.api.llm_policy import LLMMode
 from controller.api.names import ANNOTATION_STATE
-from controller.api.policy import LLMMode, ResolvedPolicy, RunPolicySpec
+from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent
 from controller.api.run_status import OperatorState
 from controller.api.violations import Refused

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from controller.api.policy import Approvable, OnBudgetSpent, OutcomeAction, RunPolicySpec
+from controller.api.llm_policy import Approvable
+from controller.api.policy import OnBudgetSpent, OutcomeAction, RunPolicySpec
 from controller.api.run import Agent
 from controller.api.run_status import Outcome
 from controller.plan.actions import Charge, ReserveAttempt

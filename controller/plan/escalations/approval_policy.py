@@ -13,7 +13,7 @@ was given: an agent's output may have caused it, so in mode Auto it counts as no
 from __future__ import annotations
 
 from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
-from controller.api.policy import LLM, Approvable, LLMMode, OnLLMFailure
+from controller.api.llm_policy import LLM, Approvable, LLMMode, OnLLMFailure
 from controller.plan.actions import Intent
 
 WANTED = {Approvable.RESTART: Intent.AUTO_RESTART, Approvable.STOP_STALE: Intent.AUTO_STOP_STALE}

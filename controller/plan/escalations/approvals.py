@@ -7,8 +7,8 @@ until the evidence changes, which makes another escalation. Deleting the escalat
 from __future__ import annotations
 
 from controller.api.escalation import Decision, EscalationPhase, EscalationType, Proposal
+from controller.api.llm_policy import Approvable, LLMMode, OnTimeout
 from controller.api.names import escalation_name
-from controller.api.policy import Approvable, LLMMode, OnTimeout
 from controller.api.timestamps import later
 from controller.plan.actions import Consultation, CreateEscalation, Inquiry, Intent, RememberApproval
 from controller.plan.context import PlanContext

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
 from controller.api.escalation import Suggestion
-from controller.api.policy import LLMMode
+from controller.api.llm_policy import LLMMode
 from controller.plan.actions import Consult, Consultation, Intent, RecordAdvice
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision, Wait

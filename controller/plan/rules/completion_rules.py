@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from controller.api.escalation import Decision
-from controller.api.policy import Approvable
+from controller.api.llm_policy import Approvable
 from controller.api.run import Agent
 from controller.api.run_status import Phase
 from controller.plan.actions import Intent, StopRun

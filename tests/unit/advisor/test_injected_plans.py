@@ -16,7 +16,8 @@ from controller.adapter.contract import Ended, Reply, Request
 from controller.advisor.advice_record import advice_of
 from controller.advisor.prompt import build, target_of
 from controller.api.advice import AdviceVerdict
-from controller.api.policy import LLM, LLMMode, ResolvedPolicy, RunPolicySpec
+from controller.api.llm_policy import LLM, LLMMode
+from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.plan import Snapshot, plan
 from controller.plan.actions import Consult, Transition
 from controller.plan.context import PlanContext

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from controller.api.base import MAX_SECONDS
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
+from controller.api.llm_policy import LLMMode
 from controller.api.names import FINALIZER_OUTCOME, escalation_name, pod_name
-from controller.api.policy import LLMMode, OutcomeAction, OutcomeRule, ResolvedPolicy, RunPolicySpec
+from controller.api.policy import OutcomeAction, OutcomeRule, ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, DesiredState, RunSpec
 from controller.api.run_status import (
     AgentState,

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from controller.api.escalation import EscalationPhase, EscalationType
-from controller.api.policy import LLMMode, ResolvedPolicy, RunPolicySpec
+from controller.api.llm_policy import LLMMode
+from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec
 from controller.api.run_status import AgentState, OperatorState
 from controller.plan import Snapshot, plan
