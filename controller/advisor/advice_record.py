@@ -10,7 +10,7 @@ from controller.advisor.answer_gate import Answer, judge
 from controller.api.advice import AdviceState, AdviceVerdict
 from controller.api.base import MAX_COUNT, MAX_TEXT, MAX_WORD
 from controller.api.redaction import redact
-from controller.plan.actions import Consultation
+from controller.plan.inquiries import Consultation
 
 CUT = "…"
 """Ends a text that was cut."""

@@ -20,8 +20,9 @@ from controller.api.advice import AdviceState, AdviceVerdict
 from controller.api.names import RunKey
 from controller.api.run_status import OperatorState
 from controller.kube.errors import ApiError
-from controller.plan.actions import Consult, Consultation
+from controller.plan.actions import Consult
 from controller.plan.context import PlanContext
+from controller.plan.inquiries import Consultation
 from controller.plan.snapshot import ConsultationFacts, Snapshot
 
 log = structlog.get_logger(__name__)

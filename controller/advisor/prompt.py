@@ -14,8 +14,8 @@ from controller.advisor.untrusted_text import fenced, prepare
 from controller.api.advice import AdvisedIntent
 from controller.api.base import MAX_TEXT
 from controller.api.llm_policy import LLM
-from controller.plan.actions import Consultation
 from controller.plan.context import PlanContext
+from controller.plan.inquiries import Consultation
 from controller.plan.snapshot import RunFacts
 
 VERSION = 1

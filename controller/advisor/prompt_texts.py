@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from controller.plan.actions import Consultation
 from controller.plan.context import PlanContext
+from controller.plan.inquiries import Consultation
 from controller.plan.snapshot import PodFacts, ReportFacts
 
 LIMITS = {

@@ -11,7 +11,8 @@ import yaml
 
 from controller.api.violations import Refused
 from controller.plan import plan as decide
-from controller.plan.serialization import read_snapshot, write_plan
+from controller.plan.plan_document import write_plan
+from controller.plan.serialization import read_snapshot
 
 
 class _Loader(yaml.SafeLoader):

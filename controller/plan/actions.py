@@ -9,71 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import ClassVar
 
-from controller.api.advice import AdviceState, AdvisedIntent
-from controller.api.escalation import Decision, EscalationPhase, EscalationType, Proposal, Suggestion
+from controller.api.advice import AdviceState
+from controller.api.escalation import Decision, EscalationPhase
 from controller.api.run_status import Phase
+from controller.plan.inquiries import Consultation, Inquiry
+from controller.plan.intents import Charge, Intent
 from controller.plan.reasons import Reason
-
-
-class Intent(StrEnum):
-    """The purpose of an action."""
-
-    START = "start"
-    AUTO_RESTART = "auto_restart"
-    AUTO_STOP_STALE = "auto_stop_stale"
-    ESCALATE_GUIDANCE = "escalate_guidance"
-    ESCALATE_BLOCKED = "escalate_blocked"
-    DELIVER_ANSWER = "deliver_answer"
-    REQUEST_APPROVAL = "request_approval"
-    CONSULT = "consult"
-    STOP = "stop"
-    RECORD = "record"
-    FINISH = "finish"
-    RELEASE = "release"
-    EXPIRE = "expire"
-
-
-class Charge(StrEnum):
-    """The account of a new attempt: the restart budget, the limited free restarts, or none, since a human requested it."""
-
-    BUDGET = "budget"
-    FREE = "free"
-    UNCHARGED = "nobody"
-
-
-@dataclass(frozen=True, slots=True)
-class Inquiry:
-    """The content of an escalation: a line for the inbox, cause and remedy or the question, and the time at which it expires."""
-
-    name: str
-    summary: str
-    text: str
-    expires_at: datetime | None
-    type: EscalationType = EscalationType.BLOCKED
-    question: str = ""
-    options: tuple[str, ...] = (Decision.RETRY, Decision.STOP, Decision.WAIT)
-    proposal: Proposal | None = None
-    suggestion: Suggestion | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Consultation:
-    """A question to the advisor: the situation, the action that the rules want in it, its reason, and the allowed answers.
-
-    `situation` is the name of the escalation for the situation, whether or not it exists: one consultation each. `question` is the
-    agent's own, empty if it asks nothing. `cause` may contain texts of the kubelet and of the agent.
-    """
-
-    situation: str
-    wanted: Intent
-    reason: Reason
-    cause: str
-    allowed: tuple[AdvisedIntent, ...]
-    question: str = ""
-    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

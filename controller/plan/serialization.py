@@ -1,4 +1,4 @@
-"""Snapshots and plans as plain JSON: the format of `runwarden plan`, of golden files and of the ledger.
+"""Snapshots as plain JSON: the input of `runwarden plan`, the stories of golden files, and the situations in the ledger.
 
 A document's facts have the names of the fields in `snapshot`, in camelCase; spec, policy and state are as the API has them.
 """
@@ -20,8 +20,6 @@ from controller.api.names import FINALIZER_OUTCOME
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run_status import OperatorState
 from controller.api.violations import Refused, Violation, from_pydantic, violation
-from controller.plan.actions import Action, BlockAgent, Consult, CreateEscalation, RecordAdvice, RememberQuestion
-from controller.plan.model import Plan
 from controller.plan.snapshot import (
     ClaimFacts,
     ConsultationFacts,
@@ -114,47 +112,6 @@ def write_snapshot(snapshot: Snapshot, now: datetime) -> JsonObject:
     for key in ("pods", "claims", "refusals", "escalations", "reports", "consultations"):
         document[key] = [_plain(fact) for fact in getattr(snapshot, key)]
     return document
-
-
-def write_plan(plan: Plan) -> JsonObject:
-    """Return a plan for people and programs; empty fields are omitted."""
-    verdict = plan.verdict
-    document = {
-        "rule": plan.rule,
-        "phase": verdict.phase.value,
-        "reason": verdict.reason.value,
-        "message": verdict.message,
-        "actions": [write_action(action) for action in verdict.actions],
-        "withheld": [write_action(action) for action in plan.withheld],
-        "agents": [_full({to_camel(f.name): str(getattr(view, f.name)) for f in fields(view)}) for view in plan.agents],
-        "nextCheck": verdict.next_check.isoformat() if verdict.next_check else "",
-        "digest": plan.digest,
-    }
-    return _full(document)
-
-
-def write_action(action: Action) -> JsonObject:
-    """Return one action as plain JSON; empty fields are omitted."""
-    values = {to_camel(name): getattr(action, name, None) for name in ACTION_FIELDS}
-    plain: JsonObject = {key: value if isinstance(value, int) else str(value) for key, value in values.items() if value is not None}
-    if not action.agent:
-        del plain["attempt"]
-    match action:
-        case CreateEscalation() | RememberQuestion() | BlockAgent():
-            suggestion = action.inquiry.suggestion
-            plain |= {"text": action.inquiry.text, "suggestion": suggestion.text if suggestion else ""}
-        case Consult():
-            plain["wanted"] = action.consultation.wanted.value
-        case RecordAdvice():
-            plain["advice"] = dump(action.advice)
-    return _full(plain)
-
-
-ACTION_FIELDS = (
-    *("intent", "step", "reason", "agent", "attempt", "pod", "pod_uid", "phase", "message", "charge"),
-    *("escalation", "escalation_phase", "question", "grace_seconds"),
-)
-"""Fields of actions that a document shows unchanged, in order. No action has all of them."""
 
 
 def _run(raw: Any) -> RunFacts:
@@ -286,10 +243,6 @@ def _plain(fact: Any) -> JsonObject:
 def _kept(fact: Any) -> JsonObject:
     """Return the fields for which a reader's default differs from the field's own default."""
     return {"finalizers": list(fact.finalizers)} if isinstance(fact, PodFacts) else {}
-
-
-def _full(document: JsonObject) -> JsonObject:
-    return {key: value for key, value in document.items() if value not in ("", None, [], ())}
 
 
 def _only(raw: Any, known: frozenset[str] | set[str], prefix: str) -> None:

@@ -14,7 +14,6 @@ from controller.plan.actions import (
     AdoptPod,
     AgentTransition,
     BlockAgent,
-    Charge,
     CompleteRun,
     PauseRun,
     RecordAdvice,
@@ -33,6 +32,7 @@ from controller.plan.allowance import counted
 from controller.plan.attempts.budget import cooldown, is_healthy_long_enough
 from controller.plan.context import PlanContext
 from controller.plan.escalations import questions
+from controller.plan.intents import Charge
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import Snapshot
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from controller.api.base import JsonObject
 from controller.api.names import RunKey
 from controller.plan import Action, Plan, Snapshot
-from controller.plan.actions import Charge
+from controller.plan.intents import Charge
 from controller.reconcile.observer import Observation
 from controller.store import Loaded
 

@@ -12,7 +12,8 @@ from controller.api.names import (
     LABEL_RUN_UID,
 )
 from controller.api.policy import Responders
-from controller.plan.actions import CreateEscalation, Inquiry
+from controller.plan.actions import CreateEscalation
+from controller.plan.inquiries import Inquiry
 from controller.plan.snapshot import RunFacts
 from controller.resources.owner import owner_reference
 

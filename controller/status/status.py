@@ -11,8 +11,9 @@ from controller.api.names import pod_name
 from controller.api.run_status import TERMINAL_PHASES, AgentState, Health, Phase, Usage
 from controller.api.timestamps import format_time
 from controller.plan import allowance
-from controller.plan.actions import Action, Intent, SetEscalationPhase
+from controller.plan.actions import Action, SetEscalationPhase
 from controller.plan.context import PlanContext
+from controller.plan.intents import Intent
 from controller.plan.model import AgentView, Plan
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import EscalationFacts, Snapshot

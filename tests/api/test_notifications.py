@@ -22,7 +22,8 @@ from controller.kube.errors import Conflict
 from controller.kube.resources import ESCALATIONS, Resource
 from controller.notify.delivery_result import NOT_DELIVERED
 from controller.notify.message import Message
-from controller.plan.actions import Intent, SetEscalationPhase
+from controller.plan.actions import SetEscalationPhase
+from controller.plan.intents import Intent
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import RunFacts, Snapshot
 from controller.reconcile.actions import Tools, perform

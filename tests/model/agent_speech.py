@@ -11,11 +11,12 @@ from controller.api.llm_policy import Approvable
 from controller.api.run import Agent
 from controller.api.run_status import OperatorState, OutcomeResult
 from controller.plan import outcomes, transitions
-from controller.plan.actions import Action, Charge, RememberQuestion, ReserveAttempt
+from controller.plan.actions import Action, RememberQuestion, ReserveAttempt
 from controller.plan.attempts import restarts, stall_detection
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision
 from controller.plan.escalations import approvals, questions
+from controller.plan.intents import Charge
 from controller.plan.reasons import Reason
 from controller.plan.rules import agent_rules
 from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, ReportFacts

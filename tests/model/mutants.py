@@ -13,10 +13,11 @@ from unittest.mock import patch
 from controller.api.names import pod_name
 from controller.api.run_status import AgentState, OperatorState
 from controller.plan import outcomes, reads, steps, transitions
-from controller.plan.actions import AdoptPod, Charge, Effect, ReserveAttempt
+from controller.plan.actions import AdoptPod, Effect, ReserveAttempt
 from controller.plan.attempts import cleanup, restarts, start_stop
 from controller.plan.attempts.budget import budget_left
 from controller.plan.context import PlanContext
+from controller.plan.intents import Charge
 from controller.plan.model import Plan
 from controller.plan.reasons import Reason
 from controller.plan.rules import run_rules

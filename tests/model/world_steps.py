@@ -27,13 +27,13 @@ from controller.plan.actions import (
     DeleteRun,
     DeliverAnswer,
     Effect,
-    Intent,
     PodAction,
     RemoveFinalizer,
     SetEscalationPhase,
     Terminate,
     Ungate,
 )
+from controller.plan.intents import Intent
 from tests.model import bridge
 from tests.model import world as cluster
 from tests.model.bridge import INBOX, REPORT, Bridge, Doing, Name, View, named

@@ -18,7 +18,9 @@ from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec
 from controller.api.run_status import AgentState, OperatorState
 from controller.kube.errors import NotFound
-from controller.plan.actions import Consult, Consultation, Intent
+from controller.plan.actions import Consult
+from controller.plan.inquiries import Consultation
+from controller.plan.intents import Intent
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import RunFacts, Snapshot
 

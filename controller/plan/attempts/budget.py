@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from controller.api.policy import RunPolicySpec
 from controller.api.run_status import AgentState
-from controller.plan.actions import Charge
 from controller.plan.context import PlanContext
+from controller.plan.intents import Charge
 from controller.plan.snapshot import PodFacts
 
 FREE_RESTART_LIMIT = 20

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from controller.plan.actions import DeletePod, Intent, RemoveFinalizer
+from controller.plan.actions import DeletePod, RemoveFinalizer
 from controller.plan.attempts.start_stop import delete_pod, remove_finalizer
 from controller.plan.context import PlanContext
+from controller.plan.intents import Intent
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts
 

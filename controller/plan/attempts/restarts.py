@@ -8,11 +8,12 @@ from controller.api.llm_policy import Approvable
 from controller.api.policy import OnBudgetSpent, OutcomeAction, RunPolicySpec
 from controller.api.run import Agent
 from controller.api.run_status import Outcome
-from controller.plan.actions import Charge, ReserveAttempt
+from controller.plan.actions import ReserveAttempt
 from controller.plan.attempts.budget import FREE_RESTART_LIMIT, budget_left, free_left
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision, Wait
 from controller.plan.escalations import approvals, blocked
+from controller.plan.intents import Charge
 from controller.plan.model import Block
 from controller.plan.outcomes import action_for, known
 from controller.plan.reasons import Reason

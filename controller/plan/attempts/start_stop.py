@@ -14,9 +14,10 @@ from controller.api.run import Agent
 from controller.api.template import MAX_GRACE_SECONDS
 from controller.api.timestamps import later
 from controller.plan import limits
-from controller.plan.actions import AdoptPod, CreateClaim, CreatePod, DeletePod, Intent, RemoveFinalizer, Terminate, Ungate
+from controller.plan.actions import AdoptPod, CreateClaim, CreatePod, DeletePod, RemoveFinalizer, Terminate, Ungate
 from controller.plan.context import PlanContext
 from controller.plan.decisions import Wait
+from controller.plan.intents import Intent
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
 from controller.api.llm_policy import LLM, Approvable, LLMMode, OnLLMFailure
-from controller.plan.actions import Intent
+from controller.plan.intents import Intent
 
 WANTED = {Approvable.RESTART: Intent.AUTO_RESTART, Approvable.STOP_STALE: Intent.AUTO_STOP_STALE}
 """The actions of the rules, as intents; advice with the same intent agrees."""

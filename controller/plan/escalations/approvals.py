@@ -10,10 +10,12 @@ from controller.api.escalation import Decision, EscalationPhase, EscalationType,
 from controller.api.llm_policy import Approvable, LLMMode, OnTimeout
 from controller.api.names import escalation_name
 from controller.api.timestamps import later
-from controller.plan.actions import Consultation, CreateEscalation, Inquiry, Intent, RememberApproval
+from controller.plan.actions import CreateEscalation, RememberApproval
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision, Wait
 from controller.plan.escalations import approval_policy, consultation
+from controller.plan.inquiries import Consultation, Inquiry
+from controller.plan.intents import Intent
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import EscalationFacts
 

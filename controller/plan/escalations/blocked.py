@@ -8,9 +8,9 @@ from datetime import datetime
 from controller.api.names import escalation_name
 from controller.api.run_status import Health, Outcome
 from controller.api.timestamps import later
-from controller.plan.actions import Inquiry
 from controller.plan.context import PlanContext
 from controller.plan.escalations import consultation
+from controller.plan.inquiries import Inquiry
 from controller.plan.model import Block
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts, ReportFacts

@@ -8,9 +8,11 @@ from __future__ import annotations
 from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
 from controller.api.escalation import Suggestion
 from controller.api.llm_policy import LLMMode
-from controller.plan.actions import Consult, Consultation, Intent, RecordAdvice
+from controller.plan.actions import Consult, RecordAdvice
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision, Wait
+from controller.plan.inquiries import Consultation
+from controller.plan.intents import Intent
 from controller.plan.reasons import Reason
 
 ASK = (AdvisedIntent.ESCALATE_BLOCKED, AdvisedIntent.ESCALATE_GUIDANCE)

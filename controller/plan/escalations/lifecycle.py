@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.plan import allowance
-from controller.plan.actions import Action, BlockAgent, Consultation, CreateEscalation, Intent, SetEscalationPhase, UnblockAgent
+from controller.plan.actions import Action, BlockAgent, CreateEscalation, SetEscalationPhase, UnblockAgent
 from controller.plan.context import PlanContext
 from controller.plan.escalations import approvals, blocked, consultation, questions
+from controller.plan.inquiries import Consultation
+from controller.plan.intents import Intent
 from controller.plan.model import Block
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import EscalationFacts

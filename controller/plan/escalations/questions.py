@@ -14,18 +14,12 @@ from controller.api.policy import OnQuestionTimeout
 from controller.api.run_status import AgentState, OutcomeResult
 from controller.api.timestamps import later
 from controller.plan import allowance
-from controller.plan.actions import (
-    Action,
-    Consultation,
-    CreateEscalation,
-    DeliverAnswer,
-    Inquiry,
-    Intent,
-    RememberQuestion,
-)
+from controller.plan.actions import Action, CreateEscalation, DeliverAnswer, RememberQuestion
 from controller.plan.context import PlanContext
 from controller.plan.decisions import Wait
 from controller.plan.escalations import consultation
+from controller.plan.inquiries import Consultation, Inquiry
+from controller.plan.intents import Intent
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import EscalationFacts, QuestionFacts, ReportFacts, Snapshot
 

@@ -14,12 +14,13 @@ from controller.api.escalation import Decision
 from controller.api.run import Agent
 from controller.api.run_status import OutcomeResult
 from controller.api.timestamps import later
-from controller.plan.actions import Charge, RenewWait
+from controller.plan.actions import RenewWait
 from controller.plan.attempts import restarts, stall_detection, start_stop
 from controller.plan.attempts.stall_detection import confirmed_at
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision, Wait
 from controller.plan.escalations import blocked, questions
+from controller.plan.intents import Charge
 from controller.plan.model import Block
 from controller.plan.reasons import Reason
 from controller.plan.rule import Rule

@@ -11,11 +11,12 @@ from controller.api.escalation import Decision
 from controller.api.llm_policy import Approvable
 from controller.api.run import Agent
 from controller.api.run_status import Phase
-from controller.plan.actions import Intent, StopRun
+from controller.plan.actions import StopRun
 from controller.plan.attempts import restarts, stall_detection
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision
 from controller.plan.escalations import approvals, questions
+from controller.plan.intents import Intent
 from controller.plan.model import Block, Verdict
 from controller.plan.reasons import Reason
 from controller.plan.rules import agent_rules

@@ -13,7 +13,8 @@ from controller.advisor.advice_record import VERDICTS, advice_of
 from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
 from controller.api.base import MAX_COUNT, dump, parse
 from controller.api.redaction import REDACTED
-from controller.plan.actions import Consultation, Intent
+from controller.plan.inquiries import Consultation
+from controller.plan.intents import Intent
 from controller.plan.reasons import Reason
 from tests.secrets import SECRETS
 

@@ -15,8 +15,9 @@ from controller.advisor.prompt import MAX_PROMPT_BYTES, build, target_of
 from controller.advisor.prompt_texts import LIMITS
 from controller.api.advice import AdvisedIntent
 from controller.api.redaction import REDACTED
-from controller.plan.actions import Consultation, Intent
 from controller.plan.context import PlanContext
+from controller.plan.inquiries import Consultation
+from controller.plan.intents import Intent
 from controller.plan.reasons import Reason
 from tests.injections import AGENT, CARRIERS, TARGET, TEMPLATES, Injection, beside, injections, snapshot_with
 from tests.secrets import SECRETS, marrow

@@ -15,9 +15,10 @@ from controller.advisor.prompt_texts import LIMITS
 from controller.advisor.untrusted_text import MAX_READ, fenced, prepare
 from controller.api.advice import AdvisedIntent
 from controller.api.redaction import REDACTED, redact
-from controller.plan.actions import Consultation, Intent
 from controller.plan.context import PlanContext
 from controller.plan.escalations.consultation import ALLOWED
+from controller.plan.inquiries import Consultation
+from controller.plan.intents import Intent
 from controller.plan.reasons import Reason
 from controller.plan.serialization import read_snapshot
 from tests.golden import dump, expand, shorten

@@ -13,8 +13,9 @@ from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
 from controller.api.llm_policy import LLM, Approvable, LLMMode, OnLLMFailure
 from controller.api.policy import ResolvedPolicy
 from controller.plan import Snapshot, plan
-from controller.plan.actions import Consult, Intent, RecordAdvice, Transition
+from controller.plan.actions import Consult, RecordAdvice, Transition
 from controller.plan.escalations.approval_policy import needs_human
+from controller.plan.intents import Intent
 from controller.plan.snapshot import ConsultationFacts
 from controller.plan.transitions import apply
 from tests.no_widening import widened

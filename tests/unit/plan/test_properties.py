@@ -18,7 +18,6 @@ from controller.api.run_status import AgentState, OutcomeResult
 from controller.plan import Snapshot, plan
 from controller.plan.actions import (
     AdoptPod,
-    Charge,
     CreateClaim,
     CreatePod,
     DeletePod,
@@ -30,6 +29,7 @@ from controller.plan.actions import (
     Transition,
     Ungate,
 )
+from controller.plan.intents import Charge
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import ReportFacts
 from controller.plan.transitions import WAKES, apply

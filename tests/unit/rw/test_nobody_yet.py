@@ -15,7 +15,9 @@ from controller.cli.rw.next_steps import APPOINTED, changes
 from controller.cli.rw.responses import check, how_to_answer
 from controller.cli.rw.user_error import Problem
 from controller.facts.pods import escalation_facts
-from controller.plan.actions import CreateEscalation, Inquiry, Intent
+from controller.plan.actions import CreateEscalation
+from controller.plan.inquiries import Inquiry
+from controller.plan.intents import Intent
 from controller.plan.model import Plan, Verdict
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import EscalationFacts, RunFacts, Snapshot
