@@ -73,18 +73,31 @@ class ObjectStore(Generic[T]):
 
         `by` is the Run whose reconcile wrote or read the object; it is passed to `changed`.
         """
+        if self._is_newer(obj):
+            self._keep(obj, self.judge(obj), by)
+
+    def apply(self, obj: JsonObject, by: RunKey | None = None) -> T | None:
+        """Keep an object as `upsert` does; return the value of this very version, also if a newer one is kept."""
+        value = self.judge(obj)
+        if self._is_newer(obj):
+            self._keep(obj, value, by)
+        return value
+
+    def _is_newer(self, obj: JsonObject) -> bool:
         meta = obj["metadata"]
         uid, version = meta.get("uid", ""), int(meta.get("resourceVersion", 0))
         old = self.items.get(uid)
-        if not uid or uid in self._tombstones or (old is not None and version <= old.version):
-            return
-        value = self.judge(obj)
+        return bool(uid) and uid not in self._tombstones and (old is None or version > old.version)
+
+    def _keep(self, obj: JsonObject, value: T | None, by: RunKey | None) -> None:
+        meta = obj["metadata"]
+        uid = meta["uid"]
         if value is None:
             self._drop(uid, by)
             return
-        kept = Entry(meta.get("namespace", ""), meta["name"], version, value)
-        self.items[uid] = kept
-        self._changed(uid, old, kept, by)
+        old, entry = self.items.get(uid), Entry(meta.get("namespace", ""), meta["name"], int(meta.get("resourceVersion", 0)), value)
+        self.items[uid] = entry
+        self._changed(uid, old, entry, by)
 
     def judge(self, obj: JsonObject) -> T | None:
         """Return the value that would be kept of an object. Never raises."""

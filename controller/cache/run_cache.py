@@ -127,21 +127,18 @@ class RunCache:
 
         The Run whose reconcile did this (`by`) is not queued for it; another Run is.
         """
-        if LABEL_RUN_UID in obj["metadata"].get("labels", {}):
-            self.pods.upsert(obj, by)
-        judged = self.pods.judge(obj)
+        ours = LABEL_RUN_UID in obj["metadata"].get("labels", {})
+        judged = self.pods.apply(obj, by) if ours else self.pods.judge(obj)
         return judged.facts if judged else unreadable_pod(obj, "")
 
     def apply_escalation(self, obj: JsonObject) -> EscalationFacts | None:
         """Keep an escalation that was read or written live; return its facts, None if it cannot be judged."""
-        self.escalations.upsert(obj)
-        judged = self.escalations.judge(obj)
+        judged = self.escalations.apply(obj)
         return judged.facts if judged else None
 
     def apply_report(self, obj: JsonObject, run: RunKey) -> ReportFacts | None:
         """Keep a report that was read or written live; return its facts, None if it cannot be judged or is not this Run's."""
-        self.reports.upsert(obj)
-        judged = self.reports.judge(obj)
+        judged = self.reports.apply(obj)
         return judged.facts if judged and judged.key == run else None
 
     def _queue(self, key: RunKey, by: RunKey | None = None) -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from controller.api.agent_report import MAX_IDS
 from controller.api.base import JsonObject
 from controller.api.names import report_name
-from controller.facts.reports import report_facts
 from controller.kube.errors import NotFound
 from controller.kube.resources import AGENT_REPORTS
 from controller.plan.actions import DeliverAnswer
@@ -29,8 +28,7 @@ async def deliver(tools: Tools, snapshot: Snapshot, action: DeliverAnswer) -> Sn
             report = await tools.client.merge_patch(AGENT_REPORTS, namespace, name, delivery_body(report, action.question, settled))
     except NotFound:
         return replace(snapshot, reports=others)
-    tools.cache.apply_report(report, snapshot.run.key)
-    facts = report_facts(report)
+    facts = tools.cache.apply_report(report, snapshot.run.key)
     return replace(snapshot, reports=(*others, facts) if facts else others)
 
 
