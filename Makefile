@@ -21,7 +21,7 @@ demo: ## Bring up a cluster, run the operator, apply the examples, and show the 
 test: ## All tests that this machine can run, unit to kind
 	@$(RUN) pytest $(SIDE_BY_SIDE) --durations=15 $(PYTEST_ARGS)
 
-test-unit: ## Tests that need no cluster (about two and a half minutes on two cores)
+test-unit: ## Tests that need no cluster (about four minutes on two cores)
 	@$(RUN) pytest tests/unit $(SIDE_BY_SIDE) $(PYTEST_ARGS)
 
 test-api: ## Tests that need a real API server but no kubelet
