@@ -7,14 +7,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 from yaml import YAMLError
 
 from controller.errors import RunwardenError
+from controller.kube.proxies import proxy_for
 
 MAX_CONNECTIONS = 40
 """Maximum number of concurrent requests."""
@@ -76,9 +75,8 @@ def _look_for_a_proxy_once(configuration: Any) -> None:
 
     Otherwise aiohttp reads them and ~/.netrc for every request, each in a thread: three times the CPU of the request itself.
     """
-    host = urlsplit(configuration.host)
-    if not configuration.proxy and not proxy_bypass(host.hostname or ""):
-        configuration.proxy = getproxies().get(host.scheme)
+    if not configuration.proxy:
+        configuration.proxy = proxy_for(configuration.host)
 
 
 def _namespace(*, in_pod: bool) -> str:

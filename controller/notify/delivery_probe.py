@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.utils import select_proxy
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
+from controller.kube.proxies import proxy_for
 from controller.notify.delivery_result import Outcome, Result
 from controller.notify.guard import Guard
 
@@ -31,11 +31,13 @@ class DeliveryProbe:
         self._codes: list[int] = []
 
     def watch(self) -> None:
-        """Observe this process's HTTP and mail clients from now on."""
+        """Observe this process's HTTP and mail clients from now on. Their proxies are those of the operator's own requests."""
         send, connect = HTTPAdapter.send, smtplib.SMTP.connect
 
         def watched_send(adapter: HTTPAdapter, request: Any, *args: Any, **options: Any) -> requests.Response:
-            self._check_proxied(request.url, options.get("proxies"))
+            proxy = proxy_for(request.url)
+            self._check_proxied(request.url, proxy)
+            options["proxies"] = {"all": proxy} if proxy else {}
             try:
                 response = send(adapter, request, *args, **options)
             except requests.RequestException as error:
@@ -80,12 +82,11 @@ class DeliveryProbe:
             return Outcome(Result.LATER, "the endpoint cannot be reached: check its name, port and the operator's egress")
         return Outcome(Result.REFUSED, "no request could be made: check that its URL is complete")
 
-    def _check_proxied(self, url: str, proxies: Any) -> None:
+    def _check_proxied(self, url: str, proxy: str | None) -> None:
         """Check the target of a proxied request, as far as it resolves here. Raises ConnectionError."""
-        proxy = select_proxy(url, proxies)
         if not proxy:
             return
-        target, way = urlsplit(url), urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        target, way = urlsplit(url), urlsplit(proxy)
         try:
             self._guard.check_host(target.hostname or "", target.port)
             self._guard.trust(way.hostname or "", way.port)

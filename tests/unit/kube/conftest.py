@@ -30,12 +30,12 @@ async def client(faulty: FaultyServer, tmp_path: Path) -> AsyncIterator[Client]:
             yield opened
 
 
-def write_kubeconfig(path: Path, server: str) -> Path:
-    """Write a kubeconfig for a server, with a token."""
+def write_kubeconfig(path: Path, server: str, **more: str) -> Path:
+    """Write a kubeconfig for a server, with a token; `more` are fields of its cluster."""
     config = {
         "current-context": "c",
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "clusters": [{"name": "c", "cluster": {"server": server} | more}],
         "users": [{"name": "u", "user": {"token": "s3cret"}}],
     }
     path.write_text(yaml.safe_dump(config))

@@ -49,17 +49,25 @@ async def test_a_kubeconfig_wins_over_the_pod(token_file: Path, tmp_path: Path) 
     assert await connection.authorization() == "Bearer s3cret"
 
 
-@pytest.mark.parametrize(("excluded", "proxy"), [("", "http://proxy:3128"), ("elsewhere", None), ("*", None)])
+@pytest.mark.parametrize(("excluded", "proxy"), [("", "http://proxy:3128"), ("10.96.0.0/12", None), ("*", None)])
 async def test_the_environments_proxy_is_honoured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, excluded: str, proxy: str | None
 ) -> None:
-    """HTTPS_PROXY and NO_PROXY are honoured, though they are read once and not with every request."""
+    """HTTPS_PROXY and NO_PROXY are honoured, networks too, though they are read once and not with every request."""
     for name in ("HTTPS_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("https_proxy", "http://proxy:3128")
     monkeypatch.setenv("no_proxy", excluded)
-    connection = await connect(write_kubeconfig(tmp_path / "kubeconfig", "https://elsewhere:6443"))
+    connection = await connect(write_kubeconfig(tmp_path / "kubeconfig", "https://10.96.0.1:6443"))
     assert connection.configuration.proxy == proxy
+
+
+async def test_the_kubeconfigs_proxy_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for kubectl, `proxy-url` of a cluster is used whatever the environment has."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://other:3128")
+    monkeypatch.setenv("NO_PROXY", "*")
+    kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", "https://10.96.0.1:6443", **{"proxy-url": "http://p:1"})
+    assert (await connect(kubeconfig)).configuration.proxy == "http://p:1"
 
 
 async def test_missing_credentials_are_told_with_their_place(tmp_path: Path) -> None:

@@ -164,6 +164,16 @@ async def test_a_proxy_is_no_way_around(monkeypatch: pytest.MonkeyPatch, senders
         assert len(proxy.messages) == 1
 
 
+async def test_the_proxy_is_that_of_the_operators_own_requests(monkeypatch: pytest.MonkeyPatch, allowed: Senders) -> None:
+    """Senders read the proxy's variables as the operator does: an address of the machine itself is never proxied."""
+    for name in ("NO_PROXY", "no_proxy", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with Endpoint() as proxy, Endpoint() as endpoint:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        assert await allowed.send(f"json://127.0.0.1:{endpoint.port}/", MESSAGE) == Outcome(Result.SENT)
+        assert (len(proxy.messages), len(endpoint.messages)) == (0, 1)
+
+
 async def test_every_failure_is_one_word_to_the_tenant(senders: Senders, allowed: Senders) -> None:
     """A closed port, an open one, each HTTP code, broken TLS, a dropped connection and a forbidden address look the same."""
     outcomes: list[Outcome] = []
