@@ -107,7 +107,9 @@ class OutcomeRule(ApiModel):
     exit_codes: tuple[Annotated[int, Field(ge=0, le=255)], ...] = Field(
         default=(), max_length=64, description="Exit codes, 0 to 255."
     )
-    reasons: tuple[Word, ...] = Field(default=(), max_length=32, description="The kubelet's reasons, for example OOMKilled.")
+    reasons: tuple[Word, ...] = Field(
+        default=(), max_length=32, description="Reasons of runwarden or of the kubelet, for example OOMKilled."
+    )
     message_contains: Text = Field(default="", description="Text that the termination message contains.")
     action: OutcomeAction = Field(description="Complete, Retry (charged), RetryFree, Fail or Escalate.")
 

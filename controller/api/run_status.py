@@ -117,12 +117,12 @@ class Outcome(KeptModel):
     attempt: Count = Field(description="The attempt, from 0.")
     result: OutcomeResult = Field(description="Completed, Failed, Interrupted by a pause or stop, or Parked for an answer.")
     reason: Word = Field(description="The reason, as one CamelCase word.")
-    kubelet_reason: Word = Field(default="", description="The kubelet's own reason, for example Error or Evicted.")
+    kubelet_reason: Word = Field(default="", description="The kubelet's own reason, for example Error, Evicted or OutOfcpu.")
     message: Text = Field(default="", description="The kubelet's message.")
     exit_code: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = Field(
-        default=None, description="Exit code of the agent's container."
+        default=None, description="Exit code of the agent's container, or of the init container that failed."
     )
-    finished_at: Time | None = Field(default=None, description="When the agent's container ended, by the kubelet's clock.")
+    finished_at: Time | None = Field(default=None, description="When that container ended, by the kubelet's clock.")
 
 
 class ResultStatus(ApiModel):

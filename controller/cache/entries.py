@@ -9,11 +9,14 @@ from pydantic import ValidationError
 
 from controller.api.base import JsonObject, parse
 from controller.api.names import API_VERSION, LABEL_RUN, LABEL_RUN_UID, RunKey
+from controller.api.pod_template import container_name
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.run import RunSpec
 from controller.api.violations import from_pydantic
 from controller.cache.active_runs import QueuedRun
 from controller.cache.compression import decode, encode
-from controller.facts.pods import escalation_facts, pod_facts, unreadable_pod
+from controller.facts.containers import ContainerFacts
+from controller.facts.pods import all_facts, escalation_facts, judged_by, unreadable_pod
 from controller.facts.reports import report_facts
 from controller.facts.runs import run_facts, unreadable_facts
 from controller.plan.snapshot import EscalationFacts, PodFacts, ReportFacts, RunFacts
@@ -37,10 +40,18 @@ class CachedRun(NamedTuple):
 
 
 class CachedPod(NamedTuple):
-    """A pod's facts and the Run that its labels name."""
+    """A pod's facts, the Run that its labels name, and the facts of its containers that `facts` does not judge by.
+
+    Most pods have one container and thus no others. A pod may be cached before its Run, whose spec names the judged container.
+    """
 
     facts: PodFacts
     key: RunKey
+    others: tuple[ContainerFacts, ...] = ()
+
+    def of(self, spec: RunSpec | None) -> PodFacts:
+        """Return the facts by the container that the Run's spec names; by the pod's own spec for a Run whose spec is unknown."""
+        return judged_by(self.facts, self.others, container_name(spec, self.facts.agent))
 
 
 class CachedEscalation(NamedTuple):
@@ -91,7 +102,8 @@ def absent(_: JsonObject, __: str) -> None:
 
 def make_pod(obj: JsonObject, old: CachedPod | None) -> CachedPod:
     """Keep a pod."""
-    return CachedPod(_remembering(pod_facts(obj), old.facts if old else None), _pod_key(obj))
+    facts, others = all_facts(obj)
+    return CachedPod(_remembering(facts, old.facts if old else None), _pod_key(obj), others)
 
 
 def _pod_key(obj: JsonObject) -> RunKey:

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from controller.api.base import JsonObject
 from controller.api.names import LABEL_RUN_UID, RunKey
 from controller.api.policy import ResolvedPolicy
+from controller.api.run import RunSpec
 from controller.cache.active_runs import ActiveRunLimiter
 from controller.cache.entries import (
     CachedEscalation,
@@ -90,7 +91,9 @@ class RunCache:
 
     def pods_of(self, run: RunKey) -> tuple[PodFacts, ...]:
         """Return the cached pods of the Run's namespace whose labels name the Run, by name."""
-        facts = (self.pods.items[pod].value.facts for pod in self._pods_of.get(run, ()))
+        known = self.run(run)
+        spec = known.facts.spec if known else None
+        facts = (self.pods.items[pod].value.of(spec) for pod in self._pods_of.get(run, ()))
         return tuple(sorted(facts, key=lambda pod: pod.name))
 
     def escalations_of(self, run: RunKey) -> tuple[EscalationFacts, ...]:
@@ -122,14 +125,14 @@ class RunCache:
         """Keep a Run that its own reconcile wrote. The reconcile planned from it already, so this alone does not queue it."""
         self.runs.upsert(obj, key_of(obj))
 
-    def apply_pod(self, obj: JsonObject, by: RunKey | None = None) -> PodFacts:
+    def apply_pod(self, obj: JsonObject, by: RunKey | None = None, spec: RunSpec | None = None) -> PodFacts:
         """Keep a pod that was read or written live, before the watch reports it; return its facts.
 
-        The Run whose reconcile did this (`by`) is not queued for it; another Run is.
+        The Run whose reconcile did this (`by`, with its `spec`) is not queued for it; another Run is.
         """
         ours = LABEL_RUN_UID in obj["metadata"].get("labels", {})
         judged = self.pods.apply(obj, by) if ours else self.pods.judge(obj)
-        return judged.facts if judged else unreadable_pod(obj, "")
+        return judged.of(spec) if judged else unreadable_pod(obj, "")
 
     def apply_escalation(self, obj: JsonObject) -> EscalationFacts | None:
         """Keep an escalation that was read or written live; return its facts, None if it cannot be judged."""

@@ -16,21 +16,25 @@ from controller.api.names import (
     REPORTER_CONTAINER,
 )
 from controller.api.pod_template import judged_container
-from controller.api.redaction import recorded
 from controller.api.template import MAX_GRACE_SECONDS
-from controller.api.timestamps import earlier, parse_time
+from controller.api.timestamps import earlier, later, parse_time
+from controller.facts.containers import (
+    DEADLINE_EXCEEDED,
+    ContainerFacts,
+    condition,
+    container_facts,
+    init_termination,
+    is_rejected,
+    phase,
+    since,
+    without_agent,
+    words,
+)
 from controller.facts.reports import last_report as _last_report
-from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, Termination
+from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts
 
 DEFAULT_GRACE_SECONDS = 30
 """Kubernetes' default for a pod's terminationGracePeriodSeconds."""
-
-PULL_PREFIX = "ErrImagePull: "
-"""Prefix of the cause in the kubelet's back-off message. Without it, both messages of one failing pull are equal."""
-
-
-SAME_REASONS = {"ErrImagePull": "ImagePullBackOff"}
-"""Waiting reasons between which the kubelet alternates while it retries; one name keeps the status from flapping."""
 
 
 def controller_uid(obj: JsonObject) -> str:
@@ -39,36 +43,60 @@ def controller_uid(obj: JsonObject) -> str:
     return next((owner["uid"] for owner in owners if owner.get("controller")), "")
 
 
-def pod_facts(pod: JsonObject) -> PodFacts:
-    """Return the planner's facts of a pod. A pod that is not ours has no agent and no attempt."""
+def pod_facts(pod: JsonObject, container: str = "") -> PodFacts:
+    """Return the planner's facts of a pod, judged by the container of this name.
+
+    The name comes from the Run's spec (`container_name`); without one the pod's own spec decides. A pod that is not ours has no
+    agent and no attempt.
+    """
+    facts, others = all_facts(pod)
+    return judged_by(facts, others, container)
+
+
+def judged_by(facts: PodFacts, others: tuple[ContainerFacts, ...], container: str) -> PodFacts:
+    """Return a pod's facts with the container of this name as the judged one; `others` are those that the facts do not use.
+
+    Nothing is known of the containers of an unreadable pod.
+    """
+    if not container or facts.container in ("", container):
+        return facts
+    found = next((other for other in others if other.container == container), None)
+    return found.of(facts) if found else without_agent(facts, container)
+
+
+def all_facts(pod: JsonObject) -> tuple[PodFacts, tuple[ContainerFacts, ...]]:
+    """Return a pod's facts, judged by its own spec, and the facts of its other containers."""
+    containers, own = pod["spec"]["containers"], judged_container(pod["spec"])
+    facts = container_facts(pod, own).of(_pod_facts(pod))
+    return facts, tuple(container_facts(pod, other) for other in containers if other is not own)
+
+
+def _pod_facts(pod: JsonObject) -> PodFacts:
+    """Return the facts that do not depend on which container is judged."""
     meta, spec, status = pod["metadata"], pod["spec"], pod.get("status", {})
     annotations = meta.get("annotations", {})
     gates = [gate["name"] for gate in spec.get("schedulingGates", ())]
-    container = _container_status(spec, status)
-    reason, message = _waiting(status, container)
     return PodFacts(
         **_identity(pod),
-        phase=_phase(status, container),
+        phase=phase(status),
         reason=status.get("reason", ""),
-        message=_words(status.get("message", "")),
+        message=words(status.get("message", "")),
         gated=GATE_ADMITTED in gates,
         foreign_gates=tuple(gate for gate in gates if gate != GATE_ADMITTED),
         created_at=parse_time(meta.get("creationTimestamp")),
         bound=bool(spec.get("nodeName")),
         node=spec.get("nodeName", ""),
-        scheduled_at=_since(status, "PodScheduled", "True"),
-        started_at=parse_time(container.get("state", {}).get("running", {}).get("startedAt")),
-        ready=_condition(status, "Ready").get("status") == "True",
-        unready_since=_unready_since(spec, status, container),
+        scheduled_at=since(status, "PodScheduled", "True"),
+        ready=condition(status, "Ready").get("status") == "True",
         forced=meta.get("deletionGracePeriodSeconds") == 0,
         deleted_at=_deleted_at(meta),
         grace_seconds=_grace(spec.get("terminationGracePeriodSeconds", DEFAULT_GRACE_SECONDS)),
         deletion_grace_seconds=min(meta.get("deletionGracePeriodSeconds") or 0, MAX_SECONDS),
         ending_since=_ending_since(spec, annotations),
-        disrupted_at=_since(status, "DisruptionTarget", "True"),
-        waiting_reason=reason,
-        waiting_message=_words(message),
-        termination=_termination(container),
+        deadline_at=_foreign_deadline(spec, status, annotations),
+        disrupted_at=since(status, "DisruptionTarget", "True"),
+        init_termination=init_termination(spec, status),
+        rejected=is_rejected(status),
         reporting=any(c["name"] == REPORTER_CONTAINER for c in spec.get("initContainers", ())),
         last_report=_last_report(pod),
     )
@@ -132,66 +160,8 @@ def node_lost_since(node: JsonObject | None, pod: PodFacts) -> datetime | None:
     """
     if node is None:
         return pod.unready_since or pod.scheduled_at or pod.created_at
-    ready = _condition(node.get("status", {}), "Ready")
+    ready = condition(node.get("status", {}), "Ready")
     return None if ready.get("status") == "True" else parse_time(ready.get("lastTransitionTime")) or pod.created_at
-
-
-def _container_status(spec: JsonObject, status: JsonObject) -> JsonObject:
-    name = judged_container(spec)["name"]
-    return next((c for c in status.get("containerStatuses", ()) if c["name"] == name), {})
-
-
-def _condition(status: JsonObject, kind: str) -> JsonObject:
-    return next((c for c in status.get("conditions", ()) if c["type"] == kind), {})
-
-
-def _since(status: JsonObject, kind: str, wanted: str) -> datetime | None:
-    """Return since when a condition has had the wanted status; None if it has another one."""
-    condition = _condition(status, kind)
-    return parse_time(condition.get("lastTransitionTime")) if condition.get("status") == wanted else None
-
-
-def _unready_since(spec: JsonObject, status: JsonObject, container: JsonObject) -> datetime | None:
-    """Return since when a running agent that was once ready has failed its readiness probe.
-
-    An agent that was never ready starts slowly: its condition has not changed since before the container ran.
-    """
-    running = parse_time(container.get("state", {}).get("running", {}).get("startedAt"))
-    since = _since(status, "Ready", "False")
-    probed = "readinessProbe" in judged_container(spec)
-    if not (probed and running and since) or container.get("ready"):
-        return None
-    return since if since > running else None
-
-
-def _phase(status: JsonObject, container: JsonObject) -> str:
-    """Return the pod's phase. A failed pod counts as running until the kubelet also reports how the agent ended.
-
-    At a deadline the kubelet may write Failed first and the exit code seconds later (observed on 1.34). A judgement in between
-    would take finished work for interrupted work and start it again. If the pod's node is lost at that moment, the pod is deleted
-    like any pod that ignores its deadline.
-    """
-    phase = str(status.get("phase", "Pending"))
-    unsaid = status.get("reason") == DEADLINE_EXCEEDED and "running" in container.get("state", {})
-    return "Running" if phase == "Failed" and unsaid else phase
-
-
-DEADLINE_EXCEEDED = "DeadlineExceeded"
-"""The kubelet's reason for a pod that it ended at its activeDeadlineSeconds, which is how the operator ends pods."""
-
-
-def _waiting(status: JsonObject, container: JsonObject) -> tuple[str, str]:
-    """Return the reason and message of what the pod waits for: an init container, the judged container or the scheduler."""
-    states = [c.get("state", {}) for c in status.get("initContainerStatuses", ())] + [container.get("state", {})]
-    for state in states:
-        waiting = state.get("waiting")
-        if waiting and waiting.get("reason"):
-            reason = SAME_REASONS.get(waiting["reason"], waiting["reason"])
-            return reason, waiting.get("message", "").rpartition(PULL_PREFIX)[2]
-    for condition in status.get("conditions", ()):
-        if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
-            return "Unschedulable", condition.get("message", "")
-    return "", ""
 
 
 def _deleted_at(meta: JsonObject) -> datetime | None:
@@ -228,6 +198,14 @@ def _ending_since(spec: JsonObject, annotations: JsonObject) -> datetime | None:
     return _tolerant_time(annotations.get(ANNOTATION_ENDING_AT)) if ending_by_deadline else None
 
 
+def _foreign_deadline(spec: JsonObject, status: JsonObject, annotations: JsonObject) -> datetime | None:
+    """Return when the activeDeadlineSeconds that ended the pod were over; None for another end, or if the operator set them."""
+    started, seconds = parse_time(status.get("startTime")), spec.get("activeDeadlineSeconds")
+    if status.get("reason") != DEADLINE_EXCEEDED or started is None or seconds is None or _ending_since(spec, annotations):
+        return None
+    return later(started, seconds)
+
+
 def _tolerant_time(text: str | None) -> datetime | None:
     """Return an annotation's time; None for a text that is not a time, since users who may edit pods can write any text."""
     try:
@@ -235,25 +213,3 @@ def _tolerant_time(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return moment if moment and moment.tzinfo else None
-
-
-def _words(text: str) -> str:
-    """Return a kubelet's text as it is recorded. It may contain the agent's last output, so secrets are redacted."""
-    return recorded(text[:READ_LIMIT])[:MAX_TEXT]
-
-
-READ_LIMIT = 8192
-"""Maximum characters of a message that are read: twice what a kubelet takes of a termination message."""
-
-
-def _termination(container: JsonObject) -> Termination | None:
-    ended = container.get("state", {}).get("terminated")
-    if not ended:
-        return None
-    return Termination(
-        exit_code=ended["exitCode"],
-        reason=ended.get("reason", ""),
-        message=_words(ended.get("message", "")),
-        started_at=parse_time(ended.get("startedAt")),
-        finished_at=parse_time(ended.get("finishedAt")),
-    )

@@ -52,7 +52,7 @@ def _view(at: PlanContext, agent: Agent) -> AgentView:
 
 def _of_report(at: PlanContext, agent: Agent, pod: PodFacts) -> AgentView | None:
     """Return a live agent's health by its report or by its silence; None if these show no problem."""
-    if pod.terminated or pod.deleting:
+    if pod.agent_ended or pod.deleting:
         return None
     if waiting := questions.open_questions(at, agent.name):
         return AgentView(agent.name, Health.AWAITING_GUIDANCE, Reason.AWAITING_GUIDANCE, questions.one_line(waiting[0].text))
@@ -73,6 +73,8 @@ def _parked(at: PlanContext, agent: Agent) -> AgentView:
 def _of_pod(name: str, pod: PodFacts) -> AgentView:
     if pod.foreign_gates:
         return AgentView(name, Health.QUEUED, Reason.QUEUED, f"scheduling gate {', '.join(pod.foreign_gates)}")
+    if pod.termination is not None and pod.termination.exit_code and not pod.terminated:
+        return AgentView(name, Health.DEAD, Reason.AGENT_ENDED, f"exit code {pod.termination.exit_code}")
     if pod.unready_since is not None:
         return AgentView(name, Health.UNREADY, Reason.UNREADY)
     if pod.ready or (pod.phase == "Running" and not pod.waiting_reason):

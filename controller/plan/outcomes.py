@@ -18,6 +18,11 @@ OOM_EXIT_CODE = 137
 START_ERRORS = frozenset({"StartError", "ContainerCannotRun"})
 """The kubelet's reasons for a container that the runtime could not start."""
 
+ENDED_BY_NODE = frozenset({"NodeShutdown", "Shutdown", "Terminated", "Preempting"})
+"""The kubelet's reasons for pods that it ends for its node's shutdown or for a critical pod (`nodeshutdown` and `preemption` in
+the kubelet). Newer kubelets add the condition DisruptionTarget.
+"""
+
 UNKNOWN_ENDS = frozenset({"ContainerStatusUnknown", "Unknown"})
 """Reasons of the kubelet and containerd for a container that no longer exists, as after a reboot of its node. The agent is not
 at fault.
@@ -34,10 +39,13 @@ DEFAULT_ACTIONS = {
     Reason.INTERRUPTED: OutcomeAction.RETRY_FREE,
     Reason.DELETED: OutcomeAction.RETRY_FREE,
     Reason.VANISHED: OutcomeAction.RETRY_FREE,
+    Reason.POD_REJECTED: OutcomeAction.RETRY_FREE,
+    Reason.POD_FAILED: OutcomeAction.RETRY_FREE,
     Reason.STATUS_UNKNOWN: OutcomeAction.RETRY_FREE,
     Reason.TEMPORARY: OutcomeAction.RETRY_FREE,
     Reason.NO_PERMISSION: OutcomeAction.ESCALATE,
     Reason.BAD_CONFIGURATION: OutcomeAction.ESCALATE,
+    Reason.AGENT_MISSING: OutcomeAction.ESCALATE,
 }
 """Default actions by reason, if the policy has no matching rule; every other reason is a charged Retry."""
 
@@ -68,6 +76,10 @@ def classify(
         outcome = outcome.model_copy(update=missing)
     complete = action_for(outcome, policy) is OutcomeAction.COMPLETE
     return outcome.model_copy(update={"result": OutcomeResult.COMPLETED if complete else _failed(ending)})
+
+
+SPOKEN = frozenset({Reason.RESULT_REPORTED, Reason.FAILURE_REPORTED, Reason.PARKED, Reason.PARKED_WITHOUT_QUESTION})
+"""Reasons of ends that the agent itself reported."""
 
 
 def unjudged(outcome: Outcome) -> Outcome:
@@ -136,12 +148,13 @@ def finished_its_work(pod: PodFacts) -> bool:
     """Whether the agent exited with 0 on its own, before the end of its pod was requested."""
     end = pod.termination
     if end is None:
-        return pod.phase == "Succeeded"
+        return pod.phase == "Succeeded" and not pod.without_agent
     return end.exit_code == 0 and _of_its_own_accord(pod, end)
 
 
 def _of_its_own_accord(pod: PodFacts, end: Termination) -> bool:
-    asked_at = min((moment for moment in (pod.deleted_at, pod.ending_since, pod.disrupted_at) if moment), default=None)
+    asks = (pod.deleted_at, pod.ending_since, pod.disrupted_at, pod.deadline_at)
+    asked_at = min((moment for moment in asks if moment), default=None)
     # All times have whole seconds. Within the same second only the kubelet knows the order, so the end counts as requested.
     return asked_at is None or (end.finished_at is not None and end.finished_at < asked_at)
 
@@ -153,21 +166,43 @@ def _reason(pod: PodFacts, *, ending: bool) -> Reason:
 
 
 def _failure(pod: PodFacts) -> Reason:
-    end = pod.termination
+    end = _end_of(pod)
+    if pod.without_agent:
+        return Reason.AGENT_MISSING
     if pod.disrupted_at is not None:
         return Reason.DISRUPTED
+    if pod.rejected:
+        return Reason.POD_REJECTED
     if pod.reason == "Evicted":
         return Reason.EVICTED
-    if end is None:
-        return Reason.DELETED if pod.deleting else Reason.VANISHED
+    if pod.reason in ENDED_BY_NODE:
+        return Reason.DISRUPTED
+    return _of_end(pod, end) if end else _without_end(pod)
+
+
+def _without_end(pod: PodFacts) -> Reason:
+    """Return the reason of a pod whose status has neither the agent's end nor that of an init container."""
+    if pod.deleting:
+        return Reason.DELETED
+    return Reason.POD_DEADLINE if pod.deadline_at else Reason.POD_FAILED
+
+
+def _of_end(pod: PodFacts, end: Termination) -> Reason:
     if end.reason in UNKNOWN_ENDS:
         return Reason.STATUS_UNKNOWN
-    return _of_exit(pod, end)
-
-
-def _of_exit(pod: PodFacts, end: Termination) -> Reason:
     if pod.deleting and not _of_its_own_accord(pod, end):
         return Reason.DELETED
+    if pod.deadline_at and not _of_its_own_accord(pod, end):
+        return Reason.POD_DEADLINE
+    return Reason.INIT_CONTAINER_FAILED if end.container else _of_exit(end)
+
+
+def _end_of(pod: PodFacts) -> Termination | None:
+    """Return the end that decides: the agent's, or that of the init container that kept the agent from running."""
+    return pod.termination or pod.init_termination
+
+
+def _of_exit(end: Termination) -> Reason:
     if end.reason == "OOMKilled":
         return Reason.OUT_OF_MEMORY
     if end.reason in START_ERRORS:
@@ -186,24 +221,32 @@ def _matches(rule: OutcomeRule, outcome: Outcome) -> bool:
 
 
 def _of(pod: PodFacts, attempt: int, reason: Reason) -> Outcome:
-    end = pod.termination or Termination(exit_code=-1)
+    end = _end_of(pod)
     return Outcome(
         attempt=attempt,
         result=OutcomeResult.FAILED,
         reason=reason,
-        kubelet_reason=pod.reason or end.reason,
+        kubelet_reason=pod.reason or (end.reason if end else ""),
         message=_words(pod, end, reason)[:MAX_TEXT],
-        exit_code=end.exit_code if pod.termination else None,
-        finished_at=end.finished_at,
+        exit_code=end.exit_code if end else None,
+        finished_at=end.finished_at if end else None,
     )
 
 
-def _words(pod: PodFacts, end: Termination, reason: Reason) -> str:
-    """Return the recorded cause: the exit code, and the kubelet's texts."""
-    parts = []
-    if pod.termination:
-        parts.append(f"exit code {end.exit_code}")
-        if end.exit_code == OOM_EXIT_CODE and reason is not Reason.OUT_OF_MEMORY:
-            parts.append("killed by SIGKILL, which may mean out of memory")
-    parts += [text.strip() for text in (pod.reason, pod.message, end.message) if text.strip()]
+def _words(pod: PodFacts, end: Termination | None, reason: Reason) -> str:
+    """Return the recorded cause: the container if it is not the agent's, the exit code, and the kubelet's texts."""
+    if reason is Reason.AGENT_MISSING:
+        return f"pod {pod.name} has no container {pod.container}"
+    parts = _exit_words(end, reason) if end else []
+    parts += [text.strip() for text in (pod.reason, pod.message, end.message if end else "") if text.strip()]
     return ": ".join(parts) or reason.sentence
+
+
+def _exit_words(end: Termination, reason: Reason) -> list[str]:
+    parts = [f"init container {end.container}"] if end.container else []
+    parts.append(f"exit code {end.exit_code}")
+    if end.reason == "OOMKilled" and end.container:
+        parts.append("killed for using more memory than its limit")
+    elif end.exit_code == OOM_EXIT_CODE and reason is not Reason.OUT_OF_MEMORY:
+        parts.append("killed by SIGKILL, which may mean out of memory")
+    return parts

@@ -7,14 +7,16 @@ from controller.plan.snapshot import PodFacts, Snapshot
 
 
 def expected_pod_names(snapshot: Snapshot) -> set[str]:
-    """Return the names of pods that may exist: of each agent's attempt, and of the one before until this one has started."""
+    """Return the names of pods that may exist: of each agent's attempt, and of the one before until this one has started.
+
+    The pod of an attempt whose end is on record counts too: other containers of it may run on.
+    """
     agents = snapshot.state.agents if snapshot.state else {}
     names = set()
     for name, agent in agents.items():
-        if agent.outcome is None:
-            names.add(pod_name(snapshot.run.name, name, agent.attempt))
-            if agent.attempt and not agent.pod_uid:
-                names.add(pod_name(snapshot.run.name, name, agent.attempt - 1))
+        names.add(pod_name(snapshot.run.name, name, agent.attempt))
+        if agent.outcome is None and agent.attempt and not agent.pod_uid:
+            names.add(pod_name(snapshot.run.name, name, agent.attempt - 1))
     return names
 
 

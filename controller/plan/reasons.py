@@ -124,10 +124,30 @@ class Reason(DocumentedEnum):
     STATUS_UNKNOWN = "ContainerStatusUnknown", "The kubelet does not know how the container ended."
     START_ERROR = "StartError", "The container could not be started from its image and command."
     EVICTED = "Evicted", "The kubelet evicted the pod, for example for its use of ephemeral storage."
+    INIT_CONTAINER_FAILED = (
+        "InitContainerFailed",
+        "An init container failed, so the agent never ran; the exit code is the init container's.",
+    )
+    POD_REJECTED = "PodRejected", "The kubelet rejected the pod, so the agent never ran; its own reason is in kubeletReason."
+    POD_DEADLINE = (
+        "PodDeadlineExceeded",
+        "The pod's own activeDeadlineSeconds ended it; admission or another client has set that, not the operator.",
+    )
+    POD_FAILED = "PodFailed", "The pod has failed, and its status does not say how its agent ended."
+    AGENT_MISSING = (
+        "AgentContainerMissing",
+        "The pod has no container of the agent's name: admission has renamed or removed it.",
+    )
     DISRUPTED = "Disrupted", "The pod was ended by a disruption: a drain, a preemption or a lost node."
     INTERRUPTED = "Interrupted", "The attempt was ended because the Run was paused or stopped."
     DELETED = "PodDeleted", "The pod was deleted before the agent had finished."
     VANISHED = "PodVanished", "The pod is gone, and it is unknown how its agent ended."
+
+    # The rest of a pod whose agent has ended
+    AGENT_ENDED = (
+        "AgentEnded",
+        "The agent has ended; other containers of its pod run on, so the pod is ended after its grace period.",
+    )
 
     # Release of pods
     OUTCOME_RECORDED = "OutcomeRecorded", "The attempt's outcome is recorded, so its deleted pod is released."

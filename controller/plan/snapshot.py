@@ -21,13 +21,14 @@ from controller.plan.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class Termination:
-    """How the judged container ended, in the kubelet's terms."""
+    """How a container ended, in the kubelet's terms; `container` names one that is not the judged one."""
 
     exit_code: int
     reason: str = ""
     message: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    container: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,9 @@ class PodFacts:
     """The facts of one pod; `agent` and `attempt` come from its labels, `run_uid` from its controlling owner.
 
     `grace_seconds` is the pod's own grace period, `deletion_grace_seconds` the one of its deletion, which the deleting client
-    chose.
+    chose. `container` is the judged container by the Run's spec; a pod `without_agent` lacks it. `init_termination` is the end of
+    the init container that failed the pod. `deadline_at` is the end of an activeDeadlineSeconds that the operator did not set and
+    that ended the pod. A `rejected` pod never ran: its kubelet refused it.
     """
 
     name: str
@@ -102,10 +105,15 @@ class PodFacts:
     deletion_grace_seconds: int = 0
     finalizers: tuple[str, ...] = ()
     ending_since: datetime | None = None
+    deadline_at: datetime | None = None
     disrupted_at: datetime | None = None
     waiting_reason: str = ""
     waiting_message: str = ""
+    container: str = ""
+    without_agent: bool = False
     termination: Termination | None = None
+    init_termination: Termination | None = None
+    rejected: bool = False
     reporting: bool = False
     last_report: ReportFacts | None = None
 
@@ -123,6 +131,14 @@ class PodFacts:
         """
         vouched = self.forced and self.node_lost_since is not None
         return self.phase in ("Succeeded", "Failed") or (self.deleting and (vouched or not self.bound))
+
+    @property
+    def agent_ended(self) -> bool:
+        """Whether the agent can never work again in this pod, although other containers may run on.
+
+        The judged container is not restarted, so its end is final. No other container's end is the agent's.
+        """
+        return self.terminated or self.termination is not None or self.without_agent
 
     @property
     def prolonged(self) -> bool:

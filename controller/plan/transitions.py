@@ -29,6 +29,7 @@ from controller.plan.actions import (
     UnblockAgent,
 )
 from controller.plan.allowance import counted
+from controller.plan.attempts.agent_end import outcome_of
 from controller.plan.attempts.budget import cooldown, is_healthy_long_enough
 from controller.plan.context import PlanContext
 from controller.plan.escalations import questions
@@ -100,11 +101,9 @@ def _adopt(at: PlanContext, state: OperatorState, action: AdoptPod) -> OperatorS
 
 
 def _record(at: PlanContext, state: OperatorState, action: RecordOutcome) -> OperatorState:
-    ending = state.stop is not None or state.paused_at is not None
     pod = at.own_pod(action.agent) or at.finished_predecessor(action.agent)
     report = at.report_of(pod) if pod else at.report(action.agent)
-    known = questions.known(at, report) if report else ()
-    outcome = at.ended(pod, action.attempt, report, ending=ending, settled=known)
+    outcome = outcome_of(at, action.agent, action.attempt)
     update = {"outcome": outcome, "result": report.result if report else None, "usage": at.usage(action.agent)}
     return _with_agent(state, action.agent, _reset_charges(at, action.agent).model_copy(update=update))
 

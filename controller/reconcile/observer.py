@@ -12,6 +12,7 @@ from controller.api.base import JsonObject
 from controller.api.llm_policy import LLMMode
 from controller.api.names import RunKey, report_name, workspace_name
 from controller.api.policy import NetworkMode, ResolvedPolicy
+from controller.api.run import RunSpec
 from controller.cache.active_runs import QueuedRun
 from controller.cache.policy_file_watcher import PolicyFileWatcher
 from controller.cache.policy_resolver import admit
@@ -84,7 +85,7 @@ class Observer:
         facts = view.facts_of(run)
         loaded = await self._store.load(run, live=True)
         known = Snapshot(run=facts, state=loaded.state)
-        pods = await self._pods(key, pod_names | expected_pod_names(known))
+        pods = await self._pods(key, pod_names | expected_pod_names(known), facts.spec)
         reports = await self._reports(key, {report.agent for report in view.reports} | reporting_agents(known, pods))
         open_names = {escalation.name for escalation in view.escalations if escalation.open}
         escalations = await self._escalations(key, open_names, replace(known, reports=reports, pods=pods))
@@ -157,8 +158,8 @@ class Observer:
         except NotFound:
             return None
 
-    async def _pods(self, key: RunKey, names: set[str]) -> tuple[PodFacts, ...]:
-        return tuple(self._cache.apply_pod(pod, key) for pod in await self._all(PODS, key.namespace, names))
+    async def _pods(self, key: RunKey, names: set[str], spec: RunSpec | None = None) -> tuple[PodFacts, ...]:
+        return tuple(self._cache.apply_pod(pod, key, spec) for pod in await self._all(PODS, key.namespace, names))
 
     async def _claims(self, snapshot: Snapshot) -> tuple[ClaimFacts, ...]:
         """Read the workspace claims of the agents that have not started."""

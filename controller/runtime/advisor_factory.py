@@ -61,9 +61,9 @@ def log_tail(client: Client) -> LogTail:
 
     async def fetch(at: PlanContext, agent: str) -> str:
         pod = at.own_pod(agent)
-        spec = next((a for a in at.agents if a.name == agent), None)
-        if pod is None or spec is None or not pod.bound:
+        container = container_name(at.snapshot.run.spec, agent)
+        if pod is None or not container or not pod.bound:
             return ""
-        return await client.log_tail(at.snapshot.run.namespace, pod.name, container_name(spec), LOG_LINES, LOG_BYTES)
+        return await client.log_tail(at.snapshot.run.namespace, pod.name, container, LOG_LINES, LOG_BYTES)
 
     return fetch

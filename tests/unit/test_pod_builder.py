@@ -276,7 +276,7 @@ DISRUPTION = [{"type": "DisruptionTarget", "status": "True", "lastTransitionTime
         (ended(end={"exitCode": 143}, metadata=DELETED), False, Reason.DELETED, "Failed"),
         (ended(metadata=DELETED), False, Reason.DELETED, "Failed"),
         (ended(end={"finishedAt": "2026-01-01T11:59:59Z"}, metadata=DELETED), False, Reason.EXITED_ZERO, "Completed"),
-        (ended(phase="Failed", reason="DeadlineExceeded", containerStatuses=[]), False, Reason.VANISHED, "Failed"),
+        (ended(phase="Failed", reason="DeadlineExceeded", containerStatuses=[]), False, Reason.POD_FAILED, "Failed"),
     ],
 )
 def test_outcomes(pod: dict[str, Any], ending: bool, reason: Reason, result: str) -> None:

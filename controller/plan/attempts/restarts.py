@@ -9,6 +9,7 @@ from controller.api.policy import OnBudgetSpent, OutcomeAction, RunPolicySpec
 from controller.api.run import Agent
 from controller.api.run_status import Outcome
 from controller.plan.actions import ReserveAttempt
+from controller.plan.attempts import agent_end
 from controller.plan.attempts.budget import FREE_RESTART_LIMIT, budget_left, free_left
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision, Wait
@@ -68,7 +69,7 @@ def reserve(at: PlanContext, agent: Agent, reason: Reason, charge: Charge) -> Ag
 def fails_the_run(at: PlanContext, agent: Agent) -> tuple[Reason, str] | None:
     """Return why a required agent's end is the Run's end by its policy, None if it is not."""
     outcome, policy = at.outcome(agent.name), at.policy
-    if outcome is None or policy is None or at.completed(agent.name):
+    if outcome is None or policy is None or at.completed(agent.name) or agent_end.remains(at, agent.name):
         return None
     text = f"agent {agent.name}, attempt {outcome.attempt}: {outcome.reason}: {outcome.message}"
     action = action_for(outcome, policy)

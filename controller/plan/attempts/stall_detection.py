@@ -86,7 +86,7 @@ def progress_base(at: PlanContext, report: ReportFacts) -> datetime | None:
 def _fresh(at: PlanContext, agent: Agent) -> ReportFacts | None:
     """Return the report of the agent's running pod, if its reporter is not silent."""
     pod, report = at.own_pod(agent.name), at.report(agent.name)
-    if pod is None or report is None or pod.phase == "Pending" or pod.terminated or pod.deleting:
+    if pod is None or report is None or pod.phase == "Pending" or pod.agent_ended or pod.deleting:
         return None  # The reporter starts before its agent, whose image may take time to pull.
     silent = silent_at(at, pod)
     return report if silent and at.now < silent else None

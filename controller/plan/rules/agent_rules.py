@@ -15,7 +15,7 @@ from controller.api.run import Agent
 from controller.api.run_status import OutcomeResult
 from controller.api.timestamps import later
 from controller.plan.actions import RenewWait
-from controller.plan.attempts import restarts, stall_detection, start_stop
+from controller.plan.attempts import agent_end, restarts, stall_detection, start_stop
 from controller.plan.attempts.stall_detection import confirmed_at
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision, Wait
@@ -36,8 +36,11 @@ UNSCHEDULABLE = "Unschedulable"
 
 
 def complete(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """Finished work is never started again."""
-    return AgentDecision() if at.completed(agent.name) else None
+    """Finished work is never started again. The rest of its pod is ended."""
+    if not at.completed(agent.name):
+        return None
+    pod = agent_end.remains(at, agent.name)
+    return AgentDecision(agent_end.end_remains(at, pod), check_at=start_stop.force_delete_at(pod)) if pod else AgentDecision()
 
 
 def asked_to_restart(at: PlanContext, agent: Agent) -> AgentDecision | None:
@@ -66,6 +69,21 @@ def answered(at: PlanContext, agent: Agent) -> AgentDecision | None:
         reason = Reason.RETRY_ORDERED if found.decision is Decision.RETRY else Reason.WAIT_ORDERED
         return AgentDecision((RenewWait(reason=reason, agent=agent.name, escalation=found.name, decision=found.decision),))
     return None
+
+
+def remaining(at: PlanContext, agent: Agent) -> AgentDecision | None:
+    """The agent has ended and other containers of its pod run on: the pod is ended, and nothing else is decided before it has."""
+    own = at.own_pod(agent.name)
+    if pod := agent_end.remains(at, agent.name):
+        return lost(at, agent) or _end_remains(at, pod)
+    over = agent_end.over_at(at, own) if own and not own.terminated else None
+    return AgentDecision(check_at=over) if over else None
+
+
+def _end_remains(at: PlanContext, pod: PodFacts) -> AgentDecision:
+    text = f"the agent has ended; waiting until the rest of pod {pod.name} has ended"
+    check = start_stop.force_delete_at(pod) if not pod.deleting else None
+    return AgentDecision(agent_end.end_remains(at, pod), hold=Wait(Reason.AGENT_ENDED, text, check))
 
 
 def parked(at: PlanContext, agent: Agent) -> AgentDecision | None:
@@ -187,6 +205,7 @@ AGENT_RULES: tuple[AgentRule, ...] = (
     Rule("complete", "The agent has completed and is never started again.", complete),
     Rule("asked_to_restart", "spec.restartedAt names a new time for the agent: it gets one uncharged attempt.", asked_to_restart),
     Rule("answered", "Somebody answered the agent's escalation with Retry or Wait; the answer is applied once.", answered),
+    Rule("remaining", "The agent has ended and other containers of its pod run on: the pod is ended.", remaining),
     Rule("parked", "The agent parked: it gets its next attempt, uncharged, when its questions are answered or dismissed.", parked),
     Rule("ended", "The attempt ended without completing: it is restarted, waits for its cooldown, or is escalated.", ended),
     Rule("lost", "The agent's node is lost: no second pod is started beside one that may still run.", lost),
@@ -246,7 +265,7 @@ def _no_progress(at: PlanContext, pod: PodFacts) -> Block | None:
 
 def _running(at: PlanContext, agent: Agent) -> PodFacts | None:
     pod = at.own_pod(agent.name)
-    return pod if pod and not pod.terminated and not pod.deleting else None
+    return pod if pod and not pod.agent_ended and not pod.deleting else None
 
 
 def _refused_for_long(at: PlanContext, agent: Agent) -> bool:

@@ -15,7 +15,7 @@ from controller.api.run_status import Phase, StopDecision
 from controller.api.timestamps import later
 from controller.api.violations import MAX_VIOLATIONS
 from controller.plan.actions import Action, CompleteRun, DeletePod, DeleteRun, PauseRun, RecordOutcome, ResumeRun
-from controller.plan.attempts import start_stop
+from controller.plan.attempts import agent_end, start_stop
 from controller.plan.attempts.cleanup import housekeeping, remove_finalizers
 from controller.plan.context import PlanContext
 from controller.plan.escalations.lifecycle import phase_changes
@@ -84,8 +84,10 @@ def recorded(at: PlanContext) -> Verdict | None:
         state = at.agent_state(agent.name)
         pod = at.own_pod(agent.name)
         if state.outcome is not None:
+            if agent_end.spoke_since(at, agent, state):
+                due.append(_record(agent.name, state.attempt, pod, state.pod_uid))
             continue
-        if state.pod_uid and (pod is None or pod.terminated):
+        if state.pod_uid and (pod is None or agent_end.is_over(at, pod)):
             due.append(_record(agent.name, state.attempt, pod, state.pod_uid))
         elif finished := at.finished_predecessor(agent.name):
             due.append(_record(agent.name, finished.attempt, finished, finished.uid))

@@ -38,7 +38,7 @@ class Tools:
 
     def with_pod(self, snapshot: Snapshot, pod: JsonObject) -> Snapshot:
         """Return the snapshot with a pod as the API server just answered it."""
-        facts = self.cache.apply_pod(pod, snapshot.run.key)
+        facts = self.cache.apply_pod(pod, snapshot.run.key, snapshot.run.spec)
         before = next((p for p in snapshot.pods if p.uid == facts.uid), facts)
         facts = replace(facts, node_lost_since=before.node_lost_since)
         return replace(snapshot, pods=(*(p for p in snapshot.pods if p.name != facts.name), facts))
