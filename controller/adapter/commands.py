@@ -15,7 +15,9 @@ from controller.adapter.presets import claude, codex
 from controller.adapter.presets.claude import Claude
 from controller.adapter.presets.codex import Codex
 from controller.adapter.presets.raw import Raw
+from controller.constraints import Explained
 from controller.errors import RunwardenError
+from controller.text_encoding import NotUtf8, decode
 
 PRESETS: Mapping[str, Command] = {"codex": Codex("codex"), "claude": Claude("claude")}
 """Commands that are registered without a file. A raw command has no default argv."""
@@ -24,10 +26,22 @@ MAX_COMMANDS, MAX_ARGUMENTS, MAX_NAMES = 64, 256, 64
 VALUE_LIMIT = 80
 """Maximum characters of a refused value in a message."""
 
-Name = Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$", min_length=1, max_length=128)]
-Argument = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=32768)]
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^\S(.*\S)?$", min_length=1, max_length=128),
+    Explained("a name has 1 to 128 characters, and no space at its start or end"),
+]
+Argument = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^\x00]*$", max_length=32768),
+    Explained("must be a text of at most 32768 characters without NUL: put numbers in quotes"),
+]
 Arguments = Annotated[tuple[Argument, ...], Field(max_length=MAX_ARGUMENTS)]
-Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=253)]
+Variable = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=253),
+    Explained("must be the name of an environment variable: letters, digits and _, not a digit first; its value stays outside"),
+]
 Variables = Annotated[tuple[Variable, ...], Field(max_length=MAX_NAMES)]
 
 REMEDIES = {
@@ -81,10 +95,10 @@ def load(path: Path | None) -> Mapping[str, Command]:
     if path is None:
         return PRESETS
     try:
-        return parse_commands(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        return parse_commands(decode(path.read_bytes()))
+    except OSError as error:
         raise CommandsFileError(f"{path}: cannot be read: {error}") from error
-    except CommandsFileError as error:
+    except (CommandsFileError, NotUtf8) as error:
         raise CommandsFileError(f"{path}: {error}") from error
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from controller.api.base import ApiEnum, Count, KeptModel, Name, Text, Time, Word
+from controller.constraints import Whole
 
 
 class AdvisedIntent(ApiEnum):
@@ -36,7 +37,7 @@ class AdviceState(KeptModel):
     reason: Word = Field(description="The gate's or the adapter's reason, as one CamelCase word.")
     message: Text = Field(default="", description="The reason, for people.")
     intent: AdvisedIntent | None = Field(default=None, description="The intent that the advisor answered.")
-    confidence_percent: Annotated[int, Field(ge=0, le=100)] | None = Field(
+    confidence_percent: Annotated[int, Whole(0, 100)] | None = Field(
         default=None, description="The advisor's confidence in percent; 0 to 100, rounded down."
     )
     needs_human: bool = Field(default=False, description="Whether the advisor wants a human to decide.")

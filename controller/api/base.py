@@ -6,8 +6,10 @@ import json
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
+
+from controller.constraints import Explained, Whole
 
 JsonObject = dict[str, Any]
 
@@ -28,6 +30,16 @@ AgentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{0,31}$", m
 Word = Annotated[str, StringConstraints(max_length=MAX_WORD)]
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
 LongText = Annotated[str, StringConstraints(max_length=MAX_LONG_TEXT)]
+FilledWord = Annotated[
+    str,
+    StringConstraints(pattern=r"\S", min_length=1, max_length=MAX_WORD),
+    Explained(f"must have 1 to {MAX_WORD} characters, not only spaces"),
+]
+FilledText = Annotated[
+    str,
+    StringConstraints(pattern=r"\S", min_length=1, max_length=MAX_TEXT),
+    Explained(f"must have 1 to {MAX_TEXT} characters, not only spaces"),
+]
 Argument = Annotated[str, StringConstraints(max_length=32768)]
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", min_length=1, max_length=253)]
 Path = Annotated[str, StringConstraints(pattern=r"^/[^:\x00]*$", min_length=1, max_length=512)]
@@ -35,10 +47,10 @@ Quantity = Annotated[
     str,
     StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$", min_length=1, max_length=32),
 ]
-Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS)]
-SecondsOrOff = Annotated[int, Field(ge=0, le=MAX_SECONDS)]
-Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
-Tokens = Annotated[int, Field(ge=0, le=MAX_TOKENS)]
+Seconds = Annotated[int, Whole(1, MAX_SECONDS)]
+SecondsOrOff = Annotated[int, Whole(0, MAX_SECONDS)]
+Count = Annotated[int, Whole(0, MAX_COUNT)]
+Tokens = Annotated[int, Whole(0, MAX_TOKENS)]
 Time = AwareDatetime
 
 

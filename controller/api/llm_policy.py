@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from controller.api.base import (
+    MAX_WORD,
     ApiEnum,
     ApiModel,
     Seconds,
-    Word,
 )
+from controller.constraints import Explained, Whole, between_fields
+
+_TRIMMED = StringConstraints(pattern=r"^(\S(.*\S)?)?$", max_length=MAX_WORD)
+_RULE = f"at most {MAX_WORD} characters, without a space at its start or end"
+Command = Annotated[str, _TRIMMED, Explained(f"must be the name of a registered command such as codex: {_RULE}")]
+Model = Annotated[str, _TRIMMED, Explained(f"must be the name of a model: {_RULE}")]
 
 
 class LLMMode(ApiEnum):
@@ -58,12 +64,12 @@ class LLM(ApiModel):
         description="Off, Assist (a human decides on its advice) or Auto; if not set, the mode of the operator's policy file, else "
         "Assist.",
     )
-    command: Word = Field(default="codex", description="Name of a command that the installer registered; empty only with Off.")
-    model: Word = Field(default="", description="Model to request of the command; the command's default when empty.")
+    command: Command = Field(default="codex", description="Name of a command that the installer registered; empty only with Off.")
+    model: Model = Field(default="", description="Model to request of the command; the command's default when empty.")
     timeout_seconds: Seconds = Field(
         default=30, description="Seconds that one consultation may take; 1 to 31536000, usually 10 to 300."
     )
-    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+    max_tokens: Annotated[int, Whole(1, 1_000_000)] = Field(
         default=400, description="Tokens that one answer may have; 1 to 1000000, usually 200 to 2000."
     )
     require_approval: tuple[Approvable, ...] = Field(
@@ -78,7 +84,7 @@ class LLM(ApiModel):
         default=OnLLMFailure.RULES,
         description="If the advisor gives no answer, Rules continues without advice and Escalate asks a human.",
     )
-    min_confidence_percent: Annotated[int, Field(ge=0, le=100)] = Field(
+    min_confidence_percent: Annotated[int, Whole(0, 100)] = Field(
         default=60,
         description="Confidence in percent below which advice is ignored in mode Auto; 0 to 100.",
     )
@@ -86,5 +92,7 @@ class LLM(ApiModel):
     @model_validator(mode="after")
     def _has_command(self) -> Self:
         if not self.command and self.mode is not LLMMode.OFF:
-            raise ValueError("command may be empty only where mode is Off: name a registered command such as codex")
+            raise between_fields(
+                "may be empty only where mode is Off: name a registered command such as codex", "mode", at="command"
+            )
         return self

@@ -10,25 +10,39 @@ import json
 from dataclasses import dataclass, replace
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from controller.api.base import (
+    MAX_COUNT,
+    MAX_TEXT,
     ApiEnum,
     ApiModel,
-    Count,
+    FilledText,
+    FilledWord,
     Name,
     Quantity,
     Seconds,
     SecondsOrOff,
-    Text,
-    Word,
     dump,
 )
 from controller.api.llm_policy import LLM
 from controller.api.run import Resources
+from controller.constraints import Explained, Whole, between_fields
 
 DEFAULT_POLICY_NAME = "default"
 """The RunPolicy for those Runs of a namespace that name none."""
+
+
+Words = Annotated[
+    str,
+    StringConstraints(pattern=r"^$|\S", max_length=MAX_TEXT),
+    Explained(f"must have at most {MAX_TEXT} characters, not only spaces"),
+]
+SecretKey = Annotated[
+    str,
+    StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", min_length=1, max_length=128),
+    Explained("must be the name of a key in a Secret: 1 to 128 letters, digits, -, _ and ."),
+]
 
 
 class SilentAgents(ApiEnum):
@@ -88,13 +102,13 @@ class HealthThresholds(ApiModel):
     """The thresholds for a stalled agent. 0 disables a threshold."""
 
     activity_stalled_seconds: SecondsOrOff = Field(
-        default=1800, description="Seconds without any activity; 0 disables it, usually 300 to 7200."
+        default=1800, description="Seconds without any activity; 0 (off) to 31536000, usually 300 to 7200."
     )
     progress_stalled_seconds: SecondsOrOff = Field(
-        default=1800, description="Seconds active without progress; 0 disables it, usually 600 to 14400."
+        default=1800, description="Seconds active without progress; 0 (off) to 31536000, usually 600 to 14400."
     )
     pending_stalled_seconds: SecondsOrOff = Field(
-        default=600, description="Seconds that a pod may take to start; 0 disables it, usually 120 to 3600."
+        default=600, description="Seconds that a pod may take to start; 0 (off) to 31536000, usually 120 to 3600."
     )
     silent_agents: SilentAgents = Field(
         default=SilentAgents.IGNORE, description="The treatment of agents that never reported progress."
@@ -104,28 +118,28 @@ class HealthThresholds(ApiModel):
 class OutcomeRule(ApiModel):
     """The meaning of an attempt's end. A rule matches if all matchers that it sets match."""
 
-    exit_codes: tuple[Annotated[int, Field(ge=0, le=255)], ...] = Field(
-        default=(), max_length=64, description="Exit codes, 0 to 255."
-    )
-    reasons: tuple[Word, ...] = Field(
+    exit_codes: tuple[Annotated[int, Whole(0, 255)], ...] = Field(default=(), max_length=64, description="Exit codes, 0 to 255.")
+    reasons: tuple[FilledWord, ...] = Field(
         default=(), max_length=32, description="Reasons of runwarden or of the kubelet, for example OOMKilled."
     )
-    message_contains: Text = Field(default="", description="Text that the termination message contains.")
+    message_contains: Words = Field(default="", description="Text that the termination message contains.")
     action: OutcomeAction = Field(description="Complete, Retry (charged), RetryFree, Fail or Escalate.")
 
     @model_validator(mode="after")
     def _matches_something(self) -> Self:
         if not (self.exit_codes or self.reasons or self.message_contains):
-            raise ValueError("set at least one of exitCodes, reasons, messageContains")
+            raise between_fields(
+                "set at least one of exitCodes, reasons, messageContains", "exitCodes", "reasons", "messageContains"
+            )
         return self
 
 
 class Responders(ApiModel):
     """The users who may answer escalations; empty means everybody whom RBAC permits."""
 
-    users: tuple[Text, ...] = Field(default=(), max_length=64, description="User names.")
-    groups: tuple[Text, ...] = Field(default=(), max_length=64, description="Group names.")
-    bridges: tuple[Text, ...] = Field(default=(), max_length=16, description="Users that may answer on behalf of others.")
+    users: tuple[FilledText, ...] = Field(default=(), max_length=64, description="User names.")
+    groups: tuple[FilledText, ...] = Field(default=(), max_length=64, description="Group names.")
+    bridges: tuple[FilledText, ...] = Field(default=(), max_length=16, description="Users that may answer on behalf of others.")
 
 
 class NotificationEvent(ApiEnum):
@@ -139,7 +153,7 @@ class Notification(ApiModel):
     """A target of notifications."""
 
     secret_name: Name = Field(description="Secret in the policy's namespace whose key holds the URL.")
-    secret_key: Word = Field(default="url", description="Key in the Secret.")
+    secret_key: SecretKey = Field(default="url", description="Key in the Secret.")
     events: tuple[NotificationEvent, ...] = Field(
         default=(NotificationEvent.ESCALATION_OPENED, NotificationEvent.RUN_FINISHED),
         max_length=2,
@@ -150,7 +164,7 @@ class Notification(ApiModel):
 class RunPolicySpec(ApiModel):
     """The thresholds, budgets and responders that Runs are supervised by."""
 
-    unhealthy_confirmations: Annotated[int, Field(ge=1, le=100)] = Field(
+    unhealthy_confirmations: Annotated[int, Whole(1, 100)] = Field(
         default=2,
         description="Observations that confirm a suspicion; 1 to 100, usually 2 to 5.",
     )
@@ -158,16 +172,16 @@ class RunPolicySpec(ApiModel):
         default=15,
         description="Seconds between two observations of a suspicion; 1 to 31536000, usually 5 to 120.",
     )
-    restart_budget: Annotated[int, Field(ge=0, le=1000)] = Field(
+    restart_budget: Annotated[int, Whole(0, 1000)] = Field(
         default=3,
         description="Charged restarts that a Run may have; 0 (never restart) to 1000, usually 1 to 10.",
     )
-    restart_budget_per_agent: Annotated[int, Field(ge=0, le=1000)] | None = Field(
+    restart_budget_per_agent: Annotated[int, Whole(0, 1000)] | None = Field(
         default=None,
         description="Charged restarts that one agent may have; 0 to 1000; only the Run's budget applies when not set.",
     )
     restart_budget_reset_seconds: SecondsOrOff = Field(
-        default=21600, description="Seconds of health after which an agent's charged restarts are refunded; 0: never."
+        default=21600, description="Seconds of health after which an agent's charged restarts are refunded; 0 (never) to 31536000."
     )
     restart_cooldown_seconds: SecondsOrOff = Field(
         default=60,
@@ -213,7 +227,7 @@ class RunPolicySpec(ApiModel):
         default=None,
         description="Seconds after its end at which a Run is deleted, unless the Run sets its own; 0 to 31536000.",
     )
-    max_active_runs: Annotated[Count, Field(ge=1)] | None = Field(
+    max_active_runs: Annotated[int, Whole(1, MAX_COUNT)] | None = Field(
         default=None,
         description="Runs of this policy that may be active at once; 1 to 1000000; no limit when not set.",
     )
@@ -238,7 +252,11 @@ class RunPolicySpec(ApiModel):
     @model_validator(mode="after")
     def _cooldown_fits(self) -> Self:
         if self.restart_cooldown_seconds > self.restart_cooldown_max_seconds:
-            raise ValueError("restartCooldownSeconds may not be larger than restartCooldownMaxSeconds")
+            raise between_fields(
+                f"may not be larger than restartCooldownMaxSeconds, which is {self.restart_cooldown_max_seconds}",
+                "restartCooldownMaxSeconds",
+                at="restartCooldownSeconds",
+            )
         return self
 
 

@@ -2,92 +2,108 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from controller import strict_yaml
 from controller.api.base import parse
-from controller.api.llm_policy import LLM, LLMMode
+from controller.api.llm_policy import LLMMode
+from controller.api.names import API_VERSION
 from controller.api.policy import RunPolicySpec
-from controller.api.violations import Refused, Violation, from_pydantic, violation
+from controller.api.spelling import Spelling
+from controller.api.violations import Refused, Violation, findings_of, found, limited, violation
+from controller.text_encoding import NotUtf8, decode
 
 SEED_KEY = "operator"
 """The seed's JSON may be wrapped in this key."""
+KIND = "RunPolicy"
+OBJECT_KEYS = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
+MODES = {mode.value.lower(): mode.value for mode in LLMMode}
 
 
 class PolicyFileError(Refused):
     """An invalid policy file. Each violation has its path, value and remedy."""
 
     @classmethod
-    def of(cls, path: str, message: str) -> PolicyFileError:
+    def of(cls, path: str, message: str, value: object = None) -> PolicyFileError:
         """Return an error about the whole file or one place in it."""
-        return cls([violation(path, None, message)])
+        return cls([violation(path, value, message)])
+
+
+def read_policy_file(data: bytes) -> RunPolicySpec:
+    """Return the policy that a file's bytes describe; see `parse_policy_file`."""
+    try:
+        return parse_policy_file(decode(data))
+    except NotUtf8 as error:
+        raise PolicyFileError.of(strict_yaml.FILE, str(error)) from error
 
 
 def parse_policy_file(text: str) -> RunPolicySpec:
     """Return the policy that a file describes; an empty file means the defaults.
 
-    Raises PolicyFileError for any fault in it.
+    Raises PolicyFileError for any fault in it, with every violation.
     """
-    given = strict_yaml.load(text, PolicyFileError.of)
-    values = _camel(_mode(_unwrap({} if given is None else given)), RunPolicySpec, "")
+    values, spelling = _unwrap(strict_yaml.load(text, PolicyFileError.of))
+    values = _mode(spelling.canonical(values, RunPolicySpec), spelling)
     try:
-        return parse(RunPolicySpec, values)
+        policy = parse(RunPolicySpec, values)
     except ValidationError as error:
-        raise PolicyFileError(_readable(error)) from error
+        raise _refused([*spelling.violations, *findings_of(error, spelling.place)]) from error
     except ValueError as error:
-        raise PolicyFileError.of("file", f"cannot be read: {error}") from error
+        raise PolicyFileError.of(strict_yaml.FILE, f"has a value that JSON cannot hold: {error}") from error
+    if spelling.violations:
+        raise _refused(spelling.violations)
+    return policy
 
 
-def _unwrap(given: Any) -> dict[str, Any]:
-    """Return the values inside the seed's enclosing key or inside a RunPolicy object."""
-    if not isinstance(given, dict):
-        raise PolicyFileError.of("file", "must be an object such as {restartBudget: 3}")
-    if set(given) == {SEED_KEY}:
-        return _unwrap(given[SEED_KEY] if given[SEED_KEY] is not None else {})
-    if given.get("kind") == "RunPolicy":
-        return _unwrap(given.get("spec") or {})
-    return given
+def _refused(violations: list[Violation]) -> PolicyFileError:
+    return PolicyFileError(limited(violations, strict_yaml.FILE))
 
 
-def _mode(values: dict[str, Any]) -> dict[str, Any]:
+def _unwrap(given: Any) -> tuple[dict[str, Any], Spelling]:
+    """Return the values inside the seed's enclosing key or inside a RunPolicy object, and the spelling of their paths."""
+    file = _object(strict_yaml.FILE, given)
+    if SEED_KEY in file:
+        _only(file, frozenset({SEED_KEY}), f"stands beside {SEED_KEY}: move it into {SEED_KEY}")
+        return _object(SEED_KEY, file[SEED_KEY]), Spelling((SEED_KEY,), snake=True)
+    if "kind" in file or "apiVersion" in file:
+        return _spec(file), Spelling(("spec",))
+    return file, Spelling(())
+
+
+def _spec(file: dict[str, Any]) -> dict[str, Any]:
+    """Return the spec of a RunPolicy object."""
+    _only(file, OBJECT_KEYS, "stands beside spec: move it into spec")
+    for field, expected in (("apiVersion", API_VERSION), ("kind", KIND)):
+        if file.get(field, expected) != expected:
+            raise PolicyFileError.of(field, f"must be {expected}", file[field])
+    if "spec" not in file:
+        raise PolicyFileError.of("spec", "this field is required; an empty object, {}, means the defaults")
+    return _object("spec", file["spec"])
+
+
+def _object(path: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        example = "{restart_budget: 3}" if path == SEED_KEY else "{restartBudget: 3}"
+        raise PolicyFileError([found(path, value, f"must be an object such as {example}; an empty one, {{}}, means the defaults")])
+    return value
+
+
+def _only(file: dict[str, Any], known: frozenset[str], message: str) -> None:
+    """Refuse keys beside the known ones: they would be without effect."""
+    if others := [violation(key, value, message) for key, value in file.items() if key not in known]:
+        raise _refused(others)
+
+
+def _mode(values: dict[str, Any], spelling: Spelling) -> dict[str, Any]:
     """Read the seed's lower-case modes, and a bare `off`, which YAML parses as a boolean."""
     llm = values.get("llm")
     if not isinstance(llm, dict) or "mode" not in llm:
         return values
-    mode = "off" if llm["mode"] is False else llm["mode"]
-    known = {mode.value.lower(): mode.value for mode in LLMMode}
-    if isinstance(mode, str) and mode in {*known, *known.values()}:
-        return {**values, "llm": {**llm, "mode": known.get(mode, mode)}}
-    raise PolicyFileError([violation("llm.mode", llm["mode"], "must be off, assist or auto")])
-
-
-def _camel(values: dict[str, Any], model: type[BaseModel], path: str) -> dict[str, Any]:
-    """Accept each field by its camelCase or its snake_case name, but not both. Refuse unknown fields and suggest a similar name."""
-    known = {name: str(field.alias or name) for name, field in model.model_fields.items()}
-    result: dict[str, Any] = {}
-    for key, value in values.items():
-        alias = known.get(key, key)
-        where = f"{path}{key}"
-        if alias not in known.values():
-            raise PolicyFileError([violation(where, value, _unknown(key, known))])
-        if alias in result:
-            raise PolicyFileError.of(where, f"is set twice, as {alias} and in snake_case: keep one")
-        inner = LLM if alias == "llm" else None
-        result[alias] = _camel(value, inner, f"{where}.") if inner and isinstance(value, dict) else value
-    return result
-
-
-def _unknown(key: str, known: dict[str, str]) -> str:
-    near = difflib.get_close_matches(key, [*known, *known.values()], n=1)
-    return (
-        f"unknown field: did you mean {near[0]}?"
-        if near
-        else f"unknown field: known fields are {', '.join(sorted(known.values()))}"
-    )
-
-
-def _readable(error: ValidationError) -> tuple[Violation, ...]:
-    return from_pydantic(error, "")
+    given = llm["mode"]
+    mode = "off" if given is False else given
+    known = MODES.get(mode.lower()) if isinstance(mode, str) and mode in (*MODES, *MODES.values()) else None
+    if known is None:
+        spelling.violations.append(violation(spelling.place(("llm", "mode")), given, "must be off, assist or auto"))
+    return {**values, "llm": {**llm, "mode": known}}

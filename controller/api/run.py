@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from controller.api.base import (
+    MAX_TOKENS,
     AgentName,
     ApiEnum,
     ApiModel,
@@ -20,9 +21,9 @@ from controller.api.base import (
     SecondsOrOff,
     Text,
     Time,
-    Tokens,
     Word,
 )
+from controller.constraints import Whole
 
 MAX_AGENTS = 32
 MAX_RUN_NAME = 40
@@ -204,8 +205,8 @@ class RunSpec(ApiModel):
         default=None,
         description="Seconds after its end at which the Run is deleted; 0 to 31536000; the policy's when not set.",
     )
-    token_budget: Annotated[Tokens, Field(ge=1)] | None = Field(
-        default=None, description="Input and output tokens that all agents together may use; at least 1."
+    token_budget: Annotated[int, Whole(1, MAX_TOKENS)] | None = Field(
+        default=None, description="Input and output tokens that all agents together may use; 1 to 1000000000000."
     )
     restarted_at: dict[AgentName, Time] | None = Field(
         default=None,

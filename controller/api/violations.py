@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -16,6 +17,9 @@ VALUE_LIMIT = 80
 
 PATH_LIMIT, MESSAGE_LIMIT = 512, 1024
 """Maximum characters of a violation's path and message. Both contain keys, which may be long."""
+
+Loc = tuple[int | str, ...]
+"""The place of a value in a document: keys, and indexes of lists."""
 
 MAX_VIOLATIONS = 20
 """Maximum violations of an object. The check stops there: an object may have a hundred thousand, and nobody fixes more at once."""
@@ -49,7 +53,15 @@ def violation(path: str, value: object, message: str) -> Violation:
     return Violation(shortened(path, PATH_LIMIT), shortened(text, VALUE_LIMIT), shortened(message, MESSAGE_LIMIT))
 
 
+def found(path: str, value: object, message: str) -> Violation:
+    """Return a violation by a value that the object has, null included."""
+    made = violation(path, value, message)
+    return replace(made, value="null") if value is None else made
+
+
 def _repeated(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return repr(value[: VALUE_LIMIT + 1] if isinstance(value, str) else value)
 
 
@@ -68,30 +80,48 @@ def limited(findings: Iterable[Violation], path: str) -> tuple[Violation, ...]:
 
 def from_pydantic(error: ValidationError, root: str) -> tuple[Violation, ...]:
     """Return pydantic's first findings as violations, paths below `root`."""
+    return limited(findings_of(error, lambda loc: dotted((root, *loc) if root else loc)), root)
+
+
+def findings_of(error: ValidationError, place: Callable[[Loc], str]) -> Iterator[Violation]:
+    """Return pydantic's findings as violations; `place` writes a location as the object's author spells it."""
     findings: list[dict[str, Any]] = [dict(finding) for finding in error.errors(include_url=False)]
     refused = {loc for finding in findings for loc in _around(finding["loc"])}
-    return limited((_from_finding(finding, root) for finding in findings if not _follows(finding, refused)), root)
+    return (_from_finding(finding, place) for finding in findings if not _follows(finding, refused))
 
 
-def _around(loc: tuple[int | str, ...]) -> Iterator[tuple[int | str, ...]]:
+def dotted(loc: Loc) -> str:
+    """Return a location as a path: keys after dots, indexes in brackets."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).removeprefix(".")
+
+
+def _around(loc: Loc) -> Iterator[Loc]:
     return (loc[:length] for length in range(len(loc)))
 
 
-def _follows(finding: dict[str, Any], refused: set[tuple[int | str, ...]]) -> bool:
+def _follows(finding: dict[str, Any], refused: set[Loc]) -> bool:
     """Whether a list is too short only because its items were refused: other findings lie within it."""
     return finding["type"] == "too_short" and finding["loc"] in refused
 
 
-def _from_finding(finding: dict[str, Any], root: str) -> Violation:
-    path = root
-    for part in finding["loc"]:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+def _from_finding(finding: dict[str, Any], place: Callable[[Loc], str]) -> Violation:
+    loc, value, rule = finding["loc"], finding.get("input"), finding.get("ctx", {})
     message = MESSAGES.get(finding["type"], finding["msg"])
-    return violation(path.lstrip("."), finding.get("input"), message)
+    for field in rule.get("fields", ()):
+        message = re.sub(rf"\b{field}\b", place((*loc, field)).rpartition(".")[2], message)
+    if field := rule.get("at"):
+        loc, value = (*loc, field), value.get(field) if isinstance(value, dict) else None
+        return violation(place(loc), value, message)
+    return violation(place(loc), value, message) if finding["type"] == "missing" else found(place(loc), value, message)
 
 
 MESSAGES = {
     "extra_forbidden": "unknown field: remove it, or check its spelling",
     "missing": "this field is required",
+    "model_type": "must be an object",
+    "dict_type": "must be an object",
+    "tuple_type": "must be a list",
+    "string_type": "must be a text: put it in quotes",
+    "bool_type": "must be true or false",
 }
-"""Clearer messages for pydantic's most frequent findings."""
+"""Clearer messages for pydantic's most frequent findings. Numbers have theirs from `constraints.py`."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
-from controller.api.policy_file import PolicyFileError, parse_policy_file
+from controller.api.policy_file import PolicyFileError, read_policy_file
 
 log = structlog.get_logger(__name__)
 
@@ -28,28 +28,28 @@ class PolicyFileWatcher:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._text = ""
+        self._data = b""
         self.error: str | None = None
         self.current = ResolvedPolicy.of(BUILT_IN_POLICY, RunPolicySpec())
         if path is not None:
-            self._text = _read(path)
-            self.current = ResolvedPolicy.of(FILE_POLICY, parse_policy_file(self._text))
+            self._data = _read(path)
+            self.current = ResolvedPolicy.of(FILE_POLICY, read_policy_file(self._data))
 
     def poll(self) -> bool:
         """Read the file again; return whether the policy changed. A file that cannot be read only sets `error`."""
         if self._path is None:
             return False
         try:
-            text = _read(self._path)
-            if text == self._text:
+            data = _read(self._path)
+            if data == self._data:
                 self.error = None
                 return False
-            policy = ResolvedPolicy.of(FILE_POLICY, parse_policy_file(text))
+            policy = ResolvedPolicy.of(FILE_POLICY, read_policy_file(data))
         except PolicyFileError as error:
             self.error = f"{self._path}: {error}; the last good policy stays in force"
             return False
         changed = policy.digest != self.current.digest
-        self._text, self.current, self.error = text, policy, None
+        self._data, self.current, self.error = data, policy, None
         return changed
 
     async def watch(self, changed: Callable[[], None]) -> None:
@@ -65,8 +65,8 @@ class PolicyFileWatcher:
             await asyncio.sleep(POLL_SECONDS)
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> bytes:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return path.read_bytes()
+    except OSError as error:
         raise PolicyFileError.of(str(path), f"cannot be read: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TextIO
+from typing import BinaryIO
 
 import click
 import yaml
@@ -11,7 +11,7 @@ import yaml
 from controller.api.base import dump
 from controller.api.crd import build_crds
 from controller.api.policy import RunPolicySpec
-from controller.api.policy_file import PolicyFileError, parse_policy_file
+from controller.api.policy_file import PolicyFileError, read_policy_file
 
 Schema = dict[str, object]
 
@@ -22,21 +22,19 @@ def policy() -> None:
 
 
 @policy.command()
-@click.argument("file", type=click.File("r", encoding="utf-8"))
-def check(file: TextIO) -> None:
+@click.argument("file", type=click.File("rb"))
+def check(file: BinaryIO) -> None:
     """Check a policy FILE (- for standard input): YAML or JSON, a RunPolicy, or the seed's snake_case JSON."""
+    name = getattr(file, "name", "<stdin>")
     try:
-        found = parse_policy_file(file.read())
+        found = read_policy_file(file.read())
     except PolicyFileError as error:
         for violation in error.violations:
-            click.echo(f"{file.name}: {violation}", err=True)
-        sys.exit(1)
-    except UnicodeDecodeError as error:
-        click.echo(f"{file.name}: not UTF-8: {error}", err=True)
+            click.echo(f"{name}: {violation}", err=True)
         sys.exit(1)
     default = dump(RunPolicySpec())
     changed = [key for key, value in dump(found).items() if default.get(key) != value]
-    click.echo(f"{file.name}: ok ({'differs from the defaults in ' + ', '.join(changed) if changed else 'the defaults'})")
+    click.echo(f"{name}: ok ({'differs from the defaults in ' + ', '.join(changed) if changed else 'the defaults'})")
 
 
 @policy.command()

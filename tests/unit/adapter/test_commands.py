@@ -41,7 +41,8 @@ def test_without_a_file_the_presets_are_registered() -> None:
 
 
 REFUSED = [
-    ("", "file: must be an object, as in {commands:"),
+    ("", "commands: this field is required"),
+    ("null", "file: must be an object, as in {commands:"),
     ("[]", "file: must be an object, as in {commands:"),
     ("commands: [", "file: is neither YAML nor JSON"),
     ("commands: []", "commands: must be an object, as in"),
@@ -55,16 +56,17 @@ REFUSED = [
         "commands: {a: {preset: raw, argv: sh -c x}}",
         "commands.a.argv: must be a list of strings such as [python3, /etc/advisor/local.py]",
     ),
-    ("commands: {a: {preset: raw, argv: [1]}}", "commands.a.argv.0: Input should be a valid string (found 1)"),
-    ('commands: {a: {preset: raw, argv: ["a\\0b"]}}', "commands.a.argv.0: String should match pattern"),
+    ("commands: {a: {preset: raw, argv: [1]}}", "commands.a.argv.0: must be a text of at most 32768 characters without NUL: put"),
+    ('commands: {a: {preset: raw, argv: ["a\\0b"]}}', "commands.a.argv.0: must be a text"),
     ("commands: {a: {preset: codex, argv: [x]}}", "commands.a.argv: unknown field"),
-    ("commands: {a: {preset: claude, environment: [A=b]}}", "commands.a.environment.0: String should match pattern"),
+    ("commands: {a: {preset: claude, environment: [A=b]}}", "commands.a.environment.0: must be the name of an environment"),
     ('commands: {"": {preset: codex}}', "commands."),
-    ("commands: {a: {preset: codex}, a: {preset: claude}}", "a: is set twice (line 1): keep one"),
-    ("commands: {a: {preset: codex, args: [2026-01-01]}}", "file: has a value that JSON cannot hold"),
-    ("commands: {a: {preset: codex, args: [.nan]}}", "file: has a value that JSON cannot hold"),
+    ('commands: {"  ": {preset: codex}}', "commands."),
+    ("commands: {a: {preset: codex}, a: {preset: claude}}", "commands.a: is set twice (line 1): keep one"),
+    ("commands: {a: {preset: codex, args: [!!float .nan]}}", "file: has a value that JSON cannot hold"),
+    ("commands: {a: {preset: codex, args: [!!python/none x]}}", "file: is neither YAML nor JSON"),
     ("[" * 5000, "file: "),
-    ("? [a]\n: b", "['a']: keys must be strings"),
+    ("? [a]\n: b", "file: keys must be strings (line 1)"),
     ("!!python/object/apply:os.system [x]", "file: is neither YAML nor JSON"),
 ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +128,23 @@ def test_what_is_asked_cannot_be_changed() -> None:
     fields = {field.alias for field in EscalationSpec.model_fields.values()} - {"response"}
     said = {message for _, message in RULES["Escalation.spec"]}
     assert {f"{field} is immutable" for field in fields} <= said
+
+
+def numbers(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return each number of a schema; an item has its list's description."""
+    if schema["type"] == "integer":
+        yield path, schema
+    for name, field in schema.get("properties", {}).items():
+        yield from numbers(field, f"{path}.{name}")
+    if "items" in schema:
+        yield from numbers({"description": schema.get("description"), **schema["items"]}, f"{path}[]")
+
+
+@pytest.mark.parametrize("kind", ["runpolicies", "runs"])
+def test_numbers_are_described_with_their_whole_range(kind: str) -> None:
+    """`kubectl explain` shows both bounds of each number, where the API server's refusal shows only one. Pods' own are excepted."""
+    schema = build_crds()[f"runwarden.dev_{kind}.yaml"]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    ours = [(path, field) for path, field in numbers(schema["properties"]["spec"], "spec") if ".template." not in path]
+    assert ours
+    for path, field in ours:
+        assert {str(field["minimum"]), str(field["maximum"])} <= set(re.findall(r"\d+", field["description"])), path
