@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from controller.api.base import JsonObject
 from controller.api.names import GATE_ADMITTED
 from controller.kube.resources import PODS
 from controller.plan.actions import Ungate
 from controller.plan.snapshot import Snapshot
 from controller.reconcile.actions.dependencies import Tools
+
+RESET_FIELD_OWNERS: JsonObject = {"op": "add", "path": "/metadata/managedFields", "value": [{}]}
+"""Resets the pod's managedFields, as documented for server-side apply. This patch and later status patches of a kubelet then
+cost the API server less: no fields are tracked until somebody applies the pod.
+"""
 
 
 async def ungate(tools: Tools, snapshot: Snapshot, action: Ungate) -> Snapshot:
@@ -15,6 +21,7 @@ async def ungate(tools: Tools, snapshot: Snapshot, action: Ungate) -> Snapshot:
         {"op": "test", "path": "/metadata/uid", "value": action.pod_uid},
         {"op": "test", "path": "/spec/schedulingGates/0/name", "value": GATE_ADMITTED},
         {"op": "remove", "path": "/spec/schedulingGates/0"},
+        RESET_FIELD_OWNERS,
     ]
     pod = await tools.client.json_patch(PODS, snapshot.run.namespace, action.pod, operations)
     return tools.with_pod(snapshot, pod)
