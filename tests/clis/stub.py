@@ -8,6 +8,9 @@ from pathlib import Path
 
 from tests.clis.pod import Pod
 
+SHELLS = {"dash": ("dash",), "bash": ("bash", "--posix"), "busybox": ("busybox", "ash")}
+"""The shells that an image may have."""
+
 STUB = """#!/bin/sh
 printf '%s\\n' "$@" >"$STUB/arguments"
 pwd >"$STUB/directory"

@@ -24,14 +24,14 @@ FAILURES = [
     (CODEX, failing(503, "server_is_overloaded"), TEMPORARY),
     (CODEX, failing(529, "overloaded_error"), TEMPORARY),
     (CODEX, failing(400, "invalid_request_error"), 1),
-    (CODEX, Reply(text="cut", end=End.CUT), 1),
+    (CODEX, Reply(text="cut", end=End.CUT), TEMPORARY),
     (CLAUDE, failing(401, "authentication_error"), FORBIDDEN),
     (CLAUDE, failing(403, "permission_error"), FORBIDDEN),
     (CLAUDE, failing(429, "rate_limit_error"), TEMPORARY),
     (CLAUDE, failing(500, "api_error"), TEMPORARY),
     (CLAUDE, failing(529, "overloaded_error"), TEMPORARY),
     (CLAUDE, failing(400, "invalid_request_error"), 1),
-    (CLAUDE, Reply(text="cut", end=End.CUT), 1),
+    (CLAUDE, Reply(text="cut", end=End.CUT), TEMPORARY),
 ]
 
 
@@ -44,8 +44,8 @@ def name(case: object) -> str:
 
 @pytest.mark.parametrize(("cli", "reply", "code"), FAILURES, ids=name)
 async def test_a_failure_has_its_exit_code(pod: Pod, cli: Cli, reply: Reply, code: int) -> None:
-    """No permission is 77, too many requests and an overloaded model 75, all others the CLI's code; none gives a turn or a
-    result.
+    """No permission is 77; too many requests, an overloaded model and a stream that is cut are 75; a refused request is 1;
+    none gives a turn or a result.
     """
     async with cli.model(reply).serve() as model:
         cli.equip(pod, model)

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.clis.pod import finish, terminate
-from tests.clis.stub import DONE, FAILED, SLEEPER, STARTED, Stubbed, with_stubs
+from tests.clis.stub import DONE, FAILED, SHELLS, SLEEPER, STARTED, Stubbed, with_stubs
 from tests.skipping import cannot_run
 from tests.support import await_that
 
-SHELLS = {"dash": ("dash",), "bash": ("bash", "--posix"), "busybox": ("busybox", "ash")}
-APPLETS = ("cat", "grep", "head", "mkdir", "mkfifo", "rm", "sleep", "tail", "tee", "wc")
+APPLETS = ("cat", "grep", "head", "mkdir", "mkfifo", "rm", "sed", "sleep", "tail", "tee", "wc")
 """All programs that the script needs in addition to the shell."""
 
 MEBIBYTE = 1 << 20
@@ -89,7 +88,8 @@ ENDS = [
     (STARTED + DONE, 5, 5),
     (STARTED, 0, 1),
     ("", 0, 1),
-    (STARTED + '{"type":"turn.failed","error":{"message":"bad"}}\n', 0, 1),
+    (STARTED + '{"type":"turn.failed","error":{"message":"bad"}}\n', 0, 75),
+    (STARTED + '{"type":"turn.failed","error":{"message":"unexpected status 400 Bad Request: no"}}\n', 0, 1),
     (STARTED + '{"type":"error","message":"Reconnecting (status 429 Too Many)"}\n' + DONE, 0, 0),
 ]
 
