@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from controller.api.run import Agent
 from controller.api.run_status import Health, OutcomeResult, Phase
-from controller.plan.attempts import stall_detection
+from controller.plan.attempts import stall_detection, unreachable
 from controller.plan.context import PlanContext
 from controller.plan.escalations import questions
 from controller.plan.model import AgentView, Block
@@ -47,6 +47,8 @@ def _view(at: PlanContext, agent: Agent) -> AgentView:
     pod = at.own_pod(agent.name)
     if pod is None:
         return AgentView(agent.name, Health.STARTING, Reason.STARTING)
+    if pod.node_lost_since and not pod.agent_ended:
+        return AgentView(agent.name, Health.UNREACHABLE, Reason.UNREACHABLE, unreachable.words(pod))
     return _of_report(at, agent, pod) or _of_pod(agent.name, pod)
 
 

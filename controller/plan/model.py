@@ -25,7 +25,8 @@ class Block:
     """A problem that blocks an agent until a human helps. `evidence` identifies the occurrence, for example by a pod's UID.
 
     `account` is added to the escalation only, since its text changes with every pass. `expires_at` is the deadline for help if it
-    differs from the policy's blockedTimeoutSeconds. A `patient` block never expires.
+    differs from the policy's blockedTimeoutSeconds. A `patient` block never expires. While a pod is `ending`, an answer starts
+    nothing: the stop or the pause is decided.
     """
 
     agent: str
@@ -38,6 +39,7 @@ class Block:
     account: str = ""
     expires_at: datetime | None = None
     patient: bool = False
+    ending: bool = False
 
     @property
     def message(self) -> str:

@@ -90,6 +90,10 @@ class Reason(DocumentedEnum):
     OUTCOME_ESCALATED = "OutcomeEscalated", "The attempt ended in a way that a restart would not fix."
     PENDING_STALLED = "PendingStalled", "The pod has not started for longer than the policy's health.pendingStalledSeconds."
     UNREACHABLE = "Unreachable", "The pod's node is lost: the agent may still run there, so no second pod is started."
+    TERMINATION_STALLED = (
+        "TerminationStalled",
+        "The pod is being deleted and has not ended long after its grace period: the agent may still run there.",
+    )
     UNREADY = "Unready", "The agent's readiness probe has failed for longer than the policy's confirmations."
     ACTIVITY_STALLED = "ActivityStalled", "The agent runs and does nothing for longer than health.activityStalledSeconds."
     PROGRESS_STALLED = "ProgressStalled", "The agent is active without progress for longer than health.progressStalledSeconds."

@@ -186,5 +186,5 @@ def _policy_missing_message(run: RunFacts) -> str:
 
 
 def _may_be_unreachable(pod: PodFacts) -> bool:
-    """Return whether a running pod is not ready: its probe fails, or its node is lost."""
-    return pod.phase == "Running" and not pod.ready
+    """Return whether a pod that runs or must end is not ready: its probe fails, it starts, or its node is lost."""
+    return not pod.ready and (pod.phase == "Running" or pod.ending_since is not None)

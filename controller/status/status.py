@@ -145,9 +145,10 @@ def _succeeded(plan: Plan) -> tuple[str, str, str, str]:
 
 
 def _healthy(plan: Plan) -> tuple[str, str, str, str]:
-    if plan.verdict.phase in (Phase.PAUSED, Phase.STOPPING, *TERMINAL_PHASES):
+    blocked = plan.verdict.phase is Phase.BLOCKED or plan.verdict.blocks
+    if plan.verdict.phase in (Phase.PAUSED, Phase.STOPPING, *TERMINAL_PHASES) and not blocked:
         return "Healthy", "Unknown", "NotRunning", ""
-    if plan.verdict.phase is Phase.BLOCKED:
+    if blocked:
         return "Healthy", "False", plan.verdict.reason, plan.verdict.message
     wrong = [v for v in plan.agents if v.health not in (Health.HEALTHY, Health.COMPLETE)]
     if not wrong:

@@ -65,6 +65,29 @@ PROLONGED_ASK = Config(
 )
 LOST = Config("lost", "a node is lost, comes back or is given up", Left(lost=1, collect=1))
 FORCE = Config("force", "a pod of a lost node is deleted by force", Left(lost=1, force=1), stale=False)
+LOST_ENDING = Config(
+    "lost-ending",
+    "a node is lost for good while its Run is paused, resumed or stopped; a human answers",
+    Left(lost=1, desire=2, answer=1),
+    operators=1,
+    stale=False,
+    unreliable=True,
+)
+LOST_RESTARTED = Config(
+    "lost-restarted",
+    "a user asks for a restart, pauses or stops while the node is lost for good; the pod is deleted by force",
+    Left(lost=1, ask=1, desire=1, force=1),
+    operators=1,
+    stale=False,
+    unreliable=True,
+)
+LOST_TWO = Config(
+    "lost-two",
+    "two operators pause or stop a Run whose node is lost for good",
+    Left(lost=1, desire=1),
+    stale=False,
+    unreliable=True,
+)
 UNRUN = Config("unrun", "the Run is deleted in every way, at any time", Left(done=1, unrun=1))
 UNSPACE = Config("unspace", "the namespace is deleted", Left(done=1, unspace=1))
 AGAIN = Config("again", "a Run is deleted and applied again under its name", Left(unrun=1, apply=1), stale=False)
@@ -374,6 +397,9 @@ RESTARTS = (
     PROLONGED_ASK,
     LOST,
     FORCE,
+    LOST_ENDING,
+    LOST_RESTARTED,
+    LOST_TWO,
     UNRUN,
     UNSPACE,
     AGAIN,

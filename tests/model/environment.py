@@ -36,6 +36,7 @@ def moves(config: Config, world: World) -> Iterator[Move]:
     """Return every step that is possible now without an operator."""
     for pod in world.pods:
         yield from kubelet(config, world, pod)
+        yield from _reachable(config, world, pod) if config.unreliable else ()
         yield from _agent(config, world, pod)
         yield from _deletions(world, pod)
         yield from _troubles(world, pod)
@@ -53,6 +54,12 @@ def kubelet(config: Config, world: World, pod: Pod) -> Iterator[Move]:
         word = _first_word(world, pod) if config.reports else None
         runs = pod._replace(bound=True, phase=RUNNING, since=since, word=word)
         yield Move(KUBELET, ("runs", pod.name), put(world, pod, runs))
+    if not config.unreliable:
+        yield from _reachable(config, world, pod)
+
+
+def _reachable(config: Config, world: World, pod: Pod) -> Iterator[Move]:
+    """Return the steps of a node that answers: it ends its pods, and it comes back after it was lost."""
     if pod.phase == RUNNING and pod.lost < 0 and ((pod.deleting and not pod.prolonged) or pod.told >= 0):
         for how in config.kill:
             phase = FAILED if how == Exit.CRASHED else SUCCEEDED

@@ -121,12 +121,21 @@ class Liveness:
         plan = self._bridge.plan(self._view(world, world.run), world.now)
         if plan.actions:
             return f"a pass has something to do and does nothing: {', '.join(action.step for action in plan.actions)}"
-        if good(plan):
+        if good(plan) or self._asks_about_the_end(world, world.run, plan):
             return self._litter(world) or self._unheard(world, world.run, plan)
         check = plan.verdict.next_check
         if check is None:
             return f"L: the Run sleeps for ever: {plan.verdict.phase}, {plan.verdict.reason}"
         return world._replace(now=max(world.now + 1, tick(check)))
+
+    def _asks_about_the_end(self, world: World, run: Run, plan: Plan) -> bool:
+        """Whether a human is or was asked about each live pod that a stop or a pause waits for."""
+        state = self._bridge.states.values[run.state]
+        blocks = {name: agent.blocked for name, agent in state.agents.items() if agent.blocked} if state else {}
+        waits = {e.name for e in world.escalations if e.owner == run.uid and e.open and not e.decision}
+        asked = {name for name, block in blocks.items() if block.decision or block.escalation in waits}
+        live = {pod.agent for pod in world.pods if pod.owner == run.uid and pod.live}
+        return plan.verdict.phase is Phase.STOPPING and plan.verdict.next_check is not None and live <= asked
 
     def _view(self, world: World, run: Run) -> View:
         named = (*self._bridge.looked_at(run), *self._bridge.asked(run.uid, run.state, world.pods, world.reports))

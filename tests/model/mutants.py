@@ -14,13 +14,13 @@ from controller.api.names import pod_name
 from controller.api.run_status import AgentState, OperatorState
 from controller.plan import outcomes, reads, steps, transitions
 from controller.plan.actions import AdoptPod, Effect, ReserveAttempt
-from controller.plan.attempts import cleanup, restarts, start_stop
+from controller.plan.attempts import cleanup, restarts, start_stop, unreachable
 from controller.plan.attempts.budget import budget_left
 from controller.plan.context import PlanContext
 from controller.plan.intents import Charge
 from controller.plan.model import Plan
 from controller.plan.reasons import Reason
-from controller.plan.rules import run_rules
+from controller.plan.rules import ending_rules, run_rules
 from controller.plan.rules.run_rules import RunRule
 from controller.plan.snapshot import PodFacts
 from tests.model import bridge, world_steps
@@ -123,7 +123,7 @@ _adopt = transitions._adopt
 
 def _resume_at_once(at: PlanContext) -> Any:
     with patch.object(PlanContext, "started_pods", lambda _: ()):
-        return run_rules.resumed(at)
+        return ending_rules.resumed(at)
 
 
 def _end_all(rule: RunRule) -> RunRule:
@@ -369,7 +369,31 @@ RESTARTING: tuple[Mutant, ...] = (
         "resume-while-live", "a resume does not wait for the earlier pods", ("pause",), lambda: _rule("resumed", _resume_at_once)
     ),
     Mutant("start-when-stopped", "a decided stop is not carried through", ("pause",), lambda: _rule("stopping", None)),
-    Mutant("start-when-paused", "a pause ends no pod", ("pause",), lambda: [(run_rules, "_ends", lambda *_: ((), None))]),
+    Mutant("start-when-paused", "a pause ends no pod", ("pause",), lambda: [(start_stop, "end", lambda *_: None)]),
+    Mutant(
+        "end-not-asked",
+        "nobody is asked about a pod that must end and cannot be reached",
+        ("lost-two", "lost-ending"),
+        lambda: [(ending_rules, "_inbox", lambda *_: ())],
+    ),
+    Mutant(
+        "end-closes-inbox",
+        "a decided stop closes the escalation about the pod that it waits for",
+        ("lost-two", "lost-ending"),
+        lambda: [(unreachable, "escalated_at_the_end", lambda *_: False)],
+    ),
+    Mutant(
+        "end-asked-before",
+        "an escalation that was closed with a pause counts for a later stop",
+        ("lost-ending",),
+        lambda: [(unreachable, "_end_of", lambda _: "")],
+    ),
+    Mutant(
+        "overdue-not-seen",
+        "a deleted pod that does not end on a node that is not lost is awaited without a question",
+        ("lost-two", "lost-restarted"),
+        lambda: [(unreachable, "overdue_at", lambda _: None)],
+    ),
     Mutant(
         "retry-again",
         "an answer is honoured once more for the next attempt",

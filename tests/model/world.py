@@ -254,6 +254,8 @@ class Config:
     """Whether agents park without an open question."""
     free_limit: int = FREE_RESTART_LIMIT
     """The number of uncharged restarts of an agent; smaller than the shipped limit, so that it is reached."""
+    unreliable: bool = False
+    """Whether lost nodes come back and kubelets end pods only by chance, so that no good state may depend on that."""
     counted: bool = False
     """Whether attempts are counted from one act of a human to the next."""
 

@@ -71,7 +71,8 @@ def how_to_answer(escalation: JsonObject) -> list[tuple[str, ...]]:
     if responders_of(escalation) is None:
         return []
     name, spec = name_of(escalation), escalation["spec"]
-    words: list[tuple[str, ...]] = [(verb, name) for verb, _ in VERBS.get(spec["type"], ())]
+    useful = spec.get("options") if spec["type"] == "Blocked" else None
+    words: list[tuple[str, ...]] = [(verb, name) for verb, does in VERBS.get(spec["type"], ()) if not useful or does in useful]
     if spec["type"] == "Question":
         words = [("answer", name, "--option", "1") if spec.get("options") else ("answer", name, "--", "TEXT")]
         words += [("answer", name, "--accept-suggestion")] if spec.get("suggestion") else []

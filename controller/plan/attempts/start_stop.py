@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypeVar
 
-from controller.api.names import pod_name
+from controller.api.names import FINALIZER_OUTCOME, pod_name
 from controller.api.run import Agent
 from controller.api.template import MAX_GRACE_SECONDS
-from controller.api.timestamps import later
+from controller.api.timestamps import format_time, later
 from controller.plan import limits
 from controller.plan.actions import AdoptPod, CreateClaim, CreatePod, DeletePod, RemoveFinalizer, Terminate, Ungate
 from controller.plan.context import PlanContext
@@ -74,7 +74,7 @@ def _claim(at: PlanContext, agent: Agent) -> CreateClaim | CreatePod | Wait | No
         return _beyond(at, limits.workspace(agent, at.policy)) or _create(at, agent, CreateClaim)
     if claim.run_uid == at.snapshot.run.uid and not claim.deleting:
         return None
-    return _name_conflict(at, f"the workspace claim of agent {agent.name}", going=claim.deleting)
+    return _name_conflict(at, agent.name, f"the workspace claim of agent {agent.name}", going=claim.deleting)
 
 
 def _beyond(at: PlanContext, text: str) -> Wait | None:
@@ -87,18 +87,36 @@ def _pod(at: PlanContext, agent: Agent) -> Starting | Wait:
     if pod is None:
         return _beyond(at, limits.runtime(agent, at.policy)) or _create(at, agent, CreatePod)
     if not at.ours(pod) or pod.deleting:
-        return _name_conflict(at, f"pod {pod.name}", going=pod.deleting)
+        return _name_conflict(at, agent.name, f"pod {pod.name}{_obstacle(pod)}", going=pod.deleting)
     if not pod.gated:
         text = f"pod {pod.name} runs, but is not in the saved state; delete it so that the Run can continue"
         return _hold(at, Reason.STATE_REFUSED, text, REFUSED_RETRY_SECONDS, blocked=True)
     return _start(at, agent, AdoptPod, pod)
 
 
-def _name_conflict(at: PlanContext, what: str, *, going: bool) -> Wait:
+def _name_conflict(at: PlanContext, agent: str, what: str, *, going: bool) -> Wait:
     if going:
-        return _hold(at, Reason.NAMESAKE_TERMINATING, f"{what} is still being deleted", NAMESAKE_CHECK_SECONDS)
+        seconds = REFUSED_RETRY_SECONDS if waits_for_long(at, agent) else NAMESAKE_CHECK_SECONDS
+        return _hold(at, Reason.NAMESAKE_TERMINATING, f"{what} is still being deleted", seconds)
     text = f"{what} exists and has another owner; delete it or rename the Run"
     return _hold(at, Reason.NAME_TAKEN, text, REFUSED_RETRY_SECONDS, blocked=True)
+
+
+def _obstacle(pod: PodFacts) -> str:
+    """Return what keeps a deleted pod of another attempt from going away: its node, or the finalizers of others."""
+    if not pod.deleting:
+        return ""
+    if pod.node_lost_since:
+        return f" on node {pod.node}, which is lost since {format_time(pod.node_lost_since)},"
+    others = ", ".join(name for name in pod.finalizers if name != FINALIZER_OUTCOME)
+    return f" with finalizer {others}" if others else f" on node {pod.node}" if pod.node and not pod.terminated else ""
+
+
+def waits_for_long(at: PlanContext, agent: str) -> bool:
+    """Whether the agent's attempt has been waiting for its start for longer than health.pendingStalledSeconds."""
+    since = at.agent_state(agent).last_restart_at or at.snapshot.run.created_at
+    threshold = at.policy.health.pending_stalled_seconds if at.policy else 0
+    return bool(threshold and since and at.now >= later(since, threshold))
 
 
 def _hold(at: PlanContext, reason: Reason, message: str, seconds: int, *, blocked: bool = False) -> Wait:

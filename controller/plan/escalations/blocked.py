@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from controller.api.escalation import Decision
 from controller.api.names import escalation_name
 from controller.api.run_status import Health, Outcome
 from controller.api.timestamps import later
@@ -31,9 +32,11 @@ def inquiry_of(at: PlanContext, block: Block) -> Inquiry:
     account = f". {block.account}" if block.account else ""
     text = (
         f"Agent {block.agent} of Run {at.snapshot.run.name}, attempt {block.attempt}: {block.reason.sentence}\n\n"
-        f"Cause: {block.cause}{account}\n\nRemedy: {block.remedy}\n\n{DECISIONS}"
+        f"Cause: {block.cause}{account}\n\nRemedy: {block.remedy}\n\n{DECISIONS_AT_THE_END if block.ending else DECISIONS}"
     )
     name = name_of(at, block)
+    if block.ending:
+        return Inquiry(name, f"{block.agent}: {block.reason}: {block.cause}", text, None, options=(Decision.WAIT,))
     suggestion = consultation.suggestion(at, block.agent, name)
     return Inquiry(name, f"{block.agent}: {block.reason}: {block.cause}", text, expiry(at, block), suggestion=suggestion)
 
@@ -47,6 +50,11 @@ def expiry(at: PlanContext, block: Block) -> datetime:
 DECISIONS = (
     "Retry starts one attempt that is not charged, Stop ends the Run as Failed, Wait extends the time. "
     "If the cause goes away by itself, the escalation is resolved without an answer."
+)
+
+DECISIONS_AT_THE_END = (
+    "The Run waits for the end of this pod, without a time limit. Wait closes this escalation and changes nothing else. "
+    "When the node is back or the pod is gone, the Run continues and the escalation is closed without an answer."
 )
 
 
@@ -72,21 +80,21 @@ def unready_budget_spent(pod: PodFacts, budget: int) -> Block:
     """An unready agent without a charged restart left."""
     remedy = f"all {budget} charged restarts are spent (restartBudget): answer Retry or Stop, or raise the budget in the policy"
     cause = f"pod {pod.name} fails its readiness probe"
-    return _of_pod(pod, Reason.BUDGET_SPENT, Health.UNREADY, cause, remedy)
+    return of_pod(pod, Reason.BUDGET_SPENT, Health.UNREADY, cause, remedy)
 
 
 def stalled_budget_spent(pod: PodFacts, budget: int) -> Block:
     """An idle agent without a charged restart left."""
     remedy = f"all {budget} charged restarts are spent (restartBudget): answer Retry or Stop, or raise the budget in the policy"
     cause = f"the agent in pod {pod.name} runs and does nothing (health.activityStalledSeconds)"
-    return _of_pod(pod, Reason.BUDGET_SPENT, Health.ACTIVITY_STALLED, cause, remedy)
+    return of_pod(pod, Reason.BUDGET_SPENT, Health.ACTIVITY_STALLED, cause, remedy)
 
 
 def lingering(at: PlanContext, pod: PodFacts) -> Block:
     """An agent that has reported its result and does not exit; its work is not started again."""
     cause = f"the agent in pod {pod.name} has reported its result and does not exit"
     remedy = f"end it: kubectl delete pod {pod.name} -n {at.snapshot.run.namespace}; the reported result counts"
-    return _of_pod(pod, Reason.LINGERING, Health.ACTIVITY_STALLED, cause, remedy)
+    return of_pod(pod, Reason.LINGERING, Health.ACTIVITY_STALLED, cause, remedy)
 
 
 def progress_stalled(at: PlanContext, pod: PodFacts, report: ReportFacts, stale_at: datetime | None) -> Block:
@@ -100,7 +108,7 @@ def progress_stalled(at: PlanContext, pod: PodFacts, report: ReportFacts, stale_
     account = f"Without progress for {minutes} min in attempt {pod.attempt}; charged restarts so far: {restarts}, tokens: {spent}."
     if stale_at is not None:
         account += f" Unless somebody answers, the Run is stopped as stale at {stale_at:%Y-%m-%dT%H:%M:%SZ}."
-    found = _of_pod(pod, Reason.PROGRESS_STALLED, Health.PROGRESS_STALLED, cause, remedy, str(report.progress_events))
+    found = of_pod(pod, Reason.PROGRESS_STALLED, Health.PROGRESS_STALLED, cause, remedy, str(report.progress_events))
     return replace(found, account=account, expires_at=stale_at)
 
 
@@ -110,7 +118,7 @@ def reporter_silent(pod: PodFacts) -> Block:
     remedy = (
         "let it reach the API server (network policy, egress, RBAC of its ServiceAccount); the agent is not restarted meanwhile"
     )
-    return replace(_of_pod(pod, Reason.REPORTER_SILENT, Health.REPORTER_SILENT, cause, remedy), patient=True)
+    return replace(of_pod(pod, Reason.REPORTER_SILENT, Health.REPORTER_SILENT, cause, remedy), patient=True)
 
 
 MINUTE = 60
@@ -121,7 +129,7 @@ def pending_stalled(pod: PodFacts) -> Block:
     words = ": ".join(filter(None, (pod.waiting_reason, pod.waiting_message))) or "no reason is known"
     cause = f"pod {pod.name} does not start: {words}"
     remedy = "provide what it waits for; it then starts by itself"
-    return _of_pod(pod, Reason.PENDING_STALLED, Health.PENDING_STALLED, cause, remedy)
+    return of_pod(pod, Reason.PENDING_STALLED, Health.PENDING_STALLED, cause, remedy)
 
 
 def pod_refused(at: PlanContext, agent: str, refusal: str) -> Block:
@@ -137,6 +145,16 @@ def name_taken(at: PlanContext, agent: str, reason: Reason, message: str) -> Blo
     return Block(agent, attempt, reason, Health.PENDING_STALLED, message, "the agent starts once that object is gone")
 
 
+def namesake_terminating(at: PlanContext, agent: str, message: str) -> Block:
+    """A former object of the same name that is not deleted: its node is lost, or somebody's finalizer holds it."""
+    remedy = (
+        "bring its node back, or, once you are sure that the node is down, delete its Node; for a finalizer, look at its owner; "
+        "the agent starts once that object is gone, or create the Run under another name"
+    )
+    attempt = at.agent_state(agent).attempt
+    return Block(agent, attempt, Reason.NAMESAKE_TERMINATING, Health.PENDING_STALLED, message, remedy)
+
+
 def beyond_policy(at: PlanContext, agent: str, message: str) -> Block:
     """An agent that asks for more than its policy allows; its spec is immutable."""
     remedy = "create a Run that asks for less, or raise the limit in the policy: the agent then starts"
@@ -144,21 +162,11 @@ def beyond_policy(at: PlanContext, agent: str, message: str) -> Block:
     return Block(agent, attempt, Reason.BEYOND_POLICY, Health.PENDING_STALLED, message, remedy)
 
 
-def unreachable(at: PlanContext, pod: PodFacts) -> Block:
-    """A pod on a lost node: it may still run, so no second one is started."""
-    cause = f"node {pod.node} of pod {pod.name} is lost, so it is unknown whether the agent still runs"
-    remedy = (
-        f"bring the node back, or, once you are sure that it is down, delete its Node or run "
-        f"`kubectl delete pod {pod.name} -n {at.snapshot.run.namespace} --force`"
-    )
-    since = pod.node_lost_since.isoformat() if pod.node_lost_since else ""
-    return _of_pod(pod, Reason.UNREACHABLE, Health.UNREACHABLE, cause, remedy, since)
-
-
 def _ended(at: PlanContext, agent: str, outcome: Outcome, reason: Reason, remedy: str) -> Block:
     cause = f"attempt {outcome.attempt} ended with {outcome.reason}: {outcome.message}"
     return Block(agent, at.agent_state(agent).attempt, reason, Health.DEAD, cause, remedy)
 
 
-def _of_pod(pod: PodFacts, reason: Reason, health: Health, cause: str, remedy: str, key: str = "") -> Block:
+def of_pod(pod: PodFacts, reason: Reason, health: Health, cause: str, remedy: str, key: str = "") -> Block:
+    """Return the block of a pod's agent; `key` distinguishes occurrences with the same pod."""
     return Block(pod.agent, pod.attempt, reason, health, cause, remedy, f"{pod.uid} {key}".strip())

@@ -9,6 +9,7 @@ from __future__ import annotations
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.plan import allowance
 from controller.plan.actions import Action, BlockAgent, CreateEscalation, SetEscalationPhase, UnblockAgent
+from controller.plan.attempts import unreachable
 from controller.plan.context import PlanContext
 from controller.plan.escalations import approvals, blocked, consultation, questions
 from controller.plan.inquiries import Consultation
@@ -31,7 +32,7 @@ def sync_blocked(at: PlanContext, agent: str, block: Block | None) -> Action | N
     matter = Consultation(
         inquiry.name, Intent.ESCALATE_BLOCKED, block.reason, block.cause, consultation.ALLOWED[Intent.ESCALATE_BLOCKED]
     )
-    if consulted := consultation.ask(at, agent, matter):
+    if not block.ending and (consulted := consultation.ask(at, agent, matter)):
         return next(iter(consulted.actions), None)
     if at.name_in_inbox(inquiry.name):
         expires_at = blocked.expiry(at, block)
@@ -98,7 +99,7 @@ def _phase(at: PlanContext, escalation: EscalationFacts) -> EscalationPhase:
     state = at.agent_state(escalation.agent)
     stop = at.state.stop if at.state else None
     standing = state.blocked is not None and state.blocked.escalation == escalation.name
-    if stop is not None:
+    if stop is not None and not (standing and unreachable.escalated_at_the_end(at, escalation.agent, escalation.name)):
         return _at_the_end(escalation, timed_out=standing and stop.reason in TIMEOUTS)
     if standing and not (state.blocked and state.blocked.decision):
         return EscalationPhase.ANSWERED if escalation.decision else EscalationPhase.OPEN

@@ -15,7 +15,7 @@ from controller.api.run import Agent
 from controller.api.run_status import OutcomeResult
 from controller.api.timestamps import later
 from controller.plan.actions import RenewWait
-from controller.plan.attempts import agent_end, restarts, stall_detection, start_stop
+from controller.plan.attempts import agent_end, restarts, stall_detection, start_stop, unreachable
 from controller.plan.attempts.stall_detection import confirmed_at
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision, Wait
@@ -113,13 +113,14 @@ def ended(at: PlanContext, agent: Agent) -> AgentDecision | None:
 
 
 def lost(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """A live pod on a lost node never gets a second one, since it may still run."""
-    pods = (pod for pod in at.live_pods() if pod.agent == agent.name and pod.bound)
-    pod = next((pod for pod in pods if pod.node_lost_since), None)
-    if pod is None or pod.node_lost_since is None or at.policy is None:
+    """A live pod that cannot be reached never gets a second one, since it may still run."""
+    pods = [pod for pod in at.live_pods() if pod.agent == agent.name]
+    if at.policy is None:
         return None
-    sure = confirmed_at(at.policy, pod.node_lost_since)
-    return _suspect(at, sure) or AgentDecision(block=blocked.unreachable(at, pod))
+    if block := unreachable.block_of(at, pods):
+        return AgentDecision(block=block, check_at=unreachable.check_at(at, pods))
+    suspected = any(pod.node_lost_since for pod in pods)
+    return AgentDecision(check_at=unreachable.check_at(at, pods)) if suspected else None
 
 
 def asking(at: PlanContext, agent: Agent) -> AgentDecision | None:
@@ -158,10 +159,14 @@ def starting(at: PlanContext, agent: Agent) -> AgentDecision | None:
         return AgentDecision(hold=step, block=blocked.beyond_policy(at, agent.name, step.message))
     if step.blocked:
         return AgentDecision(hold=step, block=blocked.name_taken(at, agent.name, step.reason, step.message))
-    refused = at.refusal(agent.name)
-    if refused and _refused_for_long(at, agent):
-        return AgentDecision(hold=step, block=blocked.pod_refused(at, agent.name, refused))
-    return AgentDecision(hold=step)
+    return AgentDecision(hold=step, block=_stuck(at, agent, step) if start_stop.waits_for_long(at, agent.name) else None)
+
+
+def _stuck(at: PlanContext, agent: Agent, step: Wait) -> Block | None:
+    """Return the block of an attempt that has been waiting for its start for long."""
+    if refused := at.refusal(agent.name):
+        return blocked.pod_refused(at, agent.name, refused)
+    return blocked.namesake_terminating(at, agent.name, step.message) if step.reason is Reason.NAMESAKE_TERMINATING else None
 
 
 def pending(at: PlanContext, agent: Agent) -> AgentDecision | None:
@@ -208,7 +213,9 @@ AGENT_RULES: tuple[AgentRule, ...] = (
     Rule("remaining", "The agent has ended and other containers of its pod run on: the pod is ended.", remaining),
     Rule("parked", "The agent parked: it gets its next attempt, uncharged, when its questions are answered or dismissed.", parked),
     Rule("ended", "The attempt ended without completing: it is restarted, waits for its cooldown, or is escalated.", ended),
-    Rule("lost", "The agent's node is lost: no second pod is started beside one that may still run.", lost),
+    Rule(
+        "lost", "The agent's node is lost, or its pod does not end: no second pod is started beside one that may still run.", lost
+    ),
     Rule("asking", "The agent waits for an answer: a human is asked, and its timers stand still.", asking),
     Rule("unready", "The agent was ready and has failed its readiness probe since: it is restarted like a failed one.", unready),
     Rule("stalled", "The agent does nothing, by its own fresh report: it is restarted like a failed one.", stalled),
@@ -266,9 +273,3 @@ def _no_progress(at: PlanContext, pod: PodFacts) -> Block | None:
 def _running(at: PlanContext, agent: Agent) -> PodFacts | None:
     pod = at.own_pod(agent.name)
     return pod if pod and not pod.agent_ended and not pod.deleting else None
-
-
-def _refused_for_long(at: PlanContext, agent: Agent) -> bool:
-    since = at.agent_state(agent.name).last_restart_at or at.snapshot.run.created_at
-    threshold = at.policy.health.pending_stalled_seconds if at.policy else 0
-    return bool(threshold and since and at.now >= later(since, threshold))

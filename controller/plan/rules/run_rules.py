@@ -1,20 +1,20 @@
 """The rules for a Run, in the order in which they are checked; the first that returns a verdict applies.
 
 A check is a small pure function from a `PlanContext` to a `Verdict`, or None if it does not apply. `RULES` at the end is the list.
-`completion_rules` has the rules that end a Run; `agent_rules` has those for one agent, which `running` combines.
+`completion_rules` has the rules that end a Run, `ending_rules` those that end its pods for that; `agent_rules` has those for one
+agent, which `running` combines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 
 from controller.api.run import DesiredState
-from controller.api.run_status import Phase, StopDecision
+from controller.api.run_status import Phase
 from controller.api.timestamps import later
 from controller.api.violations import MAX_VIOLATIONS
-from controller.plan.actions import Action, CompleteRun, DeletePod, DeleteRun, PauseRun, RecordOutcome, ResumeRun
+from controller.plan.actions import Action, DeletePod, DeleteRun, RecordOutcome
 from controller.plan.attempts import agent_end, start_stop
 from controller.plan.attempts.cleanup import housekeeping, remove_finalizers
 from controller.plan.context import PlanContext
@@ -35,6 +35,7 @@ from controller.plan.rules.completion_rules import (
     token_budget_exceeded,
     unanswered,
 )
+from controller.plan.rules.ending_rules import decided_stop, paused, resumed, stopping
 from controller.plan.rules.running import supervised
 from controller.plan.snapshot import PodFacts
 
@@ -64,7 +65,7 @@ def state_refused(at: PlanContext) -> Verdict | None:
 
 def terminal(at: PlanContext) -> Verdict | None:
     """A finished Run is kept until its TTL is over, then deleted."""
-    stop = _stop(at)
+    stop = decided_stop(at)
     if stop is None or stop.completed_at is None:
         return None
     held = Verdict(stop.phase, Reason(stop.reason), stop.message)
@@ -99,18 +100,6 @@ def _record(agent: str, attempt: int, pod: PodFacts | None, uid: str) -> RecordO
     return RecordOutcome(reason=Reason.OUTCOME_RECORDED, agent=agent, attempt=attempt, pod=name, pod_uid=uid)
 
 
-def stopping(at: PlanContext) -> Verdict | None:
-    """A decided stop is carried out: live pods are ended, then the Run is finished."""
-    stop = _stop(at)
-    if stop is None:
-        return None
-    ends, check = _ends(at, Reason(stop.reason), at.live_pods())
-    if ends or at.live_pods():
-        return Verdict(Phase.STOPPING, Reason(stop.reason), stop.message, ends, check)
-    done = CompleteRun(reason=Reason(stop.reason), phase=stop.phase)
-    return Verdict(stop.phase, Reason(stop.reason), stop.message, (done,))
-
-
 def stop_requested(at: PlanContext) -> Verdict | None:
     """DesiredState Stopped ends the Run permanently, even if a newer operator refuses its template while its agents run."""
     spec = at.snapshot.run.spec
@@ -130,29 +119,6 @@ def spec_refused(at: PlanContext) -> Verdict | None:
     least = "at least " if more >= MAX_VIOLATIONS else ""
     text = f"{first.path}: {first.message}" + (f" (and {least}{more} more)" if more else "")
     return Verdict(Phase.BLOCKED, Reason.SPEC_REFUSED, text)
-
-
-def paused(at: PlanContext) -> Verdict | None:
-    """DesiredState Paused ends live pods gracefully and keeps everything else."""
-    if at.spec.desired_state is not DesiredState.PAUSED:
-        return None
-    if at.state is None or at.state.paused_at is None:
-        pause = PauseRun(reason=Reason.PAUSE_REQUESTED)
-        return Verdict(Phase.STOPPING, Reason.PAUSE_REQUESTED, actions=(pause,))
-    ends, check = _ends(at, Reason.PAUSE_REQUESTED, at.started_pods())
-    phase = Phase.STOPPING if at.started_pods() else Phase.PAUSED
-    return Verdict(phase, Reason.PAUSE_REQUESTED, "spec.desiredState is Paused", ends, check)
-
-
-def resumed(at: PlanContext) -> Verdict | None:
-    """A pause is over: when its last pod has ended, each unfinished agent gets a new, uncharged attempt."""
-    if at.state is None or at.state.paused_at is None:
-        return None
-    ends, check = _ends(at, Reason.PAUSE_REQUESTED, at.started_pods())
-    if ends or at.started_pods():
-        return Verdict(Phase.STOPPING, Reason.RESUME_REQUESTED, actions=ends, next_check=check)
-    resume = ResumeRun(reason=Reason.RESUME_REQUESTED)
-    return Verdict(Phase.PENDING, Reason.RESUME_REQUESTED, actions=(resume,))
 
 
 def queued(at: PlanContext) -> Verdict | None:
@@ -213,16 +179,6 @@ def _without_duplicates(decided: tuple[Action, ...], more: tuple[Action, ...]) -
     """Return the additional actions without deletions that a rule has decided: a stray pod may be a former pod that must end."""
     deleted = {action.pod_uid for action in decided if isinstance(action, DeletePod)}
     return tuple(action for action in more if not (isinstance(action, DeletePod) and action.pod_uid in deleted))
-
-
-def _stop(at: PlanContext) -> StopDecision | None:
-    return at.state.stop if at.state else None
-
-
-def _ends(at: PlanContext, reason: Reason, live: tuple[PodFacts, ...]) -> tuple[tuple[Action, ...], datetime | None]:
-    actions = tuple(action for pod in live if (action := start_stop.end(at, pod, reason)))
-    waits = [check for pod in live if not pod.deleting and (check := start_stop.force_delete_at(pod))]
-    return actions, min(waits, default=None)
 
 
 def _ttl_seconds(at: PlanContext) -> int | None:

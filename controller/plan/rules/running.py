@@ -9,6 +9,7 @@ from controller.api.run_status import Health, Phase
 from controller.plan import allowance
 from controller.plan.actions import Action, ReserveAttempt, Transition
 from controller.plan.agent_health import phase_of, views
+from controller.plan.attempts import unreachable
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision, Wait
 from controller.plan.escalations.lifecycle import sync_blocked
@@ -48,7 +49,8 @@ def _inbox(at: PlanContext, moves: Mapping[str, AgentDecision]) -> list[Action]:
 def _next_check(at: PlanContext, moves: Iterable[AgentDecision]) -> datetime | None:
     opening = (allowance.opens_again_at(at, agent.name) for agent in at.agents)
     checks = [move.check_at for move in moves] + [move.hold.check_at for move in moves if move.hold]
-    return min((check for check in (*checks, *opening, next_end(at)) if check and check > at.now), default=None)
+    doubts = unreachable.check_at(at, at.live_pods()) if at.policy else None
+    return min((check for check in (*checks, *opening, doubts, next_end(at)) if check and check > at.now), default=None)
 
 
 def _standing(seen: tuple[AgentView, ...], holds: list[Wait], blocks: tuple[Block, ...]) -> tuple[Phase, Reason, str]:
