@@ -89,7 +89,7 @@ def _flat(node: Schema, prefix: str = "") -> Iterator[str]:
 
 def _inner(field: Schema) -> tuple[Schema, str]:
     """Return the schema of the items of a list or map with their suffix in a path, or else the field itself."""
-    if field["type"] == "array":
+    if field.get("type") == "array":
         return field["items"], "[]"
     values = field.get("additionalProperties")
     return (values, ".*") if isinstance(values, dict) else (field, "")
@@ -101,7 +101,7 @@ def _row(name: str, field: Schema, parent: Schema) -> str:
 
 
 def _default(name: str, field: Schema, parent: Schema) -> str:
-    if "default" in field and field["type"] != "object":
+    if "default" in field and field.get("type") != "object":
         return f"`{json.dumps(field['default'])}`"
     return "required" if name.rpartition(".")[2] in parent.get("required", []) else ""
 
@@ -110,6 +110,8 @@ def _takes(field: Schema) -> str:
     """Return a field's type with its limits."""
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
+    if "type" not in field:
+        return "quantity: text or number"
     if field["type"] == "array":
         return f"list{_limit(field, 'maxItems')}: {_takes(field['items'])}"
     if isinstance(field.get("additionalProperties"), dict):

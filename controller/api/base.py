@@ -1,4 +1,4 @@
-"""The base class of all models and the bounded types that they share."""
+"""The base class of all models and the bounded types that they share. Quantities have a module of their own."""
 
 from __future__ import annotations
 
@@ -43,10 +43,6 @@ FilledText = Annotated[
 Argument = Annotated[str, StringConstraints(max_length=32768)]
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", min_length=1, max_length=253)]
 Path = Annotated[str, StringConstraints(pattern=r"^/[^:\x00]*$", min_length=1, max_length=512)]
-Quantity = Annotated[
-    str,
-    StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$", min_length=1, max_length=32),
-]
 Seconds = Annotated[int, Whole(1, MAX_SECONDS)]
 SecondsOrOff = Annotated[int, Whole(0, MAX_SECONDS)]
 Count = Annotated[int, Whole(0, MAX_COUNT)]

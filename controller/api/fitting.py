@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from controller.api.shapes import Items, Leaf, Typed, Values
+from controller.api.shapes import Items, Leaf, Typed, Unset, Values, allowed
 from controller.api.violations import PATH_LIMIT, Violation, shortened, violation
+
+Hint = Callable[[str, Iterable[str]], str]
+"""Returns a hint for a field that is not allowed, by its name and the allowed names at that place."""
 
 TYPE_NAMES = {str: "a text", int: "a whole number", bool: "true or false", dict: "an object", list: "a list"}
 
 
-def misfits(value: Any, shape: Any, path: str, remedies: Mapping[str, str]) -> Iterator[Violation]:
+def misfits(value: Any, shape: Any, path: str, hint: Hint) -> Iterator[Violation]:
     """Yield a violation for each part of a value that does not fit its shape.
 
-    `remedies` maps refused fields that people often ask for to their replacement. The walk descends only into fields that have a
-    shape, so the table bounds its depth, however deep the value is.
+    Null is the same as no field, as in a pod. The walk descends only into fields that have a shape, so the table bounds its depth,
+    however deep the value is.
     """
     match shape:
         case Typed():
-            yield from misfits(value, shape.shape, path, remedies)
+            yield from misfits(value, shape.shape, path, hint)
         case Leaf():
             yield from _leaf(value, shape, path)
         case Items() if isinstance(value, list):
             yield from _too_many(len(value), shape.most, path)
             for index, item in enumerate(value):
-                yield from misfits(item, shape.shape, f"{path}[{index}]", remedies)
+                yield from misfits(item, shape.shape, f"{path}[{index}]", hint)
         case Items():
             yield violation(path, value, "must be a list")
         case _ if not isinstance(value, dict):
             yield violation(path, value, "must be an object")
         case Values():
             yield from _too_many(len(value), shape.most, path)
-            yield from _map(value, shape, path, remedies)
+            yield from _map(value, shape, path, hint)
         case _:
-            yield from _fields(value, shape, path, remedies)
+            yield from _fields(value, shape, path, hint)
 
 
 def _leaf(value: Any, shape: Leaf, path: str) -> Iterator[Violation]:
@@ -52,26 +54,25 @@ def _too_many(count: int, most: int | None, path: str) -> Iterator[Violation]:
         yield violation(path, None, f"has {count} entries, at most {most} are allowed")
 
 
-def _map(value: dict[str, Any], shape: Values, path: str, remedies: Mapping[str, str]) -> Iterator[Violation]:
+def _map(value: dict[str, Any], shape: Values, path: str, hint: Hint) -> Iterator[Violation]:
     for key, item in value.items():
         where = f"{path}[{shortened(key, PATH_LIMIT)}]"
         if wrong := shape.check(key):
             yield violation(where, None, wrong)
-        yield from misfits(item, shape.shape, where, remedies)
+        yield from misfits(item, shape.shape, where, hint)
 
 
-def _fields(value: dict[str, Any], shape: dict[str, Any], path: str, remedies: Mapping[str, str]) -> Iterator[Violation]:
+def _fields(value: dict[str, Any], shape: dict[str, Any], path: str, hint: Hint) -> Iterator[Violation]:
     for key, item in value.items():
+        below = shape.get(key)
         where = f"{path}.{shortened(key, PATH_LIMIT)}"
-        if key in shape:
-            yield from misfits(item, shape[key], where, remedies)
-        else:
-            yield violation(where, item, _not_allowed(key, shape, remedies))
+        if isinstance(below, Unset):
+            if item is not None and not below.passes(item):
+                yield violation(where, item, f"{NOT_ALLOWED}: {below.remedy}")
+        elif below is None:
+            yield violation(where, item, f"{NOT_ALLOWED}: {hint(shortened(key, PATH_LIMIT), allowed(shape))}")
+        elif item is not None:
+            yield from misfits(item, below, where, hint)
 
 
-def _not_allowed(key: str, shape: dict[str, Any], remedies: Mapping[str, str]) -> str:
-    if remedy := remedies.get(key):
-        return f"this field is not allowed: {remedy}"
-    near = difflib.get_close_matches(shortened(key, PATH_LIMIT), shape, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"allowed here: {', '.join(sorted(shape))}"
-    return f"this field is not allowed: {hint}"
+NOT_ALLOWED = "this field is not allowed"

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any, TypeGuard
 
 from controller.api.base import JsonObject
 from controller.api.checks import AGENT_CONTAINER
 from controller.api.run import Agent, RunSpec
+from controller.api.shapes import without_unset
+from controller.api.template import TEMPLATE
 
 
 def pod_template(agent: Agent) -> JsonObject:
-    """Return the agent's pod template. The short form becomes a template with one container."""
+    """Return the agent's pod template without the fields that only repeat Kubernetes' defaults.
+
+    The short form becomes a template with one container.
+    """
     if agent.template is not None:
-        return copy.deepcopy(dict(agent.template))
+        template: JsonObject = without_unset(agent.template, TEMPLATE)
+        return template
     fields = {"image", "command", "args", "env", "env_from", "resources", "image_pull_policy"}
     container = agent.model_dump(mode="json", by_alias=True, include=fields, exclude_none=True)
     return {"spec": {"containers": [{"name": AGENT_CONTAINER, **container}]}}

@@ -20,12 +20,12 @@ from controller.api.base import (
     FilledText,
     FilledWord,
     Name,
-    Quantity,
     Seconds,
     SecondsOrOff,
     dump,
 )
 from controller.api.llm_policy import LLM
+from controller.api.quantity import Quantity
 from controller.api.run import Resources
 from controller.constraints import Explained, Whole, between_fields
 

@@ -16,13 +16,13 @@ from controller.api.base import (
     LongText,
     Name,
     Path,
-    Quantity,
     Seconds,
     SecondsOrOff,
     Text,
     Time,
     Word,
 )
+from controller.api.quantity import Quantity
 from controller.constraints import Whole
 
 MAX_AGENTS = 32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -53,9 +54,45 @@ class Typed:
     description: str
 
 
-def only(*allowed: object) -> Callable[[Any], str]:
-    """Return a check that accepts only the given values."""
-    return lambda value: "" if value in allowed else f"only {' or '.join(map(json.dumps, allowed))} is allowed"
+@dataclass(frozen=True, slots=True)
+class Unset:
+    """A field of Kubernetes that a template may not set, and the replacement for it.
+
+    Tools print such fields with empty values and with Kubernetes' defaults. Both pass, and both are left out of the pod.
+    """
+
+    remedy: str
+    default: object = None
+
+    def passes(self, value: object) -> bool:
+        """Whether a value only repeats what a pod without the field has."""
+        empty = value is False or (isinstance(value, str | list | dict) and not value)
+        return empty or (type(value) is type(self.default) and value == self.default)
+
+
+def allowed(shape: dict[str, Any]) -> list[str]:
+    """Return the names of the fields that an object may set."""
+    return [name for name, below in shape.items() if not isinstance(below, Unset)]
+
+
+def only(*values: object, why: str = "") -> Callable[[Any], str]:
+    """Return a check that accepts only the given values. `why` is added to its fault."""
+    fault = f"only {' or '.join(map(json.dumps, values))} is allowed" + (f": {why}" if why else "")
+    return lambda value: "" if value in values else fault
+
+
+def without_unset(value: Any, shape: Any) -> Any:
+    """Return a copy of a value that fits its shape, without the fields that are null or that a template may not set."""
+    match shape:
+        case Typed():
+            return without_unset(value, shape.shape)
+        case Items() if isinstance(value, list):
+            return [without_unset(item, shape.shape) for item in value]
+        case dict() if isinstance(value, dict):
+            fields = {key: item for key, item in value.items() if item is not None and not isinstance(shape.get(key), Unset)}
+            return {key: without_unset(item, shape.get(key)) for key, item in fields.items()}
+        case _:
+            return copy.deepcopy(value)
 
 
 def text(most: int) -> Leaf:

@@ -1,14 +1,22 @@
-"""The allowlist of a pod template's fields, as data. All other fields are refused, because denylists have failed elsewhere."""
+"""The allowlist of a pod template's fields, as data. All other fields are refused, because denylists have failed elsewhere.
+
+A template may be what Kubernetes' tools print. So values that only repeat Kubernetes' defaults pass, and a whole Pod is a template:
+its kind, name and status have no effect, as in a Deployment's template. docs/agents.md has the reasons.
+"""
 
 from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable
 from typing import Any
 
+from controller.api.hints import NO_TOKEN, RESTARTS, places
+from controller.api.hints import hint as any_hint
 from controller.api.names import GROUP
+from controller.api.quantity import quantity_fault
 from controller.api.scheduling import AFFINITY, SPREAD, TOLERATIONS
-from controller.api.shapes import Items, Leaf, Values, only
+from controller.api.shapes import Items, Leaf, Unset, Values, allowed, only
 
 RESERVED_DIR = "/runwarden"
 
@@ -94,6 +102,7 @@ TEXT = Leaf((str,))
 BOOL = Leaf((bool,))
 NUMBER = Leaf((int,))
 NUMBER_OR_TEXT = Leaf((int, str))
+QUANTITY = Leaf((str, int, float, bool, list, dict), quantity_fault)
 TEXTS = Items(TEXT)
 GRACE = Leaf((int,), _grace)
 USER = Leaf((int,), _agent_user)
@@ -104,13 +113,20 @@ FALSE = Leaf((bool,), only(False))
 KEY_REF = {"name": TEXT, "key": TEXT, "optional": BOOL}
 KEY_ITEMS = Items({"key": TEXT, "path": TEXT, "mode": NUMBER})
 FIELD_REF = {"apiVersion": TEXT, "fieldPath": TEXT}
-RESOURCE_REF = {"containerName": TEXT, "resource": TEXT, "divisor": NUMBER_OR_TEXT}
+RESOURCE_REF = {"containerName": TEXT, "resource": TEXT, "divisor": QUANTITY}
 FIELD_ITEMS = Items({"path": TEXT, "mode": NUMBER, "fieldRef": FIELD_REF, "resourceFieldRef": RESOURCE_REF})
-QUANTITIES = Values(NUMBER_OR_TEXT)
+QUANTITIES = Values(QUANTITY)
+NO_HOST = Unset("probes go to the pod itself")
 PROBE = {
     "exec": {"command": TEXTS},
-    "httpGet": {"path": TEXT, "port": NUMBER_OR_TEXT, "scheme": TEXT, "httpHeaders": Items({"name": TEXT, "value": TEXT})},
-    "tcpSocket": {"port": NUMBER_OR_TEXT},
+    "httpGet": {
+        "path": TEXT,
+        "port": NUMBER_OR_TEXT,
+        "scheme": TEXT,
+        "httpHeaders": Items({"name": TEXT, "value": TEXT}),
+        "host": NO_HOST,
+    },
+    "tcpSocket": {"port": NUMBER_OR_TEXT, "host": NO_HOST},
     "grpc": {"port": NUMBER, "service": TEXT},
     "initialDelaySeconds": NUMBER,
     "periodSeconds": NUMBER,
@@ -121,6 +137,8 @@ PROBE = {
 }
 """Shape of a probe. It has no `host`: the kubelet would call, from the node, any host that the template names."""
 
+NO_SELINUX = Unset("the node's own type confines agents: leave it out")
+NO_WINDOWS = Unset("agents run on Linux: leave it out")
 APP_ARMOR = Leaf((dict,), only({"type": "RuntimeDefault"}))
 SECCOMP = {"type": Leaf((str,), only("RuntimeDefault"))}
 CONTAINER_SECURITY = {
@@ -134,6 +152,8 @@ CONTAINER_SECURITY = {
     "appArmorProfile": APP_ARMOR,
     "procMount": Leaf((str,), only("Default")),
     "capabilities": {"drop": TEXTS, "add": Leaf((list,), _no_add)},
+    "seLinuxOptions": NO_SELINUX,
+    "windowsOptions": NO_WINDOWS,
 }
 POD_SECURITY = {
     "runAsUser": USER,
@@ -145,8 +165,13 @@ POD_SECURITY = {
     "supplementalGroupsPolicy": Leaf((str,), only("Merge", "Strict")),
     "seccompProfile": SECCOMP,
     "appArmorProfile": APP_ARMOR,
+    "sysctls": Unset("kernel settings are the node's: ask its admin"),
+    "seLinuxOptions": NO_SELINUX,
+    "seLinuxChangePolicy": NO_SELINUX,
+    "windowsOptions": NO_WINDOWS,
 }
 
+NO_HOST_PORT = Unset("agents are not reachable from outside; a human uses kubectl port-forward", 0)
 CONTAINER = {
     "name": Leaf((str,), _own_name),
     "image": TEXT,
@@ -172,18 +197,23 @@ CONTAINER = {
             "configMapRef": {"name": TEXT, "optional": BOOL},
         }
     ),
-    "resources": {"limits": QUANTITIES, "requests": QUANTITIES},
+    "resources": {
+        "limits": QUANTITIES,
+        "requests": QUANTITIES,
+        "claims": Unset("devices by claim are not offered: use limits, for example nvidia.com/gpu: 1"),
+    },
     "volumeMounts": Items(
         {
             "name": Leaf((str,), _own_name),
             "mountPath": Leaf((str,), _mount_path),
             "subPath": TEXT,
+            "subPathExpr": Unset("use subPath"),
             "readOnly": BOOL,
             "recursiveReadOnly": Leaf((str,), only("Disabled", "IfPossible", "Enabled")),
             "mountPropagation": Leaf((str,), only("None")),
         }
     ),
-    "ports": Items({"name": TEXT, "containerPort": NUMBER, "protocol": TEXT}),
+    "ports": Items({"name": TEXT, "containerPort": NUMBER, "protocol": TEXT, "hostPort": NO_HOST_PORT, "hostIP": NO_HOST_PORT}),
     "imagePullPolicy": TEXT,
     "terminationMessagePolicy": TEXT,
     "terminationMessagePath": TEXT,
@@ -194,12 +224,17 @@ CONTAINER = {
     "readinessProbe": PROBE,
     "livenessProbe": PROBE,
     "securityContext": CONTAINER_SECURITY,
+    "lifecycle": Unset("prepare in an init container, and trap TERM in the agent"),
+    "restartPolicy": Unset(RESTARTS),
+    "restartPolicyRules": Unset("use outcomes of the RunPolicy"),
+    "resizePolicy": Unset("delete the Run and create it with other resources"),
+    "volumeDevices": Unset("use volumeMounts"),
 }
-INIT_CONTAINER = {**CONTAINER, "restartPolicy": Leaf((str,), only("Always"))}
+INIT_CONTAINER = {**CONTAINER, "restartPolicy": Leaf((str,), only("Always", why="leave it out for a container that ends"))}
 
 VOLUME = {
     "name": Leaf((str,), _own_name),
-    "emptyDir": {"medium": TEXT, "sizeLimit": NUMBER_OR_TEXT},
+    "emptyDir": {"medium": TEXT, "sizeLimit": QUANTITY},
     "secret": {"secretName": TEXT, "items": KEY_ITEMS, "defaultMode": NUMBER, "optional": BOOL},
     "configMap": {"name": TEXT, "items": KEY_ITEMS, "defaultMode": NUMBER, "optional": BOOL},
     "persistentVolumeClaim": {"claimName": TEXT, "readOnly": BOOL},
@@ -230,34 +265,64 @@ POD = {
     "priorityClassName": Leaf((str,), _priority),
     "imagePullSecrets": Items({"name": TEXT}),
     "terminationGracePeriodSeconds": GRACE,
-    "restartPolicy": Leaf((str,), only("Never")),
-    "automountServiceAccountToken": FALSE,
-    "enableServiceLinks": FALSE,
+    "restartPolicy": Leaf((str,), only("Never", why=f"{RESTARTS}; leave it out")),
+    "automountServiceAccountToken": Leaf((bool,), only(False, why=NO_TOKEN)),
+    "enableServiceLinks": BOOL,
     "securityContext": POD_SECURITY,
-    "dnsPolicy": Leaf((str,), only("ClusterFirst")),
+    "dnsPolicy": Leaf((str,), only("ClusterFirst", "None", why="the node's resolver knows the node's network")),
+    "dnsConfig": {"nameservers": TEXTS, "searches": TEXTS, "options": Items({"name": TEXT, "value": TEXT})},
+    "hostAliases": Items({"ip": TEXT, "hostnames": TEXTS}),
     "setHostnameAsFQDN": FALSE,
-    "hostUsers": FALSE,
+    "hostUsers": BOOL,
     "hostNetwork": FALSE,
     "hostPID": FALSE,
     "hostIPC": FALSE,
+    "shareProcessNamespace": Unset("the reporter sets it: use reporter of the RunPolicy"),
+    "serviceAccountName": Unset(NO_TOKEN, "default"),
+    "serviceAccount": Unset(NO_TOKEN, "default"),
+    "nodeName": Unset("use nodeSelector or affinity"),
+    "activeDeadlineSeconds": Unset("use the Run's spec.activeDeadlineSeconds"),
+    "priority": Unset("use priorityClassName", 0),
+    "preemptionPolicy": Unset("use priorityClassName, of a class with that preemptionPolicy", "PreemptLowerPriority"),
+    "os": Unset("agents run on Linux: leave it out", {"name": "linux"}),
+    "hostname": Unset("the pod's own name is its host name: an agent reads RUNWARDEN_RUN and RUNWARDEN_AGENT"),
+    "subdomain": Unset("no Service leads to agents: leave it out"),
+    "ephemeralContainers": Unset("kubectl debug adds them to a running pod"),
+    "readinessGates": Unset("use readinessProbe"),
+    "overhead": Unset("the RuntimeClass sets it"),
+    "resources": Unset("use resources of the containers"),
+    "resourceClaims": Unset("devices by claim are not offered: use resources.limits, for example nvidia.com/gpu: 1"),
+}
+
+METADATA = {
+    "labels": Values(TEXT, _not_ours),
+    "annotations": Values(TEXT, _annotation),
+    **dict.fromkeys(("name", "generateName", "namespace", "creationTimestamp", "uid", "resourceVersion", "selfLink"), TEXT),
+    "generation": NUMBER,
+    "managedFields": Leaf((list,)),
+    "finalizers": Unset("the operator sets its own"),
+    "ownerReferences": Unset("the Run owns the pod"),
 }
 
 TEMPLATE = {
-    "metadata": {"labels": Values(TEXT, _not_ours), "annotations": Values(TEXT, _annotation)},
+    "apiVersion": Leaf((str,), only("v1", why="give a Pod, or the spec.template of a Deployment or Job")),
+    "kind": Leaf((str,), only("Pod", why="give a Pod, or the spec.template of a Deployment or Job")),
+    "metadata": METADATA,
     "spec": POD,
+    "status": Leaf((dict,)),
 }
 
-REMEDIES = {
-    "serviceAccountName": "agents get no token of their own; use a Secret for their credentials",
-    "serviceAccount": "agents get no token of their own; use a Secret for their credentials",
-    "hostPath": "use a persistentVolumeClaim, secret or configMap",
-    "activeDeadlineSeconds": "use the Run's activeDeadlineSeconds",
-    "nodeName": "use nodeSelector or affinity",
-    "ephemeralContainers": "kubectl debug adds them to a running pod",
-    "lifecycle": "trap TERM in the agent instead",
-    "host": "probes go to the pod itself",
-    "hostPort": "agents are not reachable from outside",
-    "namespaces": "no reference leaves the Run's namespace",
-    "namespaceSelector": "no reference leaves the Run's namespace",
-}
-"""Refused fields that people often ask for, and their replacement."""
+PLACES = places(
+    {
+        "metadata": allowed(METADATA),
+        "spec": allowed(POD),
+        "spec.containers[]": allowed(CONTAINER),
+        "spec.securityContext": allowed(POD_SECURITY),
+        "spec.containers[].securityContext": allowed(CONTAINER_SECURITY),
+    }
+)
+
+
+def template_hint(key: str, here: Iterable[str]) -> str:
+    """Return what to do about a field that is not allowed in a template."""
+    return any_hint(key, here, PLACES)

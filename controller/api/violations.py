@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any
 
 from pydantic import ValidationError
 
+from controller.api.hints import MEANINGS, plain_name
 from controller.errors import RunwardenError
 
 VALUE_LIMIT = 80
@@ -23,6 +24,10 @@ Loc = tuple[int | str, ...]
 
 MAX_VIOLATIONS = 20
 """Maximum violations of an object. The check stops there: an object may have a hundred thousand, and nobody fixes more at once."""
+
+
+MORE = f"has more than these {MAX_VIOLATIONS} refused fields: fix them to see the rest"
+"""Message of the last violation of an object that has more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,34 @@ def limited(findings: Iterable[Violation], path: str) -> tuple[Violation, ...]:
     first = tuple(islice(findings, MAX_VIOLATIONS + 1))
     if len(first) <= MAX_VIOLATIONS:
         return first
-    return (*first[:-1], violation(path, None, f"has more than these {MAX_VIOLATIONS} refused fields: fix them to see the rest"))
+    return (*first[:-1], violation(path, None, MORE))
+
+
+def summary(violations: Sequence[Violation], limit: int) -> str:
+    """Return the violations in one text of at most `limit` characters: first with messages, then by path, then by number."""
+    if violations[-1].message == MORE:
+        tail = f"; {violations[-1].path}: {MORE}"
+        return summary(violations[:-1], limit - len(tail)) + tail
+    texts = [f"{each.path}: {each.message}" for each in violations]
+    if sum(len(text) + 2 for text in texts) <= limit:
+        return "; ".join(texts)
+    whole = max(_fitting(texts, limit - ROOM_FOR_PATHS), 1)
+    text = shortened("; ".join(texts[:whole]), limit - ROOM_FOR_PATHS)
+    rest = [each.path for each in violations[whole:]]
+    named = _fitting(rest, limit - len(text) - len("; also " + AND_MORE))
+    text += f"; also {', '.join(rest[:named])}" if named else ""
+    return text + (AND_MORE.format(len(rest) - named) if named < len(rest) else "")
+
+
+AND_MORE = " (and {} more)"
+ROOM_FOR_PATHS = 256
+"""Characters of a summary for the paths of violations whose messages do not fit."""
+
+
+def _fitting(texts: Sequence[str], room: int) -> int:
+    """Return how many of the texts fit with a separator of two characters each."""
+    ends = accumulate(len(text) + 2 for text in texts)
+    return sum(1 for end in ends if end <= room)
 
 
 def from_pydantic(error: ValidationError, root: str) -> tuple[Violation, ...]:
@@ -107,6 +139,8 @@ def _follows(finding: dict[str, Any], refused: set[Loc]) -> bool:
 def _from_finding(finding: dict[str, Any], place: Callable[[Loc], str]) -> Violation:
     loc, value, rule = finding["loc"], finding.get("input"), finding.get("ctx", {})
     message = MESSAGES.get(finding["type"], finding["msg"])
+    meaning = MEANINGS.get(plain_name(str(loc[-1]))) if finding["type"] == UNKNOWN else None
+    message = f"unknown field: {meaning}" if meaning else message
     for field in rule.get("fields", ()):
         message = re.sub(rf"\b{field}\b", place((*loc, field)).rpartition(".")[2], message)
     if field := rule.get("at"):
@@ -115,8 +149,9 @@ def _from_finding(finding: dict[str, Any], place: Callable[[Loc], str]) -> Viola
     return violation(place(loc), value, message) if finding["type"] == "missing" else found(place(loc), value, message)
 
 
+UNKNOWN = "extra_forbidden"
 MESSAGES = {
-    "extra_forbidden": "unknown field: remove it, or check its spelling",
+    UNKNOWN: "unknown field: remove it, or check its spelling",
     "missing": "this field is required",
     "model_type": "must be an object",
     "dict_type": "must be an object",

@@ -26,7 +26,7 @@ def run_facts(obj: JsonObject) -> RunFacts:
         spec = parse_run_spec(obj)
     except Refused as refused:
         return RunFacts(*common, spec=None, violations=refused.violations, gone=gone, created_at=created)
-    return RunFacts(*common, spec=spec, violations=check_run(spec), gone=gone, created_at=created)
+    return RunFacts(*common, spec=spec, violations=check_run(spec, meta["namespace"]), gone=gone, created_at=created)
 
 
 def unreadable_facts(obj: JsonObject, why: str) -> RunFacts:

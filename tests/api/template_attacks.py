@@ -31,7 +31,6 @@ TRICKS = (
     template("the node's processes", "spec.hostPID", ONLY_FALSE, pod={"hostPID": True}),
     template("the node's network", "spec.hostNetwork", ONLY_FALSE, pod={"hostNetwork": True}),
     template("the node's IPC", "spec.hostIPC", ONLY_FALSE, pod={"hostIPC": True}),
-    template("the node's users", "spec.hostUsers", ONLY_FALSE, pod={"hostUsers": True}),
     template("privileges", f"{BOX}.securityContext.privileged", ONLY_FALSE, box={"securityContext": {"privileged": True}}),
     template(
         "privileges by setuid",
@@ -176,12 +175,6 @@ TRICKS = (
     ),
     template("a device by claim", "spec.resourceClaims", NOT_ALLOWED, pod={"resourceClaims": [{"name": "gpu"}]}),
     template("others' processes", "spec.shareProcessNamespace", NOT_ALLOWED, pod={"shareProcessNamespace": True}),
-    template(
-        "false names for hosts",
-        "spec.hostAliases",
-        NOT_ALLOWED,
-        pod={"hostAliases": [{"ip": "10.0.0.1", "hostnames": ["kubernetes.default"]}]},
-    ),
     template(
         "the kubelet as a proxy, by probe",
         f"{BOX}.livenessProbe.httpGet.host",

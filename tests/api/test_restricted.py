@@ -14,7 +14,7 @@ import yaml
 
 from controller.api.base import JsonObject
 from controller.api.checks import check_run, parse_run_spec
-from controller.api.shapes import Items, Leaf, Typed, Values
+from controller.api.shapes import Items, Leaf, Typed, Unset, Values
 from controller.api.template import PROBE, TEMPLATE
 from controller.plan.snapshot import RunFacts
 from controller.resources.pod_builder import build_pod
@@ -54,7 +54,7 @@ CONTAINER: JsonObject = {
         {"name": "E", "valueFrom": {"resourceFieldRef": {"containerName": "agent", "resource": "limits.cpu", "divisor": "1m"}}},
     ],
     "envFrom": [{"prefix": "P_", "secretRef": {"name": "n", "optional": True}}, {"configMapRef": {"name": "n", "optional": True}}],
-    "resources": {"limits": {"cpu": 1, "memory": "1Gi"}, "requests": {"cpu": "100m", "memory": "1Gi"}},
+    "resources": {"limits": {"cpu": 0.5, "memory": 1073741824}, "requests": {"cpu": "100m", "memory": "1Gi"}},
     "volumeMounts": [{"name": "scratch", "mountPath": "/scratch", "subPath": "s", **MOUNTED}],
     "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
     "imagePullPolicy": "IfNotPresent",
@@ -135,7 +135,17 @@ TOLERATIONS: list[JsonObject] = [
     {"key": "spot", "operator": "Equal", "value": "yes"},
 ]
 EVERYTHING: JsonObject = {
-    "metadata": {"labels": {"team": "a"}, "annotations": {"note": "x"}},
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {
+        "labels": {"team": "a"},
+        "annotations": {"note": "x"},
+        **dict.fromkeys(("name", "generateName", "creationTimestamp", "uid", "resourceVersion", "selfLink"), "x"),
+        "namespace": "restricted",
+        "generation": 1,
+        "managedFields": [],
+    },
+    "status": {"phase": "Pending"},
     "spec": {
         "containers": [CONTAINER],
         "initContainers": [SIDECAR],
@@ -161,6 +171,12 @@ EVERYTHING: JsonObject = {
             "supplementalGroupsPolicy": "Strict",
         },
         "dnsPolicy": "ClusterFirst",
+        "dnsConfig": {
+            "nameservers": ["10.96.0.10"],
+            "searches": ["svc.cluster.local"],
+            "options": [{"name": "ndots", "value": "1"}],
+        },
+        "hostAliases": [{"ip": "10.0.0.7", "hostnames": ["model.internal"]}],
         "setHostnameAsFQDN": False,
         "hostUsers": False,
         "hostNetwork": False,
@@ -243,7 +259,7 @@ def missing(value: Any, shape: Any, path: str = "") -> Iterator[str]:
     elif isinstance(shape, Items):
         yield from missing([item for found in value for item in found], shape.shape, f"{path}[]")
     elif isinstance(shape, dict):
-        for key, below in shape.items():
+        for key, below in ((key, below) for key, below in shape.items() if not isinstance(below, Unset)):
             found = [each[key] for each in value if key in each]
             yield from missing(found, below, f"{path}.{key}") if found else iter([f"{path}.{key}"])
     else:

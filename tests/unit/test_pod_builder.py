@@ -110,6 +110,9 @@ def test_users_are_the_hosts_unless_the_policy_says_private(agent: dict[str, Any
     assert run.spec
     assert "hostUsers" not in build_pod(run, run.spec.agents[0], 0)["spec"]
     assert build_pod(run, run.spec.agents[0], 0, policy=RunPolicySpec(host_users=HostUsers.PRIVATE))["spec"]["hostUsers"] is False
+    host = run_with({"template": {"spec": {**TEMPLATE["spec"], "hostUsers": True}}})
+    assert host.spec
+    assert build_pod(host, host.spec.agents[0], 0, policy=RunPolicySpec(host_users=HostUsers.PRIVATE))["spec"]["hostUsers"] is False
     own = run_with({"template": {"spec": {**TEMPLATE["spec"], "hostUsers": False}}})
     assert own.spec
     assert build_pod(own, own.spec.agents[0], 0)["spec"]["hostUsers"] is False

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from controller.api.crd.kinds import build_crds
-from controller.api.shapes import Items, Leaf, Typed, Values
+from controller.api.shapes import Items, Leaf, Typed, Unset, Values
 from controller.api.template import TEMPLATE
+from controller.facts.runs import run_facts
 
 CRDS = list(build_crds().values())
 
@@ -29,7 +30,7 @@ def fields(shape: Any) -> Iterator[str]:
     """Return the name of every field that a pod template may have."""
     if isinstance(shape, Items | Values | Typed):
         yield from fields(shape.shape)
-    elif not isinstance(shape, Leaf):
+    elif not isinstance(shape, Leaf | Unset):
         yield from shape
         for below in shape.values():
             yield from fields(below)
@@ -48,7 +49,13 @@ def test_no_field_of_ours_takes_a_namespace(crd: dict[str, Any]) -> None:
     assert all("pattern" in at and not re.search(at["pattern"], "other/name") for at in names.values()), names
 
 
-def test_a_pod_template_takes_no_namespace() -> None:
-    """Neither the template's metadata nor a volume or variable in it names a namespace."""
+def test_a_pod_template_takes_no_other_namespace() -> None:
+    """No volume, variable or rule of a template names a namespace. That of its metadata may only repeat the Run's own."""
     assert "secretName" in set(fields(TEMPLATE))
-    assert not [name for name in fields(TEMPLATE) if "namespace" in name.lower()]
+    assert [name for name in fields(TEMPLATE) if name.lower().startswith("namespace")] == ["namespace"]
+    metadata = {"namespace": "theirs"}
+    template = {"metadata": metadata, "spec": {"containers": [{"name": "agent", "image": "x"}]}}
+    run = {"metadata": {"name": "r", "namespace": "ours", "uid": "u"}, "spec": {"agents": [{"name": "a", "template": template}]}}
+    assert [found.path for found in run_facts(run).violations] == ["spec.agents[0].template.metadata.namespace"]
+    metadata["namespace"] = "ours"
+    assert run_facts(run).violations == ()

@@ -6,11 +6,13 @@ https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resou
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from controller.api.base import ApiModel
 from controller.api.crd.opened import opened
 from controller.api.crd.validations import validations
+from controller.api.quantity import MAX_LENGTH, PATTERN, QUANTITY
 from controller.errors import RunwardenError
 
 Schema = dict[str, Any]
@@ -23,6 +25,21 @@ KNOWN = frozenset(
     | {"additionalProperties", "patternProperties", "propertyNames", "maxProperties", "exclusiveMaximum"}
 )
 INT64 = "int64"
+
+
+QUANTITY_SCHEMA: Schema = {
+    "x-kubernetes-preserve-unknown-fields": True,
+    "minimum": 0,
+    "maxLength": MAX_LENGTH,
+    "pattern": PATTERN,
+    "maxItems": 0,
+    "maxProperties": 0,
+    "not": {"enum": [True, False, {}, []]},
+}
+"""The schema of a quantity, a number or a text. It has no type: `int-or-string` would refuse `cpu: 0.5`, which Pods take.
+
+Its minimum applies to numbers and its pattern to texts. The rest refuses other types.
+"""
 
 
 class SchemaError(RunwardenError):
@@ -49,6 +66,8 @@ class _Converter:
         node = self._resolve(given, path)
         if unknown := set(node) - KNOWN:
             raise SchemaError(f"{path}: a CRD cannot express {', '.join(sorted(unknown))}")
+        if node.get("type") == QUANTITY:
+            return self._quantity(node)
         result: Schema = {"type": _type(node, path)}
         if description := node.get("description"):
             result["description"] = " ".join(description.split())
@@ -61,6 +80,11 @@ class _Converter:
         if rules := validations(path) + result.pop("x-kubernetes-validations", []):
             result["x-kubernetes-validations"] = rules
         return result
+
+    def _quantity(self, node: Schema) -> Schema:
+        default = {"default": node["default"]} if self._by_users and node.get("default") is not None else {}
+        description = {"description": node["description"]} if "description" in node else {}
+        return {**copy.deepcopy(QUANTITY_SCHEMA), **description, **default}
 
     def _resolve(self, node: Schema, path: str) -> Schema:
         """Resolve references, and read `X or null` as an optional X."""
@@ -119,7 +143,8 @@ class _Converter:
         if "maxProperties" not in node:
             raise SchemaError(f"{path}: a map needs a maximum size")
         rule, values = self._keys(node, path)
-        rules = {"x-kubernetes-validations": [rule]} if self._by_users else {}
+        untyped = values.get("type") == QUANTITY
+        rules = {"x-kubernetes-validations": [rule]} if self._by_users and not untyped else {}  # CEL knows no map of untyped values
         return {
             "additionalProperties": self.convert(values, f"{path}{{}}"),
             "maxProperties": node["maxProperties"],

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from controller.api.base import MAX_TEXT
 from controller.api.run import DesiredState
 from controller.api.run_status import Phase
 from controller.api.timestamps import later
-from controller.api.violations import MAX_VIOLATIONS
+from controller.api.violations import summary
 from controller.plan.actions import Action, DeletePod, DeleteRun, RecordOutcome
 from controller.plan.attempts import agent_end, start_stop
 from controller.plan.attempts.cleanup import housekeeping, remove_finalizers
@@ -109,16 +110,13 @@ def stop_requested(at: PlanContext) -> Verdict | None:
 
 
 def spec_refused(at: PlanContext) -> Verdict | None:
-    """A spec that cannot be read, or that contains something that is not allowed, blocks the Run; the message has the path."""
+    """A spec that cannot be read, or that contains something that is not allowed, blocks the Run; the message has the paths."""
     if why := at.snapshot.run.unreadable:
         return Verdict(Phase.BLOCKED, Reason.UNREADABLE, f"the operator cannot read this Run: {why}")
     violations = at.snapshot.run.violations
     if not violations:
         return None
-    first, more = violations[0], len(violations) - 1
-    least = "at least " if more >= MAX_VIOLATIONS else ""
-    text = f"{first.path}: {first.message}" + (f" (and {least}{more} more)" if more else "")
-    return Verdict(Phase.BLOCKED, Reason.SPEC_REFUSED, text)
+    return Verdict(Phase.BLOCKED, Reason.SPEC_REFUSED, summary(violations, MAX_TEXT))
 
 
 def queued(at: PlanContext) -> Verdict | None:

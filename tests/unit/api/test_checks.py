@@ -18,7 +18,7 @@ from controller.api.crd.opened import opened
 from controller.api.fitting import misfits
 from controller.api.scheduling import AFFINITY, SPREAD, TOLERATIONS
 from controller.api.shapes import Items, Leaf, text
-from controller.api.template import REMEDIES, TEMPLATE
+from controller.api.template import TEMPLATE, template_hint
 from controller.api.violations import MAX_VIOLATIONS, MESSAGE_LIMIT, PATH_LIMIT, from_pydantic, limited
 
 MANY = 75_000
@@ -52,7 +52,7 @@ def test_hints_are_worked_out_for_what_is_shown(monkeypatch: pytest.MonkeyPatch)
     """A Run with 75,000 unknown fields costs only the hints that are shown; the message reports that there are more."""
     hints = Mock(wraps=difflib.get_close_matches)
     monkeypatch.setattr(difflib, "get_close_matches", hints)
-    violations = check_run(run(**{f"affinitee{number}": 1 for number in range(MANY)}))
+    violations = check_run(run(**{f"affinity{number}": 1 for number in range(MANY)}))
     assert hints.call_count <= MAX_VIOLATIONS + 1
     assert len(violations) == MAX_VIOLATIONS + 1
     assert violations[0].message == "this field is not allowed: did you mean affinity?"
@@ -62,7 +62,7 @@ def test_hints_are_worked_out_for_what_is_shown(monkeypatch: pytest.MonkeyPatch)
 def test_looking_stops_with_the_last_finding_that_is_shown() -> None:
     """Fields after the last shown finding are not looked at."""
     given_spec = Counted({f"x{number}": number for number in range(MANY)})
-    limited(misfits({"spec": given_spec}, TEMPLATE, "template", REMEDIES), "spec")
+    limited(misfits({"spec": given_spec}, TEMPLATE, "template", template_hint), "spec")
     assert given_spec.looked_at <= MAX_VIOLATIONS + 1
 
 
@@ -78,7 +78,7 @@ def test_each_value_is_judged_once(count: int) -> None:
     """The work grows linearly with the object, not with its square."""
     judge = Mock(return_value="")
     shape = Items({"value": Leaf((int,), judge)})
-    assert list(misfits([{"value": number} for number in range(count)], shape, "x", {})) == []
+    assert list(misfits([{"value": number} for number in range(count)], shape, "x", template_hint)) == []
     assert [call.args[0] for call in judge.call_args_list] == list(range(count))
 
 
@@ -109,7 +109,7 @@ def test_of_pydantics_findings_the_first_are_shown() -> None:
 def test_no_value_breaks_the_check_of_a_typed_part(value: object) -> None:
     """Every value that an API server without the schema would accept becomes a finding."""
     for part in (AFFINITY, TOLERATIONS, SPREAD):
-        assert len(limited(misfits(value, part, "x", REMEDIES), "x")) <= MAX_VIOLATIONS + 1
+        assert len(limited(misfits(value, part, "x", template_hint), "x")) <= MAX_VIOLATIONS + 1
 
 
 def test_depth_costs_nothing() -> None:
@@ -117,7 +117,7 @@ def test_depth_costs_nothing() -> None:
     deep: Any = {}
     for _ in range(100_000):
         deep = {"nodeAffinity": deep}
-    (found,) = misfits(deep, AFFINITY, "affinity", REMEDIES)
+    (found,) = misfits(deep, AFFINITY, "affinity", template_hint)
     assert found.path == "affinity.nodeAffinity.nodeAffinity"
     while deep:
         deep = deep.pop("nodeAffinity")

@@ -132,7 +132,7 @@ def test_what_is_asked_cannot_be_changed() -> None:
 
 def numbers(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Return each number of a schema; an item has its list's description."""
-    if schema["type"] == "integer":
+    if schema.get("type") == "integer":
         yield path, schema
     for name, field in schema.get("properties", {}).items():
         yield from numbers(field, f"{path}.{name}")
