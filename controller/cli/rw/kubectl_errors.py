@@ -79,4 +79,6 @@ def _own(stderr_text: str, reason: str, message: str) -> Refused:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.replace("* ", "").split()).lstrip(": ")
+    """Return a text in one line. The API server's list of faults, one a line, is joined by semicolons."""
+    items = [" ".join(item.split()) for item in re.split(r"(?:^|\n)\s*\* ", text)]
+    return "; ".join(filter(None, items)).lstrip(": ")

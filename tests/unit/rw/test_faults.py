@@ -119,7 +119,7 @@ def test_invalid_objects_name_their_fields(kubectl: FakeKubectl) -> None:
     invalid = 'The Run "r" is invalid: \n* spec.agents[0].name: Invalid value: "a-b"\n* spec: no'
     kubectl.answers(("create*", "", invalid, 1))
     done = kubectl.run("run", "r", "--image", "x", "--agent", "a-b")
-    assert done.stderr == 'error: Run r is refused: spec.agents[0].name: Invalid value: "a-b" spec: no\n'
+    assert done.stderr == 'error: Run r is refused: spec.agents[0].name: Invalid value: "a-b"; spec: no\n'
 
 
 def test_no_kubectl(tmp_path: Path) -> None:
