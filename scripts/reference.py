@@ -111,7 +111,7 @@ def _takes(field: Schema) -> str:
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if "type" not in field:
-        return "quantity: text or number"
+        return "quantity (text or number)"
     if field["type"] == "array":
         return f"list{_limit(field, 'maxItems')}: {_takes(field['items'])}"
     if isinstance(field.get("additionalProperties"), dict):

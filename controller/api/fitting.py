@@ -44,7 +44,8 @@ def _leaf(value: Any, shape: Leaf, path: str) -> Iterator[Violation]:
     # bool is an int to Python, but not to JSON.
     fits = type(value) in shape.types
     if not fits:
-        yield violation(path, value, "must be " + " or ".join(TYPE_NAMES[kind] for kind in shape.types))
+        quotes = ": put it in quotes" if shape.types == (str,) and isinstance(value, bool | int | float) else ""
+        yield violation(path, value, "must be " + " or ".join(TYPE_NAMES[kind] for kind in shape.types) + quotes)
     elif wrong := shape.check(value):
         yield violation(path, value, wrong)
 

@@ -72,6 +72,7 @@ MEANINGS = {
     "ephemeral": "use a persistentVolumeClaim, or the agent's workspace for one that the operator makes",
     "csi": "drivers act on the node: use a persistentVolumeClaim or a Secret",
     "nfs": "use a persistentVolumeClaim on a volume of that kind",
+    "image": "it belongs in spec.containers[]; for a volume of an image's files, copy them in an init container",
     "gitrepo": "clone in an init container or in the agent",
     "environment": "use env of the container",
     "envvars": "use env of the container",

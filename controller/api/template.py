@@ -98,11 +98,16 @@ def _no_add(values: list[Any]) -> str:
     return "no capability may be added" if values else ""
 
 
+def _quantity(value: Any) -> str:
+    """Accept null as well, which a Pod reads as 0."""
+    return "" if value is None else quantity_fault(value)
+
+
 TEXT = Leaf((str,))
 BOOL = Leaf((bool,))
 NUMBER = Leaf((int,))
 NUMBER_OR_TEXT = Leaf((int, str))
-QUANTITY = Leaf((str, int, float, bool, list, dict), quantity_fault)
+QUANTITY = Leaf((str, int, float, bool, list, dict, type(None)), _quantity)
 TEXTS = Items(TEXT)
 GRACE = Leaf((int,), _grace)
 USER = Leaf((int,), _agent_user)
@@ -140,7 +145,7 @@ PROBE = {
 NO_SELINUX = Unset("the node's own type confines agents: leave it out")
 NO_WINDOWS = Unset("agents run on Linux: leave it out")
 APP_ARMOR = Leaf((dict,), only({"type": "RuntimeDefault"}))
-SECCOMP = {"type": Leaf((str,), only("RuntimeDefault"))}
+SECCOMP = {"type": Leaf((str,), only("RuntimeDefault")), "localhostProfile": Unset("only the type RuntimeDefault is allowed")}
 CONTAINER_SECURITY = {
     "runAsUser": USER,
     "runAsGroup": GROUP_ID,
