@@ -8,6 +8,7 @@ from datetime import datetime
 from rich.text import Text
 
 from controller.cli.rw import styles
+from controller.cli.rw.containers import ending, judged_state
 from controller.cli.rw.get_view import tokens
 from controller.cli.rw.inbox_view import inbox_table
 from controller.cli.rw.objects import (
@@ -25,7 +26,7 @@ from controller.cli.rw.objects import (
 from controller.cli.rw.related_objects import Around
 from controller.cli.rw.table_format import table
 from controller.cli.rw.text import INDENT, Cell, age, cut, joined, pairs, section, wrapped
-from controller.cli.rw.timeline import Entry, attempt_name, container, ending, timeline
+from controller.cli.rw.timeline import Entry, attempt_name, timeline
 
 SHOWN = 30
 """Maximum number of timeline entries, the newest ones."""
@@ -49,7 +50,7 @@ def describe_run(run: JsonObject, around: Around, sentence: Sentence, now: datet
             pairs(_fields(run, around, now), width),
             section("Agents", _agents(run, around, now, width)),
             section("Results", _results(run, width)),
-            section("Attempts", _attempts(around, now, width)),
+            section("Attempts", _attempts(run, around, now, width)),
             section("Last decision", _decision(run, sentence, width)),
             section("Timeline", _timeline(timeline(run, around), now, width)),
             section("Open escalations", inbox),
@@ -132,15 +133,15 @@ def _results(run: JsonObject, width: int | None) -> Text:
     return joined(lines)
 
 
-def _attempts(around: Around, now: datetime, width: int | None) -> Text:
+def _attempts(run: JsonObject, around: Around, now: datetime, width: int | None) -> Text:
     rows: list[list[Cell]] = []
     for pod in around.pods:
-        state = container(pod)
+        state = judged_state(run, pod)
         started = time_of(state.get("running", {}).get("startedAt") or state.get("terminated", {}).get("startedAt"))
         ended = time_of(state.get("terminated", {}).get("finishedAt"))
         phase = status_of(pod).get("phase", "Pending")
         ran = age(started, ended or now)
-        rows.append([attempt_name(pod), name_of(pod), phase, age(created(pod), now), ran, ending(pod)])
+        rows.append([attempt_name(pod), name_of(pod), phase, age(created(pod), now), ran, ending(run, pod)])
     return table(("ATTEMPT", "POD", "PHASE", "AGE", "RAN", "ENDED"), rows, width, INDENT) if rows else Text()
 
 

@@ -6,7 +6,8 @@ import click
 
 from controller.api.names import LABEL_AGENT, LABEL_ATTEMPT, LABEL_RUN, pod_name
 from controller.cli.rw import options
-from controller.cli.rw.objects import JsonObject, items_of, judged, label, name_of, status_of
+from controller.cli.rw.containers import judged, with_the_log
+from controller.cli.rw.objects import JsonObject, items_of, label, name_of, status_of
 from controller.cli.rw.session import Session, with_kubectl_flags
 from controller.cli.rw.user_error import Problem, did_you_mean
 
@@ -34,7 +35,10 @@ def logs(
     timestamps: bool,
     container: str | None,
 ) -> None:
-    """Print the output of an agent's attempt. AGENT may be omitted if the Run has only one."""
+    """Print the output of an agent's attempt. AGENT may be omitted if the Run has only one.
+
+    If the agent has not run, this is the output of the init container that runs or has failed.
+    """
     run = session.run(name)
     chosen = _agent(run, agent)
     number = _attempt(run, chosen, attempt, previous=previous)
@@ -42,7 +46,10 @@ def logs(
     pod = _pod(session, run, chosen, number, pods)
     flags = [flag for flag, given in (("-f", follow), ("--timestamps", timestamps)) if given]
     flags += [f"--{key}={value}" for key, value in (("tail", tail), ("since", since)) if value is not None]
-    raise click.exceptions.Exit(session.kubectl.hand_over("logs", name_of(pod), "-c", container or judged(pod), *flags))
+    shown = container or with_the_log(run, pod)
+    if not container and shown != judged(run, pod):
+        session.hint(f"agent {chosen} has not run: this is the log of init container {shown}")
+    raise click.exceptions.Exit(session.kubectl.hand_over("logs", name_of(pod), "-c", shown, *flags))
 
 
 def _agent(run: JsonObject, wanted: str | None) -> str:

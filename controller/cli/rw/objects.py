@@ -119,13 +119,3 @@ def label(obj: JsonObject, key: str) -> str:
     """Return a label's value, or an empty text."""
     found: str = obj["metadata"].get("labels", {}).get(key, "")
     return found
-
-
-JUDGED = "agent"
-"""Name of the judged container of a template with several containers, as in `controller.api.checks`."""
-
-
-def judged(pod: JsonObject) -> str:
-    """Return the name of the judged container: the one named so, or the only one."""
-    names: list[str] = [container["name"] for container in pod["spec"]["containers"]]
-    return JUDGED if JUDGED in names else names[0]

@@ -21,6 +21,7 @@ from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent
 from controller.api.run_status import OperatorState
 from controller.api.violations import Refused
+from controller.cli.rw.containers import judged
 from controller.cli.rw.objects import JsonObject, created, name_of, namespace_of, status_of
 from controller.cli.rw.related_objects import Around
 from controller.facts.pods import escalation_facts, pod_facts
@@ -92,7 +93,7 @@ def replay(run: JsonObject, around: Around, policy: PolicySeen, now: datetime) -
         run=_facts(run),
         policy=ResolvedPolicy.of(policy.name, policy.spec),
         state=state,
-        pods=tuple(pod_facts(pod) for pod in around.pods),
+        pods=tuple(pod_facts(pod, judged(run, pod)) for pod in around.pods),
         escalations=tuple(escalation_facts(escalation) for escalation in around.escalations),
         mode=_mode(run, policy),
         advisor=_mode(run, policy) is not LLMMode.OFF,

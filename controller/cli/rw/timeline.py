@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from controller.api.names import LABEL_AGENT, LABEL_ATTEMPT
-from controller.cli.rw.objects import JsonObject, created, judged, label, phase_of, status_of, time_of
+from controller.cli.rw.containers import ending, failed_init, judged_state
+from controller.cli.rw.objects import JsonObject, created, label, phase_of, status_of, time_of
 from controller.cli.rw.related_objects import Around
 from controller.cli.rw.responses import summary_of
 
@@ -25,7 +26,7 @@ def timeline(run: JsonObject, around: Around) -> list[Entry]:
     """Return the history, the oldest event first, without duplicates."""
     found: set[Entry] = set(_of_run(run))
     for pod in around.pods:
-        found.update(_of_pod(pod))
+        found.update(_of_pod(run, pod))
     for escalation in around.escalations:
         found.update(_of_escalation(escalation))
     found.update(_of_events(around.events))
@@ -35,23 +36,6 @@ def timeline(run: JsonObject, around: Around) -> list[Entry]:
 def attempt_name(pod: JsonObject) -> str:
     """Return an attempt's short name, such as `coder r1`."""
     return f"{label(pod, LABEL_AGENT)} r{label(pod, LABEL_ATTEMPT)}"
-
-
-def container(pod: JsonObject) -> JsonObject:
-    """Return the state of the judged container, empty before it exists."""
-    name = judged(pod)
-    found: JsonObject = next((c for c in status_of(pod).get("containerStatuses", ()) if c["name"] == name), {})
-    state: JsonObject = found.get("state", {})
-    return state
-
-
-def ending(pod: JsonObject) -> str:
-    """Return how an attempt's container ended, in the kubelet's terms; empty if it has not ended."""
-    ended = container(pod).get("terminated")
-    if not ended:
-        return status_of(pod).get("reason", "") if status_of(pod).get("phase") in ("Failed", "Succeeded") else ""
-    words = [f"exit code {ended['exitCode']}", ended.get("reason", ""), status_of(pod).get("reason", "")]
-    return ", ".join(dict.fromkeys(word for word in words if word))
 
 
 RUN_CREATED, CREATED, STARTED, ENDED, ASKED, REPORTED = range(6)
@@ -69,12 +53,22 @@ def _of_run(run: JsonObject) -> Iterator[Entry]:
     yield from _entry(time_of(status.get("completionTime")), REPORTED, "run", what)
 
 
-def _of_pod(pod: JsonObject) -> Iterator[Entry]:
-    who, state = attempt_name(pod), container(pod)
+def _of_pod(run: JsonObject, pod: JsonObject) -> Iterator[Entry]:
+    who, state = attempt_name(pod), judged_state(run, pod)
     yield from _entry(created(pod), CREATED, who, "pod created")
     started = state.get("running", {}).get("startedAt") or state.get("terminated", {}).get("startedAt")
     yield from _entry(time_of(started), STARTED, who, "started")
-    yield from _entry(time_of(state.get("terminated", {}).get("finishedAt")), ENDED, who, f"ended: {ending(pod)}")
+    yield from _entry(time_of(state.get("terminated", {}).get("finishedAt")), ENDED, who, f"ended: {ending(run, pod)}")
+    if "terminated" not in state and (how := ending(run, pod)):
+        yield from _never_ran(pod, who, how)
+
+
+def _never_ran(pod: JsonObject, who: str, how: str) -> Iterator[Entry]:
+    """Yield the end of a pod whose agent never ran, with the words of the init container or of the kubelet."""
+    _, end = failed_init(pod) or ("", {})
+    moment = time_of(end.get("finishedAt")) or time_of(status_of(pod).get("startTime")) or created(pod)
+    words = " ".join((end.get("message") or status_of(pod).get("message", "")).split())
+    yield from _entry(moment, ENDED, who, f"ended without running: {how}: {words}".removesuffix(": "))
 
 
 def _of_escalation(escalation: JsonObject) -> Iterator[Entry]:

@@ -12,12 +12,13 @@ from datetime import datetime
 from controller.api.policy import OnQuestionTimeout, RunPolicySpec, SilentAgents
 from controller.api.run_status import OperatorState
 from controller.api.timestamps import later
+from controller.cli.rw.containers import judged
 from controller.cli.rw.objects import TERMINAL, JsonObject, name_of, phase_of, status_of, time_of, waits
 from controller.cli.rw.related_objects import Around
 from controller.facts.pods import pod_facts
 from controller.facts.reports import report_facts
 from controller.plan.attempts.stall_detection import SILENT_INTERVALS, confirmed_at
-from controller.plan.snapshot import ReportFacts
+from controller.plan.snapshot import PodFacts, ReportFacts
 
 STANDING_STILL = frozenset({"AwaitingGuidance", "Complete", "Dead", "Queued"})
 """Healths in which an agent's clocks are stopped."""
@@ -111,7 +112,7 @@ class Outlook:
 
     def _given_back(self, agent: JsonObject) -> Iterator[Check]:
         seconds, pod = self.policy.restart_budget_reset_seconds, self._pod(agent)
-        started = pod_facts(pod).started_at if pod else None
+        started = pod.started_at if pod else None
         if seconds and started and agent.get("restarts"):
             yield Check(
                 later(started, seconds), f"the restarts of {agent['name']} are no longer charged (restartBudgetResetSeconds)"
@@ -119,8 +120,7 @@ class Outlook:
 
     def _pending(self, agent: JsonObject) -> Iterator[Check]:
         seconds, pod = self.policy.health.pending_stalled_seconds, self._pod(agent)
-        facts = pod_facts(pod) if pod else None
-        since = (facts.scheduled_at or facts.created_at) if facts and facts.phase == "Pending" and not facts.gated else None
+        since = (pod.scheduled_at or pod.created_at) if pod and pod.phase == "Pending" and not pod.gated else None
         if since and seconds:
             at = confirmed_at(self.policy, since, seconds)
             yield Check(at, f"a human is asked, if {agent['name']}'s pod has not started (pendingStalledSeconds)")
@@ -143,7 +143,7 @@ class Outlook:
     def _held_to_progress(self, agent: JsonObject) -> datetime | None:
         """Return since when an agent without progress is expected to make progress, if the policy sets that."""
         pod = self._pod(agent) if self.policy.health.silent_agents is SilentAgents.ESCALATE else None
-        return pod_facts(pod).started_at if pod else None
+        return pod.started_at if pod else None
 
     def _stale(self) -> Iterator[Check]:
         """Yield the time at which the Run is stale, which needs all of its unfinished required agents to be."""
@@ -161,12 +161,15 @@ class Outlook:
         """
         mine = (e for e in self.around.escalations if e["spec"].get("agent") == report.agent and e["spec"]["type"] == "Question")
         got = [moment for e in mine if (moment := time_of(status_of(e).get("deliveredAt")))]
-        pod = next((pod_facts(pod) for pod in self.around.pods if pod["metadata"]["uid"] == report.pod_uid), None)
+        pod = next((self._facts(pod) for pod in self.around.pods if pod["metadata"]["uid"] == report.pod_uid), None)
         started = [pod.started_at] if pod and pod.started_at else []
         return confirmed_at(self.policy, max((base, *got, *started)), seconds)
 
     def _required(self, agent: JsonObject) -> bool:
         return any(a["name"] == agent["name"] and a.get("required", True) for a in self.run["spec"]["agents"])
 
-    def _pod(self, agent: JsonObject) -> JsonObject | None:
-        return next((pod for pod in self.around.pods if name_of(pod) == agent.get("podName")), None)
+    def _pod(self, agent: JsonObject) -> PodFacts | None:
+        return next((self._facts(pod) for pod in self.around.pods if name_of(pod) == agent.get("podName")), None)
+
+    def _facts(self, pod: JsonObject) -> PodFacts:
+        return pod_facts(pod, judged(self.run, pod))

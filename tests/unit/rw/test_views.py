@@ -89,5 +89,5 @@ def test_no_line_is_wider_than_a_terminal() -> None:
 
 def test_summary_counts_phases() -> None:
     """The most frequent phase comes first."""
-    assert summary([story(name).run for name in NAMES]).startswith("7 Runs: 2 Blocked, ")
+    assert summary([story(name).run for name in NAMES]).startswith("8 Runs: 2 Blocked, ")
     assert summary([story("unseen").run]) == "1 Run: 1 Pending"
