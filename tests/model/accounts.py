@@ -7,9 +7,9 @@ from __future__ import annotations
 from controller.api.run_status import AgentState, OperatorState
 from controller.plan.reasons import Reason
 from tests.model.bridge import POLICY, TICK
-from tests.model.world import NEVER, Config, Exit, World
+from tests.model.world import INIT, NEVER, REJECTED, Config, Exit, World
 
-FREE = frozenset({Reason.DISRUPTED, Reason.INTERRUPTED, Reason.DELETED, Reason.VANISHED, Reason.PARKED})
+FREE = frozenset({Reason.DISRUPTED, Reason.INTERRUPTED, Reason.DELETED, Reason.VANISHED, Reason.PARKED, Reason.POD_REJECTED})
 """Ends that are nobody's fault, and are therefore not charged."""
 
 
@@ -56,7 +56,9 @@ class Accounts:
             )
         given_back = self._sustained(before, was, now)
         uncharged = "P1: a crash is not charged" if charged <= 0 and not given_back and _crashed(before, was) else ""
-        return uncharged or self._paid(charged, free, agent) or self._cooled(before, name, now)
+        overcharged = "P1: a rejected pod is charged" if charged > 0 and _rejected(before, was) else ""
+        early = "P1: a crash is charged before the last words of its pod" if charged > 0 and _speaks_yet(before, was, agent) else ""
+        return uncharged or overcharged or early or self._paid(charged, free, agent) or self._cooled(before, name, now)
 
     def _counted(self, before: World, name: str, free: int, agent: AgentState) -> str:
         """P7: between two acts of a human an agent has the restarts of its budgets, and one attempt for each question."""
@@ -87,8 +89,20 @@ class Accounts:
 def _crashed(before: World, was: AgentState) -> bool:
     """Whether the attempt's pod has ended by its agent's own fault: before it was asked to end, and not to park."""
     pod = next((pod for pod in before.pods if pod.uid == was.pod_uid), None)
-    told = pod is None or pod.deleting or pod.disrupted or pod.told != NEVER
-    return pod is not None and not told and pod.exit == Exit.CRASHED and not (pod.word and pod.word.parked)
+    if pod is None or pod.deleting or pod.disrupted or (pod.told != NEVER and not pod.early):
+        return False
+    return pod.unrun == INIT or (pod.exit == Exit.CRASHED and not (pod.word and pod.word.parked))
+
+
+def _rejected(before: World, was: AgentState) -> bool:
+    """Whether the kubelet rejected the attempt's pod."""
+    return any(pod.uid == was.pod_uid and pod.unrun == REJECTED for pod in before.pods)
+
+
+def _speaks_yet(before: World, was: AgentState, agent: AgentState) -> bool:
+    """Whether the attempt's end is charged while its pod runs on, whose reporter may still say that the work is done."""
+    crashed = agent.last_outcome == Reason.EXITED_NONZERO
+    return crashed and any(pod.uid == was.pod_uid and pod.exit and not pod.ended for pod in before.pods)
 
 
 def by_human(before: World, name: str, was: AgentState, agent: AgentState) -> bool:

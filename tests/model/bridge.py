@@ -31,7 +31,7 @@ from controller.reconcile.actions.deliver_answer import NO_ANSWER, delivery_body
 from controller.reconcile.reconciler import MAX_STEPS
 from tests.model.advisor_answers import heard
 from tests.model.reporting import ACTIVE, Delivery, Report, answer_to
-from tests.model.world import ENDED, NEVER, Config, Escalation, Exit, Pod, Run, Said
+from tests.model.world import ENDED, INIT, NEVER, REJECTED, Config, Escalation, Exit, Pod, Run, Said
 from tests.no_widening import widened
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -340,7 +340,7 @@ def _pod_facts(pod: Pod) -> PodFacts:
         bound=pod.bound,
         node="node" if pod.bound else "",
         node_lost_since=moment(pod.lost) if pod.lost != NEVER else None,
-        started_at=moment(pod.since) if pod.since != NEVER else None,
+        started_at=moment(pod.since) if pod.since != NEVER and not pod.exit else None,
         ready=pod.phase == "Running" and not pod.deleting and pod.unready == NEVER,
         unready_since=moment(pod.unready) if pod.unready != NEVER else None,
         forced=pod.forced,
@@ -350,6 +350,8 @@ def _pod_facts(pod: Pod) -> PodFacts:
         finalizers=(FINALIZER_OUTCOME,) if pod.fin else (),
         ending_since=told,
         disrupted_at=START + TOLD if pod.disrupted else None,
+        init_termination=Termination(1, "Error", finished_at=START, container="init") if pod.unrun == INIT else None,
+        rejected=pod.unrun == REJECTED,
     )
     return replace(facts, termination=_EXITS[pod.exit])
 

@@ -12,6 +12,7 @@ from tests.model.invariants_agents import STALLED_TICKS
 from tests.model.world import Config, Exit, Left
 
 NO_BUDGET = {"restart_budget": 0}
+NO_COOLDOWN = {"restart_cooldown_seconds": 0}
 START = Config("start", "two operators start one agent that crashes; a user deletes its pod", Left(crash=1, delete=1))
 DONE = Config("done", "an agent completes while its pod is deleted", Left(done=1, delete=1))
 DRAIN = Config("drain", "an agent completes while its node is drained", Left(done=1, drain=1))
@@ -100,6 +101,51 @@ RESET = Config(
     reset=True,
     stale=False,
     operators=1,
+)
+
+HELPER = Config("helper", "an agent crashes beside a helper that runs on", Left(crash=1, tick=1), helpers=True, stale=False)
+HELPER_DONE = Config(
+    "helper-done",
+    "an agent completes beside a helper; a user deletes its pod, and caches may lack it",
+    Left(done=1, delete=1, tick=1),
+    operators=1,
+    helpers=True,
+)
+HELPER_LOST = Config(
+    "helper-lost",
+    "an agent ends beside a helper, on a node that is lost and given up",
+    Left(crash=1, done=1, lost=1, collect=1, tick=1),
+    operators=1,
+    helpers=True,
+    stale=False,
+)
+HELPER_PAUSED = Config(
+    "helper-paused",
+    "an agent ends beside a helper around a pause, a stop or a human's restart",
+    Left(crash=1, done=1, desire=1, ask=1, tick=1),
+    operators=1,
+    helpers=True,
+    stale=False,
+)
+HELPER_TWO = Config(
+    "helper-two",
+    "of two agents beside helpers one completes and one crashes",
+    Left(crash=1, done=1, tick=1),
+    agents=("a", "b"),
+    operators=1,
+    helpers=True,
+    stale=False,
+)
+INIT_FAILS = Config(
+    "init", "init containers fail, or the agent crashes after them", Left(init=2, crash=1), policy=NO_COOLDOWN, stale=False
+)
+REJECTS = Config(
+    "rejected",
+    "a kubelet rejects pods, more often than free restarts allow",
+    Left(reject=3, crash=1),
+    policy=NO_COOLDOWN,
+    operators=1,
+    free_limit=1,
 )
 
 # --- agents that speak, humans that answer ---
@@ -218,6 +264,29 @@ RESULT_LATE = _speaking(
 )
 RESULT_PAUSED = _speaking(
     "result-paused", "a Run is paused or stopped around its agent's result", Left(result=1, crash=1, desire=2)
+)
+HELPER_RESULT = _speaking(
+    "helper-result",
+    "an agent beside a helper says that it is done and crashes; its report may come with the pod's end only",
+    Left(result=1, crash=1, tick=1),
+    TALK | {"restart_budget": 1},
+    helpers=True,
+    stale=False,
+)
+HELPER_PARKED = _speaking(
+    "helper-parked",
+    "an agent beside a helper parks until it is answered",
+    Left(question=1, park=1, answer=1, tick=1),
+    helpers=True,
+    stale=False,
+)
+HELPER_STALLED = _speaking(
+    "helper-stalled",
+    "an agent beside a helper does nothing, or ends; a helper's reports go on",
+    Left(idle=1, tick=2, done=1, crash=1),
+    STALLS,
+    helpers=True,
+    stale=False,
 )
 VANISHED = _speaking("vanished", "an agent says that it is done; its pod is stripped and deleted by force", Left(result=1, strip=1))
 ASKING_PAUSED = _speaking("asking-paused", "a Run is paused or stopped while its agent asks", Left(question=1, answer=1, desire=2))
@@ -378,6 +447,9 @@ SPEAKING = (
     RESULT_TWO,
     RESULT_PAUSED,
     RESULT_LATE,
+    HELPER_RESULT,
+    HELPER_PARKED,
+    HELPER_STALLED,
 )
 
 RESTARTS = (
@@ -405,8 +477,15 @@ RESTARTS = (
     AGAIN,
     TWO,
     RESET,
+    HELPER,
+    HELPER_DONE,
+    HELPER_LOST,
+    HELPER_PAUSED,
+    HELPER_TWO,
+    INIT_FAILS,
+    REJECTS,
 )
 CONFIGS = RESTARTS + SPEAKING + ADVICE
 MUTANT_CONFIGS = CONFIGS
-QUICK = (TWO, RESET, DISMISSED, PROLONGED_ASK, HOSTILE_QUESTION)
+QUICK = (TWO, RESET, DISMISSED, PROLONGED_ASK, HOSTILE_QUESTION, HELPER_TWO, HELPER_RESULT)
 """The configurations of `make test`."""

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from tests.model.reporting import COMPLETED, HERS, Report, Word
 from tests.model.world import (
     FAILED,
+    INIT,
     NEVER,
     NOBODY,
     PENDING,
+    REJECTED,
     RUNNING,
     SUCCEEDED,
     Config,
@@ -38,6 +40,7 @@ def moves(config: Config, world: World) -> Iterator[Move]:
         yield from kubelet(config, world, pod)
         yield from _reachable(config, world, pod) if config.unreliable else ()
         yield from _agent(config, world, pod)
+        yield from _unrun(world, pod)
         yield from _deletions(world, pod)
         yield from _troubles(world, pod)
     yield from collect(world)
@@ -52,7 +55,7 @@ def kubelet(config: Config, world: World, pod: Pod) -> Iterator[Move]:
     if not pod.gated and not pod.bound and not pod.deleting and pod.phase == PENDING:
         since = world.now if config.reset or config.clocked else NEVER
         word = _first_word(world, pod) if config.reports else None
-        runs = pod._replace(bound=True, phase=RUNNING, since=since, word=word)
+        runs = pod._replace(bound=True, phase=RUNNING, since=since, word=word, helper=config.helpers)
         yield Move(KUBELET, ("runs", pod.name), put(world, pod, runs))
     if not config.unreliable:
         yield from _reachable(config, world, pod)
@@ -61,8 +64,8 @@ def kubelet(config: Config, world: World, pod: Pod) -> Iterator[Move]:
 def _reachable(config: Config, world: World, pod: Pod) -> Iterator[Move]:
     """Return the steps of a node that answers: it ends its pods, and it comes back after it was lost."""
     if pod.phase == RUNNING and pod.lost < 0 and ((pod.deleting and not pod.prolonged) or pod.told >= 0):
-        for how in config.kill:
-            phase = FAILED if how == Exit.CRASHED else SUCCEEDED
+        for how in (pod.exit,) if pod.exit else config.kill:
+            phase = FAILED if how == Exit.CRASHED or pod.helper else SUCCEEDED
             yield Move(KUBELET, ("ends", pod.name, how), put(world, pod, _over(pod, phase, how)), _last_word(config, pod))
     if pod.lost >= 0:
         yield Move(KUBELET, ("is back, with", pod.name), put(world, pod, pod._replace(lost=NEVER, unready=NEVER)))
@@ -87,17 +90,43 @@ def _over(pod: Pod, phase: str, how: str) -> Pod:
 def _agent(config: Config, world: World, pod: Pod) -> Iterator[Move]:
     """An agent ends of its own accord. The kubelet may report it late, after the pod was already asked to end."""
     left = world.left
-    if pod.phase != RUNNING or pod.lost >= 0 or (pod.word and pod.word.parked):
+    if pod.phase != RUNNING or pod.lost >= 0:
+        return
+    if pod.helper and pod.exit:
+        after = put(world, pod, _over(pod, FAILED if pod.exit == Exit.CRASHED else SUCCEEDED, pod.exit))
+        yield Move(KUBELET, ("sees the helper end", pod.name), after, _last_word(config, pod))
+    if pod.exit or (pod.word and pod.word.parked):
         return
     if left.crash and not pod.deleting and pod.told < 0:
-        after = put(world, pod, _over(pod, FAILED, Exit.CRASHED))
-        yield Move(KUBELET, ("sees the agent crash", pod.name), _spend(after, crash=left.crash), _last_word(config, pod))
+        after = put(world, pod, _agent_over(pod, Exit.CRASHED))
+        last = None if pod.helper else _last_word(config, pod)
+        yield Move(KUBELET, ("sees the agent crash", pod.name), _spend(after, crash=left.crash), last)
     if left.done:
-        after = put(world, pod, _over(pod, SUCCEEDED, Exit.DONE))
+        after = put(world, pod, _agent_over(pod, Exit.DONE))
         yield Move(KUBELET, ("sees the agent complete", pod.name), _spend(after, done=left.done), Event("done", pod))
     if left.unready and pod.unready < 0 and not pod.deleting:
         after = put(world, pod, pod._replace(unready=world.now))
         yield Move(KUBELET, ("finds unready", pod.name), _spend(after, unready=left.unready))
+
+
+def _agent_over(pod: Pod, how: str) -> Pod:
+    """Return the pod after the end of its agent: a helper runs on, without one the pod ends too."""
+    if pod.helper:
+        return pod._replace(exit=how, unready=NEVER, early=True)
+    return _over(pod, FAILED if how == Exit.CRASHED else SUCCEEDED, how)
+
+
+def _unrun(world: World, pod: Pod) -> Iterator[Move]:
+    """A pod ends without its agent ever running."""
+    if pod.gated or pod.bound or pod.deleting or pod.phase != PENDING:
+        return
+    ended = pod._replace(bound=True, phase=FAILED)
+    if world.left.init:
+        after = put(world, pod, ended._replace(unrun=INIT))
+        yield Move(KUBELET, ("sees an init container fail", pod.name), _spend(after, init=world.left.init))
+    if world.left.reject:
+        after = put(world, pod, ended._replace(unrun=REJECTED))
+        yield Move(KUBELET, ("rejects", pod.name), _spend(after, reject=world.left.reject))
 
 
 ACTS = frozenset({"answers", "approves", "denies", "deletes", "deletes the question", "deletes the request"})
@@ -144,7 +173,7 @@ def _troubles(world: World, pod: Pod) -> Iterator[Move]:
         after = put(world, pod, pod._replace(lost=world.now, unready=world.now))
         yield Move(KUBELET, ("is lost, with", pod.name), _spend(after, lost=left.lost))
     if left.collect:
-        after = put(world, pod, _over(pod, FAILED, Exit.NONE)._replace(deleting=True, disrupted=True))
+        after = put(world, pod, _over(pod, FAILED, pod.exit)._replace(deleting=True, disrupted=True))
         yield Move(CONTROLLER, ("collects a lost node's", pod.name), _spend(after, collect=left.collect))
 
 

@@ -89,6 +89,8 @@ class Invariants:
         agent = self._agent(before, pod) or AgentState()
         if pod.attempt < agent.attempt or (pod.gated and agent.pod_uid not in ("", pod.uid)):
             return ""
+        if agent.outcome is not None and agent.pod_uid == pod.uid:
+            return ""  # the end of its agent is on record: what is left of the pod is ended
         return f"P3: a pod of the current attempt {agent.attempt} is ended, and no state says so"
 
     def _release(self, before: World, event: Event) -> str:

@@ -121,7 +121,8 @@ class Liveness:
         plan = self._bridge.plan(self._view(world, world.run), world.now)
         if plan.actions:
             return f"a pass has something to do and does nothing: {', '.join(action.step for action in plan.actions)}"
-        if good(plan) or self._asks_about_the_end(world, world.run, plan):
+        good_now = good(plan) and not _helpers_of_ended_agents(world, world.run)
+        if good_now or self._asks_about_the_end(world, world.run, plan):
             return self._litter(world) or self._unheard(world, world.run, plan)
         check = plan.verdict.next_check
         if check is None:
@@ -179,6 +180,11 @@ class Liveness:
             if any(e.agent == pod.agent and e.decision for e in open_ones):
                 return f"L: an answer never reaches {pod.name}"
         return ""
+
+
+def _helpers_of_ended_agents(world: World, run: Run) -> bool:
+    """Whether a helper runs on beside an agent that has ended: it works for nobody."""
+    return any(pod.exit and pod.phase == RUNNING and pod.owner == run.uid for pod in world.pods)
 
 
 def good(plan: Plan) -> bool:

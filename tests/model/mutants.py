@@ -11,16 +11,17 @@ from typing import Any
 from unittest.mock import patch
 
 from controller.api.names import pod_name
+from controller.api.policy import OutcomeAction
 from controller.api.run_status import AgentState, OperatorState
 from controller.plan import outcomes, reads, steps, transitions
 from controller.plan.actions import AdoptPod, Effect, ReserveAttempt
-from controller.plan.attempts import cleanup, restarts, start_stop, unreachable
+from controller.plan.attempts import agent_end, cleanup, restarts, start_stop, unreachable
 from controller.plan.attempts.budget import budget_left
 from controller.plan.context import PlanContext
 from controller.plan.intents import Charge
 from controller.plan.model import Plan
 from controller.plan.reasons import Reason
-from controller.plan.rules import ending_rules, run_rules
+from controller.plan.rules import agent_rules, ending_rules, run_rules
 from controller.plan.rules.run_rules import RunRule
 from controller.plan.snapshot import PodFacts
 from tests.model import bridge, world_steps
@@ -207,6 +208,11 @@ def _forged_as(kind: type) -> Callable[..., Any]:
     return found
 
 
+def _ended_remains(at: PlanContext, agent: str) -> PodFacts | None:
+    pod = at.own_pod(agent)
+    return pod if pod and pod.agent_ended and not pod.terminated else None
+
+
 def _all_pods(at: PlanContext, reason: Reason) -> Any:
     with patch.object(PlanContext, "ours", lambda *_: True):
         return _release_all(at, reason)
@@ -219,6 +225,27 @@ def _deleted_as_it_was(world: World, name: tuple[str, int], uid: str) -> World:
     """Keep the grace period of a pod that is already being deleted, since the DELETE names none."""
     pod = world.pod(name)
     return world if pod and pod.uid == uid and pod.deleting else _delete(world, name, uid)
+
+
+ENDED_IS_TERMINATED = property(
+    lambda pod: pod.phase in ("Succeeded", "Failed") or pod.termination is not None or (pod.deleting and not pod.bound)
+)
+AGENT_ENDS_WITH_POD = property(lambda pod: pod.terminated)
+
+
+def _only_open_attempts(snapshot: Any) -> set[str]:
+    """Leave out the pods of attempts whose end is on record."""
+    found = snapshot.state.agents if snapshot.state else {}
+    over = {pod_name(snapshot.run.name, name, agent.attempt) for name, agent in found.items() if agent.outcome is not None}
+    return _attempts(snapshot) - over
+
+
+def _after_its_record(at: PlanContext, agent: Any) -> Any:
+    """Decide about an agent whose end is on record while the rest of its pod runs on."""
+    return None if agent_end.remains(at, agent.name) else _remaining(at, agent)
+
+
+_remaining = agent_rules.remaining
 
 
 DELETING_IS_TERMINATED = property(lambda pod: pod.phase in ("Succeeded", "Failed") or pod.deleting)
@@ -280,6 +307,60 @@ RESTARTING: tuple[Mutant, ...] = (
         "deletions name no grace period",
         ("prolonged",),
         lambda: [(cluster, "delete", _deleted_as_it_was)],
+    ),
+    Mutant(
+        "agent-ends-with-its-pod",
+        "an agent that has ended beside a helper counts as working while its pod runs",
+        ("helper",),
+        lambda: [(PodFacts, "agent_ended", AGENT_ENDS_WITH_POD)],
+    ),
+    Mutant(
+        "agents-end-is-the-pods",
+        "a pod counts as terminated once its agent has ended, although a helper runs on",
+        ("helper",),
+        lambda: [(PodFacts, "terminated", ENDED_IS_TERMINATED)],
+    ),
+    Mutant(
+        "helpers-run-on",
+        "the rest of a pod whose agent has ended is not ended",
+        ("helper-two", "helper-done"),
+        lambda: [(agent_end, "end_remains", lambda *_: ())],
+    ),
+    Mutant(
+        "rest-before-record",
+        "the rest of a pod is ended before the end of its agent is on record",
+        ("helper",),
+        lambda: [(agent_end, "is_over", lambda _, pod: pod.terminated), (agent_end, "remains", _ended_remains)],
+    ),
+    Mutant(
+        "decided-beside-the-rest",
+        "a restart is decided while the rest of the pod runs on",
+        ("helper-result",),
+        lambda: agent_rule("remaining", _after_its_record),
+    ),
+    Mutant(
+        "last-words-ignored",
+        "what a reporter says after the recorded end of its agent does not count",
+        ("helper-result",),
+        lambda: [(agent_end, "spoke_since", lambda *_: False)],
+    ),
+    Mutant(
+        "rest-not-read",
+        "the pod of an attempt whose end is on record is read only if the cache knows it",
+        ("helper-done", "helper"),
+        lambda: [(bridge, "expected_pod_names", _only_open_attempts)],
+    ),
+    Mutant(
+        "init-for-free",
+        "a failed init container is not an end that is charged",
+        ("init",),
+        lambda: [(outcomes, "_end_of", lambda pod: pod.termination)],
+    ),
+    Mutant(
+        "rejected-is-charged",
+        "a pod that its kubelet rejected is charged",
+        ("rejected",),
+        lambda: [(outcomes, "DEFAULT_ACTIONS", {**outcomes.DEFAULT_ACTIONS, Reason.POD_REJECTED: OutcomeAction.RETRY})],
     ),
     Mutant("not-recorded", "an end is decided on before it is recorded", ("start",), lambda: _rule("recorded", None)),
     Mutant(

@@ -40,13 +40,14 @@ def in_time(config: Config, world: World, pod: Pod, word: Word) -> Iterator[Move
             if delivery.answer != NO_ANSWER:
                 handed = _with(handed, (pod.agent, delivery.question))
             yield Move(REPORTER, ("hands over to", pod.name, *delivery), after._replace(ghost=world.ghost._replace(handed=handed)))
-    for question in word.asks if not word.parked else ():
+    for question in word.asks if not (word.parked or pod.exit) else ():
         if question in word.delivered:
             rest = tuple(other for other in word.asks if other != question)
             says = word.then(asks=rest, read=_with(word.read, question), idle=ACTIVE)
             yield Move(AGENT, ("reads the answer to", question, pod.name), _says(world, pod, says))
-    if word.parked:
-        after = put(world, pod, pod._replace(phase=FAILED, exit=Exit.CRASHED))
+    if word.parked and not pod.exit:
+        over = {"early": True} if pod.helper else {"phase": FAILED}
+        after = put(world, pod, pod._replace(exit=Exit.CRASHED, **over))
         yield Move(AGENT, ("ends, parked", pod.name), after)
 
 
@@ -78,7 +79,7 @@ def _lies(config: Config, world: World, pod: Pod, word: Word) -> Iterator[Move]:
 def _agent(config: Config, world: World, pod: Pod, word: Word) -> Iterator[Move]:
     """Return the optional steps of an agent that has not reported its result."""
     left = world.left
-    if word.parked or word.result:
+    if word.parked or word.result or pod.exit:
         return
     idle = world.now if config.clocked else 0
     for question in config.questions if left.question else ():

@@ -21,6 +21,13 @@ CAUGHT_QUICKLY = (
     "answer-not-used-up",
     "run-by-uid",
     "reports-by-uid",
+    "agent-ends-with-its-pod",
+    "helpers-run-on",
+    "decided-beside-the-rest",
+    "last-words-ignored",
+    "rest-not-read",
+    "init-for-free",
+    "rejected-is-charged",
 )
 
 

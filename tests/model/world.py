@@ -37,6 +37,10 @@ class Exit:
     CRASHED = "crashed"
 
 
+INIT, REJECTED = "init container", "rejected"
+"""Why a pod ended without its agent ever running."""
+
+
 class Pod(NamedTuple):
     """One pod as the API server keeps it; (agent, attempt) is its name."""
 
@@ -61,6 +65,12 @@ class Pod(NamedTuple):
     prolonged: bool = False
     """Whether its deletion gives it a grace period beyond the model's time."""
     space: int = OURS
+    helper: bool = False
+    """Whether another container runs beside its agent, for ever unless the pod is ended."""
+    early: bool = False
+    """Whether its agent ended while the helper ran on."""
+    unrun: str = ""
+    """Why it ended without its agent ever running: a failed init container or a rejection by its kubelet."""
 
     @property
     def name(self) -> tuple[str, int]:
@@ -125,6 +135,8 @@ class Left(NamedTuple):
 
     crash: int = 0
     done: int = 0
+    init: int = 0
+    reject: int = 0
     delete: int = 0
     prolong: int = 0
     force: int = 0
@@ -256,6 +268,8 @@ class Config:
     """The number of uncharged restarts of an agent; smaller than the shipped limit, so that it is reached."""
     unreliable: bool = False
     """Whether lost nodes come back and kubelets end pods only by chance, so that no good state may depend on that."""
+    helpers: bool = False
+    """Whether a helper runs beside each agent."""
     counted: bool = False
     """Whether attempts are counted from one act of a human to the next."""
 
