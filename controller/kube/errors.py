@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -38,7 +39,9 @@ class Unauthorized(ApiError):
 
 
 class Forbidden(ApiError):
-    """403: RBAC, admission or quota refused it; the message says which."""
+    """403: RBAC, admission or quota refused it; the message says which. A denial by an admission policy or webhook has this class
+    with any code from 400 to 499: its author chooses the code, and a 404 or 409 would be taken for the state of the object.
+    """
 
 
 class NotFound(ApiError):
@@ -82,6 +85,28 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 }
 
 
+_DENIED = re.compile(r"""admission webhook "[^"]*" denied the request|.*ValidatingAdmissionPolicy '[^']*' .*denied request""")
+"""Messages of denials: k8s.io/apiserver pkg/admission/plugin/webhook/errors and pkg/admission/plugin/policy/validating."""
+
+_FOR_GOOD = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE})
+
+
+def refused_for_good(error: Exception) -> bool:
+    """Whether the API server refused a write by a rule, so that the same write is refused until somebody changes that rule.
+
+    Anything else is temporary (429, 5xx, a webhook that could not be called, no response), a change of the cluster (404, 409), or a
+    token that is being replaced (401).
+    """
+    if not isinstance(error, ApiError) or namespace_terminates(error):
+        return False
+    return isinstance(error, Forbidden | Invalid) or error.status in _FOR_GOOD
+
+
+def namespace_terminates(error: ApiError) -> bool:
+    """Whether a creation was refused because its namespace is being deleted."""
+    return any(cause.get("reason") == "NamespaceTerminating" for cause in error.details.get("causes") or ())
+
+
 def retry_after(error: Exception) -> float:
     """Return the seconds that the API server asked the client to wait, 0 if it did not ask."""
     return (error.retry_after or 0.0) if isinstance(error, ApiError) else 0.0
@@ -101,11 +126,18 @@ def error_of(what: str, status: int, body: bytes, header: str | None = None) -> 
     reason, message = answer.get("reason", ""), answer.get("message") or body[:1024].decode(errors="replace")
     kind = _BY_STATUS.get(status, Unavailable if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ApiError)
     details = answer.get("details") or {}
-    if kind is Conflict and reason == "AlreadyExists":
+    if _is_denial(status, str(message)):
+        kind = Forbidden
+    elif kind is Conflict and reason == "AlreadyExists":
         kind = AlreadyExists
     elif kind is Invalid and _only_the_uid_is_wrong(details):
         kind = Conflict
     return kind(what, status, str(reason), str(message), parse_retry_after(status, header), details)
+
+
+def _is_denial(status: int, message: str) -> bool:
+    client_error = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return client_error and status != HTTPStatus.TOO_MANY_REQUESTS and bool(_DENIED.match(message))
 
 
 def _only_the_uid_is_wrong(details: dict[str, Any]) -> bool:
