@@ -81,6 +81,10 @@ class Health(ApiEnum):
     COMPLETE = "Complete"
 
 
+WRITES_ACCEPTED = "WritesAccepted"
+"""The condition that is False while the API server refuses a write for the Run."""
+
+
 class ConditionStatus(ApiEnum):
     """The status of a condition."""
 

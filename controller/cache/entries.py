@@ -18,7 +18,7 @@ from controller.cache.compression import decode, encode
 from controller.facts.containers import ContainerFacts
 from controller.facts.pods import all_facts, escalation_facts, judged_by, unreadable_pod
 from controller.facts.reports import report_facts
-from controller.facts.runs import run_facts, unreadable_facts
+from controller.facts.runs import refused_since, run_facts, unreadable_facts
 from controller.plan.snapshot import EscalationFacts, PodFacts, ReportFacts, RunFacts
 
 
@@ -75,10 +75,13 @@ def make_run(obj: JsonObject, old: CachedRun | None) -> CachedRun:
 
 
 def cached_facts(obj: JsonObject, known: CachedRun | None) -> RunFacts:
-    """Return a Run's facts, those of its cached version where the generation is the same."""
+    """Return a Run's facts; those of its spec are the cached version's where the generation is the same."""
     meta = obj["metadata"]
     same = known and known.facts.generation == meta.get("generation") and "deletionTimestamp" not in meta
-    return known.facts if known and same else run_facts(obj)
+    if not (known and same):
+        return run_facts(obj)
+    refused = refused_since(obj)
+    return known.facts if known.facts.refused_since == refused else replace(known.facts, refused_since=refused)
 
 
 def unreadable_run(obj: JsonObject, why: str) -> CachedRun:

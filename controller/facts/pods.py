@@ -82,6 +82,7 @@ def _pod_facts(pod: JsonObject) -> PodFacts:
         reason=status.get("reason", ""),
         message=words(status.get("message", "")),
         gated=GATE_ADMITTED in gates,
+        gate_index=gates.index(GATE_ADMITTED) if GATE_ADMITTED in gates else 0,
         foreign_gates=tuple(gate for gate in gates if gate != GATE_ADMITTED),
         created_at=parse_time(meta.get("creationTimestamp")),
         bound=bool(spec.get("nodeName")),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from controller.api.base import JsonObject
 from controller.api.checks import check_run, parse_run_spec
 from controller.api.names import RunKey
+from controller.api.run import RunSpec
+from controller.api.run_status import WRITES_ACCEPTED
 from controller.api.timestamps import parse_time
 from controller.api.violations import Refused, violation
 from controller.plan.snapshot import RunFacts
@@ -20,13 +24,23 @@ def run_facts(obj: JsonObject) -> RunFacts:
     """Read a Run object. Errors in its spec become violations, never an exception."""
     meta = obj["metadata"]
     gone = "deletionTimestamp" in meta
-    created = parse_time(meta.get("creationTimestamp"))
+    created, refused = parse_time(meta.get("creationTimestamp")), refused_since(obj)
     common = (meta["namespace"], meta["name"], meta["uid"], meta.get("generation", 0))
+    spec: RunSpec | None = None
     try:
         spec = parse_run_spec(obj)
-    except Refused as refused:
-        return RunFacts(*common, spec=None, violations=refused.violations, gone=gone, created_at=created)
-    return RunFacts(*common, spec=spec, violations=check_run(spec, meta["namespace"]), gone=gone, created_at=created)
+    except Refused as error:
+        violations = error.violations
+    else:
+        violations = check_run(spec, meta["namespace"])
+    return RunFacts(*common, spec, violations, gone=gone, created_at=created, refused_since=refused)
+
+
+def refused_since(run: JsonObject) -> datetime | None:
+    """Return since when writes for a Run have been refused, by its condition WritesAccepted; None while they are accepted."""
+    conditions = run.get("status", {}).get("conditions", ())
+    found = (c["lastTransitionTime"] for c in conditions if (c["type"], c["status"]) == (WRITES_ACCEPTED, "False"))
+    return parse_time(next(found, None))
 
 
 def unreadable_facts(obj: JsonObject, why: str) -> RunFacts:

@@ -11,7 +11,7 @@ import structlog
 
 from controller.api.base import JsonObject
 from controller.api.names import API_VERSION
-from controller.api.run_status import Phase
+from controller.api.run_status import WRITES_ACCEPTED, Phase
 from controller.api.timestamps import format_time
 from controller.kube.client import Client
 from controller.kube.errors import AlreadyExists, ApiError
@@ -81,11 +81,26 @@ async def record_phase_event(client: Client, before: str | None, run: JsonObject
         await _post(client, event)
 
 
-async def record_warning(client: Client, run: tuple[str, str, str], reason: str, message: str) -> None:
-    """Post a Warning about a Run, given as namespace, name and UID. Each text is posted once for each Run."""
+async def record_refusal_event(client: Client, before: JsonObject, run: JsonObject) -> None:
+    """Post a Warning when the condition WritesAccepted of a Run becomes False, or has another reason than in the status before."""
+    refusal = _refusal(run.get("status", {}))
+    if refusal and _refusal(before).get("reason") != refusal["reason"]:
+        meta = run["metadata"]
+        key = (meta["namespace"], meta["name"], meta["uid"])
+        await record_warning(client, key, refusal["reason"], refusal.get("message", ""))
+
+
+def _refusal(status: JsonObject) -> JsonObject:
+    """Return the condition WritesAccepted if it is False, else an empty object."""
+    found = (c for c in status.get("conditions", ()) if (c["type"], c["status"]) == (WRITES_ACCEPTED, "False"))
+    return next(found, {})
+
+
+async def record_warning(client: Client, run: tuple[str, str, str], reason: str, message: str, *, pod: bool = False) -> None:
+    """Post a Warning about a Run, or about a pod, given as namespace, name and UID. Each text is posted once for each object."""
     namespace, name, uid = run
-    about = {"name": name, "namespace": namespace, "uid": uid}
-    await _post(client, _event(about, _digest(uid, reason, message), "Warning", reason, message))
+    about = {"name": name, "namespace": namespace, "uid": uid} | ({"apiVersion": "v1", "kind": "Pod"} if pod else {})
+    await _post(client, _event(about, _digest(uid, reason, message), "Warning", reason, message[:MESSAGE_LIMIT]))
 
 
 def _digest(*parts: str) -> str:

@@ -61,6 +61,12 @@ class Metrics:
             ["intent", "reason"],
             registry=registry,
         )
+        self.writes_refused = Counter(
+            "runwarden_writes_refused_total",
+            "Writes that the API server refused for good (a policy, a webhook, a quota, a role), by step.",
+            ["step"],
+            registry=registry,
+        )
         self.api_requests = Counter(
             "runwarden_api_requests_total",
             "Requests to the API server; code 0 means no response.",

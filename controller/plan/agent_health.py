@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from controller.api.run import Agent
 from controller.api.run_status import Health, OutcomeResult, Phase
+from controller.plan import refused_writes
 from controller.plan.attempts import stall_detection, unreachable
 from controller.plan.context import PlanContext
 from controller.plan.escalations import questions
@@ -21,8 +22,8 @@ AT_WORK = frozenset(Health) - {Health.STARTING, Health.QUEUED}
 
 def views(at: PlanContext, blocks: tuple[Block, ...] = ()) -> tuple[AgentView, ...]:
     """Return each agent's health, in the order of the spec; a blocked agent has its block's."""
-    blocked_views = {block.agent: AgentView(block.agent, block.health, block.reason, block.cause) for block in blocks}
-    return tuple(blocked_views.get(agent.name) or _view(at, agent) for agent in at.agents)
+    blocked = {block.agent: block for block in blocks}
+    return tuple(_of_block(at, agent, blocked[agent.name]) if agent.name in blocked else _view(at, agent) for agent in at.agents)
 
 
 def phase_of(seen: tuple[AgentView, ...]) -> Phase:
@@ -35,6 +36,10 @@ def phase_of(seen: tuple[AgentView, ...]) -> Phase:
     return Phase.QUEUED if healths == {Health.QUEUED} else Phase.PENDING
 
 
+def _of_block(at: PlanContext, agent: Agent, block: Block) -> AgentView:
+    return AgentView(agent.name, block.health or _view(at, agent).health, block.reason, block.cause)
+
+
 def _view(at: PlanContext, agent: Agent) -> AgentView:
     outcome = at.outcome(agent.name)
     if outcome is not None:
@@ -42,8 +47,8 @@ def _view(at: PlanContext, agent: Agent) -> AgentView:
             return _parked(at, agent)
         health = Health.COMPLETE if at.completed(agent.name) else Health.DEAD
         return AgentView(agent.name, health, outcome.reason, outcome.message)
-    if refused := at.refusal(agent.name):
-        return AgentView(agent.name, Health.STARTING, Reason.POD_REFUSED, refused)
+    if refusal := refused_writes.of_start(at, agent.name):
+        return AgentView(agent.name, Health.STARTING, refused_writes.reason(refusal), refusal.message)
     pod = at.own_pod(agent.name)
     if pod is None:
         return AgentView(agent.name, Health.STARTING, Reason.STARTING)

@@ -222,10 +222,6 @@ class PlanContext:
         """The agent's workspace claim, if any was observed."""
         return next((claim for claim in self.snapshot.claims if claim.agent == agent), None)
 
-    def refusal(self, agent: str) -> str:
-        """The API server's message when it refused the agent's pod or claim, or an empty text."""
-        return next((refusal.message for refusal in self.snapshot.refusals if refusal.agent == agent), "")
-
     @property
     def deadline(self) -> datetime | None:
         """When the Run's activeDeadlineSeconds are over; pauses do not count."""

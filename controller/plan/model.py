@@ -24,19 +24,21 @@ class AgentView:
 class Block:
     """A problem that blocks an agent until a human helps. `evidence` identifies the occurrence, for example by a pod's UID.
 
-    `account` is added to the escalation only, since its text changes with every pass. `expires_at` is the deadline for help if it
-    differs from the policy's blockedTimeoutSeconds. A `patient` block never expires. While a pod is `ending`, an answer starts
-    nothing: the stop or the pause is decided.
+    `account` is added to the escalation only, since its text changes with every pass. `decisions` says what each answer does, if
+    that differs from other blocks. `expires_at` is the deadline for help if it differs from the policy's blockedTimeoutSeconds. A
+    `patient` block never expires. While a pod is `ending`, an answer starts nothing: the stop or the pause is decided. Without a
+    `health` the agent keeps its own.
     """
 
     agent: str
     attempt: int
     reason: Reason
-    health: Health
+    health: Health | None
     cause: str
     remedy: str
     evidence: str = ""
     account: str = ""
+    decisions: str = ""
     expires_at: datetime | None = None
     patient: bool = False
     ending: bool = False

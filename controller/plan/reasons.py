@@ -84,6 +84,13 @@ class Reason(DocumentedEnum):
     BEYOND_POLICY = "BeyondPolicy", "The agent asks for more than the policy in force allows."
     NAMESAKE_TERMINATING = "NamesakeTerminating", "A former pod of the same name is still being deleted."
     POD_REFUSED = "PodRefused", "The API server refused to create the pod: admission, quota or validation."
+    START_REFUSED = "StartRefused", "The API server refuses the removal of our scheduling gate, so the pod does not start."
+    END_REFUSED = "EndRefused", "The API server refuses to end or delete the pod, so its agent may go on working."
+    RELEASE_REFUSED = "ReleaseRefused", "The API server refuses the removal of our finalizer, so the pod stays in Terminating."
+    ESCALATION_REFUSED = "EscalationRefused", "The API server refuses to create an escalation or to write its phase."
+    DELIVERY_REFUSED = "DeliveryRefused", "The API server refuses to write an answer into the agent's report."
+    DELETION_REFUSED = "DeletionRefused", "The API server refuses to delete the finished Run, whose time to live is over."
+    STATUS_REFUSED = "StatusRefused", "The API server refuses to write the Run's status or state, so no step can be taken."
 
     BUDGET_SPENT = "RestartBudgetSpent", "The agent ended without completing and no charged restart is left."
     FREE_RESTARTS_SPENT = "FreeRestartsSpent", "The agent was disrupted too often for another restart without charge."

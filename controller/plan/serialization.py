@@ -52,7 +52,7 @@ KEYS = frozenset(
         "queued",
     }
 )
-RUN_KEYS = frozenset({"namespace", "name", "uid", "generation", "createdAt", "gone", "spec"})
+RUN_KEYS = frozenset({"namespace", "name", "uid", "generation", "createdAt", "refusedSince", "gone", "spec"})
 POLICY_KEYS = frozenset({"name", "spec", "missing", "refused"})
 
 
@@ -96,10 +96,11 @@ def write_snapshot(snapshot: Snapshot, now: datetime) -> JsonObject:
         "generation": run.generation,
         "gone": run.gone,
     }
-    created = {"createdAt": run.created_at.isoformat()} if run.created_at else {}
+    times = {"createdAt": run.created_at, "refusedSince": run.refused_since}
+    known = {key: time.isoformat() for key, time in times.items() if time}
     document: JsonObject = {
         "now": now.isoformat(),
-        "run": {**about, **created, **({"spec": dump(run.spec)} if run.spec else {})},
+        "run": {**about, **known, **({"spec": dump(run.spec)} if run.spec else {})},
         "policy": _policy_document(snapshot),
         "stateRefusal": snapshot.state_refusal,
         "advisor": snapshot.advisor,
@@ -135,6 +136,7 @@ def _run(raw: Any) -> RunFacts:
         violations=violations,
         gone=raw.get("gone", False),
         created_at=created,
+        refused_since=_time(raw["refusedSince"], "run.refusedSince") if raw.get("refusedSince") else None,
     )
 
 

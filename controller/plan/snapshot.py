@@ -74,6 +74,8 @@ class ReportFacts:
 class PodFacts:
     """The facts of one pod; `agent` and `attempt` come from its labels, `run_uid` from its controlling owner.
 
+    `gate_index` is the place of our scheduling gate among the pod's gates: others may have put theirs before it.
+
     `grace_seconds` is the pod's own grace period, `deletion_grace_seconds` the one of its deletion, which the deleting client
     chose. `container` is the judged container by the Run's spec; a pod `without_agent` lacks it. `init_termination` is the end of
     the init container that failed the pod. `deadline_at` is the end of an activeDeadlineSeconds that the operator did not set and
@@ -89,6 +91,7 @@ class PodFacts:
     reason: str = ""
     message: str = ""
     gated: bool = False
+    gate_index: int = 0
     foreign_gates: tuple[str, ...] = ()
     created_at: datetime | None = None
     bound: bool = False
@@ -159,10 +162,17 @@ class ClaimFacts:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The API server refused to create an agent's object; `message` is its own."""
+    """A write that the API server refused for good in this pass; `message` is its own.
+
+    `step`, `agent` and `attempt` are those of the action; `target` is its pod's UID or its escalation, `name` the object's name.
+    """
 
     agent: str
     message: str
+    step: str = "create-pod"
+    attempt: int = 0
+    target: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +218,7 @@ class RunFacts:
     """The facts of the Run; `spec` is None if it cannot be parsed, `violations` list the refused fields.
 
     `unreadable` is the reason why the operator cannot read the object at all: too large, too deep, or its processing fails.
+    `refused_since` is the time since which the operator's writes for the Run have been refused, by its condition WritesAccepted.
     """
 
     namespace: str
@@ -219,6 +230,7 @@ class RunFacts:
     gone: bool = False
     created_at: datetime | None = None
     unreadable: str = ""
+    refused_since: datetime | None = None
 
     @property
     def key(self) -> RunKey:

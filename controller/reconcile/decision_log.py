@@ -36,6 +36,11 @@ class DecisionLog:
             plan=work.first.plan.digest,
         )
 
+    def refused(self, action: Action, message: str) -> None:
+        """Record an action that the API server refused for good. It is not an act: the ledger has none of it."""
+        self._metrics.writes_refused.labels(action.step).inc()
+        log.warning("write refused", step=action.step, agent=action.agent or None, error=message)
+
     @contextmanager
     def recorded(self, work: Work) -> Iterator[None]:
         """Put the reconcile into the ledger if it acted: its first snapshot and plan, its actions, and the error that ended it."""

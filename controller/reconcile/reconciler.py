@@ -35,6 +35,7 @@ from controller.reconcile.observer import Observation, Observer
 from controller.reconcile.run_freshness import RunFreshness
 from controller.reconcile.status_writer import StatusWriter
 from controller.reconcile.step_runner import StepRunner
+from controller.reconcile.unrecorded_refusals import UnrecordedRefusals
 from controller.reconcile.work import Decided, Work
 from controller.store import KnownRun, Store
 from controller.store.garbage_collection import forget_if_gone
@@ -58,7 +59,8 @@ class Reconciler:
     ) -> None:
         self._observer, self._store, self._tools, self._cache = observer, store, tools, cache
         self._metrics, self._log, self._freshness = metrics, DecisionLog(metrics, record), RunFreshness(store)
-        self._status = StatusWriter(store, tools, cache, metrics, monotonic)
+        self._refusals = UnrecordedRefusals(tools.client, metrics)
+        self._status = StatusWriter(store, tools, cache, metrics, self._refusals, monotonic)
         self._steps = StepRunner(tools, self._status, self._log)
 
     async def reconcile(self, key: RunKey) -> float | None:
@@ -93,6 +95,7 @@ class Reconciler:
         if self._tools.consultations and _needs_no_advice(work.snapshot):
             self._tools.consultations.forget(key)
         if work.snapshot.run.gone:
+            await self._refusals.record_release(work.snapshot)
             await self._forget(work)
         return await self._finish(work, decision)
 

@@ -10,11 +10,13 @@ from datetime import datetime
 from controller.api.base import JsonObject
 from controller.api.names import RunKey
 from controller.cache.run_cache import RunCache
+from controller.kube.errors import ApiError
 from controller.observability.metrics import Metrics
 from controller.plan import Plan
 from controller.reconcile.actions import Tools
 from controller.reconcile.after_save import AfterSave
 from controller.reconcile.status_throttle import StatusThrottle
+from controller.reconcile.unrecorded_refusals import UnrecordedRefusals
 from controller.reconcile.work import Work
 from controller.status.status import build_status
 from controller.store import STORE_FIELDS, Store
@@ -24,11 +26,17 @@ class StatusWriter:
     """Writes the status of Runs through the store; `now` is the API server's time, `monotonic` the throttle's."""
 
     def __init__(
-        self, store: Store, tools: Tools, cache: RunCache, metrics: Metrics, monotonic: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        tools: Tools,
+        cache: RunCache,
+        metrics: Metrics,
+        refusals: UnrecordedRefusals,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._cache, self._monotonic = store, cache, monotonic
         self._now: Callable[[], datetime] = tools.now
-        self._after_save, self._throttle = AfterSave(tools, metrics), StatusThrottle()
+        self._after_save, self._throttle, self._refusals = AfterSave(tools, metrics), StatusThrottle(), refusals
 
     async def save(self, work: Work, decision: Plan) -> None:
         """Save state and status in one compare-and-swap. Raises Conflict where the Run or its state has changed."""
@@ -56,7 +64,11 @@ class StatusWriter:
 
     async def _commit(self, work: Work, status: JsonObject) -> None:
         before, state = work.status_before, work.snapshot.state if work.dirty else None
-        work.run, work.loaded = await self._store.commit(work.run, work.loaded, state, status)
+        try:
+            work.run, work.loaded = await self._store.commit(work.run, work.loaded, state, status)
+        except ApiError as error:
+            await self._refusals.record_status(work.key, error)
+            raise
         work.dirty, work.proven = False, True
         self._throttle.written(work.key, self._monotonic())
         self._cache.apply_run(work.run)

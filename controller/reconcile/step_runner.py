@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controller.plan import Plan
-from controller.plan.actions import ReserveAttempt, Transition
+from controller.plan.actions import Creation, Effect, ReserveAttempt, Transition
 from controller.plan.steps import Act, Change, Create, Next, Save
 from controller.plan.transitions import apply
 from controller.reconcile.actions import Tools, perform
@@ -25,13 +25,19 @@ class StepRunner:
         match step:
             case Create(actions) | Act(actions):
                 for action in actions:
-                    work.snapshot = await perform(self._tools, work.snapshot, action)
-                    self._log.acted(work, action)
+                    await self._perform(work, action)
             case Change(actions):
                 for transition in actions:
                     self._change(work, transition)
             case Save():
                 await self._status.save(work, decision)
+
+    async def _perform(self, work: Work, action: Creation | Effect) -> None:
+        before, work.snapshot = work.snapshot, await perform(self._tools, work.snapshot, action)
+        if work.snapshot.refusals != before.refusals:
+            self._log.refused(action, work.snapshot.refusals[-1].message)
+        elif work.snapshot.namespace_terminating == before.namespace_terminating:
+            self._log.acted(work, action)
 
     def _change(self, work: Work, action: Transition) -> None:
         work.snapshot = replace(work.snapshot, state=apply(work.snapshot, action, self._tools.now()))

@@ -20,6 +20,7 @@ from controller.plan.snapshot import EscalationFacts, Snapshot
 from controller.plan.usage import add_usage
 from controller.status.advised_condition import advised
 from controller.status.progress_condition import PROGRESS_REPORTED, progress_reported
+from controller.status.writes_accepted_condition import writes_accepted
 
 KEPT_WHEN_REFUSED = ("startTime", "completionTime", "agents", "restarts")
 """Status fields that are kept if a Run's state is refused. Without them the Run would look as if it had never started."""
@@ -127,6 +128,7 @@ def _conditions(snapshot: Snapshot, plan: Plan, previous: JsonObject, now: datet
         *_listening(snapshot, plan, previous),
         *advised(snapshot),
         *_dry_run(plan),
+        *writes_accepted(snapshot, previous.get("conditions", ())),
     )
 
 

@@ -25,7 +25,16 @@ from controller.plan.actions import Action, Creation, Effect, Transition
 from controller.plan.escalations.questions import asked_names
 from controller.plan.model import Plan
 from controller.plan.reads import expected_pod_names, reporting_agents
-from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, ReportFacts, RunFacts, Snapshot, Termination
+from controller.plan.snapshot import (
+    EscalationFacts,
+    PodFacts,
+    QuestionFacts,
+    Refusal,
+    ReportFacts,
+    RunFacts,
+    Snapshot,
+    Termination,
+)
 from controller.plan.steps import Act, Change, Create, Save
 from controller.reconcile.actions.deliver_answer import NO_ANSWER, delivery_body
 from controller.reconcile.reconciler import MAX_STEPS
@@ -36,6 +45,8 @@ from tests.no_widening import widened
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TICK = 100
+LONG_AGO = START - timedelta(days=1)
+"""Since when a refused write was refused before: a human is asked at once, since the status that has the time is not modelled."""
 RUN = "r"
 T = TypeVar("T", bound=Hashable)
 
@@ -79,6 +90,8 @@ class View(NamedTuple):
     reports: tuple[Report, ...] = ()
     unspaced: bool = False
     said: tuple[Said, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    """The writes that were refused in this pass."""
 
 
 class Doing(NamedTuple):
@@ -118,7 +131,8 @@ class Bridge:
         run = view.run
         gone = run is None or run.deleting
         spec = self._spec(run.desired, run.asked) if run else None
-        facts = RunFacts("ns", RUN, _run_uid(view.key), generation=1, spec=spec, gone=gone)
+        since = LONG_AGO if view.refused else None
+        facts = RunFacts("ns", RUN, _run_uid(view.key), generation=1, spec=spec, gone=gone, refused_since=since)
         return Snapshot(
             run=facts,
             policy=self._policy if run else None,
@@ -126,6 +140,7 @@ class Bridge:
             pods=tuple(self.pod_facts(pod) for pod in view.pods),
             escalations=tuple(map(_escalation_facts, view.escalations)),
             reports=tuple(map(_report_facts, view.reports)),
+            refusals=view.refused,
             consultations=tuple(map(heard, view.said)),
             advisor=self._config.mode is not LLMMode.OFF,
             mode=self._config.mode,

@@ -52,7 +52,17 @@ class Packer:
         """Return the same bytes for equivalent worlds, and only for them."""
         ops = sorted([self._counters.number(counter) if counter else 0 for counter in world.ops])
         heard = world.reports, world.said, world.hers
-        rest = (world.now, world.left, world.ghost, world.escalations, world.created, world.unspaced, *heard, world.former)
+        rest = (
+            world.now,
+            world.left,
+            world.ghost,
+            world.escalations,
+            world.created,
+            world.unspaced,
+            *heard,
+            world.former,
+            world.refusing,
+        )
         parts = self._runs.number(world.run or ()), self._pods.number(world.pods), self._rest.number(rest)
         return self._struct.pack(*parts, *ops)
 

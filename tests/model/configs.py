@@ -147,6 +147,37 @@ REJECTS = Config(
     operators=1,
     free_limit=1,
 )
+REFUSED = Config(
+    "refused",
+    "an admission policy refuses creations, starts, ends or releases for a time; the agent crashes, a user pauses or stops",
+    Left(refuse=1, crash=1, desire=1),
+    refusable=("create-pod", "ungate", "end", "delete-pod", "release"),
+    operators=1,
+    stale=False,
+)
+REFUSED_TWO = Config(
+    "refused-two",
+    "two operators, and a policy that refuses starts, deletions or releases; a user deletes the pod",
+    Left(refuse=1, delete=1),
+    refusable=("ungate", "delete-pod", "release"),
+    stale=False,
+)
+REFUSED_TWICE = Config(
+    "refused-twice",
+    "two kinds of writes are refused at once; a user asks for a restart or deletes the pod",
+    Left(refuse=2, ask=1, delete=1),
+    refusable=("end", "release", "create-escalation", "mark"),
+    operators=1,
+    stale=False,
+)
+REFUSED_UNRUN = Config(
+    "refused-unrun",
+    "a finished or deleted Run cannot release its pods for a time",
+    Left(refuse=1, done=1, unrun=1, delete=1),
+    refusable=("delete-pod", "release"),
+    operators=1,
+    stale=False,
+)
 
 # --- agents that speak, humans that answer ---
 
@@ -293,6 +324,14 @@ ASKING_PAUSED = _speaking("asking-paused", "a Run is paused or stopped while its
 PARKED_RESTARTED = _speaking(
     "parked-restarted", "a user asks for a restart of a parked agent", Left(question=1, park=1, answer=1, ask=1), stale=False
 )
+REFUSED_QUESTION = _speaking(
+    "refused-question",
+    "an agent asks while escalations or deliveries are refused",
+    Left(question=1, answer=1, refuse=1, dismiss=1),
+    {"restart_cooldown_seconds": 0, "health": NO_THRESHOLDS.model_copy(update={"pending_stalled_seconds": TICK})},
+    refusable=("create-escalation", "mark", "deliver"),
+    stale=False,
+)
 SIBLING = _speaking(
     "sibling", "an agent crashes while its sibling asks", Left(question=1, answer=1, crash=1), agents=("a", "b"), stale=False
 )
@@ -424,6 +463,7 @@ SPEAKING = (
     VANISHED,
     ASKING_PAUSED,
     PARKED_RESTARTED,
+    REFUSED_QUESTION,
     SIBLING,
     ASK_QUESTION,
     QUESTION_CRASH,
@@ -484,6 +524,10 @@ RESTARTS = (
     HELPER_TWO,
     INIT_FAILS,
     REJECTS,
+    REFUSED,
+    REFUSED_TWO,
+    REFUSED_TWICE,
+    REFUSED_UNRUN,
 )
 CONFIGS = RESTARTS + SPEAKING + ADVICE
 MUTANT_CONFIGS = CONFIGS

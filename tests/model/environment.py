@@ -32,6 +32,7 @@ from tests.model.world import (
 from tests.model.world_steps import Event, Move
 
 USER, KUBELET, CONTROLLER, TENANT = "a user", "the kubelet", "a controller", "the hostile tenant"
+ADMINISTRATOR = "an administrator"
 
 
 def moves(config: Config, world: World) -> Iterator[Move]:
@@ -47,6 +48,7 @@ def moves(config: Config, world: World) -> Iterator[Move]:
     yield from _run(world)
     yield from _humans(world)
     yield from _tenant(world)
+    yield from _administrator(config, world)
     yield from _clock(world)
 
 
@@ -227,6 +229,17 @@ def _tenant(world: World) -> Iterator[Move]:
     for thing in _forgeries(world) if world.left.forge and world.run else ():
         after = world._replace(hers=(*world.hers, thing))
         yield Move(TENANT, ("forges", *thing), _spend(after, forge=world.left.forge))
+
+
+def _administrator(config: Config, world: World) -> Iterator[Move]:
+    """An administrator's policy refuses one kind of write, until she takes it back."""
+    if world.left.refuse:
+        for step in sorted({*config.refusable} - {*world.refusing}):
+            after = world._replace(refusing=tuple(sorted((*world.refusing, step))))
+            yield Move(ADMINISTRATOR, ("refuses", step), _spend(after, refuse=world.left.refuse))
+    for step in world.refusing:
+        after = world._replace(refusing=tuple(other for other in world.refusing if other != step))
+        yield Move(ADMINISTRATOR, ("admits", step), after)
 
 
 def _forgeries(world: World) -> Iterator[Pod | Report | Escalation]:

@@ -10,8 +10,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from controller.api.run_status import AgentState, Health, Phase
+from controller.plan import refused_writes
+from controller.plan.actions import CreateEscalation, DeletePod, RemoveFinalizer
 from controller.plan.model import Plan
 from controller.plan.reasons import Reason
+from controller.plan.refused_writes import refusal_of
 from tests.model import advisor, environment, reporters
 from tests.model.advisor_answers import PENDING
 from tests.model.bridge import INBOX, Bridge, View, question_name, tick
@@ -43,6 +46,7 @@ class Cluster(NamedTuple):
     now: int
     unspaced: bool
     former: int
+    refusing: tuple[str, ...]
 
 
 class Liveness:
@@ -64,7 +68,8 @@ class Liveness:
         now = world._replace(ops=(None,), left=Left(unspace=self._config.left.unspace), ghost=Ghost(), hers=())
         verdict = "L: the Run reaches no end, but is busy for ever"
         for _ in range(PASSES):
-            cluster = Cluster(now.run, now.pods, now.escalations, now.reports, now.said, now.now, now.unspaced, now.former)
+            heard = now.escalations, now.reports, now.said
+            cluster = Cluster(now.run, now.pods, *heard, now.now, now.unspaced, now.former, now.refusing)
             if cluster in self._known:
                 verdict = self._known[cluster]
                 break
@@ -116,9 +121,12 @@ class Liveness:
 
     def _rest(self, world: World) -> World | str:
         """Judge a world in which only time can bring change."""
+        gone = world.run is None or world.unspaced or world.run.deleting
+        if gone and {RemoveFinalizer.step, DeletePod.step} & {*world.refusing}:
+            return ""  # The pods themselves show it.
         if world.run is None or world.unspaced:
             return "L: a deleted Run's pods do not go" if any(pod.owner != NOBODY or pod.deleting for pod in world.pods) else ""
-        plan = self._bridge.plan(self._view(world, world.run), world.now)
+        plan = self._refused(world, self._view(world, world.run))
         if plan.actions:
             return f"a pass has something to do and does nothing: {', '.join(action.step for action in plan.actions)}"
         good_now = good(plan) and not _helpers_of_ended_agents(world, world.run)
@@ -136,7 +144,16 @@ class Liveness:
         waits = {e.name for e in world.escalations if e.owner == run.uid and e.open and not e.decision}
         asked = {name for name, block in blocks.items() if block.decision or block.escalation in waits}
         live = {pod.agent for pod in world.pods if pod.owner == run.uid and pod.live}
-        return plan.verdict.phase is Phase.STOPPING and plan.verdict.next_check is not None and live <= asked
+        unasked = CreateEscalation.step in world.refusing and plan.verdict.reason in refused_writes.REASONS
+        return plan.verdict.phase is Phase.STOPPING and plan.verdict.next_check is not None and (unasked or live <= asked)
+
+    def _refused(self, world: World, view: View) -> Plan:
+        """Return the plan of a pass that has tried every write that is refused."""
+        plan = self._bridge.plan(view, world.now)
+        while denied := tuple(refusal_of(action, "refused") for action in plan.actions if action.step in world.refusing):
+            view = view._replace(refused=(*view.refused, *denied))
+            plan = self._bridge.plan(view, world.now)
+        return plan
 
     def _view(self, world: World, run: Run) -> View:
         named = (*self._bridge.looked_at(run), *self._bridge.asked(run.uid, run.state, world.pods, world.reports))
@@ -144,9 +161,14 @@ class Liveness:
         return View(run.uid, run, world.pods, seen, world.reports, world.unspaced, world.said)
 
     def _litter(self, world: World) -> str:
-        """A Run in a good state holds no deleted pod, and no pod that can never start."""
+        """A Run in a good state holds no deleted pod, and no pod that can never start, unless a human was asked to admit that."""
+        asked = any(world.run and e.owner == world.run.uid and e.open for e in world.escalations)
+        if world.refusing and (asked or CreateEscalation.step in world.refusing):
+            return ""
         state = self._bridge.states.values[world.run.state] if world.run else None
         agents = state.agents if state else {}
+        if not world.refusing and any(refused_writes.stands(agent) for agent in agents.values()):
+            return "L: the block for a refused write stays although all writes are accepted"
         for pod in world.pods:
             if pod.deleting and pod.ended and pod.fin:
                 return f"L: the deleted pod {pod.name} is held for ever"
@@ -158,7 +180,12 @@ class Liveness:
         return ""
 
     def _unheard(self, world: World, run: Run, plan: Plan) -> str:
-        """An agent that waits for guidance has an open question to a human, and every answer has reached its agent."""
+        """An agent that waits for guidance has an open question to a human, and every answer has reached its agent.
+
+        While an escalation or a delivery is refused, the Run shows that instead.
+        """
+        if world.refusing and plan.verdict.phase is Phase.BLOCKED:
+            return ""
         state = self._bridge.states.values[run.state]
         open_ones = [e for e in world.escalations if e.owner == run.uid and e.question and e.open]
         waits = {e.agent for e in open_ones if not e.decision}

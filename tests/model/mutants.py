@@ -29,6 +29,7 @@ from tests.model import world as cluster
 from tests.model.advising import ADVISING
 from tests.model.agent_speech import SPEAKING
 from tests.model.mutant import Mutant, Patch, agent_rule
+from tests.model.refusing import REFUSING
 from tests.model.reporting import HERS, Report
 from tests.model.world import Escalation, Pod, Refused, Run, World
 
@@ -518,7 +519,7 @@ RESTARTING: tuple[Mutant, ...] = (
         lambda: agent_rule("asked_to_restart", _restart_of_gated),
     ),
 )
-MUTANTS = RESTARTING + SPEAKING + ADVISING
+MUTANTS = RESTARTING + SPEAKING + ADVISING + REFUSING
 
 
 def _no_gate(world: World, name: tuple[str, int], owner: int) -> World:

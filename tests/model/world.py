@@ -161,6 +161,7 @@ class Left(NamedTuple):
     advise: int = 0
     lie: int = 0
     forge: int = 0
+    refuse: int = 0
 
 
 class Ghost(NamedTuple):
@@ -209,6 +210,8 @@ class World(NamedTuple):
     """Objects that a hostile tenant who knows every UID has created in her own namespace."""
     former: int = 0
     """Attempts that an earlier Run of this name may have had pods of: caches remember their names."""
+    refusing: tuple[str, ...] = ()
+    """The steps whose writes an admission policy refuses now."""
 
     @property
     def keys(self) -> range:
@@ -270,6 +273,8 @@ class Config:
     """Whether lost nodes come back and kubelets end pods only by chance, so that no good state may depend on that."""
     helpers: bool = False
     """Whether a helper runs beside each agent."""
+    refusable: tuple[str, ...] = ()
+    """The steps whose writes an admission policy may refuse."""
     counted: bool = False
     """Whether attempts are counted from one act of a human to the next."""
 

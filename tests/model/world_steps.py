@@ -34,6 +34,7 @@ from controller.plan.actions import (
     Ungate,
 )
 from controller.plan.intents import Intent
+from controller.plan.refused_writes import refusal_of
 from tests.model import bridge
 from tests.model import world as cluster
 from tests.model.bridge import INBOX, REPORT, Bridge, Doing, Name, View, named
@@ -215,6 +216,9 @@ class Operators:
             try:
                 after, event = _perform(world, action, name, now, doing.view)
                 view = _learn(doing.view, after, action, before)
+            except Denied:
+                after, event = world, None
+                view = doing.view._replace(refused=(*doing.view.refused, refusal_of(action, "refused")))
             except Refused as refused:
                 if not refused.gone or isinstance(action, Ungate):
                     yield Move(_name(index), (*what, "refused"), _at(world, index, None))
@@ -228,11 +232,17 @@ class Operators:
             yield Move(_name(index), what, _at(after, index, then), event)
 
 
+class Denied(Exception):  # an answer, not a fault
+    """An admission policy has refused the write."""
+
+
 InboxStep = CreateEscalation | DeliverAnswer | SetEscalationPhase
 
 
 def _perform(world: World, action: Creation | Effect, name: tuple[str, int], now: int, view: View) -> tuple[World, Event | None]:
-    """Write to the cluster as the shipped actions do."""
+    """Write to the cluster as the shipped actions do. Raises Denied where an admission policy refuses the write."""
+    if action.step in world.refusing:
+        raise Denied
     pod = world.pod(name)
     match action:
         case CreatePod():

@@ -11,6 +11,7 @@ LEFT = "runwarden_restart_budget_left"
 OF_RUNS = {LEFT: {"namespace", "run"}}
 """Series with labels that tenants choose: each is removed with its Run."""
 BOUNDED = {
+    "step",
     *("result", "intent", "reason", "verb", "resource", "code", "event", "operation", "charge", "shard", "command", "ended"),
     *("direction", "version", "python", "kopf", "implementation", "major", "minor", "patchlevel", "le"),
 }

@@ -9,6 +9,7 @@ import pytest
 from controller.api.base import dump
 from controller.api.names import RunKey
 from controller.api.run_status import AgentState, OperatorState
+from controller.api.timestamps import parse_time
 from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
 from controller.store.status_store import StatusStore
@@ -152,3 +153,16 @@ def test_a_pod_that_names_no_run_is_nobodys() -> None:
     del forged["metadata"]["labels"]["runwarden.dev/run"]
     RunCache(told.append).pods.upsert(forged)
     assert told == []
+
+
+def test_the_time_of_a_refusal_is_that_of_the_newest_status() -> None:
+    """A status of the same generation sets and ends the time since which writes are refused; the spec is not read again."""
+    cache = RunCache(lambda _: None)
+    condition = {"type": "WritesAccepted", "status": "False", "lastTransitionTime": "2026-01-01T12:00:00Z"}
+    since = []
+    for version, found in enumerate(([], [condition], [condition | {"status": "True"}]), 1):
+        cache.apply_run(run(version, conditions=found))
+        entry = cache.view(KEY).run
+        assert entry
+        since.append(entry.facts.refused_since)
+    assert since == [None, parse_time("2026-01-01T12:00:00Z"), None]

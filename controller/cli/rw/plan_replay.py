@@ -26,6 +26,7 @@ from controller.cli.rw.objects import JsonObject, created, name_of, namespace_of
 from controller.cli.rw.related_objects import Around
 from controller.facts.pods import escalation_facts, pod_facts
 from controller.facts.reports import report_facts
+from controller.facts.runs import refused_since
 from controller.plan import plan
 from controller.plan.attempts.budget import run_budget_left
 from controller.plan.context import PlanContext
@@ -132,6 +133,7 @@ def _facts(run: JsonObject) -> RunFacts:
         violations=violations,
         gone="deletionTimestamp" in meta,
         created_at=created(run),
+        refused_since=refused_since(run),
     )
 
 

@@ -19,13 +19,11 @@ from controller.plan.context import PlanContext
 from controller.plan.decisions import Wait
 from controller.plan.intents import Intent
 from controller.plan.reasons import Reason
+from controller.plan.refused_writes import RETRY_SECONDS
 from controller.plan.snapshot import PodFacts
 
 NAMESAKE_CHECK_SECONDS = 2
 """How often to check whether a former pod of the same name is deleted: its events belong to another Run."""
-
-REFUSED_RETRY_SECONDS = 30
-"""Delay before a pod is created again that the API server refused (quota, admission)."""
 
 DEAF_SECONDS = 30
 """How long beyond its grace period a pod may ignore its deadline before it is deleted."""
@@ -50,8 +48,6 @@ def start(at: PlanContext, agent: Agent) -> Starting | Ending | Wait | None:
         return _start(at, agent, Ungate, pod) if pod and pod.gated and not pod.deleting else None
     if former := at.former_pods(agent.name):
         return _wait_for_predecessor(at, former)
-    if refused := at.refusal(agent.name):
-        return _hold(at, Reason.POD_REFUSED, refused, REFUSED_RETRY_SECONDS)
     return _claim(at, agent) or _pod(at, agent)
 
 
@@ -79,7 +75,7 @@ def _claim(at: PlanContext, agent: Agent) -> CreateClaim | CreatePod | Wait | No
 
 def _beyond(at: PlanContext, text: str) -> Wait | None:
     """Return the block for an exceeded limit, which only another policy or another Run can change; None without a text."""
-    return _hold(at, Reason.BEYOND_POLICY, text, REFUSED_RETRY_SECONDS, blocked=True) if text else None
+    return _hold(at, Reason.BEYOND_POLICY, text, RETRY_SECONDS, blocked=True) if text else None
 
 
 def _pod(at: PlanContext, agent: Agent) -> Starting | Wait:
@@ -90,16 +86,16 @@ def _pod(at: PlanContext, agent: Agent) -> Starting | Wait:
         return _name_conflict(at, agent.name, f"pod {pod.name}{_obstacle(pod)}", going=pod.deleting)
     if not pod.gated:
         text = f"pod {pod.name} runs, but is not in the saved state; delete it so that the Run can continue"
-        return _hold(at, Reason.STATE_REFUSED, text, REFUSED_RETRY_SECONDS, blocked=True)
+        return _hold(at, Reason.STATE_REFUSED, text, RETRY_SECONDS, blocked=True)
     return _start(at, agent, AdoptPod, pod)
 
 
 def _name_conflict(at: PlanContext, agent: str, what: str, *, going: bool) -> Wait:
     if going:
-        seconds = REFUSED_RETRY_SECONDS if waits_for_long(at, agent) else NAMESAKE_CHECK_SECONDS
+        seconds = RETRY_SECONDS if waits_for_long(at, agent) else NAMESAKE_CHECK_SECONDS
         return _hold(at, Reason.NAMESAKE_TERMINATING, f"{what} is still being deleted", seconds)
     text = f"{what} exists and has another owner; delete it or rename the Run"
-    return _hold(at, Reason.NAME_TAKEN, text, REFUSED_RETRY_SECONDS, blocked=True)
+    return _hold(at, Reason.NAME_TAKEN, text, RETRY_SECONDS, blocked=True)
 
 
 def _obstacle(pod: PodFacts) -> str:

@@ -32,13 +32,17 @@ def inquiry_of(at: PlanContext, block: Block) -> Inquiry:
     account = f". {block.account}" if block.account else ""
     text = (
         f"Agent {block.agent} of Run {at.snapshot.run.name}, attempt {block.attempt}: {block.reason.sentence}\n\n"
-        f"Cause: {block.cause}{account}\n\nRemedy: {block.remedy}\n\n{DECISIONS_AT_THE_END if block.ending else DECISIONS}"
+        f"Cause: {block.cause}{account}\n\nRemedy: {block.remedy}\n\n{block.decisions or _decisions(block)}"
     )
     name = name_of(at, block)
     if block.ending:
         return Inquiry(name, f"{block.agent}: {block.reason}: {block.cause}", text, None, options=(Decision.WAIT,))
     suggestion = consultation.suggestion(at, block.agent, name)
     return Inquiry(name, f"{block.agent}: {block.reason}: {block.cause}", text, expiry(at, block), suggestion=suggestion)
+
+
+def _decisions(block: Block) -> str:
+    return DECISIONS_AT_THE_END if block.ending else DECISIONS
 
 
 def expiry(at: PlanContext, block: Block) -> datetime:
@@ -130,13 +134,6 @@ def pending_stalled(pod: PodFacts) -> Block:
     cause = f"pod {pod.name} does not start: {words}"
     remedy = "provide what it waits for; it then starts by itself"
     return of_pod(pod, Reason.PENDING_STALLED, Health.PENDING_STALLED, cause, remedy)
-
-
-def pod_refused(at: PlanContext, agent: str, refusal: str) -> Block:
-    """A pod that the API server refuses to create: quota, admission, validation."""
-    remedy = "fix the named cause; the pod is retried every few seconds"
-    attempt = at.agent_state(agent).attempt
-    return Block(agent, attempt, Reason.POD_REFUSED, Health.PENDING_STALLED, f"its pod is refused: {refusal}", remedy)
 
 
 def name_taken(at: PlanContext, agent: str, reason: Reason, message: str) -> Block:

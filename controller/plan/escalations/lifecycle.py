@@ -7,8 +7,9 @@ escalation by deleting it.
 from __future__ import annotations
 
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
-from controller.plan import allowance
-from controller.plan.actions import Action, BlockAgent, CreateEscalation, SetEscalationPhase, UnblockAgent
+from controller.api.run_status import AgentState
+from controller.plan import allowance, refused_writes
+from controller.plan.actions import Action, BlockAgent, CreateEscalation, RenewWait, SetEscalationPhase, UnblockAgent
 from controller.plan.attempts import unreachable
 from controller.plan.context import PlanContext
 from controller.plan.escalations import approvals, blocked, consultation, questions
@@ -99,7 +100,7 @@ def _phase(at: PlanContext, escalation: EscalationFacts) -> EscalationPhase:
     state = at.agent_state(escalation.agent)
     stop = at.state.stop if at.state else None
     standing = state.blocked is not None and state.blocked.escalation == escalation.name
-    if stop is not None and not (standing and unreachable.escalated_at_the_end(at, escalation.agent, escalation.name)):
+    if stop is not None and not (standing and _outlives_the_stop(at, escalation, state)):
         return _at_the_end(escalation, timed_out=standing and stop.reason in TIMEOUTS)
     if standing and not (state.blocked and state.blocked.decision):
         return EscalationPhase.ANSWERED if escalation.decision else EscalationPhase.OPEN
@@ -107,6 +108,20 @@ def _phase(at: PlanContext, escalation: EscalationFacts) -> EscalationPhase:
         return EscalationPhase.ANSWERED
     moved_on = state.attempt > escalation.attempt and escalation.decision is None
     return EscalationPhase.SUPERSEDED if moved_on else EscalationPhase.RESOLVED
+
+
+def _outlives_the_stop(at: PlanContext, escalation: EscalationFacts, state: AgentState) -> bool:
+    """Whether a standing escalation still waits for a human although the Run ends."""
+    return refused_writes.stands(state) or unreachable.escalated_at_the_end(at, escalation.agent, escalation.name)
+
+
+def wait_at_the_end(at: PlanContext, agent: str, block: Block) -> RenewWait | None:
+    """Return the step that carries out a human's answer while a Run ends: it only closes the escalation."""
+    standing, found = at.agent_state(agent).blocked, at.standing_escalation(agent)
+    answered = found is not None and found.decision and found.name == blocked.name_of(at, block)
+    if found and found.decision and answered and standing and not standing.decision:
+        return RenewWait(reason=Reason.WAIT_ORDERED, agent=agent, escalation=found.name, decision=found.decision)
+    return None
 
 
 TIMEOUTS = frozenset({Reason.BLOCKED_TIMEOUT.value, Reason.STALE.value})

@@ -14,6 +14,7 @@ from controller.api.escalation import Decision
 from controller.api.run import Agent
 from controller.api.run_status import OutcomeResult
 from controller.api.timestamps import later
+from controller.plan import refused_writes
 from controller.plan.actions import RenewWait
 from controller.plan.attempts import agent_end, restarts, stall_detection, start_stop, unreachable
 from controller.plan.attempts.stall_detection import confirmed_at
@@ -154,7 +155,8 @@ def starting(at: PlanContext, agent: Agent) -> AgentDecision | None:
     if step is None:
         return None
     if not isinstance(step, Wait):
-        return AgentDecision((step,))
+        refusal = refused_writes.of(at, step)
+        return AgentDecision(hold=refused_writes.hold(at, refusal)) if refusal else AgentDecision((step,))
     if step.reason is Reason.BEYOND_POLICY:
         return AgentDecision(hold=step, block=blocked.beyond_policy(at, agent.name, step.message))
     if step.blocked:
@@ -164,8 +166,6 @@ def starting(at: PlanContext, agent: Agent) -> AgentDecision | None:
 
 def _stuck(at: PlanContext, agent: Agent, step: Wait) -> Block | None:
     """Return the block of an attempt that has been waiting for its start for long."""
-    if refused := at.refusal(agent.name):
-        return blocked.pod_refused(at, agent.name, refused)
     return blocked.namesake_terminating(at, agent.name, step.message) if step.reason is Reason.NAMESAKE_TERMINATING else None
 
 
@@ -230,7 +230,8 @@ def judge(at: PlanContext, agent: Agent) -> AgentDecision:
     """Return the decision of the first rule that applies to an agent, an empty one while it works. Each is judged once a plan."""
     if agent.name not in at.decided:
         decisions = (rule.check(at, agent) for rule in AGENT_RULES)
-        at.decided[agent.name] = next((decision for decision in decisions if decision is not None), AgentDecision())
+        found = next((decision for decision in decisions if decision is not None), AgentDecision())
+        at.decided[agent.name] = found if found.block else replace(found, block=refused_writes.block(at, agent.name))
     return at.decided[agent.name]
 
 

@@ -11,11 +11,10 @@ from datetime import datetime
 
 from controller.api.run import DesiredState
 from controller.api.run_status import Phase, StopDecision
-from controller.plan.actions import Action, CompleteRun, PauseRun, RenewWait, ResumeRun
+from controller.plan.actions import Action, CompleteRun, PauseRun, ResumeRun
 from controller.plan.attempts import start_stop, unreachable
 from controller.plan.context import PlanContext
-from controller.plan.escalations import blocked
-from controller.plan.escalations.lifecycle import sync_blocked
+from controller.plan.escalations.lifecycle import sync_blocked, wait_at_the_end
 from controller.plan.model import Block, Verdict
 from controller.plan.reasons import Reason
 from controller.plan.rules.completion_rules import stop_ordered
@@ -99,14 +98,11 @@ def _inbox(at: PlanContext, blocks: tuple[Block, ...]) -> Iterable[Action]:
 
 
 def _of_agent(at: PlanContext, agent: str, block: Block | None) -> Action | None:
-    standing, found = at.agent_state(agent).blocked, at.standing_escalation(agent)
+    standing = at.agent_state(agent).blocked
     if block is None:
         reachable = standing and standing.reason in unreachable.REASONS and not decided_stop(at)
         return sync_blocked(at, agent, None) if reachable else None  # The end of the Run closes all of its escalations.
-    answered = found is not None and found.decision and found.name == blocked.name_of(at, block)
-    if found and found.decision and answered and standing and not standing.decision:
-        return RenewWait(reason=Reason.WAIT_ORDERED, agent=agent, escalation=found.name, decision=found.decision)
-    return sync_blocked(at, agent, block)
+    return wait_at_the_end(at, agent, block) or sync_blocked(at, agent, block)
 
 
 def _stop_ordered(at: PlanContext) -> Verdict | None:

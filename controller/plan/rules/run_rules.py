@@ -37,6 +37,7 @@ from controller.plan.rules.completion_rules import (
     unanswered,
 )
 from controller.plan.rules.ending_rules import decided_stop, paused, resumed, stopping
+from controller.plan.rules.refusals import with_refusals
 from controller.plan.rules.running import supervised
 from controller.plan.snapshot import PodFacts
 
@@ -163,13 +164,18 @@ WITHOUT_HOUSEKEEPING = frozenset({"released", "state_refused"})
 """Rules without housekeeping: they cover all that is due for a deleted Run, or forbid every action."""
 
 
+WITHOUT_QUESTIONS = WITHOUT_HOUSEKEEPING | {"supervised"}
+"""Rules after which no human is asked about refused writes: those, and the one that asks about each agent itself."""
+
+
 def decide(at: PlanContext) -> tuple[str, Verdict]:
     """Return the ID of the first rule that applies and its verdict, with the housekeeping that is always due appended."""
     for rule in RULES:
         verdict = rule.check(at)
         if verdict is not None:
             due = () if rule.id in WITHOUT_HOUSEKEEPING else housekeeping(at) + deliveries(at) + phase_changes(at)
-            return rule.id, replace(verdict, actions=verdict.actions + _without_duplicates(verdict.actions, due))
+            whole = replace(verdict, actions=verdict.actions + _without_duplicates(verdict.actions, due))
+            return rule.id, with_refusals(at, whole, asks=rule.id not in WITHOUT_QUESTIONS)
     raise AssertionError("the last rule always applies")
 
 

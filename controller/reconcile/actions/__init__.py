@@ -5,8 +5,10 @@ Each step takes a snapshot and returns it updated by the API server's answer.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
+from controller.kube.errors import ApiError, namespace_terminates, refused_for_good
 from controller.plan.actions import (
     Consult,
     CreateClaim,
@@ -27,7 +29,7 @@ from controller.reconcile.actions.consult import consult
 from controller.reconcile.actions.create import create_claim, create_pod
 from controller.reconcile.actions.delete_run import delete_run
 from controller.reconcile.actions.deliver_answer import deliver
-from controller.reconcile.actions.dependencies import Tools
+from controller.reconcile.actions.dependencies import Tools, refused
 from controller.reconcile.actions.escalate import create_escalation, set_phase
 from controller.reconcile.actions.remove_finalizer import remove_finalizer
 from controller.reconcile.actions.terminate import delete_pod, terminate
@@ -35,10 +37,20 @@ from controller.reconcile.actions.ungate import ungate
 
 
 async def perform(tools: Tools, snapshot: Snapshot, action: Creation | Effect) -> Snapshot:
-    """Carry out one step that touches the cluster. Raises ApiError; the next reconcile plans the step again."""
-    if isinstance(action, Creation):
-        return await _create(tools, snapshot, action)
-    return await _carry_out(tools, snapshot, action)
+    """Carry out one step that touches the cluster, or return the snapshot with the API server's refusal of it.
+
+    Raises ApiError where the step failed for a time; the next reconcile plans the step again.
+    """
+    try:
+        if isinstance(action, Creation):
+            return await _create(tools, snapshot, action)
+        return await _carry_out(tools, snapshot, action)
+    except ApiError as error:
+        if namespace_terminates(error):
+            return replace(snapshot, namespace_terminating=True)
+        if not refused_for_good(error):
+            raise
+        return refused(snapshot, action, error.message)
 
 
 async def _create(tools: Tools, snapshot: Snapshot, action: Creation) -> Snapshot:

@@ -8,21 +8,18 @@ from controller.api.base import JsonObject
 from controller.api.policy import NetworkMode, ReporterMode
 from controller.api.run import Agent
 from controller.facts.pods import claim_facts
-from controller.kube.errors import AlreadyExists, Forbidden, Invalid
+from controller.kube.errors import AlreadyExists, ApiError
 from controller.kube.resources import CLAIMS, PODS, Resource
 from controller.plan.actions import CreateClaim, CreatePod
 from controller.plan.context import PlanContext
 from controller.plan.escalations.questions import dismissed, unread_answers
-from controller.plan.snapshot import Refusal, Snapshot
-from controller.reconcile.actions.dependencies import Tools
+from controller.plan.snapshot import Snapshot
+from controller.reconcile.actions.dependencies import Tools, refused
 from controller.reconcile.actions.network_policy import isolate
 from controller.reconcile.actions.reporter_rbac import grant
 from controller.resources.claim_builder import build_claim
 from controller.resources.pod_builder import DEFAULTS, Answered, Settled, build_pod
 from controller.resources.reporter_sidecar import Sidecar
-
-REFUSAL_LIMIT = 900
-"""Characters of the API server's refusal that go into status."""
 
 
 async def create_pod(tools: Tools, snapshot: Snapshot, action: CreatePod) -> Snapshot:
@@ -30,48 +27,36 @@ async def create_pod(tools: Tools, snapshot: Snapshot, action: CreatePod) -> Sna
     sidecar, policy = _sidecar(tools, snapshot), snapshot.policy.spec if snapshot.policy else DEFAULTS
     managed = policy.network_policy is NetworkMode.MANAGED
     if managed and (refusal := await isolate(tools, snapshot.run.namespace)):
-        return _refused(snapshot, action, refusal)
+        return refused(snapshot, action, refusal)
     if sidecar and (refusal := await grant(tools, snapshot.run.namespace)):
-        return _refused(snapshot, action, refusal)
+        return refused(snapshot, action, refusal)
     state = snapshot.state.agents.get(action.agent) if snapshot.state else None
     last_outcome = state.last_outcome if state else ""
     at = PlanContext(snapshot, tools.now())
     answers = tuple(Answered(e.question, e.answer, e.by) for e in unread_answers(at, action.agent))
     settled = Settled(answers, dismissed(at, action.agent))
     pod = build_pod(snapshot.run, _agent(snapshot, action), action.attempt, last_outcome, settled, sidecar, policy)
-    found = await _create(tools, PODS, snapshot, action, pod)
-    if isinstance(found, Snapshot):
+    try:
+        return tools.with_pod(snapshot, await _create(tools, PODS, snapshot.run.namespace, pod))
+    except ApiError:
         tools.granted.discard(snapshot.run.namespace)  # It may have been for want of the account, which somebody deleted.
-        return found
-    return tools.with_pod(snapshot, found)
+        raise
 
 
 async def create_claim(tools: Tools, snapshot: Snapshot, action: CreateClaim) -> Snapshot:
     """Create the agent's workspace claim, or find the one that has its name."""
     claim = build_claim(snapshot.run, _agent(snapshot, action))
-    found = await _create(tools, CLAIMS, snapshot, action, claim)
-    if isinstance(found, Snapshot):
-        return found
+    found = await _create(tools, CLAIMS, snapshot.run.namespace, claim)
     facts = replace(claim_facts(found), agent=action.agent)
     return replace(snapshot, claims=(*(c for c in snapshot.claims if c.agent != facts.agent), facts))
 
 
-async def _create(
-    tools: Tools, resource: Resource, snapshot: Snapshot, action: CreateClaim | CreatePod, body: JsonObject
-) -> JsonObject | Snapshot:
-    """Return the object of this name, ours or not, or the snapshot with the API server's refusal."""
-    namespace, name = snapshot.run.namespace, body["metadata"]["name"]
+async def _create(tools: Tools, resource: Resource, namespace: str, body: JsonObject) -> JsonObject:
+    """Return the object of this name, ours or not."""
     try:
         return await tools.client.create(resource, namespace, body)
     except AlreadyExists:
-        return await tools.client.get(resource, namespace, name)
-    except (Forbidden, Invalid) as error:
-        return _refused(snapshot, action, error.message)
-
-
-def _refused(snapshot: Snapshot, action: CreateClaim | CreatePod, why: str) -> Snapshot:
-    refusal = Refusal(action.agent, why[:REFUSAL_LIMIT])
-    return replace(snapshot, refusals=(*snapshot.refusals, refusal))
+        return await tools.client.get(resource, namespace, body["metadata"]["name"])
 
 
 def _sidecar(tools: Tools, snapshot: Snapshot) -> Sidecar | None:

@@ -10,6 +10,8 @@ from controller.api.base import JsonObject
 from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
 from controller.notify.message import SendMessage, discard
+from controller.plan.actions import Creation, Effect
+from controller.plan.refused_writes import refusal_of
 from controller.plan.snapshot import Snapshot
 from controller.resources.network_policy_builder import AgentsNetwork
 from controller.resources.reporter_sidecar import Sidecar
@@ -42,6 +44,15 @@ class Tools:
         before = next((p for p in snapshot.pods if p.uid == facts.uid), facts)
         facts = replace(facts, node_lost_since=before.node_lost_since)
         return replace(snapshot, pods=(*(p for p in snapshot.pods if p.name != facts.name), facts))
+
+
+REFUSAL_LIMIT = 900
+"""Characters of the API server's refusal that go into status."""
+
+
+def refused(snapshot: Snapshot, action: Creation | Effect, message: str) -> Snapshot:
+    """Return the snapshot with the refusal of an action."""
+    return replace(snapshot, refusals=(*snapshot.refusals, refusal_of(action, message[:REFUSAL_LIMIT])))
 
 
 def without_pod(snapshot: Snapshot, uid: str) -> Snapshot:

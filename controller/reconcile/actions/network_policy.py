@@ -6,7 +6,7 @@ import contextlib
 from datetime import timedelta
 
 from controller.api.base import JsonObject
-from controller.kube.errors import AlreadyExists, Forbidden, NotFound
+from controller.kube.errors import AlreadyExists, ApiError, Forbidden, NotFound, refused_for_good
 from controller.kube.resources import ENDPOINT_SLICES, NETWORK_POLICIES
 from controller.reconcile.actions.dependencies import Tools
 from controller.resources.network_policy_builder import (
@@ -33,7 +33,9 @@ async def isolate(tools: Tools, namespace: str) -> str:
         return ""
     try:
         await _keep(tools, namespace, network_policy(tools.network or AgentsNetwork(), await _api_server(tools)))
-    except Forbidden as error:
+    except ApiError as error:
+        if not refused_for_good(error):
+            raise
         return (
             f"the operator may not keep the NetworkPolicy {AGENTS_POLICY} in namespace {namespace}: let it (role "
             f"runwarden-operator-network), or set `networkPolicy: Unmanaged` in the policy ({error.message})"

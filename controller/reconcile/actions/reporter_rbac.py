@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from controller.api.base import JsonObject
 from controller.api.names import REPORTER_CONTAINER
-from controller.kube.errors import AlreadyExists, Forbidden
+from controller.kube.errors import AlreadyExists, ApiError, refused_for_good
 from controller.kube.resources import ROLE_BINDINGS, SERVICE_ACCOUNTS, Resource
 from controller.reconcile.actions.dependencies import Tools
 
@@ -29,7 +29,9 @@ async def _create(tools: Tools, resource: Resource, namespace: str, body: JsonOb
         await tools.client.create(resource, namespace, body)
     except AlreadyExists:
         return ""
-    except Forbidden as error:
+    except ApiError as error:
+        if not refused_for_good(error):
+            raise
         return (
             f"the operator may not create the reporters' {resource.kind} {NAME} in namespace {namespace}: create it there, "
             f"allow the operator to, or set `reporter: Off` in the policy ({error.message})"

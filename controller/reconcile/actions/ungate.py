@@ -16,11 +16,12 @@ cost the API server less: no fields are tracked until somebody applies the pod.
 
 
 async def ungate(tools: Tools, snapshot: Snapshot, action: Ungate) -> Snapshot:
-    """Remove our gate, which `build_pod` puts first, from the pod with the saved UID. Raises Conflict where it is another pod."""
+    """Remove our gate, and nobody else's, from the pod with the saved UID. Raises Conflict where the pod has changed."""
+    index = next(pod.gate_index for pod in snapshot.pods if pod.uid == action.pod_uid)
     operations = [
         {"op": "test", "path": "/metadata/uid", "value": action.pod_uid},
-        {"op": "test", "path": "/spec/schedulingGates/0/name", "value": GATE_ADMITTED},
-        {"op": "remove", "path": "/spec/schedulingGates/0"},
+        {"op": "test", "path": f"/spec/schedulingGates/{index}/name", "value": GATE_ADMITTED},
+        {"op": "remove", "path": f"/spec/schedulingGates/{index}"},
         RESET_FIELD_OWNERS,
     ]
     pod = await tools.client.json_patch(PODS, snapshot.run.namespace, action.pod, operations)

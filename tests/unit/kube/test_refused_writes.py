@@ -19,7 +19,7 @@ POLICY = (
     "pods need the label cost-centre"
 )
 UNBOUND = "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'labelled' denied request: failed to configure policy"
-RBAC = 'pods "x" is forbidden: User "system:serviceaccount:rw:rw" cannot patch resource "pods" in API group "" in the namespace "ns"'
+RBAC = 'pods "x" is forbidden: User "system:serviceaccount:rw:rw" cannot patch resource "pods" in the namespace "ns"'
 CALLING = 'Internal error occurred: failed calling webhook "labels.example.com": connection refused: denied the request'
 TERMINATING = {"causes": [{"reason": "NamespaceTerminating", "field": "metadata.namespace"}]}
 CAUSES = {"causes": [{"message": POLICY}]}

@@ -235,6 +235,15 @@ def escalations(draw: st.DrawFn, agents: list[str]) -> EscalationFacts:
 
 
 @st.composite
+def refusals(draw: st.DrawFn, agents: list[str], pods: list[PodFacts]) -> Refusal:
+    """Return the refusal of a creation, or of any write to a pod."""
+    if not pods or draw(st.booleans()):
+        return Refusal(draw(st.sampled_from(agents)), "quota", attempt=draw(ATTEMPTS))
+    pod, step = draw(st.sampled_from(pods)), draw(st.sampled_from(["ungate", "end", "delete-pod", "release"]))
+    return Refusal(pod.agent, "policy", step, pod.attempt, pod.uid, pod.name)
+
+
+@st.composite
 def situations(draw: st.DrawFn) -> Snapshot:
     """Return a snapshot at `NOW`."""
     agents = ["coder", "tester", "helper"][: draw(st.integers(1, 3))]
@@ -242,14 +251,14 @@ def situations(draw: st.DrawFn) -> Snapshot:
     found = draw(st.lists(pods(agents), max_size=4, unique_by=(lambda pod: pod.name, lambda pod: pod.uid)))
     policy = draw(maybe(POLICIES))
     return Snapshot(
-        run=RunFacts("ns", RUN, UID, generation=1, spec=draw(specs(agents)), gone=gone, created_at=draw(PAST)),
+        run=RunFacts("ns", RUN, UID, 1, draw(specs(agents)), gone=gone, created_at=draw(PAST), refused_since=draw(maybe(PAST))),
         policy=ResolvedPolicy.of("default", policy) if policy else None,
         policy_refusal="" if policy else "RunPolicy default cannot be read",
         state=draw(maybe(states(agents))),
         state_refusal=draw(st.sampled_from([""] * 9 + ["erased"])),
         pods=tuple(found),
         claims=tuple(draw(st.lists(st.builds(ClaimFacts, st.sampled_from(agents), st.sampled_from([UID, "other"])), max_size=1))),
-        refusals=tuple(draw(st.lists(st.builds(Refusal, st.sampled_from(agents), st.just("quota")), max_size=1))),
+        refusals=tuple(draw(st.lists(refusals(agents, found), max_size=2))),
         escalations=tuple(draw(st.lists(escalations(agents), max_size=3, unique_by=lambda e: e.name))),
         reports=tuple(draw(reports(agent)) for agent in draw(st.sets(st.sampled_from(agents)))),
         mode=draw(st.sampled_from(LLMMode)),

@@ -22,7 +22,7 @@ from tests.golden import dump
 from tests.unit.plan.stories import BASES, CASES, NOW, document_of, merge, snapshot_of
 
 RUN_RULES = {rule.id for rule in RULES}
-OTHER_PARTS = {"advised", "approvals", "inbox", "dry_run"}
+OTHER_PARTS = {"advised", "approvals", "inbox", "dry_run", "refusals"}
 """Directories for parts of the plan other than the rules."""
 
 
