@@ -9,15 +9,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from controller import strict_yaml
 from controller.adapter.command import Command
 from controller.adapter.presets import claude, codex
 from controller.adapter.presets.claude import Claude
 from controller.adapter.presets.codex import Codex
 from controller.adapter.presets.raw import Raw
-from controller.constraints import Explained
 from controller.errors import RunwardenError
-from controller.text_encoding import NotUtf8, decode
+from controller.strict import strict_yaml
+from controller.strict.constraints import Explained
+from controller.strict.text_encoding import NotUtf8, decode
 
 PRESETS: Mapping[str, Command] = {"codex": Codex("codex"), "claude": Claude("claude")}
 """Commands that are registered without a file. A raw command has no default argv."""

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from controller.api.base import ApiEnum, Count, KeptModel, Name, Text, Time, Word
-from controller.constraints import Whole
+from controller.strict.constraints import Whole
 
 
 class AdvisedIntent(ApiEnum):

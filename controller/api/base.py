@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from controller.constraints import Explained, Whole
+from controller.strict.constraints import Explained, Whole
 
 JsonObject = dict[str, Any]
 

@@ -12,7 +12,7 @@ from controller.api.base import (
     ApiModel,
     Seconds,
 )
-from controller.constraints import Explained, Whole, between_fields
+from controller.strict.constraints import Explained, Whole, between_fields
 
 _TRIMMED = StringConstraints(pattern=r"^(\S(.*\S)?)?$", max_length=MAX_WORD)
 _RULE = f"at most {MAX_WORD} characters, without a space at its start or end"

@@ -27,7 +27,7 @@ from controller.api.base import (
 from controller.api.llm_policy import LLM
 from controller.api.quantity import Quantity
 from controller.api.run import Resources
-from controller.constraints import Explained, Whole, between_fields
+from controller.strict.constraints import Explained, Whole, between_fields
 
 DEFAULT_POLICY_NAME = "default"
 """The RunPolicy for those Runs of a namespace that name none."""

@@ -6,14 +6,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from controller import strict_yaml
 from controller.api.base import parse
 from controller.api.llm_policy import LLMMode
 from controller.api.names import API_VERSION
 from controller.api.policy import RunPolicySpec
 from controller.api.spelling import Spelling
 from controller.api.violations import Refused, Violation, findings_of, found, limited, violation
-from controller.text_encoding import NotUtf8, decode
+from controller.strict import strict_yaml
+from controller.strict.text_encoding import NotUtf8, decode
 
 SEED_KEY = "operator"
 """The seed's JSON may be wrapped in this key."""

@@ -23,7 +23,7 @@ from controller.api.base import (
     Word,
 )
 from controller.api.quantity import Quantity
-from controller.constraints import Whole
+from controller.strict.constraints import Whole
 
 MAX_AGENTS = 32
 MAX_RUN_NAME = 40
