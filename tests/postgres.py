@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,14 +14,11 @@ from pathlib import Path
 
 import psycopg
 
-from tests.cluster.processes import _die_with_parent, run, start_time, wait_until
-from tests.cluster.progress import locked, taking
-from tests.cluster.settings import runtime_dir
-from tests.skipping import cannot_run
+from tests.cluster.processes import run
+from tests.debian import Program, account, apt_install, give, installed, new_folder
 
-START_SECONDS = 30.0
-PREFIX, OWNER = "runwarden-pg-", "owner"
-"""The prefix of a server's folder, and the file in it with its owner: process and start time."""
+PREFIX = "runwarden-pg-"
+"""The prefix of a server's folder."""
 CERTIFICATE = "server.crt"
 """The server's own certificate in its folder, if it has one."""
 USER = "runwarden"
@@ -62,6 +55,8 @@ class Postgres:
 
     def __init__(self, folder: Path, door: Door | None = None) -> None:
         self.folder, self._door = folder, door
+        options = ["-D", f"{folder}/data", "-k", str(folder), "-c", "fsync=off", *_listening(folder, door)]
+        self.program = Program(folder, [f"{_programs()}/postgres", *options], self._answers)
 
     def database(self) -> str:
         """Create an empty database and return its URL: through the door if there is one."""
@@ -77,49 +72,75 @@ class Postgres:
         port = self._door.port if self._door else None
         return psycopg.connect(host=str(self.folder), port=port, user=USER, dbname=name, autocommit=True)
 
+    def restart(self) -> None:
+        """Stop the server, which ends its connections, and start it again."""
+        self.program.stop()
+        self.program.start()
+
+    def set_password(self, password: str) -> None:
+        """Set the password of the tests' role."""
+        with self.connect("postgres") as connection:
+            connection.execute(f"ALTER ROLE {USER} PASSWORD '{password}'".encode())
+
+    def _answers(self) -> bool:
+        try:
+            self.connect("postgres").close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
 
 @contextmanager
 def postgres_server(door: Door | None = None) -> Iterator[Postgres]:
     """Run a server while the context lasts; skip if none can be installed, which is a failure in CI."""
     programs = _programs()
-    sweep()
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    (folder / OWNER).write_text(f"{os.getpid()} {start_time(os.getpid())}")
-    account = _account()
-    if account:
-        shutil.chown(folder, account)
+    folder = new_folder(PREFIX)
     made = ["-D", f"{folder}/data", "-U", USER, "-A", "trust", "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync"]
-    subprocess.run([f"{programs}/initdb", *made], user=account, cwd="/", check=True, capture_output=True)
-    options = ["-D", f"{folder}/data", "-k", str(folder), "-c", "fsync=off", *_listening(folder, door)]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(  # Debian's own
-            [f"{programs}/postgres", *options],
-            user=account,
-            cwd="/",
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  # no threads run yet
-        )
+    subprocess.run([f"{programs}/initdb", *made], user=account(), cwd="/", check=True, capture_output=True)
     server = Postgres(folder, door)
-    try:
-        assert wait_until(lambda: _answers(server), START_SECONDS), (folder / "log").read_text()
+    with _running(server):
         if door:
-            with server.connect("postgres") as connection:
-                connection.execute(f"ALTER ROLE {USER} PASSWORD '{door.password}'".encode())
+            server.set_password(door.password)
         yield server
+
+
+@contextmanager
+def standby_of(primary: Postgres) -> Iterator[Postgres]:
+    """Run a server that replicates another one, until it is promoted."""
+    folder = new_folder(PREFIX)
+    copy = [
+        "-h",
+        str(primary.folder),
+        "-U",
+        USER,
+        "-D",
+        f"{folder}/data",
+        "--write-recovery-conf",
+        "--checkpoint=fast",
+        "--no-sync",
+    ]
+    subprocess.run([f"{_programs()}/pg_basebackup", *copy], user=account(), cwd="/", check=True, capture_output=True)
+    server = Postgres(folder)
+    with _running(server):
+        yield server
+
+
+@contextmanager
+def _running(server: Postgres) -> Iterator[None]:
+    try:
+        server.program.start()
+        yield
     finally:
-        process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
-        process.wait(START_SECONDS)
-        shutil.rmtree(folder, ignore_errors=True)
+        server.program.stop()
+        shutil.rmtree(server.folder, ignore_errors=True)
 
 
 def _listening(folder: Path, door: Door | None) -> list[str]:
     """Allow a door's network with the password; return the options to listen there, or only on the socket."""
     if door is None:
         return ["-c", "listen_addresses="]
-    with (folder / "data/pg_hba.conf").open("a") as rules:
-        rules.write(f"host all {USER} {door.network} scram-sha-256\n")
+    rules = folder / "data/pg_hba.conf"  # The first match counts, and initdb trusts all of loopback.
+    rules.write_text(f"host all {USER} {door.network} scram-sha-256\n{rules.read_text()}")
     tls = _certified(folder, door.name) if door.name else []
     return ["-c", f"listen_addresses={door.address}", "-c", f"port={door.port}", *tls]
 
@@ -130,42 +151,13 @@ def _certified(folder: Path, name: str) -> list[str]:
     files = ["-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate)]
     run(["openssl", "req", "-x509", *files, "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"])
     key.chmod(0o600)
-    if account := _account():
-        shutil.chown(key, account)
+    give(key)
     return ["-c", "ssl=on", "-c", f"ssl_key_file={key}", "-c", f"ssl_cert_file={certificate}"]
-
-
-def sweep() -> None:
-    """Remove the folders of servers that ended with a killed run; that of a server in creation has no owner yet."""
-    for owner in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{OWNER}"):
-        pid, _, started = owner.read_text().partition(" ")
-        if start_time(int(pid)) != started:
-            shutil.rmtree(owner.parent, ignore_errors=True)
-
-
-def _answers(server: Postgres) -> bool:
-    try:
-        server.connect("postgres").close()
-    except psycopg.OperationalError:
-        return False
-    return True
-
-
-def _account() -> str | None:
-    """Return the account for the server, which refuses to run as root."""
-    return "postgres" if os.getuid() == 0 else None
 
 
 def _programs() -> Path:
     """Return the folder of initdb and postgres, installing them if allowed."""
-    found = _installed()
-    if found is None and os.getuid() == 0 and shutil.which("apt-get"):
-        with locked(runtime_dir() / ".postgres.lock"):
-            found = _installed() or _install()
-    if found is None:
-        why = "needs PostgreSQL: install Debian's postgresql, or run as root on Debian"
-        cannot_run(why)
-    return found
+    return installed("postgresql", _installed, _install)
 
 
 def _installed() -> Path | None:
@@ -174,14 +166,9 @@ def _installed() -> Path | None:
     return next((folder for folder in folders if (folder / "initdb").exists() and (folder / "postgres").exists()), None)
 
 
-def _install() -> Path | None:
+def _install() -> None:
     """Install Debian's server, without the cluster that its package would create and start."""
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    with taking("installing postgresql", "20 s"):
-        run(["apt-get", "update"], env=env)
-        run(["apt-get", "install", "-y", "--no-install-recommends", "postgresql-common"], env=env)
-        NO_MAIN_CLUSTER.parent.mkdir(exist_ok=True)
-        NO_MAIN_CLUSTER.write_text("create_main_cluster = false\n")
-        run(["apt-get", "install", "-y", "--no-install-recommends", "postgresql"], env=env)
-    assert pwd.getpwnam("postgres")
-    return _installed()
+    apt_install("postgresql-common")
+    NO_MAIN_CLUSTER.parent.mkdir(exist_ok=True)
+    NO_MAIN_CLUSTER.write_text("create_main_cluster = false\n")
+    apt_install("postgresql")

@@ -12,8 +12,10 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from controller.store import StoreUnavailable
+from controller.store.sql import postgres_errors
 from controller.store.sql.database_errors import unavailable
-from controller.store.sql.urls import EXAMPLES, BadStore, connect_args, file_of, hidden, is_sqlite, parse_url
+from controller.store.sql.server_settings import use_transaction_settings
+from controller.store.sql.urls import EXAMPLES, BadStore, connect_args, file_of, hidden, is_psycopg, is_sqlite, parse_url
 
 T = TypeVar("T")
 Work = Callable[[sa.Connection], T]
@@ -61,7 +63,7 @@ class Database:
         except IntegrityError:
             raise
         except (SQLAlchemyError, OSError) as error:
-            self._drop_connection()
+            self._drop_connections(error)
             raise unavailable(self.url, error) from error
 
     async def reopen(self, work: Work[T]) -> T:
@@ -87,11 +89,11 @@ class Database:
         if self._engine is not None:
             self._engine.dispose()
 
-    def _drop_connection(self) -> None:
-        """Close SQLite's connection after an error, since it is no longer trusted. A server's pool detects broken connections
-        itself.
+    def _drop_connections(self, error: Exception) -> None:
+        """Close SQLite's connection after an error, since it is no longer trusted, and a server's if they lead to a replica. A
+        server's pool detects broken connections itself.
         """
-        if self._sqlite:
+        if self._sqlite or postgres_errors.sqlstate(getattr(error, "orig", error)) == postgres_errors.READ_ONLY:
             self.dispose()
 
     def _same_file(self) -> None:
@@ -102,7 +104,7 @@ class Database:
             raise StoreUnavailable(self.name, "the file was removed or replaced while it was in use", "restore it")
 
     def _reopen(self, work: Work[T]) -> T:
-        self._drop_connection()
+        self.dispose()
         self._inode = None
         done = self.transact(work)
         self._inode = self._file.stat().st_ino if self._file else None
@@ -112,7 +114,10 @@ class Database:
 def _engine(url: sa.URL) -> sa.Engine:
     if not is_sqlite(url):
         pool: dict[str, Any] = {"pool_size": SERVER_CONNECTIONS, "max_overflow": 0, "pool_pre_ping": True}
-        return sa.create_engine(url, connect_args=connect_args(url), **pool)
+        server = sa.create_engine(url, connect_args=connect_args(url), **pool)
+        if is_psycopg(url):
+            use_transaction_settings(server)
+        return server
     engine = sa.create_engine(url, connect_args=connect_args(url), poolclass=StaticPool)
     sa.event.listen(engine, "connect", _prepare)
     sa.event.listen(engine, "begin", _begin_immediate)

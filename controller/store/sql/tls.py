@@ -36,8 +36,13 @@ def is_local(url: sa.URL) -> bool:
     """Whether a URL leads to this machine: by a unix socket, or over loopback."""
     if "service" in url.query or "PGSERVICE" in os.environ:
         return False
-    hosts = [*_given(url, "host", "PGHOST"), *_given(url, "hostaddr", "PGHOSTADDR")]
+    hosts = [*hosts_of(url), *_given(url, "hostaddr", "PGHOSTADDR")]
     return all(_is_local(host) for host in hosts)
+
+
+def hosts_of(url: sa.URL) -> list[str]:
+    """Return the hosts of a URL, or of PGHOST; the driver tries them in turn."""
+    return _given(url, "host", "PGHOST")
 
 
 def system_roots() -> str:

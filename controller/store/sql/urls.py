@@ -5,22 +5,24 @@ A URL holds a password, and a mistyped URL may hold it anywhere: no part of a re
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
 from controller.errors import RunwardenError
-from controller.store.sql.tls import tls_options
+from controller.store.sql.server_settings import startup_options
+from controller.store.sql.tls import hosts_of, tls_options
 
 _HARMLESS, _NUMBER, _WORD = re.compile(r"[\w./:,-]*"), re.compile(r"\d+(\.\d+)?"), re.compile(r"[a-z-]+")
 SHOWN_OPTIONS = {
     **dict.fromkeys(("host", "hostaddr", "sslrootcert", "application_name"), _HARMLESS),
-    **dict.fromkeys(("connect_timeout", "timeout"), _NUMBER),
-    "sslmode": _WORD,
+    **dict.fromkeys(("connect_timeout", "timeout", "port"), _NUMBER),
+    **dict.fromkeys(("sslmode", "target_session_attrs"), _WORD),
 }
 """Options of a URL that messages may show, and the format of their values; every other value may be a secret or a part of one."""
 BUSY_SECONDS = 5.0
@@ -29,11 +31,13 @@ SERVER_OPTIONS = {
     "connect_timeout": "5",
     "tcp_user_timeout": "10000",
     "keepalives_idle": "10",
-    "options": "-c synchronous_commit=on -c statement_timeout=10000 -c lock_timeout=5000",
 }
-"""libpq options unless the URL sets them: a save is durable once confirmed, and no request waits for ever."""
+"""libpq options unless the URL sets them: no request waits for ever."""
 EXAMPLES = "sqlite:////data/runwarden.db or postgresql://user@host/database"
-UNREADABLE = f"not a database URL (its text is not repeated here, since it may hold a password): give {EXAMPLES}"
+UNREADABLE = (
+    f"not a database URL (its text is not repeated here, since it may hold a password): give {EXAMPLES}; "
+    "for several servers postgresql://user@/database?host=a:5432&host=b:5432"
+)
 ENCODE = "percent-encode the characters @ : / ? # % and spaces in user and password, or leave the password to PGPASSWORD"
 
 _HOST = re.compile(r"[A-Za-z0-9._:%,-]*")
@@ -52,7 +56,15 @@ def parse_url(text: str) -> sa.URL:
     except (ArgumentError, ValueError):
         raise BadStore(f"{UNREADABLE}; {ENCODE}") from None  # The cause may repeat a part of the text.
     _require_plain(url, text)
-    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    return _with_socket(url) if url.host and url.host.lower().startswith("%2f") else url
+
+
+def _with_socket(url: sa.URL) -> sa.URL:
+    """Return a URL whose host is a socket's folder, percent-encoded as libpq accepts it, with the folder as an option."""
+    query = {**url.query, "host": unquote(url.host or "")}
+    return sa.URL.create(url.drivername, url.username, url.password, None, url.port, url.database, query)
 
 
 def _require_plain(url: sa.URL, text: str) -> None:
@@ -69,7 +81,8 @@ def hidden(url: sa.URL) -> str:
     """Return the URL as messages may show it."""
     query = {key: value if _is_shown(key, value) else "***" for key, value in url.query.items()}
     user = url.username if _NAME.fullmatch(url.username or "") else "***"
-    return url.set(query=query, username=user).render_as_string(hide_password=True)
+    shown = url.set(query=query, username=user).render_as_string(hide_password=True)
+    return shown.replace(quote_plus("***"), "***")
 
 
 def _is_shown(option: str, value: str | tuple[str, ...]) -> bool:
@@ -92,6 +105,11 @@ def is_sqlite(url: sa.URL) -> bool:
     return url.get_backend_name() == "sqlite"
 
 
+def is_psycopg(url: sa.URL) -> bool:
+    """Whether the URL leads to PostgreSQL by the bundled driver."""
+    return url.get_backend_name() == "postgresql" and url.get_driver_name() == "psycopg"
+
+
 def file_of(url: sa.URL) -> Path | None:
     """Return SQLite's file; None for a database in memory."""
     return Path(url.database) if url.database and url.database != ":memory:" else None
@@ -101,6 +119,19 @@ def connect_args(url: sa.URL) -> dict[str, Any]:
     """Return the driver's options that are not in the URL."""
     if is_sqlite(url):
         return {"check_same_thread": False} | ({} if "timeout" in url.query else {"timeout": BUSY_SECONDS})
-    if url.get_backend_name() == "postgresql":
-        return {key: value for key, value in SERVER_OPTIONS.items() if key not in url.query} | tls_options(url)
-    return {}
+    if url.get_backend_name() != "postgresql":
+        return {}
+    ours = SERVER_OPTIONS | _primary_of(url)
+    missing = {key: value for key, value in ours.items() if key not in url.query}
+    return missing | tls_options(url) | (_for_poolers(url) if is_psycopg(url) else {})
+
+
+def _primary_of(url: sa.URL) -> dict[str, str]:
+    """Return the option to take the primary of several servers; libpq itself takes the first that answers, replica or not."""
+    several = len(hosts_of(url)) > 1 and "PGTARGETSESSIONATTRS" not in os.environ
+    return {"target_session_attrs": "read-write"} if several else {}
+
+
+def _for_poolers(url: sa.URL) -> dict[str, Any]:
+    """Return the options of sessions that a pooler may share: no prepared statements, and no parameters that it does not pass."""
+    return {"prepare_threshold": None, "options": startup_options(url)}

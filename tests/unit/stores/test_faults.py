@@ -226,7 +226,7 @@ async def test_a_database_that_is_not_there(postgres: object) -> None:
     url = postgres.database().replace("/t_", "/no_")  # type: ignore[attr-defined]  # the fixture's own type is in conftest
     error = await refused_at_open(url)
     assert "does not exist" in error.cause
-    assert error.remedy == "create it, or correct the URL"
+    assert error.remedy == "create the database, or correct its name in the URL"
 
 
 async def test_a_server_that_ends_our_connections(postgres: object) -> None:

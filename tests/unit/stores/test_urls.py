@@ -152,3 +152,47 @@ def test_a_socket_by_its_abstract_name() -> None:
     assert "sslmode" not in connect_args(parse_url("postgresql://u@/x?host=%40runs"))
     with pytest.raises(BadStore):
         parse_url("postgresql://u@/x?host=@runs")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "expected"),
+    [
+        ("postgresql://u@%2Frun%2Fpg/x", "postgresql+psycopg://u@/x?host=%2Frun%2Fpg", {"host": "/run/pg", "sslmode": "missing"}),
+        ("postgresql://u@/x?host=/run/pg&port=6432", "postgresql+psycopg://u@/x?host=%2Frun%2Fpg&port=6432", {"port": "6432"}),
+        (
+            "postgresql://u@[2001:db8::1]:6432/x",
+            "postgresql+psycopg://u@[2001:db8::1]:6432/x",
+            {"host": "2001:db8::1", "port": 6432},
+        ),
+        ("postgresql://u@a,b/x", "postgresql+psycopg://u@a,b/x", {"host": "a,b", "target_session_attrs": "read-write"}),
+        (
+            "postgresql://u@/x?host=a:1&host=b:2&target_session_attrs=any",
+            "postgresql+psycopg://u@/x?host=***&target_session_attrs=any",
+            {"host": "a,b", "port": "1,2", "target_session_attrs": "any"},
+        ),
+        ("postgresql://u@db/x", "postgresql+psycopg://u@db/x", {"options": "", "prepare_threshold": None, "connect_timeout": "5"}),
+        ("postgresql://u@db/x?options=-c%20a.b%3D1%20-d%205", "postgresql+psycopg://u@db/x?options=***", {"options": "-d 5"}),
+        (
+            "postgresql://u@db/x?prepare_threshold=0",
+            "postgresql+psycopg://u@db/x?prepare_threshold=***",
+            {"prepare_threshold": None},
+        ),
+    ],
+)
+def test_what_the_driver_gets(url: str, shown: str, expected: dict[str, object]) -> None:
+    """Sockets, IPv6 and several servers are accepted; options become settings; prepared statements stay off."""
+    parsed = parse_url(url)
+    assert hidden(parsed) == shown
+    given = {**parsed.get_dialect()().create_connect_args(parsed)[1], **connect_args(parsed)}
+    assert {key: given.get(key, "missing") for key in expected} == expected
+
+
+def test_one_server_is_taken_as_it_is() -> None:
+    """Only among several servers the driver looks for the primary."""
+    assert "target_session_attrs" not in connect_args(parse_url("postgresql://u@db/x"))
+
+
+def test_several_hosts_with_ports_have_a_remedy() -> None:
+    """The form of libpq is not read, and the message has the one that is."""
+    with pytest.raises(BadStore, match=r"for several servers postgresql://user@/database\?host=a:5432&host=b:5432"):
+        parse_url("postgresql://u@a:5432,b:5432/x")
