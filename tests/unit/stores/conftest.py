@@ -41,6 +41,11 @@ def sql_store(url: str, *, even_if_migrated: bool = False) -> SqlStore:
     return cast(SqlStore, make_store(url, cast(Client, Writes()), even_if_migrated=even_if_migrated))
 
 
+def logged(capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what was logged: to stdout, or to stderr after a test of this process that ran a command."""
+    return "".join(capsys.readouterr())
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of each kind."""

@@ -24,6 +24,7 @@ from controller.plan.serialization import read_snapshot
 from controller.store.sql.urls import parse_url
 from tests.stores import NOW
 from tests.unit.plan.stories import CASES, document_of
+from tests.unit.stores.conftest import logged
 
 LIMITS = Limits(timedelta(days=30), 1000)
 ENTRY = Entry(NOW, "ns", "demo", "u1", "start", "Running", "Starting", "abc", {"run": 1}, {"actions": []}, {"acted": []})
@@ -90,7 +91,7 @@ def test_a_failing_database_costs_decisions_and_nothing_else(
         for _ in range(5):
             ledger.record(ENTRY)
     assert (count(metrics, "written"), count(metrics, "dropped")) == (0, 5)
-    assert capsys.readouterr().out.count("the ledger drops decisions") == 1
+    assert logged(capsys).count("the ledger drops decisions") == 1
 
 
 def test_a_full_queue_drops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

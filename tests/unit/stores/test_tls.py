@@ -14,7 +14,7 @@ from controller.observability.metrics import Metrics
 from controller.store import Loaded
 from tests.postgres import CERTIFICATE, Door, Postgres, postgres_server
 from tests.stores import NOW, state_of
-from tests.unit.stores.conftest import run_object, sql_store
+from tests.unit.stores.conftest import logged, run_object, sql_store
 from tests.unit.stores.test_faults import refused_at_open
 from tests.unit.stores.test_ledger import ENTRY, count
 
@@ -96,6 +96,6 @@ def test_the_ledger_is_held_to_the_same(
         with Ledger(url + more, Limits(timedelta(days=30), 1000), metrics, lambda: NOW) as ledger:
             ledger.record(ENTRY)
         assert (count(metrics, "written"), count(metrics, "dropped")) == (written, 1 - written)
-    out = capsys.readouterr().out
+    out = logged(capsys)
     assert "certificate verify failed" in out
     assert url.split(":")[2].split("@")[0] not in out
