@@ -152,7 +152,10 @@ def pods(draw: st.DrawFn, agents: list[str]) -> PodFacts:
         ending_since=draw(maybe(PAST)),
         disrupted_at=draw(maybe(PAST)),
         waiting_reason=draw(st.sampled_from(["", "Unschedulable", "ImagePullBackOff"])) if phase == "Pending" else "",
-        termination=draw(maybe(TERMINATIONS)) if phase in ("Failed", "Succeeded") else None,
+        without_agent=draw(st.sampled_from([False, False, False, True])),
+        termination=draw(maybe(TERMINATIONS)) if phase != "Pending" else None,
+        init_termination=draw(maybe(TERMINATIONS)) if phase == "Failed" else None,
+        rejected=phase == "Failed" and draw(st.booleans()),
         reporting=draw(st.booleans()),
     )
 
