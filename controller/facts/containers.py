@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -42,19 +42,48 @@ def without_agent(pod: PodFacts, container: str) -> PodFacts:
     return replace(ContainerFacts(container).of(pod), without_agent=True)
 
 
-def container_facts(pod: JsonObject, container: JsonObject) -> ContainerFacts:
-    """Return the facts of one of the containers in a pod's spec."""
-    spec, status, name = pod["spec"], pod.get("status", {}), container["name"]
-    found: JsonObject = next((c for c in status.get("containerStatuses", ()) if c["name"] == name), {})
-    reason, message = _waiting(status, found)
-    return ContainerFacts(
-        container=name,
-        started_at=_running_since(found),
-        unready_since=_unready_since(container, status, found),
-        waiting_reason=reason,
-        waiting_message=words(message),
-        termination=_termination(found) if is_over(status) or _is_final(spec, container) else None,
-    )
+class PodContainers:
+    """What the facts of each container of a pod have in common, read once: a pod may have thousands of containers."""
+
+    def __init__(self, spec: JsonObject, status: JsonObject) -> None:
+        self._statuses: dict[str, JsonObject] = {c["name"]: c for c in status.get("containerStatuses", ())}
+        self._unready = since(status, "Ready", "False")
+        self._held_up = _waiting(c.get("state", {}) for c in status.get("initContainerStatuses", ()))
+        self._unscheduled = _unscheduled(status)
+        self._policy, self._over = spec.get("restartPolicy", "Never"), is_over(status)
+        self._ruled = any(c.get("restartPolicyRules") for kind in ("containers", "initContainers") for c in spec.get(kind, ()))
+
+    def facts(self, container: JsonObject) -> ContainerFacts:
+        """Return the facts of one of the containers in the pod's spec."""
+        name = container["name"]
+        found = self._statuses.get(name, {})
+        reason, message = self._held_up or _waiting([found.get("state", {})]) or self._unscheduled or ("", "")
+        return ContainerFacts(
+            container=name,
+            started_at=_running_since(found),
+            unready_since=self._unready_since(container, found),
+            waiting_reason=reason,
+            waiting_message=words(message),
+            termination=_termination(found) if self._over or self._is_final(container) else None,
+        )
+
+    def _unready_since(self, container: JsonObject, found: JsonObject) -> datetime | None:
+        """Return since when a running agent that was once ready has failed its readiness probe.
+
+        An agent that was never ready starts slowly: its condition has not changed since before the container ran.
+        """
+        running = _running_since(found)
+        if not ("readinessProbe" in container and running and self._unready) or found.get("ready"):
+            return None
+        return self._unready if self._unready > running else None
+
+    def _is_final(self, container: JsonObject) -> bool:
+        """Whether a container that has ended stays ended while its pod runs on.
+
+        Agents' pods and containers have no restart policy but Never. Admission may give a container its own policy or rules, which
+        newer kubelets follow (`restartPolicyRules`, whose RestartAllContainers concerns every container).
+        """
+        return container.get("restartPolicy", self._policy) == "Never" and not self._ruled
 
 
 def condition(status: JsonObject, kind: str) -> JsonObject:
@@ -134,40 +163,19 @@ def _running_since(container: JsonObject) -> datetime | None:
     return parse_time(container.get("state", {}).get("running", {}).get("startedAt"))
 
 
-def _unready_since(container: JsonObject, status: JsonObject, found: JsonObject) -> datetime | None:
-    """Return since when a running agent that was once ready has failed its readiness probe.
-
-    An agent that was never ready starts slowly: its condition has not changed since before the container ran.
-    """
-    running, unready = _running_since(found), since(status, "Ready", "False")
-    if not ("readinessProbe" in container and running and unready) or found.get("ready"):
-        return None
-    return unready if unready > running else None
-
-
-def _waiting(status: JsonObject, container: JsonObject) -> tuple[str, str]:
-    """Return the reason and message of what the pod waits for: an init container, the judged container or the scheduler."""
-    states = [c.get("state", {}) for c in status.get("initContainerStatuses", ())] + [container.get("state", {})]
+def _waiting(states: Iterable[JsonObject]) -> tuple[str, str] | None:
+    """Return the reason and message of the first container that waits for something with a reason."""
     for state in states:
         waiting = state.get("waiting")
         if waiting and waiting.get("reason"):
             reason = SAME_REASONS.get(waiting["reason"], waiting["reason"])
             return reason, waiting.get("message", "").rpartition(PULL_PREFIX)[2]
-    for found in status.get("conditions", ()):
-        if found["type"] == "PodScheduled" and found.get("reason") == "Unschedulable":
-            return "Unschedulable", found.get("message", "")
-    return "", ""
+    return None
 
 
-def _is_final(spec: JsonObject, container: JsonObject) -> bool:
-    """Whether a container that has ended stays ended while its pod runs on.
-
-    Agents' pods and containers have no restart policy but Never. Admission may give a container its own policy or rules, which
-    newer kubelets follow (`restartPolicyRules`, whose RestartAllContainers concerns every container).
-    """
-    ruled = any(c.get("restartPolicyRules") for kind in ("containers", "initContainers") for c in spec.get(kind, ()))
-    own = container.get("restartPolicy", spec.get("restartPolicy", "Never"))
-    return own == "Never" and not ruled
+def _unscheduled(status: JsonObject) -> tuple[str, str] | None:
+    found = condition(status, "PodScheduled")
+    return ("Unschedulable", found.get("message", "")) if found.get("reason") == "Unschedulable" else None
 
 
 def _termination(container: JsonObject) -> Termination | None:

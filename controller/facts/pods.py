@@ -21,8 +21,8 @@ from controller.api.timestamps import earlier, later, parse_time
 from controller.facts.containers import (
     DEADLINE_EXCEEDED,
     ContainerFacts,
+    PodContainers,
     condition,
-    container_facts,
     init_termination,
     is_rejected,
     phase,
@@ -66,9 +66,10 @@ def judged_by(facts: PodFacts, others: tuple[ContainerFacts, ...], container: st
 
 def all_facts(pod: JsonObject) -> tuple[PodFacts, tuple[ContainerFacts, ...]]:
     """Return a pod's facts, judged by its own spec, and the facts of its other containers."""
-    containers, own = pod["spec"]["containers"], judged_container(pod["spec"])
-    facts = container_facts(pod, own).of(_pod_facts(pod))
-    return facts, tuple(container_facts(pod, other) for other in containers if other is not own)
+    spec, own = pod["spec"], judged_container(pod["spec"])
+    containers = PodContainers(spec, pod.get("status", {}))
+    facts = containers.facts(own).of(_pod_facts(pod))
+    return facts, tuple(containers.facts(other) for other in spec["containers"] if other is not own)
 
 
 def _pod_facts(pod: JsonObject) -> PodFacts:

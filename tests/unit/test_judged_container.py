@@ -175,3 +175,21 @@ def test_a_refused_template_names_no_container(template: JsonObject) -> None:
     spec = parse_run_spec({"spec": {"agents": [{"name": "coder", "template": template}]}})
     assert container_name(spec, "coder") == ""
     assert pod_facts(pod_of(agent=ENDED), container_name(spec, "coder")).agent_ended
+
+
+def test_a_pod_of_thousands_of_containers_is_read_in_linear_time() -> None:
+    """The operator reads pods in its event loop: each container's status is looked at a few times, not once for each container."""
+    names = [f"c{number}" for number in range(2000)]
+    looks = 0
+
+    class Counted(dict[str, Any]):
+        def __getitem__(self, key: str) -> Any:
+            nonlocal looks
+            looks += key == "name"
+            return super().__getitem__(key)
+
+    pod = pod_of(agent=RUNS)
+    pod["spec"]["containers"] = [Counted(name=name) for name in names]
+    pod["status"]["containerStatuses"] = [Counted(name=name, state=ENDED) for name in names]
+    assert pod_facts(pod, names[-1]).agent_ended
+    assert looks < 10 * len(names)
