@@ -39,6 +39,11 @@ def format_time(moment: datetime) -> str:
 def parse_time(text: str | None) -> datetime | None:
     """Return an RFC 3339 time as an aware datetime that is safe for arithmetic, None for an empty text.
 
-    Raises ValueError for a text that is not a time.
+    Raises ValueError for a text that is not a time, or that has no zone.
     """
-    return bounded(datetime.fromisoformat(text)) if text else None
+    if not text:
+        return None
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no zone")
+    return bounded(moment)

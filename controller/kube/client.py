@@ -96,6 +96,13 @@ class Client:
             items += page.items
         return Listing(items, page.resource_version)
 
+    async def list_some(self, resource: Resource, namespace: str, *, field_selector: str, most: int) -> list[JsonObject]:
+        """Read at most so many objects of a namespace that a field selector matches, in the API server's order."""
+        query: dict[str, str | int] = {"fieldSelector": field_selector, "limit": most}
+        answer = await self._page(resource, namespace, query, PAGE_BYTES)
+        items: list[JsonObject] = answer["items"]
+        return items
+
     async def pages(
         self,
         resource: Resource,

@@ -17,7 +17,7 @@ from controller.api.timestamps import later
 from controller.plan.decisions import AgentDecision
 from controller.plan.outcomes import action_for, classify, unjudged
 from controller.plan.reasons import Reason
-from controller.plan.snapshot import ClaimFacts, ConsultationFacts, EscalationFacts, PodFacts, ReportFacts, Snapshot
+from controller.plan.snapshot import ClaimFacts, ConsultationFacts, EscalationFacts, PodEvents, PodFacts, ReportFacts, Snapshot
 from controller.plan.usage import add_usage
 
 NO_STATE = AgentState()
@@ -221,6 +221,10 @@ class PlanContext:
     def claim(self, agent: str) -> ClaimFacts | None:
         """The agent's workspace claim, if any was observed."""
         return next((claim for claim in self.snapshot.claims if claim.agent == agent), None)
+
+    def pod_events(self, pod: PodFacts) -> PodEvents | None:
+        """The Warning Events about a pod; None if they were not read."""
+        return next((events for events in self.snapshot.pod_events if events.pod_uid == pod.uid), None)
 
     @property
     def deadline(self) -> datetime | None:

@@ -1,8 +1,13 @@
-"""The pods and reports that a live observation reads for a decision. Pure, so that the model check reads the same ones."""
+"""The pods, reports and Events that an observation reads for a decision. Pure, so that the model check reads the same ones."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from controller.api.names import pod_name
+from controller.plan.context import PlanContext
+from controller.plan.reasons import Reason
+from controller.plan.rules import agent_rules
 from controller.plan.snapshot import PodFacts, Snapshot
 
 
@@ -26,3 +31,18 @@ def reporting_agents(snapshot: Snapshot, pods: tuple[PodFacts, ...]) -> set[str]
     seen = {pod.uid for pod in pods}
     gone = {name for name, agent in agents.items() if agent.pod_uid and agent.outcome is None and agent.pod_uid not in seen}
     return gone | {pod.agent for pod in pods if pod.reporting}
+
+
+def stalled_starts(snapshot: Snapshot, now: datetime) -> tuple[PodFacts, ...]:
+    """Return the bound pods that are about to be escalated, or are escalated, because they do not start.
+
+    Their causes are in Events, which are read for nothing else. An unbound pod has the scheduler's words in its conditions.
+    """
+    if not any(pod.bound and pod.phase == "Pending" for pod in snapshot.pods) or snapshot.state_refusal:
+        return ()
+    at = PlanContext(snapshot, now)
+    ended = snapshot.run.gone or (at.state is not None and (at.state.stop is not None or at.state.paused_at is not None))
+    blocks = () if ended else (agent_rules.judge(at, agent).block for agent in at.required)
+    stalled = {block.agent for block in blocks if block and block.reason is Reason.PENDING_STALLED}
+    pods = (at.own_pod(agent) for agent in sorted(stalled))
+    return tuple(pod for pod in pods if pod and pod.bound)

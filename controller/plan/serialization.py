@@ -24,6 +24,7 @@ from controller.plan.snapshot import (
     ClaimFacts,
     ConsultationFacts,
     EscalationFacts,
+    PodEvents,
     PodFacts,
     Refusal,
     ReportFacts,
@@ -31,7 +32,7 @@ from controller.plan.snapshot import (
     Snapshot,
 )
 
-F = TypeVar("F", PodFacts, ClaimFacts, EscalationFacts, ReportFacts, Refusal, ConsultationFacts)
+F = TypeVar("F", PodFacts, ClaimFacts, EscalationFacts, ReportFacts, Refusal, PodEvents, ConsultationFacts)
 
 KEYS = frozenset(
     {
@@ -43,6 +44,7 @@ KEYS = frozenset(
         "pods",
         "claims",
         "refusals",
+        "podEvents",
         "escalations",
         "reports",
         "consultations",
@@ -75,6 +77,7 @@ def read_snapshot(document: JsonObject) -> tuple[Snapshot, datetime]:
         pods=_facts(PodFacts, [_pod(pod, run.uid) for pod in _list(document, "pods")], "pods"),
         claims=_facts(ClaimFacts, [{"runUid": run.uid, **claim} for claim in _list(document, "claims")], "claims"),
         refusals=_facts(Refusal, _list(document, "refusals"), "refusals"),
+        pod_events=_facts(PodEvents, _list(document, "podEvents"), "podEvents"),
         escalations=_facts(EscalationFacts, [_escalation(e, run.uid) for e in _list(document, "escalations")], "escalations"),
         reports=_facts(ReportFacts, [{"runUid": run.uid, **report} for report in _list(document, "reports")], "reports"),
         consultations=_facts(ConsultationFacts, [_consultation(c) for c in _list(document, "consultations")], "consultations"),
@@ -110,8 +113,8 @@ def write_snapshot(snapshot: Snapshot, now: datetime) -> JsonObject:
     }
     if snapshot.state:
         document["state"] = dump(snapshot.state)
-    for key in ("pods", "claims", "refusals", "escalations", "reports", "consultations"):
-        document[key] = [_plain(fact) for fact in getattr(snapshot, key)]
+    for key in ("pods", "claims", "refusals", "podEvents", "escalations", "reports", "consultations"):
+        document[key] = [_plain(fact) for fact in getattr(snapshot, to_snake(key))]
     return document
 
 

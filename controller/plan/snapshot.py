@@ -152,6 +152,23 @@ class PodFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PodWarning:
+    """One Warning Event about a pod: its reason and its message, in one line and without secrets."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PodEvents:
+    """The newest Warning Events about a pod that does not start, or why they are `unread`."""
+
+    pod_uid: str
+    warnings: tuple[PodWarning, ...] = ()
+    unread: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimFacts:
     """The facts of one agent's workspace claim; `run_uid` is its controlling owner, empty without one."""
 
@@ -254,6 +271,7 @@ class Snapshot:
     pods: tuple[PodFacts, ...] = ()
     claims: tuple[ClaimFacts, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    pod_events: tuple[PodEvents, ...] = ()
     escalations: tuple[EscalationFacts, ...] = ()
     reports: tuple[ReportFacts, ...] = ()
     consultations: tuple[ConsultationFacts, ...] = ()

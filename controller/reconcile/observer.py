@@ -26,6 +26,7 @@ from controller.plan.escalations.questions import asked_names
 from controller.plan.reads import expected_pod_names, reporting_agents
 from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, ReportFacts, RunFacts, Snapshot
 from controller.reconcile.node_lookup import NodeLookup
+from controller.reconcile.start_obstacles import StartObstacles
 from controller.store import Loaded, Store
 
 
@@ -62,6 +63,7 @@ class Observer:
         self._client, self._cache, self._store, self._policy = client, cache, store, policy
         self._consultations = consultations
         self._nodes = NodeLookup(client)
+        self._obstacles = StartObstacles(client, self._nodes)
 
     async def cached(self, key: RunKey) -> Observation:
         """Observe from the caches; cheap, and never enough to act on."""
@@ -116,7 +118,7 @@ class Observer:
             mode=self._mode(policy),
             queued=queued,
         )
-        return Observation(run, snapshot, loaded)
+        return Observation(run, await self._obstacles.explained(snapshot), loaded)
 
     def _gone(self, key: RunKey, pods: tuple[PodFacts, ...]) -> Observation:
         facts = RunFacts(key.namespace, key.name, key.uid, generation=0, spec=None, gone=True)

@@ -6,6 +6,7 @@ There is a release for each store; that of the first is on the node, too, and is
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +22,9 @@ from tests.support import apply, await_that, get, items, policy_of, run_of, stat
 
 FOREVER = 'trap "exit 143" TERM; while :; do sleep 0.2; done'
 POLICY = {"restartBudget": 0, "confirmationIntervalSeconds": 1}
+ENDING = {"stopped": "Stopped", "paused": "Paused"}
+"""Runs that a user ends while the node is lost, and the desired state, which is also their phase in the end."""
+RUNS = ("held", "forced", *ENDING)
 PATIENCE = 180.0
 """A kubelet's silence is noticed after 24 s and its pods are marked after that; machines are shared."""
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
@@ -47,14 +51,14 @@ def releases(node: str, no_operator: None, store_releases: dict[str, Installed])
 
 def test_a_lost_node(kind_cluster: KindCluster, node: str, releases: dict[str, Installed]) -> None:
     """While the node is lost no second pod starts; a forced deletion, the node's return and its out-of-service taint each let the
-    Run continue.
+    Run continue. A Run that is stopped or paused meanwhile asks about its pod, and ends when the node is back.
 
     An operator that is lost with it restarts on the other node and continues like the others.
     """
     namespaces = list(releases)
     on_it = releases[namespaces[0]]
     for namespace in namespaces:
-        apply(kind_cluster, namespace, policy_of(POLICY), preferring("held", node), preferring("forced", node))
+        apply(kind_cluster, namespace, policy_of(POLICY), *(preferring(run, node) for run in RUNS))
 
     def all_are(run: str, **wanted: Any) -> Callable[[], bool]:
         return lambda: all(wanted.items() <= status(kind_cluster, namespace, run).items() for namespace in namespaces)
@@ -62,18 +66,26 @@ def test_a_lost_node(kind_cluster: KindCluster, node: str, releases: dict[str, I
     def attempts(run: str) -> list[int]:
         return [status(kind_cluster, namespace, run)["agents"][0]["attempt"] for namespace in namespaces]
 
-    for run in ("held", "forced"):
+    for run in RUNS:
         await_that(all_are(run, phase="Running"), f"{run} running")
     with lost(kind_cluster, node, on_it):
-        for run in ("held", "forced"):
+        for run in RUNS:
             await_that(all_are(run, phase="Blocked", reason="Unreachable", openEscalations=1), f"{run} escalated", PATIENCE)
-        assert all(len(items(kind_cluster, namespace, "pods")) == len(("held", "forced")) for namespace in namespaces)
+        assert all(len(items(kind_cluster, namespace, "pods")) == len(RUNS) for namespace in namespaces)
         assert on_it.pod()["spec"]["nodeName"] != node
+        for run, desired in ENDING.items():
+            patch = json.dumps({"spec": {"desiredState": desired}})
+            for namespace in namespaces:
+                kind_cluster.kubectl("-n", namespace, "patch", "run", run, "--type=merge", "-p", patch)
+            await_that(all_are(run, phase="Stopping", reason="Unreachable", openEscalations=1), f"{run} asks", PATIENCE)
+            assert all(f"node {node} of pod" in status(kind_cluster, namespace, run)["message"] for namespace in namespaces)
         for namespace in namespaces:
             kind_cluster.kubectl("-n", namespace, "delete", "pod", "forced-coder-r0", "--force", IN_TIME)
         await_that(all_are("forced", phase="Running", openEscalations=0), "the attempts after the forced deletions", PATIENCE)
         assert (attempts("forced"), attempts("held")) == ([1] * len(namespaces), [0] * len(namespaces))
     await_that(all_are("held", phase="Running", openEscalations=0), "the Runs on the node that is back", PATIENCE)
+    for run, desired in ENDING.items():
+        await_that(all_are(run, phase=desired, openEscalations=0), f"the end of the {run} Runs", PATIENCE)
     with lost(kind_cluster, node):
         await_that(all_are("held", phase="Blocked"), "the second loss escalated", PATIENCE)
         kind_cluster.kubectl("taint", "node", node, OUT_OF_SERVICE)

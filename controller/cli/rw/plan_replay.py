@@ -24,6 +24,7 @@ from controller.api.violations import Refused
 from controller.cli.rw.containers import judged
 from controller.cli.rw.objects import JsonObject, created, name_of, namespace_of, status_of
 from controller.cli.rw.related_objects import Around
+from controller.facts.pod_events import pod_events
 from controller.facts.pods import escalation_facts, pod_facts
 from controller.facts.reports import report_facts
 from controller.facts.runs import refused_since
@@ -95,6 +96,7 @@ def replay(run: JsonObject, around: Around, policy: PolicySeen, now: datetime) -
         policy=ResolvedPolicy.of(policy.name, policy.spec),
         state=state,
         pods=tuple(pod_facts(pod, judged(run, pod)) for pod in around.pods),
+        pod_events=tuple(pod_events(pod["metadata"]["uid"], around.events) for pod in around.pods),
         escalations=tuple(escalation_facts(escalation) for escalation in around.escalations),
         mode=_mode(run, policy),
         advisor=_mode(run, policy) is not LLMMode.OFF,

@@ -128,14 +128,6 @@ def reporter_silent(pod: PodFacts) -> Block:
 MINUTE = 60
 
 
-def pending_stalled(pod: PodFacts) -> Block:
-    """A pod that does not start; a restart would not help."""
-    words = ": ".join(filter(None, (pod.waiting_reason, pod.waiting_message))) or "no reason is known"
-    cause = f"pod {pod.name} does not start: {words}"
-    remedy = "provide what it waits for; it then starts by itself"
-    return of_pod(pod, Reason.PENDING_STALLED, Health.PENDING_STALLED, cause, remedy)
-
-
 def name_taken(at: PlanContext, agent: str, reason: Reason, message: str) -> Block:
     """An object of another owner has the name that the agent needs."""
     attempt = at.agent_state(agent).attempt

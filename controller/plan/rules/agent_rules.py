@@ -20,7 +20,7 @@ from controller.plan.attempts import agent_end, restarts, stall_detection, start
 from controller.plan.attempts.stall_detection import confirmed_at
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision, Wait
-from controller.plan.escalations import blocked, questions
+from controller.plan.escalations import blocked, questions, stalled_start
 from controller.plan.intents import Charge
 from controller.plan.model import Block
 from controller.plan.reasons import Reason
@@ -179,7 +179,7 @@ def pending(at: PlanContext, agent: Agent) -> AgentDecision | None:
     if since is None or not (pod.bound or pod.waiting_reason == UNSCHEDULABLE):
         return None
     sure = confirmed_at(policy, since, threshold)
-    return _suspect(at, sure) or AgentDecision(block=blocked.pending_stalled(pod))
+    return _suspect(at, sure) or AgentDecision(block=stalled_start.pending_stalled(at, pod))
 
 
 def unprogressive(at: PlanContext, agent: Agent) -> AgentDecision | None:

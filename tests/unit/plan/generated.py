@@ -29,6 +29,7 @@ from controller.plan.reasons import Reason
 from controller.plan.snapshot import (
     ClaimFacts,
     EscalationFacts,
+    PodEvents,
     PodFacts,
     QuestionFacts,
     Refusal,
@@ -262,6 +263,7 @@ def situations(draw: st.DrawFn) -> Snapshot:
         pods=tuple(found),
         claims=tuple(draw(st.lists(st.builds(ClaimFacts, st.sampled_from(agents), st.sampled_from([UID, "other"])), max_size=1))),
         refusals=tuple(draw(st.lists(refusals(agents, found), max_size=2))),
+        pod_events=tuple(PodEvents(pod.uid, unread="forbidden") for pod in found if draw(st.booleans())),
         escalations=tuple(draw(st.lists(escalations(agents), max_size=3, unique_by=lambda e: e.name))),
         reports=tuple(draw(reports(agent)) for agent in draw(st.sets(st.sampled_from(agents)))),
         mode=draw(st.sampled_from(LLMMode)),
