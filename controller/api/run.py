@@ -213,6 +213,12 @@ class RunSpec(ApiModel):
         max_length=MAX_AGENTS,
         description="Map of agent to time (RFC 3339); each new time restarts the agent once.",
     )
+    new_session_at: dict[AgentName, Time] | None = Field(
+        default=None,
+        max_length=MAX_AGENTS,
+        description="Map of agent to time (RFC 3339); after each new time the agent's next start through `rw exec` begins a new"
+        " session of its CLI.",
+    )
 
 
 class Run(ApiModel):

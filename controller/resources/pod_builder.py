@@ -165,6 +165,7 @@ def _equip(spec: JsonObject, run: RunFacts, agent: Agent, identity: dict[str, st
         "RUNWARDEN_DIR": RUNWARDEN_DIR,
         "RUNWARDEN_WORKSPACE": agent.workspace.mount_path if agent.workspace else WORKSPACE_DIR,
         "RUNWARDEN_SESSION_ID": session_id(run.uid, agent.name),
+        **_new_session(run, agent),
     }
     container["env"] = [*({"name": name, "value": value} for name, value in environment.items()), *container.get("env", [])]
     mount_path = agent.workspace.mount_path if agent.workspace else WORKSPACE_DIR
@@ -185,6 +186,12 @@ def _equip(spec: JsonObject, run: RunFacts, agent: Agent, identity: dict[str, st
 def session_id(run_uid: str, agent: str) -> str:
     """Return an id for the agent's conversation: the same UUID for each of its attempts."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"https://{GROUP}/{run_uid}/{agent}"))
+
+
+def _new_session(run: RunFacts, agent: Agent) -> dict[str, str]:
+    """Return the time at which a human gave the agent's session up. `rw exec` records in the workspace what it has carried out."""
+    asked = (run.spec.new_session_at or {}).get(agent.name) if run.spec else None
+    return {"RUNWARDEN_NEW_SESSION": asked.isoformat()} if asked else {}
 
 
 def _volumes(run: RunFacts, agent: Agent) -> list[JsonObject]:

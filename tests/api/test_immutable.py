@@ -74,6 +74,7 @@ ALLOWED = [
     ("run/fixed", [{"op": "add", "path": "/spec/activeDeadlineSeconds", "value": 5}]),
     ("run/fixed", [{"op": "add", "path": "/spec/policyRef", "value": {"name": "p"}}]),
     ("run/fixed", [{"op": "add", "path": "/spec/restartedAt", "value": {"a": "2026-01-01T00:00:00Z"}}]),
+    ("run/fixed", [{"op": "add", "path": "/spec/newSessionAt", "value": {"a": "2026-01-01T00:00:00Z"}}]),
     ("run/fixed", [{"op": "add", "path": "/metadata/labels", "value": {"k": "v"}}]),
 ]
 

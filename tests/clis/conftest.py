@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,12 @@ import pytest
 
 from tests.clis.install import install
 from tests.clis.pod import Pod
+from tests.clis.stub import SHELLS, Stubbed, with_stubs
 from tests.cluster.settings import cache_dir
+from tests.skipping import cannot_run
+
+APPLETS = ("cat", "grep", "head", "mkdir", "mkfifo", "rm", "sed", "sleep", "tail", "tee", "wc")
+"""All programs that the script needs in addition to the shell."""
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +38,15 @@ def place() -> Iterator[Path]:
 def pod(place: Path, clis: Path) -> Pod:
     """A pod whose image has the real CLIs."""
     return Pod(place / "workspace", place / "runwarden", f"{clis}:{os.environ['PATH']}")
+
+
+@pytest.fixture(params=SHELLS)
+def stubbed(request: pytest.FixtureRequest, place: Path) -> Stubbed:
+    """A pod with stubs in place of the CLIs, for each shell; with busybox, the other programs are its own too."""
+    shell = SHELLS[request.param]
+    if not shutil.which(shell[0]):
+        cannot_run(f"needs {shell[0]}")
+    stub = with_stubs(place, shell)
+    for name in APPLETS if shell[0] == "busybox" else ():
+        (stub.folder / name).symlink_to(str(shutil.which("busybox")))
+    return stub

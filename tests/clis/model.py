@@ -73,6 +73,10 @@ class Model(ABC):
             self.released.set()
             await runner.cleanup()
 
+    def answer(self, *replies: Reply) -> None:
+        """Replace the rest of the script."""
+        self._replies = list(replies)
+
     def said(self) -> str:
         """Return the conversation of the last request, as JSON."""
         return json.dumps(self.conversation(self.requests[-1]), ensure_ascii=False)

@@ -40,7 +40,6 @@ def test_options_that_take_values_are_known(clis: Path, place: Path, cli: str) -
     text = subprocess.run(HELP[cli], env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
     options = options_of(text)
     assert len(options) > 20
-    functions = SCRIPT.read_text().split("# Nobody is there")[0].split("# Sets `takes`")[1].split("\n", 1)[1]
-    script = functions + f'for option in "$@"; do values_of_{cli} "$option"; echo "$option $takes"; done'
+    script = f'. "{SCRIPT}-clis"; for option in "$@"; do values_of_{cli} "$option"; echo "$option $takes"; done'
     told = subprocess.run(["sh", "-c", script, "sh", *options], capture_output=True, text=True, check=True, timeout=60).stdout
     assert dict(line.split() for line in told.splitlines()) == options

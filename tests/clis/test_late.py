@@ -17,10 +17,10 @@ from tests.support import eventually
 SOURCE = Path(__file__).with_name("late.c")
 SHELLS = {"dash": ("dash",), "bash": ("bash", "--posix")}
 """Debian's busybox is static, so that its forks cannot be delayed by a library; it is one of the shells of test_script.py."""
-FORKS = 20
+FORKS = 32
 """More than the script has in any shell, so that each fork is late once."""
 FEWEST_FORKS = 6
-"""The number of forks in a shell with the fewest."""
+"""The number of forks before the CLI begins, in a shell with the fewest."""
 AT_ONCE = 4
 """Few enough that TERM comes while the child is late."""
 TERMINATED = {143, 9}

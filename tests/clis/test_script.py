@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import pytest
 
 from tests.clis.pod import finish, terminate
-from tests.clis.stub import DONE, FAILED, SHELLS, SLEEPER, STARTED, Stubbed, with_stubs
-from tests.skipping import cannot_run
+from tests.clis.stub import DONE, FAILED, SLEEPER, STARTED, Stubbed
 from tests.support import await_that
 
-APPLETS = ("cat", "grep", "head", "mkdir", "mkfifo", "rm", "sed", "sleep", "tail", "tee", "wc")
-"""All programs that the script needs in addition to the shell."""
-
 MEBIBYTE = 1 << 20
-
-
-@pytest.fixture(params=SHELLS)
-def stubbed(request: pytest.FixtureRequest, place: Path) -> Stubbed:
-    """A pod with stubs in place of the CLIs, for each shell; with busybox, the other programs are its own too."""
-    shell = SHELLS[request.param]
-    if not shutil.which(shell[0]):
-        cannot_run(f"needs {shell[0]}")
-    stub = with_stubs(place, shell)
-    for name in APPLETS if shell[0] == "busybox" else ():
-        (stub.folder / name).symlink_to(str(shutil.which("busybox")))
-    return stub
 
 
 PROMPTS = [

@@ -71,6 +71,19 @@ def test_a_pod_is_fenced_owned_and_told_who_it_is() -> None:
     assert environment["MY"] == "1"
 
 
+def test_a_session_that_was_given_up_is_named_to_its_agent_only() -> None:
+    """The agent's every later attempt gets the time of the order, and `rw exec` carries it out once; other agents get nothing."""
+    document = {"agents": [{"name": "a", "image": "i"}, {"name": "b", "image": "i"}], "newSessionAt": {"a": "2026-01-01T00:00:00Z"}}
+    run = RunFacts("ns", "demo", "uid-1", 1, parse_run_spec({"spec": document}))
+    assert run.spec
+    environments = [
+        {variable["name"]: variable["value"] for variable in build_pod(run, agent, 1)["spec"]["containers"][0]["env"]}
+        for agent in run.spec.agents
+    ]
+    assert environments[0]["RUNWARDEN_NEW_SESSION"] == "2026-01-01T00:00:00+00:00"
+    assert "RUNWARDEN_NEW_SESSION" not in environments[1]
+
+
 def test_the_template_is_not_changed() -> None:
     """Building twice gives the same pod: the builder does not change the Run."""
     run = run_with({"template": TEMPLATE})

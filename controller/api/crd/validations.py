@@ -64,6 +64,10 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
             "!has(self.restartedAt) || self.restartedAt.all(k, self.agents.exists(a, a.name == k))",
             "every key of restartedAt must be the name of an agent",
         ),
+        (
+            "!has(self.newSessionAt) || self.newSessionAt.all(k, self.agents.exists(a, a.name == k))",
+            "every key of newSessionAt must be the name of an agent",
+        ),
     ),
     "Run.spec.agents[]": (
         _exactly_one("image", "template"),

@@ -54,17 +54,20 @@ def stop(session: Session, runs: tuple[str, ...], output: str | None) -> None:
 @click.command()
 @click.argument("name", metavar="RUN", shell_complete=options.run_names)
 @click.argument("agents", metavar="[AGENT]...", nargs=-1, shell_complete=options.agent_names)
+@click.option("--new-session", is_flag=True, help="Begin a new session of the CLI that `rw exec` runs, with the brief.")
 @options.output(*options.MACHINE)
 @with_kubectl_flags
-def restart(session: Session, name: str, agents: tuple[str, ...], output: str | None) -> None:
+def restart(session: Session, name: str, agents: tuple[str, ...], new_session: bool, output: str | None) -> None:
     """Start new attempts for agents at once, uncharged and without a cooldown; for all unfinished agents if none is named."""
     run = session.run(name)
     _unfinished(session, run)
     if phase_of(run) == "Paused":
         raise Problem(f"Run {name} is Paused", f"start its agents again with {session.command('resume', name)}")
     chosen = _chosen(session, run, agents)
-    stamp = session.now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    _patch(session, run, {"restartedAt": dict.fromkeys(chosen, stamp)}, f"restart of {', '.join(chosen)} requested", output)
+    stamps = dict.fromkeys(chosen, session.now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    spec = {"restartedAt": stamps} | ({"newSessionAt": stamps} if new_session else {})
+    with_what = " with a new session" if new_session else ""
+    _patch(session, run, spec, f"restart of {', '.join(chosen)}{with_what} requested", output)
     if not output:
         session.hint(f"watch: {session.command('get', name, '-w')}")
 

@@ -11,7 +11,7 @@ from controller.api.names import API_VERSION
 from controller.cli.rw.objects import JsonObject, name_of
 from controller.cli.rw.user_error import Problem
 
-ORDERS = ("desiredState", "restartedAt")
+ORDERS = ("desiredState", "restartedAt", "newSessionAt")
 """Spec fields that control a running Run; a new Run starts without them."""
 
 OURS = ("kubectl.kubernetes.io/last-applied-configuration", "runwarden.dev/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -94,8 +95,6 @@ def test_somebody_was_quicker(kubectl: FakeKubectl, tmp_path: Path) -> None:
     other["spec"]["response"] = {"decision": "Answer", "answer": "no", "by": "bob"}
     log = tmp_path / "kubectl.log"
     answered = f"get*) grep -q ^patch {log} && cat {tmp_path}/late || cat {tmp_path}/early; exit 0;;\n"
-    import json
-
     (tmp_path / "early").write_text(json.dumps(question()))
     (tmp_path / "late").write_text(json.dumps(other))
     kubectl.answers(("auth*", ME, "", 0), ("patch*", "", CONFLICT, 1))
@@ -189,3 +188,15 @@ def test_a_run_that_is_not_acted_on_is_not_steered(kubectl: FakeKubectl, command
     done = kubectl.run(command, "hello")
     assert done.stderr == "error: the operator does not act on Run hello (SpecRefused); see kubectl rw explain hello\n"
     assert not [call for call in kubectl.calls() if call.startswith("patch")]
+
+
+def test_a_new_session_is_asked_for_with_the_restart(kubectl: FakeKubectl) -> None:
+    """One patch asks for both, with the same time, so that the new attempt never resumes the session that was given up."""
+    kubectl.answers(("get*", RUN, "", 0), ("patch*", "", "", 0))
+    done = kubectl.run("restart", "hello", "--new-session")
+    assert done.stdout.endswith("with a new session requested\n")
+    (patch,) = [call for call in kubectl.calls() if call.startswith("patch")]
+    spec = json.loads(patch[patch.index("{") : patch.rindex("}") + 1])["spec"]
+    assert spec["newSessionAt"] == spec["restartedAt"] != {}
+    kubectl.run("restart", "hello")
+    assert "newSessionAt" not in kubectl.calls()[-1]

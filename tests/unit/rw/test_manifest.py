@@ -77,7 +77,13 @@ def test_again_takes_the_spec_without_its_orders() -> None:
     annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "runwarden.dev/operator-state": "{}", "team": "a"}
     old = {
         "metadata": {"name": "r", "uid": "u", "resourceVersion": "3", "labels": {"app": "x"}, "annotations": annotations},
-        "spec": {"agents": [], "desiredState": "Stopped", "restartedAt": {"coder": "t"}, "brief": "b"},
+        "spec": {
+            "agents": [],
+            "desiredState": "Stopped",
+            "restartedAt": {"coder": "t"},
+            "newSessionAt": {"coder": "t"},
+            "brief": "b",
+        },
         "status": {"phase": "Stopped"},
     }
     new = copy_of(old, "r-2")
