@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,10 @@ PREFIX = "runwarden-pgbouncer-"
 NO_START = Path("/usr/sbin/policy-rc.d")
 """Debian's way to keep a package from starting its service: a program that exits with 101."""
 FORBIDDEN = "#!/bin/sh\nexit 101\n"
+
+PORT = 6432
+PREPARES = (1, 21)
+"""The first version with `max_prepared_statements`."""
 
 CONFIG = """[databases]
 * = host={server}
@@ -45,7 +50,7 @@ class Bouncer:
     @property
     def port(self) -> int:
         """The number in the socket's name."""
-        return 6432
+        return PORT
 
     def admin(self, command: str) -> None:
         """Run a command of the admin console."""
@@ -70,7 +75,10 @@ def pgbouncer(server: Postgres, **settings: object) -> Iterator[Bouncer]:
     """Run a PgBouncer with these settings in front of a server; skip if none can be installed, which is a failure in CI."""
     _program()
     folder = new_folder(PREFIX)
-    lines = "\n".join(f"{name} = {value}" for name, value in {"listen_port": 6432, **settings}.items())
+    given = {"listen_port": PORT, **settings}
+    if version() < PREPARES:
+        given.pop("max_prepared_statements", None)  # The default of later versions was the only behaviour of earlier ones: 0.
+    lines = "\n".join(f"{name} = {value}" for name, value in given.items())
     config = CONFIG.format(server=server.folder, folder=folder, user=USER, settings=lines)
     (folder / "config").write_text(config)
     (folder / "users").write_text(f'"{USER}" ""\n')
@@ -81,6 +89,12 @@ def pgbouncer(server: Postgres, **settings: object) -> Iterator[Bouncer]:
     finally:
         bouncer.program.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def version() -> tuple[int, ...]:
+    """Return the version of the installed PgBouncer."""
+    shown = subprocess.run([str(_program()), "--version"], check=True, capture_output=True, text=True).stdout
+    return tuple(int(part) for part in shown.split()[1].split("."))
 
 
 def _program() -> Path:

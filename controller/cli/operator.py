@@ -47,8 +47,12 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--ledger", help="Keep a record of every decision in this database, for example sqlite:////data/ledger.db.")
 @click.option("--ledger-max-age-days", type=click.IntRange(1, 36500), default=30, help="Maximum days that the ledger keeps.")
-@click.option("--ledger-max-rows", type=click.IntRange(1), default=100_000, help="Maximum number of decisions in the ledger.")
-@click.option("--ledger-max-megabytes", type=click.IntRange(1), default=512, help="Maximum MiB of decisions in the ledger.")
+@click.option(
+    "--ledger-max-rows", type=click.IntRange(1, 1_000_000_000), default=100_000, help="Maximum number of decisions in the ledger."
+)
+@click.option(
+    "--ledger-max-megabytes", type=click.IntRange(1, 1_000_000), default=512, help="Maximum MiB of decisions in the ledger."
+)
 @click.option(
     "--policy-file",
     type=FILE,

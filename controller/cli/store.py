@@ -62,7 +62,7 @@ def show(name: str, kubeconfig: Path | None) -> None:
 @click.option("--namespace", "namespaces", multiple=True, help="Move only the Runs of this namespace; may be given several times.")
 @click.option("--lease-name", default="runwarden", help="Name of the Lease that the operator holds.")
 @click.option("--lease-namespace", help="Namespace of that Lease; default: the namespace in which it is found.")
-@click.option("--lease-timeout", type=click.FloatRange(0.1), default=LEASE_SECONDS, help="Seconds to wait for that Lease.")
+@click.option("--lease-timeout", type=click.FloatRange(0.1, 86_400), default=LEASE_SECONDS, help="Seconds to wait for that Lease.")
 def migrate(source: str, target: str, **options: Any) -> None:
     """Move every Run from one store to another. Scale the operator down first; may be interrupted and run again."""
     from controller.observability.logs import configure

@@ -68,7 +68,7 @@ WORDS = (
     ),
     (r"PQexec disallowed", "set disable_pqexec = 0 in PgBouncer"),
     (
-        r"unsupported startup parameter",
+        r"unsupported (options )?startup parameter",
         "take this parameter out of the URL and the operator's PG... variables: PgBouncer does not pass it to the server",
     ),
     (r"query_wait_timeout", "raise PgBouncer's default_pool_size, or see which clients hold its server connections (SHOW POOLS)"),

@@ -84,6 +84,7 @@ CONNECTIONS = [
     ("session is read-only", "connect to the primary"),
     ("server is in hot standby mode", "connect to the primary"),
     ("FATAL:  unsupported startup parameter: options", "take this parameter out of the URL"),
+    ("FATAL:  unsupported options startup parameter: only '-c config=val' are allowed", "take this parameter out of the URL"),
     ("FATAL:  unsupported startup parameter in options: geqo", "take this parameter out of the URL"),
     ("FATAL:  no more connections allowed (max_client_conn)", "raise PgBouncer's limit of client connections"),
     ("FATAL:  no such database: x", "add the database to PgBouncer's [databases]"),
