@@ -206,7 +206,7 @@ TRICKS = (
     ),
     template("a finalizer", "metadata.finalizers", NOT_ALLOWED, metadata={"finalizers": ["example.com/stay"]}),
     template("another owner", "metadata.ownerReferences", NOT_ALLOWED, metadata={"ownerReferences": owner("u")}),
-    template("another namespace", "metadata.namespace", NOT_ALLOWED, metadata={"namespace": HOME}),
+    template("another namespace", "metadata.namespace", "pods run in the Run's namespace", metadata={"namespace": HOME}),
     template(
         "the operator's gate",
         "spec.schedulingGates[0].name",
