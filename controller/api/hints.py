@@ -116,6 +116,20 @@ MEANINGS = {
 """Plain name of a field that people write, from Kubernetes, other operators and containers -> what to use here."""
 
 
+IN_POLICY = {
+    **dict.fromkeys(
+        ("backofflimit", "maxretries", "retries", "maxrestarts", "restartlimit", "restarts", "restartpolicy"), "restartBudget"
+    ),
+    **dict.fromkeys(("cooldown", "cooldownseconds", "backoff", "backoffseconds", "retrydelay"), "restartCooldownSeconds"),
+    **dict.fromkeys(("parallelism", "concurrency", "maxconcurrentruns", "maxruns"), "maxActiveRuns"),
+    **dict.fromkeys(("ttl", "ttlsecondsafterfinish"), "ttlSecondsAfterFinished"),
+    **dict.fromkeys(("podfailurepolicy", "exitcodes", "successpolicy"), "outcomes"),
+    **dict.fromkeys(("approvers", "reviewers"), "responders"),
+    **dict.fromkeys(("webhooks", "notify", "alerts"), "notifications"),
+}
+"""Plain name of a field that people write in a RunPolicy -> the policy's field."""
+
+
 def plain_name(key: str) -> str:
     """Return a field's name without case, hyphens and underscores."""
     return key.lower().replace("-", "").replace("_", "")

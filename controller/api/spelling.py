@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.alias_generators import to_snake
 
+from controller.api.hints import CLOSE, IN_POLICY, plain_name
 from controller.api.violations import Loc, Violation, dotted, violation
 
 Model = type[BaseModel]
@@ -64,7 +65,11 @@ class Spelling:
         if key in model.model_fields:
             return str(model.model_fields[key].alias or key)
         names = [*model.model_fields, *_fields(model)]
-        near = difflib.get_close_matches(key, names, n=1)
+        meant = IN_POLICY.get(plain_name(key))
+        if meant in _fields(model):
+            self._refuse(loc, key, given, f"unknown field: use {to_snake(meant) if self._snake else meant}")
+            return None
+        near = difflib.get_close_matches(key, names, n=1, cutoff=CLOSE)
         known = ", ".join(sorted(model.model_fields if self._snake else _fields(model)))
         hint = f"did you mean {near[0]}?" if near else f"known fields are {known}"
         self._refuse(loc, key, given, f"unknown field: {hint}")

@@ -69,6 +69,12 @@ REFUSED = [
     ("health: {foo: 1}", "health.foo", "known fields are activityStalledSeconds, pendingStalledSeconds", "1"),
     ("operator: {health: {foo: 1}}", "operator.health.foo", "known fields are activity_stalled_seconds, pending", "1"),
     ("llm: {tokens: 1}", "llm.tokens", "unknown field", "1"),
+    # Hints by meaning: `restartPolicy` is not a spelling of another field.
+    ("backoffLimit: 1", "backoffLimit", "unknown field: use restartBudget", "1"),
+    ("operator: {max_retries: 1}", "operator.max_retries", "unknown field: use restart_budget", "1"),
+    ("restartPolicy: 1", "restartPolicy", "unknown field: use restartBudget", "1"),
+    ("cooldown: 60", "cooldown", "unknown field: use restartCooldownSeconds", "60"),
+    ("parallelism: 3", "parallelism", "unknown field: use maxActiveRuns", "3"),
     # Ranges, on both sides.
     ("restart_budget: -1", "restart_budget", BUDGET, "-1"),
     ("restartBudget: 1001", "restartBudget", BUDGET, "1001"),
