@@ -24,6 +24,7 @@ from controller.api.policy import HostUsers, NetworkMode, RunPolicySpec
 from controller.api.run import Agent
 from controller.api.template import RESERVED_DIR as RUNWARDEN_DIR
 from controller.plan.snapshot import RunFacts
+from controller.resources.git_environment import with_safe_directory
 from controller.resources.network_policy_builder import MANAGED
 from controller.resources.owner import owner_reference
 from controller.resources.reporter_sidecar import OUT_VOLUME, WORKSPACE_VOLUME, Sidecar, add_reporter
@@ -159,16 +160,17 @@ def _equip(spec: JsonObject, run: RunFacts, agent: Agent, identity: dict[str, st
     """Add environment, brief, outbox and workspace to the judged container."""
     container = judged_container(spec)
     container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
+    mount_path = agent.workspace.mount_path if agent.workspace else WORKSPACE_DIR
     environment = {
         **identity,
         "RUNWARDEN_LAST_OUTCOME": last_outcome,
         "RUNWARDEN_DIR": RUNWARDEN_DIR,
-        "RUNWARDEN_WORKSPACE": agent.workspace.mount_path if agent.workspace else WORKSPACE_DIR,
+        "RUNWARDEN_WORKSPACE": mount_path,
         "RUNWARDEN_SESSION_ID": session_id(run.uid, agent.name),
         **_new_session(run, agent),
     }
-    container["env"] = [*({"name": name, "value": value} for name, value in environment.items()), *container.get("env", [])]
-    mount_path = agent.workspace.mount_path if agent.workspace else WORKSPACE_DIR
+    own = with_safe_directory(container.get("env") or [], mount_path)
+    container["env"] = [*({"name": name, "value": value} for name, value in environment.items()), *own]
     container["volumeMounts"] = [
         *container.get("volumeMounts", []),
         {"name": OUT_VOLUME, "mountPath": f"{RUNWARDEN_DIR}/out"},
