@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from controller.adapter.contract import DEFAULT_SOCKET
+from controller.api.pod_policy import DEFAULT_REPORTER_RESOURCES, OWN_POD_SECURITY, ImagePullSecret, PodSecurity, ReporterResources
 
 NOTIFY_SCHEMES = (
     *("slack", "discord", "workflow", "workflows", "gchat", "tgram", "pover", "webex", "wxteams", "zulip", "signl4"),
@@ -37,6 +38,9 @@ class Settings:
     shards: int = 1
     reporter_image: str | None = None
     reporter_interval_seconds: int = 60
+    reporter_resources: ReporterResources = DEFAULT_REPORTER_RESOURCES
+    agents_pod_security: PodSecurity = OWN_POD_SECURITY
+    agents_image_pull_secrets: tuple[ImagePullSecret, ...] = ()
     agents_network: bool = False
     agents_network_allow: tuple[str, ...] = ()
     lease_name: str = "runwarden"

@@ -24,6 +24,13 @@ COPIES = {
 
 KUSTOMIZATION = "kustomization.yaml"
 
+POLICY_VALUES = (
+    ("reporter", "resources", "reporterResources"),
+    ("agents", "podSecurity", "podSecurity"),
+    ("agents", "imagePullSecrets", "imagePullSecrets"),
+)
+"""A group of values, its value, and the policy's field that describes it."""
+
 UNKNOWN_TO_HELM = {"x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-map-type", "x-kubernetes-list-map-keys"}
 LEFT_OUT = UNKNOWN_TO_HELM | {"description", "default", "format"}
 """Keys of the CRD's schema that JSON Schema does not have, or that a refusal does not need."""
@@ -46,11 +53,14 @@ def present() -> list[Path]:
 
 
 def _values_schema() -> str:
-    """Return the chart's present schema, with `policy` from the CRD of RunPolicy."""
+    """Return the chart's present schema, with `policy` and the values that a policy may replace from the CRD of RunPolicy."""
     schema = json.loads((CHART / "values.schema.json").read_text())
     crd = yaml.safe_load((ROOT / "crds/runwarden.dev_runpolicies.yaml").read_text())
     policy = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
     schema["properties"]["policy"] = _for_helm(policy)
+    fields = schema["properties"]["policy"]["properties"]
+    for group, value, field in POLICY_VALUES:
+        schema["properties"][group]["properties"][value] = fields[field]
     return json.dumps(schema, indent=1) + "\n"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -25,6 +25,8 @@ from controller.api.base import (
     dump,
 )
 from controller.api.llm_policy import LLM
+from controller.api.pod_metadata import PodMetadata
+from controller.api.pod_policy import ImagePullSecret, PodSecurity, ReporterResources
 from controller.api.quantity import Quantity
 from controller.api.run import Resources
 from controller.strict.constraints import Explained, Whole, between_fields
@@ -243,6 +245,25 @@ class RunPolicySpec(ApiModel):
         description="RuntimeClass of the agents' pods; a template with another one is refused.",
     )
     resources: Resources | None = Field(default=None, description="Requests and limits of each container that sets neither.")
+    reporter_resources: ReporterResources | None = Field(
+        default=None,
+        description="Requests and limits of the reporter, as a whole; if not set, those of the operator (--reporter-resources).",
+    )
+    pod_security: PodSecurity | None = Field(
+        default=None,
+        description="Users and groups of the agents' pods; fields that are not set are the operator's (--agents-pod-security).",
+    )
+    pod_metadata: PodMetadata | None = Field(
+        default=None, description="Labels and annotations of the agents' pods, such as a namespace's rules demand."
+    )
+    image_pull_secrets: tuple[ImagePullSecret, ...] | None = Field(
+        default=None,
+        max_length=16,
+        description=(
+            "Secrets to pull images with, besides those of a template and of the namespace's default ServiceAccount; if not set, "
+            "those of the operator (--agents-image-pull-secrets)."
+        ),
+    )
     workspace_max_size: Quantity = Field(
         default="100Gi", description="Largest size that an agent's workspace may request, as a quantity such as 100Gi."
     )
@@ -279,9 +300,3 @@ class ResolvedPolicy:
         """Return the policy with its digest."""
         text = json.dumps(dump(spec), sort_keys=True, separators=(",", ":"))
         return cls(name, spec, hashlib.sha256(text.encode()).hexdigest())
-
-    def with_network(self, unless_set: NetworkMode) -> ResolvedPolicy:
-        """Return the policy with the network mode that is in force: its own, else the operator's."""
-        if self.spec.network_policy is not None:
-            return self
-        return replace(self, spec=self.spec.model_copy(update={"network_policy": unless_set}))

@@ -14,14 +14,12 @@ from typing import Any
 from controller.api.hints import NO_TOKEN, RESTARTS, places
 from controller.api.hints import hint as any_hint
 from controller.api.names import GROUP
+from controller.api.pod_policy import REPORTER_USER
 from controller.api.quantity import quantity_fault
 from controller.api.scheduling import AFFINITY, SPREAD, TOLERATIONS
 from controller.api.shapes import Items, Leaf, Unset, Values, allowed, only
 
 RESERVED_DIR = "/runwarden"
-
-REPORTER_UID = 10002
-"""UID of the reporter in an agent's pod. No agent may use it, because the reporter's token is safe from all other users only."""
 
 
 MAX_GRACE_SECONDS = 3600
@@ -31,28 +29,30 @@ An hour lets an agent finish an upload. A longer task is work, and belongs befor
 """
 
 
-def _not_ours(key: str) -> str:
+def refused_label(key: str) -> str:
+    """Return why a pod may not have a label of this key, or an empty text."""
     ours = key == GROUP or key.startswith(f"{GROUP}/")
     return f"keys under {GROUP}/ are reserved for the operator" if ours else ""
 
 
-def _annotation(key: str) -> str:
-    """Refuse profiles in annotations as well: Kubernetes still applies AppArmor's annotations although the field is refused."""
+def refused_annotation(key: str) -> str:
+    """Return why a pod may not have an annotation of this key, or an empty text.
+
+    Profiles in annotations are refused as well: Kubernetes still applies AppArmor's annotations although the field is refused.
+    """
     profile = UNCONFINING.match(key)
-    return f"keys under {profile[0]} would change the container's confinement: leave it out" if profile else _not_ours(key)
+    return f"keys under {profile[0]} would change the container's confinement: leave it out" if profile else refused_label(key)
 
 
 UNCONFINING = re.compile(r"(?:[a-z-]+\.)*(?:apparmor|seccomp)\.security\.(?:alpha|beta)\.kubernetes\.io/")
 
 
 def _non_root(uid: int) -> str:
-    return "" if uid > 0 else "the agent may not run as root: use a user above 0, or omit the field for 10001"
+    return "" if uid > 0 else "the agent may not run as root: use a user above 0, or omit the field"
 
 
 def _agent_user(uid: int) -> str:
-    return (
-        f"{uid} is reserved for the reporter: use another, or omit the field for 10001" if uid == REPORTER_UID else _non_root(uid)
-    )
+    return f"{uid} is reserved for the reporter: use another, or omit the field" if uid == REPORTER_USER else _non_root(uid)
 
 
 def _env_name(name: str) -> str:
@@ -84,7 +84,7 @@ def _own_name(name: str) -> str:
 
 
 def _gate(name: str) -> str:
-    return _not_ours(name)
+    return refused_label(name)
 
 
 def _grace(seconds: int) -> str:
@@ -300,8 +300,8 @@ POD = {
 }
 
 METADATA = {
-    "labels": Values(TEXT, _not_ours),
-    "annotations": Values(TEXT, _annotation),
+    "labels": Values(TEXT, refused_label),
+    "annotations": Values(TEXT, refused_annotation),
     **dict.fromkeys(("name", "generateName", "namespace", "creationTimestamp", "uid", "resourceVersion", "selfLink"), TEXT),
     "generation": NUMBER,
     "managedFields": Leaf((list,)),

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from controller.adapter.contract import DEFAULT_SOCKET
+from controller.cli.pod_options import pod_options
 from controller.cli.serving import serving
 from controller.cli.store import STORE
 from controller.errors import RunwardenError
@@ -96,6 +97,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     default=60,
     help="Seconds between two reports of an idle agent.",
 )
+@pod_options
 @click.option(
     "--agents-network/--no-agents-network",
     default=False,

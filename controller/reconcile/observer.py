@@ -11,7 +11,8 @@ from controller.advisor.consultations import Consultations
 from controller.api.base import JsonObject
 from controller.api.llm_policy import LLMMode
 from controller.api.names import RunKey, report_name, workspace_name
-from controller.api.policy import NetworkMode, ResolvedPolicy
+from controller.api.policy import ResolvedPolicy
+from controller.api.policy_defaults import OWN_DEFAULTS, PolicyDefaults
 from controller.api.run import RunSpec
 from controller.cache.active_runs import QueuedRun
 from controller.cache.policy_file_watcher import PolicyFileWatcher
@@ -57,9 +58,9 @@ class Observer:
         store: Store,
         policy: PolicyFileWatcher,
         consultations: Consultations | None = None,
-        network: NetworkMode = NetworkMode.UNMANAGED,
+        defaults: PolicyDefaults = OWN_DEFAULTS,
     ) -> None:
-        self._network = network
+        self._defaults = defaults
         self._client, self._cache, self._store, self._policy = client, cache, store, policy
         self._consultations = consultations
         self._nodes = NodeLookup(client)
@@ -105,7 +106,7 @@ class Observer:
         policy, queued = admit(self._cache, self._policy.current, QueuedRun(run, facts))
         snapshot = Snapshot(
             run=facts,
-            policy=policy.with_network(self._network) if isinstance(policy, ResolvedPolicy) else None,
+            policy=self._defaults.complete(policy) if isinstance(policy, ResolvedPolicy) else None,
             policy_exists=policy is not None,
             policy_refusal=policy if isinstance(policy, str) else "" if policy else _policy_missing_message(facts),
             state=loaded.state,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import NamedTuple
 
 from controller.api.base import JsonObject, dump
@@ -19,6 +20,8 @@ from controller.api.names import (
     pod_name,
     workspace_name,
 )
+from controller.api.pod_metadata import PodMetadata
+from controller.api.pod_policy import OWN_POD_SECURITY, Provision
 from controller.api.pod_template import judged_container, pod_template
 from controller.api.policy import HostUsers, NetworkMode, RunPolicySpec
 from controller.api.run import Agent
@@ -27,10 +30,8 @@ from controller.plan.snapshot import RunFacts
 from controller.resources.git_environment import with_safe_directory
 from controller.resources.network_policy_builder import MANAGED
 from controller.resources.owner import owner_reference
+from controller.resources.pod_users import Users, pod_users, reporter_user
 from controller.resources.reporter_sidecar import OUT_VOLUME, WORKSPACE_VOLUME, Sidecar, add_reporter
-
-AGENT_UID = 10001
-"""The user and group of agents, unless their template names another non-root one."""
 
 WORKSPACE_DIR = "/workspace"
 """Mount path of the workspace unless the Run sets another one."""
@@ -43,6 +44,7 @@ BRIEF_FILE = "brief.md"
 
 
 DEFAULTS = RunPolicySpec()
+NOTHING_PROVIDED = Provision()
 
 
 class Answered(NamedTuple):
@@ -68,20 +70,26 @@ def build_pod(
     settled: Settled | None = None,
     sidecar: Sidecar | None = None,
     policy: RunPolicySpec = DEFAULTS,
+    provision: Provision = NOTHING_PROVIDED,
 ) -> JsonObject:
     """Return the gated pod of one attempt.
 
     `last_outcome` is the reason of the previous attempt's end, empty for the first attempt. `settled` is added to its brief.
-    `sidecar` configures its reporter. `policy` sets its resources, runtime and network.
+    `sidecar` configures its reporter. `policy` sets its resources, users, runtime and network, and `provision` what is left to the
+    namespace. Raises NoUserLeft.
     """
     template = pod_template(agent)
     spec = template["spec"]
     identity = {"RUNWARDEN_RUN": run.name, "RUNWARDEN_AGENT": agent.name, "RUNWARDEN_ATTEMPT": str(attempt)}
-    _harden(spec, policy.host_users)
-    _provide(spec, policy)
+    security = policy.pod_security or OWN_POD_SECURITY
+    _harden(spec, policy.host_users, pod_users(spec, security, provision))
+    _provide(spec, policy, provision)
     _equip(spec, run, agent, identity, last_outcome)
     if sidecar is not None:
-        add_reporter(spec, judged_container(spec), {**identity, "RUNWARDEN_RUN_UID": run.uid}, sidecar)
+        user = reporter_user(spec, security, provision)
+        own = replace(sidecar, user=user, group=security.reporter_run_as_group or user)
+        own = replace(own, resources=policy.reporter_resources or sidecar.resources)
+        add_reporter(spec, judged_container(spec), {**identity, "RUNWARDEN_RUN_UID": run.uid}, own)
     spec["schedulingGates"] = [{"name": GATE_ADMITTED}, *spec.get("schedulingGates", [])]
     return {
         "apiVersion": "v1",
@@ -99,12 +107,13 @@ def _metadata(run: RunFacts, agent: Agent, attempt: int, given: JsonObject, sett
         LABEL_ATTEMPT: str(attempt),
         **({LABEL_NETWORK: MANAGED} if policy.network_policy is NetworkMode.MANAGED else {}),
     }
+    own = policy.pod_metadata or PodMetadata()
     brief = _brief(run.spec.brief if run.spec and run.spec.brief else "", settled)
     return {
         "name": pod_name(run.name, agent.name, attempt),
         "namespace": run.namespace,
-        "labels": {**given.get("labels", {}), **labels},
-        "annotations": {**given.get("annotations", {}), ANNOTATION_BRIEF: brief},
+        "labels": {**(own.labels or {}), **given.get("labels", {}), **labels},
+        "annotations": {**(own.annotations or {}), **given.get("annotations", {}), ANNOTATION_BRIEF: brief},
         "finalizers": [FINALIZER_OUTCOME],
         "ownerReferences": [owner_reference(run)],
     }
@@ -127,7 +136,7 @@ BRIEF_LIMIT = 192 * 1024
 MORE_ANSWERS = f"\n\n(cut here: the answers in full are in {RUNWARDEN_DIR}/answers)"
 
 
-def _harden(spec: JsonObject, host_users: HostUsers) -> None:
+def _harden(spec: JsonObject, host_users: HostUsers, users: Users) -> None:
     """Set the fields of the `restricted` Pod Security standard. A template may only narrow them, which `check_run` has verified."""
     spec["restartPolicy"] = "Never"
     spec["automountServiceAccountToken"] = False
@@ -135,9 +144,7 @@ def _harden(spec: JsonObject, host_users: HostUsers) -> None:
     if host_users is HostUsers.PRIVATE:
         spec["hostUsers"] = False
     pod = spec.setdefault("securityContext", {})
-    uid = pod.setdefault("runAsUser", AGENT_UID)
-    pod.setdefault("runAsGroup", uid)
-    pod.setdefault("fsGroup", uid)
+    pod |= {"runAsUser": users.user, "runAsGroup": users.group, "fsGroup": users.fs_group}
     pod["runAsNonRoot"] = True
     pod["fsGroupChangePolicy"] = "OnRootMismatch"
     pod["seccompProfile"] = {"type": "RuntimeDefault"}
@@ -147,8 +154,15 @@ def _harden(spec: JsonObject, host_users: HostUsers) -> None:
         context["capabilities"] = {"drop": ["ALL"]}
 
 
-def _provide(spec: JsonObject, policy: RunPolicySpec) -> None:
-    """Set the policy's runtime class, and its resources on containers that name none. A reporter has its own resources."""
+def _provide(spec: JsonObject, policy: RunPolicySpec, provision: Provision) -> None:
+    """Set the policy's runtime class, its resources on containers that name none, and the secrets that images are pulled with.
+
+    A reporter has its own resources. Kubernetes adds the default ServiceAccount's pull secrets only to pods of that account.
+    """
+    secrets = [*(spec.get("imagePullSecrets") or []), *map(dump, policy.image_pull_secrets or ())]
+    secrets += [{"name": name} for name in provision.pull_secrets]
+    if secrets:
+        spec["imagePullSecrets"] = [each for index, each in enumerate(secrets) if each not in secrets[:index]]
     if policy.runtime_class_name is not None:
         spec["runtimeClassName"] = policy.runtime_class_name
     for container in [*spec["containers"], *spec.get("initContainers", [])]:

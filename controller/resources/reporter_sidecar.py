@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.api.base import JsonObject
+from controller.api.base import JsonObject, dump
 from controller.api.names import REPORTER_CONTAINER
-from controller.api.template import REPORTER_UID
+from controller.api.pod_policy import DEFAULT_REPORTER_RESOURCES, REPORTER_USER, ReporterResources
 from controller.api.template import RESERVED_DIR as RUNWARDEN_DIR
 
 OUT_VOLUME, WORKSPACE_VOLUME = "runwarden-out", "runwarden-workspace"
@@ -26,8 +26,6 @@ REPORTER_WORKSPACE = "/workspace"
 RW = "rw"
 RW_ON_PATH = f"/usr/local/bin/{RW}"
 PROBE_SECONDS, PROBE_TIMES = 1, 120
-RESOURCES = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "250m", "memory": "64Mi"}}
-"""The reporter uses 25 MiB when idle; a hostile agent's files come on top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +35,9 @@ class Sidecar:
     image: str
     interval_seconds: int = 60
     shared_processes: bool = True
+    user: int = REPORTER_USER
+    group: int = REPORTER_USER
+    resources: ReporterResources = DEFAULT_REPORTER_RESOURCES
 
 
 def add_reporter(spec: JsonObject, container: JsonObject, identity: dict[str, str], sidecar: Sidecar) -> None:
@@ -56,10 +57,10 @@ def _reporter(identity: dict[str, str], sidecar: Sidecar) -> JsonObject:
         "command": ["runwarden", "reporter"],
         "restartPolicy": "Always",
         "env": _environment(identity, sidecar),
-        "resources": RESOURCES,
+        "resources": dump(sidecar.resources),
         "securityContext": {
-            "runAsUser": REPORTER_UID,
-            "runAsGroup": REPORTER_UID,
+            "runAsUser": sidecar.user,
+            "runAsGroup": sidecar.group,
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,

@@ -16,6 +16,7 @@ import structlog
 
 from controller.api.names import LABEL_RUN_UID, RunKey
 from controller.api.policy import NetworkMode
+from controller.api.policy_defaults import PolicyDefaults
 from controller.cache.policy_file_watcher import PolicyFileWatcher
 from controller.cache.unreadable import UnreadableObjects
 from controller.kube import kopf_watch
@@ -144,8 +145,7 @@ class Operator:
             return
         await resync.collect()
         async with open_advisor(self._settings, self._commands, client, self._metrics, self._membership.notify) as consultations:
-            managed = NetworkMode.MANAGED if self._settings.agents_network else NetworkMode.UNMANAGED
-            observer = Observer(client, self._cache, store, self._policy, consultations, managed)
+            observer = Observer(client, self._cache, store, self._policy, consultations, self._policy_defaults())
             network = AgentsNetwork(self._settings.agents_network_allow)
             tools = Tools(
                 client,
@@ -162,6 +162,13 @@ class Operator:
             reconciler = Reconciler(observer, store, tools, self._cache, self._metrics, record)
             handle = self._membership.begin(reconciler.reconcile, reconciler.drop)
             await run_workers(self._queue, self._settings.workers, handle, error_policy(self._metrics))
+
+    def _policy_defaults(self) -> PolicyDefaults:
+        """Return the installer's values for fields that a policy does not set."""
+        settings = self._settings
+        managed = NetworkMode.MANAGED if settings.agents_network else NetworkMode.UNMANAGED
+        security, secrets = settings.agents_pod_security, settings.agents_image_pull_secrets
+        return PolicyDefaults(managed, settings.reporter_resources, security, secrets)
 
     def _sidecar(self) -> Sidecar | None:
         """How reporters run, where they do; each policy may still narrow it."""

@@ -109,6 +109,7 @@ OWNERS = "one controller of kind Run"
 CONFINED, SECURED, ALONE = "each container of a pod", "a pod that the operator creates is restricted", "shares no namespace"
 MOUNTS, FENCED, PLACE = "configMap, downwardAPI", "has the scheduling gate", "creates nothing in its own namespace"
 UNCONFINED = {"type": "Unconfined"}
+SECCOMP = "container.seccomp.security.alpha.kubernetes.io/agent"
 TOKEN = {"projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}
 TWO_OWNERS = genuine()["metadata"]["ownerReferences"] + owner("v")
 LABELS = genuine()["metadata"]["labels"]
@@ -124,6 +125,15 @@ PODS = (
     stolen("a container without seccomp", CONFINED, pod(box=confined(seccompProfile=UNCONFINED))),
     stolen("a container without AppArmor", CONFINED, pod(box=confined(appArmorProfile=UNCONFINED))),
     stolen("a container with labels of SELinux", CONFINED, pod(box=confined(seLinuxOptions={"type": "spc_t"}))),
+    stolen("a container with a user of SELinux", CONFINED, pod(box=confined(seLinuxOptions={"user": "system_u"}))),
+    stolen("a pod with a type of SELinux", SECURED, pod(securityContext=secured(seLinuxOptions={"type": "spc_t"}))),
+    stolen("a pod with a role of SELinux", SECURED, pod(securityContext=secured(seLinuxOptions={"role": "system_r"}))),
+    stolen("a pod without seccomp, by annotation", SECURED, pod({"annotations": {SECCOMP: "unconfined"}})),
+    stolen("an agent with the reporter's user", "a user of its own", pod(box=confined(runAsUser=10002))),
+    stolen("a pod with the reporter's user", "a user of its own", pod(securityContext=secured(runAsUser=10002))),
+    stolen("a reporter with the agent's user", "a user of its own", pod(init=confined(runAsUser=10001))),
+    stolen("a reporter without a user", "a user of its own", pod(init=confined())),
+    stolen("an agent without a user", "a user of its own", pod(securityContext=secured(runAsUser=None))),
     stolen("a pod that may be root", SECURED, pod(securityContext=secured(runAsNonRoot=None))),
     stolen("a pod's root", SECURED, pod(securityContext=secured(runAsUser=0))),
     stolen("a pod without seccomp", SECURED, pod(securityContext=secured(seccompProfile=UNCONFINED))),

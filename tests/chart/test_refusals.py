@@ -70,6 +70,10 @@ IMPOSSIBLE = [
     ("namespaces={a,b,a}", "namespaces names one twice: keep one"),
     ("notifications.schemes={none,slack}", "notifications.schemes has none beside others"),
     ("reporter.enabled=false,reporter.image=x", "reporter.image is set, but reporter.enabled is false"),
+    (
+        "agents.podSecurity.runAsUser=2000,agents.podSecurity.reporterRunAsUser=2000",
+        "agents.podSecurity.runAsUser and .reporterRunAsUser are both 2000: an agent could read the reporter's token",
+    ),
     ("metrics.port=8081", "metrics.port and health.port are both 8081: give each its own"),
 ]
 
@@ -96,6 +100,12 @@ WRONG = [
     ("lease.durationSeconds=0", "/lease/durationSeconds"),
     ("reporter.intervalSeconds=0", "/reporter/intervalSeconds"),
     ("reporter.intervalSeconds=3601", "/reporter/intervalSeconds"),
+    ("reporter.resources.requests.cpu=lots", "/reporter/resources/requests/cpu"),
+    ("reporter.resources.request.cpu=50m", "request"),
+    ("agents.podSecurity.runAsUser=0", "/agents/podSecurity/runAsUser"),
+    ("agents.podSecurity.runAsUser=4294967296", "/agents/podSecurity/runAsUser"),
+    ("agents.podSecurity.user=2000", "user"),
+    ("agents.imagePullSecrets={registry}", "/agents/imagePullSecrets/0"),
     ("terminationGracePeriodSeconds=20", "/terminationGracePeriodSeconds"),
     ("policy.restartBudget=-1", "/policy/restartBudget"),
     ("policy.restartBudgt=1", "restartBudgt"),

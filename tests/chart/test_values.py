@@ -18,7 +18,16 @@ from tests.chart.helm import CHART, ROOT
 
 VALUES_FILE = (CHART / "values.yaml").read_text()
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
-OPEN = ("policy", "global", "resources", "advisor.resources", "nodeSelector", "metrics.dashboard.labels")
+OPEN = (
+    "policy",
+    "global",
+    "resources",
+    "advisor.resources",
+    "reporter.resources",
+    "agents.podSecurity",
+    "nodeSelector",
+    "metrics.dashboard.labels",
+)
 """Values whose fields are described by their own comment, or by Kubernetes."""
 
 METRIC = re.compile(r"\brunwarden_[a-z_]+")

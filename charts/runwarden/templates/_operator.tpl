@@ -32,6 +32,13 @@
   {{- if .Values.reporter.enabled }}
   - --reporter-image={{ default (include "runwarden.image" .) .Values.reporter.image }}
   - --reporter-interval-seconds={{ .Values.reporter.intervalSeconds }}
+  - --reporter-resources={{ toJson .Values.reporter.resources }}
+  {{- end }}
+  {{- with .Values.agents.podSecurity }}
+  - --agents-pod-security={{ toJson . }}
+  {{- end }}
+  {{- with default .Values.imagePullSecrets .Values.agents.imagePullSecrets }}
+  - --agents-image-pull-secrets={{ range $index, $each := . }}{{ if $index }},{{ end }}{{ $each.name }}{{ end }}
   {{- end }}
   {{- if .Values.agents.network.managed }}
   - --agents-network

@@ -46,6 +46,10 @@
 {{- if and (not $v.reporter.enabled) $v.reporter.image -}}
 {{- fail "reporter.image is set, but reporter.enabled is false: enable it, or leave the image out" -}}
 {{- end -}}
+{{- $users := $v.agents.podSecurity -}}
+{{- if and $users.runAsUser (eq (int64 $users.runAsUser) (int64 $users.reporterRunAsUser)) -}}
+{{- fail (printf "agents.podSecurity.runAsUser and .reporterRunAsUser are both %d: an agent could read the reporter's token; let them differ" (int64 $users.runAsUser)) -}}
+{{- end -}}
 {{- if eq (int $v.metrics.port) (int $v.health.port) -}}
 {{- fail (printf "metrics.port and health.port are both %d: give each its own" (int $v.health.port)) -}}
 {{- end -}}

@@ -102,6 +102,19 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
             "command may be empty only where mode is Off: name a registered command such as codex",
         ),
     ),
+    "RunPolicy.spec.podMetadata": tuple(
+        (
+            f"!has(self.{field}) || self.{field}.all(key, key != 'runwarden.dev' && !key.startsWith('runwarden.dev/'))",
+            "keys under runwarden.dev/ are reserved for the operator",
+        )
+        for field in ("labels", "annotations")
+    ),
+    "RunPolicy.spec.podSecurity": (
+        (
+            "!has(self.runAsUser) || !has(self.reporterRunAsUser) || self.runAsUser != self.reporterRunAsUser",
+            "runAsUser and reporterRunAsUser must differ: an agent with the reporter's user could read its token",
+        ),
+    ),
     "RunPolicy.spec.outcomes[]": (
         (
             """(has(self.exitCodes) && size(self.exitCodes) > 0) || (has(self.reasons) && size(self.reasons) > 0)

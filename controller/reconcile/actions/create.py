@@ -5,42 +5,57 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controller.api.base import JsonObject
-from controller.api.policy import NetworkMode, ReporterMode
+from controller.api.policy import NetworkMode, ReporterMode, RunPolicySpec
 from controller.api.run import Agent
 from controller.facts.pods import claim_facts
-from controller.kube.errors import AlreadyExists, ApiError
+from controller.kube.errors import AlreadyExists, ApiError, refused_for_good
 from controller.kube.resources import CLAIMS, PODS, Resource
 from controller.plan.actions import CreateClaim, CreatePod
 from controller.plan.context import PlanContext
 from controller.plan.escalations.questions import dismissed, unread_answers
 from controller.plan.snapshot import Snapshot
-from controller.reconcile.actions.dependencies import Tools, refused
+from controller.reconcile.actions.dependencies import REFUSAL_LIMIT, Tools, refused
 from controller.reconcile.actions.network_policy import isolate
+from controller.reconcile.actions.provision import forget, provision
 from controller.reconcile.actions.reporter_rbac import grant
 from controller.resources.claim_builder import build_claim
 from controller.resources.pod_builder import DEFAULTS, Answered, Settled, build_pod
+from controller.resources.pod_users import NoUserLeft
+from controller.resources.refusal_hints import with_hint
 from controller.resources.reporter_sidecar import Sidecar
 
 
 async def create_pod(tools: Tools, snapshot: Snapshot, action: CreatePod) -> Snapshot:
-    """Create the attempt's gated pod, or find the one that has its name."""
+    """Create the attempt's gated pod, or find the one that has its name. A refusal names the container that it is about."""
     sidecar, policy = _sidecar(tools, snapshot), snapshot.policy.spec if snapshot.policy else DEFAULTS
     managed = policy.network_policy is NetworkMode.MANAGED
     if managed and (refusal := await isolate(tools, snapshot.run.namespace)):
         return refused(snapshot, action, refusal)
     if sidecar and (refusal := await grant(tools, snapshot.run.namespace)):
         return refused(snapshot, action, refusal)
+    pod: JsonObject = {}
+    try:
+        pod = await _pod(tools, snapshot, action, sidecar, policy)
+        return tools.with_pod(snapshot, await _create(tools, PODS, snapshot.run.namespace, pod))
+    except NoUserLeft as error:
+        forget(tools, snapshot.run.namespace)
+        return refused(snapshot, action, str(error))
+    except ApiError as error:
+        tools.granted.discard(snapshot.run.namespace)  # It may have been for want of the account, which somebody deleted.
+        forget(tools, snapshot.run.namespace)
+        if not pod or not refused_for_good(error):
+            raise
+        return refused(snapshot, action, with_hint(error.message, pod, REFUSAL_LIMIT))
+
+
+async def _pod(tools: Tools, snapshot: Snapshot, action: CreatePod, sidecar: Sidecar | None, policy: RunPolicySpec) -> JsonObject:
+    """Build the attempt's pod. Raises NoUserLeft and ApiError."""
     state = snapshot.state.agents.get(action.agent) if snapshot.state else None
     last_outcome = state.last_outcome if state else ""
     at = PlanContext(snapshot, tools.now())
     answers = tuple(Answered(e.question, e.answer, e.by) for e in unread_answers(at, action.agent))
-    settled = Settled(answers, dismissed(at, action.agent))
-    pod = build_pod(snapshot.run, _agent(snapshot, action), action.attempt, last_outcome, settled, sidecar, policy)
-    try:
-        return tools.with_pod(snapshot, await _create(tools, PODS, snapshot.run.namespace, pod))
-    except ApiError:
-        tools.granted.discard(snapshot.run.namespace)  # It may have been for want of the account, which somebody deleted.
-        raise
+    settled, provided = Settled(answers, dismissed(at, action.agent)), await provision(tools, snapshot.run.namespace)
+    return build_pod(snapshot.run, _agent(snapshot, action), action.attempt, last_outcome, settled, sidecar, policy, provided)
 
 
 async def create_claim(tools: Tools, snapshot: Snapshot, action: CreateClaim) -> Snapshot:

@@ -9,6 +9,7 @@ from controller.advisor.consultations import Consultations
 from controller.api.base import JsonObject
 from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
+from controller.kube.resources import Resource
 from controller.notify.message import SendMessage, discard
 from controller.plan.actions import Creation, Effect
 from controller.plan.refused_writes import refusal_of
@@ -22,7 +23,8 @@ class Tools:
     """The API server, the cache for what was written, how to notify people, how reporters run, and the consultations, if any.
 
     `granted` holds the namespaces in which reporters have their account, `isolated` those in which agents have their NetworkPolicy,
-    with the time of the check; `network` is what that policy lets them reach.
+    with the time of the check; `network` is what that policy lets them reach. `provisions` holds namespaces and their default
+    accounts, with the time of the read.
     """
 
     client: Client
@@ -33,6 +35,7 @@ class Tools:
     granted: set[str] = field(default_factory=set)
     network: AgentsNetwork | None = None
     isolated: dict[str, datetime] = field(default_factory=dict)
+    provisions: dict[tuple[Resource, str], tuple[datetime, JsonObject]] = field(default_factory=dict)
 
     def now(self) -> datetime:
         """Return the API server's time."""
