@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from controller.reporter.agent_record import Memory
 from controller.reporter.cli_streams import Stream
 from controller.reporter.cpu_activity import Processes
-from controller.reporter.events import MAX_LINE, Event, Wrong, check, read_line
+from controller.reporter.events import MAX_LINE, Event, Wrong, check, decode, read_line
 from controller.reporter.file_activity import Workspace
 from controller.reporter.file_tail import Tail
 from controller.reporter.shared_files import Mailbox
@@ -74,7 +74,12 @@ class Watch:
     def _events_of(self, lines: Iterator[bytes]) -> Iterator[Event | Wrong]:
         """Yield the events of a CLI's stream. Only the stream reports turns; its other events are checked like the agent's own."""
         for line in lines:
-            for event in self._cli.feed(line.decode(errors="replace")):
+            try:
+                text = decode(line)
+            except Wrong as wrong:
+                yield wrong
+                continue
+            for event in self._cli.feed(text):
                 if event["type"] == "result" and self._concluded:
                     continue
                 if event["type"] == "result" and self._memory.waiting:

@@ -6,6 +6,7 @@ docs/agents.md lists the events. A wrong event is refused with `Wrong`; a text t
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Callable
@@ -26,6 +27,18 @@ CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(0x20), *range(
 """Replaces control characters, which are unsafe in a status and on a terminal."""
 
 
+MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+"""Byte order marks; the first begins with the third."""
+
+ZERO_SHARE = 4
+"""A line with at least a quarter of zeros is not UTF-8 with a stray zero: JSON in UTF-16 consists mostly of ASCII."""
+
+
 class Wrong(Exception):
     """An event is refused. `kind` distinguishes mistakes; the message is for people."""
 
@@ -34,10 +47,31 @@ class Wrong(Exception):
         self.kind = kind
 
 
+def decode(line: bytes) -> str:
+    """Return the text of a line without a byte order mark, and without the zeros that a truncated file may begin with. Bytes that
+    are not UTF-8 are replaced. Raises Wrong for UTF-16 and UTF-32.
+    """
+    encoding = _wide_encoding(line)
+    if encoding:
+        raise Wrong("encoding", f"a line is encoded in {encoding} and was skipped: write UTF-8")
+    return line.strip(b"\0").decode("utf-8-sig", errors="replace")
+
+
+def _wide_encoding(line: bytes) -> str:
+    """Return the encoding of a line whose characters have more than one byte each, empty for UTF-8. Lines after the first have no
+    byte order mark, but zeros.
+    """
+    named = next((name for mark, name in MARKS if line.startswith(mark)), "")
+    if named or line.strip(b"\0").count(b"\0") * ZERO_SHARE < len(line):
+        return named
+    return "UTF-32" if b"\0\0\0" in line.strip(b"\0") else "UTF-16"
+
+
 def read_line(line: bytes) -> object:
     """Return the JSON value of a line. Raises Wrong if it is not JSON."""
+    text = decode(line)
     try:
-        return json.loads(line.decode(errors="replace"))
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Wrong("json", f"a line is not JSON: {error}"[:TEXT]) from error
 

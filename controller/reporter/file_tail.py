@@ -15,6 +15,9 @@ CHUNK = 64 * 1024
 FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 """Flags for opening the file: a symlink is refused, a FIFO does not block. The file type is checked after opening."""
 
+BLANK = b" \t\n\r\v\f\0"
+"""Bytes of lines that have nothing to read; a line feed in UTF-16 leaves zeros behind."""
+
 ReportProblem = Callable[[str, str], None]
 """Receives a problem: its kind and its text."""
 
@@ -52,7 +55,7 @@ class Tail:
 
     def rest(self) -> Iterator[bytes]:
         """Yield the text after the last newline: at the end of the pod, nothing can complete it."""
-        if self._part.strip() and not self._skipping:
+        if self._part.strip(BLANK) and not self._skipping:
             yield bytes(self._part)
         self._part.clear()
 
@@ -73,7 +76,7 @@ class Tail:
         start = 0
         while (end := chunk.find(b"\n", start)) >= 0:
             self._add(chunk[start:end])
-            if not self._skipping and self._part.strip():
+            if not self._skipping and self._part.strip(BLANK):
                 yield bytes(self._part)
             self._part.clear()
             self._skipping = False

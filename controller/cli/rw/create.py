@@ -17,6 +17,7 @@ from controller.cli.rw.objects import TERMINAL, JsonObject, items_of, name_of, p
 from controller.cli.rw.session import RUNS, Session, with_kubectl_flags
 from controller.cli.rw.terminal_safe import clean
 from controller.cli.rw.user_error import Problem
+from controller.strict.text_encoding import NotUtf8, decode
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -85,10 +86,11 @@ def rerun(session: Session, name: str, new_name: str | None, dry_run: str | None
 
 def _read(path: str) -> str:
     try:
-        return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise Problem(f"--brief-file {path} cannot be read", str(reason)) from error
+        return decode(sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes())
+    except OSError as error:
+        raise Problem(f"--brief-file {path} cannot be read", str(error.strerror)) from error
+    except NotUtf8 as error:
+        raise Problem(f"--brief-file {path} {error}") from error
 
 
 def _create(session: Session, made: JsonObject, *, dry_run: str | None, watch: bool, output: str | None) -> None:

@@ -21,7 +21,9 @@ WRONG: list[tuple[bytes, str]] = [
     (b"no json", "json"),
     (b"[" * 100_000, "json"),
     (b"1" * 5000, "json"),
-    (b"\xff\xfe", "json"),
+    (b"\xff", "json"),
+    (b"\xff\xfe", "encoding"),
+    (b'{"type":"progress","message":"a\0b"}', "json"),
     (b"[]", "object"),
     (b'{"type":"rm"}', "type"),
     (b'{"type":["progress"]}', "type"),
@@ -52,6 +54,26 @@ def test_what_is_wrong_is_left_out_with_its_reason(line: bytes, kind: str) -> No
         check(read_line(line))
     assert caught.value.kind == kind
     assert 0 < len(str(caught.value)) <= 1024
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\xef\xbb\xbf%s",
+        b"%s\r",
+        b"\0\0\0%s",
+        b"%s\0",
+    ],
+    ids=["byte order mark", "CRLF", "hole of a truncated file", "padding"],
+)
+def test_first_and_last_bytes_that_do_no_harm(line: bytes) -> None:
+    """Editors and shells add a mark or a carriage return; a truncated file that is written on begins with zeros."""
+    assert check(read_line(line % b'{"type":"progress","message":"a"}')) == {"type": "progress", "message": "a"}
+
+
+def test_another_alphabet_is_read_with_replacements() -> None:
+    """Latin-1 in a text costs its letters and not the event."""
+    assert check(read_line('{"type":"progress","message":"caf\u00e9"}'.encode("latin-1")))["message"] == "caf\ufffd"
 
 
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)

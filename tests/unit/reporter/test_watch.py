@@ -49,3 +49,36 @@ def test_a_clis_turn_that_ends_with_a_question_open_is_no_result(tmp_path: Path)
     memory = Memory(0.0)
     Watch(Mailbox(tmp_path, memory.add_problem), memory, None, Workspace(tmp_path)).drain(1.0)
     assert (memory.result, memory.parked, list(memory.questions)) == (None, True, ["q1"])
+
+
+def watched(folder: Path, name: str, content: bytes) -> Memory:
+    """Return the record of an agent that has written one file."""
+    (folder / "out").mkdir()
+    (folder / "out" / name).write_bytes(content)
+    memory = Memory(0.0)
+    Watch(Mailbox(folder, memory.add_problem), memory, None, Workspace(folder)).drain(1.0)
+    return memory
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize(("name", "line"), [("events.jsonl", OWN.strip() % "Completed"), ("stream.jsonl", CLIS.strip())])
+def test_a_byte_order_mark_costs_no_event(tmp_path: Path, name: str, line: str, newline: str) -> None:
+    """Some editors and PowerShell begin a file with a mark: the first event counts."""
+    memory = watched(tmp_path, name, (line + newline).encode("utf-8-sig"))
+    assert (memory.result or {})["outcome"] == "Completed"
+    assert memory.problems == {}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize(("name", "line"), [("events.jsonl", OWN % "Completed"), ("stream.jsonl", CLIS)])
+def test_another_encoding_is_named(tmp_path: Path, name: str, line: str, encoding: str) -> None:
+    """The events are lost, and one problem says why."""
+    memory = watched(tmp_path, name, (line * 3).encode(encoding))
+    assert memory.result is None
+    assert memory.problems == {"encoding": f"a line is encoded in {encoding[:6].upper()} and was skipped: write UTF-8"}
+
+
+def test_events_after_lines_of_another_encoding_count(tmp_path: Path) -> None:
+    """`rw` appends UTF-8 to a file that something else has begun."""
+    memory = watched(tmp_path, "events.jsonl", (OWN % "Failed").encode("utf-16-le") + b"\n" + (OWN % "Completed").encode())
+    assert (memory.result or {})["outcome"] == "Completed"

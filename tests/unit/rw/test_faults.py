@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.cli.rw import create
 from controller.cli.rw.objects import JsonObject
 from tests.unit.rw.fake import FakeKubectl
 from tests.unit.rw.stories import escalation
@@ -200,3 +201,14 @@ def test_a_new_session_is_asked_for_with_the_restart(kubectl: FakeKubectl) -> No
     assert spec["newSessionAt"] == spec["restartedAt"] != {}
     kubectl.run("restart", "hello")
     assert "newSessionAt" not in kubectl.calls()[-1]
+
+
+def test_a_briefs_encoding_is_named_and_its_mark_is_left_out(kubectl: FakeKubectl, tmp_path: Path) -> None:
+    """An editor may save a prompt in UTF-16, or begin it with a byte order mark."""
+    brief = tmp_path / "brief.md"
+    kubectl.answers(("create*", {"spec": {}}, "", 0))
+    brief.write_bytes("fix it".encode("utf-16"))
+    done = kubectl.run("run", "r", "--image", "x", "--brief-file", str(brief), "--dry-run=client")
+    assert done.stderr == f"error: --brief-file {brief} is encoded in UTF-16: save it as UTF-8\n"
+    brief.write_bytes("fix it".encode("utf-8-sig"))
+    assert create._read(str(brief)) == "fix it"
