@@ -62,10 +62,11 @@ def outcome_of(at: PlanContext, agent: str, attempt: int) -> Outcome:
 def spoke_since(at: PlanContext, agent: Agent, state: AgentState) -> bool:
     """Whether the agent's own words about its end arrived after the end was recorded by the kubelet's.
 
-    A reporter may send its last report when the rest of the pod ends.
+    A reporter may send its last report when the rest of the pod ends. Work that is on record as done stays done.
     """
     recorded, report = state.outcome, at.report(agent.name)
-    unspoken = recorded is not None and recorded.result is not OutcomeResult.COMPLETED and known(recorded) not in SPOKEN
-    if recorded is None or not unspoken or report is None or not (report.result or report.parked):
+    if recorded is None or known(recorded) in SPOKEN or report is None or not (report.result or report.parked):
         return False
-    return known(outcome_of(at, agent.name, recorded.attempt)) in SPOKEN
+    said = outcome_of(at, agent.name, recorded.attempt)
+    done = recorded.result is OutcomeResult.COMPLETED
+    return known(said) in SPOKEN and (said.result is OutcomeResult.COMPLETED or not done)
