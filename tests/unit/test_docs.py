@@ -52,6 +52,14 @@ def test_the_example_is_what_the_command_prints(tmp_path: Path, page: str, file:
     assert (done.exit_code, done.output.removeprefix(f"{tmp_path}/")) == (0, printed[1])
 
 
+def test_the_refused_policy_is_refused_in_the_words_of_the_page() -> None:
+    """The mistakes on the policies' page lead to exactly the errors on the page."""
+    shown = re.search(r"\$ echo '(.*)' \| runwarden policy check -\n(.*?)```", (ROOT / "docs/policies.md").read_text(), re.DOTALL)
+    assert shown
+    done = CliRunner().invoke(main, ["policy", "check", "-"], input=shown[1])
+    assert (done.exit_code, done.output) == (1, shown[2])
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "manifests/examples").glob("*.yaml")), ids=lambda path: path.stem)
 def test_examples_are_runs_that_the_operator_takes(path: Path) -> None:
     """Every example is a valid Run, except for the one that shows a refusal."""

@@ -53,6 +53,7 @@ RUN_BY = {
     Shown("docs/security.md", "kubectl get validatingadmissionpolicies"): "tests/api/test_rights.py",
     Shown("docs/plan.md", "$ runwarden plan"): "tests/unit/test_docs.py",
     Shown("docs/policies.md", "$ runwarden policy check"): "tests/unit/test_docs.py",
+    Shown("docs/policies.md", "$ echo"): "tests/unit/test_docs.py",
 }
 """A block -> the test file that reads it from its page and runs it."""
 
