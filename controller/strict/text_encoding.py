@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import codecs
 
-from controller.errors import RunwardenError
-
 MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -17,7 +15,7 @@ FIRST = 4
 """Bytes at the start among which UTF-16 and UTF-32 have a zero, since a file starts with an ASCII character."""
 
 
-class NotUtf8(RunwardenError):
+class NotUtf8(ValueError):
     """A file in another encoding than UTF-8, or not a text. The message has the remedy."""
 
 
