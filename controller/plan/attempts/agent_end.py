@@ -67,6 +67,6 @@ def spoke_since(at: PlanContext, agent: Agent, state: AgentState) -> bool:
     recorded, report = state.outcome, at.report(agent.name)
     if recorded is None or known(recorded) in SPOKEN or report is None or not (report.result or report.parked):
         return False
-    said = outcome_of(at, agent.name, recorded.attempt)
+    reported = outcome_of(at, agent.name, recorded.attempt)
     done = recorded.result is OutcomeResult.COMPLETED
-    return known(said) in SPOKEN and (said.result is OutcomeResult.COMPLETED or not done)
+    return known(reported) in SPOKEN and (reported.result is OutcomeResult.COMPLETED or not done)
