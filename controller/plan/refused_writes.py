@@ -142,7 +142,7 @@ def block_of(at: PlanContext, refusal: Refusal) -> Block:
 REMEDY = f"change what refuses it (a policy, a webhook, a quota, a role); the write is tried again every {RETRY_SECONDS} s"
 
 DECISIONS = (
-    "No answer is needed: the escalation is resolved once the write succeeds. Wait changes nothing else. Unless the Run ends "
+    "No answer is needed: the escalation is closed once the write succeeds. Wait changes nothing else. Unless the Run ends "
     "anyway, Retry restarts an agent that runs, uncharged, and Stop ends the Run as Failed."
 )
 

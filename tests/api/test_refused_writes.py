@@ -52,7 +52,10 @@ def warned(cluster: Cluster, namespace: str, reason: str, kind: str = "Run") -> 
 
 
 def escalated(cluster: Cluster, namespace: str, run: str, phase: str = "Open") -> JsonObject:
-    """Wait until a human is asked about the Run, which is looked at again before its next check; return the escalation."""
+    """Wait until a human is asked about the Run, or until that is over; return the escalation.
+
+    The Run is changed meanwhile, so that the operator does not wait for its next check.
+    """
 
     def there() -> JsonObject | None:
         touch(cluster, namespace, run)
@@ -108,9 +111,9 @@ def test_a_refused_start_is_shown_escalated_and_made_up_for(
     assert condition(done, "WritesAccepted") == ("True", "Accepted")
 
 
-@pytest.mark.parametrize(("desired", "phase"), [("Paused", "Paused"), ("Stopped", "Stopped")])
+@pytest.mark.parametrize(("desired", "closed"), [("Paused", "Resolved"), ("Stopped", "Superseded")])
 def test_a_refused_end_is_shown_escalated_and_made_up_for(
-    api_cluster: Cluster, api_operator: OperatorProcess, namespace: str, desired: str, phase: str
+    api_cluster: Cluster, api_operator: OperatorProcess, namespace: str, desired: str, closed: str
 ) -> None:
     """A Run that cannot end its pod does not say Stopping for ever: it shows the refusal, asks, and ends the pod in the end."""
     apply(api_cluster, namespace, QUICKLY, simulated_forever("busy"))
@@ -124,9 +127,9 @@ def test_a_refused_end_is_shown_escalated_and_made_up_for(
         assert (blocked["phase"], blocked["reason"]) == ("Stopping", "EndRefused")
         assert not get(api_cluster, namespace, "pod", "busy-coder-r0")["metadata"].get("deletionTimestamp")
     touch(api_cluster, namespace, "busy")
-    ended = await_phase(api_cluster, namespace, "busy", phase)
+    ended = await_phase(api_cluster, namespace, "busy", desired)
     assert condition(ended, "WritesAccepted") == ("True", "Accepted")
-    assert escalated(api_cluster, namespace, "busy", "Resolved")["metadata"]["name"] == asked["metadata"]["name"]
+    assert escalated(api_cluster, namespace, "busy", closed)["metadata"]["name"] == asked["metadata"]["name"]
 
 
 def test_a_refused_release_is_shown_escalated_and_made_up_for(
@@ -143,7 +146,7 @@ def test_a_refused_release_is_shown_escalated_and_made_up_for(
         assert status(api_cluster, namespace, "tidy")["phase"] == "Completed"
     touch(api_cluster, namespace, "tidy")
     await_that(lambda: not get(api_cluster, namespace, "pod", "tidy-coder-r0"), "the pod to go")
-    escalated(api_cluster, namespace, "tidy", "Resolved")
+    escalated(api_cluster, namespace, "tidy", "Superseded")
 
 
 def test_a_pod_that_a_deleted_run_cannot_release_carries_the_refusal(

@@ -21,6 +21,8 @@ CAUGHT_QUICKLY = (
     "answer-not-used-up",
     "run-by-uid",
     "reports-by-uid",
+    "refused-and-unasked",
+    "refusal-ends-the-pass",
     "agent-ends-with-its-pod",
     "helpers-run-on",
     "decided-beside-the-rest",

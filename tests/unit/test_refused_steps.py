@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any, cast, get_args
 
@@ -10,7 +11,7 @@ import pytest
 from controller.api.agent_report import AgentReport
 from controller.api.base import JsonObject
 from controller.api.escalation import EscalationPhase
-from controller.api.names import FINALIZER_OUTCOME, RunKey
+from controller.api.names import FINALIZER_OUTCOME, GATE_ADMITTED, RunKey
 from controller.api.policy import NetworkMode, ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec, Workspace
 from controller.api.run_status import Phase
@@ -46,6 +47,7 @@ from controller.reconcile.actions import Tools, perform
 from controller.reconcile.unrecorded_refusals import UnrecordedRefusals
 from controller.resources.reporter_sidecar import Sidecar
 from controller.status.status import build_status
+from tests.builders import a_pod
 from tests.unit.test_timestamps import NOON
 
 WORDS = "policy 'labelled' denied request: pods need the label cost-centre"
@@ -186,6 +188,46 @@ async def test_the_gate_is_removed_wherever_it_is() -> None:
     paths = [operation["path"] for operation in server.asked[0][1]]
     assert "/spec/schedulingGates/1" in paths
     assert "/spec/schedulingGates/0" not in paths
+
+
+class Undoing(Refusing):
+    """An API server whose mutating webhook undoes every change of a pod: it accepts writes and returns the pod as it was."""
+
+    def __init__(self, pod: JsonObject) -> None:
+        super().__init__(forbidden())
+        self.pod = pod
+
+    async def get(self, *_: object) -> JsonObject:
+        """Return the pod."""
+        return copy.deepcopy(self.pod)
+
+    async def _write(self, resource: Resource, body: Any) -> JsonObject:
+        self.asked.append((resource.kind, body))
+        return copy.deepcopy(self.pod)
+
+
+POD_ACTIONS = [action for action in ACTIONS if isinstance(action, Ungate | Terminate | DeletePod | RemoveFinalizer)]
+
+
+@pytest.mark.parametrize("action", POD_ACTIONS, ids=lambda action: action.step)
+async def test_a_write_that_is_undone_is_a_refusal(action: Effect) -> None:
+    """A webhook that restores the gate, the finalizer or the deadline is not fought without end: the refusal names it."""
+    gates = {"schedulingGates": [{"name": "x/y"}, {"name": GATE_ADMITTED}]}
+    server = Undoing(a_pod(gates, finalizers=["x/y", FINALIZER_OUTCOME]) | {})
+    server.pod["metadata"]["uid"] = "u0"
+    before = tools(server).with_pod(replace(SNAPSHOT, pods=()), copy.deepcopy(server.pod))
+    after = await perform(tools(server), before, action)
+    assert "webhook undoes it" in after.refusals[0].message
+    assert refused_writes.of(PlanContext(after, NOON), action)
+    assert len(server.asked) == 1
+
+
+async def test_a_write_with_an_effect_is_none() -> None:
+    """The pod of the API server's answer has lost its gate."""
+    gates = {"schedulingGates": [{"name": "x/y"}, {"name": GATE_ADMITTED}]}
+    before = a_pod(gates, uid="u0")
+    server = Undoing(a_pod(uid="u0"))
+    assert not (await perform(tools(server), tools(server).with_pod(replace(SNAPSHOT, pods=()), before), Ungate(**OF_UID))).refusals
 
 
 async def test_a_condition_that_becomes_false_is_an_event_once() -> None:

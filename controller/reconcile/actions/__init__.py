@@ -44,13 +44,24 @@ async def perform(tools: Tools, snapshot: Snapshot, action: Creation | Effect) -
     try:
         if isinstance(action, Creation):
             return await _create(tools, snapshot, action)
-        return await _carry_out(tools, snapshot, action)
+        after = await _carry_out(tools, snapshot, action)
     except ApiError as error:
         if namespace_terminates(error):
             return replace(snapshot, namespace_terminating=True)
         if not refused_for_good(error):
             raise
         return refused(snapshot, action, error.message)
+    return refused(after, action, UNDONE) if _objects(after) == _objects(snapshot) else after
+
+
+UNDONE = "the API server accepted the write, but the object is as before: a mutating admission webhook undoes it"
+"""The message of a write without an effect. Tried at once again, it would be repeated without end."""
+
+
+def _objects(snapshot: Snapshot) -> tuple[object, ...]:
+    """Return everything that an effect may change, independent of its order."""
+    pods, reports = {pod.uid: pod for pod in snapshot.pods}, {report.agent: report for report in snapshot.reports}
+    return snapshot.run, pods, reports, {e.name: e for e in snapshot.escalations}, snapshot.consultations
 
 
 async def _create(tools: Tools, snapshot: Snapshot, action: Creation) -> Snapshot:
