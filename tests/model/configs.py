@@ -157,9 +157,9 @@ REFUSED = Config(
 )
 REFUSED_TWO = Config(
     "refused-two",
-    "two operators, and a policy that refuses starts, deletions or releases; a user deletes the pod",
+    "two operators, and a policy that refuses releases; a user deletes the pod",
     Left(refuse=1, delete=1),
-    refusable=("ungate", "delete-pod", "release"),
+    refusable=("release",),
     stale=False,
 )
 REFUSED_TWICE = Config(
