@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from controller.api.base import parse
 from controller.api.fitting import misfits
 from controller.api.run import Agent, RunSpec
-from controller.api.template import RESERVED_DIR, TEMPLATE, is_reserved, plain, template_hint
+from controller.api.template import TEMPLATE, template_hint
+from controller.api.template_values import RESERVED_DIR, is_reserved, plain
 from controller.api.violations import Refused, Violation, from_pydantic, limited, violation
 
 AGENT_CONTAINER = "agent"

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from controller.api.base import ApiModel, Text
 from controller.api.shapes import MAX_ITEMS, MAX_KEY
-from controller.api.template import refused_annotation, refused_label
+from controller.api.template_values import refused_annotation, refused_label
 
 Key = Annotated[str, StringConstraints(max_length=MAX_KEY)]
 LabelValue = Annotated[str, StringConstraints(max_length=63)]

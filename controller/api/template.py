@@ -6,112 +6,36 @@ its kind, name and status have no effect, as in a Deployment's template. docs/ag
 
 from __future__ import annotations
 
-import posixpath
-import re
 from collections.abc import Iterable
-from typing import Any
 
 from controller.api.hints import NO_TOKEN, RESTARTS, places
 from controller.api.hints import hint as any_hint
-from controller.api.names import GROUP
-from controller.api.pod_policy import REPORTER_USER
-from controller.api.quantity import quantity_fault
 from controller.api.scheduling import AFFINITY, SPREAD, TOLERATIONS
 from controller.api.shapes import Items, Leaf, Unset, Values, allowed, only
-
-RESERVED_DIR = "/runwarden"
-
-
-MAX_GRACE_SECONDS = 3600
-"""The longest grace period of a Run's pod, and so about the longest time that a stop, a deadline or a spent budget takes.
-
-An hour lets an agent finish an upload. A longer task is work, and belongs before the stop. A node's drain waits as long at most.
-"""
-
-
-def refused_label(key: str) -> str:
-    """Return why a pod may not have a label of this key, or an empty text."""
-    ours = key == GROUP or key.startswith(f"{GROUP}/")
-    return f"keys under {GROUP}/ are reserved for the operator" if ours else ""
-
-
-def refused_annotation(key: str) -> str:
-    """Return why a pod may not have an annotation of this key, or an empty text.
-
-    Profiles in annotations are refused as well: Kubernetes still applies AppArmor's annotations although the field is refused.
-    """
-    profile = UNCONFINING.match(key)
-    return f"keys under {profile[0]} would change the container's confinement: leave it out" if profile else refused_label(key)
-
-
-UNCONFINING = re.compile(r"(?:[a-z-]+\.)*(?:apparmor|seccomp)\.security\.(?:alpha|beta)\.kubernetes\.io/")
-
-
-def _non_root(uid: int) -> str:
-    return "" if uid > 0 else "the agent may not run as root: use a user above 0, or omit the field"
-
-
-def _agent_user(uid: int) -> str:
-    return f"{uid} is reserved for the reporter: use another, or omit the field" if uid == REPORTER_USER else _non_root(uid)
-
-
-def _env_name(name: str) -> str:
-    return "names that begin with RUNWARDEN_ are reserved for the operator" if name.startswith("RUNWARDEN_") else ""
-
-
-def _mount_path(path: str) -> str:
-    if not path.startswith("/") or plain(path) == "/":
-        return "needs an absolute path other than /"
-    return f"{RESERVED_DIR} is reserved for the operator" if is_reserved(path) else ""
-
-
-def plain(path: str) -> str:
-    """Return an absolute path without `..`, `.` and doubled slashes, as a container runtime resolves it."""
-    return posixpath.normpath(f"/{path.lstrip('/')}")
-
-
-def is_reserved(path: str) -> bool:
-    """Whether a path, in any spelling, is the operator's directory or in it."""
-    return plain(path) == RESERVED_DIR or plain(path).startswith(f"{RESERVED_DIR}/")
-
-
-def _priority(name: str) -> str:
-    return "classes that begin with system- are reserved for the cluster: use one of yours" if name.startswith("system-") else ""
-
-
-def _own_name(name: str) -> str:
-    return "names that begin with runwarden- are reserved for the operator" if name.startswith("runwarden-") else ""
-
-
-def _gate(name: str) -> str:
-    return refused_label(name)
-
-
-def _grace(seconds: int) -> str:
-    """Refuse zero: the API server would delete the pod by force, without waiting until the node has ended it."""
-    if 0 < seconds <= MAX_GRACE_SECONDS:
-        return ""
-    return f"a grace period is 1 to {MAX_GRACE_SECONDS} s: let the agent save its work in that time, or omit the field for 30"
-
-
-def _no_add(values: list[Any]) -> str:
-    return "no capability may be added" if values else ""
-
-
-def _quantity(value: Any) -> str:
-    """Accept null as well, which a Pod reads as 0."""
-    return "" if value is None else quantity_fault(value)
-
+from controller.api.template_values import (
+    added_capabilities_fault,
+    agent_user_fault,
+    env_name_fault,
+    gate_fault,
+    grace_fault,
+    mount_path_fault,
+    non_root_fault,
+    nullable_quantity_fault,
+    own_name_fault,
+    priority_fault,
+    refused_annotation,
+    refused_label,
+)
 
 TEXT = Leaf((str,))
 BOOL = Leaf((bool,))
 NUMBER = Leaf((int,))
 NUMBER_OR_TEXT = Leaf((int, str))
-QUANTITY = Leaf((str, int, float, bool, list, dict, type(None)), _quantity)
+QUANTITY = Leaf((str, int, float, bool, list, dict, type(None)), nullable_quantity_fault)
 TEXTS = Items(TEXT)
-GRACE = Leaf((int,), _grace)
-USER = Leaf((int,), _agent_user)
-GROUP_ID = Leaf((int,), _non_root)
+GRACE = Leaf((int,), grace_fault)
+USER = Leaf((int,), agent_user_fault)
+GROUP_ID = Leaf((int,), non_root_fault)
 TRUE = Leaf((bool,), only(True))
 FALSE = Leaf((bool,), only(False))
 
@@ -156,7 +80,7 @@ CONTAINER_SECURITY = {
     "seccompProfile": SECCOMP,
     "appArmorProfile": APP_ARMOR,
     "procMount": Leaf((str,), only("Default")),
-    "capabilities": {"drop": TEXTS, "add": Leaf((list,), _no_add)},
+    "capabilities": {"drop": TEXTS, "add": Leaf((list,), added_capabilities_fault)},
     "seLinuxOptions": NO_SELINUX,
     "windowsOptions": NO_WINDOWS,
 }
@@ -178,14 +102,14 @@ POD_SECURITY = {
 
 NO_HOST_PORT = Unset("agents are not reachable from outside; a human uses kubectl port-forward", 0)
 CONTAINER = {
-    "name": Leaf((str,), _own_name),
+    "name": Leaf((str,), own_name_fault),
     "image": TEXT,
     "command": TEXTS,
     "args": TEXTS,
     "workingDir": TEXT,
     "env": Items(
         {
-            "name": Leaf((str,), _env_name),
+            "name": Leaf((str,), env_name_fault),
             "value": TEXT,
             "valueFrom": {
                 "secretKeyRef": KEY_REF,
@@ -209,8 +133,8 @@ CONTAINER = {
     },
     "volumeMounts": Items(
         {
-            "name": Leaf((str,), _own_name),
-            "mountPath": Leaf((str,), _mount_path),
+            "name": Leaf((str,), own_name_fault),
+            "mountPath": Leaf((str,), mount_path_fault),
             "subPath": TEXT,
             "subPathExpr": Unset("use subPath"),
             "readOnly": BOOL,
@@ -238,7 +162,7 @@ CONTAINER = {
 INIT_CONTAINER = {**CONTAINER, "restartPolicy": Leaf((str,), only("Always", why="leave it out for a container that ends"))}
 
 VOLUME = {
-    "name": Leaf((str,), _own_name),
+    "name": Leaf((str,), own_name_fault),
     "emptyDir": {"medium": TEXT, "sizeLimit": QUANTITY},
     "secret": {"secretName": TEXT, "items": KEY_ITEMS, "defaultMode": NUMBER, "optional": BOOL},
     "configMap": {"name": TEXT, "items": KEY_ITEMS, "defaultMode": NUMBER, "optional": BOOL},
@@ -266,8 +190,8 @@ POD = {
     "topologySpreadConstraints": SPREAD,
     "runtimeClassName": TEXT,
     "schedulerName": TEXT,
-    "schedulingGates": Items({"name": Leaf((str,), _gate)}),
-    "priorityClassName": Leaf((str,), _priority),
+    "schedulingGates": Items({"name": Leaf((str,), gate_fault)}),
+    "priorityClassName": Leaf((str,), priority_fault),
     "imagePullSecrets": Items({"name": TEXT}),
     "terminationGracePeriodSeconds": GRACE,
     "restartPolicy": Leaf((str,), only("Never", why=f"{RESTARTS}; leave it out")),

@@ -16,7 +16,7 @@ from controller.api.names import (
     REPORTER_CONTAINER,
 )
 from controller.api.pod_template import judged_container
-from controller.api.template import MAX_GRACE_SECONDS
+from controller.api.template_values import MAX_GRACE_SECONDS
 from controller.api.timestamps import earlier, later, parse_time
 from controller.facts.containers import (
     DEADLINE_EXCEEDED,

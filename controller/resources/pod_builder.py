@@ -25,7 +25,7 @@ from controller.api.pod_policy import OWN_POD_SECURITY, Provision
 from controller.api.pod_template import judged_container, pod_template
 from controller.api.policy import HostUsers, NetworkMode, RunPolicySpec
 from controller.api.run import Agent
-from controller.api.template import RESERVED_DIR as RUNWARDEN_DIR
+from controller.api.template_values import RESERVED_DIR as RUNWARDEN_DIR
 from controller.plan.snapshot import RunFacts
 from controller.resources.git_environment import with_safe_directory
 from controller.resources.network_policy_builder import MANAGED

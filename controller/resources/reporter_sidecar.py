@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from controller.api.base import JsonObject, dump
 from controller.api.names import REPORTER_CONTAINER
 from controller.api.pod_policy import DEFAULT_REPORTER_RESOURCES, REPORTER_USER, ReporterResources
-from controller.api.template import RESERVED_DIR as RUNWARDEN_DIR
+from controller.api.template_values import RESERVED_DIR as RUNWARDEN_DIR
 
 OUT_VOLUME, WORKSPACE_VOLUME = "runwarden-out", "runwarden-workspace"
 BIN_VOLUME, ANSWERS_VOLUME, TOKEN_VOLUME = "runwarden-bin", "runwarden-answers", "runwarden-token"  # a volume's name

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.api.base import MAX_SECONDS
-from controller.api.template import MAX_GRACE_SECONDS
+from controller.api.template_values import MAX_GRACE_SECONDS
 from controller.api.timestamps import EARLIEST, LATEST, bounded, earlier, later, parse_time
 from controller.facts.pods import pod_facts
 from controller.facts.reports import report_facts

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from controller.api.names import FINALIZER_OUTCOME, pod_name
 from controller.api.run import Agent
-from controller.api.template import MAX_GRACE_SECONDS
+from controller.api.template_values import MAX_GRACE_SECONDS
 from controller.api.timestamps import format_time, later
 from controller.plan import limits
 from controller.plan.actions import AdoptPod, CreateClaim, CreatePod, DeletePod, RemoveFinalizer, Terminate, Ungate
