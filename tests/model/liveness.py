@@ -31,6 +31,9 @@ GOOD_PHASES = ENDED_PHASES | {Phase.BLOCKED}
 GOOD_HEALTHS = frozenset({Health.HEALTHY, Health.COMPLETE, Health.AWAITING_GUIDANCE})
 """An agent that waits for an answer waits for a human; its siblings do not."""
 
+LONGEST_SLEEP = 1000
+"""Ticks until the next check after which a Run counts as sleeping for ever: no wait of a model's policy is half as long."""
+
 STEPS = 60
 """Steps of one pass, each one write, after which it counts as endless."""
 
@@ -133,7 +136,7 @@ class Liveness:
         if good_now or self._asks_about_the_end(world, world.run, plan):
             return self._litter(world) or self._unheard(world, world.run, plan)
         check = plan.verdict.next_check
-        if check is None:
+        if check is None or tick(check) > world.now + LONGEST_SLEEP:
             return f"L: the Run sleeps for ever: {plan.verdict.phase}, {plan.verdict.reason}"
         return world._replace(now=max(world.now + 1, tick(check)))
 
