@@ -23,6 +23,11 @@ def install() -> Path:
     return install_locked(HERE, "clis", ("node", CLAUDE_INSTALLER)) / "node_modules/.bin"
 
 
+def install_oldest() -> Path:
+    """Return the folder with the oldest supported `codex` and `claude`; docs/clis.md names their versions."""
+    return install_locked(HERE / "oldest", "clis-oldest", ("node", CLAUDE_INSTALLER)) / "node_modules/.bin"
+
+
 def install_locked(source: Path, name: str, *more: tuple[str, ...]) -> Path:
     """Return a folder of the cache with the packages that a package-lock.json pins, after further commands; skip as `install`
     does.

@@ -153,3 +153,25 @@ async def test_a_conversation_that_the_model_refuses_begins_again(pod: Pod, cli:
     assert "a lost answer" not in model.said()
     assert all(part in model.said() for part in (pod.brief.strip(), "its conversation is not continued"))
     assert pod.results()[-1]["summary"] == "recovered"
+
+
+UNKNOWN = (
+    '{"type":"result","subtype":"error_during_execution","is_error":true,"errors":["No conversation found with session ID: c-1"]}\n'
+)
+ONLY_NEW = """#!/bin/sh
+cat >"$STUB/prompt"
+case " $* " in *" --resume "*) cat "$STUB/unknown"; exit 1 ;; esac
+cat "$STUB/stream"
+"""
+
+
+async def test_an_unknown_session_may_be_named_in_the_stream_only(stubbed: Stubbed) -> None:
+    """Claude 2.1.21 writes nothing about it to stderr."""
+    begun = '{"type":"system","subtype":"init","session_id":"c-1"}\n{"type":"result","subtype":"success","is_error":false}\n'
+    stubbed.says(begun)
+    stubbed.becomes(ONLY_NEW)
+    (stubbed.folder / "unknown").write_text(UNKNOWN)
+    await stubbed.pod.run("claude")
+    stubbed.pod.begin(1)
+    assert (await stubbed.pod.run("claude")).code == 0
+    assert "its conversation is lost" in stubbed.prompt
