@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -10,13 +10,8 @@ from typing import NamedTuple
 from controller.api.base import MAX_TEXT, JsonObject
 from controller.api.redaction import recorded
 from controller.api.timestamps import parse_time
+from controller.facts.waiting import Waits, preparing, unscheduled, unstarted, waiting
 from controller.plan.snapshot import PodFacts, Termination
-
-PULL_PREFIX = "ErrImagePull: "
-"""Prefix of the cause in the kubelet's back-off message. Without it, both messages of one failing pull are equal."""
-
-SAME_REASONS = {"ErrImagePull": "ImagePullBackOff"}
-"""Waiting reasons between which the kubelet alternates while it retries; one name keeps the status from flapping."""
 
 DEADLINE_EXCEEDED = "DeadlineExceeded"
 """The kubelet's reason for a pod that it ended at its activeDeadlineSeconds, which is how the operator ends pods."""
@@ -48,8 +43,9 @@ class PodContainers:
     def __init__(self, spec: JsonObject, status: JsonObject) -> None:
         self._statuses: dict[str, JsonObject] = {c["name"]: c for c in status.get("containerStatuses", ())}
         self._unready = since(status, "Ready", "False")
-        self._held_up = _waiting(c.get("state", {}) for c in status.get("initContainerStatuses", ()))
-        self._unscheduled = _unscheduled(status)
+        self._preparing = preparing(spec, status)
+        self._unstarted = unstarted(status)
+        self._unscheduled = unscheduled(condition(status, "PodScheduled"))
         self._policy, self._over = spec.get("restartPolicy", "Never"), is_over(status)
         self._ruled = any(c.get("restartPolicyRules") for kind in ("containers", "initContainers") for c in spec.get(kind, ()))
 
@@ -57,7 +53,7 @@ class PodContainers:
         """Return the facts of one of the containers in the pod's spec."""
         name = container["name"]
         found = self._statuses.get(name, {})
-        reason, message = self._held_up or _waiting([found.get("state", {})]) or self._unscheduled or ("", "")
+        reason, message = self._waits_for(found.get("state", {})) or Waits()
         return ContainerFacts(
             container=name,
             started_at=_running_since(found),
@@ -66,6 +62,12 @@ class PodContainers:
             waiting_message=words(message),
             termination=_termination(found) if self._over or self._is_final(container) else None,
         )
+
+    def _waits_for(self, state: JsonObject) -> Waits | None:
+        """Return the reason and message of what keeps a container from running, or its pod from leaving Pending beside it."""
+        if "running" in state or "terminated" in state:
+            return self._unstarted
+        return self._preparing or waiting(state) or self._unscheduled
 
     def _unready_since(self, container: JsonObject, found: JsonObject) -> datetime | None:
         """Return since when a running agent that was once ready has failed its readiness probe.
@@ -161,21 +163,6 @@ def _states(status: JsonObject) -> Iterator[JsonObject]:
 
 def _running_since(container: JsonObject) -> datetime | None:
     return parse_time(container.get("state", {}).get("running", {}).get("startedAt"))
-
-
-def _waiting(states: Iterable[JsonObject]) -> tuple[str, str] | None:
-    """Return the reason and message of the first container that waits for something with a reason."""
-    for state in states:
-        waiting = state.get("waiting")
-        if waiting and waiting.get("reason"):
-            reason = SAME_REASONS.get(waiting["reason"], waiting["reason"])
-            return reason, waiting.get("message", "").rpartition(PULL_PREFIX)[2]
-    return None
-
-
-def _unscheduled(status: JsonObject) -> tuple[str, str] | None:
-    found = condition(status, "PodScheduled")
-    return ("Unschedulable", found.get("message", "")) if found.get("reason") == "Unschedulable" else None
 
 
 def _termination(container: JsonObject) -> Termination | None:
