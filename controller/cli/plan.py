@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import click
 import yaml
@@ -13,6 +13,7 @@ from controller.api.violations import Refused
 from controller.plan import plan as decide
 from controller.plan.plan_document import write_plan
 from controller.plan.serialization import read_snapshot
+from controller.strict.text_encoding import NotUtf8, decode
 
 
 class _Loader(yaml.SafeLoader):
@@ -26,17 +27,17 @@ _Loader.yaml_implicit_resolvers = {
 
 
 @click.command()
-@click.option("-f", "--file", required=True, type=click.File("r", encoding="utf-8"), help="The snapshot, YAML or JSON; - is stdin.")
+@click.option("-f", "--file", required=True, type=click.File("rb"), help="The snapshot, YAML or JSON; - is stdin.")
 @click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", help="Format of the output.")
-def plan(file: TextIO, output: str) -> None:
+def plan(file: BinaryIO, output: str) -> None:
     """Print the plan for a snapshot: the rule that applies, its actions with their reasons, and the digest.
 
     A snapshot holds now, run, policy, state, pods, claims and escalations; docs/plan.md describes its fields. The ledger stores
     snapshots in this form.
     """
     try:
-        snapshot, now = read_snapshot(load(file.read()))
-    except (Refused, yaml.YAMLError, UnicodeDecodeError) as error:
+        snapshot, now = read_snapshot(load(decode(file.read())))
+    except (Refused, yaml.YAMLError, NotUtf8) as error:
         for line in _lines(error):
             click.echo(f"{file.name}: {line}", err=True)
         sys.exit(1)
