@@ -27,7 +27,10 @@ COOLDOWN = Config(
     slow=(0, 1),
     stale=False,
 )
-UNREADY = Config("unready", "a live agent is restarted, ends late, and may complete meanwhile", Left(unready=1, done=1, tick=1))
+UNREADY = Config(
+    "unready", "a live agent is restarted, ends late, and may complete meanwhile", Left(unready=1, done=1, tick=1), stale=False
+)
+UNREADY_CACHED = Config("unready-cached", "the same with incomplete caches, while no time passes", Left(unready=1, done=1))
 ASK = Config("ask", "a user asks for a restart; the agent may complete first", Left(ask=1, done=1), stale=False)
 ASK_CRASH = Config("ask-crash", "a user asks for a restart of an agent that crashes", Left(ask=1, crash=1), stale=False)
 ANSWER = Config(
@@ -499,6 +502,7 @@ RESTARTS = (
     BUDGET,
     COOLDOWN,
     UNREADY,
+    UNREADY_CACHED,
     ASK,
     ASK_CRASH,
     ANSWER,

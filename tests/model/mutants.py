@@ -282,13 +282,13 @@ RESTARTING: tuple[Mutant, ...] = (
     Mutant(
         "predecessor-not-read",
         "the previous attempt's pod is read only if the cache knows it",
-        ("unready", "ask"),
+        ("unready-cached", "unready", "ask"),
         lambda: [(bridge, "expected_pod_names", _without_predecessor)],
     ),
     Mutant(
         "no-wait",
         "the next attempt does not wait for the end of the earlier pods",
-        ("unready", "ask"),
+        ("unready-cached", "unready", "ask"),
         lambda: [(PlanContext, "former_pods", lambda *_: ())],
     ),
     Mutant(
@@ -373,7 +373,7 @@ RESTARTING: tuple[Mutant, ...] = (
     Mutant(
         "count-after-act",
         "a restart is charged when its pod is adopted, not when it is reserved",
-        ("unready",),
+        ("unready-cached", "unready"),
         lambda: [
             (transitions, "_reserve", _uncharged),
             (transitions, "_adopt", _charge_at_adoption),
@@ -485,7 +485,7 @@ RESTARTING: tuple[Mutant, ...] = (
     Mutant(
         "predecessor-not-asked",
         "an agent that completes between the reservation of its restart and its end is started again",
-        ("unready",),
+        ("unready-cached", "unready"),
         lambda: [(PlanContext, "finished_predecessor", lambda *_: None)],
     ),
     Mutant(
