@@ -1,7 +1,7 @@
 """P1 to P5, judged from the API server's history: each is a function from a namespace's history to its violations.
 
 P1 charged restarts stay within the budget, and every attempt has started; P2 one started pod per attempt; P3 a started pod is ended
-only by a state that has a later attempt or stops; P4 one live pod per agent; P5 restarts a cooldown apart.
+only by a state that has a later attempt, has its end on record, or stops; P4 one live pod per agent; P5 restarts a cooldown apart.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ def one_pod_an_attempt(history: Sequence[Change], _: Laws) -> Iterator[str]:
 
 
 def ended_by_the_state(history: Sequence[Change], laws: Laws) -> Iterator[str]:
-    """P3: when a started pod is asked to end, the last saved Run is past its attempt, or stops; or a human deleted the pod."""
+    """P3: when a started pod is asked to end, the last saved Run has its end on record, is past its attempt, or stops; or a human
+    deleted the pod.
+    """
     runs: dict[str, JsonObject] = {}
     judged: set[str] = set()
     for change in history:
@@ -165,7 +167,11 @@ def _told(run: JsonObject) -> dict[str, int]:
 
 
 def _allows(run: JsonObject, pod: Pod) -> bool:
-    return run.get("status", {}).get("phase") in STOPS or _told(run).get(pod.agent[1], 0) > pod.attempt
+    """Whether the Run stops, is past the pod's attempt, or has that attempt's end on record: a helper beside the agent ran on."""
+    agent: JsonObject = next((a for a in run.get("status", {}).get("agents", []) if a["name"] == pod.agent[1]), {})
+    attempt = int(agent.get("attempt", 0))
+    recorded = attempt == pod.attempt and "outcome" in agent
+    return run.get("status", {}).get("phase") in STOPS or attempt > pod.attempt or recorded
 
 
 def _standing(run: JsonObject) -> str:

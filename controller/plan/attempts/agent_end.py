@@ -18,18 +18,23 @@ from controller.plan.outcomes import SPOKEN, known
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts
 
+KUBELET_SECONDS = 10
+"""How long after the grace period a pod whose containers have all ended may take to be reported as ended: a busy kubelet was seen
+to take some seconds."""
+
 
 def over_at(at: PlanContext, pod: PodFacts) -> datetime | None:
     """Return when an ended agent is recorded at the latest, although its pod runs on; None while the agent works.
 
     The pod's own end comes first where nothing holds it up: the kubelet ends sidecars with the last other container. An end that
-    lies further ahead than the grace period comes from a node whose clock is wrong.
+    lies further ahead than that comes from a node whose clock is wrong.
     """
     if not pod.agent_ended:
         return None
     end = pod.termination.finished_at if pod.termination else None
-    ahead = end is not None and end > later(at.now, pod.grace_seconds)
-    return at.now if end is None or ahead else later(end, pod.grace_seconds)
+    patience = pod.grace_seconds + KUBELET_SECONDS
+    ahead = end is not None and end > later(at.now, patience)
+    return at.now if end is None or ahead else later(end, patience)
 
 
 def is_over(at: PlanContext, pod: PodFacts) -> bool:

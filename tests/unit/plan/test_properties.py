@@ -175,12 +175,14 @@ def idle(snapshot: Snapshot, agent: AgentState) -> bool:
 
 @given(snapshots, moments)
 def test_nothing_is_ended_without_a_decision(snapshot: Snapshot, now: datetime) -> None:
-    """A live pod is ended only under a saved stop or pause, or because a later attempt is reserved."""
-    state = snapshot.state
+    """A live pod is ended only under a saved stop or pause, because a later attempt is reserved, or because its agent has ended."""
     for action in plan(snapshot, now).actions:
         if isinstance(action, Terminate):
-            decided = state is not None and (state.stop is not None or state.paused_at is not None)
-            assert decided or (state is not None and action.attempt < state.agents[action.agent].attempt)
+            state = snapshot.state
+            assert state is not None
+            agent = state.agents[action.agent]
+            recorded = agent.outcome is not None and (agent.attempt, agent.pod_uid) == (action.attempt, action.pod_uid)
+            assert state.stop or state.paused_at or action.attempt < agent.attempt or recorded
 
 
 @given(snapshots, st.timedeltas(timedelta(days=-300), timedelta(days=300)))
