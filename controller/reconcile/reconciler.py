@@ -35,7 +35,6 @@ from controller.reconcile.observer import Observation, Observer
 from controller.reconcile.run_freshness import RunFreshness
 from controller.reconcile.status_writer import StatusWriter
 from controller.reconcile.step_runner import StepRunner
-from controller.reconcile.unrecorded_refusals import UnrecordedRefusals
 from controller.reconcile.work import Decided, Work
 from controller.store import KnownRun, Store
 from controller.store.garbage_collection import forget_if_gone
@@ -59,8 +58,7 @@ class Reconciler:
     ) -> None:
         self._observer, self._store, self._tools, self._cache = observer, store, tools, cache
         self._metrics, self._log, self._freshness = metrics, DecisionLog(metrics, record), RunFreshness(store)
-        self._refusals = UnrecordedRefusals(tools.client, metrics)
-        self._status = StatusWriter(store, tools, cache, metrics, self._refusals, monotonic)
+        self._status = StatusWriter(store, tools, cache, metrics, monotonic)
         self._steps = StepRunner(tools, self._status, self._log)
 
     async def reconcile(self, key: RunKey) -> float | None:
@@ -83,8 +81,7 @@ class Reconciler:
         self._forget_times(key)
         self._cache.release_reservation(key)
         self._metrics.set_budget_left(key.namespace, key.name, key.uid, None)
-        if self._tools.consultations:
-            self._tools.consultations.forget(key)
+        self._tools.forget_advice(key)
 
     async def _reconcile(self, key: RunKey) -> float | None:
         work = await self._observe(key)
@@ -92,10 +89,10 @@ class Reconciler:
             decision = await self._carry_out(work)
         context = PlanContext(work.snapshot, self._tools.now())
         self._metrics.set_budget_left(key.namespace, key.name, key.uid, run_budget_left(context))
-        if self._tools.consultations and _needs_no_advice(work.snapshot):
-            self._tools.consultations.forget(key)
+        if _needs_no_advice(work.snapshot):
+            self._tools.forget_advice(key)
         if work.snapshot.run.gone:
-            await self._refusals.record_release(work.snapshot)
+            await self._status.refusals.record_release(work.snapshot)
             await self._forget(work)
         return await self._finish(work, decision)
 
@@ -143,8 +140,7 @@ class Reconciler:
         """Delete what is kept of a Run that is gone, and its state once all of its pods are released."""
         self._forget_times(work.key)
         if not work.run and not work.snapshot.pods:
-            run = KnownRun(work.key.uid, work.key.namespace, work.key.name)
-            await forget_if_gone(self._store, self._tools.client, run)
+            await forget_if_gone(self._store, self._tools.client, KnownRun(work.key.uid, work.key.namespace, work.key.name))
 
     def _forget_times(self, key: RunKey) -> None:
         self._status.forget(key)

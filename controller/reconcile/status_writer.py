@@ -31,12 +31,12 @@ class StatusWriter:
         tools: Tools,
         cache: RunCache,
         metrics: Metrics,
-        refusals: UnrecordedRefusals,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._cache, self._monotonic = store, cache, monotonic
         self._now: Callable[[], datetime] = tools.now
-        self._after_save, self._throttle, self._refusals = AfterSave(tools, metrics), StatusThrottle(), refusals
+        self._after_save, self._throttle = AfterSave(tools, metrics), StatusThrottle()
+        self.refusals = UnrecordedRefusals(tools.client, metrics)
 
     async def save(self, work: Work, decision: Plan) -> None:
         """Save state and status in one compare-and-swap. Raises Conflict where the Run or its state has changed."""
@@ -67,7 +67,7 @@ class StatusWriter:
         try:
             work.run, work.loaded = await self._store.commit(work.run, work.loaded, state, status)
         except ApiError as error:
-            await self._refusals.record_status(work.key, error)
+            await self.refusals.record_status(work.key, error)
             raise
         work.dirty, work.proven = False, True
         self._throttle.written(work.key, self._monotonic())

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from controller.advisor.consultations import Consultations
 from controller.api.base import JsonObject
+from controller.api.names import RunKey
 from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
 from controller.kube.resources import Resource
@@ -40,6 +41,11 @@ class Tools:
     def now(self) -> datetime:
         """Return the API server's time."""
         return self.client.server_now()
+
+    def forget_advice(self, key: RunKey) -> None:
+        """Keep no consultation about a Run."""
+        if self.consultations:
+            self.consultations.forget(key)
 
     def with_pod(self, snapshot: Snapshot, pod: JsonObject) -> Snapshot:
         """Return the snapshot with a pod as the API server just answered it."""
