@@ -1,4 +1,4 @@
-"""The oldest supported CLIs. The other tests run the newest ones, and data/errors.yaml has the failures of versions between."""
+"""The oldest supported CLIs. The other tests run the newest ones, and data/errors.jsonl has the failures of versions between."""
 
 from __future__ import annotations
 
