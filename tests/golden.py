@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+WIDTH = 132
+"""As the line length of the code."""
 LONG = 20
 """At least this many equal lines in a row are written as a repetition."""
 
@@ -24,7 +26,7 @@ _Dumper.add_representer(str, _represent_text)
 
 def dump(document: Any) -> str:
     """Return a document in the form of a golden file."""
-    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=WIDTH, allow_unicode=True)
 
 
 def expand(value: Any) -> Any:
