@@ -16,8 +16,8 @@ from tests.skipping import cannot_run
 
 FORMS: list[JsonObject] = [json.loads(line) for line in (Path(__file__).parent / "data/errors.jsonl").read_text().splitlines()]
 """How the CLIs end a run that failed, by version, and the code that `rw exec` makes of it: 75 passes by itself, 77 needs a
-credential, 78 another configuration, 1 is charged. Entries with versions were recorded from that CLI with a model on loopback (usage, ids and
-times are cut out); entries with an issue quote a public report.
+credential, 78 another configuration, 1 is charged. Entries with versions were recorded from that CLI with a model on loopback
+(usage, ids and times are cut out); entries with an issue quote a public report.
 """
 JUDGE = """
 TEMPORARY=75 FORBIDDEN=77 MISCONFIGURED=78
