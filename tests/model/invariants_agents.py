@@ -118,10 +118,12 @@ class Promises:
         A reporter that falsely claims to have delivered an answer harms only its own agent.
         """
         settled = {*before.ghost.answered, *before.ghost.dismissed, *before.ghost.handed}
-        for pod in before.pods:
-            if pod.uid == was.pod_uid and pod.word and not {(name, question) for question in pod.word.waits_for} <= settled:
-                return "a parked agent is started again before an answer"
-        return ""
+        pods = [pod for pod in before.pods if pod.uid == was.pod_uid]
+        waits = {(name, question) for pod in pods if pod.word for question in pod.word.waits_for}
+        if not pods and not before.reports:  # Only the state still has what it parked for.
+            open_ones = [e for e in before.escalations if e.agent == name and e.question and e.open and not e.decision]
+            waits = {(name, e.question) for e in open_ones if e.name in was.asked}
+        return "" if waits <= settled else "a parked agent is started again before an answer"
 
 
 def _denied(event: Event, name: str, was: AgentState) -> bool:
