@@ -25,6 +25,7 @@ from controller.api.base import (
     dump,
 )
 from controller.api.llm_policy import LLM
+from controller.api.notification import Notification
 from controller.api.pod_metadata import PodMetadata
 from controller.api.pod_policy import ImagePullSecret, PodSecurity, ReporterResources
 from controller.api.quantity import Quantity
@@ -39,11 +40,6 @@ Words = Annotated[
     str,
     StringConstraints(pattern=r"^$|\S", max_length=MAX_TEXT),
     Explained(f"must have at most {MAX_TEXT} characters, not only spaces"),
-]
-SecretKey = Annotated[
-    str,
-    StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", min_length=1, max_length=128),
-    Explained("must be the name of a key in a Secret: 1 to 128 letters, digits, -, _ and ."),
 ]
 
 
@@ -142,25 +138,6 @@ class Responders(ApiModel):
     users: tuple[FilledText, ...] = Field(default=(), max_length=64, description="User names.")
     groups: tuple[FilledText, ...] = Field(default=(), max_length=64, description="Group names.")
     bridges: tuple[FilledText, ...] = Field(default=(), max_length=16, description="Users that may answer on behalf of others.")
-
-
-class NotificationEvent(ApiEnum):
-    """Events that people can be notified of."""
-
-    ESCALATION_OPENED = "EscalationOpened"
-    RUN_FINISHED = "RunFinished"
-
-
-class Notification(ApiModel):
-    """A target of notifications."""
-
-    secret_name: Name = Field(description="Secret in the policy's namespace whose key holds the URL.")
-    secret_key: SecretKey = Field(default="url", description="Key in the Secret.")
-    events: tuple[NotificationEvent, ...] = Field(
-        default=(NotificationEvent.ESCALATION_OPENED, NotificationEvent.RUN_FINISHED),
-        max_length=2,
-        description="Events that are sent; both when not set.",
-    )
 
 
 class RunPolicySpec(ApiModel):

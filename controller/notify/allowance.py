@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from controller.api.policy import NotificationEvent
+from controller.api.notification import NotificationEvent
 from controller.notify.message import Message
 
 BURST, SECONDS_EACH = 10, 60.0

@@ -10,7 +10,8 @@ from enum import StrEnum
 
 from controller.api.base import JsonObject
 from controller.api.escalation import Decision, EscalationType
-from controller.api.policy import Notification, NotificationEvent, ResolvedPolicy
+from controller.api.notification import Notification, NotificationEvent
+from controller.api.policy import ResolvedPolicy
 from controller.api.run_status import TERMINAL_PHASES, Phase
 
 TITLE_LIMIT, TEXT_LIMIT, LINE_LIMIT, BODY_LIMIT = 200, 1000, 160, 1700

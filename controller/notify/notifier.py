@@ -19,7 +19,7 @@ from typing import Self
 import structlog
 
 from controller.adapter.fair_semaphore import FairSemaphore
-from controller.api.policy import Notification
+from controller.api.notification import Notification
 from controller.kube.client import Client
 from controller.kube.event_recorder import record_warning
 from controller.notify.allowance import Allowance

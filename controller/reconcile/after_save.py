@@ -5,7 +5,7 @@ posted.
 from __future__ import annotations
 
 from controller.api.base import JsonObject
-from controller.api.policy import NotificationEvent
+from controller.api.notification import NotificationEvent
 from controller.kube.event_recorder import record_phase_event, record_refusal_event
 from controller.notify.message import finished, places_for
 from controller.observability.metrics import Metrics

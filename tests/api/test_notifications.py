@@ -14,7 +14,8 @@ import pytest
 
 from controller.api.base import JsonObject
 from controller.api.escalation import EscalationPhase
-from controller.api.policy import Notification, ResolvedPolicy, RunPolicySpec
+from controller.api.notification import Notification
+from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.cache.run_cache import RunCache
 from controller.facts.pods import escalation_facts
 from controller.kube.client import Client

@@ -10,7 +10,7 @@ from pathlib import Path
 from controller.adapter.command import Invocation
 from controller.adapter.niceness import NICENESS, stand_back
 from controller.adapter.process import Processes
-from controller.api.policy import NotificationEvent
+from controller.api.notification import NotificationEvent
 from controller.notify.message import Level, Message
 from controller.notify.sender_process import Senders
 from tests.unit.notify.forked import answering

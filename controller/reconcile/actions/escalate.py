@@ -7,7 +7,7 @@ from dataclasses import replace
 from controller.api.base import JsonObject, dump
 from controller.api.escalation import EscalationPhase
 from controller.api.names import LABEL_RUN_UID
-from controller.api.policy import NotificationEvent
+from controller.api.notification import NotificationEvent
 from controller.api.timestamps import format_time
 from controller.facts.pods import escalation_facts
 from controller.kube.errors import AlreadyExists, NotFound

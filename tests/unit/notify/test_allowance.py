@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from controller.api.policy import NotificationEvent
+from controller.api.notification import NotificationEvent
 from controller.notify.allowance import BURST, RUNS_LIMIT, SECONDS_EACH, Allowance
 from controller.notify.message import Level, Message
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 from click.testing import CliRunner
 
-from controller.api.policy import NotificationEvent
+from controller.api.notification import NotificationEvent
 from controller.cli.operator import operator
 from controller.notify.delivery_result import NOT_DELIVERED, Outcome, Result
 from controller.notify.message import Level, Message

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from controller.api.base import JsonObject
-from controller.api.policy import Notification, NotificationEvent
+from controller.api.notification import Notification, NotificationEvent
 from controller.kube.client import Client
 from controller.kube.errors import ApiError, Forbidden, NotFound, Unavailable
 from controller.kube.resources import EVENTS, SECRETS, Resource

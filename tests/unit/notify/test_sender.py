@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from controller.api.policy import NotificationEvent
+from controller.api.notification import NotificationEvent
 from controller.notify.delivery_result import Outcome, Result
 from controller.notify.message import Level, Message
 from controller.notify.sender_process import Senders

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from controller.api.policy import NotificationEvent
+from controller.api.notification import NotificationEvent
 from controller.notify.delivery_result import Outcome, Result
 from controller.notify.message import Level, Message
 from controller.notify.sender_process import IDLE_SECONDS, Senders
