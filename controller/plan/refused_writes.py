@@ -1,6 +1,6 @@
 """Writes that the API server refuses for good: their reasons, what a pass does instead, and the block once that has lasted.
 
-A refused write is not tried again in the same pass, and again in the next one. It is refused until the rule that refuses it is
+A refused write is not tried again in the same pass; the next pass tries it. It is refused until the rule that refuses it is
 changed: an admission policy, a webhook, a quota, a role.
 """
 
