@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from controller.api.run_status import Health, Phase
 from controller.plan.actions import Action
@@ -61,20 +64,50 @@ class Verdict:
     blocks: tuple[Block, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
-    """The decision: the verdict of the first rule that applies, each agent's health, and a digest of it all.
+    """The decision: the verdict of the first rule that applies, and each agent's health.
 
-    `withheld` are the actions that a dry run only shows.
+    `planned` are the rule's actions where a dry run withholds some of them; None if all are in the verdict.
     """
 
     rule: str
     verdict: Verdict
     agents: tuple[AgentView, ...] = ()
-    digest: str = ""
-    withheld: tuple[Action, ...] = ()
+    planned: tuple[Action, ...] | None = None
 
     @property
     def actions(self) -> tuple[Action, ...]:
         """The actions to do now, in order; empty if none is due."""
         return self.verdict.actions
+
+    @property
+    def withheld(self) -> tuple[Action, ...]:
+        """The actions that a dry run only shows."""
+        return tuple(action for action in self.planned or () if action not in self.actions)
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 (hex) of the decision's canonical JSON; times, ages and texts that may hold them are left out.
+
+        Most plans are made to find that nothing is due. A digest is computed for those that are shown or recorded.
+        """
+        canonical = {
+            "rule": self.rule,
+            "phase": self.verdict.phase,
+            "reason": self.verdict.reason,
+            "actions": [_digest_key(action) for action in (self.actions if self.planned is None else self.planned)],
+            "agents": [[view.name, view.health, view.reason] for view in self.agents],
+        }
+        text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _digest_key(action: Action) -> list[str | int | None]:
+    """Return the identity of an action, without its message."""
+    header: list[str | int | None] = [action.intent, action.step, action.reason, action.agent, action.attempt]
+    return [*header, *(getattr(action, field, default) for field, default in DIGEST_FIELDS)]
+
+
+DIGEST_FIELDS = (("pod", ""), ("pod_uid", ""), ("phase", None), ("charge", None), ("escalation", ""), ("escalation_phase", None))
+"""Fields of actions that are part of a digest, and their value for an action without the field."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import replace
 from datetime import datetime
 
 from controller.api.timestamps import later
-from controller.plan.actions import Action, RemoveFinalizer
+from controller.plan.actions import RemoveFinalizer
 from controller.plan.agent_health import views
 from controller.plan.attempts.cleanup import has_held_pod
 from controller.plan.context import PlanContext
-from controller.plan.model import AgentView, Plan, Verdict
+from controller.plan.model import Plan
 from controller.plan.rules.run_rules import decide
 from controller.plan.snapshot import Snapshot
 
@@ -27,8 +25,7 @@ def plan(snapshot: Snapshot, now: datetime) -> Plan:
     """
     at = PlanContext(snapshot, now)
     rule, verdict = decide(at)
-    agents = views(at, verdict.blocks)
-    decision = Plan(rule, verdict, agents, digest(rule, verdict, agents))
+    decision = Plan(rule, verdict, views(at, verdict.blocks))
     shown = _apply_dry_run(decision, now) if at.policy and at.policy.dry_run else decision
     return _recheck_soon(shown, now) if has_held_pod(at) and not shown.actions else shown
 
@@ -36,11 +33,10 @@ def plan(snapshot: Snapshot, now: datetime) -> Plan:
 def _apply_dry_run(decision: Plan, now: datetime) -> Plan:
     """Withhold all actions of a dry run, except the release of pods that another client deletes."""
     harmless = tuple(action for action in decision.actions if isinstance(action, RemoveFinalizer))
-    withheld = tuple(action for action in decision.actions if not isinstance(action, RemoveFinalizer))
     check = decision.verdict.next_check
     # Withheld actions stay due, so a check time that has passed must not cause another pass at once.
     ahead = check if check and check > now else None
-    return replace(decision, verdict=replace(decision.verdict, actions=harmless, next_check=ahead), withheld=withheld)
+    return replace(decision, verdict=replace(decision.verdict, actions=harmless, next_check=ahead), planned=decision.actions)
 
 
 def _recheck_soon(decision: Plan, now: datetime) -> Plan:
@@ -48,26 +44,3 @@ def _recheck_soon(decision: Plan, now: datetime) -> Plan:
     soon = later(now, HELD_CHECK_SECONDS)
     check = decision.verdict.next_check
     return replace(decision, verdict=replace(decision.verdict, next_check=min(check or soon, soon)))
-
-
-def digest(rule: str, verdict: Verdict, agents: tuple[AgentView, ...]) -> str:
-    """Return the SHA-256 (hex) of the decision's canonical JSON; times, ages and texts that may hold them are left out."""
-    canonical = {
-        "rule": rule,
-        "phase": verdict.phase,
-        "reason": verdict.reason,
-        "actions": [_digest_key(action) for action in verdict.actions],
-        "agents": [[view.name, view.health, view.reason] for view in agents],
-    }
-    text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _digest_key(action: Action) -> list[str | int | None]:
-    """Return the identity of an action, without its message."""
-    header: list[str | int | None] = [action.intent, action.step, action.reason, action.agent, action.attempt]
-    return [*header, *(getattr(action, field, default) for field, default in DIGEST_FIELDS)]
-
-
-DIGEST_FIELDS = (("pod", ""), ("pod_uid", ""), ("phase", None), ("charge", None), ("escalation", ""), ("escalation_phase", None))
-"""Fields of actions that are part of a digest, and their value for an action without the field."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 from controller.api.base import JsonObject
@@ -59,8 +58,7 @@ class StatusWriter:
 
     def _status(self, work: Work, decision: Plan) -> JsonObject:
         """Build the status; it shows the digest of the first plan, by which the ledger finds the reconcile."""
-        decision = replace(decision, digest=work.first.plan.digest)
-        return build_status(work.snapshot, decision, work.acted, work.status_before, self._now())
+        return build_status(work.snapshot, decision, work.acted, work.status_before, self._now(), work.first.plan)
 
     async def _commit(self, work: Work, status: JsonObject) -> None:
         before, state = work.status_before, work.snapshot.state if work.dirty else None

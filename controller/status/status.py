@@ -26,11 +26,14 @@ KEPT_WHEN_REFUSED = ("startTime", "completionTime", "agents", "restarts")
 """Status fields that are kept if a Run's state is refused. Without them the Run would look as if it had never started."""
 
 
-def build_status(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], previous: JsonObject, now: datetime) -> JsonObject:
+def build_status(
+    snapshot: Snapshot, plan: Plan, acted: Iterable[Action], previous: JsonObject, now: datetime, first: Plan | None = None
+) -> JsonObject:
     """Return the whole status of a Run, without the operator's state.
 
     `acted` are the actions of this pass; a pass without actions keeps the plan in the status. `previous` is the current status: a
-    condition keeps its transition time unless its status changes.
+    condition keeps its transition time unless its status changes. `first` is the pass's first plan, whose digest is shown; by
+    default it is `plan`.
     """
     verdict, state = plan.verdict, snapshot.state
     status: JsonObject = {
@@ -44,7 +47,7 @@ def build_status(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], previo
         "ready": _ready(plan.agents),
         "restarts": sum(agent.restarts for agent in state.agents.values()) if state else 0,
         "agents": [_agent(snapshot, view) for view in plan.agents],
-        "plan": _plan(plan, acted) or previous.get("plan"),
+        "plan": _plan(plan, acted, first or plan) or previous.get("plan"),
         "policy": _policy(snapshot) or previous.get("policy"),
         "openEscalations": len(_open(snapshot)),
     }
@@ -84,7 +87,7 @@ def _agent(snapshot: Snapshot, view: AgentView) -> JsonObject:
     return {key: value for key, value in entry.items() if value not in ("", None)}
 
 
-def _plan(plan: Plan, acted: Iterable[Action]) -> JsonObject | None:
+def _plan(plan: Plan, acted: Iterable[Action], first: Plan) -> JsonObject | None:
     """Return the actions that were done, or would be done without dryRun, each intent once.
 
     Releasing a deleted pod and changing an escalation's phase are left out: they are not decisions and not worth a write.
@@ -94,7 +97,7 @@ def _plan(plan: Plan, acted: Iterable[Action]) -> JsonObject | None:
     if not done:
         return None
     actions = [{"intent": intent, "reason": reason, **({"agent": agent} if agent else {})} for intent, reason, agent in done]
-    return {"digest": plan.digest, "actions": actions}
+    return {"digest": first.digest, "actions": actions}
 
 
 def _open(snapshot: Snapshot) -> list[EscalationFacts]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from controller.api.base import JsonObject
 from controller.api.escalation import EscalationPhase
 from controller.api.run_status import AgentState, Health, OperatorState, Phase
+from controller.plan.actions import CompleteRun
 from controller.plan.model import AgentView, Plan, Verdict
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import EscalationFacts, RunFacts, Snapshot
@@ -44,3 +46,10 @@ def test_answered_escalation_does_not_change_the_condition(
     status = build_status(Snapshot(run=RUN, **seen), COMPLETE, (), previous, NOW)
     found = [(c["status"], c["reason"]) for c in status["conditions"] if c["type"] == "Escalated"]
     assert found == ([told] if told else [])
+
+
+def test_the_shown_digest_is_that_of_the_first_plan() -> None:
+    """The ledger has a pass's first plan; the status shows its digest beside the actions that were carried out."""
+    first, acted = replace(COMPLETE, rule="finished"), [CompleteRun(reason=Reason.ALL_AGENTS_COMPLETE, phase=Phase.COMPLETED)]
+    assert build_status(Snapshot(run=RUN), COMPLETE, acted, {}, NOW, first)["plan"]["digest"] == first.digest
+    assert first.digest != COMPLETE.digest

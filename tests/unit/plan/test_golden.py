@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from controller.plan.serialization import read_snapshot, write_snapshot
 from tests.golden import dump
 from tests.unit.plan.stories import BASES, CASES, NOW, document_of, merge, snapshot_of
 
+[NEW_RUN] = [path for path in CASES if path.stem == "new-run-gets-pod"]
 RUN_RULES = {rule.id for rule in RULES}
 OTHER_PARTS = {"advised", "approvals", "inbox", "dry_run", "refusals"}
 """Directories for parts of the plan other than the rules."""
@@ -39,8 +41,24 @@ def test_plan(path: Path) -> None:
 
 def test_the_digest_of_a_plan_is_stable() -> None:
     """The digest in logs, `status.plan` and the ledger is the same in every version; scripts/digests.py compares all stories."""
-    [path] = [path for path in CASES if path.stem == "new-run-gets-pod"]
-    assert plan(snapshot_of(path), NOW).digest == "408b11202124ca1e231496329d357f37af501ea45f2c809f50c36bb637a1eda6"
+    assert plan(snapshot_of(NEW_RUN), NOW).digest == "408b11202124ca1e231496329d357f37af501ea45f2c809f50c36bb637a1eda6"
+
+
+def test_the_digest_of_a_dry_run_is_that_of_the_withheld_plan() -> None:
+    """A dry run has the same decision, whose actions it only shows."""
+    snapshot = snapshot_of(NEW_RUN)
+    assert snapshot.policy
+    spec = snapshot.policy.spec.model_copy(update={"dry_run": True})
+    shown = plan(replace(snapshot, policy=replace(snapshot.policy, spec=spec)), NOW)
+    assert (shown.actions, shown.withheld) == ((), plan(snapshot, NOW).actions)
+    assert shown.digest == plan(snapshot, NOW).digest
+
+
+def test_a_digest_is_computed_when_it_is_asked_for() -> None:
+    """A reconcile makes several plans and records the digest of one."""
+    decision = plan(snapshot_of(NEW_RUN), NOW)
+    assert "digest" not in vars(decision)
+    assert decision.digest == vars(decision)["digest"]
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
