@@ -12,7 +12,8 @@ from hypothesis import settings
 from xdist.remote import Producer
 
 from tests.chart.helm import NAMESPACE
-from tests.cluster import Cluster, lifecycle
+from tests.cluster import Cluster, ClusterError, lifecycle
+from tests.cluster.releases import release
 from tests.postgres import Postgres, postgres_server
 from tests.sharing import OneKindCluster
 from tests.support import OperatorProcess, await_that
@@ -35,7 +36,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse to share one existing cluster: each worker runs an operator of its own that watches all of it."""
+    """Refuse an unknown version of Kubernetes, and to share one existing cluster: each worker runs an operator of its own that
+    watches all of it.
+    """
+    try:
+        release()
+    except ClusterError as error:
+        raise pytest.UsageError(str(error)) from error
     if config.getoption("--cluster") == "existing" and config.getoption("numprocesses", None):
         raise pytest.UsageError("--cluster=existing is one cluster, and each of -n's workers needs one of its own: leave out -n")
 

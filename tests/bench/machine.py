@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.cluster.settings import ETCD, KUBERNETES, KWOK
+from tests.cluster.releases import release
+from tests.cluster.settings import KWOK
 
 GIB = 2**30
 LIBRARIES = ("kopf", "kubernetes", "aiohttp", "uvloop")
@@ -26,8 +27,8 @@ def facts() -> dict[str, str]:
         "kernel": f"{platform.system()} {platform.release().partition('-')[0]}",
         "load average before": f"{os.getloadavg()[0]:.1f}",
         "python": platform.python_version(),
-        "kube-apiserver": KUBERNETES,
-        "etcd": f"{ETCD}, without fsync",
+        "kube-apiserver": release().kubernetes,
+        "etcd": f"{release().etcd}, without fsync",
         "kwok": KWOK,
         **{f"{name} (Python)": version(name) for name in LIBRARIES},
         "runwarden": _revision(),

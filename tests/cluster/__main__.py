@@ -10,6 +10,7 @@ import click
 
 from tests.cluster import lifecycle
 from tests.cluster.progress import ClusterError
+from tests.cluster.releases import RELEASES
 from tests.cluster.settings import cache_dir
 
 
@@ -58,6 +59,14 @@ def list_() -> None:
     """Print the names of the existing clusters."""
     for name in lifecycle.clusters():
         click.echo(name)
+
+
+@main.command()
+@click.option("--ends", is_flag=True, help="The oldest and the newest alone.")
+def versions(ends: bool) -> None:
+    """Print the versions of Kubernetes that clusters can have, the oldest first: values of RUNWARDEN_KUBERNETES."""
+    for each in (RELEASES[0], RELEASES[-1]) if ends else RELEASES:
+        click.echo(each.kubernetes)
 
 
 @main.command()

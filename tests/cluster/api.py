@@ -13,6 +13,7 @@ from tests.cluster.binaries import find
 from tests.cluster.certificates import CLIENTS, make_certificates, write_kubeconfig
 from tests.cluster.processes import Record, wait_until
 from tests.cluster.progress import ClusterError, taking
+from tests.cluster.releases import release
 from tests.cluster.settings import HERE
 
 CONTROL_PLANE = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"]
@@ -129,7 +130,9 @@ def _commands(programs: dict[str, Path], folder: Path, ports: tuple[int, int, in
 def _simulate_nodes(cluster: Cluster, kwok: Path, count: int, *, keep: bool) -> None:
     """Start kwok and create its nodes: their pods run by the stages in kwok-stages.yaml."""
     command = [str(kwok), "--kubeconfig", f"{cluster.directory}/kwok.kubeconfig", "--manage-all-nodes=true"]
-    command += ["--node-lease-duration-seconds=40", "--config", str(STAGES)]
+    stages = cluster.directory / STAGES.name
+    stages.write_text(STAGES.read_text().replace("KUBELET_VERSION", f"v{release().kubernetes}"))
+    command += ["--node-lease-duration-seconds=40", "--config", str(stages)]
     nodes = [_node(f"node-{number}") for number in range(count)]
     volumes = [_volume(f"volume-{number}") for number in range(VOLUMES)]
     cluster.kubectl("apply", "-f", str(HERE / "storage-class.yaml"), "-f", "-", stdin=yaml.safe_dump_all(nodes + volumes))

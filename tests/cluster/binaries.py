@@ -8,16 +8,18 @@ import shutil
 import subprocess
 import urllib.error
 import urllib.request
+from itertools import groupby
 from pathlib import Path
 
-from tests.cluster.gobuild import build
+from tests.cluster.gobuild import INSTALLED, KUBERNETES_PROGRAMS, OWN, build
 from tests.cluster.progress import ClusterError, locked, say
-from tests.cluster.settings import DOWNLOAD_URL, KUBERNETES, cache_dir
+from tests.cluster.releases import release
+from tests.cluster.settings import DOWNLOAD_URL, architecture, cache_dir
 
 DOWNLOAD_SECONDS = 5
 """How long the official release may take to answer: a machine without it must not wait."""
 
-OFFICIAL = frozenset({"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kubelet", "kubeadm", "kube-proxy"})
+OFFICIAL = frozenset(KUBERNETES_PROGRAMS)
 """The programs that an official release serves one by one."""
 
 
@@ -28,18 +30,26 @@ class ChecksumError(ClusterError):
 def find(names: list[str]) -> dict[str, Path]:
     """Return the path of each program, getting or building the missing ones."""
     found = {name: path for name in names if (path := _given(name) or _cached(name))}
-    missing = [name for name in names if name not in found]
-    if missing:
-        with locked(bin_dir() / ".lock"):
-            _get([name for name in missing if not _cached(name)])
-    return found | {name: bin_dir() / name for name in missing}
+    missing = sorted((name for name in names if name not in found), key=bin_dir)
+    for folder, group in groupby(missing, key=bin_dir):
+        with locked(folder / ".lock"):
+            _get([name for name in group if not _cached(name)], folder)
+    return found | {name: bin_dir(name) / name for name in missing}
 
 
-def bin_dir() -> Path:
-    """Return the cache's folder of programs."""
-    path = cache_dir() / f"bin-{KUBERNETES}"
+def bin_dir(name: str) -> Path:
+    """Return the cache's folder of a program: one for each version, so that Kubernetes' versions stand side by side."""
+    path = cache_dir() / f"bin-{_version(name)}"
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def _version(name: str) -> str:
+    if name in OFFICIAL:
+        return release().kubernetes
+    if name in OWN:
+        return "own"
+    return f"{name}-{release().etcd if name == 'etcd' else INSTALLED[name].rpartition('@v')[2]}"
 
 
 def _given(name: str) -> Path | None:
@@ -54,19 +64,19 @@ def _given(name: str) -> Path | None:
 def _version_of(path: str) -> bool:
     flags = ["version", "--client"] if path.endswith("kubectl") else ["--version"]
     done = subprocess.run([path, *flags], capture_output=True, text=True, check=False, timeout=10)  # asks for a version
-    return f"v{KUBERNETES}" in done.stdout
+    return f"v{release().kubernetes}" in done.stdout
 
 
 def _cached(name: str) -> Path | None:
-    path = bin_dir() / name
+    path = bin_dir(name) / name
     return path if path.exists() else None
 
 
-def _get(names: list[str]) -> None:
+def _get(names: list[str], folder: Path) -> None:
     official = [name for name in names if name in OFFICIAL]
-    if official and not all(download(name, bin_dir() / name) for name in official):
+    if official and not all(download(name, folder / name) for name in official):
         say("the official release cannot be had here: building from source")
-    build([name for name in names if not _cached(name)], bin_dir())
+    build([name for name in names if not _cached(name)], folder)
 
 
 def download(name: str, target: Path, base: str = DOWNLOAD_URL) -> bool:
@@ -74,7 +84,7 @@ def download(name: str, target: Path, base: str = DOWNLOAD_URL) -> bool:
 
     Raises ChecksumError if its checksum is wrong.
     """
-    url = f"{base}/v{KUBERNETES}/bin/linux/amd64/{name}"
+    url = f"{base}/v{release().kubernetes}/bin/linux/{architecture()}/{name}"
     try:
         expected = _fetch(f"{url}.sha256").decode().split()[0]
         content = _fetch(url)

@@ -7,29 +7,29 @@ from pathlib import Path
 
 from tests.cluster.dockerd import BUSYBOX
 from tests.cluster.processes import run
-from tests.cluster.settings import ETCD, KUBERNETES
+from tests.cluster.releases import Release
 
-PAUSE = "registry.k8s.io/pause:3.10.1"
 BUSYBOX_IMAGE = "docker.io/library/busybox:1.37"
 """The image of the README's example. It contains Debian's busybox-static, in any version: a replacement for tests."""
 ROOT_ONLY_IMAGE = "localhost/runwarden-test/root-only:1"
 """An image whose program only root may read and run."""
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-SINGLE = {
-    "kube-apiserver": f"registry.k8s.io/kube-apiserver:v{KUBERNETES}",
-    "kube-controller-manager": f"registry.k8s.io/kube-controller-manager:v{KUBERNETES}",
-    "kube-scheduler": f"registry.k8s.io/kube-scheduler:v{KUBERNETES}",
-    "etcd": f"registry.k8s.io/etcd:{ETCD}-0",
-}
+STATIC = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "pause")
+"""Programs that need nothing else in their images."""
 IPTABLES = ("iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore")
 
 
-def build_images(work: Path, node_root: Path, programs: Path, env: dict[str, str]) -> Path:
+def image_of(program: str, release: Release) -> str:
+    """Return the image of a program under which kubeadm looks for it."""
+    tags = {"etcd": f"{release.etcd}-0", "pause": release.pause}
+    return f"registry.k8s.io/{program}:{tags.get(program, f'v{release.kubernetes}')}"
+
+
+def build_images(work: Path, node_root: Path, programs: dict[str, Path], release: Release, env: dict[str, str]) -> Path:
     """Build every image and return an archive of all; `node_root` is a Debian with kube-proxy's libraries."""
-    names = [_import(_program(work, programs / name), f"/usr/local/bin/{name}", image, env) for name, image in SINGLE.items()]
-    names.append(_import(_program(work, programs / "pause"), "/usr/local/bin/pause", PAUSE, env))
-    proxy = f"registry.k8s.io/kube-proxy:v{KUBERNETES}"
-    names.append(_import(_kube_proxy(work, node_root, programs / "kube-proxy"), "/usr/local/bin/kube-proxy", proxy, env))
+    names = [_import(_program(work, programs[name]), f"/usr/local/bin/{name}", image_of(name, release), env) for name in STATIC]
+    proxy = _kube_proxy(work, node_root, programs["kube-proxy"])
+    names.append(_import(proxy, "/usr/local/bin/kube-proxy", image_of("kube-proxy", release), env))
     names.append(_import(_busybox(work), "/bin/sh", BUSYBOX_IMAGE, env))
     names.append(_import(_root_only(work), "/agent", ROOT_ONLY_IMAGE, env))
     archive = work / "images.tar"

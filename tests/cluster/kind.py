@@ -6,6 +6,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -27,12 +28,17 @@ POD_RANGE, SERVICE_RANGE = "10.244.0.0/16", "10.96.0.0/16"
 READY_SECONDS = 120.0
 REMOVED_SECONDS = 60.0
 
-NOTICE_LOST_NODES = {
+NOTICE_LOST_NODES: dict[str, Any] = {
     "kind": "ClusterConfiguration",
-    "apiVersion": "kubeadm.k8s.io/v1beta3",
     "controllerManager": {"extraArgs": {"node-monitor-grace-period": "24s"}},
 }
-"""A lost node is noticed in half of the usual 50 s; a kubelet renews its lease every 10 s."""
+"""A lost node is noticed in half of the usual 50 s; a kubelet renews its lease every 10 s.
+
+A patch that names an apiVersion is skipped in silence if kind writes another (v1beta3, and v1beta4 from Kubernetes 1.36): this one
+names none, and kind converts its arguments.
+"""
+TAKE_ANY_CGROUPS = {"kind": "KubeletConfiguration", "failCgroupV1": False}
+"""A kubelet from 1.35 does not start on a machine with cgroup v1 otherwise."""
 
 
 @dataclass
@@ -77,11 +83,11 @@ def start_kind(name: str, directory: Path, *, nodes: int) -> KindCluster:
     own = is_own(image)
     programs = find(["kind", "kubectl"])
     kubeconfig = directory / "kubeconfig"
-    config = directory / "kind.yaml"
-    config.write_text(yaml.safe_dump(_config(nodes, own=own)))
+    path = directory / "kind.yaml"
+    path.write_text(yaml.safe_dump(config(nodes, own=own)))
     command = [str(programs["kind"]), "create", "cluster", "--name", name, "--image", image]
     with taking(f"kind cluster {name} with {nodes} node(s)", "25 s"):
-        command += ["--config", str(config), "--kubeconfig", str(kubeconfig)]
+        command += ["--config", str(path), "--kubeconfig", str(kubeconfig)]
         run(command, env=env, log=directory / "kind.log", record=Record(directory / "processes"))
         found = run([str(programs["kind"]), "get", "nodes", "--name", name], env=env).split()
         cluster = KindCluster(name, "kind", directory, kubeconfig, programs["kubectl"], None, tuple(sorted(found)), env)
@@ -120,14 +126,14 @@ def stop_idle_engine(env: dict[str, str] | None) -> None:
         dockerd.stop_private_engine()
 
 
-def _config(nodes: int, *, own: bool) -> dict[str, object]:
+def config(nodes: int, *, own: bool) -> dict[str, Any]:
     """One control plane that also runs pods, and workers; our own node image has no CNI daemon."""
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "networking": {"disableDefaultCNI": own, "podSubnet": POD_RANGE, "serviceSubnet": SERVICE_RANGE},
         "nodes": [{"role": "control-plane"}] + [{"role": "worker"}] * (nodes - 1),
-        "kubeadmConfigPatches": [yaml.safe_dump(NOTICE_LOST_NODES)],
+        "kubeadmConfigPatches": [yaml.safe_dump(patch) for patch in (NOTICE_LOST_NODES, TAKE_ANY_CGROUPS)],
     }
 
 

@@ -1,9 +1,9 @@
-# Runs inside the node's file system (chroot), once, when the node image is made.
+# Runs inside the node's file system (chroot), once, when the node image is made. $1: the version of the pause image that kubeadm lists.
 chmod 755 /usr/local/bin/* /kind /kind/bin /kind/bin/* /usr/bin/kubelet /usr/bin/kubectl /usr/bin/kubeadm /opt/cni/bin/*
 ln -sf /usr/bin/containerd /usr/local/bin/containerd
 
-# The pause image that kubeadm lists, and no negative OOM scores: the machine may lack CAP_SYS_RESOURCE.
-sed -i 's/pause:3\.10"/pause:3.10.1"/; s/restrict_oom_score_adj = false/restrict_oom_score_adj = true/' /etc/containerd/config.toml
+# That pause image, and no negative OOM scores: the machine may lack CAP_SYS_RESOURCE.
+sed -i "s/pause:[0-9.]*/pause:$1/; s/restrict_oom_score_adj = false/restrict_oom_score_adj = true/" /etc/containerd/config.toml
 cat >>/etc/containerd/config.toml <<'TOML'
 [plugins."io.containerd.grpc.v1.cri".cni]
   bin_dir = "/opt/cni/bin"

@@ -14,12 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.cluster import dockerd
-from tests.cluster.binaries import bin_dir, find
+from tests.cluster.binaries import find
 from tests.cluster.gobuild import KUBERNETES_PROGRAMS
 from tests.cluster.images import build_images
 from tests.cluster.processes import run, wait_until
 from tests.cluster.progress import locked, taking
-from tests.cluster.settings import ETCD, HERE, KIND, KUBERNETES, cache_dir
+from tests.cluster.releases import release
+from tests.cluster.settings import HERE, KIND, cache_dir
 
 CNI = ["bridge", "ptp", "loopback", "host-local", "portmap"]
 PROGRAMS = [*KUBERNETES_PROGRAMS, "etcd", "kind", "pause", "runc-nosysres", *CNI]
@@ -34,7 +35,7 @@ RECIPE = (HERE / "nodebuild.py", HERE / "images.py", HERE / "node-setup.sh")
 
 def own_image(env: dict[str, str]) -> str:
     """Return the name of our own node image, building or loading it if the engine lacks it. Raises ClusterError."""
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in RECIPE) + f"{KUBERNETES}{ETCD}{KIND}".encode()).hexdigest()[:12]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in RECIPE) + f"{release()}{KIND}".encode()).hexdigest()[:12]
     name = f"{OWN_NAME}{digest}"
     if has_image(name, env):
         return name
@@ -53,14 +54,18 @@ def has_image(image: str, env: dict[str, str]) -> bool:
     return subprocess.run(["docker", "image", "inspect", image], env=env, capture_output=True, check=False).returncode == 0
 
 
-def prepare() -> None:
-    """Prepare the parts of the node image, the slow ones in parallel: packages from the network, programs by the compiler."""
+def prepare() -> dict[str, Path]:
+    """Prepare the parts of the node image, the slow ones in parallel: packages from the network, programs by the compiler.
+
+    Return the paths of the programs.
+    """
     dockerd.install_packages()
     base = cache_dir() / f"rootfs-{SUITE}.tar"
     with ThreadPoolExecutor() as pool:
         network = pool.submit(_debootstrap, base)
-        find(PROGRAMS)
+        programs = find(PROGRAMS)
         network.result()
+    return programs
 
 
 def _debootstrap(base: Path) -> None:
@@ -75,14 +80,14 @@ def _debootstrap(base: Path) -> None:
 
 
 def _build(name: str, archive: Path, env: dict[str, str]) -> None:
-    prepare()
+    programs = prepare()
     with taking("making the node image", "2 min"), tempfile.TemporaryDirectory(dir=cache_dir()) as scratch:
         work = Path(scratch)
         root = work / "rootfs"
         root.mkdir()
         run(["tar", "-C", str(root), "-xf", str(cache_dir() / f"rootfs-{SUITE}.tar")])
-        images = build_images(work, root, bin_dir(), env)
-        _furnish(root)
+        images = build_images(work, root, programs, release(), env)
+        _furnish(root, programs)
         _preload(root, images, work)
         entry = """'ENTRYPOINT ["/usr/local/bin/entrypoint","/sbin/init"]'"""
         _shell(f"tar --numeric-owner -C '{root}' -c . | docker import -c 'ENV container=docker' -c {entry} - {name}", env)
@@ -91,7 +96,7 @@ def _build(name: str, archive: Path, env: dict[str, str]) -> None:
         partial.rename(archive)
 
 
-def _furnish(root: Path) -> None:
+def _furnish(root: Path, programs: dict[str, Path]) -> None:
     """Copy kind's files, Kubernetes' programs and the CNI plugins into the node's file system, then set it up from inside."""
     go = shutil.which("go") or "/usr/local/go/bin/go"
     module = Path(run([go, "env", "GOMODCACHE"]).strip()) / f"sigs.k8s.io/kind@v{KIND}/images/base/files"
@@ -102,11 +107,11 @@ def _furnish(root: Path) -> None:
     for program, folder in [("kubelet", "usr/bin"), ("kubectl", "usr/bin"), ("kubeadm", "usr/bin")] + [
         (c, "opt/cni/bin") for c in CNI
     ]:
-        shutil.copy(bin_dir() / program, root / folder / program)
-    (root / "kind/version").write_text(f"v{KUBERNETES}")
+        shutil.copy(programs[program], root / folder / program)
+    (root / "kind/version").write_text(f"v{release().kubernetes}")
     shutil.copy(HERE / "storage-class.yaml", root / "kind/manifests/default-storage.yaml")
     shutil.copy(HERE / "node-setup.sh", root / "node-setup.sh")
-    run(["chroot", str(root), "sh", "-eu", "/node-setup.sh"])
+    run(["chroot", str(root), "sh", "-eu", "/node-setup.sh", release().pause])
     (root / "node-setup.sh").unlink()
 
 

@@ -7,7 +7,7 @@ import subprocess
 
 from tests.cluster.nodebuild import OWN_NAME, has_image, own_image
 from tests.cluster.progress import ClusterError, say, taking
-from tests.cluster.settings import OFFICIAL_NODE_IMAGE
+from tests.cluster.releases import release
 
 OWN, OFFICIAL = "own", "official"
 REGISTRY_SECONDS = 20.0
@@ -23,12 +23,13 @@ def node_image(env: dict[str, str]) -> str:
     given = os.environ.get("KIND_NODE_IMAGE", "")
     if given not in ("", OWN, OFFICIAL):
         return given
-    why_not = "" if given == OWN else official_unavailable(env)
+    official = release().node_image
+    why_not = "" if given == OWN else official_unavailable(env, official)
     if why_not and given == OFFICIAL:
         raise ClusterError(f"KIND_NODE_IMAGE={OFFICIAL}, but {why_not}: leave it out, and an image of our own is built")
     if why_not:
         say(f"{why_not}: taking a node image of our own")
-    return own_image(env) if given == OWN or why_not else OFFICIAL_NODE_IMAGE
+    return own_image(env) if given == OWN or why_not else official
 
 
 def is_own(image: str) -> bool:
@@ -36,8 +37,10 @@ def is_own(image: str) -> bool:
     return image.startswith(OWN_NAME)
 
 
-def official_unavailable(env: dict[str, str], image: str = OFFICIAL_NODE_IMAGE) -> str:
-    """Pull the official image; return why that failed, empty if the engine has it."""
+def official_unavailable(env: dict[str, str], image: str) -> str:
+    """Pull an official image; return why that failed, empty if the engine has it."""
+    if not image:
+        return f"no official image for Kubernetes {release().kubernetes} is listed in tests/cluster/releases.py"
     if has_image(image, env):
         return ""
     try:  # query first: an unreachable registry is noticed at once, and a pull may take any time

@@ -1,17 +1,14 @@
-"""Versions and paths of the clusters for tests."""
+"""Versions and paths of the clusters for tests; Kubernetes' own versions are in releases.py."""
 
 from __future__ import annotations
 
 import os
+import platform
 import tempfile
 from pathlib import Path
 
-KUBERNETES = "1.34.4"
-ETCD = "3.6.5"
 KIND = "0.33.0"
 KWOK = "0.7.0"
-OFFICIAL_NODE_IMAGE = "kindest/node:v1.34.11@sha256:44e222ee2132dab25ff87301682f89eb82c7880ea3a1bf543bfe9708fd08d67d"
-"""The image for this release of kind."""
 CNI_PLUGINS = "1.5.1"
 HELM = "4.3.1"
 KUBECONFORM = "0.7.0"
@@ -19,6 +16,12 @@ KUBECONFORM = "0.7.0"
 HERE = Path(__file__).parent
 DOWNLOAD_URL = os.environ.get("RUNWARDEN_DOWNLOAD_URL", "https://dl.k8s.io/release")
 """The first place for official releases; a test sets it to a loopback file server."""
+
+
+def architecture() -> str:
+    """Return this machine's architecture, as Go and the official releases name it."""
+    machine = platform.machine()
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
 
 
 def cache_dir() -> Path:

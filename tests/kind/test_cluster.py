@@ -10,8 +10,9 @@ import yaml
 from controller.api.base import JsonObject
 from controller.api.crd.kinds import KINDS
 from tests.cluster import IN_TIME, Cluster
+from tests.cluster.kind import NOTICE_LOST_NODES
 from tests.kind.installed import Installed
-from tests.support import apply, await_that, get, items
+from tests.support import apply, await_that, get, items, pods_of
 
 BUSYBOX = "busybox:1.37"
 
@@ -86,6 +87,17 @@ def test_claim_binds_and_keeps_what_is_written(kind_cluster: Cluster, namespace:
         wanted["spec"]["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
         apply(kind_cluster, namespace, wanted)
         await_pod(kind_cluster, namespace, name, "Succeeded")
+
+
+def test_the_control_plane_has_our_arguments(kind_cluster: Cluster) -> None:
+    """The controller-manager gives up a lost node as early as kind's configuration says: kind skips in silence a patch that fits no
+    document, as one with an apiVersion does with the next version of Kubernetes.
+    """
+    if kind_cluster.provider == "existing":
+        pytest.skip("somebody else configured this cluster")
+    manager = next(iter(pods_of(kind_cluster, "kube-system", "kube-controller-manager").values()))
+    arguments = NOTICE_LOST_NODES["controllerManager"]["extraArgs"]
+    assert {f"--{name}={value}" for name, value in arguments.items()} <= set(manager["spec"]["containers"][0]["command"])
 
 
 def test_drain(kind_cluster: Cluster, namespace: str) -> None:

@@ -10,8 +10,10 @@ import pytest
 from tests.cluster import nodeimage
 from tests.cluster.nodeimage import is_own, node_image
 from tests.cluster.progress import ClusterError
-from tests.cluster.settings import OFFICIAL_NODE_IMAGE
+from tests.cluster.releases import RELEASES, SETTING
 
+LISTED = next(each for each in RELEASES if each.node_image)
+OFFICIAL_NODE_IMAGE = LISTED.node_image
 OWN_IMAGE = "kindest/node:runwarden-0123456789ab"
 DOCKER = """#!/bin/sh
 echo "$*" >>"$DOCKER_SAID"
@@ -35,6 +37,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     path = f"{tmp_path}:{os.environ['PATH']}"
     monkeypatch.setenv("PATH", path)
     monkeypatch.delenv("KIND_NODE_IMAGE", raising=False)
+    monkeypatch.setenv(SETTING, LISTED.minor)
     monkeypatch.setattr(nodeimage, "own_image", lambda env: OWN_IMAGE)
     return {"PATH": path, "DOCKER_SAID": f"{tmp_path}/said", "HAS": "1", "SERVES": "0", "PULLS": "0"}
 
@@ -81,6 +84,20 @@ def test_node_image_by_name(engine: dict[str, str], monkeypatch: pytest.MonkeyPa
     assert node_image(engine) == OFFICIAL_NODE_IMAGE
     with pytest.raises(ClusterError, match=r"no such host.*leave it out"):
         node_image({**engine, "SERVES": "1"})
+
+
+def test_a_version_without_an_official_image(
+    engine: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No registry is asked for a version whose official image we do not know: ours is taken, and an explicit `official` fails."""
+    unlisted = next(each for each in RELEASES if not each.node_image)
+    monkeypatch.setenv(SETTING, unlisted.minor)
+    assert node_image(engine) == OWN_IMAGE
+    assert f"no official image for Kubernetes {unlisted.kubernetes}" in capsys.readouterr().err
+    assert said(engine) == []
+    monkeypatch.setenv("KIND_NODE_IMAGE", "official")
+    with pytest.raises(ClusterError, match="no official image"):
+        node_image(engine)
 
 
 def test_only_our_own_lacks_a_network() -> None:

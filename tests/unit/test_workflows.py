@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.cluster.nodeimage import OFFICIAL, OWN
-from tests.cluster.settings import KUBERNETES, OFFICIAL_NODE_IMAGE
+from tests.cluster.releases import RELEASES
 
 ROOT = Path(__file__).parent.parent.parent
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yaml"))
@@ -62,10 +62,11 @@ def test_the_suites_are_all_run() -> None:
 
 
 def test_the_node_image_is_of_the_version_that_is_tested() -> None:
-    """The official node image has the same minor version of Kubernetes as the tests' own clusters; CI uses either by name."""
-    found = re.fullmatch(r"kindest/node:v(\d+\.\d+)\.\d+@sha256:[0-9a-f]{64}", OFFICIAL_NODE_IMAGE)
-    assert found
-    assert KUBERNETES.startswith(f"{found[1]}.")
+    """An official node image has the same minor version of Kubernetes as the release it is listed for; CI uses either by name."""
+    for each in (each for each in RELEASES if each.node_image):
+        found = re.fullmatch(r"kindest/node:v(\d+\.\d+)\.\d+@sha256:[0-9a-f]{64}", each.node_image)
+        assert found
+        assert found[1] == each.minor
     variants = loaded(CI)["jobs"]["kind"]["strategy"]["matrix"]["include"]
     assert {(each["node"], each["nodes"]) for each in variants} == {(OFFICIAL, 2), (OFFICIAL, 1), (OWN, 2)}
 

@@ -7,11 +7,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from tests.cluster.gobuild.modules import requiring
 from tests.cluster.processes import run
 from tests.cluster.progress import ClusterError, taking
-from tests.cluster.settings import CNI_PLUGINS, HELM, HERE, KIND, KUBECONFORM, KUBERNETES, KWOK
+from tests.cluster.releases import release
+from tests.cluster.settings import CNI_PLUGINS, HELM, HERE, KIND, KUBECONFORM, KWOK
 
-GO_MINIMUM = (1, 24)
+GO_MINIMUM = (1, 21)
+"""From this version on Go gets a newer one through the module proxy if a module needs it."""
 KUBERNETES_PROGRAMS = (
     "kube-apiserver",
     "kube-controller-manager",
@@ -21,6 +24,7 @@ KUBERNETES_PROGRAMS = (
     "kubeadm",
     "kube-proxy",
 )
+VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
 INSTALLED = {
     "kind": f"sigs.k8s.io/kind@v{KIND}",
     "kwok": f"sigs.k8s.io/kwok/cmd/kwok@v{KWOK}",
@@ -34,6 +38,7 @@ INSTALLED = {
 }
 OWN = ("pause", "runc-nosysres")
 """Programs of our own; their source is in tests/cluster/gobuild/own/."""
+SMALL = ["-trimpath", "-ldflags", "-s -w"]
 
 
 def build(names: list[str], target: Path) -> None:
@@ -58,37 +63,31 @@ def _environment() -> dict[str, str]:
         raise ClusterError(f"Go >= {'.'.join(map(str, GO_MINIMUM))} is needed to build Kubernetes here: install it, put it on PATH")
     version = tuple(int(part) for part in run([go, "env", "GOVERSION"]).strip().removeprefix("go").split(".")[:2])
     if version < GO_MINIMUM:
-        raise ClusterError(f"Go {version} is too old to build Kubernetes {KUBERNETES}: install Go >= {GO_MINIMUM}")
+        raise ClusterError(f"Go {version} is too old to build Kubernetes {release().kubernetes}: install Go >= {GO_MINIMUM}")
     path = f"{Path(go).parent}:{os.environ['PATH']}"
-    return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod -buildvcs=false", "PATH": path}
+    return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "auto", "GOFLAGS": "-mod=mod -buildvcs=false", "PATH": path}
 
 
 def _kubernetes(names: list[str], made: Path, env: dict[str, str]) -> None:
     """Build all at once: they share most of their packages."""
-    flags = " ".join(
-        f"-X {package}.gitVersion=v{KUBERNETES} -X {package}.gitMajor=1 -X {package}.gitMinor=34"
-        for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    )
+    version = release().kubernetes
+    major, minor, _ = version.split(".")
+    facts = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor}
+    flags = [f"-X {package}.{name}={value}" for package in VERSION_PACKAGES for name, value in facts.items()]
     packages = [f"k8s.io/kubernetes/cmd/{name}" for name in names]
-    command = ["go", "build", "-trimpath", "-ldflags", f"-s -w {flags}", "-o", f"{made}/", *packages]
-    with taking(f"building {', '.join(names)} {KUBERNETES}", "5 min on 2 cores the first time"):
-        run(command, cwd=_module("kubernetes", made), env=env)
+    command = ["go", "build", "-trimpath", "-ldflags", " ".join(["-s -w", *flags]), "-o", f"{made}/", *packages]
+    with taking(f"building {', '.join(names)} {version}", "5 min on 2 cores the first time"):
+        folder = requiring("k8s.io/kubernetes", version, made / "module-kubernetes", env)
+        run(command, cwd=folder, env=env)
 
 
 def _other(name: str, made: Path, env: dict[str, str]) -> None:
     with taking(f"building {name}", "under a minute"):
         if name == "etcd":
-            flags = ["-trimpath", "-ldflags", "-s -w", "-o", str(made / name)]
-            run(["go", "build", *flags, "."], cwd=_module("etcd", made), env=env)
+            folder = requiring("go.etcd.io/etcd/server/v3", release().etcd, made / "module-etcd", env)
+            shutil.copy(HERE / "gobuild/etcd/main.go", folder)
+            run(["go", "build", *SMALL, "-o", str(made / name), "."], cwd=folder, env=env)
         elif name in OWN:
-            flags = ["-trimpath", "-ldflags", "-s -w", "-o", str(made / name)]
-            run(["go", "build", *flags, f"./{name}"], cwd=_module("own", made), env=env)
+            run(["go", "build", *SMALL, "-o", str(made / name), f"./{name}"], cwd=HERE / "gobuild/own", env=env)
         else:
-            run(["go", "install", "-trimpath", "-ldflags", "-s -w", INSTALLED[name]], env={**env, "GOBIN": str(made)})
-
-
-def _module(name: str, made: Path) -> Path:
-    """Return a copy of a module's folder: Go may change go.sum, and the checkout must stay unchanged."""
-    copy = made / f"module-{name}"
-    shutil.copytree(HERE / "gobuild" / name, copy, dirs_exist_ok=True)
-    return copy
+            run(["go", "install", *SMALL, INSTALLED[name]], env={**env, "GOBIN": str(made)})

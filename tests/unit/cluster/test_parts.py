@@ -19,7 +19,8 @@ from tests.cluster import binaries, dockerd, lifecycle, processes, settings
 from tests.cluster.binaries import ChecksumError, download
 from tests.cluster.processes import Record, start_time
 from tests.cluster.progress import ClusterError
-from tests.cluster.settings import KUBERNETES
+from tests.cluster.releases import release as chosen
+from tests.cluster.settings import architecture
 
 CONTENT = b"#!/bin/sh\necho kubectl\n"
 
@@ -32,7 +33,7 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture
 def release(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """A loopback file server laid out like the official release, and its folder."""
-    folder = tmp_path / "release" / f"v{KUBERNETES}" / "bin/linux/amd64"
+    folder = tmp_path / "release" / f"v{chosen().kubernetes}" / "bin/linux" / architecture()
     folder.mkdir(parents=True)
     (folder / "kubectl").write_bytes(CONTENT)
     (folder / "kubectl.sha256").write_text(hashlib.sha256(CONTENT).hexdigest())
@@ -69,8 +70,8 @@ def test_named_assets_come_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setenv("RUNWARDEN_CACHE", str(tmp_path / "cache"))
     (tmp_path / "etcd").write_text("")
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
-    (binaries.bin_dir() / "kwok").write_text("")
-    assert binaries.find(["etcd", "kwok"]) == {"etcd": tmp_path / "etcd", "kwok": binaries.bin_dir() / "kwok"}
+    (binaries.bin_dir("kwok") / "kwok").write_text("")
+    assert binaries.find(["etcd", "kwok"]) == {"etcd": tmp_path / "etcd", "kwok": binaries.bin_dir("kwok") / "kwok"}
 
 
 def test_only_the_very_process_is_ended(tmp_path: Path) -> None:
