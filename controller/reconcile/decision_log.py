@@ -1,4 +1,4 @@
-"""The record of what reconciles decided and did: metrics and a log line for each action, a ledger entry for each that acted."""
+"""The record of what reconciles decided and did: a metric for each action; a log line and a ledger entry for each that acted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import structlog
 
+from controller.api.base import JsonObject
 from controller.errors import RunwardenError
 from controller.ledger.entry import Entry, entry_of
 from controller.observability.metrics import Metrics
@@ -26,15 +27,7 @@ class DecisionLog:
         """Record an action that was carried out."""
         work.acted.append(action)
         self._metrics.decisions.labels(action.intent.value, action.reason.value).inc()
-        log.info(
-            "acted",
-            intent=action.intent.value,
-            step=action.step,
-            reason=action.reason.value,
-            agent=action.agent or None,
-            attempt=action.attempt if action.agent else None,
-            plan=work.first.plan.digest,
-        )
+        log.debug("step", **_named(action))
 
     def refused(self, action: Action, message: str) -> None:
         """Record an action that the API server refused for good. It is not an act: the ledger has none of it."""
@@ -43,7 +36,9 @@ class DecisionLog:
 
     @contextmanager
     def recorded(self, work: Work) -> Iterator[None]:
-        """Put the reconcile into the ledger if it acted: its first snapshot and plan, its actions, and the error that ended it."""
+        """Log the reconcile in one line if it acted, and put it into the ledger: its first snapshot and plan, its actions, and
+        the error that ended it.
+        """
         error = ""
         try:
             yield
@@ -51,7 +46,18 @@ class DecisionLog:
             error = str(caught)
             raise
         finally:
-            if self._record and work.acted:
-                first = work.first
-                self._record(entry_of(first.snapshot, first.plan, work.acted, error, first.at))
+            if work.acted:
+                self._keep(work, error)
         self._metrics.reconciles.labels("acted" if work.acted else "noop").inc()
+
+    def _keep(self, work: Work, error: str) -> None:
+        first = work.first
+        log.info("acted", plan=first.plan.digest, steps=[_named(action) for action in work.acted])
+        if self._record:
+            self._record(entry_of(first.snapshot, first.plan, work.acted, error, first.at))
+
+
+def _named(action: Action) -> JsonObject:
+    """Return an action as a log line names it."""
+    named: JsonObject = {"intent": action.intent.value, "step": action.step, "reason": action.reason.value}
+    return named | ({"agent": action.agent, "attempt": action.attempt} if action.agent else {})

@@ -84,6 +84,7 @@ class Campaign:
     def _stage(self, name: str, store: str, *, hostile: bool = False) -> Iterator[tuple[Wave, OperatorProcess]]:
         """Yield a wave in a namespace of its own with an operator of its own, which takes its Lease again at once after a crash."""
         place = f"chaos-{name}-{uuid.uuid4().hex[:4]}"
-        told = ("--store", store, "--namespace", place, "--namespace", home_of(place), "--lease-name", place)
+        namespaces = ("--namespace", place, "--namespace", home_of(place))
+        told = ("--store", store, *namespaces, "--lease-name", place, "--log-level", "debug")  # The killer awaits steps.
         with OperatorProcess(self.cluster, *told) as operator, namespace_of(self.cluster, place):
             yield Wave(self.cluster, self.evidence, place, store, self.scenarios, hostile=hostile), operator

@@ -25,7 +25,8 @@ LOOK_SECONDS = 0.002
 START_SECONDS = 60.0
 LAST_WORDS = 500
 """Characters of the log of an operator that has ended by itself."""
-STEP = b'"event": "acted"'
+STEP = b'"event": "step"'
+"""A line of the operator's log at the level debug: each step has one."""
 
 
 @dataclass(slots=True)
