@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from base64 import b64decode
 from http import HTTPStatus
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import aiohttp
@@ -28,10 +30,13 @@ def session(kubeconfig: Path) -> aiohttp.ClientSession:
     """Return a session with the API server of a kubeconfig of our test clusters, with its user's certificate or token."""
     config = yaml.safe_load(kubeconfig.read_text())
     server, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-    context = ssl.create_default_context(cafile=server["certificate-authority"])
+    context = ssl.create_default_context(cadata=_pem(server, "certificate-authority"))
     headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
-    if "client-certificate" in user:
-        context.load_cert_chain(user["client-certificate"], user["client-key"])
+    if any(key.startswith("client-certificate") for key in user):
+        with NamedTemporaryFile() as pair:  # OpenSSL reads a certificate and its key from files only.
+            pair.write("\n".join(_pem(user, part) for part in ("client-certificate", "client-key")).encode())
+            pair.flush()
+            context.load_cert_chain(pair.name)
     connector = aiohttp.TCPConnector(limit=0, ssl=context)
     return aiohttp.ClientSession(
         server["server"],
@@ -41,6 +46,12 @@ def session(kubeconfig: Path) -> aiohttp.ClientSession:
         read_bufsize=BUFFER_BYTES,
         middlewares=(retry_when_asked,),
     )
+
+
+def _pem(entry: JsonObject, field: str) -> str:
+    """Return what a kubeconfig has in a field: kind's is in the file, ours names a file."""
+    embedded = entry.get(f"{field}-data")
+    return b64decode(embedded).decode() if embedded else Path(entry[field]).read_text()
 
 
 async def retry_when_asked(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -1,8 +1,10 @@
-"""Requests that the API server wants repeated."""
+"""Requests that the API server wants repeated, and the certificates of kubeconfigs."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -12,7 +14,7 @@ from aiohttp.typedefs import Handler
 
 from controller.kube.resources import PODS
 from tests.bench.load import delete_all
-from tests.bench.wire import call, retry_when_asked
+from tests.bench.wire import _pem, call, retry_when_asked
 
 
 @pytest.mark.parametrize(("answers", "asked"), [((200,), 1), ((504, 504, 200), 3)], ids=["few", "thousands"])
@@ -60,3 +62,10 @@ async def test_a_request_that_comes_too_early_is_repeated_with_its_body() -> Non
     ):
         assert await call(http, "POST", PODS.path("ns"), {"kind": "Pod"}) == {"made": True}
     assert bodies == [{"kind": "Pod"}] * 3
+
+
+def test_a_certificate_may_be_in_the_kubeconfig_or_in_a_file(tmp_path: Path) -> None:
+    """A kubeconfig of kind contains its certificates, one of our control plane names their files."""
+    (tmp_path / "ca.crt").write_text("in a file")
+    assert _pem({"certificate-authority": str(tmp_path / "ca.crt")}, "certificate-authority") == "in a file"
+    assert _pem({"certificate-authority-data": b64encode(b"embedded").decode()}, "certificate-authority") == "embedded"
