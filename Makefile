@@ -7,7 +7,7 @@ WORKERS ?= 2
 SIDE_BY_SIDE := -n $(WORKERS)
 PROSE := controller docs README.md CHANGELOG.md CONTRIBUTING.md AGENTS.md scripts tests
 
-.PHONY: help setup demo test test-unit test-api test-kind test-chart chaos failover shards model fuzz bench scale neighbours image docs digests check fmt generate clean
+.PHONY: help setup demo test test-unit test-api test-kind test-chart chaos failover shards model fuzz bench latency scale neighbours image docs digests check fmt generate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ fuzz: ## Send a hundred thousand hostile answers through the gate, compare with 
 
 bench: ## Measure controllers side by side: the Job controller, a naive kopf operator, the bare protocol, ours with each store
 	@$(RUN) python -m tests.bench $(BENCH_ARGS)
+
+latency: ## Measure the time to a started container in an open loop: bare pods, Jobs, Runs; LATENCY_ARGS="--cluster kind"
+	@$(RUN) python -m tests.bench.openloop $(LATENCY_ARGS)
 
 scale: ## Measure one operator with ten thousand Runs: start, idle, events, reports, a storm; SCALE_ARGS="--runs 1000"
 	@$(RUN) python -m tests.bench.scale $(SCALE_ARGS)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -105,7 +103,7 @@ def _profile(chosen: Sequence[Contestant], count: int, output: Path) -> None:
 
 
 def _keep(result: Result, output: Path) -> None:
-    (output / page.MADE).write_text(json.dumps(asdict(result), indent=1) + "\n")
+    (output / page.MADE).write_text(page.written(result))
 
 
 def _tell(result: Result, output: Path) -> None:

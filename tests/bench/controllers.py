@@ -167,10 +167,15 @@ def _start_floor(stage: Stage, stack: ExitStack) -> int:
 
 def start_ours(store: str, stage: Stage, stack: ExitStack, checkout: Path = CHECKOUT) -> int:
     """Start the operator with a store, or with an SQLite database in the folder that its URL ends with; return its process."""
+    url = f"{store}{stage.namespace}.db" if store.endswith("/") else store
+    return operator_for(stage, stack, "--store", url, checkout=checkout).pid
+
+
+def operator_for(stage: Stage, stack: ExitStack, *options: str, checkout: Path = CHECKOUT) -> OperatorProcess:
+    """Start the operator with options for a stage; it ends with the exit stack."""
     stage.let("runwarden-operator")
     stage.let("runwarden-operator-lease")
     if stage.failing:
         apply(stage.cluster, stage.namespace, policy_of(AT_ONCE))
     where = ("--namespace", stage.namespace, "--lease-namespace", stage.namespace)
-    url = f"{store}{stage.namespace}.db" if store.endswith("/") else store
-    return stack.enter_context(OperatorProcess(stage.account, *where, *RETRY_PERIOD, "--store", url, checkout=checkout)).pid
+    return stack.enter_context(OperatorProcess(stage.account, *where, *RETRY_PERIOD, *options, checkout=checkout))

@@ -60,16 +60,17 @@ METRICS: Mapping[str, Metric] = {
 
 def spread(rounds: Sequence[Round], name: str, metric: str) -> Spread | None:
     """Return a contestant's figure over the rounds; None where it was not measured."""
-    return _spread([METRICS[metric].of(each[name]) for each in rounds if name in each])
+    return spread_of([METRICS[metric].of(each[name]) for each in rounds if name in each])
 
 
 def ratio(rounds: Sequence[Round], name: str, reference: str, metric: str) -> Spread | None:
     """Return a contestant's figure relative to another's, by round: a slow round slows both."""
     of = METRICS[metric].of
     pairs = [(of(each[name]), of(each[reference])) for each in rounds if name in each and reference in each]
-    return _spread([ours / theirs if ours is not None and theirs else None for ours, theirs in pairs])
+    return spread_of([ours / theirs if ours is not None and theirs else None for ours, theirs in pairs])
 
 
-def _spread(found: Sequence[float | None]) -> Spread | None:
+def spread_of(found: Sequence[float | None]) -> Spread | None:
+    """Return the spread of the values that there are; None without any."""
     numbers = [each for each in found if each is not None]
     return Spread(median(numbers), min(numbers), max(numbers)) if numbers else None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 
 from tests.bench.audit import Tally
+from tests.bench.openloop.results import OpenLoop
 
 PATIENCE_SECONDS = 60.0
 PATIENCE_SECONDS_EACH = 1.0
@@ -94,7 +95,8 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All results of one run of the benchmark, with its machine."""
+    """All results of one run of the benchmark, with its machine; and those of the open loop, each with its own."""
 
     facts: dict[str, str]
     series: list[Series] = field(default_factory=list)
+    open_loop: list[OpenLoop] = field(default_factory=list)

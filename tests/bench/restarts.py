@@ -67,9 +67,9 @@ def main(count: int, idle_seconds: float, there: str | None) -> None:
 
 
 @contextmanager
-def bench_cluster(provider: str, there: str | None) -> Iterator[Cluster]:
+def bench_cluster(provider: str, there: str | None, nodes: int = NODES) -> Iterator[Cluster]:
     """Yield the named cluster, or one of our own, with our manifests installed."""
-    cluster = lifecycle.attach(there) if there else lifecycle.up(provider, nodes=NODES, kwok_nodes=NODES)
+    cluster = lifecycle.attach(there) if there else lifecycle.up(provider, nodes=nodes, kwok_nodes=nodes)
     try:
         install(cluster)
         yield cluster

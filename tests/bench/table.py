@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tests.bench.figures import METRICS, Round, Spread, ratio, spread
 from tests.bench.measured import Series, Turn
@@ -38,7 +38,7 @@ def _of(series: Series) -> list[str]:
 def written(rounds: Sequence[Round]) -> str:
     """Return each contestant's writes for an object, by verb and resource: the mean over all rounds."""
     found = {name: [each[name] for each in rounds if name in each] for name in names(rounds)}
-    return _table(["controller", "which writes, each"], ([name, _writes_of(turns)] for name, turns in found.items()))
+    return markdown(["controller", "which writes, each"], ([name, _writes_of(turns)] for name, turns in found.items()))
 
 
 def _writes_of(turns: Sequence[Turn]) -> str:
@@ -56,9 +56,9 @@ def _rounds(rounds: Sequence[Round]) -> str:
 def figures(rounds: Sequence[Round], metrics: Sequence[str]) -> str:
     """Return a row for each contestant and a column for each metric."""
     digits = {metric: METRICS[metric].digits for metric in metrics}
-    return _table(
+    return markdown(
         ["controller", *(METRICS[metric].title for metric in metrics)],
-        ([name, *(_text(spread(rounds, name, metric), digits[metric]) for metric in metrics)] for name in names(rounds)),
+        ([name, *(spread_text(spread(rounds, name, metric), digits[metric]) for metric in metrics)] for name in names(rounds)),
     )
 
 
@@ -66,10 +66,10 @@ def ratios(rounds: Sequence[Round]) -> str:
     """Return each contestant's figures relative to the references that took part."""
     there = [reference for reference in REFERENCES if reference in names(rounds)]
     pairs = [(metric, reference) for metric in COMPARED for reference in there]
-    return _table(
+    return markdown(
         ["ratio", *(f"{METRICS[metric].title}: of {reference}'s" for metric, reference in pairs)],
         (
-            [name, *(_text(ratio(rounds, name, reference, metric), RATIO_DIGITS) for metric, reference in pairs)]
+            [name, *(spread_text(ratio(rounds, name, reference, metric), RATIO_DIGITS) for metric, reference in pairs)]
             for name in names(rounds)
         ),
     )
@@ -77,13 +77,13 @@ def ratios(rounds: Sequence[Round]) -> str:
 
 def judged(found: Sequence[Verdict]) -> str:
     """Return a row for each target."""
-    return _table(
+    return markdown(
         ["target", "at most", "found", ""],
         ([each.claim, f"{each.limit:g}", _number(each.found), WORDS[each.met]] for each in found),
     )
 
 
-def names(rounds: Sequence[Round]) -> list[str]:
+def names(rounds: Sequence[Mapping[str, object]]) -> list[str]:
     """Return the contestants, in the order of the first round in which they took part."""
     return list(dict.fromkeys(name for each in rounds for name in each))
 
@@ -92,7 +92,8 @@ def _number(found: float | None) -> str:
     return ABSENT if found is None else f"{found:.{RATIO_DIGITS}f}"
 
 
-def _text(found: Spread | None, digits: int) -> str:
+def spread_text(found: Spread | None, digits: int) -> str:
+    """Return the median, with the range if it is one."""
     if found is None:
         return ABSENT
     write: Callable[[float], str] = f"{{:.{digits}f}}".format
@@ -100,5 +101,6 @@ def _text(found: Spread | None, digits: int) -> str:
     return middle if least == most else f"{middle} ({least}-{most})"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table of Markdown."""
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])

@@ -9,7 +9,7 @@ import pytest
 from tests.bench import page
 from tests.bench.audit import Tally
 from tests.bench.figures import METRICS, Spread, ratio, spread
-from tests.bench.measured import Latency, Load, Result, Series, Spent, Turn, latency
+from tests.bench.measured import Latency, Load, Series, Spent, Turn, latency
 from tests.bench.plot import draw
 from tests.bench.profile import counted, hottest
 from tests.bench.table import report
@@ -99,15 +99,13 @@ def test_the_picture_says_what_the_figures_are() -> None:
 
 def test_a_page_is_filled_between_its_marks() -> None:
     """The text around the marks stays, a second run changes nothing, and a page without marks is an error."""
-    result = Result({"cores": "2"}, [Series(COUNT, False, [a_round(job=10.0)])])
-    text = page.filled(f"before\n{page.START}old{page.END}\nafter\n", result)
-    assert text.startswith("before\n")
-    assert text.endswith("\nafter\n")
-    assert "cores: 2" in text
-    assert "old" not in text
-    assert page.filled(text, result) == text
+    parts = {page.START: "figures", page.LATENCY: "times"}
+    text = page.filled(f"before\n{page.START}old{page.END}\nbetween\n{page.LATENCY}older{page.END}\nafter\n", parts)
+    whole = [page.START, "figures", page.END, "between", page.LATENCY, "times", page.END]
+    assert [line for line in text.splitlines() if line] == ["before", *whole, "after"]
+    assert page.filled(text, parts) == text
     with pytest.raises(ValueError, match="has no"):
-        page.filled("before", result)
+        page.filled("before", parts)
 
 
 def test_a_profile_counts_each_function() -> None:
