@@ -17,7 +17,6 @@ import structlog
 
 from controller.api.base import JsonObject
 from controller.kube.client import Client
-from controller.kube.codec import WatchEvent
 from controller.kube.errors import ApiError, Forbidden, NotFound, Unauthorized, retry_after
 from controller.kube.resources import Resource
 from controller.kube.yielding import Slice, yielding
@@ -56,6 +55,14 @@ async def relist(client: Client, resource: Resource, namespace: str | None, sink
         page.items.clear()  # The next page is read meanwhile; only one page shall be in memory.
     sink.retain(namespace, listed, page.resource_version)
     return page.resource_version
+
+
+def apply_event(sink: Sink, kind: str | None, obj: JsonObject) -> None:
+    """Pass the object of a watch event to a sink; `kind` is the event's type, and any but DELETED means that the object exists."""
+    if kind == "DELETED":
+        sink.remove(obj)
+    else:
+        sink.upsert(obj)
 
 
 class Reflector:
@@ -110,16 +117,11 @@ class Reflector:
                 async for event in events:
                     trouble.over()
                     version = event.object["metadata"]["resourceVersion"]
-                    self._apply(event)
+                    if event.type != "BOOKMARK":
+                        apply_event(self._sink, event.type, event.object)
                     await piece.yield_if_over()
             trouble.over()
             await self._pause(0)
-
-    def _apply(self, event: WatchEvent) -> None:
-        if event.type == "DELETED":
-            self._sink.remove(event.object)
-        elif event.type != "BOOKMARK":
-            self._sink.upsert(event.object)
 
     def _mark_synced(self, namespace: str | None) -> None:
         self._unsynced.discard(namespace)

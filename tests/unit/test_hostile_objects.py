@@ -23,8 +23,9 @@ from controller.cache.policy_file_watcher import PolicyFileWatcher
 from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
 from controller.kube.connection import Connection, connect
-from controller.kube.reflector import Reflector, relist
+from controller.kube.reflector import Reflector
 from controller.kube.resources import AGENT_REPORTS, ESCALATIONS, PODS, RUN_POLICIES, RUNS, Resource
+from controller.kube.responses import Subscription
 from controller.kube.session import WatchSession
 from controller.plan import plan
 from controller.reconcile.observer import Observer
@@ -85,8 +86,8 @@ async def scene(tmp_path: Path) -> AsyncIterator[tuple[Stream, Client, Connectio
             yield stream, client, connection, made
 
 
-async def as_kopf_does(session: WatchSession, resource: Resource, sink: Any) -> None:
-    """List, then watch up to the last event, decoding each line as kopf does."""
+async def as_kopf_does(session: WatchSession, resource: Resource) -> None:
+    """List, then watch up to the last event, decoding each line as kopf does. The session fills the sink."""
     limit = aiohttp.ClientTimeout(total=None)
     url = resource.path()
     listed = await (await session.request("get", url, timeout=limit)).json()
@@ -94,9 +95,9 @@ async def as_kopf_does(session: WatchSession, resource: Resource, sink: Any) -> 
     async with await session.request("get", f"{url}?watch=true&resourceVersion={version}", timeout=limit) as answer:
         async for chunk in answer.content.iter_chunked(2**20):
             event = json.loads(chunk)
-            if event["type"] == "BOOKMARK":
+            assert event["type"] == "BOOKMARK", "kopf sees no object"
+            if event["object"]["metadata"]["resourceVersion"] == LAST:
                 return
-            sink.upsert(event["object"])
 
 
 async def until_synced(client: Client, resource: Resource, sink: Any, stream: Stream) -> None:
@@ -140,12 +141,10 @@ async def test_ten_thousand_hostile_objects(scene: tuple[Stream, Client, Connect
     }
     turning = asyncio.create_task(turn())
 
-    async def taken_in(resource: Resource, namespace: str | None) -> str:
-        return await relist(client, resource, namespace, shelves[resource])
-
-    session = WatchSession(connection, {resource.path(): (resource, None) for resource in BY_KOPF}, taken_in)
+    subscriptions = {resource.path(): Subscription(resource, None, shelves[resource]) for resource in BY_KOPF}
+    session = WatchSession(connection, client, subscriptions)
     for resource in BY_KOPF:
-        await as_kopf_does(session, resource, shelves[resource])
+        await as_kopf_does(session, resource)
     for resource in BY_US:
         await until_synced(client, resource, shelves[resource], stream)
     await session.close()

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from controller.kube.client import Client
-from controller.kube.connection import connect
+from controller.kube.connection import Connection, connect
 from tests.unit.kube.faults import FaultyServer
 
 
@@ -21,13 +21,18 @@ def faulty() -> FaultyServer:
 
 
 @pytest.fixture
-async def client(faulty: FaultyServer, tmp_path: Path) -> AsyncIterator[Client]:
+async def connection(faulty: FaultyServer, tmp_path: Path) -> AsyncIterator[Connection]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", faulty.handle)
     async with TestServer(app, shutdown_timeout=0) as server:
         kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", str(server.make_url("")).rstrip("/"))
-        async with Client(await connect(kubeconfig)) as opened:
-            yield opened
+        yield await connect(kubeconfig)
+
+
+@pytest.fixture
+async def client(connection: Connection) -> AsyncIterator[Client]:
+    async with Client(connection) as opened:
+        yield opened
 
 
 def write_kubeconfig(path: Path, server: str, **more: str) -> Path:

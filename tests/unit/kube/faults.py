@@ -9,17 +9,32 @@ from typing import Any
 
 from aiohttp import web
 
+from controller.kube.resources import RUNS
+
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+NAMESPACES = {"name": "namespaces", "kind": "Namespace", "singularName": "namespace", "namespaced": False, "verbs": ["list"]}
+OURS = {"name": "runs", "kind": "Run", "singularName": "run", "namespaced": True, "verbs": ["list", "watch"]}
+ONLY_VERSION = {"version": RUNS.version}
+DISCOVERY: dict[str, dict[str, Any]] = {
+    "/api": {"versions": ["v1"]},
+    "/api/v1": {"resources": [NAMESPACES]},
+    "/apis": {"groups": [{"name": RUNS.group, "versions": [ONLY_VERSION], "preferredVersion": ONLY_VERSION}]},
+    f"/apis/{RUNS.group}/{RUNS.version}": {"resources": [OURS]},
+}
+"""What kopf asks before it watches Runs, in any order."""
 
 
 class FaultyServer:
-    """Answers each request with the next of its scripted answers."""
+    """Answers each request with the next of its scripted answers; it has Runs, by its discovery."""
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []
         self.asked: list[str] = []
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        if request.path in DISCOVERY:
+            return web.json_response(DISCOVERY[request.path])
         self.asked.append(f"{request.method} {request.path_qs}")
         if not self.answers:
             await asyncio.Event().wait()
@@ -29,7 +44,7 @@ class FaultyServer:
 def says(code: int, reason: str = "", body: str = "") -> Answer:
     async def answer(_: web.Request) -> web.Response:
         text = body or json.dumps({"kind": "Status", "reason": reason, "message": f"because {reason}"})
-        return web.Response(status=code, text=text)
+        return web.Response(status=code, text=text, content_type="application/json")
 
     return answer
 
@@ -40,7 +55,7 @@ def listing(*names: str, version: str = "10", token: str = "") -> Answer:
     return says(200, body=json.dumps({"items": objects, "metadata": metadata}))
 
 
-def watching(*events: dict[str, Any], then: str = "") -> Answer:
+def watching(*events: dict[str, Any], then: str = "", endless: bool = False) -> Answer:
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -48,6 +63,8 @@ def watching(*events: dict[str, Any], then: str = "") -> Answer:
             await response.write(json.dumps(event).encode() + b"\n")
         if then:
             await response.write(then.encode())
+        if endless:
+            await asyncio.Event().wait()
         return response
 
     return answer
