@@ -7,7 +7,7 @@ WORKERS ?= 2
 SIDE_BY_SIDE := -n $(WORKERS)
 PROSE := controller docs README.md CHANGELOG.md CONTRIBUTING.md AGENTS.md scripts tests
 
-.PHONY: help setup demo test test-unit test-api test-kind test-chart chaos failover shards model fuzz bench latency scale neighbours image docs digests check fmt generate clean
+.PHONY: help setup demo test test-unit test-api test-kind test-chart test-kind-short test-matrix chaos failover shards model fuzz bench latency scale neighbours image docs digests check fmt generate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,14 @@ test-kind: ## Test the chart on kind, end to end: real kubelets and containers
 
 test-chart: ## Test the chart, its schema and its templates
 	@$(RUN) pytest tests/chart $(PYTEST_ARGS)
+
+test-kind-short: ## A part of test-kind that any version of Kubernetes must pass: the cluster, Runs, a lost node
+	@$(RUN) pytest tests/kind/test_cluster.py tests/kind/test_runs.py tests/kind/test_lost_node.py $(PYTEST_ARGS)
+
+test-matrix: ## All supported versions of Kubernetes: test-api on each, test-kind-short on the oldest and the newest
+	@set -e; versions="$(RUN) python -m tests.cluster versions"; \
+	for version in $$($$versions); do echo "==> Kubernetes $$version"; RUNWARDEN_KUBERNETES=$$version $(MAKE) test-api; done; \
+	for version in $$($$versions --ends); do echo "==> Kubernetes $$version on kind"; RUNWARDEN_KUBERNETES=$$version $(MAKE) test-kind-short; done
 
 chaos: ## Kill the operator a hundred times on kind, with every store
 	@$(RUN) python -m tests.chaos $(CHAOS_ARGS)

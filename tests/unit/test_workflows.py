@@ -71,6 +71,18 @@ def test_the_node_image_is_of_the_version_that_is_tested() -> None:
     assert {(each["node"], each["nodes"]) for each in variants} == {(OFFICIAL, 2), (OFFICIAL, 1), (OWN, 2)}
 
 
+def test_both_axes_are_run() -> None:
+    """The API suite runs on every Kubernetes, a kind suite on the oldest and the newest, the unit tests on every Python."""
+    jobs = {name: job["strategy"]["matrix"]["include"] for name, job in loaded(CI)["jobs"].items()}
+    api = [each for each in jobs["test"] if each["suite"] == "api"]
+    assert [each["kubernetes"] for each in api] == [each.minor for each in RELEASES]
+    assert {RELEASES[0].minor, RELEASES[-1].minor} <= {each["kubernetes"] for each in jobs["kind"]}
+    pythons = ["3.11", "3.12", "3.13", "3.14"]
+    assert [each["python"] for each in jobs["test"] if each["suite"] == "unit"] == pythons
+    assert {each["python"] for each in api} == set(pythons)
+    assert f'requires-python = ">={pythons[0]}"' in (ROOT / "pyproject.toml").read_text()
+
+
 def test_what_is_deselected_exists() -> None:
     """A test that the official node image cannot run exists under the deselected name, so that a stale name is noticed."""
     found = DESELECTED.findall(text_of(CI))
