@@ -31,6 +31,7 @@ from controller.cache.entries import (
     unreadable_run,
 )
 from controller.cache.object_store import Entry, ObjectStore, guarded
+from controller.cache.routine import is_routine
 from controller.facts.pods import unreadable_pod
 from controller.facts.runs import key_of, unreadable_facts
 from controller.plan.snapshot import EscalationFacts, PodFacts, ReportFacts, RunFacts
@@ -64,14 +65,18 @@ Index = dict[RunKey, set[str]]
 class RunCache:
     """One object store for each resource, and indexes from Runs to what is theirs.
 
-    `notify` is called with the key of each Run that has to be reconciled after a change. `unreadable` is called
-    with a resource, an object of it that cannot be judged, and the reason.
+    `notify` is called with the key of each Run that has to be reconciled after a change, `defer` with one whose pod made a routine
+    change, which only its status shows (by default `notify`). `unreadable` is called with a resource, an object of it that cannot
+    be judged, and the reason.
     """
 
     def __init__(
-        self, notify: Callable[[RunKey], None], unreadable: Callable[[str, JsonObject, str], None] = lambda *_: None
+        self,
+        notify: Callable[[RunKey], None],
+        unreadable: Callable[[str, JsonObject, str], None] = lambda *_: None,
+        defer: Callable[[RunKey], None] | None = None,
     ) -> None:
-        self._notify = notify
+        self._notify, self._defer = notify, defer or notify
         shelf = partial(partial, unreadable)
         self.runs = ObjectStore(make_run, unreadable_run, self._run_changed, shelf("runs"))
         self.pods = ObjectStore(make_pod, unreadable_pod_entry, self._pod_changed, shelf("pods"))
@@ -144,9 +149,9 @@ class RunCache:
         judged = self.reports.apply(obj)
         return judged.facts if judged and judged.key == run else None
 
-    def _queue(self, key: RunKey, by: RunKey | None = None) -> None:
+    def _queue(self, key: RunKey, by: RunKey | None = None, *, routine: bool = False) -> None:
         if key != by:
-            self._notify(key)
+            (self._defer if routine else self._notify)(key)
 
     def notify_all(self, namespace: str | None = None) -> None:
         """Have every Run (of a namespace) looked at again."""
@@ -175,7 +180,16 @@ class RunCache:
             self.slots.release_reservation(run.uid, kept.candidate)
 
     def _pod_changed(self, uid: str, old: Entry[CachedPod] | None, new: Entry[CachedPod] | None, by: RunKey | None) -> None:
-        self._index(self._pods_of, uid, old and old.value, new and new.value, by)
+        before, after = old and old.value, new and new.value
+        self._index(self._pods_of, uid, before, after, by, routine=self._is_routine(before, after))
+
+    def _is_routine(self, old: CachedPod | None, new: CachedPod | None) -> bool:
+        """Whether a pod of a known Run made a routine change, and no escalation is open that this could close."""
+        run = self.run(new.key) if old and new and old.key == new.key else None
+        if not (old and new and run) or any(escalation.open for escalation in self.escalations_of(new.key)):
+            return False
+        before, after = old.of(run.facts.spec), new.of(run.facts.spec)
+        return is_routine(before, after, next((r for r in self.reports_of(new.key) if r.pod_uid == after.uid), None))
 
     def _escalation_changed(
         self, uid: str, old: Entry[CachedEscalation] | None, new: Entry[CachedEscalation] | None, by: RunKey | None
@@ -187,7 +201,9 @@ class RunCache:
     ) -> None:
         self._index(self._reports_of, uid, old and old.value, new and new.value, by)
 
-    def _index(self, index: Index, uid: str, old: Owned | None, new: Owned | None, by: RunKey | None) -> None:
+    def _index(
+        self, index: Index, uid: str, old: Owned | None, new: Owned | None, by: RunKey | None, *, routine: bool = False
+    ) -> None:
         """Keep an index from Runs to what is theirs, and have the Run looked at when something of it has changed."""
         if old and (new is None or new.key != old.key):
             index.get(old.key, set()).discard(uid)
@@ -198,7 +214,7 @@ class RunCache:
         owned = new or old
         # A label can be set by anybody who may make pods: one that names no Run is nobody's.
         if owned and owned.key.name and old != new:
-            self._queue(owned.key, by)
+            self._queue(owned.key, by, routine=routine)
 
     def _policy_changed(
         self, uid: str, old: Entry[ResolvedPolicy | str] | None, new: Entry[ResolvedPolicy | str] | None, _: RunKey | None

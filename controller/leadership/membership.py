@@ -35,7 +35,11 @@ Leases = LeaderLease | ShardManager[RunKey]
 
 
 class Membership:
-    """The membership of this process. `add` is the work queue's; `over` is called when it must continue in another mode."""
+    """The membership of this process.
+
+    `add` and `defer` take the key of a Run of this process that is due now, or when its status may be written. `over` is called
+    when the process must continue in another mode.
+    """
 
     def __init__(
         self,
@@ -45,12 +49,14 @@ class Membership:
         add: Add,
         over: Callable[[Mode], None],
         unreadable: Callable[..., None] = lambda *_: None,
+        defer: Add | None = None,
     ) -> None:
         self._settings, self._mode, self._policy, self._over = settings, mode, policy, over
         self._ownership: Ownership[RunKey] = Ownership(self._route, add)
         self._leases: Leases | None = None
         self.notify = add if mode is Mode.ALONE else self._ownership.enqueue
-        self.cache = RunCache(self.notify, unreadable)
+        defer = defer or add
+        self.cache = RunCache(self.notify, unreadable, defer if mode is Mode.ALONE else partial(self._ownership.enqueue, add=defer))
 
     def create_leases(self, client: Client, own_namespace: str) -> Leases:
         """Return the Leases. They must be acquired before the first action, held all the time, and released at the end."""

@@ -29,10 +29,10 @@ class Ownership(Generic[K]):
         """Return the shard of a key."""
         return shard_of(self._route(key), self.shards)
 
-    def enqueue(self, key: K) -> None:
-        """Enqueue a key if it belongs to this replica, else drop it."""
+    def enqueue(self, key: K, add: Callable[[K], None] | None = None) -> None:
+        """Enqueue a key if it belongs to this replica, else drop it. `add` takes the place of the usual one."""
         if self.shard(key) in self.acting:
-            self._add(key)
+            (add or self._add)(key)
         else:
             self.drop(key)
 

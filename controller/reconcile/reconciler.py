@@ -33,6 +33,7 @@ from controller.reconcile.actions import Tools
 from controller.reconcile.decision_log import DecisionLog
 from controller.reconcile.observer import Observation, Observer
 from controller.reconcile.run_freshness import RunFreshness
+from controller.reconcile.status_throttle import StatusThrottle
 from controller.reconcile.status_writer import StatusWriter
 from controller.reconcile.step_runner import StepRunner
 from controller.reconcile.work import Decided, Work
@@ -55,10 +56,11 @@ class Reconciler:
         metrics: Metrics,
         record: Callable[[Entry], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        throttle: StatusThrottle | None = None,
     ) -> None:
         self._observer, self._store, self._tools, self._cache = observer, store, tools, cache
         self._metrics, self._log, self._freshness = metrics, DecisionLog(metrics, record), RunFreshness(store)
-        self._status = StatusWriter(store, tools, cache, metrics, monotonic)
+        self._status = StatusWriter(store, tools, cache, metrics, monotonic, throttle)
         self._steps = StepRunner(tools, self._status, self._log)
 
     async def reconcile(self, key: RunKey) -> float | None:
@@ -84,6 +86,7 @@ class Reconciler:
         self._tools.forget_advice(key)
 
     async def _reconcile(self, key: RunKey) -> float | None:
+        self._status.begin(key)
         work = await self._observe(key)
         with self._log.recorded(work):
             decision = await self._carry_out(work)

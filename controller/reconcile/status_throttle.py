@@ -31,6 +31,10 @@ class StatusThrottle:
         self._since: dict[RunKey, float] = {}
         self._crowds: Counter[str] = Counter()
         """The number of Runs with a pending update in each namespace."""
+        self._unseen: dict[RunKey, float] = {}
+        """Since when a change that may need an update waits for the next reconcile."""
+        self._seen: dict[RunKey, float] = {}
+        """The same, of the changes that the current or last reconcile has seen."""
 
     def wait(self, run: RunKey, now: float) -> float:
         """Return in how many seconds to write a Run's pending update; 0 or less means now.
@@ -40,11 +44,25 @@ class StatusThrottle:
         if run not in self._written:
             return 0.0
         if run not in self._since:
-            self._since[run] = now
+            self._since[run] = self._seen.pop(run, now)
             self._crowds[run.namespace] += 1
-        crowd = self._before(run.namespace)
-        in_turn = self._since[run] + max(min(SECONDS_EACH * crowd, MAX_LAG_SECONDS), LEAST_SECONDS_EACH * crowd)
-        return max(self._written[run] + LAG_SECONDS, in_turn) - now
+        return self._due(run, self._since[run], self._before(run.namespace, self._crowds[run.namespace])) - now
+
+    def defer(self, run: RunKey, now: float) -> float:
+        """Return in how many seconds to reconcile a Run after a change that its status alone may show; at most `LAG_SECONDS`.
+
+        If the reconcile finds an update, it is as old as the change: it comes no later than after a reconcile at once.
+        """
+        if run not in self._written:
+            return 0.0
+        since = self._since.get(run, self._unseen.setdefault(run, now))
+        crowd = self._before(run.namespace, self._crowds[run.namespace] + (run not in self._since))
+        return min(max(self._due(run, since, crowd) - now, 0.0), LAG_SECONDS)
+
+    def begin(self, run: RunKey) -> None:
+        """Record that a reconcile begins, which sees every change until now."""
+        if run in self._unseen:
+            self._seen.setdefault(run, self._unseen.pop(run))
 
     def written(self, run: RunKey, now: float) -> None:
         """Record that a status was written; nothing is pending any longer."""
@@ -53,6 +71,7 @@ class StatusThrottle:
 
     def nothing_new(self, run: RunKey) -> None:
         """Record that a status needs no update."""
+        self._seen.pop(run, None)
         if self._since.pop(run, None) is None:
             return
         self._crowds[run.namespace] -= 1
@@ -62,9 +81,15 @@ class StatusThrottle:
     def forget(self, run: RunKey) -> None:
         """Keep nothing of a Run."""
         self._written.pop(run, None)
+        self._unseen.pop(run, None)
         self.nothing_new(run)
 
-    def _before(self, namespace: str) -> int:
-        """Return the number of pending Runs that come before the last one of a namespace, including it."""
-        own = self._crowds[namespace]
-        return sum(min(crowd, own) for crowd in self._crowds.values())
+    def _due(self, run: RunKey, since: float, crowd: int) -> float:
+        """Return when to write an update that is pending since a time, after so many Runs."""
+        in_turn = since + max(min(SECONDS_EACH * crowd, MAX_LAG_SECONDS), LEAST_SECONDS_EACH * crowd)
+        return max(self._written[run] + LAG_SECONDS, in_turn)
+
+    def _before(self, namespace: str, own: int) -> int:
+        """Return the number of pending Runs that come before the last of `own` ones of a namespace, including it."""
+        others = sum(min(crowd, own) for each, crowd in self._crowds.items() if each != namespace)
+        return others + own

@@ -31,11 +31,16 @@ class StatusWriter:
         cache: RunCache,
         metrics: Metrics,
         monotonic: Callable[[], float] = time.monotonic,
+        throttle: StatusThrottle | None = None,
     ) -> None:
         self._store, self._cache, self._monotonic = store, cache, monotonic
         self._now: Callable[[], datetime] = tools.now
-        self._after_save, self._throttle = AfterSave(tools, metrics), StatusThrottle()
+        self._after_save, self._throttle = AfterSave(tools, metrics), throttle or StatusThrottle()
         self.refusals = UnrecordedRefusals(tools.client, metrics)
+
+    def begin(self, key: RunKey) -> None:
+        """Record that a reconcile of a Run begins."""
+        self._throttle.begin(key)
 
     async def save(self, work: Work, decision: Plan) -> None:
         """Save state and status in one compare-and-swap. Raises Conflict where the Run or its state has changed."""

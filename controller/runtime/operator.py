@@ -34,9 +34,11 @@ from controller.notify.sender_process import Senders
 from controller.observability.health import Checks, Pulse, unless
 from controller.observability.metrics import Metrics
 from controller.reconcile.actions import Tools
+from controller.reconcile.deferral import Deferral
 from controller.reconcile.error_policy import error_policy
 from controller.reconcile.observer import Observer
 from controller.reconcile.reconciler import Reconciler
+from controller.reconcile.status_throttle import StatusThrottle
 from controller.resources.network_policy_builder import AgentsNetwork
 from controller.resources.reporter_sidecar import Sidecar
 from controller.runtime.advisor_factory import load_commands, open_advisor
@@ -64,8 +66,10 @@ class Operator:
         self._commands = load_commands(settings)
         self._queue: WorkQueue[RunKey] = WorkQueue(waited=self._metrics.queue_latency.observe, tenant=attrgetter("namespace"))
         unreadable = UnreadableObjects(self._metrics)
-        self._membership = Membership(settings, mode, self._policy, self._queue.add, self._life.restart_in, unreadable)
-        self._cache = self._membership.cache
+        add, over = self._queue.add, self._life.restart_in
+        self._membership = Membership(settings, mode, self._policy, add, over, unreadable, defer=self._defer)
+        self._cache, self._throttle = self._membership.cache, StatusThrottle()
+        self._deferral = Deferral(self._cache, self._policy, self._throttle)
         self._kopf_ready = asyncio.Event()
         self._pulse = Pulse()
         self._store: InstrumentedStore | None = None
@@ -159,9 +163,13 @@ class Operator:
 
     async def _reconcile(self, client: Client, store: InstrumentedStore, observer: Observer, tools: Tools) -> None:
         with self._ledger(client) as record:
-            reconciler = Reconciler(observer, store, tools, self._cache, self._metrics, record)
+            reconciler = Reconciler(observer, store, tools, self._cache, self._metrics, record, throttle=self._throttle)
             handle = self._membership.begin(reconciler.reconcile, reconciler.drop)
             await run_workers(self._queue, self._settings.workers, handle, error_policy(self._metrics))
+
+    def _defer(self, key: RunKey) -> None:
+        """Queue a Run, of which a pod made a routine change, for when its status may be written."""
+        self._queue.add_after(key, self._deferral.seconds(key))
 
     def _policy_defaults(self) -> PolicyDefaults:
         """Return the installer's values for fields that a policy does not set."""

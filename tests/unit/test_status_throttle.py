@@ -98,3 +98,56 @@ def test_a_run_that_is_forgotten_leaves_the_crowd() -> None:
         lag.nothing_new(RUN)
     lag.written(other, 0)
     assert lag.wait(other, 60) == pytest.approx(0.3)
+
+
+def test_a_deferred_update_comes_no_later_than_one_that_was_found_at_once() -> None:
+    """A reconcile that comes when the change may be written finds it due, as old as the change."""
+    at_once, deferred, runs = StatusThrottle(), StatusThrottle(), of("ns", 6)
+    for throttle in (at_once, deferred):
+        for run in runs:
+            throttle.written(run, 100)
+            throttle.begin(run)
+    waits = [at_once.wait(run, 101) for run in runs]
+    seconds = deferred.defer(RUN, 101)
+    assert seconds == pytest.approx(waits[0])
+    deferred.begin(RUN)
+    assert deferred.wait(RUN, 101 + seconds) == pytest.approx(0)
+
+
+def test_a_change_during_a_reconcile_keeps_its_time() -> None:
+    """The reconcile that runs has not seen it; the next one has."""
+    throttle = StatusThrottle()
+    throttle.written(RUN, 100)
+    throttle.begin(RUN)
+    throttle.defer(RUN, 110)
+    throttle.nothing_new(RUN)
+    assert throttle.defer(RUN, 110.1) == pytest.approx(0.2), "it is 0.1 s old"
+    throttle.begin(RUN)
+    assert throttle.wait(RUN, 110.3) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("then", ["written", "nothing new"])
+def test_a_change_that_was_seen_counts_once(then: str) -> None:
+    """Once its reconcile has written the status, or found no difference, the next change has a time of its own."""
+    throttle = StatusThrottle()
+    throttle.written(RUN, 100)
+    throttle.defer(RUN, 101)
+    throttle.begin(RUN)
+    if then == "written":
+        throttle.written(RUN, 104)
+    else:
+        throttle.nothing_new(RUN)
+    assert throttle.wait(RUN, 200) == pytest.approx(0.3)
+
+
+def test_a_deferred_reconcile_of_a_crowd_waits_three_seconds_at_most() -> None:
+    """Deadlines begin with it. A Run without a status waits for nothing, and a forgotten one is as new."""
+    throttle, runs = StatusThrottle(), of("ns", 100)
+    assert throttle.defer(RUN, 0) == 0
+    for run in runs:
+        throttle.written(run, 0)
+        throttle.wait(run, 50)
+    assert throttle.wait(RUN, 50) == pytest.approx(30)
+    assert throttle.defer(RUN, 50) == 3
+    throttle.forget(RUN)
+    assert throttle.defer(RUN, 50) == 0

@@ -21,6 +21,17 @@ def test_ours_are_added_and_others_let_go() -> None:
     assert sorted(added + drop) == sorted(KEYS)
 
 
+def test_a_deferred_key_is_filtered_alike() -> None:
+    """A key that is due later takes another way into the queue, through the same filter."""
+    added, deferred, drop = list[str](), list[str](), list[str]()
+    ownership = Ownership(lambda key: key, added.append)
+    ownership.drop, ownership.shards, ownership.acting = drop.append, 3, frozenset({1})
+    for key in KEYS:
+        ownership.enqueue(key, deferred.append)
+    assert (added, deferred) == ([], [key for key in KEYS if ownership.shard(key) == 1])
+    assert sorted(deferred + drop) == sorted(KEYS)
+
+
 async def test_what_waited_too_long_is_not_worked_on() -> None:
     """A key that was ours when it was queued, and belongs to another replica when its turn comes, is skipped."""
     handled: list[str] = []

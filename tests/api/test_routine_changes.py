@@ -1,0 +1,99 @@
+"""A healthy Run takes two reconciles: its start and its end. The pods' watch, scheduler and nodes are real, the clock is not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+
+from controller.api.names import LABEL_RUN_UID, RunKey
+from controller.cache.policy_file_watcher import PolicyFileWatcher
+from controller.cache.run_cache import RunCache
+from controller.kube.client import Client
+from controller.kube.reflector import Reflector
+from controller.kube.resources import PODS, RUNS
+from controller.kube.workqueue import WorkQueue
+from controller.observability.metrics import Metrics
+from controller.plan.snapshot import PodFacts
+from controller.reconcile.actions import Tools
+from controller.reconcile.deferral import Deferral
+from controller.reconcile.observer import Observer
+from controller.reconcile.reconciler import Reconciler
+from controller.reconcile.status_throttle import LAG_SECONDS, StatusThrottle
+from controller.store.status_store import StatusStore
+from tests.support import eventually, run_of, simulated
+
+
+class Operator:
+    """An operator's queue, caches and reconciles, of which the test takes one after the other."""
+
+    def __init__(self, client: Client) -> None:
+        self.now = 0.0
+        self.queue: WorkQueue[RunKey] = WorkQueue(clock=lambda: self.now)
+        self.cache = RunCache(self.queue.add, defer=lambda key: self.queue.add_after(key, self._deferral.seconds(key)))
+        policy, throttle, store = PolicyFileWatcher(None), StatusThrottle(), StatusStore(client)
+        self._deferral = Deferral(self.cache, policy, throttle, lambda: self.now)
+        observer, tools = Observer(client, self.cache, store, policy), Tools(client, self.cache)
+        self._reconciler = Reconciler(observer, store, tools, self.cache, Metrics(), monotonic=lambda: self.now, throttle=throttle)
+        self.passes = 0
+
+    async def work(self) -> None:
+        """Reconcile until no Run is due."""
+        while key := self.queue.take():
+            self.passes += 1
+            seconds = await self._reconciler.reconcile(key)
+            self.queue.done(key)
+            if seconds is not None:
+                self.queue.add_after(key, seconds)
+
+    def pod(self, key: RunKey) -> PodFacts | None:
+        """Return the cached pod of a Run with one."""
+        return next(iter(self.cache.pods_of(key)), None)
+
+
+@pytest.fixture
+async def operator(client: Client, namespace: str) -> AsyncIterator[Operator]:
+    """An operator whose watch of pods runs."""
+    made = Operator(client)
+    watch = asyncio.create_task(Reflector(client, PODS, (namespace,), made.cache.pods, labels=LABEL_RUN_UID).run())
+    yield made
+    watch.cancel()
+    with suppress(asyncio.CancelledError):
+        await watch
+
+
+async def start(client: Client, namespace: str, operator: Operator, outcome: str) -> RunKey:
+    """Create a Run whose simulated pod has this end, and start it."""
+    run = await client.create(RUNS, namespace, run_of("demo", simulated(outcome)))
+    operator.cache.runs.upsert(run)
+    await operator.work()
+    assert operator.passes == 1
+    return RunKey(namespace, "demo", run["metadata"]["uid"])
+
+
+async def test_a_healthy_run_takes_two_reconciles(client: Client, namespace: str, operator: Operator) -> None:
+    """The pod is ungated, bound, runs and completes: only the first and the last need a reconcile."""
+    key = await start(client, namespace, operator, "complete")
+    await eventually(lambda: operator.queue.depth, "a change that makes the Run due")
+    pod = operator.pod(key)
+    assert pod
+    assert pod.terminated, "the change is the pod's end"
+    await operator.work()
+    assert (await client.get(RUNS, namespace, "demo"))["status"]["phase"] == "Completed"
+    assert operator.passes == 2
+
+
+async def test_a_status_shows_running_when_it_may(client: Client, namespace: str, operator: Operator) -> None:
+    """The cache has a ready pod at once. One reconcile writes that, three seconds after the last write and no later."""
+    key = await start(client, namespace, operator, "run-forever")
+    await eventually(lambda: (pod := operator.pod(key)) and pod.ready, "a ready pod in the cache")
+    await operator.work()
+    assert operator.passes == 1
+    assert operator.queue.next_due() == LAG_SECONDS
+    operator.now += LAG_SECONDS
+    await operator.work()
+    status = (await client.get(RUNS, namespace, "demo"))["status"]
+    assert (status["phase"], status["ready"], operator.passes) == ("Running", "1/1", 2)
+    assert operator.queue.next_due() is None
