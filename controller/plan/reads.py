@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from controller.api.names import pod_name
+from controller.api.run_status import AgentState
 from controller.plan.context import PlanContext
 from controller.plan.reasons import Reason
 from controller.plan.rules import agent_rules
@@ -23,6 +24,28 @@ def expected_pod_names(snapshot: Snapshot) -> set[str]:
         if agent.outcome is None and agent.attempt and not agent.pod_uid:
             names.add(pod_name(snapshot.run.name, name, agent.attempt - 1))
     return names
+
+
+def ended_on_record(snapshot: Snapshot) -> tuple[PodFacts, ...]:
+    """Return those of the snapshot's cached pods that need no live read, since nothing follows from them any more.
+
+    Such a pod has terminated, and a pod of that UID never runs again. Its attempt's end is on record, or its successor has started.
+    A pod that is being deleted is read: it may have to be released.
+    """
+    agents = snapshot.state.agents if snapshot.state else {}
+    over = (pod for pod in snapshot.pods if pod.phase in ENDED and not pod.deleting and pod.run_uid == snapshot.run.uid)
+    return tuple(pod for pod in over if pod.agent in agents and _is_recorded(agents[pod.agent], pod))
+
+
+def _is_recorded(agent: AgentState, pod: PodFacts) -> bool:
+    """Whether a pod's end decides nothing more. Before its successor has started, its own completion might still count."""
+    if pod.attempt < agent.attempt:
+        return bool(agent.pod_uid) and pod.uid != agent.pod_uid
+    return agent.outcome is not None and pod.uid == agent.pod_uid
+
+
+ENDED = ("Succeeded", "Failed")
+"""The phases of a pod that has terminated."""
 
 
 def reporting_agents(snapshot: Snapshot, pods: tuple[PodFacts, ...]) -> set[str]:

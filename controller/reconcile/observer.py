@@ -24,7 +24,7 @@ from controller.kube.client import Client
 from controller.kube.errors import NotFound
 from controller.kube.resources import AGENT_REPORTS, CLAIMS, ESCALATIONS, NAMESPACES, PODS, RUNS, Resource
 from controller.plan.escalations.questions import asked_names
-from controller.plan.reads import expected_pod_names, reporting_agents
+from controller.plan.reads import ended_on_record, expected_pod_names, reporting_agents
 from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, ReportFacts, RunFacts, Snapshot
 from controller.reconcile.node_lookup import NodeLookup
 from controller.reconcile.start_obstacles import StartObstacles
@@ -81,14 +81,13 @@ class Observer:
         `run` spares the read of the Run: it is the cached one, for a reconcile that will save over this version before any effect.
         """
         view = self._cache.view(key)
-        pod_names = {pod.name for pod in view.pods}
         run = run or await self._find(RUNS, key.namespace, key.name)
         if run is None or run["metadata"]["uid"] != key.uid:
-            return self._gone(key, await self._pods(key, pod_names))
+            return self._gone(key, await self._pods(key, {pod.name for pod in view.pods}))
         facts = view.facts_of(run)
         loaded = await self._store.load(run, live=True)
         known = Snapshot(run=facts, state=loaded.state)
-        pods = await self._pods(key, pod_names | expected_pod_names(known), facts.spec)
+        pods = await self._live_pods(key, replace(known, pods=view.pods))
         reports = await self._reports(key, {report.agent for report in view.reports} | reporting_agents(known, pods))
         open_names = {escalation.name for escalation in view.escalations if escalation.open}
         escalations = await self._escalations(key, open_names, replace(known, reports=reports, pods=pods))
@@ -163,6 +162,14 @@ class Observer:
 
     async def _pods(self, key: RunKey, names: set[str], spec: RunSpec | None = None) -> tuple[PodFacts, ...]:
         return tuple(self._cache.apply_pod(pod, key, spec) for pod in await self._all(PODS, key.namespace, names))
+
+    async def _live_pods(self, key: RunKey, known: Snapshot) -> tuple[PodFacts, ...]:
+        """Read the pods that may exist, except those whose end is final and on record: these are as the cache has them."""
+        over = ended_on_record(known)
+        doubtful = {pod.name for pod in known.pods if pod not in over}
+        spared = {pod.name: pod for pod in over if pod.name not in doubtful}
+        read = await self._pods(key, (doubtful | expected_pod_names(known)) - spared.keys(), known.run.spec)
+        return tuple(sorted((*spared.values(), *read), key=lambda pod: pod.name))
 
     async def _claims(self, snapshot: Snapshot) -> tuple[ClaimFacts, ...]:
         """Read the workspace claims of the agents that have not started."""

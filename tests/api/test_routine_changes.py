@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 import pytest
 
 from controller.api.names import LABEL_RUN_UID, RunKey
+from controller.api.policy import OnBudgetSpent, ResolvedPolicy, RunPolicySpec
 from controller.cache.policy_file_watcher import PolicyFileWatcher
 from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
@@ -25,6 +27,8 @@ from controller.reconcile.status_throttle import LAG_SECONDS, StatusThrottle
 from controller.store.status_store import StatusStore
 from tests.support import eventually, run_of, simulated
 
+STRICT = RunPolicySpec(restart_budget=1, restart_cooldown_seconds=0, on_budget_spent=OnBudgetSpent.FAIL)
+
 
 class Operator:
     """An operator's queue, caches and reconciles, of which the test takes one after the other."""
@@ -34,10 +38,17 @@ class Operator:
         self.queue: WorkQueue[RunKey] = WorkQueue(clock=lambda: self.now)
         self.cache = RunCache(self.queue.add, defer=lambda key: self.queue.add_after(key, self._deferral.seconds(key)))
         policy, throttle, store = PolicyFileWatcher(None), StatusThrottle(), StatusStore(client)
+        policy.current = ResolvedPolicy.of("strict", STRICT)
         self._deferral = Deferral(self.cache, policy, throttle, lambda: self.now)
         observer, tools = Observer(client, self.cache, store, policy), Tools(client, self.cache)
         self._reconciler = Reconciler(observer, store, tools, self.cache, Metrics(), monotonic=lambda: self.now, throttle=throttle)
         self.passes = 0
+
+    async def work_until(self, done: Callable[[], bool]) -> None:
+        """Reconcile whenever a Run is due, until a condition is met."""
+        while not done():
+            await eventually(lambda: self.queue.depth, "a change that makes the Run due")
+            await self.work()
 
     async def work(self) -> None:
         """Reconcile until no Run is due."""
@@ -97,3 +108,18 @@ async def test_a_status_shows_running_when_it_may(client: Client, namespace: str
     status = (await client.get(RUNS, namespace, "demo"))["status"]
     assert (status["phase"], status["ready"], operator.passes) == ("Running", "1/1", 2)
     assert operator.queue.next_due() is None
+
+
+async def test_a_pod_whose_end_is_on_record_is_not_read(client: Client, namespace: str, operator: Operator) -> None:
+    """An agent that fails twice costs a read for each of its pods, when its end is recorded."""
+    asked: Counter[tuple[str, str]] = Counter()
+    client.sender.observe = lambda verb, resource, *_: asked.update([(verb, resource)])
+    key = await start(client, namespace, operator, "fail")
+
+    def phase() -> str:
+        run = operator.cache.run(key)
+        return run.obj["status"]["phase"] if run else ""
+
+    await operator.work_until(lambda: phase() == "Failed")
+    assert [pod.name for pod in operator.cache.pods_of(key)] == ["demo-coder-r0", "demo-coder-r1"]
+    assert asked["GET", "pods"] == 2

@@ -24,7 +24,7 @@ from controller.plan import planner, steps, transitions
 from controller.plan.actions import Action, Creation, Effect, Transition
 from controller.plan.escalations.questions import asked_names
 from controller.plan.model import Plan
-from controller.plan.reads import expected_pod_names, reporting_agents
+from controller.plan.reads import ended_on_record, expected_pod_names, reporting_agents
 from controller.plan.snapshot import (
     EscalationFacts,
     PodFacts,
@@ -124,6 +124,7 @@ class Bridge:
         self.plan = lru_cache(None)(self._plan)
         self.settle = lru_cache(None)(self._settle)
         self.looked_at = lru_cache(None)(self._looked_at)
+        self.kept = lru_cache(None)(self._kept)
         self.speakers = lru_cache(None)(self._speakers)
         self.asked = lru_cache(None)(self._asked)
 
@@ -161,6 +162,14 @@ class Bridge:
         blocked = [agent.blocked.escalation for agent in state.agents.values() if agent.blocked] if state else []
         pods = [(agent, int(attempt[1:])) for _, agent, attempt in names]
         return tuple(sorted([*pods, *((INBOX, name) for name in blocked)]))
+
+    def _kept(self, view: View) -> View:
+        """Return a view with the pods that a cache has from before their deletion, where a live look does not read these."""
+        known = tuple(pod._replace(deleting=False, forced=False) for pod in view.pods)
+        spared = {facts.uid: facts.phase for facts in ended_on_record(self.snapshot(view._replace(pods=known)))}
+        pods = zip(view.pods, known, strict=True)
+        kept = tuple(old._replace(phase=spared[old.uid]) if old.uid in spared else pod for pod, old in pods)
+        return view._replace(pods=kept)
 
     def _speakers(self, key: int, state: int, pods: tuple[Pod, ...]) -> tuple[Name, ...]:
         """Return the names of the reports that are read even if the caches lack them."""

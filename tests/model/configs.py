@@ -15,6 +15,14 @@ NO_BUDGET = {"restart_budget": 0}
 NO_COOLDOWN = {"restart_cooldown_seconds": 0}
 START = Config("start", "two operators start one agent that crashes; a user deletes its pod", Left(crash=1, delete=1))
 DONE = Config("done", "an agent completes while its pod is deleted", Left(done=1, delete=1))
+DONE_CACHED = Config(
+    "done-cached",
+    "an agent crashes, then completes; a user deletes its pods, which caches have as they were before",
+    Left(crash=1, done=1, delete=2),
+    policy=NO_COOLDOWN,
+    operators=1,
+    outdated=True,
+)
 DRAIN = Config("drain", "an agent completes while its node is drained", Left(done=1, drain=1))
 BUDGET = Config(
     "budget", "an agent crashes more often than its budget allows", Left(crash=2), policy={"restart_cooldown_seconds": 0}
@@ -113,6 +121,14 @@ HELPER_DONE = Config(
     Left(done=1, delete=1, tick=1),
     operators=1,
     helpers=True,
+)
+HELPER_CACHED = Config(
+    "helper-cached",
+    "an agent ends beside a helper; a user deletes pods, which caches have as they were before",
+    Left(crash=1, done=1, delete=2, tick=1),
+    operators=1,
+    helpers=True,
+    outdated=True,
 )
 HELPER_LOST = Config(
     "helper-lost",
@@ -498,6 +514,7 @@ SPEAKING = (
 RESTARTS = (
     START,
     DONE,
+    DONE_CACHED,
     DRAIN,
     BUDGET,
     COOLDOWN,
@@ -523,6 +540,7 @@ RESTARTS = (
     RESET,
     HELPER,
     HELPER_DONE,
+    HELPER_CACHED,
     HELPER_LOST,
     HELPER_PAUSED,
     HELPER_TWO,

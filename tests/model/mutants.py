@@ -241,6 +241,13 @@ def _only_open_attempts(snapshot: Any) -> set[str]:
     return _attempts(snapshot) - over
 
 
+def _taken_as_terminated(snapshot: Any) -> tuple[PodFacts, ...]:
+    """Take the cached pods of attempts whose end is on record for terminated ones, and read none of them."""
+    agents = snapshot.state.agents if snapshot.state else {}
+    over = (pod for pod in snapshot.pods if pod.agent in agents and reads._is_recorded(agents[pod.agent], pod))
+    return tuple(replace(pod, phase="Succeeded") for pod in over)
+
+
 def _after_its_record(at: PlanContext, agent: Any) -> Any:
     """Decide about an agent whose end is on record while the rest of its pod runs on."""
     return None if agent_end.remains(at, agent.name) else _remaining(at, agent)
@@ -350,6 +357,12 @@ RESTARTING: tuple[Mutant, ...] = (
         "the pod of an attempt whose end is on record is read only if the cache knows it",
         ("helper-done", "helper"),
         lambda: [(bridge, "expected_pod_names", _only_open_attempts)],
+    ),
+    Mutant(
+        "recorded-is-terminated",
+        "a cached pod whose agent's end is on record counts as terminated, although a helper runs on",
+        ("helper-cached",),
+        lambda: [(bridge, "ended_on_record", _taken_as_terminated)],
     ),
     Mutant(
         "init-for-free",

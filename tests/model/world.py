@@ -242,6 +242,8 @@ class Config:
     operators: int = 2
     stale: bool = True
     """Whether caches may lack pods."""
+    outdated: bool = False
+    """Whether caches may have pods as they were before their deletion, where the operator does not read these."""
     slow: tuple[int, ...] = (0,)
     """How many ticks an operator's clock may be behind at each observation."""
     kill: tuple[str, ...] = (Exit.CRASHED,)

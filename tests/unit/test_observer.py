@@ -1,13 +1,29 @@
-"""The agents whose reports an observation reads."""
+"""The pods and reports that an observation reads."""
 
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import cast
+
 import pytest
 
+from controller.api.base import JsonObject, dump
+from controller.api.names import RunKey
 from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult
-from controller.plan.reads import reporting_agents
-from controller.plan.snapshot import PodFacts, RunFacts, Snapshot
+from controller.cache.policy_file_watcher import PolicyFileWatcher
+from controller.cache.run_cache import RunCache
+from controller.kube.client import Client
+from controller.kube.errors import NotFound
+from controller.kube.resources import PODS, Resource
+from controller.plan.reads import ended_on_record, reporting_agents
+from controller.plan.snapshot import PodFacts, RunFacts, Snapshot, Termination
+from controller.reconcile.observer import Observer
+from controller.store.status_store import StatusStore
+from tests.builders import OWNERS, a_pod, a_run
 
+KEY = RunKey("ns", "demo", "run-1")
 ENDED = Outcome(attempt=0, result=OutcomeResult.COMPLETED, reason="ResultReported")
 
 
@@ -27,3 +43,108 @@ def test_the_report_of_a_pod_that_is_gone_is_read_too(agent: AgentState, pods: t
     state = OperatorState(run_uid="run-1", agents={"coder": agent})
     snapshot = Snapshot(RunFacts("ns", "demo", "run-1", 1, None), state=state)
     assert reporting_agents(snapshot, pods) == ({"coder"} if read else set())
+
+
+OVER = PodFacts("demo-coder-r0", "c0", "coder", 0, "run-1", phase="Failed", bound=True)
+RECORDED, NEXT = AgentState(pod_uid="c0", outcome=ENDED), AgentState(attempt=1, pod_uid="c1")
+RUNNING = replace(OVER, phase="Running")
+
+
+@pytest.mark.parametrize(
+    ("agent", "pod", "spared"),
+    [
+        (RECORDED, OVER, True),
+        (NEXT, OVER, True),
+        (AgentState(pod_uid="c0"), OVER, False),
+        (AgentState(attempt=1), OVER, False),
+        (AgentState(attempt=1, outcome=ENDED), OVER, False),
+        (RECORDED, RUNNING, False),
+        (NEXT, RUNNING, False),
+        (RECORDED, replace(RUNNING, termination=Termination(0)), False),
+        (RECORDED, replace(OVER, phase="Unknown"), False),
+        (NEXT, replace(OVER, deleting=True), False),
+        (NEXT, replace(OVER, phase="Pending", bound=False, deleting=True), False),
+        (RECORDED, replace(OVER, uid="another"), False),
+        (NEXT, replace(OVER, attempt=1, uid="another"), False),
+        (NEXT, replace(OVER, run_uid="another"), False),
+        (NEXT, replace(OVER, attempt=2), False),
+        (NEXT, replace(OVER, agent="another"), False),
+    ],
+    ids=[
+        "its end is on record",
+        "its successor has started",
+        "its end is not on record",
+        "its successor has not started",
+        "its successor never started",
+        "its end is on record and it runs",
+        "its successor has started and it runs",
+        "only its agent has ended",
+        "it cannot be read",
+        "it is being deleted",
+        "it never started",
+        "it has another UID",
+        "it has the attempt's name and another UID",
+        "it is another Run's",
+        "it is a later attempt's",
+        "its agent is unknown",
+    ],
+)
+def test_a_cached_pod_is_not_read_once_nothing_follows_from_it(agent: AgentState, pod: PodFacts, *, spared: bool) -> None:
+    """A pod that has terminated never runs again. It is read until its end is on record, and when it may have to be released."""
+    state = OperatorState(run_uid="run-1", agents={"coder": agent})
+    assert ended_on_record(Snapshot(RunFacts("ns", "demo", "run-1", 1, None), state=state, pods=(pod,))) == (
+        (pod,) if spared else ()
+    )
+
+
+class Api:
+    """An API server with these pods, which remembers the names that it was asked for."""
+
+    def __init__(self, *pods: JsonObject) -> None:
+        self.pods = {pod["metadata"]["name"]: pod for pod in pods}
+        self.asked: list[str] = []
+
+    async def get(self, resource: Resource, _: str | None, name: str) -> JsonObject:
+        """Return a pod. Raises NotFound for anything else."""
+        self.asked.append(name)
+        if resource is not PODS or name not in self.pods:
+            raise NotFound("GET", 404, "NotFound", name)
+        return self.pods[name]
+
+    def server_now(self) -> datetime:
+        """Return a time."""
+        return datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def version(number: int, uid: str, phase: str) -> JsonObject:
+    """Return a version of a pod of the first attempt."""
+    labels = {
+        "runwarden.dev/run": "demo",
+        "runwarden.dev/run-uid": "run-1",
+        "runwarden.dev/agent": "coder",
+        "runwarden.dev/attempt": "0",
+    }
+    return a_pod(None, {"phase": phase}, uid=uid, resourceVersion=str(number), labels=labels, ownerReferences=OWNERS)
+
+
+@pytest.mark.parametrize(
+    ("cached", "asked", "seen"),
+    [
+        ([version(1, "c0", "Succeeded")], ["demo-coder-r1"], ["c0"]),
+        ([version(1, "c0", "Running")], ["demo-coder-r0", "demo-coder-r1"], ["new"]),
+        ([version(1, "c0", "Succeeded"), version(2, "new", "Running")], ["demo-coder-r0", "demo-coder-r1"], ["new"]),
+        ([], ["demo-coder-r1"], []),
+    ],
+    ids=["it has terminated", "it ran when it was last seen", "another has its name", "no cache knows it"],
+)
+async def test_a_live_look_spares_a_pod_whose_end_is_known(cached: list[JsonObject], asked: list[str], seen: list[str]) -> None:
+    """The pod is known by its UID: where the cache has another pod of its name, that name is read."""
+    state = OperatorState(run_uid="run-1", agents={"coder": NEXT})
+    run = a_run(status={"operatorState": dump(state), "startTime": "2026-01-01T00:00:00Z"})
+    api, cache = cast("Client", found := Api(version(3, "new", "Running"))), RunCache(lambda _: None)
+    cache.runs.upsert(deepcopy(run))
+    for pod in cached:
+        cache.pods.upsert(deepcopy(pod))
+    observed = await Observer(api, cache, StatusStore(api), PolicyFileWatcher(None)).live(KEY, run)
+    assert sorted(name for name in found.asked if name.startswith("demo-coder-r")) == asked
+    assert [pod.uid for pod in observed.snapshot.pods] == seen
