@@ -28,6 +28,7 @@ CAUGHT_QUICKLY = (
     "decided-beside-the-rest",
     "last-words-ignored",
     "rest-not-read",
+    "recorded-is-terminated",
     "init-for-free",
     "rejected-is-charged",
 )
