@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,12 @@ def test_the_sources_are_pinned(each: Release) -> None:
     sums = SUMS.read_text().splitlines()
     for module in (f"k8s.io/kubernetes v{each.kubernetes} h1:", f"go.etcd.io/etcd/server/v3 v{each.etcd} h1:"):
         assert any(line.startswith(module) for line in sums), module
+
+
+def test_the_docs_list_every_version() -> None:
+    """The support table has one row for each release, with its etcd."""
+    rows = re.findall(r"^\| (1\.\d+\.\d+) \| (\S+) \|", (ROOT / "docs/testing.md").read_text(), re.MULTILINE)
+    assert rows == [(each.kubernetes, each.etcd) for each in RELEASES]
 
 
 def test_a_module_that_builds_kubernetes() -> None:
