@@ -59,7 +59,7 @@ def untouched(listener: socket.socket) -> bool:
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "localhost", "2130706433", "0x7f000001", "0.0.0.0", "[::ffff:127.0.0.1]"],  # noqa: S104  # refused
+    ["127.0.0.1", "localhost", "2130706433", "0x7f000001", "0.0.0.0", "[::ffff:7f00:1]"],  # noqa: S104  # refused
 )
 async def test_loopback_is_not_reached_however_it_is_spelled(host: str, senders: Senders) -> None:
     """No spelling of the operator's own host opens a connection, and the tenant does not see the cause."""
