@@ -64,7 +64,10 @@ class ApiModel(BaseModel):
 
 
 class KeptModel(ApiModel):
-    """A part of the operator's record. Fields that a newer version has added are preserved unread as long as the part exists."""
+    """A part of the operator's record. Fields that a newer version has added are preserved unread as long as the part exists.
+
+    Empty fields are not written (`exclude_if=not_`), except for the counts, which every version writes.
+    """
 
     model_config = ConfigDict(extra="allow")
 

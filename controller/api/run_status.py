@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import not_
 from typing import Annotated
 
 from pydantic import Field, field_validator
@@ -121,8 +122,10 @@ class Outcome(KeptModel):
     attempt: Count = Field(description="The attempt, from 0.")
     result: OutcomeResult = Field(description="Completed, Failed, Interrupted by a pause or stop, or Parked for an answer.")
     reason: Word = Field(description="The reason, as one CamelCase word.")
-    kubelet_reason: Word = Field(default="", description="The kubelet's own reason, for example Error, Evicted or OutOfcpu.")
-    message: Text = Field(default="", description="The kubelet's message.")
+    kubelet_reason: Word = Field(
+        default="", exclude_if=not_, description="The kubelet's own reason, for example Error, Evicted or OutOfcpu."
+    )
+    message: Text = Field(default="", exclude_if=not_, description="The kubelet's message.")
     exit_code: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = Field(
         default=None, description="Exit code of the agent's container, or of the init container that failed."
     )
@@ -159,9 +162,11 @@ class AgentState(KeptModel):
     """The operator's record of one agent."""
 
     attempt: Count = Field(default=0, description="The desired attempt, from 0.")
-    pod_uid: Word = Field(default="", alias="podUID", description="UID of that attempt's pod; empty until the UID is saved.")
+    pod_uid: Word = Field(
+        default="", exclude_if=not_, alias="podUID", description="UID of that attempt's pod; empty until the UID is saved."
+    )
     outcome: Outcome | None = Field(default=None, description="The end of that attempt.")
-    last_outcome: Word = Field(default="", description="The reason of the previous attempt's end.")
+    last_outcome: Word = Field(default="", exclude_if=not_, description="The reason of the previous attempt's end.")
     restarts: Count = Field(default=0, description="Charged restarts that were not refunded.")
     free_restarts: Count = Field(default=0, description="Uncharged restarts, after disruptions and temporary failures.")
     last_restart_at: Time | None = Field(default=None, description="When the agent was last restarted.")
@@ -169,17 +174,24 @@ class AgentState(KeptModel):
     restarted_at: Time | None = Field(default=None, description="The last spec.restartedAt that was carried out.")
     blocked: BlockedState | None = Field(default=None, description="The block, while it lasts.")
     asked: tuple[Name, ...] = Field(
-        default=(), max_length=MAX_ASKED, description="Escalations that were opened for the agent's questions, newest last."
+        default=(),
+        exclude_if=not_,
+        max_length=MAX_ASKED,
+        description="Escalations that were opened for the agent's questions, newest last.",
     )
     woken_for: tuple[Name, ...] = Field(
         default=(),
+        exclude_if=not_,
         max_length=MAX_ASKED,
         description="Those in asked that were answered or dismissed when the parked agent was last woken; none wakes it again.",
     )
-    opened: Count = Field(default=0, description="Escalations that were opened for the agent in the hour from openedSince.")
+    opened: Count = Field(
+        default=0, exclude_if=not_, description="Escalations that were opened for the agent in the hour from openedSince."
+    )
     opened_since: Time | None = Field(default=None, description="When the first escalation of that hour was opened.")
     advice: tuple[AdviceState, ...] = Field(
         default=(),
+        exclude_if=not_,
         max_length=MAX_ADVICE,
         description="Consultations about the agent and their results, newest last.",
     )
@@ -192,7 +204,7 @@ class StopDecision(KeptModel):
 
     phase: Phase = Field(description="The phase that the Run ends in.")
     reason: Word = Field(description="The reason, as one CamelCase word.")
-    message: Text = Field(default="", description="The reason, for people.")
+    message: Text = Field(default="", exclude_if=not_, description="The reason, for people.")
     at: Time = Field(description="When the decision was made.")
     completed_at: Time | None = Field(default=None, description="When the last agent had ended.")
 
@@ -206,7 +218,7 @@ class OperatorState(KeptModel):
     run_uid: Word = Field(alias="runUID", description="UID of the Run that this record belongs to.")
     started_at: Time | None = Field(default=None, description="When the first agent was started.")
     paused_at: Time | None = Field(default=None, description="When the current pause began.")
-    paused_seconds: SecondsOrOff = Field(default=0, description="Total seconds of earlier pauses.")
+    paused_seconds: SecondsOrOff = Field(default=0, exclude_if=not_, description="Total seconds of earlier pauses.")
     stop: StopDecision | None = Field(default=None, description="The decision to end the Run.")
     agents: dict[AgentName, AgentState] = Field(
         default_factory=dict, max_length=MAX_AGENTS, description="The record of each agent."

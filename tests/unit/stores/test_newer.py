@@ -37,7 +37,7 @@ def parts(model: Any, raw: Any) -> Iterator[JsonObject]:
     elif isinstance(model, dict):
         inner = [(model[name], raw[name]) for name in model]
     else:
-        inner = list(zip(model, raw, strict=True)) if isinstance(model, tuple) else []
+        inner = list(zip(model, raw or (), strict=True)) if isinstance(model, tuple) else []  # empty parts are not written
     for child, its_raw in inner:
         yield from parts(child, its_raw)
 
