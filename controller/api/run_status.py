@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import not_
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
@@ -302,6 +302,9 @@ class RunStatus(ApiModel):
     state_version: Generation | None = Field(
         default=None, description="Number of saves of this Run's state in that store; a store with a lower number was rolled back."
     )
-    operator_state: OperatorState | None = Field(
-        default=None, description="The operator's own record, if the status stores it. It is not for users."
+    operator_state: dict[str, Any] | None = Field(
+        default=None,
+        description="The operator's own record, if the status stores it: attempts, charges, outcomes and decisions. It is not for "
+        "users: only the operator writes it, and it checks all of it when it reads. A Run whose record is damaged is Blocked "
+        "(StateRefused).",
     )

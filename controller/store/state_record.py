@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -45,10 +46,11 @@ def mismatch(run: JsonObject, store_id: str) -> str:
     )
 
 
-def judge(run: JsonObject, raw: JsonObject | None, where: str, version: int | None = None) -> Loaded:
+def judge(run: JsonObject, raw: Any, where: str, version: int | None = None) -> Loaded:
     """Validate a stored state and return it, or the reason why it is refused; `where` is its name in messages.
 
-    `version` counts the saves, None for a store that writes state and status at once.
+    Nothing but this checks a record: the CRD accepts any object. `version` counts the saves, None for a store that writes state and
+    status at once.
     """
     count = version or 0
     if raw is None:
@@ -57,10 +59,8 @@ def judge(run: JsonObject, raw: JsonObject | None, where: str, version: int | No
         return Loaded(refusal=refusal, version=count)
     try:
         state = parse(OperatorState, raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join((where, *(str(part) for part in first["loc"])))
-        return Loaded(refusal=f"{path} cannot be read: {first['msg']}; {NOTHING_DONE}", version=count)
+    except (ValueError, RecursionError) as error:
+        return Loaded(refusal=_invalid(where, error), version=count)
     if state.run_uid != run["metadata"]["uid"]:
         return Loaded(refusal=_foreign(where, state, run) if started(run) else "", version=count)
     recorded = run.get("status", {}).get("stateVersion", 0)
@@ -97,8 +97,19 @@ def _missing(where: str) -> str:
     return f"the Run has started, but {where} is missing: what was done for it is unknown; {NOTHING_DONE}"
 
 
-def _unreadable(raw: JsonObject, where: str) -> str:
+def _invalid(where: str, error: Exception) -> str:
+    """Return the first wrong field and its fault; a record that JSON cannot hold has no field to blame."""
+    if not isinstance(error, ValidationError):
+        return f"{where} cannot be read: {error}; {NOTHING_DONE}"
+    first = error.errors()[0]
+    path = ".".join((where, *(str(part) for part in first["loc"])))
+    return f"{path} cannot be read: {first['msg']}; {NOTHING_DONE}"
+
+
+def _unreadable(raw: Any, where: str) -> str:
     """Return the reason why a record must not be read although its fields may be: it needs a newer reader, or lacks a count."""
+    if not isinstance(raw, dict):
+        return f"{where} is not a JSON object; {NOTHING_DONE}"
     if isinstance(least := raw.get("schemaVersion", 1), int) and least > SCHEMA_VERSION:
         return _newer(where, least)
     lost = _uncounted(raw)
