@@ -94,16 +94,30 @@ class ConditionStatus(ApiEnum):
     UNKNOWN = "Unknown"
 
 
+CONDITION_TYPES = (
+    "Finished: the phase is terminal. Succeeded: the Run has completed. Healthy: each agent is healthy or complete. "
+    "PolicyResolved: a policy is in force. Escalated: a human is asked. WritesAccepted: the API server accepts the operator's "
+    "writes. Enforced: False in a dry run, whose plan is not carried out. ProgressReported: the agents' reporters report "
+    "progress; with NoReporter or ReporterOff agents are judged by their pods alone, can neither ask nor report, and may hang "
+    "undetected. Advised: the last consultation of the advisor; with NoAdvisor or Off the rules decide alone."
+)
+"""The meaning of each condition, for `kubectl explain`: it is the same for every Run, so no message repeats it."""
+
+
 class Condition(ApiModel):
     """A metav1.Condition."""
 
-    type: Word = Field(description="Type of the condition: Finished, Succeeded, Healthy, PolicyResolved and others.")
+    type: Word = Field(description=CONDITION_TYPES)
     status: ConditionStatus = Field(description="True, False or Unknown.")
-    reason: Word = Field(description="The reason, as one CamelCase word.")
-    message: Text = Field(default="", description="The reason, for people.")
+    reason: Word = Field(
+        description="The reason, as one CamelCase word. `kubectl rw describe` and docs/troubleshooting.md explain each reason."
+    )
+    message: Text = Field(
+        default="", description="Data of this Run that the reason needs: names, numbers, the API server's words. Often empty."
+    )
     last_transition_time: Time = Field(description="When the status last changed.")
     observed_generation: Generation | None = Field(
-        default=None, description="The metadata.generation that this condition is based on."
+        default=None, description="Written by earlier versions. status.observedGeneration holds for every condition."
     )
 
 

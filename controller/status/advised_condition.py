@@ -11,6 +11,7 @@ from controller.api.advice import AdviceState, AdviceVerdict
 from controller.api.llm_policy import LLMMode
 from controller.plan.escalations.consultation import in_words
 from controller.plan.snapshot import Snapshot
+from controller.status.condition_reasons import ConditionReason
 
 Condition = tuple[str, str, str, str]
 """A condition: type, status, reason, message."""
@@ -35,13 +36,14 @@ def _off(snapshot: Snapshot) -> Condition | None:
         return None
     wants_none = snapshot.policy is not None and snapshot.policy.spec.llm.mode is LLMMode.OFF
     if wants_none or snapshot.advisor:
-        return ADVISED, "False", "Off", "llm.mode is Off: the rules decide alone"
-    return ADVISED, "False", "NoAdvisor", "the operator has no advisor (--adapter), so the mode is Off: the rules decide alone"
+        return ADVISED, "False", ConditionReason.OFF, ""
+    return ADVISED, "False", ConditionReason.NO_ADVISOR, ""
 
 
 def _nothing_asked(snapshot: Snapshot) -> Condition | None:
-    text = f"mode {snapshot.mode}: no decision so far needed advice"
-    return (ADVISED, "Unknown", "NothingAsked", text) if last_advice(snapshot) is None else None
+    if last_advice(snapshot) is not None:
+        return None
+    return ADVISED, "Unknown", ConditionReason.NOTHING_ASKED, f"mode {snapshot.mode}"
 
 
 def _last_consultation(snapshot: Snapshot) -> Condition | None:

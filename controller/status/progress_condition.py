@@ -12,6 +12,7 @@ from controller.api.run_status import Health
 from controller.plan.model import Plan
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import Snapshot
+from controller.status.condition_reasons import ConditionReason
 
 Condition = tuple[str, str, str, str]
 """A condition: type, status, reason, message."""
@@ -31,40 +32,35 @@ def progress_reported(snapshot: Snapshot, plan: Plan) -> tuple[Condition, ...]:
 def _no_reporter(snapshot: Snapshot, _: Plan) -> Condition | None:
     if any(pod.reporting for pod in snapshot.pods):
         return None
-    text = "agents are judged by their pods alone: they can neither ask nor report, and a hanging agent is not detected"
-    if snapshot.policy and snapshot.policy.spec.reporter is ReporterMode.OFF:
-        return PROGRESS_REPORTED, "False", "ReporterOff", f"the policy's reporter is Off: {text}"
-    return PROGRESS_REPORTED, "False", "NoReporter", f"the operator has no --reporter-image: {text}"
+    off = snapshot.policy is not None and snapshot.policy.spec.reporter is ReporterMode.OFF
+    return PROGRESS_REPORTED, "False", ConditionReason.REPORTER_OFF if off else ConditionReason.NO_REPORTER, ""
 
 
 def _silent(_: Snapshot, plan: Plan) -> Condition | None:
     silent = next((view.name for view in plan.agents if view.health is Health.REPORTER_SILENT), None)
-    return (
-        (PROGRESS_REPORTED, "Unknown", Reason.REPORTER_SILENT, f"agent {silent}: its reporter sends no reports") if silent else None
-    )
+    text = f"agent {silent}: its reporter sends no reports"
+    return (PROGRESS_REPORTED, "Unknown", Reason.REPORTER_SILENT, text) if silent else None
 
 
 def _refused(snapshot: Snapshot, _: Plan) -> Condition | None:
     wrong = sorted((report.agent, report.problems[0]) for report in snapshot.reports if report.problems)
-    return (PROGRESS_REPORTED, "False", "ReportRefused", f"agent {wrong[0][0]}: {wrong[0][1]}") if wrong else None
+    return (PROGRESS_REPORTED, "False", ConditionReason.REPORT_REFUSED, f"agent {wrong[0][0]}: {wrong[0][1]}") if wrong else None
 
 
 def _unseen(snapshot: Snapshot, _: Plan) -> Condition | None:
     blind = ", ".join(sorted(report.agent for report in snapshot.reports if PROCESSES not in report.sources))
-    text = f"the processes of agent {blind} are not visible (reporter: NoSharedPID): only its files count as activity"
-    return (PROGRESS_REPORTED, "False", "ProcessesNotSeen", text) if blind else None
+    return (PROGRESS_REPORTED, "False", ConditionReason.PROCESSES_NOT_SEEN, f"agent {blind}") if blind else None
 
 
 def _quiet(snapshot: Snapshot, _: Plan) -> Condition | None:
     quiet = ", ".join(sorted(report.agent for report in snapshot.reports if not report.progress_events))
-    text = f"agent {quiet} has reported no progress in this attempt: it is judged by its activity"
-    return (PROGRESS_REPORTED, "False", "SilentAgent", text) if quiet else None
+    return (PROGRESS_REPORTED, "False", ConditionReason.SILENT_AGENT, f"agent {quiet}") if quiet else None
 
 
 def _all_reporting(snapshot: Snapshot, _: Plan) -> Condition | None:
-    return (
-        (PROGRESS_REPORTED, "True", "Reported", "") if snapshot.reports else (PROGRESS_REPORTED, "Unknown", "NothingReported", "")
-    )
+    if snapshot.reports:
+        return PROGRESS_REPORTED, "True", ConditionReason.REPORTED, ""
+    return PROGRESS_REPORTED, "Unknown", ConditionReason.NOTHING_REPORTED, ""
 
 
 CHECKS: tuple[Callable[[Snapshot, Plan], Condition | None], ...] = (

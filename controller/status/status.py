@@ -19,6 +19,7 @@ from controller.plan.reasons import Reason
 from controller.plan.snapshot import EscalationFacts, Snapshot
 from controller.plan.usage import add_usage
 from controller.status.advised_condition import advised
+from controller.status.condition_reasons import ConditionReason
 from controller.status.progress_condition import PROGRESS_REPORTED, progress_reported
 from controller.status.writes_accepted_condition import writes_accepted
 
@@ -41,9 +42,7 @@ def build_status(
         "reason": verdict.reason.value,
         "message": verdict.message[:MAX_TEXT],
         "observedGeneration": snapshot.run.generation,
-        "conditions": _merge(
-            previous.get("conditions", ()), _conditions(snapshot, plan, previous, now), snapshot.run.generation, now
-        ),
+        "conditions": _merge(previous.get("conditions", ()), _conditions(snapshot, plan, previous, now), now),
         "ready": _ready(plan.agents),
         "restarts": sum(agent.restarts for agent in state.agents.values()) if state else 0,
         "agents": [_agent(snapshot, view) for view in plan.agents],
@@ -78,7 +77,7 @@ def _agent(snapshot: Snapshot, view: AgentView) -> JsonObject:
         "health": view.health.value,
         "reason": str(view.reason),
         "message": view.message[:MAX_TEXT],
-        "restarts": state.restarts,
+        "restarts": state.restarts or None,
         "cooldownUntil": format_time(state.cooldown_until) if state.cooldown_until else None,
         "outcome": state.outcome.result.value if state.outcome else None,
         "result": dump(state.result) if state.result else None,
@@ -136,40 +135,42 @@ def _conditions(snapshot: Snapshot, plan: Plan, previous: JsonObject, now: datet
 
 
 def _finished(plan: Plan) -> tuple[str, str, str, str]:
-    verdict = plan.verdict
-    done = "True" if verdict.phase in TERMINAL_PHASES else "False"
-    return "Finished", done, verdict.reason, verdict.message
+    """Return the condition without a message: it has the reason of the phase, and status.message its words."""
+    done = "True" if plan.verdict.phase in TERMINAL_PHASES else "False"
+    return "Finished", done, plan.verdict.reason, ""
 
 
 def _succeeded(plan: Plan) -> tuple[str, str, str, str]:
     verdict = plan.verdict
     if verdict.phase not in TERMINAL_PHASES:
-        return "Succeeded", "Unknown", "NotFinished", ""
-    succeeded = "True" if verdict.phase is Phase.COMPLETED else "False"
-    return "Succeeded", succeeded, verdict.reason, verdict.message
+        return "Succeeded", "Unknown", ConditionReason.NOT_FINISHED, ""
+    if verdict.phase is Phase.COMPLETED:
+        return "Succeeded", "True", verdict.reason, ""
+    return "Succeeded", "False", verdict.reason, verdict.message
 
 
 def _healthy(plan: Plan) -> tuple[str, str, str, str]:
     blocked = plan.verdict.phase is Phase.BLOCKED or plan.verdict.blocks
     if plan.verdict.phase in (Phase.PAUSED, Phase.STOPPING, *TERMINAL_PHASES) and not blocked:
-        return "Healthy", "Unknown", "NotRunning", ""
+        return "Healthy", "Unknown", ConditionReason.NOT_RUNNING, ""
     if blocked:
         return "Healthy", "False", plan.verdict.reason, plan.verdict.message
     wrong = [v for v in plan.agents if v.health not in (Health.HEALTHY, Health.COMPLETE)]
     if not wrong:
-        return "Healthy", "True", "AllAgentsHealthy", ""
+        return "Healthy", "True", ConditionReason.ALL_AGENTS_HEALTHY, ""
     first = next((view for view in wrong if view.reason != Reason.STARTING), wrong[0])
     status = "Unknown" if first.reason in (Reason.STARTING, Reason.QUEUED) else "False"
-    return "Healthy", status, first.reason, f"agent {first.name}: {first.message or first.health.value}"
+    words = first.message or (first.health.value if first.health != first.reason else "")
+    return "Healthy", status, first.reason, f"agent {first.name}: {words}".removesuffix(": ")
 
 
 def _escalated(snapshot: Snapshot, previous: JsonObject, now: datetime) -> tuple[tuple[str, str, str, str], ...]:
     """Return the condition Escalated: whether a human is asked. A Run that never asked has no such condition."""
     waiting, refused = _open(snapshot), allowance.refused(PlanContext(snapshot, now))
     if waiting or refused:
-        reason = Reason.INBOX_LIMITED if refused else "AwaitingResponse"
+        reason = Reason.INBOX_LIMITED if refused else ConditionReason.AWAITING_RESPONSE
         return (("Escalated", "True", reason, "; ".join(filter(None, (refused, _asked(waiting))))),)
-    return (("Escalated", "False", "NothingOpen", ""),) if _ever_asked(snapshot, previous) else ()
+    return (("Escalated", "False", ConditionReason.NOTHING_OPEN, ""),) if _ever_asked(snapshot, previous) else ()
 
 
 def _asked(waiting: list[EscalationFacts]) -> str:
@@ -201,36 +202,25 @@ def _dry_run(plan: Plan) -> tuple[tuple[str, str, str, str], ...]:
     """Return the condition that shows a dry run; none if plans are carried out."""
     if not plan.withheld:
         return ()
-    text = "the policy sets dryRun: the actions in status.plan are not carried out"
-    return (("Enforced", "False", Reason.DRY_RUN, text),)
+    return (("Enforced", "False", Reason.DRY_RUN, ""),)
 
 
 def _policy_resolved(snapshot: Snapshot) -> tuple[str, str, str, str]:
     if snapshot.policy is None:
         return "PolicyResolved", "False", snapshot.policy_reason, snapshot.policy_refusal
-    return "PolicyResolved", "True", "Resolved", f"policy {snapshot.policy.name}"
+    return "PolicyResolved", "True", ConditionReason.RESOLVED, ""
 
 
-def _merge(
-    previous: Iterable[JsonObject],
-    wanted: Iterable[tuple[str, str, str, str]],
-    generation: int,
-    now: datetime,
-) -> list[JsonObject]:
-    """Return the wanted conditions; a condition whose status stays keeps its transition time."""
+def _merge(previous: Iterable[JsonObject], wanted: Iterable[tuple[str, str, str, str]], now: datetime) -> list[JsonObject]:
+    """Return the wanted conditions; a condition whose status stays keeps its transition time.
+
+    They have no observedGeneration of their own: clients then use that of the status, which holds for each of them.
+    """
     before = {condition["type"]: condition for condition in previous}
     merged = []
     for kind, status, reason, message in wanted:
         old = before.get(kind)
         since = old["lastTransitionTime"] if old and old["status"] == status else format_time(now)
-        merged.append(
-            {
-                "type": kind,
-                "status": status,
-                "reason": str(reason),
-                "message": message[:MAX_TEXT],
-                "lastTransitionTime": since,
-                "observedGeneration": generation,
-            }
-        )
+        words = {"message": message[:MAX_TEXT]} if message else {}
+        merged.append({"type": kind, "status": status, "reason": str(reason), **words, "lastTransitionTime": since})
     return merged

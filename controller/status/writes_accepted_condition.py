@@ -11,6 +11,7 @@ from controller.api.base import JsonObject
 from controller.api.run_status import WRITES_ACCEPTED
 from controller.plan import refused_writes
 from controller.plan.snapshot import Refusal, Snapshot
+from controller.status.condition_reasons import ConditionReason
 
 Condition = tuple[str, str, str, str]
 """A condition: type, status, reason, message."""
@@ -22,7 +23,7 @@ def writes_accepted(snapshot: Snapshot, previous: Iterable[JsonObject]) -> tuple
         first = snapshot.refusals[0]
         return ((WRITES_ACCEPTED, "False", refused_writes.reason(first), _message(snapshot.refusals)),)
     known = any(condition["type"] == WRITES_ACCEPTED for condition in previous)
-    return ((WRITES_ACCEPTED, "True", "Accepted", ""),) if known else ()
+    return ((WRITES_ACCEPTED, "True", ConditionReason.ACCEPTED, ""),) if known else ()
 
 
 def _message(refusals: tuple[Refusal, ...]) -> str:

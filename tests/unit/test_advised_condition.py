@@ -50,9 +50,9 @@ def situation(*advice: AdviceState, mode: LLMMode = LLMMode.AUTO, wanted: LLMMod
 @pytest.mark.parametrize(
     ("snapshot", "status", "reason", "words"),
     [
-        (situation(mode=LLMMode.OFF, advisor=False), "False", "NoAdvisor", "--adapter"),
-        (situation(mode=LLMMode.OFF, wanted=LLMMode.OFF, advisor=False), "False", "Off", "llm.mode is Off"),
-        (situation(mode=LLMMode.OFF, wanted=LLMMode.OFF), "False", "Off", "the rules decide alone"),
+        (situation(mode=LLMMode.OFF, advisor=False), "False", "NoAdvisor", ""),
+        (situation(mode=LLMMode.OFF, wanted=LLMMode.OFF, advisor=False), "False", "Off", ""),
+        (situation(mode=LLMMode.OFF, wanted=LLMMode.OFF), "False", "Off", ""),
         (situation(), "Unknown", "NothingAsked", "mode Auto"),
         (situation(ACCEPTED), "True", "Accepted", "auto_restart (85 % sure): flaky network"),
         (situation(ACCEPTED, REFUSED), "False", "OtherTarget", "Refused (codex): target_run is"),
@@ -61,10 +61,11 @@ def situation(*advice: AdviceState, mode: LLMMode = LLMMode.AUTO, wanted: LLMMod
     ],
 )
 def test_the_condition(snapshot: Snapshot, status: str, reason: str, words: str) -> None:
-    """Each state of the advisor has its reason, and a message with the remedy."""
+    """Each state of the advisor has its reason, and a message if it has words for this Run."""
     ((kind, found, why, message),) = advised(snapshot)
     assert (kind, found, why) == ("Advised", status, reason)
     assert words in message
+    assert bool(words) == bool(message)
 
 
 def test_the_newest_of_all_agents_counts() -> None:

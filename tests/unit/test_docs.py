@@ -21,6 +21,7 @@ from controller.api.policy_file import parse_policy_file
 from controller.cli import main
 from controller.cli.rw import rw
 from controller.plan.reasons import Reason
+from controller.status.condition_reasons import ConditionReason
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -106,11 +107,11 @@ def _leaves(values: JsonObject, prefix: str = "") -> Iterator[tuple[str, object]
 
 
 def test_every_reason_and_alert_has_its_row_in_troubleshooting() -> None:
-    """Each reason of the plan and of the gate, and each alert, has one row, and each row is about one of them."""
+    """Each reason of the plan, of a condition and of the gate, and each alert, has one row, and each row is about one of them."""
     rows = re.findall(r"^\| (`[^|]+`) \| ([^|]+) \| ([^|]+) \|$", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE)
     told = [name for names, _, _ in rows for name in re.findall(r"`(\w+)`", names)]
     alerts = [alert["alert"] for alert in yaml.safe_load((ROOT / "charts/runwarden/files/alerts.yaml").read_text())]
-    assert sorted(told) == sorted([*Reason, *RefusalReason, *alerts])
+    assert sorted(told) == sorted([*Reason, *ConditionReason, *RefusalReason, *alerts])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -1,21 +1,29 @@
-"""The status about asked questions is the same for every kind of observation."""
+"""The status about asked questions is the same for every kind of observation, and no status repeats what all Runs share."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from controller.api.base import JsonObject
 from controller.api.escalation import EscalationPhase
+from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.run import Agent, RunSpec
 from controller.api.run_status import AgentState, Health, OperatorState, Phase
+from controller.cli.rw.reason_text import SENTENCES, sentence
+from controller.plan import plan
 from controller.plan.actions import CompleteRun
 from controller.plan.model import AgentView, Plan, Verdict
 from controller.plan.reasons import Reason
-from controller.plan.snapshot import EscalationFacts, RunFacts, Snapshot
+from controller.plan.snapshot import EscalationFacts, PodFacts, RunFacts, Snapshot
 from controller.status.status import build_status
+from tests.unit.plan.stories import CASES, snapshot_of
+from tests.unit.plan.stories import NOW as STORY_NOW
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = RunFacts("ns", "demo", "run-1", 1, None)
@@ -53,3 +61,43 @@ def test_the_shown_digest_is_that_of_the_first_plan() -> None:
     first, acted = replace(COMPLETE, rule="finished"), [CompleteRun(reason=Reason.ALL_AGENTS_COMPLETE, phase=Phase.COMPLETED)]
     assert build_status(Snapshot(run=RUN), COMPLETE, acted, {}, NOW, first)["plan"]["digest"] == first.digest
     assert first.digest != COMPLETE.digest
+
+
+def status_of(path: Path) -> JsonObject:
+    """Return the status of a golden story in which nothing was done."""
+    snapshot = snapshot_of(path)
+    return build_status(snapshot, plan(snapshot, STORY_NOW), (), {}, STORY_NOW)
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_status_has_no_constant_sentences(path: Path) -> None:
+    """A message has what is particular to the Run, and a reason without a message is explained elsewhere.
+
+    A condition repeats the words of the phase only where it is False, for clients that show nothing else. Nothing is written empty.
+    """
+    status = status_of(path)
+    for condition in status["conditions"]:
+        assert condition.get("message") or sentence(condition["reason"]), condition
+        assert condition.get("message") not in ("", *SENTENCES.values())
+        assert condition["status"] == "False" or condition.get("message", "-") != status.get("message"), condition
+        assert set(condition) <= {"type", "status", "reason", "message", "lastTransitionTime"}
+    assert not [agent for agent in status["agents"] if agent.get("restarts") == 0 or "" in agent.values()]
+
+
+HEALTHY_BYTES = 1200
+"""Maximum size of the status of one healthy agent, without the operator's record: the API server's work grows with it."""
+
+
+@pytest.mark.parametrize("reporting", [False, True])
+def test_the_status_of_a_healthy_run_is_small(reporting: bool) -> None:
+    """The status that most Runs have, as compact JSON."""
+    pod = PodFacts("demo-coder-r0", "p", "coder", 0, "run-1", phase="Running", bound=True, ready=True, reporting=reporting)
+    state = OperatorState(run_uid="run-1", started_at=NOW, agents={"coder": AgentState(pod_uid="p")})
+    spec = RunSpec(agents=(Agent(name="coder", image="x"),))
+    policy = ResolvedPolicy.of("default", RunPolicySpec())
+    snapshot = Snapshot(replace(RUN, spec=spec), policy, state=state, pods=(pod,))
+    decision = plan(snapshot, NOW)
+    assert decision.verdict.phase == Phase.RUNNING
+    status = build_status(snapshot, decision, (), {}, NOW)
+    assert len(json.dumps(status, separators=(",", ":"))) < HEALTHY_BYTES
+    assert [c["type"] for c in status["conditions"] if "message" in c] == []

@@ -37,6 +37,9 @@ MICRO = 1_000_000
 BRIEF_WIDTH = 200
 """Maximum characters of the brief; `get -o yaml` shows all of it."""
 
+SHOWN_ELSEWHERE = frozenset({"Finished", "Succeeded", "Healthy", "PolicyResolved", "Escalated"})
+"""Conditions that the phase, the agents, the policy and the open escalations show."""
+
 Sentence = Callable[[str], str]
 """Returns a reason's sentence, or an empty text for a reason that is not the operator's."""
 
@@ -52,6 +55,7 @@ def describe_run(run: JsonObject, around: Around, sentence: Sentence, now: datet
             section("Results", _results(run, width)),
             section("Attempts", _attempts(run, around, now, width)),
             section("Last decision", _decision(run, sentence, width)),
+            section("Conditions", _conditions(run, sentence, width)),
             section("Timeline", _timeline(timeline(run, around), now, width)),
             section("Open escalations", inbox),
             section("Not shown", joined([wrapped(str(denied), width, INDENT) for denied in around.denied])),
@@ -152,6 +156,17 @@ def _decision(run: JsonObject, sentence: Sentence, width: int | None) -> Text:
         whom = f" {action['agent']}" if action.get("agent") else ""
         why = sentence(action["reason"])
         lines.append(wrapped(f"{action['intent']}{whom}: {action['reason']}{f': {why}' if why else ''}", width, INDENT))
+    return joined(lines)
+
+
+def _conditions(run: JsonObject, sentence: Sentence, width: int | None) -> Text:
+    """Return the conditions that no other part shows. The explanation follows from the reason, so the status does not have it."""
+    lines = []
+    for condition in status_of(run).get("conditions", ()):
+        if condition["type"] not in SHOWN_ELSEWHERE:
+            words = f"{condition['reason']}: {condition.get('message', '')}".removesuffix(": ")
+            lines.append(wrapped(f"{condition['type']} is {condition['status']}: {words}", width, INDENT))
+            lines += [wrapped(why, width, INDENT * 2, styles.DIM)] if (why := sentence(condition["reason"])) else []
     return joined(lines)
 
 

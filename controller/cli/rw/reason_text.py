@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from controller.plan.reasons import Reason
+from controller.status.condition_reasons import ConditionReason
+
+SENTENCES: dict[str, str] = {reason.value: reason.sentence for reason in (*ConditionReason, *Reason)}
 
 
 def sentence(reason: str) -> str:
     """Return a reason's sentence; empty for a reason that is not the operator's, such as a kubelet's."""
-    try:
-        return Reason(reason).sentence
-    except ValueError:
-        return ""
+    return SENTENCES.get(reason, "")
