@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
+from tests.bench.openloop.cores import busy
 from tests.bench.procfs import reset_peak, tree, usage
 
 MIB = 2**20
@@ -43,3 +45,12 @@ def test_a_tree_has_its_root_first() -> None:
         assert process.pid in tree(os.getpid())
         assert process.stdin
         process.stdin.close()
+
+
+def test_busy_cores_are_those_of_the_context() -> None:
+    """A program that computes makes a core busy."""
+    with busy() as cores:
+        begun = time.process_time()
+        while time.process_time() - begun < 0.3:
+            pass
+    assert cores() > 0
