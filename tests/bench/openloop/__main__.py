@@ -40,6 +40,7 @@ OF_API = ("kwok", "etcd")
 @click.option("--cluster", "provider", type=click.Choice([*NODES]), default="api", help="Simulated nodes, or a real kubelet.")
 @click.option("--attach", "there", help="A cluster that `python -m tests.cluster up` has left; else one is made.")
 @click.option("--rate", default=AUTO, help="Arrivals a second; auto: half of the highest rate with which every kind keeps up.")
+@click.option("--ramp", default=15.0, help="Seconds of each step of the search for that rate.")
 @click.option("--seconds", default=60.0, help="How long objects arrive.")
 @click.option("--window", default=10.0, help="Seconds of a window.")
 @click.option("--rounds", default=3, help="In each every kind has its turn.")
@@ -51,6 +52,7 @@ def main(
     provider: str,
     there: str | None,
     rate: str,
+    ramp: float,
     seconds: float,
     window: float,
     rounds: int,
@@ -63,9 +65,7 @@ def main(
     for number in (signal.SIGINT, signal.SIGTERM):  # A shell has its jobs in the background ignore the first.
         signal.signal(number, signal.default_int_handler)
     output.mkdir(parents=True, exist_ok=True)
-    plan = Plan(
-        seconds=seconds, window_seconds=window, rounds=rounds, seed=seed, kinds=_chosen(kinds), first_rate=FIRST_RATE[provider]
-    )
+    plan = Plan(seconds, window, ramp, rounds, seed, _chosen(kinds), FIRST_RATE[provider])
     with bench_cluster(provider, there, MACHINES[provider]) as cluster:
         if REPORTING_RUN in plan.kinds:
             load_reporter_image(cluster)
