@@ -15,7 +15,7 @@ from controller.api.base import ApiModel, dump, parse
 from controller.api.escalation import EscalationSpec, EscalationStatus
 from controller.api.policy import RunPolicySpec
 from controller.api.run import RunSpec
-from controller.api.run_status import OperatorState, RunStatus
+from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult, RunStatus
 
 STORED = sorted((Path(__file__).parent / "stored").glob("*/*.yaml"))
 MODELS: dict[tuple[str, str], type[ApiModel]] = {
@@ -54,6 +54,18 @@ def test_the_stored_record_is_read(path: Path) -> None:
     """The operator's record, which the schema of a Run leaves open, is read whole, and written again without a change."""
     stored = yaml.safe_load(path.read_text())["status"]["operatorState"]
     assert dump(parse(OperatorState, stored)) == stored
+
+
+@pytest.mark.parametrize("path", [path for path in STORED if path.stem == "run"], ids=lambda path: path.parent.name)
+def test_an_earlier_version_knows_each_field_of_a_record_without_escalations(path: Path) -> None:
+    """A rollback reads the record of an agent without escalations, in any store: later fields are not written empty."""
+    stored = yaml.safe_load(path.read_text())["status"]["operatorState"]
+    outcome = Outcome(attempt=1, result=OutcomeResult.FAILED, reason="NonZeroExit", exit_code=1)
+    agent = AgentState(attempt=1, pod_uid="p", outcome=outcome, last_outcome="Evicted", restarts=1, free_restarts=1)
+    written = dump(OperatorState(run_uid="u", agents={"a": agent}))
+    assert set(written) <= set(stored)
+    assert set(written["agents"]["a"]) <= set(stored["agents"]["a"])
+    assert set(written["agents"]["a"]["outcome"]) <= set(stored["agents"]["a"]["outcome"])
 
 
 def test_every_kind_is_stored() -> None:
