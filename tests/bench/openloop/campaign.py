@@ -41,7 +41,7 @@ async def _climb(venue: Venue, plan: Plan) -> dict[float, bool]:
         while rate := next_rate(tried, plan.first_rate):
             pace = Pace(rate, plan.ramp_seconds, plan.ramp_seconds / RAMP_WINDOWS, str(plan.seed))
             turn = await venue.take(http, pace)
-            tried[rate] = keeps_up(turn.windows)
+            tried[rate] = keeps_up(turn.windows, pace.window_seconds)
             say(f"{summary(turn, rate, *SHOWN)}: {'keeps up' if tried[rate] else 'falls behind'}")
     return tried
 

@@ -9,6 +9,8 @@ from tests.bench.openloop.results import Quantiles
 
 GROWTH = 2.0
 """The median of the last window relative to the first's; more means that a queue grows."""
+LOST_SHARE = 0.02
+"""Growth of the wait, relative to the time in which it grows: starts then come at 98 % of the arrivals' rate."""
 FACTOR = 2.0
 FINE_ENOUGH = 1.25
 """The lowest rate that was too high, relative to the highest that was not."""
@@ -16,10 +18,16 @@ LEAST_RATE = 0.1
 DIGITS = 1
 
 
-def keeps_up(found: Sequence[Quantiles]) -> bool:
-    """Whether starts in the last window take no longer than twice those of the first; without any start they do not."""
-    medians = [each.p50 for each in found if each.p50 is not None]
-    return bool(medians) and medians[-1] <= GROWTH * medians[0]
+def keeps_up(found: Sequence[Quantiles], width: float) -> bool:
+    """Whether starts in the last window take at most twice as long as in the first, or hardly longer; without a start they do not.
+
+    `width` is that of a window in seconds. A queue whose wait grows by a share of the time loses that share of the arrivals' rate.
+    """
+    medians = [(number * width, each.p50) for number, each in enumerate(found) if each.p50 is not None]
+    if not medians:
+        return False
+    (begin, first), (end, last) = medians[0], medians[-1]
+    return last <= GROWTH * first or last - first <= LOST_SHARE * (end - begin)
 
 
 def highest(tried: Mapping[float, bool]) -> float | None:
