@@ -36,6 +36,8 @@ class Settings:
     adapter_commands: Path | None = None
     workers: int = 16
     shards: int = 1
+    pod: str | None = None
+    reporter: bool = True
     reporter_image: str | None = None
     reporter_interval_seconds: int = 60
     reporter_resources: ReporterResources = DEFAULT_REPORTER_RESOURCES

@@ -90,7 +90,12 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     default=1,
     help="Number of shards that divide the Runs among replicas; 1: one replica works, the others stand by.",
 )
-@click.option("--reporter-image", help="Image of the reporter sidecar, this program's own; default: agents run without a reporter.")
+@click.option("--pod", help="Name of the operator's own pod, in the namespace of its Lease; default: it does not run in one.")
+@click.option("--reporter/--no-reporter", default=True, help="Whether agents have a reporter sidecar, if its image is known.")
+@click.option(
+    "--reporter-image",
+    help="Image of the reporter sidecar, this program's own; default: that of the container `operator` of --pod.",
+)
 @click.option(
     "--reporter-interval-seconds",
     type=click.IntRange(1, 3600),

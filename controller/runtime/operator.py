@@ -43,6 +43,7 @@ from controller.resources.network_policy_builder import AgentsNetwork
 from controller.resources.reporter_sidecar import Sidecar
 from controller.runtime.advisor_factory import load_commands, open_advisor
 from controller.runtime.lifecycle import Lifecycle
+from controller.runtime.own_image import reporter_image
 from controller.runtime.ports import Ports
 from controller.runtime.resync import Resync
 from controller.settings import Settings
@@ -74,6 +75,7 @@ class Operator:
         self._pulse = Pulse()
         self._store: InstrumentedStore | None = None
         self._notifier: Notifier | None = None
+        self._reporter_image: str | None = None
         self._synced = False
 
     async def run(self) -> Mode | None:
@@ -92,13 +94,18 @@ class Operator:
             await Ports(self._settings, self._metrics, self._pulse).open(stack, client, self._readiness(), self._refresh)
             stack.callback(asyncio.create_task(self._pulse.keep(), name="pulse").cancel)
             try:
-                if await self._life.unless_stopped(leases.acquire()):
+                if await self._life.unless_stopped(self._prepare(client, connection, leases)):
                     await self._supervise(client, connection, leases, store)
             finally:
                 self._synced = False
                 await leases.release()
                 log.info("stopped")
         return self._life.next_mode
+
+    async def _prepare(self, client: Client, connection: Connection, leases: Leases) -> None:
+        """Read what a leader must not lack, then wait for the Lease."""
+        self._reporter_image = await reporter_image(self._settings, client, self._settings.lease_namespace or connection.namespace)
+        await leases.acquire()
 
     @property
     def _namespaces(self) -> tuple[str | None, ...]:
@@ -180,8 +187,7 @@ class Operator:
 
     def _sidecar(self) -> Sidecar | None:
         """How reporters run, where they do; each policy may still narrow it."""
-        settings = self._settings
-        return Sidecar(settings.reporter_image, settings.reporter_interval_seconds) if settings.reporter_image else None
+        return Sidecar(self._reporter_image, self._settings.reporter_interval_seconds) if self._reporter_image else None
 
     @contextmanager
     def _ledger(self, client: Client) -> Iterator[Callable[[Entry], None] | None]:

@@ -30,9 +30,13 @@
   - --namespace={{ . }}
   {{- end }}
   {{- if .Values.reporter.enabled }}
-  - --reporter-image={{ default (include "runwarden.image" .) .Values.reporter.image }}
+  {{- with .Values.reporter.image }}
+  - --reporter-image={{ . }}
+  {{- end }}
   - --reporter-interval-seconds={{ .Values.reporter.intervalSeconds }}
   - --reporter-resources={{ toJson .Values.reporter.resources }}
+  {{- else }}
+  - --no-reporter
   {{- end }}
   {{- with .Values.agents.podSecurity }}
   - --agents-pod-security={{ toJson . }}
@@ -70,7 +74,7 @@
   {{- with .Values.extraArgs }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-  {{- $env := list }}
+  {{- $env := list (dict "name" "RUNWARDEN_OPERATOR_POD" "valueFrom" (dict "fieldRef" (dict "fieldPath" "metadata.name"))) }}
   {{- range $use := list "store" "ledger" }}
   {{- $of := index $.Values $use }}
   {{- if eq $of.type "external" }}
@@ -78,10 +82,8 @@
   {{- $env = append $env (dict "name" (printf "RUNWARDEN_OPERATOR_%s" (upper $use)) "valueFrom" $from) }}
   {{- end }}
   {{- end }}
-  {{- with concat $env .Values.extraEnv }}
   env:
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- concat $env .Values.extraEnv | toYaml | nindent 2 }}
   {{- with .Values.extraEnvFrom }}
   envFrom:
   {{- toYaml . | nindent 2 }}
