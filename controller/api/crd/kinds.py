@@ -32,7 +32,8 @@ class Column:
 
     def manifest(self) -> dict[str, Any]:
         """Return the column in the form of a CRD."""
-        return {"name": self.name, "jsonPath": self.path, "type": self.type, "priority": self.priority}
+        priority = {"priority": self.priority} if self.priority else {}  # The API server stores no 0.
+        return {"name": self.name, "jsonPath": self.path, "type": self.type, **priority}
 
 
 @dataclass(frozen=True, slots=True)

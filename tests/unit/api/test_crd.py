@@ -89,6 +89,13 @@ def test_every_validation_stands_somewhere() -> None:
             assert message.split(":")[0] in " ".join(text.split())
 
 
+def test_columns_are_as_the_api_server_stores_them() -> None:
+    """It drops `priority: 0`, which GitOps tools would then show as a difference for ever."""
+    versions = [version for crd in build_crds().values() for version in crd["spec"]["versions"]]
+    columns = [column for version in versions for column in version["additionalPrinterColumns"]]
+    assert {column.get("priority") for column in columns} == {None, 1}
+
+
 def test_check_tells_of_drift(tmp_path: Path) -> None:
     """`runwarden crds --check` exits 1 with a diff for a stale or an unknown file, and 0 if all are up to date."""
     runner = CliRunner()
