@@ -31,6 +31,9 @@ POLICY_VALUES = (
 )
 """A group of values, its value, and the policy's field that describes it."""
 
+NULLABLE = ("resources", "livenessProbe", "readinessProbe")
+"""Objects with known fields that are not groups of values."""
+
 UNKNOWN_TO_HELM = {"x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-map-type", "x-kubernetes-list-map-keys"}
 LEFT_OUT = UNKNOWN_TO_HELM | {"description", "default", "format"}
 """Keys of the CRD's schema that JSON Schema does not have, or that a refusal does not need."""
@@ -61,7 +64,23 @@ def _values_schema() -> str:
     fields = schema["properties"]["policy"]["properties"]
     for group, value, field in POLICY_VALUES:
         schema["properties"][group]["properties"][value] = fields[field]
+    _require(schema, yaml.safe_load((CHART / "values.yaml").read_text()))
     return json.dumps(schema, indent=1) + "\n"
+
+
+def _require(schema: dict[str, Any], values: dict[str, Any]) -> None:
+    """Require every group, list, number and flag: helm removes a value that is null, and the templates need it."""
+    schema["required"] = [
+        name for name, value in values.items() if value != "" and (not isinstance(value, dict) or _is_group(schema, name))
+    ]
+    for name in schema["required"]:
+        if isinstance(values[name], dict):
+            _require(schema["properties"][name], values[name])
+
+
+def _is_group(schema: dict[str, Any], name: str) -> bool:
+    """Whether an object of the values consists of values of the chart. Others are Kubernetes' or a policy's, and may be null."""
+    return name not in NULLABLE and "properties" in schema["properties"][name]
 
 
 def _for_helm(node: Any) -> Any:

@@ -22,7 +22,7 @@ def serving(*, metrics_port: int, health_port: int) -> Callable[[F], F]:
     options = (
         click.option("--metrics-port", type=PORT, default=metrics_port, help="Port of /metrics; 0 picks one, -1 is off."),
         click.option("--health-port", type=PORT, default=health_port, help="Port of /livez and /readyz; 0 picks one, -1 is off."),
-        click.option("--listen", default="127.0.0.1", help="Address that both listen on; 0.0.0.0 in a pod."),
+        click.option("--listen", default="127.0.0.1", help="Address that both listen on; :: in a pod: IPv6 and IPv4."),
         click.option("--log-format", type=click.Choice(FORMATS), default="json", help="Format of the log."),
         click.option("--log-level", type=click.Choice(LEVELS), default="info", help="Minimum level of the log."),
     )

@@ -34,6 +34,8 @@ BACKLOG = 1024
 """Connections that the kernel queues until they are accepted."""
 ACCEPTED_AT_ONCE = 8
 """Connections that are accepted before the thread serves the existing ones."""
+ANY = "::"
+"""Every address of IPv6 and IPv4."""
 
 QUIET = logging.getLogger(f"{__name__}.http")
 QUIET.setLevel(logging.CRITICAL)
@@ -207,9 +209,12 @@ class _Http(web.Server):
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    if ":" in host:
-        both = host == "::" and socket.has_dualstack_ipv6()
+    """Return a listening socket. `::` stands for every address, also on a machine without IPv6."""
+    both = host == ANY and socket.has_dualstack_ipv6()
+    if ":" in host and (both or host != ANY):
         listener = socket.create_server((host, port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=both)
+    elif host == ANY:
+        listener = socket.create_server(("", port), backlog=BACKLOG)
     else:
         listener = socket.create_server((host, port), backlog=BACKLOG)
     listener.setblocking(False)

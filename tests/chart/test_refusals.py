@@ -11,6 +11,7 @@ from tests.chart.helm import HelmError, render
 CODEX = "advisor.enabled=true,advisor.image.repository=x,advisor.credentials.existingSecret=s"
 
 IMPOSSIBLE = [
+    ("enabled=false", "enabled is false, which only an umbrella chart may set: give its dependency `condition: runwarden.enabled`"),
     ("store.type=sqlite,replicas=2", "store.type=sqlite is one file for one operator, but replicas is 2: set replicas to 1"),
     ("ledger.type=sqlite,replicas=3", "ledger.type=sqlite is one file for one operator, but replicas is 3: set replicas to 1"),
     ("store.type=sqlite,shards=2", "store.type=sqlite is one file for one operator, but shards is 2: set shards to 1"),
@@ -145,6 +146,13 @@ WRONG = [
     ("podDisruptionBudget.minAvailable=most", "/podDisruptionBudget/minAvailable"),
     ("resources.request.cpu=1", "request"),
     ("fullnameOverride=Big", "/fullnameOverride"),
+    ("nameOverride=My App", "/nameOverride"),
+    ("namespaceOverride=Ops", "/namespaceOverride"),
+    ("image=null", "missing property 'image'"),
+    ("image.repository=null", "at '/image': missing property 'repository'"),
+    ("namespaces=null", "missing property 'namespaces'"),
+    ("metrics.service.ipFamilies={IPv5}", "/metrics/service/ipFamilies/0"),
+    ("health.livenessProbe.port=1", "/health/livenessProbe"),
 ]
 
 
@@ -186,5 +194,6 @@ def test_what_is_refused_is_right_without_the_fault(tmp_path: Path) -> None:
         "policy.restartBudget=0",
         "metrics.podMonitor.enabled=true,metrics.secure=false",
         "rbac.create=false",
+        "resources=null,reporter.resources=null,nodeSelector=null,podSecurityContext=null",
     ):
         assert "kind: Deployment" in render(tmp_path, "--set", values), values

@@ -26,6 +26,12 @@ OPEN = (
     "reporter.resources",
     "agents.podSecurity",
     "nodeSelector",
+    "podSecurityContext",
+    "securityContext",
+    "advisor.securityContext",
+    "advisor.livenessProbe",
+    "health.livenessProbe",
+    "health.readinessProbe",
     "metrics.dashboard.labels",
 )
 """Values whose fields are described by their own comment, or by Kubernetes."""

@@ -17,22 +17,31 @@ app.kubernetes.io/name: {{ include "runwarden.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{- define "runwarden.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
+{{- /* The labels of an object; call with (list $ component labels), of which both may be empty. The chart's own come first. */ -}}
+{{- define "runwarden.labelsOf" -}}
+{{- $ := index . 0 -}}
+{{- $own := fromYaml (include "runwarden.selectorLabels" $) -}}
+{{- with index . 1 }}{{ $_ := set $own "app.kubernetes.io/component" . }}{{ end -}}
+{{- $_ := set $own "app.kubernetes.io/part-of" "runwarden" -}}
+{{- $_ := set $own "app.kubernetes.io/version" $.Chart.AppVersion -}}
+{{- $_ := set $own "app.kubernetes.io/managed-by" $.Release.Service -}}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" $.Chart.Name $.Chart.Version | replace "+" "_") -}}
+{{- merge (dict) $own (index . 2) $.Values.commonLabels | toYaml -}}
+{{- end -}}
+
 {{- define "runwarden.labels" -}}
-{{ include "runwarden.selectorLabels" . }}
-app.kubernetes.io/part-of: runwarden
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- include "runwarden.labelsOf" (list . "" (dict)) -}}
 {{- end -}}
 
 {{- /* The metadata that every object shares; call with (list $ "suffix" annotations). */ -}}
 {{- define "runwarden.metadata" -}}
 {{- $ := index . 0 -}}
 name: {{ include "runwarden.fullname" $ }}{{ index . 1 }}
-namespace: {{ $.Release.Namespace }}
+namespace: {{ include "runwarden.namespace" $ }}
 {{ include "runwarden.common" (list $ (index . 2)) }}
 {{- end -}}
 
@@ -105,11 +114,17 @@ annotations:
 {{- default (get $of .Values.advisor.preset) .Values.advisor.credentials.env -}}
 {{- end -}}
 
-{{- /* What no container of the pod may do without. */ -}}
+{{- /* A container's security context: settings that no container of ours does without, and given ones. Call with (list given). */ -}}
 {{- define "runwarden.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
+{{- $all := omit (default dict (index . 0)) "capabilities" -}}
+{{- $always := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) -}}
+{{- mergeOverwrite (dict) $all $always | toYaml -}}
+{{- end -}}
+
+{{- /* The security context of the pods of hooks. */ -}}
+{{- define "runwarden.hookSecurity" -}}
+{{- $always := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- merge (dict) $always (pick (default dict .Values.securityContext) "runAsUser" "runAsGroup") | toYaml -}}
 {{- end -}}
 
 {{- /* How a monitor scrapes; call with (list $ token, whether Prometheus's own token is there). */ -}}
@@ -129,7 +144,7 @@ tlsConfig:
   {{- if $tls.ca }}
   ca:
     {{- toYaml $tls.ca | nindent 4 }}
-  serverName: {{ default (printf "%s-metrics.%s.svc" (include "runwarden.fullname" $) $.Release.Namespace) $tls.serverName }}
+  serverName: {{ default (printf "%s-metrics.%s.svc" (include "runwarden.fullname" $) (include "runwarden.namespace" $)) $tls.serverName }}
   {{- else }}
   insecureSkipVerify: true
   {{- end }}

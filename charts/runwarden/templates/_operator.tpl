@@ -5,7 +5,7 @@
   terminationMessagePolicy: FallbackToLogsOnError
   args:
   - operator
-  - --listen=0.0.0.0
+  - "--listen=::" # IPv6 and IPv4
   - --metrics-port={{ ternary .Values.metrics.port -1 .Values.metrics.enabled }}
   {{- if .Values.metrics.enabled }}
   - --metrics-{{ ternary "secure" "plain" .Values.metrics.secure }}
@@ -22,7 +22,7 @@
   {{- end }}
   - --policy-file=/etc/runwarden/policy.yaml
   - --lease-name={{ default (include "runwarden.fullname" .) .Values.lease.name }}
-  - --lease-namespace={{ .Release.Namespace }}
+  - --lease-namespace={{ include "runwarden.namespace" . }}
   - --lease-duration={{ .Values.lease.durationSeconds }}
   - --lease-renew-deadline={{ .Values.lease.renewDeadlineSeconds }}
   - --lease-retry-period={{ .Values.lease.retryPeriodSeconds }}
@@ -34,7 +34,7 @@
   - --reporter-image={{ . }}
   {{- end }}
   - --reporter-interval-seconds={{ .Values.reporter.intervalSeconds }}
-  - --reporter-resources={{ toJson .Values.reporter.resources }}
+  - --reporter-resources={{ toJson (default dict .Values.reporter.resources) }}
   {{- else }}
   - --no-reporter
   {{- end }}
@@ -95,20 +95,19 @@
   - {name: health, containerPort: {{ .Values.health.port }}}
   livenessProbe:
     httpGet: {path: /livez, port: health}
-    initialDelaySeconds: 10
-    periodSeconds: 10
-    failureThreshold: 6
+    {{- with .Values.health.livenessProbe }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   readinessProbe:
     # An operator is ready if it leads and works, or if it stands by: it knows that another one leads, and can take over.
     httpGet: {path: /readyz, port: health}
-    periodSeconds: 1
-    timeoutSeconds: 2
+    {{- with .Values.health.readinessProbe }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   resources:
     {{- toYaml .Values.resources | nindent 4 }}
   securityContext:
-    {{- include "runwarden.containerSecurity" . | nindent 4 }}
-    runAsUser: 65532
-    runAsGroup: 65532
+    {{- include "runwarden.containerSecurity" (list .Values.securityContext) | nindent 4 }}
   volumeMounts:
   - {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
   - {name: policy, mountPath: /etc/runwarden, readOnly: true}
@@ -145,7 +144,7 @@
   - --from={{ include "runwarden.storeName" .Values.store.migrateFrom }}
   - --to={{ include "runwarden.storeName" .Values.store.type }}
   - --lease-name={{ default (include "runwarden.fullname" .) .Values.lease.name }}
-  - --lease-namespace={{ .Release.Namespace }}
+  - --lease-namespace={{ include "runwarden.namespace" . }}
   {{- range .Values.namespaces }}
   - --namespace={{ . }}
   {{- end }}
@@ -157,9 +156,7 @@
   resources:
     {{- toYaml .Values.resources | nindent 4 }}
   securityContext:
-    {{- include "runwarden.containerSecurity" . | nindent 4 }}
-    runAsUser: 65532
-    runAsGroup: 65532
+    {{- include "runwarden.containerSecurity" (list .Values.securityContext) | nindent 4 }}
   volumeMounts:
   - {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
   - {name: tmp, mountPath: /tmp}
@@ -174,7 +171,7 @@
   imagePullPolicy: {{ .Values.advisor.image.pullPolicy }}
   terminationMessagePolicy: FallbackToLogsOnError
   restartPolicy: Always
-  command: [runwarden, adapter, --socket, /run/advisor/advisor.sock, --commands, /etc/runwarden/commands.yaml, --listen=0.0.0.0]
+  command: [runwarden, adapter, --socket, /run/advisor/advisor.sock, --commands, /etc/runwarden/commands.yaml, "--listen=::"]
   env:
   - {name: HOME, value: /home/advisor}
   - {name: TMPDIR, value: /home/advisor} # where commands have their folders: codex takes none below /tmp
@@ -191,15 +188,13 @@
   - {name: advisor-health, containerPort: 8083}
   livenessProbe: # no startup probe: an advisor that does not start holds nothing back but advice
     httpGet: {path: /livez, port: advisor-health}
-    initialDelaySeconds: 10
-    periodSeconds: 10
-    failureThreshold: 6
+    {{- with .Values.advisor.livenessProbe }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   resources:
     {{- toYaml .Values.advisor.resources | nindent 4 }}
   securityContext:
-    {{- include "runwarden.containerSecurity" . | nindent 4 }}
-    runAsUser: 65533
-    runAsGroup: 65533
+    {{- include "runwarden.containerSecurity" (list .Values.advisor.securityContext) | nindent 4 }}
   volumeMounts:
   - {name: advisor-socket, mountPath: /run/advisor}
   - {name: advisor-commands, mountPath: /etc/runwarden, readOnly: true}

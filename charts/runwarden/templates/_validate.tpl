@@ -2,6 +2,9 @@
 {{- define "runwarden.validate" -}}
 {{- $v := .Values -}}
 {{- $many := gt (int $v.replicas) 1 -}}
+{{- if not $v.enabled -}}
+{{- fail (printf "enabled is false, which only an umbrella chart may set: give its dependency `condition: %s.enabled`, or do not install this release" .Chart.Name) -}}
+{{- end -}}
 {{- include "runwarden.validateMove" . -}}
 {{- range $use := list "store" "ledger" -}}
 {{- $of := index $v $use -}}

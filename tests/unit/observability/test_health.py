@@ -68,6 +68,15 @@ async def test_all_addresses_means_both_families(stack: AsyncExitStack) -> None:
     assert (await ask(port, "/livez", "[::1]"))[0] == 200
 
 
+async def test_all_addresses_on_a_machine_without_ipv6(stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There `--listen ::` means every address of IPv4, so that one option fits every cluster."""
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    port = await stack.enter_async_context(serve(health_pages({}, {}), "::", 0))
+    assert (await ask(port, "/livez"))[0] == 200
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await ask(port, "/livez", "[::1]")
+
+
 def test_a_stalled_loop_is_told() -> None:
     """Liveness fails, with the time, once the loop has not turned for too long."""
     now = 0.0
