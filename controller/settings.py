@@ -9,6 +9,9 @@ from typing import Literal
 
 from controller.adapter.contract import DEFAULT_SOCKET
 from controller.api.pod_policy import DEFAULT_REPORTER_RESOURCES, OWN_POD_SECURITY, ImagePullSecret, PodSecurity, ReporterResources
+from controller.api.policy import RunPolicySpec
+from controller.api.policy_defaults import NOTHING_SET
+from controller.api.run import PullPolicy
 
 NOTIFY_SCHEMES = (
     *("slack", "discord", "workflow", "workflows", "gchat", "tgram", "pover", "webex", "wxteams", "zulip", "signl4"),
@@ -39,10 +42,12 @@ class Settings:
     pod: str | None = None
     reporter: bool = True
     reporter_image: str | None = None
+    reporter_image_pull_policy: PullPolicy | None = None
     reporter_interval_seconds: int = 60
     reporter_resources: ReporterResources = DEFAULT_REPORTER_RESOURCES
     agents_pod_security: PodSecurity = OWN_POD_SECURITY
     agents_image_pull_secrets: tuple[ImagePullSecret, ...] = ()
+    agents_pods: RunPolicySpec = NOTHING_SET
     agents_network: bool = False
     agents_network_allow: tuple[str, ...] = ()
     lease_name: str = "runwarden"

@@ -27,7 +27,8 @@ KUSTOMIZATION = "kustomization.yaml"
 POLICY_VALUES = (
     ("reporter", "resources", "reporterResources"),
     ("agents", "podSecurity", "podSecurity"),
-    ("agents", "imagePullSecrets", "imagePullSecrets"),
+    *(("agents", name, name) for name in ("imagePullSecrets", "env", "caBundle", "nodeSelector", "tolerations", "resources")),
+    ("agents", "podMetadata", "podMetadata"),
 )
 """A group of values, its value, and the policy's field that describes it."""
 
@@ -63,9 +64,14 @@ def _values_schema() -> str:
     schema["properties"]["policy"] = _for_helm(policy)
     fields = schema["properties"]["policy"]["properties"]
     for group, value, field in POLICY_VALUES:
-        schema["properties"][group]["properties"][value] = fields[field]
+        schema["properties"][group]["properties"][value] = _or_empty(fields[field])
     _require(schema, yaml.safe_load((CHART / "values.yaml").read_text()))
     return json.dumps(schema, indent=1) + "\n"
+
+
+def _or_empty(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a value that is an empty object by default."""
+    return {"anyOf": [{"type": "object", "maxProperties": 0}, schema]} if "required" in schema else schema
 
 
 def _require(schema: dict[str, Any], values: dict[str, Any]) -> None:

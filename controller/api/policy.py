@@ -24,12 +24,14 @@ from controller.api.base import (
     SecondsOrOff,
     dump,
 )
+from controller.api.cluster_defaults import CaBundle, Toleration, Variable
 from controller.api.llm_policy import LLM
 from controller.api.notification import Notification
-from controller.api.pod_metadata import PodMetadata
+from controller.api.pod_metadata import Key, LabelValue, PodMetadata
 from controller.api.pod_policy import ImagePullSecret, PodSecurity, ReporterResources
 from controller.api.quantity import Quantity
 from controller.api.run import Resources
+from controller.api.shapes import MAX_ITEMS
 from controller.strict.constraints import Explained, Whole, between_fields
 
 DEFAULT_POLICY_NAME = "default"
@@ -240,6 +242,21 @@ class RunPolicySpec(ApiModel):
             "Secrets to pull images with, besides those of a template and of the namespace's default ServiceAccount; if not set, "
             "those of the operator (--agents-image-pull-secrets)."
         ),
+    )
+    env: tuple[Variable, ...] | None = Field(
+        default=None,
+        max_length=64,
+        description="Variables, for example a proxy's, of each container of a Run that does not set them (--agents-pods).",
+    )
+    ca_bundle: CaBundle | None = Field(
+        default=None,
+        description="CA certificates for each container of a Run, in /runwarden/ca/ca.crt, where SSL_CERT_FILE and others point.",
+    )
+    node_selector: dict[Key, LabelValue] | None = Field(
+        default=None, max_length=MAX_ITEMS, description="Labels of the nodes for agents' pods; a template's come first."
+    )
+    tolerations: tuple[Toleration, ...] | None = Field(
+        default=None, max_length=MAX_ITEMS, description="Tolerations of agents' pods, besides a template's."
     )
     workspace_max_size: Quantity = Field(
         default="100Gi", description="Largest size that an agent's workspace may request, as a quantity such as 100Gi."

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from controller.api.pod_policy import DEFAULT_REPORTER_RESOURCES, OWN_POD_SECURITY, ImagePullSecret, PodSecurity, ReporterResources
-from controller.api.policy import NetworkMode, ResolvedPolicy
+from controller.api.policy import NetworkMode, ResolvedPolicy, RunPolicySpec
+
+NOTHING_SET = RunPolicySpec()
+POD_FIELDS = ("env", "ca_bundle", "node_selector", "tolerations", "resources", "pod_metadata")
+"""The fields of a policy that `pods` may set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +20,7 @@ class PolicyDefaults:
     reporter_resources: ReporterResources = DEFAULT_REPORTER_RESOURCES
     pod_security: PodSecurity = OWN_POD_SECURITY
     image_pull_secrets: tuple[ImagePullSecret, ...] = ()
+    pods: RunPolicySpec = NOTHING_SET
 
     def complete(self, policy: ResolvedPolicy) -> ResolvedPolicy:
         """Return the policy with these values for fields that it does not set. Its digest stays that of its own values."""
@@ -27,6 +32,7 @@ class PolicyDefaults:
             "pod_security": self.pod_security.model_copy(update=security),
             "image_pull_secrets": self.image_pull_secrets if spec.image_pull_secrets is None else spec.image_pull_secrets,
         }
+        given |= {field: getattr(self.pods, field) for field in POD_FIELDS if getattr(spec, field) is None}
         return replace(policy, spec=spec.model_copy(update=given))
 
 

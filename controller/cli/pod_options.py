@@ -7,10 +7,13 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from pydantic.alias_generators import to_camel
 
 from controller.api.pod_policy import DEFAULT_REPORTER_RESOURCES
 from controller.api.policy import RunPolicySpec
+from controller.api.policy_defaults import POD_FIELDS
 from controller.api.policy_file import PolicyFileError, parse_policy_file
+from controller.api.run import PullPolicy
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,6 +39,19 @@ def pod_options(command: F) -> F:
             callback=lambda _context, _parameter, value: _policy("imagePullSecrets", _names(value)).image_pull_secrets,
             help="Secrets of a Run's namespace to pull images with, comma-separated; its default ServiceAccount's are always used.",
         ),
+        click.option(
+            "--agents-pods",
+            default="{}",
+            callback=lambda _context, _parameter, value: _pods(value),
+            help="Values of agents' pods that a policy does not set, as an object: env, caBundle, nodeSelector, tolerations, "
+            "resources, podMetadata.",
+        ),
+        click.option(
+            "--reporter-image-pull-policy",
+            type=click.Choice([policy.value for policy in PullPolicy]),
+            callback=lambda _context, _parameter, value: PullPolicy(value) if value else None,
+            help="Pull policy of the reporter's image; default: Kubernetes'.",
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -48,6 +64,17 @@ def _policy(field: str, value: str) -> RunPolicySpec:
         return parse_policy_file(f"{{{field}: {value or '{}'}}}")
     except PolicyFileError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def _pods(value: str) -> RunPolicySpec:
+    """Return a policy with fields of agents' pods only. Raises BadParameter."""
+    try:
+        found = parse_policy_file(value)
+    except PolicyFileError as error:
+        raise click.BadParameter(str(error)) from error
+    if others := sorted(to_camel(name) for name in found.model_fields_set - set(POD_FIELDS)):
+        raise click.BadParameter(f"{', '.join(others)}: only {', '.join(map(to_camel, POD_FIELDS))} may be set here")
+    return found
 
 
 def _names(value: str) -> str:

@@ -27,6 +27,7 @@ from controller.api.policy import HostUsers, NetworkMode, RunPolicySpec
 from controller.api.run import Agent
 from controller.api.template_values import RESERVED_DIR as RUNWARDEN_DIR
 from controller.plan.snapshot import RunFacts
+from controller.resources.cluster_defaults import add_cluster_defaults
 from controller.resources.git_environment import with_safe_directory
 from controller.resources.network_policy_builder import MANAGED
 from controller.resources.owner import owner_reference
@@ -84,6 +85,7 @@ def build_pod(
     security = policy.pod_security or OWN_POD_SECURITY
     _harden(spec, policy.host_users, pod_users(spec, security, provision))
     _provide(spec, policy, provision)
+    add_cluster_defaults(spec, policy)
     _equip(spec, run, agent, identity, last_outcome)
     if sidecar is not None:
         user = reporter_user(spec, security, provision)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from controller.api.base import JsonObject, dump
 from controller.api.names import REPORTER_CONTAINER
 from controller.api.pod_policy import DEFAULT_REPORTER_RESOURCES, REPORTER_USER, ReporterResources
+from controller.api.run import PullPolicy
 from controller.api.template_values import RESERVED_DIR as RUNWARDEN_DIR
 
 OUT_VOLUME, WORKSPACE_VOLUME = "runwarden-out", "runwarden-workspace"
@@ -38,6 +39,7 @@ class Sidecar:
     user: int = REPORTER_USER
     group: int = REPORTER_USER
     resources: ReporterResources = DEFAULT_REPORTER_RESOURCES
+    pull_policy: PullPolicy | None = None
 
 
 def add_reporter(spec: JsonObject, container: JsonObject, identity: dict[str, str], sidecar: Sidecar) -> None:
@@ -54,6 +56,7 @@ def _reporter(identity: dict[str, str], sidecar: Sidecar) -> JsonObject:
     return {
         "name": REPORTER_CONTAINER,
         "image": sidecar.image,
+        **({"imagePullPolicy": sidecar.pull_policy.value} if sidecar.pull_policy else {}),
         "command": ["runwarden", "reporter"],
         "restartPolicy": "Always",
         "env": _environment(identity, sidecar),

@@ -183,11 +183,14 @@ class Operator:
         settings = self._settings
         managed = NetworkMode.MANAGED if settings.agents_network else NetworkMode.UNMANAGED
         security, secrets = settings.agents_pod_security, settings.agents_image_pull_secrets
-        return PolicyDefaults(managed, settings.reporter_resources, security, secrets)
+        return PolicyDefaults(managed, settings.reporter_resources, security, secrets, settings.agents_pods)
 
     def _sidecar(self) -> Sidecar | None:
         """How reporters run, where they do; each policy may still narrow it."""
-        return Sidecar(self._reporter_image, self._settings.reporter_interval_seconds) if self._reporter_image else None
+        if not self._reporter_image:
+            return None
+        settings = self._settings
+        return Sidecar(self._reporter_image, settings.reporter_interval_seconds, pull_policy=settings.reporter_image_pull_policy)
 
     @contextmanager
     def _ledger(self, client: Client) -> Iterator[Callable[[Entry], None] | None]:

@@ -185,7 +185,7 @@ def test_the_program_takes_what_it_is_given(values: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
 def test_the_program_knows_its_options(values: Path, tmp_path: Path) -> None:
-    """Every option of our containers is one of its command."""
+    """Every option of our containers is one of its command, which takes the values of those for agents' pods."""
     pod = one(objects(render(tmp_path, "--values", str(values))), "Deployment")["spec"]["template"]["spec"]
     ours = [each for each in [*pod["containers"], *pod.get("initContainers", [])] if each["name"] in ("operator", "advisor")]
     assert ours
@@ -195,6 +195,7 @@ def test_the_program_knows_its_options(values: Path, tmp_path: Path) -> None:
         assert command
         known = {name for option in command.params for name in [*option.opts, *option.secondary_opts]}
         assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known
+        command.make_context("pods", [word for word in words if word.startswith(("--agents-", "--reporter-"))])
 
 
 def test_cluster_wide_unless_namespaces_are_named(tmp_path: Path) -> None:

@@ -34,6 +34,9 @@
   - --reporter-image={{ . }}
   {{- end }}
   - --reporter-interval-seconds={{ .Values.reporter.intervalSeconds }}
+  {{- with .Values.reporter.pullPolicy }}
+  - --reporter-image-pull-policy={{ . }}
+  {{- end }}
   - --reporter-resources={{ toJson (default dict .Values.reporter.resources) }}
   {{- else }}
   - --no-reporter
@@ -43,6 +46,13 @@
   {{- end }}
   {{- with default .Values.imagePullSecrets .Values.agents.imagePullSecrets }}
   - --agents-image-pull-secrets={{ range $index, $each := . }}{{ if $index }},{{ end }}{{ $each.name }}{{ end }}
+  {{- end }}
+  {{- $pods := dict }}
+  {{- range $field := list "env" "caBundle" "nodeSelector" "tolerations" "resources" "podMetadata" }}
+  {{- with index $.Values.agents $field }}{{ $_ := set $pods $field . }}{{ end }}
+  {{- end }}
+  {{- with $pods }}
+  - {{ printf "--agents-pods=%s" (toJson . | replace "$(" "$$(") | quote }} # $( would refer to a variable of the operator
   {{- end }}
   {{- if .Values.agents.network.managed }}
   - --agents-network
@@ -200,6 +210,9 @@
   - {name: advisor-commands, mountPath: /etc/runwarden, readOnly: true}
   - {name: advisor-home, mountPath: /home/advisor}
   - {name: advisor-tmp, mountPath: /tmp}
+  {{- with .Values.advisor.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end -}}
 
 {{- define "runwarden.volumes" -}}

@@ -102,6 +102,9 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
             "command may be empty only where mode is Off: name a registered command such as codex",
         ),
     ),
+    "RunPolicy.spec.env[]": (
+        ("!self.name.startsWith('RUNWARDEN_')", "names that begin with RUNWARDEN_ are reserved for the operator"),
+    ),
     "RunPolicy.spec.podMetadata": tuple(
         (
             f"!has(self.{field}) || self.{field}.all(key, key != 'runwarden.dev' && !key.startsWith('runwarden.dev/'))",

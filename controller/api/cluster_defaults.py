@@ -1,0 +1,63 @@
+"""The parts of a RunPolicy that agents' pods get because of their cluster: variables such as a proxy's, a CA bundle, and nodes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from controller.api.base import ApiEnum, ApiModel, Argument, EnvName, Name, Word
+from controller.api.shapes import MAX_KEY
+from controller.api.template_values import env_name_fault
+
+
+def _not_ours(name: str) -> str:
+    if fault := env_name_fault(name):
+        raise ValueError(fault)
+    return name
+
+
+Key = Annotated[str, StringConstraints(max_length=MAX_KEY)]
+FileName = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", min_length=1, max_length=253)]
+
+
+class Variable(ApiModel):
+    """An environment variable with its value."""
+
+    name: Annotated[EnvName, AfterValidator(_not_ours)] = Field(
+        description="Name of the variable; RUNWARDEN_* is reserved for the operator."
+    )
+    value: Argument = Field(description="Its value.")
+
+
+class CaBundle(ApiModel):
+    """A file of CA certificates in a ConfigMap, such as the one that trust-manager keeps in each namespace."""
+
+    config_map_name: Name = Field(description="Name of the ConfigMap, in the Run's namespace.")
+    key: FileName = Field(
+        default="ca.crt", description="Its key with the certificates in PEM, also the public ones: most programs read no others."
+    )
+
+
+class TolerationOperator(ApiEnum):
+    """The comparison of a taint with a toleration."""
+
+    EXISTS = "Exists"
+    EQUAL = "Equal"
+
+
+class TaintEffect(ApiEnum):
+    """The effect of a taint."""
+
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
+class Toleration(ApiModel):
+    """A taint that agents' pods tolerate, as in a pod."""
+
+    key: Key | None = Field(default=None, description="Key of the taint; every key when not set.")
+    operator: TolerationOperator | None = Field(default=None, description="Exists or Equal, which is the default.")
+    value: Word | None = Field(default=None, description="Value of the taint, with Equal.")
+    effect: TaintEffect | None = Field(default=None, description="Effect of the taint; every effect when not set.")
