@@ -76,7 +76,7 @@ def windows(loop: OpenLoop, rounds: Sequence[Round]) -> str:
 def _three(rounds: Sequence[Round], kind: str, of: Callable[[str], Figure]) -> str:
     """Return the median over the rounds of each of the three quantiles."""
     found = [spread(rounds, kind, of(part)) for part in PARTS]
-    return " / ".join(f"{each.median:.0f}" if each else ABSENT for each in found)
+    return " / ".join(_whole(each.median) if each else ABSENT for each in found)
 
 
 def operator(rounds: Sequence[Round]) -> str:
@@ -103,4 +103,9 @@ def summary(turn: OpenTurn, rate: float, *shown: str) -> str:
 
 def _in_milliseconds(found: Quantiles) -> str:
     times = (milliseconds(getattr(found, part)) for part in PARTS)
-    return "/".join(ABSENT if each is None else f"{each:.0f}" for each in times)
+    return "/".join(ABSENT if each is None else _whole(each) for each in times)
+
+
+def _whole(number: float) -> str:
+    """Return a number without digits, and a negative one near zero without its sign: a watch may be ahead of an answer."""
+    return f"{round(number, 0) + 0.0:.0f}"
