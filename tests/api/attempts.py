@@ -25,7 +25,7 @@ class By(Enum):
 
     SCHEMA = r"is invalid: |unknown field|Unsupported value"
     ADMISSION = r"ValidatingAdmissionPolicy 'runwarden-"
-    RBAC = r"cannot \w+ resource|attempting to grant RBAC permissions not currently held"
+    RBAC = r"cannot [\w:-]+ resource|attempting to grant RBAC permissions not currently held"
     LIMIT = r"too large|limit is|must be no more than|Too long|exceeded max depth"
     SERVER = r"does not match the|Precondition failed|could not find the requested resource"
     OPERATOR = r"^SpecRefused: "
