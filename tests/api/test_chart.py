@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.chart.helm import CHART, NAMESPACE, RELEASE, ROOT, VALUES, helm, objects, render
+from tests.chart.helm import CHART, NAMESPACE, RELEASE, ROOT, VALUES, HelmError, helm, objects, render
 from tests.chart.test_kustomize import OVERLAYS
 from tests.cluster import Cluster, lifecycle
 from tests.cluster.binaries import find
@@ -69,7 +69,7 @@ def test_the_api_server_takes_every_overlay(overlay: Path, prepared: Cluster) ->
 
 def test_install_upgrade_uninstall(virgin: Cluster, tmp_path: Path) -> None:
     """CRDs, roles and policies are in force after an install, accept an upgrade, and are removed with the release except for the
-    CRDs; a second install under the same name adopts those.
+    CRDs; a second install under the same name adopts those, and one under another name does with --take-ownership.
     """
 
     def on_it(*arguments: str) -> str:
@@ -96,6 +96,11 @@ def test_install_upgrade_uninstall(virgin: Cluster, tmp_path: Path) -> None:
     left = virgin.kubectl("get", "clusterroles,clusterrolebindings,validatingadmissionpolicies", "-o", "name")
     assert "runwarden" not in left
     on_it("install", RELEASE, str(CHART))
+    on_it("uninstall", RELEASE, "--no-hooks")
+    with pytest.raises(HelmError, match="invalid ownership metadata"):
+        on_it("install", "other", str(CHART))
+    on_it("upgrade", "--install", "other", str(CHART), "--take-ownership")
+    assert "other" in virgin.kubectl("get", "crd", "runs.runwarden.dev", "-o", "jsonpath={.metadata.annotations}")
 
 
 def test_examples_conform_to_the_crds(tmp_path: Path) -> None:
