@@ -143,10 +143,11 @@ def test_agents_networks_cost_one_kind() -> None:
 
 
 def test_an_operator_of_one_namespace_is_nobody_elsewhere(accounts: dict[str, Cluster]) -> None:
-    """Bound in one namespace, the operator has no rights in another, only its Lease in its own; it may review metrics readers."""
+    """Bound in one namespace, the operator has no rights in another, only its Lease and pod in its own; it may review scrapers."""
     assert set((RIGHTS / "operator-namespaced-elsewhere.txt").read_text().splitlines()) == REVIEWS
     assert lines(rules(accounts["local"], HOME)) - lines(rules(accounts["nothing"], HOME)) == REVIEWS | {
-        "leases.coordination.k8s.io: create get update"
+        "leases.coordination.k8s.io: create get update",
+        "pods: get",
     }
 
 
