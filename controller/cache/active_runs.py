@@ -142,12 +142,18 @@ class ActiveRunLimiter:
         lines = list(self._same_policy(run.group))
         taken = sum(len(each.taken) + bisect_left(each.wanting, run.age) for each in lines)
         if taken + self._taken_under_no_policy(run.group) < limit:
-            self._reserved.add(run.uid)
-            self._leave(run.uid)
-            self._place(run)
+            self.reserve(run)
             return False
         insort(self._lines[run.group].waiting, run.age)
         return True
+
+    def reserve(self, run: QueuedRun) -> None:
+        """Reserve a slot for a Run that wants one: it is admitted, or has a started pod that its status does not show yet."""
+        if run.active or not run.wants or run.uid in self._reserved:
+            return
+        self._reserved.add(run.uid)
+        self._leave(run.uid)
+        self._place(run)
 
     def waiting(self) -> Iterator[str]:
         """The UIDs of all waiting Runs, which are reconciled again when policies change."""

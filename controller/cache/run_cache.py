@@ -13,7 +13,7 @@ from controller.api.base import JsonObject
 from controller.api.names import LABEL_RUN_UID, RunKey
 from controller.api.policy import ResolvedPolicy
 from controller.api.run import RunSpec
-from controller.cache.active_runs import ActiveRunLimiter
+from controller.cache.active_runs import ActiveRunLimiter, QueuedRun
 from controller.cache.entries import (
     CachedEscalation,
     CachedPod,
@@ -163,9 +163,17 @@ class RunCache:
         kept = new or old
         if kept:
             self._queue(RunKey(kept.namespace, kept.name, uid), by)
-        turn = self.slots.see(new.value.candidate) if new else self.slots.forget(uid)
+        turn = self._see_in_queue(new.value.candidate) if new else self.slots.forget(uid)
         if turn:
             self._notify_waiting([turn], by)
+
+    def _see_in_queue(self, run: QueuedRun) -> str | None:
+        """Update a Run's place. One with a started pod has its slot, though its status may not show that for some seconds."""
+        turn = self.slots.see(run)
+        pods = (self.pods.items[uid].value.facts for uid in self._pods_of.get(run.facts.key, ()))
+        if any(_holds_slot(pod, run.uid) for pod in pods):
+            self.slots.reserve(run)
+        return turn
 
     def _notify_waiting(self, uids: Iterable[str], by: RunKey | None = None) -> None:
         """Queue Runs that may have become the next of their policy."""
@@ -182,6 +190,9 @@ class RunCache:
     def _pod_changed(self, uid: str, old: Entry[CachedPod] | None, new: Entry[CachedPod] | None, by: RunKey | None) -> None:
         before, after = old and old.value, new and new.value
         self._index(self._pods_of, uid, before, after, by, routine=self._is_routine(before, after))
+        started = after and _holds_slot(after.facts, after.key.uid) and (before is None or before.facts.gated)
+        if after and started and (known := self.run(after.key)):
+            self.slots.reserve(known.candidate)
 
     def _is_routine(self, old: CachedPod | None, new: CachedPod | None) -> bool:
         """Whether a pod of a known Run made a routine change, and no escalation is open that this could close."""
@@ -230,3 +241,8 @@ class RunCache:
         if old is None or new is None or old.value != new.value:
             self.notify_all(kept.namespace)
             self._notify_waiting(self.slots.waiting())
+
+
+def _holds_slot(pod: PodFacts, run_uid: str) -> bool:
+    """Return whether a pod of the Run with this UID was started and has not terminated."""
+    return pod.run_uid == run_uid and not (pod.gated or pod.terminated)

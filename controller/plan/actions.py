@@ -218,7 +218,7 @@ class CompleteRun(RunAction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ungate(PodAction):
-    """Remove the scheduling gate from the pod whose UID is saved."""
+    """Remove the scheduling gate from the attempt's pod, whose UID is saved unless it is the first."""
 
     intent: ClassVar[Intent] = Intent.START
     step: ClassVar[str] = "ungate"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from controller.api.names import pod_name
+from controller.api.run import DesiredState
 from controller.api.run_status import AgentState
-from controller.plan.context import PlanContext
+from controller.plan.context import NO_STATE, PlanContext
 from controller.plan.reasons import Reason
 from controller.plan.rules import agent_rules
 from controller.plan.snapshot import PodFacts, Snapshot
@@ -15,11 +16,12 @@ from controller.plan.snapshot import PodFacts, Snapshot
 def expected_pod_names(snapshot: Snapshot) -> set[str]:
     """Return the names of pods that may exist: of each agent's attempt, and of the one before until this one has started.
 
-    The pod of an attempt whose end is on record counts too: other containers of it may run on.
+    The pod of an attempt whose end is on record counts too: other containers of it may run on. So does the pod of a first attempt
+    that no state names: it may have been started. A Run without a state that is to run is the exception, since only a creation can
+    follow for it, and that finds the pod.
     """
-    agents = snapshot.state.agents if snapshot.state else {}
     names = set()
-    for name, agent in agents.items():
+    for name, agent in _known_agents(snapshot).items():
         names.add(pod_name(snapshot.run.name, name, agent.attempt))
         if agent.outcome is None and agent.attempt and not agent.pod_uid:
             names.add(pod_name(snapshot.run.name, name, agent.attempt - 1))
@@ -46,6 +48,14 @@ def _is_recorded(agent: AgentState, pod: PodFacts) -> bool:
 
 ENDED = ("Succeeded", "Failed")
 """The phases of a pod that has terminated."""
+
+
+def _known_agents(snapshot: Snapshot) -> dict[str, AgentState]:
+    """Return the states of all agents that may have a pod."""
+    spec, saved = snapshot.run.spec, snapshot.state.agents if snapshot.state else {}
+    if spec is None or (snapshot.state is None and spec.desired_state is DesiredState.RUNNING):
+        return saved
+    return {agent.name: NO_STATE for agent in spec.agents} | saved
 
 
 def reporting_agents(snapshot: Snapshot, pods: tuple[PodFacts, ...]) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.plan.actions import Creation, Effect, Transition
+from controller.plan.actions import Creation, Effect, Transition, Ungate
 from controller.plan.model import Plan
 
 
@@ -37,8 +37,12 @@ class Act:
 Next = Create | Change | Save | Act
 
 
-def next_step(decision: Plan, *, dirty: bool) -> Next | None:
-    """Return the next step of a pass, None if it is done. `dirty` means that the state has unsaved changes."""
+def next_step(decision: Plan, *, dirty: bool, adopting: bool = False) -> Next | None:
+    """Return the next step of a pass, None if it is done.
+
+    `dirty` means that the state has unsaved changes, `adopting` that it names a started pod that no saved state names yet. The
+    latter may be saved later, but before any effect other than a start.
+    """
     if not decision.actions:
         return None
     creations = tuple(action for action in decision.actions if isinstance(action, Creation))
@@ -47,9 +51,22 @@ def next_step(decision: Plan, *, dirty: bool) -> Next | None:
     changes = tuple(action for action in decision.actions if isinstance(action, Transition))
     if changes:
         return Change(changes)
-    return Save() if dirty else Act(tuple(action for action in decision.actions if isinstance(action, Effect)))
+    effects = tuple(action for action in decision.actions if isinstance(action, Effect))
+    return Save() if dirty or (adopting and not _only_starts(effects)) else Act(effects)
+
+
+def starts_pod(step: Next) -> bool:
+    """Return whether a step removes the gate of a pod."""
+    return isinstance(step, Act) and any(isinstance(action, Ungate) for action in step.actions)
+
+
+def _only_starts(effects: tuple[Effect, ...]) -> bool:
+    return all(isinstance(effect, Ungate) for effect in effects)
 
 
 def saves_first(decision: Plan) -> bool:
-    """Whether something is due and a save precedes every effect; the save fails if the Run is older than the cluster's."""
+    """Whether something is due, and a save or a creation precedes every effect.
+
+    A save fails if the Run is older than the cluster's. After a creation the Run is read again before a start.
+    """
     return not isinstance(next_step(decision, dirty=False), Act | None)

@@ -31,6 +31,7 @@ from controller.plan.actions import (
 from controller.plan.allowance import counted
 from controller.plan.attempts.agent_end import outcome_of
 from controller.plan.attempts.budget import cooldown, is_healthy_long_enough
+from controller.plan.attempts.start_stop import FIRST_ATTEMPT
 from controller.plan.context import PlanContext
 from controller.plan.escalations import questions
 from controller.plan.intents import Charge
@@ -91,8 +92,9 @@ def _adopt(at: PlanContext, state: OperatorState, action: AdoptPod) -> OperatorS
     """
     before = at.agent_state(action.agent)
     update: dict[str, object] = {"pod_uid": action.pod_uid}
-    if before.attempt == 0:
-        update["restarted_at"] = _asked(at, action.agent)
+    if before.attempt == FIRST_ATTEMPT:
+        asked = _asked(at, action.agent)
+        update["restarted_at"] = asked if asked and asked <= at.now else None  # A later request restarts the pod.
     if before.cooldown_until and before.last_restart_at and before.cooldown_until > before.last_restart_at:
         update["cooldown_until"] = at.ceiling + (before.cooldown_until - before.last_restart_at)
     agent = before.model_copy(update=update)

@@ -28,6 +28,7 @@ from controller.plan.reads import ended_on_record, expected_pod_names, reporting
 from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, ReportFacts, RunFacts, Snapshot
 from controller.reconcile.node_lookup import NodeLookup
 from controller.reconcile.start_obstacles import StartObstacles
+from controller.reconcile.unsaved_starts import UnsavedStarts
 from controller.store import Loaded, Store
 
 
@@ -65,6 +66,7 @@ class Observer:
         self._consultations = consultations
         self._nodes = NodeLookup(client)
         self._obstacles = StartObstacles(client, self._nodes)
+        self.starts = UnsavedStarts(client.server_now)
 
     async def cached(self, key: RunKey) -> Observation:
         """Observe from the caches; cheap, and never enough to act on."""
@@ -86,14 +88,23 @@ class Observer:
             return self._gone(key, await self._pods(key, {pod.name for pod in view.pods}))
         facts = view.facts_of(run)
         loaded = await self._store.load(run, live=True)
-        known = Snapshot(run=facts, state=loaded.state)
-        pods = await self._live_pods(key, replace(known, pods=view.pods))
+        saved = Snapshot(run=facts, state=loaded.state)
+        pods = await self._live_pods(key, replace(saved, pods=view.pods))
+        known = self.starts.adopt(replace(saved, pods=pods))
         reports = await self._reports(key, {report.agent for report in view.reports} | reporting_agents(known, pods))
         open_names = {escalation.name for escalation in view.escalations if escalation.open}
-        escalations = await self._escalations(key, open_names, replace(known, reports=reports, pods=pods))
+        escalations = await self._escalations(key, open_names, replace(known, reports=reports))
         seen = await self._observe(run, facts, loaded, Related(pods, reports, escalations))
         claims, terminating = await self._claims(seen.snapshot), await self._terminating(key.namespace, pods)
         return replace(seen, snapshot=replace(seen.snapshot, claims=claims, namespace_terminating=terminating))
+
+    async def unchanged(self, seen: JsonObject, loaded: Loaded) -> bool:
+        """Return whether the Run and its saved state are still as they were seen, by live reads."""
+        meta = seen["metadata"]
+        run = await self._find(RUNS, meta["namespace"], meta["name"])
+        version = run and (run["metadata"]["uid"], run["metadata"]["resourceVersion"])
+        same = version == (meta["uid"], meta["resourceVersion"])
+        return same and (not self._store.detached or await self._store.load(seen, live=True) == loaded)
 
     async def _observe(
         self,
@@ -118,7 +129,7 @@ class Observer:
             mode=self._mode(policy),
             queued=queued,
         )
-        return Observation(run, await self._obstacles.explained(snapshot), loaded)
+        return Observation(run, await self._obstacles.explained(self.starts.adopt(snapshot)), loaded)
 
     def _gone(self, key: RunKey, pods: tuple[PodFacts, ...]) -> Observation:
         facts = RunFacts(key.namespace, key.name, key.uid, generation=0, spec=None, gone=True)

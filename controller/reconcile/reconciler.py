@@ -28,7 +28,7 @@ from controller.plan import Plan, Snapshot, plan
 from controller.plan.attempts.budget import run_budget_left
 from controller.plan.attempts.cleanup import has_held_pod
 from controller.plan.context import PlanContext
-from controller.plan.steps import Act, next_step
+from controller.plan.steps import next_step
 from controller.reconcile.actions import Tools
 from controller.reconcile.decision_log import DecisionLog
 from controller.reconcile.observer import Observation, Observer
@@ -61,7 +61,7 @@ class Reconciler:
         self._observer, self._store, self._tools, self._cache = observer, store, tools, cache
         self._metrics, self._log, self._freshness = metrics, DecisionLog(metrics, record), RunFreshness(store)
         self._status = StatusWriter(store, tools, cache, metrics, monotonic, throttle)
-        self._steps = StepRunner(tools, self._status, self._log)
+        self._steps = StepRunner(tools, observer.starts, self._status, self._log)
 
     async def reconcile(self, key: RunKey) -> float | None:
         """Reconcile a Run; return in how many seconds to do it again, None for when something changes.
@@ -120,15 +120,23 @@ class Reconciler:
         """Take step after step until none is due; return the last plan."""
         decision = work.first.plan
         for _ in range(MAX_STEPS):
-            step = next_step(decision, dirty=work.dirty)
+            step = next_step(decision, dirty=work.dirty, adopting=work.adopting)
             if step is None:
                 break
-            if isinstance(step, Act) and not work.proven:
-                work.observed_again(await self._observe_live(work.key))  # The cached Run may be outdated.
-            else:
+            if work.allows(step):
                 await self._steps.run(work, decision, step)
+            else:
+                await self._prove(work)
             decision = self._decide(work.snapshot).plan
         return decision
+
+    async def _prove(self, work: Work) -> None:
+        """Prove that the Run is still as it was seen, or observe it again: the cached one may be outdated, or a pod newer."""
+        if await self._observer.unchanged(work.run, work.loaded):
+            self._freshness.confirmed(work.key)
+            work.confirmed()
+        else:
+            work.observed_again(await self._observe_live(work.key))
 
     async def _finish(self, work: Work, decision: Plan) -> float | None:
         """Write the status unless it can wait; return when to reconcile again."""
@@ -147,6 +155,7 @@ class Reconciler:
 
     def _forget_times(self, key: RunKey) -> None:
         self._status.forget(key)
+        self._observer.starts.forget(key)
         self._freshness.confirmed(key)
 
     def _decide(self, snapshot: Snapshot) -> Decided:

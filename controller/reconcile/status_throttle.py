@@ -39,7 +39,7 @@ class StatusThrottle:
     def wait(self, run: RunKey, now: float) -> float:
         """Return in how many seconds to write a Run's pending update; 0 or less means now.
 
-        The first status of a Run is never delayed.
+        The first status of a Run is delayed only where its agents have just been started.
         """
         if run not in self._written:
             return 0.0
@@ -63,6 +63,10 @@ class StatusThrottle:
         """Record that a reconcile begins, which sees every change until now."""
         if run in self._unseen:
             self._seen.setdefault(run, self._unseen.pop(run))
+
+    def started(self, run: RunKey, now: float) -> None:
+        """Record that agents were started without a write: the first status has time from here."""
+        self._written.setdefault(run, now)
 
     def written(self, run: RunKey, now: float) -> None:
         """Record that a status was written; nothing is pending any longer."""

@@ -12,6 +12,7 @@ from controller.cache.run_cache import RunCache
 from controller.kube.errors import ApiError
 from controller.observability.metrics import Metrics
 from controller.plan import Plan
+from controller.plan.actions import CreateClaim, CreatePod, Ungate
 from controller.reconcile.actions import Tools
 from controller.reconcile.after_save import AfterSave
 from controller.reconcile.status_throttle import StatusThrottle
@@ -49,13 +50,22 @@ class StatusWriter:
     async def finish(self, work: Work, decision: Plan) -> float:
         """Write the status if it differs; return in how many seconds to write it if that can wait, 0 if nothing waits."""
         status = self._status(work, decision)
-        if not (work.dirty or _differs(status, work.status_before)):
+        if not (work.dirty or work.adopting or _differs(status, work.status_before)):
             self._throttle.nothing_new(work.key)
             return 0.0
-        wait = 0.0 if work.acted else self._throttle.wait(work.key, self._monotonic())
+        wait = self._wait(work)
         if wait <= 0:
             await self._commit(work, status)
         return max(0.0, wait)
+
+    def _wait(self, work: Work) -> float:
+        """Return in how many seconds to write the status: at once after a decision, a start excepted."""
+        now = self._monotonic()
+        if _only_started(work):
+            self._throttle.started(work.key, now)
+        elif work.dirty or work.acted:
+            return 0.0
+        return self._throttle.wait(work.key, now)
 
     def forget(self, key: RunKey) -> None:
         """Keep nothing of a Run."""
@@ -66,16 +76,24 @@ class StatusWriter:
         return build_status(work.snapshot, decision, work.acted, work.status_before, self._now(), work.first.plan)
 
     async def _commit(self, work: Work, status: JsonObject) -> None:
-        before, state = work.status_before, work.snapshot.state if work.dirty else None
+        before, state = work.status_before, work.snapshot.state if work.dirty or work.adopting else None
         try:
             work.run, work.loaded = await self._store.commit(work.run, work.loaded, state, status)
         except ApiError as error:
             await self.refusals.record_status(work.key, error)
             raise
-        work.dirty, work.proven = False, True
+        work.dirty = False
+        work.confirmed()
         self._throttle.written(work.key, self._monotonic())
         self._cache.apply_run(work.run)
         await self._after_save(work, before)
+
+
+def _only_started(work: Work) -> bool:
+    """Return whether this pass started pods and did nothing else, and nothing was refused: people can wait for that."""
+    started = any(isinstance(action, Ungate) for action in work.acted)
+    starts = all(isinstance(action, CreateClaim | CreatePod | Ungate) for action in work.acted)
+    return started and starts and not (work.dirty or work.snapshot.refusals)
 
 
 def _differs(status: JsonObject, before: JsonObject) -> bool:

@@ -9,6 +9,7 @@ from controller.api.base import JsonObject
 from controller.api.names import RunKey
 from controller.plan import Action, Plan, Snapshot
 from controller.plan.intents import Charge
+from controller.plan.steps import Act, Next, starts_pod
 from controller.reconcile.observer import Observation
 from controller.store import Loaded
 
@@ -26,8 +27,8 @@ class Decided:
 class Work:
     """One reconcile of one Run.
 
-    The Run is `proven` once it was read live or a save over it succeeded. The state is `dirty` while a change to it is not saved.
-    `reserved` are the charges of attempts whose reservation is not saved yet.
+    The Run is `proven` once it was read live or a save over it succeeded, and `proven_to_start` once that happened after its pods
+    were seen. The state is `dirty` while a change to it is not saved. `reserved` are the charges of attempts before their save.
     """
 
     key: RunKey
@@ -37,6 +38,7 @@ class Work:
     loaded: Loaded
     proven: bool
     dirty: bool
+    proven_to_start: bool = False
     acted: list[Action] = field(default_factory=list)
     reserved: list[Charge] = field(default_factory=list)
 
@@ -49,7 +51,21 @@ class Work:
     def observed_again(self, seen: Observation) -> None:
         """Go on from a live observation."""
         self.run, self.snapshot, self.loaded = seen.run, seen.snapshot, seen.loaded
-        self.dirty, self.proven = seen.loaded.pending, True
+        self.dirty, self.proven, self.proven_to_start = seen.loaded.pending, True, False
+
+    def confirmed(self) -> None:
+        """Go on with a Run that is still as it was seen, or that was just saved."""
+        self.proven = self.proven_to_start = True
+
+    def allows(self, step: Next) -> bool:
+        """Return whether the Run is proven as far as a step needs it."""
+        proven = self.proven_to_start if starts_pod(step) else self.proven
+        return proven or not isinstance(step, Act)
+
+    @property
+    def adopting(self) -> bool:
+        """Whether the state names a started pod that no saved state names (or has other unsaved changes)."""
+        return self.snapshot.state is not self.loaded.state and self.snapshot.state != self.loaded.state
 
     @property
     def status_before(self) -> JsonObject:

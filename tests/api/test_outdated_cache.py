@@ -3,46 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from controller.api.base import JsonObject
-from controller.api.names import RunKey
-from controller.cache.policy_file_watcher import PolicyFileWatcher
-from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
-from controller.kube.errors import Conflict, NotFound
-from controller.kube.resources import PODS, RUNS
-from controller.observability.metrics import Metrics
-from controller.reconcile.actions import Tools
-from controller.reconcile.observer import Observer
-from controller.reconcile.reconciler import Reconciler
-from controller.store.annotation_store import AnnotationStore
-from controller.store.status_store import StatusStore
+from controller.kube.errors import Conflict
+from controller.kube.resources import RUNS
+from tests.api.passes import STORES, Passes, pods, uids
 from tests.support import run_of
-
-STORES: dict[str, type[AnnotationStore | StatusStore]] = {"status": StatusStore, "annotations": AnnotationStore}
-
-
-@dataclass
-class Passes:
-    """An operator's passes, whose watch of Runs delivers only the test's events."""
-
-    client: Client
-    kind: str
-
-    def __post_init__(self) -> None:
-        self.inventory = RunCache(lambda _: None)
-        store = STORES[self.kind](self.client)
-        observer = Observer(self.client, self.inventory, store, PolicyFileWatcher(None))
-        tools = Tools(self.client, self.inventory)
-        self.reconciler = Reconciler(observer, store, tools, self.inventory, Metrics())
-
-    async def over(self, run: JsonObject) -> None:
-        """Make one pass over a Run."""
-        meta = run["metadata"]
-        await self.reconciler.reconcile(RunKey(meta["namespace"], meta["name"], meta["uid"]))
 
 
 @pytest.fixture(params=STORES)
@@ -64,69 +34,64 @@ async def change(client: Client, run: JsonObject, **spec: object) -> None:
     await client.merge_patch(RUNS, run["metadata"]["namespace"], "demo", {"spec": spec})
 
 
-async def pods(client: Client, run: JsonObject) -> dict[str, bool]:
-    """Return the Run's pods, and whether each is ungated."""
-    found = await client.list_all(PODS, run["metadata"]["namespace"])
-    return {pod["metadata"]["name"]: not pod["spec"].get("schedulingGates") for pod in found.items}
+async def newest(client: Client, run: JsonObject) -> JsonObject:
+    """Return the Run as it is."""
+    return await client.get(RUNS, run["metadata"]["namespace"], "demo")
 
 
-async def uids(client: Client, run: JsonObject) -> list[str]:
-    """Return the UIDs of the Run's pods."""
-    return [pod["metadata"]["uid"] for pod in (await client.list_all(PODS, run["metadata"]["namespace"])).items]
+async def attempts(passes: Passes, run: JsonObject) -> dict[str, Any]:
+    """Return the saved attempt of each agent and its pod's UID, by name."""
+    store = STORES[passes.kind](passes.client)
+    loaded = await store.load(await newest(passes.client, run), live=True)
+    return {name: (agent.attempt, agent.pod_uid) for name, agent in loaded.state.agents.items()} if loaded.state else {}
 
 
-async def state(client: Client, run: JsonObject) -> object:
-    """Return the operator's state of the Run from its store."""
-    found = await client.get(RUNS, run["metadata"]["namespace"], "demo")
-    return found["status"].get("operatorState"), found["metadata"].get("annotations")
-
-
-async def test_an_up_to_date_cache_spares_the_read(client: Client, run: JsonObject, passes: Passes) -> None:
-    """The newest Run is started, and the pass reads it only from the cache."""
-    asked: Counter[tuple[str, str]] = Counter()
-    client.sender.observe = lambda verb, resource, *_: asked.update([(verb, resource)])
+async def test_an_up_to_date_cache_needs_one_read_and_no_save(client: Client, run: JsonObject, passes: Passes) -> None:
+    """The Run is started from the cache; it is read once, after its pod exists, and not written."""
+    asked: list[tuple[str, str]] = []
+    client.sender.observe = lambda verb, resource, *_: asked.append((verb, resource))
     await passes.over(run)
-    assert asked["GET", "runs"] == 0
+    of_the_namespace = {("GET", "namespaces"): 1, ("GET", "serviceaccounts"): 1}
+    assert Counter(asked) == {("POST", "pods"): 1, ("GET", "runs"): 1, ("PATCH", "pods"): 1} | of_the_namespace
+    assert asked.index(("POST", "pods")) < asked.index(("GET", "runs")) < asked.index(("PATCH", "pods"))
     assert await pods(client, run) == {"demo-coder-r0": True}
 
 
 async def test_a_run_that_was_stopped_meanwhile_is_not_started(client: Client, run: JsonObject, passes: Passes) -> None:
-    """The save fails before the gate is removed; the next pass reads the Run live, although no event has come yet, and stops."""
+    """The read before the start shows the order, although no event has come yet: the gated pod is deleted and the Run stops."""
     await change(client, run, desiredState="Stopped")
-    with pytest.raises(Conflict):
-        await passes.over(run)
-    assert await pods(client, run) == {"demo-coder-r0": False}
     await passes.over(run)
-    after = await client.get(RUNS, run["metadata"]["namespace"], "demo")
-    assert after["status"]["phase"] == "Stopped"
-    assert await pods(client, run) in ({}, {"demo-coder-r0": False})
+    assert (await newest(client, run))["status"]["phase"] == "Stopped"
+    assert True not in (await pods(client, run)).values()
 
 
 async def test_a_run_that_was_deleted_meanwhile_is_not_started(client: Client, run: JsonObject, passes: Passes) -> None:
-    """The objects created for it are gated and owned by the deleted Run; the next pass drops it."""
+    """The pod that was created for it is gated and owned by the deleted Run; the same pass drops it."""
     await client.delete(RUNS, run["metadata"]["namespace"], "demo", uid=run["metadata"]["uid"])
-    with pytest.raises((NotFound, Conflict)):
-        await passes.over(run)
-    assert True not in (await pods(client, run)).values()
     await passes.over(run)
     assert await pods(client, run) == {}
 
 
 async def test_what_another_operator_has_started_is_not_started_again(client: Client, run: JsonObject, passes: Passes) -> None:
-    """The other operator's pod is found, and its UID is on record: this pass ends without an action, and so does the next one."""
+    """The other operator's pod is found and saved as the attempt's, and the other operator finds that."""
     other = Passes(client, passes.kind)
-    other.inventory.runs.upsert(await client.get(RUNS, run["metadata"]["namespace"], "demo"))
+    other.inventory.runs.upsert(await newest(client, run))
     await other.over(run)
-    started, saved = await uids(client, run), await state(client, run)
-    with pytest.raises(Conflict):
-        await passes.over(run)
+    started = await uids(client, run)
     await passes.over(run)
+    other.seconds += 60
+    with pytest.raises(Conflict):
+        await other.over(run)
+    await other.over(await other.see(run))
     assert await uids(client, run) == started
-    assert await state(client, run) == saved
+    assert await attempts(passes, run) == {"coder": (0, started[0])}
 
 
 async def test_a_lost_reply_has_the_next_pass_look_live(client: Client, run: JsonObject, passes: Passes) -> None:
-    """A save whose answer was lost may have arrived: the cached Run is not trusted, and the started attempt is ungated."""
+    """A save whose answer was lost may have arrived: the cached Run is not trusted, and the restart is not reserved twice."""
+    await passes.over(run)
+    await change(client, run, restartedAt={"coder": "2050-01-01T00:00:00Z"})
+    await passes.see(run)
     write = client.replace
 
     async def lose_the_reply(*args: object, **more: object) -> JsonObject:
@@ -137,6 +102,6 @@ async def test_a_lost_reply_has_the_next_pass_look_live(client: Client, run: Jso
     client.replace = lose_the_reply  # type: ignore[method-assign]
     with pytest.raises(Conflict):
         await passes.over(run)
-    assert await pods(client, run) == {"demo-coder-r0": False}
+    assert [attempt for attempt, _ in (await attempts(passes, run)).values()] == [1]
     await passes.over(run)
-    assert await pods(client, run) == {"demo-coder-r0": True}
+    assert [attempt for attempt, _ in (await attempts(passes, run)).values()] == [1]

@@ -22,6 +22,7 @@ from controller.api.run import Agent, DesiredState, RunSpec
 from controller.api.run_status import AgentState, OperatorState, ResultStatus
 from controller.plan import planner, steps, transitions
 from controller.plan.actions import Action, Creation, Effect, Transition
+from controller.plan.attempts import lean_start
 from controller.plan.escalations.questions import asked_names
 from controller.plan.model import Plan
 from controller.plan.reads import ended_on_record, expected_pod_names, reporting_agents
@@ -103,6 +104,8 @@ class Doing(NamedTuple):
     actions: tuple[int, ...] = ()
     now: int = 0
     """The time of a save's decision, by the operator's own clock."""
+    proven: bool = False
+    """Whether the Run was read or saved after the pods were seen, so that one may be started."""
 
 
 class Finding(Exception):  # not a fault
@@ -123,6 +126,7 @@ class Bridge:
         self.snapshot = lru_cache(None)(self._snapshot)
         self.plan = lru_cache(None)(self._plan)
         self.settle = lru_cache(None)(self._settle)
+        self.adopted = lru_cache(None)(self._adopted)
         self.looked_at = lru_cache(None)(self._looked_at)
         self.kept = lru_cache(None)(self._kept)
         self.speakers = lru_cache(None)(self._speakers)
@@ -173,12 +177,12 @@ class Bridge:
 
     def _speakers(self, key: int, state: int, pods: tuple[Pod, ...]) -> tuple[Name, ...]:
         """Return the names of the reports that are read even if the caches lack them."""
-        seen = self.snapshot(View(key, Run(key, state=state), pods))
+        seen = self.snapshot(self.adopted(View(key, Run(key, state=state), pods)))
         return tuple((REPORT, agent) for agent in sorted(reporting_agents(seen, seen.pods)))
 
     def _asked(self, key: int, state: int, pods: tuple[Pod, ...], reports: tuple[Report, ...]) -> tuple[Name, ...]:
         """Return the names of the escalations that are read because an agent has asked."""
-        names = asked_names(self.snapshot(View(key, Run(key, state=state), pods, reports=reports)))
+        names = asked_names(self.snapshot(self.adopted(View(key, Run(key, state=state), pods, reports=reports))))
         return tuple((INBOX, name) for name in sorted(names))
 
     def _pod_facts(self, pod: Pod) -> PodFacts:
@@ -187,24 +191,42 @@ class Bridge:
         last = Report(pod.agent, pod.owner, pod.attempt, pod.uid, pod.word) if said and pod.word else None
         return replace(facts, reporting=pod.word is not None, last_report=_report_facts(last) if last else None)
 
-    def _settle(self, view: View, saved: int, now: int) -> Doing | None:
-        """Return the next write of a pass in this state, None at its end.
+    def _settle(self, view: View, saved: int, now: int, proven: bool = False) -> Doing | None:
+        """Return the next write of a pass in this state, None at its end; or the read that proves the Run before a start.
 
-        Earlier changes of the state touch no object that others see, so they are not separate steps.
+        Earlier changes of the state touch no object that others see, so they are not separate steps. A pass may put off its last
+        save if that only names started pods; here this is a pass that is put down before it.
         """
         for _ in range(MAX_STEPS):
-            dirty = view.run is not None and view.run.state != saved
-            step = steps.next_step(self.plan(view, now), dirty=dirty)
+            view, dirty, adopting = self._unsaved(view, saved)
+            step = steps.next_step(self.plan(view, now), dirty=dirty, adopting=adopting)
+            if step and steps.starts_pod(step) and not proven:
+                return Doing(view, saved, "prove")
             match step:
                 case Change(actions):
                     view = self._changed(view, actions, now)
                 case Create(actions) | Act(actions):
-                    return Doing(view, saved, "act", tuple(map(self.actions.number, actions)))
+                    return Doing(view, saved, "act", tuple(map(self.actions.number, actions)), proven=proven)
                 case Save():
                     return Doing(view, saved, "save", now=now)
                 case None:
-                    return Doing(view, saved, "last save", now=now) if dirty and not view.unspaced else None
+                    last = (dirty or adopting) and not view.unspaced
+                    return Doing(view, saved, "last save", now=now) if last else None
         raise Finding("the plan does not become stable: changes of the state follow one another")
+
+    def _unsaved(self, view: View, saved: int) -> tuple[View, bool, bool]:
+        """Return the view with a state that names the started pods, whether it has other changes, and whether it names new ones."""
+        view = self.adopted(view)
+        if view.run is None:
+            return view, False, False
+        named = self.adopted(view._replace(run=view.run._replace(state=saved))).run
+        assert named is not None
+        return view, view.run.state != named.state, named.state != saved
+
+    def _adopted(self, view: View) -> View:
+        snapshot = self.snapshot(view)
+        adopted = lean_start.adopted(snapshot, START)
+        return view if adopted is snapshot or adopted.state is None else self._with_state(view, adopted.state)
 
     def told(self, state: int) -> str:
         """Return a short text about a state."""
@@ -220,10 +242,13 @@ class Bridge:
 
     def _changed(self, view: View, actions: tuple[Transition, ...], now: int) -> View:
         for action in actions:
-            assert view.run is not None
-            state = self._leave_out_times(transitions.apply(self.snapshot(view), action, moment(now)))
-            view = view._replace(run=view.run._replace(state=self.states.number(state, state.model_dump_json())))
+            view = self._with_state(view, transitions.apply(self.snapshot(view), action, moment(now)))
         return view
+
+    def _with_state(self, view: View, state: OperatorState) -> View:
+        assert view.run is not None
+        state = self._leave_out_times(state)
+        return view._replace(run=view.run._replace(state=self.states.number(state, state.model_dump_json())))
 
     def _leave_out_times(self, state: OperatorState) -> OperatorState:
         """Remove data that no decision reads, so that equal situations are equal states."""

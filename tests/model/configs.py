@@ -14,6 +14,9 @@ from tests.model.world import Config, Exit, Left
 NO_BUDGET = {"restart_budget": 0}
 NO_COOLDOWN = {"restart_cooldown_seconds": 0}
 START = Config("start", "two operators start one agent that crashes; a user deletes its pod", Left(crash=1, delete=1))
+START_STOPPED = Config(
+    "start-stopped", "a Run is paused or stopped while its agent starts, and caches may lack the pod", Left(done=1, desire=1)
+)
 DONE = Config("done", "an agent completes while its pod is deleted", Left(done=1, delete=1))
 DONE_CACHED = Config(
     "done-cached",
@@ -513,6 +516,7 @@ SPEAKING = (
 
 RESTARTS = (
     START,
+    START_STOPPED,
     DONE,
     DONE_CACHED,
     DRAIN,

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from controller.api.run_status import AgentState, OperatorState, OutcomeResult
+from controller.plan.attempts.start_stop import FIRST_ATTEMPT
 from controller.plan.reasons import Reason
 from tests.model.accounts import Accounts, by_human
 from tests.model.bridge import Bridge, question_name
@@ -158,12 +159,14 @@ class Invariants:
         if world.run is None or world.run.uid != pod.owner:
             return None
         state = self._bridge.states.values[world.run.state]
-        return state.agents.get(pod.agent) if state else None
+        return state.agents.get(pod.agent, AgentState()) if state else AgentState()
 
     def _named(self, world: World, pod: Pod) -> bool:
-        """Whether the state names this very pod as its agent's, with no end on record."""
+        """Whether the pod is its agent's, with no end on record: the state names it, or no pod yet of the first attempt."""
         agent = self._agent(world, pod)
-        return agent is not None and agent.pod_uid == pod.uid and agent.outcome is None
+        if agent is None or agent.outcome is not None:
+            return False
+        return agent.pod_uid == pod.uid or (agent.pod_uid == "" and agent.attempt == pod.attempt == FIRST_ATTEMPT)
 
 
 def _newly_done(was: AgentState, agent: AgentState) -> bool:

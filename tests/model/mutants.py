@@ -31,6 +31,7 @@ from tests.model.agent_speech import SPEAKING
 from tests.model.mutant import Mutant, Patch, agent_rule
 from tests.model.refusing import REFUSING
 from tests.model.reporting import HERS, Report
+from tests.model.starting import STARTING
 from tests.model.world import Escalation, Pod, Refused, Run, World
 
 
@@ -84,9 +85,9 @@ def _delete_by_name(world: World, name: tuple[str, int], _: str) -> World:
 _delete = cluster.delete
 
 
-def _act_first(decision: Plan, *, dirty: bool) -> steps.Next | None:
+def _act_first(decision: Plan, *, dirty: bool, adopting: bool = False) -> steps.Next | None:
     """Apply changes without letting the effects wait for the save."""
-    step = _next_step(decision, dirty=dirty)
+    step = _next_step(decision, dirty=dirty, adopting=adopting)
     return steps.Act(tuple(a for a in decision.actions if isinstance(a, Effect))) if isinstance(step, steps.Save) else step
 
 
@@ -532,7 +533,7 @@ RESTARTING: tuple[Mutant, ...] = (
         lambda: agent_rule("asked_to_restart", _restart_of_gated),
     ),
 )
-MUTANTS = RESTARTING + SPEAKING + ADVISING + REFUSING
+MUTANTS = RESTARTING + STARTING + SPEAKING + ADVISING + REFUSING
 
 
 def _no_gate(world: World, name: tuple[str, int], owner: int) -> World:

@@ -379,10 +379,10 @@ def delete(world: World, name: tuple[str, int], uid: str) -> World:
     return put(world, pod, pod._replace(deleting=True, prolonged=False))
 
 
-def release(world: World, name: tuple[str, int], uid: str) -> World:
-    """JSON patch: test the UID, test the finalizer, remove the finalizer."""
+def release(world: World, name: tuple[str, int], uid: str, *, gated: bool = False) -> World:
+    """JSON patch: test the UID, the gate of a pod that was seen gated, and the finalizer; remove the finalizer."""
     pod = _fenced(world, name, uid)
-    if not pod.fin:
+    if not pod.fin or (gated and not pod.gated):
         raise Refused
     return put(world, pod, pod._replace(fin=False))
 

@@ -192,8 +192,19 @@ class Operators:
     def _write(self, world: World, index: int, doing: Doing) -> Iterator[Move]:
         if doing.verb == "act":
             yield from self._act(world, index, doing)
+        elif doing.verb == "prove":
+            yield from self._prove(world, index, doing)
         else:
             yield from self._save(world, index, doing)
+
+    def _prove(self, world: World, index: int, doing: Doing) -> Iterator[Move]:
+        """Read the Run again; a pass that finds another version looks at everything again."""
+        if cluster.outdated(world, read_by(doing)):
+            yield Move(_name(index), ("finds the Run changed",), _at(world, index, None))
+            return
+        for now in self._clocks(world):
+            then = self._bridge.settle(doing.view, doing.saved, now, True)
+            yield Move(_name(index), ("finds the Run unchanged",), _at(world, index, then))
 
     def _save(self, world: World, index: int, doing: Doing) -> Iterator[Move]:
         view, run = doing.view, doing.view.run
@@ -207,7 +218,7 @@ class Operators:
         event = Event("save", run=read, state=run.state, now=doing.now, view=view)
         what = ("saves", self._bridge.told(run.state))
         for now in self._clocks(world):
-            then = None if doing.verb == "last save" else self._bridge.settle(view, run.state, now)
+            then = None if doing.verb == "last save" else self._bridge.settle(view, run.state, now, True)
             yield Move(_name(index), what, _at(after, index, then), event)
 
     def _act(self, world: World, index: int, doing: Doing) -> Iterator[Move]:
@@ -228,10 +239,11 @@ class Operators:
                     continue
                 after, event = world, None
                 view = _without(doing.view, action)
+            proven = doing.proven and not isinstance(action, CreatePod)
             if doing.actions[1:]:
-                then: Doing | None = doing._replace(view=view, actions=doing.actions[1:])
+                then: Doing | None = doing._replace(view=view, actions=doing.actions[1:], proven=proven)
             else:
-                then = self._bridge.settle(view, doing.saved, now)
+                then = self._bridge.settle(view, doing.saved, now, proven)
             yield Move(_name(index), what, _at(after, index, then), event)
 
 
@@ -259,7 +271,8 @@ def _perform(world: World, action: Creation | Effect, name: tuple[str, int], now
         case DeletePod(pod_uid=uid):
             after, event = cluster.delete(world, name, uid), Event("end", pod)
         case RemoveFinalizer(pod_uid=uid):
-            after, event = cluster.release(world, name, uid), Event("release", pod)
+            gated = any(seen.uid == uid and seen.gated for seen in view.pods)
+            after, event = cluster.release(world, name, uid, gated=gated), Event("release", pod)
         case Consult():
             after, event = _consult(world, action), None
         case CreateEscalation() | DeliverAnswer() | SetEscalationPhase():

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from controller.api.names import RunKey
+from controller.api.names import GATE_ADMITTED, LABEL_RUN, LABEL_RUN_UID, RunKey
 from controller.cache.entries import CachedRun
 from controller.cache.run_cache import RunCache
-from tests.builders import a_run
+from tests.builders import a_pod, a_run
 
 LIMIT = 2
 NUMBERS = st.integers(0, 5)
@@ -201,3 +202,26 @@ def test_a_run_that_names_no_policy_any_more_still_counts() -> None:
     inventory.runs.upsert(stray | {"metadata": stray["metadata"] | {"resourceVersion": "4"}, "status": {"phase": "Completed"}})
     assert key("u1") in due
     assert not inventory.slots.must_wait(second.candidate, 1)
+
+
+@pytest.mark.parametrize("pod_first", [True, False])
+@pytest.mark.parametrize(
+    ("change", "waits"),
+    [({}, True), ({"gated": True}, False), ({"owner": "u9"}, False), ({"phase": "Succeeded"}, False)],
+    ids=["started", "gated", "of another Run", "terminated"],
+)
+def test_a_started_pod_holds_the_slot_of_its_run(pod_first: bool, change: dict[str, str], waits: bool) -> None:
+    """A Run that another process has started keeps its slot, although its status does not show the start yet."""
+    gates = {"schedulingGates": [{"name": GATE_ADMITTED}]} if change.get("gated") else {}
+    labels = {LABEL_RUN: "r1", LABEL_RUN_UID: "u1", "runwarden.dev/agent": "coder", "runwarden.dev/attempt": "0"}
+    owners = [{"uid": change.get("owner", "u1"), "controller": True}]
+    pod = a_pod(gates, {"phase": change.get("phase", "Pending")}, name="r1-coder-r0", labels=labels, ownerReferences=owners)
+    inventory = RunCache(lambda _: None)
+    inventory.policies.upsert(POLICY)
+    both = (inventory.pods, pod), (inventory.runs, run(1, 2))
+    for store, obj in both if pod_first else both[::-1]:
+        store.upsert(obj)
+    inventory.runs.upsert(run(0, 1))
+    older = inventory.run(key("u0"))
+    assert older
+    assert inventory.slots.must_wait(older.candidate, 1) is waits

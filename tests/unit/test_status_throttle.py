@@ -1,4 +1,4 @@
-"""The delay of status-only updates: three seconds since the last write, longer for many Runs, and none for a Run's first."""
+"""The delay of status-only updates: three seconds since the last write or the start, longer for many Runs."""
 
 import pytest
 
@@ -23,6 +23,9 @@ RUN = of("ns", 1)[0]
         (("written", 2, "written"), 3),
         (("nothing new",), 0),
         (("written", 2, "forgotten"), 0),
+        (("started",), 3),
+        (("started", 2, "started"), 1),
+        (("written", 2, "started"), 1),
     ],
     ids=lambda told: "-".join(map(str, told)) if isinstance(told, tuple) else None,
 )
@@ -32,6 +35,8 @@ def test_when_the_news_of_one_are_written(told: tuple[str | int, ...], wait: flo
         match each:
             case "written":
                 lag.written(RUN, now)
+            case "started":
+                lag.started(RUN, now)
             case "nothing new":
                 lag.nothing_new(RUN)
             case "forgotten":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller.plan.actions import DeletePod, RemoveFinalizer
-from controller.plan.attempts.start_stop import delete_pod, remove_finalizer
+from controller.plan.attempts.start_stop import delete_pod, remove_finalizer, starts_lean
 from controller.plan.context import PlanContext
 from controller.plan.intents import Intent
 from controller.plan.reasons import Reason
@@ -37,7 +37,7 @@ def has_held_pod(at: PlanContext) -> bool:
 
 
 def _tidy(at: PlanContext, pod: PodFacts) -> DeletePod | RemoveFinalizer | None:
-    stray = pod.gated and _is_stray(at, pod)
+    stray = _never_ran(at, pod) and _is_stray(at, pod)
     if stray and not pod.deleting:
         return delete_pod(pod, Reason.STRAY, Intent.RELEASE)
     if not (pod.deleting and pod.has_finalizer and pod.terminated):
@@ -47,8 +47,14 @@ def _tidy(at: PlanContext, pod: PodFacts) -> DeletePod | RemoveFinalizer | None:
     return remove_finalizer(pod, Reason.OUTCOME_RECORDED) if _on_record(at, pod) else None
 
 
+def _never_ran(at: PlanContext, pod: PodFacts) -> bool:
+    """Whether the pod is gated, or was started too late: after its deletion for the end of the Run, so that it is never bound."""
+    stopped = at.state is not None and at.state.stop is not None
+    return pod.gated or (stopped and pod.deleting and not pod.bound and starts_lean(at, pod.agent))
+
+
 def _is_stray(at: PlanContext, pod: PodFacts) -> bool:
-    """Whether the gated pod can never be started: its attempt has another UID, its attempt is past, or the Run is over.
+    """Whether the pod that never ran can never be started: its attempt has another UID, its attempt is past, or the Run is over.
 
     A pod of a later attempt than the state's was created by a pass with newer data, or will be adopted when its attempt is due.
     """

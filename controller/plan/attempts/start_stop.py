@@ -1,7 +1,8 @@
 """The fenced start and the graceful end of an agent's attempt: the next single step, derived from state and cluster.
 
 Starting a pod is fenced; creating one is harmless. A pod is created with a scheduling gate, then its UID is saved by
-compare-and-swap. Only the pod whose UID is saved loses its gate, so at most one pod of an attempt ever runs.
+compare-and-swap. Only the pod whose UID is saved loses its gate, so at most one pod of an attempt ever runs. The first attempt
+needs no save before its start: see `lean_start`.
 """
 
 from __future__ import annotations
@@ -38,6 +39,15 @@ Ending = Terminate | DeletePod
 
 Created = TypeVar("Created", CreateClaim, CreatePod)
 Started = TypeVar("Started", AdoptPod, Ungate)
+
+
+FIRST_ATTEMPT = 0
+
+
+def starts_lean(at: PlanContext, agent: str) -> bool:
+    """Return whether the agent's attempt is its first, and no state names its pod: see `lean_start`."""
+    state = at.agent_state(agent)
+    return state.attempt == FIRST_ATTEMPT and not state.pod_uid and state.outcome is None
 
 
 def start(at: PlanContext, agent: Agent) -> Starting | Ending | Wait | None:
@@ -87,7 +97,7 @@ def _pod(at: PlanContext, agent: Agent) -> Starting | Wait:
     if not pod.gated:
         text = f"pod {pod.name} runs, but is not in the saved state; delete it so that the Run can continue"
         return _hold(at, Reason.STATE_REFUSED, text, RETRY_SECONDS, blocked=True)
-    return _start(at, agent, AdoptPod, pod)
+    return _start(at, agent, Ungate, pod) if starts_lean(at, agent.name) else _start(at, agent, AdoptPod, pod)
 
 
 def _name_conflict(at: PlanContext, agent: str, what: str, *, going: bool) -> Wait:

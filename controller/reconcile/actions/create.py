@@ -1,4 +1,4 @@
-"""Creates pods and claims. This is harmless: a pod is created with a gate, which is removed only from a pod whose UID is saved."""
+"""Creates pods and claims. This is harmless: a pod is created with a gate, which a fenced step removes."""
 
 from __future__ import annotations
 

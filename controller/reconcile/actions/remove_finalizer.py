@@ -1,8 +1,11 @@
-"""Releases a pod: its outcome is recorded, or no longer matters, so its deletion can complete."""
+"""Releases a pod: its outcome is recorded, or no longer matters, so its deletion can complete.
+
+A pod that was seen gated is released only if it still is: another operator may have started it since, and then its outcome counts.
+"""
 
 from __future__ import annotations
 
-from controller.api.names import FINALIZER_OUTCOME
+from controller.api.names import FINALIZER_OUTCOME, GATE_ADMITTED
 from controller.kube.errors import NotFound
 from controller.kube.resources import PODS
 from controller.plan.actions import RemoveFinalizer
@@ -14,8 +17,10 @@ async def remove_finalizer(tools: Tools, snapshot: Snapshot, action: RemoveFinal
     """Remove our finalizer, and nobody else's, from the pod with this UID. Raises Conflict where the pod has changed."""
     pod = next(pod for pod in snapshot.pods if pod.uid == action.pod_uid)
     index = pod.finalizers.index(FINALIZER_OUTCOME)
+    gate = {"op": "test", "path": f"/spec/schedulingGates/{pod.gate_index}/name", "value": GATE_ADMITTED}
     operations = [
         {"op": "test", "path": "/metadata/uid", "value": action.pod_uid},
+        *([gate] if pod.gated else []),
         {"op": "test", "path": f"/metadata/finalizers/{index}", "value": FINALIZER_OUTCOME},
         {"op": "remove", "path": f"/metadata/finalizers/{index}"},
     ]

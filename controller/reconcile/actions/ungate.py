@@ -1,4 +1,4 @@
-"""Starts a pod. This is the fenced effect: only a pod whose UID is saved loses its gate."""
+"""Starts a pod. This is the fenced effect: only a pod whose UID is saved, or that was proven, loses its gate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ cost the API server less: no fields are tracked until somebody applies the pod.
 
 
 async def ungate(tools: Tools, snapshot: Snapshot, action: Ungate) -> Snapshot:
-    """Remove our gate, and nobody else's, from the pod with the saved UID. Raises Conflict where the pod has changed."""
+    """Remove our gate, and nobody else's, from the pod with this UID. Raises Conflict where the pod has changed."""
     index = next(pod.gate_index for pod in snapshot.pods if pod.uid == action.pod_uid)
     operations = [
         {"op": "test", "path": "/metadata/uid", "value": action.pod_uid},

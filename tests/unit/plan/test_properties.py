@@ -7,7 +7,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,6 +28,7 @@ from controller.plan.actions import (
     Transition,
     Ungate,
 )
+from controller.plan.context import PlanContext
 from controller.plan.intents import Charge
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import ReportFacts
@@ -123,13 +123,16 @@ def test_transitions_lead_somewhere(snapshot: Snapshot, now: datetime) -> None:
 
 
 @given(snapshots, moments)
-def test_only_the_saved_pod_is_ever_ungated(snapshot: Snapshot, now: datetime) -> None:
-    """The gate is removed only from the pod whose UID the state names for the current attempt."""
-    state: Any = snapshot.state
+def test_only_the_attempts_own_pod_is_ever_ungated(snapshot: Snapshot, now: datetime) -> None:
+    """The gate is removed only from the pod that the state names, or, while it names none, from the one of the first attempt."""
+    at = PlanContext(snapshot, now)
     for action in plan(snapshot, now).actions:
         if isinstance(action, Ungate):
-            assert state.agents[action.agent].pod_uid == action.pod_uid
-            assert state.agents[action.agent].outcome is None
+            state, pod = at.agent_state(action.agent), at.named_pod(action.agent)
+            assert state.outcome is None
+            assert pod
+            assert (pod.uid, pod.gated, pod.deleting, at.ours(pod)) == (action.pod_uid, True, False, True)
+            assert state.pod_uid == action.pod_uid or (state.pod_uid, state.attempt) == ("", 0)
 
 
 @given(snapshots, moments)
