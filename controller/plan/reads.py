@@ -28,22 +28,14 @@ def expected_pod_names(snapshot: Snapshot) -> set[str]:
     return names
 
 
-def ended_on_record(snapshot: Snapshot) -> tuple[PodFacts, ...]:
-    """Return those of the snapshot's cached pods that need no live read, since nothing follows from them any more.
+def final_pods(snapshot: Snapshot) -> tuple[PodFacts, ...]:
+    """Return those of the snapshot's cached pods that need no live read, since their facts are final.
 
-    Such a pod has terminated, and a pod of that UID never runs again. Its attempt's end is on record, or its successor has started.
+    Such a pod has terminated, and a pod of that UID never runs again. One that is deleted after it was cached counts as it ended.
     A pod that is being deleted is read: it may have to be released.
     """
-    agents = snapshot.state.agents if snapshot.state else {}
-    over = (pod for pod in snapshot.pods if pod.phase in ENDED and not pod.deleting and pod.run_uid == snapshot.run.uid)
-    return tuple(pod for pod in over if pod.agent in agents and _is_recorded(agents[pod.agent], pod))
-
-
-def _is_recorded(agent: AgentState, pod: PodFacts) -> bool:
-    """Whether a pod's end decides nothing more. Before its successor has started, its own completion might still count."""
-    if pod.attempt < agent.attempt:
-        return bool(agent.pod_uid) and pod.uid != agent.pod_uid
-    return agent.outcome is not None and pod.uid == agent.pod_uid
+    ours = (pod for pod in snapshot.pods if pod.run_uid == snapshot.run.uid)
+    return tuple(pod for pod in ours if pod.phase in ENDED and not pod.deleting)
 
 
 ENDED = ("Succeeded", "Failed")

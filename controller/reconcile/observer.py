@@ -24,7 +24,7 @@ from controller.kube.client import Client
 from controller.kube.errors import NotFound
 from controller.kube.resources import AGENT_REPORTS, CLAIMS, ESCALATIONS, NAMESPACES, PODS, RUNS, Resource
 from controller.plan.escalations.questions import asked_names
-from controller.plan.reads import ended_on_record, expected_pod_names, reporting_agents
+from controller.plan.reads import expected_pod_names, final_pods, reporting_agents
 from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, ReportFacts, RunFacts, Snapshot
 from controller.reconcile.node_lookup import NodeLookup
 from controller.reconcile.start_obstacles import StartObstacles
@@ -175,8 +175,8 @@ class Observer:
         return tuple(self._cache.apply_pod(pod, key, spec) for pod in await self._all(PODS, key.namespace, names))
 
     async def _live_pods(self, key: RunKey, known: Snapshot) -> tuple[PodFacts, ...]:
-        """Read the pods that may exist, except those whose end is final and on record: these are as the cache has them."""
-        over = ended_on_record(known)
+        """Read the pods that may exist, except those that have terminated: these are as the cache has them."""
+        over = final_pods(known)
         doubtful = {pod.name for pod in known.pods if pod not in over}
         spared = {pod.name: pod for pod in over if pod.name not in doubtful}
         read = await self._pods(key, (doubtful | expected_pod_names(known)) - spared.keys(), known.run.spec)

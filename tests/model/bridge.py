@@ -25,7 +25,7 @@ from controller.plan.actions import Action, Creation, Effect, Transition
 from controller.plan.attempts import lean_start
 from controller.plan.escalations.questions import asked_names
 from controller.plan.model import Plan
-from controller.plan.reads import ended_on_record, expected_pod_names, reporting_agents
+from controller.plan.reads import expected_pod_names, final_pods, reporting_agents
 from controller.plan.snapshot import (
     EscalationFacts,
     PodFacts,
@@ -170,7 +170,7 @@ class Bridge:
     def _kept(self, view: View) -> View:
         """Return a view with the pods that a cache has from before their deletion, where a live look does not read these."""
         known = tuple(pod._replace(deleting=False, forced=False) for pod in view.pods)
-        spared = {facts.uid: facts.phase for facts in ended_on_record(self.snapshot(view._replace(pods=known)))}
+        spared = {facts.uid: facts.phase for facts in final_pods(self.snapshot(view._replace(pods=known)))}
         pods = zip(view.pods, known, strict=True)
         kept = tuple(old._replace(phase=spared[old.uid]) if old.uid in spared else pod for pod, old in pods)
         return view._replace(pods=kept)

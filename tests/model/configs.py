@@ -14,6 +14,14 @@ from tests.model.world import Config, Exit, Left
 NO_BUDGET = {"restart_budget": 0}
 NO_COOLDOWN = {"restart_cooldown_seconds": 0}
 START = Config("start", "two operators start one agent that crashes; a user deletes its pod", Left(crash=1, delete=1))
+START_CACHED = Config(
+    "start-cached",
+    "two operators start one agent that crashes or completes; a user deletes its pod, which caches have as it was before",
+    Left(crash=1, done=1, delete=1),
+    policy=NO_COOLDOWN,
+    outdated=True,
+    stale=False,
+)
 START_STOPPED = Config(
     "start-stopped", "a Run is paused or stopped while its agent starts, and caches may lack the pod", Left(done=1, desire=1)
 )
@@ -517,6 +525,7 @@ SPEAKING = (
 RESTARTS = (
     START,
     START_STOPPED,
+    START_CACHED,
     DONE,
     DONE_CACHED,
     DRAIN,

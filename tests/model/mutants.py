@@ -243,10 +243,8 @@ def _only_open_attempts(snapshot: Any) -> set[str]:
 
 
 def _taken_as_terminated(snapshot: Any) -> tuple[PodFacts, ...]:
-    """Take the cached pods of attempts whose end is on record for terminated ones, and read none of them."""
-    agents = snapshot.state.agents if snapshot.state else {}
-    over = (pod for pod in snapshot.pods if pod.agent in agents and reads._is_recorded(agents[pod.agent], pod))
-    return tuple(replace(pod, phase="Succeeded") for pod in over)
+    """Take the cached pods whose agents have ended for terminated ones, and read none of them."""
+    return tuple(replace(pod, phase="Succeeded") for pod in snapshot.pods if pod.termination)
 
 
 def _after_its_record(at: PlanContext, agent: Any) -> Any:
@@ -361,9 +359,9 @@ RESTARTING: tuple[Mutant, ...] = (
     ),
     Mutant(
         "recorded-is-terminated",
-        "a cached pod whose agent's end is on record counts as terminated, although a helper runs on",
+        "a cached pod whose agent has ended counts as terminated, although a helper runs on",
         ("helper-cached",),
-        lambda: [(bridge, "ended_on_record", _taken_as_terminated)],
+        lambda: [(bridge, "final_pods", _taken_as_terminated)],
     ),
     Mutant(
         "init-for-free",

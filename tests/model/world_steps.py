@@ -4,9 +4,9 @@ An operator's program counter holds its observation and its next write. It may s
 write (a lost reply), and may continue after any time (a pause, a write from stale data). The order is the observer's: the Run with
 its state (one GET: the stores that keep the state in the Run), then the pods by name in any order, then the reports, then the
 escalations, then the namespace. The names to read come from the state, the earlier reads and the cache; a cache may lack any object
-that the state does not name, which is more than a lagging watch can do. A pod that the cache has as terminated, and whose end is on
-record, is not read: the operator may have it as it was before its deletion (`Config.outdated`). The observation from the caches
-before a live one only saves work, so it is not a step. Workspace claims are left out: creating them is harmless and starts nothing.
+that the state does not name, which is more than a lagging watch can do. A pod that the cache has as terminated is not read:
+the operator may have it as it was before its deletion (`Config.outdated`). The observation from the caches before a live one only
+saves work, so it is not a step. Workspace claims are left out: creating them is harmless and starts nothing.
 
 A read commutes with every event that does not change its object. Each object is therefore read either with the Run or right after a
 change of it; an operator that waits for such a change holds the data from before it (`Reading`).

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -17,7 +17,7 @@ from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
 from controller.kube.errors import NotFound
 from controller.kube.resources import PODS, Resource
-from controller.plan.reads import ended_on_record, reporting_agents
+from controller.plan.reads import final_pods, reporting_agents
 from controller.plan.snapshot import PodFacts, RunFacts, Snapshot, Termination
 from controller.reconcile.observer import Observer
 from controller.store.status_store import StatusStore
@@ -46,55 +46,35 @@ def test_the_report_of_a_pod_that_is_gone_is_read_too(agent: AgentState, pods: t
 
 
 OVER = PodFacts("demo-coder-r0", "c0", "coder", 0, "run-1", phase="Failed", bound=True)
-RECORDED, NEXT = AgentState(pod_uid="c0", outcome=ENDED), AgentState(attempt=1, pod_uid="c1")
-RUNNING = replace(OVER, phase="Running")
 
 
 @pytest.mark.parametrize(
-    ("agent", "pod", "spared"),
+    ("change", "spared"),
     [
-        (RECORDED, OVER, True),
-        (NEXT, OVER, True),
-        (AgentState(pod_uid="c0"), OVER, False),
-        (AgentState(attempt=1), OVER, False),
-        (AgentState(attempt=1, outcome=ENDED), OVER, False),
-        (RECORDED, RUNNING, False),
-        (NEXT, RUNNING, False),
-        (RECORDED, replace(RUNNING, termination=Termination(0)), False),
-        (RECORDED, replace(OVER, phase="Unknown"), False),
-        (NEXT, replace(OVER, deleting=True), False),
-        (NEXT, replace(OVER, phase="Pending", bound=False, deleting=True), False),
-        (RECORDED, replace(OVER, uid="another"), False),
-        (NEXT, replace(OVER, attempt=1, uid="another"), False),
-        (NEXT, replace(OVER, run_uid="another"), False),
-        (NEXT, replace(OVER, attempt=2), False),
-        (NEXT, replace(OVER, agent="another"), False),
+        ({}, True),
+        ({"phase": "Succeeded"}, True),
+        ({"phase": "Running"}, False),
+        ({"phase": "Running", "termination": Termination(0)}, False),
+        ({"phase": "Unknown"}, False),
+        ({"deleting": True}, False),
+        ({"phase": "Pending", "bound": False, "deleting": True}, False),
+        ({"run_uid": "another"}, False),
     ],
     ids=[
-        "its end is on record",
-        "its successor has started",
-        "its end is not on record",
-        "its successor has not started",
-        "its successor never started",
-        "its end is on record and it runs",
-        "its successor has started and it runs",
+        "failed",
+        "succeeded",
+        "runs",
         "only its agent has ended",
-        "it cannot be read",
-        "it is being deleted",
-        "it never started",
-        "it has another UID",
-        "it has the attempt's name and another UID",
-        "it is another Run's",
-        "it is a later attempt's",
-        "its agent is unknown",
+        "cannot be read",
+        "is being deleted",
+        "never started",
+        "is another Run's",
     ],
 )
-def test_a_cached_pod_is_not_read_once_nothing_follows_from_it(agent: AgentState, pod: PodFacts, *, spared: bool) -> None:
-    """A pod that has terminated never runs again. It is read until its end is on record, and when it may have to be released."""
-    state = OperatorState(run_uid="run-1", agents={"coder": agent})
-    assert ended_on_record(Snapshot(RunFacts("ns", "demo", "run-1", 1, None), state=state, pods=(pod,))) == (
-        (pod,) if spared else ()
-    )
+def test_a_cached_pod_that_has_terminated_is_not_read(change: dict[str, Any], *, spared: bool) -> None:
+    """A pod that has terminated never runs again. It is read when it may have to be released."""
+    pod = replace(OVER, **change)
+    assert final_pods(Snapshot(RunFacts("ns", "demo", "run-1", 1, None), pods=(pod,))) == ((pod,) if spared else ())
 
 
 class Api:
@@ -139,7 +119,7 @@ def version(number: int, uid: str, phase: str) -> JsonObject:
 )
 async def test_a_live_look_spares_a_pod_whose_end_is_known(cached: list[JsonObject], asked: list[str], seen: list[str]) -> None:
     """The pod is known by its UID: where the cache has another pod of its name, that name is read."""
-    state = OperatorState(run_uid="run-1", agents={"coder": NEXT})
+    state = OperatorState(run_uid="run-1", agents={"coder": AgentState(attempt=1, pod_uid="c1")})
     run = a_run(status={"operatorState": dump(state), "startTime": "2026-01-01T00:00:00Z"})
     api, cache = cast("Client", found := Api(version(3, "new", "Running"))), RunCache(lambda _: None)
     cache.runs.upsert(deepcopy(run))
