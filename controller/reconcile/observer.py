@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from controller.advisor.consultations import Consultations
 from controller.api.base import JsonObject
 from controller.api.llm_policy import LLMMode
-from controller.api.names import RunKey, report_name, workspace_name
+from controller.api.names import RunKey
 from controller.api.policy import ResolvedPolicy
 from controller.api.policy_defaults import OWN_DEFAULTS, PolicyDefaults
-from controller.api.run import RunSpec
 from controller.cache.active_runs import QueuedRun
 from controller.cache.policy_file_watcher import PolicyFileWatcher
 from controller.cache.policy_resolver import admit
 from controller.cache.run_cache import RunCache
-from controller.facts.pods import claim_facts
 from controller.facts.reports import is_believed
 from controller.kube.client import Client
-from controller.kube.errors import NotFound
-from controller.kube.resources import AGENT_REPORTS, CLAIMS, ESCALATIONS, NAMESPACES, PODS, RUNS, Resource
-from controller.plan.escalations.questions import asked_names
-from controller.plan.reads import expected_pod_names, final_pods, reporting_agents
-from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts, ReportFacts, RunFacts, Snapshot
+from controller.kube.resources import RUNS
+from controller.plan.reads import reporting_agents
+from controller.plan.snapshot import EscalationFacts, PodFacts, ReportFacts, RunFacts, Snapshot
+from controller.reconcile.live_reads import LiveReads
 from controller.reconcile.node_lookup import NodeLookup
 from controller.reconcile.start_obstacles import StartObstacles
 from controller.reconcile.unsaved_starts import UnsavedStarts
@@ -64,7 +59,7 @@ class Observer:
         self._defaults = defaults
         self._client, self._cache, self._store, self._policy = client, cache, store, policy
         self._consultations = consultations
-        self._nodes = NodeLookup(client)
+        self._reads, self._nodes = LiveReads(client, cache), NodeLookup(client)
         self._obstacles = StartObstacles(client, self._nodes)
         self.starts = UnsavedStarts(client.server_now)
 
@@ -83,25 +78,25 @@ class Observer:
         `run` spares the read of the Run: it is the cached one, for a reconcile that will save over this version before any effect.
         """
         view = self._cache.view(key)
-        run = run or await self._find(RUNS, key.namespace, key.name)
+        run = run or await self._reads.find(RUNS, key.namespace, key.name)
         if run is None or run["metadata"]["uid"] != key.uid:
-            return self._gone(key, await self._pods(key, {pod.name for pod in view.pods}))
+            return self._gone(key, await self._reads.pods(key, {pod.name for pod in view.pods}))
         facts = view.facts_of(run)
         loaded = await self._store.load(run, live=True)
         saved = Snapshot(run=facts, state=loaded.state)
-        pods = await self._live_pods(key, replace(saved, pods=view.pods))
+        pods = await self._reads.changeable_pods(key, replace(saved, pods=view.pods))
         known = self.starts.adopt(replace(saved, pods=pods))
-        reports = await self._reports(key, {report.agent for report in view.reports} | reporting_agents(known, pods))
+        reports = await self._reads.reports(key, {report.agent for report in view.reports} | reporting_agents(known, pods))
         open_names = {escalation.name for escalation in view.escalations if escalation.open}
-        escalations = await self._escalations(key, open_names, replace(known, reports=reports))
+        escalations = await self._reads.escalations(key, open_names, replace(known, reports=reports))
         seen = await self._observe(run, facts, loaded, Related(pods, reports, escalations))
-        claims, terminating = await self._claims(seen.snapshot), await self._terminating(key.namespace, pods)
+        claims, terminating = await self._reads.claims(seen.snapshot), await self._reads.terminating(key.namespace, pods)
         return replace(seen, snapshot=replace(seen.snapshot, claims=claims, namespace_terminating=terminating))
 
     async def unchanged(self, seen: JsonObject, loaded: Loaded) -> bool:
         """Return whether the Run and its saved state are still as they were seen, by live reads."""
         meta = seen["metadata"]
-        run = await self._find(RUNS, meta["namespace"], meta["name"])
+        run = await self._reads.find(RUNS, meta["namespace"], meta["name"])
         version = run and (run["metadata"]["uid"], run["metadata"]["resourceVersion"])
         same = version == (meta["uid"], meta["resourceVersion"])
         return same and (not self._store.detached or await self._store.load(seen, live=True) == loaded)
@@ -146,59 +141,6 @@ class Observer:
         doubtful = [pod for pod in pods if pod.bound and not pod.terminated and (pod.deleting or _may_be_unreachable(pod))]
         lost = {pod.uid: await self._nodes.lost_since(pod) for pod in doubtful}
         return tuple(replace(pod, node_lost_since=lost.get(pod.uid)) for pod in pods) if lost else pods
-
-    async def _escalations(self, key: RunKey, open_names: set[str], snapshot: Snapshot) -> tuple[EscalationFacts, ...]:
-        """Read the open escalations that the caches know of, and those that the state does."""
-        agents = snapshot.state.agents.values() if snapshot.state else ()
-        names = open_names | {agent.blocked.escalation for agent in agents if agent.blocked} | asked_names(snapshot)
-        objects = await self._all(ESCALATIONS, key.namespace, names)
-        return tuple(facts for facts in map(self._cache.apply_escalation, objects) if facts)
-
-    async def _reports(self, key: RunKey, agents: set[str]) -> tuple[ReportFacts, ...]:
-        """Read the reports of agents."""
-        objects = await self._all(AGENT_REPORTS, key.namespace, {report_name(key.name, agent) for agent in agents})
-        return tuple(facts for report in objects if (facts := self._cache.apply_report(report, key)))
-
-    async def _all(self, resource: Resource, namespace: str, names: Collection[str]) -> list[JsonObject]:
-        """Read the objects of these names that exist, concurrently; no task is created for none or one, the usual case."""
-        looks = [self._find(resource, namespace, name) for name in sorted(names)]
-        found = await asyncio.gather(*looks) if len(looks) > 1 else [await look for look in looks]
-        return [obj for obj in found if obj is not None]
-
-    async def _find(self, resource: Resource, namespace: str | None, name: str) -> JsonObject | None:
-        try:
-            return await self._client.get(resource, namespace, name)
-        except NotFound:
-            return None
-
-    async def _pods(self, key: RunKey, names: set[str], spec: RunSpec | None = None) -> tuple[PodFacts, ...]:
-        return tuple(self._cache.apply_pod(pod, key, spec) for pod in await self._all(PODS, key.namespace, names))
-
-    async def _live_pods(self, key: RunKey, known: Snapshot) -> tuple[PodFacts, ...]:
-        """Read the pods that may exist, except those that have terminated: these are as the cache has them."""
-        over = final_pods(known)
-        doubtful = {pod.name for pod in known.pods if pod not in over}
-        spared = {pod.name: pod for pod in over if pod.name not in doubtful}
-        read = await self._pods(key, (doubtful | expected_pod_names(known)) - spared.keys(), known.run.spec)
-        return tuple(sorted((*spared.values(), *read), key=lambda pod: pod.name))
-
-    async def _claims(self, snapshot: Snapshot) -> tuple[ClaimFacts, ...]:
-        """Read the workspace claims of the agents that have not started."""
-        run = snapshot.run
-        wanting = [agent.name for agent in (run.spec.agents if run.spec else ()) if agent.workspace]
-        started = snapshot.state.agents if snapshot.state else {}
-        names = {workspace_name(run.name, agent) for agent in wanting if agent not in started or not started[agent].pod_uid}
-        return tuple(map(claim_facts, await self._all(CLAIMS, run.namespace, names)))
-
-    async def _terminating(self, namespace: str, pods: tuple[PodFacts, ...]) -> bool:
-        """Return whether the namespace is being deleted.
-
-        Its pods are deleted first, so this is only read when a pod is being deleted.
-        """
-        if not any(pod.deleting for pod in pods):
-            return False
-        found = await self._find(NAMESPACES, None, namespace)
-        return found is None or "deletionTimestamp" in found["metadata"]
 
 
 def _policy_missing_message(run: RunFacts) -> str:
