@@ -43,6 +43,10 @@ class StatusWriter:
         """Record that a reconcile of a Run begins."""
         self._throttle.begin(key)
 
+    def starting(self, key: RunKey) -> None:
+        """Record that an agent of a Run is about to be started: what follows for its pod may be shown some seconds later."""
+        self._throttle.started(key, self._monotonic())
+
     async def save(self, work: Work, decision: Plan) -> None:
         """Save state and status in one compare-and-swap. Raises Conflict where the Run or its state has changed."""
         await self._commit(work, self._status(work, decision))
@@ -61,9 +65,7 @@ class StatusWriter:
     def _wait(self, work: Work) -> float:
         """Return in how many seconds to write the status: at once after a decision, a start excepted."""
         now = self._monotonic()
-        if _only_started(work):
-            self._throttle.started(work.key, now)
-        elif work.dirty or work.acted:
+        if (work.dirty or work.acted) and not _only_started(work):
             return 0.0
         return self._throttle.wait(work.key, now)
 

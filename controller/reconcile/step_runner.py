@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
+from http import HTTPStatus
 
-from controller.plan import Plan
+from controller.kube.errors import Conflict
+from controller.kube.resources import PODS
+from controller.plan import Plan, Snapshot
 from controller.plan.actions import CreatePod, Creation, Effect, ReserveAttempt, Transition
-from controller.plan.steps import Act, Change, Create, Next, Save
+from controller.plan.attempts.lean_start import started_pods
+from controller.plan.steps import Act, Change, Create, Next, Save, starts_pod
 from controller.plan.transitions import apply
 from controller.reconcile.actions import Tools, perform
 from controller.reconcile.decision_log import DecisionLog
@@ -23,6 +28,8 @@ class StepRunner:
 
     async def run(self, work: Work, decision: Plan, step: Next) -> None:
         """Carry a step out. Raises ApiError where the API server could not be asked, refused, or had a newer version."""
+        if starts_pod(step):
+            self._status.starting(work.key)
         match step:
             case Create(actions) | Act(actions):
                 for action in actions:
@@ -35,8 +42,10 @@ class StepRunner:
 
     async def _perform(self, work: Work, action: Creation | Effect) -> None:
         before, after = work.snapshot, await perform(self._tools, work.snapshot, action)
+        if isinstance(action, CreatePod):
+            _require_unstarted(after, action, self._tools.now())
+            work.proven_to_start = False
         work.snapshot = self._starts.adopt(after)
-        work.proven_to_start &= not isinstance(action, CreatePod)
         if work.snapshot.refusals != before.refusals:
             self._log.refused(action, work.snapshot.refusals[-1].message)
         elif work.snapshot.namespace_terminating == before.namespace_terminating:
@@ -48,3 +57,10 @@ class StepRunner:
         if isinstance(action, ReserveAttempt):
             work.reserved.append(action.charge)
         self._log.acted(work, action)
+
+
+def _require_unstarted(snapshot: Snapshot, action: CreatePod, now: datetime) -> None:
+    """Raise Conflict where the pod of this name was started by another operator: its reports were not observed yet."""
+    if any(pod.name == action.pod for pod in started_pods(snapshot, now).values()):
+        message = f"pod {action.pod} was started by another operator; the next reconcile observes it"
+        raise Conflict(f"POST {PODS.path(snapshot.run.namespace)}", HTTPStatus.CONFLICT, "AlreadyExists", message)

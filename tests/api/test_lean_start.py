@@ -8,7 +8,7 @@ import pytest
 
 from controller.api.base import JsonObject
 from controller.kube.client import Client
-from controller.kube.errors import ApiError
+from controller.kube.errors import ApiError, Conflict
 from controller.kube.resources import PODS, RUNS
 from tests.api.passes import Passes, pods, uids
 from tests.support import run_of
@@ -103,7 +103,10 @@ async def test_an_operator_goes_on_after_each_step_of_another(client: Client, ru
     await another(client, run).over(run)
     assert await pods(client, run) == {POD: True}
     await ends(client, run, 1)
-    await another(client, run).over(run)
+    last = another(client, run)
+    with pytest.raises(Conflict, match="was started by another operator"):
+        await last.over(run)
+    await last.over(run)
     assert (first[0], 1) == ((await uids(client, run))[0], (await agent(client, run))["attempt"])
     assert (await agent(client, run))["lastOutcome"] == "NonZeroExit"
 

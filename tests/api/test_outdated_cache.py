@@ -73,11 +73,13 @@ async def test_a_run_that_was_deleted_meanwhile_is_not_started(client: Client, r
 
 
 async def test_what_another_operator_has_started_is_not_started_again(client: Client, run: JsonObject, passes: Passes) -> None:
-    """The other operator's pod is found and saved as the attempt's, and the other operator finds that."""
+    """The other operator's pod is found, observed and saved as the attempt's, and the other operator finds that."""
     other = Passes(client, passes.kind)
     other.inventory.runs.upsert(await newest(client, run))
     await other.over(run)
     started = await uids(client, run)
+    with pytest.raises(Conflict):
+        await passes.over(run)
     await passes.over(run)
     other.seconds += 60
     with pytest.raises(Conflict):

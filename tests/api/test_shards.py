@@ -49,7 +49,7 @@ def evidence(api_cluster: Cluster) -> Iterator[Evidence]:
 
 
 def test_shares_are_fair_and_a_run_costs_what_it_did(api_cluster: Cluster, namespace: str, fleet: Fleet) -> None:
-    """Two replicas hold three shards as two and one, three hold one each; a healthy Run costs four writes and an Event, no more."""
+    """Two replicas hold three shards as two and one, three hold one each; a healthy Run costs three writes and an Event."""
     fleet.start(3)
     fleet.await_shares(3, (3,))
     fleet.start(3)
@@ -57,12 +57,12 @@ def test_shares_are_fair_and_a_run_costs_what_it_did(api_cluster: Cluster, names
     fleet.start(3)
     fleet.await_shares(3, (1, 1, 1))
     names = [f"run-{number}" for number in range(EACH)]
-    for name in names:  # One after the other: a Run that waits on a busy machine exceeds its status delay: a fifth write.
+    for name in names:  # One after the other: a Run that waits on a busy machine exceeds its status delay: a fourth write.
         apply(api_cluster, namespace, run_of(name))
         await_phases(api_cluster, namespace, {name: "Completed"})
     event = ("create", "events")
     await_that(lambda: api_cluster.writes(namespace, *OURS)[event] == EACH, "the Events")
-    once = {("create", "pods"): 1, ("update", "runs/status"): 2, ("patch", "pods"): 1, event: 1}
+    once = {("create", "pods"): 1, ("update", "runs/status"): 1, ("patch", "pods"): 1, event: 1}
     assert api_cluster.writes(namespace, *OURS) == {what: times * EACH for what, times in once.items()}
     shared = "of 3 shards under epoch 1"  # Asked before the first one stops: the others wait for its shard from then on.
     await_that(lambda: all(shared in told_by(operator) for operator in fleet.all), "every operator to say its share")

@@ -228,6 +228,10 @@ class Bridge:
         adopted = lean_start.adopted(snapshot, START)
         return view if adopted is snapshot or adopted.state is None else self._with_state(view, adopted.state)
 
+    def is_started(self, view: View, pod: Pod) -> bool:
+        """Return whether a pod was started and no state names it: a pass that finds it by creating it has not seen its reports."""
+        return any(found.uid == pod.uid for found in lean_start.started_pods(self.snapshot(view), START).values())
+
     def told(self, state: int) -> str:
         """Return a short text about a state."""
         found = self.states.values[state]

@@ -54,9 +54,17 @@ class Invariants:
             return ghost._replace(started=_with(ghost.started, (*mark, pod.uid)))
         if event.kind == "done" and mark not in ghost.excused and self._agent(before, pod) is not None:
             return ghost._replace(done=_with(ghost.done, mark))
-        if event.kind in ("force", "strip") and not _reported(before, pod):
-            return ghost._replace(done=tuple(done for done in ghost.done if done != mark), excused=_with(ghost.excused, mark))
+        if event.kind in ("force", "strip"):
+            return self._remember_force(before, event, pod)
         return ghost
+
+    def _remember_force(self, before: World, event: Event, pod: Pod) -> Ghost:
+        ghost, mark = before.ghost, (*pod.name, pod.owner)
+        others = tuple(done for done in ghost.done if done != mark)
+        if event.kind == "strip" and not self._saved(before, pod):
+            # Nothing in the cluster shows any more that the attempt was started (docs/protocol.md, "The lean start").
+            return ghost._replace(started=tuple(each for each in ghost.started if each[3] != pod.uid), done=others)
+        return ghost if _reported(before, pod) else ghost._replace(done=others, excused=_with(ghost.excused, mark))
 
     def broken(self, before: World, event: Event | None, after: World) -> str:
         """Return the invariant that a step broke, empty for none."""
@@ -160,6 +168,10 @@ class Invariants:
             return None
         state = self._bridge.states.values[world.run.state]
         return state.agents.get(pod.agent, AgentState()) if state else AgentState()
+
+    def _saved(self, world: World, pod: Pod) -> bool:
+        agent = self._agent(world, pod)
+        return agent is None or agent.pod_uid == pod.uid or agent.attempt != pod.attempt
 
     def _named(self, world: World, pod: Pod) -> bool:
         """Whether the pod is its agent's, with no end on record: the state names it, or no pod yet of the first attempt."""

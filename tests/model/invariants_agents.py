@@ -81,7 +81,8 @@ class Promises:
     def _stalled(self, event: Event, name: str, was: AgentState) -> str:
         view = event.view
         report = next((report for report in view.reports if report.agent == name), None) if view else None
-        if view is None or report is None or (report.pod, report.attempt) != (was.pod_uid, was.attempt):
+        own = was.pod_uid or next((pod.uid for pod in view.pods if pod.name == (name, was.attempt)), "") if view else ""
+        if view is None or report is None or (report.pod, report.attempt) != (own, was.attempt):
             return "an agent is restarted as stalled without a report of its pod"
         since = max([report.word.idle, *(e.delivered for e in view.escalations if e.agent == name)], default=NEVER)
         if report.word.idle == ACTIVE or report.at - since < STALLED_TICKS:

@@ -70,6 +70,12 @@ _expected = reads.expected_pod_names
 
 STARTING: tuple[Mutant, ...] = (
     Mutant(
+        "found-is-observed",
+        "a pass goes on with a started pod that it finds by creating it, and has not seen its reports",
+        ("result-late", "result"),
+        lambda: [(bridge.Bridge, "is_started", lambda *_: False)],
+    ),
+    Mutant(
         "proof-before-create",
         "the read of the Run before its pod is created allows the start of the pod",
         ("start",),

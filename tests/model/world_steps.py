@@ -230,6 +230,9 @@ class Operators:
             try:
                 after, event = _perform(world, action, name, now, doing.view)
                 view = _learn(doing.view, after, action, before)
+                if before and isinstance(action, CreatePod) and self._bridge.is_started(view, before):
+                    yield Move(_name(index), (*what, "finds it started"), _at(world, index, None))
+                    continue
             except Denied:
                 after, event = world, None
                 view = doing.view._replace(refused=(*doing.view.refused, refusal_of(action, "refused")))

@@ -68,6 +68,7 @@ NOT_RUN = {
         "docs/agents.md", "answer=$(rw ask"
     ): "runs in an agent's pod: the stories parked and heeds of tests/kind/test_agents.py are it",
     Shown("docs/performance.md", "make bench"): "takes half an hour: tests/api/test_bench.py runs the same with a few objects",
+    Shown("docs/performance.md", "make latency"): "takes as long: tests/api/test_bench_openloop.py runs a few objects",
     Shown("docs/stores.md", "kubectl -n runwarden scale"): "needs a database called db: tests/api/test_store_migrate.py moves Runs",
     Shown(
         "docs/sharding.md", "helm upgrade"
