@@ -30,7 +30,7 @@ def _of(series: Series) -> list[str]:
     head = f"### {series.count:,} {'that fail once' if series.failing else 'healthy'}, {_rounds(rounds)}: median (least-most)"
     failed = [f"- {each}" for each in series.failures]
     if series.failing:
-        return [head, figures(rounds, FAILING), *failed]
+        return [head, judged(verdicts(rounds, failing=True)), figures(rounds, FAILING), *failed]
     tables = [figures(rounds, metrics) for metrics in (COSTS, WRITES, TIMES)]
     return [head, judged(verdicts(rounds)), *tables, written(rounds), ratios(rounds), *failed]
 

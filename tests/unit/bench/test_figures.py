@@ -76,6 +76,7 @@ def test_verdicts() -> None:
     assert met["writes per healthy Run, applied to Completed"] is False
     assert met["wall, of the Job controller's"] is True
     assert met["CPU per Run, of the naive operator's"] is None
+    assert [verdict.met for verdict in verdicts(rounds, failing=True)] == [False, True]
 
 
 def test_tables_tell_what_failed() -> None:
