@@ -29,6 +29,9 @@ ANNOTATION_BRIEF = f"{GROUP}/brief"
 ANNOTATION_ENDING_AT = f"{GROUP}/ending-at"
 """Annotation of a pod: when the operator asked it to end, RFC 3339 by the API server's clock."""
 
+ANNOTATION_RESTARTED_AT = f"{GROUP}/restarted-at"
+"""Annotation of a first attempt's pod: its agent's spec.restartedAt when the pod was created, RFC 3339. A later one restarts it."""
+
 ANNOTATION_STATE = f"{GROUP}/operator-state"
 """Annotation of a Run with `--store=annotations`: the operator's record."""
 

@@ -9,6 +9,7 @@ from controller.api.base import MAX_SECONDS, MAX_TEXT, JsonObject
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import (
     ANNOTATION_ENDING_AT,
+    ANNOTATION_RESTARTED_AT,
     GATE_ADMITTED,
     LABEL_AGENT,
     LABEL_ATTEMPT,
@@ -101,6 +102,7 @@ def _pod_facts(pod: JsonObject) -> PodFacts:
         rejected=is_rejected(status),
         reporting=any(c["name"] == REPORTER_CONTAINER for c in spec.get("initContainers", ())),
         last_report=_last_report(pod),
+        restarted_at=parse_time(annotations.get(ANNOTATION_RESTARTED_AT)),
     )
 
 

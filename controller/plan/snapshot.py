@@ -79,7 +79,8 @@ class PodFacts:
     `grace_seconds` is the pod's own grace period, `deletion_grace_seconds` the one of its deletion, which the deleting client
     chose. `container` is the judged container by the Run's spec; a pod `without_agent` lacks it. `init_termination` is the end of
     the init container that failed the pod. `deadline_at` is the end of an activeDeadlineSeconds that the operator did not set and
-    that ended the pod. A `rejected` pod never ran: its kubelet refused it.
+    that ended the pod. A `rejected` pod never ran: its kubelet refused it. `restarted_at` is the request for a restart that the pod
+    of a first attempt fulfils, since it came before.
     """
 
     name: str
@@ -119,6 +120,7 @@ class PodFacts:
     rejected: bool = False
     reporting: bool = False
     last_report: ReportFacts | None = None
+    restarted_at: datetime | None = None
 
     @property
     def has_finalizer(self) -> bool:

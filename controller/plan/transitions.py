@@ -93,8 +93,8 @@ def _adopt(at: PlanContext, state: OperatorState, action: AdoptPod) -> OperatorS
     before = at.agent_state(action.agent)
     update: dict[str, object] = {"pod_uid": action.pod_uid}
     if before.attempt == FIRST_ATTEMPT:
-        asked = _asked(at, action.agent)
-        update["restarted_at"] = asked if asked and asked <= at.now else None  # A later request restarts the pod.
+        pod = next((pod for pod in at.snapshot.pods if pod.uid == action.pod_uid), None)
+        update["restarted_at"] = pod.restarted_at if pod else None  # Any other request restarts it.
     if before.cooldown_until and before.last_restart_at and before.cooldown_until > before.last_restart_at:
         update["cooldown_until"] = at.ceiling + (before.cooldown_until - before.last_restart_at)
     agent = before.model_copy(update=update)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from controller.api.base import JsonObject, dump
 from controller.api.names import (
     ANNOTATION_BRIEF,
+    ANNOTATION_RESTARTED_AT,
     FINALIZER_OUTCOME,
     GATE_ADMITTED,
     GROUP,
@@ -26,6 +27,8 @@ from controller.api.pod_template import judged_container, pod_template
 from controller.api.policy import HostUsers, NetworkMode, RunPolicySpec
 from controller.api.run import Agent
 from controller.api.template_values import RESERVED_DIR as RUNWARDEN_DIR
+from controller.api.timestamps import format_time
+from controller.plan.attempts.start_stop import FIRST_ATTEMPT
 from controller.plan.snapshot import RunFacts
 from controller.resources.cluster_defaults import add_cluster_defaults
 from controller.resources.git_environment import with_safe_directory
@@ -111,14 +114,21 @@ def _metadata(run: RunFacts, agent: Agent, attempt: int, given: JsonObject, sett
     }
     own = policy.pod_metadata or PodMetadata()
     brief = _brief(run.spec.brief if run.spec and run.spec.brief else "", settled)
+    notes = {ANNOTATION_BRIEF: brief, **(_asked_before(run, agent) if attempt == FIRST_ATTEMPT else {})}
     return {
         "name": pod_name(run.name, agent.name, attempt),
         "namespace": run.namespace,
         "labels": {**(own.labels or {}), **given.get("labels", {}), **labels},
-        "annotations": {**(own.annotations or {}), **given.get("annotations", {}), ANNOTATION_BRIEF: brief},
+        "annotations": {**(own.annotations or {}), **given.get("annotations", {}), **notes},
         "finalizers": [FINALIZER_OUTCOME],
         "ownerReferences": [owner_reference(run)],
     }
+
+
+def _asked_before(run: RunFacts, agent: Agent) -> dict[str, str]:
+    """Return the request for a restart that the first attempt fulfils, since it came before its pod."""
+    asked = (run.spec.restarted_at or {}).get(agent.name) if run.spec else None
+    return {ANNOTATION_RESTARTED_AT: format_time(asked)} if asked else {}
 
 
 def _brief(brief: str, settled: Settled) -> str:

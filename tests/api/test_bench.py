@@ -23,7 +23,7 @@ LOAD = Load(COUNT, warm_up=1, settling_seconds=2.0, idle_seconds=1.0)
 QUICK = replace(LOAD, settling_seconds=0.1, idle_seconds=0.1)
 """A load for tests that ignore the number of writes."""
 FAILS_ONCE = replace(QUICK, failing=True)
-WRITES = {"job": 6, "naive": 8, "floor": 4, "runwarden-status": 4, "runwarden-annotations": 6, "runwarden-sqlite": 4}
+WRITES = {"job": 6, "naive": 8, "floor": 4, "runwarden-status": 3, "runwarden-annotations": 4, "runwarden-sqlite": 3}
 """Approximate writes per object: they prove that writes are counted at all, and for the right contestant."""
 
 

@@ -405,6 +405,7 @@ def _pod_facts(pod: Pod) -> PodFacts:
         disrupted_at=START + TOLD if pod.disrupted else None,
         init_termination=Termination(1, "Error", finished_at=START, container="init") if pod.unrun == INIT else None,
         rejected=pod.unrun == REJECTED,
+        restarted_at=moment(pod.asked) if pod.asked else None,
     )
     return replace(facts, termination=_EXITS[pod.exit])
 

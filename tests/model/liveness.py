@@ -12,12 +12,13 @@ from typing import NamedTuple
 from controller.api.run_status import AgentState, Health, Phase
 from controller.plan import refused_writes
 from controller.plan.actions import CreateEscalation, DeletePod, RemoveFinalizer
+from controller.plan.attempts.start_stop import FIRST_ATTEMPT
 from controller.plan.model import Plan
 from controller.plan.reasons import Reason
 from controller.plan.refused_writes import refusal_of
 from tests.model import advisor, environment, reporters
 from tests.model.advisor_answers import PENDING
-from tests.model.bridge import INBOX, Bridge, View, question_name, tick
+from tests.model.bridge import INBOX, Bridge, View, moment, question_name, tick
 from tests.model.reporting import Report
 from tests.model.world import NOBODY, RUNNING, Config, Escalation, Ghost, Left, Pod, Run, Said, World
 from tests.model.world_steps import Operators
@@ -134,11 +135,22 @@ class Liveness:
             return f"a pass has something to do and does nothing: {', '.join(action.step for action in plan.actions)}"
         good_now = good(plan) and not _helpers_of_ended_agents(world, world.run)
         if good_now or self._asks_about_the_end(world, world.run, plan):
-            return self._litter(world) or self._unheard(world, world.run, plan)
+            return self._litter(world) or self._unheard(world, world.run, plan) or self._swallowed(world, world.run, plan)
         check = plan.verdict.next_check
         if check is None or tick(check) > world.now + LONGEST_SLEEP:
             return f"L: the Run sleeps for ever: {plan.verdict.phase}, {plan.verdict.reason}"
         return world._replace(now=max(world.now + 1, tick(check)))
+
+    def _swallowed(self, world: World, run: Run, plan: Plan) -> str:
+        """The last request for a restart of the first agent is carried out: another pod works, or one that was created after it."""
+        state, name = self._bridge.states.values[run.state], self._config.agents[0]
+        works = any(view.name == name and view.health is Health.HEALTHY for view in plan.agents)
+        if not (run.asked and works and state):
+            return ""
+        pod = world.pod((name, state.agents[name].attempt))
+        older = pod is not None and pod.attempt == FIRST_ATTEMPT and pod.asked != run.asked
+        lost = older or state.agents[name].restarted_at != moment(run.asked)
+        return "L: a user's request for a restart is never carried out" if lost else ""
 
     def _asks_about_the_end(self, world: World, run: Run, plan: Plan) -> bool:
         """Whether a human is or was asked about each live pod that a stop or a pause waits for."""

@@ -47,8 +47,8 @@ def _save_blindly(world: World, read: Run, state: int) -> World:
     return world._replace(run=world.run._replace(state=state))
 
 
-def _ungated(world: World, name: tuple[str, int], owner: int, **changes: bool) -> World:
-    made = _create(world, name, owner)
+def _ungated(world: World, name: tuple[str, int], owner: int, asked: int = 0, **changes: bool) -> World:
+    made = _create(world, name, owner, asked)
     pod = made.pod(name)
     return made if made is world or pod is None else cluster.put(made, pod, pod._replace(**changes))  # type: ignore[arg-type]  # the caller names boolean fields
 
@@ -534,9 +534,9 @@ RESTARTING: tuple[Mutant, ...] = (
 MUTANTS = RESTARTING + STARTING + SPEAKING + ADVISING + REFUSING
 
 
-def _no_gate(world: World, name: tuple[str, int], owner: int) -> World:
-    return _ungated(world, name, owner, gated=False)
+def _no_gate(world: World, name: tuple[str, int], owner: int, asked: int) -> World:
+    return _ungated(world, name, owner, asked, gated=False)
 
 
-def _no_finalizer(world: World, name: tuple[str, int], owner: int) -> World:
-    return _ungated(world, name, owner, fin=False)
+def _no_finalizer(world: World, name: tuple[str, int], owner: int, asked: int) -> World:
+    return _ungated(world, name, owner, asked, fin=False)

@@ -7,8 +7,10 @@ from typing import Any
 
 from controller.api.names import pod_name
 from controller.api.run_status import OperatorState
-from controller.plan import reads, steps
+from controller.plan import reads, steps, transitions
+from controller.plan.actions import AdoptPod
 from controller.plan.attempts import cleanup, lean_start
+from controller.plan.context import PlanContext
 from controller.plan.model import Plan
 from tests.model import bridge, checker, world_steps
 from tests.model import world as cluster
@@ -50,6 +52,15 @@ def _act_before_adopting(decision: Plan, *, dirty: bool, adopting: bool = False)
 
 
 _next_step = steps.next_step
+
+
+def _adopt_with_request(at: PlanContext, state: OperatorState, action: AdoptPod) -> OperatorState:
+    adopted = _adopt(at, state, action)
+    agent = adopted.agents[action.agent].model_copy(update={"restarted_at": (at.spec.restarted_at or {}).get(action.agent)})
+    return adopted.model_copy(update={"agents": adopted.agents | {action.agent: agent}})
+
+
+_adopt = transitions._adopt
 
 
 def _release_started(world: World, name: tuple[str, int], uid: str, *, gated: bool = False) -> World:
@@ -98,6 +109,12 @@ STARTING: tuple[Mutant, ...] = (
         "effects do not wait for the save that names a started pod",
         ("start", "pause"),
         lambda: [(steps, "next_step", _act_before_adopting)],
+    ),
+    Mutant(
+        "request-is-fulfilled",
+        "a request for a restart from between the start of a pod and its save counts as fulfilled by the pod",
+        ("ask",),
+        lambda: [(transitions, "_adopt", _adopt_with_request)],
     ),
     Mutant(
         "started-is-unknown",

@@ -71,6 +71,8 @@ class Pod(NamedTuple):
     """Whether its agent ended while the helper ran on."""
     unrun: str = ""
     """Why it ended without its agent ever running: a failed init container or a rejection by its kubelet."""
+    asked: int = 0
+    """How often a user had asked for a restart of the first agent when the first attempt's pod was created."""
 
     @property
     def name(self) -> tuple[str, int]:
@@ -325,7 +327,7 @@ class Refused(Exception):  # an answer, not a fault
         self.gone = gone
 
 
-def create(world: World, name: tuple[str, int], owner: int) -> World:
+def create(world: World, name: tuple[str, int], owner: int, asked: int = 0) -> World:
     """Create a gated pod; an existing object of that name, even a terminating pod, is left as it is (409)."""
     if world.pod(name) is not None:
         return world
@@ -335,7 +337,7 @@ def create(world: World, name: tuple[str, int], owner: int) -> World:
     before = created.get(name, 0)
     created[name] = before + 1
     uid = f"{name[0]}{name[1]}{chr(39) * before}"
-    return put(world, None, Pod(*name, uid=uid, owner=owner))._replace(created=tuple(sorted(created.items())))
+    return put(world, None, Pod(*name, uid=uid, owner=owner, asked=asked))._replace(created=tuple(sorted(created.items())))
 
 
 def save(world: World, read: Run, state: int) -> World:

@@ -34,6 +34,7 @@ from controller.plan.actions import (
     Terminate,
     Ungate,
 )
+from controller.plan.attempts.start_stop import FIRST_ATTEMPT
 from controller.plan.intents import Intent
 from controller.plan.refused_writes import refusal_of
 from tests.model import bridge
@@ -264,7 +265,8 @@ def _perform(world: World, action: Creation | Effect, name: tuple[str, int], now
     pod = world.pod(name)
     match action:
         case CreatePod():
-            after = cluster.create(world, name, view.key)
+            asked = view.run.asked if view.run and action.attempt == FIRST_ATTEMPT else 0
+            after = cluster.create(world, name, view.key, asked)
             made = after.pod(name)
             event = Event("start", made) if made is not pod and made and not made.gated else None
         case Ungate(pod_uid=uid):
