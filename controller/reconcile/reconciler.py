@@ -125,18 +125,20 @@ class Reconciler:
                 break
             if work.allows(step):
                 await self._steps.run(work, decision, step)
+            elif await self._is_unchanged(work):
+                continue  # Nothing is new, so the plan stands.
             else:
-                await self._prove(work)
+                work.observed_again(await self._observe_live(work.key))
             decision = self._decide(work.snapshot).plan
         return decision
 
-    async def _prove(self, work: Work) -> None:
-        """Prove that the Run is still as it was seen, or observe it again: the cached one may be outdated, or a pod newer."""
-        if await self._observer.unchanged(work.run, work.loaded):
+    async def _is_unchanged(self, work: Work) -> bool:
+        """Prove that the Run is still as it was seen, and return whether it is: the cached one may be outdated, or a pod newer."""
+        unchanged = await self._observer.unchanged(work.run, work.loaded)
+        if unchanged:
             self._freshness.confirmed(work.key)
             work.confirmed()
-        else:
-            work.observed_again(await self._observe_live(work.key))
+        return unchanged
 
     async def _finish(self, work: Work, decision: Plan) -> float | None:
         """Write the status unless it can wait; return when to reconcile again."""
