@@ -6,8 +6,10 @@ import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 from hypothesis import settings
 from xdist.remote import Producer
 
@@ -26,6 +28,24 @@ ROOT = Path(__file__).parent.parent
 settings.register_profile("runwarden", deadline=None, print_blob=True)
 settings.load_profile("runwarden")
 """Machines are shared: the duration of an example proves nothing."""
+
+
+_configure = structlog.configure
+
+
+def _configure_uncached(**options: Any) -> None:
+    """Configure loggers that are not cached: a cached one would evade the capture of a later test."""
+    _configure(**options | {"cache_logger_on_first_use": False})
+
+
+structlog.configure = _configure_uncached  # type: ignore[assignment]  # every caller names its options
+
+
+@pytest.fixture(autouse=True)
+def default_loggers() -> Iterator[None]:
+    """Undo what a test does to the configuration of loggers."""
+    yield
+    structlog.reset_defaults()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
