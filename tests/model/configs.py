@@ -52,6 +52,13 @@ UNREADY = Config(
 UNREADY_CACHED = Config("unready-cached", "the same with incomplete caches, while no time passes", Left(unready=1, done=1))
 ASK = Config("ask", "a user asks for a restart; the agent may complete first", Left(ask=1, done=1), stale=False)
 ASK_CRASH = Config("ask-crash", "a user asks for a restart of an agent that crashes", Left(ask=1, crash=1), stale=False)
+ASK_DELETED = Config(
+    "ask-deleted",
+    "a user asks for a restart and deletes pods",
+    Left(ask=1, delete=2),
+    policy=NO_COOLDOWN,
+    stale=False,
+)
 ANSWER = Config(
     "answer",
     "with the budget spent a human answers, and the agent crashes again",
@@ -535,6 +542,7 @@ RESTARTS = (
     UNREADY_CACHED,
     ASK,
     ASK_CRASH,
+    ASK_DELETED,
     ANSWER,
     DISMISS,
     PAUSE,

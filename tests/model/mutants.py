@@ -269,7 +269,7 @@ RESTARTING: tuple[Mutant, ...] = (
     Mutant(
         "ungate-any-uid",
         "the gate is removed without a test on the UID",
-        ("start",),
+        ("ask-deleted",),
         lambda: [(cluster, "ungate", _ungate_by_name)],
     ),
     Mutant(
@@ -415,7 +415,7 @@ RESTARTING: tuple[Mutant, ...] = (
     Mutant(
         "own-pod-by-name",
         "the attempt's pod is known by its name",
-        ("start",),
+        ("ask-deleted",),
         lambda: [(PlanContext, "own_pod", PlanContext.named_pod)],
     ),
     Mutant(
@@ -435,7 +435,7 @@ RESTARTING: tuple[Mutant, ...] = (
     Mutant(
         "early-release",
         "a deleted pod is released before its outcome is on record",
-        ("start",),
+        ("ask-deleted",),
         lambda: [(cleanup, "_on_record", lambda *_: True)],
     ),
     Mutant("stray-current", "housekeeping removes every gated pod", ("start",), lambda: [(cleanup, "_is_stray", lambda *_: True)]),
@@ -527,7 +527,7 @@ RESTARTING: tuple[Mutant, ...] = (
     Mutant(
         "restart-of-gated",
         "a restart is honoured although the attempt is still gated",
-        ("ask",),
+        ("ask-crash",),
         lambda: agent_rule("asked_to_restart", _restart_of_gated),
     ),
 )
