@@ -54,8 +54,8 @@ ASK = Config("ask", "a user asks for a restart; the agent may complete first", L
 ASK_CRASH = Config("ask-crash", "a user asks for a restart of an agent that crashes", Left(ask=1, crash=1), stale=False)
 ASK_DELETED = Config(
     "ask-deleted",
-    "a user asks for a restart and deletes pods",
-    Left(ask=1, delete=2),
+    "a user asks for a restart and deletes a pod",
+    Left(ask=1, delete=1),
     policy=NO_COOLDOWN,
     stale=False,
 )

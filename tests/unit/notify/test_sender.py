@@ -119,7 +119,7 @@ async def test_the_sender_knows_nothing_of_the_operator(monkeypatch: pytest.Monk
 
 async def test_a_sender_that_breaks() -> None:
     """A sender that ends without an answer, or cannot be started, is reported as such."""
-    async with Senders((), command=(sys.executable, "-c", "raise SystemExit(3)")) as senders:
+    async with Senders((), command=(sys.executable, "-c", "import sys; sys.stdin.read(1); raise SystemExit(3)")) as senders:
         broken = await senders.send("json://x", MESSAGE)
     assert (broken.result, broken.why) == (Result.UNKNOWN, "the sender ended without a result (exit code 3)")
     async with Senders((), command=("/nonexistent/program",)) as senders:
