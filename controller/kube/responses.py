@@ -103,6 +103,6 @@ class Watched(Answer):
         """Pass an object to the sink. An error affects only this object, as an error of a handler would in kopf."""
         try:
             apply_event(self._subscription.sink, kind, obj)
-        except Exception:  # the fence: users write objects, and no error may end the watch
+        except Exception:  # in place of kopf's around its handlers: indexes and queues run outside of ObjectStore's fence
             identity = {field: obj["metadata"].get(field) for field in ("namespace", "name")}
             log.exception("an event could not be applied", resource=self._subscription.resource.plural, **identity)

@@ -27,7 +27,7 @@ class UnsavedStarts:
         known = self._pods.get(key, NONE)
         if started := started_pods(snapshot, now, known):
             self._pods[key] = started
-            return adopted(snapshot, now, known)
+            return adopted(snapshot, started, now)
         self.forget(key)
         return snapshot
 

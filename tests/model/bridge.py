@@ -225,7 +225,7 @@ class Bridge:
 
     def _adopted(self, view: View) -> View:
         snapshot = self.snapshot(view)
-        adopted = lean_start.adopted(snapshot, START)
+        adopted = lean_start.adopted(snapshot, lean_start.started_pods(snapshot, START), START)
         return view if adopted is snapshot or adopted.state is None else self._with_state(view, adopted.state)
 
     def is_started(self, view: View, pod: Pod) -> bool:

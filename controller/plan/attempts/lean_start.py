@@ -37,9 +37,9 @@ def started_pods(snapshot: Snapshot, now: datetime, known: Mapping[str, PodFacts
     return {agent: pod for agent, pod in found.items() if pod}
 
 
-def adopted(snapshot: Snapshot, now: datetime, known: Mapping[str, PodFacts] = NONE) -> Snapshot:
+def adopted(snapshot: Snapshot, started: Mapping[str, PodFacts], now: datetime) -> Snapshot:
     """Return the snapshot with a state that names the started pods; what else it says is as saved."""
-    for agent, pod in started_pods(snapshot, now, known).items():
+    for agent, pod in started.items():
         step = AdoptPod(reason=Reason.STARTING, agent=agent, attempt=pod.attempt, pod=pod.name, pod_uid=pod.uid)
         # The time is the pod's, so that every pass of every operator takes the same state for the next one.
         snapshot = replace(snapshot, state=apply(snapshot, step, pod.created_at or now))

@@ -16,7 +16,7 @@ from controller.api.run_status import MAX_ASKED, AgentState
 from controller.plan import plan
 from controller.plan.actions import Action, CreateEscalation, CreatePod, DeliverAnswer, SetEscalationPhase, Transition, Ungate
 from controller.plan.attempts.budget import FREE_RESTART_LIMIT
-from controller.plan.attempts.lean_start import adopted
+from controller.plan.attempts.lean_start import adopted, started_pods
 from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, ReportFacts, RunFacts, Snapshot, Termination
 from controller.plan.transitions import apply
 from tests.unit.plan.generated import NOW
@@ -83,7 +83,7 @@ class Play:
                 self.snapshot = replace(self.snapshot, pods=(made,))
             case Ungate():
                 self._speak(action.attempt)
-                self.snapshot = adopted(self.snapshot, self.now)
+                self.snapshot = adopted(self.snapshot, started_pods(self.snapshot, self.now), self.now)
             case CreateEscalation():
                 about = action.inquiry
                 new = EscalationFacts(

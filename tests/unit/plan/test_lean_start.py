@@ -13,7 +13,7 @@ from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, DesiredState, RunSpec
 from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult, Phase, StopDecision
 from controller.plan.actions import AdoptPod, CreatePod, RemoveFinalizer, ReserveAttempt, Terminate, Ungate
-from controller.plan.attempts.lean_start import adopted
+from controller.plan.attempts.lean_start import adopted, started_pods
 from controller.plan.context import PlanContext
 from controller.plan.model import Plan, Verdict
 from controller.plan.planner import plan
@@ -34,6 +34,10 @@ FINISHED = STOPPING.model_copy(update={"completed_at": NOW})
 CODER: dict[str, Any] = {"reason": Reason.STARTING, "agent": "coder", "attempt": 0, "pod": POD.name}
 CREATE, UNGATE, ADOPT = CreatePod(**CODER), Ungate(**CODER, pod_uid="u0"), AdoptPod(**CODER, pod_uid="u0")
 END, RELEASE = Terminate(**CODER, pod_uid="u0"), RemoveFinalizer(**CODER, pod_uid="u0")
+
+
+def named(snapshot: Snapshot) -> Snapshot:
+    return adopted(snapshot, started_pods(snapshot, NOW), NOW)
 
 
 def state(stop: StopDecision | None = None, **agent: Any) -> OperatorState:
@@ -77,7 +81,7 @@ def state(stop: StopDecision | None = None, **agent: Any) -> OperatorState:
 )
 def test_a_started_pod_is_its_attempts(saved: OperatorState | None, pod: PodFacts, run: RunFacts, uid: str) -> None:
     """An ungated pod of the first attempt is named in memory, at the time of its creation, while no state names one."""
-    seen = adopted(Snapshot(run, state=saved, pods=(pod,)), NOW)
+    seen = named(Snapshot(run, state=saved, pods=(pod,)))
     assert PlanContext(seen, NOW).agent_state("coder").pod_uid == uid
     if seen.state and saved is None:
         assert seen.state.started_at == CREATED
@@ -87,7 +91,7 @@ def test_a_started_pod_is_its_attempts(saved: OperatorState | None, pod: PodFact
 def test_a_restart_that_is_asked_for_later_is_done(before: datetime | None) -> None:
     """Only the request that the pod was created with is fulfilled by it: whatever its time, another one restarts it."""
     spec = RunSpec(agents=(Agent(name="coder", image="x"),), restarted_at={"coder": NOW - timedelta(days=365)})
-    seen = adopted(Snapshot(replace(RUN, spec=spec), POLICY, pods=(replace(POD, restarted_at=before),)), NOW)
+    seen = named(Snapshot(replace(RUN, spec=spec), POLICY, pods=(replace(POD, restarted_at=before),)))
     assert PlanContext(seen, NOW).agent_state("coder").restarted_at == before
     assert [type(action) for action in plan(seen, NOW).actions] == [ReserveAttempt]
 
