@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,13 +35,15 @@ def place() -> Iterator[Path]:
 
 
 @pytest.fixture
-def pod(place: Path, clis: Path) -> Pod:
+async def pod(place: Path, clis: Path) -> AsyncIterator[Pod]:
     """A pod whose image has the real CLIs."""
-    return Pod(place / "workspace", place / "runwarden", f"{clis}:{os.environ['PATH']}")
+    made = Pod(place / "workspace", place / "runwarden", f"{clis}:{os.environ['PATH']}")
+    yield made
+    await made.end()
 
 
 @pytest.fixture(params=SHELLS)
-def stubbed(request: pytest.FixtureRequest, place: Path) -> Stubbed:
+async def stubbed(request: pytest.FixtureRequest, place: Path) -> AsyncIterator[Stubbed]:
     """A pod with stubs in place of the CLIs, for each shell; with busybox, the other programs are its own too."""
     shell = SHELLS[request.param]
     if not shutil.which(shell[0]):
@@ -49,4 +51,5 @@ def stubbed(request: pytest.FixtureRequest, place: Path) -> Stubbed:
     stub = with_stubs(place, shell)
     for name in APPLETS if shell[0] == "busybox" else ():
         (stub.folder / name).symlink_to(str(shutil.which("busybox")))
-    return stub
+    yield stub
+    await stub.pod.end()

@@ -55,6 +55,7 @@ class Pod:
     attempt: int = 0
     directory: str = ""
     """The container's working directory, instead of the workspace."""
+    started: list[Process] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.begin(0)
@@ -88,7 +89,7 @@ class Pod:
     async def start(self, *arguments: str) -> Process:
         """Start `rw-exec`."""
         command = [*container(), *self.shell, str(SCRIPT), *arguments]
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *command,
             cwd=self.directory or self.workspace,
             env=self._env(),
@@ -97,10 +98,19 @@ class Pod:
             stderr=PIPE,
             start_new_session=True,
         )
+        self.started.append(process)
+        return process
 
     async def run(self, *arguments: str) -> Ended:
         """Run `rw-exec` to its end."""
         return await finish(await self.start(*arguments))
+
+    async def end(self) -> None:
+        """End what a failed test has left, so that it disturbs no other test."""
+        for process in self.started:
+            if process.returncode is None:
+                kill(process)
+                await finish(process)
 
     def _env(self) -> dict[str, str]:
         given = {

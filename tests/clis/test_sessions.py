@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 
@@ -11,7 +10,7 @@ import pytest
 from tests.clis.cli import BOTH, CLAUDE, CODEX, KEY, Cli
 from tests.clis.model import INPUT_TOKENS, OUTPUT_TOKENS, End, Reply
 from tests.clis.pod import SESSION_ID, Pod, container, finish, kill, lines, terminate
-from tests.support import await_that
+from tests.support import eventually
 
 TOLD_TO_GO_ON = "You were interrupted (NonZeroExit)"
 ANSWERS = "\n## Answers\n\nShip it? yes, said alice\n"
@@ -56,7 +55,7 @@ async def test_the_conversation_goes_on_after_a_crash(pod: Pod, cli: Cli) -> Non
         process = await pod.start(*arguments, "a second prompt")
         await model.holding.wait()
         # The CLIs write their transcripts a little later than they ask: no later attempt can know the unwritten part.
-        await asyncio.to_thread(await_that, lambda: _is_kept(pod, b"from-the-tool"), "the tool's answer in the CLI's own files")
+        await eventually(lambda: _is_kept(pod, b"from-the-tool"), "the tool's answer in the CLI's own files")
         kill(process)
         await finish(process)
         before = pod.used()
@@ -150,7 +149,7 @@ async def test_a_slow_model_is_waited_for(pod: Pod, cli: Cli) -> None:
         cli.equip(pod, model)
         process = await pod.start(*cli.arguments(model))
         await model.holding.wait()
-        assert (pod.state / f"{cli.name}.session").exists()
+        await eventually((pod.state / f"{cli.name}.session").exists, "the session's record, while the model is silent")
         model.released.set()
         assert (await finish(process)).code == 0
     assert pod.results()[-1]["summary"] == "slow but sure"
