@@ -104,6 +104,10 @@ async def test_a_forged_key_reads_and_forgets_nothing(client: Client, namespace:
     await reconciler.reconcile(victim)
     pod = await client.get(PODS, namespace, "victim-coder-r0")
     pod["metadata"]["resourceVersion"] += "0"
+    inventory.pods.upsert(pod | {"status": {"phase": "Running"}})
+    await reconciler.reconcile(victim)
+    assert rows(tmp_path / "states.db") == [victim.uid]
+    pod["metadata"]["resourceVersion"] += "0"
     inventory.pods.upsert(pod | {"status": {"phase": "Failed"}})
     await reconciler.reconcile(victim._replace(namespace=attacker))
     assert rows(tmp_path / "states.db") == [victim.uid]

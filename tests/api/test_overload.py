@@ -28,7 +28,7 @@ def front(api_cluster: Cluster, namespace: str) -> Iterator[Front]:
 
 
 @pytest.mark.parametrize(
-    ("code", "method", "suffix"), [(429, "PUT", "/runs/held/status"), (503, "GET", "/pods/held-coder-r0")], ids=["write", "read"]
+    ("code", "method", "suffix"), [(429, "PUT", "/runs/held/status"), (503, "GET", "/runs/held")], ids=["write", "read"]
 )
 def test_throttled_run_waits_alone(api_cluster: Cluster, front: Front, namespace: str, code: int, method: str, suffix: str) -> None:
     """A Run whose requests are refused is retried after the API server's Retry-After, no earlier; others complete meanwhile."""
