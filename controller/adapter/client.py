@@ -26,7 +26,7 @@ OURS = re.compile(rb"(?:# (?:HELP|TYPE) )?runwarden_advisor_")
 
 
 class SocketAdvisor:
-    """Consults `runwarden adapter` over its socket. Each question has its own connection, so a restarted adapter works at once."""
+    """Consults `runwarden adapter` over its socket. Each question has its own connection: a restarted adapter works at once."""
 
     def __init__(self, path: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._path, self._monotonic = path, monotonic

@@ -1,10 +1,10 @@
 """The requests of test_admission.py, by user, with the words of their refusals. `$POD` in a body stands for the UID of the pod POD,
 `$run` for that of Run r.
 
-People: alice (of group devs), bob and the bridge bot have runwarden-edit and may create pods, ruth has runwarden-edit alone, vera
-runwarden-view, pat Kubernetes' own edit; eve may write everything of runwarden's but update escalations/status, so that only
-admission is between her and a forgery; so may `collector`, which is the controller-manager. `coder-0` is the pod of attempt 0 of
-the agent whose report is r-coder, and so on.
+People: alice (of group devs), bob and the bridge bot have runwarden-edit and may create pods, ruth has runwarden-edit alone,
+vera runwarden-view, pat Kubernetes' own edit; eve may write everything of runwarden's but update escalations/status, so that
+only admission is between her and a forgery; so may `collector`, which is the controller-manager. `coder-0` is the pod of
+attempt 0 of the agent whose report is r-coder, and so on.
 """
 
 from __future__ import annotations

@@ -169,6 +169,6 @@ def _conflict(uid: str) -> Conflict:
 
 def _of_the_ancestor(row: Row) -> str:
     return (
-        f"its row in operator_run_states is of runwarden's ancestor (restart_attempts {row.restart_attempts}) and holds no state: "
-        f"what was done for it is unknown; {NOTHING_DONE}"
+        f"its row in operator_run_states is of runwarden's ancestor (restart_attempts {row.restart_attempts}) and holds no "
+        f"state: what was done for it is unknown; {NOTHING_DONE}"
     )

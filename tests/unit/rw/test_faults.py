@@ -107,8 +107,8 @@ def test_somebody_was_quicker(kubectl: FakeKubectl, tmp_path: Path) -> None:
 def test_admission_speaks_for_itself(kubectl: FakeKubectl) -> None:
     """A policy's message reaches the user without the policy's name around it."""
     denied = (
-        "Error from server (Forbidden): escalations.runwarden.dev \"q\" is forbidden: ValidatingAdmissionPolicy 'escalations' with "
-        "binding 'escalations' denied request: only alice may answer"
+        "Error from server (Forbidden): escalations.runwarden.dev \"q\" is forbidden: ValidatingAdmissionPolicy 'escalations' "
+        "with binding 'escalations' denied request: only alice may answer"
     )
     kubectl.answers(("auth*", ME, "", 0), ("patch*", "", denied, 1), ("get*", question(), "", 0))
     assert kubectl.run("answer", "q", "yes").stderr == "error: only alice may answer\n"
