@@ -27,18 +27,34 @@ except SystemExit:
 
 
 @pytest.fixture(scope="module")
-def imported(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
+def nowhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty kubeconfig."""
+    (path := tmp_path_factory.mktemp("start") / "config").write_text("")
+    return path
+
+
+@pytest.fixture(scope="module")
+def imported(nowhere: Path) -> frozenset[str]:
     """Return the modules that a start has imported."""
-    nowhere: Path = tmp_path_factory.mktemp("start") / "config"
-    nowhere.write_text("")
-    done = subprocess.run([sys.executable, "-c", START, str(nowhere)], capture_output=True, text=True, check=False)
+    return modules_of(START, nowhere)
+
+
+def modules_of(program: str, kubeconfig: Path) -> frozenset[str]:
+    """Run a start, which finds no API server, and return the modules that it has imported."""
+    done = subprocess.run([sys.executable, "-c", program, str(kubeconfig)], capture_output=True, text=True, check=False)
     assert "no credentials for an API server" in done.stderr
     return frozenset(done.stdout.split())
 
 
 def test_the_operator_was_there(imported: frozenset[str]) -> None:
     """The start went far enough: the needed modules are imported."""
-    assert {"controller.runtime.operator", "kopf", "aiohttp", "kubernetes.aio.client"} <= imported
+    assert {"controller.runtime.operator", "kopf", "aiohttp", "kubernetes.aio.client", "uvloop"} <= imported
+
+
+def test_it_starts_without_uvloop(nowhere: Path) -> None:
+    """Where uvloop is not installed, as on Windows, asyncio's own loop runs the operator up to the same moment."""
+    found = modules_of(f"import sys; sys.modules['uvloop'] = None\n{START}", nowhere)
+    assert {"controller.runtime.operator", "kopf", "aiohttp"} <= found
 
 
 @pytest.mark.parametrize(
