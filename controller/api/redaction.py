@@ -1,9 +1,6 @@
 """Removes secrets from text before it is recorded, shown to people or sent to a model, and from the model's answer.
 
-The patterns of detect-secrets (Apache-2.0), which others keep up to date, match tokens of known vendors. Only its tables are
-used, not its scanner, which works on files and global settings. They add 0.1 MiB and 10 ms to the modules that the operator
-loads anyway, once, at the first consultation. Its patterns for JWT, npm, OpenAI and private keys are left out: they can take
-quadratic time on hostile text, and the patterns here match more. This module adds the rest: values by the name of their field,
+Tokens of known vendors match the patterns in vendor_patterns.py. This module adds the rest: values by the name of their field,
 URLs, PEM blocks, and words that look random. A redaction too many costs the model a word; one too few costs a secret.
 """
 
@@ -14,27 +11,10 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from functools import cache, lru_cache
-from importlib import import_module
+
+from controller.api.vendor_patterns import VENDOR_PATTERNS
 
 REDACTED = "[REDACTED]"
-
-MAKERS = {
-    "artifactory": "ArtifactoryDetector",
-    "aws": "AWSKeyDetector",
-    "azure_storage_key": "AzureStorageKeyDetector",
-    "discord": "DiscordBotTokenDetector",
-    "github_token": "GitHubTokenDetector",
-    "gitlab_token": "GitLabTokenDetector",
-    "mailchimp": "MailchimpDetector",
-    "pypi_token": "PypiTokenDetector",
-    "sendgrid": "SendGridDetector",
-    "slack": "SlackDetector",
-    "square_oauth": "SquareOAuthDetector",
-    "stripe": "StripeDetector",
-    "telegram_token": "TelegramBotTokenDetector",
-    "twilio": "TwilioKeyDetector",
-}
-"""Modules and classes of detect_secrets.plugins whose patterns are used."""
 
 REMEMBERED = 128
 """Size of the cache of redacted texts. Reports repeat their texts."""
@@ -84,7 +64,7 @@ def redact(text: str) -> str:
     """Return a text without recognisable secrets, in time linear in its length."""
     for pattern in OWN:
         text = pattern.sub(REDACTED, text)
-    for pattern in _makers():
+    for pattern in _vendors():
         text = pattern.sub(REDACTED, text)
     for pattern in OWN_VALUES:
         text = pattern.sub(rf"\1{REDACTED}", text)
@@ -118,7 +98,6 @@ def _word(match: re.Match[str]) -> str:
 
 
 @cache
-def _makers() -> tuple[re.Pattern[str], ...]:
-    """Return the library's patterns. They are loaded when the first text is redacted."""
-    detectors = [getattr(import_module(f"detect_secrets.plugins.{module}"), name) for module, name in MAKERS.items()]
-    return tuple(pattern for detector in detectors for pattern in detector.denylist)
+def _vendors() -> tuple[re.Pattern[str], ...]:
+    """Return the vendors' patterns, compiled when the first text is redacted."""
+    return tuple(re.compile(pattern) for _, pattern in VENDOR_PATTERNS)

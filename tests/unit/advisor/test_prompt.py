@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from controller.advisor.prompt import INSTRUCTIONS, MAX_PROMPT_BYTES, answer_schema, build, target_of
@@ -15,6 +17,7 @@ from controller.advisor.prompt_texts import LIMITS
 from controller.advisor.untrusted_text import MAX_READ, fenced, prepare
 from controller.api.advice import AdvisedIntent
 from controller.api.redaction import REDACTED, redact
+from controller.api.vendor_patterns import VENDOR_PATTERNS
 from controller.plan.context import PlanContext
 from controller.plan.escalations.consultation import ALLOWED
 from controller.plan.inquiries import Consultation
@@ -86,6 +89,14 @@ def test_a_secret_with_marks_in_it_is_redacted(kind: str) -> None:
     """Invisible characters that would break a pattern are removed before the search for secrets."""
     secret = SECRETS[kind]
     assert marrow(kind) not in prepare(secret[:3] + "\u200b" + secret[3:6] + "\u2060" + secret[6:], 4096)
+
+
+@pytest.mark.parametrize(("vendor", "pattern"), VENDOR_PATTERNS)
+@given(data=st.data(), before=st.text(max_size=9))
+def test_a_vendors_token_is_redacted(vendor: str, pattern: str, data: st.DataObject, before: str) -> None:
+    """Any text that has the shape of a vendor's token goes, whatever stands before it."""
+    token = data.draw(st.from_regex(pattern, fullmatch=True))
+    assert token.strip() not in redact(f"{before} {token}")
 
 
 @pytest.mark.parametrize(
