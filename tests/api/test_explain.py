@@ -9,7 +9,7 @@ import pytest
 
 from controller.api.crd import build_crds
 from tests.cluster import Cluster
-from tests.support import await_that
+from tests.support import apply, await_that, run_of
 
 CRDS = build_crds()
 
@@ -54,10 +54,7 @@ def test_kubectl_explain(api_cluster: Cluster, path: str, says: str) -> None:
 
 def test_columns(api_cluster: Cluster, namespace: str) -> None:
     """`kubectl get` shows the columns that a user looks for, and the category finds every kind."""
-    run = (
-        '{"apiVersion":"runwarden.dev/v1alpha1","kind":"Run","metadata":{"name":"r"},"spec":{"agents":[{"name":"a","image":"x"}]}}'
-    )
-    api_cluster.kubectl("-n", namespace, "apply", "-f", "-", stdin=run)
+    apply(api_cluster, namespace, run_of("r"))
     header = api_cluster.kubectl("-n", namespace, "get", "runs").splitlines()[0].split()
     assert header == ["NAME", "PHASE", "AGENTS", "RESTARTS", "INBOX", "AGE"]
     wide = api_cluster.kubectl("-n", namespace, "get", "runs", "-o", "wide").splitlines()[0].split()
