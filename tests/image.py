@@ -37,6 +37,7 @@ OURS = (
     "pyproject.toml",
     "uv.lock",
     "scripts/slim-image",
+    "scripts/wheel_package.py",
     "controller",
 )
 """The inputs of the image."""

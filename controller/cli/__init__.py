@@ -30,12 +30,12 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     lazy={
-        "adapter": "controller.cli.adapter:adapter",
-        "crds": "controller.cli.crds:crds",
-        "operator": "controller.cli.operator:operator",
-        "plan": "controller.cli.plan:plan",
-        "policy": "controller.cli.policy:policy",
-        "store": "controller.cli.store:store",
+        "adapter": f"{__name__}.adapter:adapter",
+        "crds": f"{__name__}.crds:crds",
+        "operator": f"{__name__}.operator:operator",
+        "plan": f"{__name__}.plan:plan",
+        "policy": f"{__name__}.policy:policy",
+        "store": f"{__name__}.store:store",
     },
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RUNWARDEN"},
 )

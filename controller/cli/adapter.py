@@ -69,7 +69,7 @@ async def _serve(
     from controller.observability.health import Pulse, health_pages
     from controller.observability.server import serve
 
-    log = structlog.get_logger("controller.adapter")
+    log = structlog.get_logger(__name__)
     adopt_orphans()
     registry, pulse, stop = CollectorRegistry(), Pulse(), asyncio.Event()
     ProcessCollector(registry=registry)

@@ -21,7 +21,7 @@ ALARM_GRACE_SECONDS = 1.0
 """Time after the timeout at which a sender ends itself, in case the operator is gone."""
 IDLE_SECONDS = 60.0
 """Time without a send after which the warm process is ended."""
-COMMAND = (sys.executable, "-P", "-m", "controller.notify.sender")
+COMMAND = (sys.executable, "-P", "-m", f"{__package__}.sender")
 
 
 class Timer(Protocol):

@@ -23,7 +23,7 @@ LOOK_SECONDS = 5.0
 VALID_DAYS, RENEW_DAYS = 365, 180
 """Validity of a self-signed certificate, and the days after which it is renewed."""
 SECONDS_A_DAY = 86_400
-MAKER, MAKE_SECONDS = "controller.observability.self_signed", 60.0
+MAKER, MAKE_SECONDS = f"{__package__}.self_signed", 60.0
 """The module that creates a certificate, and the time that it may take on a busy machine."""
 
 

@@ -32,7 +32,7 @@ FAMILY = {
 }
 """Commands by module."""
 
-LAZY = {name: f"controller.cli.rw.{module}:{name}" for module, names in FAMILY.items() for name in names}
+LAZY = {name: f"{__name__}.{module}:{name}" for module, names in FAMILY.items() for name in names}
 
 
 class Plugin(LazyGroup):
