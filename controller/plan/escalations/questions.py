@@ -157,9 +157,18 @@ def hold(at: PlanContext, agent: str, questions: tuple[QuestionFacts, ...]) -> W
 
 def timed_out(at: PlanContext) -> EscalationFacts | None:
     """Return a question that nobody answered in time, if the policy stops the Run for that."""
-    if at.policy is None or at.policy.on_question_timeout is not OnQuestionTimeout.STOP:
+    if not _stops_the_run(at):
         return None
     return next((e for e in _unanswered(at) if e.expires_at and at.now >= e.expires_at), None)
+
+
+def times_out_at(at: PlanContext) -> datetime | None:
+    """Return when an unanswered question stops the Run, also one that its agent no longer asks; None if none does."""
+    return _earliest_end(at) if _stops_the_run(at) else None
+
+
+def _stops_the_run(at: PlanContext) -> bool:
+    return at.policy is not None and at.policy.on_question_timeout is OnQuestionTimeout.STOP
 
 
 def _earliest_end(at: PlanContext) -> datetime | None:

@@ -43,9 +43,9 @@ def deadline_passed(at: PlanContext) -> Verdict | None:
 
 
 def next_end(at: PlanContext) -> datetime | None:
-    """Return when time alone may end the Run next: its deadline, or the last moment for a human to help a blocked agent."""
+    """Return when time alone may end the Run next: its deadline, or the last moment for a human to help or answer an agent."""
     waits = (at.agent_state(agent.name).blocked for agent in at.agents)
-    ends = (at.deadline, *(blocked.expires_at for blocked in waits if blocked))
+    ends = (at.deadline, questions.times_out_at(at), *(blocked.expires_at for blocked in waits if blocked))
     return min((moment for moment in ends if moment and moment > at.now), default=None)
 
 
