@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -286,7 +286,7 @@ class ResolvedPolicy:
     """The policy in force for a Run: its source, its values, and their digest (SHA-256, hex)."""
 
     name: str
-    spec: RunPolicySpec
+    spec: RunPolicySpec = field(hash=False)
     digest: str
 
     @classmethod

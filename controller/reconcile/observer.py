@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from controller.advisor.consultations import Consultations
@@ -25,6 +26,9 @@ from controller.reconcile.node_lookup import NodeLookup
 from controller.reconcile.start_obstacles import StartObstacles
 from controller.reconcile.unsaved_starts import UnsavedStarts
 from controller.store import Loaded, Store
+
+RECENT_POLICIES = 128
+"""Policies that are kept with the operator's defaults filled in; many Runs share one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class Observer:
         consultations: Consultations | None = None,
         defaults: PolicyDefaults = OWN_DEFAULTS,
     ) -> None:
-        self._defaults = defaults
+        self._complete = lru_cache(RECENT_POLICIES)(defaults.complete)
         self._client, self._cache, self._store, self._policy = client, cache, store, policy
         self._consultations = consultations
         self._reads, self._nodes = LiveReads(client, cache), NodeLookup(client)
@@ -111,7 +115,7 @@ class Observer:
         policy, queued = admit(self._cache, self._policy.current, QueuedRun(run, facts))
         snapshot = Snapshot(
             run=facts,
-            policy=self._defaults.complete(policy) if isinstance(policy, ResolvedPolicy) else None,
+            policy=self._complete(policy) if isinstance(policy, ResolvedPolicy) else None,
             policy_exists=policy is not None,
             policy_refusal=policy if isinstance(policy, str) else "" if policy else _policy_missing_message(facts),
             state=loaded.state,
