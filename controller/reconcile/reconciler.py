@@ -106,7 +106,7 @@ class Reconciler:
         use_cached = self._freshness.may_use_cached(key, decided.plan)
         if decided.plan.actions or seen.loaded.pending or has_held_pod(PlanContext(seen.snapshot, decided.at)):
             seen = await self._observe_live(key, seen.run if use_cached else None)
-            decided = self._decide(seen.snapshot)
+            decided = decided if seen.snapshot == decided.snapshot else self._decide(seen.snapshot)
         return Work.on(seen, decided, proven=not use_cached)
 
     async def _observe_live(self, key: RunKey, run: JsonObject | None = None) -> Observation:
@@ -117,19 +117,18 @@ class Reconciler:
         return seen
 
     async def _carry_out(self, work: Work) -> Plan:
-        """Take step after step until none is due; return the last plan."""
+        """Take step after step until none is due; return the last plan. A step that changes no fact keeps the plan."""
         decision = work.first.plan
         for _ in range(MAX_STEPS):
             step = next_step(decision, dirty=work.dirty, adopting=work.adopting)
             if step is None:
                 break
+            before = work.snapshot
             if work.allows(step):
                 await self._steps.run(work, decision, step)
-            elif await self._is_unchanged(work):
-                continue  # Nothing is new, so the plan stands.
-            else:
+            elif not await self._is_unchanged(work):
                 work.observed_again(await self._observe_live(work.key))
-            decision = self._decide(work.snapshot).plan
+            decision = decision if work.snapshot is before else self._decide(work.snapshot).plan
         return decision
 
     async def _is_unchanged(self, work: Work) -> bool:
