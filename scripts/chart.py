@@ -1,4 +1,5 @@
-"""Write or check the generated files of the chart and manifests/: CRDs, roles, admission policies and the policy's schema.
+"""Write or check the generated files of the chart and manifests/: CRDs, roles, admission policies, the policy's schema, the README's
+table.
 
 scripts/chart.py [--check]
 """
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from chart_readme import table
 from generated import ROOT, keep
 
 CHART = ROOT / "charts/runwarden"
@@ -35,6 +37,8 @@ POLICY_VALUES = (
 NULLABLE = ("resources", "livenessProbe", "readinessProbe")
 """Objects with known fields that are not groups of values."""
 
+START, END = "<!-- generated: values -->", "<!-- end of generated -->"
+
 UNKNOWN_TO_HELM = {"x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-map-type", "x-kubernetes-list-map-keys"}
 LEFT_OUT = UNKNOWN_TO_HELM | {"description", "default", "format"}
 """Keys of the CRD's schema that JSON Schema does not have, or that a refusal does not need."""
@@ -48,12 +52,18 @@ def wanted() -> dict[Path, str]:
         for path in sorted(source.glob("*.yaml"))
         if path.name != KUSTOMIZATION
     }
-    return {**copies, CHART / "values.schema.json": _values_schema()}
+    return {**copies, CHART / "values.schema.json": _values_schema(), CHART / "README.md": _readme()}
 
 
 def present() -> list[Path]:
     """Return the existing copies."""
     return [path for folder in COPIES for path in folder.glob("*") if path.name != KUSTOMIZATION]
+
+
+def _readme() -> str:
+    """Return the chart's present README, with the table of its values."""
+    before, rest = (CHART / "README.md").read_text().split(START)
+    return f"{before}{START}\n\n{table((CHART / 'values.yaml').read_text())}\n{END}{rest.split(END)[1]}"
 
 
 def _values_schema() -> str:

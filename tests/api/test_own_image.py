@@ -18,7 +18,7 @@ from tests.support import OperatorProcess, apply, await_that, pods_of, run_of
 
 OVERLAY = ROOT / "manifests/overlays/single-namespace"
 WATCHED, POD = "agents", "runwarden-5d8f"
-IMAGE = {"name": "localhost/runwarden/runwarden", "newName": "registry.example/team/runwarden", "newTag": "7"}
+IMAGE = {"name": "ghcr.io/runwarden/runwarden", "newName": "registry.example/team/runwarden", "newTag": "7"}
 OTHER = "registry.example/team/runwarden:7"
 KEPT = ("--namespace", "--lease-name", "--reporter", "--no-reporter")
 """The options of the overlay's operator that a process outside of its pod can have."""

@@ -84,8 +84,15 @@ annotations:
 {{- with $image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
 
+{{- /* A released chart has its image's reference, with the digest, as an annotation. Any other repository, tag or digest replaces it. */ -}}
 {{- define "runwarden.image" -}}
-{{- include "runwarden.imageOf" (list . .Values.image) -}}
+{{- $released := index (default dict .Chart.Annotations) "runwarden.dev/image" | default "" -}}
+{{- $image := .Values.image -}}
+{{- if and $released (hasPrefix (printf "%s:" $image.repository) $released) (not (or $image.tag $image.digest)) -}}
+{{- $released -}}
+{{- else -}}
+{{- include "runwarden.imageOf" (list . $image) -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "runwarden.policy" -}}
