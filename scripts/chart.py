@@ -1,5 +1,5 @@
-"""Write or check the generated files of the chart and manifests/: CRDs, roles, admission policies, the policy's schema, the README's
-table.
+"""Write or check the generated files of the chart and manifests/: CRDs, roles, admission policies, the policy's schema, the
+table of values.
 
 scripts/chart.py [--check]
 """

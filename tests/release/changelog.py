@@ -25,10 +25,12 @@ class NoNotesError(Exception):
 def section(text: str, version: str) -> str:
     """Return the text below a version's heading; a prerelease without one has the unreleased changes. Raises NoNotesError."""
     parts = HEADING.split(text)
-    found = dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
+    found: dict[str, str] = dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
     here = found.get(version) or (found.get(UNRELEASED) if is_prerelease(version) else None)
     if not here:
-        raise NoNotesError(f"CHANGELOG.md has no changes under `## {version}`: give its `## {UNRELEASED}` that heading, with the date")
+        raise NoNotesError(
+            f"CHANGELOG.md has no changes of {version}: give its `## {UNRELEASED}` the heading `## {version} - DATE`"
+        )
     return here
 
 

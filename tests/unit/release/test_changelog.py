@@ -50,7 +50,7 @@ def test_a_prerelease_has_what_is_unreleased(prerelease: str) -> None:
 
 def test_a_version_without_changes_is_refused() -> None:
     """A final release needs a heading of its own with changes below it."""
-    with pytest.raises(NoNotesError, match=r"`## 0\.3\.0`"):
+    with pytest.raises(NoNotesError, match=r"`## 0\.3\.0 - DATE`"):
         section(TEXT, "0.3.0")
     with pytest.raises(NoNotesError):
         section("## 0.3.0\n\n## 0.2.0\n- x", "0.3.0")
