@@ -18,7 +18,7 @@ from controller.advisor.advice_record import advice_of
 from controller.advisor.prompt import build, target_of
 from controller.api.advice import AdviceState, AdviceVerdict
 from controller.api.names import RunKey
-from controller.api.run_status import OperatorState
+from controller.api.operator_state import OperatorState
 from controller.kube.errors import ApiError
 from controller.plan.actions import Consult
 from controller.plan.context import PlanContext

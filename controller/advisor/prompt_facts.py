@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from controller.api.run_status import AgentState
+from controller.api.operator_state import AgentState
 from controller.plan.attempts.budget import agent_restarts
 from controller.plan.context import PlanContext
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from controller.api.base import JsonObject
+from controller.api.phases import Phase
 from controller.api.policy import DEFAULT_POLICY_NAME
 from controller.api.run import DesiredState
-from controller.api.run_status import Phase
 from controller.plan.snapshot import RunFacts
 
 OVER = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.STOPPED, Phase.PAUSED})

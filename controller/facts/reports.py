@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from controller.api.agent_report import AgentReportStatus, ReportedQuestion
 from controller.api.base import MAX_LONG_TEXT, MAX_TEXT, MAX_WORD, JsonObject, parse
 from controller.api.names import LABEL_AGENT, REPORTER_CONTAINER
+from controller.api.operator_state import ResultStatus
 from controller.api.redaction import recorded
-from controller.api.run_status import ResultStatus
 from controller.api.timestamps import bounded, earlier, later
 from controller.plan.snapshot import QuestionFacts, ReportFacts
 

@@ -11,7 +11,8 @@ import structlog
 
 from controller.api.base import JsonObject
 from controller.api.names import API_VERSION
-from controller.api.run_status import WRITES_ACCEPTED, Phase
+from controller.api.phases import Phase
+from controller.api.run_status import WRITES_ACCEPTED
 from controller.api.timestamps import format_time
 from controller.kube.client import Client
 from controller.kube.errors import AlreadyExists, ApiError

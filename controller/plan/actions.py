@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from controller.api.advice import AdviceState
 from controller.api.escalation import Decision, EscalationPhase
-from controller.api.run_status import Phase
+from controller.api.phases import Phase
 from controller.plan.inquiries import Consultation, Inquiry
 from controller.plan.intents import Charge, Intent
 from controller.plan.reasons import Reason

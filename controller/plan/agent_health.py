@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from controller.api.operator_state import OutcomeResult
+from controller.api.phases import Health, Phase
 from controller.api.run import Agent
-from controller.api.run_status import Health, OutcomeResult, Phase
 from controller.plan import refused_writes
 from controller.plan.attempts import stall_detection, unreachable
 from controller.plan.context import PlanContext

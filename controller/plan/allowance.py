@@ -12,7 +12,7 @@ from datetime import datetime
 
 from controller.api.agent_report import MAX_QUESTIONS
 from controller.api.escalation import EscalationType
-from controller.api.run_status import AgentState
+from controller.api.operator_state import AgentState
 from controller.api.timestamps import later
 from controller.plan.context import PlanContext
 from controller.plan.snapshot import EscalationFacts

@@ -10,9 +10,9 @@ from controller.api.advice import AdviceState
 from controller.api.escalation import EscalationType
 from controller.api.llm_policy import LLMMode
 from controller.api.names import escalation_name, pod_name
+from controller.api.operator_state import AgentState, OperatorState, Outcome, OutcomeResult, Usage
 from controller.api.policy import OutcomeAction, RunPolicySpec
 from controller.api.run import Agent, RunSpec
-from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult, Usage
 from controller.api.timestamps import later
 from controller.plan.decisions import AgentDecision
 from controller.plan.outcomes import action_for, classify, unjudged

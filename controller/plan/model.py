@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from controller.api.run_status import Health, Phase
+from controller.api.phases import Health, Phase
 from controller.plan.actions import Action
 from controller.plan.reasons import Reason
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from controller.api.base import MAX_TEXT
+from controller.api.operator_state import Outcome, OutcomeResult
 from controller.api.policy import OutcomeAction, OutcomeRule, RunPolicySpec
-from controller.api.run_status import Outcome, OutcomeResult
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts, ReportFacts, Termination
 

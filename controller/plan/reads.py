@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from controller.api.names import pod_name
+from controller.api.operator_state import AgentState
 from controller.api.run import DesiredState
-from controller.api.run_status import AgentState
 from controller.plan.context import NO_STATE, PlanContext
 from controller.plan.reasons import Reason
 from controller.plan.rules import agent_rules

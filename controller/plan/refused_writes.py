@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from controller.api.names import FINALIZER_OUTCOME
-from controller.api.run_status import AgentState, Health
+from controller.api.operator_state import AgentState
+from controller.api.phases import Health
 from controller.api.timestamps import later
 from controller.plan.actions import (
     Action,

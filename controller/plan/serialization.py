@@ -17,8 +17,8 @@ from controller.api.base import JsonObject, dump, parse
 from controller.api.checks import check_run, parse_run_spec
 from controller.api.llm_policy import LLMMode
 from controller.api.names import FINALIZER_OUTCOME
+from controller.api.operator_state import OperatorState
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
-from controller.api.run_status import OperatorState
 from controller.api.violations import Refused, Violation, from_pydantic, violation
 from controller.plan.snapshot import (
     ClaimFacts,

@@ -12,9 +12,9 @@ from controller.api.advice import AdviceState
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.llm_policy import LLMMode
 from controller.api.names import FINALIZER_OUTCOME, RunKey
+from controller.api.operator_state import OperatorState, ResultStatus, Usage
 from controller.api.policy import ResolvedPolicy
 from controller.api.run import RunSpec
-from controller.api.run_status import OperatorState, ResultStatus, Usage
 from controller.api.violations import Violation
 from controller.plan.reasons import Reason
 

@@ -8,7 +8,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from controller.api.run_status import MAX_ADVICE, MAX_ASKED, AgentState, BlockedState, OperatorState, OutcomeResult, StopDecision
+from controller.api.operator_state import (
+    MAX_ADVICE,
+    MAX_ASKED,
+    AgentState,
+    BlockedState,
+    OperatorState,
+    OutcomeResult,
+    StopDecision,
+)
 from controller.api.timestamps import later
 from controller.plan.actions import (
     AdoptPod,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller.api.base import MAX_TOKENS
-from controller.api.run_status import Usage
+from controller.api.operator_state import Usage
 
 
 def add_usage(first: Usage | None, second: Usage | None) -> Usage | None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from controller.api.phases import Health
 from controller.api.policy import ReporterMode
-from controller.api.run_status import Health
 from controller.plan.model import Plan
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import Snapshot

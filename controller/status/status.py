@@ -8,7 +8,8 @@ from datetime import datetime
 
 from controller.api.base import MAX_TEXT, JsonObject, dump
 from controller.api.names import pod_name
-from controller.api.run_status import TERMINAL_PHASES, AgentState, Health, Phase, Usage
+from controller.api.operator_state import AgentState, Usage
+from controller.api.phases import TERMINAL_PHASES, Health, Phase
 from controller.api.timestamps import format_time
 from controller.plan import allowance
 from controller.plan.actions import Action, SetEscalationPhase

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from controller.api.base import JsonObject
-from controller.api.run_status import OperatorState
+from controller.api.operator_state import OperatorState
 from controller.errors import RunwardenError
 
 STORE_FIELDS = frozenset({"operatorState", "storeID", "stateVersion"})

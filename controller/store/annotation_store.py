@@ -11,7 +11,7 @@ from typing import Any
 
 from controller.api.base import JsonObject, dump
 from controller.api.names import ANNOTATION_STATE
-from controller.api.run_status import OperatorState
+from controller.api.operator_state import OperatorState
 from controller.kube.client import Client
 from controller.kube.resources import RUNS
 from controller.store import Loaded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from controller.api.run_status import SCHEMA_VERSION
+from controller.api.operator_state import SCHEMA_VERSION
 from controller.kube.client import Client
 from controller.kube.resources import RUNS
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from controller.api.base import JsonObject
-from controller.api.run_status import OperatorState
+from controller.api.operator_state import OperatorState
 from controller.kube.errors import Conflict
 from controller.observability.metrics import Metrics
 from controller.store import KnownRun, Loaded, Store, StoreUnavailable

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from controller.api.base import JsonObject, dump, parse
-from controller.api.run_status import SCHEMA_VERSION, OperatorState
+from controller.api.operator_state import SCHEMA_VERSION, OperatorState
 from controller.store import STORE_FIELDS, Loaded
 
 EVIDENCE = STORE_FIELDS | {"startTime", "completionTime", "agents", "restarts"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controller.api.base import JsonObject, dump
-from controller.api.run_status import OperatorState
+from controller.api.operator_state import OperatorState
 from controller.kube.client import Client
 from controller.kube.resources import RUNS
 from controller.store import Loaded

@@ -12,7 +12,7 @@ import pytest
 
 from controller.api.base import JsonObject
 from controller.api.names import ANNOTATION_STATE
-from controller.api.run_status import OperatorState
+from controller.api.operator_state import OperatorState
 from controller.kube.client import Client
 from controller.kube.leader_election import LeaseLost
 from controller.kube.resources import LEASES, RUNS

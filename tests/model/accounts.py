@@ -4,7 +4,7 @@ answer that it was parked for.
 
 from __future__ import annotations
 
-from controller.api.run_status import AgentState, OperatorState
+from controller.api.operator_state import AgentState, OperatorState
 from controller.plan.reasons import Reason
 from tests.model.bridge import POLICY, TICK
 from tests.model.world import INIT, NEVER, REJECTED, Config, Exit, World

@@ -8,8 +8,8 @@ from unittest.mock import patch
 
 from controller.api.escalation import EscalationPhase, EscalationType
 from controller.api.llm_policy import Approvable
+from controller.api.operator_state import OperatorState, OutcomeResult
 from controller.api.run import Agent
-from controller.api.run_status import OperatorState, OutcomeResult
 from controller.plan import outcomes, transitions
 from controller.plan.actions import Action, RememberQuestion, ReserveAttempt
 from controller.plan.attempts import restarts, stall_detection

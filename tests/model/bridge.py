@@ -17,9 +17,9 @@ from controller.api.base import MAX_SECONDS
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.llm_policy import LLMMode
 from controller.api.names import FINALIZER_OUTCOME, escalation_name, pod_name
+from controller.api.operator_state import AgentState, OperatorState, ResultStatus
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, DesiredState, RunSpec
-from controller.api.run_status import AgentState, OperatorState, ResultStatus
 from controller.plan import planner, steps, transitions
 from controller.plan.actions import Action, Creation, Effect, Transition
 from controller.plan.attempts import lean_start

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from controller.api.run_status import AgentState, OperatorState, OutcomeResult
+from controller.api.operator_state import AgentState, OperatorState, OutcomeResult
 from controller.plan.attempts.start_stop import FIRST_ATTEMPT
 from controller.plan.reasons import Reason
 from tests.model.accounts import Accounts, by_human

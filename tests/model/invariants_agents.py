@@ -10,7 +10,7 @@ work is never started again, is among those of every restart.
 from __future__ import annotations
 
 from controller.api.llm_policy import LLMMode
-from controller.api.run_status import AgentState, OutcomeResult
+from controller.api.operator_state import AgentState, OutcomeResult
 from controller.plan.attempts.stall_detection import SILENT_INTERVALS
 from controller.plan.reasons import Reason
 from controller.reconcile.actions.deliver_answer import NO_ANSWER

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from controller.api.run_status import AgentState, Health, Phase
+from controller.api.operator_state import AgentState
+from controller.api.phases import Health, Phase
 from controller.plan import refused_writes
 from controller.plan.actions import CreateEscalation, DeletePod, RemoveFinalizer
 from controller.plan.attempts.start_stop import FIRST_ATTEMPT

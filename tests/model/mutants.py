@@ -11,8 +11,8 @@ from typing import Any
 from unittest.mock import patch
 
 from controller.api.names import pod_name
+from controller.api.operator_state import AgentState, OperatorState
 from controller.api.policy import OutcomeAction
-from controller.api.run_status import AgentState, OperatorState
 from controller.plan import outcomes, reads, steps, transitions
 from controller.plan.actions import AdoptPod, Effect, ReserveAttempt
 from controller.plan.attempts import agent_end, cleanup, restarts, start_stop, unreachable

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from controller.api.names import pod_name
-from controller.api.run_status import OperatorState
+from controller.api.operator_state import OperatorState
 from controller.plan import reads, steps, transitions
 from controller.plan.actions import AdoptPod
 from controller.plan.attempts import cleanup, lean_start

@@ -14,9 +14,9 @@ from controller.advisor.consultations import Consultations, LogTail
 from controller.advisor.prompt import target_of
 from controller.api.advice import AdviceVerdict, AdvisedIntent
 from controller.api.names import RunKey
+from controller.api.operator_state import AgentState, OperatorState
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec
-from controller.api.run_status import AgentState, OperatorState
 from controller.kube.errors import NotFound
 from controller.plan.actions import Consult
 from controller.plan.inquiries import Consultation

@@ -18,7 +18,7 @@ from aiohttp.test_utils import TestServer
 
 from controller.api.base import JsonObject
 from controller.api.names import RunKey
-from controller.api.run_status import Phase
+from controller.api.phases import Phase
 from controller.cache.policy_file_watcher import PolicyFileWatcher
 from controller.cache.run_cache import RunCache
 from controller.kube.client import Client

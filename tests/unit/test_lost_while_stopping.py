@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.api.run_status import StopDecision
+from controller.api.operator_state import StopDecision
 from controller.cli.plan import load
 from controller.plan import Snapshot, plan
 from controller.plan.actions import CreateEscalation

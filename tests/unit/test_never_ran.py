@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from controller.api.base import JsonObject, parse
+from controller.api.operator_state import Outcome
 from controller.api.policy import OutcomeAction, RunPolicySpec
-from controller.api.run_status import Outcome
 from controller.facts.pods import pod_facts
 from controller.plan.outcomes import action_for, classify
 from tests.builders import a_pod

@@ -11,7 +11,7 @@ import pytest
 
 from controller.api.base import JsonObject, dump
 from controller.api.names import RunKey
-from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult
+from controller.api.operator_state import AgentState, OperatorState, Outcome, OutcomeResult
 from controller.cache.policy_file_watcher import PolicyFileWatcher
 from controller.cache.run_cache import RunCache
 from controller.kube.client import Client

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from controller.api.base import dump, parse
+from controller.api.operator_state import OutcomeResult, ResultStatus
 from controller.api.policy import OutcomeAction, ResolvedPolicy, RunPolicySpec
-from controller.api.run_status import OutcomeResult, ResultStatus
 from controller.facts.pods import pod_facts
 from controller.plan.context import PlanContext
 from controller.plan.outcomes import action_for, classify

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from controller.api.base import JsonObject
+from controller.api.operator_state import AgentState, OperatorState
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, DesiredState, RunSpec
-from controller.api.run_status import AgentState, OperatorState
 from controller.facts.pod_events import MAX_WARNINGS, MAX_WORDS, last_time, pod_events
 from controller.kube.client import Client
 from controller.kube.errors import ApiError, Forbidden, Unavailable

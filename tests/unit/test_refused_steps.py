@@ -12,9 +12,9 @@ from controller.api.agent_report import AgentReport
 from controller.api.base import JsonObject
 from controller.api.escalation import EscalationPhase
 from controller.api.names import FINALIZER_OUTCOME, GATE_ADMITTED, RunKey
+from controller.api.phases import Phase
 from controller.api.policy import NetworkMode, ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec, Workspace
-from controller.api.run_status import Phase
 from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
 from controller.kube.errors import ApiError, Conflict, Forbidden, Invalid, NotFound, Unavailable

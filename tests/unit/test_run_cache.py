@@ -8,7 +8,7 @@ import pytest
 
 from controller.api.base import dump
 from controller.api.names import RunKey
-from controller.api.run_status import AgentState, OperatorState
+from controller.api.operator_state import AgentState, OperatorState
 from controller.api.timestamps import parse_time
 from controller.cache.run_cache import RunCache
 from controller.kube.client import Client

@@ -12,9 +12,10 @@ import pytest
 
 from controller.api.base import JsonObject
 from controller.api.escalation import EscalationPhase
+from controller.api.operator_state import AgentState, OperatorState
+from controller.api.phases import Health, Phase
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec
-from controller.api.run_status import AgentState, Health, OperatorState, Phase
 from controller.cli.rw.reason_text import SENTENCES, sentence
 from controller.plan import plan
 from controller.plan.actions import CompleteRun

@@ -17,9 +17,9 @@ from controller.api.base import parse
 from controller.api.checks import check_run, parse_run_spec
 from controller.api.llm_policy import LLMMode
 from controller.api.names import ANNOTATION_STATE
+from controller.api.operator_state import OperatorState
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent
-from controller.api.run_status import OperatorState
 from controller.api.violations import Refused
 from controller.cli.rw.containers import judged
 from controller.cli.rw.objects import JsonObject, created, name_of, namespace_of, status_of

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from controller.api.operator_state import OperatorState
 from controller.api.policy import OnQuestionTimeout, RunPolicySpec, SilentAgents
-from controller.api.run_status import OperatorState
 from controller.api.timestamps import later
 from controller.cli.rw.containers import judged
 from controller.cli.rw.objects import TERMINAL, JsonObject, name_of, phase_of, status_of, time_of, waits

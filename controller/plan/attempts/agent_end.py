@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from controller.api.operator_state import AgentState, Outcome, OutcomeResult
 from controller.api.run import Agent
-from controller.api.run_status import AgentState, Outcome, OutcomeResult
 from controller.api.timestamps import later
 from controller.plan.attempts import start_stop
 from controller.plan.context import PlanContext

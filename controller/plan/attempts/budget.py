@@ -6,8 +6,8 @@ import hashlib
 import math
 from datetime import datetime, timedelta
 
+from controller.api.operator_state import AgentState
 from controller.api.policy import RunPolicySpec
-from controller.api.run_status import AgentState
 from controller.plan.context import PlanContext
 from controller.plan.intents import Charge
 from controller.plan.snapshot import PodFacts

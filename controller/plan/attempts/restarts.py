@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from controller.api.llm_policy import Approvable
+from controller.api.operator_state import Outcome
 from controller.api.policy import OnBudgetSpent, OutcomeAction, RunPolicySpec
 from controller.api.run import Agent
-from controller.api.run_status import Outcome
 from controller.plan.actions import ReserveAttempt
 from controller.plan.attempts import agent_end
 from controller.plan.attempts.budget import FREE_RESTART_LIMIT, budget_left, free_left

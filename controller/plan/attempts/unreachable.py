@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from controller.api.phases import Health
 from controller.api.policy import RunPolicySpec
-from controller.api.run_status import Health
 from controller.api.timestamps import format_time, later
 from controller.plan.attempts.stall_detection import confirmed_at
 from controller.plan.context import PlanContext

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from controller.api.escalation import Decision
 from controller.api.names import escalation_name
-from controller.api.run_status import Health, Outcome
+from controller.api.operator_state import Outcome
+from controller.api.phases import Health
 from controller.api.timestamps import later
 from controller.plan.context import PlanContext
 from controller.plan.escalations import consultation

@@ -7,7 +7,7 @@ escalation by deleting it.
 from __future__ import annotations
 
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
-from controller.api.run_status import AgentState
+from controller.api.operator_state import AgentState
 from controller.plan import allowance, refused_writes
 from controller.plan.actions import Action, BlockAgent, CreateEscalation, RenewWait, SetEscalationPhase, UnblockAgent
 from controller.plan.attempts import unreachable

@@ -10,8 +10,8 @@ from datetime import datetime
 
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import escalation_name
+from controller.api.operator_state import AgentState, OutcomeResult
 from controller.api.policy import OnQuestionTimeout
-from controller.api.run_status import AgentState, OutcomeResult
 from controller.api.timestamps import later
 from controller.plan import allowance
 from controller.plan.actions import Action, CreateEscalation, DeliverAnswer, RememberQuestion

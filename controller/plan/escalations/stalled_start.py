@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.api.run_status import Health
+from controller.api.phases import Health
 from controller.plan.context import PlanContext
 from controller.plan.escalations import blocked
 from controller.plan.model import Block

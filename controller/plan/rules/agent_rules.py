@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from controller.api.escalation import Decision
+from controller.api.operator_state import OutcomeResult
 from controller.api.run import Agent
-from controller.api.run_status import OutcomeResult
 from controller.api.timestamps import later
 from controller.plan import refused_writes
 from controller.plan.actions import RenewWait

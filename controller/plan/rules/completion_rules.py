@@ -9,8 +9,8 @@ from datetime import datetime
 
 from controller.api.escalation import Decision
 from controller.api.llm_policy import Approvable
+from controller.api.phases import Phase
 from controller.api.run import Agent
-from controller.api.run_status import Phase
 from controller.plan.actions import StopRun
 from controller.plan.attempts import restarts, stall_detection
 from controller.plan.context import PlanContext

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from controller.api.operator_state import StopDecision
+from controller.api.phases import Phase
 from controller.api.run import DesiredState
-from controller.api.run_status import Phase, StopDecision
 from controller.plan.actions import Action, CompleteRun, PauseRun, ResumeRun
 from controller.plan.attempts import start_stop, unreachable
 from controller.plan.context import PlanContext

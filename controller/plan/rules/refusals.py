@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controller.api.escalation import EscalationPhase
-from controller.api.run_status import Phase
+from controller.api.phases import Phase
 from controller.plan import refused_writes
 from controller.plan.actions import Action, Creation, Effect, SetEscalationPhase, Transition, UnblockAgent
 from controller.plan.context import PlanContext

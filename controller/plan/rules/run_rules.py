@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from controller.api.base import MAX_TEXT
+from controller.api.phases import Phase
 from controller.api.run import DesiredState
-from controller.api.run_status import Phase
 from controller.api.timestamps import later
 from controller.api.violations import summary
 from controller.plan.actions import Action, DeletePod, DeleteRun, RecordOutcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from controller.api.run_status import Health, Phase
+from controller.api.phases import Health, Phase
 from controller.plan import allowance
 from controller.plan.actions import Action, ReserveAttempt, Transition
 from controller.plan.agent_health import phase_of, views

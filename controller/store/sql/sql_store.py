@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from controller.api.base import JsonObject
-from controller.api.run_status import OperatorState
+from controller.api.operator_state import OperatorState
 from controller.api.timestamps import format_time
 from controller.kube.client import Client
 from controller.kube.errors import Conflict

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from controller.api.base import JsonObject
-from controller.api.run_status import OperatorState
+from controller.api.operator_state import OperatorState
 from controller.api.timestamps import format_time
 from controller.store.state_record import encode
 

@@ -13,9 +13,10 @@ import yaml
 from controller.api.agent_report import AgentReportSpec, AgentReportStatus
 from controller.api.base import ApiModel, dump, parse
 from controller.api.escalation import EscalationSpec, EscalationStatus
+from controller.api.operator_state import AgentState, OperatorState, Outcome, OutcomeResult
 from controller.api.policy import RunPolicySpec
 from controller.api.run import RunSpec
-from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult, RunStatus
+from controller.api.run_status import RunStatus
 
 STORED = sorted((Path(__file__).parent / "stored").glob("*/*.yaml"))
 MODELS: dict[tuple[str, str], type[ApiModel]] = {

@@ -12,19 +12,19 @@ from controller.api.base import MAX_SECONDS
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.llm_policy import LLMMode
 from controller.api.names import FINALIZER_OUTCOME, escalation_name, pod_name
-from controller.api.policy import OutcomeAction, OutcomeRule, ResolvedPolicy, RunPolicySpec
-from controller.api.run import Agent, DesiredState, RunSpec
-from controller.api.run_status import (
+from controller.api.operator_state import (
     AgentState,
     BlockedState,
     OperatorState,
     Outcome,
     OutcomeResult,
-    Phase,
     ResultStatus,
     StopDecision,
     Usage,
 )
+from controller.api.phases import Phase
+from controller.api.policy import OutcomeAction, OutcomeRule, ResolvedPolicy, RunPolicySpec
+from controller.api.run import Agent, DesiredState, RunSpec
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import (
     ClaimFacts,

@@ -10,9 +10,9 @@ import pytest
 
 from controller.api.escalation import EscalationPhase, EscalationType
 from controller.api.llm_policy import LLMMode
+from controller.api.operator_state import AgentState, OperatorState
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec
-from controller.api.run_status import AgentState, OperatorState
 from controller.plan import Snapshot, plan
 from controller.plan.actions import Consult, CreateEscalation, SetEscalationPhase, Transition
 from controller.plan.allowance import OPEN_QUESTIONS, OPEN_QUESTIONS_OF_RUN, OPENED, OPENED_OF_RUN, WINDOW_SECONDS

@@ -10,9 +10,9 @@ import pytest
 
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import pod_name
+from controller.api.operator_state import MAX_ASKED, AgentState
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec
-from controller.api.run_status import MAX_ASKED, AgentState
 from controller.plan import plan
 from controller.plan.actions import Action, CreateEscalation, CreatePod, DeliverAnswer, SetEscalationPhase, Transition, Ungate
 from controller.plan.attempts.budget import FREE_RESTART_LIMIT

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from controller.api.names import FINALIZER_OUTCOME, RunKey
+from controller.api.operator_state import AgentState, OperatorState, Outcome, OutcomeResult, StopDecision
+from controller.api.phases import Phase
 from controller.api.policy import ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, DesiredState, RunSpec
-from controller.api.run_status import AgentState, OperatorState, Outcome, OutcomeResult, Phase, StopDecision
 from controller.plan.actions import AdoptPod, CreatePod, RemoveFinalizer, ReserveAttempt, Terminate, Ungate
 from controller.plan.attempts.lean_start import adopted, started_pods
 from controller.plan.context import PlanContext

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.api.base import dump
+from controller.api.operator_state import AgentState, OutcomeResult
 from controller.api.policy import RunPolicySpec, SilentAgents
-from controller.api.run_status import AgentState, OutcomeResult
 from controller.plan import Snapshot, plan
 from controller.plan.actions import (
     AdoptPod,

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from controller.api.escalation import EscalationPhase, EscalationType
+from controller.api.operator_state import AgentState, OperatorState
+from controller.api.phases import Phase
 from controller.api.policy import OnQuestionTimeout, ResolvedPolicy, RunPolicySpec
 from controller.api.run import Agent, RunSpec
-from controller.api.run_status import AgentState, OperatorState, Phase
 from controller.plan import plan
 from controller.plan.snapshot import EscalationFacts, PodFacts, RunFacts, Snapshot
 

@@ -8,8 +8,8 @@ import pytest
 
 from controller.api.base import JsonObject
 from controller.api.escalation import EscalationType
+from controller.api.phases import Phase
 from controller.api.policy import Responders
-from controller.api.run_status import Phase
 from controller.cli.rw.inbox_view import in_full, responders
 from controller.cli.rw.next_steps import APPOINTED, changes
 from controller.cli.rw.responses import check, how_to_answer

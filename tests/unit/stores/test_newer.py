@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.api.base import JsonObject, KeptModel, dump, parse
-from controller.api.run_status import SCHEMA_VERSION, OperatorState
+from controller.api.operator_state import SCHEMA_VERSION, OperatorState
 from controller.store import Loaded
 from controller.store.annotation_store import _close, _open
 from controller.store.state_record import COUNTS, decode, encode, full_status, judge

@@ -14,18 +14,18 @@ from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
 from controller.api.base import ApiModel, dump, parse
 from controller.api.escalation import Decision
 from controller.api.names import ANNOTATION_STATE
-from controller.api.run_status import (
+from controller.api.operator_state import (
     SCHEMA_VERSION,
     AgentState,
     BlockedState,
     OperatorState,
     Outcome,
     OutcomeResult,
-    Phase,
     ResultStatus,
     StopDecision,
     Usage,
 )
+from controller.api.phases import Phase
 from controller.store import KnownRun, Loaded
 from controller.store.annotation_store import AnnotationStore, _close, _open
 from controller.store.sql.sql_store import SqlStore

@@ -1,0 +1,170 @@
+"""The operator's own record of a Run: what it counts, has decided, and knows of its agents' ends. A store keeps it."""
+
+from __future__ import annotations
+
+from operator import not_
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from controller.api.advice import AdviceState
+from controller.api.base import (
+    MAX_COUNT,
+    AgentName,
+    ApiEnum,
+    ApiModel,
+    Count,
+    KeptModel,
+    Name,
+    SecondsOrOff,
+    Text,
+    Time,
+    Tokens,
+    Word,
+)
+from controller.api.escalation import Decision
+from controller.api.phases import Phase
+from controller.api.run import MAX_AGENTS
+
+SCHEMA_VERSION = 1
+"""The newest schema version of the operator's record that this release reads.
+
+A record names the lowest version that its reader must know, so a new field that old readers may ignore does not raise it. A record
+that needs a newer version is refused: no meaning is guessed.
+"""
+
+
+MAX_ASKED = 16
+"""Questions of one agent that are remembered as asked. The oldest are dropped first."""
+
+MAX_ADVICE = 16
+"""Consultations about one agent that are remembered. The oldest are dropped first."""
+
+
+class OutcomeResult(ApiEnum):
+    """The result of an attempt."""
+
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    INTERRUPTED = "Interrupted"
+    PARKED = "Parked"
+
+
+class Outcome(KeptModel):
+    """The end of an attempt."""
+
+    attempt: Count = Field(description="The attempt, from 0.")
+    result: OutcomeResult = Field(description="Completed, Failed, Interrupted by a pause or stop, or Parked for an answer.")
+    reason: Word = Field(description="The reason, as one CamelCase word.")
+    kubelet_reason: Word = Field(
+        default="", exclude_if=not_, description="The kubelet's own reason, for example Error, Evicted or OutOfcpu."
+    )
+    message: Text = Field(default="", exclude_if=not_, description="The kubelet's message.")
+    exit_code: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = Field(
+        default=None, description="Exit code of the agent's container, or of the init container that failed."
+    )
+    finished_at: Time | None = Field(default=None, description="When that container ended, by the kubelet's clock.")
+
+
+class ResultStatus(ApiModel):
+    """The result that an agent reported at its end."""
+
+    outcome: Word | None = Field(default=None, description="The outcome that the agent reported.")
+    summary: Text | None = Field(default=None, description="The agent's summary of its work.")
+    outputs: dict[Word, Text] | None = Field(default=None, max_length=16, description="Named outputs, for example a link.")
+
+
+class Usage(ApiModel):
+    """Usage of the agents, summed over attempts."""
+
+    input_tokens: Tokens = Field(default=0, description="Input tokens.")
+    output_tokens: Tokens = Field(default=0, description="Output tokens.")
+    cost_micro_usd: Tokens = Field(default=0, alias="costMicroUSD", description="Cost in millionths of a US dollar.")
+
+
+class BlockedState(KeptModel):
+    """A block: a situation that only a human can end, as it was escalated."""
+
+    escalation: Name = Field(description="Name of the Escalation that was opened for it.")
+    reason: Word = Field(description="Why the agent is blocked, as one CamelCase word.")
+    since: Time = Field(description="When the situation was escalated.")
+    expires_at: Time = Field(description="When the Run fails if nobody answers.")
+    decision: Decision | None = Field(default=None, description="The human's decision, once it was carried out.")
+
+
+class AgentState(KeptModel):
+    """The operator's record of one agent."""
+
+    attempt: Count = Field(default=0, description="The desired attempt, from 0.")
+    pod_uid: Word = Field(
+        default="", exclude_if=not_, alias="podUID", description="UID of that attempt's pod; empty until the UID is saved."
+    )
+    outcome: Outcome | None = Field(default=None, description="The end of that attempt.")
+    last_outcome: Word = Field(default="", exclude_if=not_, description="The reason of the previous attempt's end.")
+    restarts: Count = Field(default=0, description="Charged restarts that were not refunded.")
+    free_restarts: Count = Field(default=0, description="Uncharged restarts, after disruptions and temporary failures.")
+    last_restart_at: Time | None = Field(default=None, description="When the agent was last restarted.")
+    cooldown_until: Time | None = Field(default=None, description="End of the cooldown: no restart before this time.")
+    restarted_at: Time | None = Field(default=None, description="The last spec.restartedAt that was carried out.")
+    blocked: BlockedState | None = Field(default=None, description="The block, while it lasts.")
+    asked: tuple[Name, ...] = Field(
+        default=(),
+        exclude_if=not_,
+        max_length=MAX_ASKED,
+        description="Escalations that were opened for the agent's questions, newest last.",
+    )
+    woken_for: tuple[Name, ...] = Field(
+        default=(),
+        exclude_if=not_,
+        max_length=MAX_ASKED,
+        description="Those in asked that were answered or dismissed when the parked agent was last woken; none wakes it again.",
+    )
+    opened: Count = Field(
+        default=0, exclude_if=not_, description="Escalations that were opened for the agent in the hour from openedSince."
+    )
+    opened_since: Time | None = Field(default=None, description="When the first escalation of that hour was opened.")
+    advice: tuple[AdviceState, ...] = Field(
+        default=(),
+        exclude_if=not_,
+        max_length=MAX_ADVICE,
+        description="Consultations about the agent and their results, newest last.",
+    )
+    result: ResultStatus | None = Field(default=None, description="The result that the agent reported.")
+    usage: Usage | None = Field(default=None, description="Usage of the attempts that have ended.")
+
+
+class StopDecision(KeptModel):
+    """The decision to end a Run, with its reason. It is never revoked."""
+
+    phase: Phase = Field(description="The phase that the Run ends in.")
+    reason: Word = Field(description="The reason, as one CamelCase word.")
+    message: Text = Field(default="", exclude_if=not_, description="The reason, for people.")
+    at: Time = Field(description="When the decision was made.")
+    completed_at: Time | None = Field(default=None, description="When the last agent had ended.")
+
+
+class OperatorState(KeptModel):
+    """The operator's own record of a Run, the basis of all budgets. It is not for users."""
+
+    schema_version: Annotated[int, Field(ge=1, le=MAX_COUNT)] = Field(
+        default=SCHEMA_VERSION, description="The lowest schema version that a reader of this record must know."
+    )
+    run_uid: Word = Field(alias="runUID", description="UID of the Run that this record belongs to.")
+    started_at: Time | None = Field(default=None, description="When the first agent was started.")
+    paused_at: Time | None = Field(default=None, description="When the current pause began.")
+    paused_seconds: SecondsOrOff = Field(default=0, exclude_if=not_, description="Total seconds of earlier pauses.")
+    stop: StopDecision | None = Field(default=None, description="The decision to end the Run.")
+    agents: dict[AgentName, AgentState] = Field(
+        default_factory=dict, max_length=MAX_AGENTS, description="The record of each agent."
+    )
+    updated_at: Time | None = Field(default=None, description="When this record was last changed.")
+
+    @field_validator("schema_version")
+    @classmethod
+    def _readable(cls, version: int) -> int:
+        """Refuse a record that only a newer version understands. The CRD accepts it, because it must not be lost."""
+        if version > SCHEMA_VERSION:
+            raise ValueError(
+                f"{version} was written by a newer runwarden, this one reads up to {SCHEMA_VERSION}: upgrade runwarden"
+            )
+        return version
