@@ -24,9 +24,9 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_text)
 
 
-def dump(document: Any) -> str:
+def dump(document: Any, *, width: float = WIDTH, sort_keys: bool = False) -> str:
     """Return a document in the form of a golden file."""
-    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=WIDTH, allow_unicode=True)
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=sort_keys, width=width, allow_unicode=True)
 
 
 def expand(value: Any) -> Any:

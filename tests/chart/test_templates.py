@@ -1,10 +1,12 @@
 """The rendered chart: golden/default.yaml for the default values, and the difference from it for each file in values/.
 
-The difference is a unified diff for each object. `UPDATE_GOLDEN=1` writes the golden files.
+The difference is a unified diff for each object. No line is folded, so that a longer name changes no other line. `UPDATE_GOLDEN=1`
+writes the golden files.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from difflib import unified_diff
 from pathlib import Path
@@ -18,6 +20,7 @@ from controller.adapter.commands import parse_commands
 from controller.api.policy_file import parse_policy_file
 from controller.cli import main
 from tests.chart.helm import CHART, NAMESPACE, ROOT, VALUES, Objects, helm, objects, one, render
+from tests.golden import dump
 
 GOLDEN = Path(__file__).parent / "golden"
 COPIED = ("CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ClusterRole")
@@ -51,9 +54,9 @@ def documents(found: Objects) -> dict[str, str]:
     """Return the YAML of each object by kind, namespace and name, and one list of names for the copies."""
     own = [each for each in found if not is_copy(each)]
     copies = sorted(f"{each['kind']}/{each['metadata']['name']}" for each in found if is_copy(each))
-    named = {path_of(each): yaml.safe_dump(without_files(each), sort_keys=True, width=120) for each in own}
+    named = {path_of(each): dump(without_files(each), width=math.inf, sort_keys=True) for each in own}
     assert len(named) == len(own), "two objects have one name"
-    return {"copied": yaml.safe_dump({"copied": copies}, width=120), **dict(sorted(named.items()))}
+    return {"copied": dump({"copied": copies}), **dict(sorted(named.items()))}
 
 
 def path_of(found: dict[str, Any]) -> str:
