@@ -7,7 +7,7 @@ WORKERS ?= 2
 SIDE_BY_SIDE := -n $(WORKERS)
 PROSE := controller docs README.md CHANGELOG.md CONTRIBUTING.md AGENTS.md scripts tests
 
-.PHONY: help setup demo test test-unit test-api test-kind test-chart test-kind-short test-matrix chaos failover shards model fuzz bench latency scale neighbours image docs digests check fmt generate clean
+.PHONY: help setup demo test test-unit test-api test-kind test-chart test-kind-short test-matrix chaos failover shards model fuzz bench latency scale neighbours cli image docs digests check fmt generate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ scale: ## Measure one operator with ten thousand Runs: start, idle, events, repo
 
 neighbours: ## Measure a tenant's latency while another has a hundred times its load; NEIGHBOURS_ARGS="--factor 10"
 	@$(RUN) python -m tests.bench.neighbours $(NEIGHBOURS_ARGS)
+
+cli: ## Build `kubectl rw` as one file for each platform, and the manifest for krew, into dist/
+	@$(RUN) python scripts/cli $(CLI_ARGS)
 
 image: ## Build the images that the tests run: localhost/runwarden/runwarden:dev and, with codex, runwarden-codex:dev
 	@$(RUN) python -m tests.image

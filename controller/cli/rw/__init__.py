@@ -60,7 +60,7 @@ def _failed(message: str) -> int:
 
 def program_name(path: str) -> str:
     """Return the command that the user types, derived from the name of the executable."""
-    name = os.path.basename(path)
+    name = os.path.basename(path).removesuffix(".exe")
     return f"kubectl {name.removeprefix('kubectl-')}" if name.startswith("kubectl-") else "kubectl rw"
 
 
@@ -82,5 +82,10 @@ def rw(ctx: click.Context, session: Session) -> None:
 
 
 def main() -> None:
-    """The entry point of `kubectl-runwarden` and `kubectl-rw`."""
-    rw.main(prog_name=program_name(sys.argv[0]))
+    """The entry point of `kubectl-runwarden` and `kubectl-rw`; under the name `kubectl_complete-rw` it completes commands."""
+    if os.path.basename(sys.argv[0]).startswith("kubectl_complete-"):
+        from controller.cli.rw.completion import complete
+
+        complete()
+    else:
+        rw.main(prog_name=program_name(sys.argv[0]))

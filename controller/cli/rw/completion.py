@@ -39,7 +39,7 @@ def completion(shell: str) -> None:
 
 
 def complete() -> None:
-    """The entry point of `kubectl_complete-rw` and `kubectl_complete-runwarden`."""
+    """Print suggestions for the words in the arguments, as kubectl asks `kubectl_complete-rw` for them."""
     click.echo(suggestions(sys.argv[1:]), nl=False)
 
 
