@@ -12,6 +12,8 @@ KWOK = "0.7.0"
 CNI_PLUGINS = "1.5.1"
 HELM = "4.3.1"
 KUBECONFORM = "0.7.0"
+COSIGN = "3.1.3"
+SYFT = "1.57.1"
 
 HERE = Path(__file__).parent
 DOWNLOAD_URL = os.environ.get("RUNWARDEN_DOWNLOAD_URL", "https://dl.k8s.io/release")

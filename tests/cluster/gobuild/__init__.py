@@ -11,7 +11,7 @@ from tests.cluster.gobuild.modules import requiring
 from tests.cluster.processes import run
 from tests.cluster.progress import ClusterError, taking
 from tests.cluster.releases import release
-from tests.cluster.settings import CNI_PLUGINS, HELM, HERE, KIND, KUBECONFORM, KWOK
+from tests.cluster.settings import CNI_PLUGINS, COSIGN, HELM, HERE, KIND, KUBECONFORM, KWOK, SYFT
 
 GO_MINIMUM = (1, 21)
 """From this version on Go gets a newer one through the module proxy if a module needs it."""
@@ -30,12 +30,15 @@ INSTALLED = {
     "kwok": f"sigs.k8s.io/kwok/cmd/kwok@v{KWOK}",
     "helm": f"helm.sh/helm/v4/cmd/helm@v{HELM}",
     "kubeconform": f"github.com/yannh/kubeconform/cmd/kubeconform@v{KUBECONFORM}",
+    "cosign": f"github.com/sigstore/cosign/v3/cmd/cosign@v{COSIGN}",
+    "syft": f"github.com/anchore/syft/cmd/syft@v{SYFT}",
     "bridge": f"github.com/containernetworking/plugins/plugins/main/bridge@v{CNI_PLUGINS}",
     "ptp": f"github.com/containernetworking/plugins/plugins/main/ptp@v{CNI_PLUGINS}",
     "loopback": f"github.com/containernetworking/plugins/plugins/main/loopback@v{CNI_PLUGINS}",
     "host-local": f"github.com/containernetworking/plugins/plugins/ipam/host-local@v{CNI_PLUGINS}",
     "portmap": f"github.com/containernetworking/plugins/plugins/meta/portmap@v{CNI_PLUGINS}",
 }
+LARGE = ("cosign", "syft")
 OWN = ("pause", "runc-nosysres")
 """Programs of our own; their source is in tests/cluster/gobuild/own/."""
 SMALL = ["-trimpath", "-ldflags", "-s -w"]
@@ -82,7 +85,7 @@ def _kubernetes(names: list[str], made: Path, env: dict[str, str]) -> None:
 
 
 def _other(name: str, made: Path, env: dict[str, str]) -> None:
-    with taking(f"building {name}", "under a minute"):
+    with taking(f"building {name}", "3 min on 2 cores" if name in LARGE else "under a minute"):
         if name == "etcd":
             folder = requiring("go.etcd.io/etcd/server/v3", release().etcd, made / "module-etcd", env)
             shutil.copy(HERE / "gobuild/etcd/main.go", folder)
