@@ -83,9 +83,9 @@ def buildah(*arguments: str) -> str:
     return run([*command, *arguments], env={**os.environ, "BUILDAH_ISOLATION": "chroot"})
 
 
-def build(*options: str, source: Path = ROOT, image: str = IMAGE) -> str:
-    """Build the image of a source tree by buildah and return its ID. Raises ClusterError."""
-    base = _base()
+def build(*options: str, source: Path = ROOT, image: str = IMAGE, base: str | None = None) -> str:
+    """Build the image of a source tree by buildah, on our own base by default, and return its ID. Raises ClusterError."""
+    base = base or _base()
     with tempfile.TemporaryDirectory(dir=cache_dir()) as scratch:
         secret = _secret(Path(scratch))
         flags = ["--timestamp", "0", "--layers", "--pull-never", "--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro"]

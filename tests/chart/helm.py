@@ -26,8 +26,8 @@ class HelmError(Exception):
     """The message of a helm command that failed."""
 
 
-def helm(*arguments: str, home: Path, kubeconfig: Path | None = None) -> str:
-    """Run helm with a home of its own and return its output. Raises HelmError with its message if it fails."""
+def helm(*arguments: str, home: Path, kubeconfig: Path | None = None, messages: bool = False) -> str:
+    """Run helm with a home of its own and return its output, with its messages if wanted. Raises HelmError if it fails."""
     env = {**os.environ, "HELM_CACHE_HOME": f"{home}/cache", "HELM_CONFIG_HOME": f"{home}/config", "HELM_DATA_HOME": f"{home}/data"}
     env.pop("KUBECONFIG", None)
     where = ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
@@ -35,7 +35,7 @@ def helm(*arguments: str, home: Path, kubeconfig: Path | None = None) -> str:
     done = insistently(lambda: subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=HELM_SECONDS))
     if done.returncode:
         raise HelmError(f"{done.stderr}\n{done.stdout}")
-    return done.stdout
+    return done.stdout + (done.stderr if messages else "")
 
 
 def install(kubeconfig: Path, home: Path, *options: str, chart: Path = CHART, release: str = RELEASE) -> str:

@@ -1,0 +1,87 @@
+"""`python -m tests.release`: the steps of a release by hand; .github/workflows/release.yaml runs them for a tag."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from tests.chart.helm import HelmError
+from tests.cluster.progress import ClusterError
+from tests.release import files, steps
+from tests.release.changelog import NoNotesError, section
+from tests.release.image import PUBLIC_BASE, Registry, build_archive
+from tests.release.project import REGISTRY, ROOT, version
+from tests.release.signing import by_workflow
+from tests.release.site import add_version
+
+FOLDER = click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default="dist", show_default=True)
+REGISTRY_OPTION = click.option("--registry", default=REGISTRY, show_default=True, help="Where the image and the chart are.")
+IDENTITY = click.option("--identity", required=True, help="The workflow that signs: its URL, with its ref.")
+
+
+@click.group()
+def main() -> None:
+    """Build, publish and verify a release, step by step."""
+
+
+@main.command()
+@click.argument("tag")
+def check(tag: str) -> None:
+    """Refuse a tag that is not the version of the tree, and a version without changes in CHANGELOG.md."""
+    if tag != f"v{version()}":
+        raise ClusterError(
+            f"the tag {tag} is not v{version()}, the version of this tree: run scripts/set-version, or tag another commit"
+        )
+    section((ROOT / "CHANGELOG.md").read_text(), version())
+
+
+@main.command()
+@FOLDER
+@click.option("--base", default=PUBLIC_BASE, show_default=True, help="The image's base; `own` is the tests', of debootstrap.")
+def image(folder: Path, base: str) -> None:
+    """Build the image for this machine's architecture."""
+    folder.mkdir(parents=True, exist_ok=True)
+    click.echo(build_archive(folder, None if base == "own" else base))
+
+
+@main.command()
+@FOLDER
+def dists(folder: Path) -> None:
+    """Build the wheel and the sdist."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in files.python_dists(folder):
+        click.echo(path)
+
+
+@main.command()
+@FOLDER
+@REGISTRY_OPTION
+@IDENTITY
+def publish(folder: Path, registry: str, identity: str) -> None:
+    """Push and sign the image and the chart, and leave the signed files of the release in the folder."""
+    click.echo(steps.publish(folder, Registry(registry), by_workflow(identity)).image)
+
+
+@main.command()
+@FOLDER
+@REGISTRY_OPTION
+@IDENTITY
+def verify(folder: Path, registry: str, identity: str) -> None:
+    """Verify all that a release has published, with the files of the release in the folder."""
+    click.echo(f"verified: {steps.verify(folder, Registry(registry), by_workflow(identity)).image}")
+
+
+@main.command()
+@click.argument("pages", type=click.Path(file_okay=False, path_type=Path))
+def site(pages: Path) -> None:
+    """Add this version's documentation to a site with a folder for each version."""
+    click.echo(add_version(pages, version()))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ClusterError, HelmError, NoNotesError) as error:
+        sys.exit(f"error: {error}")
