@@ -7,7 +7,7 @@ WORKERS ?= 2
 SIDE_BY_SIDE := -n $(WORKERS)
 PROSE := controller docs README.md CHANGELOG.md CONTRIBUTING.md AGENTS.md scripts tests
 
-.PHONY: help setup demo test test-unit test-api test-kind test-chart test-kind-short test-matrix chaos failover shards model fuzz bench latency scale neighbours cli image docs digests check fmt generate clean
+.PHONY: help setup demo test test-unit test-api test-kind test-chart test-kind-short test-matrix release-check chaos failover shards model fuzz bench latency scale neighbours cli image docs digests check fmt generate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test-matrix: ## All supported versions of Kubernetes: test-api on each, test-kin
 	@set -e; versions="$(RUN) python -m tests.cluster versions"; \
 	for version in $$($$versions); do echo "==> Kubernetes $$version"; RUNWARDEN_KUBERNETES=$$version $(MAKE) test-api; done; \
 	for version in $$($$versions --ends); do echo "==> Kubernetes $$version on kind"; RUNWARDEN_KUBERNETES=$$version $(MAKE) test-kind-short; done
+
+release-check: ## Make a release in a registry of this machine, verify it, and install it from there on kind
+	@$(RUN) pytest tests/kind/test_release.py $(PYTEST_ARGS)
 
 chaos: ## Kill the operator a hundred times on kind, with every store
 	@$(RUN) python -m tests.chaos $(CHAOS_ARGS)

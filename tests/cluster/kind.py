@@ -37,6 +37,10 @@ NOTICE_LOST_NODES: dict[str, Any] = {
 A patch that names an apiVersion is skipped in silence if kind writes another (v1beta3, and v1beta4 from Kubernetes 1.36): this one
 names none, and kind converts its arguments.
 """
+MIRRORS = """[plugins."io.containerd.grpc.v1.cri".registry]
+  config_path = "/etc/containerd/certs.d"
+"""
+"""A node reads its registries' addresses from files there; the official node image is set up so already."""
 TAKE_ANY_CGROUPS = {"kind": "KubeletConfiguration", "failCgroupV1": False}
 """A kubelet from 1.35 does not start on a machine with cgroup v1 otherwise."""
 
@@ -133,6 +137,7 @@ def config(nodes: int, *, own: bool) -> dict[str, Any]:
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "networking": {"disableDefaultCNI": own, "podSubnet": POD_RANGE, "serviceSubnet": SERVICE_RANGE},
         "nodes": [{"role": "control-plane"}] + [{"role": "worker"}] * (nodes - 1),
+        "containerdConfigPatches": [MIRRORS] if own else [],
         "kubeadmConfigPatches": [yaml.safe_dump(patch) for patch in (NOTICE_LOST_NODES, TAKE_ANY_CGROUPS)],
     }
 

@@ -13,6 +13,7 @@ from tests.cluster.kind import KindCluster, kind_unavailable
 from tests.conftest import await_policies
 from tests.kind.each_store import release_of_each
 from tests.kind.installed import OFTEN, PATIENT, PLAIN, Installed, claim_namespace
+from tests.kind.released import Released, released
 from tests.postgres import Door, Postgres, postgres_server
 from tests.reporter_image import load_reporter_image
 from tests.skipping import cannot_run
@@ -140,3 +141,11 @@ def fresh(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         yield cluster
     finally:
         lifecycle.end(cluster)
+
+
+@pytest.fixture(scope="session")
+def release_of(fresh: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
+    """A release of this tree in a registry that the new cluster's nodes reach."""
+    assert isinstance(fresh, KindCluster)
+    with released(fresh, tmp_path_factory.mktemp("release")) as made:
+        yield made
