@@ -38,8 +38,8 @@ test-kind-short: ## A part of test-kind that any version of Kubernetes must pass
 
 test-matrix: ## All supported versions of Kubernetes: test-api on each, test-kind-short on the oldest and the newest
 	@set -e; versions="$(RUN) python -m tests.cluster versions"; \
-	for version in $$($$versions); do echo "==> Kubernetes $$version"; RUNWARDEN_KUBERNETES=$$version $(MAKE) test-api; done; \
-	for version in $$($$versions --ends); do echo "==> Kubernetes $$version on kind"; RUNWARDEN_KUBERNETES=$$version $(MAKE) test-kind-short; done
+	for version in $$($$versions); do echo "==> Kubernetes $$version"; RUNWATCHMAN_KUBERNETES=$$version $(MAKE) test-api; done; \
+	for version in $$($$versions --ends); do echo "==> Kubernetes $$version on kind"; RUNWATCHMAN_KUBERNETES=$$version $(MAKE) test-kind-short; done
 
 release-check: ## Make a release in a registry of this machine, verify it, and install it from there on kind
 	@$(RUN) pytest tests/kind/test_release.py $(PYTEST_ARGS)
@@ -75,7 +75,7 @@ neighbours: ## Measure a tenant's latency while another has a hundred times its 
 cli: ## Build `kubectl rw` as one file for each platform, and the manifest for krew, into dist/
 	@$(RUN) python scripts/cli $(CLI_ARGS)
 
-image: ## Build the images that the tests run: localhost/runwarden/runwarden:dev and, with codex, runwarden-codex:dev
+image: ## Build the images that the tests run: localhost/runwatchman/runwatchman:dev and, with codex, runwatchman-codex:dev
 	@$(RUN) python -m tests.image
 	@$(RUN) python -m tests.advisor_image
 
@@ -90,7 +90,7 @@ check: ## Lint, format, types, layers, generated files, prose
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
 	@$(RUN) lint-imports
-	@$(RUN) runwarden crds --check crds
+	@$(RUN) runwatchman crds --check crds
 	@$(RUN) python scripts/chart.py --check
 	@$(RUN) python scripts/reference.py --check
 	@$(RUN) python -m tests.bench.page --check
@@ -101,7 +101,7 @@ fmt: ## Format and fix what can be fixed
 	@$(RUN) ruff format .
 
 generate: ## Write the generated files (crds/, the chart's copies, docs/api.md)
-	@$(RUN) runwarden crds --output crds
+	@$(RUN) runwatchman crds --output crds
 	@$(RUN) python scripts/chart.py
 	@$(RUN) python scripts/reference.py
 	@$(RUN) python -m tests.bench.page

@@ -1,4 +1,4 @@
-"""runwarden: a Kubernetes controller that supervises runs of AI coding agents."""
+"""runwatchman: a Kubernetes controller that supervises runs of AI coding agents."""
 
 
 def __getattr__(name: str) -> str:
@@ -6,5 +6,5 @@ def __getattr__(name: str) -> str:
     if name == "__version__":
         from importlib.metadata import version
 
-        return version("runwarden")
+        return version("runwatchman")
     raise AttributeError(name)

@@ -1,4 +1,4 @@
-"""The entry point of `runwarden` and `python -m controller`."""
+"""The entry point of `runwatchman` and `python -m controller`."""
 
 import signal
 import sys

@@ -1,5 +1,5 @@
-"""The base class of all errors that runwarden raises on purpose."""
+"""The base class of all errors that runwatchman raises on purpose."""
 
 
-class RunwardenError(Exception):
+class RunwatchmanError(Exception):
     """An error whose message has the place, the fault and the remedy."""

@@ -1,4 +1,4 @@
-"""The operator's settings: one field for each option of `runwarden operator`."""
+"""The operator's settings: one field for each option of `runwatchman operator`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Settings:
     agents_pods: RunPolicySpec = NOTHING_SET
     agents_network: bool = False
     agents_network_allow: tuple[str, ...] = ()
-    lease_name: str = "runwarden"
+    lease_name: str = "runwatchman"
     lease_namespace: str | None = None
     lease_duration: float = 15
     lease_renew_deadline: float = 10

@@ -15,7 +15,7 @@ import yaml
 from chart_readme import table
 from generated import ROOT, keep
 
-CHART = ROOT / "charts/runwarden"
+CHART = ROOT / "charts/runwatchman"
 COPIES = {
     CHART / "files/crds": ROOT / "crds",
     CHART / "files/rbac": ROOT / "manifests/rbac",
@@ -69,7 +69,7 @@ def _readme() -> str:
 def _values_schema() -> str:
     """Return the chart's present schema, with `policy` and the values that a policy may replace from the CRD of RunPolicy."""
     schema = json.loads((CHART / "values.schema.json").read_text())
-    crd = yaml.safe_load((ROOT / "crds/runwarden.dev_runpolicies.yaml").read_text())
+    crd = yaml.safe_load((ROOT / "crds/runwatchman.dev_runpolicies.yaml").read_text())
     policy = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
     schema["properties"]["policy"] = _for_helm(policy)
     fields = schema["properties"]["policy"]["properties"]

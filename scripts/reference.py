@@ -26,7 +26,7 @@ OPAQUE = {"status.operatorState", f"{TYPED}.affinity", f"{TYPED}.tolerations", f
 START, END = "<!-- generated: fields -->", "<!-- end of generated -->"
 HEADER = """# API
 
-All kinds are `runwarden.dev/v1alpha1`, namespaced, and in the category `runwarden` (`kubectl get runwarden`).
+All kinds are `runwatchman.dev/v1alpha1`, namespaced, and in the category `runwatchman` (`kubectl get runwatchman`).
 `kubectl explain` has the same description of each field. Generated from `crds/` by `scripts/reference.py`.
 """
 COLUMNS = "| Field | Takes | Default | |\n|---|---|---|---|\n"
@@ -36,7 +36,7 @@ Schema = dict[str, Any]
 
 def wanted() -> dict[Path, str]:
     """Return both pages with their content."""
-    crds = [yaml.safe_load((ROOT / f"crds/runwarden.dev_{plural}.yaml").read_text()) for plural in KINDS]
+    crds = [yaml.safe_load((ROOT / f"crds/runwatchman.dev_{plural}.yaml").read_text()) for plural in KINDS]
     policy = next(crd for crd in crds if crd["spec"]["names"]["kind"] == "RunPolicy")
     before, rest = POLICIES.read_text().split(START)
     table = COLUMNS + "".join(_flat(_schema(policy)["properties"]["spec"]))

@@ -1,4 +1,4 @@
-"""A build hook of hatchling: in the wheel the package is named `runwarden`, in the sources `controller`.
+"""A build hook of hatchling: in the wheel the package is named `runwatchman`, in the sources `controller`.
 
 `controller` is too common a name for everybody's site-packages. The hook rewrites a wheel after hatchling has written it: paths,
 imports and entry points. Only imports name the package; code that names it in a string is refused, because it would break.
@@ -16,7 +16,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE, PACKAGE = "controller", "runwarden"
+SOURCE, PACKAGE = "controller", "runwatchman"
 _MODULE = re.compile(rf"{SOURCE}(\.\w+)+(:\w+)?")
 _ENTRY_POINT = re.compile(rf"= {SOURCE}\b")
 

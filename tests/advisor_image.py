@@ -1,4 +1,4 @@
-"""The advisor's image, runwarden's own with the real codex in it, from the users' build recipe: images/codex."""
+"""The advisor's image, runwatchman's own with the real codex in it, from the users' build recipe: images/codex."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.cluster.processes import run
 from tests.cluster.progress import taking
 from tests.image import IMAGE, ROOT, archive, build, buildah, has_buildah, kept, push
 
-ADVISOR_IMAGE = "localhost/runwarden/runwarden-codex:dev"
+ADVISOR_IMAGE = "localhost/runwatchman/runwatchman-codex:dev"
 RECIPE = ROOT / "images/codex"
 
 
@@ -38,7 +38,7 @@ def advisor_archive() -> Path:
 
 def _build(packages: Path, path: Path) -> None:
     """Build from the packages as `npm ci --prefix images/codex` would install them there."""
-    recipe = ["-f", str(RECIPE / "Containerfile"), "--tag", ADVISOR_IMAGE, "--build-arg", f"RUNWARDEN={IMAGE}", str(packages)]
+    recipe = ["-f", str(RECIPE / "Containerfile"), "--tag", ADVISOR_IMAGE, "--build-arg", f"RUNWATCHMAN={IMAGE}", str(packages)]
     if has_buildah():
         build()  # the archive may exist and buildah's own copy not
         buildah("bud", "--quiet", "--timestamp", "0", "--pull-never", *recipe)

@@ -27,7 +27,7 @@ def a_pod(spec: JsonObject | None = None, status: JsonObject | None = None, **me
 
 def a_report(status: object, at: str = REPORTED_AT, deliveries: Iterable[JsonObject] = (), **managed: str) -> JsonObject:
     """Return the AgentReport of coder whose status the reporter wrote at a time."""
-    fields = [{"manager": "runwarden-reporter", "subresource": "status", "time": at} | managed]
+    fields = [{"manager": "runwatchman-reporter", "subresource": "status", "time": at} | managed]
     meta = {"namespace": "ns", "name": "demo-coder", "managedFields": fields, "ownerReferences": OWNERS}
     spec = {"runName": "demo", "runUID": "run-1", "agent": "coder", "deliveries": list(deliveries)}
     return {"metadata": meta, "spec": spec, "status": status}

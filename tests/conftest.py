@@ -25,8 +25,8 @@ CLUSTERS = ("api_cluster", "kind_cluster", "fresh")
 """Fixtures whose logs are kept when a test that used them fails, directly or indirectly."""
 ROOT = Path(__file__).parent.parent
 
-settings.register_profile("runwarden", deadline=None, print_blob=True)
-settings.load_profile("runwarden")
+settings.register_profile("runwatchman", deadline=None, print_blob=True)
+settings.load_profile("runwatchman")
 """Machines are shared: the duration of an example proves nothing."""
 
 
@@ -128,7 +128,7 @@ def install(cluster: Cluster) -> None:
 
 def await_policies(cluster: Cluster) -> None:
     """Wait until the admission policies are in force."""
-    await_that(lambda: "runwarden-responses" in _forge(cluster), "the admission policies to be in force")
+    await_that(lambda: "runwatchman-responses" in _forge(cluster), "the admission policies to be in force")
 
 
 def _forge(cluster: Cluster) -> str:
@@ -136,7 +136,7 @@ def _forge(cluster: Cluster) -> str:
     it.
     """
     response = {"decision": "Wait", "by": "nobody"}
-    forged = {"apiVersion": "runwarden.dev/v1alpha1", "kind": "Escalation", "metadata": {"name": "forged"}}
+    forged = {"apiVersion": "runwatchman.dev/v1alpha1", "kind": "Escalation", "metadata": {"name": "forged"}}
     forged["spec"] = {"runName": "r", "runUID": "u", "type": "Blocked", "summary": "s", "response": response}
     return cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(forged), check=False)
 

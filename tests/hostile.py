@@ -19,7 +19,7 @@ from controller.api.names import API_VERSION
 from tests.cluster import Cluster
 from tests.support import run_of
 
-COLLECTIONS = "/apis/runwarden.dev/v1alpha1/namespaces"
+COLLECTIONS = "/apis/runwatchman.dev/v1alpha1/namespaces"
 DEEP_LEVELS = 1_200
 """More than Python's own decoder accepts: it fails at a thousand."""
 
@@ -74,7 +74,7 @@ class Hostile(NamedTuple):
 def _meta(resource: str, number: int) -> JsonObject:
     owner = {"apiVersion": API_VERSION, "kind": "Run", "name": f"run-{number}", "uid": f"runs-{number}", "controller": True}
     labels = {"run": f"run-{number}", "run-uid": f"runs-{number}", "agent": "coder", "attempt": "0", "question": "q1"}
-    stamp = {"manager": "runwarden-reporter", "operation": "Update", "subresource": "status", "time": "2026-01-01T11:59:00Z"}
+    stamp = {"manager": "runwatchman-reporter", "operation": "Update", "subresource": "status", "time": "2026-01-01T11:59:00Z"}
     return {
         "namespace": f"tenant-{number % 7}",
         "name": f"run-{number}" if resource == "runs" else f"run-{number}-coder",
@@ -82,9 +82,9 @@ def _meta(resource: str, number: int) -> JsonObject:
         "resourceVersion": str(number + 1),
         "generation": 1,
         "creationTimestamp": "2026-01-01T11:00:00Z",
-        "labels": {f"runwarden.dev/{key}": value for key, value in labels.items()},
-        "annotations": {"runwarden.dev/ending-at": "2026-01-01T11:30:00Z"},
-        "finalizers": ["runwarden.dev/outcome"],
+        "labels": {f"runwatchman.dev/{key}": value for key, value in labels.items()},
+        "annotations": {"runwatchman.dev/ending-at": "2026-01-01T11:30:00Z"},
+        "finalizers": ["runwatchman.dev/outcome"],
         "managedFields": [stamp],
     } | ({} if resource in ("runs", "runpolicies") else {"ownerReferences": [owner]})
 
@@ -99,16 +99,16 @@ def _run(number: int) -> JsonObject:
 
 def _pod(number: int) -> JsonObject:
     ended = {"exitCode": 1, "reason": "Error", "message": "m", "startedAt": TIMES[0], "finishedAt": "2026-01-01T11:20:00Z"}
-    reporter = {"name": "runwarden-reporter", "state": {"terminated": ended | {"message": '{"attempt":0}'}}}
+    reporter = {"name": "runwatchman-reporter", "state": {"terminated": ended | {"message": '{"attempt":0}'}}}
     running = {"name": "agent", "ready": True, "state": {"running": {"startedAt": "2026-01-01T11:10:00Z"}, "terminated": ended}}
     conditions = [{"type": kind, "status": "True", "lastTransitionTime": TIMES[2]} for kind in ("PodScheduled", "Ready")]
     return {
         "spec": {
             "containers": [{"name": "agent", "image": "x", "readinessProbe": {}}],
-            "initContainers": [{"name": "runwarden-reporter"}],
+            "initContainers": [{"name": "runwatchman-reporter"}],
             "nodeName": "node",
             "terminationGracePeriodSeconds": 30,
-            "schedulingGates": [{"name": "runwarden.dev/admitted"}],
+            "schedulingGates": [{"name": "runwatchman.dev/admitted"}],
         },
         "status": {
             "phase": "Running",

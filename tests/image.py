@@ -22,8 +22,8 @@ from tests.cluster.progress import locked, taking
 from tests.cluster.settings import cache_dir
 
 ROOT = Path(__file__).parent.parent
-IMAGE = "localhost/runwarden/runwarden:dev"
-BASE = "localhost/runwarden/base"
+IMAGE = "localhost/runwatchman/runwatchman:dev"
+BASE = "localhost/runwatchman/base"
 SUITE = "trixie"
 PACKAGES = "python3,python3-pip,ca-certificates"
 """Packages of the base, which replaces python:3.13-slim: that is Debian of the same name with the same Python."""

@@ -14,7 +14,7 @@ import psycopg
 from tests.debian import Program, apt_install, installed, new_folder
 from tests.postgres import USER, Postgres
 
-PREFIX = "runwarden-pgbouncer-"
+PREFIX = "runwatchman-pgbouncer-"
 NO_START = Path("/usr/sbin/policy-rc.d")
 """Debian's way to keep a package from starting its service: a program that exits with 101."""
 FORBIDDEN = "#!/bin/sh\nexit 101\n"

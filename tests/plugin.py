@@ -78,5 +78,5 @@ def report(rw: Plugin, run: str, **said: object) -> None:
     pod = get(rw.cluster, rw.namespace, "pod", f"{run}-coder-r0")
     status = {"attempt": 0, "podUID": pod["metadata"]["uid"], "seq": 1, "intervalSeconds": 60, "activityAgeSeconds": 5}
     patch = json.dumps({"status": status | said})
-    options = ("--subresource=status", "--field-manager=runwarden-reporter", "--type=merge", "-p", patch)
+    options = ("--subresource=status", "--field-manager=runwatchman-reporter", "--type=merge", "-p", patch)
     rw.cluster.kubectl("-n", rw.namespace, "patch", "agentreport", f"{run}-coder", *options)

@@ -17,12 +17,12 @@ import psycopg
 from tests.cluster.processes import run
 from tests.debian import Program, account, apt_install, give, installed, new_folder
 
-PREFIX = "runwarden-pg-"
+PREFIX = "runwatchman-pg-"
 """The prefix of a server's folder."""
 CERTIFICATE = "server.crt"
 """The server's own certificate in its folder, if it has one."""
-USER = "runwarden"
-NO_MAIN_CLUSTER = Path("/etc/postgresql-common/createcluster.d/runwarden-tests.conf")
+USER = "runwatchman"
+NO_MAIN_CLUSTER = Path("/etc/postgresql-common/createcluster.d/runwatchman-tests.conf")
 
 
 @dataclass(frozen=True)

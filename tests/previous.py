@@ -19,7 +19,7 @@ def unpack(to: Path) -> Path:
     """Unpack the sources of the release and return its chart."""
     with tarfile.open(SOURCE) as archive:
         archive.extractall(to, filter="data")
-    return to / "charts/runwarden"
+    return to / "charts/runwatchman"
 
 
 def previous_archive() -> Path:

@@ -28,7 +28,7 @@ def reader(cluster: Cluster, namespace: str) -> Iterator[str]:
     cluster.kubectl("-n", namespace, "create", "serviceaccount", READER)
     subject = f"--serviceaccount={namespace}:{READER}"
     try:
-        cluster.kubectl("create", "clusterrolebinding", READER, "--clusterrole=runwarden-metrics-reader", subject)
+        cluster.kubectl("create", "clusterrolebinding", READER, "--clusterrole=runwatchman-metrics-reader", subject)
         yield users.token(cluster, namespace, READER)
     finally:
         cluster.kubectl("delete", "clusterrolebinding", READER, "--ignore-not-found")

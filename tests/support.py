@@ -70,12 +70,12 @@ def apply(cluster: Cluster, namespace: str, *objects: JsonObject) -> None:
 def run_of(name: str, *agents: JsonObject, **spec: Any) -> JsonObject:
     """Return a Run; an agent is a dict of fields, `name` defaulting to coder and `image` to busybox."""
     filled = [{"name": "coder"} | ({} if "template" in a else {"image": "busybox:1.37"}) | a for a in agents or ({},)]
-    return {"apiVersion": "runwarden.dev/v1alpha1", "kind": "Run", "metadata": {"name": name}, "spec": {"agents": filled, **spec}}
+    return {"apiVersion": "runwatchman.dev/v1alpha1", "kind": "Run", "metadata": {"name": name}, "spec": {"agents": filled, **spec}}
 
 
 def policy_of(spec: JsonObject, name: str = "default") -> JsonObject:
     """Return a RunPolicy; the one named default is its namespace's."""
-    return {"apiVersion": "runwarden.dev/v1alpha1", "kind": "RunPolicy", "metadata": {"name": name}, "spec": spec}
+    return {"apiVersion": "runwatchman.dev/v1alpha1", "kind": "RunPolicy", "metadata": {"name": name}, "spec": spec}
 
 
 def answer(cluster: Cluster, namespace: str, escalation: str, decision: str, **fields: str) -> None:
@@ -99,7 +99,7 @@ def pods_of(cluster: Cluster, namespace: str, prefix: str) -> dict[str, JsonObje
 def simulated(outcome: str) -> JsonObject:
     """Return an agent whose pod gets this end from the simulated nodes: `fail` after a second, `run-forever` never by itself."""
     pod = {"containers": [{"name": "agent", "image": "x"}]}
-    return {"template": {"metadata": {"annotations": {"test.runwarden.dev/outcome": outcome}}, "spec": pod}}
+    return {"template": {"metadata": {"annotations": {"test.runwatchman.dev/outcome": outcome}}, "spec": pod}}
 
 
 def simulated_forever(name: str) -> JsonObject:
@@ -166,7 +166,7 @@ CHECKOUT = Path(__file__).parent.parent
 
 
 class OperatorProcess:
-    """`runwarden operator` as users run it, against one cluster, on ports of its own; by default of this checkout."""
+    """`runwatchman operator` as users run it, against one cluster, on ports of its own; by default of this checkout."""
 
     def __init__(self, cluster: Cluster, *options: str, keep: bool = False, checkout: Path = CHECKOUT) -> None:
         self._cluster, self._options, self._keep, self._checkout = cluster, options, keep, checkout

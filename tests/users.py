@@ -62,10 +62,10 @@ def grant(cluster: Cluster, namespace: str | None, role: str, *subjects: str) ->
 
 
 def let_author(cluster: Cluster, namespace: str, *subjects: str) -> None:
-    """Let subjects write Runs in a namespace, and create the pods and claims that they cause, which `runwarden-edit` does not
+    """Let subjects write Runs in a namespace, and create the pods and claims that they cause, which `runwatchman-edit` does not
     allow.
     """
-    grant(cluster, namespace, "runwarden-edit", *subjects)
+    grant(cluster, namespace, "runwatchman-edit", *subjects)
     creator: JsonObject = {"apiVersion": RBAC, "kind": "ClusterRole", "metadata": {"name": "test-pod-creator"}}
     creator["rules"] = [{"apiGroups": [""], "resources": ["pods", "persistentvolumeclaims"], "verbs": ["create"]}]
     apply(cluster, namespace, creator)

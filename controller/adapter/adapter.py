@@ -137,7 +137,7 @@ class LocalAdapter:
 
     async def _run(self, command: Command, request: Request, seconds: float) -> Reply:
         try:
-            folder = Path(tempfile.mkdtemp(prefix="runwarden-consult-"))
+            folder = Path(tempfile.mkdtemp(prefix="runwatchman-consult-"))
         except OSError as error:
             return Reply(Ended.FAILED, detail=f"the command's folder could not be created: {error}")
         passed = command.kept_environment

@@ -21,12 +21,12 @@ SPARE_SECONDS = 2.0
 HOST = "http://adapter"
 SCRAPE_SECONDS, MAX_SCRAPE_BYTES = 2.0, 2**20
 """Limits of a scrape of the adapter's metrics."""
-OURS = re.compile(rb"(?:# (?:HELP|TYPE) )?runwarden_advisor_")
+OURS = re.compile(rb"(?:# (?:HELP|TYPE) )?runwatchman_advisor_")
 """Beginning of the adapter's metric lines. Other lines are dropped: the adapter must not report metrics of others."""
 
 
 class SocketAdvisor:
-    """Consults `runwarden adapter` over its socket. Each question has its own connection: a restarted adapter works at once."""
+    """Consults `runwatchman adapter` over its socket. Each question has its own connection: a restarted adapter works at once."""
 
     def __init__(self, path: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._path, self._monotonic = path, monotonic

@@ -14,7 +14,7 @@ from controller.adapter.presets import claude, codex
 from controller.adapter.presets.claude import Claude
 from controller.adapter.presets.codex import Codex
 from controller.adapter.presets.raw import Raw
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.strict import strict_yaml
 from controller.strict.constraints import Explained
 from controller.strict.text_encoding import NotUtf8, decode
@@ -58,7 +58,7 @@ REMEDIES = {
 """Clearer messages for pydantic's most frequent findings."""
 
 
-class CommandsFileError(RunwardenError):
+class CommandsFileError(RunwatchmanError):
     """An invalid file of commands. The message has the field, its value and the remedy."""
 
     @classmethod

@@ -14,7 +14,7 @@ MAX_OUTPUT_BYTES = 65_536
 """Largest answer of a command. A longer one is refused as a whole."""
 
 
-DEFAULT_SOCKET = Path("/run/runwarden/adapter.sock")
+DEFAULT_SOCKET = Path("/run/runwatchman/adapter.sock")
 """Default path of the adapter's socket, in a folder that the containers of adapter and operator mount."""
 
 

@@ -17,25 +17,25 @@ class AdapterMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self.consultations = Counter(
-            "runwarden_advisor_consultations_total", "Consultations by their end.", ["command", "ended"], registry=registry
+            "runwatchman_advisor_consultations_total", "Consultations by their end.", ["command", "ended"], registry=registry
         )
         self.duration = Histogram(
-            "runwarden_advisor_duration_seconds",
+            "runwatchman_advisor_duration_seconds",
             "Duration of a consultation, including the wait for a slot.",
             ["command"],
             buckets=SECONDS,
             registry=registry,
         )
         self.tokens = Counter(
-            "runwarden_advisor_tokens_total", "Tokens, if the command reports them.", ["command", "direction"], registry=registry
+            "runwatchman_advisor_tokens_total", "Tokens, if the command reports them.", ["command", "direction"], registry=registry
         )
         self.cost = Counter(
-            "runwarden_advisor_cost_usd_total", "Dollars, if the command reports them.", ["command"], registry=registry
+            "runwatchman_advisor_cost_usd_total", "Dollars, if the command reports them.", ["command"], registry=registry
         )
         self.breaker_open = Gauge(
-            "runwarden_advisor_breaker_open", "Tenants for whom the command is suspended.", ["command"], registry=registry
+            "runwatchman_advisor_breaker_open", "Tenants for whom the command is suspended.", ["command"], registry=registry
         )
-        self.waiting = Gauge("runwarden_advisor_waiting", "Consultations that wait for a slot.", registry=registry)
+        self.waiting = Gauge("runwatchman_advisor_waiting", "Consultations that wait for a slot.", registry=registry)
 
     def count(self, command: str, reply: Reply) -> None:
         """Count a consultation."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-MARK = "RUNWARDEN_CONSULTATION"
+MARK = "RUNWATCHMAN_CONSULTATION"
 """Environment variable that a command's descendants inherit. It identifies those that have left their group and parent."""
 PR_SET_CHILD_SUBREAPER = 36
 PROC = Path("/proc")

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from controller.adapter.contract import Advisor
 from controller.adapter.wire import CONSULT, MAX_REQUEST_BYTES, WireError, read_request, write_reply
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.observability.pages import Pages, add_pages
 
 SOCKET_MODE = 0o660
@@ -25,7 +25,7 @@ SHUTDOWN_SECONDS = 3.0
 PROBE_SECONDS = 1.0
 
 
-class SocketTaken(RunwardenError):
+class SocketTaken(RunwatchmanError):
     """The socket's path is in use or cannot be created."""
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from controller.adapter.contract import MAX_OUTPUT_BYTES, Consumption, Ended, Reply, Request
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 
 CONSULT = "/v1/consult"
 MAX_REQUEST_BYTES = 8 * 2**20
@@ -23,7 +23,7 @@ Name = Annotated[str, Field(max_length=MAX_NAME)]
 Count = Annotated[int, Field(ge=0)]
 
 
-class WireError(RunwardenError):
+class WireError(RunwatchmanError):
     """A body that is not a valid request or reply."""
 
 

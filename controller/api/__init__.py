@@ -1,1 +1,1 @@
-"""The API `runwarden.dev/v1alpha1` as pydantic models, the checks that a schema cannot express, and the CRDs made from both."""
+"""The API `runwatchman.dev/v1alpha1` as pydantic models, the checks that a schema cannot express, and the CRDs made from both."""

@@ -12,7 +12,7 @@ from controller.strict.constraints import Whole
 
 
 class AdvisedIntent(ApiEnum):
-    """The intents that an advisor may answer with. They are the contract of the operator that runwarden descends from."""
+    """The intents that an advisor may answer with. They are the contract of the operator that runwatchman descends from."""
 
     NOOP = "noop"
     ESCALATE_GUIDANCE = "escalate_guidance"

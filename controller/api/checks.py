@@ -68,8 +68,10 @@ def _check_agent(agent: Agent, path: str, namespace: str) -> Iterator[Violation]
     if (agent.image is None) == (agent.template is None):
         yield violation(path, None, "set exactly one of image, template")
     for index, env in enumerate(agent.env or ()):
-        if env.name.startswith("RUNWARDEN_"):
-            yield violation(f"{path}.env[{index}].name", env.name, "names that begin with RUNWARDEN_ are reserved for the operator")
+        if env.name.startswith("RUNWATCHMAN_"):
+            yield violation(
+                f"{path}.env[{index}].name", env.name, "names that begin with RUNWATCHMAN_ are reserved for the operator"
+            )
     mount = agent.workspace.mount_path if agent.workspace else "/workspace"
     if plain(mount) == "/" or is_reserved(mount):
         yield violation(

@@ -25,7 +25,7 @@ class Variable(ApiModel):
     """An environment variable with its value."""
 
     name: Annotated[EnvName, AfterValidator(_not_ours)] = Field(
-        description="Name of the variable; RUNWARDEN_* is reserved for the operator."
+        description="Name of the variable; RUNWATCHMAN_* is reserved for the operator."
     )
     value: Argument = Field(description="Its value.")
 

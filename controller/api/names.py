@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-GROUP = "runwarden.dev"
+GROUP = "runwatchman.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
-CATEGORY = "runwarden"
+CATEGORY = "runwatchman"
 
 LABEL_RUN = f"{GROUP}/run"
 LABEL_RUN_UID = f"{GROUP}/run-uid"
@@ -20,7 +20,7 @@ LABEL_QUESTION = f"{GROUP}/question"
 LABEL_NETWORK = f"{GROUP}/network"
 """Label of a pod: `managed` if the operator's NetworkPolicy selects it."""
 
-REPORTER_CONTAINER = "runwarden-reporter"
+REPORTER_CONTAINER = "runwatchman-reporter"
 """Name of the sidecar in agents' pods, its ServiceAccount, RoleBinding and ClusterRole, and the field manager of its reports."""
 
 ANNOTATION_BRIEF = f"{GROUP}/brief"

@@ -165,6 +165,6 @@ class OperatorState(KeptModel):
         """Refuse a record that only a newer version understands. The CRD accepts it, because it must not be lost."""
         if version > SCHEMA_VERSION:
             raise ValueError(
-                f"{version} was written by a newer runwarden, this one reads up to {SCHEMA_VERSION}: upgrade runwarden"
+                f"{version} was written by a newer runwatchman, this one reads up to {SCHEMA_VERSION}: upgrade runwatchman"
             )
         return version

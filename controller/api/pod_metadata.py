@@ -15,7 +15,7 @@ LabelValue = Annotated[str, StringConstraints(max_length=63)]
 
 
 class PodMetadata(ApiModel):
-    """Labels and annotations of agents' pods. A template's come first; keys under runwarden.dev/ are the operator's."""
+    """Labels and annotations of agents' pods. A template's come first; keys under runwatchman.dev/ are the operator's."""
 
     labels: dict[Key, LabelValue] | None = Field(
         default=None, max_length=MAX_ITEMS, description="Labels, for example of a team, for pods whose template has no such label."

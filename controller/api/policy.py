@@ -1,6 +1,6 @@
 """The `RunPolicy`: the thresholds, budgets and responders that Runs are supervised by.
 
-Its defaults are the contract of the operator that runwarden descends from (the seed).
+Its defaults are the contract of the operator that runwatchman descends from (the seed).
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class OutcomeRule(ApiModel):
 
     exit_codes: tuple[Annotated[int, Whole(0, 255)], ...] = Field(default=(), max_length=64, description="Exit codes, 0 to 255.")
     reasons: tuple[FilledWord, ...] = Field(
-        default=(), max_length=32, description="Reasons of runwarden or of the kubelet, for example OOMKilled."
+        default=(), max_length=32, description="Reasons of runwatchman or of the kubelet, for example OOMKilled."
     )
     message_contains: Words = Field(default="", description="Text that the termination message contains.")
     action: OutcomeAction = Field(description="Complete, Retry (charged), RetryFree, Fail or Escalate.")
@@ -250,7 +250,7 @@ class RunPolicySpec(ApiModel):
     )
     ca_bundle: CaBundle | None = Field(
         default=None,
-        description="CA certificates for each container of a Run, in /runwarden/ca/ca.crt, where SSL_CERT_FILE and others point.",
+        description="CA certificates for each container of a Run, in /runwatchman/ca/ca.crt, where SSL_CERT_FILE and others point.",
     )
     node_selector: dict[Key, LabelValue] | None = Field(
         default=None, max_length=MAX_ITEMS, description="Labels of the nodes for agents' pods; a template's come first."

@@ -90,9 +90,9 @@ class EnvSource(ApiModel):
 
 
 class EnvVar(ApiModel):
-    """One environment variable; names that begin with RUNWARDEN_ are reserved for the operator."""
+    """One environment variable; names that begin with RUNWATCHMAN_ are reserved for the operator."""
 
-    name: EnvName = Field(description="Name of the variable; RUNWARDEN_* is reserved for the operator.")
+    name: EnvName = Field(description="Name of the variable; RUNWATCHMAN_* is reserved for the operator.")
     value: Argument | None = Field(default=None, description="The value; set this or valueFrom.")
     value_from: EnvSource | None = Field(default=None, description="The source of the value; set this or value.")
 
@@ -187,7 +187,7 @@ class RunSpec(ApiModel):
     )
     brief: LongText | None = Field(
         default=None,
-        description="The prompt, up to 16384 characters; agents read it in /runwarden/brief.md. Immutable.",
+        description="The prompt, up to 16384 characters; agents read it in /runwatchman/brief.md. Immutable.",
     )
     policy_ref: PolicyRef | None = Field(
         default=None,

@@ -214,7 +214,7 @@ POD = {
     "priority": Unset("use priorityClassName", 0),
     "preemptionPolicy": Unset("use priorityClassName, of a class with that preemptionPolicy", "PreemptLowerPriority"),
     "os": Unset("agents run on Linux: leave it out", {"name": "linux"}),
-    "hostname": Unset("the pod's own name is its host name: an agent reads RUNWARDEN_RUN and RUNWARDEN_AGENT"),
+    "hostname": Unset("the pod's own name is its host name: an agent reads RUNWATCHMAN_RUN and RUNWATCHMAN_AGENT"),
     "subdomain": Unset("no Service leads to agents: leave it out"),
     "ephemeralContainers": Unset("kubectl debug adds them to a running pod"),
     "readinessGates": Unset("use readinessProbe"),

@@ -10,7 +10,7 @@ from controller.api.names import GROUP
 from controller.api.pod_policy import REPORTER_USER
 from controller.api.quantity import quantity_fault
 
-RESERVED_DIR = "/runwarden"
+RESERVED_DIR = "/runwatchman"
 
 MAX_GRACE_SECONDS = 3600
 """The longest grace period of a Run's pod, and so about the longest time that a stop, a deadline or a spent budget takes.
@@ -49,7 +49,7 @@ def agent_user_fault(uid: int) -> str:
 
 def env_name_fault(name: str) -> str:
     """Return why a container may not set a variable of this name, or an empty text."""
-    return "names that begin with RUNWARDEN_ are reserved for the operator" if name.startswith("RUNWARDEN_") else ""
+    return "names that begin with RUNWATCHMAN_ are reserved for the operator" if name.startswith("RUNWATCHMAN_") else ""
 
 
 def mount_path_fault(path: str) -> str:
@@ -76,7 +76,7 @@ def priority_fault(name: str) -> str:
 
 def own_name_fault(name: str) -> str:
     """Return why a container or volume may not have this name, or an empty text."""
-    return "names that begin with runwarden- are reserved for the operator" if name.startswith("runwarden-") else ""
+    return "names that begin with runwatchman- are reserved for the operator" if name.startswith("runwatchman-") else ""
 
 
 def gate_fault(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from controller.api.hints import MEANINGS, plain_name
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 
 VALUE_LIMIT = 80
 """Maximum characters of a refused value in a message."""
@@ -44,7 +44,7 @@ class Violation:
         return f"{self.path}: {self.message}{value}"
 
 
-class Refused(RunwardenError):
+class Refused(RunwatchmanError):
     """An object that violates the API; `violations` has the details."""
 
     def __init__(self, violations: Iterable[Violation]) -> None:

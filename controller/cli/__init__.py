@@ -37,8 +37,8 @@ class LazyGroup(click.Group):
         "policy": f"{__name__}.policy:policy",
         "store": f"{__name__}.store:store",
     },
-    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RUNWARDEN"},
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RUNWATCHMAN"},
 )
-@click.version_option(package_name="runwarden", prog_name="runwarden")
+@click.version_option(package_name="runwatchman", prog_name="runwatchman")
 def main() -> None:
     """Supervise runs of AI coding agents on Kubernetes."""

@@ -1,4 +1,4 @@
-"""`runwarden adapter`: serves the registered commands over a unix socket until SIGTERM or SIGINT."""
+"""`runwatchman adapter`: serves the registered commands over a unix socket until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 
 from controller.adapter.contract import DEFAULT_SOCKET
 from controller.cli.serving import OFF, serving
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.observability.logs import LogFormat, configure
 
 
@@ -43,13 +43,13 @@ def adapter(
     log_format: LogFormat,
     log_level: str,
 ) -> None:
-    """Run the advisor's commands for an operator. Every option can also be set as RUNWARDEN_ADAPTER_<OPTION>."""
+    """Run the advisor's commands for an operator. Every option can also be set as RUNWATCHMAN_ADAPTER_<OPTION>."""
     configure(log_format, log_level)
     try:
         limits = {"concurrency": concurrency, "seconds": longest_seconds}
         asyncio.run(_serve(socket, commands, limits, metrics_port, health_port, listen))
-    except (RunwardenError, OSError) as error:
-        click.echo(f"runwarden: {error}", err=True)
+    except (RunwatchmanError, OSError) as error:
+        click.echo(f"runwatchman: {error}", err=True)
         sys.exit(1)
 
 

@@ -1,4 +1,4 @@
-"""`runwarden crds`: writes, checks or prints the CustomResourceDefinitions."""
+"""`runwatchman crds`: writes, checks or prints the CustomResourceDefinitions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`runwarden operator`: runs the operator until SIGTERM or SIGINT."""
+"""`runwatchman operator`: runs the operator until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from controller.adapter.contract import DEFAULT_SOCKET
 from controller.cli.pod_options import pod_options
 from controller.cli.serving import serving
 from controller.cli.store import STORE
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.observability.logs import LogFormat, configure
 from controller.settings import NOTIFY_SCHEMES, Settings
 
@@ -41,7 +41,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--namespace",
     "namespaces",
     multiple=True,
-    envvar="RUNWARDEN_OPERATOR_NAMESPACE",
+    envvar="RUNWATCHMAN_OPERATOR_NAMESPACE",
     help="Watch only this namespace; may be given several times.",
 )
 @click.option(
@@ -66,13 +66,13 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--adapter",
     type=click.Choice(["local", "socket"]),
-    help="Run the advisor's commands by `runwarden adapter` (socket) or in this process (local); default: no advisor.",
+    help="Run the advisor's commands by `runwatchman adapter` (socket) or in this process (local); default: no advisor.",
 )
 @click.option(
     "--adapter-socket",
     type=click.Path(path_type=Path),
     default=DEFAULT_SOCKET,
-    help="Socket of `runwarden adapter` (--adapter=socket).",
+    help="Socket of `runwatchman adapter` (--adapter=socket).",
 )
 @click.option("--adapter-commands", type=FILE, help="The registered commands (--adapter=local); default: the presets.")
 @click.option(
@@ -110,7 +110,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--agents-network/--no-agents-network",
     default=False,
-    help="Manage a NetworkPolicy for agents unless their policy sets Unmanaged; needs the role runwarden-operator-network.",
+    help="Manage a NetworkPolicy for agents unless their policy sets Unmanaged; needs the role runwatchman-operator-network.",
 )
 @click.option(
     "--agents-network-allow",
@@ -118,7 +118,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     callback=lambda _context, _parameter, value: _networks(value),
     help="Networks (CIDRs) that these agents may reach in addition to HTTPS on the Internet, comma-separated.",
 )
-@click.option("--lease-name", default="runwarden", help="Name of the leader's Lease.")
+@click.option("--lease-name", default="runwatchman", help="Name of the leader's Lease.")
 @click.option("--lease-namespace", help="Namespace of the Lease; default: the operator's own.")
 @click.option(
     "--lease-duration",
@@ -151,7 +151,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Directory of tls.crt and tls.key for /metrics, read again when they change; default: a self-signed certificate.",
 )
 def operator(log_format: LogFormat, log_level: str, metrics_port: int, health_port: int, **options: Any) -> None:
-    """Run the operator. Every option can also be set as RUNWARDEN_OPERATOR_<OPTION>."""
+    """Run the operator. Every option can also be set as RUNWATCHMAN_OPERATOR_<OPTION>."""
     import controller.kube  # noqa: F401  # before kopf, which would import the whole of `kubernetes`
     from controller.leadership.shard_map import Mode
     from controller.runtime.operator import Operator
@@ -170,9 +170,9 @@ def operator(log_format: LogFormat, log_level: str, metrics_port: int, health_po
             mode = _in_event_loop(Operator(settings, mode).run())
             if mode is Mode.SHARED:
                 refuse_sqlite(MAX_SHARDS, settings.store, settings.ledger)
-    except (RunwardenError, OSError, ExceptionGroup) as error:
+    except (RunwatchmanError, OSError, ExceptionGroup) as error:
         for reason in _reasons(error):
-            click.echo(f"runwarden: {reason}", err=True)
+            click.echo(f"runwatchman: {reason}", err=True)
         sys.exit(1)
 
 
@@ -206,7 +206,7 @@ def _addresses(value: str) -> tuple[str, ...]:
     entries = _listed(value)
     try:
         Allowed.of(entries)
-    except RunwardenError as error:
+    except RunwatchmanError as error:
         raise click.BadParameter(str(error)) from error
     return entries
 
@@ -227,7 +227,7 @@ def _reasons(error: Exception) -> list[Exception]:
     """Return the errors in a group; an unexpected error is raised with its traceback."""
     if not isinstance(error, ExceptionGroup):
         return [error]
-    expected, unexpected = error.split((RunwardenError, OSError))
+    expected, unexpected = error.split((RunwatchmanError, OSError))
     if unexpected is not None:
         raise unexpected
     return [reason for part in (expected.exceptions if expected else ()) for reason in _reasons(part)]

@@ -1,4 +1,4 @@
-"""`runwarden plan`: prints the decision for a snapshot, without a cluster."""
+"""`runwatchman plan`: prints the decision for a snapshot, without a cluster."""
 
 from __future__ import annotations
 

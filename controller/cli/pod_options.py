@@ -1,4 +1,4 @@
-"""Options of `runwarden operator` for agents' pods: values for fields that a policy does not set, written as in a policy."""
+"""Options of `runwatchman operator` for agents' pods: values for fields that a policy does not set, written as in a policy."""
 
 from __future__ import annotations
 

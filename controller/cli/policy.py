@@ -1,4 +1,4 @@
-"""`runwarden policy`: checks a policy file, or prints the defaults."""
+"""`runwatchman policy`: checks a policy file, or prints the defaults."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check(file: BinaryIO) -> None:
 @policy.command()
 def defaults() -> None:
     """Print the default policy as YAML, each field with its meaning, unit and range."""
-    schema = build_crds()["runwarden.dev_runpolicies.yaml"]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema = build_crds()["runwatchman.dev_runpolicies.yaml"]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     click.echo(_commented(dump(RunPolicySpec()), schema["properties"]["spec"]["properties"], ""), nl=False)
 
 

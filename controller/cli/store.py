@@ -1,4 +1,4 @@
-"""`runwarden store`: shows a store, and moves Runs from one store to another."""
+"""`runwatchman store`: shows a store, and moves Runs from one store to another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.store.factory import check_store_name
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class StoreName(click.ParamType[str]):
         """Return the name if the store exists; otherwise fail with a list of the choices."""
         try:
             return check_store_name(value)
-        except RunwardenError as error:
+        except RunwatchmanError as error:
             self.fail(str(error), param, ctx)
 
 
@@ -60,7 +60,7 @@ def show(name: str, kubeconfig: Path | None) -> None:
 @click.option("--to", "target", type=STORE, required=True, help="The store to move them to.")
 @KUBECONFIG
 @click.option("--namespace", "namespaces", multiple=True, help="Move only the Runs of this namespace; may be given several times.")
-@click.option("--lease-name", default="runwarden", help="Name of the Lease that the operator holds.")
+@click.option("--lease-name", default="runwatchman", help="Name of the Lease that the operator holds.")
 @click.option("--lease-namespace", help="Namespace of that Lease; default: the namespace in which it is found.")
 @click.option("--lease-timeout", type=click.FloatRange(0.1, 86_400), default=LEASE_SECONDS, help="Seconds to wait for that Lease.")
 def migrate(source: str, target: str, **options: Any) -> None:
@@ -118,6 +118,6 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     """Run `work`; print an expected error in one line, without a traceback."""
     try:
         return asyncio.run(work)
-    except (RunwardenError, OSError) as error:
-        click.echo(f"runwarden: {error}", err=True)
+    except (RunwatchmanError, OSError) as error:
+        click.echo(f"runwatchman: {error}", err=True)
         sys.exit(1)

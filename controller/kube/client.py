@@ -28,7 +28,7 @@ WHOLE_BYTES = 2 * PAGE_BYTES
 RESTARTS = 3
 """How often a list whose continue token expired, and which is too large for one page, starts over before its caller gets the error.
 """
-FIELD_MANAGER = "runwarden"
+FIELD_MANAGER = "runwatchman"
 JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
 
 

@@ -12,7 +12,7 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 from yaml import YAMLError
 
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.kube.proxies import proxy_for
 
 MAX_CONNECTIONS = 40
@@ -21,7 +21,7 @@ MAX_CONNECTIONS = 40
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
-class ConnectionRefused(RunwardenError):
+class ConnectionRefused(RunwatchmanError):
     """No usable credentials were found; the message names the place that was searched."""
 
 

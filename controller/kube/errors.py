@@ -8,13 +8,13 @@ from typing import Any
 
 import orjson
 
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 
 MAX_WAIT_SECONDS = 300.0
 """Maximum wait taken from a Retry-After. Without it, a proxy that sends a day would stop the work on a Run for a day."""
 
 
-class ApiError(RunwardenError):
+class ApiError(RunwatchmanError):
     """The API server refused a request.
 
     `status` is the HTTP code (0: no response). `reason`, `message` and `details` are Kubernetes' own. `retry_after` is in seconds.

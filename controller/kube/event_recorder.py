@@ -68,7 +68,7 @@ def _event(about: JsonObject, digest: str, kind: str, reason: str, message: str)
         "type": kind,
         "reason": reason,
         "message": message,
-        "source": {"component": "runwarden"},
+        "source": {"component": "runwatchman"},
         "count": 1,
     }
 

@@ -19,7 +19,7 @@ from controller.kube.resources import Resource
 from controller.kube.responses import Subscription
 from controller.kube.session import WatchSession
 
-FINALIZER = "runwarden.dev/kopf"
+FINALIZER = "runwatchman.dev/kopf"
 """kopf's finalizer. It is never set, since no handler needs one; the name cannot be mistaken for another operator's."""
 
 

@@ -19,7 +19,7 @@ from types import MappingProxyType
 import structlog
 
 from controller.api.base import JsonObject
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.kube.client import Client
 from controller.kube.errors import ApiError, Conflict, NotFound
 from controller.kube.resources import LEASES
@@ -34,7 +34,7 @@ RELEASE_TRIES = 3
 """How often the release is tried if other writers cause conflicts."""
 
 
-class LeaseLost(RunwardenError):
+class LeaseLost(RunwatchmanError):
     """Another operator may hold the Lease now: stop acting at once."""
 
 
@@ -49,7 +49,7 @@ class LeaseTimings:
     def __post_init__(self) -> None:
         """Refuse timings that would allow two leaders at once."""
         if not self.duration > self.renew_deadline > self.retry_period * JITTER > 0:
-            raise RunwardenError(
+            raise RunwatchmanError(
                 f"lease timings must satisfy duration > renew deadline > {JITTER} x retry period > 0, but are "
                 f"{self.duration}, {self.renew_deadline}, {self.retry_period}"
             )

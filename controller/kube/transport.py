@@ -12,7 +12,7 @@ from controller import __version__
 
 BUFFER_BYTES = 2**21
 """Buffered bytes of a response before aiohttp stops reading its socket."""
-HEADERS = {"Accept": "application/json", "User-Agent": f"runwarden/{__version__}"}
+HEADERS = {"Accept": "application/json", "User-Agent": f"runwatchman/{__version__}"}
 
 
 class Transport:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.kube.client import Client
 from controller.kube.errors import ApiError
 from controller.kube.leader_election import LeaderLease, LeaseTimings
@@ -20,7 +20,7 @@ from controller.leadership.lease_registry import LeaseRegistry
 T = TypeVar("T")
 
 
-class OperatorRuns(RunwardenError):
+class OperatorRuns(RunwatchmanError):
     """Another process holds the Lease: an operator is running."""
 
 
@@ -76,7 +76,7 @@ async def _take(client: Client, lease: LeaderLease, namespace: str, name: str, t
     except TimeoutError:
         raise OperatorRuns(
             f"the Lease {namespace}/{name} was not free within {timeout:g} s: an operator is running; scale it down "
-            "(kubectl scale deployment/runwarden --replicas=0) and run this again"
+            "(kubectl scale deployment/runwatchman --replicas=0) and run this again"
         ) from None
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from controller.api.redaction import REDACTED, redact
 from controller.ledger.shares import level
 
-CUT = "runwarden.dev/cut"
+CUT = "runwatchman.dev/cut"
 """The mark of a cut: a key of an object, in the last item of a list, or at the end of a text."""
 DEPTH = 32
 """Maximum levels of a document. A Run's template has about fifteen."""

@@ -43,7 +43,7 @@ class Entry:
 def entry_of(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], error: str, at: datetime) -> Entry:
     """Return the entry of a pass. The plan is the pass's first one, made at `at`; `acted` are all actions of the pass.
 
-    `runwarden plan` computes the same digest from the snapshot.
+    `runwatchman plan` computes the same digest from the snapshot.
     """
     run, verdict = snapshot.run, plan.verdict
     return Entry(

@@ -19,7 +19,7 @@ NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 NAME, WORD = sa.String(253), sa.String(128)
 
 decisions = sa.Table(
-    "runwarden_decisions",
+    "runwatchman_decisions",
     metadata,
     sa.Column("id", NUMBER, primary_key=True, autoincrement=True),
     sa.Column("at", sa.String(32), nullable=False, index=True),
@@ -35,7 +35,7 @@ decisions = sa.Table(
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("bytes", sa.Integer),
 )
-share = sa.Index("ix_runwarden_decisions_share", decisions.c.namespace, decisions.c.id, decisions.c.bytes)
+share = sa.Index("ix_runwatchman_decisions_share", decisions.c.namespace, decisions.c.id, decisions.c.bytes)
 """Index for the shares of namespaces, so that their sizes are computed without reading the rows."""
 
 SNAPSHOT_BYTES, PLAN_BYTES, OUTCOME_BYTES = 65_536, 16_384, 16_384

@@ -63,7 +63,7 @@ def opened(escalation: JsonObject) -> Message:
     listed = ", ".join(_cut(option, LINE_LIMIT) for option in options)
     answers = answer_commands(EscalationType(spec["type"]), meta["namespace"], meta["name"], options)
     parts = (_cut(spec.get("text", ""), TEXT_LIMIT), f"Options: {_cut(listed, LINE_LIMIT)}" if listed else "", _lines(answers))
-    title = f"runwarden: {meta['namespace']}/{spec['runName']} needs you: {spec['summary']}"
+    title = f"runwatchman: {meta['namespace']}/{spec['runName']} needs you: {spec['summary']}"
     return Message(
         event=NotificationEvent.ESCALATION_OPENED,
         namespace=meta["namespace"],
@@ -91,7 +91,7 @@ def finished(before: str | None, run: JsonObject) -> Message | None:
         run=meta["name"],
         uid=meta["uid"],
         level=LEVELS[Phase(phase)],
-        title=_one_line(f"runwarden: {meta['namespace']}/{meta['name']} {phase}: {status.get('reason', '')}"),
+        title=_one_line(f"runwatchman: {meta['namespace']}/{meta['name']} {phase}: {status.get('reason', '')}"),
         body=_cut("\n\n".join(filter(None, (head, _lines(_results(status))))), BODY_LIMIT),
     )
 

@@ -23,7 +23,7 @@ from controller.notify.forks import serve
 from controller.notify.guard import Guard
 
 CONNECT_SECONDS = 5.0
-APP = "runwarden"
+APP = "runwatchman"
 ENCRYPTED_MAIL, CLEAR_MODE = "mailtos", "insecure"
 """The scheme of mail over TLS, and the mode with which its URL could request mail without TLS."""
 

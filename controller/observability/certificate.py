@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +27,7 @@ MAKER, MAKE_SECONDS = f"{__package__}.self_signed", 60.0
 """The module that creates a certificate, and the time that it may take on a busy machine."""
 
 
-class NoCertificate(RunwardenError):
+class NoCertificate(RunwatchmanError):
     """There is no certificate: files are missing or do not match, or a self-signed one could not be created."""
 
 
@@ -99,7 +99,7 @@ class SelfSigned:
         command = [sys.executable, "-P", "-m", MAKER, str(VALID_DAYS), *self._names]
         try:
             made = subprocess.run(command, capture_output=True, check=True, timeout=MAKE_SECONDS).stdout  # noqa: S603  # names only
-            with tempfile.TemporaryDirectory(prefix="runwarden-tls-") as folder:  # ssl reads files only
+            with tempfile.TemporaryDirectory(prefix="runwatchman-tls-") as folder:  # ssl reads files only
                 (pair := Path(folder) / CERTIFICATE).write_bytes(made)
                 context = _context(pair)
         except (OSError, subprocess.SubprocessError) as error:

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import structlog
 
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ class Refusal:
 
 
 Review = Callable[[str], Awaitable[Refusal | None]]
-"""Reviews a token: returns a refusal, None if its bearer may read. Raises RunwardenError if the review failed."""
+"""Reviews a token: returns a refusal, None if its bearer may read. Raises RunwatchmanError if the review failed."""
 
 ANONYMOUS = Refusal(
     HTTPStatus.UNAUTHORIZED,
@@ -100,7 +100,7 @@ class Guard:
         try:
             async with asyncio.timeout(REVIEW_SECONDS):
                 refused = await self._review(token)
-        except (RunwardenError, TimeoutError) as error:
+        except (RunwatchmanError, TimeoutError) as error:
             self._log_refusal(str(error) or f"no answer within {REVIEW_SECONDS:.0f} s")
             return CANNOT_TELL
         self._failing = False

@@ -31,50 +31,52 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
-        build = Info("runwarden_build", "Versions of the operator and its runtime.", registry=registry)
+        build = Info("runwatchman_build", "Versions of the operator and its runtime.", registry=registry)
         build.info({"version": __version__, "python": platform.python_version(), "kopf": version("kopf")})
-        self.leader = Gauge("runwarden_leader", "1 while this process holds the Lease, or the Lease of a shard.", registry=registry)
+        self.leader = Gauge(
+            "runwatchman_leader", "1 while this process holds the Lease, or the Lease of a shard.", registry=registry
+        )
         self._add_shards(registry)
-        self.queue_depth = Gauge("runwarden_workqueue_depth", "Runs that wait for a worker.", registry=registry)
+        self.queue_depth = Gauge("runwatchman_workqueue_depth", "Runs that wait for a worker.", registry=registry)
         self.queue_latency = Histogram(
-            "runwarden_workqueue_latency_seconds",
+            "runwatchman_workqueue_latency_seconds",
             "Time a Run waited for a worker.",
             buckets=LATENCIES,
             registry=registry,
         )
         self.work_duration = Histogram(
-            "runwarden_workqueue_work_duration_seconds",
+            "runwatchman_workqueue_work_duration_seconds",
             "Duration of a pass.",
             buckets=LATENCIES,
             registry=registry,
         )
         self.reconciles = Counter(
-            "runwarden_reconcile_total",
+            "runwatchman_reconcile_total",
             "Passes by result: noop, acted, conflict, error.",
             ["result"],
             registry=registry,
         )
-        self.retries = Counter("runwarden_workqueue_retries_total", "Passes that failed and are retried.", registry=registry)
+        self.retries = Counter("runwatchman_workqueue_retries_total", "Passes that failed and are retried.", registry=registry)
         self.decisions = Counter(
-            "runwarden_decisions_total",
+            "runwatchman_decisions_total",
             "Actions taken, by intent and reason.",
             ["intent", "reason"],
             registry=registry,
         )
         self.writes_refused = Counter(
-            "runwarden_writes_refused_total",
+            "runwatchman_writes_refused_total",
             "Writes that the API server refused for good (a policy, a webhook, a quota, a role), by step.",
             ["step"],
             registry=registry,
         )
         self.api_requests = Counter(
-            "runwarden_api_requests_total",
+            "runwatchman_api_requests_total",
             "Requests to the API server; code 0 means no response.",
             ["verb", "resource", "code"],
             registry=registry,
         )
         self.api_duration = Histogram(
-            "runwarden_api_request_duration_seconds",
+            "runwatchman_api_request_duration_seconds",
             "Duration of a request to the API server.",
             ["verb"],
             buckets=LATENCIES,
@@ -83,29 +85,31 @@ class Metrics:
         self._requests, self._durations = cache(self.api_requests.labels), cache(self.api_duration.labels)
         self._add_store(registry)
         self.notifications = Counter(
-            "runwarden_notifications_total",
+            "runwatchman_notifications_total",
             "Notifications by event and result: sent, later (failed, may be retried), refused, unusable, unknown, dropped.",
             ["event", "result"],
             registry=registry,
         )
         self._add_restarts(registry)
-        self.runs = Gauge("runwarden_runs", "Runs that are watched.", registry=registry)
+        self.runs = Gauge("runwatchman_runs", "Runs that are watched.", registry=registry)
         self.unreadable = Counter(
-            "runwarden_unreadable_objects_total",
+            "runwatchman_unreadable_objects_total",
             "Versions of objects that are too large, nested too deeply, or fail while they are processed; the log names each.",
             ["resource"],
             registry=registry,
         )
         self.policy_file_ok = Gauge(
-            "runwarden_policy_file_ok",
+            "runwatchman_policy_file_ok",
             "1 while the policy in force is that of the file on disk.",
             registry=registry,
         )
 
     def _add_shards(self, registry: CollectorRegistry) -> None:
-        self.shards = Gauge("runwarden_shards", "Number of shards that this process knows.", registry=registry)
-        self.shards_epoch = Gauge("runwarden_shards_epoch", "Epoch of the number of shards; 0 before the first.", registry=registry)
-        self._shard_held = Gauge("runwarden_shard_held", "1 while this process acts for a shard.", ["shard"], registry=registry)
+        self.shards = Gauge("runwatchman_shards", "Number of shards that this process knows.", registry=registry)
+        self.shards_epoch = Gauge(
+            "runwatchman_shards_epoch", "Epoch of the number of shards; 0 before the first.", registry=registry
+        )
+        self._shard_held = Gauge("runwatchman_shard_held", "1 while this process acts for a shard.", ["shard"], registry=registry)
 
     def set_shards(self, shards: int, epoch: int, acting: Collection[int]) -> None:
         """Set the number of shards, its epoch, and the shards that this process acts for."""
@@ -116,7 +120,7 @@ class Metrics:
 
     def _add_store(self, registry: CollectorRegistry) -> None:
         self.store_duration = Histogram(
-            "runwarden_store_duration_seconds",
+            "runwatchman_store_duration_seconds",
             "Duration of a request to the store of states.",
             ["operation"],
             buckets=LATENCIES,
@@ -124,26 +128,26 @@ class Metrics:
         )
         self.store_duration_of = cache(self.store_duration.labels)
         self.store_conflicts = Counter(
-            "runwarden_store_conflicts_total", "Saves that conflicted: the Run or its state had changed.", registry=registry
+            "runwatchman_store_conflicts_total", "Saves that conflicted: the Run or its state had changed.", registry=registry
         )
-        self.store_errors = Counter("runwarden_store_errors_total", "Failed requests to the store.", registry=registry)
-        self.ledger_written = Counter("runwarden_ledger_written_total", "Decisions written to the ledger.", registry=registry)
+        self.store_errors = Counter("runwatchman_store_errors_total", "Failed requests to the store.", registry=registry)
+        self.ledger_written = Counter("runwatchman_ledger_written_total", "Decisions written to the ledger.", registry=registry)
         self.ledger_dropped = Counter(
-            "runwarden_ledger_dropped_total",
+            "runwatchman_ledger_dropped_total",
             "Decisions that the ledger dropped, because its queue was full or its database failed.",
             registry=registry,
         )
 
     def _add_restarts(self, registry: CollectorRegistry) -> None:
         self.restarts = Counter(
-            "runwarden_restarts_total",
+            "runwatchman_restarts_total",
             "Reserved restarts by charge: budget, free, nobody.",
             ["charge"],
             registry=registry,
         )
         self._budget_of: dict[tuple[str, str], str] = {}
         self._budget_left = Gauge(
-            "runwarden_restart_budget_left",
+            "runwatchman_restart_budget_left",
             "Charged restarts that an unfinished Run has left.",
             ["namespace", "run"],
             registry=registry,

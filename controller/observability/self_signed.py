@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-COMMON_NAME = "runwarden"
+COMMON_NAME = "runwatchman"
 CLOCKS_DIFFER = timedelta(hours=1)
 """Time before now from which a certificate is valid: a client's clock may be slow."""
 

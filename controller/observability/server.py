@@ -18,7 +18,7 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.observability.connections import Connections
 from controller.observability.pages import Pages
 
@@ -112,7 +112,7 @@ class _Port:
         while self._tls and not self._closing.is_set():
             try:
                 await asyncio.to_thread(self._tls)
-            except RunwardenError as error:
+            except RunwatchmanError as error:
                 log.warning("a port waits for its certificate", error=str(error))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._closing.wait(), CERTIFICATE_RETRY_SECONDS)

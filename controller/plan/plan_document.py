@@ -1,4 +1,4 @@
-"""Plans and actions as plain JSON, as `runwarden plan` prints them and the ledger keeps them."""
+"""Plans and actions as plain JSON, as `runwatchman plan` prints them and the ledger keeps them."""
 
 from __future__ import annotations
 

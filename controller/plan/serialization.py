@@ -1,4 +1,4 @@
-"""Snapshots as plain JSON: the input of `runwarden plan`, the stories of golden files, and the situations in the ledger.
+"""Snapshots as plain JSON: the input of `runwatchman plan`, the stories of golden files, and the situations in the ledger.
 
 A document's facts have the names of the fields in `snapshot`, in camelCase; spec, policy and state are as the API has them.
 """

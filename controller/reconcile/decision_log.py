@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import structlog
 
 from controller.api.base import JsonObject
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.ledger.entry import Entry, entry_of
 from controller.observability.metrics import Metrics
 from controller.plan import Action
@@ -42,7 +42,7 @@ class DecisionLog:
         error = ""
         try:
             yield
-        except RunwardenError as caught:
+        except RunwatchmanError as caught:
             error = str(caught)
             raise
         finally:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from controller.api.names import RunKey
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.kube.errors import Conflict, NotFound, retry_after
 from controller.observability.metrics import Metrics
 
@@ -28,7 +28,7 @@ def error_policy(metrics: Metrics) -> Callable[[RunKey, Exception], float]:
             return 0.0
         metrics.reconciles.labels("error").inc()
         metrics.retries.inc()
-        if isinstance(error, RunwardenError):
+        if isinstance(error, RunwatchmanError):
             log.warning("reconcile failed, will be retried", **log_fields)
         else:
             log.error("reconcile failed unexpectedly, will be retried", exc_info=error, **log_fields)

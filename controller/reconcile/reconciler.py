@@ -21,7 +21,7 @@ import structlog
 from controller.api.base import JsonObject
 from controller.api.names import RunKey
 from controller.cache.run_cache import RunCache
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.ledger.entry import Entry
 from controller.observability.metrics import Metrics
 from controller.plan import Plan, Snapshot, plan
@@ -74,7 +74,7 @@ class Reconciler:
         ):
             try:
                 return await self._reconcile(key)
-            except RunwardenError:
+            except RunwatchmanError:
                 self._freshness.failed(key)
                 raise
 

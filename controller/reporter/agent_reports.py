@@ -12,7 +12,7 @@ from controller.reporter.settings import Settings
 
 Json = dict[str, Any]
 
-FIELD_MANAGER = "runwarden-reporter"
+FIELD_MANAGER = "runwatchman-reporter"
 """The manager of the managedFields entry with the API server's timestamp from which the ages are subtracted."""
 
 

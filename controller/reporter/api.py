@@ -64,7 +64,7 @@ class Api:
         context = ssl.create_default_context(cafile=str(self._credentials / "ca.crt"))
         token = (self._credentials / "token").read_text().strip()
         connection = http.client.HTTPSConnection(self._host, self._port, timeout=timeout, context=context)
-        headers = {"Authorization": f"Bearer {token}", "Accept": JSON, "Content-Type": kind, "User-Agent": "runwarden-reporter"}
+        headers = {"Authorization": f"Bearer {token}", "Accept": JSON, "Content-Type": kind, "User-Agent": "runwatchman-reporter"}
         with ExitStack() as stack:
             stack.callback(connection.close)
             connection.request(method, path, None if body is None else json.dumps(body), headers)

@@ -1,4 +1,4 @@
-"""`runwarden reporter`: assembles the parts and runs until SIGTERM. `--ready` is the startup probe."""
+"""`runwatchman reporter`: assembles the parts and runs until SIGTERM. `--ready` is the startup probe."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from controller.reporter.settings import Settings, settings_from
 from controller.reporter.shared_files import Mailbox, is_ready
 
 USAGE = 2
-HELP = """usage: runwarden reporter [--ready]
+HELP = """usage: runwatchman reporter [--ready]
 
-Watch the agent of this pod and report for it. The operator adds it to every agent's pod; its settings are RUNWARDEN_*.
+Watch the agent of this pod and report for it. The operator adds it to every agent's pod; its settings are RUNWATCHMAN_*.
 --ready: exit 0 once the agent's tools and answers are in place; the startup probe of the sidecar.
 """
 
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     try:
         settings = settings_from(os.environ)
     except ValueError as error:
-        print(f"runwarden reporter: {error}", file=sys.stderr)  # noqa: T201  # the log of this container
+        print(f"runwatchman reporter: {error}", file=sys.stderr)  # noqa: T201  # the log of this container
         return USAGE
     if argv:
         return 0 if is_ready(settings.directory) else 1

@@ -34,24 +34,24 @@ class Settings(NamedTuple):
 
 def settings_from(env: Mapping[str, str]) -> Settings:
     """Return the settings in an environment. Raises ValueError, which names the missing or wrong variable."""
-    missing = [f"RUNWARDEN_{name}" for name in NEEDED if not env.get(f"RUNWARDEN_{name}")]
+    missing = [f"RUNWATCHMAN_{name}" for name in NEEDED if not env.get(f"RUNWATCHMAN_{name}")]
     if missing:
         raise ValueError(f"not set: {', '.join(missing)}; the operator sets them in the sidecar that it adds to agents' pods")
     return Settings(
-        run=env["RUNWARDEN_RUN"],
-        run_uid=env["RUNWARDEN_RUN_UID"],
-        agent=env["RUNWARDEN_AGENT"],
-        attempt=_number(env, "RUNWARDEN_ATTEMPT", 0),
-        pod_uid=env["RUNWARDEN_POD_UID"],
-        namespace=env["RUNWARDEN_NAMESPACE"],
-        interval=max(1, _number(env, "RUNWARDEN_REPORT_INTERVAL_SECONDS", DEFAULT_INTERVAL_SECONDS)),
-        directory=Path(env.get("RUNWARDEN_DIR", "/runwarden")),
-        workspace=Path(env.get("RUNWARDEN_WORKSPACE", "/workspace")),
-        credentials=Path(env.get("RUNWARDEN_CREDENTIALS", CREDENTIALS)),
-        last_words=Path(env.get("RUNWARDEN_LAST_WORDS", "/dev/termination-log")),
+        run=env["RUNWATCHMAN_RUN"],
+        run_uid=env["RUNWATCHMAN_RUN_UID"],
+        agent=env["RUNWATCHMAN_AGENT"],
+        attempt=_number(env, "RUNWATCHMAN_ATTEMPT", 0),
+        pod_uid=env["RUNWATCHMAN_POD_UID"],
+        namespace=env["RUNWATCHMAN_NAMESPACE"],
+        interval=max(1, _number(env, "RUNWATCHMAN_REPORT_INTERVAL_SECONDS", DEFAULT_INTERVAL_SECONDS)),
+        directory=Path(env.get("RUNWATCHMAN_DIR", "/runwatchman")),
+        workspace=Path(env.get("RUNWATCHMAN_WORKSPACE", "/workspace")),
+        credentials=Path(env.get("RUNWATCHMAN_CREDENTIALS", CREDENTIALS)),
+        last_words=Path(env.get("RUNWATCHMAN_LAST_WORDS", "/dev/termination-log")),
         host=env.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc"),
         port=_number(env, "KUBERNETES_SERVICE_PORT", 443),
-        sees_processes=env.get("RUNWARDEN_REPORTER") == "Full",
+        sees_processes=env.get("RUNWATCHMAN_REPORTER") == "Full",
     )
 
 

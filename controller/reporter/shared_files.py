@@ -21,7 +21,7 @@ READABLE = 0o644
 
 
 class Mailbox:
-    """The folders below RUNWARDEN_DIR that the reporter writes to. A full disk is reported as a problem and never ends the
+    """The folders below RUNWATCHMAN_DIR that the reporter writes to. A full disk is reported as a problem and never ends the
     reporter.
     """
 

@@ -13,7 +13,7 @@ from controller.api.cluster_defaults import CaBundle
 from controller.api.policy import RunPolicySpec
 from controller.api.template_values import RESERVED_DIR
 
-CA_VOLUME, CA_DIR, CA_FILE = "runwarden-ca", f"{RESERVED_DIR}/ca", "ca.crt"
+CA_VOLUME, CA_DIR, CA_FILE = "runwatchman-ca", f"{RESERVED_DIR}/ca", "ca.crt"
 CA_VARIABLES = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE")
 """Variables by which OpenSSL and Go, curl, git, Node.js and Python's requests find a CA bundle."""
 

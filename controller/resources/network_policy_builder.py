@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from controller.api.base import JsonObject
 from controller.api.names import LABEL_NETWORK
 
-AGENTS_POLICY = "runwarden-agents"
+AGENTS_POLICY = "runwatchman-agents"
 LABEL_PART_OF, LABEL_MANAGED_BY = "app.kubernetes.io/part-of", "app.kubernetes.io/managed-by"
-MANAGED_BY = "runwarden"
+MANAGED_BY = "runwatchman"
 NETWORKING = "networking.k8s.io"
 MANAGED = "managed"
 """The value of LABEL_NETWORK on the pods that the NetworkPolicy selects."""

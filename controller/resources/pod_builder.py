@@ -26,7 +26,7 @@ from controller.api.pod_policy import OWN_POD_SECURITY, Provision
 from controller.api.pod_template import judged_container, pod_template
 from controller.api.policy import HostUsers, NetworkMode, RunPolicySpec
 from controller.api.run import Agent
-from controller.api.template_values import RESERVED_DIR as RUNWARDEN_DIR
+from controller.api.template_values import RESERVED_DIR as RUNWATCHMAN_DIR
 from controller.api.timestamps import format_time
 from controller.plan.attempts.start_stop import FIRST_ATTEMPT
 from controller.plan.snapshot import RunFacts
@@ -43,7 +43,7 @@ WORKSPACE_DIR = "/workspace"
 OUT_SIZE_LIMIT = "64Mi"
 """Maximum size of an agent's outbox; beyond it the kubelet evicts the pod."""
 
-BRIEF_VOLUME = "runwarden-brief"
+BRIEF_VOLUME = "runwatchman-brief"
 BRIEF_FILE = "brief.md"
 
 
@@ -84,7 +84,7 @@ def build_pod(
     """
     template = pod_template(agent)
     spec = template["spec"]
-    identity = {"RUNWARDEN_RUN": run.name, "RUNWARDEN_AGENT": agent.name, "RUNWARDEN_ATTEMPT": str(attempt)}
+    identity = {"RUNWATCHMAN_RUN": run.name, "RUNWATCHMAN_AGENT": agent.name, "RUNWATCHMAN_ATTEMPT": str(attempt)}
     security = policy.pod_security or OWN_POD_SECURITY
     _harden(spec, policy.host_users, pod_users(spec, security, provision))
     _provide(spec, policy, provision)
@@ -94,7 +94,7 @@ def build_pod(
         user = reporter_user(spec, security, provision)
         own = replace(sidecar, user=user, group=security.reporter_run_as_group or user)
         own = replace(own, resources=policy.reporter_resources or sidecar.resources)
-        add_reporter(spec, judged_container(spec), {**identity, "RUNWARDEN_RUN_UID": run.uid}, own)
+        add_reporter(spec, judged_container(spec), {**identity, "RUNWATCHMAN_RUN_UID": run.uid}, own)
     spec["schedulingGates"] = [{"name": GATE_ADMITTED}, *spec.get("schedulingGates", [])]
     return {
         "apiVersion": "v1",
@@ -145,7 +145,7 @@ DISMISSED = "Nobody will answer it. Go on without an answer. Asking again reache
 BRIEF_LIMIT = 192 * 1024
 """Maximum bytes of a brief with its answers; a pod's annotations may have 256 KiB in total."""
 
-MORE_ANSWERS = f"\n\n(cut here: the answers in full are in {RUNWARDEN_DIR}/answers)"
+MORE_ANSWERS = f"\n\n(cut here: the answers in full are in {RUNWATCHMAN_DIR}/answers)"
 
 
 def _harden(spec: JsonObject, host_users: HostUsers, users: Users) -> None:
@@ -189,20 +189,20 @@ def _equip(spec: JsonObject, run: RunFacts, agent: Agent, identity: dict[str, st
     mount_path = agent.workspace.mount_path if agent.workspace else WORKSPACE_DIR
     environment = {
         **identity,
-        "RUNWARDEN_LAST_OUTCOME": last_outcome,
-        "RUNWARDEN_DIR": RUNWARDEN_DIR,
-        "RUNWARDEN_WORKSPACE": mount_path,
-        "RUNWARDEN_SESSION_ID": session_id(run.uid, agent.name),
+        "RUNWATCHMAN_LAST_OUTCOME": last_outcome,
+        "RUNWATCHMAN_DIR": RUNWATCHMAN_DIR,
+        "RUNWATCHMAN_WORKSPACE": mount_path,
+        "RUNWATCHMAN_SESSION_ID": session_id(run.uid, agent.name),
         **_new_session(run, agent),
     }
     own = with_safe_directory(container.get("env") or [], mount_path)
     container["env"] = [*({"name": name, "value": value} for name, value in environment.items()), *own]
     container["volumeMounts"] = [
         *container.get("volumeMounts", []),
-        {"name": OUT_VOLUME, "mountPath": f"{RUNWARDEN_DIR}/out"},
+        {"name": OUT_VOLUME, "mountPath": f"{RUNWATCHMAN_DIR}/out"},
         {
             "name": BRIEF_VOLUME,
-            "mountPath": f"{RUNWARDEN_DIR}/{BRIEF_FILE}",
+            "mountPath": f"{RUNWATCHMAN_DIR}/{BRIEF_FILE}",
             "subPath": BRIEF_FILE,
             "readOnly": True,
         },
@@ -219,7 +219,7 @@ def session_id(run_uid: str, agent: str) -> str:
 def _new_session(run: RunFacts, agent: Agent) -> dict[str, str]:
     """Return the time at which a human gave the agent's session up. `rw exec` records in the workspace what it has carried out."""
     asked = (run.spec.new_session_at or {}).get(agent.name) if run.spec else None
-    return {"RUNWARDEN_NEW_SESSION": asked.isoformat()} if asked else {}
+    return {"RUNWATCHMAN_NEW_SESSION": asked.isoformat()} if asked else {}
 
 
 def _volumes(run: RunFacts, agent: Agent) -> list[JsonObject]:

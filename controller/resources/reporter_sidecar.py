@@ -12,10 +12,10 @@ from controller.api.base import JsonObject, dump
 from controller.api.names import REPORTER_CONTAINER
 from controller.api.pod_policy import DEFAULT_REPORTER_RESOURCES, REPORTER_USER, ReporterResources
 from controller.api.run import PullPolicy
-from controller.api.template_values import RESERVED_DIR as RUNWARDEN_DIR
+from controller.api.template_values import RESERVED_DIR as RUNWATCHMAN_DIR
 
-OUT_VOLUME, WORKSPACE_VOLUME = "runwarden-out", "runwarden-workspace"
-BIN_VOLUME, ANSWERS_VOLUME, TOKEN_VOLUME = "runwarden-bin", "runwarden-answers", "runwarden-token"  # a volume's name
+OUT_VOLUME, WORKSPACE_VOLUME = "runwatchman-out", "runwatchman-workspace"
+BIN_VOLUME, ANSWERS_VOLUME, TOKEN_VOLUME = "runwatchman-bin", "runwatchman-answers", "runwatchman-token"  # a volume's name
 TOKEN_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105  # the mount path of tokens in pods
 TOKEN_SECONDS = 3600
 """Lifetime of a token, as Kubernetes' own; the kubelet renews it before it ends."""
@@ -57,7 +57,7 @@ def _reporter(identity: dict[str, str], sidecar: Sidecar) -> JsonObject:
         "name": REPORTER_CONTAINER,
         "image": sidecar.image,
         **({"imagePullPolicy": sidecar.pull_policy.value} if sidecar.pull_policy else {}),
-        "command": ["runwarden", "reporter"],
+        "command": ["runwatchman", "reporter"],
         "restartPolicy": "Always",
         "env": _environment(identity, sidecar),
         "resources": dump(sidecar.resources),
@@ -69,7 +69,7 @@ def _reporter(identity: dict[str, str], sidecar: Sidecar) -> JsonObject:
             "readOnlyRootFilesystem": True,
         },
         "startupProbe": {
-            "exec": {"command": ["runwarden", "reporter", "--ready"]},
+            "exec": {"command": ["runwatchman", "reporter", "--ready"]},
             "periodSeconds": PROBE_SECONDS,
             "timeoutSeconds": 10,
             "failureThreshold": PROBE_TIMES,
@@ -77,7 +77,7 @@ def _reporter(identity: dict[str, str], sidecar: Sidecar) -> JsonObject:
         "terminationMessagePath": "/dev/termination-log",
         "terminationMessagePolicy": "File",
         "volumeMounts": [
-            *({"name": volume, "mountPath": f"{RUNWARDEN_DIR}/{path}"} for volume, path in FOLDERS.items()),
+            *({"name": volume, "mountPath": f"{RUNWATCHMAN_DIR}/{path}"} for volume, path in FOLDERS.items()),
             {"name": WORKSPACE_VOLUME, "mountPath": REPORTER_WORKSPACE, "readOnly": True},
             {"name": TOKEN_VOLUME, "mountPath": TOKEN_DIR, "readOnly": True},
         ],
@@ -90,14 +90,14 @@ FOLDERS = {BIN_VOLUME: "bin", ANSWERS_VOLUME: "answers", OUT_VOLUME: "out"}
 def _environment(identity: dict[str, str], sidecar: Sidecar) -> list[JsonObject]:
     environment = {
         **identity,
-        "RUNWARDEN_DIR": RUNWARDEN_DIR,
-        "RUNWARDEN_WORKSPACE": REPORTER_WORKSPACE,
-        "RUNWARDEN_REPORTER": "Full" if sidecar.shared_processes else "NoSharedPID",
-        "RUNWARDEN_REPORT_INTERVAL_SECONDS": str(sidecar.interval_seconds),
+        "RUNWATCHMAN_DIR": RUNWATCHMAN_DIR,
+        "RUNWATCHMAN_WORKSPACE": REPORTER_WORKSPACE,
+        "RUNWATCHMAN_REPORTER": "Full" if sidecar.shared_processes else "NoSharedPID",
+        "RUNWATCHMAN_REPORT_INTERVAL_SECONDS": str(sidecar.interval_seconds),
         "PYTHONDONTWRITEBYTECODE": "1",
         "MALLOC_ARENA_MAX": "1",  # Its threads share one malloc arena: its memory counts in every pod.
     }
-    from_pod = {"RUNWARDEN_POD_UID": "metadata.uid", "RUNWARDEN_NAMESPACE": "metadata.namespace"}
+    from_pod = {"RUNWATCHMAN_POD_UID": "metadata.uid", "RUNWATCHMAN_NAMESPACE": "metadata.namespace"}
     return [
         *({"name": name, "value": value} for name, value in environment.items()),
         *({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in from_pod.items()),
@@ -120,7 +120,7 @@ def _volumes() -> list[JsonObject]:
 def _offered(container: JsonObject) -> list[JsonObject]:
     """Return the agent's read-only mounts. `rw` is also mounted on its PATH, unless the template mounts something there."""
     offered: list[JsonObject] = [
-        {"name": volume, "mountPath": f"{RUNWARDEN_DIR}/{FOLDERS[volume]}", "readOnly": True}
+        {"name": volume, "mountPath": f"{RUNWATCHMAN_DIR}/{FOLDERS[volume]}", "readOnly": True}
         for volume in (BIN_VOLUME, ANSWERS_VOLUME)
     ]
     taken = [mount["mountPath"].rstrip("/") for mount in container.get("volumeMounts", [])]

@@ -6,7 +6,7 @@ import asyncio
 from http import HTTPStatus
 
 from controller.api.base import JsonObject
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.kube.client import Client
 from controller.kube.errors import Forbidden
 from controller.kube.resources import SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS, Resource
@@ -15,7 +15,7 @@ from controller.observability.guard import Refusal, Review
 UNKNOWN = Refusal(HTTPStatus.UNAUTHORIZED, "the API server knows no such token", {"WWW-Authenticate": "Bearer"})
 
 
-class MayNotAsk(RunwardenError):
+class MayNotAsk(RunwatchmanError):
     """The operator lacks the right to create TokenReviews or SubjectAccessReviews."""
 
 
@@ -41,7 +41,7 @@ async def _review(client: Client, path: str, token: str) -> Refusal | None:
     asked |= {"user": user["username"], "nonResourceAttributes": {"path": path, "verb": "get"}}
     if (await _ask(client, SUBJECT_ACCESS_REVIEWS, asked))["status"].get("allowed"):
         return None
-    return Refusal(HTTPStatus.FORBIDDEN, f"{user['username']} may not get {path}: bind the ClusterRole runwarden-metrics-reader")
+    return Refusal(HTTPStatus.FORBIDDEN, f"{user['username']} may not get {path}: bind the ClusterRole runwatchman-metrics-reader")
 
 
 async def _ask(client: Client, resource: Resource, spec: JsonObject) -> JsonObject:
@@ -49,4 +49,4 @@ async def _ask(client: Client, resource: Resource, spec: JsonObject) -> JsonObje
     try:
         return await client.create(resource, None, body)
     except Forbidden as error:
-        raise MayNotAsk(f"{error}; bind the ClusterRole runwarden-operator-metrics to the operator, cluster-wide") from error
+        raise MayNotAsk(f"{error}; bind the ClusterRole runwatchman-operator-metrics to the operator, cluster-wide") from error

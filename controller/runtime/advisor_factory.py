@@ -25,7 +25,7 @@ LOG_LINES, LOG_BYTES = 60, 16_384
 
 
 def load_commands(settings: Settings) -> Mapping[str, Command]:
-    """Return the commands that this process may run itself. Raises RunwardenError for a file that cannot be read."""
+    """Return the commands that this process may run itself. Raises RunwatchmanError for a file that cannot be read."""
     return load(settings.adapter_commands) if settings.adapter == "local" else {}
 
 

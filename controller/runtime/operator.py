@@ -81,7 +81,7 @@ class Operator:
     async def run(self) -> Mode | None:
         """Run until SIGTERM or SIGINT, and return None; or until the shards change, and return how to go on, with a new Operator.
 
-        Raises RunwardenError (or a group of them) when the operator cannot go on: no credentials, a lost Lease, a dead watcher.
+        Raises RunwatchmanError (or a group of them) when the operator cannot go on: no credentials, a lost Lease, a dead watcher.
         """
         self._life.catch_signals()
         connection = await connect(self._settings.kubeconfig)

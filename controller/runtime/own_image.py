@@ -11,7 +11,7 @@ import asyncio
 import structlog
 
 from controller.api.base import JsonObject
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.kube.client import Client
 from controller.kube.errors import ApiError, Forbidden, NotFound, Unavailable
 from controller.kube.resources import PODS
@@ -24,7 +24,7 @@ CONTAINER = "operator"
 RETRY_SECONDS = 2.0
 
 
-class OwnImageUnknown(RunwardenError):
+class OwnImageUnknown(RunwatchmanError):
     """The operator cannot read its own pod, or its container is not in it; the message has the remedy."""
 
 
@@ -54,7 +54,7 @@ async def _own_pod(client: Client, namespace: str, name: str) -> JsonObject:
 def _remedy(error: ApiError, name: str) -> str:
     """Return what to do about a pod that cannot be read."""
     if isinstance(error, Forbidden):
-        return "bind the ClusterRole runwarden-operator-lease in the operator's namespace, or set --reporter-image"
+        return "bind the ClusterRole runwatchman-operator-lease in the operator's namespace, or set --reporter-image"
     if isinstance(error, NotFound):
         return f"--pod ({name}) must be the operator's own pod; correct it, or set --reporter-image"
     return "set --reporter-image"

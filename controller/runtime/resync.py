@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from controller.cache.run_cache import RunCache
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.kube.client import Client
 from controller.kube.reflector import Sink, relist
 from controller.kube.resources import ESCALATIONS, RUN_POLICIES, RUNS, Resource
@@ -39,7 +39,7 @@ class Resync:
         """Have the store forget the Runs that are gone. A failure is logged, and made up for at the next resync."""
         try:
             await collect(self._store, self._client, self._cache.runs.items, self._namespaces)
-        except RunwardenError as error:
+        except RunwatchmanError as error:
             log.warning("states of Runs that are gone were not all deleted", error=str(error))
 
     async def run(self) -> None:
@@ -49,7 +49,7 @@ class Resync:
             await asyncio.sleep(RESYNC_SECONDS)
             try:
                 await self.list_all()
-            except RunwardenError as error:
+            except RunwatchmanError as error:
                 log.warning("resync failed, will be made again", error=str(error))
             else:
                 await self.collect()

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from controller.api.base import JsonObject
 from controller.api.operator_state import OperatorState
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 
 STORE_FIELDS = frozenset({"operatorState", "storeID", "stateVersion"})
 """Status fields that a store writes."""
@@ -17,7 +17,7 @@ STORE_FIELDS = frozenset({"operatorState", "storeID", "stateVersion"})
 Now = Callable[[], datetime]
 
 
-class StoreUnavailable(RunwardenError):
+class StoreUnavailable(RunwatchmanError):
     """The store is unreachable or, as a whole, not trustworthy. Nothing is done until it recovers."""
 
     def __init__(self, store: str, cause: str, remedy: str) -> None:

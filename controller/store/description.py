@@ -1,4 +1,4 @@
-"""The description of a store for `runwarden store show`; it changes nothing."""
+"""The description of a store for `runwatchman store show`; it changes nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def describe_on_runs(client: Client, store_id: str) -> Description:
     """Return the description of a store whose states are on their Runs."""
     runs = (await client.list_all(RUNS)).items
     count = sum(run.get("status", {}).get("storeID") == store_id for run in runs)
-    return Description(store_id, f"runwarden.dev/v1alpha1, state {SCHEMA_VERSION}", count)
+    return Description(store_id, f"runwatchman.dev/v1alpha1, state {SCHEMA_VERSION}", count)
 
 
 async def describe_database(url: str) -> Description:

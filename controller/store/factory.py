@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.kube.client import Client
 from controller.store import Store
 from controller.store.annotation_store import AnnotationStore
@@ -11,10 +11,10 @@ from controller.store.status_store import StatusStore
 SCHEMES = ("sqlite", "postgresql", "postgres", "postgresql+psycopg")
 OTHERS = ("mysql", "mariadb", "oracle", "mssql", "mongodb", "redis", "http", "https", "file")
 """Schemes that a message may repeat; any other text may be part of a password."""
-CHOICES = "status, annotations, sqlite:////PATH/runwarden.db or postgresql://USER@HOST/DATABASE"
+CHOICES = "status, annotations, sqlite:////PATH/runwatchman.db or postgresql://USER@HOST/DATABASE"
 
 
-class UnknownStore(RunwardenError):
+class UnknownStore(RunwatchmanError):
     """The store does not exist; the message lists the choices."""
 
 
@@ -29,7 +29,7 @@ def check_store_name(name: str) -> str:
         kind = f"a {scheme!r} database" if scheme in OTHERS else "a database of this scheme"
         raise UnknownStore(f"a store cannot be {kind}: choose {CHOICES}")
     if scheme == "sqlite" and (not rest.strip("/") or ":memory:" in rest):
-        raise UnknownStore("a store in memory would forget every Run at a restart: name a file, sqlite:////PATH/runwarden.db")
+        raise UnknownStore("a store in memory would forget every Run at a restart: name a file, sqlite:////PATH/runwatchman.db")
     return name
 
 

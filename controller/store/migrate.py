@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from controller.api.base import JsonObject
 from controller.api.names import API_VERSION
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.kube.client import Client
 from controller.kube.errors import Conflict, NotFound
 from controller.kube.resources import RUNS
@@ -21,7 +21,7 @@ TRIES = 5
 """How often one Run is tried if other clients change it."""
 
 
-class MigrationRefused(RunwardenError):
+class MigrationRefused(RunwatchmanError):
     """The migration makes no sense; nothing was moved."""
 
 

@@ -42,7 +42,7 @@ def mismatch(run: JsonObject, store_id: str) -> str:
         return ""
     return (
         f"StoreMismatch: status.storeID is {found!r}, but this operator keeps its state in {store_id!r}: start it with the store "
-        "that the Run was started with, or move the Runs with `runwarden store migrate`"
+        "that the Run was started with, or move the Runs with `runwatchman store migrate`"
     )
 
 
@@ -118,7 +118,7 @@ def _unreadable(raw: Any, where: str) -> str:
 
 def _newer(where: str, found: int) -> str:
     return (
-        f"{where}.schemaVersion is {found}, written by a newer runwarden; this one reads up to {SCHEMA_VERSION}: upgrade the "
+        f"{where}.schemaVersion is {found}, written by a newer runwatchman; this one reads up to {SCHEMA_VERSION}: upgrade the "
         "operator again; nothing is done for this Run until then, and its record stays as it is"
     )
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-PACKAGE = "runwarden"
+PACKAGE = "runwatchman"
 PROGRAM = "kubectl-rw"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PLATFORMS = {

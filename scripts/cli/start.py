@@ -20,7 +20,7 @@ def main():
     if sys.version_info < OLDEST:
         fail(f"it needs Python 3.11 or newer, and {sys.executable} is {sys.version.split()[0]}; install a newer one")
     sys.path[0] = folder_of(sys.path[0])
-    from runwarden.cli.rw import main as run
+    from runwatchman.cli.rw import main as run
 
     try:
         run()
@@ -38,7 +38,7 @@ def fail(message):
 
 def folder_of(archive):
     """Return the folder of the unpacked program, which is made if it is missing."""
-    folder = os.path.join(cache(), "runwarden", IDENTITY + EXTENSION_SUFFIXES[0])
+    folder = os.path.join(cache(), "runwatchman", IDENTITY + EXTENSION_SUFFIXES[0])
     if not is_own(folder):
         folder = unpack(archive, folder)
     return folder
@@ -69,7 +69,7 @@ def unpack(archive, folder):
         os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
         made = tempfile.mkdtemp(prefix=".new-", dir=os.path.dirname(folder))
     except OSError:
-        made = tempfile.mkdtemp(prefix="runwarden-")
+        made = tempfile.mkdtemp(prefix="runwatchman-")
     extract(archive, made)
     try:
         os.rename(made, folder)

@@ -19,7 +19,7 @@ def rule_of(name: str, namespace: str, operation: str, resource: str, selector: 
 
     With a `selector` only objects with these labels count.
     """
-    group = "runwarden.dev" if resource.split("/", maxsplit=1)[0] in ("runs", "agentreports", "escalations") else ""
+    group = "runwatchman.dev" if resource.split("/", maxsplit=1)[0] in ("runs", "agentreports", "escalations") else ""
     rule = {"apiGroups": [group], "apiVersions": ["*"], "operations": [operation], "resources": [resource]}
     expression = "false" if operation == "DELETE" else LABELLED
     kind: JsonObject = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": name}}

@@ -17,14 +17,14 @@ from typing import Any
 from tests.api.forged_requests import API, STATE, escalation, new_report, run
 
 HOME, NAMESPACE, ELSEWHERE, TEMPLATES = "attempts-home", "attempts", "attempts-elsewhere", "attempts-templates"
-REPORTER = "runwarden-reporter"
+REPORTER = "runwatchman-reporter"
 
 
 class By(Enum):
     """The party that refuses, and the words that identify it."""
 
     SCHEMA = r"is invalid: |unknown field|Unsupported value"
-    ADMISSION = r"ValidatingAdmissionPolicy 'runwarden-"
+    ADMISSION = r"ValidatingAdmissionPolicy 'runwatchman-"
     RBAC = r"cannot [\w:-]+ resource|attempting to grant RBAC permissions not currently held"
     LIMIT = r"too large|limit is|must be no more than|Too long|exceeded max depth"
     SERVER = r"does not match the|Precondition failed|could not find the requested resource"
@@ -238,7 +238,7 @@ AUTHOR = (
         "a pod that looks like an agent's",
         By.ADMISSION,
         "only the operator creates pods",
-        pod("r-coder-r1", labels={"runwarden.dev/run-uid": "$r"}),
+        pod("r-coder-r1", labels={"runwatchman.dev/run-uid": "$r"}),
     ),
     patch("author", "a gate taken away", By.RBAC, "cannot patch", "pod/r-coder-r0", {"spec": {"schedulingGates": []}}),
     run_("author", "a shell in an agent's pod", By.RBAC, "pods/exec", "exec", "r-coder-r0", "-c", "agent", "--", "sh"),
@@ -254,8 +254,8 @@ AUTHOR = (
     ),
     run_("author", "the reporter's token", By.RBAC, "serviceaccounts/token", "create", "token", REPORTER),
     run_("author", "a Secret", By.RBAC, "cannot get", "get", "secret", "model-key"),
-    create("author", "the operator's role", By.RBAC, MORE, binding("up", "runwarden-operator", "default")),
-    patch("author", "the operator's Lease", By.RBAC, LEASES, "lease/runwarden", HOLDER, namespace=HOME),
+    create("author", "the operator's role", By.RBAC, MORE, binding("up", "runwatchman-operator", "default")),
+    patch("author", "the operator's Lease", By.RBAC, LEASES, "lease/runwatchman", HOLDER, namespace=HOME),
     patch("oda", "a Run of another namespace", By.RBAC, "cannot patch", "run/r", {"spec": {"desiredState": "Stopped"}}),
     patch("oda", "an answer in another namespace", By.RBAC, "cannot patch", "escalation/$blocked", response("oda")),
 )
@@ -356,7 +356,7 @@ RESPONDER = (
         By.ADMISSION,
         "metadata.labels",
         "escalation/$blocked",
-        {"metadata": {"labels": {"runwarden.dev/run-uid": None}}},
+        {"metadata": {"labels": {"runwatchman.dev/run-uid": None}}},
     ),
     patch(
         "rex",
@@ -487,7 +487,7 @@ AGENT = (
         STATUS,
     ),
     patch("reporter", "its Run's status", By.RBAC, "runs/status", "run/r", {"status": {"phase": "Completed"}}, STATUS),
-    patch("reporter", "the Lease", By.RBAC, LEASES, "lease/runwarden", HOLDER, namespace=HOME),
+    patch("reporter", "the Lease", By.RBAC, LEASES, "lease/runwatchman", HOLDER, namespace=HOME),
     patch(
         "loose",
         "a report by a token that is no pod's",
@@ -522,7 +522,7 @@ OPERATOR = (
     create(
         "operator", "admin's rights for an account of its", By.RBAC, "not currently held", binding("up", "cluster-admin", "default")
     ),
-    create("operator", "the whole cluster", By.RBAC, MORE, binding("up", "runwarden-reporter", "default", "ClusterRoleBinding")),
+    create("operator", "the whole cluster", By.RBAC, MORE, binding("up", "runwatchman-reporter", "default", "ClusterRoleBinding")),
     run_("operator", "another's token", By.RBAC, "serviceaccounts/token", "create", "token", "default"),
     run_("operator", "a shell in a pod", By.RBAC, "pods/exec", "exec", "r-coder-r0", "-c", "agent", "--", "sh"),
     create("operator", "a Lease of another program", By.RBAC, MORE, LEASE),

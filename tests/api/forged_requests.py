@@ -1,8 +1,8 @@
 """The requests of test_admission.py, by user, with the words of their refusals. `$POD` in a body stands for the UID of the pod POD,
 `$run` for that of Run r.
 
-People: alice (of group devs), bob and the bridge bot have runwarden-edit and may create pods, ruth has runwarden-edit alone,
-vera runwarden-view, pat Kubernetes' own edit; eve may write everything of runwarden's but update escalations/status, so that
+People: alice (of group devs), bob and the bridge bot have runwatchman-edit and may create pods, ruth has runwatchman-edit alone,
+vera runwatchman-view, pat Kubernetes' own edit; eve may write everything of runwatchman's but update escalations/status, so that
 only admission is between her and a forgery; so may `collector`, which is the controller-manager. `coder-0` is the pod of
 attempt 0 of the agent whose report is r-coder, and so on.
 """
@@ -13,8 +13,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-API = "runwarden.dev/v1alpha1"
-STATE = "runwarden.dev/operator-state"
+API = "runwatchman.dev/v1alpha1"
+STATE = "runwatchman.dev/operator-state"
 ROBOT = "system:serviceaccount:admission:robot"
 
 
@@ -112,9 +112,9 @@ def owner(uid: str, kind: str = "Run") -> list[dict[str, str]]:
 
 
 DELIVERY = [{"questionID": "q", "answer": "yes", "by": "alice"}]
-UID = "runwarden.dev/run-uid"
+UID = "runwatchman.dev/run-uid"
 STAMPED = [
-    {"manager": "runwarden-reporter", "operation": "Update", "subresource": "status", "apiVersion": API}
+    {"manager": "runwatchman-reporter", "operation": "Update", "subresource": "status", "apiVersion": API}
     | {"time": "9999-12-31T23:59:59Z", "fieldsType": "FieldsV1", "fieldsV1": {"f:status": {"f:seq": {}}}}
 ]
 """An entry of managedFields that no API server wrote."""
@@ -128,7 +128,7 @@ INBOX = (
     phase("eve", "open", "Resolved", "only the operator writes the status"),
     phase("eve", "expired", "Open", "only the operator writes the status"),
     meta("alice", "escalation/open", "metadata.labels", labels={"a": "b"}),
-    meta("eve", "escalation/dressed", "metadata.labels", labels={"runwarden.dev/run-uid": "v"}),
+    meta("eve", "escalation/dressed", "metadata.labels", labels={"runwatchman.dev/run-uid": "v"}),
     meta("alice", "escalation/dressed", "metadata.labels", labels=None),
     meta("alice", "escalation/open", "metadata.annotations", annotations={"a": "b"}),
     meta("alice", "escalation/dressed", "metadata.annotations", annotations={"note": None}),
@@ -242,15 +242,15 @@ STATES_AND_PODS = (
     patch("alice", "run/started", {"status": {"storeID": "annotations"}}, "runs/status", "--subresource=status"),
     patch("pat", "pod/gated", {"spec": {"schedulingGates": []}}, "only the operator removes the scheduling gate"),
     meta("pat", "pod/gated", "only the operator removes the finalizer", finalizers=None),
-    meta("pat", "pod/gated", "the labels runwarden.dev/*", labels={"runwarden.dev/attempt": "7"}),
-    meta("pat", "pod/gated", "the labels runwarden.dev/*", labels={"runwarden.dev/run-uid": None}),
-    meta("pat", "pod/other", "the labels runwarden.dev/*", labels={"runwarden.dev/run-uid": "u"}),
+    meta("pat", "pod/gated", "the labels runwatchman.dev/*", labels={"runwatchman.dev/attempt": "7"}),
+    meta("pat", "pod/gated", "the labels runwatchman.dev/*", labels={"runwatchman.dev/run-uid": None}),
+    meta("pat", "pod/other", "the labels runwatchman.dev/*", labels={"runwatchman.dev/run-uid": "u"}),
     create(
         "pat",
         {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": "forged", "labels": {"runwarden.dev/run-uid": "u"}},
+            "metadata": {"name": "forged", "labels": {"runwatchman.dev/run-uid": "u"}},
             "spec": {"containers": [{"name": "agent", "image": "x"}]},
         },
         "only the operator creates pods",
@@ -267,7 +267,7 @@ GRACES = (
     delete("pat", "r-slow-r0", 601, "within which a stop ends an agent: leave --grace-period out"),
     Try(
         "pat",
-        ("delete", "pods", "-l", "runwarden.dev/run-uid=slow", "--grace-period=86400", "--wait=false"),
+        ("delete", "pods", "-l", "runwatchman.dev/run-uid=slow", "--grace-period=86400", "--wait=false"),
         "longer than the pod's own",
     ),
     evict("pat", "r-slow-r0", ABSURD_SECONDS, "evicted with a grace period of 3600 s at most"),
@@ -330,7 +330,7 @@ PASSING = (
     patch("alice", "run/paused", {"spec": {"desiredState": "Running"}}),
     meta("operator", "run/started", annotations={STATE: '{"version":8}'}),
     meta("pat", "pod/gated", labels={"team": "a"}, annotations={"note": "x"}),
-    patch("pat", "pod/gated", {"spec": {"schedulingGates": [{"name": "runwarden.dev/admitted"}]}}),
+    patch("pat", "pod/gated", {"spec": {"schedulingGates": [{"name": "runwatchman.dev/admitted"}]}}),
     Try("pat", ("delete", "pod", "gated", "--wait=false")),
     delete("pat", "r-slow-r0", 600),
     delete("pat", "gated", 86400),

@@ -15,8 +15,8 @@ QUICK_LEASE = ("--lease-duration", "10", "--lease-renew-deadline", "8", "--lease
 """Short enough for a test to wait until a replica counts as dead, long enough for a shared machine."""
 PATIENCE_SECONDS = 180.0
 """Time until shares are even: on a shared machine the start of one operator has taken 50 s."""
-HELD = re.compile(r'^runwarden_shard_held{shard="(\d+)"} 1\.0$', re.MULTILINE)
-SHARDS = re.compile(r"^runwarden_shards (\d+)\.0$", re.MULTILINE)
+HELD = re.compile(r'^runwatchman_shard_held{shard="(\d+)"} 1\.0$', re.MULTILINE)
+SHARDS = re.compile(r"^runwatchman_shards (\d+)\.0$", re.MULTILINE)
 
 
 class Fleet:

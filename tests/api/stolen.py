@@ -92,7 +92,7 @@ def network(metadata: JsonObject = UNCHANGED, **spec: Any) -> JsonObject:
 
 
 def bound(
-    role: str, kind: str = "ServiceAccount", name: str = "runwarden-reporter", called: str = "runwarden-reporter"
+    role: str, kind: str = "ServiceAccount", name: str = "runwatchman-reporter", called: str = "runwatchman-reporter"
 ) -> JsonObject:
     """A RoleBinding as the operator builds it, with one thing changed."""
     made = binding(NAMESPACE)
@@ -104,7 +104,7 @@ def bound(
     }
 
 
-SELECTED = "writes the NetworkPolicy runwarden-agents only"
+SELECTED = "writes the NetworkPolicy runwatchman-agents only"
 OWNERS = "one controller of kind Run"
 CONFINED, SECURED, ALONE = "each container of a pod", "a pod that the operator creates is restricted", "shares no namespace"
 MOUNTS, FENCED, PLACE = "configMap, downwardAPI", "has the scheduling gate", "creates nothing in its own namespace"
@@ -156,12 +156,12 @@ PODS = (
     stolen("a pod of another kind's", OWNERS, pod({"ownerReferences": owner("$r", "RunPolicy")})),
     stolen("a pod that its owner does not control", OWNERS, pod({"ownerReferences": owner("$r")})),
     stolen("a pod without labels", OWNERS, pod({"labels": {}})),
-    stolen("a pod with another Run's label", OWNERS, pod({"labels": LABELS | {"runwarden.dev/run-uid": "v"}})),
+    stolen("a pod with another Run's label", OWNERS, pod({"labels": LABELS | {"runwatchman.dev/run-uid": "v"}})),
     stolen("a pod of another name", "is named <run>-<agent>-r<attempt>", pod({"name": "etcd"})),
     stolen("a pod without gate", FENCED, pod(schedulingGates=[])),
     stolen("a pod on a node of choice", FENCED, pod(schedulingGates=[], nodeName="node-0")),
     stolen("a pod without finalizer", FENCED, pod({"finalizers": []})),
-    stolen("a pod that cannot go", FENCED, pod({"finalizers": ["runwarden.dev/outcome", "example.com/stay"]})),
+    stolen("a pod that cannot go", FENCED, pod({"finalizers": ["runwatchman.dev/outcome", "example.com/stay"]})),
     stolen("a call from the node", "the kubelet calls nobody", pod(box={"lifecycle": {"preStop": {"sleep": {"seconds": 1}}}})),
     stolen(
         "a probe of another host",
@@ -183,10 +183,10 @@ OBJECTS = (
     stolen("a raw disk", "a new and empty volume", claim(volumeMode="Block")),
     stolen("a claim of another name", "is named <run>-<agent>-workspace", claim({"name": "theirs"})),
     stolen("a claim in kube-system", PLACE, claim(), SYSTEM),
-    stolen("an account of another name", "no ServiceAccount but runwarden-reporter", account() | {"metadata": {"name": "mine"}}),
+    stolen("an account of another name", "no ServiceAccount but runwatchman-reporter", account() | {"metadata": {"name": "mine"}}),
     stolen("an account whose token is mounted", "no ServiceAccount but", account() | {"automountServiceAccountToken": True}),
     stolen("an account in kube-system", PLACE, account(), SYSTEM),
-    stolen("its own role for the reporters", "binds the ClusterRole", bound("runwarden-operator")),
+    stolen("its own role for the reporters", "binds the ClusterRole", bound("runwatchman-operator")),
     stolen("its role for another account", "binds the ClusterRole", bound(REPORTER, name="default")),
     stolen("the reporters' role for everybody", "binds the ClusterRole", bound(REPORTER, "Group", "system:authenticated")),
     stolen("a binding of another name", "binds the ClusterRole", bound(REPORTER, called="mine")),
@@ -214,15 +214,19 @@ CHANGES = (
     changed("another's pod with a deadline", "agents' pods only", f"pod/{BYSTANDER}", {"spec": {"activeDeadlineSeconds": 1}}),
     run_("operator", "another's pod gone", By.ADMISSION, "agents' pods only", "delete", "pod", BYSTANDER),
     changed("an agent's pod without its Run", "neither labels nor owners", GATED, {"metadata": {"ownerReferences": None}}),
-    changed("an agent's pod with another label", "neither labels", GATED, {"metadata": {"labels": {"runwarden.dev/attempt": "7"}}}),
-    changed("an agent's brief", "runwarden.dev/ending-at only", GATED, {"metadata": {"annotations": {"runwarden.dev/brief": "x"}}}),
-    changed("an agent's note gone", "ending-at only", GATED, {"metadata": {"annotations": {"runwarden.dev/brief": None}}}),
+    changed(
+        "an agent's pod with another label", "neither labels", GATED, {"metadata": {"labels": {"runwatchman.dev/attempt": "7"}}}
+    ),
+    changed(
+        "an agent's brief", "runwatchman.dev/ending-at only", GATED, {"metadata": {"annotations": {"runwatchman.dev/brief": "x"}}}
+    ),
+    changed("an agent's note gone", "ending-at only", GATED, {"metadata": {"annotations": {"runwatchman.dev/brief": None}}}),
     changed("an agent's pod that cannot go", "finalizer", GATED, {"metadata": {"finalizers": ["example.com/stay"]}}),
     respecified("an agent's pod that stays on any node", "add", "/spec/tolerations/-", {"operator": "Exists"}),
     respecified("another image in an agent's pod", "replace", "/spec/containers/0/image", "evil"),
     changed("a paused Run goes on", "the spec of no Run", "run/paused", {"spec": {"desiredState": "Running"}}),
     changed("a Run with a larger budget", "the spec of no Run", "run/r", {"spec": {"tokenBudget": 99}}),
-    changed("a Run's label", "runwarden.dev/operator-state only", "run/r", {"metadata": {"labels": {"a": "b"}}}),
+    changed("a Run's label", "runwatchman.dev/operator-state only", "run/r", {"metadata": {"labels": {"a": "b"}}}),
     changed("a Run that cannot go", "operator-state only", "run/r", {"metadata": {"finalizers": ["example.com/stay"]}}),
 )
 

@@ -132,23 +132,23 @@ TRICKS = (
         "the reporter's token, by mount",
         f"{BOX}.volumeMounts[0].name",
         "reserved for the operator",
-        mount={"name": "runwarden-token"},
+        mount={"name": "runwatchman-token"},
     ),
     template(
         "the reporter's token, by volume",
         "spec.volumes[0].name",
         "reserved for the operator",
-        volume={"name": "runwarden-token", "emptyDir": {}},
+        volume={"name": "runwatchman-token", "emptyDir": {}},
     ),
     template(
-        "the reporter's place", "spec.initContainers[0].name", "reserved for the operator", init={"name": "runwarden-reporter"}
+        "the reporter's place", "spec.initContainers[0].name", "reserved for the operator", init={"name": "runwatchman-reporter"}
     ),
     template(
         "the reporter's directory, by a detour",
         f"{BOX}.volumeMounts[0].mountPath",
         "reserved for the operator",
         volume={"emptyDir": {}},
-        mount={"mountPath": "/v/../runwarden/bin"},
+        mount={"mountPath": "/v/../runwatchman/bin"},
     ),
     template("an ephemeral container", "spec.ephemeralContainers", NOT_ALLOWED, pod={"ephemeralContainers": [INSIDE]}),
     template("a port of the node", f"{BOX}.ports[0].hostPort", NOT_ALLOWED, box={"ports": [{"containerPort": 80, "hostPort": 80}]}),
@@ -193,16 +193,16 @@ TRICKS = (
         "another attempt's number",
         f"{BOX}.env[0].name",
         "reserved for the operator",
-        box={"env": [{"name": "RUNWARDEN_ATTEMPT", "value": "9"}]},
+        box={"env": [{"name": "RUNWATCHMAN_ATTEMPT", "value": "9"}]},
     ),
     template(
-        "another Run's label", "metadata.labels", "reserved for the operator", metadata={"labels": {"runwarden.dev/run-uid": "u"}}
+        "another Run's label", "metadata.labels", "reserved for the operator", metadata={"labels": {"runwatchman.dev/run-uid": "u"}}
     ),
     template(
         "an annotation of the operator's",
         "metadata.annotations",
         "reserved for the operator",
-        metadata={"annotations": {"runwarden.dev/ending-at": "x"}},
+        metadata={"annotations": {"runwatchman.dev/ending-at": "x"}},
     ),
     template("a finalizer", "metadata.finalizers", NOT_ALLOWED, metadata={"finalizers": ["example.com/stay"]}),
     template("another owner", "metadata.ownerReferences", NOT_ALLOWED, metadata={"ownerReferences": owner("u")}),
@@ -211,7 +211,7 @@ TRICKS = (
         "the operator's gate",
         "spec.schedulingGates[0].name",
         "reserved for the operator",
-        pod={"schedulingGates": [{"name": "runwarden.dev/admitted"}]},
+        pod={"schedulingGates": [{"name": "runwatchman.dev/admitted"}]},
     ),
 )
 """The attack in an author's template, and the template."""

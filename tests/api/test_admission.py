@@ -31,7 +31,7 @@ from tests.cluster import Cluster
 from tests.support import apply, await_that, get
 
 NAMESPACE, ELSEWHERE = "admission", "admission-elsewhere"
-REPORTER = "runwarden-reporter"
+REPORTER = "runwatchman-reporter"
 PHASES = ("Expired", "Superseded", "Resolved", "Answered", "Delivered")
 WRITTEN = ["runs", "escalations", "agentreports", "agentreports/status"]
 WRITES = ["get", "create", "update", "patch"]
@@ -40,8 +40,8 @@ BROAD: dict[str, Any] = {
     "kind": "ClusterRole",
     "metadata": {"name": "test-broad"},
     "rules": [
-        {"apiGroups": ["runwarden.dev"], "resources": WRITTEN, "verbs": WRITES},
-        {"apiGroups": ["runwarden.dev"], "resources": ["escalations/status"], "verbs": ["get", "patch"]},
+        {"apiGroups": ["runwatchman.dev"], "resources": WRITTEN, "verbs": WRITES},
+        {"apiGroups": ["runwatchman.dev"], "resources": ["escalations/status"], "verbs": ["get", "patch"]},
     ],
 }
 """All rights that can be granted without making somebody an operator."""
@@ -109,12 +109,12 @@ def meet_people(cluster: Cluster, made: World) -> None:
     made.people["reporter"] = users.account(cluster, NAMESPACE, REPORTER)
     editors = ("--user=alice", "--user=bob", "--user=bot", f"--serviceaccount={NAMESPACE}:robot")
     users.let_author(cluster, NAMESPACE, *editors)
-    users.grant(cluster, NAMESPACE, "runwarden-edit", "--user=ruth")
-    users.grant(cluster, NAMESPACE, "runwarden-view", "--user=vera")
+    users.grant(cluster, NAMESPACE, "runwatchman-edit", "--user=ruth")
+    users.grant(cluster, NAMESPACE, "runwatchman-view", "--user=vera")
     users.grant(cluster, NAMESPACE, "edit", "--user=pat")
     made.people["collector"] = replace(cluster, kubeconfig=cluster.directory / "controller-manager.kubeconfig")
     users.grant(cluster, NAMESPACE, "test-broad", "--user=eve", "--user=system:kube-controller-manager")
-    users.grant(cluster, NAMESPACE, "runwarden-operator", f"--serviceaccount={NAMESPACE}:operator")
+    users.grant(cluster, NAMESPACE, "runwatchman-operator", f"--serviceaccount={NAMESPACE}:operator")
     reporters = (f"{NAMESPACE}:{REPORTER}", f"{NAMESPACE}:default", f"{ELSEWHERE}:{REPORTER}")
     users.grant(cluster, NAMESPACE, REPORTER, *(f"--serviceaccount={name}" for name in reporters))
 
@@ -122,10 +122,10 @@ def meet_people(cluster: Cluster, made: World) -> None:
 def start_pods(cluster: Cluster, made: World) -> None:
     """Start the pods of attempts, one under another service account, and one of the same name elsewhere; one stays gated."""
     gated = pod_of("gated", "default")
-    gated["metadata"] |= {"labels": {"runwarden.dev/run-uid": "u"}, "finalizers": ["runwarden.dev/outcome"]}
-    gated["spec"] |= {"schedulingGates": [{"name": "runwarden.dev/admitted"}]}
+    gated["metadata"] |= {"labels": {"runwatchman.dev/run-uid": "u"}, "finalizers": ["runwatchman.dev/outcome"]}
+    gated["spec"] |= {"schedulingGates": [{"name": "runwatchman.dev/admitted"}]}
     at_work = pod_of("r-slow-r0", "default")
-    at_work["metadata"] |= {"labels": {"runwarden.dev/run-uid": "slow"}}
+    at_work["metadata"] |= {"labels": {"runwatchman.dev/run-uid": "slow"}}
     at_work["spec"] |= {"terminationGracePeriodSeconds": 600}
     apply(cluster, NAMESPACE, gated, at_work, pod_of("other", "default"), *(pod_of(*named) for named in PODS.values()))
     apply(cluster, ELSEWHERE, pod_of("r-coder-r1", REPORTER))
@@ -139,7 +139,7 @@ def start_pods(cluster: Cluster, made: World) -> None:
 def fill_inbox(made: World) -> None:
     """Create escalations for each kind of responders and in each phase."""
     dressed = escalation("dressed")
-    dressed["metadata"] |= {"labels": {"runwarden.dev/run-uid": "u"}, "annotations": {"note": "x"}}
+    dressed["metadata"] |= {"labels": {"runwatchman.dev/run-uid": "u"}, "annotations": {"note": "x"}}
     dressed["metadata"] |= {"finalizers": ["example.com/stay"], "ownerReferences": owner("$run")}
     asked = [escalation("users", {"users": ["alice"], "bridges": ["bot"]}), escalation("groups", {"groups": ["devs", "leads"]})]
     owned = escalation("owned")
@@ -193,7 +193,7 @@ def test_a_recreated_pod_does_not_speak_for_the_former_one(world: World, api_clu
 def test_the_right_to_create_pods_counts_in_its_own_namespace_and_at_once(world: World, api_cluster: Cluster) -> None:
     """A pod creator of another namespace has no pods started here; after a grant here, the same Run is accepted."""
     rita = world.people["rita"] = users.person(api_cluster, "rita")
-    users.grant(api_cluster, NAMESPACE, "runwarden-edit", "--user=rita")
+    users.grant(api_cluster, NAMESPACE, "runwatchman-edit", "--user=rita")
     users.let_author(api_cluster, ELSEWHERE, "--user=rita")
     assert "may not create pods in namespace admission" in world.do(create("rita", run("hers")))
     body = json.dumps(run("hers"))
@@ -217,7 +217,7 @@ def test_status_writer_is_an_operator_there_and_nowhere_else(world: World, api_c
     person = users.person(api_cluster, "olga")
     users.grant(api_cluster, NAMESPACE, "test-broad", "--user=olga")
     users.grant(api_cluster, ELSEWHERE, "test-broad", "--user=olga")
-    users.grant(api_cluster, ELSEWHERE, "runwarden-operator", "--user=olga")
+    users.grant(api_cluster, ELSEWHERE, "runwatchman-operator", "--user=olga")
     body = json.dumps(escalation("asked"))
     assert "created" in person.kubectl("-n", ELSEWHERE, "create", "-f", "-", stdin=body)
     assert "only the operator creates" in person.kubectl("-n", NAMESPACE, "create", "-f", "-", stdin=body, check=False)

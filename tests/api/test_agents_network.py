@@ -15,7 +15,7 @@ from tests.cluster import Cluster
 from tests.support import OperatorProcess, apply, await_phase, await_that, get, items, policy_of, run_of, simulated
 
 HOME = "agents-network"
-NAME = "runwarden-agents"
+NAME = "runwatchman-agents"
 ACCOUNT = f"--serviceaccount={HOME}:operator"
 SLICE: JsonObject = {
     "apiVersion": "discovery.k8s.io/v1",
@@ -36,9 +36,9 @@ def account(api_cluster: Cluster) -> Iterator[Cluster]:
     api_cluster.kubectl("-n", HOME, "create", "serviceaccount", "operator")
     apply(api_cluster, "default", SLICE)
     for where, role in (
-        (None, "runwarden-operator"),
-        (HOME, "runwarden-operator-lease"),
-        ("default", "runwarden-operator-apiserver"),
+        (None, "runwatchman-operator"),
+        (HOME, "runwatchman-operator-lease"),
+        ("default", "runwatchman-operator-apiserver"),
     ):
         users.grant(api_cluster, where, role, ACCOUNT)
     yield users.account(api_cluster, HOME, "operator")
@@ -49,14 +49,14 @@ def account(api_cluster: Cluster) -> Iterator[Cluster]:
 @pytest.fixture
 def allowed(api_cluster: Cluster, namespace: str) -> str:
     """A namespace in which the operator may write NetworkPolicies."""
-    users.grant(api_cluster, namespace, "runwarden-operator-network", ACCOUNT)
+    users.grant(api_cluster, namespace, "runwatchman-operator-network", ACCOUNT)
     return namespace
 
 
 def managed(cluster: Cluster, namespace: str, pod: str) -> bool:
     """Whether a pod is among those that the operator's NetworkPolicy selects."""
     labels: JsonObject = get(cluster, namespace, "pod", pod)["metadata"]["labels"]
-    return labels.get("runwarden.dev/network") == "managed"
+    return labels.get("runwatchman.dev/network") == "managed"
 
 
 def test_agents_have_their_network_policy(api_cluster: Cluster, account: Cluster, allowed: str) -> None:
@@ -70,7 +70,7 @@ def test_agents_have_their_network_policy(api_cluster: Cluster, account: Cluster
             assert managed(api_cluster, allowed, f"{name}-coder-r0")
         assert "ValidatingAdmissionPolicy" not in operator.log.read_text()
     found = get(api_cluster, allowed, "networkpolicy", NAME)["spec"]
-    assert found["podSelector"] == {"matchLabels": {"runwarden.dev/network": "managed"}}
+    assert found["podSelector"] == {"matchLabels": {"runwatchman.dev/network": "managed"}}
     blocks = [to["ipBlock"]["cidr"] for rule in found["egress"] for to in rule["to"] if "ipBlock" in to]
     assert blocks == ["0.0.0.0/0", "::/0", "10.1.2.3/32", "10.20.0.0/16"]
 
@@ -84,7 +84,7 @@ def test_a_policy_that_was_changed_is_mended_and_one_of_ones_own_is_left(
         apply(api_cluster, allowed, run_of("first"))
         await_phase(api_cluster, allowed, "first", "Completed")
         assert get(api_cluster, allowed, "networkpolicy", NAME)["spec"]["egress"] == own["spec"]["egress"]
-    apply(api_cluster, allowed, {**OPEN, "metadata": {"name": NAME, "labels": {"app.kubernetes.io/managed-by": "runwarden"}}})
+    apply(api_cluster, allowed, {**OPEN, "metadata": {"name": NAME, "labels": {"app.kubernetes.io/managed-by": "runwatchman"}}})
     with OperatorProcess(account, *OPTIONS):
         apply(api_cluster, allowed, run_of("second"))
         await_phase(api_cluster, allowed, "second", "Completed")
@@ -95,7 +95,7 @@ OPEN: JsonObject = {
     "apiVersion": "networking.k8s.io/v1",
     "kind": "NetworkPolicy",
     "spec": {
-        "podSelector": {"matchLabels": {"runwarden.dev/network": "managed"}},
+        "podSelector": {"matchLabels": {"runwatchman.dev/network": "managed"}},
         "policyTypes": ["Ingress", "Egress"],
         "egress": [{}],
     },
@@ -127,7 +127,7 @@ def test_an_agent_never_starts_without_the_policy_that_it_must_have(api_cluster:
     with OperatorProcess(account, "--lease-namespace", HOME):
         apply(api_cluster, namespace, run_of("held", simulated("run-forever")))
         found = await_that(lambda: refused(api_cluster, namespace), "the refusal in the status")
-    assert "runwarden-operator-network" in found["message"]
+    assert "runwatchman-operator-network" in found["message"]
     assert "networkPolicy: Unmanaged" in found["message"]
     assert items(api_cluster, namespace, "pods") == []
 

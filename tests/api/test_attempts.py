@@ -106,7 +106,7 @@ def world(api_cluster: Cluster) -> Iterator[World]:
     for found in items(api_cluster, NAMESPACE, "pods"):
         release = ("patch", "pod", found["metadata"]["name"], "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
         api_cluster.kubectl("-n", NAMESPACE, *release, check=False)
-    api_cluster.kubectl("delete", "clusterrolebinding", f"runwarden-operator-serviceaccount-{HOME}-operator")
+    api_cluster.kubectl("delete", "clusterrolebinding", f"runwatchman-operator-serviceaccount-{HOME}-operator")
 
 
 def meet_people(made: World) -> None:
@@ -122,15 +122,15 @@ def meet_people(made: World) -> None:
     posed = {"authentication.kubernetes.io/pod-name": "r-coder-r0"}
     account = f"system:serviceaccount:{ELSEWHERE}:{REPORTER}"
     made.people["ghost"] = users.posing(made.people["eddy"], "ghost", account, **posed)
-    users.grant(cluster, ELSEWHERE, "runwarden-edit", "--user=rhea", "--user=bo")
-    users.grant(cluster, NAMESPACE, "runwarden-edit", "--user=writer", "--user=tenant", "--user=rex", "--user=bot")
+    users.grant(cluster, ELSEWHERE, "runwatchman-edit", "--user=rhea", "--user=bo")
+    users.grant(cluster, NAMESPACE, "runwatchman-edit", "--user=writer", "--user=tenant", "--user=rex", "--user=bot")
     cluster.kubectl("-n", NAMESPACE, "create", "role", "pods-only", "--verb=create", "--resource=pods")
     cluster.kubectl("-n", NAMESPACE, "create", "rolebinding", "pods-only", "--role=pods-only", "--user=tenant")
     cluster.kubectl("-n", HOME, "create", "serviceaccount", "operator")
-    users.grant(cluster, None, "runwarden-operator", f"--serviceaccount={HOME}:operator")
-    users.grant(cluster, HOME, "runwarden-operator-lease", f"--serviceaccount={HOME}:operator")
+    users.grant(cluster, None, "runwatchman-operator", f"--serviceaccount={HOME}:operator")
+    users.grant(cluster, HOME, "runwatchman-operator-lease", f"--serviceaccount={HOME}:operator")
     for where in (NAMESPACE, SYSTEM):
-        users.grant(cluster, where, "runwarden-operator-network", f"--serviceaccount={HOME}:operator")
+        users.grant(cluster, where, "runwatchman-operator-network", f"--serviceaccount={HOME}:operator")
     made.people["operator"] = users.account(cluster, HOME, "operator")
 
 

@@ -23,7 +23,7 @@ LOAD = Load(COUNT, warm_up=1, settling_seconds=2.0, idle_seconds=1.0)
 QUICK = replace(LOAD, settling_seconds=0.1, idle_seconds=0.1)
 """A load for tests that ignore the number of writes."""
 FAILS_ONCE = replace(QUICK, failing=True)
-WRITES = {"job": 6, "naive": 8, "floor": 4, "runwarden-status": 3, "runwarden-annotations": 4, "runwarden-sqlite": 3}
+WRITES = {"job": 6, "naive": 8, "floor": 4, "runwatchman-status": 3, "runwatchman-annotations": 4, "runwatchman-sqlite": 3}
 """Approximate writes per object: they prove that writes are counted at all, and for the right contestant."""
 
 
@@ -61,7 +61,7 @@ def test_every_figure_of_everybody_is_there(name: str, turns: dict[str, Turn]) -
 
 def test_pods_that_fail_once(scene: Scene) -> None:
     """Our operator starts a successor after each death, and its figures are present."""
-    turn = take_turn(scene.cluster, scene.everybody["runwarden-status"], FAILS_ONCE)
+    turn = take_turn(scene.cluster, scene.everybody["runwatchman-status"], FAILS_ONCE)
     assert turn.successions.number == COUNT
     assert all(METRICS[metric].of(turn) is not None for metric in FAILING)
 

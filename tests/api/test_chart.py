@@ -32,7 +32,7 @@ def prepared(api_cluster: Cluster) -> Cluster:
 
 @pytest.fixture
 def virgin() -> Iterator[Cluster]:
-    """An API server without any object of runwarden."""
+    """An API server without any object of runwatchman."""
     cluster = lifecycle.up("api")
     try:
         yield cluster
@@ -76,15 +76,15 @@ def test_install_upgrade_uninstall(virgin: Cluster, tmp_path: Path) -> None:
         return helm(*arguments, "--namespace", NAMESPACE, home=tmp_path, kubeconfig=virgin.kubeconfig)
 
     said = on_it("install", RELEASE, str(CHART), "--create-namespace")
-    assert "helm test runwarden -n runwarden" in said
+    assert "helm test runwatchman -n runwatchman" in said
     virgin.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
-    forged = {"apiVersion": "runwarden.dev/v1alpha1", "kind": "Escalation", "metadata": {"name": "forged"}}
+    forged = {"apiVersion": "runwatchman.dev/v1alpha1", "kind": "Escalation", "metadata": {"name": "forged"}}
     forged["spec"] = {"runName": "r", "runUID": "u", "type": "Blocked", "summary": "s"}
     create = ["create", "--dry-run=server", "--as=mallory", "--as-group=team", "-f", "-"]
-    virgin.kubectl("create", "clusterrolebinding", "team", "--clusterrole=runwarden-edit", "--group=team")
-    virgin.kubectl("create", "clusterrole", "forger", "--verb=create", "--resource=escalations.runwarden.dev")
+    virgin.kubectl("create", "clusterrolebinding", "team", "--clusterrole=runwatchman-edit", "--group=team")
+    virgin.kubectl("create", "clusterrole", "forger", "--verb=create", "--resource=escalations.runwatchman.dev")
     virgin.kubectl("create", "clusterrolebinding", "forger", "--clusterrole=forger", "--group=team")
-    await_that(lambda: "runwarden-escalations" in virgin.kubectl(*create, stdin=json.dumps(forged), check=False), "the policies")
+    await_that(lambda: "runwatchman-escalations" in virgin.kubectl(*create, stdin=json.dumps(forged), check=False), "the policies")
 
     on_it("upgrade", RELEASE, str(CHART), "--set", "workers=8")
     account = f"--as=system:serviceaccount:{NAMESPACE}:{RELEASE}"
@@ -92,15 +92,15 @@ def test_install_upgrade_uninstall(virgin: Cluster, tmp_path: Path) -> None:
     assert "no" in virgin.kubectl("auth", "can-i", "get", "secrets", "-n", "default", account, check=False)
 
     on_it("uninstall", RELEASE, "--no-hooks")  # without a kubelet its Job cannot run
-    assert "runs.runwarden.dev" in virgin.kubectl("get", "crd", "-o", "name")
+    assert "runs.runwatchman.dev" in virgin.kubectl("get", "crd", "-o", "name")
     left = virgin.kubectl("get", "clusterroles,clusterrolebindings,validatingadmissionpolicies", "-o", "name")
-    assert "runwarden" not in left
+    assert "runwatchman" not in left
     on_it("install", RELEASE, str(CHART))
     on_it("uninstall", RELEASE, "--no-hooks")
     with pytest.raises(HelmError, match="invalid ownership metadata"):
         on_it("install", "other", str(CHART))
     on_it("upgrade", "--install", "other", str(CHART), "--take-ownership")
-    assert "other" in virgin.kubectl("get", "crd", "runs.runwarden.dev", "-o", "jsonpath={.metadata.annotations}")
+    assert "other" in virgin.kubectl("get", "crd", "runs.runwatchman.dev", "-o", "jsonpath={.metadata.annotations}")
 
 
 def test_examples_conform_to_the_crds(tmp_path: Path) -> None:

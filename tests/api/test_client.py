@@ -37,7 +37,7 @@ def config_map(name: str, **data: str) -> JsonObject:
 
 def gated_pod(name: str, **env: str) -> JsonObject:
     container = {"name": "c", "image": "x", "env": [{"name": key, "value": value} for key, value in env.items()]}
-    spec = {"schedulingGates": [{"name": "runwarden.dev/admitted"}], "containers": [container]}
+    spec = {"schedulingGates": [{"name": "runwatchman.dev/admitted"}], "containers": [container]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"of": "test"}}, "spec": spec}
 
 
@@ -50,7 +50,7 @@ async def test_create_read_replace_patch_delete(client: Client, namespace: str) 
     with pytest.raises(AlreadyExists, match="already exists"):
         await client.create(CONFIG_MAPS, namespace, config_map("a"))
     replaced = await client.replace(CONFIG_MAPS, namespace, "a", made | {"data": {"x": "2"}})
-    assert {entry["manager"] for entry in replaced["metadata"]["managedFields"]} == {"runwarden"}
+    assert {entry["manager"] for entry in replaced["metadata"]["managedFields"]} == {"runwatchman"}
     patched = await client.merge_patch(CONFIG_MAPS, namespace, "a", {"data": {"y": "3"}})
     assert patched["data"] == {"x": "2", "y": "3"}
     await client.delete(CONFIG_MAPS, namespace, "a", uid=made["metadata"]["uid"])

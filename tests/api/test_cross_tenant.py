@@ -25,7 +25,7 @@ from controller.store.factory import make_store
 from tests.cluster import Cluster
 from tests.support import OperatorProcess, apply, await_phase, await_that, get, items, run_of, simulated_forever
 
-OURS = ("runwarden/", "kopf/", "Python")
+OURS = ("runwatchman/", "kopf/", "Python")
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def attacker(api_cluster: Cluster, namespace: str) -> Iterator[str]:
 
 def forged_report(uid: str) -> JsonObject:
     """Return a report that claims another tenant's Run as its own, with an owner reference."""
-    api = "runwarden.dev/v1alpha1"
+    api = "runwatchman.dev/v1alpha1"
     owner = {"apiVersion": api, "kind": "Run", "name": "victim", "uid": uid, "controller": True}
     return {
         "apiVersion": api,
@@ -53,8 +53,8 @@ def forged_pod(uid: str) -> JsonObject:
     """Return a pod with the labels and the owner of another tenant's agent."""
     labels = {"run": "victim", "run-uid": uid, "agent": "coder", "attempt": "0"}
     meta = forged_report(uid)["metadata"] | {"name": "victim-coder-r0"}
-    meta["labels"] = {f"runwarden.dev/{key}": value for key, value in labels.items()}
-    spec = {"containers": [{"name": "agent", "image": "x"}], "schedulingGates": [{"name": "runwarden.dev/admitted"}]}
+    meta["labels"] = {f"runwatchman.dev/{key}": value for key, value in labels.items()}
+    spec = {"containers": [{"name": "agent", "image": "x"}], "schedulingGates": [{"name": "runwatchman.dev/admitted"}]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
 
 
@@ -79,7 +79,7 @@ def test_a_forged_report_acts_on_no_run(api_cluster: Cluster, namespace: str, at
         status = {"attempt": 0, "podUID": "none", "seq": 1, "intervalSeconds": 60, "activityAgeSeconds": 0}
         patch = json.dumps({"status": status})
         told = ("patch", "agentreport", "victim-coder", "--subresource=status", "--type=merge", "-p", patch)
-        api_cluster.kubectl("-n", attacker, *told, "--field-manager=runwarden-reporter", check=False)
+        api_cluster.kubectl("-n", attacker, *told, "--field-manager=runwatchman-reporter", check=False)
         apply(api_cluster, attacker, run_of("later"))
         await_phase(api_cluster, attacker, "later", "Completed")
         await_that(lambda: not items(api_cluster, attacker, "agentreports"), "the garbage collector to take what has no owner")

@@ -19,7 +19,7 @@ from tests.support import OperatorProcess, apply, await_phase, get, policy_of, r
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"```(?:sh|console)\n(.*?)```", re.DOTALL)
 PAGES = [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))]
-OBJECT = re.compile(r"^apiVersion: runwarden\.dev/.*?(?=^```|^END$|^RUN$)", re.DOTALL | re.MULTILINE)
+OBJECT = re.compile(r"^apiVersion: runwatchman\.dev/.*?(?=^```|^END$|^RUN$)", re.DOTALL | re.MULTILINE)
 WISH = re.compile(r"`([a-zA-Z]+: [^`]+)`")
 PRINTED = "cli.md"
 """The page with the printed output of a dry run, which is tested as such."""
@@ -52,7 +52,7 @@ def test_notifications_are_set_up(api_cluster: Cluster, namespace: str) -> None:
     apply(api_cluster, namespace, policy_of({}))
     typed(api_cluster, in_namespace(block("notifications.md", "kubectl -n team create secret"), namespace))
     assert get(api_cluster, namespace, "runpolicy", "default")["spec"]["notifications"][0]["secretName"] == "chat"
-    account = "--as=system:serviceaccount:runwarden:runwarden"
+    account = "--as=system:serviceaccount:runwatchman:runwatchman"
     assert api_cluster.kubectl("auth", "can-i", "get", "secrets/chat", "-n", namespace, account).strip() == "yes"
 
 

@@ -27,7 +27,7 @@ def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[s
 @pytest.mark.parametrize("plural", ["runs", "runpolicies", "escalations"])
 def test_every_field_is_explained(plural: str) -> None:
     """Every field has a description; one of a time or a token count says so."""
-    schema = CRDS[f"runwarden.dev_{plural}.yaml"]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema = CRDS[f"runwatchman.dev_{plural}.yaml"]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     for path, field in fields(schema):
         if path == ".metadata":
             continue
@@ -59,4 +59,4 @@ def test_columns(api_cluster: Cluster, namespace: str) -> None:
     assert header == ["NAME", "PHASE", "AGENTS", "RESTARTS", "INBOX", "AGE"]
     wide = api_cluster.kubectl("-n", namespace, "get", "runs", "-o", "wide").splitlines()[0].split()
     assert {"POLICY", "REASON"} <= set(wide)
-    assert "run.runwarden.dev/r" in api_cluster.kubectl("-n", namespace, "get", "runwarden", "-o", "name")
+    assert "run.runwatchman.dev/r" in api_cluster.kubectl("-n", namespace, "get", "runwatchman", "-o", "name")

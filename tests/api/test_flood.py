@@ -36,7 +36,7 @@ def reader(api_cluster: Cluster, namespace: str) -> Iterator[str]:
     api_cluster.kubectl("-n", namespace, "create", "serviceaccount", "prometheus")
     name = f"reads-{namespace}"
     subject = f"--serviceaccount={namespace}:prometheus"
-    api_cluster.kubectl("create", "clusterrolebinding", name, "--clusterrole=runwarden-metrics-reader", subject)
+    api_cluster.kubectl("create", "clusterrolebinding", name, "--clusterrole=runwatchman-metrics-reader", subject)
     yield users.token(api_cluster, namespace, "prometheus")
     api_cluster.kubectl("delete", "clusterrolebinding", name)
 
@@ -80,7 +80,7 @@ def test_scrapes_are_one_review(operator: OperatorProcess, reader: str) -> None:
     for _ in range(50):
         code, text = operator.probe("metrics", "metrics", reader)
         assert code == 200
-    made = re.search(r'runwarden_api_requests_total\{code="201",resource="tokenreviews",verb="POST"\} (\S+)', text)
+    made = re.search(r'runwatchman_api_requests_total\{code="201",resource="tokenreviews",verb="POST"\} (\S+)', text)
     assert made
     assert float(made[1]) <= 2.0  # the second one if fifty took longer than the cache's time
 

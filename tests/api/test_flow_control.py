@@ -17,7 +17,7 @@ EXAMPLE = Path(__file__).parents[2] / "manifests/examples/flow-control/operator.
 HEADER = re.compile(r"X-Kubernetes-Pf-(\w+)-Uid: (\S+)", re.IGNORECASE)
 ANY_REQUEST = ("get", "--raw", "/api/v1/namespaces", "-v=8")
 """The lowest verbosity that shows the answer's headers."""
-OPERATOR, REPORTER = "system:serviceaccount:runwarden:runwarden", "system:serviceaccount:team:runwarden-reporter"
+OPERATOR, REPORTER = "system:serviceaccount:runwatchman:runwatchman", "system:serviceaccount:team:runwatchman-reporter"
 ACCOUNTS = "system:serviceaccounts"
 
 
@@ -48,7 +48,7 @@ def configurations(cluster: Cluster) -> list[dict[str, dict[str, str]]]:
 
 def test_the_operator_has_the_level_of_controllers(api_cluster: Cluster, example: None) -> None:
     """The operator's requests are handled by the example's schema, in the level of the system's own controllers."""
-    wanted = {"flowschema": "runwarden", "prioritylevel": "workload-high"}
+    wanted = {"flowschema": "runwatchman", "prioritylevel": "workload-high"}
     await_that(lambda: handled(api_cluster, OPERATOR) == wanted, f"{wanted}: {handled(api_cluster, OPERATOR)}")
 
 

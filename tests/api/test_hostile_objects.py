@@ -76,7 +76,7 @@ def test_a_run_that_is_nested_too_deeply_is_blocked_alone(
     operator.start()
     unhurt(operator, api_cluster, namespace, "afterwards")
     assert unreadable(operator) == {(namespace, "deep", "runs")}
-    assert 'runwarden_unreadable_objects_total{resource="runs"}' in operator.probe("metrics", "metrics")[1]
+    assert 'runwatchman_unreadable_objects_total{resource="runs"}' in operator.probe("metrics", "metrics")[1]
     api_cluster.kubectl("-n", namespace, "delete", "run", "deep", "--timeout=60s")
 
 
@@ -131,7 +131,7 @@ def test_a_time_that_a_client_wrote_into_a_report_is_not_believed(
     written = ("patch", "agentreport", "told-coder", "--subresource=status", "--type=merge", "-p", said)
     api_cluster.kubectl("-n", namespace, *written, "--field-manager=somebody-else")
     stamps = {entry["manager"]: entry["time"] for entry in stamped(api_cluster, namespace)}
-    assert stamps["runwarden-reporter"] == time, "the API server has kept what the client wrote"
+    assert stamps["runwatchman-reporter"] == time, "the API server has kept what the client wrote"
     unhurt(operator, api_cluster, namespace, "beside")
     operator.stop(signal.SIGKILL)
     operator.start()
@@ -152,12 +152,12 @@ def forged_report(cluster: Cluster, namespace: str, time: str) -> JsonObject:
     """Return a report for a Run's running pod that carries the times of its own managedFields."""
     run = get(cluster, namespace, "run", "told")
     (pod,) = [p for p in items(cluster, namespace, "pods") if p["metadata"]["name"] == "told-coder-r0"]
-    api = "runwarden.dev/v1alpha1"
+    api = "runwatchman.dev/v1alpha1"
     owner = {"apiVersion": api, "kind": "Run", "name": "told", "uid": run["metadata"]["uid"]}
     said: dict[str, Any] = {"attempt": 0, "podUID": pod["metadata"]["uid"], "seq": 9, "intervalSeconds": 60}
     said |= {"activityAgeSeconds": 31_536_000, "progressEvents": 1, "sources": ["Processes"]}
     stamp = {
-        "manager": "runwarden-reporter",
+        "manager": "runwatchman-reporter",
         "operation": "Update",
         "apiVersion": api,
         "time": time,

@@ -15,7 +15,7 @@ RUN = run_of("fixed", *TWO, brief="first")
 BARE = run_of("bare", {"name": "a"})
 TEMPLATED = run_of("templated", {"template": {"spec": {"containers": [{"name": "agent", "image": "x"}]}}})
 ESCALATION = {
-    "apiVersion": "runwarden.dev/v1alpha1",
+    "apiVersion": "runwatchman.dev/v1alpha1",
     "kind": "Escalation",
     "metadata": {"name": "ask"},
     "spec": {

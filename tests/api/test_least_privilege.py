@@ -15,7 +15,7 @@ from tests.support import OperatorProcess, answer, apply, await_phase, await_tha
 
 HOME = "least-privilege"
 ACCOUNT = f"--serviceaccount={HOME}:operator"
-STATE = "runwarden.dev/operator-state"
+STATE = "runwatchman.dev/operator-state"
 QUICK = policy_of({"restartBudget": 1, "restartCooldownSeconds": 0, "confirmationIntervalSeconds": 1})
 
 
@@ -27,8 +27,8 @@ def account(api_cluster: Cluster) -> Cluster:
     """The cluster as the operator's service account sees it."""
     api_cluster.kubectl("create", "namespace", HOME)
     api_cluster.kubectl("-n", HOME, "create", "serviceaccount", "operator")
-    users.grant(api_cluster, None, "runwarden-operator", ACCOUNT)
-    users.grant(api_cluster, HOME, "runwarden-operator-lease", ACCOUNT)
+    users.grant(api_cluster, None, "runwatchman-operator", ACCOUNT)
+    users.grant(api_cluster, HOME, "runwatchman-operator-lease", ACCOUNT)
     return users.account(api_cluster, HOME, "operator")
 
 
@@ -47,14 +47,14 @@ def test_an_operator_of_one_namespace(api_cluster: Cluster, namespace: str) -> N
     home = f"{namespace}-home"
     api_cluster.kubectl("create", "namespace", home)
     api_cluster.kubectl("-n", home, "create", "serviceaccount", "operator")
-    users.grant(api_cluster, namespace, "runwarden-operator", f"--serviceaccount={home}:operator")
-    users.grant(api_cluster, home, "runwarden-operator-lease", f"--serviceaccount={home}:operator")
+    users.grant(api_cluster, namespace, "runwatchman-operator", f"--serviceaccount={home}:operator")
+    users.grant(api_cluster, home, "runwatchman-operator-lease", f"--serviceaccount={home}:operator")
     local = users.account(api_cluster, home, "operator")
     options = ("--namespace", namespace, "--lease-namespace", home, "--reporter-image", "x")
     with OperatorProcess(local, *options) as operator:
         apply(api_cluster, namespace, run_of("local", {"workspace": {}}))
         await_phase(api_cluster, namespace, "local", "Completed")
-        assert get(api_cluster, namespace, "rolebinding", "runwarden-reporter")["roleRef"]["name"] == "runwarden-reporter"
+        assert get(api_cluster, namespace, "rolebinding", "runwatchman-reporter")["roleRef"]["name"] == "runwatchman-reporter"
         api_cluster.kubectl("-n", namespace, "delete", "run", "local")
         await_that(lambda: not items(api_cluster, namespace, "pods"), "its pods to be deleted")
         assert nothing_was_forbidden(operator)

@@ -23,7 +23,7 @@ from tests.cluster import Cluster
 from tests.support import OperatorProcess, apply, await_phase, await_that, failing, get, items, policy_of, run_of, simulated
 
 VICTIM, FORGER = "lies-victim", "lies-forger"
-REPORTER = "runwarden-reporter"
+REPORTER = "runwatchman-reporter"
 KINDS = "runs,pods,escalations,agentreports,persistentvolumeclaims,serviceaccounts,rolebindings"
 WORKSPACE: JsonObject = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
 
@@ -140,9 +140,9 @@ def speak_as_a_pod(made: Stage, when: str) -> None:
 def pods(name: str, run: str, uid: str) -> list[JsonObject]:
     """Pods under the victim's labels: one at its gate, one like the current attempt, one like a future attempt."""
     made: list[JsonObject] = []
-    for attempt, gates in ((0, [{"name": "runwarden.dev/admitted"}]), (0, []), (7, [])):
+    for attempt, gates in ((0, [{"name": "runwatchman.dev/admitted"}]), (0, []), (7, [])):
         labels = {LABEL_RUN: run, LABEL_RUN_UID: uid, LABEL_AGENT: "coder", LABEL_ATTEMPT: str(attempt)}
-        meta = {"name": f"{name}-{len(made)}", "labels": labels, "finalizers": ["runwarden.dev/outcome"]}
+        meta = {"name": f"{name}-{len(made)}", "labels": labels, "finalizers": ["runwatchman.dev/outcome"]}
         spec = {"schedulingGates": gates, "containers": [{"name": "agent", "image": "x"}]}
         made.append({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
     return made

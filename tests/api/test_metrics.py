@@ -13,7 +13,7 @@ from tests import users
 from tests.cluster import Cluster
 from tests.support import OperatorProcess, apply, ask, await_phase, await_that, failing, policy_of, run_of, simulated_forever
 
-RESTARTS, LEFT = "runwarden_restarts_total", "runwarden_restart_budget_left"
+RESTARTS, LEFT = "runwatchman_restarts_total", "runwatchman_restart_budget_left"
 
 
 @pytest.fixture
@@ -38,11 +38,11 @@ def as_account(cluster: Cluster, namespace: str, *, reviews: bool) -> Iterator[O
     cluster.kubectl("create", "namespace", home)
     cluster.kubectl("-n", home, "create", "serviceaccount", "operator")
     subject = f"--serviceaccount={home}:operator"
-    users.grant(cluster, namespace, "runwarden-operator", subject)
-    users.grant(cluster, home, "runwarden-operator-lease", subject)
+    users.grant(cluster, namespace, "runwatchman-operator", subject)
+    users.grant(cluster, home, "runwatchman-operator-lease", subject)
     account = users.account(cluster, home, "operator")
     told = ("--namespace", namespace, "--lease-namespace", home, "--metrics-secure")
-    asks = bound(cluster, namespace, "runwarden-operator-metrics", subject) if reviews else nullcontext()
+    asks = bound(cluster, namespace, "runwatchman-operator-metrics", subject) if reviews else nullcontext()
     with asks, OperatorProcess(account, *told) as started:
         yield started
     cluster.kubectl("delete", "namespace", home, "--wait=false")
@@ -71,10 +71,10 @@ def test_only_who_may_read_metrics_reads_them(api_cluster: Cluster, secured: Ope
     assert secured.probe("metrics", "metrics")[0] == 401
     assert secured.probe("metrics", "metrics", "made-up")[0] == 401
     code, why = secured.probe("metrics", "metrics", stranger)
-    assert (code, "runwarden-metrics-reader" in why, "stranger" in why) == (403, True, True)
-    with bound(api_cluster, namespace, "runwarden-metrics-reader", f"--serviceaccount={namespace}:prometheus"):
+    assert (code, "runwatchman-metrics-reader" in why, "stranger" in why) == (403, True, True)
+    with bound(api_cluster, namespace, "runwatchman-metrics-reader", f"--serviceaccount={namespace}:prometheus"):
         code, text = secured.probe("metrics", "metrics", prometheus)
-    assert (code, "runwarden_leader 1.0" in text) == (200, True)
+    assert (code, "runwatchman_leader 1.0" in text) == (200, True)
     assert ask(f"http://127.0.0.1:{secured.port('metrics')}/metrics") == (0, "")
     assert secured.probe("health", "livez")[0] == 200
 
@@ -87,7 +87,7 @@ def test_without_the_right_to_ask_nobody_is_let_in(api_cluster: Cluster, namespa
         assert operator.probe("metrics", "metrics")[0] == 401
         assert operator.probe("metrics", "metrics", token_of(api_cluster, namespace, "prometheus"))[0] == 503
         [said] = [line for line in operator.lines() if "metrics are refused" in line["event"]]
-        assert "bind the ClusterRole runwarden-operator-metrics" in said["error"]
+        assert "bind the ClusterRole runwatchman-operator-metrics" in said["error"]
         apply(api_cluster, namespace, run_of("works"))
         await_phase(api_cluster, namespace, "works", "Completed")
 

@@ -102,7 +102,7 @@ def test_a_limit_range_names_the_reporter_and_is_met_by_a_policy(api_cluster: Cl
         apply(api_cluster, namespace, run_of("limited"))
         words = refusal(api_cluster, namespace, "limited")
         assert "minimum memory usage per Container is 64Mi, but request is 32Mi" in words
-        assert "Container runwarden-reporter is the operator's: set `reporterResources` in the policy" in words
+        assert "Container runwatchman-reporter is the operator's: set `reporterResources` in the policy" in words
         apply(api_cluster, namespace, policy_of({"reporterResources": RESOURCES}))
         await_phase(api_cluster, namespace, "limited", "Completed")
 
@@ -123,7 +123,7 @@ def test_a_range_of_users_names_the_reporter_and_is_met_by_a_policy(api_cluster:
     with operator(api_cluster, ranged):
         apply(api_cluster, ranged, run_of("fitted", FITTED))
         words = refusal(api_cluster, ranged, "fitted")
-        assert "Container runwarden-reporter is the operator's: set `podSecurity.reporterRunAsUser`" in words
+        assert "Container runwatchman-reporter is the operator's: set `podSecurity.reporterRunAsUser`" in words
         assert "is the Run's" not in words
         apply(api_cluster, ranged, policy_of({"podSecurity": {"reporterRunAsUser": FIRST + 7}}))
         await_that(lambda: items(api_cluster, ranged, "pods"), "the pod")

@@ -92,8 +92,8 @@ def test_told_exactly_once_across_a_crash(api_cluster: Cluster, namespace: str, 
         await_that(lambda: any("/demo Failed: " in title for title in endpoint.titles), "the notification of the end")
     *before, failed = endpoint.messages
     done, asked = sorted(before, key=lambda message: "needs you" in message["title"])
-    assert done["title"] == f"runwarden: {namespace}/done Completed: AllAgentsComplete"
-    assert asked["title"].startswith(f"runwarden: {namespace}/demo needs you: coder: RestartBudgetSpent")
+    assert done["title"] == f"runwatchman: {namespace}/done Completed: AllAgentsComplete"
+    assert asked["title"].startswith(f"runwatchman: {namespace}/demo needs you: coder: RestartBudgetSpent")
     assert f"kubectl rw retry -n {namespace} {escalation['metadata']['name']}" in asked["message"]
     assert failed["message"].startswith("Failed (")
 
@@ -117,7 +117,7 @@ def test_trouble_delays_nobody_and_is_told(api_cluster: Cluster, namespace: str,
         said = await_that(lambda: _failures(api_cluster, namespace, "mute"), "the Event about the missing Secret")
         assert f"Secret {namespace}/absent, key url: it does not exist: create it" in said[0]
         for result in ("sent", "unusable"):
-            series = f'runwarden_notifications_total{{event="RunFinished",result="{result}"}} 1.0'
+            series = f'runwatchman_notifications_total{{event="RunFinished",result="{result}"}} 1.0'
             metrics = await_that(lambda series=series: _metrics_with(operator, series), series)  # type: ignore[misc]  # bound
         assert operator.stop() == 0
         assert len(hangs.messages) == 1
@@ -206,7 +206,7 @@ async def test_of_two_who_open_an_escalation_one_tells(client: Client, api_clust
     apply(
         api_cluster,
         namespace,
-        {"apiVersion": "runwarden.dev/v1alpha1", "kind": "Escalation", "metadata": {"name": "help"}, "spec": spec},
+        {"apiVersion": "runwatchman.dev/v1alpha1", "kind": "Escalation", "metadata": {"name": "help"}, "spec": spec},
     )
     found = await client.get(ESCALATIONS, namespace, "help")
     policy = ResolvedPolicy.of("p", RunPolicySpec(notifications=(Notification(secret_name="s"),)))
@@ -226,7 +226,7 @@ async def test_of_two_who_open_an_escalation_one_tells(client: Client, api_clust
     racing = replace(tools, client=cast(Client, Racing(client)))
     passes = await asyncio.gather(*(perform(racing, snapshot, action) for _ in range(2)), return_exceptions=True)
     assert [type(result) for result in passes if isinstance(result, BaseException)] == [Conflict]
-    assert [message.title for message in told] == [f"runwarden: {namespace}/demo needs you: help"]
+    assert [message.title for message in told] == [f"runwatchman: {namespace}/demo needs you: help"]
     assert (await client.get(ESCALATIONS, namespace, "help"))["status"]["notifiedAt"]
     after = replace(snapshot, escalations=(escalation_facts(await client.get(ESCALATIONS, namespace, "help")),))
     await perform(tools, after, action)

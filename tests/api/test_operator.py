@@ -21,12 +21,12 @@ from tests.support import (
     status,
 )
 
-OURS = ("runwarden/", "kopf/", "Python")
+OURS = ("runwatchman/", "kopf/", "Python")
 HUNDRED = 100
 LONG_SECONDS = 3600
 SETTLING_SECONDS = 5.0
 """Longer than the delay of a status."""
-IDLE_SECONDS = float(os.environ.get("RUNWARDEN_IDLE_SECONDS", "20"))
+IDLE_SECONDS = float(os.environ.get("RUNWATCHMAN_IDLE_SECONDS", "20"))
 """How long an idle operator is watched for writes; the figure of the release notes is taken with 300."""
 
 
@@ -72,7 +72,7 @@ def test_a_hundred_at_once_then_silence(api_cluster: Cluster, api_operator: Oper
 def test_pod_of_the_same_name_blocks(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> None:
     """A foreign pod is neither adopted nor changed; after its deletion the Run continues."""
     foreign = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "mine-coder-r0"}}
-    foreign["spec"] = {"containers": [{"name": "c", "image": "x"}], "schedulingGates": [{"name": "runwarden.dev/admitted"}]}
+    foreign["spec"] = {"containers": [{"name": "c", "image": "x"}], "schedulingGates": [{"name": "runwatchman.dev/admitted"}]}
     apply(api_cluster, namespace, foreign, run_of("mine"))
     found = await_phase(api_cluster, namespace, "mine", "Blocked")
     assert condition(found, "Healthy") == ("False", "NameTaken")
@@ -102,7 +102,7 @@ def test_policies(api_cluster: Cluster, api_operator: OperatorProcess, namespace
         apply(
             api_cluster,
             namespace,
-            {"apiVersion": "runwarden.dev/v1alpha1", "kind": "RunPolicy", "metadata": {"name": name}, "spec": {}},
+            {"apiVersion": "runwatchman.dev/v1alpha1", "kind": "RunPolicy", "metadata": {"name": name}, "spec": {}},
         )
     assert await_phase(api_cluster, namespace, "waits", "Completed")["policy"]["name"] == "strict"
     await_that(lambda: get(api_cluster, namespace, "runpolicy", "default"), "the default policy")
@@ -127,10 +127,10 @@ def test_endpoints(api_cluster: Cluster, api_operator: OperatorProcess) -> None:
     assert (code, body) == (200, "[+]lease ok\n[+]store ok\n[+]caches ok\n[+]watches ok\nok\n")
     _, metrics = api_operator.probe("metrics", "metrics")
     for series in (
-        "runwarden_leader 1.0",
-        "runwarden_build_info{",
-        'runwarden_api_requests_total{code="201"',
-        "runwarden_workqueue_depth",
+        "runwatchman_leader 1.0",
+        "runwatchman_build_info{",
+        'runwatchman_api_requests_total{code="201"',
+        "runwatchman_workqueue_depth",
     ):
         assert series in metrics
 
@@ -146,9 +146,9 @@ def test_two_operators_one_leader_and_a_quick_handover(
         try:
             second.start_without_waiting()
             await_that(second.ready, "the second to stand by")
-            assert "runwarden_leader 0.0" in second.probe("metrics", "metrics")[1]
+            assert "runwatchman_leader 0.0" in second.probe("metrics", "metrics")[1]
             assert first.stop(signal.SIGTERM) == 0
-            await_that(lambda: "runwarden_leader 1.0" in second.probe("metrics", "metrics")[1], "the second to lead")
+            await_that(lambda: "runwatchman_leader 1.0" in second.probe("metrics", "metrics")[1], "the second to lead")
             await_that(second.ready, "the second to work")
         finally:
             assert second.stop(signal.SIGTERM) == 0
@@ -169,7 +169,7 @@ def test_behind_a_dead_leader_nobody_is_ready(
         assert "no process is known to renew it" in operator.probe("health", "readyz")[1]
         api_cluster.kubectl("-n", "default", "delete", "lease", f"dead-{namespace}")
         await_that(operator.ready, "the operator to lead")
-        assert "runwarden_leader 1.0" in operator.probe("metrics", "metrics")[1]
+        assert "runwatchman_leader 1.0" in operator.probe("metrics", "metrics")[1]
     finally:
         assert operator.stop(signal.SIGTERM) == 0
 

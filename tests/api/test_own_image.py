@@ -17,9 +17,9 @@ from tests.cluster import Cluster
 from tests.support import OperatorProcess, apply, await_that, pods_of, run_of
 
 OVERLAY = ROOT / "manifests/overlays/single-namespace"
-WATCHED, POD = "agents", "runwarden-5d8f"
-IMAGE = {"name": "ghcr.io/runwarden/runwarden", "newName": "registry.example/team/runwarden", "newTag": "7"}
-OTHER = "registry.example/team/runwarden:7"
+WATCHED, POD = "agents", "runwatchman-5d8f"
+IMAGE = {"name": "ghcr.io/runwatchman/runwatchman", "newName": "registry.example/team/runwatchman", "newTag": "7"}
+OTHER = "registry.example/team/runwatchman:7"
 KEPT = ("--namespace", "--lease-name", "--reporter", "--no-reporter")
 """The options of the overlay's operator that a process outside of its pod can have."""
 
@@ -42,7 +42,7 @@ def deployment(api_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -
 def pod(api_cluster: Cluster, deployment: JsonObject) -> str:
     """The operator's pod, as the Deployment's controller would create it; no node runs it."""
     template = deployment["spec"]["template"]
-    template["spec"]["nodeSelector"] = {"test.runwarden.dev/none": "x"}
+    template["spec"]["nodeSelector"] = {"test.runwatchman.dev/none": "x"}
     apply(api_cluster, NAMESPACE, {"apiVersion": "v1", "kind": "Pod", **template, "metadata": {"name": POD}})
     return POD
 
@@ -63,7 +63,7 @@ def agent_pod(cluster: Cluster, run: str) -> JsonObject:
 
 def reporter_images(pod: JsonObject) -> list[str]:
     """Return the images of a pod's reporters."""
-    return [each["image"] for each in pod["spec"].get("initContainers", []) if each["command"][:2] == ["runwarden", "reporter"]]
+    return [each["image"] for each in pod["spec"].get("initContainers", []) if each["command"][:2] == ["runwatchman", "reporter"]]
 
 
 def test_an_overlays_other_image_is_the_reporters(api_cluster: Cluster, deployment: JsonObject, pod: str) -> None:
@@ -106,6 +106,6 @@ def test_a_pod_without_the_container(api_cluster: Cluster, deployment: JsonObjec
 
 def test_a_missing_right(api_cluster: Cluster, deployment: JsonObject, pod: str) -> None:
     """Without the right to read its pod the operator ends, and names the role that has the right."""
-    api_cluster.kubectl("-n", NAMESPACE, "delete", "rolebinding", "runwarden-lease")
+    api_cluster.kubectl("-n", NAMESPACE, "delete", "rolebinding", "runwatchman-lease")
     words = words_of(operator(api_cluster, deployment, "--pod", pod))
-    assert "bind the ClusterRole runwarden-operator-lease in the operator's namespace, or set --reporter-image" in words
+    assert "bind the ClusterRole runwatchman-operator-lease in the operator's namespace, or set --reporter-image" in words

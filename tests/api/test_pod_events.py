@@ -61,7 +61,7 @@ async def operator(cluster: Cluster, namespace: str, *, allowed: bool) -> AsyncI
     """The client of an operator that watches one namespace, with or without its role."""
     cluster.kubectl("-n", namespace, "create", "serviceaccount", "operator")
     if allowed:
-        users.grant(cluster, namespace, "runwarden-operator", f"--serviceaccount={namespace}:operator")
+        users.grant(cluster, namespace, "runwatchman-operator", f"--serviceaccount={namespace}:operator")
     async with Client(await connect(users.account(cluster, namespace, "operator").kubeconfig)) as opened:
         yield opened
 

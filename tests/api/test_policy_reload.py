@@ -17,7 +17,7 @@ def test_policy_file_is_read_again(api_cluster: Cluster, namespace: str, tmp_pat
         first = await_phase(api_cluster, namespace, "ruled", "Running")["policy"]
         assert first["name"] == "operator-policy-file"
         path.write_text('{"operator": {"restart_budget": -1}}')
-        await_that(lambda: "runwarden_policy_file_ok 0.0" in operator.probe("metrics", "metrics")[1], "the metric")
+        await_that(lambda: "runwatchman_policy_file_ok 0.0" in operator.probe("metrics", "metrics")[1], "the metric")
         assert status(api_cluster, namespace, "ruled")["policy"] == first
         path.write_text('{"operator": {"restart_budget": 2}}')
         await_that(lambda: status(api_cluster, namespace, "ruled")["policy"]["digest"] != first["digest"], "the new policy")

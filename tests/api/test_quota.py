@@ -16,9 +16,9 @@ from tests.support import OperatorProcess, apply, await_phase, await_that, get, 
 
 EXAMPLE = Path(__file__).parents[2] / "manifests/examples/quota/team.yaml"
 KINDS: dict[str, JsonObject] = {
-    "count/runs.runwarden.dev": run("one-more"),
-    "count/escalations.runwarden.dev": escalation("one-more"),
-    "count/agentreports.runwarden.dev": new_report("coder", runUID="u"),
+    "count/runs.runwatchman.dev": run("one-more"),
+    "count/escalations.runwatchman.dev": escalation("one-more"),
+    "count/agentreports.runwatchman.dev": new_report("coder", runUID="u"),
     "persistentvolumeclaims": {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -52,7 +52,7 @@ def enforce(cluster: Cluster, namespace: str, *objects: JsonObject) -> None:
     """
 
     def enforced() -> bool:
-        cluster.kubectl("-n", namespace, "delete", "resourcequota", "runwarden", "--ignore-not-found")
+        cluster.kubectl("-n", namespace, "delete", "resourcequota", "runwatchman", "--ignore-not-found")
         apply(cluster, namespace, *objects)
         return wait_until(lambda: in_force(cluster, namespace) is not None, COUNTED_SECONDS)
 
@@ -61,7 +61,7 @@ def enforce(cluster: Cluster, namespace: str, *objects: JsonObject) -> None:
 
 def in_force(cluster: Cluster, namespace: str) -> JsonObject | None:
     """Return the quota's counts once the controller has counted all kinds."""
-    found = get(cluster, namespace, "resourcequota", "runwarden")
+    found = get(cluster, namespace, "resourcequota", "runwatchman")
     used: JsonObject = found.get("status", {}).get("used", {})
     return used if set(used) == set(found["spec"]["hard"]) else None
 
@@ -75,7 +75,7 @@ def test_a_run_within_the_example_completes_and_is_counted(api_cluster: Cluster,
     (pod,) = items(api_cluster, namespace, "pods")
     assert {name: box["resources"]["limits"]["memory"] for name, box in boxes(pod).items()} == {
         "agent": "2Gi",
-        "runwarden-reporter": "64Mi",
+        "runwatchman-reporter": "64Mi",
     }
     used = await_that(lambda: counted(api_cluster, namespace), "the Run and its claim to be counted")
     assert used["requests.storage"] == "10Gi"
@@ -88,8 +88,8 @@ def boxes(pod: JsonObject) -> dict[str, JsonObject]:
 
 def counted(cluster: Cluster, namespace: str) -> JsonObject | None:
     """Return the used amounts once a Run and a claim are counted."""
-    used = get(cluster, namespace, "resourcequota", "runwarden")["status"]["used"]
-    return used if (used["count/runs.runwarden.dev"], used["persistentvolumeclaims"]) == ("1", "1") else None
+    used = get(cluster, namespace, "resourcequota", "runwatchman")["status"]["used"]
+    return used if (used["count/runs.runwatchman.dev"], used["persistentvolumeclaims"]) == ("1", "1") else None
 
 
 @pytest.mark.parametrize("counted", KINDS)
@@ -98,7 +98,7 @@ def test_what_is_over_the_quota_is_refused(api_cluster: Cluster, namespace: str,
     assert counted in quota_of()[0]["spec"]["hard"]
     enforce(api_cluster, namespace, *quota_of(**{counted: 0}))
     said = api_cluster.kubectl("-n", namespace, "create", "-f", "-", stdin=json.dumps(KINDS[counted]), check=False)
-    assert "exceeded quota: runwarden" in said
+    assert "exceeded quota: runwatchman" in said
     assert f"limited: {counted}=0" in said
 
 

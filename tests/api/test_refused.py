@@ -30,7 +30,7 @@ def good(kind: str, *, template: bool) -> dict[str, Any]:
     """Return a valid object."""
     agent = {"name": "coder", "template": TEMPLATE} if template else SHORT
     spec = {"agents": [agent]} if kind == "Run" else {}
-    return {"apiVersion": "runwarden.dev/v1alpha1", "kind": kind, "metadata": {"name": "x"}, "spec": copy.deepcopy(spec)}
+    return {"apiVersion": "runwatchman.dev/v1alpha1", "kind": kind, "metadata": {"name": "x"}, "spec": copy.deepcopy(spec)}
 
 
 def build(case: dict[str, Any]) -> dict[str, Any]:

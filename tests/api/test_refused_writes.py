@@ -68,7 +68,7 @@ def escalated(cluster: Cluster, namespace: str, run: str, phase: str = "Open") -
 
 def touch(cluster: Cluster, namespace: str, run: str) -> None:
     """Change the Run's metadata, so that the operator looks at it and does not wait for its next check."""
-    cluster.kubectl("-n", namespace, "annotate", "--overwrite", "run", run, f"test.runwarden.dev/touched={time.monotonic_ns()}")
+    cluster.kubectl("-n", namespace, "annotate", "--overwrite", "run", run, f"test.runwatchman.dev/touched={time.monotonic_ns()}")
 
 
 def patch(cluster: Cluster, namespace: str, run: str, **spec: object) -> None:
@@ -78,12 +78,12 @@ def patch(cluster: Cluster, namespace: str, run: str, **spec: object) -> None:
 
 def pods_updated(run: str) -> tuple[str, ...]:
     """Return a kubectl command that updates the pods of a Run."""
-    return "label", "pods", "-l", f"runwarden.dev/run={run}", "probed=yes", "--overwrite"
+    return "label", "pods", "-l", f"runwatchman.dev/run={run}", "probed=yes", "--overwrite"
 
 
 def of(run: str) -> dict[str, str]:
     """Return the labels of a Run's pods."""
-    return {"runwarden.dev/run": run}
+    return {"runwatchman.dev/run": run}
 
 
 def test_a_refused_start_is_shown_escalated_and_made_up_for(
@@ -191,6 +191,6 @@ def test_a_refused_status_is_told_by_an_event_and_stops_nobody(
         assert WORDS in warned(api_cluster, namespace, "StatusRefused")
         await_phase(api_cluster, namespace, "free", "Completed")
         assert status(api_cluster, namespace, "mute")["phase"] == "Paused"
-        assert 'runwarden_writes_refused_total{step="save"}' in api_operator.probe("metrics", "metrics")[1]
+        assert 'runwatchman_writes_refused_total{step="save"}' in api_operator.probe("metrics", "metrics")[1]
     touch(api_cluster, namespace, "mute")
     await_phase(api_cluster, namespace, "mute", "Completed")

@@ -49,8 +49,8 @@ class Pod:
         self.kubectl("create", "rolebinding", REPORTER_CONTAINER, f"--clusterrole={REPORTER_CONTAINER}", whom)
 
     def start(self) -> None:
-        about = {"RUNWARDEN_NAMESPACE": self.namespace, "RUNWARDEN_RUN_UID": self.run_uid, "RUNWARDEN_POD_UID": self.pod_uid}
-        self.reporting.start(**about, RUNWARDEN_ATTEMPT="0", RUNWARDEN_REPORT_INTERVAL_SECONDS="1")
+        about = {"RUNWATCHMAN_NAMESPACE": self.namespace, "RUNWATCHMAN_RUN_UID": self.run_uid, "RUNWATCHMAN_POD_UID": self.pod_uid}
+        self.reporting.start(**about, RUNWATCHMAN_ATTEMPT="0", RUNWATCHMAN_REPORT_INTERVAL_SECONDS="1")
 
     def report(self) -> JsonObject:
         return get(self.cluster, self.namespace, "agentreport", "demo-coder")
@@ -83,7 +83,7 @@ def test_a_question_and_its_answer(pod: Pod) -> None:
     assert parse(AgentReportStatus, found["status"]).questions[0].text == "Ship \N{REPLACEMENT CHARACTER} it?\n\N{ROCKET}"
     entries = json.loads(pod.kubectl("get", "agentreport", "demo-coder", "-o", "json", "--show-managed-fields"))
     stamps = {entry["manager"]: entry for entry in entries["metadata"]["managedFields"] if entry.get("subresource") == "status"}
-    assert stamps["runwarden-reporter"]["time"]
+    assert stamps["runwatchman-reporter"]["time"]
     (owner,) = found["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["uid"], owner.get("blockOwnerDeletion")) == ("Run", pod.run_uid, None)
     delivery = '{"spec":{"deliveries":[{"questionID":"q1","answer":"go"}]}}'

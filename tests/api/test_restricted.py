@@ -205,7 +205,7 @@ def restricted(api_cluster: Cluster) -> Iterator[str]:
     name = "restricted"
     api_cluster.kubectl("create", "namespace", name)
     api_cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-    api_cluster.kubectl("-n", name, "create", "serviceaccount", "runwarden-reporter")
+    api_cluster.kubectl("-n", name, "create", "serviceaccount", "runwatchman-reporter")
     apply(api_cluster, name, *CLASSES)
     yield name
     api_cluster.kubectl("delete", "namespace", name, "--wait=false")
@@ -231,7 +231,7 @@ def operator(api_cluster: Cluster, restricted: str) -> Iterator[Cluster]:
     home = f"{restricted}-home"
     api_cluster.kubectl("create", "namespace", home)
     api_cluster.kubectl("-n", home, "create", "serviceaccount", "operator")
-    users.grant(api_cluster, restricted, "runwarden-operator", f"--serviceaccount={home}:operator")
+    users.grant(api_cluster, restricted, "runwatchman-operator", f"--serviceaccount={home}:operator")
     yield users.account(api_cluster, home, "operator")
     api_cluster.kubectl("delete", "namespace", home, "--wait=false")
 

@@ -54,20 +54,20 @@ def accounts(api_cluster: Cluster) -> Iterator[dict[str, Cluster]]:
         api_cluster.kubectl("create", "namespace", namespace)
     for name in ACCOUNTS:
         api_cluster.kubectl("-n", HOME, "create", "serviceaccount", name)
-    users.grant(api_cluster, None, "runwarden-operator", f"--serviceaccount={HOME}:wide")
+    users.grant(api_cluster, None, "runwatchman-operator", f"--serviceaccount={HOME}:wide")
     for name, more in {"advised": "operator-advisor", "networked": "operator-network"}.items():
         for role in ("operator", more):
-            users.grant(api_cluster, WATCHED, f"runwarden-{role}", f"--serviceaccount={HOME}:{name}")
+            users.grant(api_cluster, WATCHED, f"runwatchman-{role}", f"--serviceaccount={HOME}:{name}")
     for name in ("wide", "local"):
-        users.grant(api_cluster, HOME, "runwarden-operator-lease", f"--serviceaccount={HOME}:{name}")
+        users.grant(api_cluster, HOME, "runwatchman-operator-lease", f"--serviceaccount={HOME}:{name}")
     for name in OPERATORS:
-        users.grant(api_cluster, None, "runwarden-operator-metrics", f"--serviceaccount={HOME}:{name}")
+        users.grant(api_cluster, None, "runwatchman-operator-metrics", f"--serviceaccount={HOME}:{name}")
     for name, role in {"local": "operator", "reporter": "reporter", "view": "view", "edit": "edit"}.items():
-        users.grant(api_cluster, WATCHED, f"runwarden-{role}", f"--serviceaccount={HOME}:{name}")
+        users.grant(api_cluster, WATCHED, f"runwatchman-{role}", f"--serviceaccount={HOME}:{name}")
     yield {name: users.account(api_cluster, HOME, name) for name in ACCOUNTS}
     api_cluster.kubectl("delete", "namespace", HOME, WATCHED, ELSEWHERE, "--wait=false")
-    wide = [f"runwarden-operator-metrics-serviceaccount-{HOME}-{name}" for name in OPERATORS]
-    api_cluster.kubectl("delete", "clusterrolebinding", f"runwarden-operator-serviceaccount-{HOME}-wide", *wide)
+    wide = [f"runwatchman-operator-metrics-serviceaccount-{HOME}-{name}" for name in OPERATORS]
+    api_cluster.kubectl("delete", "clusterrolebinding", f"runwatchman-operator-serviceaccount-{HOME}-wide", *wide)
 
 
 def rules(account: Cluster, namespace: str) -> list[JsonObject]:
@@ -114,7 +114,9 @@ def test_no_wildcard_no_secret_no_way_up(accounts: dict[str, Cluster], view: str
     verbs = {(verb, *rule.get("resourceNames", [])) for rule in found for verb in rule["verbs"]}
     assert not {verb for verb, *_ in verbs} & {"escalate", "impersonate"}
     binds = {tuple(names) for verb, *names in verbs if verb == "bind"}
-    assert binds == ({("runwarden-reporter",)} if "operator" in view and not view.endswith(("-elsewhere", "d-at-home")) else set())
+    assert binds == (
+        {("runwatchman-reporter",)} if "operator" in view and not view.endswith(("-elsewhere", "d-at-home")) else set()
+    )
 
 
 def test_the_documented_commands_work(accounts: dict[str, Cluster], api_cluster: Cluster) -> None:

@@ -107,7 +107,7 @@ def test_pause_resume_restart_stop_rerun(rw: Plugin) -> None:
     for command in ("pause", "resume", "restart"):
         assert f"kubectl rw rerun long -n {rw.namespace}" in rw.error(command, "long")
     assert rw.ok("rerun", "long") == "run long-2 created\n"
-    assert rw.ok("rerun", "long", "anew", "-o", "name") == "run.runwarden.dev/anew\n"
+    assert rw.ok("rerun", "long", "anew", "-o", "name") == "run.runwatchman.dev/anew\n"
     await_phase(rw.cluster, rw.namespace, "anew", "Running")
     assert rw.ok("stop", "long-2", "anew").count("is now Stopped") == 2
 
@@ -195,7 +195,7 @@ def test_through_kubectl_as_a_plugin(rw: Plugin) -> None:
     code, out, err = rw.process("get")
     assert (code, out.split()[0]) == (0, "NAME")
     assert "kubectl rw explain one" in err
-    assert rw.process("get", "one", "-o", "name") == (0, "run.runwarden.dev/one\n", "")
+    assert rw.process("get", "one", "-o", "name") == (0, "run.runwatchman.dev/one\n", "")
     code, out, _ = rw.process("get", "-o", "json")
     assert json.loads(out)["items"][0]["metadata"]["name"] == "one"
     code, _, err = rw.process("get", "xyz")
@@ -224,11 +224,11 @@ def test_few_rights_show_what_they_can(rw: Plugin) -> None:
     """A user who may only read Runs still gets them explained, with a list of the data that he cannot see."""
     apply(rw.cluster, rw.namespace, run_of("mine"))
     await_phase(rw.cluster, rw.namespace, "mine", "Completed")
-    allow(rw.cluster, rw.namespace, "carol", ("get,list", "runs.runwarden.dev"))
+    allow(rw.cluster, rw.namespace, "carol", ("get,list", "runs.runwatchman.dev"))
     carol = Plugin(rw.cluster, rw.namespace, "carol")
     assert "mine" in carol.ok("get")
     for command in ("describe", "explain"):
         shown = carol.ok(command, "mine")
         assert "Completed" in shown
         assert f"carol may not list pods in namespace {rw.namespace}" in shown
-    assert f"carol may not create runs.runwarden.dev in namespace {rw.namespace}" in carol.error("rerun", "mine")
+    assert f"carol may not create runs.runwatchman.dev in namespace {rw.namespace}" in carol.error("rerun", "mine")

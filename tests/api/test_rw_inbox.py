@@ -18,15 +18,15 @@ from tests.plugin import Plugin, allow
 from tests.scenes import play
 from tests.support import apply, await_that, get
 
-RW = "escalations.runwarden.dev"
+RW = "escalations.runwatchman.dev"
 
 
 def ask(cluster: Cluster, namespace: str, name: str, kind: str = "Question", run: str = "migrate", **spec: Any) -> None:
     """Open an escalation as the operator would."""
-    labels = {"runwarden.dev/run": run, "runwarden.dev/agent": "coder"}
+    labels = {"runwatchman.dev/run": run, "runwatchman.dev/agent": "coder"}
     fields = {"runName": run, "runUID": "u", "agent": "coder", "type": kind, "summary": f"coder: {name}?", "responders": {}, **spec}
     meta = {"name": name, "labels": labels}
-    apply(cluster, namespace, {"apiVersion": "runwarden.dev/v1alpha1", "kind": "Escalation", "metadata": meta, "spec": fields})
+    apply(cluster, namespace, {"apiVersion": "runwatchman.dev/v1alpha1", "kind": "Escalation", "metadata": meta, "spec": fields})
 
 
 def in_minutes(number: int) -> str:
@@ -137,7 +137,7 @@ def test_a_run_that_asks_nothing(rw: Plugin) -> None:
     apply(
         rw.cluster,
         rw.namespace,
-        {"apiVersion": "runwarden.dev/v1alpha1", "kind": "Run", "metadata": {"name": "calm"}, "spec": spec},
+        {"apiVersion": "runwatchman.dev/v1alpha1", "kind": "Run", "metadata": {"name": "calm"}, "spec": spec},
     )
     assert "kubectl wait run/calm --for=condition=Finished" in rw.error("wait", "calm")
     assert f"kubectl rw stop calm -n {rw.namespace}" in rw.error("fail", "calm")
@@ -156,7 +156,7 @@ def test_the_inbox_oldest_first(rw: Plugin) -> None:
     assert set(listed) == {"a-second", "b-first"}
     assert "the whole of a-second" in rw.ok("inbox", "two")
     assert "the whole of b-first" in rw.ok("inbox", "b-first")
-    assert rw.ok("inbox", "-o", "name", "-l", "runwarden.dev/run=two") == "escalation.runwarden.dev/a-second\n"
+    assert rw.ok("inbox", "-o", "name", "-l", "runwatchman.dev/run=two") == "escalation.runwatchman.dev/a-second\n"
     assert [item["metadata"]["name"] for item in json.loads(rw.ok("inbox", "-o", "json"))["items"]] == listed
     assert f"\n{rw.namespace} " in rw.ok("inbox", "-A")
 

@@ -25,8 +25,8 @@ def names(path: Path) -> list[str]:
     return [row[0] for row in rows(path, "SELECT name FROM operator_run_states ORDER BY name")]
 
 
-def runwarden(cluster: Cluster, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run a runwarden command against a cluster."""
+def runwatchman(cluster: Cluster, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run a runwatchman command against a cluster."""
     env = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"}
     command = [sys.executable, "-m", "controller", *args, "--kubeconfig", str(cluster.kubeconfig)]
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
@@ -45,16 +45,16 @@ def test_a_runs_whole_life_in_a_database(api_cluster: Cluster, namespace: str, t
         assert "operatorState" not in told
         assert names(path) == ["goes", "stays", "vanishes"]
         api_cluster.kubectl("-n", namespace, "delete", "run", "goes", "--timeout=60s")
-        api_cluster.kubectl("-n", namespace, "delete", "pods", "-l", "runwarden.dev/run=goes", "--wait=false")
+        api_cluster.kubectl("-n", namespace, "delete", "pods", "-l", "runwatchman.dev/run=goes", "--wait=false")
         await_that(lambda: names(path) == ["stays", "vanishes"], "the row of the deleted Run to go")
-        assert 'runwarden_store_duration_seconds_count{operation="commit"}' in operator.probe("metrics", "metrics")[1]
+        assert 'runwatchman_store_duration_seconds_count{operation="commit"}' in operator.probe("metrics", "metrics")[1]
         operator.stop(signal.SIGKILL)
         api_cluster.kubectl("-n", namespace, "delete", "run", "vanishes", "--wait=false")
-        api_cluster.kubectl("-n", namespace, "delete", "pods", "-l", "runwarden.dev/run=vanishes", "--wait=false")
+        api_cluster.kubectl("-n", namespace, "delete", "pods", "-l", "runwatchman.dev/run=vanishes", "--wait=false")
         operator.start()
         await_that(lambda: names(path) == ["stays"], "the row of the vanished Run to go")
     assert len(items(api_cluster, namespace, "pods")) == 1
-    found = rows(ledger, "SELECT DISTINCT run, reason FROM runwarden_decisions WHERE run = 'stays'")
+    found = rows(ledger, "SELECT DISTINCT run, reason FROM runwatchman_decisions WHERE run = 'stays'")
     assert ("stays", "Starting") in found
 
 
@@ -96,12 +96,12 @@ def test_migrating_under_a_running_run(api_cluster: Cluster, namespace: str, tmp
     with OperatorProcess(api_cluster, *options) as operator:
         apply(api_cluster, namespace, simulated_forever("busy"))
         await_phase(api_cluster, namespace, "busy", "Running")
-        refused = runwarden(api_cluster, *move, "--lease-timeout", "1")
+        refused = runwatchman(api_cluster, *move, "--lease-timeout", "1")
         assert refused.returncode == 1
         assert "an operator is running; scale it down" in refused.stderr
         operator.stop()
     pods = [pod["metadata"]["uid"] for pod in items(api_cluster, namespace, "pods")]
-    moved = runwarden(api_cluster, *move)
+    moved = runwatchman(api_cluster, *move)
     assert moved.stdout == f"[1/1] {namespace}/busy: moved: coder at attempt 0\n1 moved, 0 skipped, 0 failed\n"
     with OperatorProcess(api_cluster, *options):
         found = await_phase(api_cluster, namespace, "busy", "Blocked")
@@ -125,7 +125,7 @@ def test_pods_are_let_go_after_a_move(api_cluster: Cluster, namespace: str, tmp_
         for run in ("busy", "amid"):
             await_phase(api_cluster, namespace, run, "Running")
     api_cluster.kubectl("-n", namespace, "delete", "pod", "early-coder-r0", "amid-coder-r0", "--wait=false")
-    assert runwarden(api_cluster, "store", "migrate", *options, "--from", "status", "--to", url).returncode == 0
+    assert runwatchman(api_cluster, "store", "migrate", *options, "--from", "status", "--to", url).returncode == 0
     with OperatorProcess(api_cluster, *options, "--store", url):
         await_that(lambda: pod_names(api_cluster, namespace) == ["amid-coder-r1", "busy-coder-r0", "late-coder-r0"], "early, amid")
         api_cluster.kubectl("-n", namespace, "delete", "pod", "late-coder-r0", "busy-coder-r0", "--timeout=60s")

@@ -138,7 +138,7 @@ def with_attempt(number: int) -> Change:
 DAMAGES: dict[str, tuple[Change | None, str]] = {
     "erased": (None, "is missing"),
     "renamed": (lambda raw: {**raw, "agents": {"coder": {"attempt": 2, "restartz": 2}}}, "restarts is missing"),
-    "newer": (lambda raw: {**raw, "schemaVersion": 2}, "schemaVersion is 2, written by a newer runwarden"),
+    "newer": (lambda raw: {**raw, "schemaVersion": 2}, "schemaVersion is 2, written by a newer runwatchman"),
     "of another Run": (lambda raw: {**raw, "runUID": "other"}, "belongs to the Run with UID 'other'"),
     "rolled back": (with_attempt(1), "the store was rolled back"),
     "no number": (lambda raw: {**raw, "pausedSeconds": "7"}, "pausedSeconds cannot be read"),
@@ -200,7 +200,7 @@ async def test_a_record_that_must_be_understood_is_kept_whole(bench: Bench, run:
     run = await save(bench.store, run, 2)
     await bench.damage(run, lambda raw: from_a_newer_version(raw, 2))
     loaded = await bench.load_anew(run)
-    assert "written by a newer runwarden" in loaded.refusal
+    assert "written by a newer runwatchman" in loaded.refusal
     await bench.store.commit(await bench.fresh(run), loaded, None, {"phase": "Blocked", "restarts": 0, "agents": []})
     assert await stored(bench, run) == from_a_newer_version(dump(state_of(run, 2)), 2)
 

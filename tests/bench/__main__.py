@@ -30,13 +30,13 @@ FAILING_COUNT = 200
 @click.option("--count", default=1000, help="Objects at once.")
 @click.option("--curve", default="", help="Several counts instead, for example 100,1000,10000: each on an API server of its own.")
 @click.option("--repetitions", default=3, help="Rounds; in each every controller has its turn.")
-@click.option("--only", default="", help="Controllers, for example job,floor,runwarden-status; all when empty.")
+@click.option("--only", default="", help="Controllers, for example job,floor,runwatchman-status; all when empty.")
 @click.option("--failing", default=FAILING_COUNT, help="Objects whose pods fail once, in a series of their own; 0 leaves it out.")
 @click.option("--postgres", help="Also ours with this database: a postgresql:// URL.")
 @click.option(
     "--base",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A checkout of another revision: its operator is measured too, as runwarden-base.",
+    help="A checkout of another revision: its operator is measured too, as runwatchman-base.",
 )
 @click.option("--profile", is_flag=True, help="Only sample where the CPU goes, of ours or of --only, and measure nothing.")
 @click.option("--redraw", is_flag=True, help="Only recreate table and plot from the result file.")

@@ -27,7 +27,7 @@ RUN = (
 SCRIPT = f"""#!/bin/sh
 case "$*" in
 auth*) echo '{{"status":{{"userInfo":{{"username":"alice"}}}}}}';;
-"get runs.runwarden.dev hello"*) echo '{RUN}';;
+"get runs.runwatchman.dev hello"*) echo '{RUN}';;
 "get runs"*) echo '{{"items":[{RUN}]}}';;
 *) echo '{{"items":[]}}';;
 esac

@@ -36,7 +36,7 @@ SECONDS = 60
 @click.command()
 @click.option("--count", default=20, show_default=True, help="Consultations each way.")
 def main(count: int) -> None:
-    """Measure the real codex CLI, bare and through `runwarden adapter`."""
+    """Measure the real codex CLI, bare and through `runwatchman adapter`."""
     clis = install()
     with tempfile.TemporaryDirectory(dir=Path.home()) as folder:
         os.environ |= {"PATH": f"{clis}:{os.environ['PATH']}", "TEST_KEY": "key", "TMPDIR": folder}

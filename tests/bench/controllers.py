@@ -20,10 +20,10 @@ from tests.support import CHECKOUT, OperatorProcess, apply, policy_of, run_of
 
 ROOT = Path(__file__).parent.parent.parent
 JOBS = Resource("batch", "v1", "jobs", "Job")
-BARE_RUNS = Resource("bench.runwarden.dev", "v1", "bareruns", "Run")
+BARE_RUNS = Resource("bench.runwatchman.dev", "v1", "bareruns", "Run")
 ACCOUNT = "controller"
 IMAGE, COMMAND = "busybox:1.37", ["true"]
-PLAYED = {"test.runwarden.dev/outcome": "run-forever"}
+PLAYED = {"test.runwatchman.dev/outcome": "run-forever"}
 """For pods whose end is not simulated by kwok: the benchmark itself plays their kubelet."""
 RESTARTS = 1
 AT_ONCE = {"restartBudget": RESTARTS, "restartCooldownSeconds": 0, "confirmationIntervalSeconds": 1}
@@ -98,10 +98,10 @@ def contestants(folder: Path, postgres: str | None = None, base: Path | None = N
         Contestant("job", JOBS, _job, _complete, _start_job),
         Contestant("naive", BARE_RUNS, _bare, _succeeded, _start_naive, restarts=False),
         Contestant("floor", BARE_RUNS, _bare, _succeeded, _start_floor),
-        *(Contestant(f"runwarden-{kind}", RUNS, run_for, _completed, partial(start_ours, store)) for kind, store in ours.items()),
+        *(Contestant(f"runwatchman-{kind}", RUNS, run_for, _completed, partial(start_ours, store)) for kind, store in ours.items()),
     ]
     if base:
-        found.append(Contestant("runwarden-base", RUNS, run_for, _completed, partial(start_ours, "status", checkout=base)))
+        found.append(Contestant("runwatchman-base", RUNS, run_for, _completed, partial(start_ours, "status", checkout=base)))
     return {each.name: each for each in found}
 
 
@@ -115,7 +115,7 @@ def _job(name: str, played: bool) -> JsonObject:
 
 def _bare(name: str, played: bool) -> JsonObject:
     spec = {"image": IMAGE, "command": COMMAND, "annotations": PLAYED if played else {}, "restarts": RESTARTS}
-    return {"apiVersion": "bench.runwarden.dev/v1", "kind": "Run", "metadata": {"name": name}, "spec": spec}
+    return {"apiVersion": "bench.runwatchman.dev/v1", "kind": "Run", "metadata": {"name": name}, "spec": spec}
 
 
 def run_for(name: str, played: bool) -> JsonObject:
@@ -173,8 +173,8 @@ def start_ours(store: str, stage: Stage, stack: ExitStack, checkout: Path = CHEC
 
 def operator_for(stage: Stage, stack: ExitStack, *options: str, checkout: Path = CHECKOUT) -> OperatorProcess:
     """Start the operator with options for a stage; it ends with the exit stack."""
-    stage.let("runwarden-operator")
-    stage.let("runwarden-operator-lease")
+    stage.let("runwatchman-operator")
+    stage.let("runwatchman-operator-lease")
     if stage.failing:
         apply(stage.cluster, stage.namespace, policy_of(AT_ONCE))
     where = ("--namespace", stage.namespace, "--lease-namespace", stage.namespace)

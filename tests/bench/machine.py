@@ -31,7 +31,7 @@ def facts() -> dict[str, str]:
         "etcd": f"{release().etcd}, without fsync",
         "kwok": KWOK,
         **{f"{name} (Python)": version(name) for name in LIBRARIES},
-        "runwarden": _revision(),
+        "runwatchman": _revision(),
     }
 
 

@@ -19,9 +19,9 @@ import uvloop
 
 from tests.bench.wire import JSON_PATCH, JsonObject, call, session
 
-GROUP_VERSION = "bench.runwarden.dev/v1"
-LABEL = "bench.runwarden.dev/run"
-GATE = "runwarden.dev/admitted"
+GROUP_VERSION = "bench.runwatchman.dev/v1"
+LABEL = "bench.runwatchman.dev/run"
+GATE = "runwatchman.dev/admitted"
 AT_ONCE = 32
 OVER = ("Succeeded", "Failed")
 

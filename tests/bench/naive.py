@@ -10,8 +10,8 @@ from typing import Any
 import kopf
 from kubernetes.aio import client, config
 
-GROUP, VERSION, PLURAL = "bench.runwarden.dev", "v1", "bareruns"
-LABEL = "bench.runwarden.dev/run"
+GROUP, VERSION, PLURAL = "bench.runwatchman.dev", "v1", "bareruns"
+LABEL = "bench.runwatchman.dev/run"
 INTERVAL_SECONDS = 5.0
 
 

@@ -28,11 +28,11 @@ PAPER, INK, FAINT = "#fefefd", "#24292e", "#d0d7dd"
 DARK = {PAPER: "#1c2128", INK: "#d8dee4", FAINT: "#444c55"}
 """The colours in matplotlib's output, and their replacements for a dark system. The others are legible on both."""
 COLOURS = {"job": "#4c7fd0", "naive": "#d0605e", "floor": "#8b949e"}
-OURS = {"runwarden-status": "#1f9d63", "runwarden-annotations": "#52b788", "runwarden-sqlite": "#74a57f"}
-LINES = {"runwarden-annotations": "--", "runwarden-sqlite": ":"}
+OURS = {"runwatchman-status": "#1f9d63", "runwatchman-annotations": "#52b788", "runwatchman-sqlite": "#74a57f"}
+LINES = {"runwatchman-annotations": "--", "runwatchman-sqlite": ":"}
 STYLE: dict[RcKeyType, Any] = {
     # The same figures make the same file, and its labels stay text.
-    "svg.hashsalt": "runwarden",
+    "svg.hashsalt": "runwatchman",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 9.0,
@@ -107,7 +107,7 @@ def _curve(axes: Axes, healthy: Sequence[Series], metric: str) -> None:
 
 
 def _colour(name: str) -> str:
-    return {**COLOURS, **OURS}.get(name, OURS["runwarden-status"])
+    return {**COLOURS, **OURS}.get(name, OURS["runwatchman-status"])
 
 
 def _themed(svg: str) -> str:

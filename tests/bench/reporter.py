@@ -19,7 +19,7 @@ from tests.unit.reporter.conftest import Reporting
 from tests.unit.reporter.server import serving
 
 FILES, PER_FOLDER = 100_000, 1000
-QUIET = {"RUNWARDEN_REPORTER": "Full", "MALLOC_ARENA_MAX": "1"}
+QUIET = {"RUNWATCHMAN_REPORTER": "Full", "MALLOC_ARENA_MAX": "1"}
 SETTLING_SECONDS = 5.0
 NANOSECONDS = 1e9
 EVENT = '{"type":"progress","message":"one of a million"}'
@@ -28,7 +28,7 @@ MILLION = 1_000_000
 
 def main(seconds: float) -> None:
     """Print the figures: idle, with a large workspace, and during a flood of events."""
-    with tempfile.TemporaryDirectory(prefix="runwarden-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="runwatchman-bench-") as folder:
         make_certificates(Path(folder))
         for what, prepare in (("idle", nothing), (f"{FILES} files in the workspace", fill), ("a million events", flood)):
             (Path(folder) / what).mkdir()

@@ -26,7 +26,7 @@ from tests.support import OperatorProcess, apply, await_phase, await_that, items
 UPTIME = "cut -d' ' -f1 /proc/uptime"
 """The kernel's clock, which every node of a kind cluster shares: timestamps in whole seconds are too coarse."""
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-OURS = ("runwarden/", "kopf/", "Python")
+OURS = ("runwatchman/", "kopf/", "Python")
 SETTLING_SECONDS = 5.0
 """Longer than the delay of a status."""
 IDLE_RUNS = 50
@@ -92,7 +92,7 @@ def _stage(cluster: Cluster) -> Iterator[tuple[OperatorProcess, str]]:
 
 def _restart(cluster: Cluster, evidence: Evidence, namespace: str, name: str) -> Restart:
     """Let an agent crash once, and return the times of its restart."""
-    script = f'[ "$RUNWARDEN_ATTEMPT" = 0 ] || {{ {UPTIME}; sleep 3; exit 0; }}; sleep 2; {UPTIME}; exit 1'
+    script = f'[ "$RUNWATCHMAN_ATTEMPT" = 0 ] || {{ {UPTIME}; sleep 3; exit 0; }}; sleep 2; {UPTIME}; exit 1'
     apply(cluster, namespace, run_of(name, shell(script)))
     await_phase(cluster, namespace, name, "Completed", seconds=PATIENCE_SECONDS)
     first, second = (f"{name}-coder-r{attempt}" for attempt in range(2))
@@ -123,7 +123,7 @@ def _uptime(cluster: Cluster, namespace: str, pod: str) -> float:
 def _writes_per_restart(cluster: Cluster, operator: OperatorProcess, namespace: str, count: int) -> Writes:
     """Return the additional writes of Runs that crash once; the reads are not counted."""
     calm = _writes_of(cluster, operator, namespace, [run_of(f"calm-{n}", shell("sleep 5")) for n in range(count)])
-    crash = 'sleep 5; [ "$RUNWARDEN_ATTEMPT" = 1 ]'
+    crash = 'sleep 5; [ "$RUNWATCHMAN_ATTEMPT" = 1 ]'
     spent = _writes_of(cluster, operator, namespace, [run_of(f"crash-{n}", shell(crash)) for n in range(count)])
     spent.subtract(calm)
     return Counter({key: number for key, number in spent.items() if number})
@@ -144,7 +144,7 @@ def _written(operator: OperatorProcess) -> Writes:
     for family in text_string_to_metric_families(operator.probe("metrics", "metrics")[1]):
         for sample in family.samples:
             told = sample.labels
-            if sample.name == "runwarden_api_requests_total" and told["verb"] in WRITES and told["resource"] != "leases":
+            if sample.name == "runwatchman_api_requests_total" and told["verb"] in WRITES and told["resource"] != "leases":
                 found[told["verb"], told["resource"]] += int(sample.value)
     return found
 

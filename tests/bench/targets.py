@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tests.bench.figures import Round, Spread, ratio, spread
 
-OURS, JOB, NAIVE = "runwarden-status", "job", "naive"
+OURS, JOB, NAIVE = "runwatchman-status", "job", "naive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ HEALTHY = (
     _compared("API server's CPU per Run, of the Job controller's", 0.97, "server_cpu", OURS, JOB),
     _compared("CPU per Run, of the Job controller's", 1.2, "cpu", OURS, JOB),
     _compared("CPU per Run, of the naive operator's", 0.25, "cpu", OURS, NAIVE),
-    _compared("wall with annotations, of that with status", 1.2, "wall", "runwarden-annotations", OURS),
-    _compared("wall with SQLite, of that with status", 1.2, "wall", "runwarden-sqlite", OURS),
+    _compared("wall with annotations, of that with status", 1.2, "wall", "runwatchman-annotations", OURS),
+    _compared("wall with SQLite, of that with status", 1.2, "wall", "runwatchman-sqlite", OURS),
 )
 FAILING = (
     _compared("wall, of the Job controller's", 0.5, "wall", OURS, JOB),

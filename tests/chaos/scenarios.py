@@ -56,16 +56,16 @@ DEFAULT_BUDGET = 3
 
 
 def _crashing(code: int, *, until: int) -> str:
-    return f'sleep 0.5; [ "$RUNWARDEN_ATTEMPT" -ge {until} ] || exit {code}'
+    return f'sleep 0.5; [ "$RUNWATCHMAN_ATTEMPT" -ge {until} ] || exit {code}'
 
 
 def _working(*, until: int) -> str:
     """Return a script that works for ever, and completes at a given attempt."""
-    return f'[ "$RUNWARDEN_ATTEMPT" -lt {until} ] || exit 0; {FOREVER}'
+    return f'[ "$RUNWATCHMAN_ATTEMPT" -lt {until} ] || exit 0; {FOREVER}'
 
 
 def _hung() -> JsonObject:
-    script = f'[ "$RUNWARDEN_ATTEMPT" = 0 ] || exit 0; touch /workspace/ok; {DEAF}'
+    script = f'[ "$RUNWATCHMAN_ATTEMPT" = 0 ] || exit 0; touch /workspace/ok; {DEAF}'
     probe = {"exec": {"command": ["test", "-e", "/workspace/ok"]}, "periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": 10}
     container = {"name": "agent", "image": "busybox:1.37", "command": ["sh", "-c", script], "readinessProbe": probe}
     return {"template": {"spec": {"terminationGracePeriodSeconds": 2, "containers": [container]}}}
@@ -75,7 +75,7 @@ SCENARIOS = (
     Scenario(
         "twice",
         (
-            shell(f'[ "$RUNWARDEN_ATTEMPT" -ge 2 ] || {{ sleep 0.5; exit 1; }}; {TOLD}'),
+            shell(f'[ "$RUNWATCHMAN_ATTEMPT" -ge 2 ] || {{ sleep 0.5; exit 1; }}; {TOLD}'),
             shell(FOREVER, name="steady", required=False),
         ),
         (Step(lambda at: at.works(2) and at.works(0, "steady"), lambda at: at.within(2, *GO)),),

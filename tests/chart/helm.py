@@ -14,9 +14,9 @@ from tests.cluster.binaries import find
 from tests.image import IMAGE
 
 ROOT = Path(__file__).parent.parent.parent
-CHART = ROOT / "charts/runwarden"
+CHART = ROOT / "charts/runwatchman"
 VALUES = sorted((Path(__file__).parent / "values").glob("*.yaml"))
-RELEASE, NAMESPACE = "runwarden", "runwarden"
+RELEASE, NAMESPACE = "runwatchman", "runwatchman"
 HELM_SECONDS = 360.0
 INSTALL_TIMEOUT = "290s"
 Objects = list[dict[str, Any]]

@@ -37,10 +37,10 @@ def umbrella(home: Path, values: dict[str, Any]) -> Objects:
     """Return what a chart renders that has ours as a dependency with a condition."""
     parent = home / "umbrella"
     (parent / "charts").mkdir(parents=True, exist_ok=True)
-    if not (ours := parent / "charts/runwarden").exists():
+    if not (ours := parent / "charts/runwatchman").exists():
         ours.symlink_to(CHART)
     version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
-    needs = {"name": "runwarden", "version": version, "condition": "runwarden.enabled"}
+    needs = {"name": "runwatchman", "version": version, "condition": "runwatchman.enabled"}
     (parent / "Chart.yaml").write_text(
         json.dumps({"apiVersion": "v2", "name": "umbrella", "version": "1.0.0", "dependencies": [needs]})
     )
@@ -55,8 +55,8 @@ def fault(place: str, why: str) -> Exception:
 
 def test_an_umbrella_chart_switches_it(tmp_path: Path) -> None:
     """The chart is a dependency whose condition is its value `enabled`; helm's own `global` is accepted."""
-    assert one(umbrella(tmp_path, {"runwarden": {"enabled": True}, "global": {"x": 1}}), "Deployment")
-    assert umbrella(tmp_path, {"runwarden": {"enabled": False}}) == []
+    assert one(umbrella(tmp_path, {"runwatchman": {"enabled": True}, "global": {"x": 1}}), "Deployment")
+    assert umbrella(tmp_path, {"runwatchman": {"enabled": False}}) == []
 
 
 def test_no_key_is_doubled(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_user_roles_are_not_aggregated(tmp_path: Path) -> None:
         found = [each for each in objects(render(tmp_path, *options)) if each["kind"] == "ClusterRole"]
         return {each["metadata"]["name"] for each in found if any(key.startswith(AGGREGATED) for key in each["metadata"]["labels"])}
 
-    assert aggregated() == {"runwarden-view", "runwarden-edit"}
+    assert aggregated() == {"runwatchman-view", "runwatchman-edit"}
     assert aggregated("--set", "rbac.aggregate=false") == set()
 
 
@@ -156,7 +156,7 @@ async def leading(host: str) -> AsyncIterator[int]:
     """Serve the metrics of an operator that leads, and yield the port."""
 
     async def page(_: web.BaseRequest) -> web.Response:
-        return web.Response(text="# x\nrunwarden_leader 1.0\n")
+        return web.Response(text="# x\nrunwatchman_leader 1.0\n")
 
     async with serve({"/metrics": page}, host, 0) as port:
         yield port

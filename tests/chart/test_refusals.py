@@ -11,7 +11,10 @@ from tests.chart.helm import HelmError, render
 CODEX = "advisor.enabled=true,advisor.image.repository=x,advisor.credentials.existingSecret=s"
 
 IMPOSSIBLE = [
-    ("enabled=false", "enabled is false, which only an umbrella chart may set: give its dependency `condition: runwarden.enabled`"),
+    (
+        "enabled=false",
+        "enabled is false, which only an umbrella chart may set: give its dependency `condition: runwatchman.enabled`",
+    ),
     ("store.type=sqlite,replicas=2", "store.type=sqlite is one file for one operator, but replicas is 2: set replicas to 1"),
     ("ledger.type=sqlite,replicas=3", "ledger.type=sqlite is one file for one operator, but replicas is 3: set replicas to 1"),
     ("store.type=sqlite,shards=2", "store.type=sqlite is one file for one operator, but shards is 2: set shards to 1"),

@@ -30,7 +30,7 @@ def chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ((), IMAGE),
         (("image.tag=other",), f"{REGISTRY.image}:other"),
         ((f"image.digest={DIGEST[:-1]}0",), f"{REGISTRY.image}@{DIGEST[:-1]}0"),
-        (("image.repository=mirror.example/runwarden",), f"mirror.example/runwarden:{version()}"),
+        (("image.repository=mirror.example/runwatchman",), f"mirror.example/runwatchman:{version()}"),
         (("image.repository=registry.example/team",), f"registry.example/team:{version()}"),
     ],
     ids=["default", "tag", "digest", "mirror", "prefix"],

@@ -143,7 +143,7 @@ def test_only_the_operator_has_a_token_and_only_the_advisor_a_credential(values:
         users = {each["securityContext"]["runAsUser"] for each in (advisor, containers["operator"])}
         assert len(users) == len([advisor, containers["operator"]])
     secrets = [env for env in containers["operator"].get("env", []) if "secretKeyRef" in env.get("valueFrom", {})]
-    assert all(env["name"] in ("RUNWARDEN_OPERATOR_STORE", "RUNWARDEN_OPERATOR_LEDGER") for env in secrets)
+    assert all(env["name"] in ("RUNWATCHMAN_OPERATOR_STORE", "RUNWATCHMAN_OPERATOR_LEDGER") for env in secrets)
 
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
@@ -209,15 +209,15 @@ def test_cluster_wide_unless_namespaces_are_named(tmp_path: Path) -> None:
     """
     wide = objects(render(tmp_path))
     narrow = objects(render(tmp_path, "--set", "namespaces={a,b}"))
-    assert one(wide, "ClusterRoleBinding", "runwarden-runwarden")["roleRef"]["name"] == "runwarden-operator"
+    assert one(wide, "ClusterRoleBinding", "runwatchman-runwatchman")["roleRef"]["name"] == "runwatchman-operator"
     [asks] = [each for each in narrow if each["kind"] == "ClusterRoleBinding" and not is_hook(each)]
-    assert asks["roleRef"]["name"] == "runwarden-operator-metrics"
+    assert asks["roleRef"]["name"] == "runwatchman-operator-metrics"
     lasting = [each for each in narrow if not is_hook(each)]
     bound = {(each["metadata"]["namespace"], each["roleRef"]["name"]) for each in lasting if each["kind"] == "RoleBinding"}
     assert bound == {
-        *((place, role) for place in ("a", "b") for role in ("runwarden-operator", "runwarden-operator-network")),
-        (NAMESPACE, "runwarden-operator-lease"),
-        ("default", "runwarden-operator-apiserver"),
+        *((place, role) for place in ("a", "b") for role in ("runwatchman-operator", "runwatchman-operator-network")),
+        (NAMESPACE, "runwatchman-operator-lease"),
+        ("default", "runwatchman-operator-apiserver"),
     }
     arguments = one(narrow, "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"]
     assert {"--namespace=a", "--namespace=b"} <= set(arguments)

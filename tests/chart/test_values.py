@@ -40,7 +40,7 @@ OPEN = (
 )
 """Values whose fields are described by their own comment, or by Kubernetes."""
 
-METRIC = re.compile(r"\brunwarden_[a-z_]+")
+METRIC = re.compile(r"\brunwatchman_[a-z_]+")
 
 
 def paths_of_values(node: object, prefix: str = "") -> set[str]:

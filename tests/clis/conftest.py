@@ -37,7 +37,7 @@ def place() -> Iterator[Path]:
 @pytest.fixture
 async def pod(place: Path, clis: Path) -> AsyncIterator[Pod]:
     """A pod whose image has the real CLIs."""
-    made = Pod(place / "workspace", place / "runwarden", f"{clis}:{os.environ['PATH']}")
+    made = Pod(place / "workspace", place / "runwatchman", f"{clis}:{os.environ['PATH']}")
     yield made
     await made.end()
 

@@ -70,7 +70,7 @@ class Pod:
     @property
     def state(self) -> Path:
         """The state of `rw exec` in the workspace."""
-        return self.workspace / ".runwarden"
+        return self.workspace / ".runwatchman"
 
     def events(self) -> list[JsonObject]:
         """The reporter's events from this attempt's stream."""
@@ -116,11 +116,11 @@ class Pod:
         given = {
             "PATH": self.path,
             "HOME": "/",
-            "RUNWARDEN_DIR": str(self.outbox),
-            "RUNWARDEN_WORKSPACE": str(self.workspace),
-            "RUNWARDEN_ATTEMPT": str(self.attempt),
-            "RUNWARDEN_SESSION_ID": SESSION_ID,
-            "RUNWARDEN_LAST_OUTCOME": "NonZeroExit" if self.attempt else "",
+            "RUNWATCHMAN_DIR": str(self.outbox),
+            "RUNWATCHMAN_WORKSPACE": str(self.workspace),
+            "RUNWATCHMAN_ATTEMPT": str(self.attempt),
+            "RUNWATCHMAN_SESSION_ID": SESSION_ID,
+            "RUNWATCHMAN_LAST_OUTCOME": "NonZeroExit" if self.attempt else "",
         }
         # claude refuses to run as root with all permissions unless a variable says that it is in a sandbox.
         rootly = {"IS_SANDBOX": "1"} if not container() and os.getuid() == 0 else {}

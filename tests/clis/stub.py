@@ -63,7 +63,7 @@ def with_stubs(place: Path, shell: tuple[str, ...]) -> Stubbed:
     """Return a pod whose CLIs are stubs that finish their turn at once; `shell` runs `rw-exec`."""
     folder = place / "stub"
     folder.mkdir()
-    pod = Pod(place / "workspace", place / "runwarden", f"{folder}:{os.environ['PATH']}", {"STUB": str(folder)}, shell)
+    pod = Pod(place / "workspace", place / "runwatchman", f"{folder}:{os.environ['PATH']}", {"STUB": str(folder)}, shell)
     stub = Stubbed(pod, folder)
     stub.becomes(STUB)
     stub.says(STARTED + DONE)

@@ -86,7 +86,7 @@ async def test_a_crash_counts_as_a_refusal_does(stubbed: Stubbed) -> None:
 async def test_an_attempt_that_did_not_see_its_end_counts_by_its_outcome(stubbed: Stubbed, outcome: str, kept: bool) -> None:
     """A session that hangs when it is resumed is ended by the operator; a drained node says nothing about it."""
     await stubbed.pod.run("codex")
-    stubbed.pod.environment["RUNWARDEN_LAST_OUTCOME"] = outcome
+    stubbed.pod.environment["RUNWATCHMAN_LAST_OUTCOME"] = outcome
     for attempt in (1, 2):
         await _stopped(stubbed, attempt, SLEEPER)
     stubbed.becomes('#!/bin/sh\nprintf \'%s\\n\' "$@" >"$STUB/arguments"\n')
@@ -98,7 +98,7 @@ async def test_an_attempt_that_did_not_see_its_end_counts_by_its_outcome(stubbed
 async def test_a_stop_while_the_provider_is_away_does_not_count(stubbed: Stubbed) -> None:
     """Codex waits for the network without an end, and the operator restarts it as inactive: the session is not the cause."""
     await stubbed.pod.run("codex")
-    stubbed.pod.environment["RUNWARDEN_LAST_OUTCOME"] = "ActivityStalled"
+    stubbed.pod.environment["RUNWATCHMAN_LAST_OUTCOME"] = "ActivityStalled"
     for attempt in (1, 2, 3):
         await _stopped(stubbed, attempt, RETRYING)
         assert resumed(stubbed)
@@ -121,9 +121,9 @@ async def _stopped(stubbed: Stubbed, attempt: int, script: str) -> None:
 async def test_a_human_gives_a_session_up_once(stubbed: Stubbed) -> None:
     """The operator gives every later attempt the time of the order; the workspace records that it was carried out."""
     await stubbed.pod.run("codex")
-    stubbed.pod.environment["RUNWARDEN_NEW_SESSION"] = "2026-01-01T00:00:00Z"
+    stubbed.pod.environment["RUNWATCHMAN_NEW_SESSION"] = "2026-01-01T00:00:00Z"
     assert await attempts(stubbed, DONE, STARTED + DONE, DONE) == [False, False, True]
-    stubbed.pod.environment["RUNWARDEN_NEW_SESSION"] = "2026-01-02T00:00:00Z"
+    stubbed.pod.environment["RUNWATCHMAN_NEW_SESSION"] = "2026-01-02T00:00:00Z"
     assert await attempts(stubbed, STARTED + DONE, DONE, first=4) == [False, True]
 
 

@@ -20,7 +20,7 @@ DOCS = Path(__file__).parents[2] / "docs/clis.md"
 @pytest.mark.parametrize("cli", BOTH, ids=lambda cli: cli.name)
 async def test_a_session_is_begun_resumed_lost_and_refused(place: Path, cli: Cli) -> None:
     """All that `rw exec` needs of a CLI: prompt, tool, result, session, an unknown session, and a failure with its code."""
-    pod = Pod(place / "workspace", place / "runwarden", f"{install_oldest()}:{os.environ['PATH']}")
+    pod = Pod(place / "workspace", place / "runwatchman", f"{install_oldest()}:{os.environ['PATH']}")
     replies = (Reply(command="echo made >made"), Reply(text="begun"), Reply(text="resumed"), Reply(text="from the start"))
     async with cli.model(*replies, Reply(status=529, error="overloaded_error")).serve() as model:
         cli.equip(pod, model)

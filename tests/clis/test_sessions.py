@@ -14,7 +14,7 @@ from tests.support import eventually
 
 TOLD_TO_GO_ON = "You were interrupted (NonZeroExit)"
 ANSWERS = "\n## Answers\n\nShip it? yes, said alice\n"
-PARK = """echo '{"type":"park"}' >>"$RUNWARDEN_DIR/out/events.jsonl"; echo parked"""
+PARK = """echo '{"type":"park"}' >>"$RUNWATCHMAN_DIR/out/events.jsonl"; echo parked"""
 
 both = pytest.mark.parametrize("cli", BOTH, ids=lambda cli: cli.name)
 

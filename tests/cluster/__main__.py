@@ -64,7 +64,7 @@ def list_() -> None:
 @main.command()
 @click.option("--ends", is_flag=True, help="The oldest and the newest alone.")
 def versions(ends: bool) -> None:
-    """Print the versions of Kubernetes that clusters can have, the oldest first: values of RUNWARDEN_KUBERNETES."""
+    """Print the versions of Kubernetes that clusters can have, the oldest first: values of RUNWATCHMAN_KUBERNETES."""
     for each in (RELEASES[0], RELEASES[-1]) if ends else RELEASES:
         click.echo(each.kubernetes)
 

@@ -28,7 +28,7 @@ def make_certificates(folder: Path) -> None:
     run([openssl, "rsa", "-in", f"{folder}/sa.key", "-pubout", "-out", f"{folder}/sa.pub"])
     ca = ["-keyout", f"{folder}/ca.key", "-out", f"{folder}/ca.crt"]
     usage = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature"]
-    run([openssl, "req", "-x509", *key, *ca, "-days", DAYS, "-subj", "/CN=runwarden-test-ca", *usage])
+    run([openssl, "req", "-x509", *key, *ca, "-days", DAYS, "-subj", "/CN=runwatchman-test-ca", *usage])
     for name, subject in SUBJECTS.items():
         make_pair(folder, name, subject, SERVER_NAMES if name == "apiserver" else "")
 

@@ -11,7 +11,7 @@ from tests.cluster.releases import Release
 
 BUSYBOX_IMAGE = "docker.io/library/busybox:1.37"
 """The image of the README's example. It contains Debian's busybox-static, in any version: a replacement for tests."""
-ROOT_ONLY_IMAGE = "localhost/runwarden-test/root-only:1"
+ROOT_ONLY_IMAGE = "localhost/runwatchman-test/root-only:1"
 """An image whose program only root may read and run."""
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 STATIC = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "pause")

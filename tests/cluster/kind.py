@@ -174,7 +174,7 @@ def _node_facts(node: dict[str, dict[str, object]]) -> dict[str, str]:
 
 
 def _conflist(pod_range: str) -> str:
-    return f"""{{"cniVersion": "0.4.0", "name": "runwarden", "plugins": [
+    return f"""{{"cniVersion": "0.4.0", "name": "runwatchman", "plugins": [
  {{"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
   "ipam": {{"type": "host-local", "ranges": [[{{"subnet": "{pod_range}"}}]], "routes": [{{"dst": "0.0.0.0/0"}}]}}}},
  {{"type": "portmap", "capabilities": {{"portMappings": true}}}}]}}"""
@@ -184,7 +184,7 @@ def _give_volumes(cluster: KindCluster) -> None:
     """Create local volumes for claims to bind to: our node image has no provisioner."""
     volumes = []
     for node in cluster.nodes:
-        paths = [f"/var/runwarden/volume-{number}" for number in range(VOLUMES_PER_NODE)]
+        paths = [f"/var/runwatchman/volume-{number}" for number in range(VOLUMES_PER_NODE)]
         cluster.on_node(node, "mkdir", "-p", *paths)
         volumes += [_volume(f"{node}-{number}", node, path, MODES[number < ALONE_PER_NODE]) for number, path in enumerate(paths)]
     cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(volumes))

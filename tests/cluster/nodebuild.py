@@ -29,7 +29,7 @@ PACKAGES = (
     "hostname,procps,curl,libseccomp2,ca-certificates,pigz"
 )
 SUITE = "bookworm"
-OWN_NAME = "kindest/node:runwarden-"
+OWN_NAME = "kindest/node:runwatchman-"
 RECIPE = (HERE / "nodebuild.py", HERE / "images.py", HERE / "node-setup.sh")
 
 

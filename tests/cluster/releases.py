@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tests.cluster.progress import ClusterError
 
-SETTING = "RUNWARDEN_KUBERNETES"
+SETTING = "RUNWATCHMAN_KUBERNETES"
 DEFAULT = "1.34"
 
 

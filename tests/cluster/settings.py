@@ -16,7 +16,7 @@ COSIGN = "3.1.3"
 SYFT = "1.57.1"
 
 HERE = Path(__file__).parent
-DOWNLOAD_URL = os.environ.get("RUNWARDEN_DOWNLOAD_URL", "https://dl.k8s.io/release")
+DOWNLOAD_URL = os.environ.get("RUNWATCHMAN_DOWNLOAD_URL", "https://dl.k8s.io/release")
 """The first place for official releases; a test sets it to a loopback file server."""
 
 
@@ -28,7 +28,7 @@ def architecture() -> str:
 
 def cache_dir() -> Path:
     """Return the folder of built and downloaded binaries, which is kept between runs."""
-    root = os.environ.get("RUNWARDEN_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "runwarden"
+    root = os.environ.get("RUNWATCHMAN_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "runwatchman"
     path = Path(root)
     path.mkdir(parents=True, exist_ok=True)
     return path
@@ -36,6 +36,6 @@ def cache_dir() -> Path:
 
 def runtime_dir() -> Path:
     """Return the folder for the files of running clusters, with one folder each."""
-    path = Path(tempfile.gettempdir()) / f"runwarden-clusters-{os.getuid()}"
+    path = Path(tempfile.gettempdir()) / f"runwatchman-clusters-{os.getuid()}"
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path

@@ -17,7 +17,7 @@ QUICK_LEASE = ("--set=lease.durationSeconds=6,lease.renewDeadlineSeconds=4,lease
 """Sixty takeovers with the chart's fifteen seconds would take half an hour longer; --patient uses those."""
 OF_POD = 'for p in $(pgrep -f "$2"); do ! grep -qE "pod($1|$(echo $1 | tr - _))" /proc/$p/cgroup || { echo $p; exit; }; done'
 """The first process on a node whose command is like $2 and whose cgroup is that of the pod with UID $1."""
-OPERATOR, ANYTHING = "runwarden operator", "."
+OPERATOR, ANYTHING = "runwatchman operator", "."
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from tests.kind.stage import LONG, Stage
 from tests.support import apply, await_that, pods_of, policy_of, run_of, shell, status
 
 AT_WORK = 'rw ask --wait 600 "First?" yes; rw ask --wait 600 "Second?" yes; rw done "shipped"'
-CRASHES = f"[ $RUNWARDEN_ATTEMPT -gt 0 ] || exit 1; {AT_WORK}"
-CRASHES_ON_ANSWER = '[ $RUNWARDEN_ATTEMPT -gt 0 ] || exit 1; rw ask --wait 600 "First?" yes; exit 1'
+CRASHES = f"[ $RUNWATCHMAN_ATTEMPT -gt 0 ] || exit 1; {AT_WORK}"
+CRASHES_ON_ANSWER = '[ $RUNWATCHMAN_ATTEMPT -gt 0 ] || exit 1; rw ask --wait 600 "First?" yes; exit 1'
 RESTARTS = {"steady": 0, "crashed": 1, "spent": 1}
 """The Runs that work all the while, with the restarts that they were charged before."""
 

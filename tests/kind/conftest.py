@@ -128,7 +128,7 @@ def store_releases(
 
 @pytest.fixture(scope="session")
 def fresh(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """A new cluster without runwarden, but with its image."""
+    """A new cluster without runwatchman, but with its image."""
     provider = choose(request.config.getoption("--cluster"))
     if provider != "kind":
         cannot_run(f"installs what is cluster-wide, so only on a cluster of its own: {kind_unavailable() or provider}")

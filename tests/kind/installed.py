@@ -17,7 +17,7 @@ from tests.skipping import cannot_run
 from tests.support import await_that, items
 
 CONTAINER = "operator"
-OURS = "test.runwarden.dev/suite"
+OURS = "test.runwatchman.dev/suite"
 """A label of the release's namespace: on an existing cluster it marks the release as one of a killed run."""
 PATIENT: JsonObject = {
     "lease": {"durationSeconds": 60, "renewDeadlineSeconds": 40, "retryPeriodSeconds": 0.5},
@@ -25,7 +25,7 @@ PATIENT: JsonObject = {
 }
 """A busy machine must not lose the Lease. A killed operator returns under its own name, so no wait takes that long."""
 PLAIN: JsonObject = {"reporter": {"enabled": False}}
-"""Without reporters, as `runwarden operator` without options."""
+"""Without reporters, as `runwatchman operator` without options."""
 OFTEN: JsonObject = {"reporter": {"intervalSeconds": 2}}
 """With reporters that soon detect an idle agent."""
 
@@ -149,7 +149,7 @@ def claim_namespace(cluster: Cluster) -> None:
     """Create the release's namespace, replacing a killed run's. Raises ClusterError if somebody else has one of that name."""
     found = [each for each in items(cluster, NAMESPACE, "namespaces") if each["metadata"]["name"] == NAMESPACE]
     if found and OURS not in found[0]["metadata"].get("labels", {}):
-        raise ClusterError(f"there is a namespace {NAMESPACE} that is not of these tests: give them a cluster without runwarden")
+        raise ClusterError(f"there is a namespace {NAMESPACE} that is not of these tests: give them a cluster without runwatchman")
     if found:
         cluster.kubectl("delete", "namespace", NAMESPACE, IN_TIME)
     cluster.kubectl("create", "namespace", NAMESPACE)

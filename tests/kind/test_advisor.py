@@ -28,7 +28,7 @@ POLICIES: dict[str, JsonObject] = {
     "nologin": {**QUICK, "llm": {"mode": "Auto", "command": "nologin"}},
     "spent": {**QUICK, "restartBudget": 0, "llm": {"mode": "Auto"}},
 }
-CRASHES_ONCE = shell('echo "password: hunter2-hunter2"; echo "registry timed out" >&2; [ "$RUNWARDEN_ATTEMPT" != 0 ]')
+CRASHES_ONCE = shell('echo "password: hunter2-hunter2"; echo "registry timed out" >&2; [ "$RUNWATCHMAN_ATTEMPT" != 0 ]')
 CRASHES = shell("exit 1")
 ASKS = shell('rw ask --wait 600 "Ship it?" yes no && rw done')
 

@@ -25,7 +25,7 @@ from tests.support import apply, await_phase, condition, items, policy_of, run_o
 MODEL_PORT = 9911
 KEY = "sk-test-credential-of-the-model-0123456789abcdef"
 SECRET, SECRET_KEY = "model", "api-key"
-CRASHES_ONCE = shell('echo "registry timed out" >&2; [ "$RUNWARDEN_ATTEMPT" != 0 ]')
+CRASHES_ONCE = shell('echo "registry timed out" >&2; [ "$RUNWATCHMAN_ATTEMPT" != 0 ]')
 ANSWER = {
     "intent": "auto_restart",
     "target_run": f"{TEAM}/advised",

@@ -42,28 +42,30 @@ POLICIES: dict[str, JsonObject] = {
 BUSY = "while :; do :; done"
 SLEEPY = "while :; do sleep 1; done"
 ASK = 'answer=$(rw ask --wait 600 "Ship it?" yes no)'
-ACROSS = f'[ "$RUNWARDEN_ATTEMPT" = 0 ] && {{ rw ask --wait 3 "Ship it?" yes no; exit 1; }}; {ASK} && rw done "$answer"'
-HEEDS = 'rw ask --wait 0 "May I?"; [ $? = 4 ] && grep -q "was dismissed" "$RUNWARDEN_DIR/brief.md" && rw done && exit; exec rw park'
-PARKED = 'rw ask --wait 0 "Go on?" || exec rw park; grep -q "^yes$" "$RUNWARDEN_DIR/brief.md" && rw done'
+ACROSS = f'[ "$RUNWATCHMAN_ATTEMPT" = 0 ] && {{ rw ask --wait 3 "Ship it?" yes no; exit 1; }}; {ASK} && rw done "$answer"'
+HEEDS = (
+    'rw ask --wait 0 "May I?"; [ $? = 4 ] && grep -q "was dismissed" "$RUNWATCHMAN_DIR/brief.md" && rw done && exit; exec rw park'
+)
+PARKED = 'rw ask --wait 0 "Go on?" || exec rw park; grep -q "^yes$" "$RUNWATCHMAN_DIR/brief.md" && rw done'
 
 STORIES: dict[str, tuple[list[JsonObject], JsonObject]] = {
     "asks": ([shell(f'{ASK} && rw done "told: $answer" --output pr=https://example.org/1')], {}),
     "two": ([shell('rw ask --wait 0 "One?"; rw ask --wait 0 "Two?"; rw ask --wait 600 "One?" && rw ask --wait 600 "Two?"')], {}),
     "across": (
-        [shell(f'[ "$RUNWARDEN_ATTEMPT" = 0 ] && {{ rw ask --wait 3 "Ship it?" yes no; exit 1; }}; {ASK} && rw done "$answer"')],
+        [shell(f'[ "$RUNWATCHMAN_ATTEMPT" = 0 ] && {{ rw ask --wait 3 "Ship it?" yes no; exit 1; }}; {ASK} && rw done "$answer"')],
         {},
     ),
     "parked": (
-        [shell('rw ask --wait 0 "Go on?" && rw done || { grep -q yes "$RUNWARDEN_DIR/brief.md" && rw done; } || exec rw park')],
+        [shell('rw ask --wait 0 "Go on?" && rw done || { grep -q yes "$RUNWATCHMAN_DIR/brief.md" && rw done; } || exec rw park')],
         {},
     ),
     "nags": ([shell('rw ask --wait 0 "may I?"; exec rw park')], {}),
     "heeds": ([shell(HEEDS)], {}),
-    "hung": ([shell(f'[ "$RUNWARDEN_ATTEMPT" = 0 ] && {SLEEPY}; rw done again')], {"policyRef": {"name": "hung"}}),
+    "hung": ([shell(f'[ "$RUNWATCHMAN_ATTEMPT" = 0 ] && {SLEEPY}; rw done again')], {"policyRef": {"name": "hung"}}),
     "busy": ([shell(BUSY)], {"policyRef": {"name": "busy"}}),
     "loop": ([shell(f"rw progress started; {BUSY}")], {"policyRef": {"name": "loop"}}),
     "late": ([shell(ASK)], {"policyRef": {"name": "late"}}),
-    "sibling": ([shell(ASK), {"name": "tester", **shell('[ "$RUNWARDEN_ATTEMPT" = 1 ] || { sleep 4; exit 1; }')}], {}),
+    "sibling": ([shell(ASK), {"name": "tester", **shell('[ "$RUNWATCHMAN_ATTEMPT" = 1 ] || { sleep 4; exit 1; }')}], {}),
     "tokens": ([shell(f"rw usage 600 500; {SLEEPY}")], {"tokenBudget": 1000}),
     "noresult": ([shell("exit 0")], {"policyRef": {"name": "strict"}}),
     # Kubernetes replaces two dollars by one.
@@ -219,7 +221,7 @@ def test_a_silent_compile_is_left_alone(stage: Stage) -> None:
     def old_enough() -> bool:
         pod = get(stage.cluster, stage.namespace, "pod", "busy-coder-r0")
         started = datetime.fromisoformat(pod["status"]["startTime"])
-        path = f"/apis/runwarden.dev/v1alpha1/namespaces/{stage.namespace}/agentreports/busy-coder"
+        path = f"/apis/runwatchman.dev/v1alpha1/namespaces/{stage.namespace}/agentreports/busy-coder"
         report = json.loads(stage.cluster.kubectl("get", "--raw", path))
         stamps = [e["time"] for e in report["metadata"]["managedFields"] if e.get("subresource") == "status"]
         return max(map(datetime.fromisoformat, stamps)) - started > timedelta(seconds=3 * STALE_SECONDS)

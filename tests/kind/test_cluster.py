@@ -113,9 +113,9 @@ def test_drain(kind_cluster: Cluster, namespace: str) -> None:
 
 def test_every_crd_is_served(kind_cluster: Cluster, release: Installed) -> None:
     """The CRDs are installed and their resources can be listed."""
-    served = kind_cluster.kubectl("api-resources", "--api-group=runwarden.dev", "-o", "name").split()
-    assert sorted(served) == sorted(f"{kind.plural}.runwarden.dev" for kind in KINDS)
+    served = kind_cluster.kubectl("api-resources", "--api-group=runwatchman.dev", "-o", "name").split()
+    assert sorted(served) == sorted(f"{kind.plural}.runwatchman.dev" for kind in KINDS)
     assert json.loads(kind_cluster.kubectl("get", "runs", "-A", "-o", "json"))["kind"] == "List"
-    assert yaml.safe_load(kind_cluster.kubectl("get", "crd", "runs.runwarden.dev", "-o", "yaml"))["spec"]["names"][
+    assert yaml.safe_load(kind_cluster.kubectl("get", "crd", "runs.runwatchman.dev", "-o", "yaml"))["spec"]["names"][
         "shortNames"
     ] == ["rwrun"]

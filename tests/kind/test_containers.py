@@ -48,7 +48,7 @@ def test_helpers_that_run_on(kind_cluster: Cluster, reporting: Installed, namesp
     The end is recorded before the pod is ended, the helper is ended with the pod, and no attempt begins before that.
     """
     sidecar = {"name": "proxy", "image": IMAGE, "command": ["sh", "-c", "exec sleep 3600"], "restartPolicy": "Always"}
-    once = 'if [ "$RUNWARDEN_ATTEMPT" = 0 ]; then echo cannot compile >&2; exit 3; fi'
+    once = 'if [ "$RUNWATCHMAN_ATTEMPT" = 0 ]; then echo cannot compile >&2; exit 3; fi'
     apply(
         kind_cluster,
         namespace,

@@ -15,7 +15,7 @@ from tests.support import apply, await_phase, await_that, condition, get, run_of
 ABSURD_SECONDS = 100_000_000_000_000
 OWN_SECONDS = 3
 POD = "deaf-coder-r0"
-POLICIES = ("runwarden-deletions", "runwarden-evictions")
+POLICIES = ("runwatchman-deletions", "runwatchman-evictions")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.kind.installed import told
 from tests.support import answer, apply, await_phase, await_that, condition, get, items, pods_of, run_of, shell
 
 OFTEN = "--set=reporter.intervalSeconds=5"
-HELLO = '[ $RUNWARDEN_ATTEMPT -gt 0 ] || exit 1; rw progress "at work"; rw done "shipped"'
+HELLO = '[ $RUNWATCHMAN_ATTEMPT -gt 0 ] || exit 1; rw progress "at work"; rw done "shipped"'
 
 
 def on(cluster: Cluster, home: Path, *arguments: str) -> str:
@@ -49,9 +49,9 @@ def test_life(fresh: Cluster, tmp_path: Path) -> None:
     (working,) = pods_of(fresh, TEAM, "left-coder").values()
     assert working["status"]["phase"] == "Running"
     assert [pod["metadata"]["name"] for pod in items(fresh, TEAM, "pods") if "finalizers" in pod["metadata"]] == []
-    assert "runs.runwarden.dev" in fresh.kubectl("get", "crd", "-o", "name")
+    assert "runs.runwatchman.dev" in fresh.kubectl("get", "crd", "-o", "name")
     ours = "clusterroles,clusterrolebindings,validatingadmissionpolicies"
-    assert fresh.kubectl("get", ours, "-l", "app.kubernetes.io/part-of=runwarden", "-o", "name") == ""
+    assert fresh.kubectl("get", ours, "-l", "app.kubernetes.io/part-of=runwatchman", "-o", "name") == ""
     await_that(lambda: items(fresh, NAMESPACE, "pods") == [], "the operator's pods to be deleted")
     assert {run["metadata"]["name"]: run["status"]["restarts"] for run in items(fresh, TEAM, "runs")} == {"hello": 1, "left": 0}
 
@@ -86,7 +86,7 @@ def test_an_operator_that_does_not_start_is_no_success(fresh: Cluster, tmp_path:
     """An operator that ends because of an unknown option makes helm fail, and the pod's last log lines give the reason; the same
     command without the mistake repairs it.
     """
-    with pytest.raises(HelmError, match=r"Deployment/runwarden/runwarden|deadline"):
+    with pytest.raises(HelmError, match=r"Deployment/runwatchman/runwatchman|deadline"):
         helm_install(fresh.kubeconfig, tmp_path, "--set=extraArgs={--no-such-option}", f"--timeout={SOON}")
     words = await_that(lambda: last_words(fresh), "the operator's last words")
     assert "No such option '--no-such-option'" in words

@@ -29,7 +29,7 @@ UNLISTED = (
     "listed = {(each['name'], each['version']) for each in json.load(open(sys.argv[1]))['components']}; "
     "name = lambda each: re.sub(r'[-_.]+', '-', each.name).lower(); "
     "installed = {(name(each), each.version) for each in importlib.metadata.distributions()}; "
-    "print(len(listed) > 10, sorted(installed - listed - {('runwarden', sys.argv[2])}))"
+    "print(len(listed) > 10, sorted(installed - listed - {('runwatchman', sys.argv[2])}))"
 )
 
 
@@ -65,10 +65,10 @@ def test_small() -> None:
 
 
 def test_runs_without_rights(engine: dict[str, str]) -> None:
-    """`runwarden --help` works as the image's user, without a capability, on a read-only root; so does every command's help."""
+    """`runwatchman --help` works as the image's user, without a capability, on a read-only root; so does every command's help."""
     assert "Supervise runs of AI coding agents" in in_image(engine, "--help")
     for command in ("operator", "plan", "policy", "store", "crds"):
-        assert "Usage: runwarden" in in_image(engine, command, "--help")
+        assert "Usage: runwatchman" in in_image(engine, command, "--help")
     assert in_image(engine, "-c", "import os; print(os.getuid(), os.getgid())", entrypoint="python3").split() == ["65532", "65532"]
 
 
@@ -80,14 +80,14 @@ def test_nothing_of_the_build_is_left(engine: dict[str, str]) -> None:
 def test_it_says_what_it_is(engine: dict[str, str]) -> None:
     """It has the labels that registries and SBOM tools read, a numeric user, and the program as its entrypoint."""
     config = json.loads(run(["docker", "image", "inspect", IMAGE], env=engine))[0]["Config"]
-    assert config["Labels"]["org.opencontainers.image.title"] == "runwarden"
+    assert config["Labels"]["org.opencontainers.image.title"] == "runwatchman"
     assert {"version", "revision", "licenses", "description"} <= {key.rpartition(".")[2] for key in config["Labels"]}
-    assert (config["User"], config["Entrypoint"]) == ("65532:65532", ["runwarden"])
+    assert (config["User"], config["Entrypoint"]) == ("65532:65532", ["runwatchman"])
 
 
 def test_its_bill_of_materials_names_every_package(engine: dict[str, str]) -> None:
     """The CycloneDX document that the label points to has each installed distribution with its version."""
     labels = json.loads(run(["docker", "image", "inspect", IMAGE], env=engine))[0]["Config"]["Labels"]
-    where, version = labels["dev.runwarden.sbom"], labels["org.opencontainers.image.version"]
-    python = "/opt/runwarden/bin/python"
+    where, version = labels["dev.runwatchman.sbom"], labels["org.opencontainers.image.version"]
+    python = "/opt/runwatchman/bin/python"
     assert in_image(engine, "-c", UNLISTED, where, version, entrypoint=python).strip() == "True []"

@@ -37,7 +37,7 @@ def test_every_command_of_the_page_works(fresh: Cluster, tmp_path: Path) -> None
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script], env=env, cwd=ROOT, capture_output=True, text=True, check=False
     )
-    told = fresh.kubectl("-n", NAMESPACE, "logs", "deployment/runwarden", "--tail=30", check=False) if done.returncode else ""
+    told = fresh.kubectl("-n", NAMESPACE, "logs", "deployment/runwatchman", "--tail=30", check=False) if done.returncode else ""
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}\n{told}"
     assert re.search(r"first +Completed +\S+ +1 ", done.stdout), "one restart, then Completed"
     await_that(lambda: items(fresh, NAMESPACE, "pods") == [], "the operator's pods to be deleted")

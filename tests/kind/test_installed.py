@@ -21,7 +21,7 @@ def test_it_is_the_charts(kind_cluster: Cluster, kind_operator: Installed) -> No
     assert get(kind_cluster, "default", "node", pod["spec"]["nodeName"])
     assert kind_operator.probe("health", "readyz")[0] == 200
     code, metrics = kind_operator.probe("metrics", "metrics")
-    assert (code, "runwarden_" in metrics) == (200, True)
+    assert (code, "runwatchman_" in metrics) == (200, True)
     assert kind_operator.probe("metrics", "nothing-here")[0] == 0  # by the API server's proxy, which sends no token
     assert await_that(kind_operator.lines, "a line of its log")
 
@@ -34,9 +34,9 @@ def test_the_page_says_how_to_scrape(kind_cluster: Cluster, kind_operator: Insta
     try:
         done = subprocess.run(["bash", "-euo", "pipefail", "-c", block], env=env, capture_output=True, text=True, check=False)
     finally:
-        kind_cluster.kubectl("delete", "clusterrolebinding", "prometheus-reads-runwarden", "--ignore-not-found")
+        kind_cluster.kubectl("delete", "clusterrolebinding", "prometheus-reads-runwatchman", "--ignore-not-found")
         kind_cluster.kubectl("-n", "default", "delete", "serviceaccount", "prometheus", "--ignore-not-found")
-    assert "runwarden_leader 1.0" in done.stdout, f"{done.stdout}{done.stderr}{kind_operator.told()}"
+    assert "runwatchman_leader 1.0" in done.stdout, f"{done.stdout}{done.stderr}{kind_operator.told()}"
 
 
 def test_a_kill_ends_the_process_and_not_the_pod(kind_operator: Installed) -> None:

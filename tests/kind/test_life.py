@@ -47,7 +47,7 @@ def schemas(crds: list[JsonObject]) -> dict[str, Any]:
 def crds_in(cluster: Cluster) -> dict[str, Any]:
     """Return the schemas of a cluster."""
     found = json.loads(cluster.kubectl("get", "crd", "-o", "json"))["items"]
-    return schemas([crd for crd in found if crd["metadata"]["name"].endswith("runwarden.dev")])
+    return schemas([crd for crd in found if crd["metadata"]["name"].endswith("runwatchman.dev")])
 
 
 def crds_of(chart: Path) -> dict[str, Any]:

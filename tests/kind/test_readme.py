@@ -1,4 +1,4 @@
-"""README.md's first ten minutes, typed as shown, with runwarden installed as its next command installs it."""
+"""README.md's first ten minutes, typed as shown, with runwatchman installed as its next command installs it."""
 
 from __future__ import annotations
 

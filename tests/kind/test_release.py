@@ -30,8 +30,8 @@ print(json.dumps({"pypi": python, "deb": debian}))
 """
 """A program that lists the packages of the image that it runs in."""
 
-PYTHON = "/opt/runwarden/bin/python"
-CRASHES_ONCE = '[ $RUNWARDEN_ATTEMPT -gt 0 ] || exit 1; rw done "shipped"'
+PYTHON = "/opt/runwatchman/bin/python"
+CRASHES_ONCE = '[ $RUNWATCHMAN_ATTEMPT -gt 0 ] || exit 1; rw done "shipped"'
 
 
 def test_everything_published_is_signed(release_of: Released) -> None:
@@ -101,7 +101,7 @@ def test_the_manifests_are_accepted(fresh: Cluster, release_of: Released) -> Non
     path = release_of.folder / INSTALL
     assert path.read_text().count(f"@{release_of.published.image.rpartition('@')[2]}") == 1
     accepted = fresh.kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", str(path))
-    assert "deployment.apps/runwarden serverside-applied" in accepted
+    assert "deployment.apps/runwatchman serverside-applied" in accepted
 
 
 def _pulled(cluster: Cluster, image: str) -> list[str]:

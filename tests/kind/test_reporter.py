@@ -47,7 +47,7 @@ def await_report(cluster: Cluster, namespace: str, name: str, condition: Callabl
 def last_words(cluster: Cluster, namespace: str, pod: str) -> JsonObject:
     """Return the reporter's termination message."""
     statuses = get(cluster, namespace, "pod", pod)["status"]["initContainerStatuses"]
-    ended: JsonObject = next(s for s in statuses if s["name"] == "runwarden-reporter")["state"]["terminated"]
+    ended: JsonObject = next(s for s in statuses if s["name"] == "runwatchman-reporter")["state"]["terminated"]
     assert ended["exitCode"] == 0, ended
     found: JsonObject = json.loads(ended["message"])
     return found
@@ -82,8 +82,8 @@ for pid in sorted(p for p in os.listdir("/proc") if p.isdigit() and p not in (ow
     tried("files", lambda: os.listdir(f"/proc/{pid}/fd"))
     tried("kill", lambda: os.kill(int(pid), signal.SIGKILL))
 for path in ("bin/rw", "bin/.ready", "answers/.x", "brief.md"):
-    tried(path, lambda: os.remove("/runwarden/" + path))
-    tried(path, lambda: open("/runwarden/" + path, "w"))
+    tried(path, lambda: os.remove("/runwatchman/" + path))
+    tried(path, lambda: open("/runwatchman/" + path, "w"))
 print("own", os.path.exists("/var/run/secrets/kubernetes.io"))
 """
 
@@ -93,7 +93,9 @@ def test_the_token_is_out_of_the_agents_reach(kind_cluster: Cluster, reporting: 
 
     The image has no shell: the agent reports by appending lines.
     """
-    said = """\nopen("/runwarden/out/events.jsonl", "a").write('{"type":"result","outcome":"Completed","summary":"no shell"}\\n')"""
+    said = (
+        """\nopen("/runwatchman/out/events.jsonl", "a").write('{"type":"result","outcome":"Completed","summary":"no shell"}\\n')"""
+    )
     apply(kind_cluster, restricted, run_of("thief", {"image": IMAGE, "command": ["python3", "-c", TRIES + said]}))
     await_phase(kind_cluster, restricted, "thief", "Completed")
     log = kind_cluster.kubectl("-n", restricted, "logs", "thief-coder-r0", "-c", "agent").splitlines()
@@ -105,7 +107,7 @@ def test_the_token_is_out_of_the_agents_reach(kind_cluster: Cluster, reporting: 
 
 
 HOSTILE = """
-cd /runwarden/out
+cd /runwatchman/out
 head -c 1000000 /dev/zero | tr '\\0' x >>events.jsonl; echo >>events.jsonl
 echo no json >>events.jsonl; printf '\\377\\376\\n' >>events.jsonl
 echo '{"type":"read","id":"forged"}' >>events.jsonl

@@ -29,7 +29,7 @@ POLICIES: dict[str, JsonObject] = {
     "none": {"restartCooldownSeconds": 1, "restartBudget": 0},
     "impatient": {"confirmationIntervalSeconds": 1, "health": {"pendingStalledSeconds": KUBELET_SECONDS}},
 }
-CRASHING = shell('echo "after $RUNWARDEN_LAST_OUTCOME"; sleep 1; [ "$RUNWARDEN_ATTEMPT" -ge 2 ]')
+CRASHING = shell('echo "after $RUNWATCHMAN_LAST_OUTCOME"; sleep 1; [ "$RUNWATCHMAN_ATTEMPT" -ge 2 ]')
 STEADY = shell(POLITE, name="steady", required=False)
 HANG = (
     f'trap "" TERM; touch /workspace/ok; until [ -e /workspace/probed ]; do sleep 0.2; done; sleep 3; rm /workspace/ok; {FOREVER}'
@@ -43,11 +43,11 @@ PROBE = {
 PROBED = {
     "name": "agent",
     "image": "busybox:1.37",
-    "command": ["sh", "-c", f'[ "$RUNWARDEN_ATTEMPT" = 0 ] || exit 0; echo hanging; {HANG}'],
+    "command": ["sh", "-c", f'[ "$RUNWATCHMAN_ATTEMPT" = 0 ] || exit 0; echo hanging; {HANG}'],
     "readinessProbe": PROBE,
 }
 GREEDY = shell(
-    'trap "" USR1; [ "$RUNWARDEN_ATTEMPT" = 0 ] || sleep 100; x=a; while :; do x=$x$x; done',
+    'trap "" USR1; [ "$RUNWATCHMAN_ATTEMPT" = 0 ] || sleep 100; x=a; while :; do x=$x$x; done',
     resources={"limits": {"memory": "32Mi"}},
 )
 
@@ -57,7 +57,7 @@ STORIES: dict[str, tuple[str, list[JsonObject]]] = {
     "hung": ("default", [{"template": {"spec": {"terminationGracePeriodSeconds": 2, "containers": [PROBED]}}}]),
     "oom": ("none", [GREEDY]),
     "nope": ("impatient", [{"image": "localhost/nobody/has:1"}]),
-    "again": ("none", [shell(f'trap "exit 143" TERM; [ "$RUNWARDEN_ATTEMPT" = 1 ] && exit 0; {FOREVER}')]),
+    "again": ("none", [shell(f'trap "exit 143" TERM; [ "$RUNWATCHMAN_ATTEMPT" = 1 ] && exit 0; {FOREVER}')]),
     "drained": ("none", [shell(POLITE)]),
     "gone": ("none", [shell(POLITE)]),
 }

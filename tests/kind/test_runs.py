@@ -25,7 +25,7 @@ def test_one_agent_completes(kind_cluster: Cluster, kind_operator: Installed, na
     """The shortest way: a Run of the short form completes, `kubectl wait` returns, one Event reports it, and the brief was
     there.
     """
-    agent = shell('[ "$(cat /runwarden/brief.md)" = "say hi" ] && [ "$RUNWARDEN_ATTEMPT" = 0 ] && id -u | grep -qx 10001')
+    agent = shell('[ "$(cat /runwatchman/brief.md)" = "say hi" ] && [ "$RUNWATCHMAN_ATTEMPT" = 0 ] && id -u | grep -qx 10001')
     apply(kind_cluster, namespace, run_of("one", agent, brief="say hi"))
     kind_cluster.kubectl("-n", namespace, "wait", "run/one", "--for=condition=Finished", IN_TIME)
     found = status(kind_cluster, namespace, "one")
@@ -82,7 +82,7 @@ def test_unpullable_image_is_told_and_ends_at_the_deadline(kind_cluster: Cluster
 def test_root_only_image_fails_for_its_reason(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
     """An image whose program only root may run cannot be started as the agent's user: the escalation has the reason."""
     policy = policy_of({"restartBudget": 0})
-    apply(kind_cluster, namespace, policy, run_of("rooted", {"image": "localhost/runwarden-test/root-only:1"}))
+    apply(kind_cluster, namespace, policy, run_of("rooted", {"image": "localhost/runwatchman-test/root-only:1"}))
     found = await_phase(kind_cluster, namespace, "rooted", "Blocked")
     assert "StartError" in found["message"]
     assert "permission denied" in found["message"]

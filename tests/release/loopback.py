@@ -27,11 +27,11 @@ START_SECONDS = 20.0
 @contextmanager
 def loopback_registry() -> Iterator[tuple[Registry, Path]]:
     """Run an empty registry on a free port of loopback; return it with the folder of its data, which are removed afterwards."""
-    with tempfile.TemporaryDirectory(prefix="runwarden-registry-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="runwatchman-registry-") as scratch:
         folder = Path(scratch)
         address = f"{LOOPBACK}:{_free_port(LOOPBACK)}"
         with _serving(folder, address, readonly=False):
-            yield Registry(f"{address}/runwarden", plain_http=True), folder
+            yield Registry(f"{address}/runwatchman", plain_http=True), folder
 
 
 @contextmanager

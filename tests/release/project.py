@@ -7,11 +7,11 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-NAME = "runwarden"
-REGISTRY = "ghcr.io/runwarden"
-"""Published are REGISTRY/runwarden, the image, and REGISTRY/charts/runwarden, the chart."""
-SOURCE = "https://github.com/runwarden/runwarden"
-PAGES = "https://runwarden.github.io/runwarden/"
+NAME = "runwatchman"
+REGISTRY = "ghcr.io/runwatchman"
+"""Published are REGISTRY/runwatchman, the image, and REGISTRY/charts/runwatchman, the chart."""
+SOURCE = "https://github.com/runwatchman/runwatchman"
+PAGES = "https://runwatchman.github.io/runwatchman/"
 CHART = ROOT / "charts" / NAME
 PRERELEASE = re.compile(r"(?P<number>\d+\.\d+\.\d+)\.?(?P<kind>dev|a|b|rc)(?P<count>\d+)")
 

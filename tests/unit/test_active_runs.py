@@ -213,7 +213,7 @@ def test_a_run_that_names_no_policy_any_more_still_counts() -> None:
 def test_a_started_pod_holds_the_slot_of_its_run(pod_first: bool, change: dict[str, str], waits: bool) -> None:
     """A Run that another process has started keeps its slot, although its status does not show the start yet."""
     gates = {"schedulingGates": [{"name": GATE_ADMITTED}]} if change.get("gated") else {}
-    labels = {LABEL_RUN: "r1", LABEL_RUN_UID: "u1", "runwarden.dev/agent": "coder", "runwarden.dev/attempt": "0"}
+    labels = {LABEL_RUN: "r1", LABEL_RUN_UID: "u1", "runwatchman.dev/agent": "coder", "runwatchman.dev/attempt": "0"}
     owners = [{"uid": change.get("owner", "u1"), "controller": True}]
     pod = a_pod(gates, {"phase": change.get("phase", "Pending")}, name="r1-coder-r0", labels=labels, ownerReferences=owners)
     inventory = RunCache(lambda _: None)

@@ -49,4 +49,4 @@ def test_logs_are_kept_of_what_fails(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
     pytester.runpytest("-p", "no:cacheprovider", "-p", "no:asyncio").assert_outcomes(failed=1, errors=1, passed=1)
     kept = {path.parts[-3]: path.read_text() for path in pytester.path.glob("artifacts/*/kind_cluster/namespaces")}
-    assert kept == {"test_fails": "runwarden t-1", "test_fails_in_its_setup": "runwarden"}
+    assert kept == {"test_fails": "runwatchman t-1", "test_fails_in_its_setup": "runwatchman"}

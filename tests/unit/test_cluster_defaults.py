@@ -55,13 +55,13 @@ def test_variables_reach_each_container_that_does_not_set_them() -> None:
 def test_a_ca_bundle() -> None:
     """Each container of the Run mounts the ConfigMap's key, and the variables of common programs name the file."""
     spec = pod_of({"template": TEMPLATE}, Sidecar("r:1"), caBundle={"configMapName": "trust", "key": "all.pem"})
-    (volume,) = [each for each in spec["volumes"] if each["name"] == "runwarden-ca"]
+    (volume,) = [each for each in spec["volumes"] if each["name"] == "runwatchman-ca"]
     assert volume["configMap"] == {"name": "trust", "items": [{"key": "all.pem", "path": "ca.crt"}]}
     reporter, first = spec["initContainers"]
     for container in (spec["containers"][0], first):
-        assert {"name": "runwarden-ca", "mountPath": "/runwarden/ca", "readOnly": True} in container["volumeMounts"]
-        assert {variables(container)[name] for name in CA_VARIABLES} == {"/runwarden/ca/ca.crt"}
-    assert "runwarden-ca" not in [mount["name"] for mount in reporter["volumeMounts"]]
+        assert {"name": "runwatchman-ca", "mountPath": "/runwatchman/ca", "readOnly": True} in container["volumeMounts"]
+        assert {variables(container)[name] for name in CA_VARIABLES} == {"/runwatchman/ca/ca.crt"}
+    assert "runwatchman-ca" not in [mount["name"] for mount in reporter["volumeMounts"]]
 
 
 def test_a_variable_comes_before_the_bundles() -> None:
@@ -82,13 +82,13 @@ def test_a_policy_without_them_changes_nothing() -> None:
     """Then a pod has neither nodes nor a bundle."""
     spec = pod_of({"image": "x"})
     assert not {"nodeSelector", "tolerations"} & spec.keys()
-    assert "runwarden-ca" not in [each["name"] for each in spec["volumes"]]
+    assert "runwatchman-ca" not in [each["name"] for each in spec["volumes"]]
 
 
 def test_the_operators_variables_stay_its_own() -> None:
-    """A policy cannot set RUNWARDEN_*, as a Run cannot."""
+    """A policy cannot set RUNWATCHMAN_*, as a Run cannot."""
     with pytest.raises(ValidationError, match="reserved for the operator"):
-        parse(RunPolicySpec, {"env": [{"name": "RUNWARDEN_RUN", "value": "x"}]})
+        parse(RunPolicySpec, {"env": [{"name": "RUNWATCHMAN_RUN", "value": "x"}]})
 
 
 def test_the_pull_policy_of_reporters() -> None:

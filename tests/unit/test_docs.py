@@ -45,7 +45,7 @@ def test_the_example_is_what_the_command_prints(tmp_path: Path, page: str, file:
     """The command of a page, run on the page's first YAML, prints the page's output exactly."""
     text = (ROOT / "docs" / page).read_text()
     given = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)
-    printed = re.search(rf"```console\n\$ runwarden {' '.join(words)} {re.escape(file)}\n(.*?)```", text, re.DOTALL)
+    printed = re.search(rf"```console\n\$ runwatchman {' '.join(words)} {re.escape(file)}\n(.*?)```", text, re.DOTALL)
     assert given
     assert printed
     (tmp_path / file).write_text(given[1])
@@ -55,7 +55,7 @@ def test_the_example_is_what_the_command_prints(tmp_path: Path, page: str, file:
 
 def test_the_refused_policy_is_refused_in_the_words_of_the_page() -> None:
     """The mistakes on the policies' page lead to exactly the errors on the page."""
-    shown = re.search(r"\$ echo '(.*)' \| runwarden policy check -\n(.*?)```", (ROOT / "docs/policies.md").read_text(), re.DOTALL)
+    shown = re.search(r"\$ echo '(.*)' \| runwatchman policy check -\n(.*?)```", (ROOT / "docs/policies.md").read_text(), re.DOTALL)
     assert shown
     done = CliRunner().invoke(main, ["policy", "check", "-"], input=shown[1])
     assert (done.exit_code, done.output) == (1, shown[2])
@@ -110,7 +110,7 @@ def test_every_reason_and_alert_has_its_row_in_troubleshooting() -> None:
     """Each reason of the plan, of a condition and of the gate, and each alert, has one row, and each row is about one of them."""
     rows = re.findall(r"^\| (`[^|]+`) \| ([^|]+) \| ([^|]+) \|$", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE)
     told = [name for names, _, _ in rows for name in re.findall(r"`(\w+)`", names)]
-    alerts = [alert["alert"] for alert in yaml.safe_load((ROOT / "charts/runwarden/files/alerts.yaml").read_text())]
+    alerts = [alert["alert"] for alert in yaml.safe_load((ROOT / "charts/runwatchman/files/alerts.yaml").read_text())]
     assert sorted(told) == sorted([*Reason, *ConditionReason, *RefusalReason, *alerts])
 
 

@@ -51,8 +51,8 @@ RUN_BY = {
     Shown("docs/security.md", "kubectl create role run-authors"): TYPED,
     Shown("docs/troubleshooting.md", "kubectl rw explain"): TYPED,
     Shown("docs/security.md", "kubectl get validatingadmissionpolicies"): "tests/api/test_rights.py",
-    Shown("docs/plan.md", "$ runwarden plan"): "tests/unit/test_docs.py",
-    Shown("docs/policies.md", "$ runwarden policy check"): "tests/unit/test_docs.py",
+    Shown("docs/plan.md", "$ runwatchman plan"): "tests/unit/test_docs.py",
+    Shown("docs/policies.md", "$ runwatchman policy check"): "tests/unit/test_docs.py",
     Shown("docs/policies.md", "$ echo"): "tests/unit/test_docs.py",
 }
 """A block -> the test file that reads it from its page and runs it."""
@@ -69,11 +69,15 @@ NOT_RUN = {
     ): "runs in an agent's pod: the stories parked and heeds of tests/kind/test_agents.py are it",
     Shown("docs/performance.md", "make bench"): "takes half an hour: tests/api/test_bench.py runs the same with a few objects",
     Shown("docs/performance.md", "make latency"): "takes as long: tests/api/test_bench_openloop.py runs a few objects",
-    Shown("docs/stores.md", "kubectl -n runwarden scale"): "needs a database called db: tests/api/test_store_migrate.py moves Runs",
+    Shown(
+        "docs/stores.md", "kubectl -n runwatchman scale"
+    ): "needs a database called db: tests/api/test_store_migrate.py moves Runs",
     Shown(
         "docs/sharding.md", "helm upgrade"
     ): "the values are tests/chart/values/shards.yaml; what they do is tests/api/test_shards.py's",
-    Shown("docs/sharding.md", "$ kubectl -n runwarden get lease"): "a moment of one release; its annotations are test_lookout.py's",
+    Shown(
+        "docs/sharding.md", "$ kubectl -n runwatchman get lease"
+    ): "a moment of one release; its annotations are test_lookout.py's",
     Shown(
         "docs/testing.md", "scripts/run python"
     ): "each brings up a cluster of its own, as the tests' fixtures do by the same functions",

@@ -37,10 +37,10 @@ def pod_of(**states: JsonObject) -> JsonObject:
 
 
 LABELS = {
-    "runwarden.dev/run": "demo",
-    "runwarden.dev/run-uid": "run-1",
-    "runwarden.dev/agent": "coder",
-    "runwarden.dev/attempt": "0",
+    "runwatchman.dev/run": "demo",
+    "runwatchman.dev/run-uid": "run-1",
+    "runwatchman.dev/agent": "coder",
+    "runwatchman.dev/attempt": "0",
 }
 ENDED: JsonObject = {"terminated": AGENT}
 DONE: JsonObject = {"terminated": AGENT | {"exitCode": 0}}
@@ -81,7 +81,7 @@ def test_the_runs_spec_names_the_judged_container(spec: RunSpec, pod: JsonObject
 def test_the_cache_judges_by_the_spec_in_any_order_of_arrival(first: str) -> None:
     """A pod that is cached before its Run is judged by the Run's spec too, as are answers to reads and writes."""
     pod = yaml.safe_load((FAULTS / "proxy-first.pod.yaml").read_text())
-    pod["metadata"] |= {"resourceVersion": "1", "labels": LABELS | {"runwarden.dev/run": "meshed"}}
+    pod["metadata"] |= {"resourceVersion": "1", "labels": LABELS | {"runwatchman.dev/run": "meshed"}}
     run = yaml.safe_load((FAULTS / "proxy-first.yaml").read_text())
     run["metadata"] |= {"uid": "run-1", "resourceVersion": "1", "generation": 1}
     cache, key = RunCache(lambda _: None), RunKey("default", "meshed", "run-1")

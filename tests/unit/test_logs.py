@@ -104,10 +104,10 @@ def test_a_value_that_is_no_json_is_still_logged(capsys: pytest.CaptureFixture[s
 def test_console_lines_are_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     """On a terminal the event is shown as text, not JSON."""
     configure("console")
-    structlog.get_logger("x").info("lease acquired", lease="runwarden")
+    structlog.get_logger("x").info("lease acquired", lease="runwatchman")
     text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().err)
     assert "lease acquired" in text
-    assert "lease=runwarden" in text
+    assert "lease=runwatchman" in text
 
 
 async def test_no_token_is_ever_logged(capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:

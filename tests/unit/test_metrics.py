@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from controller.adapter.metrics import AdapterMetrics
 from controller.observability.metrics import Metrics
 
-LEFT = "runwarden_restart_budget_left"
+LEFT = "runwatchman_restart_budget_left"
 OF_RUNS = {LEFT: {"namespace", "run"}}
 """Series with labels that tenants choose: each is removed with its Run."""
 BOUNDED = {

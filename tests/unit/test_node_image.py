@@ -14,7 +14,7 @@ from tests.cluster.releases import RELEASES, SETTING
 
 LISTED = next(each for each in RELEASES if each.node_image)
 OFFICIAL_NODE_IMAGE = LISTED.node_image
-OWN_IMAGE = "kindest/node:runwarden-0123456789ab"
+OWN_IMAGE = "kindest/node:runwatchman-0123456789ab"
 DOCKER = """#!/bin/sh
 echo "$*" >>"$DOCKER_SAID"
 case "$1 $2" in

@@ -99,10 +99,10 @@ class Api:
 def version(number: int, uid: str, phase: str) -> JsonObject:
     """Return a version of a pod of the first attempt."""
     labels = {
-        "runwarden.dev/run": "demo",
-        "runwarden.dev/run-uid": "run-1",
-        "runwarden.dev/agent": "coder",
-        "runwarden.dev/attempt": "0",
+        "runwatchman.dev/run": "demo",
+        "runwatchman.dev/run-uid": "run-1",
+        "runwatchman.dev/agent": "coder",
+        "runwatchman.dev/attempt": "0",
     }
     return a_pod(None, {"phase": phase}, uid=uid, resourceVersion=str(number), labels=labels, ownerReferences=OWNERS)
 

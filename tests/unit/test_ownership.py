@@ -23,7 +23,7 @@ VICTIM = RunKey("victim", "demo", "u1")
 CLAIMED = VICTIM._replace(namespace="attacker")
 
 REPORT_STATUS = {"attempt": 0, "podUID": "p", "seq": 1, "intervalSeconds": 60, "activityAgeSeconds": 0}
-STAMP = {"manager": "runwarden-reporter", "subresource": "status", "time": "2026-01-01T00:00:01Z"}
+STAMP = {"manager": "runwatchman-reporter", "subresource": "status", "time": "2026-01-01T00:00:01Z"}
 
 
 def the_run(key: RunKey = VICTIM) -> JsonObject:
@@ -36,7 +36,7 @@ def owner(uid: str = VICTIM.uid, **other: Any) -> JsonObject:
 
 
 def a_pod(namespace: str) -> JsonObject:
-    labels = {"runwarden.dev/run": VICTIM.name, "runwarden.dev/run-uid": VICTIM.uid, "runwarden.dev/attempt": "0"}
+    labels = {"runwatchman.dev/run": VICTIM.name, "runwatchman.dev/run-uid": VICTIM.uid, "runwatchman.dev/attempt": "0"}
     meta = {"namespace": namespace, "name": "demo-coder-r0", "uid": f"pod-{namespace}", "resourceVersion": "1", "labels": labels}
     return {"metadata": meta | {"ownerReferences": [owner()]}, "spec": {"containers": [{"name": "agent"}]}}
 

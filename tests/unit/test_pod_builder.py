@@ -58,16 +58,16 @@ def test_every_pod_is_restricted(agent: dict[str, Any]) -> None:
 def test_a_pod_is_fenced_owned_and_told_who_it_is() -> None:
     """The pod has gate, finalizer, owner and labels; the judged container knows its Run, agent, attempt and last outcome."""
     pod = built({"template": TEMPLATE})
-    assert [gate["name"] for gate in pod["spec"]["schedulingGates"]] == ["runwarden.dev/admitted", "kueue.x-k8s.io/admission"]
+    assert [gate["name"] for gate in pod["spec"]["schedulingGates"]] == ["runwatchman.dev/admitted", "kueue.x-k8s.io/admission"]
     assert pod["metadata"]["name"] == "demo-coder-r2"
-    assert pod["metadata"]["finalizers"] == ["runwarden.dev/outcome"]
+    assert pod["metadata"]["finalizers"] == ["runwatchman.dev/outcome"]
     assert pod["metadata"]["ownerReferences"][0]["uid"] == "uid-1"
     assert pod["metadata"]["labels"]["mine"] == "x"
     log, agent = pod["spec"]["containers"]
     assert "env" not in log
     environment = {e["name"]: e["value"] for e in agent["env"]}
-    assert environment["RUNWARDEN_ATTEMPT"] == "2"
-    assert environment["RUNWARDEN_LAST_OUTCOME"] == "Interrupted"
+    assert environment["RUNWATCHMAN_ATTEMPT"] == "2"
+    assert environment["RUNWATCHMAN_LAST_OUTCOME"] == "Interrupted"
     assert environment["MY"] == "1"
 
 
@@ -80,8 +80,8 @@ def test_a_session_that_was_given_up_is_named_to_its_agent_only() -> None:
         {variable["name"]: variable["value"] for variable in build_pod(run, agent, 1)["spec"]["containers"][0]["env"]}
         for agent in run.spec.agents
     ]
-    assert environments[0]["RUNWARDEN_NEW_SESSION"] == "2026-01-01T00:00:00+00:00"
-    assert "RUNWARDEN_NEW_SESSION" not in environments[1]
+    assert environments[0]["RUNWATCHMAN_NEW_SESSION"] == "2026-01-01T00:00:00+00:00"
+    assert "RUNWATCHMAN_NEW_SESSION" not in environments[1]
 
 
 def test_the_template_is_not_changed() -> None:
@@ -146,8 +146,8 @@ def test_containers_that_name_no_resources_have_the_policys() -> None:
     pod = under({"template": {"spec": spec}}, policy)["spec"]
     found = {box["name"]: box["resources"] for box in [*pod["containers"], *pod["initContainers"]]}
     given = {"requests": {"cpu": "1"}, "limits": {"memory": "1Gi"}}
-    assert found == {"log": named, "agent": given, "prepare": given, "runwarden-reporter": found["runwarden-reporter"]}
-    assert found["runwarden-reporter"]["limits"]["memory"] == "64Mi"
+    assert found == {"log": named, "agent": given, "prepare": given, "runwatchman-reporter": found["runwatchman-reporter"]}
+    assert found["runwatchman-reporter"]["limits"]["memory"] == "64Mi"
     assert under({"image": "a"}, policy)["spec"]["containers"][0]["resources"] == given
     assert "resources" not in under({"image": "a"}, RunPolicySpec())["spec"]["containers"][0]
 
@@ -165,7 +165,7 @@ def test_pods_run_under_the_policys_runtime() -> None:
 def test_only_pods_of_a_managed_network_are_selected(mode: NetworkMode | None) -> None:
     """Only pods whose network the operator manages have the label that its NetworkPolicy selects."""
     labels = under({"image": "a"}, RunPolicySpec(network_policy=mode))["metadata"]["labels"]
-    assert labels.get("runwarden.dev/network") == ("managed" if mode is NetworkMode.MANAGED else None)
+    assert labels.get("runwatchman.dev/network") == ("managed" if mode is NetworkMode.MANAGED else None)
 
 
 def with_reporter(agent: dict[str, Any], *, shared: bool = True) -> dict[str, Any]:
@@ -183,12 +183,12 @@ def test_the_reporter_comes_first_and_is_restricted(agent: dict[str, Any]) -> No
     """The reporter is a native sidecar before the template's own, with a user of its own and all settings of `restricted`."""
     spec = with_reporter(agent)["spec"]
     reporter = spec["initContainers"][0]
-    assert (reporter["name"], reporter["restartPolicy"]) == ("runwarden-reporter", "Always")
+    assert (reporter["name"], reporter["restartPolicy"]) == ("runwatchman-reporter", "Always")
     context = reporter["securityContext"]
     assert (context["runAsUser"], context["capabilities"]) == (10002, {"drop": ["ALL"]})
     assert (context["allowPrivilegeEscalation"], context["readOnlyRootFilesystem"]) == (False, True)
     assert spec["securityContext"]["runAsUser"] != 10002
-    assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("runwarden-reporter", False)
+    assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("runwatchman-reporter", False)
 
 
 def test_only_the_reporter_has_the_token_and_only_out_is_writable_for_the_agent() -> None:
@@ -197,21 +197,21 @@ def test_only_the_reporter_has_the_token_and_only_out_is_writable_for_the_agent(
     reporter, prepare = spec["initContainers"]
     log, agent = spec["containers"]
     assert mounts(agent) == {
-        "/runwarden/out": ("runwarden-out", False),
-        "/runwarden/brief.md": ("runwarden-brief", True),
-        "/workspace": ("runwarden-workspace", False),
-        "/runwarden/bin": ("runwarden-bin", True),
-        "/runwarden/answers": ("runwarden-answers", True),
-        "/usr/local/bin/rw": ("runwarden-bin", True),
+        "/runwatchman/out": ("runwatchman-out", False),
+        "/runwatchman/brief.md": ("runwatchman-brief", True),
+        "/workspace": ("runwatchman-workspace", False),
+        "/runwatchman/bin": ("runwatchman-bin", True),
+        "/runwatchman/answers": ("runwatchman-answers", True),
+        "/usr/local/bin/rw": ("runwatchman-bin", True),
     }
-    assert mounts(reporter)["/workspace"] == ("runwarden-workspace", True)
-    assert mounts(reporter)["/var/run/secrets/kubernetes.io/serviceaccount"] == ("runwarden-token", True)
+    assert mounts(reporter)["/workspace"] == ("runwatchman-workspace", True)
+    assert mounts(reporter)["/var/run/secrets/kubernetes.io/serviceaccount"] == ("runwatchman-token", True)
     assert "volumeMounts" not in log
     assert "volumeMounts" not in prepare
 
 
 def test_rw_is_not_put_where_the_template_has_mounted_something() -> None:
-    """A volume of the template at /usr/local/bin stays; `rw` is in /runwarden/bin all the same."""
+    """A volume of the template at /usr/local/bin stays; `rw` is in /runwatchman/bin all the same."""
     own = {"volumeMounts": [{"name": "mine", "mountPath": "/usr/local/"}], "name": "agent", "image": "a"}
     spec = with_reporter({"template": {"spec": {"containers": [own], "volumes": [{"name": "mine", "emptyDir": {}}]}}})["spec"]
     assert "/usr/local/bin/rw" not in mounts(spec["containers"][0])
@@ -223,8 +223,8 @@ def test_processes_are_shared_only_in_full(shared: bool) -> None:
     spec = with_reporter({"image": "a"}, shared=shared)["spec"]
     assert spec.get("shareProcessNamespace", False) is shared
     environment = {e["name"]: e.get("value") for e in spec["initContainers"][0]["env"]}
-    assert environment["RUNWARDEN_REPORTER"] == ("Full" if shared else "NoSharedPID")
-    assert environment["RUNWARDEN_REPORT_INTERVAL_SECONDS"] == "30"
+    assert environment["RUNWATCHMAN_REPORTER"] == ("Full" if shared else "NoSharedPID")
+    assert environment["RUNWATCHMAN_REPORT_INTERVAL_SECONDS"] == "30"
 
 
 def test_the_reporter_understands_what_it_is_told() -> None:
@@ -312,8 +312,8 @@ def test_no_label_or_annotation_breaks_the_reading(attempt: str, ending: str) ->
     """Users who may edit pods can edit labels and annotations: no value raises an exception."""
     pod = built({"image": "a"})
     pod["metadata"]["uid"] = "p"
-    pod["metadata"]["labels"]["runwarden.dev/attempt"] = attempt
-    pod["metadata"]["annotations"]["runwarden.dev/ending-at"] = ending
+    pod["metadata"]["labels"]["runwatchman.dev/attempt"] = attempt
+    pod["metadata"]["annotations"]["runwatchman.dev/ending-at"] = ending
     assert pod_facts(pod).attempt >= -1
 
 
@@ -323,9 +323,9 @@ def test_a_brief_with_many_long_answers_is_cut_and_says_so() -> None:
     answers = Settled(tuple(Answered(f"q{n}", "\u00e4" * 16384, "alice") for n in range(16)))
     assert run.spec
     pod = build_pod(run, run.spec.agents[0], 1, settled=answers)
-    brief = pod["metadata"]["annotations"]["runwarden.dev/brief"]
+    brief = pod["metadata"]["annotations"]["runwatchman.dev/brief"]
     assert brief.startswith("Do it.\n\n## Answer to question q0 by alice\n\n\u00e4")
-    assert brief.endswith("(cut here: the answers in full are in /runwarden/answers)")
+    assert brief.endswith("(cut here: the answers in full are in /runwatchman/answers)")
     assert len(brief.encode()) < 200 * 1024
 
 
@@ -334,6 +334,6 @@ def test_a_brief_tells_which_questions_nobody_will_answer() -> None:
     run = RunFacts("ns", "demo", "run-1", 1, RunSpec(agents=(Agent(name="coder", image="x"),), brief="Do it."))
     assert run.spec
     pod = build_pod(run, run.spec.agents[0], 1, settled=Settled((Answered("q1", "yes", "alice"),), dismissed=("q2",)))
-    brief = pod["metadata"]["annotations"]["runwarden.dev/brief"]
+    brief = pod["metadata"]["annotations"]["runwatchman.dev/brief"]
     assert brief.startswith("Do it.\n\n## Question q2 was dismissed\n\nNobody will answer it.")
     assert brief.endswith("## Answer to question q1 by alice\n\nyes")

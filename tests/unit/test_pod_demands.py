@@ -228,14 +228,14 @@ def test_labels_and_annotations_of_a_policy() -> None:
     policy = RunPolicySpec(pod_metadata=PodMetadata.model_validate(more))
     found = build_pod(RunFacts("ns", "demo", "uid-1", 1, spec), spec.agents[0], 0, policy=policy)["metadata"]
     assert (found["labels"]["team"], found["labels"]["mine"], found["annotations"]["note"]) == ("search", "t", "x")
-    assert found["labels"]["runwarden.dev/run"] == "demo"
+    assert found["labels"]["runwatchman.dev/run"] == "demo"
 
 
 @pytest.mark.parametrize(
     ("field", "key", "words"),
     [
-        ("labels", "runwarden.dev/run-uid", "reserved for the operator"),
-        ("annotations", "runwarden.dev/brief", "reserved for the operator"),
+        ("labels", "runwatchman.dev/run-uid", "reserved for the operator"),
+        ("annotations", "runwatchman.dev/brief", "reserved for the operator"),
         ("annotations", "container.apparmor.security.beta.kubernetes.io/agent", "confinement"),
     ],
 )

@@ -122,7 +122,7 @@ REFUSED = [
     ("kind: RunPolicy\nspec: []", "spec", "must be an object", ""),
     ("kind: RunPolicy\nspec: {}\nrestartBudget: 1", "restartBudget", "move it into spec", "1"),
     ("kind: Run\nspec: {}", "kind", "must be RunPolicy", "'Run'"),
-    ("kind: RunPolicy\napiVersion: v1\nspec: {}", "apiVersion", "must be runwarden.dev/v1alpha1", "'v1'"),
+    ("kind: RunPolicy\napiVersion: v1\nspec: {}", "apiVersion", "must be runwatchman.dev/v1alpha1", "'v1'"),
     # A field that is set twice.
     ("restartBudget: 1\nrestartBudget: 2", "restartBudget", "set twice (line 2)", ""),
     ("restartBudget: 1\nrestart_budget: 2", "restart_budget", "set twice, as restartBudget and as restart_budget", ""),

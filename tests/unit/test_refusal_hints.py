@@ -14,7 +14,7 @@ from controller.resources.refusal_hints import with_hint
 from controller.resources.reporter_sidecar import Sidecar
 
 LIMIT = 900
-OURS, THEIRS = "Container runwarden-reporter is the operator's: ", "Container {} is the Run's: "
+OURS, THEIRS = "Container runwatchman-reporter is the operator's: ", "Container {} is the Run's: "
 RESOURCES, USERS, IMAGE = "reporterResources", "podSecurity.reporterRunAsUser", "--reporter-image"
 
 
@@ -52,7 +52,7 @@ HINTS = [
         (THEIRS.format("agent, prepare, proxy"), "`resources` in the policy"),
     ),
     (
-        'pods "x" is forbidden: failed quota: team: must specify limits.ephemeral-storage for: agent,runwarden-reporter',
+        'pods "x" is forbidden: failed quota: team: must specify limits.ephemeral-storage for: agent,runwatchman-reporter',
         (OURS, RESOURCES, THEIRS.format("agent")),
     ),
     (
@@ -70,7 +70,7 @@ HINTS = [
         (THEIRS.format("agent"), "agents.podSecurity"),
     ),
     (
-        'admission webhook "gatekeeper" denied the request: [repos] initContainer <runwarden-reporter> has an invalid image '
+        'admission webhook "gatekeeper" denied the request: [repos] initContainer <runwatchman-reporter> has an invalid image '
         'repo <localhost/x>, allowed repos are ["registry.example"]',
         (OURS, IMAGE),
     ),

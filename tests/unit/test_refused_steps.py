@@ -57,7 +57,7 @@ RUN = RunFacts("ns", "demo", "run-1", 1, RunSpec(agents=(AGENT,)))
 POD = PodFacts("demo-coder-r0", "u0", "coder", 0, "run-1", gated=True, gate_index=1, finalizers=("x/y", FINALIZER_OUTCOME))
 ESCALATION = EscalationFacts("e1", "e1", "run-1", "coder", 0)
 SNAPSHOT = Snapshot(RUN, pods=(POD,), escalations=(ESCALATION,))
-META = {"name": "e1", "uid": "e1", "resourceVersion": "1", "labels": {"runwarden.dev/attempt": "0"}}
+META = {"name": "e1", "uid": "e1", "resourceVersion": "1", "labels": {"runwatchman.dev/attempt": "0"}}
 SPEC = {"runUID": "run-1", "type": "Blocked", "agent": "coder", "responders": {}}
 OF_POD: dict[str, Any] = {"reason": Reason.STARTING, "agent": "coder", "attempt": 0, "pod": "demo-coder-r0"}
 OF_UID: dict[str, Any] = OF_POD | {"pod_uid": "u0"}
@@ -260,7 +260,7 @@ async def test_a_refused_status_is_an_event_and_a_metric() -> None:
     assert server.events == []
     await refusals.record_status(RunKey("ns", "demo", "run-1"), forbidden())
     assert [event["reason"] for event in server.events] == ["StatusRefused"]
-    assert metrics.registry.get_sample_value("runwarden_writes_refused_total", {"step": "save"}) == 1
+    assert metrics.registry.get_sample_value("runwatchman_writes_refused_total", {"step": "save"}) == 1
 
 
 async def test_a_pod_left_by_a_deleted_run_has_the_event() -> None:

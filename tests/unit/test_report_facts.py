@@ -18,7 +18,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SAID = {"attempt": 1, "podUID": "u1", "seq": 7, "intervalSeconds": 60, "activityAgeSeconds": 30, "progressAgeSeconds": 90}
 
 
-def report(status: object = SAID, manager: str = "runwarden-reporter", subresource: str = "status") -> dict[str, Any]:
+def report(status: object = SAID, manager: str = "runwatchman-reporter", subresource: str = "status") -> dict[str, Any]:
     answers = [{"questionID": "q1", "answer": "yes"}]
     found = a_report(status, at=STAMP, deliveries=answers, manager=manager, subresource=subresource)
     found["metadata"]["managedFields"].insert(0, {"manager": "operator", "time": "2026-01-01T13:00:00Z"})
@@ -27,8 +27,8 @@ def report(status: object = SAID, manager: str = "runwarden-reporter", subresour
 
 def pod(message: str) -> dict[str, Any]:
     ended = {"terminated": {"message": message, "finishedAt": STAMP}}
-    status = {"initContainerStatuses": [{"name": "runwarden-reporter", "state": ended}]}
-    return a_pod(status=status, labels={"runwarden.dev/agent": "coder"}, ownerReferences=OWNERS)
+    status = {"initContainerStatuses": [{"name": "runwatchman-reporter", "state": ended}]}
+    return a_pod(status=status, labels={"runwatchman.dev/agent": "coder"}, ownerReferences=OWNERS)
 
 
 def test_ages_become_times_by_the_api_servers_stamp() -> None:

@@ -91,7 +91,7 @@ def test_an_agent_that_starts_after_its_reporter_is_silent_is_judged_at_once(age
 
 def pod(version: int, *, running: bool = False, **spec: Any) -> dict[str, Any]:
     """Return a version of the Run's pod, as a watch sends it."""
-    labels = {"runwarden.dev/run": "demo", "runwarden.dev/run-uid": "run-1", "runwarden.dev/agent": "coder"}
+    labels = {"runwatchman.dev/run": "demo", "runwatchman.dev/run-uid": "run-1", "runwatchman.dev/agent": "coder"}
     started = {"state": {"running": {"startedAt": format_time(NOON)}}, "name": "agent", "ready": True}
     status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": [started]}
     return a_pod(spec, status if running else {"phase": "Pending"}, resourceVersion=str(version), labels=labels)

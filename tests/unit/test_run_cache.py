@@ -27,7 +27,7 @@ def run(version: int = 1, uid: str = "u1", **status: Any) -> dict[str, Any]:
 
 
 def pod(version: int, uid: str = "p1", run_uid: str = "u1") -> dict[str, Any]:
-    labels = {"runwarden.dev/run": "demo", "runwarden.dev/run-uid": run_uid, "runwarden.dev/attempt": "0"}
+    labels = {"runwatchman.dev/run": "demo", "runwatchman.dev/run-uid": run_uid, "runwatchman.dev/attempt": "0"}
     status = {"phase": f"v{version}"}
     return a_pod(status=status, name=f"demo-coder-{uid}", uid=uid, resourceVersion=str(version), labels=labels)
 
@@ -158,7 +158,7 @@ def test_a_pod_that_names_no_run_is_nobodys() -> None:
     """Any user can set a label: a pod without the name of its Run makes no key, because no pass could handle it."""
     told: list[RunKey] = []
     forged = pod(1)
-    del forged["metadata"]["labels"]["runwarden.dev/run"]
+    del forged["metadata"]["labels"]["runwatchman.dev/run"]
     RunCache(told.append).pods.upsert(forged)
     assert told == []
 

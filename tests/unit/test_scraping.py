@@ -69,14 +69,14 @@ def test_a_mounted_certificate_is_used(tmp_path: Path) -> None:
 async def test_an_adapters_metrics_are_with_the_operators(tmp_path: Path) -> None:
     """One answer has the series of both while the adapter runs, and only the operator's while it does not."""
     ours, theirs, path = CollectorRegistry(), CollectorRegistry(), tmp_path / "a.sock"
-    Gauge("runwarden_leader", "1 while it leads.", registry=ours).set(1)
+    Gauge("runwatchman_leader", "1 while it leads.", registry=ours).set(1)
     AdapterMetrics(theirs).waiting.set(3)
     settings = Settings(adapter="socket", adapter_socket=path)
     app = adapter_app(Silent(), metrics_pages(of_registry(theirs)))
     async with serve_socket(app, path), serve(scraped(settings, NOBODY, ours, lambda: None), "127.0.0.1", 0) as port:
         _, text = await ask(port, "/metrics")
-    assert "runwarden_leader 1.0\n" in text
-    assert "runwarden_advisor_waiting 3.0\n" in text
+    assert "runwatchman_leader 1.0\n" in text
+    assert "runwatchman_advisor_waiting 3.0\n" in text
     async with serve(scraped(settings, NOBODY, ours, lambda: None), "127.0.0.1", 0) as port:
         status, text = await ask(port, "/metrics")
-    assert (status, "runwarden_leader 1.0\n" in text, "advisor" in text) == (200, True, False)
+    assert (status, "runwatchman_leader 1.0\n" in text, "advisor" in text) == (200, True, False)

@@ -101,7 +101,7 @@ def test_what_is_ours(site: Path, url: str, ours: bool) -> None:
 
 def test_links_out_of_the_docs_become_words(site: Path) -> None:
     """A link to a file outside the site, such as the chart's values, becomes its path: the site works without the repository."""
-    assert "<code>charts/runwarden/values.yaml</code>" in (site / "install/index.html").read_text()
+    assert "<code>charts/runwatchman/values.yaml</code>" in (site / "install/index.html").read_text()
 
 
 def copied(to: Path) -> Path:
@@ -120,10 +120,10 @@ def test_with_a_repository_they_stay_links(tmp_path: Path) -> None:
     """If mkdocs.yml names the repository, links to its files lead there; pages and pictures stay the site's own."""
     root = copied(tmp_path / "root")
     with (root / "mkdocs.yml").open("a") as config:
-        config.write("repo_url: https://git.example/runwarden\n")
+        config.write("repo_url: https://git.example/runwatchman\n")
     done = build(root, tmp_path / "site")
     assert done.returncode == 0, done.stderr
-    assert 'href="https://git.example/runwarden/blob/main/LICENSE"' in (tmp_path / "site/index.html").read_text()
+    assert 'href="https://git.example/runwatchman/blob/main/LICENSE"' in (tmp_path / "site/index.html").read_text()
     assert 'src="demo.svg"' in (tmp_path / "site/index.html").read_text()
 
 

@@ -17,7 +17,7 @@ from controller.__main__ import SIGNALLED
 START = """
 import sys
 from controller.__main__ import main
-sys.argv = ["runwarden", "operator", "--kubeconfig", sys.argv[1], "--metrics-port", "-1", "--health-port", "-1"]
+sys.argv = ["runwatchman", "operator", "--kubeconfig", sys.argv[1], "--metrics-port", "-1", "--health-port", "-1"]
 try:
     main()
 except SystemExit:
@@ -71,7 +71,7 @@ import os, signal, sys, types
 from controller.__main__ import main
 sys.modules["controller.cli"] = early = types.ModuleType("early")
 early.main = lambda: os.kill(os.getpid(), signal.SIGTERM)
-sys.argv = ["runwarden", "operator"]
+sys.argv = ["runwatchman", "operator"]
 main()
 """
 """A start that gets SIGTERM before its command has installed a handler."""

@@ -65,7 +65,7 @@ def test_a_deletion_with_more_than_a_pods_own_grace_is_prolonged(seconds: int) -
 
 def test_a_pod_was_told_to_end_where_its_deadline_says_so_too() -> None:
     """Users can write the annotation: alone, it must not keep the operator from ending a pod."""
-    written = {"annotations": {"runwarden.dev/ending-at": "2026-01-01T12:00:00Z"}}
+    written = {"annotations": {"runwatchman.dev/ending-at": "2026-01-01T12:00:00Z"}}
     assert pod_facts(pod(**written)).ending_since is None
     assert pod_facts(pod({"activeDeadlineSeconds": 86400}, **written)).ending_since is None
     assert pod_facts(pod({"activeDeadlineSeconds": 1}, **written)).ending_since == NOON
@@ -74,7 +74,7 @@ def test_a_pod_was_told_to_end_where_its_deadline_says_so_too() -> None:
 @given(ANY_MOMENT)
 def test_when_a_pod_counts_as_deaf_is_a_time(moment: datetime) -> None:
     """The time is valid even for an annotation at the end of all times."""
-    written = {"annotations": {"runwarden.dev/ending-at": moment.isoformat()}}
+    written = {"annotations": {"runwatchman.dev/ending-at": moment.isoformat()}}
     found = force_delete_at(pod_facts(pod({"activeDeadlineSeconds": 1}, **written)))
     assert found is not None
     assert found <= LATEST
@@ -83,7 +83,7 @@ def test_when_a_pod_counts_as_deaf_is_a_time(moment: datetime) -> None:
 @given(ANY_MOMENT, st.integers(0, MAX_SECONDS))
 def test_an_age_at_the_beginning_of_all_times_is_a_time(moment: datetime, age: int) -> None:
     """A user who creates a report may write the timestamp that its ages count from."""
-    entry = {"manager": "runwarden-reporter", "subresource": "status", "time": moment.isoformat()}
+    entry = {"manager": "runwatchman-reporter", "subresource": "status", "time": moment.isoformat()}
     status = {"attempt": 0, "podUID": "u", "seq": 1, "intervalSeconds": 60, "activityAgeSeconds": age, "progressAgeSeconds": age}
     spec = {"agent": "coder", "runUID": "run-1"}
     facts = report_facts({"metadata": {"managedFields": [entry]}, "spec": spec, "status": status})

@@ -16,16 +16,16 @@ ROOT = Path(__file__).parents[2]
 BUILDS = pytest.mark.timeout(300)
 IMPORT_ALL = """
 import importlib, pkgutil, sys
-import runwarden
-for module in pkgutil.walk_packages(runwarden.__path__, "runwarden."):
+import runwatchman
+for module in pkgutil.walk_packages(runwatchman.__path__, "runwatchman."):
     if "migrations" not in module.name and not module.name.endswith("__main__"):
         importlib.import_module(module.name)
-print(len([name for name in sys.modules if name.startswith("runwarden.")]), "controller" in sys.modules)
+print(len([name for name in sys.modules if name.startswith("runwatchman.")]), "controller" in sys.modules)
 """
 
 MIGRATE = """
 import sqlalchemy
-from runwarden.store.sql.schema import revision, upgrade
+from runwatchman.store.sql.schema import revision, upgrade
 with sqlalchemy.create_engine("sqlite://").begin() as connection:
     upgrade(connection, "memory")
     print(revision(connection) is not None)
@@ -68,8 +68,8 @@ def test_every_name_at_the_top_is_ours(wheel: Path) -> None:
     """Nothing of another project can have the same place in site-packages; type checkers read our annotations."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert {name.split("/")[0].split("-")[0] for name in names} == {"runwarden"}
-    assert "runwarden/py.typed" in names
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"runwatchman"}
+    assert "runwatchman/py.typed" in names
 
 
 @BUILDS
@@ -88,12 +88,12 @@ def test_every_module_imports_without_the_sources(bin_folder: Path, tmp_path: Pa
 @BUILDS
 def test_programs_run(bin_folder: Path, tmp_path: Path) -> None:
     """Each command is found; a module that runs as a process of its own, and the database's migrations, are found too."""
-    assert "Supervise runs" in output(bin_folder / "runwarden", "--help", cwd=tmp_path)
+    assert "Supervise runs" in output(bin_folder / "runwatchman", "--help", cwd=tmp_path)
     for command in ("operator", "adapter", "plan", "policy", "store", "crds"):
-        assert "Usage: runwarden" in output(bin_folder / "runwarden", command, "--help", cwd=tmp_path)
+        assert "Usage: runwatchman" in output(bin_folder / "runwatchman", command, "--help", cwd=tmp_path)
     for command in LAZY:
         assert "Usage: kubectl rw" in output(bin_folder / "kubectl-rw", command, "--help", cwd=tmp_path)
     assert "describe\t" in output(bin_folder / "kubectl_complete-rw", "", cwd=tmp_path)
     python = (bin_folder / "python", "-P", "-m")
-    assert "BEGIN CERTIFICATE" in output(*python, "runwarden.observability.self_signed", "1", "localhost", cwd=tmp_path)
+    assert "BEGIN CERTIFICATE" in output(*python, "runwatchman.observability.self_signed", "1", "localhost", cwd=tmp_path)
     assert output(bin_folder / "python", "-c", MIGRATE, cwd=tmp_path).strip() == "True"

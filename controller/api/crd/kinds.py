@@ -17,7 +17,7 @@ from controller.api.policy import RunPolicy, RunPolicySpec
 from controller.api.run import Run, RunSpec
 from controller.api.run_status import RunStatus
 
-HEADER = "# Generated from controller/api/ by `runwarden crds`; edit the models, then run `make generate`.\n"
+HEADER = "# Generated from controller/api/ by `runwatchman crds`; edit the models, then run `make generate`.\n"
 LINE_WIDTH = 120
 
 

@@ -13,7 +13,7 @@ from controller.api.base import ApiModel
 from controller.api.crd.opened import opened
 from controller.api.crd.validations import validations
 from controller.api.quantity import MAX_LENGTH, PATTERN, QUANTITY
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 
 Schema = dict[str, Any]
 
@@ -42,7 +42,7 @@ Its minimum applies to numbers and its pattern to texts. The rest refuses other 
 """
 
 
-class SchemaError(RunwardenError):
+class SchemaError(RunwatchmanError):
     """A model has something that a CRD cannot express, or a field without bounds or description."""
 
 

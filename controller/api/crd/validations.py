@@ -78,15 +78,15 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "Run.spec.agents[].env[]": (
         ("!(has(self.value) && has(self.valueFrom))", "set value or valueFrom, not both"),
-        ("!self.name.startsWith('RUNWARDEN_')", "names that begin with RUNWARDEN_ are reserved for the operator"),
+        ("!self.name.startsWith('RUNWATCHMAN_')", "names that begin with RUNWATCHMAN_ are reserved for the operator"),
     ),
     "Run.spec.agents[].env[].valueFrom": (_exactly_one("secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef"),),
     "Run.spec.agents[].envFrom[]": (_exactly_one("secretRef", "configMapRef"),),
     "Run.spec.agents[].workspace": (
         (
-            """!has(self.mountPath) || !(self.mountPath == '/' || self.mountPath == '/runwarden'
-               || self.mountPath.startsWith('/runwarden/'))""",
-            "mountPath may be neither / nor in /runwarden, which is reserved for the operator",
+            """!has(self.mountPath) || !(self.mountPath == '/' || self.mountPath == '/runwatchman'
+               || self.mountPath.startsWith('/runwatchman/'))""",
+            "mountPath may be neither / nor in /runwatchman, which is reserved for the operator",
         ),
     ),
     "RunPolicy.spec": (
@@ -103,12 +103,12 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "RunPolicy.spec.env[]": (
-        ("!self.name.startsWith('RUNWARDEN_')", "names that begin with RUNWARDEN_ are reserved for the operator"),
+        ("!self.name.startsWith('RUNWATCHMAN_')", "names that begin with RUNWATCHMAN_ are reserved for the operator"),
     ),
     "RunPolicy.spec.podMetadata": tuple(
         (
-            f"!has(self.{field}) || self.{field}.all(key, key != 'runwarden.dev' && !key.startsWith('runwarden.dev/'))",
-            "keys under runwarden.dev/ are reserved for the operator",
+            f"!has(self.{field}) || self.{field}.all(key, key != 'runwatchman.dev' && !key.startsWith('runwatchman.dev/'))",
+            "keys under runwatchman.dev/ are reserved for the operator",
         )
         for field in ("labels", "annotations")
     ),

@@ -1,4 +1,4 @@
-"""`kubectl runwarden`, or `kubectl rw`: the users' commands for Runs. It calls kubectl with the caller's own permissions.
+"""`kubectl runwatchman`, or `kubectl rw`: the users' commands for Runs. It calls kubectl with the caller's own permissions.
 
 Each command or small family of commands is one module. I/O is kept apart from the `*_view` modules, which turn objects into text
 and are pure.
@@ -70,7 +70,7 @@ def program_name(path: str) -> str:
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(package_name="runwarden", prog_name="kubectl-runwarden")
+@click.version_option(package_name="runwatchman", prog_name="kubectl-runwatchman")
 @with_kubectl_flags
 @click.pass_context
 def rw(ctx: click.Context, session: Session) -> None:
@@ -82,7 +82,7 @@ def rw(ctx: click.Context, session: Session) -> None:
 
 
 def main() -> None:
-    """The entry point of `kubectl-runwarden` and `kubectl-rw`; under the name `kubectl_complete-rw` it completes commands."""
+    """The entry point of `kubectl-runwatchman` and `kubectl-rw`; under the name `kubectl_complete-rw` it completes commands."""
     if os.path.basename(sys.argv[0]).startswith("kubectl_complete-"):
         from controller.cli.rw.completion import complete
 

@@ -68,7 +68,7 @@ def _for_programs(session: Session, names: tuple[str, ...], where: tuple[str, ..
         raise click.exceptions.Exit(session.kubectl.hand_over("get", ESCALATIONS, *names, *where, "-o", output))
     waiting = oldest_first(items_of(session.kubectl.json("get", ESCALATIONS, *where)))
     if output == "name":
-        click.echo("".join(f"escalation.runwarden.dev/{name_of(escalation)}\n" for escalation in waiting), nl=False)
+        click.echo("".join(f"escalation.runwatchman.dev/{name_of(escalation)}\n" for escalation in waiting), nl=False)
         return
     found = {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": waiting}
     if output == "json":

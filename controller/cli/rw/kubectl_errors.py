@@ -72,7 +72,7 @@ def _own(stderr_text: str, reason: str, message: str) -> Refused:
     if any(known in stderr_text for known in UNREACHABLE):
         return Refused(last, "check the cluster and `kubectl config current-context`, or name another with --context", reason)
     if "doesn't have a resource type" in stderr_text:
-        return Refused(last, "runwarden's CRDs are not installed here: `kubectl apply -f crds/`", reason)
+        return Refused(last, "runwatchman's CRDs are not installed here: `kubectl apply -f crds/`", reason)
     if "Unauthorized" in stderr_text or reason == "Unauthorized":
         return Refused("the API server does not know who you are", "log in again, then check `kubectl auth whoami`", "Unauthorized")
     return Refused(last, reason=reason)

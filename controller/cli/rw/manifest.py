@@ -14,7 +14,7 @@ from controller.cli.rw.user_error import Problem
 ORDERS = ("desiredState", "restartedAt", "newSessionAt")
 """Spec fields that control a running Run; a new Run starts without them."""
 
-OURS = ("kubectl.kubernetes.io/last-applied-configuration", "runwarden.dev/")
+OURS = ("kubectl.kubernetes.io/last-applied-configuration", "runwatchman.dev/")
 """Prefixes of annotations that are not copied to a new Run."""
 
 MAX_RUN_NAME = 40

@@ -22,10 +22,10 @@ from controller.cli.rw.user_error import Problem, did_you_mean
 F = TypeVar("F", bound=Callable[..., Any])
 
 RUNS, ESCALATIONS, REPORTS, POLICIES = (
-    "runs.runwarden.dev",
-    "escalations.runwarden.dev",
-    "agentreports.runwarden.dev",
-    "runpolicies.runwarden.dev",
+    "runs.runwatchman.dev",
+    "escalations.runwatchman.dev",
+    "agentreports.runwatchman.dev",
+    "runpolicies.runwatchman.dev",
 )
 """Resources by their full names: `run` and `esc` may be short names of other resources."""
 

@@ -38,7 +38,7 @@ async def isolate(tools: Tools, namespace: str) -> str:
             raise
         return (
             f"the operator may not keep the NetworkPolicy {AGENTS_POLICY} in namespace {namespace}: let it (role "
-            f"runwarden-operator-network), or set `networkPolicy: Unmanaged` in the policy ({error.message})"
+            f"runwatchman-operator-network), or set `networkPolicy: Unmanaged` in the policy ({error.message})"
         )
     tools.isolated[namespace] = tools.now()
     return ""

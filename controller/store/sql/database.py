@@ -81,7 +81,7 @@ class Database:
             try:
                 self._engine = _engine(self.url)
             except (ImportError, SQLAlchemyError, ValueError, TypeError):  # Their messages may repeat a part of the URL.
-                raise BadStore(f"no driver for this URL is installed: install it with runwarden, or give {EXAMPLES}") from None
+                raise BadStore(f"no driver for this URL is installed: install it with runwatchman, or give {EXAMPLES}") from None
         return self._engine
 
     def dispose(self) -> None:

@@ -38,14 +38,14 @@ def upgrade(connection: sa.Connection, name: str, to: str = NEWEST) -> None:
             return
         raise StoreUnavailable(
             name,
-            f"its schema is revision {found}, this runwarden knows up to {max(known)}",
+            f"its schema is revision {found}, this runwatchman knows up to {max(known)}",
             "upgrade the operator, or restore a backup of the database from before its upgrade",
         )
     command.upgrade(config, to)
 
 
 def revision(connection: sa.Connection) -> str | None:
-    """Return the revision of a database; None if it never was a runwarden store."""
+    """Return the revision of a database; None if it never was a runwatchman store."""
     return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
 
 

@@ -101,7 +101,7 @@ class SqlStore:
         await self._database.run(lambda connection: connection.execute(sa.delete(states).where(its)))
 
     async def known(self) -> frozenset[KnownRun]:
-        """Return the Run of every row. Rows of runwarden's ancestor have no namespace and are left alone."""
+        """Return the Run of every row. Rows of runwatchman's ancestor have no namespace and are left alone."""
         return await self._database.run(_known)
 
     async def mark_migrated(self, to: str) -> None:
@@ -112,7 +112,7 @@ class SqlStore:
         name = self._database.name
         upgrade(connection, name)
         if (moved := read_meta(connection, "migrated_to")) and not self._even_if_migrated:
-            remedy = "start the operator with that store, or move the Runs back with `runwarden store migrate`"
+            remedy = "start the operator with that store, or move the Runs back with `runwatchman store migrate`"
             raise StoreUnavailable(name, f"its Runs were moved to {moved}", remedy)
         write_meta(connection, "opened_at", format_time(self._client.server_now()))
         return store_id(connection)
@@ -169,6 +169,6 @@ def _conflict(uid: str) -> Conflict:
 
 def _of_the_ancestor(row: Row) -> str:
     return (
-        f"its row in operator_run_states is of runwarden's ancestor (restart_attempts {row.restart_attempts}) and holds no "
+        f"its row in operator_run_states is of runwatchman's ancestor (restart_attempts {row.restart_attempts}) and holds no "
         f"state: what was done for it is unknown; {NOTHING_DONE}"
     )

@@ -14,7 +14,7 @@ from urllib.parse import quote, quote_plus, unquote
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.store.sql.server_settings import startup_options
 from controller.store.sql.tls import hosts_of, tls_options
 
@@ -33,7 +33,7 @@ SERVER_OPTIONS = {
     "keepalives_idle": "10",
 }
 """libpq options unless the URL sets them: no request waits for ever."""
-EXAMPLES = "sqlite:////data/runwarden.db or postgresql://user@host/database"
+EXAMPLES = "sqlite:////data/runwatchman.db or postgresql://user@host/database"
 UNREADABLE = (
     f"not a database URL (its text is not repeated here, since it may hold a password): give {EXAMPLES}; "
     "for several servers postgresql://user@/database?host=a:5432&host=b:5432"
@@ -45,7 +45,7 @@ _DATABASE = re.compile(r"[^@:\s]*")
 _NAME = re.compile(r"[\w.-]*")
 
 
-class BadStore(RunwardenError):
+class BadStore(RunwatchmanError):
     """The store or ledger does not exist; the message lists the choices."""
 
 

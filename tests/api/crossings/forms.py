@@ -18,7 +18,7 @@ from tests.api.forged_requests import API, new_report
 
 CUSTOM, CORE = f"/apis/{API}/namespaces", "/api/v1/namespaces"
 DRY, UNCHECKED = "--dry-run=server", "--validate=ignore"
-TAKE_OVER = ("apply", "--server-side", "--force-conflicts", "--field-manager=runwarden", "-f", "-")
+TAKE_OVER = ("apply", "--server-side", "--force-conflicts", "--field-manager=runwatchman", "-f", "-")
 FOREVER = "9999-12-31T23:59:59Z"
 VICTIM = {LABEL_RUN: "r", LABEL_RUN_UID: "$r", LABEL_AGENT: "coder", LABEL_ATTEMPT: "0"}
 """The labels of the victim's pod."""

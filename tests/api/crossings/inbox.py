@@ -91,7 +91,7 @@ ESCALATIONS = (
         By.ADMISSION,
         "finalizers",
         "escalation/$theirs",
-        {"metadata": {"finalizers": ["runwarden.dev/outcome"]}},
+        {"metadata": {"finalizers": ["runwatchman.dev/outcome"]}},
         namespace=ELSEWHERE,
     ),
     patch(

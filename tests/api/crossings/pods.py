@@ -36,7 +36,7 @@ PODS = (
         "eddy",
         "an agent's pod under the victim's label",
         By.ADMISSION,
-        "the labels runwarden.dev/*",
+        "the labels runwatchman.dev/*",
         "pod/r-coder-r0",
         {"metadata": {"labels": VICTIM}},
         namespace=ELSEWHERE,

@@ -42,7 +42,7 @@ REPORTS = (
     report(
         "a report that a Run of another version owns",
         NO_OWNER_BUT_ONE,
-        {"ownerReferences": owner("$there", api="runwarden.dev/v1")},
+        {"ownerReferences": owner("$there", api="runwatchman.dev/v1")},
     ),
     report("a report that a Run of no group owns", NO_OWNER_BUT_ONE, {"ownerReferences": owner("$there", api="v1")}),
     report("a report that a Run of another name owns", NO_OWNER_BUT_ONE, {"ownerReferences": owner("$there", name="s")}),
@@ -61,7 +61,7 @@ REPORTS = (
     report(
         "a report that cannot go",
         "without finalizers",
-        {"ownerReferences": owner("$there"), "finalizers": ["runwarden.dev/outcome"]},
+        {"ownerReferences": owner("$there"), "finalizers": ["runwatchman.dev/outcome"]},
     ),
     report(
         "a report that is born answered",

@@ -16,7 +16,7 @@ from tests.support import OperatorProcess, run_of
 
 COMMAND = ["sleep", "2"]
 """Longer than a kubelet's second between two looks at its containers, so that a watch shows each of them running."""
-ENDS_BY_ITSELF = {"test.runwarden.dev/outcome": "succeed"}
+ENDS_BY_ITSELF = {"test.runwatchman.dev/outcome": "succeed"}
 """For pods without an owner on simulated nodes."""
 ENDED_RUN = ("Completed", "Failed", "Stopped")
 

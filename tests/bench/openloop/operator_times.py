@@ -8,9 +8,9 @@ from tests.bench.openloop.results import DIGITS, Mean
 
 SUM, COUNT = "_sum", "_count"
 NAMES = {
-    "runwarden_workqueue_latency_seconds": "wait for a worker",
-    "runwarden_workqueue_work_duration_seconds": "pass",
-    "runwarden_api_request_duration_seconds": "request",
+    "runwatchman_workqueue_latency_seconds": "wait for a worker",
+    "runwatchman_workqueue_work_duration_seconds": "pass",
+    "runwatchman_api_request_duration_seconds": "request",
 }
 NUMBER_DIGITS = 2
 

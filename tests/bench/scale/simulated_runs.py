@@ -136,8 +136,8 @@ def staged(cluster: Cluster) -> Iterator[Stage]:
     try:
         with account_for(cluster, name) as account:
             stage = Stage(cluster, account, name, failing=True)
-            stage.let("runwarden-operator")
-            stage.let("runwarden-operator-lease")
+            stage.let("runwatchman-operator")
+            stage.let("runwatchman-operator-lease")
             apply(cluster, name, policy_of(POLICY))
             yield stage
     finally:

@@ -13,7 +13,7 @@ from tests.bench.controllers import Stage
 from tests.bench.scale.etcd import Etcd, stored
 from tests.bench.wire import call
 
-ANNOTATION = "bench.runwarden.dev/stirred"
+ANNOTATION = "bench.runwatchman.dev/stirred"
 
 
 @asynccontextmanager

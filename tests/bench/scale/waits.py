@@ -5,7 +5,7 @@ from __future__ import annotations
 from controller.api.base import JsonObject
 from tests.bench.measured import HALF, MOST
 
-PREFIX = 'runwarden_workqueue_latency_seconds_bucket{le="'
+PREFIX = 'runwatchman_workqueue_latency_seconds_bucket{le="'
 
 Buckets = dict[float, float]
 """Bound in seconds -> how many keys waited no longer."""

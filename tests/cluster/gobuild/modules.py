@@ -22,7 +22,7 @@ def requiring(module: str, version: str, folder: Path, env: dict[str, str]) -> P
     Go decides by its `go` line, which is that of the other, whether it needs a newer toolchain.
     """
     folder.mkdir()
-    (folder / "go.mod").write_text("module runwarden.dev/tests\n\ngo 1.21\n")
+    (folder / "go.mod").write_text("module runwatchman.dev/tests\n\ngo 1.21\n")
     facts = json.loads(run(["go", "mod", "download", "-json", f"{module}@v{version}"], cwd=folder, env=env))
     (folder / "go.mod").write_text(go_mod(module, version, Path(facts["GoMod"]).read_text()))
     shutil.copy(SUMS, folder / "go.sum")
@@ -38,5 +38,5 @@ def go_mod(module: str, version: str, its_own: str) -> str:
     replaced = [f"replace {name} => {name} {published}" for name in STAGED.findall(its_own)]
     found = GO_LINE.search(its_own)
     return "\n".join(
-        ["module runwarden.dev/tests", "", found[0] if found else "", "", f"require {module} v{version}", *replaced, ""]
+        ["module runwatchman.dev/tests", "", found[0] if found else "", "", f"require {module} v{version}", *replaced, ""]
     )

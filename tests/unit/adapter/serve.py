@@ -1,4 +1,4 @@
-"""`runwarden adapter` whose registered commands are the scripts of failures.py."""
+"""`runwatchman adapter` whose registered commands are the scripts of failures.py."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ async def test_waiting_counts_against_the_timeout(make: Make, tmp_path: Path) ->
         first = asyncio.create_task(advisor.consult(request("hang", timeout_seconds=3)))
         await eventually(started.exists, "the first question was asked")
         waits = asyncio.create_task(advisor.consult(request("hang", tenant="b", timeout_seconds=1)))
-        await eventually(lambda: registry.get_sample_value("runwarden_advisor_waiting") == 1, "another waits")
+        await eventually(lambda: registry.get_sample_value("runwatchman_advisor_waiting") == 1, "another waits")
         refused = await advisor.consult(request("hang", tenant="c"))
         assert (refused.ended, refused.detail) == (Ended.BUSY, "0 consultations of this tenant are waiting already")
         assert (await waits).ended is Ended.BUSY
@@ -234,7 +234,7 @@ async def test_consultations_are_counted(make: Make) -> None:
             await advisor.consult(request(name))
 
     def value(metric: str, **labels: str) -> float | None:
-        return registry.get_sample_value(f"runwarden_advisor_{metric}", labels)
+        return registry.get_sample_value(f"runwatchman_advisor_{metric}", labels)
 
     assert value("consultations_total", command="say", ended="Answered") == 1
     assert value("consultations_total", command="(unknown)", ended="UnknownCommand") == 2

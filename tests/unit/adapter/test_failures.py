@@ -1,4 +1,4 @@
-"""`runwarden adapter` replies in time to every failure of a command and leaks nothing: no process, descriptor or memory."""
+"""`runwatchman adapter` replies in time to every failure of a command and leaks nothing: no process, descriptor or memory."""
 
 from __future__ import annotations
 

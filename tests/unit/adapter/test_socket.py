@@ -181,13 +181,13 @@ async def test_its_metrics_are_read_over_the_socket(path: Path) -> None:
     """The operator reads only the adapter's own series; the adapter cannot publish any in the operator's name."""
     registry = CollectorRegistry()
     AdapterMetrics(registry).waiting.set(3)
-    Gauge("runwarden_leader", "A lie.", registry=registry).set(1)
+    Gauge("runwatchman_leader", "A lie.", registry=registry).set(1)
     ProcessCollector(registry=registry)
     async with serve_socket(adapter_app(Fixed(), metrics_pages(of_registry(registry))), path):
         text = (await scrape(path)).decode()
     families = {family.name for family in text_string_to_metric_families(text)}
-    assert "runwarden_advisor_waiting 3.0" in text
-    assert all(name.startswith("runwarden_advisor_") for name in families)
+    assert "runwatchman_advisor_waiting 3.0" in text
+    assert all(name.startswith("runwatchman_advisor_") for name in families)
     assert await scrape(path) == b""
 
 
@@ -196,7 +196,7 @@ async def test_metrics_that_are_too_many_are_left_out(path: Path, length: int) -
     """A faulty adapter cannot fill the operator's metrics."""
 
     async def large() -> bytes:
-        return b"runwarden_advisor_x 1\n" + b"#" * length
+        return b"runwatchman_advisor_x 1\n" + b"#" * length
 
     async with serve_socket(adapter_app(Fixed(), metrics_pages(large)), path):
         assert (await scrape(path) == b"") is bool(length)

@@ -31,7 +31,7 @@ REPLIES = st.builds(
 
 def test_whatever_a_policy_may_say_passes() -> None:
     """The adapter accepts the longest names and the largest numbers that the API server accepts."""
-    crd = yaml.safe_load((ROOT / "crds/runwarden.dev_runpolicies.yaml").read_text())
+    crd = yaml.safe_load((ROOT / "crds/runwatchman.dev_runpolicies.yaml").read_text())
     spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
     llm = spec["llm"]["properties"]
     names = {name: "x" * llm[name]["maxLength"] for name in ("command", "model")}

@@ -97,11 +97,11 @@ def test_columns_are_as_the_api_server_stores_them() -> None:
 
 
 def test_check_tells_of_drift(tmp_path: Path) -> None:
-    """`runwarden crds --check` exits 1 with a diff for a stale or an unknown file, and 0 if all are up to date."""
+    """`runwatchman crds --check` exits 1 with a diff for a stale or an unknown file, and 0 if all are up to date."""
     runner = CliRunner()
     assert runner.invoke(main, ["crds", "--output", str(tmp_path)]).exit_code == 0
     assert runner.invoke(main, ["crds", "--check", str(tmp_path)]).exit_code == 0
-    stale = tmp_path / "runwarden.dev_runs.yaml"
+    stale = tmp_path / "runwatchman.dev_runs.yaml"
     stale.write_text(stale.read_text().replace("Restarts", "Reboots"))
     (tmp_path / "stranger.yaml").write_text("")
     done = runner.invoke(main, ["crds", "--check", str(tmp_path)])
@@ -150,7 +150,7 @@ def numbers(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, 
 @pytest.mark.parametrize("kind", ["runpolicies", "runs"])
 def test_numbers_are_described_with_their_whole_range(kind: str) -> None:
     """`kubectl explain` shows both bounds of each number, where the API server's refusal shows only one. Pods' own are excepted."""
-    schema = build_crds()[f"runwarden.dev_{kind}.yaml"]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema = build_crds()[f"runwatchman.dev_{kind}.yaml"]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     ours = [(path, field) for path, field in numbers(schema["properties"]["spec"], "spec") if ".template." not in path]
     assert ours
     for path, field in ours:

@@ -133,7 +133,7 @@ def test_defaults_and_safer_values_of_a_pod(fields: dict[str, Any]) -> None:
         assert None not in pod["spec"].values()
         assert pod["spec"]["restartPolicy"] == "Never"
         assert pod["spec"]["enableServiceLinks"] is False
-        assert pod["spec"].get("serviceAccountName") == (None if sidecar is None else "runwarden-reporter")
+        assert pod["spec"].get("serviceAccountName") == (None if sidecar is None else "runwatchman-reporter")
         assert not {"serviceAccount", "priority", "preemptionPolicy", "nodeName", "os"} & set(pod["spec"])
 
 

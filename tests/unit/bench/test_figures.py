@@ -70,8 +70,8 @@ def test_latencies() -> None:
 
 def test_verdicts() -> None:
     """Writes are judged by the worst round and times by the median; an unmeasured value is neither met nor missed."""
-    rounds = [a_round(job=10.0, runwarden_status=wall) for wall in (8.0, 8.0, 20.0)]
-    rounds[1]["runwarden-status"] = turn("runwarden-status", 8.0, writes=5 * COUNT)
+    rounds = [a_round(job=10.0, runwatchman_status=wall) for wall in (8.0, 8.0, 20.0)]
+    rounds[1]["runwatchman-status"] = turn("runwatchman-status", 8.0, writes=5 * COUNT)
     met = {verdict.claim: verdict.met for verdict in verdicts(rounds)}
     assert met["writes per healthy Run, applied to Completed"] is False
     assert met["wall, of the Job controller's"] is True

@@ -35,7 +35,7 @@ def nested(levels: int, opening: str = '{"a":', closing: str = "}") -> str:
 def an_object(spec: str = "{}", **meta: Any) -> bytes:
     """Return a Run with this text as its spec, with fields in the order in which the API server writes them."""
     return (
-        f'{{"apiVersion":"runwarden.dev/v1alpha1","kind":"Run","metadata":{json.dumps(META | meta)},"spec":{spec},'
+        f'{{"apiVersion":"runwatchman.dev/v1alpha1","kind":"Run","metadata":{json.dumps(META | meta)},"spec":{spec},'
         f'"status":{{"phase":"Running"}}}}'
     ).encode()
 
@@ -57,25 +57,25 @@ def test_of_an_object_that_cannot_be_read_its_identity_and_status_remain(spec: s
     """For any unreadable spec the identity, the operator's status and the reason remain."""
     found = decode(an_object(spec), LIMIT)
     assert says in found.pop(UNREADABLE)
-    assert found == {"apiVersion": "runwarden.dev/v1alpha1", "kind": "Run", "metadata": META, "status": {"phase": "Running"}}
+    assert found == {"apiVersion": "runwatchman.dev/v1alpha1", "kind": "Run", "metadata": META, "status": {"phase": "Running"}}
 
 
 def test_of_its_metadata_what_the_operator_needs_remains() -> None:
     """Lifetime, owners, the operator's labels and record remain; oversized metadata and managedFields do not."""
     record = json.dumps({"version": 1, "state": {"x": "y" * 2 * SMALL_BYTES}})
     meta = {
-        "labels": {"runwarden.dev/run": "demo", "app": "x"},
+        "labels": {"runwatchman.dev/run": "demo", "app": "x"},
         "annotations": {ANNOTATION_STATE: record, "else": "x"},
-        "finalizers": ["runwarden.dev/outcome"],
+        "finalizers": ["runwatchman.dev/outcome"],
         "deletionTimestamp": "2026-01-01T00:00:00Z",
         "ownerReferences": [{"uid": "x" * 2 * SMALL_BYTES}],
         "managedFields": [{"fieldsV1": {}}],
     }
     found = decode(an_object(nested(2_000), **meta), LIMIT)["metadata"]
     assert found == META | {
-        "labels": {"runwarden.dev/run": "demo"},
+        "labels": {"runwatchman.dev/run": "demo"},
         "annotations": {ANNOTATION_STATE: record},
-        "finalizers": ["runwarden.dev/outcome"],
+        "finalizers": ["runwatchman.dev/outcome"],
         "deletionTimestamp": "2026-01-01T00:00:00Z",
     }
 

@@ -67,7 +67,7 @@ def test_no_release_is_no_error(release: tuple[str, Path], tmp_path: Path) -> No
 
 def test_named_assets_come_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """KUBEBUILDER_ASSETS takes precedence over all others; the cache comes before any download."""
-    monkeypatch.setenv("RUNWARDEN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("RUNWATCHMAN_CACHE", str(tmp_path / "cache"))
     (tmp_path / "etcd").write_text("")
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
     (binaries.bin_dir("kwok") / "kwok").write_text("")

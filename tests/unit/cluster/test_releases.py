@@ -72,7 +72,7 @@ def test_pytest_refuses_an_unsupported_version_at_once(monkeypatch: pytest.Monke
 
 def test_versions_stand_side_by_side(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Kubernetes' programs and etcd have a folder of the cache for each version; programs that do not depend on it are shared."""
-    monkeypatch.setenv("RUNWARDEN_CACHE", str(tmp_path))
+    monkeypatch.setenv("RUNWATCHMAN_CACHE", str(tmp_path))
     folders = []
     for each in (OLDEST, NEWEST):
         monkeypatch.setenv(SETTING, each.minor)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from controller.api.base import JsonObject
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.kube.client import Client
 from controller.kube.errors import ApiError, Conflict, NotFound, Unavailable
 from controller.kube.leader_election import LeaderLease, LeaseLost, LeaseTimings
@@ -255,7 +255,7 @@ async def test_a_silent_leaders_lease_is_taken_after_its_duration_by_our_own_clo
 )
 def test_timings_that_allow_two_leaders_are_refused(wrong: tuple[float, float, float]) -> None:
     """The three timings must leave room for each other; the message explains how."""
-    with pytest.raises(RunwardenError, match="duration > renew deadline"):
+    with pytest.raises(RunwatchmanError, match="duration > renew deadline"):
         LeaseTimings(*wrong)
 
 

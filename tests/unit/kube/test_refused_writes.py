@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.kube.client import Client
 from controller.kube.errors import Conflict, Forbidden, NotFound, error_of, namespace_terminates, refused_for_good
 from controller.kube.resources import PODS
@@ -81,7 +81,7 @@ def test_only_a_terminating_namespace_terminates() -> None:
     """Its cause says so, not its code; an error of another kind is no refusal."""
     assert namespace_terminates(error_of("POST x", 403, status(403, "being terminated", details=TERMINATING)))
     assert not namespace_terminates(error_of("POST x", 403, status(403, RBAC)))
-    assert not refused_for_good(RunwardenError("no response"))
+    assert not refused_for_good(RunwatchmanError("no response"))
 
 
 async def test_a_denied_json_patch_is_not_a_failed_test(client: Client, faulty: FaultyServer) -> None:

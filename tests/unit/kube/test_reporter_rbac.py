@@ -30,7 +30,7 @@ async def test_a_refusal_says_what_to_do_and_is_tried_again(client: Client, faul
     using = tools(client)
     faulty.answers = [says(409, "AlreadyExists"), says(403, "Forbidden")]
     refusal = await grant(using, "ns")
-    for word in ("RoleBinding runwarden-reporter", "namespace ns", "reporter: Off", "because Forbidden"):
+    for word in ("RoleBinding runwatchman-reporter", "namespace ns", "reporter: Off", "because Forbidden"):
         assert word in refusal
     faulty.answers = [says(201, body="{}"), says(201, body="{}")]
     assert await grant(using, "ns") == ""

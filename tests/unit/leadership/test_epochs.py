@@ -137,9 +137,9 @@ class Fleet:
             self.faults.append(f"{monotonic():.2f}: under two epochs: {sorted(acting)}")
         if acting and max(acting.values()) > 1:
             self.faults.append(f"{monotonic():.2f}: two act for one: {acting}")
-        now = lease_observer.layout_of(self.office.leases.get("runwarden"))
+        now = lease_observer.layout_of(self.office.leases.get("runwatchman"))
         for shard in range(now.shards, now.most):
-            lease = self.office.leases.get(lease_observer.shard_name("runwarden", shard), {"spec": {"holderIdentity": ""}})
+            lease = self.office.leases.get(lease_observer.shard_name("runwatchman", shard), {"spec": {"holderIdentity": ""}})
             if lease["spec"]["holderIdentity"] and lease["metadata"]["annotations"][lease_observer.HELD_UNDER] == str(now.epoch):
                 self.faults.append(f"{monotonic():.2f}: shard {shard} of {now.shards} is held")
 

@@ -28,7 +28,7 @@ def test_an_escalation_says_who_needs_what_and_how_to_answer() -> None:
     """The title names Run and situation; the body has text, options, and a command for each decision."""
     told = opened(escalation())
     assert (told.event, told.namespace, told.run, told.uid) == (NotificationEvent.ESCALATION_OPENED, "team", "demo", "u1")
-    assert told.title == "runwarden: team/demo needs you: coder: it failed"
+    assert told.title == "runwatchman: team/demo needs you: coder: it failed"
     assert told.body == (
         "Cause: it failed\n\nOptions: Retry, Stop, Wait\n\n"
         "kubectl rw retry -n team demo-coder-7f3a\n"
@@ -62,7 +62,7 @@ def test_an_end_is_told_by_the_write_that_made_it() -> None:
     told = finished(None, run())
     assert told is not None
     assert (told.event, told.level) == (NotificationEvent.RUN_FINISHED, Level.FAILURE)
-    assert told.title == "runwarden: team/demo Failed: RequiredAgentFailed"
+    assert told.title == "runwatchman: team/demo Failed: RequiredAgentFailed"
     assert told.body == "Failed (RequiredAgentFailed): agent coder failed"
     assert finished("2026-01-01T00:00:00Z", run()) is None
     assert finished(None, run(phase="Stopping", completionTime=None)) is None

@@ -77,7 +77,7 @@ def make(cluster: Cluster, service: Service, metrics: Metrics | None = None) -> 
 
 def count(metrics: Metrics, result: str) -> float:
     labels = {"event": "RunFinished", "result": result}
-    return metrics.registry.get_sample_value("runwarden_notifications_total", labels) or 0.0
+    return metrics.registry.get_sample_value("runwatchman_notifications_total", labels) or 0.0
 
 
 async def test_told_once_in_order_and_drained_at_the_end() -> None:

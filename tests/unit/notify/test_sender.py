@@ -110,8 +110,8 @@ async def test_what_may_not_be_used(url: str, why: str, senders: Senders) -> Non
 async def test_the_sender_knows_nothing_of_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
     """The operator's environment, with its credentials, does not reach the process, and the URL is not on its command line."""
     monkeypatch.setenv("KUBECONFIG", "/somewhere")
-    monkeypatch.setenv("RUNWARDEN_OPERATOR_STORE", "postgresql://u:hunter2@db/x")
-    known = "sorted({'KUBECONFIG', 'RUNWARDEN_OPERATOR_STORE'} & os.environ.keys()), sys.argv, os.environ['NETRC']"
+    monkeypatch.setenv("RUNWATCHMAN_OPERATOR_STORE", "postgresql://u:hunter2@db/x")
+    known = "sorted({'KUBECONFIG', 'RUNWATCHMAN_OPERATOR_STORE'} & os.environ.keys()), sys.argv, os.environ['NETRC']"
     async with Senders((), command=answering(known)) as senders:
         outcome = await senders.send("json://hunter2", MESSAGE)
     assert outcome == Outcome(Result.REFUSED, f"([], ['-c'], {os.devnull!r})")

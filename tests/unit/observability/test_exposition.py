@@ -27,13 +27,13 @@ async def test_metrics_are_refreshed_and_readable() -> None:
         status, text = await ask(port, "/metrics")
     assert status == 200
     for line in (
-        "runwarden_workqueue_depth 7.0",
-        'runwarden_api_requests_total{code="0",resource="pods",verb="GET"} 1.0',
-        'runwarden_api_request_duration_seconds_count{verb="GET"} 2.0',
+        "runwatchman_workqueue_depth 7.0",
+        'runwatchman_api_requests_total{code="0",resource="pods",verb="GET"} 1.0',
+        'runwatchman_api_request_duration_seconds_count{verb="GET"} 2.0',
         "process_resident_memory_bytes",
     ):
         assert line in text
-    assert 'runwarden_build_info{kopf="' in text
+    assert 'runwatchman_build_info{kopf="' in text
 
 
 async def test_it_is_made_once_however_many_ask() -> None:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import pytest
 
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.observability import guard as module
 from controller.observability.guard import ALLOWED_SECONDS, KNOWN_SECONDS, REFUSED_SECONDS, Guard, Refusal
 
@@ -27,7 +27,7 @@ class Api:
         self.asked.append(token)
         await asyncio.sleep(0)
         if self.down:
-            raise RunwardenError("down")
+            raise RunwatchmanError("down")
         return None if token in self.good else FORBIDDEN
 
     async def status(self, token: str) -> int:

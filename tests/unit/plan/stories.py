@@ -3,7 +3,7 @@
 A story may inherit a situation by `base: NAME`, a file in bases/, which may have a base too. Mappings are merged deeply, and null
 removes a key. A list replaces that of the base. A mapping in the place of a list changes the list's items by their index.
 
-    scripts/run python -m tests.unit.plan.stories FILE | runwarden plan -f -
+    scripts/run python -m tests.unit.plan.stories FILE | runwatchman plan -f -
 
 prints the plan of a story.
 """

@@ -1,4 +1,4 @@
-"""`runwarden plan` as a command: the encodings of its file, and what it says of files that it cannot read."""
+"""`runwatchman plan` as a command: the encodings of its file, and what it says of files that it cannot read."""
 
 from __future__ import annotations
 

@@ -32,10 +32,10 @@ class Reporting:
         self._env = {
             **os.environ,
             **ENVIRONMENT,
-            "RUNWARDEN_DIR": str(folder),
-            "RUNWARDEN_WORKSPACE": str(folder / "workspace"),
-            "RUNWARDEN_CREDENTIALS": str(folder / "credentials"),
-            "RUNWARDEN_LAST_WORDS": str(folder / "last"),
+            "RUNWATCHMAN_DIR": str(folder),
+            "RUNWATCHMAN_WORKSPACE": str(folder / "workspace"),
+            "RUNWATCHMAN_CREDENTIALS": str(folder / "credentials"),
+            "RUNWATCHMAN_LAST_WORDS": str(folder / "last"),
             "KUBERNETES_SERVICE_HOST": "127.0.0.1",
             "KUBERNETES_SERVICE_PORT": str(port),
         }
@@ -51,7 +51,7 @@ class Reporting:
         await_that((self.folder / "bin/.ready").exists, "the reporter is not ready")
 
     def run(self, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
-        """Run a command of runwarden in the sidecar's environment."""
+        """Run a command of runwatchman in the sidecar's environment."""
         return subprocess.Popen(
             [sys.executable, "-m", "tests.unit.reporter.impatient", *arguments], env={**self._env, **env}, cwd=ROOT
         )

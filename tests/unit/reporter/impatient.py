@@ -1,4 +1,4 @@
-"""`runwarden reporter` that waits less after a failure than in a pod: tests of its retries do not wait for its real delays."""
+"""`runwatchman reporter` that waits less after a failure than in a pod: tests of its retries do not wait for its real delays."""
 
 from __future__ import annotations
 

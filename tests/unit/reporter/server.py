@@ -16,13 +16,13 @@ from controller.reporter.settings import Settings, settings_from
 Json = dict[str, Any]
 
 ENVIRONMENT = {
-    "RUNWARDEN_RUN": "demo",
-    "RUNWARDEN_RUN_UID": "run-uid",
-    "RUNWARDEN_AGENT": "coder",
-    "RUNWARDEN_ATTEMPT": "3",
-    "RUNWARDEN_POD_UID": "pod-uid",
-    "RUNWARDEN_NAMESPACE": "ns",
-    "RUNWARDEN_REPORT_INTERVAL_SECONDS": "60",
+    "RUNWATCHMAN_RUN": "demo",
+    "RUNWATCHMAN_RUN_UID": "run-uid",
+    "RUNWATCHMAN_AGENT": "coder",
+    "RUNWATCHMAN_ATTEMPT": "3",
+    "RUNWATCHMAN_POD_UID": "pod-uid",
+    "RUNWATCHMAN_NAMESPACE": "ns",
+    "RUNWATCHMAN_REPORT_INTERVAL_SECONDS": "60",
 }
 SETTINGS: Settings = settings_from(ENVIRONMENT)
 

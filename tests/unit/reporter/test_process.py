@@ -26,7 +26,7 @@ def test_a_silent_agent_costs_no_write_before_its_first_beat(reporting: Reportin
 
 def test_an_idle_agent_beats(reporting: Reporting) -> None:
     """An idle agent gets one report per interval, with a rising number and a growing age."""
-    reporting.start(RUNWARDEN_REPORT_INTERVAL_SECONDS="1")
+    reporting.start(RUNWATCHMAN_REPORT_INTERVAL_SECONDS="1")
     first = reporting.await_status(lambda status: status.get("seq"), "no beat")["seq"]
     found = reporting.await_status(lambda status: status["seq"] > first + 1, "no more beats")
     assert found["intervalSeconds"] == 1
@@ -185,7 +185,7 @@ def test_the_probe_and_the_help(reporting: Reporting) -> None:
     for arguments, env, code, said in (
         (["--help"], reporting._env, 0, "usage"),
         (["--nonsense"], reporting._env, 2, "usage"),
-        ([], {"PATH": ""}, 2, "RUNWARDEN_RUN"),
+        ([], {"PATH": ""}, 2, "RUNWATCHMAN_RUN"),
     ):
         done = subprocess.run([*command, *arguments], env=env, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == code
@@ -194,7 +194,7 @@ def test_the_probe_and_the_help(reporting: Reporting) -> None:
 
 def test_nothing_heavy_is_imported() -> None:
     """Modules that would not fit into 25 MiB are not loaded: no click, pydantic or dataclasses, from the entry point on."""
-    script = "import sys; sys.argv = ['runwarden', 'reporter', '--help']\nfrom controller.__main__ import main\ntry: main()\n"
+    script = "import sys; sys.argv = ['runwatchman', 'reporter', '--help']\nfrom controller.__main__ import main\ntry: main()\n"
     script += "except SystemExit: print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())

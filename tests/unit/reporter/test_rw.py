@@ -46,7 +46,7 @@ class Agent:
         self.folder, self._command = folder, [*SHELLS[shell], str(RW)]
         for name in ("out", "answers", "tools"):
             (folder / name).mkdir()
-        self.env = {**os.environ, "RUNWARDEN_DIR": str(folder)}
+        self.env = {**os.environ, "RUNWATCHMAN_DIR": str(folder)}
         if shell == "ash":
             busybox = str(shutil.which("busybox"))
             for applet in run([busybox, "--list"]).split():

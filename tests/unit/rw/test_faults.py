@@ -12,10 +12,10 @@ from controller.cli.rw.objects import JsonObject
 from tests.unit.rw.fake import FakeKubectl
 from tests.unit.rw.stories import escalation
 
-NOT_FOUND = 'Error from server (NotFound): runs.runwarden.dev "helo" not found'
+NOT_FOUND = 'Error from server (NotFound): runs.runwatchman.dev "helo" not found'
 FORBIDDEN = (
-    'Error from server (Forbidden): runs.runwarden.dev "x" is forbidden: User "bob" cannot get resource "runs" in API group '
-    '"runwarden.dev" in the namespace "team"'
+    'Error from server (Forbidden): runs.runwatchman.dev "x" is forbidden: User "bob" cannot get resource "runs" in API group '
+    '"runwatchman.dev" in the namespace "team"'
 )
 CONFLICT = "Error from server (Conflict): the object has been modified; please apply your changes to the latest version"
 ME: JsonObject = {"status": {"userInfo": {"username": "alice", "groups": ["dev"]}}}
@@ -40,7 +40,10 @@ def kubectl(tmp_path: Path) -> FakeKubectl:
 @pytest.mark.parametrize(
     ("stderr", "words"),
     [
-        (FORBIDDEN, "bob may not get runs.runwarden.dev in namespace team; it takes a role with verb get on runs.runwarden.dev"),
+        (
+            FORBIDDEN,
+            "bob may not get runs.runwatchman.dev in namespace team; it takes a role with verb get on runs.runwatchman.dev",
+        ),
         ('error: context "x" does not exist', 'error: context "x" does not exist\n'),
         (
             "The connection to the server localhost:8080 was refused - did you specify the right host or port?",
@@ -107,7 +110,7 @@ def test_somebody_was_quicker(kubectl: FakeKubectl, tmp_path: Path) -> None:
 def test_admission_speaks_for_itself(kubectl: FakeKubectl) -> None:
     """A policy's message reaches the user without the policy's name around it."""
     denied = (
-        "Error from server (Forbidden): escalations.runwarden.dev \"q\" is forbidden: ValidatingAdmissionPolicy 'escalations' "
+        "Error from server (Forbidden): escalations.runwatchman.dev \"q\" is forbidden: ValidatingAdmissionPolicy 'escalations' "
         "with binding 'escalations' denied request: only alice may answer"
     )
     kubectl.answers(("auth*", ME, "", 0), ("patch*", "", denied, 1), ("get*", question(), "", 0))
@@ -169,7 +172,7 @@ def test_output_for_programs_is_kubectls_own(kubectl: FakeKubectl) -> None:
     """With -o kubectl is called directly: its output and its exit code are the plugin's."""
     kubectl.answers(("get*", "", "", 3))
     assert kubectl.run("get", "hello", "-A", "-l", "a=b", "-w", "-o", "json").exit_code == 3
-    assert kubectl.calls() == ["get runs.runwarden.dev hello -A -l a=b -w -o json"]
+    assert kubectl.calls() == ["get runs.runwatchman.dev hello -A -l a=b -w -o json"]
 
 
 def test_what_may_not_be_seen_is_told_and_the_rest_shown(kubectl: FakeKubectl) -> None:
@@ -178,7 +181,7 @@ def test_what_may_not_be_seen_is_told_and_the_rest_shown(kubectl: FakeKubectl) -
     for command in ("describe", "explain"):
         done = kubectl.run(command, "hello")
         assert done.exit_code == 0
-        assert "bob may not get runs.runwarden.dev in namespace team" in done.stdout
+        assert "bob may not get runs.runwatchman.dev in namespace team" in done.stdout
 
 
 @pytest.mark.parametrize("command", ["pause", "stop", "restart"])

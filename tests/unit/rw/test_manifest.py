@@ -74,7 +74,7 @@ def test_spans(text: str, count: int) -> None:
 
 def test_again_takes_the_spec_without_its_orders() -> None:
     """A new Run is wanted Running, for any state of the old one; labels are copied, kubectl's and our own annotations are not."""
-    annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "runwarden.dev/operator-state": "{}", "team": "a"}
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "runwatchman.dev/operator-state": "{}", "team": "a"}
     old = {
         "metadata": {"name": "r", "uid": "u", "resourceVersion": "3", "labels": {"app": "x"}, "annotations": annotations},
         "spec": {

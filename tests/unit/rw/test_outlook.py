@@ -27,7 +27,7 @@ def run_of(health: str = "Healthy", phase: str = "Running", **status: object) ->
 def report_of(attempt: int = 1, **status: int) -> JsonObject:
     meta = {
         "name": "r-coder",
-        "managedFields": [{"manager": "runwarden-reporter", "subresource": "status", "time": STAMP.isoformat()}],
+        "managedFields": [{"manager": "runwatchman-reporter", "subresource": "status", "time": STAMP.isoformat()}],
     }
     told = {"attempt": attempt, "podUID": "p", "seq": 1, "intervalSeconds": 60, "activityAgeSeconds": 10, **status}
     return {"metadata": meta, "spec": {"agent": "coder", "runUID": "u"}, "status": told}

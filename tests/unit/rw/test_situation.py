@@ -53,7 +53,7 @@ def test_the_state_in_an_annotation() -> None:
     """The store `annotations` keeps the same record in an annotation."""
     told = story("cooldown")
     state = told.run["status"].pop("operatorState")
-    told.run["metadata"]["annotations"] = {"runwarden.dev/operator-state": json.dumps({"version": 3, "state": state})}
+    told.run["metadata"]["annotations"] = {"runwatchman.dev/operator-state": json.dumps({"version": 3, "state": state})}
     found = state_of(told.run)
     assert found is not None
     assert found.agents["coder"].restarts == 2
@@ -64,7 +64,7 @@ def test_a_state_that_cannot_be_read_is_none(text: str) -> None:
     """A state that somebody else has overwritten is not a reason to fail."""
     told = story("cooldown")
     del told.run["status"]["operatorState"]
-    told.run["metadata"]["annotations"] = {"runwarden.dev/operator-state": text}
+    told.run["metadata"]["annotations"] = {"runwatchman.dev/operator-state": text}
     assert state_of(told.run) is None
 
 

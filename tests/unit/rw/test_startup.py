@@ -85,7 +85,7 @@ def test_every_command_is_there_and_documented(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "name"),
-    [("/usr/bin/kubectl-rw", "kubectl rw"), ("kubectl-runwarden", "kubectl runwarden"), ("/x/__main__.py", "kubectl rw")],
+    [("/usr/bin/kubectl-rw", "kubectl rw"), ("kubectl-runwatchman", "kubectl runwatchman"), ("/x/__main__.py", "kubectl rw")],
 )
 def test_program_name(path: str, name: str) -> None:
     """Suggested commands begin with the program name that the user typed."""

@@ -86,7 +86,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "too deep": (top(newField=nested(TOO_DEEP)), "cannot be read: Invalid JSON: recursion limit exceeded"),
     "a form of no number": (top(schemaVersion="2"), ".schemaVersion cannot be read"),
     "the form zero": (top(schemaVersion=0), ".schemaVersion cannot be read"),
-    "a huge form": (top(schemaVersion=10**400), "written by a newer runwarden"),
+    "a huge form": (top(schemaVersion=10**400), "written by a newer runwatchman"),
     "no count": (top(agents={"coder": {"attempt": 0, "restarts": 0}}), ".agents.coder.freeRestarts is missing"),
 }
 """Name -> change of a good record, and a part of the refusal."""

@@ -32,7 +32,7 @@ async def test_opening_is_tried_until_it_succeeds(tmp_path: Path, monkeypatch: p
     store = InstrumentedStore(sql_store(f"sqlite:///{tmp_path}/volume/states.db"), metrics)
     opening = asyncio.create_task(store.open_until_usable())
     async with asyncio.timeout(20):
-        while not value(metrics, "runwarden_store_errors_total"):  # noqa: ASYNC110  # a counter has no event
+        while not value(metrics, "runwatchman_store_errors_total"):  # noqa: ASYNC110  # a counter has no event
             await asyncio.sleep(0)
         assert "create its folder" in (store.problem or "")
         (tmp_path / "volume").mkdir()
@@ -72,8 +72,8 @@ async def test_what_is_counted(tmp_path: Path) -> None:
     await store.commit(run, Loaded(), state_of(run), {})
     with pytest.raises(Conflict):
         await store.commit(run, Loaded(), state_of(run), {})
-    assert value(metrics, "runwarden_store_conflicts_total") == 1
-    assert value(metrics, "runwarden_store_duration_seconds_count", operation="commit") == 2
+    assert value(metrics, "runwatchman_store_conflicts_total") == 1
+    assert value(metrics, "runwatchman_store_duration_seconds_count", operation="commit") == 2
     assert store.problem is None
     await store.close()
 
@@ -98,7 +98,7 @@ def test_stores_that_there_are_not(name: str, says: str) -> None:
 
 def test_the_store_comes_from_the_environment_too() -> None:
     """The store can be set by environment variable, like every option, so that a URL with a password is not in the arguments."""
-    done = CliRunner().invoke(main, ["operator"], env={"RUNWARDEN_OPERATOR_STORE": "nothing"})
+    done = CliRunner().invoke(main, ["operator"], env={"RUNWATCHMAN_OPERATOR_STORE": "nothing"})
     assert "unknown store" in done.output
 
 

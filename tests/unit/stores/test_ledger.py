@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.ledger import writer
 from controller.ledger.bounds import CUT
 from controller.ledger.entry import Entry, Limits, entry_of
@@ -38,13 +38,13 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def rows(path: Path, what: str = "*") -> list[Any]:
     connection = sqlite3.connect(path)
-    found = connection.execute(f"SELECT {what} FROM runwarden_decisions ORDER BY id").fetchall()  # noqa: S608  # the test's own
+    found = connection.execute(f"SELECT {what} FROM runwatchman_decisions ORDER BY id").fetchall()  # noqa: S608  # the test's own
     connection.close()
     return found
 
 
 def count(metrics: Metrics, name: str) -> float:
-    return metrics.registry.get_sample_value(f"runwarden_ledger_{name}_total") or 0.0
+    return metrics.registry.get_sample_value(f"runwatchman_ledger_{name}_total") or 0.0
 
 
 def test_decisions_are_written_and_readable(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_an_entry_that_json_cannot_hold_stops_nothing(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("url", ["oracle://x/y", "no url", "nonsense://x"])
 def test_a_database_without_a_driver_is_refused_at_start(url: str) -> None:
     """A URL that can never work is an error at the operator's start, not at each decision."""
-    with pytest.raises(RunwardenError, match=r"sqlite:////data/runwarden\.db"):
+    with pytest.raises(RunwatchmanError, match=r"sqlite:////data/runwatchman\.db"):
         Ledger(url, LIMITS, Metrics(), lambda: NOW)
 
 
@@ -158,7 +158,7 @@ def column(url: str, what: str) -> list[Any]:
     """Return one column of a ledger's rows in order."""
     engine = sa.create_engine(parse_url(url))
     with engine.connect() as connection:
-        found = [row[0] for row in connection.execute(sa.text(f"SELECT {what} FROM runwarden_decisions ORDER BY id"))]  # noqa: S608
+        found = [row[0] for row in connection.execute(sa.text(f"SELECT {what} FROM runwatchman_decisions ORDER BY id"))]  # noqa: S608
     engine.dispose()
     return found
 
@@ -223,7 +223,7 @@ def test_a_ledger_of_an_older_operator_goes_on(url: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(writer, "PRUNE_EVERY", 1)
     older = sa.MetaData()
     table = sa.Table(
-        "runwarden_decisions", older, *(sa.Column(c.name, c.type, primary_key=c.primary_key) for c in list(decisions.c)[:-1])
+        "runwatchman_decisions", older, *(sa.Column(c.name, c.type, primary_key=c.primary_key) for c in list(decisions.c)[:-1])
     )
     engine = sa.create_engine(parse_url(url))
     row = {key: value for key, value in row_of(replace(ENTRY, namespace="old")).items() if key != "bytes"}

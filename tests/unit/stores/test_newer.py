@@ -81,7 +81,7 @@ def test_a_form_that_must_be_understood_is_refused_and_kept(made: tuple[Operator
     run = run_object(uid=state.run_uid, startTime="2026-01-01T00:00:00Z", storeID="status", operatorState=raw)
     loaded = judge(run, raw, "status.operatorState")
     assert loaded.state is None
-    assert f"schemaVersion is {form}, written by a newer runwarden" in loaded.refusal
+    assert f"schemaVersion is {form}, written by a newer runwatchman" in loaded.refusal
     assert "upgrade the operator" in loaded.refusal
     assert full_status(run, loaded, {"phase": "Blocked"}, "status", raw=raw)["operatorState"] == raw
 

@@ -84,12 +84,12 @@ async def test_the_tables_are_what_the_revisions_make(url: str) -> None:
 
 
 async def test_a_newer_schema_is_refused_and_left_alone(url: str) -> None:
-    """A database that a newer runwarden has upgraded is refused with the remedy, and not changed."""
+    """A database that a newer runwatchman has upgraded is refused with the remedy, and not changed."""
     await opened(url)
     database = Database(url)
     await database.run(lambda c: c.execute(sa.text("UPDATE operator_store_version SET version_num = '99'")))
     store = sql_store(url)
-    with pytest.raises(StoreUnavailable, match=r"revision 99, this runwarden knows up to 2: upgrade the operator"):
+    with pytest.raises(StoreUnavailable, match=r"revision 99, this runwatchman knows up to 2: upgrade the operator"):
         await store.open()
     assert await database.run(revision) == "99"
     await store.close()
@@ -146,7 +146,7 @@ async def test_the_ancestors_row_is_refused_never_overwritten(url: str) -> None:
 
 
 async def test_rows_are_readable_with_plain_sql(store: SqlStore, tmp_path: Path) -> None:
-    """sqlite3 without runwarden shows who, how often, when, until when, and the whole state by JSON path."""
+    """sqlite3 without runwatchman shows who, how often, when, until when, and the whole state by JSON path."""
     run = run_object()
     state = state_of(run, 3, cooldown_until=NOW, last_restart_at=NOW)
     await store.commit(run, Loaded(), state, {})

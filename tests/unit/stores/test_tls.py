@@ -18,7 +18,7 @@ from tests.unit.stores.conftest import logged, run_object, sql_store
 from tests.unit.stores.test_faults import refused_at_open
 from tests.unit.stores.test_ledger import ENTRY, count
 
-NAME = "db.runwarden.test"
+NAME = "db.runwatchman.test"
 PATIENCE = 60.0
 """Seconds for one connection on a busy machine."""
 
@@ -56,7 +56,7 @@ async def test_it_is_taken_where_its_root_is_named(server: Postgres) -> None:
 
 async def test_another_name_is_refused(server: Postgres) -> None:
     """A trusted certificate for another host is refused."""
-    url = f"{server.database()}&sslrootcert={server.folder}/{CERTIFICATE}".replace(NAME, "other.runwarden.test")
+    url = f"{server.database()}&sslrootcert={server.folder}/{CERTIFICATE}".replace(NAME, "other.runwatchman.test")
     error = await refused_at_open(url)
     assert "does not match host name" in error.cause
     assert "a name that is in the server's certificate" in error.remedy

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from sqlalchemy.exc import OperationalError
 
 from controller.cli import main
-from controller.errors import RunwardenError
+from controller.errors import RunwatchmanError
 from controller.ledger.entry import Limits
 from controller.ledger.writer import Ledger
 from controller.observability.metrics import Metrics
@@ -53,9 +53,9 @@ def words_of(text: str) -> str:
 @pytest.mark.parametrize("text", MISTYPED)
 def test_a_mistyped_url_is_never_repeated(text: str) -> None:
     """As a store, as a ledger and on the command line, the error has the remedy and no part of the text; nor has its cause."""
-    with pytest.raises(RunwardenError) as refused:
+    with pytest.raises(RunwatchmanError) as refused:
         Database(check_store_name(text)).require_driver()
-    with pytest.raises(RunwardenError) as ledger:
+    with pytest.raises(RunwatchmanError) as ledger:
         Ledger(text, Limits(NOW - NOW, 1), Metrics(), lambda: NOW)
     for error in (refused.value, ledger.value):
         assert SECRET not in str(error)

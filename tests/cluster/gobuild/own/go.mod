@@ -1,3 +1,3 @@
-module runwarden.dev/tests/own
+module runwatchman.dev/tests/own
 
 go 1.24

@@ -1,4 +1,4 @@
-"""Revision 1: the table of runwarden's ancestor, with its columns only. An existing table is used unchanged."""
+"""Revision 1: the table of runwatchman's ancestor, with its columns only. An existing table is used unchanged."""
 
 import sqlalchemy as sa
 from alembic import op
