@@ -35,7 +35,7 @@ from controller.kube.resources import RUNS
 from tests.unit.kube.conftest import write_kubeconfig
 from tests.unit.kube.faults import DISCOVERY
 
-SAMPLE = Path("tests/unit/api/stored/0.1.0.dev0/run.yaml")
+SAMPLE = Path("tests/unit/api/stored/0.1.0.dev1/run.yaml")
 LIFE = ("ADDED", "MODIFIED", "MODIFIED")
 LAG = 100
 """Events between two of one Run."""
