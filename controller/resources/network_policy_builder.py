@@ -18,7 +18,7 @@ NETWORKING = "networking.k8s.io"
 MANAGED = "managed"
 """The value of LABEL_NETWORK on the pods that the NetworkPolicy selects."""
 
-HTTPS, DNS = 443, 53
+HTTPS, DNS, OPENSHIFT_DNS = 443, 53, 5353
 NOT_PUBLIC_4 = (
     *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24"),
     *("192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4"),
@@ -27,6 +27,12 @@ NOT_PUBLIC_4 = (
 """Private, shared, link-local (the cloud's metadata service) and reserved networks of IPv4."""
 NOT_PUBLIC_6 = ("::/16", "64:ff9b::/32", "2002::/16", "fc00::/7", "fe80::/10", "ff00::/8")
 """The corresponding networks of IPv6, and those that embed an IPv4 address."""
+
+NODES_DNS = ("169.254.20.10/32", "169.254.169.254/32")
+"""Link-local addresses of a DNS server on each node: NodeLocal DNSCache's, and that of Cloud DNS for GKE.
+
+At the second one the cloud's metadata service listens, too, on ports that stay closed.
+"""
 
 Endpoint = tuple[str, int]
 """An address and a port of the API server."""
@@ -41,13 +47,9 @@ class AgentsNetwork:
 
 def network_policy(network: AgentsNetwork, api_server: tuple[Endpoint, ...]) -> JsonObject:
     """Return the NetworkPolicy of the agents in a namespace."""
-    names = {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
-        "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-    }
     public = (_block("0.0.0.0/0", NOT_PUBLIC_4), _block("::/0", NOT_PUBLIC_6))
     egress: list[JsonObject] = [
-        {"to": [names], "ports": [{"port": DNS, "protocol": protocol} for protocol in ("UDP", "TCP")]},
+        *_names(),
         {"to": list(public), "ports": [{"port": HTTPS, "protocol": "TCP"}]},
         *({"to": [_block(_host(ip))], "ports": [{"port": port, "protocol": "TCP"}]} for ip, port in api_server),
         *({"to": [_block(cidr)]} for cidr in network.allow),
@@ -64,6 +66,23 @@ def network_policy(network: AgentsNetwork, api_server: tuple[Endpoint, ...]) -> 
             "policyTypes": ["Ingress", "Egress"],
             "egress": egress,
         },
+    }
+
+
+def _names() -> list[JsonObject]:
+    """Return the rules for the cluster's DNS servers: Kubernetes' own, those on each node, and OpenShift's with another port."""
+    servers = [*(_pods("kube-system", "k8s-app", app) for app in ("kube-dns", "node-local-dns")), *map(_block, NODES_DNS)]
+    openshift = [_pods("openshift-dns", "dns.operator.openshift.io/daemonset-dns", "default")]
+    return [
+        {"to": to, "ports": [{"port": port, "protocol": protocol} for protocol in ("UDP", "TCP")]}
+        for to, port in ((servers, DNS), (openshift, OPENSHIFT_DNS))
+    ]
+
+
+def _pods(namespace: str, label: str, value: str) -> JsonObject:
+    return {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        "podSelector": {"matchLabels": {label: value}},
     }
 
 

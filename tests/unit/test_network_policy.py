@@ -34,6 +34,12 @@ REACHED = {
     ("::ffff:10.0.0.1", 443): False,
     ("64:ff9b::a00:1", 443): False,  # NAT64 to 10.0.0.1
     ("1.1.1.1", 53): False,  # DNS is the cluster's own
+    ("169.254.20.10", 53): True,  # NodeLocal DNSCache
+    ("169.254.169.254", 53): True,  # Cloud DNS for GKE
+    ("169.254.20.10", 443): False,
+    ("169.254.20.11", 53): False,
+    ("169.254.169.254", 8080): False,
+    ("fd00:ec2::254", 53): False,
 }
 
 
@@ -61,6 +67,12 @@ def test_nothing_comes_in_and_names_are_asked_of_the_cluster() -> None:
     assert "ingress" not in SPEC
     (names,) = [rule for rule in SPEC["egress"] if any(port["port"] == 53 for port in rule.get("ports", ()))]
     assert names["to"][0]["podSelector"] == {"matchLabels": {"k8s-app": "kube-dns"}}
+    pods = [to for rule in SPEC["egress"] for to in rule["to"] if "ipBlock" not in to]
+    assert [(to["namespaceSelector"]["matchLabels"], to["podSelector"]["matchLabels"]) for to in pods] == [
+        ({"kubernetes.io/metadata.name": "kube-system"}, {"k8s-app": "kube-dns"}),
+        ({"kubernetes.io/metadata.name": "kube-system"}, {"k8s-app": "node-local-dns"}),
+        ({"kubernetes.io/metadata.name": "openshift-dns"}, {"dns.operator.openshift.io/daemonset-dns": "default"}),
+    ]
 
 
 def test_the_api_servers_addresses_come_from_its_slice_in_one_order() -> None:
