@@ -45,6 +45,13 @@ Words = Annotated[
 ]
 
 
+Audience = Annotated[
+    str,
+    StringConstraints(pattern=r"^[!-~]+$", max_length=253),
+    Explained("must be an audience of 1 to 253 visible ASCII characters, such as sts.amazonaws.com"),
+]
+
+
 class SilentAgents(ApiEnum):
     """The treatment of agents that never reported progress."""
 
@@ -257,6 +264,11 @@ class RunPolicySpec(ApiModel):
     )
     tolerations: tuple[Toleration, ...] | None = Field(
         default=None, max_length=MAX_ITEMS, description="Tolerations of agents' pods, besides a template's."
+    )
+    token_audiences: tuple[Audience, ...] | None = Field(
+        default=None,
+        max_length=8,
+        description="Audiences of tokens that a template may project, such as sts.amazonaws.com; none if not set.",
     )
     workspace_max_size: Quantity = Field(
         default="100Gi", description="Largest size that an agent's workspace may request, as a quantity such as 100Gi."

@@ -25,6 +25,7 @@ from controller.api.template_values import (
     priority_fault,
     refused_annotation,
     refused_label,
+    token_fault,
 )
 
 TEXT = Leaf((str,))
@@ -175,6 +176,7 @@ VOLUME = {
                 "secret": {"name": TEXT, "items": KEY_ITEMS, "optional": BOOL},
                 "configMap": {"name": TEXT, "items": KEY_ITEMS, "optional": BOOL},
                 "downwardAPI": {"items": FIELD_ITEMS},
+                "serviceAccountToken": Leaf((dict,), token_fault),
             }
         ),
     },

@@ -6,6 +6,7 @@ import posixpath
 import re
 from typing import Any
 
+from controller.api.hints import MEANINGS
 from controller.api.names import GROUP
 from controller.api.pod_policy import REPORTER_USER
 from controller.api.quantity import quantity_fault
@@ -99,3 +100,18 @@ def added_capabilities_fault(values: list[Any]) -> str:
 def nullable_quantity_fault(value: Any) -> str:
     """Return why a value is no quantity, or an empty text. Null is one, which a Pod reads as 0."""
     return "" if value is None else quantity_fault(value)
+
+
+TOKEN_FIELDS = frozenset({"audience", "expirationSeconds", "path"})
+
+
+def token_fault(source: dict[str, Any]) -> str:
+    """Return why a pod may not have this token, or an empty text: one for another audience than the API server proves who it is.
+
+    Without an audience, or with the usual one of the API server, it would be accepted there. The policy allows audiences.
+    """
+    audience = source.get("audience")
+    if not isinstance(audience, str) or not audience or "kubernetes.default" in audience:
+        return f"this field is not allowed without an audience of another service: {MEANINGS['serviceaccounttoken']}"
+    others = sorted(source.keys() - TOKEN_FIELDS)
+    return f"has unknown fields: {', '.join(others)}" if others else ""

@@ -98,6 +98,7 @@ VOLUMES: list[JsonObject] = [
                 {"secret": {"name": "n", "items": ITEMS, "optional": True}},
                 {"configMap": {"name": "n", "items": [{**ITEMS[0], "path": "q"}], "optional": True}},
                 {"downwardAPI": {"items": FILES}},
+                {"serviceAccountToken": {"audience": "sts.amazonaws.com", "path": "t", "expirationSeconds": 600}},
             ],
         },
     },
@@ -216,7 +217,12 @@ def pod_of(agent: JsonObject, sidecar: Sidecar | None) -> JsonObject:
     """Return the pod of a valid agent."""
     spec = parse_run_spec({"spec": {"agents": [{"name": "coder", **copy.deepcopy(agent)}], "brief": "do it"}})
     assert check_run(spec) == ()
-    return build_pod(RunFacts("restricted", "r", RUN_UID, 1, spec), spec.agents[0], 0, "", None, sidecar)
+    pod = build_pod(RunFacts("restricted", "r", RUN_UID, 1, spec), spec.agents[0], 0, "", None, sidecar)
+    if sidecar is None:  # a token for a cloud needs the account of reporters
+        for volume in pod["spec"]["volumes"]:
+            sources = volume.get("projected", {}).get("sources", [])
+            sources[:] = [source for source in sources if "serviceAccountToken" not in source]
+    return pod
 
 
 def create(cluster: Cluster, namespace: str, pod: JsonObject) -> str:

@@ -91,7 +91,8 @@ def _beyond(at: PlanContext, text: str) -> Wait | None:
 def _pod(at: PlanContext, agent: Agent) -> Starting | Wait:
     pod = at.named_pod(agent.name)
     if pod is None:
-        return _beyond(at, limits.runtime(agent, at.policy)) or _create(at, agent, CreatePod)
+        beyond = limits.runtime(agent, at.policy) or limits.tokens(agent, at.policy)
+        return _beyond(at, beyond) or _create(at, agent, CreatePod)
     if not at.ours(pod) or pod.deleting:
         return _name_conflict(at, agent.name, f"pod {pod.name}{_obstacle(pod)}", going=pod.deleting)
     if not pod.gated:
