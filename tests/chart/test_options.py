@@ -19,7 +19,7 @@ from aiohttp import web
 
 from controller.observability.server import serve
 from controller.strict.strict_yaml import load
-from tests.chart.helm import CHART, NAMESPACE, RELEASE, Objects, helm, objects, one, render
+from tests.chart.helm import CHART, NAMESPACE, RELEASE, HelmError, Objects, helm, objects, one, render
 from tests.skipping import cannot_run
 
 AGGREGATED = "rbac.authorization.k8s.io/aggregate-to-"
@@ -121,12 +121,30 @@ def test_a_null_user_is_left_to_the_cluster(tmp_path: Path) -> None:
     assert [each["securityContext"] for each in [*pod["containers"], *pod["initContainers"]]] == [FIXED, FIXED]
 
 
-def test_fixed_settings_cannot_be_changed(tmp_path: Path) -> None:
-    """A security context adds to the fixed settings and does not replace them."""
-    weaker = {"readOnlyRootFilesystem": False, "allowPrivilegeEscalation": True, "capabilities": {"add": ["NET_ADMIN"]}}
-    values = {"securityContext": {"procMount": "Default", **weaker}}
-    context = one(objects(rendered(tmp_path, values)), "Deployment")["spec"]["template"]["spec"]["containers"][0]["securityContext"]
-    assert context == {**FIXED, "procMount": "Default", "runAsUser": 65532, "runAsGroup": 65532}
+FIRM = [
+    ("podSecurityContext", {"runAsNonRoot": False}),
+    ("podSecurityContext", {"seccompProfile": {"type": "Unconfined"}}),
+    ("securityContext", {"readOnlyRootFilesystem": False}),
+    ("securityContext", {"allowPrivilegeEscalation": True}),
+    ("securityContext", {"capabilities": {"drop": ["ALL"], "add": ["NET_ADMIN"]}}),
+    ("advisor.securityContext", {"capabilities": {"drop": []}}),
+]
+
+
+@pytest.mark.parametrize(("place", "changed"), FIRM)
+def test_fixed_settings_cannot_be_changed(place: str, changed: dict[str, Any], tmp_path: Path) -> None:
+    """A security context that contradicts a fixed setting is refused with the field and its value."""
+    outer, _, inner = place.rpartition(".")
+    with pytest.raises(HelmError, match=rf"{place}\.{next(iter(changed))} is .*: leave it out"):
+        rendered(tmp_path, {outer: {inner: changed}} if outer else {inner: changed})
+
+
+def test_fixed_settings_may_be_repeated(tmp_path: Path) -> None:
+    """A security context adds to the fixed settings and may repeat them, as the contexts that an admin keeps for all charts do."""
+    values = {"securityContext": {"procMount": "Default", **FIXED}, "podSecurityContext": {"runAsNonRoot": True, "fsGroup": 7}}
+    pod = one(objects(rendered(tmp_path, values)), "Deployment")["spec"]["template"]["spec"]
+    assert pod["containers"][0]["securityContext"] == {**FIXED, "procMount": "Default", "runAsUser": 65532, "runAsGroup": 65532}
+    assert (pod["securityContext"]["fsGroup"], pod["securityContext"]["seccompProfile"]) == (7, {"type": "RuntimeDefault"})
 
 
 def test_what_monitors_and_probes_are_given(tmp_path: Path) -> None:

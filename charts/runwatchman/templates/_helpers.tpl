@@ -121,17 +121,47 @@ annotations:
 {{- default (get $of .Values.advisor.preset) .Values.advisor.credentials.env -}}
 {{- end -}}
 
-{{- /* A container's security context: settings that no container of ours does without, and given ones. Call with (list given). */ -}}
+{{- /* Settings that no pod of ours and no container of ours does without. */ -}}
+{{- define "runwatchman.fixedPod" -}}
+runAsNonRoot: true
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "runwatchman.fixedContainer" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{- /* Whether the platform assigns users and groups: then it admits no others. */ -}}
+{{- define "runwatchman.assigned" -}}
+{{- $when := .Values.openshift.assignUsers -}}
+{{- if or (eq $when "always") (and (eq $when "auto") (.Capabilities.APIVersions.Has "security.openshift.io/v1")) }}yes{{ end -}}
+{{- end -}}
+
+{{- /* A given security context, without the chart's own users and groups if the platform assigns them. Call with (list $ given). */ -}}
+{{- define "runwatchman.identity" -}}
+{{- $assigned := include "runwatchman.assigned" (index . 0) -}}
+{{- $kept := dict -}}
+{{- range $key, $value := index . 1 -}}
+{{- $own := and (has $key (list "runAsUser" "runAsGroup" "fsGroup")) (has (int64 $value) (list (int64 65532) (int64 65533))) -}}
+{{- if not (and $assigned $own) }}{{ $_ := set $kept $key $value }}{{ end -}}
+{{- end -}}
+{{- toYaml $kept -}}
+{{- end -}}
+
+{{- /* The security contexts of a pod and of a container. Call with (list $ given). */ -}}
+{{- define "runwatchman.podSecurity" -}}
+{{- merge (fromYaml (include "runwatchman.fixedPod" .)) (fromYaml (include "runwatchman.identity" .)) | toYaml -}}
+{{- end -}}
+
 {{- define "runwatchman.containerSecurity" -}}
-{{- $all := omit (default dict (index . 0)) "capabilities" -}}
-{{- $always := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) -}}
-{{- mergeOverwrite (dict) $all $always | toYaml -}}
+{{- merge (fromYaml (include "runwatchman.fixedContainer" .)) (fromYaml (include "runwatchman.identity" .)) | toYaml -}}
 {{- end -}}
 
 {{- /* The security context of the pods of hooks. */ -}}
 {{- define "runwatchman.hookSecurity" -}}
-{{- $always := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") -}}
-{{- merge (dict) $always (pick (default dict .Values.securityContext) "runAsUser" "runAsGroup") | toYaml -}}
+{{- include "runwatchman.podSecurity" (list . (pick (default dict .Values.securityContext) "runAsUser" "runAsGroup")) -}}
 {{- end -}}
 
 {{- /* How a monitor scrapes; call with (list $ token, whether Prometheus's own token is there). */ -}}

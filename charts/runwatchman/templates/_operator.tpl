@@ -117,7 +117,7 @@
   resources:
     {{- toYaml .Values.resources | nindent 4 }}
   securityContext:
-    {{- include "runwatchman.containerSecurity" (list .Values.securityContext) | nindent 4 }}
+    {{- include "runwatchman.containerSecurity" (list . .Values.securityContext) | nindent 4 }}
   volumeMounts:
   - {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
   - {name: policy, mountPath: /etc/runwatchman, readOnly: true}
@@ -166,7 +166,7 @@
   resources:
     {{- toYaml .Values.resources | nindent 4 }}
   securityContext:
-    {{- include "runwatchman.containerSecurity" (list .Values.securityContext) | nindent 4 }}
+    {{- include "runwatchman.containerSecurity" (list . .Values.securityContext) | nindent 4 }}
   volumeMounts:
   - {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
   - {name: tmp, mountPath: /tmp}
@@ -204,7 +204,7 @@
   resources:
     {{- toYaml .Values.advisor.resources | nindent 4 }}
   securityContext:
-    {{- include "runwatchman.containerSecurity" (list .Values.advisor.securityContext) | nindent 4 }}
+    {{- include "runwatchman.containerSecurity" (list . .Values.advisor.securityContext) | nindent 4 }}
   volumeMounts:
   - {name: advisor-socket, mountPath: /run/advisor}
   - {name: advisor-commands, mountPath: /etc/runwatchman, readOnly: true}

@@ -34,6 +34,7 @@
 {{- include "runwatchman.validateAdvisor" . -}}
 {{- include "runwatchman.validateMetrics" . -}}
 {{- include "runwatchman.validateLeader" . -}}
+{{- include "runwatchman.validateSecurity" . -}}
 {{- if and (not $v.serviceAccount.create) (not $v.serviceAccount.name) -}}
 {{- fail "serviceAccount.create=false needs serviceAccount.name: the account that the operator is to use" -}}
 {{- end -}}
@@ -141,6 +142,20 @@
 {{- end -}}
 {{- if and (not (empty $b.minAvailable)) (not (hasSuffix "%" (toString $b.minAvailable))) (ge (int $b.minAvailable) (int $v.replicas)) -}}
 {{- fail (printf "podDisruptionBudget.minAvailable (%v) must be less than replicas (%d): no node could be drained" $b.minAvailable (int $v.replicas)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "runwatchman.validateSecurity" -}}
+{{- $pod := fromYaml (include "runwatchman.fixedPod" .) -}}
+{{- $container := fromYaml (include "runwatchman.fixedContainer" .) -}}
+{{- $v := .Values -}}
+{{- range $at := list (list "podSecurityContext" $v.podSecurityContext $pod) (list "securityContext" $v.securityContext $container) (list "advisor.securityContext" $v.advisor.securityContext $container) -}}
+{{- range $key, $fixed := index $at 2 -}}
+{{- $given := dig $key nil (default dict (index $at 1)) -}}
+{{- if and (not (kindIs "invalid" $given)) (ne (toJson $given) (toJson $fixed)) -}}
+{{- fail (printf "%s.%s is %s, but the chart's own is always %s: leave it out" (index $at 0) $key (toJson $given) (toJson $fixed)) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
