@@ -78,10 +78,6 @@ class ObjectStore(Generic[T]):
 
     def apply(self, obj: JsonObject, by: RunKey | None = None) -> T | None:
         """Keep an object as `upsert` does; return the value of this very version, also if a newer one is kept."""
-        meta = obj["metadata"]
-        kept = self.items.get(meta["uid"])
-        if kept and kept.version == int(meta.get("resourceVersion", 0)):
-            return kept.value
         value = self.judge(obj)
         if self._is_newer(obj):
             self._keep(obj, value, by)

@@ -92,14 +92,6 @@ def test_a_pass_is_not_told_of_its_own_writes() -> None:
     assert told == [RunKey("ns", "demo", "u1")] * 2
 
 
-def test_a_version_that_is_kept_is_judged_once() -> None:
-    """A live read of what the watch has brought gives the kept facts; another version, also an older one, gives its own."""
-    inventory = RunCache(lambda _: None)
-    inventory.pods.upsert(pod(5))
-    assert inventory.apply_pod(pod(5), KEY) is inventory.pods_of(KEY)[0]
-    assert [inventory.apply_pod(pod(version), KEY).phase for version in (4, 6)] == ["v4", "v6"]
-
-
 def test_a_cached_run_is_nobodys_to_change() -> None:
     """The cache returns the object as received, without managedFields, and a separate copy to each caller."""
     inventory = RunCache(lambda _: None)
