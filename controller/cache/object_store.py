@@ -77,7 +77,10 @@ class ObjectStore(Generic[T]):
             self._keep(obj, self.judge(obj), by)
 
     def apply(self, obj: JsonObject, by: RunKey | None = None) -> T | None:
-        """Keep an object as `upsert` does; return the value of this very version, also if a newer one is kept."""
+        """Keep an object as `upsert` does; return the value of this very object, also if its version or a newer one is kept.
+
+        The API server answers the removal of a deleted object's last finalizer with the former version and the new content.
+        """
         value = self.judge(obj)
         if self._is_newer(obj):
             self._keep(obj, value, by)

@@ -92,6 +92,16 @@ def test_a_pass_is_not_told_of_its_own_writes() -> None:
     assert told == [RunKey("ns", "demo", "u1")] * 2
 
 
+def test_an_answer_is_judged_although_its_version_is_kept() -> None:
+    """The removal of a deleted pod's last finalizer is answered with the pod's former version: it is deleted, not written."""
+    inventory = RunCache(lambda _: None)
+    held = pod(5)
+    held["metadata"] |= {"finalizers": ["runwatchman.dev/outcome"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    inventory.pods.upsert(held)
+    held["metadata"]["finalizers"] = []
+    assert inventory.apply_pod(held, KEY).finalizers == ()
+
+
 def test_a_cached_run_is_nobodys_to_change() -> None:
     """The cache returns the object as received, without managedFields, and a separate copy to each caller."""
     inventory = RunCache(lambda _: None)
