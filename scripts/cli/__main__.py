@@ -21,6 +21,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import krew
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 PACKAGE = "runwatchman"
@@ -66,18 +68,20 @@ def main() -> None:
 
 
 def build(platforms: list[str], to: Path, scratch: Path) -> None:
-    """Write one file for each platform."""
+    """Write one file for each platform, and what krew needs."""
     pure = own_files(scratch) | installed(PURE, scratch / "pure", "x86_64-manylinux2014", PYTHONS[0])
     launcher = installed((LAUNCHERS,), scratch / "launcher", "x86_64-manylinux2014", PYTHONS[0])["distlib/t64.exe"]
+    programs: dict[str, Path] = {}
     for platform in platforms:
         compiled: Files = {}
         for python in PYTHONS:
             compiled |= installed(COMPILED, scratch / platform / python, PLATFORMS[platform], python)
         payload = packed(pure | compiled, x86=platform.endswith("amd64"))
-        path = to / f"{PROGRAM}-{platform}{'.exe' if platform.startswith('windows') else ''}"
+        path = programs[platform] = to / f"{PROGRAM}-{platform}{'.exe' if platform.startswith('windows') else ''}"
         path.write_bytes(program(payload, launcher if platform.startswith("windows") else b""))
         path.chmod(0o755)
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB", file=sys.stderr)  # noqa: T201
+    krew.write(programs, to)
 
 
 def own_files(scratch: Path) -> Files:

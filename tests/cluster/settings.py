@@ -14,6 +14,7 @@ HELM = "4.3.1"
 KUBECONFORM = "0.7.0"
 COSIGN = "3.1.3"
 SYFT = "1.57.1"
+KREW = "0.4.3"
 
 HERE = Path(__file__).parent
 DOWNLOAD_URL = os.environ.get("RUNWATCHMAN_DOWNLOAD_URL", "https://dl.k8s.io/release")

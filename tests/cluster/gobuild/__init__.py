@@ -11,7 +11,7 @@ from tests.cluster.gobuild.modules import requiring
 from tests.cluster.processes import run
 from tests.cluster.progress import ClusterError, taking
 from tests.cluster.releases import release
-from tests.cluster.settings import CNI_PLUGINS, COSIGN, HELM, HERE, KIND, KUBECONFORM, KWOK, SYFT
+from tests.cluster.settings import CNI_PLUGINS, COSIGN, HELM, HERE, KIND, KREW, KUBECONFORM, KWOK, SYFT
 
 GO_MINIMUM = (1, 21)
 """From this version on Go gets a newer one through the module proxy if a module needs it."""
@@ -32,6 +32,7 @@ INSTALLED = {
     "kubeconform": f"github.com/yannh/kubeconform/cmd/kubeconform@v{KUBECONFORM}",
     "cosign": f"github.com/sigstore/cosign/v3/cmd/cosign@v{COSIGN}",
     "syft": f"github.com/anchore/syft/cmd/syft@v{SYFT}",
+    "krew": f"sigs.k8s.io/krew/cmd/krew@v{KREW}",
     "bridge": f"github.com/containernetworking/plugins/plugins/main/bridge@v{CNI_PLUGINS}",
     "ptp": f"github.com/containernetworking/plugins/plugins/main/ptp@v{CNI_PLUGINS}",
     "loopback": f"github.com/containernetworking/plugins/plugins/main/loopback@v{CNI_PLUGINS}",
