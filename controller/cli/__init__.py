@@ -6,11 +6,24 @@ import click
 
 
 class LazyGroup(click.Group):
-    """A click group whose commands are named `module:attribute` and imported on first use."""
+    """A click group whose commands are named `module:attribute` and imported on first use.
 
-    def __init__(self, *args: object, lazy: dict[str, str] | None = None, **kwargs: object) -> None:
+    With `summaries`, the first lines of the commands' help, `--help` lists the commands without importing them.
+    """
+
+    def __init__(
+        self, *args: object, lazy: dict[str, str] | None = None, summaries: dict[str, str] | None = None, **kwargs: object
+    ) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # click's own signature, passed through
-        self._lazy = lazy or {}
+        self._lazy, self._summaries = lazy or {}, summaries
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands."""
+        if self._summaries is None:
+            super().format_commands(ctx, formatter)
+        else:
+            with formatter.section("Commands"):
+                formatter.write_dl(sorted(self._summaries.items()))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return every command's name, imported or not, sorted."""
@@ -27,16 +40,22 @@ class LazyGroup(click.Group):
         return command
 
 
+SUMMARIES = {
+    "adapter": "Run the advisor's commands for an operator.",
+    "completion": "Print a completion script; for bash: source <(runwatchman completion bash).",
+    "crds": "Print the CRDs, generated from the API's models, ready for `kubectl apply -f -`.",
+    "operator": "Run the operator.",
+    "plan": "Print the plan for a snapshot: the rule that applies, its actions with their reasons, and the digest.",
+    "policy": "Work with the operator's policy file.",
+    "store": "Work with the store of the operator's states: status, annotations, or a database's URL.",
+}
+"""The commands, each in a module of its name, with the first sentence of its help."""
+
+
 @click.group(
     cls=LazyGroup,
-    lazy={
-        "adapter": f"{__name__}.adapter:adapter",
-        "crds": f"{__name__}.crds:crds",
-        "operator": f"{__name__}.operator:operator",
-        "plan": f"{__name__}.plan:plan",
-        "policy": f"{__name__}.policy:policy",
-        "store": f"{__name__}.store:store",
-    },
+    lazy={name: f"{__name__}.{name}:{name}" for name in SUMMARIES},
+    summaries=SUMMARIES,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RUNWATCHMAN"},
 )
 @click.version_option(package_name="runwatchman", prog_name="runwatchman")

@@ -37,8 +37,8 @@ PLATFORMS = {
 }
 """Platforms by their names in Kubernetes, with uv's names for them."""
 
-OURS = ("__init__.py", "errors.py", "api/", "cli/__init__.py", "cli/rw/", "facts/", "kube/__init__.py", "kube/decode.py", "plan/")
-OURS += ("status/", "strict/")
+OURS = ("__init__.py", "errors.py", "api/", "cli/__init__.py", "cli/completion.py", "cli/rw/", "facts/", "kube/__init__.py")
+OURS += ("kube/decode.py", "plan/", "status/", "strict/")
 """Modules of the package that the commands import, and no others: the rest needs the operator's libraries."""
 
 PURE = ("annotated-types", "click", "colorama", "pydantic", "pyyaml", "rich", "typing-extensions", "typing-inspection")

@@ -10,9 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from controller.__main__ import SIGNALLED
+from controller.cli import SUMMARIES
+from controller.cli import main as cli
 
 START = """
 import sys
@@ -64,6 +67,24 @@ def test_it_starts_without_uvloop(nowhere: Path) -> None:
 def test_a_start_is_spared(imported: frozenset[str], module: str) -> None:
     """Without options, the synchronous Kubernetes client, databases and notifications are not imported."""
     assert module not in imported
+
+
+HELP = "import sys; from controller.cli import main; main(['--help'], standalone_mode=False); print('MODULES', *sys.modules)"
+
+
+def test_help_imports_no_command() -> None:
+    """`runwatchman --help` needs only click: it lists the commands without importing them."""
+    done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.partition("MODULES")[2].split()}
+    assert loaded & {"aiohttp", "asyncio", "kopf", "kubernetes", "pydantic", "sqlalchemy", "structlog", "yaml"} == set()
+
+
+@pytest.mark.parametrize(("name", "summary"), SUMMARIES.items())
+def test_help_says_what_the_command_says(name: str, summary: str) -> None:
+    """A summary is the first sentence of the command's own help."""
+    command = cli.get_command(click.Context(cli), name)
+    assert command
+    assert command.get_short_help_str(len(summary)) == summary
 
 
 TOLD_TO_END = """

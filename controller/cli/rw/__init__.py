@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from controller.cli import LazyGroup
+from controller.cli.completion import variable_of
 from controller.cli.rw.session import Session, with_kubectl_flags
 from controller.cli.rw.terminal_safe import clean
 
@@ -88,4 +89,5 @@ def main() -> None:
 
         complete()
     else:
-        rw.main(prog_name=program_name(sys.argv[0]))
+        name = program_name(sys.argv[0])
+        rw.main(prog_name=name, complete_var=variable_of(name.replace(" ", "-")))

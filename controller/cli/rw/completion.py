@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from controller.cli.completion import SHELLS, script
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -23,19 +25,15 @@ FILES = ":0"
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
-    """Print a completion script for `kubectl-rw`.
+@click.argument("shell", type=SHELLS)
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print a completion script for `kubectl-rw`; for bash: source <(kubectl rw completion bash).
 
     `kubectl rw` itself is completed by kubectl's own completion, which finds `kubectl_complete-rw` on PATH.
     """
-    from click.shell_completion import get_completion_class
-
-    from controller.cli.rw import rw
-
-    kind = get_completion_class(shell)
-    if kind is not None:
-        click.echo(kind(rw, {}, "kubectl-rw", "_KUBECTL_RW_COMPLETE").source())
+    root = ctx.find_root()
+    click.echo(script(root.command, str(root.info_name).replace(" ", "-"), shell), nl=False)
 
 
 def complete() -> None:

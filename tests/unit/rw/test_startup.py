@@ -44,6 +44,7 @@ def kubectl(tmp_path: Path) -> FakeKubectl:
     found.answers(
         ("auth*", ME, "", 0),
         ("patch*", "", "", 0),
+        ("get runs*hello*", RUN, "", 0),
         ("get runs*", {"items": [RUN]}, "", 0),
         ("get escalations*q*", question(), "", 0),
         ("get escalations*", {"items": [question()]}, "", 0),
@@ -65,6 +66,12 @@ def loaded(kubectl: FakeKubectl, *args: str) -> set[str]:
 def test_frequent_commands_load_nothing_heavy(kubectl: FakeKubectl, args: tuple[str, ...]) -> None:
     """Frequent commands load neither the operator's libraries nor pydantic's models."""
     assert loaded(kubectl, *args) & HEAVY == set()
+
+
+@pytest.mark.parametrize("command", ["describe", "explain"])
+def test_commands_with_the_plan_load_pydantic_and_no_more(kubectl: FakeKubectl, command: str) -> None:
+    """They need the models, and nothing of what only the operator needs."""
+    assert loaded(kubectl, command, "hello") & HEAVY == {"pydantic"}
 
 
 def test_help_loads_no_rich_either(kubectl: FakeKubectl) -> None:
@@ -117,3 +124,30 @@ def test_completion_scripts(kubectl: FakeKubectl, shell: str) -> None:
     done = kubectl.run("completion", shell)
     assert done.exit_code == 0
     assert "_KUBECTL_RW_COMPLETE" in done.stdout
+
+
+IN_BASH = """
+source <({program} completion bash)
+COMP_WORDS=({program} {words} ''); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); COMP_WORDS[COMP_CWORD]={incomplete}
+"$(complete -p {program} | sed 's/.*-F \\([^ ]*\\).*/\\1/')" {program}
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+"""Completes a command line as bash does when the user presses the tab key."""
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "incomplete", "found"),
+    [
+        ("kubectl-rw", "", "desc", "describe"),
+        ("kubectl-rw", "describe", "he", "hello"),
+        ("kubectl-runwatchman", "get --output", "y", "yaml"),
+        ("runwatchman", "", "op", "operator"),
+        ("runwatchman", "completion", "f", "fish"),
+    ],
+)
+def test_completion_in_bash(kubectl: FakeKubectl, program: str, words: str, incomplete: str, found: str) -> None:
+    """The script that a program prints completes that program's commands and the names in the cluster."""
+    code = IN_BASH.format(program=program, words=words, incomplete=incomplete)
+    env = {"KUBECTL": str(kubectl.path), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, env=env, check=False)
+    assert (done.stdout, done.stderr) == (f"{found}\n", "")
