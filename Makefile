@@ -7,7 +7,7 @@ WORKERS ?= 2
 SIDE_BY_SIDE := -n $(WORKERS)
 PROSE := controller docs README.md CHANGELOG.md CONTRIBUTING.md AGENTS.md scripts tests
 
-.PHONY: help setup demo test test-unit test-api test-kind test-chart test-kind-short test-matrix release-check chaos failover shards model fuzz bench latency scale neighbours cli image docs digests check fmt generate clean
+.PHONY: help setup demo test test-unit test-api test-kind test-chart test-kind-short test-matrix release-check chaos failover shards model fuzz bench latency scale startup neighbours cli image docs digests check fmt generate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ latency: ## Measure the time to a started container in an open loop: bare pods, 
 
 scale: ## Measure one operator with ten thousand Runs: start, idle, events, reports, a storm; SCALE_ARGS="--runs 1000"
 	@$(RUN) python -m tests.bench.scale $(SCALE_ARGS)
+
+startup: ## Measure the start of `kubectl rw`, as installed; STARTUP_ARGS=dist/kubectl-rw-linux-amd64 is the single file
+	@$(RUN) python -m tests.bench.cli $(STARTUP_ARGS)
 
 neighbours: ## Measure a tenant's latency while another has a hundred times its load; NEIGHBOURS_ARGS="--factor 10"
 	@$(RUN) python -m tests.bench.neighbours $(NEIGHBOURS_ARGS)

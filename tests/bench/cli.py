@@ -1,4 +1,4 @@
-"""The start time of `kubectl rw`: `scripts/run python -m tests.bench.cli`.
+"""The start time of `kubectl rw`, or of a single file of it: `make startup STARTUP_ARGS=dist/kubectl-rw-linux-amd64`.
 
 kubectl is a script that answers at once, so that the figures are the plugin's own. The shortest of many runs is the cost of the
 code; the median also shows the load of the machine.
@@ -37,9 +37,9 @@ COMMANDS = (("--version",), ("--help",), ("get",), ("inbox",), ("describe", "hel
 
 def main() -> None:
     """Measure each command and print a line for it."""
-    program = shutil.which("kubectl-rw")
+    program = shutil.which(sys.argv[1] if sys.argv[1:] else "kubectl-rw")
     if program is None:
-        sys.exit("kubectl-rw is not on PATH: run this by scripts/run")
+        sys.exit("no such program: name a file of `make cli` by its path, or run this by scripts/run")
     with tempfile.TemporaryDirectory() as folder:
         kubectl = Path(folder) / "kubectl"
         kubectl.write_text(SCRIPT)

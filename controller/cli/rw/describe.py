@@ -9,6 +9,7 @@ from controller.cli.rw.fetch import begin
 from controller.cli.rw.objects import TERMINAL, oldest_first, phase_of
 from controller.cli.rw.responses import how_to_answer
 from controller.cli.rw.session import Session, with_kubectl_flags
+from controller.cli.rw.slow_imports import slow_imports
 
 
 @click.command()
@@ -19,8 +20,9 @@ def describe(session: Session, name: str) -> None:
     run = session.run(name)
     reading = begin(session, run)
     # Importing the plan takes time, in which kubectl reads.
-    from controller.cli.rw.describe_view import describe_run
-    from controller.cli.rw.reason_text import sentence
+    with slow_imports():
+        from controller.cli.rw.describe_view import describe_run
+        from controller.cli.rw.reason_text import sentence
 
     around = reading.finish()
     session.show(describe_run(run, around, sentence, session.now, session.width()))

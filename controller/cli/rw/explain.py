@@ -9,6 +9,7 @@ import click
 from controller.cli.rw import options
 from controller.cli.rw.fetch import begin
 from controller.cli.rw.session import Session, with_kubectl_flags
+from controller.cli.rw.slow_imports import slow_imports
 
 
 @click.command()
@@ -20,9 +21,10 @@ def explain(session: Session, name: str, output: str | None) -> None:
     run = session.run(name)
     reading = begin(session, run)
     # Importing the plan takes time, in which kubectl reads.
-    from controller.cli.rw.explain_document import document
-    from controller.cli.rw.explain_model import explain_run
-    from controller.cli.rw.explain_view import explained
+    with slow_imports():
+        from controller.cli.rw.explain_document import document
+        from controller.cli.rw.explain_model import explain_run
+        from controller.cli.rw.explain_view import explained
 
     now = session.now
     explanation = explain_run(run, reading.finish(), now)
