@@ -72,7 +72,8 @@ def test_agents_have_their_network_policy(api_cluster: Cluster, account: Cluster
     found = get(api_cluster, allowed, "networkpolicy", NAME)["spec"]
     assert found["podSelector"] == {"matchLabels": {"runwatchman.dev/network": "managed"}}
     blocks = [to["ipBlock"]["cidr"] for rule in found["egress"] for to in rule["to"] if "ipBlock" in to]
-    assert blocks == ["0.0.0.0/0", "::/0", "10.1.2.3/32", "10.20.0.0/16"]
+    nodes_dns = ["169.254.20.10/32", "169.254.169.254/32"]
+    assert blocks == [*nodes_dns, "0.0.0.0/0", "::/0", "10.1.2.3/32", "10.20.0.0/16"]
 
 
 def test_a_policy_that_was_changed_is_mended_and_one_of_ones_own_is_left(
