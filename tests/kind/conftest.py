@@ -11,6 +11,7 @@ from tests.chart.helm import NAMESPACE
 from tests.cluster import Cluster, choose, lifecycle
 from tests.cluster.kind import KindCluster, kind_unavailable
 from tests.conftest import await_policies
+from tests.image import has_buildah
 from tests.kind.each_store import release_of_each
 from tests.kind.installed import OFTEN, PATIENT, PLAIN, Installed, claim_namespace
 from tests.kind.released import Released, released
@@ -147,5 +148,7 @@ def fresh(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 def release_of(fresh: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
     """A release of this tree in a registry that the new cluster's nodes reach."""
     assert isinstance(fresh, KindCluster)
+    if not has_buildah():
+        cannot_run("needs buildah, which makes the archives and the index of a release's images: run as root on Debian")
     with released(fresh, tmp_path_factory.mktemp("release")) as made:
         yield made

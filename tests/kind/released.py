@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.kind import KindCluster
+from tests.cluster.settings import architecture
 from tests.release import files, signing, steps
 from tests.release.image import Registry, build_archive
 from tests.release.loopback import loopback_registry, reachable_from_nodes
@@ -37,5 +38,6 @@ def released(cluster: KindCluster, home: Path) -> Iterator[Released]:
         signer = signing.by_new_key(keys)
         build_archive(folder)
         files.python_dists(folder)
+        files.plugins(folder, f"linux-{architecture()}")
         yield Released(steps.publish(folder, registry, signer, BASE), registry, signer, folder)
     shutil.rmtree(keys)

@@ -10,30 +10,37 @@ from pathlib import Path
 from tests.chart.helm import NAMESPACE, ROOT
 from tests.cluster import Cluster
 from tests.cluster.binaries import find
-from tests.image import IMAGE
+from tests.kind.released import Released
+from tests.release.project import REGISTRY, semver, version
 from tests.support import await_that, items
 
 COMMANDS = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+PUBLISHED = re.compile(rf"oci://{REGISTRY}\S+")
+HELM = """#!/bin/sh
+case "$*" in *oci://*) exec {helm} "$@" --plain-http ;; esac
+exec {helm} "$@"
+"""
+"""helm, which the page uses with a registry that has TLS."""
 
 
-def test_every_command_of_the_page_works(fresh: Cluster, tmp_path: Path) -> None:
+def test_every_command_of_the_page_works(fresh: Cluster, release_of: Released, tmp_path: Path) -> None:
     """In order, the page's commands install, finish a Run that crashed once, upgrade, remove, and clean up."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name, path in find(["helm", "kubectl"]).items():
-        (programs / name).symlink_to(path)
-    repository, _, tag = IMAGE.rpartition(":")
+    (programs / "kubectl").symlink_to(find(["kubectl"])["kubectl"])
+    (programs / "helm").write_text(HELM.format(helm=find(["helm"])["helm"]))
+    (programs / "helm").chmod(0o755)
     env = {
         **os.environ,
         "PATH": f"{programs}:{os.environ['PATH']}",
         "KUBECONFIG": str(fresh.kubeconfig),
-        "IMAGE": repository,
-        "TAG": tag,
+        "CHART": release_of.published.chart_url,
+        "VERSION": semver(version()),
     }
     env |= {f"HELM_{kind}_HOME": str(tmp_path / kind) for kind in ("CACHE", "CONFIG", "DATA")}
     (first,) = re.findall(r"^helm upgrade.*$", (ROOT / "README.md").read_text(), re.MULTILINE)
     blocks = COMMANDS.findall((ROOT / "docs/install.md").read_text())
-    script = "\n".join([first.replace("=IMAGE", "=$IMAGE").replace("=TAG", "=$TAG"), *blocks])
+    script = "\n".join([PUBLISHED.sub("$CHART --version $VERSION", first), *blocks])
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script], env=env, cwd=ROOT, capture_output=True, text=True, check=False
     )

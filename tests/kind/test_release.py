@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
 import tarfile
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.chart.helm import INSTALL_TIMEOUT, NAMESPACE, RELEASE, helm
+from tests.chart.helm import INSTALL_TIMEOUT, NAMESPACE, RELEASE, ROOT, helm
 from tests.cluster import Cluster
+from tests.cluster.binaries import find
 from tests.cluster.progress import ClusterError, say
 from tests.kind.conftest import TEAM
 from tests.kind.installed import told
@@ -30,6 +34,7 @@ print(json.dumps({"pypi": python, "deb": debian}))
 """
 """A program that lists the packages of the image that it runs in."""
 
+COMMANDS = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 PYTHON = "/opt/runwatchman/bin/python"
 CRASHES_ONCE = '[ $RUNWATCHMAN_ATTEMPT -gt 0 ] || exit 1; rw done "shipped"'
 
@@ -37,6 +42,26 @@ CRASHES_ONCE = '[ $RUNWATCHMAN_ATTEMPT -gt 0 ] || exit 1; rw done "shipped"'
 def test_everything_published_is_signed(release_of: Released) -> None:
     """Signatures, provenance and SBOMs are valid for the image, the chart and the files."""
     assert steps.verify(release_of.folder, release_of.registry, release_of.signer) == release_of.published
+
+
+def test_the_commands_of_the_page_verify_it(release_of: Released, tmp_path: Path) -> None:
+    """docs/verify.md: each command succeeds in the folder of the files, with a key in place of the workflow's identity."""
+    (tmp_path / "cosign").symlink_to(find(["cosign"])["cosign"])
+    signer = " ".join(release_of.signer.verifies)
+    env = os.environ | {"VERSION": semver(version()), "REGISTRY": release_of.registry.name, "SIGNER": signer}
+    env["PATH"] = f"{tmp_path}:{env['PATH']}"
+    script = "\n".join(COMMANDS.findall((ROOT / "docs/verify.md").read_text()))
+    before = set(release_of.folder.iterdir())
+    done = subprocess.run(["bash", "-euxc", script], env=env, cwd=release_of.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count(": OK") == len(_lines(release_of.folder / CHECKSUMS))
+    for path in set(release_of.folder.iterdir()) - before:
+        assert signing.predicate_of(path.read_text())
+        path.unlink()
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines()
 
 
 def test_another_key_verifies_nothing(release_of: Released, tmp_path: Path) -> None:

@@ -38,6 +38,12 @@ def check(tag: str) -> None:
 
 
 @main.command()
+def base() -> None:
+    """Print the name of the image's base, whose digest the workflow looks up once for all architectures."""
+    click.echo(PUBLIC_BASE)
+
+
+@main.command()
 @FOLDER
 @click.option("--base", default=PUBLIC_BASE, show_default=True, help="The image's base; `own` is the tests', of debootstrap.")
 def image(folder: Path, base: str) -> None:
@@ -49,19 +55,21 @@ def image(folder: Path, base: str) -> None:
 @main.command()
 @FOLDER
 def dists(folder: Path) -> None:
-    """Build the wheel and the sdist."""
+    """Build the wheel, the sdist, and the plugin for kubectl as one file for each platform."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in files.python_dists(folder):
         click.echo(path)
+    files.plugins(folder)
 
 
 @main.command()
 @FOLDER
 @REGISTRY_OPTION
 @IDENTITY
-def publish(folder: Path, registry: str, identity: str) -> None:
+@click.option("--base", default=PUBLIC_BASE, show_default=True, help="The images' base, for the provenance.")
+def publish(folder: Path, registry: str, identity: str, base: str) -> None:
     """Push and sign the image and the chart, and leave the signed files of the release in the folder."""
-    click.echo(steps.publish(folder, Registry(registry), by_workflow(identity)).image)
+    click.echo(steps.publish(folder, Registry(registry), by_workflow(identity), base).image)
 
 
 @main.command()

@@ -1,10 +1,11 @@
-"""The files of a release: manifests for kubectl, Python's wheel and sdist, and the checksums of all."""
+"""The files of a release: manifests for kubectl, Python's wheel and sdist, the plugin for kubectl, and the checksums of all."""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.cluster.binaries import find
@@ -34,6 +35,12 @@ def python_dists(to: Path) -> list[Path]:
         run([uv, "build", "--quiet", "--out-dir", str(to), str(ROOT)])
     (to / ".gitignore").unlink(missing_ok=True)
     return sorted([*to.glob("*.whl"), *to.glob(f"{NAME}-{version()}.tar.gz")])
+
+
+def plugins(to: Path, *platforms: str) -> None:
+    """Write the plugin for kubectl as one file for each platform, and what krew needs, into a folder. Raises ClusterError."""
+    with taking("building kubectl rw", "20 s a platform the first time"):
+        run([sys.executable, str(ROOT / "scripts/cli"), *platforms, "--to", str(to)])
 
 
 def checksums(folder: Path) -> Path:

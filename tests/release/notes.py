@@ -10,7 +10,7 @@ helm upgrade --install {name} {chart} --version {helm} --namespace {name} --crea
 ```
 
 or `kubectl apply --server-side -f install.yaml`. The image is `{image}`.
-[Verify it]({pages}verify/) with `checksums.txt`, cosign, the SBOM and the provenance below.
+[Verify it]({pages}latest/verify/) with `checksums.txt`, cosign, the SBOM and the provenance below.
 
 {changes}
 """

@@ -47,7 +47,7 @@ def publish(folder: Path, registry: Registry, signer: Signer, base: str = PUBLIC
         raise ClusterError(f"{folder} has no image to publish: build one with `python -m tests.release image`")
     # 1. The image, and the chart and the manifests that name it by its digest.
     with taking("pushing the image and the chart"):
-        index = push_index(archives, registry, version())
+        index = push_index(archives, registry, *sorted({version(), semver(version())}))  # as Python and as Helm write it
         pinned = f"{registry.image}:{version()}@{index.digest}"
         package = chart.package(folder, registry, pinned, [each.name for each in index.platforms])
         chart_digest = chart.push(package, registry)

@@ -16,6 +16,7 @@ PAGES = [
 ]
 BLOCK = re.compile(r"^ *```(?:sh|console|bash|shell)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 INSTALLED = "tests/kind/test_install_docs.py"
+RELEASED = "tests/kind/test_release.py"
 TYPED = "tests/api/test_docs_commands.py"
 PLAYED = "tests/api/test_docs_scenes.py"
 
@@ -30,12 +31,17 @@ class Shown(NamedTuple):
 RUN_BY = {
     Shown("README.md", "helm upgrade"): INSTALLED,
     Shown("README.md", "$ kubectl apply"): "tests/kind/test_readme.py",
-    Shown("docs/install.md", "export IMAGE="): INSTALLED,
+    Shown("docs/install.md", "export CHART="): INSTALLED,
     Shown("docs/install.md", "kubectl create namespace"): INSTALLED,
     Shown("docs/install.md", "helm upgrade"): INSTALLED,
     Shown("docs/install.md", "helm rollback"): INSTALLED,
     Shown("docs/install.md", "helm uninstall"): INSTALLED,
     Shown("docs/install.md", "kubectl kustomize"): INSTALLED,
+    Shown("docs/verify.md", "export VERSION="): RELEASED,
+    Shown("docs/verify.md", "cosign verify $SIGNER"): RELEASED,
+    Shown("docs/verify.md", "cosign verify-attestation"): RELEASED,
+    Shown("docs/verify.md", "cosign verify-blob"): RELEASED,
+    Shown("docs/verify.md", "IMAGE="): RELEASED,
     Shown("docs/cli.md", "$ kubectl rw run hi"): TYPED,
     Shown("docs/cli.md", "$ kubectl rw run fix"): TYPED,
     Shown("docs/cli.md", "$ kubectl rw logs"): TYPED,
@@ -61,6 +67,8 @@ CI_ITSELF = "CI is these commands: .ci/run and .github/workflows/ci.yaml"
 NOT_RUN = {
     Shown("README.md", "make demo"): CI_ITSELF,
     Shown("CONTRIBUTING.md", "make setup"): CI_ITSELF,
+    Shown("CONTRIBUTING.md", "helm upgrade"): "needs a registry of yours: tests/chart/helm.py installs so, with the tests' image",
+    Shown("docs/releasing.md", "scripts/run python -m tests.release"): "publishes: tests/kind/released.py calls the same functions",
     Shown(
         "docs/advisor.md", "npm ci"
     ): "needs docker and a registry: tests/advisor_image.py builds from that file, by npm ci and buildah",

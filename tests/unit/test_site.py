@@ -25,6 +25,7 @@ OF_THE_SITE = (
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "LICENSE",
+    "SECURITY.md",
     "docs",
     "scripts",
     "manifests",

@@ -11,10 +11,11 @@ import yaml
 
 from tests.cluster.nodeimage import OFFICIAL, OWN
 from tests.cluster.releases import RELEASES
+from tests.release.__main__ import main as release_steps
 
 ROOT = Path(__file__).parent.parent.parent
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yaml"))
-CI = ROOT / ".github/workflows/ci.yaml"
+CI, RELEASE = ROOT / ".github/workflows/ci.yaml", ROOT / ".github/workflows/release.yaml"
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 DESELECTED = re.compile(r"--deselect (\S+)::(\w+)")
 
@@ -50,6 +51,17 @@ def test_every_make_target_is_there(path: Path) -> None:
     made = {word for words in re.findall(r"\bmake ((?:[a-z-]+ ?)+)", text_of(path)) for word in words.split()}
     assert made
     assert made <= targets()
+
+
+def test_the_steps_of_a_release_exist() -> None:
+    """The release's workflow and its page name commands of tests/release, with options that these have, and each is used."""
+    for path in (RELEASE, ROOT / "docs/releasing.md"):
+        lines = re.findall(r"tests\.release (\w+)(.*)", path.read_text())
+        assert {name for name, _ in lines} <= set(release_steps.commands)
+        for name, rest in lines:
+            known = {option for each in release_steps.commands[name].params for option in each.opts}
+            assert set(re.findall(r"--[\w-]+", rest)) <= known, name
+    assert {name for name, _ in re.findall(r"tests\.release (\w+)(.*)", RELEASE.read_text())} == set(release_steps.commands)
 
 
 def test_the_suites_are_all_run() -> None:

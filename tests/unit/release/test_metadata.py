@@ -14,7 +14,7 @@ from tests.release.project import CHART, NAME, PAGES, REGISTRY, ROOT, SOURCE, is
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 METADATA: dict[str, Any] = yaml.safe_load((CHART / "Chart.yaml").read_text())
 LABELS = dict(re.findall(r'(org\.opencontainers\.image\.\w+)="([^"]*)"', (ROOT / "Containerfile").read_text()))
-DOCS = (CHART / "README.md",)
+DOCS = (ROOT / "README.md", ROOT / "docs/install.md", CHART / "README.md")
 
 
 @pytest.mark.parametrize(
