@@ -17,6 +17,8 @@ from tests.release.signing import Signer
 from tests.release.steps import Published
 
 BASE = "own"
+FIRST_SECONDS = 1800
+"""On a new machine Go builds cosign and syft, and the image is built."""
 
 
 @dataclass(frozen=True)
