@@ -77,6 +77,15 @@ def test_another_audience_stays_refused(api_cluster: Cluster, account: Cluster, 
         assert "but the policy allows vault (tokenAudiences)" in blocked(api_cluster, namespace, "cloudy", "BeyondPolicy")
 
 
+def test_a_pod_without_a_reporter_gets_no_token(api_cluster: Cluster, account: Cluster, namespace: str) -> None:
+    """Its account is the namespace's default, whose tokens the admission policy keeps from agents: the Run shows that."""
+    apply(api_cluster, namespace, policy_of({"reporter": "Off", "tokenAudiences": [CLOUD]}))
+    with operator(account, namespace):
+        apply(api_cluster, namespace, run_of("cloudy", agent_with(token_of(audience=CLOUD))))
+        words = blocked(api_cluster, namespace, "cloudy", "PodRefused")
+    assert "with a token of runwatchman-reporter's and no other" in words
+
+
 def test_the_token_is_worthless_at_the_api_server(api_cluster: Cluster, account: Cluster, namespace: str) -> None:
     """Such a token names the account of agents' pods to the cloud, and the API server does not know its bearer."""
     apply(api_cluster, namespace, policy_of({"tokenAudiences": [CLOUD]}))
