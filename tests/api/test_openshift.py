@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from controller.api.base import JsonObject
 from tests import users
 from tests.api.scc import FIRST, LAST, LEVEL, REFUSED, constrained, containers
 from tests.chart.helm import ROOT, objects, render
+from tests.chart.test_kustomize import built
 from tests.cluster import Cluster
 from tests.support import OperatorProcess, apply, await_phase, await_that, get, policy_of, run_of, status
 
@@ -91,6 +93,14 @@ def test_every_pod_of_the_chart_is_admitted(api_cluster: Cluster, project: str, 
             assert pod["metadata"]["annotations"]["openshift.io/scc"] == "restricted-v2"
             assert effective(pod, "runAsUser") == {FIRST}
             assert pod["spec"]["securityContext"]["fsGroup"] == FIRST
+
+
+def test_the_overlays_pod_is_admitted(api_cluster: Cluster, project: str) -> None:
+    """The operator of manifests/overlays/openshift gets a user of the project, too."""
+    text = yaml.safe_dump_all(built(ROOT / "manifests/overlays/openshift"))
+    prepare(api_cluster, project, text)
+    (pod,) = pods_of(text)
+    assert effective(json.loads(create(api_cluster, project, pod)), "runAsUser") == {FIRST}
 
 
 def test_fixed_users_are_refused(api_cluster: Cluster, project: str, tmp_path: Path) -> None:
