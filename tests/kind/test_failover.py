@@ -23,10 +23,10 @@ STORIES = {"shared", "spent", "hung", "gone", "asking"}
 """A shared budget, a human's Retry and Stop, a hung agent, deleted pods, a question; `make failover` has all stories."""
 MOUNT = "/mutant"
 DEAF_TO_ITS_LEASE = """
-from controller.kube.leader_election import LeaderLease
+from runwatchman.kube.leader_election import LeaderLease
 LeaderLease._lose = lambda self, why: None
 """
-"""A mutant of the operator, as Python runs it at its start: it continues to lead for any holder of the Lease."""
+"""A mutant of the operator in its image, as Python runs it at its start: it continues to lead for any holder of the Lease."""
 QUICK_SECONDS = 5.0
 
 
