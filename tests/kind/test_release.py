@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.chart.helm import INSTALL_TIMEOUT, NAMESPACE, RELEASE, ROOT, helm
+from tests.chart.helm import INSTALL_TIMEOUT, NAMESPACE, RELEASE, ROOT
 from tests.cluster import Cluster
 from tests.cluster.binaries import find
 from tests.cluster.progress import ClusterError, say
 from tests.kind.conftest import TEAM
-from tests.kind.installed import told
 from tests.kind.released import FIRST_SECONDS, Released
+from tests.kind.test_helm import on
 from tests.release import signing, steps
 from tests.release.files import CHECKSUMS, INSTALL
 from tests.release.project import semver, version
@@ -83,51 +83,47 @@ def test_the_sdist_has_no_tests(release_of: Released) -> None:
     assert not [name for name in inside if name.startswith("tests")]
 
 
-def test_from_the_registry_to_a_finished_run(fresh: Cluster, release_of: Released, tmp_path: Path) -> None:
+@pytest.fixture
+def empty(fresh: Cluster, tmp_path: Path) -> Cluster:
+    """The cluster, without what another test has left installed: helm would take over its values."""
+    on(fresh, tmp_path, "uninstall", RELEASE, "--ignore-not-found", "--wait", "--timeout", INSTALL_TIMEOUT)
+    return fresh
+
+
+def test_from_the_registry_to_a_finished_run(empty: Cluster, release_of: Released, tmp_path: Path) -> None:
     """The chart is installed from the registry, the nodes pull the image by its digest, and a Run that crashes once completes.
 
     The SBOM names every package that is in the running container, with its version.
     """
     begun = time.monotonic()
     found = release_of.published
-    words = ("--version", semver(version()), "--plain-http", "--namespace", NAMESPACE, "--wait", "--timeout", INSTALL_TIMEOUT)
-    with told(fresh):
-        helm("upgrade", "--install", RELEASE, found.chart_url, *words, home=tmp_path, kubeconfig=fresh.kubeconfig)
-    apply(fresh, TEAM, run_of("released", shell(CRASHES_ONCE)))
-    assert (await_phase(fresh, TEAM, "released", "Completed"))["restarts"] == 1
+    words = ("--version", semver(version()), "--plain-http", "--wait", "--timeout", INSTALL_TIMEOUT)
+    on(empty, tmp_path, "upgrade", "--install", RELEASE, found.chart_url, *words)
+    apply(empty, TEAM, run_of("released", shell(CRASHES_ONCE)))
+    assert (await_phase(empty, TEAM, "released", "Completed"))["restarts"] == 1
     say(f"from `helm install` to the first completed Run: {time.monotonic() - begun:.0f} s")
 
     digest = found.image.rpartition("@")[2]
-    (operator,) = [each for each in items(fresh, NAMESPACE, "pods") if "deletionTimestamp" not in each["metadata"]]
-    reporters = [each["spec"]["initContainers"] for each in pods_of(fresh, TEAM, "released-coder").values()]
+    (operator,) = [each for each in items(empty, NAMESPACE, "pods") if "deletionTimestamp" not in each["metadata"]]
+    reporters = [each["spec"]["initContainers"] for each in pods_of(empty, TEAM, "released-coder").values()]
     images = {each["image"] for each in [*operator["spec"]["containers"], *(one for each in reporters for one in each)]}
     assert {image.rpartition("@")[2] for image in images} == {digest}
-    assert _pulled(fresh, found.image), "the kubelet pulled the image from the registry"
+    assert _pulled(empty, found.image), "the kubelet pulled the image from the registry"
 
-    printed = fresh.kubectl("-n", NAMESPACE, "exec", operator["metadata"]["name"], "--", PYTHON, "-c", INSTALLED)
+    printed = empty.kubectl("-n", NAMESPACE, "exec", operator["metadata"]["name"], "--", PYTHON, "-c", INSTALLED)
     (reference,) = found.platforms.values()
     bill = signing.verify_attestation(reference, signing.SBOM, release_of.registry, release_of.signer)
     for kind, there in json.loads(printed).items():
         assert len(there) > 10
         assert {name: packages(bill, kind).get(name) for name in there} == there
-    helm(
-        "uninstall",
-        RELEASE,
-        "--namespace",
-        NAMESPACE,
-        "--wait",
-        "--timeout",
-        INSTALL_TIMEOUT,
-        home=tmp_path,
-        kubeconfig=fresh.kubeconfig,
-    )
+    on(empty, tmp_path, "uninstall", RELEASE, "--wait", "--timeout", INSTALL_TIMEOUT)
 
 
-def test_the_manifests_are_accepted(fresh: Cluster, release_of: Released) -> None:
+def test_the_manifests_are_accepted(empty: Cluster, release_of: Released) -> None:
     """The API server accepts every object of install.yaml, which names the image by its digest."""
     path = release_of.folder / INSTALL
     assert path.read_text().count(f"@{release_of.published.image.rpartition('@')[2]}") == 1
-    accepted = fresh.kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", str(path))
+    accepted = empty.kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", str(path))
     assert "deployment.apps/runwatchman serverside-applied" in accepted
 
 
