@@ -143,10 +143,13 @@ class Liveness:
         return world._replace(now=max(world.now + 1, tick(check)))
 
     def _swallowed(self, world: World, run: Run, plan: Plan) -> str:
-        """The last request for a restart of the first agent is carried out: another pod works, or one that was created after it."""
+        """The last request for a restart of the first agent is carried out: another pod works, or one that was created after it.
+
+        While a pause or a stop ends the pods it waits: a resumed Run gets new attempts, a stopped one none.
+        """
         state, name = self._bridge.states.values[run.state], self._config.agents[0]
         works = any(view.name == name and view.health is Health.HEALTHY for view in plan.agents)
-        if not (run.asked and works and state):
+        if not (run.asked and works and state) or plan.verdict.phase is Phase.STOPPING:
             return ""
         pod = world.pod((name, state.agents[name].attempt))
         older = pod is not None and pod.attempt == FIRST_ATTEMPT and pod.asked != run.asked
