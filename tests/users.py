@@ -27,6 +27,19 @@ def account(cluster: Cluster, namespace: str, name: str) -> Cluster:
     return _as(cluster, f"{namespace}-{name}", {"token": token(cluster, namespace, name)})
 
 
+def operator_account(cluster: Cluster, home: str, runs_in: str | None = None) -> Cluster:
+    """Create the operator's account in a new namespace, bound as the chart binds it, and return the cluster for it.
+
+    Its Runs are in the namespace `runs_in`, or everywhere for None; its Leases are in `home`.
+    """
+    cluster.kubectl("create", "namespace", home)
+    cluster.kubectl("-n", home, "create", "serviceaccount", "operator")
+    subject = f"--serviceaccount={home}:operator"
+    grant(cluster, runs_in, "runwatchman-operator", subject)
+    grant(cluster, home, "runwatchman-operator-lease", subject)
+    return account(cluster, home, "operator")
+
+
 def token(cluster: Cluster, namespace: str, name: str) -> str:
     """Return a token of a service account that is bound to no pod."""
     return cluster.kubectl("-n", namespace, "create", "token", name).strip()

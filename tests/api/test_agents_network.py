@@ -32,16 +32,10 @@ OPTIONS = ("--lease-namespace", HOME, "--reporter-image", "x", "--agents-network
 @pytest.fixture(scope="module")
 def account(api_cluster: Cluster) -> Iterator[Cluster]:
     """The cluster as the operator's account sees it, bound as the chart binds it with agents.network.managed."""
-    api_cluster.kubectl("create", "namespace", HOME)
-    api_cluster.kubectl("-n", HOME, "create", "serviceaccount", "operator")
+    bound = users.operator_account(api_cluster, HOME)
     apply(api_cluster, "default", SLICE)
-    for where, role in (
-        (None, "runwatchman-operator"),
-        (HOME, "runwatchman-operator-lease"),
-        ("default", "runwatchman-operator-apiserver"),
-    ):
-        users.grant(api_cluster, where, role, ACCOUNT)
-    yield users.account(api_cluster, HOME, "operator")
+    users.grant(api_cluster, "default", "runwatchman-operator-apiserver", ACCOUNT)
+    yield bound
     api_cluster.kubectl("-n", "default", "delete", "endpointslice", "kubernetes")
     api_cluster.kubectl("delete", "namespace", HOME, "--wait=false")
 

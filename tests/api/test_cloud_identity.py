@@ -24,11 +24,7 @@ CLOUD = "sts.amazonaws.com"
 @pytest.fixture(scope="module")
 def account(api_cluster: Cluster) -> Iterator[Cluster]:
     """The cluster as the operator's account sees it, which the admission policies restrict to agents' pods."""
-    api_cluster.kubectl("create", "namespace", HOME)
-    api_cluster.kubectl("-n", HOME, "create", "serviceaccount", "operator")
-    users.grant(api_cluster, None, "runwatchman-operator", f"--serviceaccount={HOME}:operator")
-    users.grant(api_cluster, HOME, "runwatchman-operator-lease", f"--serviceaccount={HOME}:operator")
-    yield users.account(api_cluster, HOME, "operator")
+    yield users.operator_account(api_cluster, HOME)
     api_cluster.kubectl("delete", "namespace", HOME, "--wait=false")
 
 

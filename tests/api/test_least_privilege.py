@@ -14,7 +14,6 @@ from tests.cluster import Cluster
 from tests.support import OperatorProcess, answer, apply, await_phase, await_that, get, items, policy_of, run_of, simulated
 
 HOME = "least-privilege"
-ACCOUNT = f"--serviceaccount={HOME}:operator"
 STATE = "runwatchman.dev/operator-state"
 QUICK = policy_of({"restartBudget": 1, "restartCooldownSeconds": 0, "confirmationIntervalSeconds": 1})
 
@@ -25,11 +24,7 @@ FAILING, FOREVER = simulated("fail"), simulated("run-forever")
 @pytest.fixture(scope="module")
 def account(api_cluster: Cluster) -> Cluster:
     """The cluster as the operator's service account sees it."""
-    api_cluster.kubectl("create", "namespace", HOME)
-    api_cluster.kubectl("-n", HOME, "create", "serviceaccount", "operator")
-    users.grant(api_cluster, None, "runwatchman-operator", ACCOUNT)
-    users.grant(api_cluster, HOME, "runwatchman-operator-lease", ACCOUNT)
-    return users.account(api_cluster, HOME, "operator")
+    return users.operator_account(api_cluster, HOME)
 
 
 @pytest.fixture(scope="module", params=["status", "annotations"])
@@ -45,11 +40,7 @@ def test_an_operator_of_one_namespace(api_cluster: Cluster, namespace: str) -> N
     This test comes first: no other operator of this file runs yet.
     """
     home = f"{namespace}-home"
-    api_cluster.kubectl("create", "namespace", home)
-    api_cluster.kubectl("-n", home, "create", "serviceaccount", "operator")
-    users.grant(api_cluster, namespace, "runwatchman-operator", f"--serviceaccount={home}:operator")
-    users.grant(api_cluster, home, "runwatchman-operator-lease", f"--serviceaccount={home}:operator")
-    local = users.account(api_cluster, home, "operator")
+    local = users.operator_account(api_cluster, home, namespace)
     options = ("--namespace", namespace, "--lease-namespace", home, "--reporter-image", "x")
     with OperatorProcess(local, *options) as operator:
         apply(api_cluster, namespace, run_of("local", {"workspace": {}}))

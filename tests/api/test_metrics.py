@@ -35,12 +35,8 @@ def secured(api_cluster: Cluster, namespace: str) -> Iterator[OperatorProcess]:
 def as_account(cluster: Cluster, namespace: str, *, reviews: bool) -> Iterator[OperatorProcess]:
     """Run an operator with the shipped roles only, with or without the right to create reviews."""
     home = f"{namespace}-home"  # the operator's own account is in another namespace than the Runs
-    cluster.kubectl("create", "namespace", home)
-    cluster.kubectl("-n", home, "create", "serviceaccount", "operator")
+    account = users.operator_account(cluster, home, namespace)
     subject = f"--serviceaccount={home}:operator"
-    users.grant(cluster, namespace, "runwatchman-operator", subject)
-    users.grant(cluster, home, "runwatchman-operator-lease", subject)
-    account = users.account(cluster, home, "operator")
     told = ("--namespace", namespace, "--lease-namespace", home, "--metrics-secure")
     asks = bound(cluster, namespace, "runwatchman-operator-metrics", subject) if reviews else nullcontext()
     with asks, OperatorProcess(account, *told) as started:

@@ -124,11 +124,7 @@ def test_users_of_the_range_that_a_value_sets_stay(api_cluster: Cluster, project
 def account(api_cluster: Cluster) -> Iterator[Cluster]:
     """The cluster as the operator's account sees it, which the admission policies restrict to agents' pods."""
     home = "openshift-home"
-    api_cluster.kubectl("create", "namespace", home)
-    api_cluster.kubectl("-n", home, "create", "serviceaccount", "operator")
-    users.grant(api_cluster, None, "runwatchman-operator", f"--serviceaccount={home}:operator")
-    users.grant(api_cluster, home, "runwatchman-operator-lease", f"--serviceaccount={home}:operator")
-    yield users.account(api_cluster, home, "operator")
+    yield users.operator_account(api_cluster, home)
     api_cluster.kubectl("delete", "namespace", home, "--wait=false")
 
 
