@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from controller.cli.rw import create
-from controller.cli.rw.objects import JsonObject
 from tests.unit.rw.fake import FakeKubectl
-from tests.unit.rw.stories import escalation
+from tests.unit.rw.one_run import ME, RUN, question
 
 NOT_FOUND = 'Error from server (NotFound): runs.runwatchman.dev "helo" not found'
 FORBIDDEN = (
@@ -18,18 +17,6 @@ FORBIDDEN = (
     '"runwatchman.dev" in the namespace "team"'
 )
 CONFLICT = "Error from server (Conflict): the object has been modified; please apply your changes to the latest version"
-ME: JsonObject = {"status": {"userInfo": {"username": "alice", "groups": ["dev"]}}}
-RUN: JsonObject = {
-    "metadata": {"name": "hello", "namespace": "d", "uid": "u", "creationTimestamp": "2026-01-01T11:00:00Z"},
-    "spec": {"agents": [{"name": "coder", "image": "x"}]},
-    "status": {"phase": "Running"},
-}
-
-
-def question(**status: object) -> JsonObject:
-    found = escalation("q", "Question")
-    found["metadata"] |= {"resourceVersion": "7", "uid": "e"}
-    return {**found, "status": status}
 
 
 @pytest.fixture

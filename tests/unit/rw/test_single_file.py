@@ -13,8 +13,8 @@ from controller.cli.rw import LAZY
 from controller.cli.rw.objects import JsonObject
 from tests.single_file import BARE_PYTHON, HERE, build, run
 from tests.unit.rw.fake import FakeKubectl
+from tests.unit.rw.one_run import RUN, kubectl_with_one_run
 from tests.unit.rw.stories import NAMES, Story, story
-from tests.unit.rw.test_faults import ME, RUN, question
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -47,17 +47,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def kubectl(tmp_path: Path) -> FakeKubectl:
     """A kubectl with one Run and one question."""
-    found = FakeKubectl(tmp_path / "kubectl")
-    found.answers(
-        ("auth*", ME, "", 0),
-        ("patch*", RUN, "", 0),
-        ("get runs*hello*", RUN, "", 0),
-        ("get runs*", {"items": [RUN]}, "", 0),
-        ("get escalations*q*", question(), "", 0),
-        ("get escalations*", {"items": [question()]}, "", 0),
-        ("get*", {"items": []}, "", 0),
-    )
-    return found
+    return kubectl_with_one_run(tmp_path)
 
 
 def recorded(told: Story, path: Path) -> FakeKubectl:

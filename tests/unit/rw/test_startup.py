@@ -12,7 +12,7 @@ import pytest
 from controller.cli.rw import LAZY, program_name, rw
 from controller.cli.rw.completion import suggestions
 from tests.unit.rw.fake import FakeKubectl
-from tests.unit.rw.test_faults import ME, RUN, question
+from tests.unit.rw.one_run import kubectl_with_one_run
 
 HEAVY = {
     "aiohttp",
@@ -40,17 +40,7 @@ finally:
 
 @pytest.fixture
 def kubectl(tmp_path: Path) -> FakeKubectl:
-    found = FakeKubectl(tmp_path / "kubectl")
-    found.answers(
-        ("auth*", ME, "", 0),
-        ("patch*", "", "", 0),
-        ("get runs*hello*", RUN, "", 0),
-        ("get runs*", {"items": [RUN]}, "", 0),
-        ("get escalations*q*", question(), "", 0),
-        ("get escalations*", {"items": [question()]}, "", 0),
-        ("get*", {"items": []}, "", 0),
-    )
-    return found
+    return kubectl_with_one_run(tmp_path)
 
 
 def loaded(kubectl: FakeKubectl, *args: str) -> set[str]:

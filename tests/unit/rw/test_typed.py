@@ -13,7 +13,7 @@ from controller.cli.rw.responses import how_to_answer
 from controller.cli.rw.session import Session, with_flags
 from controller.notify.message import VERBS, answer_commands
 from tests.unit.rw.fake import FakeKubectl
-from tests.unit.rw.test_faults import ME, RUN, question
+from tests.unit.rw.one_run import ME, RUN, question
 
 
 @pytest.fixture
