@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+
+from controller.api.base import JsonObject
+from tests.json_server import json_server
 
 TARGET = re.compile(r'"target_run": "([^"]+)"')
 WANTED = re.compile(r'"rules_want": \{\s*"intent": "([^"]+)"')
 
 
-def _advice(prompt: str) -> dict[str, Any]:
+def _advice(prompt: str) -> JsonObject:
     target, wanted = TARGET.search(prompt), WANTED.search(prompt)
     return {
         "intent": wanted.group(1) if wanted else "noop",
@@ -27,31 +27,14 @@ def _advice(prompt: str) -> dict[str, Any]:
     }
 
 
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:  # the library's name
-        """Answer one chat completion."""
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        said = json.dumps(_advice(asked["messages"][-1]["content"]))
-        body = json.dumps({"choices": [{"message": {"role": "assistant", "content": said}}]}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Log no requests: the demo's terminal is for the demo."""
+def _completion(asked: JsonObject) -> JsonObject:
+    """Return a chat completion with the advice."""
+    said = json.dumps(_advice(asked["messages"][-1]["content"]))
+    return {"choices": [{"message": {"role": "assistant", "content": said}}]}
 
 
 @contextmanager
 def stub_model() -> Iterator[str]:
     """Serve it while the context lasts; yields the URL of its chat completions."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1/chat/completions"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with json_server(_completion) as port:
+        yield f"http://127.0.0.1:{port}/v1/chat/completions"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from controller.api.base import JsonObject
 from tests.cluster import Cluster
 from tests.cluster.certificates import make_pair
+from tests.json_server import json_server
 from tests.support import apply
 
 Decide = Callable[[JsonObject], JsonObject | str]
@@ -36,16 +35,25 @@ def review(request: JsonObject, decide: Decide) -> JsonObject:
 @contextmanager
 def deciding(cluster: Cluster, namespace: str, decide: Decide) -> Iterator[None]:
     """Have a function decide about the new pods of a namespace."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(decide))
-    server.socket = tls(cluster).wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with json_server(lambda asked: answer(asked, decide), tls(cluster)) as port, configured(cluster, namespace, port):
+        yield
+
+
+def answer(asked: JsonObject, decide: Decide) -> JsonObject:
+    """Return the answer to an AdmissionReview."""
+    return {**asked, "request": None, "response": review(asked["request"], decide)}
+
+
+@contextmanager
+def configured(cluster: Cluster, namespace: str, port: int) -> Iterator[None]:
+    """Have the API server ask a webhook on this port about the new pods of a namespace."""
     name = f"pods-{namespace}"
     authority = base64.b64encode((cluster.directory / "ca.crt").read_bytes()).decode()
     hook = {
         "name": "pods.example.org",
         "admissionReviewVersions": ["v1"],
         "sideEffects": "None",
-        "clientConfig": {"url": f"https://127.0.0.1:{server.server_port}/", "caBundle": authority},
+        "clientConfig": {"url": f"https://127.0.0.1:{port}/", "caBundle": authority},
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
         "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
     }
@@ -55,8 +63,6 @@ def deciding(cluster: Cluster, namespace: str, decide: Decide) -> Iterator[None]
         yield
     finally:
         cluster.kubectl("delete", "mutatingwebhookconfiguration", name)
-        server.shutdown()
-        server.server_close()
 
 
 def tls(cluster: Cluster) -> ssl.SSLContext:
@@ -65,25 +71,3 @@ def tls(cluster: Cluster) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cluster.directory / "pods.crt", cluster.directory / "pods.key")
     return context
-
-
-def handler(decide: Decide) -> type[BaseHTTPRequestHandler]:
-    """Return the handler of the webhook's requests."""
-
-    class Handler(BaseHTTPRequestHandler):
-        """Answers AdmissionReviews."""
-
-        def do_POST(self) -> None:
-            """Answer one review."""
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            body = json.dumps({**asked, "request": None, "response": review(asked["request"], decide)}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Print nothing."""
-
-    return Handler
