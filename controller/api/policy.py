@@ -5,9 +5,6 @@ Its defaults are the contract of the operator that runwatchman descends from (th
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass, field
 from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -22,7 +19,6 @@ from controller.api.base import (
     Name,
     Seconds,
     SecondsOrOff,
-    dump,
 )
 from controller.api.cluster_defaults import CaBundle, Toleration, Variable
 from controller.api.llm_policy import LLM
@@ -291,18 +287,3 @@ class RunPolicy(ApiModel):
     """The thresholds, budgets and responders that Runs are supervised by."""
 
     spec: RunPolicySpec = Field(description="Every field has a default; an empty spec is a valid policy.")
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedPolicy:
-    """The policy in force for a Run: its source, its values, and their digest (SHA-256, hex)."""
-
-    name: str
-    spec: RunPolicySpec = field(hash=False)
-    digest: str
-
-    @classmethod
-    def of(cls, name: str, spec: RunPolicySpec) -> ResolvedPolicy:
-        """Return the policy with its digest."""
-        text = json.dumps(dump(spec), sort_keys=True, separators=(",", ":"))
-        return cls(name, spec, hashlib.sha256(text.encode()).hexdigest())

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from controller.api.pod_policy import DEFAULT_REPORTER_RESOURCES, OWN_POD_SECURITY, ImagePullSecret, PodSecurity, ReporterResources
-from controller.api.policy import NetworkMode, ResolvedPolicy, RunPolicySpec
+from controller.api.policy import NetworkMode, RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 
 NOTHING_SET = RunPolicySpec()
 POD_FIELDS = ("env", "ca_bundle", "node_selector", "tolerations", "resources", "pod_metadata")

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from controller.api.base import JsonObject, parse
 from controller.api.names import API_VERSION, LABEL_RUN, LABEL_RUN_UID, RunKey
 from controller.api.pod_template import container_name
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import RunSpec
 from controller.api.violations import from_pydantic
 from controller.cache.active_runs import QueuedRun

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import structlog
 
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import RunPolicySpec
 from controller.api.policy_file import PolicyFileError, read_policy_file
+from controller.api.resolved_policy import ResolvedPolicy
 
 log = structlog.get_logger(__name__)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from controller.api.names import RunKey
-from controller.api.policy import DEFAULT_POLICY_NAME, ResolvedPolicy
+from controller.api.policy import DEFAULT_POLICY_NAME
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.cache.active_runs import QueuedRun
 from controller.cache.run_cache import RunCache
 from controller.plan.snapshot import RunFacts

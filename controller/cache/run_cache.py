@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from controller.api.base import JsonObject
 from controller.api.names import LABEL_RUN_UID, RunKey
-from controller.api.policy import ResolvedPolicy
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import RunSpec
 from controller.cache.active_runs import ActiveRunLimiter, QueuedRun
 from controller.cache.entries import (

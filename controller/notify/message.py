@@ -12,7 +12,7 @@ from controller.api.base import JsonObject
 from controller.api.escalation import Decision, EscalationType
 from controller.api.notification import Notification, NotificationEvent
 from controller.api.phases import TERMINAL_PHASES, Phase
-from controller.api.policy import ResolvedPolicy
+from controller.api.resolved_policy import ResolvedPolicy
 
 TITLE_LIMIT, TEXT_LIMIT, LINE_LIMIT, BODY_LIMIT = 200, 1000, 160, 1700
 """Maximum characters of a title, an escalation's text or Run's message, an option or output, and a body. Discord accepts 2000."""

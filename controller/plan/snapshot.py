@@ -13,7 +13,7 @@ from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.llm_policy import LLMMode
 from controller.api.names import FINALIZER_OUTCOME, RunKey
 from controller.api.operator_state import OperatorState, ResultStatus, Usage
-from controller.api.policy import ResolvedPolicy
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import RunSpec
 from controller.api.violations import Violation
 from controller.plan.reasons import Reason

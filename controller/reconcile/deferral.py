@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from controller.api.names import RunKey
-from controller.api.policy import ResolvedPolicy
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.cache.policy_file_watcher import PolicyFileWatcher
 from controller.cache.policy_resolver import resolve_policy
 from controller.cache.run_cache import RunCache

@@ -10,8 +10,8 @@ from controller.advisor.consultations import Consultations
 from controller.api.base import JsonObject
 from controller.api.llm_policy import LLMMode
 from controller.api.names import RunKey
-from controller.api.policy import ResolvedPolicy
 from controller.api.policy_defaults import OWN_DEFAULTS, PolicyDefaults
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.cache.active_runs import QueuedRun
 from controller.cache.policy_file_watcher import PolicyFileWatcher
 from controller.cache.policy_resolver import admit

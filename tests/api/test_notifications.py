@@ -15,7 +15,8 @@ import pytest
 from controller.api.base import JsonObject
 from controller.api.escalation import EscalationPhase
 from controller.api.notification import Notification
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.cache.run_cache import RunCache
 from controller.facts.pods import escalation_facts
 from controller.kube.client import Client

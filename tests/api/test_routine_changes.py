@@ -10,7 +10,8 @@ from contextlib import suppress
 import pytest
 
 from controller.api.names import LABEL_RUN_UID, RunKey
-from controller.api.policy import OnBudgetSpent, ResolvedPolicy, RunPolicySpec
+from controller.api.policy import OnBudgetSpent, RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.cache.policy_file_watcher import PolicyFileWatcher
 from controller.cache.run_cache import RunCache
 from controller.kube.client import Client

@@ -18,7 +18,8 @@ from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.llm_policy import LLMMode
 from controller.api.names import FINALIZER_OUTCOME, escalation_name, pod_name
 from controller.api.operator_state import AgentState, OperatorState, ResultStatus
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, DesiredState, RunSpec
 from controller.plan import planner, steps, transitions
 from controller.plan.actions import Action, Creation, Effect, Transition

@@ -11,7 +11,8 @@ from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
 from controller.api.base import dump
 from controller.api.llm_policy import LLM, LLMMode
 from controller.api.operator_state import AgentState, OperatorState
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, RunSpec
 from controller.cli.rw.advice import in_words
 from controller.plan.snapshot import RunFacts, Snapshot

@@ -15,7 +15,8 @@ from controller.advisor.prompt import target_of
 from controller.api.advice import AdviceVerdict, AdvisedIntent
 from controller.api.names import RunKey
 from controller.api.operator_state import AgentState, OperatorState
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, RunSpec
 from controller.kube.errors import NotFound
 from controller.plan.actions import Consult

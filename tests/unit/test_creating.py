@@ -7,7 +7,8 @@ from typing import Any, cast
 import pytest
 
 from controller.api.base import JsonObject
-from controller.api.policy import HostUsers, ResolvedPolicy, RunPolicySpec
+from controller.api.policy import HostUsers, RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, RunSpec
 from controller.cache.run_cache import RunCache
 from controller.kube.client import Client

@@ -10,7 +10,8 @@ import yaml
 
 from controller.api.base import dump, parse
 from controller.api.operator_state import OutcomeResult, ResultStatus
-from controller.api.policy import OutcomeAction, ResolvedPolicy, RunPolicySpec
+from controller.api.policy import OutcomeAction, RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.facts.pods import pod_facts
 from controller.plan.context import PlanContext
 from controller.plan.outcomes import action_for, classify

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from controller.api.base import JsonObject, dump
 from controller.api.names import API_VERSION, RunKey
 from controller.api.operator_state import OperatorState
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.cache.policy_resolver import shard_key
 from controller.cache.run_cache import RunCache
 from controller.store import KnownRun, Loaded

@@ -15,8 +15,9 @@ from controller.api.base import JsonObject, dump
 from controller.api.checks import parse_run_spec
 from controller.api.pod_metadata import PodMetadata
 from controller.api.pod_policy import ImagePullSecret, PodSecurity, Provision, ReporterResources
-from controller.api.policy import NetworkMode, ResolvedPolicy, RunPolicySpec
+from controller.api.policy import NetworkMode, RunPolicySpec
 from controller.api.policy_defaults import PolicyDefaults
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.cache.run_cache import RunCache
 from controller.cli import main
 from controller.facts.namespaces import fs_group, pull_secrets, user_range

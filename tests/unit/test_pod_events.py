@@ -10,7 +10,8 @@ import pytest
 
 from controller.api.base import JsonObject
 from controller.api.operator_state import AgentState, OperatorState
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, DesiredState, RunSpec
 from controller.facts.pod_events import MAX_WARNINGS, MAX_WORDS, last_time, pod_events
 from controller.kube.client import Client

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from controller.api.phases import Health, Phase
-from controller.api.policy import ReporterMode, ResolvedPolicy, RunPolicySpec
+from controller.api.policy import ReporterMode, RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.plan.model import AgentView, Plan, Verdict
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts, ReportFacts, RunFacts, Snapshot

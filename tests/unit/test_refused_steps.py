@@ -13,7 +13,8 @@ from controller.api.base import JsonObject
 from controller.api.escalation import EscalationPhase
 from controller.api.names import FINALIZER_OUTCOME, GATE_ADMITTED, RunKey
 from controller.api.phases import Phase
-from controller.api.policy import NetworkMode, ResolvedPolicy, RunPolicySpec
+from controller.api.policy import NetworkMode, RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, RunSpec, Workspace
 from controller.cache.run_cache import RunCache
 from controller.kube.client import Client

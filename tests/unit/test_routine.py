@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from controller.api.names import RunKey
-from controller.api.policy import HealthThresholds, ResolvedPolicy, RunPolicySpec
+from controller.api.policy import HealthThresholds, RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.timestamps import format_time
 from controller.cache.policy_file_watcher import PolicyFileWatcher
 from controller.cache.routine import ROUTINE_FIELDS, is_routine

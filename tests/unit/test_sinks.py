@@ -13,8 +13,9 @@ import pytest
 from controller.api.base import JsonObject, dump
 from controller.api.names import LABEL_AGENT, LABEL_ATTEMPT
 from controller.api.operator_state import AgentState, OperatorState
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import RunPolicySpec
 from controller.api.redaction import REDACTED
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, RunSpec
 from controller.facts.pods import pod_facts
 from controller.facts.reports import report_facts

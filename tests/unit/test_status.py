@@ -14,7 +14,8 @@ from controller.api.base import JsonObject
 from controller.api.escalation import EscalationPhase
 from controller.api.operator_state import AgentState, OperatorState
 from controller.api.phases import Health, Phase
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, RunSpec
 from controller.cli.rw.reason_text import SENTENCES, sentence
 from controller.plan import plan

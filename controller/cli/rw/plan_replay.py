@@ -18,7 +18,8 @@ from controller.api.checks import check_run, parse_run_spec
 from controller.api.llm_policy import LLMMode
 from controller.api.names import ANNOTATION_STATE
 from controller.api.operator_state import OperatorState
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent
 from controller.api.violations import Refused
 from controller.cli.rw.containers import judged

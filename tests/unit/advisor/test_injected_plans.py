@@ -17,7 +17,8 @@ from controller.advisor.advice_record import advice_of
 from controller.advisor.prompt import build, target_of
 from controller.api.advice import AdviceVerdict
 from controller.api.llm_policy import LLM, LLMMode
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.plan import Snapshot, plan
 from controller.plan.actions import Consult, Transition
 from controller.plan.context import PlanContext

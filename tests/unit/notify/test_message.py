@@ -7,7 +7,8 @@ import pytest
 from controller.api.base import JsonObject
 from controller.api.escalation import EscalationType
 from controller.api.notification import Notification, NotificationEvent
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.notify.message import BODY_LIMIT, TITLE_LIMIT, Level, answer_commands, finished, opened, places_for
 
 META = {"name": "demo-coder-7f3a", "namespace": "team", "uid": "e1"}

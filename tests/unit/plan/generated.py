@@ -23,7 +23,8 @@ from controller.api.operator_state import (
     Usage,
 )
 from controller.api.phases import Phase
-from controller.api.policy import OutcomeAction, OutcomeRule, ResolvedPolicy, RunPolicySpec
+from controller.api.policy import OutcomeAction, OutcomeRule, RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, DesiredState, RunSpec
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import (

@@ -11,7 +11,8 @@ import pytest
 from controller.api.escalation import EscalationPhase, EscalationType
 from controller.api.llm_policy import LLMMode
 from controller.api.operator_state import AgentState, OperatorState
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, RunSpec
 from controller.plan import Snapshot, plan
 from controller.plan.actions import Consult, CreateEscalation, SetEscalationPhase, Transition

@@ -11,7 +11,8 @@ import pytest
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import pod_name
 from controller.api.operator_state import MAX_ASKED, AgentState
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, RunSpec
 from controller.plan import plan
 from controller.plan.actions import Action, CreateEscalation, CreatePod, DeliverAnswer, SetEscalationPhase, Transition, Ungate

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
 from controller.api.llm_policy import LLM, Approvable, LLMMode, OnLLMFailure
-from controller.api.policy import ResolvedPolicy
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.plan import Snapshot, plan
 from controller.plan.actions import Consult, RecordAdvice, Transition
 from controller.plan.escalations.approval_policy import needs_human

@@ -11,7 +11,8 @@ import pytest
 from controller.api.names import FINALIZER_OUTCOME, RunKey
 from controller.api.operator_state import AgentState, OperatorState, Outcome, OutcomeResult, StopDecision
 from controller.api.phases import Phase
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, DesiredState, RunSpec
 from controller.plan.actions import AdoptPod, CreatePod, RemoveFinalizer, ReserveAttempt, Terminate, Ungate
 from controller.plan.attempts.lean_start import adopted, started_pods

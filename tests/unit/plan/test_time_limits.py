@@ -9,7 +9,8 @@ import pytest
 from controller.api.escalation import EscalationPhase, EscalationType
 from controller.api.operator_state import AgentState, OperatorState
 from controller.api.phases import Phase
-from controller.api.policy import OnQuestionTimeout, ResolvedPolicy, RunPolicySpec
+from controller.api.policy import OnQuestionTimeout, RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, RunSpec
 from controller.plan import plan
 from controller.plan.snapshot import EscalationFacts, PodFacts, RunFacts, Snapshot

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from controller.api.policy import ResolvedPolicy, RunPolicySpec
+from controller.api.policy import RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.cli.plan import load
 from controller.cli.rw.kubectl_errors import Denied
 from controller.cli.rw.objects import JsonObject
