@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from tests.cluster.progress import ClusterError
 
 SETTING = "RUNWATCHMAN_KUBERNETES"
-DEFAULT = "1.34"
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,9 @@ RELEASES = (
     ),
 )
 """Oldest first. The sources of their programs are pinned in gobuild/go.sum."""
+
+DEFAULT = RELEASES[-1].minor
+"""The newest: what users get who install Kubernetes today."""
 
 
 def release() -> Release:
