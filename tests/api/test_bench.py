@@ -23,7 +23,7 @@ LOAD = Load(COUNT, warm_up=1, settling_seconds=2.0, idle_seconds=1.0)
 QUICK = replace(LOAD, settling_seconds=0.1, idle_seconds=0.1)
 """A load for tests that ignore the number of writes."""
 FAILS_ONCE = replace(QUICK, failing=True)
-WRITES = {"job": 6, "naive": 8, "floor": 4, "runwatchman-status": 3, "runwatchman-annotations": 4, "runwatchman-sqlite": 3}
+WRITES = {"job": 6, "naive": 8, "floor": 3, "runwatchman-status": 3, "runwatchman-annotations": 4, "runwatchman-sqlite": 3}
 """Approximate writes per object: they prove that writes are counted at all, and for the right contestant."""
 
 

@@ -1,7 +1,7 @@
 """The bare protocol without decisions: the minimal cost of a safe start of an agent, in Python.
 
-A gated pod, its UID saved by compare-and-swap, the gate removed; live reads before each decision; a successor while the Run allows
-one. It survives only the end of a watch: no crash, no error.
+A gated pod, the Run read live once it exists, the gate removed if the UID is that pod's. The end is saved by compare-and-swap after
+live reads, and so is a successor before its creation, while the Run allows one. It survives only the end of a watch.
 
 Run it by `python -m tests.bench.minimal_controller KUBECONFIG NAMESPACE`.
 """
@@ -43,9 +43,8 @@ class Floor:
             watches.create_task(self._watch(self._pods, {"labelSelector": LABEL}, self._on_pod))
 
     def _on_run(self, kind: str, run: JsonObject) -> None:
-        name = run["metadata"]["name"]
-        if kind != "DELETED" and self._is_new(name):
-            self._group.create_task(self._start(name, 0))
+        if kind != "DELETED" and self._is_new(run["metadata"]["name"]):
+            self._group.create_task(self._start(run, 0))
 
     def _on_pod(self, kind: str, pod: JsonObject) -> None:
         if kind != "DELETED" and pod["status"].get("phase") in OVER and self._is_new(pod["metadata"]["uid"]):
@@ -57,16 +56,14 @@ class Floor:
         self._seen.add(key)
         return True
 
-    async def _start(self, name: str, attempt: int) -> None:
+    async def _start(self, run: JsonObject, attempt: int) -> None:
         async with self._places:
-            run = await call(self._http, "GET", f"{self._runs}/{name}")
             pod = await call(self._http, "POST", self._pods, _pod(run, attempt))
-            uid = pod["metadata"]["uid"]
-            run["status"] = {"phase": "Running", "attempt": attempt, "uid": uid}
-            await call(self._http, "PUT", f"{self._runs}/{name}/status", run)
+            await call(self._http, "GET", f"{self._runs}/{run['metadata']['name']}")
             ungate = [
-                {"op": "test", "path": "/metadata/uid", "value": uid},
+                {"op": "test", "path": "/metadata/uid", "value": pod["metadata"]["uid"]},
                 {"op": "remove", "path": "/spec/schedulingGates/0"},
+                {"op": "add", "path": "/metadata/managedFields", "value": [{}]},
             ]
             await call(self._http, "PATCH", f"{self._pods}/{pod['metadata']['name']}", ungate, headers=JSON_PATCH)
 
@@ -74,13 +71,13 @@ class Floor:
         async with self._places:
             pod = await call(self._http, "GET", f"{self._pods}/{pod_name}")
             run = await call(self._http, "GET", f"{self._runs}/{name}")
-            status, phase = run["status"], pod["status"]["phase"]
-            again = phase == "Failed" and status["attempt"] < run["spec"]["restarts"]
-            if not again:
-                run["status"] = status | {"phase": phase}
-                await call(self._http, "PUT", f"{self._runs}/{name}/status", run)
+            attempt, phase = run.get("status", {}).get("attempt", 0), pod["status"]["phase"]
+            again = phase == "Failed" and attempt < run["spec"]["restarts"]
+            ended = {"phase": phase, "attempt": attempt, "uid": pod["metadata"]["uid"]}
+            run["status"] = {"phase": "Running", "attempt": attempt + 1} if again else ended
+            await call(self._http, "PUT", f"{self._runs}/{name}/status", run)
         if again:
-            await self._start(name, status["attempt"] + 1)
+            await self._start(run, attempt + 1)
 
     async def _watch(self, path: str, query: dict[str, str], tell: Callable[[str, JsonObject], None]) -> None:
         listed = await call(self._http, "GET", path, params=query)
