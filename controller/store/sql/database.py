@@ -100,7 +100,11 @@ class Database:
         """Raise if the open file was removed or replaced: SQLite would keep writing to a file without a name."""
         if self._file is None or self._inode is None:
             return
-        if not self._file.exists() or self._file.stat().st_ino != self._inode:
+        try:
+            is_same = self._file.stat().st_ino == self._inode
+        except FileNotFoundError:
+            is_same = False
+        if not is_same:
             raise StoreUnavailable(self.name, "the file was removed or replaced while it was in use", "restore it")
 
     def _reopen(self, work: Work[T]) -> T:

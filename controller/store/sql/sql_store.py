@@ -22,7 +22,8 @@ from controller.kube.errors import Conflict
 from controller.store import KnownRun, Loaded, StoreUnavailable
 from controller.store.sql.database import Database
 from controller.store.sql.schema import read_meta, store_id, upgrade, write_meta
-from controller.store.sql.tables import row_of, states
+from controller.store.sql.statements import DELETE, INSERT, KNOWN, READ, UPDATE
+from controller.store.sql.tables import row_of
 from controller.store.state_record import NOTHING_DONE, decode, full_status, judge, mismatch, moved_status
 from controller.store.status_store import write_status
 
@@ -95,13 +96,12 @@ class SqlStore:
         """Do nothing: the row stays as a record, and the Run names another store."""
 
     async def forget(self, run: KnownRun) -> None:
-        """Delete the row of a deleted Run. A row of this UID under another namespace or name is another Run's and stays."""
+        """Delete the row of a deleted Run."""
         self._seen.pop(run.uid, None)
-        its = (states.c.run_id == run.uid) & (states.c.namespace == run.namespace) & (states.c.name == run.name)
-        await self._database.run(lambda connection: connection.execute(sa.delete(states).where(its)))
+        await self._database.run(lambda connection: connection.execute(DELETE, run._asdict()))
 
     async def known(self) -> frozenset[KnownRun]:
-        """Return the Run of every row. Rows of runwatchman's ancestor have no namespace and are left alone."""
+        """Return the Run of every row."""
         return await self._database.run(_known)
 
     async def mark_migrated(self, to: str) -> None:
@@ -130,7 +130,11 @@ class SqlStore:
         values = row_of(run, state, (expected or 0) + 1, self._client.server_now())
         uid = values["run_id"]
         self._seen.pop(uid, None)  # The result of a failed write is unknown.
-        if not await self._database.run(partial(_write, expected, values)):
+        try:
+            is_written = await self._database.run(partial(_write, expected, values))
+        except IntegrityError:
+            is_written = False
+        if not is_written:
             raise _conflict(uid)
         self._seen[uid] = Row(values["version"], values["state"], values["restart_attempts"])
 
@@ -139,27 +143,20 @@ WHERE = "operator_run_states.state"
 
 
 def _read(uid: str, connection: sa.Connection) -> Row | None:
-    query = sa.select(states.c.version, states.c.state, states.c.restart_attempts).where(states.c.run_id == uid)
-    found = connection.execute(query).one_or_none()
+    found = connection.execute(READ, {"uid": uid}).one_or_none()
     return Row(*found) if found else None
 
 
 def _write(expected: int | None, values: dict[str, object], connection: sa.Connection) -> bool:
-    """Insert or update a row; return whether it had the expected version."""
+    """Insert or update a row; return whether it had the expected version. Raises IntegrityError if another one was inserted."""
     if expected is None:
-        try:
-            with connection.begin_nested():
-                connection.execute(sa.insert(states).values(values))
-        except IntegrityError:
-            return False
+        connection.execute(INSERT, values)
         return True
-    is_expected = (states.c.run_id == values["run_id"]) & (states.c.version == expected)
-    return connection.execute(sa.update(states).where(is_expected).values(values)).rowcount == 1
+    return connection.execute(UPDATE, values | {"uid": values["run_id"], "expected": expected}).rowcount == 1
 
 
 def _known(connection: sa.Connection) -> frozenset[KnownRun]:
-    rows = connection.execute(sa.select(states.c.run_id, states.c.namespace, states.c.name).where(states.c.namespace != ""))
-    return frozenset(KnownRun(*row) for row in rows)
+    return frozenset(KnownRun(*row) for row in connection.execute(KNOWN))
 
 
 def _conflict(uid: str) -> Conflict:
