@@ -42,6 +42,14 @@ def _pod(name: str) -> JsonObject:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "annotations": ENDS_BY_ITSELF}, "spec": _template()}
 
 
+def _pod_with_volume(name: str) -> JsonObject:
+    """A kubelet looks for a pod's volumes every 300 ms (its podAttachAndMountRetryInterval), and a Run's pod has volumes."""
+    pod = _pod(name)
+    pod["spec"]["volumes"] = [{"name": "scratch", "emptyDir": {}}]
+    pod["spec"]["containers"][0]["volumeMounts"] = [{"name": "scratch", "mountPath": "/scratch"}]
+    return pod
+
+
 def _job(name: str) -> JsonObject:
     spec = {"backoffLimit": 0, "template": {"spec": _template()}}
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}
@@ -73,11 +81,12 @@ def _operator(options: tuple[str, ...], stage: Stage, stack: ExitStack) -> Opera
 
 
 REPORTING = ("--reporter-image", REPORTER_IMAGE)
-POD, JOB, RUN, REPORTING_RUN = "pod", "job", "run", "run-reporter"
+POD, POD_WITH_VOLUME, JOB, RUN, REPORTING_RUN = "pod", "pod-volume", "job", "run", "run-reporter"
 KINDS = {
     each.name: each
     for each in (
         Kind(POD, PODS, _pod, _is_over, _no_controller),
+        Kind(POD_WITH_VOLUME, PODS, _pod_with_volume, _is_over, _no_controller),
         Kind(JOB, JOBS, _job, _has_ended, _no_controller),
         Kind(RUN, RUNS, _run, _is_ended, partial(_operator, ())),
         Kind(REPORTING_RUN, RUNS, _run, _is_ended, partial(_operator, REPORTING)),
