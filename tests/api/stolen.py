@@ -18,6 +18,7 @@ from controller.resources.pod_builder import build_pod
 from controller.resources.reporter_sidecar import Sidecar
 from tests.api.attempts import HOME, NAMESPACE, REPORTER, Attempt, By, create, patch, run_
 from tests.api.forged_requests import owner
+from tests.cluster.releases import is_before
 
 SYSTEM = "kube-system"
 STRONG, BYSTANDER = "strong", "bystander"
@@ -108,6 +109,8 @@ SELECTED = "writes the NetworkPolicy runwatchman-agents only"
 OWNERS = "one controller of kind Run"
 CONFINED, SECURED, ALONE = "each container of a pod", "a pod that the operator creates is restricted", "shares no namespace"
 MOUNTS, FENCED, PLACE = "configMap, downwardAPI", "has the scheduling gate", "creates nothing in its own namespace"
+APPARMOR = SECURED if is_before("1.34") else CONFINED
+"""API servers before 1.34 copy a container's AppArmor profile into an annotation of its pod, which is refused first."""
 UNCONFINED = {"type": "Unconfined"}
 SECCOMP = "container.seccomp.security.alpha.kubernetes.io/agent"
 TOKEN = {"projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}
@@ -123,7 +126,7 @@ PODS = (
     stolen("a container's root", CONFINED, pod(box=confined(runAsUser=0))),
     stolen("a container that may be root", CONFINED, pod(box=confined(runAsNonRoot=False))),
     stolen("a container without seccomp", CONFINED, pod(box=confined(seccompProfile=UNCONFINED))),
-    stolen("a container without AppArmor", CONFINED, pod(box=confined(appArmorProfile=UNCONFINED))),
+    stolen("a container without AppArmor", APPARMOR, pod(box=confined(appArmorProfile=UNCONFINED))),
     stolen("a container with labels of SELinux", CONFINED, pod(box=confined(seLinuxOptions={"type": "spc_t"}))),
     stolen("a container with a user of SELinux", CONFINED, pod(box=confined(seLinuxOptions={"user": "system_u"}))),
     stolen("a pod with a type of SELinux", SECURED, pod(securityContext=secured(seLinuxOptions={"type": "spc_t"}))),

@@ -59,3 +59,8 @@ def release() -> Release:
         choices = ", ".join(f"{each.minor} ({each.kubernetes})" for each in RELEASES)
         raise ClusterError(f"{SETTING}={given} is no version that the test clusters can have: set it to one of {choices}")
     return found
+
+
+def is_before(minor: str) -> bool:
+    """Return whether the release that the setting names is older than a minor version: `is_before("1.34")`."""
+    return [*map(int, release().minor.split("."))] < [*map(int, minor.split("."))]
