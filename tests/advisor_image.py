@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
+from tests.buildah import buildah, has_buildah, push
 from tests.clis.install import install_locked
 from tests.cluster import Cluster
 from tests.cluster.kind import KindCluster
 from tests.cluster.processes import run
 from tests.cluster.progress import taking
-from tests.image import IMAGE, ROOT, archive, build, buildah, has_buildah, kept, push
+from tests.image import IMAGE, ROOT, archive, build, kept
 
 ADVISOR_IMAGE = "localhost/runwatchman/runwatchman-codex:dev"
 RECIPE = ROOT / "images/codex"

@@ -10,25 +10,19 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
-import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from tests.buildah import WITH_PYTHON, base_image, buildah, has_buildah, push
 from tests.cluster.processes import run
 from tests.cluster.progress import locked, taking
 from tests.cluster.settings import cache_dir
 
 ROOT = Path(__file__).parent.parent
 IMAGE = "localhost/runwatchman/runwatchman:dev"
-BASE = "localhost/runwatchman/base"
-SUITE = "trixie"
-PACKAGES = "python3,python3-pip,ca-certificates"
-"""Packages of the base, which replaces python:3.13-slim: that is Debian of the same name with the same Python."""
-
-NOT_NEEDED = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man", "var/log")
 OURS = (
     "Containerfile",
     ".containerignore",
@@ -76,16 +70,9 @@ def kept(name: str, build: Callable[[Path], None], what: str, usually: str) -> P
     return path
 
 
-def buildah(*arguments: str) -> str:
-    """Run buildah on storage of our own and return its output. Raises ClusterError."""
-    storage = cache_dir() / "buildah"
-    command = ["buildah", "--root", f"{storage}/root", "--runroot", f"{storage}/run", "--storage-driver", "overlay"]
-    return run([*command, *arguments], env={**os.environ, "BUILDAH_ISOLATION": "chroot"})
-
-
 def build(*options: str, source: Path = ROOT, image: str = IMAGE, base: str | None = None) -> str:
     """Build the image of a source tree by buildah, on our own base by default, and return its ID. Raises ClusterError."""
-    base = base or _base()
+    base = base or base_image(WITH_PYTHON)
     with tempfile.TemporaryDirectory(dir=cache_dir()) as scratch:
         secret = _secret(Path(scratch))
         flags = ["--timestamp", "0", "--layers", "--pull-never", "--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro"]
@@ -105,46 +92,6 @@ def build_archive(path: Path, source: Path = ROOT, image: str = IMAGE) -> None:
     run(["docker", "save", "-o", str(path), image])
 
 
-def push(image: str, path: Path) -> None:
-    """Write an image of buildah's storage to a docker archive. Raises ClusterError."""
-    buildah("push", "--quiet", image, f"docker-archive:{path}:{image}")
-
-
-def has_buildah() -> bool:
-    """Whether buildah works here, after installing it if possible."""
-    if os.getuid() == 0 and not shutil.which("buildah") and shutil.which("apt-get"):
-        with taking("installing buildah", "20 s"):
-            env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-            run(["apt-get", "update"], env=env)
-            run(["apt-get", "install", "-y", "--no-install-recommends", "buildah", "debootstrap"], env=env)
-    return os.getuid() == 0 and shutil.which("buildah") is not None
-
-
-def base_archive() -> Path:
-    """Return the file system of the base, downloading it if it is missing."""
-    tar = cache_dir() / f"base-{hashlib.sha256(f'{SUITE} {PACKAGES} {NOT_NEEDED}'.encode()).hexdigest()[:12]}.tar"
-    if not tar.exists():
-        with taking("fetching Debian for the image", "1 min"), tempfile.TemporaryDirectory(dir=cache_dir()) as scratch:
-            root = Path(scratch) / "rootfs"
-            run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(root)])
-            for folder in NOT_NEEDED:
-                shutil.rmtree(root / folder, ignore_errors=True)
-            partial = tar.with_suffix(".partial")
-            run(["tar", "--numeric-owner", "--exclude=./dev/*", "-C", str(root), "-cf", str(partial), "."])
-            partial.rename(tar)
-    return tar
-
-
-def _base() -> str:
-    """Return the base's name in buildah's storage, importing it if it is missing."""
-    tar = base_archive()
-    name = f"{BASE}:{tar.stem}"
-    if name not in buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
-        (recipe := tar.with_suffix(".containerfile")).write_text(f"FROM scratch\nADD {tar.name} /\n")
-        buildah("bud", "--quiet", "--timestamp", "0", "--ignorefile", os.devnull, "-f", str(recipe), "--tag", name, str(tar.parent))
-    return name
-
-
 def _secret(folder: Path) -> Path:
     """Return the source of packages as shell variables."""
     chosen = {key: value for key, value in os.environ.items() if key.startswith(MIRRORS) and not key.startswith(NOT_MIRRORS)}
@@ -155,7 +102,7 @@ def _secret(folder: Path) -> Path:
 
 
 def _digest() -> str:
-    digest = hashlib.sha256(f"{SUITE} {PACKAGES} {NOT_NEEDED}".encode())
+    digest = hashlib.sha256(WITH_PYTHON.inputs().encode())
     for path in _inputs():
         digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
     return digest.hexdigest()[:12]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.buildah import has_buildah
 from tests.chart.helm import NAMESPACE
 from tests.cluster import Cluster, choose, lifecycle
 from tests.cluster.kind import KindCluster, kind_unavailable
 from tests.conftest import await_policies
-from tests.image import has_buildah
 from tests.kind.each_store import release_of_each
 from tests.kind.installed import OFTEN, PATIENT, PLAIN, Installed, claim_namespace
 from tests.kind.released import Released, released

@@ -7,7 +7,7 @@ import urllib.request
 from pathlib import Path
 
 from controller.api.base import JsonObject
-from tests.image import buildah, has_buildah
+from tests.buildah import buildah, has_buildah
 from tests.release.image import Registry
 from tests.release.index import push_index
 from tests.release.loopback import loopback_registry

@@ -6,10 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.buildah import buildah
 from tests.cluster.processes import run
 from tests.cluster.progress import ClusterError, taking
 from tests.cluster.settings import architecture
-from tests.image import build, buildah
+from tests.image import build
 from tests.release.project import NAME, ROOT, version
 
 PUBLIC_BASE = "docker.io/library/python:3.13-slim"

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.image import buildah
+from tests.buildah import buildah
 from tests.release.image import Registry
 from tests.release.project import NAME
 
