@@ -78,9 +78,9 @@ neighbours: ## Measure a tenant's latency while another has a hundred times its 
 cli: ## Build `kubectl rw` as one file for each platform, and the manifest for krew, into dist/
 	@$(RUN) python scripts/cli $(CLI_ARGS)
 
-image: ## Build the images that the tests run: localhost/runwatchman/runwatchman:dev and, with codex, runwatchman-codex:dev
+image: ## Build the images that the tests run, under localhost/runwatchman/: runwatchman:dev, and those of images/
 	@$(RUN) python -m tests.image
-	@$(RUN) python -m tests.advisor_image
+	@$(RUN) python -m tests.recipe_image
 
 docs: ## Build the documentation as a site, into artifacts/site
 	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict

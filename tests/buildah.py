@@ -33,6 +33,8 @@ class Base:
 
 WITH_PYTHON = Base("python3,python3-pip,ca-certificates", (*NOT_NEEDED, LOGS))
 """In place of python:3.13-slim: that is Debian of the same name with the same Python."""
+SLIM = Base("ca-certificates", NOT_NEEDED)
+"""In place of debian:trixie-slim. apt works in it, which needs its folder of logs."""
 
 
 def buildah(*arguments: str) -> str:

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import pytest
 
 from controller.api.base import JsonObject
-from tests.advisor_image import load_advisor_image
 from tests.chart.helm import INSTALL_TIMEOUT, NAMESPACE, RELEASE
 from tests.cluster import IN_TIME, Cluster
 from tests.image import IMAGE
@@ -20,6 +19,7 @@ from tests.kind.conftest import TEAM
 from tests.kind.stage import LONG
 from tests.kind.test_helm import install, on
 from tests.plugin import Plugin
+from tests.recipe_image import ADVISOR, load_image
 from tests.support import apply, await_phase, condition, items, policy_of, run_of, shell
 
 MODEL_PORT = 9911
@@ -89,7 +89,7 @@ class Stage(NamedTuple):
 def stage(fresh: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The chart with its advisor: codex, whose model is a third container with a scripted answer."""
     home = tmp_path_factory.mktemp("helm")
-    image = load_advisor_image(fresh)
+    image = load_image(fresh, ADVISOR)
     fresh.kubectl("-n", NAMESPACE, "create", "secret", "generic", SECRET, f"--from-literal={SECRET_KEY}={KEY}")
     (home / "values.json").write_text(json.dumps(_values(image)))
     install(fresh, home, "-f", str(home / "values.json"))

@@ -71,7 +71,7 @@ NOT_RUN = {
     Shown("docs/releasing.md", "scripts/run python -m tests.release"): "publishes: tests/kind/released.py calls the same functions",
     Shown(
         "docs/advisor.md", "npm ci"
-    ): "needs docker and a registry: tests/advisor_image.py builds from that file, by npm ci and buildah",
+    ): "needs docker and a registry: tests/recipe_image.py builds from that file, by npm ci and buildah",
     Shown(
         "docs/agents.md", "answer=$(rw ask"
     ): "runs in an agent's pod: the stories parked and heeds of tests/kind/test_agents.py are it",
