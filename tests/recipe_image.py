@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,7 +33,7 @@ class Recipe:
     image: str
     """The name of the image that the tests build."""
     packages: str = ""
-    """The folder under images/ whose package-lock.json npm installs to make the context; empty: the context is the recipe's folder."""
+    """The folder under images/ whose package-lock.json npm installs as the context; empty: the context is the recipe itself."""
     on_ours: bool = False
     """Whether the base is runwatchman's own image, and not Debian."""
 
@@ -46,12 +47,22 @@ class Recipe:
         """The folder with package.json and its lock file."""
         return RECIPES / self.packages
 
+    def version(self) -> str:
+        """Return the version of the only package."""
+        (version,) = json.loads((self.packages_folder / "package.json").read_text())["dependencies"].values()
+        return str(version)
+
     def context(self) -> Path:
         """Return the build's context: the packages as `npm ci --prefix images/...` would install them there."""
         return install_locked(self.packages_folder, self.packages) if self.packages else RECIPES / self.name
 
 
 ADVISOR = Recipe("codex", "localhost/runwatchman/runwatchman-codex:dev", packages="codex", on_ours=True)
+CODEX_AGENT = Recipe("codex-agent", "localhost/runwatchman/codex-agent:dev", packages="codex")
+CLAUDE_AGENT = Recipe("claude-agent", "localhost/runwatchman/claude-agent:dev", packages="claude-agent")
+AGENTS = (CODEX_AGENT, CLAUDE_AGENT)
+PUBLISHED = (CODEX_AGENT,)
+"""The recipes whose images a release publishes. claude's licence reserves all rights, so its image is built by its users."""
 
 
 def load_image(cluster: Cluster, recipe: Recipe) -> str:
@@ -107,5 +118,5 @@ def _digest(recipe: Recipe, context: Path) -> str:
 
 
 if __name__ == "__main__":
-    for each in (ADVISOR,):
+    for each in (ADVISOR, *AGENTS):
         click.echo(f"{recipe_archive(each)}  holds {each.image}")

@@ -111,7 +111,8 @@ def test_examples_conform_to_the_crds(tmp_path: Path) -> None:
         (tmp_path / f"{crd['spec']['names']['kind'].lower()}.json").write_text(json.dumps(schema))
     command = [str(find(["kubeconform"])["kubeconform"]), "-strict", "-summary", "-schema-location"]
     command.append(f"{tmp_path}/{{{{ .ResourceKind }}}}.json")
-    good = [str(path) for path in (ROOT / "manifests/examples").glob("*.yaml") if path.stem != "refused"]
+    examples = ROOT / "manifests/examples"
+    good = [str(path) for path in (*examples.glob("*.yaml"), *examples.glob("agents/*.yaml")) if path.stem != "refused"]
     done = subprocess.run([*command, *good], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     wrong = (ROOT / "manifests/examples/hello.yaml").read_text().replace("agents:", "agent: x\n  agents:")

@@ -20,7 +20,17 @@ INPUT_TOKENS, OUTPUT_TOKENS = 100, 10
 """The usage of each answer of a model."""
 
 MAX_REQUEST = 1 << 26
+LOOPBACK = "127.0.0.1"
 OK = 200
+
+
+PATCH = """apply_patch <<'PATCH'
+*** Begin Patch
+*** Add File: {}
++{}
+*** End Patch
+PATCH"""
+"""codex's tool for files, by which a model creates one: it looks like a shell command, and no shell runs it."""
 
 
 class End(Enum):
@@ -39,6 +49,10 @@ class Reply:
     text: str = ""
     command: str = ""
     """A shell command that the model calls, instead of a text."""
+    file: str = ""
+    """The absolute path of a file that the model creates with the CLI's own tool for that, with `text` as its only line."""
+    javascript: str = ""
+    """A program that the model has codex run in its own interpreter, as newer models do with every tool."""
     status: int = OK
     error: str = ""
     """The type of the error, if the status is an error."""
@@ -60,14 +74,14 @@ class Model(ABC):
         self.url = ""
 
     @asynccontextmanager
-    async def serve(self) -> AsyncIterator[Self]:
-        """Serve on a free port of loopback."""
+    async def serve(self, host: str = LOOPBACK) -> AsyncIterator[Self]:
+        """Serve on a free port of an address, by default loopback."""
         app = web.Application(client_max_size=MAX_REQUEST)
         app.router.add_route("*", "/{path:.*}", self._answer)
         runner = web.AppRunner(app, shutdown_timeout=0)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        await web.TCPSite(runner, host, 0).start()
+        self.url = f"http://{host}:{runner.addresses[0][1]}"
         try:
             yield self
         finally:
@@ -138,10 +152,12 @@ class Messages(Model):
         """Return the events of one message, which is a text or the call of a tool."""
         usage = {"input_tokens": INPUT_TOKENS, "output_tokens": 1}
         message = {"id": f"msg_{number}", "type": "message", "role": "assistant", "model": "test", "content": [], "usage": usage}
-        if reply.command:
-            block = {"type": "tool_use", "id": f"toolu_{number}", "name": "Bash", "input": {}}
-            given = json.dumps({"command": reply.command, "description": "a test"})
-            delta, stop = {"type": "input_json_delta", "partial_json": given}, "tool_use"
+        if reply.command or reply.file:
+            tool, given = "Bash", {"command": reply.command, "description": "a test"}
+            if reply.file:
+                tool, given = "Write", {"file_path": reply.file, "content": f"{reply.text}\n"}
+            block = {"type": "tool_use", "id": f"toolu_{number}", "name": tool, "input": {}}
+            delta, stop = {"type": "input_json_delta", "partial_json": json.dumps(given)}, "tool_use"
         else:
             block, delta, stop = {"type": "text", "text": ""}, {"type": "text_delta", "text": reply.text}, "end_turn"
         return [
@@ -170,8 +186,11 @@ class Responses(Model):
     def events(self, reply: Reply, number: int) -> list[JsonObject]:
         """Return the events of one response, whose item is a message or the call of a function."""
         item: JsonObject
-        if reply.command:
-            given = json.dumps({"cmd": reply.command})
+        command = PATCH.format(reply.file, reply.text) if reply.file else reply.command
+        if reply.javascript:
+            item = {"type": "custom_tool_call", "call_id": f"call_{number}", "name": "exec", "input": reply.javascript}
+        elif command:
+            given = json.dumps({"cmd": command})
             item = {"type": "function_call", "call_id": f"call_{number}", "name": "exec_command", "arguments": given}
         else:
             item = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": reply.text}]}

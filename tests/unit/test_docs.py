@@ -61,7 +61,10 @@ def test_the_refused_policy_is_refused_in_the_words_of_the_page() -> None:
     assert (done.exit_code, done.output) == (1, shown[2])
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "manifests/examples").glob("*.yaml")), ids=lambda path: path.stem)
+EXAMPLES = [*(ROOT / "manifests/examples").glob("*.yaml"), *(ROOT / "manifests/examples/agents").glob("*.yaml")]
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES), ids=lambda path: path.stem)
 def test_examples_are_runs_that_the_operator_takes(path: Path) -> None:
     """Every example is a valid Run, except for the one that shows a refusal."""
     runs = [obj for obj in yaml.safe_load_all(path.read_text()) if obj["kind"] == "Run"]

@@ -69,6 +69,7 @@ NOT_RUN = {
     Shown("CONTRIBUTING.md", "make setup"): CI_ITSELF,
     Shown("CONTRIBUTING.md", "helm upgrade"): "needs a registry of yours: tests/chart/helm.py installs so, with the tests' image",
     Shown("docs/releasing.md", "scripts/run python -m tests.release"): "publishes: tests/kind/released.py calls the same functions",
+    Shown("docs/clis.md", "npm ci"): "needs docker and npm: tests/recipe_image.py builds from those files, by npm ci and buildah",
     Shown(
         "docs/advisor.md", "npm ci"
     ): "needs docker and a registry: tests/recipe_image.py builds from that file, by npm ci and buildah",

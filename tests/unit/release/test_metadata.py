@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.recipe_image import AGENTS
 from tests.release.project import CHART, NAME, PAGES, REGISTRY, ROOT, SOURCE, is_prerelease, semver, version
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -30,7 +31,8 @@ def test_a_version_as_helm_writes_it(python: str, helm: str) -> None:
 def test_the_version_is_the_same_everywhere() -> None:
     """scripts/set-version has changed every file with it."""
     assert (METADATA["appVersion"], METADATA["version"]) == (version(), semver(version()))
-    assert f"ARG VERSION={version()}\n" in (ROOT / "Containerfile").read_text()
+    for recipe in (ROOT / "Containerfile", *(each.containerfile for each in AGENTS)):
+        assert f"ARG VERSION={version()}\n" in recipe.read_text(), recipe
 
 
 def test_the_project_says_where_it_lives() -> None:
