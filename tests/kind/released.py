@@ -11,12 +11,12 @@ from pathlib import Path
 from tests.cluster.kind import KindCluster
 from tests.cluster.settings import architecture
 from tests.release import files, signing, steps
-from tests.release.image import Registry, build_archive
+from tests.release.image import Registry, build_archives
 from tests.release.loopback import loopback_registry, reachable_from_nodes
+from tests.release.published import Published
 from tests.release.signing import Signer
-from tests.release.steps import Published
 
-BASE = "own"
+BASES = ("own",)
 FIRST_SECONDS = 1800
 """On a new machine Go builds cosign and syft, and the image is built."""
 
@@ -38,8 +38,8 @@ def released(cluster: KindCluster, home: Path) -> Iterator[Released]:
     (keys := home / "keys").mkdir()
     with loopback_registry() as (registry, data), reachable_from_nodes(cluster, registry, data):
         signer = signing.by_new_key(keys)
-        build_archive(folder)
+        build_archives(folder)
         files.python_dists(folder)
         files.plugins(folder, f"linux-{architecture()}")
-        yield Released(steps.publish(folder, registry, signer, BASE), registry, signer, folder)
+        yield Released(steps.publish(folder, registry, signer, BASES), registry, signer, folder)
     shutil.rmtree(keys)

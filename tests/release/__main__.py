@@ -11,13 +11,18 @@ from tests.chart.helm import HelmError
 from tests.cluster.progress import ClusterError
 from tests.release import files, steps
 from tests.release.changelog import NoNotesError, section
-from tests.release.image import PUBLIC_BASE, Registry, build_archive
+from tests.release.image import PUBLIC_BASE, RECIPES_BASE, Registry, build_archives
 from tests.release.project import REGISTRY, ROOT, version
 from tests.release.signing import by_workflow
 from tests.release.site import add_version
 
 FOLDER = click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default="dist", show_default=True)
-REGISTRY_OPTION = click.option("--registry", default=REGISTRY, show_default=True, help="Where the image and the chart are.")
+OWN = "own"
+REGISTRY_OPTION = click.option("--registry", default=REGISTRY, show_default=True, help="Where the images and the chart are.")
+BASE = click.option("--base", default=PUBLIC_BASE, show_default=True, help="The base of runwatchman's image; `own` is the tests'.")
+OTHERS_BASE = click.option(
+    "--recipes-base", default=RECIPES_BASE, show_default=True, help="The base of the other images, or `own`."
+)
 IDENTITY = click.option("--identity", required=True, help="The workflow that signs: its URL, with its ref.")
 
 
@@ -38,18 +43,21 @@ def check(tag: str) -> None:
 
 
 @main.command()
-def base() -> None:
+@click.option("--recipes", is_flag=True, help="The base of the other images.")
+def base(recipes: bool) -> None:
     """Print the name of the image's base, whose digest the workflow looks up once for all architectures."""
-    click.echo(PUBLIC_BASE)
+    click.echo(RECIPES_BASE if recipes else PUBLIC_BASE)
 
 
 @main.command()
 @FOLDER
-@click.option("--base", default=PUBLIC_BASE, show_default=True, help="The image's base; `own` is the tests', of debootstrap.")
-def image(folder: Path, base: str) -> None:
-    """Build the image for this machine's architecture."""
+@BASE
+@OTHERS_BASE
+def image(folder: Path, base: str, recipes_base: str) -> None:
+    """Build the images for this machine's architecture."""
     folder.mkdir(parents=True, exist_ok=True)
-    click.echo(build_archive(folder, None if base == "own" else base))
+    for path in build_archives(folder, *(None if each == OWN else each for each in (base, recipes_base))):
+        click.echo(path)
 
 
 @main.command()
@@ -66,10 +74,11 @@ def dists(folder: Path) -> None:
 @FOLDER
 @REGISTRY_OPTION
 @IDENTITY
-@click.option("--base", default=PUBLIC_BASE, show_default=True, help="The images' base, for the provenance.")
-def publish(folder: Path, registry: str, identity: str, base: str) -> None:
-    """Push and sign the image and the chart, and leave the signed files of the release in the folder."""
-    click.echo(steps.publish(folder, Registry(registry), by_workflow(identity), base).image)
+@BASE
+@OTHERS_BASE
+def publish(folder: Path, registry: str, identity: str, base: str, recipes_base: str) -> None:
+    """Push and sign the images and the chart, and leave the signed files of the release in the folder."""
+    click.echo(steps.publish(folder, Registry(registry), by_workflow(identity), (base, recipes_base)).image)
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""The image of a release: an archive for each architecture, and the index of all of them in a registry."""
+"""The images of a release, runwatchman's and those of recipes: an archive of each for each architecture."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from tests.cluster.processes import run
 from tests.cluster.progress import ClusterError, taking
 from tests.cluster.settings import architecture
 from tests.image import build
+from tests.recipe_image import PUBLISHED
+from tests.recipe_image import build as build_recipe
 from tests.release.project import NAME, ROOT, version
 
 PUBLIC_BASE = "docker.io/library/python:3.13-slim"
 """The base of a published image, which the Containerfile names; the tests have their own, as they reach no registry."""
-ARCHIVES = f"{NAME}-image-*.tar"
+RECIPES_BASE = "docker.io/library/debian:trixie-slim"
+"""The base that the recipes name."""
+ARCHIVES = "{image}-image-{architecture}.tar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +31,12 @@ class Registry:
 
     @property
     def image(self) -> str:
-        """The repository of the image."""
-        return f"{self.name}/{NAME}"
+        """The repository of runwatchman's image."""
+        return self.repository(NAME)
+
+    def repository(self, image: str) -> str:
+        """Return the repository of an image."""
+        return f"{self.name}/{image}"
 
     @property
     def charts(self) -> str:
@@ -43,18 +51,38 @@ def revision() -> str:
     return "unknown"
 
 
-def build_archive(to: Path, base: str | None = None) -> Path:
-    """Build the image for this machine's architecture and return its OCI archive. Raises ClusterError.
+def archives_of(folder: Path, image: str) -> list[Path]:
+    """Return a folder's archives of an image, one for each architecture."""
+    return sorted(folder.glob(ARCHIVES.format(image=image, architecture="*")))
 
-    Another architecture needs a machine of that architecture: nothing is emulated.
+
+def build_archives(to: Path, base: str | None = None, recipes_base: str | None = None) -> list[Path]:
+    """Build all images for this machine's architecture, by default on our own bases, and return their OCI archives.
+
+    Another architecture needs a machine of that architecture: nothing is emulated. Raises ClusterError.
     """
-    path = to / ARCHIVES.replace("*", architecture())
-    name = f"localhost/{NAME}/release:{version()}"
+    _pull(base, recipes_base)
     facts = ("--build-arg", f"VERSION={version()}", "--build-arg", f"REVISION={revision()}")
-    with taking(f"building the image of {version()} for {architecture()}", "15 s after a change"):
-        if base:
-            buildah("pull", "--quiet", base)
-        build(*facts, image=name, base=base)
-        path.unlink(missing_ok=True)
-        buildah("push", "--quiet", "--format", "oci", name, f"oci-archive:{path}:{version()}")
+    with taking(f"building the images of {version()} for {architecture()}", "15 s after a change"):
+        build(*facts, image=_name(NAME), base=base)
+        anew = ("--no-cache",) if recipes_base else ()  # with the packages that Debian has today
+        for recipe in PUBLISHED:
+            build_recipe(recipe, *facts, *anew, name=_name(recipe.name), base=recipes_base)
+        return [_write(to, image) for image in (NAME, *(recipe.name for recipe in PUBLISHED))]
+
+
+def _pull(*bases: str | None) -> None:
+    for base in filter(None, bases):
+        buildah("pull", "--quiet", base)
+
+
+def _name(image: str) -> str:
+    """Return the name of an image in buildah's storage."""
+    return f"localhost/{NAME}/release-{image}:{version()}"
+
+
+def _write(to: Path, image: str) -> Path:
+    path = to / ARCHIVES.format(image=image, architecture=architecture())
+    path.unlink(missing_ok=True)
+    buildah("push", "--quiet", "--format", "oci", _name(image), f"oci-archive:{path}:{version()}")
     return path

@@ -35,8 +35,8 @@ class Index:
     platforms: tuple[Platform, ...]
 
 
-def push_index(archives: list[Path], registry: Registry, *tags: str) -> Index:
-    """Push one index of all archives' images under some tags. Raises ClusterError."""
+def push_index(archives: list[Path], registry: Registry, *tags: str, image: str = NAME) -> Index:
+    """Push one index of all archives of an image, under some tags. Raises ClusterError."""
     name = f"localhost/{NAME}/index:{uuid.uuid4().hex}"
     buildah("manifest", "create", name)
     try:
@@ -46,7 +46,7 @@ def push_index(archives: list[Path], registry: Registry, *tags: str) -> Index:
         with tempfile.NamedTemporaryFile("r") as digest:
             options = ["--all", "--format", "oci", "--digestfile", digest.name, f"--tls-verify={not registry.plain_http}".lower()]
             for tag in tags:
-                buildah("manifest", "push", *options, name, f"docker://{registry.image}:{tag}")
+                buildah("manifest", "push", *options, name, f"docker://{registry.repository(image)}:{tag}")
             return Index(digest.read().strip(), platforms)
     finally:
         buildah("manifest", "rm", name)

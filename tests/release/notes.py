@@ -9,7 +9,7 @@ TEXT = """{warning}```sh
 helm upgrade --install {name} {chart} --version {helm} --namespace {name} --create-namespace --wait
 ```
 
-or `kubectl apply --server-side -f install.yaml`. The image is `{image}`.
+or `kubectl apply --server-side -f install.yaml`. The image is `{image}`{beside}.
 [Verify it]({pages}latest/verify/) with `checksums.txt`, cosign, the SBOM and the provenance below.
 
 {changes}
@@ -17,8 +17,9 @@ or `kubectl apply --server-side -f install.yaml`. The image is `{image}`.
 WARNING = "A prerelease: objects and options may change before the release.\n\n"
 
 
-def notes(version: str, image: str, chart: str, helm: str) -> str:
-    """Return the notes of a version as Markdown. Raises NoNotesError if the changelog has none."""
+def notes(version: str, image: str, chart: str, helm: str, *agents: str) -> str:
+    """Return the notes of a version as Markdown, with its images. Raises NoNotesError if the changelog has none."""
     changes = section((ROOT / "CHANGELOG.md").read_text(), version)
     warning = WARNING if is_prerelease(version) else ""
-    return TEXT.format(warning=warning, name=NAME, chart=chart, helm=helm, image=image, pages=PAGES, changes=changes)
+    beside = f"; for agents there is `{'`, `'.join(agents)}`" if agents else ""
+    return TEXT.format(warning=warning, name=NAME, chart=chart, helm=helm, image=image, beside=beside, pages=PAGES, changes=changes)

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 NAME = "runwatchman"
 REGISTRY = "ghcr.io/runwatchman"
-"""Published are REGISTRY/runwatchman, the image, and REGISTRY/charts/runwatchman, the chart."""
+"""Published are REGISTRY/runwatchman, the image, REGISTRY/charts/runwatchman, the chart, and the images of recipes."""
 SOURCE = "https://github.com/runwatchman/runwatchman"
 PAGES = "https://runwatchman.github.io/runwatchman/"
 CHART = ROOT / "charts" / NAME

@@ -1,4 +1,4 @@
-"""The provenance of a release: a predicate of SLSA 1.0, with the commit, the base and the builder (https://slsa.dev/spec/v1.0/provenance)."""
+"""The provenance of a release: a predicate of SLSA 1.0, with the commit, the bases and the builder (https://slsa.dev/spec/v1.0/provenance)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Build:
 
     version: str
     revision: str
-    base: str
+    bases: tuple[str, ...]
     started: str
     finished: str
     platforms: tuple[str, ...]
@@ -38,7 +38,7 @@ def predicate(build: Build, env: Mapping[str, str] = os.environ) -> dict[str, An
             "internalParameters": {},
             "resolvedDependencies": [
                 {"uri": f"git+{source}@{ref}", "digest": {"gitCommit": build.revision}},
-                _base(build.base),
+                *(_base(each) for each in build.bases),
             ],
         },
         "runDetails": {

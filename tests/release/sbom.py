@@ -12,16 +12,15 @@ from tests.cluster.processes import run
 from tests.cluster.progress import taking
 from tests.release.image import Registry
 from tests.release.index import Platform
-from tests.release.project import NAME
 
 
-def bill_of(folder: Path, registry: Registry, platform: Platform) -> Path:
-    """Write the SBOM of one platform's image in a registry into a folder and return its path. Raises ClusterError."""
-    path = folder / f"{NAME}-image-{platform.system}-{platform.architecture}.spdx.json"
+def bill_of(folder: Path, registry: Registry, image: str, platform: Platform) -> Path:
+    """Write the SBOM of an image for one platform in a registry into a folder and return its path. Raises ClusterError."""
+    path = folder / f"{image}-image-{platform.system}-{platform.architecture}.spdx.json"
     env = {**os.environ, "SYFT_REGISTRY_INSECURE_USE_HTTP": str(registry.plain_http).lower(), "SYFT_CHECK_FOR_APP_UPDATE": "false"}
-    image = f"registry:{registry.image}@{platform.digest}"
-    with taking(f"listing the packages in the image for {platform.name}", "20 s"):
-        run([str(find(["syft"])["syft"]), "scan", "--quiet", image, "--output", f"spdx-json={path}"], env=env)
+    source = f"registry:{registry.repository(image)}@{platform.digest}"
+    with taking(f"listing the packages in {image} for {platform.name}", "20 s"):
+        run([str(find(["syft"])["syft"]), "scan", "--quiet", source, "--output", f"spdx-json={path}"], env=env)
     return path
 
 

@@ -27,9 +27,11 @@ def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
 
 
 def test_the_notes_can_be_followed() -> None:
-    """They install this version of the chart from its registry, name the image by digest, and have the changes."""
-    text = notes(version(), "registry.example/x@sha256:1", "oci://registry.example/charts/x", "0.1.0-dev.1")
+    """They install this version of the chart from its registry, name the images by digest, and have the changes."""
+    published = ("registry.example/x@sha256:1", "oci://registry.example/charts/x", "0.1.0-dev.1")
+    text = notes(version(), *published, "registry.example/codex-agent@sha256:2")
     assert "oci://registry.example/charts/x --version 0.1.0-dev.1" in text
     assert "`registry.example/x@sha256:1`" in text
+    assert "`registry.example/codex-agent@sha256:2`" in text
     assert "### Added" in text
     assert text.startswith("A prerelease")

@@ -7,7 +7,7 @@ from tests.release.provenance import Build, predicate
 BUILD = Build(
     "1.2.0",
     "c0ffee",
-    "docker.io/library/python:3.13-slim@sha256:ab12",
+    ("docker.io/library/python:3.13-slim@sha256:ab12",),
     "2026-12-01T08:00:00Z",
     "2026-12-01T08:09:00Z",
     ("linux/amd64",),
