@@ -10,9 +10,8 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from controller.api.base import AgentName, ApiModel, Count, LongText, Name, Seconds, SecondsOrOff, Text, Word
+from controller.api.base import AgentName, ApiModel, Count, Generation, LongText, Name, Seconds, SecondsOrOff, Text, Word
 from controller.api.operator_state import ResultStatus, Usage
-from controller.api.run_status import Generation
 
 MAX_QUESTIONS = 8
 """Questions that one agent may have open at once. Further questions are reported as a problem."""

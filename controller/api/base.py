@@ -6,7 +6,7 @@ import json
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from controller.strict.constraints import Explained, Whole
@@ -21,6 +21,9 @@ MAX_COUNT = 1_000_000
 
 MAX_TOKENS = 1_000_000_000_000
 """The largest number of tokens, or of millionths of a US dollar, of any field."""
+
+MAX_EXACT = 2**53 - 1
+"""The largest integer that the bounds of a JSON schema, which are floats, represent exactly."""
 
 MAX_WORD, MAX_TEXT, MAX_LONG_TEXT = 128, 1024, 16384
 """Maximum characters of a Word, a Text and a LongText."""
@@ -47,6 +50,7 @@ Seconds = Annotated[int, Whole(1, MAX_SECONDS)]
 SecondsOrOff = Annotated[int, Whole(0, MAX_SECONDS)]
 Count = Annotated[int, Whole(0, MAX_COUNT)]
 Tokens = Annotated[int, Whole(0, MAX_TOKENS)]
+Generation = Annotated[int, Field(ge=0, le=MAX_EXACT)]
 Time = AwareDatetime
 
 

@@ -35,6 +35,9 @@ ANNOTATION_RESTARTED_AT = f"{GROUP}/restarted-at"
 ANNOTATION_STATE = f"{GROUP}/operator-state"
 """Annotation of a Run with `--store=annotations`: the operator's record."""
 
+CONDITION_WRITES_ACCEPTED = "WritesAccepted"
+"""The Run's condition that is False while the API server refuses a write for it."""
+
 FINALIZER_OUTCOME = f"{GROUP}/outcome"
 GATE_ADMITTED = f"{GROUP}/admitted"
 

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
 from controller.api.advice import AdviceState
-from controller.api.base import AgentName, ApiEnum, ApiModel, Count, Name, Text, Time, Word
+from controller.api.base import AgentName, ApiEnum, ApiModel, Count, Generation, Name, Text, Time, Word
 from controller.api.operator_state import OutcomeResult, ResultStatus, Usage
 from controller.api.phases import Health, Phase
 from controller.api.policy import NetworkMode
 from controller.api.run import MAX_AGENTS
-
-MAX_EXACT = 2**53 - 1
-"""The largest integer that the bounds of a JSON schema, which are floats, represent exactly."""
-
-Generation = Annotated[int, Field(ge=0, le=MAX_EXACT)]
-
-
-WRITES_ACCEPTED = "WritesAccepted"
-"""The condition that is False while the API server refuses a write for the Run."""
 
 
 class ConditionStatus(ApiEnum):

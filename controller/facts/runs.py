@@ -6,9 +6,8 @@ from datetime import datetime
 
 from controller.api.base import JsonObject
 from controller.api.checks import check_run, parse_run_spec
-from controller.api.names import RunKey
+from controller.api.names import CONDITION_WRITES_ACCEPTED, RunKey
 from controller.api.run import RunSpec
-from controller.api.run_status import WRITES_ACCEPTED
 from controller.api.timestamps import parse_time
 from controller.api.violations import Refused, violation
 from controller.plan.snapshot import RunFacts
@@ -39,7 +38,7 @@ def run_facts(obj: JsonObject) -> RunFacts:
 def refused_since(run: JsonObject) -> datetime | None:
     """Return since when writes for a Run have been refused, by its condition WritesAccepted; None while they are accepted."""
     conditions = run.get("status", {}).get("conditions", ())
-    found = (c["lastTransitionTime"] for c in conditions if (c["type"], c["status"]) == (WRITES_ACCEPTED, "False"))
+    found = (c["lastTransitionTime"] for c in conditions if (c["type"], c["status"]) == (CONDITION_WRITES_ACCEPTED, "False"))
     return parse_time(next(found, None))
 
 

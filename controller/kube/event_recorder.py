@@ -10,9 +10,8 @@ from collections.abc import Iterator
 import structlog
 
 from controller.api.base import JsonObject
-from controller.api.names import API_VERSION
+from controller.api.names import API_VERSION, CONDITION_WRITES_ACCEPTED
 from controller.api.phases import Phase
-from controller.api.run_status import WRITES_ACCEPTED
 from controller.api.timestamps import format_time
 from controller.kube.client import Client
 from controller.kube.errors import AlreadyExists, ApiError
@@ -93,7 +92,7 @@ async def record_refusal_event(client: Client, before: JsonObject, run: JsonObje
 
 def _refusal(status: JsonObject) -> JsonObject:
     """Return the condition WritesAccepted if it is False, else an empty object."""
-    found = (c for c in status.get("conditions", ()) if (c["type"], c["status"]) == (WRITES_ACCEPTED, "False"))
+    found = (c for c in status.get("conditions", ()) if (c["type"], c["status"]) == (CONDITION_WRITES_ACCEPTED, "False"))
     return next(found, {})
 
 

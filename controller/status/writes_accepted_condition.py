@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from controller.api.base import JsonObject
-from controller.api.run_status import WRITES_ACCEPTED
+from controller.api.names import CONDITION_WRITES_ACCEPTED
 from controller.plan import refused_writes
 from controller.plan.snapshot import Refusal, Snapshot
 from controller.status.condition_reasons import ConditionReason
@@ -21,9 +21,9 @@ def writes_accepted(snapshot: Snapshot, previous: Iterable[JsonObject]) -> tuple
     """Return the condition by the writes of this pass; none for a Run whose writes were never refused."""
     if snapshot.refusals:
         first = snapshot.refusals[0]
-        return ((WRITES_ACCEPTED, "False", refused_writes.reason(first), _message(snapshot.refusals)),)
-    known = any(condition["type"] == WRITES_ACCEPTED for condition in previous)
-    return ((WRITES_ACCEPTED, "True", ConditionReason.ACCEPTED, ""),) if known else ()
+        return ((CONDITION_WRITES_ACCEPTED, "False", refused_writes.reason(first), _message(snapshot.refusals)),)
+    known = any(condition["type"] == CONDITION_WRITES_ACCEPTED for condition in previous)
+    return ((CONDITION_WRITES_ACCEPTED, "True", ConditionReason.ACCEPTED, ""),) if known else ()
 
 
 def _message(refusals: tuple[Refusal, ...]) -> str:

@@ -9,7 +9,6 @@ from controller.cli.rw.fetch import begin
 from controller.cli.rw.objects import TERMINAL, oldest_first, phase_of
 from controller.cli.rw.responses import how_to_answer
 from controller.cli.rw.session import Session, with_kubectl_flags
-from controller.cli.rw.slow_imports import slow_imports
 
 
 @click.command()
@@ -19,10 +18,9 @@ def describe(session: Session, name: str) -> None:
     """Show a Run in full: agents, attempts, timeline, the last decision and its reason, and open escalations."""
     run = session.run(name)
     reading = begin(session, run)
-    # Importing the plan takes time, in which kubectl reads.
-    with slow_imports():
-        from controller.cli.rw.describe_view import describe_run
-        from controller.cli.rw.reason_text import sentence
+    # These imports take time, in which kubectl reads.
+    from controller.cli.rw.describe_view import describe_run
+    from controller.cli.rw.reason_text import sentence
 
     around = reading.finish()
     session.show(describe_run(run, around, sentence, session.now, session.width()))

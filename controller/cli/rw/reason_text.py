@@ -1,4 +1,4 @@
-"""The sentences of reasons; a separate module, since the plan is slow to import."""
+"""The sentences of reasons, for `describe`, which does without the rest of the plan, and for `explain`."""
 
 from __future__ import annotations
 

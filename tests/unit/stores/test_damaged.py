@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.api.base import MAX_COUNT, MAX_TEXT, MAX_WORD, JsonObject, dump
+from controller.api.base import MAX_COUNT, MAX_EXACT, MAX_TEXT, MAX_WORD, JsonObject, dump
 from controller.api.operator_state import MAX_ADVICE, MAX_ASKED, OperatorState
 from controller.api.run import MAX_AGENTS
-from controller.api.run_status import MAX_EXACT
 from controller.store.state_record import decode, judge
 from tests.stores import state_of
 from tests.unit.stores.conftest import run_object
