@@ -63,7 +63,7 @@ def test_dry_runs_create_nothing(rw: Plugin) -> None:
     assert printed["spec"]["agents"] == [{"name": "coder", "image": "x", "workspace": {}}]
     checked = json.loads(rw.ok("run", "later", "--image", "x", "--workspace", "--dry-run=server", "-o", "json"))
     assert checked["spec"]["agents"][0]["workspace"]["size"] == "10Gi"
-    assert "spec.agents[0].name" in rw.error("run", "later", "--image", "x", "--agent", "no-hyphens", "--dry-run=server")
+    assert "spec.agents[0].name" in rw.error("run", "later", "--image", "x", "--agent-name", "no-hyphens", "--dry-run=server")
     assert items(rw.cluster, rw.namespace, "runs") == []
     apply(rw.cluster, rw.namespace, printed)
     await_phase(rw.cluster, rw.namespace, "later", "Completed")

@@ -24,12 +24,13 @@ FAMILY = {
     "answer": ("answer", "approve", "deny", "retry", "wait", "fail"),
     "lifecycle_commands": ("pause", "resume", "stop", "restart"),
     "completion": ("completion",),
-    "create": ("run", "rerun"),
+    "create": ("rerun",),
     "describe": ("describe",),
     "explain": ("explain",),
     "get": ("get",),
     "inbox": ("inbox",),
     "logs": ("logs",),
+    "run": ("run",),
 }
 """Commands by module."""
 

@@ -1,28 +1,26 @@
-"""`run` and `rerun`: create Runs."""
+"""`rerun`, and what it shares with `run`: a Run is created, printed or watched."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from controller.cli.rw import options
 from controller.cli.rw.kubectl_errors import Refused
-from controller.cli.rw.manifest import Wanted, copy_of, manifest, next_name
+from controller.cli.rw.manifest import copy_of, next_name
 from controller.cli.rw.objects import TERMINAL, JsonObject, items_of, name_of, phase_of, status_of
 from controller.cli.rw.session import RUNS, Session, with_kubectl_flags
 from controller.cli.rw.terminal_safe import clean
 from controller.cli.rw.user_error import Problem
-from controller.strict.text_encoding import NotUtf8, decode
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _creating(command: F) -> F:
+def creating(command: F) -> F:
+    """Add the options of the commands that create a Run."""
     for option in (
         options.output("yaml", "json", "name"),
         click.option(
@@ -38,41 +36,8 @@ def _creating(command: F) -> F:
     return command
 
 
-@click.command()
-@_creating
-@click.argument("name")
-@click.option("--image", required=True, help="Image of the agent.")
-@click.option("--agent", default="coder", show_default=True, help="Name of the agent.")
-@click.option("--brief", help="The prompt.")
-@click.option("--brief-file", type=click.Path(dir_okay=False), help="File with the prompt; - for stdin.")
-@click.option("--env", multiple=True, metavar="NAME=VALUE", help="A variable; may be given several times.")
-@click.option("--env-from", multiple=True, metavar="KIND/NAME", help="secret/NAME or configmap/NAME, all of its keys.")
-@click.option("--policy", metavar="NAME", help="RunPolicy of the Run.")
-@click.option(
-    "--workspace", is_flag=False, flag_value="", metavar="[SIZE]", help="Keep /workspace across attempts; 10Gi without SIZE."
-)
-@click.option("--deadline", metavar="SPAN", help="Fail the Run after this long, such as 2h.")
-@click.option("--token-budget", type=int, metavar="N", help="Maximum tokens of the Run.")
-@click.argument("command", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
-@with_kubectl_flags
-def run(
-    session: Session,
-    brief: str | None,
-    brief_file: str | None,
-    dry_run: str | None,
-    watch: bool,
-    output: str | None,
-    **wanted: Any,
-) -> None:
-    """Start a Run with one agent."""
-    if brief is not None and brief_file is not None:
-        raise Problem("--brief and --brief-file exclude each other", "give one of them")
-    text = _read(brief_file) if brief_file else brief
-    _create(session, manifest(Wanted(brief=text, **wanted)), dry_run=dry_run, watch=watch, output=output)
-
-
-@click.command()
-@_creating
+@click.command(cls=options.WithBareOptions)
+@creating
 @click.argument("name", metavar="RUN", shell_complete=options.run_names)
 @click.argument("new_name", metavar="[NEWNAME]", required=False)
 @with_kubectl_flags
@@ -81,19 +46,13 @@ def rerun(session: Session, name: str, new_name: str | None, dry_run: str | None
     listed = None if new_name else session.kubectl.start("get", RUNS, "-o", "json")
     old = session.run(name)
     taken = [name_of(other) for other in items_of(listed.json())] if listed else []
-    _create(session, copy_of(old, new_name or next_name(old, taken)), dry_run=dry_run, watch=watch, output=output)
+    create(session, copy_of(old, new_name or next_name(old, taken)), dry_run=dry_run, watch=watch, output=output)
 
 
-def _read(path: str) -> str:
-    try:
-        return decode(sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes())
-    except OSError as error:
-        raise Problem(f"--brief-file {path} cannot be read", str(error.strerror)) from error
-    except NotUtf8 as error:
-        raise Problem(f"--brief-file {path} {error}") from error
-
-
-def _create(session: Session, made: JsonObject, *, dry_run: str | None, watch: bool, output: str | None) -> None:
+def create(
+    session: Session, made: JsonObject, *, dry_run: str | None, watch: bool, output: str | None, hints: tuple[str, ...] = ()
+) -> None:
+    """Create a Run, or print it for a dry run. `hints` are printed with the next steps. Raises Problem."""
     if dry_run and watch:
         raise Problem("--dry-run and --watch exclude each other", "a dry run creates nothing to watch")
     kubectl, text = session.kubectl, json.dumps(made)
@@ -112,7 +71,7 @@ def _create(session: Session, made: JsonObject, *, dry_run: str | None, watch: b
     if watch:
         _await(session, name)
     elif not output:
-        session.hint(f"watch: {session.command('get', name, '-w')}", f"logs: {session.command('logs', name, '-f')}")
+        session.hint(*hints, f"watch: {session.command('get', name, '-w')}", f"logs: {session.command('logs', name, '-f')}")
 
 
 def _await(session: Session, name: str) -> None:

@@ -29,12 +29,14 @@ class Wanted:
     """The options of `run`."""
 
     name: str
-    image: str
+    image: str | None = None
+    cli: str | None = None
     agent: str = "coder"
     command: tuple[str, ...] = ()
     brief: str | None = None
     env: tuple[str, ...] = ()
     env_from: tuple[str, ...] = ()
+    secret: tuple[str, ...] = ()
     policy: str | None = None
     workspace: str | None = None
     deadline: str | None = None
@@ -46,7 +48,8 @@ def manifest(wanted: Wanted) -> JsonObject:
     agent: JsonObject = {"name": wanted.agent, "image": wanted.image}
     agent |= {"command": list(wanted.command)} if wanted.command else {}
     agent |= {"env": [_variable(text) for text in wanted.env]} if wanted.env else {}
-    agent |= {"envFrom": [_source(text) for text in wanted.env_from]} if wanted.env_from else {}
+    sources = [*(f"secret/{name}" for name in wanted.secret), *wanted.env_from]
+    agent |= {"envFrom": [_source(text) for text in sources]} if sources else {}
     agent |= {"workspace": {"size": wanted.workspace} if wanted.workspace else {}} if wanted.workspace is not None else {}
     spec: JsonObject = {"agents": [agent]}
     spec |= {"brief": wanted.brief} if wanted.brief is not None else {}

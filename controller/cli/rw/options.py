@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -23,6 +24,37 @@ def output(*formats: str) -> Callable[[F], F]:
 
 all_namespaces = click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces.")
 selector = click.option("-l", "--selector", metavar="QUERY", help="Only objects with these labels, such as team=web.")
+
+
+BARE = {"--dry-run": (re.compile("client|server"), "client"), "--workspace": (re.compile(r"\d\S*"), "")}
+"""Options that may stand alone -> the values that they can have, and the value of a bare one."""
+
+
+class WithBareOptions(click.Command):
+    """A command whose options in BARE do not take the next word if that is no value for them, but a name or a prompt."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words, with the value of each bare option."""
+        filled = [
+            f"{word}={BARE[word][1]}" if word in BARE and not BARE[word][0].fullmatch(following) else word
+            for word, following in zip(args, [*args[1:], ""], strict=False)
+        ]
+        return super().parse_args(ctx, filled)
+
+
+class WithCommand(WithBareOptions):
+    """A command for which the words after `--` are a command line of their own, in the parameter `command`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words before `--`."""
+        end = args.index("--") if "--" in args else len(args)
+        rest = super().parse_args(ctx, args[:end])
+        ctx.params["command"] = tuple(args[end + 1 :])
+        return rest
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return the pieces of the usage line."""
+        return [*super().collect_usage_pieces(ctx), "[-- COMMAND...]"]
 
 
 def run_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli.rw import create
+from controller.cli.rw import run
 from tests.unit.rw.fake import FakeKubectl
 from tests.unit.rw.one_run import ME, RUN, question
 
@@ -108,7 +108,7 @@ def test_invalid_objects_name_their_fields(kubectl: FakeKubectl) -> None:
     """The API server's refusal of a Run is one line with its path."""
     invalid = 'The Run "r" is invalid: \n* spec.agents[0].name: Invalid value: "a-b"\n* spec: no'
     kubectl.answers(("create*", "", invalid, 1))
-    done = kubectl.run("run", "r", "--image", "x", "--agent", "a-b")
+    done = kubectl.run("run", "r", "--image", "x", "--agent-name", "a-b")
     assert done.stderr == 'error: Run r is refused: spec.agents[0].name: Invalid value: "a-b"; spec: no\n'
 
 
@@ -131,7 +131,14 @@ def test_a_kubectl_that_cannot_be_run(kubectl: FakeKubectl) -> None:
     [
         (("get", "--bogus"), "error: No such option '--bogus'"),
         (("frobnicate",), "error: No such command 'frobnicate'; see `kubectl rw --help`"),
-        (("run", "r"), "error: Missing option '--image'; see `kubectl rw run --help`"),
+        (("run",), "error: Missing argument 'NAME'; see `kubectl rw run --help`"),
+        (("run", "r"), "there is no agent to run; name a CLI with --agent codex|claude, or an image with --image"),
+        (("run", "fix the test", "--agent", "codex"), '"fix the test" is not a name; give the Run\'s name first'),
+        (("run", "r", "--agent", "codex", "  "), "codex needs a prompt; give it after the Run's name"),
+        (("run", "r", "--agent", "codex", "a", "--brief", "b"), "PROMPT and --brief exclude each other"),
+        (("run", "r", "--agent", "codex", "fix", "--", "sh", "-c"), "after -- there are options of codex, and sh is none"),
+        (("run", "r", "--agent", "claude", "fix"), "no image with claude is published, because its licence reserves all rights"),
+        (("run", "r", "--agent", "codx", "fix"), "'codx' is not one of 'codex', 'claude'"),
         (("run", "r", "--image", "x", "--dry-run", "--watch"), "--dry-run and --watch exclude each other"),
         (("run", "r", "--image", "x", "--brief", "a", "--brief-file", "-"), "--brief and --brief-file exclude each other"),
         (("run", "r", "--image", "x", "--brief-file", "/does/not/exist"), "cannot be read; No such file or directory"),
@@ -201,4 +208,4 @@ def test_a_briefs_encoding_is_named_and_its_mark_is_left_out(kubectl: FakeKubect
     done = kubectl.run("run", "r", "--image", "x", "--brief-file", str(brief), "--dry-run=client")
     assert done.stderr == f"error: --brief-file {brief} is encoded in UTF-16: save it as UTF-8\n"
     brief.write_bytes("fix it".encode("utf-8-sig"))
-    assert create._read(str(brief)) == "fix it"
+    assert run._read(str(brief), "--brief-file") == "fix it"

@@ -1,0 +1,147 @@
+"""`kubectl rw run`: the Run for a command line, as the operator accepts it, and what is checked before it is created."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from controller import __version__
+from controller.api.checks import check_run, parse_run_spec
+from controller.cli.rw import rw
+from controller.cli.rw.agent_clis import CLIS, REGISTRY
+from controller.cli.rw.objects import JsonObject
+from tests.unit.rw.fake import FakeKubectl
+
+ROOT = Path(__file__).parents[3]
+CODEX = f"{REGISTRY}/codex-agent:{__version__}"
+KEPT: JsonObject = {"workspace": {}}
+MISSING = 'Error from server (NotFound): secrets "openai" not found'
+FORBIDDEN = 'Error from server (Forbidden): secrets "openai" is forbidden: User "bob" cannot get resource "secrets" in API group ""'
+
+
+@pytest.fixture
+def echo(tmp_path: Path) -> Path:
+    """A kubectl that prints the object that it is given."""
+    (path := tmp_path / "kubectl").write_text("#!/bin/sh\ncat\n")
+    path.chmod(0o755)
+    return path
+
+
+def typed(kubectl: Path, *args: str, stdin: str = "") -> Result:
+    """Type `kubectl rw run fix` with arguments, as a dry run."""
+    env = {"KUBECTL": str(kubectl)}
+    return CliRunner().invoke(rw, ["run", "fix", "--dry-run", *args], input=stdin, env=env, prog_name="kubectl rw")
+
+
+def secret(name: str) -> JsonObject:
+    """Return the source of an environment that --secret names."""
+    return {"secretRef": {"name": name}}
+
+
+@pytest.mark.parametrize(
+    ("args", "agent", "brief"),
+    [
+        (("--agent", "codex", "Fix it"), {"image": CODEX, "command": ["rw", "exec", "codex"], **KEPT}, "Fix it"),
+        (
+            ("--agent", "codex", "--secret", "openai", "Fix it", "--", "-m", "gpt-5.1-codex", "--", "x"),
+            {
+                "image": CODEX,
+                "command": ["rw", "exec", "codex", "-m", "gpt-5.1-codex", "--", "x"],
+                "envFrom": [secret("openai")],
+                **KEPT,
+            },
+            "Fix it",
+        ),
+        (
+            ("Fix it", "--agent", "claude", "--image", "mine:1", "--secret", "a", "--secret", "b", "--env-from", "cm/c"),
+            {
+                "image": "mine:1",
+                "command": ["rw", "exec", "claude"],
+                "envFrom": [secret("a"), secret("b"), {"configMapRef": {"name": "c"}}],
+                **KEPT,
+            },
+            "Fix it",
+        ),
+        (
+            ("--agent=codex", "--image=mine:1", "--workspace=50Gi", "--brief=Fix it"),
+            {"image": "mine:1", "command": ["rw", "exec", "codex"], "workspace": {"size": "50Gi"}},
+            "Fix it",
+        ),
+        (
+            ("--image", "busybox", "--", "echo", "--agent", "codex"),
+            {"image": "busybox", "command": ["echo", "--agent", "codex"]},
+            None,
+        ),
+        (("--image", "mine:1", "Fix it"), {"image": "mine:1"}, "Fix it"),
+        (("--image=mine:1", "--workspace", "Fix it"), {"image": "mine:1", **KEPT}, "Fix it"),
+        (("--image=mine:1", "--workspace", "5Gi", "Fix it"), {"image": "mine:1", "workspace": {"size": "5Gi"}}, "Fix it"),
+        (("--image=mine:1", "--dry-run", "client", "Fix it"), {"image": "mine:1"}, "Fix it"),
+    ],
+    ids=["codex", "options", "claude", "other image", "command", "brief", "workspace", "size", "client"],
+)
+def test_a_command_line_is_a_run(echo: Path, args: tuple[str, ...], agent: JsonObject, brief: str | None) -> None:
+    """The words after -- are the CLI's options, or the command of an image; the operator accepts the spec."""
+    run = json.loads(typed(echo, *args).stdout)
+    assert run["spec"] == {"agents": [{"name": "coder", **agent}], **({"brief": brief} if brief else {})}
+    assert check_run(parse_run_spec(run)) == ()
+
+
+@pytest.mark.parametrize("given", ["argument", "stdin", "file", "file on stdin"])
+def test_a_prompt_from_anywhere(echo: Path, tmp_path: Path, given: str) -> None:
+    """A prompt is an argument, a file, or stdin by either of the two."""
+    (path := tmp_path / "prompt.md").write_text("Fix it.\nThen test.\n")
+    args = {
+        "argument": (path.read_text(),),
+        "stdin": ("-",),
+        "file": ("--brief-file", str(path)),
+        "file on stdin": ("--brief-file", "-"),
+    }
+    done = typed(echo, "--agent", "codex", *args[given], stdin=path.read_text())
+    assert json.loads(done.stdout)["spec"]["brief"] == "Fix it.\nThen test.\n"
+
+
+def test_a_name_that_ends_with_a_hyphen_is_completed(echo: Path) -> None:
+    """As with generateName: each call gives another Run, so that a script need not invent names."""
+    args = ["run", "fix-", "--dry-run", "--agent", "codex", "Fix it"]
+    names = {json.loads(CliRunner().invoke(rw, args, env={"KUBECTL": str(echo)}).stdout)["metadata"]["name"] for _ in range(2)}
+    assert len(names) == 2
+    assert all(re.fullmatch("fix-[0-9a-f]{6}", name) for name in names)
+
+
+@pytest.mark.parametrize("cli", CLIS)
+def test_each_cli_has_its_image(cli: str) -> None:
+    """The names are those of the recipes, and the registry is that of the chart's image."""
+    assert (ROOT / f"images/{cli}-agent/Containerfile").exists()
+    assert f"repository: {REGISTRY}/runwatchman\n" in (ROOT / "charts/runwatchman/values.yaml").read_text()
+
+
+def test_a_missing_secret_is_reported_before_the_run_is_created(tmp_path: Path) -> None:
+    """The agent would wait for it: the error has the command that creates it, with the CLI's own variable."""
+    kubectl = FakeKubectl(tmp_path / "kubectl")
+    kubectl.answers(("get secret*", "", MISSING, 1))
+    done = kubectl.run("run", "fix", "--agent", "codex", "--secret", "openai", "-n", "team", "Fix it")
+    remedy = "kubectl create secret generic openai --from-literal=OPENAI_API_KEY=... -n team"
+    assert (done.exit_code, done.stderr) == (1, f"error: no Secret openai in namespace team; create it: {remedy}\n")
+    assert [call.split()[0] for call in kubectl.calls()] == ["get"]
+
+
+def test_who_may_not_read_secrets_may_name_one(tmp_path: Path) -> None:
+    """The right to create Runs is enough; nothing is then known about the Secret."""
+    kubectl = FakeKubectl(tmp_path / "kubectl")
+    kubectl.answers(("get secret*", "", FORBIDDEN, 1), ("create*", "", "", 0))
+    done = kubectl.run("run", "fix", "--agent", "codex", "--secret", "openai", "Fix it")
+    assert (done.exit_code, done.stdout) == (0, "run fix created\n")
+    assert "gets no key" not in done.stderr
+
+
+def test_a_run_without_a_key_is_created_with_a_hint(tmp_path: Path) -> None:
+    """A policy may have the key, so it is no error."""
+    kubectl = FakeKubectl(tmp_path / "kubectl")
+    kubectl.answers(("create*", "", "", 0))
+    done = kubectl.run("run", "fix", "--agent", "codex", "Fix it")
+    assert (done.exit_code, done.stdout) == (0, "run fix created\n")
+    assert done.stderr.startswith("codex gets no key from this Run: name its Secret with --secret")
