@@ -31,6 +31,7 @@ FAMILY = {
     "inbox": ("inbox",),
     "logs": ("logs",),
     "run": ("run",),
+    "shell": ("shell",),
 }
 """Commands by module."""
 

@@ -6,11 +6,11 @@ import click
 
 from controller.api.names import LABEL_RUN
 from controller.cli.rw import options
-from controller.cli.rw.kubectl import Call
+from controller.cli.rw.kubectl import Call, with_flags
 from controller.cli.rw.kubectl_errors import Refused
 from controller.cli.rw.objects import JsonObject, items_of, name_of, oldest_first, waits
 from controller.cli.rw.responses import how_to_answer
-from controller.cli.rw.session import ESCALATIONS, Session, with_flags, with_kubectl_flags
+from controller.cli.rw.session import ESCALATIONS, Session, with_kubectl_flags
 
 
 @click.command()

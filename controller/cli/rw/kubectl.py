@@ -83,7 +83,7 @@ class Kubectl:
             call.end()
 
     def _command(self, args: Sequence[str]) -> list[str]:
-        return [self.program, *args, *self.flags]
+        return [self.program, *with_flags(args, self.flags)]
 
 
 @dataclass
@@ -132,6 +132,12 @@ class Call:
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
+
+
+def with_flags(words: Sequence[str], flags: Sequence[str]) -> tuple[str, ...]:
+    """Return the words of a command with more flags, placed before a `--` so that they do not become arguments."""
+    end = words.index("--") if "--" in words else len(words)
+    return (*words[:end], *flags, *words[end:])
 
 
 def _decoded(text: str) -> JsonObject:

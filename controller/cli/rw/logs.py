@@ -6,10 +6,11 @@ import click
 
 from controller.api.names import LABEL_AGENT, LABEL_ATTEMPT, LABEL_RUN, pod_name
 from controller.cli.rw import options
+from controller.cli.rw.agent_choice import chosen, standing
 from controller.cli.rw.containers import judged, with_the_log
-from controller.cli.rw.objects import JsonObject, items_of, label, name_of, status_of
+from controller.cli.rw.objects import JsonObject, items_of, label, name_of
 from controller.cli.rw.session import Session, with_kubectl_flags
-from controller.cli.rw.user_error import Problem, did_you_mean
+from controller.cli.rw.user_error import Problem
 
 
 @click.command()
@@ -40,25 +41,16 @@ def logs(
     If the agent has not run, this is the output of the init container that runs or has failed.
     """
     run = session.run(name)
-    chosen = _agent(run, agent)
-    number = _attempt(run, chosen, attempt, previous=previous)
-    pods = items_of(session.kubectl.json("get", "pods", "-l", f"{LABEL_RUN}={name},{LABEL_AGENT}={chosen}"))
-    pod = _pod(session, run, chosen, number, pods)
+    its_name = chosen(run, agent)["name"]
+    number = _attempt(run, its_name, attempt, previous=previous)
+    pods = items_of(session.kubectl.json("get", "pods", "-l", f"{LABEL_RUN}={name},{LABEL_AGENT}={its_name}"))
+    pod = _pod(session, run, its_name, number, pods)
     flags = [flag for flag, given in (("-f", follow), ("--timestamps", timestamps)) if given]
     flags += [f"--{key}={value}" for key, value in (("tail", tail), ("since", since)) if value is not None]
     shown = container or with_the_log(run, pod)
     if not container and shown != judged(run, pod):
-        session.hint(f"agent {chosen} has not run: this is the log of init container {shown}")
+        session.hint(f"agent {its_name} has not run: this is the log of init container {shown}")
     raise click.exceptions.Exit(session.kubectl.hand_over("logs", name_of(pod), "-c", shown, *flags))
-
-
-def _agent(run: JsonObject, wanted: str | None) -> str:
-    known: list[str] = [agent["name"] for agent in run["spec"]["agents"]]
-    if wanted is None and len(known) > 1:
-        raise Problem(f"Run {name_of(run)} has several agents", f"name one of {', '.join(known)}")
-    if wanted is not None and wanted not in known:
-        raise Problem(f"Run {name_of(run)} has no agent {wanted}", did_you_mean(wanted, known, "its agents are"))
-    return wanted or known[0]
 
 
 def _attempt(run: JsonObject, agent: str, wanted: int | None, *, previous: bool) -> int:
@@ -66,8 +58,7 @@ def _attempt(run: JsonObject, agent: str, wanted: int | None, *, previous: bool)
         raise Problem("--attempt and --previous exclude each other", "give one of them")
     if wanted is not None:
         return wanted
-    standing: JsonObject = next((a for a in status_of(run).get("agents", ()) if a["name"] == agent), {})
-    current: int = standing.get("attempt", 0)
+    current: int = standing(run, agent).get("attempt", 0)
     if previous and current == 0:
         raise Problem(f"agent {agent} is at its first attempt", "it has no previous attempt")
     return current - 1 if previous else current

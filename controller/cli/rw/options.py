@@ -57,6 +57,18 @@ class WithCommand(WithBareOptions):
         return [*super().collect_usage_pieces(ctx), "[-- COMMAND...]"]
 
 
+def workspace_of_an_agent(command: F) -> F:
+    """Add the arguments and options of a command that works in an agent's workspace."""
+    for option in (
+        click.option("--timeout", default="2m", show_default=True, metavar="SPAN", help="Time that this pod may take to start."),
+        click.option("--image", help="Image of the pod for an agent that does not run; default: the agent's."),
+        click.argument("agent", required=False, shell_complete=agent_names),
+        click.argument("name", metavar="RUN", shell_complete=run_names),
+    ):
+        command = option(command)
+    return command
+
+
 def run_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Complete the names of Runs."""
     return _complete(ctx, incomplete, RUNS)

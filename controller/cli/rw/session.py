@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
-from controller.cli.rw.kubectl import Kubectl
+from controller.cli.rw.kubectl import Kubectl, with_flags
 from controller.cli.rw.kubectl_errors import Refused
 from controller.cli.rw.objects import JsonObject, items_of, name_of
 from controller.cli.rw.user_error import Problem, did_you_mean
@@ -109,12 +109,6 @@ class Session:
             click.secho("\n".join(lines), err=True, dim=True)
         else:
             click.echo("\n".join(lines), err=True)
-
-
-def with_flags(words: tuple[str, ...], flags: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the words of a command with more flags, placed before a `--` so that they do not become arguments."""
-    end = words.index("--") if "--" in words else len(words)
-    return (*words[:end], *flags, *words[end:])
 
 
 def with_kubectl_flags(command: F) -> F:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from controller.api.escalation import EscalationType
+from controller.cli.rw.kubectl import with_flags
 from controller.cli.rw.responses import how_to_answer
-from controller.cli.rw.session import Session, with_flags
+from controller.cli.rw.session import Session
 from controller.notify.message import VERBS, answer_commands
 from tests.unit.rw.fake import FakeKubectl
 from tests.unit.rw.one_run import ME, RUN, question

@@ -1,0 +1,101 @@
+"""The container with an agent's workspace: the agent's own while it runs, otherwise one of a pod that is made for the caller."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from controller.api.names import LABEL_AGENT, LABEL_ATTEMPT, LABEL_RUN, LABEL_RUN_UID, pod_name, workspace_name
+from controller.cli.rw.agent_choice import standing
+from controller.cli.rw.containers import judged, judged_state
+from controller.cli.rw.kubectl_errors import Refused
+from controller.cli.rw.objects import TERMINAL, JsonObject, items_of, label, name_of, phase_of, status_of
+from controller.cli.rw.session import Session
+from controller.cli.rw.shell_pod import CONTAINER, shell_pod
+from controller.cli.rw.throw_away_pod import throw_away
+from controller.cli.rw.user_error import Problem
+
+RANDOM_BYTES = 3
+OVER = ("Failed", "Succeeded")
+"""Phases of a pod that has terminated."""
+
+
+class Container(NamedTuple):
+    """A running container, by its pod's name and its own."""
+
+    pod: str
+    name: str
+
+    def exec_words(self, words: tuple[str, ...], *, terminal: bool) -> tuple[str, ...]:
+        """Return the words for kubectl that run a command in it, with the caller's stdin."""
+        return ("exec", "-i", *(("-t",) if terminal else ()), self.pod, "-c", self.name, "--", *words)
+
+
+class OwnPod(NamedTuple):
+    """How a pod is made if the agent does not run: its image, the agent's by default, and the longest time for its start."""
+
+    image: str | None
+    timeout: str
+
+
+@contextmanager
+def workspace_container(session: Session, run: JsonObject, agent: JsonObject, own: OwnPod) -> Iterator[Container]:
+    """Yield the container with an agent's workspace. Raises Problem if there is none."""
+    pods = _pods(session, run, agent["name"])
+    live = _live(session, run, agent["name"], pods)
+    if live is not None:
+        yield Container(name_of(live), judged(run, live))
+        return
+    claim = _claim(session, run, agent)
+    name = f"{name_of(run)}-{agent['name']}-{os.urandom(RANDOM_BYTES).hex()}-shell"
+    made = shell_pod(run, agent, name, claim, pods[-1] if pods else None, own.image)
+    session.hint(*_announcement(session, run, agent["name"], name))
+    with throw_away(session, made, own.timeout) as pod:
+        yield Container(pod, CONTAINER)
+
+
+def _pods(session: Session, run: JsonObject, agent: str) -> list[JsonObject]:
+    """Return the agent's pods, the newest attempt last."""
+    listed = items_of(session.kubectl.json("get", "pods", "-l", f"{LABEL_RUN}={name_of(run)},{LABEL_AGENT}={agent}"))
+    own = (pod for pod in listed if label(pod, LABEL_RUN_UID) == run["metadata"]["uid"])
+    return sorted(own, key=lambda pod: int(label(pod, LABEL_ATTEMPT)))
+
+
+def _live(session: Session, run: JsonObject, agent: str, pods: list[JsonObject]) -> JsonObject | None:
+    """Return the pod in which the agent runs, None if there is none. Raises Problem for a pod that has not started."""
+    wanted = pod_name(name_of(run), agent, standing(run, agent).get("attempt", 0))
+    pod = next((pod for pod in pods if name_of(pod) == wanted), None)
+    if pod is None or status_of(pod).get("phase") in OVER or "terminated" in judged_state(run, pod):
+        return None
+    if "running" not in judged_state(run, pod):
+        phase = status_of(pod).get("phase", "Pending")
+        raise Problem(f"agent {agent} is starting: its pod {wanted} is {phase}", f"see {session.command('explain', name_of(run))}")
+    return pod
+
+
+def _claim(session: Session, run: JsonObject, agent: JsonObject) -> str:
+    """Return the name of the claim of the agent's workspace. Raises Problem if there is none."""
+    name = workspace_name(name_of(run), agent["name"])
+    if agent.get("workspace") is None:
+        remedy = "its files went with its pod: `workspace: {}` of the agent keeps them"
+        raise Problem(f"agent {agent['name']} does not run, and keeps no workspace", remedy)
+    why = "somebody has deleted it" if "startTime" in status_of(run) else "the agent has not been started yet"
+    try:
+        claim = session.kubectl.json("get", "persistentvolumeclaim", name)
+    except Refused as refused:
+        if refused.reason != "NotFound":
+            raise
+        raise Problem(f"the workspace of agent {agent['name']} is not there (claim {name})", why) from refused
+    if "deletionTimestamp" in claim["metadata"]:
+        raise Problem(f"the workspace of agent {agent['name']} is being deleted (claim {name})", why)
+    return name
+
+
+def _announcement(session: Session, run: JsonObject, agent: str, pod: str) -> list[str]:
+    lines = [f"agent {agent} does not run: pod {pod} is started with its workspace, and removed at the end"]
+    if phase_of(run) not in (*TERMINAL, "Paused"):
+        pause = session.command("pause", name_of(run))
+        lines.append(f"the agent may start meanwhile and work in the same files, or wait for the volume: {pause} prevents it")
+    return lines
