@@ -60,6 +60,7 @@ class Recipe:
 ADVISOR = Recipe("codex", "localhost/runwatchman/runwatchman-codex:dev", packages="codex", on_ours=True)
 CODEX_AGENT = Recipe("codex-agent", "localhost/runwatchman/codex-agent:dev", packages="codex")
 CLAUDE_AGENT = Recipe("claude-agent", "localhost/runwatchman/claude-agent:dev", packages="claude-agent")
+GIT = Recipe("git", "localhost/runwatchman/git:dev")
 AGENTS = (CODEX_AGENT, CLAUDE_AGENT)
 PUBLISHED = (CODEX_AGENT,)
 """The recipes whose images a release publishes. claude's licence reserves all rights, so its image is built by its users."""
@@ -118,5 +119,5 @@ def _digest(recipe: Recipe, context: Path) -> str:
 
 
 if __name__ == "__main__":
-    for each in (ADVISOR, *AGENTS):
+    for each in (ADVISOR, *AGENTS, GIT):
         click.echo(f"{recipe_archive(each)}  holds {each.image}")
