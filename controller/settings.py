@@ -44,6 +44,7 @@ class Settings:
     reporter_image: str | None = None
     reporter_image_pull_policy: PullPolicy | None = None
     reporter_interval_seconds: int = 60
+    git_image: str | None = None
     reporter_resources: ReporterResources = DEFAULT_REPORTER_RESOURCES
     agents_pod_security: PodSecurity = OWN_POD_SECURITY
     agents_image_pull_secrets: tuple[ImagePullSecret, ...] = ()

@@ -1,4 +1,4 @@
-"""The parts of a RunPolicy that agents' pods get because of their cluster: variables such as a proxy's, a CA bundle, and nodes."""
+"""The parts of a RunPolicy that agents' pods get because of their cluster: variables such as a proxy's, and nodes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from controller.api.base import ApiEnum, ApiModel, Argument, EnvName, Name, Word
+from controller.api.base import ApiEnum, ApiModel, Argument, EnvName, Word
 from controller.api.shapes import MAX_KEY
 from controller.api.template_values import env_name_fault
 
@@ -18,7 +18,6 @@ def _not_ours(name: str) -> str:
 
 
 Key = Annotated[str, StringConstraints(max_length=MAX_KEY)]
-FileName = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", min_length=1, max_length=253)]
 
 
 class Variable(ApiModel):
@@ -28,15 +27,6 @@ class Variable(ApiModel):
         description="Name of the variable; RUNWATCHMAN_* is reserved for the operator."
     )
     value: Argument = Field(description="Its value.")
-
-
-class CaBundle(ApiModel):
-    """A file of CA certificates in a ConfigMap, such as the one that trust-manager keeps in each namespace."""
-
-    config_map_name: Name = Field(description="Name of the ConfigMap, in the Run's namespace.")
-    key: FileName = Field(
-        default="ca.crt", description="Its key with the certificates in PEM, also the public ones: most programs read no others."
-    )
 
 
 class TolerationOperator(ApiEnum):

@@ -23,6 +23,9 @@ LABEL_NETWORK = f"{GROUP}/network"
 REPORTER_CONTAINER = "runwatchman-reporter"
 """Name of the sidecar in agents' pods, its ServiceAccount, RoleBinding and ClusterRole, and the field manager of its reports."""
 
+SOURCE_CONTAINER = "runwatchman-source"
+"""Name of the init container in agents' pods that clones the workspace's repository."""
+
 ANNOTATION_BRIEF = f"{GROUP}/brief"
 """Annotation of a pod: the Run's brief. The downward API writes it to the agent's brief.md."""
 

@@ -25,6 +25,7 @@ from controller.api.base import (
 from controller.api.escalation import Decision
 from controller.api.phases import Phase
 from controller.api.run import MAX_AGENTS
+from controller.api.source import SourceStatus
 
 SCHEMA_VERSION = 1
 """The newest schema version of the operator's record that this release reads.
@@ -131,6 +132,10 @@ class AgentState(KeptModel):
     )
     result: ResultStatus | None = Field(default=None, description="The result that the agent reported.")
     usage: Usage | None = Field(default=None, description="Usage of the attempts that have ended.")
+    source: SourceStatus | None = Field(
+        default=None,
+        description="The clone in the workspace. Once it is recorded, no pod of the agent gets the repository's Secret.",
+    )
 
 
 class StopDecision(KeptModel):

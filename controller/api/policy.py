@@ -20,7 +20,8 @@ from controller.api.base import (
     Seconds,
     SecondsOrOff,
 )
-from controller.api.cluster_defaults import CaBundle, Toleration, Variable
+from controller.api.ca_bundle import CaBundle
+from controller.api.cluster_defaults import Toleration, Variable
 from controller.api.llm_policy import LLM
 from controller.api.notification import Notification
 from controller.api.pod_metadata import Key, LabelValue, PodMetadata

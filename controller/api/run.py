@@ -23,6 +23,7 @@ from controller.api.base import (
     Word,
 )
 from controller.api.quantity import Quantity
+from controller.api.source import Source
 from controller.strict.constraints import Whole
 
 MAX_AGENTS = 32
@@ -136,6 +137,9 @@ class Workspace(ApiModel):
     )
     access_mode: AccessMode = Field(default=AccessMode.READ_WRITE_ONCE, description="Access mode of the volume.")
     mount_path: Path = Field(default="/workspace", description="Path of the volume in the agent's container.")
+    source: Source | None = Field(
+        default=None, description="A repository that is cloned into the volume before the agent starts for the first time."
+    )
 
 
 class Agent(ApiModel):

@@ -12,6 +12,7 @@ from controller.api.operator_state import OutcomeResult, ResultStatus, Usage
 from controller.api.phases import Health, Phase
 from controller.api.policy import NetworkMode
 from controller.api.run import MAX_AGENTS
+from controller.api.source import SourceStatus
 
 
 class ConditionStatus(ApiEnum):
@@ -63,6 +64,7 @@ class AgentStatus(ApiModel):
     outcome: OutcomeResult | None = Field(default=None, description="The outcome of its attempt.")
     result: ResultStatus | None = Field(default=None, description="The result that it reported at its end.")
     advice: AdviceState | None = Field(default=None, description="The latest consultation about it.")
+    source: SourceStatus | None = Field(default=None, description="The clone in its workspace.")
 
 
 class PlanAction(ApiModel):

@@ -146,7 +146,8 @@ def _from_finding(finding: dict[str, Any], place: Callable[[Loc], str]) -> Viola
     if field := rule.get("at"):
         loc, value = (*loc, field), value.get(field) if isinstance(value, dict) else None
         return violation(place(loc), value, message)
-    return violation(place(loc), value, message) if finding["type"] == "missing" else found(place(loc), value, message)
+    hidden = finding["type"] == "missing" or rule.get("secret")
+    return violation(place(loc), None, message) if hidden else found(place(loc), value, message)
 
 
 UNKNOWN = "extra_forbidden"

@@ -47,6 +47,10 @@ def pod_options(command: F) -> F:
             "resources, podMetadata.",
         ),
         click.option(
+            "--git-image",
+            help="Image that clones the repository of a workspace (images/git); without one, agents with a source do not start.",
+        ),
+        click.option(
             "--reporter-image-pull-policy",
             type=click.Choice([policy.value for policy in PullPolicy]),
             callback=lambda _context, _parameter, value: PullPolicy(value) if value else None,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
 from controller.api.base import MAX_TEXT, JsonObject
+from controller.api.names import SOURCE_CONTAINER
 from controller.api.redaction import recorded
 from controller.api.timestamps import parse_time
 from controller.facts.waiting import Waits, preparing, unscheduled, unstarted, waiting
@@ -135,6 +137,18 @@ def init_termination(spec: JsonObject, status: JsonObject) -> Termination | None
         if end and end.exit_code:
             return replace(end, container=container["name"])
     return None
+
+
+def source_revision(status: JsonObject) -> str:
+    """Return the commit that the init container of the workspace's source has cloned or found, empty before that."""
+    statuses = (c for c in status.get("initContainerStatuses", ()) if c["name"] == SOURCE_CONTAINER)
+    ended = next((c.get("state", {}).get("terminated") or {} for c in statuses), {})
+    found = CLONED.fullmatch(ended.get("message", "").strip()) if ended.get("exitCode") == 0 else None
+    return found[1] if found else ""
+
+
+CLONED = re.compile(r"revision ([0-9a-f]{40}|[0-9a-f]{64})")
+"""The last words of images/git/rw-clone after a success."""
 
 
 def is_rejected(status: JsonObject) -> bool:

@@ -28,6 +28,7 @@ from controller.facts.containers import (
     is_rejected,
     phase,
     since,
+    source_revision,
     without_agent,
     words,
 )
@@ -103,6 +104,7 @@ def _pod_facts(pod: JsonObject) -> PodFacts:
         reporting=any(c["name"] == REPORTER_CONTAINER for c in spec.get("initContainers", ())),
         last_report=_last_report(pod),
         restarted_at=parse_time(annotations.get(ANNOTATION_RESTARTED_AT)),
+        source_revision=source_revision(status),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from controller.api.base import MAX_TEXT
+from controller.api.names import SOURCE_CONTAINER
 from controller.api.operator_state import Outcome, OutcomeResult
 from controller.api.policy import OutcomeAction, OutcomeRule, RunPolicySpec
 from controller.plan.reasons import Reason
@@ -31,6 +32,9 @@ at fault.
 EXIT_CODES = {75: Reason.TEMPORARY, 77: Reason.NO_PERMISSION, 78: Reason.BAD_CONFIGURATION}
 """Exit codes with their own meaning: EX_TEMPFAIL, EX_NOPERM and EX_CONFIG of BSD's sysexits.h."""
 
+SOURCE_EXIT_CODES = {75: Reason.SOURCE_UNAVAILABLE, 77: Reason.SOURCE_REFUSED, 78: Reason.SOURCE_REFUSED}
+"""Exit codes of images/git/rw-clone with their own meaning. Any other end of it is that of an init container."""
+
 DEFAULT_ACTIONS = {
     Reason.RESULT_REPORTED: OutcomeAction.COMPLETE,
     Reason.PARKED: OutcomeAction.RETRY_FREE,
@@ -46,6 +50,8 @@ DEFAULT_ACTIONS = {
     Reason.NO_PERMISSION: OutcomeAction.ESCALATE,
     Reason.BAD_CONFIGURATION: OutcomeAction.ESCALATE,
     Reason.AGENT_MISSING: OutcomeAction.ESCALATE,
+    Reason.SOURCE_UNAVAILABLE: OutcomeAction.RETRY_FREE,
+    Reason.SOURCE_REFUSED: OutcomeAction.ESCALATE,
 }
 """Default actions by reason, if the policy has no matching rule; every other reason is a charged Retry."""
 
@@ -194,7 +200,12 @@ def _of_end(pod: PodFacts, end: Termination) -> Reason:
         return Reason.DELETED
     if pod.deadline_at and not _of_its_own_accord(pod, end):
         return Reason.POD_DEADLINE
-    return Reason.INIT_CONTAINER_FAILED if end.container else _of_exit(end)
+    return _of_init_container(end) if end.container else _of_exit(end)
+
+
+def _of_init_container(end: Termination) -> Reason:
+    codes = SOURCE_EXIT_CODES if end.container == SOURCE_CONTAINER else {}
+    return codes.get(end.exit_code, Reason.INIT_CONTAINER_FAILED)
 
 
 def _end_of(pod: PodFacts) -> Termination | None:

@@ -139,6 +139,14 @@ class Reason(DocumentedEnum):
         "InitContainerFailed",
         "An init container failed, so the agent never ran; the exit code is the init container's.",
     )
+    SOURCE_UNAVAILABLE = (
+        "SourceUnavailable",
+        "The repository's server was not reached, so the agent never ran; the clone is tried again without a charge.",
+    )
+    SOURCE_REFUSED = (
+        "SourceRefused",
+        "The repository was not cloned, and trying again would not help: a credential, a host key, a revision or a URL is wrong.",
+    )
     POD_REJECTED = "PodRejected", "The kubelet rejected the pod, so the agent never ran; its own reason is in kubeletReason."
     POD_DEADLINE = (
         "PodDeadlineExceeded",

@@ -80,7 +80,7 @@ class PodFacts:
     chose. `container` is the judged container by the Run's spec; a pod `without_agent` lacks it. `init_termination` is the end of
     the init container that failed the pod. `deadline_at` is the end of an activeDeadlineSeconds that the operator did not set and
     that ended the pod. A `rejected` pod never ran: its kubelet refused it. `restarted_at` is the request for a restart that the pod
-    of a first attempt fulfils, since it came before.
+    of a first attempt fulfils, since it came before. `source_revision` is the commit that its init container has cloned.
     """
 
     name: str
@@ -121,6 +121,7 @@ class PodFacts:
     reporting: bool = False
     last_report: ReportFacts | None = None
     restarted_at: datetime | None = None
+    source_revision: str = ""
 
     @property
     def has_finalizer(self) -> bool:

@@ -45,6 +45,7 @@ from controller.plan.escalations import questions
 from controller.plan.intents import Charge
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import Snapshot
+from controller.plan.sources import source_of
 
 
 def apply(snapshot: Snapshot, action: Transition, now: datetime) -> OperatorState:
@@ -114,8 +115,9 @@ def _record(at: PlanContext, state: OperatorState, action: RecordOutcome) -> Ope
     pod = at.own_pod(action.agent) or at.finished_predecessor(action.agent)
     report = at.report_of(pod) if pod else at.report(action.agent)
     outcome = outcome_of(at, action.agent, action.attempt)
+    before = _reset_charges(at, action.agent)
     update = {"outcome": outcome, "result": report.result if report else None, "usage": at.usage(action.agent)}
-    return _with_agent(state, action.agent, _reset_charges(at, action.agent).model_copy(update=update))
+    return _with_agent(state, action.agent, before.model_copy(update=update | {"source": source_of(before, pod)}))
 
 
 def _reserve(at: PlanContext, state: OperatorState, action: ReserveAttempt) -> OperatorState:
@@ -126,6 +128,7 @@ def _reserve(at: PlanContext, state: OperatorState, action: ReserveAttempt) -> O
     changes = _next_attempt(before, ended).model_copy(
         update={
             "usage": at.usage(action.agent),
+            "source": source_of(before, at.own_pod(action.agent)),
             "restarts": before.restarts + (action.charge is Charge.BUDGET),
             "free_restarts": before.free_restarts + (action.charge is Charge.FREE),
             "last_restart_at": at.ceiling,

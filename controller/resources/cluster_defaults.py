@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from controller.api.base import JsonObject, dump
-from controller.api.cluster_defaults import CaBundle
+from controller.api.ca_bundle import CaBundle
 from controller.api.policy import RunPolicySpec
 from controller.api.template_values import RESERVED_DIR
 

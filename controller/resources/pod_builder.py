@@ -26,6 +26,7 @@ from controller.api.pod_policy import OWN_POD_SECURITY, Provision
 from controller.api.pod_template import judged_container, pod_template
 from controller.api.policy import HostUsers, NetworkMode, RunPolicySpec
 from controller.api.run import Agent
+from controller.api.source import SourceStatus
 from controller.api.template_values import RESERVED_DIR as RUNWATCHMAN_DIR
 from controller.api.timestamps import format_time
 from controller.plan.attempts.start_stop import FIRST_ATTEMPT
@@ -36,6 +37,7 @@ from controller.resources.network_policy_builder import MANAGED
 from controller.resources.owner import owner_reference
 from controller.resources.pod_users import Users, pod_users, reporter_user
 from controller.resources.reporter_sidecar import OUT_VOLUME, WORKSPACE_VOLUME, Sidecar, add_reporter
+from controller.resources.source_container import add_source
 
 WORKSPACE_DIR = "/workspace"
 """Mount path of the workspace unless the Run sets another one."""
@@ -49,6 +51,16 @@ BRIEF_FILE = "brief.md"
 
 DEFAULTS = RunPolicySpec()
 NOTHING_PROVIDED = Provision()
+
+
+class Cloning(NamedTuple):
+    """The image that clones repositories, None if the operator has none, and the clone that the agent's workspace has already."""
+
+    image: str | None = None
+    cloned: SourceStatus | None = None
+
+
+NO_CLONING = Cloning()
 
 
 class Answered(NamedTuple):
@@ -75,17 +87,19 @@ def build_pod(
     sidecar: Sidecar | None = None,
     policy: RunPolicySpec = DEFAULTS,
     provision: Provision = NOTHING_PROVIDED,
+    cloning: Cloning = NO_CLONING,
 ) -> JsonObject:
     """Return the gated pod of one attempt.
 
     `last_outcome` is the reason of the previous attempt's end, empty for the first attempt. `settled` is added to its brief.
     `sidecar` configures its reporter. `policy` sets its resources, users, runtime and network, and `provision` what is left to the
-    namespace. Raises NoUserLeft.
+    namespace. `cloning` is how a workspace gets its source. Raises NoUserLeft and NoGitImage.
     """
     template = pod_template(agent)
     spec = template["spec"]
     identity = {"RUNWATCHMAN_RUN": run.name, "RUNWATCHMAN_AGENT": agent.name, "RUNWATCHMAN_ATTEMPT": str(attempt)}
     security = policy.pod_security or OWN_POD_SECURITY
+    add_source(spec, judged_container(spec), agent, cloning.image, cloning.cloned)
     _harden(spec, policy.host_users, pod_users(spec, security, provision))
     _provide(spec, policy, provision)
     add_cluster_defaults(spec, policy)

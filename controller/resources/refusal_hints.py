@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import Enum
 
 from controller.api.base import JsonObject
-from controller.api.names import REPORTER_CONTAINER
+from controller.api.names import REPORTER_CONTAINER, SOURCE_CONTAINER
 from controller.api.quantity import amount
 
 
@@ -72,6 +72,9 @@ def _hints(message: str, spec: JsonObject) -> Iterator[str]:
         yield f"Those of container {REPORTER_CONTAINER} count as well: {subject.ours}."
     elif REPORTER_CONTAINER in named and subject.ours:
         yield f"Container {REPORTER_CONTAINER} is the operator's: {subject.ours}."
+    if subject is Subject.IMAGE and SOURCE_CONTAINER in named:
+        named -= {SOURCE_CONTAINER}
+        yield f"Container {SOURCE_CONTAINER} is the operator's: set git.image in the chart (--git-image)."
     if others := sorted(named - {REPORTER_CONTAINER}):
         yield f"Container {', '.join(others)} is the Run's: {subject.theirs}."
 

@@ -163,6 +163,7 @@ class Operator:
                 self._cache,
                 self._notifier.enqueue if self._notifier else discard,
                 self._sidecar(),
+                self._settings.git_image,
                 consultations,
                 network=network,
             )

@@ -18,6 +18,7 @@ from controller.plan.intents import Intent
 from controller.plan.model import AgentView, Plan
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import EscalationFacts, Snapshot
+from controller.plan.sources import source_of
 from controller.plan.usage import add_usage
 from controller.status.advised_condition import advised
 from controller.status.condition_reasons import ConditionReason
@@ -71,6 +72,7 @@ def _agent(snapshot: Snapshot, view: AgentView) -> JsonObject:
     state = snapshot.state.agents.get(view.name) if snapshot.state else None
     state = state or AgentState()
     attempt = state.outcome.attempt if state.outcome else state.attempt
+    source = source_of(state, next((pod for pod in snapshot.pods if pod.uid == state.pod_uid), None))
     entry: JsonObject = {
         "name": view.name,
         "attempt": attempt,
@@ -83,6 +85,7 @@ def _agent(snapshot: Snapshot, view: AgentView) -> JsonObject:
         "outcome": state.outcome.result.value if state.outcome else None,
         "result": dump(state.result) if state.result else None,
         "advice": dump(state.advice[-1]) if state.advice else None,
+        "source": dump(source) if source else None,
     }
     return {key: value for key, value in entry.items() if value not in ("", None)}
 

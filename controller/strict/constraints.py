@@ -37,6 +37,11 @@ class Explained:
         return core_schema.custom_error_schema(handler(source), EXPLAINED, custom_error_message=self.message)
 
 
+def about_secret(message: str) -> PydanticCustomError:
+    """Return the error of a value that may contain a secret; the value is not shown."""
+    return PydanticCustomError(EXPLAINED, message, {"secret": True})
+
+
 def between_fields(message: str, *fields: str, at: str = "") -> PydanticCustomError:
     """Return the error of a rule between an object's `fields`, which the message names; it is shown at the field `at`."""
     return PydanticCustomError(EXPLAINED, message, {"fields": fields, "at": at})

@@ -14,7 +14,7 @@ from controller.plan.snapshot import RunFacts
 from controller.reconcile.actions.reporter_rbac import RBAC, account, binding
 from controller.resources.claim_builder import build_claim
 from controller.resources.network_policy_builder import AgentsNetwork, network_policy
-from controller.resources.pod_builder import build_pod
+from controller.resources.pod_builder import Cloning, build_pod
 from controller.resources.reporter_sidecar import Sidecar
 from tests.api.attempts import HOME, NAMESPACE, REPORTER, Attempt, By, create, patch, run_
 from tests.api.forged_requests import owner
@@ -27,14 +27,15 @@ STRONG, BYSTANDER = "strong", "bystander"
 UNCHANGED: JsonObject = {}
 
 
-SPEC = parse_run_spec({"spec": {"agents": [{"name": "coder", "image": "x", "workspace": {}}]}})
+SOURCE = {"git": {"url": "https://git.example/x.git", "secretName": "clone"}}
+SPEC = parse_run_spec({"spec": {"agents": [{"name": "coder", "image": "x", "workspace": {"source": SOURCE}}]}})
 RUN = RunFacts(NAMESPACE, "r", "$r", 1, SPEC)
-"""Run r of the world, with a workspace."""
+"""Run r of the world, with a workspace and its source."""
 
 
 def genuine() -> JsonObject:
     """A pod as the operator builds it."""
-    return build_pod(RUN, SPEC.agents[0], 7, sidecar=Sidecar("x"))
+    return build_pod(RUN, SPEC.agents[0], 7, sidecar=Sidecar("x"), cloning=Cloning("x"))
 
 
 def pod(
@@ -111,6 +112,9 @@ CONFINED, SECURED, ALONE = "each container of a pod", "a pod that the operator c
 MOUNTS, FENCED, PLACE = "configMap, downwardAPI", "has the scheduling gate", "creates nothing in its own namespace"
 APPARMOR = SECURED if is_before("1.34") else CONFINED
 """API servers before 1.34 copy a container's AppArmor profile into an annotation of its pod, which is refused first."""
+CLONED = "only the init container runwatchman-source mounts"
+CREDENTIAL = {"name": "runwatchman-source", "mountPath": "/secret"}
+PRIVATE_KEY = {"name": "runwatchman-source-tmp", "mountPath": "/key"}
 UNCONFINED = {"type": "Unconfined"}
 SECCOMP = "container.seccomp.security.alpha.kubernetes.io/agent"
 TOKEN = {"projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}
@@ -171,6 +175,10 @@ PODS = (
         "the kubelet calls nobody",
         pod(box={"livenessProbe": {"httpGet": {"host": "169.254.169.254", "port": 80}}}),
     ),
+    stolen("an agent with the clone's credential", CLONED, pod(box={"volumeMounts": [CREDENTIAL]})),
+    stolen("a reporter with the clone's credential", CLONED, pod(init={"volumeMounts": [CREDENTIAL]})),
+    stolen("an agent with the clone's private key", CLONED, pod(box={"volumeMounts": [PRIVATE_KEY]})),
+    stolen("an agent with the clone's name", CLONED, pod(box={"name": "runwatchman-source"}, initContainers=[])),
     stolen("a pod in kube-system", PLACE, pod(serviceAccountName="default"), SYSTEM),
     stolen("a pod in its own namespace", PLACE, pod(serviceAccountName="default"), HOME),
 )

@@ -56,6 +56,12 @@ def test_notifications_are_set_up(api_cluster: Cluster, namespace: str) -> None:
     assert api_cluster.kubectl("auth", "can-i", "get", "secrets/chat", "-n", namespace, account).strip() == "yes"
 
 
+def test_a_credential_for_a_repository_is_created(api_cluster: Cluster, namespace: str) -> None:
+    """docs/repositories.md: the API server accepts the Secret with a token as its password."""
+    typed(api_cluster, "TOKEN=t0ken; " + in_namespace(block("repositories.md", "kubectl -n team create secret"), namespace))
+    assert set(get(api_cluster, namespace, "secret", "project-clone")["data"]) == {"username", "password"}
+
+
 def test_role_for_authors_of_runs_is_accepted(api_cluster: Cluster, namespace: str) -> None:
     """docs/security.md: the API server accepts the role for authors of Runs."""
     role = yaml.safe_load(typed(api_cluster, in_namespace(block("security.md", "kubectl create role run-authors"), namespace)))

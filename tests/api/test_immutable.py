@@ -10,7 +10,8 @@ import pytest
 from tests.cluster import Cluster
 from tests.support import answer, apply, run_of
 
-TWO = ({"name": "a"}, {"name": "b", "workspace": {"size": "1Gi"}, "env": [{"name": "K", "value": "v"}]})
+SOURCE = {"git": {"url": "https://git.example/x.git"}}
+TWO = ({"name": "a"}, {"name": "b", "workspace": {"size": "1Gi", "source": SOURCE}, "env": [{"name": "K", "value": "v"}]})
 RUN = run_of("fixed", *TWO, brief="first")
 BARE = run_of("bare", {"name": "a"})
 TEMPLATED = run_of("templated", {"template": {"spec": {"containers": [{"name": "agent", "image": "x"}]}}})
@@ -38,6 +39,8 @@ REFUSED = [
     ("run/fixed", [{"op": "remove", "path": "/spec/agents"}], "spec.agents: Required"),
     ("run/fixed", [{"op": "add", "path": "/spec/agents/-", "value": {"name": "c", "image": "x"}}], "agents is immutable"),
     ("run/fixed", [{"op": "replace", "path": "/spec/agents/0/image", "value": "y"}], "agents is immutable"),
+    ("run/fixed", [{"op": "add", "path": "/spec/agents/1/workspace/source/git/revision", "value": "v2"}], "agents is immutable"),
+    ("run/fixed", [{"op": "remove", "path": "/spec/agents/1/workspace/source"}], "agents is immutable"),
     ("run/fixed", [{"op": "add", "path": "/spec/agents/0/command", "value": ["ls"]}], "agents is immutable"),
     ("run/fixed", [{"op": "replace", "path": "/spec/agents/0/required", "value": False}], "agents is immutable"),
     ("run/fixed", [{"op": "remove", "path": "/spec/agents/1/workspace"}], "agents is immutable"),

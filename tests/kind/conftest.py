@@ -22,7 +22,7 @@ from tests.skipping import cannot_run
 TEAM = "team"
 """A namespace with Runs, on the cluster that helm installs to."""
 
-INSTALLATIONS = ("kind_operator", "reporting", "advisor", "no_operator", "node", "fresh")
+INSTALLATIONS = ("kind_operator", "reporting", "cloning", "advisor", "no_operator", "node", "fresh")
 """Fixtures of the installations, in the order in which their tests run: each change between them happens once."""
 
 

@@ -7,10 +7,19 @@ from __future__ import annotations
 from controller.api.operator_state import AgentState, OperatorState
 from controller.plan.reasons import Reason
 from tests.model.bridge import POLICY, TICK
-from tests.model.world import INIT, NEVER, REJECTED, Config, Exit, World
+from tests.model.world import AWAY, DENIED, INIT, NEVER, REJECTED, Config, Exit, World
 
-FREE = frozenset({Reason.DISRUPTED, Reason.INTERRUPTED, Reason.DELETED, Reason.VANISHED, Reason.PARKED, Reason.POD_REJECTED})
+FREE = frozenset(
+    {
+        *(Reason.DISRUPTED, Reason.INTERRUPTED, Reason.DELETED, Reason.VANISHED, Reason.PARKED, Reason.POD_REJECTED),
+        Reason.SOURCE_UNAVAILABLE,
+    }
+)
 """Ends that are nobody's fault, and are therefore not charged."""
+
+
+FAULTLESS = {REJECTED: "P1: a rejected pod is charged", AWAY: "P1: a clone from a server that was away is charged"}
+"""An end that is not charged -> the rule that a charge for it breaks."""
 
 
 class Accounts:
@@ -56,9 +65,10 @@ class Accounts:
             )
         given_back = self._sustained(before, was, now)
         uncharged = "P1: a crash is not charged" if charged <= 0 and not given_back and _crashed(before, was) else ""
-        overcharged = "P1: a rejected pod is charged" if charged > 0 and _rejected(before, was) else ""
+        denied = "P1: a refused clone is tried again although nobody has helped" if _ended_as(before, was, DENIED) else ""
+        faultless = next((text for end, text in FAULTLESS.items() if charged > 0 and _ended_as(before, was, end)), "")
         early = "P1: a crash is charged before the last words of its pod" if charged > 0 and _speaks_yet(before, was, agent) else ""
-        return uncharged or overcharged or early or self._paid(charged, free, agent) or self._cooled(before, name, now)
+        return denied or uncharged or faultless or early or self._paid(charged, free, agent) or self._cooled(before, name, now)
 
     def _counted(self, before: World, name: str, free: int, agent: AgentState) -> str:
         """P7: between two acts of a human an agent has the restarts of its budgets, and one attempt for each question."""
@@ -94,9 +104,9 @@ def _crashed(before: World, was: AgentState) -> bool:
     return pod.unrun == INIT or (pod.exit == Exit.CRASHED and not (pod.word and pod.word.parked))
 
 
-def _rejected(before: World, was: AgentState) -> bool:
-    """Whether the kubelet rejected the attempt's pod."""
-    return any(pod.uid == was.pod_uid and pod.unrun == REJECTED for pod in before.pods)
+def _ended_as(before: World, was: AgentState, end: str) -> bool:
+    """Whether the attempt's pod ended in this way without its agent ever running."""
+    return any(pod.uid == was.pod_uid and pod.unrun == end for pod in before.pods)
 
 
 def _speaks_yet(before: World, was: AgentState, agent: AgentState) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from controller.api.base import MAX_SECONDS
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.llm_policy import LLMMode
-from controller.api.names import FINALIZER_OUTCOME, escalation_name, pod_name
+from controller.api.names import FINALIZER_OUTCOME, SOURCE_CONTAINER, escalation_name, pod_name
 from controller.api.operator_state import AgentState, OperatorState, ResultStatus
 from controller.api.policy import RunPolicySpec
 from controller.api.resolved_policy import ResolvedPolicy
@@ -42,7 +42,7 @@ from controller.reconcile.actions.deliver_answer import NO_ANSWER, delivery_body
 from controller.reconcile.reconciler import MAX_STEPS
 from tests.model.advisor_answers import heard
 from tests.model.reporting import ACTIVE, Delivery, Report, answer_to
-from tests.model.world import ENDED, INIT, NEVER, REJECTED, Config, Escalation, Exit, Pod, Run, Said
+from tests.model.world import AWAY, DENIED, ENDED, INIT, NEVER, REJECTED, Config, Escalation, Exit, Pod, Run, Said
 from tests.no_widening import widened
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -404,12 +404,18 @@ def _pod_facts(pod: Pod) -> PodFacts:
         finalizers=(FINALIZER_OUTCOME,) if pod.fin else (),
         ending_since=told,
         disrupted_at=START + TOLD if pod.disrupted else None,
-        init_termination=Termination(1, "Error", finished_at=START, container="init") if pod.unrun == INIT else None,
+        init_termination=_INIT_ENDS.get(pod.unrun),
         rejected=pod.unrun == REJECTED,
         restarted_at=moment(pod.asked) if pod.asked else None,
     )
     return replace(facts, termination=_EXITS[pod.exit])
 
+
+_INIT_ENDS = {
+    INIT: Termination(1, "Error", finished_at=START, container="init"),
+    AWAY: Termination(75, "Error", finished_at=START, container=SOURCE_CONTAINER),
+    DENIED: Termination(77, "Error", finished_at=START, container=SOURCE_CONTAINER),
+}
 
 _EXITS: dict[str, Termination | None] = {
     Exit.NONE: None,

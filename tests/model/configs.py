@@ -184,6 +184,14 @@ REJECTS = Config(
     operators=1,
     free_limit=1,
 )
+SOURCE = Config(
+    "source",
+    "the repository of a workspace is away more often than free restarts allow, or denied; the agent crashes after a clone",
+    Left(away=2, denied=1, crash=1, answer=1),
+    policy=NO_COOLDOWN,
+    operators=1,
+    free_limit=1,
+)
 REFUSED = Config(
     "refused",
     "an admission policy refuses creations, starts, ends or releases for a time; the agent crashes, a user pauses or stops",
@@ -567,6 +575,7 @@ RESTARTS = (
     HELPER_TWO,
     INIT_FAILS,
     REJECTS,
+    SOURCE,
     REFUSED,
     REFUSED_TWO,
     REFUSED_TWICE,

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 from tests.model.reporting import COMPLETED, HERS, Report, Word
 from tests.model.world import (
+    AWAY,
+    DENIED,
     FAILED,
     INIT,
     NEVER,
@@ -126,6 +128,12 @@ def _unrun(world: World, pod: Pod) -> Iterator[Move]:
     if world.left.init:
         after = put(world, pod, ended._replace(unrun=INIT))
         yield Move(KUBELET, ("sees an init container fail", pod.name), _spend(after, init=world.left.init))
+    if world.left.away:
+        after = put(world, pod, ended._replace(unrun=AWAY))
+        yield Move(KUBELET, ("does not reach the repository", pod.name), _spend(after, away=world.left.away))
+    if world.left.denied:
+        after = put(world, pod, ended._replace(unrun=DENIED))
+        yield Move(KUBELET, ("is denied the repository", pod.name), _spend(after, denied=world.left.denied))
     if world.left.reject:
         after = put(world, pod, ended._replace(unrun=REJECTED))
         yield Move(KUBELET, ("rejects", pod.name), _spend(after, reject=world.left.reject))

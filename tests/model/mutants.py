@@ -375,6 +375,18 @@ RESTARTING: tuple[Mutant, ...] = (
         ("rejected",),
         lambda: [(outcomes, "DEFAULT_ACTIONS", {**outcomes.DEFAULT_ACTIONS, Reason.POD_REJECTED: OutcomeAction.RETRY})],
     ),
+    Mutant(
+        "source-away-is-charged",
+        "a clone from a server that was away is charged",
+        ("source",),
+        lambda: [(outcomes, "DEFAULT_ACTIONS", {**outcomes.DEFAULT_ACTIONS, Reason.SOURCE_UNAVAILABLE: OutcomeAction.RETRY})],
+    ),
+    Mutant(
+        "source-denied-is-retried",
+        "a clone that was denied is tried again",
+        ("source",),
+        lambda: [(outcomes, "DEFAULT_ACTIONS", {**outcomes.DEFAULT_ACTIONS, Reason.SOURCE_REFUSED: OutcomeAction.RETRY_FREE})],
+    ),
     Mutant("not-recorded", "an end is decided on before it is recorded", ("start",), lambda: _rule("recorded", None)),
     Mutant(
         "uncharged",

@@ -31,6 +31,8 @@ CAUGHT_QUICKLY = (
     "recorded-is-terminated",
     "init-for-free",
     "rejected-is-charged",
+    "source-away-is-charged",
+    "source-denied-is-retried",
 )
 
 

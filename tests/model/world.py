@@ -37,8 +37,8 @@ class Exit:
     CRASHED = "crashed"
 
 
-INIT, REJECTED = "init container", "rejected"
-"""Why a pod ended without its agent ever running."""
+INIT, REJECTED, AWAY, DENIED = "init container", "rejected", "source away", "source denied"
+"""Why a pod ended without its agent ever running; the last two are the ends of the container that clones the workspace's source."""
 
 
 class Pod(NamedTuple):
@@ -70,7 +70,7 @@ class Pod(NamedTuple):
     early: bool = False
     """Whether its agent ended while the helper ran on."""
     unrun: str = ""
-    """Why it ended without its agent ever running: a failed init container or a rejection by its kubelet."""
+    """Why it ended without its agent ever running: a failed init container, a failed clone or a rejection by its kubelet."""
     asked: int = 0
     """How often a user had asked for a restart of the first agent when the first attempt's pod was created."""
 
@@ -139,6 +139,8 @@ class Left(NamedTuple):
     done: int = 0
     init: int = 0
     reject: int = 0
+    away: int = 0
+    denied: int = 0
     delete: int = 0
     prolong: int = 0
     force: int = 0

@@ -54,6 +54,7 @@ RUN_BY = {
     Shown("docs/cli.md", "$ kubectl rw approve"): "tests/api/test_rw_inbox.py",
     Shown("docs/operations.md", "kubectl -n default create serviceaccount"): "tests/kind/test_installed.py",
     Shown("docs/notifications.md", "kubectl -n team create secret"): TYPED,
+    Shown("docs/repositories.md", "kubectl -n team create secret"): TYPED,
     Shown("docs/security.md", "kubectl create role run-authors"): TYPED,
     Shown("docs/troubleshooting.md", "kubectl rw explain"): TYPED,
     Shown("docs/security.md", "kubectl get validatingadmissionpolicies"): "tests/api/test_rights.py",
@@ -76,6 +77,9 @@ NOT_RUN = {
     Shown(
         "docs/agents.md", "answer=$(rw ask"
     ): "runs in an agent's pod: the stories parked and heeds of tests/kind/test_agents.py are it",
+    Shown(
+        "docs/repositories.md", "ssh-keyscan"
+    ): "asks a server of yours: tests/git_servers.py makes the same Secret's keys for tests/unit/source",
     Shown("docs/performance.md", "make bench"): "takes half an hour: tests/api/test_bench.py runs the same with a few objects",
     Shown("docs/performance.md", "make latency"): "takes as long: tests/api/test_bench_openloop.py runs a few objects",
     Shown(

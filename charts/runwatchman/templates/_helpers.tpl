@@ -84,15 +84,25 @@ annotations:
 {{- with $image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
 
-{{- /* A released chart has its image's reference, with the digest, as an annotation. Any other repository, tag or digest replaces it. */ -}}
-{{- define "runwatchman.image" -}}
-{{- $released := index (default dict .Chart.Annotations) "runwatchman.dev/image" | default "" -}}
-{{- $image := .Values.image -}}
+{{- /* A released chart has its images' references, with digests, as annotations. Any other repository, tag or digest replaces them.
+Call with (list $ image annotation). */ -}}
+{{- define "runwatchman.releasedImage" -}}
+{{- $ := index . 0 -}}
+{{- $image := index . 1 -}}
+{{- $released := index (default dict $.Chart.Annotations) (index . 2) | default "" -}}
 {{- if and $released (hasPrefix (printf "%s:" $image.repository) $released) (not (or $image.tag $image.digest)) -}}
 {{- $released -}}
 {{- else -}}
-{{- include "runwatchman.imageOf" (list . $image) -}}
+{{- include "runwatchman.imageOf" (list $ $image) -}}
 {{- end -}}
+{{- end -}}
+
+{{- define "runwatchman.image" -}}
+{{- include "runwatchman.releasedImage" (list . .Values.image "runwatchman.dev/image") -}}
+{{- end -}}
+
+{{- define "runwatchman.gitImage" -}}
+{{- include "runwatchman.releasedImage" (list . .Values.git.image "runwatchman.dev/git-image") -}}
 {{- end -}}
 
 {{- define "runwatchman.policy" -}}

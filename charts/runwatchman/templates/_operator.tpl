@@ -41,6 +41,7 @@
   {{- else }}
   - --no-reporter
   {{- end }}
+  - --git-image={{ include "runwatchman.gitImage" . }}
   {{- with .Values.agents.podSecurity }}
   - --agents-pod-security={{ toJson . }}
   {{- end }}

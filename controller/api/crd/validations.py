@@ -7,6 +7,17 @@ attached to its parent. https://kubernetes.io/docs/tasks/extend-kubernetes/custo
 from __future__ import annotations
 
 from controller.api.run import MAX_RUN_NAME
+from controller.api.source import (
+    HTTPS,
+    HTTPS_CREDENTIAL,
+    NO_CREDENTIAL,
+    NO_PASSWORD,
+    SSH,
+    SSH_HAS_NO_CA,
+    SSH_NEEDS_SECRET,
+    SSH_PASSWORD,
+    URL_FORMS,
+)
 
 SHORT_FORM = ("command", "args", "env", "envFrom", "resources", "imagePullPolicy")
 
@@ -24,6 +35,11 @@ def _words(message: str) -> dict[str, str]:
 def _exactly_one(*fields: str) -> tuple[str, str]:
     rule = " + ".join(f"(has(self.{field}) ? 1 : 0)" for field in fields)
     return f"{rule} == 1", f"set exactly one of {', '.join(fields)}"
+
+
+def _matches(field: str, pattern: str) -> str:
+    quoted = pattern.replace("\\", "\\\\")
+    return f"self.{field}.matches('{quoted}')"
 
 
 def _kept(field: str) -> tuple[str, str]:
@@ -88,6 +104,16 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
                || self.mountPath.startsWith('/runwatchman/'))""",
             "mountPath may be neither / nor in /runwatchman, which is reserved for the operator",
         ),
+    ),
+    "Run.spec.agents[].workspace.source.git": (
+        (f"!{_matches('url', HTTPS_CREDENTIAL)}", f"url {NO_CREDENTIAL}"),
+        (f"!{_matches('url', SSH_PASSWORD)}", f"url {NO_PASSWORD}"),
+        (
+            " || ".join(_matches("url", pattern) for pattern in (HTTPS, SSH, HTTPS_CREDENTIAL, SSH_PASSWORD)),
+            f"url {URL_FORMS}",
+        ),
+        ("has(self.secretName) || self.url.startsWith('https://')", SSH_NEEDS_SECRET),
+        ("!has(self.caBundle) || self.url.startsWith('https://')", SSH_HAS_NO_CA),
     ),
     "RunPolicy.spec": (
         (

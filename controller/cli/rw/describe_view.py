@@ -24,6 +24,7 @@ from controller.cli.rw.objects import (
     used,
 )
 from controller.cli.rw.related_objects import Around
+from controller.cli.rw.source_text import source_words
 from controller.cli.rw.table_format import table
 from controller.cli.rw.text import INDENT, Cell, age, cut, joined, pairs, section, wrapped
 from controller.cli.rw.timeline import Entry, attempt_name, timeline
@@ -52,6 +53,7 @@ def describe_run(run: JsonObject, around: Around, sentence: Sentence, now: datet
         [
             pairs(_fields(run, around, now), width),
             section("Agents", _agents(run, around, now, width)),
+            section("Sources", _sources(run, width)),
             section("Results", _results(run, width)),
             section("Attempts", _attempts(run, around, now, width)),
             section("Last decision", _decision(run, sentence, width)),
@@ -124,6 +126,13 @@ def _words(agent: JsonObject, report: JsonObject | None) -> str:
     if agent.get("message") and agent.get("reason") == agent.get("health"):
         return str(agent["message"])
     return result.get("summary") or f"{agent.get('reason', '')}: {agent.get('message', '')}".removesuffix(": ")
+
+
+def _sources(run: JsonObject, width: int | None) -> Text:
+    """Return the repositories in the agents' workspaces, with the commits that were cloned."""
+    standing = {agent["name"]: agent for agent in status_of(run).get("agents", ())}
+    found = ((agent["name"], source_words(agent, standing.get(agent["name"], {}))) for agent in run["spec"]["agents"])
+    return joined([wrapped(f"{name}: {words}", width, INDENT) for name, words in found if words])
 
 
 def _results(run: JsonObject, width: int | None) -> Text:

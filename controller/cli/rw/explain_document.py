@@ -39,4 +39,5 @@ def _agent_document(agent: AgentExplanation) -> JsonObject:
         "rule": agent.rule,
         "advice": agent.advice,
     }
+    document |= {"source": agent.source} if agent.source else {}
     return document | {key: format_time(moment) for key, moment in moments.items() if moment}

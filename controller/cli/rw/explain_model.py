@@ -11,6 +11,7 @@ from controller.cli.rw.objects import JsonObject, happened_at, reported_at, stat
 from controller.cli.rw.plan_replay import PolicySeen, Replay, policy_of, replay, state_of
 from controller.cli.rw.reason_text import sentence
 from controller.cli.rw.related_objects import Around
+from controller.cli.rw.source_text import source_words
 from controller.cli.rw.upcoming import Check, Outlook
 
 
@@ -27,6 +28,7 @@ class AgentExplanation:
     message: str
     rule: str
     advice: str
+    source: str
     active_at: datetime | None
     progress_at: datetime | None
     reported_at: datetime | None
@@ -109,6 +111,7 @@ def _agent(agent: JsonObject, run: JsonObject, around: Around, asked: Replay | N
         message=found.get("message", ""),
         rule=asked.rules.get(agent["name"], "") if asked and asked.agrees and asked.plan.rule == "supervised" else "",
         advice=in_words(found.get("advice", {})),
+        source=source_words(agent, found),
         active_at=happened_at(report, "activityAgeSeconds") if report else None,
         progress_at=happened_at(report, "progressAgeSeconds") if report else None,
         reported_at=reported_at(report) if report else None,

@@ -55,7 +55,14 @@ def _agent(agent: AgentExplanation, now: datetime, width: int | None) -> Text:
     role = "" if agent.required else " (optional)"
     line = Text(f"{INDENT}{agent.name}{role}: ").append(word, style=colour).append(f", attempt {agent.attempt}")
     line.append(clean(f": {agent.reason}") if agent.reason and agent.reason != word else "")
-    more = [agent.message, agent.meaning if agent.reason != "Supervising" else "", agent.rule, agent.advice, _ages(agent, now)]
+    more = [
+        agent.message,
+        agent.meaning if agent.reason != "Supervising" else "",
+        agent.rule,
+        agent.advice,
+        agent.source,
+        _ages(agent, now),
+    ]
     return joined([line, *(wrapped(text, width, INDENT * 2, styles.DIM) for text in dict.fromkeys(more) if text)])
 
 

@@ -19,10 +19,11 @@ from controller.reconcile.actions.network_policy import isolate
 from controller.reconcile.actions.provision import forget, provision
 from controller.reconcile.actions.reporter_rbac import grant
 from controller.resources.claim_builder import build_claim
-from controller.resources.pod_builder import DEFAULTS, Answered, Settled, build_pod
+from controller.resources.pod_builder import DEFAULTS, Answered, Cloning, Settled, build_pod
 from controller.resources.pod_users import NoUserLeft
 from controller.resources.refusal_hints import with_hint
 from controller.resources.reporter_sidecar import Sidecar
+from controller.resources.source_container import NoGitImage
 
 
 async def create_pod(tools: Tools, snapshot: Snapshot, action: CreatePod) -> Snapshot:
@@ -37,7 +38,7 @@ async def create_pod(tools: Tools, snapshot: Snapshot, action: CreatePod) -> Sna
     try:
         pod = await _pod(tools, snapshot, action, sidecar, policy)
         return tools.with_pod(snapshot, await _create(tools, PODS, snapshot.run.namespace, pod))
-    except NoUserLeft as error:
+    except (NoUserLeft, NoGitImage) as error:
         forget(tools, snapshot.run.namespace)
         return refused(snapshot, action, str(error))
     except ApiError as error:
@@ -49,13 +50,15 @@ async def create_pod(tools: Tools, snapshot: Snapshot, action: CreatePod) -> Sna
 
 
 async def _pod(tools: Tools, snapshot: Snapshot, action: CreatePod, sidecar: Sidecar | None, policy: RunPolicySpec) -> JsonObject:
-    """Build the attempt's pod. Raises NoUserLeft and ApiError."""
+    """Build the attempt's pod. Raises NoUserLeft, NoGitImage and ApiError."""
     state = snapshot.state.agents.get(action.agent) if snapshot.state else None
     last_outcome = state.last_outcome if state else ""
     at = PlanContext(snapshot, tools.now())
     answers = tuple(Answered(e.question, e.answer, e.by) for e in unread_answers(at, action.agent))
     settled, provided = Settled(answers, dismissed(at, action.agent)), await provision(tools, snapshot.run.namespace)
-    return build_pod(snapshot.run, _agent(snapshot, action), action.attempt, last_outcome, settled, sidecar, policy, provided)
+    cloning = Cloning(tools.git_image, state.source if state else None)
+    agent = _agent(snapshot, action)
+    return build_pod(snapshot.run, agent, action.attempt, last_outcome, settled, sidecar, policy, provided, cloning)
 
 
 async def create_claim(tools: Tools, snapshot: Snapshot, action: CreateClaim) -> Snapshot:

@@ -23,6 +23,8 @@ from controller.resources.reporter_sidecar import Sidecar
 class Tools:
     """The API server, the cache for what was written, how to notify people, how reporters run, and the consultations, if any.
 
+    `git_image` is the image that clones repositories, None if agents' workspaces cannot have a source.
+
     `granted` holds the namespaces in which reporters have their account, `isolated` those in which agents have their NetworkPolicy,
     with the time of the check; `network` is what that policy lets them reach. `provisions` holds namespaces and their default
     accounts, with the time of the read.
@@ -32,6 +34,7 @@ class Tools:
     cache: RunCache
     send_message: SendMessage = discard
     sidecar: Sidecar | None = None
+    git_image: str | None = None
     consultations: Consultations | None = None
     granted: set[str] = field(default_factory=set)
     network: AgentsNetwork | None = None
