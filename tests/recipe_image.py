@@ -62,7 +62,7 @@ CODEX_AGENT = Recipe("codex-agent", "localhost/runwatchman/codex-agent:dev", pac
 CLAUDE_AGENT = Recipe("claude-agent", "localhost/runwatchman/claude-agent:dev", packages="claude-agent")
 GIT = Recipe("git", "localhost/runwatchman/git:dev")
 AGENTS = (CODEX_AGENT, CLAUDE_AGENT)
-PUBLISHED = (CODEX_AGENT,)
+PUBLISHED = (CODEX_AGENT, GIT)
 """The recipes whose images a release publishes. claude's licence reserves all rights, so its image is built by its users."""
 
 

@@ -20,6 +20,7 @@ from tests.kind.conftest import TEAM
 from tests.kind.released import FIRST_SECONDS, Released
 from tests.kind.test_helm import on
 from tests.release import signing, steps
+from tests.release.chart import PINNED
 from tests.release.files import CHECKSUMS, INSTALL
 from tests.release.project import semver, version
 from tests.release.sbom import packages
@@ -120,9 +121,10 @@ def test_from_the_registry_to_a_finished_run(empty: Cluster, release_of: Release
 
 
 def test_the_manifests_are_accepted(empty: Cluster, release_of: Released) -> None:
-    """The API server accepts every object of install.yaml, which names the image by its digest."""
+    """The API server accepts every object of install.yaml, which names its images by digest."""
     path = release_of.folder / INSTALL
-    assert path.read_text().count(f"@{release_of.published.image.rpartition('@')[2]}") == 1
+    for name in PINNED:
+        assert path.read_text().count(f"@{release_of.published.images[name].reference.rpartition('@')[2]}") == 1
     accepted = empty.kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", str(path))
     assert "deployment.apps/runwatchman serverside-applied" in accepted
 

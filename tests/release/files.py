@@ -17,14 +17,16 @@ OVERLAY = ROOT / "manifests/overlays/cluster-wide"
 INSTALL, CHECKSUMS = "install.yaml", "checksums.txt"
 
 
-def install_yaml(to: Path, image: str) -> Path:
-    """Write the objects of the cluster-wide overlay, with this reference as their image. Raises ClusterError."""
+def install_yaml(to: Path, images: dict[str, str]) -> Path:
+    """Write the objects of the cluster-wide overlay, with the references of these images. Raises ClusterError."""
     rendered = run([str(find(["kubectl"])["kubectl"]), "kustomize", str(OVERLAY)])
-    default = f"image: {REGISTRY}/{NAME}:{version()}\n"
-    if default not in rendered:
-        raise ClusterError(f"the overlay {OVERLAY.name} does not contain `{default.strip()}`: is operator.yaml up to date?")
+    for name, image in images.items():
+        default = f"{REGISTRY}/{name}:{version()}\n"
+        if default not in rendered:
+            raise ClusterError(f"the overlay {OVERLAY.name} does not contain `{default.strip()}`: is operator.yaml up to date?")
+        rendered = rendered.replace(default, f"{image}\n")
     path = to / INSTALL
-    path.write_text(rendered.replace(default, f"image: {image}\n"))
+    path.write_text(rendered)
     return path
 
 

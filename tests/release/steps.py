@@ -31,10 +31,10 @@ def publish(folder: Path, registry: Registry, signer: Signer, bases: tuple[str, 
     archives = {image: archives_of(folder, image) for image in IMAGES}
     for image in (image for image, found in archives.items() if not found):
         raise ClusterError(f"{folder} has no image {image} to publish: build all with `python -m tests.release image`")
-    # 1. The images, and the chart and the manifests that name runwatchman's by its digest.
+    # 1. The images, and the chart and the manifests that name theirs by digest.
     with taking("pushing the images and the chart"):
         indexes = {image: push_index(found, registry, *_tags(), image=image) for image, found in archives.items()}
-        pinned = f"{registry.image}:{version()}@{indexes[NAME].digest}"
+        pinned = {image: f"{registry.repository(image)}:{version()}@{indexes[image].digest}" for image in chart.PINNED}
         package = chart.package(folder, registry, pinned, [each.name for each in indexes[NAME].platforms])
         charted = f"{registry.charts}/{NAME}@{chart.push(package, registry)}"
         files.install_yaml(folder, pinned)

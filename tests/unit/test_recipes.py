@@ -80,6 +80,6 @@ def test_the_page_builds_it(recipe: Recipe) -> None:
 
 def test_only_what_may_be_redistributed_is_published() -> None:
     """A release publishes no program whose licence reserves all rights."""
-    for recipe in PUBLISHED:
+    for recipe in (each for each in PUBLISHED if each.packages):
         licences = {each["license"] for path, each in read(recipe, "package-lock.json")["packages"].items() if path}
         assert licences == {"Apache-2.0"}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.recipe_image import AGENTS
+from tests.recipe_image import AGENTS, GIT
 from tests.release.project import CHART, NAME, PAGES, REGISTRY, ROOT, SOURCE, is_prerelease, semver, version
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -31,7 +31,7 @@ def test_a_version_as_helm_writes_it(python: str, helm: str) -> None:
 def test_the_version_is_the_same_everywhere() -> None:
     """scripts/set-version has changed every file with it."""
     assert (METADATA["appVersion"], METADATA["version"]) == (version(), semver(version()))
-    for recipe in (ROOT / "Containerfile", *(each.containerfile for each in AGENTS)):
+    for recipe in (ROOT / "Containerfile", *(each.containerfile for each in (*AGENTS, GIT))):
         assert f"ARG VERSION={version()}\n" in recipe.read_text(), recipe
 
 
@@ -44,9 +44,11 @@ def test_the_project_says_where_it_lives() -> None:
     assert LABELS["org.opencontainers.image.documentation"] == PAGES
 
 
-def test_the_chart_takes_the_published_image() -> None:
-    """The default image is where a release publishes it; the documents install the chart from where a release publishes that."""
-    assert yaml.safe_load((CHART / "values.yaml").read_text())["image"]["repository"] == f"{REGISTRY}/{NAME}"
+def test_the_chart_takes_the_published_images() -> None:
+    """The default images are where a release publishes them; the documents install the chart from where it is published."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert values["image"]["repository"] == f"{REGISTRY}/{NAME}"
+    assert values["git"]["image"]["repository"] == f"{REGISTRY}/{GIT.name}"
     for path in DOCS:
         assert f"oci://{REGISTRY}/charts/{NAME}" in path.read_text(), path
 
