@@ -17,9 +17,9 @@ or `kubectl apply --server-side -f install.yaml`. The image is `{image}`{beside}
 WARNING = "A prerelease: objects and options may change before the release.\n\n"
 
 
-def notes(version: str, image: str, chart: str, helm: str, *agents: str) -> str:
+def notes(version: str, image: str, chart: str, helm: str, *others: str) -> str:
     """Return the notes of a version as Markdown, with its images. Raises NoNotesError if the changelog has none."""
     changes = section((ROOT / "CHANGELOG.md").read_text(), version)
     warning = WARNING if is_prerelease(version) else ""
-    beside = f"; for agents there is `{'`, `'.join(agents)}`" if agents else ""
+    beside = f"; the others are `{'`, `'.join(others)}`" if others else ""
     return TEXT.format(warning=warning, name=NAME, chart=chart, helm=helm, image=image, beside=beside, pages=PAGES, changes=changes)
