@@ -26,6 +26,7 @@ FAMILY = {
     "completion": ("completion",),
     "create": ("rerun",),
     "describe": ("describe",),
+    "diff": ("diff",),
     "explain": ("explain",),
     "get": ("get",),
     "inbox": ("inbox",),

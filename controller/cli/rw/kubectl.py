@@ -52,7 +52,13 @@ class Kubectl:
         given = subprocess.PIPE if stdin is not None else subprocess.DEVNULL
         try:
             process = subprocess.Popen(  # noqa: S603  # a list of arguments and no shell: the caller could run the same
-                self._command(args), stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+                self._command(args),
+                stdin=given,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
             )
         except OSError as error:
             raise Problem(f"{self.program} cannot be run ({error.strerror})", REMEDY) from error

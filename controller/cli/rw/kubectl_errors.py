@@ -14,6 +14,9 @@ FORBIDDEN = re.compile(
 )
 ADMISSION = re.compile(r"ValidatingAdmissionPolicy '[^']*' with binding '[^']*' denied request: (?P<message>.*)", re.DOTALL)
 INVALID = re.compile(r'The (?P<kind>\S+) "(?P<name>[^"]*)" is invalid:\s*(?P<what>.*)', re.DOTALL)
+EXEC_ENDED = re.compile(r"command terminated with exit code \d+")
+"""The last line of `kubectl exec` after that of a command that failed."""
+
 UNREACHABLE = ("Unable to connect to the server", "The connection to the server", "couldn't get current server API group list")
 
 
@@ -67,7 +70,8 @@ def fault(stderr: str) -> Refused:
 
 def _own(stderr_text: str, reason: str, message: str) -> Refused:
     """Return the failure for an error of kubectl itself or of the connection."""
-    words = _line(message.splitlines()[-1]) if message else "kubectl failed without a message"
+    lines = [line for line in message.splitlines() if not EXEC_ENDED.fullmatch(line)] or message.splitlines()
+    words = _line(lines[-1]) if lines else "kubectl failed without a message"
     last = words.removeprefix("error: ").removeprefix("Error in configuration: ")
     if any(known in stderr_text for known in UNREACHABLE):
         return Refused(last, "check the cluster and `kubectl config current-context`, or name another with --context", reason)

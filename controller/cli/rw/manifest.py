@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from controller.api.names import API_VERSION
 from controller.cli.rw.objects import JsonObject, name_of
+from controller.cli.rw.repository import source_of
 from controller.cli.rw.user_error import Problem
 
 ORDERS = ("desiredState", "restartedAt", "newSessionAt")
@@ -39,6 +40,8 @@ class Wanted:
     secret: tuple[str, ...] = ()
     policy: str | None = None
     workspace: str | None = None
+    repo: str | None = None
+    repo_secret: str | None = None
     deadline: str | None = None
     token_budget: int | None = None
 
@@ -50,7 +53,9 @@ def manifest(wanted: Wanted) -> JsonObject:
     agent |= {"env": [_variable(text) for text in wanted.env]} if wanted.env else {}
     sources = [*(f"secret/{name}" for name in wanted.secret), *wanted.env_from]
     agent |= {"envFrom": [_source(text) for text in sources]} if sources else {}
-    agent |= {"workspace": {"size": wanted.workspace} if wanted.workspace else {}} if wanted.workspace is not None else {}
+    source = source_of(wanted.repo, wanted.repo_secret)
+    size = {"size": wanted.workspace} if wanted.workspace else {}
+    agent |= {"workspace": size | source} if source or wanted.workspace is not None else {}
     spec: JsonObject = {"agents": [agent]}
     spec |= {"brief": wanted.brief} if wanted.brief is not None else {}
     spec |= {"policyRef": {"name": wanted.policy}} if wanted.policy else {}

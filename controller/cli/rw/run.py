@@ -14,6 +14,7 @@ from controller.cli.rw.agent_clis import CLIS, equipped, secret_command
 from controller.cli.rw.create import create, creating
 from controller.cli.rw.kubectl_errors import Refused
 from controller.cli.rw.manifest import Wanted, manifest
+from controller.cli.rw.repository import repo_secret_command
 from controller.cli.rw.session import Session, with_kubectl_flags
 from controller.cli.rw.user_error import Problem
 from controller.strict.text_encoding import NotUtf8, decode
@@ -31,6 +32,8 @@ RANDOM_BYTES = 3
 @click.option("--image", help="Image of the agent; codex has one of ours.")
 @click.option("--agent-name", "agent", default="coder", show_default=True, metavar="NAME", help="Name of the agent.")
 @click.option("--secret", multiple=True, metavar="NAME", help="Secret with the CLI's key; may be given several times.")
+@click.option("--repo", metavar="URL[@REV]", help="Repository that is cloned into the kept workspace, at a branch, tag or commit.")
+@click.option("--repo-secret", metavar="NAME", help="Secret with the credential of the repository, which the agent does not get.")
 @click.option("--brief", metavar="PROMPT", help="The prompt.")
 @click.option("--brief-file", type=click.Path(dir_okay=False), help="File with the prompt; - for stdin.")
 @click.option("--env", multiple=True, metavar="NAME=VALUE", help="A variable; may be given several times.")
@@ -99,7 +102,10 @@ def _read(path: str, option: str) -> str:
 
 def _find_secrets(session: Session, wanted: Wanted) -> None:
     """Raise Problem for a Secret that does not exist, as far as the caller may know: its agent would never start."""
-    calls = {name: session.kubectl.start("get", "secret", name, "-o", "name") for name in wanted.secret}
+    commands = {name: secret_command(wanted.cli, name) for name in wanted.secret}
+    if wanted.repo and wanted.repo_secret:
+        commands[wanted.repo_secret] = repo_secret_command(wanted.repo, wanted.repo_secret)
+    calls = {name: session.kubectl.start("get", "secret", name, "-o", "name") for name in commands}
     for name, call in calls.items():
         try:
             call.text()
@@ -107,7 +113,7 @@ def _find_secrets(session: Session, wanted: Wanted) -> None:
             if refused.reason == "NotFound":
                 where = f"namespace {session.namespace}" if session.namespace else "this namespace"
                 flags = f" -n {session.namespace}" if session.namespace else ""
-                raise Problem(f"no Secret {name} in {where}", f"create it: {secret_command(wanted.cli, name)}{flags}") from refused
+                raise Problem(f"no Secret {name} in {where}", f"create it: {commands[name]}{flags}") from refused
             if refused.denied is None:
                 raise
 

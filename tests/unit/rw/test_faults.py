@@ -138,6 +138,11 @@ def test_a_kubectl_that_cannot_be_run(kubectl: FakeKubectl) -> None:
         (("run", "r", "--agent", "codex", "a", "--brief", "b"), "PROMPT and --brief exclude each other"),
         (("run", "r", "--agent", "codex", "fix", "--", "sh", "-c"), "after -- there are options of codex, and sh is none"),
         (("run", "r", "--agent", "claude", "fix"), "no image with claude is published, because its licence reserves all rights"),
+        (
+            ("run", "r", "--agent", "codex", "fix", "--repo-secret", "k"),
+            "--repo-secret k is for a repository; name it with --repo URL",
+        ),
+        (("run", "r", "--agent", "codex", "fix", "--repo", "https://h/a@"), "--repo https://h/a@ names no revision after its @"),
         (("run", "r", "--agent", "codx", "fix"), "'codx' is not one of 'codex', 'claude'"),
         (("run", "r", "--image", "x", "--dry-run", "--watch"), "--dry-run and --watch exclude each other"),
         (("run", "r", "--image", "x", "--brief", "a", "--brief-file", "-"), "--brief and --brief-file exclude each other"),

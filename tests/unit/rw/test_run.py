@@ -90,6 +90,41 @@ def test_a_command_line_is_a_run(echo: Path, args: tuple[str, ...], agent: JsonO
     assert check_run(parse_run_spec(run)) == ()
 
 
+@pytest.mark.parametrize(
+    ("args", "git"),
+    [
+        (("https://git.example/a/b.git",), {"url": "https://git.example/a/b.git"}),
+        (("https://git.example/a/b@v1",), {"url": "https://git.example/a/b", "revision": "v1"}),
+        (("https://git.example/a/b@fix/x", "--workspace=5Gi"), {"url": "https://git.example/a/b", "revision": "fix/x"}),
+        (("git@git.example:a/b.git", "--repo-secret=key"), {"url": "git@git.example:a/b.git", "secretName": "key"}),
+        (("git@git.example:a/b@v1", "--repo-secret=k"), {"url": "git@git.example:a/b", "revision": "v1", "secretName": "k"}),
+        (
+            ("ssh://git@git.example/a@v1", "--repo-secret=k"),
+            {"url": "ssh://git@git.example/a", "revision": "v1", "secretName": "k"},
+        ),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_a_repository_is_the_source_of_the_workspace(echo: Path, args: tuple[str, ...], git: JsonObject) -> None:
+    """The revision follows the last @ of the path; the @ of a user is none. The operator accepts the spec."""
+    run = json.loads(typed(echo, "--agent", "codex", "Fix it", "--repo", *args).stdout)
+    assert run["spec"]["agents"][0]["workspace"]["source"] == {"git": git}
+    assert check_run(parse_run_spec(run)) == ()
+
+
+@pytest.mark.parametrize(
+    ("repo", "words"),
+    [("https://git.example/a", "--type=kubernetes.io/basic-auth"), ("git@git.example:a", "--type=kubernetes.io/ssh-auth")],
+)
+def test_a_missing_credential_of_a_repository(tmp_path: Path, repo: str, words: str) -> None:
+    """The error has the command for a Secret of the type that the URL needs."""
+    kubectl = FakeKubectl(tmp_path / "kubectl")
+    kubectl.answers(("get secret*", "", MISSING, 1))
+    done = kubectl.run("run", "fix", "--agent", "codex", "--repo", repo, "--repo-secret", "clone", "Fix it")
+    assert done.stderr.startswith("error: no Secret clone in this namespace; create it: kubectl create secret generic clone")
+    assert words in done.stderr
+
+
 @pytest.mark.parametrize("given", ["argument", "stdin", "file", "file on stdin"])
 def test_a_prompt_from_anywhere(echo: Path, tmp_path: Path, given: str) -> None:
     """A prompt is an argument, a file, or stdin by either of the two."""
