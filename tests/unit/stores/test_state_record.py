@@ -26,6 +26,7 @@ from controller.api.operator_state import (
     Usage,
 )
 from controller.api.phases import Phase
+from controller.api.source import SourceStatus
 from controller.store import KnownRun, Loaded
 from controller.store.annotation_store import AnnotationStore, _close, _open
 from controller.store.sql.sql_store import SqlStore
@@ -87,6 +88,7 @@ advice = every(
     latency_milliseconds=counts,
     at=times,
 )
+commits = st.text("0123456789abcdef", min_size=40, max_size=40)
 agents = every(
     AgentState,
     attempt=counts,
@@ -106,6 +108,7 @@ agents = every(
     advice=st.lists(advice, max_size=2).map(tuple),
     result=st.none() | results,
     usage=st.none() | usages,
+    source=st.none() | every(SourceStatus, revision=commits),
 )
 stops = every(StopDecision, phase=st.sampled_from(Phase), reason=words, message=texts, at=times, completed_at=st.none() | times)
 states = every(
