@@ -115,6 +115,7 @@ APPARMOR = SECURED if is_before("1.34") else CONFINED
 CLONED = "only the init container runwatchman-source mounts"
 CREDENTIAL = {"name": "runwatchman-source", "mountPath": "/secret"}
 PRIVATE_KEY = {"name": "runwatchman-source-tmp", "mountPath": "/key"}
+REPORTER_ALONE = genuine()["spec"]["initContainers"][:1]
 UNCONFINED = {"type": "Unconfined"}
 SECCOMP = "container.seccomp.security.alpha.kubernetes.io/agent"
 TOKEN = {"projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}
@@ -178,7 +179,7 @@ PODS = (
     stolen("an agent with the clone's credential", CLONED, pod(box={"volumeMounts": [CREDENTIAL]})),
     stolen("a reporter with the clone's credential", CLONED, pod(init={"volumeMounts": [CREDENTIAL]})),
     stolen("an agent with the clone's private key", CLONED, pod(box={"volumeMounts": [PRIVATE_KEY]})),
-    stolen("an agent with the clone's name", CLONED, pod(box={"name": "runwatchman-source"}, initContainers=[])),
+    stolen("an agent with the clone's name", CLONED, pod(box={"name": "runwatchman-source"}, initContainers=REPORTER_ALONE)),
     stolen("a pod in kube-system", PLACE, pod(serviceAccountName="default"), SYSTEM),
     stolen("a pod in its own namespace", PLACE, pod(serviceAccountName="default"), HOME),
 )
