@@ -19,6 +19,7 @@ from typing import Any, Self
 import yaml
 
 from controller.api.base import JsonObject
+from controller.api.names import API_VERSION
 from tests.cluster import Cluster
 from tests.cluster.processes import Record, wait_until
 
@@ -117,8 +118,18 @@ def shell(script: str, **fields: Any) -> JsonObject:
     return {"command": ["sh", "-c", script], **fields}
 
 
+POLLED = {
+    "pod": "/api/v1",
+    "event": "/api/v1",
+    **dict.fromkeys(("run", "escalation", "agentreport"), f"/apis/{API_VERSION}"),
+}
+"""Kinds that tests read again and again, with their groups: these are read without a process."""
+
+
 def get(cluster: Cluster, namespace: str, kind: str, name: str) -> JsonObject:
     """Return an object, empty if absent."""
+    if path := _collection(namespace, kind):
+        return _printed(cluster.read(f"{path}/{name}") or {})
     text = cluster.kubectl("-n", namespace, "get", kind, name, "-o", "json", "--ignore-not-found")
     found: JsonObject = json.loads(text) if text.strip() else {}
     return found
@@ -126,7 +137,25 @@ def get(cluster: Cluster, namespace: str, kind: str, name: str) -> JsonObject:
 
 def items(cluster: Cluster, namespace: str, kind: str) -> list[JsonObject]:
     """Return every object of a kind in a namespace."""
+    if path := _collection(namespace, kind):
+        listed = cluster.read(path)
+        assert listed, f"the API server has no {kind}"
+        common = {"apiVersion": listed["apiVersion"], "kind": listed["kind"].removesuffix("List")}
+        return [_printed(common | each) for each in listed["items"]]
     found: list[JsonObject] = json.loads(cluster.kubectl("-n", namespace, "get", kind, "-o", "json"))["items"]
+    return found
+
+
+def _collection(namespace: str, kind: str) -> str:
+    """Return the path of a namespace's objects of a kind that is polled, empty for another."""
+    one = kind.removesuffix("s")
+    return f"{POLLED[one]}/namespaces/{namespace}/{one}s" if one in POLLED else ""
+
+
+def _printed(found: JsonObject) -> JsonObject:
+    """Return an object as kubectl prints it: without the owners of its fields."""
+    if found:
+        found["metadata"].pop("managedFields", None)
     return found
 
 
@@ -230,13 +259,15 @@ class OperatorProcess:
 
     def _listening(self, endpoint: str) -> JsonObject:
         """Return the last log line with the address of an endpoint: an operator that has restarted its loop listens again."""
-        return next((line for line in reversed(self.lines()) if line.get("endpoint") == endpoint), {})
+        told = [line for line in self._text().splitlines() if line.startswith("{") and '"endpoint"' in line]
+        return next((line for line in map(json.loads, reversed(told)) if line.get("endpoint") == endpoint), {})
 
     def lines(self) -> list[JsonObject]:
         """Return the log of this process so far, one object per line."""
-        if not self.log.exists():
-            return []
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in self._text().splitlines() if line.startswith("{")]
+
+    def _text(self) -> str:
+        return self.log.read_text() if self.log.exists() else ""
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send the operator a signal and return its exit code."""

@@ -116,7 +116,8 @@ class _Watch:
         self._cluster, self._kind, self._evidence = cluster, kind, evidence
         self._path = PATHS.get(kind, f"/apis/{API_VERSION}/{kind}")
         self._how = f"watch=1&allowWatchBookmarks=true&timeoutSeconds={seconds}&resourceVersion="
-        listed = json.loads(cluster.kubectl("get", "--raw", self._path))
+        listed = cluster.read(self._path)
+        assert listed, f"the API server has no {kind}"
         for found in listed["items"]:
             evidence.see(kind, {"type": "ADDED", "object": found})
         self._closing = threading.Event()

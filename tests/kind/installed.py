@@ -119,10 +119,9 @@ class Installed:
         return self.cluster.kubectl("-n", NAMESPACE, *words, check=False)
 
     def _pods(self) -> list[JsonObject]:
-        label = f"app.kubernetes.io/instance={self.release},app.kubernetes.io/component=operator"
-        found = self.cluster.kubectl("-n", NAMESPACE, "get", "pods", "-l", label, "-o", "json")
-        pods: list[JsonObject] = json.loads(found)["items"]
-        return pods
+        labels = {"app.kubernetes.io/instance": self.release, "app.kubernetes.io/component": "operator"}
+        found = items(self.cluster, NAMESPACE, "pods")
+        return [pod for pod in found if labels.items() <= pod["metadata"].get("labels", {}).items()]
 
     def _ready(self) -> bool:
         with suppress(ValueError, StopIteration):  # no pod, two pods, or one whose container has no status yet
