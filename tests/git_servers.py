@@ -9,7 +9,7 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -22,6 +22,8 @@ from tests.debian import apt_install, installed
 
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 20.0
+WITH_THIS_PROCESS = ["setpriv", "--pdeathsig", "TERM"]
+"""Starts a command that the kernel ends when this process has ended, however that came about."""
 
 
 @dataclass
@@ -39,6 +41,12 @@ class HttpsGit:
     """Whether packs stop in the middle until `released`."""
     halted: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
+    old: bool = False
+    """Whether it knows the first version of git's protocol only."""
+    held: bool = False
+    """Whether the answers to pushes wait until `released`, after the branch was set."""
+    before: dict[str, Callable[[], object]] = field(default_factory=dict)
+    """By a part of a request's line: what happens before the first request with it."""
     requests: list[str] = field(default_factory=list)
     credentials: set[str] = field(default_factory=set)
     """The Authorization headers that it has received."""
@@ -88,12 +96,23 @@ class _Backend(BaseHTTPRequestHandler):
         self._serve(b"")
 
     def do_POST(self) -> None:
-        """Answer a request for objects."""
-        self._serve(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        """Answer a request for objects, or one with objects."""
+        chunked = self.headers.get("Transfer-Encoding") == "chunked"  # as git sends a pack that it has not in memory
+        self._serve(self._chunks() if chunked else self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+    def _chunks(self) -> bytes:
+        content = b""
+        while size := int(self.rfile.readline(), 16):
+            content += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return content
 
     def _serve(self, body: bytes) -> None:
         git = self.server_of_git
-        git.requests.append(f"{self.command} {self.path}")
+        git.requests.append(line := f"{self.command} {self.path}")
+        for part in [part for part in git.before if part in line]:
+            git.before.pop(part)()
         if header := self.headers.get("Authorization"):
             git.credentials.add(header)
         if git.trouble:
@@ -118,16 +137,20 @@ class _Backend(BaseHTTPRequestHandler):
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": "safe.directory",
             "GIT_CONFIG_VALUE_0": "*",
+            "REMOTE_USER": self.server_of_git.user,  # with which http-backend accepts pushes
             "PATH_INFO": path,
             "QUERY_STRING": query,
             "REQUEST_METHOD": self.command,
             "CONTENT_TYPE": self.headers.get("Content-Type", ""),
             "CONTENT_LENGTH": str(len(body)),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-            "HTTP_GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "HTTP_GIT_PROTOCOL": "" if self.server_of_git.old else self.headers.get("Git-Protocol", ""),
         }
         done = subprocess.run(["git", "http-backend"], input=body, env=env, capture_output=True, check=False)
         head, _, content = done.stdout.partition(b"\r\n\r\n")  # also of a program that failed: its output says why
+        if self.server_of_git.held and path.endswith("/git-receive-pack"):
+            self.server_of_git.halted.set()
+            self.server_of_git.released.wait()
         self._answer(dict(line.split(": ", 1) for line in head.decode().splitlines()), content)
 
     def _answer(self, headers: dict[str, str], content: bytes) -> None:
@@ -136,15 +159,15 @@ class _Backend(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        sent = 0
-        if git.half and b"PACK" in content:
-            sent = content.index(b"PACK") + 200
-            self.wfile.write(content[:sent])
-            self.wfile.flush()
-            git.halted.set()
-            git.released.wait()
         try:
+            self.end_headers()
+            sent = 0
+            if git.half and b"PACK" in content:
+                sent = content.index(b"PACK") + 200
+                self.wfile.write(content[:sent])
+                self.wfile.flush()
+                git.halted.set()
+                git.released.wait()
             self.wfile.write(content[sent:])
         except OSError:
             self.close_connection = True  # The client was killed in the middle.
@@ -161,7 +184,7 @@ class SshGit:
 
 @contextmanager
 def ssh_git(repositories: Path, folder: Path, host: str = LOOPBACK) -> Iterator[SshGit]:
-    """Run sshd on a free port of an address of this machine, for this account and one key."""
+    """Run sshd on a free port of an address of this machine, for this account and one key. It ends with this process."""
     sshd = installed("openssh-server", _sshd, lambda: apt_install("openssh-server"))
     for name in ("host", "client"):
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)])
@@ -176,7 +199,8 @@ def ssh_git(repositories: Path, folder: Path, host: str = LOOPBACK) -> Iterator[
     )
     log = folder / "sshd.log"
     with log.open("ab") as output:
-        process = subprocess.Popen([str(sshd), "-D", "-e", "-f", str(config)], stderr=output)
+        command = [*WITH_THIS_PROCESS, str(sshd), "-D", "-e", "-f", str(config)]
+        process = subprocess.Popen(command, stderr=output)
     try:
         assert wait_until(lambda: _accepts(host, port), START_SECONDS), log.read_text()
         host_key = " ".join((folder / "host.pub").read_text().split()[:2])
