@@ -21,7 +21,8 @@ AUTHOR = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME
 def git(folder: Path, *arguments: str) -> str:
     """Run git without this account's configuration and return its output."""
     env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", **AUTHOR}
-    done = subprocess.run(["git", *arguments], cwd=folder, env=env, capture_output=True, text=True, check=True)
+    odd = "surrogateescape"  # names need not be UTF-8
+    done = subprocess.run(["git", *arguments], cwd=folder, env=env, capture_output=True, text=True, errors=odd, check=True)
     return done.stdout.strip()
 
 
