@@ -2,8 +2,9 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 RUN := scripts/run
-# Tests spend much of their time waiting. Each worker has clusters of its own; one worker runs all tests that need kubelets (tests/sharing.py).
-WORKERS ?= 2
+# Tests spend much of their time waiting: three workers keep two cores busy. Each has clusters of its own; one of them runs all tests that
+# need kubelets (tests/sharing.py).
+WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS)
 PROSE := controller docs README.md CHANGELOG.md CONTRIBUTING.md AGENTS.md scripts tests
 

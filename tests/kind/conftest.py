@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -51,14 +52,19 @@ def kubelets(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session")
-def kind_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+def clusters() -> Iterator[ExitStack]:
+    """The clusters that are to be ended, at the latest with the session: two at once would take each other's cores."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def kind_cluster(request: pytest.FixtureRequest, clusters: ExitStack) -> Cluster:
     """Real kubelets: kind with the configured nodes, or the cluster of KUBECONFIG."""
     provider = choose(request.config.getoption("--cluster"))
     cluster = lifecycle.up(provider, nodes=request.config.getoption("--nodes"))
-    try:
-        yield cluster
-    finally:
-        lifecycle.end(cluster)
+    clusters.callback(lifecycle.end, cluster)
+    return cluster
 
 
 @pytest.fixture(scope="session")
@@ -128,20 +134,20 @@ def store_releases(
 
 
 @pytest.fixture(scope="session")
-def fresh(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """A new cluster without runwatchman, but with its image."""
+def fresh(request: pytest.FixtureRequest, clusters: ExitStack) -> Cluster:
+    """A new cluster without runwatchman, but with its image. Its tests come last, so the cluster of the others ends now."""
     provider = choose(request.config.getoption("--cluster"))
     if provider != "kind":
         cannot_run(f"installs what is cluster-wide, so only on a cluster of its own: {kind_unavailable() or provider}")
-    cluster = lifecycle.up("kind")
-    try:
-        load_reporter_image(cluster)
-        for name in (NAMESPACE, TEAM):
-            cluster.kubectl("create", "namespace", name)
-            cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-        yield cluster
-    finally:
-        lifecycle.end(cluster)
+    cluster = lifecycle.up("kind")  # before the other's end, with which a private engine would end, too
+    before = clusters.pop_all()
+    clusters.callback(lifecycle.end, cluster)
+    before.close()
+    load_reporter_image(cluster)
+    for name in (NAMESPACE, TEAM):
+        cluster.kubectl("create", "namespace", name)
+        cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    return cluster
 
 
 @pytest.fixture(scope="session")
