@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from controller.adapter.contract import DEFAULT_SOCKET
+from controller.api.container_fields import PullPolicy
 from controller.api.pod_policy import DEFAULT_REPORTER_RESOURCES, OWN_POD_SECURITY, ImagePullSecret, PodSecurity, ReporterResources
 from controller.api.policy import RunPolicySpec
 from controller.api.policy_defaults import NOTHING_SET
-from controller.api.run import PullPolicy
 
 NOTIFY_SCHEMES = (
     *("slack", "discord", "workflow", "workflows", "gchat", "tgram", "pover", "webex", "wxteams", "zulip", "signl4"),

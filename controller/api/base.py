@@ -25,13 +25,14 @@ MAX_TOKENS = 1_000_000_000_000
 MAX_EXACT = 2**53 - 1
 """The largest integer that the bounds of a JSON schema, which are floats, represent exactly."""
 
-MAX_WORD, MAX_TEXT, MAX_LONG_TEXT = 128, 1024, 16384
-"""Maximum characters of a Word, a Text and a LongText."""
+MAX_WORD, MAX_TEXT, MAX_OUTPUT, MAX_LONG_TEXT = 128, 1024, 4096, 16384
+"""Maximum characters of a Word, a Text, an Output and a LongText. An Output is as long as a kubelet's termination message."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)]
 AgentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{0,31}$", min_length=1, max_length=32)]
 Word = Annotated[str, StringConstraints(max_length=MAX_WORD)]
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
+Output = Annotated[str, StringConstraints(max_length=MAX_OUTPUT)]
 LongText = Annotated[str, StringConstraints(max_length=MAX_LONG_TEXT)]
 FilledWord = Annotated[
     str,
@@ -50,6 +51,7 @@ Seconds = Annotated[int, Whole(1, MAX_SECONDS)]
 SecondsOrOff = Annotated[int, Whole(0, MAX_SECONDS)]
 Count = Annotated[int, Whole(0, MAX_COUNT)]
 Tokens = Annotated[int, Whole(0, MAX_TOKENS)]
+ExitCode = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 Generation = Annotated[int, Field(ge=0, le=MAX_EXACT)]
 Time = AwareDatetime
 

@@ -14,6 +14,9 @@ LABEL_RUN = f"{GROUP}/run"
 LABEL_RUN_UID = f"{GROUP}/run-uid"
 LABEL_AGENT = f"{GROUP}/agent"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
+LABEL_TASK = f"{GROUP}/task"
+"""Label of a task's pod: `verify` or `publish`. An attempt's own pod has none."""
+
 LABEL_QUESTION = f"{GROUP}/question"
 """Label of an escalation: the id of the agent's question."""
 
@@ -25,6 +28,12 @@ REPORTER_CONTAINER = "runwatchman-reporter"
 
 SOURCE_CONTAINER = "runwatchman-source"
 """Name of the init container in agents' pods that clones the workspace's repository."""
+
+VERIFY_CONTAINER, PUBLISH_CONTAINER = "verify", "publish"
+"""Names of the judged containers in the pods of tasks."""
+
+COPY_CONTAINER, PUSH_CONTAINER = "runwatchman-copy", "runwatchman-publish"
+"""Names of the init containers in the pods of tasks: one copies the workspace, one pushes if a command follows the push."""
 
 ANNOTATION_BRIEF = f"{GROUP}/brief"
 """Annotation of a pod: the Run's brief. The downward API writes it to the agent's brief.md."""
@@ -60,6 +69,16 @@ class RunKey(NamedTuple):
 def pod_name(run: str, agent: str, attempt: int) -> str:
     """Return the name of an attempt's pod. It is unambiguous, because agents' names have no hyphen."""
     return f"{run}-{agent}-r{attempt}"
+
+
+def task_label(kind: str) -> str:
+    """Return the value of LABEL_TASK for a kind of task (`TaskKind`)."""
+    return kind.lower()
+
+
+def task_pod_name(run: str, agent: str, attempt: int, kind: str, number: int) -> str:
+    """Return the name of a task's pod: `kind` is its `TaskKind`, `number` the try, from 0."""
+    return f"{pod_name(run, agent, attempt)}-{task_label(kind)}{number}"
 
 
 def report_name(run: str, agent: str) -> str:

@@ -14,6 +14,7 @@ from controller.api.base import (
     ApiEnum,
     ApiModel,
     Count,
+    ExitCode,
     KeptModel,
     Name,
     SecondsOrOff,
@@ -24,16 +25,21 @@ from controller.api.base import (
 )
 from controller.api.escalation import Decision
 from controller.api.phases import Phase
+from controller.api.publishing import PublishedStatus
 from controller.api.run import MAX_AGENTS
 from controller.api.source import SourceStatus
+from controller.api.tasks import TaskState
+from controller.api.verification import VerificationState
 
-SCHEMA_VERSION = 1
-"""The newest schema version of the operator's record that this release reads.
+SCHEMA_VERSION, FIRST_SCHEMA_VERSION = 2, 1
+"""The newest schema version of the operator's record that this release reads, and the one of records that need no newer one.
 
 A record names the lowest version that its reader must know, so a new field that old readers may ignore does not raise it. A record
 that needs a newer version is refused: no meaning is guessed.
 """
 
+TASKS_SCHEMA_VERSION = 2
+"""The version of a record that has had a task: a reader that knows no tasks would take a task's pod for the agent's."""
 
 MAX_ASKED = 16
 """Questions of one agent that are remembered as asked. The oldest are dropped first."""
@@ -61,7 +67,7 @@ class Outcome(KeptModel):
         default="", exclude_if=not_, description="The kubelet's own reason, for example Error, Evicted or OutOfcpu."
     )
     message: Text = Field(default="", exclude_if=not_, description="The kubelet's message.")
-    exit_code: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = Field(
+    exit_code: ExitCode | None = Field(
         default=None, description="Exit code of the agent's container, or of the init container that failed."
     )
     finished_at: Time | None = Field(default=None, description="When that container ended, by the kubelet's clock.")
@@ -136,6 +142,9 @@ class AgentState(KeptModel):
         default=None,
         description="The clone in the workspace. Once it is recorded, no pod of the agent gets the repository's Secret.",
     )
+    task: TaskState | None = Field(default=None, description="The task of the completed attempt that is due or runs.")
+    verification: VerificationState | None = Field(default=None, description="How the last verification ended.")
+    published: PublishedStatus | None = Field(default=None, description="What was published last.")
 
 
 class StopDecision(KeptModel):
@@ -152,7 +161,7 @@ class OperatorState(KeptModel):
     """The operator's own record of a Run, the basis of all budgets. It is not for users."""
 
     schema_version: Annotated[int, Field(ge=1, le=MAX_COUNT)] = Field(
-        default=SCHEMA_VERSION, description="The lowest schema version that a reader of this record must know."
+        default=FIRST_SCHEMA_VERSION, description="The lowest schema version that a reader of this record must know."
     )
     run_uid: Word = Field(alias="runUID", description="UID of the Run that this record belongs to.")
     started_at: Time | None = Field(default=None, description="When the first agent was started.")

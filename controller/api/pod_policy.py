@@ -8,8 +8,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from controller.api.base import ApiModel, Name
+from controller.api.container_fields import Resources
 from controller.api.quantity import amount
-from controller.api.run import Resources
 from controller.strict.constraints import Whole, between_fields
 
 MAX_ID = 2**31 - 1

@@ -22,12 +22,12 @@ from controller.api.base import (
 )
 from controller.api.ca_bundle import CaBundle
 from controller.api.cluster_defaults import Toleration, Variable
+from controller.api.container_fields import Resources
 from controller.api.llm_policy import LLM
 from controller.api.notification import Notification
 from controller.api.pod_metadata import Key, LabelValue, PodMetadata
 from controller.api.pod_policy import ImagePullSecret, PodSecurity, ReporterResources
 from controller.api.quantity import Quantity
-from controller.api.run import Resources
 from controller.api.shapes import MAX_ITEMS
 from controller.strict.constraints import Explained, Whole, between_fields
 

@@ -11,8 +11,10 @@ from controller.api.base import AgentName, ApiEnum, ApiModel, Count, Generation,
 from controller.api.operator_state import OutcomeResult, ResultStatus, Usage
 from controller.api.phases import Health, Phase
 from controller.api.policy import NetworkMode
+from controller.api.publishing import PublishedStatus
 from controller.api.run import MAX_AGENTS
 from controller.api.source import SourceStatus
+from controller.api.verification import VerificationStatus
 
 
 class ConditionStatus(ApiEnum):
@@ -65,6 +67,8 @@ class AgentStatus(ApiModel):
     result: ResultStatus | None = Field(default=None, description="The result that it reported at its end.")
     advice: AdviceState | None = Field(default=None, description="The latest consultation about it.")
     source: SourceStatus | None = Field(default=None, description="The clone in its workspace.")
+    verification: VerificationStatus | None = Field(default=None, description="The verification of its work.")
+    published: PublishedStatus | None = Field(default=None, description="What was published of its work.")
 
 
 class PlanAction(ApiModel):

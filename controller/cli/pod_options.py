@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 import click
 from pydantic.alias_generators import to_camel
 
+from controller.api.container_fields import PullPolicy
 from controller.api.pod_policy import DEFAULT_REPORTER_RESOURCES
 from controller.api.policy import RunPolicySpec
 from controller.api.policy_defaults import POD_FIELDS
 from controller.api.policy_file import PolicyFileError, parse_policy_file
-from controller.api.run import PullPolicy
 
 F = TypeVar("F", bound=Callable[..., Any])
 

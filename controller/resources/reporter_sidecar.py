@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controller.api.base import JsonObject, dump
+from controller.api.container_fields import PullPolicy
 from controller.api.names import REPORTER_CONTAINER
 from controller.api.pod_policy import DEFAULT_REPORTER_RESOURCES, REPORTER_USER, ReporterResources
-from controller.api.run import PullPolicy
 from controller.api.template_values import RESERVED_DIR as RUNWATCHMAN_DIR
 
 OUT_VOLUME, WORKSPACE_VOLUME = "runwatchman-out", "runwatchman-workspace"

@@ -139,7 +139,7 @@ def with_attempt(number: int) -> Change:
 DAMAGES: dict[str, tuple[Change | None, str]] = {
     "erased": (None, "is missing"),
     "renamed": (lambda raw: {**raw, "agents": {"coder": {"attempt": 2, "restartz": 2}}}, "restarts is missing"),
-    "newer": (lambda raw: {**raw, "schemaVersion": 2}, "schemaVersion is 2, written by a newer runwatchman"),
+    "newer": (lambda raw: {**raw, "schemaVersion": 3}, "schemaVersion is 3, written by a newer runwatchman"),
     "of another Run": (lambda raw: {**raw, "runUID": "other"}, "belongs to the Run with UID 'other'"),
     "rolled back": (with_attempt(1), "the store was rolled back"),
     "no number": (lambda raw: {**raw, "pausedSeconds": "7"}, "pausedSeconds cannot be read"),

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from controller.api.base import JsonObject, parse
 from controller.api.checks import parse_run_spec
+from controller.api.container_fields import PullPolicy
 from controller.api.policy import RunPolicySpec
 from controller.api.policy_defaults import PolicyDefaults
 from controller.api.resolved_policy import ResolvedPolicy
-from controller.api.run import PullPolicy
 from controller.cli.operator import operator
 from controller.plan.snapshot import RunFacts
 from controller.resources.cluster_defaults import CA_VARIABLES

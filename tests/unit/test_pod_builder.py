@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.api.checks import check_run, parse_run_spec
+from controller.api.container_fields import Resources
 from controller.api.policy import HostUsers, NetworkMode, RunPolicySpec
-from controller.api.run import Agent, Resources, RunSpec
+from controller.api.run import Agent, RunSpec
 from controller.facts.pods import pod_facts
 from controller.plan.outcomes import classify
 from controller.plan.reasons import Reason

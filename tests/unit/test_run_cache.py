@@ -37,7 +37,7 @@ def pod(version: int, uid: str = "p1", run_uid: str = "u1") -> dict[str, Any]:
     [
         ({"startTime": "2026-01-01T00:00:00Z"}, "operatorState is missing"),
         ({"storeID": "sqlite-7", "operatorState": STATE}, "storeID is 'sqlite-7'"),
-        ({"operatorState": STATE | {"schemaVersion": 2}}, "schemaVersion"),
+        ({"operatorState": STATE | {"schemaVersion": 3}}, "schemaVersion"),
         ({"operatorState": STATE | {"agents": {"coder": {"attempt": 1, "restartz": 3}}}}, "agents.coder.restarts is missing"),
         ({"operatorState": {"agents": {}}}, "runUID"),
         ({"operatorState": STATE | {"agents": {"coder": COUNTS | {"attempt": -1}}}}, "attempt"),

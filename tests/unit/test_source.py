@@ -10,9 +10,9 @@ from controller.api.base import JsonObject, dump
 from controller.api.ca_bundle import CaBundle
 from controller.api.checks import parse_run_spec
 from controller.api.cluster_defaults import Variable
+from controller.api.container_fields import Resources
 from controller.api.operator_state import AgentState, OperatorState, OutcomeResult
 from controller.api.policy import OutcomeAction, RunPolicySpec
-from controller.api.run import Resources
 from controller.api.source import SourceStatus
 from controller.api.violations import Refused
 from controller.cache.run_cache import RunCache
