@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import NamedTuple
 
 GROUP = "runwatchman.dev"
@@ -79,6 +80,28 @@ def task_label(kind: str) -> str:
 def task_pod_name(run: str, agent: str, attempt: int, kind: str, number: int) -> str:
     """Return the name of a task's pod: `kind` is its `TaskKind`, `number` the try, from 0."""
     return f"{pod_name(run, agent, attempt)}-{task_label(kind)}{number}"
+
+
+class NamedTask(NamedTuple):
+    """The task that the name of a pod says: its label, and the try."""
+
+    label: str
+    number: int
+
+
+def named_task(pod: str) -> NamedTask | None:
+    """Return the task of a pod by its name, None for an attempt's own pod. A name, unlike a label, never changes."""
+    found = _TASK_POD.search(pod)
+    return NamedTask(found[2], int(found[3])) if found else None
+
+
+def attempt_pod(pod: str) -> str:
+    """Return the name of the attempt's own pod for the pod of one of its tasks, and for itself."""
+    return _TASK_POD.sub(r"\1", pod)
+
+
+_TASK_POD = re.compile(r"(-r\d{1,9})-(verify|publish)(\d{1,9})$")
+"""The end of the name of a task's pod (`task_pod_name`). No agent's name has a hyphen."""
 
 
 def report_name(run: str, agent: str) -> str:

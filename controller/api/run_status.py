@@ -30,7 +30,8 @@ CONDITION_TYPES = (
     "PolicyResolved: a policy is in force. Escalated: a human is asked. WritesAccepted: the API server accepts the operator's "
     "writes. Enforced: False in a dry run, whose plan is not carried out. ProgressReported: the agents' reporters report "
     "progress; with NoReporter or ReporterOff agents are judged by their pods alone, can neither ask nor report, and may hang "
-    "undetected. Advised: the last consultation of the advisor; with NoAdvisor or Off the rules decide alone."
+    "undetected. Advised: the last consultation of the advisor; with NoAdvisor or Off the rules decide alone. Verified: the work "
+    "of each agent with verify has passed its verification; a Run without verify has no such condition."
 )
 """The meaning of each condition, for `kubectl explain`: it is the same for every Run, so no message repeats it."""
 

@@ -6,7 +6,7 @@ from operator import not_
 
 from pydantic import Field
 
-from controller.api.base import ApiEnum, Count, KeptModel, Time, Word
+from controller.api.base import ApiEnum, Count, KeptModel, Text, Time, Word
 
 
 class TaskKind(ApiEnum):
@@ -25,3 +25,10 @@ class TaskState(KeptModel):
         default="", exclude_if=not_, alias="podUID", description="UID of that try's pod; empty until the UID is saved."
     )
     retry_at: Time | None = Field(default=None, description="Time before which the next try does not start.")
+    faults: Count = Field(
+        default=0, exclude_if=not_, description="Tries that ended for a reason that is neither the agent's nor a human's."
+    )
+    failure: Word = Field(
+        default="", exclude_if=not_, description="The reason why a human must help before the next try, as one CamelCase word."
+    )
+    message: Text = Field(default="", exclude_if=not_, description="How the last try ended, if another one follows.")

@@ -15,6 +15,7 @@ from controller.api.names import (
     LABEL_ATTEMPT,
     LABEL_QUESTION,
     REPORTER_CONTAINER,
+    named_task,
 )
 from controller.api.pod_template import judged_container
 from controller.api.template_values import MAX_GRACE_SECONDS
@@ -33,6 +34,7 @@ from controller.facts.containers import (
     words,
 )
 from controller.facts.reports import last_report as _last_report
+from controller.facts.task_words import task_words
 from controller.plan.snapshot import ClaimFacts, EscalationFacts, PodFacts
 
 DEFAULT_GRACE_SECONDS = 30
@@ -48,8 +50,8 @@ def controller_uid(obj: JsonObject) -> str:
 def pod_facts(pod: JsonObject, container: str = "") -> PodFacts:
     """Return the planner's facts of a pod, judged by the container of this name.
 
-    The name comes from the Run's spec (`container_name`); without one the pod's own spec decides. A pod that is not ours has no
-    agent and no attempt.
+    The name comes from the Run's spec (`container_name`); without one the pod's own spec decides. A task's pod is judged by the
+    container with the task's name. A pod that is not ours has no agent and no attempt.
     """
     facts, others = all_facts(pod)
     return judged_by(facts, others, container)
@@ -60,6 +62,7 @@ def judged_by(facts: PodFacts, others: tuple[ContainerFacts, ...], container: st
 
     Nothing is known of the containers of an unreadable pod.
     """
+    container = facts.task or container
     if not container or facts.container in ("", container):
         return facts
     found = next((other for other in others if other.container == container), None)
@@ -105,6 +108,7 @@ def _pod_facts(pod: JsonObject) -> PodFacts:
         last_report=_last_report(pod),
         restarted_at=parse_time(annotations.get(ANNOTATION_RESTARTED_AT)),
         source_revision=source_revision(status),
+        **task_words(meta["name"], status),
     )
 
 
@@ -118,7 +122,7 @@ def _identity(pod: JsonObject) -> dict[str, Any]:
     """Return the facts that only need a pod's metadata."""
     meta = pod["metadata"]
     labels = meta.get("labels", {})
-    attempt = labels.get(LABEL_ATTEMPT, "")
+    attempt, task = labels.get(LABEL_ATTEMPT, ""), named_task(meta["name"])
     return {
         "name": meta["name"],
         "uid": meta["uid"],
@@ -127,6 +131,8 @@ def _identity(pod: JsonObject) -> dict[str, Any]:
         "run_uid": controller_uid(pod),
         "deleting": "deletionTimestamp" in meta,
         "finalizers": tuple(meta.get("finalizers", ())),
+        "task": task.label if task else "",
+        "task_number": task.number if task else 0,
     }
 
 

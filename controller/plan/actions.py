@@ -14,6 +14,7 @@ from typing import ClassVar
 from controller.api.advice import AdviceState
 from controller.api.escalation import Decision, EscalationPhase
 from controller.api.phases import Phase
+from controller.api.tasks import TaskKind
 from controller.plan.inquiries import Consultation, Inquiry
 from controller.plan.intents import Charge, Intent
 from controller.plan.reasons import Reason
@@ -73,6 +74,17 @@ class CreatePod(AttemptAction):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CreateTask(AttemptAction):
+    """Create the gated pod of a task of an attempt; `number` is the try, from 0."""
+
+    intent: ClassVar[Intent] = Intent.START
+    step: ClassVar[str] = "create-task"
+    pod: str
+    kind: TaskKind
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateEscalation(AttemptAction):
     """Create an escalation: a block, a question or a request for approval."""
 
@@ -92,6 +104,33 @@ class AdoptPod(PodAction):
 
     intent: ClassVar[Intent] = Intent.START
     step: ClassVar[str] = "adopt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptTask(PodAction):
+    """Save the UID of the gated pod that becomes the task's."""
+
+    intent: ClassVar[Intent] = Intent.START
+    step: ClassVar[str] = "adopt-task"
+    kind: TaskKind
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordTask(PodAction):
+    """Save how the pod of a task ended, and what follows for the attempt. `pod` is empty if the pod is gone."""
+
+    intent: ClassVar[Intent] = Intent.RECORD
+    step: ClassVar[str] = "record-task"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryTask(AgentAction):
+    """Save that a human wants a task to be tried again."""
+
+    intent: ClassVar[Intent] = Intent.ESCALATE_BLOCKED
+    step: ClassVar[str] = "retry-task"
+    escalation: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +257,7 @@ class CompleteRun(RunAction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ungate(PodAction):
-    """Remove the scheduling gate from the attempt's pod, whose UID is saved unless it is the first."""
+    """Remove the scheduling gate from the pod of an attempt or a task. Its UID is saved, unless it is a first attempt's."""
 
     intent: ClassVar[Intent] = Intent.START
     step: ClassVar[str] = "ungate"
@@ -291,7 +330,7 @@ class DeleteRun(RunAction):
     step: ClassVar[str] = "delete-run"
 
 
-Creation = CreateClaim | CreatePod | CreateEscalation
+Creation = CreateClaim | CreatePod | CreateTask | CreateEscalation
 """Harmless steps: they may be done before anything is saved."""
 
 RunTransition = PauseRun | ResumeRun | StopRun | CompleteRun
@@ -305,6 +344,9 @@ AgentTransition = (
     | UnblockAgent
     | RenewWait
     | RecordAdvice
+    | AdoptTask
+    | RecordTask
+    | RetryTask
 )
 Transition = RunTransition | AgentTransition
 """Changes of the operator's state. They are pure, and saved before any effect that depends on them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.api.operator_state import OutcomeResult
+from controller.api.operator_state import Outcome, OutcomeResult
 from controller.api.phases import Health, Phase
 from controller.api.run import Agent
 from controller.plan import refused_writes
@@ -12,6 +12,7 @@ from controller.plan.escalations import questions
 from controller.plan.model import AgentView, Block
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts
+from controller.plan.tasks import task_steps
 
 QUIET_REASONS = frozenset({"", "ContainerCreating", "PodInitializing", "Scheduled"})
 """Waiting reasons that only mean that a start takes time."""
@@ -42,12 +43,8 @@ def _of_block(at: PlanContext, agent: Agent, block: Block) -> AgentView:
 
 
 def _view(at: PlanContext, agent: Agent) -> AgentView:
-    outcome = at.outcome(agent.name)
-    if outcome is not None:
-        if outcome.result is OutcomeResult.PARKED and (questions.parked_for(at, agent.name) or questions.wakes(at, agent.name)):
-            return _parked(at, agent)
-        health = Health.COMPLETE if at.completed(agent.name) else Health.DEAD
-        return AgentView(agent.name, health, outcome.reason, outcome.message)
+    if outcome := at.outcome(agent.name):
+        return _of_outcome(at, agent, outcome)
     if refusal := refused_writes.of_start(at, agent.name):
         return AgentView(agent.name, Health.STARTING, refused_writes.reason(refusal), refusal.message)
     pod = at.own_pod(agent.name)
@@ -56,6 +53,15 @@ def _view(at: PlanContext, agent: Agent) -> AgentView:
     if pod.node_lost_since and not pod.agent_ended:
         return AgentView(agent.name, Health.UNREACHABLE, Reason.UNREACHABLE, unreachable.words(pod))
     return _of_report(at, agent, pod) or _of_pod(agent.name, pod)
+
+
+def _of_outcome(at: PlanContext, agent: Agent, outcome: Outcome) -> AgentView:
+    if outcome.result is OutcomeResult.PARKED and (questions.parked_for(at, agent.name) or questions.wakes(at, agent.name)):
+        return _parked(at, agent)
+    if at.work_done(agent.name) and (task := at.task(agent.name)):
+        return AgentView(agent.name, Health.HEALTHY, task_steps.REASONS[task.kind], task.message)
+    health = Health.COMPLETE if at.completed(agent.name) else Health.DEAD
+    return AgentView(agent.name, health, outcome.reason, outcome.message)
 
 
 def _of_report(at: PlanContext, agent: Agent, pod: PodFacts) -> AgentView | None:

@@ -13,17 +13,22 @@ from controller.api.names import escalation_name, pod_name
 from controller.api.operator_state import AgentState, OperatorState, Outcome, OutcomeResult, Usage
 from controller.api.policy import OutcomeAction, RunPolicySpec
 from controller.api.run import Agent, RunSpec
+from controller.api.tasks import TaskKind, TaskState
 from controller.api.timestamps import later
 from controller.plan.decisions import AgentDecision
 from controller.plan.outcomes import action_for, classify, unjudged
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import ClaimFacts, ConsultationFacts, EscalationFacts, PodEvents, PodFacts, ReportFacts, Snapshot
+from controller.plan.tasks import due
 from controller.plan.usage import add_usage
 
 NO_STATE = AgentState()
 
 ASKED_FOR = frozenset({Reason.RESTART_REQUESTED.value, Reason.RETRY_ORDERED.value})
 """Reasons of attempts that a human requested while the previous attempt was not over."""
+
+ANOTHER_IS_DUE = ASKED_FOR | {Reason.VERIFICATION_FAILED.value}
+"""Reasons of attempts that are made although the agent of the previous one has completed its work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +95,35 @@ class PlanContext:
         """How the agent's current attempt ended, once that is recorded."""
         return self.agent_state(agent).outcome
 
-    def completed(self, agent: str) -> bool:
-        """Whether the agent's work is recorded as done."""
+    def work_done(self, agent: str) -> bool:
+        """Whether the agent's own work is recorded as done; it may still have to be verified or published."""
         outcome = self.outcome(agent)
         if outcome is None:
             return False
         if outcome.result is OutcomeResult.COMPLETED:
             return True
         return self.policy is not None and action_for(outcome, self.policy) is OutcomeAction.COMPLETE
+
+    def completed(self, agent: str) -> bool:
+        """Whether the agent's work is done, and every task that its spec asks for has succeeded for it."""
+        return self.work_done(agent) and self.due_task(agent) is None
+
+    def due_task(self, agent: str) -> TaskKind | None:
+        """The next task for the agent's work, once that is done."""
+        spec = next((each for each in self.agents if each.name == agent), None)
+        return due.next_task(spec, self.agent_state(agent)) if spec and self.work_done(agent) else None
+
+    def task(self, agent: str) -> TaskState | None:
+        """The task that is due or whose pod is named: as it is saved, or its first try."""
+        saved, kind = self.agent_state(agent).task, self.due_task(agent)
+        if saved and (saved.pod_uid or saved.kind is kind):
+            return saved
+        return TaskState(kind=kind) if kind else None
+
+    def task_pod(self, agent: str) -> PodFacts | None:
+        """The pod whose UID the state has for the agent's task."""
+        task = self.agent_state(agent).task
+        return next((pod for pod in self.snapshot.pods if task and task.pod_uid and pod.uid == task.pod_uid), None)
 
     def ours(self, pod: PodFacts) -> bool:
         """Whether the pod belongs to this Run, not to another one of the same name."""
@@ -117,10 +143,10 @@ class PlanContext:
         """The pod of the previous attempt, if that completed although the next one was already reserved.
 
         An agent that is about to be restarted may finish its work before it is ended. A restart that a human requested is done
-        anyway.
+        anyway, and so is one after a failed verification.
         """
         state = self.agent_state(agent)
-        if state.pod_uid or not state.attempt or state.last_outcome in ASKED_FOR:
+        if state.pod_uid or not state.attempt or state.last_outcome in ANOTHER_IS_DUE:
             return None
         name = pod_name(self.snapshot.run.name, agent, state.attempt - 1)
         pod = next((pod for pod in self.snapshot.pods if pod.name == name and self.ours(pod)), None)
@@ -145,7 +171,7 @@ class PlanContext:
         return tuple(pod for pod in self.our_pods() if not pod.terminated)
 
     def started_pods(self) -> tuple[PodFacts, ...]:
-        """The live pods of attempts in the state: the current ones and those of former attempts.
+        """The live pods in the state: those of the current attempts and their tasks, and those of former attempts.
 
         Any other pod is gated, or belongs to a newer state than the one that was read.
         """
@@ -153,10 +179,13 @@ class PlanContext:
 
     def _known(self, pod: PodFacts) -> bool:
         state = self.agent_state(pod.agent)
-        return pod.uid == state.pod_uid or pod.attempt < state.attempt
+        named = (state.pod_uid, state.task.pod_uid if state.task else "")
+        return pod.uid in named or pod.attempt < state.attempt
 
     def former_pods(self, agent: str) -> tuple[PodFacts, ...]:
-        """The pods of the agent's earlier attempts that are not terminated, including gated ones, which might still start."""
+        """The pods of the agent's earlier attempts and of their tasks that are not terminated, including gated ones, which might
+        still start.
+        """
         attempt = self.agent_state(agent).attempt
         return tuple(pod for pod in self.live_pods() if pod.agent == agent and pod.attempt < attempt)
 

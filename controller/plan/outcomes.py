@@ -52,6 +52,7 @@ DEFAULT_ACTIONS = {
     Reason.AGENT_MISSING: OutcomeAction.ESCALATE,
     Reason.SOURCE_UNAVAILABLE: OutcomeAction.RETRY_FREE,
     Reason.SOURCE_REFUSED: OutcomeAction.ESCALATE,
+    Reason.VERIFICATION_FAILED: OutcomeAction.RETRY,
 }
 """Default actions by reason, if the policy has no matching rule; every other reason is a charged Retry."""
 
@@ -133,7 +134,10 @@ def _outcome(attempt: int, result: OutcomeResult, reason: Reason, message: str, 
 
 
 def action_for(outcome: Outcome, policy: RunPolicySpec | None) -> OutcomeAction:
-    """Return the action for an attempt's end: the policy's first matching rule, otherwise the default."""
+    """Return the action for an attempt's end: the policy's first matching rule, otherwise the default.
+
+    No rule completes an attempt whose verification has failed.
+    """
     for rule in policy.outcomes if policy else ():
         if _matches(rule, outcome):
             return rule.action
@@ -155,10 +159,11 @@ def finished_its_work(pod: PodFacts) -> bool:
     end = pod.termination
     if end is None:
         return pod.phase == "Succeeded" and not pod.without_agent
-    return end.exit_code == 0 and _of_its_own_accord(pod, end)
+    return end.exit_code == 0 and finished_unasked(pod, end)
 
 
-def _of_its_own_accord(pod: PodFacts, end: Termination) -> bool:
+def finished_unasked(pod: PodFacts, end: Termination) -> bool:
+    """Whether a container ended on its own, before the end of its pod was requested."""
     asks = (pod.deleted_at, pod.ending_since, pod.disrupted_at, pod.deadline_at)
     asked_at = min((moment for moment in asks if moment), default=None)
     # All times have whole seconds. Within the same second only the kubelet knows the order, so the end counts as requested.
@@ -168,10 +173,11 @@ def _of_its_own_accord(pod: PodFacts, end: Termination) -> bool:
 def _reason(pod: PodFacts, *, ending: bool) -> Reason:
     if finished_its_work(pod):
         return Reason.EXITED_ZERO
-    return Reason.INTERRUPTED if ending else _failure(pod)
+    return Reason.INTERRUPTED if ending else failure_of(pod)
 
 
-def _failure(pod: PodFacts) -> Reason:
+def failure_of(pod: PodFacts) -> Reason:
+    """Return why a terminated pod did not finish its work."""
     end = _end_of(pod)
     if pod.without_agent:
         return Reason.AGENT_MISSING
@@ -196,9 +202,9 @@ def _without_end(pod: PodFacts) -> Reason:
 def _of_end(pod: PodFacts, end: Termination) -> Reason:
     if end.reason in UNKNOWN_ENDS:
         return Reason.STATUS_UNKNOWN
-    if pod.deleting and not _of_its_own_accord(pod, end):
+    if pod.deleting and not finished_unasked(pod, end):
         return Reason.DELETED
-    if pod.deadline_at and not _of_its_own_accord(pod, end):
+    if pod.deadline_at and not finished_unasked(pod, end):
         return Reason.POD_DEADLINE
     return _of_init_container(end) if end.container else _of_exit(end)
 
@@ -226,6 +232,8 @@ def _failed(ending: bool) -> OutcomeResult:
 
 
 def _matches(rule: OutcomeRule, outcome: Outcome) -> bool:
+    if rule.action is OutcomeAction.COMPLETE and known(outcome) is Reason.VERIFICATION_FAILED:
+        return False
     by_code = not rule.exit_codes or outcome.exit_code in rule.exit_codes
     by_reason = not rule.reasons or bool({outcome.reason, outcome.kubelet_reason} & set(rule.reasons))
     return by_code and by_reason and rule.message_contains in outcome.message

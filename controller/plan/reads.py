@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
-from controller.api.names import pod_name
-from controller.api.operator_state import AgentState
+from controller.api.names import pod_name, task_pod_name
+from controller.api.operator_state import AgentState, OutcomeResult
 from controller.api.run import DesiredState
 from controller.plan.context import NO_STATE, PlanContext
 from controller.plan.reasons import Reason
 from controller.plan.rules import agent_rules
 from controller.plan.snapshot import PodFacts, Snapshot
+from controller.plan.tasks import due
 
 
 def expected_pod_names(snapshot: Snapshot) -> set[str]:
@@ -23,9 +25,20 @@ def expected_pod_names(snapshot: Snapshot) -> set[str]:
     names = set()
     for name, agent in _known_agents(snapshot).items():
         names.add(pod_name(snapshot.run.name, name, agent.attempt))
+        names.update(_task_pod_names(snapshot, name, agent))
         if agent.outcome is None and agent.attempt and not agent.pod_uid:
             names.add(pod_name(snapshot.run.name, name, agent.attempt - 1))
     return names
+
+
+def _task_pod_names(snapshot: Snapshot, name: str, agent: AgentState) -> Iterator[str]:
+    """Yield the name of the pod that the agent's task may have."""
+    spec = next((each for each in snapshot.run.spec.agents if each.name == name), None) if snapshot.run.spec else None
+    done = agent.outcome is not None and agent.outcome.result is OutcomeResult.COMPLETED
+    kind = agent.task.kind if agent.task else due.next_task(spec, agent) if spec and done else None
+    if kind:
+        number = agent.task.number if agent.task else 0
+        yield task_pod_name(snapshot.run.name, name, due.attempt_of(agent), kind, number)
 
 
 def final_pods(snapshot: Snapshot) -> tuple[PodFacts, ...]:
@@ -69,5 +82,5 @@ def stalled_starts(snapshot: Snapshot, now: datetime) -> tuple[PodFacts, ...]:
     ended = snapshot.run.gone or (at.state is not None and (at.state.stop is not None or at.state.paused_at is not None))
     blocks = () if ended else (agent_rules.judge(at, agent).block for agent in at.required)
     stalled = {block.agent for block in blocks if block and block.reason is Reason.PENDING_STALLED}
-    pods = (at.own_pod(agent) for agent in sorted(stalled))
+    pods = (at.task_pod(agent) or at.own_pod(agent) for agent in sorted(stalled))
     return tuple(pod for pod in pods if pod and pod.bound)

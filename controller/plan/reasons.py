@@ -45,6 +45,8 @@ class Reason(DocumentedEnum):
     RETRY_ORDERED = "RetryOrdered", "A human answered an escalation with Retry: one attempt that is not charged."
     WAIT_ORDERED = "WaitOrdered", "A human answered an escalation with Wait: the Run waits longer."
     STOP_ORDERED = "StopOrdered", "A human answered an escalation with Stop: the Run fails."
+    VERIFYING = "Verifying", "The agent's work is being verified, in a pod of its own (verify)."
+    PUBLISHING = "Publishing", "The agent's work is being published, in a pod of its own (publish)."
     COOLDOWN = "RestartCooldown", "The agent's next restart waits for its cooldown."
     PREDECESSOR_ENDING = "PredecessorEnding", "The agent's next attempt waits until the former pod has ended."
     QUESTION_ASKED = "QuestionAsked", "The agent asks a human."
@@ -117,7 +119,29 @@ class Reason(DocumentedEnum):
     ANSWERED = "Answered", "A human has answered; the decision is being carried out."
     SUPERSEDED = "Superseded", "The Run continued without an answer."
 
+    VERIFICATION_REPEATED = (
+        "VerificationRepeated",
+        "The verification has failed in the same way for two attempts in a row, so another attempt would hardly help.",
+    )
+    VERIFICATION_UNAVAILABLE = (
+        "VerificationUnavailable",
+        "The verification could not be carried out, although it was tried several times; the agent's work is not judged.",
+    )
+    PUBLISH_UNAVAILABLE = (
+        "PublishUnavailable",
+        "The work could not be published, although it was tried several times: its server or the cluster was not available.",
+    )
+    PUBLISH_REFUSED = (
+        "PublishRefused",
+        "The work was not pushed, and trying again would not help: a credential, a protected branch, a changed branch or tree.",
+    )
+    PUBLISH_COMMAND_FAILED = "PublishCommandFailed", "The work was pushed, and the command after it has failed (publish.command)."
+
     # Ends of an attempt
+    VERIFICATION_FAILED = (
+        "VerificationFailed",
+        "The agent's work is done by its own account, and the command that verifies it has failed (verify).",
+    )
     RESULT_REPORTED = "ResultReported", "The agent reported that its work is done."
     FAILURE_REPORTED = "FailureReported", "The agent reported that it has failed."
     RESULT_MISSING = "ResultMissing", "The agent exited with code 0 without the result that the policy requires (requireResult)."
@@ -167,6 +191,11 @@ class Reason(DocumentedEnum):
         "AgentEnded",
         "The agent has ended; other containers of its pod run on, so the pod is ended after its grace period.",
     )
+
+    # The rest of a task's pod
+    TASK_ENDED = "TaskEnded", "The container of a task has ended; other containers of its pod run on, so the pod is ended."
+    TASK_TIMED_OUT = "TaskTimedOut", "A task took longer than its timeoutSeconds, so its pod is ended."
+    TASK_NOT_DUE = "TaskNotDue", "By the policy in force the attempt is not complete, so the pod of its task is ended."
 
     # Release of pods
     OUTCOME_RECORDED = "OutcomeRecorded", "The attempt's outcome is recorded, so its deleted pod is released."

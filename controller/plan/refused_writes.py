@@ -19,6 +19,7 @@ from controller.plan.actions import (
     CreateClaim,
     CreateEscalation,
     CreatePod,
+    CreateTask,
     DeletePod,
     DeleteRun,
     DeliverAnswer,
@@ -57,6 +58,7 @@ _RELEASE = Write(Reason.RELEASE_REFUSED, f"the removal of finalizer {FINALIZER_O
 WRITES: dict[str, Write] = {
     CreatePod.step: _POD,
     CreateClaim.step: _POD._replace(name="its workspace claim"),
+    CreateTask.step: _POD._replace(name="pod {name}"),
     Ungate.step: _START,
     Terminate.step: Write(Reason.END_REFUSED, "the end of pod {name}"),
     DeletePod.step: Write(Reason.END_REFUSED, "the deletion of pod {name}"),

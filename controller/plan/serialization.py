@@ -16,7 +16,7 @@ from controller.api.advice import AdviceState
 from controller.api.base import JsonObject, dump, parse
 from controller.api.checks import check_run, parse_run_spec
 from controller.api.llm_policy import LLMMode
-from controller.api.names import FINALIZER_OUTCOME
+from controller.api.names import FINALIZER_OUTCOME, attempt_pod, named_task
 from controller.api.operator_state import OperatorState
 from controller.api.policy import RunPolicySpec
 from controller.api.resolved_policy import ResolvedPolicy
@@ -179,8 +179,11 @@ def _state(raw: JsonObject | None, run_uid: str) -> OperatorState | None:
 
 
 def _pod(raw: JsonObject, run_uid: str) -> JsonObject:
-    front, _, attempt = str(raw.get("name", "")).rpartition("-r")
+    name = str(raw.get("name", ""))
+    front, _, attempt = attempt_pod(name).rpartition("-r")
     named = {"agent": front.rpartition("-")[2], "attempt": int(attempt) if attempt.isdecimal() else -1}
+    if task := named_task(name):
+        named |= {"task": task.label, "taskNumber": task.number}
     return {"runUid": run_uid, "finalizers": [FINALIZER_OUTCOME], **named, **raw}
 
 

@@ -81,6 +81,10 @@ class PodFacts:
     the init container that failed the pod. `deadline_at` is the end of an activeDeadlineSeconds that the operator did not set and
     that ended the pod. A `rejected` pod never ran: its kubelet refused it. `restarted_at` is the request for a restart that the pod
     of a first attempt fulfils, since it came before. `source_revision` is the commit that its init container has cloned.
+
+    The pod of a task has its label in `task` (`verify` or `publish`) and the try in `task_number`, both from its name. `task_tree`
+    is the git tree of the copy that a verification is about. `task_words` are the last words of the container whose end decides, up
+    to 4096 bytes, without secrets; `pushed_words` are those of the container that has pushed.
     """
 
     name: str
@@ -122,6 +126,11 @@ class PodFacts:
     last_report: ReportFacts | None = None
     restarted_at: datetime | None = None
     source_revision: str = ""
+    task: str = ""
+    task_number: int = 0
+    task_tree: str = ""
+    task_words: str = ""
+    pushed_words: str = ""
 
     @property
     def has_finalizer(self) -> bool:

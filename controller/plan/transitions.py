@@ -17,20 +17,24 @@ from controller.api.operator_state import (
     OutcomeResult,
     StopDecision,
 )
+from controller.api.tasks import TaskState
 from controller.api.timestamps import later
 from controller.plan.actions import (
     AdoptPod,
+    AdoptTask,
     AgentTransition,
     BlockAgent,
     CompleteRun,
     PauseRun,
     RecordAdvice,
     RecordOutcome,
+    RecordTask,
     RememberApproval,
     RememberQuestion,
     RenewWait,
     ReserveAttempt,
     ResumeRun,
+    RetryTask,
     RunTransition,
     StopRun,
     Transition,
@@ -46,6 +50,7 @@ from controller.plan.intents import Charge
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import Snapshot
 from controller.plan.sources import source_of
+from controller.plan.tasks import task_records
 
 
 def apply(snapshot: Snapshot, action: Transition, now: datetime) -> OperatorState:
@@ -89,6 +94,8 @@ def _change_agent(at: PlanContext, state: OperatorState, action: AgentTransition
             changed = _renew_wait(at, state, action)
         case RecordAdvice():
             changed = _record_advice(at, state, action)
+        case AdoptTask() | RecordTask() | RetryTask():
+            changed = _with_agent(state, action.agent, _task(at, action))
         case _:
             assert_never(action)
     return changed
@@ -124,7 +131,7 @@ def _reserve(at: PlanContext, state: OperatorState, action: ReserveAttempt) -> O
     """Set the next attempt with its charge and cooldown, which are saved before any effect."""
     agents = {name: _reset_charges(at, name) for name in state.agents}
     before = agents[action.agent]
-    ended = before.outcome.reason if before.outcome else action.reason.value
+    ended = before.outcome.reason if before.outcome and not at.work_done(action.agent) else action.reason.value
     changes = _next_attempt(before, ended).model_copy(
         update={
             "usage": at.usage(action.agent),
@@ -141,6 +148,20 @@ def _reserve(at: PlanContext, state: OperatorState, action: ReserveAttempt) -> O
         seconds = cooldown(at.policy, state.run_uid, changes, action.agent, action.charge)
         changes = changes.model_copy(update={"cooldown_until": later(at.ceiling, seconds)})
     return state.model_copy(update={"agents": agents | {action.agent: changes}})
+
+
+def _task(at: PlanContext, action: AdoptTask | RecordTask | RetryTask) -> AgentState:
+    agent = next(agent for agent in at.agents if agent.name == action.agent)
+    match action:
+        case AdoptTask():
+            task = at.task(agent.name) or TaskState(kind=action.kind, number=action.number)
+            return task_records.adopted(at.agent_state(agent.name), task, action.pod_uid)
+        case RecordTask():
+            return task_records.ended(at, agent)
+        case RetryTask():
+            return task_records.tried_again(at.agent_state(agent.name))
+        case _:
+            assert_never(action)
 
 
 WAKES = frozenset({Reason.ANSWER_GIVEN, Reason.QUESTION_DISMISSED})
@@ -220,6 +241,7 @@ def _new_attempt(agent: AgentState) -> AgentState:
 def _next_attempt(agent: AgentState, ended: str) -> AgentState:
     """Return the agent before its next attempt, which keeps only the former attempt's outcome."""
     changes = {"attempt": agent.attempt + 1, "pod_uid": "", "outcome": None, "last_outcome": ended, "blocked": None, "result": None}
+    changes["task"] = None
     return agent.model_copy(update=changes)
 
 

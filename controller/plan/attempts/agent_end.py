@@ -64,13 +64,17 @@ def outcome_of(at: PlanContext, agent: str, attempt: int) -> Outcome:
     return at.ended(pod, attempt, report, ending=ending, settled=known_before)
 
 
+FINAL = SPOKEN | {Reason.VERIFICATION_FAILED}
+"""Reasons of recorded ends that no further report changes: the agent has spoken, or somebody else has judged its work."""
+
+
 def spoke_since(at: PlanContext, agent: Agent, state: AgentState) -> bool:
     """Whether the agent's own words about its end arrived after the end was recorded by the kubelet's.
 
     A reporter may send its last report when the rest of the pod ends. Work that is on record as done stays done.
     """
     recorded, report = state.outcome, at.report(agent.name)
-    if recorded is None or known(recorded) in SPOKEN or report is None or not (report.result or report.parked):
+    if recorded is None or known(recorded) in FINAL or report is None or not (report.result or report.parked):
         return False
     reported = outcome_of(at, agent.name, recorded.attempt)
     done = recorded.result is OutcomeResult.COMPLETED

@@ -10,6 +10,7 @@ from controller.api.operator_state import AgentState
 from controller.api.policy import RunPolicySpec
 from controller.plan.context import PlanContext
 from controller.plan.intents import Charge
+from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts
 
 FREE_RESTART_LIMIT = 20
@@ -18,12 +19,20 @@ FREE_RESTART_LIMIT = 20
 JITTER = 0.1
 """Maximum share of a cooldown that is added to it as jitter, so that many agents do not restart at once."""
 
+VERIFICATION_FAILED = Reason.VERIFICATION_FAILED.value
+
 MAX_DOUBLINGS = 30
 """Maximum doublings: every cooldown has then reached its maximum of a year."""
 
 
 def is_healthy_long_enough(at: PlanContext, agent: str) -> bool:
-    """Whether the agent's current attempt has been running long enough to reset its charges."""
+    """Whether the agent's current attempt has been running long enough to reset its charges.
+
+    After a failed verification no time proves health: work that is never good could be done for ever.
+    """
+    state = at.agent_state(agent)
+    if VERIFICATION_FAILED in (state.last_outcome, state.outcome.reason if state.outcome else ""):
+        return False
     pod, policy = at.own_pod(agent), at.policy
     seconds = policy.restart_budget_reset_seconds if policy else 0
     span = _span(pod, at.now) if pod else None

@@ -8,6 +8,7 @@ from controller.plan.context import PlanContext
 from controller.plan.intents import Intent
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts
+from controller.plan.tasks import due
 
 
 def housekeeping(at: PlanContext) -> tuple[DeletePod | RemoveFinalizer, ...]:
@@ -59,6 +60,8 @@ def _is_stray(at: PlanContext, pod: PodFacts) -> bool:
     A pod of a later attempt than the state's was created by a pass with newer data, or will be adopted when its attempt is due.
     """
     state = at.agent_state(pod.agent)
+    if pod.task:
+        return _is_stray_task(at, pod)
     if at.state is not None and at.state.stop is not None:
         return pod.uid != state.pod_uid
     if pod.attempt > state.attempt:
@@ -69,6 +72,25 @@ def _is_stray(at: PlanContext, pod: PodFacts) -> bool:
 
 
 def _on_record(at: PlanContext, pod: PodFacts) -> bool:
-    """Whether the pod is no longer needed: its outcome is saved, or it belongs to a past attempt."""
+    """Whether the pod is no longer needed: its outcome is saved, or it belongs to a past attempt or task."""
     state = at.agent_state(pod.agent)
+    if pod.task:
+        return not _is_named(at, pod) and _is_past(at, pod)
     return pod.attempt < state.attempt or (state.outcome is not None and pod.attempt == state.attempt)
+
+
+def _is_stray_task(at: PlanContext, pod: PodFacts) -> bool:
+    """Whether the gated pod of a task can never be started: as for attempts, by its place in the order of tasks."""
+    if _is_named(at, pod):
+        return False
+    return _is_past(at, pod) or pod.deleting or (at.state is not None and at.state.stop is not None)
+
+
+def _is_named(at: PlanContext, pod: PodFacts) -> bool:
+    task = at.agent_state(pod.agent).task
+    return task is not None and task.pod_uid == pod.uid
+
+
+def _is_past(at: PlanContext, pod: PodFacts) -> bool:
+    """Whether the state has moved on from the try that a pod was created for, and with that recorded its end."""
+    return due.position_of(pod) < due.position(at.agent_state(pod.agent), at.due_task(pod.agent))

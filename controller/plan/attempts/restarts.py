@@ -19,11 +19,15 @@ from controller.plan.model import Block
 from controller.plan.outcomes import action_for, known
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts
+from controller.plan.tasks import task_blocks
 
 
 def after(at: PlanContext, agent: Agent, outcome: Outcome, policy: RunPolicySpec) -> AgentDecision:
     """Return the decision after an attempt that ended without completing."""
-    match action_for(outcome, policy):
+    action = action_for(outcome, policy)
+    if action in RETRIES and (repeated := task_blocks.repeated(at, agent.name)):
+        return AgentDecision(block=repeated)
+    match action:
         case OutcomeAction.ESCALATE:
             return AgentDecision(block=blocked.outcome_escalated(at, agent.name, outcome))
         case OutcomeAction.RETRY:
@@ -35,6 +39,10 @@ def after(at: PlanContext, agent: Agent, outcome: Outcome, policy: RunPolicySpec
             return _cooled(at, agent, known(outcome), lambda: reserve(at, agent, known(outcome), Charge.FREE))
         case _:
             return AgentDecision()
+
+
+RETRIES = (OutcomeAction.RETRY, OutcomeAction.RETRY_FREE)
+"""Actions that give an agent another attempt."""
 
 
 def unready(at: PlanContext, agent: Agent, pod: PodFacts, policy: RunPolicySpec) -> AgentDecision:
@@ -69,7 +77,7 @@ def reserve(at: PlanContext, agent: Agent, reason: Reason, charge: Charge) -> Ag
 def fails_the_run(at: PlanContext, agent: Agent) -> tuple[Reason, str] | None:
     """Return why a required agent's end is the Run's end by its policy, None if it is not."""
     outcome, policy = at.outcome(agent.name), at.policy
-    if outcome is None or policy is None or at.completed(agent.name) or agent_end.remains(at, agent.name):
+    if outcome is None or policy is None or at.work_done(agent.name) or agent_end.remains(at, agent.name):
         return None
     text = f"agent {agent.name}, attempt {outcome.attempt}: {outcome.reason}: {outcome.message}"
     action = action_for(outcome, policy)

@@ -57,12 +57,12 @@ def start(at: PlanContext, agent: Agent) -> Starting | Ending | Wait | None:
         pod = at.own_pod(agent.name)
         return _start(at, agent, Ungate, pod) if pod and pod.gated and not pod.deleting else None
     if former := at.former_pods(agent.name):
-        return _wait_for_predecessor(at, former)
+        return wait_for_former(at, former)
     return _claim(at, agent) or _pod(at, agent)
 
 
-def _wait_for_predecessor(at: PlanContext, pods: tuple[PodFacts, ...]) -> Ending | Wait:
-    """Return the next step of ending the pods of earlier attempts. A new attempt is not created before they have ended."""
+def wait_for_former(at: PlanContext, pods: tuple[PodFacts, ...]) -> Ending | Wait:
+    """Return the next step of ending the pods of earlier attempts. No new attempt and no task is created before they have ended."""
     for pod in pods:
         if action := end(at, pod, Reason.PREDECESSOR_ENDING):
             return action
@@ -77,13 +77,13 @@ def _claim(at: PlanContext, agent: Agent) -> CreateClaim | CreatePod | Wait | No
         return None
     claim = at.claim(agent.name)
     if claim is None:
-        return _beyond(at, limits.workspace(agent, at.policy)) or _create(at, agent, CreateClaim)
+        return beyond(at, limits.workspace(agent, at.policy)) or _create(at, agent, CreateClaim)
     if claim.run_uid == at.snapshot.run.uid and not claim.deleting:
         return None
     return _name_conflict(at, agent.name, f"the workspace claim of agent {agent.name}", going=claim.deleting)
 
 
-def _beyond(at: PlanContext, text: str) -> Wait | None:
+def beyond(at: PlanContext, text: str) -> Wait | None:
     """Return the block for an exceeded limit, which only another policy or another Run can change; None without a text."""
     return _hold(at, Reason.BEYOND_POLICY, text, RETRY_SECONDS, blocked=True) if text else None
 
@@ -91,14 +91,24 @@ def _beyond(at: PlanContext, text: str) -> Wait | None:
 def _pod(at: PlanContext, agent: Agent) -> Starting | Wait:
     pod = at.named_pod(agent.name)
     if pod is None:
-        beyond = limits.runtime(agent, at.policy) or limits.tokens(agent, at.policy)
-        return _beyond(at, beyond) or _create(at, agent, CreatePod)
+        over = limits.runtime(agent, at.policy) or limits.tokens(agent, at.policy)
+        return beyond(at, over) or _create(at, agent, CreatePod)
     if not at.ours(pod) or pod.deleting:
-        return _name_conflict(at, agent.name, f"pod {pod.name}{_obstacle(pod)}", going=pod.deleting)
+        return taken(at, agent.name, pod)
     if not pod.gated:
-        text = f"pod {pod.name} runs, but is not in the saved state; delete it so that the Run can continue"
-        return _hold(at, Reason.STATE_REFUSED, text, RETRY_SECONDS, blocked=True)
+        return unsaved(at, pod)
     return _start(at, agent, Ungate, pod) if starts_lean(at, agent.name) else _start(at, agent, AdoptPod, pod)
+
+
+def taken(at: PlanContext, agent: str, pod: PodFacts) -> Wait:
+    """Return the wait for a pod that has the name of the one that an agent needs: it is deleted, or has another owner."""
+    return _name_conflict(at, agent, f"pod {pod.name}{_obstacle(pod)}", going=pod.deleting)
+
+
+def unsaved(at: PlanContext, pod: PodFacts) -> Wait:
+    """Return the wait for a pod that has lost its gate although no saved state names it."""
+    text = f"pod {pod.name} runs, but is not in the saved state; delete it so that the Run can continue"
+    return _hold(at, Reason.STATE_REFUSED, text, RETRY_SECONDS, blocked=True)
 
 
 def _name_conflict(at: PlanContext, agent: str, what: str, *, going: bool) -> Wait:

@@ -85,7 +85,7 @@ def phase(at: PlanContext, escalation: EscalationFacts) -> EscalationPhase:
     """Return the phase that an open approval should have now; a given one is resolved when its effect is observed."""
     state = at.agent_state(escalation.agent)
     ended = at.state is not None and at.state.stop is not None
-    moved_on = ended or state.attempt > escalation.attempt or at.completed(escalation.agent)
+    moved_on = ended or state.attempt > escalation.attempt or at.work_done(escalation.agent)
     if escalation.decision is Decision.DENY:
         return EscalationPhase.RESOLVED
     if escalation.decision is Decision.APPROVE:

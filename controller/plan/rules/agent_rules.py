@@ -13,6 +13,7 @@ from datetime import datetime
 from controller.api.escalation import Decision
 from controller.api.operator_state import OutcomeResult
 from controller.api.run import Agent
+from controller.api.tasks import TaskKind
 from controller.api.timestamps import later
 from controller.plan import refused_writes
 from controller.plan.actions import RenewWait
@@ -26,6 +27,7 @@ from controller.plan.model import Block
 from controller.plan.reasons import Reason
 from controller.plan.rule import Rule
 from controller.plan.snapshot import PodFacts
+from controller.plan.tasks import task_steps
 
 AgentRule = Rule[Callable[[PlanContext, Agent], AgentDecision | None]]
 
@@ -42,6 +44,32 @@ def complete(at: PlanContext, agent: Agent) -> AgentDecision | None:
         return None
     pod = agent_end.remains(at, agent.name)
     return AgentDecision(agent_end.end_remains(at, pod), check_at=start_stop.force_delete_at(pod)) if pod else AgentDecision()
+
+
+def verifying(at: PlanContext, agent: Agent) -> AgentDecision | None:
+    """The agent's work is done and has to be verified, in a pod of its own, before the agent is complete."""
+    return _task(at, agent, TaskKind.VERIFY)
+
+
+def publishing(at: PlanContext, agent: Agent) -> AgentDecision | None:
+    """The agent's work is done, verified where its spec asks for that, and has to be published, in a pod of its own."""
+    return _task(at, agent, TaskKind.PUBLISH)
+
+
+def _task(at: PlanContext, agent: Agent, kind: TaskKind) -> AgentDecision | None:
+    task = at.task(agent.name)
+    if task is None or task.kind is not kind:
+        return None
+    if pod := agent_end.remains(at, agent.name):
+        return lost(at, agent) or _end_remains(at, pod)
+    if found := task_steps.answered(at, agent):
+        return found
+    # A request for a restart waits while a try is at work: the state moves on only from one that has ended.
+    if task.failure and (asked := asked_to_restart(at, agent)):
+        return asked
+    pod = at.task_pod(agent.name)
+    stuck = _pending(at, pod) if pod and not pod.agent_ended and not pod.deleting else None
+    return lost(at, agent) or stuck or task_steps.next_step(at, agent, task)
 
 
 def asked_to_restart(at: PlanContext, agent: Agent) -> AgentDecision | None:
@@ -171,9 +199,14 @@ def _stuck(at: PlanContext, agent: Agent, step: Wait) -> Block | None:
 
 def pending(at: PlanContext, agent: Agent) -> AgentDecision | None:
     """A pod that does not start is escalated with the kubelet's or the scheduler's message: a restart would not help."""
-    pod, policy = _running(at, agent), at.policy
+    pod = _running(at, agent)
+    return _pending(at, pod) if pod else None
+
+
+def _pending(at: PlanContext, pod: PodFacts) -> AgentDecision | None:
+    policy = at.policy
     threshold = policy.health.pending_stalled_seconds if policy else 0
-    if pod is None or policy is None or not threshold or pod.phase != "Pending" or pod.gated or pod.foreign_gates:
+    if policy is None or not threshold or pod.phase != "Pending" or pod.gated or pod.foreign_gates:
         return None
     since = pod.scheduled_at or pod.created_at
     if since is None or not (pod.bound or pod.waiting_reason == UNSCHEDULABLE):
@@ -208,6 +241,8 @@ def silent(at: PlanContext, agent: Agent) -> AgentDecision | None:
 
 AGENT_RULES: tuple[AgentRule, ...] = (
     Rule("complete", "The agent has completed and is never started again.", complete),
+    Rule("verifying", "The agent's work is done: it is verified in a pod of its own before the agent is complete.", verifying),
+    Rule("publishing", "The agent's work is done, and verified if it has to be: it is published in a pod of its own.", publishing),
     Rule("asked_to_restart", "spec.restartedAt names a new time for the agent: it gets one uncharged attempt.", asked_to_restart),
     Rule("answered", "Somebody answered the agent's escalation with Retry or Wait; the answer is applied once.", answered),
     Rule("remaining", "The agent has ended and other containers of its pod run on: the pod is ended.", remaining),

@@ -50,9 +50,11 @@ def next_end(at: PlanContext) -> datetime | None:
 
 
 def token_budget_exceeded(at: PlanContext) -> Verdict | None:
-    """The agents used more tokens than spec.tokenBudget."""
+    """The agents used more tokens than spec.tokenBudget. Work that is done is verified and published without any."""
     budget = at.spec.token_budget
-    if budget is None or sum(tokens(at.usage(agent.name)) for agent in at.agents) <= budget:
+    if budget is None or all(at.work_done(agent.name) for agent in at.required):
+        return None
+    if sum(tokens(at.usage(agent.name)) for agent in at.agents) <= budget:
         return None
     return end(Phase.FAILED, Reason.TOKEN_BUDGET_EXCEEDED, f"the agents have used more than {budget} tokens (spec.tokenBudget)")
 

@@ -40,6 +40,7 @@ from controller.plan.rules.ending_rules import decided_stop, paused, resumed, st
 from controller.plan.rules.refusals import with_refusals
 from controller.plan.rules.running import supervised
 from controller.plan.snapshot import PodFacts
+from controller.plan.tasks import task_steps
 
 RunRule = Rule[Callable[[PlanContext], Verdict | None]]
 
@@ -81,8 +82,8 @@ def terminal(at: PlanContext) -> Verdict | None:
 
 
 def recorded(at: PlanContext) -> Verdict | None:
-    """An ended attempt is recorded before any decision follows from it."""
-    due = []
+    """An ended attempt, or an ended try of a task, is recorded before any decision follows from it."""
+    due: list[Action] = [*task_steps.records(at)]
     for agent in at.agents:
         state = at.agent_state(agent.name)
         pod = at.own_pod(agent.name)
@@ -139,7 +140,7 @@ RULES: tuple[RunRule, ...] = (
     Rule("released", "A deleted Run, or one in a terminating namespace, releases its pods and gets no new ones.", released),
     Rule("state_refused", "The operator's record of this Run cannot be trusted, so nothing is done.", state_refused),
     Rule("terminal", "A finished Run is kept until its TTL expires, then deleted.", terminal),
-    Rule("recorded", "An attempt has ended: its outcome is recorded before anything is decided from it.", recorded),
+    Rule("recorded", "An attempt or a task has ended: its outcome is recorded before anything is decided from it.", recorded),
     Rule("stopping", "The Run was decided to end: live pods are ended first, then the Run is finished.", stopping),
     Rule("stop_requested", "spec.desiredState is Stopped: the Run ends for good.", stop_requested),
     Rule("spec_refused", "The spec cannot be read or asks for something that is not allowed.", spec_refused),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from controller.api.base import MAX_SECONDS
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.llm_policy import LLMMode
-from controller.api.names import FINALIZER_OUTCOME, escalation_name, pod_name
+from controller.api.names import FINALIZER_OUTCOME, escalation_name, pod_name, task_pod_name
 from controller.api.operator_state import (
     AgentState,
     BlockedState,
@@ -24,8 +24,11 @@ from controller.api.operator_state import (
 )
 from controller.api.phases import Phase
 from controller.api.policy import OutcomeAction, OutcomeRule, RunPolicySpec
+from controller.api.publishing import Publish, PublishGit
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, DesiredState, RunSpec
+from controller.api.tasks import TaskKind, TaskState
+from controller.api.verification import VerificationResult, VerificationState, Verify
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import (
     ClaimFacts,
@@ -57,7 +60,7 @@ def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.none() | strategy
 
 
-def model(kind: Callable[..., Any], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def model(kind: Callable[..., Any], /, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Return a strategy for a model's instances; unlike `st.builds` it infers nothing from aliases."""
     return st.fixed_dictionaries(fields).map(lambda values: kind(**values))
 
@@ -88,6 +91,27 @@ BLOCKS = model(
     decision=maybe(st.sampled_from([Decision.RETRY, Decision.WAIT])),
 )
 
+TASKS = model(
+    TaskState,
+    kind=st.sampled_from(TaskKind),
+    number=st.integers(0, 2),
+    pod_uid=st.just("") | UIDS,
+    retry_at=maybe(TIMES),
+    faults=st.integers(0, 5),
+    failure=st.sampled_from(["", "", "VerificationUnavailable", "PublishRefused"]),
+)
+
+VERIFICATIONS = model(
+    VerificationState,
+    attempt=ATTEMPTS,
+    result=st.sampled_from([VerificationResult.PASSED, VerificationResult.FAILED]),
+    digest=st.sampled_from(["", "0"]),
+    repeated=st.integers(0, 1),
+)
+
+VERIFY = Verify(command=("check",))
+PUBLISH = Publish(git=PublishGit(branch="work"))
+
 AGENT_STATES = model(
     AgentState,
     attempt=ATTEMPTS,
@@ -101,6 +125,8 @@ AGENT_STATES = model(
     blocked=maybe(BLOCKS),
     asked=st.lists(st.sampled_from(ASKED), max_size=2, unique=True).map(tuple),
     woken_for=st.lists(st.sampled_from(ASKED), max_size=2, unique=True).map(tuple),
+    task=maybe(TASKS),
+    verification=maybe(VERIFICATIONS),
 )
 
 STOPS = model(
@@ -130,8 +156,12 @@ def pods(draw: st.DrawFn, agents: list[str]) -> PodFacts:
     gated = phase == "Pending" and draw(st.booleans())
     bound = phase != "Pending" or (not gated and draw(st.booleans()))
     deleting = draw(st.booleans())
+    kind, number = draw(st.sampled_from([None, None, *TaskKind])), draw(st.integers(0, 2))
     return PodFacts(
-        name=pod_name(RUN, agent, attempt),
+        name=task_pod_name(RUN, agent, attempt, kind, number) if kind else pod_name(RUN, agent, attempt),
+        task=kind.lower() if kind else "",
+        task_number=number if kind else 0,
+        pushed_words=draw(st.sampled_from(["", f"commit {'c' * 40}"])) if kind else "",
         uid=draw(UIDS),
         agent=agent,
         attempt=attempt,
@@ -207,7 +237,16 @@ def specs(draw: st.DrawFn, agents: list[str]) -> RunSpec:
     """Return a spec that passes validation."""
     optional = draw(st.sets(st.sampled_from(agents[1:]))) if agents[1:] else set()
     return RunSpec(
-        agents=tuple(Agent(name=name, image="x", required=name not in optional) for name in agents),
+        agents=tuple(
+            Agent(
+                name=name,
+                image="x",
+                required=name not in optional,
+                verify=draw(st.sampled_from([None, VERIFY])),
+                publish=draw(st.sampled_from([None, None, PUBLISH])),
+            )
+            for name in agents
+        ),
         desired_state=draw(st.sampled_from([DesiredState.RUNNING, *DesiredState])),
         active_deadline_seconds=draw(maybe(st.integers(1, 90_000))),
         ttl_seconds_after_finished=draw(maybe(st.integers(0, 90_000))),

@@ -11,9 +11,10 @@ import pytest
 from controller.plan import actions
 from controller.plan.actions import Action, Creation, Effect, Transition
 
-CREATIONS = ("create-claim", "create-pod", "create-escalation")
+CREATIONS = ("create-claim", "create-pod", "create-task", "create-escalation")
 TRANSITIONS = (
     *("adopt", "record", "reserve", "ask", "ask", "block", "unblock", "wait", "advise"),
+    *("adopt-task", "record-task", "retry-task"),
     *("pause", "resume", "stop", "complete"),
 )
 EFFECTS = ("ungate", "end", "delete-pod", "release", "consult", "deliver", "mark", "delete-run")

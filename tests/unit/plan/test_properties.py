@@ -12,13 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.api.base import dump
+from controller.api.names import named_task
 from controller.api.operator_state import AgentState, OutcomeResult
+from controller.api.phases import Phase
 from controller.api.policy import RunPolicySpec, SilentAgents
+from controller.api.tasks import TaskKind
+from controller.api.verification import VerificationResult
 from controller.plan import Snapshot, plan
 from controller.plan.actions import (
     AdoptPod,
+    AdoptTask,
     CreateClaim,
     CreatePod,
+    CreateTask,
     DeletePod,
     RemoveFinalizer,
     ReserveAttempt,
@@ -124,10 +130,15 @@ def test_transitions_lead_somewhere(snapshot: Snapshot, now: datetime) -> None:
 
 @given(snapshots, moments)
 def test_only_the_attempts_own_pod_is_ever_ungated(snapshot: Snapshot, now: datetime) -> None:
-    """The gate is removed only from the pod that the state names, or, while it names none, from the one of the first attempt."""
+    """The gate is removed only from a pod that the state names, or, while it names none, from the one of the first attempt."""
     at = PlanContext(snapshot, now)
     for action in plan(snapshot, now).actions:
-        if isinstance(action, Ungate):
+        if isinstance(action, Ungate) and named_task(action.pod):
+            task, pod = at.agent_state(action.agent).task, at.task_pod(action.agent)
+            assert task
+            assert pod
+            assert (pod.uid, pod.gated, pod.deleting, task.pod_uid) == (action.pod_uid, True, False, action.pod_uid)
+        elif isinstance(action, Ungate):
             state, pod = at.agent_state(action.agent), at.named_pod(action.agent)
             assert state.outcome is None
             assert pod
@@ -139,7 +150,7 @@ def test_only_the_attempts_own_pod_is_ever_ungated(snapshot: Snapshot, now: date
 def test_nothing_starts_under_a_decided_end(snapshot: Snapshot, now: datetime) -> None:
     """After a decision to stop, no attempt is created, adopted or started."""
     if snapshot.state and snapshot.state.stop:
-        starts = CreatePod | CreateClaim | AdoptPod | Ungate | ResumeRun
+        starts = CreatePod | CreateClaim | AdoptPod | Ungate | ResumeRun | CreateTask | AdoptTask
         assert not any(isinstance(action, starts) for action in plan(snapshot, now).actions)
 
 
@@ -178,14 +189,42 @@ def idle(snapshot: Snapshot, agent: AgentState) -> bool:
 
 @given(snapshots, moments)
 def test_nothing_is_ended_without_a_decision(snapshot: Snapshot, now: datetime) -> None:
-    """A live pod is ended only under a saved stop or pause, because a later attempt is reserved, or because its agent has ended."""
+    """A live pod is ended only under a saved stop or pause, because a later attempt is reserved, because its agent has ended, or
+    because its task is over, late or not due any more.
+    """
     for action in plan(snapshot, now).actions:
         if isinstance(action, Terminate):
             state = snapshot.state
             assert state is not None
             agent = state.agents[action.agent]
             recorded = agent.outcome is not None and (agent.attempt, agent.pod_uid) == (action.attempt, action.pod_uid)
-            assert state.stop or state.paused_at or action.attempt < agent.attempt or recorded
+            late = action.reason in (Reason.TASK_TIMED_OUT, Reason.TASK_ENDED, Reason.TASK_NOT_DUE)
+            of_task = late and agent.task is not None and agent.task.pod_uid == action.pod_uid
+            assert state.stop or state.paused_at or action.attempt < agent.attempt or recorded or of_task
+
+
+@given(snapshots, moments)
+def test_a_run_completes_only_with_its_work_verified_and_published(snapshot: Snapshot, now: datetime) -> None:
+    """Each required agent with `verify` has passed for the very attempt whose end is on record."""
+    for action in plan(snapshot, now).actions:
+        if isinstance(action, StopRun) and action.phase is Phase.COMPLETED:
+            for agent in PlanContext(snapshot, now).required:
+                state = PlanContext(snapshot, now).agent_state(agent.name)
+                assert state.outcome
+                found, attempt = state.verification, state.outcome.attempt
+                assert not agent.verify or (found and (found.result, found.attempt) == (VerificationResult.PASSED, attempt))
+                assert not agent.publish or (state.published and state.published.attempt == state.outcome.attempt)
+
+
+@given(snapshots, moments)
+def test_nothing_unverified_is_published(snapshot: Snapshot, now: datetime) -> None:
+    """No pod of a publication is created or adopted before the verification of that attempt has passed."""
+    for action in plan(snapshot, now).actions:
+        if isinstance(action, CreateTask | AdoptTask) and action.kind is TaskKind.PUBLISH:
+            at = PlanContext(snapshot, now)
+            agent = next(agent for agent in at.agents if agent.name == action.agent)
+            found = at.agent_state(agent.name).verification
+            assert not agent.verify or (found and (found.result, found.attempt) == (VerificationResult.PASSED, action.attempt))
 
 
 @given(snapshots, st.timedeltas(timedelta(days=-300), timedelta(days=300)))
