@@ -1,5 +1,5 @@
-"""Records Kubernetes Events, one for each phase change of a Run. Names are digests of the content, so a crash never posts one
-twice.
+"""Records Kubernetes Events, one for each phase change and each failed verification of a Run. Names are digests of the content, so
+a crash never posts one twice.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from controller.api.base import JsonObject
 from controller.api.names import API_VERSION, CONDITION_WRITES_ACCEPTED
 from controller.api.phases import Phase
 from controller.api.timestamps import format_time
+from controller.api.verification import VerificationResult
 from controller.kube.client import Client
 from controller.kube.errors import AlreadyExists, ApiError
 from controller.kube.resources import EVENTS
@@ -88,6 +89,25 @@ async def record_refusal_event(client: Client, before: JsonObject, run: JsonObje
         meta = run["metadata"]
         key = (meta["namespace"], meta["name"], meta["uid"])
         await record_warning(client, key, refusal["reason"], refusal.get("message", ""))
+
+
+async def record_failed_verifications(client: Client, before: JsonObject, run: JsonObject) -> None:
+    """Post a Warning for each verification that has failed since the status before."""
+    known = [agent.get("verification") for agent in before.get("agents", ())]
+    meta = run["metadata"]
+    for agent in run.get("status", {}).get("agents", ()):
+        found = agent.get("verification") or {}
+        if found.get("result") == VerificationResult.FAILED and found not in known:
+            code = f"exit code {found['exitCode']}" if "exitCode" in found else "ended at its time limit"
+            words = f"agent {agent['name']}, attempt {found['attempt']}: {code}: {found.get('message', '')[-OUTPUT_LIMIT:]}"
+            await record_warning(client, (meta["namespace"], meta["name"], meta["uid"]), VERIFICATION_FAILED, words)
+
+
+OUTPUT_LIMIT = 900
+"""Characters of a verification's output that an Event shows: its end."""
+
+VERIFICATION_FAILED = "VerificationFailed"
+"""The reason of these Warnings, as in the agent's status."""
 
 
 def _refusal(status: JsonObject) -> JsonObject:

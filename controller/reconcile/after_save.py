@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from controller.api.base import JsonObject
 from controller.api.notification import NotificationEvent
-from controller.kube.event_recorder import record_phase_event, record_refusal_event
+from controller.kube.event_recorder import record_failed_verifications, record_phase_event, record_refusal_event
 from controller.notify.message import finished, places_for
 from controller.observability.metrics import Metrics
 from controller.reconcile.actions import Tools
@@ -25,6 +25,7 @@ class AfterSave:
         self._notify_finished(work, before.get("completionTime"))
         await record_phase_event(self._tools.client, before.get("phase"), work.run)
         await record_refusal_event(self._tools.client, before, work.run)
+        await record_failed_verifications(self._tools.client, before, work.run)
 
     def _count_restarts(self, work: Work) -> None:
         """Count saved reservations only: one whose save failed is made, and counted, by a later reconcile."""

@@ -21,6 +21,10 @@ class ConditionReason(DocumentedEnum):
     NOTHING_OPEN = "NothingOpen", "A human was asked before, and nothing waits for an answer now."
     ACCEPTED = "Accepted", "The API server accepts the operator's writes again, or the gate has accepted the advisor's answer."
 
+    # Verified
+    ALL_VERIFIED = "AllVerified", "The work of every agent with verify has passed its verification."
+    NOT_VERIFIED = "NotVerified", "The work of an agent with verify has not been verified yet."
+
     # ProgressReported
     REPORTER_OFF = (
         "ReporterOff",

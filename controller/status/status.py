@@ -8,7 +8,7 @@ from datetime import datetime
 
 from controller.api.base import MAX_TEXT, JsonObject, dump
 from controller.api.names import pod_name
-from controller.api.operator_state import AgentState, Usage
+from controller.api.operator_state import Usage
 from controller.api.phases import TERMINAL_PHASES, Health, Phase
 from controller.api.timestamps import format_time
 from controller.plan import allowance
@@ -20,9 +20,11 @@ from controller.plan.reasons import Reason
 from controller.plan.snapshot import EscalationFacts, Snapshot
 from controller.plan.sources import source_of
 from controller.plan.usage import add_usage
+from controller.status import task_status
 from controller.status.advised_condition import advised
 from controller.status.condition_reasons import ConditionReason
 from controller.status.progress_condition import PROGRESS_REPORTED, progress_reported
+from controller.status.verified_condition import verified
 from controller.status.writes_accepted_condition import writes_accepted
 
 KEPT_WHEN_REFUSED = ("startTime", "completionTime", "agents", "restarts")
@@ -47,7 +49,7 @@ def build_status(
         "conditions": _merge(previous.get("conditions", ()), _conditions(snapshot, plan, previous, now), now),
         "ready": _ready(plan.agents),
         "restarts": sum(agent.restarts for agent in state.agents.values()) if state else 0,
-        "agents": [_agent(snapshot, view) for view in plan.agents],
+        "agents": [_agent(PlanContext(snapshot, now), view) for view in plan.agents],
         "plan": _plan(plan, acted, first or plan) or previous.get("plan"),
         "policy": _policy(snapshot) or previous.get("policy"),
         "openEscalations": len(_open(snapshot)),
@@ -68,9 +70,8 @@ def _ready(agents: tuple[AgentView, ...]) -> str:
     return f"{good}/{len(agents)}"
 
 
-def _agent(snapshot: Snapshot, view: AgentView) -> JsonObject:
-    state = snapshot.state.agents.get(view.name) if snapshot.state else None
-    state = state or AgentState()
+def _agent(at: PlanContext, view: AgentView) -> JsonObject:
+    snapshot, state = at.snapshot, at.agent_state(view.name)
     attempt = state.outcome.attempt if state.outcome else state.attempt
     source = source_of(state, next((pod for pod in snapshot.pods if pod.uid == state.pod_uid), None))
     entry: JsonObject = {
@@ -86,6 +87,8 @@ def _agent(snapshot: Snapshot, view: AgentView) -> JsonObject:
         "result": dump(state.result) if state.result else None,
         "advice": dump(state.advice[-1]) if state.advice else None,
         "source": dump(source) if source else None,
+        "verification": task_status.verification(at, view.name),
+        "published": task_status.published(state),
     }
     return {key: value for key, value in entry.items() if value not in ("", None)}
 
@@ -133,6 +136,7 @@ def _conditions(snapshot: Snapshot, plan: Plan, previous: JsonObject, now: datet
         *_escalated(snapshot, previous, now),
         *_listening(snapshot, plan, previous),
         *advised(snapshot),
+        *verified(PlanContext(snapshot, now)),
         *_dry_run(plan),
         *writes_accepted(snapshot, previous.get("conditions", ())),
     )
