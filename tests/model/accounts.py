@@ -68,7 +68,10 @@ class Accounts:
         denied = "P1: a refused clone is tried again although nobody has helped" if _ended_as(before, was, DENIED) else ""
         faultless = next((text for end, text in FAULTLESS.items() if charged > 0 and _ended_as(before, was, end)), "")
         early = "P1: a crash is charged before the last words of its pod" if charged > 0 and _speaks_yet(before, was, agent) else ""
-        return denied or uncharged or faultless or early or self._paid(charged, free, agent) or self._cooled(before, name, now)
+        same = "an agent is restarted although its verification keeps failing in the same way" if _repeated(agent) else ""
+        return (
+            same or denied or uncharged or faultless or early or self._paid(charged, free, agent) or self._cooled(before, name, now)
+        )
 
     def _counted(self, before: World, name: str, free: int, agent: AgentState) -> str:
         """P7: between two acts of a human an agent has the restarts of its budgets, and one attempt for each question."""
@@ -102,6 +105,12 @@ def _crashed(before: World, was: AgentState) -> bool:
     if pod is None or pod.deleting or pod.disrupted or (pod.told != NEVER and not pod.early):
         return False
     return pod.unrun == INIT or (pod.exit == Exit.CRASHED and not (pod.word and pod.word.parked))
+
+
+def _repeated(agent: AgentState) -> bool:
+    """Whether the attempt has ended with a verification that failed as it had before."""
+    failed = agent.last_outcome == Reason.VERIFICATION_FAILED
+    return failed and agent.verification is not None and agent.verification.repeated > 0
 
 
 def _ended_as(before: World, was: AgentState, end: str) -> bool:

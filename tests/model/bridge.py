@@ -16,11 +16,21 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from controller.api.base import MAX_SECONDS
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.llm_policy import LLMMode
-from controller.api.names import FINALIZER_OUTCOME, SOURCE_CONTAINER, escalation_name, pod_name
+from controller.api.names import (
+    FINALIZER_OUTCOME,
+    SOURCE_CONTAINER,
+    attempt_pod,
+    escalation_name,
+    named_task,
+    pod_name,
+    task_pod_name,
+)
 from controller.api.operator_state import AgentState, OperatorState, ResultStatus
 from controller.api.policy import RunPolicySpec
+from controller.api.publishing import Publish, PublishGit
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, DesiredState, RunSpec
+from controller.api.verification import Verify
 from controller.plan import planner, steps, transitions
 from controller.plan.actions import Action, Creation, Effect, Transition
 from controller.plan.attempts import lean_start
@@ -42,7 +52,7 @@ from controller.reconcile.actions.deliver_answer import NO_ANSWER, delivery_body
 from controller.reconcile.reconciler import MAX_STEPS
 from tests.model.advisor_answers import heard
 from tests.model.reporting import ACTIVE, Delivery, Report, answer_to
-from tests.model.world import AWAY, DENIED, ENDED, INIT, NEVER, REJECTED, Config, Escalation, Exit, Pod, Run, Said
+from tests.model.world import AWAY, DENIED, ENDED, INIT, NEVER, REJECTED, Config, Escalation, Exit, Pod, PodName, Run, Said
 from tests.no_widening import widened
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -70,8 +80,10 @@ class Table(Generic[T]):
         return found
 
 
-Name = tuple[str, Any]
-"""An object that is read by name: a pod, (agent, attempt), a report, (REPORT, agent), or an escalation, (INBOX, name)."""
+Name = tuple[Any, ...]
+"""An object that is read by name: a pod, (agent, attempt, and its task), a report, (REPORT, agent), or an escalation, (INBOX,
+name).
+"""
 
 INBOX, REPORT = "!", "?"
 
@@ -162,10 +174,9 @@ class Bridge:
 
     def _looked_at(self, run: Run) -> tuple[Name, ...]:
         """Return the names that are read even if the caches lack them: the pods', and those of the escalations in the state."""
-        names = [name.split("-") for name in expected_pod_names(self.snapshot(View(run.uid, run)))]
+        pods = map(_pod_of, expected_pod_names(self.snapshot(View(run.uid, run))))
         state = self.states.values[run.state]
         blocked = [agent.blocked.escalation for agent in state.agents.values() if agent.blocked] if state else []
-        pods = [(agent, int(attempt[1:])) for _, agent, attempt in names]
         return tuple(sorted([*pods, *((INBOX, name) for name in blocked)]))
 
     def _kept(self, view: View) -> View:
@@ -188,6 +199,8 @@ class Bridge:
 
     def _pod_facts(self, pod: Pod) -> PodFacts:
         facts = _pod_facts(pod)
+        if pod.task:
+            return replace(facts, **_task_facts(self._config, pod))
         said = self._config.last_words and pod.word is not None and pod.phase in ENDED
         last = Report(pod.agent, pod.owner, pod.attempt, pod.uid, pod.word) if said and pod.word else None
         return replace(facts, reporting=pod.word is not None, last_report=_report_facts(last) if last else None)
@@ -273,9 +286,15 @@ def moment(tick: int) -> datetime:
     return START + timedelta(seconds=TICK * tick)
 
 
-def named(action: Action) -> tuple[str, int]:
+def named(action: Action) -> PodName:
     """Return the name of the pod that an action is about."""
-    return action.agent, action.attempt
+    return action.agent, action.attempt, *(named_task(getattr(action, "pod", "")) or ())
+
+
+def _pod_of(name: str) -> PodName:
+    """Return the model's name of a pod."""
+    _, agent, attempt = attempt_pod(name).split("-")
+    return agent, int(attempt[1:]), *(named_task(name) or ())
 
 
 def tick(time: datetime) -> int:
@@ -284,7 +303,9 @@ def tick(time: datetime) -> int:
 
 
 def _spec(config: Config, desired: str, asked: int) -> RunSpec:
-    agents = tuple(Agent(name=name, image="model") for name in config.agents)
+    verify = Verify(command=("check",)) if "verify" in config.tasks else None
+    publish = Publish(git=PublishGit(branch="work")) if "publish" in config.tasks else None
+    agents = tuple(Agent(name=name, image="model", verify=verify, publish=publish) for name in config.agents)
     restarted_at = {config.agents[0]: moment(asked)} if asked else None
     return RunSpec(agents=agents, desired_state=DesiredState(desired), restarted_at=restarted_at)
 
@@ -411,6 +432,18 @@ def _pod_facts(pod: Pod) -> PodFacts:
     return replace(facts, termination=_EXITS[pod.exit])
 
 
+def _task_facts(config: Config, pod: Pod) -> dict[str, Any]:
+    """Return the facts of the pod of a task that those of its attempt's pod lack."""
+    words = f"failed {'again' * pod.attempt}" if config.differing else "failed"
+    return {
+        "name": task_pod_name(RUN, pod.agent, pod.attempt, pod.task, pod.number),
+        "task": pod.task,
+        "task_number": pod.number,
+        "task_words": words if pod.exit == Exit.CRASHED else "",
+        "pushed_words": f"commit {'0' * 40}" if pod.exit == Exit.DONE else "",
+    }
+
+
 _INIT_ENDS = {
     INIT: Termination(1, "Error", finished_at=START, container="init"),
     AWAY: Termination(75, "Error", finished_at=START, container=SOURCE_CONTAINER),
@@ -422,4 +455,5 @@ _EXITS: dict[str, Termination | None] = {
     Exit.DONE: Termination(0, "Completed", finished_at=START),
     Exit.LATE: Termination(0, "Completed", finished_at=START + timedelta(days=1)),
     Exit.CRASHED: Termination(1, "Error", finished_at=START),
+    Exit.KILLED: Termination(143, "Error", finished_at=START + timedelta(days=1)),
 }

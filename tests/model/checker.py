@@ -10,8 +10,9 @@ from typing import Any
 from unittest.mock import patch
 
 from controller.plan.attempts import budget
+from controller.plan.tasks import task_records
 from tests.model import advisor, environment, reporters
-from tests.model.bridge import Bridge, Finding, Table
+from tests.model.bridge import TICK, Bridge, Finding, Table
 from tests.model.invariants import Invariants
 from tests.model.liveness import Liveness
 from tests.model.world import Config, World, first
@@ -89,7 +90,11 @@ class Search:
 
     def run(self, limit: int, progress: Callable[[int, int], None] = lambda *_: None) -> Result:
         """Search until every state was seen, an invariant is broken, or `limit` states are known."""
-        with patch.object(budget, "FREE_RESTART_LIMIT", self._config.free_limit):
+        with (
+            patch.object(budget, "FREE_RESTART_LIMIT", self._config.free_limit),
+            patch.object(task_records, "TASK_FAULT_LIMIT", self._config.free_limit),
+            patch.object(task_records, "TASK_RETRY_SECONDS", TICK if self._config.delayed else 0),
+        ):
             return self._run(limit, progress)
 
     def _run(self, limit: int, progress: Callable[[int, int], None]) -> Result:

@@ -224,6 +224,149 @@ REFUSED_UNRUN = Config(
     stale=False,
 )
 
+# --- work that is verified and published ---
+
+VERIFIED, PUBLISHED = ("verify",), ("verify", "publish")
+
+
+def _checked(name: str, about: str, left: Left, tasks: tuple[str, ...] = VERIFIED, operators: int = 1, **more: Any) -> Config:
+    return Config(
+        name, about, left, **{"policy": NO_COOLDOWN, "stale": False, "free_limit": 2, **more}, operators=operators, tasks=tasks
+    )
+
+
+VERIFY = _checked("verify", "two operators verify an agent's work, which passes", Left(done=1, passes=1), operators=2)
+VERIFY_FAILED = _checked(
+    "verify-failed",
+    "the verification fails, differently each time, and the agent is restarted within its budget",
+    Left(done=3, fails=3, passes=1),
+    policy=NO_COOLDOWN | {"restart_budget": 1},
+    differing=True,
+)
+VERIFY_FAILED_TWO = _checked(
+    "verify-failed-two", "two operators, and a verification that fails once", Left(done=1, fails=1), operators=2
+)
+VERIFY_REPEATED = _checked(
+    "verify-repeated",
+    "the verification fails in the same way twice, and a human answers",
+    Left(done=3, fails=2, passes=1, answer=1),
+    policy=NO_COOLDOWN | {"restart_budget": 3},
+)
+VERIFY_CACHED = _checked(
+    "verify-cached",
+    "a user deletes the agent's or the task's pod, which caches may lack",
+    Left(done=1, passes=1, delete=1),
+    stale=True,
+)
+VERIFY_DELETED = _checked(
+    "verify-deleted", "two operators, and a user who deletes a pod", Left(done=1, passes=1, delete=1), operators=2
+)
+VERIFY_STRIPPED = _checked(
+    "verify-stripped",
+    "two operators, and the pod of a task that is stripped of its finalizer and deleted by force",
+    Left(done=1, passes=1, strip=1),
+    operators=2,
+)
+VERIFY_DRAINED = _checked(
+    "verify-drained",
+    "the node of the agent's or of the task's pod is drained more often than a task may fail",
+    Left(done=1, passes=1, fails=1, drain=2, answer=1),
+    free_limit=1,
+)
+VERIFY_REJECTED = _checked(
+    "verify-rejected",
+    "kubelets reject the pods of a task more often than it may fail, and its init containers fail",
+    Left(done=1, passes=1, reject=2, init=1, answer=1),
+    free_limit=1,
+)
+VERIFY_DELAYED = _checked(
+    "verify-delayed",
+    "two operators; a kubelet rejects a pod, the next try waits for its delay, and a user deletes the pod of a task",
+    Left(done=1, reject=1, delete=1, tick=1),
+    operators=2,
+    delayed=True,
+)
+VERIFY_OVERTAKEN = _checked(
+    "verify-overtaken",
+    "two operators; a user deletes the agent's pod or the task's, and a kubelet rejects one",
+    Left(done=1, reject=1, delete=1),
+    operators=2,
+)
+VERIFY_PAUSED = _checked(
+    "verify-paused", "a Run is paused, resumed or stopped around a verification", Left(done=1, passes=1, fails=1, desire=2)
+)
+VERIFY_LOST = _checked(
+    "verify-lost", "the node of a pod is lost, comes back or is given up", Left(done=1, passes=1, lost=1, collect=1, answer=1)
+)
+VERIFY_HELPER = _checked(
+    "verify-helper", "the agent completes beside a helper that runs on", Left(done=1, passes=1, tick=1), helpers=True
+)
+VERIFY_UNREADY = _checked(
+    "verify-unready", "an agent completes after its restart was reserved", Left(unready=1, done=1, passes=1, fails=1)
+)
+VERIFY_UNRUN = _checked("verify-unrun", "the Run is deleted in every way during a verification", Left(done=1, passes=1, unrun=1))
+VERIFY_UNSPACE = _checked("verify-unspace", "the namespace is deleted during a verification", Left(done=1, passes=1, unspace=1))
+VERIFY_REFUSED = _checked(
+    "verify-refused",
+    "an admission policy refuses the creation, the start, the end or the release of a task's pod for a time",
+    Left(done=1, passes=1, refuse=1, delete=1),
+    refusable=("create-task", "ungate", "delete-pod", "release"),
+)
+VERIFY_TWO = _checked(
+    "verify-two", "of two agents one is verified while the other works", Left(done=2, passes=2, fails=1), agents=("a", "b")
+)
+PUBLISH = _checked("publish", "two operators verify and publish an agent's work", Left(done=1, passes=2), PUBLISHED, operators=2)
+PUBLISH_REFUSED = _checked(
+    "publish-refused",
+    "a verification fails, or a push is refused; a human answers",
+    Left(done=2, passes=3, fails=2, answer=1),
+    PUBLISHED,
+)
+PUBLISH_ASKED = _checked(
+    "publish-asked",
+    "a push is refused, and a user asks for another attempt of the agent",
+    Left(done=2, passes=2, fails=2, ask=1),
+    PUBLISHED,
+)
+PUBLISH_DELETED = _checked(
+    "publish-deleted",
+    "a user deletes pods, and the Run is paused, resumed or stopped around its publication",
+    Left(done=1, passes=2, delete=1, desire=2),
+    PUBLISHED,
+)
+PUBLISH_ALONE = _checked(
+    "publish-alone",
+    "work is published that nobody has to verify; its node is drained",
+    Left(done=1, passes=1, fails=1, drain=1, answer=1),
+    ("publish",),
+)
+CHECKED = (
+    VERIFY,
+    VERIFY_FAILED,
+    VERIFY_FAILED_TWO,
+    VERIFY_REPEATED,
+    VERIFY_CACHED,
+    VERIFY_DELETED,
+    VERIFY_STRIPPED,
+    VERIFY_DRAINED,
+    VERIFY_REJECTED,
+    VERIFY_DELAYED,
+    VERIFY_OVERTAKEN,
+    VERIFY_PAUSED,
+    VERIFY_LOST,
+    VERIFY_HELPER,
+    VERIFY_UNREADY,
+    VERIFY_UNRUN,
+    VERIFY_UNSPACE,
+    VERIFY_REFUSED,
+    VERIFY_TWO,
+    PUBLISH,
+    PUBLISH_REFUSED,
+    PUBLISH_ASKED,
+    PUBLISH_DELETED,
+    PUBLISH_ALONE,
+)
+
 # --- agents that speak, humans that answer ---
 
 NO_THRESHOLDS = HealthThresholds(activity_stalled_seconds=0, progress_stalled_seconds=0, pending_stalled_seconds=0)
@@ -362,6 +505,13 @@ HELPER_STALLED = _speaking(
     Left(idle=1, tick=2, done=1, crash=1),
     STALLS,
     helpers=True,
+    stale=False,
+)
+VERIFY_RESULT = _speaking(
+    "verify-result",
+    "an agent says that it is done, and its verification fails",
+    Left(result=1, crash=1, fails=1, passes=1),
+    tasks=VERIFIED,
     stale=False,
 )
 VANISHED = _speaking("vanished", "an agent says that it is done; its pod is stripped and deleted by force", Left(result=1, strip=1))
@@ -535,6 +685,7 @@ SPEAKING = (
     HELPER_RESULT,
     HELPER_PARKED,
     HELPER_STALLED,
+    VERIFY_RESULT,
 )
 
 RESTARTS = (
@@ -581,7 +732,10 @@ RESTARTS = (
     REFUSED_TWICE,
     REFUSED_UNRUN,
 )
-CONFIGS = RESTARTS + SPEAKING + ADVICE
+CONFIGS = RESTARTS + CHECKED + SPEAKING + ADVICE
 MUTANT_CONFIGS = CONFIGS
-QUICK = (TWO, RESET, DISMISSED, PROLONGED_ASK, HOSTILE_QUESTION, HELPER_TWO, HELPER_RESULT, REFUSED)
+QUICK = (
+    *(TWO, RESET, DISMISSED, PROLONGED_ASK, HOSTILE_QUESTION, HELPER_TWO, HELPER_RESULT, REFUSED),
+    *(VERIFY, VERIFY_FAILED, VERIFY_PAUSED, VERIFY_RESULT, PUBLISH, PUBLISH_ASKED),
+)
 """The configurations of `make test`."""

@@ -44,7 +44,7 @@ def moves(config: Config, world: World) -> Iterator[Move]:
         yield from _reachable(config, world, pod) if config.unreliable else ()
         yield from _agent(config, world, pod)
         yield from _unrun(world, pod)
-        yield from _deletions(world, pod)
+        yield from _deletions(config, world, pod)
         yield from _troubles(world, pod)
     yield from collect(world)
     yield from _run(world)
@@ -58,8 +58,8 @@ def kubelet(config: Config, world: World, pod: Pod) -> Iterator[Move]:
     """Return the next steps of a healthy node with the pod."""
     if not pod.gated and not pod.bound and not pod.deleting and pod.phase == PENDING:
         since = world.now if config.reset or config.clocked else NEVER
-        word = _first_word(world, pod) if config.reports else None
-        runs = pod._replace(bound=True, phase=RUNNING, since=since, word=word, helper=config.helpers)
+        word = _first_word(world, pod) if config.reports and not pod.task else None
+        runs = pod._replace(bound=True, phase=RUNNING, since=since, word=word, helper=config.helpers and not pod.task)
         yield Move(KUBELET, ("runs", pod.name), put(world, pod, runs))
     if not config.unreliable:
         yield from _reachable(config, world, pod)
@@ -68,8 +68,8 @@ def kubelet(config: Config, world: World, pod: Pod) -> Iterator[Move]:
 def _reachable(config: Config, world: World, pod: Pod) -> Iterator[Move]:
     """Return the steps of a node that answers: it ends its pods, and it comes back after it was lost."""
     if pod.phase == RUNNING and pod.lost < 0 and ((pod.deleting and not pod.prolonged) or pod.told >= 0):
-        for how in (pod.exit,) if pod.exit else config.kill:
-            phase = FAILED if how == Exit.CRASHED or pod.helper else SUCCEEDED
+        for how in (pod.exit,) if pod.exit else (Exit.KILLED,) if pod.task else config.kill:
+            phase = FAILED if how in (Exit.CRASHED, Exit.KILLED) or pod.helper else SUCCEEDED
             yield Move(KUBELET, ("ends", pod.name, how), put(world, pod, _over(pod, phase, how)), _last_word(config, pod))
     if pod.lost >= 0:
         yield Move(KUBELET, ("is back, with", pod.name), put(world, pod, pod._replace(lost=NEVER, unready=NEVER)))
@@ -101,6 +101,9 @@ def _agent(config: Config, world: World, pod: Pod) -> Iterator[Move]:
         yield Move(KUBELET, ("sees the helper end", pod.name), after, _last_word(config, pod))
     if pod.exit or (pod.word and pod.word.parked):
         return
+    if pod.task:
+        yield from _task(world, pod)
+        return
     if left.crash and not pod.deleting and pod.told < 0:
         after = put(world, pod, _agent_over(pod, Exit.CRASHED))
         last = None if pod.helper else _last_word(config, pod)
@@ -111,6 +114,17 @@ def _agent(config: Config, world: World, pod: Pod) -> Iterator[Move]:
     if left.unready and pod.unready < 0 and not pod.deleting:
         after = put(world, pod, pod._replace(unready=world.now))
         yield Move(KUBELET, ("finds unready", pod.name), _spend(after, unready=left.unready))
+
+
+def _task(world: World, pod: Pod) -> Iterator[Move]:
+    """A task ends by itself. The kubelet may report it late, too."""
+    left = world.left
+    if left.passes:
+        after = put(world, pod, _over(pod, SUCCEEDED, Exit.DONE))
+        yield Move(KUBELET, ("sees the task succeed", pod.name), _spend(after, passes=left.passes), Event("passed", pod))
+    if left.fails:
+        after = put(world, pod, _over(pod, FAILED, Exit.CRASHED))
+        yield Move(KUBELET, ("sees the task fail", pod.name), _spend(after, fails=left.fails), Event("failed", pod))
 
 
 def _agent_over(pod: Pod, how: str) -> Pod:
@@ -153,9 +167,9 @@ def _spend(world: World, **had: int) -> World:
     return world._replace(left=world.left._replace(**{kind: count - 1 for kind, count in had.items()}))
 
 
-def _deletions(world: World, pod: Pod) -> Iterator[Move]:
+def _deletions(config: Config, world: World, pod: Pod) -> Iterator[Move]:
     left = world.left
-    if left.strip:
+    if left.strip and (pod.task or not config.tasks):  # Else the pod of a lean start, which has configurations of its own.
         after = world._replace(pods=tuple(other for other in world.pods if other is not pod))
         yield Move(USER, ("strips and deletes by force", pod.name), _spend(after, strip=left.strip), Event("strip", pod))
     if left.force and pod.phase == RUNNING and not pod.forced:
@@ -163,7 +177,7 @@ def _deletions(world: World, pod: Pod) -> Iterator[Move]:
         yield Move(USER, ("deletes by force", pod.name), _spend(after, force=left.force), Event("force", pod))
     if pod.deleting:
         return
-    if left.delete:
+    if left.delete and (pod.task or not config.delayed):
         after = put(world, pod, pod._replace(deleting=True))
         yield Move(USER, ("deletes pod", pod.name), _spend(after, delete=left.delete))
     if left.prolong and pod.phase == RUNNING:

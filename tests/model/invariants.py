@@ -4,6 +4,7 @@ P1 charged restarts <= the budget; P2 one started pod per agent and attempt; P3 
 live pod per agent; P5 restarts a cooldown apart; finished work is never started again; no pod runs that the state does not name; no
 pod is released before its outcome is recorded. A pod that is deleted by force does not count for P4, and its work is unknown. A
 human's request (a restart, a Retry) is not charged, waits for no cooldown, and repeats finished work if it asks for that.
+Tasks have invariants of their own (`invariants_tasks.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from controller.plan.reasons import Reason
 from tests.model.accounts import Accounts, by_human
 from tests.model.bridge import Bridge, question_name
 from tests.model.invariants_agents import Promises
+from tests.model.invariants_tasks import Tasks
 from tests.model.reporting import COMPLETED
 from tests.model.world import Config, Ghost, Pod, World
 from tests.model.world_steps import Event
@@ -32,6 +34,7 @@ class Invariants:
         self._config, self._bridge = config, bridge
         self._accounts = Accounts(config)
         self._promises = promises = Promises(config, bridge)
+        self._tasks = Tasks(config, bridge)
         self._checks: dict[str, Callable[[World, Event], str]] = {
             "start": self._start,
             "end": self._end,
@@ -47,8 +50,8 @@ class Invariants:
         ghost, pod = before.ghost, event.pod
         if event.kind == "save":
             return self._remember_save(before, event)
-        if pod is None:
-            return ghost
+        if pod is None or pod.task:
+            return self._tasks.remember(ghost, event, pod) if pod else ghost
         mark = (*pod.name, pod.owner)
         if event.kind == "start" and not pod.deleting:
             return ghost._replace(started=_with(ghost.started, (*mark, pod.uid)))
@@ -69,10 +72,13 @@ class Invariants:
     def broken(self, before: World, event: Event | None, after: World) -> str:
         """Return the invariant that a step broke, empty for none."""
         if event is not None:
-            check = self._checks.get(event.kind)
+            of_task = self._tasks.checks if event.pod and event.pod.task else self._checks
+            check = of_task.get(event.kind)
             if check and (found := check(before, event)):
                 return found
         live = Counter((pod.owner, pod.agent) for pod in after.pods if pod.live)
+        if any(count > 1 for count in live.values()) and any(pod.live and pod.task for pod in after.pods):
+            return "V3: the pod of a task is live beside another pod of its agent"
         return "P4: two pods of an agent are live" if any(count > 1 for count in live.values()) else ""
 
     def _start(self, before: World, event: Event) -> str:
@@ -120,9 +126,11 @@ class Invariants:
                 return "P2: another pod takes the place of the attempt's"
             if before.hers and _newly_done(was, agent) and not _done(before, name, agent):
                 return "work that was not done counts as done"
-            if found := self._promises.restarted(before, event, name, was, agent):
+            found = self._promises.restarted(before, event, name, was, agent) or self._tasks.saved(before, name, was, agent)
+            if found:
                 return found
-        return self._accounts.broken(before, old, new, event.now) or self._unpaid(before, event, old, new)
+        broken = self._tasks.completed(before, old, new) or self._accounts.broken(before, old, new, event.now)
+        return broken or self._unpaid(before, event, old, new)
 
     def _unpaid(self, before: World, event: Event, old: OperatorState | None, new: OperatorState) -> str:
         known = old.agents if old else {}

@@ -33,6 +33,9 @@ GOOD_PHASES = ENDED_PHASES | {Phase.BLOCKED}
 GOOD_HEALTHS = frozenset({Health.HEALTHY, Health.COMPLETE, Health.AWAITING_GUIDANCE})
 """An agent that waits for an answer waits for a human; its siblings do not."""
 
+TASKS = (Reason.VERIFYING, Reason.PUBLISHING)
+"""Reasons of agents whose own work is done: a request for a restart waits for the end of their tasks."""
+
 LONGEST_SLEEP = 1000
 """Ticks until the next check after which a Run counts as sleeping for ever: no wait of a model's policy is half as long."""
 
@@ -134,7 +137,7 @@ class Liveness:
         plan = self._refused(world, self._view(world, world.run))
         if plan.actions:
             return f"a pass has something to do and does nothing: {', '.join(action.step for action in plan.actions)}"
-        good_now = good(plan) and not _helpers_of_ended_agents(world, world.run)
+        good_now = good(plan) and not _helpers_of_ended_agents(world, world.run) and not self._idle_task(world, world.run, plan)
         if good_now or self._asks_about_the_end(world, world.run, plan):
             return self._litter(world) or self._unheard(world, world.run, plan) or self._swallowed(world, world.run, plan)
         check = plan.verdict.next_check
@@ -142,13 +145,22 @@ class Liveness:
             return f"L: the Run sleeps for ever: {plan.verdict.phase}, {plan.verdict.reason}"
         return world._replace(now=max(world.now + 1, tick(check)))
 
+    def _idle_task(self, world: World, run: Run, plan: Plan) -> bool:
+        """Whether the work of an agent is done and waits for a task without a pod at work, while no human is asked about it."""
+        if plan.verdict.phase in GOOD_PHASES:
+            return False
+        state = self._bridge.states.values[run.state]
+        waits = {view.name for view in plan.agents if view.reason in TASKS}
+        named = {agent.task.pod_uid for name, agent in state.agents.items() if name in waits and agent.task} if state else set()
+        return len([pod for pod in world.pods if pod.uid in named and pod.phase == RUNNING]) < len(waits)
+
     def _swallowed(self, world: World, run: Run, plan: Plan) -> str:
         """The last request for a restart of the first agent is carried out: another pod works, or one that was created after it.
 
         While a pause or a stop ends the pods it waits: a resumed Run gets new attempts, a stopped one none.
         """
         state, name = self._bridge.states.values[run.state], self._config.agents[0]
-        works = any(view.name == name and view.health is Health.HEALTHY for view in plan.agents)
+        works = any(view.name == name and view.health is Health.HEALTHY and view.reason not in TASKS for view in plan.agents)
         if not (run.asked and works and state) or plan.verdict.phase is Phase.STOPPING:
             return ""
         pod = world.pod((name, state.agents[name].attempt))
@@ -191,8 +203,10 @@ class Liveness:
         for pod in world.pods:
             if pod.deleting and pod.ended and pod.fin:
                 return f"L: the deleted pod {pod.name} is held for ever"
+            if state and state.paused_at and world.run and world.run.desired == "Paused" and pod.live and pod.task:
+                return f"L: the pod {pod.name} of a task works on in a paused Run"
             agent = agents.get(pod.agent, AgentState())
-            own = agent.attempt == pod.attempt and agent.pod_uid in ("", pod.uid)
+            own = _is_due(agent, pod) if pod.task else agent.attempt == pod.attempt and agent.pod_uid in ("", pod.uid)
             to_come = (own or pod.attempt > agent.attempt) and not (state and state.stop)
             if pod.gated and not pod.deleting and not to_come:
                 return f"L: the stray pod {pod.name} stays for ever"
@@ -226,6 +240,15 @@ class Liveness:
             if any(e.agent == pod.agent and e.decision for e in open_ones):
                 return f"L: an answer never reaches {pod.name}"
         return ""
+
+
+def _is_due(agent: AgentState, pod: Pod) -> bool:
+    """Whether the pod of a task is, or may become, that of the try that the state has."""
+    if agent.outcome is None:
+        return pod.attempt >= agent.attempt
+    if agent.task is None:
+        return agent.outcome.attempt == pod.attempt and pod.number == 0
+    return (agent.task.kind.lower(), agent.task.number) == (pod.task, pod.number) and agent.task.pod_uid in ("", pod.uid)
 
 
 def _helpers_of_ended_agents(world: World, run: Run) -> bool:

@@ -28,6 +28,7 @@ from tests.model import bridge, world_steps
 from tests.model import world as cluster
 from tests.model.advising import ADVISING
 from tests.model.agent_speech import SPEAKING
+from tests.model.checking import CHECKING
 from tests.model.mutant import Mutant, Patch, agent_rule
 from tests.model.refusing import REFUSING
 from tests.model.reporting import HERS, Report
@@ -416,13 +417,13 @@ RESTARTING: tuple[Mutant, ...] = (
         "crash-for-free",
         "a crash counts as a disruption",
         ("budget",),
-        lambda: [(outcomes, "_failure", lambda _: Reason.DISRUPTED)],
+        lambda: [(outcomes, "failure_of", lambda _: Reason.DISRUPTED)],
     ),
     Mutant(
         "told-is-unfinished",
         "an agent that was asked to end counts as unfinished, even if it completed before",
         ("done", "pause"),
-        lambda: [(outcomes, "_of_its_own_accord", lambda pod, _: not (pod.deleting or pod.ending_since))],
+        lambda: [(outcomes, "finished_unasked", lambda pod, _: not (pod.deleting or pod.ending_since))],
     ),
     Mutant(
         "own-pod-by-name",
@@ -543,7 +544,7 @@ RESTARTING: tuple[Mutant, ...] = (
         lambda: agent_rule("asked_to_restart", _restart_of_gated),
     ),
 )
-MUTANTS = RESTARTING + STARTING + SPEAKING + ADVISING + REFUSING
+MUTANTS = RESTARTING + STARTING + CHECKING + SPEAKING + ADVISING + REFUSING
 
 
 def _no_gate(world: World, name: tuple[str, int], owner: int, asked: int) -> World:

@@ -33,6 +33,14 @@ CAUGHT_QUICKLY = (
     "rejected-is-charged",
     "source-away-is-charged",
     "source-denied-is-retried",
+    "ungate-without-adopting",
+    "publish-unverified",
+    "completed-without-verification",
+    "verified-once",
+    "disruption-is-failure",
+    "said-is-verified",
+    "repeated-is-retried",
+    "failed-work-is-done",
 )
 
 

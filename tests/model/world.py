@@ -35,14 +35,20 @@ class Exit:
     LATE = "late"
     """Code 0, after the pod was asked to end."""
     CRASHED = "crashed"
+    KILLED = "killed"
+    """Another code than 0, after the pod of a task was asked to end."""
 
 
 INIT, REJECTED, AWAY, DENIED = "init container", "rejected", "source away", "source denied"
 """Why a pod ended without its agent ever running; the last two are the ends of the container that clones the workspace's source."""
 
 
+PodName = tuple[Any, ...]
+"""An attempt's own pod: agent, attempt. The pod of a task: agent, attempt, task, try."""
+
+
 class Pod(NamedTuple):
-    """One pod as the API server keeps it; (agent, attempt) is its name."""
+    """One pod as the API server keeps it."""
 
     agent: str
     attempt: int
@@ -73,11 +79,15 @@ class Pod(NamedTuple):
     """Why it ended without its agent ever running: a failed init container, a failed clone or a rejection by its kubelet."""
     asked: int = 0
     """How often a user had asked for a restart of the first agent when the first attempt's pod was created."""
+    task: str = ""
+    """The task that it is for: `verify` or `publish`; empty for an attempt's own pod."""
+    number: int = 0
+    """The try of the task."""
 
     @property
-    def name(self) -> tuple[str, int]:
+    def name(self) -> PodName:
         """The pod's unique name."""
-        return self.agent, self.attempt
+        return (self.agent, self.attempt, self.task, self.number) if self.task else (self.agent, self.attempt)
 
     @property
     def ended(self) -> bool:
@@ -166,6 +176,8 @@ class Left(NamedTuple):
     lie: int = 0
     forge: int = 0
     refuse: int = 0
+    passes: int = 0
+    fails: int = 0
 
 
 class Ghost(NamedTuple):
@@ -193,6 +205,10 @@ class Ghost(NamedTuple):
     """Questions that a human has answered or dismissed, and that have woken no agent yet: agent, question."""
     unasked: tuple[tuple[str, int], ...] = ()
     """How many attempts each agent was given since a human last did anything."""
+    tried: tuple[tuple[Any, ...], ...] = ()
+    """Every started pod of a task: agent, attempt, task, try, the Run's UID, its own."""
+    passed: tuple[tuple[Any, ...], ...] = ()
+    """Every pod of a task that has ended well: the same."""
 
 
 class World(NamedTuple):
@@ -205,7 +221,7 @@ class World(NamedTuple):
     left: Left
     ghost: Ghost
     escalations: tuple[Escalation, ...] = ()
-    created: tuple[tuple[tuple[str, int], int], ...] = ()
+    created: tuple[tuple[PodName, int], ...] = ()
     """The number of pods that existed under each name; a pod's UID is its number, so that equal histories are equal states."""
     unspaced: bool = False
     reports: tuple[Report, ...] = ()
@@ -222,7 +238,7 @@ class World(NamedTuple):
         """The UIDs of the Runs that existed under this name."""
         return range(2 if self.former or (self.run is not None and self.run.uid) else 1)
 
-    def pod(self, name: tuple[str, int]) -> Pod | None:
+    def pod(self, name: PodName) -> Pod | None:
         """Return the pod of this name."""
         return next((pod for pod in self.pods if pod.name == name), None)
 
@@ -281,6 +297,12 @@ class Config:
     """Whether a helper runs beside each agent."""
     refusable: tuple[str, ...] = ()
     """The steps whose writes an admission policy may refuse."""
+    tasks: tuple[str, ...] = ()
+    """The tasks that follow each agent's work: `verify`, `publish`."""
+    delayed: bool = False
+    """Whether the next try of a task waits for its delay, else it follows at once; users then delete the pods of tasks only."""
+    differing: bool = False
+    """Whether each attempt's verification fails in another way."""
     counted: bool = False
     """Whether attempts are counted from one act of a human to the next."""
 
@@ -329,7 +351,7 @@ class Refused(Exception):  # an answer, not a fault
         self.gone = gone
 
 
-def create(world: World, name: tuple[str, int], owner: int, asked: int = 0) -> World:
+def create(world: World, name: PodName, owner: int, asked: int = 0) -> World:
     """Create a gated pod; an existing object of that name, even a terminating pod, is left as it is (409)."""
     if world.pod(name) is not None:
         return world
@@ -338,8 +360,10 @@ def create(world: World, name: tuple[str, int], owner: int, asked: int = 0) -> W
     created = dict(world.created)
     before = created.get(name, 0)
     created[name] = before + 1
-    uid = f"{name[0]}{name[1]}{chr(39) * before}"
-    return put(world, None, Pod(*name, uid=uid, owner=owner, asked=asked))._replace(created=tuple(sorted(created.items())))
+    (agent, attempt), (task, number) = name[:2], name[2:] or ("", 0)
+    uid = f"{agent}{attempt}{f'{task[0]}{number}' if task else ''}{chr(39) * before}"
+    made = Pod(agent, attempt, uid=uid, owner=owner, asked=asked, task=task, number=number)
+    return put(world, None, made)._replace(created=tuple(sorted(created.items())))
 
 
 def save(world: World, read: Run, state: int) -> World:
@@ -354,7 +378,7 @@ def outdated(world: World, read: Run) -> bool:
     return world.run != read
 
 
-def _fenced(world: World, name: tuple[str, int], uid: str) -> Pod:
+def _fenced(world: World, name: PodName, uid: str) -> Pod:
     pod = world.pod(name)
     if pod is None:
         raise Refused(gone=True)
@@ -363,7 +387,7 @@ def _fenced(world: World, name: tuple[str, int], uid: str) -> Pod:
     return pod
 
 
-def ungate(world: World, name: tuple[str, int], uid: str) -> World:
+def ungate(world: World, name: PodName, uid: str) -> World:
     """JSON patch: test the UID, test the gate, remove the gate."""
     pod = _fenced(world, name, uid)
     if not pod.gated:
@@ -371,19 +395,19 @@ def ungate(world: World, name: tuple[str, int], uid: str) -> World:
     return put(world, pod, pod._replace(gated=False))
 
 
-def end(world: World, name: tuple[str, int], uid: str, now: int) -> World:
+def end(world: World, name: PodName, uid: str, now: int) -> World:
     """Merge patch with the UID in its body: a deadline, and the annotation with its time."""
     pod = _fenced(world, name, uid)
     return put(world, pod, pod._replace(told=now))
 
 
-def delete(world: World, name: tuple[str, int], uid: str) -> World:
+def delete(world: World, name: PodName, uid: str) -> World:
     """DELETE with the UID as its precondition and the pod's own grace period, to which a longer one is shortened."""
     pod = _fenced(world, name, uid)
     return put(world, pod, pod._replace(deleting=True, prolonged=False))
 
 
-def release(world: World, name: tuple[str, int], uid: str, *, gated: bool = False) -> World:
+def release(world: World, name: PodName, uid: str, *, gated: bool = False) -> World:
     """JSON patch: test the UID, the gate of a pod that was seen gated, and the finalizer; remove the finalizer."""
     pod = _fenced(world, name, uid)
     if not pod.fin or (gated and not pod.gated):

@@ -23,6 +23,7 @@ from controller.plan.actions import (
     CreateClaim,
     CreateEscalation,
     CreatePod,
+    CreateTask,
     Creation,
     DeletePod,
     DeleteRun,
@@ -41,7 +42,7 @@ from tests.model import bridge
 from tests.model import world as cluster
 from tests.model.bridge import INBOX, REPORT, Bridge, Doing, Name, View, named
 from tests.model.reporting import HERS, OURS, Report
-from tests.model.world import Config, Escalation, Pod, Refused, Run, Said, World
+from tests.model.world import Config, Escalation, Pod, PodName, Refused, Run, Said, World
 
 
 class Reading(NamedTuple):
@@ -258,15 +259,15 @@ class Denied(Exception):  # an answer, not a fault
 InboxStep = CreateEscalation | DeliverAnswer | SetEscalationPhase
 
 
-def _perform(world: World, action: Creation | Effect, name: tuple[str, int], now: int, view: View) -> tuple[World, Event | None]:
+def _perform(world: World, action: Creation | Effect, name: PodName, now: int, view: View) -> tuple[World, Event | None]:
     """Write to the cluster as the shipped actions do. Raises Denied where an admission policy refuses the write."""
     if action.step in world.refusing:
         raise Denied
     pod = world.pod(name)
     match action:
-        case CreatePod():
-            asked = view.run.asked if view.run and action.attempt == FIRST_ATTEMPT else 0
-            after = cluster.create(world, name, view.key, asked)
+        case CreatePod() | CreateTask():
+            first = isinstance(action, CreatePod) and action.attempt == FIRST_ATTEMPT
+            after = cluster.create(world, name, view.key, view.run.asked if view.run and first else 0)
             made = after.pod(name)
             event = Event("start", made) if made is not pod and made and not made.gated else None
         case Ungate(pod_uid=uid):
