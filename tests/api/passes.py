@@ -28,12 +28,14 @@ class Passes:
     kind: str
     seconds: float = 0.0
     """The time of the clock that delays status updates."""
+    git_image: str | None = None
+    """The image that clones, copies and publishes, if the operator has one."""
 
     def __post_init__(self) -> None:
         self.inventory = RunCache(lambda _: None)
         store = STORES[self.kind](self.client)
         observer = Observer(self.client, self.inventory, store, PolicyFileWatcher(None))
-        tools = Tools(self.client, self.inventory)
+        tools = Tools(self.client, self.inventory, git_image=self.git_image)
         self.reconciler = Reconciler(observer, store, tools, self.inventory, Metrics(), monotonic=lambda: self.seconds)
 
     async def over(self, run: JsonObject) -> float | None:
