@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from controller.api.base import parse
 from controller.api.fitting import misfits
 from controller.api.run import Agent, RunSpec
+from controller.api.task_checks import check_branches, check_tasks
 from controller.api.template import TEMPLATE, template_hint
 from controller.api.template_values import RESERVED_DIR, is_reserved, plain
 from controller.api.violations import Refused, Violation, from_pydantic, limited, violation
@@ -45,6 +46,7 @@ def _check(spec: RunSpec, namespace: str) -> Iterator[Violation]:
     yield from _check_names(spec)
     for index, agent in enumerate(spec.agents):
         yield from _check_agent(agent, f"spec.agents[{index}]", namespace)
+    yield from check_branches(spec)
 
 
 def _check_templates(spec: Any) -> Iterator[Violation]:
@@ -77,6 +79,7 @@ def _check_agent(agent: Agent, path: str, namespace: str) -> Iterator[Violation]
         yield violation(
             f"{path}.workspace.mountPath", mount, f"may be neither / nor in {RESERVED_DIR}, which is reserved for the operator"
         )
+    yield from check_tasks(agent, path)
     if agent.template is not None:
         yield from _check_template(agent.template, f"{path}.template", mount)
         yield from _check_namespace(agent.template.get("metadata"), f"{path}.template.metadata.namespace", namespace)

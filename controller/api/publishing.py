@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from controller.api.base import ApiModel, Count, Name, Seconds, Text, Word
 from controller.api.ca_bundle import CaBundle
 from controller.api.container_fields import EnvFrom, Image
-from controller.api.source import Commit, Url
+from controller.api.source import Commit, Url, check_fit
 from controller.api.verification import DEFAULT_TIMEOUT_SECONDS, Command
 from controller.strict.constraints import Explained
 
-MAX_BRANCH, MAX_OUTPUTS = 255, 16
+MAX_BRANCH, MAX_OUTPUTS = 128, 16
+"""Characters of a branch before its placeholders are replaced, after which it fits a Text; and outputs of a command."""
+
+NEEDS_SOURCE = "publish needs workspace.source: the branch holds the changes since the commit that was cloned"
 
 _PART = r"([A-Za-z0-9_+#-]|\{(run|agent|namespace)\})"
 BRANCH = rf"^([A-Za-z0-9_]|\{{(run|agent|namespace)\}})(\.?{_PART})*(/{_PART}(\.?{_PART})*)*$"
@@ -48,6 +51,12 @@ class PublishGit(ApiModel):
         default=None, description="CA certificates for the server; those of workspace.source.git when neither url nor this is set."
     )
 
+    @model_validator(mode="after")
+    def _fits_the_url(self) -> PublishGit:
+        if self.url is not None:
+            check_fit(self.url, self.secret_name, self.ca_bundle)
+        return self
+
 
 class PublishCommand(ApiModel):
     """A command that runs after the push, for example to open a pull request."""
@@ -75,7 +84,7 @@ class PublishedStatus(ApiModel):
     """What was published."""
 
     attempt: Count = Field(default=0, description="The attempt whose work it is, from 0.")
-    branch: Annotated[str, StringConstraints(max_length=MAX_BRANCH * 2)] = Field(description="The branch.")
+    branch: Text = Field(description="The branch.")
     commit: Commit = Field(description="The commit that the branch was pushed to.")
     left_out: Text | None = Field(default=None, description="Paths of the workspace that are not in the commit, and their number.")
     outputs: dict[Word, Text] | None = Field(

@@ -54,6 +54,16 @@ Directory = Annotated[
 Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40,64}$", max_length=MAX_COMMIT)]
 
 
+def check_fit(url: str, secret_name: str | None, ca_bundle: CaBundle | None) -> None:
+    """Raise the error of a Secret or of CA certificates that do not fit the URL."""
+    if url.startswith("https://"):
+        return
+    if secret_name is None:
+        raise between_fields(SSH_NEEDS_SECRET, "secretName", at="secretName")
+    if ca_bundle is not None:
+        raise between_fields(SSH_HAS_NO_CA, "caBundle", at="caBundle")
+
+
 class GitSource(ApiModel):
     """A git repository. It is cloned once, by an init container that alone has the credential."""
 
@@ -80,12 +90,7 @@ class GitSource(ApiModel):
 
     @model_validator(mode="after")
     def _fits_the_url(self) -> GitSource:
-        if self.url.startswith("https://"):
-            return self
-        if self.secret_name is None:
-            raise between_fields(SSH_NEEDS_SECRET, "secretName", at="secretName")
-        if self.ca_bundle is not None:
-            raise between_fields(SSH_HAS_NO_CA, "caBundle", at="caBundle")
+        check_fit(self.url, self.secret_name, self.ca_bundle)
         return self
 
 

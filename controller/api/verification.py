@@ -15,6 +15,7 @@ MAX_COMMAND = 64
 """Entries of a command."""
 
 DEFAULT_TIMEOUT_SECONDS = 600
+NEEDS_WORKSPACE = "verify needs a workspace, of which it sees a copy: set workspace, for example to {}"
 
 Command = Annotated[tuple[Argument, ...], Field(min_length=1, max_length=MAX_COMMAND)]
 

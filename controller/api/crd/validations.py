@@ -6,6 +6,7 @@ attached to its parent. https://kubernetes.io/docs/tasks/extend-kubernetes/custo
 
 from __future__ import annotations
 
+from controller.api.publishing import NEEDS_SOURCE
 from controller.api.run import MAX_RUN_NAME
 from controller.api.source import (
     HTTPS,
@@ -18,6 +19,8 @@ from controller.api.source import (
     SSH_PASSWORD,
     URL_FORMS,
 )
+from controller.api.task_checks import SAME_BRANCH
+from controller.api.verification import NEEDS_WORKSPACE
 
 SHORT_FORM = ("command", "args", "env", "envFrom", "resources", "imagePullPolicy")
 
@@ -48,6 +51,29 @@ def _kept(field: str) -> tuple[str, str]:
     return rule, f"{field} is immutable"
 
 
+def _git(*, optional: bool) -> tuple[tuple[str, str], ...]:
+    """Return the rules of a repository's URL and what must fit it. An optional URL is another one's if it is not set."""
+    rules = (
+        (f"!{_matches('url', HTTPS_CREDENTIAL)}", f"url {NO_CREDENTIAL}"),
+        (f"!{_matches('url', SSH_PASSWORD)}", f"url {NO_PASSWORD}"),
+        (
+            " || ".join(_matches("url", pattern) for pattern in (HTTPS, SSH, HTTPS_CREDENTIAL, SSH_PASSWORD)),
+            f"url {URL_FORMS}",
+        ),
+        ("has(self.secretName) || self.url.startsWith('https://')", SSH_NEEDS_SECRET),
+        ("!has(self.caBundle) || self.url.startsWith('https://')", SSH_HAS_NO_CA),
+    )
+    return tuple((f"!has(self.url) || {rule}" if optional else rule, message) for rule, message in rules)
+
+
+_SOURCE_URL = """!has(self.publish) || has(self.publish.git.url) || !has(self.workspace) || !has(self.workspace.source)
+   || self.workspace.source.git.url.startsWith('https://')"""
+"""Whether an agent publishes to a URL of its own, or to one of https."""
+
+_TARGET = """(has({0}.publish.git.url) ? {0}.publish.git.url : {0}.workspace.source.git.url) + ' '
+   + {0}.publish.git.branch.replace('{{agent}}', {0}.name)"""
+"""Where an agent with a source publishes: the URL and the branch."""
+
 _ESCALATION_FIXED = ("agent", "text", "options", "proposal", "suggestion", "responders", "expiresAt")
 _ESCALATION_FIXED_REQUIRED = ("runName", "runUID", "type", "summary")
 
@@ -55,6 +81,8 @@ EXPRESSIONS = {
     "response is written once and stays": "'response is written once and stays: ' + oldSelf.response.by + ' has answered'",
 }
 """Message -> CEL expression of a more specific message."""
+
+_SECRET_OR_CONFIG_MAP = (_exactly_one("secretRef", "configMapRef"),)
 
 RULES: dict[str, tuple[tuple[str, str], ...]] = {
     "Run": (
@@ -71,6 +99,12 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
         _kept("brief"),
         ("self.agents.exists(a, !has(a.required) || a.required)", "at least one agent must be required"),
         ("self.agents.all(a, self.agents.exists_one(b, b.name == a.name))", "agents' names must be unique"),
+        (
+            f"""self.agents.filter(a, has(a.publish) && has(a.workspace) && has(a.workspace.source)).map(a, {_TARGET.format("a")})
+               .all(t, self.agents.exists_one(b, has(b.publish) && has(b.workspace) && has(b.workspace.source)
+               && {_TARGET.format("b")} == t))""",
+            f"publish.git.branch {SAME_BRANCH}",
+        ),
         (
             """!has(oldSelf.desiredState) || oldSelf.desiredState != 'Stopped'
                || (has(self.desiredState) && self.desiredState == 'Stopped')""",
@@ -91,13 +125,20 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
             "!has(self.template) || !(" + " || ".join(f"has(self.{field})" for field in SHORT_FORM) + ")",
             f"{', '.join(SHORT_FORM)} belong to the short form: with template, set them in its containers",
         ),
+        ("!has(self.verify) || has(self.workspace)", NEEDS_WORKSPACE),
+        ("!has(self.publish) || (has(self.workspace) && has(self.workspace.source))", NEEDS_SOURCE),
+        (f"{_SOURCE_URL} || has(self.publish.git.secretName)", f"publish.git: {SSH_NEEDS_SECRET}"),
+        (f"{_SOURCE_URL} || !has(self.publish.git.caBundle)", f"publish.git: {SSH_HAS_NO_CA}"),
     ),
     "Run.spec.agents[].env[]": (
         ("!(has(self.value) && has(self.valueFrom))", "set value or valueFrom, not both"),
         ("!self.name.startsWith('RUNWATCHMAN_')", "names that begin with RUNWATCHMAN_ are reserved for the operator"),
     ),
     "Run.spec.agents[].env[].valueFrom": (_exactly_one("secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef"),),
-    "Run.spec.agents[].envFrom[]": (_exactly_one("secretRef", "configMapRef"),),
+    "Run.spec.agents[].envFrom[]": _SECRET_OR_CONFIG_MAP,
+    "Run.spec.agents[].verify.envFrom[]": _SECRET_OR_CONFIG_MAP,
+    "Run.spec.agents[].publish.git": _git(optional=True),
+    "Run.spec.agents[].publish.command.envFrom[]": _SECRET_OR_CONFIG_MAP,
     "Run.spec.agents[].workspace": (
         (
             """!has(self.mountPath) || !(self.mountPath == '/' || self.mountPath == '/runwatchman'
@@ -105,16 +146,7 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
             "mountPath may be neither / nor in /runwatchman, which is reserved for the operator",
         ),
     ),
-    "Run.spec.agents[].workspace.source.git": (
-        (f"!{_matches('url', HTTPS_CREDENTIAL)}", f"url {NO_CREDENTIAL}"),
-        (f"!{_matches('url', SSH_PASSWORD)}", f"url {NO_PASSWORD}"),
-        (
-            " || ".join(_matches("url", pattern) for pattern in (HTTPS, SSH, HTTPS_CREDENTIAL, SSH_PASSWORD)),
-            f"url {URL_FORMS}",
-        ),
-        ("has(self.secretName) || self.url.startsWith('https://')", SSH_NEEDS_SECRET),
-        ("!has(self.caBundle) || self.url.startsWith('https://')", SSH_HAS_NO_CA),
-    ),
+    "Run.spec.agents[].workspace.source.git": _git(optional=False),
     "RunPolicy.spec": (
         (
             """!has(self.restartCooldownMaxSeconds) || !has(self.restartCooldownSeconds)
