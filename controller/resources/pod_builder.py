@@ -6,7 +6,7 @@ import uuid
 from dataclasses import replace
 from typing import NamedTuple
 
-from controller.api.base import JsonObject, dump
+from controller.api.base import JsonObject
 from controller.api.names import (
     ANNOTATION_BRIEF,
     ANNOTATION_RESTARTED_AT,
@@ -24,18 +24,20 @@ from controller.api.names import (
 from controller.api.pod_metadata import PodMetadata
 from controller.api.pod_policy import OWN_POD_SECURITY, Provision
 from controller.api.pod_template import judged_container, pod_template
-from controller.api.policy import HostUsers, NetworkMode, RunPolicySpec
+from controller.api.policy import NetworkMode, RunPolicySpec
 from controller.api.run import Agent
 from controller.api.source import SourceStatus
 from controller.api.template_values import RESERVED_DIR as RUNWATCHMAN_DIR
 from controller.api.timestamps import format_time
 from controller.plan.attempts.start_stop import FIRST_ATTEMPT
 from controller.plan.snapshot import RunFacts
+from controller.resources.brief import Settled, brief_of
 from controller.resources.cluster_defaults import add_cluster_defaults
 from controller.resources.git_environment import with_safe_directory
+from controller.resources.hardening import harden, provide
 from controller.resources.network_policy_builder import MANAGED
 from controller.resources.owner import owner_reference
-from controller.resources.pod_users import Users, pod_users, reporter_user
+from controller.resources.pod_users import pod_users, reporter_user
 from controller.resources.reporter_sidecar import OUT_VOLUME, WORKSPACE_VOLUME, Sidecar, add_reporter
 from controller.resources.source_container import add_source
 
@@ -63,21 +65,6 @@ class Cloning(NamedTuple):
 NO_CLONING = Cloning()
 
 
-class Answered(NamedTuple):
-    """An answer that the agent has not read yet."""
-
-    question: str
-    answer: str
-    by: str
-
-
-class Settled(NamedTuple):
-    """Decisions on an agent's questions that it has not read yet: answers, and the ids of dismissed questions."""
-
-    answers: tuple[Answered, ...] = ()
-    dismissed: tuple[str, ...] = ()
-
-
 def build_pod(
     run: RunFacts,
     agent: Agent,
@@ -100,8 +87,8 @@ def build_pod(
     identity = {"RUNWATCHMAN_RUN": run.name, "RUNWATCHMAN_AGENT": agent.name, "RUNWATCHMAN_ATTEMPT": str(attempt)}
     security = policy.pod_security or OWN_POD_SECURITY
     add_source(spec, judged_container(spec), agent, cloning.image, cloning.cloned)
-    _harden(spec, policy.host_users, pod_users(spec, security, provision))
-    _provide(spec, policy, provision)
+    harden(spec, policy.host_users, pod_users(spec, security, provision))
+    provide(spec, policy, provision)
     add_cluster_defaults(spec, policy)
     _equip(spec, run, agent, identity, last_outcome)
     if sidecar is not None:
@@ -119,15 +106,9 @@ def build_pod(
 
 
 def _metadata(run: RunFacts, agent: Agent, attempt: int, given: JsonObject, settled: Settled, policy: RunPolicySpec) -> JsonObject:
-    labels = {
-        LABEL_RUN: run.name,
-        LABEL_RUN_UID: run.uid,
-        LABEL_AGENT: agent.name,
-        LABEL_ATTEMPT: str(attempt),
-        **({LABEL_NETWORK: MANAGED} if policy.network_policy is NetworkMode.MANAGED else {}),
-    }
+    labels = own_labels(run, agent, attempt, policy)
     own = policy.pod_metadata or PodMetadata()
-    brief = _brief(run.spec.brief if run.spec and run.spec.brief else "", settled)
+    brief = brief_of(run.spec.brief if run.spec and run.spec.brief else "", settled)
     notes = {ANNOTATION_BRIEF: brief, **(_asked_before(run, agent) if attempt == FIRST_ATTEMPT else {})}
     return {
         "name": pod_name(run.name, agent.name, attempt),
@@ -139,61 +120,21 @@ def _metadata(run: RunFacts, agent: Agent, attempt: int, given: JsonObject, sett
     }
 
 
+def own_labels(run: RunFacts, agent: Agent, attempt: int, policy: RunPolicySpec) -> dict[str, str]:
+    """Return the labels by which the operator knows the pods of an attempt and its tasks, and its NetworkPolicy selects them."""
+    return {
+        LABEL_RUN: run.name,
+        LABEL_RUN_UID: run.uid,
+        LABEL_AGENT: agent.name,
+        LABEL_ATTEMPT: str(attempt),
+        **({LABEL_NETWORK: MANAGED} if policy.network_policy is NetworkMode.MANAGED else {}),
+    }
+
+
 def _asked_before(run: RunFacts, agent: Agent) -> dict[str, str]:
     """Return the request for a restart that the first attempt fulfils, since it came before its pod."""
     asked = (run.spec.restarted_at or {}).get(agent.name) if run.spec else None
     return {ANNOTATION_RESTARTED_AT: format_time(asked)} if asked else {}
-
-
-def _brief(brief: str, settled: Settled) -> str:
-    """Return the Run's brief, followed by the answers and dismissals since."""
-    sections = [f"## Question {question} was dismissed\n\n{DISMISSED}" for question in settled.dismissed]
-    sections += [f"## Answer to question {a.question}{f' by {a.by}' if a.by else ''}\n\n{a.answer}" for a in settled.answers]
-    text = "\n\n".join(filter(None, (brief, *sections)))
-    return text if len(text.encode()) <= BRIEF_LIMIT else text.encode()[:BRIEF_LIMIT].decode(errors="ignore") + MORE_ANSWERS
-
-
-DISMISSED = "Nobody will answer it. Go on without an answer. Asking again reaches nobody, and parking for it counts as a restart."
-"""Text for the agent about a question that a human has dismissed."""
-
-BRIEF_LIMIT = 192 * 1024
-"""Maximum bytes of a brief with its answers; a pod's annotations may have 256 KiB in total."""
-
-MORE_ANSWERS = f"\n\n(cut here: the answers in full are in {RUNWATCHMAN_DIR}/answers)"
-
-
-def _harden(spec: JsonObject, host_users: HostUsers, users: Users) -> None:
-    """Set the fields of the `restricted` Pod Security standard. A template may only narrow them, which `check_run` has verified."""
-    spec["restartPolicy"] = "Never"
-    spec["automountServiceAccountToken"] = False
-    spec["enableServiceLinks"] = False
-    if host_users is HostUsers.PRIVATE:
-        spec["hostUsers"] = False
-    pod = spec.setdefault("securityContext", {})
-    pod |= {"runAsUser": users.user, "runAsGroup": users.group, "fsGroup": users.fs_group}
-    pod["runAsNonRoot"] = True
-    pod["fsGroupChangePolicy"] = "OnRootMismatch"
-    pod["seccompProfile"] = {"type": "RuntimeDefault"}
-    for container in [*spec["containers"], *spec.get("initContainers", [])]:
-        context = container.setdefault("securityContext", {})
-        context["allowPrivilegeEscalation"] = False
-        context["capabilities"] = {"drop": ["ALL"]}
-
-
-def _provide(spec: JsonObject, policy: RunPolicySpec, provision: Provision) -> None:
-    """Set the policy's runtime class, its resources on containers that name none, and the secrets that images are pulled with.
-
-    A reporter has its own resources. Kubernetes adds the default ServiceAccount's pull secrets only to pods of that account.
-    """
-    secrets = [*(spec.get("imagePullSecrets") or []), *map(dump, policy.image_pull_secrets or ())]
-    secrets += [{"name": name} for name in provision.pull_secrets]
-    if secrets:
-        spec["imagePullSecrets"] = [each for index, each in enumerate(secrets) if each not in secrets[:index]]
-    if policy.runtime_class_name is not None:
-        spec["runtimeClassName"] = policy.runtime_class_name
-    for container in [*spec["containers"], *spec.get("initContainers", [])]:
-        if policy.resources is not None and not any((container.get("resources") or {}).values()):
-            container["resources"] = dump(policy.resources)
 
 
 def _equip(spec: JsonObject, run: RunFacts, agent: Agent, identity: dict[str, str], last_outcome: str) -> None:

@@ -17,8 +17,9 @@ from controller.plan.outcomes import classify
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import RunFacts
 from controller.reporter.settings import settings_from
+from controller.resources.brief import Answered, Settled
 from controller.resources.claim_builder import build_claim
-from controller.resources.pod_builder import Answered, Settled, build_pod, session_id
+from controller.resources.pod_builder import build_pod, session_id
 from controller.resources.reporter_sidecar import Sidecar
 
 TEMPLATE: dict[str, Any] = {

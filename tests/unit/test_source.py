@@ -222,7 +222,7 @@ async def test_an_operator_without_the_image_says_so() -> None:
     start = CreatePod(reason=Reason.STARTING, agent="coder", attempt=0, pod="demo-coder-r0")
     made = await create_pod(tools, Snapshot(run), start)
     (refusal,) = made.refusals
-    assert "agent coder: workspace.source needs the image that clones" in refusal.message
+    assert "agent coder: workspace.source needs the image with git" in refusal.message
     assert "set git.image in the chart (--git-image)" in refusal.message
     assert server.pod == {}
 
