@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import Enum
 
 from controller.api.base import JsonObject
-from controller.api.names import REPORTER_CONTAINER, SOURCE_CONTAINER
+from controller.api.names import COPY_CONTAINER, PUSH_CONTAINER, REPORTER_CONTAINER, SOURCE_CONTAINER
 from controller.api.quantity import amount
 
 
@@ -68,15 +68,23 @@ def _hints(message: str, spec: JsonObject) -> Iterator[str]:
         yield f"{subject.theirs[0].upper()}{subject.theirs[1:]}."
         return
     named = set(_containers(message, spec))
-    if subject is Subject.RESOURCES and _TOTAL.search(message):
+    if subject is Subject.RESOURCES and _TOTAL.search(message) and _has_reporter(spec):
         yield f"Those of container {REPORTER_CONTAINER} count as well: {subject.ours}."
     elif REPORTER_CONTAINER in named and subject.ours:
         yield f"Container {REPORTER_CONTAINER} is the operator's: {subject.ours}."
-    if subject is Subject.IMAGE and SOURCE_CONTAINER in named:
-        named -= {SOURCE_CONTAINER}
-        yield f"Container {SOURCE_CONTAINER} is the operator's: set git.image in the chart (--git-image)."
+    if subject is Subject.IMAGE and (ours := sorted(named & WITH_GIT)):
+        named -= WITH_GIT
+        yield f"Container {', '.join(ours)} is the operator's: set git.image in the chart (--git-image)."
     if others := sorted(named - {REPORTER_CONTAINER}):
         yield f"Container {', '.join(others)} is the Run's: {subject.theirs}."
+
+
+WITH_GIT = frozenset({SOURCE_CONTAINER, COPY_CONTAINER, PUSH_CONTAINER})
+"""Containers that have the operator's image with git."""
+
+
+def _has_reporter(spec: JsonObject) -> bool:
+    return any(box["name"] == REPORTER_CONTAINER for box in spec.get("initContainers", []))
 
 
 def _containers(message: str, spec: JsonObject) -> Iterator[str]:

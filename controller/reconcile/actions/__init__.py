@@ -14,6 +14,7 @@ from controller.plan.actions import (
     CreateClaim,
     CreateEscalation,
     CreatePod,
+    CreateTask,
     Creation,
     DeletePod,
     DeleteRun,
@@ -27,6 +28,7 @@ from controller.plan.actions import (
 from controller.plan.snapshot import Snapshot
 from controller.reconcile.actions.consult import consult
 from controller.reconcile.actions.create import create_claim, create_pod
+from controller.reconcile.actions.create_task import create_task
 from controller.reconcile.actions.delete_run import delete_run
 from controller.reconcile.actions.deliver_answer import deliver
 from controller.reconcile.actions.dependencies import Tools, refused
@@ -70,6 +72,8 @@ async def _create(tools: Tools, snapshot: Snapshot, action: Creation) -> Snapsho
             return await create_claim(tools, snapshot, action)
         case CreatePod():
             return await create_pod(tools, snapshot, action)
+        case CreateTask():
+            return await create_task(tools, snapshot, action)
         case CreateEscalation():
             return await create_escalation(tools, snapshot, action)
         case _:
