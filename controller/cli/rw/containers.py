@@ -1,4 +1,4 @@
-"""Pure: the containers of an attempt's pod: the judged one, and the init container that failed."""
+"""Pure: the containers of the pod of an attempt or a task: the judged one, and the init container that failed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from collections.abc import Iterator
 
 from controller.api.names import LABEL_AGENT
 from controller.cli.rw.objects import JsonObject, label, status_of
+from controller.cli.rw.task_text import task_of
 
 JUDGED = "agent"
 """Name of the judged container of a template with several containers, as in `controller.api.checks`."""
 
 
 def judged(run: JsonObject, pod: JsonObject) -> str:
-    """Return the name of the judged container by the Run's spec: the one named so, or the only one of the template."""
+    """Return the name of the judged container by the Run's spec: the one named so, or the only one of the template.
+
+    That of a task's pod is named as the task.
+    """
+    if task := task_of(pod):
+        return task
     agent: JsonObject = next((a for a in run["spec"]["agents"] if a["name"] == label(pod, LABEL_AGENT)), {})
     names = [c["name"] for c in agent.get("template", {}).get("spec", {}).get("containers", ()) if "name" in c]
     return JUDGED if JUDGED in names or not names else names[0]

@@ -26,11 +26,15 @@ from controller.cli.rw.objects import (
 from controller.cli.rw.related_objects import Around
 from controller.cli.rw.source_text import source_words
 from controller.cli.rw.table_format import table
+from controller.cli.rw.task_text import failed_output, published_words, verification_words
 from controller.cli.rw.text import INDENT, Cell, age, cut, joined, pairs, section, wrapped
 from controller.cli.rw.timeline import Entry, attempt_name, timeline
 
 SHOWN = 30
 """Maximum number of timeline entries, the newest ones."""
+
+OUTPUT_LINES = 12
+"""Maximum lines of a failed verification's output, the last ones; `get -o yaml` and `logs --task verify` show more."""
 
 MICRO = 1_000_000
 """Millionths in a whole."""
@@ -55,6 +59,7 @@ def describe_run(run: JsonObject, around: Around, sentence: Sentence, now: datet
             section("Agents", _agents(run, around, now, width)),
             section("Sources", _sources(run, width)),
             section("Results", _results(run, width)),
+            section("Verification and publication", _tasks(run, width)),
             section("Attempts", _attempts(run, around, now, width)),
             section("Last decision", _decision(run, sentence, width)),
             section("Conditions", _conditions(run, sentence, width)),
@@ -133,6 +138,20 @@ def _sources(run: JsonObject, width: int | None) -> Text:
     standing = {agent["name"]: agent for agent in status_of(run).get("agents", ())}
     found = ((agent["name"], source_words(agent, standing.get(agent["name"], {}))) for agent in run["spec"]["agents"])
     return joined([wrapped(f"{name}: {words}", width, INDENT) for name, words in found if words])
+
+
+def _tasks(run: JsonObject, width: int | None) -> Text:
+    """Return how the agents' work is verified and published, with the end of the output of a failed verification."""
+    standing = {agent["name"]: agent for agent in status_of(run).get("agents", ())}
+    lines = []
+    for agent in run["spec"]["agents"]:
+        found = standing.get(agent["name"], {})
+        words = filter(None, (verification_words(agent, found), published_words(agent, found)))
+        lines += [wrapped(f"{agent['name']}: {each}", width, INDENT) for each in words]
+        lines += [wrapped(line, width, INDENT * 2, styles.DIM) for line in failed_output(found, OUTPUT_LINES)]
+        outputs = (found.get("published") or {}).get("outputs") or {}
+        lines += [wrapped(f"{name}: {value}", width, INDENT * 2) for name, value in outputs.items()]
+    return joined(lines)
 
 
 def _results(run: JsonObject, width: int | None) -> Text:

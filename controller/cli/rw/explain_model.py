@@ -12,6 +12,7 @@ from controller.cli.rw.plan_replay import PolicySeen, Replay, policy_of, replay,
 from controller.cli.rw.reason_text import sentence
 from controller.cli.rw.related_objects import Around
 from controller.cli.rw.source_text import source_words
+from controller.cli.rw.task_text import published_words, verification_words
 from controller.cli.rw.upcoming import Check, Outlook
 
 
@@ -29,6 +30,8 @@ class AgentExplanation:
     rule: str
     advice: str
     source: str
+    verification: str
+    publication: str
     active_at: datetime | None
     progress_at: datetime | None
     reported_at: datetime | None
@@ -112,6 +115,8 @@ def _agent(agent: JsonObject, run: JsonObject, around: Around, asked: Replay | N
         rule=asked.rules.get(agent["name"], "") if asked and asked.agrees and asked.plan.rule == "supervised" else "",
         advice=in_words(found.get("advice", {})),
         source=source_words(agent, found),
+        verification=verification_words(agent, found),
+        publication=published_words(agent, found),
         active_at=happened_at(report, "activityAgeSeconds") if report else None,
         progress_at=happened_at(report, "progressAgeSeconds") if report else None,
         reported_at=reported_at(report) if report else None,

@@ -61,6 +61,8 @@ def _agent(agent: AgentExplanation, now: datetime, width: int | None) -> Text:
         agent.rule,
         agent.advice,
         agent.source,
+        agent.verification,
+        agent.publication,
         _ages(agent, now),
     ]
     return joined([line, *(wrapped(text, width, INDENT * 2, styles.DIM) for text in dict.fromkeys(more) if text)])

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from controller.api.names import API_VERSION
+from controller.cli.rw.after_work import publish_of, verify_of
 from controller.cli.rw.objects import JsonObject, name_of
 from controller.cli.rw.repository import source_of
 from controller.cli.rw.user_error import Problem
@@ -42,6 +43,10 @@ class Wanted:
     workspace: str | None = None
     repo: str | None = None
     repo_secret: str | None = None
+    verify: str | None = None
+    verify_image: str | None = None
+    publish: str | None = None
+    publish_secret: str | None = None
     deadline: str | None = None
     token_budget: int | None = None
 
@@ -54,8 +59,10 @@ def manifest(wanted: Wanted) -> JsonObject:
     sources = [*(f"secret/{name}" for name in wanted.secret), *wanted.env_from]
     agent |= {"envFrom": [_source(text) for text in sources]} if sources else {}
     source = source_of(wanted.repo, wanted.repo_secret)
+    tasks = verify_of(wanted.verify, wanted.verify_image) | publish_of(wanted.publish, wanted.publish_secret, wanted.repo)
     size = {"size": wanted.workspace} if wanted.workspace else {}
-    agent |= {"workspace": size | source} if source or wanted.workspace is not None else {}
+    agent |= {"workspace": size | source} if source or tasks or wanted.workspace is not None else {}
+    agent |= tasks
     spec: JsonObject = {"agents": [agent]}
     spec |= {"brief": wanted.brief} if wanted.brief is not None else {}
     spec |= {"policyRef": {"name": wanted.policy}} if wanted.policy else {}

@@ -34,6 +34,10 @@ RANDOM_BYTES = 3
 @click.option("--secret", multiple=True, metavar="NAME", help="Secret with the CLI's key; may be given several times.")
 @click.option("--repo", metavar="URL[@REV]", help="Repository that is cloned into the kept workspace, at a branch, tag or commit.")
 @click.option("--repo-secret", metavar="NAME", help="Secret with the credential of the repository, which the agent does not get.")
+@click.option("--verify", metavar="COMMAND", help="Shell command that must succeed on a copy of the workspace for the agent to complete.")
+@click.option("--verify-image", metavar="IMAGE", help="Image of that command; default: the agent's.")
+@click.option("--publish", metavar="BRANCH", help="Branch of the repository that the work is pushed to once it is complete.")
+@click.option("--publish-secret", metavar="NAME", help="Secret with the credential that may push, which no agent gets.")
 @click.option("--brief", metavar="PROMPT", help="The prompt.")
 @click.option("--brief-file", type=click.Path(dir_okay=False), help="File with the prompt; - for stdin.")
 @click.option("--env", multiple=True, metavar="NAME=VALUE", help="A variable; may be given several times.")
@@ -105,6 +109,8 @@ def _find_secrets(session: Session, wanted: Wanted) -> None:
     commands = {name: secret_command(wanted.cli, name) for name in wanted.secret}
     if wanted.repo and wanted.repo_secret:
         commands[wanted.repo_secret] = repo_secret_command(wanted.repo, wanted.repo_secret)
+    if wanted.repo and wanted.publish_secret:
+        commands[wanted.publish_secret] = repo_secret_command(wanted.repo, wanted.publish_secret)
     calls = {name: session.kubectl.start("get", "secret", name, "-o", "name") for name in commands}
     for name, call in calls.items():
         try:

@@ -11,6 +11,7 @@ from controller.cli.rw.containers import ending, failed_init, judged_state
 from controller.cli.rw.objects import JsonObject, created, label, phase_of, status_of, time_of
 from controller.cli.rw.related_objects import Around
 from controller.cli.rw.responses import summary_of
+from controller.cli.rw.task_text import task_number, task_of
 
 
 class Entry(NamedTuple):
@@ -34,8 +35,10 @@ def timeline(run: JsonObject, around: Around) -> list[Entry]:
 
 
 def attempt_name(pod: JsonObject) -> str:
-    """Return an attempt's short name, such as `coder r1`."""
-    return f"{label(pod, LABEL_AGENT)} r{label(pod, LABEL_ATTEMPT)}"
+    """Return an attempt's short name, such as `coder r1`, or that of its task, such as `coder r1 verify`, with the try from the second on."""
+    number = task_number(pod)
+    task = f" {task_of(pod)}{f' ({number + 1})' if number else ''}" if task_of(pod) else ""
+    return f"{label(pod, LABEL_AGENT)} r{label(pod, LABEL_ATTEMPT)}{task}"
 
 
 RUN_CREATED, CREATED, STARTED, ENDED, ASKED, REPORTED = range(6)

@@ -14,6 +14,7 @@ from controller.cli.rw.kubectl_errors import Refused
 from controller.cli.rw.objects import TERMINAL, JsonObject, items_of, label, name_of, phase_of, status_of
 from controller.cli.rw.session import Session
 from controller.cli.rw.shell_pod import CONTAINER, shell_pod
+from controller.cli.rw.task_text import task_of
 from controller.cli.rw.throw_away_pod import throw_away
 from controller.cli.rw.user_error import Problem
 
@@ -57,9 +58,9 @@ def workspace_container(session: Session, run: JsonObject, agent: JsonObject, ow
 
 
 def _pods(session: Session, run: JsonObject, agent: str) -> list[JsonObject]:
-    """Return the agent's pods, the newest attempt last."""
+    """Return the pods of the agent's attempts, the newest last."""
     listed = items_of(session.kubectl.json("get", "pods", "-l", f"{LABEL_RUN}={name_of(run)},{LABEL_AGENT}={agent}"))
-    own = (pod for pod in listed if label(pod, LABEL_RUN_UID) == run["metadata"]["uid"])
+    own = (pod for pod in listed if label(pod, LABEL_RUN_UID) == run["metadata"]["uid"] and not task_of(pod))
     return sorted(own, key=lambda pod: int(label(pod, LABEL_ATTEMPT)))
 
 
