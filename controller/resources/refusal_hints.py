@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import Enum
 
 from controller.api.base import JsonObject
-from controller.api.names import COPY_CONTAINER, PUSH_CONTAINER, REPORTER_CONTAINER, SOURCE_CONTAINER
+from controller.api.names import COPY_CONTAINER, PUBLISH_CONTAINER, PUSH_CONTAINER, REPORTER_CONTAINER, SOURCE_CONTAINER
 from controller.api.quantity import amount
 
 
@@ -72,15 +72,17 @@ def _hints(message: str, spec: JsonObject) -> Iterator[str]:
         yield f"Those of container {REPORTER_CONTAINER} count as well: {subject.ours}."
     elif REPORTER_CONTAINER in named and subject.ours:
         yield f"Container {REPORTER_CONTAINER} is the operator's: {subject.ours}."
-    if subject is Subject.IMAGE and (ours := sorted(named & WITH_GIT)):
-        named -= WITH_GIT
+    if subject is Subject.IMAGE and (ours := sorted(named & _with_git(spec))):
+        named -= set(ours)
         yield f"Container {', '.join(ours)} is the operator's: set git.image in the chart (--git-image)."
     if others := sorted(named - {REPORTER_CONTAINER}):
         yield f"Container {', '.join(others)} is the Run's: {subject.theirs}."
 
 
-WITH_GIT = frozenset({SOURCE_CONTAINER, COPY_CONTAINER, PUSH_CONTAINER})
-"""Containers that have the operator's image with git."""
+def _with_git(spec: JsonObject) -> set[str]:
+    """Return the names of the containers with the operator's image with git. The one named publish pushes if no other one does."""
+    named = {box["name"] for box in spec.get("initContainers", [])}
+    return {SOURCE_CONTAINER, COPY_CONTAINER, PUSH_CONTAINER, *(() if PUSH_CONTAINER in named else (PUBLISH_CONTAINER,))}
 
 
 def _has_reporter(spec: JsonObject) -> bool:

@@ -23,7 +23,9 @@ from controller.resources.hardening import harden, provide
 from controller.resources.owner import owner_reference
 from controller.resources.pod_builder import own_labels
 from controller.resources.pod_users import pod_users
+from controller.resources.publishing_pod import Publication, add_publication
 from controller.resources.reporter_sidecar import WORKSPACE_VOLUME
+from controller.resources.task_basis import Basis
 from controller.resources.task_scripts import TASK_GRACE_SECONDS
 from controller.resources.verification_pod import add_verification
 
@@ -35,12 +37,16 @@ SCHEDULED_BY = (
 
 
 class Task(NamedTuple):
-    """A task of an agent's attempt; `number` is the try, from 0. `cloned` is the clone in the workspace, if it has a source."""
+    """A task of an agent's attempt; `number` is the try, from 0. `cloned` is the clone in the workspace, if it has a source.
+
+    A publication needs to know what is published.
+    """
 
     kind: TaskKind
     attempt: int
     number: int = 0
     cloned: SourceStatus | None = None
+    publication: Publication | None = None
 
 
 def build_task_pod(
@@ -54,7 +60,7 @@ def build_task_pod(
     spec: JsonObject = {key: template[key] for key in SCHEDULED_BY if key in template}
     spec["terminationGracePeriodSeconds"] = TASK_GRACE_SECONDS
     spec["volumes"] = [_workspace(run, agent)]
-    _add_containers(spec, run, agent, task, judged_container(template), image)
+    _add_containers(spec, Basis(run, agent, judged_container(template), image, task.cloned), task)
     harden(spec, policy.host_users, pod_users(spec, policy.pod_security or OWN_POD_SECURITY, provision))
     provide(spec, policy, provision)
     add_cluster_defaults(spec, policy)
@@ -62,13 +68,16 @@ def build_task_pod(
     return {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(run, agent, task, policy), "spec": spec}
 
 
-def _add_containers(spec: JsonObject, run: RunFacts, agent: Agent, task: Task, judged: JsonObject, image: str | None) -> None:
+def _add_containers(spec: JsonObject, basis: Basis, task: Task) -> None:
+    run, agent = basis.run, basis.agent
     if task.kind is TaskKind.VERIFY and agent.verify:
-        add_verification(spec, agent, agent.verify, judged, image, task.cloned)
+        add_verification(spec, basis, agent.verify)
+    elif task.kind is TaskKind.PUBLISH and agent.publish and task.publication:
+        add_publication(spec, basis, agent.publish, task.publication)
     else:
         raise ValueError(f"agent {agent.name} has no task {task.kind}")
+    environment = {"RUNWATCHMAN_RUN": run.name, "RUNWATCHMAN_AGENT": agent.name, "RUNWATCHMAN_ATTEMPT": str(task.attempt)}
     for container in spec["containers"]:
-        environment = {"RUNWATCHMAN_RUN": run.name, "RUNWATCHMAN_AGENT": agent.name, "RUNWATCHMAN_ATTEMPT": str(task.attempt)}
         container["env"] = [*({"name": name, "value": value} for name, value in environment.items()), *container["env"]]
 
 
