@@ -34,6 +34,9 @@ OBJECTS_VOLUME, SUMMARY_VOLUME = "runwatchman-push-objects", "runwatchman-summar
 OBJECTS_DIR = f"{TMP_DIR}/runwatchman-publish"
 """Folder in which images/git/rw-publish has a repository of its own: on the disk, because it may be too large for memory."""
 
+PUSH = ["rw-publish"]
+"""The command of the container that pushes."""
+
 SUMMARY_DIR, SUMMARY_SIZE = "/runwatchman/summary", "1Mi"
 SUMMARY = f"{SUMMARY_DIR}/variables"
 
@@ -54,7 +57,7 @@ def add_publication(spec: JsonObject, basis: Basis, publish: Publish, given: Pub
     name = PUSH_CONTAINER if publish.command else PUBLISH_CONTAINER
     mounts = [*(mount for _, mount in own), summary]
     push = git_container(name, image, _pushed(basis, publish, source, given), basis.judged, mounts, read_only=True)
-    push["command"] = ["rw-publish"]
+    push["command"] = PUSH
     spec["initContainers"] = [push] if publish.command else []
     spec["containers"] = [_command(basis, publish.command, summary) if publish.command else push]
 

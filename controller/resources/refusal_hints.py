@@ -12,8 +12,9 @@ from decimal import Decimal
 from enum import Enum
 
 from controller.api.base import JsonObject
-from controller.api.names import COPY_CONTAINER, PUBLISH_CONTAINER, PUSH_CONTAINER, REPORTER_CONTAINER, SOURCE_CONTAINER
+from controller.api.names import COPY_CONTAINER, PUSH_CONTAINER, REPORTER_CONTAINER, SOURCE_CONTAINER
 from controller.api.quantity import amount
+from controller.resources.publishing_pod import PUSH
 
 
 class Subject(Enum):
@@ -80,9 +81,9 @@ def _hints(message: str, spec: JsonObject) -> Iterator[str]:
 
 
 def _with_git(spec: JsonObject) -> set[str]:
-    """Return the names of the containers with the operator's image with git. The one named publish pushes if no other one does."""
-    named = {box["name"] for box in spec.get("initContainers", [])}
-    return {SOURCE_CONTAINER, COPY_CONTAINER, PUSH_CONTAINER, *(() if PUSH_CONTAINER in named else (PUBLISH_CONTAINER,))}
+    """Return the names of the containers with the operator's image with git, by their names or by their command."""
+    pushing = {box["name"] for box in spec["containers"] if box.get("command") == PUSH}
+    return {SOURCE_CONTAINER, COPY_CONTAINER, PUSH_CONTAINER, *pushing}
 
 
 def _has_reporter(spec: JsonObject) -> bool:

@@ -1,0 +1,1 @@
+"""The tasks that follow an agent's attempt: its verification and its publication."""
