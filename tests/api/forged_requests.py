@@ -272,6 +272,8 @@ GRACES = (
     ),
     evict("pat", "r-slow-r0", ABSURD_SECONDS, "evicted with a grace period of 3600 s at most"),
     evict("admin", "r-slow-r0", 3601, "evicted with a grace period of 3600 s at most"),
+    evict("admin", "r-slow-r0-verify0", 3601, "evicted with a grace period of 3600 s at most"),
+    evict("admin", "r-slow-r7-publish12", 3601, "evicted with a grace period of 3600 s at most"),
 )
 
 NO_PODS = 'you are "ruth" and may not create pods in namespace admission'

@@ -6,16 +6,22 @@ Each pod, claim and binding here is one that the operator creates, with one thin
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from controller.api.base import JsonObject
 from controller.api.checks import parse_run_spec
+from controller.api.pod_policy import Provision
+from controller.api.policy import RunPolicySpec
+from controller.api.tasks import TaskKind
 from controller.plan.snapshot import RunFacts
 from controller.reconcile.actions.reporter_rbac import RBAC, account, binding
 from controller.resources.claim_builder import build_claim
 from controller.resources.network_policy_builder import AgentsNetwork, network_policy
 from controller.resources.pod_builder import Cloning, build_pod
+from controller.resources.publishing_pod import Publication
 from controller.resources.reporter_sidecar import Sidecar
+from controller.resources.task_pod_builder import Task, build_task_pod
 from tests.api.attempts import HOME, NAMESPACE, REPORTER, Attempt, By, create, patch, run_
 from tests.api.forged_requests import owner
 from tests.cluster.releases import is_before
@@ -28,7 +34,9 @@ UNCHANGED: JsonObject = {}
 
 
 SOURCE = {"git": {"url": "https://git.example/x.git", "secretName": "clone"}}
-SPEC = parse_run_spec({"spec": {"agents": [{"name": "coder", "image": "x", "workspace": {"source": SOURCE}}]}})
+TASKS = {"verify": {"command": ["true"]}, "publish": {"git": {"branch": "b", "secretName": "push"}, "command": {"command": ["true"]}}}
+AGENT = {"name": "coder", "image": "x", "workspace": {"source": SOURCE}, **TASKS}
+SPEC = parse_run_spec({"spec": {"agents": [AGENT]}})
 RUN = RunFacts(NAMESPACE, "r", "$r", 1, SPEC)
 """Run r of the world, with a workspace and its source."""
 
@@ -36,6 +44,18 @@ RUN = RunFacts(NAMESPACE, "r", "$r", 1, SPEC)
 def genuine() -> JsonObject:
     """A pod as the operator builds it."""
     return build_pod(RUN, SPEC.agents[0], 7, sidecar=Sidecar("x"), cloning=Cloning("x"))
+
+
+def task(
+    kind: TaskKind = TaskKind.PUBLISH, metadata: JsonObject | None = None, *, box: JsonObject | None = None, **spec: Any
+) -> JsonObject:
+    """A pod of a task as the operator builds it, with other metadata, fields of its command's container, or of its spec."""
+    wanted = Task(kind, 7, publication=Publication("", "", datetime(2026, 1, 1, tzinfo=UTC)))
+    made = build_task_pod(RUN, SPEC.agents[0], wanted, "x", RunPolicySpec(), Provision())
+    made["metadata"] |= metadata or {}
+    made["spec"] |= spec
+    made["spec"]["containers"][0] |= box or {}
+    return made
 
 
 def pod(
@@ -115,6 +135,11 @@ APPARMOR = SECURED if is_before("1.34") else CONFINED
 CLONED = "only the init container runwatchman-source mounts"
 CREDENTIAL = {"name": "runwatchman-source", "mountPath": "/secret"}
 PRIVATE_KEY = {"name": "runwatchman-source-tmp", "mountPath": "/key"}
+PUSHED = "only the container of a publishing pod that pushes"
+PUSH_CREDENTIAL = {"name": "runwatchman-push", "mountPath": "/secret"}
+PUSH_KEY = {"name": "runwatchman-push-tmp", "mountPath": "/key"}
+NAMED = "is named <run>-<agent>-r<attempt>"
+TASK_LABELS = task()["metadata"]["labels"]
 REPORTER_ALONE = genuine()["spec"]["initContainers"][:1]
 UNCONFINED = {"type": "Unconfined"}
 SECCOMP = "container.seccomp.security.alpha.kubernetes.io/agent"
@@ -165,7 +190,7 @@ PODS = (
     stolen("a pod that its owner does not control", OWNERS, pod({"ownerReferences": owner("$r")})),
     stolen("a pod without labels", OWNERS, pod({"labels": {}})),
     stolen("a pod with another Run's label", OWNERS, pod({"labels": LABELS | {"runwatchman.dev/run-uid": "v"}})),
-    stolen("a pod of another name", "is named <run>-<agent>-r<attempt>", pod({"name": "etcd"})),
+    stolen("a pod of another name", NAMED, pod({"name": "etcd"})),
     stolen("a pod without gate", FENCED, pod(schedulingGates=[])),
     stolen("a pod on a node of choice", FENCED, pod(schedulingGates=[], nodeName="node-0")),
     stolen("a pod without finalizer", FENCED, pod({"finalizers": []})),
@@ -180,6 +205,25 @@ PODS = (
     stolen("a reporter with the clone's credential", CLONED, pod(init={"volumeMounts": [CREDENTIAL]})),
     stolen("an agent with the clone's private key", CLONED, pod(box={"volumeMounts": [PRIVATE_KEY]})),
     stolen("an agent with the clone's name", CLONED, pod(box={"name": "runwatchman-source"}, initContainers=REPORTER_ALONE)),
+    stolen("a task's pod of another name", NAMED, task(metadata={"name": "r-coder-r7-publish"})),
+    stolen("a task's pod with a longer name", NAMED, task(metadata={"name": "r-coder-r7-publish0-publish0"})),
+    stolen("a task's pod that is named as an attempt's", NAMED, task(metadata={"name": "r-coder-r7"})),
+    stolen("an agent's pod that is named as a task's", NAMED, pod({"name": "r-coder-r7-verify0"})),
+    stolen(
+        "a task of another kind", NAMED, task(metadata={"name": "r-coder-r7-mine0", "labels": TASK_LABELS | {"runwatchman.dev/task": "mine"}})
+    ),
+    stolen("a task without gate", FENCED, task(schedulingGates=[])),
+    stolen("a task without finalizer", FENCED, task(metadata={"finalizers": []})),
+    stolen("a task's root", SECURED, task(securityContext=secured(runAsUser=0))),
+    stolen("a command with the credential to push", PUSHED, task(box={"volumeMounts": [PUSH_CREDENTIAL]})),
+    stolen("a command with the private key to push", PUSHED, task(box={"volumeMounts": [PUSH_KEY]})),
+    stolen("a command that pushes", PUSHED, task(box={"name": "runwatchman-publish"}, initContainers=[])),
+    stolen(
+        "a verification with the credential to push",
+        PUSHED,
+        task(TaskKind.VERIFY, box={"name": "publish", "volumeMounts": [PUSH_CREDENTIAL]}, volumes=task()["spec"]["volumes"]),
+    ),
+    stolen("an agent with the credential to push", PUSHED, pod(box={"name": "publish", "volumeMounts": [PUSH_CREDENTIAL]})),
     stolen("a pod in kube-system", PLACE, pod(serviceAccountName="default"), SYSTEM),
     stolen("a pod in its own namespace", PLACE, pod(serviceAccountName="default"), HOME),
 )
