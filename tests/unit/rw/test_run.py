@@ -125,6 +125,52 @@ def test_a_missing_credential_of_a_repository(tmp_path: Path, repo: str, words: 
     assert words in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("args", "tasks"),
+    [
+        (("--verify", "pytest -q"), {"verify": {"command": ["/bin/sh", "-c", "pytest -q"]}}),
+        (("--verify=make test", "--verify-image=tools:1"), {"verify": {"image": "tools:1", "command": ["/bin/sh", "-c", "make test"]}}),
+        (("--repo=https://git.example/a", "--publish=agents/{run}"), {"publish": {"git": {"branch": "agents/{run}"}}}),
+        (
+            ("--repo=https://git.example/a", "--publish=b", "--publish-secret=push", "--verify=true"),
+            {"verify": {"command": ["/bin/sh", "-c", "true"]}, "publish": {"git": {"branch": "b", "secretName": "push"}}},
+        ),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+@pytest.mark.parametrize("agent", [("--agent", "codex", "Fix it"), ("--image", "mine:1")], ids=["codex", "an image"])
+def test_what_follows_the_work(echo: Path, agent: tuple[str, ...], args: tuple[str, ...], tasks: JsonObject) -> None:
+    """A command that verifies it, and a branch. Both keep the workspace, and the operator accepts the spec."""
+    run = json.loads(typed(echo, *agent, *args).stdout)
+    found = run["spec"]["agents"][0]
+    assert {key: found.get(key) for key in ("verify", "publish")} == {"verify": None, "publish": None} | tasks
+    assert "workspace" in found
+    assert check_run(parse_run_spec(run)) == ()
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--verify", " "), "--verify has no command; give what checks the work"),
+        (("--verify-image", "t"), "--verify-image t is for a verification; name its command with --verify COMMAND"),
+        (("--publish", "b"), "--publish b needs a repository; name it with --repo URL"),
+        (("--publish-secret", "s"), "--publish-secret s is for a branch; name it with --publish BRANCH"),
+    ],
+)
+def test_what_follows_the_work_is_incomplete(echo: Path, args: tuple[str, ...], words: str) -> None:
+    """Each error names the option that is missing."""
+    done = typed(echo, "--agent", "codex", "Fix it", *args)
+    assert (done.exit_code, words in done.stderr) == (1, True)
+
+
+def test_a_missing_credential_that_may_push(tmp_path: Path) -> None:
+    """The error has the command for a Secret of the type that the URL needs."""
+    kubectl = FakeKubectl(tmp_path / "kubectl")
+    kubectl.answers(("get secret*", "", MISSING, 1))
+    done = kubectl.run("run", "fix", "--agent", "codex", "--repo=git@g.example:a", "--publish=b", "--publish-secret=push", "Fix it")
+    assert done.stderr.startswith("error: no Secret push in this namespace; create it: kubectl create secret generic push --type=kubernetes.io/ssh-auth")
+
+
 @pytest.mark.parametrize("given", ["argument", "stdin", "file", "file on stdin"])
 def test_a_prompt_from_anywhere(echo: Path, tmp_path: Path, given: str) -> None:
     """A prompt is an argument, a file, or stdin by either of the two."""
