@@ -38,7 +38,7 @@ trap '' TERM INT
 [ -z "$killer" ] || kill $killer 2>/dev/null
 (sleep {FLUSH_SECONDS}; kill $log) >/dev/null 2>&1 &
 flush=$!
-wait $log
+wait $log 2>/dev/null
 wait $end
 kill $flush 2>/dev/null
 exit $code"""

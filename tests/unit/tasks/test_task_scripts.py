@@ -55,12 +55,17 @@ class Wrapped:
         ("true", 0, ""),
         ("printf 'no line end'", 0, "no line end"),
         ("printf 'a\\0b\\n'; exit 255", 255, "a\0b\n"),
-        ("kill -KILL $$", 137, ""),
     ],
 )
 def test_output_and_exit_code(shell: tuple[str, ...], tmp_path: Path, line: str, code: int, output: str) -> None:
     """Both streams are in the log and in the last words, and the exit code is the command's."""
     assert Wrapped(shell, tmp_path, "sh", "-c", line).end() == (code, output, output)
+
+
+def test_a_killed_command(shell: tuple[str, ...], tmp_path: Path) -> None:
+    """The code is 128 and the signal, as a kubelet reports it. The shell's own word about it is in the log only."""
+    code, _, message = Wrapped(shell, tmp_path, "sh", "-c", "echo before; kill -KILL $$").end()
+    assert (code, message) == (137, "before\n")
 
 
 def test_words_are_passed_as_they_are(shell: tuple[str, ...], tmp_path: Path) -> None:
@@ -99,7 +104,8 @@ def test_a_command_that_does_not_end(shell: tuple[str, ...], tmp_path: Path, lin
     assert running.line() == "ready\n"
     running.process.send_signal(signal.SIGTERM)
     running.process.send_signal(signal.SIGTERM)
-    assert running.end() == (code, "", "ready\n")
+    found, _, message = running.end()
+    assert (found, message) == (code, "ready\n")
 
 
 def test_a_process_that_is_left_behind(shell: tuple[str, ...], tmp_path: Path) -> None:
