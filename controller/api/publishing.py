@@ -23,8 +23,8 @@ BRANCH = rf"^([A-Za-z0-9_]|\{{(run|agent|namespace)\}})(\.?{_PART})*(/{_PART}(\.
 """A subset of the names that `git check-ref-format --branch` accepts, with placeholders."""
 
 BRANCH_FORM = (
-    "must be the name of a branch such as agents/{run}-{agent}: letters, digits, _ - + # . and / between them, and the placeholders "
-    "{run}, {agent} and {namespace}"
+    "must be the name of a branch such as agents/{run}-{agent}: letters, digits, _ - + #, . and / between them, and the "
+    "placeholders {run}, {agent} and {namespace}"
 )
 
 Branch = Annotated[str, StringConstraints(pattern=BRANCH, min_length=1, max_length=MAX_BRANCH), Explained(BRANCH_FORM)]
@@ -34,7 +34,7 @@ class PublishGit(ApiModel):
     """The branch that an agent's work is pushed to."""
 
     branch: Branch = Field(
-        description="Name of the branch. {run}, {agent} and {namespace} stand for the names of the Run, the agent and the namespace."
+        description="Name of the branch; {run}, {agent} and {namespace} stand for the names of the Run, agent and namespace."
     )
     url: Url | None = Field(
         default=None, description="URL of the repository to push to; the one of workspace.source.git when not set. No credential."

@@ -52,7 +52,9 @@ class VerificationState(KeptModel):
     exit_code: ExitCode | None = Field(default=None, description="Exit code of the command, if it has ended by itself.")
     message: Output = Field(default="", exclude_if=not_, description="The end of its output.")
     digest: Word = Field(
-        default="", exclude_if=not_, description="SHA-256 of the failure, hex: its exit code and its output without times and numbers."
+        default="",
+        exclude_if=not_,
+        description="SHA-256 of the failure, hex: its exit code and its output without times and numbers.",
     )
     tree: Commit | None = Field(default=None, description="The git tree that was verified, if the workspace has a source.")
     repeated: Count = Field(default=0, exclude_if=not_, description="How often the same failure has followed itself.")

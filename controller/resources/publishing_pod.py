@@ -1,7 +1,7 @@
 """Pure: builds what a publishing pod has of its own: the container that pushes, and the command that follows the push.
 
-Only the first has the credential and the workspace, which it reads as hostile input (images/git/rw-publish). The command has neither:
-a program that runs git in a folder of the agent's would run what the agent has configured there.
+Only the first has the credential and the workspace, which it reads as hostile input (images/git/rw-publish). The command has
+neither: a program that runs git in a folder of the agent's would run what the agent has configured there.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SUMMARY = f"{SUMMARY_DIR}/variables"
 
 
 class Publication(NamedTuple):
-    """What is published: the verified tree and the commit that the branch is known to have, empty if there is none, and its time."""
+    """What is published: the verified tree, the commit that the branch is known to have (both may be empty), and the time."""
 
     tree: str
     expected: str

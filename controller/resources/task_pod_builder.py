@@ -1,7 +1,7 @@
 """Pure: builds the pod of a task that follows an attempt: its verification or its publication.
 
-It is fenced, restricted and scheduled as the attempt's own pod was. It has no reporter, no token, no brief, and nothing of what the
-template gives the agent: neither environment nor volumes, nor the labels and annotations by which an injector gives a pod credentials.
+It is fenced, restricted and scheduled as the attempt's own pod was. It has no reporter, no token, no brief, and nothing that the
+template gives the agent: neither environment nor volumes, nor the labels and annotations by which an injector gives credentials.
 """
 
 from __future__ import annotations

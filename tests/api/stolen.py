@@ -34,7 +34,10 @@ UNCHANGED: JsonObject = {}
 
 
 SOURCE = {"git": {"url": "https://git.example/x.git", "secretName": "clone"}}
-TASKS = {"verify": {"command": ["true"]}, "publish": {"git": {"branch": "b", "secretName": "push"}, "command": {"command": ["true"]}}}
+TASKS = {
+    "verify": {"command": ["true"]},
+    "publish": {"git": {"branch": "b", "secretName": "push"}, "command": {"command": ["true"]}},
+}
 AGENT = {"name": "coder", "image": "x", "workspace": {"source": SOURCE}, **TASKS}
 SPEC = parse_run_spec({"spec": {"agents": [AGENT]}})
 RUN = RunFacts(NAMESPACE, "r", "$r", 1, SPEC)
@@ -210,7 +213,9 @@ PODS = (
     stolen("a task's pod that is named as an attempt's", NAMED, task(metadata={"name": "r-coder-r7"})),
     stolen("an agent's pod that is named as a task's", NAMED, pod({"name": "r-coder-r7-verify0"})),
     stolen(
-        "a task of another kind", NAMED, task(metadata={"name": "r-coder-r7-mine0", "labels": TASK_LABELS | {"runwatchman.dev/task": "mine"}})
+        "a task of another kind",
+        NAMED,
+        task(metadata={"name": "r-coder-r7-mine0", "labels": TASK_LABELS | {"runwatchman.dev/task": "mine"}}),
     ),
     stolen("a task without gate", FENCED, task(schedulingGates=[])),
     stolen("a task without finalizer", FENCED, task(metadata={"finalizers": []})),

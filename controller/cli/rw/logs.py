@@ -42,8 +42,9 @@ def logs(
     task: str | None,
     container: str | None,
 ) -> None:
-    """Print the output of an agent's attempt, or of its last verification with --task verify. AGENT may be omitted if the Run has only one.
+    """Print the output of an agent's attempt. AGENT may be omitted if the Run has only one.
 
+    With --task this is the output of the last verification or publication of the attempt's work.
     If the agent has not run, this is the output of the init container that runs or has failed.
     """
     run = session.run(name)
@@ -75,7 +76,11 @@ def _task_pod(agent: str, attempt: int, task: str, pods: list[JsonObject]) -> Js
     found = [pod for pod in pods if task_of(pod) == task and label(pod, LABEL_ATTEMPT) == str(attempt)]
     if not found:
         kept = sorted({label(pod, LABEL_ATTEMPT) for pod in pods if task_of(pod) == task})
-        remedy = f"there is one of attempts {', '.join(kept)}: name it with --attempt" if kept else f"the agent may have no {task}, or not be complete"
+        remedy = (
+            f"there is one of attempts {', '.join(kept)}: name it with --attempt"
+            if kept
+            else f"the agent may have no {task}, or not be complete"
+        )
         raise Problem(f"there is no pod of task {task} of agent {agent}, attempt {attempt}", remedy)
     return max(found, key=task_number)
 

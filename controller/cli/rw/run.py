@@ -34,7 +34,9 @@ RANDOM_BYTES = 3
 @click.option("--secret", multiple=True, metavar="NAME", help="Secret with the CLI's key; may be given several times.")
 @click.option("--repo", metavar="URL[@REV]", help="Repository that is cloned into the kept workspace, at a branch, tag or commit.")
 @click.option("--repo-secret", metavar="NAME", help="Secret with the credential of the repository, which the agent does not get.")
-@click.option("--verify", metavar="COMMAND", help="Shell command that must succeed on a copy of the workspace for the agent to complete.")
+@click.option(
+    "--verify", metavar="COMMAND", help="Shell command that must succeed on a copy of the workspace for the agent to complete."
+)
 @click.option("--verify-image", metavar="IMAGE", help="Image of that command; default: the agent's.")
 @click.option("--publish", metavar="BRANCH", help="Branch of the repository that the work is pushed to once it is complete.")
 @click.option("--publish-secret", metavar="NAME", help="Secret with the credential that may push, which no agent gets.")

@@ -35,7 +35,7 @@ def timeline(run: JsonObject, around: Around) -> list[Entry]:
 
 
 def attempt_name(pod: JsonObject) -> str:
-    """Return an attempt's short name, such as `coder r1`, or that of its task, such as `coder r1 verify`, with the try from the second on."""
+    """Return the short name of an attempt, such as `coder r1`, or of a try of its task, such as `coder r1 verify (2)`."""
     number = task_number(pod)
     task = f" {task_of(pod)}{f' ({number + 1})' if number else ''}" if task_of(pod) else ""
     return f"{label(pod, LABEL_AGENT)} r{label(pod, LABEL_ATTEMPT)}{task}"

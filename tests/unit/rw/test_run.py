@@ -129,7 +129,10 @@ def test_a_missing_credential_of_a_repository(tmp_path: Path, repo: str, words: 
     ("args", "tasks"),
     [
         (("--verify", "pytest -q"), {"verify": {"command": ["/bin/sh", "-c", "pytest -q"]}}),
-        (("--verify=make test", "--verify-image=tools:1"), {"verify": {"image": "tools:1", "command": ["/bin/sh", "-c", "make test"]}}),
+        (
+            ("--verify=make test", "--verify-image=tools:1"),
+            {"verify": {"image": "tools:1", "command": ["/bin/sh", "-c", "make test"]}},
+        ),
         (("--repo=https://git.example/a", "--publish=agents/{run}"), {"publish": {"git": {"branch": "agents/{run}"}}}),
         (
             ("--repo=https://git.example/a", "--publish=b", "--publish-secret=push", "--verify=true"),
@@ -168,7 +171,9 @@ def test_a_missing_credential_that_may_push(tmp_path: Path) -> None:
     kubectl = FakeKubectl(tmp_path / "kubectl")
     kubectl.answers(("get secret*", "", MISSING, 1))
     done = kubectl.run("run", "fix", "--agent", "codex", "--repo=git@g.example:a", "--publish=b", "--publish-secret=push", "Fix it")
-    assert done.stderr.startswith("error: no Secret push in this namespace; create it: kubectl create secret generic push --type=kubernetes.io/ssh-auth")
+    assert done.stderr.startswith(
+        "error: no Secret push in this namespace; create it: kubectl create secret generic push --type=kubernetes.io/ssh-auth"
+    )
 
 
 @pytest.mark.parametrize("given", ["argument", "stdin", "file", "file on stdin"])

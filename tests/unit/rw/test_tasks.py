@@ -51,7 +51,9 @@ def a_pod(name: str, container: str, state: JsonObject, init: JsonObject | None 
     return {"metadata": meta, "spec": {"initContainers": [{"name": "runwatchman-copy"}]}, "status": status}
 
 
-EXITED: JsonObject = {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": "2026-01-01T11:30:02Z", "finishedAt": "2026-01-01T11:30:09Z"}}
+EXITED: JsonObject = {
+    "terminated": {"exitCode": 1, "reason": "Error", "startedAt": "2026-01-01T11:30:02Z", "finishedAt": "2026-01-01T11:30:09Z"}
+}
 WORKED = a_pod("hello-coder-r0", "agent", {"terminated": {"exitCode": 0, "reason": "Completed"}})
 FIRST_TRY, SECOND_TRY = (a_pod(f"hello-coder-r0-verify{number}", "verify", EXITED) for number in (0, 1))
 
@@ -83,7 +85,11 @@ def test_a_publication_in_words() -> None:
 
 @pytest.mark.parametrize(
     ("command", "words"),
-    [(["/bin/sh", "-c", "a | b"], "a | b"), (["pytest", "-k", "a b"], "pytest -k 'a b'"), (["/bin/sh", "-c", "a", "x"], "/bin/sh -c a x")],
+    [
+        (["/bin/sh", "-c", "a | b"], "a | b"),
+        (["pytest", "-k", "a b"], "pytest -k 'a b'"),
+        (["/bin/sh", "-c", "a", "x"], "/bin/sh -c a x"),
+    ],
 )
 def test_a_command_as_it_is_typed(command: list[str], words: str) -> None:
     """A line for a shell is shown as the line."""
@@ -114,7 +120,11 @@ def test_a_task_that_passed_shows_no_output() -> None:
 
 def test_the_pods_of_tasks() -> None:
     """Each is named and judged as its task, by its name, which nobody can change."""
-    assert (attempt_name(WORKED), attempt_name(FIRST_TRY), attempt_name(SECOND_TRY)) == ("coder r0", "coder r0 verify", "coder r0 verify (2)")
+    assert (attempt_name(WORKED), attempt_name(FIRST_TRY), attempt_name(SECOND_TRY)) == (
+        "coder r0",
+        "coder r0 verify",
+        "coder r0 verify (2)",
+    )
     assert (judged(hello(), FIRST_TRY), judged(hello(), WORKED)) == ("verify", "agent")
     assert judged_state(hello(), FIRST_TRY) == EXITED
     failed = a_pod("hello-coder-r0-verify0", "verify", {}, {"terminated": {"exitCode": 78, "reason": "Error"}})
@@ -130,11 +140,14 @@ def logs(folder: Path, *words: str, pods: tuple[JsonObject, ...] = (WORKED, SECO
 
 
 def test_logs_of_a_task(tmp_path: Path) -> None:
-    """`logs` prints the agent's output as before, and with --task that of the last try; without a pod the error says what there is."""
+    """`logs` prints the agent's output, and with --task that of the last try; without a pod the error says what there is."""
     assert logs(tmp_path)[1].endswith("logs hello-coder-r0 -c agent")
     assert logs(tmp_path, "--task", "verify")[1].endswith("logs hello-coder-r0-verify1 -c verify")
     error, _ = logs(tmp_path, "--task", "verify", "--attempt", "3")
-    assert error == "error: there is no pod of task verify of agent coder, attempt 3; there is one of attempts 0: name it with --attempt\n"
+    assert (
+        error
+        == "error: there is no pod of task verify of agent coder, attempt 3; there is one of attempts 0: name it with --attempt\n"
+    )
     error, _ = logs(tmp_path, "--attempt", "3")
     assert error == "error: there is no pod of agent coder, attempt 3; there are attempts 0\n"
     copying = a_pod("hello-coder-r0-verify0", "verify", {}, {"running": {}})

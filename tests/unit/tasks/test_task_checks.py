@@ -59,7 +59,11 @@ def test_accepted(agent: JsonObject) -> None:
         ({"workspace": {}, "publish": PUBLISH}, "publish", "publish needs workspace.source"),
         ({"workspace": {}, "verify": {}}, "verify.command", "this field is required"),
         ({"workspace": {}, "verify": {"command": []}}, "verify.command", "at least 1"),
-        ({"workspace": {}, "verify": {**VERIFY, "timeoutSeconds": 0}}, "verify.timeoutSeconds", "a whole number from 1 to 31536000"),
+        (
+            {"workspace": {}, "verify": {**VERIFY, "timeoutSeconds": 0}},
+            "verify.timeoutSeconds",
+            "a whole number from 1 to 31536000",
+        ),
         ({"workspace": {}, "verify": {**VERIFY, "env": []}}, "verify.env", "unknown field"),
         (publishing(OVER_SSH), "publish.git.secretName", "secretName is required for ssh"),
         (publishing(OVER_SSH, secretName="s", caBundle={"configMapName": "c"}), "publish.git.caBundle", "is for https:// only"),
@@ -95,7 +99,15 @@ def test_the_record_of_tasks() -> None:
     """It is written as it was read, and a record of former versions has none of it."""
     raw = {
         "task": {"kind": "Publish", "number": 2, "podUID": "p", "retryAt": "2026-01-01T12:00:00Z"},
-        "verification": {"attempt": 1, "result": "Failed", "exitCode": 1, "message": "x" * 4096, "digest": "d", "tree": BASE, "repeated": 1},
+        "verification": {
+            "attempt": 1,
+            "result": "Failed",
+            "exitCode": 1,
+            "message": "x" * 4096,
+            "digest": "d",
+            "tree": BASE,
+            "repeated": 1,
+        },
         "published": {"attempt": 1, "branch": "b", "commit": COMMIT, "leftOut": "1: x", "outputs": {"url": "u"}},
     }
     state = parse(OperatorState, {"schemaVersion": 2, "runUID": "r", "agents": {"a": raw}})

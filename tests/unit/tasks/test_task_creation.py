@@ -59,7 +59,9 @@ async def test_without_the_image_with_git() -> None:
 
 async def test_what_is_pushed() -> None:
     """The verified tree, onto the last published commit, with the time of the attempt's end."""
-    seen = snapshot(run_of(SHORT, verify=VERIFY, publish=PUBLISH), verification=PASSED, published=PublishedStatus(branch="b", commit=COMMIT))
+    seen = snapshot(
+        run_of(SHORT, verify=VERIFY, publish=PUBLISH), verification=PASSED, published=PublishedStatus(branch="b", commit=COMMIT)
+    )
     pod, _ = await created(TaskKind.PUBLISH, seen)
     found = environment(boxes(pod)["publish"])
     assert {name: found[f"RUNWATCHMAN_PUBLISH_{name}"] for name in ("TREE", "EXPECTED", "DATE")} == {
@@ -80,7 +82,7 @@ async def test_what_is_pushed() -> None:
     ],
 )
 async def test_nothing_unverified_is_pushed(verification: VerificationState | None) -> None:
-    """An agent with `verify` gets no publishing pod without the tree that was verified for this very attempt, whatever was planned."""
+    """Without the tree that was verified for this very attempt there is no publishing pod, whatever was planned."""
     pod, after = await created(TaskKind.PUBLISH, snapshot(run_of(SHORT, verify=VERIFY, publish=PUBLISH), verification=verification))
     assert (pod, "the git tree that was verified is not on record" in after.refusals[0].message) == ({}, True)
     pod, after = await created(TaskKind.PUBLISH, snapshot(run_of(SHORT, publish=PUBLISH), verification=verification))
@@ -98,10 +100,10 @@ async def brief_of(attempt: int, verification: VerificationState | None) -> str:
 
 @pytest.mark.parametrize("attempt", [2, 3])
 async def test_the_next_brief_has_the_failure(attempt: int) -> None:
-    """It begins with the Run's brief, as `rw exec` needs it; the output cannot end its own block. A crash in between loses nothing."""
+    """It begins with the Run's brief, as `rw exec` needs it; the output cannot end its block. A crash in between loses nothing."""
     assert await brief_of(attempt, FAILED) == (
-        "do it\n\n## Verification of attempt 1 failed\n\nThe command that checks your work ended with exit code 2. Correct the work. "
-        "The end of its output:\n\n````\n1 failed\n```\nE assert\n````"
+        "do it\n\n## Verification of attempt 1 failed\n\nThe command that checks your work ended with exit code 2. Correct the "
+        "work. The end of its output:\n\n````\n1 failed\n```\nE assert\n````"
     )
 
 

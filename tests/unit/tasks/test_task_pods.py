@@ -76,7 +76,11 @@ def test_nothing_of_the_agent_is_in_a_task(form: JsonObject, kind: TaskKind) -> 
     spec, meta = pod["spec"], pod["metadata"]
     assert {name for box in boxes(pod).values() for name in environment(box)}.isdisjoint({"KEY", "RUNWATCHMAN_SESSION_ID"})
     assert not {"prepare", "helper", "agent", "runwatchman-reporter"} & boxes(pod).keys()
-    assert (spec["automountServiceAccountToken"], spec.get("serviceAccountName"), spec.get("shareProcessNamespace")) == (False, None, None)
+    assert (spec["automountServiceAccountToken"], spec.get("serviceAccountName"), spec.get("shareProcessNamespace")) == (
+        False,
+        None,
+        None,
+    )
     assert meta["annotations"] == {}
     assert meta["labels"].keys() == {f"runwatchman.dev/{name}" for name in ("run", "run-uid", "agent", "attempt", "task")}
     mounted = [mount for box in boxes(pod).values() for mount in box["volumeMounts"] if mount["name"] == "runwatchman-workspace"]
@@ -257,7 +261,7 @@ def test_without_the_image(kind: TaskKind) -> None:
     ],
 )
 def test_a_refused_image_has_an_owner(kind: TaskKind, publish: JsonObject, names: dict[str, str]) -> None:
-    """A policy engine that refuses an image: the hint says whose it is. A quota's refusal names no reporter, since there is none."""
+    """A policy engine that refuses an image: the hint says whose it is. A quota's refusal names no reporter: there is none."""
     pod = task_pod(kind, run_of(SHORT, verify=VERIFY, publish=publish))
     for name, owner in names.items():
         assert f"Container {name} is the {owner}" in with_hint(f'image of container "{name}" is from an unknown registry', pod, 900)
