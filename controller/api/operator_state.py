@@ -182,3 +182,9 @@ class OperatorState(KeptModel):
                 f"{version} was written by a newer runwatchman, this one reads up to {SCHEMA_VERSION}: upgrade runwatchman"
             )
         return version
+
+
+def lowest_reader(state: OperatorState) -> int:
+    """Return the schema version that a reader of a record must know at least. It never falls: pods of former tasks may be left."""
+    tasks = any(agent.task for agent in state.agents.values())
+    return max(state.schema_version, TASKS_SCHEMA_VERSION if tasks else FIRST_SCHEMA_VERSION)

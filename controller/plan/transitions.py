@@ -16,6 +16,7 @@ from controller.api.operator_state import (
     OperatorState,
     OutcomeResult,
     StopDecision,
+    lowest_reader,
 )
 from controller.api.tasks import TaskState
 from controller.api.timestamps import later
@@ -58,7 +59,7 @@ def apply(snapshot: Snapshot, action: Transition, now: datetime) -> OperatorStat
     at = PlanContext(snapshot, now)
     state = snapshot.state or OperatorState(run_uid=snapshot.run.uid)
     changed = _change_run(at, state, action) if isinstance(action, RunTransition) else _change_agent(at, state, action)
-    return changed.model_copy(update={"updated_at": at.floor})
+    return changed.model_copy(update={"updated_at": at.floor, "schema_version": lowest_reader(changed)})
 
 
 def _change_run(at: PlanContext, state: OperatorState, action: RunTransition) -> OperatorState:

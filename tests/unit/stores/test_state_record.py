@@ -26,7 +26,10 @@ from controller.api.operator_state import (
     Usage,
 )
 from controller.api.phases import Phase
+from controller.api.publishing import PublishedStatus
 from controller.api.source import SourceStatus
+from controller.api.tasks import TaskKind, TaskState
+from controller.api.verification import VerificationResult, VerificationState
 from controller.store import KnownRun, Loaded
 from controller.store.annotation_store import AnnotationStore, _close, _open
 from controller.store.sql.sql_store import SqlStore
@@ -89,6 +92,29 @@ advice = every(
     at=times,
 )
 commits = st.text("0123456789abcdef", min_size=40, max_size=40)
+tasks = every(
+    TaskState,
+    kind=st.sampled_from(TaskKind),
+    number=counts,
+    pod_uid=words,
+    retry_at=st.none() | times,
+    faults=counts,
+    failure=words,
+    message=texts,
+)
+verifications = every(
+    VerificationState,
+    attempt=counts,
+    result=st.sampled_from(VerificationResult),
+    exit_code=st.none() | st.integers(-(2**31), 2**31 - 1),
+    message=st.text(max_size=4096),
+    digest=words,
+    tree=st.none() | commits,
+    repeated=counts,
+)
+publications = every(
+    PublishedStatus, attempt=counts, branch=texts, commit=commits, left_out=st.none() | texts, outputs=st.none() | outputs
+)
 agents = every(
     AgentState,
     attempt=counts,
@@ -109,6 +135,9 @@ agents = every(
     result=st.none() | results,
     usage=st.none() | usages,
     source=st.none() | every(SourceStatus, revision=commits),
+    task=st.none() | tasks,
+    verification=st.none() | verifications,
+    published=st.none() | publications,
 )
 stops = every(StopDecision, phase=st.sampled_from(Phase), reason=words, message=texts, at=times, completed_at=st.none() | times)
 states = every(

@@ -8,7 +8,7 @@ import pytest
 
 from controller.api.base import JsonObject, dump, parse
 from controller.api.checks import check_run, parse_run_spec
-from controller.api.operator_state import AgentState, OperatorState
+from controller.api.operator_state import AgentState, OperatorState, lowest_reader
 from controller.api.run import Agent
 from controller.api.violations import Refused, Violation
 from tests.unit.tasks.samples import BASE, COMMIT, OPEN, PUBLISH, URL, VERIFY
@@ -112,5 +112,7 @@ def test_the_record_of_tasks() -> None:
     }
     state = parse(OperatorState, {"schemaVersion": 2, "runUID": "r", "agents": {"a": raw}})
     assert {key: dump(state)["agents"]["a"][key].items() >= value.items() for key, value in raw.items()} == dict.fromkeys(raw, True)
+    assert lowest_reader(state) == lowest_reader(state.model_copy(update={"agents": {}})) == 2
+    assert lowest_reader(OperatorState(run_uid="r", agents={"a": AgentState()})) == 1
     assert AgentState() == parse(AgentState, {})
     assert {"task", "verification", "published"}.isdisjoint(dump(AgentState()))
