@@ -24,6 +24,9 @@ EFFECTS = {
     "answer": "the agent reads the answer and continues",
 }
 
+OF_TASKS = frozenset({"VerificationUnavailable", "PublishUnavailable", "PublishRefused", "PublishCommandFailed"})
+"""Reasons of an agent whose work is done, and could not be verified or published: Retry tries that again."""
+
 REMEDIES = {
     "SpecRefused": "fix the field that the message names; agents is immutable, so delete the Run and apply it again",
     "StateRefused": "follow the message: nothing is done for this Run until its record can be trusted",
@@ -59,10 +62,19 @@ def changes(run: JsonObject, escalations: tuple[JsonObject, ...]) -> list[Change
     reason = status_of(run).get("reason", "")
     if run["spec"].get("desiredState") == "Stopped" and reason not in UNSTEERED:
         return [Change((), "nothing: it is being stopped, which is final")]
-    found = [Change(words, EFFECTS[words[0]]) for e in oldest_first(escalations) for words in how_to_answer(e)]
+    found = [Change(words, _effect(words[0], run, e)) for e in oldest_first(escalations) for words in how_to_answer(e)]
     found += [Change((), APPOINTED)] if any(responders_of(e) is None for e in oldest_first(escalations)) else []
     found += [Change((), REMEDIES[reason])] if reason in REMEDIES else []
     return found if reason in UNSTEERED else [*found, *_steering(run, name)]
+
+
+def _effect(answer: str, run: JsonObject, escalation: JsonObject) -> str:
+    """Return the effect of an answer to an escalation."""
+    name = escalation["spec"].get("agent")
+    reason = next((agent.get("reason") for agent in status_of(run).get("agents", ()) if agent["name"] == name), None)
+    return (
+        "it is tried again, without another attempt of the agent" if answer == "retry" and reason in OF_TASKS else EFFECTS[answer]
+    )
 
 
 def _steering(run: JsonObject, name: str) -> list[Change]:

@@ -12,6 +12,7 @@ from controller.cli.rw.describe_view import OUTPUT_LINES, describe_run
 from controller.cli.rw.explain_document import document
 from controller.cli.rw.explain_model import explain_run
 from controller.cli.rw.explain_view import explained
+from controller.cli.rw.next_steps import changes
 from controller.cli.rw.objects import JsonObject
 from controller.cli.rw.reason_text import sentence
 from controller.cli.rw.related_objects import Around
@@ -19,7 +20,7 @@ from controller.cli.rw.session import Session
 from controller.cli.rw.task_text import command_words, published_words, verification_words
 from controller.cli.rw.timeline import attempt_name
 from tests.unit.rw.fake import FakeKubectl
-from tests.unit.rw.stories import NOW, story
+from tests.unit.rw.stories import NOW, escalation, story
 
 VERIFY: JsonObject = {"command": ["/bin/sh", "-c", "pytest -q"]}
 PUBLISH: JsonObject = {"git": {"branch": "agents/{run}"}}
@@ -129,6 +130,22 @@ def test_the_pods_of_tasks() -> None:
     assert judged_state(hello(), FIRST_TRY) == EXITED
     failed = a_pod("hello-coder-r0-verify0", "verify", {}, {"terminated": {"exitCode": 78, "reason": "Error"}})
     assert ending(hello(), failed) == "init container runwatchman-copy: exit code 78, Error"
+
+
+@pytest.mark.parametrize(
+    ("reason", "effect"),
+    [
+        ("PublishRefused", "it is tried again, without another attempt of the agent"),
+        ("VerificationRepeated", "one more attempt, not charged"),
+    ],
+)
+def test_the_effect_of_a_retry(reason: str, effect: str) -> None:
+    """For work that is done, Retry tries its task again."""
+    run = hello()
+    run["status"] |= {"phase": "Blocked", "reason": reason}
+    run["status"]["agents"][0]["reason"] = reason
+    found = {change.words[:1]: change.effect for change in changes(run, (escalation("e", "Blocked"),))}
+    assert (found["retry",], found["fail",]) == (effect, "the Run fails")
 
 
 def logs(folder: Path, *words: str, pods: tuple[JsonObject, ...] = (WORKED, SECOND_TRY, FIRST_TRY)) -> tuple[str, str]:
