@@ -16,7 +16,6 @@ from tests.conftest import await_policies
 from tests.kind.each_store import release_of_each
 from tests.kind.installed import OFTEN, PATIENT, PLAIN, Installed, claim_namespace
 from tests.kind.released import Released, released
-from tests.kind.repositories import cloning, git_server  # noqa: F401  # fixtures of tests with repositories
 from tests.postgres import Door, Postgres, postgres_server
 from tests.reporter_image import load_reporter_image
 from tests.skipping import cannot_run

@@ -2,41 +2,73 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from controller.api.base import JsonObject
 from tests.cluster import Cluster
 from tests.cluster.kind import KindCluster
-from tests.git_servers import HttpsGit, SshGit, ssh_git
-from tests.kind.installed import Installed
-from tests.kind.repositories import PASSWORD, git, offer
+from tests.git_servers import HttpsGit, SshGit, https_git, ssh_git
+from tests.kind.installed import OFTEN, PATIENT, Installed
 from tests.plugin import Plugin
+from tests.recipe_image import GIT, load_image
+from tests.skipping import cannot_run
 from tests.support import answer, apply, await_phase, await_that, get, items, policy_of, run_of, shell, status
 
+USER, PASSWORD = "robot", "s3cret-of-the-kind-test"
 POLICY = policy_of({"restartBudget": 1, "restartCooldownSeconds": 1})
 WORK = '[ "$RUNWATCHMAN_ATTEMPT" -gt 0 ] || { echo mine >>file; exit 1; }; rw done "$(tr "\\n" " " <file)"'
 """An agent that crashes once with an uncommitted change, and reports what it finds then."""
 
 
 @pytest.fixture(scope="module")
-def ssh(git_server: HttpsGit, kind_cluster: KindCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshGit]:
-    """An sshd that pods reach, with the same repository."""
-    with ssh_git(git_server.repositories, tmp_path_factory.mktemp("ssh"), kind_cluster.gateway()[0]) as made:
+def server(kind_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpsGit]:
+    """A git server that pods reach, with one repository."""
+    if not isinstance(kind_cluster, KindCluster):
+        cannot_run("needs a git server that pods reach: on nodes of our own they reach this machine's")
+    folder, work = tmp_path_factory.mktemp("repositories"), tmp_path_factory.mktemp("work")
+    git(folder, "init", "--quiet", "--bare", "--initial-branch=main", "project.git")
+    git(work, "clone", "--quiet", str(folder / "project.git"), ".")
+    (work / "file").write_text("theirs\n")
+    git(work, "add", "file")
+    git(work, "commit", "--quiet", "--message", "first")
+    git(work, "push", "--quiet", "origin", "HEAD:main")
+    made = HttpsGit(folder, USER, PASSWORD)
+    with https_git(made, tmp_path_factory.mktemp("tls"), kind_cluster.gateway()[0]):
         yield made
 
 
-def test_a_repository_in_the_workspace(kind_cluster: Cluster, cloning: Installed, git_server: HttpsGit, namespace: str) -> None:
+@pytest.fixture(scope="module")
+def ssh(server: HttpsGit, kind_cluster: KindCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshGit]:
+    """An sshd that pods reach, with the same repository."""
+    with ssh_git(server.repositories, tmp_path_factory.mktemp("ssh"), kind_cluster.gateway()[0]) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def cloning(release: Installed, server: HttpsGit, kind_cluster: Cluster) -> Installed:
+    """The operator with the image that clones, whose agents may reach the server."""
+    repository, _, tag = load_image(kind_cluster, GIT).rpartition(":")
+    address = server.url.removeprefix("https://").partition(":")[0]
+    allowed = {"agents": {"network": {"managed": True, "allow": [f"{address}/32"]}}}
+    release.run_with(PATIENT, OFTEN, {"git": {"image": {"repository": repository, "tag": tag}}}, allowed)
+    return release
+
+
+def test_a_repository_in_the_workspace(kind_cluster: Cluster, cloning: Installed, server: HttpsGit, namespace: str) -> None:
     """The agent has the clone, and its uncommitted change after a crash. The second pod has no Secret and asks no server."""
-    offer(kind_cluster, namespace, git_server, PASSWORD)
-    apply(kind_cluster, namespace, POLICY, run_from(git_server, "cloned", WORK))
+    offer(kind_cluster, namespace, server, PASSWORD)
+    apply(kind_cluster, namespace, POLICY, run_from(server, "cloned", WORK))
     found = await_phase(kind_cluster, namespace, "cloned", "Completed")
     (agent,) = found["agents"]
-    head = git(git_server.repositories / "project.git", "rev-parse", "main")
+    head = git(server.repositories / "project.git", "rev-parse", "main")
     assert (agent["result"]["summary"].split(), found["restarts"]) == (["theirs", "mine"], 1)
     assert agent["source"] == {"revision": head}
-    assert len([each for each in git_server.requests if each.startswith("GET")]) == 2, "one without the credential, one with it"
+    assert len([each for each in server.requests if each.startswith("GET")]) == 2, "one without the credential, one with it"
     volumes = [get(kind_cluster, namespace, "pod", f"cloned-coder-r{attempt}")["spec"]["volumes"] for attempt in (0, 1)]
     assert [[each["secret"]["secretName"] for each in some if "secret" in each] for some in volumes] == [["clone"], []]
     plugin = Plugin(kind_cluster, namespace)
@@ -57,18 +89,16 @@ def test_over_ssh(kind_cluster: Cluster, cloning: Installed, ssh: SshGit, namesp
     assert found["agents"][0]["result"]["summary"] == "theirs"
 
 
-def test_a_wrong_secret_is_named_in_gits_words(
-    kind_cluster: Cluster, cloning: Installed, git_server: HttpsGit, namespace: str
-) -> None:
+def test_a_wrong_secret_is_named_in_gits_words(kind_cluster: Cluster, cloning: Installed, server: HttpsGit, namespace: str) -> None:
     """A human is asked at once, nothing is charged, and after a correction of the Secret a Retry completes the Run."""
-    offer(kind_cluster, namespace, git_server, "wrong-password")
-    apply(kind_cluster, namespace, POLICY, run_from(git_server, "refused", 'rw done "$(cat file)"'))
+    offer(kind_cluster, namespace, server, "wrong-password")
+    apply(kind_cluster, namespace, POLICY, run_from(server, "refused", 'rw done "$(cat file)"'))
     found = await_phase(kind_cluster, namespace, "refused", "Blocked")
-    words = f"SourceRefused: init container runwatchman-source: exit code 77: fatal: Authentication failed for '{git_server.url}"
+    words = f"SourceRefused: init container runwatchman-source: exit code 77: fatal: Authentication failed for '{server.url}"
     assert words in found["message"], found["message"]
     assert (found["reason"], found["restarts"]) == ("OutcomeEscalated", 0)
     [asked] = await_that(lambda: items(kind_cluster, namespace, "escalations"), "the escalation")
-    offer(kind_cluster, namespace, git_server, PASSWORD)
+    offer(kind_cluster, namespace, server, PASSWORD)
     answer(kind_cluster, namespace, asked["metadata"]["name"], "Retry")
     found = await_phase(kind_cluster, namespace, "refused", "Completed")
     assert found["agents"][0]["result"]["summary"] == "theirs"
@@ -80,3 +110,22 @@ def run_from(server: HttpsGit, name: str, script: str) -> JsonObject:
     git_source = {"url": f"{server.url}/project.git", "secretName": "clone", "caBundle": {"configMapName": "clone-ca"}}
     workspace = {"size": "100Mi", "source": {"git": git_source}}
     return run_of(name, shell(f'cd "$RUNWATCHMAN_WORKSPACE" || exit 9; {script}', workspace=workspace))
+
+
+def offer(cluster: Cluster, namespace: str, server: HttpsGit, password: str) -> None:
+    """Create or replace the Secret and the ConfigMap that the Run names."""
+    secret = {"type": "kubernetes.io/basic-auth", "stringData": {"username": USER, "password": password}}
+    authority = {"data": {"ca.crt": server.ca.read_text()}}
+    apply(
+        cluster,
+        namespace,
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "clone"}, **secret},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "clone-ca"}, **authority},
+    )
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git without this account's configuration and return its output."""
+    author = {f"GIT_{role}_{field}": "t@t" for role in ("AUTHOR", "COMMITTER") for field in ("NAME", "EMAIL")}
+    env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", **author}
+    return subprocess.run(["git", *arguments], cwd=folder, env=env, capture_output=True, text=True, check=True).stdout.strip()
