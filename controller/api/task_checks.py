@@ -38,7 +38,7 @@ def _check_default_url(agent: Agent, source: GitSource, path: str) -> Iterator[V
 
 
 def check_branches(spec: RunSpec) -> Iterator[Violation]:
-    """Yield each branch that several agents would push to, one over the other."""
+    """Yield each branch that several agents would push to, one over the other. A rule of the CRD would cost more than it may."""
     targets = [_target(agent) for agent in spec.agents]
     count = Counter(target for target in targets if target)
     for index, target in enumerate(targets):

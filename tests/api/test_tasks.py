@@ -12,7 +12,6 @@ from controller.api.pod_policy import Provision
 from controller.api.policy import RunPolicySpec
 from controller.api.publishing import NEEDS_SOURCE
 from controller.api.source import NO_CREDENTIAL, SSH_HAS_NO_CA, SSH_NEEDS_SECRET, URL_FORMS
-from controller.api.task_checks import SAME_BRANCH
 from controller.api.tasks import TaskKind
 from controller.api.verification import NEEDS_WORKSPACE
 from controller.resources.task_pod_builder import Task, build_task_pod
@@ -57,22 +56,6 @@ def test_the_api_server_refuses(api_cluster: Cluster, namespace: str, agent: Jso
     words = str(error.value)
     assert says in words
     assert "s3cret" not in words
-
-
-def test_two_agents_with_one_branch(api_cluster: Cluster, namespace: str) -> None:
-    """The rule compares the names of branches with the agents' names in them, and the repositories."""
-    refused = [publishing(branch="{agent}"), publishing(branch="second")]
-    with pytest.raises(ClusterError) as error:
-        apply(api_cluster, namespace, many("refused", [*refused, publishing(branch="a1")]))
-    assert SAME_BRANCH in str(error.value)
-    apply(api_cluster, namespace, many("accepted", [*refused, publishing(branch="second", url="https://other.example/x")]))
-
-
-def many(name: str, agents: list[JsonObject]) -> JsonObject:
-    """Return a Run with agents named a1, a2 and so on."""
-    run = run_of(name, {})
-    run["spec"]["agents"] = [{"name": f"a{index}", "image": "x", **agent} for index, agent in enumerate(agents, start=1)]
-    return run
 
 
 @pytest.fixture(scope="module")

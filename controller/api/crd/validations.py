@@ -19,7 +19,6 @@ from controller.api.source import (
     SSH_PASSWORD,
     URL_FORMS,
 )
-from controller.api.task_checks import SAME_BRANCH
 from controller.api.verification import NEEDS_WORKSPACE
 
 SHORT_FORM = ("command", "args", "env", "envFrom", "resources", "imagePullPolicy")
@@ -70,10 +69,6 @@ _SOURCE_URL = """!has(self.publish) || has(self.publish.git.url) || !has(self.wo
    || self.workspace.source.git.url.startsWith('https://')"""
 """Whether an agent publishes to a URL of its own, or to one of https."""
 
-_TARGET = """(has({0}.publish.git.url) ? {0}.publish.git.url : {0}.workspace.source.git.url) + ' '
-   + {0}.publish.git.branch.replace('{{agent}}', {0}.name)"""
-"""Where an agent with a source publishes: the URL and the branch."""
-
 _ESCALATION_FIXED = ("agent", "text", "options", "proposal", "suggestion", "responders", "expiresAt")
 _ESCALATION_FIXED_REQUIRED = ("runName", "runUID", "type", "summary")
 
@@ -99,12 +94,6 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
         _kept("brief"),
         ("self.agents.exists(a, !has(a.required) || a.required)", "at least one agent must be required"),
         ("self.agents.all(a, self.agents.exists_one(b, b.name == a.name))", "agents' names must be unique"),
-        (
-            f"""self.agents.filter(a, has(a.publish) && has(a.workspace) && has(a.workspace.source)).map(a, {_TARGET.format("a")})
-               .all(t, self.agents.exists_one(b, has(b.publish) && has(b.workspace) && has(b.workspace.source)
-               && {_TARGET.format("b")} == t))""",
-            f"publish.git.branch {SAME_BRANCH}",
-        ),
         (
             """!has(oldSelf.desiredState) || oldSelf.desiredState != 'Stopped'
                || (has(self.desiredState) && self.desiredState == 'Stopped')""",
