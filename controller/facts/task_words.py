@@ -44,4 +44,9 @@ def _failed(ends: dict[str, JsonObject]) -> JsonObject:
 
 def _words(end: JsonObject) -> str:
     """Return the end of a container's last words without secrets; the end of an output says most."""
-    return recorded(end.get("message", "")[-MAX_OUTPUT:])[-MAX_OUTPUT:]
+    return _last(recorded(_last(end.get("message", ""))))
+
+
+def _last(text: str) -> str:
+    """Return the end of a text of at most MAX_OUTPUT bytes, so that the records of all agents of a Run fit into an annotation."""
+    return text.encode("utf-8", "replace")[-MAX_OUTPUT:].decode(errors="ignore")

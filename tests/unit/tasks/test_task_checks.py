@@ -6,12 +6,16 @@ from typing import Any
 
 import pytest
 
-from controller.api.base import JsonObject, dump, parse
+from controller.api.base import MAX_OUTPUT, MAX_TEXT, JsonObject, dump, parse
 from controller.api.checks import check_run, parse_run_spec
-from controller.api.operator_state import AgentState, OperatorState, lowest_reader
-from controller.api.run import Agent
+from controller.api.operator_state import AgentState, OperatorState, Outcome, OutcomeResult, lowest_reader
+from controller.api.run import MAX_AGENTS, Agent
+from controller.api.verification import VerificationResult, VerificationState
 from controller.api.violations import Refused, Violation
+from controller.facts.task_words import task_words
+from controller.store.annotation_store import _close
 from tests.unit.tasks.samples import BASE, COMMIT, OPEN, PUBLISH, URL, VERIFY
+from tests.unit.test_timestamps import NOON
 
 SOURCE: JsonObject = {"source": {"git": {"url": URL}}}
 OVER_SSH: JsonObject = {"source": {"git": {"url": "git@git.example:a/b.git", "secretName": "clone"}}}
@@ -116,3 +120,18 @@ def test_the_record_of_tasks() -> None:
     assert lowest_reader(OperatorState(run_uid="r", agents={"a": AgentState()})) == 1
     assert AgentState() == parse(AgentState, {})
     assert {"task", "verification", "published"}.isdisjoint(dump(AgentState()))
+
+
+@pytest.mark.parametrize("output", ["x" * 5000, "é" * 5000, "\ufffd" * 5000, "a line of text\n" * 400])
+def test_the_records_of_many_agents_fit(output: str) -> None:
+    """A Run with the most agents, each with the longest output, fits an annotation (256 KiB), where a store may keep its record."""
+    status = {"containerStatuses": [{"name": "verify", "state": {"terminated": {"exitCode": 1, "message": output}}}]}
+    words = task_words("demo-coder-r0-verify0", status)["task_words"]
+    assert output.endswith(words)
+    assert MAX_OUTPUT - 3 <= len(words.encode()) <= MAX_OUTPUT
+    failed = VerificationState(attempt=1, result=VerificationResult.FAILED, exit_code=1, message=words)
+    outcome = Outcome(
+        attempt=1, result=OutcomeResult.FAILED, reason="VerificationFailed", message=words[-MAX_TEXT:], finished_at=NOON
+    )
+    agents = {f"a{index}": AgentState(outcome=outcome, verification=failed) for index in range(MAX_AGENTS)}
+    assert len(_close(1, OperatorState(run_uid="r", agents=agents)).encode()) < 256 * 1024
