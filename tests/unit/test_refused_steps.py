@@ -16,6 +16,8 @@ from controller.api.phases import Phase
 from controller.api.policy import NetworkMode, RunPolicySpec
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, RunSpec, Workspace
+from controller.api.tasks import TaskKind
+from controller.api.verification import Verify
 from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
 from controller.kube.errors import ApiError, Conflict, Forbidden, Invalid, NotFound, Unavailable
@@ -28,6 +30,7 @@ from controller.plan.actions import (
     CreateClaim,
     CreateEscalation,
     CreatePod,
+    CreateTask,
     Creation,
     DeletePod,
     DeleteRun,
@@ -53,7 +56,7 @@ from tests.unit.test_timestamps import NOON
 
 WORDS = "policy 'labelled' denied request: pods need the label cost-centre"
 TERMINATING = {"causes": [{"reason": "NamespaceTerminating"}]}
-AGENT = Agent(name="coder", image="x", workspace=Workspace())
+AGENT = Agent(name="coder", image="x", workspace=Workspace(), verify=Verify(command=("true",)))
 RUN = RunFacts("ns", "demo", "run-1", 1, RunSpec(agents=(AGENT,)))
 POD = PodFacts("demo-coder-r0", "u0", "coder", 0, "run-1", gated=True, gate_index=1, finalizers=("x/y", FINALIZER_OUTCOME))
 ESCALATION = EscalationFacts("e1", "e1", "run-1", "coder", 0)
@@ -66,6 +69,7 @@ OF_AGENT: dict[str, Any] = {"reason": Reason.ESCALATED, "agent": "coder", "attem
 ACTIONS: list[Creation | Effect] = [
     CreatePod(**OF_POD),
     CreateClaim(**OF_POD),
+    CreateTask(**OF_POD, kind=TaskKind.VERIFY, number=0),
     Ungate(**OF_UID),
     Terminate(**OF_UID),
     DeletePod(**OF_UID, intent=Intent.STOP, grace_seconds=30),
@@ -128,7 +132,7 @@ class Refusing:
 
 def tools(server: Refusing, **more: Any) -> Tools:
     """Return the dependencies of steps."""
-    return Tools(cast("Client", server), RunCache(lambda _: None), **more)
+    return Tools(cast("Client", server), RunCache(lambda _: None), **({"git_image": "git:1"} | more))
 
 
 def forbidden(details: JsonObject | None = None) -> ApiError:
