@@ -38,16 +38,23 @@ def git_container(
     name: str, image: str, environment: dict[str, str], agent: JsonObject, mounts: list[JsonObject], *, read_only: bool
 ) -> JsonObject:
     """Return the container, with the workspace. `agent` is the judged container of the agent's template."""
+    resources = without_devices(agent.get("resources") or {})
     workspace = {"name": WORKSPACE_VOLUME, "mountPath": WORKSPACE_DIR, **({"readOnly": True} if read_only else {})}
     return {
         "name": name,
         "image": image,
         "env": [{"name": variable, "value": literal(value)} for variable, value in environment.items()],
-        **({"resources": agent["resources"]} if agent.get("resources") else {}),
+        **({"resources": resources} if resources else {}),
         "securityContext": {**user_of(agent), "readOnlyRootFilesystem": True},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [workspace, *mounts],
     }
+
+
+def without_devices(resources: JsonObject) -> JsonObject:
+    """Return requests and limits without devices, such as `nvidia.com/gpu`, which nothing but an agent's own work needs."""
+    kept = {kind: {name: value for name, value in some.items() if "/" not in name} for kind, some in resources.items() if some}
+    return {kind: some for kind, some in kept.items() if some}
 
 
 def user_of(container: JsonObject) -> JsonObject:

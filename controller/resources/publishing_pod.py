@@ -25,6 +25,7 @@ from controller.resources.git_container import (
     private,
     required,
     secret,
+    without_devices,
 )
 from controller.resources.task_basis import Basis, Command, command_container
 from controller.resources.task_scripts import WITH_SUMMARY
@@ -50,7 +51,8 @@ class Publication(NamedTuple):
 
 
 def add_publication(spec: JsonObject, basis: Basis, publish: Publish, given: Publication) -> None:
-    """Add volumes and containers to the spec of a task's pod. Raises NoGitImage."""
+    """Add volumes and containers to the spec of a task's pod, none of which needs a device. Raises NoGitImage."""
+    basis = basis._replace(judged=basis.judged | {"resources": without_devices(basis.judged.get("resources") or {})})
     image, source = required(basis.git_image, basis.agent.name, "publish"), _source(basis)
     own, summary = _volumes(basis, publish, source), {"name": SUMMARY_VOLUME, "mountPath": SUMMARY_DIR}
     spec["volumes"] += [*(volume for volume, _ in own), {"name": SUMMARY_VOLUME, "emptyDir": {"sizeLimit": SUMMARY_SIZE}}]

@@ -177,6 +177,15 @@ def test_the_command_that_verifies() -> None:
     assert volume["emptyDir"] == {"sizeLimit": "5Gi"}
 
 
+def test_only_a_verification_gets_the_agents_devices() -> None:
+    """A copy or a push that waited for a GPU would wait for nothing."""
+    agent = SHORT | {"resources": {"limits": {"nvidia.com/gpu": "1", "cpu": "2"}, "requests": {"nvidia.com/gpu": "1"}}}
+    run, plain = run_of(agent, verify=VERIFY, publish=TASKS["publish"]), {"limits": {"cpu": "2"}}
+    verification, publication = boxes(task_pod(TaskKind.VERIFY, run)), boxes(task_pod(TaskKind.PUBLISH, run))
+    assert (verification["verify"]["resources"], verification["runwatchman-copy"]["resources"]) == (agent["resources"], plain)
+    assert [box["resources"] for box in publication.values()] == [plain, plain]
+
+
 def test_a_verification_of_its_own() -> None:
     """Another image, limits, and a workspace without source, whose copy has no tree."""
     verify = {"command": ["make", "test"], "image": "tools:1", "resources": {"limits": {"cpu": "1"}}}
