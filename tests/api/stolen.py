@@ -140,6 +140,8 @@ CREDENTIAL = {"name": "runwatchman-source", "mountPath": "/secret"}
 PRIVATE_KEY = {"name": "runwatchman-source-tmp", "mountPath": "/key"}
 PUSHED = "only the container of a publishing pod that pushes"
 PUSH_CREDENTIAL = {"name": "runwatchman-push", "mountPath": "/secret"}
+PUSH_VOLUMES = [volume for volume in task()["spec"]["volumes"] if volume["name"].startswith("runwatchman-push")]
+COPY_VOLUMES = task(TaskKind.VERIFY)["spec"]["volumes"]
 PUSH_KEY = {"name": "runwatchman-push-tmp", "mountPath": "/key"}
 NAMED = "is named <run>-<agent>-r<attempt>"
 TASK_LABELS = task()["metadata"]["labels"]
@@ -226,9 +228,13 @@ PODS = (
     stolen(
         "a verification with the credential to push",
         PUSHED,
-        task(TaskKind.VERIFY, box={"name": "publish", "volumeMounts": [PUSH_CREDENTIAL]}, volumes=task()["spec"]["volumes"]),
+        task(TaskKind.VERIFY, box={"name": "publish", "volumeMounts": [PUSH_CREDENTIAL]}, volumes=[*COPY_VOLUMES, *PUSH_VOLUMES]),
     ),
-    stolen("an agent with the credential to push", PUSHED, pod(box={"name": "publish", "volumeMounts": [PUSH_CREDENTIAL]})),
+    stolen(
+        "an agent with the credential to push",
+        PUSHED,
+        pod(box={"name": "publish", "volumeMounts": [PUSH_CREDENTIAL]}, volumes=[*genuine()["spec"]["volumes"], *PUSH_VOLUMES]),
+    ),
     stolen("a pod in kube-system", PLACE, pod(serviceAccountName="default"), SYSTEM),
     stolen("a pod in its own namespace", PLACE, pod(serviceAccountName="default"), HOME),
 )
