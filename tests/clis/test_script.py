@@ -107,6 +107,17 @@ async def test_a_second_call_of_the_attempt_is_a_new_prompt(stubbed: Stubbed) ->
     assert stubbed.pod.brief not in stubbed.prompt
 
 
+async def test_a_session_whose_work_was_not_verified(stubbed: Stubbed) -> None:
+    """It reads that its work did not pass, and the output, which is new in the brief; it was not interrupted."""
+    output = "\n\n## Verification of attempt 0 failed\n\n1 failed\n"
+    await stubbed.pod.run("codex")
+    stubbed.pod.begin(1, output)
+    stubbed.pod.environment["RUNWATCHMAN_LAST_OUTCOME"] = "VerificationFailed"
+    await stubbed.pod.run("codex")
+    assert stubbed.prompt.startswith("You had finished, and the verification of your work has failed.")
+    assert (stubbed.prompt.endswith(output), "interrupted" in stubbed.prompt) == (True, False)
+
+
 async def test_a_failed_start_does_not_cost_the_session(stubbed: Stubbed) -> None:
     """Only a CLI that reports an unknown session gets a new one."""
     await stubbed.pod.run("codex")
