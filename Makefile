@@ -2,8 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 RUN := scripts/run
-# Tests spend much of their time waiting: three workers keep two cores busy. Each has clusters of its own; one of them runs all tests that
-# need kubelets (tests/sharing.py).
+# Tests spend much of their time waiting: three workers keep two cores busy. Each has clusters of its own (tests/sharing.py).
 WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS)
 PROSE := controller docs README.md CHANGELOG.md CONTRIBUTING.md AGENTS.md scripts tests

@@ -17,7 +17,7 @@ from tests.chart.helm import NAMESPACE
 from tests.cluster import Cluster, ClusterError, lifecycle
 from tests.cluster.releases import release
 from tests.postgres import Postgres, postgres_server
-from tests.sharing import OneKindCluster
+from tests.sharing import SharedKindClusters
 from tests.support import OperatorProcess, await_that
 
 ARTIFACTS = Path("artifacts")
@@ -67,9 +67,9 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--cluster=existing is one cluster, and each of -n's workers needs one of its own: leave out -n")
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneKindCluster:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedKindClusters:
     """Distribute the tests by the rules in tests/sharing.py."""
-    return OneKindCluster(config, log)
+    return SharedKindClusters(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

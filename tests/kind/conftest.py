@@ -53,7 +53,7 @@ def kubelets(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="session")
 def clusters() -> Iterator[ExitStack]:
-    """The clusters that are to be ended, at the latest with the session: two at once would take each other's cores."""
+    """The clusters of this worker that are to be ended, at the latest with the session."""
     with ExitStack() as stack:
         yield stack
 
