@@ -129,12 +129,10 @@ why_not_kept() { # print why the commits that end at $head are not kept; succeed
     not_kept 'objects of them are missing' || return
   git cat-file --batch-all-objects --batch-check='%(objectsize)' | awk -v most="$MAX_FILE_BYTES" '$1 > most { exit 1 }' ||
     not_kept 'they have a file that is too large' || return
-  git rev-list "$head" "^$base" | git diff-tree --stdin -r -m --no-commit-id --name-only \
-    -- .runwatchman lost+found "$FOLDER" >"$lists/ours"
-  [ ! -s "$lists/ours" ] || not_kept 'they have files of runwatchman' || return
-  submodules "$base" >"$lists/submodules"
-  submodules "$head" | comm -13 "$lists/submodules" - >"$lists/new-submodules"
-  [ ! -s "$lists/new-submodules" ] || not_kept 'they change a submodule' || return
+  ours=$(git rev-list "$head" "^$base" | git diff-tree --stdin -r -m --no-commit-id --name-only -- \
+    .runwatchman lost+found "$FOLDER") && [ -z "$ours" ] || not_kept 'they have files of runwatchman' || return
+  submodules "$base" >"$lists/submodules" && new=$(submodules "$head" | comm -13 "$lists/submodules" -) && [ -z "$new" ] ||
+    not_kept 'they change a submodule' || return
   git read-tree "$head" 2>>"$private/log" || not_kept 'they have a name that git refuses'
 }
 
@@ -157,7 +155,7 @@ list_files() { # `KIND BYTES PATH` of all that is in the folder, without followi
   # f d l p s b c as find has them; g is called .git; x is a file and X a folder that cannot be read
   (cd "$real" && find . -mindepth 1 \( -path ./.git -o -path ./.runwatchman -o -path ./lost+found -o -path "./$FOLDER" \) -prune \
     -o -name .git -prune -printf 'g 0 %P\0' -o -type d \( ! -readable -o ! -executable \) -prune -printf 'X 0 %P\0' \
-    -o -type f ! -readable -printf 'x 0 %P\0' -o -printf '%y %s %P\0') >"$lists/found" 2>>"$private/log"
+    -o -type f ! -readable -printf 'x 0 %P\0' -o -printf '%y %s %P\0') >"$lists/found" || echo "find failed" >&2
   in_lines <"$lists/found" >"$lists/files"
   grep -az '[[:cntrl:]]' "$lists/found" | sed -z 's/^. [0-9]* //' | tr '\001-\037\177' '?' | tr '\0' '\n' |
     sed 's/$/\tcontrol character/' >"$lists/odd"
@@ -225,11 +223,17 @@ as_paths() { # lines, as paths that end with NUL
 }
 
 make_tree() { # set $tree; what is left out is in the list reported, with the reason behind a tab
-  read_start
-  list_files
-  sort_out
+  # No pipe says that a list is cut short, for lack of space: the tools say it. What git says is in $tmp/words.
+  trouble=$({ read_start && list_files && sort_out && leave_ignored; } 2>&1) || trouble="${trouble}git failed"
+  case $trouble in
+  '') ;;
+  *'git failed')
+    [ -s "$tmp/words" ] || fail "$WRONG" "git failed without a word: the volume of $private may be full"
+    fail_by_words
+    ;;
+  *) fail "$(judge "$trouble")" "$trouble" ;;
+  esac
   [ ! -f "$lists/traps" ] || fail "$WRONG" "$(head -n 1 "$lists/traps") is a pipe, and git would wait for it: remove it"
-  leave_ignored
   {
     as_paths removed | git update-index -z --force-remove --stdin &&
       as_paths published | git update-index -z --info-only --add --stdin &&
@@ -241,16 +245,16 @@ make_tree() { # set $tree; what is left out is in the list reported, with the re
 }
 
 read_start() { # the index as $start has it, without submodules: git would run in them
-  git read-tree "$start" 2>"$tmp/words" || fail_by_words
-  submodules "$start" >"$lists/submodules"
-  cut -d' ' -f3- "$lists/submodules" | tr '\n' '\0' | git update-index -z --force-remove --stdin 2>"$tmp/words" || fail_by_words
-  git ls-files -z | in_lines | sort >"$lists/tracked"
+  git read-tree "$start" 2>"$tmp/words" && submodules "$start" >"$lists/submodules" &&
+    cut -d' ' -f3- "$lists/submodules" | tr '\n' '\0' | git update-index -z --force-remove --stdin 2>"$tmp/words" &&
+    git ls-files -z | in_lines | sort >"$lists/tracked"
 }
 
 leave_ignored() { # of the candidates, and silently of what is left out. With ./ a path that begins with a colon is no pattern of git
+  [ ! -f "$lists/traps" ] || return 0 # git would read them
   cut -f1 "$lists/left-out" | cat "$lists/candidates" - | sed 's|^|./|' | tr '\n' '\0' |
     git check-ignore -z --stdin >"$lists/ignored.z" 2>"$tmp/words"
-  [ $? -le 1 ] || fail_by_words # 1: none is
+  [ $? -le 1 ] || return # 1: none is
   in_lines <"$lists/ignored.z" | sed 's|^\./||' | sort >"$lists/ignored"
   sort "$lists/candidates" | comm -23 - "$lists/ignored" >"$lists/published"
   awk -F '\t' 'FILENAME ~ /ignored$/ { ignored[$0]; next } !($1 in ignored)' "$lists/ignored" "$lists/left-out" |
