@@ -87,6 +87,23 @@ async def test_a_verification_completes_the_run(client: Client, run: JsonObject,
     assert (await agent(client, run))["verification"] == {"result": "Passed", "attempt": 0, "exitCode": 0}
 
 
+async def test_a_verification_costs_three_writes(client: Client, run: JsonObject, passes: Passes) -> None:
+    """Its pod is created and started. The save that names it also records the agent's end, so one save more records its own."""
+    await working(passes, run)
+    first = await writes(passes, run)
+    await ends(passes, run, FIRST, 0)
+    assert (first, await writes(passes, run)) == (["POST pods", "PUT runs", "PATCH pods"], ["PUT runs"])
+
+
+async def writes(passes: Passes, run: JsonObject) -> list[str]:
+    """Make a pass and return its writes, in order, without Events."""
+    found: list[str] = []
+    passes.client.sender.observe = lambda verb, resource, *_: found.append(f"{verb} {resource}")
+    await over(passes, run)
+    passes.client.sender.observe = lambda *_: None
+    return [each for each in found if each.split()[0] in ("POST", "PUT", "PATCH", "DELETE") and "events" not in each]
+
+
 async def test_a_failed_verification_restarts_the_agent_with_its_output(client: Client, run: JsonObject, passes: Passes) -> None:
     """The restart is charged, and the brief of the next attempt has the output."""
     await working(passes, run)

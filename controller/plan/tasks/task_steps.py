@@ -73,11 +73,19 @@ def _start(at: PlanContext, agent: Agent, task: TaskState) -> AgentDecision:
     """Return the next step before the pod of a try is started, or why it waits."""
     step = _before_start(at, agent, task)
     if not isinstance(step, Wait):
-        refusal = refused_writes.of(at, step)
-        return AgentDecision(hold=refused_writes.hold(at, refusal)) if refusal else AgentDecision((step,))
+        return _unless_refused(at, agent, task, step)
     if step.reason is Reason.BEYOND_POLICY:
         return AgentDecision(hold=step, block=blocked.beyond_policy(at, agent.name, step.message))
     return AgentDecision(hold=step, block=blocked.name_taken(at, agent.name, step.reason, step.message) if step.blocked else None)
+
+
+def _unless_refused(
+    at: PlanContext, agent: Agent, task: TaskState, step: CreateTask | AdoptTask | Ungate | start_stop.Ending
+) -> AgentDecision:
+    """Return a step, or the wait for one that was refused. The words are those of the try at work: its start is shown once."""
+    refusal = refused_writes.of(at, step)
+    hold = refused_writes.hold(at, refusal) if refusal else _wait(agent, task, f"in pod {step.pod}", None)
+    return AgentDecision(() if refusal else (step,), hold=hold)
 
 
 def _before_start(at: PlanContext, agent: Agent, task: TaskState) -> CreateTask | AdoptTask | start_stop.Ending | Wait:
@@ -116,8 +124,7 @@ def _of_pod(at: PlanContext, agent: Agent, task: TaskState, pod: PodFacts) -> Ag
     """Return the decision about the live pod of a try."""
     if pod.gated and not pod.deleting:
         start = Ungate(reason=REASONS[task.kind], agent=agent.name, attempt=pod.attempt, pod=pod.name, pod_uid=pod.uid)
-        refusal = refused_writes.of(at, start)
-        return AgentDecision(hold=refused_writes.hold(at, refusal)) if refusal else AgentDecision((start,))
+        return _unless_refused(at, agent, task, start)
     limit = times_out_at(agent, task.kind, pod) or later(at.now, time_limit(agent, task.kind))
     ends = (_end_reason(at, agent, task, pod, limit), Reason.PROLONGED if pod.deleting else None)
     reason = next(filter(None, ends), None)

@@ -388,6 +388,55 @@ def test_a_pause_ends_the_try_and_costs_nothing() -> None:
     assert state.task == TaskState(kind=TaskKind.VERIFY, number=1, message="it was ended by a pause or a stop")
 
 
+def test_a_pod_that_does_not_start_is_escalated() -> None:
+    """Another try would not help: a human is asked with the kubelet's words, and the task goes on once the pod starts."""
+    old = NOW - timedelta(hours=2)
+    stuck = task_pod(
+        phase="Pending",
+        ready=False,
+        started_at=None,
+        scheduled_at=old,
+        waiting_reason="ImagePullBackOff",
+        waiting_message="no such image",
+    )
+    decision = plan(situation(done(started()), stuck), NOW)
+    assert reason_of(decision) == (Phase.BLOCKED, Reason.PENDING_STALLED)
+    assert "ImagePullBackOff: no such image" in decision.verdict.message
+    assert reason_of(plan(situation(done(started()), task_pod()), NOW)) == (Phase.RUNNING, Reason.VERIFYING)
+
+
+def test_a_pod_on_a_lost_node_may_still_run() -> None:
+    """No other try begins beside it, and a human is asked."""
+    lost = task_pod(ready=False, node="n1", node_lost_since=NOW - timedelta(hours=1), started_at=NOW - timedelta(hours=1))
+    decision = plan(situation(done(started()), lost), NOW)
+    assert reason_of(decision) == (Phase.BLOCKED, Reason.UNREACHABLE)
+    assert {type(action) for action in decision.actions} == {CreateEscalation}
+
+
+def test_an_injected_container_is_ended_with_the_task() -> None:
+    """The judged container has ended and an injected one runs on: the pod is ended after its grace period, then recorded."""
+    end = Termination(0, "Completed", started_at=EARLIER, finished_at=EARLIER)
+    beside = task_pod(termination=end, started_at=None)
+    (action,) = plan(situation(done(started()), beside), NOW).actions
+    assert isinstance(action, Terminate)
+    assert action.reason is Reason.TASK_ENDED
+    over = replace(beside, phase="Failed", ending_since=NOW)
+    verification = agent_of(recorded(situation(done(started()), over))).verification
+    assert verification
+    assert verification.result is VerificationResult.PASSED
+
+
+def test_another_policy_may_end_a_task() -> None:
+    """The attempt was complete by a rule of a policy that is gone: its try is ended, and the agent is restarted after that."""
+    three = DONE.model_copy(update={"result": OutcomeResult.FAILED, "reason": "NonZeroExit", "exit_code": 3})
+    snapshot = situation(done(started(), outcome=three), task_pod())
+    (action,) = plan(snapshot, NOW).actions
+    assert isinstance(action, Terminate)
+    assert action.reason is Reason.TASK_NOT_DUE
+    over = ended(143, ending_since=NOW, termination=Termination(143, "Error", started_at=NOW, finished_at=NOW))
+    assert agent_of(recorded(replace(snapshot, pods=(agents_pod(), over)))).attempt == 1
+
+
 def test_its_end_is_recorded_before_a_stop_goes_on() -> None:
     """A verification that ended well before it was asked to end counts, even if the Run stops."""
     snapshot = situation(done(started()), ended(0, ending_since=NOW))
