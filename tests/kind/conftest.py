@@ -17,6 +17,7 @@ from tests.kind.each_store import release_of_each
 from tests.kind.installed import OFTEN, PATIENT, PLAIN, Installed, claim_namespace
 from tests.kind.released import Released, released
 from tests.postgres import Door, Postgres, postgres_server
+from tests.recipe_image import GIT, load_image
 from tests.reporter_image import load_reporter_image
 from tests.skipping import cannot_run
 
@@ -104,6 +105,17 @@ def kind_operator(release: Installed) -> Installed:
 def reporting(release: Installed) -> Installed:
     """The operator, with reporters that beat every two seconds."""
     release.run_with(PATIENT, OFTEN)
+    return release
+
+
+@pytest.fixture(scope="module")
+def cloning(release: Installed, kind_cluster: Cluster) -> Installed:
+    """The operator with the image that clones and publishes, whose agents may reach this machine at the gateway."""
+    if not isinstance(kind_cluster, KindCluster):
+        cannot_run("needs a git server that pods reach: on nodes of our own they reach this machine's")
+    repository, _, tag = load_image(kind_cluster, GIT).rpartition(":")
+    allowed = {"agents": {"network": {"managed": True, "allow": [f"{kind_cluster.gateway()[0]}/32"]}}}
+    release.run_with(PATIENT, OFTEN, {"git": {"image": {"repository": repository, "tag": tag}}}, allowed)
     return release
 
 

@@ -13,9 +13,8 @@ from controller.api.base import JsonObject
 from tests.cluster import Cluster
 from tests.cluster.kind import KindCluster
 from tests.git_servers import HttpsGit, SshGit, https_git, ssh_git
-from tests.kind.installed import OFTEN, PATIENT, Installed
+from tests.kind.installed import Installed
 from tests.plugin import Plugin
-from tests.recipe_image import GIT, load_image
 from tests.skipping import cannot_run
 from tests.support import answer, apply, await_phase, await_that, get, items, policy_of, run_of, shell, status
 
@@ -47,16 +46,6 @@ def ssh(server: HttpsGit, kind_cluster: KindCluster, tmp_path_factory: pytest.Te
     """An sshd that pods reach, with the same repository."""
     with ssh_git(server.repositories, tmp_path_factory.mktemp("ssh"), kind_cluster.gateway()[0]) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def cloning(release: Installed, server: HttpsGit, kind_cluster: Cluster) -> Installed:
-    """The operator with the image that clones, whose agents may reach the server."""
-    repository, _, tag = load_image(kind_cluster, GIT).rpartition(":")
-    address = server.url.removeprefix("https://").partition(":")[0]
-    allowed = {"agents": {"network": {"managed": True, "allow": [f"{address}/32"]}}}
-    release.run_with(PATIENT, OFTEN, {"git": {"image": {"repository": repository, "tag": tag}}}, allowed)
-    return release
 
 
 def test_a_repository_in_the_workspace(kind_cluster: Cluster, cloning: Installed, server: HttpsGit, namespace: str) -> None:
