@@ -1,4 +1,4 @@
-"""`make demo`: a real cluster, the operator, the examples, and their events, live.
+"""`make demo`: a real cluster, the operator, a verified branch by a real agent, then the examples and their events, live.
 
 One example asks a question, and one waits for an approval, with the advice of an advisor (a stub behind the documented command,
 without a key): answer them from another terminal, or let the demo answer (DEMO_AUTO=1, or no terminal). KEEP=1 leaves everything
@@ -14,17 +14,21 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from tests.cluster import Cluster, ClusterError, lifecycle
+from tests.cluster.kind import KindCluster
 from tests.cluster.processes import wait_until
 from tests.conftest import install
+from tests.recipe_image import GIT, load_image
 from tests.reporter_image import load_reporter_image
 from tests.stub_model import stub_model
 from tests.support import OperatorProcess, items
+from tests.verified_branch.demo_act import Act
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES, ADVISOR = ROOT / "manifests/examples", ROOT / "docs/examples/advisor-local.py"
@@ -76,7 +80,9 @@ def _play(cluster: Cluster, operator: OperatorProcess, *, keep: bool) -> int:
         install(cluster)
         with console.status("starting the operator"):
             operator.start()
-        settled = Stage(cluster).play(apply_examples(cluster))
+        branch = Act(cluster, NAMESPACE, console, partial(rw, cluster)).play() if isinstance(cluster, KindCluster) else True
+        before = len(items(cluster, NAMESPACE, "runs"))
+        settled = Stage(cluster).play(before + apply_examples(cluster)) and branch
         if PICTURE:
             console.save_svg(PICTURE, title="make demo", clear=False)
         explain(cluster)
@@ -90,10 +96,11 @@ def _play(cluster: Cluster, operator: OperatorProcess, *, keep: bool) -> int:
 
 
 def reporters(cluster: Cluster) -> tuple[str, ...]:
-    """Return the operator's options for reporters; simulated nodes run none."""
+    """Return the operator's options for reporters, clones and branches; simulated nodes run none."""
     if cluster.provider == "api":
         return ()
-    return ("--reporter-image", load_reporter_image(cluster), "--reporter-interval-seconds", "5")
+    git = ("--git-image", load_image(cluster, GIT))
+    return ("--reporter-image", load_reporter_image(cluster), "--reporter-interval-seconds", "5", *git)
 
 
 def advisor(cluster: Cluster) -> tuple[str, ...]:

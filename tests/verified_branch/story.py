@@ -54,8 +54,12 @@ class Story:
     def _command(self) -> JsonObject:
         if self.cli is CLAUDE:
             return {"command": ["rw", "exec", "claude"], "env": [{"name": "ANTHROPIC_BASE_URL", "value": self.model.url}]}
+        return {"command": ["rw", "exec", "codex", *self.model_options()]}
+
+    def model_options(self) -> list[str]:
+        """Return codex's options that lead it to the model."""
         provider = f'{{name="stub", base_url="{self.model.url}", env_key="{KEYS[CODEX]}", wire_api="responses"}}'
-        return {"command": ["rw", "exec", "codex", "-c", "model_provider=stub", "-c", f"model_providers.stub={provider}"]}
+        return ["-c", "model_provider=stub", "-c", f"model_providers.stub={provider}"]
 
     def edit(self, line: str) -> Reply:
         """Return the model's answer that makes the agent write a line: by codex's own tool for files, by claude's shell."""
