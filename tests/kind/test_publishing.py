@@ -150,8 +150,7 @@ def test_credentials_stay_where_they_belong(stage: Stage, forge: Forge) -> None:
     stage.phase("curious", "Completed")
     pods = items(stage.cluster, stage.namespace, "pods")
     told = [json.dumps(pods), json.dumps(status(stage.cluster, stage.namespace, "curious"))]
-    for pod in pods:
-        told.append(stage.cluster.kubectl("-n", stage.namespace, "logs", pod["metadata"]["name"], "--all-containers"))
+    told += [stage.cluster.kubectl("-n", stage.namespace, "logs", pod["metadata"]["name"], "--all-containers") for pod in pods]
     told.append(git(forge.bare, "show", "runwatchman/curious"))
     for password in (READS, WRITES):
         assert not [text for text in told if password in text]

@@ -83,7 +83,8 @@ def _play(theatre: Theatre, killer: Killer, time: int, kills: int, tell: Callabl
             at_work.join()
     seconds, toll = monotonic() - began, killer.toll
     tell(f"time {time}: {toll.kills} kills, {seconds:.0f} s, differences: {fault}")
-    return f"| {time} | {toll.kills} | {toll.at_a_step} | {seconds:.0f} | {len(story.forge.updates(story.branch))} | {fault} |", fault == "none"
+    pushes = len(story.forge.updates(story.branch))
+    return f"| {time} | {toll.kills} | {toll.at_a_step} | {seconds:.0f} | {pushes} | {fault} |", fault == "none"
 
 
 FAULT_TEXT = 300

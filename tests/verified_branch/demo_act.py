@@ -14,11 +14,11 @@ from time import monotonic
 from rich.console import Console
 
 from controller.api.base import JsonObject
-from tests.cluster.kind import KindCluster
 from tests.clis.cli import CODEX, KEY
+from tests.cluster.kind import KindCluster
 from tests.recipe_image import CODEX_AGENT, load_image
 from tests.support import apply, await_that, policy_of, status
-from tests.verified_branch.forge import AUTHORITY, Forge, secret, serve
+from tests.verified_branch.forge import AUTHORITY, secret, serve
 from tests.verified_branch.model_thread import serving
 from tests.verified_branch.project import BARE, PYTHON, git, publish
 from tests.verified_branch.story import KEYS, LONG, Story

@@ -109,4 +109,3 @@ class Story:
         (copied,) = verified["status"]["initContainerStatuses"]
         published = git(self.forge.bare, "rev-parse", f"{self.branch}^{{tree}}")
         assert copied["state"]["terminated"]["message"].split() == ["tree", published]
-
