@@ -33,6 +33,8 @@ class HttpsGit:
     repositories: Path
     user: str = ""
     password: str = ""
+    readers: dict[str, str] = field(default_factory=dict)
+    """Other users with their passwords, who may not push."""
     url: str = ""
     ca: Path = Path()
     trouble: HTTPStatus | None = None
@@ -51,10 +53,12 @@ class HttpsGit:
     credentials: set[str] = field(default_factory=set)
     """The Authorization headers that it has received."""
 
-    def admits(self, header: str) -> bool:
-        """Whether an Authorization header has the credential."""
-        wanted = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
-        return not self.user or header == f"Basic {wanted}"
+    def admits(self, header: str, line: str) -> bool:
+        """Whether an Authorization header has a credential for a request's line."""
+        reads = "git-receive-pack" not in line
+        users = {self.user: self.password, **(self.readers if reads else {})}
+        known = {base64.b64encode(f"{user}:{password}".encode()).decode() for user, password in users.items()}
+        return not self.user or header.removeprefix("Basic ") in known
 
 
 @contextmanager
@@ -117,7 +121,7 @@ class _Backend(BaseHTTPRequestHandler):
             git.credentials.add(header)
         if git.trouble:
             self._refuse(git.trouble)
-        elif not git.admits(self.headers.get("Authorization", "")):
+        elif not git.admits(self.headers.get("Authorization", ""), line):
             self._refuse(HTTPStatus.UNAUTHORIZED, ("WWW-Authenticate", 'Basic realm="git"'))
         else:
             self._backend(body)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import tempfile
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -40,6 +39,7 @@ class Act:
     rw: Callable[..., str]
     began: float = field(default_factory=monotonic)
     shown: str = ""
+    killed: bool = False
 
     def play(self) -> bool:
         """Play it, and return whether the branch has what was verified, and nothing else."""
@@ -52,9 +52,7 @@ class Act:
             story = Story(self.cluster, self.namespace, PYTHON, forge, CODEX, load_image(self.cluster, CODEX_AGENT), model, NAME)
             model.answer(*story.script())
             self._begin(story)
-            (killer := threading.Thread(target=self._kill, args=(story,), daemon=True)).start()
-            await_that(self._look, "the end of the story", LONG)
-            killer.join()
+            await_that(lambda: self._look(story), "the end of the story", LONG)
             return self._end(story)
 
     def _begin(self, story: Story) -> None:
@@ -66,12 +64,12 @@ class Act:
         self.began = monotonic()
         self.console.print(self.rw(*words), style="dim", end="")
 
-    def _kill(self, story: Story) -> None:
-        story.kill_the_agent()
-        self._tell("[red]the agent's process is killed (SIGKILL), its edit is not committed[/]")
-
-    def _look(self) -> bool:
-        """Print what has changed, and return whether the Run has ended."""
+    def _look(self, story: Story) -> bool:
+        """Print what has changed, kill the agent when its model thinks, and return whether the Run has ended."""
+        if story.model.holding.is_set() and not self.killed:
+            story.kill_the_agent()
+            self.killed = True
+            self._tell("[red]the agent's process is killed (SIGKILL), its edit is not committed[/]")
         found = status(self.cluster, self.namespace, NAME)
         words = moment(found)
         if words and words != self.shown:

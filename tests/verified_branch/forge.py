@@ -63,6 +63,7 @@ def secret(name: str, data: dict[str, str], kind: str = "Opaque") -> JsonObject:
 @contextmanager
 def serve(bare: Path, folder: Path, host: str) -> Iterator[Forge]:
     """Serve a repository on an address of this machine by one authority, whose files are in a folder."""
-    reading, writing = HttpsGit(bare.parent, READER, READS), HttpsGit(bare.parent, WRITER, WRITES)
+    reading = HttpsGit(bare.parent, READER, READS)
+    writing = HttpsGit(bare.parent, WRITER, WRITES, readers={READER: READS})
     with https_git(reading, folder, host), https_git(writing, folder, host):
         yield Forge(bare, reading, writing)
