@@ -81,10 +81,10 @@ def _play(cluster: Cluster, operator: OperatorProcess, *, keep: bool) -> int:
         with console.status("starting the operator"):
             operator.start()
         branch = Act(cluster, NAMESPACE, console, partial(rw, cluster)).play() if isinstance(cluster, KindCluster) else True
-        before = len(items(cluster, NAMESPACE, "runs"))
-        settled = Stage(cluster).play(before + apply_examples(cluster)) and branch
         if PICTURE:
             console.save_svg(PICTURE, title="make demo", clear=False)
+        before = len(items(cluster, NAMESPACE, "runs"))
+        settled = Stage(cluster).play(before + apply_examples(cluster)) and branch
         explain(cluster)
         if keep:
             say_how_to_reach(cluster, operator)

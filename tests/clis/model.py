@@ -131,6 +131,8 @@ class Model(ABC):
                     request.transport.close()
                     return response
                 await self.released.wait()
+                if request.transport is None or request.transport.is_closing():
+                    return response  # its client has ended meanwhile
             await response.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
         return response
 
