@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 
 import pytest
@@ -128,16 +129,15 @@ def test_a_pause_and_a_drain_while_it_is_verified(stage: Stage, forge: Forge) ->
     waits = {"command": ["sh", "-c", GATE]}
     apply(stage.cluster, stage.namespace, run(forge, "paused", verify=waits), run(forge, "drained", verify=waits))
     for name in ("paused", "drained"):
-        await_that(lambda name=name: running(stage, name), f"the verification of {name}", LONG)
+        await_try(stage, name, 1)
     patch(stage, "paused", "Paused")
     stage.phase("paused", "Paused")
     assert not running(stage, "paused")
     evict(stage, running(stage, "drained"))
     patch(stage, "paused", "Running")
     for name in ("paused", "drained"):
-        await_that(lambda name=name: tries(stage, name, "verify") > 1 and running(stage, name), f"{name}'s second try", LONG)
-        pod = running(stage, name)
-        await_that(lambda pod=pod: go(stage, pod), f"the container of {pod}", LONG)
+        pod = await_try(stage, name, 2)
+        await_that(partial(go, stage, pod), f"the container of {pod}", LONG)
         found = stage.phase(name, "Completed")
         assert (found["restarts"], found["agents"][0]["attempt"]) == (0, 0)
         assert forge.updates(f"runwatchman/{name}") == [found["agents"][0]["published"]["commit"]]
@@ -171,6 +171,15 @@ def running(stage: Stage, name: str) -> str:
     """Return the name of a Run's verification pod that runs, empty without one."""
     found = (pod for pod in pods_of_task(stage, name, "verify") if pod["status"].get("phase") == "Running")
     return next((pod["metadata"]["name"] for pod in found if "deletionTimestamp" not in pod["metadata"]), "")
+
+
+def await_try(stage: Stage, name: str, number: int) -> str:
+    """Wait until this try of a Run's verification runs, and return its pod's name."""
+
+    def there() -> str:
+        return running(stage, name) if tries(stage, name, "verify") == number else ""
+
+    return str(await_that(there, f"try {number} of the verification of {name}", LONG))
 
 
 def go(stage: Stage, pod: str) -> bool:
