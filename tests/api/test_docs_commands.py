@@ -79,14 +79,22 @@ def test_the_first_look_at_trouble(api_cluster: Cluster, api_operator: OperatorP
     assert "Attempts" in said
 
 
-@pytest.mark.parametrize("begins", ["$ kubectl rw run hi", "$ kubectl rw run fix", "$ kubectl rw logs hello"])
+PRINTING = [
+    ("../README.md", "$ kubectl rw run fix"),
+    *(("cli.md", f"$ kubectl rw {words}") for words in ("run hi", "run fix", "logs hello")),
+]
+
+
+@pytest.mark.parametrize(("page", "begins"), PRINTING)
 def test_the_plugin_prints_what_its_page_shows(
-    api_cluster: Cluster, api_operator: OperatorProcess, namespace: str, begins: str
+    api_cluster: Cluster, api_operator: OperatorProcess, namespace: str, page: str, begins: str
 ) -> None:
-    """docs/cli.md: the output below a command is exactly what the command prints."""
+    """The output below a command is exactly what the command prints."""
+    for name in ("openai", "clone", "push"):
+        api_cluster.kubectl("-n", namespace, "create", "secret", "generic", name, "--from-literal=OPENAI_API_KEY=x")
     apply(api_cluster, namespace, run_of("hello", A_POD))
     await_phase(api_cluster, namespace, "hello", "Completed")
-    command, _, shown = block("cli.md", begins).replace("\\\n", "").partition("\n")
+    command, _, shown = block(page, begins).replace("\\\n", "").partition("\n")
     said = Plugin(api_cluster, namespace)(*shlex.split(command)[3:]).output
     assert said.replace(f" -n {namespace}", "").replace(f"namespace: {namespace}", "namespace: default") == shown
 

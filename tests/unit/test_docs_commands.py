@@ -30,6 +30,7 @@ class Shown(NamedTuple):
 
 RUN_BY = {
     Shown("README.md", "helm upgrade"): INSTALLED,
+    Shown("README.md", "$ kubectl rw run fix"): TYPED,
     Shown("README.md", "$ kubectl apply"): "tests/kind/test_readme.py",
     Shown("docs/install.md", "export CHART="): INSTALLED,
     Shown("docs/install.md", "kubectl create namespace"): INSTALLED,
