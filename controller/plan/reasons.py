@@ -125,7 +125,7 @@ class Reason(DocumentedEnum):
     )
     VERIFICATION_UNAVAILABLE = (
         "VerificationUnavailable",
-        "The verification could not be carried out, although it was tried several times; the agent's work is not judged.",
+        "The verification could not be carried out, and another try would hardly help; the agent's work is not judged.",
     )
     PUBLISH_UNAVAILABLE = (
         "PublishUnavailable",

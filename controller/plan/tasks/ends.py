@@ -49,6 +49,9 @@ VERDICTS = frozenset(
 TRY_LATER = 75
 """Exit code of images/git/rw-publish if the server was not reached (EX_TEMPFAIL of BSD's sysexits.h)."""
 
+WRONG = 78
+"""Exit code of images/git/rw-copy if another copy would fail in the same way: the repository lacks its base, the disk is full."""
+
 PUSH_SECONDS = 600
 """Time limit of a push without a command after it."""
 
@@ -132,6 +135,8 @@ def _of_init_container(pod: PodFacts, end: Termination) -> TaskEnd:
         return _of_push(pod, end)
     what = "the copy of the workspace failed" if end.container == COPY_CONTAINER else f"init container {end.container} failed"
     text = f"{what}: exit code {end.exit_code}: {end.message}".removesuffix(": ")
+    if end.container == COPY_CONTAINER and end.exit_code == WRONG:
+        return TaskEnd(Result.HELD, Reason.VERIFICATION_UNAVAILABLE, text)
     return TaskEnd(Result.FAULT, Reason.INIT_CONTAINER_FAILED, text)
 
 

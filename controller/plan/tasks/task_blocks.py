@@ -21,9 +21,8 @@ TRY_AGAIN = (
 def held(at: PlanContext, agent: str, task: TaskState) -> Block:
     """A task that only a human can help on."""
     reason, state = Reason(task.failure), at.agent_state(agent)
-    spent = reason in (Reason.VERIFICATION_UNAVAILABLE, Reason.PUBLISH_UNAVAILABLE)
     what = "verified" if task.kind is TaskKind.VERIFY else "published"
-    tries = f" ({TASK_FAULT_LIMIT} tries)" if spent else ""
+    tries = f" ({task.faults} tries)" if task.faults >= TASK_FAULT_LIMIT else ""
     cause = f"the work of attempt {due.attempt_of(state)} is not {what}{tries}: {task.message}"
     remedy = f"{REMEDIES[reason]}, then answer Retry"
     return Block(agent, state.attempt, reason, None, cause, remedy, f"{task.kind} {task.number}", decisions=TRY_AGAIN)

@@ -336,6 +336,15 @@ def test_nobodys_fault_is_another_try(facts: JsonObject) -> None:
     assert state.verification is None
 
 
+def test_a_workspace_that_cannot_be_copied_asks_at_once() -> None:
+    """The agent's repository lacks the commit that was cloned, or the disk of the node is full: another copy fails alike."""
+    copy = Termination(78, "Error", "fatal: bad object", container="runwatchman-copy")
+    after = recorded(situation(done(started()), ended(1, termination=None, init_termination=copy)))
+    decision = plan(after, NOW)
+    assert reason_of(decision) == (Phase.BLOCKED, Reason.VERIFICATION_UNAVAILABLE)
+    assert "is not verified: the copy of the workspace failed: exit code 78: fatal: bad object" in decision.verdict.message
+
+
 def test_a_pod_that_is_gone_is_another_try() -> None:
     """Somebody stripped its finalizer and deleted it by force."""
     state = agent_of(recorded(situation(done(started()))))
