@@ -49,6 +49,8 @@ class Container:
     branch: str = BRANCH
     message: str = "Fix it"
     date: str = DATE
+    largest: int | None = None
+    """Blocks of 512 bytes that a file may have: a disk that becomes full."""
     said: str = ""
 
     def start(self, script: str = "rw-publish") -> subprocess.Popen[str]:
@@ -60,7 +62,8 @@ class Container:
                 (self.scratch / "source" / kind / name).write_text(content)
         for folder in ("tmp", "copy"):
             (self.scratch / folder).mkdir(exist_ok=True)
-        command = [*AS_IN_A_POD, "sh", str(SCRIPTS / script)]
+        limit = f"trap '' XFSZ; ulimit -f {self.largest}; " if self.largest else ""
+        command = [*AS_IN_A_POD, "sh", "-c", f'{limit}exec sh "$0"', str(SCRIPTS / script)]
         pipe = subprocess.PIPE
         return subprocess.Popen(
             command, env=self._env(), stdout=pipe, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True

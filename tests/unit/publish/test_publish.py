@@ -191,6 +191,16 @@ def test_only_the_verified_tree(container: Container, server: HttpsGit, work: Pa
     assert container.run()[0] == WRONG
 
 
+def test_a_full_disk(container: Container, server: HttpsGit, work: Path) -> None:
+    """Lists that are cut short publish nothing, whichever tool runs out of space, and the words say so."""
+    (work / "build").mkdir()
+    for number in range(500):
+        (work / f"build/{number:0200}").touch()
+    for container.largest in (32, 64, 128):
+        code, words = container.run()
+        assert (code > 0, "File too large" in words, at(server)) == (True, True, ""), words
+
+
 def test_a_folder_of_the_workspace(container: Container, server: HttpsGit, work: Path) -> None:
     """With a directory the rest of the workspace is not published."""
     (moved := work.parent / "moved").mkdir()
