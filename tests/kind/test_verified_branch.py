@@ -68,3 +68,5 @@ def test_a_verified_branch(
         assert story.branch in words
         assert found["agents"][0]["published"]["commit"][:7] in words
         assert not {READS, WRITES} & set(words.split())
+    code, changes, told = rw.process("diff", story.name)
+    assert (code, f"\n+{project.right}\n" in changes) == (0, True), f"{changes}{told}"
