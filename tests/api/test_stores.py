@@ -9,6 +9,7 @@ import pytest
 
 from controller.api.base import JsonObject, dump
 from controller.api.names import ANNOTATION_STATE
+from controller.api.operator_state import SCHEMA_VERSION
 from controller.kube.client import Client
 from controller.kube.errors import Conflict, NotFound, Unavailable
 from controller.kube.resources import RUNS
@@ -199,11 +200,11 @@ async def test_fields_that_may_be_left_unread_come_back(bench: Bench, run: JsonO
 async def test_a_record_that_must_be_understood_is_kept_whole(bench: Bench, run: JsonObject) -> None:
     """The older operator refuses it, writes that, and has changed nothing in it when the newer one returns."""
     run = await save(bench.store, run, 2)
-    await bench.damage(run, lambda raw: from_a_newer_version(raw, 2))
+    await bench.damage(run, lambda raw: from_a_newer_version(raw, SCHEMA_VERSION + 1))
     loaded = await bench.load_anew(run)
     assert "written by a newer runwatchman" in loaded.refusal
     await bench.store.commit(await bench.fresh(run), loaded, None, {"phase": "Blocked", "restarts": 0, "agents": []})
-    assert await stored(bench, run) == from_a_newer_version(dump(state_of(run, 2)), 2)
+    assert await stored(bench, run) == from_a_newer_version(dump(state_of(run, 2)), SCHEMA_VERSION + 1)
 
 
 async def test_an_older_save_is_refused_even_at_the_same_attempt(bench: Bench, run: JsonObject) -> None:
