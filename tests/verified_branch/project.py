@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from controller.api.base import JsonObject
@@ -26,7 +26,6 @@ class Project:
     verify: JsonObject
     complaint: str
     """What the command prints about the wrong line."""
-    modes: dict[str, int] = field(default_factory=dict)
 
 
 PYTHON = Project(
@@ -64,6 +63,7 @@ def publish(project: Project, folder: Path, scratch: Path) -> Path:
         git(bare, "config", name, value)
     git(scratch, "init", "--quiet", f"--initial-branch={MAIN}")
     for name, text in project.files.items():
+        (scratch / name).parent.mkdir(parents=True, exist_ok=True)
         (scratch / name).write_text(text)
     git(scratch, "add", "--all")
     git(scratch, "commit", "--quiet", "--message", "Add numbers")
