@@ -39,7 +39,7 @@ CLIS = {cli.name: (cli, project, recipe) for cli, project, recipe in zip(BOTH, (
 
 @click.command()
 @click.option("--times", default=30, show_default=True, help="Repetitions of the story.")
-@click.option("--kills", default=6, show_default=True, help="Most SIGKILLs of the operator in one repetition.")
+@click.option("--kills", default=40, show_default=True, help="Most SIGKILLs of the operator in one repetition.")
 @click.option("--seed", type=int, help="Seed for the moments; printed if it is not given.")
 @click.option("--cli", "name", default="codex", show_default=True, type=click.Choice(list(CLIS)), help="The agent's CLI.")
 @click.option("--cluster", "there", help="A kind cluster that `python -m tests.cluster up` has left; else one is made.")
