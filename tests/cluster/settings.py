@@ -29,7 +29,7 @@ def architecture() -> str:
 
 def cache_dir() -> Path:
     """Return the folder of built and downloaded binaries, which is kept between runs."""
-    root = os.environ.get("RUNWATCHMAN_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "runwatchman"
+    root = os.environ.get("RUNWATCHMAN_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "runwatchman"
     path = Path(root)
     path.mkdir(parents=True, exist_ok=True)
     return path
