@@ -30,7 +30,7 @@ def architecture() -> str:
 def cache_dir() -> Path:
     """Return the folder of built and downloaded binaries, which is kept between runs."""
     root = os.environ.get("RUNWATCHMAN_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "runwatchman"
-    path = Path(root)
+    path = Path(root).absolute()  # go takes no other for its own
     path.mkdir(parents=True, exist_ok=True)
     return path
 
