@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from statistics import median
 
@@ -18,9 +18,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from controller.api.base import JsonObject
 from tests.chaos.evidence import Change, Evidence, watching
 from tests.chaos.pods import Pod
-from tests.cluster import Cluster, lifecycle
+from tests.cluster import Cluster
 from tests.cluster.processes import wait_until
-from tests.conftest import install
+from tests.installed_cluster import installed_cluster
 from tests.support import OperatorProcess, apply, await_phase, await_that, items, run_of, shell, simulated_forever
 
 UPTIME = "cut -d' ' -f1 /proc/uptime"
@@ -66,16 +66,9 @@ def main(count: int, idle_seconds: float, there: str | None) -> None:
             click.echo(f"Writes of {IDLE_RUNS} running Runs in {idle_seconds:.0f} s: {written}")
 
 
-@contextmanager
-def bench_cluster(provider: str, there: str | None, nodes: int = NODES) -> Iterator[Cluster]:
-    """Yield the named cluster, or one of our own, with our manifests installed."""
-    cluster = lifecycle.attach(there) if there else lifecycle.up(provider, nodes=nodes, kwok_nodes=nodes)
-    try:
-        install(cluster)
-        yield cluster
-    finally:
-        if not there:
-            lifecycle.end(cluster)
+def bench_cluster(provider: str, there: str | None, nodes: int = NODES) -> AbstractContextManager[Cluster]:
+    """Return the named cluster, or one of our own, with as many simulated nodes."""
+    return installed_cluster(there, provider, nodes=nodes, kwok_nodes=nodes)
 
 
 @contextmanager

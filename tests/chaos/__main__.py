@@ -8,9 +8,9 @@ from __future__ import annotations
 import random
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import click
 
@@ -18,8 +18,7 @@ from tests.chaos.campaign import Campaign, Report
 from tests.chaos.evidence import INCOMPLETE, watching
 from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.series import sum_of, teller
-from tests.cluster import Cluster, lifecycle
-from tests.conftest import install
+from tests.installed_cluster import installed_cluster
 from tests.kind.each_store import STORES
 from tests.postgres import postgres_server
 
@@ -42,7 +41,7 @@ def main(kills: int, seed: int | None, stores: Sequence[str], names: Sequence[st
     tell = teller()
     tell(f"seed {seed}")
     with ExitStack() as stack:
-        cluster = stack.enter_context(_cluster(there))
+        cluster = stack.enter_context(installed_cluster(there, nodes=NODES))
         evidence = stack.enter_context(watching(cluster))
         urls = {name: _store(name, stack) for name in stores or STORES}
         scenarios = [each for each in SCENARIOS if not names or each.name in names]
@@ -58,17 +57,6 @@ def main(kills: int, seed: int | None, stores: Sequence[str], names: Sequence[st
     if not complete:
         click.echo(INCOMPLETE)
     sys.exit(0 if complete and all(report.good for report in reports) else 1)
-
-
-@contextmanager
-def _cluster(there: str | None) -> Iterator[Cluster]:
-    cluster = lifecycle.attach(there) if there else lifecycle.up("kind", nodes=NODES)
-    try:
-        install(cluster)
-        yield cluster
-    finally:
-        if not there:
-            lifecycle.end(cluster)
 
 
 def _store(name: str, stack: ExitStack) -> str:

@@ -19,9 +19,8 @@ import click
 from tests.chaos.killing import Killer
 from tests.chaos.series import teller
 from tests.clis.cli import BOTH
-from tests.cluster import lifecycle
 from tests.cluster.kind import KindCluster
-from tests.conftest import install
+from tests.installed_cluster import installed_cluster
 from tests.recipe_image import AGENTS, GIT, load_image
 from tests.reporter_image import load_reporter_image
 from tests.support import OperatorProcess
@@ -50,7 +49,8 @@ def main(times: int, kills: int, seed: int | None, name: str, there: str | None)
     tell(f"seed {seed}")
     rows, good = [], True
     with ExitStack() as stack:
-        cluster = stack.enter_context(_cluster(there))
+        cluster = stack.enter_context(installed_cluster(there))
+        assert isinstance(cluster, KindCluster), "only on nodes of our own do pods reach the servers of this machine"
         operator = stack.enter_context(_operator(cluster))
         theatre = stack.enter_context(_theatre(cluster, name))
         for time in range(times):
@@ -112,18 +112,6 @@ def _operator(cluster: KindCluster) -> Iterator[OperatorProcess]:
     options = ("--reporter-image", load_reporter_image(cluster), "--git-image", load_image(cluster, GIT))
     with OperatorProcess(cluster, *options, "--log-level", "debug") as operator:
         yield operator
-
-
-@contextmanager
-def _cluster(there: str | None) -> Iterator[KindCluster]:
-    cluster = lifecycle.attach(there) if there else lifecycle.up("kind")
-    assert isinstance(cluster, KindCluster), "only on nodes of our own do pods reach the servers of this machine"
-    try:
-        install(cluster)
-        yield cluster
-    finally:
-        if not there:
-            lifecycle.end(cluster)
 
 
 if __name__ == "__main__":
