@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -25,10 +26,10 @@ SERVER_CONNECTIONS = 4
 
 
 class Database:
-    """A database by its URL; it connects at the first transaction."""
+    """A database by its URL; it connects at the first transaction. SQLite's file is not changed by one that is `read_only`."""
 
-    def __init__(self, url: str) -> None:
-        self.url = parse_url(url)
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
+        self.url, self._read_only = parse_url(url), read_only
         self._sqlite = is_sqlite(self.url)
         self._file = file_of(self.url) if self._sqlite else None
         self._inode: int | None = None
@@ -79,7 +80,7 @@ class Database:
         """Return the engine. Raises BadStore."""
         if self._engine is None:
             try:
-                self._engine = _engine(self.url)
+                self._engine = _reader(self.url) if self._read_only and self._file else _engine(self.url)
             except (ImportError, SQLAlchemyError, ValueError, TypeError):  # Their messages may repeat a part of the URL.
                 raise BadStore(f"no driver for this URL is installed: install it with runwatchman, or give {EXAMPLES}") from None
         return self._engine
@@ -126,6 +127,19 @@ def _engine(url: sa.URL) -> sa.Engine:
     sa.event.listen(engine, "connect", _prepare)
     sa.event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def _reader(url: sa.URL) -> sa.Engine:
+    """Return an engine that cannot change SQLite's file: https://www.sqlite.org/uri.html"""
+    name, query = f"file:{quote(url.database or '')}", {**url.query, "mode": "ro", "uri": "true"}
+    engine = sa.create_engine(url.set(database=name, query=query), connect_args=connect_args(url), poolclass=StaticPool)
+    sa.event.listen(engine, "connect", _keep_damage)
+    return engine
+
+
+def _keep_damage(connection: Any, _: object) -> None:
+    """Read texts that are not UTF-8 with surrogates in place of their bytes: otherwise one such row would fail its whole query."""
+    connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
 
 
 def _prepare(connection: Any, _: object) -> None:
