@@ -7,7 +7,7 @@ crash an unfinished consultation is started again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,6 +15,7 @@ import structlog
 
 from controller.adapter.contract import Advisor
 from controller.advisor.advice_record import advice_of
+from controller.advisor.agent_log import LogTail
 from controller.advisor.prompt import build, target_of
 from controller.api.advice import AdviceState, AdviceVerdict
 from controller.api.names import RunKey
@@ -26,9 +27,6 @@ from controller.plan.inquiries import Consultation
 from controller.plan.snapshot import ConsultationFacts, Snapshot
 
 log = structlog.get_logger(__name__)
-
-LogTail = Callable[[PlanContext, str], Awaitable[str]]
-"""Fetches the last lines of an agent's log. May raise ApiError."""
 
 MAX_KEPT = 64
 """Consultations of one Run in memory. Above this the oldest finished one is dropped, and may be started again."""

@@ -1,4 +1,4 @@
-"""Opens the advisor that the settings name, and reads the agent's log for its prompt."""
+"""Opens the advisor that the settings name."""
 
 from __future__ import annotations
 
@@ -12,16 +12,12 @@ from controller.adapter.commands import load
 from controller.adapter.contract import Advisor
 from controller.adapter.metrics import AdapterMetrics
 from controller.adapter.process_tree import adopt_orphans
-from controller.advisor.consultations import Consultations, LogTail
+from controller.advisor.agent_log import log_tail
+from controller.advisor.consultations import Consultations
 from controller.api.names import RunKey
-from controller.api.pod_template import container_name
 from controller.kube.client import Client
 from controller.observability.metrics import Metrics
-from controller.plan.context import PlanContext
 from controller.settings import Settings
-
-LOG_LINES, LOG_BYTES = 60, 16_384
-"""The end of an agent's log that is read for the advisor; its prompt shows less."""
 
 
 def load_commands(settings: Settings) -> Mapping[str, Command]:
@@ -54,16 +50,3 @@ async def _advisor(settings: Settings, commands: Mapping[str, Command], metrics:
             return await stack.enter_async_context(adapter)
         case _:
             return None
-
-
-def log_tail(client: Client) -> LogTail:
-    """Return what fetches the end of an agent's log; empty for one whose pod is gone or never ran."""
-
-    async def fetch(at: PlanContext, agent: str) -> str:
-        pod = at.own_pod(agent)
-        container = container_name(at.snapshot.run.spec, agent)
-        if pod is None or not container or not pod.bound:
-            return ""
-        return await client.log_tail(at.snapshot.run.namespace, pod.name, container, LOG_LINES, LOG_BYTES)
-
-    return fetch
