@@ -206,7 +206,7 @@ def _addresses(value: str) -> tuple[str, ...]:
     entries = _listed(value)
     try:
         Allowed.of(entries)
-    except RunwatchmanError as error:
+    except ValueError as error:
         raise click.BadParameter(str(error)) from error
     return entries
 

@@ -11,8 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from controller.errors import RunwatchmanError
-
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -36,7 +34,7 @@ IPV4_BITS = 0xFFFF_FFFF
 _HOST = re.compile(r"([a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?)(?::(\d{1,5}))?")
 
 
-class BadEntry(RunwatchmanError):
+class BadEntry(ValueError):
     """An invalid entry of the list of allowed addresses. The message has the entry and the remedy."""
 
 
