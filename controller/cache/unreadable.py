@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 
 from controller.api.base import JsonObject
-from controller.observability.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -14,10 +15,13 @@ REMEMBERED = 4096
 
 
 class UnreadableObjects:
-    """Takes note of each. An object that is read live again and again is counted and logged once."""
+    """Takes note of each. An object that is read live again and again is counted and logged once.
 
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+    `count` is called with the resource of each object.
+    """
+
+    def __init__(self, count: Callable[[str], None]) -> None:
+        self._count = count
         self._seen: dict[tuple[str, str], None] = {}
 
     def __call__(self, resource: str, obj: JsonObject, why: str) -> None:
@@ -29,5 +33,5 @@ class UnreadableObjects:
         self._seen[version] = None
         if len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
-        self._metrics.unreadable.labels(resource).inc()
+        self._count(resource)
         log.warning("object cannot be read", resource=resource, namespace=meta.get("namespace"), name=meta.get("name"), why=why)

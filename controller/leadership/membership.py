@@ -5,9 +5,6 @@ With shards, a Run's key is filtered here before it reaches the work queue. A si
 
 from __future__ import annotations
 
-import os
-import socket
-import uuid
 from collections.abc import Callable
 from functools import partial
 
@@ -17,7 +14,7 @@ from controller.cache.policy_file_watcher import PolicyFileWatcher
 from controller.cache.policy_resolver import shard_key
 from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
-from controller.kube.leader_election import LeaderLease, LeaseTimings
+from controller.kube.leader_election import LeaderLease
 from controller.kube.reflector import relist
 from controller.kube.resources import RUNS
 from controller.kube.workqueue import Handle
@@ -27,7 +24,6 @@ from controller.leadership.shard_filter import Ownership
 from controller.leadership.shard_manager import Hooks, ShardManager
 from controller.leadership.shard_map import Mode
 from controller.observability.metrics import Metrics
-from controller.settings import Settings
 
 Add = Callable[[RunKey], None]
 Leases = LeaderLease | ShardManager[RunKey]
@@ -35,7 +31,7 @@ Leases = LeaderLease | ShardManager[RunKey]
 
 
 class Membership:
-    """The membership of this process.
+    """The membership of this process, which watches `namespaces`, or all if there are none.
 
     `add` and `defer` take the key of a Run of this process that is due now, or when its status may be written. `over` is called
     when the process must continue in another mode.
@@ -43,7 +39,7 @@ class Membership:
 
     def __init__(
         self,
-        settings: Settings,
+        namespaces: tuple[str, ...],
         mode: Mode,
         policy: PolicyFileWatcher,
         add: Add,
@@ -51,23 +47,20 @@ class Membership:
         unreadable: Callable[..., None] = lambda *_: None,
         defer: Add | None = None,
     ) -> None:
-        self._settings, self._mode, self._policy, self._over = settings, mode, policy, over
+        self._namespaces, self._mode, self._policy, self._over = namespaces, mode, policy, over
         self._ownership: Ownership[RunKey] = Ownership(self._route, add)
         self._leases: Leases | None = None
         self.notify = add if mode is Mode.ALONE else self._ownership.enqueue
         defer = defer or add
         self.cache = RunCache(self.notify, unreadable, defer if mode is Mode.ALONE else partial(self._ownership.enqueue, add=defer))
 
-    def create_leases(self, client: Client, own_namespace: str) -> Leases:
+    def create_leases(self, client: Client, replica: ReplicaIdentity) -> Leases:
         """Return the Leases. They must be acquired before the first action, held all the time, and released at the end."""
-        settings = self._settings
-        timings = LeaseTimings(settings.lease_duration, settings.lease_renew_deadline, settings.lease_retry_period)
-        identity = settings.identity or f"{socket.gethostname()}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
-        namespace = settings.lease_namespace or own_namespace
         if self._mode is Mode.ALONE:
-            self._leases = LeaderLease(client, namespace, settings.lease_name, identity, timings, may=self._may_lead)
+            self._leases = LeaderLease(
+                client, replica.namespace, replica.lease, replica.identity, replica.timings, may=self._may_lead
+            )
         else:
-            replica = ReplicaIdentity(namespace, settings.lease_name, identity, timings, settings.shards)
             hooks = Hooks(partial(self._list_runs, client), self._moved, self._over)
             self._leases = ShardManager(client, replica, self._ownership, hooks)
         return self._leases
@@ -114,7 +107,7 @@ class Membership:
 
     async def _list_runs(self, client: Client) -> None:
         """List all Runs again. The replicas that had them before have made their last writes, so the cache is current then."""
-        for namespace in self._settings.namespaces or (None,):
+        for namespace in self._namespaces or (None,):
             await relist(client, RUNS, namespace, self.cache.runs)
 
     def _moved(self, shards: frozenset[int]) -> None:

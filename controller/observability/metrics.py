@@ -167,6 +167,10 @@ class Metrics:
             with suppress(KeyError):
                 self._budget_left.remove(*name)
 
+    def count_unreadable(self, resource: str) -> None:
+        """Count one version of an object that cannot be judged."""
+        self.unreadable.labels(resource).inc()
+
     def observe_request(self, verb: str, resource: str, code: int, seconds: float) -> None:
         """Count one request to the API server."""
         self._requests(verb, resource, str(code)).inc()

@@ -42,13 +42,14 @@ from controller.reconcile.status_throttle import StatusThrottle
 from controller.resources.network_policy_builder import AgentsNetwork
 from controller.resources.reporter_sidecar import Sidecar
 from controller.runtime.advisor_factory import load_commands, open_advisor
+from controller.runtime.instrumented_store import InstrumentedStore
 from controller.runtime.lifecycle import Lifecycle
+from controller.runtime.own_identity import own_identity
 from controller.runtime.own_image import reporter_image
 from controller.runtime.ports import Ports
 from controller.runtime.resync import Resync
 from controller.settings import Settings
 from controller.store.factory import make_store
-from controller.store.instrumented import InstrumentedStore
 
 log = structlog.get_logger(__name__)
 
@@ -66,9 +67,9 @@ class Operator:
         self._policy = PolicyFileWatcher(settings.policy_file)
         self._commands = load_commands(settings)
         self._queue: WorkQueue[RunKey] = WorkQueue(waited=self._metrics.queue_latency.observe, tenant=attrgetter("namespace"))
-        unreadable = UnreadableObjects(self._metrics)
+        unreadable = UnreadableObjects(self._metrics.count_unreadable)
         add, over = self._queue.add, self._life.restart_in
-        self._membership = Membership(settings, mode, self._policy, add, over, unreadable, defer=self._defer)
+        self._membership = Membership(settings.namespaces, mode, self._policy, add, over, unreadable, defer=self._defer)
         self._cache, self._throttle = self._membership.cache, StatusThrottle()
         self._deferral = Deferral(self._cache, self._policy, self._throttle)
         self._kopf_ready = asyncio.Event()
@@ -90,11 +91,12 @@ class Operator:
             self._notifier = await self._open_notifier(stack, client)
             self._store = store = InstrumentedStore(make_store(self._settings.store, client), self._metrics)
             stack.push_async_callback(store.close)
-            leases = self._membership.create_leases(client, connection.namespace)
+            replica = own_identity(self._settings, connection.namespace)
+            leases = self._membership.create_leases(client, replica)
             await Ports(self._settings, self._metrics, self._pulse).open(stack, client, self._readiness(), self._refresh)
             stack.callback(asyncio.create_task(self._pulse.keep(), name="pulse").cancel)
             try:
-                if await self._life.unless_stopped(self._prepare(client, connection, leases)):
+                if await self._life.unless_stopped(self._prepare(client, replica.namespace, leases)):
                     await self._supervise(client, connection, leases, store)
             finally:
                 self._synced = False
@@ -102,9 +104,9 @@ class Operator:
                 log.info("stopped")
         return self._life.next_mode
 
-    async def _prepare(self, client: Client, connection: Connection, leases: Leases) -> None:
+    async def _prepare(self, client: Client, namespace: str, leases: Leases) -> None:
         """Read what a leader must not lack, then wait for the Lease."""
-        self._reporter_image = await reporter_image(self._settings, client, self._settings.lease_namespace or connection.namespace)
+        self._reporter_image = await reporter_image(self._settings, client, namespace)
         await leases.acquire()
 
     @property

@@ -12,8 +12,8 @@ from controller.kube.client import Client
 from controller.kube.reflector import Sink, relist
 from controller.kube.resources import ESCALATIONS, RUN_POLICIES, RUNS, Resource
 from controller.runtime.gc_tuning import freeze_heap
+from controller.runtime.instrumented_store import InstrumentedStore
 from controller.store.garbage_collection import collect
-from controller.store.instrumented import InstrumentedStore
 
 log = structlog.get_logger(__name__)
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import pytest
 
 from controller.adapter.contract import Ended, Reply, Request
-from controller.advisor.consultations import Consultations, LogTail
+from controller.advisor.agent_log import LogTail
+from controller.advisor.consultations import Consultations
 from controller.advisor.prompt import target_of
 from controller.api.advice import AdviceVerdict, AdvisedIntent
 from controller.api.names import RunKey

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from controller.api.base import JsonObject
 from controller.cache.policy_file_watcher import PolicyFileWatcher
 from controller.kube.client import Client
-from controller.kube.leader_election import LeaderLease
+from controller.kube.leader_election import LeaderLease, LeaseTimings
 from controller.kube.workqueue import Handle
 from controller.leadership import lease_observer
 from controller.leadership.membership import Leases, Membership
+from controller.leadership.replica import ReplicaIdentity
 from controller.leadership.shard_map import Mode, ShardMap
-from controller.settings import Settings
 from tests.unit.leadership.fake_lease_api import Office
 from tests.unit.leadership.virtual import monotonic, play
 
@@ -44,7 +44,7 @@ class Replica:
 
     def __init__(self, office: Office, name: str, told: int, draw: Random) -> None:
         self._client, self._draw = cast("Client", office.desk()), draw
-        self._settings = Settings(lease_namespace="home", identity=name, shards=told)
+        self._identity = ReplicaIdentity("home", "runwatchman", name, LeaseTimings(), told)
         self._over = asyncio.Event()
         self._next: Mode | None = None
         self.told, self.leases = told, cast("Leases | None", None)
@@ -73,8 +73,8 @@ class Replica:
         mode: Mode | None = Mode.SHARED if self.told > 1 else Mode.ALONE
         while mode:
             self._next = None
-            member = Membership(self._settings, mode, PolicyFileWatcher(None), lambda _: None, self._begin_anew)
-            self.leases = member.create_leases(self._client, "home")
+            member = Membership((), mode, PolicyFileWatcher(None), lambda _: None, self._begin_anew)
+            self.leases = member.create_leases(self._client, self._identity)
             over = asyncio.create_task(self._over.wait())
             await self._one_life(member, self.leases, over)
             await self.leases.release()

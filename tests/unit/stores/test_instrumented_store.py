@@ -13,9 +13,10 @@ from click.testing import CliRunner
 from controller.cli import main
 from controller.kube.errors import Conflict
 from controller.observability.metrics import Metrics
-from controller.store import Loaded, StoreUnavailable, instrumented
+from controller.runtime import instrumented_store
+from controller.runtime.instrumented_store import InstrumentedStore
+from controller.store import Loaded, StoreUnavailable
 from controller.store.factory import UnknownStore, check_store_name
-from controller.store.instrumented import InstrumentedStore
 from tests.stores import state_of
 from tests.unit.stores.conftest import run_object, sql_store
 
@@ -27,7 +28,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float:
 
 async def test_opening_is_tried_until_it_succeeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its folder the store is a problem with a reason; when the folder exists, it opens without a restart."""
-    monkeypatch.setattr(instrumented, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(instrumented_store, "RETRY_SECONDS", 0.0)
     metrics = Metrics()
     store = InstrumentedStore(sql_store(f"sqlite:///{tmp_path}/volume/states.db"), metrics)
     opening = asyncio.create_task(store.open_until_usable())
@@ -43,7 +44,7 @@ async def test_opening_is_tried_until_it_succeeds(tmp_path: Path, monkeypatch: p
 
 async def test_trouble_is_told_and_recovery_has_every_run_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that fails later is a problem until it can be written to again; then all Runs are queued again."""
-    monkeypatch.setattr(instrumented, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(instrumented_store, "RETRY_SECONDS", 0.0)
     folder, away = tmp_path / "volume", tmp_path / "away"
     folder.mkdir()
     store = InstrumentedStore(sql_store(f"sqlite:///{folder}/states.db"), Metrics())
