@@ -61,25 +61,34 @@ def text_of(document: Any, limit: int) -> str:
     return json.dumps({CUT: "all of it"})
 
 
-def redacted(value: Any) -> Any:
-    """Return a document whose texts have no secrets. A text is also judged by the name of its field."""
+def redacted(value: Any, *, free: bool = False) -> Any:
+    """Return a document whose texts have no secrets. A text is also judged by the name of its field.
+
+    In an object with `free` keys any value may be a secret. Other fields have times, names and UIDs, which look as random as one
+    and which a replay needs: there only the name of a field makes its value a secret.
+    """
     match value:
         case dict():
-            return {key: _redacted_field(key, each, value) for key, each in value.items()}
+            return {key: _redacted_field(key, each, value, free=free) for key, each in value.items()}
         case list() | tuple():
-            return [redacted(each) for each in value]
+            return [redacted(each, free=free) for each in value]
         case str():
             return _redact(value)
         case _:
             return value
 
 
-def _redacted_field(key: str, value: Any, parent: dict[str, Any]) -> Any:
+def _redacted_field(key: str, value: Any, parent: dict[str, Any], *, free: bool) -> Any:
     """Return a field's value without secrets. A text is judged by its key, the value of an environment variable by its name."""
     if not isinstance(value, str):
-        return redacted(value)
-    name = parent["name"] if key == "value" and isinstance(parent.get("name"), str) else key
-    return REDACTED if _redact(f"{name}={value}").endswith(f"={REDACTED}") else _redact(value)
+        return redacted(value, free=free or key in FREE_KEYS)
+    variable = key == "value" and isinstance(parent.get("name"), str)
+    name, sign = parent["name"] if variable else key, "=" if variable or free else ": "
+    return REDACTED if _redact(f"{name}{sign}{value}").endswith(f"{sign}{REDACTED}") else _redact(value)
+
+
+FREE_KEYS = frozenset({"annotations", "outputs"})
+"""Fields whose keys users and agents choose. Their values are judged as those of environment variables are."""
 
 
 def _redact(text: str) -> str:

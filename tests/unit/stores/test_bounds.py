@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.api.redaction import REDACTED
 from controller.ledger.bounds import CUT, DEPTH, clip, text_of
+from controller.ledger.entry import entry_of
 from controller.ledger.shares import level
+from controller.ledger.tables import PLAN_BYTES, row_of
 from controller.ledger.waiting import Waiting
+from controller.plan import plan
+from controller.plan.plan_document import write_plan
+from controller.plan.serialization import read_snapshot
+from tests.unit.plan.stories import CASES, document_of
 from tests.unit.stores.test_ledger import ENTRY
 
 LIMIT = 4096
+AT = "2026-11-30T11:59:50Z"
 TOKEN = "ghp_" + "a1B2" * 9
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3000),
@@ -86,6 +95,9 @@ def test_a_small_document_stays_as_it_is() -> None:
         {"outputs": {"password": "plain-words"}},
         {"text": "password: plain-words"},
         {"deep": [{"deeper": [f"Bearer {TOKEN}"]}]},
+        {"outputs": {"HOOK": "plain-words-0123456789"}},
+        {"annotations": {"HOOK": "plain-words-0123456789"}},
+        {"env": [{"name": "HOOK", "value": "plain-words-0123456789"}]},
     ],
 )
 def test_secrets_are_not_written(document: dict[str, Any]) -> None:
@@ -94,6 +106,33 @@ def test_secrets_are_not_written(document: dict[str, Any]) -> None:
     assert TOKEN not in text
     assert "plain-words" not in text
     assert "[REDACTED]" in text
+
+
+def test_times_names_and_uids_are_kept() -> None:
+    """They look as random as the values of secrets do, and without them no row can be replayed."""
+    document = {
+        "run": {
+            "name": "fix-flaky-test-20261130",
+            "uid": "5f2b7c1e-93a4-4d0b-8e6f-1a2b3c4d5e6f",
+            "spec": {"restartedAt": {"coder": AT}},
+        },
+        "state": {"agents": {"coder": {"cooldownUntil": AT, "blocked": {"escalation": "fix-flaky-test-20261130-coder-747a8e12"}}}},
+        "pods": [{"podUid": "5f2b7c1e-93a4-4d0b-8e6f-1a2b3c4d5e70", "termination": {"finishedAt": AT}}],
+    }
+    assert json.loads(text_of(document, LIMIT)) == document
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_row_of_each_story_replays(path: Path) -> None:
+    """The texts of a row, after cuts and redaction, lead to the recorded plan byte for byte."""
+    snapshot, now = read_snapshot(document_of(path))
+    decision = plan(snapshot, now)
+    row = row_of(entry_of(snapshot, decision, decision.actions, "", now))
+    assert REDACTED not in row["snapshot"]
+    if snapshot.run.spec is None:
+        return  # an unreadable spec is not stored as a spec
+    again, then = read_snapshot(json.loads(row["snapshot"]))
+    assert text_of(write_plan(plan(again, then)), PLAN_BYTES) == row["plan"]
 
 
 @pytest.mark.parametrize("before", range(LIMIT - 400, LIMIT))
