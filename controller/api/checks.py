@@ -34,19 +34,19 @@ def parse_run_spec(obj: object) -> RunSpec:
         raise Refused([violation("spec", None, f"cannot be read: {error}")]) from error
 
 
-def check_run(spec: RunSpec, namespace: str = "") -> tuple[Violation, ...]:
+def check_run(spec: RunSpec, namespace: str = "", name: str = "") -> tuple[Violation, ...]:
     """Return the first violations, templates included, that the operator refuses in a spec although the schema accepts it.
 
-    `namespace` is the Run's, if it is known.
+    `namespace` and `name` are the Run's, if they are known.
     """
-    return limited(_check(spec, namespace), "spec")
+    return limited(_check(spec, namespace, name), "spec")
 
 
-def _check(spec: RunSpec, namespace: str) -> Iterator[Violation]:
+def _check(spec: RunSpec, namespace: str, name: str) -> Iterator[Violation]:
     yield from _check_names(spec)
     for index, agent in enumerate(spec.agents):
         yield from _check_agent(agent, f"spec.agents[{index}]", namespace)
-    yield from check_branches(spec)
+    yield from check_branches(spec, namespace, name)
 
 
 def _check_templates(spec: Any) -> Iterator[Violation]:

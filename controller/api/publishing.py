@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from controller.api.base import ApiModel, Count, Name, Seconds, Text, Word
 from controller.api.ca_bundle import CaBundle
 from controller.api.container_fields import EnvFrom, Image
 from controller.api.source import Commit, Url, check_fit
 from controller.api.verification import DEFAULT_TIMEOUT_SECONDS, Command
-from controller.strict.constraints import Explained
+from controller.strict.constraints import EXPLAINED, Explained
 
 MAX_BRANCH, MAX_OUTPUTS = 128, 16
 """Characters of a branch before its placeholders are replaced, after which it fits a Text; and outputs of a command."""
@@ -20,14 +22,42 @@ NEEDS_SOURCE = "publish needs workspace.source: the branch holds the changes sin
 
 _PART = r"([A-Za-z0-9_+#-]|\{(run|agent|namespace)\})"
 BRANCH = rf"^([A-Za-z0-9_]|\{{(run|agent|namespace)\}})(\.?{_PART})*(/{_PART}(\.?{_PART})*)*$"
-"""A subset of the names that `git check-ref-format --branch` accepts, with placeholders."""
+"""The form of a branch, with placeholders. Of the names that have it, git refuses those of NO_BRANCH."""
+
+NO_BRANCH = r"^HEAD$|\.lock(/|$)"
+"""Names of the form that `git check-ref-format --branch` refuses. RE2, which CRDs have, cannot leave them out of a pattern."""
 
 BRANCH_FORM = (
     "must be the name of a branch such as agents/{run}-{agent}: letters, digits, _ - + #, . and / between them, and the "
     "placeholders {run}, {agent} and {namespace}"
 )
 
-Branch = Annotated[str, StringConstraints(pattern=BRANCH, min_length=1, max_length=MAX_BRANCH), Explained(BRANCH_FORM)]
+REFUSED_BY_GIT = "may be neither HEAD nor have a part that ends in .lock, since git refuses both: choose another name"
+
+
+def _branch(text: str) -> str:
+    """Return a branch that git accepts, as far as its placeholders allow to say."""
+    if refused_by_git(text):
+        raise PydanticCustomError(EXPLAINED, REFUSED_BY_GIT)
+    return text
+
+
+def refused_by_git(branch: str) -> bool:
+    """Whether git refuses a name that has the form of a branch."""
+    return re.search(NO_BRANCH, branch) is not None
+
+
+def filled(branch: str, namespace: str, run: str, agent: str) -> str:
+    """Return a branch with the names that its placeholders stand for."""
+    return branch.replace("{run}", run).replace("{agent}", agent).replace("{namespace}", namespace)
+
+
+Branch = Annotated[
+    str,
+    StringConstraints(pattern=BRANCH, min_length=1, max_length=MAX_BRANCH),
+    Explained(BRANCH_FORM),
+    AfterValidator(_branch),
+]
 
 
 class PublishGit(ApiModel):

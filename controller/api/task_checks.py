@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from controller.api.publishing import NEEDS_SOURCE
+from controller.api.publishing import NEEDS_SOURCE, REFUSED_BY_GIT, filled, refused_by_git
 from controller.api.run import Agent, RunSpec
 from controller.api.source import SSH_HAS_NO_CA, SSH_NEEDS_SECRET, GitSource
 from controller.api.verification import NEEDS_WORKSPACE
@@ -37,8 +37,15 @@ def _check_default_url(agent: Agent, source: GitSource, path: str) -> Iterator[V
         yield violation(f"{path}.caBundle", None, SSH_HAS_NO_CA)
 
 
-def check_branches(spec: RunSpec) -> Iterator[Violation]:
-    """Yield each branch that several agents would push to, one over the other. A rule of the CRD would cost more than it may."""
+def check_branches(spec: RunSpec, namespace: str, name: str) -> Iterator[Violation]:
+    """Yield each branch that git would refuse under this Run's name, or that several agents would push to, one over the other.
+
+    A rule of the CRD cannot know the first, and would cost more than it may for the second.
+    """
+    for index, agent in enumerate(spec.agents):
+        form = agent.publish.git.branch if agent.publish else ""
+        if refused_by_git(branch := filled(form, namespace, name, agent.name)):
+            yield violation(f"spec.agents[{index}].publish.git.branch", form, f"is {branch} in this Run, and {REFUSED_BY_GIT}")
     targets = [_target(agent) for agent in spec.agents]
     count = Counter(target for target in targets if target)
     for index, target in enumerate(targets):

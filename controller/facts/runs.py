@@ -31,7 +31,7 @@ def run_facts(obj: JsonObject) -> RunFacts:
     except Refused as error:
         violations = error.violations
     else:
-        violations = check_run(spec, meta["namespace"])
+        violations = check_run(spec, meta["namespace"], meta["name"])
     return RunFacts(*common, spec, violations, gone=gone, created_at=created, refused_since=refused)
 
 

@@ -127,7 +127,7 @@ def _run(raw: Any) -> RunFacts:
     violations: tuple[Violation, ...] = ()
     try:
         spec = parse_run_spec({"spec": raw.get("spec", {})})
-        violations = check_run(spec)
+        violations = check_run(spec, name=str(raw["name"]))
     except Refused as refused:
         violations = refused.violations
     created = _time(raw["createdAt"], "run.createdAt") if raw.get("createdAt") else None

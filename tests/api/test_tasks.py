@@ -47,6 +47,8 @@ def publishing(workspace: JsonObject = SOURCE, **git: Any) -> JsonObject:
         (publishing(url="file:///etc"), URL_FORMS),
         (publishing(branch="a..b"), "spec.agents[0].publish.git.branch"),
         (publishing(branch="{user}"), "spec.agents[0].publish.git.branch"),
+        (publishing(branch="a.lock/b"), "branch may be neither HEAD nor have a part that ends in .lock"),
+        (publishing(branch="HEAD"), "branch may be neither HEAD"),
     ],
 )
 def test_the_api_server_refuses(api_cluster: Cluster, namespace: str, agent: JsonObject, says: str) -> None:

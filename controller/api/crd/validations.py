@@ -6,7 +6,7 @@ attached to its parent. https://kubernetes.io/docs/tasks/extend-kubernetes/custo
 
 from __future__ import annotations
 
-from controller.api.publishing import NEEDS_SOURCE
+from controller.api.publishing import NEEDS_SOURCE, NO_BRANCH, REFUSED_BY_GIT
 from controller.api.run import MAX_RUN_NAME
 from controller.api.source import (
     HTTPS,
@@ -126,7 +126,10 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
     "Run.spec.agents[].env[].valueFrom": (_exactly_one("secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef"),),
     "Run.spec.agents[].envFrom[]": _SECRET_OR_CONFIG_MAP,
     "Run.spec.agents[].verify.envFrom[]": _SECRET_OR_CONFIG_MAP,
-    "Run.spec.agents[].publish.git": _git(optional=True),
+    "Run.spec.agents[].publish.git": (
+        (f"!{_matches('branch', NO_BRANCH)}", f"branch {REFUSED_BY_GIT}"),
+        *_git(optional=True),
+    ),
     "Run.spec.agents[].publish.command.envFrom[]": _SECRET_OR_CONFIG_MAP,
     "Run.spec.agents[].workspace": (
         (

@@ -124,7 +124,7 @@ def _facts(run: JsonObject) -> RunFacts:
     meta, spec = run["metadata"], None
     try:
         spec = parse_run_spec(run)
-        violations = check_run(spec, namespace_of(run))
+        violations = check_run(spec, namespace_of(run), name_of(run))
     except Refused as refused:
         violations = refused.violations
     return RunFacts(

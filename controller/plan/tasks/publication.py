@@ -6,7 +6,7 @@ import re
 
 from controller.api.base import MAX_TEXT, MAX_WORD
 from controller.api.operator_state import AgentState
-from controller.api.publishing import MAX_OUTPUTS, PublishedStatus
+from controller.api.publishing import MAX_OUTPUTS, PublishedStatus, filled
 from controller.api.run import Agent
 from controller.plan.snapshot import PodFacts, RunFacts
 from controller.plan.tasks import due
@@ -40,10 +40,7 @@ def commit_of(words: str) -> str:
 
 def branch_of(run: RunFacts, agent: Agent) -> str:
     """Return the branch that an agent's work is published to."""
-    form = agent.publish.git.branch if agent.publish else ""
-    for placeholder, name in (("{run}", run.name), ("{agent}", agent.name), ("{namespace}", run.namespace)):
-        form = form.replace(placeholder, name)
-    return form
+    return filled(agent.publish.git.branch, run.namespace, run.name, agent.name) if agent.publish else ""
 
 
 def _outputs(words: str) -> dict[str, str]:

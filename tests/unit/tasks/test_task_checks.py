@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from itertools import product
 from typing import Any
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from controller.api.base import MAX_OUTPUT, MAX_TEXT, JsonObject, dump, parse
 from controller.api.checks import check_run, parse_run_spec
 from controller.api.operator_state import AgentState, OperatorState, Outcome, OutcomeResult, lowest_reader
+from controller.api.publishing import BRANCH, REFUSED_BY_GIT, filled, refused_by_git
 from controller.api.run import MAX_AGENTS, Agent
 from controller.api.verification import VerificationResult, VerificationState
 from controller.api.violations import Refused, Violation
@@ -22,11 +26,11 @@ OVER_SSH: JsonObject = {"source": {"git": {"url": "git@git.example:a/b.git", "se
 FORM = "must be the name of a branch such as agents/{run}-{agent}"
 
 
-def violations(*agents: JsonObject) -> tuple[Violation, ...]:
+def violations(*agents: JsonObject, run: str = "demo") -> tuple[Violation, ...]:
     """Return what is refused of a Run with these agents."""
     named = [{"name": f"a{index}", "image": "x", **agent} for index, agent in enumerate(agents)]
     try:
-        return check_run(parse_run_spec({"spec": {"agents": named}}))
+        return check_run(parse_run_spec({"spec": {"agents": named}}), "team", run)
     except Refused as refused:
         return refused.violations
 
@@ -81,6 +85,10 @@ def test_accepted(agent: JsonObject) -> None:
                 *("@", "a@{1}", "{user}", "{run", "é"),
             )
         ),
+        *(
+            (publishing(branch=branch), "publish.git.branch", REFUSED_BY_GIT)
+            for branch in ("HEAD", "x.lock", "a.lock/b", "a/{run}.lock", "{run}.lock/{agent}")
+        ),
     ],
 )
 def test_refused(agent: JsonObject, path: str, says: str) -> None:
@@ -88,6 +96,34 @@ def test_refused(agent: JsonObject, path: str, says: str) -> None:
     found = violations(agent)
     assert (found[0].path, "pw" in str(found)) == (f"spec.agents[0].{path}", False)
     assert says in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("branch", "run", "agent"),
+    [
+        ("agents/{run}", "fix.lock", "coder"),
+        ("x.{agent}", "fix", "lock"),
+        ("a.lo{run}/b", "ck", "coder"),
+        ("{run}/{agent}", "a.lock", "b"),
+    ],
+)
+def test_a_branch_that_git_refuses_by_the_names_in_it(branch: str, run: str, agent: str) -> None:
+    """The violation has the branch as the user wrote it, and the name that it has in this Run."""
+    (found,) = violations(publishing(branch=branch) | {"name": agent}, run=run)
+    assert (found.path, found.value) == ("spec.agents[0].publish.git.branch", repr(branch))
+    assert found.message == f"is {filled(branch, 'team', run, agent)} in this Run, and {REFUSED_BY_GIT}"
+
+
+def test_git_has_the_same_opinion() -> None:
+    """Of the names that have the form of a branch, git refuses those that we refuse and no others."""
+    pieces = ("a", "lock", "x.lock", "HEAD", "+", "/", ".")
+    names = {"".join(name) for length in (1, 2, 3) for name in product(pieces, repeat=length)}
+    formed = sorted(name for name in names if re.search(BRANCH, name))
+    judged = [subprocess.run(["git", "check-ref-format", "--branch", name], capture_output=True, check=False) for name in formed]
+    assert {name for name in formed if refused_by_git(name)} == {
+        name for name, done in zip(formed, judged, strict=True) if done.returncode
+    }
+    assert {"HEAD", "a.lock", "x.lock/a", "a/x.lock"} < {name for name in formed if refused_by_git(name)} < set(formed)
 
 
 def test_two_agents_with_one_branch() -> None:
