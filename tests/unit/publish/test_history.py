@@ -60,6 +60,29 @@ def test_a_branch_and_a_merge_of_the_agents(container: Container, server: HttpsG
     assert len(between(server, container.base)) == 3
 
 
+@pytest.mark.parametrize("directory", [".", "project"])
+def test_an_agent_that_prunes_what_no_branch_leads_to(
+    container: Container, server: HttpsGit, workspace: Path, directory: str
+) -> None:
+    """The cloned commit stays: rw-clone pins it by a ref, which is not published."""
+    shutil.rmtree(workspace)
+    (workspace / "lost+found").mkdir(parents=True)
+    clone = Clone(workspace, container.scratch, container.url, directory=directory, secret=container.secret, ca=container.ca)
+    assert clone.run() == (0, f"revision {container.base}")
+    container.directory, project = directory, workspace / directory
+    git(project, "remote", "remove", "origin")
+    git(project, "checkout", "--quiet", "--orphan", "mine")
+    (project / "new").touch()
+    commit(project)
+    git(project, "branch", "--quiet", "-D", "main")
+    git(project, "tag", "--delete", *git(project, "tag").split())
+    git(project, "reflog", "expire", "--expire=now", "--all")
+    git(project, "gc", "--quiet", "--prune=now")
+    _, others = container.published()
+    assert others == ["left-out 1: the agent's own commits (they do not begin at the cloned commit)"]
+    assert "refs/runwatchman" not in git(project_of(server), "for-each-ref")
+
+
 def test_a_shallow_clone(container: Container, server: HttpsGit, workspace: Path) -> None:
     """The clone needs no more history than the cloned commit."""
     shutil.rmtree(workspace)
