@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ValidationError
-
-from controller.api.base import parse
+from controller.api import strict_file
 from controller.api.llm_policy import LLMMode
 from controller.api.names import API_VERSION
 from controller.api.policy import RunPolicySpec
 from controller.api.spelling import Spelling
-from controller.api.violations import Refused, Violation, findings_of, found, limited, violation
+from controller.api.strict_file import FileRefused
+from controller.api.violations import found, limited, violation
 from controller.strict import strict_yaml
-from controller.strict.text_encoding import NotUtf8, decode
 
 SEED_KEY = "operator"
 """The seed's JSON may be wrapped in this key."""
@@ -22,21 +20,13 @@ OBJECT_KEYS = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
 MODES = {mode.value.lower(): mode.value for mode in LLMMode}
 
 
-class PolicyFileError(Refused):
+class PolicyFileError(FileRefused):
     """An invalid policy file. Each violation has its path, value and remedy."""
-
-    @classmethod
-    def of(cls, path: str, message: str, value: object = None) -> PolicyFileError:
-        """Return an error about the whole file or one place in it."""
-        return cls([violation(path, value, message)])
 
 
 def read_policy_file(data: bytes) -> RunPolicySpec:
     """Return the policy that a file's bytes describe; see `parse_policy_file`."""
-    try:
-        return parse_policy_file(decode(data))
-    except NotUtf8 as error:
-        raise PolicyFileError.of(strict_yaml.FILE, str(error)) from error
+    return parse_policy_file(strict_file.text_of(data, PolicyFileError))
 
 
 def parse_policy_file(text: str) -> RunPolicySpec:
@@ -44,21 +34,9 @@ def parse_policy_file(text: str) -> RunPolicySpec:
 
     Raises PolicyFileError for any fault in it, with every violation.
     """
-    values, spelling = _unwrap(strict_yaml.load(text, PolicyFileError.of))
+    values, spelling = _unwrap(strict_file.load(text, PolicyFileError))
     values = _mode(spelling.canonical(values, RunPolicySpec), spelling)
-    try:
-        policy = parse(RunPolicySpec, values)
-    except ValidationError as error:
-        raise _refused([*spelling.violations, *findings_of(error, spelling.place)]) from error
-    except ValueError as error:
-        raise PolicyFileError.of(strict_yaml.FILE, f"has a value that JSON cannot hold: {error}") from error
-    if spelling.violations:
-        raise _refused(spelling.violations)
-    return policy
-
-
-def _refused(violations: list[Violation]) -> PolicyFileError:
-    return PolicyFileError(limited(violations, strict_yaml.FILE))
+    return strict_file.read_model(RunPolicySpec, values, spelling, PolicyFileError)
 
 
 def _unwrap(given: Any) -> tuple[dict[str, Any], Spelling]:
@@ -93,7 +71,7 @@ def _object(path: str, value: Any) -> dict[str, Any]:
 def _only(file: dict[str, Any], known: frozenset[str], message: str) -> None:
     """Refuse keys beside the known ones: they would be without effect."""
     if others := [violation(key, value, message) for key, value in file.items() if key not in known]:
-        raise _refused(others)
+        raise PolicyFileError(limited(others, strict_yaml.FILE))
 
 
 def _mode(values: dict[str, Any], spelling: Spelling) -> dict[str, Any]:

@@ -45,7 +45,10 @@ class Spelling:
         return result
 
     def _key(self, loc: Loc, name: str) -> str:
-        return self._keys.get(loc) or (to_snake(name) if self._snake else name)
+        return self._keys.get(loc) or self._spelled(name)
+
+    def _spelled(self, name: str) -> str:
+        return to_snake(name) if self._snake else name
 
     def _choose(self, value: dict[str, Any], model: Model) -> None:
         """Take the spelling of the first field that is spelled differently in the two."""
@@ -64,14 +67,16 @@ class Spelling:
             return key
         if key in model.model_fields:
             return str(model.model_fields[key].alias or key)
-        names = [*model.model_fields, *_fields(model)]
+        names = {
+            spelled: alias for alias, name in zip(_fields(model), model.model_fields, strict=True) for spelled in (name, alias)
+        }
         meant = IN_POLICY.get(plain_name(key))
         if meant in _fields(model):
-            self._refuse(loc, key, given, f"unknown field: use {to_snake(meant) if self._snake else meant}")
+            self._refuse(loc, key, given, f"unknown field: use {self._spelled(meant)}")
             return None
         near = difflib.get_close_matches(key, names, n=1, cutoff=CLOSE)
         known = ", ".join(sorted(model.model_fields if self._snake else _fields(model)))
-        hint = f"did you mean {near[0]}?" if near else f"known fields are {known}"
+        hint = f"did you mean {self._spelled(names[near[0]])}?" if near else f"known fields are {known}"
         self._refuse(loc, key, given, f"unknown field: {hint}")
         return None
 

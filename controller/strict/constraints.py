@@ -27,6 +27,21 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True)
+class Number:
+    """A finite number from `low` to `high`, whole or not; `unit` is named in the message."""
+
+    low: float
+    high: float
+    unit: str = ""
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return pydantic's schema with one message for a wrong type and a value out of range."""
+        bounded = core_schema.float_schema(strict=True, ge=self.low, le=self.high, allow_inf_nan=False)
+        message = f"must be a number{f' of {self.unit}' if self.unit else ''} from {self.low:g} to {self.high:.15g}"
+        return core_schema.custom_error_schema(bounded, EXPLAINED, custom_error_message=message)
+
+
+@dataclass(frozen=True, slots=True)
 class Explained:
     """Replaces every message of the type that it annotates, and so contains all of its rules."""
 
