@@ -89,6 +89,17 @@ class Usage(ApiModel):
     cost_micro_usd: Tokens = Field(default=0, alias="costMicroUSD", description="Cost in millionths of a US dollar.")
 
 
+class LastFailure(KeptModel):
+    """The last failure of an agent that costs a charged restart, and how often it has occurred in a row.
+
+    An operator that does not know it leaves it as it is, and a human is then asked sooner or later. So no reader needs to know it.
+    """
+
+    attempt: Count = Field(description="The attempt that failed last, from 0.")
+    digest: Word = Field(description="SHA-256 of the failure, hex: reason, exit code and last words without times and numbers.")
+    times: Count = Field(default=1, description="How often the same failure has occurred in a row.")
+
+
 class BlockedState(KeptModel):
     """A block: a situation that only a human can end, as it was escalated."""
 
@@ -110,6 +121,9 @@ class AgentState(KeptModel):
     last_outcome: Word = Field(default="", exclude_if=not_, description="The reason of the previous attempt's end.")
     restarts: Count = Field(default=0, description="Charged restarts that were not refunded.")
     free_restarts: Count = Field(default=0, description="Uncharged restarts, after disruptions and temporary failures.")
+    last_failure: LastFailure | None = Field(
+        default=None, description="The last failure that costs a charged restart, if the policy counts those (repeatedFailures)."
+    )
     last_restart_at: Time | None = Field(default=None, description="When the agent was last restarted.")
     cooldown_until: Time | None = Field(default=None, description="End of the cooldown: no restart before this time.")
     restarted_at: Time | None = Field(default=None, description="The last spec.restartedAt that was carried out.")

@@ -73,6 +73,13 @@ class OnBudgetSpent(ApiEnum):
     FAIL = "Fail"
 
 
+class OnRepeatedFailures(ApiEnum):
+    """The effect of the same failure several times in a row."""
+
+    ESCALATE = "Escalate"
+    FAIL = "Fail"
+
+
 class OnQuestionTimeout(ApiEnum):
     """The effect of a question that is not answered in time."""
 
@@ -138,6 +145,18 @@ class OutcomeRule(ApiModel):
         return self
 
 
+class RepeatedFailures(ApiModel):
+    """The limit for the same failure of an agent in a row: the same reason, exit code and last words, without numbers and times."""
+
+    count: Annotated[int, Whole(2, 1000)] = Field(
+        default=2, description="Equal failures in a row that would cost a charged restart; 2 to 1000, usually 2 or 3."
+    )
+    action: OnRepeatedFailures = Field(
+        default=OnRepeatedFailures.ESCALATE,
+        description="Escalate asks a human instead of another charged restart, Fail fails the Run.",
+    )
+
+
 class Responders(ApiModel):
     """The users who may answer escalations; empty means everybody whom RBAC permits."""
 
@@ -187,6 +206,10 @@ class RunPolicySpec(ApiModel):
     )
     require_result: bool = Field(default=False, description="Whether an agent must report a result to complete.")
     on_budget_spent: OnBudgetSpent = Field(default=OnBudgetSpent.ESCALATE, description="Escalate asks a human, Fail fails the Run.")
+    repeated_failures: RepeatedFailures | None = Field(
+        default=None,
+        description="The limit for the same failure in a row; without one, equal failures are restarted like any others.",
+    )
     blocked_timeout_seconds: Seconds = Field(
         default=86400, description="Seconds that a Run may wait for a human before it fails; 1 to 31536000."
     )

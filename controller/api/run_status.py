@@ -63,6 +63,10 @@ class AgentStatus(ApiModel):
     reason: Word | None = Field(default=None, description="The reason, as one CamelCase word.")
     message: Text | None = Field(default=None, description="The message of the kubelet or scheduler.")
     restarts: Count = Field(default=0, description="Charged restarts.")
+    repeated_failures: Count | None = Field(
+        default=None,
+        description="How often its last failure has occurred in a row, from 2, if the policy counts (repeatedFailures).",
+    )
     cooldown_until: Time | None = Field(default=None, description="End of the cooldown: no restart before this time.")
     outcome: OutcomeResult | None = Field(default=None, description="The outcome of its attempt.")
     result: ResultStatus | None = Field(default=None, description="The result that it reported at its end.")

@@ -252,6 +252,12 @@ def _of(pod: PodFacts, attempt: int, reason: Reason) -> Outcome:
     )
 
 
+def last_words(outcome: Outcome, pod: PodFacts | None) -> str:
+    """Return the words of an attempt's end in full: an outcome's message may lack the end of them, which differs most."""
+    reason = known(outcome)
+    return outcome.message if pod is None or reason in SPOKEN else _words(pod, _end_of(pod), reason)
+
+
 def _words(pod: PodFacts, end: Termination | None, reason: Reason) -> str:
     """Return the recorded cause: the container if it is not the agent's, the exit code, and the kubelet's texts."""
     if reason is Reason.AGENT_MISSING:

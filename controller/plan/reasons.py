@@ -95,6 +95,10 @@ class Reason(DocumentedEnum):
     STATUS_REFUSED = "StatusRefused", "The API server refuses to write the Run's status or state, so no step can be taken."
 
     BUDGET_SPENT = "RestartBudgetSpent", "The agent ended without completing and no charged restart is left."
+    REPEATED_FAILURES = (
+        "RepeatedFailures",
+        "The agent has failed in the same way as often in a row as the policy's repeatedFailures allows.",
+    )
     FREE_RESTARTS_SPENT = "FreeRestartsSpent", "The agent was disrupted too often for another restart without charge."
     OUTCOME_ESCALATED = "OutcomeEscalated", "The attempt ended in a way that a restart would not fix."
     PENDING_STALLED = "PendingStalled", "The pod has not started for longer than the policy's health.pendingStalledSeconds."

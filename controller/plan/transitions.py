@@ -42,6 +42,7 @@ from controller.plan.actions import (
     UnblockAgent,
 )
 from controller.plan.allowance import counted
+from controller.plan.attempts import repeated_failures
 from controller.plan.attempts.agent_end import outcome_of
 from controller.plan.attempts.budget import cooldown, is_healthy_long_enough
 from controller.plan.attempts.start_stop import FIRST_ATTEMPT
@@ -124,8 +125,14 @@ def _record(at: PlanContext, state: OperatorState, action: RecordOutcome) -> Ope
     report = at.report_of(pod) if pod else at.report(action.agent)
     outcome = outcome_of(at, action.agent, action.attempt)
     before = _reset_charges(at, action.agent)
-    update = {"outcome": outcome, "result": report.result if report else None, "usage": at.usage(action.agent)}
-    return _with_agent(state, action.agent, before.model_copy(update=update | {"source": source_of(before, pod)}))
+    changes = {
+        "outcome": outcome,
+        "result": report.result if report else None,
+        "usage": at.usage(action.agent),
+        "source": source_of(before, pod),
+        "last_failure": repeated_failures.after_end(at, action.agent, outcome, pod),
+    }
+    return _with_agent(state, action.agent, before.model_copy(update=changes))
 
 
 def _reserve(at: PlanContext, state: OperatorState, action: ReserveAttempt) -> OperatorState:
@@ -141,6 +148,7 @@ def _reserve(at: PlanContext, state: OperatorState, action: ReserveAttempt) -> O
             "free_restarts": before.free_restarts + (action.charge is Charge.FREE),
             "last_restart_at": at.ceiling,
             "restarted_at": _asked(at, action.agent) or before.restarted_at,
+            "last_failure": repeated_failures.after_restart(at, action.agent, action.reason),
         }
     )
     if action.reason in WAKES:
@@ -158,7 +166,8 @@ def _task(at: PlanContext, action: AdoptTask | RecordTask | RetryTask) -> AgentS
             task = at.task(agent.name) or TaskState(kind=action.kind, number=action.number)
             return task_records.adopted(at.agent_state(agent.name), task, action.pod_uid)
         case RecordTask():
-            return task_records.ended(at, agent)
+            ended = task_records.ended(at, agent)
+            return ended.model_copy(update={"last_failure": repeated_failures.after_verification(at, agent.name, ended)})
         case RetryTask():
             return task_records.tried_again(at.agent_state(agent.name))
         case _:

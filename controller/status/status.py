@@ -82,6 +82,7 @@ def _agent(at: PlanContext, view: AgentView) -> JsonObject:
         "reason": str(view.reason),
         "message": view.message[:MAX_TEXT],
         "restarts": state.restarts or None,
+        "repeatedFailures": state.last_failure.times if state.last_failure and state.last_failure.times > 1 else None,
         "cooldownUntil": format_time(state.cooldown_until) if state.cooldown_until else None,
         "outcome": state.outcome.result.value if state.outcome else None,
         "result": dump(state.result) if state.result else None,

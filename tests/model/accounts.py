@@ -33,6 +33,11 @@ class Accounts:
         """Return the rule that a save breaks about charges, empty for none."""
         for name, agent in new.agents.items():
             was = old.agents.get(name, AgentState()) if old else AgentState()
+            asks = agent.blocked and agent.blocked != was.blocked and agent.blocked.reason == Reason.REPEATED_FAILURES
+            fails = new.stop and not (old and old.stop) and new.stop.reason == Reason.REPEATED_FAILURES
+            seen = not self._config.left.unready  # Nothing in the cluster shows how often live agents have failed.
+            if (asks or fails) and seen and not self._too_often(before, was, agent):
+                return "a human is asked about equal failures that were not, or they end the Run"
             found = self._agent(before, old, was, agent, name, now)
             if found:
                 return found
@@ -69,9 +74,26 @@ class Accounts:
         faultless = next((text for end, text in FAULTLESS.items() if charged > 0 and _ended_as(before, was, end)), "")
         early = "P1: a crash is charged before the last words of its pod" if charged > 0 and _speaks_yet(before, was, agent) else ""
         same = "an agent is restarted although its verification keeps failing in the same way" if _repeated(agent) else ""
+        equal = "P1: the same failure in a row is charged again" if charged > 0 and self._too_often(before, was, agent) else ""
         return (
-            same or denied or uncharged or faultless or early or self._paid(charged, free, agent) or self._cooled(before, name, now)
+            same
+            or equal
+            or denied
+            or uncharged
+            or faultless
+            or early
+            or self._paid(charged, free, agent)
+            or self._cooled(before, name, now)
         )
+
+    def _too_often(self, before: World, was: AgentState, agent: AgentState) -> bool:
+        """Whether the current attempt has failed like as many before it as the policy allows."""
+        limit = self._policy.get("repeated_failures")
+        if limit is None:
+            return False
+        unready = was.last_outcome == agent.last_outcome == Reason.UNREADY and agent.attempt > was.attempt
+        crashes = 0 if self._config.differing else _crashes(before, was)
+        return crashes >= limit.count or (unready and limit.count == 2)
 
     def _counted(self, before: World, name: str, free: int, agent: AgentState) -> str:
         """P7: between two acts of a human an agent has the restarts of its budgets, and one attempt for each question."""
@@ -105,6 +127,15 @@ def _crashed(before: World, was: AgentState) -> bool:
     if pod is None or pod.deleting or pod.disrupted or (pod.told != NEVER and not pod.early):
         return False
     return pod.unrun == INIT or (pod.exit == Exit.CRASHED and not (pod.word and pod.word.parked))
+
+
+def _crashes(before: World, was: AgentState) -> int:
+    """Return how many attempts of the agent crashed in a row, up to the current one; those that a disruption ended are left out."""
+    own = next((pod for pod in before.pods if pod.uid == was.pod_uid), None)
+    if own is None or not _crashed(before, was):
+        return 0
+    former = (pod for pod in before.pods if (pod.agent, pod.owner) == (own.agent, own.owner) and pod.attempt <= own.attempt)
+    return sum(pod.exit == Exit.CRASHED and not pod.disrupted and pod.told == NEVER for pod in former)
 
 
 def _repeated(agent: AgentState) -> bool:

@@ -201,6 +201,8 @@ class Bridge:
         facts = _pod_facts(pod)
         if pod.task:
             return replace(facts, **_task_facts(self._config, pod))
+        if self._config.differing and facts.termination and pod.exit == Exit.CRASHED:
+            facts = replace(facts, termination=replace(facts.termination, message=f"failed {'again' * pod.attempt}"))
         said = self._config.last_words and pod.word is not None and pod.phase in ENDED
         last = Report(pod.agent, pod.owner, pod.attempt, pod.uid, pod.word) if said and pod.word else None
         return replace(facts, reporting=pod.word is not None, last_report=_report_facts(last) if last else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from controller.api.llm_policy import LLM, LLMMode, OnLLMFailure
-from controller.api.policy import HealthThresholds
+from controller.api.policy import HealthThresholds, OnRepeatedFailures, RepeatedFailures
 from tests.model.advisor_answers import ANSWERS, NO_ANSWER
 from tests.model.bridge import TICK
 from tests.model.invariants_agents import STALLED_TICKS
@@ -121,6 +121,43 @@ LOST_TWO = Config(
 UNRUN = Config("unrun", "the Run is deleted in every way, at any time", Left(done=1, unrun=1))
 UNSPACE = Config("unspace", "the namespace is deleted", Left(done=1, unspace=1))
 AGAIN = Config("again", "a Run is deleted and applied again under its name", Left(unrun=1, apply=1), stale=False)
+REPEATED = {"restart_cooldown_seconds": 0, "restart_budget": 3, "repeated_failures": RepeatedFailures(count=2)}
+REPEATED_FAILURES = Config(
+    "repeated-failures",
+    "an agent crashes in the same way; a drain may lie between; a human answers, and it crashes again",
+    Left(crash=3, drain=1, answer=1),
+    policy=REPEATED,
+    operators=1,
+    stale=False,
+)
+REPEATED_FAILURES_TWO = Config(
+    "repeated-failures-two", "two operators, and an agent that crashes twice in the same way", Left(crash=2), policy=REPEATED
+)
+REPEATED_FAILURES_FATAL = Config(
+    "repeated-failures-fatal",
+    "the same failure three times fails the Run; a drain may lie between",
+    Left(crash=3, drain=1),
+    policy=REPEATED | {"repeated_failures": RepeatedFailures(count=3, action=OnRepeatedFailures.FAIL)},
+    operators=1,
+    stale=False,
+)
+REPEATED_FAILURES_LIVE = Config(
+    "repeated-failures-live",
+    "a live agent is unready again and again, and may crash in between; a human answers",
+    Left(unready=3, crash=1, answer=1),
+    policy=REPEATED,
+    operators=1,
+    stale=False,
+)
+REPEATED_FAILURES_NOT = Config(
+    "repeated-failures-not",
+    "an agent crashes differently each time, until its budget is spent",
+    Left(crash=4),
+    policy=REPEATED,
+    operators=1,
+    stale=False,
+    differing=True,
+)
 TWO = Config("two", "two agents crash and share one charge", Left(crash=2), agents=("a", "b"), operators=1, stale=False)
 RESET = Config(
     "reset",
@@ -716,6 +753,11 @@ RESTARTS = (
     UNRUN,
     UNSPACE,
     AGAIN,
+    REPEATED_FAILURES,
+    REPEATED_FAILURES_TWO,
+    REPEATED_FAILURES_FATAL,
+    REPEATED_FAILURES_LIVE,
+    REPEATED_FAILURES_NOT,
     TWO,
     RESET,
     HELPER,
@@ -735,7 +777,18 @@ RESTARTS = (
 CONFIGS = RESTARTS + CHECKED + SPEAKING + ADVICE
 MUTANT_CONFIGS = CONFIGS
 QUICK = (
-    *(TWO, RESET, DISMISSED, PROLONGED_ASK, HOSTILE_QUESTION, HELPER_TWO, HELPER_RESULT, REFUSED),
+    *(
+        REPEATED_FAILURES,
+        REPEATED_FAILURES_NOT,
+        TWO,
+        RESET,
+        DISMISSED,
+        PROLONGED_ASK,
+        HOSTILE_QUESTION,
+        HELPER_TWO,
+        HELPER_RESULT,
+        REFUSED,
+    ),
     *(VERIFY, VERIFY_FAILED, VERIFY_PAUSED, VERIFY_RESULT, PUBLISH, PUBLISH_ASKED),
 )
 """The configurations of `make test`."""

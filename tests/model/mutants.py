@@ -11,11 +11,11 @@ from typing import Any
 from unittest.mock import patch
 
 from controller.api.names import pod_name
-from controller.api.operator_state import AgentState, OperatorState
+from controller.api.operator_state import AgentState, LastFailure, OperatorState, Outcome
 from controller.api.policy import OutcomeAction
 from controller.plan import outcomes, reads, steps, transitions
 from controller.plan.actions import AdoptPod, Effect, ReserveAttempt
-from controller.plan.attempts import agent_end, cleanup, restarts, start_stop, unreachable
+from controller.plan.attempts import agent_end, cleanup, repeated_failures, restarts, start_stop, unreachable
 from controller.plan.attempts.budget import budget_left
 from controller.plan.context import PlanContext
 from controller.plan.intents import Charge
@@ -254,6 +254,22 @@ def _after_its_record(at: PlanContext, agent: Any) -> Any:
 
 
 _remaining = agent_rules.remaining
+
+
+def _row_ended_by_any(at: PlanContext, agent: str, outcome: Outcome, pod: PodFacts | None) -> LastFailure | None:
+    """Let an end that is not charged end the row of equal failures."""
+    found = _after_end(at, agent, outcome, pod)
+    return found if found and found.attempt == outcome.attempt else None
+
+
+def _any_end_counts(at: PlanContext, agent: str, outcome: Outcome, pod: PodFacts | None) -> LastFailure | None:
+    """Count each end that is not a success as the failure before it."""
+    found = _after_end(at, agent, outcome, pod)
+    fresh = found and found.attempt != outcome.attempt
+    return found.model_copy(update={"attempt": outcome.attempt, "times": found.times + 1}) if found and fresh else found
+
+
+_after_end = repeated_failures.after_end
 
 
 DELETING_IS_TERMINATED = property(lambda pod: pod.phase in ("Succeeded", "Failed") or pod.deleting)
@@ -542,6 +558,42 @@ RESTARTING: tuple[Mutant, ...] = (
         "a restart is honoured although the attempt is still gated",
         ("ask-crash",),
         lambda: agent_rule("asked_to_restart", _restart_of_gated),
+    ),
+    Mutant(
+        "repeated-is-charged",
+        "the same failure in a row is restarted within the budget",
+        ("repeated-failures",),
+        lambda: [(repeated_failures, "is_reached", lambda *_: False)],
+    ),
+    Mutant(
+        "repeated-live-is-charged",
+        "a live agent that fails in the same way is restarted within the budget",
+        ("repeated-failures-live",),
+        lambda: [(restarts, "_live", restarts.charged)],
+    ),
+    Mutant(
+        "disruption-ends-the-row",
+        "a disruption between two equal failures makes them different ones",
+        ("repeated-failures",),
+        lambda: [(repeated_failures, "after_end", _row_ended_by_any)],
+    ),
+    Mutant(
+        "restart-ends-the-row",
+        "equal failures are counted from one restart to the next",
+        ("repeated-failures",),
+        lambda: [(repeated_failures, "after_restart", lambda *_: None)],
+    ),
+    Mutant(
+        "all-failures-are-equal",
+        "a human is asked about two failures that have only their number in common",
+        ("repeated-failures-not",),
+        lambda: [(repeated_failures, "attempt_digest", lambda *_: "")],
+    ),
+    Mutant(
+        "disruption-is-a-repeated-failure",
+        "a disruption counts as a failure of the agent",
+        ("repeated-failures-fatal", "repeated-failures"),
+        lambda: [(repeated_failures, "after_end", _any_end_counts)],
     ),
 )
 MUTANTS = RESTARTING + STARTING + CHECKING + SPEAKING + ADVISING + REFUSING

@@ -41,6 +41,8 @@ CAUGHT_QUICKLY = (
     "said-is-verified",
     "repeated-is-retried",
     "failed-work-is-done",
+    "repeated-is-charged",
+    "all-failures-are-equal",
 )
 
 

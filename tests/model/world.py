@@ -302,7 +302,7 @@ class Config:
     delayed: bool = False
     """Whether the next try of a task waits for its delay, else it follows at once; users then delete the pods of tasks only."""
     differing: bool = False
-    """Whether each attempt's verification fails in another way."""
+    """Whether each attempt crashes, and each verification fails, in another way."""
     counted: bool = False
     """Whether attempts are counted from one act of a human to the next."""
 

@@ -84,6 +84,7 @@ def _fields(run: JsonObject, around: Around, now: datetime) -> list[tuple[str, C
         ("Wanted", spec.get("desiredState", "Running")),
         ("Policy", status.get("policy", {}).get("name", "")),
         ("Restarts", f"{status.get('restarts', 0)} charged"),
+        ("Repeated", _repeated(status)),
         ("Tokens", f"{tokens(usage)}{_of_budget(spec)}" if usage or spec.get("tokenBudget") else ""),
         ("Cost", f"{usage['costMicroUSD'] / MICRO:.2f} USD" if usage.get("costMicroUSD") else ""),
         ("Created", _moment(created(run), now)),
@@ -91,6 +92,12 @@ def _fields(run: JsonObject, around: Around, now: datetime) -> list[tuple[str, C
         ("Ended", _moment(ended, now)),
         ("Brief", cut(spec.get("brief", ""), BRIEF_WIDTH)),
     ]
+
+
+def _repeated(status: JsonObject) -> str:
+    """Return how often in a row the agents have failed in the same way, if their policy counts that."""
+    found = [(agent["name"], agent["repeatedFailures"]) for agent in status.get("agents", ()) if "repeatedFailures" in agent]
+    return "; ".join(f"{name} failed in the same way {times} times in a row" for name, times in found)
 
 
 def _of_budget(spec: JsonObject) -> str:

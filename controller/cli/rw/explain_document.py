@@ -39,6 +39,7 @@ def _agent_document(agent: AgentExplanation) -> JsonObject:
         "rule": agent.rule,
         "advice": agent.advice,
     }
+    document |= {"repeatedFailures": agent.repeated} if agent.repeated else {}
     tasks = {"source": agent.source, "verification": agent.verification, "publication": agent.publication}
     document |= {key: words for key, words in tasks.items() if words}
     return document | {key: format_time(moment) for key, moment in moments.items() if moment}

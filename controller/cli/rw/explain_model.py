@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from controller.api.policy import OnRepeatedFailures, RunPolicySpec
 from controller.cli.rw.advice import in_words
 from controller.cli.rw.next_steps import Change, changes
 from controller.cli.rw.objects import JsonObject, happened_at, reported_at, status_of, time_of, used, waits
@@ -24,6 +25,8 @@ class AgentExplanation:
     required: bool
     health: str
     attempt: int
+    repeated: int
+    """How often its last failure has occurred in a row, 0 if that is not counted or it was another one before."""
     reason: str
     meaning: str
     message: str
@@ -45,6 +48,8 @@ class Budget:
     budget: int
     per_agent: int | None
     left: int
+    repeated: str
+    """What the policy's repeatedFailures says, empty if it is not set."""
     policy: str
     sure: bool
 
@@ -98,7 +103,15 @@ def explain_run(run: JsonObject, around: Around, now: datetime) -> Explanation:
 def _budget(run: JsonObject, policy: PolicySeen, asked: Replay | None) -> Budget:
     spec, charged = policy.spec, status_of(run).get("restarts", 0)
     left = asked.left if asked and asked.left is not None else max(0, spec.restart_budget - charged)
-    return Budget(charged, spec.restart_budget, spec.restart_budget_per_agent, left, policy.name, policy.sure)
+    return Budget(charged, spec.restart_budget, spec.restart_budget_per_agent, left, _repeated(spec), policy.name, policy.sure)
+
+
+def _repeated(spec: RunPolicySpec) -> str:
+    limit = spec.repeated_failures
+    if limit is None:
+        return ""
+    fate = "a human is asked" if limit.action is OnRepeatedFailures.ESCALATE else "the Run fails"
+    return f"{fate} at the same failure {limit.count} times in a row (repeatedFailures)"
 
 
 def _agent(agent: JsonObject, run: JsonObject, around: Around, asked: Replay | None) -> AgentExplanation:
@@ -109,6 +122,7 @@ def _agent(agent: JsonObject, run: JsonObject, around: Around, asked: Replay | N
         required=agent.get("required", True),
         health=found.get("health", "Starting"),
         attempt=found.get("attempt", 0),
+        repeated=found.get("repeatedFailures", 0),
         reason=reason,
         meaning=sentence(reason),
         message=found.get("message", ""),

@@ -79,10 +79,12 @@ def _budget(explanation: Explanation, now: datetime, width: int | None) -> Text:
     budget = explanation.budget
     own = f", at most {budget.per_agent} per agent" if budget.per_agent is not None else ""
     text = f"{budget.used} of {budget.budget} charged restarts used, {budget.left} left{own} (policy {budget.policy or 'unknown'})"
+    counted = [(agent.name, agent.repeated) for agent in explanation.agents if agent.repeated]
+    repeated = [f"{name} has failed in the same way {times} times in a row" for name, times in counted]
     waiting = [f"{name} is not restarted again before {_clock(until, now)}" for name, until in cooldowns(explanation.run, now)]
     limit = explanation.run["spec"].get("tokenBudget")
     usage = [f"{explanation.tokens:,} tokens used" + (f" of {limit:,}" if limit else "")] if explanation.tokens or limit else []
-    return joined([wrapped(line, width, INDENT) for line in (text, *waiting, *usage)])
+    return joined([wrapped(line, width, INDENT) for line in (text, *filter(None, (budget.repeated,)), *repeated, *waiting, *usage)])
 
 
 def _checks(explanation: Explanation, now: datetime, width: int | None) -> Text:

@@ -17,6 +17,7 @@ from controller.cli.rw.objects import TERMINAL, JsonObject, name_of, phase_of, s
 from controller.cli.rw.related_objects import Around
 from controller.facts.pods import pod_facts
 from controller.facts.reports import report_facts
+from controller.plan.attempts.repeated_failures import stalls_too_often
 from controller.plan.attempts.stall_detection import SILENT_INTERVALS, confirmed_at
 from controller.plan.snapshot import PodFacts, ReportFacts
 
@@ -132,7 +133,8 @@ class Outlook:
     def _stalls(self, agent: JsonObject, report: ReportFacts) -> Iterator[Check]:
         name, health, required = agent["name"], self.policy.health, self._required(agent)
         if health.activity_stalled_seconds and (self.left > 0 or required):
-            fate = f"{name} is restarted" if self.left > 0 else f"a human is asked about {name}"
+            asks = self.left <= 0 or stalls_too_often(self.policy, self.state.agents.get(name) if self.state else None)
+            fate = f"a human is asked about {name}" if asks else f"{name} is restarted"
             at = self._sure(report, report.active_at, health.activity_stalled_seconds)
             yield Check(at, f"{fate}, if it is idle until then (activityStalledSeconds)")
         base = report.progress_at or self._held_to_progress(agent)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from controller.api.llm_policy import Approvable
-from controller.api.operator_state import Outcome
-from controller.api.policy import OnBudgetSpent, OutcomeAction, RunPolicySpec
+from controller.api.operator_state import LastFailure, Outcome
+from controller.api.policy import OnBudgetSpent, OnRepeatedFailures, OutcomeAction, RunPolicySpec
 from controller.api.run import Agent
 from controller.plan.actions import ReserveAttempt
-from controller.plan.attempts import agent_end
+from controller.plan.attempts import agent_end, repeated_failures
 from controller.plan.attempts.budget import FREE_RESTART_LIMIT, budget_left, free_left
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision, Wait
@@ -31,8 +31,7 @@ def after(at: PlanContext, agent: Agent, outcome: Outcome, policy: RunPolicySpec
         case OutcomeAction.ESCALATE:
             return AgentDecision(block=blocked.outcome_escalated(at, agent.name, outcome))
         case OutcomeAction.RETRY:
-            spent = blocked.budget_spent(at, agent.name, outcome, policy.restart_budget)
-            return charged(at, agent, policy, known(outcome), spent)
+            return _retry(at, agent, outcome, policy)
         case OutcomeAction.RETRY_FREE:
             if free_left(at, agent.name) <= 0:
                 return AgentDecision(block=blocked.free_restarts_spent(at, agent.name, outcome, FREE_RESTART_LIMIT))
@@ -45,14 +44,29 @@ RETRIES = (OutcomeAction.RETRY, OutcomeAction.RETRY_FREE)
 """Actions that give an agent another attempt."""
 
 
+def _retry(at: PlanContext, agent: Agent, outcome: Outcome, policy: RunPolicySpec) -> AgentDecision:
+    """Return the decision after a failure that a charged restart may help against, unless it has come too often in a row."""
+    if failure := repeated_failures.of_ended(at, agent.name):
+        return AgentDecision(block=blocked.repeated_failures(at, agent.name, outcome, failure.times))
+    spent = blocked.budget_spent(at, agent.name, outcome, policy.restart_budget)
+    return charged(at, agent, policy, known(outcome), spent)
+
+
 def unready(at: PlanContext, agent: Agent, pod: PodFacts, policy: RunPolicySpec) -> AgentDecision:
     """Return the decision for a live agent that is confirmed unready."""
-    return charged(at, agent, policy, Reason.UNREADY, blocked.unready_budget_spent(pod, policy.restart_budget))
+    return _live(at, agent, policy, Reason.UNREADY, blocked.unready_budget_spent(pod, policy.restart_budget))
 
 
 def stalled(at: PlanContext, agent: Agent, pod: PodFacts, policy: RunPolicySpec) -> AgentDecision:
     """Return the decision for a live agent that is proven to be idle."""
-    return charged(at, agent, policy, Reason.ACTIVITY_STALLED, blocked.stalled_budget_spent(pod, policy.restart_budget))
+    return _live(at, agent, policy, Reason.ACTIVITY_STALLED, blocked.stalled_budget_spent(pod, policy.restart_budget))
+
+
+def _live(at: PlanContext, agent: Agent, policy: RunPolicySpec, reason: Reason, spent: Block) -> AgentDecision:
+    failure = repeated_failures.of_live(at, agent.name, reason)
+    if repeated_failures.is_reached(at, failure):
+        return AgentDecision(block=blocked.repeated_while_live(spent, failure.times))
+    return charged(at, agent, policy, reason, spent)
 
 
 def charged(at: PlanContext, agent: Agent, policy: RunPolicySpec, reason: Reason, spent: Block) -> AgentDecision:
@@ -83,10 +97,19 @@ def fails_the_run(at: PlanContext, agent: Agent) -> tuple[Reason, str] | None:
     action = action_for(outcome, policy)
     if action is OutcomeAction.FAIL:
         return Reason.AGENT_FAILED, text
+    if action is OutcomeAction.RETRY and (failure := repeated_failures.of_ended(at, agent.name)):
+        return _of_repeated(policy, failure, text)
     spent = action is OutcomeAction.RETRY and budget_left(at, agent.name, policy) <= 0
     if spent and policy.on_budget_spent is OnBudgetSpent.FAIL:
         return Reason.BUDGET_SPENT, f"{text}; all {policy.restart_budget} charged restarts are spent (restartBudget)"
     return None
+
+
+def _of_repeated(policy: RunPolicySpec, failure: LastFailure, text: str) -> tuple[Reason, str] | None:
+    """Return why the same failure in a row ends the Run; None if a human is asked, whatever is left of the budget."""
+    if policy.repeated_failures is None or policy.repeated_failures.action is not OnRepeatedFailures.FAIL:
+        return None
+    return Reason.REPEATED_FAILURES, f"{text}; the same failure {failure.times} times in a row (repeatedFailures)"
 
 
 def _cooled(at: PlanContext, agent: Agent, reason: Reason, then: Callable[[], AgentDecision]) -> AgentDecision:

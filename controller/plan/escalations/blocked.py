@@ -75,6 +75,28 @@ def budget_spent(at: PlanContext, agent: str, outcome: Outcome, budget: int) -> 
     return _ended(at, agent, outcome, Reason.BUDGET_SPENT, remedy)
 
 
+def repeated_failures(at: PlanContext, agent: str, outcome: Outcome, times: int) -> Block:
+    """The same failure as often in a row as the policy allows."""
+    cause = f"{_in_a_row(times, outcome.attempt)}: {outcome.reason}: {outcome.message}"
+    return Block(agent, at.agent_state(agent).attempt, Reason.REPEATED_FAILURES, Health.DEAD, cause, CHANGE_SOMETHING)
+
+
+def repeated_while_live(spent: Block, times: int) -> Block:
+    """The same for a live agent, given the block that it would have without a charged restart left."""
+    cause = f"{_in_a_row(times, spent.attempt)}: {spent.cause}"
+    return replace(spent, reason=Reason.REPEATED_FAILURES, cause=cause, remedy=CHANGE_SOMETHING)
+
+
+CHANGE_SOMETHING = (
+    "another attempt would hardly help: change what it names, then answer Retry (repeatedFailures). If the next attempt fails in "
+    "the same way, you are asked again"
+)
+
+
+def _in_a_row(times: int, attempt: int) -> str:
+    return f"the same failure {times} times in a row, now in attempt {attempt}"
+
+
 def free_restarts_spent(at: PlanContext, agent: str, outcome: Outcome, limit: int) -> Block:
     """Too many disruptions."""
     remedy = f"it was restarted {limit} times without charge: find what disrupts its pods, then answer Retry"

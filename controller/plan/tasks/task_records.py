@@ -14,11 +14,11 @@ from controller.api.tasks import TaskKind, TaskState
 from controller.api.timestamps import later
 from controller.api.verification import VerificationResult, VerificationState
 from controller.plan.context import PlanContext
+from controller.plan.failure_digest import failure_digest
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts
 from controller.plan.tasks import due, publication
 from controller.plan.tasks.ends import Result, TaskEnd, end_of
-from controller.plan.tasks.failure_digest import failure_digest
 
 TASK_FAULT_LIMIT = 5
 """Tries of a task that may fail by nobody's fault until a human is asked."""

@@ -15,6 +15,7 @@ from controller.api.names import FINALIZER_OUTCOME, escalation_name, pod_name, t
 from controller.api.operator_state import (
     AgentState,
     BlockedState,
+    LastFailure,
     OperatorState,
     Outcome,
     OutcomeResult,
@@ -23,12 +24,13 @@ from controller.api.operator_state import (
     Usage,
 )
 from controller.api.phases import Phase
-from controller.api.policy import OutcomeAction, OutcomeRule, RunPolicySpec
+from controller.api.policy import OnRepeatedFailures, OutcomeAction, OutcomeRule, RepeatedFailures, RunPolicySpec
 from controller.api.publishing import Publish, PublishGit
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, DesiredState, RunSpec
 from controller.api.tasks import TaskKind, TaskState
 from controller.api.verification import VerificationResult, VerificationState, Verify
+from controller.plan.attempts.repeated_failures import STALLED
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import (
     ClaimFacts,
@@ -112,6 +114,8 @@ VERIFICATIONS = model(
 VERIFY = Verify(command=("check",))
 PUBLISH = Publish(git=PublishGit(branch="work"))
 
+FAILURES = model(LastFailure, attempt=ATTEMPTS, digest=st.sampled_from(["0", STALLED]), times=st.integers(1, 3))
+
 AGENT_STATES = model(
     AgentState,
     attempt=ATTEMPTS,
@@ -127,6 +131,7 @@ AGENT_STATES = model(
     woken_for=st.lists(st.sampled_from(ASKED), max_size=2, unique=True).map(tuple),
     task=maybe(TASKS),
     verification=maybe(VERIFICATIONS),
+    last_failure=maybe(FAILURES),
 )
 
 STOPS = model(
@@ -137,6 +142,8 @@ STOPS = model(
     completed_at=maybe(PAST),
 )
 
+REPEATED = model(RepeatedFailures, count=st.integers(2, 3), action=st.sampled_from(OnRepeatedFailures))
+
 POLICIES = model(
     RunPolicySpec,
     unhealthy_confirmations=st.integers(1, 3),
@@ -144,6 +151,7 @@ POLICIES = model(
     restart_budget_per_agent=maybe(st.integers(0, 2)),
     restart_cooldown_seconds=st.sampled_from([0, 60]),
     dry_run=st.booleans(),
+    repeated_failures=maybe(REPEATED),
     outcomes=st.lists(model(OutcomeRule, exit_codes=st.just((1,)), action=st.sampled_from(OutcomeAction)), max_size=1).map(tuple),
 )
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.api.base import MAX_OUTPUT
-from controller.plan.tasks.failure_digest import KEPT_LINES, failure_digest, normalised
+from controller.plan.failure_digest import KEPT_LINES, failure_digest, normalised
 
 PYTEST = """\
 ____________________________ test_total _____________________________

@@ -18,7 +18,7 @@ from controller.api.phases import Phase
 from controller.api.policy import RunPolicySpec, SilentAgents
 from controller.api.tasks import TaskKind
 from controller.api.verification import VerificationResult
-from controller.plan import Snapshot, plan
+from controller.plan import Plan, Snapshot, plan
 from controller.plan.actions import (
     AdoptPod,
     AdoptTask,
@@ -178,6 +178,20 @@ def test_no_restart_without_evidence(snapshot: Snapshot, now: datetime) -> None:
             ended = agent.outcome is not None and agent.outcome.result is not OutcomeResult.COMPLETED
             assert (action.charge is Charge.UNCHARGED) == asked
             assert asked or ended or unready or idle(snapshot, agent)
+
+
+@given(snapshots, moments)
+def test_repeated_failures_never_cost_a_restart_more(snapshot: Snapshot, now: datetime) -> None:
+    """Each charged restart of a policy with repeatedFailures is one of the same policy without."""
+    if snapshot.policy is None or snapshot.policy.spec.repeated_failures is None:
+        return
+    spec = snapshot.policy.spec.model_copy(update={"repeated_failures": None})
+    without = plan(replace(snapshot, policy=replace(snapshot.policy, spec=spec)), now)
+    assert set(map(str, charged(plan(snapshot, now)))) <= set(map(str, charged(without)))
+
+
+def charged(decision: Plan) -> list[ReserveAttempt]:
+    return [action for action in decision.actions if isinstance(action, ReserveAttempt) and action.charge is Charge.BUDGET]
 
 
 def idle(snapshot: Snapshot, agent: AgentState) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from rich.text import Text
 
 from controller.cli.rw.describe_view import describe_run
+from controller.cli.rw.explain_document import document
 from controller.cli.rw.explain_model import explain_run
 from controller.cli.rw.explain_view import explained
 from controller.cli.rw.get_view import by_run, runs_table, summary
@@ -85,6 +86,21 @@ def test_no_line_is_wider_than_a_terminal() -> None:
     for name in NAMES:
         for what, view in views.items():
             assert max(len(line) for line in view(story(name)).plain.splitlines()) <= 130, (name, what)
+
+
+def test_equal_failures_are_counted_for_people() -> None:
+    """`describe` and `explain` say how often the last failure came in a row, and what the policy does about it."""
+    told = story("blocked")
+    told.run["status"]["agents"][0]["repeatedFailures"] = 2
+    assert told.around.policy
+    told.around.policy["spec"]["repeatedFailures"] = {"count": 2}
+    described = describe_run(told.run, told.around, sentence, NOW, 130).plain
+    explanation = explain_run(told.run, told.around, NOW)
+    assert "coder failed in the same way 2 times in a row" in described
+    text = explained(explanation, Session().command, NOW, 130).plain
+    assert "coder has failed in the same way 2 times in a row" in text
+    assert "a human is asked at the same failure 2 times in a row (repeatedFailures)" in text
+    assert document(explanation)["agents"][0]["repeatedFailures"] == 2
 
 
 def test_summary_counts_phases() -> None:

@@ -18,6 +18,7 @@ from controller.api.operator_state import (
     SCHEMA_VERSION,
     AgentState,
     BlockedState,
+    LastFailure,
     OperatorState,
     Outcome,
     OutcomeResult,
@@ -138,6 +139,7 @@ agents = every(
     task=st.none() | tasks,
     verification=st.none() | verifications,
     published=st.none() | publications,
+    last_failure=st.none() | every(LastFailure, attempt=counts, digest=words, times=counts),
 )
 stops = every(StopDecision, phase=st.sampled_from(Phase), reason=words, message=texts, at=times, completed_at=st.none() | times)
 states = every(

@@ -1,4 +1,4 @@
-"""The digest of a failed verification: two failures with the same digest are the same failure.
+"""The digest of a failure, of an attempt or of a verification: two failures with the same digest are the same failure.
 
 Whatever differs between two equal failures is left out of the output: colours, times, durations, numbers, hexadecimal names and
 temporary paths. The digest only decides whether a human is asked sooner, so it may be coarse.
@@ -27,21 +27,38 @@ _RULER = re.compile(r"([-=_.*#~])\1{2,}")
 
 
 def failure_digest(exit_code: int | None, output: str) -> str:
-    """Return the SHA-256 (hex) of a failure: its exit code, None if it was ended by its time limit, and its normalised output."""
-    return hashlib.sha256(f"{exit_code}\n{normalised(output)}".encode()).hexdigest()
-
-
-def normalised(output: str) -> str:
-    """Return the words of an output that two equal failures share, one line each; lines without any are left out.
-
-    Of an output that was cut only the last lines count: where it was cut depends on all that came before.
+    """Return the SHA-256 (hex) of a failed verification: its exit code, None if it was ended by its time limit, and its normalised
+    output.
     """
-    lines = [line for line in map(_words, _COLOURS.sub("", output).splitlines()) if line]
-    return "\n".join(lines[-KEPT_LINES:] if len(output.encode()) >= CUT_BYTES else lines)
+    return _digest(str(exit_code), normalised(output))
+
+
+def attempt_digest(reason: str, exit_code: int | None, last_words: str) -> str:
+    """Return the SHA-256 (hex) of a failed attempt: its reason, its exit code, None without one, and its normalised last words."""
+    return _digest(reason, str(exit_code), normalised(last_words, LOG_CUT_BYTES, LOG_CUT_LINES))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 CUT_BYTES = 3900
 """Size from which an output counts as the end of a longer one: the wrapper of the command keeps its last 4,000 bytes."""
+
+LOG_CUT_BYTES, LOG_CUT_LINES = 2000, 80
+"""The same for last words that the kubelet took from a log: it keeps the last 2,048 bytes and 80 lines (FallbackToLogsOnError)."""
+
+
+def normalised(output: str, cut_bytes: int = CUT_BYTES, cut_lines: int | None = None) -> str:
+    """Return the words of an output that two equal failures share, one line each; lines without any are left out.
+
+    Of an output that was cut only the last lines count: where it was cut depends on all that came before.
+    """
+    plain = _COLOURS.sub("", output).splitlines()
+    lines = [line for line in map(_words, plain) if line]
+    was_cut = len(output.encode()) >= cut_bytes or (cut_lines is not None and len(plain) >= cut_lines)
+    return "\n".join(lines[-KEPT_LINES:] if was_cut else lines)
+
 
 KEPT_LINES = 12
 """Lines that are compared of an output that was cut: they are complete, unless they are very long."""
