@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -79,11 +79,25 @@ def read(url: str, selection: Selection = Selection()) -> Iterator[Row | Damaged
             last = page[-1].id
 
 
+class Extent(NamedTuple):
+    """The number of rows, and the first and the last time as they are stored; empty without rows."""
+
+    rows: int
+    first: str
+    last: str
+
+
+def extent(url: str, selection: Selection = Selection()) -> Extent:
+    """Return the extent of the selected rows. Raises as `read`."""
+    query = sa.select(sa.func.count(), sa.func.min(decisions.c.at), sa.func.max(decisions.c.at)).where(*_conditions(selection))
+    with _opened(url) as database:
+        rows, first, last = database.transact(lambda connection: connection.execute(query).one())
+        return Extent(int(rows), str(first or ""), str(last or ""))
+
+
 def count(url: str, selection: Selection = Selection()) -> int:
     """Return the number of selected rows. Raises as `read`."""
-    query = sa.select(sa.func.count()).select_from(decisions).where(*_conditions(selection))
-    with _opened(url) as database:
-        return int(database.transact(lambda connection: connection.execute(query).scalar_one()))
+    return extent(url, selection).rows
 
 
 @contextmanager

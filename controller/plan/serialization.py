@@ -5,8 +5,10 @@ A document's facts have the names of the fields in `snapshot`, in camelCase; spe
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -20,6 +22,7 @@ from controller.api.names import FINALIZER_OUTCOME, attempt_pod, named_task
 from controller.api.operator_state import OperatorState
 from controller.api.policy import RunPolicySpec
 from controller.api.resolved_policy import ResolvedPolicy
+from controller.api.run import RunSpec
 from controller.api.violations import Refused, Violation, from_pydantic, violation
 from controller.plan.snapshot import (
     ClaimFacts,
@@ -55,6 +58,8 @@ KEYS = frozenset(
         "queued",
     }
 )
+SHARED = 256
+"""Parsed specs and policies that are kept: many snapshots have the same ones, and parsing them takes most of a snapshot's time."""
 RUN_KEYS = frozenset({"namespace", "name", "uid", "generation", "createdAt", "refusedSince", "gone", "spec"})
 POLICY_KEYS = frozenset({"name", "spec", "missing", "refused"})
 
@@ -123,13 +128,9 @@ def _run(raw: Any) -> RunFacts:
     if not isinstance(raw, dict) or "name" not in raw:
         raise Refused((violation("run.name", None, "is missing: say which Run the snapshot is of"),))
     _only(raw, RUN_KEYS, "run.")
-    spec = None
-    violations: tuple[Violation, ...] = ()
-    try:
-        spec = parse_run_spec({"spec": raw.get("spec", {})})
+    spec, violations = _spec(json.dumps(raw.get("spec", {})))
+    if spec:
         violations = check_run(spec, name=str(raw["name"]))
-    except Refused as refused:
-        violations = refused.violations
     created = _time(raw["createdAt"], "run.createdAt") if raw.get("createdAt") else None
     return RunFacts(
         namespace=raw.get("namespace", "default"),
@@ -144,6 +145,15 @@ def _run(raw: Any) -> RunFacts:
     )
 
 
+@lru_cache(maxsize=SHARED)
+def _spec(text: str) -> tuple[RunSpec | None, tuple[Violation, ...]]:
+    """Return a Run's spec from its JSON; if it cannot be parsed, None and its violations."""
+    try:
+        return parse_run_spec({"spec": json.loads(text)}), ()
+    except Refused as refused:
+        return None, refused.violations
+
+
 def _mode(raw: Any) -> LLMMode:
     try:
         return LLMMode(raw)
@@ -156,11 +166,16 @@ def _policy(raw: JsonObject) -> tuple[ResolvedPolicy | None, bool, str]:
     _only(raw, POLICY_KEYS, "policy.")
     if "missing" in raw or "refused" in raw:
         return None, "missing" in raw, str(raw.get("missing") or raw.get("refused"))
+    return _resolved(str(raw.get("name", "default")), json.dumps(raw.get("spec", {}))), False, ""
+
+
+@lru_cache(maxsize=SHARED)
+def _resolved(name: str, text: str) -> ResolvedPolicy:
+    """Return the policy of a name from its spec's JSON."""
     try:
-        spec = parse(RunPolicySpec, raw.get("spec", {}))
+        return ResolvedPolicy.of(name, parse(RunPolicySpec, json.loads(text)))
     except ValidationError as error:
         raise Refused(from_pydantic(error, "policy.spec")) from error
-    return ResolvedPolicy.of(raw.get("name", "default"), spec), False, ""
 
 
 def _policy_document(snapshot: Snapshot) -> JsonObject:
@@ -199,9 +214,8 @@ def _consultation(raw: JsonObject) -> JsonObject:
 
 
 def _facts(kind: type[F], raws: Any, path: str) -> tuple[F, ...]:
-    known = {to_camel(field.name) for field in fields(kind)}
     for index, raw in enumerate(raws):
-        _only(raw, known, f"{path}[{index}].")
+        _only(raw, _field_names(kind), f"{path}[{index}].")
     try:
         found: tuple[F, ...] = _adapter(tuple[kind, ...]).validate_python([_snake(raw) for raw in raws])  # type: ignore[valid-type]
     except ValidationError as error:
@@ -211,12 +225,20 @@ def _facts(kind: type[F], raws: Any, path: str) -> tuple[F, ...]:
 
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 """The adapter of each kind of facts, built once: building one takes milliseconds."""
+_FIELDS: dict[type, frozenset[str]] = {}
+"""The names of the fields of each kind of facts in a document."""
 
 
 def _adapter(kind: type) -> TypeAdapter[Any]:
     if kind not in _ADAPTERS:
         _ADAPTERS[kind] = TypeAdapter(kind)
     return _ADAPTERS[kind]
+
+
+def _field_names(kind: type[F]) -> frozenset[str]:
+    if kind not in _FIELDS:
+        _FIELDS[kind] = frozenset(to_camel(field.name) for field in fields(kind))
+    return _FIELDS[kind]
 
 
 def _list(document: JsonObject, key: str) -> list[JsonObject]:
@@ -226,9 +248,12 @@ def _list(document: JsonObject, key: str) -> list[JsonObject]:
     return raw
 
 
+_snake_name, _camel_name = lru_cache(maxsize=1024)(to_snake), lru_cache(maxsize=1024)(to_camel)
+
+
 def _snake(raw: Any) -> Any:
     if isinstance(raw, dict):
-        return {to_snake(key): value if key == FREE_KEYS else _snake(value) for key, value in raw.items()}
+        return {_snake_name(key): value if key == FREE_KEYS else _snake(value) for key, value in raw.items()}
     return raw
 
 
@@ -238,7 +263,7 @@ FREE_KEYS = "outputs"
 
 def _camel(plain: Any) -> Any:
     if isinstance(plain, dict):
-        return {to_camel(key): value if key == FREE_KEYS else _camel(value) for key, value in plain.items()}
+        return {_camel_name(key): value if key == FREE_KEYS else _camel(value) for key, value in plain.items()}
     return [_camel(value) for value in plain] if isinstance(plain, list | tuple) else plain
 
 

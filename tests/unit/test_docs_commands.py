@@ -60,6 +60,7 @@ RUN_BY = {
     Shown("docs/troubleshooting.md", "kubectl rw explain"): TYPED,
     Shown("docs/security.md", "kubectl get validatingadmissionpolicies"): "tests/api/test_rights.py",
     Shown("docs/plan.md", "$ runwatchman plan"): "tests/unit/test_docs.py",
+    Shown("docs/replay.md", "$ runwatchman replay"): "tests/unit/stores/test_replay_command.py",
     Shown("docs/policies.md", "$ runwatchman policy check"): "tests/unit/test_docs.py",
     Shown("docs/policies.md", "$ echo"): "tests/unit/test_docs.py",
 }

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from controller.errors import RunwatchmanError
 from controller.ledger import reading
-from controller.ledger.reading import DamagedRow, Row, Selection, count, read
+from controller.ledger.reading import DamagedRow, Extent, Row, Selection, count, extent, read
 from controller.ledger.tables import decisions, prepare, row_of
 from controller.store.sql.urls import parse_url
 from tests.stores import NOW
@@ -27,7 +27,8 @@ def keep(url: str, *rows: dict[str, Any]) -> None:
     engine = sa.create_engine(parse_url(url))
     with engine.begin() as connection:
         prepare(connection)
-        connection.execute(sa.insert(decisions), [row_of(ENTRY) | row for row in rows])
+        for row in rows:
+            connection.execute(sa.insert(decisions), row_of(ENTRY) | row)
     engine.dispose()
 
 
@@ -42,6 +43,13 @@ def test_all_rows_come_in_order_over_many_pages(url: str, monkeypatch: pytest.Mo
     keep(url, *({"digest": str(number), "id": 10 * number + 1} for number in range(10)))
     assert digests(url) == [str(number) for number in range(10)]
     assert count(url) == 10
+
+
+def test_an_extent_has_the_first_and_the_last_time(url: str) -> None:
+    """Without rows both are empty."""
+    keep(url, {"at": "2026-01-02T00:00:00Z"}, {"at": "2026-01-01T00:00:00Z"})
+    assert extent(url) == Extent(2, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+    assert extent(url, Selection(run="nobody")) == Extent(0, "", "")
 
 
 def test_a_row_has_its_texts_as_they_are_stored(url: str) -> None:

@@ -1,0 +1,154 @@
+"""`runwatchman replay` as its users see it: output, exit codes, and what it says about a wrong option or ledger."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from controller.cli import main
+from controller.ledger.entry import Entry, entry_of
+from controller.ledger.tables import row_of
+from controller.plan import plan
+from controller.plan.serialization import read_snapshot
+from tests.unit.plan.stories import document_of
+from tests.unit.stores.test_ledger_reading import keep
+from tests.unit.stores.test_replay import story
+
+PAGE = Path(__file__).parents[3] / "docs/replay.md"
+AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def replayed(url: str, *options: str) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(main, ["replay", "--ledger", url, *options])
+
+
+def entry(name: str, **changes: Any) -> Entry:
+    """Return what the ledger keeps of a pass in a story's situation."""
+    snapshot, now = read_snapshot(document_of(story(name)))
+    decision = plan(snapshot, now)
+    return replace(entry_of(snapshot, decision, decision.actions, "", now), **changes)
+
+
+def row(name: str, **changes: Any) -> dict[str, Any]:
+    """Return the row of a pass in a story's situation."""
+    return row_of(entry(name, **changes))
+
+
+RESTART = "budget-of-one-restarts-one-of-two"
+
+
+@pytest.fixture
+def older(url: str) -> str:
+    """A ledger of three decisions, of which a former operator made one otherwise."""
+    document = entry(RESTART).plan
+    changed = [document["actions"][0] | {"reason": "Crashed"}]
+    former = row(RESTART, run="fix", plan=document | {"actions": changed})
+    keep(url, row(RESTART), former, row(RESTART, namespace="other", at=AT + timedelta(hours=1)))
+    return url
+
+
+def test_a_ledger_of_this_program_is_reproduced(url: str) -> None:
+    """SQLite and PostgreSQL alike: exit 0, and one line for the scope and one for the result."""
+    keep(url, row(RESTART), row(RESTART, uid="run-2", at=AT + timedelta(hours=1)))
+    done = replayed(url)
+    scope = "2 decisions of 2 Runs, 2026-01-01T12:00:00Z to 2026-01-01T13:00:00Z"
+    assert (done.exit_code, done.output) == (0, f"{scope}\n2 reproduced, 0 different\n")
+
+
+def test_a_decision_that_changed_is_named_and_the_exit_code_is_one(older: str) -> None:
+    """The line has the row, the time, the Run, and what differs."""
+    done = replayed(older)
+    assert (done.exit_code, done.output.splitlines()[1]) == (1, "2 reproduced, 1 different")
+    assert re.search(r'^2  +2026-01-01T12:00:00Z +ns/fix +different +actions: .*"Crashed".* -> ', done.output, re.MULTILINE)
+
+
+def test_json_has_the_same_for_programs(older: str) -> None:
+    """The findings are objects; nothing else is on stdout."""
+    done = replayed(older, "-o", "json")
+    found = json.loads(done.stdout)
+    assert (done.exit_code, found["decisions"], found["different"], found["unlisted"]) == (1, 3, 1, 0)
+    (finding,) = found["findings"]
+    assert (finding["id"], finding["namespace"], finding["run"]) == (2, "ns", "fix")
+    assert [each["field"] for each in finding["differences"]] == ["actions"]
+
+
+@pytest.mark.parametrize(
+    ("options", "decisions"),
+    [
+        (["-n", "other"], 1),
+        (["--run", "fix"], 1),
+        (["--since", "2026-01-01T12:30:00Z"], 1),
+        (["--until", "2026-01-01T13:30:00+01:00"], 2),
+        (["--since", "520w"], 3),
+    ],
+)
+def test_a_part_of_a_ledger_is_selected(older: str, options: list[str], decisions: int) -> None:
+    """By namespace, name and time; a time may be an age."""
+    assert json.loads(replayed(older, "-o", "json", *options).stdout)["decisions"] == decisions
+
+
+def test_rows_that_cannot_be_judged_are_counted_and_named(tmp_path: Path) -> None:
+    """They are no difference; if there is nothing else, nothing was proven, and the exit code is 2."""
+    url = f"sqlite:///{tmp_path}/l.db"
+    keep(url, row(RESTART), {"snapshot": "{", "run": "\x1b[31mred"})
+    done = replayed(url)
+    assert (done.exit_code, done.output.splitlines()[2]) == (0, "not judged: 1 damaged")
+    assert "\x1b" not in done.output
+    assert replayed(url, "-n", "ns", "--since", "2026-01-02T00:00:00Z").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--run", "nobody"], "no decision of the ledger is selected: it has 3, from 2026-01-01T12:00:00Z to 2026-01-01T13:00:00Z"),
+        (["--since", "yesterday"], "'yesterday' is no time: give one with a zone, 2026-01-31T12:00:00Z, or an age, 7d"),
+        (["--since", "2026-01-01"], "'2026-01-01' is no time"),
+        (["--since", "7d", "--until", "8d"], "must be after --since"),
+        (["--jobs", "0"], "--jobs"),
+    ],
+)
+def test_an_option_that_selects_nothing_is_explained(tmp_path: Path, options: list[str], message: str) -> None:
+    """The exit code is 2, so that no script takes an empty selection for a success."""
+    url = f"sqlite:///{tmp_path}/l.db"
+    keep(url, row(RESTART), row(RESTART), row(RESTART, at=AT + timedelta(hours=1)))
+    done = replayed(url, *options)
+    assert done.exit_code == 2
+    assert message in done.output
+
+
+@pytest.mark.parametrize("name", ["none.db", "empty.db"])
+def test_a_url_without_a_ledger_is_explained(tmp_path: Path, name: str) -> None:
+    """One line, without a traceback."""
+    (tmp_path / "empty.db").touch()
+    done = replayed(f"sqlite:///{tmp_path}/{name}")
+    assert (done.exit_code, done.output.count("\n")) == (2, 1)
+    assert done.output.startswith(f"runwatchman: sqlite:///{tmp_path}/{name}")
+
+
+def test_a_ledger_without_a_decision_is_explained(url: str) -> None:
+    """Its operator has not acted yet."""
+    keep(url)
+    done = replayed(url)
+    assert (done.exit_code, done.output) == (
+        2,
+        "runwatchman: this ledger has no decision yet: the operator records one with each pass that acts\n",
+    )
+
+
+def test_the_page_shows_what_the_command_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output on docs/replay.md, which is of a ledger whose operator named a reason otherwise, is the command's."""
+    monkeypatch.chdir(tmp_path)
+    shown = re.search(r"```console\n\$ runwatchman replay (--ledger \S+)\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert shown
+    document = entry(RESTART).plan
+    former = row(RESTART, run="fix-flaky-test", plan=document | {"reason": "Working"}, at=AT + timedelta(minutes=4))
+    keep(shown[1].removeprefix("--ledger "), row(RESTART), former, row(RESTART, uid="run-2", at=AT + timedelta(hours=1)))
+    assert CliRunner().invoke(main, ["replay", *shown[1].split()]).output == shown[2]
