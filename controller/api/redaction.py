@@ -19,6 +19,9 @@ REDACTED = "[REDACTED]"
 REMEMBERED = 128
 """Size of the cache of redacted texts. Reports repeat their texts."""
 
+REMEMBERED_NAMES = 1024
+"""Size of the cache of judged names. Documents repeat the names of their fields."""
+
 RANDOM_CHARACTERS = 24
 RANDOM_BITS = 4.0
 """A word with upper case, lower case and digits is treated as a secret from this length and entropy (bits a character) on."""
@@ -31,6 +34,7 @@ _NAMES = (
     r"pass(?:word|wd|phrase|code)|_pass|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|signing[_-]?key|encryption[_-]?key"
     r"|credentials?|authorization|auth|cookie|session[_-]?id|connection[_-]?string|kubeconfig"
 )
+_NAMED = rf"(?:{_NAMES})s?(?:[_.-][\w.-]{{0,32}})?"
 _VALUE = r'"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*+\'?|\\+"[^"\n]*+"?|[^\n]+'
 
 OWN = (
@@ -50,12 +54,11 @@ OWN_VALUES = (
     re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,20}://)[^\s/@]{1,512}(?=@)"),
     re.compile(r"(\b(?:bearer|basic)\s{1,8})[\w.~+/=-]{6,}", re.IGNORECASE),
     re.compile(rf"(--?(?:{_NAMES})[\w-]{{0,16}}[ =]\s{{0,4}})\S+", re.IGNORECASE),
-    re.compile(
-        rf"((?:{_NAMES})s?(?:[_.-][\w.-]{{0,32}})?[\"'\\]{{0,3}}\s{{0,8}}(?::=|=>|[:=])\s{{0,8}})(?:{_VALUE})", re.IGNORECASE
-    ),
+    re.compile(rf"({_NAMED}[\"'\\]{{0,3}}\s{{0,8}}(?::=|=>|[:=])\s{{0,8}})(?:{_VALUE})", re.IGNORECASE),
 )
 """Patterns of secrets that are recognised by the text before them. Group 1, that text, is preserved."""
 
+_SECRET_NAME = re.compile(rf"{_NAMED}\Z", re.IGNORECASE)
 _ENVIRONMENT = re.compile(r"(?m)^(\s{0,16}(?:export\s{1,4})?[A-Za-z_]\w{0,64}=)(\S{16,})")
 _WORD = re.compile(r"[A-Za-z0-9+/=_-]{24,}+")
 
@@ -76,6 +79,12 @@ def redact(text: str) -> str:
 def recorded(text: str) -> str:
     """Return a text as it may be recorded, without secrets. Repeated texts are redacted once."""
     return redact(text) if text else ""
+
+
+@lru_cache(maxsize=REMEMBERED_NAMES)
+def names_secret(name: str) -> bool:
+    """Return whether a field or variable of this name holds a secret, such as `password` or `API_TOKEN`."""
+    return _SECRET_NAME.search(name) is not None
 
 
 def entropy(word: str) -> float:

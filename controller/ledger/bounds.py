@@ -7,11 +7,12 @@ documents; its walk ends when its budget is used up. `text_of` removes the secre
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from controller.api.redaction import REDACTED, redact
+from controller.api.redaction import REDACTED, names_secret, redact
 from controller.ledger.shares import level
 
 CUT = "runwatchman.dev/cut"
@@ -22,6 +23,17 @@ ITEM_BYTES = 4
 """Overhead of an item: quotes, a comma, a colon."""
 MARK_BYTES = 80
 """Maximum size of a mark."""
+CHOSEN_KEYS = frozenset({"annotations", "labels", "options", "outputs", "volumeAttributes"})
+"""Mappings of texts whose keys a user or an agent chooses. The keys of all others are fields of Kubernetes or of ours."""
+IDENTITIES = frozenset(
+    {
+        *("name", "namespace", "uid", "runUid", "runUID", "podUid", "podUID", "pod", "agent", "node", "target", "container"),
+        *("escalation", "asked", "wokenFor", "digest", "failureDigest", "promptDigest", "situation", "tree", "sourceRevision"),
+    }
+)
+"""Fields with names, UIDs and digests that Kubernetes shows to all readers of a namespace, or that the operator has computed."""
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{8,15}(?:Z|[+-]\d\d:\d\d)")
 SHORT = 256
 """Maximum characters of a short text. Short texts repeat often, and long ones with each pass of their Run, so both are cached."""
 
@@ -61,34 +73,35 @@ def text_of(document: Any, limit: int) -> str:
     return json.dumps({CUT: "all of it"})
 
 
-def redacted(value: Any, *, free: bool = False) -> Any:
-    """Return a document whose texts have no secrets. A text is also judged by the name of its field.
+def redacted(value: Any, key: str = "", *, chosen: bool = False) -> Any:
+    """Return a document whose texts have no secrets. A text is also judged by the name of its field, its `key`.
 
-    In an object with `free` keys any value may be a secret. Other fields have times, names and UIDs, which look as random as one
-    and which a replay needs: there only the name of a field makes its value a secret.
+    `chosen` are the keys of a mapping that a user or an agent has chosen. Identities stay as they are, since decisions follow from
+    them: names, UIDs and digests of Kubernetes and of the operator, and times.
     """
     match value:
         case dict():
-            return {key: _redacted_field(key, each, value, free=free) for key, each in value.items()}
+            named = value.get("name") if isinstance(value.get("name"), str) else None
+            free = key in CHOSEN_KEYS
+            return {
+                each: redacted(item, named, chosen=True) if each == "value" and named else redacted(item, each, chosen=free)
+                for each, item in value.items()
+            }
         case list() | tuple():
-            return [redacted(each, free=free) for each in value]
+            return [redacted(each, key) for each in value]
         case str():
-            return _redact(value)
+            return _redacted_text(value, key, chosen=chosen)
         case _:
             return value
 
 
-def _redacted_field(key: str, value: Any, parent: dict[str, Any], *, free: bool) -> Any:
-    """Return a field's value without secrets. A text is judged by its key, the value of an environment variable by its name."""
-    if not isinstance(value, str):
-        return redacted(value, free=free or key in FREE_KEYS)
-    variable = key == "value" and isinstance(parent.get("name"), str)
-    name, sign = parent["name"] if variable else key, "=" if variable or free else ": "
-    return REDACTED if _redact(f"{name}{sign}{value}").endswith(f"{sign}{REDACTED}") else _redact(value)
-
-
-FREE_KEYS = frozenset({"annotations", "outputs"})
-"""Fields whose keys users and agents choose. Their values are judged as those of environment variables are."""
+def _redacted_text(text: str, key: str, *, chosen: bool) -> str:
+    """Return a text without secrets. What follows a chosen key may be one by its format alone, as in an environment."""
+    if not chosen and key in IDENTITIES and _NAME.fullmatch(text):
+        return text
+    if names_secret(key):
+        return text if _TIME.fullmatch(text) else REDACTED
+    return REDACTED if chosen and _redact(f"{key}={text}").endswith(f"={REDACTED}") else _redact(text)
 
 
 def _redact(text: str) -> str:

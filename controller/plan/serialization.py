@@ -6,7 +6,7 @@ A document's facts have the names of the fields in `snapshot`, in camelCase; spe
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -36,7 +36,7 @@ from controller.plan.snapshot import (
     Snapshot,
 )
 
-F = TypeVar("F", PodFacts, ClaimFacts, EscalationFacts, ReportFacts, Refusal, PodEvents, ConsultationFacts)
+F = TypeVar("F", PodFacts, ClaimFacts, EscalationFacts, ReportFacts, Refusal, PodEvents, ConsultationFacts, Violation)
 
 KEYS = frozenset(
     {
@@ -60,8 +60,10 @@ KEYS = frozenset(
 )
 SHARED = 256
 """Parsed specs and policies that are kept: many snapshots have the same ones, and parsing them takes most of a snapshot's time."""
-RUN_KEYS = frozenset({"namespace", "name", "uid", "generation", "createdAt", "refusedSince", "gone", "spec"})
-POLICY_KEYS = frozenset({"name", "spec", "missing", "refused"})
+RUN_KEYS = frozenset(
+    {"namespace", "name", "uid", "generation", "createdAt", "refusedSince", "gone", "spec", "violations", "unreadable"}
+)
+POLICY_KEYS = frozenset({"name", "spec", "digest", "missing", "refused"})
 
 
 def read_snapshot(document: JsonObject) -> tuple[Snapshot, datetime]:
@@ -106,10 +108,13 @@ def write_snapshot(snapshot: Snapshot, now: datetime) -> JsonObject:
         "gone": run.gone,
     }
     times = {"createdAt": run.created_at, "refusedSince": run.refused_since}
-    known = {key: time.isoformat() for key, time in times.items() if time}
+    known: JsonObject = {key: time.isoformat() for key, time in times.items() if time}
+    known |= {"spec": dump(run.spec)} if run.spec else {}
+    known |= {"violations": [asdict(each) for each in run.violations]}
+    known |= {"unreadable": run.unreadable} if run.unreadable else {}
     document: JsonObject = {
         "now": now.isoformat(),
-        "run": {**about, **known, **({"spec": dump(run.spec)} if run.spec else {})},
+        "run": about | known,
         "policy": _policy_document(snapshot),
         "stateRefusal": snapshot.state_refusal,
         "advisor": snapshot.advisor,
@@ -128,9 +133,7 @@ def _run(raw: Any) -> RunFacts:
     if not isinstance(raw, dict) or "name" not in raw:
         raise Refused((violation("run.name", None, "is missing: say which Run the snapshot is of"),))
     _only(raw, RUN_KEYS, "run.")
-    spec, violations = _spec(json.dumps(raw.get("spec", {})))
-    if spec:
-        violations = check_run(spec, name=str(raw["name"]))
+    spec, violations = _spec(raw)
     created = _time(raw["createdAt"], "run.createdAt") if raw.get("createdAt") else None
     return RunFacts(
         namespace=raw.get("namespace", "default"),
@@ -141,12 +144,24 @@ def _run(raw: Any) -> RunFacts:
         violations=violations,
         gone=raw.get("gone", False),
         created_at=created,
+        unreadable=str(raw.get("unreadable", "")),
         refused_since=_time(raw["refusedSince"], "run.refusedSince") if raw.get("refusedSince") else None,
     )
 
 
+def _spec(raw: JsonObject) -> tuple[RunSpec | None, tuple[Violation, ...]]:
+    """Return the Run's spec and its violations: the given ones, or those that are found in the spec."""
+    given = _facts(Violation, _list(raw, "violations"), "run.violations") if "violations" in raw else None
+    if given is not None and "spec" not in raw:
+        return None, given
+    spec, faults = _parsed(json.dumps(raw.get("spec", {})))
+    if spec is None:
+        return None, faults
+    return spec, check_run(spec, raw.get("namespace", ""), name=str(raw["name"])) if given is None else given
+
+
 @lru_cache(maxsize=SHARED)
-def _spec(text: str) -> tuple[RunSpec | None, tuple[Violation, ...]]:
+def _parsed(text: str) -> tuple[RunSpec | None, tuple[Violation, ...]]:
     """Return a Run's spec from its JSON; if it cannot be parsed, None and its violations."""
     try:
         return parse_run_spec({"spec": json.loads(text)}), ()
@@ -165,8 +180,9 @@ def _policy(raw: JsonObject) -> tuple[ResolvedPolicy | None, bool, str]:
     """Return the policy, whether it is missing, and its error."""
     _only(raw, POLICY_KEYS, "policy.")
     if "missing" in raw or "refused" in raw:
-        return None, "missing" in raw, str(raw.get("missing") or raw.get("refused"))
-    return _resolved(str(raw.get("name", "default")), json.dumps(raw.get("spec", {}))), False, ""
+        return None, "missing" in raw, str(raw.get("missing", raw.get("refused")))
+    policy = _resolved(str(raw.get("name", "default")), json.dumps(raw.get("spec", {})))
+    return replace(policy, digest=str(raw["digest"])) if "digest" in raw else policy, False, ""
 
 
 @lru_cache(maxsize=SHARED)
@@ -180,7 +196,8 @@ def _resolved(name: str, text: str) -> ResolvedPolicy:
 
 def _policy_document(snapshot: Snapshot) -> JsonObject:
     if snapshot.policy:
-        return {"name": snapshot.policy.name, "spec": dump(snapshot.policy.spec)}
+        policy = snapshot.policy
+        return {"name": policy.name, "spec": dump(policy.spec), "digest": policy.digest}
     return {"refused" if snapshot.policy_exists else "missing": snapshot.policy_refusal}
 
 

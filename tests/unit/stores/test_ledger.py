@@ -124,18 +124,6 @@ def test_a_database_without_a_driver_is_refused_at_start(url: str) -> None:
         Ledger(url, LIMITS, Metrics(), lambda: NOW)
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_an_entry_replays(path: Path) -> None:
-    """The planner computes the recorded digest from the JSON of a recorded snapshot."""
-    snapshot, now = read_snapshot(document_of(path))
-    decision = plan(snapshot, now)
-    kept = entry_of(snapshot, decision, decision.actions, "", now)
-    if snapshot.run.spec is None:
-        return  # an unreadable spec is not stored as a spec
-    again, then = read_snapshot(json.loads(json.dumps(kept.snapshot)))
-    assert plan(again, then).digest == kept.digest == json.loads(json.dumps(kept.plan))["digest"]
-
-
 def test_advice_is_kept_with_what_it_came_from() -> None:
     """The entry of the pass that accepts advice has its verdict, reason, prompt digest, model and latency."""
     [path] = [path for path in CASES if path.stem == "answer-is-recorded-first"]
