@@ -11,6 +11,7 @@ prints the plan of a story.
 from __future__ import annotations
 
 import sys
+from copy import deepcopy
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -34,8 +35,8 @@ def snapshot_of(path: Path) -> Snapshot:
 
 
 def document_of(path: Path) -> JsonObject:
-    """Return the snapshot of a story as a document with all that it inherits."""
-    return _inherit(_read(path))
+    """Return the snapshot of a story as a document with all that it inherits. The caller may change it."""
+    return deepcopy(_inherit(_read(path)))
 
 
 def _inherit(story: JsonObject) -> JsonObject:
