@@ -8,15 +8,21 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import click
 
+from controller.api.policy import RunPolicySpec
+from controller.api.policy_file import PolicyFileError, read_policy_file
 from controller.api.timestamps import earlier, format_time, parse_time
 from controller.cli.rw.terminal_safe import clean
 from controller.errors import RunwatchmanError
 from controller.ledger.reading import Selection, extent, read
 from controller.ledger.replay import document
+from controller.ledger.replay.candidate import Candidate
+from controller.ledger.replay.comparison import Comparison
+from controller.ledger.replay.comparison_document import comparison_document, comparison_lines
 from controller.ledger.replay.reproduce import Result
 from controller.ledger.replay.shards import SMALL, AnyRow, Judge, cpus, judge_all
 from controller.ledger.replay.summary import Audit, AuditSummary, Scope
@@ -49,6 +55,13 @@ class Moment(click.ParamType[datetime]):
 
 @click.command()
 @click.option("--ledger", "url", required=True, metavar="URL", help="The ledger's database, as the operator's --ledger has it.")
+@click.option(
+    "--policy",
+    "candidate",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Show what this policy would have decided otherwise; - is stdin.",
+)
 @click.option("--since", type=Moment(), help="Only decisions from this time on: RFC 3339, or an age such as 12h or 7d.")
 @click.option("--until", type=Moment(), help="Only decisions before this time.")
 @click.option("-n", "--namespace", default="", help="Only Runs of this namespace.")
@@ -57,19 +70,64 @@ class Moment(click.ParamType[datetime]):
     "-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True, help="Format of the output."
 )
 @click.option("--jobs", type=click.IntRange(1, 64), help="Processes; default: one for each CPU.")
-def replay(url: str, since: datetime | None, until: datetime | None, output: str, jobs: int | None, **names: str) -> None:
+def replay(
+    url: str,
+    since: datetime | None,
+    until: datetime | None,
+    candidate: BinaryIO | None,
+    output: str,
+    jobs: int | None,
+    **names: str,
+) -> None:
     """Decide again in every situation of a ledger, and compare the plans with the recorded ones byte for byte.
 
-    Exits with 1 where a plan differs, and lists the rows; with 2 where nothing can be replayed. docs/replay.md explains the output.
+    Exits with 1 where a plan differs, and lists the rows; with 2 where nothing can be replayed.
+
+    With --policy, follow each Run until the first decision that this policy makes otherwise, and sum up the differences.
+    docs/replay.md explains the output.
     """
     selection = Selection(since, until, names["namespace"], names["run"])
+    policy = _read_policy(candidate) if candidate else None
     with _in_words():
-        rows = _rows_in(url, selection)
-        scope, summary = Scope(), AuditSummary()
-        for results in _judged(url, selection, rows, scope, Audit, jobs):
-            summary.add(results)
+        reading = Reading(url, selection, _rows_in(url, selection), jobs)
+        code = _compare(reading, policy, output) if policy else _audit(reading, output)
+    sys.exit(code)
+
+
+class Reading(NamedTuple):
+    """The rows to judge, and the number of processes, None for as many as are useful."""
+
+    url: str
+    selection: Selection
+    rows: int
+    jobs: int | None
+
+
+def _audit(reading: Reading, output: str) -> int:
+    """Replay with the recorded policies; return the exit code."""
+    scope, summary = Scope(), AuditSummary()
+    for results in _judged(reading, scope, Audit):
+        summary.add(results)
     _show(output, document.audit_document(scope, summary), document.audit_lines(scope, summary))
-    sys.exit(DIFFERENT if summary.counts[Result.DIFFERENT] else 0 if summary.judged else FAILED)
+    return DIFFERENT if summary.counts[Result.DIFFERENT] else 0 if summary.judged else FAILED
+
+
+def _compare(reading: Reading, policy: RunPolicySpec, output: str) -> int:
+    """Replay with a candidate; return the exit code."""
+    scope, found = Scope(), Comparison()
+    for results in _judged(reading, scope, partial(Candidate, policy)):
+        found.add(results)
+    _show(output, comparison_document(scope, found), comparison_lines(scope, found))
+    return 0 if found.judged else FAILED
+
+
+def _read_policy(file: BinaryIO) -> RunPolicySpec:
+    try:
+        return read_policy_file(file.read())
+    except PolicyFileError as error:
+        for violation in error.violations:
+            click.echo(f"{file.name}: {violation}", err=True)
+        sys.exit(FAILED)
 
 
 @contextmanager
@@ -96,12 +154,11 @@ def _rows_in(url: str, selection: Selection) -> int:
     )
 
 
-def _judged(
-    url: str, selection: Selection, rows: int, scope: Scope, make: Callable[[], Judge[T]], jobs: int | None
-) -> Iterator[list[T]]:
+def _judged(reading: Reading, scope: Scope, make: Callable[[], Judge[T]]) -> Iterator[list[T]]:
     """Yield the results of all selected rows, by several processes if that saves time."""
-    with _progress(rows) as advance:
-        yield from judge_all(_counted(read(url, selection), scope, advance), make, jobs or (1 if rows < SMALL else cpus()))
+    jobs = reading.jobs or (1 if reading.rows < SMALL else cpus())
+    with _progress(reading.rows) as advance:
+        yield from judge_all(_counted(read(reading.url, reading.selection), scope, advance), make, jobs)
 
 
 def _counted(rows: Iterable[AnyRow], scope: Scope, advance: Callable[[], None]) -> Iterator[AnyRow]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from controller.api.base import JsonObject
 from controller.ledger.replay.reproduce import Finding, Result
@@ -15,8 +15,8 @@ UNJUDGED = (Result.CUT, Result.REDACTED, Result.DAMAGED)
 def audit_document(scope: Scope, summary: AuditSummary) -> JsonObject:
     """Return the result of a replay with the recorded policies."""
     counts = {result.value: summary.counts[result] for result in Result}
-    findings = [_finding(found) for found in sorted(summary.findings, key=lambda found: found.id)]
-    return {**_scope(scope), "decisions": summary.rows, **counts, "findings": findings, "unlisted": summary.unlisted}
+    findings = [finding_document(found) for found in sorted(summary.findings, key=lambda found: found.id)]
+    return {**scope_document(scope), "decisions": summary.rows, **counts, "findings": findings, "unlisted": summary.unlisted}
 
 
 def audit_lines(scope: Scope, summary: AuditSummary) -> Iterator[str]:
@@ -40,7 +40,8 @@ def scope_line(scope: Scope, rows: int) -> str:
     return f"{number(rows, 'decision')} of {number(len(scope.uids), 'Run')}{span}"
 
 
-def _scope(scope: Scope) -> JsonObject:
+def scope_document(scope: Scope) -> JsonObject:
+    """Return how much was read."""
     return {"runs": len(scope.uids), "first": scope.first, "last": scope.last}
 
 
@@ -49,7 +50,7 @@ def number(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def table(header: tuple[str, ...], rows: list[tuple[int, tuple[str, ...]]]) -> Iterator[str]:
+def table(header: tuple[str, ...], rows: Sequence[tuple[int, tuple[str, ...]]]) -> Iterator[str]:
     """Yield rows under a header; each row is an ID and its other cells."""
     cells = [header, *((str(number), *rest) for number, rest in rows)]
     widths = [max(len(row[at]) for row in cells) for at in range(len(header) - 1)]
@@ -68,7 +69,8 @@ def _cells(found: Finding) -> tuple[int, tuple[str, ...]]:
     )
 
 
-def _finding(found: Finding) -> JsonObject:
+def finding_document(found: Finding) -> JsonObject:
+    """Return a row that was not reproduced."""
     about = {"id": found.id, "at": found.at, "namespace": found.namespace, "run": found.run, "result": found.result.value}
     differences = [{"field": each.field, "recorded": each.recorded, "now": each.now} for each in found.differences]
     document = {**about, "problem": found.problem, "differences": differences}

@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from controller.api.base import JsonObject
+from controller.api.timestamps import format_time
 from controller.cli import main
 from controller.ledger.entry import Entry, entry_of
 from controller.ledger.tables import row_of
 from controller.plan import plan
 from controller.plan.serialization import read_snapshot
 from tests.unit.plan.stories import document_of
+from tests.unit.stores.scripted_run import Life, Play
 from tests.unit.stores.test_ledger_reading import keep
 from tests.unit.stores.test_replay import story
 
@@ -28,6 +31,16 @@ AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 def replayed(url: str, *options: str) -> Result:
     """Run the command."""
     return CliRunner().invoke(main, ["replay", "--ledger", url, *options])
+
+
+def played(run: str, policy: JsonObject, *lives: Life) -> list[dict[str, Any]]:
+    """Return the rows of a Run that a scripted agent lives through."""
+    found = []
+    for row in Play(policy, lives, run=run).rows():
+        values = {field: getattr(row, field) for field in ("namespace", "run", "rule", "phase", "reason", "digest")}
+        documents = {"snapshot": row.snapshot, "plan": row.plan, "outcome": row.outcome}
+        found.append(values | documents | {"run_uid": row.uid, "at": format_time(row.at)})
+    return found
 
 
 def entry(name: str, **changes: Any) -> Entry:
@@ -141,6 +154,47 @@ def test_a_ledger_without_a_decision_is_explained(url: str) -> None:
         2,
         "runwatchman: this ledger has no decision yet: the operator records one with each pass that acts\n",
     )
+
+
+CRASHES = (Life(100, 1), Life(100, 1), Life(50))
+
+
+def test_a_candidate_is_compared(url: str, tmp_path: Path) -> None:
+    """In both databases: exit 0, since a difference is what was asked for. The same in any number of processes."""
+    (tmp_path / "policy.yaml").write_text("restartBudget: 1\n")
+    keep(url, *played("fix", {}, *CRASHES), *played("other", {}, Life(50)))
+    outputs = [replayed(url, "--policy", str(tmp_path / "policy.yaml"), "-o", "json", "--jobs", jobs) for jobs in ("1", "2")]
+    assert [done.exit_code for done in outputs] == [0, 0]
+    assert outputs[0].stdout == outputs[1].stdout
+    found = json.loads(outputs[0].stdout)
+    assert (found["runsTheSame"], found["runsParted"], found["judged"]) == (1, 1, 5)
+    assert found["effects"]["escalation"] == {"avoided": 0, "added": 1, "later": 0, "sooner": 0}
+
+
+def test_a_wrong_policy_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    """Each mistake is named as `policy check` names it."""
+    (tmp_path / "policy.yaml").write_text("restartBuget: 1\nunhealthyConfirmations: 0\n")
+    done = replayed(f"sqlite:///{tmp_path}/none.db", "--policy", str(tmp_path / "policy.yaml"))
+    assert done.exit_code == 2
+    assert "policy.yaml: restartBuget: unknown field: did you mean restartBudget?" in done.output
+    assert "policy.yaml: unhealthyConfirmations: " in done.output
+    assert "no such file" not in done.output
+
+
+def test_the_page_shows_what_a_candidate_leads_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The policy on docs/replay.md, on a ledger of three Runs, leads to the page's output."""
+    monkeypatch.chdir(tmp_path)
+    text = PAGE.read_text()
+    given = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)
+    shown = re.search(r"```console\n\$ runwatchman replay (--ledger \S+ --policy \S+)\n(.*?)```", text, re.DOTALL)
+    assert given
+    assert shown
+    words = shown[1].split()
+    Path(words[-1]).write_text(given[1])
+    hasty = {"health": {"activityStalledSeconds": 300}}
+    runs = [played("upgrade-deps", hasty, Life(1500, 0, (200, 900)), Life(300)), played("fix-flaky-test", {}, *CRASHES)]
+    keep(words[1], *(row for run in [*runs, played("docs", {}, Life(400))] for row in run))
+    assert CliRunner().invoke(main, ["replay", *words]).output == shown[2]
 
 
 def test_the_page_shows_what_the_command_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
