@@ -49,6 +49,7 @@ class Settings:
     agents_pod_security: PodSecurity = OWN_POD_SECURITY
     agents_image_pull_secrets: tuple[ImagePullSecret, ...] = ()
     agents_pods: RunPolicySpec = NOTHING_SET
+    admission_policies: bool = False
     agents_network: bool = False
     agents_network_allow: tuple[str, ...] = ()
     lease_name: str = "runwatchman"

@@ -12,6 +12,7 @@ from controller.api.base import (
     ApiEnum,
     ApiModel,
     Argument,
+    FilledText,
     LongText,
     Name,
     Path,
@@ -112,7 +113,7 @@ class PolicyRef(ApiModel):
 
 
 class RunSpec(ApiModel):
-    """The user's request. `agents` and `brief` are immutable."""
+    """The user's request. `agents`, `brief` and `requestedBy` are immutable."""
 
     agents: Annotated[tuple[Agent, ...], Field(min_length=1, max_length=MAX_AGENTS)] = Field(
         description="The agents of this Run, 1 to 32, at least one of them required. Immutable."
@@ -120,6 +121,11 @@ class RunSpec(ApiModel):
     brief: LongText | None = Field(
         default=None,
         description="The prompt, up to 16384 characters; agents read it in /runwatchman/brief.md. Immutable.",
+    )
+    requested_by: FilledText | None = Field(
+        default=None,
+        description="User who asked for the Run. The admission policies accept only the author's own name, or any name from a user"
+        " with the verb requestfor on runs; without them nobody checks it. Immutable.",
     )
     policy_ref: PolicyRef | None = Field(
         default=None,
@@ -156,4 +162,4 @@ class RunSpec(ApiModel):
 class Run(ApiModel):
     """A supervised run of one or more AI coding agents."""
 
-    spec: RunSpec = Field(description="The user's request. agents and brief are immutable.")
+    spec: RunSpec = Field(description="The user's request. agents, brief and requestedBy are immutable.")

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from controller.api.advice import AdviceState
-from controller.api.base import AgentName, ApiEnum, ApiModel, Count, Generation, Name, Text, Time, Word
+from controller.api.base import AgentName, ApiEnum, ApiModel, Count, FilledText, Generation, Name, Text, Time, Word
 from controller.api.operator_state import OutcomeResult, ResultStatus, Usage
 from controller.api.phases import Health, Phase
 from controller.api.policy import NetworkMode
@@ -101,12 +101,23 @@ class PolicyStatus(ApiModel):
     )
 
 
+class RequesterStatus(ApiModel):
+    """The user who asked for the Run."""
+
+    name: FilledText = Field(description="The user, as spec.requestedBy names them.")
+    checked: bool = Field(
+        description="Whether the operator was started with --admission-policies: the API server then checked the name against the"
+        " user who created the Run. Otherwise it is only a claim."
+    )
+
+
 class RunStatus(ApiModel):
     """The operator's observations and actions."""
 
     phase: Phase | None = Field(default=None, description="The phase of the Run.")
     reason: Word | None = Field(default=None, description="The reason of the phase, as one CamelCase word.")
     message: Text | None = Field(default=None, description="The reason of the phase, for people.")
+    requested_by: RequesterStatus | None = Field(default=None, description="The user who asked for the Run, if it names one.")
     observed_generation: Generation | None = Field(
         default=None, description="The metadata.generation that this status is based on."
     )

@@ -118,6 +118,11 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     callback=lambda _context, _parameter, value: _networks(value),
     help="Networks (CIDRs) that these agents may reach in addition to HTTPS on the Internet, comma-separated.",
 )
+@click.option(
+    "--admission-policies/--no-admission-policies",
+    default=False,
+    help="Whether manifests/admission is installed, so that the API server checks spec.requestedBy: a status says so.",
+)
 @click.option("--lease-name", default="runwatchman", help="Name of the leader's Lease.")
 @click.option("--lease-namespace", help="Namespace of the Lease; default: the operator's own.")
 @click.option(

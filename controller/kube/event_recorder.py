@@ -45,7 +45,7 @@ def event_for(run: JsonObject) -> JsonObject | None:
     reason, message = status.get("reason", ""), status.get("message", "")
     digest = _digest(meta["uid"], phase, reason, message)
     about = {"name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"]}
-    message = "; ".join(filter(None, (f"{phase}: {message}" if message else phase, *_results(status))))
+    message = "; ".join(filter(None, (f"{phase}: {message}" if message else phase, *_results(status), *_requester(status))))
     return _event(about, digest, TYPES[phase], reason or phase, message[:MESSAGE_LIMIT])
 
 
@@ -57,6 +57,12 @@ def _results(status: JsonObject) -> Iterator[str]:
         parts = " ".join(filter(None, (result.get("summary"), f"({outputs})" if outputs else "")))
         if parts:
             yield f"{agent['name']}: {parts}"
+
+
+def _requester(status: JsonObject) -> Iterator[str]:
+    """Return the user who asked for the Run, and whether anybody has checked that."""
+    if found := status.get("requestedBy"):
+        yield f"requested by {found['name']}{'' if found['checked'] else ' (unchecked)'}"
 
 
 def _event(about: JsonObject, digest: str, kind: str, reason: str, message: str) -> JsonObject:

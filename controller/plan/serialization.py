@@ -56,6 +56,7 @@ KEYS = frozenset(
         "mode",
         "namespaceTerminating",
         "queued",
+        "admission",
     }
 )
 SHARED = 256
@@ -93,6 +94,7 @@ def read_snapshot(document: JsonObject) -> tuple[Snapshot, datetime]:
         mode=_mode(document.get("mode", LLMMode.OFF.value)),
         namespace_terminating=document.get("namespaceTerminating", False),
         queued=document.get("queued", False),
+        admission=document.get("admission", False),
     )
     return snapshot, _time(document.get("now"), "now")
 
@@ -122,6 +124,7 @@ def write_snapshot(snapshot: Snapshot, now: datetime) -> JsonObject:
         "namespaceTerminating": snapshot.namespace_terminating,
         "queued": snapshot.queued,
     }
+    document |= {"admission": True} if snapshot.admission else {}
     if snapshot.state:
         document["state"] = dump(snapshot.state)
     for key in ("pods", "claims", "refusals", "podEvents", "escalations", "reports", "consultations"):

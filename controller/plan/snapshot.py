@@ -271,7 +271,8 @@ class RunFacts:
 class Snapshot:
     """Everything that may matter to a decision about one Run.
 
-    `advisor` shows whether the operator has one; `mode` is the effective mode, Off without an advisor.
+    `advisor` shows whether the operator has one; `mode` is the effective mode, Off without an advisor. `admission` shows whether
+    the admission policies are installed, as far as the operator's options say; nothing is decided by it.
     """
 
     run: RunFacts
@@ -291,6 +292,7 @@ class Snapshot:
     mode: LLMMode = LLMMode.OFF
     namespace_terminating: bool = False
     queued: bool = False
+    admission: bool = False
 
     @property
     def policy_reason(self) -> Reason:

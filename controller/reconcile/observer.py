@@ -59,7 +59,10 @@ class Observer:
         policy: PolicyFileWatcher,
         consultations: Consultations | None = None,
         defaults: PolicyDefaults = OWN_DEFAULTS,
+        *,
+        admission: bool = False,
     ) -> None:
+        self._admission = admission
         self._complete = lru_cache(RECENT_POLICIES)(defaults.complete)
         self._client, self._cache, self._store, self._policy = client, cache, store, policy
         self._consultations = consultations
@@ -127,6 +130,7 @@ class Observer:
             advisor=self._consultations is not None,
             mode=self._mode(policy),
             queued=queued,
+            admission=self._admission,
         )
         return Observation(run, await self._obstacles.explained(self.starts.adopt(snapshot)), loaded)
 

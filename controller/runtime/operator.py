@@ -158,7 +158,8 @@ class Operator:
             return
         await resync.collect()
         async with open_advisor(self._settings, self._commands, client, self._metrics, self._membership.notify) as consultations:
-            observer = Observer(client, self._cache, store, self._policy, consultations, self._policy_defaults())
+            defaults, admission = self._policy_defaults(), self._settings.admission_policies
+            observer = Observer(client, self._cache, store, self._policy, consultations, defaults, admission=admission)
             network = AgentsNetwork(self._settings.agents_network_allow)
             tools = Tools(
                 client,

@@ -54,6 +54,8 @@ def build_status(
         "policy": _policy(snapshot) or previous.get("policy"),
         "openEscalations": len(_open(snapshot)),
     }
+    if requester := snapshot.run.spec and snapshot.run.spec.requested_by:
+        status["requestedBy"] = {"name": requester, "checked": snapshot.admission}
     if usage := _usage(snapshot):
         status["usage"] = dump(usage)
     if state and state.started_at:

@@ -1,10 +1,10 @@
 """The requests of test_admission.py, by user, with the words of their refusals. `$POD` in a body stands for the UID of the pod POD,
 `$run` for that of Run r.
 
-People: alice (of group devs), bob and the bridge bot have runwatchman-edit and may create pods, ruth has runwatchman-edit alone,
-vera runwatchman-view, pat Kubernetes' own edit; eve may write everything of runwatchman's but update escalations/status, so that
-only admission is between her and a forgery; so may `collector`, which is the controller-manager. `coder-0` is the pod of
-attempt 0 of the agent whose report is r-coder, and so on.
+People: alice (of group devs), bob and the bridge bot have runwatchman-edit and may create pods, bot may also name others as those
+who asked for a Run, ruth has runwatchman-edit alone, vera runwatchman-view, pat Kubernetes' own edit; eve may write everything of
+runwatchman's but update escalations/status, so that only admission is between her and a forgery; so may `collector`, which is the
+controller-manager. `coder-0` is the pod of attempt 0 of the agent whose report is r-coder, and so on.
 """
 
 from __future__ import annotations
@@ -104,6 +104,12 @@ def run(name: str, annotations: dict[str, str] | None = None, *, desired: str = 
     """A Run."""
     spec = {"agents": [{"name": "coder", "image": "x"}], "desiredState": desired}
     return {"apiVersion": API, "kind": "Run", "metadata": {"name": name, "annotations": annotations or {}}, "spec": spec}
+
+
+def requested(by: str) -> dict[str, Any]:
+    """A Run that names the user who asked for it."""
+    made = run("wanted")
+    return made | {"spec": made["spec"] | {"requestedBy": by}}
 
 
 def owner(uid: str, kind: str = "Run") -> list[dict[str, str]]:
@@ -289,6 +295,14 @@ AUTHORS = (
     patch("ruth", "run/r", {"spec": {"policyRef": {"name": "generous"}}}, NO_PODS),
     patch("ruth", "run/r", {"spec": {"tokenBudget": 9}}, "without it you may set spec.desiredState to Paused or Stopped"),
     create("vera", run("hers"), 'cannot create resource "runs"'),
+    create("alice", requested("bob"), 'spec.requestedBy is "bob", but you are "alice": set it to that, leave it out'),
+    create("alice", requested("bob"), "grant", verb="apply --server-side"),
+    create("robot", requested("alice"), f'spec.requestedBy is "alice", but you are "{ROBOT}"'),
+    create("ruth", requested("ruth"), NO_PODS),
+    patch("alice", "run/r", {"spec": {"requestedBy": "alice"}}, "requestedBy is immutable"),
+    patch("admin", "run/asked", {"spec": {"requestedBy": "bob"}}, "requestedBy is immutable"),
+    patch("bob", "run/asked", {"spec": {"requestedBy": None}}, "requestedBy is immutable"),
+    create("alice", requested(" "), "spec.requestedBy"),
 )
 
 FORGERIES = AUTHORS + INBOX + RESPONSES + REPORTS + STATES_AND_PODS + GRACES
@@ -320,6 +334,11 @@ PASSING = (
     patch("operator", "agentreport/r-coder", {"spec": {"deliveries": DELIVERY}}),
     create("alice", run("mine", {"note": "x"})),
     create("pat", run("mine")),
+    create("alice", requested("alice")),
+    create("alice", requested("alice"), verb="apply --server-side"),
+    create("robot", requested(ROBOT)),
+    create("bot", requested("carol")),
+    patch("bob", "run/asked", {"spec": {"tokenBudget": 9}}),
     meta("alice", "run/started", labels={"a": "b"}, annotations={"note": "x"}),
     patch("alice", "run/started", {"spec": {"desiredState": "Stopped"}}),
     create("alice", run("started", {STATE: '{"version":7}'}), verb="replace"),

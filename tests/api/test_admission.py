@@ -24,6 +24,7 @@ from tests.api.forged_requests import (
     owner,
     phase,
     report,
+    requested,
     respond,
     run,
 )
@@ -45,6 +46,14 @@ BROAD: dict[str, Any] = {
     ],
 }
 """All rights that can be granted without making somebody an operator."""
+
+SPOKESMAN: dict[str, Any] = {
+    "apiVersion": "rbac.authorization.k8s.io/v1",
+    "kind": "ClusterRole",
+    "metadata": {"name": "test-spokesman"},
+    "rules": [{"apiGroups": ["runwatchman.dev"], "resources": ["runs"], "verbs": ["requestfor"]}],
+}
+"""The right to name others as those who asked for a Run."""
 
 PODS = {
     "coder-0": ("r-coder-r0", REPORTER),
@@ -85,6 +94,7 @@ def world(api_cluster: Cluster) -> Iterator[World]:
     meet_people(api_cluster, made)
     assert not made.do(create("alice", run("r")))
     made.uids["run"] = get(api_cluster, NAMESPACE, "run", "r")["metadata"]["uid"]
+    assert not made.do(create("bot", requested("alice") | {"metadata": {"name": "asked"}}))
     assert not made.do(create("admin", run("started", {STATE: '{"version":7}'})))
     assert not made.do(create("admin", run("paused", desired="Paused")))
     start_pods(api_cluster, made)
@@ -110,6 +120,8 @@ def meet_people(cluster: Cluster, made: World) -> None:
     editors = ("--user=alice", "--user=bob", "--user=bot", f"--serviceaccount={NAMESPACE}:robot")
     users.let_author(cluster, NAMESPACE, *editors)
     users.grant(cluster, NAMESPACE, "runwatchman-edit", "--user=ruth")
+    apply(cluster, NAMESPACE, SPOKESMAN)
+    users.grant(cluster, NAMESPACE, "test-spokesman", "--user=bot")
     users.grant(cluster, NAMESPACE, "runwatchman-view", "--user=vera")
     users.grant(cluster, NAMESPACE, "edit", "--user=pat")
     made.people["collector"] = replace(cluster, kubeconfig=cluster.directory / "controller-manager.kubeconfig")

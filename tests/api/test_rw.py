@@ -40,6 +40,9 @@ def test_run_and_watch_until_it_has_completed(rw: Plugin) -> None:
     assert said.endswith("run hello: Completed: 1 required agent completed\n")
     spec = get(rw.cluster, rw.namespace, "run", "hello")["spec"]
     assert (spec["brief"], spec["activeDeadlineSeconds"]) == ("Say hello.", 3600)
+    me = json.loads(rw.cluster.kubectl("auth", "whoami", "-o", "json"))["status"]["userInfo"]["username"]
+    assert spec["requestedBy"] == me
+    assert f"{me} (unchecked)" in rw.ok("describe", "hello"), "the operator was not told of admission policies"
     agent = spec["agents"][0]
     assert (agent["command"], agent["env"]) == (["sh", "-c", "echo hi"], [{"name": "X", "value": "y"}])
     assert "AllAgentsComplete" in rw.ok("get", "hello")

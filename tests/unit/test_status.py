@@ -18,6 +18,9 @@ from controller.api.policy import RunPolicySpec
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, RunSpec
 from controller.cli.rw.reason_text import SENTENCES, sentence
+from controller.kube.event_recorder import event_for
+from controller.ledger.entry import entry_of
+from controller.ledger.tables import row_of
 from controller.plan import plan
 from controller.plan.actions import CompleteRun
 from controller.plan.model import AgentView, Plan, Verdict
@@ -63,6 +66,21 @@ def test_the_shown_digest_is_that_of_the_first_plan() -> None:
     first, acted = replace(COMPLETE, rule="finished"), [CompleteRun(reason=Reason.ALL_AGENTS_COMPLETE, phase=Phase.COMPLETED)]
     assert build_status(Snapshot(run=RUN), COMPLETE, acted, {}, NOW, first)["plan"]["digest"] == first.digest
     assert first.digest != COMPLETE.digest
+
+
+@pytest.mark.parametrize(("admission", "said"), [(True, "requested by alice"), (False, "requested by alice (unchecked)")])
+def test_the_requester_is_in_status_event_and_ledger(*, admission: bool, said: str) -> None:
+    """Each says whose Run it is; status and Event also whether the API server has checked that."""
+    spec = RunSpec(agents=(Agent(name="coder", image="x"),), requested_by="alice")
+    snapshot = Snapshot(run=replace(RUN, spec=spec), admission=admission)
+    status = build_status(snapshot, COMPLETE, (), {}, NOW)
+    assert status["requestedBy"] == {"name": "alice", "checked": admission}
+    event = event_for({"metadata": {"name": "demo", "namespace": "ns", "uid": "run-1"}, "status": status})
+    assert event
+    assert event["message"].endswith(said)
+    row = row_of(entry_of(snapshot, COMPLETE, (), "", NOW))
+    assert json.loads(row["snapshot"])["run"]["spec"]["requestedBy"] == "alice"
+    assert json.loads(row["snapshot"]).get("admission", False) is admission
 
 
 def status_of(path: Path) -> JsonObject:

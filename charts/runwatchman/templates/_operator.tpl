@@ -55,6 +55,9 @@
   {{- with $pods }}
   - {{ printf "--agents-pods=%s" (toJson . | replace "$(" "$$(") | quote }} # $( would refer to a variable of the operator
   {{- end }}
+  {{- if .Values.admissionPolicies.install }}
+  - --admission-policies
+  {{- end }}
   {{- if .Values.agents.network.managed }}
   - --agents-network
   {{- with .Values.agents.network.allow }}

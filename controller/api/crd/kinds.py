@@ -69,6 +69,8 @@ KINDS = (
             Column("Inbox", ".status.openEscalations", "integer"),
             Column("Policy", ".status.policy.name", priority=1),
             Column("Reason", ".status.reason", priority=1),
+            Column("Requested By", ".spec.requestedBy", priority=1),
+            Column("Checked", ".status.requestedBy.checked", "boolean", priority=1),
             AGE,
         ),
     ),

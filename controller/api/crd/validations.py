@@ -92,6 +92,7 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
             "agents is immutable: delete the Run and apply it again, or start another",
         ),
         _kept("brief"),
+        _kept("requestedBy"),
         ("self.agents.exists(a, !has(a.required) || a.required)", "at least one agent must be required"),
         ("self.agents.all(a, self.agents.exists_one(b, b.name == a.name))", "agents' names must be unique"),
         (

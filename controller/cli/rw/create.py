@@ -55,6 +55,8 @@ def create(
     """Create a Run, or print it for a dry run. `hints` are printed with the next steps. Raises Problem."""
     if dry_run and watch:
         raise Problem("--dry-run and --watch exclude each other", "a dry run creates nothing to watch")
+    if dry_run != "client":  # Anybody may apply a Run that is only printed.
+        made = made | {"spec": made["spec"] | requester(session)}
     kubectl, text = session.kubectl, json.dumps(made)
     if dry_run:
         click.echo(kubectl.text("create", f"--dry-run={dry_run}", "-f", "-", "-o", output or "yaml", stdin=text), nl=False)
@@ -72,6 +74,15 @@ def create(
         _await(session, name)
     elif not output:
         session.hint(*hints, f"watch: {session.command('get', name, '-w')}", f"logs: {session.command('logs', name, '-f')}")
+
+
+def requester(session: Session) -> JsonObject:
+    """Return the field of a Run for the user that the caller is to the API server; none if that does not say who they are."""
+    try:
+        user = session.kubectl.json("auth", "whoami")["status"]["userInfo"].get("username", "")
+    except (Refused, KeyError):
+        return {}
+    return {"requestedBy": user} if user.strip() else {}
 
 
 def _await(session: Session, name: str) -> None:

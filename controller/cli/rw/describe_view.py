@@ -9,7 +9,7 @@ from rich.text import Text
 
 from controller.cli.rw import styles
 from controller.cli.rw.containers import ending, judged_state
-from controller.cli.rw.get_view import tokens
+from controller.cli.rw.get_view import requester, tokens
 from controller.cli.rw.inbox_view import inbox_table
 from controller.cli.rw.objects import (
     JsonObject,
@@ -81,6 +81,7 @@ def _fields(run: JsonObject, around: Around, now: datetime) -> list[tuple[str, C
         ("Namespace", namespace_of(run)),
         ("Phase", styles.phase(phase_of(run))),
         ("Why", message if message and reason == phase_of(run) else f"{reason}: {message}".removesuffix(": ")),
+        ("Requested by", requester(run)),
         ("Wanted", spec.get("desiredState", "Running")),
         ("Policy", status.get("policy", {}).get("name", "")),
         ("Restarts", f"{status.get('restarts', 0)} charged"),

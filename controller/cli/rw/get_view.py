@@ -17,7 +17,7 @@ Reports = Mapping[str, Sequence[JsonObject]]
 """AgentReports by the UID of their Run."""
 
 HEADER = ("NAME", "PHASE", "AGENTS", "RESTARTS", "INBOX", "AGE")
-WIDE = ("POLICY", "TOKENS")
+WIDE = ("POLICY", "TOKENS", "REQUESTED BY")
 LIVE_WIDTHS = (20, 16, 6, 8, 5, 5)
 """Column widths of a watch that prints line by line, before the content is known."""
 
@@ -48,7 +48,7 @@ def row(run: JsonObject, reports: Sequence[JsonObject], now: datetime, *, spaces
     cells: list[Cell] = [name_of(run), styles.phase(phase_of(run)), status.get("ready") or f"0/{len(run['spec']['agents'])}"]
     cells += [str(status.get("restarts", 0)), styles.inbox(status.get("openEscalations", 0)), age(created(run), now)]
     if wide:
-        cells += [status.get("policy", {}).get("name", "-"), tokens(used(run, reports))]
+        cells += [status.get("policy", {}).get("name", "-"), tokens(used(run, reports)), requester(run) or "-"]
     loud = "" if phase_of(run) in styles.NEEDY else styles.DIM
     return [*([namespace_of(run)] if spaces else []), *cells, (why(run, reports, now), loud)]
 
@@ -74,6 +74,14 @@ def last_words(reports: Sequence[JsonObject], now: datetime) -> str:
         return ""
     moment, report = max(dated, key=lambda pair: pair[0])
     return f"{report['spec']['agent']}, {age(moment, now)} ago: {status_of(report)['message']}"
+
+
+def requester(run: JsonObject) -> str:
+    """Return the user who asked for a Run, with a note if nobody has checked that; empty if it names none."""
+    found = status_of(run).get("requestedBy")
+    if found is None:
+        return f"{run['spec']['requestedBy']} (not processed yet)" if run["spec"].get("requestedBy") else ""
+    return str(found["name"]) if found["checked"] else f"{found['name']} (unchecked)"
 
 
 def tokens(usage: JsonObject) -> str:

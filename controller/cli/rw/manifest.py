@@ -13,8 +13,8 @@ from controller.cli.rw.objects import JsonObject, name_of
 from controller.cli.rw.repository import source_of
 from controller.cli.rw.user_error import Problem
 
-ORDERS = ("desiredState", "restartedAt", "newSessionAt")
-"""Spec fields that control a running Run; a new Run starts without them."""
+ORDERS = ("desiredState", "restartedAt", "newSessionAt", "requestedBy")
+"""Spec fields that are about one Run: what controls it, and who asked for it. A new Run starts without them."""
 
 OURS = ("kubectl.kubernetes.io/last-applied-configuration", "runwatchman.dev/")
 """Prefixes of annotations that are not copied to a new Run."""

@@ -17,7 +17,7 @@ from controller.cli.rw.explain_model import explain_run
 from controller.cli.rw.explain_view import explained
 from controller.cli.rw.get_view import by_run, runs_table, summary
 from controller.cli.rw.inbox_view import in_full, inbox_table
-from controller.cli.rw.objects import oldest_first
+from controller.cli.rw.objects import JsonObject, oldest_first
 from controller.cli.rw.reason_text import sentence
 from controller.cli.rw.session import Session
 from tests.unit.rw.stories import CASES, NAMES, NOW, Story, story
@@ -86,6 +86,26 @@ def test_no_line_is_wider_than_a_terminal() -> None:
     for name in NAMES:
         for what, view in views.items():
             assert max(len(line) for line in view(story(name)).plain.splitlines()) <= 130, (name, what)
+
+
+@pytest.mark.parametrize(
+    ("seen", "shown"),
+    [
+        ({"name": "alice", "checked": True}, "alice"),
+        ({"name": "alice", "checked": False}, "alice (unchecked)"),
+        (None, "alice (not processed yet)"),
+    ],
+    ids=["checked", "unchecked", "before the operator has seen it"],
+)
+def test_the_requester_is_shown(seen: JsonObject | None, shown: str) -> None:
+    """`describe` and `get -o wide` say who asked for a Run, and whether anybody has checked that."""
+    told = story("blocked")
+    told.run["spec"]["requestedBy"] = "alice"
+    told.run["status"] |= {"requestedBy": seen} if seen else {}
+    described = describe_run(told.run, told.around, sentence, NOW, 130).plain
+    assert f"Requested by:  {shown}\n" in described
+    (line,) = runs_table([told.run], {}, NOW, None, spaces=False, wide=True).plain.splitlines()[1:]
+    assert f"  {shown}  " in line
 
 
 def test_equal_failures_are_counted_for_people() -> None:
