@@ -28,6 +28,7 @@ class Settings:
     namespaces: tuple[str, ...] = ()
     store: str = "status"
     ledger: str | None = None
+    ledger_detail: Literal["actions", "all"] = "actions"
     ledger_max_age_days: int = 30
     ledger_max_rows: int = 100_000
     ledger_max_megabytes: int = 512

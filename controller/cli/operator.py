@@ -51,6 +51,12 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Store of the Runs' states: status, annotations, or a database's URL (sqlite:////PATH, postgresql://...).",
 )
 @click.option("--ledger", help="Keep a record of every decision in this database, for example sqlite:////data/ledger.db.")
+@click.option(
+    "--ledger-detail",
+    type=click.Choice(["actions", "all"]),
+    default="actions",
+    help="Decisions that the ledger keeps: those that acted, or each distinct situation of a Run too.",
+)
 @click.option("--ledger-max-age-days", type=click.IntRange(1, 36500), default=30, help="Maximum days that the ledger keeps.")
 @click.option(
     "--ledger-max-rows", type=click.IntRange(1, 1_000_000_000), default=100_000, help="Maximum number of decisions in the ledger."

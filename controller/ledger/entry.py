@@ -23,9 +23,13 @@ class Limits:
     size: int = 512 * MEGABYTE
 
 
+ACTED, SEEN = "acted", "seen"
+"""The kinds of rows: a pass that acted, or a distinct situation in which nothing was due."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A pass that had actions."""
+    """A pass that had actions, or a distinct situation."""
 
     at: datetime
     namespace: str
@@ -38,9 +42,10 @@ class Entry:
     snapshot: JsonObject
     plan: JsonObject
     outcome: JsonObject
+    kind: str = ACTED
 
 
-def entry_of(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], error: str, at: datetime) -> Entry:
+def entry_of(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], error: str, at: datetime, kind: str = ACTED) -> Entry:
     """Return the entry of a pass. The plan is the pass's first one, made at `at`; `acted` are all actions of the pass.
 
     `runwatchman plan` computes the same digest from the snapshot.
@@ -58,4 +63,5 @@ def entry_of(snapshot: Snapshot, plan: Plan, acted: Iterable[Action], error: str
         snapshot=write_snapshot(snapshot, at),
         plan=write_plan(plan),
         outcome={"acted": [write_action(action) for action in acted]} | ({"error": error} if error else {}),
+        kind=kind,
     )

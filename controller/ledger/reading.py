@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from controller.api.timestamps import format_time, parse_time
+from controller.ledger.entry import ACTED
 from controller.ledger.tables import decisions
 from controller.store import StoreUnavailable
 from controller.store.sql.database import Database
@@ -23,8 +24,6 @@ from controller.store.sql.urls import BadStore
 
 PAGE = 200
 """Rows of one page. A row has about 10 KB and at most 97 KiB."""
-ACTED = "acted"
-"""The kind of a row about a pass that acted."""
 
 TEXTS = ("namespace", "run", "run_uid", "rule", "phase", "reason", "digest", "snapshot", "plan", "outcome")
 """The columns that hold texts, in the order of the fields of `Row`."""
@@ -42,7 +41,10 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row; `snapshot`, `plan` and `outcome` are JSON texts, as they are stored. `at` is in whole seconds."""
+    """One row; `snapshot`, `plan` and `outcome` are JSON texts, as they are stored. `at` is in whole seconds.
+
+    Its `kind` is `acted` for a pass that acted, or `seen` for a distinct situation in which nothing was due (`situations`).
+    """
 
     id: int
     at: datetime
@@ -73,8 +75,8 @@ def read(url: str, selection: Selection = Selection()) -> Iterator[Row | Damaged
     Raises BadStore for a URL that leads to no ledger, and StoreUnavailable for a database that cannot be read.
     """
     with _opened(url) as database:
-        last = 0
-        while page := _page(database, selection, last):
+        columns, last = database.transact(_columns), 0
+        while page := _page(database, columns, selection, last):
             yield from page
             last = page[-1].id
 
@@ -128,21 +130,28 @@ def _conditions(selection: Selection) -> Iterator[sa.ColumnElement[bool]]:
         yield decisions.c.run == selection.run
 
 
-def _page(database: Database, selection: Selection, last: int) -> list[Row | DamagedRow]:
+def _columns(connection: sa.Connection) -> list[Any]:
+    """Return the columns of a row, in the order of its fields. Older writers have no kind: all their rows acted."""
+    present = {column["name"] for column in sa.inspect(connection).get_columns(decisions.name)}
+    kind = sa.func.coalesce(decisions.c.kind, ACTED) if decisions.c.kind.name in present else sa.literal(ACTED)
+    return [decisions.c.id, decisions.c.at, *(decisions.c[name] for name in TEXTS), kind]
+
+
+def _page(database: Database, columns: list[Any], selection: Selection, last: int) -> list[Row | DamagedRow]:
     """Return the rows after an ID. If a part of the file is damaged, they are read one by one."""
     after = (decisions.c.id > last, *_conditions(selection))
     try:
-        return [_row(raw) for raw in database.transact(partial(_select, COLUMNS, after))]
+        return [_row(raw) for raw in database.transact(partial(_select, columns, after))]
     except StoreUnavailable:
         found = database.transact(partial(_select, [decisions.c.id], after))
-        return [_single(database, int(number)) for (number,) in found]
+        return [_single(database, columns, int(number)) for (number,) in found]
 
 
-def _single(database: Database, number: int) -> Row | DamagedRow:
+def _single(database: Database, columns: list[Any], number: int) -> Row | DamagedRow:
     """Return one row of a damaged page. Raises StoreUnavailable if the database fails as a whole."""
     this = (decisions.c.id == number,)
     try:
-        return _row(database.transact(partial(_select, COLUMNS, this))[0])
+        return _row(database.transact(partial(_select, columns, this))[0])
     except (StoreUnavailable, IndexError) as error:
         database.transact(partial(_select, [decisions.c.id], this))
         return DamagedRow(number, error.cause if isinstance(error, StoreUnavailable) else "it was deleted meanwhile")
@@ -153,12 +162,9 @@ def _select(columns: list[Any], conditions: tuple[Any, ...], connection: sa.Conn
     return list(connection.execute(query).all())
 
 
-COLUMNS = [decisions.c.id, decisions.c.at, *(decisions.c[name] for name in TEXTS)]
-
-
 def _row(raw: Any) -> Row | DamagedRow:
     number, at, *texts = raw
-    wrong = next((name for name, text in zip(TEXTS, texts, strict=True) if not _is_text(text)), "")
+    wrong = next((name for name, text in zip((*TEXTS, "kind"), texts, strict=True) if not _is_text(text)), "")
     if wrong:
         return DamagedRow(number, f"{wrong} is not a text")
     try:

@@ -34,7 +34,10 @@ decisions = sa.Table(
     sa.Column("plan", sa.Text, nullable=False),
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("bytes", sa.Integer),
+    sa.Column("kind", sa.String(16)),
 )
+ADDED = (decisions.c.bytes, decisions.c.kind)
+"""The columns that older writers leave out. Without a kind the row is of a pass that acted."""
 share = sa.Index("ix_runwatchman_decisions_share", decisions.c.namespace, decisions.c.id, decisions.c.bytes)
 """Index for the shares of namespaces, so that their sizes are computed without reading the rows."""
 
@@ -50,8 +53,11 @@ def prepare(connection: sa.Connection) -> None:
     """Create the table, or its missing columns and indexes."""
     metadata.create_all(connection)
     known = sa.inspect(connection)
-    if "bytes" not in {column["name"] for column in known.get_columns(decisions.name)}:
-        connection.execute(sa.text(f"ALTER TABLE {decisions.name} ADD COLUMN bytes INTEGER"))
+    present = {column["name"] for column in known.get_columns(decisions.name)}
+    for column in ADDED:
+        if column.name not in present:
+            kind = column.type.compile(connection.dialect)
+            connection.execute(sa.text(f"ALTER TABLE {decisions.name} ADD COLUMN {column.name} {kind}"))
     if share.name not in {index["name"] for index in known.get_indexes(decisions.name)}:
         share.create(connection, checkfirst=True)
 
@@ -59,7 +65,7 @@ def prepare(connection: sa.Connection) -> None:
 def row_of(entry: Entry) -> dict[str, Any]:
     """Return an entry as a row of limited size, without recognisable secrets."""
     texts = {"namespace": entry.namespace, "run": entry.run, "run_uid": entry.uid, "rule": entry.rule}
-    texts |= {"phase": entry.phase, "reason": entry.reason, "digest": entry.digest, "at": format_time(entry.at)}
+    texts |= {"phase": entry.phase, "reason": entry.reason, "digest": entry.digest, "at": format_time(entry.at), "kind": entry.kind}
     objects = {
         "snapshot": text_of(entry.snapshot, SNAPSHOT_BYTES),
         "plan": text_of(entry.plan, PLAN_BYTES),

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from typing import Generic, Protocol, TypeVar
 
-from controller.ledger.entry import Entry
+
+class Owned(Protocol):
+    """Something about a Run."""
+
+    @property
+    def namespace(self) -> str:
+        """The Run's namespace."""
 
 
-class Waiting:
+Item = TypeVar("Item", bound=Owned)
+
+
+class Waiting(Generic[Item]):
     """A bounded queue. When it is full, the largest namespace loses its latest entry, so that it cannot displace others."""
 
     def __init__(self, entries: int, size: int) -> None:
         self._entries, self._size = entries, size
-        self._queues: dict[str, deque[tuple[Entry, int]]] = {}
+        self._queues: dict[str, deque[tuple[Item, int]]] = {}
         self._held: Counter[str] = Counter()
         """Queued bytes by namespace."""
 
     def __len__(self) -> int:
         return sum(map(len, self._queues.values()))
 
-    def put(self, entry: Entry, size: int) -> int:
+    def put(self, entry: Item, size: int) -> int:
         """Add an entry. Return the number of dropped entries, which may include this one."""
         self._queues.setdefault(entry.namespace, deque()).append((entry, size))
         self._held[entry.namespace] += size
@@ -30,9 +40,9 @@ class Waiting:
             dropped += 1
         return dropped
 
-    def take(self, count: int) -> list[Entry]:
+    def take(self, count: int) -> list[Item]:
         """Remove and return up to `count` entries, round-robin by namespace, the oldest first."""
-        taken: list[Entry] = []
+        taken: list[Item] = []
         while self._queues and len(taken) < count:
             namespace = next(iter(self._queues))
             taken.append(self._take(namespace, latest=False))
@@ -40,7 +50,7 @@ class Waiting:
                 self._queues[namespace] = self._queues.pop(namespace)
         return taken
 
-    def _take(self, namespace: str, *, latest: bool) -> Entry:
+    def _take(self, namespace: str, *, latest: bool) -> Item:
         queue = self._queues[namespace]
         entry, size = queue.pop() if latest else queue.popleft()
         self._held[namespace] -= size

@@ -17,13 +17,17 @@ import structlog
 
 from controller.ledger import pruning
 from controller.ledger.bounds import clip, weigh
-from controller.ledger.entry import Entry, Limits
-from controller.ledger.tables import OUTCOME_BYTES, PLAN_BYTES, SNAPSHOT_BYTES, decisions, prepare, row_of
+from controller.ledger.entry import SEEN, Entry, Limits, entry_of
+from controller.ledger.situations import Situation
+from controller.ledger.tables import OUTCOME_BYTES, PLAN_BYTES, SNAPSHOT_BYTES, UNKNOWN_BYTES, decisions, prepare, row_of
 from controller.ledger.waiting import Waiting
 from controller.observability.metrics import Metrics
 from controller.store.sql.database import Database
 
 log = structlog.get_logger(__name__)
+
+Item = Entry | Situation
+"""What waits to be written. A situation becomes an entry in the ledger's thread."""
 
 QUEUE_LIMIT = 1000
 """Maximum queued decisions. A snapshot has about 10 KB."""
@@ -52,7 +56,7 @@ class Ledger:
         self._database = Database(url)
         self._database.require_driver()
         self._limits, self._metrics, self._now = limits, metrics, now
-        self._waiting = Waiting(QUEUE_LIMIT, QUEUE_BYTES)
+        self._waiting = Waiting[Item](QUEUE_LIMIT, QUEUE_BYTES)
         self._changed = threading.Condition()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._write_all, name="ledger", daemon=True)
@@ -71,9 +75,9 @@ class Ledger:
             self._changed.notify()
         self._thread.join(CLOSE_SECONDS)
 
-    def record(self, entry: Entry) -> None:
-        """Queue a decision. Never waits, never raises."""
-        small, size = _bounded(entry)
+    def record(self, item: Item) -> None:
+        """Queue a decision, or a situation, which costs nothing more here. Never waits, never raises."""
+        small, size = _bounded(item) if isinstance(item, Entry) else (item, _weight(item))
         with self._changed:
             dropped = self._waiting.put(small, size)
             self._changed.notify()
@@ -94,20 +98,20 @@ class Ledger:
                 self._closing.wait(REST_SECONDS)
         self._database.dispose()
 
-    def _next_batch(self) -> list[Entry]:
+    def _next_batch(self) -> list[Item]:
         """Wait for decisions. An empty batch means that the ledger was closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing.is_set())
             return self._waiting.take(BATCH)
 
-    def _rows(self, batch: list[Entry]) -> list[dict[str, Any]]:
+    def _rows(self, batch: list[Item]) -> list[dict[str, Any]]:
         """Return the rows of a batch. An entry that cannot be converted is dropped alone."""
         rows = []
-        for entry in batch:
+        for item in batch:
             try:
-                rows.append(row_of(entry))
+                rows.append(row_of(item if isinstance(item, Entry) else _entry_of(item)))
             except NOT_JSON as error:
-                self._drop(1, f"{type(error).__name__} in an entry of {entry.namespace}/{entry.run}")
+                self._drop(1, f"{type(error).__name__} in an entry of {item.namespace}/{item.run}")
         return rows
 
     def _write(self, rows: list[dict[str, Any]], connection: sa.Connection) -> None:
@@ -133,6 +137,16 @@ class Ledger:
         if not self._dropping:
             self._dropping = True
             log.warning("the ledger drops decisions", ledger=self._database.name, error=why)
+
+
+def _entry_of(seen: Situation) -> Entry:
+    return _bounded(entry_of(seen.snapshot, seen.plan, (), "", seen.at, SEEN))[0]
+
+
+def _weight(seen: Situation) -> int:
+    """Return the approximate bytes that a queued situation keeps in memory. Only a Run's spec may be large."""
+    spec = seen.snapshot.run.spec
+    return UNKNOWN_BYTES + (len(spec.model_dump_json()) if spec else 0)
 
 
 def _bounded(entry: Entry) -> tuple[Entry, int]:

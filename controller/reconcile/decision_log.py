@@ -1,15 +1,16 @@
-"""The record of what reconciles decided and did: a metric for each action; a log line and a ledger entry for each that acted."""
+"""The record of what reconciles decided and did: a metric for each action; a log line for each that acted; the ledger's rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
 
 from controller.api.base import JsonObject
+from controller.api.names import RunKey
 from controller.errors import RunwatchmanError
-from controller.ledger.entry import Entry, entry_of
+from controller.ledger.recorder import Recorder
 from controller.observability.metrics import Metrics
 from controller.plan import Action
 from controller.reconcile.work import Work
@@ -18,10 +19,10 @@ log = structlog.get_logger(__name__)
 
 
 class DecisionLog:
-    """Records actions and reconciles; `record` writes to the ledger, None if there is none."""
+    """Records actions and reconciles; `recorder` is the ledger's, None if there is none."""
 
-    def __init__(self, metrics: Metrics, record: Callable[[Entry], None] | None) -> None:
-        self._metrics, self._record = metrics, record
+    def __init__(self, metrics: Metrics, recorder: Recorder | None) -> None:
+        self._metrics, self._recorder = metrics, recorder
 
     def acted(self, work: Work, action: Action) -> None:
         """Record an action that was carried out."""
@@ -47,14 +48,15 @@ class DecisionLog:
             raise
         finally:
             if work.acted:
-                self._keep(work, error)
+                log.info("acted", plan=work.first.plan.digest, steps=[_named(action) for action in work.acted])
+            if self._recorder:
+                self._recorder.record(work.first, work.acted, error)
         self._metrics.reconciles.labels("acted" if work.acted else "noop").inc()
 
-    def _keep(self, work: Work, error: str) -> None:
-        first = work.first
-        log.info("acted", plan=first.plan.digest, steps=[_named(action) for action in work.acted])
-        if self._record:
-            self._record(entry_of(first.snapshot, first.plan, work.acted, error, first.at))
+    def forget(self, key: RunKey) -> None:
+        """Keep nothing of a Run that is gone, or that another replica reconciles now."""
+        if self._recorder:
+            self._recorder.forget(key)
 
 
 def _named(action: Action) -> JsonObject:

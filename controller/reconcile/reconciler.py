@@ -22,7 +22,8 @@ from controller.api.base import JsonObject
 from controller.api.names import RunKey
 from controller.cache.run_cache import RunCache
 from controller.errors import RunwatchmanError
-from controller.ledger.entry import Entry
+from controller.ledger.recorder import Recorder
+from controller.ledger.situations import Situation
 from controller.observability.metrics import Metrics
 from controller.plan import Plan, Snapshot, plan
 from controller.plan.attempts.budget import run_budget_left
@@ -36,7 +37,7 @@ from controller.reconcile.run_freshness import RunFreshness
 from controller.reconcile.status_throttle import StatusThrottle
 from controller.reconcile.status_writer import StatusWriter
 from controller.reconcile.step_runner import StepRunner
-from controller.reconcile.work import Decided, Work
+from controller.reconcile.work import Work
 from controller.store import KnownRun, Store
 from controller.store.garbage_collection import forget_if_gone
 
@@ -54,12 +55,12 @@ class Reconciler:
         tools: Tools,
         cache: RunCache,
         metrics: Metrics,
-        record: Callable[[Entry], None] | None = None,
+        recorder: Recorder | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         throttle: StatusThrottle | None = None,
     ) -> None:
         self._observer, self._store, self._tools, self._cache = observer, store, tools, cache
-        self._metrics, self._log, self._freshness = metrics, DecisionLog(metrics, record), RunFreshness(store)
+        self._metrics, self._log, self._freshness = metrics, DecisionLog(metrics, recorder), RunFreshness(store)
         self._status = StatusWriter(store, tools, cache, metrics, monotonic, throttle)
         self._steps = StepRunner(tools, observer.starts, self._status, self._log)
 
@@ -158,10 +159,11 @@ class Reconciler:
         self._status.forget(key)
         self._observer.starts.forget(key)
         self._freshness.confirmed(key)
+        self._log.forget(key)
 
-    def _decide(self, snapshot: Snapshot) -> Decided:
+    def _decide(self, snapshot: Snapshot) -> Situation:
         now = self._tools.now()
-        return Decided(plan(snapshot, now), snapshot, now)
+        return Situation(snapshot, plan(snapshot, now), now)
 
     def _seconds_until(self, moment: datetime) -> float:
         return max(0.0, (moment - self._tools.now()).total_seconds())

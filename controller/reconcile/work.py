@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from controller.api.base import JsonObject
 from controller.api.names import RunKey
-from controller.plan import Action, Plan, Snapshot
+from controller.ledger.situations import Situation
+from controller.plan import Action, Snapshot
 from controller.plan.intents import Charge
 from controller.plan.steps import Act, Next, starts_pod
 from controller.reconcile.observer import Observation
 from controller.store import Loaded
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """The first plan of a reconcile, the snapshot that it was computed from, and when: what the ledger keeps."""
-
-    plan: Plan
-    snapshot: Snapshot
-    at: datetime
 
 
 @dataclass(slots=True)
@@ -32,7 +23,7 @@ class Work:
     """
 
     key: RunKey
-    first: Decided
+    first: Situation
     run: JsonObject
     snapshot: Snapshot
     loaded: Loaded
@@ -43,10 +34,10 @@ class Work:
     reserved: list[Charge] = field(default_factory=list)
 
     @classmethod
-    def on(cls, seen: Observation, decided: Decided, *, proven: bool) -> Work:
+    def on(cls, seen: Observation, first: Situation, *, proven: bool) -> Work:
         """Return the work that begins with an observation and its plan. A state that is not in the status yet is dirty."""
         snapshot, loaded = seen.snapshot, seen.loaded
-        return cls(snapshot.run.key, decided, seen.run, snapshot, loaded, proven, dirty=loaded.pending)
+        return cls(snapshot.run.key, first, seen.run, snapshot, loaded, proven, dirty=loaded.pending)
 
     def observed_again(self, seen: Observation) -> None:
         """Go on from a live observation."""

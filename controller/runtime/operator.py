@@ -7,7 +7,7 @@ With `--shards` the caches come before the shards' Leases, so that these are han
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import timedelta
 from operator import attrgetter
@@ -27,7 +27,9 @@ from controller.kube.resources import AGENT_REPORTS, PODS
 from controller.kube.workqueue import WorkQueue, run_workers
 from controller.leadership.membership import Leases, Membership
 from controller.leadership.shard_map import Mode
-from controller.ledger.entry import MEGABYTE, Entry, Limits
+from controller.ledger.entry import MEGABYTE, Limits
+from controller.ledger.recorder import Recorder
+from controller.ledger.situations import Situations
 from controller.notify.message import discard
 from controller.notify.notifier import Notifier
 from controller.notify.sender_process import Senders
@@ -173,8 +175,8 @@ class Operator:
             await self._reconcile(client, store, observer, tools)
 
     async def _reconcile(self, client: Client, store: InstrumentedStore, observer: Observer, tools: Tools) -> None:
-        with self._ledger(client) as record:
-            reconciler = Reconciler(observer, store, tools, self._cache, self._metrics, record, throttle=self._throttle)
+        with self._recorder(client) as recorder:
+            reconciler = Reconciler(observer, store, tools, self._cache, self._metrics, recorder, throttle=self._throttle)
             handle = self._membership.begin(reconciler.reconcile, reconciler.drop)
             await run_workers(self._queue, self._settings.workers, handle, error_policy(self._metrics))
 
@@ -197,8 +199,8 @@ class Operator:
         return Sidecar(self._reporter_image, settings.reporter_interval_seconds, pull_policy=settings.reporter_image_pull_policy)
 
     @contextmanager
-    def _ledger(self, client: Client) -> Iterator[Callable[[Entry], None] | None]:
-        """The ledger's `record` while it is open; None where none was asked for."""
+    def _recorder(self, client: Client) -> Iterator[Recorder | None]:
+        """The recorder of a ledger while it is open; None where none was asked for."""
         settings = self._settings
         if settings.ledger is None:
             yield None
@@ -209,7 +211,9 @@ class Operator:
             timedelta(days=settings.ledger_max_age_days), settings.ledger_max_rows, settings.ledger_max_megabytes * MEGABYTE
         )
         with Ledger(settings.ledger, limits, self._metrics, client.server_now) as ledger:
-            yield ledger.record
+            recorder = Recorder(ledger.record, Situations() if settings.ledger_detail == "all" else None)
+            yield recorder
+            recorder.close()
 
     async def _open_notifier(self, stack: AsyncExitStack, client: Client) -> Notifier:
         """Open the notifier. It closes after the Lease is released, so a slow endpoint does not delay a successor."""

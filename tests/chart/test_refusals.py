@@ -124,6 +124,7 @@ WRONG = [
     ("store.sqlite.accessMode=ReadWriteMany", "/store/sqlite/accessMode"),
     ("store.external.key=a/b", "/store/external/key"),
     ("ledger.type=status", "/ledger/type"),
+    ("ledger.detail=some", "/ledger/detail"),
     ("ledger.maxAgeDays=0", "/ledger/maxAgeDays"),
     ("ledger.maxRows=0", "/ledger/maxRows"),
     ("notifications.schemes={http://x}", "/notifications/schemes/0"),

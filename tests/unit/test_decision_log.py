@@ -10,13 +10,15 @@ from controller.api.timestamps import parse_time
 from controller.facts.runs import run_facts
 from controller.kube.errors import Conflict
 from controller.ledger.entry import Entry
+from controller.ledger.recorder import Recorder
+from controller.ledger.situations import Situation
 from controller.observability.metrics import Metrics
 from controller.plan import Snapshot, plan
 from controller.plan.actions import CreatePod, PauseRun, Ungate
 from controller.plan.reasons import Reason
 from controller.reconcile.decision_log import DecisionLog
 from controller.reconcile.observer import Observation
-from controller.reconcile.work import Decided, Work
+from controller.reconcile.work import Work
 from tests.builders import a_run
 
 NOON = parse_time("2026-01-01T12:00:00Z")
@@ -35,7 +37,7 @@ def work() -> Work:
     """A reconcile that has not acted yet."""
     assert NOON
     snapshot = Snapshot(run_facts(a_run()))
-    return Work.on(Observation({}, snapshot), Decided(plan(snapshot, NOON), snapshot, NOON), proven=False)
+    return Work.on(Observation({}, snapshot), Situation(snapshot, plan(snapshot, NOON), NOON), proven=False)
 
 
 def above_debug(captured: list[EventDict]) -> list[EventDict]:
@@ -72,10 +74,11 @@ def fail(record: DecisionLog, work: Work, error: Exception) -> None:
 @pytest.mark.parametrize("error", [Conflict("PUT", 409, "Conflict", "newer"), KeyError("x")], ids=["refused", "a bug"])
 def test_a_reconcile_that_fails_has_logged_what_it_did(work: Work, error: Exception) -> None:
     """The step before the failure is in the log and in the ledger, there with the API server's error."""
-    kept: list[Entry] = []
+    kept: list[Entry | Situation] = []
     with capture_logs() as captured, pytest.raises(type(error)):
-        fail(DecisionLog(Metrics(), kept.append), work, error)
+        fail(DecisionLog(Metrics(), Recorder(kept.append)), work, error)
     assert [line["steps"] for line in above_debug(captured)] == [STARTED[:1]]
+    assert isinstance(kept[0], Entry)
     assert ("newer" in kept[0].outcome.get("error", "")) == isinstance(error, Conflict)
 
 

@@ -71,6 +71,7 @@
   {{- if eq .Values.ledger.type "sqlite" }}
   - --ledger=sqlite:////data/ledger/ledger.db
   {{- end }}
+  - --ledger-detail={{ .Values.ledger.detail }}
   - --ledger-max-age-days={{ .Values.ledger.maxAgeDays }}
   - --ledger-max-rows={{ int .Values.ledger.maxRows }}
   - --ledger-max-megabytes={{ int .Values.ledger.maxMegabytes }}

@@ -6,6 +6,7 @@ Time alone never turns an old report into evidence, so a jump of a clock does no
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
 from controller.api.policy import RunPolicySpec, SilentAgents
 from controller.api.run import Agent
@@ -72,6 +73,24 @@ def stale(at: PlanContext, agent: Agent) -> bool:
 def patience(policy: RunPolicySpec) -> int:
     """Return how many seconds a human has between an escalation without progress and a stop as stale."""
     return max(0, policy.stale_run_age_seconds - policy.health.progress_stalled_seconds)
+
+
+class Silences(NamedTuple):
+    """Seconds without activity and without progress that a report proves."""
+
+    activity: float = 0.0
+    progress: float = 0.0
+
+
+def silences(at: PlanContext, report: ReportFacts) -> Silences:
+    """Return the silences that a report proves by the clocks of the rules above, whatever the policy's thresholds are.
+
+    An agent that reports no progress has made none since its start.
+    """
+    pod = at.own_pod(report.agent)
+    started = pod.started_at if pod else None
+    bases = (report.active_at, report.progress_at or started or report.reported_at)
+    return Silences(*((report.reported_at - _since(at, report, base)).total_seconds() for base in bases))
 
 
 def progress_base(at: PlanContext, report: ReportFacts) -> datetime | None:

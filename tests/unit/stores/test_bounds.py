@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.ledger.bounds import CUT, DEPTH, clip, text_of
+from controller.ledger.entry import Entry
 from controller.ledger.shares import level
 from controller.ledger.waiting import Waiting
 from tests.unit.stores.test_ledger import ENTRY
@@ -157,7 +158,7 @@ def test_a_level_fits_and_is_the_highest(sizes: list[int], limit: int) -> None:
 
 def test_a_flood_waits_in_its_own_share() -> None:
     """A namespace with a thousand waiting decisions drops its own; those of others are written, in turn."""
-    waiting = Waiting(100, 10_000)
+    waiting = Waiting[Entry](100, 10_000)
     quiet = [replace(ENTRY, namespace="quiet", digest=str(number)) for number in range(3)]
     dropped = sum(waiting.put(replace(ENTRY, namespace="noisy", digest=str(number)), 10) for number in range(1000))
     dropped += sum(waiting.put(entry, 10) for entry in quiet)
@@ -168,7 +169,7 @@ def test_a_flood_waits_in_its_own_share() -> None:
 
 def test_large_decisions_are_bounded_together() -> None:
     """The limit counts bytes too: the namespace with the most bytes drops decisions, not the one with the most decisions."""
-    waiting = Waiting(100, 1000)
+    waiting = Waiting[Entry](100, 1000)
     for _ in range(20):
         waiting.put(replace(ENTRY, namespace="small"), 10)
     assert [waiting.put(replace(ENTRY, namespace="large"), 300) for _ in range(4)] == [0, 0, 1, 1]

@@ -45,6 +45,17 @@ def test_all_rows_come_in_order_over_many_pages(url: str, monkeypatch: pytest.Mo
     assert count(url) == 10
 
 
+def test_a_ledger_without_kinds_is_of_acts(url: str) -> None:
+    """An older operator's table has no such column, and rows that it adds to a newer one's have no value in it."""
+    keep(url, {"kind": None}, {"kind": "seen"})
+    assert [row.kind for row in read(url) if isinstance(row, Row)] == ["acted", "seen"]
+    engine = sa.create_engine(parse_url(url))
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"ALTER TABLE {decisions.name} DROP COLUMN kind"))
+    engine.dispose()
+    assert [row.kind for row in read(url) if isinstance(row, Row)] == ["acted", "acted"]
+
+
 def test_an_extent_has_the_first_and_the_last_time(url: str) -> None:
     """Without rows both are empty."""
     keep(url, {"at": "2026-01-02T00:00:00Z"}, {"at": "2026-01-01T00:00:00Z"})
