@@ -32,6 +32,12 @@ class Pace:
             return False
         return now >= self._beat_at or (self.urgent and self._refill(now) >= 1)
 
+    def due_at(self, now: float) -> float:
+        """Return when the next report is due, from now on, if nothing else happens until then."""
+        missing = max(0.0, 1 - self._tokens - (now - self._refilled_at) / REFILL_SECONDS)
+        urgent_at = now + missing * REFILL_SECONDS if self.urgent else self._beat_at
+        return max(now, self._not_before, min(self._beat_at, urgent_at))
+
     def sent(self, now: float) -> None:
         """Record that a report was sent: it contains everything that was urgent."""
         if now < self._beat_at:
