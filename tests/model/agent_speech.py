@@ -268,6 +268,12 @@ SPEAKING: tuple[Mutant, ...] = (
         lambda: [(stall_detection, "_since", lambda at, report, base: base)],
     ),
     Mutant(
+        "clocks-renewed-late",
+        "an agent's clocks restart only when it is on record that it got its answer",
+        ("waiting",),
+        lambda: [(stall_detection, "_got_at", lambda _, question: question.delivered_at)],
+    ),
+    Mutant(
         "parked-waits-not",
         "a parked agent is started again at once",
         ("parked",),

@@ -17,7 +17,7 @@ from controller.reconcile.actions.deliver_answer import NO_ANSWER
 from tests.model.accounts import by_human
 from tests.model.bridge import INTERVAL_SECONDS, TICK, Bridge, question_name
 from tests.model.reporting import ACTIVE, Report, answer_to
-from tests.model.world import FAILED, NEVER, Config, World
+from tests.model.world import FAILED, NEVER, Config, Escalation, World
 from tests.model.world_steps import Event
 
 STALLED_TICKS = 1
@@ -84,7 +84,7 @@ class Promises:
         own = was.pod_uid or next((pod.uid for pod in view.pods if pod.name == (name, was.attempt)), "") if view else ""
         if view is None or report is None or (report.pod, report.attempt) != (own, was.attempt):
             return "an agent is restarted as stalled without a report of its pod"
-        since = max([report.word.idle, *(e.delivered for e in view.escalations if e.agent == name)], default=NEVER)
+        since = max([report.word.idle, *(_got(report, e) for e in view.escalations if e.agent == name)], default=NEVER)
         if report.word.idle == ACTIVE or report.at - since < STALLED_TICKS:
             return "an agent is restarted as stalled that has not been idle for so long"
         if (event.now - report.at) * TICK >= SILENT_INTERVALS * INTERVAL_SECONDS:
@@ -125,6 +125,12 @@ class Promises:
             open_ones = [e for e in before.escalations if e.agent == name and e.question and e.open and not e.decision]
             waits = {(name, e.question) for e in open_ones if e.name in was.asked}
         return "" if waits <= settled else "a parked agent is started again before an answer"
+
+
+def _got(report: Report, question: Escalation) -> int:
+    """Return the tick at which an agent got an answer: that on record, or until then that of the report that shows it."""
+    shown = question.open and question.decision and question.question in (*report.word.delivered, *report.word.read)
+    return report.at if shown else question.delivered
 
 
 def _denied(event: Event, name: str, was: AgentState) -> bool:

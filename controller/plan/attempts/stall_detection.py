@@ -12,7 +12,7 @@ from controller.api.policy import RunPolicySpec, SilentAgents
 from controller.api.run import Agent
 from controller.api.timestamps import later
 from controller.plan.context import PlanContext
-from controller.plan.snapshot import PodFacts, ReportFacts
+from controller.plan.snapshot import EscalationFacts, PodFacts, ReportFacts
 
 SILENT_INTERVALS = 3
 """Intervals without a report after which a reporter counts as silent: two reports may be lost."""
@@ -121,6 +121,15 @@ def _since(at: PlanContext, report: ReportFacts, base: datetime) -> datetime:
     """Return when an agent's clock starts: with the agent, and again when it gets an answer, since clocks stop while it waits
     for one.
     """
-    got = [e.delivered_at for e in at.snapshot.escalations if e.agent == report.agent and e.question and e.delivered_at]
+    got = (_got_at(report, e) for e in at.snapshot.escalations if e.agent == report.agent and e.question)
     pod = at.own_pod(report.agent)
-    return max((base, *got, *([pod.started_at] if pod and pod.started_at else [])))
+    return max((base, *filter(None, got), *([pod.started_at] if pod and pod.started_at else [])))
+
+
+def _got_at(report: ReportFacts, question: EscalationFacts) -> datetime | None:
+    """Return when an agent got the answer to a question; None if it has not.
+
+    Until that is on record, it is when the first report shows it: the same pass marks the answer as delivered.
+    """
+    shown = question.open and question.decision and question.question in (*report.delivered, *report.read)
+    return question.delivered_at or (report.reported_at if shown else None)
