@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from controller.api.pod_template import container_name
 from controller.api.policy import RunPolicySpec
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import RunSpec
+from controller.api.timestamps import parse_time
 from controller.api.violations import from_pydantic
 from controller.cache.active_runs import QueuedRun
 from controller.cache.compression import decode, encode
@@ -56,10 +58,11 @@ class CachedPod(NamedTuple):
 
 
 class CachedEscalation(NamedTuple):
-    """An escalation's facts and the Run that its spec names."""
+    """An escalation's facts, the Run that its spec names, and the time of its creation."""
 
     facts: EscalationFacts
     key: RunKey
+    created_at: datetime | None
 
 
 class CachedReport(NamedTuple):
@@ -122,7 +125,7 @@ def _remembering(pod: PodFacts, before: PodFacts | None) -> PodFacts:
 
 def make_escalation(obj: JsonObject, _: CachedEscalation | None) -> CachedEscalation:
     """Keep an escalation."""
-    return CachedEscalation(escalation_facts(obj), _claimed(obj))
+    return CachedEscalation(escalation_facts(obj), _claimed(obj), parse_time(obj["metadata"].get("creationTimestamp")))
 
 
 def make_report(obj: JsonObject, _: CachedReport | None) -> CachedReport:

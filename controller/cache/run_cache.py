@@ -6,6 +6,7 @@ A cache decides what to look at. It is never enough to act on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -105,6 +106,13 @@ class RunCache:
         """Return the cached escalations of a Run, by name."""
         facts = (self.escalations.items[e].value.facts for e in self._escalations_of.get(run, ()))
         return tuple(sorted(facts, key=lambda escalation: escalation.name))
+
+    def waiting(self, now: datetime) -> list[tuple[str, float]]:
+        """Return each escalation that waits for a human, as its type and its age in seconds. Any thread may call this."""
+        kept = [entry.value for entry in tuple(self.escalations.items.values())]
+        return [
+            (e.facts.type.value, max(0.0, (now - e.created_at).total_seconds())) for e in kept if e.created_at and e.facts.waits
+        ]
 
     def reports_of(self, run: RunKey) -> tuple[ReportFacts, ...]:
         """Return the cached reports of a Run's agents, by agent."""

@@ -19,6 +19,7 @@ from prometheus_client import (
 )
 
 from controller import __version__
+from controller.observability.run_metrics import RunMetrics
 
 LATENCIES = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0)
 """Histogram bounds in seconds."""
@@ -91,6 +92,7 @@ class Metrics:
             registry=registry,
         )
         self._add_restarts(registry)
+        self.of_runs = RunMetrics(registry)
         self.runs = Gauge("runwatchman_runs", "Runs that are watched.", registry=registry)
         self.unreadable = Counter(
             "runwatchman_unreadable_objects_total",

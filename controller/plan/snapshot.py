@@ -232,6 +232,11 @@ class EscalationFacts:
         """Whether it is in the inbox, or its answer has not been carried out yet."""
         return self.phase in (None, EscalationPhase.OPEN, EscalationPhase.ANSWERED)
 
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a human."""
+        return self.phase in (None, EscalationPhase.OPEN) and self.decision is None
+
 
 @dataclass(frozen=True, slots=True)
 class ConsultationFacts:

@@ -22,6 +22,8 @@ class AfterSave:
     async def __call__(self, work: Work, before: JsonObject) -> None:
         """Publish what was saved. Raises ApiError where the Event could not be posted; the next reconcile posts it."""
         self._count_restarts(work)
+        self._count_usage(work, before)
+        self._count_end(work, before)
         self._notify_finished(work, before.get("completionTime"))
         await record_phase_event(self._tools.client, before.get("phase"), work.run)
         await record_refusal_event(self._tools.client, before, work.run)
@@ -33,8 +35,26 @@ class AfterSave:
             self._metrics.restarts.labels(charge.value).inc()
         work.reserved.clear()
 
+    def _count_usage(self, work: Work, before: JsonObject) -> None:
+        """Count the usage that this save has added: that of the attempts whose end it records."""
+        old, new = before.get("usage", {}), work.run["status"].get("usage", {})
+        used = [new.get(field, 0) - old.get(field, 0) for field in ("inputTokens", "outputTokens", "costMicroUSD")]
+        if any(amount > 0 for amount in used):
+            self._metrics.of_runs.count_usage(work.key.namespace, policy_of(work.run), *used)
+
+    def _count_end(self, work: Work, before: JsonObject) -> None:
+        """Count a Run that this save has finished. Only one save can."""
+        status = work.run["status"]
+        if "completionTime" in status and "completionTime" not in before:
+            self._metrics.of_runs.count_end(work.key.namespace, policy_of(work.run), status["phase"], status["reason"])
+
     def _notify_finished(self, work: Work, completed_before: str | None) -> None:
         """Notify people if this save finished the Run. Only one save can."""
         places = places_for(work.snapshot.policy, NotificationEvent.RUN_FINISHED)
         if places and (message := finished(completed_before, work.run)):
             self._tools.send_message(message, places)
+
+
+def policy_of(run: JsonObject) -> str:
+    """Return the name of the policy in force for a Run, by its status; empty if there was none."""
+    return str(run["status"].get("policy", {}).get("name", ""))

@@ -10,10 +10,12 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from operator import attrgetter
 
 import structlog
 
+from controller.api.escalation import EscalationType
 from controller.api.names import LABEL_RUN_UID, RunKey
 from controller.api.policy import NetworkMode
 from controller.api.policy_defaults import PolicyDefaults
@@ -95,7 +97,9 @@ class Operator:
             stack.push_async_callback(store.close)
             replica = own_identity(self._settings, connection.namespace)
             leases = self._membership.create_leases(client, replica)
-            await Ports(self._settings, self._metrics, self._pulse).open(stack, client, self._readiness(), self._refresh)
+            await Ports(self._settings, self._metrics, self._pulse).open(
+                stack, client, self._readiness(), partial(self._refresh, client)
+            )
             stack.callback(asyncio.create_task(self._pulse.keep(), name="pulse").cancel)
             try:
                 if await self._life.unless_stopped(self._prepare(client, replica.namespace, leases)):
@@ -171,6 +175,7 @@ class Operator:
                 self._settings.git_image,
                 consultations,
                 network=network,
+                run_metrics=self._metrics.of_runs,
             )
             await self._reconcile(client, store, observer, tools)
 
@@ -240,8 +245,9 @@ class Operator:
         excused = {name: unless(lambda: member.stands_by, check) for name, check in of_a_leader.items()}
         return {"lease": lambda: member.problem} | excused
 
-    def _refresh(self) -> None:
+    def _refresh(self, client: Client) -> None:
         self._metrics.queue_depth.set(self._queue.depth)
         self._membership.report_metrics(self._metrics)
         self._metrics.runs.set(len(self._cache.runs.items))
+        self._metrics.of_runs.set_waiting(EscalationType, self._cache.waiting(client.server_now()))
         self._metrics.policy_file_ok.set(self._policy.error is None)

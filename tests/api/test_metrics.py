@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests import users
 from tests.cluster import Cluster
+from tests.plugin import Plugin, report
 from tests.support import OperatorProcess, apply, ask, await_phase, await_that, failing, policy_of, run_of, simulated_forever
 
 RESTARTS, LEFT = "runwatchman_restarts_total", "runwatchman_restart_budget_left"
@@ -93,6 +94,46 @@ def series(operator: OperatorProcess, name: str) -> dict[str, float]:
     families = text_string_to_metric_families(operator.probe("metrics", "metrics")[1])
     samples = (sample for family in families for sample in family.samples if sample.name == name)
     return {sample.labels.get("charge") or sample.labels["run"]: sample.value for sample in samples}
+
+
+def labelled(operator: OperatorProcess, name: str, *labels: str) -> dict[tuple[str, ...], float]:
+    """Return a metric's values, by these labels."""
+    families = text_string_to_metric_families(operator.probe("metrics", "metrics")[1])
+    samples = (sample for family in families for sample in family.samples if sample.name == name)
+    return {tuple(sample.labels[label] for label in labels): sample.value for sample in samples}
+
+
+def test_ends_usage_and_waits(api_cluster: Cluster, operator: OperatorProcess, namespace: str) -> None:
+    """A Run counts once when it ends, its tokens and dollars when the attempt that used them ends, and the time of an escalation
+    when a human has answered it.
+    """
+    policy = policy_of({"restartBudget": 0, "outcomes": [{"exitCodes": [9], "action": "Fail"}]})
+    apply(api_cluster, namespace, policy, run_of("done"), failing("stuck"), simulated_forever("works"))
+    await_phase(api_cluster, namespace, "done", "Completed")
+    await_phase(api_cluster, namespace, "stuck", "Blocked")
+    await_phase(api_cluster, namespace, "works", "Running")
+    tenant, mine = ("namespace", "policy"), (namespace, "default")
+    await_that(lambda: labelled(operator, WAITING, "type")[("Blocked",)] == 1, "the blocked Run waiting")
+    assert labelled(operator, FINISHED, *tenant, "phase", "reason") == {(*mine, "Completed", "AllAgentsComplete"): 1.0}
+    rw = Plugin(api_cluster, namespace)
+    report(rw, "works", usage={"inputTokens": 1000, "outputTokens": 234, "costMicroUSD": 1_500_000})
+    assert labelled(operator, "runwatchman_agent_tokens_total", *tenant) == {}, "its attempt has not ended"
+    rw.ok("stop", "works")
+    await_phase(api_cluster, namespace, "works", "Stopped")
+    rw.ok("fail", "stuck")
+    await_phase(api_cluster, namespace, "stuck", "Failed")
+    ends = {("Completed", "AllAgentsComplete"): 1.0, ("Stopped", "StopRequested"): 1.0, ("Failed", "StopOrdered"): 1.0}
+    assert labelled(operator, FINISHED, "phase", "reason") == ends
+    assert labelled(operator, "runwatchman_agent_tokens_total", "direction") == {("input",): 1000.0, ("output",): 234.0}
+    assert labelled(operator, "runwatchman_agent_cost_usd_total", *tenant) == {mine: 1.5}
+    await_that(
+        lambda: labelled(operator, "runwatchman_human_wait_seconds_count", "type") == {("Blocked",): 1.0}, "the wait counted"
+    )
+    assert labelled(operator, "runwatchman_waited_for_people_seconds_total", *tenant)[mine] >= 0
+    assert labelled(operator, WAITING, "type")[("Blocked",)] == 0
+
+
+FINISHED, WAITING = "runwatchman_runs_finished_total", "runwatchman_escalations_open"
 
 
 def test_restarts_and_the_budget_left(api_cluster: Cluster, operator: OperatorProcess, namespace: str) -> None:

@@ -6,12 +6,21 @@ from prometheus_client import CollectorRegistry
 
 from controller.adapter.metrics import AdapterMetrics
 from controller.observability.metrics import Metrics
+from controller.observability.run_metrics import MAX_TENANTS, OTHER, RunMetrics
 
 LEFT = "runwatchman_restart_budget_left"
 OF_RUNS = {LEFT: {"namespace", "run"}}
 """Series with labels that tenants choose: each is removed with its Run."""
+CAPPED = {
+    "runwatchman_runs_finished": {"namespace", "policy", "phase"},
+    "runwatchman_agent_tokens": {"namespace", "policy"},
+    "runwatchman_agent_cost_usd": {"namespace", "policy"},
+    "runwatchman_waited_for_people_seconds": {"namespace", "policy"},
+    "runwatchman_human_wait_seconds": {"phase"},
+}
+"""Series with labels that tenants choose, of which only so many have values of their own."""
 BOUNDED = {
-    "step",
+    *("step", "type"),
     *("result", "intent", "reason", "verb", "resource", "code", "event", "operation", "charge", "shard", "command", "ended"),
     *("direction", "version", "python", "kopf", "implementation", "major", "minor", "patchlevel", "le"),
 }
@@ -49,4 +58,38 @@ def test_no_series_has_an_unbounded_label() -> None:
     }
     assert declared
     for name, labels in declared:
-        assert labels <= OF_RUNS.get(name, set()) | BOUNDED, name
+        assert labels <= OF_RUNS.get(name, set()) | CAPPED.get(name, set()) | BOUNDED, name
+
+
+def test_tenants_fill_only_so_many_series() -> None:
+    """After the limit all pairs of a namespace and a policy share one; those that were first keep theirs."""
+    registry = CollectorRegistry()
+    metrics = RunMetrics(registry)
+    for number in range(MAX_TENANTS + 100):
+        metrics.count_end(f"team-{number}", "default", "Completed", "AllAgentsComplete")
+        metrics.count_usage(f"team-{number}", "default", 10, 5, 250_000)
+        metrics.count_wait(f"team-{number}", "default", "Question", "Answered", 60.0)
+    metrics.count_end("team-0", "default", "Completed", "AllAgentsComplete")
+    for family in registry.collect():
+        tenants = {(s.labels["namespace"], s.labels["policy"]) for s in family.samples if "namespace" in s.labels}
+        assert len(tenants) in (0, MAX_TENANTS + 1), family.name
+    ended = {"phase": "Completed", "reason": "AllAgentsComplete"}
+    count, other = "runwatchman_runs_finished_total", {"namespace": OTHER, "policy": OTHER}
+    assert registry.get_sample_value(count, {"namespace": "team-0", "policy": "default"} | ended) == 2
+    assert registry.get_sample_value(count, other | ended) == 100
+    assert registry.get_sample_value("runwatchman_agent_tokens_total", other | {"direction": "input"}) == 1000
+    assert registry.get_sample_value("runwatchman_agent_cost_usd_total", other) == 25.0
+
+
+def test_what_waits_for_people_is_as_old_as_its_oldest() -> None:
+    """Each type has a number and an age; a type without any has 0 again."""
+    registry = CollectorRegistry()
+    metrics = RunMetrics(registry)
+
+    def shown(name: str) -> list[float | None]:
+        return [registry.get_sample_value(name, {"type": kind}) for kind in ("Blocked", "Question")]
+
+    metrics.set_waiting(("Blocked", "Question"), [("Question", 30.0), ("Question", 90.0)])
+    assert (shown("runwatchman_escalations_open"), shown("runwatchman_escalation_oldest_seconds")) == ([0, 2], [0, 90])
+    metrics.set_waiting(("Blocked", "Question"), [])
+    assert (shown("runwatchman_escalations_open"), shown("runwatchman_escalation_oldest_seconds")) == ([0, 0], [0, 0])

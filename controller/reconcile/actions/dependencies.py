@@ -12,6 +12,7 @@ from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
 from controller.kube.resources import Resource
 from controller.notify.message import SendMessage, discard
+from controller.observability.run_metrics import RunMetrics, unregistered
 from controller.plan.actions import Creation, Effect
 from controller.plan.refused_writes import refusal_of
 from controller.plan.snapshot import Snapshot
@@ -39,6 +40,7 @@ class Tools:
     granted: set[str] = field(default_factory=set)
     network: AgentsNetwork | None = None
     isolated: dict[str, datetime] = field(default_factory=dict)
+    run_metrics: RunMetrics = field(default_factory=unregistered)
     provisions: dict[tuple[Resource, str], tuple[datetime, JsonObject]] = field(default_factory=dict)
 
     def now(self) -> datetime:

@@ -8,13 +8,13 @@ from controller.api.base import JsonObject, dump
 from controller.api.escalation import EscalationPhase
 from controller.api.names import LABEL_RUN_UID
 from controller.api.notification import NotificationEvent
-from controller.api.timestamps import format_time
+from controller.api.timestamps import format_time, parse_time
 from controller.facts.pods import escalation_facts
 from controller.kube.errors import AlreadyExists, NotFound
 from controller.kube.resources import ESCALATIONS
 from controller.notify.message import opened, places_for
 from controller.plan.actions import CreateEscalation, SetEscalationPhase
-from controller.plan.snapshot import Snapshot
+from controller.plan.snapshot import EscalationFacts, Snapshot
 from controller.reconcile.actions.dependencies import Tools
 from controller.resources.escalation_builder import build_escalation
 
@@ -49,11 +49,21 @@ async def set_phase(tools: Tools, snapshot: Snapshot, action: SetEscalationPhase
             before = found.get("status", {}) | (_appointed(snapshot) if opens and not judged.answerable else {})
             found["status"] = _status(before, action.escalation_phase, now, announced=bool(places))
             found = await tools.client.replace(ESCALATIONS, namespace, action.escalation, found, subresource="status")
+            _count_wait(tools, snapshot, judged, found)
             if places:
                 tools.send_message(opened(found), places)
     except NotFound:
         return replace(snapshot, escalations=tuple(e for e in snapshot.escalations if e.name != action.escalation))
     return _with(tools, snapshot, found)
+
+
+def _count_wait(tools: Tools, snapshot: Snapshot, judged: EscalationFacts, found: JsonObject) -> None:
+    """Count the time that an escalation was open, if the write that was just made ends it."""
+    phase, created = found["status"]["phase"], parse_time(found["metadata"]["creationTimestamp"])
+    if judged.phase in (None, EscalationPhase.OPEN) and phase != EscalationPhase.OPEN and created:
+        policy = snapshot.policy.name if snapshot.policy else ""
+        seconds = (tools.now() - created).total_seconds()
+        tools.run_metrics.count_wait(snapshot.run.namespace, policy, judged.type.value, phase, seconds)
 
 
 def _appointed(snapshot: Snapshot) -> JsonObject:
