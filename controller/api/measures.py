@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import StringConstraints
 from pydantic_core import PydanticCustomError
 
-from controller.api.base import MAX_SECONDS
+from controller.api.base import MAX_SECONDS, MAX_TOKENS
 from controller.strict.constraints import Explained, Number, Whole, between_fields
 
 MAX_RATE = 3600
@@ -19,6 +19,7 @@ Rate = Annotated[float, Number(0, MAX_RATE)]
 Share = Annotated[float, Number(0, 1), Explained("must be a share from 0 to 1, for example 0.8 for 80 %")]
 Weight = Annotated[float, Number(0, 1_000_000)]
 Shape = Annotated[float, Number(0.05, MAX_SHAPE)]
+TokenBudget = Annotated[int, Whole(1, MAX_TOKENS)]
 EndCode = Annotated[int, Whole(1, 255)]
 """Exit code of a program that has failed."""
 TimeOfDay = Annotated[

@@ -94,7 +94,9 @@ class Life:
         cluster.pods[self.pod] = replace(pod, phase="Running", started_at=cluster.clock.stamp(now), ready=True)
         cluster.changed = True
         if pod.reporting:
-            self.reporter = SimulatedReporter(pod, self.record, cluster.clock, cluster.draws, cluster.outages, cluster.prices, now)
+            self.reporter = SimulatedReporter(
+                pod, self.record, cluster.clock, cluster.draws, cluster.outages, cluster.prices, now, cluster.report_seconds
+            )
             if former := cluster.report:
                 self.reporter.memory.restore_read(former.read)
                 self.reporter.deliver(former.deliveries, now)

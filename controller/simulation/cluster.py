@@ -12,8 +12,10 @@ from typing import Any
 import simpy
 
 from controller.api.policy import ReporterMode, RunPolicySpec
+from controller.plan.actions import Consult
 from controller.plan.snapshot import ConsultationFacts, EscalationFacts, PodFacts, ReportFacts
 from controller.simulation.account import Account
+from controller.simulation.advisor_answers import AdvisorAnswers
 from controller.simulation.agent_life import Life
 from controller.simulation.draws import Draws
 from controller.simulation.people import Key, People
@@ -28,9 +30,11 @@ DELIVERS = SECOND
 class Cluster:
     """The objects of one Run and what moves them. `changed` says that the operator has something to look at."""
 
-    def __init__(self, scenario: Scenario, policy: RunPolicySpec, draws: Draws, clock: Clock, account: Account) -> None:
+    def __init__(
+        self, scenario: Scenario, policy: RunPolicySpec, draws: Draws, clock: Clock, account: Account, report_seconds: int
+    ) -> None:
         self.scenario, self.draws, self.clock, self.account = scenario, draws, clock, account
-        self.env = simpy.Environment()
+        self.env, self.report_seconds = simpy.Environment(), report_seconds
         self.horizon = scenario.horizon_seconds * SECOND
         self.reporting = policy.reporter is not ReporterMode.OFF
         self.prices, self.people = Prices(scenario.agent), People(scenario.people, draws, clock)
@@ -41,6 +45,7 @@ class Cluster:
         self.escalations: dict[str, EscalationFacts] = {}
         self.report: ReportFacts | None = None
         self.consultations: dict[str, ConsultationFacts] = {}
+        self.advisor = AdvisorAnswers(scenario.advisor, policy.llm, draws, clock) if scenario.advisor else None
         self.life: Life | None = None
         self.changed = False
         self._left = milliseconds(scenario.agent.work_seconds.sample(draws.uniform("work")))
@@ -98,6 +103,18 @@ class Cluster:
             decision = self.people.decision(asked.type, key)
             self.escalations[name] = replace(asked, decision=decision, by="people", answer="this way" if asked.question else "")
             self.changed = True
+
+    def consult(self, action: Consult) -> None:
+        """Start a consultation of the advisor."""
+        if self.advisor is not None:
+            self.consultations[action.escalation] = ConsultationFacts(action.agent, action.escalation)
+            self.env.process(self._consult(self.advisor, action))
+
+    def _consult(self, advisor: AdvisorAnswers, action: Consult) -> Generator[simpy.Event, Any, None]:
+        yield self.env.timeout(advisor.takes(action))
+        answer = advisor.answer(action, self.now)
+        self.consultations[action.escalation] = ConsultationFacts(action.agent, action.escalation, answer)
+        self.changed = True
 
     def hand_over(self, question: str) -> None:
         """Have the reporter of the running agent hand an answer over."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from controller.api.escalation import EscalationPhase, EscalationType
 from controller.api.names import FINALIZER_OUTCOME
 from controller.plan.actions import (
+    Consult,
     CreateEscalation,
     CreatePod,
     Creation,
@@ -19,6 +20,7 @@ from controller.plan.actions import (
     Ungate,
 )
 from controller.plan.snapshot import EscalationFacts, PodFacts, RunFacts
+from controller.simulation.account import Account
 from controller.simulation.cluster import Cluster
 from controller.simulation.people import Key
 
@@ -43,6 +45,8 @@ def perform(cluster: Cluster, run: RunFacts, action: Creation | Effect) -> None:
             _release(cluster, action)
         case DeliverAnswer():
             _deliver(cluster, action)
+        case Consult():
+            cluster.consult(action)
         case SetEscalationPhase():
             _set_phase(cluster, action)
         case _:
@@ -109,13 +113,17 @@ def _create_escalation(cluster: Cluster, run: RunFacts, action: CreateEscalation
         question=inquiry.question,
         expires_at=inquiry.expires_at,
     )
-    _count(cluster, inquiry.type)
-    key: Key = (inquiry.type, inquiry.question or f"{action.attempt} {action.reason}")
-    cluster.ask_people(cluster.escalations[inquiry.name], key)
+    count(cluster.account, inquiry.type)
+    cluster.ask_people(cluster.escalations[inquiry.name], key_of(cluster.escalations[inquiry.name], action.reason))
 
 
-def _count(cluster: Cluster, kind: EscalationType) -> None:
-    account = cluster.account
+def key_of(escalation: EscalationFacts, reason: str) -> Key:
+    """Return what an escalation is about, by which people answer it."""
+    return escalation.type, escalation.question or f"{escalation.attempt} {reason}"
+
+
+def count(account: Account, kind: EscalationType) -> None:
+    """Count an escalation."""
     account.questions += kind is EscalationType.QUESTION
     account.approvals += kind is EscalationType.APPROVAL
     account.blocks += kind is EscalationType.BLOCKED

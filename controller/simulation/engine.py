@@ -10,6 +10,7 @@ from controller.api.phases import Phase
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, RunSpec
 from controller.plan.snapshot import RunFacts
+from controller.reporter.settings import DEFAULT_INTERVAL_SECONDS
 from controller.simulation.account import Account, Event
 from controller.simulation.cluster import Cluster
 from controller.simulation.draws import Draws
@@ -34,17 +35,29 @@ NOT_SIMULATED = (
 
 
 def simulate_run(
-    scenario: Scenario, policy: ResolvedPolicy, draws: Draws, *, trace: list[Event] | None = None, lazy: bool = True
+    scenario: Scenario,
+    policy: ResolvedPolicy,
+    draws: Draws,
+    *,
+    report_seconds: int = DEFAULT_INTERVAL_SECONDS,
+    trace: list[Event] | None = None,
+    lazy: bool = True,
 ) -> RunResult:
     """Return how a Run goes under a policy. The same arguments give the same result on every machine.
 
-    What happens is appended to `trace`. `lazy` is False to plan for each report: slow, with the same result.
+    Agents report every `report_seconds`. What happens is appended to `trace`. `lazy` is False to plan for each report: slow, with
+    the same result.
     """
     created = scenario.arrivals.moment(draws.uniform("arrival"))
     clock, account = Clock(created), Account(events=trace)
     uid = f"{int(draws.uniform('uid') * UID_DIGITS):08x}"
-    spec = RunSpec(agents=(Agent(name=AGENT, image=IMAGE),))
-    cluster = Cluster(scenario, policy.spec, draws, clock, account)
+    limits = scenario.limits
+    spec = RunSpec(
+        agents=(Agent(name=AGENT, image=IMAGE),),
+        active_deadline_seconds=limits.active_deadline_seconds,
+        token_budget=limits.token_budget,
+    )
+    cluster = Cluster(scenario, policy.spec, draws, clock, account, report_seconds)
     passes = Passes(cluster, RunFacts(NAMESPACE, RUN, uid, 1, spec, created_at=created), policy)
     _play(cluster, passes, Watch(cluster, passes, lazy=lazy))
     return _result(cluster, passes, account)

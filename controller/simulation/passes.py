@@ -12,7 +12,7 @@ from controller.api.llm_policy import LLMMode
 from controller.api.operator_state import OperatorState
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.plan import planner, steps, transitions
-from controller.plan.actions import Creation, DeletePod, Effect, ReserveAttempt, StopRun, Terminate, Transition
+from controller.plan.actions import Creation, DeletePod, Effect, RecordAdvice, ReserveAttempt, StopRun, Terminate, Transition
 from controller.plan.attempts import lean_start
 from controller.plan.intents import Charge
 from controller.plan.model import Plan
@@ -49,6 +49,7 @@ class Passes:
 
     def __init__(self, cluster: Cluster, run: RunFacts, policy: ResolvedPolicy) -> None:
         self._cluster, self._run, self._policy = cluster, run, policy
+        self._mode = LLMMode.OFF if cluster.advisor is None else policy.spec.llm.mode or LLMMode.ASSIST
         self._state: OperatorState | None = None
         self._saved: OperatorState | None = None
         self._cause = Reason.STARTING
@@ -124,8 +125,8 @@ class Passes:
             escalations=tuple(cluster.escalations.values()),
             reports=(report,) if report else (),
             consultations=tuple(cluster.consultations.values()),
-            advisor=False,
-            mode=LLMMode.OFF,
+            advisor=cluster.advisor is not None,
+            mode=self._mode,
         )
 
     def _change(self, action: Transition) -> None:
@@ -137,6 +138,8 @@ class Passes:
                 self._cause = action.reason
             case StopRun():
                 self._cause = action.reason
+            case RecordAdvice():
+                self._cluster.consultations.pop(action.escalation, None)
 
     def _judge(self, action: Creation | Effect) -> None:
         """Count an agent that is ended although it would have ended its work."""

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from controller.api import strict_file
 from controller.api.base import ApiModel, FilledWord, Seconds, Tokens
-from controller.api.measures import EndCode, Rate, Share, Weight, wrong
+from controller.api.measures import EndCode, Rate, Share, TokenBudget, Weight, wrong
 from controller.api.spelling import Spelling
 from controller.api.strict_file import FileRefused
 from controller.api.violations import found
@@ -141,6 +141,22 @@ class ReporterOutages(ApiModel):
     lasts_seconds: Distribution = Field(default=constant(60), description="Length of an outage.")
 
 
+class Limits(ApiModel):
+    """The limits that the Runs' specs set."""
+
+    active_deadline_seconds: Seconds | None = Field(default=None, description="The Runs' activeDeadlineSeconds; none if not set.")
+    token_budget: TokenBudget | None = Field(default=None, description="The Runs' tokenBudget; none if not set.")
+
+
+class Advisor(ApiModel):
+    """An advisor of the operator. Without one, the policy's llm has no effect."""
+
+    answer_seconds: Distribution = Field(default=constant(10), description="Time to an answer; at most llm.timeoutSeconds.")
+    agrees: Share = Field(default=1.0, description="Share of the actions of the rules with which it agrees.")
+    confidence: Share = Field(default=0.9, description="Its confidence in its answers, for llm.minConfidencePercent.")
+    unavailable: Share = Field(default=0.0, description="Share of the consultations without an answer.")
+
+
 class Scenario(ApiModel):
     """How agents, people, nodes and providers behave."""
 
@@ -148,10 +164,12 @@ class Scenario(ApiModel):
     horizon_seconds: Seconds = Field(default=86400, description="Time for which each Run is simulated, from its creation.")
     arrivals: Hours = Field(default=Hours(), description="The hours in which Runs are created, evenly.")
     agent: Agent = Field(default=Agent(), description=Agent.__doc__)
+    limits: Limits = Field(default=Limits(), description=Limits.__doc__)
     people: People = Field(default=People(), description=People.__doc__)
     nodes: Nodes = Field(default=Nodes(), description=Nodes.__doc__)
     provider: Provider = Field(default=Provider(), description=Provider.__doc__)
     reporter: ReporterOutages = Field(default=ReporterOutages(), description=ReporterOutages.__doc__)
+    advisor: Advisor | None = Field(default=None, description=Advisor.__doc__)
 
 
 def read_scenario(data: bytes) -> Scenario:

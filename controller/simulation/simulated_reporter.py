@@ -15,7 +15,7 @@ from controller.plan.snapshot import PodFacts, QuestionFacts, ReportFacts
 from controller.reporter.agent_record import Memory
 from controller.reporter.report_schedule import Pace
 from controller.reporter.report_status import status_of
-from controller.reporter.settings import DEFAULT_INTERVAL_SECONDS, Settings
+from controller.reporter.settings import Settings
 from controller.simulation.draws import Draws
 from controller.simulation.prices import Prices
 from controller.simulation.record import Record
@@ -32,13 +32,13 @@ class SimulatedReporter:
     """Reports about one pod, whose containers start `now`."""
 
     def __init__(
-        self, pod: PodFacts, record: Record, clock: Clock, draws: Draws, outages: Windows, prices: Prices, now: int
+        self, pod: PodFacts, record: Record, clock: Clock, draws: Draws, outages: Windows, prices: Prices, now: int, interval: int
     ) -> None:
         self.memory = Memory(now / SECOND)
         self._record, self._clock, self._draws, self._outages, self._prices = record, clock, draws, outages, prices
-        self._settings = _settings(pod)
+        self._settings = _settings(pod, interval)
         self._began, self._numbers = now, 0
-        self._pace = Pace(DEFAULT_INTERVAL_SECONDS, now / SECOND, self._chance)
+        self._pace = Pace(interval, now / SECOND, self._chance)
         self._arrivals: list[int] = []
         self._cursor, self._extended = now, now
         self._base = (copy(self._pace), 0, now, now)
@@ -136,7 +136,7 @@ class SimulatedReporter:
         return self._draws.uniform("report", self._settings.attempt, self._numbers)
 
 
-def _settings(pod: PodFacts) -> Settings:
+def _settings(pod: PodFacts, interval: int) -> Settings:
     return Settings(
         run=pod.name,
         run_uid=pod.run_uid,
@@ -144,7 +144,7 @@ def _settings(pod: PodFacts) -> Settings:
         attempt=pod.attempt,
         pod_uid=pod.uid,
         namespace="default",
-        interval=DEFAULT_INTERVAL_SECONDS,
+        interval=interval,
         directory=NOWHERE,
         workspace=NOWHERE,
         credentials=NOWHERE,

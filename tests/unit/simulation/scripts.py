@@ -59,7 +59,7 @@ def played(
 
     A script may contain `chances` by the name of a draw, and fields of the policy.
     """
-    chances = {"retry": True, "approve": True, **script.pop("chances", {})}
+    chances = {"retry": True, "approve": True, "agrees": True, **script.pop("chances", {})}
     happenings = happenings or {}
     values: dict[str, Any] = {}
     for what in {str(key[0]) for key in happenings}:

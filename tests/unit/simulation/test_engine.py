@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from controller.api.llm_policy import LLM, LLMMode
 from controller.api.phases import Phase
 from controller.api.policy import HealthThresholds, OnBudgetSpent
 from controller.simulation.account import Event
@@ -183,3 +184,44 @@ def test_a_slow_start_is_escalated_and_resolves_itself() -> None:
     result = played({"nodes": {"startSeconds": 1800}}, chances={"ignore": True})
     assert (result.phase, result.blocks, result.attempts) == (Phase.COMPLETED, 1, 1)
     assert result.finished_seconds == HOUR + 1800
+
+
+def test_a_deadline_fails_the_run_at_its_time_and_is_no_false_stop() -> None:
+    """The Run's author has set it, so the operator judges nothing."""
+    result = played({"limits": {"activeDeadlineSeconds": 1800}})
+    assert (result.phase, result.reason, result.false_stops) == (Phase.FAILED, "DeadlineExceeded", 0)
+    assert result.finished_seconds == 1800 + TERM
+
+
+def test_a_token_budget_fails_the_run_at_the_first_report_above_it() -> None:
+    """A report comes once a minute at least."""
+    result = played({"agent": {"tokensPerHour": 3600}, "limits": {"tokenBudget": 1800}})
+    assert (result.phase, result.reason) == (Phase.FAILED, "TokenBudgetExceeded")
+    assert result.finished_seconds == pytest.approx(START + 1800 + 31, abs=31)
+
+
+def test_an_advisor_that_agrees_spares_people_the_restart_in_mode_auto() -> None:
+    """It answers after ten seconds, and the restart is done."""
+    scenario = {"advisor": {"answerSeconds": 10}}
+    result = played(scenario, {("crash", 0, 0): 1200}, llm=LLM(mode=LLMMode.AUTO))
+    assert (result.phase, result.charged, result.approvals) == (Phase.COMPLETED, 1, 0)
+    assert result.finished_seconds == HOUR + 2 * START + 10
+
+
+def test_in_mode_assist_a_person_approves_the_restart() -> None:
+    """The advisor answers first, then a person after ten minutes."""
+    result = played({"advisor": {"answerSeconds": 10}}, {("crash", 0, 0): 1200}, llm=LLM(mode=LLMMode.ASSIST))
+    assert (result.phase, result.charged, result.approvals) == (Phase.COMPLETED, 1, 1)
+    assert (result.finished_seconds, result.waiting_seconds) == (HOUR + 2 * START + 10 + 600, 600)
+
+
+def test_a_denied_restart_is_not_done() -> None:
+    """The denial stands until the evidence changes, which a dead agent never does."""
+    result = played({"advisor": {}}, {("crash", 0, 0): 1200}, chances={"approve": False}, llm=LLM(mode=LLMMode.ASSIST))
+    assert (result.finished_seconds, result.charged, result.approvals) == (None, 0, 1)
+
+
+def test_without_an_advisor_the_mode_is_off() -> None:
+    """The policy's mode has no effect then, as in the operator."""
+    result = played({}, {("crash", 0, 0): 1200}, llm=LLM(mode=LLMMode.ASSIST))
+    assert (result.charged, result.approvals) == (1, 0)

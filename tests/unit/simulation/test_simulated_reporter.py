@@ -35,7 +35,7 @@ def a_reporter(outages_per_day: float = 0.0) -> SimulatedReporter:
     draws = Draws(1, 1)
     outages = Windows(draws, "outage", outages_per_day, constant(3600), DAY)
     agent = Agent(tokens_per_hour=3600, cost_micro_usd_per_million_tokens=1_000_000)
-    return SimulatedReporter(POD, record, Clock(CREATED), draws, outages, Prices(agent), 5000)
+    return SimulatedReporter(POD, record, Clock(CREATED), draws, outages, Prices(agent), 5000, 60)
 
 
 def test_the_operator_reads_the_same_facts_from_the_object() -> None:

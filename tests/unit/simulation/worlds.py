@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from controller.api.llm_policy import LLM, LLMMode
 from controller.api.policy import HealthThresholds, OnBudgetSpent, RunPolicySpec, SilentAgents
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.simulation.scenario import Scenario, scenario_of
@@ -42,8 +43,11 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         "retry": 0.7,
         "ignore": draw(st.sampled_from([0, 0.3])),
     }
+    advisor = draw(st.sampled_from([{}, {"advisor": {"agrees": 0.5, "unavailable": 0.2, "answerSeconds": lasts(10)}}]))
     return scenario_of(
         {
+            **advisor,
+            "limits": draw(st.sampled_from([{}, {"activeDeadlineSeconds": 7200, "tokenBudget": 3000}])),
             "horizonSeconds": 43200,
             "agent": agent,
             "people": people,
@@ -71,6 +75,7 @@ def policies(draw: st.DrawFn) -> ResolvedPolicy:
         stale_run_age_seconds=draw(st.sampled_from([1200, 3600, 43200])),
         blocked_timeout_seconds=draw(st.sampled_from([1800, 86400])),
         question_timeout_seconds=draw(st.sampled_from([None, 3600])),
+        llm=LLM(mode=draw(st.sampled_from(LLMMode))),
         on_budget_spent=draw(st.sampled_from(OnBudgetSpent)),
     )
     return ResolvedPolicy.of("default", spec)
