@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -17,6 +18,8 @@ from controller.cli.rw.terminal_safe import clean
 from controller.cli.rw.user_error import Problem
 
 F = TypeVar("F", bound=Callable[..., Any])
+RUN_NAME = RUNS.replace("runs", "run", 1)
+"""The kind of a Run as `kubectl -o name` writes it."""
 
 
 def creating(command: F) -> F:
@@ -55,8 +58,10 @@ def create(
     """Create a Run, or print it for a dry run. `hints` are printed with the next steps. Raises Problem."""
     if dry_run and watch:
         raise Problem("--dry-run and --watch exclude each other", "a dry run creates nothing to watch")
-    if dry_run != "client":  # Anybody may apply a Run that is only printed.
-        made = made | {"spec": made["spec"] | requester(session)}
+    if dry_run == "client":  # Anybody may apply a Run that is only printed, so it names no requester.
+        click.echo(printed(made, session.namespace, output or "yaml"), nl=False)
+        return
+    made = made | {"spec": made["spec"] | requester(session)}
     kubectl, text = session.kubectl, json.dumps(made)
     if dry_run:
         click.echo(kubectl.text("create", f"--dry-run={dry_run}", "-f", "-", "-o", output or "yaml", stdin=text), nl=False)
@@ -74,6 +79,19 @@ def create(
         _await(session, name)
     elif not output:
         session.hint(*hints, f"watch: {session.command('get', name, '-w')}", f"logs: {session.command('logs', name, '-f')}")
+
+
+def printed(made: JsonObject, namespace: str | None, output: str) -> str:
+    """Return a Run as `kubectl create -o` prints it, without a cluster: its namespace is known only if the user named it."""
+    if output == "name":
+        return f"{RUN_NAME}/{name_of(made)}\n"
+    if namespace:
+        made = made | {"metadata": made["metadata"] | {"namespace": namespace}}
+    if output == "json":
+        return json.dumps(made, indent=4, ensure_ascii=False, sort_keys=True) + "\n"
+    import yaml  # It takes time.
+
+    return yaml.safe_dump(made, allow_unicode=True, width=math.inf)
 
 
 def requester(session: Session) -> JsonObject:

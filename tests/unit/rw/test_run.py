@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from controller import __version__
@@ -25,16 +26,14 @@ FORBIDDEN = 'Error from server (Forbidden): secrets "openai" is forbidden: User 
 
 @pytest.fixture
 def echo(tmp_path: Path) -> Path:
-    """A kubectl that prints the object that it is given."""
-    (path := tmp_path / "kubectl").write_text("#!/bin/sh\ncat\n")
-    path.chmod(0o755)
-    return path
+    """The place of a kubectl that does not exist: nothing that is only printed needs one."""
+    return tmp_path / "absent/kubectl"
 
 
 def typed(kubectl: Path, *args: str, stdin: str = "") -> Result:
     """Type `kubectl rw run fix` with arguments, as a dry run."""
     env = {"KUBECTL": str(kubectl)}
-    return CliRunner().invoke(rw, ["run", "fix", "--dry-run", *args], input=stdin, env=env, prog_name="kubectl rw")
+    return CliRunner().invoke(rw, ["run", "fix", "--dry-run", "-o", "json", *args], input=stdin, env=env, prog_name="kubectl rw")
 
 
 def secret(name: str) -> JsonObject:
@@ -190,9 +189,20 @@ def test_a_prompt_from_anywhere(echo: Path, tmp_path: Path, given: str) -> None:
     assert json.loads(done.stdout)["spec"]["brief"] == "Fix it.\nThen test.\n"
 
 
+def test_a_printed_run_needs_no_cluster(echo: Path) -> None:
+    """As YAML, JSON or a name. The namespace is in it if the user named one: that of the context is on the cluster's side."""
+    as_json = typed(echo, "--image", "x", "-n", "team", "--", "echo", "1", "größe")
+    assert json.loads(as_json.stdout)["metadata"] == {"name": "fix", "namespace": "team"}
+    as_yaml = typed(echo, "--image", "x", "-n", "team", "-o", "yaml", "--", "echo", "1", "größe")
+    assert yaml.safe_load(as_yaml.stdout) == json.loads(as_json.stdout)
+    assert "größe" in as_yaml.stdout
+    assert typed(echo, "--image", "x", "-o", "name").stdout == "run.runwatchman.dev/fix\n"
+    assert "namespace" not in typed(echo, "--image", "x").stdout
+
+
 def test_a_name_that_ends_with_a_hyphen_is_completed(echo: Path) -> None:
     """As with generateName: each call gives another Run, so that a script need not invent names."""
-    args = ["run", "fix-", "--dry-run", "--agent", "codex", "Fix it"]
+    args = ["run", "fix-", "--dry-run", "-o", "json", "--agent", "codex", "Fix it"]
     names = {json.loads(CliRunner().invoke(rw, args, env={"KUBECTL": str(echo)}).stdout)["metadata"]["name"] for _ in range(2)}
     assert len(names) == 2
     assert all(re.fullmatch("fix-[0-9a-f]{6}", name) for name in names)
