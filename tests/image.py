@@ -103,13 +103,14 @@ def _secret(folder: Path) -> Path:
 
 def _digest() -> str:
     digest = hashlib.sha256(WITH_PYTHON.inputs().encode())
-    for path in _inputs():
+    for path in sources(*OURS):
         digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 
 
-def _inputs() -> list[Path]:
-    found = [inner for name in OURS for inner in ((ROOT / name).rglob("*") if (ROOT / name).is_dir() else [ROOT / name])]
+def sources(*names: str) -> list[Path]:
+    """Return the files and all files of the folders with these names, in a fixed order."""
+    found = [inner for name in names for inner in ((ROOT / name).rglob("*") if (ROOT / name).is_dir() else [ROOT / name])]
     return sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)
 
 

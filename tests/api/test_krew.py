@@ -31,7 +31,7 @@ def test_installed_by_krew(
     api_cluster: Cluster, api_operator: OperatorProcess, namespace: str, user: dict[str, str], tmp_path: Path
 ) -> None:
     """The sum fits, krew installs the file, and kubectl finds it as `kubectl runwatchman`, and it works with the API server."""
-    build(tmp_path / "dist", HERE)
+    build(tmp_path / "dist")
     source = [f"--manifest={tmp_path}/dist/runwatchman.yaml", f"--archive={tmp_path}/dist/kubectl-rw-{HERE}.tar.gz"]
     run([str(find(["krew"])["krew"]), "install", *source], env=user)
     kubectl = [str(tmp_path / "bin/kubectl"), "runwatchman", "-n", namespace]

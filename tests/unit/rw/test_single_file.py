@@ -11,7 +11,7 @@ import pytest
 
 from controller.cli.rw import LAZY
 from controller.cli.rw.objects import JsonObject
-from tests.single_file import BARE_PYTHON, HERE, build, run
+from tests.single_file import BARE_PYTHON, build, run
 from tests.unit.rw.fake import FakeKubectl
 from tests.unit.rw.one_run import RUN, kubectl_with_one_run
 from tests.unit.rw.stories import NAMES, Story, story
@@ -35,7 +35,7 @@ START = "import runpy, sys; del sys.argv[0]; sys.path.insert(0, sys.argv[0]); ru
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file for this machine."""
-    return build(tmp_path_factory.mktemp("dist"), HERE)
+    return build(tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
