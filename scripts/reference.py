@@ -16,7 +16,7 @@ from generated import ROOT, keep
 
 API = ROOT / "docs/api.md"
 POLICIES = ROOT / "docs/policies.md"
-KINDS = ("runs", "runpolicies", "escalations", "agentreports")
+KINDS = ("runs", "runpolicies", "escalations", "agentreports", "halts", "clusterhalts")
 """In the order in which a reader meets them."""
 
 TYPED = "spec.agents[].template.spec"
@@ -26,7 +26,8 @@ OPAQUE = {"status.operatorState", f"{TYPED}.affinity", f"{TYPED}.tolerations", f
 START, END = "<!-- generated: fields -->", "<!-- end of generated -->"
 HEADER = """# API
 
-All kinds are `runwatchman.dev/v1alpha1`, namespaced, and in the category `runwatchman` (`kubectl get runwatchman`).
+All kinds are `runwatchman.dev/v1alpha1`, namespaced (ClusterHalt is not), and in the category `runwatchman`
+(`kubectl get runwatchman`).
 `kubectl explain` has the same description of each field. Generated from `crds/` by `scripts/reference.py`.
 """
 COLUMNS = "| Field | Takes | Default | |\n|---|---|---|---|\n"

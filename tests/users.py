@@ -37,6 +37,8 @@ def operator_account(cluster: Cluster, home: str, runs_in: str | None = None) ->
     subject = f"--serviceaccount={home}:operator"
     grant(cluster, runs_in, "runwatchman-operator", subject)
     grant(cluster, home, "runwatchman-operator-lease", subject)
+    if runs_in:
+        grant(cluster, None, "runwatchman-operator-halt", subject)
     return account(cluster, home, "operator")
 
 

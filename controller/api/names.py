@@ -45,6 +45,9 @@ ANNOTATION_ENDING_AT = f"{GROUP}/ending-at"
 ANNOTATION_RESTARTED_AT = f"{GROUP}/restarted-at"
 """Annotation of a first attempt's pod: its agent's spec.restartedAt when the pod was created, RFC 3339. A later one restarts it."""
 
+HALT_NAME = "halt"
+"""The only name of a Halt and of the ClusterHalt: a switch has one place, where admission and people find it."""
+
 ANNOTATION_STATE = f"{GROUP}/operator-state"
 """Annotation of a Run with `--store=annotations`: the operator's record."""
 

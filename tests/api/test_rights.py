@@ -26,6 +26,8 @@ ACCOUNTS = ("wide", "advised", "networked", "local", "reporter", "view", "edit",
 OPERATORS = ("wide", "advised", "local")
 REVIEWS = {"subjectaccessreviews.authorization.k8s.io: create", "tokenreviews.authentication.k8s.io: create"}
 """The reviews that an operator creates about readers of its metrics: they belong to no namespace, and give access to no object."""
+ANYWHERE = REVIEWS | {"clusterhalts.runwatchman.dev: list watch"}
+"""The rights of every operator in every namespace: those that belong to none."""
 VIEWS = {
     "operator-cluster-wide": ("wide", WATCHED),
     "operator-cluster-wide-at-home": ("wide", HOME),
@@ -62,11 +64,13 @@ def accounts(api_cluster: Cluster) -> Iterator[dict[str, Cluster]]:
         users.grant(api_cluster, HOME, "runwatchman-operator-lease", f"--serviceaccount={HOME}:{name}")
     for name in OPERATORS:
         users.grant(api_cluster, None, "runwatchman-operator-metrics", f"--serviceaccount={HOME}:{name}")
+    users.grant(api_cluster, None, "runwatchman-operator-halt", f"--serviceaccount={HOME}:local")
     for name, role in {"local": "operator", "reporter": "reporter", "view": "view", "edit": "edit"}.items():
         users.grant(api_cluster, WATCHED, f"runwatchman-{role}", f"--serviceaccount={HOME}:{name}")
     yield {name: users.account(api_cluster, HOME, name) for name in ACCOUNTS}
     api_cluster.kubectl("delete", "namespace", HOME, WATCHED, ELSEWHERE, "--wait=false")
     wide = [f"runwatchman-operator-metrics-serviceaccount-{HOME}-{name}" for name in OPERATORS]
+    wide += [f"runwatchman-operator-halt-serviceaccount-{HOME}-local"]
     api_cluster.kubectl("delete", "clusterrolebinding", f"runwatchman-operator-serviceaccount-{HOME}-wide", *wide)
 
 
@@ -146,8 +150,8 @@ def test_agents_networks_cost_one_kind() -> None:
 
 def test_an_operator_of_one_namespace_is_nobody_elsewhere(accounts: dict[str, Cluster]) -> None:
     """Bound in one namespace, the operator has no rights in another, only its Lease and pod in its own; it may review scrapers."""
-    assert set((RIGHTS / "operator-namespaced-elsewhere.txt").read_text().splitlines()) == REVIEWS
-    assert lines(rules(accounts["local"], HOME)) - lines(rules(accounts["nothing"], HOME)) == REVIEWS | {
+    assert set((RIGHTS / "operator-namespaced-elsewhere.txt").read_text().splitlines()) == ANYWHERE
+    assert lines(rules(accounts["local"], HOME)) - lines(rules(accounts["nothing"], HOME)) == ANYWHERE | {
         "leases.coordination.k8s.io: create get update",
         "pods: get",
     }

@@ -175,6 +175,7 @@ def operator_for(stage: Stage, stack: ExitStack, *options: str, checkout: Path =
     """Start the operator with options for a stage; it ends with the exit stack."""
     stage.let("runwatchman-operator")
     stage.let("runwatchman-operator-lease")
+    stage.let("runwatchman-operator-halt", everywhere=True)
     if stage.failing:
         apply(stage.cluster, stage.namespace, policy_of(AT_ONCE))
     where = ("--namespace", stage.namespace, "--lease-namespace", stage.namespace)

@@ -102,7 +102,7 @@ def test_user_roles_are_not_aggregated(tmp_path: Path) -> None:
         found = [each for each in objects(render(tmp_path, *options)) if each["kind"] == "ClusterRole"]
         return {each["metadata"]["name"] for each in found if any(key.startswith(AGGREGATED) for key in each["metadata"]["labels"])}
 
-    assert aggregated() == {"runwatchman-view", "runwatchman-edit"}
+    assert aggregated() == {"runwatchman-view", "runwatchman-edit", "runwatchman-halt"}
     assert aggregated("--set", "rbac.aggregate=false") == set()
 
 

@@ -204,14 +204,14 @@ def test_the_program_knows_its_options(values: Path, tmp_path: Path) -> None:
 def test_cluster_wide_unless_namespaces_are_named(tmp_path: Path) -> None:
     """With namespaces the operator is bound in each of them and nowhere else; without, once for the cluster.
 
-    Reviews of metrics readers belong to no namespace, and give access to no object: that right is bound cluster-wide either way. In
-    the namespace default it may read the address of the API server.
+    Reviews of metrics readers and the ClusterHalt belong to no namespace: these rights are bound cluster-wide either way. In the
+    namespace default it may read the address of the API server.
     """
     wide = objects(render(tmp_path))
     narrow = objects(render(tmp_path, "--set", "namespaces={a,b}"))
     assert one(wide, "ClusterRoleBinding", "runwatchman-runwatchman")["roleRef"]["name"] == "runwatchman-operator"
-    [asks] = [each for each in narrow if each["kind"] == "ClusterRoleBinding" and not is_hook(each)]
-    assert asks["roleRef"]["name"] == "runwatchman-operator-metrics"
+    everywhere = [each for each in narrow if each["kind"] == "ClusterRoleBinding" and not is_hook(each)]
+    assert {each["roleRef"]["name"] for each in everywhere} == {"runwatchman-operator-halt", "runwatchman-operator-metrics"}
     lasting = [each for each in narrow if not is_hook(each)]
     bound = {(each["metadata"]["namespace"], each["roleRef"]["name"]) for each in lasting if each["kind"] == "RoleBinding"}
     assert bound == {

@@ -1,4 +1,4 @@
-"""The four kinds: their names, printer columns, and the file of each CRD."""
+"""The kinds: their names, printer columns, and the file of each CRD."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from controller.api.base import ApiModel
 from controller.api.crd.schema import structural
 from controller.api.crd.validations import validations
 from controller.api.escalation import Escalation, EscalationSpec, EscalationStatus
+from controller.api.halt import ClusterHalt, Halt, HaltSpec
 from controller.api.names import CATEGORY, GROUP, VERSION
 from controller.api.policy import RunPolicy, RunPolicySpec
 from controller.api.run import Run, RunSpec
@@ -47,12 +48,15 @@ class Kind:
     spec: type[ApiModel]
     status: type[ApiModel] | None
     columns: tuple[Column, ...]
+    scope: str = "Namespaced"
 
 
 WRITTEN_AS_ONE = {"x-kubernetes-map-type": "atomic"}
 """Schema of a status: it has one writer, so managedFields need not list each field, which is a third of the cost of a write."""
 
 AGE = Column("Age", ".metadata.creationTimestamp", "date")
+
+_HALT_COLUMNS = (Column("By", ".spec.by"), Column("Reason", ".spec.reason"), AGE)
 
 KINDS = (
     Kind(
@@ -119,6 +123,8 @@ KINDS = (
             AGE,
         ),
     ),
+    Kind("Halt", "halts", "rwhalt", Halt, HaltSpec, None, _HALT_COLUMNS),
+    Kind("ClusterHalt", "clusterhalts", "rwchalt", ClusterHalt, HaltSpec, None, _HALT_COLUMNS, scope="Cluster"),
 )
 
 
@@ -142,7 +148,7 @@ def _crd(kind: Kind) -> dict[str, Any]:
         "metadata": {"name": f"{kind.plural}.{GROUP}"},
         "spec": {
             "group": GROUP,
-            "scope": "Namespaced",
+            "scope": kind.scope,
             "names": {
                 "kind": kind.name,
                 "listKind": f"{kind.name}List",

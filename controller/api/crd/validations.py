@@ -6,6 +6,7 @@ attached to its parent. https://kubernetes.io/docs/tasks/extend-kubernetes/custo
 
 from __future__ import annotations
 
+from controller.api.names import HALT_NAME
 from controller.api.publishing import NEEDS_SOURCE, NO_BRANCH, REFUSED_BY_GIT
 from controller.api.run import MAX_RUN_NAME
 from controller.api.source import (
@@ -77,6 +78,16 @@ EXPRESSIONS = {
 }
 """Message -> CEL expression of a more specific message."""
 
+_ONE_HALT = (
+    (
+        f"self.metadata.name == '{HALT_NAME}'",
+        f"metadata.name must be {HALT_NAME}: there is one switch for a namespace and one for the cluster",
+    ),
+)
+_HALT_FIXED = tuple(
+    (f"self.{field} == oldSelf.{field}", f"{field} is immutable: lift the halt, then halt anew") for field in ("reason", "by")
+)
+
 _SECRET_OR_CONFIG_MAP = (_exactly_one("secretRef", "configMapRef"),)
 
 RULES: dict[str, tuple[tuple[str, str], ...]] = {
@@ -140,6 +151,10 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "Run.spec.agents[].workspace.source.git": _git(optional=False),
+    "Halt": _ONE_HALT,
+    "Halt.spec": _HALT_FIXED,
+    "ClusterHalt": _ONE_HALT,
+    "ClusterHalt.spec": _HALT_FIXED,
     "RunPolicy.spec": (
         (
             """!has(self.restartCooldownMaxSeconds) || !has(self.restartCooldownSeconds)

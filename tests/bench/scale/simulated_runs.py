@@ -138,6 +138,7 @@ def staged(cluster: Cluster) -> Iterator[Stage]:
             stage = Stage(cluster, account, name, failing=True)
             stage.let("runwatchman-operator")
             stage.let("runwatchman-operator-lease")
+            stage.let("runwatchman-operator-halt", everywhere=True)
             apply(cluster, name, policy_of(POLICY))
             yield stage
     finally:
