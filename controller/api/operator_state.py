@@ -181,6 +181,9 @@ class OperatorState(KeptModel):
     started_at: Time | None = Field(default=None, description="When the first agent was started.")
     paused_at: Time | None = Field(default=None, description="When the current pause began.")
     paused_seconds: SecondsOrOff = Field(default=0, exclude_if=not_, description="Total seconds of earlier pauses.")
+    halted_at: Time | None = Field(
+        default=None, description="When a halt ended the agents; the Run then waits for its turn. The pause's clock runs with it."
+    )
     stop: StopDecision | None = Field(default=None, description="The decision to end the Run.")
     agents: dict[AgentName, AgentState] = Field(
         default_factory=dict, max_length=MAX_AGENTS, description="The record of each agent."

@@ -15,6 +15,7 @@ class Phase(ApiEnum):
     AWAITING_APPROVAL = "AwaitingApproval"
     BLOCKED = "Blocked"
     PAUSED = "Paused"
+    HALTED = "Halted"
     STOPPING = "Stopping"
     STOPPED = "Stopped"
     FAILED = "Failed"

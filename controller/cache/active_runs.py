@@ -19,7 +19,7 @@ from controller.api.policy import DEFAULT_POLICY_NAME
 from controller.api.run import DesiredState
 from controller.plan.snapshot import RunFacts
 
-OVER = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.STOPPED, Phase.PAUSED})
+OVER = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.STOPPED, Phase.PAUSED, Phase.HALTED})
 """Phases in which a Run needs no slot."""
 
 
@@ -60,7 +60,7 @@ class QueuedRun(NamedTuple):
     @property
     def wants(self) -> bool:
         """Whether the Run would start or resume if it were admitted."""
-        over = self.obj.get("status", {}).get("phase") in OVER - {Phase.PAUSED}
+        over = self.obj.get("status", {}).get("phase") in OVER - {Phase.PAUSED, Phase.HALTED}
         spec = self.facts.spec
         running = spec is not None and not self.facts.violations and spec.desired_state is DesiredState.RUNNING
         return running and not (over or self.active or self.facts.gone)
@@ -97,17 +97,20 @@ class _Group:
 
 
 class ActiveRunLimiter:
-    """Admits Runs under every policy that has a limit. `exists` returns whether a namespace has a RunPolicy of a name."""
+    """Admits Runs under every policy that has a limit. `exists` returns whether a namespace has a RunPolicy of a name.
 
-    def __init__(self, exists: Callable[[str, str], bool]) -> None:
-        self._exists = exists
+    Runs of a `halted` namespace have no place in the order: others do not wait for them.
+    """
+
+    def __init__(self, exists: Callable[[str, str], bool], halted: Callable[[str], bool] = lambda _: False) -> None:
+        self._exists, self._halted = exists, halted
         self._lines: dict[Group, _Group] = defaultdict(_Group)
         self._places: dict[str, tuple[Group, Age]] = {}
         self._reserved: set[str] = set()
 
     def see(self, run: QueuedRun) -> str | None:
         """Update a Run; return the UID of the Run that may be next if this one has given up its place."""
-        if run.active or not run.wants:
+        if run.active or not run.wants or self._halted(run.group.namespace):
             self._reserved.discard(run.uid)
         line = self._lines.get(run.group)
         waited = line is not None and _stands_in(line.waiting, run.age)
@@ -137,10 +140,10 @@ class ActiveRunLimiter:
         """
         if line := self._lines.get(run.group):
             _take_out(line.waiting, run.age)
-        if run.active or not run.wants or limit is None or run.uid in self._reserved:
+        if run.active or not run.wants or limit is None or run.uid in self._reserved or self._halted(run.group.namespace):
             return False
-        lines = list(self._same_policy(run.group))
-        taken = sum(len(each.taken) + bisect_left(each.wanting, run.age) for each in lines)
+        taken = sum(len(each.taken) for each in self._same_policy(run.group))
+        taken += sum(bisect_left(each.wanting, run.age) for each in self._unhalted(run.group))
         if taken + self._taken_under_no_policy(run.group) < limit:
             self.reserve(run)
             return False
@@ -184,7 +187,7 @@ class ActiveRunLimiter:
 
     def _next(self, group: Group) -> str | None:
         """Remove and return the oldest Run that waits for this group's policy; the caller queues it."""
-        lines = [line for line in self._same_policy(group) if line.waiting]
+        lines = [line for line in self._unhalted(group) if line.waiting]
         return min(lines, key=lambda line: line.waiting[0]).waiting.pop(0)[1] if lines else None
 
     def _same_policy(self, group: Group) -> Iterator[_Group]:
@@ -197,6 +200,11 @@ class ActiveRunLimiter:
         if group.policy == DEFAULT_POLICY_NAME:
             named.add(Group(group.namespace, ""))
         return (self._lines[each] for each in named if each in self._lines)
+
+    def _unhalted(self, group: Group) -> Iterator[_Group]:
+        """The groups under the same policy whose Runs may start."""
+        held = [line for other, line in self._lines.items() if self._halted(other.namespace)]
+        return (line for line in self._same_policy(group) if not any(line is other for other in held))
 
     def _under_no_policy(self, group: Group) -> bool:
         """Whether these Runs name a policy that does not exist. The end of one may free a slot of any policy that may count it."""

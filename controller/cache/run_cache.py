@@ -31,6 +31,7 @@ from controller.cache.entries import (
     unreadable_policy,
     unreadable_run,
 )
+from controller.cache.halts import Halts
 from controller.cache.object_store import Entry, ObjectStore, guarded
 from controller.cache.routine import is_routine
 from controller.facts.pods import unreadable_pod
@@ -84,7 +85,10 @@ class RunCache:
         self.escalations = ObjectStore(make_escalation, absent, self._escalation_changed, shelf("escalations"))
         self.reports = ObjectStore(make_report, absent, self._report_changed, shelf("agentreports"))
         self.policies = ObjectStore(make_policy, unreadable_policy, self._policy_changed, shelf("runpolicies"))
-        self.slots = ActiveRunLimiter(lambda namespace, name: (namespace, name) in self._policy_uids)
+        self.halts = Halts(self._halt_changed, shelf("halts"))
+        self.slots = ActiveRunLimiter(
+            lambda namespace, name: (namespace, name) in self._policy_uids, lambda namespace: self.halts.of(namespace) is not None
+        )
         self._pods_of: Index = {}
         self._escalations_of: Index = {}
         self._reports_of: Index = {}
@@ -234,6 +238,11 @@ class RunCache:
         # A label can be set by anybody who may make pods: one that names no Run is nobody's.
         if owned and owned.key.name and old != new:
             self._queue(owned.key, by, routine=routine)
+
+    def _halt_changed(self, namespace: str | None) -> None:
+        """Have every affected Run looked at again, and those that waited behind one that is halted now."""
+        self.notify_all(namespace)
+        self._notify_waiting(self.slots.waiting())
 
     def _policy_changed(
         self, uid: str, old: Entry[ResolvedPolicy | str] | None, new: Entry[ResolvedPolicy | str] | None, _: RunKey | None

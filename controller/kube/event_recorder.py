@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 TYPES = {
     Phase.COMPLETED: "Normal",
     Phase.STOPPED: "Normal",
+    Phase.HALTED: "Normal",
     Phase.FAILED: "Warning",
     Phase.BLOCKED: "Warning",
 }

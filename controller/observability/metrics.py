@@ -94,6 +94,7 @@ class Metrics:
         self._add_restarts(registry)
         self.of_runs = RunMetrics(registry)
         self.runs = Gauge("runwatchman_runs", "Runs that are watched.", registry=registry)
+        self.halts = Gauge("runwatchman_halts", "Halts in force, by scope: cluster, namespace.", ["scope"], registry=registry)
         self.unreadable = Counter(
             "runwatchman_unreadable_objects_total",
             "Versions of objects that are too large, nested too deeply, or fail while they are processed; the log names each.",

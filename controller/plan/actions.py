@@ -222,7 +222,7 @@ class RecordAdvice(AttemptAction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PauseRun(RunAction):
-    """Save when the Run was paused."""
+    """Save when the Run was paused, or halted."""
 
     intent: ClassVar[Intent] = Intent.STOP
     step: ClassVar[str] = "pause"
@@ -230,7 +230,7 @@ class PauseRun(RunAction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeRun(RunAction):
-    """Save that the pause is over, with a new attempt for each interrupted agent."""
+    """Save that the pause or the halt is over, with a new attempt for each interrupted agent."""
 
     intent: ClassVar[Intent] = Intent.START
     step: ClassVar[str] = "resume"

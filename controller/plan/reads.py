@@ -58,7 +58,7 @@ ENDED = ("Succeeded", "Failed")
 def _known_agents(snapshot: Snapshot) -> dict[str, AgentState]:
     """Return the states of all agents that may have a pod."""
     spec, saved = snapshot.run.spec, snapshot.state.agents if snapshot.state else {}
-    if spec is None or (snapshot.state is None and spec.desired_state is DesiredState.RUNNING):
+    if spec is None or (snapshot.state is None and spec.desired_state is DesiredState.RUNNING and snapshot.halt is None):
         return saved
     return {agent.name: NO_STATE for agent in spec.agents} | saved
 

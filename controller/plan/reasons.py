@@ -36,6 +36,8 @@ class Reason(DocumentedEnum):
         "spec.desiredState is Paused: live agents are ended, workspaces are kept.",
     )
     RESUME_REQUESTED = "ResumeRequested", "spec.desiredState is Running again: unfinished agents get new attempts."
+    HALTED = "Halted", "A Halt of the namespace or the ClusterHalt is in force: live agents are ended, workspaces are kept."
+    HALT_LIFTED = "HaltLifted", "The halt is lifted: unfinished agents get new, uncharged attempts, some of them each second."
     STOP_REQUESTED = "StopRequested", "spec.desiredState is Stopped: live agents are ended permanently."
     ALL_AGENTS_COMPLETE = "AllAgentsComplete", "Every required agent has completed."
     DEADLINE_EXCEEDED = "DeadlineExceeded", "The Run was active for longer than spec.activeDeadlineSeconds."

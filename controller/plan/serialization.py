@@ -28,6 +28,7 @@ from controller.plan.snapshot import (
     ClaimFacts,
     ConsultationFacts,
     EscalationFacts,
+    HaltFacts,
     PodEvents,
     PodFacts,
     Refusal,
@@ -36,7 +37,7 @@ from controller.plan.snapshot import (
     Snapshot,
 )
 
-F = TypeVar("F", PodFacts, ClaimFacts, EscalationFacts, ReportFacts, Refusal, PodEvents, ConsultationFacts, Violation)
+F = TypeVar("F", PodFacts, ClaimFacts, EscalationFacts, ReportFacts, Refusal, PodEvents, ConsultationFacts, HaltFacts, Violation)
 
 KEYS = frozenset(
     {
@@ -57,6 +58,8 @@ KEYS = frozenset(
         "namespaceTerminating",
         "queued",
         "admission",
+        "halt",
+        "turnAt",
     }
 )
 SHARED = 256
@@ -95,6 +98,8 @@ def read_snapshot(document: JsonObject) -> tuple[Snapshot, datetime]:
         namespace_terminating=document.get("namespaceTerminating", False),
         queued=document.get("queued", False),
         admission=document.get("admission", False),
+        halt=next(iter(_facts(HaltFacts, [halt] if (halt := document.get("halt")) else [], "halt")), None),
+        turn_at=_time(document["turnAt"], "turnAt") if document.get("turnAt") else None,
     )
     return snapshot, _time(document.get("now"), "now")
 
@@ -127,6 +132,10 @@ def write_snapshot(snapshot: Snapshot, now: datetime) -> JsonObject:
     document |= {"admission": True} if snapshot.admission else {}
     if snapshot.state:
         document["state"] = dump(snapshot.state)
+    if snapshot.halt:
+        document["halt"] = _plain(snapshot.halt)
+    if snapshot.turn_at:
+        document["turnAt"] = snapshot.turn_at.isoformat()
     for key in ("pods", "claims", "refusals", "podEvents", "escalations", "reports", "consultations"):
         document[key] = [_plain(fact) for fact in getattr(snapshot, to_snake(key))]
     return document

@@ -273,11 +273,22 @@ class RunFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class HaltFacts:
+    """A halt in force: who set it, why, and since when. `cluster` distinguishes the ClusterHalt from a namespace's Halt."""
+
+    by: str
+    reason: str
+    since: datetime | None = None
+    cluster: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything that may matter to a decision about one Run.
 
     `advisor` shows whether the operator has one; `mode` is the effective mode, Off without an advisor. `admission` shows whether
-    the admission policies are installed, as far as the operator's options say; nothing is decided by it.
+    the admission policies are installed, as far as the operator's options say; nothing is decided by it. `turn_at` is when
+    a Run that was halted may start again; None for every other.
     """
 
     run: RunFacts
@@ -298,6 +309,8 @@ class Snapshot:
     namespace_terminating: bool = False
     queued: bool = False
     admission: bool = False
+    halt: HaltFacts | None = None
+    turn_at: datetime | None = None
 
     @property
     def policy_reason(self) -> Reason:

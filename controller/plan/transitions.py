@@ -66,7 +66,7 @@ def apply(snapshot: Snapshot, action: Transition, now: datetime) -> OperatorStat
 def _change_run(at: PlanContext, state: OperatorState, action: RunTransition) -> OperatorState:
     match action:
         case PauseRun():
-            return state.model_copy(update={"paused_at": at.floor})
+            return _pause(at, state, action)
         case ResumeRun():
             return _resume(at, state)
         case StopRun():
@@ -227,12 +227,18 @@ def _renew_wait(at: PlanContext, state: OperatorState, action: RenewWait) -> Ope
     return _with_agent(state, action.agent, agent.model_copy(update={"blocked": blocked}))
 
 
+def _pause(at: PlanContext, state: OperatorState, action: PauseRun) -> OperatorState:
+    """Stop the Run's clocks. A halt of a paused Run begins no second pause."""
+    halted_at = at.floor if action.reason is Reason.HALTED else state.halted_at
+    return state.model_copy(update={"paused_at": state.paused_at or at.floor, "halted_at": halted_at})
+
+
 def _resume(at: PlanContext, state: OperatorState) -> OperatorState:
     """Give each interrupted agent a new attempt, and exclude the pause from the deadline and from the time limits of blocks."""
     paused = max(timedelta(), at.floor - state.paused_at) if state.paused_at else timedelta()
     agents = {name: _extend_deadline(_new_attempt(agent), paused) for name, agent in state.agents.items()}
     seconds = state.paused_seconds + round(paused.total_seconds())
-    return state.model_copy(update={"agents": agents, "paused_at": None, "paused_seconds": seconds})
+    return state.model_copy(update={"agents": agents, "paused_at": None, "halted_at": None, "paused_seconds": seconds})
 
 
 def _extend_deadline(agent: AgentState, paused: timedelta) -> AgentState:

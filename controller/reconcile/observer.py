@@ -90,7 +90,7 @@ class Observer:
             return self._gone(key, await self._reads.pods(key, {pod.name for pod in view.pods}))
         facts = view.facts_of(run)
         loaded = await self._store.load(run, live=True)
-        saved = Snapshot(run=facts, state=loaded.state)
+        saved = Snapshot(run=facts, state=loaded.state, halt=self._cache.halts.of(key.namespace))
         pods = await self._reads.changeable_pods(key, replace(saved, pods=view.pods))
         known = self.starts.adopt(replace(saved, pods=pods))
         reports = await self._reads.reports(key, {report.agent for report in view.reports} | reporting_agents(known, pods))
@@ -131,10 +131,13 @@ class Observer:
             mode=self._mode(policy),
             queued=queued,
             admission=self._admission,
+            halt=self._cache.halts.of(facts.namespace),
+            turn_at=self._cache.halts.turn_of(facts, loaded.state, self._client.server_now()),
         )
         return Observation(run, await self._obstacles.explained(self.starts.adopt(snapshot)), loaded)
 
     def _gone(self, key: RunKey, pods: tuple[PodFacts, ...]) -> Observation:
+        self._cache.halts.forget(key.uid)
         facts = RunFacts(key.namespace, key.name, key.uid, generation=0, spec=None, gone=True)
         return Observation({}, Snapshot(run=facts, pods=pods))
 

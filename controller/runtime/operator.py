@@ -25,7 +25,7 @@ from controller.kube import kopf_watch
 from controller.kube.client import Client
 from controller.kube.connection import Connection, connect
 from controller.kube.reflector import Reflector
-from controller.kube.resources import AGENT_REPORTS, PODS
+from controller.kube.resources import AGENT_REPORTS, CLUSTER_HALTS, HALTS, PODS
 from controller.kube.workqueue import WorkQueue, run_workers
 from controller.leadership.membership import Leases, Membership
 from controller.leadership.shard_map import Mode
@@ -128,21 +128,19 @@ class Operator:
     async def _supervise(self, client: Client, connection: Connection, leases: Leases, store: InstrumentedStore) -> None:
         """Sync, then work until the stop is requested. If one of the tasks ends by itself, all of them end."""
         resync = Resync(client, self._cache, store, self._settings.namespaces)
-        pods = Reflector(client, PODS, self._namespaces, self._cache.pods, labels=LABEL_RUN_UID)
-        reports = Reflector(client, AGENT_REPORTS, self._namespaces, self._cache.reports)
+        reflectors = self._reflectors(client)
         registry = kopf_watch.build_registry(resync.sinks, connection, client, self._namespaces)
         custom = kopf_watch.watch(registry, self._settings.namespaces, self._kopf_ready)
         async with asyncio.TaskGroup() as group:
             endless = [
                 group.create_task(leases.hold(), name="lease"),
-                group.create_task(pods.run(), name="pods"),
-                group.create_task(reports.run(), name="reports"),
+                *(group.create_task(reflector.run(), name=name) for name, reflector in reflectors.items()),
                 group.create_task(self._policy.watch(self._cache.notify_all), name="policy file"),
                 group.create_task(store.recover(self._cache.notify_all), name="store"),
             ]
             await resync.list_all()
-            await pods.synced.wait()
-            await reports.synced.wait()
+            for reflector in reflectors.values():
+                await reflector.synced.wait()
             endless.append(group.create_task(resync.run(), name="resync"))
             endless.append(group.create_task(custom, name="kopf"))
             endless[-1].add_done_callback(lambda _: self._life.stop.set())
@@ -157,6 +155,16 @@ class Operator:
                 await self._notifier.flush()  # kopf's end cancels every task that began after it, senders' tasks too.
             for task in endless:
                 task.cancel()
+
+    def _reflectors(self, client: Client) -> dict[str, Reflector]:
+        """Return our own watches by name. Halts are known before the first action, so a restart lifts none."""
+        cache, namespaces = self._cache, self._namespaces
+        return {
+            "pods": Reflector(client, PODS, namespaces, cache.pods, labels=LABEL_RUN_UID),
+            "reports": Reflector(client, AGENT_REPORTS, namespaces, cache.reports),
+            "halts": Reflector(client, HALTS, namespaces, cache.halts.namespaced),
+            "clusterhalts": Reflector(client, CLUSTER_HALTS, (None,), cache.halts.cluster),
+        }
 
     async def _work(self, client: Client, store: InstrumentedStore, resync: Resync) -> None:
         """Handle Runs, once the store can be used; until then the operator is up, unready and idle."""
@@ -250,4 +258,6 @@ class Operator:
         self._membership.report_metrics(self._metrics)
         self._metrics.runs.set(len(self._cache.runs.items))
         self._metrics.of_runs.set_waiting(EscalationType, self._cache.waiting(client.server_now()))
+        for scope in ("cluster", "namespace"):
+            self._metrics.halts.labels(scope).set(self._cache.halts.count(cluster=scope == "cluster"))
         self._metrics.policy_file_ok.set(self._policy.error is None)

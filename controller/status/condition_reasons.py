@@ -15,7 +15,7 @@ class ConditionReason(DocumentedEnum):
     # Succeeded, Healthy, PolicyResolved, Escalated, WritesAccepted
     NOT_FINISHED = "NotFinished", "The Run has not finished yet."
     ALL_AGENTS_HEALTHY = "AllAgentsHealthy", "Every agent is healthy or complete."
-    NOT_RUNNING = "NotRunning", "No agent should run: the Run is paused, stopping or finished."
+    NOT_RUNNING = "NotRunning", "No agent should run: the Run is paused, halted, stopping or finished."
     RESOLVED = "Resolved", "The policy in status.policy is in force."
     AWAITING_RESPONSE = "AwaitingResponse", "A human is asked about these escalations."
     NOTHING_OPEN = "NothingOpen", "A human was asked before, and nothing waits for an answer now."

@@ -23,6 +23,7 @@ from controller.plan.usage import add_usage
 from controller.status import task_status
 from controller.status.advised_condition import advised
 from controller.status.condition_reasons import ConditionReason
+from controller.status.halted_condition import halted
 from controller.status.progress_condition import PROGRESS_REPORTED, progress_reported
 from controller.status.verified_condition import verified
 from controller.status.writes_accepted_condition import writes_accepted
@@ -141,6 +142,7 @@ def _conditions(snapshot: Snapshot, plan: Plan, previous: JsonObject, now: datet
         *advised(snapshot),
         *verified(PlanContext(snapshot, now)),
         *_dry_run(plan),
+        *halted(plan),
         *writes_accepted(snapshot, previous.get("conditions", ())),
     )
 
@@ -162,7 +164,7 @@ def _succeeded(plan: Plan) -> tuple[str, str, str, str]:
 
 def _healthy(plan: Plan) -> tuple[str, str, str, str]:
     blocked = plan.verdict.phase is Phase.BLOCKED or plan.verdict.blocks
-    if plan.verdict.phase in (Phase.PAUSED, Phase.STOPPING, *TERMINAL_PHASES) and not blocked:
+    if plan.verdict.phase in (Phase.PAUSED, Phase.HALTED, Phase.STOPPING, *TERMINAL_PHASES) and not blocked:
         return "Healthy", "Unknown", ConditionReason.NOT_RUNNING, ""
     if blocked:
         return "Healthy", "False", plan.verdict.reason, plan.verdict.message

@@ -39,6 +39,7 @@ from controller.plan.model import Plan
 from controller.plan.reads import expected_pod_names, final_pods, reporting_agents
 from controller.plan.snapshot import (
     EscalationFacts,
+    HaltFacts,
     PodFacts,
     QuestionFacts,
     Refusal,
@@ -60,6 +61,7 @@ TICK = 100
 LONG_AGO = START - timedelta(days=1)
 """Since when a refused write was refused before: a human is asked at once, since the status that has the time is not modelled."""
 RUN = "r"
+HALT = HaltFacts("alice", "an outage")
 T = TypeVar("T", bound=Hashable)
 
 
@@ -106,6 +108,8 @@ class View(NamedTuple):
     said: tuple[Said, ...] = ()
     refused: tuple[Refusal, ...] = ()
     """The writes that were refused in this pass."""
+    halted: bool = False
+    """Whether the operator knows of a halt."""
 
 
 class Doing(NamedTuple):
@@ -163,6 +167,7 @@ class Bridge:
             advisor=self._config.mode is not LLMMode.OFF,
             mode=self._config.mode,
             namespace_terminating=view.unspaced,
+            halt=HALT if view.halted else None,
         )
 
     def _plan(self, view: View, now: int) -> Plan:
@@ -172,9 +177,9 @@ class Bridge:
             raise Finding(f"P6: advice makes the operator do what the rules would not: {sorted(map(str, more))}")
         return decision
 
-    def _looked_at(self, run: Run) -> tuple[Name, ...]:
+    def _looked_at(self, run: Run, *, halted: bool = False) -> tuple[Name, ...]:
         """Return the names that are read even if the caches lack them: the pods', and those of the escalations in the state."""
-        pods = map(_pod_of, expected_pod_names(self.snapshot(View(run.uid, run))))
+        pods = map(_pod_of, expected_pod_names(self.snapshot(View(run.uid, run, halted=halted))))
         state = self.states.values[run.state]
         blocked = [agent.blocked.escalation for agent in state.agents.values() if agent.blocked] if state else []
         return tuple(sorted([*pods, *((INBOX, name) for name in blocked)]))
@@ -255,7 +260,7 @@ class Bridge:
             return "no state"
         parts = [_agent_told(name, agent) for name, agent in found.agents.items()]
         parts += [f"{name} has asked {len(agent.asked)}" for name, agent in found.agents.items() if agent.asked]
-        parts += ["paused"] if found.paused_at else []
+        parts += ["halted" if found.halted_at else "paused"] if found.paused_at else []
         if found.stop:
             parts.append(f"{'finished' if found.stop.completed_at else 'to be'} {found.stop.phase}")
         return ", ".join(parts)
@@ -276,6 +281,7 @@ class Bridge:
         update: dict[str, Any] = {"updated_at": None, "agents": agents}
         if self._config.timeless:
             update |= {"started_at": state.started_at and START, "paused_at": state.paused_at and START, "paused_seconds": 0}
+            update["halted_at"] = state.halted_at and START
             update["agents"] = {name: _without_times(agent) for name, agent in agents.items()}
             if state.stop:
                 done = state.stop.completed_at and START

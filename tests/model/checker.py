@@ -63,6 +63,8 @@ class Packer:
             *heard,
             world.former,
             world.refusing,
+            world.halted,
+            world.noticed,
         )
         parts = self._runs.number(world.run or ()), self._pods.number(world.pods), self._rest.number(rest)
         return self._struct.pack(*parts, *ops)

@@ -74,6 +74,16 @@ DISMISS = Config(
     stale=False,
 )
 PAUSE = Config("pause", "an agent is paused and resumed", Left(desire=2), stale=False)
+HALT = Config("halt", "a halt begins and is lifted; the agent crashes", Left(crash=1, halt=1), stale=False)
+HALT_TWICE = Config(
+    "halt-twice", "a halt begins and is lifted, twice; the agent crashes", Left(crash=1, halt=2), operators=1, stale=False
+)
+HALT_START = Config(
+    "halt-start", "a halt begins and is lifted while an agent starts or completes; caches may lack its pod", Left(done=1, halt=1)
+)
+HALT_PAUSED = Config(
+    "halt-paused", "a Run is paused, resumed or stopped around a halt", Left(desire=2, halt=1), operators=1, stale=False
+)
 PAUSE_DONE = Config(
     "pause-done",
     "an agent completes while it is paused or stopped",
@@ -332,6 +342,7 @@ VERIFY_OVERTAKEN = _checked(
 VERIFY_PAUSED = _checked(
     "verify-paused", "a Run is paused, resumed or stopped around a verification", Left(done=1, passes=1, fails=1, desire=2)
 )
+VERIFY_HALTED = _checked("verify-halted", "a halt around a verification", Left(done=1, passes=1, fails=1, halt=1))
 VERIFY_LOST = _checked(
     "verify-lost", "the node of a pod is lost, comes back or is given up", Left(done=1, passes=1, lost=1, collect=1, answer=1)
 )
@@ -390,6 +401,7 @@ CHECKED = (
     VERIFY_DELAYED,
     VERIFY_OVERTAKEN,
     VERIFY_PAUSED,
+    VERIFY_HALTED,
     VERIFY_LOST,
     VERIFY_HELPER,
     VERIFY_UNREADY,
@@ -742,6 +754,10 @@ RESTARTS = (
     ANSWER,
     DISMISS,
     PAUSE,
+    HALT,
+    HALT_TWICE,
+    HALT_START,
+    HALT_PAUSED,
     PAUSE_DONE,
     PROLONGED,
     PROLONGED_ASK,
@@ -788,6 +804,7 @@ QUICK = (
         HELPER_TWO,
         HELPER_RESULT,
         REFUSED,
+        HALT_PAUSED,
     ),
     *(VERIFY, VERIFY_FAILED, VERIFY_PAUSED, VERIFY_RESULT, PUBLISH, PUBLISH_ASKED),
 )

@@ -254,7 +254,13 @@ def _tenant(world: World) -> Iterator[Move]:
 
 
 def _administrator(config: Config, world: World) -> Iterator[Move]:
-    """An administrator's policy refuses one kind of write, until she takes it back."""
+    """An administrator's policy refuses one kind of write, until she takes it back; she halts the cluster, and lifts the halt."""
+    if world.halted:
+        yield Move(ADMINISTRATOR, ("lifts the halt",), world._replace(halted=False))
+    elif world.left.halt:
+        yield Move(ADMINISTRATOR, ("halts",), _spend(world._replace(halted=True), halt=world.left.halt))
+    if world.noticed != world.halted:
+        yield Move(CONTROLLER, ("shows the halt" if world.halted else "shows the lift",), world._replace(noticed=world.halted))
     if world.left.refuse:
         for step in sorted({*config.refusable} - {*world.refusing}):
             after = world._replace(refusing=tuple(sorted((*world.refusing, step))))

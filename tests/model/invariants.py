@@ -4,7 +4,7 @@ P1 charged restarts <= the budget; P2 one started pod per agent and attempt; P3 
 live pod per agent; P5 restarts a cooldown apart; finished work is never started again; no pod runs that the state does not name; no
 pod is released before its outcome is recorded. A pod that is deleted by force does not count for P4, and its work is unknown. A
 human's request (a restart, a Retry) is not charged, waits for no cooldown, and repeats finished work if it asks for that.
-Tasks have invariants of their own (`invariants_tasks.py`).
+An operator that knows of a halt starts no agent (H). Tasks have invariants of their own (`invariants_tasks.py`).
 """
 
 from __future__ import annotations
@@ -83,6 +83,8 @@ class Invariants:
 
     def _start(self, before: World, event: Event) -> str:
         pod = event.pod
+        if event.view and event.view.halted:
+            return "H: an agent is started by an operator that knows of the halt"
         if pod is None or pod.deleting:
             return ""
         if any(mark[:3] == (*pod.name, pod.owner) and mark[3] != pod.uid for mark in before.ghost.started):

@@ -27,7 +27,7 @@ from tests.model.world_steps import Operators
 PASSES = 80
 """Rounds of passes, kubelets and clock after which a Run counts as never reaching a good state."""
 
-ENDED_PHASES = frozenset({Phase.STOPPED, Phase.FAILED, Phase.COMPLETED, Phase.PAUSED})
+ENDED_PHASES = frozenset({Phase.STOPPED, Phase.FAILED, Phase.COMPLETED, Phase.PAUSED, Phase.HALTED})
 GOOD_PHASES = ENDED_PHASES | {Phase.BLOCKED}
 """Phases in which a Run is over, held, or waits for a human as a whole."""
 GOOD_HEALTHS = frozenset({Health.HEALTHY, Health.COMPLETE, Health.AWAITING_GUIDANCE})
@@ -55,6 +55,7 @@ class Cluster(NamedTuple):
     unspaced: bool
     former: int
     refusing: tuple[str, ...]
+    halted: bool
 
 
 class Liveness:
@@ -73,11 +74,12 @@ class Liveness:
     def broken(self, world: World) -> str:
         """Return the reason why this world's Run does not reach a good state, empty for none."""
         seen: list[Cluster] = []
-        now = world._replace(ops=(None,), left=Left(unspace=self._config.left.unspace), ghost=Ghost(), hers=())
+        left = Left(unspace=self._config.left.unspace)
+        now = world._replace(ops=(None,), left=left, ghost=Ghost(), hers=(), noticed=world.halted)
         verdict = "L: the Run reaches no end, but is busy for ever"
         for _ in range(PASSES):
             heard = now.escalations, now.reports, now.said
-            cluster = Cluster(now.run, now.pods, *heard, now.now, now.unspaced, now.former, now.refusing)
+            cluster = Cluster(now.run, now.pods, *heard, now.now, now.unspaced, now.former, now.refusing, now.halted)
             if cluster in self._known:
                 verdict = self._known[cluster]
                 break
@@ -187,9 +189,12 @@ class Liveness:
         return plan
 
     def _view(self, world: World, run: Run) -> View:
-        named = (*self._bridge.looked_at(run), *self._bridge.asked(run.uid, run.state, world.pods, world.reports))
+        named = (
+            *self._bridge.looked_at(run, halted=world.halted),
+            *self._bridge.asked(run.uid, run.state, world.pods, world.reports),
+        )
         seen = tuple(e for e in world.escalations if e.open or (INBOX, e.name) in named)
-        return View(run.uid, run, world.pods, seen, world.reports, world.unspaced, world.said)
+        return View(run.uid, run, world.pods, seen, world.reports, world.unspaced, world.said, halted=world.halted)
 
     def _litter(self, world: World) -> str:
         """A Run in a good state holds no deleted pod, and no pod that can never start, unless a human was asked to admit that."""
@@ -203,8 +208,8 @@ class Liveness:
         for pod in world.pods:
             if pod.deleting and pod.ended and pod.fin:
                 return f"L: the deleted pod {pod.name} is held for ever"
-            if state and state.paused_at and world.run and world.run.desired == "Paused" and pod.live and pod.task:
-                return f"L: the pod {pod.name} of a task works on in a paused Run"
+            if pod.live and world.run and pod.owner == world.run.uid and (world.halted or world.run.desired == "Paused"):
+                return f"L: the pod {pod.name} works on in a Run that is {'halted' if world.halted else 'paused'}"
             agent = agents.get(pod.agent, AgentState())
             own = _is_due(agent, pod) if pod.task else agent.attempt == pod.attempt and agent.pod_uid in ("", pod.uid)
             to_come = (own or pod.attempt > agent.attempt) and not (state and state.stop)

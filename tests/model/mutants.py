@@ -493,6 +493,12 @@ RESTARTING: tuple[Mutant, ...] = (
     ),
     Mutant("start-when-stopped", "a decided stop is not carried through", ("pause",), lambda: _rule("stopping", None)),
     Mutant("start-when-paused", "a pause ends no pod", ("pause",), lambda: [(start_stop, "end", lambda *_: None)]),
+    Mutant("halt-ignored", "a halt ends no agent", ("halt-start",), lambda: _rule("halted", None)),
+    Mutant("halt-of-live", "a halt holds only a Run with a live pod", ("halt-start",), lambda: _rule("halted", _halt_of_live)),
+    Mutant("halt-unsaved", "a halt ends pods before it is saved", ("halt-start",), lambda: _rule("halted", _halt_unsaved)),
+    Mutant(
+        "lift-while-live", "a lift does not wait for the earlier pods", ("halt-start",), lambda: _rule("resumed", _resume_at_once)
+    ),
     Mutant(
         "end-not-asked",
         "nobody is asked about a pod that must end and cannot be reached",
@@ -597,6 +603,17 @@ RESTARTING: tuple[Mutant, ...] = (
     ),
 )
 MUTANTS = RESTARTING + STARTING + CHECKING + SPEAKING + ADVISING + REFUSING
+
+
+def _halt_of_live(at: PlanContext) -> Any:
+    return ending_rules.halted(at) if at.started_pods() else None
+
+
+def _halt_unsaved(at: PlanContext) -> Any:
+    verdict, live = ending_rules.halted(at), at.started_pods()
+    if verdict is None or not live:
+        return verdict
+    return replace(verdict, actions=tuple(end for pod in live if (end := start_stop.end(at, pod, verdict.reason))))
 
 
 def _no_gate(world: World, name: tuple[str, int], owner: int, asked: int) -> World:

@@ -178,6 +178,7 @@ class Left(NamedTuple):
     refuse: int = 0
     passes: int = 0
     fails: int = 0
+    halt: int = 0
 
 
 class Ghost(NamedTuple):
@@ -232,6 +233,10 @@ class World(NamedTuple):
     """Attempts that an earlier Run of this name may have had pods of: caches remember their names."""
     refusing: tuple[str, ...] = ()
     """The steps whose writes an admission policy refuses now."""
+    halted: bool = False
+    """Whether a halt is in force."""
+    noticed: bool = False
+    """Whether the operators' watches show one: they are late by any time, but never go back."""
 
     @property
     def keys(self) -> range:

@@ -119,12 +119,13 @@ class Operators:
     def looks(self, world: World, index: int, key: int) -> Iterator[Move]:
         """Return the starts of a pass over the Run with this UID; the last one has everything in its caches."""
         run = world.run if world.run is not None and world.run.uid == key else None
-        named = self._bridge.looked_at(run) if run else ()
+        named = self._bridge.looked_at(run, halted=world.noticed) if run else ()
         for cached in self._caches(world, key, named):
             names = tuple(sorted({*named, *cached}))
             if not run and not names:
                 continue
-            view, what = View(key, run), ("reads the Run" if run else "finds the Run deleted", "and of", names)
+            what = ("reads the Run" if run else "finds the Run deleted", *(("halted",) if world.noticed else ()), "and of", names)
+            view = View(key, run, halted=world.noticed)
             view = self._look(world, view, names, 0)
             if names or self._due(view):
                 yield Move(_name(index), (*what, "some later"), _at(world, index, Reading(view, names)))
@@ -271,7 +272,7 @@ def _perform(world: World, action: Creation | Effect, name: PodName, now: int, v
             made = after.pod(name)
             event = Event("start", made) if made is not pod and made and not made.gated else None
         case Ungate(pod_uid=uid):
-            after, event = cluster.ungate(world, name, uid), Event("start", pod)
+            after, event = cluster.ungate(world, name, uid), Event("start", pod, view=view)
         case Terminate(pod_uid=uid):
             after, event = cluster.end(world, name, uid, now), Event("end", pod)
         case DeletePod(pod_uid=uid):

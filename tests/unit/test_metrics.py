@@ -20,7 +20,7 @@ CAPPED = {
 }
 """Series with labels that tenants choose, of which only so many have values of their own."""
 BOUNDED = {
-    *("step", "type"),
+    *("step", "type", "scope"),
     *("result", "intent", "reason", "verb", "resource", "code", "event", "operation", "charge", "shard", "command", "ended"),
     *("direction", "version", "python", "kopf", "implementation", "major", "minor", "patchlevel", "le"),
 }

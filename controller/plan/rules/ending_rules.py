@@ -1,4 +1,4 @@
-"""The rules that end pods without a next attempt: a decided stop, a pause, and the end of a pause.
+"""The rules that end pods without a next attempt: a decided stop, a halt, a pause, and the end of a halt or a pause.
 
 Each waits until its pods have ended. A pod that cannot be reached is escalated after the same times as in a running Run.
 """
@@ -12,6 +12,7 @@ from datetime import datetime
 from controller.api.operator_state import StopDecision
 from controller.api.phases import Phase
 from controller.api.run import DesiredState
+from controller.api.timestamps import format_time
 from controller.plan.actions import Action, CompleteRun, PauseRun, ResumeRun
 from controller.plan.attempts import start_stop, unreachable
 from controller.plan.context import PlanContext
@@ -19,7 +20,7 @@ from controller.plan.escalations.lifecycle import sync_blocked, wait_at_the_end
 from controller.plan.model import Block, Verdict
 from controller.plan.reasons import Reason
 from controller.plan.rules.completion_rules import stop_ordered
-from controller.plan.snapshot import PodFacts
+from controller.plan.snapshot import HaltFacts, PodFacts
 
 
 def stopping(at: PlanContext) -> Verdict | None:
@@ -31,6 +32,26 @@ def stopping(at: PlanContext) -> Verdict | None:
         return _ending(at, Verdict(Phase.STOPPING, Reason(stop.reason), stop.message), live)
     done = CompleteRun(reason=Reason(stop.reason), phase=stop.phase)
     return Verdict(stop.phase, Reason(stop.reason), stop.message, (done,))
+
+
+def halted(at: PlanContext) -> Verdict | None:
+    """A halt ends live pods gracefully and keeps everything else, whatever the Run wants and however its spec reads."""
+    halt = at.snapshot.halt
+    if halt is None:
+        return None
+    words = words_of(halt)
+    if at.state is None or at.state.halted_at is None:
+        return Verdict(Phase.STOPPING, Reason.HALTED, words, (PauseRun(reason=Reason.HALTED),))
+    live = at.started_pods()
+    phase = Phase.STOPPING if live else Phase.HALTED
+    return _ending(at, Verdict(phase, Reason.HALTED, words), live)
+
+
+def words_of(halt: HaltFacts) -> str:
+    """Return who halted what, since when and why."""
+    what = "the cluster" if halt.cluster else "the namespace"
+    since = f" since {format_time(halt.since)}" if halt.since else ""
+    return f"{what} is halted by {halt.by or 'somebody'}{since}: {halt.reason}"
 
 
 def paused(at: PlanContext) -> Verdict | None:
@@ -46,14 +67,21 @@ def paused(at: PlanContext) -> Verdict | None:
 
 
 def resumed(at: PlanContext) -> Verdict | None:
-    """A pause is over: when its last pod has ended, each unfinished agent gets a new, uncharged attempt."""
+    """A pause or a halt is over: when its last pod has ended, each unfinished agent gets a new, uncharged attempt."""
     if at.state is None or at.state.paused_at is None:
         return None
+    began, over, words = HALT if at.state.halted_at else PAUSE
     if live := at.started_pods():
-        verdict = Verdict(Phase.STOPPING, Reason.RESUME_REQUESTED, "spec.desiredState is Running again")
-        return _ending(at, verdict, live, Reason.PAUSE_REQUESTED)
-    resume = ResumeRun(reason=Reason.RESUME_REQUESTED)
-    return Verdict(Phase.PENDING, Reason.RESUME_REQUESTED, actions=(resume,))
+        return _ending(at, Verdict(Phase.STOPPING, over, words), live, began)
+    turn = at.snapshot.turn_at if at.state.halted_at else None
+    if turn and at.now < turn:
+        return Verdict(Phase.QUEUED, over, f"{words}; the Run starts again at {format_time(turn)}", next_check=turn)
+    return Verdict(Phase.PENDING, over, actions=(ResumeRun(reason=over),))
+
+
+PAUSE = (Reason.PAUSE_REQUESTED, Reason.RESUME_REQUESTED, "spec.desiredState is Running again")
+HALT = (Reason.HALTED, Reason.HALT_LIFTED, "the halt is lifted")
+"""Why the agents were ended, why they are to start again, and that in words."""
 
 
 def decided_stop(at: PlanContext) -> StopDecision | None:

@@ -36,7 +36,7 @@ from controller.plan.rules.completion_rules import (
     token_budget_exceeded,
     unanswered,
 )
-from controller.plan.rules.ending_rules import decided_stop, paused, resumed, stopping
+from controller.plan.rules.ending_rules import decided_stop, halted, paused, resumed, stopping
 from controller.plan.rules.refusals import with_refusals
 from controller.plan.rules.running import supervised
 from controller.plan.snapshot import PodFacts
@@ -143,10 +143,15 @@ RULES: tuple[RunRule, ...] = (
     Rule("recorded", "An attempt or a task has ended: its outcome is recorded before anything is decided from it.", recorded),
     Rule("stopping", "The Run was decided to end: live pods are ended first, then the Run is finished.", stopping),
     Rule("stop_requested", "spec.desiredState is Stopped: the Run ends for good.", stop_requested),
+    Rule("halted", "A halt of the namespace or the cluster is in force: as in a pause, whatever the Run wants.", halted),
     Rule("spec_refused", "The spec cannot be read or asks for something that is not allowed.", spec_refused),
     Rule("paused", "spec.desiredState is Paused: live pods are ended gracefully and everything else is kept.", paused),
     Rule("queued", "The policy's maxActiveRuns is reached: the Run waits before it starts or resumes.", queued),
-    Rule("resumed", "A pause is over: when its last pod has ended, each unfinished agent gets a new, uncharged attempt.", resumed),
+    Rule(
+        "resumed",
+        "A pause or a halt is over: when its last pod has ended, each unfinished agent gets a new, uncharged attempt.",
+        resumed,
+    ),
     Rule("completed", "All required agents completed before the deadline.", completed),
     Rule("deadline_passed", "The Run was active for longer than spec.activeDeadlineSeconds.", deadline_passed),
     Rule("token_budget_exceeded", "The agents used more tokens than spec.tokenBudget.", token_budget_exceeded),

@@ -35,6 +35,7 @@ from controller.plan.reasons import Reason
 from controller.plan.snapshot import (
     ClaimFacts,
     EscalationFacts,
+    HaltFacts,
     PodEvents,
     PodFacts,
     QuestionFacts,
@@ -235,6 +236,7 @@ def states(draw: st.DrawFn, agents: list[str]) -> OperatorState:
         run_uid=UID,
         started_at=draw(maybe(PAST)),
         paused_at=draw(maybe(PAST)),
+        halted_at=draw(maybe(PAST)),
         stop=draw(maybe(STOPS)),
         agents={name: draw(AGENT_STATES) for name in known},
     )
@@ -317,4 +319,6 @@ def situations(draw: st.DrawFn) -> Snapshot:
         mode=draw(st.sampled_from(LLMMode)),
         namespace_terminating=draw(st.sampled_from([False] * 9 + [True])),
         queued=draw(st.sampled_from([False] * 5 + [True])),
+        halt=draw(st.sampled_from([None] * 5 + [HaltFacts("alice", "an outage")])),
+        turn_at=draw(maybe(PAST)),
     )

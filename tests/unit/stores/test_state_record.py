@@ -148,6 +148,7 @@ states = every(
     run_uid=words,
     started_at=st.none() | times,
     paused_at=st.none() | times,
+    halted_at=st.none() | times,
     paused_seconds=st.integers(0, 31_536_000),
     stop=st.none() | stops,
     agents=st.dictionaries(st.from_regex(r"\A[a-z][a-z0-9]{0,31}\Z"), agents, max_size=4),
