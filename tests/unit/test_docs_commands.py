@@ -43,6 +43,7 @@ RUN_BY = {
     Shown("docs/verify.md", "cosign verify-attestation"): RELEASED,
     Shown("docs/verify.md", "cosign verify-blob"): RELEASED,
     Shown("docs/verify.md", "IMAGE="): RELEASED,
+    Shown("docs/halt.md", "$ kubectl rw halt"): "tests/api/test_halts.py",
     Shown("docs/cli.md", "$ kubectl rw run hi"): TYPED,
     Shown("docs/cli.md", "$ kubectl rw run fix"): TYPED,
     Shown("docs/cli.md", "$ kubectl rw logs"): TYPED,

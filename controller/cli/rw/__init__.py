@@ -29,6 +29,7 @@ FAMILY = {
     "diff": ("diff",),
     "explain": ("explain",),
     "get": ("get",),
+    "halt": ("halt", "lift"),
     "inbox": ("inbox",),
     "logs": ("logs",),
     "run": ("run",),

@@ -42,7 +42,7 @@ MICRO = 1_000_000
 BRIEF_WIDTH = 200
 """Maximum characters of the brief; `get -o yaml` shows all of it."""
 
-SHOWN_ELSEWHERE = frozenset({"Finished", "Succeeded", "Healthy", "PolicyResolved", "Escalated"})
+SHOWN_ELSEWHERE = frozenset({"Finished", "Succeeded", "Healthy", "PolicyResolved", "Escalated", "Halted"})
 """Conditions that the phase, the agents, the policy and the open escalations show."""
 
 Sentence = Callable[[str], str]

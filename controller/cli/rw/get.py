@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from controller.cli.rw import options
+from controller.cli.rw.halt_text import lift_words
 from controller.cli.rw.objects import JsonObject, items_of, name_of, namespace_of, phase_of, status_of
 from controller.cli.rw.session import REPORTS, RUNS, Session, with_kubectl_flags
 from controller.cli.rw.styles import NEEDY
@@ -59,6 +60,8 @@ def _hints(session: Session, runs: list[JsonObject], *, all_namespaces: bool) ->
     everywhere = ["-A"] if all_namespaces else []
     if any(status_of(run).get("openEscalations") for run in runs):
         return [f"escalations wait for an answer: {session.command('inbox', *everywhere)}"]
+    if lifting := next((words for run in runs if (words := lift_words(run))), None):
+        return [f"agents start again after: {session.command(*lifting)}"]
     first = next((run for run in runs if phase_of(run) in NEEDY), runs[0])
     there = ["-n", namespace_of(first)] if all_namespaces else []
     return [f"the reason: {session.command('explain', name_of(first), *there)}"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from controller.api.names import LABEL_RUN
-from controller.cli.rw import options
+from controller.cli.rw import halt_lookup, options
 from controller.cli.rw.kubectl import Call, with_flags
 from controller.cli.rw.kubectl_errors import Refused
 from controller.cli.rw.objects import JsonObject, items_of, name_of, oldest_first, waits
@@ -27,6 +27,7 @@ def inbox(session: Session, names: tuple[str, ...], all_namespaces: bool, select
         _for_programs(session, names, where, output)
         return
     whoami = kubectl.start("auth", "whoami", "-o", "json")
+    halted = halt_lookup.begin(session, everywhere=all_namespaces)
     if names:
         _show(session, [escalation for name in names for escalation in _named(session, name)], _me(whoami))
         return
@@ -36,11 +37,14 @@ def inbox(session: Session, names: tuple[str, ...], all_namespaces: bool, select
     waiting = oldest_first(items_of(listing.json()))
     if not waiting:
         click.echo("Nothing waits for an answer.", err=True)
-        session.hint(f"status of the Runs: {session.command('get', *(['-A'] if all_namespaces else []))}")
+        session.hint(
+            *halt_lookup.hints(halted), f"status of the Runs: {session.command('get', *(['-A'] if all_namespaces else []))}"
+        )
         return
     session.show(inbox_table(waiting, _me(whoami), session.now, session.width(), spaces=all_namespaces))
     where_it_is = ("-n", waiting[0]["metadata"]["namespace"]) if all_namespaces else ()
     session.hint(
+        *halt_lookup.hints(halted),
         f"read the oldest: {session.command('inbox', name_of(waiting[0]), *where_it_is)}",
         *_commands(session, waiting[0], where_it_is),
     )

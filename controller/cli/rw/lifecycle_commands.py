@@ -7,6 +7,7 @@ import json
 import click
 
 from controller.cli.rw import options
+from controller.cli.rw.halt_text import lift_words
 from controller.cli.rw.next_steps import UNSTEERED
 from controller.cli.rw.objects import TERMINAL, JsonObject, name_of, phase_of, status_of
 from controller.cli.rw.session import RUNS, Session, with_kubectl_flags
@@ -63,6 +64,10 @@ def restart(session: Session, name: str, agents: tuple[str, ...], new_session: b
     _unfinished(session, run)
     if phase_of(run) == "Paused":
         raise Problem(f"Run {name} is Paused", f"start its agents again with {session.command('resume', name)}")
+    if lifting := lift_words(run):
+        raise Problem(
+            f"Run {name}: {status_of(run).get('message', '')}", f"its agents start again after {session.command(*lifting)}"
+        )
     chosen = _chosen(session, run, agents)
     stamps = dict.fromkeys(chosen, session.now.strftime("%Y-%m-%dT%H:%M:%SZ"))
     spec = {"restartedAt": stamps} | ({"newSessionAt": stamps} if new_session else {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from controller.cli.rw.halt_text import lift_words
 from controller.cli.rw.objects import TERMINAL, JsonObject, name_of, oldest_first, phase_of, responders_of, status_of
 from controller.cli.rw.responses import how_to_answer
 
@@ -79,6 +80,8 @@ def _effect(answer: str, run: JsonObject, escalation: JsonObject) -> str:
 
 def _steering(run: JsonObject, name: str) -> list[Change]:
     """Return the commands for a Run that has not finished."""
+    if lifting := lift_words(run):
+        return [Change(lifting, "all halted agents start again, uncharged"), _stop(name)]
     if run["spec"].get("desiredState") == "Paused":
         return [Change(("resume", name), "unfinished agents get new attempts, uncharged"), _stop(name)]
     agents = status_of(run).get("agents", ())

@@ -18,12 +18,13 @@ from controller.api.checks import check_run, parse_run_spec
 from controller.api.llm_policy import LLMMode
 from controller.api.names import ANNOTATION_STATE
 from controller.api.operator_state import OperatorState
+from controller.api.phases import Phase
 from controller.api.policy import RunPolicySpec
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent
 from controller.api.violations import Refused
 from controller.cli.rw.containers import judged
-from controller.cli.rw.objects import JsonObject, created, name_of, namespace_of, status_of
+from controller.cli.rw.objects import JsonObject, created, name_of, namespace_of, status_of, time_of
 from controller.cli.rw.related_objects import Around
 from controller.facts.pod_events import pod_events
 from controller.facts.pods import escalation_facts, pod_facts
@@ -33,9 +34,10 @@ from controller.plan import plan
 from controller.plan.attempts.budget import run_budget_left
 from controller.plan.context import PlanContext
 from controller.plan.model import Plan
+from controller.plan.reasons import Reason
 from controller.plan.rules.agent_rules import AGENT_RULES, silent
 from controller.plan.rules.run_rules import RULES
-from controller.plan.snapshot import RunFacts, Snapshot
+from controller.plan.snapshot import HaltFacts, RunFacts, Snapshot
 from controller.status.advised_condition import ADVISED
 
 
@@ -102,11 +104,26 @@ def replay(run: JsonObject, around: Around, policy: PolicySeen, now: datetime) -
         mode=_mode(run, policy),
         advisor=_mode(run, policy) is not LLMMode.OFF,
         reports=tuple(facts for report in around.reports if (facts := report_facts(report))),
+        halt=_halt(run),
+        turn_at=_turn(run),
     )
     decision, status = plan(snapshot, now), status_of(run)
     same = (decision.verdict.phase, decision.verdict.reason) == (status.get("phase"), status.get("reason"))
     says, at = next((rule.summary for rule in RULES if rule.id == decision.rule), ""), PlanContext(snapshot, now)
     return Replay(decision, says, dict(_rules(at)) if snapshot.run.spec else {}, run_budget_left(at), same)
+
+
+def _halt(run: JsonObject) -> HaltFacts | None:
+    """Return the halt in force as the status shows it: not everybody may read the cluster's. Its words decide nothing."""
+    shown = any((c["type"], c["status"]) == ("Halted", "True") for c in status_of(run).get("conditions", ()))
+    return HaltFacts("", "") if shown else None
+
+
+def _turn(run: JsonObject) -> datetime | None:
+    """Return when a Run starts again after a halt: the last word of the message."""
+    status = status_of(run)
+    waits = (status.get("phase"), status.get("reason")) == (Phase.QUEUED, Reason.HALT_LIFTED)
+    return time_of(status.get("message", "").rpartition(" ")[2]) if waits else None
 
 
 def _mode(run: JsonObject, policy: PolicySeen) -> LLMMode:

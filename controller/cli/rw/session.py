@@ -27,6 +27,7 @@ RUNS, ESCALATIONS, REPORTS, POLICIES = (
     "agentreports.runwatchman.dev",
     "runpolicies.runwatchman.dev",
 )
+HALTS, CLUSTER_HALTS = "halts.runwatchman.dev", "clusterhalts.runwatchman.dev"
 """Resources by their full names: `run` and `esc` may be short names of other resources."""
 
 VALUE_FLAGS: tuple[tuple[tuple[str, ...], str | None], ...] = (

@@ -10,6 +10,7 @@ PHASES = {
     "AwaitingApproval": "yellow",
     "Running": "cyan",
     "Paused": "magenta",
+    "Halted": "magenta",
 }
 HEALTHS = {
     "Healthy": "green",

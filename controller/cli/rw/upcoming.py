@@ -47,7 +47,7 @@ class Outlook:
         """Return the scheduled checks, the next first."""
         if phase_of(self.run) in TERMINAL:
             found = list(self._ttl())
-        elif phase_of(self.run) == "Paused":
+        elif phase_of(self.run) in ("Paused", "Halted"):
             found = []
         else:
             found = [*self._deadline(), *self._expiries(), *self._stale()]

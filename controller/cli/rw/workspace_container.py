@@ -96,7 +96,7 @@ def _claim(session: Session, run: JsonObject, agent: JsonObject) -> str:
 
 def _announcement(session: Session, run: JsonObject, agent: str, pod: str) -> list[str]:
     lines = [f"agent {agent} does not run: pod {pod} is started with its workspace, and removed at the end"]
-    if phase_of(run) not in (*TERMINAL, "Paused"):
+    if phase_of(run) not in (*TERMINAL, "Paused", "Halted"):
         pause = session.command("pause", name_of(run))
         lines.append(f"the agent may start meanwhile and work in the same files, or wait for the volume: {pause} prevents it")
     return lines
