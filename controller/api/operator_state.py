@@ -134,6 +134,12 @@ class AgentState(KeptModel):
         max_length=MAX_ASKED,
         description="Escalations that were opened for the agent's questions, newest last.",
     )
+    prolonged: dict[Name, SecondsOrOff] = Field(
+        default_factory=dict,
+        exclude_if=not_,
+        max_length=MAX_ASKED,
+        description="Seconds by which pauses and halts have prolonged the time to answer, by the open question's escalation.",
+    )
     woken_for: tuple[Name, ...] = Field(
         default=(),
         exclude_if=not_,

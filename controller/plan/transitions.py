@@ -234,14 +234,17 @@ def _pause(at: PlanContext, state: OperatorState, action: PauseRun) -> OperatorS
 
 
 def _resume(at: PlanContext, state: OperatorState) -> OperatorState:
-    """Give each interrupted agent a new attempt, and exclude the pause from the deadline and from the time limits of blocks."""
+    """Give each interrupted agent a new attempt; the pause does not count for the deadline, for blocks and for questions."""
     paused = max(timedelta(), at.floor - state.paused_at) if state.paused_at else timedelta()
-    agents = {name: _extend_deadline(_new_attempt(agent), paused) for name, agent in state.agents.items()}
-    seconds = state.paused_seconds + round(paused.total_seconds())
+    length = round(paused.total_seconds())
+    asked = {name: questions.prolonged(at, name, length) for name in state.agents}
+    agents = {name: _extend_deadline(_new_attempt(agent), paused, asked[name]) for name, agent in state.agents.items()}
+    seconds = state.paused_seconds + length
     return state.model_copy(update={"agents": agents, "paused_at": None, "halted_at": None, "paused_seconds": seconds})
 
 
-def _extend_deadline(agent: AgentState, paused: timedelta) -> AgentState:
+def _extend_deadline(agent: AgentState, paused: timedelta, prolonged: dict[str, int]) -> AgentState:
+    agent = agent.model_copy(update={"prolonged": prolonged})
     if agent.blocked is None:
         return agent
     blocked = agent.blocked.model_copy(update={"expires_at": later(agent.blocked.expires_at, paused.total_seconds())})

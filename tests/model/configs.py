@@ -564,6 +564,9 @@ VERIFY_RESULT = _speaking(
     stale=False,
 )
 VANISHED = _speaking("vanished", "an agent says that it is done; its pod is stripped and deleted by force", Left(result=1, strip=1))
+ASKING_HALTED = _speaking(
+    "asking-halted", "a halt begins and is lifted while an agent asks", Left(question=1, answer=1, halt=1), stale=False
+)
 ASKING_PAUSED = _speaking("asking-paused", "a Run is paused or stopped while its agent asks", Left(question=1, answer=1, desire=2))
 PARKED_RESTARTED = _speaking(
     "parked-restarted", "a user asks for a restart of a parked agent", Left(question=1, park=1, answer=1, ask=1), stale=False
@@ -705,6 +708,7 @@ SPEAKING = (
     APPROVAL,
     APPROVAL_CRASH,
     VANISHED,
+    ASKING_HALTED,
     ASKING_PAUSED,
     PARKED_RESTARTED,
     REFUSED_QUESTION,

@@ -76,10 +76,12 @@ class Outlook:
                 yield Check(at, f"escalation {name_of(escalation)} expires: {self._at_expiry(escalation)}")
 
     def _prolonged(self, escalation: JsonObject) -> datetime | None:
-        """Return when a blocked Run fails; a Wait or a pause extends that."""
-        agents = self.state.agents.values() if self.state else ()
+        """Return when a blocked Run fails, which a Wait or a pause extends; or when a question times out after a pause."""
+        agents, name = self.state.agents.values() if self.state else (), name_of(escalation)
+        asked, expires = max((agent.prolonged.get(name, 0) for agent in agents), default=0), escalation["spec"].get("expiresAt")
         blocked = (agent.blocked for agent in agents if agent.blocked)
-        return next((b.expires_at for b in blocked if b.escalation == name_of(escalation)), None)
+        question = later(moment, asked) if asked and (moment := time_of(expires)) else None
+        return next((b.expires_at for b in blocked if b.escalation == name), question)
 
     def _at_expiry(self, escalation: JsonObject) -> str:
         if escalation["spec"]["type"] == "Blocked":

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from controller.api.base import MAX_SECONDS
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.names import escalation_name
-from controller.api.operator_state import AgentState, OutcomeResult
+from controller.api.operator_state import MAX_ASKED, AgentState, OutcomeResult
 from controller.api.policy import OnQuestionTimeout
 from controller.api.timestamps import later
 from controller.plan import allowance
@@ -159,7 +160,7 @@ def timed_out(at: PlanContext) -> EscalationFacts | None:
     """Return a question that nobody answered in time, if the policy stops the Run for that."""
     if not _stops_the_run(at):
         return None
-    return next((e for e in _unanswered(at) if e.expires_at and at.now >= e.expires_at), None)
+    return next((e for e in _unanswered(at) if (expires_at := expiry(at, e)) and at.now >= expires_at), None)
 
 
 def times_out_at(at: PlanContext) -> datetime | None:
@@ -172,7 +173,21 @@ def _stops_the_run(at: PlanContext) -> bool:
 
 
 def _earliest_end(at: PlanContext) -> datetime | None:
-    return min((e.expires_at for e in _unanswered(at) if e.expires_at and e.expires_at > at.now), default=None)
+    ends = (expiry(at, escalation) for escalation in _unanswered(at))
+    return min((end for end in ends if end and end > at.now), default=None)
+
+
+def expiry(at: PlanContext, escalation: EscalationFacts) -> datetime | None:
+    """Return when a question times out, None if it never does; pauses and halts since it was asked do not count."""
+    seconds = at.agent_state(escalation.agent).prolonged.get(escalation.name, 0)
+    return later(escalation.expires_at, seconds) if escalation.expires_at else None
+
+
+def prolonged(at: PlanContext, agent: str, seconds: int) -> dict[str, int]:
+    """Return the seconds by which pauses have prolonged the time for each open question of an agent, after one of so many."""
+    before = at.agent_state(agent).prolonged
+    timed = [e.name for e in _unanswered(at) if e.agent == agent and e.expires_at]
+    return {name: min(before.get(name, 0) + seconds, MAX_SECONDS) for name in timed[-MAX_ASKED:]}
 
 
 def _unanswered(at: PlanContext) -> Iterator[EscalationFacts]:
@@ -235,7 +250,8 @@ def phase(at: PlanContext, escalation: EscalationFacts) -> EscalationPhase:
     if escalation.decision is Decision.ANSWER and report and escalation.question in (*report.delivered, *report.read):
         return EscalationPhase.DELIVERED
     if stop is not None:
-        timed_out = stop.reason == Reason.QUESTION_TIMEOUT and escalation.expires_at and escalation.expires_at <= stop.at
+        expires_at = expiry(at, escalation)
+        timed_out = stop.reason == Reason.QUESTION_TIMEOUT and expires_at and expires_at <= stop.at
         return EscalationPhase.EXPIRED if timed_out and not escalation.decision else EscalationPhase.SUPERSEDED
     if at.completed(escalation.agent) or (escalation.decision is None and allowance.overtaken(at, escalation)):
         return EscalationPhase.SUPERSEDED

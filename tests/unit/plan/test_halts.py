@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from controller.api.base import JsonObject
+from controller.api.escalation import EscalationPhase, EscalationType
 from controller.api.operator_state import AgentState, BlockedState, OperatorState, Outcome, OutcomeResult, StopDecision
 from controller.api.phases import Phase
-from controller.api.policy import RunPolicySpec
+from controller.api.policy import OnQuestionTimeout, RunPolicySpec
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, DesiredState, RunSpec
 from controller.api.violations import violation
@@ -19,7 +20,7 @@ from controller.plan.actions import Action, PauseRun, ResumeRun, StopRun, Termin
 from controller.plan.reads import expected_pod_names
 from controller.plan.reasons import Reason
 from controller.plan.serialization import read_snapshot, write_snapshot
-from controller.plan.snapshot import HaltFacts, PodFacts, RunFacts, Snapshot
+from controller.plan.snapshot import EscalationFacts, HaltFacts, PodFacts, RunFacts, Snapshot
 from controller.plan.transitions import apply
 from controller.status.status import build_status
 from tests.unit.plan.stories import NOW
@@ -118,6 +119,30 @@ def test_the_time_of_a_block_stands_still() -> None:
     resumed = apply(snapshot(state, halt=None), ResumeRun(reason=Reason.HALT_LIFTED), NOW).agents["coder"].blocked
     assert resumed
     assert resumed.expires_at == expiry + timedelta(hours=1)
+
+
+def test_the_time_of_a_question_stands_still() -> None:
+    """A Run does not fail after a halt because nobody answered during it; nor after a second one."""
+    asked = EscalationFacts(
+        "demo-coder-5b182b6f",
+        "e0",
+        "run-1",
+        agent="coder",
+        attempt=0,
+        phase=EscalationPhase.OPEN,
+        type=EscalationType.QUESTION,
+        question="q",
+        expires_at=BEGAN + timedelta(minutes=1),
+    )
+    policy = ResolvedPolicy.of("default", RunPolicySpec(on_question_timeout=OnQuestionTimeout.STOP))
+    at = replace(snapshot(HALTED, halt=None), policy=policy, escalations=(asked,))
+    for hours in (1, 2):
+        at = replace(at, state=apply(at, ResumeRun(reason=Reason.HALT_LIFTED), BEGAN + timedelta(hours=hours)))
+        assert at.state
+        end = BEGAN + timedelta(hours=hours, minutes=1)
+        assert plan(at, end - timedelta(seconds=1)).rule != "question_timed_out"
+        assert plan(at, end).rule == "question_timed_out"
+        at = replace(at, state=at.state.model_copy(update={"paused_at": end - timedelta(minutes=1), "halted_at": end}))
 
 
 def test_a_paused_run_stays_paused() -> None:

@@ -129,6 +129,7 @@ agents = every(
     restarted_at=st.none() | times,
     blocked=st.none() | blocks,
     asked=st.lists(st.just("demo-coder-0a1b2c3d"), max_size=3).map(tuple),
+    prolonged=st.dictionaries(st.just("demo-coder-0a1b2c3d"), st.integers(0, 3600)),
     woken_for=st.lists(st.just("demo-coder-0a1b2c3d"), max_size=3).map(tuple),
     opened=counts,
     opened_since=st.none() | times,
