@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.api.names import API_VERSION
 from controller.kube.client import Client
 from controller.leadership.exclusive import OperatorRuns, run_exclusively
 from tests.api.operators import PATIENCE_SECONDS, QUICK_LEASE, Fleet, fleet_of, held_by, told_by
@@ -19,7 +20,7 @@ from tests.api.shard_wave import EACH, Wave, await_phases, judged
 from tests.api.test_operator import OURS
 from tests.chaos.evidence import Evidence, watching
 from tests.cluster import Cluster
-from tests.support import apply, await_that, get, policy_of, run_of
+from tests.support import apply, await_that, get, policy_of, run_of, simulated_forever
 
 LIMIT, MANY = 2, 12
 LOOKS = 4
@@ -67,6 +68,20 @@ def test_shares_are_fair_and_a_run_costs_what_it_did(api_cluster: Cluster, names
     shared = "of 3 shards under epoch 1"  # Asked before the first one stops: the others wait for its shard from then on.
     await_that(lambda: all(shared in told_by(operator) for operator in fleet.all), "every operator to say its share")
     assert [operator.stop() for operator in fleet.all] == [0] * len(fleet.all)
+
+
+def test_every_replica_halts_its_runs(api_cluster: Cluster, namespace: str, fleet: Fleet) -> None:
+    """Each of two replicas sees the halt and its lift: the Runs of all shards end and start again, uncharged."""
+    fleet.of(2, 4)
+    names = [f"run-{number}" for number in range(MANY)]
+    apply(api_cluster, namespace, *map(simulated_forever, names))
+    await_phases(api_cluster, namespace, dict.fromkeys(names, "Running"))
+    halt = {"apiVersion": API_VERSION, "kind": "Halt", "metadata": {"name": "halt"}, "spec": {"by": "admin", "reason": "a test"}}
+    apply(api_cluster, namespace, halt)
+    await_phases(api_cluster, namespace, dict.fromkeys(names, "Halted"))
+    api_cluster.kubectl("-n", namespace, "delete", "halts.runwatchman.dev", "halt")
+    await_phases(api_cluster, namespace, dict.fromkeys(names, "Running"))
+    assert {get(api_cluster, namespace, "run", name)["status"]["restarts"] for name in names} == {0}
 
 
 def test_dead_replica_is_replaced_and_late_one_harms_nobody(
