@@ -16,7 +16,7 @@ from controller.errors import RunwatchmanError
 from controller.ledger import writer
 from controller.ledger.bounds import CUT
 from controller.ledger.entry import Entry, Limits, entry_of
-from controller.ledger.tables import SNAPSHOT_BYTES, decisions, row_of
+from controller.ledger.tables import ADDED, SNAPSHOT_BYTES, decisions, row_of
 from controller.ledger.writer import Ledger
 from controller.observability.metrics import Metrics
 from controller.plan import plan
@@ -205,16 +205,15 @@ def test_an_entry_that_cannot_be_written_costs_itself(tmp_path: Path) -> None:
 
 
 def test_a_ledger_of_an_older_operator_goes_on(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An older operator's table gains the columns for the shares, its rows count with a usual size, and the older operator can
-    still write to it.
+    """An older operator's table gains the columns that it lacks, its rows count with a usual size, and the older operator can still
+    write to it.
     """
     monkeypatch.setattr(writer, "PRUNE_EVERY", 1)
     older = sa.MetaData()
-    table = sa.Table(
-        "runwatchman_decisions", older, *(sa.Column(c.name, c.type, primary_key=c.primary_key) for c in list(decisions.c)[:-1])
-    )
+    known = [each for each in decisions.c if each not in ADDED]
+    table = sa.Table(decisions.name, older, *(sa.Column(c.name, c.type, primary_key=c.primary_key) for c in known))
     engine = sa.create_engine(parse_url(url))
-    row = {key: value for key, value in row_of(replace(ENTRY, namespace="old")).items() if key != "bytes"}
+    row = {key: value for key, value in row_of(replace(ENTRY, namespace="old")).items() if key in table.c}
     with engine.begin() as connection:
         older.create_all(connection)
         connection.execute(sa.insert(table), [row | {"digest": "old"}] * 3)
