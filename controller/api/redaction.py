@@ -87,6 +87,12 @@ def names_secret(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
+@lru_cache(maxsize=REMEMBERED_NAMES)
+def has_token(text: str) -> bool:
+    """Return whether a text has a token of a known format, whether or not it looks random."""
+    return any(pattern.search(text) for pattern in (*OWN, *_vendors()))
+
+
 def entropy(word: str) -> float:
     """Return the Shannon entropy of a word's characters, in bits a character."""
     size = len(word)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from controller.api.redaction import REDACTED, names_secret, redact
+from controller.api.redaction import REDACTED, has_token, names_secret, redact
 from controller.ledger.shares import level
 
 CUT = "runwatchman.dev/cut"
@@ -32,7 +32,10 @@ IDENTITIES = frozenset(
     }
 )
 """Fields with names, UIDs and digests that Kubernetes shows to all readers of a namespace, or that the operator has computed."""
+QUESTIONS = frozenset({"id", "question", "questionID", "delivered", "read", "deliveries", "dismissals"})
+"""Fields with IDs of questions. Agents choose them and are told to put no secret there; names of escalations follow from them."""
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]{8,15}(?:Z|[+-]\d\d:\d\d)")
 SHORT = 256
 """Maximum characters of a short text. Short texts repeat often, and long ones with each pass of their Run, so both are cached."""
@@ -98,6 +101,8 @@ def redacted(value: Any, key: str = "", *, chosen: bool = False) -> Any:
 def _redacted_text(text: str, key: str, *, chosen: bool) -> str:
     """Return a text without secrets. What follows a chosen key may be one by its format alone, as in an environment."""
     if not chosen and key in IDENTITIES and _NAME.fullmatch(text):
+        return text
+    if not chosen and key in QUESTIONS and _ID.fullmatch(text) and not has_token(text):
         return text
     if names_secret(key):
         return text if _TIME.fullmatch(text) else REDACTED

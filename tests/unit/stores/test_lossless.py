@@ -180,6 +180,30 @@ def test_names_that_look_like_secrets(name: str) -> None:
     assert_lossless(*read_snapshot(document))
 
 
+@pytest.mark.parametrize("name", ["toolu_01A09q90qw90lq917835lq9XyZ", "2K7VgQpWmTzR4sYb8NcXdLhFjEa"])
+def test_ids_of_questions_that_look_random(name: str) -> None:
+    """An agent may take the ID of its tool call. The name of the escalation follows from it."""
+    document = document_of(NEW_RUN)
+    report = {
+        "agent": "coder",
+        "attempt": 0,
+        "podUid": "p",
+        "seq": 1,
+        "intervalSeconds": 60,
+        "questions": [{"id": name, "text": "?"}],
+    }
+    document["reports"] = [
+        report | dict.fromkeys(("reportedAt", "activeAt"), NOW.isoformat()) | {"read": [name], "delivered": [name]}
+    ]
+    assert_lossless(*read_snapshot(document))
+
+
+def test_a_token_as_the_id_of_a_question() -> None:
+    """It is not written, and the row has a mark."""
+    token = "ghp_" + "a1B2" * 9
+    assert token not in text_of({"questions": [{"id": token, "text": "?"}]}, PLAN_BYTES)
+
+
 def test_no_field_of_ours_is_named_like_a_secret() -> None:
     """A text in such a field would be removed, whatever it is."""
     models: tuple[Any, ...] = (RunSpec, RunPolicySpec, OperatorState, AgentState, AdviceState)
