@@ -6,7 +6,7 @@ A row whose snapshot was cut or lost a secret says so by a mark. Only such a row
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from controller.api.advice import AdviceState
 from controller.api.base import JsonObject
+from controller.api.llm_policy import LLMMode
 from controller.api.names import RunKey
 from controller.api.operator_state import AgentState, OperatorState
 from controller.api.policy import RunPolicySpec
@@ -30,12 +31,22 @@ from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
 from controller.ledger.bounds import CUT, text_of
 from controller.ledger.entry import entry_of
-from controller.ledger.tables import PLAN_BYTES, row_of
+from controller.ledger.tables import PLAN_BYTES, SNAPSHOT_BYTES, row_of
 from controller.ledger.writer import _bounded
 from controller.plan import Snapshot, plan
 from controller.plan.plan_document import write_plan
-from controller.plan.serialization import read_snapshot
-from controller.plan.snapshot import RunFacts
+from controller.plan.serialization import read_snapshot, write_snapshot
+from controller.plan.snapshot import (
+    ClaimFacts,
+    ConsultationFacts,
+    EscalationFacts,
+    HaltFacts,
+    PodEvents,
+    PodFacts,
+    Refusal,
+    ReportFacts,
+    RunFacts,
+)
 from controller.reconcile.observer import Observer
 from controller.store.status_store import StatusStore
 from tests.hostile import objects
@@ -48,6 +59,7 @@ from tests.unit.plan.stories import CASES, NOW, document_of, snapshot_of
 from tests.unit.test_hostile_objects import NoNodes
 
 (NEW_RUN,) = [path for path in CASES if path.stem == "new-run-gets-pod"]
+START = snapshot_of(NEW_RUN)
 EVERY = 7
 """One of so many states of the model is written and read."""
 STATES = 3_000
@@ -156,6 +168,61 @@ def test_a_run_without_a_spec(run: RunFacts) -> None:
     snapshot = Snapshot(run=run)
     assert_lossless(snapshot, NOW)
     assert read_snapshot(json.loads(row(snapshot, NOW)["snapshot"])) == (snapshot, NOW)
+
+
+OF_RUNS: dict[str, Any] = {
+    "generation": 7,
+    "spec": None,
+    "violations": (Violation("spec", "", "is wrong"),),
+    "created_at": NOW,
+    "refused_since": NOW,
+}
+FACTS: dict[str, Any] = {
+    "run": replace(START.run, generation=7),
+    "policy": ResolvedPolicy("strict", RunPolicySpec(restart_budget=1), "0a1b"),
+    "state": OperatorState(run_uid="other"),
+    "pods": (PodFacts("p", "u", "coder", 0, "r"),),
+    "claims": (ClaimFacts("coder", "r"),),
+    "refusals": (Refusal("coder", "quota"),),
+    "pod_events": (PodEvents("u", unread="forbidden"),),
+    "escalations": (EscalationFacts("e", "u", "r", "coder", 0),),
+    "reports": (ReportFacts("coder", "r", 0, "u", 1, NOW, 60, NOW),),
+    "consultations": (ConsultationFacts("coder", "0a1b"),),
+    "mode": LLMMode.AUTO,
+    "halt": HaltFacts("ada", "the model is down", NOW),
+    "turn_at": NOW,
+}
+"""A value for each fact that differs from the one in `START`."""
+
+
+def changed(facts: Any, name: str, known: dict[str, Any]) -> Any:
+    """Return facts of which one has another value. A new one that is neither a flag nor a text needs a value above."""
+    before = getattr(facts, name)
+    value = known[name] if name in known else not before if isinstance(before, bool) else f"{before}x"
+    assert isinstance(before, bool | str) or name in known, f"add a value of {name}"
+    return replace(facts, **{name: value})
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Snapshot)])
+def test_every_fact_is_written(name: str) -> None:
+    """A fact that the document lacks would be lost for every replay."""
+    start = replace(START, policy=None) if name.startswith("policy_") else START
+    snapshot = changed(start, name, FACTS)
+    assert snapshot != start
+    assert written(snapshot) == snapshot
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(RunFacts)])
+def test_every_fact_of_the_run_is_written(name: str) -> None:
+    """The same for those of the Run itself."""
+    run = changed(START.run, name, OF_RUNS)
+    assert run != START.run
+    assert written(replace(START, run=run, state=None)).run == run
+
+
+def written(snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot as it is read from a row."""
+    return read_snapshot(json.loads(text_of(write_snapshot(snapshot, NOW), SNAPSHOT_BYTES)))[0]
 
 
 def test_a_policy_keeps_its_digest() -> None:
