@@ -225,8 +225,10 @@ class Operator:
         )
         with Ledger(settings.ledger, limits, self._metrics, client.server_now) as ledger:
             recorder = Recorder(ledger.record, Situations() if settings.ledger_detail == "all" else None)
-            yield recorder
-            recorder.close()
+            try:
+                yield recorder
+            finally:
+                recorder.close()
 
     async def _open_notifier(self, stack: AsyncExitStack, client: Client) -> Notifier:
         """Open the notifier. It closes after the Lease is released, so a slow endpoint does not delay a successor."""
