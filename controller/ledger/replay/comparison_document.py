@@ -15,7 +15,10 @@ from controller.ledger.replay.document import finding_document, number, scope_do
 from controller.ledger.replay.reproduce import Finding
 from controller.ledger.replay.summary import LISTED, Scope
 
-NOT_JUDGED = "Not judged: what follows a parting, and what the candidate would have decided between two recorded passes."
+NOT_JUDGED = "Not judged: what follows a parting"
+UNWATCHED = f"{NOT_JUDGED}, and what the candidate would have decided between two passes that acted (see --ledger-detail)."
+WATCHED = f"{NOT_JUDGED}. Between two rows, the candidate was judged by the situation in the earlier one."
+"""What a replay cannot know, by what the ledger has."""
 
 
 def comparison_document(scope: Scope, found: Comparison) -> JsonObject:
@@ -31,6 +34,7 @@ def comparison_document(scope: Scope, found: Comparison) -> JsonObject:
         "runsParted": len(parted),
         "runsNotJudged": len(found.unjudged),
         "effects": effects,
+        "situations": scope.watched,
         "partings": [_parting(run) for run in parted[:LISTED]],
         "notJudged": [finding_document(each) for each in _findings(found)[:LISTED]],
     }
@@ -59,7 +63,7 @@ def comparison_lines(scope: Scope, found: Comparison) -> Iterator[str]:
         rows = [(each.id, (each.at or "-", f"{each.namespace}/{each.run}" if each.run else "-", _why(each))) for each in findings]
         yield from table(("ROW", "TIME", "RUN", "NOT JUDGED FROM HERE"), rows[:LISTED])
     yield ""
-    yield NOT_JUDGED
+    yield WATCHED if scope.watched else UNWATCHED
 
 
 def _sums(counted: Counter[tuple[Kind, Change]]) -> Iterator[str]:
@@ -72,7 +76,7 @@ def _sums(counted: Counter[tuple[Kind, Change]]) -> Iterator[str]:
 def _parting_lines(run: RunComparison) -> Iterator[str]:
     if parting := run.parting:
         effects = ", ".join(map(_effect, parting.effects)) or "other"
-        yield f"row {parting.id}, {parting.at}, {run.namespace}/{run.run}: {effects}"
+        yield f"{'after ' if parting.between else ''}row {parting.id}, {parting.at}, {run.namespace}/{run.run}: {effects}"
         yield f"  recorded:  {_decision(parting.recorded)}"
         yield f"  candidate: {_decision(parting.candidate)}"
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from controller.api.timestamps import format_time
+from controller.ledger.entry import SEEN
 from controller.ledger.reading import Row
 from controller.ledger.replay.reproduce import Finding, Result, Situation, reproduce
 from controller.ledger.replay.shards import AnyRow
@@ -26,16 +27,18 @@ class Audit:
 
 @dataclass(slots=True)
 class Scope:
-    """The Runs and the span of time of the rows that were read."""
+    """The Runs and the span of time of the rows that were read. `watched`: there are situations, too."""
 
     uids: set[str] = field(default_factory=set)
     first: str = ""
     last: str = ""
+    watched: bool = False
 
     def add(self, row: AnyRow) -> None:
         """Add a row; a damaged one belongs to no known Run."""
         if isinstance(row, Row):
             self.uids.add(row.uid)
+            self.watched |= row.kind == SEEN
             at = format_time(row.at)
             self.first, self.last = min(self.first or at, at), max(self.last, at)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from math import inf
-from typing import Any
 
 from controller.api.base import JsonObject, parse
 from controller.api.escalation import Decision, EscalationPhase
@@ -15,8 +16,10 @@ from controller.api.operator_state import OperatorState
 from controller.api.policy import RunPolicySpec
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, RunSpec
-from controller.ledger.entry import entry_of
+from controller.ledger.entry import SEEN, Entry, entry_of
 from controller.ledger.reading import Row
+from controller.ledger.recorder import Recorder
+from controller.ledger.situations import Situation, Situations
 from controller.ledger.tables import row_of
 from controller.plan import Action, Snapshot, plan
 from controller.plan.actions import (
@@ -38,6 +41,10 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 HORIZON = timedelta(days=1)
 STEPS = 80
 """The most passes of a play."""
+WATCHED_STEPS = 300
+"""The same with a pass for each report."""
+INTERVAL_SECONDS = 60
+"""The time between two reports."""
 NEVER = inf
 
 
@@ -60,30 +67,34 @@ class Play:
     answer_after: float = NEVER
     """Seconds after which a human answers an escalation with Retry."""
     run: str = "fix"
+    watched: bool = False
+    """Whether the ledger keeps each distinct situation, too (`--ledger-detail all`). The operator is then woken by each report."""
     now: datetime = BEGIN
     state: OperatorState | None = None
     pods: dict[str, PodFacts] = field(default_factory=dict)
     escalations: dict[str, EscalationFacts] = field(default_factory=dict)
     opened: dict[str, datetime] = field(default_factory=dict)
+    woken: bool = False
+    """Whether the last pass acted: its own writes wake the operator again."""
+    situations: Situations = field(default_factory=Situations)
 
     def rows(self) -> list[Row]:
-        """Play to the end or the horizon; return the rows of the passes that acted."""
-        found: list[Row] = []
-        for _ in range(STEPS):
-            kept, check = self._pass()
-            if kept:
-                found.append(Row(len(found) + 1, self.now, *kept))
+        """Play to the end or the horizon; return the ledger's rows."""
+        found: list[Entry] = []
+        for _ in range(STEPS if not self.watched else WATCHED_STEPS):
+            entries, check = self._pass()
+            found += entries
             ahead = [moment for moment in (check, *self._events()) if moment and moment > self.now]
             if not ahead or min(ahead) > BEGIN + HORIZON:
                 break
             self.now = min(ahead)
-        return found
+        return [_row(number, entry) for number, entry in enumerate(found, 1)]
 
-    def _pass(self) -> tuple[tuple[Any, ...], datetime | None]:
-        """One pass of the operator: plan, step, plan again. Return the row's texts, and the next check."""
-        first = self._snapshot()
-        decided, acted = plan(first, self.now), list[Action]()
-        decision = decided
+    def _pass(self) -> tuple[list[Entry], datetime | None]:
+        """One pass of the operator: plan, step, plan again. Return what the ledger keeps of it, and the next check."""
+        seen = self._snapshot()
+        first = Situation(seen, plan(seen, self.now), self.now)
+        acted, decision = list[Action](), first.plan
         for _ in range(STEPS):
             step = next_step(decision, dirty=False)
             match step:
@@ -94,17 +105,15 @@ class Play:
                 case _:
                     break
             decision = plan(self._snapshot(), self.now)
-        if not acted:
-            return (), decision.verdict.next_check
-        kept = row_of(entry_of(first, decided, acted, "", self.now))
-        names = ("namespace", "run", "run_uid", "rule", "phase", "reason", "digest", "snapshot", "plan", "outcome")
-        return tuple(kept[name] for name in names), decision.verdict.next_check
+        self.woken = bool(acted)
+        kept: list[Entry | Situation] = []
+        Recorder(kept.append, self.situations if self.watched else None).record(first, acted, "")
+        return [_entry(each) for each in kept], decision.verdict.next_check
 
     def _snapshot(self) -> Snapshot:
-        spec = RunSpec(agents=(Agent(name="coder", image="busybox:1.37"),))
         snapshot = Snapshot(
-            run=RunFacts("team", self.run, self.run, 1, spec, created_at=BEGIN),
-            policy=ResolvedPolicy.of("default", parse(RunPolicySpec, self.policy)),
+            run=RunFacts("team", self.run, self.run, 1, _spec(), created_at=BEGIN),
+            policy=_resolved(json.dumps(self.policy)),
             state=self.state,
             pods=tuple(map(self._observed, self.pods.values())),
             escalations=tuple(self._answered(each) for each in self.escalations.values()),
@@ -165,15 +174,41 @@ class Play:
                 continue
             quiet, loud = (_after(pod.started_at, seconds) for seconds in self._life(pod).silent)
             active = quiet if quiet <= self.now < loud else self.now
-            about = (pod.agent, self.run, pod.attempt, pod.uid)
-            yield ReportFacts(*about, seq=1, reported_at=self.now, interval_seconds=30, active_at=active)
+            seq, about = int((self.now - pod.started_at).total_seconds()), (pod.agent, self.run, pod.attempt, pod.uid)
+            yield ReportFacts(*about, seq, reported_at=self.now, interval_seconds=INTERVAL_SECONDS, active_at=active)
 
     def _events(self) -> Iterator[datetime | None]:
         """Yield the times at which the operator is woken."""
         yield from map(self._ends, self.pods.values())
+        if self.watched and self.woken:
+            yield _after(self.now, 1)
+        if self.watched and any(pod.phase == "Running" for pod in map(self._observed, self.pods.values())):
+            yield _after(self.now, INTERVAL_SECONDS)
         for name, opened in self.opened.items():
             if self.escalations[name].open:
                 yield _after(opened, self.answer_after)
+
+
+@cache
+def _resolved(values: str) -> ResolvedPolicy:
+    return ResolvedPolicy.of("default", parse(RunPolicySpec, json.loads(values)))
+
+
+@cache
+def _spec() -> RunSpec:
+    return RunSpec(agents=(Agent(name="coder", image="busybox:1.37"),))
+
+
+def _entry(kept: Entry | Situation) -> Entry:
+    if isinstance(kept, Entry):
+        return kept
+    return entry_of(kept.snapshot, kept.plan, (), "", kept.at, SEEN)
+
+
+def _row(number: int, entry: Entry) -> Row:
+    kept = row_of(entry)
+    names = ("namespace", "run", "rule", "phase", "reason", "digest", "snapshot", "plan", "outcome")
+    return Row(id=number, at=entry.at, uid=kept["run_uid"], kind=entry.kind, **{name: kept[name] for name in names})
 
 
 def _after(moment: datetime, seconds: float) -> datetime:

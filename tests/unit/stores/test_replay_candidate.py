@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Any
 
 import pytest
@@ -13,13 +15,14 @@ from hypothesis import strategies as st
 
 from controller.api.base import JsonObject, parse
 from controller.api.policy import RunPolicySpec
+from controller.ledger.entry import ACTED
 from controller.ledger.reading import DamagedRow, Row
-from controller.ledger.replay.candidate import Candidate, Judged, Standing
+from controller.ledger.replay.candidate import Candidate, Judged, Parting, Standing
 from controller.ledger.replay.comparison import Comparison
-from controller.ledger.replay.comparison_document import comparison_document, comparison_lines
+from controller.ledger.replay.comparison_document import UNWATCHED, comparison_document, comparison_lines
 from controller.ledger.replay.reproduce import Result
 from controller.ledger.replay.summary import Scope
-from tests.unit.stores.scripted_run import NEVER, Life, Play
+from tests.unit.stores.scripted_run import INTERVAL_SECONDS, NEVER, Life, Play
 
 CRASHES = (Life(100, 1), Life(100, 1), Life(50))
 """An agent that crashes twice and completes."""
@@ -36,11 +39,16 @@ def judged(rows: Iterable[Row | DamagedRow], policy: JsonObject) -> list[Judged]
     return list(map(Candidate(parse(RunPolicySpec, policy)), rows))
 
 
-def parted_at(found: Sequence[Judged]) -> tuple[int, list[str]] | None:
-    """Return the row where a history and the candidate part, and the effects; None if they never do."""
+def first_parting(found: Sequence[Judged]) -> Parting | None:
+    """Return the first parting with all that later rows add to it."""
     comparison = Comparison()
     comparison.add(found)
-    parting = next((run.parting for run in comparison.runs.values() if run.parting), None)
+    return next((run.parting for run in comparison.runs.values() if run.parting), None)
+
+
+def parted_at(found: Sequence[Judged]) -> tuple[int, list[str]] | None:
+    """Return the row where a history and the candidate part, and the effects; None if they never do."""
+    parting = first_parting(found)
     return (parting.id, sorted(f"{e.kind} {e.change}" for e in parting.effects)) if parting else None
 
 
@@ -81,6 +89,38 @@ def test_the_first_other_decision_is_found(
     assert parted_at(judged(Play(recorded, lives).rows(), candidate)) == expected
 
 
+@pytest.mark.parametrize(
+    ("recorded", "candidate", "lives", "effects"),
+    [
+        pytest.param(quiet(1800), quiet(300), [Life(9000, 0, (100, 1500))], ["restart added"], id="a silence that ended"),
+        pytest.param(quiet(1800), quiet(300), [Life(9000, 0, (100, NEVER))], ["restart sooner"], id="a silence without an end"),
+        pytest.param(quiet(1800), quiet(2400), [Life(3000, 0, (100, 1500))], None, id="no silence is as long"),
+        pytest.param(quiet(1800), quiet(3000), [Life(9000, 0, (100, NEVER))], ["restart later"], id="more patience"),
+        pytest.param(quiet(0), quiet(600), [Life(9000, 0, (5000, 5900))], ["restart added"], id="a silence after long work"),
+        pytest.param(
+            {"restartCooldownSeconds": 600}, {"restartCooldownSeconds": 200}, CRASHES, ["restart sooner"], id="a cooldown"
+        ),
+        pytest.param(
+            quiet(0) | {"staleRunAgeSeconds": 7200}, quiet(0), [Life(9000, 0, (60, 5000))], ["stop added"], id="a stale Run"
+        ),
+    ],
+)
+def test_all_situations_show_what_happens_between_the_acts(
+    recorded: JsonObject, candidate: JsonObject, lives: Sequence[Life], effects: list[str] | None
+) -> None:
+    """With every distinct situation in the ledger, a candidate that acts while the operator only watched is found at its time.
+
+    Played for real, the candidate acts with the next report at the latest.
+    """
+    rows = Play(recorded, lives, watched=True).rows()
+    found = first_parting(judged(rows, candidate))
+    assert (sorted(f"{e.kind} {e.change}" for e in found.effects) if found else None) == effects
+    truth = _first_difference(rows, Play(candidate, lives, watched=True).rows())
+    assert bool(found) == bool(truth)
+    if found and truth:
+        assert timedelta(0) <= truth - datetime.fromisoformat(found.at) <= timedelta(seconds=INTERVAL_SECONDS)
+
+
 def test_a_refund_that_the_candidate_does_not_give_is_carried() -> None:
     """The recorded policy refunds charges after 60 s of health. A candidate that refunds after a day counts them all."""
     crashes = [Life(100, 1)] * 3 + [Life(50)]
@@ -115,6 +155,15 @@ def test_a_pass_that_ended_early_is_followed_as_far_as_it_went() -> None:
     assert [each.standing for each in found] == [Standing.AGREES, Standing.AGREES]
 
 
+def test_a_parting_between_two_rows_is_shown_as_one() -> None:
+    """It names the row before, its own time, and when the record has the same decision; the last line says what was judged."""
+    rows = Play(quiet(1800), [Life(9000, 0, (100, NEVER))], watched=True).rows()
+    lines = list(comparison_lines(*compared(rows, quiet(300))))
+    at = lines.index("after row 2, 2026-01-01T00:06:55Z, team/fix: restart of coder sooner (recorded 2026-01-01T00:32:01Z)")
+    assert lines[at + 2] == "  candidate: supervised: reserve coder: ActivityStalled, budget"
+    assert lines[-1].startswith("Not judged: what follows a parting. Between two rows,")
+
+
 def test_runs_do_not_mix() -> None:
     """Two Runs whose rows alternate are two histories, also if they have one name: the UID tells them apart."""
     one = Play({}, CRASHES).rows()
@@ -128,9 +177,9 @@ def test_runs_do_not_mix() -> None:
 LIVES = st.lists(
     st.builds(
         Life,
-        works=st.sampled_from([5.0, 100.0, 4000.0]),
+        works=st.sampled_from([5.0, 100.0, 2400.0]),
         code=st.sampled_from([0, 1, 137, 75]),
-        silent=st.sampled_from([(NEVER, NEVER), (50.0, 2500.0), (10.0, NEVER)]),
+        silent=st.sampled_from([(NEVER, NEVER), (50.0, 900.0), (10.0, NEVER)]),
     ),
     min_size=1,
     max_size=5,
@@ -161,6 +210,14 @@ def test_the_recorded_policy_never_parts(policy: JsonObject, lives: list[Life], 
     assert {each.standing for each in found} == {Standing.AGREES}
 
 
+@settings(max_examples=10, deadline=None)
+@given(POLICIES, LIVES, ANSWERS)
+def test_the_recorded_policy_never_parts_between_two_rows(policy: JsonObject, lives: list[Life], answer_after: float) -> None:
+    """The same with every distinct situation in the ledger."""
+    found = judged(Play(policy, lives, answer_after, watched=True).rows(), policy)
+    assert {each.standing for each in found} == {Standing.AGREES}
+
+
 @settings(max_examples=25, deadline=None)
 @given(POLICIES, POLICIES, LIVES, ANSWERS)
 def test_a_parting_is_one(policy: JsonObject, candidate: JsonObject, lives: list[Life], answer_after: float) -> None:
@@ -170,6 +227,40 @@ def test_a_parting_is_one(policy: JsonObject, candidate: JsonObject, lives: list
     if found:
         upto = found[0]
         assert [_story(row) for row in rows[:upto]] != [_story(row) for row in truth[:upto]]
+
+
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(POLICIES, POLICIES, LIVES, ANSWERS)
+def test_with_all_situations_a_parting_is_found_when_there_is_one(
+    policy: JsonObject, candidate: JsonObject, lives: list[Life], answer_after: float
+) -> None:
+    """Played for real under the candidate, the Run acts otherwise for the first time with the next report after the parting.
+
+    Only a difference within the time between two reports may remain unseen.
+    """
+    rows, truth = (Play(each, lives, answer_after, watched=True).rows() for each in (policy, candidate))
+    found = first_parting(judged(rows, candidate))
+    if found:
+        difference = _first_difference(rows, truth)
+        assert difference
+        assert abs(difference - datetime.fromisoformat(found.at)) <= REPORT
+    else:
+        assert _first_difference(rows, truth, same=REPORT) is None
+
+
+REPORT = timedelta(seconds=INTERVAL_SECONDS)
+
+
+def _first_difference(rows: Sequence[Row], truth: Sequence[Row], same: timedelta = timedelta()) -> datetime | None:
+    """Return when two plays act otherwise for the first time; acts of the same kind may be `same` apart."""
+    ours, theirs = ([_story(row) for row in each if row.kind == ACTED] for each in (rows, truth))
+    for one, other in zip_longest(ours, theirs):
+        if one is None or other is None or one[1:] != other[1:] or abs(one[0] - other[0]) > same:
+            moments: list[datetime] = [story[0] for story in (one, other) if story]
+            return min(moments)
+        if one[0] != other[0]:
+            return None  # From here on they are shifted.
+    return None
 
 
 def _story(row: Row) -> tuple[Any, ...]:
@@ -219,5 +310,5 @@ def test_people_see_both_decisions_and_what_is_not_judged() -> None:
         "4     2026-01-01T00:04:10Z   team/fix   damaged: snapshot: JSONDecodeError: Expecting property name enclosed in double "
         "quotes: line 1 column 2 (char 1)",
         "",
-        "Not judged: what follows a parting, and what the candidate would have decided between two recorded passes.",
+        UNWATCHED,
     ]
