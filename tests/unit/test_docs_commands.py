@@ -95,6 +95,12 @@ NOT_RUN = {
         "docs/sharding.md", "$ kubectl -n runwatchman get lease"
     ): "a moment of one release; its annotations are test_lookout.py's",
     Shown(
+        "docs/testing.md", "scripts/run runwatchman replay"
+    ): "renews a kept file: tests/unit/stores/test_kept_ledger.py replays it, test_replay_command.py runs the command",
+    Shown(
+        "docs/security.md", "kubectl create clusterrole run-spokesman"
+    ): "prints a role for your cluster: tests/api/test_admission.py grants the same verb",
+    Shown(
         "docs/testing.md", "scripts/run python"
     ): "each brings up a cluster of its own, as the tests' fixtures do by the same functions",
 }
