@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_camel
 
 from controller.api.base import JsonObject, dump
 from controller.plan.actions import Action, BlockAgent, Consult, CreateEscalation, RecordAdvice, RememberQuestion
-from controller.plan.model import Plan
+from controller.plan.model import AgentView, Plan
 
 
 def write_plan(plan: Plan) -> JsonObject:
@@ -21,7 +21,7 @@ def write_plan(plan: Plan) -> JsonObject:
         "message": verdict.message,
         "actions": [write_action(action) for action in verdict.actions],
         "withheld": [write_action(action) for action in plan.withheld],
-        "agents": [_full({to_camel(f.name): str(getattr(view, f.name)) for f in fields(view)}) for view in plan.agents],
+        "agents": [_full({shown: str(getattr(view, name)) for name, shown in VIEW_FIELDS.items()}) for view in plan.agents],
         "nextCheck": verdict.next_check.isoformat() if verdict.next_check else "",
         "digest": plan.digest,
     }
@@ -30,7 +30,7 @@ def write_plan(plan: Plan) -> JsonObject:
 
 def write_action(action: Action) -> JsonObject:
     """Return one action as plain JSON; empty fields are omitted."""
-    values = {to_camel(name): getattr(action, name, None) for name in ACTION_FIELDS}
+    values = {shown: getattr(action, name, None) for name, shown in ACTION_FIELDS.items()}
     plain: JsonObject = {key: value if isinstance(value, int) else str(value) for key, value in values.items() if value is not None}
     if not action.agent:
         del plain["attempt"]
@@ -45,11 +45,16 @@ def write_action(action: Action) -> JsonObject:
     return _full(plain)
 
 
-ACTION_FIELDS = (
-    *("intent", "step", "reason", "agent", "attempt", "pod", "pod_uid", "phase", "message", "charge"),
-    *("escalation", "escalation_phase", "question", "grace_seconds"),
-)
-"""Fields of actions that a document shows unchanged, in order. No action has all of them."""
+VIEW_FIELDS = {each.name: to_camel(each.name) for each in fields(AgentView)}
+"""Fields of an agent's view, and their names in a document."""
+ACTION_FIELDS = {
+    name: to_camel(name)
+    for name in (
+        *("intent", "step", "reason", "agent", "attempt", "pod", "pod_uid", "phase", "message", "charge"),
+        *("escalation", "escalation_phase", "question", "grace_seconds"),
+    )
+}
+"""Fields of actions that a document shows unchanged, in order, and their names there. No action has all of them."""
 
 
 def _full(document: JsonObject) -> JsonObject:
