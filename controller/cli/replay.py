@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -135,6 +136,9 @@ def _in_words() -> Iterator[None]:
     """Print an expected error in one line and exit."""
     try:
         yield
+    except BrokenProcessPool:
+        click.echo("runwatchman: a process of the replay was killed: see the machine's memory, or give fewer --jobs", err=True)
+        sys.exit(FAILED)
     except (RunwatchmanError, OSError) as error:
         click.echo(f"runwatchman: {error}", err=True)
         sys.exit(FAILED)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ from tests.unit.stores.scripted_run import Life, Play
 from tests.unit.stores.test_ledger_reading import keep
 from tests.unit.stores.test_replay import story
 
+replay = importlib.import_module("controller.cli.replay")
 PAGE = Path(__file__).parents[3] / "docs/replay.md"
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -144,6 +148,16 @@ def test_a_url_without_a_ledger_is_explained(tmp_path: Path, name: str) -> None:
     done = replayed(f"sqlite:///{tmp_path}/{name}")
     assert (done.exit_code, done.output.count("\n")) == (2, 1)
     assert done.output.startswith(f"runwatchman: sqlite:///{tmp_path}/{name}")
+
+
+def test_a_killed_process_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel without memory kills one of the processes: the others end, and the message has the remedy."""
+    url = f"sqlite:///{tmp_path}/l.db"
+    keep(url, row(RESTART))
+    monkeypatch.setattr(replay, "Audit", partial(os._exit, 137))
+    done = replayed(url, "--jobs", "2")
+    assert (done.exit_code, done.output.count("\n")) == (2, 1)
+    assert "a process of the replay was killed" in done.output
 
 
 def test_a_ledger_without_a_decision_is_explained(url: str) -> None:
