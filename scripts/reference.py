@@ -1,4 +1,5 @@
-"""Write or check the API reference and the policy's table of fields, from the CRDs alone, so that they match a cluster.
+"""Write or check the API reference and the policy's table of fields, from the CRDs alone, so that they match a cluster, and the
+tables of a scenario's fields, from the models.
 
 scripts/reference.py [--check]
 """
@@ -11,11 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import scenario_fields
 import yaml
 from generated import ROOT, keep
 
 API = ROOT / "docs/api.md"
 POLICIES = ROOT / "docs/policies.md"
+SIMULATE = ROOT / "docs/simulate.md"
 KINDS = ("runs", "runpolicies", "escalations", "agentreports", "halts", "clusterhalts")
 """In the order in which a reader meets them."""
 
@@ -24,6 +27,7 @@ OPAQUE = {"status.operatorState", f"{TYPED}.affinity", f"{TYPED}.tolerations", f
 """The operator's own record, whose fields are not API because only the operator uses it, and fields that equal those of a pod."""
 
 START, END = "<!-- generated: fields -->", "<!-- end of generated -->"
+KINDS_START, KINDS_END = "<!-- generated: distributions -->", "<!-- end of distributions -->"
 HEADER = """# API
 
 All kinds are `runwatchman.dev/v1alpha1`, namespaced (ClusterHalt is not), and in the category `runwatchman`
@@ -39,12 +43,19 @@ def wanted() -> dict[Path, str]:
     """Return both pages with their content."""
     crds = [yaml.safe_load((ROOT / f"crds/runwatchman.dev_{plural}.yaml").read_text()) for plural in KINDS]
     policy = next(crd for crd in crds if crd["spec"]["names"]["kind"] == "RunPolicy")
-    before, rest = POLICIES.read_text().split(START)
     table = COLUMNS + "".join(_flat(_schema(policy)["properties"]["spec"]))
+    scenario = _between(SIMULATE.read_text(), START, END, scenario_fields.fields())
     return {
         API: "\n".join([HEADER, *(_kind(crd) for crd in crds)]),
-        POLICIES: f"{before}{START}\n\n{table}\n{END}{rest.split(END)[1]}",
+        POLICIES: _between(POLICIES.read_text(), START, END, table),
+        SIMULATE: _between(scenario, KINDS_START, KINDS_END, scenario_fields.distributions()),
     }
+
+
+def _between(page: str, start: str, end: str, table: str) -> str:
+    """Return a page with another table between two marks."""
+    before, rest = page.split(start)
+    return f"{before}{start}\n\n{table}\n{end}{rest.split(end)[1]}"
 
 
 def _schema(crd: Schema) -> Schema:

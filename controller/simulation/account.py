@@ -31,6 +31,7 @@ class Account:
     false_stops: int = 0
     spending: int = 0
     wasting: int = 0
+    stuck: int = 0
     waiting: int = 0
     blocked: int = 0
     plans: int = 0

@@ -87,6 +87,7 @@ class Cluster:
         self._left -= kept
         self.account.spending += worked + looped
         self.account.wasting += worked - kept + looped
+        self.account.stuck += life.record.stuck(self.now)
         self.life, self.changed = None, True
 
     def ask_people(self, escalation: EscalationFacts, key: Key) -> None:

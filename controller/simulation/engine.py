@@ -98,6 +98,7 @@ def _result(cluster: Cluster, passes: Passes, account: Account) -> RunResult:
         blocks=account.blocks,
         waiting_seconds=account.waiting / SECOND,
         blocked_seconds=account.blocked / SECOND,
+        stuck_seconds=account.stuck / SECOND,
         false_stops=account.false_stops,
         tokens_used=used,
         tokens_wasted=wasted,

@@ -92,6 +92,8 @@ class Itinerary:
     def __post_init__(self) -> None:
         """Draw where the first of each thing happens."""
         agent = self.agent
+        if self._is_doomed():
+            self.left = NEVER  # no work is ever enough
         self._next = {
             "crash": self._doom() if self._is_doomed() else self._gap("crash", agent.crash.per_hour),
             "question": self._gap("question", agent.questions.per_hour),

@@ -78,6 +78,11 @@ class Record:
         found = self.stage(time)
         return self._sums(found, time)[1] if found else 0
 
+    def stuck(self, time: int) -> int:
+        """Return the milliseconds spent in hangs and loops."""
+        spans = ((stage, min(time, self._ends(index)) - stage.begins) for index, stage in enumerate(self._stages))
+        return sum(span for stage, span in spans if stage.behaviour in (Behaviour.HANG, Behaviour.LOOP) and span > 0)
+
     @staticmethod
     def _sums(stage: Stage, time: int) -> tuple[int, int, int]:
         span = time - stage.begins

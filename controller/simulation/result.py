@@ -16,7 +16,8 @@ class RunResult:
     restarts, the others were ordered by people or woken by answers.
 
     `questions`, `approvals` and `blocks` are the escalations of each type. `waiting_seconds` is the time in which the Run waited
-    for people, `blocked_seconds` the part of it in which it was Blocked.
+    for people, `blocked_seconds` the part of it in which it was Blocked. `stuck_seconds` is the time in which agents hung or
+    looped.
 
     `false_stops` are agents that the operator ended by its own judgement and that would have ended their work before the horizon.
     Wasted are the tokens of work that no later attempt kept, of loops, and of Runs that failed.
@@ -33,6 +34,7 @@ class RunResult:
     blocks: int
     waiting_seconds: float
     blocked_seconds: float
+    stuck_seconds: float
     false_stops: int
     tokens_used: int
     tokens_wasted: int

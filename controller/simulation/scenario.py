@@ -103,7 +103,9 @@ class Agent(ApiModel):
     questions: Questions = Field(default=Questions(), description=Questions.__doc__)
     tokens_per_hour: Tokens = Field(default=0, description="Tokens an hour of work or of a loop.")
     cost_micro_usd_per_million_tokens: Tokens = Field(
-        default=0, description="Price of a million tokens, in millionths of a dollar."
+        default=0,
+        alias="costMicroUSDPerMillionTokens",
+        description="Price of a million tokens, in millionths of a dollar; 3000000 is 3 $.",
     )
 
 
@@ -162,6 +164,7 @@ class Scenario(ApiModel):
 
     description: str = Field(default="", max_length=4096, description="What it is about, and the sources of its figures.")
     horizon_seconds: Seconds = Field(default=86400, description="Time for which each Run is simulated, from its creation.")
+    runs_per_day: Rate = Field(default=100.0, description="Runs created a day, by which figures a day are counted.")
     arrivals: Hours = Field(default=Hours(), description="The hours in which Runs are created, evenly.")
     agent: Agent = Field(default=Agent(), description=Agent.__doc__)
     limits: Limits = Field(default=Limits(), description=Limits.__doc__)

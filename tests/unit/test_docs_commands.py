@@ -19,6 +19,7 @@ INSTALLED = "tests/kind/test_install_docs.py"
 RELEASED = "tests/kind/test_release.py"
 TYPED = "tests/api/test_docs_commands.py"
 PLAYED = "tests/api/test_docs_scenes.py"
+SIMULATED = "tests/unit/simulation/test_simulate_docs.py"
 
 
 class Shown(NamedTuple):
@@ -60,6 +61,9 @@ RUN_BY = {
     Shown("docs/security.md", "kubectl create role run-authors"): TYPED,
     Shown("docs/troubleshooting.md", "kubectl rw explain"): TYPED,
     Shown("docs/security.md", "kubectl get validatingadmissionpolicies"): "tests/api/test_rights.py",
+    Shown("docs/simulate.md", "$ runwatchman simulate --scenario long-builds --policy eager.yaml --runs"): SIMULATED,
+    Shown("docs/simulate.md", "$ runwatchman simulate --scenario long-builds --policy patient.yaml --runs"): SIMULATED,
+    Shown("docs/simulate.md", "$ runwatchman simulate --scenario long-builds --policy eager.yaml --policy"): SIMULATED,
     Shown("docs/plan.md", "$ runwatchman plan"): "tests/unit/test_docs.py",
     Shown("docs/replay.md", "$ runwatchman replay"): "tests/unit/stores/test_replay_command.py",
     Shown("docs/policies.md", "$ runwatchman policy check"): "tests/unit/test_docs.py",

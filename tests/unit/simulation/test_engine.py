@@ -23,7 +23,7 @@ def thresholds(activity: int = 1800, progress: int = 1800) -> HealthThresholds:
 
 def test_an_undisturbed_run_takes_its_work_and_its_start() -> None:
     """One attempt, nobody asked, nothing charged."""
-    result = played({"agent": {"tokensPerHour": 1000, "costMicroUsdPerMillionTokens": 5_000_000}})
+    result = played({"agent": {"tokensPerHour": 1000, "costMicroUSDPerMillionTokens": 5_000_000}})
     assert (result.phase, result.reason, result.finished_seconds) == (Phase.COMPLETED, "AllAgentsComplete", HOUR + START)
     assert (result.attempts, result.charged, result.free, result.questions, result.blocks) == (1, 0, 0, 0, 0)
     assert (result.tokens_used, result.tokens_wasted, result.cost_micro_usd, result.waiting_seconds) == (1000, 0, 5000, 0)
