@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
+import yaml
 
+from controller.api.base import dump
 from controller.api.policy import RunPolicySpec
 from controller.api.policy_file import read_policy_file
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.strict_file import FileRefused
 from controller.api.violations import Refused
+from controller.cli.fitting import fit_ledger, progress
+from controller.errors import RunwatchmanError
 from controller.simulation import document, plot, pool, table
 from controller.simulation.document import Played, Setting
+from controller.simulation.fit import Fit
+from controller.simulation.fit_view import fit_document, fit_lines
 from controller.simulation.pool import Case
-from controller.simulation.scenario import ScenarioRefused
+from controller.simulation.scenario import Scenario, ScenarioRefused
 from controller.simulation.shipped import find_scenario, names
 from controller.simulation.sweep import Sweep, SweepRefused, parse_sweep
 
 DEFAULTS = "defaults"
 """The name of the default policy among the files of --policy."""
+FITTED = "ledger"
+"""The name of a scenario that was fitted."""
+WIDTH = 120
+"""Columns of a scenario's file."""
 FAILED = 2
 """Exit code if nothing could be simulated."""
+FILE = click.Path(dir_okay=False, path_type=Path)
 MAX_RUNS, MAX_SEED, MAX_JOBS = 1_000_000, 2**63 - 1, 256
 
 
@@ -38,7 +49,15 @@ MAX_RUNS, MAX_SEED, MAX_JOBS = 1_000_000, 2**63 - 1, 256
     metavar="FILE",
     help="A policy file, as `runwatchman policy check` reads it, or `defaults`; several are compared. Default: the defaults.",
 )
-@click.option("--scenario", required=True, metavar="FILE", help=f"A scenario file, or the name of one: {', '.join(names())}.")
+@click.option("--scenario", metavar="FILE", help=f"A scenario file, or the name of one: {', '.join(names())}.")
+@click.option("--from-ledger", "url", metavar="URL", help="Fit the scenario to this ledger, as the operator's --ledger has it.")
+@click.option(
+    "--save-scenario",
+    "saved",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write the scenario as YAML.",
+)
 @click.option(
     "--runs", type=click.IntRange(1, MAX_RUNS), default=1000, show_default=True, help="Runs to simulate with each policy."
 )
@@ -49,11 +68,13 @@ MAX_RUNS, MAX_SEED, MAX_JOBS = 1_000_000, 2**63 - 1, 256
 @click.option(
     "-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True, help="Format of the output."
 )
-@click.option("--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.svg", help="Also draw a picture.")
+@click.option("--plot", "picture", type=FILE, metavar="FILE.svg", help="Also draw a picture.")
 @click.option("--jobs", type=click.IntRange(1, MAX_JOBS), help="Processes; default: one for each CPU.")
 def simulate(
     policies: tuple[str, ...],
-    scenario: str,
+    scenario: str | None,
+    url: str | None,
+    saved: Path | None,
     runs: int,
     seed: int,
     sweep: str | None,
@@ -63,37 +84,48 @@ def simulate(
 ) -> None:
     """Play Runs under policies in a scenario, in virtual time, by the decisions that the operator makes.
 
-    docs/simulate.md describes scenarios and the output. The same arguments give the same result on every machine.
+    The scenario is a file's, one by name, or fitted to a ledger. docs/simulate.md describes scenarios and the output. The same
+    arguments give the same result on every machine.
     """
-    with _in_words(picture):
-        cases, setting, swept = _prepared(policies or (DEFAULTS,), scenario, runs, seed, sweep)
-    with _progress(runs * len(cases)) as advance:
+    if (scenario is None) == (url is None):
+        raise click.UsageError(f"give either --scenario (a file, or {', '.join(names())}) or --from-ledger")
+    with _in_words():
+        if picture:
+            plot.require(picture)
+        named = [Case(Scenario(), policy) for policy in _policies(policies or (DEFAULTS,))]
+        fit = fit_ledger(url) if url else None
+        name, found = (FITTED, fit.scenario) if fit else _scenario(scenario or "")
+        cases, swept = _cases([replace(case, scenario=found) for case in named], sweep)
+        if saved:
+            saved.write_text(yaml.safe_dump(dump(found), sort_keys=False, width=WIDTH))
+    setting = Setting(name, found, runs, seed, swept.field if swept else "")
+    with progress("playing", runs * len(cases)) as advance:
         results = pool.play(cases, runs, seed, jobs or pool.cpus(), advance)
     values = swept.values if swept else (None,)
     played = [
-        Played(case.policy.name, found, values[index % len(values)])
-        for index, (case, found) in enumerate(zip(cases, results, strict=True))
+        Played(case.policy.name, each, values[index % len(values)])
+        for index, (case, each) in enumerate(zip(cases, results, strict=True))
     ]
-    _show(output, setting, played)
+    _show(output, setting, played, fit)
     if picture:
         picture.write_text(plot.draw(setting, played))
 
 
-def _prepared(
-    policies: tuple[str, ...], scenario: str, runs: int, seed: int, sweep: str | None
-) -> tuple[list[Case], Setting, Sweep | None]:
-    """Return the cases, and what they are. Raises Refused."""
+def _scenario(given: str) -> tuple[str, Scenario]:
+    """Return a scenario with its name. Raises Refused."""
     try:
-        name, found = find_scenario(scenario)
+        return find_scenario(given)
     except ScenarioRefused as error:
-        raise InFile(scenario, error) from error
-    base = [Case(found, policy) for policy in _policies(policies)]
+        raise InFile(given, error) from error
+
+
+def _cases(base: list[Case], sweep: str | None) -> tuple[list[Case], Sweep | None]:
+    """Return the cases to play: each with each value of the sweep, if there is one. Raises Refused."""
     try:
         swept = parse_sweep(sweep) if sweep else None
-        cases = [case for each in base for case in (swept.cases(each) if swept else [each])]
+        return [case for each in base for case in (swept.cases(each) if swept else [each])], swept
     except SweepRefused as error:
         raise InFile("--sweep", error) from error
-    return cases, Setting(name, found, runs, seed, swept.field if swept else ""), swept
 
 
 def _policies(files: tuple[str, ...]) -> list[ResolvedPolicy]:
@@ -123,36 +155,24 @@ class InFile(Refused):
 
 
 @contextmanager
-def _in_words(picture: Path | None) -> Iterator[None]:
-    """Check the picture's file, and print an expected error, one line for each violation."""
+def _in_words() -> Iterator[None]:
+    """Print an expected error, one line for each violation, and exit."""
     try:
-        if picture:
-            plot.require(picture)
         yield
     except Refused as error:
         where = error.where if isinstance(error, InFile) else ""
         for violation in error.violations:
             click.echo(f"runwatchman: {where}{violation}", err=True)
         sys.exit(FAILED)
+    except (RunwatchmanError, OSError) as error:
+        click.echo(f"runwatchman: {error}", err=True)
+        sys.exit(FAILED)
 
 
-@contextmanager
-def _progress(runs: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on stderr if that is a terminal; yield the function that counts Runs."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    with Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("simulate", total=runs)
-        yield lambda count: bar.advance(task, count)
-
-
-def _show(output: str, setting: Setting, played: list[Played]) -> None:
+def _show(output: str, setting: Setting, played: list[Played], fit: Fit | None) -> None:
     if output == "json":
-        found: dict[str, Any] = document.document(setting, played)
+        found = document.document(setting, played) | ({"fit": fit_document(fit)} if fit else {})
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
-    else:
-        click.echo("\n".join((table.swept if setting.sweep else table.policies)(setting, played)))
+        return
+    lines = (table.swept if setting.sweep else table.policies)(setting, played)
+    click.echo("\n".join([*(fit_lines(fit) if fit else ()), *lines]))

@@ -55,7 +55,7 @@ def policies(setting: Setting, played: Sequence[Played]) -> Iterator[str]:
     yield heading(setting)
     yield ""
     rows = [_row(setting, measure, played) for measure in MEASURES]
-    yield from _aligned([["", *(each.policy for each in played)], *rows, *_ends(played)])
+    yield from aligned([["", *(each.policy for each in played)], *rows, *_ends(played)])
     for index, base in enumerate(played):
         for other in played[index + 1 :]:
             yield ""
@@ -73,7 +73,7 @@ def swept(setting: Setting, played: Sequence[Played]) -> Iterator[str]:
     for each in played:
         figures = [_shown(setting, measure, measure.figure(each.results)) for measure in SWEPT]
         rows.append([*([each.policy] if several else []), str(each.value), *figures])
-    yield from _aligned(rows)
+    yield from aligned(rows)
     yield ""
     yield from wrap(
         "half within: the time within which half of the Runs complete. charged: restarts, per 100 Runs. asked a day: of people, at "
@@ -155,7 +155,7 @@ def _compared(setting: Setting, base: Played, other: Played) -> Iterator[str]:
     found = compare(base.results, other.results)
     yield from wrap(f"On the same random numbers, {sentence(base.policy, other.policy, found)}.", WIDTH)
     rows = [_difference(setting, each) for each in found if each.verdict is not Verdict.NONE]
-    yield from _aligned(rows)
+    yield from aligned(rows)
     if same := [each.measure.words for each in found if each.verdict is Verdict.NONE]:
         yield from wrap(f"  no difference shown: {', '.join(same)}", WIDTH, subsequent_indent="    ")
 
@@ -173,7 +173,7 @@ def _notes() -> Iterator[str]:
     yield from wrap(f"Not simulated: {', '.join(NOT_SIMULATED)}.", WIDTH)
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Yield rows whose columns start at the same place."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
     for row in rows:

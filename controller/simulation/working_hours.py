@@ -49,6 +49,15 @@ class Hours(ApiModel):
             left -= max(ends - first, timedelta())
         raise AssertionError  # the periods never end
 
+    def between(self, start: datetime, end: datetime) -> float:
+        """Return the seconds of these hours between two moments."""
+        total = timedelta()
+        for begins, ends in self._periods(start - DAY):
+            if begins >= end:
+                return total.total_seconds()
+            total += max(min(ends, end) - max(begins, start), timedelta())
+        raise AssertionError  # the periods never end
+
     def moment(self, u: float) -> datetime:
         """Return a moment of these hours in the first week, by a number within (0, 1)."""
         place = u * len(self.days)

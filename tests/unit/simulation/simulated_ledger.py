@@ -1,0 +1,75 @@
+"""The ledger that an operator would have written about simulated Runs: what `--from-ledger` is tried on, with a known truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from unittest.mock import patch
+
+import sqlalchemy as sa
+
+from controller.api.policy import RunPolicySpec
+from controller.api.resolved_policy import ResolvedPolicy
+from controller.api.timestamps import format_time, parse_time
+from controller.ledger.entry import entry_of
+from controller.ledger.reading import Row
+from controller.ledger.tables import decisions, prepare, row_of
+from controller.plan import planner
+from controller.plan.actions import Action, Creation, Effect, Transition
+from controller.simulation import engine
+from controller.simulation.draws import Draws
+from controller.simulation.passes import Passes
+from controller.simulation.scenario import Scenario
+
+
+def simulated_rows(scenario: Scenario, runs: int, policy: RunPolicySpec) -> list[Row]:
+    """Return the rows of many Runs, in the order of their time."""
+    resolved = ResolvedPolicy.of("default", policy)
+    rows: list[Row] = []
+    with _recorded(rows):
+        for number in range(runs):
+            engine.simulate_run(scenario, resolved, Draws(1, number))
+    rows.sort(key=lambda row: row.at)
+    return [replace(row, id=number) for number, row in enumerate(rows, 1)]
+
+
+def write_ledger(url: str, rows: list[Row]) -> None:
+    """Write rows into a new ledger."""
+    database = sa.create_engine(url)
+    with database.begin() as connection:
+        prepare(connection)
+        for row in rows:
+            values = asdict(row) | {"at": format_time(row.at), "run_uid": row.uid}
+            columns = {column.name for column in decisions.columns} - {"id", "kind"}
+            connection.execute(decisions.insert().values({name: value for name, value in values.items() if name in columns}))
+    database.dispose()
+
+
+@contextmanager
+def _recorded(rows: list[Row]) -> Iterator[None]:
+    """Add a row for each pass that acts, as the operator does."""
+
+    class Recorded(Passes):
+        def reconcile(self) -> None:
+            first = self._snapshot(self._cluster.report)
+            at, self.acts = self._now, list[Action]()
+            decision = planner.plan(first, at)
+            super().reconcile()
+            if self.acts:
+                entry = row_of(entry_of(first, decision, self.acts, "", at))
+                names = ("namespace", "run", "run_uid", "rule", "phase", "reason", "digest", "snapshot", "plan", "outcome")
+                moment = parse_time(entry["at"])
+                assert moment
+                rows.append(Row(0, moment, *(entry[name] for name in names)))
+
+        def _change(self, action: Transition) -> None:
+            self.acts.append(action)
+            super()._change(action)
+
+        def _judge(self, action: Creation | Effect) -> None:
+            self.acts.append(action)
+            super()._judge(action)
+
+    with patch.object(engine, "Passes", Recorded):
+        yield
