@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import BinaryIO
 
 import click
@@ -12,8 +13,14 @@ from controller.api.base import dump
 from controller.api.crd import build_crds
 from controller.api.policy import RunPolicySpec
 from controller.api.policy_file import PolicyFileError, read_policy_file
+from controller.api.resolved_policy import ResolvedPolicy
+from controller.cli.rw.terminal_safe import clean
+from controller.errors import RunwatchmanError
 
 Schema = dict[str, object]
+MAX_RUNS = 1_000_000
+NOT_COMPARED = 2
+"""Exit code of a valid policy that could not be compared with a ledger."""
 
 
 @click.group()
@@ -23,8 +30,13 @@ def policy() -> None:
 
 @policy.command()
 @click.argument("file", type=click.File("rb"))
-def check(file: BinaryIO) -> None:
-    """Check a policy FILE (- for standard input): YAML or JSON, a RunPolicy, or the seed's snake_case JSON."""
+@click.option("--against-ledger", "url", metavar="URL", help="Also sum up its replay and simulation on this ledger, in five lines.")
+@click.option("--runs", type=click.IntRange(1, MAX_RUNS), default=300, show_default=True, help="Runs to simulate, with the ledger.")
+def check(file: BinaryIO, url: str | None, runs: int) -> None:
+    """Check a policy FILE (- for standard input): YAML or JSON, a RunPolicy, or the seed's snake_case JSON.
+
+    With --against-ledger, show what it would have changed in the recorded Runs, and its cost in a scenario fitted to them.
+    """
     name = getattr(file, "name", "<stdin>")
     try:
         found = read_policy_file(file.read())
@@ -35,6 +47,20 @@ def check(file: BinaryIO) -> None:
     default = dump(RunPolicySpec())
     changed = [key for key, value in dump(found).items() if default.get(key) != value]
     click.echo(f"{name}: ok ({'differs from the defaults in ' + ', '.join(changed) if changed else 'the defaults'})")
+    if url:
+        _against(url, ResolvedPolicy.of(Path(name).stem, found), runs)
+
+
+def _against(url: str, candidate: ResolvedPolicy, runs: int) -> None:
+    """Print what a ledger says about a policy. The modules for that are loaded only here."""
+    from controller.cli import policy_trial
+
+    try:
+        for line in policy_trial.lines(policy_trial.trial(url, candidate), candidate, runs):
+            click.echo(clean(line))
+    except (RunwatchmanError, OSError) as error:
+        click.echo(f"runwatchman: {error}", err=True)
+        sys.exit(NOT_COMPARED)
 
 
 @policy.command()

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.phases import Phase
+from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.violations import Refused
 from controller.plan.actions import BlockAgent, CompleteRun, CreateEscalation, ReserveAttempt, SetEscalationPhase, StopRun
 from controller.plan.reasons import Reason
@@ -67,11 +68,12 @@ class RunHistory:
 
 @dataclass(slots=True)
 class Histories:
-    """The Runs of a ledger by UID, the number of rows, and of those that could not be read."""
+    """The Runs of a ledger by UID, the number of rows, of those that could not be read, and the newest policy in force."""
 
     runs: dict[str, RunHistory] = field(default_factory=dict)
     rows: int = 0
     unreadable: int = 0
+    policy: ResolvedPolicy | None = None
 
     def skip(self) -> None:
         """Count a row that the database cannot give."""
@@ -88,7 +90,7 @@ class Histories:
             self.unreadable += 1
             return
         run = self.runs.setdefault(row.uid, RunHistory())
-        run.seen = row.at
+        run.seen, self.policy = row.at, snapshot.policy or self.policy
         _situation(run, snapshot, row.at)
         for action in acted:
             _action(run, action, row.at)

@@ -26,6 +26,7 @@ from controller.simulation.figures import (
     endings,
 )
 from controller.simulation.intervals import LEVEL, METHODS, Figure
+from controller.simulation.result import RunResult
 
 HUNDRED = 100
 HOUR, MINUTE = 3600, 60
@@ -82,6 +83,12 @@ def swept(setting: Setting, played: Sequence[Played]) -> Iterator[str]:
         WIDTH,
     )
     yield from _notes()
+
+
+def change(setting: Setting, measure: Measure, now: Sequence[RunResult], new: Sequence[RunResult]) -> str:
+    """Return a measure's figure under a new policy, and without its interval under the one that is in force now."""
+    before, after = (_shown(setting, measure, measure.figure(results)) for results in (now, new))
+    return f"{_title(setting, measure)} {after}, now {before.partition(' (')[0]}"
 
 
 def _row(setting: Setting, measure: Measure, played: Sequence[Played]) -> list[str]:

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import sqlalchemy as sa
 
-from controller.api.policy import RunPolicySpec
+from controller.api.policy import HealthThresholds, RunPolicySpec
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.timestamps import format_time, parse_time
 from controller.ledger.entry import entry_of
@@ -20,7 +20,36 @@ from controller.plan.actions import Action, Creation, Effect, Transition
 from controller.simulation import engine
 from controller.simulation.draws import Draws
 from controller.simulation.passes import Passes
-from controller.simulation.scenario import Scenario
+from controller.simulation.scenario import Scenario, scenario_of
+
+TRUTH = scenario_of(
+    {
+        "arrivals": {"from": "08:00", "to": "18:00"},
+        "agent": {
+            "workSeconds": {"lognormal": {"median": 3600, "p90": 9000}},
+            "progressEverySeconds": {"exponential": {"mean": 120}},
+            "crash": {"perHour": 0.2, "ends": [{"exitCode": 3}]},
+            "doomed": {"share": 0.1, "afterSeconds": 300},
+            "hang": {"perHour": 0.2},
+            "loop": {"perHour": 0.1},
+            "questions": {"perHour": 0.3, "parks": 0.5},
+            "tokensPerHour": 1000000,
+            "costMicroUSDPerMillionTokens": 3000000,
+        },
+        "people": {
+            "answerSeconds": {"lognormal": {"median": 600, "p90": 2400}},
+            "hours": {"from": "08:00", "to": "18:00", "days": ["Mon", "Tue", "Wed", "Thu", "Fri"]},
+            "retry": 0.7,
+        },
+        "nodes": {"drainsPerDay": 2, "startSeconds": {"uniform": {"from": 10, "to": 30}}},
+        "provider": {"limitsPerDay": 2, "lastsSeconds": 60},
+    }
+)
+POLICY = RunPolicySpec(
+    restart_budget=8,
+    stale_run_age_seconds=86400,
+    health=HealthThresholds(activity_stalled_seconds=900, progress_stalled_seconds=1800),
+)
 
 
 def simulated_rows(scenario: Scenario, runs: int, policy: RunPolicySpec) -> list[Row]:

@@ -12,7 +12,6 @@ import pytest
 from click.testing import CliRunner
 
 from controller.api.base import dump
-from controller.api.policy import HealthThresholds, RunPolicySpec
 from controller.cli import main
 from controller.ledger.reading import Row
 from controller.simulation.draws import Draws
@@ -21,42 +20,7 @@ from controller.simulation.fit import Fit, fit
 from controller.simulation.history import histories
 from controller.simulation.scenario import scenario_of
 from controller.simulation.working_hours import MONDAY, Hours
-from tests.unit.simulation.simulated_ledger import simulated_rows, write_ledger
-
-TRUTH = scenario_of(
-    {
-        "arrivals": {"from": "08:00", "to": "18:00"},
-        "agent": {
-            "workSeconds": {"lognormal": {"median": 3600, "p90": 9000}},
-            "progressEverySeconds": {"exponential": {"mean": 120}},
-            "crash": {"perHour": 0.2, "ends": [{"exitCode": 3}]},
-            "doomed": {"share": 0.1, "afterSeconds": 300},
-            "hang": {"perHour": 0.2},
-            "loop": {"perHour": 0.1},
-            "questions": {"perHour": 0.3, "parks": 0.5},
-            "tokensPerHour": 1000000,
-            "costMicroUSDPerMillionTokens": 3000000,
-        },
-        "people": {
-            "answerSeconds": {"lognormal": {"median": 600, "p90": 2400}},
-            "hours": {"from": "08:00", "to": "18:00", "days": ["Mon", "Tue", "Wed", "Thu", "Fri"]},
-            "retry": 0.7,
-        },
-        "nodes": {"drainsPerDay": 2, "startSeconds": {"uniform": {"from": 10, "to": 30}}},
-        "provider": {"limitsPerDay": 2, "lastsSeconds": 60},
-    }
-)
-POLICY = RunPolicySpec(
-    restart_budget=8,
-    stale_run_age_seconds=86400,
-    health=HealthThresholds(activity_stalled_seconds=900, progress_stalled_seconds=1800),
-)
-
-
-@pytest.fixture(scope="module")
-def ledger() -> list[Row]:
-    """Return the rows of 250 Runs."""
-    return simulated_rows(TRUTH, 250, POLICY)
+from tests.unit.simulation.simulated_ledger import TRUTH, write_ledger
 
 
 @pytest.fixture(scope="module")
