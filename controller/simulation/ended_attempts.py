@@ -32,6 +32,11 @@ class Attempt:
     tokens: int
     cost: int
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """Return the agent and the number of the attempt."""
+        return self.pod.agent, self.pod.attempt
+
 
 def ended_attempt(run: RunHistory, pod: PodFacts) -> Attempt | None:
     """Return an attempt that has run, until its end or until it was last seen; None for one that has not started."""

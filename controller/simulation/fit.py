@@ -11,9 +11,10 @@ from itertools import groupby, pairwise
 from controller.api.base import JsonObject
 from controller.api.escalation import Decision, EscalationType
 from controller.simulation.ended_attempts import CRASHED, DRAINED, HUNG, LIMITED, LOOPED, Attempt, ended_attempt
-from controller.simulation.estimates import DAY, ENOUGH, ENOUGH_HOURS, HOUR, Fitted, Made, short, window
+from controller.simulation.estimates import DAY, ENOUGH, ENOUGH_HOURS, HOUR, Fitted, Made, quantile, short, window
 from controller.simulation.history import Asked, Histories, RunHistory
 from controller.simulation.scenario import EXIT_TEMPORARY, Scenario, scenario_of
+from controller.simulation.silences import SHORTEST, Longest, silences
 
 ENOUGH_TIMES = 40
 """Answers or Runs below which no hours are fitted."""
@@ -42,6 +43,8 @@ class _Data:
     works: list[tuple[float, bool]] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     created: list[datetime] = field(default_factory=list)
+    longest: list[Longest] = field(default_factory=list)
+    situations: int = 0
     limits: list[float] = field(default_factory=list)
     parked: int = 0
     doomed_runs: int = 0
@@ -63,7 +66,8 @@ def fit(found: Histories) -> Fit:
     for run in found.runs.values():
         _gather(data, run)
     made = Made()
-    for part in (_agent, _usage, _people, _surroundings, _arrivals):
+    data.situations = found.situations
+    for part in (_agent, _quiet, _usage, _people, _surroundings, _arrivals):
         part(data, made)
     values = {"description": f"Fitted to {len(found.runs)} Runs of a ledger.", **made.values}
     return Fit(scenario_of(values), made.figures, len(found.runs), found.rows, found.unreadable)
@@ -80,6 +84,7 @@ def _gather(data: _Data, run: RunHistory) -> None:
         data.ended_runs += run.ended
         if attempts:
             data.works.append((math.fsum(attempt.work for attempt in attempts), run.completed))
+    data.longest += [(attempt.work / HOUR, run.silences.get(attempt.key, 0.0)) for attempt in attempts]
     data.limits += _limits(attempts)
     for asked in run.asked.values():
         asked.closed = asked.closed or run.seen
@@ -122,6 +127,18 @@ def _agent(data: _Data, made: Made) -> None:
     questions = sum(asked.kind is EscalationType.QUESTION for asked in data.asked)
     made.rate("agent.questions.perHour", questions, hours, "questions/h")
     made.share("agent.questions.parks", min(data.parked, questions), questions, "questions")
+
+
+def _quiet(data: _Data, made: Made) -> None:
+    """Set the healthy silences, which only a ledger of all situations shows."""
+    if not data.situations:
+        made.put("agent.quiet", None, "", "only a ledger of --ledger-detail all shows it")
+        return
+    rate, lengths = silences(data.longest)
+    enough = data.hours >= ENOUGH_HOURS
+    shown = f"{rate:.3g} an hour of at least {SHORTEST} s, half under {short(quantile(lengths, 0.5))}" if enough else ""
+    value = {"perHour": rate, "lastsSeconds": {"empirical": lengths} if lengths else SHORTEST} if enough else None
+    made.put("agent.quiet", value, shown, f"the longest silences of {len(data.longest):,} attempts")
 
 
 def _ends(crashes: Sequence[Attempt]) -> list[JsonObject]:
@@ -175,7 +192,7 @@ def _surroundings(data: _Data, made: Made) -> None:
     made.distribution("nodes.startSeconds", [max(0.0, attempt.starting) for attempt in data.attempts], "starts")
     made.rate("provider.limitsPerDay", len(data.limits), days, f"limits, by exits with {EXIT_TEMPORARY}/days")
     made.distribution("provider.lastsSeconds", data.limits, "of them")
-    for path in ("agent.quiet", "agent.keepsWork", "reporter.outagesPerDay"):
+    for path in ("agent.keepsWork", "reporter.outagesPerDay"):
         made.put(path, None, "", "a ledger does not show it")
 
 

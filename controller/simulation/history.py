@@ -15,7 +15,10 @@ from controller.api.violations import Refused
 from controller.plan.actions import BlockAgent, CompleteRun, CreateEscalation, ReserveAttempt, SetEscalationPhase, StopRun
 from controller.plan.reasons import Reason
 from controller.plan.serialization import read_snapshot
-from controller.plan.snapshot import EscalationFacts, PodFacts, Snapshot
+from controller.plan.snapshot import EscalationFacts, PodFacts, ReportFacts, Snapshot
+
+ACTED = "acted"
+"""The kind of a row about a pass that acted."""
 
 
 class Recorded(Protocol):
@@ -32,6 +35,10 @@ class Recorded(Protocol):
     @property
     def snapshot(self) -> str:
         """Return the situation, as a JSON text."""
+
+    @property
+    def kind(self) -> str:
+        """Return `acted` for a pass that acted, else the row is about a situation in which nothing was due."""
 
     @property
     def outcome(self) -> str:
@@ -54,7 +61,9 @@ class Asked:
 
 @dataclass(slots=True)
 class RunHistory:
-    """What is known of one Run. `pods` are the newest facts of each attempt's pod."""
+    """What is known of one Run. `pods` are the newest facts of each attempt's pod, `silences` the longest
+    silence of each attempt that ended with activity, in seconds.
+    """
 
     created: datetime | None = None
     seen: datetime | None = None
@@ -62,17 +71,23 @@ class RunHistory:
     ended: bool = False
     pods: dict[tuple[str, int], PodFacts] = field(default_factory=dict)
     asked: dict[str, Asked] = field(default_factory=dict)
+    silences: dict[tuple[str, int], float] = field(default_factory=dict)
+    reported: dict[tuple[str, int], ReportFacts] = field(default_factory=dict)
     stuck: set[tuple[str, int]] = field(default_factory=set)
     """Attempts that the operator took for stalled."""
 
 
 @dataclass(slots=True)
 class Histories:
-    """The Runs of a ledger by UID, the number of rows, of those that could not be read, and the newest policy in force."""
+    """The Runs of a ledger by UID, and the newest policy in force.
+
+    The rows are counted, those of them that could not be read, and those about situations in which nothing was due.
+    """
 
     runs: dict[str, RunHistory] = field(default_factory=dict)
     rows: int = 0
     unreadable: int = 0
+    situations: int = 0
     policy: ResolvedPolicy | None = None
 
     def skip(self) -> None:
@@ -90,6 +105,7 @@ class Histories:
             self.unreadable += 1
             return
         run = self.runs.setdefault(row.uid, RunHistory())
+        self.situations += row.kind != ACTED
         run.seen, self.policy = row.at, snapshot.policy or self.policy
         _situation(run, snapshot, row.at)
         for action in acted:
@@ -109,8 +125,20 @@ def _situation(run: RunHistory, snapshot: Snapshot, at: datetime) -> None:
     for pod in snapshot.pods:
         if not pod.task:
             run.pods[pod.agent, pod.attempt] = pod
+    for report in snapshot.reports:
+        _report(run, report)
     for escalation in snapshot.escalations:
         _escalation(run, escalation, at)
+
+
+def _report(run: RunHistory, report: ReportFacts) -> None:
+    """Note the silence of the former report, if the agent was active since."""
+    key = report.agent, report.attempt
+    former = run.reported.get(key)
+    if former is not None and report.active_at > former.active_at:
+        silence = (former.reported_at - former.active_at).total_seconds()
+        run.silences[key] = max(silence, run.silences.get(key, 0.0))
+    run.reported[key] = report
 
 
 def _escalation(run: RunHistory, facts: EscalationFacts, at: datetime) -> None:

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from controller.api.policy import HealthThresholds, RunPolicySpec
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.timestamps import format_time, parse_time
-from controller.ledger.entry import entry_of
+from controller.ledger.entry import ACTED, SEEN, entry_of
 from controller.ledger.reading import Row
+from controller.ledger.situations import Situation, Situations
 from controller.ledger.tables import decisions, prepare, row_of
 from controller.plan import planner
 from controller.plan.actions import Action, Creation, Effect, Transition
@@ -52,13 +53,13 @@ POLICY = RunPolicySpec(
 )
 
 
-def simulated_rows(scenario: Scenario, runs: int, policy: RunPolicySpec) -> list[Row]:
-    """Return the rows of many Runs, in the order of their time."""
+def simulated_rows(scenario: Scenario, runs: int, policy: RunPolicySpec, *, situations: bool = False) -> list[Row]:
+    """Return the rows of many Runs, in the order of their time; with `situations`, those of `--ledger-detail all`."""
     resolved = ResolvedPolicy.of("default", policy)
     rows: list[Row] = []
-    with _recorded(rows):
+    with _recorded(rows, Situations() if situations else None):
         for number in range(runs):
-            engine.simulate_run(scenario, resolved, Draws(1, number))
+            engine.simulate_run(scenario, resolved, Draws(1, number), lazy=not situations)
     rows.sort(key=lambda row: row.at)
     return [replace(row, id=number) for number, row in enumerate(rows, 1)]
 
@@ -70,27 +71,33 @@ def write_ledger(url: str, rows: list[Row]) -> None:
         prepare(connection)
         for row in rows:
             values = asdict(row) | {"at": format_time(row.at), "run_uid": row.uid}
-            columns = {column.name for column in decisions.columns} - {"id", "kind"}
+            columns = {column.name for column in decisions.columns} - {"id"}
             connection.execute(decisions.insert().values({name: value for name, value in values.items() if name in columns}))
     database.dispose()
 
 
 @contextmanager
-def _recorded(rows: list[Row]) -> Iterator[None]:
-    """Add a row for each pass that acts, as the operator does."""
+def _recorded(rows: list[Row], situations: Situations | None) -> Iterator[None]:
+    """Add a row for each pass that acts, as the operator does, and for each situation that it finds worth one."""
+
+    def add(situation: Situation, acts: list[Action], kind: str) -> None:
+        entry = row_of(entry_of(situation.snapshot, situation.plan, acts, "", situation.at, kind))
+        names = ("namespace", "run", "rule", "phase", "reason", "digest", "snapshot", "plan", "outcome")
+        moment = parse_time(entry["at"])
+        assert moment
+        rows.append(Row(id=0, at=moment, uid=entry["run_uid"], kind=kind, **{name: entry[name] for name in names}))
 
     class Recorded(Passes):
         def reconcile(self) -> None:
             first = self._snapshot(self._cluster.report)
             at, self.acts = self._now, list[Action]()
-            decision = planner.plan(first, at)
+            found = Situation(first, planner.plan(first, at), at)
             super().reconcile()
+            if situations is not None:
+                for other in situations.acted(found) if self.acts else situations.seen(found):
+                    add(other, [], SEEN)
             if self.acts:
-                entry = row_of(entry_of(first, decision, self.acts, "", at))
-                names = ("namespace", "run", "run_uid", "rule", "phase", "reason", "digest", "snapshot", "plan", "outcome")
-                moment = parse_time(entry["at"])
-                assert moment
-                rows.append(Row(0, moment, *(entry[name] for name in names)))
+                add(found, self.acts, ACTED)
 
         def _change(self, action: Transition) -> None:
             self.acts.append(action)

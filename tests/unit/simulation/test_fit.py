@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from controller.api.base import dump
+from controller.api.policy import HealthThresholds, RunPolicySpec
 from controller.cli import main
 from controller.ledger.reading import Row
 from controller.simulation.draws import Draws
@@ -20,7 +21,7 @@ from controller.simulation.fit import Fit, fit
 from controller.simulation.history import histories
 from controller.simulation.scenario import scenario_of
 from controller.simulation.working_hours import MONDAY, Hours
-from tests.unit.simulation.simulated_ledger import TRUTH, write_ledger
+from tests.unit.simulation.simulated_ledger import TRUTH, simulated_rows, write_ledger
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,18 @@ def test_what_a_ledger_cannot_show_is_named_as_a_default(fitted: Fit) -> None:
         "agent.keepsWork",
         "reporter.outagesPerDay",
     }
+
+
+def test_a_ledger_of_all_situations_shows_healthy_silences() -> None:
+    """Their rate and lengths are recovered from the longest one of each attempt, up to the threshold that ends them."""
+    truth = scenario_of(
+        {"agent": {"workSeconds": 7200, "quiet": {"perHour": 1.5, "lastsSeconds": {"lognormal": {"median": 600, "p90": 1500}}}}}
+    )
+    health = HealthThresholds(activity_stalled_seconds=7200, progress_stalled_seconds=0)
+    rows = simulated_rows(truth, 60, RunPolicySpec(health=health, stale_run_age_seconds=86400), situations=True)
+    quiet = fit(histories(rows)).scenario.agent.quiet
+    assert quiet.per_hour == pytest.approx(1.5, rel=0.35)
+    assert [quiet.lasts_seconds.sample(u) for u in (0.5, 0.9)] == pytest.approx([600, 1500], rel=0.35)
 
 
 def test_a_small_ledger_gives_defaults(ledger: list[Row]) -> None:

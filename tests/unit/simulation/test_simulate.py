@@ -117,8 +117,7 @@ def test_without_matplotlib_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch)
     [
         (("--scenario", "slow.yaml"), "slow.yaml: file: cannot be read: No such file or directory; the scenarios by name are "
          "long-builds, nightly-refactoring, provider-limits"),
-        (("--scenario", "impatient.yaml"), "impatient.yaml: health: unknown field: known fields are agent, arrivals, description, "
-         "horizonSeconds, nodes, people, provider, reporter, runsPerDay"),
+        (("--scenario", "impatient.yaml"), "impatient.yaml: health: unknown field: known fields are advisor, agent, arrivals, "),
         (("--scenario", "quick.yaml", "--policy", "none.yaml"), "--policy none.yaml: cannot be read: No such file or directory"),
         (("--scenario", "quick.yaml", "--policy", "quick.yaml"), "quick.yaml: horizonSeconds: unknown field: known fields are"),
         (("--scenario", "quick.yaml", "--sweep", "restartBudgt=1,2"),
