@@ -97,7 +97,7 @@ def simulate(
         name, found = (FITTED, fit.scenario) if fit else _scenario(scenario or "")
         cases, swept = _cases([replace(case, scenario=found) for case in named], sweep)
         if saved:
-            saved.write_text(yaml.safe_dump(dump(found), sort_keys=False, width=WIDTH))
+            _write(saved, "--save-scenario", yaml.safe_dump(dump(found), sort_keys=False, width=WIDTH))
     setting = Setting(name, found, runs, seed, swept.field if swept else "")
     with progress("playing", runs * len(cases)) as advance:
         results = pool.play(cases, runs, seed, jobs or pool.cpus(), advance)
@@ -108,7 +108,16 @@ def simulate(
     ]
     _show(output, setting, played, fit)
     if picture:
-        picture.write_text(plot.draw(setting, played))
+        with _in_words():
+            _write(picture, "--plot", plot.draw(setting, played))
+
+
+def _write(file: Path, option: str, text: str) -> None:
+    """Write a file that an option names. Raises Refused."""
+    try:
+        file.write_text(text)
+    except OSError as error:
+        raise FileRefused.of(f"{option} {file}", f"cannot be written: {error.strerror}") from error
 
 
 def _scenario(given: str) -> tuple[str, Scenario]:

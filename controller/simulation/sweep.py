@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -56,11 +57,19 @@ def parse_sweep(text: str) -> Sweep:
     field, equals, listed = text.partition("=")
     if not equals or not field:
         raise SweepRefused.of(text, f"is no sweep: write a field and its values, for example {EXAMPLE}")
-    values = strict_file.load(f"[{listed}]", SweepRefused)
+    values = strict_file.load(f"[{WORDS.sub(_quoted, listed)}]", SweepRefused)
     if not MIN_VALUES <= len(values) <= MAX_VALUES:
         message = f"has {len(values)} values: write {MIN_VALUES} to {MAX_VALUES}, for example {EXAMPLE}"
         raise SweepRefused.of(field, message)
     return Sweep(field, tuple(values), _is_of_scenario(field))
+
+
+WORDS = re.compile(r"(?<![^,\s])(on|off|yes|no)(?![^,\s])", re.IGNORECASE)
+"""Words that YAML reads as booleans. They are values of fields such as `reporter`; a boolean field takes true and false."""
+
+
+def _quoted(found: re.Match[str]) -> str:
+    return f'"{found[0]}"'
 
 
 def _is_of_scenario(field: str) -> bool:

@@ -123,6 +123,8 @@ def test_without_matplotlib_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch)
         (("--scenario", "quick.yaml", "--sweep", "restartBudgt=1,2"),
          "--sweep restartBudgt: unknown field: did you mean restartBudget?"),
         (("--scenario", "quick.yaml", "--plot", "a.png"), "--plot a.png: must end in .svg: pictures are drawn as SVG"),
+        (("--scenario", "quick.yaml", "--save-scenario", "none/a.yaml"),
+         "--save-scenario none/a.yaml: cannot be written: No such file"),
         (("--scenario", "quick.yaml", "--plot", "none/a.svg"), "--plot none/a.svg: is in a folder that does not exist: create it"),
     ],
 )  # fmt: skip

@@ -34,6 +34,13 @@ def test_a_scenarios_field_takes_each_value() -> None:
     assert not parse_sweep("reporter=Full,Off").of_scenario
 
 
+def test_words_are_words() -> None:
+    """`Off` is a value of some fields, which YAML would read as a boolean."""
+    cases = parse_sweep("reporter=Full,Off").cases(BASE)
+    assert [case.policy.spec.reporter.value for case in cases] == ["Full", "Off"]
+    assert [case.policy.spec.dry_run for case in parse_sweep("dryRun=false,true").cases(BASE)] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
