@@ -92,7 +92,8 @@ def _decision(decided: Decided) -> str:
 
 def _effect(effect: Effect) -> str:
     agent = f" of {effect.agent}" if effect.agent else ""
-    at = f" ({TIMES[effect.change]} {effect.at})" if effect.at else ""
+    asks = " (after the advisor's answer)" if effect.change is Change.LATER else ""
+    at = f" ({TIMES[effect.change]} {effect.at})" if effect.at else asks
     return f"{effect.kind.value}{agent} {effect.change.value}{at}"
 
 

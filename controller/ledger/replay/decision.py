@@ -12,7 +12,8 @@ from controller.api.base import JsonObject
 from controller.api.phases import Phase
 from controller.api.timestamps import format_time
 from controller.plan import Action, Plan, Snapshot, plan
-from controller.plan.actions import CreateEscalation, ReserveAttempt, StopRun
+from controller.plan.actions import Consult, CreateEscalation, ReserveAttempt, StopRun
+from controller.plan.intents import Intent
 from controller.plan.model import DIGEST_FIELDS
 
 MAX_CHECKS = 120
@@ -41,8 +42,8 @@ class Change(StrEnum):
 class Effect:
     """One counted decision that the candidate makes otherwise.
 
-    `at` is when the candidate makes it if nothing changes, for a later one; when it was recorded, for one that the candidate makes
-    sooner.
+    `at` is when the candidate makes it if nothing changes, for a later one (empty if it asks the advisor at once); when it was
+    recorded, for one that the candidate makes sooner.
     """
 
     kind: Kind
@@ -88,10 +89,26 @@ def effects_of(recorded: Plan, candidate: Plan, snapshot: Snapshot) -> tuple[Eff
     """Return the effects of the candidate's plan in place of the recorded one; `snapshot` is the candidate's."""
     ours, theirs = list(_counted(recorded)), list(_counted(candidate))
     gone = [effect for effect in ours if effect not in theirs]
-    ahead, at = _first_counted(candidate, snapshot) if gone else ([], "")
-    later = (replace(effect, change=Change.LATER, at=at) for effect in gone if effect in ahead)
-    avoided = (replace(effect, change=Change.AVOIDED) for effect in gone if effect not in ahead)
+    ahead, at = _next_decision(candidate, snapshot) if gone else (candidate, "")
+    coming = [effect for effect in gone if _wants(ahead, effect) or effect in _counted(ahead)]
+    later = (replace(effect, change=Change.LATER, at=at) for effect in coming)
+    avoided = (replace(effect, change=Change.AVOIDED) for effect in gone if effect not in coming)
     return (*later, *avoided, *(effect for effect in theirs if effect not in ours))
+
+
+def _wants(decision: Plan, effect: Effect) -> bool:
+    """Whether a plan asks the advisor about an effect first: it depends on the answer."""
+    asked = (action for action in decision.actions if isinstance(action, Consult))
+    return any(WANTED.get(each.consultation.wanted) is effect.kind and effect.agent in ("", each.agent) for each in asked)
+
+
+WANTED = {
+    Intent.AUTO_RESTART: Kind.RESTART,
+    Intent.AUTO_STOP_STALE: Kind.STOP,
+    Intent.ESCALATE_BLOCKED: Kind.ESCALATION,
+    Intent.ESCALATE_GUIDANCE: Kind.ESCALATION,
+}
+"""The effects of the actions that the advisor is asked about."""
 
 
 def recorded_later(effects: Iterable[Effect], acted: Iterable[Any], at: str) -> tuple[Effect, ...]:
@@ -112,15 +129,15 @@ KINDS = {ReserveAttempt.step: Kind.RESTART, CreateEscalation.step: Kind.ESCALATI
 """The steps of counted actions."""
 
 
-def _first_counted(candidate: Plan, snapshot: Snapshot) -> tuple[list[Effect], str]:
-    """Return what the candidate decides next if nothing but the time changes, and when; the time is empty for now."""
+def _next_decision(candidate: Plan, snapshot: Snapshot) -> tuple[Plan, str]:
+    """Return the candidate's next plan with actions if nothing but the time changes, and when; the time is empty for now."""
     decision, at = candidate, ""
     for _ in range(MAX_CHECKS):
-        found, check = list(_counted(decision)), decision.verdict.next_check
-        if found or decision.actions or check is None:
-            return found, at
+        check = decision.verdict.next_check
+        if decision.actions or check is None:
+            break
         decision, at = plan(_still_reported(snapshot, check), check), format_time(check)
-    return [], ""
+    return decision, at
 
 
 def _still_reported(snapshot: Snapshot, now: datetime) -> Snapshot:

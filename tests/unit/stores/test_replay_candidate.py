@@ -22,7 +22,9 @@ from controller.ledger.replay.comparison import Comparison
 from controller.ledger.replay.comparison_document import UNWATCHED, comparison_document, comparison_lines
 from controller.ledger.replay.reproduce import Result
 from controller.ledger.replay.summary import Scope
+from tests.unit.plan.stories import document_of
 from tests.unit.stores.scripted_run import INTERVAL_SECONDS, NEVER, Life, Play
+from tests.unit.stores.test_replay import row_for, story
 
 CRASHES = (Life(100, 1), Life(100, 1), Life(50))
 """An agent that crashes twice and completes."""
@@ -128,6 +130,17 @@ def test_a_refund_that_the_candidate_does_not_give_is_carried() -> None:
     kept = {"restartBudget": 1, "restartCooldownSeconds": 0}
     assert parted_at(judged(rows, kept | {"restartBudgetResetSeconds": 60})) is None
     assert parted_at(judged(rows, kept | {"restartBudgetResetSeconds": 86400})) == (3, ["escalation added", "restart avoided"])
+
+
+def test_a_question_to_the_advisor_delays_a_decision() -> None:
+    """The recorded policy did not ask the advisor. A candidate that does has not decided yet."""
+    document = document_of(story("budget-of-one-restarts-one-of-two")) | {"advisor": True, "mode": "Off"}
+    document["policy"]["spec"]["llm"] = {"mode": "Off"}
+    rows, policy = [row_for(document)], document["policy"]["spec"]
+    assert parted_at(judged(rows, policy)) is None
+    assisted = policy | {"llm": {"mode": "Assist"}}
+    assert parted_at(judged(rows, assisted)) == (1, ["restart later"])
+    assert "later (after the advisor's answer)" in "".join(comparison_lines(*compared(rows, assisted)))
 
 
 def test_what_follows_a_parting_is_not_judged() -> None:
