@@ -22,7 +22,7 @@ from controller.facts.pods import escalation_facts
 from controller.kube.client import Client
 from controller.kube.errors import Conflict
 from controller.kube.resources import ESCALATIONS, Resource
-from controller.notify.delivery_result import NOT_DELIVERED
+from controller.notify.delivery_result import NOT_DELIVERED, Result
 from controller.notify.message import Message
 from controller.plan.actions import SetEscalationPhase
 from controller.plan.intents import Intent
@@ -124,9 +124,10 @@ def test_trouble_delays_nobody_and_is_told(api_cluster: Cluster, namespace: str,
         assert len(hangs.messages) == 1
     events = items(api_cluster, namespace, "events")
     assert "hunter2" not in f"{operator.log.read_text()} {metrics} {events}"
-    assert [line["place"] for line in operator.lines() if line["event"] == "notification not sent"] == [
-        f"Secret {namespace}/absent, key url"
-    ]
+    not_sent = [(line["place"], line["result"]) for line in operator.lines() if line["event"] == "notification not sent"]
+    late = (f"Secret {namespace}/hangs, key url", Result.UNKNOWN)  # on a machine where all this takes longer than SEND_SECONDS
+    assert [each for each in not_sent if each != late] == [(f"Secret {namespace}/absent, key url", Result.UNUSABLE)]
+    assert not_sent.count(late) <= 1
 
 
 def test_a_graceful_end_sends_what_waits(api_cluster: Cluster, namespace: str, operator: OperatorProcess) -> None:
