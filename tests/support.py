@@ -121,6 +121,7 @@ def shell(script: str, **fields: Any) -> JsonObject:
 POLLED = {
     "pod": "/api/v1",
     "event": "/api/v1",
+    "lease": "/apis/coordination.k8s.io/v1",
     **dict.fromkeys(("run", "escalation", "agentreport"), f"/apis/{API_VERSION}"),
 }
 """Kinds that tests read again and again, with their groups: these are read without a process."""
