@@ -146,9 +146,9 @@ def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace of the test's own on the cluster that it uses, deleted afterwards."""
     cluster = request.getfixturevalue("kind_cluster" if "kind_cluster" in request.fixturenames else "api_cluster")
     name = f"t-{uuid.uuid4().hex[:8]}"
-    cluster.kubectl("create", "namespace", name)
+    cluster.create_namespace(name)
     yield name
-    cluster.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+    cluster.delete_namespace(name)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tests.cluster.base import insistently
+from tests.cluster.base import BRIEF_GO, insistently
 from tests.cluster.binaries import find
 from tests.image import IMAGE
 
@@ -28,7 +28,7 @@ class HelmError(Exception):
 
 def helm(*arguments: str, home: Path, kubeconfig: Path | None = None, messages: bool = False) -> str:
     """Run helm with a home of its own and return its output, with its messages if wanted. Raises HelmError if it fails."""
-    env = {**os.environ, "HELM_CACHE_HOME": f"{home}/cache", "HELM_CONFIG_HOME": f"{home}/config", "HELM_DATA_HOME": f"{home}/data"}
+    env = os.environ | BRIEF_GO | {f"HELM_{kind.upper()}_HOME": f"{home}/{kind}" for kind in ("cache", "config", "data")}
     env.pop("KUBECONFIG", None)
     where = ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
     command = [str(find(["helm"])["helm"]), *arguments, *where]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections import Counter
@@ -21,6 +22,9 @@ KUBECTL_SECONDS = 330.0
 """A little more, so that kubectl can print its own timeout message."""
 TOLD_OF = ("runs", "escalations", "agentreports", "pods", "events", "leases", "deployments")
 """Kinds that are exported from a failed test's cluster."""
+NAMESPACES = "/api/v1/namespaces"
+BRIEF_GO = {"GOGC": "off", "GOMEMLIMIT": "1GiB", "GOMAXPROCS": "1"}
+"""The environment of kubectl and helm, which end within a second: without collecting garbage they need a quarter less CPU."""
 CONTENT_WRITES = frozenset({"create", "update", "patch", "delete"})
 
 
@@ -42,7 +46,9 @@ class Cluster:
         """
         command = [str(self.kubectl_path), "--kubeconfig", str(self.kubeconfig), *args]
         done = insistently(
-            lambda: subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=timeout),
+            lambda: subprocess.run(
+                command, input=stdin, capture_output=True, text=True, check=False, timeout=timeout, env=os.environ | BRIEF_GO
+            ),
             harmless="apply" in args,
         )
         if done.returncode and check:
@@ -64,6 +70,20 @@ class Cluster:
                 return None
             raise
         return found
+
+    def create_namespace(self, name: str) -> None:
+        """Create a namespace. Raises ClusterError."""
+        if self._reader:
+            self._reader.create(NAMESPACES, {"metadata": {"name": name}})
+        else:
+            self.kubectl("create", "namespace", name)
+
+    def delete_namespace(self, name: str) -> None:
+        """Begin to delete a namespace, if it exists. Raises ClusterError."""
+        if self._reader:
+            self._reader.delete(f"{NAMESPACES}/{name}")
+        else:
+            self.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
 
     @cached_property
     def _reader(self) -> Reader | None:

@@ -1,4 +1,4 @@
-"""Reads of an API server over connections that are kept.
+"""Requests to an API server over connections that are kept: polls, and what each test does.
 
 Most of a test is polls, and one by kubectl takes a process and a handshake: 50 ms of CPU in place of 2, on cores that the test's
 cluster needs, too.
@@ -38,7 +38,7 @@ def reader_of(kubeconfig: Path) -> Reader | None:
 
 
 class Reader:
-    """Reads as one user with a certificate."""
+    """Reads, creates and deletes as one user with a certificate."""
 
     def __init__(self, cluster: dict[str, str], user: dict[str, str]) -> None:
         """Both are parts of a kubeconfig."""
@@ -54,14 +54,25 @@ class Reader:
 
     def read(self, path: str) -> dict[str, Any] | None:
         """Return the object or list at a path, None if there is none. Raises ClusterError with the API server's message."""
+        return self._request("GET", path)
+
+    def create(self, path: str, obj: dict[str, Any]) -> None:
+        """Create an object in the collection at a path. Raises ClusterError with the API server's message."""
+        self._request("POST", path, obj)
+
+    def delete(self, path: str) -> None:
+        """Delete the object at a path, if there is one, without waiting for its end. Raises ClusterError as the others do."""
+        self._request("DELETE", path)
+
+    def _request(self, method: str, path: str, obj: dict[str, Any] | None = None) -> dict[str, Any] | None:
         try:
-            answer = self._pool.request("GET", path)
+            answer = self._pool.request(method, path, json=obj) if obj else self._pool.request(method, path)
         except urllib3.exceptions.HTTPError as error:
-            raise ClusterError(f"GET {path}: {error}") from error
-        if answer.status == NOT_FOUND:
+            raise ClusterError(f"{method} {path}: {error}") from error
+        if answer.status == NOT_FOUND and method != "POST":
             return None
         if answer.status >= FIRST_ERROR:
-            raise ClusterError(f"GET {path}: {answer.data.decode(errors='replace')}")
+            raise ClusterError(f"{method} {path}: {answer.data.decode(errors='replace')}")
         found: dict[str, Any] = json.loads(answer.data)
         return found
 
