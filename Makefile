@@ -7,7 +7,7 @@ WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS)
 PROSE := controller docs README.md CHANGELOG.md CONTRIBUTING.md AGENTS.md scripts tests
 
-.PHONY: help setup demo test test-unit test-api test-kind test-chart test-kind-short test-matrix release-check chaos failover shards branches model fuzz bench latency scale startup neighbours cli image docs digests check fmt generate clean
+.PHONY: help setup demo test test-unit test-api test-kind test-chart test-kind-short test-matrix release-check chaos failover shards branches model simulation-check fuzz bench latency scale startup neighbours cli image docs digests check fmt generate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ branches: ## Play the story of a verified branch thirty times while the operator
 model: ## Check the shipped decisions in every state of a model cluster, then check mutants of them
 	@$(RUN) python -m tests.model $(MODEL_ARGS)
 	@$(RUN) python -m tests.model --mutants $(MODEL_ARGS)
+
+simulation-check: ## Play a scenario for real on an API server, simulate it, and compare; SIMULATION_ARGS="--runs 50"
+	@$(RUN) python -m tests.simulation_check $(SIMULATION_ARGS)
 
 fuzz: ## Send a hundred thousand hostile answers through the gate, compare with an independent validator, test mutants of the gate
 	@$(RUN) python -m tests.fuzz $(FUZZ_ARGS)

@@ -77,7 +77,7 @@ class SimulatedReporter:
         memory.active_at = (self._record.active_at(time) or self._began) / SECOND
         memory.progress_events, memory.progress_at = count, None if last is None else last / SECOND
         memory.usage = self._usage(time)
-        status = status_of(self._settings, memory, SOURCES, time // SECOND, time / SECOND)
+        status = status_of(self._settings, memory, SOURCES, time, time / SECOND)
         progress = status.get("progressAgeSeconds")
         return ReportFacts(
             agent=self._settings.agent,

@@ -44,10 +44,16 @@ def test_the_operator_reads_the_same_facts_from_the_object() -> None:
     reporter.say({"type": "question", "id": "q1", "text": "which way?", "options": ["left"]}, 1_100_000)
     reporter.deliver(("q1",), 1_200_000)
     found = reporter.facts(1_250_400, ("q1",))
-    status = status_of(reporter._settings, reporter.memory, SOURCES, 1250, 1250.4)
+    status = status_of(reporter._settings, reporter.memory, SOURCES, 1_250_400, 1250.4)
     read = report_facts(a_report(status, at="2026-01-05T00:20:50Z", deliveries=[{"questionID": "q1", "answer": "left"}]))
     assert found == read
     assert (found.progress_events, found.delivered, found.usage is not None) == (9, ("q1",), True)
+
+
+def test_two_reports_of_one_second_have_an_order() -> None:
+    """The newer one counts, as with the numbers of a real reporter."""
+    reporter = a_reporter()
+    assert reporter.facts(60_100).seq < reporter.facts(60_900).seq
 
 
 def test_reports_arrive_at_the_interval_with_jitter() -> None:

@@ -1,0 +1,1 @@
+"""The same scenario played for real and simulated: `make simulation-check`."""
