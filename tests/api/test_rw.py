@@ -72,6 +72,23 @@ def test_dry_runs_create_nothing(rw: Plugin) -> None:
     await_phase(rw.cluster, rw.namespace, "later", "Completed")
 
 
+def test_the_same_failure_twice_asks_although_budget_is_left(rw: Plugin) -> None:
+    """The question says how often; after a Retry the same failure asks again, without another charge."""
+    policy = policy_of({"restartBudget": 5, "restartCooldownSeconds": 0, "repeatedFailures": {"count": 2}})
+    apply(rw.cluster, rw.namespace, policy, failing("same"))
+    await_phase(rw.cluster, rw.namespace, "same", "Blocked")
+    found = status(rw.cluster, rw.namespace, "same")
+    assert (found["reason"], found["restarts"], found["agents"][0]["repeatedFailures"]) == ("RepeatedFailures", 1, 2)
+    told = json.loads(rw.ok("explain", "same", "-o", "json"))
+    assert (told["rule"], told["agents"][0]["repeatedFailures"], told["budget"]["left"]) == ("supervised", 2, 4)
+    assert "coder failed in the same way 2 times in a row" in rw.ok("describe", "same")
+    rw.ok("retry", "same")
+    await_that(lambda: "3 times in a row" in status(rw.cluster, rw.namespace, "same").get("message", ""), "the next question")
+    assert status(rw.cluster, rw.namespace, "same")["restarts"] == 1
+    rw.ok("fail", "same")
+    await_phase(rw.cluster, rw.namespace, "same", "Failed")
+
+
 def test_a_blocked_run_is_retried_and_given_up(rw: Plugin) -> None:
     """When the budget is spent, explain shows the rule and the remedy; retry gives one more attempt, fail ends it."""
     apply(rw.cluster, rw.namespace, policy_of({"restartBudget": 0}), failing("stuck"))

@@ -13,7 +13,7 @@ from controller.api.escalation import Decision, EscalationPhase
 from controller.api.names import FINALIZER_OUTCOME, named_task, pod_name, task_pod_name
 from controller.api.operator_state import AgentState, OperatorState, Outcome, OutcomeResult
 from controller.api.phases import Health, Phase
-from controller.api.policy import OutcomeAction, OutcomeRule, RunPolicySpec
+from controller.api.policy import OnRepeatedFailures, OutcomeAction, OutcomeRule, RepeatedFailures, RunPolicySpec
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.tasks import TaskKind, TaskState
 from controller.api.verification import VerificationResult, VerificationState
@@ -260,6 +260,23 @@ def test_the_same_failure_twice_asks_a_human() -> None:
     assert "1 failed in 3.7s" in asked.inquiry.text
     answered = recorded(with_answer(after, asked, Decision.RETRY))
     assert (agent_of(answered).attempt, agent_of(answered).restarts) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "ends"),
+    [("1 failed in 3.7s", True), ("2 errors in 3.7s", False)],
+    ids=["the same output", "another output"],
+)
+def test_repeated_failures_of_a_verification_may_fail_the_run(*, words: str, ends: bool) -> None:
+    """The policy's repeatedFailures counts a failed verification by its output, and its Fail comes before the question."""
+    limit = RepeatedFailures(count=2, action=OnRepeatedFailures.FAIL)
+    policy = RunPolicySpec(restart_cooldown_seconds=0, repeated_failures=limit)
+    first = agent_of(recorded(situation(done(started()), ended(1, task_words="1 failed in 0.1s"), policy=policy)))
+    known: JsonObject = {"verification": first.verification, "last_failure": first.last_failure, "restarts": 1}
+    second = situation(done(started(), attempt=1, **known), ended(1, attempt=1, task_words=words), policy=policy)
+    after = recorded(second)
+    assert after.state
+    assert (after.state.stop.reason if after.state.stop else None) == (Reason.REPEATED_FAILURES if ends else None)
 
 
 def test_another_failure_is_restarted() -> None:
