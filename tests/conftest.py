@@ -100,7 +100,7 @@ def _namespaces(item: pytest.Item) -> list[str]:
 @pytest.fixture(scope="session")
 def api_cluster() -> Iterator[Cluster]:
     """A real API server with two simulated nodes, an audit log and our CRDs."""
-    cluster = lifecycle.up("api", kwok_nodes=2)
+    cluster = lifecycle.up("api", kwok_nodes=2, garbage=True)
     try:
         install(cluster)
         yield cluster

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -20,14 +21,15 @@ CONTROL_PLANE = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-sche
 READY_SECONDS = 90.0
 ETCD_BYTES = 8 * 2**30
 """Ten thousand Runs write gigabytes of versions between two compactions."""
+RARE_COLLECTION = {"GOGC": "400"}
 VOLUMES = 20
 """For the claims of Runs on simulated nodes."""
 AUDIT_POLICY = HERE / "audit-policy.yaml"
 STAGES = HERE / "kwok-stages.yaml"
 
 
-def start_api(name: str, directory: Path, *, kwok_nodes: int, keep: bool, controllers: str) -> Cluster:
-    """Start a control plane; `controllers` are those of the controller-manager.
+def start_api(name: str, directory: Path, *, kwok_nodes: int, keep: bool, controllers: str, garbage: bool) -> Cluster:
+    """Start a control plane; `controllers` are those of the controller-manager, which like the others may leave much garbage.
 
     Raises ClusterError, with the path of the log, if a component does not start.
     """
@@ -43,7 +45,8 @@ def start_api(name: str, directory: Path, *, kwok_nodes: int, keep: bool, contro
         commands = _commands(programs, directory, (client, peer, secure))
         commands["kube-controller-manager"].append(f"--controllers={controllers}")
         for part, command in commands.items():
-            processes.start(record, part, command, directory / f"{part}.log", keep=keep)
+            env = os.environ | RARE_COLLECTION if garbage else None
+            processes.start(record, part, command, directory / f"{part}.log", keep=keep, env=env)
             if part == "kube-apiserver":
                 _await_ready(cluster)
         if kwok_nodes:
