@@ -30,8 +30,8 @@ from controller.ledger.replay.summary import Audit, AuditSummary, Scope
 
 T = TypeVar("T")
 
-DIFFERENT, FAILED = 1, 2
-"""Exit codes: a plan differs; nothing could be replayed, or not as asked."""
+DIFFERENT, FAILED, INTERRUPTED = 1, 2, 130
+"""Exit codes: a plan differs; nothing could be replayed, or not as asked; Ctrl-C, as shells have it."""
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 AGE = re.compile(r"(\d{1,9})([smhdw])")
 
@@ -136,6 +136,9 @@ def _in_words() -> Iterator[None]:
     """Print an expected error in one line and exit."""
     try:
         yield
+    except KeyboardInterrupt:
+        click.echo("runwatchman: interrupted: no result is printed", err=True)
+        sys.exit(INTERRUPTED)
     except BrokenProcessPool:
         click.echo("runwatchman: a process of the replay was killed: see the machine's memory, or give fewer --jobs", err=True)
         sys.exit(FAILED)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from click.testing import CliRunner, Result
@@ -158,6 +159,15 @@ def test_a_killed_process_is_explained(tmp_path: Path, monkeypatch: pytest.Monke
     done = replayed(url, "--jobs", "2")
     assert (done.exit_code, done.output.count("\n")) == (2, 1)
     assert "a process of the replay was killed" in done.output
+
+
+def test_an_interrupted_replay_is_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C has an exit code of its own, so that no script takes it for a plan that differs."""
+    url = f"sqlite:///{tmp_path}/l.db"
+    keep(url, row(RESTART))
+    monkeypatch.setattr(replay, "judge_all", Mock(side_effect=KeyboardInterrupt))
+    done = replayed(url)
+    assert (done.exit_code, done.output) == (130, "runwatchman: interrupted: no result is printed\n")
 
 
 def test_a_ledger_without_a_decision_is_explained(url: str) -> None:
