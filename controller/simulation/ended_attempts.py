@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.api.escalation import EscalationType
-from controller.plan.snapshot import PodFacts
+from controller.plan.snapshot import PodFacts, ReportFacts
 from controller.simulation.history import Asked, RunHistory
 from controller.simulation.scenario import EXIT_TEMPORARY
 
@@ -41,10 +41,11 @@ class Attempt:
 def ended_attempt(run: RunHistory, pod: PodFacts) -> Attempt | None:
     """Return an attempt that has run, until its end or until it was last seen; None for one that has not started."""
     ended = pod.termination.finished_at if pod.termination is not None else run.seen
-    if pod.started_at is None or ended is None:
+    began = _began(pod)
+    if began is None or ended is None:
         return None
-    running = max(0.0, (ended - pod.started_at).total_seconds())
-    ending, report = _ending(run, pod), pod.last_report
+    running = max(0.0, (ended - began).total_seconds())
+    ending, report = _ending(run, pod), last_report(run, pod)
     lost = 0.0
     if ending in (HUNG, LOOPED) and report is not None:
         since = report.active_at if ending == HUNG else report.progress_at or report.active_at
@@ -53,9 +54,9 @@ def ended_attempt(run: RunHistory, pod: PodFacts) -> Attempt | None:
     usage = report.usage if report is not None else None
     return Attempt(
         pod=pod,
-        began=pod.started_at,
+        began=began,
         ended=ended,
-        starting=(pod.started_at - pod.created_at).total_seconds() if pod.created_at else 0.0,
+        starting=(began - pod.created_at).total_seconds() if pod.created_at else 0.0,
         running=running,
         work=max(0.0, running - lost - waiting),
         spending=max(0.0, running - waiting - (lost if ending == HUNG else 0.0)),
@@ -66,8 +67,18 @@ def ended_attempt(run: RunHistory, pod: PodFacts) -> Attempt | None:
     )
 
 
+def last_report(run: RunHistory, pod: PodFacts) -> ReportFacts | None:
+    """Return the last report about an attempt: the one in the pod's termination message, or the newest one in the API."""
+    return pod.last_report or run.reported.get((pod.agent, pod.attempt))
+
+
+def _began(pod: PodFacts) -> datetime | None:
+    """Return when the agent started. A container that has ended has that in its termination only."""
+    return pod.started_at or (pod.termination.started_at if pod.termination is not None else None)
+
+
 def _ending(run: RunHistory, pod: PodFacts) -> str:
-    code, report = pod.termination.exit_code if pod.termination is not None else 0, pod.last_report
+    code, report = pod.termination.exit_code if pod.termination is not None else 0, last_report(run, pod)
     if pod.disrupted_at is not None:
         return DRAINED
     if pod.ending_since is not None or pod.termination is None:

@@ -10,7 +10,7 @@ from itertools import groupby, pairwise
 
 from controller.api.base import JsonObject
 from controller.api.escalation import Decision, EscalationType
-from controller.simulation.ended_attempts import CRASHED, DRAINED, HUNG, LIMITED, LOOPED, Attempt, ended_attempt
+from controller.simulation.ended_attempts import CRASHED, DRAINED, HUNG, LIMITED, LOOPED, Attempt, ended_attempt, last_report
 from controller.simulation.estimates import DAY, ENOUGH, ENOUGH_HOURS, HOUR, Fitted, Made, quantile, short, window
 from controller.simulation.history import Asked, Histories, RunHistory
 from controller.simulation.scenario import EXIT_TEMPORARY, Scenario, scenario_of
@@ -89,7 +89,8 @@ def _gather(data: _Data, run: RunHistory) -> None:
     for asked in run.asked.values():
         asked.closed = asked.closed or run.seen
     data.asked += run.asked.values()
-    data.parked += sum(1 for pod in run.pods.values() if pod.last_report is not None and pod.last_report.parked)
+    reports = [last_report(run, pod) for pod in run.pods.values()]
+    data.parked += sum(report is not None and report.parked for report in reports)
     if run.created is not None:
         data.created.append(run.created)
 

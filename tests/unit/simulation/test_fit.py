@@ -14,13 +14,14 @@ from click.testing import CliRunner
 from controller.api.base import dump
 from controller.api.policy import HealthThresholds, RunPolicySpec
 from controller.cli import main
-from controller.ledger.reading import Row
+from controller.ledger.reading import Row, read
 from controller.simulation.draws import Draws
 from controller.simulation.estimates import poisson, survival, window
 from controller.simulation.fit import Fit, fit
 from controller.simulation.history import histories
 from controller.simulation.scenario import scenario_of
 from controller.simulation.working_hours import MONDAY, Hours
+from tests.kept_ledger import KEPT, unpack
 from tests.unit.simulation.simulated_ledger import TRUTH, simulated_rows, write_ledger
 
 
@@ -97,6 +98,16 @@ def test_a_ledger_of_all_situations_shows_healthy_silences() -> None:
     quiet = fit(histories(rows)).scenario.agent.quiet
     assert quiet.per_hour == pytest.approx(1.5, rel=0.35)
     assert [quiet.lasts_seconds.sample(u) for u in (0.5, 0.9)] == pytest.approx([600, 1500], rel=0.35)
+
+
+def test_a_ledger_of_a_real_operator_has_attempts(tmp_path: Path) -> None:
+    """A container that has ended has its start in its termination: the attempts of the kept ledger are found."""
+    found = fit(histories(row for row in read(unpack(KEPT, tmp_path / "kept.db")) if isinstance(row, Row)))
+    starts = next(each.data for each in found.figures if each.field == "nodes.startSeconds")
+    crashes = next(each.data for each in found.figures if each.field == "agent.crash.perHour")
+    assert int(starts.split()[0]) > 30
+    assert int(crashes.split()[0]) > 10
+    assert found.unreadable == 0
 
 
 def test_a_small_ledger_gives_defaults(ledger: list[Row]) -> None:
