@@ -21,6 +21,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 RUN_NAME = RUNS.replace("runs", "run", 1)
 """The kind of a Run as `kubectl -o name` writes it."""
 
+UNKNOWN_REQUESTER = 'unknown field "spec.requestedBy"'
+"""In the API server's refusal, by strict decoding."""
+
 
 def creating(command: F) -> F:
     """Add the options of the commands that create a Run."""
@@ -61,14 +64,12 @@ def create(
     if dry_run == "client":  # Anybody may apply a Run that is only printed, so it names no requester.
         click.echo(printed(made, session.namespace, output or "yaml"), nl=False)
         return
-    made = made | {"spec": made["spec"] | requester(session)}
-    kubectl, text = session.kubectl, json.dumps(made)
     if dry_run:
-        click.echo(kubectl.text("create", f"--dry-run={dry_run}", "-f", "-", "-o", output or "yaml", stdin=text), nl=False)
+        click.echo(_send(session, made, f"--dry-run={dry_run}", "-o", output or "yaml"), nl=False)
         return
     name = name_of(made)
     try:
-        written = kubectl.text("create", "-f", "-", *(("-o", output) if output else ()), stdin=text)
+        written = _send(session, made, *(("-o", output) if output else ()))
     except Refused as refused:
         if refused.reason != "AlreadyExists":
             raise
@@ -79,6 +80,17 @@ def create(
         _await(session, name)
     elif not output:
         session.hint(*hints, f"watch: {session.command('get', name, '-w')}", f"logs: {session.command('logs', name, '-f')}")
+
+
+def _send(session: Session, made: JsonObject, *args: str) -> str:
+    """Create a Run in the name of its requester; return kubectl's output. CRDs that are older do not know the field."""
+    signed = made | {"spec": made["spec"] | requester(session)}
+    try:
+        return session.kubectl.text("create", "-f", "-", *args, stdin=json.dumps(signed))
+    except Refused as refused:
+        if UNKNOWN_REQUESTER not in str(refused):
+            raise
+    return session.kubectl.text("create", "-f", "-", *args, stdin=json.dumps(made))
 
 
 def printed(made: JsonObject, namespace: str | None, output: str) -> str:
