@@ -242,7 +242,7 @@ def test_every_policy_is_bound_strict_and_understood(api_cluster: Cluster) -> No
     listed = json.loads(api_cluster.kubectl("get", "validatingadmissionpolicies,validatingadmissionpolicybindings", "-o", "json"))
     policies = {found["metadata"]["name"]: found for found in listed["items"] if found["kind"] == "ValidatingAdmissionPolicy"}
     bindings = {found["spec"]["policyName"]: found for found in listed["items"] if found["kind"].endswith("Binding")}
-    assert len(policies) == 15
+    assert len(policies) == 18
     assert {name: binding["spec"]["validationActions"] for name, binding in bindings.items()} == {
         name: ["Deny"] for name in policies
     }
