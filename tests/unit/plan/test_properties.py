@@ -34,7 +34,7 @@ from controller.plan.actions import (
     Transition,
     Ungate,
 )
-from controller.plan.context import PlanContext
+from controller.plan.context import NO_STATE, PlanContext
 from controller.plan.intents import Charge
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import ReportFacts
@@ -210,7 +210,7 @@ def test_nothing_is_ended_without_a_decision(snapshot: Snapshot, now: datetime) 
         if isinstance(action, Terminate):
             state = snapshot.state
             assert state is not None
-            agent = state.agents[action.agent]
+            agent = state.agents.get(action.agent, NO_STATE)  # A Run may be stopped before the start of its pod is on record.
             recorded = agent.outcome is not None and (agent.attempt, agent.pod_uid) == (action.attempt, action.pod_uid)
             late = action.reason in (Reason.TASK_TIMED_OUT, Reason.TASK_ENDED, Reason.TASK_NOT_DUE)
             of_task = late and agent.task is not None and agent.task.pod_uid == action.pod_uid
