@@ -45,7 +45,7 @@ def _unwrap(given: Any) -> tuple[dict[str, Any], Spelling]:
     if SEED_KEY in file:
         _only(file, frozenset({SEED_KEY}), f"stands beside {SEED_KEY}: move it into {SEED_KEY}")
         return _object(SEED_KEY, file[SEED_KEY]), Spelling((SEED_KEY,), snake=True)
-    if "kind" in file or "apiVersion" in file:
+    if file.keys() & {"kind", "apiVersion", "spec"}:
         return _spec(file), Spelling(("spec",))
     return file, Spelling(())
 

@@ -38,6 +38,7 @@ def test_the_seed_is_the_defaults(text: str) -> None:
         ("restart_cooldown_seconds: 0", RunPolicySpec(restart_cooldown_seconds=0)),
         ("llm: {mode: off, command: ''}", RunPolicySpec(llm=LLM(mode=LLMMode.OFF, command=""))),
         ("kind: RunPolicy\nspec: {restartBudget: 1}", RunPolicySpec(restart_budget=1)),
+        ("spec: {restartBudget: 1}", RunPolicySpec(restart_budget=1)),
         ("llm: {mode: Auto}", RunPolicySpec(llm=LLM(mode=LLMMode.AUTO))),
         ("operator: {}", RunPolicySpec()),
         ("# nothing\n---\n", RunPolicySpec()),
@@ -86,6 +87,7 @@ REFUSED = [
     ("operator: {outcomes: [{exit_codes: [256], action: Retry}]}", "operator.outcomes[0].exit_codes[0]", "from 0 to 255", "256"),
     ("kind: RunPolicy\nspec: {restartBudget: -1}", "spec.restartBudget", BUDGET, "-1"),
     ("kind: RunPolicy\nspec: {restart_budget: -1}", "spec.restart_budget", BUDGET, "-1"),
+    ("spec: {}\nrestartBudget: 1", "restartBudget", "stands beside spec: move it into spec", "1"),
     # Numbers that are none.
     ('restart_budget: "3"', "restart_budget", BUDGET, "'3'"),
     ("restartBudget: 1.5", "restartBudget", BUDGET, "1.5"),
