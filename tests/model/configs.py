@@ -113,6 +113,14 @@ LOST_ENDING = Config(
     stale=False,
     unreliable=True,
 )
+LOST_PAUSED = Config(
+    "lost-paused",
+    "a node is lost for good while its Run is paused or stopped",
+    Left(lost=1, desire=1),
+    operators=1,
+    stale=False,
+    unreliable=True,
+)
 LOST_RESTARTED = Config(
     "lost-restarted",
     "a user asks for a restart, pauses or stops while the node is lost for good; the pod is deleted by force",
@@ -767,6 +775,7 @@ RESTARTS = (
     PROLONGED_ASK,
     LOST,
     FORCE,
+    LOST_PAUSED,
     LOST_ENDING,
     LOST_RESTARTED,
     LOST_TWO,
@@ -808,6 +817,7 @@ QUICK = (
         HELPER_TWO,
         HELPER_RESULT,
         REFUSED,
+        LOST_PAUSED,
         HALT_PAUSED,
     ),
     *(VERIFY, VERIFY_FAILED, VERIFY_PAUSED, VERIFY_RESULT, PUBLISH, PUBLISH_ASKED),

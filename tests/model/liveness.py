@@ -141,7 +141,7 @@ class Liveness:
             return f"a pass has something to do and does nothing: {', '.join(action.step for action in plan.actions)}"
         good_now = good(plan) and not _helpers_of_ended_agents(world, world.run) and not self._idle_task(world, world.run, plan)
         if good_now or self._asks_about_the_end(world, world.run, plan):
-            return self._litter(world) or self._unheard(world, world.run, plan) or self._swallowed(world, world.run, plan)
+            return self._litter(world, plan) or self._unheard(world, world.run, plan) or self._swallowed(world, world.run, plan)
         check = plan.verdict.next_check
         if check is None or tick(check) > world.now + LONGEST_SLEEP:
             return f"L: the Run sleeps for ever: {plan.verdict.phase}, {plan.verdict.reason}"
@@ -196,8 +196,12 @@ class Liveness:
         seen = tuple(e for e in world.escalations if e.open or (INBOX, e.name) in named)
         return View(run.uid, run, world.pods, seen, world.reports, world.unspaced, world.said, halted=world.halted)
 
-    def _litter(self, world: World) -> str:
-        """A Run in a good state holds no deleted pod, and no pod that can never start, unless a human was asked to admit that."""
+    def _litter(self, world: World, plan: Plan) -> str:
+        """A Run in a good state holds no deleted pod, and no pod that can never start, unless a human was asked to admit that.
+
+        No pod works on in a paused or halted one, except while it is stopping: then a human was asked about the pod's node.
+        """
+        held = (world.halted or (world.run and world.run.desired == "Paused")) and plan.verdict.phase is not Phase.STOPPING
         asked = any(world.run and e.owner == world.run.uid and e.open for e in world.escalations)
         if world.refusing and (asked or CreateEscalation.step in world.refusing):
             return ""
@@ -208,7 +212,7 @@ class Liveness:
         for pod in world.pods:
             if pod.deleting and pod.ended and pod.fin:
                 return f"L: the deleted pod {pod.name} is held for ever"
-            if pod.live and world.run and pod.owner == world.run.uid and (world.halted or world.run.desired == "Paused"):
+            if held and pod.live and world.run and pod.owner == world.run.uid:
                 return f"L: the pod {pod.name} works on in a Run that is {'halted' if world.halted else 'paused'}"
             agent = agents.get(pod.agent, AgentState())
             own = _is_due(agent, pod) if pod.task else agent.attempt == pod.attempt and agent.pod_uid in ("", pod.uid)
