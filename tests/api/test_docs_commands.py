@@ -89,18 +89,18 @@ PRINTING = [
 def test_the_plugin_prints_what_its_page_shows(
     api_cluster: Cluster, api_operator: OperatorProcess, namespace: str, page: str, begins: str
 ) -> None:
-    """The output below a command is exactly what the command prints."""
+    """The output below a command is exactly what the command prints. A page names no namespace, so a printed Run has none."""
     for name in ("openai", "clone", "push"):
         api_cluster.kubectl("-n", namespace, "create", "secret", "generic", name, "--from-literal=OPENAI_API_KEY=x")
     apply(api_cluster, namespace, run_of("hello", A_POD))
     await_phase(api_cluster, namespace, "hello", "Completed")
     command, _, shown = block(page, begins).replace("\\\n", "").partition("\n")
     said = Plugin(api_cluster, namespace)(*shlex.split(command)[3:]).output
-    assert said.replace(f" -n {namespace}", "").replace(f"namespace: {namespace}", "namespace: default") == shown
+    assert said.replace(f" -n {namespace}", "").replace(f"  namespace: {namespace}\n", "") == shown
 
 
 def shown() -> list[JsonObject]:
-    """Return every complete Run and RunPolicy of a page."""
+    """Return every complete Run, RunPolicy and Halt of a page."""
     pages = [page for page in PAGES if page.name != PRINTED]
     return [yaml.safe_load(found) for page in pages for found in OBJECT.findall(page.read_text())]
 
@@ -114,14 +114,18 @@ def wishes() -> list[JsonObject]:
 
 
 def taken(cluster: Cluster, namespace: str, obj: JsonObject) -> str:
-    """Return the API server's answer to an object, with errors about unknown fields; the object is not stored."""
-    text = yaml.safe_dump({**obj, "metadata": {"name": obj["metadata"]["name"]}})
+    """Return the API server's answer to an object, with errors about unknown fields; the object is not stored.
+
+    The author of a page's halt is the user who applies it.
+    """
+    mine = {"spec": {**obj["spec"], "by": "admin"}} if obj["kind"] == "Halt" else {}
+    text = yaml.safe_dump({**obj, **mine, "metadata": {"name": obj["metadata"]["name"]}})
     return cluster.kubectl("-n", namespace, "create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text, check=False)
 
 
 def test_the_api_server_takes_what_the_pages_show(api_cluster: Cluster, namespace: str) -> None:
-    """Every Run, policy and piece of a policy in the docs passes the CRDs' schemas and rules; a misspelled field does not."""
+    """Every Run, halt, policy and piece of a policy in the docs passes the CRDs' schemas and rules; a misspelled field does not."""
     objects = [*shown(), *wishes()]
-    assert {"Run", "RunPolicy"} == {obj["kind"] for obj in objects}
+    assert {"Run", "RunPolicy", "Halt"} == {obj["kind"] for obj in objects}
     assert [(obj, said) for obj in objects if "created (server dry run)" not in (said := taken(api_cluster, namespace, obj))] == []
     assert "created" not in taken(api_cluster, namespace, policy_of({"restartBudgt": 1}))
