@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from controller.plan.actions import Creation, Effect, Transition, Ungate
 from controller.plan.model import Plan
 
+MAX_STEPS = 12
+"""Steps of one reconcile; the next reconcile does what is still due then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Create:

@@ -29,7 +29,7 @@ from controller.plan import Plan, Snapshot, plan
 from controller.plan.attempts.budget import run_budget_left
 from controller.plan.attempts.cleanup import has_held_pod
 from controller.plan.context import PlanContext
-from controller.plan.steps import next_step
+from controller.plan.steps import MAX_STEPS, next_step
 from controller.reconcile.actions import Tools
 from controller.reconcile.decision_log import DecisionLog
 from controller.reconcile.observer import Observation, Observer
@@ -40,9 +40,6 @@ from controller.reconcile.step_runner import StepRunner
 from controller.reconcile.work import Work
 from controller.store import KnownRun, Store
 from controller.store.garbage_collection import forget_if_gone
-
-MAX_STEPS = 12
-"""Steps of one reconcile; the next reconcile does what is still due then."""
 
 
 class Reconciler:

@@ -19,12 +19,17 @@ from controller.plan.actions import (
     Terminate,
     Ungate,
 )
+from controller.plan.escalations.created import created
 from controller.plan.snapshot import EscalationFacts, PodFacts, RunFacts
 from controller.simulation.account import Account
 from controller.simulation.cluster import Cluster
 from controller.simulation.people import Key
 
 NODE, CONTAINER = "node", "agent"
+
+
+class NotSimulated(Exception):
+    """A step on what no simulated Run has: a claim, a task, a time to live. It is an error of the plan."""
 
 
 def perform(cluster: Cluster, run: RunFacts, action: Creation | Effect) -> None:
@@ -50,7 +55,7 @@ def perform(cluster: Cluster, run: RunFacts, action: Creation | Effect) -> None:
         case SetEscalationPhase():
             _set_phase(cluster, action)
         case _:
-            raise NotImplementedError(f"the simulation has no {action.step}")
+            raise NotSimulated(f"no plan for a simulated Run contains {action.step}")
 
 
 def _create_pod(cluster: Cluster, run: RunFacts, action: CreatePod) -> None:
@@ -102,19 +107,10 @@ def _release(cluster: Cluster, action: RemoveFinalizer) -> None:
 
 
 def _create_escalation(cluster: Cluster, run: RunFacts, action: CreateEscalation) -> None:
-    inquiry = action.inquiry
-    cluster.escalations[inquiry.name] = EscalationFacts(
-        name=inquiry.name,
-        uid=inquiry.name,
-        run_uid=run.uid,
-        agent=action.agent,
-        attempt=action.attempt,
-        type=inquiry.type,
-        question=inquiry.question,
-        expires_at=inquiry.expires_at,
-    )
-    count(cluster.account, inquiry.type)
-    cluster.ask_people(cluster.escalations[inquiry.name], key_of(cluster.escalations[inquiry.name], action.reason))
+    escalation = created(action, run.uid)
+    cluster.escalations[escalation.name] = escalation
+    count(cluster.account, escalation.type)
+    cluster.ask_people(escalation, key_of(escalation, action.reason))
 
 
 def key_of(escalation: EscalationFacts, reason: str) -> Key:

@@ -48,9 +48,8 @@ from controller.plan.snapshot import (
     Snapshot,
     Termination,
 )
-from controller.plan.steps import Act, Change, Create, Save
+from controller.plan.steps import MAX_STEPS, Act, Change, Create, Save
 from controller.reconcile.actions.deliver_answer import NO_ANSWER, delivery_body
-from controller.reconcile.reconciler import MAX_STEPS
 from tests.model.advisor_answers import heard
 from tests.model.reporting import ACTIVE, Delivery, Report, answer_to
 from tests.model.world import AWAY, DENIED, ENDED, INIT, NEVER, REJECTED, Config, Escalation, Exit, Pod, PodName, Run, Said

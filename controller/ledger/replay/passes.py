@@ -16,12 +16,9 @@ from controller.api.escalation import EscalationPhase
 from controller.ledger.replay.decision import key_of
 from controller.plan import Action, Plan, Snapshot, plan
 from controller.plan.actions import CreateEscalation, Transition
-from controller.plan.snapshot import EscalationFacts
-from controller.plan.steps import Save, next_step
+from controller.plan.escalations.created import created
+from controller.plan.steps import MAX_STEPS, Save, next_step
 from controller.plan.transitions import apply
-
-MAX_STEPS = 12
-"""The most steps of a pass, as the operator has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +87,11 @@ def _is(action: Action, document: Any) -> bool:
 def _after(snapshot: Snapshot, actions: Sequence[Any], now: datetime) -> Snapshot:
     for action in actions:
         if isinstance(action, CreateEscalation):
-            found = (*(e for e in snapshot.escalations if e.name != action.escalation), _created(snapshot, action))
+            found = (
+                *(e for e in snapshot.escalations if e.name != action.escalation),
+                created(action, snapshot.run.uid, EscalationPhase.OPEN),
+            )
             snapshot = replace(snapshot, escalations=found)
         else:
             snapshot = replace(snapshot, state=apply(snapshot, action, now))
     return snapshot
-
-
-def _created(snapshot: Snapshot, action: CreateEscalation) -> EscalationFacts:
-    inquiry = action.inquiry
-    return EscalationFacts(
-        name=inquiry.name,
-        uid=inquiry.name,
-        run_uid=snapshot.run.uid,
-        agent=action.agent,
-        attempt=action.attempt,
-        phase=EscalationPhase.OPEN,
-        type=inquiry.type,
-        question=inquiry.question,
-        expires_at=inquiry.expires_at,
-    )
