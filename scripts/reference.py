@@ -19,7 +19,7 @@ from generated import ROOT, keep
 API = ROOT / "docs/api.md"
 POLICIES = ROOT / "docs/policies.md"
 SIMULATE = ROOT / "docs/simulate.md"
-KINDS = ("runs", "runpolicies", "escalations", "agentreports", "halts", "clusterhalts")
+KINDS = ("runs", "runpolicies", "escalations", "agentreports", "providers", "halts", "clusterhalts")
 """In the order in which a reader meets them."""
 
 TYPED = "spec.agents[].template.spec"

@@ -87,6 +87,10 @@ class Agent(ApiModel):
             "only one, is the judged container: its end is the agent's end."
         ),
     )
+    provider: Name | None = Field(
+        default=None,
+        description="Name of a Provider in the Run's namespace: the account or model endpoint that the agent draws on.",
+    )
     required: bool = Field(
         default=True,
         description="Whether the Run needs this agent to complete; the other agents are stopped when the Run completes.",

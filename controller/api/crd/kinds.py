@@ -15,6 +15,7 @@ from controller.api.escalation import Escalation, EscalationSpec, EscalationStat
 from controller.api.halt import ClusterHalt, Halt, HaltSpec
 from controller.api.names import CATEGORY, GROUP, VERSION
 from controller.api.policy import RunPolicy, RunPolicySpec
+from controller.api.provider import Provider, ProviderSpec, ProviderStatus
 from controller.api.run import Run, RunSpec
 from controller.api.run_status import RunStatus
 
@@ -120,6 +121,23 @@ KINDS = (
             Column("Attempt", ".status.attempt", "integer"),
             Column("Seq", ".status.seq", "integer"),
             Column("Message", ".status.message"),
+            AGE,
+        ),
+    ),
+    Kind(
+        "Provider",
+        "providers",
+        "rwprov",
+        Provider,
+        ProviderSpec,
+        ProviderStatus,
+        (
+            Column("State", ".status.state"),
+            Column("Reason", ".status.reason"),
+            Column("Until", ".status.closedUntil"),
+            Column("Active", ".status.activeAgents", "integer"),
+            Column("Waiting", ".status.waitingAgents", "integer"),
+            Column("Message", ".status.message", priority=1),
             AGE,
         ),
     ),

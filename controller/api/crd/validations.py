@@ -151,6 +151,12 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "Run.spec.agents[].workspace.source.git": _git(optional=False),
+    "Provider.spec.probe": (
+        (
+            "self.maxIntervalSeconds >= self.intervalSeconds",
+            "maxIntervalSeconds must be at least intervalSeconds: it bounds every closing",
+        ),
+    ),
     "Halt": _ONE_HALT,
     "Halt.spec": _HALT_FIXED,
     "ClusterHalt": _ONE_HALT,
