@@ -63,16 +63,17 @@ def changes(run: JsonObject, escalations: tuple[JsonObject, ...]) -> list[Change
     reason = status_of(run).get("reason", "")
     if run["spec"].get("desiredState") == "Stopped" and reason not in UNSTEERED:
         return [Change((), "nothing: it is being stopped, which is final")]
-    found = [Change(words, _effect(words[0], run, e)) for e in oldest_first(escalations) for words in how_to_answer(e)]
+    found = [Change(words, effect(words[0], run, e)) for e in oldest_first(escalations) for words in how_to_answer(e)]
     found += [Change((), APPOINTED)] if any(responders_of(e) is None for e in oldest_first(escalations)) else []
     found += [Change((), REMEDIES[reason])] if reason in REMEDIES else []
     return found if reason in UNSTEERED else [*found, *_steering(run, name)]
 
 
-def _effect(answer: str, run: JsonObject, escalation: JsonObject) -> str:
-    """Return the effect of an answer to an escalation."""
+def effect(answer: str, run: JsonObject | None, escalation: JsonObject) -> str:
+    """Return the effect of an answer to an escalation; its Run is None if it was not read."""
     name = escalation["spec"].get("agent")
-    reason = next((agent.get("reason") for agent in status_of(run).get("agents", ()) if agent["name"] == name), None)
+    agents = status_of(run).get("agents", ()) if run else ()
+    reason = next((agent.get("reason") for agent in agents if agent["name"] == name), None)
     return (
         "it is tried again, without another attempt of the agent" if answer == "retry" and reason in OF_TASKS else EFFECTS[answer]
     )

@@ -100,7 +100,7 @@ def happened_at(report: JsonObject, field: str) -> datetime | None:
 def used(run: JsonObject, reports: Iterable[JsonObject]) -> JsonObject:
     """Return a Run's usage: from its status for ended attempts, from reports for live ones; empty if nothing was reported."""
     agents = {agent["name"]: agent for agent in status_of(run).get("agents", ())}
-    spent = [status_of(run).get("usage"), *(_live_usage(report, agents) for report in reports)]
+    spent = [status_of(run).get("usage"), *(live_usage(report, agents) for report in reports)]
     reported = [usage for usage in spent if usage]
     return {key: sum(usage.get(key, 0) for usage in reported) for key in USAGE} if reported else {}
 
@@ -108,7 +108,7 @@ def used(run: JsonObject, reports: Iterable[JsonObject]) -> JsonObject:
 USAGE = ("inputTokens", "outputTokens", "costMicroUSD")
 
 
-def _live_usage(report: JsonObject, agents: dict[str, JsonObject]) -> JsonObject | None:
+def live_usage(report: JsonObject, agents: dict[str, JsonObject]) -> JsonObject | None:
     """Return the usage of a live attempt; that of an ended one is already in the status."""
     agent = agents.get(report["spec"]["agent"], {})
     live = not agent.get("outcome") and status_of(report).get("attempt") == agent.get("attempt", 0)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from controller.cli.rw.containers import ending, judged, judged_state
-from controller.cli.rw.describe_view import OUTPUT_LINES, describe_run
+from controller.cli.rw.describe_model import OUTPUT_LINES
+from controller.cli.rw.describe_view import describe_run
 from controller.cli.rw.explain_document import document
 from controller.cli.rw.explain_model import explain_run
 from controller.cli.rw.explain_view import explained

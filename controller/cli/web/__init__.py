@@ -1,0 +1,1 @@
+"""A page in a browser: Runs, why, and the inbox."""
