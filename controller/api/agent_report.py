@@ -10,7 +10,20 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from controller.api.base import AgentName, ApiModel, Count, Generation, LongText, Name, Seconds, SecondsOrOff, Text, Word
+from controller.api.base import (
+    AgentName,
+    ApiEnum,
+    ApiModel,
+    Count,
+    Generation,
+    LongText,
+    Name,
+    Seconds,
+    SecondsOrOff,
+    Text,
+    Time,
+    Word,
+)
 from controller.api.operator_state import ResultStatus, Usage
 
 MAX_QUESTIONS = 8
@@ -48,6 +61,30 @@ class ReportedQuestion(ApiModel):
     options: tuple[Text, ...] = Field(default=(), max_length=16, description="Answers to choose from.")
 
 
+class LimitKind(ApiEnum):
+    """Why an agent's model cannot answer for now."""
+
+    QUOTA = "Quota"
+    RATE_LIMIT = "RateLimit"
+    OUTAGE = "Outage"
+
+
+class ReportedLimit(ApiModel):
+    """A limit of the agent's provider. `resetSeconds` and `resetsAt` are the provider's own words, and may be wrong."""
+
+    kind: LimitKind = Field(
+        description="Quota: nothing is left of a budget, a credit or a plan. RateLimit: too many requests. Outage: no answer."
+    )
+    age_seconds: SecondsOrOff = Field(description="Seconds since the agent met the limit.")
+    reset_seconds: SecondsOrOff | None = Field(
+        default=None, description="Seconds from the limit until the provider answers again, if it has stated them."
+    )
+    resets_at: Time | None = Field(
+        default=None, description="When the provider answers again, if it has stated the time, by its own clock."
+    )
+    message: Text = Field(default="", description="The provider's words.")
+
+
 class AgentReportStatus(ApiModel):
     """The reporter's report about one attempt."""
 
@@ -77,6 +114,9 @@ class AgentReportStatus(ApiModel):
     parked: bool = Field(default=False, description="Whether the agent has ended its pod to wait for an answer.")
     result: ResultStatus | None = Field(default=None, description="The result that the agent reported.")
     usage: Usage | None = Field(default=None, description="Usage of this attempt so far.")
+    limit: ReportedLimit | None = Field(
+        default=None, description="The limit that the agent has met last, if it has finished no turn since."
+    )
     problems: tuple[Text, ...] = Field(
         default=(), max_length=8, description="Parts of the agent's output that were refused or cut, and why."
     )

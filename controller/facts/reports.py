@@ -13,13 +13,13 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from controller.api.agent_report import AgentReportStatus, ReportedQuestion
-from controller.api.base import MAX_LONG_TEXT, MAX_TEXT, MAX_WORD, JsonObject, parse
+from controller.api.agent_report import AgentReportStatus, ReportedLimit, ReportedQuestion
+from controller.api.base import MAX_LONG_TEXT, MAX_SECONDS, MAX_TEXT, MAX_WORD, JsonObject, parse
 from controller.api.names import LABEL_AGENT, REPORTER_CONTAINER
 from controller.api.operator_state import ResultStatus
 from controller.api.redaction import recorded
 from controller.api.timestamps import bounded, earlier, later
-from controller.plan.snapshot import QuestionFacts, ReportFacts
+from controller.plan.snapshot import LimitFacts, QuestionFacts, ReportFacts
 
 
 def report_facts(report: JsonObject) -> ReportFacts | None:
@@ -108,6 +108,18 @@ def _questions(asked: tuple[ReportedQuestion, ...]) -> tuple[QuestionFacts, ...]
     return tuple(found)
 
 
+def _limit(limit: ReportedLimit, reported_at: datetime) -> LimitFacts:
+    """Return a limit with its times by the API server's clock, without secrets."""
+    at = earlier(reported_at, limit.age_seconds)
+    return LimitFacts(limit.kind, at, _reset(limit, at), recorded(limit.message)[:MAX_TEXT])
+
+
+def _reset(limit: ReportedLimit, at: datetime) -> datetime | None:
+    """Return when the provider answers again, at most a year after the limit. A time before the limit says nothing."""
+    stated = limit.resets_at or later(at, limit.reset_seconds or 0)
+    return min(stated, later(at, MAX_SECONDS)) if stated > at else None
+
+
 def _facts(agent: str, run_uid: str, raw: object, at: datetime, deliveries: Sequence[JsonObject]) -> ReportFacts | None:
     try:
         status = parse(AgentReportStatus, raw)
@@ -132,6 +144,8 @@ def _facts(agent: str, run_uid: str, raw: object, at: datetime, deliveries: Sequ
         parked=status.parked,
         result=_recorded(status.result) if status.result else None,
         usage=status.usage,
+        turns=status.turns,
+        limit=_limit(status.limit, at) if status.limit else None,
         problems=tuple(recorded(problem)[:MAX_TEXT] for problem in status.problems),
         deliveries=tuple(d["questionID"] for d in deliveries if not d.get("dismissed")),
         dismissals=tuple(d["questionID"] for d in deliveries if d.get("dismissed")),

@@ -167,7 +167,9 @@ def _equal(one: Snapshot, other: Snapshot, name: str) -> bool:
 def _lasting(report: ReportFacts) -> ReportFacts:
     """Return a report without its times and numbers. Whether there is progress at all remains."""
     progress = NEVER if report.progress_at else None
-    return replace(report, seq=0, reported_at=NEVER, active_at=NEVER, progress_at=progress, progress_events=0, usage=None)
+    limit = report.limit and replace(report.limit, at=NEVER, resets_at=None)
+    timeless = replace(report, reported_at=NEVER, active_at=NEVER, progress_at=progress, limit=limit)
+    return replace(timeless, seq=0, progress_events=0, turns=0, usage=None)
 
 
 NEVER = datetime.min.replace(tzinfo=UTC)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.api.advice import AdviceState
+from controller.api.agent_report import LimitKind
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.llm_policy import LLMMode
 from controller.api.names import FINALIZER_OUTCOME, RunKey
@@ -41,11 +42,25 @@ class QuestionFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitFacts:
+    """A limit of an agent's provider: when the agent met it, and when the provider answers again, as far as it says so.
+
+    Each report measures `at` anew, so it varies by about two seconds. `resets_at` is later than `at`; it may be far from the truth.
+    """
+
+    kind: LimitKind
+    at: datetime
+    resets_at: datetime | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ReportFacts:
     """A report about one attempt, with its ages converted to times by the API server's clock.
 
     `deliveries` are the questions whose answers the operator has written into the report, `dismissals` those that it has marked
-    there as dismissed. `progress_at` is None for an agent that has reported no progress in this attempt.
+    there as dismissed. `progress_at` is None for an agent that has reported no progress in this attempt. `turns` are those that a
+    known CLI has finished, `limit` is one that no finished turn has followed.
     """
 
     agent: str
@@ -65,6 +80,8 @@ class ReportFacts:
     parked: bool = False
     result: ResultStatus | None = None
     usage: Usage | None = None
+    turns: int = 0
+    limit: LimitFacts | None = None
     problems: tuple[str, ...] = ()
     deliveries: tuple[str, ...] = ()
     dismissals: tuple[str, ...] = ()

@@ -29,6 +29,8 @@ class Memory:
         self.parked = False
         self.result: dict[str, Any] | None = None
         self.usage: dict[str, int] | None = None
+        self.limit: dict[str, Any] | None = None
+        self.limit_at = now
         self.problems: dict[str, str] = {}
 
     @property
@@ -39,7 +41,7 @@ class Memory:
     @property
     def has_spoken(self) -> bool:
         """Whether the record has any data that only the agent can have reported."""
-        return bool(self.message or self.turns or self.questions or self.read or self.parked or self.result or self.usage)
+        return any((self.message, self.turns, self.questions, self.read, self.parked, self.result, self.usage, self.limit))
 
     def add_problem(self, kind: str, text: str) -> None:
         """Record a problem, once per kind."""
@@ -55,6 +57,7 @@ class Memory:
             case "turn":
                 self._advance(now)
                 self.turns += 1
+                self.limit = None  # The model has answered since.
             case "question":
                 return self._ask(event, now)
             case "read":
@@ -64,6 +67,8 @@ class Memory:
                 return fresh
             case "usage":
                 self._use({field: event[field] for field in ("inputTokens", "outputTokens", "costMicroUSD")})
+            case "limit":
+                return self._meet(event["limit"], now)
             case "result":
                 return self._conclude({field: event[field] for field in ("outcome", "summary", "outputs")}, now)
         return False
@@ -114,6 +119,10 @@ class Memory:
             self.add_problem("usage.less", "usage went backwards, which is not trusted: report what the attempt has used in total")
             return
         self.usage = usage
+
+    def _meet(self, limit: dict[str, Any], now: float) -> bool:
+        fresh, self.limit, self.limit_at = limit != self.limit, limit, now
+        return fresh
 
     def _conclude(self, result: dict[str, Any], now: float) -> bool:
         self._advance(now)

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
+import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 Event = dict[str, Any]
@@ -22,6 +25,14 @@ LONG_TEXT, TEXT, WORD = 16384, 1024, 128
 
 MAX_OPTIONS, MAX_OUTPUTS = 16, 16
 MAX_TOKENS = 1_000_000_000_000
+MAX_SECONDS = 31_536_000
+LAST_SECOND = 253_402_300_799
+"""The last second of the year 9999 since 1970: the API server takes no later time."""
+
+LIMITS = {"quota": "Quota", "rateLimit": "RateLimit", "outage": "Outage"}
+"""Kinds of limits in events, and in reports."""
+
+RESETS = {"resetSeconds": "a number of seconds from 0", "resetsAt": "a time with a zone (RFC 3339) or the seconds since 1970"}
 QUESTION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
 CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 """Replaces control characters, which are unsafe in a status and on a terminal."""
@@ -139,6 +150,41 @@ def _amount(event: Event, field: str) -> int:
     return value
 
 
+def _limit(event: Event) -> Event:
+    kind = event.get("kind")
+    if not isinstance(kind, str) or kind not in LIMITS:
+        raise Wrong("limit.kind", f"a limit event's kind is not one of {', '.join(LIMITS)}: {clean(str(kind), WORD)}")
+    return {"limit": {"kind": LIMITS[kind], **_reset(event), "message": _text(event, "message", TEXT)}}
+
+
+def _reset(event: Event) -> Event:
+    """Return when a limit ends. Which time is possible, the operator decides: it knows the API server's clock."""
+    if event.get("resetSeconds") is not None:
+        return {"resetSeconds": math.ceil(min(MAX_SECONDS, _number(event, "resetSeconds", event["resetSeconds"])))}
+    moment = event.get("resetsAt")
+    if moment is None:
+        return {}
+    since_1970 = _since_1970(moment) if isinstance(moment, str) else moment
+    seconds = min(LAST_SECOND, _number(event, "resetsAt", since_1970))
+    return {"resetsAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))}
+
+
+def _number(event: Event, field: str, value: object) -> float:
+    # A comparison with NaN, which JSON's extensions allow, is false.
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise Wrong(f"limit.{field}", f"a limit event's {field} is not {RESETS[field]}: {clean(str(event[field])[:WORD], WORD)}")
+
+
+def _since_1970(text: str) -> float | None:
+    """Return an RFC 3339 time in seconds; None for another text, or without a zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.tzinfo else None
+
+
 def _result(event: Event) -> Event:
     outcome = event.get("outcome")
     if outcome not in ("Completed", "Failed"):
@@ -161,5 +207,6 @@ CHECKS: dict[str, Callable[[Event], Event]] = {
     "read": _read,
     "park": _park,
     "usage": _usage,
+    "limit": _limit,
     "result": _result,
 }

@@ -44,6 +44,8 @@ def status_of(settings: Settings, memory: Memory, sources: tuple[str, ...], seq:
         status["result"] = memory.result
     if memory.usage is not None:
         status["usage"] = memory.usage
+    if memory.limit is not None:
+        status["limit"] = {**memory.limit, "ageSeconds": _age(memory.limit_at, now)}
     return status
 
 
@@ -102,6 +104,11 @@ def _short_result(status: Json) -> Json:
     return {**status, "result": {**result, "summary": _cut(result["summary"], SHORT), "outputs": outputs}}
 
 
+def _short_limit(status: Json) -> Json:
+    limit = status.get("limit")
+    return {**status, "limit": {**limit, "message": _cut(limit["message"], SHORT)}} if limit else status
+
+
 def _bare_questions(status: Json) -> Json:
     return {**status, "questions": [{"id": q["id"], "text": "", "options": []} for q in status["questions"]]}
 
@@ -126,6 +133,7 @@ CUTS: tuple[Callable[[Json], Json], ...] = (
     _fewer_ids,
     _short_questions,
     _short_result,
+    _short_limit,
     _bare_questions,
     _bare_result,
     _without("delivered", "read"),

@@ -99,6 +99,7 @@ class SimulatedReporter:
             usage=Usage(input_tokens=memory.usage["inputTokens"], cost_micro_usd=memory.usage["costMicroUSD"])
             if memory.usage
             else None,
+            turns=status["turns"],
             deliveries=deliveries,
         )
 

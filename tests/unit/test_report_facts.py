@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from controller.api.agent_report import LimitKind
 from controller.api.timestamps import LATEST
 from controller.facts.reports import OUTPUTS_LIMIT, is_believed, last_report, report_facts
+from controller.plan.snapshot import LimitFacts
 from tests.builders import OWNERS, a_pod, a_report
 
 STAMP = "2026-01-01T12:00:00Z"
@@ -80,6 +82,46 @@ def test_the_last_word_is_read_from_the_termination_message() -> None:
 def test_other_last_words_are_none(message: str) -> None:
     """If a sidecar was killed, or its message was cut, the report in the API server counts."""
     assert last_report(pod(message)) is None
+
+
+@pytest.mark.parametrize(
+    ("stated", "seconds"),
+    [
+        ({}, None),
+        ({"resetSeconds": 0}, None),
+        ({"resetSeconds": 90}, 90),
+        ({"resetsAt": "2026-01-01T12:59:50Z"}, 3600),
+        ({"resetsAt": "2026-01-01T11:00:00Z"}, None),
+        ({"resetsAt": "9999-12-31T23:59:59Z"}, 31_536_000),
+        ({"resetSeconds": 90, "resetsAt": "1970-01-01T00:00:00Z"}, None),
+    ],
+)
+def test_a_limit_has_the_api_servers_times(stated: dict[str, Any], seconds: int | None) -> None:
+    """Its age is subtracted like the others. A reset before the limit says nothing, and none is later than a year after it."""
+    words = "over the limit, password=hunter2hunter2"
+    found = report_facts(report(SAID | {"turns": 3, "limit": {"kind": "Quota", "ageSeconds": 10, "message": words, **stated}}))
+    at = NOON - timedelta(seconds=10)
+    assert found
+    assert found.turns == 3
+    assert found.limit == LimitFacts(
+        LimitKind.QUOTA, at, None if seconds is None else at + timedelta(seconds=seconds), "over the limit, password=[REDACTED]"
+    )
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"kind": "quota", "ageSeconds": 1},
+        {"kind": "Quota"},
+        {"kind": "Quota", "ageSeconds": -1},
+        {"kind": "Quota", "ageSeconds": 1, "resetSeconds": 31_536_001},
+        {"kind": "Quota", "ageSeconds": 1, "resetsAt": "2026-01-01T12:00:00"},
+        {"kind": "Quota", "ageSeconds": 1, "message": "x" * 1025},
+    ],
+)
+def test_a_limit_that_no_reporter_writes(limit: dict[str, Any]) -> None:
+    """A report with one is forged, and counts as absent."""
+    assert report_facts(report(SAID | {"limit": limit})) is None
 
 
 def test_outputs_are_bounded() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from controller.api.agent_report import LimitKind
 from controller.api.base import MAX_SECONDS
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.llm_policy import LLMMode
@@ -36,6 +37,7 @@ from controller.plan.snapshot import (
     ClaimFacts,
     EscalationFacts,
     HaltFacts,
+    LimitFacts,
     PodEvents,
     PodFacts,
     QuestionFacts,
@@ -223,6 +225,8 @@ def reports(draw: st.DrawFn, agent: str) -> ReportFacts:
         parked=draw(st.booleans()),
         result=draw(maybe(model(ResultStatus, outcome=st.sampled_from(["Completed", "Failed"])))),
         usage=draw(maybe(model(Usage, input_tokens=st.integers(0, 2000)))),
+        turns=draw(st.integers(0, 2)),
+        limit=draw(maybe(st.builds(LimitFacts, st.sampled_from(LimitKind), ages, st.none() | PAST))),
         deliveries=tuple(draw(ids)),
         dismissals=tuple(draw(ids)),
     )

@@ -113,6 +113,18 @@ def test_results_and_usage(agent: Agent) -> None:
     ]
 
 
+def test_limits(agent: Agent) -> None:
+    """A kind, the seconds until it ends, and the provider's words."""
+    agent.rw("limit", "quota", "--reset", "090", 'You have "hit" your limit')
+    agent.rw("limit", "rateLimit", "--", "--reset")
+    agent.rw("limit", "outage", "--reset=0")
+    assert agent.said() == [
+        {"type": "limit", "limit": {"kind": "Quota", "resetSeconds": 90, "message": 'You have "hit" your limit'}},
+        {"type": "limit", "limit": {"kind": "RateLimit", "message": "--reset"}},
+        {"type": "limit", "limit": {"kind": "Outage", "resetSeconds": 0, "message": ""}},
+    ]
+
+
 def test_the_same_question_until_its_answer_was_read(agent: Agent) -> None:
     """The ID stays while the question is open or its answer is unread; then the same text is a new question."""
     first = agent.rw("ask", "--wait", "0", "Ship it?", "yes", "no", code=3).strip()
@@ -189,6 +201,11 @@ def test_parking_ends_with_76(agent: Agent) -> None:
         (("usage", "1"), "INPUT OUTPUT"),
         (("usage", "1", "-2"), "whole numbers"),
         (("park", "now"), "takes no arguments"),
+        (("limit",), "not ''"),
+        (("limit", "Quota"), "not 'Quota'"),
+        (("limit", "quota", "--reset"), "needs a number"),
+        (("limit", "quota", "--reset", "1h"), "not '1h'"),
+        (("limit", "quota", "two", "words"), "second"),
     ],
 )
 def test_mistakes_are_told(agent: Agent, arguments: tuple[str, ...], said: str) -> None:

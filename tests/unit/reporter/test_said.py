@@ -42,6 +42,18 @@ WRONG: list[tuple[bytes, str]] = [
     (b'{"type":"usage","inputTokens":true}', "usage"),
     (b'{"type":"usage","inputTokens":1e999}', "usage"),
     (b'{"type":"usage","inputTokens":9999999999999999}', "usage"),
+    (b'{"type":"limit"}', "limit.kind"),
+    (b'{"type":"limit","kind":"Quota"}', "limit.kind"),
+    (b'{"type":"limit","kind":["quota"]}', "limit.kind"),
+    (b'{"type":"limit","kind":"quota","message":1}', "limit.message"),
+    (b'{"type":"limit","kind":"quota","resetSeconds":-1}', "limit.resetSeconds"),
+    (b'{"type":"limit","kind":"quota","resetSeconds":NaN}', "limit.resetSeconds"),
+    (b'{"type":"limit","kind":"quota","resetSeconds":true}', "limit.resetSeconds"),
+    (b'{"type":"limit","kind":"quota","resetSeconds":"60"}', "limit.resetSeconds"),
+    (b'{"type":"limit","kind":"quota","resetsAt":-Infinity}', "limit.resetsAt"),
+    (b'{"type":"limit","kind":"quota","resetsAt":"soon"}', "limit.resetsAt"),
+    (b'{"type":"limit","kind":"quota","resetsAt":"2026-01-01T00:00:00"}', "limit.resetsAt"),
+    (b'{"type":"limit","kind":"quota","resetsAt":"0001-01-01T00:00:00+14:00"}', "limit.resetsAt"),
     (b'{"type":"result","outcome":"Great"}', "result.outcome"),
     (b'{"type":"result","outcome":"Failed","outputs":{"a":1}}', "result.outputs"),
 ]
@@ -78,11 +90,13 @@ def test_another_alphabet_is_read_with_replacements() -> None:
 
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 JSON = SCALAR | st.lists(SCALAR, max_size=4) | st.dictionaries(st.text(max_size=8), SCALAR, max_size=4)
-FIELDS = st.sampled_from(["message", "id", "text", "options", "inputTokens", "outcome", "summary", "outputs"])
+FIELDS = st.sampled_from(
+    ["message", "id", "text", "options", "inputTokens", "outcome", "summary", "outputs", "kind", "resetSeconds", "resetsAt"]
+)
 EVENTS = st.builds(
     lambda kind, rest: {**rest, "type": kind},
-    st.sampled_from(["progress", "question", "read", "park", "usage", "result"]),
-    st.dictionaries(FIELDS, JSON | st.sampled_from(["Completed", "q1", 7]), max_size=4),
+    st.sampled_from(["progress", "question", "read", "park", "usage", "limit", "result"]),
+    st.dictionaries(FIELDS, JSON | st.sampled_from(["Completed", "q1", "quota", "2026-01-01T00:00:00Z", 7]), max_size=4),
 )
 
 
@@ -162,6 +176,37 @@ def test_usage_that_goes_backwards_is_not_trusted() -> None:
     assert "usage.less" in known.problems
 
 
+@pytest.mark.parametrize(
+    ("given", "reported"),
+    [
+        ({}, {}),
+        ({"resetSeconds": 0.2}, {"resetSeconds": 1}),
+        ({"resetSeconds": 10**400, "resetsAt": 7}, {"resetSeconds": 31_536_000}),
+        ({"resetSeconds": None, "resetsAt": 0}, {"resetsAt": "1970-01-01T00:00:00Z"}),
+        ({"resetsAt": 1e999}, {"resetsAt": "9999-12-31T23:59:59Z"}),
+        ({"resetsAt": "2026-01-01T02:00:00.5+02:00"}, {"resetsAt": "2026-01-01T00:00:00Z"}),
+    ],
+)
+def test_the_reset_of_a_limit_is_bounded(given: dict[str, Any], reported: dict[str, Any]) -> None:
+    """A report has a time that the API server takes, whatever the agent wrote."""
+    known = Memory(0.0)
+    assert known.apply_event(check({"type": "limit", "kind": "rateLimit", "message": "x" * 5000, **given}), 5.0)
+    status = status_of(SETTINGS, known, (), 1, 7.5)
+    assert parse(AgentReportStatus, status).limit
+    assert status["limit"] == {"kind": "RateLimit", "ageSeconds": 2, "message": "x" * 1023 + "\N{HORIZONTAL ELLIPSIS}", **reported}
+
+
+def test_a_finished_turn_ends_a_limit() -> None:
+    """The model has answered after it. The same limit again is not urgent, but its age is that of the last."""
+    known, event = Memory(0.0), check({"type": "limit", "kind": "quota"})
+    assert known.has_spoken is False
+    assert [known.apply_event(event, moment) for moment in (1.0, 2.0)] == [True, False]
+    assert (known.has_spoken, known.limit_at) == (True, 2.0)
+    known.apply_event({"type": "turn"}, 3.0)
+    assert "limit" not in status_of(SETTINGS, known, (), 1, 4.0)
+    assert known.apply_event(event, 5.0)
+
+
 def test_only_the_latest_ids_are_remembered() -> None:
     """A thousand consecutive questions stay within the schema."""
     known = Memory(0.0)
@@ -170,17 +215,19 @@ def test_only_the_latest_ids_are_remembered() -> None:
 
 
 def test_last_words_keep_what_matters_most() -> None:
-    """If the report exceeds 4096 bytes, the result, usage and the question IDs are kept, and problems are dropped."""
+    """If the report exceeds 4096 bytes, the result, usage, limit and the question IDs are kept, and problems are dropped."""
     known = Memory(0.0)
     for number in range(8):
         known.apply_event(check(question(f"q{number}", "\N{SNOWMAN}" * 16000)), 1.0)
         known.add_problem(f"p{number}", "x" * 1000)
     known.apply_event(check({"type": "usage", "inputTokens": 9}), 1.0)
+    known.apply_event(check({"type": "limit", "kind": "quota", "resetSeconds": 60, "message": "\N{SNOWMAN}" * 1000}), 1.0)
     known.apply_event(check({"type": "result", "outcome": "Completed", "summary": "\N{SNOWMAN}" * 1000}), 1.0)
     status = status_of(SETTINGS, known, (), 1, 1.0)
     found = json.loads(last_words(status))
     assert found["result"]["outcome"] == "Completed"
     assert found["usage"]["inputTokens"] == 9
+    assert (found["limit"]["kind"], found["limit"]["resetSeconds"]) == ("Quota", 60)
     assert [asked["id"] for asked in found["questions"]] == list(known.questions)
     assert "problems" not in found
     assert found["seq"] == 1

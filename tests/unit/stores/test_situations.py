@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.api.agent_report import LimitKind
 from controller.api.base import JsonObject
 from controller.api.operator_state import Usage
 from controller.api.policy import RunPolicySpec
@@ -22,7 +23,7 @@ from controller.ledger.writer import Ledger
 from controller.observability.metrics import Metrics
 from controller.plan import Snapshot, plan
 from controller.plan.serialization import read_snapshot
-from controller.plan.snapshot import QuestionFacts, ReportFacts
+from controller.plan.snapshot import LimitFacts, QuestionFacts, ReportFacts
 from tests.unit.plan.generated import situations as generated
 from tests.unit.stores.test_ledger import rows
 
@@ -69,8 +70,9 @@ def reported(seconds: float, **changes: Any) -> ReportFacts:
         situation(MINUTE, reported(MINUTE)),
         situation(MINUTE, reported(MINUTE, progress_events=99)),
         situation(MINUTE, reported(MINUTE, usage=Usage(input_tokens=5))),
+        situation(MINUTE, reported(MINUTE, turns=3)),
     ],
-    ids=["nothing", "the report's times", "its number of events", "its usage"],
+    ids=["nothing", "the report's times", "its number of events", "its usage", "its turns"],
 )
 def test_the_same_situation(second: Situation) -> None:
     """It is recorded once, however often a pass finds it."""
@@ -83,6 +85,7 @@ OTHERS: dict[str, Situation] = {
     "a question": situation(MINUTE, reported(MINUTE, questions=(QuestionFacts("q", "Which?"),))),
     "parked": situation(MINUTE, reported(MINUTE, parked=True)),
     "a problem": situation(MINUTE, reported(MINUTE, problems=("events.jsonl is too large",))),
+    "a limit": situation(MINUTE, reported(MINUTE, limit=LimitFacts(LimitKind.QUOTA, BEGAN, after(9 * MINUTE)))),
     "no progress any more": situation(MINUTE, reported(MINUTE, progress_at=None)),
     "an unready pod": situation(1, snapshot=replace(START, pods=(replace(START.pods[0], ready=False),))),
     "another policy": situation(1, snapshot=replace(START, policy=ResolvedPolicy.of("strict", RunPolicySpec(restart_budget=1)))),
