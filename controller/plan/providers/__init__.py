@@ -1,0 +1,1 @@
+"""Decides about providers: the accounts and endpoints that agents draw on and can exhaust."""
