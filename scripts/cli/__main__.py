@@ -38,10 +38,25 @@ PLATFORMS = {
 """Platforms by their names in Kubernetes, with uv's names for them."""
 
 OURS = ("__init__.py", "errors.py", "api/", "cli/__init__.py", "cli/completion.py", "cli/rw/", "facts/", "kube/__init__.py")
-OURS += ("kube/decode.py", "plan/", "status/", "strict/")
+OURS += ("cli/web/", "kube/decode.py", "plan/", "status/", "strict/")
 """Modules of the package that the commands import, and no others: the rest needs the operator's libraries."""
 
 PURE = ("annotated-types", "click", "colorama", "pydantic", "pyyaml", "rich", "typing-extensions", "typing-inspection")
+PURE += (
+    "aiohappyeyeballs",
+    "aiohttp",
+    "aiosignal",
+    "attrs",
+    "frozenlist",
+    "idna",
+    "jinja2",
+    "markupsafe",
+    "multidict",
+    "propcache",
+    "yarl",
+)
+"""Packages of which only the Python is taken: those of the second line have compiled parts too, and do without."""
+
 COMPILED = ("orjson", "pydantic-core")
 LAUNCHERS = "distlib"
 """A library with a Windows program that starts the Python archive appended to it, as pip's commands have."""
@@ -69,7 +84,8 @@ def main() -> None:
 
 def build(platforms: list[str], to: Path, scratch: Path) -> None:
     """Write one file for each platform, and what krew needs."""
-    pure = own_files(scratch) | installed(PURE, scratch / "pure", "x86_64-manylinux2014", PYTHONS[0])
+    python_only = installed(PURE, scratch / "pure", "x86_64-manylinux2014", PYTHONS[0])
+    pure = own_files(scratch) | {name: data for name, data in python_only.items() if not name.endswith(COMPILED_SUFFIXES)}
     launcher = installed((LAUNCHERS,), scratch / "launcher", "x86_64-manylinux2014", PYTHONS[0])["distlib/t64.exe"]
     programs: dict[str, Path] = {}
     for platform in platforms:

@@ -38,6 +38,8 @@ FAMILY = {
 """Commands by module."""
 
 LAZY = {name: f"{__name__}.{module}:{name}" for module, names in FAMILY.items() for name in names}
+LAZY["web"] = f"{LazyGroup.__module__}.web.local_page:web"
+"""The page is beside the plugin: it needs an HTTP server, which no other command may load."""
 
 
 class Plugin(LazyGroup):

@@ -19,6 +19,8 @@ from controller.cli.rw.user_error import Problem
 PROGRAM_VARIABLE = "KUBECTL"
 """Environment variable with the kubectl to use instead of the one on PATH."""
 
+DEFAULT_NAMESPACE = "default"
+
 REMEDY = f"install kubectl or set ${PROGRAM_VARIABLE} to its path"
 
 
@@ -79,6 +81,13 @@ class Kubectl:
         """Run kubectl on the terminal and return its exit code."""
         return subprocess.run(self._command(args), check=False).returncode  # noqa: S603  # as above
 
+    def default_namespace(self) -> str:
+        """Return the namespace of the caller's context."""
+        try:
+            return self.text("config", "view", "--minify", "-o", "jsonpath={..namespace}").strip() or DEFAULT_NAMESPACE
+        except Refused:  # there is no kubeconfig, as in a pod
+            return DEFAULT_NAMESPACE
+
     def watch(self, *args: str) -> Iterator[JsonObject]:
         """Yield each event of a watch until the server ends it. Raises Refused."""
         call = self.start(*args, "-o", "json", "--watch", "--output-watch-events")
@@ -129,6 +138,16 @@ class Call:
             if line.rstrip().endswith("}") and not line[0].isspace():
                 yield _decoded("".join(lines))
                 lines.clear()
+
+    def first_line(self) -> str:
+        """Wait for the first line of a process that goes on. Raises Refused if it ends without one."""
+        line = self.process.stdout.readline() if self.process.stdout else ""
+        return line.strip() or self.text().strip()
+
+    @property
+    def running(self) -> bool:
+        """Whether the process has not ended."""
+        return self.process.poll() is None
 
     def end(self) -> None:
         """End the process if it still runs."""

@@ -1,0 +1,157 @@
+"""The page's server: routes, answers to errors, and the headers of each answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from controller.cli.rw.kubectl_errors import Refused
+from controller.cli.rw.user_error import Problem
+from controller.cli.web import runs_page
+from controller.cli.web.api_access import ApiServer, Away
+from controller.cli.web.caller import MAX_STREAMS, Caller, Callers
+from controller.cli.web.door import COOKIE, HEADERS, SESSION, Door, Handler, NoSession, Refusal
+from controller.cli.web.live import stream
+from controller.cli.web.rendering import assets, rendered
+from controller.cli.web.visit import Page, View, Visit
+
+PAGES: tuple[Page, ...] = (runs_page.PAGE,)
+
+MAX_FORM = 1 << 16
+"""Maximum bytes of a form."""
+
+YEAR = "public, max-age=31536000, immutable"
+
+
+class PageServer:
+    """The routes, for one API server."""
+
+    def __init__(self, server: ApiServer, door: Door, view: View) -> None:
+        self._door, self._view = door, view
+        self.callers = Callers(server)
+
+    def app(self) -> web.Application:
+        """Return the application."""
+        made = web.Application(middlewares=[self._guarded], client_max_size=MAX_FORM)
+        made.router.add_get("/healthz", _healthy)
+        made.router.add_get("/static/{digest}/{name}", _static)
+        for page in PAGES:
+            made.router.add_get(page.path, self._whole(page))
+            made.router.add_get(f"/live{page.path}", self._live(page))
+        made.on_response_prepare.append(_add_headers)
+        made.cleanup_ctx.append(self._callers_closed)
+        return made
+
+    def caller(self, request: web.Request) -> Caller:
+        """Return whose request this is."""
+        return self.callers.of(request[SESSION].token)
+
+    def visit(self, request: web.Request) -> Visit:
+        """Return a look at a page."""
+        csrf = self._door.sessions.csrf(request[COOKIE])
+        names = dict(request.match_info)
+        return Visit(self.caller(request), dict(request.query), names, self._view.space, self._view.home, csrf)
+
+    def render(self, visit: Visit, page: Page, values: Mapping[str, Any], live: str) -> str:
+        """Return a whole page."""
+        common = {"page": page, "live_url": live, "csrf": visit.csrf, "space": visit.space, "pages": PAGES}
+        return rendered(page.template, {**common, "logout": self._view.logout, "problem": visit.problem, **values})
+
+    def _whole(self, page: Page) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            with self.visit(request) as visit:
+                values = await page.model(visit)
+                html = self.render(visit, page, values, f"/live{request.rel_url}")
+            response = web.Response(text=html, content_type="text/html")
+            if request.cookies.get(self._door.entrance.cookie) != request[COOKIE]:
+                self._door.set_cookie(response, request[COOKIE])
+            return response
+
+        return handle
+
+    def _live(self, page: Page) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            caller = self.caller(request)
+            if caller.streams >= MAX_STREAMS:
+                raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, f"{MAX_STREAMS} live pages are open: close some")
+            caller.streams += 1
+            try:
+                with self.visit(request) as visit:
+                    return await stream(request, page, visit, lambda: self._lasts(request))
+            finally:
+                caller.streams -= 1
+
+        return handle
+
+    def _lasts(self, request: web.Request) -> bool:
+        """Whether a stream's session goes on: it has not expired, and nobody has logged out."""
+        session = request[SESSION]
+        known = self._door.entrance.token_header or self._door.sessions.get(request[COOKIE])
+        return bool(known) and self._door.sessions.now() < session.until
+
+    @web.middleware
+    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Check a request before its page, and answer errors in the page's form."""
+        try:
+            await self._door.check(request)
+            return await handler(request)
+        except NoSession as refusal:
+            return self._no_session(request, refusal)
+        except Refusal as refusal:
+            return _error(refusal.code, refusal.message)
+        except Problem as problem:
+            return _error(_code(problem), problem.message)
+        except web.HTTPException as error:
+            return _error(error.status, SENTENCES.get(error.status, error.reason))
+
+    def _no_session(self, request: web.Request, refusal: NoSession) -> web.StreamResponse:
+        if request.headers.get("Sec-Fetch-Site") == "cross-site" and request.method == "GET":
+            return reopened(str(request.rel_url))
+        return _error(refusal.code, refusal.message)
+
+    async def _callers_closed(self, _: web.Application) -> AsyncIterator[None]:
+        yield
+        await self.callers.close()
+
+
+SENTENCES = {404: "there is no such page", 413: "this form is too large"}
+PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+
+def _code(problem: Problem) -> int:
+    """Return the code of an answer that tells a problem."""
+    if isinstance(problem, Refused):
+        codes = {"NotFound": HTTPStatus.NOT_FOUND, "Unauthorized": HTTPStatus.UNAUTHORIZED, "Conflict": HTTPStatus.CONFLICT}
+        return codes.get(problem.reason, HTTPStatus.FORBIDDEN if problem.denied else HTTPStatus.BAD_REQUEST)
+    return HTTPStatus.BAD_GATEWAY if isinstance(problem, Away) else HTTPStatus.BAD_REQUEST
+
+
+def _error(code: int, message: str) -> web.Response:
+    """Return a page that says what is wrong."""
+    html = rendered("error.html", {"code": code, "title": PHRASES.get(code, "Error"), "message": message})
+    return web.Response(status=code, text=html, content_type="text/html")
+
+
+def reopened(url: str) -> web.Response:
+    """Return a page that opens an address again: a browser sends a Strict cookie only where its own site asks for it."""
+    return web.Response(text=rendered("again.html", {"url": url}), content_type="text/html")
+
+
+async def _healthy(_: web.Request) -> web.StreamResponse:
+    return web.Response(text="ok\n")
+
+
+async def _static(request: web.Request) -> web.StreamResponse:
+    found = assets().get(request.match_info["name"])
+    if found is None or found.digest != request.match_info["digest"]:
+        raise web.HTTPNotFound
+    return web.Response(body=found.content, content_type=found.kind, charset="utf-8", headers={"Cache-Control": YEAR})
+
+
+async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(HEADERS)
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["Server"] = "runwatchman"

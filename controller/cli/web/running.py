@@ -1,0 +1,53 @@
+"""Runs the page's server until it is ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from aiohttp import web
+
+SHUTDOWN_SECONDS = 1.0
+"""Time for answers that are under way; a live page is under way for ever."""
+
+
+async def serve(
+    app: web.Application,
+    opened: socket.socket,
+    ready: Callable[[], None],
+    ended: Coroutine[Any, Any, None] | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> None:
+    """Serve on a bound socket until SIGTERM, SIGINT, or the end of something that the page needs, whose failure is raised."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, handle_signals=False)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, opened, ssl_context=tls).start()
+        ready()
+        await _first_of(_signalled(), *([ended] if ended else []))
+    finally:
+        await runner.cleanup()
+
+
+async def _first_of(*ends: Coroutine[Any, Any, None]) -> None:
+    tasks = [asyncio.create_task(end) for end in ends]
+    done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def _signalled() -> None:
+    """Wait for SIGTERM or SIGINT. Loops on Windows know no signals: there Ctrl-C raises KeyboardInterrupt."""
+    end, loop = asyncio.Event(), asyncio.get_running_loop()
+    with contextlib.suppress(NotImplementedError):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, end.set)
+    await end.wait()
