@@ -18,7 +18,7 @@ from tests.cluster import Cluster, ClusterError, lifecycle
 from tests.cluster.releases import release
 from tests.postgres import Postgres, postgres_server
 from tests.sharing import SharedKindClusters
-from tests.support import OperatorProcess, await_that
+from tests.support import await_that
 
 ARTIFACTS = Path("artifacts")
 CLUSTERS = ("api_cluster", "kind_cluster", "fresh")
@@ -98,17 +98,6 @@ def _namespaces(item: pytest.Item) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def api_cluster() -> Iterator[Cluster]:
-    """A real API server with two simulated nodes, an audit log and our CRDs."""
-    cluster = lifecycle.up("api", kwok_nodes=2, garbage=True)
-    try:
-        install(cluster)
-        yield cluster
-    finally:
-        lifecycle.end(cluster)
-
-
-@pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A real PostgreSQL server."""
     with postgres_server() as server:
@@ -149,10 +138,3 @@ def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
     cluster.create_namespace(name)
     yield name
     cluster.delete_namespace(name)
-
-
-@pytest.fixture(scope="module")
-def api_operator(api_cluster: Cluster) -> Iterator[OperatorProcess]:
-    """The operator, watching every namespace of the API server."""
-    with OperatorProcess(api_cluster) as operator:
-        yield operator

@@ -1,7 +1,9 @@
 """The distribution of tests to the workers of `pytest -n`: by files, with all that share a kind cluster on one worker.
 
 A kind cluster for each worker would cost more than it saves: all nodes share the same cores. The tests that need kubelets take
-longest, and wait more than they compute, so they begin first, and the other workers use what they leave of the cores.
+longest, and wait more than they compute, so they begin first, and the other workers use what they leave of the cores. The tests
+that need an API server follow, and those without a cluster come last: a cluster ends when its worker has no more tests for it,
+because an idle one takes a tenth of a core. Most of the last files are short, so the workers end together.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from xdist.workermanage import WorkerController
 
 KUBELETS, INSTALLING = "tests/kind", "tests/kind on a cluster without runwatchman"
 """The tests of each of the two kind clusters."""
+API_SERVER = "tests/api/"
+"""The folder of the files that need an API server."""
 INSTALLERS = tuple(
     f"{KUBELETS}/test_{name}.py" for name in ("advisor_sidecar", "failover", "helm", "install_docs", "life", "release")
 )
@@ -18,7 +22,7 @@ INSTALLERS = tuple(
 
 
 class SharedKindClusters(LoadFileScheduling):
-    """Gives whole files to a free worker, and first of all those of each kind cluster to one worker."""
+    """Gives whole files to a free worker: first those of each kind cluster to one worker, then those that need an API server."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
@@ -27,7 +31,10 @@ class SharedKindClusters(LoadFileScheduling):
         return KUBELETS if file.startswith(KUBELETS) else file
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        for scope in (INSTALLING, KUBELETS):
-            if scope in self.workqueue:  # the base class begins with the most tests
-                self.workqueue.move_to_end(scope, last=False)
+        self.workqueue.move_to_end(min(self.workqueue, key=_turn), last=False)  # of equal ones the first, which has the most tests
         super()._assign_work_unit(node)
+
+
+def _turn(scope: str) -> int:
+    """Return the turn of files: those of the kind clusters, those that need an API server, all others."""
+    return 0 if scope == KUBELETS else 1 if scope == INSTALLING else 2 if scope.startswith(API_SERVER) else 3

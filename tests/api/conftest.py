@@ -1,19 +1,39 @@
-"""The operator's own client against the real API server."""
+"""A real API server, and the operator and its own client against it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from controller.kube.client import Client
 from controller.kube.connection import connect
-from tests.cluster import Cluster
+from tests.cluster import Cluster, lifecycle
+from tests.conftest import install
+from tests.support import OperatorProcess
 
 TLS_GOODBYE_SECONDS = 0.25
 """aiohttp needs this time before its loop ends: a TLS connection that was dropped midway (a watch) closes a little later.
 https://docs.aiohttp.org/en/stable/client_advanced.html#graceful-shutdown"""
+
+
+@pytest.fixture(scope="package")
+def api_cluster() -> Iterator[Cluster]:
+    """A real API server with two simulated nodes, an audit log and our CRDs. It ends with the last test here."""
+    cluster = lifecycle.up("api", kwok_nodes=2, garbage=True)
+    try:
+        install(cluster)
+        yield cluster
+    finally:
+        lifecycle.end(cluster)
+
+
+@pytest.fixture(scope="module")
+def api_operator(api_cluster: Cluster) -> Iterator[OperatorProcess]:
+    """The operator, watching every namespace of the API server."""
+    with OperatorProcess(api_cluster) as operator:
+        yield operator
 
 
 @pytest.fixture

@@ -45,21 +45,21 @@ def _installation(item: pytest.Item) -> int:
     return max((place for place, name in enumerate(INSTALLATIONS, 1) if name in used), default=0)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def kubelets(request: pytest.FixtureRequest) -> None:
     """Every test here needs real kubelets, which a machine may really lack."""
     if choose(request.config.getoption("--cluster")) == "api":
         cannot_run(f"needs real kubelets: {kind_unavailable() or '--cluster=api was given'}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def clusters() -> Iterator[ExitStack]:
-    """The clusters of this worker that are to be ended, at the latest with the session."""
+    """The clusters of this worker that are to be ended, at the latest with the last test here."""
     with ExitStack() as stack:
         yield stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kind_cluster(request: pytest.FixtureRequest, clusters: ExitStack) -> Cluster:
     """Real kubelets: kind with the configured nodes, or the cluster of KUBECONFIG."""
     provider = choose(request.config.getoption("--cluster"))
@@ -68,18 +68,18 @@ def kind_cluster(request: pytest.FixtureRequest, clusters: ExitStack) -> Cluster
     return cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def second_node() -> None:
     """A second node to continue on: --nodes=1 deselects the test."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def release_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder for helm's files and the values of releases."""
     return tmp_path_factory.mktemp("releases")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def release(kind_cluster: Cluster, release_home: Path) -> Iterator[Installed]:
     """The release that watches every namespace and owns the cluster-wide objects; it is removed from a cluster that is not ours."""
     load_reporter_image(kind_cluster)
@@ -125,7 +125,7 @@ def no_operator(release: Installed) -> None:
     release.rest()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def reachable_postgres(kind_cluster: Cluster) -> Iterator[Postgres]:
     """A PostgreSQL server of this machine that accepts connections from pods, with a password."""
     if not isinstance(kind_cluster, KindCluster):
@@ -134,7 +134,7 @@ def reachable_postgres(kind_cluster: Cluster) -> Iterator[Postgres]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def store_releases(
     request: pytest.FixtureRequest, kind_cluster: Cluster, release: Installed, release_home: Path
 ) -> Iterator[dict[str, Installed]]:
@@ -145,7 +145,7 @@ def store_releases(
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def fresh(request: pytest.FixtureRequest, clusters: ExitStack) -> Cluster:
     """A new cluster without runwatchman, but with its image. Its tests come last, so the cluster of the others ends now."""
     provider = choose(request.config.getoption("--cluster"))
@@ -162,7 +162,7 @@ def fresh(request: pytest.FixtureRequest, clusters: ExitStack) -> Cluster:
     return cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def release_of(fresh: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
     """A release of this tree in a registry that the new cluster's nodes reach."""
     assert isinstance(fresh, KindCluster)

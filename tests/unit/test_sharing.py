@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 from tests.sharing import INSTALLERS, KUBELETS, SharedKindClusters
 
 ROOT = Path(__file__).parent.parent.parent
-WORKERS = 3
 COLLECTION = [
     *(f"tests/unit/test_many.py::test_{number}" for number in range(9)),
     *(f"tests/api/test_some.py::test_{number}" for number in range(5)),
+    *(f"tests/unit/test_few.py::test_{number}" for number in range(3)),
+    "tests/api/test_one.py::test_0",
     *(f"tests/kind/test_{file}.py::test_{number}" for file in ("agents", "helm", "life", "runs") for number in range(2)),
 ]
 
@@ -24,34 +26,48 @@ class Worker:
     gateway = SimpleNamespace(id="gw")
 
     def __init__(self) -> None:
-        self.given: list[str] = []
+        self.given: list[int] = []
 
     def send_runtest_some(self, indices: list[int]) -> None:
         """Take tests by their places in the collection."""
-        self.given += [COLLECTION[index] for index in indices]
+        self.given += indices
+
+    def files(self) -> list[str]:
+        """Return the files of the tests, in their order."""
+        return [*dict.fromkeys(COLLECTION[index].partition("::")[0] for index in self.given)]
 
     def shutdown(self) -> None:
         """End when all that was given is done."""
 
 
-def scheduled() -> list[Worker]:
-    """Return the workers with what each is given at the start."""
-    config: Any = SimpleNamespace(getvalue=lambda _: [f"{WORKERS}*popen"], option=SimpleNamespace(loadscopereorder=True))
+def scheduled(count: int) -> tuple[list[Worker], Any]:
+    """Return the workers with what each is given at the start, and their scheduler."""
+    config: Any = SimpleNamespace(getvalue=lambda _: [f"{count}*popen"], option=SimpleNamespace(loadscopereorder=True))
     scheduler: Any = SharedKindClusters(config)
-    workers = [Worker() for _ in range(WORKERS)]
+    workers = [Worker() for _ in range(count)]
     for worker in workers:
         scheduler.add_node(worker)
         scheduler.add_node_collection(worker, COLLECTION)
     scheduler.schedule()
-    return workers
+    return workers, scheduler
 
 
 def test_the_tests_of_each_kind_cluster_begin_first_on_one_worker() -> None:
     """The tests of each cluster are on one worker, before all others, although another file has more tests."""
-    kubelets, installing, other = ([*dict.fromkeys(name.partition("::")[0] for name in worker.given)] for worker in scheduled())
-    assert kubelets == ["tests/kind/test_agents.py", "tests/kind/test_runs.py"]
-    assert installing == ["tests/kind/test_helm.py", "tests/kind/test_life.py"]
-    assert other == ["tests/unit/test_many.py"]
+    kubelets, installing, other = scheduled(3)[0]
+    assert kubelets.files() == ["tests/kind/test_agents.py", "tests/kind/test_runs.py"]
+    assert installing.files() == ["tests/kind/test_helm.py", "tests/kind/test_life.py"]
+    assert other.files()[:1] == ["tests/api/test_some.py"]
+
+
+def test_the_tests_that_need_an_api_server_come_before_those_that_need_nothing() -> None:
+    """A cluster ends with the last test that needs it, so a worker gets all of its tests in a row."""
+    (worker,), scheduler = scheduled(1)
+    for done in range(len(COLLECTION)):
+        scheduler.mark_test_complete(worker, worker.given[done])
+    kinds = [key for key, _ in groupby(worker.files(), lambda file: str(Path(file).parent))]
+    assert kinds == ["tests/kind", "tests/api", "tests/unit"]
+    assert len(worker.given) == len(COLLECTION)
 
 
 def test_the_list_of_installers_is_complete() -> None:
