@@ -111,11 +111,12 @@ class Play:
         return [_entry(each) for each in kept], decision.verdict.next_check
 
     def _snapshot(self) -> Snapshot:
+        self.pods = {name: self._observed(pod) for name, pod in self.pods.items()}
         snapshot = Snapshot(
             run=RunFacts("team", self.run, self.run, 1, _spec(), created_at=BEGIN),
             policy=_resolved(json.dumps(self.policy)),
             state=self.state,
-            pods=tuple(map(self._observed, self.pods.values())),
+            pods=tuple(self.pods.values()),
             escalations=tuple(self._answered(each) for each in self.escalations.values()),
             reports=tuple(self._reports()),
         )
@@ -155,8 +156,10 @@ class Play:
 
     def _observed(self, pod: PodFacts) -> PodFacts:
         """Return a pod as it is now: ended if its life is over."""
+        if pod.termination:
+            return pod
         ends = self._ends(pod)
-        if pod.termination or ends is None or ends > self.now:
+        if ends is None or ends > self.now:
             return pod
         code = self._life(pod).code
         ended = Termination(code, "Error" if code else "Completed", started_at=pod.started_at, finished_at=ends)
