@@ -218,7 +218,7 @@ async def test_pooler_that_restarts(server: Postgres) -> None:
 
 async def test_server_that_restarts_behind_its_pooler(server: Postgres) -> None:
     """While the server is down the error is about PgBouncer's way to it; afterwards no save is lost, and the store goes on."""
-    with pgbouncer(server, **TRANSACTION, query_wait_timeout=2) as made:
+    with pgbouncer(server, **TRANSACTION, query_wait_timeout=2, server_login_retry=1) as made:
         async with opened(made.url(server.database())) as store:
             run = run_object()
             _, loaded = await store.commit(run, Loaded(), state_of(run), {})
