@@ -87,10 +87,11 @@ def agent_words(agent: JsonObject, report: JsonObject | None) -> str:
 
 def attempts(run: JsonObject, around: Around) -> list[Attempt]:
     """Return the attempts of which there is a pod."""
-    return [_attempt(run, pod) for pod in around.pods]
+    return [attempt_of(run, pod) for pod in around.pods]
 
 
-def _attempt(run: JsonObject, pod: JsonObject) -> Attempt:
+def attempt_of(run: JsonObject, pod: JsonObject) -> Attempt:
+    """Return what a pod did."""
     state = judged_state(run, pod)
     return Attempt(
         name=attempt_name(pod),

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode
 
 from aiohttp import web
 
 from controller.cli.rw.kubectl_errors import Refused
 from controller.cli.rw.user_error import Problem
-from controller.cli.web import runs_page
+from controller.cli.web import confirmations, log_view, overviews, run_view, runs_page
+from controller.cli.web.acting import ORDERS, act
 from controller.cli.web.api_access import ApiServer, Away
 from controller.cli.web.caller import MAX_STREAMS, Caller, Callers
-from controller.cli.web.door import COOKIE, HEADERS, SESSION, Door, Handler, NoSession, Refusal, follows_foreign_link
+from controller.cli.web.door import COOKIE, HEADERS, SESSION, Door, Handler, NoSession, Refusal
 from controller.cli.web.live import stream
+from controller.cli.web.orders import Order
 from controller.cli.web.rendering import assets, rendered
 from controller.cli.web.visit import Page, View, Visit
 
-PAGES: tuple[Page, ...] = (runs_page.PAGE,)
+PAGES: tuple[Page, ...] = (runs_page.PAGE, *overviews.PAGES, run_view.PAGE, log_view.PAGE, *confirmations.PAGES)
 
 MAX_FORM = 1 << 16
 """Maximum bytes of a form."""
@@ -42,6 +44,9 @@ class PageServer:
         for page in PAGES:
             made.router.add_get(page.path, self._whole(page))
             made.router.add_get(f"/live{page.path}", self._live(page))
+        for path, order in ORDERS.items():
+            made.router.add_post(path, self._act(order))
+        made.router.add_get(f"/follow{log_view.PAGE.path}", self._follow)
         made.on_response_prepare.append(_add_headers)
         made.cleanup_ctx.append(self._callers_closed)
         return made
@@ -59,7 +64,7 @@ class PageServer:
     def render(self, visit: Visit, page: Page, values: Mapping[str, Any], live: str) -> str:
         """Return a whole page."""
         common = {"page": page, "live_url": live, "csrf": visit.csrf, "space": visit.space, "pages": PAGES}
-        return rendered(page.template, {**common, "login": self._view.login, "problem": visit.problem, **values})
+        return rendered(page.template, {**common, "logout": self._view.logout, "problem": visit.problem, **values})
 
     def _whole(self, page: Page) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -67,25 +72,42 @@ class PageServer:
                 values = await page.model(visit)
                 html = self.render(visit, page, values, f"/live{request.rel_url}")
             response = web.Response(text=html, content_type="text/html")
-            if self._door.entrance.cookie_of(request) != request[COOKIE]:
-                self._door.entrance.set_cookie(request, response, request[COOKIE])
+            if request.cookies.get(self._door.entrance.cookie) != request[COOKIE]:
+                self._door.set_cookie(response, request[COOKIE])
             return response
 
         return handle
 
     def _live(self, page: Page) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
-            caller = self.caller(request)
-            if caller.streams >= MAX_STREAMS:
-                raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, f"{MAX_STREAMS} live pages are open: close some")
-            caller.streams += 1
-            try:
-                with self.visit(request) as visit:
-                    return await stream(request, page, visit, lambda: self._lasts(request))
-            finally:
-                caller.streams -= 1
+            with self._counted(request), self.visit(request) as visit:
+                return await stream(request, page, visit, lambda: self._lasts(request))
 
         return handle
+
+    async def _follow(self, request: web.Request) -> web.StreamResponse:
+        with self._counted(request), self.visit(request) as visit:
+            return await log_view.stream(request, visit, lambda: self._lasts(request))
+
+    def _act(self, order: Order) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            form = {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
+            with self.visit(request) as visit:
+                return await act(visit, order, form)
+
+        return handle
+
+    @contextmanager
+    def _counted(self, request: web.Request) -> Iterator[None]:
+        """Count a stream of its caller. Raises Refusal for one too many."""
+        caller = self.caller(request)
+        if caller.streams >= MAX_STREAMS:
+            raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, f"{MAX_STREAMS} live pages are open: close some")
+        caller.streams += 1
+        try:
+            yield
+        finally:
+            caller.streams -= 1
 
     def _lasts(self, request: web.Request) -> bool:
         """Whether a stream's session goes on: it has not expired, and nobody has logged out."""
@@ -98,7 +120,7 @@ class PageServer:
         """Check a request before its page, and answer errors in the page's form."""
         try:
             await self._door.check(request)
-            return reopened(str(request.rel_url)) if follows_foreign_link(request) else await handler(request)
+            return await handler(request)
         except NoSession as refusal:
             return self._no_session(request, refusal)
         except Refusal as refusal:
@@ -109,11 +131,8 @@ class PageServer:
             return _error(error.status, SENTENCES.get(error.status, error.reason))
 
     def _no_session(self, request: web.Request, refusal: NoSession) -> web.StreamResponse:
-        if follows_foreign_link(request):
+        if request.headers.get("Sec-Fetch-Site") == "cross-site" and request.method == "GET":
             return reopened(str(request.rel_url))
-        if self._view.login and request.method == "GET" and not request.path.startswith("/live/"):
-            to = "/login?" + urlencode({"next": str(request.rel_url)})
-            return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": to})
         return _error(refusal.code, refusal.message)
 
     async def _callers_closed(self, _: web.Application) -> AsyncIterator[None]:

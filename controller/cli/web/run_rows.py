@@ -12,6 +12,7 @@ from typing import Any
 from controller.cli.rw.get_view import requester, tokens, why
 from controller.cli.rw.objects import FIRST, JsonObject, created, name_of, namespace_of, phase_of, status_of, used
 from controller.cli.rw.terminal_safe import clean
+from controller.cli.web.pages.run_figures import UNREAD, RunFigures, figures_of
 
 PER_PAGE = 100
 MAX_MESSAGE = 300
@@ -39,6 +40,7 @@ class RunRow:
     tokens: str
     requester: str
     message: str
+    figures: RunFigures
 
 
 def row_of(run: JsonObject) -> RunRow:
@@ -46,9 +48,10 @@ def row_of(run: JsonObject) -> RunRow:
     try:
         return _row(run)
     except (AttributeError, KeyError, TypeError, ValueError):
-        meta = run["metadata"]
+        name, uid, space = run["metadata"]["name"], run["metadata"]["uid"], namespace_of(run)
         unread = "cannot be read: see `kubectl get run -o yaml`"
-        return RunRow(namespace_of(run), meta["name"], meta["uid"], "", "Pending", "-", 0, 0, FIRST, "-", (), "-", "-", unread)
+        figures = UNREAD._replace(namespace=space)
+        return RunRow(space, name, uid, "", "Pending", "-", 0, 0, FIRST, "-", (), "-", "-", unread, figures)
 
 
 def _row(run: JsonObject) -> RunRow:
@@ -68,6 +71,7 @@ def _row(run: JsonObject) -> RunRow:
         tokens=tokens(used(run, ())),
         requester=_short(requester(run)) or "-",
         message=_short(why(run, (), datetime.now(UTC))),
+        figures=figures_of(run),
     )
 
 

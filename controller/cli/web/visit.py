@@ -110,7 +110,7 @@ class View:
 
     space: str = ""
     home: str = ""
-    login: bool = False
+    logout: bool = False
 
 
 Model = Callable[[Visit], Awaitable[Mapping[str, Any]]]

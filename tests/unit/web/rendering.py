@@ -6,21 +6,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from controller.cli.web.rendering import rendered
 
-from controller.cli.web.pages.filters import FILTERS, safe
-
-TEMPLATES = Path(__file__).parents[3] / "controller/cli/web/templates"
 TOKEN = "a-token"  # noqa: S105  # of a form
 
 
 def render(template: str, model: object) -> str:
     """Return a page's body."""
-    made = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, finalize=safe)
-    made.filters |= FILTERS
-    return made.get_template(template).render(model=model, csrf=TOKEN)
+    return rendered(template, {"model": model, "csrf": TOKEN})
 
 
 @dataclass

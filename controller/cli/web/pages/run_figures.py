@@ -47,3 +47,7 @@ def figures_of(run: JsonObject) -> RunFigures:
         ended=time_of(status.get("completionTime")),
         tokens=usage.get("inputTokens", 0) + usage.get("outputTokens", 0),
     )
+
+
+UNREAD = RunFigures("", "Pending", "", "", started=False, ended=None, tokens=0)
+"""The part of a Run that cannot be read, because somebody wrote it by hand."""

@@ -91,3 +91,22 @@ def _its_agents(run: JsonObject) -> str:
 
 def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names) or "no agent"
+
+
+def to_halt(what: str) -> Action:
+    """Return the halt of a namespace or of the cluster."""
+    effects = (
+        f"All agents of {what} are ended gracefully, and none starts until the halt is lifted.",
+        "Kept workspaces stay. Deadlines are suspended, and nothing is charged.",
+        "Everybody whose Runs do not continue sees your name and the reason.",
+    )
+    return Action("halt", f"Halt {what}", effects, final=True)
+
+
+def lifted(what: str) -> Action:
+    """Return the end of a halt."""
+    effects = (
+        f"The agents of {what} start again, uncharged, some of them each second.",
+        "Paused Runs stay paused, and so do Runs that another halt holds.",
+    )
+    return Action("lift", f"Lift the halt of {what}", effects)

@@ -26,7 +26,7 @@
       const moment = new Date(time.dateTime);
       if (Number.isNaN(moment.getTime())) continue;
       const local = zone.format(moment);
-      if (!time.hasAttribute("data-age")) time.textContent = local;
+      if (!time.hasAttribute("data-age") && !time.hasAttribute("data-until")) time.textContent = local;
       else time.title = local;
     }
   }
@@ -35,6 +35,13 @@
     for (const time of document.querySelectorAll("time[data-age]")) {
       const moment = new Date(time.dateTime).getTime();
       if (!Number.isNaN(moment) && moment > 0) time.textContent = span((Date.now() - moment) / 1000);
+    }
+  }
+
+  function waits() {
+    for (const time of document.querySelectorAll("time[data-until]")) {
+      const left = (new Date(time.dateTime).getTime() - Date.now()) / 1000;
+      if (!Number.isNaN(left)) time.textContent = left > 0 ? "in " + span(left) : "now";
     }
   }
 
@@ -103,5 +110,6 @@
   window.addEventListener("pageshow", open);
   localTimes(document);
   ages();
-  setInterval(ages, AGES_MS);
+  waits();
+  setInterval(() => (ages(), waits()), AGES_MS);
 })();

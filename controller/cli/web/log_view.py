@@ -1,0 +1,121 @@
+"""The log of one pod of a Run: its end, and new lines as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiohttp import ClientResponse, web
+
+from controller.api.names import LABEL_RUN
+from controller.cli.rw.containers import with_the_log
+from controller.cli.rw.describe_model import Attempt, attempt_of
+from controller.cli.rw.kubectl_errors import Refused
+from controller.cli.rw.objects import JsonObject, label
+from controller.cli.rw.user_error import Problem
+from controller.cli.web.log_lines import LogLines
+from controller.cli.web.related_reads import core
+from controller.cli.web.run_view import follow, read_run
+from controller.cli.web.visit import Page, Visit
+
+TAIL = 500
+"""Lines before the new ones."""
+
+PAUSE_SECONDS = 0.2
+"""Shortest time between two deliveries."""
+
+LOOK_SECONDS = 2.0
+"""How often a stream looks whether its session lasts and its browser is there."""
+
+Alive = Callable[[], bool]
+Params = dict[str, str | int]
+
+
+async def _read(visit: Visit) -> tuple[JsonObject, JsonObject]:
+    """Return the Run and its pod. Raises Problem for a pod of something else: this page shows no other logs."""
+    run, name = await read_run(visit), visit.names["pod"]
+    try:
+        pod = await visit.api.get(core(visit.names["namespace"], "pods", name))
+    except Refused as refused:
+        if refused.reason != "NotFound":
+            raise
+        raise Refused(f"pod {name} is gone, and its log with it", "logs last as long as their pods", "NotFound") from refused
+    if label(pod, LABEL_RUN) != visit.names["name"]:
+        raise Problem(f"pod {name} does not belong to Run {visit.names['name']}", "choose an attempt on the Run's page")
+    return run, pod
+
+
+def _source(run: JsonObject, pod: JsonObject) -> tuple[str, Params]:
+    meta = pod["metadata"]
+    return core(meta["namespace"], "pods", meta["name"], "log"), {"container": with_the_log(run, pod), "tailLines": TAIL}
+
+
+async def model(visit: Visit) -> Mapping[str, Any]:
+    """Return what the pod does."""
+    await follow(visit.runs())
+    run, pod = await _read(visit)
+    found: Attempt = attempt_of(run, pod)
+    return {"attempt": found, "container": with_the_log(run, pod), "csrf": visit.csrf, "run": visit.names, "now": visit.now}
+
+
+async def stream(request: web.Request, visit: Visit, alive: Alive) -> web.StreamResponse:
+    """Send the end of the log, and new lines until it ends, the browser is gone, or the session ends."""
+    run, pod = await _read(visit)
+    path, params = _source(run, pod)
+    async with visit.api.open("GET", path, {**params, "follow": "true"}) as log:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+        await response.prepare(request)
+        await _send(response, "begin", [])
+        with contextlib.suppress(ConnectionError):
+            await _pass_on(log, response, lambda: _connected(request) and alive())
+    return response
+
+
+async def _pass_on(log: ClientResponse, response: web.StreamResponse, goes_on: Alive) -> None:
+    lines, last = LogLines(), 0.0
+    while goes_on():
+        part = await _next(log, PAUSE_SECONDS if lines.pending else LOOK_SECONDS)
+        if part:
+            lines.feed(part)
+        elif part is not None:
+            lines.finish()
+            await _deliver(response, lines)
+            await _send(response, "end", [])
+            return
+        if part is None or time.monotonic() - last >= PAUSE_SECONDS:
+            await _deliver(response, lines)
+            last = time.monotonic()
+
+
+async def _next(log: ClientResponse, seconds: float) -> bytes | None:
+    """Return what comes next, empty at the end, None if nothing comes for some seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await log.content.readany()
+    except TimeoutError:
+        return None
+
+
+async def _deliver(response: web.StreamResponse, lines: LogLines) -> None:
+    left_out, found = lines.take()
+    if left_out:
+        await _send(response, "gap", [str(left_out)])
+    if found:
+        await _send(response, "lines", found)
+    else:
+        await response.write(b":\n\n")
+
+
+async def _send(response: web.StreamResponse, event: str, lines: list[str]) -> None:
+    data = "".join(f"data: {line}\n" for line in lines or [""])
+    await response.write(f"event: {event}\n{data}\n".encode(errors="replace"))
+
+
+def _connected(request: web.Request) -> bool:
+    return request.transport is not None and not request.transport.is_closing()
+
+
+PAGE = Page("/runs/{namespace}/{name}/logs/{pod}", "Log", "log.html", "log_live.html", model)

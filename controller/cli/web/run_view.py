@@ -1,0 +1,77 @@
+"""The page of one Run, which is made again when the Run or its questions change."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from controller.cli.rw.kubectl_errors import Denied, Refused
+from controller.cli.rw.objects import JsonObject, name_of, namespace_of
+from controller.cli.rw.reason_text import sentence
+from controller.cli.rw.session import RUNS
+from controller.cli.rw.user_error import Problem
+from controller.cli.web.api_access import collection, path_of
+from controller.cli.web.pages.run_page import run_page
+from controller.cli.web.related_reads import read_related
+from controller.cli.web.visit import Page, Visit
+
+
+async def read_run(visit: Visit) -> JsonObject:
+    """Return the Run that the address names. Raises Problem."""
+    space, name = visit.names["namespace"], visit.names["name"]
+    try:
+        return await visit.api.get(f"{collection(RUNS, space)}{path_of(name)}")
+    except Refused as refused:
+        if refused.reason == "NotFound":
+            remedy = "it may have been deleted; see the list of all Runs"
+            raise Refused(f"there is no Run {name} in namespace {space}", remedy, "NotFound") from refused
+        raise
+
+
+def address(run: JsonObject) -> str:
+    """Return the address of a Run's page."""
+    return f"/runs/{quote(namespace_of(run), safe='')}/{quote(name_of(run), safe='')}"
+
+
+async def names_of(visit: Visit) -> set[str]:
+    """Return the names of the caller and of the caller's groups."""
+    me = await visit.caller.me()
+    return {me.get("username", ""), *me.get("groups", ())}
+
+
+async def model(visit: Visit) -> Mapping[str, Any]:
+    """Return the Run's page. The watches of all Runs and questions wake it."""
+    await follow(visit.runs())
+    await follow(visit.escalations())
+    run = await read_run(visit)
+    try:
+        page = run_page(run, await read_related(visit.api, run), sentence, await names_of(visit), visit.now)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        message = f"Run {name_of(run)} cannot be read, because somebody wrote it by hand"
+        raise Problem(message, "see `kubectl get run -o yaml`") from error
+    return {"model": page, "csrf": visit.csrf, "sent": visit.query.get("sent", "")}
+
+
+async def follow(watch: Awaitable[object]) -> Denied | None:
+    """Watch something too. Who may not list it sees the rest of the page, and what is missing. Raises Problem."""
+    try:
+        await watch
+    except Refused as refused:
+        if refused.denied is None:
+            raise
+        return refused.denied
+    return None
+
+
+def stamp(visit: Visit) -> object:
+    """Return the versions of the Run and of its questions."""
+    key = visit.names["namespace"], visit.names["name"]
+    runs, asked = visit.watches.get("runs"), visit.watches.get("escalations")
+    row = runs.entries.get(key) if runs else None
+    entries = asked.entries.values() if asked else ()
+    mine = [entry.version for entry in entries if (namespace_of(entry.obj), entry.obj["spec"]["runName"]) == key]
+    return row.version if row else "", sorted(mine)
+
+
+PAGE = Page("/runs/{namespace}/{name}", "Run", "run.html", "run_live.html", model, stamp)
