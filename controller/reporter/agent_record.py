@@ -57,7 +57,8 @@ class Memory:
             case "turn":
                 self._advance(now)
                 self.turns += 1
-                self.limit = None  # The model has answered since.
+                # The model has answered since. Of two in the same look, the limit counts: its agent is about to end.
+                self.limit = self.limit if now <= self.limit_at else None
             case "question":
                 return self._ask(event, now)
             case "read":

@@ -56,6 +56,8 @@ class Reply:
     status: int = OK
     error: str = ""
     """The type of the error, if the status is an error."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Headers of an error."""
     end: End = End.COMPLETE
 
 
@@ -116,7 +118,7 @@ class Model(ABC):
         self.keys.append(request.headers.get("x-api-key", request.headers.get("authorization", "")))
         reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
         if reply.status != OK:
-            return web.json_response(self.failure(reply), status=reply.status)
+            return web.json_response(self.failure(reply), status=reply.status, headers=dict(reply.headers))
         return await self._stream(request, reply)
 
     async def _stream(self, request: web.Request, reply: Reply) -> web.StreamResponse:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from controller.api.base import JsonObject
 from controller.reporter.cli_streams import Stream
+from controller.reporter.events import check
 
 SCRIPT = Path(__file__).parents[2] / "controller/reporter/scripts/rw-exec"
 SESSION_ID = "5f0c2d5e-64a1-5d0c-9b7e-0d7c5f1f3a11"
@@ -77,6 +78,11 @@ class Pod:
         stream = Stream()
         path = self.outbox / "out/stream.jsonl"
         return [event for line in path.read_text().splitlines() for event in stream.feed(line)] if path.exists() else []
+
+    def limits(self) -> list[JsonObject]:
+        """Return the limits that this attempt has reported."""
+        said = map(check, lines((self.outbox / "out/events.jsonl").read_text()))
+        return [event["limit"] for event in said if event["type"] == "limit"]
 
     def used(self) -> JsonObject:
         """Return the last usage of the attempt."""

@@ -1,4 +1,6 @@
-"""`rw-exec-errors` in every shell: the exit code of each known form of failure, and words that are not the CLI's own."""
+"""`rw-exec-errors` and `rw-exec-limits` in every shell: the exit code and the kind of limit of each known form of failure, and
+words that are not the CLI's own.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +18,20 @@ from tests.skipping import cannot_run
 
 FORMS: list[JsonObject] = [json.loads(line) for line in (Path(__file__).parent / "data/errors.jsonl").read_text().splitlines()]
 """How the CLIs end a run that failed, by version, and the code that `rw exec` makes of it: 75 passes by itself, 77 needs a
-credential, 78 another configuration, 1 is charged. Entries with versions were recorded from that CLI with a model on loopback
-(usage, ids and times are cut out); entries with an issue quote a public report.
+credential, 78 another configuration, 1 is charged. `limit` is the kind of limit that `rw exec` reports, if it is one.
+Entries with versions were recorded from that CLI with a model on loopback (usage, ids and times are cut out); entries with an
+issue quote a public report.
 """
 JUDGE = """
 TEMPORARY=75 FORBIDDEN=77 MISCONFIGURED=78
-. "$1"
+. "$1-errors"
+. "$1-limits"
 for scratch in "$2"/*; do
   read -r cli code <"$scratch/run"
   session=$scratch/session
   judge
-  printf '%s %s %s %s\\n' "${scratch##*/}" "$code" "${finished:-no}" "${blames_session:-no}"
+  classify_limit
+  printf '%s %s %s %s %s\\n' "${scratch##*/}" "$code" "${finished:-no}" "${blames_session:-no}" "${limit:-none}"
 done
 """
 TEXTS = ("rate limit exceeded", "API Error: 401", "unexpected status 403 no", "credit balance is too low", "model x not found")
@@ -52,6 +57,13 @@ class Judged:
         """Return the code of each run (a CLI and its last messages), whether its turn was finished, and whether the session is
         blamed.
         """
+        return [(int(code), finished, blames) for code, finished, blames, _ in self._judge(*runs, code=code, answered=answered)]
+
+    def limits(self, *runs: tuple[str, list[str]]) -> list[str]:
+        """Return the kind of limit of each run, `none` without one."""
+        return [limit for *_, limit in self._judge(*runs)]
+
+    def _judge(self, *runs: tuple[str, list[str]], code: int = 1, answered: bool = False) -> list[list[str]]:
         for number, (cli, lines) in enumerate(runs):
             scratch = self._place / f"{number:04}"
             scratch.mkdir(parents=True)
@@ -61,9 +73,9 @@ class Judged:
                 (scratch / "synthetic").write_text(lines[0] + "\n")
             if answered:
                 (scratch / "session.answered").touch()
-        command = [*self._shell, "-c", JUDGE, "sh", str(SCRIPT.with_name("rw-exec-errors")), str(self._place)]
+        command = [*self._shell, "-c", JUDGE, "sh", str(SCRIPT), str(self._place)]
         printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
-        return [(int(code), finished, blames) for _, code, finished, blames in map(str.split, printed.splitlines())]
+        return [line.split()[1:] for line in printed.splitlines()]
 
 
 @pytest.fixture
@@ -82,6 +94,14 @@ def test_each_known_form_of_failure_has_its_code(judged: Judged) -> None:
     found = judged.codes(*((form["cli"], form["stream"]) for form in FORMS))
     wrong = {label(form): got for form, (got, *_) in zip(FORMS, found, strict=True) if got != form["code"]}
     assert wrong == {}
+
+
+def test_each_known_form_of_limit_has_its_kind(judged: Judged) -> None:
+    """A quota, too many requests and an outage are told apart. An error that may be one request's own is none of them."""
+    found = judged.limits(*((form["cli"], form["stream"]) for form in FORMS))
+    wrong = {label(form): got for form, got in zip(FORMS, found, strict=True) if got != form.get("limit", "none")}
+    assert wrong == {}
+    assert {form["code"] for form in FORMS if "limit" in form} == {75}
 
 
 def test_only_a_request_that_is_refused_blames_the_session(judged: Judged) -> None:

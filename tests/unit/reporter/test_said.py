@@ -202,6 +202,8 @@ def test_a_finished_turn_ends_a_limit() -> None:
     assert known.has_spoken is False
     assert [known.apply_event(event, moment) for moment in (1.0, 2.0)] == [True, False]
     assert (known.has_spoken, known.limit_at) == (True, 2.0)
+    known.apply_event({"type": "turn"}, 2.0)
+    assert known.limit
     known.apply_event({"type": "turn"}, 3.0)
     assert "limit" not in status_of(SETTINGS, known, (), 1, 4.0)
     assert known.apply_event(event, 5.0)
