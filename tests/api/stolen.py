@@ -149,6 +149,7 @@ REPORTER_ALONE = genuine()["spec"]["initContainers"][:1]
 UNCONFINED = {"type": "Unconfined"}
 SECCOMP = "container.seccomp.security.alpha.kubernetes.io/agent"
 TOKEN = {"projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}
+OURS = genuine()["metadata"]["finalizers"]
 TWO_OWNERS = genuine()["metadata"]["ownerReferences"] + owner("v")
 LABELS = genuine()["metadata"]["labels"]
 
@@ -200,6 +201,7 @@ PODS = (
     stolen("a pod on a node of choice", FENCED, pod(schedulingGates=[], nodeName="node-0")),
     stolen("a pod without finalizer", FENCED, pod({"finalizers": []})),
     stolen("a pod that cannot go", FENCED, pod({"finalizers": ["runwatchman.dev/outcome", "example.com/stay"]})),
+    stolen("a pod that waits for a Kueue that does not hold it", FENCED, pod({"finalizers": [*OURS, "kueue.x-k8s.io/managed"]})),
     stolen("a call from the node", "the kubelet calls nobody", pod(box={"lifecycle": {"preStop": {"sleep": {"seconds": 1}}}})),
     stolen(
         "a probe of another host",

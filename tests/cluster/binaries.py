@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.cluster.gobuild import INSTALLED, KUBERNETES_PROGRAMS, OWN, build
 from tests.cluster.progress import ClusterError, locked, say
 from tests.cluster.releases import release
-from tests.cluster.settings import DOWNLOAD_URL, architecture, cache_dir
+from tests.cluster.settings import DOWNLOAD_URL, KUEUE, architecture, cache_dir
 
 DOWNLOAD_SECONDS = 5
 """How long the official release may take to answer: a machine without it must not wait."""
@@ -49,7 +49,8 @@ def _version(name: str) -> str:
         return release().kubernetes
     if name in OWN:
         return "own"
-    return f"{name}-{release().etcd if name == 'etcd' else INSTALLED[name].rpartition('@v')[2]}"
+    known = {"etcd": release().etcd, "kueue": KUEUE}
+    return f"{name}-{known.get(name) or INSTALLED[name].rpartition('@v')[2]}"
 
 
 def _given(name: str) -> Path | None:

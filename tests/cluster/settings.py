@@ -15,6 +15,7 @@ KUBECONFORM = "0.7.0"
 COSIGN = "3.1.3"
 SYFT = "1.57.1"
 KREW = "0.4.3"
+KUEUE = "0.17.0"
 
 HERE = Path(__file__).parent
 DOWNLOAD_URL = os.environ.get("RUNWATCHMAN_DOWNLOAD_URL", "https://dl.k8s.io/release")

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tests.cluster.gobuild.modules import requiring
+from tests.cluster.gobuild.queueing import build_kueue
 from tests.cluster.processes import run
 from tests.cluster.progress import ClusterError, taking
 from tests.cluster.releases import release
@@ -39,7 +40,7 @@ INSTALLED = {
     "host-local": f"github.com/containernetworking/plugins/plugins/ipam/host-local@v{CNI_PLUGINS}",
     "portmap": f"github.com/containernetworking/plugins/plugins/meta/portmap@v{CNI_PLUGINS}",
 }
-LARGE = ("cosign", "syft")
+LARGE = ("cosign", "syft", "kueue")
 OWN = ("pause", "runc-nosysres")
 """Programs of our own; their source is in tests/cluster/gobuild/own/."""
 SMALL = ["-trimpath", "-ldflags", "-s -w"]
@@ -91,6 +92,8 @@ def _other(name: str, made: Path, env: dict[str, str]) -> None:
             folder = requiring("go.etcd.io/etcd/server/v3", release().etcd, made / "module-etcd", env)
             shutil.copy(HERE / "gobuild/etcd/main.go", folder)
             run(["go", "build", *SMALL, "-o", str(made / name), "."], cwd=folder, env=env)
+        elif name == "kueue":
+            build_kueue(made, env, *SMALL)
         elif name in OWN:
             run(["go", "build", *SMALL, "-o", str(made / name), f"./{name}"], cwd=HERE / "gobuild/own", env=env)
         else:
