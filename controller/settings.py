@@ -34,6 +34,7 @@ class Settings:
     ledger_max_megabytes: int = 512
     notify_schemes: tuple[str, ...] = NOTIFY_SCHEMES
     notify_allow: tuple[str, ...] = ()
+    page_url: str = ""
     policy_file: Path | None = None
     adapter: Literal["local", "socket"] | None = None
     adapter_socket: Path = DEFAULT_SOCKET

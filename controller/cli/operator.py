@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import signal
 import sys
 from collections.abc import Coroutine
@@ -27,6 +28,8 @@ MAX_SHARDS = 32
 """Maximum number of shards. With more, the check of every event would cost more than a pass saves; the API server is the limit
 earlier.
 """
+
+PAGE_URL = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -92,6 +95,12 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     default="",
     callback=lambda _context, _parameter, value: _addresses(value),
     help="Networks, addresses and HOST or HOST:PORT that notifications may reach in addition to the Internet, comma-separated.",
+)
+@click.option(
+    "--page-url",
+    default="",
+    callback=lambda _context, _parameter, value: _page(value),
+    help="URL of the page (`runwatchman web`), to which notifications link: https://HOST.",
 )
 @click.option("--workers", type=click.IntRange(1, 256), default=16, help="Runs that are processed concurrently.")
 @click.option(
@@ -208,6 +217,14 @@ def refuse_sqlite(shards: int, *databases: str | None) -> None:
 
 def _listed(value: str) -> tuple[str, ...]:
     return tuple(filter(None, map(str.strip, value.split(","))))
+
+
+def _page(value: str) -> str:
+    """Return the page's URL without a slash at its end. Raises BadParameter."""
+    url = value.rstrip("/")
+    if url and not PAGE_URL.fullmatch(url):
+        raise click.BadParameter(f"{value!r} is not https://HOST or https://HOST:PORT")
+    return url
 
 
 def _addresses(value: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from controller.api.base import JsonObject
@@ -94,6 +94,13 @@ def finished(before: str | None, run: JsonObject) -> Message | None:
         title=_one_line(f"runwatchman: {meta['namespace']}/{meta['name']} {phase}: {status.get('reason', '')}"),
         body=_cut("\n\n".join(filter(None, (head, _lines(_results(status))))), BODY_LIMIT),
     )
+
+
+def linked(message: Message, page_url: str) -> Message:
+    """Return the message with a link to the page of its Run, unless there is no page. A body's limit leaves room for it."""
+    if not page_url:
+        return message
+    return replace(message, body=f"{message.body}\n\n{page_url}/runs/{message.namespace}/{message.run}".lstrip())
 
 
 def answer_commands(kind: EscalationType, namespace: str, name: str, options: tuple[str, ...]) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from controller.kube.event_recorder import record_warning
 from controller.notify.allowance import Allowance
 from controller.notify.delivery_result import Outcome, Result
 from controller.notify.destination import Destination, read_url
-from controller.notify.message import Message
+from controller.notify.message import Message, linked
 from controller.observability.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -54,9 +54,10 @@ class Notifier:
         send: Send,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        page_url: str = "",
     ) -> None:
         self._client, self._metrics, self._send, self._sleep = client, metrics, send, sleep
-        self._monotonic, self._allowance = monotonic, Allowance()
+        self._monotonic, self._allowance, self._page_url = monotonic, Allowance(), page_url
         self._waiting: dict[Destination, deque[Message]] = {}
         self._lanes: set[asyncio.Task[None]] = set()
         self._troubles: dict[Destination, Outcome] = {}
@@ -85,7 +86,7 @@ class Notifier:
         for destination in dict.fromkeys(
             Destination(message.namespace, notification.secret_name, notification.secret_key) for notification in targets
         ):
-            self._enqueue(destination, admitted)
+            self._enqueue(destination, linked(admitted, self._page_url))
 
     def _enqueue(self, destination: Destination, message: Message) -> None:
         if sum(map(len, self._waiting.values())) >= QUEUE_LIMIT:

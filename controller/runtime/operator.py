@@ -233,7 +233,7 @@ class Operator:
     async def _open_notifier(self, stack: AsyncExitStack, client: Client) -> Notifier:
         """Open the notifier. It closes after the Lease is released, so a slow endpoint does not delay a successor."""
         senders = await stack.enter_async_context(Senders(self._settings.notify_schemes, self._settings.notify_allow))
-        return await stack.enter_async_context(Notifier(client, self._metrics, senders.send))
+        return await stack.enter_async_context(Notifier(client, self._metrics, senders.send, page_url=self._settings.page_url))
 
     async def _drain(self, working: asyncio.Task[None]) -> None:
         """Let running reconciles finish their writes."""

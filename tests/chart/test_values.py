@@ -23,6 +23,7 @@ OPEN = (
     "global",
     "resources",
     "advisor.resources",
+    "web.resources",
     "reporter.resources",
     "agents.podSecurity",
     "agents.caBundle",

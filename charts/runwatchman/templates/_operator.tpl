@@ -82,6 +82,9 @@
   {{- with .Values.notifications.allow }}
   - --notify-allow={{ join "," . }}
   {{- end }}
+  {{- if and .Values.web.enabled .Values.web.url }}
+  - --page-url={{ .Values.web.url }}
+  {{- end }}
   {{- if .Values.advisor.enabled }}
   - --adapter=socket
   - --adapter-socket=/run/advisor/advisor.sock

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from controller.api.base import JsonObject
@@ -9,7 +11,7 @@ from controller.api.escalation import EscalationType
 from controller.api.notification import Notification, NotificationEvent
 from controller.api.policy import RunPolicySpec
 from controller.api.resolved_policy import ResolvedPolicy
-from controller.notify.message import BODY_LIMIT, TITLE_LIMIT, Level, answer_commands, finished, opened, places_for
+from controller.notify.message import BODY_LIMIT, TITLE_LIMIT, Level, answer_commands, finished, linked, opened, places_for
 
 META = {"name": "demo-coder-7f3a", "namespace": "team", "uid": "e1"}
 
@@ -103,3 +105,15 @@ def test_only_what_the_policy_wants() -> None:
     assert places_for(policy, NotificationEvent.ESCALATION_OPENED) == (both,)
     assert places_for(policy, NotificationEvent.RUN_FINISHED) == (both, ends)
     assert places_for(None, NotificationEvent.RUN_FINISHED) == ()
+
+
+DISCORD_LIMIT = 2000
+
+
+def test_a_message_links_to_the_page_of_its_run_if_there_is_one() -> None:
+    """The link is the last line, and even the longest message with the longest names keeps it where a service cuts."""
+    message = opened(escalation(text="x" * 5000))
+    assert linked(message, "") == message
+    assert linked(message, "https://runs.example.com").body.splitlines()[-1] == "https://runs.example.com/runs/team/demo"
+    longest = replace(message, namespace="n" * 63, run="r" * 63)
+    assert len(linked(longest, "https://" + "h" * 120 + ".example:8443").body) <= DISCORD_LIMIT
