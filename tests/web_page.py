@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
+import json
 import os
 import re
 import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
+from pathlib import Path
 from urllib.parse import urlencode
 
+import yaml
+
 from tests.cluster import Cluster
+from tests.support import await_that
 
 ANSWER_SECONDS = 60.0
 NAVIGATION = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
@@ -120,3 +128,52 @@ def local_page(cluster: Cluster, *args: str) -> Iterator[Tab]:
     finally:
         process.terminate()
         process.communicate(timeout=ANSWER_SECONDS)
+
+
+@contextmanager
+def cluster_page(cluster: Cluster, *args: str) -> Iterator[Served]:
+    """Run `runwatchman web` against the cluster, without any credential of its own."""
+    config = yaml.safe_load(cluster.kubeconfig.read_text())["clusters"][0]["cluster"]
+    with tempfile.TemporaryDirectory() as folder:
+        (authority := Path(folder) / "ca.crt").write_bytes(_authority(config))
+        where = ("--api-server", config["server"], "--api-ca", str(authority), "--port", "0")
+        command = [sys.executable, "-m", "controller", "web", *where, *args]
+        env = {name: value for name, value in os.environ.items() if name != "KUBECONFIG"}
+        with (Path(folder) / "log").open("w+") as log:
+            process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=log)
+            try:
+                await_that(lambda: "page served" in Path(log.name).read_text() or process.poll(), "the page's server")
+                served = json.loads(Path(log.name).read_text().splitlines()[0])
+                yield Served(served["port"], process.pid, Path(log.name))
+            finally:
+                process.terminate()
+                process.wait(ANSWER_SECONDS)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server: its port, its process, and its log."""
+
+    port: int
+    pid: int
+    log: Path
+
+    def tab(self, token: str = "", host: str = "") -> Tab:
+        """Return a browser, logged in with a token if there is one."""
+        tab = Tab(self.port, host or f"localhost:{self.port}")
+        if token:
+            assert self.log_in(tab, token).code == http.HTTPStatus.SEE_OTHER
+        return tab
+
+    def log_in(self, tab: Tab, token: str, onward: str = "/") -> Answer:
+        """Send the login form with a token."""
+        form = tab.get("/login")
+        csrf = re.findall(r'name="csrf" value="([0-9a-f]{64})"', form.text)[0]
+        return tab.post("/login", {"csrf": csrf, "token": token, "next": onward})
+
+
+def _authority(config: Mapping[str, str]) -> bytes:
+    """Return the cluster's CA, which a kubeconfig names or has in it."""
+    if "certificate-authority-data" in config:
+        return base64.b64decode(config["certificate-authority-data"])
+    return Path(config["certificate-authority"]).read_bytes()

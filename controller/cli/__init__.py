@@ -49,6 +49,7 @@ SUMMARIES = {
     "policy": "Work with the operator's policy file.",
     "replay": "Decide again in every situation of a ledger, and compare the plans with the recorded ones byte for byte.",
     "simulate": "Play Runs under policies in a scenario, in virtual time, by the decisions that the operator makes.",
+    "web": "Show Runs, their reasons and the inbox in a browser, to everybody with a bearer token of the cluster.",
     "store": "Work with the store of the operator's states: status, annotations, or a database's URL.",
 }
 """The commands, each in a module of its name, with the first sentence of its help."""

@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from controller.cli.web.entrance import Entrance
 from controller.cli.web.sessions import Session, Sessions, new_cookie
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -42,25 +43,13 @@ HEADERS = {
 OPEN = re.compile(r"/(static/.*|login|start/.*|healthz)")
 """Paths that need no session."""
 
+PATH = re.compile(r"/(?!/)[A-Za-z0-9._~%/+-]*")
+"""Paths of ours: none that a browser may take for another host."""
+
 CSRF_FIELD, CSRF_HEADER = "csrf", "X-CSRF-Token"
 
 SESSION: web.RequestKey[Session] = web.RequestKey("session", Session)
 COOKIE: web.RequestKey[str] = web.RequestKey("cookie", str)
-
-
-@dataclass(frozen=True, slots=True)
-class Entrance:
-    """Where browsers find the page: `origins` as they send them, the cookie's name, and the header with a proxy's token, if any."""
-
-    origins: frozenset[str]
-    cookie: str
-    secure: bool
-    token_header: str = ""
-
-    @property
-    def hosts(self) -> frozenset[str]:
-        """The values of Host that are ours."""
-        return frozenset(origin.partition("://")[2] for origin in self.origins)
 
 
 class Refusal(Exception):
@@ -90,7 +79,7 @@ class Door:
         if request.path == "/healthz":
             return
         self._check_address(request)
-        request[COOKIE] = request.cookies.get(self.entrance.cookie, "")
+        request[COOKIE] = self.entrance.cookie_of(request)
         if request.method not in ("GET", "HEAD", "POST"):
             raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method} is no method of this page")
         if not OPEN.fullmatch(request.path):
@@ -102,6 +91,8 @@ class Door:
         """Refuse a name that rebinding made ours, and what other sites start, except that somebody follows a link."""
         if request.headers.get("Host", "") not in self.entrance.hosts or len(request.headers.getall("Host")) > 1:
             raise Refusal(HTTPStatus.MISDIRECTED_REQUEST, "this server does not serve that host")
+        if not PATH.fullmatch(request.rel_url.raw_path):
+            raise Refusal(HTTPStatus.NOT_FOUND, "there is no such page")
         origin = request.headers.get("Origin")
         if origin not in (None, "null") and origin not in self._own_origins(request):
             raise Refusal(HTTPStatus.FORBIDDEN, "another site sent this request")
@@ -142,9 +133,11 @@ class Door:
         if not self.sessions.fits(request[COOKIE], given):
             raise Refusal(HTTPStatus.FORBIDDEN, "this form is not of your session: reload the page and send it again")
 
-    def set_cookie(self, response: web.StreamResponse, cookie: str) -> None:
-        """Give a browser its cookie: scripts cannot read it, other sites cannot send it, and it ends with the browser."""
-        response.set_cookie(self.entrance.cookie, cookie, path="/", httponly=True, samesite="Strict", secure=self.entrance.secure)
+
+def follows_foreign_link(request: web.Request) -> bool:
+    """Whether somebody follows another site's link to a page. The browser has not sent the Strict cookie, and must ask again."""
+    foreign = request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
+    return foreign and not request.path.startswith(("/static/", "/start/", "/healthz"))
 
 
 def _follows_link(headers: Mapping[str, str], method: str) -> bool:

@@ -49,7 +49,7 @@ class Stream:
         while _connected(request):
             seen, stamp, made = self._visit.versions, self._stamp(), time.monotonic()
             if not self._alive() or not await self._send_all():
-                await self._send("expired", rendered("expired.html", {}))
+                await self._send("expired", rendered("expired.html", {"login": bool(self._visit.api.token)}))
                 return
             if len(seen) == len(self._visit.versions):  # Else the page has just begun to watch, and is made again.
                 await asyncio.sleep(PAUSE_SECONDS)

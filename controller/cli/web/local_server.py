@@ -14,7 +14,8 @@ from aiohttp import web
 from controller.cli.rw.kubectl import Call
 from controller.cli.rw.user_error import Problem
 from controller.cli.web.api_access import ApiServer
-from controller.cli.web.door import Door, Entrance, Refusal
+from controller.cli.web.door import Door, Refusal
+from controller.cli.web.entrance import Entrance
 from controller.cli.web.page_server import PageServer, reopened
 from controller.cli.web.running import serve
 from controller.cli.web.sessions import Sessions
@@ -45,14 +46,14 @@ def application(server: ApiServer, port: int, key: str, view: View) -> web.Appli
     """Return the application for this machine's browser."""
     origins = frozenset(f"http://{name}:{port}" for name in NAMES)
     # Browsers send a cookie to every port of a host: the name keeps two pages apart.
-    door = Door(Entrance(origins, f"rw-{port}", secure=False), Sessions(SESSION_SECONDS))
+    door = Door(Entrance(origins, f"rw-{port}"), Sessions(SESSION_SECONDS))
     pages, once = PageServer(server, door, view), OneTimeKey(key)
 
     async def start(request: web.Request) -> web.StreamResponse:
         if not once.use(request.match_info["key"]):
             raise Refusal(HTTPStatus.UNAUTHORIZED, "this address has been used, or was never valid")
         response = reopened("/")
-        door.set_cookie(response, door.sessions.open(""))
+        door.entrance.set_cookie(request, response, door.sessions.open(""))
         return response
 
     app = pages.app()

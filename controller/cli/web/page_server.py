@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -15,7 +16,7 @@ from controller.cli.web import confirmations, log_view, overviews, run_view, run
 from controller.cli.web.acting import ORDERS, act
 from controller.cli.web.api_access import ApiServer, Away
 from controller.cli.web.caller import MAX_STREAMS, Caller, Callers
-from controller.cli.web.door import COOKIE, HEADERS, SESSION, Door, Handler, NoSession, Refusal
+from controller.cli.web.door import COOKIE, HEADERS, SESSION, Door, Handler, NoSession, Refusal, follows_foreign_link
 from controller.cli.web.live import stream
 from controller.cli.web.orders import Order
 from controller.cli.web.rendering import assets, rendered
@@ -64,7 +65,7 @@ class PageServer:
     def render(self, visit: Visit, page: Page, values: Mapping[str, Any], live: str) -> str:
         """Return a whole page."""
         common = {"page": page, "live_url": live, "csrf": visit.csrf, "space": visit.space, "pages": PAGES}
-        return rendered(page.template, {**common, "logout": self._view.logout, "problem": visit.problem, **values})
+        return rendered(page.template, {**common, "login": self._view.login, "problem": visit.problem, **values})
 
     def _whole(self, page: Page) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -72,8 +73,8 @@ class PageServer:
                 values = await page.model(visit)
                 html = self.render(visit, page, values, f"/live{request.rel_url}")
             response = web.Response(text=html, content_type="text/html")
-            if request.cookies.get(self._door.entrance.cookie) != request[COOKIE]:
-                self._door.set_cookie(response, request[COOKIE])
+            if self._door.entrance.cookie_of(request) != request[COOKIE]:
+                self._door.entrance.set_cookie(request, response, request[COOKIE])
             return response
 
         return handle
@@ -120,7 +121,7 @@ class PageServer:
         """Check a request before its page, and answer errors in the page's form."""
         try:
             await self._door.check(request)
-            return await handler(request)
+            return reopened(str(request.rel_url)) if follows_foreign_link(request) else await handler(request)
         except NoSession as refusal:
             return self._no_session(request, refusal)
         except Refusal as refusal:
@@ -131,8 +132,11 @@ class PageServer:
             return _error(error.status, SENTENCES.get(error.status, error.reason))
 
     def _no_session(self, request: web.Request, refusal: NoSession) -> web.StreamResponse:
-        if request.headers.get("Sec-Fetch-Site") == "cross-site" and request.method == "GET":
+        if follows_foreign_link(request):
             return reopened(str(request.rel_url))
+        if self._view.login and request.method == "GET" and not request.path.startswith(("/live/", "/follow/")):
+            to = "/login?" + urlencode({"next": str(request.rel_url)})
+            return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": to})
         return _error(refusal.code, refusal.message)
 
     async def _callers_closed(self, _: web.Application) -> AsyncIterator[None]:

@@ -110,7 +110,7 @@ class View:
 
     space: str = ""
     home: str = ""
-    logout: bool = False
+    login: bool = False
 
 
 Model = Callable[[Visit], Awaitable[Mapping[str, Any]]]
