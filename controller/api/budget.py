@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from controller.api.base import MAX_EXACT, MAX_TOKENS, ApiEnum, ApiModel, Count, Name, Text, Time
+from controller.api.notification import SecretKey
 from controller.api.policy import Responders
 from controller.strict.constraints import EXPLAINED, Whole, between_fields
 
@@ -105,6 +106,13 @@ class Budget(ApiModel):
         if self.tokens is None and self.cost_micro_usd is None:
             raise between_fields("set at least one of tokens and costMicroUSD", "tokens", "costMicroUSD")
         return self
+
+
+class ProviderNotification(ApiModel):
+    """A target of a provider's notifications."""
+
+    secret_name: Name = Field(description="Secret in the provider's namespace whose key holds the URL.")
+    secret_key: SecretKey = Field(default="url", description="Key in the Secret.")
 
 
 class AskedExtra(ApiModel):

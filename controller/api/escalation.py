@@ -14,10 +14,11 @@ class EscalationType(ApiEnum):
     QUESTION = "Question"
     APPROVAL = "Approval"
     BLOCKED = "Blocked"
+    BUDGET = "Budget"
 
 
 class Decision(ApiEnum):
-    """A human's decision: Approve or Deny an approval; Retry, Stop or Wait for a blocked Run; Answer a question."""
+    """A human's decision: Approve or Deny an approval or more of a budget; Retry, Stop or Wait for a blocked Run; Answer."""
 
     APPROVE = "Approve"
     DENY = "Deny"
@@ -41,7 +42,7 @@ class EscalationPhase(ApiEnum):
 class Response(ApiModel):
     """A human's answer."""
 
-    decision: Decision = Field(description="Approve or Deny; Retry, Stop or Wait; Answer for questions.")
+    decision: Decision = Field(description="Approve or Deny an Approval or a Budget; Retry, Stop or Wait; Answer for questions.")
     answer: LongText | None = Field(default=None, description="The answer to a question.")
     by: Text = Field(description="Author of the answer: the user name that the API server sees.")
     on_behalf_of: Text | None = Field(default=None, description="Person on whose behalf a bridge answers.")
@@ -65,10 +66,10 @@ class Suggestion(ApiModel):
 class EscalationSpec(ApiModel):
     """The request to a human. All fields but response are immutable."""
 
-    run_name: Name = Field(description="The Run.")
-    run_uid: Word = Field(alias="runUID", description="UID of the Run.")
+    run_name: Name = Field(description="The Run; for a Budget its Provider.")
+    run_uid: Word = Field(alias="runUID", description="UID of the Run; for a Budget of its Provider.")
     agent: AgentName | None = Field(default=None, description="The agent concerned.")
-    type: EscalationType = Field(description="Question, Approval or Blocked.")
+    type: EscalationType = Field(description="Question, Approval, Blocked or Budget.")
     summary: Text = Field(description="One line for the inbox.")
     text: LongText = Field(default="", description="The question, or the cause and the remedy.")
     options: tuple[Text, ...] = Field(default=(), max_length=16, description="Answers to choose from.")
@@ -98,6 +99,6 @@ class EscalationStatus(ApiModel):
 
 
 class Escalation(ApiModel):
-    """A question, approval or blocked Run that waits for a human."""
+    """A question, approval, blocked Run or spent budget that waits for a human."""
 
     spec: EscalationSpec = Field(description="The request to a human. All fields but response are immutable.")

@@ -18,6 +18,9 @@ LABEL_ATTEMPT = f"{GROUP}/attempt"
 LABEL_TASK = f"{GROUP}/task"
 """Label of a task's pod: `verify` or `publish`. An attempt's own pod has none."""
 
+LABEL_PROVIDER = f"{GROUP}/provider"
+"""Label of a Budget escalation: the Provider."""
+
 LABEL_QUESTION = f"{GROUP}/question"
 """Label of an escalation: the id of the agent's question."""
 
@@ -117,6 +120,15 @@ def escalation_name(run: str, agent: str, *situation: object) -> str:
     identity = "\n".join(map(str, (agent, *situation)))
     return f"{run}-{agent}-{hashlib.sha256(identity.encode()).hexdigest()[:ESCALATION_DIGITS]}"
 
+
+def budget_escalation_name(provider: str, uid: str, budget: str, start: str, asks: int) -> str:
+    """Return the name of a question for more of a budget: one for each time that it is spent in a window."""
+    digest = hashlib.sha256("\n".join((uid, budget, start, str(asks))).encode()).hexdigest()[:ESCALATION_DIGITS]
+    return f"{provider[:MAX_ESCALATION_PREFIX].rstrip('-.')}-budget-{digest}"
+
+
+MAX_ESCALATION_PREFIX = 200
+"""Characters of a provider's name in the names of its escalations, which the digest distinguishes."""
 
 ESCALATION_DIGITS = 8
 """Hex digits of the digest in an escalation's name."""

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from controller.api.base import MAX_COUNT, AgentName, ApiEnum, ApiModel, Count, Generation, Name, Seconds, Text, Time, Word
+from controller.api.budget import MAX_BUDGETS, Budget, CountedUse, ProviderNotification, WindowStatus
 from controller.api.run_status import Condition
 from controller.strict.constraints import Whole
 
@@ -43,6 +44,12 @@ class ProviderSpec(ApiModel):
         description="Agents that start each minute after the provider was closed, until none waits any more; 1 to 6000.",
     )
     probe: Probe = Field(default=Probe(), description="How long the provider stays closed, and when a probe opens it.")
+    budgets: tuple[Budget, ...] = Field(
+        default=(), max_length=MAX_BUDGETS, description="The most that its agents may use in a day, a week or a month."
+    )
+    notifications: tuple[ProviderNotification, ...] = Field(
+        default=(), max_length=8, description="Where people are notified of a budget that is nearly spent, or spent."
+    )
 
 
 class ProviderState(ApiEnum):
@@ -95,6 +102,10 @@ class ProviderStatus(ApiModel):
     opened_at: Time | None = Field(default=None, description="When the provider was opened last.")
     active_agents: Count | None = Field(default=None, description="Active agents, up to a minute old.")
     waiting_agents: Count | None = Field(default=None, description="Agents that wait for the provider, up to a minute old.")
+    windows: tuple[WindowStatus, ...] = Field(default=(), max_length=MAX_BUDGETS, description="The current window of each budget.")
+    counted: CountedUse | None = Field(
+        default=None, description="The operator's own record of the use that windows contain. It is not for users."
+    )
     observed_generation: Generation | None = Field(
         default=None, description="The metadata.generation that this status is based on."
     )

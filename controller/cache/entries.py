@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from controller.api.base import JsonObject, parse
+from controller.api.escalation import EscalationType
 from controller.api.names import API_VERSION, LABEL_RUN, LABEL_RUN_UID, RunKey
 from controller.api.pod_template import container_name
 from controller.api.policy import RunPolicySpec
@@ -124,8 +125,10 @@ def _remembering(pod: PodFacts, before: PodFacts | None) -> PodFacts:
 
 
 def make_escalation(obj: JsonObject, _: CachedEscalation | None) -> CachedEscalation:
-    """Keep an escalation."""
-    return CachedEscalation(escalation_facts(obj), _claimed(obj), parse_time(obj["metadata"].get("creationTimestamp")))
+    """Keep an escalation. One about a provider's budget is no Run's, whatever it names."""
+    facts, claimed = escalation_facts(obj), _claimed(obj)
+    owner = claimed._replace(name="", uid="") if facts.type is EscalationType.BUDGET else claimed
+    return CachedEscalation(facts, owner, parse_time(obj["metadata"].get("creationTimestamp")))
 
 
 def make_report(obj: JsonObject, _: CachedReport | None) -> CachedReport:

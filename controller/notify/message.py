@@ -63,7 +63,8 @@ def opened(escalation: JsonObject) -> Message:
     listed = ", ".join(_cut(option, LINE_LIMIT) for option in options)
     answers = answer_commands(EscalationType(spec["type"]), meta["namespace"], meta["name"], options)
     parts = (_cut(spec.get("text", ""), TEXT_LIMIT), f"Options: {_cut(listed, LINE_LIMIT)}" if listed else "", _lines(answers))
-    title = f"runwatchman: {meta['namespace']}/{spec['runName']} needs you: {spec['summary']}"
+    subject = "provider " if spec["type"] == EscalationType.BUDGET else ""
+    title = f"runwatchman: {subject}{meta['namespace']}/{spec['runName']} needs you: {spec['summary']}"
     return Message(
         event=NotificationEvent.ESCALATION_OPENED,
         namespace=meta["namespace"],
@@ -110,7 +111,7 @@ def answer_commands(kind: EscalationType, namespace: str, name: str, options: tu
     """
     tail = f"-n {namespace} {name}"
     match kind:
-        case EscalationType.APPROVAL:
+        case EscalationType.APPROVAL | EscalationType.BUDGET:
             return (f"kubectl rw approve {tail}", f"kubectl rw deny {tail}")
         case EscalationType.BLOCKED:
             return tuple(f"kubectl rw {VERBS[decision]} {tail}" for decision in options if decision in VERBS)

@@ -33,7 +33,7 @@ class People:
         match kind:
             case EscalationType.QUESTION:
                 return Decision.ANSWER
-            case EscalationType.APPROVAL:
+            case EscalationType.APPROVAL | EscalationType.BUDGET:
                 return Decision.APPROVE if self.draws.chance(self.scenario.approve, "approve", *key) else Decision.DENY
             case EscalationType.BLOCKED:
                 return Decision.RETRY if self.draws.chance(self.scenario.retry, "retry", *key) else Decision.STOP

@@ -90,6 +90,7 @@ def _agent(at: PlanContext, view: AgentView) -> JsonObject:
         "outcome": state.outcome.result.value if state.outcome else None,
         "result": dump(state.result) if state.result else None,
         "advice": dump(state.advice[-1]) if state.advice else None,
+        "usage": dump(state.usage) if state.usage else None,
         "source": dump(source) if source else None,
         "verification": task_status.verification(at, view.name),
         "published": task_status.published(state),

@@ -9,6 +9,8 @@ import pytest
 
 from controller.api.base import parse
 from controller.api.budget import Budget, WindowStatus
+from controller.api.names import RunKey, budget_escalation_name
+from controller.cache.run_cache import RunCache
 from controller.plan.providers.budgets import approved, asking, current_window, denied, is_spent, is_to_ask, selects, updated
 
 NOW = datetime(2026, 1, 8, 12, tzinfo=UTC)
@@ -121,3 +123,21 @@ def test_a_selector_names_runs_by_all_of_its_labels(wanted: dict[str, str] | Non
     """No selector and one without labels name every Run."""
     fields = {} if wanted is None else {"selector": {"matchLabels": wanted}}
     assert selects(a_budget(**fields), labels) == chosen
+
+
+def test_the_name_of_a_question_is_an_objects_name() -> None:
+    """Each question of a window has a name of its own, however long the provider's is."""
+    names = [budget_escalation_name(f"{'a' * 199}.b", "u", "daily", "2026-01-01T00:00:00Z", asks) for asks in (0, 1)]
+    assert len({*names}) == 2
+    assert all(name.startswith(f"{'a' * 199}-budget-") for name in names)
+
+
+def test_a_budgets_escalation_is_no_runs() -> None:
+    """The cache finds it under its namespace alone, and no Run is reconciled for it, whatever it names."""
+    woken: list[object] = []
+    cache = RunCache(woken.append)
+    spec = {"runName": "r", "runUID": "u1", "type": "Budget", "summary": "spent"}
+    cache.escalations.upsert({"metadata": {"name": "e", "namespace": "team", "uid": "x", "resourceVersion": "1"}, "spec": spec})
+    assert woken == []
+    assert cache.known() == set()
+    assert [found.name for found in cache.escalations_of(RunKey("team", "", ""))] == ["e"]

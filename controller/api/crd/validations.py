@@ -157,6 +157,24 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
             "maxIntervalSeconds must be at least intervalSeconds: it bounds every closing",
         ),
     ),
+    "Provider.spec": (
+        (
+            "!has(self.budgets) || self.budgets.all(a, self.budgets.exists_one(b, b.name == a.name))",
+            "budgets' names must be unique: the status counts by name",
+        ),
+    ),
+    "Provider.spec.budgets[]": (
+        ("has(self.tokens) || has(self.costMicroUSD)", "set at least one of tokens and costMicroUSD"),
+        (
+            "!has(self.timeZone) || timestamp('2000-01-01T12:00:00Z').getFullYear(self.timeZone) > 0",
+            "timeZone must be an IANA time zone, for example Europe/Berlin",
+        ),
+        ("!has(self.extraTokens) || has(self.tokens)", "extraTokens needs tokens: an approval adds to a limit"),
+        (
+            "!has(self.extraCostMicroUSD) || has(self.costMicroUSD)",
+            "extraCostMicroUSD needs costMicroUSD: an approval adds to a limit",
+        ),
+    ),
     "Halt": _ONE_HALT,
     "Halt.spec": _HALT_FIXED,
     "ClusterHalt": _ONE_HALT,
@@ -208,10 +226,10 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
             "response is written once and stays",
         ),
         (
-            """!has(self.response) || (self.type == 'Approval' && self.response.decision in ['Approve', 'Deny'])
+            """!has(self.response) || (self.type in ['Approval', 'Budget'] && self.response.decision in ['Approve', 'Deny'])
                || (self.type == 'Blocked' && self.response.decision in ['Retry', 'Stop', 'Wait'])
                || (self.type == 'Question' && self.response.decision == 'Answer' && has(self.response.answer))""",
-            "decision must fit the type: Approve or Deny an Approval; Retry, Stop or Wait for Blocked; Answer a Question",
+            "decision must fit the type: Approve or Deny for Approval or Budget; Retry, Stop, Wait for Blocked; Answer a Question",
         ),
     ),
 }

@@ -58,7 +58,7 @@ def answer(
 @_common
 @with_kubectl_flags
 def approve(session: Session, name: str, **rest: Any) -> None:
-    """Approve the operator's proposal."""
+    """Approve the operator's proposal, or more of a budget."""
     _respond(session, name, "Approve", **rest)
 
 
@@ -66,7 +66,7 @@ def approve(session: Session, name: str, **rest: Any) -> None:
 @_common
 @with_kubectl_flags
 def deny(session: Session, name: str, **rest: Any) -> None:
-    """Deny the operator's proposal."""
+    """Deny the operator's proposal, or more of a budget."""
     _respond(session, name, "Deny", **rest)
 
 
@@ -120,7 +120,8 @@ def _respond(
         return
     verb = next(verb for verb, known in VERBS[escalation["spec"]["type"]] if known == decision)
     click.echo(f"escalation {name_of(escalation)}: {verb} sent{_quoted(given)}, by {given['by']}")
-    session.hint(f"see the effect: {session.command('explain', escalation['spec']['runName'])}")
+    if escalation["spec"]["type"] != "Budget":
+        session.hint(f"see the effect: {session.command('explain', escalation['spec']['runName'])}")
 
 
 def _quoted(response: JsonObject) -> str:

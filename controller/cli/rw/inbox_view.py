@@ -25,10 +25,15 @@ def inbox_table(
     rows = []
     for escalation in waiting:
         spec = escalation["spec"]
-        row: list[Cell] = [name_of(escalation), spec["type"], spec["runName"], age(created(escalation), now)]
+        row: list[Cell] = [name_of(escalation), spec["type"], subject_of(spec), age(created(escalation), now)]
         row += [_expiry(spec, now), responders(escalation, me), spec["summary"]]
         rows.append([namespace_of(escalation), *row] if spaces else row)
     return table(("NAMESPACE", *header) if spaces else header, rows, width, indent)
+
+
+def subject_of(spec: JsonObject) -> str:
+    """Return the Run that an escalation is about, or the provider of a budget."""
+    return f"provider {spec['runName']}" if spec["type"] == "Budget" else str(spec["runName"])
 
 
 def responders(escalation: JsonObject, me: Collection[str] = ()) -> str:
@@ -52,7 +57,10 @@ def in_full(escalation: JsonObject, me: Collection[str], now: datetime, width: i
     fields: list[tuple[str, Cell]] = [
         ("Name", name_of(escalation)),
         ("Type", spec["type"]),
-        ("Run", spec["runName"] + (f", agent {spec['agent']}" if spec.get("agent") else "")),
+        (
+            "Provider" if spec["type"] == "Budget" else "Run",
+            spec["runName"] + (f", agent {spec['agent']}" if spec.get("agent") else ""),
+        ),
         ("Asked", f"{age(created(escalation), now)} ago"),
         ("Phase", status_of(escalation).get("phase") or "Open"),
         ("Expires", f"{expires:%Y-%m-%d %H:%M} UTC ({until(expires, now)})" if expires else "never"),

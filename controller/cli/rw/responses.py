@@ -10,6 +10,7 @@ from controller.cli.rw.user_error import Problem
 VERBS = {
     "Question": (("answer", "Answer"),),
     "Approval": (("approve", "Approve"), ("deny", "Deny")),
+    "Budget": (("approve", "Approve"), ("deny", "Deny")),
     "Blocked": (("retry", "Retry"), ("wait", "Wait"), ("fail", "Stop")),
 }
 """Commands by type of escalation, each with its decision."""

@@ -48,7 +48,7 @@ def phase_changes(at: PlanContext) -> tuple[SetEscalationPhase, ...]:
 
     An escalation that nobody may answer is opened, and people are notified, once a policy in force defines who may.
     """
-    ours = (e for e in at.snapshot.escalations if e.run_uid == at.snapshot.run.uid and e.open)
+    ours = (e for e in at.snapshot.escalations if e.run_uid == at.snapshot.run.uid and e.open and e.type in _INTENTS)
     return tuple(_mark(e, phase) for e in sorted(ours, key=lambda e: e.name) if _is_due(at, e, phase := _phase(at, e)))
 
 

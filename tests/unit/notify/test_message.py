@@ -44,6 +44,7 @@ def test_an_escalation_says_who_needs_what_and_how_to_answer() -> None:
     ("kind", "options", "expected"),
     [
         (EscalationType.APPROVAL, (), ("kubectl rw approve -n team q", "kubectl rw deny -n team q")),
+        (EscalationType.BUDGET, (), ("kubectl rw approve -n team q", "kubectl rw deny -n team q")),
         (EscalationType.QUESTION, (), ("kubectl rw answer -n team q -- 'YOUR ANSWER'",)),
         (EscalationType.QUESTION, ("A" * 1000, "@here", "no"), ("kubectl rw answer -n team q -- no",)),
         (EscalationType.BLOCKED, ("Retry", "$(id)"), ("kubectl rw retry -n team q",)),

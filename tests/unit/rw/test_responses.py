@@ -52,7 +52,8 @@ def test_refused_answers_list_what_may_be_said(asked: dict[str, object], wish: W
 
 
 @pytest.mark.parametrize(
-    ("kind", "decision", "verbs"), [("Blocked", "Answer", "retry, wait, fail"), ("Approval", "Retry", "approve, deny")]
+    ("kind", "decision", "verbs"),
+    [("Blocked", "Answer", "retry, wait, fail"), ("Approval", "Retry", "approve, deny"), ("Budget", "Retry", "approve, deny")],
 )
 def test_a_decision_of_another_type(kind: str, decision: str, verbs: str) -> None:
     """The commands that fit are named."""
@@ -87,6 +88,7 @@ def test_how_to_answer_fits_the_type() -> None:
     """Every type has its commands; a question with options is answered by one."""
     assert how_to_answer(escalation("b", "Blocked")) == [("retry", "b"), ("wait", "b"), ("fail", "b")]
     assert how_to_answer(escalation("a", "Approval")) == [("approve", "a"), ("deny", "a")]
+    assert how_to_answer(escalation("a", "Budget")) == [("approve", "a"), ("deny", "a")]
     assert how_to_answer(QUESTION) == [("answer", "q", "--option", "1"), ("answer", "q", "--accept-suggestion")]
     assert how_to_answer(OPEN_QUESTION) == [("answer", "o", "--", "TEXT")]
 
