@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from tests.clis.install import install_locked
 from tests.debian import apt_install, installed
@@ -21,7 +21,8 @@ PROGRAMS = ("chromium", "google-chrome", "google-chrome-stable")
 WAIT_MILLISECONDS = 60_000
 """How long a page may take to become what a test waits for; generous, since these machines are shared."""
 
-WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 780}
+WIDE: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 360, "height": 780}
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 """The rules of axe that apply: WCAG 2.2 at levels A and AA, and what axe recommends."""
 

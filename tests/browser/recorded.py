@@ -1,0 +1,147 @@
+"""The page over the stories of tests/unit/rw, at their time: always the same content, for the pictures in the docs and for looks.
+
+The page's server is the real one. Its API server answers from the stories, and a log of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+from aiohttp import web
+
+from controller.api.names import LABEL_RUN
+from controller.cli.rw.objects import JsonObject, name_of, namespace_of
+from controller.cli.web.api_access import ApiServer
+from controller.cli.web.local_server import application
+from controller.cli.web.visit import View, Visit
+from tests.unit.rw.stories import NAMES, NOW, story
+
+ME = {"username": "alice", "groups": ["system:authenticated"]}
+KEY = "opens-once"
+Objects = dict[str, list[JsonObject]]
+
+
+def recorded() -> Objects:
+    """Return the objects of all stories by their resource."""
+    found: Objects = {kind: [] for kind in ("runs", "escalations", "agentreports", "pods", "events", "runpolicies", "halts")}
+    for name in NAMES:
+        told = story(name)
+        run = told.run
+        space = {"namespace": namespace_of(run), "resourceVersion": "1"}
+        owned = space | {"ownerReferences": [{"uid": run["metadata"]["uid"], "controller": True}]}
+        mine = {LABEL_RUN: name_of(run)}
+        found["runs"].append(_with(run, space))
+        found["pods"] += [_with(pod, owned, mine) for pod in told.around.pods]
+        found["escalations"] += [_with(each, space | {"uid": name_of(each)}) for each in told.around.escalations]
+        found["agentreports"] += [_with(each, space) for each in told.around.reports]
+        found["events"] += [_with(each, space) for each in told.around.events]
+        found["runpolicies"] += [_with(told.around.policy, space)] if told.around.policy else []
+    return found
+
+
+def _with(obj: JsonObject, meta: JsonObject, labels: JsonObject | None = None) -> JsonObject:
+    made = copy.deepcopy(obj)
+    made["metadata"] = meta | made.get("metadata", {})
+    made["metadata"]["labels"] = made["metadata"].get("labels", {}) | (labels or {})
+    return made
+
+
+def api(objects: Objects, log: bytes) -> web.Application:
+    """Return an API server that knows these objects, and one log for every pod. Its watches stay silent."""
+
+    async def get(request: web.Request) -> web.StreamResponse:
+        kind, space, name = (request.match_info.get(key, "") for key in ("kind", "space", "name"))
+        found = [obj for obj in objects.get(kind, []) if space in ("", namespace_of(obj))]
+        if request.match_info.get("log"):
+            return web.Response(body=log)
+        if request.query.get("watch"):
+            await asyncio.sleep(3600)
+        if not name:
+            return web.json_response({"metadata": {"resourceVersion": "1"}, "items": [o for o in found if _fits(o, request.query)]})
+        one = next((obj for obj in found if name_of(obj) == name), None)
+        missing = {"reason": "NotFound", "message": f"{kind} {name} not found"}
+        return web.json_response(one) if one else web.json_response(missing, status=404)
+
+    async def whoami(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"status": {"userInfo": ME}})
+
+    made = web.Application()
+    made.router.add_post("/apis/authentication.k8s.io/v1/selfsubjectreviews", whoami)
+    for root in ("/api/v1", "/apis/runwatchman.dev/v1alpha1"):
+        for path in ("/{kind}", "/namespaces/{space}/{kind}", "/namespaces/{space}/{kind}/{name}"):
+            made.router.add_get(root + path, get)
+        made.router.add_get(root + "/namespaces/{space}/{kind}/{name}/{log:log}", get)
+    return made
+
+
+def _fits(obj: JsonObject, query: Any) -> bool:
+    """Whether an object belongs to what a selector asks for: to the Run of that name, or to that object."""
+    label, field = query.get("labelSelector", ""), query.get("fieldSelector", "")
+    if field:
+        return bool(obj.get("involvedObject", {}).get("uid") == field.partition("=")[2])
+    run = label.partition("=")[2]
+    own = obj.get("spec", {}).get("runName") or name_of(obj).partition("-")[0]
+    return not run or own == run
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The page's address, and the one that opens a session."""
+
+    origin: str
+
+    @property
+    def start(self) -> str:
+        """Opens a session, once."""
+        return f"{self.origin}/start/{KEY}"
+
+
+@contextmanager
+def recorded_page(log: bytes = b"") -> Iterator[Recorded]:
+    """Serve the page over the stories, at their time, from a thread."""
+    loop, started, ports = asyncio.new_event_loop(), threading.Event(), list[int]()
+
+    async def serve() -> None:
+        upstream = await _listening(api(recorded(), log))
+        free = await _listening(web.Application())
+        await free.runner.cleanup()
+        view = View("", "default")
+        page = await _listening(application(ApiServer(f"http://127.0.0.1:{upstream.port}"), free.port, KEY, view), free.port)
+        ports.append(page.port)
+        started.set()
+        await stopping.wait()
+        await page.runner.cleanup()
+        await upstream.runner.cleanup()
+
+    async def made() -> asyncio.Event:
+        return asyncio.Event()
+
+    stopping = loop.run_until_complete(made())
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
+    with patch.object(Visit, "now", NOW):
+        thread.start()
+        assert started.wait(30)
+        yield Recorded(f"http://127.0.0.1:{ports[0]}")
+        loop.call_soon_threadsafe(stopping.set)
+        thread.join(30)
+    loop.close()
+
+
+@dataclass(frozen=True)
+class _Listening:
+    runner: web.AppRunner
+    port: int
+
+
+async def _listening(app: web.Application, port: int = 0) -> _Listening:
+    runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    return _Listening(runner, runner.addresses[0][1])

@@ -1,0 +1,122 @@
+"""The page over the stories of `kubectl rw`, in Chromium: the pictures in the docs, and a log of a million lines.
+
+`UPDATE_PICTURES=1` takes the pictures; look at them before you commit them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.chromium import PHONE, WIDE, chromium, obstacles, overflow, person
+from tests.browser.recorded import Recorded, recorded_page
+from tests.unit.rw.stories import NAMES, NOW, story
+
+DOCS = Path(__file__).parents[2] / "docs"
+MAX_BYTES = 100_000
+COLOURS = 160
+LINES = 1_000_000
+HOSTILE = "\x1b[31m<img src=x onerror=alert(1)>\u202e\n"
+
+
+class Picture(NamedTuple):
+    """A picture in docs/, of a page in a width and a scheme."""
+
+    name: str
+    path: str
+    phone: bool = False
+    dark: bool = False
+    height: int = 800
+
+
+PICTURES = (
+    Picture("web-runs", "/"),
+    Picture("web-run", "/runs/team-a/migrate", height=1545),
+    Picture("web-inbox-dark", "/inbox", dark=True),
+    Picture("web-run-phone-dark", "/runs/team-a/migrate", phone=True, dark=True),
+    Picture("web-inbox-phone", "/inbox", phone=True),
+)
+
+
+class Look(NamedTuple):
+    """A browser that is logged in to a page over the stories."""
+
+    browser: Browser
+    page: Recorded
+    cookies: Any
+
+    @contextmanager
+    def at(self, path: str, *, phone: bool = False, dark: bool = False) -> Iterator[Page]:
+        """Open a page at the stories' time."""
+        with person(self.browser, phone=phone, dark=dark) as context:
+            context.add_cookies(self.cookies)
+            context.clock.set_fixed_time(NOW)
+            found = context.new_page()
+            found.goto(f"{self.page.origin}{path}")
+            yield found
+
+
+@pytest.fixture(scope="module")
+def look() -> Iterator[Look]:
+    """One server and one browser for all tests here."""
+    log = b"".join(b"line %d\n" % number for number in range(LINES)) + HOSTILE.encode()
+    with ExitStack() as stack:
+        page, browser = stack.enter_context(recorded_page(log)), stack.enter_context(chromium())
+        with person(browser) as context:
+            first = context.new_page()
+            first.goto(page.start)
+            first.wait_for_url(f"{page.origin}/")
+            cookies = context.cookies()
+        yield Look(browser, page, cookies)
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=[picture.name for picture in PICTURES])
+def test_pictures_of_the_docs(look: Look, picture: Picture) -> None:
+    """Each picture is small and in docs/web.md; its page is still one that everybody can use."""
+    file = DOCS / f"{picture.name}.png"
+    with look.at(picture.path, phone=picture.phone, dark=picture.dark) as page:
+        expect(page.locator("#live :is(article, tbody tr)").first).to_be_visible()
+        assert (obstacles(page), overflow(page)) == ([], 0)
+        if os.environ.get("UPDATE_PICTURES"):
+            page.set_viewport_size({"width": (PHONE if picture.phone else WIDE)["width"], "height": picture.height})
+            file.write_bytes(small(page.screenshot()))
+    assert 0 < file.stat().st_size < MAX_BYTES
+    assert f"({file.name})" in (DOCS / "web.md").read_text()
+
+
+def small(png: bytes) -> bytes:
+    """Return a picture with few colours."""
+    out = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_story_can_be_used_on_a_dark_phone(look: Look, name: str) -> None:
+    """A Run that waits, failed, was refused or is new has a page without obstacles that is no wider than a phone."""
+    meta = story(name).run["metadata"]
+    with look.at(f"/runs/{meta['namespace']}/{meta['name']}", phone=True, dark=True) as page:
+        expect(page.locator("#run-why")).to_be_visible()
+        assert (obstacles(page), overflow(page)) == ([], 0)
+
+
+def test_a_log_of_a_million_lines(look: Look) -> None:
+    """The last lines are shown, how many are not, and nothing in a line controls the page; the browser keeps few of them."""
+    with look.at("/runs/team-a/migrate/logs/migrate-coder-r1") as page:
+        expect(page.get_by_text("the log has ended")).to_be_visible()
+        log = page.locator("#log")
+        expect(log).to_contain_text(f"line {LINES - 1}\n\ufffd[31m<img src=x onerror=alert(1)>\ufffd", use_inner_text=True)
+        text = log.inner_text()
+        assert text.startswith("… ")
+        left_out = int(text.split()[1].replace(",", ""))
+        assert left_out + len(text.rstrip("\n").split("\n")) - 1 == LINES + 1
+        assert log.locator("*").count() == 0
+        assert overflow(page) == 0
