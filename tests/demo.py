@@ -24,6 +24,7 @@ from tests.cluster import Cluster, ClusterError, lifecycle
 from tests.cluster.kind import KindCluster
 from tests.cluster.processes import wait_until
 from tests.conftest import install
+from tests.demo_page import page
 from tests.recipe_image import GIT, load_image
 from tests.reporter_image import load_reporter_image
 from tests.stub_model import stub_model
@@ -80,19 +81,27 @@ def _play(cluster: Cluster, operator: OperatorProcess, *, keep: bool) -> int:
         install(cluster)
         with console.status("starting the operator"):
             operator.start()
-        branch = Act(cluster, NAMESPACE, console, partial(rw, cluster)).play() if isinstance(cluster, KindCluster) else True
-        if PICTURE:
-            console.save_svg(PICTURE, title="make demo", clear=False)
-        before = len(items(cluster, NAMESPACE, "runs"))
-        settled = Stage(cluster).play(before + apply_examples(cluster)) and branch
-        explain(cluster)
-        if keep:
-            say_how_to_reach(cluster, operator)
-        return 0 if settled else 1
+        with page(cluster, NAMESPACE) as address:
+            return _show(cluster, operator, address, keep=keep)
     finally:
         if not keep:
             operator.stop()
             lifecycle.end(cluster)
+
+
+def _show(cluster: Cluster, operator: OperatorProcess, address: str, *, keep: bool) -> int:
+    """Play everything while the page is open at an address; return the exit code."""
+    if address and not PICTURE:
+        console.print(f"[magenta]Watch, and answer, in a browser:[/] [bold]{address}[/] (it works once)", soft_wrap=True)
+    branch = Act(cluster, NAMESPACE, console, partial(rw, cluster)).play() if isinstance(cluster, KindCluster) else True
+    if PICTURE:
+        console.save_svg(PICTURE, title="make demo", clear=False)
+    before = len(items(cluster, NAMESPACE, "runs"))
+    settled = Stage(cluster).play(before + apply_examples(cluster)) and branch
+    explain(cluster)
+    if keep:
+        say_how_to_reach(cluster, operator)
+    return 0 if settled else 1
 
 
 def reporters(cluster: Cluster) -> tuple[str, ...]:

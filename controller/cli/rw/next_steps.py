@@ -25,6 +25,12 @@ EFFECTS = {
     "answer": "the agent reads the answer and continues",
 }
 
+OF_BUDGETS = {
+    "approve": "the budget gets more until its window ends",
+    "deny": "no agent that the budget counts starts until its window ends",
+}
+"""Effects of the answers about a provider's budget."""
+
 OF_TASKS = frozenset({"VerificationUnavailable", "PublishUnavailable", "PublishRefused", "PublishCommandFailed"})
 """Reasons of an agent whose work is done, and could not be verified or published: Retry tries that again."""
 
@@ -71,6 +77,8 @@ def changes(run: JsonObject, escalations: tuple[JsonObject, ...]) -> list[Change
 
 def effect(answer: str, run: JsonObject | None, escalation: JsonObject) -> str:
     """Return the effect of an answer to an escalation; its Run is None if it was not read."""
+    if escalation["spec"]["type"] == "Budget":
+        return OF_BUDGETS[answer]
     name = escalation["spec"].get("agent")
     agents = status_of(run).get("agents", ()) if run else ()
     reason = next((agent.get("reason") for agent in agents if agent["name"] == name), None)

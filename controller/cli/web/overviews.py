@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from controller.api.names import GROUP
 from controller.cli.rw.kubectl_errors import Denied
 from controller.cli.rw.objects import JsonObject, namespace_of
 from controller.cli.rw.reason_text import sentence
@@ -18,6 +19,8 @@ from controller.cli.web.pages.run_figures import RunFigures
 from controller.cli.web.related_reads import listed
 from controller.cli.web.run_view import follow, names_of
 from controller.cli.web.visit import Page, Visit
+
+PROVIDERS = f"providers.{GROUP}"
 
 
 def wanted_space(visit: Visit) -> str:
@@ -66,10 +69,12 @@ async def policies(visit: Visit) -> Mapping[str, Any]:
 
 
 async def limits(visit: Visit) -> Mapping[str, Any]:
-    """Return the halts and the slots of policies."""
+    """Return the halts, the providers and the slots of policies."""
     halts, denied = await _objects(visit, CLUSTER_HALTS, HALTS)
-    found, more = await _objects(visit, POLICIES)
-    return _values(visit, limits_page(halts, await _figures(visit), found, [*denied, *more], visit.now))
+    providers, more = await _objects(visit, PROVIDERS)
+    found, rest = await _objects(visit, POLICIES)
+    missing = [*denied, *more, *rest]
+    return _values(visit, limits_page(halts, providers, await _figures(visit), found, missing, visit.now))
 
 
 async def fleet(visit: Visit) -> Mapping[str, Any]:

@@ -26,7 +26,7 @@ async def respond(visit: Visit, form: Mapping[str, str]) -> JsonObject:
     for _ in range(TRIES):
         found = await visit.api.get(path)
         _same(found, form.get("uid", ""))
-        response = _response(found, form) | {"by": by}
+        response = response_of(found, form) | {"by": by}
         fence = {"resourceVersion": found["metadata"]["resourceVersion"], "uid": found["metadata"]["uid"]}
         try:
             return await visit.api.send("PATCH", path, {"metadata": fence, "spec": {"response": response}}, MERGE)
@@ -44,7 +44,7 @@ def _same(found: JsonObject, uid: str) -> None:
         raise Problem(f"escalation {name_of(found)} is another one than that on your page", "go back, reload the page, and read it")
 
 
-def _response(found: JsonObject, form: Mapping[str, str]) -> JsonObject:
+def response_of(found: JsonObject, form: Mapping[str, str]) -> JsonObject:
     """Return the response that a button stands for. Raises Problem for one that does not fit."""
     choice, comment = form.get("choice", ""), form.get("comment", "").strip()
     more = {"comment": comment} if comment else {}

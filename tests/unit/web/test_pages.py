@@ -89,7 +89,7 @@ def test_empty_pages_say_what_to_do() -> None:
     """Each empty page has a next step."""
     assert "Nothing waits for an answer." in render("inbox_live.html", inbox_page((), (), (), (), NOW))
     assert "kubectl apply" in render("policies_live.html", policies_page((), (), ()))
-    assert "Nothing is halted." in render("limits_live.html", limits_page((), (), (), (), NOW))
+    assert "Nothing is halted." in render("limits_live.html", limits_page((), (), (), (), (), NOW))
     assert "kubectl rw run" in render("fleet_live.html", fleet_page((), (), sentence, (), NOW))
 
 
@@ -120,7 +120,7 @@ def test_policy_that_cannot_be_read_names_the_field() -> None:
 def test_limits_name_halts_and_slots() -> None:
     """A halt says who, why, since when and how many Runs it holds; a policy's slots are counted."""
     runs = [figures("Halted", "Halted"), figures("Halted", "Halted", namespace="b"), figures(), figures("Queued", "MaxActiveRuns")]
-    page = limits_page([halt("b"), halt("")], runs, [policy(maxActiveRuns=1)], (), NOW)
+    page = limits_page([halt("b"), halt("")], (), runs, [policy(maxActiveRuns=1)], (), NOW)
     assert [(one.place, one.runs) for one in page.halts] == [("the cluster", 2), ("namespace b", 1)]
     assert page.namespaces == ("a",)
     (slots,) = page.slots
@@ -128,6 +128,42 @@ def test_limits_name_halts_and_slots() -> None:
     html = read(render("limits_live.html", page))
     assert "Namespace b is halted a leak by alice since 2026-01-01 11:00:00 UTC ( 60m ago) holds 1 Run " in html.text
     assert {"/limits/lift?namespace=", "/limits/lift?namespace=b", "/limits/halt", "/limits/halt?namespace="} <= links(html)
+
+
+def test_providers_say_why_and_until_when() -> None:
+    """A closed one comes first, with the agent's words and the time of the next try; budgets show their use."""
+    budgets = [{"name": "team", "window": "Day", "tokens": 1000}, {"name": "money", "window": "Month", "costMicroUSD": 50_000_000}]
+    opened = {"metadata": {"name": "a", "namespace": "x"}, "spec": {"maxActiveAgents": 4, "budgets": budgets}}
+    used = {"budget": "team", "tokens": 900, "extraTokens": 200, "end": "2026-01-02T00:00:00Z", "spentAt": "2026-01-01T11:00:00Z"}
+    opened["status"] = {"state": "Open", "activeAgents": 3, "waitingAgents": 2, "windows": [used]}
+    by = {"run": "r", "agent": "coder", "attempt": 1}
+    closed: JsonObject = {"metadata": {"name": "z", "namespace": "x"}, "spec": {}}
+    closed["status"] = {
+        "state": "Closed",
+        "reason": "Quota",
+        "message": "<b>limit</b>",
+        "closedUntil": "2026-01-01T12:30:00Z",
+        "closedBy": by,
+    }
+    page = limits_page((), [opened, closed], (), (), (), NOW)
+    assert [card.name for card in page.providers] == ["z", "a"]
+    assert [(one.words, one.percent) for one in page.providers[1].windows] == [
+        ("900 of 1,200 tokens", 75),
+        ("0.00 of 50.00 USD", 0),
+    ]
+    text = read(render("limits_live.html", page)).text
+    assert "tried again in 30m" in text
+    assert "<b>limit</b> closed by Run r, agent coder, attempt 1" in text
+    assert "3 of 4 active 2 waiting" in text
+
+
+def test_a_budgets_question_names_its_provider() -> None:
+    """It links to the limits, and says what an answer does."""
+    page = inbox_page([escalation("m", "Budget", runName="openai", agent=None)], (), (), (), NOW)
+    html = read(render("inbox_live.html", page))
+    assert "provider openai , namespace default" in html.text
+    assert "the budget gets more until its window ends" in html.text
+    assert not any(link.startswith("/runs/") for link in links(html))
 
 
 def test_fleet_counts() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from controller.cli.rw.inbox_view import SOON_SECONDS, responders
+from controller.cli.rw.inbox_view import SOON_SECONDS, responders, subject_of
 from controller.cli.rw.next_steps import effect
 from controller.cli.rw.objects import JsonObject, created, name_of, namespace_of, responders_of, time_of, waits
 from controller.cli.rw.responses import NOBODY_YET, VERBS, became
@@ -25,12 +25,13 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """All that a page shows of an escalation. `answerable` is false if nobody may answer yet, or if it is over."""
+    """All that a page shows of an escalation. `run` is empty for one about a provider's budget, its `subject`."""
 
     namespace: str
     name: str
     kind: str
     run: str
+    subject: str
     agent: str
     summary: str
     text: str
@@ -64,7 +65,8 @@ def card(escalation: JsonObject, run: JsonObject | None, me: Collection[str], no
         namespace=namespace_of(escalation),
         name=name_of(escalation),
         kind=spec["type"],
-        run=spec["runName"],
+        run="" if spec["type"] == "Budget" else spec["runName"],
+        subject=subject_of(spec),
         agent=spec.get("agent") or "",
         summary=spec["summary"],
         text=spec.get("text") or spec["summary"],

@@ -1,4 +1,4 @@
-"""Pure: what holds Runs back: halts, and the number of Runs that each policy lets be active."""
+"""Pure: what holds Runs back: halts, providers, and the number of Runs that each policy lets be active."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import NamedTuple
 from controller.cli.rw.halt_text import place_of
 from controller.cli.rw.kubectl_errors import Denied
 from controller.cli.rw.objects import JsonObject, created, name_of, namespace_of
+from controller.cli.web.pages.provider_cards import ProviderCard, provider_cards
 from controller.cli.web.pages.run_figures import RunFigures
 
 
@@ -40,6 +41,7 @@ class LimitsPage:
     """All data of the page."""
 
     halts: tuple[Halted, ...]
+    providers: tuple[ProviderCard, ...]
     slots: tuple[Slots, ...]
     namespaces: tuple[str, ...]
     denied: tuple[Denied, ...]
@@ -47,14 +49,20 @@ class LimitsPage:
 
 
 def limits_page(
-    halts: Sequence[JsonObject], runs: Sequence[RunFigures], policies: Sequence[JsonObject], denied: Sequence[Denied], now: datetime
+    halts: Sequence[JsonObject],
+    providers: Sequence[JsonObject],
+    runs: Sequence[RunFigures],
+    policies: Sequence[JsonObject],
+    denied: Sequence[Denied],
+    now: datetime,
 ) -> LimitsPage:
     """Return the data of the page; the halt of the cluster comes first."""
     held = Counter(run.namespace for run in runs if "Halted" in (run.phase, run.reason))
     found = sorted((_halted(halt, held) for halt in halts), key=lambda halt: halt.namespace)
     spaces = {run.namespace for run in runs} | set(map(namespace_of, policies))
     free = spaces - {halt.namespace for halt in found}
-    return LimitsPage(tuple(found), tuple(_slots(runs, policies)), tuple(sorted(free)), tuple(denied), now)
+    slots, cards = tuple(_slots(runs, policies)), provider_cards(providers)
+    return LimitsPage(tuple(found), cards, slots, tuple(sorted(free)), tuple(denied), now)
 
 
 def _halted(halt: JsonObject, held: Counter[str]) -> Halted:

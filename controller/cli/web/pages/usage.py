@@ -1,4 +1,4 @@
-"""Pure: the tokens and the cost of a Run: in all, of ended attempts, and of each live one."""
+"""Pure: the tokens and the cost of a Run: in all, of each agent's ended attempts, and of each live one."""
 
 from __future__ import annotations
 
@@ -40,9 +40,11 @@ def usage_of(run: JsonObject, around: Around, total: JsonObject) -> Usage:
 
 
 def _parts(run: JsonObject, around: Around) -> Iterator[Part]:
-    if ended := status_of(run).get("usage"):
-        yield _part("ended attempts", ended)
     agents = {agent["name"]: agent for agent in status_of(run).get("agents", ())}
+    own = [(name, agent["usage"]) for name, agent in agents.items() if agent.get("usage")]
+    if not own and (ended := status_of(run).get("usage")):  # by an operator that does not count each agent
+        yield _part("ended attempts", ended)
+    yield from (_part(f"{name}, ended attempts", usage) for name, usage in own)
     for report in around.reports:
         if live := live_usage(report, agents):
             yield _part(f"{report['spec']['agent']} r{status_of(report).get('attempt', 0)}, at work", live)
