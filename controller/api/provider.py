@@ -113,9 +113,6 @@ class ProviderStatus(ApiModel):
 
 
 class Provider(ApiModel):
-    """What agents draw on and can exhaust: an account or a model endpoint. Agents name it in spec.agents[].provider of a Run.
-
-    This version stores it and does not limit anything by it yet.
-    """
+    """What agents draw on and can exhaust: an account or a model endpoint. Agents name it in spec.agents[].provider of a Run."""
 
     spec: ProviderSpec = Field(description="The limits of a provider.")

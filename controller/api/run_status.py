@@ -31,7 +31,8 @@ CONDITION_TYPES = (
     "writes. Enforced: False in a dry run, whose plan is not carried out. ProgressReported: the agents' reporters report "
     "progress; with NoReporter or ReporterOff agents are judged by their pods alone, can neither ask nor report, and may hang "
     "undetected. Advised: the last consultation of the advisor; with NoAdvisor or Off the rules decide alone. Verified: the work "
-    "of each agent with verify has passed its verification; a Run without verify has no such condition."
+    "of each agent with verify has passed its verification; a Run without verify has no such condition. "
+    "ProvidersFound: False while an agent names a Provider that does not exist, which limits nothing."
 )
 """The meaning of each condition, for `kubectl explain`: it is the same for every Run, so no message repeats it."""
 

@@ -61,14 +61,17 @@ class QueuedRun(NamedTuple):
     def wants(self) -> bool:
         """Whether the Run would start or resume if it were admitted."""
         over = self.obj.get("status", {}).get("phase") in OVER - {Phase.PAUSED, Phase.HALTED}
-        spec = self.facts.spec
-        running = spec is not None and not self.facts.violations and spec.desired_state is DesiredState.RUNNING
-        return running and not (over or self.active or self.facts.gone)
+        return is_to_run(self.facts) and not (over or self.active or self.facts.gone)
 
     @property
     def age(self) -> Age:
         """The Run's place in the order: the older Run sorts first."""
         return self.obj["metadata"].get("creationTimestamp", ""), self.uid
+
+
+def is_to_run(facts: RunFacts) -> bool:
+    """Whether a Run's spec can be used, and asks for it to run."""
+    return facts.spec is not None and not facts.violations and facts.spec.desired_state is DesiredState.RUNNING
 
 
 NOTHING, WANTS, HAS = range(3)

@@ -31,12 +31,25 @@ def admit(seen: RunCache, own: ResolvedPolicy, run: QueuedRun) -> tuple[Resolved
 
 
 def shard_key(seen: RunCache, own: ResolvedPolicy, key: RunKey) -> str:
-    """Return the text that decides a Run's shard: its UID, or its policy if that has maxActiveRuns, counted by one replica."""
+    """Return the text that decides a Run's shard: its UID, or its policy if that has maxActiveRuns, counted by one replica.
+
+    All Runs of a namespace with a provider have the provider's shard.
+    """
+    if seen.providers.exist_in(key.namespace):
+        return place_of(seen, own, key.namespace)
     cached = seen.run(key)
     policy = resolve_policy(seen, own, cached.facts) if cached else None
     if cached and isinstance(policy, ResolvedPolicy) and policy.spec.max_active_runs is not None:
         return _counted_by(seen, cached.facts)
     return key.uid
+
+
+def place_of(seen: RunCache, own: ResolvedPolicy, namespace: str) -> str:
+    """Return the text that decides the shard of a namespace's providers and their Runs.
+
+    Where Runs may have the operator's own policy and its maxActiveRuns counts them, it is that policy's.
+    """
+    return f"{namespace}/" if own.spec.max_active_runs is None else f"/{DEFAULT_POLICY_NAME}"
 
 
 def _counted_by(seen: RunCache, run: RunFacts) -> str:

@@ -14,7 +14,7 @@ from controller.api.base import JsonObject
 from controller.api.names import LABEL_RUN_UID, RunKey
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import RunSpec
-from controller.cache.active_runs import ActiveRunLimiter, QueuedRun
+from controller.cache.active_runs import ActiveRunLimiter, QueuedRun, is_to_run
 from controller.cache.entries import (
     CachedEscalation,
     CachedPod,
@@ -33,9 +33,11 @@ from controller.cache.entries import (
 )
 from controller.cache.halts import Halts
 from controller.cache.object_store import Entry, ObjectStore, guarded
+from controller.cache.providers import Providers
 from controller.cache.routine import is_routine
 from controller.facts.pods import unreadable_pod
 from controller.facts.runs import key_of, unreadable_facts
+from controller.plan.providers.probing import ProbingRun
 from controller.plan.snapshot import EscalationFacts, PodFacts, ReportFacts, RunFacts
 
 
@@ -89,6 +91,7 @@ class RunCache:
         self.slots = ActiveRunLimiter(
             lambda namespace, name: (namespace, name) in self._policy_uids, lambda namespace: self.halts.of(namespace) is not None
         )
+        self.providers = Providers(notify, self._probing_run, self.notify_all, shelf("providers"))
         self._pods_of: Index = {}
         self._escalations_of: Index = {}
         self._reports_of: Index = {}
@@ -175,7 +178,12 @@ class RunCache:
         kept = new or old
         if kept:
             self._queue(RunKey(kept.namespace, kept.name, uid), by)
-        turn = self._see_in_queue(new.value.candidate) if new else self.slots.forget(uid)
+        candidate = new.value.candidate if new else None
+        turn = self._see_in_queue(candidate) if candidate else self.slots.forget(uid)
+        if candidate:
+            self._see_providers(candidate.facts.key, "" if old else str(candidate.obj.get("status", {}).get("reason", "")))
+        else:
+            self.providers.forget(uid)
         if turn:
             self._notify_waiting([turn], by)
 
@@ -187,6 +195,21 @@ class RunCache:
             self.slots.reserve(run)
         return turn
 
+    def _see_providers(self, key: RunKey, reason: str = "") -> None:
+        """Update the agents of a Run that name a provider."""
+        run = self.run(key)
+        if run and run.facts.spec and any(agent.provider for agent in run.facts.spec.agents):
+            self.providers.see(run.facts, self.pods_of(key), self.reports_of(key), reason)
+
+    def _probing_run(self, key: RunKey) -> ProbingRun | None:
+        """Return the Run of a probe, None if it is gone."""
+        run = self.run(key)
+        if run is None or run.facts.gone:
+            return None
+        candidate = run.candidate
+        wants = (candidate.wants or candidate.active) and not self.halts.of(key.namespace) and is_to_run(run.facts)
+        return ProbingRun(wants, self.pods_of(key), self.reports_of(key))
+
     def _notify_waiting(self, uids: Iterable[str], by: RunKey | None = None) -> None:
         """Queue Runs that may have become the next of their policy."""
         for uid in uids:
@@ -196,6 +219,7 @@ class RunCache:
 
     def release_reservation(self, run: RunKey) -> None:
         """Cancel a Run's reservation or its wait: another replica reconciles it now."""
+        self.providers.release(run)
         if kept := self.run(run):
             self.slots.release_reservation(run.uid, kept.candidate)
 
@@ -205,6 +229,8 @@ class RunCache:
         started = after and _holds_slot(after.facts, after.key.uid) and (before is None or before.facts.gated)
         if after and started and (known := self.run(after.key)):
             self.slots.reserve(known.candidate)
+        if owned := after or before:
+            self._see_providers(owned.key)
 
     def _is_routine(self, old: CachedPod | None, new: CachedPod | None) -> bool:
         """Whether a pod of a known Run made a routine change, and no escalation is open that this could close."""
@@ -223,6 +249,8 @@ class RunCache:
         self, uid: str, old: Entry[CachedReport] | None, new: Entry[CachedReport] | None, by: RunKey | None
     ) -> None:
         self._index(self._reports_of, uid, old and old.value, new and new.value, by)
+        if new:
+            self._see_providers(new.value.key)
 
     def _index(
         self, index: Index, uid: str, old: Owned | None, new: Owned | None, by: RunKey | None, *, routine: bool = False

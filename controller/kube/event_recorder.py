@@ -130,6 +130,13 @@ async def record_warning(client: Client, run: tuple[str, str, str], reason: str,
     await _post(client, _event(about, _digest(uid, reason, message), "Warning", reason, message[:MESSAGE_LIMIT]))
 
 
+async def record_provider_event(client: Client, about: JsonObject, state: str, message: str, *, warning: bool) -> None:
+    """Post the Event for a state of a provider that was just written. Each change is posted once."""
+    digest = _digest(about["uid"], state, message, format_time(client.server_now()))
+    event = _event({**about, "kind": "Provider"}, digest, "Warning" if warning else "Normal", state, message[:MESSAGE_LIMIT])
+    await _post(client, event)
+
+
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:NAME_DIGEST]
 

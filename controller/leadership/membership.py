@@ -11,7 +11,7 @@ from functools import partial
 from controller.api.base import JsonObject
 from controller.api.names import RunKey
 from controller.cache.policy_file_watcher import PolicyFileWatcher
-from controller.cache.policy_resolver import shard_key
+from controller.cache.policy_resolver import place_of, shard_key
 from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
 from controller.kube.leader_election import LeaderLease
@@ -19,6 +19,7 @@ from controller.kube.reflector import relist
 from controller.kube.resources import RUNS
 from controller.kube.workqueue import Handle
 from controller.leadership.lease_observer import shared
+from controller.leadership.rendezvous import shard_of
 from controller.leadership.replica import ReplicaIdentity
 from controller.leadership.shard_filter import Ownership
 from controller.leadership.shard_manager import Hooks, ShardManager
@@ -89,6 +90,13 @@ class Membership:
         self._ownership.drop = drop
         self._leases.begin()
         return self._ownership.wrap(handle)
+
+    def owns(self, namespace: str) -> bool:
+        """Whether this process acts for the providers of a namespace, and so for all of its Runs while it has any."""
+        if not isinstance(self._leases, ShardManager):
+            return self.leads
+        place = place_of(self.cache, self._policy.current, namespace)
+        return shard_of(place, self._ownership.shards) in self._ownership.acting
 
     def report_metrics(self, metrics: Metrics) -> None:
         """Set the metrics of leadership and shards."""

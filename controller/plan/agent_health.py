@@ -10,6 +10,7 @@ from controller.plan.attempts import stall_detection, unreachable
 from controller.plan.context import PlanContext
 from controller.plan.escalations import questions
 from controller.plan.model import AgentView, Block
+from controller.plan.providers import starts
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts
 from controller.plan.tasks import task_steps
@@ -33,9 +34,11 @@ def phase_of(seen: tuple[AgentView, ...]) -> Phase:
     healths = {view.health for view in seen}
     if Health.AWAITING_GUIDANCE in healths:
         return Phase.AWAITING_GUIDANCE
+    if Health.QUEUED in healths and healths <= {Health.QUEUED, Health.COMPLETE}:
+        return Phase.QUEUED
     if healths & AT_WORK:
         return Phase.RUNNING
-    return Phase.QUEUED if healths == {Health.QUEUED} else Phase.PENDING
+    return Phase.PENDING
 
 
 def _of_block(at: PlanContext, agent: Agent, block: Block) -> AgentView:
@@ -47,6 +50,8 @@ def _view(at: PlanContext, agent: Agent) -> AgentView:
         return _of_outcome(at, agent, outcome)
     if refusal := refused_writes.of_start(at, agent.name):
         return AgentView(agent.name, Health.STARTING, refused_writes.reason(refusal), refusal.message)
+    if held := starts.held(at, agent.name):
+        return AgentView(agent.name, Health.QUEUED, held.reason or "", held.message)
     pod = at.own_pod(agent.name)
     if pod is None:
         return AgentView(agent.name, Health.STARTING, Reason.STARTING)

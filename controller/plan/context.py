@@ -16,7 +16,7 @@ from controller.api.run import Agent, RunSpec
 from controller.api.tasks import TaskKind, TaskState
 from controller.api.timestamps import later
 from controller.plan.decisions import AgentDecision
-from controller.plan.outcomes import action_for, classify, unjudged
+from controller.plan.outcomes import action_for, classify, limited, unjudged
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import ClaimFacts, ConsultationFacts, EscalationFacts, PodEvents, PodFacts, ReportFacts, Snapshot
 from controller.plan.tasks import due
@@ -160,6 +160,8 @@ class PlanContext:
     ) -> Outcome:
         """How an attempt ended, as far as that is known now; `settled` as for `classify`."""
         outcome = classify(pod, attempt, self.policy, report, ending=ending, settled=settled)
+        if pod and any(facts.exists for facts in self.snapshot.providers if facts.agent == pod.agent):
+            outcome = limited(outcome, report)
         return outcome if self.policy else unjudged(outcome)
 
     def our_pods(self) -> Iterator[PodFacts]:

@@ -47,6 +47,7 @@ DEFAULT_ACTIONS = {
     Reason.POD_FAILED: OutcomeAction.RETRY_FREE,
     Reason.STATUS_UNKNOWN: OutcomeAction.RETRY_FREE,
     Reason.TEMPORARY: OutcomeAction.RETRY_FREE,
+    Reason.PROVIDER_LIMITED: OutcomeAction.RETRY_FREE,
     Reason.NO_PERMISSION: OutcomeAction.ESCALATE,
     Reason.BAD_CONFIGURATION: OutcomeAction.ESCALATE,
     Reason.AGENT_MISSING: OutcomeAction.ESCALATE,
@@ -83,6 +84,19 @@ def classify(
         outcome = outcome.model_copy(update=missing)
     complete = action_for(outcome, policy) is OutcomeAction.COMPLETE
     return outcome.model_copy(update={"result": OutcomeResult.COMPLETED if complete else _failed(ending)})
+
+
+def limited(outcome: Outcome, report: ReportFacts | None) -> Outcome:
+    """Return the outcome of an agent whose provider exists: a temporary failure at a limit of that provider is its own reason."""
+    if (
+        known(outcome) is not Reason.TEMPORARY
+        or outcome.result is not OutcomeResult.FAILED
+        or report is None
+        or report.limit is None
+    ):
+        return outcome
+    words = f"{report.limit.kind}: {report.limit.message}" if report.limit.message else report.limit.kind
+    return outcome.model_copy(update={"reason": Reason.PROVIDER_LIMITED, "message": f"{words}; {outcome.message}"[:MAX_TEXT]})
 
 
 SPOKEN = frozenset({Reason.RESULT_REPORTED, Reason.FAILURE_REPORTED, Reason.PARKED, Reason.PARKED_WITHOUT_QUESTION})

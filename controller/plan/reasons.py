@@ -50,6 +50,13 @@ class Reason(DocumentedEnum):
     VERIFYING = "Verifying", "The agent's work is being verified, in a pod of its own (verify)."
     PUBLISHING = "Publishing", "The agent's work is being published, in a pod of its own (publish)."
     COOLDOWN = "RestartCooldown", "The agent's next restart waits for its cooldown."
+    PROVIDER_CLOSED = (
+        "ProviderClosed",
+        "The agent's provider is closed, because an agent has met its limit: nothing starts until a time.",
+    )
+    PROVIDER_PROBING = "ProviderProbing", "One agent probes the provider after its closing; the others wait for that."
+    PROVIDER_REOPENING = "ProviderReopening", "The provider is open again, and its agents start at reopenPerMinute."
+    PROVIDER_FULL = "ProviderFull", "As many agents of the provider are active as its maxActiveAgents allows."
     PREDECESSOR_ENDING = "PredecessorEnding", "The agent's next attempt waits until the former pod has ended."
     QUESTION_ASKED = "QuestionAsked", "The agent asks a human."
     AWAITING_GUIDANCE = "AwaitingGuidance", "The agent waits for an answer."
@@ -160,6 +167,10 @@ class Reason(DocumentedEnum):
     EXITED_NONZERO = "NonZeroExit", "The agent exited with a code other than 0."
     OUT_OF_MEMORY = "OOMKilled", "The agent was killed for using more memory than its limit."
     TEMPORARY = "TemporaryFailure", "The agent exited with 75: a temporary failure, which is not charged."
+    PROVIDER_LIMITED = (
+        "ProviderLimited",
+        "The agent exited with 75 at a limit of its provider: its next attempt is not charged, and waits for the provider.",
+    )
     NO_PERMISSION = "NoPermission", "The agent exited with 77: it lacks a permission or a credential."
     BAD_CONFIGURATION = "BadConfiguration", "The agent exited with 78: its configuration is wrong."
     STATUS_UNKNOWN = "ContainerStatusUnknown", "The kubelet does not know how the container ended."

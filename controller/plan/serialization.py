@@ -31,13 +31,26 @@ from controller.plan.snapshot import (
     HaltFacts,
     PodEvents,
     PodFacts,
+    ProviderFacts,
     Refusal,
     ReportFacts,
     RunFacts,
     Snapshot,
 )
 
-F = TypeVar("F", PodFacts, ClaimFacts, EscalationFacts, ReportFacts, Refusal, PodEvents, ConsultationFacts, HaltFacts, Violation)
+F = TypeVar(
+    "F",
+    PodFacts,
+    ClaimFacts,
+    EscalationFacts,
+    ReportFacts,
+    Refusal,
+    PodEvents,
+    ConsultationFacts,
+    HaltFacts,
+    ProviderFacts,
+    Violation,
+)
 
 KEYS = frozenset(
     {
@@ -60,6 +73,7 @@ KEYS = frozenset(
         "admission",
         "halt",
         "turnAt",
+        "providers",
     }
 )
 SHARED = 256
@@ -100,6 +114,7 @@ def read_snapshot(document: JsonObject) -> tuple[Snapshot, datetime]:
         admission=document.get("admission", False),
         halt=next(iter(_facts(HaltFacts, [halt] if (halt := document.get("halt")) else [], "halt")), None),
         turn_at=_time(document["turnAt"], "turnAt") if document.get("turnAt") else None,
+        providers=_facts(ProviderFacts, _list(document, "providers"), "providers"),
     )
     return snapshot, _time(document.get("now"), "now")
 
@@ -136,6 +151,8 @@ def write_snapshot(snapshot: Snapshot, now: datetime) -> JsonObject:
         document["halt"] = _plain(snapshot.halt)
     if snapshot.turn_at:
         document["turnAt"] = snapshot.turn_at.isoformat()
+    if snapshot.providers:
+        document["providers"] = [_plain(facts) for facts in snapshot.providers]
     for key in ("pods", "claims", "refusals", "podEvents", "escalations", "reports", "consultations"):
         document[key] = [_plain(fact) for fact in getattr(snapshot, to_snake(key))]
     return document

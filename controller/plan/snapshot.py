@@ -300,12 +300,28 @@ class HaltFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderFacts:
+    """The provider that an agent names: whether the agent may start now, or why it waits, and until when at the earliest.
+
+    A provider that does not `exist` limits nothing.
+    """
+
+    agent: str
+    provider: str
+    exists: bool = True
+    admits: bool = True
+    reason: Reason | None = None
+    until: datetime | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything that may matter to a decision about one Run.
 
     `advisor` shows whether the operator has one; `mode` is the effective mode, Off without an advisor. `admission` shows whether
     the admission policies are installed, as far as the operator's options say; nothing is decided by it. `turn_at` is when
-    a Run that was halted may start again; None for every other.
+    a Run that was halted may start again; None for every other. `providers` are those that its agents name.
     """
 
     run: RunFacts
@@ -328,6 +344,7 @@ class Snapshot:
     admission: bool = False
     halt: HaltFacts | None = None
     turn_at: datetime | None = None
+    providers: tuple[ProviderFacts, ...] = ()
 
     @property
     def policy_reason(self) -> Reason:

@@ -134,7 +134,8 @@ class Observer:
             halt=self._cache.halts.of(facts.namespace),
             turn_at=self._cache.halts.turn_of(facts, loaded.state, self._client.server_now()),
         )
-        return Observation(run, await self._obstacles.explained(self.starts.adopt(snapshot)), loaded)
+        known = await self._obstacles.explained(self.starts.adopt(snapshot))
+        return Observation(run, self._cache.providers.admitted(known, self._client.server_now()), loaded)
 
     def _gone(self, key: RunKey, pods: tuple[PodFacts, ...]) -> Observation:
         self._cache.halts.forget(key.uid)

@@ -45,18 +45,22 @@ class StepRunner:
         if isinstance(action, CreatePod):
             _require_unstarted(after, action, self._tools.now())
             work.proven_to_start = False
-        work.snapshot = self._starts.adopt(after)
+        work.snapshot = self._admitted(self._starts.adopt(after))
         if work.snapshot.refusals != before.refusals:
             self._log.refused(action, work.snapshot.refusals[-1].message)
         elif work.snapshot.namespace_terminating == before.namespace_terminating:
             self._log.acted(work, action)
 
     def _change(self, work: Work, action: Transition) -> None:
-        work.snapshot = replace(work.snapshot, state=apply(work.snapshot, action, self._tools.now()))
+        work.snapshot = self._admitted(replace(work.snapshot, state=apply(work.snapshot, action, self._tools.now())))
         work.dirty = True
         if isinstance(action, ReserveAttempt):
             work.reserved.append(action.charge)
         self._log.acted(work, action)
+
+    def _admitted(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot with what its agents' providers decide now: an agent may want to start since the last step."""
+        return self._tools.cache.providers.admitted(snapshot, self._tools.now())
 
 
 def _require_unstarted(snapshot: Snapshot, action: CreatePod, now: datetime) -> None:

@@ -25,7 +25,7 @@ from controller.kube import kopf_watch
 from controller.kube.client import Client
 from controller.kube.connection import Connection, connect
 from controller.kube.reflector import Reflector
-from controller.kube.resources import AGENT_REPORTS, CLUSTER_HALTS, HALTS, PODS
+from controller.kube.resources import AGENT_REPORTS, CLUSTER_HALTS, HALTS, PODS, PROVIDERS
 from controller.kube.workqueue import WorkQueue, run_workers
 from controller.leadership.membership import Leases, Membership
 from controller.leadership.shard_map import Mode
@@ -41,6 +41,7 @@ from controller.reconcile.actions import Tools
 from controller.reconcile.deferral import Deferral
 from controller.reconcile.error_policy import error_policy
 from controller.reconcile.observer import Observer
+from controller.reconcile.provider_writer import ProviderWriter
 from controller.reconcile.reconciler import Reconciler
 from controller.reconcile.status_throttle import StatusThrottle
 from controller.resources.network_policy_builder import AgentsNetwork
@@ -145,6 +146,8 @@ class Operator:
             endless.append(group.create_task(custom, name="kopf"))
             endless[-1].add_done_callback(lambda _: self._life.stop.set())
             endless.append(group.create_task(self._catch_signals_after_kopf(), name="signals"))
+            writer = ProviderWriter(client, self._cache.providers, self._membership.owns)
+            endless.append(group.create_task(writer.run(), name="providers"))
             working = group.create_task(self._work(client, store, resync), name="workers")
             self._synced = True
             log.info("synced", runs=len(self._cache.runs.items), pods=len(self._cache.pods.items))
@@ -164,6 +167,7 @@ class Operator:
             "reports": Reflector(client, AGENT_REPORTS, namespaces, cache.reports),
             "halts": Reflector(client, HALTS, namespaces, cache.halts.namespaced),
             "clusterhalts": Reflector(client, CLUSTER_HALTS, (None,), cache.halts.cluster),
+            "providers": Reflector(client, PROVIDERS, namespaces, cache.providers.objects),
         }
 
     async def _work(self, client: Client, store: InstrumentedStore, resync: Resync) -> None:

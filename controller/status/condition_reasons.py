@@ -21,6 +21,9 @@ class ConditionReason(DocumentedEnum):
     NOTHING_OPEN = "NothingOpen", "A human was asked before, and nothing waits for an answer now."
     ACCEPTED = "Accepted", "The API server accepts the operator's writes again, or the gate has accepted the advisor's answer."
 
+    # ProvidersFound
+    PROVIDER_NOT_FOUND = "ProviderNotFound", "These agents name a Provider that does not exist: nothing limits them."
+
     # Verified
     ALL_VERIFIED = "AllVerified", "The work of every agent with verify has passed its verification."
     NOT_VERIFIED = "NotVerified", "The work of an agent with verify has not been verified yet."

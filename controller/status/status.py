@@ -25,6 +25,7 @@ from controller.status.advised_condition import advised
 from controller.status.condition_reasons import ConditionReason
 from controller.status.halted_condition import halted
 from controller.status.progress_condition import PROGRESS_REPORTED, progress_reported
+from controller.status.provider_condition import providers_found
 from controller.status.verified_condition import verified
 from controller.status.writes_accepted_condition import writes_accepted
 
@@ -144,6 +145,7 @@ def _conditions(snapshot: Snapshot, plan: Plan, previous: JsonObject, now: datet
         *verified(PlanContext(snapshot, now)),
         *_dry_run(plan),
         *halted(plan),
+        *providers_found(snapshot),
         *writes_accepted(snapshot, previous.get("conditions", ())),
     )
 
@@ -173,7 +175,7 @@ def _healthy(plan: Plan) -> tuple[str, str, str, str]:
     if not wrong:
         return "Healthy", "True", ConditionReason.ALL_AGENTS_HEALTHY, ""
     first = next((view for view in wrong if view.reason != Reason.STARTING), wrong[0])
-    status = "Unknown" if first.reason in (Reason.STARTING, Reason.QUEUED) else "False"
+    status = "Unknown" if first.reason == Reason.STARTING or first.health is Health.QUEUED else "False"
     words = first.message or (first.health.value if first.health != first.reason else "")
     return "Healthy", status, first.reason, f"agent {first.name}: {words}".removesuffix(": ")
 

@@ -100,7 +100,7 @@ def test_the_plugin_prints_what_its_page_shows(
 
 
 def shown() -> list[JsonObject]:
-    """Return every complete Run, RunPolicy and Halt of a page."""
+    """Return every complete Run, RunPolicy, Halt and Provider of a page."""
     pages = [page for page in PAGES if page.name != PRINTED]
     return [yaml.safe_load(found) for page in pages for found in OBJECT.findall(page.read_text())]
 
@@ -126,6 +126,6 @@ def taken(cluster: Cluster, namespace: str, obj: JsonObject) -> str:
 def test_the_api_server_takes_what_the_pages_show(api_cluster: Cluster, namespace: str) -> None:
     """Every Run, halt, policy and piece of a policy in the docs passes the CRDs' schemas and rules; a misspelled field does not."""
     objects = [*shown(), *wishes()]
-    assert {"Run", "RunPolicy", "Halt"} == {obj["kind"] for obj in objects}
+    assert {"Run", "RunPolicy", "Halt", "Provider"} == {obj["kind"] for obj in objects}
     assert [(obj, said) for obj in objects if "created (server dry run)" not in (said := taken(api_cluster, namespace, obj))] == []
     assert "created" not in taken(api_cluster, namespace, policy_of({"restartBudgt": 1}))

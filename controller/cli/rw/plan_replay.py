@@ -18,7 +18,7 @@ from controller.api.checks import check_run, parse_run_spec
 from controller.api.llm_policy import LLMMode
 from controller.api.names import ANNOTATION_STATE
 from controller.api.operator_state import OperatorState
-from controller.api.phases import Phase
+from controller.api.phases import Health, Phase
 from controller.api.policy import RunPolicySpec
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent
@@ -37,7 +37,7 @@ from controller.plan.model import Plan
 from controller.plan.reasons import Reason
 from controller.plan.rules.agent_rules import AGENT_RULES, silent
 from controller.plan.rules.run_rules import RULES
-from controller.plan.snapshot import HaltFacts, RunFacts, Snapshot
+from controller.plan.snapshot import HaltFacts, ProviderFacts, RunFacts, Snapshot
 from controller.status.advised_condition import ADVISED
 
 
@@ -106,6 +106,7 @@ def replay(run: JsonObject, around: Around, policy: PolicySeen, now: datetime) -
         reports=tuple(facts for report in around.reports if (facts := report_facts(report))),
         halt=_halt(run),
         turn_at=_turn(run),
+        providers=_providers(run),
     )
     decision, status = plan(snapshot, now), status_of(run)
     same = (decision.verdict.phase, decision.verdict.reason) == (status.get("phase"), status.get("reason"))
@@ -117,6 +118,23 @@ def _halt(run: JsonObject) -> HaltFacts | None:
     """Return the halt in force as the status shows it: not everybody may read the cluster's. Its words decide nothing."""
     shown = any((c["type"], c["status"]) == ("Halted", "True") for c in status_of(run).get("conditions", ()))
     return HaltFacts("", "") if shown else None
+
+
+def _providers(run: JsonObject) -> tuple[ProviderFacts, ...]:
+    """Return the providers that agents wait for, as the status shows them: their own status may not be readable."""
+    waits = [agent for agent in status_of(run).get("agents", ()) if str(agent.get("reason", "")).startswith("Provider")]
+    names = {agent["name"]: agent.get("provider", "") for agent in run.get("spec", {}).get("agents", ())}
+    known = [agent for agent in waits if agent.get("health") == Health.QUEUED and agent["reason"] in list(Reason)]
+    return tuple(
+        ProviderFacts(
+            agent["name"],
+            names.get(agent["name"], ""),
+            admits=False,
+            reason=Reason(agent["reason"]),
+            message=agent.get("message", ""),
+        )
+        for agent in known
+    )
 
 
 def _turn(run: JsonObject) -> datetime | None:

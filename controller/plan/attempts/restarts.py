@@ -33,9 +33,7 @@ def after(at: PlanContext, agent: Agent, outcome: Outcome, policy: RunPolicySpec
         case OutcomeAction.RETRY:
             return _retry(at, agent, outcome, policy)
         case OutcomeAction.RETRY_FREE:
-            if free_left(at, agent.name) <= 0:
-                return AgentDecision(block=blocked.free_restarts_spent(at, agent.name, outcome, FREE_RESTART_LIMIT))
-            return _cooled(at, agent, known(outcome), lambda: reserve(at, agent, known(outcome), Charge.FREE))
+            return _retry_free(at, agent, outcome)
         case _:
             return AgentDecision()
 
@@ -50,6 +48,15 @@ def _retry(at: PlanContext, agent: Agent, outcome: Outcome, policy: RunPolicySpe
         return AgentDecision(block=blocked.repeated_failures(at, agent.name, outcome, failure.times))
     spent = blocked.budget_spent(at, agent.name, outcome, policy.restart_budget)
     return charged(at, agent, policy, known(outcome), spent)
+
+
+def _retry_free(at: PlanContext, agent: Agent, outcome: Outcome) -> AgentDecision:
+    """Return the decision after an end that the agent is not at fault for. A limit is waited for at the next start, not here."""
+    if known(outcome) is Reason.PROVIDER_LIMITED:
+        return reserve(at, agent, Reason.PROVIDER_LIMITED, Charge.UNCHARGED)
+    if free_left(at, agent.name) <= 0:
+        return AgentDecision(block=blocked.free_restarts_spent(at, agent.name, outcome, FREE_RESTART_LIMIT))
+    return _cooled(at, agent, known(outcome), lambda: reserve(at, agent, known(outcome), Charge.FREE))
 
 
 def unready(at: PlanContext, agent: Agent, pod: PodFacts, policy: RunPolicySpec) -> AgentDecision:

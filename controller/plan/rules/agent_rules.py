@@ -24,6 +24,7 @@ from controller.plan.decisions import AgentDecision, Wait
 from controller.plan.escalations import blocked, questions, stalled_start
 from controller.plan.intents import Charge
 from controller.plan.model import Block
+from controller.plan.providers import starts
 from controller.plan.reasons import Reason
 from controller.plan.rule import Rule
 from controller.plan.snapshot import PodFacts
@@ -178,10 +179,12 @@ def stalled(at: PlanContext, agent: Agent) -> AgentDecision | None:
 
 
 def starting(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """The agent's attempt is started, one step at a time, after its former pod has ended."""
+    """The agent's attempt is started, one step at a time, after its former pod has ended, and when its provider admits it."""
     step = start_stop.start(at, agent)
     if step is None:
         return None
+    if isinstance(step, start_stop.Starting) and (waits := starts.hold(at, agent.name)):
+        return AgentDecision(hold=waits)
     if not isinstance(step, Wait):
         refusal = refused_writes.of(at, step)
         return AgentDecision(hold=refused_writes.hold(at, refusal)) if refusal else AgentDecision((step,))
@@ -254,7 +257,11 @@ AGENT_RULES: tuple[AgentRule, ...] = (
     Rule("asking", "The agent waits for an answer: a human is asked, and its timers stand still.", asking),
     Rule("unready", "The agent was ready and has failed its readiness probe since: it is restarted like a failed one.", unready),
     Rule("stalled", "The agent does nothing, by its own fresh report: it is restarted like a failed one.", stalled),
-    Rule("starting", "The agent's attempt is started, one step at a time, after its former pod has ended.", starting),
+    Rule(
+        "starting",
+        "The agent's attempt is started, one step at a time, once its former pod has ended and its provider admits it.",
+        starting,
+    ),
     Rule("pending", "The pod does not start: it is escalated with the kubelet's or the scheduler's message.", pending),
     Rule("unprogressive", "The agent is active without progress: it is escalated, with what it has spent.", unprogressive),
     Rule("silent", "The reporter is silent: that never costs a restart, and is escalated if it lasts.", silent),

@@ -35,6 +35,7 @@ from controller.ledger.tables import PLAN_BYTES, SNAPSHOT_BYTES, row_of
 from controller.ledger.writer import _bounded
 from controller.plan import Snapshot, plan
 from controller.plan.plan_document import write_plan
+from controller.plan.reasons import Reason
 from controller.plan.serialization import read_snapshot, write_snapshot
 from controller.plan.snapshot import (
     ClaimFacts,
@@ -43,6 +44,7 @@ from controller.plan.snapshot import (
     HaltFacts,
     PodEvents,
     PodFacts,
+    ProviderFacts,
     Refusal,
     ReportFacts,
     RunFacts,
@@ -190,6 +192,7 @@ FACTS: dict[str, Any] = {
     "consultations": (ConsultationFacts("coder", "0a1b"),),
     "mode": LLMMode.AUTO,
     "halt": HaltFacts("ada", "the model is down", NOW),
+    "providers": (ProviderFacts("coder", "claude", admits=False, reason=Reason.PROVIDER_CLOSED, until=NOW, message="closed"),),
     "turn_at": NOW,
 }
 """A value for each fact that differs from the one in `START`."""
