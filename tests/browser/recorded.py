@@ -53,16 +53,38 @@ def _with(obj: JsonObject, meta: JsonObject, labels: JsonObject | None = None) -
     return made
 
 
-def api(objects: Objects, log: bytes) -> web.Application:
+class Outage:
+    """Whether the API server is away: it refuses everything, and ends its watches."""
+
+    def __init__(self) -> None:
+        self.now = False
+        self._loop = asyncio.get_running_loop()
+        self.begins = asyncio.Event()
+
+    def begin(self) -> None:
+        """Begin, from any thread."""
+        self.now = True
+        self._loop.call_soon_threadsafe(self.begins.set)
+
+    def end(self) -> None:
+        """End, from any thread."""
+        self._loop.call_soon_threadsafe(self.begins.clear)
+        self.now = False
+
+
+def api(objects: Objects, log: bytes, outage: Outage) -> web.Application:
     """Return an API server that knows these objects, and one log for every pod. Its watches stay silent."""
 
     async def get(request: web.Request) -> web.StreamResponse:
+        if outage.now:
+            return web.json_response({"reason": "ServiceUnavailable", "message": "the server is shutting down"}, status=503)
         kind, space, name = (request.match_info.get(key, "") for key in ("kind", "space", "name"))
         found = [obj for obj in objects.get(kind, []) if space in ("", namespace_of(obj))]
         if request.match_info.get("log"):
             return web.Response(body=log)
         if request.query.get("watch"):
-            await asyncio.sleep(3600)
+            await outage.begins.wait()
+            return web.Response()
         if not name:
             return web.json_response({"metadata": {"resourceVersion": "1"}, "items": [o for o in found if _fits(o, request.query)]})
         one = next((obj for obj in found if name_of(obj) == name), None)
@@ -96,6 +118,7 @@ class Recorded:
     """The page's address, and the one that opens a session."""
 
     origin: str
+    outage: Outage
 
     @property
     def start(self) -> str:
@@ -106,29 +129,27 @@ class Recorded:
 @contextmanager
 def recorded_page(log: bytes = b"") -> Iterator[Recorded]:
     """Serve the page over the stories, at their time, from a thread."""
-    loop, started, ports = asyncio.new_event_loop(), threading.Event(), list[int]()
+    loop, started, made = asyncio.new_event_loop(), threading.Event(), list[Recorded]()
 
     async def serve() -> None:
-        upstream = await _listening(api(recorded(), log))
+        outage = Outage()
+        upstream = await _listening(api(recorded(), log, outage))
         free = await _listening(web.Application())
         await free.runner.cleanup()
         view = View("", "default")
         page = await _listening(application(ApiServer(f"http://127.0.0.1:{upstream.port}"), free.port, KEY, view), free.port)
-        ports.append(page.port)
+        made.append(Recorded(f"http://127.0.0.1:{page.port}", outage))
         started.set()
         await stopping.wait()
         await page.runner.cleanup()
         await upstream.runner.cleanup()
 
-    async def made() -> asyncio.Event:
-        return asyncio.Event()
-
-    stopping = loop.run_until_complete(made())
+    stopping = asyncio.Event()
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
     with patch.object(Visit, "now", NOW):
         thread.start()
         assert started.wait(30)
-        yield Recorded(f"http://127.0.0.1:{ports[0]}")
+        yield made[0]
         loop.call_soon_threadsafe(stopping.set)
         thread.join(30)
     loop.close()

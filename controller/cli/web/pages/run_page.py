@@ -11,7 +11,6 @@ from controller.cli.rw import describe_model
 from controller.cli.rw.describe_model import Attempt, Noted, Sentence, Work
 from controller.cli.rw.explain_model import AgentExplanation, Explanation, cooldowns, explain_run
 from controller.cli.rw.get_view import requester
-from controller.cli.rw.next_steps import Change
 from controller.cli.rw.objects import (
     JsonObject,
     created,
@@ -24,6 +23,7 @@ from controller.cli.rw.objects import (
     used,
 )
 from controller.cli.rw.related_objects import Around
+from controller.cli.rw.session import Session
 from controller.cli.rw.timeline import Entry, timeline
 from controller.cli.web.pages.escalation_card import Card, card
 from controller.cli.web.pages.lanes import Lanes, lanes
@@ -51,6 +51,14 @@ class AgentCard(NamedTuple):
     cooldown: datetime | None
 
 
+class Source(NamedTuple):
+    """The source of an agent's workspace, and the command that shows what has changed since."""
+
+    agent: str
+    words: str
+    command: str
+
+
 @dataclass(frozen=True, slots=True)
 class RunPage:
     """All data of the page. `why` is `explain`'s own explanation, so that page and terminal say the same."""
@@ -70,10 +78,10 @@ class RunPage:
     waiting: tuple[Card, ...]
     answered: tuple[Card, ...]
     actions: tuple[Action, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[Noted, ...]
     lanes: Lanes | None
     attempts: tuple[Attempt, ...]
-    sources: tuple[tuple[str, str], ...]
+    sources: tuple[Source, ...]
     results: tuple[Work, ...]
     tasks: tuple[Work, ...]
     decision: tuple[Noted, ...]
@@ -104,10 +112,10 @@ def run_page(run: JsonObject, around: Around, sentence: Sentence, me: Collection
         waiting=tuple(card(escalation, run, me, now) for escalation in open_),
         answered=tuple(card(escalation, run, me, now) for escalation in over),
         actions=tuple(actions_of(run)),
-        changes=why.changes,
+        changes=tuple(_changes(run, why)),
         lanes=lanes(run, around, now),
         attempts=tuple(describe_model.attempts(run, around)),
-        sources=tuple(describe_model.sources(run)),
+        sources=tuple(_sources(run)),
         results=tuple(describe_model.results(run)),
         tasks=tuple(describe_model.tasks(run)),
         decision=tuple(describe_model.decision(run, sentence)),
@@ -116,6 +124,21 @@ def run_page(run: JsonObject, around: Around, sentence: Sentence, me: Collection
         left_out=max(0, len(entries) - SHOWN),
         now=now,
     )
+
+
+def _changes(run: JsonObject, why: Explanation) -> Iterator[Noted]:
+    """Yield the commands that would change a Run, each with its effect; a fix elsewhere has no command."""
+    for change in why.changes:
+        yield Noted(_command(run, *change.words) if change.words else "", change.effect)
+
+
+def _sources(run: JsonObject) -> Iterator[Source]:
+    for agent, words in describe_model.sources(run):
+        yield Source(agent, words, _command(run, "diff", name_of(run), agent))
+
+
+def _command(run: JsonObject, *words: str) -> str:
+    return Session(namespace=namespace_of(run)).command(*words)
 
 
 def _agents(run: JsonObject, around: Around, why: Explanation, now: datetime) -> Iterator[AgentCard]:

@@ -1,4 +1,4 @@
-"""The page over the stories of `kubectl rw`, in Chromium: the pictures in the docs, and a log of a million lines.
+"""The page over the stories of `kubectl rw`, in Chromium: pictures for the docs, a log of a million lines, and interruptions.
 
 `UPDATE_PICTURES=1` takes the pictures; look at them before you commit them.
 """
@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from controller.cli.web.sessions import Sessions
 from tests.browser.chromium import PHONE, WIDE, chromium, obstacles, overflow, person
 from tests.browser.recorded import Recorded, recorded_page
 from tests.unit.rw.stories import NAMES, NOW, story
@@ -97,6 +99,28 @@ def small(png: bytes) -> bytes:
     out = io.BytesIO()
     Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
     return out.getvalue()
+
+
+def test_the_api_server_is_away_and_back(look: Look) -> None:
+    """The page says since when it shows nothing new, keeps what is typed, and goes on by itself."""
+    with look.at("/inbox") as page:
+        page.get_by_label("own words").fill("half an ans")
+        look.page.outage.begin()
+        expect(page.locator("#notice")).to_contain_text("What you see is from")
+        assert obstacles(page) == []
+        look.page.outage.end()
+        expect(page.locator("#notice")).to_be_empty()
+        expect(page.get_by_label("own words")).to_have_value("half an ans")
+
+
+def test_a_session_ends_while_somebody_types(look: Look) -> None:
+    """The page says so and keeps the text; no later answer of the server is shown as if it were new."""
+    with look.at("/inbox") as page:
+        page.get_by_label("own words").fill("half an ans")
+        with patch.object(Sessions, "get", lambda *_: None):
+            expect(page.locator("#notice")).to_contain_text("Your session has ended")
+            expect(page.get_by_label("own words")).to_have_value("half an ans")
+            assert obstacles(page) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
