@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import http.client
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
@@ -18,7 +21,9 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import yaml
+from aiohttp import web
 
+from controller.cli.web.api_access import ApiServer
 from tests.cluster import Cluster
 from tests.support import await_that
 
@@ -38,7 +43,7 @@ class Answer:
     @property
     def csrf(self) -> str:
         """The form's token on this page."""
-        found: list[str] = re.findall(r'"X-CSRF-Token": "([0-9a-f]{64})"', self.text)
+        found: list[str] = re.findall(r'"(?:X-CSRF-Token": |csrf" value=)"([0-9a-f]{64})"', self.text)
         return found[0]
 
 
@@ -133,10 +138,9 @@ def local_page(cluster: Cluster, *args: str) -> Iterator[Tab]:
 @contextmanager
 def cluster_page(cluster: Cluster, *args: str) -> Iterator[Served]:
     """Run `runwatchman web` against the cluster, without any credential of its own."""
-    config = yaml.safe_load(cluster.kubeconfig.read_text())["clusters"][0]["cluster"]
     with tempfile.TemporaryDirectory() as folder:
-        (authority := Path(folder) / "ca.crt").write_bytes(_authority(config))
-        where = ("--api-server", config["server"], "--api-ca", str(authority), "--port", "0")
+        server = api_server(cluster, Path(folder))
+        where = ("--api-server", server.url, "--api-ca", server.authority, "--port", "0")
         command = [sys.executable, "-m", "controller", "web", *where, *args]
         env = {name: value for name, value in os.environ.items() if name != "KUBECONFIG"}
         with (Path(folder) / "log").open("w+") as log:
@@ -168,8 +172,39 @@ class Served:
     def log_in(self, tab: Tab, token: str, onward: str = "/") -> Answer:
         """Send the login form with a token."""
         form = tab.get("/login")
-        csrf = re.findall(r'name="csrf" value="([0-9a-f]{64})"', form.text)[0]
-        return tab.post("/login", {"csrf": csrf, "token": token, "next": onward})
+        return tab.post("/login", {"csrf": form.csrf, "token": token, "next": onward})
+
+
+def api_server(cluster: Cluster, folder: Path) -> ApiServer:
+    """Return where the cluster's API server is, with its CA in a folder if it has one."""
+    config = yaml.safe_load(cluster.kubeconfig.read_text())["clusters"][0]["cluster"]
+    if not config["server"].startswith("https"):
+        return ApiServer(config["server"])
+    (authority := folder / "ca.crt").write_bytes(_authority(config))
+    return ApiServer(config["server"], authority=str(authority))
+
+
+@contextmanager
+def in_process(make: Callable[[int], web.Application]) -> Iterator[Tab]:
+    """Serve an application in this process, in a thread of its own; `make` gets the port."""
+    loop, opened = asyncio.new_event_loop(), socket.create_server(("127.0.0.1", 0))
+    (thread := threading.Thread(target=loop.run_forever, daemon=True)).start()
+    port = opened.getsockname()[1]
+
+    async def begin() -> web.AppRunner:
+        runner = web.AppRunner(make(port), shutdown_timeout=0, handler_cancellation=True)
+        await runner.setup()
+        await web.SockSite(runner, opened).start()
+        return runner
+
+    runner = asyncio.run_coroutine_threadsafe(begin(), loop).result()
+    try:
+        yield Tab(port)
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def _authority(config: Mapping[str, str]) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from controller.cli.rw.kubectl_errors import Refused
 from controller.cli.rw.objects import JsonObject
 from controller.cli.rw.session import ESCALATIONS, RUNS
 from controller.cli.rw.user_error import Problem
@@ -52,6 +53,7 @@ class Caller:
     shared: dict[str, Shared] = field(default_factory=dict)
     _me: JsonObject = field(default_factory=dict)
     _me_until: float = 0.0
+    _checked_until: float = 0.0
 
     @contextmanager
     def runs(self, namespace: str = "") -> Iterator[Watched[RunRow]]:
@@ -73,6 +75,17 @@ class Caller:
             found = await self.api.send("POST", path, kind)
             self._me, self._me_until = found["status"]["userInfo"], time.monotonic() + IDENTITY_SECONDS
         return self._me
+
+    async def check(self) -> None:
+        """Raise Refused if the API server does not accept the caller's credentials any more. It is asked about once a minute."""
+        if time.monotonic() < self._checked_until:
+            return
+        try:
+            await self.me()
+        except Problem as problem:
+            if isinstance(problem, Refused) and problem.reason == "Unauthorized":
+                raise
+        self._checked_until = time.monotonic() + IDENTITY_SECONDS
 
     @property
     def idle(self) -> bool:

@@ -66,6 +66,7 @@ class Stream:
     async def _send_all(self) -> bool:
         """Send the page and what keeps it from being up to date. Returns whether the caller is still logged in."""
         try:
+            await self._visit.caller.check()
             values = await self._page.model(self._visit)
             await self._send("live", rendered(self._page.live, values))
             problem = self._visit.problem

@@ -70,6 +70,7 @@ class PageServer:
     def _whole(self, page: Page) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             with self.visit(request) as visit:
+                await visit.caller.check()
                 values = await page.model(visit)
                 html = self.render(visit, page, values, f"/live{request.rel_url}")
             response = web.Response(text=html, content_type="text/html")

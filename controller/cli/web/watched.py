@@ -23,8 +23,8 @@ Key = tuple[str, str]
 PAGE = 500
 """Objects of one page of a list."""
 
-WATCH_SECONDS = 290
-"""Time after which the API server ends a watch, which then resumes: a token that has expired ends it there at the latest."""
+WATCH_SECONDS = 110
+"""Time after which the API server ends a watch, which then resumes if the caller still may watch."""
 
 SILENT_SECONDS = 150.0
 """Longest silence of a watch; the API server sends a bookmark about once a minute."""
@@ -136,7 +136,11 @@ class Watched(Generic[E]):
                         self._publish()
 
     def _fail(self, problem: Problem) -> None:
+        """Record a problem. What the caller may not see any more is forgotten."""
         self.problem = problem
+        if self.denied or self.logged_out:
+            self.entries.clear()
+            self.complete = False
         self._publish()
 
     def _recovered(self) -> None:
