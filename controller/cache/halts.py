@@ -55,6 +55,11 @@ class Halts:
         """Return how many halts are in force: of the cluster, or of namespaces."""
         return len((self.cluster if cluster else self.namespaced).items)
 
+    def oldest_age(self, now: datetime, *, cluster: bool) -> float:
+        """Return for how many seconds the oldest halt has been in force, of the cluster or of namespaces; 0 without one."""
+        found = (entry.value.since for entry in (self.cluster if cluster else self.namespaced).items.values())
+        return max(((now - since).total_seconds() for since in found if since), default=0.0)
+
     def _see(self, uid: str, old: Entry[HaltFacts] | None, new: Entry[HaltFacts] | None, _: RunKey | None) -> None:
         namespace = entry.namespace if (entry := new or old) else CLUSTER
         found = self._in_force.setdefault(namespace, {})

@@ -1,5 +1,5 @@
-"""Records Kubernetes Events, one for each phase change and each failed verification of a Run. Names are digests of the content, so
-a crash never posts one twice.
+"""Records Kubernetes Events, one for each phase change, each lifted halt and each failed verification of a Run. Names are digests
+of the content, so a crash never posts one twice.
 """
 
 from __future__ import annotations
@@ -89,6 +89,22 @@ async def record_phase_event(client: Client, before: str | None, run: JsonObject
         await _post(client, event)
 
 
+def lift_event(before: JsonObject, run: JsonObject) -> JsonObject | None:
+    """Return the Event for a Run that was Halted in the status before and goes on now; None for any other, or one that ends."""
+    phase, meta = run.get("status", {}).get("phase"), run["metadata"]
+    if before.get("phase") != Phase.HALTED or phase == Phase.STOPPING or phase in TYPES:
+        return None
+    about = {"name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"]}
+    message = f"the halt is lifted: {before.get('message', '').replace(' is halted by ', ' was halted by ', 1)}"
+    return _event(about, _digest(meta["uid"], HALT_LIFTED, message), "Normal", HALT_LIFTED, message[:MESSAGE_LIMIT])
+
+
+async def record_lift_event(client: Client, before: JsonObject, run: JsonObject) -> None:
+    """Post the Event for a lifted halt."""
+    if event := lift_event(before, run):
+        await _post(client, event)
+
+
 async def record_refusal_event(client: Client, before: JsonObject, run: JsonObject) -> None:
     """Post a Warning when the condition WritesAccepted of a Run becomes False, or has another reason than in the status before."""
     refusal = _refusal(run.get("status", {}))
@@ -112,6 +128,9 @@ async def record_failed_verifications(client: Client, before: JsonObject, run: J
 
 OUTPUT_LIMIT = 900
 """Characters of a verification's output that an Event shows: its end."""
+
+HALT_LIFTED = "HaltLifted"
+"""The reason of the Event for a lifted halt, as in the status of a Run that awaits its turn."""
 
 VERIFICATION_FAILED = "VerificationFailed"
 """The reason of these Warnings, as in the agent's status."""

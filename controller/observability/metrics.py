@@ -95,6 +95,9 @@ class Metrics:
         self.of_runs = RunMetrics(registry)
         self.runs = Gauge("runwatchman_runs", "Runs that are watched.", registry=registry)
         self.halts = Gauge("runwatchman_halts", "Halts in force, by scope: cluster, namespace.", ["scope"], registry=registry)
+        self.oldest_halt = Gauge(
+            "runwatchman_halt_oldest_seconds", "Age of the oldest of them; 0 without one.", ["scope"], registry=registry
+        )
         self.unreadable = Counter(
             "runwatchman_unreadable_objects_total",
             "Versions of objects that are too large, nested too deeply, or fail while they are processed; the log names each.",

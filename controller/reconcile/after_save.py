@@ -1,12 +1,17 @@
-"""The consequences of a save: restarts are counted, people are notified, the Events of a new phase and of a refusal are
-posted.
+"""The consequences of a save: restarts are counted, people are notified, the Events of a new phase, a lifted halt and
+a refusal are posted.
 """
 
 from __future__ import annotations
 
 from controller.api.base import JsonObject
 from controller.api.notification import NotificationEvent
-from controller.kube.event_recorder import record_failed_verifications, record_phase_event, record_refusal_event
+from controller.kube.event_recorder import (
+    record_failed_verifications,
+    record_lift_event,
+    record_phase_event,
+    record_refusal_event,
+)
 from controller.notify.message import finished, places_for
 from controller.observability.metrics import Metrics
 from controller.reconcile.actions import Tools
@@ -26,6 +31,7 @@ class AfterSave:
         self._count_end(work, before)
         self._notify_finished(work, before.get("completionTime"))
         await record_phase_event(self._tools.client, before.get("phase"), work.run)
+        await record_lift_event(self._tools.client, before, work.run)
         await record_refusal_event(self._tools.client, before, work.run)
         await record_failed_verifications(self._tools.client, before, work.run)
 

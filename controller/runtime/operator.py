@@ -265,5 +265,8 @@ class Operator:
         self._metrics.runs.set(len(self._cache.runs.items))
         self._metrics.of_runs.set_waiting(EscalationType, self._cache.waiting(client.server_now()))
         for scope in ("cluster", "namespace"):
-            self._metrics.halts.labels(scope).set(self._cache.halts.count(cluster=scope == "cluster"))
+            of_cluster = scope == "cluster"
+            self._metrics.halts.labels(scope).set(self._cache.halts.count(cluster=of_cluster))
+            age = self._cache.halts.oldest_age(client.server_now(), cluster=of_cluster)
+            self._metrics.oldest_halt.labels(scope).set(age)
         self._metrics.policy_file_ok.set(self._policy.error is None)

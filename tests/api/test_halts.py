@@ -158,7 +158,9 @@ def test_the_cluster_is_halted(api_cluster: Cluster, operator: OperatorProcess, 
     assert "its agents start again after kubectl rw lift --all-namespaces" in rw.error("restart", "works")
     events = [event for event in items(api_cluster, namespace, "events") if event["reason"] == "Halted"]
     assert {event["involvedObject"]["name"] for event in events} == {*names}
-    assert 'runwatchman_halts{scope="cluster"} 1.0' in operator.probe("metrics", "metrics")[1]
+    shown = operator.probe("metrics", "metrics")[1]
+    assert 'runwatchman_halts{scope="cluster"} 1.0' in shown
+    assert 'runwatchman_halt_oldest_seconds{scope="cluster"} 0.0' not in shown
     rw.ok("stop", "ends")
     await_phase(api_cluster, namespace, "ends", "Stopped")
     api_cluster.kubectl("-n", namespace, "delete", "run", "goes")
@@ -168,6 +170,14 @@ def test_the_cluster_is_halted(api_cluster: Cluster, operator: OperatorProcess, 
     assert status(api_cluster, namespace, "works")["restarts"] == 0
     assert status(api_cluster, namespace, "ends")["phase"] == "Stopped"
     assert "Halted" not in {c["type"] for c in status(api_cluster, namespace, "works")["conditions"]}
+    await_that(lambda: lifted(api_cluster, namespace) == {"works", "rests"}, "the Events of the lift")
+
+
+def lifted(cluster: Cluster, namespace: str) -> set[str]:
+    """Return the Runs with an Event about a lifted halt."""
+    found = [event for event in items(cluster, namespace, "events") if event["reason"] == "HaltLifted"]
+    assert all("the cluster was halted by admin since " in event["message"] for event in found)
+    return {event["involvedObject"]["name"] for event in found}
 
 
 def test_a_fleet_is_halted_and_lifted(api_cluster: Cluster, operator: OperatorProcess, rw: Plugin, namespace: str) -> None:

@@ -11,6 +11,7 @@ from controller.api.operator_state import OperatorState
 from controller.cache.halts import AGENTS_PER_SECOND, Halts, Turns
 from controller.cache.run_cache import RunCache
 from controller.facts.runs import run_facts
+from controller.kube.event_recorder import lift_event
 from tests.builders import a_run
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -39,6 +40,37 @@ def test_a_halt_holds_its_namespace_and_the_clusters_holds_all() -> None:
     halts.namespaced.retain("a", (), "9")
     assert halts.of("a") is None
     assert changes == ["a", None, None, "a", "a", "a"]
+
+
+def test_the_age_of_the_oldest_halt() -> None:
+    """Each scope has the age of its oldest halt, and 0 without one; a halt without a time has no age."""
+    halts = Halts(lambda _: None)
+    later = NOW + timedelta(hours=5)
+    assert (halts.oldest_age(later, cluster=False), halts.oldest_age(later, cluster=True)) == (0.0, 0.0)
+    halts.namespaced.upsert(halt("a"))
+    newer = halt("b", "h2")
+    newer["metadata"]["creationTimestamp"] = "2026-01-01T04:00:00Z"
+    halts.namespaced.upsert(newer)
+    assert (halts.oldest_age(later, cluster=False), halts.oldest_age(later, cluster=True)) == (5 * 3600.0, 0.0)
+    halts.namespaced.remove(halt("a"))
+    assert halts.oldest_age(later, cluster=False) == 3600.0
+
+
+def test_the_event_of_a_lift() -> None:
+    """A Run that goes on after a halt, or is paused, has an Event with the halt's words; one that ends or stays halted has none."""
+    before = {"phase": "Halted", "message": "namespace a is halted by alice since 2026-01-01T00:00:00Z: an outage"}
+
+    def after(phase: str, before: JsonObject = before) -> JsonObject | None:
+        return lift_event(before, {"metadata": {"name": "r", "namespace": "a", "uid": "u"}, "status": {"phase": phase}})
+
+    found = [after(phase) for phase in ("Queued", "Pending", "Running", "Paused")]
+    assert {event["reason"] for event in found if event} == {"HaltLifted"}
+    assert len({event["metadata"]["name"] for event in found if event}) == 1
+    assert found[0]
+    words = "the halt is lifted: namespace a was halted by alice since 2026-01-01T00:00:00Z: an outage"
+    assert (found[0]["type"], found[0]["message"]) == ("Normal", words)
+    assert [after(phase) for phase in ("Halted", "Stopping", "Stopped", "Failed")] == [None] * 4
+    assert after("Queued", {"phase": "Running"}) is None
 
 
 def test_a_halt_that_cannot_be_read_is_in_force() -> None:
