@@ -53,37 +53,42 @@ def _with(obj: JsonObject, meta: JsonObject, labels: JsonObject | None = None) -
     return made
 
 
-class Outage:
-    """Whether the API server is away: it refuses everything, and ends its watches."""
+class Faults:
+    """What the API server does wrong: it is away, so that it refuses everything and ends its watches; or it gives no logs."""
 
     def __init__(self) -> None:
-        self.now = False
+        self.away = self.logs_refused = False
         self._loop = asyncio.get_running_loop()
-        self.begins = asyncio.Event()
+        self.leaves = asyncio.Event()
 
-    def begin(self) -> None:
-        """Begin, from any thread."""
-        self.now = True
-        self._loop.call_soon_threadsafe(self.begins.set)
+    def go_away(self) -> None:
+        """Begin to be away, from any thread."""
+        self.away = True
+        self._loop.call_soon_threadsafe(self.leaves.set)
 
-    def end(self) -> None:
-        """End, from any thread."""
-        self._loop.call_soon_threadsafe(self.begins.clear)
-        self.now = False
+    def come_back(self) -> None:
+        """Be there, from any thread."""
+        self._loop.call_soon_threadsafe(self.leaves.clear)
+        self.away = False
 
 
-def api(objects: Objects, log: bytes, outage: Outage) -> web.Application:
+FORBIDDEN = 'pods "x" is forbidden: User "alice" cannot get resource "pods/log" in API group "" in the namespace "team-a"'
+
+
+def api(objects: Objects, log: bytes, faults: Faults) -> web.Application:
     """Return an API server that knows these objects, and one log for every pod. Its watches stay silent."""
 
     async def get(request: web.Request) -> web.StreamResponse:
-        if outage.now:
+        if faults.away:
             return web.json_response({"reason": "ServiceUnavailable", "message": "the server is shutting down"}, status=503)
         kind, space, name = (request.match_info.get(key, "") for key in ("kind", "space", "name"))
         found = [obj for obj in objects.get(kind, []) if space in ("", namespace_of(obj))]
+        if request.match_info.get("log") and faults.logs_refused:
+            return web.json_response({"reason": "Forbidden", "message": FORBIDDEN}, status=403)
         if request.match_info.get("log"):
             return web.Response(body=log)
         if request.query.get("watch"):
-            await outage.begins.wait()
+            await faults.leaves.wait()
             return web.Response()
         if not name:
             return web.json_response({"metadata": {"resourceVersion": "1"}, "items": [o for o in found if _fits(o, request.query)]})
@@ -118,7 +123,7 @@ class Recorded:
     """The page's address, and the one that opens a session."""
 
     origin: str
-    outage: Outage
+    api: Faults
 
     @property
     def start(self) -> str:
@@ -132,13 +137,13 @@ def recorded_page(log: bytes = b"") -> Iterator[Recorded]:
     loop, started, made = asyncio.new_event_loop(), threading.Event(), list[Recorded]()
 
     async def serve() -> None:
-        outage = Outage()
-        upstream = await _listening(api(recorded(), log, outage))
+        faults = Faults()
+        upstream = await _listening(api(recorded(), log, faults))
         free = await _listening(web.Application())
         await free.runner.cleanup()
         view = View("", "default")
         page = await _listening(application(ApiServer(f"http://127.0.0.1:{upstream.port}"), free.port, KEY, view), free.port)
-        made.append(Recorded(f"http://127.0.0.1:{page.port}", outage))
+        made.append(Recorded(f"http://127.0.0.1:{page.port}", faults))
         started.set()
         await stopping.wait()
         await page.runner.cleanup()

@@ -101,14 +101,26 @@ def small(png: bytes) -> bytes:
     return out.getvalue()
 
 
+def test_a_log_that_the_caller_may_not_read(look: Look) -> None:
+    """The page names the missing right, and does not ask again."""
+    with look.at("/fleet") as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url) if "/follow/" in request.url else None)
+        look.page.api.logs_refused = True
+        page.goto(f"{look.page.origin}/runs/team-a/migrate/logs/migrate-coder-r1")
+        expect(page.locator("#log-state")).to_contain_text("alice may not get pods/log in namespace team-a")
+        look.page.api.logs_refused = False
+        assert (len(asked), obstacles(page)) == (1, [])
+
+
 def test_the_api_server_is_away_and_back(look: Look) -> None:
     """The page says since when it shows nothing new, keeps what is typed, and goes on by itself."""
     with look.at("/inbox") as page:
         page.get_by_label("own words").fill("half an ans")
-        look.page.outage.begin()
+        look.page.api.go_away()
         expect(page.locator("#notice")).to_contain_text("What you see is from")
         assert obstacles(page) == []
-        look.page.outage.end()
+        look.page.api.come_back()
         expect(page.locator("#notice")).to_be_empty()
         expect(page.get_by_label("own words")).to_have_value("half an ans")
 

@@ -16,6 +16,7 @@ from controller.cli.rw.describe_model import Attempt, attempt_of
 from controller.cli.rw.kubectl_errors import Refused
 from controller.cli.rw.objects import JsonObject, label
 from controller.cli.rw.user_error import Problem
+from controller.cli.web.api_access import Away
 from controller.cli.web.log_lines import LogLines
 from controller.cli.web.related_reads import core
 from controller.cli.web.run_view import follow, read_run
@@ -62,15 +63,22 @@ async def model(visit: Visit) -> Mapping[str, Any]:
 
 
 async def stream(request: web.Request, visit: Visit, alive: Alive) -> web.StreamResponse:
-    """Send the end of the log, and new lines until it ends, the browser is gone, or the session ends."""
-    run, pod = await _read(visit)
-    path, params = _source(run, pod)
-    async with visit.api.open("GET", path, {**params, "follow": "true"}) as log:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
-        await response.prepare(request)
-        await _send(response, "begin", [])
-        with contextlib.suppress(ConnectionError):
-            await _pass_on(log, response, lambda: _connected(request) and alive())
+    """Send the end of the log, and new lines until it ends, the browser is gone, or the session ends.
+
+    What keeps the log from being read is sent as well: a browser does not show the body of a refused stream.
+    """
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+    await response.prepare(request)
+    with contextlib.suppress(ConnectionError):
+        try:
+            path, params = _source(*await _read(visit))
+            async with visit.api.open("GET", path, {**params, "follow": "true"}) as log:
+                await _send(response, "begin", [])
+                await _pass_on(log, response, lambda: _connected(request) and alive())
+        except Away as away:
+            await _send(response, "away", [away.message])
+        except Problem as problem:
+            await _send(response, "refused", [problem.message])
     return response
 
 

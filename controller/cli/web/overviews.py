@@ -16,7 +16,7 @@ from controller.cli.web.pages.inbox_page import inbox_page
 from controller.cli.web.pages.limits_page import limits_page
 from controller.cli.web.pages.policies_page import policies_page
 from controller.cli.web.pages.run_figures import RunFigures
-from controller.cli.web.related_reads import listed
+from controller.cli.web.related_reads import Found, listed
 from controller.cli.web.run_view import follow, names_of
 from controller.cli.web.visit import Page, Visit
 
@@ -38,13 +38,23 @@ async def _figures(visit: Visit) -> list[RunFigures]:
     return [row.figures for row in rows if space in ("", row.namespace)]
 
 
+async def _listed(visit: Visit, resource: str) -> Found:
+    """Return the objects in view. Who may not list those of all namespaces gets those of the context's."""
+    if resource == CLUSTER_HALTS:
+        return await listed(visit.api, collection(resource))
+    space = wanted_space(visit)
+    found = await listed(visit.api, collection(resource, space))
+    if isinstance(found, Denied) and not space and visit.home:
+        return await listed(visit.api, collection(resource, visit.home))
+    return found
+
+
 async def _objects(visit: Visit, *resources: str) -> tuple[list[JsonObject], list[Denied]]:
     """Return the objects of some kinds, and which of them the caller may not list."""
     found: list[JsonObject] = []
     denied: list[Denied] = []
     for resource in resources:
-        space = "" if resource == CLUSTER_HALTS else wanted_space(visit)
-        answer = await listed(visit.api, collection(resource, space))
+        answer = await _listed(visit, resource)
         if isinstance(answer, Denied):
             denied.append(answer)
         else:

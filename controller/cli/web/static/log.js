@@ -9,6 +9,7 @@
   let lines = [];
   let left = 0;
   let due = false;
+  let away = "";
 
   function draw() {
     due = false;
@@ -34,6 +35,7 @@
     source.addEventListener("begin", () => {
       lines = [];
       left = 0;
+      away = "";
       state.textContent = "new lines appear as they come";
       add([]);
     });
@@ -46,8 +48,15 @@
       source.close();
       state.textContent = "the log has ended";
     });
+    source.addEventListener("refused", (event) => {
+      source.close();
+      state.textContent = event.data;
+    });
+    source.addEventListener("away", (event) => {
+      away = event.data;
+    });
     source.addEventListener("error", () => {
-      state.textContent = "the log cannot be read at the moment: trying again";
+      state.textContent = (away || "the log cannot be read at the moment") + ": trying again";
       if (source.readyState === EventSource.CLOSED) setTimeout(open, RETRY_MS);
     });
     window.addEventListener("pagehide", () => source.close(), { once: true });
