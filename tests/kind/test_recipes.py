@@ -1,0 +1,87 @@
+"""The recipes of docs/recipes.md that need real containers: a runtime class, and a sidecar that has the agent's key."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from pathlib import Path
+
+from controller.api.base import JsonObject
+from tests.buildah import SLIM, base_image, buildah, has_buildah, push
+from tests.clis.model import Reply, Responses
+from tests.cluster import Cluster
+from tests.cluster.kind import KindCluster
+from tests.image import kept
+from tests.kind.installed import Installed
+from tests.kind.stage import LONG
+from tests.recipe_image import CODEX_AGENT, load_image
+from tests.recipes import of_kind, recipe
+from tests.skipping import cannot_run
+from tests.support import apply, await_phase, get, policy_of, run_of
+
+ENFORCED = "pod-security.kubernetes.io/enforce=restricted"
+REACHING_US: JsonObject = {"networkPolicy": "Unmanaged"}
+"""The managed NetworkPolicy lets agents reach no private address, and the gateway is one."""
+KEY = "sk-a-key-of-the-sidecar"
+PROVIDER = "https://api.openai.com"
+WITH_NGINX = """ARG BASE
+FROM ${BASE}
+RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends nginx-light
+"""
+SEARCH = """for process in /proc/[0-9]*; do
+  cat $process/comm
+  for file in environ mem root/credentials/authorization.conf cwd/credentials/authorization.conf; do cat $process/$file; done
+  ls $process/fd $process/root/credentials
+done 2>&1; kill $(cat /tmp/nginx.pid) 2>&1; env; cat /credentials/* 2>&1; echo searched $((6 * 7)) times"""
+"""A command that looks for the key in every process of the pod, as the agent."""
+
+
+def load_nginx(cluster: KindCluster, image: str) -> None:
+    """Load Debian's nginx as an image of this name; with another engine the node pulls the real one."""
+    if not has_buildah():
+        return
+
+    def build(path: Path) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            (containerfile := Path(scratch) / "Containerfile").write_text(WITH_NGINX)
+            flags = ["--timestamp", "0", "--layers", "--pull-never", "--build-arg", f"BASE={base_image(SLIM)}"]
+            buildah("bud", "--quiet", *flags, "-f", str(containerfile), "--tag", image, scratch)
+        push(image, path)
+
+    cluster.load(kept("nginx-1.tar", build, "building the image nginx", "20 s"))
+
+
+def test_a_runtime_class_of_the_policy(kind_cluster: Cluster, reporting: Installed, namespace: str) -> None:
+    """With the handler of the usual runtime in place of a sandbox's: the kubelet runs the agent by the class, with its reporter."""
+    sandbox, policy = recipe("A sandbox: gVisor or Kata", namespace)
+    apply(kind_cluster, namespace, {**sandbox, "handler": "runc"}, policy, run_of("boxed"))
+    try:
+        await_phase(kind_cluster, namespace, "boxed", "Completed")
+        pod = get(kind_cluster, namespace, "pod", "boxed-coder-r0")
+        assert pod["spec"]["runtimeClassName"] == sandbox["metadata"]["name"]
+    finally:
+        kind_cluster.kubectl("delete", "runtimeclass", sandbox["metadata"]["name"])
+
+
+async def test_a_key_that_the_agent_never_holds(kind_cluster: Cluster, reporting: Installed, namespace: str) -> None:
+    """The real CLI works through the sidecar, which adds the key. The agent sees the sidecar's processes, and the key in none."""
+    if not isinstance(kind_cluster, KindCluster):
+        cannot_run("needs a model that pods reach: on nodes of our own they reach this machine's")
+    kind_cluster.kubectl("label", "namespace", namespace, ENFORCED)
+    address, _ = kind_cluster.gateway()
+    async with Responses(Reply(command=SEARCH), Reply(text="greeted")).serve(address) as model:
+        objects = recipe("A key that the agent never holds", namespace)
+        objects = json.loads(json.dumps(objects).replace(PROVIDER, model.url).replace("Bearer KEY", f"Bearer {KEY}"))
+        (agent,) = of_kind(objects, "Run")["spec"]["agents"]
+        pod = agent["template"]["spec"]
+        load_nginx(kind_cluster, pod["initContainers"][0]["image"])
+        pod["containers"][0]["image"] = load_image(kind_cluster, CODEX_AGENT)
+        apply(kind_cluster, namespace, policy_of(REACHING_US), *objects)
+        found = await asyncio.to_thread(await_phase, kind_cluster, namespace, "keyless", "Completed", "Blocked", seconds=LONG)
+    assert (found["phase"], found["restarts"]) == ("Completed", 0), found
+    assert set(model.keys) == {f"Bearer {KEY}"}
+    said = model.said()
+    for shown in ("nginx", "Permission denied", "OPENAI_API_KEY=placeholder", "searched 42 times"):
+        assert shown in said, said
+    assert KEY not in said
