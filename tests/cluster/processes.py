@@ -15,6 +15,8 @@ from pathlib import Path
 from tests.cluster.progress import ClusterError
 
 STOP_SECONDS = 10.0
+LONGEST_PAUSE = 0.5
+"""Maximum seconds between two looks at an awaited condition: some last no longer than a second."""
 _STARTED: list[subprocess.Popen[bytes]] = []
 """Keeps our children's handles: Python warns if one is dropped while its process runs."""
 
@@ -88,13 +90,16 @@ def stop(pid: int, started: str | None) -> None:
 def wait_until(condition: Callable[[], object], seconds: float, interval: float = 0.1) -> bool:
     """Wait for a condition; return whether it became true in time.
 
-    This is the one place that sleeps: the awaited conditions have no event.
+    This is the one place that sleeps: the awaited conditions have no event. Each look costs CPU that the awaited program needs,
+    too, so a wait that has lasted long looks less often, and lasts a thirtieth longer at most.
     """
-    until = time.monotonic() + seconds
+    begun = time.monotonic()
     while not condition():
-        if time.monotonic() > until:
+        waited = time.monotonic() - begun
+        if waited > seconds:
             return False
-        time.sleep(interval)  # the one poll of all tests: what other programs do sends us no event
+        # The one poll of all tests: what other programs do sends us no event.
+        time.sleep(max(interval, min(waited / 30, LONGEST_PAUSE)))
     return True
 
 
