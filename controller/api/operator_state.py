@@ -146,6 +146,12 @@ class AgentState(KeptModel):
         max_length=MAX_ASKED,
         description="Those in asked that were answered or dismissed when the parked agent was last woken; none wakes it again.",
     )
+    dismissed: dict[Name, Time] = Field(
+        default_factory=dict,
+        exclude_if=not_,
+        max_length=MAX_ASKED,
+        description="When it was noticed that somebody had deleted the escalation of a question, by the escalation; newest last.",
+    )
     opened: Count = Field(
         default=0, exclude_if=not_, description="Escalations that were opened for the agent in the hour from openedSince."
     )

@@ -165,6 +165,15 @@ class RememberQuestion(AttemptAction):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoteDismissal(AttemptAction):
+    """Save when it was noticed that a human had dismissed a question: the agent has waited for an answer until then."""
+
+    intent: ClassVar[Intent] = Intent.RECORD
+    step: ClassVar[str] = "note-dismissal"
+    escalation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RememberApproval(AttemptAction):
     """Save that a human was asked for an approval."""
 
@@ -339,6 +348,7 @@ AgentTransition = (
     | RecordOutcome
     | ReserveAttempt
     | RememberQuestion
+    | NoteDismissal
     | RememberApproval
     | BlockAgent
     | UnblockAgent

@@ -26,6 +26,7 @@ from controller.plan.actions import (
     AgentTransition,
     BlockAgent,
     CompleteRun,
+    NoteDismissal,
     PauseRun,
     RecordAdvice,
     RecordOutcome,
@@ -86,7 +87,7 @@ def _change_agent(at: PlanContext, state: OperatorState, action: AgentTransition
             changed = _record(at, state, action)
         case ReserveAttempt():
             changed = _reserve(at, state, action)
-        case RememberQuestion() | RememberApproval():
+        case RememberQuestion() | RememberApproval() | NoteDismissal():
             changed = _remember(at, state, action)
         case BlockAgent():
             changed = _block(at, state, action)
@@ -194,12 +195,19 @@ def _block(at: PlanContext, state: OperatorState, action: BlockAgent) -> Operato
     return _with_agent(state, action.agent, agent.model_copy(update={"blocked": blocked}))
 
 
-def _remember(at: PlanContext, state: OperatorState, action: RememberQuestion | RememberApproval) -> OperatorState:
-    """Record that a human was asked, so that deleting the escalation counts as a dismissal."""
+def _remember(at: PlanContext, state: OperatorState, action: RememberQuestion | RememberApproval | NoteDismissal) -> OperatorState:
+    """Record that a human was asked, so that deleting the escalation counts as a dismissal, and when that was noticed."""
+    if isinstance(action, NoteDismissal):
+        return _with_agent(state, action.agent, _dismissed(at, at.agent_state(action.agent), action.escalation))
     agent = counted(at.agent_state(action.agent), at.floor)
     asked = (*agent.asked, action.escalation)[-MAX_ASKED:]
     woken_for = tuple(name for name in agent.woken_for if name in asked)
     return _with_agent(state, action.agent, agent.model_copy(update={"asked": asked, "woken_for": woken_for}))
+
+
+def _dismissed(at: PlanContext, agent: AgentState, escalation: str) -> AgentState:
+    dismissed = {**agent.dismissed, escalation: at.ceiling}
+    return agent.model_copy(update={"dismissed": dict(list(dismissed.items())[-MAX_ASKED:])})
 
 
 def _record_advice(at: PlanContext, state: OperatorState, action: RecordAdvice) -> OperatorState:

@@ -274,6 +274,12 @@ SPEAKING: tuple[Mutant, ...] = (
         lambda: [(stall_detection, "_got_at", lambda _, question: question.delivered_at)],
     ),
     Mutant(
+        "dismissal-not-noticed",
+        "an agent's clocks do not restart when a human dismisses its question",
+        ("waiting",),
+        lambda: [(stall_detection, "_dismissed_at", lambda *_: ())],
+    ),
+    Mutant(
         "parked-waits-not",
         "a parked agent is started again at once",
         ("parked",),

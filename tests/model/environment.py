@@ -242,7 +242,10 @@ def _guidance(world: World, found: Escalation) -> Iterator[Move]:
         yield Move(USER, ("answers", found.question, found.name), _spend(after, answer=left.answer))
     if left.dismiss:
         after = put_escalation(world, found, None)
-        after = after._replace(ghost=_settled(ghost, mark)._replace(dismissed=tuple(sorted({*ghost.dismissed, mark}))))
+        times = tuple(sorted({**dict(ghost.dismissed_at), **({} if found.decision else {mark: world.now})}.items()))
+        after = after._replace(
+            ghost=_settled(ghost, mark)._replace(dismissed=tuple(sorted({*ghost.dismissed, mark})), dismissed_at=times)
+        )
         yield Move(USER, ("deletes the question", found.question), _spend(after, dismiss=left.dismiss))
 
 

@@ -2,9 +2,9 @@
 
 A question opens one escalation. It is not asked again once a human has dismissed it and the state remembers that. An answer reaches
 its question only, and counts as delivered only when the reporter confirms it. An agent that waits for an answer is not restarted
-for idleness. A fresh report of the pod itself proves a stall. A parked agent gets its next attempt when a human has answered or
-dismissed its questions, and not before. An action that needs approval does not happen without it. Another invariant, that reported
-work is never started again, is among those of every restart.
+for idleness, and one whose question was dismissed only for a silence since then. A fresh report of the pod itself proves a stall. A
+parked agent gets its next attempt when a human has answered or dismissed its questions, and not before. An action that needs
+approval does not happen without it. Another invariant, that reported work is never started again, is among those of every restart.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from controller.reconcile.actions.deliver_answer import NO_ANSWER
 from tests.model.accounts import by_human
 from tests.model.bridge import INTERVAL_SECONDS, TICK, Bridge, question_name
 from tests.model.reporting import ACTIVE, Report, answer_to
-from tests.model.world import FAILED, NEVER, Config, Escalation, World
+from tests.model.world import FAILED, Config, Escalation, World
 from tests.model.world_steps import Event
 
 STALLED_TICKS = 1
@@ -73,18 +73,21 @@ class Promises:
         if agent.restarts > was.restarts and self._parked_for(event, name, was) is True:
             return "a parked agent is charged"
         if was.outcome is None and agent.last_outcome == Reason.ACTIVITY_STALLED:
-            return self._stalled(event, name, was)
+            return self._stalled(before, event, name, was)
         # The parking may already be recorded, or be recorded by this very save.
         parked = agent.last_outcome == Reason.PARKED or (was.outcome and was.outcome.result is OutcomeResult.PARKED)
         return self._parked(before, name, was) if parked else ""
 
-    def _stalled(self, event: Event, name: str, was: AgentState) -> str:
+    def _stalled(self, before: World, event: Event, name: str, was: AgentState) -> str:
         view = event.view
         report = next((report for report in view.reports if report.agent == name), None) if view else None
         own = was.pod_uid or next((pod.uid for pod in view.pods if pod.name == (name, was.attempt)), "") if view else ""
         if view is None or report is None or (report.pod, report.attempt) != (own, was.attempt):
             return "an agent is restarted as stalled without a report of its pod"
-        since = max([report.word.idle, *(_got(report, e) for e in view.escalations if e.agent == name)], default=NEVER)
+        got = (_got(report, e) for e in view.escalations if e.agent == name)
+        asked = {(name, question) for question in report.word.asks}
+        dismissed = (time for mark, time in before.ghost.dismissed_at if mark in asked)
+        since = max((report.word.idle, *got, *dismissed))
         if report.word.idle == ACTIVE or report.at - since < STALLED_TICKS:
             return "an agent is restarted as stalled that has not been idle for so long"
         if (event.now - report.at) * TICK >= SILENT_INTERVALS * INTERVAL_SECONDS:

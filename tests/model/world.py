@@ -198,6 +198,8 @@ class Ghost(NamedTuple):
     """Questions that a human answered: agent, question."""
     dismissed: tuple[tuple[str, str], ...] = ()
     """Questions whose escalation a human deleted."""
+    dismissed_at: tuple[tuple[tuple[str, str], int], ...] = ()
+    """When a human deleted the escalation of a question that nobody had answered."""
     approved: tuple[tuple[str, int], ...] = ()
     """Attempts whose restart a human approved, or the advisor where that is enough."""
     handed: tuple[tuple[str, str], ...] = ()

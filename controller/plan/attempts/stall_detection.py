@@ -5,6 +5,7 @@ Time alone never turns an old report into evidence, so a jump of a clock does no
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -118,12 +119,27 @@ def _proven(at: PlanContext, report: ReportFacts, base: datetime | None, seconds
 
 
 def _since(at: PlanContext, report: ReportFacts, base: datetime) -> datetime:
-    """Return when an agent's clock starts: with the agent, and again when it gets an answer, since clocks stop while it waits
-    for one.
+    """Return when an agent's clock starts: with the agent, and again when it gets an answer or a human dismisses its question,
+    since clocks stop while it waits.
     """
     got = (_got_at(report, e) for e in at.snapshot.escalations if e.agent == report.agent and e.question)
     pod = at.own_pod(report.agent)
-    return max((base, *filter(None, got), *([pod.started_at] if pod and pod.started_at else [])))
+    starts = (base, *filter(None, got), *_dismissed_at(at, report), *([pod.started_at] if pod and pod.started_at else []))
+    return max(starts)
+
+
+def unnoticed_dismissals(at: PlanContext, report: ReportFacts) -> tuple[str, ...]:
+    """Return the escalations of a report's questions that a human has deleted, answered or not, and that are not on record."""
+    state = at.agent_state(report.agent)
+    names = (at.question_name(report.agent, question.id) for question in report.questions)
+    return tuple(name for name in names if name in state.asked and name not in state.dismissed and not at.escalation(name))
+
+
+def _dismissed_at(at: PlanContext, report: ReportFacts) -> Iterator[datetime]:
+    """Yield when the agent's dismissed questions were noticed. A report that was made before that proves nothing."""
+    yield from at.agent_state(report.agent).dismissed.values()
+    if unnoticed_dismissals(at, report):
+        yield report.reported_at
 
 
 def _got_at(report: ReportFacts, question: EscalationFacts) -> datetime | None:

@@ -15,7 +15,8 @@ from controller.api.operator_state import MAX_ASKED, AgentState, OutcomeResult
 from controller.api.policy import OnQuestionTimeout
 from controller.api.timestamps import later
 from controller.plan import allowance
-from controller.plan.actions import Action, CreateEscalation, DeliverAnswer, RememberQuestion
+from controller.plan.actions import Action, CreateEscalation, DeliverAnswer, NoteDismissal, RememberQuestion
+from controller.plan.attempts import stall_detection
 from controller.plan.context import PlanContext
 from controller.plan.decisions import Wait
 from controller.plan.escalations import consultation
@@ -105,6 +106,13 @@ def escalation_actions(at: PlanContext, agent: str) -> tuple[Action, ...]:
     asked = [question for question in new if at.name_in_inbox(name_of(at, agent, question.id))]
     others = [question for question in new if question not in asked][: allowance.may_ask(at, agent)]
     return tuple(action for question in (*asked, *others) if (action := _ask(at, agent, question)))
+
+
+def notices(at: PlanContext, agent: str) -> tuple[NoteDismissal, ...]:
+    """Return the records that are due of a running agent's dismissed questions."""
+    report, attempt = at.report(agent), at.agent_state(agent).attempt
+    names = stall_detection.unnoticed_dismissals(at, report) if report else ()
+    return tuple(NoteDismissal(reason=Reason.QUESTION_DISMISSED, agent=agent, attempt=attempt, escalation=name) for name in names)
 
 
 def _ask(at: PlanContext, agent: str, question: QuestionFacts) -> Action | None:

@@ -154,13 +154,14 @@ def lost(at: PlanContext, agent: Agent) -> AgentDecision | None:
 
 
 def asking(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """A live agent waits for an answer: a human is asked, and its timers stop."""
-    waiting = questions.open_questions(at, agent.name) if _running(at, agent) else ()
-    return (
-        AgentDecision(questions.escalation_actions(at, agent.name), hold=questions.hold(at, agent.name, waiting))
-        if waiting
-        else None
-    )
+    """A live agent waits for an answer: a human is asked, and its timers stop. They begin anew when a dismissal is noticed."""
+    if not _running(at, agent):
+        return None
+    waiting, noticed = questions.open_questions(at, agent.name), questions.notices(at, agent.name)
+    if waiting:
+        due = (*questions.escalation_actions(at, agent.name), *noticed)
+        return AgentDecision(due, hold=questions.hold(at, agent.name, waiting))
+    return AgentDecision(noticed) if noticed else None
 
 
 def unready(at: PlanContext, agent: Agent) -> AgentDecision | None:

@@ -13,7 +13,7 @@ from controller.plan.actions import Action, Creation, Effect, Transition
 
 CREATIONS = ("create-claim", "create-pod", "create-task", "create-escalation")
 TRANSITIONS = (
-    *("adopt", "record", "reserve", "ask", "ask", "block", "unblock", "wait", "advise"),
+    *("adopt", "record", "reserve", "ask", "ask", "note-dismissal", "block", "unblock", "wait", "advise"),
     *("adopt-task", "record-task", "retry-task"),
     *("pause", "resume", "stop", "complete"),
 )

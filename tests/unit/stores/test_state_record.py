@@ -130,6 +130,7 @@ agents = every(
     blocked=st.none() | blocks,
     asked=st.lists(st.just("demo-coder-0a1b2c3d"), max_size=3).map(tuple),
     prolonged=st.dictionaries(st.just("demo-coder-0a1b2c3d"), st.integers(0, 3600)),
+    dismissed=st.dictionaries(st.just("demo-coder-0a1b2c3d"), times),
     woken_for=st.lists(st.just("demo-coder-0a1b2c3d"), max_size=3).map(tuple),
     opened=counts,
     opened_since=st.none() | times,
