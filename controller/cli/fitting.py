@@ -5,22 +5,31 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
-from controller.ledger.reading import Row, count, read
+from controller.api.strict_file import FileRefused
+from controller.api.timestamps import format_time
+from controller.ledger.reading import Row, Selection, count, read
 from controller.simulation.fit import Fit, fit
 from controller.simulation.history import Histories
 
 
-def fit_ledger(url: str) -> Fit:
-    """Return what is fitted to all rows of a ledger. Raises BadStore and StoreUnavailable."""
-    found, rows = Histories(), count(url)
+def fit_ledger(url: str, since: datetime | None = None) -> Fit:
+    """Return what is fitted to the Runs of a ledger, or to those that were created since a time.
+
+    Raises BadStore and StoreUnavailable, and Refused if no Run was created since then.
+    """
+    selection = Selection(since)
+    found, rows = Histories(since), count(url, selection)
     with progress("reading", rows) as advance:
-        for row in read(url):
+        for row in read(url, selection):
             if isinstance(row, Row):
                 found.add(row)
             else:
                 found.skip()
             advance(1)
+    if since and not found.runs:
+        raise FileRefused.of(f"--since {format_time(since)}", "no Run of the ledger was created since: give an earlier time")
     return fit(found)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
@@ -16,7 +15,8 @@ import click
 
 from controller.api.policy import RunPolicySpec
 from controller.api.policy_file import PolicyFileError, read_policy_file
-from controller.api.timestamps import earlier, format_time, parse_time
+from controller.api.timestamps import format_time
+from controller.cli.moment import Moment
 from controller.cli.rw.terminal_safe import clean
 from controller.errors import RunwatchmanError
 from controller.ledger.reading import Selection, extent, read
@@ -32,26 +32,6 @@ T = TypeVar("T")
 
 DIFFERENT, FAILED, INTERRUPTED = 1, 2, 130
 """Exit codes: a plan differs; nothing could be replayed, or not as asked; Ctrl-C, as shells have it."""
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-AGE = re.compile(r"(\d{1,9})([smhdw])")
-
-
-class Moment(click.ParamType[datetime]):
-    """A parameter type: an RFC 3339 time, or an age such as 7d."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Return the time, aware."""
-        if isinstance(value, datetime):
-            return value
-        if age := AGE.fullmatch(value):
-            return earlier(datetime.now(UTC), int(age[1]) * UNITS[age[2]])
-        try:
-            moment = parse_time(value)
-        except ValueError:
-            moment = None
-        return moment or self.fail(f"{value!r} is no time: give one with a zone, 2026-01-31T12:00:00Z, or an age, 7d", param, ctx)
 
 
 @click.command()

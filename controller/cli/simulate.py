@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -19,6 +20,7 @@ from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.strict_file import FileRefused
 from controller.api.violations import Refused
 from controller.cli.fitting import fit_ledger, progress
+from controller.cli.moment import Moment
 from controller.errors import RunwatchmanError
 from controller.simulation import document, plot, pool, table
 from controller.simulation.document import Played, Setting
@@ -51,6 +53,7 @@ MAX_RUNS, MAX_SEED, MAX_JOBS = 1_000_000, 2**63 - 1, 256
 )
 @click.option("--scenario", metavar="FILE", help=f"A scenario file, or the name of one: {', '.join(names())}.")
 @click.option("--from-ledger", "url", metavar="URL", help="Fit the scenario to this ledger, as the operator's --ledger has it.")
+@click.option("--since", type=Moment(), help="Only the ledger's Runs created since: RFC 3339, or an age such as 12h or 7d.")
 @click.option(
     "--save-scenario",
     "saved",
@@ -74,6 +77,7 @@ def simulate(
     policies: tuple[str, ...],
     scenario: str | None,
     url: str | None,
+    since: datetime | None,
     saved: Path | None,
     runs: int,
     seed: int,
@@ -89,11 +93,13 @@ def simulate(
     """
     if (scenario is None) == (url is None):
         raise click.UsageError(f"give either --scenario (a file, or {', '.join(names())}) or --from-ledger")
+    if since and url is None:
+        raise click.UsageError("--since selects the Runs of a ledger: give it with --from-ledger")
     with _in_words():
         if picture:
             plot.require(picture)
         named = [Case(Scenario(), policy) for policy in _policies(policies or (DEFAULTS,))]
-        fit = fit_ledger(url) if url else None
+        fit = fit_ledger(url, since) if url else None
         name, found = (FITTED, fit.scenario) if fit else _scenario(scenario or "")
         cases, swept = _cases([replace(case, scenario=found) for case in named], sweep)
         if saved:

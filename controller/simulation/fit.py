@@ -32,6 +32,8 @@ class Fit:
     runs: int
     rows: int
     unreadable: int
+    earlier: int = 0
+    """Runs that were left out because they were created too early."""
 
 
 @dataclass(slots=True)
@@ -70,7 +72,7 @@ def fit(found: Histories) -> Fit:
     for part in (_agent, _quiet, _usage, _people, _surroundings, _arrivals):
         part(data, made)
     values = {"description": f"Fitted to {len(found.runs)} Runs of a ledger.", **made.values}
-    return Fit(scenario_of(values), made.figures, len(found.runs), found.rows, found.unreadable)
+    return Fit(scenario_of(values), made.figures, len(found.runs), found.rows, found.unreadable, len(found.earlier))
 
 
 def _gather(data: _Data, run: RunHistory) -> None:

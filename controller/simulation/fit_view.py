@@ -23,7 +23,8 @@ def fit_document(fit: Fit) -> JsonObject:
         }
         for each in fit.figures
     ]
-    return {"runs": fit.runs, "decisions": fit.rows, "unreadable": fit.unreadable, "figures": figures}
+    counts = {"runs": fit.runs, "earlierRuns": fit.earlier, "decisions": fit.rows, "unreadable": fit.unreadable}
+    return {**counts, "figures": figures}
 
 
 def fit_lines(fit: Fit) -> Iterator[str]:
@@ -36,8 +37,7 @@ def fit_lines(fit: Fit) -> Iterator[str]:
 def fit_heading(fit: Fit) -> str:
     """Return in one line how much of the ledger was read, and how much of the scenario that shows."""
     unreadable = f", {fit.unreadable:,} of them unreadable" if fit.unreadable else ""
+    earlier = f", {fit.earlier:,} older Runs left out" if fit.earlier else ""
+    counted = f"{fit.runs:,} Runs ({fit.rows:,} decisions{unreadable}{earlier})"
     known = sum(not each.is_default for each in fit.figures)
-    return (
-        f"Scenario fitted to {fit.runs:,} Runs ({fit.rows:,} decisions{unreadable}): {known} of {len(fit.figures)} figures are the "
-        "ledger's, the rest are defaults"
-    )
+    return f"Scenario fitted to {counted}: {known} of {len(fit.figures)} figures are the ledger's, the rest are defaults"

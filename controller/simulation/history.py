@@ -81,14 +81,18 @@ class RunHistory:
 class Histories:
     """The Runs of a ledger by UID, and the newest policy in force.
 
-    The rows are counted, those of them that could not be read, and those about situations in which nothing was due.
+    The rows are counted, those of them that could not be read, and those about situations in which nothing was due. Runs that were
+    created before `since` are left out: the rows may lack the attempts that came first.
     """
 
+    since: datetime | None = None
     runs: dict[str, RunHistory] = field(default_factory=dict)
     rows: int = 0
     unreadable: int = 0
     situations: int = 0
     policy: ResolvedPolicy | None = None
+    earlier: set[str] = field(default_factory=set)
+    """The UIDs of the Runs that are left out."""
 
     def skip(self) -> None:
         """Count a row that the database cannot give."""
@@ -97,13 +101,16 @@ class Histories:
 
     def add(self, row: Recorded) -> None:
         """Add a row; one that cannot be read is counted and passed over."""
-        self.rows += 1
         try:
             snapshot, _ = read_snapshot(json.loads(row.snapshot))
             acted = json.loads(row.outcome).get("acted", [])
         except (Refused, ValueError, AttributeError):
-            self.unreadable += 1
+            self.skip()
             return
+        if self.since and snapshot.run.created_at and snapshot.run.created_at < self.since:
+            self.earlier.add(row.uid)
+            return
+        self.rows += 1
         run = self.runs.setdefault(row.uid, RunHistory())
         self.situations += row.kind != ACTED
         run.seen, self.policy = row.at, snapshot.policy or self.policy

@@ -13,11 +13,14 @@ from click.testing import CliRunner
 
 from controller.api.base import dump
 from controller.api.policy import HealthThresholds, RunPolicySpec
+from controller.api.timestamps import format_time
 from controller.cli import main
 from controller.ledger.reading import Row, read
+from controller.plan.serialization import read_snapshot
 from controller.simulation.draws import Draws
 from controller.simulation.estimates import poisson, survival, window
 from controller.simulation.fit import Fit, fit
+from controller.simulation.fit_view import fit_document
 from controller.simulation.history import histories
 from controller.simulation.scenario import scenario_of
 from controller.simulation.working_hours import MONDAY, Hours
@@ -177,9 +180,28 @@ def test_the_command_fits_a_ledger_and_keeps_the_scenario(ledger: list[Row], tmp
     assert found["policies"] == kept["policies"]
 
 
+def test_only_newer_runs_are_fitted(ledger: list[Row], tmp_path: Path) -> None:
+    """A Run that was created before the time is left out with all its rows, also those after it."""
+    url, rows = f"sqlite:///{tmp_path / 'ledger.db'}", ledger[:400]
+    write_ledger(url, rows)
+    made = {row.uid: read_snapshot(json.loads(row.snapshot))[0].run.created_at for row in rows}
+    since = sorted(filter(None, made.values()))[len(made) // 2]
+    newer = [row for row in rows if (created := made[row.uid]) and created >= since]
+    older = {row.uid for row in rows if row.at >= since} - {row.uid for row in newer}
+    command = ["simulate", "--runs", "1", "-o", "json", "--from-ledger", url, "--since", format_time(since)]
+    found = json.loads(CliRunner().invoke(main, command).stdout)["fit"]
+    assert (found["runs"], found["decisions"]) == (len({row.uid for row in newer}), len(newer))
+    assert found["earlierRuns"] == len(older) > 0
+    assert found["figures"] == fit_document(fit(histories(newer)))["figures"]
+    none = CliRunner().invoke(main, [*command[:-1], "2999-01-01T00:00:00Z"])
+    assert (none.exit_code, "--since 2999-01-01T00:00:00Z: no Run of the ledger" in none.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--scenario", "long-builds", "--since", "7d"], "give it with --from-ledger"),
+        (["--from-ledger", "sqlite:///x.db", "--since", "soon"], "is no time"),
         (["--from-ledger", "sqlite:////nowhere/ledger.db"], "there is no such file"),
         (["--from-ledger", "ledger.db"], "not a database URL"),
         ([], "give either --scenario"),
