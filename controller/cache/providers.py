@@ -66,7 +66,7 @@ class Providers:
         """Whether a namespace has a provider."""
         return any(key.namespace == namespace for key in self._known)
 
-    def keys(self) -> tuple[ProviderKey, ...]:
+    def names(self) -> tuple[ProviderKey, ...]:
         """Return all providers. Any thread may call this."""
         return tuple(self._known)
 
@@ -78,6 +78,13 @@ class Providers:
         """Return a provider's state as it is now, with its agents."""
         line = self._lines.get(key) or ProviderLine()
         return self._status[key].model_copy(update={"active_agents": len(line.active), "waiting_agents": line.waits})
+
+    def status_of(self, key: ProviderKey) -> ProviderStatus | None:
+        """Return a provider's state as it is now, None if it is gone. Any thread may call this."""
+        try:
+            return self.status(key)
+        except KeyError:
+            return None
 
     def see(self, run: RunFacts, pods: Iterable[PodFacts], reports: Iterable[ReportFacts], reason: str = "") -> None:
         """Update the agents of a Run by its pods and reports. They wait until it is planned if its status has such a `reason`."""

@@ -19,6 +19,7 @@ from prometheus_client import (
 )
 
 from controller import __version__
+from controller.observability.provider_metrics import ProviderMetrics
 from controller.observability.run_metrics import RunMetrics
 
 LATENCIES = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0)
@@ -93,6 +94,7 @@ class Metrics:
         )
         self._add_restarts(registry)
         self.of_runs = RunMetrics(registry)
+        self.of_providers = ProviderMetrics(registry)
         self.runs = Gauge("runwatchman_runs", "Runs that are watched.", registry=registry)
         self.halts = Gauge("runwatchman_halts", "Halts in force, by scope: cluster, namespace.", ["scope"], registry=registry)
         self.oldest_halt = Gauge(

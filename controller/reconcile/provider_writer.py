@@ -42,7 +42,7 @@ class ProviderWriter:
 
     def __init__(self, client: Client, providers: Providers, owns: Callable[[str], bool] = lambda _: True) -> None:
         self._client, self._providers, self._owns = client, providers, owns
-        self._changed, self._event = set(providers.keys()), asyncio.Event()
+        self._changed, self._event = set(providers.names()), asyncio.Event()
         self._due: dict[ProviderKey, datetime] = {}
         self._counted: dict[ProviderKey, datetime] = {}
         providers.changed = self._note

@@ -37,11 +37,12 @@ from controller.notify.notifier import Notifier
 from controller.notify.sender_process import Senders
 from controller.observability.health import Checks, Pulse, unless
 from controller.observability.metrics import Metrics
+from controller.observability.provider_metrics import SeenProvider
 from controller.reconcile.actions import Tools
 from controller.reconcile.deferral import Deferral
 from controller.reconcile.error_policy import error_policy
 from controller.reconcile.observer import Observer
-from controller.reconcile.provider_writer import ProviderWriter
+from controller.reconcile.provider_writer import SHUT, ProviderWriter
 from controller.reconcile.reconciler import Reconciler
 from controller.reconcile.status_throttle import StatusThrottle
 from controller.resources.network_policy_builder import AgentsNetwork
@@ -269,4 +270,20 @@ class Operator:
             self._metrics.halts.labels(scope).set(self._cache.halts.count(cluster=of_cluster))
             age = self._cache.halts.oldest_age(client.server_now(), cluster=of_cluster)
             self._metrics.oldest_halt.labels(scope).set(age)
+        self._metrics.of_providers.set(self._providers_seen())
         self._metrics.policy_file_ok.set(self._policy.error is None)
+
+    def _providers_seen(self) -> list[SeenProvider]:
+        """Return the providers that this process writes, for their metrics."""
+        found = [
+            (key, self._cache.providers.status_of(key))
+            for key in self._cache.providers.names()
+            if self._membership.owns(key.namespace)
+        ]
+        return [
+            SeenProvider(
+                key.namespace, key.name, status.state, status.state in SHUT, status.active_agents or 0, status.waiting_agents or 0
+            )
+            for key, status in found
+            if status and status.state
+        ]

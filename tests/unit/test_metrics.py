@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from controller.adapter.metrics import AdapterMetrics
 from controller.observability.metrics import Metrics
+from controller.observability.provider_metrics import ProviderMetrics, SeenProvider
 from controller.observability.run_metrics import MAX_TENANTS, OTHER, RunMetrics
 
 LEFT = "runwatchman_restart_budget_left"
@@ -17,10 +18,13 @@ CAPPED = {
     "runwatchman_agent_cost_usd": {"namespace", "policy"},
     "runwatchman_waited_for_people_seconds": {"namespace", "policy"},
     "runwatchman_human_wait_seconds": {"phase"},
+    "runwatchman_provider_state": {"namespace", "provider"},
+    "runwatchman_provider_agents": {"namespace", "provider"},
+    "runwatchman_provider_closed_seconds": {"namespace", "provider"},
 }
 """Series with labels that tenants choose, of which only so many have values of their own."""
 BOUNDED = {
-    *("step", "type", "scope"),
+    *("step", "type", "scope", "state", "standing"),
     *("result", "intent", "reason", "verb", "resource", "code", "event", "operation", "charge", "shard", "command", "ended"),
     *("direction", "version", "python", "kopf", "implementation", "major", "minor", "patchlevel", "le"),
 }
@@ -93,3 +97,19 @@ def test_what_waits_for_people_is_as_old_as_its_oldest() -> None:
     assert (shown("runwatchman_escalations_open"), shown("runwatchman_escalation_oldest_seconds")) == ([0, 2], [0, 90])
     metrics.set_waiting(("Blocked", "Question"), [])
     assert (shown("runwatchman_escalations_open"), shown("runwatchman_escalation_oldest_seconds")) == ([0, 0], [0, 0])
+
+
+def test_providers_have_series_while_they_exist() -> None:
+    """The time that one is closed is counted between two reads, and the series end with the provider."""
+    clock = iter((0.0, 10.0, 25.0, 30.0, 40.0))
+    registry = CollectorRegistry()
+    metrics = ProviderMetrics(registry, lambda: next(clock))
+    name = {"namespace": "team", "provider": "claude"}
+    for state in ("Closed", "Probing", "Open"):
+        metrics.set([SeenProvider("team", "claude", state, state != "Open", 2, 3)])
+    assert registry.get_sample_value("runwatchman_provider_closed_seconds_total", name) == 15
+    assert registry.get_sample_value("runwatchman_provider_state", name | {"state": "Open"}) == 1
+    assert registry.get_sample_value("runwatchman_provider_state", name | {"state": "Closed"}) is None
+    assert registry.get_sample_value("runwatchman_provider_agents", name | {"standing": "waiting"}) == 3
+    metrics.set([])
+    assert not [sample for family in registry.collect() for sample in family.samples]

@@ -274,6 +274,6 @@ def test_runs_of_a_deleted_provider_are_not_kept() -> None:
     fleet.providers.objects.remove({"metadata": {"uid": "p"}})
     fleet.providers.see(run_of(0), [at_work(run_of(0))], [])
     fleet.providers.forget("uid-0")
-    assert fleet.providers.keys() == ()
+    assert fleet.providers.names() == ()
     assert fleet.providers.exist_in("ns") is False
     fleet.providers.release(RunKey("ns", "r0", "uid-0"))
