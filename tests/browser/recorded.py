@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -53,43 +54,56 @@ def _with(obj: JsonObject, meta: JsonObject, labels: JsonObject | None = None) -
     return made
 
 
-class Faults:
-    """What the API server does wrong: it is away, so that it refuses everything and ends its watches; or it gives no logs."""
+class Control:
+    """Changes what the API server has, and what goes wrong: it is away, so that its watches end, or gives no logs."""
 
-    def __init__(self) -> None:
+    def __init__(self, objects: Objects) -> None:
         self.away = self.logs_refused = False
-        self._loop = asyncio.get_running_loop()
-        self.leaves = asyncio.Event()
+        self.changes: list[tuple[str, JsonObject]] = []
+        self.changed = asyncio.Event()
+        self._objects, self._loop = objects, asyncio.get_running_loop()
 
     def go_away(self) -> None:
         """Begin to be away, from any thread."""
         self.away = True
-        self._loop.call_soon_threadsafe(self.leaves.set)
+        self._loop.call_soon_threadsafe(self._wake)
 
     def come_back(self) -> None:
         """Be there, from any thread."""
-        self._loop.call_soon_threadsafe(self.leaves.clear)
         self.away = False
+
+    def change(self, kind: str, name: str, how: Callable[[JsonObject], object]) -> None:
+        """Change an object, from any thread; watches report it."""
+        at = next(at for at, obj in enumerate(self._objects[kind]) if name_of(obj) == name)
+        made = copy.deepcopy(self._objects[kind][at])
+        how(made)
+        made["metadata"]["resourceVersion"] = str(int(made["metadata"]["resourceVersion"]) + 1)
+        self._objects[kind][at] = made
+        self.changes.append((kind, made))
+        self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        self.changed.set()
+        self.changed = asyncio.Event()
 
 
 FORBIDDEN = 'pods "x" is forbidden: User "alice" cannot get resource "pods/log" in API group "" in the namespace "team-a"'
 
 
-def api(objects: Objects, log: bytes, faults: Faults) -> web.Application:
-    """Return an API server that knows these objects, and one log for every pod. Its watches stay silent."""
+def api(objects: Objects, log: bytes, control: Control) -> web.Application:
+    """Return an API server that knows these objects, and one log for every pod. Its watches report changes."""
 
     async def get(request: web.Request) -> web.StreamResponse:
-        if faults.away:
+        if control.away:
             return web.json_response({"reason": "ServiceUnavailable", "message": "the server is shutting down"}, status=503)
         kind, space, name = (request.match_info.get(key, "") for key in ("kind", "space", "name"))
         found = [obj for obj in objects.get(kind, []) if space in ("", namespace_of(obj))]
-        if request.match_info.get("log") and faults.logs_refused:
+        if request.match_info.get("log") and control.logs_refused:
             return web.json_response({"reason": "Forbidden", "message": FORBIDDEN}, status=403)
         if request.match_info.get("log"):
             return web.Response(body=log)
         if request.query.get("watch"):
-            await faults.leaves.wait()
-            return web.Response()
+            return await _watch(request, kind, control)
         if not name:
             return web.json_response({"metadata": {"resourceVersion": "1"}, "items": [o for o in found if _fits(o, request.query)]})
         one = next((obj for obj in found if name_of(obj) == name), None)
@@ -108,6 +122,19 @@ def api(objects: Objects, log: bytes, faults: Faults) -> web.Application:
     return made
 
 
+async def _watch(request: web.Request, kind: str, control: Control) -> web.StreamResponse:
+    response, seen = web.StreamResponse(), len(control.changes)
+    await response.prepare(request)
+    while not control.away:
+        woken = control.changed
+        for changed, obj in control.changes[seen:]:
+            if changed == kind:
+                await response.write(json.dumps({"type": "MODIFIED", "object": obj}).encode() + b"\n")
+        seen = len(control.changes)
+        await woken.wait()
+    return response
+
+
 def _fits(obj: JsonObject, query: Any) -> bool:
     """Whether an object belongs to what a selector asks for: to the Run of that name, or to that object."""
     label, field = query.get("labelSelector", ""), query.get("fieldSelector", "")
@@ -123,7 +150,7 @@ class Recorded:
     """The page's address, and the one that opens a session."""
 
     origin: str
-    api: Faults
+    api: Control
 
     @property
     def start(self) -> str:
@@ -137,13 +164,14 @@ def recorded_page(log: bytes = b"") -> Iterator[Recorded]:
     loop, started, made = asyncio.new_event_loop(), threading.Event(), list[Recorded]()
 
     async def serve() -> None:
-        faults = Faults()
-        upstream = await _listening(api(recorded(), log, faults))
+        objects = recorded()
+        control = Control(objects)
+        upstream = await _listening(api(objects, log, control))
         free = await _listening(web.Application())
         await free.runner.cleanup()
         view = View("", "default")
         page = await _listening(application(ApiServer(f"http://127.0.0.1:{upstream.port}"), free.port, KEY, view), free.port)
-        made.append(Recorded(f"http://127.0.0.1:{page.port}", faults))
+        made.append(Recorded(f"http://127.0.0.1:{page.port}", control))
         started.set()
         await stopping.wait()
         await page.runner.cleanup()

@@ -101,6 +101,38 @@ def small(png: bytes) -> bytes:
     return out.getvalue()
 
 
+SHIFTS = """() => {
+    window.shifts = 0;
+    new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) window.shifts += entry.value;
+    }).observe({type: "layout-shift"});
+}"""
+"""Sums up how much of the page moves without the person, as browsers count it."""
+
+
+SEEN = """() => new Promise((done) => requestAnimationFrame(() => setTimeout(() => done([window.scrollY, window.shifts]), 0)))"""
+"""The scroll position and that sum, after the next frame."""
+
+
+def test_an_update_leaves_everything_in_its_place(look: Look) -> None:
+    """Focus, a half-typed answer, an opened detail and the scroll position stay, and nothing moves."""
+    with look.at("/runs/team-a/migrate") as page:
+        page.locator("#run-facts summary").click()
+        words = page.get_by_label("own words")
+        words.fill("half an ans")
+        page.evaluate("window.scrollTo(0, 300)")
+        page.evaluate(SHIFTS)
+        look.page.api.change("runs", "migrate", lambda run: run["status"]["agents"][1].update(health="Unready", reason="Unready"))
+        expect(page.locator("#run-agents")).to_contain_text("Unready")
+        expect(words).to_be_focused()
+        expect(words).to_have_value("half an ans")
+        expect(page.locator("#run-facts details")).to_have_attribute("open", "")
+        assert page.evaluate(SEEN) == [300, 0]
+        look.page.api.change(
+            "runs", "migrate", lambda run: run["status"]["agents"][1].update(health="Healthy", reason="Supervising")
+        )
+
+
 def test_a_log_that_the_caller_may_not_read(look: Look) -> None:
     """The page names the missing right, and does not ask again."""
     with look.at("/fleet") as page:
