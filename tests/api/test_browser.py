@@ -36,6 +36,7 @@ HOSTILE = (
     "\"' autofocus onfocus=alert(1) {{7*7}} \u202etxt.exe\u2066 \u2028 "
 )
 LONGEST = 16384
+EXPIRY_SECONDS = 6
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Stage:
     """A cluster with an operator, the page for its admin, and a browser."""
 
     cluster: Cluster
+    operator: OperatorProcess
     tab: Tab
     browser: Browser
 
@@ -58,15 +60,14 @@ class Stage:
         found.goto(f"{self.tab.origin}{path}")
         return found
 
-    def asks(self, run: str, **question: object) -> str:
+    def asks(self, run: str, policy: str = "default", **question: object) -> str:
         """Start a Run whose agent asks; return the name of the escalation."""
-        apply(self.cluster, HOME, simulated_forever(run))
+        apply(self.cluster, HOME, run_of(run, simulated("run-forever"), policyRef={"name": policy}))
         await_phase(self.cluster, HOME, run, "Running")
         plugin = Plugin(self.cluster, HOME)
         report(
             plugin, run, questions=[{"id": "q1", "text": "Ship it?", **question}], usage={"inputTokens": 12000, "outputTokens": 800}
         )
-        await_phase(self.cluster, HOME, run, "AwaitingGuidance")
         asked = await_that(lambda: self._of(run), "the question")
         return str(asked[0]["metadata"]["name"])
 
@@ -87,9 +88,10 @@ def stage(api_cluster: Cluster) -> Iterator[Stage]:
             api_cluster.create_namespace(name)
             stack.callback(api_cluster.delete_namespace, name)
         apply(api_cluster, HOME, policy_of({"restartBudget": 1, "restartCooldownSeconds": 0, "maxActiveRuns": 50}))
-        stack.enter_context(OperatorProcess(api_cluster, "--namespace", HOME))
+        apply(api_cluster, HOME, policy_of({"questionTimeoutSeconds": EXPIRY_SECONDS}, "hasty"))
+        operator = stack.enter_context(OperatorProcess(api_cluster, "--namespace", HOME))
         tab = stack.enter_context(local_page(api_cluster, "-A"))
-        yield Stage(api_cluster, tab, stack.enter_context(chromium()))
+        yield Stage(api_cluster, operator, tab, stack.enter_context(chromium()))
 
 
 @pytest.fixture
@@ -228,10 +230,9 @@ def written(stage: Stage, words: str) -> None:
         )
 
 
-@pytest.mark.parametrize("phone", [False, True], ids=["wide", "phone"])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(("phone", "dark"), [(False, False), (True, True)], ids=["wide and light", "phone and dark"])
 def test_everybody_can_use_each_page(stage: Stage, stack: ExitStack, phone: bool, dark: bool) -> None:
-    """Axe finds nothing against WCAG 2.2 AA, and nothing is wider than the window, in each scheme and width."""
+    """Axe finds nothing against WCAG 2.2 AA, and nothing is wider than the window. (tests/browser has more stories.)"""
     if not get(stage.cluster, HOME, "run", "tried"):
         apply(stage.cluster, HOME, run_of("tried", simulated("fail"), tokenBudget=100000))
         await_phase(stage.cluster, HOME, "tried", "Blocked")
@@ -244,6 +245,31 @@ def test_everybody_can_use_each_page(stage: Stage, stack: ExitStack, phone: bool
         page.goto(f"{stage.tab.origin}{path}")
         found[path] = (obstacles(page), overflow(page))
     assert {path: wrong for path, wrong in found.items() if wrong != ([], 0)} == {}
+
+
+def test_a_question_expires_on_the_open_page(stage: Stage, stack: ExitStack) -> None:
+    """The buttons go away, and the page says what became of the question and of its Run."""
+    page = stage.page(stack, "/inbox")
+    name = stage.asks("hurries", "hasty")
+    card = page.locator(f"#escalation-{HOME}-{name}")
+    expect(card).to_contain_text("it expired before anybody answered")
+    expect(card.locator("form")).to_have_count(0)
+    page.goto(f"{stage.tab.origin}/runs/{HOME}/hurries")
+    expect(page.locator("#run-why .badge")).to_have_text("Failed")
+    expect(page.locator("#run-why")).to_contain_text("QuestionTimeout")
+
+
+def test_the_operator_is_away_and_back(stage: Stage, stack: ExitStack) -> None:
+    """While nobody acts on an order, the page says so; it follows by itself once somebody does."""
+    apply(stage.cluster, HOME, simulated_forever("waits"))
+    await_phase(stage.cluster, HOME, "waits", "Running")
+    stage.operator.stop()
+    page = stage.page(stack, f"/runs/{HOME}/waits/pause")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#run-why")).to_contain_text("the operator has not processed the change yet")
+    stage.operator.start()
+    expect(page.locator("#run-why .badge")).to_have_text("Paused")
+    expect(page.locator("#run-why")).not_to_contain_text("has not processed")
 
 
 def test_times_are_in_the_readers_zone(stage: Stage, stack: ExitStack) -> None:
