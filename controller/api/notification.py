@@ -23,6 +23,12 @@ class NotificationEvent(ApiEnum):
     RUN_FINISHED = "RunFinished"
 
 
+class ProviderEvent(ApiEnum):
+    """Events of a provider that people are notified of, besides an escalation."""
+
+    BUDGET_WARNED = "BudgetWarned"
+
+
 class Notification(ApiModel):
     """A target of notifications."""
 

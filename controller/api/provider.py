@@ -82,7 +82,10 @@ class ProbeStatus(ApiModel):
 class ProviderCondition(Condition):
     """A metav1.Condition."""
 
-    type: Word = Field(description="Open: True while the agents of the provider may start, within its limits.")
+    type: Word = Field(
+        description="Open: True while the agents of the provider may start, within its limits. WithinBudgets: False while a"
+        " budget is spent."
+    )
 
 
 class ProviderStatus(ApiModel):
@@ -109,7 +112,9 @@ class ProviderStatus(ApiModel):
     observed_generation: Generation | None = Field(
         default=None, description="The metadata.generation that this status is based on."
     )
-    conditions: tuple[ProviderCondition, ...] = Field(default=(), max_length=8, description="Open.")
+    conditions: tuple[ProviderCondition, ...] = Field(
+        default=(), max_length=8, description="Open, and WithinBudgets if it has budgets."
+    )
 
 
 class Provider(ApiModel):

@@ -39,10 +39,11 @@ class Halts:
                 return next(iter(found.values()))
         return None
 
-    def turn_of(self, run: RunFacts, state: OperatorState | None, now: datetime) -> datetime | None:
+    def turn_of(self, run: RunFacts, state: OperatorState | None, now: datetime, *, halted: bool = False) -> datetime | None:
         """Return when a Run that was halted may start again; None for one that is halted, was not, or is not to start."""
         wants = run.spec is not None and run.spec.desired_state is DesiredState.RUNNING
-        if run.spec and wants and state and state.halted_at and not state.stop and not self.of(run.namespace):
+        lifted = not (halted or self.of(run.namespace))
+        if run.spec and wants and state and state.halted_at and not state.stop and lifted:
             return self._turns.of(run.uid, len(run.spec.agents), now)
         self.forget(run.uid)
         return None

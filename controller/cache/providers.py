@@ -22,6 +22,7 @@ from controller.api.provider import ProbeStatus, ProviderSpec, ProviderState, Pr
 from controller.api.run import Agent
 from controller.api.timestamps import EARLIEST, parse_time
 from controller.cache.object_store import Entry, ObjectStore
+from controller.cache.provider_budgets import ProviderBudgets
 from controller.cache.provider_line import Place, ProviderKey, ProviderLine, run_of
 from controller.plan.context import PlanContext
 from controller.plan.providers import probing, starts, turns
@@ -53,14 +54,20 @@ class Providers:
         run_of_probe: Callable[[RunKey], ProbingRun | None],
         altered: Callable[[str], None] = lambda _: None,
         unreadable: Callable[[JsonObject, str], None] = lambda *_: None,
+        recount: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._notify, self._run_of_probe, self._altered = notify, run_of_probe, altered
+        self.budgets = ProviderBudgets(altered, recount)
+        self.budgets.changed = self._note
         self.objects: ObjectStore[KnownProvider] = ObjectStore(_make, lambda *_: None, self._see_provider, unreadable)
         self.changed: Callable[[ProviderKey], None] = lambda _: None
         self._known: dict[ProviderKey, KnownProvider] = {}
         self._status: dict[ProviderKey, ProviderStatus] = {}
         self._lines: defaultdict[ProviderKey, ProviderLine] = defaultdict(ProviderLine)
         self._named: dict[str, set[ProviderKey]] = {}
+
+    def _note(self, key: ProviderKey) -> None:
+        self.changed(key)
 
     def exist_in(self, namespace: str) -> bool:
         """Whether a namespace has a provider."""
@@ -77,7 +84,8 @@ class Providers:
     def status(self, key: ProviderKey) -> ProviderStatus:
         """Return a provider's state as it is now, with its agents."""
         line = self._lines.get(key) or ProviderLine()
-        return self._status[key].model_copy(update={"active_agents": len(line.active), "waiting_agents": line.waits})
+        waits = line.waits + len(self.budgets.held.get(key, ()))
+        return self._status[key].model_copy(update={"active_agents": len(line.active), "waiting_agents": waits})
 
     def status_of(self, key: ProviderKey) -> ProviderStatus | None:
         """Return a provider's state as it is now, None if it is gone. Any thread may call this."""
@@ -125,6 +133,7 @@ class Providers:
 
     def forget(self, uid: str) -> None:
         """Forget a Run that is gone."""
+        self.budgets.forget(uid)
         for key in self._named.pop(uid, ()):
             if self._lines[key].forget(uid):
                 self.changed(key)
@@ -143,10 +152,12 @@ class Providers:
         agents = [(index, agent) for index, agent in enumerate(_agents(snapshot.run)) if agent.provider]
         if not agents:
             return snapshot
-        want = {agent.name for agent in starts.waiting(PlanContext(snapshot, now))}
+        waiting = {agent.name for agent in starts.waiting(PlanContext(snapshot, now))}
+        held = self.budgets.hold(snapshot.run, waiting, now)
+        want = waiting - held.keys()
         for index, agent in agents:
             self._line_up(snapshot, index, agent, wants=agent.name in want)
-        facts = (self._facts(snapshot, agent, agent.name in want, now) for _, agent in agents)
+        facts = (held.get(agent.name) or self._facts(snapshot, agent, agent.name in want, now) for _, agent in agents)
         return replace(snapshot, providers=tuple(facts))
 
     def _line_up(self, snapshot: Snapshot, index: int, agent: Agent, *, wants: bool) -> None:
@@ -234,7 +245,9 @@ class Providers:
         key = ProviderKey(entry.namespace, entry.name)
         if new:
             self._known[key], self._status[key] = new.value, new.value.status
+            self.budgets.see_provider(key, new.value.spec, new.value.status)
         else:
+            self.budgets.see_provider(key, None, ProviderStatus())
             del self._known[key], self._status[key]
             line = self._lines[key]
             for place in [*line.admitted]:

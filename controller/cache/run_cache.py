@@ -91,7 +91,7 @@ class RunCache:
         self.slots = ActiveRunLimiter(
             lambda namespace, name: (namespace, name) in self._policy_uids, lambda namespace: self.halts.of(namespace) is not None
         )
-        self.providers = Providers(notify, self._probing_run, self.notify_all, shelf("providers"))
+        self.providers = Providers(notify, self._probing_run, self.notify_all, shelf("providers"), self._count_use)
         self._pods_of: Index = {}
         self._escalations_of: Index = {}
         self._reports_of: Index = {}
@@ -180,6 +180,8 @@ class RunCache:
             self._queue(RunKey(kept.namespace, kept.name, uid), by)
         candidate = new.value.candidate if new else None
         turn = self._see_in_queue(candidate) if candidate else self.slots.forget(uid)
+        if candidate and _has_provider(candidate.facts):
+            self.providers.budgets.see_run(candidate.facts, candidate.obj)
         if candidate:
             self._see_providers(candidate.facts.key, "" if old else str(candidate.obj.get("status", {}).get("reason", "")))
         else:
@@ -197,9 +199,23 @@ class RunCache:
 
     def _see_providers(self, key: RunKey, reason: str = "") -> None:
         """Update the agents of a Run that name a provider."""
-        run = self.run(key)
-        if run and run.facts.spec and any(agent.provider for agent in run.facts.spec.agents):
-            self.providers.see(run.facts, self.pods_of(key), self.reports_of(key), reason)
+        run, pods = self.run(key), self.pods_of(key)
+        if run is None:
+            self.providers.budgets.see_remains(key, pods)
+        elif _has_provider(run.facts):
+            self.providers.see(run.facts, pods, self.reports_of(key), reason)
+            self.providers.budgets.see(run.facts, pods, self.reports_of(key))
+
+    def _count_use(self, namespace: str) -> None:
+        """Count what the agents of a namespace have used again: a count was read that another process has saved."""
+        for kept in [kept for kept in self.runs.items.values() if kept.namespace == namespace]:
+            if _has_provider(facts := kept.value.facts):
+                self.providers.budgets.see_run(facts, kept.value.obj)
+                self.providers.budgets.see(facts, self.pods_of(facts.key), self.reports_of(facts.key))
+
+    def left(self) -> set[str]:
+        """Return the UIDs of the Runs of which anything is left: the Run itself, or a pod."""
+        return {*self.runs.items, *(key.uid for key in self._pods_of)}
 
     def _probing_run(self, key: RunKey) -> ProbingRun | None:
         """Return the Run of a probe, None if it is gone."""
@@ -244,6 +260,8 @@ class RunCache:
         self, uid: str, old: Entry[CachedEscalation] | None, new: Entry[CachedEscalation] | None, by: RunKey | None
     ) -> None:
         self._index(self._escalations_of, uid, old and old.value, new and new.value, by)
+        if (kept := new or old) and not kept.value.key.name:
+            self.providers.budgets.wake(kept.namespace)
 
     def _report_changed(
         self, uid: str, old: Entry[CachedReport] | None, new: Entry[CachedReport] | None, by: RunKey | None
@@ -286,6 +304,11 @@ class RunCache:
         if old is None or new is None or old.value != new.value:
             self.notify_all(kept.namespace)
             self._notify_waiting(self.slots.waiting())
+
+
+def _has_provider(run: RunFacts) -> bool:
+    """Return whether an agent of the Run names a provider."""
+    return run.spec is not None and any(agent.provider for agent in run.spec.agents)
 
 
 def _holds_slot(pod: PodFacts, run_uid: str) -> bool:

@@ -49,16 +49,17 @@ class UseCounter:
         self._uncounted: dict[str, Spent] = {}
         self._finished: dict[str, datetime] = {}
 
-    def load(self, windows: Iterable[WindowStatus], counted: CountedUse | None) -> None:
+    def load(self, budgets: tuple[Budget, ...], windows: Iterable[WindowStatus], counted: CountedUse | None) -> None:
         """Take the count over as it was saved. All that is known of the provider's agents is to be observed after it."""
         self.windows, self.changed = tuple(windows), False
         self.counted_at = counted.at if counted else None
         self.counted = {_key(text): _use(numbers) for text, numbers in counted.agents.items()} if counted else {}
-        self._budgets, self._uncounted, self._finished = (), {}, {}
+        self._budgets, self._uncounted, self._finished = budgets, {}, {}
 
     def follow(self, budgets: tuple[Budget, ...], now: datetime) -> None:
         """Bring the windows to a moment: new ones begin, and the use that was observed is added to those of now."""
-        if budgets == self._budgets and not self._uncounted and all(now < window.end for window in self.windows):
+        same = budgets == self._budgets and [budget.name for budget in budgets] == [window.budget for window in self.windows]
+        if same and not self._uncounted and all(window.start <= now < window.end for window in self.windows):
             return
         before, self._budgets = self.windows, budgets
         self.windows = tuple(self._window(budget, now) for budget in budgets)

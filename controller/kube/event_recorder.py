@@ -142,10 +142,12 @@ def _refusal(status: JsonObject) -> JsonObject:
     return next(found, {})
 
 
-async def record_warning(client: Client, run: tuple[str, str, str], reason: str, message: str, *, pod: bool = False) -> None:
-    """Post a Warning about a Run, or about a pod, given as namespace, name and UID. Each text is posted once for each object."""
+async def record_warning(
+    client: Client, run: tuple[str, str, str], reason: str, message: str, *, pod: bool = False, kind: str = "Run"
+) -> None:
+    """Post a Warning about a Run, another kind of ours, or a pod, given as namespace, name and UID. Each text is posted once."""
     namespace, name, uid = run
-    about = {"name": name, "namespace": namespace, "uid": uid} | ({"apiVersion": "v1", "kind": "Pod"} if pod else {})
+    about = {"name": name, "namespace": namespace, "uid": uid, "kind": kind} | ({"apiVersion": "v1", "kind": "Pod"} if pod else {})
     await _post(client, _event(about, _digest(uid, reason, message), "Warning", reason, message[:MESSAGE_LIMIT]))
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from controller.api.base import JsonObject
 from controller.api.escalation import Decision, EscalationType
-from controller.api.notification import Notification, NotificationEvent
+from controller.api.notification import Notification, NotificationEvent, ProviderEvent
 from controller.api.phases import TERMINAL_PHASES, Phase
 from controller.api.resolved_policy import ResolvedPolicy
 
@@ -32,15 +32,16 @@ LEVELS = {Phase.COMPLETED: Level.SUCCESS, Phase.FAILED: Level.FAILURE, Phase.STO
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A notification about one event of one Run."""
+    """A notification about one event of one Run, or of a provider, whose name and UID are then in place of the Run's."""
 
-    event: NotificationEvent
+    event: NotificationEvent | ProviderEvent
     namespace: str
     run: str
     uid: str
     level: Level
     title: str
     body: str
+    kind: str = "Run"
 
 
 SendMessage = Callable[[Message, tuple[Notification, ...]], None]
@@ -73,6 +74,21 @@ def opened(escalation: JsonObject) -> Message:
         level=Level.WARNING,
         title=_one_line(title),
         body=_cut("\n\n".join(filter(None, parts)), BODY_LIMIT),
+        kind="Provider" if subject else "Run",
+    )
+
+
+def budget_warned(provider: JsonObject, words: str) -> Message:
+    """Return the message about a budget that is nearly spent; `provider` is the metadata."""
+    return Message(
+        event=ProviderEvent.BUDGET_WARNED,
+        namespace=provider["namespace"],
+        run=provider["name"],
+        uid=provider["uid"],
+        level=Level.WARNING,
+        title=_one_line(f"runwatchman: provider {provider['namespace']}/{provider['name']}: {words}"),
+        body=_cut(words, BODY_LIMIT),
+        kind="Provider",
     )
 
 

@@ -153,7 +153,8 @@ class Notifier:
         if before != outcome:
             log.warning("notification not sent", place=str(destination), run=message.run, result=outcome.result, error=outcome.why)
         text = f"{message.event.value} notification failed: {destination}: {outcome.public_reason}"
-        await record_warning(self._client, (message.namespace, message.run, message.uid), "NotificationFailed", text)
+        about = (message.namespace, message.run, message.uid)
+        await record_warning(self._client, about, "NotificationFailed", text, kind=message.kind)
 
     def _drop(self, message: Message) -> None:
         self._count(message, Result.DROPPED)

@@ -1,4 +1,4 @@
-"""Metrics about providers: their state, for how long they were closed, and their agents."""
+"""Metrics about providers: their state, for how long they were closed, their agents and budgets."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class SeenProvider(NamedTuple):
     shut: bool
     active: int
     waiting: int
+    budgets: tuple[tuple[str, float], ...] = ()
 
 
 class ProviderMetrics:
@@ -35,6 +36,12 @@ class ProviderMetrics:
             "runwatchman_provider_agents",
             "Agents of a provider, by standing: active, waiting.",
             [*labels, "standing"],
+            registry=registry,
+        )
+        self._budgets = Gauge(
+            "runwatchman_provider_budget_used_ratio",
+            "Share of a budget that is used in its window, of the limit that is used most; from 1 it is spent.",
+            [*labels, "budget"],
             registry=registry,
         )
         self._closed = Counter(
@@ -52,12 +59,15 @@ class ProviderMetrics:
         seconds, self._at = now - self._at, now
         self._state.clear()
         self._agents.clear()
+        self._budgets.clear()
         known = {}
         for each in sorted(seen)[:MAX_PROVIDERS]:
             name = (each.namespace, each.name)
             self._state.labels(*name, each.state).set(1)
             self._agents.labels(*name, "active").set(each.active)
             self._agents.labels(*name, "waiting").set(each.waiting)
+            for budget, share in each.budgets:
+                self._budgets.labels(*name, budget).set(share)
             self._closed.labels(*name).inc(seconds if each.shut and self._known.get(name) else 0)
             known[name] = each.shut
         for gone in self._known.keys() - known:

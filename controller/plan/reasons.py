@@ -56,6 +56,10 @@ class Reason(DocumentedEnum):
     )
     PROVIDER_PROBING = "ProviderProbing", "One agent probes the provider after its closing; the others wait for that."
     PROVIDER_REOPENING = "ProviderReopening", "The provider is open again, and its agents start at reopenPerMinute."
+    PROVIDER_BUDGET_SPENT = (
+        "ProviderBudgetSpent",
+        "A budget of the provider is spent. The agent starts when its window ends, or when a human approves more.",
+    )
     PROVIDER_FULL = "ProviderFull", "As many agents of the provider are active as its maxActiveAgents allows."
     PREDECESSOR_ENDING = "PredecessorEnding", "The agent's next attempt waits until the former pod has ended."
     QUESTION_ASKED = "QuestionAsked", "The agent asks a human."

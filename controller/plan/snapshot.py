@@ -291,12 +291,16 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class HaltFacts:
-    """A halt in force: who set it, why, and since when. `cluster` distinguishes the ClusterHalt from a namespace's Halt."""
+    """A halt in force: who set it, why, and since when. `cluster` distinguishes the ClusterHalt from a namespace's Halt.
+
+    A spent `budget` of a provider with onSpent Stop halts a Run, too; the reason then has all of it.
+    """
 
     by: str
     reason: str
     since: datetime | None = None
     cluster: bool = False
+    budget: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,8 @@ class Observer:
         loaded: Loaded,
         related: Related,
     ) -> Observation:
+        now = self._client.server_now()
+        halt = self._cache.halts.of(facts.namespace) or self._cache.providers.budgets.halt_of(facts, now)
         policy, queued = admit(self._cache, self._policy.current, QueuedRun(run, facts))
         snapshot = Snapshot(
             run=facts,
@@ -131,8 +133,8 @@ class Observer:
             mode=self._mode(policy),
             queued=queued,
             admission=self._admission,
-            halt=self._cache.halts.of(facts.namespace),
-            turn_at=self._cache.halts.turn_of(facts, loaded.state, self._client.server_now()),
+            halt=halt,
+            turn_at=self._cache.halts.turn_of(facts, loaded.state, now, halted=halt is not None),
         )
         known = await self._obstacles.explained(self.starts.adopt(snapshot))
         return Observation(run, self._cache.providers.admitted(known, self._client.server_now()), loaded)

@@ -22,6 +22,8 @@ from controller.kube.client import Client
 from controller.kube.errors import ApiError, Conflict, NotFound
 from controller.kube.event_recorder import record_provider_event
 from controller.kube.resources import PROVIDERS
+from controller.plan.providers.budgets import standing
+from controller.reconcile.budget_keeper import BudgetKeeper
 
 log = structlog.get_logger(__name__)
 
@@ -40,8 +42,10 @@ SHUT = (ProviderState.CLOSED, ProviderState.PROBING)
 class ProviderWriter:
     """Follows the providers of this process. `owns` returns whether a namespace's providers belong to this replica."""
 
-    def __init__(self, client: Client, providers: Providers, owns: Callable[[str], bool] = lambda _: True) -> None:
-        self._client, self._providers, self._owns = client, providers, owns
+    def __init__(
+        self, client: Client, providers: Providers, budgets: BudgetKeeper, owns: Callable[[str], bool] = lambda _: True
+    ) -> None:
+        self._client, self._providers, self._budgets, self._owns = client, providers, budgets, owns
         self._changed, self._event = set(providers.names()), asyncio.Event()
         self._due: dict[ProviderKey, datetime] = {}
         self._counted: dict[ProviderKey, datetime] = {}
@@ -86,15 +90,21 @@ class ProviderWriter:
             return
         due = [self._providers.tick(key, now)]
         try:
-            due.append(await self._write(key, known, self._providers.status(key), now))
+            status = await self._budgets.merged(key, known, self._providers.status(key), now)
+            due.append(await self._write(key, known, status, now))
+            if current := self._providers.known(key):
+                await self._budgets.sync_inbox(key, current, now)
         except NotFound:
+            self._budgets.failed(key)
             return
         except ApiError as error:
+            self._budgets.failed(key)
             if not isinstance(error, Conflict):
                 log.warning(
                     "status of provider not written, retrying", namespace=key.namespace, provider=key.name, error=str(error)
                 )
             due.append(now + timedelta(seconds=RETRY_SECONDS))
+        due.append(self._budgets.due_at(key, now))
         if first := min((moment for moment in due if moment), default=None):
             self._due[key] = first
 
@@ -111,6 +121,7 @@ class ProviderWriter:
         written = await self._client.replace(PROVIDERS, key.namespace, key.name, body, subresource="status")
         self._counted[key] = now
         self._providers.objects.upsert(written)
+        await self._budgets.saved(key, known.status, wanted, known)
         if wanted.state is not known.status.state:
             await self._report(key, known.status, wanted, written["metadata"]["uid"])
         return None
@@ -136,7 +147,19 @@ def shown(status: ProviderStatus, known: KnownProvider, now: datetime) -> Provid
         type="Open", status=state, reason=reason, message=status.message or "", last_transition_time=since
     )
     generation = known.obj["metadata"].get("generation")
-    return status.model_copy(update={"conditions": (condition,), "observed_generation": generation})
+    conditions = (condition, *_within_budgets(status, known, now))
+    return status.model_copy(update={"conditions": conditions, "observed_generation": generation})
+
+
+def _within_budgets(status: ProviderStatus, known: KnownProvider, now: datetime) -> tuple[ProviderCondition, ...]:
+    """Return the condition about the budgets, if there are any."""
+    if not status.windows:
+        return ()
+    reason, names = standing(known.spec.budgets, status.windows)
+    within = ConditionStatus.FALSE if reason == "BudgetSpent" else ConditionStatus.TRUE
+    old = next((each for each in known.status.conditions if each.type == "WithinBudgets"), None)
+    since = old.last_transition_time if old and old.status is within else now.replace(microsecond=0)
+    return (ProviderCondition(type="WithinBudgets", status=within, reason=reason, message=names, last_transition_time=since),)
 
 
 def described(status: ProviderStatus) -> str:

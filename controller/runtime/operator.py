@@ -39,6 +39,7 @@ from controller.observability.health import Checks, Pulse, unless
 from controller.observability.metrics import Metrics
 from controller.observability.provider_metrics import SeenProvider
 from controller.reconcile.actions import Tools
+from controller.reconcile.budget_keeper import BudgetKeeper
 from controller.reconcile.deferral import Deferral
 from controller.reconcile.error_policy import error_policy
 from controller.reconcile.observer import Observer
@@ -147,7 +148,8 @@ class Operator:
             endless.append(group.create_task(custom, name="kopf"))
             endless[-1].add_done_callback(lambda _: self._life.stop.set())
             endless.append(group.create_task(self._catch_signals_after_kopf(), name="signals"))
-            writer = ProviderWriter(client, self._cache.providers, self._membership.owns)
+            budgets = BudgetKeeper(client, self._cache, self._notifier.enqueue if self._notifier else discard)
+            writer = ProviderWriter(client, self._cache.providers, budgets, self._membership.owns)
             endless.append(group.create_task(writer.run(), name="providers"))
             working = group.create_task(self._work(client, store, resync), name="workers")
             self._synced = True
@@ -282,7 +284,13 @@ class Operator:
         ]
         return [
             SeenProvider(
-                key.namespace, key.name, status.state, status.state in SHUT, status.active_agents or 0, status.waiting_agents or 0
+                key.namespace,
+                key.name,
+                status.state,
+                status.state in SHUT,
+                status.active_agents or 0,
+                status.waiting_agents or 0,
+                self._cache.providers.budgets.used(key),
             )
             for key, status in found
             if status and status.state

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from controller.api.base import JsonObject
 from tests.cluster import Cluster
-from tests.plugin import Plugin, allow
-from tests.support import apply, get
+from tests.plugin import Plugin, allow, report
+from tests.support import OperatorProcess, apply, await_that, get, items, run_of, simulated, status
 
 API = "runwatchman.dev/v1alpha1"
 RW = "escalations.runwatchman.dev"
@@ -65,3 +67,100 @@ def test_more_of_a_budget_is_approved_by_its_responders(api_cluster: Cluster, na
     assert "and only these may answer: users alice" in bob.error("approve", name)
     assert f"escalation {meta['name']}: approve sent, by alice" in alice.ok("approve", name)
     assert get(api_cluster, namespace, "escalation", name)["spec"]["response"] == {"decision": "Approve", "by": "alice"}
+
+
+ACTIVE, EACH = 3, 1000
+"""Agents at work at once, and the tokens that each uses."""
+
+
+@pytest.fixture
+def rw(api_cluster: Cluster, namespace: str) -> Plugin:
+    """The plugin, as the cluster's admin."""
+    return Plugin(api_cluster, namespace)
+
+
+@pytest.fixture
+def operator(api_cluster: Cluster, namespace: str) -> Iterator[OperatorProcess]:
+    """An operator of this namespace alone."""
+    with OperatorProcess(api_cluster, "--namespace", namespace, "--lease-name", namespace) as process:
+        yield process
+
+
+def window(rw: Plugin) -> JsonObject:
+    """Return the window of the provider's only budget."""
+    found = get(rw.cluster, rw.namespace, "providers.runwatchman.dev", "account").get("status", {}).get("windows")
+    return found[0] if found else {}
+
+
+def started(rw: Plugin) -> list[str]:
+    """Return the Runs whose agent is at work, by name."""
+    pods = [pod for pod in items(rw.cluster, rw.namespace, "pods") if not pod["spec"].get("schedulingGates")]
+    return sorted(pod["metadata"]["name"].split("-")[0] for pod in pods if pod["status"]["phase"] == "Running")
+
+
+def reasons(rw: Plugin) -> dict[str, str]:
+    """Return the reason of each Run's phase."""
+    return {run["metadata"]["name"]: run.get("status", {}).get("reason", "") for run in items(rw.cluster, rw.namespace, "runs")}
+
+
+def asked(rw: Plugin) -> list[JsonObject]:
+    """Return the questions for more."""
+    return [e for e in items(rw.cluster, rw.namespace, "escalations") if e["spec"]["type"] == "Budget"]
+
+
+def work(rw: Plugin, run: str) -> None:
+    """Let an agent use its tokens, in two reports, and complete."""
+    for used in (EACH // 2, EACH):
+        report(rw, run, seq=used, usage={"inputTokens": used - 100, "outputTokens": 100})
+    outcome = "test.runwatchman.dev/outcome=succeed"
+    rw.cluster.kubectl("-n", rw.namespace, "annotate", "pod", f"{run}-coder-r0", "--overwrite", outcome)
+    await_that(lambda: reasons(rw)[run] == "AllAgentsComplete", f"Run {run} to complete")
+
+
+def kill(operator: OperatorProcess) -> None:
+    """Kill the operator, and start it again."""
+    operator.stop(signal.SIGKILL)
+    operator.start()
+
+
+def test_a_budget_is_counted_across_crashes_and_asked_about_once(rw: Plugin, operator: OperatorProcess) -> None:
+    """Eight Runs use it, three at a time, and the operator is killed three times meanwhile.
+
+    What is used beyond the budget is what the agents at work use to their end. The sum is exact, also of a Run that was deleted.
+    """
+    apply(
+        rw.cluster,
+        rw.namespace,
+        a_provider({"tokens": 4 * EACH, "extraTokens": 10 * EACH, "window": "Month"}, maxActiveAgents=ACTIVE),
+    )
+    await_that(lambda: window(rw), "the window")
+    apply(rw.cluster, rw.namespace, *(run_of(f"r{n}", simulated("run-forever") | {"provider": "account"}) for n in range(8)))
+    await_that(lambda: len(started(rw)) == ACTIVE, "three agents at work")
+    for done in range(4):
+        work(rw, started(rw)[0])
+        if done == 1:
+            kill(operator)
+        await_that(lambda: window(rw)["tokens"] >= (done + 1) * EACH, "the sum")  # noqa: B023
+    await_that(lambda: list(reasons(rw).values()).count("ProviderBudgetSpent") >= 1, "Runs to wait")
+    for run in started(rw):
+        work(rw, run)
+    kill(operator)
+    most = (4 + ACTIVE - 1) * EACH
+    await_that(lambda: 4 * EACH <= window(rw)["tokens"] <= most, "the sum")
+    spent = window(rw)["tokens"]
+    assert started(rw) == []
+    assert len(asked(rw)) == 1
+    waits = [run for run, reason in reasons(rw).items() if reason == "ProviderBudgetSpent"]
+    assert len(waits) == 8 - spent // EACH
+    assert window(rw)["end"].removesuffix("Z") in status(rw.cluster, rw.namespace, waits[0])["message"]
+    gone = next(run for run, reason in reasons(rw).items() if reason == "AllAgentsComplete")
+    rw.cluster.kubectl("-n", rw.namespace, "delete", "run", gone)
+    name = asked(rw)[0]["metadata"]["name"]
+    rw.ok("approve", name)
+    kill(operator)
+    await_that(lambda: len(started(rw)) == min(ACTIVE, len(waits)), "agents to start again")
+    while runs := started(rw):
+        work(rw, runs[0])
+    await_that(lambda: window(rw)["tokens"] == 8 * EACH, "the exact sum")
+    assert window(rw)["extraTokens"] == 10 * EACH
+    assert [(e["metadata"]["name"], e["status"]["phase"]) for e in asked(rw)] == [(name, "Resolved")]

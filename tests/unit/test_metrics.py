@@ -21,6 +21,7 @@ CAPPED = {
     "runwatchman_provider_state": {"namespace", "provider"},
     "runwatchman_provider_agents": {"namespace", "provider"},
     "runwatchman_provider_closed_seconds": {"namespace", "provider"},
+    "runwatchman_provider_budget_used_ratio": {"namespace", "provider", "budget"},
 }
 """Series with labels that tenants choose, of which only so many have values of their own."""
 BOUNDED = {

@@ -121,7 +121,7 @@ def test_a_run_that_finished_long_ago_is_not_counted_again() -> None:
     counted = counter.to_save(much_later, lambda _: True)
     assert counted.agents == {}
     successor = UseCounter()
-    successor.load(counter.windows, counted)
+    successor.load(BUDGETS, counter.windows, counted)
     successor.follow(BUDGETS, much_later)
     successor.observe(KEY, seen(1, 5, 0), {}, NOW)
     assert sums(successor, much_later)[0] == (5, 0)
@@ -132,7 +132,7 @@ def test_a_run_whose_end_is_saved_after_a_write_is_counted() -> None:
     counter = a_counter()
     counted = counter.to_save(NOW + timedelta(seconds=1), lambda _: True)
     successor = UseCounter()
-    successor.load(counter.windows, counted)
+    successor.load(BUDGETS, counter.windows, counted)
     successor.follow(BUDGETS, NOW)
     successor.observe(KEY, seen(1, 5, 0), {}, NOW)
     assert sums(successor)[0] == (5, 0)
@@ -227,7 +227,7 @@ class World:
     def crash(self) -> None:
         """Another operator takes over: it reads the count, then everything that is left."""
         self.counter, self.share = UseCounter(), dict(self.stored_share)
-        self.counter.load(*self.stored)
+        self.counter.load((MONTHLY,), *self.stored)
         self.counter.follow((MONTHLY,), self.now)
         for key in self.agents:
             self.look(key)

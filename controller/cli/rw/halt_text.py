@@ -22,5 +22,8 @@ def lift_words(run: JsonObject) -> tuple[str, ...]:
     """Return the command that lets a halted Run start again; none for a Run that is not halted."""
     if phase_of(run) != "Halted" and status_of(run).get("reason") != "Halted":
         return ()
-    of_cluster = status_of(run).get("message", "").startswith("the cluster")
+    message = status_of(run).get("message", "")
+    if message.startswith("budget "):  # a spent budget with onSpent Stop, which ends by itself
+        return ()
+    of_cluster = message.startswith("the cluster")
     return ("lift", "--all-namespaces") if of_cluster else ("lift",)

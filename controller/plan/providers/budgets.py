@@ -67,6 +67,16 @@ def updated(budget: Budget, window: WindowStatus, now: datetime) -> WindowStatus
     return window.model_copy(update={"warned_at": window.warned_at or now, "spent_at": window.spent_at or now})
 
 
+def standing(budgets: Iterable[Budget], windows: Iterable[WindowStatus]) -> tuple[str, str]:
+    """Return the reason of the condition WithinBudgets, and the budgets that it is about."""
+    found = list(zip(budgets, windows, strict=False))
+    spent = [budget.name for budget, window in found if is_spent(budget, window)]
+    warned = [budget.name for budget, window in found if is_warned(budget, window)]
+    if spent:
+        return "BudgetSpent", ", ".join(spent)
+    return ("BudgetWarning", ", ".join(warned)) if warned else ("WithinBudgets", "")
+
+
 def is_to_ask(budget: Budget, window: WindowStatus) -> bool:
     """Whether a question for more is due: the budget is spent, and none is open or was denied."""
     return budget.on_spent is OnSpent.ASK and is_spent(budget, window) and window.asked is None and window.denied_by is None

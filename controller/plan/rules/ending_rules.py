@@ -49,6 +49,8 @@ def halted(at: PlanContext) -> Verdict | None:
 
 def words_of(halt: HaltFacts) -> str:
     """Return who halted what, since when and why."""
+    if halt.budget:
+        return halt.reason
     what = "the cluster" if halt.cluster else "the namespace"
     since = f" since {format_time(halt.since)}" if halt.since else ""
     return f"{what} is halted by {halt.by or 'somebody'}{since}: {halt.reason}"
