@@ -64,7 +64,9 @@ ORDERS: Mapping[str, Order] = {
 async def act(visit: Visit, order: Order, form: Mapping[str, str]) -> web.Response:
     """Do what a form asks for. A person who is refused gets the reason and the text that was typed."""
     try:
-        return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": await order(visit, form)})
+        location = await order(visit, form)
+        visit.caller.recent.forget()
+        return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": location})
     except Problem as problem:
         texts = [form.get(key, "").strip() for key in ("answer", "comment", "reason")]
         values = {"message": problem.message, "text": "\n\n".join(filter(None, texts)), "back": _back(form)}

@@ -18,6 +18,7 @@ from controller.cli.rw.session import ESCALATIONS, RUNS
 from controller.cli.rw.user_error import Problem
 from controller.cli.web.api_access import Api, ApiServer, collection, path_of
 from controller.cli.web.escalation_entries import EscalationEntry, entry_of
+from controller.cli.web.recently import Recently
 from controller.cli.web.run_rows import RunRow, row_of
 from controller.cli.web.watched import Watched
 
@@ -51,6 +52,7 @@ class Caller:
     api: Api
     streams: int = 0
     shared: dict[str, Shared] = field(default_factory=dict)
+    recent: Recently = field(default_factory=Recently)
     _me: JsonObject = field(default_factory=dict)
     _me_until: float = 0.0
     _checked_until: float = 0.0

@@ -22,6 +22,9 @@ from controller.cli.web.visit import Page, Visit
 
 PROVIDERS = f"providers.{GROUP}"
 
+SHARED_SECONDS = 5.0
+"""Time for which all tabs share a list of halts, providers or policies, which have no watch."""
+
 
 def wanted_space(visit: Visit) -> str:
     """Return the namespace that the address names, or the only one in view; empty for all."""
@@ -41,12 +44,16 @@ async def _figures(visit: Visit) -> list[RunFigures]:
 async def _listed(visit: Visit, resource: str) -> Found:
     """Return the objects in view. Who may not list those of all namespaces gets those of the context's."""
     if resource == CLUSTER_HALTS:
-        return await listed(visit.api, collection(resource))
+        return await _recent(visit, collection(resource))
     space = wanted_space(visit)
-    found = await listed(visit.api, collection(resource, space))
+    found = await _recent(visit, collection(resource, space))
     if isinstance(found, Denied) and not space and visit.home:
-        return await listed(visit.api, collection(resource, visit.home))
+        return await _recent(visit, collection(resource, visit.home))
     return found
+
+
+async def _recent(visit: Visit, path: str) -> Found:
+    return await visit.caller.recent.get(path, SHARED_SECONDS, lambda: listed(visit.api, path))
 
 
 async def _objects(visit: Visit, *resources: str) -> tuple[list[JsonObject], list[Denied]]:

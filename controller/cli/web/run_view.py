@@ -9,12 +9,16 @@ from urllib.parse import quote
 from controller.cli.rw.kubectl_errors import Denied, Refused
 from controller.cli.rw.objects import JsonObject, name_of, namespace_of
 from controller.cli.rw.reason_text import sentence
+from controller.cli.rw.related_objects import Around
 from controller.cli.rw.session import RUNS
 from controller.cli.rw.user_error import Problem
 from controller.cli.web.api_access import collection, path_of
 from controller.cli.web.pages.run_page import run_page
 from controller.cli.web.related_reads import read_related
 from controller.cli.web.visit import Page, Visit
+
+SHARED_SECONDS = 2.0
+"""Time for which all tabs share what was read about one version of a Run."""
 
 
 async def read_run(visit: Visit) -> JsonObject:
@@ -44,13 +48,18 @@ async def model(visit: Visit) -> Mapping[str, Any]:
     """Return the Run's page. The watches of all Runs and questions wake it."""
     await follow(visit.runs())
     await follow(visit.escalations())
-    run = await read_run(visit)
+    run, around = await visit.caller.recent.get(("run", *stamp(visit)), SHARED_SECONDS, lambda: _read(visit))
     try:
-        page = run_page(run, await read_related(visit.api, run), sentence, await names_of(visit), visit.now)
+        page = run_page(run, around, sentence, await names_of(visit), visit.now)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         message = f"Run {name_of(run)} cannot be read, because somebody wrote it by hand"
         raise Problem(message, "see `kubectl get run -o yaml`") from error
     return {"model": page, "csrf": visit.csrf, "sent": visit.query.get("sent", "")}
+
+
+async def _read(visit: Visit) -> tuple[JsonObject, Around]:
+    run = await read_run(visit)
+    return run, await read_related(visit.api, run)
 
 
 async def follow(watch: Awaitable[object]) -> Denied | None:
@@ -64,14 +73,14 @@ async def follow(watch: Awaitable[object]) -> Denied | None:
     return None
 
 
-def stamp(visit: Visit) -> object:
-    """Return the versions of the Run and of its questions."""
+def stamp(visit: Visit) -> tuple[object, ...]:
+    """Return the Run, and its version and those of its questions."""
     key = visit.names["namespace"], visit.names["name"]
     runs, asked = visit.watches.get("runs"), visit.watches.get("escalations")
     row = runs.entries.get(key) if runs else None
     entries = asked.entries.values() if asked else ()
     mine = [entry.version for entry in entries if (namespace_of(entry.obj), entry.obj["spec"]["runName"]) == key]
-    return row.version if row else "", sorted(mine)
+    return *key, row.version if row else "", *sorted(mine)
 
 
 PAGE = Page("/runs/{namespace}/{name}", "Run", "run.html", "run_live.html", model, stamp)
