@@ -35,10 +35,10 @@ def kueue(cluster: Cluster, namespace: str) -> Iterator[None]:
     port = _free_port()
     hooks = [_at(found, cluster, namespace, port) for found in shipped if found["kind"].endswith("WebhookConfiguration")]
     role = next(found for found in shipped if found["kind"] == "ClusterRole")
-    cluster.kubectl("create", "namespace", HOME)
+    everything = [*crds, role, _bound(role), *hooks, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}}]
+    apply(cluster, namespace, everything[-1])
     cluster.kubectl("-n", HOME, "create", "serviceaccount", ACCOUNT)
-    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all([*crds, role]))
-    users.grant(cluster, None, role["metadata"]["name"], f"--serviceaccount={HOME}:{ACCOUNT}")
+    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all([*crds, role, _bound(role)]))
     cluster.kubectl("wait", "crd", *(crd["metadata"]["name"] for crd in crds), "--for=condition=Established", "--timeout=60s")
     process = _manager(users.account(cluster, HOME, ACCOUNT), folder / PROGRAM, port)
     try:
@@ -48,9 +48,16 @@ def kueue(cluster: Cluster, namespace: str) -> Iterator[None]:
         _empty(cluster, namespace)
     finally:
         os.kill(process, signal.SIGKILL)
-        for found in (*hooks, *crds, role):
-            cluster.kubectl("delete", found["kind"], found["metadata"]["name"], "--wait=false", "--ignore-not-found")
-        cluster.kubectl("delete", "namespace", HOME, "--wait=false")
+        named = [{key: each[key] for key in ("apiVersion", "kind", "metadata")} for each in everything]
+        cluster.kubectl("delete", "--wait=false", "--ignore-not-found", "-f", "-", stdin=yaml.safe_dump_all(named))
+
+
+def _bound(role: JsonObject) -> JsonObject:
+    """Return the binding of Kueue's role to its account."""
+    kind = "ClusterRoleBinding"
+    subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": HOME}
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role["metadata"]["name"]}
+    return {"apiVersion": users.RBAC, "kind": kind, "metadata": {"name": "kueue"}, "roleRef": reference, "subjects": [subject]}
 
 
 def _manager(account: Cluster, program: Path, port: int) -> int:
@@ -81,10 +88,8 @@ def _at(found: JsonObject, cluster: Cluster, namespace: str, port: int) -> JsonO
 
 def _empty(cluster: Cluster, namespace: str) -> None:
     """Delete the objects whose finalizers Kueue removes."""
-    for kind in ("workloads", "localqueues"):
-        cluster.kubectl("-n", namespace, "delete", f"{kind}.{OWN_HOOKS}", "--all", "--timeout=60s")
-    for kind in ("clusterqueues", "resourceflavors"):
-        cluster.kubectl("delete", f"{kind}.{OWN_HOOKS}", "--all", "--timeout=60s")
+    for kinds in ("workloads,localqueues", "clusterqueues,resourceflavors,workloadpriorityclasses"):
+        cluster.kubectl("-n", namespace, "delete", kinds, "--all", "--timeout=60s")
 
 
 def _free_port() -> int:
