@@ -55,6 +55,7 @@ class Tab:
     host: str = ""
     cookies: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=lambda: dict(NAVIGATION))
+    pid: int = 0
 
     @property
     def origin(self) -> str:
@@ -126,7 +127,7 @@ def local_page(cluster: Cluster, *args: str) -> Iterator[Tab]:
     try:
         address = process.stdout.readline().strip() if process.stdout else ""
         assert address, process.communicate()
-        tab = Tab(int(address.split(":")[2].partition("/")[0]))
+        tab = Tab(int(address.split(":")[2].partition("/")[0]), pid=process.pid)
         opened = tab.get("/" + address.split("/", 3)[3])
         assert opened.code == http.HTTPStatus.OK, opened.text
         yield tab

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from tests.single_file import BARE_PYTHON, build, run
 from tests.unit.rw.fake import FakeKubectl
 from tests.unit.rw.one_run import RUN, kubectl_with_one_run
 from tests.unit.rw.stories import NAMES, Story, story
+from tests.web_page import Tab
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -171,3 +174,27 @@ def test_no_module_that_windows_lacks(program: Path, cache: Path, kubectl: FakeK
     """The commands import nothing that only POSIX has."""
     done = run(program, cache, *args, python=(*BARE_PYTHON, "-c", AS_ON_WINDOWS + START), KUBECTL=str(kubectl.path))
     assert done.returncode == 0, done.stderr
+
+
+PROXY = '#!/bin/sh\ncase "$*" in\nproxy*) echo "Starting to serve on x"; exec sleep 600;;\n*) echo default;;\nesac\n'
+"""A kubectl whose proxy reaches no API server."""
+
+
+def test_the_page_is_served(program: Path, cache: Path, tmp_path: Path) -> None:
+    """The server, the templates and the static files are in the file, and need no compiled part but those for the Python."""
+    (kubectl := tmp_path / "kubectl").write_text(PROXY)
+    kubectl.chmod(0o755)
+    env = {"PATH": os.defpath, "HOME": "/nonexistent", "XDG_CACHE_HOME": str(cache), "KUBECTL": str(kubectl)}
+    command = [*BARE_PYTHON, str(program), "web", "--no-browser"]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            port, _, path = process.stdout.readline().removeprefix("http://127.0.0.1:").strip().partition("/")
+            tab = Tab(int(port))
+            assert tab.get(f"/{path}").code == HTTPStatus.OK
+            answer = tab.get("/")
+        finally:
+            process.terminate()
+    assert (answer.code, "the API server cannot be reached" in answer.text) == (502, True)
+    (style,) = re.findall(r'"(/static/\w+/page\.css)"', answer.text)
+    assert style
