@@ -7,7 +7,7 @@ WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS)
 PROSE := controller docs README.md CHANGELOG.md CONTRIBUTING.md AGENTS.md scripts tests
 
-.PHONY: help setup demo test test-unit test-api test-kind test-chart test-kind-short test-matrix release-check chaos failover shards branches model simulation-check fuzz bench latency scale startup neighbours cli image docs digests check fmt generate clean
+.PHONY: help setup demo test test-unit test-api test-kind test-chart test-kind-short test-matrix release-check chaos failover shards budgets branches model simulation-check fuzz bench latency scale startup neighbours cli image docs digests check fmt generate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ failover: ## Kill, freeze and cut off the leader of two operators on kind, twent
 
 shards: ## Kill, freeze and outnumber replicas that share the Runs, for five waves
 	@$(RUN) python -m tests.sharding $(SHARDS_ARGS)
+
+budgets: ## Use up a provider's budget with fifty Runs while the operator is killed ten times; BUDGETS_ARGS="--runs 8 --kills 3"
+	@$(RUN) python -m tests.spent_budget $(BUDGETS_ARGS)
 
 branches: ## Play the story of a verified branch thirty times while the operator is killed; BRANCHES_ARGS="--times 3 --cli claude"
 	@$(RUN) python -m tests.verified_branch $(BRANCHES_ARGS)

@@ -42,27 +42,39 @@ class ProviderBudgets:
         self.changed: Callable[[ProviderKey], None] = lambda _: None
         self.counters: dict[ProviderKey, UseCounter] = {}
         self._budgets: dict[ProviderKey, tuple[Budget, ...]] = {}
+        self._unread: dict[ProviderKey, ProviderStatus] = {}
         self._labels: dict[str, Mapping[str, str]] = {}
         self._spent: dict[ProviderKey, frozenset[str]] = {}
         self.held: dict[ProviderKey, set[AgentKey]] = {}
         self._holds: dict[str, list[tuple[ProviderKey, AgentKey]]] = {}
 
     def see_provider(self, key: ProviderKey, spec: ProviderSpec | None, status: ProviderStatus) -> None:
-        """Follow a provider's budgets. A count that another process has saved replaces this one's; None: the provider is gone."""
+        """Follow a provider's budgets. A count that another process has saved replaces this one's; None: the provider is gone.
+
+        It is read when somebody asks for it: with shards the other replicas see each write, and need none.
+        """
         if spec is None or not spec.budgets:
+            self._unread.pop(key, None)
+            self._budgets.pop(key, None)
             if self.counters.pop(key, None) and self._spent.pop(key, None):
                 self._altered(key.namespace)
             return
         self._budgets[key] = spec.budgets
         counter, saved = self.counters.get(key), status.counted
         if counter is None or (saved and (counter.counted_at is None or saved.at > counter.counted_at)):
+            self.counters.pop(key, None)
+            self._unread[key] = status
+
+    def _read(self, key: ProviderKey) -> None:
+        """Take a saved count over, and count again what is known of the namespace's Runs."""
+        if status := self._unread.pop(key, None):
             self.counters[key] = counter = UseCounter()
-            counter.load(spec.budgets, status.windows, saved)
+            counter.load(self._budgets[key], status.windows, status.counted)
             self._recount(key.namespace)
 
     def wake(self, namespace: str) -> None:
         """Have the providers of a namespace looked at: a human may have answered."""
-        for key in [key for key in self.counters if key.namespace == namespace]:
+        for key in [key for key in self._budgets if key.namespace == namespace]:
             self.changed(key)
 
     def see_run(self, run: RunFacts, obj: JsonObject) -> None:
@@ -121,6 +133,7 @@ class ProviderBudgets:
 
     def stands(self, key: ProviderKey, now: datetime) -> tuple[Stand, ...]:
         """Return a provider's budgets with their windows as they are now."""
+        self._read(key)
         counter = self.counters.get(key)
         if counter is None:
             return ()

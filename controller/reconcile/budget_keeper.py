@@ -47,10 +47,10 @@ class BudgetKeeper:
 
     async def merged(self, key: ProviderKey, known: KnownProvider, status: ProviderStatus, now: datetime) -> ProviderStatus:
         """Return the status with the budgets' part as it is to be written now; as it is in the cluster if that is not due."""
+        stands = self._budgets.stands(key, now)
         counter = self._budgets.counters.get(key)
         if counter is None:
             return status.model_copy(update={"windows": (), "counted": None})
-        stands = self._budgets.stands(key, now)
         counter.windows = tuple([await self._decided(key, known, *stand, now) for stand in stands])
         self._budgets.stands(key, now)
         decided = _without_sums(counter.windows) != _without_sums(known.status.windows) or counter.counted_at is None
@@ -102,11 +102,14 @@ class BudgetKeeper:
         if self._saving.pop(key, None) and (counter := self._budgets.counters.get(key)):
             counter.mark_unsaved()
 
-    async def saved(self, key: ProviderKey, before: ProviderStatus, status: ProviderStatus, known: KnownProvider) -> None:
-        """Continue from a status that was written, and post what was decided by it."""
+    def saved(self, key: ProviderKey) -> None:
+        """Continue from a status that was written, before the caches have it: it is not another process's."""
         counter = self._budgets.counters.get(key)
         if (counted := self._saving.pop(key, None)) and counter:
             counter.mark_saved(counted, self._cache.left().__contains__)
+
+    async def announce(self, key: ProviderKey, before: ProviderStatus, status: ProviderStatus, known: KnownProvider) -> None:
+        """Post what was decided by a status that was written."""
         old = {window.budget: window for window in before.windows}
         for budget, window in zip(known.spec.budgets, status.windows, strict=False):
             await self._announce(key, known, budget, old.get(window.budget), window)

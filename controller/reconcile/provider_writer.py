@@ -120,8 +120,9 @@ class ProviderWriter:
         body = {"apiVersion": API_VERSION, "kind": "Provider", **known.obj, "status": dump(wanted)}
         written = await self._client.replace(PROVIDERS, key.namespace, key.name, body, subresource="status")
         self._counted[key] = now
+        self._budgets.saved(key)
         self._providers.objects.upsert(written)
-        await self._budgets.saved(key, known.status, wanted, known)
+        await self._budgets.announce(key, known.status, wanted, known)
         if wanted.state is not known.status.state:
             await self._report(key, known.status, wanted, written["metadata"]["uid"])
         return None

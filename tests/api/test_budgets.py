@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from controller.api.base import JsonObject
+from tests.api.spending import API, DONE, EACH, WAITS, a_provider, asked, kill, reasons, started, window, work
 from tests.cluster import Cluster
-from tests.plugin import Plugin, allow, report
-from tests.support import OperatorProcess, apply, await_that, get, items, run_of, simulated, status
+from tests.plugin import Plugin, allow
+from tests.support import OperatorProcess, apply, await_that, get, run_of, simulated, status
 
-API = "runwatchman.dev/v1alpha1"
 RW = "escalations.runwatchman.dev"
-
-
-def a_provider(*budgets: JsonObject, **spec: Any) -> JsonObject:
-    """Return a provider with these budgets; each is a day's by default."""
-    filled = [{"name": "daily", "window": "Day", **budget} for budget in budgets]
-    return {"apiVersion": API, "kind": "Provider", "metadata": {"name": "account"}, "spec": {"budgets": filled, **spec}}
 
 
 @pytest.mark.parametrize(
@@ -69,8 +61,8 @@ def test_more_of_a_budget_is_approved_by_its_responders(api_cluster: Cluster, na
     assert get(api_cluster, namespace, "escalation", name)["spec"]["response"] == {"decision": "Approve", "by": "alice"}
 
 
-ACTIVE, EACH = 3, 1000
-"""Agents at work at once, and the tokens that each uses."""
+ACTIVE = 3
+"""Agents at work at once."""
 
 
 @pytest.fixture
@@ -84,43 +76,6 @@ def operator(api_cluster: Cluster, namespace: str) -> Iterator[OperatorProcess]:
     """An operator of this namespace alone."""
     with OperatorProcess(api_cluster, "--namespace", namespace, "--lease-name", namespace) as process:
         yield process
-
-
-def window(rw: Plugin) -> JsonObject:
-    """Return the window of the provider's only budget."""
-    found = get(rw.cluster, rw.namespace, "providers.runwatchman.dev", "account").get("status", {}).get("windows")
-    return found[0] if found else {}
-
-
-def started(rw: Plugin) -> list[str]:
-    """Return the Runs whose agent is at work, by name."""
-    pods = [pod for pod in items(rw.cluster, rw.namespace, "pods") if not pod["spec"].get("schedulingGates")]
-    return sorted(pod["metadata"]["name"].split("-")[0] for pod in pods if pod["status"]["phase"] == "Running")
-
-
-def reasons(rw: Plugin) -> dict[str, str]:
-    """Return the reason of each Run's phase."""
-    return {run["metadata"]["name"]: run.get("status", {}).get("reason", "") for run in items(rw.cluster, rw.namespace, "runs")}
-
-
-def asked(rw: Plugin) -> list[JsonObject]:
-    """Return the questions for more."""
-    return [e for e in items(rw.cluster, rw.namespace, "escalations") if e["spec"]["type"] == "Budget"]
-
-
-def work(rw: Plugin, run: str) -> None:
-    """Let an agent use its tokens, in two reports, and complete."""
-    for used in (EACH // 2, EACH):
-        report(rw, run, seq=used, usage={"inputTokens": used - 100, "outputTokens": 100})
-    outcome = "test.runwatchman.dev/outcome=succeed"
-    rw.cluster.kubectl("-n", rw.namespace, "annotate", "pod", f"{run}-coder-r0", "--overwrite", outcome)
-    await_that(lambda: reasons(rw)[run] == "AllAgentsComplete", f"Run {run} to complete")
-
-
-def kill(operator: OperatorProcess) -> None:
-    """Kill the operator, and start it again."""
-    operator.stop(signal.SIGKILL)
-    operator.start()
 
 
 def test_a_budget_is_counted_across_crashes_and_asked_about_once(rw: Plugin, operator: OperatorProcess) -> None:
@@ -141,7 +96,7 @@ def test_a_budget_is_counted_across_crashes_and_asked_about_once(rw: Plugin, ope
         if done == 1:
             kill(operator)
         await_that(lambda: window(rw)["tokens"] >= (done + 1) * EACH, "the sum")  # noqa: B023
-    await_that(lambda: list(reasons(rw).values()).count("ProviderBudgetSpent") >= 1, "Runs to wait")
+    await_that(lambda: list(reasons(rw).values()).count(WAITS) >= 1, "Runs to wait")
     for run in started(rw):
         work(rw, run)
     kill(operator)
@@ -150,10 +105,10 @@ def test_a_budget_is_counted_across_crashes_and_asked_about_once(rw: Plugin, ope
     spent = window(rw)["tokens"]
     assert started(rw) == []
     assert len(asked(rw)) == 1
-    waits = [run for run, reason in reasons(rw).items() if reason == "ProviderBudgetSpent"]
+    waits = [run for run, reason in reasons(rw).items() if reason == WAITS]
     assert len(waits) == 8 - spent // EACH
     assert window(rw)["end"].removesuffix("Z") in status(rw.cluster, rw.namespace, waits[0])["message"]
-    gone = next(run for run, reason in reasons(rw).items() if reason == "AllAgentsComplete")
+    gone = next(run for run, reason in reasons(rw).items() if reason == DONE)
     rw.cluster.kubectl("-n", rw.namespace, "delete", "run", gone)
     name = asked(rw)[0]["metadata"]["name"]
     rw.ok("approve", name)

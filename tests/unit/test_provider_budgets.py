@@ -210,11 +210,28 @@ def test_stop_ends_the_runs_of_the_provider_as_a_halt_does() -> None:
 def test_sums_alone_are_written_every_few_seconds() -> None:
     """Many reports cost one write."""
     world = World(Api())
-    before = world.api.version
+    before, counters = world.api.version, world.cache.providers.budgets.counters
+    counter = counters[KEY]
     for tokens in range(1, 40):
         world.use(tokens, tokens + 1)
         world.follow(0.2)
     assert world.api.version - before == 1
     world.follow()
     assert world.status["windows"][0]["tokens"] == 39
+    assert counters[KEY] is counter  # its own writes are not read back
     assert world.cache.providers.budgets.used(KEY) == (("daily", 0.39),)
+
+
+def test_a_count_that_another_replica_has_saved_is_read_when_it_is_needed() -> None:
+    """With shards the others see each write. The one that takes the provider over counts on from the last one."""
+    first = World(Api())
+    other = World(first.api)
+    first.use(30)
+    first.follow()
+    provider = first.api.objects["providers/claude"]
+    provider = provider | {"metadata": provider["metadata"] | {"creationTimestamp": "2026-01-01T00:00:00Z"}}
+    other.cache.providers.objects.upsert(provider)
+    assert KEY not in other.cache.providers.budgets.counters
+    other.use(50)
+    other.follow()
+    assert other.status["windows"][0]["tokens"] == 50
