@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.image import kept, sources
+from tests.release.files import plugins
 
 ROOT = Path(__file__).parents[1]
-SCRIPT = ROOT / "scripts/cli"
 ARCHITECTURES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 HERE = f"{sys.platform.replace('win32', 'windows')}-{ARCHITECTURES[platform.machine()]}"
 """This machine's platform."""
@@ -28,17 +28,22 @@ RUN_SECONDS = 120.0
 
 def build(folder: Path) -> Path:
     """Write what `make cli` builds for this machine into a folder, and return the file as `kubectl-rw`."""
-    with tarfile.open(kept(f"plugin-{_digest()}.tar", _build, "building kubectl rw", "20 s after a change")) as archive:
-        archive.extractall(folder, filter="data")
+    write(folder)
     program = folder / "kubectl-rw"
     program.symlink_to(f"kubectl-rw-{HERE}")
     return program
 
 
+def write(folder: Path) -> None:
+    """Write what `make cli` builds for this machine into a folder."""
+    with tarfile.open(kept(f"plugin-{_digest()}.tar", _build, "building kubectl rw", "20 s after a change")) as archive:
+        archive.extractall(folder, filter="data")
+
+
 def _build(path: Path) -> None:
-    """Build by `make cli`'s script, into an archive."""
+    """Build as a release does, into an archive."""
     with tempfile.TemporaryDirectory() as scratch, tarfile.open(path, "w") as archive:
-        subprocess.run([sys.executable, SCRIPT, HERE, "--to", scratch], check=True, capture_output=True)
+        plugins(Path(scratch), HERE)
         archive.add(scratch, ".")
 
 

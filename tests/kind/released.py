@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import single_file
 from tests.cluster.kind import KindCluster
-from tests.cluster.settings import architecture
 from tests.release import files, signing, steps
 from tests.release.image import Registry, build_archives
 from tests.release.loopback import loopback_registry, reachable_from_nodes
@@ -40,6 +40,6 @@ def released(cluster: KindCluster, home: Path) -> Iterator[Released]:
         signer = signing.by_new_key(keys)
         build_archives(folder)
         files.python_dists(folder)
-        files.plugins(folder, f"linux-{architecture()}")
+        single_file.write(folder)
         yield Released(steps.publish(folder, registry, signer, BASES), registry, signer, folder)
     shutil.rmtree(keys)
