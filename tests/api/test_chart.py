@@ -33,7 +33,7 @@ def prepared(api_cluster: Cluster) -> Cluster:
 @pytest.fixture
 def virgin() -> Iterator[Cluster]:
     """An API server without any object of runwatchman."""
-    cluster = lifecycle.up("api")
+    cluster = lifecycle.up("api", garbage=True)
     try:
         yield cluster
     finally:

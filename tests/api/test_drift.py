@@ -64,7 +64,7 @@ RICH: JsonObject = {
 @pytest.fixture(scope="module")
 def empty() -> Iterator[Cluster]:
     """An API server without any object of ours, with the namespaces that the values name."""
-    cluster = lifecycle.up("api")
+    cluster = lifecycle.up("api", garbage=True)
     try:
         for name in (NAMESPACE, "team-a", "team-b", "agents", "a", "b"):
             cluster.kubectl("create", "namespace", name)

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from tests.cluster import processes
-from tests.cluster.base import Cluster
+from tests.cluster.base import RARE_COLLECTION, Cluster
 from tests.cluster.binaries import find
 from tests.cluster.certificates import CLIENTS, make_certificates, write_kubeconfig
 from tests.cluster.processes import Record, wait_until
@@ -21,7 +21,6 @@ CONTROL_PLANE = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-sche
 READY_SECONDS = 90.0
 ETCD_BYTES = 8 * 2**30
 """Ten thousand Runs write gigabytes of versions between two compactions."""
-RARE_COLLECTION = {"GOGC": "400"}
 VOLUMES = 20
 """For the claims of Runs on simulated nodes."""
 AUDIT_POLICY = HERE / "audit-policy.yaml"

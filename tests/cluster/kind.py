@@ -11,11 +11,12 @@ from typing import Any
 import yaml
 
 from tests.cluster import dockerd
-from tests.cluster.base import Cluster
+from tests.cluster.base import RARE_COLLECTION, Cluster
 from tests.cluster.binaries import find
 from tests.cluster.nodeimage import is_own, node_image
 from tests.cluster.processes import Record, run, wait_until
 from tests.cluster.progress import ClusterError, taking
+from tests.cluster.releases import is_before
 from tests.cluster.settings import runtime_dir
 
 VOLUMES_PER_NODE = 40
@@ -37,6 +38,13 @@ NOTICE_LOST_NODES: dict[str, Any] = {
 A patch that names an apiVersion is skipped in silence if kind writes another (v1beta3, and v1beta4 from Kubernetes 1.36): this one
 names none, and kind converts its arguments.
 """
+FORGETFUL: dict[str, Any] = {
+    "kind": "ClusterConfiguration",
+    "etcd": {"local": {"extraArgs": {"unsafe-no-fsync": "true"}}},
+}
+"""A cluster that ends with its tests may lose its data with the machine: etcd waits for no disk."""
+ENVIRONMENTS_SINCE = "1.36"
+"""From this version on kind writes v1beta4, in which a program of the control plane has variables."""
 MIRRORS = """[plugins."io.containerd.grpc.v1.cri".registry]
   config_path = "/etc/containerd/certs.d"
 """
@@ -80,15 +88,18 @@ def kind_unavailable() -> str:
     return dockerd.unavailable()
 
 
-def start_kind(name: str, directory: Path, *, nodes: int) -> KindCluster:
-    """Bring up a kind cluster whose nodes are ready, with volumes to claim. Raises ClusterError."""
+def start_kind(name: str, directory: Path, *, nodes: int, garbage: bool) -> KindCluster:
+    """Bring up a kind cluster whose nodes are ready, with volumes to claim; its control plane may leave much garbage.
+
+    Raises ClusterError.
+    """
     env = dockerd.engine()
     image = node_image(env)
     own = is_own(image)
     programs = find(["kind", "kubectl"])
     kubeconfig = directory / "kubeconfig"
     path = directory / "kind.yaml"
-    path.write_text(yaml.safe_dump(config(nodes, own=own)))
+    path.write_text(yaml.safe_dump(config(nodes, own=own, garbage=garbage)))
     command = [str(programs["kind"]), "create", "cluster", "--name", name, "--image", image]
     with taking(f"kind cluster {name} with {nodes} node(s)", "25 s"):
         command += ["--config", str(path), "--kubeconfig", str(kubeconfig)]
@@ -130,16 +141,30 @@ def stop_idle_engine(env: dict[str, str] | None) -> None:
         dockerd.stop_private_engine()
 
 
-def config(nodes: int, *, own: bool) -> dict[str, Any]:
+def config(nodes: int, *, own: bool, garbage: bool = False) -> dict[str, Any]:
     """One control plane that also runs pods, and workers; our own node image has no CNI daemon."""
+    patches = [NOTICE_LOST_NODES, TAKE_ANY_CGROUPS, *([FORGETFUL, _rare_collection()] if garbage else [])]
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "networking": {"disableDefaultCNI": own, "podSubnet": POD_RANGE, "serviceSubnet": SERVICE_RANGE},
         "nodes": [{"role": "control-plane"}] + [{"role": "worker"}] * (nodes - 1),
         "containerdConfigPatches": [MIRRORS] if own else [],
-        "kubeadmConfigPatches": [yaml.safe_dump(patch) for patch in (NOTICE_LOST_NODES, TAKE_ANY_CGROUPS)],
+        "kubeadmConfigPatches": [yaml.safe_dump(patch) for patch in patches],
     }
+
+
+def _rare_collection() -> dict[str, Any]:
+    """Let the control plane collect its garbage rarely, where a program of it can have variables."""
+    document: dict[str, Any] = {"kind": "ClusterConfiguration"}
+    if not is_before(ENVIRONMENTS_SINCE):
+        document |= {name: _variables() for name in ("apiServer", "controllerManager", "scheduler")}
+        document["etcd"] = {"local": _variables()}
+    return document
+
+
+def _variables() -> dict[str, Any]:
+    return {"extraEnvs": [{"name": name, "value": value} for name, value in RARE_COLLECTION.items()]}
 
 
 def _connect(cluster: KindCluster) -> None:

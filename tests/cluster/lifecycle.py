@@ -46,8 +46,8 @@ def up(
 ) -> Cluster:
     """Create a cluster; unless `keep` is set it ends with this process, for any end of that.
 
-    `controllers` are those of the controller-manager of an `api` cluster. With `garbage` its programs collect theirs rarely: they
-    need a tenth less CPU and twice the memory, so that no benchmark may measure them. Raises ClusterError.
+    `controllers` are those of the controller-manager of an `api` cluster. With `garbage` the control plane collects its own rarely,
+    and waits for no disk: it needs a tenth less CPU and twice the memory, so that no benchmark may measure it. Raises ClusterError.
     """
     clean_up_after_the_dead()
     provider = choose(provider)
@@ -63,7 +63,7 @@ def up(
     with ExitStack() as stack:
         stack.callback(down, name)  # Ctrl-C in the middle of it leaves no cluster either.
         if provider == "kind":
-            cluster: Cluster = start_kind(name, directory, nodes=nodes)
+            cluster: Cluster = start_kind(name, directory, nodes=nodes, garbage=garbage)
         else:
             cluster = start_api(name, directory, kwok_nodes=kwok_nodes, keep=keep, controllers=controllers, garbage=garbage)
         stack.pop_all()

@@ -63,7 +63,7 @@ def clusters() -> Iterator[ExitStack]:
 def kind_cluster(request: pytest.FixtureRequest, clusters: ExitStack) -> Cluster:
     """Real kubelets: kind with the configured nodes, or the cluster of KUBECONFIG."""
     provider = choose(request.config.getoption("--cluster"))
-    cluster = lifecycle.up(provider, nodes=request.config.getoption("--nodes"))
+    cluster = lifecycle.up(provider, nodes=request.config.getoption("--nodes"), garbage=True)
     clusters.callback(lifecycle.end, cluster)
     return cluster
 
@@ -151,7 +151,7 @@ def fresh(request: pytest.FixtureRequest, clusters: ExitStack) -> Cluster:
     provider = choose(request.config.getoption("--cluster"))
     if provider != "kind":
         cannot_run(f"installs what is cluster-wide, so only on a cluster of its own: {kind_unavailable() or provider}")
-    cluster = lifecycle.up("kind")  # before the other's end, with which a private engine would end, too
+    cluster = lifecycle.up("kind", garbage=True)  # before the other's end, with which a private engine would end, too
     before = clusters.pop_all()
     clusters.callback(lifecycle.end, cluster)
     before.close()

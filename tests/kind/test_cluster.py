@@ -99,6 +99,8 @@ def test_the_control_plane_has_our_arguments(kind_cluster: Cluster) -> None:
     manager = next(iter(pods_of(kind_cluster, "kube-system", "kube-controller-manager").values()))
     arguments = NOTICE_LOST_NODES["controllerManager"]["extraArgs"]
     assert {f"--{name}={value}" for name, value in arguments.items()} <= set(manager["spec"]["containers"][0]["command"])
+    etcd = next(iter(pods_of(kind_cluster, "kube-system", "etcd").values()))
+    assert "--unsafe-no-fsync=true" in etcd["spec"]["containers"][0]["command"]
 
 
 def test_drain(kind_cluster: Cluster, namespace: str) -> None:
