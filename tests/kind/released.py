@@ -17,6 +17,8 @@ from tests.release.published import Published
 from tests.release.signing import Signer
 
 BASES = ("own",)
+QUICK_LEVEL = 1
+"""gzip's fastest: these images travel within a machine."""
 FIRST_SECONDS = 1800
 """On a new machine Go builds cosign and syft, and the image is built."""
 
@@ -38,7 +40,7 @@ def released(cluster: KindCluster, home: Path) -> Iterator[Released]:
     (keys := home / "keys").mkdir()
     with loopback_registry() as (registry, data), reachable_from_nodes(cluster, registry, data):
         signer = signing.by_new_key(keys)
-        build_archives(folder)
+        build_archives(folder, level=QUICK_LEVEL)
         files.python_dists(folder)
         single_file.write(folder)
         yield Released(steps.publish(folder, registry, signer, BASES), registry, signer, folder)

@@ -56,8 +56,9 @@ def archives_of(folder: Path, image: str) -> list[Path]:
     return sorted(folder.glob(ARCHIVES.format(image=image, architecture="*")))
 
 
-def build_archives(to: Path, base: str | None = None, recipes_base: str | None = None) -> list[Path]:
-    """Build all images for this machine's architecture, by default on our own bases, and return their OCI archives.
+def build_archives(to: Path, base: str | None = None, recipes_base: str | None = None, *, level: int | None = None) -> list[Path]:
+    """Build all images for this machine's architecture, by default on our own bases, and return their OCI archives, compressed at
+    a level of gzip or at buildah's own.
 
     Another architecture needs a machine of that architecture: nothing is emulated. Raises ClusterError.
     """
@@ -68,7 +69,7 @@ def build_archives(to: Path, base: str | None = None, recipes_base: str | None =
         anew = ("--no-cache",) if recipes_base else ()  # with the packages that Debian has today
         for recipe in PUBLISHED:
             build_recipe(recipe, *facts, *anew, name=_name(recipe.name), base=recipes_base)
-        return [_write(to, image) for image in (NAME, *(recipe.name for recipe in PUBLISHED))]
+        return [_write(to, image, level) for image in (NAME, *(recipe.name for recipe in PUBLISHED))]
 
 
 def _pull(*bases: str | None) -> None:
@@ -81,8 +82,9 @@ def _name(image: str) -> str:
     return f"localhost/{NAME}/release-{image}:{version()}"
 
 
-def _write(to: Path, image: str) -> Path:
+def _write(to: Path, image: str, level: int | None) -> Path:
     path = to / ARCHIVES.format(image=image, architecture=architecture())
     path.unlink(missing_ok=True)
-    buildah("push", "--quiet", "--format", "oci", _name(image), f"oci-archive:{path}:{version()}")
+    pressed = () if level is None else ("--compression-format", "gzip", "--compression-level", str(level))
+    buildah("push", "--quiet", "--format", "oci", *pressed, _name(image), f"oci-archive:{path}:{version()}")
     return path
