@@ -68,11 +68,17 @@ def _row(run: JsonObject) -> RunRow:
         created=created(run) or FIRST,
         policy=sys.intern(_short(status.get("policy", {}).get("name", "-"))),
         provider=_providers(spec["agents"]),
-        tokens=tokens(used(run, ())),
+        tokens=_tokens(run),
         requester=_short(requester(run)) or "-",
         message=_short(why(run, (), datetime.now(UTC))),
         figures=figures_of(run),
     )
+
+
+def _tokens(run: JsonObject) -> str:
+    """Return the used tokens, with the budget if there is one."""
+    limit = run["spec"].get("tokenBudget")
+    return f"{tokens(used(run, ()))} of {limit:,}" if limit else tokens(used(run, ()))
 
 
 def _short(text: str) -> str:
