@@ -141,18 +141,24 @@ def cluster_page(cluster: Cluster, *args: str) -> Iterator[Served]:
     """Run `runwatchman web` against the cluster, without any credential of its own."""
     with tempfile.TemporaryDirectory() as folder:
         server = api_server(cluster, Path(folder))
-        where = ("--api-server", server.url, "--api-ca", server.authority, "--port", "0")
-        command = [sys.executable, "-m", "controller", "web", *where, *args]
-        env = {name: value for name, value in os.environ.items() if name != "KUBECONFIG"}
-        with (Path(folder) / "log").open("w+") as log:
-            process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=log)
-            try:
-                await_that(lambda: "page served" in Path(log.name).read_text() or process.poll(), "the page's server")
-                served = json.loads(Path(log.name).read_text().splitlines()[0])
-                yield Served(served["port"], process.pid, Path(log.name))
-            finally:
-                process.terminate()
-                process.wait(ANSWER_SECONDS)
+        with page_process("--api-server", server.url, "--api-ca", server.authority, *args) as served:
+            yield served
+
+
+@contextmanager
+def page_process(*args: str) -> Iterator[Served]:
+    """Run `runwatchman web` on a free port."""
+    command = [sys.executable, "-m", "controller", "web", "--port", "0", *args]
+    env = {name: value for name, value in os.environ.items() if name != "KUBECONFIG"}
+    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:
+        process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=log)
+        try:
+            await_that(lambda: "page served" in Path(log.name).read_text() or process.poll(), "the page's server")
+            served = json.loads(Path(log.name).read_text().splitlines()[0])
+            yield Served(served["port"], process.pid, Path(log.name))
+        finally:
+            process.terminate()
+            process.wait(ANSWER_SECONDS)
 
 
 @dataclass(frozen=True)
