@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from controller.api.base import JsonObject
@@ -24,6 +25,7 @@ ENFORCED = "pod-security.kubernetes.io/enforce=restricted"
 REACHING_US: JsonObject = {"networkPolicy": "Unmanaged"}
 """The managed NetworkPolicy lets agents reach no private address, and the gateway is one."""
 KEY = "sk-a-key-of-the-sidecar"
+NGINX = "docker.io/nginxinc/nginx-unprivileged:1.29"
 PROVIDER = "https://api.openai.com"
 WITH_NGINX = """ARG BASE
 FROM ${BASE}
@@ -64,24 +66,56 @@ def test_a_runtime_class_of_the_policy(kind_cluster: Cluster, reporting: Install
         kind_cluster.kubectl("delete", "runtimeclass", sandbox["metadata"]["name"])
 
 
+def keyless(namespace: str, name: str, url: str) -> list[JsonObject]:
+    """Return the recipe's objects, with a Run of this name, and a model of ours in place of the provider."""
+    objects = recipe("A key that the agent never holds", namespace)
+    ours: list[JsonObject] = json.loads(json.dumps(objects).replace(PROVIDER, url).replace("Bearer KEY", f"Bearer {KEY}"))
+    renamed = {"Secret": f"{name}-secret", "ConfigMap": f"{name}-config", "Run": name}
+    for each in ours:
+        each["metadata"]["name"] = renamed[each["kind"]]
+    volumes = {volume["name"]: volume for volume in pod_of(ours)["volumes"]}
+    volumes["credentials"]["secret"]["secretName"] = renamed["Secret"]
+    volumes["model-proxy"]["configMap"]["name"] = renamed["ConfigMap"]
+    return ours
+
+
+def pod_of(objects: list[JsonObject]) -> JsonObject:
+    """Return the pod's template of the recipe's agent."""
+    (agent,) = of_kind(objects, "Run")["spec"]["agents"]
+    spec: JsonObject = agent["template"]["spec"]
+    return spec
+
+
 async def test_a_key_that_the_agent_never_holds(kind_cluster: Cluster, reporting: Installed, namespace: str) -> None:
-    """The real CLI works through the sidecar, which adds the key. The agent sees the sidecar's processes, and the key in none."""
+    """The real CLI works through the sidecar, which adds the key. The agent sees the sidecar's processes, and the key in none.
+
+    With a sidecar of the agent's own user the same search does find it.
+    """
     if not isinstance(kind_cluster, KindCluster):
         cannot_run("needs a model that pods reach: on nodes of our own they reach this machine's")
     kind_cluster.kubectl("label", "namespace", namespace, ENFORCED)
     address, _ = kind_cluster.gateway()
-    async with Responses(Reply(command=SEARCH), Reply(text="greeted")).serve(address) as model:
-        objects = recipe("A key that the agent never holds", namespace)
-        objects = json.loads(json.dumps(objects).replace(PROVIDER, model.url).replace("Bearer KEY", f"Bearer {KEY}"))
-        (agent,) = of_kind(objects, "Run")["spec"]["agents"]
-        pod = agent["template"]["spec"]
-        load_nginx(kind_cluster, pod["initContainers"][0]["image"])
-        pod["containers"][0]["image"] = load_image(kind_cluster, CODEX_AGENT)
-        apply(kind_cluster, namespace, policy_of(REACHING_US), *objects)
-        found = await asyncio.to_thread(await_phase, kind_cluster, namespace, "keyless", "Completed", "Blocked", seconds=LONG)
-    assert (found["phase"], found["restarts"]) == ("Completed", 0), found
-    assert set(model.keys) == {f"Bearer {KEY}"}
-    said = model.said()
+    image = load_image(kind_cluster, CODEX_AGENT)
+    load_nginx(kind_cluster, NGINX)
+    async with AsyncExitStack() as stack:
+        models: dict[str, Responses] = {}
+        for name in ("keyless", "careless"):
+            script = Responses(Reply(command=SEARCH), Reply(text="greeted"))
+            models[name] = await stack.enter_async_context(script.serve(address))
+            objects = keyless(namespace, name, models[name].url)
+            pod = pod_of(objects)
+            pod["containers"][0]["image"] = image
+            (sidecar,) = pod["initContainers"]
+            assert sidecar["image"] == NGINX
+            if name == "careless":
+                del sidecar["securityContext"]["runAsUser"]
+            apply(kind_cluster, namespace, policy_of(REACHING_US), *objects)
+        for name in models:
+            found = await asyncio.to_thread(await_phase, kind_cluster, namespace, name, "Completed", "Blocked", seconds=LONG)
+            assert (found["phase"], found["restarts"]) == ("Completed", 0), found
+    assert {key for model in models.values() for key in model.keys} == {f"Bearer {KEY}"}
+    said = models["keyless"].said()
     for shown in ("nginx", "Permission denied", "OPENAI_API_KEY=placeholder", "searched 42 times"):
         assert shown in said, said
     assert KEY not in said
+    assert KEY in models["careless"].said()
