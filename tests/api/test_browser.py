@@ -270,13 +270,3 @@ def test_the_operator_is_away_and_back(stage: Stage, stack: ExitStack) -> None:
     stage.operator.start()
     expect(page.locator("#run-why .badge")).to_have_text("Paused")
     expect(page.locator("#run-why")).not_to_contain_text("has not processed")
-
-
-def test_times_are_in_the_readers_zone(stage: Stage, stack: ExitStack) -> None:
-    """A time names its zone, and keeps UTC for programs."""
-    apply(stage.cluster, HOME, simulated_forever("tokyo"))
-    await_phase(stage.cluster, HOME, "tokyo", "Running")
-    page = stage.page(stack, f"/runs/{HOME}/tokyo", timezone_id="Asia/Tokyo")
-    time = page.locator("#run-facts time").first
-    expect(time).to_contain_text("GMT+9")
-    assert (time.get_attribute("datetime") or "").endswith("Z")

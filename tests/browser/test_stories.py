@@ -56,9 +56,9 @@ class Look(NamedTuple):
     cookies: Any
 
     @contextmanager
-    def at(self, path: str, *, phone: bool = False, dark: bool = False) -> Iterator[Page]:
+    def at(self, path: str, *, phone: bool = False, dark: bool = False, zone: str = "UTC") -> Iterator[Page]:
         """Open a page at the stories' time."""
-        with person(self.browser, phone=phone, dark=dark) as context:
+        with person(self.browser, phone=phone, dark=dark, timezone_id=zone) as context:
             context.add_cookies(self.cookies)
             context.clock.set_fixed_time(NOW)
             found = context.new_page()
@@ -99,6 +99,14 @@ def small(png: bytes) -> bytes:
     out = io.BytesIO()
     Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
     return out.getvalue()
+
+
+def test_times_are_in_the_readers_zone(look: Look) -> None:
+    """A time names its zone, and keeps UTC for programs."""
+    with look.at("/runs/team-a/migrate", zone="Asia/Tokyo") as page:
+        created = page.locator("#run-facts time").first
+        expect(created).to_have_text("01/01/2026, 19:00:00 GMT+9")
+        expect(created).to_have_attribute("datetime", "2026-01-01T10:00:00Z")
 
 
 SHIFTS = """() => {
