@@ -7,7 +7,7 @@ WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS)
 PROSE := controller docs README.md CHANGELOG.md CONTRIBUTING.md AGENTS.md scripts tests
 
-.PHONY: help setup demo test test-unit test-api test-kind test-chart test-kind-short test-matrix release-check chaos failover shards budgets branches model simulation-check fuzz bench latency scale startup neighbours cli image docs digests check fmt generate clean
+.PHONY: help setup demo test test-unit test-api test-kind test-chart test-kind-short test-matrix release-check chaos failover shards budgets branches model simulation-check fuzz bench latency scale quota startup neighbours cli image docs digests check fmt generate clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ latency: ## Measure the time to a started container in an open loop: bare pods, 
 
 scale: ## Measure one operator with ten thousand Runs: start, idle, events, reports, a storm; SCALE_ARGS="--runs 1000"
 	@$(RUN) python -m tests.bench.scale $(SCALE_ARGS)
+
+quota: ## Exhaust a provider's quota under 400 Runs, and count what that costs; QUOTA_ARGS="--without" leaves the Provider out
+	@$(RUN) python -m tests.bench.shared_quota $(QUOTA_ARGS)
 
 startup: ## Measure the start of `kubectl rw`, as installed; STARTUP_ARGS=dist/kubectl-rw-linux-amd64 is the single file
 	@$(RUN) python -m tests.bench.cli $(STARTUP_ARGS)

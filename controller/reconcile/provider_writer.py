@@ -33,6 +33,9 @@ COUNTS_SECONDS = 60.0
 RETRY_SECONDS = 2.0
 """Time until a write that failed is tried again."""
 
+ALL_SECONDS = 60.0
+"""Time between two looks at all providers: another replica may have written some of them before."""
+
 COUNTS = ("active_agents", "waiting_agents")
 
 SHUT = (ProviderState.CLOSED, ProviderState.PROBING)
@@ -46,7 +49,8 @@ class ProviderWriter:
         self, client: Client, providers: Providers, budgets: BudgetKeeper, owns: Callable[[str], bool] = lambda _: True
     ) -> None:
         self._client, self._providers, self._budgets, self._owns = client, providers, budgets, owns
-        self._changed, self._event = set(providers.names()), asyncio.Event()
+        self._changed: set[ProviderKey] = set()
+        self._event, self._all_at = asyncio.Event(), client.server_now()
         self._due: dict[ProviderKey, datetime] = {}
         self._counted: dict[ProviderKey, datetime] = {}
         providers.changed = self._note
@@ -71,16 +75,19 @@ class ProviderWriter:
     def _take(self) -> set[ProviderKey]:
         """Return the providers to look at: those that have changed, and those whose time has come."""
         now = self._client.server_now()
+        if now >= self._all_at:
+            self._changed.update(self._providers.names())
+            self._all_at = now + timedelta(seconds=ALL_SECONDS)
         due = self._changed | {key for key, moment in self._due.items() if moment <= now}
         self._changed = set()
         for key in due:
             self._due.pop(key, None)
         return due
 
-    def _pause(self) -> float | None:
-        """Return in how many seconds the next provider is due; None for when one changes."""
-        first = min(self._due.values(), default=None)
-        return None if first is None else max(0.0, (first - self._client.server_now()).total_seconds())
+    def _pause(self) -> float:
+        """Return in how many seconds the next provider is due."""
+        first = min((*self._due.values(), self._all_at))
+        return max(0.0, (first - self._client.server_now()).total_seconds())
 
     async def _follow(self, key: ProviderKey) -> None:
         """Advance one provider, and write its status if it differs."""

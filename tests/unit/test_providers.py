@@ -16,11 +16,14 @@ from controller.api.policy import RunPolicySpec
 from controller.api.provider import ProviderState
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, DesiredState, RunSpec
+from controller.cache.policy_resolver import place_of, shard_key
 from controller.cache.provider_line import ProviderKey
 from controller.cache.providers import Providers
+from controller.cache.run_cache import RunCache
 from controller.plan.providers.probing import ProbingRun
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import LimitFacts, PodFacts, ReportFacts, RunFacts, Snapshot
+from tests.builders import a_run
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 KEY = ProviderKey("ns", "claude")
@@ -277,3 +280,21 @@ def test_runs_of_a_deleted_provider_are_not_kept() -> None:
     assert fleet.providers.names() == ()
     assert fleet.providers.exist_in("ns") is False
     fleet.providers.release(RunKey("ns", "r0", "uid-0"))
+
+
+def test_a_namespace_with_a_provider_has_one_place_among_the_shards() -> None:
+    """Its Runs and its providers belong to one replica; other namespaces are hashed by Run. A change has the Runs looked at."""
+    woken: list[RunKey] = []
+    cache = RunCache(woken.append)
+    for uid in ("u1", "u2"):
+        cache.runs.upsert(a_run(uid, uid))
+    keys = [RunKey("ns", uid, uid) for uid in ("u1", "u2")]
+    own, counting = POLICY, ResolvedPolicy.of("", RunPolicySpec(max_active_runs=1))
+    assert [shard_key(cache, own, key) for key in keys] == ["u1", "u2"]
+    woken.clear()
+    meta = {"namespace": "ns", "name": "claude", "uid": "p", "resourceVersion": "1"}
+    cache.providers.objects.upsert({"metadata": meta, "spec": {}})
+    assert {key.name for key in woken} == {"u1", "u2"}
+    assert {shard_key(cache, own, key) for key in keys} == {place_of(cache, own, "ns")} == {"ns/"}
+    assert {shard_key(cache, counting, key) for key in keys} == {place_of(cache, counting, "ns")} == {"/default"}
+    assert shard_key(cache, own, RunKey("other", "r", "u3")) == "u3"

@@ -32,6 +32,7 @@ FAMILY = {
     "halt": ("halt", "lift"),
     "inbox": ("inbox",),
     "logs": ("logs",),
+    "providers": ("providers",),
     "run": ("run",),
     "shell": ("shell",),
 }

@@ -28,6 +28,7 @@ RUNS, ESCALATIONS, REPORTS, POLICIES = (
     "runpolicies.runwatchman.dev",
 )
 HALTS, CLUSTER_HALTS = "halts.runwatchman.dev", "clusterhalts.runwatchman.dev"
+PROVIDERS = "providers.runwatchman.dev"
 """Resources by their full names: `run` and `esc` may be short names of other resources."""
 
 VALUE_FLAGS: tuple[tuple[tuple[str, ...], str | None], ...] = (

@@ -1,0 +1,42 @@
+"""The table of Providers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from controller.api.base import JsonObject
+from controller.cli.rw.providers_view import providers_table
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+CLOSED = {
+    "state": "Closed",
+    "closedUntil": "2026-01-01T12:30:00Z",
+    "reason": "Quota",
+    "message": "usage limit reached",
+    "closedBy": {"run": "fix", "agent": "coder", "attempt": 0},
+    "waitingAgents": 3,
+}
+PROBING = CLOSED | {"state": "Probing", "probe": {"run": "next", "agent": "coder", "attempt": 1}}
+
+
+def provider(name: str, status: JsonObject, **spec: object) -> JsonObject:
+    """Return a provider."""
+    return {"metadata": {"namespace": "team", "name": name}, "spec": spec, "status": status}
+
+
+def test_a_provider_says_until_when_it_is_closed_and_why() -> None:
+    """A new one has no status yet. Only a closed one has a time."""
+    found = [
+        provider("claude", CLOSED, maxActiveAgents=20),
+        provider("codex", PROBING),
+        provider("new", {}),
+        provider("works", {"state": "Open", "activeAgents": 4}),
+    ]
+    assert providers_table(found, NOW, None, spaces=False).plain.splitlines() == [
+        "NAME     STATE     UNTIL    ACTIVE   WAITING   WHY",
+        "claude   Closed    in 30m   0/20     3         Quota: usage limit reached (agent coder of Run fix)",
+        "codex    Probing   -        0        3         Quota: usage limit reached; agent coder of Run next probes",
+        "new      -         -        0        0",
+        "works    Open      -        4        0",
+    ]
+    assert providers_table(found[:1], NOW, None, spaces=True).plain.splitlines()[1].startswith("team        claude")
