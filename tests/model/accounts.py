@@ -12,7 +12,7 @@ from tests.model.world import AWAY, DENIED, INIT, NEVER, REJECTED, Config, Exit,
 FREE = frozenset(
     {
         *(Reason.DISRUPTED, Reason.INTERRUPTED, Reason.DELETED, Reason.VANISHED, Reason.PARKED, Reason.POD_REJECTED),
-        Reason.SOURCE_UNAVAILABLE,
+        *(Reason.SOURCE_UNAVAILABLE, Reason.TEMPORARY),
     }
 )
 """Ends that are nobody's fault, and are therefore not charged."""
@@ -62,8 +62,8 @@ class Accounts:
             return "charges are given back that were not earned"
         if found := self._counted(before, name, free, agent):
             return found
-        if by_human(before, name, was, agent) or _resumed(old, agent):
-            return ""
+        if by_human(before, name, was, agent) or _resumed(old, agent) or agent.last_outcome == Reason.PROVIDER_LIMITED:
+            return ""  # `limits.py` has what must hold after a limit
         if agent.last_outcome == Reason.PARKED and not (charged or free):
             return (
                 "" if any(mark[0] == name for mark in before.ghost.fresh) else "P7: a parked agent is woken again for nothing new"

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from controller.api.agent_report import LimitKind
 from controller.api.base import MAX_SECONDS
 from controller.api.escalation import Decision, EscalationPhase, EscalationType
 from controller.api.llm_policy import LLMMode
@@ -34,13 +35,18 @@ from controller.api.verification import Verify
 from controller.plan import planner, steps, transitions
 from controller.plan.actions import Action, Creation, Effect, Transition
 from controller.plan.attempts import lean_start
+from controller.plan.context import PlanContext
 from controller.plan.escalations.questions import asked_names
 from controller.plan.model import Plan
+from controller.plan.providers import starts
 from controller.plan.reads import expected_pod_names, final_pods, reporting_agents
+from controller.plan.reasons import Reason
 from controller.plan.snapshot import (
     EscalationFacts,
     HaltFacts,
+    LimitFacts,
     PodFacts,
+    ProviderFacts,
     QuestionFacts,
     Refusal,
     ReportFacts,
@@ -51,8 +57,8 @@ from controller.plan.snapshot import (
 from controller.plan.steps import MAX_STEPS, Act, Change, Create, Save
 from controller.reconcile.actions.deliver_answer import NO_ANSWER, delivery_body
 from tests.model.advisor_answers import heard
-from tests.model.reporting import ACTIVE, Delivery, Report, answer_to
-from tests.model.world import AWAY, DENIED, ENDED, INIT, NEVER, REJECTED, Config, Escalation, Exit, Pod, PodName, Run, Said
+from tests.model.reporting import ACTIVE, Delivery, Report, Word, answer_to
+from tests.model.world import AWAY, DENIED, ENDED, INIT, NEVER, REJECTED, Config, Escalation, Exit, Facts, Pod, PodName, Run, Said
 from tests.no_widening import widened
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -61,6 +67,7 @@ LONG_AGO = START - timedelta(days=1)
 """Since when a refused write was refused before: a human is asked at once, since the status that has the time is not modelled."""
 RUN = "r"
 HALT = HaltFacts("alice", "an outage")
+PROVIDER = "p"
 T = TypeVar("T", bound=Hashable)
 
 
@@ -109,6 +116,8 @@ class View(NamedTuple):
     """The writes that were refused in this pass."""
     halted: bool = False
     """Whether the operator knows of a halt."""
+    provider: str = Facts.NONE
+    """What the operator knows of the provider."""
 
 
 class Doing(NamedTuple):
@@ -149,6 +158,15 @@ class Bridge:
         self.asked = lru_cache(None)(self._asked)
 
     def _snapshot(self, view: View) -> Snapshot:
+        """Return the snapshot of a view. As in `cache/providers.py`, an agent that does not want to start counts as admitted."""
+        snapshot = self._observed(view)
+        if view.provider == Facts.NONE:
+            return snapshot
+        want = {agent.name for agent in starts.waiting(PlanContext(snapshot, START))}
+        facts = (_provider_facts(name, view.provider, wants=name in want) for name in self._config.agents)
+        return replace(snapshot, providers=tuple(facts))
+
+    def _observed(self, view: View) -> Snapshot:
         run = view.run
         gone = run is None or run.deleting
         spec = self._spec(run.desired, run.asked) if run else None
@@ -207,8 +225,9 @@ class Bridge:
             return replace(facts, **_task_facts(self._config, pod))
         if self._config.differing and facts.termination and pod.exit == Exit.CRASHED:
             facts = replace(facts, termination=replace(facts.termination, message=f"failed {'again' * pod.attempt}"))
-        said = self._config.last_words and pod.word is not None and pod.phase in ENDED
-        last = Report(pod.agent, pod.owner, pod.attempt, pod.uid, pod.word) if said and pod.word else None
+        word = Word(limit=True) if pod.exit == Exit.LIMITED and not self._config.reports else pod.word
+        said = self._config.last_words and word is not None and pod.phase in ENDED
+        last = Report(pod.agent, pod.owner, pod.attempt, pod.uid, word) if said and word else None
         return replace(facts, reporting=pod.word is not None, last_report=_report_facts(last) if last else None)
 
     def _settle(self, view: View, saved: int, now: int, proven: bool = False) -> Doing | None:
@@ -312,7 +331,8 @@ def tick(time: datetime) -> int:
 def _spec(config: Config, desired: str, asked: int) -> RunSpec:
     verify = Verify(command=("check",)) if "verify" in config.tasks else None
     publish = Publish(git=PublishGit(branch="work")) if "publish" in config.tasks else None
-    agents = tuple(Agent(name=name, image="model", verify=verify, publish=publish) for name in config.agents)
+    provider = None if Facts.NONE in config.facts else PROVIDER
+    agents = tuple(Agent(name=name, image="model", verify=verify, publish=publish, provider=provider) for name in config.agents)
     restarted_at = {config.agents[0]: moment(asked)} if asked else None
     return RunSpec(agents=agents, desired_state=DesiredState(desired), restarted_at=restarted_at)
 
@@ -363,6 +383,7 @@ def _report_facts(report: Report) -> ReportFacts:
         read=word.read,
         parked=word.parked,
         result=ResultStatus(outcome=word.result) if word.result else None,
+        limit=LimitFacts(LimitKind.QUOTA, START) if word.limit else None,
         deliveries=tuple(d.question for d in report.deliveries if d.answer != NO_ANSWER),
         dismissals=tuple(d.question for d in report.deliveries if d.answer == NO_ANSWER),
     )
@@ -439,6 +460,12 @@ def _pod_facts(pod: Pod) -> PodFacts:
     return replace(facts, termination=_EXITS[pod.exit])
 
 
+def _provider_facts(agent: str, known: str, *, wants: bool) -> ProviderFacts:
+    if known != Facts.HOLDS or not wants:
+        return ProviderFacts(agent, PROVIDER, exists=known != Facts.ABSENT)
+    return ProviderFacts(agent, PROVIDER, admits=False, reason=Reason.PROVIDER_CLOSED, message="provider p is closed")
+
+
 def _task_facts(config: Config, pod: Pod) -> dict[str, Any]:
     """Return the facts of the pod of a task that those of its attempt's pod lack."""
     words = f"failed {'again' * pod.attempt}" if config.differing else "failed"
@@ -462,5 +489,6 @@ _EXITS: dict[str, Termination | None] = {
     Exit.DONE: Termination(0, "Completed", finished_at=START),
     Exit.LATE: Termination(0, "Completed", finished_at=START + timedelta(days=1)),
     Exit.CRASHED: Termination(1, "Error", finished_at=START),
+    Exit.LIMITED: Termination(75, "Error", finished_at=START),
     Exit.KILLED: Termination(143, "Error", finished_at=START + timedelta(days=1)),
 }

@@ -84,7 +84,7 @@ class Search:
         self._bridge = Bridge(config)
         self._operators = Operators(config, self._bridge)
         self._invariants = Invariants(config, self._bridge)
-        self._liveness = Liveness(config, self._bridge) if liveness else None
+        self._liveness = [Liveness(config, self._bridge, provider) for provider in config.facts] if liveness else []
         self._packer = Packer(config.operators)
         self._packer._counters.number("idle")
         self._from: dict[Key, Key | None] = {}
@@ -127,8 +127,8 @@ class Search:
                 if after in self._from and not violation:
                     continue
                 self._from.setdefault(after, key)
-                if not violation and self._liveness:
-                    violation = self._liveness.broken(move.world)
+                if not violation:
+                    violation = next(filter(None, (judge.broken(move.world) for judge in self._liveness)), "")
                 yield after, violation
         except Finding as finding:
             yield key, str(finding)
@@ -150,7 +150,7 @@ class Search:
             yield move._replace(world=after)
 
     def _result(self, violation: str, key: Key, last: Key | None, *, complete: bool = False) -> Result:
-        clusters = self._liveness.clusters if self._liveness else 0
+        clusters = sum(judge.clusters for judge in self._liveness)
         path = self._path(key)
         trace = tuple(self._told([*path, last] if last and last != key else path)) if violation else ()
         return Result(self._config.name, len(self._from), self._moves, clusters, len(path), complete, violation, trace)

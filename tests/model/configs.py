@@ -9,7 +9,7 @@ from controller.api.policy import HealthThresholds, OnRepeatedFailures, Repeated
 from tests.model.advisor_answers import ANSWERS, NO_ANSWER
 from tests.model.bridge import TICK
 from tests.model.invariants_agents import STALLED_TICKS
-from tests.model.world import Config, Exit, Left
+from tests.model.world import Config, Exit, Facts, Left
 
 NO_BUDGET = {"restart_budget": 0}
 NO_COOLDOWN = {"restart_cooldown_seconds": 0}
@@ -84,6 +84,60 @@ HALT_START = Config(
 HALT_PAUSED = Config(
     "halt-paused", "a Run is paused, resumed or stopped around a halt", Left(desire=2, halt=1), operators=1, stale=False
 )
+OPEN_OR_CLOSED = (Facts.ADMITS, Facts.HOLDS)
+PROVIDER = Config(
+    "provider",
+    "two operators, each with its own facts about a provider, which opens and closes; an agent ends at its limit",
+    Left(limited=1),
+    facts=OPEN_OR_CLOSED,
+)
+PROVIDER_STRAY = Config(
+    "provider-stray",
+    "the same, and a user deletes the pod",
+    Left(delete=1),
+    facts=OPEN_OR_CLOSED,
+    policy=NO_COOLDOWN,
+    stale=False,
+)
+PROVIDER_DELETED = Config(
+    "provider-deleted",
+    "the pod of an agent is deleted or ends at a limit, and its provider opens, closes, or is deleted at any time",
+    Left(limited=2, delete=1),
+    facts=(*OPEN_OR_CLOSED, Facts.ABSENT),
+    policy=NO_COOLDOWN,
+    operators=1,
+    stale=False,
+    free_limit=1,
+)
+PROVIDER_CRASH = Config(
+    "provider-crash",
+    "an agent ends at a limit more often than it may crash, and crashes; a user asks for a restart",
+    Left(limited=2, crash=2, ask=1),
+    facts=OPEN_OR_CLOSED,
+    policy=NO_COOLDOWN,
+    operators=1,
+    stale=False,
+)
+PROVIDER_PAUSED = Config(
+    "provider-paused",
+    "a Run is paused, resumed or stopped while its provider opens and closes, and its agent ends at a limit, perhaps late",
+    Left(limited=1, desire=2),
+    facts=OPEN_OR_CLOSED,
+    kill=(Exit.CRASHED, Exit.LIMITED),
+    operators=1,
+    stale=False,
+)
+PROVIDER_HELPER = Config(
+    "provider-helper",
+    "an agent beside a helper ends at a limit or completes; its report may come with the pod's end only",
+    Left(limited=1, done=1, tick=1),
+    facts=OPEN_OR_CLOSED,
+    reports=True,
+    helpers=True,
+    operators=1,
+    stale=False,
+)
+PROVIDERS = (PROVIDER, PROVIDER_STRAY, PROVIDER_DELETED, PROVIDER_CRASH, PROVIDER_PAUSED, PROVIDER_HELPER)
 PAUSE_DONE = Config(
     "pause-done",
     "an agent completes while it is paused or stopped",
@@ -803,7 +857,7 @@ RESTARTS = (
     REFUSED_TWICE,
     REFUSED_UNRUN,
 )
-CONFIGS = RESTARTS + CHECKED + SPEAKING + ADVICE
+CONFIGS = RESTARTS + PROVIDERS + CHECKED + SPEAKING + ADVICE
 MUTANT_CONFIGS = CONFIGS
 QUICK = (
     *(
@@ -819,6 +873,7 @@ QUICK = (
         REFUSED,
         LOST_PAUSED,
         HALT_PAUSED,
+        *(PROVIDER, PROVIDER_PAUSED, PROVIDER_HELPER),
     ),
     *(VERIFY, VERIFY_FAILED, VERIFY_PAUSED, VERIFY_RESULT, PUBLISH, PUBLISH_ASKED),
 )

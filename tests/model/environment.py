@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from tests.model.reporting import COMPLETED, HERS, Report, Word
 from tests.model.world import (
     AWAY,
+    BAD_ENDS,
     DENIED,
     FAILED,
     INIT,
@@ -69,7 +70,7 @@ def _reachable(config: Config, world: World, pod: Pod) -> Iterator[Move]:
     """Return the steps of a node that answers: it ends its pods, and it comes back after it was lost."""
     if pod.phase == RUNNING and pod.lost < 0 and ((pod.deleting and not pod.prolonged) or pod.told >= 0):
         for how in (pod.exit,) if pod.exit else (Exit.KILLED,) if pod.task else config.kill:
-            phase = FAILED if how in (Exit.CRASHED, Exit.KILLED) or pod.helper else SUCCEEDED
+            phase = FAILED if how in BAD_ENDS or pod.helper else SUCCEEDED
             yield Move(KUBELET, ("ends", pod.name, how), put(world, pod, _over(pod, phase, how)), _last_word(config, pod))
     if pod.lost >= 0:
         yield Move(KUBELET, ("is back, with", pod.name), put(world, pod, pod._replace(lost=NEVER, unready=NEVER)))
@@ -97,7 +98,7 @@ def _agent(config: Config, world: World, pod: Pod) -> Iterator[Move]:
     if pod.phase != RUNNING or pod.lost >= 0:
         return
     if pod.helper and pod.exit:
-        after = put(world, pod, _over(pod, FAILED if pod.exit == Exit.CRASHED else SUCCEEDED, pod.exit))
+        after = put(world, pod, _over(pod, FAILED if pod.exit in BAD_ENDS else SUCCEEDED, pod.exit))
         yield Move(KUBELET, ("sees the helper end", pod.name), after, _last_word(config, pod))
     if pod.exit or (pod.word and pod.word.parked):
         return
@@ -108,6 +109,10 @@ def _agent(config: Config, world: World, pod: Pod) -> Iterator[Move]:
         after = put(world, pod, _agent_over(pod, Exit.CRASHED))
         last = None if pod.helper else _last_word(config, pod)
         yield Move(KUBELET, ("sees the agent crash", pod.name), _spend(after, crash=left.crash), last)
+    if left.limited and not pod.deleting and pod.told < 0:
+        met = pod._replace(word=pod.word.then(limit=True)) if pod.word else pod
+        after = put(world, pod, _agent_over(met, Exit.LIMITED))
+        yield Move(KUBELET, ("sees the agent end at a limit", pod.name), _spend(after, limited=left.limited))
     if left.done:
         after = put(world, pod, _agent_over(pod, Exit.DONE))
         yield Move(KUBELET, ("sees the agent complete", pod.name), _spend(after, done=left.done), Event("done", pod))
@@ -131,7 +136,7 @@ def _agent_over(pod: Pod, how: str) -> Pod:
     """Return the pod after the end of its agent: a helper runs on, without one the pod ends too."""
     if pod.helper:
         return pod._replace(exit=how, unready=NEVER, early=True)
-    return _over(pod, FAILED if how == Exit.CRASHED else SUCCEEDED, how)
+    return _over(pod, FAILED if how in BAD_ENDS else SUCCEEDED, how)
 
 
 def _unrun(world: World, pod: Pod) -> Iterator[Move]:

@@ -4,7 +4,9 @@ P1 charged restarts <= the budget; P2 one started pod per agent and attempt; P3 
 live pod per agent; P5 restarts a cooldown apart; finished work is never started again; no pod runs that the state does not name; no
 pod is released before its outcome is recorded. A pod that is deleted by force does not count for P4, and its work is unknown. A
 human's request (a restart, a Retry) is not charged, waits for no cooldown, and repeats finished work if it asks for that.
-An operator that knows of a halt starts no agent (H). Tasks have invariants of their own (`invariants_tasks.py`).
+An operator that knows of a halt starts no agent (H). One whose facts do not
+admit an agent to its provider neither starts it nor creates its pod (Q; `limits.py` has the rest). Tasks have invariants of
+their own (`invariants_tasks.py`).
 """
 
 from __future__ import annotations
@@ -16,12 +18,13 @@ from typing import Any, TypeVar
 from controller.api.operator_state import AgentState, OperatorState, OutcomeResult
 from controller.plan.attempts.start_stop import FIRST_ATTEMPT
 from controller.plan.reasons import Reason
+from tests.model import limits
 from tests.model.accounts import Accounts, by_human
 from tests.model.bridge import Bridge, question_name
 from tests.model.invariants_agents import Promises
 from tests.model.invariants_tasks import Tasks
 from tests.model.reporting import COMPLETED
-from tests.model.world import Config, Ghost, Pod, World
+from tests.model.world import Config, Facts, Ghost, Pod, World
 from tests.model.world_steps import Event
 
 T = TypeVar("T", bound=tuple[Any, ...])
@@ -37,6 +40,7 @@ class Invariants:
         self._tasks = Tasks(config, bridge)
         self._checks: dict[str, Callable[[World, Event], str]] = {
             "start": self._start,
+            "create": _created,
             "end": self._end,
             "release": self._release,
             "save": self._save,
@@ -86,14 +90,14 @@ class Invariants:
         if event.view and event.view.halted:
             return "H: an agent is started by an operator that knows of the halt"
         if pod is None or pod.deleting:
-            return ""
+            return _created(before, event)
         if any(mark[:3] == (*pod.name, pod.owner) and mark[3] != pod.uid for mark in before.ghost.started):
             return f"P2: attempt {pod.attempt} is started a second time"
         if any(agent == pod.agent and run == pod.owner and n < pod.attempt for agent, n, run in before.ghost.done):
             return "finished work is started again"
         if before.run is None or before.run.uid != pod.owner:
             return ""  # an operator that was held up cannot know; the garbage collector takes the pod
-        return "" if self._named(before, pod) else "a pod is started that no state names"
+        return _created(before, event) if self._named(before, pod) else "a pod is started that no state names"
 
     def _end(self, before: World, event: Event) -> str:
         """P3: a gated pod of no attempt can never start; a pod that the state names is ended only by decision."""
@@ -132,6 +136,7 @@ class Invariants:
             if found:
                 return found
         broken = self._tasks.completed(before, old, new) or self._accounts.broken(before, old, new, event.now)
+        broken = broken or limits.broken(self._config, before, old, new)
         return broken or self._unpaid(before, event, old, new)
 
     def _unpaid(self, before: World, event: Event, old: OperatorState | None, new: OperatorState) -> str:
@@ -189,6 +194,11 @@ class Invariants:
         if agent is None or agent.outcome is not None:
             return False
         return agent.pod_uid == pod.uid or (agent.pod_uid == "" and agent.attempt == pod.attempt == FIRST_ATTEMPT)
+
+
+def _created(_: World, event: Event) -> str:
+    held = event.view is not None and event.view.provider == Facts.HOLDS
+    return "Q: an agent is started by an operator whose facts say that its provider holds it" if held else ""
 
 
 def _newly_done(was: AgentState, agent: AgentState) -> bool:

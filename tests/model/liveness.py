@@ -7,6 +7,7 @@ and the clock only (a paused operator never continues), so it is computed once f
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from controller.api.operator_state import AgentState
@@ -21,7 +22,7 @@ from tests.model import advisor, environment, reporters
 from tests.model.advisor_answers import PENDING
 from tests.model.bridge import INBOX, Bridge, View, moment, question_name, tick
 from tests.model.reporting import Report
-from tests.model.world import NOBODY, RUNNING, Config, Escalation, Ghost, Left, Pod, Run, Said, World
+from tests.model.world import NOBODY, RUNNING, Config, Escalation, Facts, Ghost, Left, Pod, Run, Said, World
 from tests.model.world_steps import Operators
 
 PASSES = 80
@@ -61,9 +62,9 @@ class Cluster(NamedTuple):
 class Liveness:
     """Decides for each state of the cluster whether it reaches a good state, and caches the result."""
 
-    def __init__(self, config: Config, bridge: Bridge) -> None:
-        self._config, self._bridge = config, bridge
-        self._operators = Operators(config, bridge)
+    def __init__(self, config: Config, bridge: Bridge, provider: str = Facts.NONE) -> None:
+        self._config, self._bridge, self._provider = config, bridge, provider
+        self._operators = Operators(replace(config, facts=(provider,)), bridge)
         self._known: dict[Cluster, str] = {}
 
     @property
@@ -140,7 +141,8 @@ class Liveness:
         if plan.actions:
             return f"a pass has something to do and does nothing: {', '.join(action.step for action in plan.actions)}"
         good_now = good(plan) and not _helpers_of_ended_agents(world, world.run) and not self._idle_task(world, world.run, plan)
-        if good_now or self._asks_about_the_end(world, world.run, plan):
+        held = self._provider == Facts.HOLDS and _waits_for_provider(plan)
+        if good_now or held or self._asks_about_the_end(world, world.run, plan):
             return self._litter(world, plan) or self._unheard(world, world.run, plan) or self._swallowed(world, world.run, plan)
         check = plan.verdict.next_check
         if check is None or tick(check) > world.now + LONGEST_SLEEP:
@@ -194,7 +196,8 @@ class Liveness:
             *self._bridge.asked(run.uid, run.state, world.pods, world.reports),
         )
         seen = tuple(e for e in world.escalations if e.open or (INBOX, e.name) in named)
-        return View(run.uid, run, world.pods, seen, world.reports, world.unspaced, world.said, halted=world.halted)
+        view = View(run.uid, run, world.pods, seen, world.reports, world.unspaced, world.said, halted=world.halted)
+        return view._replace(provider=self._provider)
 
     def _litter(self, world: World, plan: Plan) -> str:
         """A Run in a good state holds no deleted pod, and no pod that can never start, unless a human was asked to admit that.
@@ -258,6 +261,14 @@ def _is_due(agent: AgentState, pod: Pod) -> bool:
     if agent.task is None:
         return agent.outcome.attempt == pod.attempt and pod.number == 0
     return (agent.task.kind.lower(), agent.task.number) == (pod.task, pod.number) and agent.task.pod_uid in ("", pod.uid)
+
+
+def _waits_for_provider(plan: Plan) -> bool:
+    """Whether every agent that is not at work waits for its provider, the Run says so, and it is looked at again."""
+    held = [view for view in plan.agents if view.health not in GOOD_HEALTHS]
+    said = all(view.health is Health.QUEUED and view.reason == Reason.PROVIDER_CLOSED for view in held)
+    at_work = any(view.health is Health.HEALTHY for view in plan.agents)
+    return said and plan.verdict.next_check is not None and (at_work or plan.verdict.phase is Phase.QUEUED)
 
 
 def _helpers_of_ended_agents(world: World, run: Run) -> bool:

@@ -29,6 +29,7 @@ from tests.model import world as cluster
 from tests.model.advising import ADVISING
 from tests.model.agent_speech import SPEAKING
 from tests.model.checking import CHECKING
+from tests.model.limiting import LIMITING
 from tests.model.mutant import Mutant, Patch, agent_rule
 from tests.model.refusing import REFUSING
 from tests.model.reporting import HERS, Report
@@ -602,7 +603,7 @@ RESTARTING: tuple[Mutant, ...] = (
         lambda: [(repeated_failures, "after_end", _any_end_counts)],
     ),
 )
-MUTANTS = RESTARTING + STARTING + CHECKING + SPEAKING + ADVISING + REFUSING
+MUTANTS = RESTARTING + STARTING + LIMITING + CHECKING + SPEAKING + ADVISING + REFUSING
 
 
 def _halt_of_live(at: PlanContext) -> Any:

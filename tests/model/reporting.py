@@ -24,6 +24,8 @@ class Word(NamedTuple):
     parked: bool = False
     result: str = ""
     idle: int = ACTIVE
+    limit: bool = False
+    """Whether its agent has met a limit of its provider."""
 
     def then(self, **changes: object) -> Word:
         """Return the next word."""

@@ -34,6 +34,7 @@ CAUGHT_QUICKLY = (
     "source-away-is-charged",
     "source-denied-is-retried",
     "ungate-without-adopting",
+    *("provider-ignored", "held-before-creation-only", "limited-starts-again", "limited-is-charged", "late-limit-ignored"),
     "halt-ignored",
     "halt-of-live",
     "halt-unsaved",

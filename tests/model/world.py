@@ -37,6 +37,23 @@ class Exit:
     CRASHED = "crashed"
     KILLED = "killed"
     """Another code than 0, after the pod of a task was asked to end."""
+    LIMITED = "limited"
+    """Code 75, with a report of a limit of the agent's provider."""
+
+
+BAD_ENDS = (Exit.CRASHED, Exit.KILLED, Exit.LIMITED)
+"""Ends with another code than 0."""
+
+
+class Facts:
+    """What an operator may know of the agents' provider."""
+
+    NONE = ""
+    """No agent names one."""
+    ADMITS = "admits"
+    HOLDS = "holds"
+    ABSENT = "absent"
+    """The agents name one that does not exist."""
 
 
 INIT, REJECTED, AWAY, DENIED = "init container", "rejected", "source away", "source denied"
@@ -179,6 +196,7 @@ class Left(NamedTuple):
     passes: int = 0
     fails: int = 0
     halt: int = 0
+    limited: int = 0
 
 
 class Ghost(NamedTuple):
@@ -310,6 +328,8 @@ class Config:
     """Whether the next try of a task waits for its delay, else it follows at once; users then delete the pods of tasks only."""
     differing: bool = False
     """Whether each attempt crashes, and each verification fails, in another way."""
+    facts: tuple[str, ...] = (Facts.NONE,)
+    """What operators may know of the provider at any time: each something else, and something else after each step."""
     counted: bool = False
     """Whether attempts are counted from one act of a human to the next."""
 

@@ -190,7 +190,13 @@ class Operators:
         saved = view.run.state if view.run else 0
         for said in {(): None, world.said: None}:  # a process that has just started has no consultations
             for now in self._clocks(world):
-                yield Move(_name(index), what, _at(world, index, self._bridge.settle(view._replace(said=said), saved, now)))
+                for known in self._informed(view._replace(said=said)):
+                    yield Move(_name(index), (*what, *_told(known)), _at(world, index, self._bridge.settle(known, saved, now)))
+
+    def _informed(self, view: View) -> Iterator[View]:
+        """Return the view with all that the operator may know of the provider now."""
+        for facts in self._config.facts:
+            yield view._replace(provider=facts)
 
     def _write(self, world: World, index: int, doing: Doing) -> Iterator[Move]:
         if doing.verb == "act":
@@ -247,10 +253,12 @@ class Operators:
                 view = _without(doing.view, action)
             proven = doing.proven and not isinstance(action, CreatePod)
             if doing.actions[1:]:
-                then: Doing | None = doing._replace(view=view, actions=doing.actions[1:], proven=proven)
-            else:
-                then = self._bridge.settle(view, doing.saved, now, proven)
-            yield Move(_name(index), what, _at(after, index, then), event)
+                rest = doing._replace(view=view, actions=doing.actions[1:], proven=proven)
+                yield Move(_name(index), what, _at(after, index, rest), event)
+                continue
+            for known in self._informed(view):
+                then = self._bridge.settle(known, doing.saved, now, proven)
+                yield Move(_name(index), (*what, *_told(known)), _at(after, index, then), event)
 
 
 class Denied(Exception):  # an answer, not a fault
@@ -270,7 +278,8 @@ def _perform(world: World, action: Creation | Effect, name: PodName, now: int, v
             first = isinstance(action, CreatePod) and action.attempt == FIRST_ATTEMPT
             after = cluster.create(world, name, view.key, view.run.asked if view.run and first else 0)
             made = after.pod(name)
-            event = Event("start", made) if made is not pod and made and not made.gated else None
+            kind = "start" if made and not made.gated else "create"
+            event = Event(kind, made, view=view) if made is not pod and made else None
         case Ungate(pod_uid=uid):
             after, event = cluster.ungate(world, name, uid), Event("start", pod, view=view)
         case Terminate(pod_uid=uid):
@@ -417,6 +426,10 @@ def read_by(doing: Doing) -> Run:
     """Return the Run as an operator before a write has read it, or last saved it."""
     assert doing.view.run is not None
     return doing.view.run._replace(state=doing.saved)
+
+
+def _told(view: View) -> tuple[str, ...]:
+    return (f"while the provider {view.provider}",) if view.provider else ()
 
 
 def _at(world: World, index: int, counter: object) -> World:

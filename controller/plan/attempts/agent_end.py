@@ -69,13 +69,15 @@ FINAL = SPOKEN | {Reason.VERIFICATION_FAILED}
 
 
 def spoke_since(at: PlanContext, agent: Agent, state: AgentState) -> bool:
-    """Whether the agent's own words about its end arrived after the end was recorded by the kubelet's.
+    """Whether the agent's own words about its end, or a limit that it met, arrived after the end was recorded by the kubelet's.
 
     A reporter may send its last report when the rest of the pod ends. Work that is on record as done stays done.
     """
     recorded, report = state.outcome, at.report(agent.name)
-    if recorded is None or known(recorded) in FINAL or report is None or not (report.result or report.parked):
+    if recorded is None or known(recorded) in FINAL or report is None or not (report.result or report.parked or report.limit):
         return False
     reported = outcome_of(at, agent.name, recorded.attempt)
+    if known(reported) is Reason.PROVIDER_LIMITED:
+        return known(recorded) is Reason.TEMPORARY
     done = recorded.result is OutcomeResult.COMPLETED
     return known(reported) in SPOKEN and (reported.result is OutcomeResult.COMPLETED or not done)

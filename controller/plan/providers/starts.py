@@ -30,11 +30,13 @@ def _starts_agents(at: PlanContext) -> bool:
 
 def _wants(at: PlanContext, agent: str) -> bool:
     state = at.agent_state(agent)
-    if state.outcome or at.former_pods(agent) or at.finished_predecessor(agent):
+    if state.outcome:
         return False
-    if state.pod_uid:
+    if state.pod_uid:  # It starts whatever else there is: see `start_stop.start`.
         pod = at.own_pod(agent)
         return pod is not None and pod.gated and not pod.deleting
+    if at.former_pods(agent) or at.finished_predecessor(agent):
+        return False
     named = at.named_pod(agent)
     return named is None or named.gated
 

@@ -147,3 +147,22 @@ def test_the_facts_are_kept_for_a_replay() -> None:
     """A decision can be made again from its document."""
     at = replace(situation(), state=None)
     assert read_snapshot(write_snapshot(at, NOW)) == (at, NOW)
+
+
+def test_a_stray_pod_of_an_earlier_attempt_does_not_hide_a_start_from_the_provider() -> None:
+    """An agent whose gated pod is on record starts beside any other pod, so its provider decides about it (found by the model)."""
+    own = replace(GATED, name="demo-coder-r1", uid="u1", attempt=1)
+    known = situation(AgentState(attempt=1, pod_uid="u1"), GATED, own, facts=None)
+    assert [agent.name for agent in starts.waiting(PlanContext(known, NOW))] == ["coder"]
+
+
+def test_a_limit_that_is_reported_after_the_end_is_on_record_counts() -> None:
+    """Beside a helper the agent's end may be recorded before the reporter's last report (found by the model)."""
+    outcome = Outcome(attempt=0, result=OutcomeResult.FAILED, reason=Reason.TEMPORARY, exit_code=75)
+    known = situation(AgentState(pod_uid="u0", outcome=outcome), ENDED, facts=ADMITS, reports=(REPORT,))
+    (record,) = plan(known, NOW).actions
+    assert isinstance(record, RecordOutcome)
+    after = replace(known, state=apply(known, record, NOW))
+    (reserve,) = plan(after, NOW).actions
+    assert isinstance(reserve, ReserveAttempt)
+    assert (reserve.reason, reserve.charge) == (Reason.PROVIDER_LIMITED, Charge.UNCHARGED)
