@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from controller.cli.web.rendering import rendered
 from controller.cli.web.sessions import Sessions
 from tests.browser.chromium import PHONE, WIDE, chromium, obstacles, overflow, person
 from tests.browser.recorded import Recorded, recorded_page
@@ -107,6 +108,30 @@ def test_times_are_in_the_readers_zone(look: Look) -> None:
         created = page.locator("#run-facts time").first
         expect(created).to_have_text("01/01/2026, 19:00:00 GMT+9")
         expect(created).to_have_attribute("datetime", "2026-01-01T10:00:00Z")
+
+
+BARE: dict[str, dict[str, Any]] = {
+    "login.html": {"wrong": "the API server does not know this token", "csrf": "x", "onward": "/"},
+    "refused.html": {
+        "message": "escalation q is no longer open; it was answered (bob: Answer: yes)",
+        "text": "no",
+        "back": "/inbox",
+    },
+    "error.html": {"code": 403, "title": "Forbidden", "message": "carol may not list runs.runwatchman.dev in all namespaces"},
+}
+"""Pages without navigation, for somebody who is not logged in or was refused, with their values."""
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("template", BARE)
+def test_everybody_can_use_the_bare_pages(look: Look, template: str, dark: bool) -> None:
+    """They too have no obstacles, and fit a phone."""
+    with look.at("/fleet", phone=True, dark=dark) as page:
+        html = rendered(template, BARE[template])
+        page.route("**/bare", lambda route: route.fulfill(body=html, content_type="text/html"))
+        page.goto(f"{look.page.origin}/bare")
+        expect(page.locator("h1")).to_be_visible()
+        assert (obstacles(page), overflow(page)) == ([], 0)
 
 
 SHIFTS = """() => {
