@@ -16,6 +16,10 @@ ANSWER = timedelta(seconds=30)
 """Time for a Run to start after its turn has come. Then the turn passes to the next: its reconcile fails, or is far behind."""
 
 
+START = timedelta(minutes=2)
+"""Time for an admitted agent to be at work. Then it waits again, behind the others: something else keeps it from starting."""
+
+
 class ProviderKey(NamedTuple):
     """A provider by namespace and name. Runs may name one that does not exist."""
 
@@ -48,6 +52,7 @@ class ProviderLine:
     shown: tuple[ProviderState | None, datetime | None] = (None, None)
     _served: dict[str, datetime] = field(default_factory=dict)
     _called: dict[Place, datetime] = field(default_factory=dict)
+    _admitted_at: dict[Place, datetime] = field(default_factory=dict)
     _order: list[Place] | None = None
 
     @property
@@ -88,6 +93,7 @@ class ProviderLine:
         """Add an agent that wants to start, and has no place yet."""
         self.presumed.discard(place)
         self.admitted.pop(place, None)
+        self._admitted_at.pop(place, None)
         self._called.pop(place, None)
         if place in self.waiting and self.waiting[place].attempt == attempt:
             return
@@ -99,7 +105,7 @@ class ProviderLine:
         """Give a waiting agent a place until it is at work. Its Run's next agent comes after the other Runs'."""
         claim = self.waiting[place]
         self.leave(place)
-        self.admitted[place] = claim
+        self.admitted[place], self._admitted_at[place] = claim, now
         self._served[place.run_uid] = now
         for other, claim in self.waiting.items():
             if other.run_uid == place.run_uid:
@@ -109,13 +115,22 @@ class ProviderLine:
     def revoke(self) -> None:
         """Let agents wait again that were admitted and have not started."""
         self.waiting |= self.admitted
-        self.admitted, self._order = {}, None
+        self.admitted, self._admitted_at, self._order = {}, {}, None
+
+    def expire(self, now: datetime) -> None:
+        """Let agents wait again, behind the others, that were admitted and have not started in time."""
+        late = [place for place, since in self._admitted_at.items() if now - since >= START]
+        for place in late:
+            claim = self.admitted[place]._replace(served_at=now)
+            self.leave(place)
+            self.waiting[place] = claim
 
     def leave(self, place: Place) -> bool:
         """Remove an agent that neither waits nor is about to start; return whether it did."""
         had = place in self.waiting or place in self.admitted or place in self.presumed
         self.waiting.pop(place, None)
         self.admitted.pop(place, None)
+        self._admitted_at.pop(place, None)
         self.presumed.discard(place)
         self._called.pop(place, None)
         self._order = None if had else self._order
@@ -165,7 +180,8 @@ class ProviderLine:
 
     def due_at(self) -> datetime | None:
         """Return when a turn passes to the next at the latest."""
-        return min(self._called.values()) + ANSWER if self._called else None
+        called = [moment + ANSWER for moment in self._called.values()]
+        return min([*called, *(moment + START for moment in self._admitted_at.values())], default=None)
 
 
 def run_of(key: ProviderKey, attempt: Attempt) -> RunKey:

@@ -211,6 +211,7 @@ class Providers:
 
     def tick(self, key: ProviderKey, now: datetime) -> datetime | None:
         """Advance a provider, and have the Runs looked at whose turn has come; return when to do so again at the latest."""
+        self._lines[key].expire(now)
         status, line, provider = self.advance(key, now), self._lines[key], self._known[key]
         for place in {*line.call(provider.spec, status.state, now), *self._uninformed(key, status)}:
             self._notify(run_of(key, line.waiting[place].attempt))

@@ -298,3 +298,15 @@ def test_a_namespace_with_a_provider_has_one_place_among_the_shards() -> None:
     assert {shard_key(cache, own, key) for key in keys} == {place_of(cache, own, "ns")} == {"ns/"}
     assert {shard_key(cache, counting, key) for key in keys} == {place_of(cache, counting, "ns")} == {"/default"}
     assert shard_key(cache, own, RunKey("other", "r", "u3")) == "u3"
+
+
+def test_an_agent_that_cannot_start_keeps_no_place() -> None:
+    """Its pod may be refused for hours. After two minutes the place is another Run's, and it waits behind that."""
+    fleet = Fleet(maxActiveAgents=1)
+    stuck, other = run_of(0), run_of(1)
+    assert (fleet.ask(stuck), fleet.ask(other)) == ([None], [Reason.PROVIDER_FULL])
+    fleet.state(119)
+    assert fleet.ask(stuck, 119) == [None]
+    fleet.state(120)
+    assert fleet.woken == ["r1"]
+    assert (fleet.ask(stuck, 121), fleet.ask(other, 121)) == ([Reason.PROVIDER_FULL], [None])
