@@ -20,8 +20,9 @@ from tests.kind.at_work import RESTARTS, answer_next, asks_again, begin, evidenc
 from tests.kind.conftest import TEAM
 from tests.kind.stage import LONG, Stage
 from tests.kind.test_helm import install, on
+from tests.plugin import Plugin
 from tests.previous import PREVIOUS_IMAGE, VERSION, previous_archive, unpack
-from tests.support import await_that, items, status
+from tests.support import apply, await_phase, await_that, items, pods_of, run_of, shell, status
 
 FROM_THE_FUTURE = {"status": {"operatorState": {"newField": "kept"}}}
 """Data that a still newer operator might have written to a record."""
@@ -95,6 +96,8 @@ STORES = (
     ("annotations", "status", "status"),
 )
 """The changes of store, in a full circle, and the name of each store in the Runs."""
+HALTED, REASON = "halted", "the provider is down"
+"""A namespace that is halted meanwhile, and why."""
 VOLUME = "store.sqlite.storageClassName=standard,store.sqlite.accessMode=ReadWriteOnce"
 """The volumes of our cluster."""
 
@@ -102,21 +105,36 @@ VOLUME = "store.sqlite.storageClassName=standard,store.sqlite.accessMode=ReadWri
 def test_change_of_store(fresh: Cluster, stage: Stage, tmp_path: Path) -> None:
     """One value names the new store and one the old: with working Runs each store takes them over with their charges.
 
-    No agent is disturbed, and a budget that was spent in the first store is spent in the last.
+    No agent is disturbed, and a budget that was spent in the first store is spent in the last. A namespace that is halted stays so.
     """
     install(fresh, tmp_path)
     begin(stage, "move")
-    before = evidence(stage, "move")
+    before, held = evidence(stage, "move"), halt(fresh)
     for source, target, name in STORES:
         install(fresh, tmp_path, f"--set=store.type={target},store.migrateFrom={source},{VOLUME}")
         assert evidence(stage, "move") == before
+        assert (status(fresh, HALTED, "held")["phase"], list(pods_of(fresh, HALTED, "held-coder"))) == ("Halted", ["held-coder-r0"])
+        assert REASON in held.error("run", "more", "--image", "x", "--dry-run=server")
         told = [status(fresh, TEAM, f"move-{run}") for run in RESTARTS]
         assert all(found["storeID"].startswith(name) for found in told), told
         assert [("operatorState" in found) for found in told] == [target == "status"] * len(told)
+    held.ok("lift")
+    done = await_phase(fresh, HALTED, "held", "Completed")
+    assert (done["restarts"], done["agents"][0]["attempt"]) == (0, 1)
     finish(stage, "move")
     install(fresh, tmp_path)
     for run, charged in RESTARTS.items():
         assert status(fresh, TEAM, f"move-{run}")["restarts"] == charged
+
+
+def halt(cluster: Cluster) -> Plugin:
+    """Halt a namespace of its own with an agent at work, and return its plugin once the Run shows the halt."""
+    cluster.create_namespace(HALTED)
+    apply(cluster, HALTED, run_of("held", shell("[ $RUNWATCHMAN_ATTEMPT -gt 0 ] || exec sleep 600")))
+    await_phase(cluster, HALTED, "held", "Running")
+    (rw := Plugin(cluster, HALTED)).ok("halt", "--reason", REASON)
+    await_phase(cluster, HALTED, "held", "Halted")
+    return rw
 
 
 def test_the_node_reboots(fresh: KindCluster, stage: Stage, tmp_path: Path) -> None:
