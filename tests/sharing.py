@@ -19,6 +19,14 @@ INSTALLERS = tuple(
     f"{KUBELETS}/test_{name}.py" for name in ("advisor_sidecar", "failover", "helm", "install_docs", "life", "release")
 )
 """The files whose tests install to a cluster of their own, `fresh`."""
+BUILDERS = (
+    f"{KUBELETS}/test_image.py::test_the_same_twice",
+    f"{KUBELETS}/test_image_index.py::test_one_index_for_two_architectures",
+)
+"""Tests beside them that only build images: another worker takes them, after the first tests have built what all share."""
+BUILDING = f"{KUBELETS} without a cluster"
+TURNS = (KUBELETS, INSTALLING, API_SERVER, BUILDING)
+"""The order in which tests are given away; all others follow."""
 
 
 class SharedKindClusters(LoadFileScheduling):
@@ -26,6 +34,8 @@ class SharedKindClusters(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
+        if nodeid in BUILDERS:
+            return BUILDING
         if file in INSTALLERS:
             return INSTALLING
         return KUBELETS if file.startswith(KUBELETS) else file
@@ -36,5 +46,6 @@ class SharedKindClusters(LoadFileScheduling):
 
 
 def _turn(scope: str) -> int:
-    """Return the turn of files: those of the kind clusters, those that need an API server, all others."""
-    return 0 if scope == KUBELETS else 1 if scope == INSTALLING else 2 if scope.startswith(API_SERVER) else 3
+    """Return the turn of files: those of the kind clusters, those that need an API server, builders of images, all others."""
+    folder = API_SERVER if scope.startswith(API_SERVER) else scope
+    return TURNS.index(folder) if folder in TURNS else len(TURNS)

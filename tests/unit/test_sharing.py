@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tests.sharing import INSTALLERS, KUBELETS, SharedKindClusters
+import pytest
+
+from tests.sharing import BUILDERS, INSTALLERS, KUBELETS, SharedKindClusters
 
 ROOT = Path(__file__).parent.parent.parent
 COLLECTION = [
@@ -15,6 +18,7 @@ COLLECTION = [
     *(f"tests/api/test_some.py::test_{number}" for number in range(5)),
     *(f"tests/unit/test_few.py::test_{number}" for number in range(3)),
     "tests/api/test_one.py::test_0",
+    *BUILDERS,
     *(f"tests/kind/test_{file}.py::test_{number}" for file in ("agents", "helm", "life", "runs") for number in range(2)),
 ]
 
@@ -66,8 +70,18 @@ def test_the_tests_that_need_an_api_server_come_before_those_that_need_nothing()
     for done in range(len(COLLECTION)):
         scheduler.mark_test_complete(worker, worker.given[done])
     kinds = [key for key, _ in groupby(worker.files(), lambda file: str(Path(file).parent))]
-    assert kinds == ["tests/kind", "tests/api", "tests/unit"]
+    assert kinds == ["tests/kind", "tests/api", "tests/kind", "tests/unit"]
+    assert [COLLECTION[index] for index in worker.given if COLLECTION[index] in BUILDERS] == [*BUILDERS]
     assert len(worker.given) == len(COLLECTION)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_builders_need_no_cluster(name: str) -> None:
+    """Each exists, and takes no fixture but a folder of its own."""
+    file, _, test = name.partition("::")
+    found = re.search(rf"^def {test}\((.*?)\) -> None:", (ROOT / file).read_text(), re.MULTILINE)
+    assert found
+    assert found[1] in ("", "tmp_path: Path")
 
 
 def test_the_list_of_installers_is_complete() -> None:
