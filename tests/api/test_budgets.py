@@ -10,8 +10,8 @@ import pytest
 from controller.api.base import JsonObject
 from tests.api.spending import API, DONE, EACH, WAITS, a_provider, asked, kill, reasons, started, window, work
 from tests.cluster import Cluster
-from tests.plugin import Plugin, allow
-from tests.support import OperatorProcess, apply, await_that, get, run_of, simulated, status
+from tests.plugin import Plugin, allow, report
+from tests.support import OperatorProcess, apply, await_phase, await_that, get, run_of, simulated, status
 
 RW = "escalations.runwatchman.dev"
 
@@ -119,3 +119,24 @@ def test_a_budget_is_counted_across_crashes_and_asked_about_once(rw: Plugin, ope
     await_that(lambda: window(rw)["tokens"] == 8 * EACH, "the exact sum")
     assert window(rw)["extraTokens"] == 10 * EACH
     assert [(e["metadata"]["name"], e["status"]["phase"]) for e in asked(rw)] == [(name, "Resolved")]
+
+
+def test_stop_ends_agents_gracefully_until_there_is_room_again(rw: Plugin, operator: OperatorProcess) -> None:
+    """The Run of the provider is halted and uncharged, another works on. Once the budget is raised it starts again by itself."""
+    apply(rw.cluster, rw.namespace, a_provider({"tokens": EACH, "onSpent": "Stop", "window": "Month"}))
+    await_that(lambda: window(rw), "the window")
+    ours, other = simulated("run-forever") | {"provider": "account"}, simulated("run-forever")
+    apply(rw.cluster, rw.namespace, run_of("ours", ours), run_of("other", other))
+    await_that(lambda: started(rw) == ["other", "ours"], "both to work")
+    report(rw, "ours", usage={"inputTokens": EACH, "outputTokens": 1})
+    await_phase(rw.cluster, rw.namespace, "ours", "Halted")
+    found = status(rw.cluster, rw.namespace, "ours")
+    assert found["message"].startswith("budget daily of provider account is spent: 1,001 of 1,000 tokens; ")
+    assert started(rw) == ["other"]
+    assert asked(rw) == []
+    assert "lift" not in rw.ok("explain", "ours")
+    raised = json.dumps([{"op": "replace", "path": "/spec/budgets/0/tokens", "value": 5 * EACH}])
+    rw.cluster.kubectl("-n", rw.namespace, "patch", "rwprov", "account", "--type=json", "-p", raised)
+    await_that(lambda: started(rw) == ["other", "ours"], "both to work again")
+    assert status(rw.cluster, rw.namespace, "ours")["restarts"] == 0
+    assert operator.pid

@@ -137,6 +137,7 @@ KINDS = (
             Column("Until", ".status.closedUntil"),
             Column("Active", ".status.activeAgents", "integer"),
             Column("Waiting", ".status.waitingAgents", "integer"),
+            Column("Budgets", '.status.conditions[?(@.type=="WithinBudgets")].reason'),
             Column("Message", ".status.message", priority=1),
             AGE,
         ),

@@ -120,8 +120,9 @@ def _respond(
         return
     verb = next(verb for verb, known in VERBS[escalation["spec"]["type"]] if known == decision)
     click.echo(f"escalation {name_of(escalation)}: {verb} sent{_quoted(given)}, by {given['by']}")
-    if escalation["spec"]["type"] != "Budget":
-        session.hint(f"see the effect: {session.command('explain', escalation['spec']['runName'])}")
+    spec = escalation["spec"]
+    effect = ("providers",) if spec["type"] == "Budget" else ("explain", spec["runName"])
+    session.hint(f"see the effect: {session.command(*effect)}")
 
 
 def _quoted(response: JsonObject) -> str:

@@ -15,9 +15,15 @@ HEADER = ("NAME", "STATE", "UNTIL", "ACTIVE", "WAITING", "WHY")
 
 
 def providers_table(providers: Iterable[JsonObject], now: datetime, width: int | None, *, spaces: bool) -> Text:
-    """Return a line for each Provider."""
-    header = (*(("NAMESPACE",) if spaces else ()), *HEADER)
-    return table(header, [[*([namespace_of(each)] if spaces else []), *_row(each, now)] for each in providers], width)
+    """Return a line for each Provider. The used part of budgets is shown if any Provider has some."""
+    found = list(providers)
+    shown = any(status_of(each).get("windows") for each in found)
+    header = (*(("NAMESPACE",) if spaces else ()), *HEADER[:-1], *(("BUDGETS",) if shown else ()), HEADER[-1])
+    rows: list[list[Cell]] = []
+    for each in found:
+        *row, reason = _row(each, now)
+        rows.append([*([namespace_of(each)] if spaces else []), *row, *([used(each)] if shown else []), reason])
+    return table(header, rows, width)
 
 
 def _row(provider: JsonObject, now: datetime) -> list[Cell]:
@@ -32,6 +38,19 @@ def _row(provider: JsonObject, now: datetime) -> list[Cell]:
         str(status.get("waitingAgents", 0)),
         why(status),
     ]
+
+
+def used(provider: JsonObject) -> str:
+    """Return how much of each budget is used in its window, by the limit that is used most."""
+    windows = {window["budget"]: window for window in status_of(provider).get("windows", ())}
+    budgets = [budget for budget in provider.get("spec", {}).get("budgets", ()) if budget["name"] in windows]
+    return ", ".join(f"{budget['name']} {_percent(budget, windows[budget['name']])} %" for budget in budgets) or "-"
+
+
+def _percent(budget: JsonObject, window: JsonObject) -> int:
+    limits = (("tokens", "extraTokens"), ("costMicroUSD", "extraCostMicroUSD"))
+    shares = [window.get(unit, 0) * 100 // (budget[unit] + window.get(extra, 0)) for unit, extra in limits if budget.get(unit)]
+    return max(shares, default=0)
 
 
 def why(status: JsonObject) -> str:

@@ -40,3 +40,15 @@ def test_a_provider_says_until_when_it_is_closed_and_why() -> None:
         "works    Open      -        4        0",
     ]
     assert providers_table(found[:1], NOW, None, spaces=True).plain.splitlines()[1].startswith("team        claude")
+
+
+def test_budgets_are_shown_where_there_are_any() -> None:
+    """Each with the part of its limit, and of what was approved, that is used."""
+    budgets = [{"name": "daily", "tokens": 100}, {"name": "monthly", "tokens": 1000, "costMicroUSD": 50}]
+    windows = [{"budget": "daily", "tokens": 120, "extraTokens": 100}, {"budget": "monthly", "tokens": 120, "costMicroUSD": 55}]
+    found = [provider("claude", {"state": "Open", "windows": windows}, budgets=budgets), provider("codex", {"state": "Open"})]
+    assert providers_table(found, NOW, None, spaces=False).plain.splitlines() == [
+        "NAME     STATE   UNTIL   ACTIVE   WAITING   BUDGETS                     WHY",
+        "claude   Open    -       0        0         daily 60 %, monthly 110 %",
+        "codex    Open    -       0        0         -",
+    ]
