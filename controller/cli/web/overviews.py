@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from controller.api.names import GROUP
 from controller.cli.rw.kubectl_errors import Denied
 from controller.cli.rw.objects import JsonObject, namespace_of
 from controller.cli.rw.reason_text import sentence
-from controller.cli.rw.session import CLUSTER_HALTS, HALTS, POLICIES
+from controller.cli.rw.session import CLUSTER_HALTS, HALTS, POLICIES, PROVIDERS
 from controller.cli.web.api_access import collection
 from controller.cli.web.pages.fleet_page import fleet_page
 from controller.cli.web.pages.inbox_page import inbox_page
@@ -19,8 +18,6 @@ from controller.cli.web.pages.run_figures import RunFigures
 from controller.cli.web.related_reads import Found, listed
 from controller.cli.web.run_view import follow, names_of
 from controller.cli.web.visit import Page, Visit
-
-PROVIDERS = f"providers.{GROUP}"
 
 SHARED_SECONDS = 5.0
 """Time for which all tabs share a list of halts, providers or policies, which have no watch."""

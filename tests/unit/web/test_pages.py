@@ -153,7 +153,7 @@ def test_providers_say_why_and_until_when() -> None:
     ]
     text = read(render("limits_live.html", page)).text
     assert "tried again in 30m" in text
-    assert "<b>limit</b> closed by Run r, agent coder, attempt 1" in text
+    assert "Quota: <b>limit</b> (agent coder of Run r)" in text
     assert "3 of 4 active 2 waiting" in text
 
 

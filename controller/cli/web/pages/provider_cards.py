@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from controller.cli.rw.describe_model import MICRO
 from controller.cli.rw.objects import JsonObject, name_of, namespace_of, status_of, time_of
+from controller.cli.rw.providers_view import why
 
 FULL = 100
 """Percent of a whole."""
@@ -34,10 +35,8 @@ class ProviderCard(NamedTuple):
     name: str
     state: str
     tone: str
-    reason: str
-    message: str
+    why: str
     until: datetime | None
-    closed_by: str
     active: int
     limit: int
     waiting: int
@@ -52,17 +51,14 @@ def provider_cards(providers: Sequence[JsonObject]) -> tuple[ProviderCard, ...]:
 
 def _card(provider: JsonObject) -> ProviderCard:
     status, spec = status_of(provider), provider.get("spec") or {}
-    state, closed = status.get("state") or "Open", status.get("closedBy") or {}
-    by = f"Run {closed['run']}, agent {closed['agent']}, attempt {closed['attempt']}" if closed else ""
+    state = status.get("state") or "-"
     return ProviderCard(
         namespace=namespace_of(provider),
         name=name_of(provider),
         state=state,
         tone=TONES.get(state, "quiet"),
-        reason=status.get("reason") or "",
-        message=status.get("message") or "",
+        why=why(status),
         until=time_of(status.get("closedUntil")) if state == "Closed" else None,
-        closed_by=by if state != "Open" else "",
         active=status.get("activeAgents") or 0,
         limit=spec.get("maxActiveAgents") or 0,
         waiting=status.get("waitingAgents") or 0,
