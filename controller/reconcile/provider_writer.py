@@ -110,7 +110,8 @@ class ProviderWriter:
                 log.warning(
                     "status of provider not written, retrying", namespace=key.namespace, provider=key.name, error=str(error)
                 )
-            due.append(now + timedelta(seconds=RETRY_SECONDS))
+            self._due[key] = now + timedelta(seconds=RETRY_SECONDS)
+            return
         due.append(self._budgets.due_at(key, now))
         if first := min((moment for moment in due if moment), default=None):
             self._due[key] = first

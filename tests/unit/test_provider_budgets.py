@@ -17,14 +17,14 @@ from controller.cache.provider_line import ProviderKey
 from controller.cache.run_cache import RunCache
 from controller.facts.runs import run_facts
 from controller.kube.client import Client
-from controller.kube.errors import AlreadyExists, NotFound
+from controller.kube.errors import AlreadyExists, ApiError, NotFound
 from controller.kube.resources import ESCALATIONS, Resource
 from controller.notify.message import Message
 from controller.plan.reasons import Reason
 from controller.plan.rules.ending_rules import words_of
 from controller.plan.snapshot import ProviderFacts, Snapshot
 from controller.reconcile.budget_keeper import BudgetKeeper
-from controller.reconcile.provider_writer import ProviderWriter
+from controller.reconcile.provider_writer import RETRY_SECONDS, ProviderWriter
 from tests.builders import a_run
 
 NOW = datetime(2026, 1, 8, 12, tzinfo=UTC)
@@ -36,7 +36,7 @@ class Api(Client):
     """An API server that keeps the provider and its escalations."""
 
     def __init__(self) -> None:
-        self.now, self.objects, self.version = NOW, dict[str, JsonObject](), 1
+        self.now, self.objects, self.version, self.refuses = NOW, dict[str, JsonObject](), 1, False
 
     def server_now(self) -> datetime:
         """Return the time of the test."""
@@ -58,7 +58,9 @@ class Api(Client):
     async def replace(
         self, resource: Resource, namespace: str | None, name: str, body: JsonObject, *, subresource: str | None = None
     ) -> JsonObject:
-        """Store a new version."""
+        """Store a new version, unless the API server refuses it."""
+        if self.refuses:
+            raise ApiError("replace", 500, "InternalError", name)
         return self._store(f"{resource.plural}/{name}", body)
 
     def _store(self, name: str, body: JsonObject) -> JsonObject:
@@ -235,3 +237,15 @@ def test_a_count_that_another_replica_has_saved_is_read_when_it_is_needed() -> N
     other.use(50)
     other.follow()
     assert other.status["windows"][0]["tokens"] == 50
+
+
+def test_a_write_that_fails_is_repeated_after_a_while() -> None:
+    """Not at once and again and again; and what it would have saved is saved then."""
+    world = World(Api())
+    world.use(30)
+    world.api.refuses = True
+    world.follow()
+    assert world.writer._due[KEY] == world.api.now + timedelta(seconds=RETRY_SECONDS)
+    world.api.refuses = False
+    world.follow(RETRY_SECONDS)
+    assert world.status["windows"][0]["tokens"] == 30
