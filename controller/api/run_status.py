@@ -70,7 +70,7 @@ class AgentStatus(ApiModel):
     )
     cooldown_until: Time | None = Field(default=None, description="End of the cooldown: no restart before this time.")
     outcome: OutcomeResult | None = Field(default=None, description="The outcome of its attempt.")
-    usage: Usage | None = Field(default=None, description="Usage of its attempts that have ended.")
+    usage: Usage | None = Field(default=None, description="Usage of its attempts that have ended, if it names a provider.")
     result: ResultStatus | None = Field(default=None, description="The result that it reported at its end.")
     advice: AdviceState | None = Field(default=None, description="The latest consultation about it.")
     source: SourceStatus | None = Field(default=None, description="The clone in its workspace.")

@@ -91,12 +91,17 @@ def _agent(at: PlanContext, view: AgentView) -> JsonObject:
         "outcome": state.outcome.result.value if state.outcome else None,
         "result": dump(state.result) if state.result else None,
         "advice": dump(state.advice[-1]) if state.advice else None,
-        "usage": dump(state.usage) if state.usage else None,
+        "usage": dump(state.usage) if state.usage and _has_provider(at, view.name) else None,
         "source": dump(source) if source else None,
         "verification": task_status.verification(at, view.name),
         "published": task_status.published(state),
     }
     return {key: value for key, value in entry.items() if value not in ("", None)}
+
+
+def _has_provider(at: PlanContext, agent: str) -> bool:
+    """Whether the agent names a provider, which counts its usage. Other Runs' status stays as earlier versions wrote it."""
+    return any(each.provider for each in at.agents if each.name == agent)
 
 
 def _plan(plan: Plan, acted: Iterable[Action], first: Plan) -> JsonObject | None:

@@ -12,7 +12,7 @@ import pytest
 
 from controller.api.base import JsonObject
 from controller.api.escalation import EscalationPhase
-from controller.api.operator_state import AgentState, OperatorState
+from controller.api.operator_state import AgentState, OperatorState, Usage
 from controller.api.phases import Health, Phase
 from controller.api.policy import RunPolicySpec
 from controller.api.resolved_policy import ResolvedPolicy
@@ -121,3 +121,13 @@ def test_the_status_of_a_healthy_run_is_small(reporting: bool) -> None:
     status = build_status(snapshot, decision, (), {}, NOW)
     assert len(json.dumps(status, separators=(",", ":"))) < HEALTHY_BYTES
     assert [c["type"] for c in status["conditions"] if "message" in c] == []
+
+
+@pytest.mark.parametrize("provider", [None, "claude"])
+def test_only_the_agents_of_a_provider_show_what_they_used(provider: str | None) -> None:
+    """The provider's budgets count it. The status of other Runs stays as it is, so that an upgrade writes none of them."""
+    run = replace(RUN, spec=RunSpec(agents=(Agent(name="coder", image="x", provider=provider),)))
+    state = OperatorState(run_uid="run-1", agents={"coder": AgentState(usage=Usage(input_tokens=5))})
+    status = build_status(Snapshot(run=run, state=state), COMPLETE, (), {}, NOW)
+    assert status["usage"]["inputTokens"] == 5
+    assert ("usage" in status["agents"][0]) == (provider is not None)
