@@ -213,6 +213,9 @@ class RunCache:
                 self.providers.budgets.see_run(facts, kept.value.obj)
                 self.providers.budgets.see(facts, self.pods_of(facts.key), self.reports_of(facts.key))
 
+        for key in [key for key in self._pods_of if key.namespace == namespace and self.run(key) is None]:
+            self.providers.budgets.see_remains(key, self.pods_of(key))
+
     def left(self) -> set[str]:
         """Return the UIDs of the Runs of which anything is left: the Run itself, or a pod."""
         return {*self.runs.items, *(key.uid for key in self._pods_of)}

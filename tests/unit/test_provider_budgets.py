@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from controller.api.base import JsonObject
-from controller.api.names import RunKey
+from controller.api.names import API_VERSION, LABEL_AGENT, LABEL_ATTEMPT, LABEL_RUN, LABEL_RUN_UID, REPORTER_CONTAINER, RunKey
 from controller.api.operator_state import OperatorState
 from controller.api.policy import RunPolicySpec
 from controller.api.resolved_policy import ResolvedPolicy
@@ -25,7 +26,7 @@ from controller.plan.rules.ending_rules import words_of
 from controller.plan.snapshot import ProviderFacts, Snapshot
 from controller.reconcile.budget_keeper import BudgetKeeper
 from controller.reconcile.provider_writer import RETRY_SECONDS, ProviderWriter
-from tests.builders import a_run
+from tests.builders import a_pod, a_run
 
 NOW = datetime(2026, 1, 8, 12, tzinfo=UTC)
 KEY = ProviderKey("ns", "claude")
@@ -77,7 +78,7 @@ class Api(Client):
 class World:
     """One provider, one Run that has used something, and one that would start."""
 
-    def __init__(self, api: Api, **budget: Any) -> None:
+    def __init__(self, api: Api, *, gone: bool = False, pods: tuple[JsonObject, ...] = (), **budget: Any) -> None:
         self.api, self.woken, self.sent = api, list[RunKey](), list[Message]()
         self.cache = RunCache(self.woken.append)
         self.budgets = [{"name": "daily", "window": "Day", "tokens": 100, **budget}]
@@ -87,8 +88,10 @@ class World:
         meta = {"namespace": "ns", "name": "claude", "uid": "p", "generation": 1, "resourceVersion": str(api.version)}
         spec = {"budgets": self.budgets, "notifications": [{"secretName": "chat"}]}
         provider = {"metadata": meta | {"creationTimestamp": "2026-01-01T00:00:00Z"}, "spec": spec, "status": stored}
-        for number in range(2):
+        for number in range(gone, 2):
             self.cache.runs.upsert(self.run(number))
+        for pod in pods:
+            self.cache.pods.upsert(pod)
         self.cache.providers.objects.upsert(provider)
         self.follow()
 
@@ -249,3 +252,56 @@ def test_a_write_that_fails_is_repeated_after_a_while() -> None:
     world.api.refuses = False
     world.follow(RETRY_SECONDS)
     assert world.status["windows"][0]["tokens"] == 30
+
+
+def last_pod(tokens: int) -> JsonObject:
+    """Return the ended pod of the first Run, whose reporter has left its last report."""
+    said = {
+        "attempt": 0,
+        "podUID": "pod",
+        "seq": 9,
+        "intervalSeconds": 60,
+        "activityAgeSeconds": 1,
+        "usage": {"inputTokens": tokens},
+    }
+    ended = {"exitCode": 0, "message": json.dumps(said), "finishedAt": "2026-01-08T12:00:00Z"}
+    labels = {LABEL_RUN: "r0", LABEL_RUN_UID: "u0", LABEL_AGENT: "coder", LABEL_ATTEMPT: "0"}
+    owner = {"apiVersion": API_VERSION, "kind": "Run", "name": "r0", "uid": "u0", "controller": True}
+    status = {"phase": "Failed", "initContainerStatuses": [{"name": REPORTER_CONTAINER, "state": {"terminated": ended}}]}
+    return a_pod({}, status, name="r0-coder-r0", uid="pod", resourceVersion="9", labels=labels, ownerReferences=[owner])
+
+
+def live_report(tokens: int) -> JsonObject:
+    """Return the report of that pod while it ran."""
+    owner = {"apiVersion": API_VERSION, "kind": "Run", "name": "r0", "uid": "u0", "controller": True}
+    stamp = {"manager": REPORTER_CONTAINER, "subresource": "status", "time": "2026-01-08T11:59:00Z"}
+    meta = {"namespace": "ns", "name": "r0-coder", "uid": "report", "resourceVersion": "5", "ownerReferences": [owner]}
+    said = {
+        "attempt": 0,
+        "podUID": "pod",
+        "seq": 1,
+        "intervalSeconds": 60,
+        "activityAgeSeconds": 1,
+        "usage": {"inputTokens": tokens},
+    }
+    spec = {"runName": "r0", "runUID": "u0", "agent": "coder"}
+    return {"metadata": meta | {"managedFields": [stamp]}, "spec": spec, "status": said}
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_deleted_run_is_counted_to_its_last_report(*, killed: bool) -> None:
+    """Its pod stays until its end is recorded. An operator that takes over meanwhile counts it, too."""
+    world = World(Api())
+    run = world.run(0)
+    world.cache.runs.upsert(run)
+    world.cache.reports.upsert(live_report(20))
+    world.cache.pods.upsert(last_pod(20) | {"status": {"phase": "Running"}})
+    world.follow()
+    assert world.status["windows"][0]["tokens"] == 20
+    world.cache.runs.remove(run)
+    if killed:
+        world = World(world.api, gone=True, pods=(last_pod(35),))
+    else:
+        world.cache.pods.upsert(last_pod(35) | {"metadata": last_pod(35)["metadata"] | {"resourceVersion": "10"}})
+    world.follow()
+    assert world.status["windows"][0]["tokens"] == 35
