@@ -86,6 +86,14 @@ ATTEMPTS: dict[str, tuple[str, str, dict[str, str], str | None]] = {
     "script of another site reads a stream": ("GET", "/live/", FOREIGN, None),
     "image of another site": ("GET", "/", {**FOREIGN, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, None),
     "preflight": ("OPTIONS", "/logout", {**FOREIGN, "Access-Control-Request-Method": "POST"}, None),
+    "answer from another site": ("POST", "/inbox/a/b", {**FOREIGN, "Content-Type": FORM}, "csrf={csrf}&choice=approve&uid=x"),
+    "answer without its token": ("POST", "/inbox/a/b", OWN, "choice=approve&uid=x"),
+    "stop from another site": ("POST", "/runs/a/b/stop", {**FOREIGN, "Content-Type": FORM}, "csrf={csrf}"),
+    "stop without its token": ("POST", "/runs/a/b/stop", OWN, "uid=x"),
+    "stop by GET": ("GET", "/runs/a/b/stop?csrf={csrf}", FOREIGN, None),
+    "halt from another site": ("POST", "/limits/halt", {**FOREIGN, "Content-Type": FORM}, "csrf={csrf}&reason=x&scope=cluster"),
+    "halt without its token": ("POST", "/limits/halt", OWN, "reason=x&scope=cluster"),
+    "script of another site reads a log": ("GET", "/follow/runs/a/b/logs/c", FOREIGN, None),
     # Frames (clickjacking).
     "page in a frame": ("GET", "/", FRAMED, None),
     "page in an object": ("GET", "/", {**FRAMED, "Sec-Fetch-Dest": "object"}, None),
@@ -100,6 +108,7 @@ ATTEMPTS: dict[str, tuple[str, str, dict[str, str], str | None]] = {
     "foreign Host for a static file": ("GET", "/static/x/page.js", {"Host": "evil.example"}, None),
     # Without a session, or with a wrong one.
     "a stream without a session": ("GET", "/live/", {"Cookie": "runwatchman=x"}, None),
+    "a log without a session": ("GET", "/follow/runs/a/b/logs/c", {"Cookie": "runwatchman=x"}, None),
     "a stream with an empty cookie": ("GET", "/live/", {"Cookie": "runwatchman="}, None),
     "a stream with the token as a cookie": ("GET", "/live/", {"Cookie": "runwatchman={secret}"}, None),
     "a stream with a bearer token in a header": ("GET", "/live/", {"Cookie": "x=y", "Authorization": "Bearer {secret}"}, None),
@@ -117,6 +126,9 @@ ATTEMPTS: dict[str, tuple[str, str, dict[str, str], str | None]] = {
     "a null byte": ("GET", "/static/x/page.js%00.css", {}, None),
     "the API server's path": ("GET", "/api/v1/secrets", {}, None),
     "the API server's path behind a page": ("GET", "/runs/x%2f..%2f..%2fsecrets/y", {}, None),
+    "a step upwards as a namespace": ("GET", "/runs/%2e%2e/y", {}, None),
+    "a step upwards as a Run": ("GET", "/runs/web-attacks/%2e%2e", {}, None),
+    "a query behind a name": ("GET", "/runs/web-attacks/y%3fwatch=true", {}, None),
     "an address of the cloud's metadata": ("GET", "/http://169.254.169.254/latest/meta-data", {}, None),
     # Too much.
     "a form that is too large": ("POST", "/logout", OWN, "csrf={csrf}&x=" + "x" * 100_000),

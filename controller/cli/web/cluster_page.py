@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -30,6 +31,14 @@ def _header(_: click.Context, parameter: click.Parameter, value: str) -> str:
     return value
 
 
+def _own_cluster() -> str:
+    """Return the API server of the cluster that this pod is in, by its address, which needs no DNS."""
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST", ""), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    if not host:
+        return "https://kubernetes.default.svc"
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+
+
 @click.command(context_settings={"show_default": True})
 @click.option(
     "--url", "urls", multiple=True, callback=_origins, help="Where browsers find the page: https://HOST; may be repeated."
@@ -37,7 +46,9 @@ def _header(_: click.Context, parameter: click.Parameter, value: str) -> str:
 @click.option("--listen", default="127.0.0.1", help="Address to listen on; :: in a pod: IPv6 and IPv4.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, help="Port to listen on; 0 picks one.")
 @click.option("--tls-dir", type=FOLDER, help="Folder with tls.crt and tls.key, to serve over TLS; read again when they change.")
-@click.option("--api-server", default="https://kubernetes.default.svc", help="URL of the API server.")
+@click.option(
+    "--api-server", default=_own_cluster, show_default=False, help="URL of the API server; default: that of the pod's cluster."
+)
 @click.option("--api-ca", type=FILE, help="File with the CA of the API server; default: the system's.")
 @click.option(
     "--token-header",

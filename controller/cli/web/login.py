@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from controller.cli.rw.kubectl_errors import Refused
+from controller.cli.web.api_access import Away
 from controller.cli.web.caller import Callers
 from controller.cli.web.door import COOKIE, Door, usable
 from controller.cli.web.rendering import rendered
@@ -52,6 +53,9 @@ class Login:
         except Refused as refused:
             log.info("login refused", reason=refused.reason)
             return self._form(request, request[COOKIE], onward, NOT_ACCEPTED)
+        except Away as away:
+            log.warning("the API server cannot be reached", error=str(away.__cause__))
+            raise
         log.info("logged in", user=me.get("username", ""))
         self.door.sessions.close(request[COOKIE])
         response = web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": own(onward)})

@@ -7,6 +7,7 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -51,3 +52,18 @@ def test_options_that_are_refused(options: tuple[str, str], why: str) -> None:
     """The message names the option and what it takes."""
     refused = CliRunner().invoke(web, options)
     assert (refused.exit_code, why in refused.output) == (2, True), refused.output
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "url"),
+    [
+        ("", "", "https://kubernetes.default.svc"),
+        ("10.96.0.1", "443", "https://10.96.0.1:443"),
+        ("fd00::1", "6443", "https://[fd00::1]:6443"),
+    ],
+)
+def test_a_pod_asks_its_own_cluster(monkeypatch: pytest.MonkeyPatch, host: str, port: str, url: str) -> None:
+    """By the address that the kubelet gives to every container, as other clients in a cluster do."""
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
+    assert next(option for option in web.params if option.name == "api_server").get_default(click.Context(web)) == url
