@@ -82,6 +82,9 @@ def test_a_limit_holds_the_fleet_until_a_probe_has_shown_that_it_is_over(rw: Plu
     found = provider(rw)
     assert (found["reason"], found["message"], found["closedBy"]["run"]) == ("Quota", "usage limit reached", first)
     assert f"until {found['closedUntil']}" in status(rw.cluster, rw.namespace, first)["message"]
+    for command in (("explain", first), ("describe", first), ("get",)):
+        assert f"provider claude is closed until {found['closedUntil']}" in rw.ok(*command)
+    assert re.search(r"claude +Closed +in \S+ +\d/2 +\d +Quota: usage limit reached \(agent coder of Run \w\)", rw.ok("providers"))
     before = started(rw)
     operator.stop(signal.SIGKILL)
     operator.start()

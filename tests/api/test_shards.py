@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from tests.api.shard_wave import EACH, Wave, await_phases, judged
 from tests.api.test_operator import OURS
 from tests.chaos.evidence import Evidence, watching
 from tests.cluster import Cluster
-from tests.support import apply, await_that, get, policy_of, run_of, simulated_forever
+from tests.support import apply, await_that, get, items, policy_of, run_of, simulated, simulated_forever
 
 LIMIT, MANY = 2, 12
 LOOKS = 4
@@ -82,6 +83,34 @@ def test_every_replica_halts_its_runs(api_cluster: Cluster, namespace: str, flee
     api_cluster.kubectl("-n", namespace, "delete", "halts.runwatchman.dev", "halt")
     await_phases(api_cluster, namespace, dict.fromkeys(names, "Running"))
     assert {get(api_cluster, namespace, "run", name)["status"]["restarts"] for name in names} == {0}
+
+
+def test_one_replica_gives_a_providers_places_away(api_cluster: Cluster, namespace: str, fleet: Fleet) -> None:
+    """Of twelve agents two are at work, although the Runs would be spread over two replicas. The other replica takes them over."""
+    fleet.of(2, 4)
+    provider = {"apiVersion": API_VERSION, "kind": "Provider", "metadata": {"name": "claude"}, "spec": {"maxActiveAgents": LIMIT}}
+    apply(api_cluster, namespace, provider)
+    names = [f"run-{number}" for number in range(MANY)]
+    apply(api_cluster, namespace, *(run_of(name, simulated("run-forever") | {"provider": "claude"}) for name in names))
+    at_work = {"Running": LIMIT, "Queued": MANY - LIMIT}
+    await_that(lambda: Counter(_phases(api_cluster, namespace)) == at_work, "two agents at work")
+    owner = next(operator for operator in fleet.all if any(line.get("provider") for line in operator.lines()))
+    fleet.all.remove(owner)
+    owner.stop()
+    api_cluster.kubectl(
+        "-n", namespace, "delete", "run", next(name for name, phase in _of(api_cluster, namespace) if phase == "Running")
+    )
+    fewer = {"Running": LIMIT, "Queued": MANY - LIMIT - 1}
+    await_that(lambda: Counter(_phases(api_cluster, namespace)) == fewer, "the next agent at work")
+
+
+def _of(cluster: Cluster, namespace: str) -> list[tuple[str, str]]:
+    """Return each Run with its phase."""
+    return [(run["metadata"]["name"], run.get("status", {}).get("phase", "")) for run in items(cluster, namespace, "runs")]
+
+
+def _phases(cluster: Cluster, namespace: str) -> list[str]:
+    return [phase for _, phase in _of(cluster, namespace)]
 
 
 def test_dead_replica_is_replaced_and_late_one_harms_nobody(
