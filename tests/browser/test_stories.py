@@ -106,7 +106,7 @@ def test_times_are_in_the_readers_zone(look: Look) -> None:
     """A time names its zone, and keeps UTC for programs."""
     with look.at("/runs/team-a/migrate", zone="Asia/Tokyo") as page:
         created = page.locator("#run-facts time").first
-        expect(created).to_have_text("01/01/2026, 19:00:00 GMT+9")
+        expect(created).to_have_text("1 Jan 2026, 19:00:00 GMT+9")
         expect(created).to_have_attribute("datetime", "2026-01-01T10:00:00Z")
 
 

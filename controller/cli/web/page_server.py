@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -23,6 +24,8 @@ from controller.cli.web.rendering import assets, rendered
 from controller.cli.web.visit import Page, View, Visit
 
 PAGES: tuple[Page, ...] = (runs_page.PAGE, *overviews.PAGES, run_view.PAGE, log_view.PAGE, *confirmations.PAGES)
+
+log = logging.getLogger(__name__)
 
 MAX_FORM = 1 << 16
 """Maximum bytes of a form."""
@@ -131,6 +134,9 @@ class PageServer:
             return _error(_code(problem), problem.message)
         except web.HTTPException as error:
             return _error(error.status, SENTENCES.get(error.status, error.reason))
+        except Exception:  # A fault of ours in one page: it is logged, and the person learns where to look.
+            log.exception("page failed: %s", request.path)
+            return _error(HTTPStatus.INTERNAL_SERVER_ERROR, FAULT)
 
     def _no_session(self, request: web.Request, refusal: NoSession) -> web.StreamResponse:
         if follows_foreign_link(request):
@@ -145,6 +151,7 @@ class PageServer:
         await self.callers.close()
 
 
+FAULT = "this page could not be made, and its server has logged why; `kubectl rw describe` shows the same Run"
 SENTENCES = {404: "there is no such page", 413: "this form is too large"}
 PHRASES = {status.value: status.phrase for status in HTTPStatus}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Generic, TypeVar
@@ -15,6 +16,8 @@ from controller.cli.rw.kubectl_errors import Refused
 from controller.cli.rw.objects import JsonObject
 from controller.cli.rw.user_error import Problem
 from controller.cli.web.api_access import Api, TooLarge
+
+log = logging.getLogger(__name__)
 
 E = TypeVar("E")
 Key = tuple[str, str]
@@ -159,11 +162,20 @@ class Watched(Generic[E]):
         self._since = obj["metadata"]["resourceVersion"]
 
     def _put(self, entries: dict[Key, E], obj: JsonObject) -> None:
-        made = self._entry(obj)
+        made = self._read(obj)
         if made is None:
             entries.pop(_key(obj), None)
         else:
             entries[_key(obj)] = made
+
+    def _read(self, obj: JsonObject) -> E | None:
+        """Return what pages show of an object. One that cannot be read is logged and left out; the others are shown."""
+        try:
+            return self._entry(obj)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            namespace, name = _key(obj)
+            log.warning("an object under %s cannot be shown: %s/%s: %r", self._path, namespace, name, error)
+            return None
 
 
 def _key(obj: JsonObject) -> Key:
