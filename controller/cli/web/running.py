@@ -29,18 +29,19 @@ async def serve(
     try:
         await web.SockSite(runner, opened, ssl_context=tls).start()
         ready()
-        await _first_of(_signalled(), *([ended] if ended else []))
+        await _until(_signalled(), *([ended] if ended else []))
     finally:
         await runner.cleanup()
 
 
-async def _first_of(*ends: Coroutine[Any, Any, None]) -> None:
-    tasks = [asyncio.create_task(end) for end in ends]
+async def _until(signalled: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None]) -> None:
+    """Wait for the first end. Ctrl-C ends kubectl's proxy too, which then is no failure."""
+    tasks = [asyncio.create_task(end) for end in (signalled, *others)]
     done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
-    for task in done:
+    for task in done if tasks[0] not in done else {tasks[0]}:
         task.result()
 
 
