@@ -65,7 +65,7 @@ class ProviderWriter:
         while True:
             self._event.clear()
             for key in self._take():
-                await self._follow(key)
+                await self._follow_alone(key)
             try:
                 async with asyncio.timeout(self._pause()):
                     await self._event.wait()
@@ -88,6 +88,14 @@ class ProviderWriter:
         """Return in how many seconds the next provider is due."""
         first = min((*self._due.values(), self._all_at))
         return max(0.0, (first - self._client.server_now()).total_seconds())
+
+    async def _follow_alone(self, key: ProviderKey) -> None:
+        """Advance one provider. A fault in it is logged, and it is tried again later; the others go on."""
+        try:
+            await self._follow(key)
+        except Exception:
+            log.exception("provider failed, retrying", namespace=key.namespace, provider=key.name)
+            self._due[key] = self._client.server_now() + timedelta(seconds=ALL_SECONDS)
 
     async def _follow(self, key: ProviderKey) -> None:
         """Advance one provider, and write its status if it differs."""

@@ -7,7 +7,10 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import cast
 
+import pytest
+
 from controller.api.base import JsonObject
+from controller.cache.provider_line import ProviderKey
 from controller.cache.providers import Providers
 from controller.cache.run_cache import RunCache
 from controller.kube.client import Client
@@ -33,10 +36,10 @@ class Server:
     def server_now(self) -> datetime:
         return self.now
 
-    def change(self, status: JsonObject) -> JsonObject:
+    def change(self, status: JsonObject, name: str = "claude") -> JsonObject:
         """Store a status, as the watch reports it."""
         self.version += 1
-        meta = {"namespace": "ns", "name": "claude", "uid": "p", "resourceVersion": str(self.version), "generation": 1}
+        meta = {"namespace": "ns", "name": name, "uid": name, "resourceVersion": str(self.version), "generation": 1}
         found = {"metadata": meta | {"creationTimestamp": "2026-01-01T00:00:00Z"}, "spec": {}, "status": status}
         self.providers.objects.upsert(found)
         return found
@@ -100,6 +103,28 @@ async def test_a_conflict_is_followed_by_a_write_on_the_newer_version() -> None:
     await eventually(lambda: len(server.statuses) == 2, "the next write")
     assert (server.statuses[-1]["state"], server.statuses[-1]["closings"]) == ("Closed", 3)
     assert server.statuses[-1]["conditions"][0]["status"] == "False"
+    task.cancel()
+
+
+async def test_a_provider_that_cannot_be_followed_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong with one, the next is written, and the first is tried again."""
+    server = Server()
+    for name in ("a", "b", "claude"):
+        server.change({}, name)
+    tick, tried = server.providers.tick, list[str]()
+
+    def failing(key: ProviderKey, now: datetime) -> datetime | None:
+        tried.append(key.name)
+        if key.name != "claude":
+            raise ZeroDivisionError
+        return tick(key, now)
+
+    monkeypatch.setattr(server.providers, "tick", failing)
+    task = work(server)
+    await eventually(lambda: server.statuses, "the status of the third")
+    server.now += timedelta(seconds=61)
+    see(server.providers, 1, at_work(run_of(1)))
+    await eventually(lambda: tried.count("a") > 1 and tried.count("b") > 1, "the next try")
     task.cancel()
 
 
