@@ -41,10 +41,11 @@ def test_a_run_each_night(api_cluster: Cluster, api_operator: OperatorProcess, n
     body = of_kind(objects, "ConfigMap")["data"]["run.yaml"]
     names = [nightly.kubectl("-n", namespace, verb, "-f", "-", "-o", "name", stdin=body).strip().rpartition("/")[2] for _ in "12"]
     assert len(set(names)) == len(names)
-    for name in names:
-        found = await_phase(api_cluster, namespace, name, "Completed")
-        assert found["policy"]["name"] == "nightly"
-        assert found["requestedBy"]["name"] == f"system:serviceaccount:{namespace}:nightly"
+    done = [await_phase(api_cluster, namespace, name, "Completed") for name in names]
+    assert {found["policy"]["name"] for found in done} == {"nightly"}
+    assert {found["requestedBy"]["name"] for found in done} == {f"system:serviceaccount:{namespace}:nightly"}
+    first, second = sorted(done, key=lambda found: str(found["startTime"]))
+    assert first["completionTime"] <= second["startTime"]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,13 @@
-"""The recipes of docs/recipes.md that need real containers: a runtime class, and a sidecar that has the agent's key."""
+"""The recipes of docs/recipes.md that need real containers: a Job that creates a Run, a runtime class, a sidecar that has the
+agent's key.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import shutil
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -19,7 +23,7 @@ from tests.kind.stage import LONG
 from tests.recipe_image import CODEX_AGENT, load_image
 from tests.recipes import of_kind, recipe
 from tests.skipping import cannot_run
-from tests.support import apply, await_phase, get, policy_of, run_of
+from tests.support import apply, await_phase, await_that, get, items, policy_of, run_of
 
 ENFORCED = "pod-security.kubernetes.io/enforce=restricted"
 REACHING_US: JsonObject = {"networkPolicy": "Unmanaged"}
@@ -31,6 +35,10 @@ WITH_NGINX = """ARG BASE
 FROM ${BASE}
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends nginx-light
 """
+WITH_KUBECTL = """FROM scratch
+COPY kubectl /bin/kubectl
+ENV PATH=/bin
+"""
 SEARCH = """for process in /proc/[0-9]*; do
   cat $process/comm
   for file in environ mem root/credentials/authorization.conf cwd/credentials/authorization.conf; do cat $process/$file; done
@@ -39,19 +47,39 @@ done 2>&1; kill $(cat /tmp/nginx.pid) 2>&1; env; cat /credentials/* 2>&1; echo s
 """A command that looks for the key in every process of the pod, as the agent."""
 
 
-def load_nginx(cluster: KindCluster, image: str) -> None:
-    """Load Debian's nginx as an image of this name; with another engine the node pulls the real one."""
+def load_stand_in(cluster: KindCluster, image: str, containerfile: str, *files: Path) -> None:
+    """Load an image of this name that buildah makes; with another engine the node pulls the real one."""
     if not has_buildah():
         return
 
     def build(path: Path) -> None:
         with tempfile.TemporaryDirectory() as scratch:
-            (containerfile := Path(scratch) / "Containerfile").write_text(WITH_NGINX)
+            for file in files:
+                shutil.copy(file, scratch)
+            (recipe_file := Path(scratch) / "Containerfile").write_text(containerfile)
             flags = ["--timestamp", "0", "--layers", "--pull-never", "--build-arg", f"BASE={base_image(SLIM)}"]
-            buildah("bud", "--quiet", *flags, "-f", str(containerfile), "--tag", image, scratch)
+            buildah("bud", "--quiet", *flags, "-f", str(recipe_file), "--tag", image, scratch)
         push(image, path)
 
-    cluster.load(kept("nginx-1.tar", build, "building the image nginx", "20 s"))
+    name = image.rpartition("/")[2].partition(":")[0].replace("-", "")
+    digest = hashlib.sha256(f"{image}\n{containerfile}\n{files}".encode()).hexdigest()[:12]
+    cluster.load(kept(f"{name}-{digest}.tar", build, f"building the image {name}", "20 s"))
+
+
+def test_a_run_each_night(kind_cluster: Cluster, reporting: Installed, namespace: str) -> None:
+    """A Job of the CronJob creates a Run in a namespace that enforces `restricted`, by kubectl in a pod, and the Run completes."""
+    if not isinstance(kind_cluster, KindCluster):
+        cannot_run("needs an image with kubectl, which is loaded on nodes of our own")
+    kind_cluster.kubectl("label", "namespace", namespace, ENFORCED)
+    objects = recipe("A Run each night", namespace)
+    (container,) = of_kind(objects, "CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    load_stand_in(kind_cluster, container["image"], WITH_KUBECTL, kind_cluster.kubectl_path)
+    apply(kind_cluster, namespace, *objects)
+    kind_cluster.kubectl("-n", namespace, "create", "job", "tonight", "--from=cronjob/nightly")
+    (run,) = await_that(lambda: items(kind_cluster, namespace, "runs"), "the Run")
+    assert run["metadata"]["name"].startswith("nightly-")
+    await_phase(kind_cluster, namespace, run["metadata"]["name"], "Completed")
+    await_that(lambda: get(kind_cluster, namespace, "job", "tonight")["status"].get("succeeded") == 1, "the Job's end")
 
 
 def test_a_runtime_class_of_the_policy(kind_cluster: Cluster, reporting: Installed, namespace: str) -> None:
@@ -96,7 +124,7 @@ async def test_a_key_that_the_agent_never_holds(kind_cluster: Cluster, reporting
     kind_cluster.kubectl("label", "namespace", namespace, ENFORCED)
     address, _ = kind_cluster.gateway()
     image = load_image(kind_cluster, CODEX_AGENT)
-    load_nginx(kind_cluster, NGINX)
+    load_stand_in(kind_cluster, NGINX, WITH_NGINX)
     async with AsyncExitStack() as stack:
         models: dict[str, Responses] = {}
         for name in ("keyless", "careless"):
