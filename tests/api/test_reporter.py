@@ -78,9 +78,12 @@ def test_a_question_and_its_answer(pod: Pod) -> None:
     is delivered.
     """
     pod.reporting.say('{"type":"question","id":"q1","text":"Ship \\u0007 it?\\n\\ud83d\\ude80","options":["yes"]}')
+    pod.reporting.say('{"type":"limit","kind":"quota","resetsAt":1e999,"message":"You have hit your limit"}')
     pod.reporting.say('{"type":"result","outcome":"Completed","outputs":{"pr":"x"}}')
     found = pod.await_report(lambda status: status.get("result"), "the question is not reported")
     assert parse(AgentReportStatus, found["status"]).questions[0].text == "Ship \N{REPLACEMENT CHARACTER} it?\n\N{ROCKET}"
+    limit = {"kind": "Quota", "resetsAt": "9999-12-31T23:59:59Z", "message": "You have hit your limit"}
+    assert {name: value for name, value in found["status"]["limit"].items() if name != "ageSeconds"} == limit
     entries = json.loads(pod.kubectl("get", "agentreport", "demo-coder", "-o", "json", "--show-managed-fields"))
     stamps = {entry["manager"]: entry for entry in entries["metadata"]["managedFields"] if entry.get("subresource") == "status"}
     assert stamps["runwatchman-reporter"]["time"]
