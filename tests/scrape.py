@@ -37,8 +37,11 @@ def reader(cluster: Cluster, namespace: str) -> Iterator[str]:
 
 @contextmanager
 def forwarded(cluster: Cluster, namespace: str, pod: str, port: int) -> Iterator[int]:
-    """Yield a port of this machine that is forwarded to a pod's. Raises AssertionError if kubectl forwards none."""
-    words = ["-n", namespace, "port-forward", f"pod/{pod}", f":{port}", "--address=127.0.0.1"]
+    """Yield a port of this machine that is forwarded to a pod's, or to that of `deployment/NAME`.
+
+    Raises AssertionError if kubectl forwards none.
+    """
+    words = ["-n", namespace, "port-forward", pod if "/" in pod else f"pod/{pod}", f":{port}", "--address=127.0.0.1"]
     command = [str(cluster.kubectl_path), "--kubeconfig", str(cluster.kubeconfig), *words]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:

@@ -14,7 +14,7 @@ from tests.cluster import Cluster, choose, lifecycle
 from tests.cluster.kind import KindCluster, kind_unavailable
 from tests.conftest import await_policies
 from tests.kind.each_store import release_of_each
-from tests.kind.installed import OFTEN, PATIENT, PLAIN, Installed, claim_namespace
+from tests.kind.installed import OFTEN, PAGE, PATIENT, PLAIN, Installed, claim_namespace
 from tests.kind.released import Released, released
 from tests.postgres import Door, Postgres, postgres_server
 from tests.recipe_image import GIT, load_image
@@ -96,8 +96,8 @@ def release(kind_cluster: Cluster, release_home: Path) -> Iterator[Installed]:
 
 @pytest.fixture(scope="module")
 def kind_operator(release: Installed) -> Installed:
-    """The operator without options."""
-    release.run_with(PATIENT, PLAIN)
+    """The operator without options, and the page."""
+    release.run_with(PATIENT, PLAIN, PAGE)
     return release
 
 

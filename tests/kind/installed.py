@@ -26,6 +26,7 @@ PATIENT: JsonObject = {
 """A busy machine must not lose the Lease. A killed operator returns under its own name, so no wait takes that long."""
 PLAIN: JsonObject = {"reporter": {"enabled": False}}
 """Without reporters, as `runwatchman operator` without options."""
+PAGE: JsonObject = {"web": {"enabled": True}}
 OFTEN: JsonObject = {"reporter": {"intervalSeconds": 2}}
 """With reporters that soon detect an idle agent."""
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
+from http import HTTPStatus
+from pathlib import Path
 
-from tests.chart.helm import ROOT
+from tests.chart.helm import NAMESPACE, ROOT
 from tests.cluster import Cluster
 from tests.kind.installed import Installed
-from tests.support import await_that, get
+from tests.scrape import forwarded
+from tests.support import apply, await_that, get, run_of
+from tests.users import grant, token
+from tests.web_page import Served
 
 
 def test_it_is_the_charts(kind_cluster: Cluster, kind_operator: Installed) -> None:
@@ -24,6 +29,20 @@ def test_it_is_the_charts(kind_cluster: Cluster, kind_operator: Installed) -> No
     assert (code, "runwatchman_" in metrics) == (200, True)
     assert kind_operator.probe("metrics", "nothing-here")[0] == 0  # by the API server's proxy, which sends no token
     assert await_that(kind_operator.lines, "a line of its log")
+
+
+def test_the_page_is_served_to_a_user_with_a_token(kind_cluster: Cluster, kind_operator: Installed, namespace: str) -> None:
+    """Through a forwarded port somebody logs in with a token and sees what the token may; the page's own account may do nothing."""
+    kind_cluster.kubectl("-n", namespace, "create", "serviceaccount", "reader")
+    grant(kind_cluster, namespace, "runwatchman-view", f"--serviceaccount={namespace}:reader")
+    apply(kind_cluster, namespace, run_of("seen", {"image": "no.example/none"}))
+    account = f"system:serviceaccount:{NAMESPACE}:{kind_operator.name}-web"
+    assert kind_cluster.kubectl("auth", "can-i", "list", "runs", "-A", f"--as={account}", check=False).strip() == "no"
+    with forwarded(kind_cluster, NAMESPACE, f"deployment/{kind_operator.name}-web", 8080) as port:
+        served = Served(port, 0, Path())
+        tab = served.tab(token(kind_cluster, namespace, "reader"), host="localhost:8080")
+        assert f"{namespace}/</span>seen</a>" in tab.get(f"/?namespace={namespace}").text
+        assert tab.get("/").code == HTTPStatus.FORBIDDEN
 
 
 def test_the_page_says_how_to_scrape(kind_cluster: Cluster, kind_operator: Installed) -> None:
