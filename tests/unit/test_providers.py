@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -57,6 +58,7 @@ class Fleet:
         self.providers = Providers(lambda key: self.woken.append(key.name), lambda key: self.probing.get(key.name))
         self.providers.changed = self.changed.append
         self.spec, self.version = spec, 0
+        self.written: JsonObject = {}
         self.write({})
 
     def write(self, status: JsonObject | None = None) -> None:
@@ -70,7 +72,15 @@ class Fleet:
             "creationTimestamp": "2026-01-01T00:00:00Z",
         }
         status = dump(self.providers.status(KEY)) if status is None else status
+        self.written = status
         self.providers.objects.upsert({"metadata": meta, "spec": self.spec, "status": status})
+
+    def begun_anew(self) -> Fleet:
+        """Return the fleet of a new process, which knows only what is in the cluster."""
+        fleet = Fleet(**self.spec)
+        fleet.write(self.written)
+        fleet.probing = self.probing
+        return fleet
 
     def ask(self, run: RunFacts, seconds: float = 0, attempt: int = 0) -> list[Reason | None]:
         """Return why each agent of a Run waits, None for one that is admitted."""
@@ -80,11 +90,11 @@ class Fleet:
         seen = self.providers.admitted(Snapshot(run=run, policy=POLICY, state=state), after(seconds))
         return [facts.reason for facts in seen.providers]
 
-    def limit(self, run: RunFacts, seconds: float, attempt: int = 0, reset: float | None = None) -> None:
+    def limit(self, run: RunFacts, seconds: float, *pods: PodFacts, attempt: int = 0, reset: float | None = None) -> None:
         """Report a limit of the first agent of a Run."""
         found = LimitFacts(LimitKind.QUOTA, after(seconds), None if reset is None else after(reset))
         report = ReportFacts("a0", run.uid, attempt, "p", 1, after(seconds), 30, after(seconds), limit=found)
-        self.providers.see(run, [], [report])
+        self.providers.see(run, pods, [report])
 
     def state(self, seconds: float) -> ProviderState | None:
         """Return the provider's state, with the Runs woken whose turn has come."""
@@ -310,3 +320,89 @@ def test_an_agent_that_cannot_start_keeps_no_place() -> None:
     fleet.state(120)
     assert fleet.woken == ["r1"]
     assert (fleet.ask(stuck, 121), fleet.ask(other, 121)) == ([Reason.PROVIDER_FULL], [None])
+
+
+class Story:
+    """Agents that ask, start at once if they are admitted, end, meet limits and vanish, in an order by chance."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = Random(seed)  # noqa: S311  # no secret
+        self.most = self.chance.choice([None, 1, 2])
+        self.fleet = Fleet(**({"maxActiveAgents": self.most} if self.most else {}))
+        self.now, self.started = 0.0, -100.0
+        self.working: set[int] = set()
+        self.turned: set[int] = set()
+        self.states: set[ProviderState | None] = set()
+
+    def step(self) -> None:
+        """Let some seconds pass, and one thing happen to one Run. A status is sometimes written late."""
+        self.now += self.chance.choice([0, 1, 7, 20])
+        steps = [self.ask, self.ask, self.ask, self.end, self.limit, self.turns, self.restart]
+        number, what = self.chance.randrange(5), self.chance.choice(steps)
+        self.fleet.probing = {f"r{each}": self.run(each) for each in range(5)}
+        self.fleet.state(self.now)
+        if self.chance.random() < 0.8:
+            self.fleet.write()
+        what(number)
+        assert self.most is None or len(self.working) <= self.most
+
+    def run(self, number: int) -> ProbingRun:
+        """Return a Run as the caches know it: its pod if it works, and its report of a turn if it has finished one."""
+        turn = ReportFacts("a0", f"uid-{number}", 0, "p", 1, after(self.now), 30, after(self.now), turns=1)
+        return ProbingRun(True, tuple(self.pods(number)), (turn,) if number in self.turned else ())
+
+    def pods(self, number: int) -> list[PodFacts]:
+        """Return the pod of a Run that works."""
+        return [at_work(run_of(number), started_at=after(self.now))] if number in self.working else []
+
+    def ask(self, number: int) -> None:
+        """Look at a Run that does not work, and start its agent if it is admitted."""
+        recorded = self.fleet.written.get("probe") or {}
+        if number in self.working or self.fleet.ask(run_of(number), self.now) != [None]:
+            return
+        state = self.fleet.providers.status(KEY).state
+        self.states.add(state)
+        assert state is not ProviderState.CLOSED
+        assert state is not ProviderState.PROBING or recorded.get("run") == f"r{number}"
+        assert state is not ProviderState.REOPENING or self.now - self.started >= 6
+        self.started = self.now
+        self.working.add(number)
+        self.fleet.providers.see(run_of(number), self.pods(number), [])
+
+    def end(self, number: int) -> None:
+        """End an agent, or delete its Run."""
+        self.working.discard(number)
+        self.turned.discard(number)
+        self.fleet.providers.see(run_of(number), [], [])
+        if self.chance.random() < 0.3:
+            self.fleet.providers.forget(f"uid-{number}")
+
+    def limit(self, number: int) -> None:
+        """Report a limit of an agent at work, now and then."""
+        if number in self.working and self.chance.random() < 0.3:
+            self.turned.discard(number)
+            self.fleet.limit(run_of(number), self.now, *self.pods(number), reset=self.now + 10)
+
+    def turns(self, _: int) -> None:
+        """Let each agent at work finish a turn."""
+        self.turned |= self.working
+
+    def restart(self, _: int) -> None:
+        """Begin a new process, now and then."""
+        if self.chance.random() < 0.1:
+            self.fleet = self.fleet.begun_anew()
+            for each in self.working:
+                self.fleet.providers.see(run_of(each), self.pods(each), [])
+
+
+def test_no_order_of_events_starts_too_many() -> None:
+    """Never are more agents at work than places; while the provider is closed nothing starts but a recorded probe; and starts of a
+    reopening provider keep their distance, also after the process has begun anew.
+    """
+    states: set[ProviderState | None] = set()
+    for seed in range(60):
+        story = Story(seed)
+        for _ in range(80):
+            story.step()
+        states |= story.states
+    assert states == {ProviderState.OPEN, ProviderState.PROBING, ProviderState.REOPENING}
