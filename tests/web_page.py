@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -83,12 +83,16 @@ class Tab:
         finally:
             connection.close()
 
-    @contextmanager
-    def live(self, path: str) -> Iterator[Iterator[tuple[str, str]]]:
+    def live(self, path: str) -> AbstractContextManager[Iterator[tuple[str, str]]]:
         """Open a page's stream; yields its events as (name, data)."""
+        return self.stream(f"/live{path}")
+
+    @contextmanager
+    def stream(self, path: str) -> Iterator[Iterator[tuple[str, str]]]:
+        """Open a stream; yields its events as (name, data)."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)
         try:
-            connection.request("GET", f"/live{path}", headers=self._headers({"Sec-Fetch-Site": "same-origin"}))
+            connection.request("GET", path, headers=self._headers({"Sec-Fetch-Site": "same-origin"}))
             response = connection.getresponse()
             assert response.status == http.HTTPStatus.OK, response.read()
             yield _events(response)
