@@ -18,6 +18,7 @@ from controller.cli.rw.session import ESCALATIONS, RUNS
 from controller.cli.rw.user_error import Problem
 from controller.cli.web.api_access import Api, ApiServer, collection, path_of
 from controller.cli.web.escalation_entries import EscalationEntry, entry_of
+from controller.cli.web.pages.usage_line import UsageSamples
 from controller.cli.web.recently import Recently
 from controller.cli.web.run_rows import RunRow, row_of
 from controller.cli.web.watched import Watched
@@ -53,6 +54,7 @@ class Caller:
     streams: int = 0
     shared: dict[str, Shared] = field(default_factory=dict)
     recent: Recently = field(default_factory=Recently)
+    usage: UsageSamples = field(default_factory=UsageSamples)
     _me: JsonObject = field(default_factory=dict)
     _me_until: float = 0.0
     _checked_until: float = 0.0

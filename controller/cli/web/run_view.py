@@ -7,13 +7,14 @@ from typing import Any
 from urllib.parse import quote
 
 from controller.cli.rw.kubectl_errors import Denied, Refused
-from controller.cli.rw.objects import JsonObject, name_of, namespace_of
+from controller.cli.rw.objects import TERMINAL, JsonObject, name_of, namespace_of, phase_of, used
 from controller.cli.rw.reason_text import sentence
 from controller.cli.rw.related_objects import Around
 from controller.cli.rw.session import RUNS
 from controller.cli.rw.user_error import Problem
 from controller.cli.web.api_access import collection, path_of
 from controller.cli.web.pages.run_page import run_page
+from controller.cli.web.pages.usage_line import Sample
 from controller.cli.web.related_reads import read_related
 from controller.cli.web.visit import Page, Visit
 
@@ -50,11 +51,20 @@ async def model(visit: Visit) -> Mapping[str, Any]:
     await follow(visit.escalations())
     run, around = await visit.caller.recent.get(("run", *stamp(visit)), SHARED_SECONDS, lambda: _read(visit))
     try:
-        page = run_page(run, around, sentence, await names_of(visit), visit.now)
+        page = run_page(run, around, sentence, await names_of(visit), visit.now, _samples(visit, run, around))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         message = f"Run {name_of(run)} cannot be read, because somebody wrote it by hand"
         raise Problem(message, "see `kubectl get run -o yaml`") from error
     return {"model": page, "csrf": visit.csrf, "sent": visit.query.get("sent", "")}
+
+
+def _samples(visit: Visit, run: JsonObject, around: Around) -> tuple[Sample, ...]:
+    """Keep how many tokens an unfinished Run has used by now, and return what is kept of it."""
+    if phase_of(run) in TERMINAL:
+        return ()
+    found = used(run, around.reports)
+    tokens = found.get("inputTokens", 0) + found.get("outputTokens", 0)
+    return visit.caller.usage.add((namespace_of(run), name_of(run), run["metadata"]["uid"]), Sample(visit.now, tokens))
 
 
 async def _read(visit: Visit) -> tuple[JsonObject, Around]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -29,6 +29,7 @@ from controller.cli.web.pages.escalation_card import Card, card
 from controller.cli.web.pages.lanes import Lanes, lanes
 from controller.cli.web.pages.steering import Action, actions_of
 from controller.cli.web.pages.usage import Usage, usage_of
+from controller.cli.web.pages.usage_line import Sample, UsageLine, usage_line
 
 SHOWN = 100
 """Maximum number of timeline entries, the newest ones."""
@@ -75,6 +76,7 @@ class RunPage:
     why: Explanation
     agents: tuple[AgentCard, ...]
     usage: Usage
+    line: UsageLine | None
     waiting: tuple[Card, ...]
     answered: tuple[Card, ...]
     actions: tuple[Action, ...]
@@ -91,7 +93,9 @@ class RunPage:
     now: datetime
 
 
-def run_page(run: JsonObject, around: Around, sentence: Sentence, me: Collection[str], now: datetime) -> RunPage:
+def run_page(
+    run: JsonObject, around: Around, sentence: Sentence, me: Collection[str], now: datetime, samples: Sequence[Sample] = ()
+) -> RunPage:
     """Return the data of a Run's page; `me` contains the names of the caller and of the caller's groups."""
     spec, status, why = run["spec"], status_of(run), explain_run(run, around, now)
     entries, open_ = timeline(run, around), oldest_first(around.escalations)
@@ -109,6 +113,7 @@ def run_page(run: JsonObject, around: Around, sentence: Sentence, me: Collection
         why=why,
         agents=tuple(_agents(run, around, why, now)),
         usage=usage_of(run, around, used(run, around.reports)),
+        line=usage_line(samples, now),
         waiting=tuple(card(escalation, run, me, now) for escalation in open_),
         answered=tuple(card(escalation, run, me, now) for escalation in over),
         actions=tuple(actions_of(run)),
