@@ -6,14 +6,15 @@ Tenants choose namespaces and policies, so the pairs of them that get series of 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 MAX_TENANTS = 500
-"""Pairs of a namespace and a policy with series of their own; the usage of any other counts for `OTHER`."""
+"""Pairs of a namespace and a policy with series of their own, and as many of them with a provider. Others count for `OTHER`."""
 
 OTHER = "_other"
-"""The namespace and the policy of pairs beyond the limit. No namespace and no policy can have this name."""
+"""The namespace, the policy and the provider beyond the limit. None of them can have this name."""
 
 MICRO_USD = 1_000_000
 
@@ -21,12 +22,29 @@ WAITS = (60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 24 * 3600.0, 7 * 24 * 3600.0)
 """Histogram bounds in seconds. People answer within minutes, or the next day."""
 
 
+class Used(NamedTuple):
+    """What agents have used: tokens in and out, and the cost in millionths of a US dollar."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_micro_usd: int = 0
+
+    def beyond(self, other: Used) -> Used:
+        """Return by how much this exceeds another, never less than nothing."""
+        return Used(*(max(0, mine - its) for mine, its in zip(self, other, strict=True)))
+
+    def plus(self, other: Used) -> Used:
+        """Return the sum."""
+        return Used(*(mine + its for mine, its in zip(self, other, strict=True)))
+
+
 class RunMetrics:
-    """The series about Runs. A policy is named as in a Run's status; none in force is an empty name."""
+    """The series about Runs. A policy is named as in a Run's status; none in force is an empty name, as is no provider."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         tenant = ["namespace", "policy"]
-        self._tenants: set[tuple[str, str]] = set()
+        self._tenants: set[tuple[str, ...]] = set()
+        self._users: set[tuple[str, ...]] = set()
         self.finished = Counter(
             "runwatchman_runs_finished_total",
             "Runs that have ended, by phase and reason.",
@@ -36,13 +54,13 @@ class RunMetrics:
         self.tokens = Counter(
             "runwatchman_agent_tokens_total",
             "Tokens that agents have reported, counted when an attempt ends.",
-            [*tenant, "direction"],
+            [*tenant, "provider", "direction"],
             registry=registry,
         )
         self.cost = Counter(
             "runwatchman_agent_cost_usd_total",
             "Dollars that agents have reported, counted when an attempt ends.",
-            tenant,
+            [*tenant, "provider"],
             registry=registry,
         )
         self.waited = Counter(
@@ -67,14 +85,14 @@ class RunMetrics:
         """Count a Run that has ended."""
         self.finished.labels(*self._tenant(namespace, policy), phase, reason).inc()
 
-    def count_usage(self, namespace: str, policy: str, input_tokens: int, output_tokens: int, cost_micro_usd: int) -> None:
+    def count_usage(self, namespace: str, policy: str, provider: str, used: Used) -> None:
         """Count the usage of attempts that have ended. Agents report it themselves."""
-        tenant = self._tenant(namespace, policy)
-        for direction, tokens in (("input", input_tokens), ("output", output_tokens)):
+        user = _capped(self._users, namespace, policy, provider)
+        for direction, tokens in (("input", used.input_tokens), ("output", used.output_tokens)):
             if tokens > 0:
-                self.tokens.labels(*tenant, direction).inc(tokens)
-        if cost_micro_usd > 0:
-            self.cost.labels(*tenant).inc(cost_micro_usd / MICRO_USD)
+                self.tokens.labels(*user, direction).inc(tokens)
+        if used.cost_micro_usd > 0:
+            self.cost.labels(*user).inc(used.cost_micro_usd / MICRO_USD)
 
     def count_wait(self, namespace: str, policy: str, kind: str, phase: str, seconds: float) -> None:
         """Count the end of a wait for a human."""
@@ -90,13 +108,16 @@ class RunMetrics:
             self._open.labels(kind).set(len(found))
             self._oldest.labels(kind).set(max(found, default=0.0))
 
-    def _tenant(self, namespace: str, policy: str) -> tuple[str, str]:
-        """Return the labels of a tenant: its own, or those of all that came after the limit."""
-        pair = (namespace, policy)
-        if pair not in self._tenants and len(self._tenants) >= MAX_TENANTS:
-            return OTHER, OTHER
-        self._tenants.add(pair)
-        return pair
+    def _tenant(self, namespace: str, policy: str) -> tuple[str, ...]:
+        return _capped(self._tenants, namespace, policy)
+
+
+def _capped(known: set[tuple[str, ...]], *labels: str) -> tuple[str, ...]:
+    """Return these labels, or those of all that came after the limit."""
+    if labels not in known and len(known) >= MAX_TENANTS:
+        return (OTHER,) * len(labels)
+    known.add(labels)
+    return labels
 
 
 def unregistered() -> RunMetrics:

@@ -14,6 +14,7 @@ from controller.kube.event_recorder import (
 )
 from controller.notify.message import finished, places_for
 from controller.observability.metrics import Metrics
+from controller.observability.run_metrics import Used
 from controller.reconcile.actions import Tools
 from controller.reconcile.work import Work
 
@@ -43,10 +44,8 @@ class AfterSave:
 
     def _count_usage(self, work: Work, before: JsonObject) -> None:
         """Count the usage that this save has added: that of the attempts whose end it records."""
-        old, new = before.get("usage", {}), work.run["status"].get("usage", {})
-        used = [new.get(field, 0) - old.get(field, 0) for field in ("inputTokens", "outputTokens", "costMicroUSD")]
-        if any(amount > 0 for amount in used):
-            self._metrics.of_runs.count_usage(work.key.namespace, policy_of(work.run), *used)
+        for provider, used in used_since(before, work.run).items():
+            self._metrics.of_runs.count_usage(work.key.namespace, policy_of(work.run), provider, used)
 
     def _count_end(self, work: Work, before: JsonObject) -> None:
         """Count a Run that this save has finished. Only one save can."""
@@ -64,3 +63,20 @@ class AfterSave:
 def policy_of(run: JsonObject) -> str:
     """Return the name of the policy in force for a Run, by its status; empty if there was none."""
     return str(run["status"].get("policy", {}).get("name", ""))
+
+
+def used_since(before: JsonObject, run: JsonObject) -> dict[str, Used]:
+    """Return what a Run's agents have used since a former status, by provider; an empty name has those without one."""
+    old = {agent["name"]: agent for agent in before.get("agents", ())}
+    providers = {agent["name"]: agent["provider"] for agent in run["spec"]["agents"] if agent.get("provider")}
+    total, found = _used(run["status"]).beyond(_used(before)), dict[str, Used]()
+    for agent in run["status"].get("agents", ()):
+        if provider := providers.get(agent["name"]):
+            more = _used(agent).beyond(_used(old.get(agent["name"], {})))
+            found[provider], total = found.get(provider, Used()).plus(more), total.beyond(more)
+    return {provider: used for provider, used in {**found, "": total}.items() if any(used)}
+
+
+def _used(status: JsonObject) -> Used:
+    usage = status.get("usage") or {}
+    return Used(*(usage.get(field, 0) for field in ("inputTokens", "outputTokens", "costMicroUSD")))

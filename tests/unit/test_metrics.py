@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from controller.adapter.metrics import AdapterMetrics
+from controller.api.base import JsonObject
 from controller.observability.metrics import Metrics
 from controller.observability.provider_metrics import ProviderMetrics, SeenProvider
-from controller.observability.run_metrics import MAX_TENANTS, OTHER, RunMetrics
+from controller.observability.run_metrics import MAX_TENANTS, OTHER, RunMetrics, Used
+from controller.reconcile.after_save import used_since
 
+USAGE = {"inputTokens": 10, "outputTokens": 5, "costMicroUSD": 3}
 LEFT = "runwatchman_restart_budget_left"
 OF_RUNS = {LEFT: {"namespace", "run"}}
 """Series with labels that tenants choose: each is removed with its Run."""
 CAPPED = {
     "runwatchman_runs_finished": {"namespace", "policy", "phase"},
-    "runwatchman_agent_tokens": {"namespace", "policy"},
-    "runwatchman_agent_cost_usd": {"namespace", "policy"},
+    "runwatchman_agent_tokens": {"namespace", "policy", "provider"},
+    "runwatchman_agent_cost_usd": {"namespace", "policy", "provider"},
     "runwatchman_waited_for_people_seconds": {"namespace", "policy"},
     "runwatchman_human_wait_seconds": {"phase"},
     "runwatchman_provider_state": {"namespace", "provider"},
@@ -72,7 +76,7 @@ def test_tenants_fill_only_so_many_series() -> None:
     metrics = RunMetrics(registry)
     for number in range(MAX_TENANTS + 100):
         metrics.count_end(f"team-{number}", "default", "Completed", "AllAgentsComplete")
-        metrics.count_usage(f"team-{number}", "default", 10, 5, 250_000)
+        metrics.count_usage(f"team-{number}", "default", "claude", Used(10, 5, 250_000))
         metrics.count_wait(f"team-{number}", "default", "Question", "Answered", 60.0)
     metrics.count_end("team-0", "default", "Completed", "AllAgentsComplete")
     for family in registry.collect():
@@ -82,8 +86,41 @@ def test_tenants_fill_only_so_many_series() -> None:
     count, other = "runwatchman_runs_finished_total", {"namespace": OTHER, "policy": OTHER}
     assert registry.get_sample_value(count, {"namespace": "team-0", "policy": "default"} | ended) == 2
     assert registry.get_sample_value(count, other | ended) == 100
+    other |= {"provider": OTHER}
     assert registry.get_sample_value("runwatchman_agent_tokens_total", other | {"direction": "input"}) == 1000
     assert registry.get_sample_value("runwatchman_agent_cost_usd_total", other) == 25.0
+
+
+def test_a_namespaces_providers_fill_only_so_many_series() -> None:
+    """The name of a provider is a tenant's word, also of one that does not exist."""
+    registry = CollectorRegistry()
+    metrics = RunMetrics(registry)
+    for number in range(MAX_TENANTS + 100):
+        metrics.count_usage("team", "default", f"p-{number}", Used(output_tokens=1))
+    [tokens] = [family for family in registry.collect() if family.name == "runwatchman_agent_tokens"]
+    assert len({sample.labels["provider"] for sample in tokens.samples}) == MAX_TENANTS + 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({}, {}, {}),
+        ({}, {"usage": USAGE}, {"": Used(10, 5, 3)}),
+        ({"usage": USAGE}, {"usage": USAGE}, {}),
+        ({}, {"usage": USAGE, "agents": [{"name": "coder", "usage": USAGE}]}, {"claude": Used(10, 5, 3)}),
+        ({}, {"usage": USAGE, "agents": [{"name": "coder", "usage": {"inputTokens": 4}}]}, {"claude": Used(4), "": Used(6, 5, 3)}),
+        (
+            {"usage": {"inputTokens": 4}, "agents": [{"name": "coder", "usage": {"inputTokens": 4}}]},
+            {"usage": USAGE, "agents": [{"name": "coder", "usage": USAGE}]},
+            {"claude": Used(6, 5, 3)},
+        ),
+        ({"agents": [{"name": "coder"}]}, {"usage": USAGE, "agents": [{"name": "critic", "usage": USAGE}]}, {"": Used(10, 5, 3)}),
+    ],
+)
+def test_usage_counts_for_its_provider_once(before: JsonObject, after: JsonObject, expected: dict[str, Used]) -> None:
+    """What a save adds counts for the provider of the agent that used it, the rest for none."""
+    run = {"spec": {"agents": [{"name": "coder", "provider": "claude"}, {"name": "critic"}]}, "status": after}
+    assert used_since(before, run) == expected
 
 
 def test_what_waits_for_people_is_as_old_as_its_oldest() -> None:
