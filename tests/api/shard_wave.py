@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from controller.api.base import JsonObject
 from tests.api.operators import PATIENCE_SECONDS
 from tests.chaos.evidence import Evidence
 from tests.chaos.invariants import Law, violations
@@ -18,17 +19,22 @@ EACH = 5
 
 
 class Wave:
-    """Runs that complete, that crash until their budget is spent, and that work until they are stopped."""
+    """Runs that complete, that crash until their budget is spent, and that work until they are stopped; a provider is optional."""
 
-    def __init__(self, cluster: Cluster, namespace: str, name: str) -> None:
-        self._cluster, self._namespace = cluster, namespace
+    def __init__(self, cluster: Cluster, namespace: str, name: str, provider: JsonObject | None = None) -> None:
+        self._cluster, self._namespace, self._provider = cluster, namespace, provider
         self.names = {kind: [f"{name}-{kind}-{number}" for number in range(EACH)] for kind in ENDS}
 
     def apply(self) -> None:
         """Create all of them."""
         policy = policy_of({"restartBudget": BUDGET, "restartCooldownSeconds": COOLDOWN})
         made = {"done": run_of, "crash": failing, "stay": simulated_forever}
-        apply(self._cluster, self._namespace, policy, *(made[kind](name) for kind in ENDS for name in self.names[kind]))
+        runs = [made[kind](name) for kind in ENDS for name in self.names[kind]]
+        if self._provider:
+            apply(self._cluster, self._namespace, self._provider)
+            for agent in (agent for run in runs for agent in run["spec"]["agents"]):
+                agent["provider"] = self._provider["metadata"]["name"]
+        apply(self._cluster, self._namespace, policy, *runs)
 
     def await_at_work(self) -> None:
         """Wait until the ones that stay are running."""

@@ -6,6 +6,9 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
+from controller.api.names import API_VERSION
 from tests.cluster import Cluster
 from tests.cluster.processes import wait_until
 from tests.support import (
@@ -24,18 +27,27 @@ from tests.support import (
 OURS = ("runwatchman/", "kopf/", "Python")
 HUNDRED = 100
 LONG_SECONDS = 3600
+MOST_OF_A_PROVIDER = 2
+"""Writes of a provider's status while one Run works: the first, and one of its numbers of agents."""
 SETTLING_SECONDS = 5.0
 """Longer than the delay of a status."""
 IDLE_SECONDS = float(os.environ.get("RUNWATCHMAN_IDLE_SECONDS", "20"))
 """How long an idle operator is watched for writes; the figure of the release notes is taken with 300."""
 
 
-def test_three_writes_for_a_healthy_run(api_cluster: Cluster, api_operator: OperatorProcess, namespace: str) -> None:
-    """From apply to Completed: create, ungate, state and status; and one Event."""
-    apply(api_cluster, namespace, run_of("three"))
+@pytest.mark.parametrize("provider", [None, "shared"])
+def test_three_writes_for_a_healthy_run(
+    api_cluster: Cluster, api_operator: OperatorProcess, namespace: str, provider: str | None
+) -> None:
+    """From apply to Completed: create, ungate, state and status; and one Event. A provider costs the Run no write: its own status
+    is written when it is new, and then at most once a minute.
+    """
+    limits = {"apiVersion": API_VERSION, "kind": "Provider", "metadata": {"name": "shared"}, "spec": {"maxActiveAgents": 5}}
+    apply(api_cluster, namespace, *([limits] if provider else []), run_of("three", {"provider": provider} if provider else {}))
     await_phase(api_cluster, namespace, "three", "Completed")
     await_that(lambda: ("create", "events") in api_cluster.writes(namespace, *OURS), "the Event")
-    spent = api_cluster.writes(namespace, *OURS)
+    spent = dict(api_cluster.writes(namespace, *OURS))
+    assert spent.pop(("update", "providers/status"), 0) <= (MOST_OF_A_PROVIDER if provider else 0)
     assert spent == {("create", "pods"): 1, ("update", "runs/status"): 1, ("patch", "pods"): 1, ("create", "events"): 1}
 
 

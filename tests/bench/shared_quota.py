@@ -1,6 +1,6 @@
 """A fleet whose provider exhausts its quota: how many attempts are lost to it, with and without a Provider.
 
-scripts/run python -m tests.bench.shared_quota [--runs N] [--without]
+scripts/run python -m tests.bench.shared_quota [--runs N] [--places N] [--without]
 
 Each agent is a simulated pod that asks a stub once. The stub serves so many agents, then none until its reset time. An agent that
 it does not serve reports the limit with the reset time, as `rw exec` does, and exits with 75.
@@ -28,7 +28,6 @@ from tests.support import OperatorProcess, apply, run_of, simulated
 API = "/apis/runwatchman.dev/v1alpha1/namespaces"
 MERGE = {"Content-Type": "application/merge-patch+json"}
 PER_MINUTE = 300
-PLACES = 20
 POLL_SECONDS = 0.5
 JsonObject = dict[str, Any]
 
@@ -141,20 +140,21 @@ def busiest(times: list[datetime], seconds: int) -> int:
 @click.option("--runs", default=400, show_default=True)
 @click.option("--calls", default=100, show_default=True, help="Agents that the quota serves.")
 @click.option("--reset", default=60, show_default=True, help="Seconds until the quota is reset: an hour, shortened.")
+@click.option("--places", default=20, show_default=True, help="Agents that are active at once: maxActiveAgents.")
 @click.option("--limit", default=900, show_default=True, help="Seconds until the campaign gives up.")
 @click.option("--without", is_flag=True, help="Without a Provider.")
-def main(runs: int, calls: int, reset: int, limit: int, *, without: bool) -> None:
+def main(runs: int, calls: int, reset: int, places: int, limit: int, *, without: bool) -> None:
     """Start the fleet, and print what the quota cost it."""
     with installed_cluster(None, "api", kwok_nodes=4) as cluster:
-        good = measure(cluster, runs, Quota(calls, reset), limit, without=without)
+        good = measure(cluster, runs, Quota(calls, reset), places, limit, without=without)
     sys.exit(0 if good else 1)
 
 
-def measure(cluster: Cluster, runs: int, quota: Quota, limit: int, *, without: bool) -> bool:
+def measure(cluster: Cluster, runs: int, quota: Quota, places: int, limit: int, *, without: bool) -> bool:
     """Return whether the Provider has kept its promises; print the figures."""
     namespace = f"quota-{uuid.uuid4().hex[:6]}"
     cluster.create_namespace(namespace)
-    spec = {"maxActiveAgents": PLACES, "reopenPerMinute": PER_MINUTE}
+    spec = {"maxActiveAgents": places, "reopenPerMinute": PER_MINUTE}
     apply(
         cluster,
         namespace,

@@ -23,6 +23,7 @@ from tests.cluster import Cluster, lifecycle
 from tests.conftest import install
 from tests.postgres import postgres_server
 from tests.sharding.faults import Blows
+from tests.sharding.places import PLACES, most_at_work, shared_provider, too_many
 
 NODES = 2
 POSTGRESQL = "postgresql"
@@ -45,7 +46,7 @@ def main(waves: int, seed: int | None, store: str) -> None:
     try:
         install(cluster)
         with watching(cluster) as evidence, _kept(store) as options:
-            faults = [text for number in range(waves) for text in _wave(cluster, evidence, f"wave-{number}", options, draw, tell)]
+            faults = [text for number in range(waves) for text in _wave(cluster, evidence, number, options, draw, tell)]
     finally:
         lifecycle.end(cluster)
     tell(f"{waves} waves, {len(faults) or 'no'} violations")
@@ -61,12 +62,18 @@ def _kept(store: str) -> Iterator[tuple[str, ...]]:
 
 
 def _wave(
-    cluster: Cluster, evidence: Evidence, name: str, options: Sequence[str], draw: random.Random, tell: Callable[[str], None]
+    cluster: Cluster, evidence: Evidence, number: int, options: Sequence[str], draw: random.Random, tell: Callable[[str], None]
 ) -> list[str]:
+    """Strike one wave. In every second one, from the first on, all agents share the places of a provider."""
+    name = f"wave-{number}"
+    provider = None if number % 2 else shared_provider()
     cluster.kubectl("create", "namespace", name)
     with fleet_of(cluster, name, options) as fleet:
-        struck, ended = _under_blows(fleet, Wave(cluster, name, name), draw)
+        struck, ended = _under_blows(fleet, Wave(cluster, name, name, provider), draw)
     faults = judged(evidence, name)
+    if provider:
+        tell(f"{name}: at most {most_at_work(evidence.history(name))} agents at work, with places for {PLACES}")
+        faults += too_many(evidence.history(name))
     tell(f"{name}: {dict(struck)}, {len(ended)} ended by themselves, {faults or 'nothing violated'}")
     return faults
 
