@@ -25,6 +25,14 @@ LEFT_BEHIND = (
     "print([str(path) for path in paths if path.exists()], "
     "[name for name in ('gcc', 'cc', 'uv', 'hatchling') if shutil.which(name)])"
 )
+HIGHLIGHTED = """
+import json
+from rich.console import Console
+try:
+    json.loads("")
+except ValueError:
+    Console(force_terminal=True).print_exception()
+"""
 UNLISTED = (
     "import importlib.metadata, json, re, sys; "
     "listed = {(each['name'], each['version']) for each in json.load(open(sys.argv[1]))['components']}; "
@@ -71,6 +79,11 @@ def test_runs_without_rights(engine: dict[str, str]) -> None:
     for command in ("operator", "plan", "policy", "store", "crds"):
         assert "Usage: runwatchman" in in_image(engine, command, "--help")
     assert in_image(engine, "-c", "import os; print(os.getuid(), os.getgid())", entrypoint="python3").split() == ["65532", "65532"]
+
+
+def test_a_traceback_is_highlighted(engine: dict[str, str]) -> None:
+    """Rich finds the lexer of Python, the only one that the image has."""
+    assert "JSONDecodeError" in in_image(engine, "-c", HIGHLIGHTED, entrypoint="python3")
 
 
 def test_nothing_of_the_build_is_left(engine: dict[str, str]) -> None:
