@@ -80,11 +80,17 @@ RIGHTS = {
 """A user -> the code of all Runs, the Runs of the user's namespaces, and the codes of a Run there and of one elsewhere."""
 
 
+def pages_of(tab: Tab) -> list[Answer]:
+    """Open the pages of all Runs, and of each namespace."""
+    return [tab.get(path) for path in ("/", f"/?namespace={HOME}", f"/?namespace={OTHER}")]
+
+
 @pytest.mark.parametrize("user", RIGHTS)
 def test_users_see_what_rbac_lets_them_see(stage: Stage, user: str) -> None:
     """Nobody sees a name of a namespace that the user may not look at; an error names the missing right."""
     tab, (all_runs, seen, here, there) = stage.tab(user), RIGHTS[user]
-    whole, home, other = (tab.get(path) for path in ("/", f"/?namespace={HOME}", f"/?namespace={OTHER}"))
+    await_that(lambda: names("".join(page.text for page in pages_of(tab))) == seen, "the first lists")  # a page waits only so long
+    whole, home, other = pages_of(tab)
     assert whole.code == all_runs
     assert names(whole.text) | names(home.text) | names(other.text) == seen
     assert [tab.get(f"/runs/{space}").code for space in (f"{HOME}/mine", f"{OTHER}/theirs")] == [here, there]
