@@ -28,6 +28,10 @@ from tests.cluster import Cluster
 from tests.support import await_that
 
 ANSWER_SECONDS = 60.0
+GOODBYE_SECONDS = 0.25
+"""aiohttp's connections close a little later than their client
+(https://docs.aiohttp.org/en/stable/client_advanced.html#graceful-shutdown).
+"""
 NAVIGATION = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 """What a browser adds when somebody types an address."""
 
@@ -208,11 +212,15 @@ def in_process(make: Callable[[int], web.Application]) -> Iterator[Tab]:
         await web.SockSite(runner, opened).start()
         return runner
 
+    async def end(runner: web.AppRunner) -> None:
+        await runner.cleanup()
+        await asyncio.sleep(GOODBYE_SECONDS)
+
     runner = asyncio.run_coroutine_threadsafe(begin(), loop).result()
     try:
         yield Tab(port)
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+        asyncio.run_coroutine_threadsafe(end(runner), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

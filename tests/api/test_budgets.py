@@ -22,7 +22,7 @@ RW = "escalations.runwatchman.dev"
         ([{"tokens": 1, "timeZone": "Europe/Atlantis"}], "timeZone must be an IANA time zone"),
         ([{"tokens": 1, "timeZone": "../etc"}], "timeZone"),
         ([{"warnPercent": 50}], "set at least one of tokens and costMicroUSD"),
-        ([{"tokens": 1}, {"tokens": 2}], "budgets' names must be unique"),
+        ([{"tokens": 1}, {"tokens": 2}], "the names of budgets must be unique"),
         ([{"costMicroUSD": 1, "extraTokens": 5}], "extraTokens needs tokens"),
         ([{"tokens": 0}], "should be greater than or equal to 1"),
         ([{"tokens": 1, "window": "Year"}], "supported values"),

@@ -42,7 +42,7 @@ def test_no_field_of_ours_takes_a_namespace(crd: dict[str, Any]) -> None:
     found = dict(paths(crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]))
     assert found
     assert not [path for path in found if "namespace" in path.lower()]
-    referring = crd["spec"]["names"]["kind"] in ("Run", "RunPolicy")
+    referring = crd["spec"]["names"]["kind"] in ("Run", "RunPolicy", "Provider")
     refers = re.compile(r"(\w+Ref\.name|\.secretName|\.storageClassName)$")
     names = {path: at for path, at in found.items() if refers.search(path)}
     assert bool(names) == referring

@@ -160,7 +160,7 @@ RULES: dict[str, tuple[tuple[str, str], ...]] = {
     "Provider.spec": (
         (
             "!has(self.budgets) || self.budgets.all(a, self.budgets.exists_one(b, b.name == a.name))",
-            "budgets' names must be unique: the status counts by name",
+            "the names of budgets must be unique: the status counts by name",
         ),
     ),
     "Provider.spec.budgets[]": (
