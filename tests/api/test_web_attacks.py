@@ -93,6 +93,10 @@ ATTEMPTS: dict[str, tuple[str, str, dict[str, str], str | None]] = {
     "stop by GET": ("GET", "/runs/a/b/stop?csrf={csrf}", FOREIGN, None),
     "halt from another site": ("POST", "/limits/halt", {**FOREIGN, "Content-Type": FORM}, "csrf={csrf}&reason=x&scope=cluster"),
     "halt without its token": ("POST", "/limits/halt", OWN, "reason=x&scope=cluster"),
+    "changes from another site": ("POST", "/runs/a/b/diff/c", {**FOREIGN, "Content-Type": FORM}, "csrf={csrf}&uid=x"),
+    "changes without their token": ("POST", "/runs/a/b/diff/c", OWN, "uid=x"),
+    "changes with the attacker's token": ("POST", "/runs/a/b/diff/c", OWN, "csrf={attackers_csrf}&uid=x"),
+    "changes by GET": ("GET", "/runs/a/b/diff/c?csrf={csrf}&uid=x", FOREIGN, None),
     "script of another site reads a log": ("GET", "/follow/runs/a/b/logs/c", FOREIGN, None),
     # Frames (clickjacking).
     "page in a frame": ("GET", "/", FRAMED, None),

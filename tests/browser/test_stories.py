@@ -17,6 +17,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from controller.cli.web import changes_view
+from controller.cli.web.pages.changes_page import changes_of
 from controller.cli.web.rendering import rendered
 from controller.cli.web.sessions import Sessions
 from tests.browser.chromium import PHONE, WIDE, chromium, obstacles, overflow, person
@@ -117,14 +119,32 @@ BARE: dict[str, dict[str, Any]] = {
         "text": "no",
         "back": "/inbox",
     },
+    "changes.html": {
+        "page": changes_view.PAGE,
+        "pages": (),
+        "live_url": "",
+        "login": True,
+        "space": "",
+        "problem": None,
+        "csrf": "x",
+        "agent": "coder",
+        "run": "fix",
+        "base": "a" * 40,
+        "uid": "u",
+        "back": "/runs/d/fix",
+        "seconds": 20,
+        "refused": "no",
+        "command": "kubectl rw diff fix coder -n d",
+        "changes": changes_of(b"diff --git a/x b/x\n@@ -1 +1 @@\n-" + b"old " * 200 + b"\n+new\n kept\n", cut=False),
+    },
     "error.html": {"code": 403, "title": "Forbidden", "message": "carol may not list runs.runwatchman.dev in all namespaces"},
 }
-"""Pages without navigation, for somebody who is not logged in or was refused, with their values."""
+"""Pages that no stream updates, with their values: for somebody who is not logged in or was refused, and an agent's changes."""
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("template", BARE)
-def test_everybody_can_use_the_bare_pages(look: Look, template: str, dark: bool) -> None:
+def test_everybody_can_use_the_pages_without_a_stream(look: Look, template: str, dark: bool) -> None:
     """They too have no obstacles, and fit a phone."""
     with look.at("/fleet", phone=True, dark=dark) as page:
         html = rendered(template, BARE[template])

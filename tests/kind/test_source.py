@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,11 @@ from tests.cluster.kind import KindCluster
 from tests.git_servers import HttpsGit, SshGit, https_git, ssh_git
 from tests.kind.installed import Installed
 from tests.plugin import Plugin
+from tests.recipe_image import GIT
 from tests.skipping import cannot_run
 from tests.support import answer, apply, await_phase, await_that, get, items, policy_of, run_of, shell, status
+from tests.users import grant, token
+from tests.web_page import Tab, cluster_page, local_page
 
 USER, PASSWORD = "robot", "s3cret-of-the-kind-test"
 POLICY = policy_of({"restartBudget": 1, "restartCooldownSeconds": 1})
@@ -63,6 +67,37 @@ def test_a_repository_in_the_workspace(kind_cluster: Cluster, cloning: Installed
     plugin = Plugin(kind_cluster, namespace)
     assert f"cloned at {head}" in " ".join(plugin.ok("describe", "cloned").split())
     assert f"cloned at {head}" in " ".join(plugin.ok("explain", "cloned").split())
+
+
+def test_changes_on_the_page(kind_cluster: Cluster, cloning: Installed, server: HttpsGit, namespace: str) -> None:
+    """While the agent runs both servers of the page show its work: by kubectl, and by a websocket with the user's token."""
+    offer(kind_cluster, namespace, server, PASSWORD)
+    made = run_from(server, "changed", "echo mine >>file; echo other >new; until [ -e end ]; do sleep 0.2; done")
+    made["spec"]["agents"][0]["image"] = GIT.image
+    apply(kind_cluster, namespace, POLICY, made)
+    await_that(lambda: "source" in status(kind_cluster, namespace, "changed").get("agents", [{}])[0], "the commit on record")
+    await_phase(kind_cluster, namespace, "changed", "Running")
+    for name, role in (("editor", "edit"), ("viewer", "view")):
+        kind_cluster.kubectl("-n", namespace, "create", "serviceaccount", name)
+        grant(kind_cluster, namespace, role, f"--serviceaccount={namespace}:{name}")
+    with local_page(kind_cluster, "-n", namespace) as own, cluster_page(kind_cluster) as served:
+        editor, viewer = (served.tab(token(kind_cluster, namespace, name)) for name in ("editor", "viewer"))
+        await_that(lambda: "+other" in changes(own, namespace), "the agent's work")
+        for tab in (own, editor):
+            assert re.findall('class="added">(.*)</span>', text := changes(tab, namespace)) == ["+mine", "+other"], text
+        refused = f"system:serviceaccount:{namespace}:viewer may not create pods/exec in namespace {namespace}"
+        assert refused in changes(viewer, namespace)
+        kind_cluster.kubectl("exec", "-n", namespace, "changed-coder-r0", "-c", "agent", "--", "touch", "/workspace/end")
+        await_phase(kind_cluster, namespace, "changed", "Completed")
+        assert "agent coder does not run; use kubectl rw diff changed coder" in changes(editor, namespace)
+
+
+def changes(tab: Tab, namespace: str) -> str:
+    """Press the button for the changes, and return the page."""
+    path = f"/runs/{namespace}/changed/diff/coder"
+    asked = tab.get(path)
+    (uid,) = re.findall('name="uid" value="([^"]*)"', asked.text)
+    return tab.post(path, {"csrf": asked.csrf, "uid": uid}).text
 
 
 def test_over_ssh(kind_cluster: Cluster, cloning: Installed, ssh: SshGit, namespace: str) -> None:

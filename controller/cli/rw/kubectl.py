@@ -11,10 +11,14 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from controller.cli.rw.kubectl_errors import Denied, Refused, fault
 from controller.cli.rw.objects import JsonObject
 from controller.cli.rw.user_error import Problem
+
+if TYPE_CHECKING:
+    import asyncio
 
 PROGRAM_VARIABLE = "KUBECTL"
 """Environment variable with the kubectl to use instead of the one on PATH."""
@@ -80,6 +84,16 @@ class Kubectl:
     def hand_over(self, *args: str) -> int:
         """Run kubectl on the terminal and return its exit code."""
         return subprocess.run(self._command(args), check=False).returncode  # noqa: S603  # as above
+
+    async def open(self, *args: str) -> asyncio.subprocess.Process:
+        """Start a call without input, whose output is read as it comes."""
+        import asyncio  # Only the page needs it.
+
+        none, pipe = subprocess.DEVNULL, subprocess.PIPE
+        try:
+            return await asyncio.create_subprocess_exec(*self._command(args), stdin=none, stdout=pipe, stderr=pipe)
+        except OSError as error:
+            raise Problem(f"{self.program} cannot be run ({error.strerror})", REMEDY) from error
 
     def default_namespace(self) -> str:
         """Return the namespace of the caller's context."""

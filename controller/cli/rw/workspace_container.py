@@ -7,20 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from controller.api.names import LABEL_AGENT, LABEL_ATTEMPT, LABEL_RUN, LABEL_RUN_UID, pod_name, workspace_name
-from controller.cli.rw.agent_choice import standing
-from controller.cli.rw.containers import judged, judged_state
+from controller.api.names import workspace_name
+from controller.cli.rw.containers import judged
 from controller.cli.rw.kubectl_errors import Refused
-from controller.cli.rw.objects import TERMINAL, JsonObject, items_of, label, name_of, phase_of, status_of
+from controller.cli.rw.live_pod import live_pod, of_agent, own_pods
+from controller.cli.rw.objects import TERMINAL, JsonObject, items_of, name_of, phase_of, status_of
 from controller.cli.rw.session import Session
 from controller.cli.rw.shell_pod import CONTAINER, shell_pod
-from controller.cli.rw.task_text import task_of
 from controller.cli.rw.throw_away_pod import throw_away
 from controller.cli.rw.user_error import Problem
 
 RANDOM_BYTES = 3
-OVER = ("Failed", "Succeeded")
-"""Phases of a pod that has terminated."""
 
 
 class Container(NamedTuple):
@@ -45,7 +42,7 @@ class OwnPod(NamedTuple):
 def workspace_container(session: Session, run: JsonObject, agent: JsonObject, own: OwnPod) -> Iterator[Container]:
     """Yield the container with an agent's workspace. Raises Problem if there is none."""
     pods = _pods(session, run, agent["name"])
-    live = _live(session, run, agent["name"], pods)
+    live = live_pod(run, agent["name"], pods, session.command("explain", name_of(run)))
     if live is not None:
         yield Container(name_of(live), judged(run, live))
         return
@@ -59,21 +56,7 @@ def workspace_container(session: Session, run: JsonObject, agent: JsonObject, ow
 
 def _pods(session: Session, run: JsonObject, agent: str) -> list[JsonObject]:
     """Return the pods of the agent's attempts, the newest last."""
-    listed = items_of(session.kubectl.json("get", "pods", "-l", f"{LABEL_RUN}={name_of(run)},{LABEL_AGENT}={agent}"))
-    own = (pod for pod in listed if label(pod, LABEL_RUN_UID) == run["metadata"]["uid"] and not task_of(pod))
-    return sorted(own, key=lambda pod: int(label(pod, LABEL_ATTEMPT)))
-
-
-def _live(session: Session, run: JsonObject, agent: str, pods: list[JsonObject]) -> JsonObject | None:
-    """Return the pod in which the agent runs, None if there is none. Raises Problem for a pod that has not started."""
-    wanted = pod_name(name_of(run), agent, standing(run, agent).get("attempt", 0))
-    pod = next((pod for pod in pods if name_of(pod) == wanted), None)
-    if pod is None or status_of(pod).get("phase") in OVER or "terminated" in judged_state(run, pod):
-        return None
-    if "running" not in judged_state(run, pod):
-        phase = status_of(pod).get("phase", "Pending")
-        raise Problem(f"agent {agent} is starting: its pod {wanted} is {phase}", f"see {session.command('explain', name_of(run))}")
-    return pod
+    return own_pods(run, items_of(session.kubectl.json("get", "pods", "-l", of_agent(run, agent))))
 
 
 def _claim(session: Session, run: JsonObject, agent: JsonObject) -> str:

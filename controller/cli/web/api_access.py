@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -28,6 +28,9 @@ MAX_ANSWER = 64 << 20
 
 CONNECTIONS = 64
 """Connections to the API server, of all callers together."""
+
+CLOSE_SECONDS = 1.0
+"""Time for the other side of a websocket to close it, too."""
 
 Params = Mapping[str, str | int]
 
@@ -127,6 +130,23 @@ class Api:
             if isinstance(error, TimeoutError):
                 raise
             raise Away("the API server cannot be reached", "the page goes on when it answers again") from error
+
+    @asynccontextmanager
+    async def websocket(
+        self, path: str, params: Sequence[tuple[str, str]], protocols: Sequence[str]
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Open a websocket in one of some protocols. Raises Refused without the API server's words, or Away."""
+        url, limit = URL(f"{self.url}{path}?{urlencode(params)}", encoded=True), aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS)
+        headers = self._headers("") | {"Accept": "*/*"}  # A stream is no JSON, and the API server refuses to send it as such.
+        try:
+            async with self.client.ws_connect(url, protocols=protocols, headers=headers, timeout=limit) as socket:
+                yield socket
+        except aiohttp.WSServerHandshakeError as error:
+            raise refusal(error.status, b"") from error
+        except (aiohttp.ClientError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                raise
+            raise Away("the API server cannot be reached", "try again when it answers") from error
 
     def _headers(self, kind: str) -> dict[str, str]:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "runwatchman-web"}

@@ -32,6 +32,9 @@ FIRST_WAIT_SECONDS = 0.6
 IDENTITY_SECONDS = 60.0
 """Time for which the API server's words on who the caller is are believed."""
 
+MAX_COMMANDS = 2
+"""Commands in containers that a caller runs at a time; others wait."""
+
 MAX_STREAMS = 100
 """Live pages of one caller at a time."""
 
@@ -55,6 +58,7 @@ class Caller:
     shared: dict[str, Shared] = field(default_factory=dict)
     recent: Recently = field(default_factory=Recently)
     usage: UsageSamples = field(default_factory=UsageSamples)
+    commands: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_COMMANDS))
     _me: JsonObject = field(default_factory=dict)
     _me_until: float = 0.0
     _checked_until: float = 0.0

@@ -65,11 +65,13 @@ def _proxy(session: Session, folder: str) -> tuple[Call, str]:
 
 
 def _show(session: Session, opened: socket.socket, proxied: tuple[Call, str], home: str, *, browser: bool) -> None:
+    from controller.cli.web.kubectl_exec import by_kubectl
     from controller.cli.web.local_server import application, endpoint, run
     from controller.cli.web.visit import View
 
     proxy, port, key = proxied[0], opened.getsockname()[1], secrets.token_urlsafe(SECRET_BYTES)
-    app = application(endpoint(proxy.first_line(), proxied[1]), port, key, View(session.namespace, home))
+    view = View(session.namespace, home, execute=by_kubectl(session.kubectl))
+    app = application(endpoint(proxy.first_line(), proxied[1]), port, key, view)
     address = f"http://{LOOPBACK}:{port}/start/{key}"
 
     def ready() -> None:

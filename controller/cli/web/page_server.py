@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from aiohttp import web
 
 from controller.cli.rw.kubectl_errors import Refused
 from controller.cli.rw.user_error import Problem
-from controller.cli.web import confirmations, log_view, overviews, run_view, runs_page
+from controller.cli.web import changes_view, confirmations, log_view, overviews, run_view, runs_page
 from controller.cli.web.acting import ORDERS, act
 from controller.cli.web.api_access import ApiServer, Away
 from controller.cli.web.caller import MAX_STREAMS, Caller, Callers
@@ -23,7 +24,7 @@ from controller.cli.web.orders import Order
 from controller.cli.web.rendering import assets, rendered
 from controller.cli.web.visit import Page, View, Visit
 
-PAGES: tuple[Page, ...] = (runs_page.PAGE, *overviews.PAGES, run_view.PAGE, log_view.PAGE, *confirmations.PAGES)
+PAGES: tuple[Page, ...] = (runs_page.PAGE, *overviews.PAGES, run_view.PAGE, log_view.PAGE, changes_view.PAGE, *confirmations.PAGES)
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class PageServer:
             made.router.add_get(f"/live{page.path}", self._live(page))
         for path, order in ORDERS.items():
             made.router.add_post(path, self._act(order))
+        made.router.add_post(changes_view.PAGE.path, self._changes)
         made.router.add_get(f"/follow{log_view.PAGE.path}", self._follow)
         made.on_response_prepare.append(_add_headers)
         made.cleanup_ctx.append(self._callers_closed)
@@ -63,7 +65,8 @@ class PageServer:
         """Return a look at a page."""
         csrf = self._door.sessions.csrf(request[COOKIE])
         names = dict(request.match_info)
-        return Visit(self.caller(request), dict(request.query), names, self._view.space, self._view.home, csrf)
+        view = self._view
+        return Visit(self.caller(request), dict(request.query), names, view.space, view.home, csrf, view.execute)
 
     def render(self, visit: Visit, page: Page, values: Mapping[str, Any], live: str) -> str:
         """Return a whole page."""
@@ -96,11 +99,19 @@ class PageServer:
 
     def _act(self, order: Order) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
-            form = {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
             with self.visit(request) as visit:
-                return await act(visit, order, form)
+                return await act(visit, order, await _form(request))
 
         return handle
+
+    async def _changes(self, request: web.Request) -> web.StreamResponse:
+        """Answer with the changes, which no stream updates. Many lines take a while, so that a thread fills the page."""
+        form, page = await _form(request), changes_view.PAGE
+        with self.visit(request) as visit:
+            values = await changes_view.show(visit, form.get("uid", ""))
+            html = await asyncio.to_thread(self.render, visit, page, values, "")
+        status = HTTPStatus.CONFLICT if values["refused"] else HTTPStatus.OK
+        return web.Response(status=status, text=html, content_type="text/html")
 
     @contextmanager
     def _counted(self, request: web.Request) -> Iterator[None]:
@@ -173,6 +184,11 @@ def _error(code: int, message: str) -> web.Response:
 def reopened(url: str) -> web.Response:
     """Return a page that opens an address again: a browser sends a Strict cookie only where its own site asks for it."""
     return web.Response(text=rendered("again.html", {"url": url}), content_type="text/html")
+
+
+async def _form(request: web.Request) -> dict[str, str]:
+    """Return the fields of a form that are texts."""
+    return {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
 
 
 async def _healthy(_: web.Request) -> web.StreamResponse:

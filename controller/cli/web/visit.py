@@ -15,8 +15,10 @@ from controller.cli.rw.user_error import Problem
 from controller.cli.web.api_access import Api
 from controller.cli.web.caller import FIRST_WAIT_SECONDS, Caller, problem_of
 from controller.cli.web.escalation_entries import EscalationEntry
+from controller.cli.web.executing import Execute
 from controller.cli.web.run_rows import RunRow
 from controller.cli.web.watched import Watched
+from controller.cli.web.websocket_exec import by_websocket
 
 NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -31,6 +33,7 @@ class Visit:
     space: str = ""
     home: str = ""
     csrf: str = ""
+    execute: Execute = by_websocket
     watches: dict[str, Watched[Any]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
@@ -106,11 +109,14 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What every page of a server has in common: the only namespace in view, and the one to look at if all are too many."""
+    """What every page of a server has in common: the only namespace in view, the one to look at if all are too many, and how
+    commands run in containers.
+    """
 
     space: str = ""
     home: str = ""
     login: bool = False
+    execute: Execute = by_websocket
 
 
 Model = Callable[[Visit], Awaitable[Mapping[str, Any]]]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli.rw.diff import DIFF
+from controller.cli.rw.changes import DIFF
 from controller.cli.rw.objects import JsonObject
 from controller.cli.rw.session import Session
 from tests.unit.rw.fake import FakeKubectl

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from controller.cli.rw import describe_model
+from controller.cli.rw.changes import cloned
 from controller.cli.rw.describe_model import Attempt, Noted, Sentence, Work
 from controller.cli.rw.explain_model import AgentExplanation, Explanation, cooldowns, explain_run
 from controller.cli.rw.get_view import requester
@@ -53,11 +54,12 @@ class AgentCard(NamedTuple):
 
 
 class Source(NamedTuple):
-    """The source of an agent's workspace, and the command that shows what has changed since."""
+    """The source of an agent's workspace, the command that shows what has changed since, and whether the base is on record."""
 
     agent: str
     words: str
     command: str
+    cloned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ def _changes(run: JsonObject, why: Explanation) -> Iterator[Noted]:
 
 def _sources(run: JsonObject) -> Iterator[Source]:
     for agent, words in describe_model.sources(run):
-        yield Source(agent, words, _command(run, "diff", name_of(run), agent))
+        yield Source(agent, words, _command(run, "diff", name_of(run), agent), bool(cloned(run, agent)))
 
 
 def _command(run: JsonObject, *words: str) -> str:
