@@ -93,7 +93,7 @@ class ProviderWriter:
         """Advance one provider. A fault in it is logged, and it is tried again later; the others go on."""
         try:
             await self._follow(key)
-        except Exception:
+        except Exception:  # users write providers: logged and tried again; a task that ended would leave all providers as they are
             log.exception("provider failed, retrying", namespace=key.namespace, provider=key.name)
             self._due[key] = self._client.server_now() + timedelta(seconds=ALL_SECONDS)
 

@@ -11,6 +11,7 @@ from controller.kube.client import Client
 from controller.kube.connection import connect
 from tests.cluster import Cluster, lifecycle
 from tests.conftest import install
+from tests.plugin import Plugin
 from tests.support import OperatorProcess
 
 TLS_GOODBYE_SECONDS = 0.25
@@ -34,6 +35,19 @@ def api_operator(api_cluster: Cluster) -> Iterator[OperatorProcess]:
     """The operator, watching every namespace of the API server."""
     with OperatorProcess(api_cluster) as operator:
         yield operator
+
+
+@pytest.fixture
+def rw(api_cluster: Cluster, namespace: str) -> Plugin:
+    """The plugin, as the cluster's admin."""
+    return Plugin(api_cluster, namespace)
+
+
+@pytest.fixture
+def operator(api_cluster: Cluster, namespace: str) -> Iterator[OperatorProcess]:
+    """An operator of this namespace alone."""
+    with OperatorProcess(api_cluster, "--namespace", namespace, "--lease-name", namespace) as process:
+        yield process
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -63,19 +62,6 @@ def test_more_of_a_budget_is_approved_by_its_responders(api_cluster: Cluster, na
 
 ACTIVE = 3
 """Agents at work at once."""
-
-
-@pytest.fixture
-def rw(api_cluster: Cluster, namespace: str) -> Plugin:
-    """The plugin, as the cluster's admin."""
-    return Plugin(api_cluster, namespace)
-
-
-@pytest.fixture
-def operator(api_cluster: Cluster, namespace: str) -> Iterator[OperatorProcess]:
-    """An operator of this namespace alone."""
-    with OperatorProcess(api_cluster, "--namespace", namespace, "--lease-name", namespace) as process:
-        yield process
 
 
 def test_a_budget_is_counted_across_crashes_and_asked_about_once(rw: Plugin, operator: OperatorProcess) -> None:

@@ -6,12 +6,8 @@ import json
 import re
 import signal
 from collections import Counter
-from collections.abc import Iterator
-
-import pytest
 
 from controller.api.base import JsonObject
-from tests.cluster import Cluster
 from tests.plugin import Plugin, report
 from tests.support import OperatorProcess, apply, await_that, get, items, run_of, simulated, status
 
@@ -19,19 +15,6 @@ API = "runwatchman.dev/v1alpha1"
 FLEET = ("a", "b", "c", "d", "e")
 CLOSED_SECONDS = 3600
 """Longer than the test: it ends the closing itself."""
-
-
-@pytest.fixture
-def rw(api_cluster: Cluster, namespace: str) -> Plugin:
-    """The plugin, as the cluster's admin."""
-    return Plugin(api_cluster, namespace)
-
-
-@pytest.fixture
-def operator(api_cluster: Cluster, namespace: str) -> Iterator[OperatorProcess]:
-    """An operator of this namespace alone."""
-    with OperatorProcess(api_cluster, "--namespace", namespace, "--lease-name", namespace) as process:
-        yield process
 
 
 def provider_of(**spec: object) -> JsonObject:

@@ -145,7 +145,7 @@ class PageServer:
             return _error(_code(problem), problem.message)
         except web.HTTPException as error:
             return _error(error.status, SENTENCES.get(error.status, error.reason))
-        except Exception:  # A fault of ours in one page: it is logged, and the person learns where to look.
+        except Exception:  # logged with its traceback, answered with 500 in our form and headers: aiohttp would write a bare page
             log.exception("page failed: %s", request.path)
             return _error(HTTPStatus.INTERNAL_SERVER_ERROR, FAULT)
 

@@ -48,7 +48,7 @@ async def _until(signalled: Coroutine[Any, Any, None], *others: Coroutine[Any, A
 async def _signalled() -> None:
     """Wait for SIGTERM or SIGINT. Loops on Windows know no signals: there Ctrl-C raises KeyboardInterrupt."""
     end, loop = asyncio.Event(), asyncio.get_running_loop()
-    with contextlib.suppress(NotImplementedError):
+    with contextlib.suppress(NotImplementedError):  # what add_signal_handler raises on Windows
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, end.set)
     await end.wait()
