@@ -46,7 +46,7 @@ class Stream:
 
     async def follow(self, request: web.Request) -> None:
         """Send changes."""
-        while _connected(request):
+        while connected(request):
             seen, stamp, made = self._visit.versions, self._stamp(), time.monotonic()
             if not self._alive() or not await self._send_all():
                 await self._send("expired", rendered("expired.html", {"login": bool(self._visit.api.token)}))
@@ -57,7 +57,7 @@ class Stream:
 
     async def _change(self, request: web.Request, seen: tuple[int, ...], stamp: object, deadline: float) -> None:
         """Wait until the page differs from what was seen, or is due, or nobody may or will look at it."""
-        while _connected(request) and self._alive() and time.monotonic() < deadline:
+        while connected(request) and self._alive() and time.monotonic() < deadline:
             await self._visit.change_after(seen, LOOK_SECONDS)
             if self._visit.versions != seen and (stamp is None or self._stamp() != stamp or self._notice_differs()):
                 return
@@ -96,5 +96,6 @@ class Stream:
         await self._response.write(f"event: {event}\n{lines}\n".encode())
 
 
-def _connected(request: web.Request) -> bool:
+def connected(request: web.Request) -> bool:
+    """Return whether the browser is still there."""
     return request.transport is not None and not request.transport.is_closing()

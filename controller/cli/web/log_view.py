@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import ClientResponse, web
@@ -17,6 +17,7 @@ from controller.cli.rw.kubectl_errors import Refused
 from controller.cli.rw.objects import JsonObject, label
 from controller.cli.rw.user_error import Problem
 from controller.cli.web.api_access import Away
+from controller.cli.web.live import LOOK_SECONDS, Alive, connected
 from controller.cli.web.log_lines import LogLines
 from controller.cli.web.related_reads import core
 from controller.cli.web.run_view import follow, read_run
@@ -28,10 +29,6 @@ TAIL = 500
 PAUSE_SECONDS = 0.2
 """Shortest time between two deliveries."""
 
-LOOK_SECONDS = 2.0
-"""How often a stream looks whether its session lasts and its browser is there."""
-
-Alive = Callable[[], bool]
 Params = dict[str, str | int]
 
 
@@ -74,7 +71,7 @@ async def stream(request: web.Request, visit: Visit, alive: Alive) -> web.Stream
             path, params = _source(*await _read(visit))
             async with visit.api.open("GET", path, {**params, "follow": "true"}) as log:
                 await _send(response, "begin", [])
-                await _pass_on(log, response, lambda: _connected(request) and alive())
+                await _pass_on(log, response, lambda: connected(request) and alive())
         except Away as away:
             await _send(response, "away", [away.message])
         except Problem as problem:
@@ -120,10 +117,6 @@ async def _deliver(response: web.StreamResponse, lines: LogLines) -> None:
 async def _send(response: web.StreamResponse, event: str, lines: list[str]) -> None:
     data = "".join(f"data: {line}\n" for line in lines or [""])
     await response.write(f"event: {event}\n{data}\n".encode(errors="replace"))
-
-
-def _connected(request: web.Request) -> bool:
-    return request.transport is not None and not request.transport.is_closing()
 
 
 PAGE = Page("/runs/{namespace}/{name}/logs/{pod}", "Log", "log.html", "log_live.html", model)
