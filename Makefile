@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 RUN := scripts/run
-# Tests spend much of their time waiting: three workers keep two cores busy. Each has clusters of its own (tests/sharing.py).
-WORKERS ?= 3
+# Tests spend much of their time waiting: four workers keep two cores busy. Three begin with clusters of their own (tests/sharing.py).
+WORKERS ?= 4
 SIDE_BY_SIDE := -n $(WORKERS)
 PROSE := controller docs README.md CHANGELOG.md CONTRIBUTING.md AGENTS.md scripts tests
 

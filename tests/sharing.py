@@ -4,6 +4,8 @@ A kind cluster for each worker would cost more than it saves: all nodes share th
 longest, and wait more than they compute, so they begin first, and the other workers use what they leave of the cores. The tests
 that need an API server follow, and those without a cluster come last: a cluster ends when its worker has no more tests for it,
 because an idle one takes a tenth of a core. Most of the last files are short, so the workers end together.
+
+Workers beyond the third begin with the tests that need no cluster: they use the cores while the others wait, and add no API server.
 """
 
 from __future__ import annotations
@@ -27,10 +29,14 @@ BUILDERS = (
 BUILDING = f"{KUBELETS} without a cluster"
 TURNS = (KUBELETS, INSTALLING, API_SERVER, BUILDING)
 """The order in which tests are given away; all others follow."""
+WITH_CLUSTERS = 3
+"""The workers that begin with the tests that need clusters: one for each kind cluster, and one for the API server's."""
 
 
 class SharedKindClusters(LoadFileScheduling):
-    """Gives whole files to a free worker: first those of each kind cluster to one worker, then those that need an API server."""
+    """Gives whole files to a free worker: first those of each kind cluster to one worker, then those that need an API server.
+    Workers beyond these take the others first.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
@@ -41,7 +47,8 @@ class SharedKindClusters(LoadFileScheduling):
         return KUBELETS if file.startswith(KUBELETS) else file
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        self.workqueue.move_to_end(min(self.workqueue, key=_turn), last=False)  # of equal ones the first, which has the most tests
+        turn = _turn if self.nodes.index(node) < WITH_CLUSTERS else _turn_without_clusters
+        self.workqueue.move_to_end(min(self.workqueue, key=turn), last=False)  # of equal ones the first, which has the most tests
         super()._assign_work_unit(node)
 
 
@@ -49,3 +56,8 @@ def _turn(scope: str) -> int:
     """Return the turn of files: those of the kind clusters, those that need an API server, builders of images, all others."""
     folder = API_SERVER if scope.startswith(API_SERVER) else scope
     return TURNS.index(folder) if folder in TURNS else len(TURNS)
+
+
+def _turn_without_clusters(scope: str) -> int:
+    """Return the turn of files for a worker that begins with those that need no cluster."""
+    return -_turn(scope)

@@ -64,6 +64,17 @@ def test_the_tests_of_each_kind_cluster_begin_first_on_one_worker() -> None:
     assert other.files()[:1] == ["tests/api/test_some.py"]
 
 
+def test_the_fourth_worker_begins_without_a_cluster() -> None:
+    """It fills the cores while the others wait, and an API server of its own would cost more than that."""
+    *others, fourth = scheduled(4)[0]
+    assert fourth.files()[0] == "tests/unit/test_many.py"
+    assert [worker.files()[0] for worker in others] == [
+        "tests/kind/test_agents.py",
+        "tests/kind/test_helm.py",
+        "tests/api/test_some.py",
+    ]
+
+
 def test_the_tests_that_need_an_api_server_come_before_those_that_need_nothing() -> None:
     """A cluster ends with the last test that needs it, so a worker gets all of its tests in a row."""
     (worker,), scheduler = scheduled(1)
