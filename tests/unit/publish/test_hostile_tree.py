@@ -186,7 +186,8 @@ def indexes(place: Place) -> None:
         place.write(f".git/objects/{name}", "garbage\n")
     place.write(".git/objects/info/alternates", "/etc\n../../../outside\n")
     place.write(".git/objects/00/not-an-object", "garbage\n")
-    (place.root / ".git/objects/ff").symlink_to("/etc")
+    unused = next(name for name in map("{:02x}".format, range(256)) if not (place.root / ".git/objects" / name).exists())
+    (place.root / ".git/objects" / unused).symlink_to("/etc")
 
 
 def flags(place: Place) -> None:
