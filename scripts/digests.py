@@ -18,7 +18,7 @@ import yaml
 
 from controller.cli.plan import load
 from controller.plan import plan
-from controller.plan.serialization import read_snapshot
+from controller.plan.snapshot_reader import read_snapshot
 
 BASE = "003f1bc"
 """The last revision whose rules took their IDs from function names."""

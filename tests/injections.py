@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.api.base import JsonObject
-from controller.plan.serialization import read_snapshot
 from controller.plan.snapshot import Snapshot
+from controller.plan.snapshot_reader import read_snapshot
 from tests.secrets import SECRETS
 
 RUN, NAMESPACE, AGENT = "demo", "ns", "coder"
@@ -112,7 +112,7 @@ def _with_secrets(template: str, kinds: tuple[str, ...]) -> str:
 
 
 def carried(injection: Injection) -> JsonObject:
-    """Return a snapshot's document (controller.plan.serialization) with an injection: a Run whose agent has crashed.
+    """Return a snapshot's document (controller.plan.snapshot_reader) with an injection: a Run whose agent has crashed.
 
     If the carrier is the question, its option, the cause or the log, it is not part of the snapshot; `beside` has those.
     """

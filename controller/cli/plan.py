@@ -12,7 +12,7 @@ import yaml
 from controller.api.violations import Refused
 from controller.plan import plan as decide
 from controller.plan.plan_document import write_plan
-from controller.plan.serialization import read_snapshot
+from controller.plan.snapshot_reader import read_snapshot
 from controller.strict.text_encoding import NotUtf8, decode
 
 

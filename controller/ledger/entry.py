@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from controller.api.base import JsonObject
 from controller.plan import Action, Plan, Snapshot
 from controller.plan.plan_document import write_action, write_plan
-from controller.plan.serialization import write_snapshot
+from controller.plan.snapshot_writer import write_snapshot
 
 MEGABYTE = 2**20
 

@@ -14,8 +14,8 @@ from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.violations import Refused
 from controller.plan.actions import BlockAgent, CompleteRun, CreateEscalation, ReserveAttempt, SetEscalationPhase, StopRun
 from controller.plan.reasons import Reason
-from controller.plan.serialization import read_snapshot
 from controller.plan.snapshot import EscalationFacts, PodFacts, ReportFacts, Snapshot
+from controller.plan.snapshot_reader import read_snapshot
 
 ACTED = "acted"
 """The kind of a row about a pass that acted."""

@@ -18,7 +18,7 @@ from controller.cli import main
 from controller.errors import RunwatchmanError
 from controller.ledger.reading import Row, Selection, read
 from controller.plan import Plan, plan
-from controller.plan.serialization import read_snapshot
+from controller.plan.snapshot_reader import read_snapshot
 from tests.cluster import Cluster
 from tests.kept_ledger.actor import Actor
 from tests.kept_ledger.stories import BY_HAND

@@ -12,7 +12,7 @@ from controller.api.operator_state import StopDecision
 from controller.cli.plan import load
 from controller.plan import Snapshot, plan
 from controller.plan.actions import CreateEscalation
-from controller.plan.serialization import read_snapshot
+from controller.plan.snapshot_reader import read_snapshot
 from controller.status.status import build_status
 
 FAULT = Path(__file__).parent / "data/faults/stop-on-lost-node.snapshot.yaml"

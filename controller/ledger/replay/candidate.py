@@ -27,7 +27,7 @@ from controller.ledger.replay.passes import Pair, Parted, follow
 from controller.ledger.replay.reproduce import Finding, Situation, reproduce
 from controller.ledger.replay.shards import AnyRow
 from controller.plan import Snapshot
-from controller.plan.serialization import read_snapshot
+from controller.plan.snapshot_reader import read_snapshot
 
 KEPT = ("dry_run", "runtime_class_name", "token_audiences")
 """Fields that a candidate without a value takes from the recorded policy: the operator fills in its own values of the last two."""

@@ -17,7 +17,7 @@ from controller.ledger.reading import DamagedRow, Row
 from controller.ledger.tables import PLAN_BYTES
 from controller.plan import Plan, Snapshot, plan
 from controller.plan.plan_document import write_plan
-from controller.plan.serialization import read_snapshot
+from controller.plan.snapshot_reader import read_snapshot
 
 SHOWN = 120
 """Maximum characters of a value in a finding."""

@@ -23,7 +23,7 @@ from controller.plan.escalations.consultation import ALLOWED
 from controller.plan.inquiries import Consultation
 from controller.plan.intents import Intent
 from controller.plan.reasons import Reason
-from controller.plan.serialization import read_snapshot
+from controller.plan.snapshot_reader import read_snapshot
 from tests.golden import dump, expand, shorten
 from tests.secrets import SECRETS, marrow
 

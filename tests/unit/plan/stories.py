@@ -22,7 +22,7 @@ import yaml
 
 from controller.api.base import JsonObject
 from controller.plan import Snapshot
-from controller.plan.serialization import read_snapshot
+from controller.plan.snapshot_reader import read_snapshot
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 CASES = sorted((Path(__file__).parent / "cases").glob("*/*.yaml"))

@@ -18,7 +18,8 @@ from controller.plan.context import PlanContext
 from controller.plan.plan_document import write_plan
 from controller.plan.rules.agent_rules import AGENT_RULES, AgentRule
 from controller.plan.rules.run_rules import RULES
-from controller.plan.serialization import read_snapshot, write_snapshot
+from controller.plan.snapshot_reader import read_snapshot
+from controller.plan.snapshot_writer import write_snapshot
 from tests.golden import dump
 from tests.unit.plan.stories import BASES, CASES, NOW, document_of, merge, snapshot_of
 

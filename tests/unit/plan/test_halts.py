@@ -19,8 +19,9 @@ from controller.plan import Plan, plan
 from controller.plan.actions import Action, PauseRun, ResumeRun, StopRun, Terminate, Transition
 from controller.plan.reads import expected_pod_names
 from controller.plan.reasons import Reason
-from controller.plan.serialization import read_snapshot, write_snapshot
 from controller.plan.snapshot import EscalationFacts, HaltFacts, PodFacts, RunFacts, Snapshot
+from controller.plan.snapshot_reader import read_snapshot
+from controller.plan.snapshot_writer import write_snapshot
 from controller.plan.transitions import apply
 from controller.status.status import build_status
 from tests.unit.plan.stories import NOW

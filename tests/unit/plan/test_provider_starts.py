@@ -20,8 +20,9 @@ from controller.plan.context import PlanContext
 from controller.plan.intents import Charge
 from controller.plan.providers import starts
 from controller.plan.reasons import Reason
-from controller.plan.serialization import read_snapshot, write_snapshot
 from controller.plan.snapshot import HaltFacts, LimitFacts, PodFacts, ProviderFacts, ReportFacts, RunFacts, Snapshot, Termination
+from controller.plan.snapshot_reader import read_snapshot
+from controller.plan.snapshot_writer import write_snapshot
 from controller.plan.transitions import apply
 from tests.unit.plan.stories import NOW
 

@@ -13,8 +13,8 @@ from hypothesis import given
 
 from controller.cache.routine import ROUTINE_FIELDS, is_routine
 from controller.plan import Snapshot, plan
-from controller.plan.serialization import read_snapshot
 from controller.plan.snapshot import PodFacts
+from controller.plan.snapshot_reader import read_snapshot
 from controller.reconcile.status_throttle import LAG_SECONDS
 from tests.unit.plan.generated import situations
 from tests.unit.plan.stories import CASES, NOW, document_of

@@ -36,8 +36,8 @@ from controller.plan.context import PlanContext
 from controller.plan.intents import Charge
 from controller.plan.reads import expected_pod_names
 from controller.plan.reasons import Reason
-from controller.plan.serialization import read_snapshot
 from controller.plan.snapshot import EscalationFacts, PodFacts, Snapshot, Termination
+from controller.plan.snapshot_reader import read_snapshot
 from controller.plan.tasks.task_records import TASK_FAULT_LIMIT
 from controller.plan.transitions import apply
 from controller.status.status import build_status

@@ -16,7 +16,7 @@ from controller.api.policy import HealthThresholds, RunPolicySpec
 from controller.api.timestamps import format_time
 from controller.cli import main
 from controller.ledger.reading import Row, read
-from controller.plan.serialization import read_snapshot
+from controller.plan.snapshot_reader import read_snapshot
 from controller.simulation.draws import Draws
 from controller.simulation.estimates import poisson, survival, window
 from controller.simulation.fit import Fit, fit

@@ -20,7 +20,7 @@ from controller.ledger.tables import ADDED, SNAPSHOT_BYTES, decisions, row_of
 from controller.ledger.writer import Ledger
 from controller.observability.metrics import Metrics
 from controller.plan import plan
-from controller.plan.serialization import read_snapshot
+from controller.plan.snapshot_reader import read_snapshot
 from controller.store.sql.urls import parse_url
 from tests.stores import NOW
 from tests.unit.plan.stories import CASES, document_of

@@ -36,7 +36,6 @@ from controller.ledger.writer import _bounded
 from controller.plan import Snapshot, plan
 from controller.plan.plan_document import write_plan
 from controller.plan.reasons import Reason
-from controller.plan.serialization import read_snapshot, write_snapshot
 from controller.plan.snapshot import (
     ClaimFacts,
     ConsultationFacts,
@@ -49,6 +48,8 @@ from controller.plan.snapshot import (
     ReportFacts,
     RunFacts,
 )
+from controller.plan.snapshot_reader import read_snapshot
+from controller.plan.snapshot_writer import write_snapshot
 from controller.reconcile.observer import Observer
 from controller.store.status_store import StatusStore
 from tests.hostile import objects

@@ -19,7 +19,7 @@ from controller.ledger.replay.shards import judge_all
 from controller.ledger.replay.summary import LISTED, Audit, AuditSummary, Scope
 from controller.ledger.tables import row_of
 from controller.plan import plan
-from controller.plan.serialization import read_snapshot
+from controller.plan.snapshot_reader import read_snapshot
 from tests.stores import NOW
 from tests.unit.plan.stories import CASES, document_of
 

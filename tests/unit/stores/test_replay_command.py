@@ -22,7 +22,7 @@ from controller.cli import main
 from controller.ledger.entry import Entry, entry_of
 from controller.ledger.tables import row_of
 from controller.plan import plan
-from controller.plan.serialization import read_snapshot
+from controller.plan.snapshot_reader import read_snapshot
 from tests.unit.plan.stories import document_of
 from tests.unit.stores.scripted_run import Life, Play
 from tests.unit.stores.test_ledger_reading import keep

@@ -22,8 +22,8 @@ from controller.ledger.situations import Situation, Situations
 from controller.ledger.writer import Ledger
 from controller.observability.metrics import Metrics
 from controller.plan import Snapshot, plan
-from controller.plan.serialization import read_snapshot
 from controller.plan.snapshot import LimitFacts, QuestionFacts, ReportFacts
+from controller.plan.snapshot_reader import read_snapshot
 from tests.unit.plan.generated import situations as generated
 from tests.unit.stores.test_ledger import rows
 
