@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from controller.api.base import JsonObject
 from controller.api.names import LABEL_RUN_UID, RunKey
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import RunSpec
-from controller.cache.active_runs import ActiveRunLimiter, QueuedRun, is_to_run
+from controller.cache.active_runs import ActiveRunLimiter, QueuedRun
 from controller.cache.entries import (
     CachedEscalation,
     CachedPod,
@@ -33,20 +33,12 @@ from controller.cache.entries import (
 )
 from controller.cache.halts import Halts
 from controller.cache.object_store import Entry, ObjectStore, guarded
-from controller.cache.providers import Providers
+from controller.cache.provider_agents import ProviderAgents
 from controller.cache.routine import is_routine
+from controller.cache.run_index import Owned, RunIndex
 from controller.facts.pods import unreadable_pod
 from controller.facts.runs import key_of, unreadable_facts
-from controller.plan.providers.probing import ProbingRun
 from controller.plan.snapshot import EscalationFacts, PodFacts, ReportFacts, RunFacts
-
-
-class Owned(Protocol):
-    """A cached object that belongs to a Run."""
-
-    @property
-    def key(self) -> RunKey:
-        """The Run."""
 
 
 class RunView(NamedTuple):
@@ -60,10 +52,6 @@ class RunView(NamedTuple):
     def facts_of(self, obj: JsonObject) -> RunFacts:
         """Return the facts of this Run as it was read live; its spec is parsed only where its generation is not the cached one."""
         return guarded(obj, lambda: cached_facts(obj, self.run), lambda why: unreadable_facts(obj, why))
-
-
-Index = dict[RunKey, set[str]]
-"""From a Run to the UIDs of what names it as its Run."""
 
 
 class RunCache:
@@ -91,10 +79,9 @@ class RunCache:
         self.slots = ActiveRunLimiter(
             lambda namespace, name: (namespace, name) in self._policy_uids, lambda namespace: self.halts.of(namespace) is not None
         )
-        self.providers = Providers(notify, self._probing_run, self.notify_all, shelf("providers"), self._count_use)
-        self._pods_of: Index = {}
-        self._escalations_of: Index = {}
-        self._reports_of: Index = {}
+        self._agents = ProviderAgents(self, notify, shelf("providers"))
+        self.providers = self._agents.providers
+        self._pods, self._escalations, self._reports = RunIndex(), RunIndex(), RunIndex()
         self._policy_uids: dict[tuple[str, str], str] = {}
 
     def run(self, key: RunKey) -> CachedRun | None:
@@ -106,12 +93,12 @@ class RunCache:
         """Return the cached pods of the Run's namespace whose labels name the Run, by name."""
         known = self.run(run)
         spec = known.facts.spec if known else None
-        facts = (self.pods.items[pod].value.of(spec) for pod in self._pods_of.get(run, ()))
+        facts = (self.pods.items[pod].value.of(spec) for pod in self._pods.of(run))
         return tuple(sorted(facts, key=lambda pod: pod.name))
 
     def escalations_of(self, run: RunKey) -> tuple[EscalationFacts, ...]:
         """Return the cached escalations of a Run, by name."""
-        facts = (self.escalations.items[e].value.facts for e in self._escalations_of.get(run, ()))
+        facts = (self.escalations.items[e].value.facts for e in self._escalations.of(run))
         return tuple(sorted(facts, key=lambda escalation: escalation.name))
 
     def waiting(self, now: datetime) -> list[tuple[str, float]]:
@@ -123,7 +110,7 @@ class RunCache:
 
     def reports_of(self, run: RunKey) -> tuple[ReportFacts, ...]:
         """Return the cached reports of a Run's agents, by agent."""
-        facts = (self.reports.items[r].value.facts for r in self._reports_of.get(run, ()))
+        facts = (self.reports.items[r].value.facts for r in self._reports.of(run))
         return tuple(sorted((report for report in facts if report), key=lambda report: report.agent))
 
     def known(self) -> set[RunKey]:
@@ -180,10 +167,8 @@ class RunCache:
             self._queue(RunKey(kept.namespace, kept.name, uid), by)
         candidate = new.value.candidate if new else None
         turn = self._see_in_queue(candidate) if candidate else self.slots.forget(uid)
-        if candidate and _has_provider(candidate.facts):
-            self.providers.budgets.see_run(candidate.facts, candidate.obj)
         if candidate:
-            self._see_providers(candidate.facts.key, "" if old else str(candidate.obj.get("status", {}).get("reason", "")))
+            self._agents.see_run(candidate, new=old is None)
         else:
             self.providers.forget(uid)
         if turn:
@@ -192,42 +177,19 @@ class RunCache:
     def _see_in_queue(self, run: QueuedRun) -> str | None:
         """Update a Run's place. One with a started pod has its slot, though its status may not show that for some seconds."""
         turn = self.slots.see(run)
-        pods = (self.pods.items[uid].value.facts for uid in self._pods_of.get(run.facts.key, ()))
+        pods = (self.pods.items[uid].value.facts for uid in self._pods.of(run.facts.key))
         if any(_holds_slot(pod, run.uid) for pod in pods):
             self.slots.reserve(run)
         return turn
 
-    def _see_providers(self, key: RunKey, reason: str = "") -> None:
-        """Update the agents of a Run that name a provider."""
-        run, pods = self.run(key), self.pods_of(key)
-        if run is None:
-            self.providers.budgets.see_remains(key, pods)
-        elif _has_provider(run.facts):
-            self.providers.see(run.facts, pods, self.reports_of(key), reason)
-            self.providers.budgets.see(run.facts, pods, self.reports_of(key))
-
-    def _count_use(self, namespace: str) -> None:
-        """Count what the agents of a namespace have used again: a count was read that another process has saved."""
-        for kept in [kept for kept in self.runs.items.values() if kept.namespace == namespace]:
-            if _has_provider(facts := kept.value.facts):
-                self.providers.budgets.see_run(facts, kept.value.obj)
-                self.providers.budgets.see(facts, self.pods_of(facts.key), self.reports_of(facts.key))
-
-        for key in [key for key in self._pods_of if key.namespace == namespace and self.run(key) is None]:
-            self.providers.budgets.see_remains(key, self.pods_of(key))
-
     def left(self) -> set[str]:
         """Return the UIDs of the Runs of which anything is left: the Run itself, or a pod."""
-        return {*self.runs.items, *(key.uid for key in self._pods_of)}
+        return {*self.runs.items, *(key.uid for key in self._pods.runs())}
 
-    def _probing_run(self, key: RunKey) -> ProbingRun | None:
-        """Return the Run of a probe, None if it is gone."""
-        run = self.run(key)
-        if run is None or run.facts.gone:
-            return None
-        candidate = run.candidate
-        wants = (candidate.wants or candidate.active) and not self.halts.of(key.namespace) and is_to_run(run.facts)
-        return ProbingRun(wants, self.pods_of(key), self.reports_of(key))
+    def left_in(self, namespace: str) -> list[RunKey]:
+        """Return the Runs of a namespace of which anything is left: the Run itself, or a pod."""
+        runs = [RunKey(kept.namespace, kept.name, uid) for uid, kept in self.runs.items.items() if kept.namespace == namespace]
+        return runs + [key for key in self._pods.runs() if key.namespace == namespace and self.run(key) is None]
 
     def _notify_waiting(self, uids: Iterable[str], by: RunKey | None = None) -> None:
         """Queue Runs that may have become the next of their policy."""
@@ -244,12 +206,12 @@ class RunCache:
 
     def _pod_changed(self, uid: str, old: Entry[CachedPod] | None, new: Entry[CachedPod] | None, by: RunKey | None) -> None:
         before, after = old and old.value, new and new.value
-        self._index(self._pods_of, uid, before, after, by, routine=self._is_routine(before, after))
+        self._index(self._pods, uid, before, after, by, routine=self._is_routine(before, after))
         started = after and _holds_slot(after.facts, after.key.uid) and (before is None or before.facts.gated)
         if after and started and (known := self.run(after.key)):
             self.slots.reserve(known.candidate)
         if owned := after or before:
-            self._see_providers(owned.key)
+            self._agents.see(owned.key)
 
     def _is_routine(self, old: CachedPod | None, new: CachedPod | None) -> bool:
         """Whether a pod of a known Run made a routine change, and no escalation is open that this could close."""
@@ -262,27 +224,22 @@ class RunCache:
     def _escalation_changed(
         self, uid: str, old: Entry[CachedEscalation] | None, new: Entry[CachedEscalation] | None, by: RunKey | None
     ) -> None:
-        self._index(self._escalations_of, uid, old and old.value, new and new.value, by)
+        self._index(self._escalations, uid, old and old.value, new and new.value, by)
         if (kept := new or old) and not kept.value.key.name:
             self.providers.budgets.wake(kept.namespace)
 
     def _report_changed(
         self, uid: str, old: Entry[CachedReport] | None, new: Entry[CachedReport] | None, by: RunKey | None
     ) -> None:
-        self._index(self._reports_of, uid, old and old.value, new and new.value, by)
+        self._index(self._reports, uid, old and old.value, new and new.value, by)
         if new:
-            self._see_providers(new.value.key)
+            self._agents.see(new.value.key)
 
     def _index(
-        self, index: Index, uid: str, old: Owned | None, new: Owned | None, by: RunKey | None, *, routine: bool = False
+        self, index: RunIndex, uid: str, old: Owned | None, new: Owned | None, by: RunKey | None, *, routine: bool = False
     ) -> None:
-        """Keep an index from Runs to what is theirs, and have the Run looked at when something of it has changed."""
-        if old and (new is None or new.key != old.key):
-            index.get(old.key, set()).discard(uid)
-        if new:
-            index.setdefault(new.key, set()).add(uid)
-        if old and not index.get(old.key):
-            index.pop(old.key, None)
+        """Keep an index up to date, and have the Run looked at when something of it has changed."""
+        index.update(uid, old, new)
         owned = new or old
         # A label can be set by anybody who may make pods: one that names no Run is nobody's.
         if owned and owned.key.name and old != new:
@@ -307,11 +264,6 @@ class RunCache:
         if old is None or new is None or old.value != new.value:
             self.notify_all(kept.namespace)
             self._notify_waiting(self.slots.waiting())
-
-
-def _has_provider(run: RunFacts) -> bool:
-    """Return whether an agent of the Run names a provider."""
-    return run.spec is not None and any(agent.provider for agent in run.spec.agents)
 
 
 def _holds_slot(pod: PodFacts, run_uid: str) -> bool:
