@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from controller.kube.client import Client
 from controller.kube.connection import connect
+from tests import users
+from tests.api.operators import OperatorAccount
 from tests.cluster import Cluster, lifecycle
 from tests.conftest import install
 from tests.plugin import Plugin
@@ -35,6 +38,14 @@ def api_operator(api_cluster: Cluster) -> Iterator[OperatorProcess]:
     """The operator, watching every namespace of the API server."""
     with OperatorProcess(api_cluster) as operator:
         yield operator
+
+
+@pytest.fixture(scope="module")
+def account(api_cluster: Cluster) -> Iterator[OperatorAccount]:
+    """The operator's account, which the admission policies restrict to agents' pods."""
+    home = f"home-{uuid.uuid4().hex[:8]}"
+    yield OperatorAccount(users.operator_account(api_cluster, home), home)
+    api_cluster.kubectl("delete", "namespace", home, "--wait=false")
 
 
 @pytest.fixture

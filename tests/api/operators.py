@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain
+from typing import NamedTuple
 
 from tests.cluster import Cluster
 from tests.support import OperatorProcess, await_that
@@ -17,6 +18,17 @@ PATIENCE_SECONDS = 180.0
 """Time until shares are even: on a shared machine the start of one operator has taken 50 s."""
 HELD = re.compile(r'^runwatchman_shard_held{shard="(\d+)"} 1\.0$', re.MULTILINE)
 SHARDS = re.compile(r"^runwatchman_shards (\d+)\.0$", re.MULTILINE)
+
+
+class OperatorAccount(NamedTuple):
+    """The operator's own account, with the namespace of its Leases."""
+
+    cluster: Cluster
+    home: str
+
+    def operator(self, namespace: str) -> OperatorProcess:
+        """An operator of a namespace, with reporters."""
+        return OperatorProcess(self.cluster, "--namespace", namespace, "--lease-namespace", self.home, "--reporter-image", "x")
 
 
 class Fleet:

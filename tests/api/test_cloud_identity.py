@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,24 +12,11 @@ import yaml
 
 from controller.api.base import JsonObject
 from controller.api.checks import check_run, parse_run_spec
-from tests import users
+from tests.api.operators import OperatorAccount
 from tests.cluster import Cluster
-from tests.support import OperatorProcess, apply, await_phase, await_that, get, policy_of, run_of, status
+from tests.support import apply, await_phase, await_that, get, policy_of, run_of, status
 
-HOME = "identity-home"
 CLOUD = "sts.amazonaws.com"
-
-
-@pytest.fixture(scope="module")
-def account(api_cluster: Cluster) -> Iterator[Cluster]:
-    """The cluster as the operator's account sees it, which the admission policies restrict to agents' pods."""
-    yield users.operator_account(api_cluster, HOME)
-    api_cluster.kubectl("delete", "namespace", HOME, "--wait=false")
-
-
-def operator(account: Cluster, namespace: str) -> OperatorProcess:
-    """An operator with reporters."""
-    return OperatorProcess(account, "--namespace", namespace, "--lease-namespace", HOME, "--reporter-image", "x")
 
 
 def agent_with(volume: JsonObject, **pod: Any) -> JsonObject:
@@ -51,9 +37,9 @@ def blocked(cluster: Cluster, namespace: str, run: str, reason: str) -> str:
     return str(found["message"])
 
 
-def test_a_policy_allows_the_audience(api_cluster: Cluster, account: Cluster, namespace: str) -> None:
+def test_a_policy_allows_the_audience(api_cluster: Cluster, account: OperatorAccount, namespace: str) -> None:
     """A Run with a token waits until the policy names its audience; then the pod has the token, and the reporter its own."""
-    with operator(account, namespace):
+    with account.operator(namespace):
         apply(api_cluster, namespace, run_of("cloudy", agent_with(token_of(audience=CLOUD, expirationSeconds=3600))))
         words = blocked(api_cluster, namespace, "cloudy", "BeyondPolicy")
         assert f"has a token for {CLOUD}, but the policy allows none (tokenAudiences)" in words
@@ -65,27 +51,27 @@ def test_a_policy_allows_the_audience(api_cluster: Cluster, account: Cluster, na
     assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("runwatchman-reporter", False)
 
 
-def test_another_audience_stays_refused(api_cluster: Cluster, account: Cluster, namespace: str) -> None:
+def test_another_audience_stays_refused(api_cluster: Cluster, account: OperatorAccount, namespace: str) -> None:
     """The policy's audiences are the only ones; the message names them."""
     apply(api_cluster, namespace, policy_of({"tokenAudiences": ["vault"]}))
-    with operator(account, namespace):
+    with account.operator(namespace):
         apply(api_cluster, namespace, run_of("cloudy", agent_with(token_of(audience=CLOUD))))
         assert "but the policy allows vault (tokenAudiences)" in blocked(api_cluster, namespace, "cloudy", "BeyondPolicy")
 
 
-def test_a_pod_without_a_reporter_gets_no_token(api_cluster: Cluster, account: Cluster, namespace: str) -> None:
+def test_a_pod_without_a_reporter_gets_no_token(api_cluster: Cluster, account: OperatorAccount, namespace: str) -> None:
     """Its account is the namespace's default, whose tokens the admission policy keeps from agents: the Run shows that."""
     apply(api_cluster, namespace, policy_of({"reporter": "Off", "tokenAudiences": [CLOUD]}))
-    with operator(account, namespace):
+    with account.operator(namespace):
         apply(api_cluster, namespace, run_of("cloudy", agent_with(token_of(audience=CLOUD))))
         words = blocked(api_cluster, namespace, "cloudy", "PodRefused")
     assert "with a token of runwatchman-reporter's and no other" in words
 
 
-def test_the_token_is_worthless_at_the_api_server(api_cluster: Cluster, account: Cluster, namespace: str) -> None:
+def test_the_token_is_worthless_at_the_api_server(api_cluster: Cluster, account: OperatorAccount, namespace: str) -> None:
     """Such a token names the account of agents' pods to the cloud, and the API server does not know its bearer."""
     apply(api_cluster, namespace, policy_of({"tokenAudiences": [CLOUD]}))
-    with operator(account, namespace):
+    with account.operator(namespace):
         apply(api_cluster, namespace, run_of("cloudy", agent_with(token_of(audience=CLOUD))))
         await_phase(api_cluster, namespace, "cloudy", "Completed")
     create = ("-n", namespace, "create", "token", "runwatchman-reporter")

@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from controller.api.base import JsonObject
-from tests import users
+from tests.api.operators import OperatorAccount
 from tests.api.scc import FIRST, LAST, LEVEL, REFUSED, constrained, containers
 from tests.chart.helm import ROOT, objects, render
 from tests.chart.test_kustomize import built
 from tests.cluster import Cluster
-from tests.support import OperatorProcess, apply, await_phase, await_that, get, policy_of, run_of, status
+from tests.support import apply, await_phase, await_that, get, policy_of, run_of, status
 
 VALUES = ROOT / "tests/chart/values"
 ON_OPENSHIFT = ("--api-versions", "security.openshift.io/v1")
@@ -120,24 +120,9 @@ def test_users_of_the_range_that_a_value_sets_stay(api_cluster: Cluster, project
         assert effective(json.loads(create(api_cluster, project, pod)), "runAsUser") == {FIRST + 9}
 
 
-@pytest.fixture(scope="module")
-def account(api_cluster: Cluster) -> Iterator[Cluster]:
-    """The cluster as the operator's account sees it, which the admission policies restrict to agents' pods."""
-    home = "openshift-home"
-    yield users.operator_account(api_cluster, home)
-    api_cluster.kubectl("delete", "namespace", home, "--wait=false")
-
-
-def operator(account: Cluster, project: str, *options: str) -> OperatorProcess:
-    """An operator with reporters."""
-    return OperatorProcess(
-        account, "--namespace", project, "--lease-namespace", "openshift-home", "--reporter-image", "x", *options
-    )
-
-
-def test_an_agent_needs_no_setting(api_cluster: Cluster, account: Cluster, project: str) -> None:
+def test_an_agent_needs_no_setting(api_cluster: Cluster, account: OperatorAccount, project: str) -> None:
     """Agent and reporter have different users of the project's range, its group and its SELinux level; the Run completes."""
-    with operator(account, project):
+    with account.operator(project):
         apply(api_cluster, project, run_of("plain", {"workspace": {}}))
         await_phase(api_cluster, project, "plain", "Completed")
     pod = get(api_cluster, project, "pod", "plain-coder-r0")
@@ -149,10 +134,10 @@ def test_an_agent_needs_no_setting(api_cluster: Cluster, account: Cluster, proje
     assert pod["spec"]["securityContext"]["seLinuxOptions"] == {"level": LEVEL}
 
 
-def test_an_image_with_its_own_user_needs_nonroot_v2(api_cluster: Cluster, account: Cluster, project: str) -> None:
+def test_an_image_with_its_own_user_needs_nonroot_v2(api_cluster: Cluster, account: OperatorAccount, project: str) -> None:
     """A Run that names a user outside of the range is refused in words, and starts once the account may use nonroot-v2."""
     apply(api_cluster, project, NONROOT_ROLE)
-    with operator(account, project):
+    with account.operator(project):
         apply(api_cluster, project, run_of("own", OWN_USER))
         found = await_that(lambda: (s := status(api_cluster, project, "own")).get("reason") == "PodRefused" and s, "the refusal")
         assert "runAsUser: 1000 must be in the ranges" in found["message"]

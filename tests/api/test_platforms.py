@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 
 import pytest
 
 from controller.api.base import JsonObject
-from tests import users
+from tests.api.operators import OperatorAccount
 from tests.api.pod_webhook import Decide, deciding
 from tests.cluster import Cluster
-from tests.support import OperatorProcess, apply, await_phase, await_that, get, run_of, status
+from tests.support import apply, await_phase, await_that, get, run_of, status
 
-HOME = "platforms-home"
 RAISED = {"cpu": "500m", "memory": "2Gi"}
 CONFINED = {
     "allowPrivilegeEscalation": False,
@@ -40,18 +38,6 @@ TOKEN: JsonObject = {
     },
 }
 PRIVILEGED = {"capabilities": {"add": ["NET_ADMIN", "NET_RAW"], "drop": ["ALL"]}, "runAsUser": 0, "runAsNonRoot": False}
-
-
-@pytest.fixture(scope="module")
-def account(api_cluster: Cluster) -> Iterator[Cluster]:
-    """The cluster as the operator's account sees it, which the admission policies restrict to agents' pods."""
-    yield users.operator_account(api_cluster, HOME)
-    api_cluster.kubectl("delete", "namespace", HOME, "--wait=false")
-
-
-def operator(account: Cluster, namespace: str) -> OperatorProcess:
-    """An operator with reporters."""
-    return OperatorProcess(account, "--namespace", namespace, "--lease-namespace", HOME, "--reporter-image", "x")
 
 
 def autopilot(request: JsonObject) -> JsonObject:
@@ -92,9 +78,9 @@ def holding(request: JsonObject) -> JsonObject:
 
 
 @pytest.mark.parametrize("platform", [autopilot, native_sidecar], ids=lambda platform: platform.__name__)
-def test_a_changed_pod_runs_once(platform: Decide, api_cluster: Cluster, account: Cluster, namespace: str) -> None:
+def test_a_changed_pod_runs_once(platform: Decide, api_cluster: Cluster, account: OperatorAccount, namespace: str) -> None:
     """The admission policies admit the pod as the platform changes it, and the Run completes in its first attempt."""
-    with deciding(api_cluster, namespace, platform), operator(account, namespace):
+    with deciding(api_cluster, namespace, platform), account.operator(namespace):
         apply(api_cluster, namespace, run_of("changed"))
         done = await_phase(api_cluster, namespace, "changed", "Completed")
     assert done["agents"][0]["attempt"] == 0
@@ -111,9 +97,11 @@ def test_a_changed_pod_runs_once(platform: Decide, api_cluster: Cluster, account
     [(privileged_init, "each container of a pod that the operator creates is restricted"), (holding, "have no lifecycle")],
     ids=["privileged", "holding"],
 )
-def test_a_widened_pod_is_refused(platform: Decide, words: str, api_cluster: Cluster, account: Cluster, namespace: str) -> None:
+def test_a_widened_pod_is_refused(
+    platform: Decide, words: str, api_cluster: Cluster, account: OperatorAccount, namespace: str
+) -> None:
     """A mesh that needs privileges or hooks gets neither: the Run shows the policy's words."""
-    with deciding(api_cluster, namespace, platform), operator(account, namespace):
+    with deciding(api_cluster, namespace, platform), account.operator(namespace):
         apply(api_cluster, namespace, run_of("widened"))
         found = await_that(lambda: (s := status(api_cluster, namespace, "widened")).get("reason") == "PodRefused" and s, "it")
     assert words in found["message"]
