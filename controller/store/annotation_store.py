@@ -12,12 +12,11 @@ from typing import Any
 from controller.api.base import JsonObject, dump
 from controller.api.names import ANNOTATION_STATE
 from controller.api.operator_state import OperatorState
-from controller.kube.client import Client
 from controller.kube.resources import RUNS
 from controller.store import Loaded
 from controller.store.in_run_store import InRunStore
-from controller.store.state_record import NOTHING_DONE, decode, full_status, judge, mismatch, moved_status
-from controller.store.status_store import write_status
+from controller.store.state_record import NOTHING_DONE, decode, judge, mismatch, moved_status
+from controller.store.status_store import write_after_save, write_status
 
 STORE_ID = "annotations"
 WHERE = f"metadata.annotations[{ANNOTATION_STATE}]"
@@ -28,9 +27,6 @@ class AnnotationStore(InRunStore):
     """Stores the state in an annotation of the Run."""
 
     id = STORE_ID
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
 
     async def load(self, run: JsonObject, *, live: bool) -> Loaded:
         """Return the state from the Run's annotation, or the reason why it is refused."""
@@ -46,12 +42,9 @@ class AnnotationStore(InRunStore):
         self, run: JsonObject, before: Loaded, state: OperatorState | None, status: JsonObject
     ) -> tuple[JsonObject, Loaded]:
         """Write the annotation, then the status over the resulting version; see `Store.commit`."""
-        version = before.version
         if state is not None:
-            version += 1
-            run = await self._annotate(run, _close(version, state))
-        written = await write_status(self._client, run, full_status(run, before, status, STORE_ID, version=version))
-        return written, Loaded(state or before.state, before.refusal, version)
+            run = await self._annotate(run, _close(before.version + 1, state))
+        return await write_after_save(self._client, run, before, state, status, STORE_ID)
 
     async def take(self, run: JsonObject, state: OperatorState | None) -> JsonObject:
         """Annotate a Run of another store, then set this store in its status."""

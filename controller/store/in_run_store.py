@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from controller.api.base import JsonObject
+from controller.kube.client import Client
 from controller.store import KnownRun
 
 
@@ -10,6 +11,9 @@ class InRunStore:
     """Base class of a store whose states are part of their Runs."""
 
     detached = False
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
 
     async def open(self) -> None:
         """Do nothing: the API server is the store."""

@@ -24,9 +24,6 @@ class StatusStore(InRunStore):
 
     id = STORE_ID
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
     async def load(self, run: JsonObject, *, live: bool) -> Loaded:
         """Return the state from the Run's status, or the reason why it is refused."""
         if refusal := mismatch(run, STORE_ID):
@@ -47,6 +44,15 @@ class StatusStore(InRunStore):
 
     async def _write(self, run: JsonObject, status: JsonObject) -> JsonObject:
         return await write_status(self._client, run, status)
+
+
+async def write_after_save(
+    client: Client, run: JsonObject, before: Loaded, state: OperatorState | None, status: JsonObject, store_id: str
+) -> tuple[JsonObject, Loaded]:
+    """Write the status of a Run whose state is stored elsewhere: version `before.version + 1`, if there is a state to save."""
+    version = before.version + (state is not None)
+    written = await write_status(client, run, full_status(run, before, status, store_id, version=version))
+    return written, Loaded(state or before.state, before.refusal, version)
 
 
 async def write_status(client: Client, run: JsonObject, status: JsonObject) -> JsonObject:

@@ -24,8 +24,8 @@ from controller.store.sql.database import Database
 from controller.store.sql.schema import read_meta, store_id, upgrade, write_meta
 from controller.store.sql.statements import DELETE, INSERT, KNOWN, READ, UPDATE
 from controller.store.sql.tables import row_of
-from controller.store.state_record import NOTHING_DONE, decode, full_status, judge, mismatch, moved_status
-from controller.store.status_store import write_status
+from controller.store.state_record import NOTHING_DONE, decode, judge, mismatch, moved_status
+from controller.store.status_store import write_after_save, write_status
 
 
 class Row(NamedTuple):
@@ -76,12 +76,9 @@ class SqlStore:
         self, run: JsonObject, before: Loaded, state: OperatorState | None, status: JsonObject
     ) -> tuple[JsonObject, Loaded]:
         """Save the row if it is still at the version that was read, then the status; see `Store.commit`."""
-        version = before.version
         if state is not None:
-            version += 1
             await self._save(run, before.version or None, state)
-        written = await write_status(self._client, run, full_status(run, before, status, self.id, version=version))
-        return written, Loaded(state or before.state, before.refusal, version)
+        return await write_after_save(self._client, run, before, state, status, self.id)
 
     async def take(self, run: JsonObject, state: OperatorState | None) -> JsonObject:
         """Store a Run of another store; a row that an earlier try left is overwritten."""
