@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,6 +17,7 @@ from tests.bench.profile import hottest, recording
 from tests.bench.series import arena, play, told
 from tests.bench.targets import OURS
 from tests.bench.turn import take_turn
+from tests.cluster.processes import interrupt_on_signals
 from tests.cluster.progress import say
 
 TABLE, PLOT, STACKS, PROFILE = "result.md", "result.svg", "profile.folded", "profile.md"
@@ -54,8 +54,7 @@ def main(
     output: Path,
 ) -> None:
     """Measure the Job controller, a naive kopf operator, the bare protocol and ours, each alone in turn, on one API server."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # A shell has its jobs in the background ignore the first.
-        signal.signal(number, signal.default_int_handler)
+    interrupt_on_signals()
     output.mkdir(parents=True, exist_ok=True)
     if redraw:
         _tell(page.read(output / page.MADE), output)

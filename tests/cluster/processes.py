@@ -36,6 +36,12 @@ def start_time(pid: int) -> str | None:
     return None if fields[0] == "Z" else fields[START_TIME_FIELD]
 
 
+def interrupt_on_signals() -> None:
+    """Have SIGINT and SIGTERM end this process by KeyboardInterrupt, so that it cleans up."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # A shell has its jobs in the background ignore the first.
+        signal.signal(number, signal.default_int_handler)
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """The processes of one cluster, in its folder; a later run cleans up by this file."""

@@ -6,7 +6,6 @@ scripts/run python -m tests.bench.openloop [--cluster api|kind] [--rate N] [--ki
 from __future__ import annotations
 
 import json
-import signal
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from tests.bench.openloop.turn import Pace
 from tests.bench.profile import hottest, recording
 from tests.bench.restarts import bench_cluster
 from tests.cluster import Cluster
+from tests.cluster.processes import interrupt_on_signals
 from tests.cluster.progress import say
 from tests.cluster.settings import KIND
 from tests.reporter_image import load_reporter_image
@@ -62,8 +62,7 @@ def main(
     output: Path,
 ) -> None:
     """Measure bare pods, Jobs and Runs, each alone in turn, in an open loop."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # A shell has its jobs in the background ignore the first.
-        signal.signal(number, signal.default_int_handler)
+    interrupt_on_signals()
     output.mkdir(parents=True, exist_ok=True)
     plan = Plan(seconds, window, ramp, rounds, seed, _chosen(kinds), FIRST_RATE[provider])
     with bench_cluster(provider, there, MACHINES[provider]) as cluster:
