@@ -25,7 +25,7 @@ from controller.plan.context import PlanContext
 from controller.plan.snapshot import ConsultationFacts
 from controller.plan.transitions import apply
 from tests.injections import Injection, beside, injections, snapshot_with
-from tests.no_widening import widened
+from tests.no_widening import next_in_pass, widened
 from tests.unit.advisor.obedient import answers
 from tests.unit.plan.generated import NOW
 
@@ -44,20 +44,19 @@ def _with_mode(snapshot: Snapshot, mode: LLMMode) -> Snapshot:
 
 def _passes(snapshot: Snapshot, injection: Injection, output: bytes) -> Iterator[Snapshot]:
     """Yield the snapshots of a pass in which the advisor gives this answer to every question."""
-    for _ in range(ROUNDS):
-        yield snapshot
-        due = plan(snapshot, NOW).actions
-        asked = next((action for action in due if isinstance(action, Consult)), None)
-        changes = [action for action in due if isinstance(action, Transition)]
-        if changes:
-            snapshot = replace(snapshot, state=apply(snapshot, changes[0], NOW))
-        elif asked:
-            reply = Reply(Ended.ANSWERED, output)
-            advice = advice_of(reply, _request(injection), asked.consultation, target_of(snapshot.run), NOW)
-            facts = ConsultationFacts(asked.agent, asked.escalation, advice)
-            snapshot = replace(snapshot, consultations=(*snapshot.consultations, facts))
-        else:
+
+    def answer(asked: Consult) -> ConsultationFacts:
+        reply = Reply(Ended.ANSWERED, output)
+        advice = advice_of(reply, _request(injection), asked.consultation, target_of(snapshot.run), NOW)
+        return ConsultationFacts(asked.agent, asked.escalation, advice)
+
+    yield snapshot
+    for _ in range(ROUNDS - 1):
+        after = next_in_pass(snapshot, NOW, answer)
+        if after is None:
             return
+        snapshot = after
+        yield snapshot
 
 
 @cache

@@ -33,6 +33,12 @@ class OneLease(Client):
     async def nothing(self, verb: str) -> None:
         return
 
+    async def annotate(self, verb: str) -> None:
+        """Somebody else writes the Lease before the next replacement, once."""
+        if verb == "replace":
+            self.before = self.nothing
+            self.meddle()
+
     def server_now(self) -> datetime:
         return datetime.now(UTC)
 
@@ -102,13 +108,7 @@ async def held_for(lease: LeaderLease, seconds: float) -> bool:
 
 async def test_a_foreign_write_between_read_and_renewal_loses_nothing(server: OneLease, lease: LeaderLease) -> None:
     """Somebody annotates the Lease during its renewal: the renewal gets a Conflict, but the Lease stays ours."""
-
-    async def annotate(verb: str) -> None:
-        if verb == "replace":
-            server.before = server.nothing
-            server.meddle()
-
-    server.before = annotate
+    server.before = server.annotate
     assert await held_for(lease, 0.2)
     assert server.holder == "me"
 
@@ -190,13 +190,7 @@ async def test_release_is_not_undone_by_a_renewal_in_flight(
 
 async def test_release_outlasts_a_conflict(server: OneLease, lease: LeaderLease) -> None:
     """A concurrent write does not prevent the release, so the Lease need not expire."""
-
-    async def annotate(verb: str) -> None:
-        if verb == "replace":
-            server.before = server.nothing
-            server.meddle()
-
-    server.before = annotate
+    server.before = server.annotate
     await lease.release()
     assert server.holder == ""
 

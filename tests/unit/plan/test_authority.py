@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -13,12 +14,12 @@ from controller.api.advice import AdviceState, AdviceVerdict, AdvisedIntent
 from controller.api.llm_policy import LLM, Approvable, LLMMode, OnLLMFailure
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.plan import Snapshot, plan
-from controller.plan.actions import Consult, RecordAdvice, Transition
+from controller.plan.actions import Consult, RecordAdvice
 from controller.plan.escalations.approval_policy import needs_human
 from controller.plan.intents import Intent
 from controller.plan.snapshot import ConsultationFacts
 from controller.plan.transitions import apply
-from tests.no_widening import widened
+from tests.no_widening import next_in_pass, widened
 from tests.unit.plan.generated import NOW, situations
 
 OFF, ASSIST, AUTO = LLMMode.OFF, LLMMode.ASSIST, LLMMode.AUTO
@@ -110,10 +111,9 @@ LLMS = st.builds(
 )
 
 
-def heard(snapshot: Snapshot, action: Consult, answer: AdviceState) -> Snapshot:
-    """Return the snapshot in which the advisor has answered one consultation."""
-    facts = ConsultationFacts(action.agent, action.escalation, answer.model_copy(update={"situation": action.escalation}))
-    return replace(snapshot, consultations=(*snapshot.consultations, facts))
+def given_to(action: Consult, answer: AdviceState) -> ConsultationFacts:
+    """Return the facts of a consultation that the advisor has answered."""
+    return ConsultationFacts(action.agent, action.escalation, answer.model_copy(update={"situation": action.escalation}))
 
 
 @settings(max_examples=100, deadline=None)  # `make model` checks the same of each state that it reaches (P6)
@@ -126,15 +126,10 @@ def test_no_advice_widens(snapshot: Snapshot, mode: LLMMode, llm: LLM, answers: 
     snapshot = replace(snapshot, mode=mode, advisor=True)
     for answer in answers:
         assert not widened(snapshot, NOW)
-        due = plan(snapshot, NOW).actions
-        asked = next((a for a in due if isinstance(a, Consult)), None)
-        changes = [a for a in due if isinstance(a, Transition)]
-        if changes:
-            snapshot = replace(snapshot, state=apply(snapshot, changes[0], NOW))
-        elif asked:
-            snapshot = heard(snapshot, asked, answer)
-        else:
+        after = next_in_pass(snapshot, NOW, partial(given_to, answer=answer))
+        if after is None:
             return
+        snapshot = after
 
 
 @settings(max_examples=200, deadline=None)
@@ -152,7 +147,7 @@ def test_it_is_asked_once(snapshot: Snapshot, answer: AdviceState) -> None:
             snapshot = replace(snapshot, state=apply(snapshot, recorded, NOW), consultations=())
         elif new:
             asked.append(new.escalation)
-            snapshot = heard(snapshot, new, answer)
+            snapshot = replace(snapshot, consultations=(*snapshot.consultations, given_to(new, answer)))
         else:
             break
     assert len(asked) == len(set(asked))

@@ -234,16 +234,21 @@ def test_no_workspace_is_no_activity(tmp_path: Path) -> None:
 CHANCES = st.floats(0, 1)
 
 
+def written(pace: Pace, now: float) -> bool:
+    """Write a report if one is due, and have it arrive; return whether it was due."""
+    if not pace.due(now):
+        return False
+    pace.sent(now)
+    pace.arrived(now)
+    return True
+
+
 @given(CHANCES)
 def test_an_idle_agent_beats_once_an_interval(chance: float) -> None:
     """The first beat comes within the first interval, the others at most a tenth early: an hour has 60 to 67."""
-    pace, beats = Pace(60, 0.0, lambda: chance), 0
-    for now in range(3600):
-        if pace.due(now):
-            pace.sent(now)
-            pace.arrived(now)
-            beats += 1
-    assert 59 <= beats <= 67
+    pace = Pace(60, 0.0, lambda: chance)
+    beats = [now for now in range(3600) if written(pace, now)]
+    assert 59 <= len(beats) <= 67
 
 
 @given(CHANCES)
@@ -252,10 +257,7 @@ def test_a_flooding_agent_does_not_flood_the_api(chance: float) -> None:
     pace, writes = Pace(60, 0.0, lambda: chance), 0
     for tick in range(6000):
         pace.urgent = True
-        if pace.due(tick / 10):
-            pace.sent(tick / 10)
-            pace.arrived(tick / 10)
-            writes += 1
+        writes += written(pace, tick / 10)
     assert writes <= BURST + 100 + 11
 
 
@@ -272,23 +274,16 @@ def test_an_outage_is_tried_ever_less_often_and_ends_in_one_write(chance: float)
             pace.failed(now)
             tries += 1
     assert 10 <= tries <= 28
-    written = []
-    for now in range(600, 700):
-        if pace.due(now):
-            pace.sent(now)
-            pace.arrived(now)
-            written.append(now)
-    assert written[0] <= 660
-    assert len([now for now in written if now < written[0] + 54]) == 1
+    writes = [now for now in range(600, 700) if written(pace, now)]
+    assert writes[0] <= 660
+    assert len([now for now in writes if now < writes[0] + 54]) == 1
 
 
 def test_news_do_not_wait_but_for_a_second() -> None:
     """An urgent change is written at once; changes right after it wait a second for more."""
     pace = Pace(60, 0.0, lambda: 1.0)
     pace.urgent = True
-    assert pace.due(0.1)
-    pace.sent(0.1)
-    pace.arrived(0.1)
+    assert written(pace, 0.1)
     pace.urgent = True
     assert not pace.due(1.0)
     assert pace.due(1.1)

@@ -11,6 +11,7 @@ import pytest
 
 from controller.api.base import JsonObject
 from controller.kube.client import Client
+from controller.store import StoreUnavailable
 from controller.store.factory import make_store
 from controller.store.sql.sql_store import SqlStore
 from tests.stores import NOW
@@ -39,6 +40,15 @@ def run_object(uid: str = "u1", **status: Any) -> JsonObject:
 def sql_store(url: str, *, even_if_migrated: bool = False) -> SqlStore:
     """Return a store in a database, not yet open."""
     return cast(SqlStore, make_store(url, cast(Client, Writes()), even_if_migrated=even_if_migrated))
+
+
+async def refused_at_open(url: str) -> StoreUnavailable:
+    """Return the error of opening a store."""
+    store = sql_store(url)
+    with pytest.raises(StoreUnavailable) as caught:
+        await store.open()
+    await store.close()
+    return caught.value
 
 
 def logged(capsys: pytest.CaptureFixture[str]) -> str:

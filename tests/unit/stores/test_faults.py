@@ -18,7 +18,7 @@ from controller.store import Loaded, StoreUnavailable
 from controller.store.sql.sql_store import SqlStore
 from tests.skipping import cannot_run
 from tests.stores import state_of
-from tests.unit.stores.conftest import run_object, sql_store
+from tests.unit.stores.conftest import refused_at_open, run_object, sql_store
 
 LOCKER = """
 import sqlite3, sys
@@ -75,15 +75,6 @@ async def save_many(store: SqlStore) -> None:
     """Save more than fits into the space that a database has reserved."""
     for run in (run_object(f"big{number}") for number in range(30)):
         await store.commit(run, Loaded(), state_of(run), {})
-
-
-async def refused_at_open(url: str) -> StoreUnavailable:
-    """Return the error of opening a store."""
-    store = sql_store(url)
-    with pytest.raises(StoreUnavailable) as caught:
-        await store.open()
-    await store.close()
-    return caught.value
 
 
 async def test_a_missing_folder(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from controller.store.sql.sql_store import SqlStore
 from tests.pgbouncer import Bouncer, pgbouncer
 from tests.postgres import USER, Postgres, postgres_server
 from tests.stores import NOW, state_of
-from tests.unit.stores.conftest import run_object, sql_store
+from tests.unit.stores.conftest import refused_at_open, run_object, sql_store
 
 SAVES = 240
 """More saves than clients, and more clients than the two server connections of the pool."""
@@ -139,20 +139,11 @@ async def test_options_of_the_environment(server: Postgres, bouncer: Bouncer, mo
     await database.close()
 
 
-async def refused(url: str) -> StoreUnavailable:
-    """Return the error of a store that cannot be opened."""
-    store = sql_store(url)
-    with pytest.raises(StoreUnavailable) as caught:
-        await store.open()
-    await store.close()
-    return caught.value
-
-
 async def test_statement_mode_is_refused_at_start(server: Postgres) -> None:
     """Statement mode has no transactions: the store does not open, and the remedy names the setting."""
     direct = server.database()
     with pgbouncer(server, pool_mode="statement") as made:
-        error = await refused(made.url(direct))
+        error = await refused_at_open(made.url(direct))
     assert "transaction blocks not allowed in statement pooling mode" in error.cause
     assert error.remedy.startswith("this PgBouncer has pool_mode = statement")
     assert (await refused_tables(direct)) == 0
@@ -169,7 +160,7 @@ async def refused_tables(url: str) -> int:
 
 async def test_other_options_are_refused_with_their_name(server: Postgres, bouncer: Bouncer) -> None:
     """Options that are no settings are left to the driver: PgBouncer refuses them, and the remedy is to remove them."""
-    error = await refused(f"{bouncer.url(server.database())}&options=-d%205")
+    error = await refused_at_open(f"{bouncer.url(server.database())}&options=-d%205")
     assert "startup parameter" in error.cause
     assert "options" in error.cause
     assert error.remedy.startswith("take this parameter out of the URL")
@@ -181,7 +172,7 @@ async def test_no_place_for_a_client(server: Postgres) -> None:
         pgbouncer(server, max_client_conn=1) as made,
         psycopg.connect(host=str(made.folder), port=made.port, user=USER, dbname="postgres"),
     ):
-        error = await refused(made.url(server.database()))
+        error = await refused_at_open(made.url(server.database()))
     assert "no more connections allowed" in error.cause
     assert error.remedy.startswith("raise PgBouncer's limit of client connections")
 

@@ -14,8 +14,7 @@ from controller.observability.metrics import Metrics
 from controller.store import Loaded
 from tests.postgres import CERTIFICATE, Door, Postgres, postgres_server
 from tests.stores import NOW, state_of
-from tests.unit.stores.conftest import logged, run_object, sql_store
-from tests.unit.stores.test_faults import refused_at_open
+from tests.unit.stores.conftest import logged, refused_at_open, run_object, sql_store
 from tests.unit.stores.test_ledger import ENTRY, count
 
 NAME = "db.runwatchman.test"
