@@ -13,7 +13,7 @@ from unittest.mock import patch
 from controller.api.names import pod_name
 from controller.api.operator_state import AgentState, LastFailure, OperatorState, Outcome
 from controller.api.policy import OutcomeAction
-from controller.plan import outcomes, reads, steps, transitions
+from controller.plan import outcomes, pod_ends, reads, steps, transitions
 from controller.plan.actions import AdoptPod, Effect, ReserveAttempt
 from controller.plan.attempts import agent_end, cleanup, repeated_failures, restarts, start_stop, unreachable
 from controller.plan.attempts.budget import budget_left
@@ -385,7 +385,7 @@ RESTARTING: tuple[Mutant, ...] = (
         "init-for-free",
         "a failed init container is not an end that is charged",
         ("init",),
-        lambda: [(outcomes, "_end_of", lambda pod: pod.termination)],
+        lambda: [(pod_ends, "end_of", lambda pod: pod.termination)],
     ),
     Mutant(
         "rejected-is-charged",
@@ -434,13 +434,13 @@ RESTARTING: tuple[Mutant, ...] = (
         "crash-for-free",
         "a crash counts as a disruption",
         ("budget",),
-        lambda: [(outcomes, "failure_of", lambda _: Reason.DISRUPTED)],
+        lambda: [(pod_ends, "failure_of", lambda _: Reason.DISRUPTED)],
     ),
     Mutant(
         "told-is-unfinished",
         "an agent that was asked to end counts as unfinished, even if it completed before",
         ("done", "pause"),
-        lambda: [(outcomes, "finished_unasked", lambda pod, _: not (pod.deleting or pod.ending_since))],
+        lambda: [(pod_ends, "finished_unasked", lambda pod, _: not (pod.deleting or pod.ending_since))],
     ),
     Mutant(
         "own-pod-by-name",

@@ -10,7 +10,7 @@ from controller.api.names import COPY_CONTAINER, PUSH_CONTAINER
 from controller.api.run import Agent
 from controller.api.tasks import TaskKind
 from controller.api.timestamps import later
-from controller.plan.outcomes import failure_of, finished_its_work, finished_unasked
+from controller.plan.pod_ends import failure_of, finished_its_work, finished_unasked
 from controller.plan.reasons import Reason
 from controller.plan.snapshot import PodFacts, Termination
 from controller.plan.tasks import publication
