@@ -18,7 +18,7 @@ from controller.plan.decisions import AgentDecision
 from controller.plan.escalations import approvals, questions
 from controller.plan.intents import Charge
 from controller.plan.reasons import Reason
-from controller.plan.rules import agent_rules
+from controller.plan.rules import agent_rules, health_rules
 from controller.plan.snapshot import EscalationFacts, PodFacts, QuestionFacts, ReportFacts
 from controller.reconcile.actions.deliver_answer import delivery_body
 from tests.model import bridge, world_steps
@@ -54,7 +54,7 @@ _newest = PlanContext._newest
 
 def _stalled_first(at: PlanContext, agent: Agent) -> AgentDecision | None:
     """Restart an idle agent even if it has open questions."""
-    return agent_rules.stalled(at, agent) or _asking(at, agent)
+    return health_rules.stalled(at, agent) or _asking(at, agent)
 
 
 _asking = agent_rules.asking

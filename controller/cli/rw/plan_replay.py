@@ -35,7 +35,8 @@ from controller.plan.attempts.budget import run_budget_left
 from controller.plan.context import PlanContext
 from controller.plan.model import Plan
 from controller.plan.reasons import Reason
-from controller.plan.rules.agent_rules import AGENT_RULES, silent
+from controller.plan.rules.agent_rules import AGENT_RULES
+from controller.plan.rules.health_rules import silent
 from controller.plan.rules.run_rules import RULES
 from controller.plan.snapshot import HaltFacts, ProviderFacts, RunFacts, Snapshot
 from controller.status.advised_condition import ADVISED

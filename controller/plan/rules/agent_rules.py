@@ -1,14 +1,14 @@
 """The rules for one agent, in the order in which they are checked; the first that returns a decision applies.
 
 A check is a small pure function from a `PlanContext` and an agent to an `AgentDecision`, or None if it does not apply.
-`AGENT_RULES` at the end is the list. Each agent is judged alone: a problem of one agent never stops another's start or restart.
+`AGENT_RULES` at the end is the list; `health_rules` has the checks of a running agent's health. Each agent is judged alone: a
+problem of one agent never stops another's start or restart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 
 from controller.api.escalation import Decision
 from controller.api.operator_state import OutcomeResult
@@ -17,16 +17,16 @@ from controller.api.tasks import TaskKind
 from controller.api.timestamps import later
 from controller.plan import refused_writes
 from controller.plan.actions import RenewWait
-from controller.plan.attempts import agent_end, restarts, stall_detection, start_stop, unreachable
-from controller.plan.attempts.stall_detection import confirmed_at
+from controller.plan.attempts import agent_end, restarts, start_stop, unreachable
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision, Wait
-from controller.plan.escalations import blocked, questions, stalled_start
+from controller.plan.escalations import blocked, questions
 from controller.plan.intents import Charge
 from controller.plan.model import Block
 from controller.plan.providers import starts
 from controller.plan.reasons import Reason
 from controller.plan.rule import Rule
+from controller.plan.rules.health_rules import pending, pending_pod, running_pod, silent, stalled, unprogressive, unready
 from controller.plan.snapshot import PodFacts
 from controller.plan.tasks import task_steps
 
@@ -34,9 +34,6 @@ AgentRule = Rule[Callable[[PlanContext, Agent], AgentDecision | None]]
 
 POLICY_CHECK_SECONDS = 30
 """How often to check again without a policy. A new policy triggers a pass at once; this covers a lost event."""
-
-UNSCHEDULABLE = "Unschedulable"
-"""The scheduler's reason; an unbound pod without it has not been scheduled yet."""
 
 
 def complete(at: PlanContext, agent: Agent) -> AgentDecision | None:
@@ -69,7 +66,7 @@ def _task(at: PlanContext, agent: Agent, kind: TaskKind) -> AgentDecision | None
     if task.failure and (asked := asked_to_restart(at, agent)):
         return asked
     pod = at.task_pod(agent.name)
-    stuck = _pending(at, pod) if pod and not pod.agent_ended and not pod.deleting else None
+    stuck = pending_pod(at, pod) if pod and not pod.agent_ended and not pod.deleting else None
     return lost(at, agent) or stuck or task_steps.next_step(at, agent, task)
 
 
@@ -155,28 +152,13 @@ def lost(at: PlanContext, agent: Agent) -> AgentDecision | None:
 
 def asking(at: PlanContext, agent: Agent) -> AgentDecision | None:
     """A live agent waits for an answer: a human is asked, and its timers stop. They begin anew when a dismissal is noticed."""
-    if not _running(at, agent):
+    if not running_pod(at, agent):
         return None
     waiting, noticed = questions.open_questions(at, agent.name), questions.notices(at, agent.name)
     if waiting:
         due = (*questions.escalation_actions(at, agent.name), *noticed)
         return AgentDecision(due, hold=questions.hold(at, agent.name, waiting))
     return AgentDecision(noticed) if noticed else None
-
-
-def unready(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """An agent that was ready and has failed its readiness probe since is restarted like a failed one."""
-    pod = _running(at, agent)
-    if pod is None or pod.unready_since is None or at.policy is None:
-        return None
-    sure = confirmed_at(at.policy, pod.unready_since)
-    return _suspect(at, sure) or restarts.unready(at, agent, pod, at.policy)
-
-
-def stalled(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """An agent that does nothing, by its own fresh report, is restarted like a failed one."""
-    pod = _running(at, agent)
-    return _idle(at, agent, pod) if pod and stall_detection.idle(at, agent) else None
 
 
 def starting(at: PlanContext, agent: Agent) -> AgentDecision | None:
@@ -199,48 +181,6 @@ def starting(at: PlanContext, agent: Agent) -> AgentDecision | None:
 def _stuck(at: PlanContext, agent: Agent, step: Wait) -> Block | None:
     """Return the block of an attempt that has been waiting for its start for long."""
     return blocked.namesake_terminating(at, agent.name, step.message) if step.reason is Reason.NAMESAKE_TERMINATING else None
-
-
-def pending(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """A pod that does not start is escalated with the kubelet's or the scheduler's message: a restart would not help."""
-    pod = _running(at, agent)
-    return _pending(at, pod) if pod else None
-
-
-def _pending(at: PlanContext, pod: PodFacts) -> AgentDecision | None:
-    policy = at.policy
-    threshold = policy.health.pending_stalled_seconds if policy else 0
-    if policy is None or not threshold or pod.phase != "Pending" or pod.gated or pod.foreign_gates:
-        return None
-    since = pod.scheduled_at or pod.created_at
-    if since is None or not (pod.bound or pod.waiting_reason == UNSCHEDULABLE):
-        return None
-    sure = confirmed_at(policy, since, threshold)
-    return _suspect(at, sure) or AgentDecision(block=stalled_start.pending_stalled(at, pod))
-
-
-def unprogressive(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """An agent that is active without progress is escalated, with its usage. (A stale Run is ended by the Run's rule `stale`.)"""
-    pod = _running(at, agent)
-    return AgentDecision(block=_no_progress(at, pod)) if pod and stall_detection.without_progress(at, agent) else None
-
-
-def silent(at: PlanContext, agent: Agent) -> AgentDecision | None:
-    """A silent reporter never costs a restart. It is escalated if that lasts as long as an agent may be idle.
-
-    Until then the silence changes nothing: an escalation that was opened for its last report stays open.
-    """
-    pod, policy = _running(at, agent), at.policy
-    since = stall_detection.silent_at(at, pod) if pod else None
-    if pod is None or policy is None or since is None:
-        return None
-    if at.now < since:
-        return AgentDecision(check_at=since)
-    seconds = policy.health.activity_stalled_seconds
-    sure = later(since, seconds) if seconds else None
-    if sure and at.now >= sure:
-        return AgentDecision(block=blocked.reporter_silent(pod))
-    return AgentDecision(check_at=sure, block=_standing_block(at, agent, pod))
 
 
 AGENT_RULES: tuple[AgentRule, ...] = (
@@ -276,44 +216,3 @@ def judge(at: PlanContext, agent: Agent) -> AgentDecision:
         found = next((decision for decision in decisions if decision is not None), AgentDecision())
         at.decided[agent.name] = found if found.block else replace(found, block=refused_writes.block(at, agent.name))
     return at.decided[agent.name]
-
-
-def _suspect(at: PlanContext, sure: datetime) -> AgentDecision | None:
-    """Return a time to check again while a suspicion is not confirmed, None once it is."""
-    return AgentDecision(check_at=sure) if at.now < sure else None
-
-
-def _standing_block(at: PlanContext, agent: Agent, pod: PodFacts) -> Block | None:
-    """Return the block that the open escalation was created for, if the last report still supports it.
-
-    It is patient: a report this old never fails the Run.
-    """
-    standing, idle = at.agent_state(agent.name).blocked, _idle(at, agent, pod)
-    if standing is None:
-        return None
-    proven = (block for block in (idle and idle.block, _no_progress(at, pod)) if block)
-    return next((replace(block, patient=True) for block in proven if blocked.name_of(at, block) == standing.escalation), None)
-
-
-def _idle(at: PlanContext, agent: Agent, pod: PodFacts) -> AgentDecision | None:
-    """Return the decision for an agent that is idle, if the pod's last report proves that."""
-    report = at.report(agent.name)
-    if report is None or at.policy is None or not stall_detection.proves_idle(at, report):
-        return None
-    if report.result is not None:
-        return AgentDecision(block=blocked.lingering(at, pod))
-    return restarts.stalled(at, agent, pod, at.policy)
-
-
-def _no_progress(at: PlanContext, pod: PodFacts) -> Block | None:
-    """Return the block for missing progress, if the pod's last report proves that."""
-    report = at.report(pod.agent)
-    if report is None or at.policy is None or not stall_detection.proves_no_progress(at, report):
-        return None
-    stale = later(at.floor, stall_detection.patience(at.policy)) if report.progress_at else None
-    return blocked.progress_stalled(at, pod, report, stale)
-
-
-def _running(at: PlanContext, agent: Agent) -> PodFacts | None:
-    pod = at.own_pod(agent.name)
-    return pod if pod and not pod.agent_ended and not pod.deleting else None
