@@ -15,7 +15,7 @@ from controller.plan.actions import Action, RememberQuestion, ReserveAttempt
 from controller.plan.attempts import restarts, stall_detection
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision
-from controller.plan.escalations import approvals, questions
+from controller.plan.escalations import answers, approvals, questions
 from controller.plan.intents import Charge
 from controller.plan.reasons import Reason
 from controller.plan.rules import agent_rules, health_rules
@@ -361,7 +361,7 @@ SPEAKING: tuple[Mutant, ...] = (
         "delivered-again",
         "a delivered answer is delivered again",
         ("ask-question",),
-        lambda: [(questions, "_undelivered", lambda *_: True)],
+        lambda: [(answers, "_undelivered", lambda *_: True)],
     ),
     Mutant(
         "gate-open",

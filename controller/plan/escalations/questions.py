@@ -1,4 +1,4 @@
-"""The agents' questions: each becomes one escalation, and its answer is written where the reporter finds it.
+"""The agents' questions: each becomes one escalation. `answers` has what the agents are to read of the answers.
 
 The escalation's name identifies the Run and the question, not the attempt: after a restart the same question has the same name.
 """
@@ -15,7 +15,7 @@ from controller.api.operator_state import MAX_ASKED, AgentState, OutcomeResult
 from controller.api.policy import OnQuestionTimeout
 from controller.api.timestamps import later
 from controller.plan import allowance
-from controller.plan.actions import Action, CreateEscalation, DeliverAnswer, NoteDismissal, RememberQuestion
+from controller.plan.actions import Action, CreateEscalation, NoteDismissal, RememberQuestion
 from controller.plan.attempts import stall_detection
 from controller.plan.context import PlanContext
 from controller.plan.decisions import Wait
@@ -203,54 +203,6 @@ def _unanswered(at: PlanContext) -> Iterator[EscalationFacts]:
     return (e for e in ours if e.open and e.decision is None)
 
 
-def deliveries(at: PlanContext) -> tuple[DeliverAnswer, ...]:
-    """Return the deliveries of answers and dismissals to the agents' reports that are due, by name."""
-    if at.state is not None and at.state.stop is not None:
-        return ()
-    answered = (e for e in at.our_escalations(EscalationType.QUESTION) if e.open and e.decision is Decision.ANSWER)
-    due = [_deliver(e) for e in sorted(answered, key=lambda e: e.name) if _undelivered(at, e)]
-    return (*due, *(action for agent in at.agents for action in _dismissals(at, agent.name)))
-
-
-def _undelivered(at: PlanContext, escalation: EscalationFacts) -> bool:
-    report = at.any_report(escalation.agent)
-    return report is not None and escalation.question not in (*report.deliveries, *report.read)
-
-
-def _deliver(escalation: EscalationFacts) -> DeliverAnswer:
-    return DeliverAnswer(
-        reason=Reason.ANSWERED,
-        agent=escalation.agent,
-        attempt=escalation.attempt,
-        escalation=escalation.name,
-        question=escalation.question,
-    )
-
-
-def _dismissals(at: PlanContext, agent: str) -> Iterator[DeliverAnswer]:
-    report = at.any_report(agent)
-    for question in dismissed(at, agent) if report else ():
-        if report and question not in report.dismissals:
-            yield DeliverAnswer(
-                reason=Reason.QUESTION_DISMISSED,
-                agent=agent,
-                attempt=at.agent_state(agent).attempt,
-                escalation=name_of(at, agent, question),
-                question=question,
-            )
-
-
-def dismissed(at: PlanContext, agent: str) -> tuple[str, ...]:
-    """Return the dismissed questions of an agent: those that were delivered to it as dismissed, and those that it still asks."""
-    report, asked = at.any_report(agent), at.agent_state(agent).asked
-    last = (pod.last_report for pod in at.our_pods() if pod.agent == agent)
-    open_ids = {question.id for each in (report, *last) if each for question in each.questions}
-    gone = {question for question in open_ids if name_of(at, agent, question) in asked}
-    known, answered = (report.dismissals, (*report.deliveries, *report.read)) if report else ((), ())
-    found = (question for question in {*known, *gone} if at.escalation(name_of(at, agent, question)) is None)
-    return tuple(sorted({*found}.difference(answered)))
-
-
 def phase(at: PlanContext, escalation: EscalationFacts) -> EscalationPhase:
     """Return the phase that a question's open escalation should have now."""
     stop = at.state.stop if at.state else None
@@ -264,11 +216,3 @@ def phase(at: PlanContext, escalation: EscalationFacts) -> EscalationPhase:
     if at.completed(escalation.agent) or (escalation.decision is None and allowance.overtaken(at, escalation)):
         return EscalationPhase.SUPERSEDED
     return EscalationPhase.ANSWERED if escalation.decision else EscalationPhase.OPEN
-
-
-def unread_answers(at: PlanContext, agent: str) -> tuple[EscalationFacts, ...]:
-    """Return the agent's answered questions with unread answers: they are added to its next attempt's brief."""
-    report: ReportFacts | None = at.any_report(agent)
-    read = report.read if report else ()
-    found = (e for e in at.our_escalations(EscalationType.QUESTION) if e.agent == agent and e.decision is Decision.ANSWER)
-    return tuple(e for e in sorted(found, key=lambda e: e.name) if e.question not in read)

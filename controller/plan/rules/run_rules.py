@@ -19,8 +19,8 @@ from controller.plan.actions import Action, DeletePod, DeleteRun, RecordOutcome
 from controller.plan.attempts import agent_end, start_stop
 from controller.plan.attempts.cleanup import housekeeping, remove_finalizers
 from controller.plan.context import PlanContext
+from controller.plan.escalations.answers import deliveries
 from controller.plan.escalations.lifecycle import phase_changes
-from controller.plan.escalations.questions import deliveries
 from controller.plan.model import Verdict
 from controller.plan.reasons import Reason
 from controller.plan.rule import Rule

@@ -15,7 +15,7 @@ from controller.kube.errors import AlreadyExists, ApiError, refused_for_good
 from controller.kube.resources import CLAIMS, PODS, Resource
 from controller.plan.actions import CreateClaim, CreatePod, Creation
 from controller.plan.context import PlanContext
-from controller.plan.escalations.questions import dismissed, unread_answers
+from controller.plan.escalations.answers import dismissed, unread_answers
 from controller.plan.snapshot import Snapshot
 from controller.reconcile.actions.dependencies import REFUSAL_LIMIT, Tools, refused
 from controller.reconcile.actions.network_policy import isolate

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from controller.plan.attempts import budget, restarts, stall_detection
-from controller.plan.escalations import questions
+from controller.plan.escalations import answers
 from controller.plan.intents import Charge
 from controller.reporter import report_schedule
 from controller.simulation.result import RunResult
@@ -42,7 +42,7 @@ MUTANTS = [
     pytest.param(crashing, (restarts, "reserve", _free), id="every restart is free"),
     pytest.param(hanging, (stall_detection, "idle", lambda *_: False), id="no agent is idle"),
     pytest.param(hanging, (stall_detection, "confirmed_at", lambda _, since, seconds=0: since), id="a stall needs no time"),
-    pytest.param(asking, (questions, "deliveries", lambda _: ()), id="no answer is delivered"),
+    pytest.param(asking, (answers, "deliveries", lambda _: ()), id="no answer is delivered"),
     pytest.param(hanging, (report_schedule, "JITTER", 0.9), id="another schedule of reports"),
 ]
 
