@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import re
 import signal
 import sys
 from collections.abc import Coroutine
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from controller.adapter.contract import DEFAULT_SOCKET
+from controller.cli import option_values
+from controller.cli.option_values import parsed_by
 from controller.cli.pod_options import pod_options
 from controller.cli.serving import serving
 from controller.cli.store import STORE
@@ -28,8 +28,6 @@ MAX_SHARDS = 32
 """Maximum number of shards. With more, the check of every event would cost more than a pass saves; the API server is the limit
 earlier.
 """
-
-PAGE_URL = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -87,19 +85,19 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--notify-schemes",
     default=",".join(NOTIFY_SCHEMES),
-    callback=lambda _context, _parameter, value: _listed(value),
+    callback=parsed_by(option_values.listed),
     help="Apprise's schemes that notifications may use; an empty list disables notifications.",
 )
 @click.option(
     "--notify-allow",
     default="",
-    callback=lambda _context, _parameter, value: _addresses(value),
+    callback=parsed_by(option_values.addresses),
     help="Networks, addresses and HOST or HOST:PORT that notifications may reach in addition to the Internet, comma-separated.",
 )
 @click.option(
     "--page-url",
     default="",
-    callback=lambda _context, _parameter, value: _page(value),
+    callback=parsed_by(option_values.page_url),
     help="URL of the page (`runwatchman web`), to which notifications link: https://HOST.",
 )
 @click.option("--workers", type=click.IntRange(1, 256), default=16, help="Runs that are processed concurrently.")
@@ -130,7 +128,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--agents-network-allow",
     default="",
-    callback=lambda _context, _parameter, value: _networks(value),
+    callback=parsed_by(option_values.networks),
     help="Networks (CIDRs) that these agents may reach in addition to HTTPS on the Internet, comma-separated.",
 )
 @click.option(
@@ -213,38 +211,6 @@ def refuse_sqlite(shards: int, *databases: str | None) -> None:
                 f"{option} is an SQLite file, which has one writer, but the Runs are shared by shards: keep them in the Runs "
                 "(--store status, annotations) or in a database server (postgresql://...), or use --shards 1 everywhere"
             )
-
-
-def _listed(value: str) -> tuple[str, ...]:
-    return tuple(filter(None, map(str.strip, value.split(","))))
-
-
-def _page(value: str) -> str:
-    """Return the page's URL without a slash at its end. Raises BadParameter."""
-    url = value.rstrip("/")
-    if url and not PAGE_URL.fullmatch(url):
-        raise click.BadParameter(f"{value!r} is not https://HOST or https://HOST:PORT")
-    return url
-
-
-def _addresses(value: str) -> tuple[str, ...]:
-    """Return the entries of a list of addresses, if all are valid. Raises BadParameter."""
-    from controller.notify.addresses import Allowed
-
-    entries = _listed(value)
-    try:
-        Allowed.of(entries)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-    return entries
-
-
-def _networks(value: str) -> tuple[str, ...]:
-    """Return the entries of a list of networks in Kubernetes' notation. Raises BadParameter."""
-    try:
-        return tuple(str(ip_network(entry)) for entry in _listed(value))
-    except ValueError as error:
-        raise click.BadParameter(f"{error}: write networks as CIDRs, such as 10.1.2.0/24 or 10.1.2.3/32") from error
 
 
 def _port(number: int) -> int | None:

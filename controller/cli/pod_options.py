@@ -14,6 +14,7 @@ from controller.api.pod_policy import DEFAULT_REPORTER_RESOURCES
 from controller.api.policy import RunPolicySpec
 from controller.api.policy_defaults import POD_FIELDS
 from controller.api.policy_file import PolicyFileError, parse_policy_file
+from controller.cli.option_values import parsed_by
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,25 +25,25 @@ def pod_options(command: F) -> F:
         click.option(
             "--reporter-resources",
             default=DEFAULT_REPORTER_RESOURCES.model_dump_json(exclude_none=True),
-            callback=lambda _context, _parameter, value: _policy("reporterResources", value).reporter_resources,
+            callback=parsed_by(lambda value: _policy("reporterResources", value).reporter_resources),
             help="Requests and limits of the reporter, as a policy's reporterResources.",
         ),
         click.option(
             "--agents-pod-security",
             default="{}",
-            callback=lambda _context, _parameter, value: _policy("podSecurity", value).pod_security,
+            callback=parsed_by(lambda value: _policy("podSecurity", value).pod_security),
             help="Users and groups of agents' pods, as a policy's podSecurity; default: the namespace's, else 10001 and 10002.",
         ),
         click.option(
             "--agents-image-pull-secrets",
             default="",
-            callback=lambda _context, _parameter, value: _policy("imagePullSecrets", _names(value)).image_pull_secrets,
+            callback=parsed_by(lambda value: _policy("imagePullSecrets", _names(value)).image_pull_secrets),
             help="Secrets of a Run's namespace to pull images with, comma-separated; its default ServiceAccount's are always used.",
         ),
         click.option(
             "--agents-pods",
             default="{}",
-            callback=lambda _context, _parameter, value: _pods(value),
+            callback=parsed_by(_pods),
             help="Values of agents' pods that a policy does not set, as an object: env, caBundle, nodeSelector, tolerations, "
             "resources, podMetadata.",
         ),
@@ -53,7 +54,7 @@ def pod_options(command: F) -> F:
         click.option(
             "--reporter-image-pull-policy",
             type=click.Choice([policy.value for policy in PullPolicy]),
-            callback=lambda _context, _parameter, value: PullPolicy(value) if value else None,
+            callback=parsed_by(lambda value: PullPolicy(value) if value else None),
             help="Pull policy of the reporter's image; default: Kubernetes'.",
         ),
     )
