@@ -9,27 +9,14 @@ from pydantic.alias_generators import to_snake
 
 from controller.api.base import JsonObject, dump
 from controller.plan.fact_fields import write_fact
-from controller.plan.snapshot import Snapshot
+from controller.plan.snapshot import RunFacts, Snapshot
 
 
 def write_snapshot(snapshot: Snapshot, now: datetime) -> JsonObject:
     """Return the document from which `read_snapshot` creates an equal snapshot."""
-    run = snapshot.run
-    about: JsonObject = {
-        "namespace": run.namespace,
-        "name": run.name,
-        "uid": run.uid,
-        "generation": run.generation,
-        "gone": run.gone,
-    }
-    times = {"createdAt": run.created_at, "refusedSince": run.refused_since}
-    known: JsonObject = {key: time.isoformat() for key, time in times.items() if time}
-    known |= {"spec": dump(run.spec)} if run.spec else {}
-    known |= {"violations": [asdict(each) for each in run.violations]}
-    known |= {"unreadable": run.unreadable} if run.unreadable else {}
     document: JsonObject = {
         "now": now.isoformat(),
-        "run": about | known,
+        "run": _run_document(snapshot.run),
         "policy": _policy_document(snapshot),
         "stateRefusal": snapshot.state_refusal,
         "advisor": snapshot.advisor,
@@ -49,6 +36,22 @@ def write_snapshot(snapshot: Snapshot, now: datetime) -> JsonObject:
     for key in ("pods", "claims", "refusals", "podEvents", "escalations", "reports", "consultations"):
         document[key] = [write_fact(fact) for fact in getattr(snapshot, to_snake(key))]
     return document
+
+
+def _run_document(run: RunFacts) -> JsonObject:
+    about: JsonObject = {
+        "namespace": run.namespace,
+        "name": run.name,
+        "uid": run.uid,
+        "generation": run.generation,
+        "gone": run.gone,
+    }
+    times = {"createdAt": run.created_at, "refusedSince": run.refused_since}
+    known: JsonObject = {key: time.isoformat() for key, time in times.items() if time}
+    known |= {"spec": dump(run.spec)} if run.spec else {}
+    known |= {"violations": [asdict(each) for each in run.violations]}
+    known |= {"unreadable": run.unreadable} if run.unreadable else {}
+    return about | known
 
 
 def _policy_document(snapshot: Snapshot) -> JsonObject:
