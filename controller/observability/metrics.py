@@ -39,52 +39,8 @@ class Metrics:
             "runwatchman_leader", "1 while this process holds the Lease, or the Lease of a shard.", registry=registry
         )
         self._add_shards(registry)
-        self.queue_depth = Gauge("runwatchman_workqueue_depth", "Runs that wait for a worker.", registry=registry)
-        self.queue_latency = Histogram(
-            "runwatchman_workqueue_latency_seconds",
-            "Time a Run waited for a worker.",
-            buckets=LATENCIES,
-            registry=registry,
-        )
-        self.work_duration = Histogram(
-            "runwatchman_workqueue_work_duration_seconds",
-            "Duration of a pass.",
-            buckets=LATENCIES,
-            registry=registry,
-        )
-        self.reconciles = Counter(
-            "runwatchman_reconcile_total",
-            "Passes by result: noop, acted, conflict, error.",
-            ["result"],
-            registry=registry,
-        )
-        self.retries = Counter("runwatchman_workqueue_retries_total", "Passes that failed and are retried.", registry=registry)
-        self.decisions = Counter(
-            "runwatchman_decisions_total",
-            "Actions taken, by intent and reason.",
-            ["intent", "reason"],
-            registry=registry,
-        )
-        self.writes_refused = Counter(
-            "runwatchman_writes_refused_total",
-            "Writes that the API server refused for good (a policy, a webhook, a quota, a role), by step.",
-            ["step"],
-            registry=registry,
-        )
-        self.api_requests = Counter(
-            "runwatchman_api_requests_total",
-            "Requests to the API server; code 0 means no response.",
-            ["verb", "resource", "code"],
-            registry=registry,
-        )
-        self.api_duration = Histogram(
-            "runwatchman_api_request_duration_seconds",
-            "Duration of a request to the API server.",
-            ["verb"],
-            buckets=LATENCIES,
-            registry=registry,
-        )
-        self._requests, self._durations = cache(self.api_requests.labels), cache(self.api_duration.labels)
+        self._add_passes(registry)
+        self._add_requests(registry)
         self._add_store(registry)
         self.notifications = Counter(
             "runwatchman_notifications_total",
@@ -125,6 +81,56 @@ class Metrics:
         self.shards_epoch.set(epoch)
         for shard in range(shards):
             self._shard_held.labels(shard).set(shard in acting)
+
+    def _add_passes(self, registry: CollectorRegistry) -> None:
+        self.queue_depth = Gauge("runwatchman_workqueue_depth", "Runs that wait for a worker.", registry=registry)
+        self.queue_latency = Histogram(
+            "runwatchman_workqueue_latency_seconds",
+            "Time a Run waited for a worker.",
+            buckets=LATENCIES,
+            registry=registry,
+        )
+        self.work_duration = Histogram(
+            "runwatchman_workqueue_work_duration_seconds",
+            "Duration of a pass.",
+            buckets=LATENCIES,
+            registry=registry,
+        )
+        self.reconciles = Counter(
+            "runwatchman_reconcile_total",
+            "Passes by result: noop, acted, conflict, error.",
+            ["result"],
+            registry=registry,
+        )
+        self.retries = Counter("runwatchman_workqueue_retries_total", "Passes that failed and are retried.", registry=registry)
+        self.decisions = Counter(
+            "runwatchman_decisions_total",
+            "Actions taken, by intent and reason.",
+            ["intent", "reason"],
+            registry=registry,
+        )
+        self.writes_refused = Counter(
+            "runwatchman_writes_refused_total",
+            "Writes that the API server refused for good (a policy, a webhook, a quota, a role), by step.",
+            ["step"],
+            registry=registry,
+        )
+
+    def _add_requests(self, registry: CollectorRegistry) -> None:
+        self.api_requests = Counter(
+            "runwatchman_api_requests_total",
+            "Requests to the API server; code 0 means no response.",
+            ["verb", "resource", "code"],
+            registry=registry,
+        )
+        self.api_duration = Histogram(
+            "runwatchman_api_request_duration_seconds",
+            "Duration of a request to the API server.",
+            ["verb"],
+            buckets=LATENCIES,
+            registry=registry,
+        )
+        self._requests, self._durations = cache(self.api_requests.labels), cache(self.api_duration.labels)
 
     def _add_store(self, registry: CollectorRegistry) -> None:
         self.store_duration = Histogram(
