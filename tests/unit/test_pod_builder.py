@@ -13,8 +13,6 @@ from controller.api.container_fields import Resources
 from controller.api.policy import HostUsers, NetworkMode, RunPolicySpec
 from controller.api.run import Agent, RunSpec
 from controller.facts.pods import pod_facts
-from controller.plan.outcomes import classify
-from controller.plan.reasons import Reason
 from controller.plan.snapshot import RunFacts
 from controller.reporter.settings import settings_from
 from controller.resources.brief import Answered, Settled
@@ -258,55 +256,6 @@ def test_an_agent_may_not_be_the_reporter(where: tuple[Any, ...]) -> None:
     (found,) = check_run(run.spec)
     assert found.path.endswith("securityContext.runAsUser")
     assert "reserved for the reporter" in found.message
-
-
-def ended(**more: Any) -> dict[str, Any]:
-    """Return a terminated pod as a kubelet reports it."""
-    pod = built({"image": "a"})
-    state = {"exitCode": 0, "reason": "Completed", "finishedAt": "2026-01-01T12:00:00Z"} | more.pop("end", {})
-    pod["metadata"] |= {"uid": "p"} | more.pop("metadata", {})
-    pod["spec"]["nodeName"] = "n"
-    status = {
-        "phase": "Failed" if state["exitCode"] else "Succeeded",
-        "containerStatuses": [{"name": "agent", "state": {"terminated": state}}],
-    }
-    return pod | {"status": status | more}
-
-
-DELETED = {"deletionTimestamp": "2026-01-01T12:00:30Z", "deletionGracePeriodSeconds": 30}
-DISRUPTION = [{"type": "DisruptionTarget", "status": "True", "lastTransitionTime": "2026-01-01T11:59:58Z"}]
-
-
-@pytest.mark.parametrize(
-    ("pod", "ending", "reason", "result"),
-    [
-        (ended(), False, Reason.EXITED_ZERO, "Completed"),
-        (ended(), True, Reason.EXITED_ZERO, "Completed"),
-        (ended(end={"exitCode": 3, "reason": "Error"}), False, Reason.EXITED_NONZERO, "Failed"),
-        (ended(end={"exitCode": 137, "reason": "OOMKilled"}), False, Reason.OUT_OF_MEMORY, "Failed"),
-        (ended(end={"exitCode": 137, "reason": "Error"}), False, Reason.EXITED_NONZERO, "Failed"),
-        (ended(end={"exitCode": 128, "reason": "StartError"}), False, Reason.START_ERROR, "Failed"),
-        (ended(end={"exitCode": 255, "reason": "Unknown"}), False, Reason.STATUS_UNKNOWN, "Failed"),
-        (ended(end={"exitCode": 137, "reason": "ContainerStatusUnknown"}), False, Reason.STATUS_UNKNOWN, "Failed"),
-        (ended(end={"exitCode": 143, "reason": "Error"}), True, Reason.INTERRUPTED, "Interrupted"),
-        (ended(phase="Failed", reason="Evicted", containerStatuses=[]), False, Reason.EVICTED, "Failed"),
-        (ended(end={"exitCode": 143}, conditions=DISRUPTION), False, Reason.DISRUPTED, "Failed"),
-        (ended(end={"exitCode": 143}, metadata=DELETED), False, Reason.DELETED, "Failed"),
-        (ended(metadata=DELETED), False, Reason.DELETED, "Failed"),
-        (ended(end={"finishedAt": "2026-01-01T11:59:59Z"}, metadata=DELETED), False, Reason.EXITED_ZERO, "Completed"),
-        (ended(phase="Failed", reason="DeadlineExceeded", containerStatuses=[]), False, Reason.POD_FAILED, "Failed"),
-    ],
-)
-def test_outcomes(pod: dict[str, Any], ending: bool, reason: Reason, result: str) -> None:
-    """The kubelet's data about a pod's end is recorded; an end in the second of the deletion does not count as completion."""
-    outcome = classify(pod_facts(pod), 0, None, ending=ending)
-    assert (outcome.reason, outcome.result) == (reason, result)
-
-
-def test_a_vanished_pod() -> None:
-    """A pod that vanished without a recorded end has failed, unless its end was requested."""
-    assert classify(None, 0, None, ending=False).reason == Reason.VANISHED
-    assert classify(None, 0, None, ending=True).result == "Interrupted"
 
 
 @given(st.text(), st.text())
