@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import Field, fields
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel, to_snake
 
 from controller.api.base import JsonObject
-from controller.api.violations import Refused, Violation, from_pydantic, violation
-from controller.plan.snapshot import (
-    ClaimFacts,
-    ConsultationFacts,
-    EscalationFacts,
-    HaltFacts,
-    PodEvents,
-    PodFacts,
-    ProviderFacts,
-    Refusal,
-    ReportFacts,
-)
+from controller.api.violations import Refused, from_pydantic, violation
+from controller.plan.snapshot import PodFacts
 
-F = TypeVar(
-    "F",
-    PodFacts,
-    ClaimFacts,
-    EscalationFacts,
-    ReportFacts,
-    Refusal,
-    PodEvents,
-    ConsultationFacts,
-    HaltFacts,
-    ProviderFacts,
-    Violation,
-)
+
+class Fact(Protocol):
+    """A dataclass: the facts of an object, or a part of them."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+F = TypeVar("F", bound=Fact)
 
 
 def read_facts(kind: type[F], raws: Any, path: str) -> tuple[F, ...]:
