@@ -40,6 +40,8 @@ POLICIES: dict[str, JsonObject] = {
     "strict": {**QUICK, "requireResult": True, "restartBudget": 0},
 }
 BUSY = "while :; do :; done"
+A_FIFTH: JsonObject = {"limits": {"cpu": "200m"}}
+"""What the busy agents get: the other tests need the cores."""
 SLEEPY = "while :; do sleep 1; done"
 ASK = 'answer=$(rw ask --wait 600 "Ship it?" yes no)'
 ACROSS = f'[ "$RUNWATCHMAN_ATTEMPT" = 0 ] && {{ rw ask --wait 3 "Ship it?" yes no; exit 1; }}; {ASK} && rw done "$answer"'
@@ -62,8 +64,8 @@ STORIES: dict[str, tuple[list[JsonObject], JsonObject]] = {
     "nags": ([shell('rw ask --wait 0 "may I?"; exec rw park')], {}),
     "heeds": ([shell(HEEDS)], {}),
     "hung": ([shell(f'[ "$RUNWATCHMAN_ATTEMPT" = 0 ] && {SLEEPY}; rw done again')], {"policyRef": {"name": "hung"}}),
-    "busy": ([shell(BUSY)], {"policyRef": {"name": "busy"}}),
-    "loop": ([shell(f"rw progress started; {BUSY}")], {"policyRef": {"name": "loop"}}),
+    "busy": ([shell(BUSY, resources=A_FIFTH)], {"policyRef": {"name": "busy"}}),
+    "loop": ([shell(f"rw progress started; {BUSY}", resources=A_FIFTH)], {"policyRef": {"name": "loop"}}),
     "late": ([shell(ASK)], {"policyRef": {"name": "late"}}),
     "sibling": ([shell(ASK), {"name": "tester", **shell('[ "$RUNWATCHMAN_ATTEMPT" = 1 ] || { sleep 4; exit 1; }')}], {}),
     "tokens": ([shell(f"rw usage 600 500; {SLEEPY}")], {"tokenBudget": 1000}),
