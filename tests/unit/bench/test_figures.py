@@ -10,7 +10,6 @@ from tests.bench import page
 from tests.bench.audit import Tally
 from tests.bench.figures import METRICS, Spread, ratio, spread
 from tests.bench.measured import Latency, Load, Series, Spent, Turn, latency
-from tests.bench.plot import draw
 from tests.bench.profile import counted, hottest
 from tests.bench.table import report
 from tests.bench.targets import verdicts
@@ -91,6 +90,8 @@ def test_tables_tell_what_failed() -> None:
 
 def test_the_picture_says_what_the_figures_are() -> None:
     """The picture's labels are text, it has curves only if there are several counts, and it names every controller."""
+    from tests.bench.plot import draw  # matplotlib takes a second, which each worker's collection of tests does not need
+
     one = Series(COUNT, False, [a_round(job=10.25, naive=20.5)])
     assert {"job", "naive", "10.2", "20.5", METRICS["writes"].title} <= _words(draw([one]))
     more = Series(10 * COUNT, False, [{"job": turn("job", 101.0, load=Load(10 * COUNT))}])

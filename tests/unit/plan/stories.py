@@ -36,7 +36,7 @@ def snapshot_of(path: Path) -> Snapshot:
 
 def document_of(path: Path) -> JsonObject:
     """Return the snapshot of a story as a document with all that it inherits. The caller may change it."""
-    return deepcopy(_inherit(_read(path)))
+    return deepcopy(_inherit(story_of(path)))
 
 
 def _inherit(story: JsonObject) -> JsonObject:
@@ -46,11 +46,11 @@ def _inherit(story: JsonObject) -> JsonObject:
 
 @cache
 def _base(name: str) -> JsonObject:
-    return _inherit(_read(BASES / f"{name}.yaml"))
+    return _inherit(story_of(BASES / f"{name}.yaml"))
 
 
-def _read(path: Path) -> JsonObject:
-    """Read a file with quoted times. The fast loader makes no difference to anything else."""
+def story_of(path: Path) -> JsonObject:
+    """Read a story, whose times are quoted. The fast loader makes no difference to anything else."""
     found: JsonObject = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
     return found
 

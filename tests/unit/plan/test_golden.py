@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
 from controller.cli.plan import load
 from controller.plan import plan
@@ -21,7 +20,7 @@ from controller.plan.rules.run_rules import RULES
 from controller.plan.snapshot_reader import read_snapshot
 from controller.plan.snapshot_writer import write_snapshot
 from tests.golden import dump
-from tests.unit.plan.stories import BASES, CASES, NOW, document_of, merge, snapshot_of
+from tests.unit.plan.stories import BASES, CASES, NOW, document_of, merge, snapshot_of, story_of
 
 [NEW_RUN] = [path for path in CASES if path.stem == "new-run-gets-pod"]
 RUN_RULES = {rule.id for rule in RULES}
@@ -32,12 +31,13 @@ OTHER_PARTS = {"advised", "approvals", "inbox", "dry_run", "refusals"}
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_plan(path: Path) -> None:
     """A story's snapshot leads to the plan in its file, byte for byte; the digest follows from the rest of the plan."""
-    story = yaml.safe_load(path.read_text())
+    story = story_of(path)
     found = write_plan(plan(*read_snapshot(document_of(path))))
     del found["digest"]
     if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(dump({**story, "snapshot": load(path.read_text()), "plan": found}))
-    assert found == yaml.safe_load(path.read_text())["plan"], story["story"]
+        story |= {"snapshot": load(path.read_text()), "plan": found}
+        path.write_text(dump(story))
+    assert found == story["plan"], story["story"]
 
 
 def test_the_digest_of_a_plan_is_stable() -> None:
@@ -73,7 +73,7 @@ def test_a_written_snapshot_reads_back_equal(path: Path) -> None:
 def test_every_base_is_inherited() -> None:
     """Every common situation in bases/ is that of a story, or of another base."""
     bases = sorted(BASES.glob("*.yaml"))
-    assert {path.stem for path in bases} == {yaml.safe_load(path.read_text()).get("base") for path in [*CASES, *bases]} - {None}
+    assert {path.stem for path in bases} == {story_of(path).get("base") for path in [*CASES, *bases]} - {None}
 
 
 @pytest.mark.parametrize(
