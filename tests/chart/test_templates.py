@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from difflib import unified_diff
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +77,25 @@ def difference(old: dict[str, str], new: dict[str, str]) -> str:
     return "".join(f"{line}\n" for line in diffs)
 
 
-@pytest.fixture(scope="session")
-def default_documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+Rendered = Callable[..., Objects]
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
+    """The objects of the chart with a file of values, or its defaults. Several tests look at each, and none changes any."""
+    home = tmp_path_factory.mktemp("helm")
+
+    @cache
+    def rendered_once(values: Path | None = None) -> Objects:
+        return objects(render(home, *(("--values", str(values)) if values else ())))
+
+    return rendered_once
+
+
+@pytest.fixture(scope="module")
+def default_documents(rendered: Rendered) -> dict[str, str]:
     """The rendered chart with its default values."""
-    return documents(objects(render(tmp_path_factory.mktemp("helm"))))
+    return documents(rendered())
 
 
 def check_golden(name: str, made: str) -> None:
@@ -98,9 +115,9 @@ def test_lint(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
-def test_golden(values: Path, default_documents: dict[str, str], tmp_path: Path) -> None:
+def test_golden(values: Path, default_documents: dict[str, str], rendered: Rendered) -> None:
     """The rendered output of a values file, compared with the default, changes only with its golden file."""
-    made = documents(objects(render(tmp_path, "--values", str(values))))
+    made = documents(rendered(values))
     if values.stem == "default":
         assert made == default_documents
         check_golden("default.yaml", "---\n".join(made.values()))
@@ -115,23 +132,23 @@ def test_every_golden_file_is_made_from_values() -> None:
 
 
 @pytest.mark.parametrize("folder", ["crds", "manifests/rbac", "manifests/admission"])
-def test_the_chart_installs_what_the_repository_has(folder: str, tmp_path: Path) -> None:
+def test_the_chart_installs_what_the_repository_has(folder: str, rendered: Rendered) -> None:
     """CRDs, roles and admission policies come out of the chart as they are in the repository: no part is lost in a template."""
-    rendered = {(each["kind"], each["metadata"]["name"]): each for each in objects(render(tmp_path))}
+    found = {(each["kind"], each["metadata"]["name"]): each for each in rendered()}
     files = [path for path in (ROOT / folder).glob("*.yaml") if path.name != "kustomization.yaml"]
     expected = [each for path in files for each in objects(path.read_text())]
     assert expected
     for each in expected:
-        made = rendered[each["kind"], each["metadata"]["name"]]
+        made = found[each["kind"], each["metadata"]["name"]]
         assert {**made, "metadata": None} == {**each, "metadata": None}
         assert each["metadata"].get("labels", {}).items() <= made["metadata"]["labels"].items()
         assert each["metadata"].get("annotations", {}).items() <= made["metadata"].get("annotations", {}).items()
 
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
-def test_only_the_operator_has_a_token_and_only_the_advisor_a_credential(values: Path, tmp_path: Path) -> None:
+def test_only_the_operator_has_a_token_and_only_the_advisor_a_credential(values: Path, rendered: Rendered) -> None:
     """The pod mounts no token by default; the container with the token has no model credential, and the other way round."""
-    pod = one(objects(render(tmp_path, "--values", str(values))), "Deployment")["spec"]["template"]["spec"]
+    pod = one(rendered(values), "Deployment")["spec"]["template"]["spec"]
     assert pod["automountServiceAccountToken"] is False
     containers = {each["name"]: each for each in [*pod["containers"], *pod.get("initContainers", [])]}
     holders = {name for name, each in containers.items() if "token" in [mount["name"] for mount in each.get("volumeMounts", [])]}
@@ -147,9 +164,9 @@ def test_only_the_operator_has_a_token_and_only_the_advisor_a_credential(values:
 
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
-def test_our_containers_are_restricted(values: Path, tmp_path: Path) -> None:
+def test_our_containers_are_restricted(values: Path, rendered: Rendered) -> None:
     """Every container of ours, including the test's, meets Pod Security `restricted` and has a read-only root."""
-    found = objects(render(tmp_path, "--values", str(values)))
+    found = rendered(values)
     pods = [each["spec"]["template"]["spec"] for each in found if each["kind"] in ("Deployment", "Job")]
     pods += [each["spec"] for each in found if each["kind"] == "Pod"]
     assert pods
@@ -164,22 +181,22 @@ def test_our_containers_are_restricted(values: Path, tmp_path: Path) -> None:
                 assert security["capabilities"] == {"drop": ["ALL"]}
 
 
-def test_without_an_advisor_the_mode_is_off(tmp_path: Path) -> None:
+def test_without_an_advisor_the_mode_is_off(rendered: Rendered) -> None:
     """The policy file has mode Off without an advisor, and Assist with one, unless the values set it."""
     modes = {}
     for name in ("default", "extras", "advisor-codex", "advisor-claude"):
         values = next(path for path in VALUES if path.stem == name)
-        found = [each for each in objects(render(tmp_path, "--values", str(values))) if each["kind"] == "ConfigMap"]
+        found = [each for each in rendered(values) if each["kind"] == "ConfigMap"]
         policy = next(each["data"]["policy.yaml"] for each in found if "policy.yaml" in each["data"])
         modes[name] = yaml.safe_load(policy)["llm"]["mode"]
     assert modes == {"default": "Off", "extras": "Off", "advisor-codex": "Assist", "advisor-claude": "Auto"}
 
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
-def test_the_program_takes_what_it_is_given(values: Path, tmp_path: Path) -> None:
+def test_the_program_takes_what_it_is_given(values: Path, rendered: Rendered) -> None:
     """The operator's own parsers accept the policy file and the commands, and `llm.command` is one of these."""
     data: dict[str, str] = {}
-    for each in objects(render(tmp_path, "--values", str(values))):
+    for each in rendered(values):
         data |= each["data"] if each["kind"] == "ConfigMap" else {}
     policy = parse_policy_file(data["policy.yaml"])
     if "commands.yaml" in data:
@@ -187,9 +204,9 @@ def test_the_program_takes_what_it_is_given(values: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
-def test_the_program_knows_its_options(values: Path, tmp_path: Path) -> None:
+def test_the_program_knows_its_options(values: Path, rendered: Rendered) -> None:
     """Every option of our containers is one of its command, which takes the values of those for agents' pods."""
-    pod = one(objects(render(tmp_path, "--values", str(values))), "Deployment")["spec"]["template"]["spec"]
+    pod = one(rendered(values), "Deployment")["spec"]["template"]["spec"]
     ours = [each for each in [*pod["containers"], *pod.get("initContainers", [])] if each["name"] in ("operator", "advisor")]
     assert ours
     for each in ours:
@@ -201,13 +218,13 @@ def test_the_program_knows_its_options(values: Path, tmp_path: Path) -> None:
         command.make_context("pods", [word for word in words if word.startswith(("--agents-", "--reporter-"))])
 
 
-def test_cluster_wide_unless_namespaces_are_named(tmp_path: Path) -> None:
+def test_cluster_wide_unless_namespaces_are_named(rendered: Rendered, tmp_path: Path) -> None:
     """With namespaces the operator is bound in each of them and nowhere else; without, once for the cluster.
 
     Reviews of metrics readers and the ClusterHalt belong to no namespace: these rights are bound cluster-wide either way. In the
     namespace default it may read the address of the API server.
     """
-    wide = objects(render(tmp_path))
+    wide = rendered()
     narrow = objects(render(tmp_path, "--set", "namespaces={a,b}"))
     assert one(wide, "ClusterRoleBinding", "runwatchman-runwatchman")["roleRef"]["name"] == "runwatchman-operator"
     everywhere = [each for each in narrow if each["kind"] == "ClusterRoleBinding" and not is_hook(each)]
@@ -224,19 +241,19 @@ def test_cluster_wide_unless_namespaces_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
-def test_what_is_open_is_fenced(values: Path, tmp_path: Path) -> None:
+def test_what_is_open_is_fenced(values: Path, rendered: Rendered) -> None:
     """No port of the operator's pod is open to every pod of the cluster unless a values file explicitly opens it."""
     told = yaml.safe_load(values.read_text()) or {}
-    found = one(objects(render(tmp_path, "--values", str(values))), "NetworkPolicy")["spec"]
+    found = one(rendered(values), "NetworkPolicy")["spec"]
     assert sorted(found["policyTypes"]) == ["Egress", "Ingress"]
     open_to_all = [rule for rule in found.get("ingress", []) if not rule.get("from")]
     assert bool(open_to_all) == (told.get("networkPolicy", {}).get("metricsFrom") == [])
 
 
-def test_metrics_are_secured_unless_told_otherwise(tmp_path: Path) -> None:
+def test_metrics_are_secured_unless_told_otherwise(rendered: Rendered) -> None:
     """The operator serves metrics securely and may review its readers; no other container of the pod serves any."""
     for values in VALUES:
-        found = objects(render(tmp_path, "--values", str(values)))
+        found = rendered(values)
         pod = one(found, "Deployment")["spec"]["template"]["spec"]
         arguments = pod["containers"][0]["args"]
         assert ("--metrics-plain" in arguments) == (values.stem == "plain-metrics")
