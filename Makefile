@@ -5,6 +5,8 @@ RUN := scripts/run
 # Tests spend much of their time waiting: four workers keep two cores busy. Three begin with clusters of their own (tests/sharing.py).
 WORKERS ?= 4
 SIDE_BY_SIDE := -n $(WORKERS)
+# The types of files that have not changed since the last check of any checkout are known: 3 s in place of 18.
+TYPES := MYPY_CACHE_DIR=$${RUNWATCHMAN_CACHE:-$$HOME/.cache/runwatchman}/mypy
 PROSE := controller docs README.md CHANGELOG.md CONTRIBUTING.md AGENTS.md scripts tests
 
 .PHONY: help setup demo test test-unit test-api test-kind test-chart test-kind-short test-matrix release-check chaos failover shards budgets branches model simulation-check fuzz bench latency scale quota startup neighbours cli image docs digests check fmt generate clean
@@ -103,7 +105,7 @@ digests: ## Prove that the golden snapshots of BASE, a revision, still lead to t
 check: ## Lint, format, types, layers, generated files, prose
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
-	@$(RUN) mypy
+	@$(TYPES) $(RUN) mypy
 	@$(RUN) lint-imports
 	@$(RUN) runwatchman crds --check crds
 	@$(RUN) python scripts/chart.py --check
