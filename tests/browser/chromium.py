@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, ViewportSize, expect, sync_playwright
 
 from tests.clis.install import install_locked
 from tests.debian import apt_install, installed
@@ -80,3 +80,29 @@ def overflow(page: Page) -> int:
     """Return by how many pixels a page is wider than its window."""
     width: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return width
+
+
+MOST_STOPS = 150
+"""More stops than any page of the tests has."""
+
+STOP = """(wanted) => {
+    const at = document.activeElement, box = at.getBoundingClientRect(), style = getComputedStyle(at);
+    const x = Math.max(box.left, 0) + 1, y = Math.max(box.top, 0) + 1, shown = document.elementFromPoint(x, y);
+    const covered = !shown || !(at.contains(shown) || shown.contains(at));
+    const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+    return [at === wanted, ring && !covered ? "" : at.outerHTML.slice(0, 200)];
+}"""
+"""Whether the wanted element has the focus, and the focused element if nobody sees that it has it: no ring, outside or covered."""
+
+
+def tab_to(wanted: Locator, key: str = "Tab") -> None:
+    """Press Tab, or Shift+Tab, until an element has the focus. Each stop on the way shows that it has it."""
+    hidden: list[str] = []
+    for _ in range(MOST_STOPS):
+        wanted.page.keyboard.press(key)
+        there, unseen = wanted.evaluate(STOP)
+        hidden += [unseen] if unseen else []
+        if there:
+            assert hidden == []
+            return
+    raise AssertionError(f"{wanted} is not reached by {key}; not seen on the way: {hidden}")

@@ -17,11 +17,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from controller.cli.rw.objects import JsonObject
 from controller.cli.web import changes_view
 from controller.cli.web.pages.changes_page import changes_of
 from controller.cli.web.rendering import rendered
 from controller.cli.web.sessions import Sessions
-from tests.browser.chromium import PHONE, WIDE, chromium, obstacles, overflow, person
+from tests.browser.chromium import PHONE, WIDE, chromium, obstacles, overflow, person, tab_to
 from tests.browser.recorded import Recorded, recorded_page
 from tests.unit.rw.stories import NAMES, NOW, story
 
@@ -184,6 +185,35 @@ def test_an_update_leaves_everything_in_its_place(look: Look) -> None:
         look.page.api.change(
             "runs", "migrate", lambda run: run["status"]["agents"][1].update(health="Healthy", reason="Supervising")
         )
+
+
+@contextmanager
+def answered(look: Look, escalation: str) -> Iterator[None]:
+    """Let somebody else answer a question for the time of a test."""
+
+    def write(response: JsonObject, phase: str) -> None:
+        def change(found: JsonObject) -> None:
+            found["spec"]["response"] = response
+            found["status"] = {"phase": phase, "answeredAt": "2026-01-01T12:00:00Z"}
+
+        look.page.api.change("escalations", escalation, change)
+
+    write({"by": "bob", "decision": "Answer", "answer": "wait"}, "Answered")
+    yield
+    write({}, "Open")
+
+
+def test_an_update_leaves_the_focus_in_its_place(look: Look) -> None:
+    """A button keeps it while another question is answered; once its own question is, the card of that question has it."""
+    with look.at("/inbox") as page:
+        card = page.locator("#escalation-team-a-migrate-coder-7f3a0001")
+        tab_to(card.get_by_role("button", name="SQLite"))
+        with answered(look, "stuck-coder-00000003"):
+            expect(page.locator("#inbox-recent")).to_contain_text("RestartBudgetSpent")
+            expect(card.get_by_role("button", name="SQLite")).to_be_focused()
+            with answered(look, "migrate-coder-7f3a0001"):
+                expect(page.locator("#inbox-recent")).to_contain_text("Which database")
+                expect(card).to_be_focused()
 
 
 def test_a_log_that_the_caller_may_not_read(look: Look) -> None:

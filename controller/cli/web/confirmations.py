@@ -26,7 +26,7 @@ def _of_run(verb: str) -> Page:
                 f"Run {name_of(run)} does not accept {verb}: it is {state}", "see the Run's page for what would change it"
             )
         where, uid = address(run), run["metadata"]["uid"]
-        values = {"action": action, "what": f"Run {name_of(run)}", "uid": uid, "to": f"{where}/{verb}", "back": where}
+        values = {"action": action, "what": f"Run {name_of(run)}", "uid": uid, "to": f"{where}/{verb}", "back": f"{where}#do-{verb}"}
         return {**values, "csrf": visit.csrf, "reason": False}
 
     return Page(f"/runs/{{namespace}}/{{name}}/{verb}", verb.capitalize(), "confirm.html", "confirm_live.html", model)
@@ -39,7 +39,8 @@ def _of_halt(verb: str) -> Page:
         space = visit.query.get("namespace", "")
         what = f"namespace {space}" if space else "the cluster"
         action: Action = to_halt(what) if verb == "halt" else lifted(what)
-        values = {"action": action, "what": what, "uid": space, "to": f"/limits/{verb}", "back": "/limits"}
+        back = f"/limits#do-lift-{space}" if verb == "lift" else "/limits#do-halt" + ("" if space else "-cluster")
+        values = {"action": action, "what": what, "uid": space, "to": f"/limits/{verb}", "back": back}
         return {**values, "csrf": visit.csrf, "reason": verb == "halt"}
 
     return Page(f"/limits/{verb}", verb.capitalize(), "confirm.html", "confirm_live.html", model)

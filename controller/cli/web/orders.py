@@ -26,6 +26,11 @@ Order = Callable[[Visit, Mapping[str, str]], Awaitable[str]]
 """Does something, and returns the address of the page that shows it."""
 
 
+def shown(run: JsonObject) -> str:
+    """Return the address of a Run's page at its state, which gets the focus."""
+    return f"{address(run)}#run-why"
+
+
 def of_run(verb: str) -> Order:
     """Return the order for an action on a Run."""
 
@@ -37,11 +42,11 @@ def of_run(verb: str) -> Order:
         if action is None:
             raise Problem(f"Run {name_of(run)} does not accept {verb} now", "see the Run's page for what would change it")
         if verb == "rerun":
-            return address(await _rerun(visit, run))
+            return shown(await _rerun(visit, run))
         spec = {"desiredState": DESIRED[verb]} if verb in DESIRED else _restart(visit, form, action.agents)
         path = f"{collection(RUNS, namespace_of(run))}{path_of(name_of(run))}"
         await visit.api.send("PATCH", path, {"metadata": {"uid": run["metadata"]["uid"]}, "spec": spec}, MERGE)
-        return address(run)
+        return shown(run)
 
     return order
 
@@ -78,7 +83,7 @@ async def halt(visit: Visit, form: Mapping[str, str]) -> str:
     kind = "Halt" if space else "ClusterHalt"
     made = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": HALT_NAME}, "spec": {"reason": reason, "by": by}}
     await visit.api.send("POST", _halts(space), made)
-    return "/limits"
+    return "/limits#halts"
 
 
 async def lift(visit: Visit, form: Mapping[str, str]) -> str:
@@ -88,7 +93,7 @@ async def lift(visit: Visit, form: Mapping[str, str]) -> str:
     except Refused as refused:
         if refused.reason != "NotFound":
             raise
-    return "/limits"
+    return "/limits#halts"
 
 
 def _halts(space: str) -> str:

@@ -51,19 +51,31 @@
   document.addEventListener("reset", (event) => event.target.removeAttribute("data-typed"));
   document.addEventListener("htmx:afterRequest", (event) => event.target.closest?.("form")?.removeAttribute("data-typed"));
 
+  // Somebody who works by keyboard stays in place: if what has the focus is gone, the nearest part around it that is left gets it.
+  function keepingFocus(target, update) {
+    const focused = document.activeElement;
+    const around = [];
+    for (let node = focused; target.contains(node) && node !== target; node = node.parentElement) around.push(node);
+    update();
+    if (!around.length || document.activeElement === focused) return;
+    const left = around.find((node) => node.isConnected && (node.id || node === focused)) ?? document.getElementById("main");
+    if (left !== focused && !left.hasAttribute("tabindex")) left.tabIndex = -1;
+    left.focus({ preventScroll: true });
+  }
+
   function show(target, html) {
     const holder = document.createElement("template");
     holder.innerHTML = html;
     localTimes(holder.content);
-    Idiomorph.morph(target, holder.content.childNodes, {
+    keepingFocus(target, () => Idiomorph.morph(target, holder.content.childNodes, {
       morphStyle: "innerHTML",
       ignoreActiveValue: true,
       callbacks: {
         beforeNodeMorphed: (old) => !kept(old),
         beforeNodeRemoved: (old) => !kept(old) && !(old.querySelector?.("form[data-typed]")),
-        beforeAttributeUpdated: (name, node) => !(name === "open" && node.localName === "details"),
+        beforeAttributeUpdated: (name, node) => !(name === "tabindex" || (name === "open" && node.localName === "details")),
       },
-    });
+    }));
     htmx.process(target);
     document.dispatchEvent(new CustomEvent("page:shown", { detail: target }));
   }
@@ -105,6 +117,10 @@
     source = null;
   }
 
+  // Escape on a page that asks before something is done leads back, like its link "Do nothing".
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !event.isComposing) document.querySelector("a[aria-keyshortcuts=Escape]")?.click();
+  });
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
   window.addEventListener("pagehide", close);
   window.addEventListener("pageshow", open);
