@@ -17,25 +17,26 @@ from controller.cli.rw.user_error import Problem
 from controller.cli.web.executing import SECONDS, Ended, Target
 from controller.cli.web.pages.changes_page import changes_of
 from controller.cli.web.related_reads import core
-from controller.cli.web.run_view import address, read_run
+from controller.cli.web.run_view import address, using_run
 from controller.cli.web.visit import Page, Visit
 
 
 async def model(visit: Visit) -> Mapping[str, Any]:
     """Return the page that asks before. Raises Problem if there is no commit to compare with."""
-    return _values(visit, await read_run(visit))
+    async with using_run(visit) as run:
+        return _values(visit, run)
 
 
 async def show(visit: Visit, uid: str) -> Mapping[str, Any]:
     """Return the page with the changes, or with the reason why there are none. Raises Problem for another Run than `uid`."""
-    run = await read_run(visit)
-    if uid != run["metadata"]["uid"]:
-        raise Problem(f"Run {name_of(run)} is another one than that on your page", "open its page again")
-    values = _values(visit, run)
-    try:
-        found = await _ended(visit, run)
-    except Problem as problem:
-        return {**values, "refused": problem.message}
+    async with using_run(visit) as run:
+        if uid != run["metadata"]["uid"]:
+            raise Problem(f"Run {name_of(run)} is another one than that on your page", "open its page again")
+        values = _values(visit, run)
+        try:
+            found = await _ended(visit, run)
+        except Problem as problem:
+            return {**values, "refused": problem.message}
     return {**values, "changes": await asyncio.to_thread(changes_of, found.out, cut=found.cut)}
 
 

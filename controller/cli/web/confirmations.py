@@ -8,7 +8,7 @@ from typing import Any
 from controller.cli.rw.objects import name_of, phase_of, status_of
 from controller.cli.rw.user_error import Problem
 from controller.cli.web.pages.steering import Action, find, lifted, to_halt
-from controller.cli.web.run_view import address, read_run
+from controller.cli.web.run_view import address, using_run
 from controller.cli.web.visit import Page, Visit
 
 VERBS = ("pause", "resume", "restart", "stop", "rerun")
@@ -18,16 +18,15 @@ def _of_run(verb: str) -> Page:
     """Return the page that asks before an action on a Run."""
 
     async def model(visit: Visit) -> Mapping[str, Any]:
-        run = await read_run(visit)
-        action = find(run, verb)
-        if action is None:
-            state = f"{phase_of(run)} ({status_of(run).get('reason', '')})".removesuffix(" ()")
-            raise Problem(
-                f"Run {name_of(run)} does not accept {verb}: it is {state}", "see the Run's page for what would change it"
-            )
+        async with using_run(visit) as run:
+            action = find(run, verb)
+            if action is None:
+                state = f"{phase_of(run)} ({status_of(run).get('reason', '')})".removesuffix(" ()")
+                message = f"Run {name_of(run)} does not accept {verb}: it is {state}"
+                raise Problem(message, "see the Run's page for what would change it")
         where, uid = address(run), run["metadata"]["uid"]
-        values = {"action": action, "what": f"Run {name_of(run)}", "uid": uid, "to": f"{where}/{verb}", "back": f"{where}#do-{verb}"}
-        return {**values, "csrf": visit.csrf, "reason": False}
+        values = {"action": action, "what": f"Run {name_of(run)}", "uid": uid, "to": f"{where}/{verb}"}
+        return {**values, "back": f"{where}#do-{verb}", "csrf": visit.csrf, "reason": False}
 
     return Page(f"/runs/{{namespace}}/{{name}}/{verb}", verb.capitalize(), "confirm.html", "confirm_live.html", model)
 

@@ -20,7 +20,7 @@ from controller.cli.web.api_access import Away
 from controller.cli.web.live import LOOK_SECONDS, Alive, connected
 from controller.cli.web.log_lines import LogLines
 from controller.cli.web.related_reads import core
-from controller.cli.web.run_view import follow, read_run
+from controller.cli.web.run_view import follow, using_run
 from controller.cli.web.visit import Page, Visit
 
 TAIL = 500
@@ -32,9 +32,9 @@ PAUSE_SECONDS = 0.2
 Params = dict[str, str | int]
 
 
-async def _read(visit: Visit) -> tuple[JsonObject, JsonObject]:
-    """Return the Run and its pod. Raises Problem for a pod of something else: this page shows no other logs."""
-    run, name = await read_run(visit), visit.names["pod"]
+async def _pod(visit: Visit) -> JsonObject:
+    """Return the Run's pod. Raises Problem for a pod of something else: this page shows no other logs."""
+    name = visit.names["pod"]
     try:
         pod = await visit.api.get(core(visit.names["namespace"], "pods", name))
     except Refused as refused:
@@ -43,7 +43,7 @@ async def _read(visit: Visit) -> tuple[JsonObject, JsonObject]:
         raise Refused(f"pod {name} is gone, and its log with it", "logs last as long as their pods", "NotFound") from refused
     if label(pod, LABEL_RUN) != visit.names["name"]:
         raise Problem(f"pod {name} does not belong to Run {visit.names['name']}", "choose an attempt on the Run's page")
-    return run, pod
+    return pod
 
 
 def _source(run: JsonObject, pod: JsonObject) -> tuple[str, Params]:
@@ -54,9 +54,10 @@ def _source(run: JsonObject, pod: JsonObject) -> tuple[str, Params]:
 async def model(visit: Visit) -> Mapping[str, Any]:
     """Return what the pod does."""
     await follow(visit.runs())
-    run, pod = await _read(visit)
-    found: Attempt = attempt_of(run, pod)
-    return {"attempt": found, "container": with_the_log(run, pod), "csrf": visit.csrf, "run": visit.names, "now": visit.now}
+    async with using_run(visit) as run:
+        pod = await _pod(visit)
+        found: Attempt = attempt_of(run, pod)
+        return {"attempt": found, "container": with_the_log(run, pod), "csrf": visit.csrf, "run": visit.names, "now": visit.now}
 
 
 async def stream(request: web.Request, visit: Visit, alive: Alive) -> web.StreamResponse:
@@ -68,7 +69,8 @@ async def stream(request: web.Request, visit: Visit, alive: Alive) -> web.Stream
     await response.prepare(request)
     with contextlib.suppress(ConnectionError):
         try:
-            path, params = _source(*await _read(visit))
+            async with using_run(visit) as run:
+                path, params = _source(run, await _pod(visit))
             async with visit.api.open("GET", path, {**params, "follow": "true"}) as log:
                 await _send(response, "begin", [])
                 await _pass_on(log, response, lambda: connected(request) and alive())

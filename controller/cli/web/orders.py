@@ -13,7 +13,7 @@ from controller.cli.rw.user_error import Problem
 from controller.cli.web.api_access import collection, path_of
 from controller.cli.web.pages.steering import DESIRED, find
 from controller.cli.web.responding import MERGE
-from controller.cli.web.run_view import address, read_run
+from controller.cli.web.run_view import address, using_run
 from controller.cli.web.visit import Visit
 
 TRIES = 3
@@ -35,20 +35,25 @@ def of_run(verb: str) -> Order:
     """Return the order for an action on a Run."""
 
     async def order(visit: Visit, form: Mapping[str, str]) -> str:
-        run = await read_run(visit)
-        if form.get("uid") != run["metadata"]["uid"]:
-            raise Problem(f"Run {name_of(run)} is another one than that on your page", "go back, reload the page, and look again")
-        action = find(run, verb)
-        if action is None:
-            raise Problem(f"Run {name_of(run)} does not accept {verb} now", "see the Run's page for what would change it")
-        if verb == "rerun":
-            return shown(await _rerun(visit, run))
-        spec = {"desiredState": DESIRED[verb]} if verb in DESIRED else _restart(visit, form, action.agents)
-        path = f"{collection(RUNS, namespace_of(run))}{path_of(name_of(run))}"
-        await visit.api.send("PATCH", path, {"metadata": {"uid": run["metadata"]["uid"]}, "spec": spec}, MERGE)
-        return shown(run)
+        async with using_run(visit) as run:
+            return shown(await _done(visit, verb, run, form))
 
     return order
+
+
+async def _done(visit: Visit, verb: str, run: JsonObject, form: Mapping[str, str]) -> JsonObject:
+    """Do it and return the Run that shows it. Raises Problem."""
+    if form.get("uid") != run["metadata"]["uid"]:
+        raise Problem(f"Run {name_of(run)} is another one than that on your page", "go back, reload the page, and look again")
+    action = find(run, verb)
+    if action is None:
+        raise Problem(f"Run {name_of(run)} does not accept {verb} now", "see the Run's page for what would change it")
+    if verb == "rerun":
+        return await _rerun(visit, run)
+    spec = {"desiredState": DESIRED[verb]} if verb in DESIRED else _restart(visit, form, action.agents)
+    path = f"{collection(RUNS, namespace_of(run))}{path_of(name_of(run))}"
+    await visit.api.send("PATCH", path, {"metadata": {"uid": run["metadata"]["uid"]}, "spec": spec}, MERGE)
+    return run
 
 
 def _restart(visit: Visit, form: Mapping[str, str], agents: tuple[str, ...]) -> JsonObject:

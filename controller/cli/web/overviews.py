@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from controller.cli.rw.kubectl_errors import Denied
@@ -15,6 +15,7 @@ from controller.cli.web.pages.inbox_page import inbox_page
 from controller.cli.web.pages.limits_page import limits_page
 from controller.cli.web.pages.policies_page import policies_page
 from controller.cli.web.pages.run_figures import RunFigures
+from controller.cli.web.pages.unreadable import Unread
 from controller.cli.web.related_reads import Found, listed
 from controller.cli.web.run_view import follow, names_of
 from controller.cli.web.visit import Page, Visit
@@ -28,9 +29,11 @@ def wanted_space(visit: Visit) -> str:
     return visit.space or visit.query.get("namespace", "")
 
 
-async def _escalations(visit: Visit) -> list[JsonObject]:
+async def _escalations(visit: Visit) -> tuple[list[JsonObject], list[Unread]]:
+    """Return the escalations in view, and those that cannot be shown."""
     space, entries = wanted_space(visit), (await visit.escalations()).entries.values()
-    return [entry.obj for entry in entries if space in ("", namespace_of(entry.obj))]
+    mine = [entry for entry in entries if space in ("", namespace_of(entry.obj))]
+    return [entry.obj for entry in mine if not entry.unread], [entry.unread for entry in mine if entry.unread]
 
 
 async def _figures(visit: Visit) -> list[RunFigures]:
@@ -72,8 +75,8 @@ def _values(visit: Visit, model: object) -> Mapping[str, Any]:
 
 async def inbox(visit: Visit) -> Mapping[str, Any]:
     """Return what waits for a human."""
-    found = await _escalations(visit)
-    return _values(visit, inbox_page(found, (), await names_of(visit), (), visit.now))
+    found, unread = await _escalations(visit)
+    return _values(visit, inbox_page(found, (), await names_of(visit), unread, visit.now))
 
 
 async def policies(visit: Visit) -> Mapping[str, Any]:
@@ -94,8 +97,8 @@ async def limits(visit: Visit) -> Mapping[str, Any]:
 async def fleet(visit: Visit) -> Mapping[str, Any]:
     """Return the figures of all Runs. Who may not list the questions sees the others."""
     denied = await follow(visit.escalations())
-    asked: Sequence[JsonObject] = () if denied else await _escalations(visit)
-    return _values(visit, fleet_page(await _figures(visit), asked, sentence, [denied] if denied else [], visit.now))
+    asked, unread = ([], []) if denied else await _escalations(visit)
+    return _values(visit, fleet_page(await _figures(visit), asked, sentence, [denied] if denied else unread, visit.now))
 
 
 PAGES = (

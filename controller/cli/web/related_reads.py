@@ -21,19 +21,21 @@ Found = list[JsonObject] | Denied
 async def read_related(api: Api, run: JsonObject) -> Around:
     """Return the objects related to a Run. Raises Problem for a failure other than a missing permission."""
     space, uid, mine = namespace_of(run), run["metadata"]["uid"], {"labelSelector": f"{LABEL_RUN}={name_of(run)}"}
+    reported = [f"{collection(REPORTS, space)}/{report_name(name_of(run), agent['name'])}" for agent in run["spec"]["agents"]]
+    policy = status_of(run).get("policy", {}).get("name", "")
     pods, escalations, reports, policies = await asyncio.gather(
         listed(api, core(space, "pods"), mine),
         listed(api, collection(ESCALATIONS, space), mine),
-        _named(api, [f"{collection(REPORTS, space)}/{report_name(name_of(run), a['name'])}" for a in run["spec"]["agents"]]),
-        _policy(api, run),
+        _named(api, reported),
+        _named(api, [f"{collection(POLICIES, space)}{path_of(policy)}"] if policy else []),
     )
     own = [pod for pod in _items(pods) if _owner(pod) == uid]
     events = await _events(api, space, [run, *sorted(own, key=_created, reverse=True)[:MOST_PODS]])
     answers = (pods, escalations, reports, events, policies)
     return Around(
         pods=tuple(sorted(own, key=name_of)),
-        escalations=tuple(e for e in _items(escalations) if e["spec"]["runUID"] == uid),
-        reports=tuple(r for r in _items(reports) if r["spec"]["runUID"] == uid),
+        escalations=tuple(e for e in _items(escalations) if _about(e) == uid),
+        reports=tuple(r for r in _items(reports) if _about(r) == uid),
         events=tuple(_items(events)),
         policy=next(iter(_items(policies)), None),
         denied=tuple(answer for answer in answers if isinstance(answer, Denied)),
@@ -71,11 +73,6 @@ async def _one(api: Api, path: str) -> Found:
         return _denied(refused)
 
 
-async def _policy(api: Api, run: JsonObject) -> Found:
-    name = status_of(run).get("policy", {}).get("name", "")
-    return await _one(api, f"{collection(POLICIES, namespace_of(run))}/{path_of(name)[1:]}") if name else []
-
-
 async def _events(api: Api, namespace: str, objects: Sequence[JsonObject]) -> Found:
     path, found = core(namespace, "events"), list[JsonObject]()
     wanted = [{"fieldSelector": f"involvedObject.uid={obj['metadata']['uid']}"} for obj in objects]
@@ -97,6 +94,12 @@ def _denied(refused: Refused) -> Found:
 
 def _items(found: Found) -> list[JsonObject]:
     return [] if isinstance(found, Denied) else found
+
+
+def _about(obj: JsonObject) -> str:
+    """Return the UID of the Run that an object is about, empty for an object that names none."""
+    spec = obj.get("spec")
+    return str(spec.get("runUID", "")) if isinstance(spec, dict) else ""
 
 
 def _owner(obj: JsonObject) -> str:

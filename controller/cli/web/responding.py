@@ -10,6 +10,7 @@ from controller.cli.rw.responses import VERBS, Wish, answer_text, became, check
 from controller.cli.rw.session import ESCALATIONS
 from controller.cli.rw.user_error import Problem
 from controller.cli.web.api_access import collection, path_of
+from controller.cli.web.pages.unreadable import blaming
 from controller.cli.web.visit import Visit
 
 TRIES = 3
@@ -26,7 +27,8 @@ async def respond(visit: Visit, form: Mapping[str, str]) -> JsonObject:
     for _ in range(TRIES):
         found = await visit.api.get(path)
         _same(found, form.get("uid", ""))
-        response = response_of(found, form) | {"by": by}
+        with blaming(("Escalation", found)):
+            response = response_of(found, form) | {"by": by}
         fence = {"resourceVersion": found["metadata"]["resourceVersion"], "uid": found["metadata"]["uid"]}
         try:
             return await visit.api.send("PATCH", path, {"metadata": fence, "spec": {"response": response}}, MERGE)

@@ -13,6 +13,7 @@ from controller.cli.rw.get_view import requester, tokens, why
 from controller.cli.rw.objects import FIRST, JsonObject, created, name_of, namespace_of, phase_of, status_of, used
 from controller.cli.rw.terminal_safe import clean
 from controller.cli.web.pages.run_figures import UNREAD, RunFigures, figures_of
+from controller.cli.web.pages.unreadable import FAULTS, unread
 
 PER_PAGE = 100
 MAX_MESSAGE = 300
@@ -47,11 +48,11 @@ def row_of(run: JsonObject) -> RunRow:
     """Return a Run's row. A Run that cannot be read, because somebody wrote it by hand, says so."""
     try:
         return _row(run)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        name, uid, space = run["metadata"]["name"], run["metadata"]["uid"], namespace_of(run)
-        unread = "cannot be read: see `kubectl get run -o yaml`"
-        figures = UNREAD._replace(namespace=space)
-        return RunRow(space, name, uid, "", "Pending", "-", 0, 0, FIRST, "-", (), "-", "-", unread, figures)
+    except FAULTS:
+        meta, space = run["metadata"], namespace_of(run)
+        words = _short(f"cannot be read: {unread('Run', run).remedy}")
+        figures, version = UNREAD._replace(namespace=space), meta.get("resourceVersion", "")
+        return RunRow(space, meta["name"], meta["uid"], version, "Pending", "-", 0, 0, FIRST, "-", (), "-", "-", words, figures)
 
 
 def _row(run: JsonObject) -> RunRow:

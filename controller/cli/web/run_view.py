@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -11,9 +12,9 @@ from controller.cli.rw.objects import TERMINAL, JsonObject, name_of, namespace_o
 from controller.cli.rw.reason_text import sentence
 from controller.cli.rw.related_objects import Around
 from controller.cli.rw.session import RUNS
-from controller.cli.rw.user_error import Problem
 from controller.cli.web.api_access import collection, path_of
 from controller.cli.web.pages.run_page import run_page
+from controller.cli.web.pages.unreadable import blaming
 from controller.cli.web.pages.usage_line import Sample
 from controller.cli.web.related_reads import read_related
 from controller.cli.web.visit import Page, Visit
@@ -34,6 +35,14 @@ async def read_run(visit: Visit) -> JsonObject:
         raise
 
 
+@asynccontextmanager
+async def using_run(visit: Visit) -> AsyncIterator[JsonObject]:
+    """Read the Run that the address names, for code that needs it. Raises Problem, also about a Run that violates the API."""
+    run = await read_run(visit)
+    with blaming(("Run", run)):
+        yield run
+
+
 def address(run: JsonObject) -> str:
     """Return the address of a Run's page."""
     return f"/runs/{quote(namespace_of(run), safe='')}/{quote(name_of(run), safe='')}"
@@ -50,12 +59,16 @@ async def model(visit: Visit) -> Mapping[str, Any]:
     await follow(visit.runs())
     await follow(visit.escalations())
     run, around = await visit.caller.recent.get(("run", *stamp(visit)), SHARED_SECONDS, lambda: _read(visit))
-    try:
+    with blaming(("Run", run), *_shown_with(around)):
         page = run_page(run, around, sentence, await names_of(visit), visit.now, _samples(visit, run, around))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        message = f"Run {name_of(run)} cannot be read, because somebody wrote it by hand"
-        raise Problem(message, "see `kubectl get run -o yaml`") from error
     return {"model": page, "csrf": visit.csrf, "sent": visit.query.get("sent", "")}
+
+
+def _shown_with(around: Around) -> Iterator[tuple[str, JsonObject]]:
+    """Yield the objects on a Run's page that people and agents write, with their kinds."""
+    yield from (("Escalation", escalation) for escalation in around.escalations)
+    yield from (("AgentReport", report) for report in around.reports)
+    yield from (("RunPolicy", policy) for policy in [around.policy] if policy)
 
 
 def _samples(visit: Visit, run: JsonObject, around: Around) -> tuple[Sample, ...]:
@@ -68,8 +81,8 @@ def _samples(visit: Visit, run: JsonObject, around: Around) -> tuple[Sample, ...
 
 
 async def _read(visit: Visit) -> tuple[JsonObject, Around]:
-    run = await read_run(visit)
-    return run, await read_related(visit.api, run)
+    async with using_run(visit) as run:
+        return run, await read_related(visit.api, run)
 
 
 async def follow(watch: Awaitable[object]) -> Denied | None:
@@ -89,7 +102,7 @@ def stamp(visit: Visit) -> tuple[object, ...]:
     runs, asked = visit.watches.get("runs"), visit.watches.get("escalations")
     row = runs.entries.get(key) if runs else None
     entries = asked.entries.values() if asked else ()
-    mine = [entry.version for entry in entries if (namespace_of(entry.obj), entry.obj["spec"]["runName"]) == key]
+    mine = [entry.version for entry in entries if (namespace_of(entry.obj), entry.obj["spec"].get("runName")) == key]
     return *key, row.version if row else "", *sorted(mine)
 
 

@@ -113,7 +113,8 @@ def test_policy_that_cannot_be_read_names_the_field() -> None:
     """The page says what is wrong, and which values are in force meanwhile."""
     page = policies_page([policy(restartBudget="many")], (), ())
     text = read(render("policies_live.html", page)).text
-    assert "this RunPolicy cannot be read: restartBudget" in text
+    assert "this RunPolicy cannot be read: spec.restartBudget: must be a whole number" in text
+    assert "(found 'many')" in text
     assert "Its Runs keep the values that were in force" in text
 
 

@@ -13,6 +13,7 @@ from controller.cli.rw.describe_model import Sentence
 from controller.cli.rw.kubectl_errors import Denied
 from controller.cli.rw.objects import JsonObject, created, oldest_first, status_of, time_of
 from controller.cli.web.pages.run_figures import RunFigures
+from controller.cli.web.pages.unreadable import Unread
 
 HOURS = 24
 """Hours of the chart of throughput."""
@@ -69,12 +70,16 @@ class FleetPage:
     failures: tuple[Share, ...]
     namespaces: tuple[Share, ...]
     tokens: int
-    denied: tuple[Denied, ...]
+    denied: tuple[Denied | Unread, ...]
     now: datetime
 
 
 def fleet_page(
-    runs: Sequence[RunFigures], escalations: Sequence[JsonObject], sentence: Sentence, denied: Sequence[Denied], now: datetime
+    runs: Sequence[RunFigures],
+    escalations: Sequence[JsonObject],
+    sentence: Sentence,
+    denied: Sequence[Denied | Unread],
+    now: datetime,
 ) -> FleetPage:
     """Return the data of the page."""
     hours, live = _hours(runs, now), [run for run in runs if run.live]

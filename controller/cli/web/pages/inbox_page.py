@@ -9,6 +9,7 @@ from datetime import datetime
 from controller.cli.rw.kubectl_errors import Denied
 from controller.cli.rw.objects import FIRST, JsonObject, created, oldest_first, time_of, waits
 from controller.cli.web.pages.escalation_card import Card, card
+from controller.cli.web.pages.unreadable import Unread
 
 CARDS = 50
 """Maximum number of open escalations that are shown in full, the oldest ones."""
@@ -25,18 +26,22 @@ class InboxPage:
     mine: int
     left_out: int
     recent: tuple[Card, ...]
-    denied: tuple[Denied, ...]
+    denied: tuple[Denied | Unread, ...]
     now: datetime
 
 
 def inbox_page(
-    escalations: Sequence[JsonObject], runs: Sequence[JsonObject], me: Collection[str], denied: Sequence[Denied], now: datetime
+    escalations: Sequence[JsonObject],
+    runs: Sequence[JsonObject],
+    me: Collection[str],
+    denied: Sequence[Denied | Unread],
+    now: datetime,
 ) -> InboxPage:
     """Return the data of the inbox; `runs` are those that the caller may read."""
     by_uid = {run["metadata"]["uid"]: run for run in runs}
     waiting = oldest_first(escalations)
     over = sorted((e for e in escalations if not waits(e)), key=_ended, reverse=True)
-    cards = [card(e, by_uid.get(e["spec"]["runUID"]), me, now) for e in [*waiting[:CARDS], *over[:RECENT]]]
+    cards = [card(e, by_uid.get(e["spec"].get("runUID")), me, now) for e in [*waiting[:CARDS], *over[:RECENT]]]
     shown = len(waiting[:CARDS])
     return InboxPage(
         waiting=tuple(cards[:shown]),

@@ -13,6 +13,7 @@ from controller.cli.rw.kubectl_errors import Denied
 from controller.cli.rw.objects import JsonObject, created, name_of, namespace_of
 from controller.cli.web.pages.provider_cards import ProviderCard, provider_cards
 from controller.cli.web.pages.run_figures import RunFigures
+from controller.cli.web.pages.unreadable import Unread, readable
 
 
 class Halted(NamedTuple):
@@ -44,7 +45,7 @@ class LimitsPage:
     providers: tuple[ProviderCard, ...]
     slots: tuple[Slots, ...]
     namespaces: tuple[str, ...]
-    denied: tuple[Denied, ...]
+    denied: tuple[Denied | Unread, ...]
     now: datetime
 
 
@@ -53,16 +54,18 @@ def limits_page(
     providers: Sequence[JsonObject],
     runs: Sequence[RunFigures],
     policies: Sequence[JsonObject],
-    denied: Sequence[Denied],
+    denied: Sequence[Denied | Unread],
     now: datetime,
 ) -> LimitsPage:
     """Return the data of the page; the halt of the cluster comes first."""
     held = Counter(run.namespace for run in runs if "Halted" in (run.phase, run.reason))
-    found = sorted((_halted(halt, held) for halt in halts), key=lambda halt: halt.namespace)
+    every, unread = readable("ClusterHalt", [one for one in halts if not namespace_of(one)], lambda halt: _halted(halt, held))
+    others, rest = readable("Halt", [one for one in halts if namespace_of(one)], lambda halt: _halted(halt, held))
+    found = sorted([*every, *others], key=lambda halt: halt.namespace)
     spaces = {run.namespace for run in runs} | set(map(namespace_of, policies))
     free = spaces - {halt.namespace for halt in found}
-    slots, cards = tuple(_slots(runs, policies)), provider_cards(providers)
-    return LimitsPage(tuple(found), cards, slots, tuple(sorted(free)), tuple(denied), now)
+    slots, (cards, more) = tuple(_slots(runs, policies)), provider_cards(providers)
+    return LimitsPage(tuple(found), cards, slots, tuple(sorted(free)), (*denied, *unread, *rest, *more), now)
 
 
 def _halted(halt: JsonObject, held: Counter[str]) -> Halted:
@@ -75,6 +78,7 @@ def _slots(runs: Sequence[RunFigures], policies: Sequence[JsonObject]) -> Iterat
     active = Counter((run.namespace, run.policy) for run in runs if run.active)
     queued = Counter((run.namespace, run.policy) for run in runs if run.reason == "MaxActiveRuns")
     for policy in sorted(policies, key=lambda one: (namespace_of(one), name_of(one))):
-        limit, key = policy.get("spec", {}).get("maxActiveRuns"), (namespace_of(policy), name_of(policy))
+        spec, key = policy.get("spec"), (namespace_of(policy), name_of(policy))
+        limit = spec.get("maxActiveRuns") if isinstance(spec, dict) else None
         if isinstance(limit, int):
             yield Slots(*key, limit, active[key], queued[key])

@@ -8,15 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from controller.api.base import dump, parse
 from controller.api.policy import DEFAULT_POLICY_NAME, RunPolicySpec
 from controller.cli.rw.kubectl_errors import Denied
 from controller.cli.rw.objects import JsonObject, name_of, namespace_of
 from controller.cli.web.pages.run_figures import RunFigures
+from controller.cli.web.pages.unreadable import violations_of
 
-UNREADABLE = "this RunPolicy cannot be read: {}. Its Runs keep the values that were in force; fix the field that is named"
+UNREADABLE = "this RunPolicy cannot be read: {}. Its Runs keep the values that were in force; correct the field that is named"
 
 
 class Value(NamedTuple):
@@ -68,11 +69,9 @@ def _card(policy: JsonObject, every: Counter[tuple[str, str]], live: Counter[tup
 
 def values_of(spec: JsonObject) -> tuple[tuple[Value, ...], str]:
     """Return each field of a policy, those that it sets first; and a problem in place of them if it cannot be read."""
-    try:
-        resolved = dump(parse(RunPolicySpec, spec))
-    except (ValidationError, ValueError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
-        return (), UNREADABLE.format(f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": "))
+    if wrong := violations_of("RunPolicy", {"spec": spec}):
+        return (), UNREADABLE.format(wrong[0])
+    resolved = dump(parse(RunPolicySpec, spec))
     given, meanings = dict(_flat(spec, "")), dict(_meanings(RunPolicySpec, ""))
     found = [Value(path, _shown(value), path in given, meanings.get(path, "")) for path, value in _flat(resolved, "")]
     return tuple(sorted(found, key=lambda value: not value.set)), ""

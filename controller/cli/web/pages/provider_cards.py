@@ -9,6 +9,7 @@ from typing import NamedTuple
 from controller.cli.rw.describe_model import MICRO
 from controller.cli.rw.objects import JsonObject, name_of, namespace_of, status_of, time_of
 from controller.cli.rw.providers_view import why
+from controller.cli.web.pages.unreadable import Unread, readable
 
 FULL = 100
 """Percent of a whole."""
@@ -43,10 +44,10 @@ class ProviderCard(NamedTuple):
     windows: tuple[Window, ...]
 
 
-def provider_cards(providers: Sequence[JsonObject]) -> tuple[ProviderCard, ...]:
-    """Return the Providers, those first that are not open."""
-    found = [_card(provider) for provider in providers]
-    return tuple(sorted(found, key=lambda card: (card.state == "Open", card.namespace, card.name)))
+def provider_cards(providers: Sequence[JsonObject]) -> tuple[tuple[ProviderCard, ...], list[Unread]]:
+    """Return the Providers, those first that are not open; and those that cannot be shown."""
+    found, unread = readable("Provider", providers, _card)
+    return tuple(sorted(found, key=lambda card: (card.state == "Open", card.namespace, card.name))), unread
 
 
 def _card(provider: JsonObject) -> ProviderCard:
