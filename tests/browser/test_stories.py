@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -20,6 +21,7 @@ from playwright.sync_api import Browser, Page, expect
 from controller.cli.rw.objects import JsonObject
 from controller.cli.web import changes_view
 from controller.cli.web.pages.changes_page import changes_of
+from controller.cli.web.redirect_file import redirect_file
 from controller.cli.web.rendering import rendered
 from controller.cli.web.sessions import Sessions
 from tests.browser.chromium import PHONE, WIDE, chromium, obstacles, overflow, person, tab_to
@@ -78,7 +80,7 @@ def look() -> Iterator[Look]:
         page, browser = stack.enter_context(recorded_page(log)), stack.enter_context(chromium())
         with person(browser) as context:
             first = context.new_page()
-            first.goto(page.start)
+            first.goto(redirect_file(stack.enter_context(TemporaryDirectory()), page.start))
             first.wait_for_url(f"{page.origin}/")
             cookies = context.cookies()
         yield Look(browser, page, cookies)

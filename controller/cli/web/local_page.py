@@ -36,7 +36,7 @@ def web(session: Session, all_namespaces: bool, port: int, no_browser: bool) -> 
     with _bound(port) as opened, tempfile.TemporaryDirectory(prefix="kubectl-rw-") as folder:
         proxy, words = _proxy(session, folder)
         home = "" if all_namespaces else session.namespace or session.kubectl.default_namespace()
-        _show(session, opened, (proxy, words), home, browser=not no_browser)
+        _show(session, opened, (proxy, words), home, "" if no_browser else folder)
 
 
 def _bound(port: int) -> socket.socket:
@@ -64,7 +64,8 @@ def _proxy(session: Session, folder: str) -> tuple[Call, str]:
     return session.kubectl.start("proxy", "--port=0", f"--api-prefix={prefix}"), prefix
 
 
-def _show(session: Session, opened: socket.socket, proxied: tuple[Call, str], home: str, *, browser: bool) -> None:
+def _show(session: Session, opened: socket.socket, proxied: tuple[Call, str], home: str, folder: str) -> None:
+    """Serve the page, and open it by a file in a folder, if there is one."""
     from controller.cli.web.kubectl_exec import by_kubectl
     from controller.cli.web.local_server import application, endpoint, run
     from controller.cli.web.visit import View
@@ -78,9 +79,11 @@ def _show(session: Session, opened: socket.socket, proxied: tuple[Call, str], ho
         click.echo(address)
         sys.stdout.flush()
         session.hint("The address works once, in one browser. Ctrl-C ends the page.")
-        if browser:
+        if folder:
             import webbrowser
 
-            webbrowser.open(address)
+            from controller.cli.web.redirect_file import redirect_file
+
+            webbrowser.open(redirect_file(folder, address))
 
     run(app, opened, proxy, ready)

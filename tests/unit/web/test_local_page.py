@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import stat
+import webbrowser
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
@@ -36,6 +41,26 @@ def test_a_taken_port_and_a_proxy_that_fails_are_errors_of_one_line(tmp_path: Pa
     assert (failed.exit_code, failed.stderr) == (1, 'error: context "x" does not exist\n')
     both = kubectl.run("web", "-A", "-n", "x")
     assert (both.exit_code, both.stderr) == (1, "error: -A and -n exclude each other; give one of them\n")
+
+
+def test_the_address_is_in_no_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser is started with a file that its user alone can read. It leads to the printed address, and is gone with the page."""
+    started: list[tuple[str, Path, str, int]] = []
+
+    def start(url: str) -> bool:
+        file = Path(url2pathname(urlsplit(url).path))
+        started.append((url, file, file.read_text(), stat.S_IMODE(file.stat().st_mode)))
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", start)
+    kubectl = FakeKubectl(tmp_path / "kubectl")
+    kubectl.answers(("proxy*", "Starting to serve on /x/api.sock\n", "", 0), ("config*", "", "", 0))
+    address = kubectl.run("web").stdout.strip()
+    [(url, file, html, mode)] = started
+    assert address.rpartition("/")[2] not in url
+    assert f'content="0;url={address}"' in html
+    assert mode == 0o600 or os.name != "posix"
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("words", [("--port", "70000"), ("--port", "x")], ids=" ".join)
