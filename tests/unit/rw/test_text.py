@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import unicodedata
 from datetime import timedelta
 
 import pytest
@@ -50,6 +52,28 @@ def test_nothing_steers_the_terminal(name: str, width: int | None) -> None:
     ]
     for text in shown:
         assert not set(text.plain) & set("\x1b\x07\x9b\r\u202e")
+
+
+UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Categories of characters that are not shown, but do something."""
+
+
+def by_category(text: str) -> str:
+    """Return the text cleaned by the category of each character; the exceptions are layout, and joiners of scripts and emoji."""
+    kept = "\n\t\u200c\u200d"
+    return "".join("\ufffd" if char not in kept and unicodedata.category(char) in UNSAFE else char for char in text)
+
+
+def test_clean_knows_the_category_of_every_character() -> None:
+    """The written table agrees with Unicode; a character that this Python does not know yet may be in it already."""
+    known = "".join(char for char in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(char) != "Cn")
+    assert clean(known) == by_category(known)
+
+
+@given(st.text(st.characters(exclude_categories=["Cn"])))
+def test_clean_is_the_same_in_any_text(text: str) -> None:
+    """Neighbours of a character change nothing, and neither does the short way for texts that can be printed whole."""
+    assert clean(text) == by_category(text)
 
 
 @given(st.text())
