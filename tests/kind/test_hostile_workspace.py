@@ -18,7 +18,7 @@ from tests.cluster.kind import KindCluster
 from tests.kind.installed import Installed
 from tests.kind.stage import Stage
 from tests.support import apply, get, items, policy_of, run_of, shell, status
-from tests.unit.publish import test_hostile_tree as tricks
+from tests.unit.publish import tricks
 from tests.verified_branch.forge import READS, WRITES, Forge, serve
 from tests.verified_branch.project import BARE, SHELL, Project, git, publish
 
