@@ -22,6 +22,7 @@ from controller.api.base import JsonObject
 from controller.errors import RunwatchmanError
 from controller.kube.client import Client
 from controller.kube.errors import ApiError, Conflict, NotFound
+from controller.kube.lease_observation import LeaseObservation
 from controller.kube.resources import LEASES
 
 log = structlog.get_logger(__name__)
@@ -55,34 +56,6 @@ class LeaseTimings:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseObservation:
-    """A version of the Lease and its holder; `at` is when we first saw it, by our own monotonic clock."""
-
-    version: str = ""
-    holder: str = ""
-    at: float = 0.0
-    duration: float = 0.0
-    renewed: bool = False
-    """Whether this holder renewed the Lease while we watched. A dead holder never does."""
-
-    def followed(self, lease: JsonObject, at: float, duration: float) -> LeaseObservation:
-        """Return the observation after the Lease was read again."""
-        version, holder = lease["metadata"]["resourceVersion"], lease["spec"].get("holderIdentity") or ""
-        if version == self.version:
-            return self
-        return LeaseObservation(version, holder, at, duration, renewed=bool(holder) and holder == self.holder)
-
-    @property
-    def expired(self) -> bool:
-        """Whether the Lease has stayed unchanged for its whole duration. Clocks of two machines are never compared."""
-        return self.expired_by(time.monotonic())
-
-    def expired_by(self, now: float) -> bool:
-        """Whether the Lease has expired at this moment of our own monotonic clock."""
-        return now - self.at > self.duration
-
-
 class LeaderLease:
     """One candidate for one Lease.
 
@@ -114,7 +87,7 @@ class LeaderLease:
     @property
     def another_leads(self) -> bool:
         """Whether another replica was recently seen to renew the Lease. A standby replica then has nothing left to wait for."""
-        return self._seen.renewed and self._seen.holder != self._identity and not self._seen.expired
+        return self._seen.renewed and self._seen.holder != self._identity and not self._seen.expired_by(time.monotonic())
 
     async def take(self) -> bool:
         """Take the Lease if it is free or expired; return whether it was taken. Raises ApiError."""
@@ -217,8 +190,8 @@ class LeaderLease:
     def _may_take(self, lease: JsonObject) -> bool:
         """Whether the Lease is ours, or is free or expired and may be taken."""
         self.observe(lease)
-        allowed = self._may(lease)
-        return self._seen.holder == self._identity or (allowed and (not self._seen.holder or self._seen.expired))
+        allowed, free = self._may(lease), not self._seen.holder or self._seen.expired_by(time.monotonic())
+        return self._seen.holder == self._identity or (allowed and free)
 
     def observe(self, lease: JsonObject) -> None:
         """Record a version that was read, here or elsewhere: how long it stays unchanged shows whether its holder is alive."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from controller.api.base import JsonObject
 from controller.api.names import GROUP
-from controller.kube.leader_election import LeaseObservation
+from controller.kube.lease_observation import LeaseObservation
 from controller.leadership.shard_map import Claim, Replica, ShardMap, View
 
 SHARDS = f"{GROUP}/shards"
