@@ -91,7 +91,7 @@ FORBIDDEN = 'pods "x" is forbidden: User "alice" cannot get resource "pods/log" 
 
 
 def api(objects: Objects, log: bytes, control: Control) -> web.Application:
-    """Return an API server that knows these objects, and one log for every pod. Its watches report changes."""
+    """Return an API server that knows these objects, and one log for every pod. Its watches report changes, also those by PATCH."""
 
     async def get(request: web.Request) -> web.StreamResponse:
         if control.away:
@@ -110,16 +110,23 @@ def api(objects: Objects, log: bytes, control: Control) -> web.Application:
         missing = {"reason": "NotFound", "message": f"{kind} {name} not found"}
         return web.json_response(one) if one else web.json_response(missing, status=404)
 
-    async def whoami(_: web.Request) -> web.StreamResponse:
-        return web.json_response({"status": {"userInfo": ME}})
+    async def patch(request: web.Request) -> web.StreamResponse:
+        kind, name, spec = request.match_info["kind"], request.match_info["name"], (await request.json())["spec"]
+        control.change(kind, name, lambda obj: obj["spec"].update(spec))
+        return await get(request)
 
     made = web.Application()
-    made.router.add_post("/apis/authentication.k8s.io/v1/selfsubjectreviews", whoami)
+    made.router.add_post("/apis/authentication.k8s.io/v1/selfsubjectreviews", _whoami)
     for root in ("/api/v1", "/apis/runwatchman.dev/v1alpha1"):
         for path in ("/{kind}", "/namespaces/{space}/{kind}", "/namespaces/{space}/{kind}/{name}"):
             made.router.add_get(root + path, get)
         made.router.add_get(root + "/namespaces/{space}/{kind}/{name}/{log:log}", get)
+        made.router.add_patch(root + "/namespaces/{space}/{kind}/{name}", patch)
     return made
+
+
+async def _whoami(_: web.Request) -> web.StreamResponse:
+    return web.json_response({"status": {"userInfo": ME}})
 
 
 async def _watch(request: web.Request, kind: str, control: Control) -> web.StreamResponse:

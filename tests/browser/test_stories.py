@@ -205,6 +205,42 @@ def answered(look: Look, escalation: str) -> Iterator[None]:
     write({}, "Open")
 
 
+def test_a_question_is_answered_by_the_keyboard_alone(look: Look) -> None:
+    """From the top of a page to the answer, the focus is seen at each stop, and in the end it is on the result."""
+    with look.at("/") as page:
+        tab_to(page.get_by_role("link", name="Inbox"))
+        page.keyboard.press("Enter")
+        card = page.locator("#escalation-team-a-migrate-coder-7f3a0001")
+        expect(card).to_be_visible()
+        tab_to(page.get_by_role("link", name="Skip to the content"))
+        page.keyboard.press("Enter")
+        tab_to(card.get_by_label("Comment"))
+        page.keyboard.type("as in staging")
+        tab_to(card.get_by_role("button", name="SQLite"), "Shift+Tab")
+        page.keyboard.press("Space")
+        expect(page.get_by_text("Your response was sent.")).to_be_focused()
+        expect(card).to_contain_text("alice: Answer: SQLite (as in staging)")
+        look.page.api.change("escalations", "migrate-coder-7f3a0001", lambda asked: asked["spec"].pop("response"))
+
+
+def test_an_action_is_confirmed_by_the_keyboard_alone(look: Look) -> None:
+    """Its effects are read first. Escape does nothing and leads back to the action; after it is done, the focus is on the state."""
+    with look.at("/runs/team-a/migrate") as page:
+        for action in ("Pause", "Stop"):
+            tab_to(page.get_by_role("link", name=action))
+            page.keyboard.press("Enter")
+            expect(page.get_by_role("region", name="What will happen")).to_be_focused()
+            page.keyboard.press("Escape")
+            expect(page.get_by_role("link", name=action)).to_be_focused()
+        tab_to(page.get_by_role("link", name="Pause"), "Shift+Tab")
+        page.keyboard.press("Enter")
+        tab_to(page.get_by_role("button", name="Pause"))
+        page.keyboard.press("Space")
+        expect(page.locator("#run-why")).to_be_focused()
+        expect(page.get_by_role("link", name="Resume")).to_be_visible()
+        look.page.api.change("runs", "migrate", lambda run: run["spec"].pop("desiredState"))
+
+
 def test_an_update_leaves_the_focus_in_its_place(look: Look) -> None:
     """A button keeps it while another question is answered; once its own question is, the card of that question has it."""
     with look.at("/inbox") as page:
