@@ -26,8 +26,8 @@ ANSWER_SECONDS = 20.0
 MAX_ANSWER = 64 << 20
 """Maximum bytes of one answer. A list asks for less when its page has more."""
 
-CONNECTIONS = 64
-"""Connections to the API server, of all callers together."""
+CONNECTIONS = 256
+"""Connections to the API server, of all callers together. A caller's watches hold two of them, and each followed log holds one."""
 
 CLOSE_SECONDS = 1.0
 """Time for the other side of a websocket to close it, too."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -17,6 +18,7 @@ from controller.cli.rw.objects import JsonObject
 from controller.cli.rw.session import ESCALATIONS, RUNS
 from controller.cli.rw.user_error import Problem
 from controller.cli.web.api_access import Api, ApiServer, collection, path_of
+from controller.cli.web.door import Refusal
 from controller.cli.web.escalation_entries import EscalationEntry, entry_of
 from controller.cli.web.pages.usage_line import UsageSamples
 from controller.cli.web.recently import Recently
@@ -35,8 +37,14 @@ IDENTITY_SECONDS = 60.0
 MAX_COMMANDS = 2
 """Commands in containers that a caller runs at a time; others wait."""
 
-MAX_STREAMS = 100
-"""Live pages of one caller at a time."""
+MAX_STREAMS = 60
+"""Live pages and logs of one user at a time, whatever tokens the user has."""
+
+MAX_ALL_STREAMS = 320
+"""Live pages and logs of all users at a time."""
+
+MAX_WATCHES = 20
+"""Watches of one caller at a time; each holds a connection to the API server."""
 
 
 @dataclass
@@ -96,6 +104,11 @@ class Caller:
         self._checked_until = time.monotonic() + IDENTITY_SECONDS
 
     @property
+    def user(self) -> str:
+        """The user name that the API server sees, empty before it was asked."""
+        return str(self._me.get("username", ""))
+
+    @property
     def idle(self) -> bool:
         """Whether no page uses anything of this caller."""
         return not self.shared and not self.streams
@@ -123,6 +136,8 @@ class Caller:
                 shared.ending = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._end, path, shared)
 
     def _open(self, path: str, entry: Callable[[JsonObject], Any]) -> Shared:
+        if len(self.shared) >= MAX_WATCHES:
+            raise Problem("you look at too many namespaces at a time", f"close some pages, and try again in {LINGER_SECONDS:.0f} s")
         watched: Watched[Any] = Watched(self.api, path, entry)
         self.shared[path] = Shared(watched, watched.start())
         return self.shared[path]
@@ -149,6 +164,20 @@ class Callers:
         if digest not in self._callers:
             self._callers[digest] = Caller(Api(self._connections(), self._server.url, token))
         return self._callers[digest]
+
+    @contextmanager
+    def streaming(self, caller: Caller) -> Iterator[None]:
+        """Count a stream of a caller. Raises Refusal for one too many of the user, or of all."""
+        known = self._callers.values()
+        if sum(other.streams for other in known if other is caller or (caller.user and other.user == caller.user)) >= MAX_STREAMS:
+            raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, f"{MAX_STREAMS} live pages of yours are open: close some")
+        if sum(other.streams for other in known) >= MAX_ALL_STREAMS:
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_ALL_STREAMS} live pages are open: try again later")
+        caller.streams += 1
+        try:
+            yield
+        finally:
+            caller.streams -= 1
 
     def _connections(self) -> aiohttp.ClientSession:
         if self._client is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -40,11 +41,17 @@ HEADERS = {
 }
 """Headers of every answer."""
 
+HEALTH = "/healthz"
+"""Path of the probe, which has no other Host than a pod's address."""
+
 OPEN = re.compile(r"/(static/.*|login|start/.*|healthz)")
 """Paths that need no session."""
 
 PATH = re.compile(r"/(?!/)[A-Za-z0-9._~%/+-]*")
 """Paths of ours: none that a browser may take for another host."""
+
+FORM_SECONDS = 20.0
+"""Time for a form to arrive."""
 
 CSRF_FIELD, CSRF_HEADER = "csrf", "X-CSRF-Token"
 
@@ -76,7 +83,7 @@ class Door:
 
     async def check(self, request: web.Request) -> None:
         """Raise Refusal for a request that may be another site's, NoSession for one of nobody."""
-        if request.path == "/healthz":
+        if request.path == HEALTH:
             return
         self._check_address(request)
         request[COOKIE] = self.entrance.cookie_of(request)
@@ -129,9 +136,20 @@ class Door:
             raise Refusal(HTTPStatus.FORBIDDEN, "another site sent this form")
         if request.content_type != "application/x-www-form-urlencoded":
             raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"{request.content_type} is no form")
-        given = request.headers.get(CSRF_HEADER) or str((await request.post()).get(CSRF_FIELD, ""))
+        given = request.headers.get(CSRF_HEADER) or (await form_of(request)).get(CSRF_FIELD, "")
         if not self.sessions.fits(request[COOKIE], given):
             raise Refusal(HTTPStatus.FORBIDDEN, "this form is not of your session: reload the page and send it again")
+
+
+async def form_of(request: web.Request) -> dict[str, str]:
+    """Return the fields of a form that are texts. Raises Refusal for one that does not arrive in time."""
+    try:
+        async with asyncio.timeout(FORM_SECONDS):
+            fields = await request.post()
+    except TimeoutError as error:
+        message = f"this form did not arrive within {FORM_SECONDS:.0f} seconds: send it again"
+        raise Refusal(HTTPStatus.REQUEST_TIMEOUT, message) from error
+    return {key: value for key, value in fields.items() if isinstance(value, str)}
 
 
 def follows_foreign_link(request: web.Request) -> bool:

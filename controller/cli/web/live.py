@@ -12,6 +12,7 @@ from aiohttp import web
 
 from controller.cli.rw.kubectl_errors import Refused
 from controller.cli.rw.user_error import Problem
+from controller.cli.web.event_stream import EventStream
 from controller.cli.web.rendering import rendered
 from controller.cli.web.visit import Page, Visit
 
@@ -29,35 +30,35 @@ Alive = Callable[[], bool]
 
 async def stream(request: web.Request, page: Page, visit: Visit, alive: Alive) -> web.StreamResponse:
     """Send a page's changes until the browser is gone or the session ends."""
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
-    await response.prepare(request)
+    events = EventStream(request)
     with contextlib.suppress(ConnectionError):
-        await Stream(response, page, visit, alive).follow(request)
-    return response
+        await events.begin()
+        await Stream(events, page, visit, alive).follow()
+    return events.response
 
 
 class Stream:
     """One browser's stream, which sends only what differs from what it sent before."""
 
-    def __init__(self, response: web.StreamResponse, page: Page, visit: Visit, alive: Alive) -> None:
-        self._response, self._page, self._visit, self._alive = response, page, visit, alive
+    def __init__(self, events: EventStream, page: Page, visit: Visit, alive: Alive) -> None:
+        self._events, self._page, self._visit, self._alive = events, page, visit, alive
         self._sent: dict[str, str] = {}
         self._since: datetime | None = None
 
-    async def follow(self, request: web.Request) -> None:
+    async def follow(self) -> None:
         """Send changes."""
-        while connected(request):
+        while self._events.connected:
             seen, stamp, made = self._visit.versions, self._stamp(), time.monotonic()
             if not self._alive() or not await self._send_all():
                 await self._send("expired", rendered("expired.html", {"login": bool(self._visit.api.token)}))
                 return
             if len(seen) == len(self._visit.versions):  # Else the page has just begun to watch, and is made again.
                 await asyncio.sleep(PAUSE_SECONDS)
-                await self._change(request, seen, stamp, made + REFRESH_SECONDS)
+                await self._change(seen, stamp, made + REFRESH_SECONDS)
 
-    async def _change(self, request: web.Request, seen: tuple[int, ...], stamp: object, deadline: float) -> None:
+    async def _change(self, seen: tuple[int, ...], stamp: object, deadline: float) -> None:
         """Wait until the page differs from what was seen, or is due, or nobody may or will look at it."""
-        while connected(request) and self._alive() and time.monotonic() < deadline:
+        while self._events.connected and self._alive() and time.monotonic() < deadline:
             await self._visit.change_after(seen, LOOK_SECONDS)
             if self._visit.versions != seen and (stamp is None or self._stamp() != stamp or self._notice_differs()):
                 return
@@ -89,13 +90,7 @@ class Stream:
 
     async def _send(self, event: str, html: str) -> None:
         if self._sent.get(event, "") == html:
-            await self._response.write(b":\n\n")
+            await self._events.beat()
             return
         self._sent[event] = html
-        lines = "".join(f"data: {line}\n" for line in html.split("\n"))
-        await self._response.write(f"event: {event}\n{lines}\n".encode())
-
-
-def connected(request: web.Request) -> bool:
-    """Return whether the browser is still there."""
-    return request.transport is not None and not request.transport.is_closing()
+        await self._events.send(event, html.split("\n"))

@@ -17,7 +17,8 @@ from controller.cli.rw.kubectl_errors import Refused
 from controller.cli.rw.objects import JsonObject, label
 from controller.cli.rw.user_error import Problem
 from controller.cli.web.api_access import Away
-from controller.cli.web.live import LOOK_SECONDS, Alive, connected
+from controller.cli.web.event_stream import EventStream
+from controller.cli.web.live import LOOK_SECONDS, Alive
 from controller.cli.web.log_lines import LogLines
 from controller.cli.web.related_reads import core
 from controller.cli.web.run_view import follow, using_run
@@ -65,35 +66,35 @@ async def stream(request: web.Request, visit: Visit, alive: Alive) -> web.Stream
 
     What keeps the log from being read is sent as well: a browser does not show the body of a refused stream.
     """
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
-    await response.prepare(request)
+    events = EventStream(request)
     with contextlib.suppress(ConnectionError):
+        await events.begin()
         try:
             async with using_run(visit) as run:
                 path, params = _source(run, await _pod(visit))
             async with visit.api.open("GET", path, {**params, "follow": "true"}) as log:
-                await _send(response, "begin", [])
-                await _pass_on(log, response, lambda: connected(request) and alive())
+                await events.send("begin", [""])
+                await _pass_on(log, events, alive)
         except Away as away:
-            await _send(response, "away", [away.message])
+            await events.send("away", [away.message])
         except Problem as problem:
-            await _send(response, "refused", [problem.message])
-    return response
+            await events.send("refused", [problem.message])
+    return events.response
 
 
-async def _pass_on(log: ClientResponse, response: web.StreamResponse, goes_on: Alive) -> None:
+async def _pass_on(log: ClientResponse, events: EventStream, alive: Alive) -> None:
     lines, last = LogLines(), 0.0
-    while goes_on():
+    while events.connected and alive():
         part = await _next(log, PAUSE_SECONDS if lines.pending else LOOK_SECONDS)
         if part:
             lines.feed(part)
         elif part is not None:
             lines.finish()
-            await _deliver(response, lines)
-            await _send(response, "end", [])
+            await _deliver(events, lines)
+            await events.send("end", [""])
             return
         if part is None or time.monotonic() - last >= PAUSE_SECONDS:
-            await _deliver(response, lines)
+            await _deliver(events, lines)
             last = time.monotonic()
 
 
@@ -106,19 +107,14 @@ async def _next(log: ClientResponse, seconds: float) -> bytes | None:
         return None
 
 
-async def _deliver(response: web.StreamResponse, lines: LogLines) -> None:
+async def _deliver(events: EventStream, lines: LogLines) -> None:
     left_out, found = lines.take()
     if left_out:
-        await _send(response, "gap", [str(left_out)])
+        await events.send("gap", [str(left_out)])
     if found:
-        await _send(response, "lines", found)
+        await events.send("lines", found)
     else:
-        await response.write(b":\n\n")
-
-
-async def _send(response: web.StreamResponse, event: str, lines: list[str]) -> None:
-    data = "".join(f"data: {line}\n" for line in lines or [""])
-    await response.write(f"event: {event}\n{data}\n".encode(errors="replace"))
+        await events.beat()
 
 
 PAGE = Page("/runs/{namespace}/{name}/logs/{pod}", "Log", "log.html", "log_live.html", model)

@@ -12,7 +12,7 @@ from aiohttp import web
 from controller.cli.rw.kubectl_errors import Refused
 from controller.cli.web.api_access import Away
 from controller.cli.web.caller import Callers
-from controller.cli.web.door import COOKIE, Door, usable
+from controller.cli.web.door import COOKIE, Door, form_of, usable
 from controller.cli.web.rendering import rendered
 from controller.cli.web.sessions import new_cookie
 
@@ -44,8 +44,8 @@ class Login:
 
     async def enter(self, request: web.Request) -> web.StreamResponse:
         """Open a session for a token that the API server accepts, under a new cookie."""
-        fields = await request.post()
-        token, onward = str(fields.get("token", "")).strip(), str(fields.get("next", "/"))
+        fields = await form_of(request)
+        token, onward = fields.get("token", "").strip(), fields.get("next", "/")
         if not usable(token):
             return self._form(request, request[COOKIE], onward, NOT_USABLE)
         try:

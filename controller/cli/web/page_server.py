@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -17,8 +18,20 @@ from controller.cli.rw.user_error import Problem
 from controller.cli.web import changes_view, confirmations, log_view, overviews, run_view, runs_page
 from controller.cli.web.acting import ORDERS, act
 from controller.cli.web.api_access import ApiServer, Away
-from controller.cli.web.caller import MAX_STREAMS, Caller, Callers
-from controller.cli.web.door import COOKIE, HEADERS, SESSION, Door, Handler, NoSession, Refusal, follows_foreign_link
+from controller.cli.web.caller import Caller, Callers
+from controller.cli.web.connection_limits import ConnectionLimits
+from controller.cli.web.door import (
+    COOKIE,
+    HEADERS,
+    HEALTH,
+    SESSION,
+    Door,
+    Handler,
+    NoSession,
+    Refusal,
+    follows_foreign_link,
+    form_of,
+)
 from controller.cli.web.live import stream
 from controller.cli.web.orders import Order
 from controller.cli.web.rendering import assets, rendered
@@ -27,6 +40,8 @@ from controller.cli.web.visit import Page, View, Visit
 PAGES: tuple[Page, ...] = (runs_page.PAGE, *overviews.PAGES, run_view.PAGE, log_view.PAGE, changes_view.PAGE, *confirmations.PAGES)
 
 log = logging.getLogger(__name__)
+
+LIMITS: web.AppKey[ConnectionLimits] = web.AppKey("limits", ConnectionLimits)
 
 MAX_FORM = 1 << 16
 """Maximum bytes of a form."""
@@ -39,12 +54,13 @@ class PageServer:
 
     def __init__(self, server: ApiServer, door: Door, view: View) -> None:
         self._door, self._view = door, view
-        self.callers = Callers(server)
+        self.callers, self._limits = Callers(server), ConnectionLimits()
 
     def app(self) -> web.Application:
         """Return the application."""
         made = web.Application(middlewares=[self._guarded], client_max_size=MAX_FORM)
-        made.router.add_get("/healthz", _healthy)
+        made[LIMITS] = self._limits
+        made.router.add_get(HEALTH, _healthy)
         made.router.add_get("/static/{digest}/{name}", _static)
         for page in PAGES:
             made.router.add_get(page.path, self._whole(page))
@@ -88,42 +104,39 @@ class PageServer:
 
     def _live(self, page: Page) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
-            with self._counted(request), self.visit(request) as visit:
+            async with self._streaming(request) as visit:
                 return await stream(request, page, visit, lambda: self._lasts(request))
 
         return handle
 
     async def _follow(self, request: web.Request) -> web.StreamResponse:
-        with self._counted(request), self.visit(request) as visit:
+        async with self._streaming(request) as visit:
             return await log_view.stream(request, visit, lambda: self._lasts(request))
 
     def _act(self, order: Order) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             with self.visit(request) as visit:
-                return await act(visit, order, await _form(request))
+                return await act(visit, order, await form_of(request))
 
         return handle
 
     async def _changes(self, request: web.Request) -> web.StreamResponse:
         """Answer with the changes, which no stream updates. Many lines take a while, so that a thread fills the page."""
-        form, page = await _form(request), changes_view.PAGE
+        form, page = await form_of(request), changes_view.PAGE
         with self.visit(request) as visit:
             values = await changes_view.show(visit, form.get("uid", ""))
             html = await asyncio.to_thread(self.render, visit, page, values, "")
         status = HTTPStatus.CONFLICT if values["refused"] else HTTPStatus.OK
         return web.Response(status=status, text=html, content_type="text/html")
 
-    @contextmanager
-    def _counted(self, request: web.Request) -> Iterator[None]:
-        """Count a stream of its caller. Raises Refusal for one too many."""
+    @asynccontextmanager
+    async def _streaming(self, request: web.Request) -> AsyncIterator[Visit]:
+        """Return a look that lasts. Raises Refusal if there are too many."""
         caller = self.caller(request)
-        if caller.streams >= MAX_STREAMS:
-            raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, f"{MAX_STREAMS} live pages are open: close some")
-        caller.streams += 1
-        try:
-            yield
-        finally:
-            caller.streams -= 1
+        with contextlib.suppress(Problem):  # What is wrong is shown in the stream.
+            await caller.check()
+        with self.callers.streaming(caller), self.visit(request) as visit:
+            yield visit
 
     def _lasts(self, request: web.Request) -> bool:
         """Whether a stream's session goes on: it has not expired, and nobody has logged out."""
@@ -135,8 +148,9 @@ class PageServer:
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Check a request before its page, and answer errors in the page's form."""
         try:
-            await self._door.check(request)
-            return reopened(str(request.rel_url)) if follows_foreign_link(request) else await handler(request)
+            with self._limits.counted(request):
+                await self._door.check(request)
+                return reopened(str(request.rel_url)) if follows_foreign_link(request) else await handler(request)
         except NoSession as refusal:
             return self._no_session(request, refusal)
         except Refusal as refusal:
@@ -184,11 +198,6 @@ def _error(code: int, message: str) -> web.Response:
 def reopened(url: str) -> web.Response:
     """Return a page that opens an address again: a browser sends a Strict cookie only where its own site asks for it."""
     return web.Response(text=rendered("again.html", {"url": url}), content_type="text/html")
-
-
-async def _form(request: web.Request) -> dict[str, str]:
-    """Return the fields of a form that are texts."""
-    return {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
 
 
 async def _healthy(_: web.Request) -> web.StreamResponse:

@@ -8,9 +8,12 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
+
+from controller.cli.web.connection_limits import HANDSHAKE_SECONDS, IDLE_SECONDS, ConnectionLimits
+from controller.cli.web.page_server import LIMITS
 
 SHUTDOWN_SECONDS = 1.0
 """Time for answers that are under way; a live page is under way for ever."""
@@ -24,14 +27,30 @@ async def serve(
     tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve on a bound socket until SIGTERM, SIGINT, or the end of something that the page needs, whose failure is raised."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, handle_signals=False)
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, handle_signals=False, keepalive_timeout=IDLE_SECONDS
+    )
     await runner.setup()
     try:
-        await web.SockSite(runner, opened, ssl_context=tls).start()
-        ready()
-        await _until(_signalled(), *([ended] if ended else []))
+        with contextlib.closing(await _listen(runner, app[LIMITS], opened, tls)):
+            ready()
+            await _until(_signalled(), *([ended] if ended else []))
     finally:
         await runner.cleanup()
+
+
+async def _listen(
+    runner: web.AppRunner, limits: ConnectionLimits, opened: socket.socket, tls: ssl.SSLContext | None
+) -> asyncio.Server:
+    """Accept connections, within limits that a site of aiohttp does not have."""
+    server = cast(web.Server, runner.server)  # It was set up.
+
+    def accepted() -> web.RequestHandler:
+        limits.make_room(server.connections)
+        return server()
+
+    handshake = HANDSHAKE_SECONDS if tls else None
+    return await asyncio.get_running_loop().create_server(accepted, sock=opened, ssl=tls, ssl_handshake_timeout=handshake)
 
 
 async def _until(signalled: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None]) -> None:
