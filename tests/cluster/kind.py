@@ -6,18 +6,17 @@ import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from tests.cluster import dockerd
-from tests.cluster.base import RARE_COLLECTION, Cluster
+from tests.cluster.base import Cluster
 from tests.cluster.binaries import find
+from tests.cluster.kind_config import ARCHIVES, POD_RANGE, SERVICE_RANGE, config
 from tests.cluster.nodeimage import is_own, node_image
 from tests.cluster.processes import Record, run, wait_until
 from tests.cluster.progress import ClusterError, taking
-from tests.cluster.releases import is_before
-from tests.cluster.settings import runtime_dir
+from tests.cluster.settings import cache_dir, runtime_dir
 
 VOLUMES_PER_NODE = 40
 """More than a test session claims: a released volume is not used again."""
@@ -25,32 +24,9 @@ ALONE_PER_NODE = 8
 """The number of these for a single pod: Kubernetes does not allow that mode together with others."""
 MODES = {True: ["ReadWriteOncePod"], False: ["ReadWriteOnce", "ReadWriteMany"]}
 VOLUME_SIZE = "10Gi"
-POD_RANGE, SERVICE_RANGE = "10.244.0.0/16", "10.96.0.0/16"
+IMPORT = ("ctr", "-n", "k8s.io", "images", "import", "--all-platforms", "--digests", "--no-unpack")
 READY_SECONDS = 120.0
 REMOVED_SECONDS = 60.0
-
-NOTICE_LOST_NODES: dict[str, Any] = {
-    "kind": "ClusterConfiguration",
-    "controllerManager": {"extraArgs": {"node-monitor-grace-period": "24s"}},
-}
-"""A lost node is noticed in half of the usual 50 s; a kubelet renews its lease every 10 s.
-
-A patch that names an apiVersion is skipped in silence if kind writes another (v1beta3, and v1beta4 from Kubernetes 1.36): this one
-names none, and kind converts its arguments.
-"""
-FORGETFUL: dict[str, Any] = {
-    "kind": "ClusterConfiguration",
-    "etcd": {"local": {"extraArgs": {"unsafe-no-fsync": "true"}}},
-}
-"""A cluster that ends with its tests may lose its data with the machine: etcd waits for no disk."""
-ENVIRONMENTS_SINCE = "1.36"
-"""From this version on kind writes v1beta4, in which a program of the control plane has variables."""
-MIRRORS = """[plugins."io.containerd.grpc.v1.cri".registry]
-  config_path = "/etc/containerd/certs.d"
-"""
-"""A node reads its registries' addresses from files there; the official node image is set up so already."""
-TAKE_ANY_CGROUPS = {"kind": "KubeletConfiguration", "failCgroupV1": False}
-"""A kubelet from 1.35 does not start on a machine with cgroup v1 otherwise."""
 
 
 @dataclass
@@ -73,8 +49,13 @@ class KindCluster(Cluster):
         return networks[0]["Gateway"], networks[0]["Subnet"]
 
     def load(self, archive: Path) -> None:
-        """Load the image of a docker archive on every node."""
-        run([str(find(["kind"])["kind"]), "load", "image-archive", str(archive), "--name", self.name], env=self.env)
+        """Load the image of a docker archive in the cache on every node, which unpacks it for its first container.
+
+        `kind load` would send it to each node through the engine, which takes as much CPU as the import, and unpack it everywhere.
+        """
+        inside = f"{ARCHIVES}/{archive.relative_to(cache_dir())}"
+        for node in self.nodes:
+            self.on_node(node, *IMPORT, inside)
 
     def export_logs(self, to: Path, *namespaces: str) -> None:
         """Let kind collect the nodes' logs into a folder, including those of every existing pod."""
@@ -139,32 +120,6 @@ def stop_idle_engine(env: dict[str, str] | None) -> None:
         if env and dockerd.is_private(env):
             subprocess.run(["docker", "network", "rm", "kind"], env=env, capture_output=True, check=False)
         dockerd.stop_private_engine()
-
-
-def config(nodes: int, *, own: bool, garbage: bool = False) -> dict[str, Any]:
-    """One control plane that also runs pods, and workers; our own node image has no CNI daemon."""
-    patches = [NOTICE_LOST_NODES, TAKE_ANY_CGROUPS, *([FORGETFUL, _rare_collection()] if garbage else [])]
-    return {
-        "kind": "Cluster",
-        "apiVersion": "kind.x-k8s.io/v1alpha4",
-        "networking": {"disableDefaultCNI": own, "podSubnet": POD_RANGE, "serviceSubnet": SERVICE_RANGE},
-        "nodes": [{"role": "control-plane"}] + [{"role": "worker"}] * (nodes - 1),
-        "containerdConfigPatches": [MIRRORS] if own else [],
-        "kubeadmConfigPatches": [yaml.safe_dump(patch) for patch in patches],
-    }
-
-
-def _rare_collection() -> dict[str, Any]:
-    """Let the control plane collect its garbage rarely, where a program of it can have variables."""
-    document: dict[str, Any] = {"kind": "ClusterConfiguration"}
-    if not is_before(ENVIRONMENTS_SINCE):
-        document |= {name: _variables() for name in ("apiServer", "controllerManager", "scheduler")}
-        document["etcd"] = {"local": _variables()}
-    return document
-
-
-def _variables() -> dict[str, Any]:
-    return {"extraEnvs": [{"name": name, "value": value} for name, value in RARE_COLLECTION.items()]}
 
 
 def _connect(cluster: KindCluster) -> None:

@@ -10,7 +10,7 @@ import yaml
 from controller.api.base import JsonObject
 from controller.api.crd.kinds import KINDS
 from tests.cluster import IN_TIME, Cluster
-from tests.cluster.kind import NOTICE_LOST_NODES
+from tests.cluster.kind_config import NOTICE_LOST_NODES
 from tests.kind.installed import Installed
 from tests.skipping import cannot_run
 from tests.support import apply, await_that, get, items, pods_of
