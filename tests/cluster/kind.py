@@ -12,7 +12,7 @@ import yaml
 from tests.cluster import dockerd
 from tests.cluster.base import Cluster
 from tests.cluster.binaries import find
-from tests.cluster.kind_config import ARCHIVES, POD_RANGE, SERVICE_RANGE, config
+from tests.cluster.kind_config import ARCHIVES, POD_RANGE, SERVICE_RANGE, config, files_of
 from tests.cluster.nodeimage import is_own, node_image
 from tests.cluster.processes import Record, run, wait_until
 from tests.cluster.progress import ClusterError, taking
@@ -80,7 +80,7 @@ def start_kind(name: str, directory: Path, *, nodes: int, garbage: bool) -> Kind
     programs = find(["kind", "kubectl"])
     kubeconfig = directory / "kubeconfig"
     path = directory / "kind.yaml"
-    path.write_text(yaml.safe_dump(config(nodes, own=own, garbage=garbage)))
+    path.write_text(yaml.safe_dump(config(nodes, files_of(directory, garbage=garbage), own=own, garbage=garbage)))
     command = [str(programs["kind"]), "create", "cluster", "--name", name, "--image", image]
     with taking(f"kind cluster {name} with {nodes} node(s)", "25 s"):
         command += ["--config", str(path), "--kubeconfig", str(kubeconfig)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -30,6 +32,12 @@ FORGETFUL: Patch = {
     "etcd": {"local": {"extraArgs": {"unsafe-no-fsync": "true"}}},
 }
 """A cluster that ends with its tests may lose its data with the machine: etcd waits for no disk."""
+ALONE: Patch = {
+    "kind": "ClusterConfiguration",
+    "controllerManager": {"extraArgs": {"leader-elect": "false"}},
+    "scheduler": {"extraArgs": {"leader-elect": "false"}},
+}
+"""There is one control plane: its programs renew no Lease every two seconds."""
 ENVIRONMENTS_SINCE = "1.36"
 """From this version on kind writes v1beta4, in which a program of the control plane has variables."""
 MIRRORS = """[plugins."io.containerd.grpc.v1.cri".registry]
@@ -39,11 +47,20 @@ MIRRORS = """[plugins."io.containerd.grpc.v1.cri".registry]
 TAKE_ANY_CGROUPS: Patch = {"kind": "KubeletConfiguration", "failCgroupV1": False}
 """A kubelet from 1.35 does not start on a machine with cgroup v1 otherwise."""
 
+PATCHES = "/etc/kubernetes/patches"
+"""The folder with changes of the control plane's pods on its node."""
+PATCHED: Patch = {"kind": "InitConfiguration", "patches": {"directory": PATCHES}}
+PROBED = "kube-apiserver"
+SELDOM_PROBED: Patch = {"spec": {"containers": [{"name": PROBED, "readinessProbe": {"periodSeconds": 10}}]}}
+"""kubeadm has the kubelet ask every second whether the API server is ready; nothing here depends on the answer."""
+MANAGER = "/etc/systemd/system.conf.d/garbage.conf"
+"""Settings of a node's systemd, which starts the kubelet and containerd, and that each runc; kind's own are beside them."""
 
-def config(nodes: int, *, own: bool, garbage: bool = False) -> Patch:
-    """One control plane that also runs pods, and workers; our own node image has no CNI daemon."""
-    patches = [NOTICE_LOST_NODES, TAKE_ANY_CGROUPS, *([FORGETFUL, _rare_collection()] if garbage else [])]
-    mounts = [{"hostPath": str(cache_dir()), "containerPath": ARCHIVES, "readOnly": True}]
+
+def config(nodes: int, files: dict[Path, str], *, own: bool, garbage: bool = False) -> Patch:
+    """One control plane that also runs pods, and workers, all with these files; our own node image has no CNI daemon."""
+    patches = [NOTICE_LOST_NODES, TAKE_ANY_CGROUPS, *([FORGETFUL, ALONE, _rare_collection(), PATCHED] if garbage else [])]
+    mounts = [{"hostPath": str(here), "containerPath": there, "readOnly": True} for here, there in files.items()]
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -52,6 +69,18 @@ def config(nodes: int, *, own: bool, garbage: bool = False) -> Patch:
         "containerdConfigPatches": [MIRRORS] if own else [],
         "kubeadmConfigPatches": [yaml.safe_dump(patch) for patch in patches],
     }
+
+
+def files_of(folder: Path, *, garbage: bool) -> dict[Path, str]:
+    """Return what the nodes mount of this machine, by its place there; write what does not exist into a folder."""
+    files = {cache_dir(): ARCHIVES}
+    if garbage:
+        values = " ".join(f"{name}={value}" for name, value in RARE_COLLECTION.items())
+        (manager := folder / "garbage.conf").write_text(f"[Manager]\nDefaultEnvironment={values}\n")
+        (patches := folder / "patches").mkdir()
+        (patches / f"{PROBED}+strategic.json").write_text(json.dumps(SELDOM_PROBED))
+        files |= {manager: MANAGER, patches: PATCHES}
+    return files
 
 
 def _rare_collection() -> Patch:

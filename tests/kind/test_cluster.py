@@ -10,7 +10,9 @@ import yaml
 from controller.api.base import JsonObject
 from controller.api.crd.kinds import KINDS
 from tests.cluster import IN_TIME, Cluster
-from tests.cluster.kind_config import NOTICE_LOST_NODES
+from tests.cluster.base import RARE_COLLECTION
+from tests.cluster.kind import KindCluster
+from tests.cluster.kind_config import ALONE, NOTICE_LOST_NODES, SELDOM_PROBED
 from tests.kind.installed import Installed
 from tests.skipping import cannot_run
 from tests.support import apply, await_that, get, items, pods_of
@@ -96,11 +98,24 @@ def test_the_control_plane_has_our_arguments(kind_cluster: Cluster) -> None:
     """
     if kind_cluster.provider == "existing":
         cannot_run("needs a control plane that the tests configure")
-    manager = next(iter(pods_of(kind_cluster, "kube-system", "kube-controller-manager").values()))
-    arguments = NOTICE_LOST_NODES["controllerManager"]["extraArgs"]
-    assert {f"--{name}={value}" for name, value in arguments.items()} <= set(manager["spec"]["containers"][0]["command"])
-    etcd = next(iter(pods_of(kind_cluster, "kube-system", "etcd").values()))
+    programs = ("kube-controller-manager", "etcd", "kube-apiserver")
+    manager, etcd, server = (next(iter(pods_of(kind_cluster, "kube-system", name).values())) for name in programs)
+    arguments = [each["controllerManager"]["extraArgs"] for each in (NOTICE_LOST_NODES, ALONE)]
+    wanted = {f"--{name}={value}" for each in arguments for name, value in each.items()}
+    assert wanted <= set(manager["spec"]["containers"][0]["command"])
     assert "--unsafe-no-fsync=true" in etcd["spec"]["containers"][0]["command"]
+    (probed,) = SELDOM_PROBED["spec"]["containers"]
+    assert probed["readinessProbe"].items() <= server["spec"]["containers"][0]["readinessProbe"].items()
+
+
+def test_a_node_collects_garbage_rarely(kind_cluster: Cluster) -> None:
+    """The kubelet and containerd have the variables of the control plane, by the node's systemd."""
+    if not isinstance(kind_cluster, KindCluster):
+        cannot_run("reads the environment of a node's programs, so only on nodes of our own")
+    for node in kind_cluster.nodes:
+        for program in ("kubelet", "containerd"):
+            environment = kind_cluster.on_node(node, "sh", "-c", f"tr '\\0' '\\n' </proc/$(pidof {program})/environ").splitlines()
+            assert {f"{name}={value}" for name, value in RARE_COLLECTION.items()} <= set(environment)
 
 
 def test_drain(kind_cluster: Cluster, namespace: str) -> None:

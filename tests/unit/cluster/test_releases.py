@@ -117,6 +117,6 @@ def test_images_under_the_names_of_kubeadm() -> None:
 
 def test_no_patch_of_kinds_configuration_is_of_one_version() -> None:
     """Kind skips in silence a patch with another apiVersion than it writes, and it writes another from 1.36 on."""
-    patches = [yaml.safe_load(patch) for patch in kind_config.config(1, own=True, garbage=True)["kubeadmConfigPatches"]]
-    assert {patch["kind"] for patch in patches} == {"ClusterConfiguration", "KubeletConfiguration"}
+    patches = [yaml.safe_load(patch) for patch in kind_config.config(1, {}, own=True, garbage=True)["kubeadmConfigPatches"]]
+    assert {patch["kind"] for patch in patches} == {"ClusterConfiguration", "KubeletConfiguration", "InitConfiguration"}
     assert not any("apiVersion" in patch for patch in patches)
