@@ -16,8 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
-
 from controller.api.base import JsonObject
 from controller.api.names import API_VERSION
 from tests.cluster import Cluster
@@ -65,7 +63,7 @@ def ask(url: str, token: str = "") -> tuple[int, str]:
 
 def apply(cluster: Cluster, namespace: str, *objects: JsonObject) -> None:
     """Apply objects to a namespace."""
-    cluster.kubectl("-n", namespace, "apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
+    cluster.apply(namespace, *objects)
 
 
 def run_of(name: str, *agents: JsonObject, **spec: Any) -> JsonObject:
@@ -81,14 +79,9 @@ def policy_of(spec: JsonObject, name: str = "default") -> JsonObject:
 
 def answer(cluster: Cluster, namespace: str, escalation: str, decision: str, **fields: str) -> None:
     """Answer an escalation as the human whose kubeconfig it is, which an answer has to name."""
-    response = {"decision": decision, "by": user_of(cluster), **fields}
+    response = {"decision": decision, "by": cluster.user, **fields}
     patch = json.dumps({"spec": {"response": response}})
     cluster.kubectl("-n", namespace, "patch", "escalation", escalation, "--type=merge", "-p", patch)
-
-
-def user_of(cluster: Cluster) -> str:
-    """Return the API server's name for us."""
-    return cluster.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
 
 
 def pods_of(cluster: Cluster, namespace: str, prefix: str) -> dict[str, JsonObject]:

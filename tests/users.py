@@ -32,8 +32,8 @@ def operator_account(cluster: Cluster, home: str, runs_in: str | None = None) ->
 
     Its Runs are in the namespace `runs_in`, or everywhere for None; its Leases are in `home`.
     """
-    cluster.kubectl("create", "namespace", home)
-    cluster.kubectl("-n", home, "create", "serviceaccount", "operator")
+    cluster.create_namespace(home)
+    create_account(cluster, home, "operator")
     subject = f"--serviceaccount={home}:operator"
     grant(cluster, runs_in, "runwatchman-operator", subject)
     grant(cluster, home, "runwatchman-operator-lease", subject)
@@ -42,16 +42,24 @@ def operator_account(cluster: Cluster, home: str, runs_in: str | None = None) ->
     return account(cluster, home, "operator")
 
 
-def token(cluster: Cluster, namespace: str, name: str) -> str:
-    """Return a token of a service account that is bound to no pod."""
-    return cluster.kubectl("-n", namespace, "create", "token", name).strip()
+def create_account(cluster: Cluster, namespace: str, name: str) -> None:
+    """Create a service account."""
+    made = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
+    cluster.create(f"/api/v1/namespaces/{namespace}/serviceaccounts", made)
+
+
+def token(cluster: Cluster, namespace: str, name: str, **spec: Any) -> str:
+    """Return a token of a service account, by default one that is bound to no pod."""
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+    return str(cluster.create(path, asked)["status"]["token"])
 
 
 def pod(cluster: Cluster, namespace: str, name: str) -> Cluster:
     """Return the cluster for a pod with a token that is bound to it, like a projected one."""
     found = get(cluster, namespace, "pod", name)
-    bound = ["--bound-object-kind=Pod", f"--bound-object-name={name}", f"--bound-object-uid={found['metadata']['uid']}"]
-    made = cluster.kubectl("-n", namespace, "create", "token", found["spec"]["serviceAccountName"], *bound).strip()
+    bound = {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": found["metadata"]["uid"]}
+    made = token(cluster, namespace, found["spec"]["serviceAccountName"], boundObjectRef=bound)
     return _as(cluster, f"{namespace}-{name}-{found['metadata']['uid']}", {"token": made})
 
 
@@ -70,10 +78,20 @@ def nobody(cluster: Cluster) -> Cluster:
 
 def grant(cluster: Cluster, namespace: str | None, role: str, *subjects: str) -> None:
     """Bind a ClusterRole in a namespace, or everywhere for None; subjects are `--user=`, `--group=` or `--serviceaccount=`."""
-    kind = "clusterrolebinding" if namespace is None else "rolebinding"
-    where = [] if namespace is None else ["-n", namespace]
     name = "-".join([role, *subjects]).replace("=", "-").replace("--", "").replace(":", "-")
-    cluster.kubectl(*where, "create", kind, name, f"--clusterrole={role}", *subjects)
+    binding: JsonObject = {"apiVersion": RBAC, "kind": "ClusterRoleBinding" if namespace is None else "RoleBinding"}
+    binding |= {"metadata": {"name": name}, "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": role}}
+    place = "clusterrolebindings" if namespace is None else f"namespaces/{namespace}/rolebindings"
+    cluster.create(f"/apis/{RBAC}/{place}", binding | {"subjects": [_subject(each) for each in subjects]})
+
+
+def _subject(flag: str) -> JsonObject:
+    """Return the subject of a flag of `kubectl create rolebinding`."""
+    kind, _, name = flag.removeprefix("--").partition("=")
+    if kind == "serviceaccount":
+        namespace, _, name = name.partition(":")
+        return {"kind": "ServiceAccount", "namespace": namespace, "name": name}
+    return {"apiGroup": GROUP, "kind": kind.capitalize(), "name": name}
 
 
 def let_author(cluster: Cluster, namespace: str, *subjects: str) -> None:
@@ -87,11 +105,13 @@ def let_author(cluster: Cluster, namespace: str, *subjects: str) -> None:
     grant(cluster, namespace, "test-pod-creator", *subjects)
 
 
-RBAC = "rbac.authorization.k8s.io/v1"
+GROUP = "rbac.authorization.k8s.io"
+RBAC = f"{GROUP}/v1"
 
 
 def _as(cluster: Cluster, name: str, user: dict[str, str]) -> Cluster:
-    config: JsonObject = yaml.safe_load(cluster.kubectl("config", "view", "--raw", "--minify", "-o", "yaml"))
+    view = ("config", "view", "--raw", "--minify", "-o", "yaml")  # only somebody else's kubeconfig may have other clusters, too
+    config = yaml.safe_load(cluster.kubectl(*view) if cluster.provider == "existing" else cluster.kubeconfig.read_text())
     config["users"] = [{"name": config["contexts"][0]["context"]["user"], "user": user}]
     path = _write(cluster.directory / f"{name}.kubeconfig", config)
     return replace(cluster, kubeconfig=path)

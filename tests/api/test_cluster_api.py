@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from contextlib import suppress
 
 import pytest
 
 from controller.api.base import JsonObject
+from controller.api.names import API_VERSION
 from tests import users
-from tests.cluster import Cluster, ClusterError, lifecycle
-from tests.support import POLLED, apply, await_that, get, items, run_of
+from tests.cluster import Cluster, ClusterError, lifecycle, plain
+from tests.cluster.base import KUBECTL_SECONDS
+from tests.support import POLLED, apply, await_that, get, items, policy_of, run_of
 
 
 def job(name: str) -> JsonObject:
@@ -52,6 +55,60 @@ def test_a_poll_reads_what_kubectl_prints(api_cluster: Cluster, namespace: str, 
     assert items(api_cluster, namespace, f"{kind}s") == printed
     assert [get(api_cluster, namespace, kind, "one")] == printed
     assert get(api_cluster, namespace, kind, "absent") == {}
+
+
+RUN = json.dumps(run_of("one"))
+PLAYED: tuple[tuple[tuple[str, ...], str | None], ...] = (
+    (("create", "-f", "-"), json.dumps({"apiVersion": "v1", "kind": "List", "items": [run_of("one"), policy_of({})]})),
+    (("create", "-f", "-"), RUN),
+    (("create", "-f", "-", "--dry-run=server"), json.dumps(run_of("two"))),
+    (("create", "-f", "-"), RUN.replace("agents", "agent")),
+    (("create", "-f", "-", "--validate=ignore"), RUN.replace('"spec": {', '"spec": {"x": 1, ').replace("one", "three")),
+    (("patch", "run", "one", "--type=merge", "-p", '{"spec": {"tokenBudget": 9}}'), None),
+    (("patch", "run/one", "--type=merge", "-p", '{"status": {"phase": "Running"}}', "--subresource=status"), None),
+    (("patch", "run/one", "--type=merge", "--field-manager=me", "-p", '{"metadata": {"labels": {"a": "b"}}}'), None),
+    (("patch", "run/one", "--type=merge", "-p", '{"spec": {"tokenBudget": -1}}'), None),
+    (("patch", "run", "absent", "--type=merge", "-p", "{}"), None),
+)
+"""Plain commands: some succeed, and some are refused."""
+
+
+def stored(cluster: Cluster, namespace: str) -> str:
+    """Return the Runs and policies of a namespace as JSON, with the owners of their fields and without what differs each time."""
+    paths = (f"/apis/{API_VERSION}/namespaces/{namespace}/{kind}" for kind in ("runs", "runpolicies"))
+    text = json.dumps([(cluster.read(path) or {})["items"] for path in paths]).replace(namespace, "NAMESPACE")
+    return re.sub(r'"(uid|resourceVersion|creationTimestamp|time)": "[^"]*"', r'"\1": ""', text)
+
+
+def test_a_plain_command_does_what_kubectl_does(api_cluster: Cluster, namespace: str) -> None:
+    """The commands that take no process store the same objects as kubectl, in the name of the same manager, and fail alike."""
+    reader, ends = api_cluster._reader, []
+    assert reader
+    api_cluster.create_namespace(other := f"{namespace}-kubectl")
+    for args, stdin in PLAYED:
+        plainly = plain.run(reader, ("-n", namespace, *args), stdin)
+        by_kubectl = api_cluster._process(("-n", other, *args), stdin, KUBECTL_SECONDS)
+        assert plainly, f"{args} is not plain"
+        assert (plainly.returncode, bool(plainly.stdout)) == (by_kubectl.returncode, bool(by_kubectl.stdout)), by_kubectl
+        assert stored(api_cluster, namespace) == stored(api_cluster, other)
+        ends.append(plainly.returncode)
+    assert ends == [0, 1, 0, 1, 0, 0, 0, 0, 1, 1]
+    api_cluster.delete_namespace(other)
+
+
+def test_only_plain_commands_take_no_process() -> None:
+    """Commands of another form, with another flag or for another kind are kubectl's."""
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "one"}}
+    for args, stdin in (
+        (("get", "pods"), None),
+        (("create", "-f", "-", "-o", "json"), json.dumps(pod)),
+        (("-n", "here", "create", "-f", "-"), json.dumps(pod | {"metadata": {"name": "one", "namespace": "there"}})),
+        (("create", "-f", "-"), json.dumps(pod | {"kind": "Pot"})),
+        (("patch", "pod", "one", "--type=strategic", "-p", "{}"), None),
+        (("patch", "pod", "one", "--type=merge", "--as=me", "-p", "{}"), None),
+        (("patch", "pot", "one", "--type=merge", "-p", "{}"), None),
+    ):
+        assert plain.requests_of(args, stdin) is None, args
 
 
 def test_a_read_is_the_users_own(api_cluster: Cluster, namespace: str) -> None:

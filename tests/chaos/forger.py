@@ -25,7 +25,6 @@ from controller.api.names import (
 )
 from tests.chaos.evidence import Evidence
 from tests.cluster import Cluster
-from tests.support import user_of
 
 LOOK_SECONDS = 1.0
 APPLY = ("apply", "--server-side", "--validate=false", f"--field-manager={REPORTER_CONTAINER}", "-f", "-")
@@ -125,7 +124,7 @@ def _claimed(labels: dict[str, str]) -> dict[str, str]:
 @contextmanager
 def forging(cluster: Cluster, evidence: Evidence, victim: str) -> Iterator[Forger]:
     """Run a hostile tenant for a namespace while the context lasts; its objects are deleted with its own namespace."""
-    forger, over = Forger(cluster, evidence, victim, user_of(cluster)), threading.Event()
+    forger, over = Forger(cluster, evidence, victim, cluster.user), threading.Event()
     cluster.kubectl("create", "namespace", home_of(victim))
     try:
         with ThreadPoolExecutor(1) as pool:

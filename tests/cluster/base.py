@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tests.cluster import plain
 from tests.cluster.progress import ClusterError
 from tests.cluster.reading import Reader, reader_of
 
@@ -42,26 +43,36 @@ class Cluster:
     audit_log: Path | None = None
 
     def kubectl(self, *args: str, stdin: str | None = None, check: bool = True, timeout: float = KUBECTL_SECONDS) -> str:
-        """Run kubectl as the cluster's admin and return its output (with `check` off, errors too).
+        """Run a command of kubectl as the cluster's admin and return its output (with `check` off, errors too).
 
-        Raises ClusterError with kubectl's message if it fails.
+        The plainest commands take no process (plain.py). Raises ClusterError with kubectl's message if it fails.
         """
+        done = (self._reader and plain.run(self._reader, args, stdin)) or self._process(args, stdin, timeout)
+        if done.returncode and check:
+            raise ClusterError(f"kubectl {' '.join(args[:8])}: {done.stderr.strip()}")
+        return done.stdout + ("" if check else done.stderr)
+
+    def _process(self, args: tuple[str, ...], stdin: str | None, timeout: float) -> subprocess.CompletedProcess[str]:
         command = [str(self.kubectl_path), "--kubeconfig", str(self.kubeconfig), *args]
-        done = insistently(
+        return insistently(
             lambda: subprocess.run(
                 command, input=stdin, capture_output=True, text=True, check=False, timeout=timeout, env=os.environ | BRIEF_GO
             ),
             harmless="apply" in args,
         )
-        if done.returncode and check:
-            raise ClusterError(f"kubectl {' '.join(args[:8])}: {done.stderr.strip()}")
-        return done.stdout + ("" if check else done.stderr)
+
+    def apply(self, namespace: str, *objects: dict[str, Any]) -> None:
+        """Apply objects on the server, with what others own of them. Raises ClusterError."""
+        for each in objects:
+            if not (self._reader and plain.apply(self._reader, namespace, each)):
+                command = ("apply", "--server-side", "--force-conflicts", "-f", "-")
+                self.kubectl("-n", namespace, *command, stdin=json.dumps(each))
 
     def read(self, path: str) -> dict[str, Any] | None:
         """Return the object or list at a path of the API, None if there is none. Raises ClusterError.
 
-        Only kubectl knows every kind of credential: it reads as a user without a certificate, and on a cluster that somebody else
-        runs.
+        Only kubectl knows every kind of credential: it reads as a user without a certificate or token, and on a cluster that
+        somebody else runs.
         """
         if self._reader:
             return self._reader.read(path)
@@ -73,12 +84,16 @@ class Cluster:
             raise
         return found
 
+    def create(self, path: str, obj: dict[str, Any]) -> dict[str, Any]:
+        """Create an object in the collection at a path of the API, and return it. Raises ClusterError."""
+        if self._reader:
+            return self._reader.create(path, obj)
+        found: dict[str, Any] = json.loads(self.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(obj)))
+        return found
+
     def create_namespace(self, name: str) -> None:
         """Create a namespace. Raises ClusterError."""
-        if self._reader:
-            self._reader.create(NAMESPACES, {"metadata": {"name": name}})
-        else:
-            self.kubectl("create", "namespace", name)
+        self.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
     def delete_namespace(self, name: str) -> None:
         """Begin to delete a namespace, if it exists. Raises ClusterError."""
@@ -86,6 +101,11 @@ class Cluster:
             self._reader.delete(f"{NAMESPACES}/{name}")
         else:
             self.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+
+    @cached_property
+    def user(self) -> str:
+        """The API server's name for us."""
+        return self.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
 
     @cached_property
     def _reader(self) -> Reader | None:

@@ -37,7 +37,7 @@ from tests.cluster.progress import say
 from tests.conftest import install
 from tests.simulation_check.comparison import compare, same, table
 from tests.simulation_check.played_run import PlayedRun
-from tests.support import OperatorProcess, apply, policy_of, run_of, user_of
+from tests.support import OperatorProcess, apply, policy_of, run_of
 
 REPORT_SECONDS, HORIZON = 5, 240
 SCENARIO = {
@@ -112,7 +112,7 @@ def _cluster() -> Iterator[Cluster]:
 
 async def _play(cluster: Cluster, scenario: Scenario, runs: int, seed: int, spread: float) -> list[RunResult]:
     """Play all Runs, created one after the other."""
-    place, person = f"played-{uuid.uuid4().hex[:6]}", user_of(cluster)
+    place, person = f"played-{uuid.uuid4().hex[:6]}", cluster.user
     found: dict[str, PlayedRun] = {}
     cluster.kubectl("create", "namespace", place)
     apply(cluster, place, policy_of(dump(POLICY)))
