@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from controller.api.base import JsonObject
-from tests.chart.helm import NAMESPACE, VALUES, Objects, objects, render
+from tests.chart.helm import NAMESPACE, VALUES, Objects, listed, objects, render
 from tests.chart.test_kustomize import OVERLAYS, built
 from tests.chart.test_options import rendered
 from tests.chart.test_templates import is_hook
@@ -24,6 +24,9 @@ MARKS: dict[str, JsonObject] = {
     HELM: {"labels": {"helm.toolkit.fluxcd.io/name": "runwatchman", "helm.toolkit.fluxcd.io/namespace": "flux-system"}},
 }
 """What each tool adds to the objects that it manages."""
+
+PLACE = "drift-place"
+"""Stands for a namespace."""
 
 FOREIGN = "monitoring.coreos.com/"
 """Kinds whose CRDs are the Prometheus Operator's."""
@@ -67,7 +70,7 @@ def empty() -> Iterator[Cluster]:
     cluster = lifecycle.up("api", garbage=True)
     try:
         for name in (NAMESPACE, "team-a", "team-b", "agents", "a", "b"):
-            cluster.kubectl("create", "namespace", name)
+            cluster.create_namespace(name)
         yield cluster
     finally:
         lifecycle.end(cluster)
@@ -98,11 +101,6 @@ def live(cluster: Cluster, found: Objects) -> Objects:
     command = ("get", "--show-managed-fields", "-o", "json", "-f", "-")
     answer = json.loads(cluster.kubectl(*command, stdin=listed(found)))
     return list(answer["items"]) if answer["kind"] == "List" else [answer]
-
-
-def listed(found: Objects) -> str:
-    """Return objects as kubectl reads them: JSON, which all parsers read alike."""
-    return json.dumps({"apiVersion": "v1", "kind": "List", "items": found})
 
 
 def quiet(cluster: Cluster, found: Objects) -> Objects:
@@ -152,16 +150,21 @@ def named(each: JsonObject) -> str:
     return f"{each['kind']}/{each['metadata']['name']}"
 
 
-def chart(home: Path, namespace: str, values: Path | None = None) -> Objects:
-    """Return the objects of the chart, with a file of values or the defaults, for a namespace."""
-    place = ("--set", f"namespaceOverride={namespace}")
-    return kept(objects(render(home, *place, *(("--values", str(values)) if values else ()))))
+def chart(home: Path, namespace: str, *options: str) -> str:
+    """Return the rendered chart for a namespace."""
+    return render(home, "--set", f"namespaceOverride={namespace}", *options)
 
 
-def test_nothing_differs_after_two_applies(empty: Cluster, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The chart with its default values, for the namespace PLACE."""
+    return chart(tmp_path_factory.mktemp("helm"), PLACE)
+
+
+def test_nothing_differs_after_two_applies(empty: Cluster, usual: str) -> None:
     """By any tool's manager the second apply changes nothing, not even a resourceVersion, and the server drops no field."""
-    empty.kubectl("create", "namespace", "everything")
-    found = chart(tmp_path, "everything")
+    empty.create_namespace("everything")
+    found = kept(objects(usual.replace(PLACE, "everything")))
     for manager in MARKS:
         compare(empty, manager, marked(found, manager))
 
@@ -182,15 +185,13 @@ CASES = {path.stem: path for path in VALUES} | {"rich": None}
 
 
 @pytest.mark.parametrize("values", CASES)
-def test_no_option_makes_a_difference(values: str, empty: Cluster, tmp_path: Path) -> None:
+def test_no_option_makes_a_difference(values: str, empty: Cluster, usual: str, tmp_path: Path) -> None:
     """The same holds with any values: here for Argo CD and the objects that differ from those of the defaults."""
-    empty.kubectl("create", "namespace", place := f"drift-{values}")  # of its own: another tool's fields would stay
-    usual = chart(tmp_path, place)
-    if path := CASES[values]:
-        found = chart(tmp_path, place, path)
-    else:
-        found = kept(objects(rendered(tmp_path, RICH | {"namespaceOverride": place})))
-    compare(empty, ARGO, marked([each for each in found if each not in usual] or usual, ARGO))
+    empty.create_namespace(place := f"drift-{values}")  # of its own: another tool's fields would stay
+    path = CASES[values]
+    made = chart(tmp_path, place, "--values", str(path)) if path else rendered(tmp_path, RICH | {"namespaceOverride": place})
+    found, others = kept(objects(made)), kept(objects(usual.replace(PLACE, place)))
+    compare(empty, ARGO, marked([each for each in found if each not in others] or others, ARGO))
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)

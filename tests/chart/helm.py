@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -54,6 +55,11 @@ def render(home: Path, *arguments: str) -> str:
 def objects(text: str) -> Objects:
     """Return the objects in rendered text. The fast loader makes no difference but to the time: the CRDs are long."""
     return [found for found in yaml.load_all(text, Loader=yaml.CSafeLoader) if found]
+
+
+def listed(found: Objects) -> str:
+    """Return objects as kubectl reads them: JSON, which all parsers read alike."""
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": found})
 
 
 def one(found: Objects, kind: str, name: str | None = None) -> dict[str, Any]:
