@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from controller.api.base import JsonObject
 from tests.api.operators import PATIENCE_SECONDS
 from tests.chaos.evidence import Evidence
 from tests.chaos.invariants import Law, violations
 from tests.cluster import Cluster
-from tests.support import apply, await_that, failing, policy_of, run_of, simulated_forever
+from tests.support import apply, await_that, failing, items, policy_of, run_of, simulated_forever
 
 BUDGET, COOLDOWN = 1, 1
 ENDS = {"done": "Completed", "crash": "Blocked", "stay": "Stopped"}
@@ -43,7 +41,8 @@ class Wave:
     def see_through(self, seconds: float = PATIENCE_SECONDS) -> None:
         """Stop the ones that stay, and wait until all have ended."""
         patch = '{"spec":{"desiredState":"Stopped"}}'
-        self._cluster.kubectl("-n", self._namespace, "patch", "run", *self.names["stay"], "--type=merge", "-p", patch)
+        for name in self.names["stay"]:
+            self._cluster.kubectl("-n", self._namespace, "patch", "run", name, "--type=merge", "-p", patch)
         ends = {name: ENDS[kind] for kind, names in self.names.items() for name in names}
         await_phases(self._cluster, self._namespace, ends, seconds)
 
@@ -53,8 +52,7 @@ def await_phases(cluster: Cluster, namespace: str, wanted: dict[str, str], secon
     wrong: dict[str, str | None] = {}
 
     def there() -> bool:
-        runs = json.loads(cluster.kubectl("-n", namespace, "get", "runs", "-o", "json"))["items"]
-        phases = {run["metadata"]["name"]: run.get("status", {}).get("phase") for run in runs}
+        phases = {run["metadata"]["name"]: run.get("status", {}).get("phase") for run in items(cluster, namespace, "runs")}
         wrong.clear()
         wrong.update({name: phases.get(name) for name, phase in wanted.items() if phases.get(name) != phase})
         return not wrong
