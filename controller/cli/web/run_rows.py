@@ -20,7 +20,10 @@ MAX_MESSAGE = 300
 """Maximum characters of a message in the table; a Run's page shows all."""
 
 FILTERS = ("namespace", "phase", "policy", "provider")
-"""Fields of a row that the table can be filtered by, as parameters of the page's URL."""
+"""Fields of a row that the table can be filtered by, as parameters of the page's URL; each has a list of its values."""
+
+NAME = "name"
+"""The parameter for a part of a Run's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +104,9 @@ class Selection:
     number: int = 1
 
     def takes(self, row: RunRow) -> bool:
-        """Whether the filters let a row through."""
-        return all(_fits(getattr(row, field), value) for field, value in self.wanted.items())
+        """Whether the filters let a row through. A part of a name is enough."""
+        fields = ((field, value) for field, value in self.wanted.items() if field != NAME)
+        return self.wanted.get(NAME, "") in row.name and all(_fits(getattr(row, field), value) for field, value in fields)
 
 
 def _fits(found: str | Collection[str], wanted: str) -> bool:
@@ -111,7 +115,7 @@ def _fits(found: str | Collection[str], wanted: str) -> bool:
 
 def selection_of(query: Mapping[str, str]) -> Selection:
     """Return the selection in a URL's parameters. Parameters that mean nothing are ignored."""
-    wanted = {field: query[field] for field in FILTERS if query.get(field)}
+    wanted = {field: query[field] for field in (NAME, *FILTERS) if query.get(field)}
     number = query.get("page", "1")
     return Selection(wanted, max(1, int(number)) if number.isascii() and number.isdigit() and len(number) < MAX_DIGITS else 1)
 

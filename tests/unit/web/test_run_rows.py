@@ -29,6 +29,7 @@ ROWS = [row_of(run(number, phase="Running" if number % 5 else "Failed", policy={
         ({"page": "٣"}, 250, "r0249", 100),
         ({"page": "9" * 5000}, 250, "r0249", 100),
         ({"namespace": "a"}, 125, "r0249", 100),
+        ({"name": "024"}, 11, "r0249", 11),
         ({"phase": "Failed", "namespace": "b"}, 25, "r0240", 25),
         ({"provider": "p1", "policy": "strict"}, 83, "r0247", 83),
         ({"phase": "<b>", "unknown": "x"}, 0, "", 0),
