@@ -140,7 +140,11 @@ BARE: dict[str, dict[str, Any]] = {
         "command": "kubectl rw diff fix coder -n d",
         "changes": changes_of(b"diff --git a/x b/x\n@@ -1 +1 @@\n-" + b"old " * 200 + b"\n+new\n kept\n", cut=False),
     },
-    "error.html": {"code": 403, "title": "Forbidden", "message": "carol may not list runs.runwatchman.dev in all namespaces"},
+    "error.html": {
+        "code": 403,
+        "title": "You may not see this",
+        "message": "carol may not list runs.runwatchman.dev in all namespaces",
+    },
 }
 """Pages that no stream updates, with their values: for somebody who is not logged in or was refused, and an agent's changes."""
 

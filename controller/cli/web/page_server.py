@@ -178,7 +178,14 @@ class PageServer:
 
 FAULT = "this page could not be made, and its server has logged why; `kubectl rw describe` shows the same Run"
 SENTENCES = {404: "there is no such page", 413: "this form is too large"}
-PHRASES = {status.value: status.phrase for status in HTTPStatus}
+PHRASES = {status.value: status.phrase for status in HTTPStatus} | {
+    400: "This page cannot be shown",
+    403: "You may not see this",
+    404: "Not found",
+    500: "This page has failed",
+    502: "The API server does not answer",
+}
+"""Titles of the pages about errors."""
 
 
 def _code(problem: Problem) -> int:
