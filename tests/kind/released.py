@@ -19,8 +19,6 @@ from tests.release.signing import Signer
 BASES = ("own",)
 QUICK_LEVEL = 1
 """gzip's fastest: these images travel within a machine."""
-FIRST_SECONDS = 1800
-"""On a new machine Go builds cosign and syft, and the image is built."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from tests.clis.model import Model, Reply
 from tests.cluster import Cluster
 from tests.cluster.kind import KindCluster
 from tests.kind.installed import Installed
-from tests.kind.released import FIRST_SECONDS
 from tests.kind.stage import LONG
 from tests.recipe_image import AGENTS, CLAUDE_AGENT, CODEX_AGENT, ROOT, Recipe, load_image, recipe_archive
 from tests.skipping import cannot_run
@@ -43,7 +42,6 @@ ssh -V"""
 PROGRAM = 'text(await tools.exec_command({cmd: "echo $((6 * 7)) times"}))'
 """Commands whose output shows the work: none of its words, expanded, is in the commands."""
 
-pytestmark = pytest.mark.timeout(FIRST_SECONDS)
 both = pytest.mark.parametrize(("recipe", "cli"), [(CODEX_AGENT, CODEX), (CLAUDE_AGENT, CLAUDE)], ids=lambda each: each.name)
 
 

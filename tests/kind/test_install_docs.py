@@ -7,12 +7,10 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.chart.helm import NAMESPACE, ROOT
 from tests.cluster import Cluster
 from tests.cluster.binaries import find
-from tests.kind.released import FIRST_SECONDS, Released
+from tests.kind.released import Released
 from tests.release.project import REGISTRY, semver, version
 from tests.support import await_that, items
 
@@ -25,7 +23,6 @@ exec {helm} "$@"
 """helm, which the page uses with a registry that has TLS."""
 
 
-@pytest.mark.timeout(FIRST_SECONDS)
 def test_every_command_of_the_page_works(fresh: Cluster, release_of: Released, tmp_path: Path) -> None:
     """In order, the page's commands install, finish a Run that crashed once, upgrade, remove, and clean up."""
     programs = tmp_path / "bin"

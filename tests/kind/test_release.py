@@ -17,7 +17,7 @@ from tests.cluster import Cluster
 from tests.cluster.binaries import find
 from tests.cluster.progress import ClusterError, say
 from tests.kind.conftest import TEAM
-from tests.kind.released import FIRST_SECONDS, Released
+from tests.kind.released import Released
 from tests.kind.test_helm import on
 from tests.release import signing, steps
 from tests.release.chart import PINNED
@@ -25,8 +25,6 @@ from tests.release.files import CHECKSUMS, INSTALL
 from tests.release.project import semver, version
 from tests.release.sbom import packages
 from tests.support import apply, await_phase, items, pods_of, run_of, shell
-
-pytestmark = pytest.mark.timeout(FIRST_SECONDS)
 
 INSTALLED = """
 import importlib.metadata, json, pathlib, re

@@ -10,15 +10,12 @@ import pytest
 from tests.clis.cli import CLAUDE, CODEX, Cli
 from tests.cluster.kind import KindCluster
 from tests.kind.installed import Installed
-from tests.kind.released import FIRST_SECONDS
 from tests.plugin import Plugin
 from tests.recipe_image import CLAUDE_AGENT, CODEX_AGENT, Recipe, load_image
 from tests.verified_branch.forge import READS, WRITES, Forge, serve
 from tests.verified_branch.model_thread import serving
 from tests.verified_branch.project import PYTHON, SHELL, Project, publish
 from tests.verified_branch.story import CLAIM, Story
-
-pytestmark = pytest.mark.timeout(FIRST_SECONDS)
 
 
 @pytest.fixture
